@@ -1,0 +1,7 @@
+"""The cloud on a laptop: everything `make run` and the tests start, and nothing that is deployed."""
+
+import os
+
+# gRPC reads it once, at its first import: with its fork handlers on, starting a child while a call is under way can
+# abort the child before it has begun.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

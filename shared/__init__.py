@@ -1,0 +1,1 @@
+"""The thin library: what two or more functions need."""

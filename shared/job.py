@@ -1,0 +1,199 @@
+"""Background functions: the envelope, the verified caller, and one of three ends: done, again, never again.
+
+A Pub/Sub push, a Cloud Tasks task and a Scheduler call all arrive as a POST. 204 acknowledges. A `Hopeless` fault is
+recorded in `job_faults` and acknowledged, because trying again would change nothing. Everything else is a passing
+fault: it answers 500 (503 when it only has to wait), comes again later, and ends in the dead letters, which wake a
+person.
+"""
+
+import base64
+import binascii
+import hashlib
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from flask import Request, Response
+from pydantic import ValidationError
+from werkzeug.datastructures import Headers
+
+from shared import auth, clock, db, encoding, events, log
+from shared.db import Tx
+from shared.events import Event, Task
+from shared.http import problem_response, read_body
+from shared.problems import InternalError, MethodNotAllowed, Overloaded, Problem
+
+ENVELOPE_BYTES_MAX = 10 * 1024 * 1024  # what Pub/Sub and Cloud Tasks carry at most
+FAULT_BODY_MAX = 10_000
+
+EventModel = TypeVar("EventModel", bound=Event)
+TaskModel = TypeVar("TaskModel", bound=Task)
+EventHandler = Callable[[EventModel, datetime], None]
+TaskHandler = Callable[[TaskModel, datetime], None]
+ScheduleHandler = Callable[[datetime], None]
+
+
+class Hopeless(Exception):
+    """This delivery can never succeed; the message says why."""
+
+
+class ComeAgain(Exception):
+    """Nothing is wrong, but not now: somebody else is at it, or it is too early."""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What arrived: `kind` is the topic, the queue or the name of the schedule."""
+
+    id: str
+    kind: str
+    payload: bytes
+    attempt: int
+
+
+class Job:
+    """What one background function reacts to."""
+
+    def __init__(self, function: str) -> None:
+        self.function = function
+        self.events: dict[str, tuple[type[Event], Callable[[Any, datetime], None]]] = {}
+        self.tasks: dict[str, tuple[type[Task], Callable[[Any, datetime], None]]] = {}
+        self.schedules: dict[str, ScheduleHandler] = {}
+
+    def on(self, model: type[EventModel]) -> Callable[[EventHandler[EventModel]], EventHandler[EventModel]]:
+        """Register the receiver of an event: `def handler(event: ThatEvent, now: datetime) -> None`."""
+
+        def register(handler: EventHandler[EventModel]) -> EventHandler[EventModel]:
+            self.events[model.topic] = (model, handler)
+            return handler
+
+        return register
+
+    def task(self, model: type[TaskModel]) -> Callable[[TaskHandler[TaskModel]], TaskHandler[TaskModel]]:
+        """Register the receiver of a task: `def handler(task: ThatTask, now: datetime) -> None`."""
+
+        def register(handler: TaskHandler[TaskModel]) -> TaskHandler[TaskModel]:
+            self.tasks[model.queue] = (model, handler)
+            return handler
+
+        return register
+
+    def schedule(self, name: str) -> Callable[[ScheduleHandler], ScheduleHandler]:
+        """Register what a schedule of function.yaml calls: `def handler(now: datetime) -> None`."""
+
+        def register(handler: ScheduleHandler) -> ScheduleHandler:
+            self.schedules[name] = handler
+            return handler
+
+        return register
+
+    def handle(self, request: Request) -> Response:
+        """Do one delivery: 204 when it is done or hopeless, 500 when it must come again."""
+        started = time.perf_counter()
+        with log.bound(job=self.function):
+            try:
+                outcome, response = self._deliver(request)
+            except Problem as problem:
+                outcome, response = problem.slug(), problem_response(problem)
+            except ComeAgain as reason:
+                outcome, response = f"come again: {reason}", problem_response(Overloaded(str(reason)))
+            except Exception:  # noqa: BLE001 - the last stand: logged once with its trace; the caller tries again
+                log.error("job failed, it will be tried again")
+                outcome, response = "failed", problem_response(InternalError())
+            finally:
+                events.publish_soon()
+            log.info("job", outcome=outcome, milliseconds=round((time.perf_counter() - started) * 1000, 1))
+        return response
+
+    def _deliver(self, request: Request) -> tuple[str, Response]:
+        auth.require_invoker(request, self.function)
+        if request.method != "POST":
+            raise MethodNotAllowed(headers={"Allow": "POST"})
+        raw = read_body(request, ENVELOPE_BYTES_MAX)
+        try:
+            delivery = _opened(raw, request.headers)
+            with log.bound(delivery=delivery.id, kind=delivery.kind, attempt=delivery.attempt):
+                self._call(delivery)
+        except Hopeless as fault:
+            self._record(raw, request.headers, str(fault))
+            return "hopeless", Response(status=204)
+        return "done", Response(status=204)
+
+    def _call(self, delivery: Delivery) -> None:
+        now = clock.now()
+        if delivery.kind in self.schedules:
+            self.schedules[delivery.kind](now)
+            return
+        model, handler = self._receiver(delivery.kind)
+        try:
+            message = model.model_validate_json(delivery.payload)
+        except ValidationError as error:
+            raise Hopeless(f"not a {model.__name__}: {error.error_count()} faults") from None
+        handler(message, now)
+
+    def _receiver(self, kind: str) -> tuple[type[Event] | type[Task], Callable[[Any, datetime], None]]:
+        if kind in self.events:
+            return self.events[kind]
+        for queue, receiver in self.tasks.items():
+            if kind == queue or kind.startswith(f"{queue}-"):
+                return receiver
+        raise Hopeless(f"{self.function} does not know what to do with {kind or 'this'}")
+
+    def _record(self, raw: bytes, headers: Headers, reason: str) -> None:
+        log.error("delivery is hopeless", reason=reason)
+        body = raw[:FAULT_BODY_MAX].decode(errors="replace").replace("\x00", "")
+        identity = _identity(raw, headers)
+        now = clock.now()
+
+        def insert(tx: Tx) -> None:
+            tx.run(
+                """
+                INSERT INTO job_faults (job, delivery_id, body, reason, happened_at)
+                VALUES (:job, :delivery_id, :body, :reason, :now) ON CONFLICT DO NOTHING
+                """,
+                job=self.function,
+                delivery_id=identity,
+                body=body,
+                reason=reason,
+                now=now,
+            )
+
+        db.atomically(insert)
+
+
+def _opened(raw: bytes, headers: Headers) -> Delivery:
+    """Raises Hopeless for what none of our callers sends."""
+    if "X-CloudTasks-TaskName" in headers:
+        attempt = headers.get("X-CloudTasks-TaskRetryCount", "0")
+        return Delivery(
+            headers["X-CloudTasks-TaskName"],
+            headers.get("X-CloudTasks-QueueName", ""),
+            raw,
+            int(attempt) + 1 if attempt.isdigit() else 1,
+        )
+    try:
+        envelope = encoding.parse(raw)
+    except encoding.NotJson as error:
+        raise Hopeless(f"the envelope is not JSON: {error}") from None
+    if not isinstance(envelope, dict):
+        raise Hopeless("the envelope is not an object")
+    if "schedule" in envelope:
+        return Delivery("", str(envelope["schedule"]), b"", 1)
+    return _pushed(envelope)
+
+
+def _pushed(envelope: Mapping[str, Any]) -> Delivery:
+    """The wrapped body of a push subscription (cloud.google.com/pubsub/docs/push)."""
+    try:
+        message = envelope["message"]
+        payload = base64.b64decode(message.get("data", ""), validate=True)
+        topic = str(message["attributes"]["topic"])  # set by whoever publishes
+        return Delivery(str(message["messageId"]), topic, payload, int(envelope.get("deliveryAttempt", 1)))
+    except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
+        raise Hopeless("not the envelope of a push subscription") from None
+
+
+def _identity(raw: bytes, headers: Headers) -> str:
+    return headers.get("X-CloudTasks-TaskName") or hashlib.sha256(raw).hexdigest()

@@ -1,0 +1,103 @@
+"""Migrations: numbered SQL files, forward only, each in its own transaction, applied by one runner at a time."""
+
+import hashlib
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from pg8000.dbapi import Connection
+
+FOLDER = Path(__file__).parent / "migrations"
+ADVISORY_LOCK = 7_500_125_000  # any constant: two runners must name the same
+LOCK_TIMEOUT = "5s"
+STATEMENT_TIMEOUT = "10min"
+_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
+
+
+class MigrationEdited(Exception):
+    """A file differs from what was applied under its number: write a new migration instead."""
+
+
+class MigrationMissing(Exception):
+    """Numbers must run from 0001 without a gap or a double, and nothing that was applied may be gone."""
+
+
+@dataclass(frozen=True)
+class Migration:
+    """One file and the digest that is remembered of it."""
+
+    version: int
+    name: str
+    sql: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text, in hex."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def load(folder: Path = FOLDER) -> list[Migration]:
+    """All migrations in order. Raises MigrationMissing for a gap, a double or a stray file."""
+    paths = sorted(folder.glob("*.sql"))
+    found = [
+        Migration(int(match.group(1)), path.name, path.read_text(encoding="utf-8"))
+        for path in paths
+        if (match := _NAME.fullmatch(path.name))
+    ]
+    if len(found) != len(paths) or [migration.version for migration in found] != list(range(1, len(found) + 1)):
+        raise MigrationMissing(f"migration numbers in {folder.name}/ are not 0001, 0002, 0003 …")
+    return found
+
+
+def apply(connection: Connection, migrations: Iterable[Migration], now: datetime) -> list[str]:
+    """Apply what is new and name it; a crash between two files loses nothing. Safe beside a second runner.
+
+    Raises MigrationEdited or MigrationMissing before anything is changed.
+    """
+    connection.execute_simple(f"SELECT pg_advisory_lock({ADVISORY_LOCK})")
+    try:
+        return _apply_new(connection, list(migrations), now)
+    finally:
+        connection.execute_simple(f"SELECT pg_advisory_unlock({ADVISORY_LOCK})")
+
+
+def _apply_new(connection: Connection, migrations: list[Migration], now: datetime) -> list[str]:
+    connection.execute_simple(
+        f"SET lock_timeout = '{LOCK_TIMEOUT}'; SET statement_timeout = '{STATEMENT_TIMEOUT}'; SET timezone = 'UTC'"
+    )
+    connection.execute_simple(
+        "CREATE TABLE IF NOT EXISTS schema_migrations ("
+        "version integer PRIMARY KEY, name text NOT NULL, digest text NOT NULL, applied_at timestamptz NOT NULL)"
+    )
+    rows = connection.execute_simple("SELECT version, digest FROM schema_migrations ORDER BY version").rows or []
+    applied = {int(version): str(digest) for version, digest in rows}
+    _check(migrations, applied)
+    new = [migration for migration in migrations if migration.version not in applied]
+    for migration in new:
+        _apply_one(connection, migration, now)
+    return [migration.name for migration in new]
+
+
+def _check(migrations: list[Migration], applied: dict[int, str]) -> None:
+    known = {migration.version: migration for migration in migrations}
+    for version, digest in applied.items():
+        if version not in known:
+            raise MigrationMissing(f"migration {version:04d} was applied and is gone")
+        if known[version].digest != digest:
+            raise MigrationEdited(f"{known[version].name} was edited after it was applied: write a new migration")
+
+
+def _apply_one(connection: Connection, migration: Migration, now: datetime) -> None:
+    connection.execute_simple("BEGIN")
+    try:
+        connection.execute_simple(migration.sql)
+        connection.execute_unnamed(
+            "INSERT INTO schema_migrations (version, name, digest, applied_at) VALUES ($1, $2, $3, $4)",
+            (migration.version, migration.name, migration.digest, now),
+        )
+        connection.execute_simple("COMMIT")
+    except BaseException:
+        connection.execute_simple("ROLLBACK")
+        raise

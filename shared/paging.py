@@ -1,0 +1,43 @@
+"""Keyset pages: a cursor names the last item that was shown, so a page costs the same however deep it is."""
+
+import base64
+import binascii
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple, TypeVar
+from uuid import UUID
+
+from shared.problems import NotValid
+
+Item = TypeVar("Item")
+
+
+class Position(NamedTuple):
+    """The sort key of lists that are newest first."""
+
+    at: datetime
+    id: UUID
+
+
+def after(cursor: str | None) -> Position | None:
+    """The position that a cursor names, None for the first page. Raises NotValid for one that we did not make."""
+    if cursor is None:
+        return None
+    try:
+        text = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
+        at, _, identity = text.partition("|")
+        position = Position(datetime.fromisoformat(at), UUID(identity))
+    except (ValueError, binascii.Error):
+        position = None
+    if position is None or position.at.tzinfo is None:
+        raise NotValid(errors=[{"field": "/cursor", "message": "is not a cursor of this list"}])
+    return position
+
+
+def page(rows: Sequence[Item], limit: int, position: Callable[[Item], Position]) -> tuple[Sequence[Item], str | None]:
+    """Of `limit + 1` rows that were asked for: those to show, and the cursor when there are more."""
+    if len(rows) <= limit:
+        return rows, None
+    last = position(rows[limit - 1])
+    text = f"{last.at.isoformat()}|{last.id}"
+    return rows[:limit], base64.urlsafe_b64encode(text.encode("ascii")).decode("ascii").rstrip("=")

@@ -1,0 +1,234 @@
+"""The payout machine's nonces and signatures: who may sign for a treasury, for what, and what became of it.
+
+A slot is one nonce of a treasury's key, used for one payout. An attempt is one signed transaction for a slot; it is
+stored before its first byte is sent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID
+
+from shared.db import Tx
+from shared.money import Usdt
+
+LEASE = timedelta(seconds=30)  # longer than any one step with the outside; a worker that died is waited for so long
+
+
+class SlotState(StrEnum):
+    """Where a nonce stands."""
+
+    ALLOCATED = "ALLOCATED"
+    LIVE = "LIVE"
+    MINED = "MINED"
+    FINAL_PAY = "FINAL_PAY"
+    FINAL_REVERTED = "FINAL_REVERTED"
+    FINAL_NOOP = "FINAL_NOOP"
+    FOREIGN = "FOREIGN"
+
+
+class SignerBusy(Exception):
+    """Another worker is at this treasury; come again."""
+
+
+@dataclass(frozen=True)
+class Signer:
+    """The key that signs for a treasury, held by this worker under `epoch`."""
+
+    address: str
+    treasury: str
+    kms_version: str
+    next_nonce: int
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A nonce and what became of it."""
+
+    signer: str
+    nonce: int
+    payout_id: UUID | None
+    state: SlotState
+    winning_hash: str | None
+    block_number: int | None
+    block_hash: str | None
+    succeeded: bool | None
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One signed transaction. `kind` is PAY or NOOP; fees are in wei per gas."""
+
+    hash: str
+    signer: str
+    nonce: int
+    position: int
+    kind: str
+    recipient_address: str
+    amount: Usdt
+    fee_per_gas_wei_max: int
+    priority_fee_per_gas_wei_max: int
+    gas_limit: int
+    raw: bytes
+    epoch: int
+
+
+@dataclass(frozen=True)
+class Mined:
+    """Where an attempt was included."""
+
+    hash: str
+    block_number: int
+    block_hash: str
+    succeeded: bool
+
+
+def take_signer(tx: Tx, treasury: str, now: datetime) -> Signer:
+    """Become the only worker at a treasury's key, for LEASE. Raises SignerBusy while another one is.
+
+    The epoch rises: whatever an older worker signs afterwards is refused by the schema (R6).
+    """
+    taken = tx.first(
+        Signer,
+        """
+        UPDATE signers SET epoch = epoch + 1, held_until = :until
+        WHERE treasury = :treasury AND status = 'active' AND (held_until IS NULL OR held_until <= :now)
+        RETURNING address, treasury, kms_version, next_nonce, epoch
+        """,
+        treasury=treasury,
+        now=now,
+        until=now + LEASE,
+    )
+    if taken is None:
+        raise SignerBusy(f"the {treasury} treasury's signer is at work")
+    return taken
+
+
+def release_signer(tx: Tx, signer: Signer, now: datetime) -> None:
+    """Let the next worker in; nothing when this worker was overtaken."""
+    tx.run(
+        "UPDATE signers SET held_until = :now WHERE address = :address AND epoch = :epoch",
+        address=signer.address,
+        epoch=signer.epoch,
+        now=now,
+    )
+
+
+def open_slot(tx: Tx, payout_id: UUID) -> Slot | None:
+    """The one slot that may still pay this payout."""
+    return tx.first(
+        Slot,
+        """
+        SELECT signer, nonce, payout_id, state, winning_hash, block_number, block_hash, succeeded
+        FROM payout_slots
+        WHERE payout_id = :payout_id AND state IN ('ALLOCATED', 'LIVE', 'MINED', 'FOREIGN')
+        """,
+        payout_id=payout_id,
+    )
+
+
+def attempts(tx: Tx, slot: Slot) -> list[Attempt]:
+    """Everything that was signed for a slot, first to last."""
+    return tx.all(
+        Attempt,
+        """
+        SELECT hash, signer, nonce, position, kind, recipient_address, amount, fee_per_gas_wei_max,
+               priority_fee_per_gas_wei_max, gas_limit, raw, epoch
+        FROM payout_attempts WHERE signer = :signer AND nonce = :nonce ORDER BY position
+        """,
+        signer=slot.signer,
+        nonce=slot.nonce,
+    )
+
+
+def store_attempt(tx: Tx, slot: Slot, attempt: Attempt, now: datetime) -> None:
+    """Keep a signed transaction before any of it is sent (R1), and have its fate looked into."""
+    tx.run(
+        """
+        INSERT INTO payout_attempts (hash, signer, nonce, position, kind, recipient_address, amount,
+                                     fee_per_gas_wei_max, priority_fee_per_gas_wei_max, gas_limit, raw, epoch,
+                                     signed_at)
+        VALUES (:hash, :signer, :nonce, :position, :kind, :recipient_address, :amount,
+                :fee_per_gas_wei_max, :priority_fee_per_gas_wei_max, :gas_limit, :raw, :epoch, :now)
+        """,
+        **vars(attempt),
+        now=now,
+    )
+    if slot.state is SlotState.ALLOCATED:
+        tx.run(
+            "UPDATE payout_slots SET state = 'LIVE', state_at = :now WHERE signer = :signer AND nonce = :nonce",
+            signer=slot.signer,
+            nonce=slot.nonce,
+            now=now,
+        )
+
+
+def note_event(
+    tx: Tx, slot: Slot, kind: str, detail: Mapping[str, object], now: datetime, attempt_hash: str | None = None
+) -> None:
+    """Write into the diary what the chain said; nothing is ever decided by it."""
+    tx.run(
+        """
+        INSERT INTO payout_events (payout_id, signer, nonce, attempt_hash, kind, detail, happened_at)
+        VALUES (:payout_id, :signer, :nonce, :attempt_hash, :kind, :detail, :now)
+        """,
+        payout_id=slot.payout_id,
+        signer=slot.signer,
+        nonce=slot.nonce,
+        attempt_hash=attempt_hash,
+        kind=kind,
+        detail=dict(detail),
+        now=now,
+    )
+
+
+def see_mined(tx: Tx, slot: Slot, mined: Mined, now: datetime) -> None:
+    """MINED, here or (after a reorganisation) elsewhere."""
+    tx.run(
+        """
+        UPDATE payout_slots SET state = 'MINED', winning_hash = :hash, block_number = :block_number,
+               block_hash = :block_hash, succeeded = :succeeded, state_at = :now
+        WHERE signer = :signer AND nonce = :nonce
+        """,
+        **vars(mined),
+        signer=slot.signer,
+        nonce=slot.nonce,
+        now=now,
+    )
+
+
+def see_dropped(tx: Tx, slot: Slot, now: datetime) -> None:
+    """LIVE again: the block that held it is no longer part of the chain."""
+    tx.run(
+        """
+        UPDATE payout_slots SET state = 'LIVE', winning_hash = NULL, block_number = NULL, block_hash = NULL,
+               succeeded = NULL, state_at = :now
+        WHERE signer = :signer AND nonce = :nonce AND state = 'MINED'
+        """,
+        signer=slot.signer,
+        nonce=slot.nonce,
+        now=now,
+    )
+
+
+def touch(tx: Tx, slot: Slot, now: datetime) -> None:
+    """Remember when the slot was last looked at, for the sweep."""
+    tx.run(
+        "UPDATE payout_slots SET checked_at = :now WHERE signer = :signer AND nonce = :nonce",
+        signer=slot.signer,
+        nonce=slot.nonce,
+        now=now,
+    )
+
+
+def close(tx: Tx, slot: Slot, state: SlotState, now: datetime) -> None:
+    """The chain's last word on a slot; the schema checks that it fits the winner."""
+    tx.run(
+        "UPDATE payout_slots SET state = :state, state_at = :now WHERE signer = :signer AND nonce = :nonce",
+        signer=slot.signer,
+        nonce=slot.nonce,
+        state=state,
+        now=now,
+    )

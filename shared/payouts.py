@@ -1,0 +1,337 @@
+"""The payout machine's states and transitions. Nothing else changes a payout; the schema holds the same rules.
+
+A payout is a promise to one recipient; `payout_slots` has the nonces and signatures that keep it. docs/payouts.md
+tells the whole story.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from uuid import UUID, uuid4
+
+from shared import events, ledger, payout_slots
+from shared.db import Tx
+from shared.events import ConfirmPayout, SendPayout
+from shared.money import Usdt
+from shared.payout_slots import Signer, Slot, SlotState
+
+PROMISED_SOURCES = frozenset({"comp", "match", "pool_share"})  # what stands on the account `owed` until it is paid
+
+
+class PayoutState(StrEnum):
+    """Where a promise stands."""
+
+    REQUESTED = "REQUESTED"
+    HELD = "HELD"
+    APPROVED = "APPROVED"
+    RESERVED = "RESERVED"
+    IN_FLIGHT = "IN_FLIGHT"
+    PAID = "PAID"
+    QUARANTINED = "QUARANTINED"
+    CANCELLED = "CANCELLED"
+
+
+class HoldReason(StrEnum):
+    """Why a payout waits for somebody or something."""
+
+    LIMIT = "limit"
+    FUNDS = "funds"
+    GAS = "gas"
+    BLOCKED = "blocked"
+    PAUSED = "paused"
+    REVIEW = "review"
+    REVERTED = "reverted"
+
+
+class TermsDiffer(Exception):
+    """The same source or key was promised before with other terms."""
+
+
+@dataclass(frozen=True)
+class Promise:
+    """The terms of a payout, fixed from birth. One source is promised once, whatever keys are used."""
+
+    treasury: str
+    source_kind: str
+    source_id: str
+    recipient_address: str
+    amount: Usdt
+    member_id: UUID | None
+    scope: str
+    idempotency_key: str
+
+    @property
+    def body_hash(self) -> bytes:
+        """SHA-256 of the terms."""
+        terms = [self.treasury, self.source_kind, self.source_id, self.recipient_address.lower(), self.amount.micro]
+        return hashlib.sha256(json.dumps(terms).encode()).digest()
+
+
+@dataclass(frozen=True)
+class Payout:
+    """A promise and where it stands."""
+
+    id: UUID
+    treasury: str
+    member_id: UUID | None
+    source_kind: str
+    source_id: str
+    recipient_address: str
+    amount: Usdt
+    state: PayoutState
+    hold_reason: HoldReason | None
+    requested_at: datetime
+
+
+@dataclass(frozen=True)
+class Treasury:
+    """A treasury's chain, token and whether it is paused."""
+
+    name: str
+    chain_id: int
+    token_address: str
+    paused_at: datetime | None
+
+
+@dataclass(frozen=True)
+class _Terms:
+    id: UUID
+    body_hash: bytes
+
+
+def request(tx: Tx, promise: Promise, now: datetime) -> UUID:
+    """Promise a payout and have it sent. Asking again for the same source is harmless and gives the same id.
+
+    Raises TermsDiffer when the source or the key was promised with other terms.
+    """
+    identity = uuid4()
+    inserted = tx.run(
+        """
+        INSERT INTO payouts (id, treasury, member_id, scope, idempotency_key, body_hash, source_kind, source_id,
+                             recipient_address, amount, requested_at, state_at)
+        VALUES (:id, :treasury, :member_id, :scope, :idempotency_key, :body_hash, :source_kind, :source_id,
+                :recipient_address, :amount, :now, :now)
+        ON CONFLICT DO NOTHING
+        """,
+        id=identity,
+        treasury=promise.treasury,
+        member_id=promise.member_id,
+        scope=promise.scope,
+        idempotency_key=promise.idempotency_key,
+        body_hash=promise.body_hash,
+        source_kind=promise.source_kind,
+        source_id=promise.source_id,
+        recipient_address=promise.recipient_address,
+        amount=promise.amount,
+        now=now,
+    )
+    if not inserted:
+        return _promised_before(tx, promise)
+    send_soon(tx, identity, promise.treasury, now)
+    return identity
+
+
+def send_soon(tx: Tx, payout_id: UUID, treasury: str, now: datetime, delay: timedelta | None = None) -> None:
+    """Have payout_send look at a payout."""
+    task = SendPayout(payout_id=payout_id, treasury=treasury)
+    events.enqueue(tx, now, task, deliver_at=now + delay if delay else None)
+
+
+def confirm_soon(tx: Tx, payout_id: UUID, now: datetime, delay: timedelta | None = None) -> None:
+    """Have payout_confirm look at a payout after `delay`."""
+    deliver_at = now + delay if delay else None
+    events.enqueue(tx, now, ConfirmPayout(payout_id=payout_id), deliver_at=deliver_at)
+
+
+def load(tx: Tx, payout_id: UUID) -> Payout | None:
+    """A payout, locked until the transaction ends: whoever changes it does so alone."""
+    return tx.first(
+        Payout,
+        """
+        SELECT id, treasury, member_id, source_kind, source_id, recipient_address, amount, state, hold_reason,
+               requested_at
+        FROM payouts WHERE id = :payout_id FOR UPDATE
+        """,
+        payout_id=payout_id,
+    )
+
+
+def treasury_of(tx: Tx, name: str) -> Treasury:
+    """A treasury, locked: reservations from one treasury follow each other."""
+    return tx.one(
+        Treasury,
+        "SELECT name, chain_id, token_address, paused_at FROM treasuries WHERE name = :name FOR UPDATE",
+        name=name,
+    )
+
+
+def decide(
+    tx: Tx,
+    payout: Payout,
+    *,
+    policy_version: int,
+    inputs: Mapping[str, object],
+    hold: HoldReason | None,
+    approvals_needed: int = 0,
+    now: datetime,
+) -> None:
+    """Record a policy run and what it decided: APPROVED, or HELD for a reason."""
+    tx.run(
+        """
+        INSERT INTO payout_policy_runs (payout_id, policy_version, inputs, decision, reason, decided_at)
+        VALUES (:payout_id, :policy_version, :inputs, :decision, :reason, :now)
+        """,
+        payout_id=payout.id,
+        policy_version=policy_version,
+        inputs=dict(inputs),
+        decision="hold" if hold else "approve",
+        reason=hold,
+        now=now,
+    )
+    if hold:
+        hold_back(tx, payout, hold, now, approvals_needed=approvals_needed)
+    else:
+        _to(tx, payout.id, PayoutState.APPROVED, now)
+
+
+def hold_back(tx: Tx, payout: Payout, reason: HoldReason, now: datetime, *, approvals_needed: int = 0) -> None:
+    """HELD until the reason is gone or enough people have approved."""
+    tx.run(
+        """
+        UPDATE payouts SET state = 'HELD', hold_reason = :reason, approvals_needed = :needed, state_at = :now
+        WHERE id = :payout_id
+        """,
+        payout_id=payout.id,
+        reason=reason,
+        needed=approvals_needed,
+        now=now,
+    )
+
+
+def reserve(tx: Tx, payout: Payout, now: datetime) -> None:
+    """RESERVED: the amount leaves the treasury's free balance. Money that is set aside already stays so."""
+    if not _is_reserved(tx, payout.id):
+        treasury = payout.treasury
+        ledger.move(tx, f"resv:{payout.id}", f"treasury:{treasury}", f"in_flight:{treasury}", payout.amount, now)
+    _to(tx, payout.id, PayoutState.RESERVED, now)
+
+
+def allocate_slot(tx: Tx, payout: Payout, signer: Signer, now: datetime) -> Slot:
+    """IN_FLIGHT: the signer's next nonce is this payout's."""
+    tx.run(
+        """
+        INSERT INTO payout_slots (signer, nonce, payout_id, state_at, allocated_at)
+        SELECT address, next_nonce, :payout_id, :now, :now FROM signers
+        WHERE address = :signer AND epoch = :epoch
+        """,
+        payout_id=payout.id,
+        signer=signer.address,
+        epoch=signer.epoch,
+        now=now,
+    )
+    _to(tx, payout.id, PayoutState.IN_FLIGHT, now)
+    slot = payout_slots.open_slot(tx, payout.id)
+    assert slot, "the trigger of IN_FLIGHT has seen it"
+    return slot
+
+
+def finalize(tx: Tx, payout: Payout, slot: Slot, kind: str, now: datetime) -> PayoutState:
+    """The chain's last word on a MINED slot, and what it means for the payout, in one commit (C11).
+
+    `kind` is the winner's. Paid: the journal is posted. Reverted: HELD with the money still set aside. A no-op won:
+    back to RESERVED, to be sent again.
+    """
+    if kind == "NOOP":
+        payout_slots.close(tx, slot, SlotState.FINAL_NOOP, now)
+        _to(tx, payout.id, PayoutState.RESERVED, now)
+        send_soon(tx, payout.id, payout.treasury, now)
+        return PayoutState.RESERVED
+    if not slot.succeeded:
+        payout_slots.close(tx, slot, SlotState.FINAL_REVERTED, now)
+        hold_back(tx, payout, HoldReason.REVERTED, now, approvals_needed=1)
+        return PayoutState.HELD
+    payout_slots.close(tx, slot, SlotState.FINAL_PAY, now)
+    ledger.post(tx, f"paid:{payout.id}", _paid_lines(payout), now)
+    tx.run(
+        """
+        UPDATE payouts SET state = 'PAID', state_at = :now, paid_at = :now, transaction_hash = :hash
+        WHERE id = :payout_id
+        """,
+        payout_id=payout.id,
+        hash=slot.winning_hash,
+        now=now,
+    )
+    return PayoutState.PAID
+
+
+@dataclass(frozen=True)
+class Neglected:
+    """A payout that nobody seems to be working on."""
+
+    id: UUID
+    treasury: str
+    state: PayoutState
+
+
+def neglected(tx: Tx, before: datetime, limit: int) -> list[Neglected]:
+    """Open payouts not touched since `before`, oldest first: a lost task, a worker that died."""
+    return tx.all(
+        Neglected,
+        """
+        SELECT p.id, p.treasury, p.state
+        FROM payouts p
+        LEFT JOIN payout_slots s ON s.payout_id = p.id AND s.state IN ('ALLOCATED', 'LIVE', 'MINED')
+        WHERE p.state IN ('REQUESTED', 'APPROVED', 'RESERVED', 'IN_FLIGHT')
+          AND p.state_at <= :before AND coalesce(s.checked_at, s.state_at, p.state_at) <= :before
+        ORDER BY p.requested_at LIMIT :limit
+        """,
+        before=before,
+        limit=limit,
+    )
+
+
+def _paid_lines(payout: Payout) -> dict[str, Usdt]:
+    treasury, amount = payout.treasury, payout.amount
+    lines = {f"in_flight:{treasury}": -amount, f"paid:{treasury}": amount}
+    if payout.source_kind in PROMISED_SOURCES:
+        lines |= {f"owed:{treasury}": -amount, f"settled:{treasury}": amount}
+    return lines
+
+
+def _promised_before(tx: Tx, promise: Promise) -> UUID:
+    earlier = tx.first(
+        _Terms,
+        """
+        SELECT id, body_hash FROM payouts
+        WHERE (source_kind = :source_kind AND source_id = :source_id)
+           OR (scope = :scope AND idempotency_key = :idempotency_key)
+        """,
+        source_kind=promise.source_kind,
+        source_id=promise.source_id,
+        scope=promise.scope,
+        idempotency_key=promise.idempotency_key,
+    )
+    if earlier is None or earlier.body_hash != promise.body_hash:
+        raise TermsDiffer(f"{promise.source_kind} {promise.source_id} was promised with other terms")
+    return earlier.id
+
+
+@dataclass(frozen=True)
+class _Found:
+    found: bool
+
+
+def _is_reserved(tx: Tx, payout_id: UUID) -> bool:
+    return tx.one(_Found, "SELECT ledger_has('resv:' || CAST(:payout_id AS text)) AS found", payout_id=payout_id).found
+
+
+def _to(tx: Tx, payout_id: UUID, state: PayoutState, now: datetime) -> None:
+    tx.run(
+        "UPDATE payouts SET state = :state, hold_reason = NULL, state_at = :now WHERE id = :payout_id",
+        payout_id=payout_id,
+        state=state,
+        now=now,
+    )

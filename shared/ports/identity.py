@@ -1,0 +1,65 @@
+"""Signs JWTs with a service account's Google-held key, through the IAM Credentials API."""
+
+import json
+import os
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit
+
+if TYPE_CHECKING:
+    import requests
+
+REAL_URL = "https://iamcredentials.googleapis.com"
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+SIGN_SECONDS_MAX = 10.0
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+PASSING = frozenset({429, 500, 502, 503, 504})
+
+
+class SigningRefused(Exception):
+    """The service answered, and not with a signature: the account, a role or the claims are wrong."""
+
+
+class SigningUnavailable(Exception):
+    """No usable answer came in time; the same call may succeed later."""
+
+
+def sign_jwt(service_account: str, claims: Mapping[str, object]) -> str:
+    """The claims as a compact RS256 JWT whose key is published at
+    https://www.googleapis.com/service_accounts/v1/jwk/<service_account>; exp may lie at most 12 hours ahead.
+
+    https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signJwt
+    """
+    import requests
+    from google.auth.exceptions import GoogleAuthError, TransportError
+
+    base = os.environ.get("IAM_CREDENTIALS_URL", REAL_URL)
+    url = f"{base}/v1/projects/-/serviceAccounts/{quote(service_account, safe='@')}:signJwt"
+    try:
+        answer = _session(os.getpid(), base).post(url, json={"payload": json.dumps(claims)}, timeout=SIGN_SECONDS_MAX)
+    except (requests.RequestException, TransportError) as error:
+        raise SigningUnavailable(f"{url}: {error}") from error
+    except GoogleAuthError as error:
+        raise SigningRefused(f"{url}: {error}") from error
+    if answer.status_code in PASSING:
+        raise SigningUnavailable(f"{url} answered {answer.status_code}")
+    if not answer.ok:
+        raise SigningRefused(f"{url} answered {answer.status_code}: {answer.text}")
+    signed: str = answer.json()["signedJwt"]
+    return signed
+
+
+@cache
+def _session(process_id: int, base: str) -> "requests.Session":
+    """One per process, for a connection must not be shared across a fork; it keeps its access token until it ends."""
+    del process_id
+    import requests
+
+    if urlsplit(base).hostname in LOOPBACK:
+        return requests.Session()
+    import google.auth
+    from google.auth.transport.requests import AuthorizedSession
+
+    credentials, _ = google.auth.default(scopes=[SCOPE])
+    return AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # google-auth leaves it untyped

@@ -1,0 +1,70 @@
+"""What admins may tune, from the table `settings`, remembered for a few seconds."""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from shared.db import Tx
+from shared.tiers import Thresholds, Tier
+
+FRESH_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of them, typed."""
+
+    tier_thresholds: Thresholds
+    tier_multipliers: Mapping[Tier, Decimal]
+    scans_per_hour_max: int
+    guesses_per_hour_max: int
+
+
+@dataclass(frozen=True)
+class _Row:
+    name: str
+    value: object
+
+
+def load(tx: Tx) -> Settings:
+    """The settings, at most FRESH_SECONDS old."""
+    now = time.monotonic()
+    with _cache.lock:
+        if _cache.settings and now - _cache.read_at < FRESH_SECONDS:
+            return _cache.settings
+    made = _made({row.name: row.value for row in tx.all(_Row, "SELECT name, value FROM settings")})
+    with _cache.lock:
+        _cache.settings, _cache.read_at = made, now
+    return made
+
+
+def forget() -> None:
+    """Read them anew next time."""
+    with _cache.lock:
+        _cache.settings = None
+
+
+class _Cache:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.settings: Settings | None = None
+        self.read_at = 0.0
+
+
+_cache = _Cache()
+
+
+def _made(values: Mapping[str, object]) -> Settings:
+    return Settings(
+        tier_thresholds={tier: int(number) for tier, number in _by_tier(values["tier_thresholds"]).items()},
+        tier_multipliers=_by_tier(values["tier_multipliers"]),
+        scans_per_hour_max=int(str(values["scans_per_hour_max"])),
+        guesses_per_hour_max=int(str(values["guesses_per_hour_max"])),
+    )
+
+
+def _by_tier(value: object) -> dict[Tier, Decimal]:
+    assert isinstance(value, dict)
+    return {Tier(tier): Decimal(str(number)) for tier, number in value.items()}

@@ -1,0 +1,160 @@
+"""Reads a handler's signature as its contract: who may call, what they send, whether it writes.
+
+`def submit(tx: Tx, member: Member, key: IdempotencyKey, body: Submission, now: datetime) -> Receipt` says it all;
+a handler that names no caller does not import.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import UnionType
+from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from shared.auth import Admin, Anyone, Member, Role
+from shared.db import Tx
+from shared.fields import Body, Query, Reply
+from shared.http import Client, Upload
+from shared.idempotency import IdempotencyKey
+
+Handler = Callable[..., Any]
+
+
+class UnclearSignature(TypeError):
+    """A parameter that nothing can supply, or no caller, or several."""
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a handler's signature asks for; each name is the parameter's, None where it asks for none."""
+
+    handler: Handler
+    caller: type[Anyone | Member]
+    caller_name: str | None
+    role: Role | None
+    tx_name: str | None
+    key_name: str | None
+    body_name: str | None
+    body: type[Body] | None
+    upload_name: str | None
+    query_name: str | None
+    query: type[Query] | None
+    client_name: str | None
+    now_name: str | None
+    path: Mapping[str, type]
+    prepared_name: str | None
+    reply: type[Reply] | None
+
+    def arguments(self, **given: object) -> dict[str, object]:
+        """The keyword arguments of a call, out of values by what they are (`tx`, `body`, `now`, …)."""
+        wanted = {
+            "caller": self.caller_name,
+            "tx": self.tx_name,
+            "key": self.key_name,
+            "body": self.body_name,
+            "upload": self.upload_name,
+            "query": self.query_name,
+            "client": self.client_name,
+            "now": self.now_name,
+            "prepared": self.prepared_name,
+        }
+        return {name: given[kind] for kind, name in wanted.items() if name is not None}
+
+
+def contract_of(handler: Handler, path_names: frozenset[str], prepared: object = None) -> Contract:
+    """Raises UnclearSignature. `prepared` is the type of what runs before the transaction, if anything does."""
+    found = _parameters(handler, path_names, prepared)
+    if "caller" not in found.names:
+        raise UnclearSignature(f"{handler.__qualname__} names no caller: Anyone, Member or Admin")
+    return found.contract(handler)
+
+
+def helper_of(handler: Handler, path_names: frozenset[str]) -> Contract:
+    """The contract of a function that runs before the transaction: it has no caller and no transaction."""
+    found = _parameters(handler, path_names, None)
+    if {"caller", "tx", "key"} & found.names.keys():
+        raise UnclearSignature(f"{handler.__qualname__} runs before the transaction and knows no caller")
+    return found.contract(handler)
+
+
+class _Found:
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+        self.types: dict[str, Any] = {}
+        self.path: dict[str, type] = {}
+        self.reply: type[Reply] | None = None
+
+    def contract(self, handler: Handler) -> Contract:
+        caller, role = _caller(self.types.get("caller", Anyone))
+        return Contract(
+            handler=handler,
+            caller=caller,
+            caller_name=self.names.get("caller"),
+            role=role,
+            tx_name=self.names.get("tx"),
+            key_name=self.names.get("key"),
+            body_name=self.names.get("body"),
+            body=self.types.get("body"),
+            upload_name=self.names.get("upload"),
+            query_name=self.names.get("query"),
+            query=self.types.get("query"),
+            client_name=self.names.get("client"),
+            now_name=self.names.get("now"),
+            path=self.path,
+            prepared_name=self.names.get("prepared"),
+            reply=self.reply,
+        )
+
+
+def _parameters(handler: Handler, path_names: frozenset[str], prepared: object) -> _Found:
+    hints = get_type_hints(handler, include_extras=True)
+    found = _Found()
+    found.reply = _reply(hints.get("return"))
+    for name in inspect.signature(handler).parameters:
+        hint = hints[name]
+        if name in path_names and hint in (UUID, str):
+            found.path[name] = hint
+            continue
+        kind = "prepared" if prepared is not None and hint == prepared else _kind(hint)
+        if kind is None or kind in found.names:
+            raise UnclearSignature(f"{handler.__qualname__}: nothing supplies {name}: {hint}")
+        found.names[kind] = name
+        found.types[kind] = hint
+    if missing := path_names - found.path.keys():
+        raise UnclearSignature(f"{handler.__qualname__} takes no {', '.join(sorted(missing))} from its path")
+    return found
+
+
+def _kind(hint: Any) -> str | None:
+    simple = {Tx: "tx", IdempotencyKey: "key", Upload: "upload", Client: "client", datetime: "now"}
+    if hint in simple:
+        return simple[hint]
+    plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if not isinstance(plain, type):
+        return None
+    if issubclass(plain, Anyone | Member):
+        return "caller"
+    if issubclass(plain, Body):
+        return "body"
+    return "query" if issubclass(plain, Query) else None
+
+
+def _caller(hint: Any) -> tuple[type[Anyone | Member], Role | None]:
+    if get_origin(hint) is not Annotated:
+        if hint is Admin:
+            raise UnclearSignature("say which admin: Annotated[Admin, Role.OPERATIONS]")
+        return hint, None
+    caller, role = get_args(hint)
+    if caller is not Admin or not isinstance(role, Role):
+        raise UnclearSignature(f"{hint} is no caller")
+    return caller, role
+
+
+def _reply(hint: Any) -> type[Reply] | None:
+    """The model of a success; what else a handler returns is a refusal."""
+    for candidate in get_args(hint) if isinstance(hint, UnionType) else (hint,):
+        plain = get_origin(candidate) or candidate
+        if isinstance(plain, type) and issubclass(plain, Reply):
+            return cast("type[Reply]", candidate)
+    return None

@@ -1,0 +1,81 @@
+"""Tiers: what a quarter's scans and a downline's purchases make of a member (plan section "Tier System")."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+
+class Tier(StrEnum):
+    """Lowest first; compare with `rank`."""
+
+    STANDARD = "standard"
+    VIP = "vip"
+    HIGH_ROLLER = "high_roller"
+    WHALE = "whale"
+
+    @property
+    def rank(self) -> int:
+        """0 for standard to 3 for whale."""
+        return _ORDER.index(self)
+
+    def at_least(self, other: "Tier") -> bool:
+        """True when this tier has all that `other` has."""
+        return self.rank >= other.rank
+
+
+_ORDER = tuple(Tier)
+_SUFFIX = {Tier.STANDARD: "ST", Tier.VIP: "VIP", Tier.HIGH_ROLLER: "HR", Tier.WHALE: "WH"}
+
+Thresholds = Mapping[Tier, int]
+DEFAULT_THRESHOLDS: Thresholds = {Tier.STANDARD: 0, Tier.VIP: 7, Tier.HIGH_ROLLER: 15, Tier.WHALE: 30}
+
+
+@dataclass(frozen=True)
+class TierProgress:
+    """Where a member stands in the current quarter; `next_*` are None for a whale."""
+
+    current_tier: Tier
+    current_count: int
+    next_tier: Tier | None
+    next_tier_threshold: int | None
+    quarter_label: str
+
+
+def quarter_tier(scans: int, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> Tier:
+    """The tier that so many scans in one quarter earn."""
+    return max((tier for tier, needed in thresholds.items() if scans >= needed), key=lambda tier: tier.rank)
+
+
+def effective(quarter: Tier, permanent: Tier) -> Tier:
+    """The better of both tiers counts."""
+    return max(quarter, permanent, key=lambda tier: tier.rank)
+
+
+def quarter_of(moment: datetime) -> str:
+    """The UTC calendar quarter, as stored: 2026-Q4."""
+    utc = moment.astimezone(UTC)
+    return f"{utc.year}-Q{(utc.month + 2) // 3}"
+
+
+def quarter_label(quarter: str) -> str:
+    """The quarter as people read it: 2026-Q4 becomes Q4 2026."""
+    year, number = quarter.split("-")
+    return f"{number} {year}"
+
+
+def progress(scans: int, current: Tier, quarter: str, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> TierProgress:
+    """Progress towards the tier above `current` (the effective tier), counted in this quarter's scans."""
+    above = [tier for tier in _ORDER if tier.rank == current.rank + 1]
+    return TierProgress(
+        current_tier=current,
+        current_count=scans,
+        next_tier=above[0] if above else None,
+        next_tier_threshold=thresholds[above[0]] if above else None,
+        quarter_label=quarter_label(quarter),
+    )
+
+
+def member_id(number: int, tier: Tier) -> str:
+    """What members are called by: BJ-0042-VIP. The number stays, the suffix follows the effective tier."""
+    return f"BJ-{number:04d}-{_SUFFIX[tier]}"
