@@ -1,0 +1,1 @@
+"""Admins make batches of codes, export them, and tell which were manufactured."""

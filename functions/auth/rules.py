@@ -1,0 +1,93 @@
+"""Who may sign up, with which password, under which name."""
+
+import re
+import unicodedata
+from datetime import date, timedelta
+
+from shared.problems import Problem
+
+AGE_MIN = 21
+PASSWORD_LENGTH_MIN = 8
+PASSWORD_LENGTH_MAX = 128
+VERIFICATION_CODE_LIFE = timedelta(minutes=15)
+VERIFICATION_ATTEMPTS_MAX = 5
+FAILED_SIGN_INS_MAX = 10  # per account and network in a clock hour
+ACCESS_TOKEN_LIFE = timedelta(minutes=15)
+REFRESH_TOKEN_LIFE = timedelta(days=30)
+LOST_RESPONSE = timedelta(seconds=60)  # so long a used refresh token may be repeated: its answer may have been lost
+USERNAME_LENGTH_MAX = 24
+
+
+class TooYoung(Problem):
+    """The plan's market is 21+."""
+
+    status, title = 422, "You must be 21 or older to join."
+
+
+class PasswordTooWeak(Problem):
+    """`missing` lists what the password lacks."""
+
+    status, title = 422, "This password is too weak."
+
+
+class EmailAlreadyRegistered(Problem):
+    """Whatever its capitals."""
+
+    status, title = 409, "An account with this e-mail address exists."
+
+
+class UsernameTaken(Problem):
+    """Whatever its capitals."""
+
+    status, title = 409, "This username is taken."
+
+
+class ReferralCodeUnknown(Problem):
+    """Nobody refers by this code."""
+
+    status, title = 422, "This referral code is unknown."
+
+
+class VerificationCodeNotValid(Problem):
+    """Wrong, used, expired, tried too often, or for nobody: one answer for all."""
+
+    status, title = 422, "This verification code is not valid."
+
+
+class SignInRefused(Problem):
+    """Unknown account, wrong password or too many failures: one answer for all."""
+
+    status, title = 403, "E-mail address or password is wrong, or sign-in is locked for now."
+
+
+class EmailNotVerified(Problem):
+    """Told only to somebody who knows the password."""
+
+    status, title = 403, "Verify your e-mail address first."
+
+
+def check_age(born: date, today: date) -> None:
+    """Raises TooYoung; somebody born on 29 February comes of age on 1 March."""
+    had_birthday = (today.month, today.day) >= (born.month, born.day)
+    if today.year - born.year - (not had_birthday) < AGE_MIN:
+        raise TooYoung
+
+
+def check_password(password: str) -> None:
+    """Raises PasswordTooWeak naming all that is missing (plan section "Validation")."""
+    wanted = {
+        f"at least {PASSWORD_LENGTH_MIN} characters": len(password) >= PASSWORD_LENGTH_MIN,
+        "an upper-case letter": any(character.isupper() for character in password),
+        "a digit": any(character.isdigit() for character in password),
+        "a symbol": any(not character.isalnum() and not character.isspace() for character in password),
+    }
+    missing = [what for what, present in wanted.items() if not present]
+    if missing:
+        raise PasswordTooWeak(missing=missing)
+
+
+def username_base(full_name: str) -> str:
+    """The name in plain letters and digits: "José Álvarez" suggests josealvarez."""
+    plain = unicodedata.normalize("NFKD", full_name).encode("ascii", "ignore").decode().lower()
+    letters = re.sub(r"[^a-z0-9]", "", plain)[:USERNAME_LENGTH_MAX]
+    return letters if len(letters) >= 3 else "member"  # noqa: PLR2004 - the shortest username there is

@@ -1,0 +1,90 @@
+"""Task: make a batch's codes, one chunk per task.
+
+A chunk's plain codes are written to storage first, under a fresh name; then their hashes are recorded in one
+transaction that also orders the next chunk. A crash in between leaves an object that nothing refers to.
+"""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from uuid import uuid4
+
+from flask import Request, Response
+
+from functions.codes_generate import store
+from shared import codes, db, events
+from shared.codes import CodeFilesConfig
+from shared.config import read
+from shared.db import Tx
+from shared.events import FillCodeBatch
+from shared.job import Hopeless, Job
+from shared.ports import files
+
+CHUNK_CODES = 50_000
+FORMULA_STARTS = "=+-@"
+HEADER = b"code,batch_id,batch_name,generated_at\r\n"
+
+job = Job("codes_generate")
+
+
+def codes_generate(request: Request) -> Response:
+    """The function's door."""
+    return job.handle(request)
+
+
+@job.task(FillCodeBatch)
+def fill(task: FillCodeBatch, now: datetime) -> None:
+    """Make one chunk, or finish the batch when there is nothing left to make. Harmless twice."""
+    batch = db.atomically(lambda tx: store.batch(tx, task.batch_id, lock=False))
+    if batch is None:
+        raise Hopeless("there is no such batch")
+    start = task.chunk * CHUNK_CODES
+    if start >= batch.quantity:
+        _finish(batch, now)
+    elif batch.codes_made == start:
+        _make(batch, task.chunk, min(CHUNK_CODES, batch.quantity - start), now)
+    else:
+        db.atomically(lambda tx: _order_next(tx, task, now))
+
+
+def _make(batch: store.Batch, chunk: int, count: int, now: datetime) -> None:
+    made = list(codes.generate(count, check_symbol=batch.check_symbol))
+    name = f"chunks/{batch.id}/{chunk:05d}-{uuid4()}.csv"
+    files.write(read(CodeFilesConfig).codes_bucket, name, _lines(batch, chunk, made), "text/csv")
+    macs = [codes.mac(code) for code in made]
+
+    def record(tx: Tx) -> None:
+        locked = store.batch(tx, batch.id, lock=True)
+        if locked and locked.codes_made == chunk * CHUNK_CODES:
+            store.insert_chunk(tx, batch.id, chunk, macs, name, now)
+            _order_next(tx, FillCodeBatch(batch_id=batch.id, chunk=chunk), now)
+
+    db.atomically(record)
+
+
+def _order_next(tx: Tx, done: FillCodeBatch, now: datetime) -> None:
+    following = FillCodeBatch(batch_id=done.batch_id, chunk=done.chunk + 1)
+    events.enqueue(tx, now, following, name=f"fill-{following.batch_id}-{following.chunk}")
+
+
+def _finish(batch: store.Batch, now: datetime) -> None:
+    """Put the chunks together and let the batch be exported; then the chunks are of no more use."""
+    if batch.status != "generating":
+        return
+    bucket = read(CodeFilesConfig).codes_bucket
+    parts = db.atomically(lambda tx: store.chunks(tx, batch.id))
+    name = f"batches/{batch.id}.csv"
+    files.compose(bucket, name, parts)
+    db.atomically(lambda tx: store.finish(tx, batch.id, name, now))
+    for part in parts:
+        files.delete(bucket, part)
+
+
+def _lines(batch: store.Batch, chunk: int, made: Sequence[str]) -> Iterator[bytes]:
+    """CSV (RFC 4180); the batch's name was typed by somebody: quoted, and no formula for a spreadsheet."""
+    if chunk == 0:
+        yield HEADER
+    name = f"'{batch.name}" if batch.name[0] in FORMULA_STARTS else batch.name
+    quoted = '"' + name.replace('"', '""') + '"'
+    tail = f",{batch.id},{quoted},{batch.created_at.isoformat()}\r\n"
+    for start in range(0, len(made), 1000):
+        yield "".join(codes.displayed(code) + tail for code in made[start : start + 1000]).encode()

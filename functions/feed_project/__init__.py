@@ -1,0 +1,1 @@
+"""Copies what listeners may see from Postgres to Firestore."""

@@ -1,0 +1,1 @@
+"""Applies migrations and registers the keys that KMS holds."""

@@ -1,0 +1,1 @@
+"""A member's notifications and their exact unread count."""

@@ -1,0 +1,1 @@
+"""Tells a member's devices about a new notification."""

@@ -1,0 +1,1 @@
+"""Publishes what transactions have left in the outbox."""

@@ -1,0 +1,1 @@
+"""Follows a payout's transaction until it is final."""

@@ -1,0 +1,1 @@
+"""Brings an awarded payout to the chain."""

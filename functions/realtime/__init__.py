@@ -1,0 +1,1 @@
+"""Tokens with which clients listen to Firestore."""

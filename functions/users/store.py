@@ -1,0 +1,91 @@
+"""What a member sees of themselves."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from shared.db import Tx
+from shared.money import Usdt
+from shared.paging import Position
+from shared.prizes import CompType
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The account."""
+
+    email: str
+    full_name: str
+    wallet_address: str | None
+    avatar_url: str | None
+    language: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Running totals and the scans of one quarter."""
+
+    scans: int
+    lifetime_comps: Usdt
+    comps_paid: Usdt
+    gold_chips: int
+    quarter_scans: int
+
+
+@dataclass(frozen=True)
+class Comp:
+    """A comp as its winner sees it."""
+
+    id: UUID
+    type: CompType
+    amount: Usdt
+    status: str
+    awarded_at: datetime
+    paid_at: datetime | None
+    transaction_hash: str | None
+    scan_number: int | None
+
+
+def profile(tx: Tx, member_id: UUID) -> Profile:
+    """The member's account."""
+    return tx.one(
+        Profile,
+        """
+        SELECT email, full_name, wallet_address, avatar_url, language, created_at FROM members WHERE id = :member_id
+        """,
+        member_id=member_id,
+    )
+
+
+def totals(tx: Tx, member_id: UUID, quarter: str) -> Totals:
+    """The member's totals; a quarter without scans counts as zero."""
+    return tx.one(
+        Totals,
+        """
+        SELECT t.scans, t.lifetime_comps, t.comps_paid, t.gold_chips, coalesce(q.scans, 0) AS quarter_scans
+        FROM member_totals t
+        LEFT JOIN member_quarters q ON q.member_id = t.member_id AND q.quarter = :quarter
+        WHERE t.member_id = :member_id
+        """,
+        member_id=member_id,
+        quarter=quarter,
+    )
+
+
+def comps(tx: Tx, member_id: UUID, after: Position | None, limit: int) -> list[Comp]:
+    """Newest first, at most `limit`."""
+    return tx.all(
+        Comp,
+        """
+        SELECT id, type, amount, status, awarded_at, paid_at, transaction_hash, scan_number
+        FROM comps
+        WHERE member_id = :member_id
+          AND (CAST(:at AS timestamptz) IS NULL OR (awarded_at, id) < (:at, CAST(:id AS uuid)))
+        ORDER BY awarded_at DESC, id DESC LIMIT :limit
+        """,
+        member_id=member_id,
+        at=after.at if after else None,
+        id=after.id if after else None,
+        limit=limit,
+    )

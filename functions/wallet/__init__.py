@@ -1,0 +1,1 @@
+"""Links a wallet to a member."""
