@@ -1,0 +1,112 @@
+"""Requests as bytes: as the gateway sends them to a function's own door, and as clients send them to the gateway.
+
+At the own door a request looks as on Cloud Run, which has checked the gateway's (or the queue's) OIDC token and hands
+it on without its signature: https://cloud.google.com/run/docs/troubleshooting#signature-removed
+"""
+
+import base64
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+from emulators import cloud, contract
+from emulators.contract import Function
+from emulators.stack import Stack
+from shared.auth import SIGNATURE_REMOVED
+
+NOBODY = str(UUID(int=0))
+CLIENT_ADDRESS = "203.0.113.7"
+USER_AGENT = "bench"
+# The cheapest real request of each HTTP function that has a cheaper one than its first GET, or has none.
+CHEAPEST: Mapping[str, tuple[str, str, object]] = {
+    "notifications": ("GET", "/v1/notifications/unread-count", None),
+    "realtime": ("POST", "/v1/realtime/token", None),
+    "wallet": ("POST", "/v1/wallet/challenge", {"address": "0x000000000000000000000000000000000000dEaD"}),
+}
+# What is delivered to each job: a real message about something that there is not, or its schedule when that is brief.
+DELIVERIES: Mapping[str, tuple[str, object]] = {
+    "codes_generate": ("codes-generate", {"batch_id": NOBODY, "chunk": 0}),
+    "email_send": ("mail-queued", {"mail_id": NOBODY}),
+    "feed_project": ("notification-changed", {"notification_id": NOBODY}),
+    "notify": ("notification-made", {"notification_id": NOBODY}),
+    "outbox_relay": ("outbox-filled", {}),
+    "payout_send": ("payout-send-member", {"payout_id": NOBODY, "treasury": "member"}),
+}
+
+
+class NoCall(LookupError):
+    """Nobody has said how to call this function."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """An HTTP request; `text` is all of it."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str = ""
+
+    @property
+    def text(self) -> str:
+        given = {"Host": "bench", "User-Agent": USER_AGENT, **self.headers}
+        if self.body:
+            given |= {"Content-Type": "application/json", "Content-Length": str(len(self.body))}
+        lines = [f"{self.method} {self.target} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items())]
+        return "\r\n".join(lines) + "\r\n\r\n" + self.body
+
+
+def scan(token: str, code: str, gateway_headers: Mapping[str, str] | None = None) -> Call:
+    """As the app sends it, with an Idempotency-Key; at the own door when the gateway's headers are given."""
+    name = "X-Forwarded-Authorization" if gateway_headers else "Authorization"
+    headers = {name: f"Bearer {token}", "Idempotency-Key": str(uuid4()), **(gateway_headers or {})}
+    return Call("POST", "/v1/scans/submit", headers, json.dumps({"code": code, "method": "qr"}))
+
+
+def gateway_headers(stack: Stack, function: str) -> dict[str, str]:
+    """What the gateway adds before a function sees a request."""
+    return {
+        "Authorization": f"Bearer {_checked(stack, cloud.GATEWAY_ACCOUNT, function)}",
+        "X-Forwarded-For": CLIENT_ADDRESS,
+    }
+
+
+def cheapest(stack: Stack, function: Function, token: str) -> Call:
+    """A real request, authorised, that asks as little as possible; a delivery for a job. Raises NoCall."""
+    if function.gateway:
+        method, path, body = CHEAPEST.get(function.name) or _first_get(function)
+        headers = gateway_headers(stack, function.name) | {"X-Forwarded-Authorization": f"Bearer {token}"}
+        return Call(method, path, headers, json.dumps(body) if body is not None else "")
+    bearer = {"Authorization": f"Bearer {_checked(stack, cloud.INVOKER_ACCOUNT, function.name)}"}
+    if function.name in DELIVERIES:
+        kind, message = DELIVERIES[function.name]
+        return _pushed(bearer, kind, message) if kind in function.topics else _task(bearer, kind, message)
+    schedules = [*(schedule.name for schedule in function.schedules), *function.on_deploy]
+    if schedules:
+        return Call("POST", "/", bearer, json.dumps({"schedule": schedules[0]}))
+    raise NoCall(f"calls.py has no delivery for {function.name}")
+
+
+def _first_get(function: Function) -> tuple[str, str, object]:
+    for operation in contract.operations():
+        if operation.function == function.name and operation.method == "GET" and "{" not in operation.template:
+            return "GET", operation.template, None
+    raise NoCall(f"calls.py has no request for {function.name}")
+
+
+def _pushed(bearer: Mapping[str, str], topic: str, message: object) -> Call:
+    data = base64.b64encode(json.dumps(message).encode()).decode()
+    pushed = {"data": data, "attributes": {"topic": topic}, "messageId": "1"}
+    return Call("POST", "/", bearer, json.dumps({"message": pushed, "subscription": "bench"}))
+
+
+def _task(bearer: Mapping[str, str], queue: str, message: object) -> Call:
+    headers = {**bearer, "X-CloudTasks-QueueName": queue, "X-CloudTasks-TaskName": "bench"}
+    return Call("POST", "/", headers, json.dumps(message))
+
+
+def _checked(stack: Stack, account: str, function: str) -> str:
+    """A token that Cloud Run has checked."""
+    token = stack.identity.mint(account, stack.function_url(function))
+    return f"{token.rpartition('.')[0]}.{SIGNATURE_REMOVED}"

@@ -1,0 +1,110 @@
+"""The floor of a scan: pgbench doing the transaction that cannot be left out, on the same server and tables.
+
+Claim a code, take the next number, insert the scan: five round trips of a client in C that does nothing else. What a
+scan has beside it (who is calling, idempotency, velocity, tiers, prizes, HTTP) is what the ratio shows.
+"""
+
+import os
+import resource
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from emulators import cloud
+from emulators.bench import processes
+from emulators.bench.world import PRODUCT, World
+from emulators.postgres import find_binaries
+
+RATE_MAX = 4000  # scans per second: so many codes are made ready
+SPARE_SECONDS_MAX = 30.0  # for starting and ending
+CODE = "int8send({number}) || int8send(0)"  # the floor's codes are numbers: sixteen bytes too
+SCRIPT = f"""
+BEGIN;
+UPDATE codes SET status = 'scanned', scanned_at = now(),
+       scanned_by = (SELECT id FROM members WHERE number = :client_id + 1)
+WHERE mac = (SELECT {CODE.format(number="nextval('bench_codes')")}) AND status = 'manufactured' RETURNING mac;
+UPDATE scan_counter SET value = value + 1 WHERE only_row RETURNING value \\gset
+INSERT INTO scans (id, number, member_id, code_mac, product_sku, scanned_at, method, tier, quarter, quarter_scans)
+VALUES (gen_random_uuid(), :value, (SELECT id FROM members WHERE number = :client_id + 1), int8send(:value),
+        '{PRODUCT}', now(), 'qr', 'whale', '2026-Q1', 1);
+COMMIT;
+"""  # noqa: S608 - constants
+
+
+@dataclass(frozen=True)
+class FloorRun:
+    """One run of pgbench. The server's CPU holds that of accepting the connections, some milliseconds each."""
+
+    milliseconds: list[float]
+    cpu_seconds: float
+    database_cpu_seconds: float
+
+
+class Floor:
+    """pgbench of the server's own version, or of the pinned package where the machine's Postgres comes without."""
+
+    def __init__(self, world: World, seconds: int) -> None:
+        """`seconds` is how long all runs are together."""
+        self._world = world
+        self._binary = _pgbench()
+        self._done = 0
+        with world.sql() as connection:
+            connection.execute_simple("CREATE SEQUENCE bench_codes")
+            connection.execute_unnamed(
+                f"""
+                INSERT INTO codes (mac, batch_id, status, manufactured_at)
+                SELECT {CODE.format(number="n")}, (SELECT id FROM code_batches LIMIT 1), 'manufactured', now()
+                FROM generate_series(1, CAST($1 AS bigint)) AS n
+                """,  # noqa: S608 - a constant
+                (seconds * RATE_MAX,),
+            )
+            connection.execute_simple("ANALYZE")
+
+    def run(self, clients: int, seconds: int, database: int) -> FloorRun:
+        """Raises RuntimeError when it did not scan what it counted. `database` is the server's process id."""
+        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+            script = Path(folder) / "scan.sql"
+            script.write_text(SCRIPT)
+            command = [str(self._binary), "--no-vacuum", "--protocol=prepared", f"--client={clients}", "--jobs=1",
+                       f"--time={seconds}", f"--file={script}", "--log", f"--log-prefix={folder}/log",
+                       *self._access()]  # fmt: skip
+            cpu, database_cpu = _children_seconds(), processes.cpu_seconds(database)
+            done = subprocess.run(command, env=self._environment(), capture_output=True, text=True,
+                                  timeout=seconds + SPARE_SECONDS_MAX, check=False)  # fmt: skip
+            cpu, database_cpu = _children_seconds() - cpu, processes.cpu_seconds(database) - database_cpu
+            if done.returncode:
+                raise RuntimeError(f"pgbench failed:\n{done.stderr[-2000:]}")
+            milliseconds = [
+                int(line.split()[2]) / 1000
+                for log in Path(folder).glob("log.*")
+                for line in log.read_text().splitlines()
+            ]
+        self._check(len(milliseconds))
+        return FloorRun(milliseconds, cpu, database_cpu)
+
+    def _check(self, count: int) -> None:
+        self._done += count
+        with self._world.sql() as connection:
+            scanned = connection.execute_simple(
+                "SELECT count(*) FROM codes WHERE status = 'scanned' AND substr(mac, 9) = int8send(0)"
+            ).rows[0][0]
+        if scanned != self._done:
+            raise RuntimeError(f"the floor counted {self._done} scans and made {scanned}")
+
+    def _access(self) -> list[str]:
+        access = self._world.stack.postgres.access
+        return [f"--host={access.host}", f"--port={access.port}", f"--username={access.user}", cloud.DATABASE]
+
+    def _environment(self) -> dict[str, str]:
+        return {"PATH": os.environ.get("PATH", os.defpath), "PGPASSWORD": self._world.stack.postgres.access.password}
+
+
+def _pgbench() -> Path:
+    found = find_binaries("any") / "pgbench"
+    return found if found.is_file() else find_binaries("embedded") / "pgbench"
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

@@ -1,0 +1,1 @@
+"""The local chain: its node, and the contract that stands for USDT."""

@@ -1,0 +1,144 @@
+"""The platform's main job, played once: a scan becomes a paid comp, and everybody who should know hears of it."""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from urllib.request import urlopen
+
+from emulators import people
+from emulators.listener import Listener
+from emulators.people import Person
+from emulators.process import wait_until
+from emulators.stack import Stack
+
+MEMBERS = 10
+SCANS = 500
+SPARE = 20  # codes left for whoever wants to try
+SCANNERS = 8  # members who scan at the same time
+PRIZE = Decimal(100)
+MICRO_PER_USDT = 1_000_000
+PAYOUT_SECONDS_MAX = 90.0
+DOCUMENT_SECONDS_MAX = 30.0
+FETCH_SECONDS_MAX = 10.0
+
+Tell = Callable[[str], None]
+
+
+@dataclass
+class Played:
+    """Who took part and what came of it."""
+
+    admin: Person
+    members: list[Person] = field(default_factory=list)
+    winner: Person | None = None
+    receipts: list[dict[str, Any]] = field(default_factory=list)
+    comp: dict[str, Any] = field(default_factory=dict)
+    balance: Decimal = Decimal(0)
+    spare_codes: list[str] = field(default_factory=list)
+
+    def hang_up(self) -> None:
+        """Close everybody's connection."""
+        for person in (self.admin, *self.members):
+            person.client.close()
+
+
+def play(stack: Stack, tell: Tell = print) -> Played:
+    """Play it through the gateway; raises when anything is not as it should be."""
+    with _step(tell, f"{MEMBERS} members and an admin sign up, verify their e-mail addresses and sign in"):
+        with ThreadPoolExecutor(SCANNERS) as threads:
+            names = [f"Member {chr(ord('A') + number)}" for number in range(MEMBERS)]
+            joined = list(threads.map(lambda name: people.join(stack, name), ["Olive Admin", *names]))
+        played = Played(admin=joined[0], members=joined[1:])
+        people.make_admin(stack, played.admin, "operations")
+    with _step(tell, "every member links a wallet with its own signature (EIP-191)"):
+        for member in played.members:
+            people.link_wallet(member)
+    with _step(tell, f"the admin orders {SCANS + SPARE} codes, exports them, and uploads them as manufactured"):
+        played.spare_codes = _manufacture(played.admin)
+        codes = [played.spare_codes.pop() for _ in range(SCANS)]
+    with Listener(stack, tell) as listener:
+        for member in played.members:
+            listener.follow(member)
+        with _step(tell, f"the members scan; number {SCANS} of the global count wins ${PRIZE}"):
+            _scan(played, codes)
+        winner, number = played.winner, SCANS
+        assert winner
+        tell(f"  {winner.name} ({winner.member_id}) won with scan number {number}")
+        with _step(tell, "the payout is signed in KMS, sent, and final: finalized and ten blocks deep"):
+            _wait_for_payment(played)
+        with _step(tell, "the winner's USDT on the chain, read with balanceOf"):
+            played.balance = Decimal(stack.chain.balance_of(winner.wallet)) / MICRO_PER_USDT
+            _check(played.balance == PRIZE, f"{winner.wallet} holds {played.balance} USDT")
+        tell(f"  {winner.wallet} holds {played.balance} USDT, paid by {played.comp['transaction_hash']}")
+        with _step(tell, "notification, unread count, activity feed and live counter are Firestore documents"):
+            listener.wait_for(winner, SCANS, DOCUMENT_SECONDS_MAX)
+    return played
+
+
+def _manufacture(admin: Person) -> list[str]:
+    order = {"name": "Self-check", "product_sku": "MINTICE-6", "quantity": SCANS + SPARE}
+    batch = admin.client.must("POST", "/v1/admin/qr/generate", order)
+    address = f"/v1/admin/qr/batches/{batch['id']}"
+    wait_until(lambda: admin.client.must("GET", address)["status"] == "generated", "the batch", DOCUMENT_SECONDS_MAX)
+    export = admin.client.must("POST", "/v1/admin/qr/export", {"batch_id": batch["id"]})
+    with urlopen(export["download_url"], timeout=FETCH_SECONDS_MAX) as file:  # noqa: S310 - the storage emulator
+        csv = file.read()
+    headers = {"Content-Type": "text/csv"}
+    imported = admin.client.send("POST", "/v1/admin/qr/import-feedback", csv, headers)
+    _check(imported.body["manufactured"] == SCANS + SPARE, f"the import says {imported.body}")
+    return [line.split(",")[0] for line in csv.decode().splitlines()[1:]]
+
+
+def _scan(played: Played, codes: list[str]) -> None:
+    """Members scan side by side; each of their clients is used by one thread."""
+    share = len(codes) // len(played.members)
+    shares = {
+        member.email: codes[position * share : (position + 1) * share] for position, member in enumerate(played.members)
+    }
+
+    def scan_all(member: Person) -> list[dict[str, Any]]:
+        receipts = []
+        for code in shares[member.email]:
+            receipt = member.client.must("POST", "/v1/scans/submit", {"code": code})
+            receipts.append(receipt)
+            if receipt["comp_earned"]:
+                played.winner, played.comp = member, receipt["comp_earned"]
+                member.member_id = receipt["member_id"]
+        return receipts
+
+    with ThreadPoolExecutor(SCANNERS) as threads:
+        for receipts in threads.map(scan_all, played.members):
+            played.receipts.extend(receipts)
+    numbers = sorted(receipt["scan_number"] for receipt in played.receipts)
+    _check(numbers == list(range(1, SCANS + 1)), f"scan numbers have gaps: {len(numbers)} up to {numbers[-1]}")
+    _check(played.winner is not None, "nobody won")
+
+
+def _wait_for_payment(played: Played) -> None:
+    winner = played.winner
+    assert winner
+
+    def paid() -> bool:
+        for comp in winner.client.must("GET", "/v1/users/me/comps")["items"]:
+            if comp["status"] == "paid":
+                played.comp = comp
+                return True
+        return False
+
+    wait_until(paid, "the payout", PAYOUT_SECONDS_MAX)
+
+
+def _check(fine: object, otherwise: str) -> None:
+    if not fine:
+        raise AssertionError(otherwise)
+
+
+@contextmanager
+def _step(tell: Tell, what: str) -> Iterator[None]:
+    started = time.monotonic()
+    yield
+    tell(f"{time.monotonic() - started:6.1f} s  {what}")

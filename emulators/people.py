@@ -1,0 +1,92 @@
+"""The people of the local platform: members and admins who sign up as anybody would."""
+
+import json
+import re
+import secrets
+from dataclasses import dataclass, field
+from urllib.request import urlopen
+
+from eth_account import Account
+from eth_account.messages import encode_defunct
+
+from emulators import cloud
+from emulators.client import Client
+from emulators.process import wait_until
+from emulators.stack import Stack
+
+MAIL_SECONDS_MAX = 30.0
+FETCH_SECONDS_MAX = 5.0
+
+
+@dataclass
+class Person:
+    """Somebody with an account, a client that is signed in, and (once linked) a wallet of their own."""
+
+    email: str
+    password: str = field(repr=False)
+    name: str
+    client: Client
+    member_id: str = ""
+    id: str = ""
+    wallet: str = ""
+
+
+def join(stack: Stack, name: str, *, source: str = "127.0.0.1", url: str | None = None) -> Person:
+    """Sign up, read the code in the mail, verify, sign in."""
+    email = f"{re.sub(r'[^a-z]+', '.', name.lower())}@example.com"
+    person = Person(email, f"Pouch-{secrets.token_urlsafe(9)}7!", name, Client(url or stack.url, source=source))
+    signed_up = person.client.must(
+        "POST",
+        "/v1/auth/signup",
+        {"email": email, "password": person.password, "full_name": name, "date_of_birth": "1990-06-15"},
+    )
+    person.id, person.member_id = signed_up["id"], signed_up["member_id"]
+    code = mailed_code(stack, email)
+    person.client.must("POST", "/v1/auth/verify-email", {"email": email, "code": code})
+    sign_in(person)
+    return person
+
+
+def sign_in(person: Person) -> None:
+    """A fresh session."""
+    body = {"email": person.email, "password": person.password, "device": {"kind": "desktop"}}
+    person.client.token = person.client.must("POST", "/v1/auth/login", body)["access_token"]
+
+
+def mailed_code(stack: Stack, email: str) -> str:
+    """The verification code from the newest mail to the address, as the mail page shows it."""
+    found: list[str] = []
+
+    def arrived() -> bool:
+        for mail in mails_to(stack, email):
+            if match := re.search(r"\b(\d{6})\b", mail["subject"]):
+                found.append(match.group(1))
+                return True
+        return False
+
+    wait_until(arrived, f"a code mailed to {email}", MAIL_SECONDS_MAX)
+    return found[0]
+
+
+def mails_to(stack: Stack, email: str) -> list[dict[str, str]]:
+    """What the mail stand-in has taken for an address, newest first."""
+    with urlopen(f"{stack.mail.url}/mails?to={email}", timeout=FETCH_SECONDS_MAX) as answer:  # noqa: S310 - loopback
+        mails: list[dict[str, str]] = json.loads(answer.read())
+        return mails
+
+
+def link_wallet(person: Person) -> None:
+    """Prove a new wallet by signing the challenge with its key (EIP-191)."""
+    wallet = Account.create()
+    asked = person.client.must("POST", "/v1/wallet/challenge", {"address": wallet.address})
+    signature = wallet.sign_message(encode_defunct(text=asked["message"])).signature.to_0x_hex()
+    body = {"challenge_id": asked["challenge_id"], "signature": signature}
+    person.wallet = person.client.must("POST", "/v1/wallet/link", body)["wallet_address"]
+
+
+def make_admin(stack: Stack, person: Person, role: str) -> None:
+    """Give somebody a role, as the platform's owner does by hand for the first one."""
+    with cloud.superuser(stack.postgres, cloud.DATABASE) as connection:
+        connection.execute_unnamed(
+            "UPDATE members SET role = CAST($1 AS admin_role) WHERE id = CAST($2 AS uuid)", (role, person.id)
+        )

@@ -1,0 +1,68 @@
+"""The embedded Cloud Tasks: what the official client reaches at CLOUD_TASKS_EMULATOR_HOST.
+
+Differs from the real service:
+- State is in memory and starts empty. The name of a finished task stays taken for 24 hours of the clock, for the last
+  100,000 of a queue. A deleted queue's name is free at once.
+- Missing, and refused where asked for: App Engine tasks, OAuth tokens, queue-level targets, filters of lists; batches,
+  buffered tasks, locations and IAM are not served.
+- A queue dispatches as fast as its limits allow: it neither ramps up slowly nor slows down after errors, and the
+  Retry-After of an answer is not heeded. At most 64 requests of a queue are under way whatever it allows.
+- The burst size is 10 to 100 by the rate, as queues made with gcloud show it. Redirects count as failures.
+- What could not be connected to reads as a 503 on the next attempt; what the real service says there is not on record.
+- Due times and retries follow the clock given; rates and deadlines are real time.
+- In a queue's settings a 0 is taken for "not set", so that zero doublings cannot be had.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from emulators.grpc_server import GrpcServer
+from emulators.tasks.dispatch import Dispatcher, Faults, Mint
+from emulators.tasks.service import TasksService
+
+__all__ = ["CloudTasks", "Faults"]
+
+
+class CloudTasks:
+    """One service, from `start` to `stop`."""
+
+    def __init__(self, mint: Mint, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """`mint(service_account, audience)` makes the OIDC token of a task; `now` tells the time, aware."""
+        self._dispatcher = Dispatcher(mint, now)
+        self._server = GrpcServer("tasks", TasksService(self._dispatcher).services())
+        self._host = ""
+
+    @property
+    def host(self) -> str:
+        """What CLOUD_TASKS_EMULATOR_HOST must be."""
+        return self._host
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong from now on; assign `Faults(…)` or change its fields."""
+        return self._dispatcher.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        with self._dispatcher.lock:
+            self._dispatcher.faults = faults
+
+    def start(self, port: int = 0) -> None:
+        self._dispatcher.start()
+        self._host = self._server.start(port)
+
+    def stop(self) -> None:
+        """Breaks off what is under way; bounded, whatever clients and endpoints do."""
+        self._dispatcher.stop()
+        self._server.stop()
+
+    def wake(self) -> None:
+        """The clock has been moved: look for tasks that are due now."""
+        self._dispatcher.wake()
+
+    def drain(self, seconds_max: float) -> None:
+        """Wait until no task is under way, due, or waiting to be tried again; else TimeoutError.
+
+        Tasks scheduled for later and paused queues are not waited for.
+        """
+        self._dispatcher.drain(seconds_max)
