@@ -160,10 +160,10 @@ def load(tx: Tx, payout_id: UUID) -> Payout | None:
 
 
 def treasury_of(tx: Tx, name: str) -> Treasury:
-    """A treasury, locked: reservations from one treasury follow each other."""
+    """A treasury, locked: reservations from one treasury follow each other, promises do not wait for them."""
     return tx.one(
         Treasury,
-        "SELECT name, chain_id, token_address, paused_at FROM treasuries WHERE name = :name FOR UPDATE",
+        "SELECT name, chain_id, token_address, paused_at FROM treasuries WHERE name = :name FOR NO KEY UPDATE",
         name=name,
     )
 
@@ -302,7 +302,7 @@ def _paid_lines(payout: Payout) -> dict[str, Usdt]:
 
 
 def _promised_before(tx: Tx, promise: Promise) -> UUID:
-    earlier = tx.first(
+    earlier = tx.all(
         _Terms,
         """
         SELECT id, body_hash FROM payouts
@@ -314,9 +314,9 @@ def _promised_before(tx: Tx, promise: Promise) -> UUID:
         scope=promise.scope,
         idempotency_key=promise.idempotency_key,
     )
-    if earlier is None or earlier.body_hash != promise.body_hash:
+    if [found.body_hash for found in earlier] != [promise.body_hash]:
         raise TermsDiffer(f"{promise.source_kind} {promise.source_id} was promised with other terms")
-    return earlier.id
+    return earlier[0].id
 
 
 @dataclass(frozen=True)
@@ -325,7 +325,9 @@ class _Found:
 
 
 def _is_reserved(tx: Tx, payout_id: UUID) -> bool:
-    return tx.one(_Found, "SELECT ledger_has('resv:' || CAST(:payout_id AS text)) AS found", payout_id=payout_id).found
+    return tx.one(
+        _Found, "SELECT payout_reserved(payouts) AS found FROM payouts WHERE id = :payout_id", payout_id=payout_id
+    ).found
 
 
 def _to(tx: Tx, payout_id: UUID, state: PayoutState, now: datetime) -> None:
