@@ -14,6 +14,7 @@ from shared.db import Tx
 from shared.money import Usdt
 
 LEASE = timedelta(seconds=30)  # longer than any one step with the outside; a worker that died is waited for so long
+CLOCKS_APART_MAX = LEASE  # a lease that ends later than this allows was taken by a clock that is wrong
 
 
 class SlotState(StrEnum):
@@ -85,21 +86,28 @@ class Mined:
     succeeded: bool
 
 
-def take_signer(tx: Tx, treasury: str, now: datetime) -> Signer:
+def take_signer(tx: Tx, treasury: str, now: datetime, payout_id: UUID | None = None) -> Signer:
     """Become the only worker at a treasury's key, for LEASE. Raises SignerBusy while another one is.
 
+    A payout that has its nonce already is signed by that nonce's key, which may be an older one of the treasury.
     The epoch rises: whatever an older worker signs afterwards is refused by the schema (R6).
     """
     taken = tx.first(
         Signer,
         """
         UPDATE signers SET epoch = epoch + 1, held_until = :until
-        WHERE treasury = :treasury AND status = 'active' AND (held_until IS NULL OR held_until <= :now)
+        WHERE address = coalesce(
+                  (SELECT signer FROM payout_slots
+                   WHERE payout_id = CAST(:payout_id AS uuid) AND state IN ('ALLOCATED', 'LIVE', 'MINED', 'FOREIGN')),
+                  (SELECT address FROM signers WHERE treasury = :treasury AND status = 'active'))
+          AND (held_until IS NULL OR held_until <= :now OR held_until > :believable)
         RETURNING address, treasury, kms_version, next_nonce, epoch
         """,
         treasury=treasury,
+        payout_id=payout_id,
         now=now,
         until=now + LEASE,
+        believable=now + LEASE + CLOCKS_APART_MAX,
     )
     if taken is None:
         raise SignerBusy(f"the {treasury} treasury's signer is at work")

@@ -4,6 +4,7 @@ Only a receipt that every node has, in a block that every node has, finalized an
 Everything else (an error, a missing receipt, a lagging node) means: look again later.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from shared.job import Job
 from shared.payout_slots import Attempt, Mined, Slot, SlotState
 from shared.payouts import Payout, PayoutState
 from shared.ports import chain
-from shared.ports.chain import Chain, ChainUnreachable, NodesDisagree, Receipt
+from shared.ports.chain import Chain, ChainUnreachable, NodesDisagree
 
 NEGLECTED_AFTER = timedelta(minutes=2)
 SWEPT_MAX = 100
@@ -56,22 +57,30 @@ def look(payout_id: UUID, nodes: Chain) -> bool:
     found = db.atomically(lambda tx: _in_flight(tx, payout_id))
     if found is None:
         return True
-    slot, attempts = found
     try:
-        receipt = _receipt(nodes, attempts)
-        heads = nodes.heads() if receipt else None
-        canonical = bool(receipt and nodes.contains(receipt.block_number, receipt.block_hash))
+        seen = _seen(found, nodes)
     except (ChainUnreachable, NodesDisagree) as error:
         log.warning("the chain cannot be read", payout_id=payout_id, reason=str(error))
         return False
-    if receipt is None or heads is None or not canonical:
-        return db.atomically(lambda tx: _not_there(tx, payout_id, slot))
-    final = rules.is_final(Sighting(receipt.block_number, heads.latest, heads.finalized))
-    return db.atomically(lambda tx: _there(tx, payout_id, slot, receipt, final=final))
+    if seen is None:
+        db.atomically(lambda tx: _not_there(tx, payout_id, found.slot))
+        _remind(found, nodes)
+        return False
+    mined, final = seen
+    return db.atomically(lambda tx: _there(tx, payout_id, found.slot, mined, final=final))
 
 
-def _in_flight(tx: Tx, payout_id: UUID) -> tuple[Slot, list[Attempt]] | None:
-    """The payout's open slot with everything signed for it; None when nothing is out."""
+@dataclass(frozen=True)
+class Outstanding:
+    """A payout's open slot with everything signed for it, and the token that it moves."""
+
+    slot: Slot
+    attempts: list[Attempt]
+    token: str
+
+
+def _in_flight(tx: Tx, payout_id: UUID) -> Outstanding | None:
+    """None when nothing is out."""
     payout = payouts.load(tx, payout_id)
     slot = payout_slots.open_slot(tx, payout_id)
     if payout is None or payout.state is not PayoutState.IN_FLIGHT or slot is None:
@@ -80,34 +89,51 @@ def _in_flight(tx: Tx, payout_id: UUID) -> tuple[Slot, list[Attempt]] | None:
         payouts.send_soon(tx, payout.id, payout.treasury, clock.now())  # its worker died before it signed
         return None
     payout_slots.touch(tx, slot, clock.now())
-    return slot, payout_slots.attempts(tx, slot)
+    token = payouts.treasury_of(tx, payout.treasury).token_address
+    return Outstanding(slot, payout_slots.attempts(tx, slot), token)
 
 
-def _receipt(nodes: Chain, attempts: list[Attempt]) -> Receipt | None:
-    """Of all attempts of one nonce at most one is in the chain."""
-    for attempt in reversed(attempts):
+def _seen(out: Outstanding, nodes: Chain) -> tuple[Mined, bool] | None:
+    """Where every node has one of the attempts (at most one of a nonce is in the chain), and whether for good."""
+    for attempt in reversed(out.attempts):
         if receipt := nodes.receipt(attempt.hash):
-            return receipt
+            heads = nodes.heads()
+            if not nodes.contains(receipt.block_number, receipt.block_hash):
+                return None
+            succeeded = receipt.succeeded and _has_paid(attempt, out.token, nodes)
+            final = rules.is_final(Sighting(receipt.block_number, heads.latest, heads.finalized))
+            return Mined(receipt.hash, receipt.block_number, receipt.block_hash, succeeded), final
     return None
 
 
-def _not_there(tx: Tx, payout_id: UUID, seen: Slot) -> bool:
+def _has_paid(attempt: Attempt, token: str, nodes: Chain) -> bool:
+    """A token may answer false where others revert: only its log is a payment."""
+    if attempt.kind != "PAY":
+        return True
+    return nodes.moved(attempt.hash, token, attempt.signer, attempt.recipient_address, attempt.amount.micro)
+
+
+def _remind(out: Outstanding, nodes: Chain) -> None:
+    """A pool that never had it, or has lost it, gets the stored bytes again; the others know it already."""
+    last = out.attempts[-1]
+    answer = nodes.send(last.raw)
+    log.info("transaction sent again", payout_id=out.slot.payout_id, hash=last.hash, outcome=answer.outcome)
+
+
+def _not_there(tx: Tx, payout_id: UUID, seen: Slot) -> None:
     """No receipt proves nothing. A block that was left behind by a reorganisation makes the slot LIVE again."""
     slot = payout_slots.open_slot(tx, payout_id)
     if slot == seen and slot.state is SlotState.MINED:
         log.warning("a block was reorganised away", payout_id=payout_id, block_number=slot.block_number)
         payout_slots.see_dropped(tx, slot, clock.now())
-        payouts.send_soon(tx, payout_id, _load(tx, payout_id).treasury, clock.now())
-    return False
 
 
-def _there(tx: Tx, payout_id: UUID, seen: Slot, receipt: Receipt, *, final: bool) -> bool:
+def _there(tx: Tx, payout_id: UUID, seen: Slot, mined: Mined, *, final: bool) -> bool:
     """Record where it is; when that is final, what it means."""
     payout = _load(tx, payout_id)
     slot = payout_slots.open_slot(tx, payout_id)
     if slot is None or slot.nonce != seen.nonce or payout.state is not PayoutState.IN_FLIGHT:
         return True
-    mined = Mined(receipt.hash, receipt.block_number, receipt.block_hash, receipt.succeeded)
     now = clock.now()
     if (slot.winning_hash, slot.block_hash) != (mined.hash, mined.block_hash):
         payout_slots.see_mined(tx, slot, mined, now)

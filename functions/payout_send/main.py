@@ -11,7 +11,7 @@ from uuid import UUID
 from flask import Request, Response
 
 from functions.payout_send import rules, store
-from shared import clock, db, ledger, log, payout_slots, payouts
+from shared import clock, db, log, payout_slots, payouts
 from shared.config import Config, read
 from shared.db import Tx
 from shared.events import SendPayout
@@ -42,7 +42,7 @@ class PayoutConfig(Config):
 def send(task: SendPayout, now: datetime) -> None:
     """Take the payout as far as it goes today."""
     try:
-        signer = db.atomically(lambda tx: payout_slots.take_signer(tx, task.treasury, now))
+        signer = db.atomically(lambda tx: payout_slots.take_signer(tx, task.treasury, now, task.payout_id))
     except SignerBusy as busy:
         raise ComeAgain(str(busy)) from None
     try:
@@ -62,7 +62,8 @@ def advance(payout_id: UUID, signer: Signer, nodes: Chain) -> None:
         elif payout.state is PayoutState.APPROVED:
             _reserve(payout, signer, nodes)
         elif payout.state is PayoutState.RESERVED:
-            _allocate(payout, signer)
+            if not _allocate(payout, signer, nodes):
+                return
         elif payout.state is PayoutState.IN_FLIGHT:
             _sign_and_send(payout, signer, nodes)
             return
@@ -115,25 +116,41 @@ def _reserve(payout: Payout, signer: Signer, nodes: Chain) -> None:
         if locked is None or locked.state is not PayoutState.APPROVED:
             return
         payouts.treasury_of(tx, payout.treasury)
-        promised = ledger.balance(tx, f"in_flight:{payout.treasury}")
-        if on_chain - promised < payout.amount:
+        others = store.promised_to_others(tx, payout.id)
+        free = on_chain - others.promised
+        if free >= payout.amount:
+            payouts.reserve(tx, locked, clock.now())
+        elif free + others.leaving >= payout.amount:
+            raise ComeAgain("what is leaving the treasury may be missing from its balance already")
+        else:
             log.error("the treasury cannot pay", treasury=payout.treasury, payout_id=payout.id)
             payouts.hold_back(tx, locked, HoldReason.FUNDS, clock.now())
-        else:
-            payouts.reserve(tx, locked, clock.now())
 
     db.atomically(reserve)
 
 
-def _allocate(payout: Payout, signer: Signer) -> None:
-    """Give the payout the signer's next nonce."""
+def _allocate(payout: Payout, signer: Signer, nodes: Chain) -> bool:
+    """Give the payout the signer's next nonce; False under a pause: a nonce that is not signed holds up all later ones.
 
-    def allocate(tx: Tx) -> None:
+    Afterwards it is too late to hold it: who is blocked from here on costs a transaction that reverts.
+    """
+    treasury = db.atomically(lambda tx: payouts.treasury_of(tx, payout.treasury))
+    nodes.require(treasury.chain_id)
+    blocked = nodes.is_blocked(treasury.token_address, payout.recipient_address)
+
+    def allocate(tx: Tx) -> bool:
         locked = payouts.load(tx, payout.id)
-        if locked and locked.state is PayoutState.RESERVED:
+        if locked is None or locked.state is not PayoutState.RESERVED:
+            return True
+        if payouts.treasury_of(tx, payout.treasury).paused_at:
+            return False
+        if blocked:
+            payouts.hold_back(tx, locked, HoldReason.BLOCKED, clock.now(), approvals_needed=rules.BLOCKED_APPROVALS)
+        else:
             payouts.allocate_slot(tx, locked, signer, clock.now())
+        return True
 
-    db.atomically(allocate)
+    return db.atomically(allocate)
 
 
 def _sign_and_send(payout: Payout, signer: Signer, nodes: Chain) -> None:
@@ -144,12 +161,27 @@ def _sign_and_send(payout: Payout, signer: Signer, nodes: Chain) -> None:
     if slot is None or slot.state not in (SlotState.ALLOCATED, SlotState.LIVE):
         return
     if slot.state is SlotState.ALLOCATED:
+        if treasury.paused_at or not _is_unused(slot, treasury, nodes):
+            return
         slot = _sign(payout, slot, signer, treasury, nodes)
     stored = db.atomically(lambda tx: payout_slots.attempts(tx, slot))[-1]
     answer = nodes.send(stored.raw)
     log.info("transaction sent", payout_id=payout.id, hash=stored.hash, nonce=slot.nonce, outcome=answer.outcome)
     detail = {"outcome": answer.outcome.value, "message": answer.message}
     db.atomically(lambda tx: payout_slots.note_event(tx, slot, "sent", detail, clock.now(), stored.hash))
+
+
+def _is_unused(slot: Slot, treasury: Treasury, nodes: Chain) -> bool:
+    """A nonce that is used before we have signed for it was used by somebody else, or by us before a restore (R5, R8).
+
+    Who was paid with it is for people to find out; until then nothing more is signed.
+    """
+    if nodes.used_nonces(slot.signer) <= slot.nonce:
+        return True
+    reason = f"nonce {slot.nonce} of {slot.signer} is used on the chain and not by us"
+    log.error("the treasury is paused", treasury=treasury.name, reason=reason, payout_id=slot.payout_id)
+    db.atomically(lambda tx: store.pause(tx, treasury.name, reason, clock.now()))
+    return False
 
 
 def _sign(payout: Payout, slot: Slot, signer: Signer, treasury: Treasury, nodes: Chain) -> Slot:
@@ -166,7 +198,7 @@ def _sign(payout: Payout, slot: Slot, signer: Signer, treasury: Treasury, nodes:
         fee_per_gas_wei_max=offer.fee_per_gas_wei_max,
         priority_fee_per_gas_wei_max=offer.priority_fee_per_gas_wei_max,
     )
-    signature = kms.sign_ethereum(signer.kms_version, transfer.signing_hash, signer.address)
+    signature = kms.sign_ethereum(signer.kms_version, transfer.signing_hash, slot.signer)
     signed = chain.signed(transfer, signature.r, signature.s, signature.y_parity)
     attempt = Attempt(
         hash=signed.hash,

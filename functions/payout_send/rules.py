@@ -10,6 +10,7 @@ GWEI = 10**9
 PRIORITY_FEE_WEI_MIN = 30 * GWEI  # Bor refuses less than 25, Polygon's documentation asks for 30
 BASE_FEE_HEADROOM = 2  # the base fee may double before the offer is too low
 REVIEW_APPROVALS = 2
+BLOCKED_APPROVALS = 1
 ZERO_ADDRESS = "0x" + "0" * 40
 
 
@@ -57,7 +58,7 @@ def judge(inputs: Inputs) -> Verdict:
     if recipient == ZERO_ADDRESS or recipient in inputs.platform_addresses:
         return Verdict("review", REVIEW_APPROVALS)
     if inputs.blocked:
-        return Verdict("blocked", 1)
+        return Verdict("blocked", BLOCKED_APPROVALS)
     if inputs.paused:
         return Verdict("paused")
     if inputs.amount > inputs.single_amount_max:

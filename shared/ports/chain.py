@@ -22,6 +22,7 @@ GAS_LIMIT_TRANSFER = 120_000  # a USDT0 transfer to a new holder takes about hal
 TRANSFER_SELECTOR = bytes.fromhex("a9059cbb")  # transfer(address,uint256)
 BALANCE_SELECTOR = "0x70a08231"  # balanceOf(address)
 BLOCKED_SELECTOR = "0xfbac3951"  # isBlocked(address)
+TRANSFER_TOPIC = "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"  # Transfer(address,address,uint256)
 
 
 class ChainConfig(Config):
@@ -63,7 +64,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Receipt:
-    """Where a transaction was included, and whether it did what it was for."""
+    """Where a transaction was included, and whether it ran to its end; what it did there, `Chain.moved` tells."""
 
     hash: str
     block_number: int
@@ -169,6 +170,13 @@ class Chain:
         owner = to_checksum_address(address)
         return min(self._ask(lambda node: int(node.eth.get_balance(owner))))
 
+    def used_nonces(self, address: str) -> int:
+        """How many transactions of the address are in the chain; of several nodes the highest."""
+        from eth_utils.address import to_checksum_address
+
+        sender = to_checksum_address(address)
+        return max(self._ask(lambda node: int(node.eth.get_transaction_count(sender, "latest"))))
+
     def fees(self) -> Fees:
         """What a transaction pays now; of several nodes the higher."""
         bases = self._ask(lambda node: int(node.eth.get_block("pending")["baseFeePerGas"]))
@@ -195,6 +203,18 @@ class Chain:
         if len(set(found)) > 1:
             raise NodesDisagree(f"{transaction_hash} is in different blocks")
         return found[0]
+
+    def moved(self, transaction_hash: str, token: str, sender: str, recipient: str, amount_micro: int) -> bool:
+        """True when a transaction's logs have that very transfer. Raises NodesDisagree.
+
+        A token that answers false instead of reverting, and an address without code, succeed and move nothing.
+        """
+        topics = [TRANSFER_TOPIC, _padded(sender), _padded(recipient)]
+        wanted = (token[2:].lower(), topics, f"{amount_micro:064x}")
+        found = set(self._ask(lambda node: wanted in _logs(node, transaction_hash)))
+        if len(found) > 1:
+            raise NodesDisagree(f"{transaction_hash} has different logs")
+        return found == {True}
 
     def contains(self, block_number: int, block_hash: str) -> bool:
         """True when every node has that block at that height."""
@@ -258,6 +278,17 @@ def _receipt(node: "Web3", transaction_hash: str) -> Receipt | None:
     )
 
 
+def _logs(node: "Web3", transaction_hash: str) -> list[tuple[str, list[str], str]]:
+    """Contract, topics and data of each, in hexadecimal digits."""
+    from eth_typing import HexStr
+
+    found = node.eth.get_transaction_receipt(HexStr(transaction_hash))["logs"]
+    return [
+        (log["address"][2:].lower(), [bytes(topic).hex() for topic in log["topics"]], bytes(log["data"]).hex())
+        for log in found
+    ]
+
+
 def _send(node: "Web3", raw: bytes) -> Sent:
     from eth_typing import HexStr
     from requests import RequestException
@@ -265,12 +296,13 @@ def _send(node: "Web3", raw: bytes) -> Sent:
     from web3.types import RPCEndpoint
 
     try:
-        answer = node.provider.make_request(RPCEndpoint("eth_sendRawTransaction"), [HexStr("0x" + raw.hex())])
+        answer: object = node.provider.make_request(RPCEndpoint("eth_sendRawTransaction"), [HexStr("0x" + raw.hex())])
     except (RequestException, Web3Exception, OSError, ValueError) as error:
         return Sent(SendOutcome.UNKNOWN, f"{type(error).__name__}: {error}"[:500])
-    if "result" in answer:
+    told = answer if isinstance(answer, dict) else {}  # a gateway may answer any JSON, null too
+    if told.get("result"):
         return Sent(SendOutcome.ACCEPTED, "")
-    message = str(answer.get("error", answer))[:500]
+    message = str(told.get("error", answer))[:500]
     return Sent(_meaning(message.lower()), message)
 
 
