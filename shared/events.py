@@ -192,12 +192,19 @@ def publish_soon() -> None:
     _waker.wake()
 
 
+def wait_until_woken(seconds_max: float) -> bool:
+    """For whoever ends this process or changes where it publishes: False when a wake-up is still on its way."""
+    return _waker.rest(seconds_max)
+
+
 class _Waker:
     """One thread per process that sends wake-ups, so that no request waits for Pub/Sub or its 240 ms import."""
 
     def __init__(self) -> None:
         self._recorded = threading.local()
         self._wanted = threading.Event()
+        self._resting = threading.Event()
+        self._resting.set()
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -208,11 +215,15 @@ class _Waker:
         if not getattr(self._recorded, "yes", False):
             return
         self._recorded.yes = False
-        self._wanted.set()
         with self._lock:
+            self._resting.clear()
+            self._wanted.set()
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="outbox-waker", daemon=True)
                 self._thread.start()
+
+    def rest(self, seconds_max: float) -> bool:
+        return self._resting.wait(seconds_max)
 
     def _run(self) -> None:
         from shared.ports import pubsub
@@ -227,6 +238,9 @@ class _Waker:
                 pubsub.publish(topic, [pubsub.Message(b"{}", {"topic": topic})])
             except Exception:  # noqa: BLE001 - the relay's schedule is the safety net; a wake-up is only haste
                 log.warning("the outbox relay could not be woken")
+            with self._lock:
+                if not self._wanted.is_set():
+                    self._resting.set()
 
 
 _waker = _Waker()

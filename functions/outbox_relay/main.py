@@ -83,9 +83,9 @@ def _publish_events(topic: str, rows: Sequence[Waiting]) -> list[int]:
     messages = [pubsub.Message(encoding.dump(row.body), {"topic": topic, "outbox_id": str(row.id)}) for row in rows]
     try:
         pubsub.publish(topic, messages)
-    except pubsub.PublishFailed:
+    except pubsub.PublishFailed as failure:
         log.error("events were not published", topic=topic)
-        return []
+        return [row.id for row, message_id in zip(rows, failure.message_ids, strict=True) if message_id]
     return [row.id for row in rows]
 
 

@@ -42,16 +42,20 @@ def publish(topic: str, messages: Sequence[Message]) -> list[str]:
     message_ids: list[str | None] = [None] * len(messages)
 
     def publish_key(positions: list[int]) -> Exception | None:
-        from google.api_core.exceptions import GoogleAPIError
+        from google.api_core.exceptions import GoogleAPIError, InvalidArgument
 
-        try:
-            for batch in _batches(messages, positions):  # one after the other, for a later one must not overtake
+        fault: Exception | None = None
+        for batch in _batches(messages, positions):  # one after the other, for a later one must not overtake
+            try:
                 stored = _send(publisher, path, [messages[position] for position in batch])
+            except GoogleAPIError as error:
+                fault = error
+                if messages[batch[0]].ordering_key or not isinstance(error, InvalidArgument):
+                    return fault
+            else:
                 for position, message_id in zip(batch, stored, strict=True):
                     message_ids[position] = message_id
-        except GoogleAPIError as error:
-            return error
-        return None
+        return fault
 
     faults = [fault for fault in _for_each_key(publish_key, messages) if fault]
     if faults:
