@@ -28,7 +28,7 @@ class Operation:
         """Whole segments, case sensitive, as API Gateway has it."""
         wanted, given = self.template.split("/"), path.split("/")
         return len(wanted) == len(given) and all(
-            part.startswith("{") or part == value for part, value in zip(wanted, given, strict=True)
+            (bool(value) if part.startswith("{") else part == value) for part, value in zip(wanted, given, strict=True)
         )
 
 

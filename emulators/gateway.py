@@ -23,6 +23,7 @@ from shared import encoding
 from shared.config import service_name
 from shared.problems import (
     CONTENT_TYPE,
+    BodyNotReadable,
     BodyTooLarge,
     MethodNotAllowed,
     NotFound,
@@ -89,7 +90,8 @@ class Gateway:
     def _prepare(self, environ: WSGIEnvironment, operation: Operation) -> None:
         if int(environ.get("CONTENT_LENGTH") or 0) > REQUEST_BYTES_MAX:
             raise BodyTooLarge(f"At most {REQUEST_BYTES_MAX} bytes pass the gateway.")
-        environ.pop("HTTP_X_APIGATEWAY_API_USERINFO", None)
+        for name in (*HOP_BY_HOP, "x-apigateway-api-userinfo"):
+            environ.pop(f"HTTP_{name.upper().replace('-', '_')}", None)
         caller = environ.pop("HTTP_AUTHORIZATION", None)
         if caller is not None:
             environ["HTTP_X_FORWARDED_AUTHORIZATION"] = caller
@@ -162,7 +164,10 @@ class Remote:
         self._local = threading.local()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        body = b"".join(iter(lambda: environ["wsgi.input"].read(PIECE_BYTES), b""))
+        try:
+            body = b"".join(iter(lambda: environ["wsgi.input"].read(PIECE_BYTES), b""))
+        except Exception:  # noqa: BLE001 - every server has exceptions of its own for a body that it cannot read
+            return refuse(BodyNotReadable("The body breaks off."), start_response)
         query = f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
         try:
             answer = self._ask(environ["REQUEST_METHOD"], _raw_path(environ) + query, body, _headers(environ))

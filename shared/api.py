@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, get_type_hints
 from uuid import UUID
 
-from flask import Request, Response
+from flask import Request, Response, current_app, has_app_context
 
 from shared import auth, clock, db, events, idempotency, log
 from shared.auth import Anyone, Claims, Member
@@ -22,6 +22,7 @@ from shared.http import (
     Upload,
     client_of,
     cors,
+    discard_body,
     encode,
     parse_body,
     parse_query,
@@ -101,6 +102,8 @@ class Api:
     def __init__(self, function: str) -> None:
         self.function = function
         self.routes: list[Route] = []
+        if has_app_context():  # functions-framework imports us inside its app, whose own 404 would be a page of HTML
+            current_app.register_error_handler(404, lambda _: problem_response(NotFound()))
 
     def get(self, template: str, **options: Any) -> Callable[[Handler], Handler]:
         """Register a handler for GET; see `_register` for the options."""
@@ -135,6 +138,7 @@ class Api:
             except Exception:  # noqa: BLE001 - the last stand: logged once with its trace, shown to nobody
                 log.error("unexpected error")
                 operation, response = "", problem_response(InternalError())
+            discard_body(request)
             response.headers.update(cors(request))
             log.info(
                 "request",

@@ -306,7 +306,8 @@ def _verified(
 
 def _check_times(found: Mapping[str, Any], now: float) -> None:
     """Our own tokens live by our own clock, which tests can move."""
-    if not found["iat"] - CLOCK_SKEW_SECONDS <= now <= found["exp"] + CLOCK_SKEW_SECONDS:
+    begins = max(found["iat"], found.get("nbf", 0))
+    if not begins - CLOCK_SKEW_SECONDS <= now <= found["exp"] + CLOCK_SKEW_SECONDS:
         raise _Unverifiable
 
 

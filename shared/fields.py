@@ -1,9 +1,21 @@
 """The shapes of what comes in and goes out: base models and the field types that several functions use."""
 
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetCoreSchemaHandler, StringConstraints
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    StringConstraints,
+)
 from pydantic_core import CoreSchema, core_schema
 
 from shared.money import NotAnAmount, Usdt
@@ -38,6 +50,24 @@ def _digits(value: object) -> object:
     return value
 
 
+def _written(form: str, parse: Callable[[str], date], name: str) -> BeforeValidator:
+    """Text of one form only: pydantic takes "7200" for a day and a moment of 1970."""
+
+    def read(value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        with suppress(ValueError, OverflowError):
+            if re.fullmatch(form, value, re.ASCII | re.IGNORECASE):
+                return parse(value.upper())
+        raise ValueError(f"must be {name}")
+
+    return BeforeValidator(read)
+
+
+def _utc(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
 class Page(Query):
     """Which part of a list: `limit` items after `cursor`, the `next_cursor` of the page before."""
 
@@ -67,6 +97,9 @@ class _UsdtSchema:
 
 Money = Annotated[Usdt, _UsdtSchema]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255, strip_whitespace=True)]
+Day = Annotated[date, _written(r"\d{4}-\d\d-\d\d", date.fromisoformat, "a day, YYYY-MM-DD")]
+RFC_3339 = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)"
+Moment = Annotated[AwareDatetime, _written(RFC_3339, _utc, "a time, YYYY-MM-DDTHH:MM:SS with Z or an offset")]
 EvmAddress = Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{40}$")]
 
 

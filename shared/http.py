@@ -2,12 +2,13 @@
 
 import ipaddress
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from typing import TypeVar
 
 from flask import Request, Response
 from pydantic import BaseModel, ValidationError
-from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 from shared import encoding
 from shared.config import Config, read
@@ -27,6 +28,8 @@ QueryModel = TypeVar("QueryModel", bound=Query)
 ERRORS_MAX = 50
 USER_AGENT_MAX = 500
 PREFLIGHT_SECONDS = 600
+PIECE_BYTES = 64 * 1024
+DISCARDED_BYTES_MAX = 32 * 1024 * 1024  # what API Gateway and Cloud Run let through
 
 
 class HttpConfig(Config):
@@ -70,13 +73,20 @@ def read_body(request: Request, bytes_max: int) -> bytes:
         raise too_large
     try:
         raw = request.stream.read(bytes_max + 1)
-    except RequestEntityTooLarge:
-        raise too_large from None
-    except (ClientDisconnected, OSError):
+    except Exception:  # noqa: BLE001 - every server has exceptions of its own, and they quote what was sent
         raise BodyNotReadable("The body breaks off.") from None
     if len(raw) > bytes_max:
         raise too_large
     return raw
+
+
+def discard_body(request: Request) -> None:
+    """Whoever is still sending is heard out, else the answer may get lost; functions-framework would keep it all."""
+    with suppress(Exception):  # a body that breaks off where nobody reads it does not matter
+        for _ in range(0, DISCARDED_BYTES_MAX, PIECE_BYTES):
+            if not request.stream.read(PIECE_BYTES):
+                break
+    request.stream = BytesIO()
 
 
 def require_content_type(request: Request, wanted: str) -> None:

@@ -22,7 +22,7 @@ from werkzeug.datastructures import Headers
 from shared import auth, clock, db, encoding, events, log
 from shared.db import Tx
 from shared.events import Event, Task
-from shared.http import problem_response, read_body
+from shared.http import discard_body, problem_response, read_body
 from shared.problems import InternalError, MethodNotAllowed, Overloaded, Problem
 
 ENVELOPE_BYTES_MAX = 10 * 1024 * 1024  # what Pub/Sub and Cloud Tasks carry at most
@@ -104,6 +104,7 @@ class Job:
                 outcome, response = "failed", problem_response(InternalError())
             finally:
                 events.publish_soon()
+            discard_body(request)
             log.info("job", outcome=outcome, milliseconds=round((time.perf_counter() - started) * 1000, 1))
         return response
 

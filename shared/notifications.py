@@ -50,9 +50,9 @@ def count_unread(tx: Tx, member_id: UUID, change: int) -> None:
     """Add to the unread count; the row's lock keeps it exact under any concurrency."""
     tx.run(
         """
-        INSERT INTO inboxes AS inbox (member_id, unread, revision) VALUES (:member_id, :change, 1)
+        INSERT INTO inboxes AS inbox (member_id, unread, revision) VALUES (:member_id, greatest(:change, 0), 1)
         ON CONFLICT (member_id)
-        DO UPDATE SET unread = inbox.unread + EXCLUDED.unread, revision = inbox.revision + 1
+        DO UPDATE SET unread = inbox.unread + :change, revision = inbox.revision + 1
         """,
         member_id=member_id,
         change=change,

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
 from uuid import UUID
 
@@ -29,7 +29,7 @@ def after(cursor: str | None) -> Position | None:
         position = Position(datetime.fromisoformat(at), UUID(identity))
     except (ValueError, binascii.Error):
         position = None
-    if position is None or position.at.tzinfo is None:
+    if position is None or position.at.utcoffset() != timedelta(0):
         raise NotValid(errors=[{"field": "/cursor", "message": "is not a cursor of this list"}])
     return position
 
@@ -39,5 +39,5 @@ def page(rows: Sequence[Item], limit: int, position: Callable[[Item], Position])
     if len(rows) <= limit:
         return rows, None
     last = position(rows[limit - 1])
-    text = f"{last.at.isoformat()}|{last.id}"
+    text = f"{last.at.astimezone(UTC).isoformat()}|{last.id}"
     return rows[:limit], base64.urlsafe_b64encode(text.encode("ascii")).decode("ascii").rstrip("=")

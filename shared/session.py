@@ -20,6 +20,8 @@ from pg8000.native import to_statement
 from shared.money import Usdt
 
 SHUTTING_DOWN = frozenset({"57P01", "57P02", "57P03"})  # the server ends or is not up yet
+DATA_EXCEPTION = "22"  # its messages repeat what was sent
+TOLD = frozenset("SCMsntcdFLR")  # of an error's fields (protocol-error-fields.html): what failed, not on which values
 EXECUTE_AND_SYNC = b"E\x00\x00\x00\x09\x00\x00\x00\x00\x00" + b"S\x00\x00\x00\x04"
 NULL = b"\xff\xff\xff\xff"
 TEXT_FORMAT = b"\x00\x00"
@@ -84,13 +86,13 @@ class Session:
             try:
                 self._connection.handle_messages(context)
             except DatabaseError as error:
-                failure = failure or error
+                failure = failure or _without_values(error)
             except InterfaceError:
                 if failure is None:  # otherwise pg8000's word for a COMMIT that the failure has turned into a rollback
                     raise
         self._answered = True
         if failure:
-            raise _refusal(failure) or failure from failure
+            raise _refusal(failure) or failure
 
     def commit(self) -> None:
         """Deferred constraints speak here: they raise Refused like the others.
@@ -150,7 +152,7 @@ class Session:
             try:
                 self._prepared[sql] = _Prepared(*self._connection.prepare_statement(statement, ()))
             except DatabaseError as error:
-                raise _refusal(error) or error from error
+                raise _without_values(error) from None
         return self._prepared[sql], statement, values_of
 
 
@@ -158,6 +160,15 @@ def sqlstate(error: DatabaseError) -> str:
     """The five characters (postgresql.org/docs/current/errcodes-appendix.html), empty when there are none."""
     details = error.args[0] if error.args else None
     return str(details.get("C", "")) if isinstance(details, dict) else ""
+
+
+def _without_values(error: DatabaseError) -> DatabaseError:
+    """Postgres quotes the failing row, and the text that it could not read: that belongs into no log."""
+    details = error.args[0] if error.args else None
+    if not isinstance(details, dict):
+        return error
+    told = TOLD if not sqlstate(error).startswith(DATA_EXCEPTION) else TOLD - {"M"}
+    return type(error)({field: said for field, said in details.items() if field in told})
 
 
 def _refusal(error: DatabaseError) -> Refused | None:

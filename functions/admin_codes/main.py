@@ -24,7 +24,7 @@ from shared.ports import files
 from shared.problems import NotFound
 
 LINK_LIFE = timedelta(minutes=15)
-UPLOAD_BYTES_MAX = 10 * 1024 * 1024  # what functions-framework lets through
+UPLOAD_BYTES_MAX = 10 * 1024 * 1024
 Operations = Annotated[Admin, Role.OPERATIONS]
 
 api = Api("admin_codes")
@@ -136,15 +136,21 @@ def get_batch(tx: Tx, admin: Operations, batch_id: UUID) -> CodeBatch:
 def link(file: ExportFile) -> CodeExport:
     """Sign the link, outside the transaction."""
     url = files.signed_url(
-        read(CodeFilesConfig).codes_bucket, file.object_name, expires_in=LINK_LIFE, filename=file.filename
+        read(CodeFilesConfig).codes_bucket,
+        file.object_name,
+        signed_at=file.expires_at - LINK_LIFE,
+        expires_in=LINK_LIFE,
+        filename=file.filename,
     )
     return CodeExport(download_url=url, filename=file.filename, expires_at=file.expires_at)
 
 
-@api.post("/v1/admin/qr/export", after=link, secret_reply=True, problems=(rules.BatchNotReady,))
+@api.post("/v1/admin/qr/export", after=link, secret_reply=True, problems=(rules.BatchUnknown, rules.BatchNotReady))
 def export(tx: Tx, admin: Operations, body: ExportOrder, client: Client, now: datetime) -> ExportFile:
     """A link to the batch's CSV file: the only place where its codes can be read."""
-    batch = _found(tx, body.batch_id)
+    batch = store.batch(tx, body.batch_id)
+    if batch is None:
+        raise rules.BatchUnknown
     if batch.export_object is None or batch.generated_at is None:
         raise rules.BatchNotReady
     store.mark_exported(tx, batch.id, now)

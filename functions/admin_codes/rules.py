@@ -1,6 +1,7 @@
 """Reading the manufacturer's file, and what may be done with a batch."""
 
 import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,12 @@ class ProductUnknown(Problem):
     """No product has this SKU."""
 
     status, title = 422, "There is no such product."
+
+
+class BatchUnknown(Problem):
+    """There is no batch of this id."""
+
+    status, title = 422, "There is no such batch."
 
 
 class BatchNotReady(Problem):
@@ -53,7 +60,7 @@ def read_codes(data: bytes) -> Listed:
     except UnicodeDecodeError:
         raise FileNotReadable("It is not UTF-8 text.") from None
     try:
-        rows = list(csv.reader(text.splitlines(), strict=True))
+        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     except csv.Error as error:
         raise FileNotReadable(f"It is not CSV: {error}.") from None
     header = [name.strip().lower() for name in rows[0]] if rows else []

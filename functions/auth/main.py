@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID, uuid4
 
@@ -19,7 +19,7 @@ from shared.api import Api
 from shared.auth import Anyone, Member, MemberSuspended, published_keys
 from shared.config import Config, read
 from shared.db import Tx
-from shared.fields import Body, EmailAddress, Reply, Text
+from shared.fields import Body, Day, EmailAddress, Reply, Text
 from shared.http import Client
 from shared.mails import Letter
 from shared.problems import Problem, TokenNotValid
@@ -51,7 +51,7 @@ class Signup(Body):
     email: EmailAddress
     password: Password
     full_name: Text
-    date_of_birth: date
+    date_of_birth: Day
     username: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{3,30}$")] | None = None
     phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,20}$")] | None = None
     address_line1: Text | None = None
@@ -123,7 +123,7 @@ class PasswordChecked:
 def hash_password(body: Signup, now: datetime) -> PasswordHash:
     """Everything about a sign-up that needs no database, the slow hash last."""
     rules.check_age(body.date_of_birth, now.date())
-    rules.check_password(body.password)
+    rules.check_password(body.password, [body.email, body.full_name, body.username or ""])
     return passwords.hashed(body.password)
 
 

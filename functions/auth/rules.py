@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from datetime import date, timedelta
 
 from shared.problems import Problem
@@ -9,6 +10,8 @@ from shared.problems import Problem
 AGE_MIN = 21
 PASSWORD_LENGTH_MIN = 8
 PASSWORD_LENGTH_MAX = 128
+GUESSED_LENGTH_MAX = 72
+GUESSES_MIN = 1_000_000
 VERIFICATION_CODE_LIFE = timedelta(minutes=15)
 VERIFICATION_ATTEMPTS_MAX = 5
 FAILED_SIGN_INS_MAX = 10  # per account and network in a clock hour
@@ -73,8 +76,12 @@ def check_age(born: date, today: date) -> None:
         raise TooYoung
 
 
-def check_password(password: str) -> None:
-    """Raises PasswordTooWeak naming all that is missing (plan section "Validation")."""
+def check_password(password: str, known: Sequence[str]) -> None:
+    """Raises PasswordTooWeak naming all that is missing (plan section "Validation").
+
+    `known` is what a guesser knows of the member. What is guessed within a million tries is too common (rulings §6;
+    zxcvbn estimates them, and tells little about what lies beyond its first characters).
+    """
     wanted = {
         f"at least {PASSWORD_LENGTH_MIN} characters": len(password) >= PASSWORD_LENGTH_MIN,
         "an upper-case letter": any(character.isupper() for character in password),
@@ -84,6 +91,10 @@ def check_password(password: str) -> None:
     missing = [what for what, present in wanted.items() if not present]
     if missing:
         raise PasswordTooWeak(missing=missing)
+    from zxcvbn import zxcvbn
+
+    if zxcvbn(password[:GUESSED_LENGTH_MAX], user_inputs=[*known, "blakjaks"])["guesses"] < GUESSES_MIN:
+        raise PasswordTooWeak(missing=["something that nobody guesses"])
 
 
 def username_base(full_name: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from uuid import UUID, uuid4
 
 from flask import Request, Response
-from pydantic import AwareDatetime, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from functions.scans import rules, store
 from functions.scans.rules import Decision
@@ -17,7 +17,7 @@ from shared.api import Api
 from shared.auth import Member
 from shared.comps import Award, ScanReference
 from shared.db import Tx
-from shared.fields import Body, Listing, Money, Page, Reply
+from shared.fields import Body, Listing, Moment, Money, Page, Reply
 from shared.http import Client
 from shared.notifications import Note
 from shared.paging import Position
@@ -51,7 +51,7 @@ class ScanSubmission(Body):
 
     code: Annotated[str, StringConstraints(max_length=64)]
     method: Literal["qr", "manual"] = "qr"
-    timestamp: AwareDatetime | None = None
+    timestamp: Moment | None = None
     location: Location | None = None
     device_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
 
@@ -180,7 +180,7 @@ def _subjects(member: Member, body: ScanSubmission, client: Client) -> list[str]
 def _refusal(tx: Tx, member: Member, mac: bytes, subjects: list[str], configured: Settings, now: datetime) -> Problem:
     """One answer for every kind of wrong code, except to the member who scanned it before; guesses are counted."""
     if store.wrong_codes(tx, subjects, now) >= configured.guesses_per_hour_max:
-        return rules.TooManyWrongCodes(headers=RETRY_AFTER)
+        raise rules.TooManyWrongCodes(headers=RETRY_AFTER)
     if scan_id := store.own_earlier_scan(tx, mac, member.id):
         return rules.CodeAlreadyYours(scan_id=str(scan_id))
     store.count_wrong_code(tx, subjects, now)

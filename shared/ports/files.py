@@ -8,7 +8,7 @@ import os
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ SIGN_SECONDS_MAX = 10.0
 SIGN_SCOPE = "https://www.googleapis.com/auth/iam"
 CLOUD_IAM = "https://iamcredentials.googleapis.com"
 CLOUD_STORAGE = "https://storage.googleapis.com"
+UNQUOTED = b"/~"  # of an object's name in a signed address
 
 
 class FilesFailure(Exception):
@@ -121,23 +122,25 @@ def compose(bucket: str, name: str, parts: Sequence[str]) -> None:
         delete(bucket, step)
 
 
-def signed_url(bucket: str, name: str, *, expires_in: timedelta, filename: str | None) -> str:
+def signed_url(bucket: str, name: str, *, signed_at: datetime, expires_in: timedelta, filename: str | None) -> str:
     """An address that downloads the file as an attachment, for anybody who has it, until it expires (7 days at most).
 
-    Signed by the service account FILES_SERVICE_ACCOUNT through IAM's signBlob: the function needs
-    `iam.serviceAccounts.signBlob` on it, and the account needs to be able to read the file.
+    Signed again for the same moment it is the same address. The service account FILES_SERVICE_ACCOUNT signs, through
+    IAM's signBlob: the function needs `iam.serviceAccounts.signBlob` on it, and it needs to be able to read the file.
     """
     if not timedelta(0) < expires_in <= SIGNED_URL_MAX:
         raise ValueError(f"a signed address lives up to {SIGNED_URL_MAX}, not {expires_in}")
+    from google.cloud.storage._signing import generate_signed_url_v4
+
     credentials = _signing_credentials_of(os.getpid(), _emulator(), os.environ["FILES_SERVICE_ACCOUNT"])
     with _named_failures(bucket, name):
-        url: str = _blob(bucket, name).generate_signed_url(
-            version="v4",
-            method="GET",
-            expiration=expires_in,
+        url: str = generate_signed_url_v4(
+            credentials,
+            f"/{bucket}/{quote(name, safe=UNQUOTED)}",
+            expires_in,
             api_access_endpoint=_emulator() or CLOUD_STORAGE,
             response_disposition=_attachment(filename),
-            credentials=credentials,
+            _request_timestamp=f"{signed_at.astimezone(UTC):%Y%m%dT%H%M%SZ}",  # the blob's own method always says now
         )
     return url
 
