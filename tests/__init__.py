@@ -1,0 +1,1 @@
+"""Six suites; see README."""

@@ -1,0 +1,1 @@
+"""Does every description of the system agree with the system?"""

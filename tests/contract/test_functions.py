@@ -1,0 +1,180 @@
+"""Every function is what its folder says: door, description, requirements, direction of imports."""
+
+import ast
+import importlib
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emulators import contract
+from shared.events import Event, Task
+from terraform import imports
+
+FUNCTIONS = sorted(contract.functions())
+PURE_SHARED = frozenset({"codes", "encoding", "money", "prizes", "problems", "tiers"})
+PURE_MODULES = ("rules.py",)
+IO_MODULES = frozenset({"db", "ports", "events", "api", "job", "log", "auth", "http", "settings"})
+HEAVY = ("web3", "eth_account", "google", "grpc", "requests", "httpx", "argon2", "PIL")
+JOBS = [name for name, function in contract.functions().items() if not function.gateway]
+
+FILE_LINES_MAX = 450
+FUNCTION_LINES_MAX = 70
+
+each_function = pytest.mark.parametrize("function", FUNCTIONS)
+
+
+def test_every_folder_is_a_function() -> None:
+    folders = {path.name for path in contract.FUNCTIONS.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders == set(FUNCTIONS)
+
+
+@each_function
+def test_the_door_is_a_plain_function_named_as_the_folder(function: str) -> None:
+    door = getattr(importlib.import_module(f"functions.{function}.main"), function)
+    assert door.__module__ == f"functions.{function}.main"
+    assert list(door.__annotations__) == ["request", "return"]
+
+
+@each_function
+def test_it_imports_with_an_empty_environment(function: str) -> None:
+    code = f"import functions.{function}.main"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={"PYTHONPATH": str(contract.ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+def test_nothing_slow_is_imported_before_it_is_used(function: str) -> None:
+    code = (
+        f"import functions.{function}.main, sys; "
+        f"print([name for name, module in sys.modules.items() "
+        f"if name.partition('.')[0] in {HEAVY!r} and getattr(module, '__file__', None)])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={"PYTHONPATH": str(contract.ROOT)}, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+@each_function
+def test_requirements_are_exactly_what_it_imports(function: str) -> None:
+    text = (contract.FUNCTIONS / function / "requirements.txt").read_text()
+    assert text == imports.requirements(function), "python -m terraform.imports --write"
+
+
+def test_http_functions_that_do_not_speak_to_the_chain_do_not_need_web3() -> None:
+    needing = {name for name in FUNCTIONS if "web3" in imports.closure(name).distributions}
+    assert needing == {"payout_send", "payout_confirm"}
+
+
+def test_every_requirement_is_pinned_once_with_hashes() -> None:
+    pinned = re.findall(
+        r"^([a-z0-9-]+)(?:\[[a-z]+\])?==", (contract.FUNCTIONS / "constraints.txt").read_text(), re.MULTILINE
+    )
+    assert len(pinned) == len(set(pinned))
+    needed = {name.partition("[")[0] for function in FUNCTIONS for name in imports.closure(function).distributions}
+    assert needed <= set(pinned)
+
+
+def test_functions_do_not_import_each_other() -> None:
+    for function in FUNCTIONS:
+        for path in (contract.FUNCTIONS / function).glob("*.py"):
+            others = [name for name in imports.imported(path) if name.startswith("functions.")]
+            assert all(name.split(".")[1] == function for name in others), path
+
+
+def test_shared_does_not_import_functions_and_only_ports_import_vendors() -> None:
+    vendors = {"google", "grpc", "web3", "eth_account", "eth_utils", "eth_keys", "requests", "httpx"}
+    allowed = {"db.py": {"google"}}  # the Cloud SQL connector is the database's own driver
+    for path in sorted((contract.ROOT / "shared").rglob("*.py")):
+        tops = {name.partition(".")[0] for name in imports.imported(path)}
+        assert "functions" not in tops, path
+        if "ports" not in path.parts:
+            assert not (tops & vendors) - allowed.get(path.name, set()), path
+
+
+def test_ports_know_nothing_of_the_nouns_above_them() -> None:
+    for path in sorted((contract.ROOT / "shared" / "ports").glob("*.py")):
+        ours = {name.split(".")[1] for name in imports.imported(path) if name.startswith("shared.")}
+        assert ours <= {"config", "ports"}, path
+
+
+def test_rules_and_money_do_no_input_or_output() -> None:
+    pure = [*contract.FUNCTIONS.glob("*/rules.py"), contract.ROOT / "shared" / "money.py"]
+    for path in pure:
+        for name in imports.imported(path):
+            parts = name.split(".")
+            if parts[0] == "shared":
+                assert parts[1] in PURE_SHARED, f"{path} imports {name}"
+            elif parts[0] == "functions":
+                assert parts[2] == "rules", f"{path} imports {name}"
+            else:
+                assert parts[0] not in {"os", "socket", "subprocess", "time", "random", "secrets"}, f"{path}: {name}"
+
+
+@pytest.mark.parametrize("function", JOBS)
+def test_a_job_receives_what_its_function_yaml_says(function: str) -> None:
+    job = importlib.import_module(f"functions.{function}.main").job
+    said = contract.functions()[function]
+    assert set(job.events) == set(said.topics)
+    assert set(job.schedules) == {schedule.name for schedule in said.schedules} | set(said.on_deploy)
+    queues = {queue.name for queue in said.queues}
+    assert all(any(name == queue or name.startswith(f"{queue}-") for queue in job.tasks) for name in queues)
+    assert all(any(name == queue or name.startswith(f"{queue}-") for name in queues) for queue in job.tasks)
+
+
+def test_every_event_and_task_has_a_receiver() -> None:
+    received = {topic for function in contract.functions().values() for topic in function.topics}
+    assert {kind.topic for kind in Event.__subclasses__()} == received
+    for task in Task.__subclasses__():
+        names = [queue.name for queue in contract.functions()[task.function].queues]
+        assert any(name == task.queue or name.startswith(f"{task.queue}-") for name in names)
+
+
+def test_all_sql_is_literal() -> None:
+    """No f-string, no concatenation, no variable where a statement is expected."""
+    calls = {"all", "first", "one", "run", "run_later"}
+    for path in [*contract.FUNCTIONS.rglob("*.py"), *(contract.ROOT / "shared").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in calls):
+                continue
+            if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "tx"):
+                continue
+            sql = node.args[0 if node.func.attr.startswith("run") else 1]
+            assert isinstance(sql, ast.Constant), f"{path}:{node.lineno}"
+
+
+def test_sql_lives_in_stores_and_nouns() -> None:
+    for path in contract.FUNCTIONS.rglob("*.py"):
+        if path.name != "store.py":
+            assert not re.search(r"\btx\.(all|first|one|run|run_later)\(", path.read_text()), path
+
+
+def test_files_and_functions_stay_readable() -> None:
+    too_long = []
+    for path in _sources():
+        lines = path.read_text().splitlines()
+        if len(lines) > FILE_LINES_MAX:
+            too_long.append(f"{path.relative_to(contract.ROOT)}: {len(lines)} lines")
+        too_long += [
+            f"{path.relative_to(contract.ROOT)}:{node.lineno} {node.name}"
+            for node in ast.walk(ast.parse("\n".join(lines)))
+            if isinstance(node, ast.FunctionDef) and (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES_MAX
+        ]
+    assert too_long == []
+
+
+def _sources() -> list[Path]:
+    return [
+        path
+        for folder in ("functions", "shared", "emulators", "terraform")
+        for path in (contract.ROOT / folder).rglob("*.py")
+    ]

@@ -1,0 +1,211 @@
+"""openapi.yaml and the code say the same, in both directions."""
+
+import importlib
+import json
+from collections.abc import Iterator
+from datetime import datetime
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+import pytest
+
+from emulators import contract
+from shared import problems
+from shared.api import MUTATING, Api, Route
+from shared.auth import Anyone, MemberSuspended
+from shared.fields import Body, Reply
+from shared.problems import Problem
+from tests import openapi
+
+ALWAYS = frozenset({500, 503})
+
+
+def apis() -> dict[str, Api]:
+    return {
+        name: importlib.import_module(f"functions.{name}.main").api
+        for name, function in contract.functions().items()
+        if function.gateway
+    }
+
+
+def routes() -> Iterator[tuple[str, Route]]:
+    for name, api in apis().items():
+        for route in api.routes:
+            yield name, route
+
+
+def said_of(route: Route) -> dict[str, Any]:
+    said: dict[str, Any] = contract.document()["paths"][route.template][route.method.lower()]
+    return said
+
+
+def all_problems() -> dict[str, type[Problem]]:
+    apis()
+    found: dict[str, type[Problem]] = {}
+    todo: list[type[Problem]] = [Problem]
+    while todo:
+        kind = todo.pop()
+        todo.extend(kind.__subclasses__())
+        if kind is not Problem:
+            found[kind.slug()] = kind
+    return found
+
+
+every_route = pytest.mark.parametrize("route", [route for _, route in routes()], ids=lambda route: route.name)
+
+
+def test_every_operation_is_a_route_of_the_function_it_names_and_the_reverse() -> None:
+    promised = {
+        (operation.function, operation.method, operation.template, operation.operation_id)
+        for operation in contract.operations()
+    }
+    built = {(name, route.method, route.template, route.contract.handler.__name__) for name, route in routes()}
+    assert promised == built
+
+
+def test_operation_ids_are_unique_and_backends_are_functions_behind_the_gateway() -> None:
+    ids = [operation.operation_id for operation in contract.operations()]
+    assert len(ids) == len(set(ids))
+    backends = contract.document()["x-google-api-management"]["backends"]
+    assert set(backends) == set(apis())
+
+
+@every_route
+def test_a_route_is_secured_exactly_when_its_signature_names_a_member(route: Route) -> None:
+    (operation,) = [
+        found for found in contract.operations() if (found.method, found.template) == (route.method, route.template)
+    ]
+    assert operation.secured == (route.contract.caller is not Anyone)
+
+
+@every_route
+def test_the_statuses_promised_are_those_that_can_happen(route: Route) -> None:
+    promised = {int(status) for status in said_of(route)["responses"]}
+    assert promised == possible_statuses(route)
+
+
+@every_route
+def test_the_problems_named_are_those_the_handler_declares(route: Route) -> None:
+    assert said_of(route).get("x-problems", []) == sorted(problem.slug() for problem in route.problems)
+
+
+@every_route
+def test_mutating_routes_take_an_idempotency_key(route: Route) -> None:
+    parameters = [parameter.get("$ref", "").rsplit("/", 1)[-1] for parameter in said_of(route).get("parameters", [])]
+    assert ("IdempotencyKey" in parameters) == (route.method in MUTATING)
+
+
+@every_route
+def test_path_and_query_parameters_are_the_same(route: Route) -> None:
+    parameters = [openapi.resolved(parameter) for parameter in said_of(route).get("parameters", [])]
+    names = {place: {p["name"] for p in parameters if p["in"] == place} for place in ("path", "query")}
+    assert names["path"] == set(route.contract.path)
+    assert names["query"] == set(route.contract.query.model_fields if route.contract.query else ())
+
+
+@every_route
+def test_a_body_has_the_same_fields_in_both(route: Route) -> None:
+    body = route.contract.body
+    if body is None:
+        assert ("requestBody" in said_of(route)) == (route.contract.upload_name is not None)
+        return
+    schema = said_of(route)["requestBody"]["content"]["application/json"]["schema"]
+    assert schema["$ref"] == f"#/components/schemas/{body.__name__}"
+    compare(body, openapi.resolved(schema))
+
+
+@every_route
+def test_a_reply_has_the_same_fields_in_both(route: Route) -> None:
+    reply = final_reply(route)
+    success = openapi.resolved(said_of(route)["responses"][str(route.status)])
+    if reply is None:
+        assert "content" not in success
+        return
+    compare(reply, openapi.resolved(success["content"]["application/json"]["schema"]))
+
+
+def test_every_example_of_a_schema_is_valid() -> None:
+    examples = 0
+    for name, schema in contract.document()["components"]["schemas"].items():
+        if "example" in schema:
+            openapi.validate(schema["example"], {"$ref": f"#/components/schemas/{name}"})
+            examples += 1
+    assert examples >= 20
+
+
+@every_route
+def test_the_example_of_a_body_is_one_that_the_function_takes(route: Route) -> None:
+    if route.contract.body:
+        schema = contract.document()["components"]["schemas"][route.contract.body.__name__]
+        route.contract.body.model_validate_json(json.dumps(schema["example"]))
+
+
+def test_every_problem_that_a_client_can_see_is_shown_and_none_that_does_not_exist() -> None:
+    shown = {slug: example["value"] for slug, example in contract.document()["components"]["examples"].items()}
+    declared = {problem.slug() for _, route in routes() for problem in route.problems}
+    everywhere = {kind.slug() for kind in vars(problems).values() if isinstance(kind, type)
+                  and issubclass(kind, Problem) and kind is not Problem}  # fmt: skip
+    unseen = {problems.NotThroughTheGateway.slug(), problems.MethodNotAllowed.slug(), problems.TooManyRequests.slug()}
+    assert set(shown) == (declared | everywhere | {MemberSuspended.slug()}) - unseen
+    kinds = all_problems()
+    for slug, value in shown.items():
+        assert value == {"type": f"/problems/{slug}", "title": kinds[slug].title, "status": kinds[slug].status}
+
+
+def test_it_is_what_api_gateway_takes() -> None:
+    """docs.cloud.google.com/api-gateway: camelCase, a string per backend, whole segments, an audience each."""
+    document = contract.document()
+    assert document["openapi"].startswith("3.0.")
+    for backend in document["x-google-api-management"]["backends"].values():
+        assert set(backend) == {"address", "jwtAudience", "pathTranslation", "deadline"}
+        assert backend["pathTranslation"] == "APPEND_PATH_TO_ADDRESS"
+    for template in document["paths"]:
+        for part in template.split("/"):
+            assert "{" not in part or (part.startswith("{") and part.endswith("}"))
+    scheme = document["components"]["securitySchemes"]["member"]["x-google-auth"]
+    assert scheme["jwtLocations"] == [{"header": "Authorization", "valuePrefix": "Bearer "}]
+
+
+def possible_statuses(route: Route) -> set[int]:
+    """What can come out of a route, from its signature and the problems it declares."""
+    contract_ = route.contract
+    statuses = {route.status, *ALWAYS, *(problem.status for problem in route.problems)}
+    if contract_.body or contract_.upload_name:
+        statuses |= {413, 415}
+    if contract_.body:
+        statuses |= {400, 422}
+    if contract_.query:
+        statuses.add(422)
+    if contract_.caller is not Anyone:
+        statuses |= {401, 403}
+    if contract_.path:
+        statuses.add(404)
+    if route.method in MUTATING:
+        statuses |= {409, 422}
+    return statuses
+
+
+def final_reply(route: Route) -> type[Reply] | None:
+    """What the client gets: the work of `after`, where there is one."""
+    if route.after is None:
+        return route.contract.reply
+    reply: type[Reply] = get_type_hints(route.after)["return"]
+    return reply
+
+
+def compare(model: type[Body | Reply], schema: dict[str, Any]) -> None:
+    """Names, what is required, what may be null, enums and lengths."""
+    assert schema["additionalProperties"] is False
+    assert set(schema["properties"]) == set(model.model_fields)
+    required = {name for name, field in model.model_fields.items() if field.is_required()}
+    assert set(schema.get("required", [])) == required, model
+    for name, field in model.model_fields.items():
+        property_ = openapi.resolved(schema["properties"][name])
+        hint = field.annotation
+        nullable = get_origin(hint) in (Union, UnionType) and type(None) in get_args(hint)
+        assert property_.get("nullable", False) == nullable, f"{model.__name__}.{name}"
+        plain = next((kind for kind in get_args(hint) if kind is not type(None)), hint) if nullable else hint
+        if get_origin(plain) is Literal:
+            assert [value for value in property_["enum"] if value is not None] == list(get_args(plain))
+        if plain is datetime:
+            assert property_["format"] == "date-time"

@@ -1,0 +1,190 @@
+"""schemathesis on openapi.yaml, through the gateway into the running functions: no input makes them fail.
+
+Every operation is tried with what its schema allows and forbids, as an admin, as a member and as nobody. Whatever
+happens is promised: status, content type, shape; what the schema forbids is refused, what it allows is never called
+malformed. Half of the allowed bodies get one real value (a code that can be scanned, a refresh token that is good):
+only with those does the rest of the body reach the work that is done with it.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID, uuid4
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis import Case
+from schemathesis.config import SchemathesisConfig
+from schemathesis.core.transport import Response
+
+from emulators import cloud, contract
+from emulators.contract import Operation
+from emulators.gateway import Gateway, KeySet
+from functions.auth import passwords
+from shared import auth, db, notifications
+from shared.auth import Role
+from shared.notifications import Note
+from tests import factories, openapi
+from tests.client import FunctionClient, app
+from tests.factories import Somebody
+from tests.integration.test_idempotency_replies import PASSWORD, Scene
+from tests.platform import Platform
+
+EXAMPLES = 20
+REFUSALS = [400, 401, 403, 404, 405, 409, 413, 415, 422, 429]
+BUSINESS = ["2xx", 401, 403, 404, 409, 422, 429]  # what may become of a request that the schema allows
+NOBODYS_PROBLEMS = {"/problems/token-missing", "/problems/not-found", "/problems/method-not-allowed"}
+
+CONFIG = {
+    "generation": {"max-examples": EXAMPLES, "deterministic": True, "mode": "all", "allow-x00": False},
+    "phases": {
+        "examples": {"enabled": True},
+        "coverage": {"enabled": True, "unexpected-methods": ["DELETE", "PATCH", "TRACE"]},
+        "fuzzing": {"enabled": True},
+        "stateful": {"enabled": False},
+    },
+    "checks": {
+        "negative_data_rejection": {"expected-statuses": REFUSALS},
+        "positive_data_acceptance": {"expected-statuses": BUSINESS},
+        "not_a_server_error": {"expected-statuses": ["2xx", "4xx"]},
+    },
+}
+
+Api = Case[Any]
+bounded = settings(deadline=None, derandomize=True, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
+
+
+class Door:
+    """The gateway of the test that is running: schemathesis wants its application before there is one."""
+
+    gateway: WSGIApplication | None = None
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        assert self.gateway
+        environ.setdefault("REMOTE_ADDR", "203.0.113.7")
+        return self.gateway(environ, start_response)
+
+
+door = Door()
+schema = schemathesis.openapi.from_dict(contract.document(), config=SchemathesisConfig.from_dict(CONFIG))
+schema.app = door
+
+
+@dataclass
+class Visit:
+    """Who calls, and the real values that there are for each operation."""
+
+    admin: Somebody
+    member: Somebody
+    scene: Scene
+    _count: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    def prepare(self, case: Api) -> None:
+        """A fresh key for most requests, for with one key for all only the first would be looked at; real values."""
+        number = next(self._count)
+        if not (case.meta and case.meta.generation.mode.is_positive):
+            return
+        if number % 5 and "Idempotency-Key" in case.headers:
+            case.headers["Idempotency-Key"] = f"key-{number}"
+        make = self.real().get(case.operation.definition.raw["operationId"])
+        if make and number % 2:
+            real = make(number)
+            if isinstance(case.body, dict):
+                case.body |= real
+            elif "notification_id" in real:
+                case.path_parameters |= real
+
+    def real(self) -> Mapping[str, Callable[[int], dict[str, str]]]:
+        return {
+            "signup": lambda number: {
+                "email": f"m{number}@example.com", "date_of_birth": str(date(1990, 1, 1)), "password": PASSWORD,
+            },
+            "login": lambda _: {"email": self.scene.verified(), "password": PASSWORD},
+            "verify_email": lambda _: self.verification(),
+            "refresh": lambda _: {"refresh_token": self.scene.signed_in()["refresh_token"]},
+            "submit": lambda _: {"code": factories.manufactured_codes(1, admin=self.admin)[0]},
+            "generate": lambda _: {"product_sku": "MINTICE-6"},
+            "export": lambda _: {"batch_id": str(self.scene.exportable_batch())},
+            "read_one": lambda number: {"notification_id": str(self.notification(number))},
+        }  # fmt: skip
+
+    def verification(self) -> dict[str, str]:
+        email = self.scene.signed_up()
+        return {"email": email, "code": self.scene.mailed_code(email)}
+
+    def notification(self, number: int) -> UUID:
+        note = Note(self.admin.id, "system", "Hello", "there", {}, f"note-{number}")
+        return db.atomically(lambda tx: notifications.notify(tx, note, datetime.now(UTC))) or uuid4()
+
+
+@pytest.fixture
+def visit(platform: Platform, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
+    """Hashing a password is made cheap: how hard it is to guess is not what is tried here."""
+    monkeypatch.setattr(passwords, "MEMORY_KIB", 64)
+    monkeypatch.setattr(passwords, "PASSES", 1)
+    public = {name: app(name) for name, function in contract.functions().items() if function.gateway}
+    keys = KeySet(auth.published_keys)
+    door.gateway = Gateway(contract.operations(), contract.token_rules(), public, keys, platform.gateway_token)
+    with cloud.superuser(platform.postgres, database) as sql:
+        scene = Scene(lambda token=None, **_: FunctionClient(platform.gateway_token, token), sql)
+        yield Visit(factories.member(role=Role.OPERATIONS), factories.member(), scene)
+    door.gateway = None
+
+
+def bearer(somebody: Somebody) -> dict[str, str]:
+    return {"Authorization": f"Bearer {somebody.token}"}
+
+
+def held_to_the_contract(case: Api, response: Response) -> None:
+    """Our own judge beside theirs: it also knows which problem may come with which operation and status."""
+    if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        return  # of the path, not of an operation
+    body = response.json() if response.content else None
+    headers = {name: ",".join(values) for name, values in response.headers.items()}
+    openapi.check(case.method, case.operation.path, response.status_code, headers, body)
+
+
+def by_an_admin(operation: Operation) -> object:
+    @schema.include(operation_id=operation.operation_id).parametrize()
+    @bounded
+    def test(case: Api, visit: Visit) -> None:
+        visit.prepare(case)
+        held_to_the_contract(case, case.call_and_validate(headers=bearer(visit.admin)))
+
+    return test
+
+
+def by_others(operation: Operation) -> object:
+    @schema.include(operation_id=operation.operation_id).parametrize()
+    @settings(bounded, max_examples=3)
+    def test(case: Api, visit: Visit) -> None:
+        nobody = case.call()
+        assert nobody.status_code in (401, 404, 405)
+        assert nobody.json()["type"] in NOBODYS_PROBLEMS
+        member = case.call_and_validate(headers=bearer(visit.member))
+        held_to_the_contract(case, member)
+        assert member.status_code >= HTTPStatus.BAD_REQUEST or not operation.function.startswith("admin_")
+
+    return test
+
+
+# A function per operation: this pytest gives all operations of one function one and the same id, and xdist would run
+# only one of them.
+for _operation in contract.operations():
+    _name = _operation.operation_id
+    globals()[f"test_whatever_an_admin_sends_to_{_name}_is_answered_as_promised"] = by_an_admin(_operation)
+    if _operation.secured:
+        globals()[f"test_whatever_members_and_strangers_send_to_{_name}_is_answered_as_promised"] = by_others(
+            _operation
+        )
+
+
+def test_every_operation_is_tried() -> None:
+    made = [name for name in globals() if name.startswith("test_whatever_an_admin_sends_to_")]
+    found = list(schema.get_all_operations())
+    assert len(made) == len(found) == len(contract.operations())

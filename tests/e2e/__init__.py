@@ -1,0 +1,1 @@
+"""Does the member get paid? The whole stack through the gateway over HTTP."""

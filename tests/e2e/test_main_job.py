@@ -1,0 +1,64 @@
+"""A scan becomes a paid comp, through the gateway, on real parts."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from emulators import cloud, main_job, people
+from emulators.main_job import Played
+from emulators.stack import Stack
+from tests.e2e.conftest import in_each_mode
+
+
+@pytest.fixture(scope="session")
+def played(stack: Stack) -> Iterator[Played]:
+    result = main_job.play(stack, lambda _: None)
+    yield result
+    result.hang_up()
+
+
+@in_each_mode
+def test_the_winner_is_paid_once_on_the_chain(stack: Stack, played: Played) -> None:
+    assert played.winner
+    transfers = [move for move in stack.chain.transfers() if move.recipient.lower() == played.winner.wallet.lower()]
+    assert [move.amount_micro for move in transfers] == [100_000_000]
+    assert transfers[0].transaction_hash == played.comp["transaction_hash"]
+
+
+@in_each_mode
+def test_tiers_rise_at_7_15_and_30_scans(played: Played) -> None:
+    rises = {7: "vip", 15: "high_roller", 30: "whale"}
+    for receipt in played.receipts:
+        progress = receipt["tier_progress"]
+        expected = [tier for scans, tier in rises.items() if progress["current_count"] >= scans]
+        assert progress["current_tier"] == (expected[-1] if expected else "standard")
+
+
+@in_each_mode
+def test_every_member_is_told_and_the_counts_agree(played: Played) -> None:
+    assert played.winner
+    notes = played.winner.client.must("GET", "/v1/notifications?limit=100")["items"]
+    unread = played.winner.client.must("GET", "/v1/notifications/unread-count")["unread_count"]
+    titles = [note["title"] for note in notes]
+    assert unread == len(notes)
+    assert titles.count("You won $100!") == 1
+    assert titles.count("$100.00 USDT is in your wallet") == 1
+
+
+@in_each_mode
+def test_the_winner_gets_one_mail(stack: Stack, played: Played) -> None:
+    assert played.winner
+    subjects = [mail["subject"] for mail in people.mails_to(stack, played.winner.email)]
+    assert subjects.count("$100.00 USDT is in your wallet") == 1
+
+
+@in_each_mode
+def test_the_books_say_what_the_chain_says(stack: Stack, played: Played) -> None:
+    assert played.winner
+    with cloud.superuser(stack.postgres, cloud.DATABASE) as connection:
+        rows = connection.execute_simple("SELECT account, sum(balance) FROM ledger_balances GROUP BY account").rows
+    balances = {account: int(balance) for account, balance in rows}
+    paid = sum(move.amount_micro for move in stack.chain.transfers() if move.recipient == played.winner.wallet)
+    assert balances["paid:member"] == paid == 100_000_000
+    assert balances["in_flight:member"] == balances["owed:member"] == 0
+    assert sum(balances.values()) == 0

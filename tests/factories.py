@@ -1,0 +1,126 @@
+"""People and things as rows, without the long way through the API."""
+
+import itertools
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from uuid import UUID, uuid4
+
+from functions.auth import store, tokens
+from functions.auth.tokens import Grant
+from shared import codes, db
+from shared.auth import Role
+from shared.db import Tx
+from shared.tiers import Tier
+
+_numbers = itertools.count(1)
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Somebody:
+    """A member and the access token of a live session."""
+
+    id: UUID
+    email: str
+    token: str
+
+
+def member(*, role: Role | None = None, permanent_tier: Tier = Tier.STANDARD, wallet: str | None = None) -> Somebody:
+    """A verified member who is signed in."""
+    email = f"member{next(_numbers)}@example.com"
+
+    def insert(tx: Tx) -> Grant:
+        now = datetime.now(UTC)
+        created = store.insert_member(tx, _new(email), now)
+        assert created
+        tx.run(
+            """
+            UPDATE members SET email_verified_at = :now, role = :role, permanent_tier = :tier, wallet_address = :wallet
+            WHERE id = :id
+            """,
+            id=created.id,
+            now=now,
+            role=role,
+            tier=permanent_tier,
+            wallet=wallet,
+        )
+        session_id = uuid4()
+        store.start_session(
+            tx,
+            session_id=session_id,
+            member_id=created.id,
+            device_kind="desktop",
+            device_id=None,
+            ip_address=None,
+            user_agent="tests",
+            now=now,
+        )
+        key = store.signing_key(tx, now)
+        return Grant(
+            member_id=created.id,
+            session_id=session_id,
+            key_id=key.kid,
+            kms_version=key.kms_version,
+            issued_at=now,
+            refresh_token="unused",
+        )
+
+    grant = db.atomically(insert)
+    return Somebody(grant.member_id, email, tokens.issue(grant).access_token)
+
+
+def manufactured_codes(count: int, *, admin: Somebody | None = None, status: str = "manufactured") -> list[str]:
+    """Codes of one batch of Mint Ice that can be scanned."""
+    made = [codes.displayed(code) for code in codes.generate(count)]
+    admin = admin or member(role=Role.OPERATIONS)
+    batch = uuid4()
+
+    def insert(tx: Tx) -> None:
+        tx.run(
+            """
+            INSERT INTO code_batches (id, name, product_sku, quantity, status, codes_made, created_by, created_at,
+                                      generated_at)
+            VALUES (:id, 'Test', 'MINTICE-6', :count, 'generated', :count, :admin, :now, :now)
+            """,
+            id=batch,
+            count=count,
+            admin=admin.id,
+            now=NOW,
+        )
+        tx.run(
+            """
+            INSERT INTO codes (mac, batch_id, status, manufactured_at)
+            SELECT mac, :batch, :status, :now FROM unnest(CAST(:macs AS bytea[])) AS mac
+            """,
+            macs=[codes.mac(codes.normalized(code) or "") for code in made],
+            batch=batch,
+            status=status,
+            now=NOW,
+        )
+
+    db.atomically(insert)
+    return made
+
+
+def set_scan_counter(value: int) -> None:
+    """The next scan takes the number after `value`."""
+    db.atomically(lambda tx: tx.run("UPDATE scan_counter SET value = :value", value=value))
+
+
+def _new(email: str) -> store.NewMember:
+    return store.NewMember(
+        email=email,
+        password_hash="$argon2id$v=19$m=65536,t=3,p=4$bm8$bm8",
+        username=email.partition("@")[0],
+        full_name="Test Member",
+        date_of_birth=date(1990, 6, 15),
+        phone=None,
+        address_line1=None,
+        address_line2=None,
+        city=None,
+        state=None,
+        zip_code=None,
+        country="US",
+        language="en",
+        referred_by_id=None,
+    )

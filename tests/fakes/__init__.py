@@ -1,0 +1,1 @@
+"""Real classes that stand at the ports."""

@@ -1,0 +1,236 @@
+"""A simulated Polygon behind the port's methods: a pool, blocks, the USDT's balances, and faults on request.
+
+It knows the one kind of transaction that treasuries send. Unlike a node it mines only when told to (`mine`), and what
+a reorganisation takes away is gone until it is sent again (as anvil does; Bor would put it back into the pool).
+"""
+
+import itertools
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from shared.ports.chain import (
+    Chain,
+    ChainUnreachable,
+    Fees,
+    Heads,
+    Receipt,
+    SendOutcome,
+    Sent,
+    WrongChain,
+)
+
+CHAIN_ID = 137
+BASE_FEE_WEI = 30 * 10**9
+GAS_WEI = 10**20
+FINALIZED_BEHIND = 2
+
+Answer = TypeVar("Answer")
+
+_hashes = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A signed transfer as the pool holds it."""
+
+    hash: str
+    chain_id: int
+    sender: str
+    nonce: int
+    token: str
+    recipient: str
+    amount_micro: int
+    fee_wei: int
+
+
+@dataclass(frozen=True)
+class Included:
+    """A transfer in a block, and whether it moved anything."""
+
+    transfer: Sighting
+    succeeded: bool
+
+
+@dataclass
+class Block:
+    """A block of the one chain there is."""
+
+    number: int
+    hash: str = field(default_factory=lambda: f"0x{next(_hashes):064x}")
+    included: list[Included] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """How the answer to a sending gets lost: before the node has taken the transaction, or after."""
+
+    taken: bool
+
+
+class FakeChain(Chain):
+    """One chain that every node agrees on. `finalized` stands still while it is set, else it follows the head."""
+
+    def __init__(self, token: str, chain_id: int = CHAIN_ID) -> None:
+        super().__init__([])
+        self.token = token.lower()
+        self.chain_id = chain_id
+        self.minted: defaultdict[str, int] = defaultdict(int)
+        self.gas: defaultdict[str, int] = defaultdict(lambda: GAS_WEI)
+        self.blocked: set[str] = set()
+        self.pool: dict[tuple[str, int], Sighting] = {}
+        self.blocks = [Block(0)]
+        self.finalized: int | None = None
+        self.unreachable: set[str] = set()  # names of methods that answer nothing
+        self.hidden: set[str] = set()  # hashes of mined transactions whose receipt no node gives
+        self.losses: deque[Loss] = deque()  # of the next sendings
+        self.sent: list[str] = []  # the hash of every sending that was tried
+
+    # What a test does
+
+    def mint(self, address: str, micro: int) -> None:
+        self.minted[address.lower()] += micro
+
+    def mine(self, blocks: int = 1) -> None:
+        """The first of them takes what the pool can pay in order of nonce."""
+        for _ in range(blocks):
+            block = Block(len(self.blocks))
+            self.blocks.append(block)
+            for key in sorted(self.pool):
+                if key[1] == self._used(key[0]):
+                    block.included.append(self._run(self.pool.pop(key)))
+
+    def reorganise(self, depth: int) -> None:
+        """The last blocks are others now, and empty."""
+        del self.blocks[-depth:]
+        for _ in range(depth):
+            self.blocks.append(Block(len(self.blocks)))
+
+    def forget_pending(self) -> None:
+        """As a pool that is full does."""
+        self.pool.clear()
+
+    def transfers(self) -> list[Sighting]:
+        """Everything that moved USDT, in order."""
+        return [found.transfer for block in self.blocks for found in block.included if found.succeeded]
+
+    def balance(self, address: str, block_number: int) -> int:
+        """Micro-USDT after a block."""
+        moved = 0
+        for block in self.blocks[: block_number + 1]:
+            for found in block.included:
+                if found.succeeded:
+                    moved += found.transfer.amount_micro * (found.transfer.recipient == address.lower())
+                    moved -= found.transfer.amount_micro * (found.transfer.sender == address.lower())
+        return self.minted[address.lower()] + moved
+
+    # What the port does
+
+    def require(self, chain_id: int) -> None:
+        if self._answer("require", lambda: self.chain_id) != chain_id:
+            raise WrongChain(f"this is {self.chain_id}")
+
+    def token_balance(self, token: str, address: str) -> int:
+        known = token.lower() == self.token
+        return self._answer("token_balance", lambda: known * self.balance(address, self._finalized()))
+
+    def is_blocked(self, token: str, address: str) -> bool:
+        known = token.lower() == self.token
+        return self._answer("is_blocked", lambda: known and address.lower() in self.blocked)
+
+    def gas_balance(self, address: str) -> int:
+        return self._answer("gas_balance", lambda: self.gas[address.lower()])
+
+    def used_nonces(self, address: str) -> int:
+        """How many transactions of the address are in the chain: what the next one's nonce must be."""
+        return self._answer("used_nonces", lambda: self._used(address.lower()))
+
+    def fees(self) -> Fees:
+        return self._answer("fees", lambda: Fees(BASE_FEE_WEI, 30 * 10**9))
+
+    def heads(self) -> Heads:
+        return self._answer("heads", lambda: Heads(len(self.blocks) - 1, self._finalized()))
+
+    def receipt(self, transaction_hash: str) -> Receipt | None:
+        return self._answer("receipt", lambda: self._receipt(transaction_hash))
+
+    def moved(self, transaction_hash: str, token: str, sender: str, recipient: str, amount_micro: int) -> bool:
+        """Whether the transfer is in the transaction's logs."""
+        wanted = (transaction_hash, token.lower(), sender.lower(), recipient.lower(), amount_micro)
+        logs = {(it.hash, it.token, it.sender, it.recipient, it.amount_micro) for it in self.transfers()}
+        return self._answer("moved", lambda: wanted in logs)
+
+    def contains(self, block_number: int, block_hash: str) -> bool:
+        def holds() -> bool:
+            return block_number < len(self.blocks) and self.blocks[block_number].hash == block_hash
+
+        return self._answer("contains", holds)
+
+    def send(self, raw: bytes) -> Sent:
+        transfer = read(raw)
+        self.sent.append(transfer.hash)
+        loss = self.losses.popleft() if self.losses else None
+        if "send" in self.unreachable or (loss and not loss.taken):
+            return Sent(SendOutcome.UNKNOWN, "the node could not be reached")
+        outcome = self._take(transfer)
+        return Sent(SendOutcome.UNKNOWN, "no answer in time") if loss else Sent(outcome, "")
+
+    def _answer(self, method: str, answer: Callable[[], Answer]) -> Answer:
+        if method in self.unreachable:
+            raise ChainUnreachable(f"{method} was not answered")
+        return answer()
+
+    def _used(self, sender: str) -> int:
+        return sum(found.transfer.sender == sender for block in self.blocks for found in block.included)
+
+    def _finalized(self) -> int:
+        return max(0, len(self.blocks) - 1 - FINALIZED_BEHIND) if self.finalized is None else self.finalized
+
+    def _receipt(self, transaction_hash: str) -> Receipt | None:
+        for block in self.blocks:
+            for found in block.included:
+                if found.transfer.hash == transaction_hash and transaction_hash not in self.hidden:
+                    return Receipt(transaction_hash, block.number, block.hash, found.succeeded)
+        return None
+
+    def _take(self, transfer: Sighting) -> SendOutcome:
+        key = (transfer.sender, transfer.nonce)
+        pending = self.pool.get(key)
+        if transfer.nonce < self._used(transfer.sender):
+            return SendOutcome.NONCE_TOO_LOW
+        if pending == transfer:
+            return SendOutcome.ALREADY_KNOWN
+        if pending and transfer.fee_wei * 10 < pending.fee_wei * 11:
+            return SendOutcome.UNDERPRICED
+        self.pool[key] = transfer
+        return SendOutcome.ACCEPTED
+
+    def _run(self, transfer: Sighting) -> Included:
+        enough = self.balance(transfer.sender, len(self.blocks) - 1) >= transfer.amount_micro
+        refused = transfer.token != self.token or self.blocked & {transfer.sender, transfer.recipient}
+        return Included(transfer, enough and not refused)
+
+
+def read(raw: bytes) -> Sighting:
+    """A raw transaction; raises ValueError for one that no treasury would sign."""
+    from eth_account import Account
+    from eth_account.typed_transactions.typed_transaction import TypedTransaction
+    from eth_utils.crypto import keccak
+    from hexbytes import HexBytes
+
+    fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
+    data = bytes(fields["data"])
+    if data[:4].hex() != "a9059cbb":
+        raise ValueError("not a transfer of the token")
+    sender: str = Account.recover_transaction(raw)
+    return Sighting(
+        hash="0x" + keccak(raw).hex(),
+        chain_id=int(fields["chainId"]),
+        sender=sender.lower(),
+        nonce=int(fields["nonce"]),
+        token="0x" + bytes(fields["to"]).hex(),
+        recipient="0x" + data[16:36].hex(),
+        amount_micro=int.from_bytes(data[36:68], "big"),
+        fee_wei=int(fields["maxFeePerGas"]),
+    )

@@ -1,0 +1,55 @@
+"""The payout functions at work on a chain that the test holds in its hand, without doors, queues or nodes."""
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from functions.payout_confirm import main as payout_confirm
+from functions.payout_send import main as payout_send
+from shared import clock, db, payouts
+from shared.events import SendPayout
+from shared.money import Usdt
+from shared.payouts import Payout, Promise
+from tests.fakes.chain import FakeChain
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT
+
+ROUNDS_MAX = 20
+BLOCKS_TO_FINAL = 10
+
+
+@dataclass
+class Desk:
+    """Asks for payouts, sends and follows them, as the queues would have it done.
+
+    Whoever makes one has `shared.ports.chain.connect` give out its chain.
+    """
+
+    chain: FakeChain
+
+    def request(self, amount_micro: int = AMOUNT, recipient: str = RECIPIENT, treasury: str = "member") -> UUID:
+        source = str(uuid4())
+        promise = Promise(treasury, "test", source, recipient, Usdt(amount_micro), None, "test", source)
+        return db.atomically(lambda tx: payouts.request(tx, promise, clock.now()))
+
+    def send(self, payout: UUID) -> None:
+        """One task of payout_send, whose port is this desk's chain."""
+        payout_send.send(SendPayout(payout_id=payout, treasury=self.row(payout).treasury), clock.now())
+
+    def look(self, payout: UUID) -> bool:
+        """One task of payout_confirm; True when it needs no other."""
+        return payout_confirm.look(payout, self.chain)
+
+    def bury(self, payout: UUID) -> None:
+        """Mine until whatever is in the chain now is final, and look."""
+        self.chain.mine(BLOCKS_TO_FINAL + 1)
+        for _ in range(ROUNDS_MAX):
+            if self.look(payout):
+                return
+        raise AssertionError(f"payout {payout} does not become final")
+
+    def row(self, payout: UUID) -> Payout:
+        found = db.atomically(lambda tx: payouts.load(tx, payout))
+        assert found
+        return found
+
+    def state(self, payout: UUID) -> str:
+        return self.row(payout).state.value

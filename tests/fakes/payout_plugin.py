@@ -1,0 +1,48 @@
+"""Gives a test of the payout machine the logins `app` and `owner`, `rows` made by the functions', and a `desk`."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from shared.ports import chain
+from tests.fakes import payout_rows
+from tests.fakes.chain import FakeChain
+from tests.fakes.payout_desk import Desk
+from tests.fakes.payout_rows import AMOUNT, Login, Rows
+
+BLOCKS_BEFORE = 5
+TREASURY_AMOUNTS = 100  # what the treasury can pay, in AMOUNTs
+
+
+@pytest.fixture
+def app(database: str) -> Iterator[Login]:
+    """The functions' login."""
+    assert database
+    with payout_rows.functions_login() as login:
+        yield login
+
+
+@pytest.fixture
+def owner(database: str) -> Iterator[Login]:
+    """The login of the schema's owner."""
+    assert database
+    with payout_rows.owner_login() as login:
+        yield login
+
+
+@pytest.fixture
+def rows(app: Login) -> Rows:
+    return Rows(app)
+
+
+@pytest.fixture
+def desk(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """The payout functions with a simulated chain for their port. No nonce of it is ever used twice."""
+    token = rows.login.value("SELECT token_address FROM treasuries WHERE name = 'member'")
+    made = Desk(FakeChain(token))
+    made.chain.mint(rows.signer(), TREASURY_AMOUNTS * AMOUNT)
+    made.chain.mine(BLOCKS_BEFORE)
+    monkeypatch.setattr(chain, "connect", lambda: made.chain)
+    yield made
+    used = [(sent.sender, sent.nonce) for sent in made.chain.transfers()]
+    assert len(set(used)) == len(used)

@@ -1,0 +1,134 @@
+"""The embedded Pub/Sub and Cloud Tasks with every topic and queue of the functions, where things arrive and stay.
+
+Each topic has a pull subscription in place of the functions, and every queue is paused: a test looks at what came.
+"""
+
+import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.cloud.tasks_v2 import CloudTasksClient, Task
+from google.pubsub_v1 import SubscriberClient
+
+from emulators import cloud, contract
+from emulators.identity import Identity
+from emulators.pubsub import PubSub
+from emulators.tasks import CloudTasks
+
+PULLED_MAX = 1000
+CALL_SECONDS_MAX = 10.0
+LOCATION = f"projects/{cloud.PROJECT}/locations/{cloud.LOCATION}"
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A message or a task: where it is, which outbox row it carries, and what it says."""
+
+    destination: str
+    outbox_id: int
+    body: dict[str, Any]
+
+
+@dataclass
+class PostOffice:
+    """What has arrived so far."""
+
+    pubsub: PubSub
+    tasks: CloudTasks
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Where the ports find the two."""
+        return {"PUBSUB_EMULATOR_HOST": self.pubsub.host, "CLOUD_TASKS_EMULATOR_HOST": self.tasks.host}
+
+    def messages(self) -> list[Arrived]:
+        """Every message there is, taken out."""
+        with grpc.insecure_channel(self.pubsub.host) as channel:
+            client = SubscriberClient(transport=SubscriberClient.get_transport_class("grpc")(channel=channel))
+            return [message for topic in topics() for message in _pulled(client, topic)]
+
+    def queued(self) -> list[Arrived]:
+        """Every task there is."""
+        with grpc.insecure_channel(self.tasks.host) as channel:
+            client = _tasks_client(channel)
+            view = Task.View.FULL
+            return [
+                Arrived(queue, int(_id(task.name).split("-")[1]), json.loads(task.http_request.body))
+                for queue in queues()
+                for task in client.list_tasks(
+                    {"parent": _queue(queue), "response_view": view}, timeout=CALL_SECONDS_MAX
+                )
+            ]
+
+
+@contextmanager
+def opened(identity: Identity) -> Iterator[PostOffice]:
+    """From the first topic to the end."""
+    office = PostOffice(PubSub(identity.mint), CloudTasks(identity.mint))
+    office.pubsub.start()
+    office.tasks.start()
+    try:
+        cloud.make_topics(office.pubsub.host)
+        cloud.make_queues(office.tasks.host)
+        _subscribe(office.pubsub.host)
+        _pause(office.tasks.host)
+        yield office
+    finally:
+        office.tasks.stop()
+        office.pubsub.stop()
+
+
+def topics() -> list[str]:
+    """Those that a function listens to."""
+    return sorted({topic for function in contract.functions().values() for topic in function.topics})
+
+
+def queues() -> list[str]:
+    return sorted({queue.name for function in contract.functions().values() for queue in function.queues})
+
+
+def _pulled(client: SubscriberClient, topic: str) -> list[Arrived]:
+    subscription = f"projects/{cloud.PROJECT}/subscriptions/test.{topic}"
+    request = {"subscription": subscription, "max_messages": PULLED_MAX, "return_immediately": True}
+    found: list[Arrived] = []
+    while True:
+        with warnings.catch_warnings():  # the flag is deprecated as a way to receive; to look it is the only one
+            warnings.simplefilter("ignore", DeprecationWarning)
+            some = client.pull(request, timeout=CALL_SECONDS_MAX).received_messages
+        if not some:
+            return found
+        client.acknowledge(subscription=subscription, ack_ids=[message.ack_id for message in some])
+        for received in some:
+            carried = int(received.message.attributes.get("outbox_id", 0))
+            found.append(Arrived(topic, carried, json.loads(received.message.data)))
+
+
+def _subscribe(host: str) -> None:
+    with grpc.insecure_channel(host) as channel:
+        client = SubscriberClient(transport=SubscriberClient.get_transport_class("grpc")(channel=channel))
+        for topic in topics():
+            name = f"projects/{cloud.PROJECT}/subscriptions/test.{topic}"
+            client.create_subscription({"name": name, "topic": f"projects/{cloud.PROJECT}/topics/{topic}"})
+
+
+def _pause(host: str) -> None:
+    with grpc.insecure_channel(host) as channel:
+        client = _tasks_client(channel)
+        for queue in queues():
+            client.pause_queue(name=_queue(queue))
+
+
+def _tasks_client(channel: grpc.Channel) -> CloudTasksClient:
+    return CloudTasksClient(transport=CloudTasksClient.get_transport_class("grpc")(channel=channel))
+
+
+def _queue(name: str) -> str:
+    return f"{LOCATION}/queues/{name}"
+
+
+def _id(task_name: str) -> str:
+    return task_name.rpartition("/")[2]

@@ -1,0 +1,172 @@
+"""The platform with a chain that mines by hand, functions that can be killed, and a courier in place of the queues."""
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pg8000.dbapi import Connection
+
+from emulators.chain.node import ChainNode, Transfer
+from emulators.contract import ROOT
+from emulators.firestore import Firestore
+from shared import clock, comps, db
+from shared.comps import Award
+from shared.money import Usdt
+from shared.ports import firestore
+from shared.prizes import CompType
+from tests import factories
+from tests.factories import Somebody
+from tests.fakes.doors import Doors
+from tests.fault.courier import Courier
+from tests.platform import Platform
+
+PRIZE = Usdt.of(100)
+TREASURY = Usdt.of(10_000)
+GAS_WEI = 10**20
+NURSERY_STOP_SECONDS_MAX = 10.0
+
+_numbers = itertools.count(1)
+
+
+@dataclass
+class Nursery:
+    """The other process, in which deliveries stop or die."""
+
+    process: subprocess.Popen[str]
+    token: Any
+
+    def deliver(self, point: str, function: str, queue: str, body: Mapping[str, object]) -> dict[str, int]:
+        """A task (or, without a queue, an envelope) that meets its end at the point: {"pid", "ended"}."""
+        headers = {"Authorization": f"Bearer {self.token(function)}", "Content-Type": "application/json"}
+        if queue:
+            headers |= {"X-CloudTasks-TaskName": f"doomed-{next(_numbers)}", "X-CloudTasks-QueueName": queue}
+        order = {"environment": dict(os.environ), "function": function, "headers": headers, "point": point}
+        return self._ask({**order, "body": json.dumps(body)})
+
+    def watch(self, pid: int) -> dict[str, int]:
+        """What becomes of one that had stopped."""
+        return self._ask({"wait": pid})
+
+    def _ask(self, order: Mapping[str, object]) -> dict[str, int]:
+        assert self.process.stdin
+        assert self.process.stdout
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        answer: dict[str, int] = json.loads(self.process.stdout.readline())
+        return answer
+
+
+@dataclass
+class World:
+    """A test's treasury, members and comps, and what has become of them."""
+
+    chain: ChainNode
+    courier: Courier
+    doors: Doors
+    platform: Platform
+    sql: Connection
+    snapshot: str
+    clock_file: Path
+    winners: list[Somebody] = field(default_factory=list)
+
+    @property
+    def signer(self) -> str:
+        return str(self.rows("SELECT address FROM signers WHERE treasury = 'member' AND status = 'active'")[0][0])
+
+    def rows(self, query: str) -> list[list[Any]]:
+        return list(self.sql.execute_simple(query).rows)
+
+    def win(self, amount: Usdt = PRIZE) -> UUID:
+        """Somebody new with a wallet wins; the payout."""
+        winner = factories.member(wallet=f"0xAb{next(_numbers):038x}")
+        self.winners.append(winner)
+        source = f"fault-{next(_numbers)}"
+        given = Award(winner.id, CompType.CRYPTO_100, amount, "manual", source, {})
+        db.atomically(lambda tx: comps.award(tx, given, clock.now()))
+        return UUID(str(self.rows("SELECT id FROM payouts ORDER BY requested_at DESC, id LIMIT 1")[0][0]))
+
+    def state(self, payout: UUID) -> str:
+        return str(self.rows(f"SELECT state FROM payouts WHERE id = '{payout}'")[0][0])  # noqa: S608
+
+    def all_paid(self) -> bool:
+        return self.rows("SELECT DISTINCT state FROM payouts") == [["PAID"]]
+
+    def transfers(self) -> list[Transfer]:
+        """What left the member treasury, in chain order."""
+        return [moved for moved in self.chain.transfers() if moved.sender == self.signer]
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChainNode]:
+    """A chain that mines when told to."""
+    started = ChainNode(block_time_seconds=None, log=tmp_path_factory.mktemp("chain") / "chain.log")
+    started.start()
+    started.deploy_usdt()
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="session")
+def listeners() -> Iterator[Firestore]:
+    """What feed_project writes to."""
+    server = Firestore()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def nursery(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+    log = tmp_path_factory.mktemp("nursery") / "children.log"
+    command = [sys.executable, "-m", "tests.fault.nursery", str(log)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
+        yield Nursery(process, platform.invoker_token)
+        assert process.stdin
+        process.stdin.close()
+        process.wait(NURSERY_STOP_SECONDS_MAX)
+
+
+@pytest.fixture
+def world(
+    platform: Platform,
+    node: ChainNode,
+    listeners: Firestore,
+    sql: Connection,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[World]:
+    """The chain is what it was before when the test ends."""
+    snapshot = node.snapshot()
+    clock_file = tmp_path / "clock"
+    doors = Doors(platform.invoker_token)
+    courier = Courier(doors, sql, node, clock_file)
+    made = World(node, courier, doors, platform, sql, snapshot, clock_file)
+    monkeypatch.setenv("RPC_URLS", node.url)
+    monkeypatch.setenv("CLOCK_FILE", str(clock_file))
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", listeners.host)
+    monkeypatch.setenv("CONFIRM_POLL_SECONDS", "0")
+    sql.execute_simple(f"UPDATE treasuries SET token_address = '{node.usdt}'")  # noqa: S608
+    node.fund_gas(made.signer, GAS_WEI)
+    node.mint(made.signer, TREASURY.micro)
+    node.mine(3)  # so that the balance is finalized
+    platform.mail.clear()
+    firestore.close()
+    yield made
+    firestore.close()
+    node.rpc("anvil_dropAllTransactions")
+    node.revert(snapshot)
+
+
+@pytest.fixture
+def now() -> datetime:
+    return clock.now()

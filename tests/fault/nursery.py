@@ -1,0 +1,139 @@
+"""A process whose children do one delivery each and stop or die in the middle of it, where they are told.
+
+`python -m tests.fault.nursery` reads one JSON object per line: {"environment", "function", "headers", "body", "point"}
+starts a child, {"wait": pid} goes on watching one that has stopped. Each line is answered by one:
+{"pid", "ended"}: the answer's class of HTTP status (2, 4, 5), minus the signal that killed it, or 0 while it has only
+stopped.
+Children are forked, so that a test does not pay for the imports of web3 each time; this process itself never connects
+to anything.
+"""
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+STATUS_CLASS = 100  # exit codes end at 255: of 204 the 2 is told
+NO_ANSWER = 9
+
+
+def before(owner: object, name: str, signal_number: int = signal.SIGKILL) -> Callable[[], None]:
+    """The process gets the signal when the function is called."""
+
+    def install() -> None:
+        original = getattr(owner, name)
+
+        @wraps(original)
+        def dying(*arguments: Any, **named: Any) -> Any:
+            os.kill(os.getpid(), signal_number)
+            return original(*arguments, **named)
+
+        setattr(owner, name, dying)
+
+    return install
+
+
+def after(owner: object, name: str) -> Callable[[], None]:
+    """The process dies when the function has done its work and before anybody knows."""
+
+    def install() -> None:
+        original = getattr(owner, name)
+
+        @wraps(original)
+        def dying(*arguments: Any, **named: Any) -> Any:
+            answer = original(*arguments, **named)
+            os.kill(os.getpid(), signal.SIGKILL)
+            return answer
+
+        setattr(owner, name, dying)
+
+    return install
+
+
+def points() -> Mapping[str, Callable[[], None]]:
+    """Where a child may be told to die; the names are those of payouts.md, section 4."""
+    from shared import comps, events, payout_slots, payouts
+    from shared.ports import kms, mail
+    from shared.ports.chain import Chain
+
+    return {
+        "C1 asked for, before the policy": before(Chain, "is_blocked"),
+        "C2 approved, before it is reserved": before(Chain, "token_balance"),
+        "C3 reserved, before its nonce": before(payouts, "allocate_slot"),
+        "C4 nonce taken, before it is signed": before(kms, "sign_ethereum"),
+        "C5 signed, before it is stored": after(kms, "sign_ethereum"),
+        "C5 stored, before the commit": after(payout_slots, "store_attempt"),
+        "C6 stored, before it is sent": before(Chain, "send"),
+        "C7 sent, before its event": after(Chain, "send"),
+        "C8 receipt read, before MINED": after(Chain, "receipt"),
+        "C8 MINED, before the commit": after(payout_slots, "see_mined"),
+        "C11 FINAL, before the ledger": after(payout_slots, "close"),
+        "C11 PAID, before the comp": before(comps, "mark_paid"),
+        "C11 the comp, before the commit": after(comps, "mark_paid"),
+        "C12 committed, before the answer": before(events, "publish_soon"),
+        "C13 published, before it is marked": before(events, "mark_published"),
+        "mailed, before it is noted": after(mail, "send"),
+        "asleep before it stores": before(payout_slots, "store_attempt", signal.SIGSTOP),
+        "asleep before it sends": before(Chain, "send", signal.SIGSTOP),
+        "never": lambda: None,
+    }
+
+
+def preload() -> None:
+    """What the children would import one after the other."""
+    from importlib import import_module
+
+    for name in ("web3", "eth_account", "eth_keys", "google.cloud.kms_v1", "requests", "tests.client", "shared.comps"):
+        import_module(name)
+
+
+def deliver(order: Mapping[str, Any]) -> int:
+    """In the child: the status of the answer, if it lives to see it."""
+    from tests.client import app
+
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    points()[order["point"]]()
+    client = app(order["function"]).test_client()
+    answer = client.post("/", data=order["body"].encode(), headers=order["headers"])
+    return answer.status_code
+
+
+def fork(order: Mapping[str, Any], log: int) -> int:
+    """Start a child that writes to `log`; its process id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    os.dup2(log, sys.stdout.fileno())
+    os.dup2(log, sys.stderr.fileno())
+    ended = NO_ANSWER
+    try:
+        ended = deliver(order) // STATUS_CLASS
+    finally:
+        os._exit(ended)
+
+
+def watch(pid: int) -> dict[str, int]:
+    """Until it ends or stops."""
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    if os.WIFSTOPPED(status):
+        return {"pid": pid, "ended": 0}
+    return {"pid": pid, "ended": os.waitstatus_to_exitcode(status)}
+
+
+def main() -> None:
+    """Until stdin ends."""
+    preload()
+    log = os.open(Path(sys.argv[1]), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for line in sys.stdin:
+        order = json.loads(line)
+        pid = order.get("wait") or fork(order, log)
+        print(json.dumps(watch(pid)), flush=True)  # noqa: T201 - the protocol
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,172 @@
+"""The manufacturer's file: read as people write CSV, refused line by line, and harmless when it comes again."""
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pg8000.dbapi import Connection
+
+from shared import codes
+from shared.auth import Role
+from tests import factories
+from tests.client import Answer, FunctionClient
+from tests.integration.test_bad_bodies import world
+
+Client = Callable[..., FunctionClient]
+
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256))
+UPLOAD_BYTES_MAX = 10 * 1024 * 1024
+
+SPELLINGS: dict[str, Callable[[Sequence[str]], str]] = {
+    "line feeds": lambda made: "\n".join(["code", *made]),
+    "CRLF and a last line break": lambda made: "\r\n".join(["code", *made, ""]),
+    "carriage returns": lambda made: "\r".join(["code", *made]),
+    "a byte order mark": lambda made: "\ufeff" + "\r\n".join(["code", *made]),
+    "quotes": lambda made: "\n".join(['"code"', *(f'"{code}"' for code in made)]),
+    "other columns before and after": lambda made: "\n".join(["a,code,b", *(f"1,{code},2" for code in made)]),
+    "a heading in capitals and spaces": lambda made: "\n".join([" CODE ", *made]),
+    "small letters": lambda made: "\n".join(["code", *made]).lower(),
+    "no hyphens": lambda made: "\n".join(["code", *made]).replace("-", ""),
+    "spaces around": lambda made: "\n".join(["code", *(f"  {code} " for code in made)]),
+    "empty lines between": lambda made: "\n\n".join(["code", *made]),
+    "every line twice": lambda made: "\n".join(["code", *made, *made]),
+    "a note of two lines": lambda made: "\n".join(["code,note", *(f'{code},"one\ntwo"' for code in made)]),
+    "a note with quotes and commas": lambda made: "\n".join(["code,note", *(f'{code},"a ""b"", c"' for code in made)]),
+    "the export itself": lambda made: "\r\n".join(
+        ["code,batch_id,batch_name,generated_at", *(f'{code},7c,"x",2026' for code in made)]
+    ),
+}  # fmt: skip
+UNREADABLE: dict[str, bytes] = {
+    "nothing": b"",
+    "a picture": PNG,
+    "UTF-16": "code\nAAAA-BBBB-CCCC".encode("utf-16"),
+    "latin-1": "code,näme\nAAAA-BBBB-CCCC,x".encode("latin-1"),
+    "no heading": b"AAAA-BBBB-CCCC\nAAAA-BBBB-DDDD",
+    "another heading": b"codes\nAAAA-BBBB-CCCC",
+    "semicolons": b"code;name\nAAAA-BBBB-CCCC;x",
+    "JSON": b'{"code": ["AAAA-BBBB-CCCC"]}',
+    "an open quote": b'code\n"AAAA-BBBB-CCCC',
+    "text after a quote": b'code\n"AAAA"BBBB',
+    "an endless field": b"code\n" + b"A" * 200_000,
+    "NUL characters": bytes(1000),
+}
+
+
+@pytest.fixture
+def admin(client: Client) -> FunctionClient:
+    return client(factories.member(role=Role.OPERATIONS).token)
+
+
+def bring(admin: FunctionClient, file: bytes | str) -> Answer:
+    raw = file.encode() if isinstance(file, str) else file
+    return admin.send("POST", "/v1/admin/qr/import-feedback", raw, {"Content-Type": "text/csv"})
+
+
+def manufactured(sql: Connection) -> int:
+    return int(sql.execute_simple("SELECT count(*) FROM codes WHERE status = 'manufactured'").rows[0][0])
+
+
+def reset(sql: Connection) -> None:
+    sql.execute_simple("UPDATE codes SET status = 'generated', manufactured_at = NULL")
+    sql.execute_simple("UPDATE code_batches SET codes_manufactured = 0")
+
+
+def test_a_file_is_read_as_people_and_programs_write_it(admin: FunctionClient, sql: Connection) -> None:
+    made = factories.manufactured_codes(3, status="generated")
+    for name, spelled in SPELLINGS.items():
+        answer = bring(admin, spelled(made))
+        assert answer.body == {"manufactured": 3, "refused_count": 0, "refused": []}, name
+        assert manufactured(sql) == 3, name
+        reset(sql)
+
+
+def test_what_is_no_csv_with_a_column_code_is_refused_whole(admin: FunctionClient, sql: Connection) -> None:
+    before = world(sql)
+    for name, file in UNREADABLE.items():
+        answer = bring(admin, file)
+        assert (answer.status, answer.problem) == (422, "file-not-readable"), name
+        assert answer.body["detail"]
+    assert world(sql) == before
+
+
+def test_the_same_file_twice_changes_nothing(admin: FunctionClient, sql: Connection) -> None:
+    made = factories.manufactured_codes(3, status="generated")
+    file = "\n".join(["code", *made])
+    assert bring(admin, file).body["manufactured"] == 3
+    before = world(sql, without=("audit_logs",))
+    again = bring(admin, file)
+    assert again.body == {"manufactured": 0, "refused_count": 0, "refused": []}
+    assert world(sql, without=("audit_logs",)) == before
+
+
+def test_lines_that_change_nothing_are_named_with_their_reason(
+    admin: FunctionClient, client: Client, sql: Connection
+) -> None:
+    generated, scanned, invalid = factories.manufactured_codes(3)
+    assert client(factories.member().token).post("/v1/scans/submit", {"code": scanned}).status == 201
+    for code, status in ((generated, "generated"), (invalid, "invalidated")):
+        mac = codes.mac(codes.normalized(code) or "")
+        sql.execute_unnamed("UPDATE codes SET status = $1 WHERE mac = $2", (status, mac))
+    lines = ["code,note", scanned, "hello,x", ",x", "AAAA-BBBB-CCCC", generated, "AAAA-BBBB-CCC0", "", invalid]
+
+    answer = bring(admin, "\r\n".join(lines))
+
+    assert answer.body["refused"] == [
+        {"line": 2, "reason": "the code is scanned"},
+        {"line": 3, "reason": "not a code"},
+        {"line": 4, "reason": "not a code"},
+        {"line": 5, "reason": "unknown code"},
+        {"line": 7, "reason": "not a code"},
+        {"line": 9, "reason": "the code is invalidated"},
+    ]
+    assert (answer.body["manufactured"], answer.body["refused_count"]) == (1, 6)
+
+
+def test_only_line_breaks_end_a_line(admin: FunctionClient) -> None:
+    """Other characters that Unicode calls separators may stand in a note."""
+    made = factories.manufactured_codes(5, status="generated")
+    separators = ("\u2028", "\u0085", "\x0b", "\x0c", "\x1c")
+    rows = [f"{code},one{separator}two" for code, separator in zip(made, separators, strict=True)]
+    answer = bring(admin, "\n".join(["code,note", *rows, "hello,x"]))
+    assert answer.body == {"manufactured": 5, "refused_count": 1, "refused": [{"line": 7, "reason": "not a code"}]}
+
+
+def test_a_thousand_refused_lines_are_listed_and_all_are_counted(admin: FunctionClient) -> None:
+    answer = bring(admin, "\n".join(["code", *["hello"] * 1_500]))
+    assert answer.body["refused_count"] == 1_500
+    assert [line["line"] for line in answer.body["refused"]] == list(range(2, 1_002))
+
+
+def test_a_good_line_counts_though_others_are_bad(admin: FunctionClient, sql: Connection) -> None:
+    (code,) = factories.manufactured_codes(1, status="generated")
+    answer = bring(admin, f"code\nhello\n{code}\nAAAA-BBBB-CCCC")
+    assert (answer.body["manufactured"], answer.body["refused_count"]) == (1, 2)
+    assert manufactured(sql) == 1
+
+
+def test_the_same_file_many_times_at_once_counts_once(admin: FunctionClient, sql: Connection) -> None:
+    made = factories.manufactured_codes(200, status="generated")
+    files = ["\n".join(["code", *made]), "\n".join(["code", *reversed(made)])] * 4
+    with ThreadPoolExecutor(len(files)) as threads:
+        answers = list(threads.map(lambda file: bring(admin, file), files))
+    assert {answer.status for answer in answers} == {200}
+    assert sum(answer.body["manufactured"] for answer in answers) == 200
+    assert sum(answer.body["refused_count"] for answer in answers) == 0
+    assert sql.execute_simple("SELECT codes_manufactured FROM code_batches").rows == [[200]]
+
+
+def test_codes_of_several_batches_are_counted_with_their_own(admin: FunctionClient, sql: Connection) -> None:
+    made = [*factories.manufactured_codes(2, status="generated"), *factories.manufactured_codes(3, status="generated")]
+    assert bring(admin, "\n".join(["code", *made])).body["manufactured"] == 5
+    counts = sql.execute_simple("SELECT codes_manufactured FROM code_batches ORDER BY quantity").rows
+    assert counts == [[2], [3]]
+
+
+def test_the_largest_file_is_taken_and_a_byte_more_is_not(admin: FunctionClient, sql: Connection) -> None:
+    row = b"AAAA-BBBB-CCCC," + b"x" * 1_000 + b"\n"
+    largest = b"code,note\n" + row * ((UPLOAD_BYTES_MAX - 10) // len(row))
+    largest += b"\n" * (UPLOAD_BYTES_MAX - len(largest))
+    taken, refused = bring(admin, largest), bring(admin, largest + b"\n")
+    assert (taken.status, taken.body["refused_count"]) == (200, 1)
+    assert (refused.status, refused.problem) == (413, "body-too-large")
+    assert manufactured(sql) == 0

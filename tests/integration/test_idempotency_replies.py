@@ -1,0 +1,356 @@
+"""The same key and body give the same answer, for ever, and the work is done once. Every mutation is tried."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from eth_account import Account
+from eth_account.messages import encode_defunct
+from pg8000.dbapi import Connection
+from werkzeug.test import TestResponse
+
+from emulators import contract
+from emulators.process import wait_until
+from functions.auth import passwords
+from shared import clock, db, notifications
+from shared.api import MUTATING
+from shared.auth import Role
+from shared.codes import CodeFilesConfig
+from shared.config import read
+from shared.db import Tx
+from shared.notifications import Note
+from shared.ports import files
+from tests import factories
+from tests.client import FunctionClient, answer_of
+from tests.integration.test_bad_bodies import world
+
+Client = Callable[..., FunctionClient]
+
+PASSWORD = "Sesame-Open-77!"
+KEY = "0d9f8c2e-6c1b-4a53-9f4e-0a7f3b6d5c21"
+
+
+@cache
+def password_hash() -> str:
+    """Of PASSWORD; making one takes a while."""
+    return passwords.hashed(PASSWORD).text
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request that succeeds, by whoever may make it; `other` is another one that could come under its key."""
+
+    client: FunctionClient
+    path: str
+    body: bytes = b""
+    content_type: str = "application/json"
+    other: "Request | None" = None
+
+    def send(self, operation: contract.Operation, key: str) -> TestResponse:
+        headers = {"Content-Type": self.content_type, "Idempotency-Key": key}
+        return self.client.raw(operation.function, operation.method, self.path, self.body, headers)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What requests are made from."""
+
+    client: Client
+    sql: Connection
+
+    def signed_up(self) -> str:
+        """The e-mail address of a new member, who is not verified yet."""
+        email = f"{uuid4().hex}@example.com"
+        body = {"email": email, "password": PASSWORD, "full_name": "Ada Lovelace", "date_of_birth": "1990-12-10"}
+        assert self.client().post("/v1/auth/signup", body).status == 201
+        return email
+
+    def mailed_code(self, email: str) -> str:
+        found = self.sql.execute_unnamed("SELECT parameters ->> 'code' FROM mails WHERE to_email = $1", (email,))
+        return str(found.rows[0][0])
+
+    def verified(self) -> str:
+        """The e-mail address of a member who may sign in with PASSWORD and has no session yet."""
+        somebody = factories.member()
+        self.sql.execute_unnamed("DELETE FROM sessions WHERE member_id = $1", (somebody.id,))
+        self.sql.execute_unnamed("UPDATE members SET password_hash = $1 WHERE id = $2", (password_hash(), somebody.id))
+        return somebody.email
+
+    def signed_in(self) -> dict[str, Any]:
+        tokens: dict[str, Any] = (
+            self.client().post("/v1/auth/login", {"email": self.verified(), "password": PASSWORD}).body
+        )
+        return tokens
+
+    def member(self, role: Role | None = None) -> FunctionClient:
+        return self.client(factories.member(role=role).token)
+
+    def exportable_batch(self) -> UUID:
+        admin = factories.member(role=Role.OPERATIONS)
+        factories.manufactured_codes(3, admin=admin)
+        found = self.sql.execute_unnamed("SELECT id FROM code_batches WHERE created_by = $1", (admin.id,))
+        ((batch,),) = found.rows
+        name = f"batches/{batch}.csv"
+        files.write(read(CodeFilesConfig).codes_bucket, name, [b"code\r\n"], "text/csv")
+        self.sql.execute_unnamed("UPDATE code_batches SET export_object = $1 WHERE id = $2", (name, batch))
+        return UUID(str(batch))
+
+
+def as_json(client: FunctionClient, path: str, body: object, other: object = None) -> Request:
+    """Both bodies are what the operation takes."""
+    changed = Request(client, path, json.dumps(other).encode()) if other is not None else None
+    return Request(client, path, json.dumps(body).encode(), other=changed)
+
+
+def signup(scene: Scene) -> Request:
+    body = {"email": "ada@example.com", "password": PASSWORD, "full_name": "Ada", "date_of_birth": "1990-12-10"}
+    return as_json(scene.client(), "/v1/auth/signup", body, body | {"email": "eve@example.com"})
+
+
+def verify_email(scene: Scene) -> Request:
+    email = scene.signed_up()
+    body = {"email": email, "code": scene.mailed_code(email)}
+    return as_json(scene.client(), "/v1/auth/verify-email", body, body | {"code": "000000"})
+
+
+def login(scene: Scene) -> Request:
+    body = {"email": scene.verified(), "password": PASSWORD}
+    return as_json(scene.client(), "/v1/auth/login", body, body | {"password": "Wrong-Guess-88!"})
+
+
+def refresh(scene: Scene) -> Request:
+    body = {"refresh_token": scene.signed_in()["refresh_token"]}
+    return as_json(scene.client(), "/v1/auth/refresh", body, {"refresh_token": "x" * 43})
+
+
+def challenge(scene: Scene) -> Request:
+    wallets = [{"address": Account.create().address} for _ in range(2)]
+    return as_json(scene.member(), "/v1/wallet/challenge", *wallets)
+
+
+def link(scene: Scene) -> Request:
+    member, wallet = scene.member(), Account.create()
+    asked = member.post("/v1/wallet/challenge", {"address": wallet.address}).body
+    signature = wallet.sign_message(encode_defunct(text=asked["message"])).signature.to_0x_hex()
+    body = {"challenge_id": asked["challenge_id"], "signature": signature}
+    return as_json(member, "/v1/wallet/link", body, body | {"challenge_id": str(uuid4())})
+
+
+def submit(scene: Scene) -> Request:
+    first, second = factories.manufactured_codes(2)
+    return as_json(scene.member(), "/v1/scans/submit", {"code": first}, {"code": second})
+
+
+def told(scene: Scene) -> tuple[FunctionClient, list[UUID]]:
+    """A member with two notifications to read."""
+    somebody = factories.member()
+
+    def tell(tx: Tx) -> list[UUID]:
+        notes = [Note(somebody.id, "system", "Hello", "there", {}, f"note-{number}") for number in range(2)]
+        return [identity for note in notes if (identity := notifications.notify(tx, note, datetime.now(UTC)))]
+
+    return scene.client(somebody.token), db.atomically(tell)
+
+
+def read_one(scene: Scene) -> Request:
+    member, (first, second) = told(scene)
+    return Request(member, f"/v1/notifications/{first}/read", other=Request(member, f"/v1/notifications/{second}/read"))
+
+
+def read_all(scene: Scene) -> Request:
+    return Request(told(scene)[0], "/v1/notifications/read-all")
+
+
+def create_token(scene: Scene) -> Request:
+    return Request(scene.member(), "/v1/realtime/token")
+
+
+def generate(scene: Scene) -> Request:
+    body = {"name": "November", "product_sku": "MINTICE-6", "quantity": 5}
+    return as_json(scene.member(Role.OPERATIONS), "/v1/admin/qr/generate", body, body | {"quantity": 6})
+
+
+def export(scene: Scene) -> Request:
+    body = {"batch_id": str(scene.exportable_batch())}
+    return as_json(scene.member(Role.OPERATIONS), "/v1/admin/qr/export", body, {"batch_id": str(uuid4())})
+
+
+def import_feedback(scene: Scene) -> Request:
+    made = factories.manufactured_codes(2, status="generated")
+    admin, path = scene.member(Role.OPERATIONS), "/v1/admin/qr/import-feedback"
+    file, other = ("\n".join(["code", *lines]).encode() for lines in (made, made[:1]))
+    return Request(admin, path, file, "text/csv", other=Request(admin, path, other, "text/csv"))
+
+
+PREPARED = [
+    signup, verify_email, login, refresh, challenge, link, submit, read_one, read_all, create_token, generate, export,
+    import_feedback,
+]  # fmt: skip
+NOT_REPEATABLE = {"logout"}  # its own token is not valid any more
+
+
+@pytest.fixture
+def scene(client: Client, sql: Connection) -> Scene:
+    return Scene(client, sql)
+
+
+@contextmanager
+def moved_clock(tmp_path: Path, by: timedelta) -> Iterator[None]:
+    """What is done inside happens later."""
+    file = tmp_path / "clock"
+    file.write_text(str(by.total_seconds()))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv(clock.CLOCK_FILE, str(file))
+        yield
+
+
+def operation_of(name: str) -> contract.Operation:
+    (found,) = [operation for operation in contract.operations() if operation.operation_id == name]
+    return found
+
+
+def essence(response: TestResponse) -> tuple[int, str | None, bytes, str | None]:
+    return response.status_code, response.content_type, response.data, response.headers.get("Retry-After")
+
+
+def test_every_mutation_of_the_contract_is_tried_here() -> None:
+    mutating = {operation.operation_id for operation in contract.operations() if operation.method in MUTATING}
+    assert {prepared.__name__ for prepared in PREPARED} == mutating - NOT_REPEATABLE
+
+
+@pytest.mark.parametrize("prepared", PREPARED, ids=lambda prepared: prepared.__name__)
+def test_a_repeated_request_gets_the_same_answer_and_does_nothing(
+    prepared: Callable[[Scene], Request], scene: Scene
+) -> None:
+    operation, request = operation_of(prepared.__name__), prepared(scene)
+    first = request.send(operation, KEY)
+    assert first.status_code < 300, first.data
+    before = world(scene.sql)
+    if prepared is export:  # a link that is signed anew in the same second is the same
+        moment = int(time.time())
+        wait_until(lambda: int(time.time()) > moment, "the next second", 2.0)
+
+    again = request.send(operation, KEY)
+
+    assert essence(again) == essence(first)
+    assert world(scene.sql) == before
+
+
+def test_the_key_of_one_request_does_not_serve_another(scene: Scene) -> None:
+    wrong: list[str] = []
+    for prepared in PREPARED:
+        operation, request = operation_of(prepared.__name__), prepared(scene)
+        if request.other is None:
+            continue  # there is nothing in this request that could differ
+        request.send(operation, KEY)
+        before = world(scene.sql)
+        refused = answer_of(request.other.send(operation, KEY))
+        if (refused.status, refused.problem) != (409, "idempotency-key-reused") or world(scene.sql) != before:
+            wrong.append(f"{prepared.__name__}: {refused.status} {refused.body}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_a_refusal_is_repeated_as_well(scene: Scene) -> None:
+    """Also when the reason for it has passed: whoever wants another answer takes another key."""
+    codes_ = factories.manufactured_codes(1, status="generated")
+    request = as_json(scene.member(), "/v1/scans/submit", {"code": codes_[0]})
+    operation = operation_of("submit")
+    refused = request.send(operation, KEY)
+    assert refused.status_code == 422
+    scene.sql.execute_simple("UPDATE codes SET status = 'manufactured', manufactured_at = now()")
+
+    assert essence(request.send(operation, KEY)) == essence(refused)
+    assert request.send(operation, f"{KEY}-2").status_code == 201
+
+
+def test_a_refusal_that_undoes_its_work_is_repeated_as_well(scene: Scene) -> None:
+    request = signup(scene)
+    operation = operation_of("signup")
+    assert request.send(operation, "first").status_code == 201
+    refused = request.send(operation, KEY)
+    assert answer_of(refused).problem == "email-already-registered"
+    scene.sql.execute_simple("UPDATE members SET email = 'moved@example.com'")
+
+    assert essence(request.send(operation, KEY)) == essence(refused)
+    assert scene.sql.execute_simple("SELECT count(*) FROM members").rows == [[1]]
+
+
+@pytest.mark.parametrize("limit", ["scans_per_hour_max", "guesses_per_hour_max"])
+def test_a_request_that_had_to_wait_may_come_again_under_its_key(scene: Scene, limit: str) -> None:
+    member = factories.member()
+    scene.sql.execute_unnamed("UPDATE settings SET value = '2' WHERE name = $1", (limit,))
+    made = factories.manufactured_codes(3)
+    tries = made[:2] if limit == "scans_per_hour_max" else ["AAAA-AAAA-AAAA"] * 2
+    for code in tries:
+        scene.client(member.token).post("/v1/scans/submit", {"code": code})
+    request = as_json(scene.client(member.token), "/v1/scans/submit", {"code": made[2]})
+    refused = request.send(operation_of("submit"), KEY)
+    assert refused.status_code == 429
+    assert refused.headers["Retry-After"]
+
+    scene.sql.execute_simple("UPDATE attempt_counters SET hour = hour - interval '2 hours'")
+    scene.sql.execute_simple("UPDATE member_totals SET recent_scans = '{}'")
+
+    assert request.send(operation_of("submit"), KEY).status_code == 201
+
+
+def test_an_answer_is_kept_for_ever(scene: Scene, tmp_path: Path) -> None:
+    request, operation = signup(scene), operation_of("signup")
+    first = request.send(operation, KEY)
+    with moved_clock(tmp_path, timedelta(days=3650)):
+        assert essence(request.send(operation, KEY)) == essence(first)
+
+
+def test_a_body_that_was_not_valid_does_not_use_up_its_key(scene: Scene) -> None:
+    operation, right = operation_of("signup"), signup(scene)
+    for wrong in (b"", b"{", b'{"email": 1}'):
+        assert Request(right.client, right.path, wrong).send(operation, KEY).status_code in (400, 422)
+    assert right.send(operation, KEY).status_code == 201
+
+
+def test_members_do_not_share_their_keys(scene: Scene) -> None:
+    made = factories.manufactured_codes(2)
+    for code in made:
+        request = as_json(scene.member(), "/v1/scans/submit", {"code": code})
+        assert request.send(operation_of("submit"), KEY).status_code == 201
+
+
+def test_one_key_does_not_serve_two_operations(scene: Scene) -> None:
+    member = scene.member()
+    first = Request(member, "/v1/notifications/read-all").send(operation_of("read_all"), KEY)
+    second = answer_of(Request(member, "/v1/realtime/token").send(operation_of("create_token"), KEY))
+    assert first.status_code == 200
+    assert (second.status, second.problem) == (409, "idempotency-key-reused")
+
+
+def test_without_a_key_every_request_is_new(scene: Scene) -> None:
+    member = scene.member()
+    address = {"address": Account.create().address}
+    identities = {member.post("/v1/wallet/challenge", address).body["challenge_id"] for _ in range(3)}
+    assert len(identities) == 3
+    assert scene.sql.execute_simple("SELECT count(*) FROM idempotency_keys").rows == [[0]]
+
+
+def test_a_repeated_sign_out_is_told_that_its_session_has_ended(scene: Scene) -> None:
+    request, operation = Request(scene.member(), "/v1/auth/logout"), operation_of("logout")
+    assert request.send(operation, KEY).status_code == 204
+    again = answer_of(request.send(operation, KEY))
+    assert (again.status, again.problem) == (401, "token-not-valid")
+
+
+def test_a_request_that_failed_for_a_bug_may_be_repeated_under_its_key(scene: Scene) -> None:
+    request, operation = submit(scene), operation_of("submit")
+    scene.sql.execute_simple("ALTER TABLE scans ADD CONSTRAINT broken CHECK (false) NOT VALID")
+    before = world(scene.sql)
+    assert request.send(operation, KEY).status_code == 500
+    assert world(scene.sql) == before
+    scene.sql.execute_simple("ALTER TABLE scans DROP CONSTRAINT broken")
+    assert request.send(operation, KEY).status_code == 201

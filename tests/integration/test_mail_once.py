@@ -1,0 +1,141 @@
+"""One queued mail is one mail, however often its event comes and whatever the provider answers."""
+
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from pg8000.dbapi import Connection
+
+from emulators.mail import Fault
+from functions.email_send.main import CLAIM_LIFE
+from shared import db, mails
+from shared.mails import Letter
+from tests.fakes.doors import Doors
+from tests.platform import Platform
+
+TRIES_MAX = 5
+
+
+@pytest.fixture
+def doors(platform: Platform) -> Iterator[Doors]:
+    platform.mail.clear()
+    yield Doors(platform.invoker_token)
+    platform.mail.clear()
+
+
+@pytest.fixture
+def clock_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The offset of the test clock."""
+    monkeypatch.setenv("CLOCK_FILE", str(tmp_path / "clock"))
+    return tmp_path / "clock"
+
+
+def queue_mail(sql: Connection, to: str = "winner@example.com", template: str = "comp_paid") -> UUID:
+    parameters = {"name": "<b>Ann</b>", "amount": "$100.00", "transaction_hash": "0xabc"}
+    letter = Letter(to, "Ann", template, parameters, str(uuid4()))
+    db.atomically(lambda tx: mails.queue(tx, letter, datetime.now(UTC)))
+    found: UUID = sql.execute_simple("SELECT id FROM mails ORDER BY queued_at DESC LIMIT 1").rows[0][0]
+    return found
+
+
+def deliver(doors: Doors, mail: UUID) -> int:
+    return doors.event("email_send", "mail-queued", {"mail_id": str(mail)}, message_id=f"m-{mail}")
+
+
+def status(sql: Connection) -> list[list[object]]:
+    return list(sql.execute_simple("SELECT status, parameters = '{}', claimed_until FROM mails").rows)
+
+
+def test_ten_deliveries_one_after_the_other_are_one_mail(platform: Platform, doors: Doors, sql: Connection) -> None:
+    mail = queue_mail(sql)
+
+    assert [deliver(doors, mail) for _ in range(10)] == [204] * 10
+
+    (sent,) = platform.mail.mails()
+    assert (sent.subject, "<b>Ann" in sent.html, "<b>Ann" in sent.text) == (
+        "$100.00 USDT is in your wallet",
+        False,
+        True,
+    )
+    assert status(sql) == [["sent", True, None]]
+
+
+def test_ten_deliveries_at_once_are_one_mail(platform: Platform, doors: Doors, sql: Connection) -> None:
+    mail = queue_mail(sql)
+
+    with ThreadPoolExecutor(10) as threads:
+        answers = Counter(threads.map(lambda _: deliver(doors, mail), range(10)))
+
+    assert answers[204] >= 1
+    assert set(answers) <= {204, 503}  # 503: somebody else is sending it, come again
+    assert deliver(doors, mail) == 204
+    assert len(platform.mail.mails()) == 1
+
+
+def test_two_mails_of_one_occasion_are_one(platform: Platform, doors: Doors, sql: Connection) -> None:
+    letter = Letter("winner@example.com", "Ann", "verify_email", {"name": "Ann", "code": "123456"}, "occasion")
+    for _ in range(10):
+        db.atomically(lambda tx: mails.queue(tx, letter, datetime.now(UTC)))
+
+    ((mail,),) = sql.execute_simple("SELECT id FROM mails").rows
+    assert sql.execute_simple("SELECT count(*) FROM outbox").rows == [[1]]
+    deliver(doors, mail)
+    assert len(platform.mail.mails()) == 1
+
+
+@pytest.mark.parametrize("fault", [Fault.INTERNAL_ERROR, Fault.TOO_MANY_REQUESTS, Fault.DROPPED])
+def test_a_provider_that_fails_is_asked_again_and_sends_one(
+    platform: Platform, doors: Doors, sql: Connection, fault: Fault
+) -> None:
+    """DROPPED: the mail was taken and nobody heard of it."""
+    mail = queue_mail(sql)
+    platform.mail.fail_next(2, fault)
+
+    answers = [deliver(doors, mail)]
+    while answers[-1] != 204 and len(answers) < TRIES_MAX:
+        answers.append(deliver(doors, mail))
+
+    assert answers[0] == 503
+    assert len(platform.mail.mails()) == 1
+    assert status(sql) == [["sent", True, None]]
+
+
+def test_a_sender_that_died_is_followed_by_another_when_its_claim_has_run_out(
+    platform: Platform, doors: Doors, sql: Connection, clock_file: Path
+) -> None:
+    mail = queue_mail(sql)
+    until = datetime.now(UTC) + CLAIM_LIFE
+    sql.execute_simple(f"UPDATE mails SET claimed_until = '{until.isoformat()}'")  # noqa: S608
+
+    assert deliver(doors, mail) == 503
+    assert platform.mail.mails() == []
+    clock_file.write_text(str((CLAIM_LIFE + timedelta(seconds=1)).total_seconds()))
+    assert deliver(doors, mail) == 204
+    assert len(platform.mail.mails()) == 1
+
+
+def test_an_address_that_is_refused_is_given_up_and_acknowledged(
+    platform: Platform, doors: Doors, sql: Connection
+) -> None:
+    mail = queue_mail(sql, to="no-address")
+
+    assert [deliver(doors, mail), deliver(doors, mail)] == [204, 204]
+    assert platform.mail.mails() == []
+    assert status(sql) == [["refused", True, None]]
+
+
+def test_a_template_that_nobody_knows_is_recorded_and_acknowledged(doors: Doors, sql: Connection) -> None:
+    mail = queue_mail(sql, template="no-such-template")
+
+    assert [deliver(doors, mail), deliver(doors, mail)] == [204, 204]
+    assert sql.execute_simple("SELECT job, count(*) FROM job_faults GROUP BY job").rows == [["email_send", 1]]
+    assert status(sql) == [["refused", True, None]]
+
+
+def test_a_mail_that_was_never_queued_is_no_fault(platform: Platform, doors: Doors) -> None:
+    assert deliver(doors, uuid4()) == 204
+    assert platform.mail.mails() == []

@@ -1,0 +1,105 @@
+"""openapi.yaml as a judge: is this response one that the contract promises?"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+from openapi_schema_validator import OAS30Validator
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT4
+
+from emulators import contract
+
+PROBLEM = "application/problem+json"
+
+
+class ContractBroken(AssertionError):
+    """The response is not what openapi.yaml says."""
+
+
+def operation(method: str, path: str) -> tuple[contract.Operation, dict[str, Any]]:
+    """The operation of a request, and what the contract says of it."""
+    for found in contract.operations():
+        if found.method == method and found.matches(path):
+            return found, contract.document()["paths"][found.template][method.lower()]
+    raise ContractBroken(f"{method} {path} is not in openapi.yaml")
+
+
+def check(method: str, path: str, status: int, headers: Mapping[str, str], body: Any) -> None:
+    """Raises ContractBroken when the status, content type, shape or problem is not promised."""
+    _, said = operation(method, path.partition("?")[0])
+    promised = said["responses"].get(str(status))
+    if promised is None:
+        raise ContractBroken(f"{method} {path} answers {status}, which is not promised: {body}")
+    response = resolved(promised)
+    content = response.get("content")
+    given = {name.lower(): value for name, value in headers.items()}.get("content-type", "").partition(";")[0]
+    if content is None:
+        if body is not None:
+            raise ContractBroken(f"{method} {path} answers {status} with a body")
+        return
+    if given not in content:
+        raise ContractBroken(f"{method} {path} answers {status} as {given or 'nothing'}, not as {', '.join(content)}")
+    validate(body, content[given]["schema"])
+    if given == PROBLEM:
+        _check_problem(said, response, status, body)
+
+
+def validate(value: Any, schema: Mapping[str, Any]) -> None:
+    """Raises ContractBroken naming the first fault."""
+    faults = sorted(_validator_of(schema).iter_errors(value), key=lambda fault: list(map(str, fault.path)))
+    if faults:
+        where = "/".join(map(str, faults[0].path))
+        raise ContractBroken(f"/{where}: {faults[0].message}")
+
+
+def resolved(node: dict[str, Any]) -> dict[str, Any]:
+    """What a `$ref` into the document refers to."""
+    while "$ref" in node:
+        target: Any = contract.document()
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            target = target[part]
+        node = target
+    return node
+
+
+def common_problems() -> frozenset[str]:
+    """Problems that no operation names because they can happen to any of its kind."""
+    named = {slug for item in contract.document()["paths"].values() for said in item.values()
+             for slug in said.get("x-problems", [])}  # fmt: skip
+    return frozenset(contract.document()["components"]["examples"]) - named | {"token-not-valid", "member-suspended"}
+
+
+def _check_problem(said: dict[str, Any], response: dict[str, Any], status: int, body: Any) -> None:
+    slug = body["type"].removeprefix("/problems/")
+    if body["status"] != status:
+        raise ContractBroken(f"the problem says {body['status']}, the response {status}")
+    if slug not in response["content"][PROBLEM]["examples"]:
+        raise ContractBroken(f"{slug} is not among the examples of {status}")
+    if slug not in said.get("x-problems", []) and slug not in common_problems():
+        raise ContractBroken(f"{slug} is not among the operation's x-problems")
+
+
+def _validator_of(schema: Mapping[str, Any]) -> OAS30Validator:
+    return OAS30Validator(
+        {"$ref": "urn:contract" + schema["$ref"]} if "$ref" in schema else _absolute(schema),
+        registry=_registry(),
+        format_checker=OAS30Validator.FORMAT_CHECKER,
+    )
+
+
+def _absolute(node: Any) -> Any:
+    if isinstance(node, Mapping):
+        return {
+            key: "urn:contract" + value if key == "$ref" and value.startswith("#") else _absolute(value)
+            for key, value in node.items()
+        }
+    return [_absolute(item) for item in node] if isinstance(node, list) else node
+
+
+@cache
+def _registry() -> Registry[Any]:
+    document = _absolute({"components": {"schemas": contract.document()["components"]["schemas"]}})
+    empty: Registry[Any] = Registry()
+    filled: Registry[Any] = empty.with_resource("urn:contract", Resource.from_contents(document, DRAFT4))
+    return filled

@@ -1,0 +1,1 @@
+"""Does an invariant ever break? Hypothesis against money, ledger, tiers, awards."""

@@ -1,0 +1,1 @@
+"""Is the decision right? Rules, money, tiers, routing; nothing outside the process."""

@@ -1,0 +1,143 @@
+"""A handler's signature is its contract; one that leaves anything open does not import."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+import pytest
+
+from shared.api import Api
+from shared.auth import Admin, Anyone, Member, Role
+from shared.db import Tx
+from shared.fields import Body, Page, Query, Reply
+from shared.http import Client, Upload
+from shared.idempotency import IdempotencyKey
+from shared.problems import Problem
+from shared.signatures import Handler, UnclearSignature, contract_of, helper_of
+
+
+class Order(Body):
+    name: str
+
+
+class Receipt(Reply):
+    id: UUID
+
+
+class Hash:
+    """What a helper makes before the transaction."""
+
+
+def everything(
+    tx: Tx, member: Member, key: IdempotencyKey, body: Order, page: Page, client: Client, order_id: UUID, now: datetime
+) -> Receipt | Problem:
+    raise NotImplementedError
+
+
+def for_admins(admin: Annotated[Admin, Role.TREASURY], file: Upload) -> None: ...
+
+
+def for_anyone(caller: Anyone) -> Receipt:
+    raise NotImplementedError
+
+
+def test_each_parameter_is_known_by_its_type() -> None:
+    contract = contract_of(everything, frozenset({"order_id"}))
+    assert (contract.caller, contract.caller_name, contract.role) == (Member, "member", None)
+    assert (contract.tx_name, contract.key_name, contract.client_name, contract.now_name) == (
+        "tx",
+        "key",
+        "client",
+        "now",
+    )
+    assert (contract.body_name, contract.body) == ("body", Order)
+    assert (contract.query_name, contract.query) == ("page", Page)
+    assert contract.path == {"order_id": UUID}
+    assert contract.reply is Receipt
+
+
+def test_an_admin_says_which() -> None:
+    contract = contract_of(for_admins, frozenset())
+    assert (contract.caller, contract.role) == (Admin, Role.TREASURY)
+    assert contract.upload_name == "file"
+    assert contract.reply is None
+
+
+def test_arguments_are_given_by_what_they_are() -> None:
+    contract = contract_of(for_admins, frozenset())
+    assert contract.arguments(caller="somebody", upload=b"x", tx="unused", now="unused") == {
+        "admin": "somebody",
+        "file": b"x",
+    }
+
+
+def no_caller(tx: Tx, body: Order) -> None: ...
+def any_admin(admin: Admin) -> None: ...
+def admin_by_name(admin: Annotated[Admin, "treasury"]) -> None: ...
+def member_with_a_role(member: Annotated[Member, Role.OWNER]) -> None: ...
+def two_callers(member: Member, admin: Annotated[Admin, Role.OWNER]) -> None: ...
+def two_bodies(member: Member, body: Order, other: Order) -> None: ...
+def a_stranger(member: Member, thing: bytes) -> None: ...
+def no_type(member: Member, thing) -> None: ...  # type: ignore[no-untyped-def] # noqa: ANN001 - that is the point
+def a_text_that_is_no_path(member: Member, name: str) -> None: ...
+def an_optional_body(member: Member, body: Order | None) -> None: ...
+def a_reply_as_body(member: Member, body: Receipt) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "handler",
+    [
+        no_caller, any_admin, admin_by_name, member_with_a_role, two_callers, two_bodies, a_stranger,
+        a_text_that_is_no_path, an_optional_body, a_reply_as_body,
+    ],
+    ids=lambda handler: handler.__name__,
+)  # fmt: skip
+def test_a_signature_that_leaves_something_open_is_refused(handler: Handler) -> None:
+    with pytest.raises(UnclearSignature):
+        contract_of(handler, frozenset())
+
+
+def test_a_parameter_without_a_type_is_refused() -> None:
+    with pytest.raises((UnclearSignature, KeyError)):
+        contract_of(no_type, frozenset())
+
+
+def test_every_name_of_the_path_is_taken() -> None:
+    with pytest.raises(UnclearSignature, match="order_id"):
+        contract_of(for_anyone, frozenset({"order_id"}))
+
+
+def test_what_runs_before_the_transaction_knows_neither_caller_nor_transaction() -> None:
+    def fine(body: Order, now: datetime) -> Hash:
+        raise NotImplementedError
+
+    def with_caller(member: Member) -> None: ...
+
+    def with_transaction(tx: Tx) -> None: ...
+
+    assert helper_of(fine, frozenset()).body is Order
+    wrong: list[Callable[..., Any]] = [with_caller, with_transaction]
+    for helper in wrong:
+        with pytest.raises(UnclearSignature):
+            helper_of(helper, frozenset())
+
+
+def test_a_route_that_leaves_something_open_is_not_registered() -> None:
+    api = Api("tests")
+    for register in (api.get("/v1/x"), api.post("/v1/{order_id}"), api.get("/v1/x", after=lambda reply: reply)):
+        with pytest.raises(UnclearSignature):
+            register(no_caller)
+    with pytest.raises(UnclearSignature):
+        api.post("/v1/x", after=lambda reply: reply)(for_admins)
+    assert api.routes == []
+
+
+def test_a_query_is_no_body() -> None:
+    class Filter(Query):
+        name: str
+
+    def listing(member: Member, chosen: Filter) -> None: ...
+
+    contract = contract_of(listing, frozenset())
+    assert (contract.query, contract.body) == (Filter, None)
