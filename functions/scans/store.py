@@ -181,7 +181,7 @@ def count(tx: Tx, member_id: UUID, quarter: str, hour_ago: datetime, now: dateti
                 recent_scans = ARRAY(SELECT at FROM unnest(recent_scans) AS at WHERE at > :hour_ago)
                                || CAST(:now AS timestamptz)
             WHERE member_id = :member_id
-            RETURNING recent_scans, lifetime_comps, comps_paid, gold_chips
+            RETURNING recent_scans, lifetime_comps, comps_paid
         ), counted AS (
             INSERT INTO member_quarters AS kept (member_id, quarter, scans, tier)
             VALUES (:member_id, :quarter, 1, 'standard')
@@ -189,7 +189,8 @@ def count(tx: Tx, member_id: UUID, quarter: str, hour_ago: datetime, now: dateti
             RETURNING scans, tier
         )
         SELECT cardinality(totals.recent_scans) AS last_hour, counted.scans AS quarter_scans,
-               counted.tier AS quarter_tier, totals.lifetime_comps, totals.comps_paid, totals.gold_chips
+               counted.tier AS quarter_tier, totals.lifetime_comps, totals.comps_paid,
+               coalesce((SELECT earned FROM chip_balances WHERE affiliate_id = :member_id), 0) AS gold_chips
         FROM totals, counted
         """,
         member_id=member_id,

@@ -63,8 +63,10 @@ def totals(tx: Tx, member_id: UUID, quarter: str) -> Totals:
     return tx.one(
         Totals,
         """
-        SELECT t.scans, t.lifetime_comps, t.comps_paid, t.gold_chips, coalesce(q.scans, 0) AS quarter_scans
+        SELECT t.scans, t.lifetime_comps, t.comps_paid, coalesce(c.earned, 0) AS gold_chips,
+               coalesce(q.scans, 0) AS quarter_scans
         FROM member_totals t
+        LEFT JOIN chip_balances c ON c.affiliate_id = t.member_id
         LEFT JOIN member_quarters q ON q.member_id = t.member_id AND q.quarter = :quarter
         WHERE t.member_id = :member_id
         """,
