@@ -1,23 +1,24 @@
 """HTTP functions: routing, callers, parsing, idempotency, the transaction, problems. One `Api` per function.
 
-A request is one transaction. `before` is for slow work that must not hold it (hashing a password, reading the
-chain), `after` for what may only be done once it has committed (signing a token); both are named at the route.
+A request is one transaction (shared/work.py), or shares one with others of its kind that came at the same time.
+`before` is for slow work that must not hold it (hashing a password, reading the chain), `after` for what may only be
+done once it has committed (signing a token); both are named at the route.
 """
 
 import re
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, get_type_hints
 from uuid import UUID
 
 from flask import Request, Response, current_app, has_app_context
 
-from shared import auth, clock, db, events, idempotency, log
-from shared.auth import Anyone, Claims, Member
-from shared.db import CommitUnknown, PoolExhausted, Tx
+from shared import auth, clock, db, events, idempotency, log, work
+from shared.auth import Anyone, Claims
+from shared.db import CommitUnknown, PoolExhausted
 from shared.fields import Reply
+from shared.gathering import Gatherer, LeaderLost
 from shared.http import (
     Upload,
     client_of,
@@ -40,60 +41,14 @@ from shared.problems import (
     NotValid,
     Overloaded,
     Problem,
-    TooManyRequests,
 )
 from shared.signatures import Contract, Handler, UnclearSignature, contract_of, helper_of
+from shared.work import Call, Route
 
 BODY_BYTES_MAX = 64 * 1024
 MUTATING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 RETRY_AFTER_SECONDS = "1"
-
-
-@dataclass(frozen=True)
-class Route:
-    """An operation of this function and everything that is known about it at import."""
-
-    method: str
-    template: str
-    status: int
-    contract: Contract
-    before: Contract | None
-    after: Callable[[Any], Reply] | None
-    problems: tuple[type[Problem], ...]
-    secret_reply: bool
-    upload_type: str
-    body_bytes_max: int
-    reply_headers: Mapping[str, str]
-
-    @property
-    def name(self) -> str:
-        """As people say it: POST /v1/scans/submit."""
-        return f"{self.method} {self.template}"
-
-    def match(self, path: str) -> dict[str, str] | None:
-        """The values of the path's parameters; None when this is not the path."""
-        wanted, given = self.template.split("/"), path.split("/")
-        if len(wanted) != len(given):
-            return None
-        values: dict[str, str] = {}
-        for part, value in zip(wanted, given, strict=True):
-            if part.startswith("{") and value:
-                values[part[1:-1]] = value
-            elif part != value:
-                return None
-        return values
-
-
-@dataclass(frozen=True)
-class _Call:
-    """A request that has been read."""
-
-    route: Route
-    claims: Claims | None
-    raw: bytes
-    values: Mapping[str, object]
-    key: IdempotencyKey | None
-    now: datetime
+GROUP_MAX = 256
 
 
 class Api:
@@ -126,14 +81,14 @@ class Api:
         started = time.perf_counter()
         with log.bound(function=self.function, method=request.method, trace=_trace(request)):
             try:
-                operation, response = self._answer(request)
+                operation, response = self._answer(request, started)
             except Problem as problem:
                 operation, response = "", problem_response(problem)
             except PoolExhausted:
                 log.error("no database connection became free")
                 operation, response = "", _overloaded("No capacity at this moment; nothing was done.")
-            except CommitUnknown:
-                log.error("the connection was lost while committing")
+            except (CommitUnknown, LeaderLost):
+                log.error("the connection or the thread was lost while committing")
                 operation, response = "", _overloaded("Repeat the request with the same Idempotency-Key.")
             except Exception:  # noqa: BLE001 - the last stand: logged once with its trace, shown to nobody
                 log.error("unexpected error")
@@ -182,13 +137,14 @@ class Api:
                     upload_type=upload_type,
                     body_bytes_max=body_bytes_max,
                     reply_headers=reply_headers or {},
+                    together=_gatherer() if contract.group_name else None,
                 )
             )
             return handler
 
         return register
 
-    def _answer(self, request: Request) -> tuple[str, Response]:
+    def _answer(self, request: Request, since: float) -> tuple[str, Response]:
         auth.require_gateway(request, self.function)
         matches = [(route, values) for route in self.routes if (values := route.match(request.path)) is not None]
         methods = [route.method for route, _ in matches]
@@ -201,11 +157,10 @@ class Api:
         route, path = matches[methods.index(request.method)]
         name = route.contract.handler.__name__
         with log.bound(operation=name):
-            call = _read(route, path, request)
-            return name, _respond(call)
+            return name, _respond(_read(route, path, request, since))
 
 
-def _read(route: Route, path: Mapping[str, str], request: Request) -> _Call:
+def _read(route: Route, path: Mapping[str, str], request: Request, since: float) -> Call:
     """Everything the request says, validated. Raises the Problem of the first kind of fault."""
     now = clock.now()
     contract = route.contract
@@ -221,7 +176,7 @@ def _read(route: Route, path: Mapping[str, str], request: Request) -> _Call:
         values["upload"] = Upload(raw)
     if contract.query:
         values["query"] = parse_query(request, contract.query)
-    return _Call(route, claims, raw, values, _key(route, request, claims, raw), now)
+    return Call(route, claims, raw, values, _key(route, request, claims, raw), now, since)
 
 
 def _path_values(contract: Contract, path: Mapping[str, str]) -> dict[str, object]:
@@ -249,12 +204,32 @@ def _key(route: Route, request: Request, claims: Claims | None, raw: bytes) -> I
     )
 
 
-def _respond(call: _Call) -> Response:
+def _gatherer() -> Gatherer[Call, Answer]:
+    return Gatherer(_together, size_max=GROUP_MAX, shared=db.OUTAGES)
+
+
+def _together(calls: Sequence[Call]) -> list[Answer | BaseException]:
+    """One transaction for all; a second request of one key comes after the first, in a transaction of its own."""
+    seen: set[tuple[str, bytes]] = set()
+    first: list[int] = []
+    later: list[int] = []
+    for position, call in enumerate(calls):
+        name = (call.key.scope, call.key.key_hash) if call.key else None
+        (later if name in seen else first).append(position)
+        if name:
+            seen.add(name)
+    done = dict(zip(first, db.atomically(lambda tx: work.answers(tx, [calls[p] for p in first])), strict=True))
+    if later:
+        done |= dict(zip(later, _together([calls[p] for p in later]), strict=True))
+    return [done[position] for position in range(len(calls))]
+
+
+def _respond(call: Call) -> Response:
     route = call.route
     if route.before:
         prepared = route.before.handler(**route.before.arguments(**call.values))
         call = replace(call, values={**call.values, "prepared": prepared})
-    answer = db.atomically(lambda tx: _work(tx, call))
+    answer = route.together.do(call) if route.together else db.atomically(lambda tx: work.answer(tx, call))
     events.publish_soon()
     succeeded = answer.status == route.status
     body = answer.body
@@ -265,50 +240,6 @@ def _respond(call: _Call) -> Response:
     response = Response(body or b"", answer.status, content_type=content_type if body else None)
     response.headers.update(answer.headers)
     return response
-
-
-def _work(tx: Tx, call: _Call) -> Answer:
-    """The whole request inside its transaction."""
-    caller = _caller(tx, call)
-    if call.key is None:
-        return _outcome(call, _handle(tx, call, caller))
-    if (earlier := idempotency.claim(tx, call.key, call.now)) is not None:
-        return earlier
-    try:
-        with tx.savepoint():
-            answer = _outcome(call, _handle(tx, call, caller))
-    except TooManyRequests:
-        raise  # the whole point of this refusal is that the same request may come again
-    except Problem as problem:
-        answer = _refusal(problem)
-    idempotency.keep(tx, call.key, answer)
-    return answer
-
-
-def _caller(tx: Tx, call: _Call) -> Anyone | Member:
-    if call.claims is None:
-        return Anyone()
-    found = auth.member(tx, call.claims, call.now)
-    role = call.route.contract.role
-    return auth.admin(found, role) if role else found
-
-
-def _handle(tx: Tx, call: _Call, caller: Anyone | Member) -> object:
-    contract = call.route.contract
-    arguments = contract.arguments(**call.values, tx=tx, caller=caller, key=call.key)
-    path = {name: call.values[name] for name in contract.path}
-    return contract.handler(**arguments, **path)
-
-
-def _outcome(call: _Call, result: object) -> Answer:
-    """A returned Problem is a refusal whose traces stay (a counted failure, say); a raised one undoes everything."""
-    if isinstance(result, Problem):
-        return _refusal(result)
-    return Answer(call.route.status, None if result is None else encode(result), call.route.reply_headers)
-
-
-def _refusal(problem: Problem) -> Answer:
-    return Answer(problem.status, encode(problem.document()), problem.headers)
 
 
 def _overloaded(detail: str) -> Response:

@@ -6,7 +6,7 @@ The gateway puts its own OIDC token into `Authorization` and moves the caller's 
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,7 +19,7 @@ from flask import Request
 from shared import db
 from shared.config import Config, read, service_name
 from shared.db import Tx
-from shared.problems import NotAllowed, NotThroughTheGateway, TokenMissing, TokenNotValid
+from shared.problems import NotAllowed, NotThroughTheGateway, Problem, TokenMissing, TokenNotValid
 from shared.tiers import Tier, effective, quarter_of
 
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068: told apart from other tokens of ours (RFC 8725, section 3.11)
@@ -127,7 +127,15 @@ def claims(request: Request, now: datetime) -> Claims:
 
 def member(tx: Tx, caller: Claims, now: datetime) -> Member:
     """The member of a live session; locks nothing. Raises TokenNotValid, MemberSuspended."""
-    found = tx.first(
+    (found,) = members(tx, [caller], now)
+    if isinstance(found, Problem):
+        raise found
+    return found
+
+
+def members(tx: Tx, callers: Sequence[Claims], now: datetime) -> list[Member | Problem]:
+    """The same for many, in order; who may not call gets a Problem."""
+    rows = tx.all(
         Member,
         """
         SELECT m.id, m.number, m.username, m.status, m.role, m.permanent_tier,
@@ -135,17 +143,19 @@ def member(tx: Tx, caller: Claims, now: datetime) -> Member:
         FROM sessions s
         JOIN members m ON m.id = s.member_id
         LEFT JOIN member_quarters q ON q.member_id = m.id AND q.quarter = :quarter
-        WHERE s.id = :session_id AND s.member_id = :member_id AND s.ended_at IS NULL
+        WHERE s.id = ANY(CAST(:sessions AS uuid[])) AND s.ended_at IS NULL
         """,
-        session_id=caller.session_id,
-        member_id=caller.member_id,
+        sessions=[caller.session_id for caller in callers],
         quarter=quarter_of(now),
     )
+    live = {(row.session_id, row.id): row for row in rows}
+    return [_admitted(live.get((caller.session_id, caller.member_id))) for caller in callers]
+
+
+def _admitted(found: Member | None) -> Member | Problem:
     if found is None:
-        raise _not_valid()
-    if found.status != "active":
-        raise MemberSuspended
-    return found
+        return _not_valid()
+    return found if found.status == "active" else MemberSuspended()
 
 
 def admin(found: Member, role: Role) -> Admin:

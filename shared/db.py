@@ -16,7 +16,17 @@ from shared.config import Config, read
 from shared.money import Usdt
 from shared.session import SHUTTING_DOWN, CommitUnknown, Refused, Session, sqlstate
 
-__all__ = ["CommitUnknown", "PoolExhausted", "Refused", "Tx", "atomically", "close", "connect", "transaction"]
+__all__ = [
+    "OUTAGES",
+    "CommitUnknown",
+    "PoolExhausted",
+    "Refused",
+    "Tx",
+    "atomically",
+    "close",
+    "connect",
+    "transaction",
+]
 
 T = TypeVar("T")
 Row = TypeVar("Row")
@@ -43,6 +53,9 @@ class DatabaseConfig(Config):
 
 class PoolExhausted(Exception):
     """No connection became free in time."""
+
+
+OUTAGES = (PoolExhausted, CommitUnknown, InterfaceError, OSError)  # whatever the work was, it is not to blame
 
 
 class Tx:

@@ -5,13 +5,14 @@ has committed, then reads its reply.
 """
 
 import hashlib
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from shared.db import Tx
-from shared.problems import IdempotencyKeyReused, NotValid
+from shared.problems import IdempotencyKeyReused, NotValid, Problem
 from shared.sealing import seal, unseal
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -48,6 +49,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class _Row:
+    scope: str
+    key_hash: bytes
     request_hash: bytes
     status: int | None
     reply: bytes | None
@@ -66,44 +69,103 @@ def claim(tx: Tx, key: IdempotencyKey, now: datetime) -> Answer | None:
 
     Raises IdempotencyKeyReused when the first was another request.
     """
-    if tx.run(
+    found = claim_all(tx, {0: key}, now).get(0)
+    if isinstance(found, Problem):
+        raise found
+    return found
+
+
+def claim_all(tx: Tx, keys: Mapping[int, IdempotencyKey], now: datetime) -> dict[int, Answer | Problem]:
+    """The same for many different keys: what is to be answered at once, by position; the others are first."""
+    if not keys:
+        return {}
+    scopes, hashes = _names(keys.values())
+    tx.run_later(
         """
         INSERT INTO idempotency_keys (scope, key_hash, request_hash, created_at)
-        VALUES (:scope, :key_hash, :request_hash, :now) ON CONFLICT DO NOTHING
+        SELECT scope, key_hash, request_hash, :now
+        FROM unnest(CAST(:scopes AS text[]), CAST(:hashes AS bytea[]), CAST(:requests AS bytea[]))
+             AS given (scope, key_hash, request_hash)
+        ORDER BY scope, key_hash  -- so that two groups never wait for each other
+        ON CONFLICT DO NOTHING
         """,
-        scope=key.scope,
-        key_hash=key.key_hash,
-        request_hash=key.request_hash,
+        scopes=scopes,
+        hashes=hashes,
+        requests=[key.request_hash for key in keys.values()],
         now=now,
-    ):
-        return None
-    row = tx.one(
+    )
+    rows = tx.all(
         _Row,
         """
-        SELECT request_hash, status, reply, headers FROM idempotency_keys
-        WHERE scope = :scope AND key_hash = :key_hash
+        SELECT scope, key_hash, request_hash, status, reply, headers
+        FROM idempotency_keys
+        WHERE (scope, key_hash) IN (SELECT * FROM unnest(CAST(:scopes AS text[]), CAST(:hashes AS bytea[])))
         """,
-        scope=key.scope,
-        key_hash=key.key_hash,
+        scopes=scopes,
+        hashes=hashes,
     )
-    if row.request_hash != key.request_hash:
-        raise IdempotencyKeyReused
-    assert row.status is not None, "a claim commits together with its reply"
-    body = unseal(row.reply, key.key.encode() + key.request) if row.reply and key.sealed else row.reply
-    return Answer(row.status, body, row.headers or {})
+    first = {(row.scope, row.key_hash): row for row in rows}
+    return {
+        position: earlier
+        for position, key in keys.items()
+        if (earlier := _earlier(key, first[key.scope, key.key_hash])) is not None
+    }
 
 
 def keep(tx: Tx, key: IdempotencyKey, answer: Answer) -> None:
     """Remember the answer, in the transaction that did the work."""
-    body = seal(answer.body, key.key.encode() + key.request) if answer.body and key.sealed else answer.body
+    keep_all(tx, {key: answer})
+
+
+def keep_all(tx: Tx, answers: Mapping[IdempotencyKey, Answer]) -> None:
+    """The same for many."""
+    if not answers:
+        return
+    scopes, hashes = _names(answers)
     tx.run_later(
         """
-        UPDATE idempotency_keys SET status = :status, reply = :reply, headers = :headers
-        WHERE scope = :scope AND key_hash = :key_hash
+        UPDATE idempotency_keys k SET status = given.status, reply = given.reply, headers = given.headers
+        FROM unnest(CAST(:scopes AS text[]), CAST(:hashes AS bytea[]), CAST(:statuses AS smallint[]),
+                    CAST(:replies AS bytea[]), CAST(:headers AS jsonb[]))
+             AS given (scope, key_hash, status, reply, headers)
+        WHERE k.scope = given.scope AND k.key_hash = given.key_hash
         """,
-        status=answer.status,
-        reply=body,
-        headers=dict(answer.headers),
-        scope=key.scope,
-        key_hash=key.key_hash,
+        scopes=scopes,
+        hashes=hashes,
+        statuses=[answer.status for answer in answers.values()],
+        replies=[_stored(key, answer) for key, answer in answers.items()],
+        headers=[json.dumps(dict(answer.headers)) for answer in answers.values()],
     )
+
+
+def forget_all(tx: Tx, keys: Collection[IdempotencyKey]) -> None:
+    """Nothing was done for these: the same request may come again."""
+    if not keys:
+        return
+    scopes, hashes = _names(keys)
+    tx.run_later(
+        """
+        DELETE FROM idempotency_keys
+        WHERE (scope, key_hash) IN (SELECT * FROM unnest(CAST(:scopes AS text[]), CAST(:hashes AS bytea[])))
+        """,
+        scopes=scopes,
+        hashes=hashes,
+    )
+
+
+def _names(keys: Collection[IdempotencyKey]) -> tuple[list[str], list[bytes]]:
+    return [key.scope for key in keys], [key.key_hash for key in keys]
+
+
+def _earlier(key: IdempotencyKey, row: _Row) -> Answer | Problem | None:
+    """A row without an answer can only be our own: a claim commits together with its reply."""
+    if row.request_hash != key.request_hash:
+        return IdempotencyKeyReused()
+    if row.status is None:
+        return None
+    body = unseal(row.reply, key.key.encode() + key.request) if row.reply and key.sealed else row.reply
+    return Answer(row.status, body, row.headers or {})
+
+
+def _stored(key: IdempotencyKey, answer: Answer) -> bytes | None:
+    return seal(answer.body, key.key.encode() + key.request) if answer.body and key.sealed else answer.body

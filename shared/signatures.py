@@ -1,15 +1,16 @@
 """Reads a handler's signature as its contract: who may call, what they send, whether it writes.
 
 `def submit(tx: Tx, member: Member, key: IdempotencyKey, body: Submission, now: datetime) -> Receipt` says it all;
-a handler that names no caller does not import.
+a handler that names no caller does not import. `def submit(tx: Tx, group: Sequence[Asked[Member, Submission]]) ->
+list[Receipt | Problem]` is one that takes many requests at once.
 """
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import UnionType
-from typing import Annotated, Any, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from shared.auth import Admin, Anyone, Member, Role
@@ -19,10 +20,22 @@ from shared.http import Client, Upload
 from shared.idempotency import IdempotencyKey
 
 Handler = Callable[..., Any]
+Caller = TypeVar("Caller", bound=Member)
+Sent = TypeVar("Sent", bound=Body)
 
 
 class UnclearSignature(TypeError):
     """A parameter that nothing can supply, or no caller, or several."""
+
+
+@dataclass(frozen=True)
+class Asked(Generic[Caller, Sent]):
+    """One request of a group. `since` is when it arrived, by time.perf_counter."""
+
+    caller: Caller
+    body: Sent
+    client: Client
+    since: float
 
 
 @dataclass(frozen=True)
@@ -44,6 +57,7 @@ class Contract:
     now_name: str | None
     path: Mapping[str, type]
     prepared_name: str | None
+    group_name: str | None
     reply: type[Reply] | None
 
     def arguments(self, **given: object) -> dict[str, object]:
@@ -58,6 +72,7 @@ class Contract:
             "client": self.client_name,
             "now": self.now_name,
             "prepared": self.prepared_name,
+            "group": self.group_name,
         }
         return {name: given[kind] for kind, name in wanted.items() if name is not None}
 
@@ -65,7 +80,9 @@ class Contract:
 def contract_of(handler: Handler, path_names: frozenset[str], prepared: object = None) -> Contract:
     """Raises UnclearSignature. `prepared` is the type of what runs before the transaction, if anything does."""
     found = _parameters(handler, path_names, prepared)
-    if "caller" not in found.names:
+    if found.is_group and found.names.keys() - {"tx", "group", "now"}:
+        raise UnclearSignature(f"{handler.__qualname__} takes a group: callers and bodies come with each of it")
+    if not ("caller" in found.names or found.is_group):
         raise UnclearSignature(f"{handler.__qualname__} names no caller: Anyone, Member or Admin")
     return found.contract(handler)
 
@@ -73,7 +90,7 @@ def contract_of(handler: Handler, path_names: frozenset[str], prepared: object =
 def helper_of(handler: Handler, path_names: frozenset[str]) -> Contract:
     """The contract of a function that runs before the transaction: it has no caller and no transaction."""
     found = _parameters(handler, path_names, None)
-    if {"caller", "tx", "key"} & found.names.keys():
+    if {"caller", "tx", "key", "group"} & found.names.keys():
         raise UnclearSignature(f"{handler.__qualname__} runs before the transaction and knows no caller")
     return found.contract(handler)
 
@@ -84,6 +101,10 @@ class _Found:
         self.types: dict[str, Any] = {}
         self.path: dict[str, type] = {}
         self.reply: type[Reply] | None = None
+
+    @property
+    def is_group(self) -> bool:
+        return "group" in self.names
 
     def contract(self, handler: Handler) -> Contract:
         caller, role = _caller(self.types.get("caller", Anyone))
@@ -103,6 +124,7 @@ class _Found:
             now_name=self.names.get("now"),
             path=self.path,
             prepared_name=self.names.get("prepared"),
+            group_name=self.names.get("group"),
             reply=self.reply,
         )
 
@@ -120,6 +142,8 @@ def _parameters(handler: Handler, path_names: frozenset[str], prepared: object) 
         if kind is None or kind in found.names:
             raise UnclearSignature(f"{handler.__qualname__}: nothing supplies {name}: {hint}")
         found.names[kind] = name
+        if kind == "group":
+            found.types["caller"], found.types["body"] = get_args(get_args(hint)[0])
         found.types[kind] = hint
     if missing := path_names - found.path.keys():
         raise UnclearSignature(f"{handler.__qualname__} takes no {', '.join(sorted(missing))} from its path")
@@ -130,6 +154,8 @@ def _kind(hint: Any) -> str | None:
     simple = {Tx: "tx", IdempotencyKey: "key", Upload: "upload", Client: "client", datetime: "now"}
     if hint in simple:
         return simple[hint]
+    if get_origin(hint) is Sequence:
+        return "group" if get_origin(get_args(hint)[0]) is Asked else None
     plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     if not isinstance(plain, type):
         return None
@@ -153,6 +179,8 @@ def _caller(hint: Any) -> tuple[type[Anyone | Member], Role | None]:
 
 def _reply(hint: Any) -> type[Reply] | None:
     """The model of a success; what else a handler returns is a refusal."""
+    if get_origin(hint) is list:
+        return _reply(get_args(hint)[0])
     for candidate in get_args(hint) if isinstance(hint, UnionType) else (hint,):
         plain = get_origin(candidate) or candidate
         if isinstance(plain, type) and issubclass(plain, Reply):

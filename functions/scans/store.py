@@ -1,11 +1,13 @@
-"""The statements of a scan, in the order of their locks: code, member, global counter."""
+"""The statements of scans that are done together, in the order of their locks: codes, members, the global counter."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from functions.scans.rules import Decision, Rule, UnlockState
+from functions.scans.rules import Rule
 from shared.db import Tx
 from shared.money import Usdt
 from shared.paging import Position
@@ -14,36 +16,47 @@ from shared.tiers import Tier
 
 
 @dataclass(frozen=True)
-class Claimed:
-    """The tin whose code was claimed."""
+class Code:
+    """A code that exists. `spendable`: manufactured, of a batch that is neither recalled nor honey."""
 
+    mac: bytes
+    batch_id: UUID
     product_sku: str
     product_name: str
+    spendable: bool
+    honey: bool
+    scanned_by: UUID | None
 
 
 @dataclass(frozen=True)
-class Counted:
-    """A member with this scan counted: in the last hour, in the quarter (and the tier stored so far), in total."""
+class Standing:
+    """A member before the scans of a group. `recent_scans` are those of the last hour, `located_*` the last place."""
 
-    last_hour: int
-    quarter_scans: int
-    quarter_tier: Tier
+    member_id: UUID
+    referred_by_id: UUID | None
+    recent_scans: list[datetime]
     lifetime_comps: Usdt
     comps_paid: Usdt
     gold_chips: int
+    quarter_scans: int
+    quarter_tier: Tier
+    located_at: datetime | None
+    latitude: float | None
+    longitude: float | None
+    tried_honey: bool
 
 
 @dataclass(frozen=True)
 class Numbered:
-    """The scan's number in the global count, and what the awards depend on."""
+    """The last number a group took, the rules in force, and the tins per month that unlock them."""
 
-    number: int
+    last: int
     rules: list[dict[str, Any]]
     tins_per_month: int
-    trips_this_month: int
 
-    def candidates(self) -> list[Rule]:
-        """The rules whose interval divides the number."""
+    @cached_property
+    def prizes(self) -> list[Rule]:
+        """The rules of the global count."""
         return [
             Rule(
                 type=CompType(rule["type"]),
@@ -55,32 +68,6 @@ class Numbered:
             )
             for rule in self.rules
         ]
-
-    def unlock(self) -> UnlockState:
-        """The unlock state at this moment."""
-        return UnlockState(self.tins_per_month, self.trips_this_month)
-
-
-@dataclass(frozen=True)
-class Scan:
-    """A scan as it is stored."""
-
-    id: UUID
-    number: int
-    member_id: UUID
-    code_mac: bytes
-    product_sku: str
-    scanned_at: datetime
-    method: str
-    latitude: float | None
-    longitude: float | None
-    device_time: datetime | None
-    device_id: str | None
-    ip_address: str | None
-    tier: Tier
-    quarter: str
-    quarter_scans: int
-    usdt_earned: Usdt
 
 
 @dataclass(frozen=True)
@@ -97,182 +84,135 @@ class Recent:
 
 
 @dataclass(frozen=True)
+class Attempts:
+    """Wrong codes of a subject within the clock hour."""
+
+    subject: str
+    attempts: int
+
+
+@dataclass(frozen=True)
 class _Count:
     count: int
 
 
 @dataclass(frozen=True)
-class _Id:
+class _Own:
+    code_mac: bytes
     id: UUID
 
 
-def claim(tx: Tx, mac: bytes, member_id: UUID, subjects: list[str], wrong_max: int, now: datetime) -> Claimed | None:
-    """Spend the code: the row lock decides who is first. None for a code that cannot be spent, or a guesser."""
-    return tx.first(
-        Claimed,
-        """
-        UPDATE codes SET status = 'scanned', scanned_by = :member_id, scanned_at = :now
-        FROM code_batches b JOIN products p ON p.sku = b.product_sku
-        WHERE codes.mac = :mac AND codes.status = 'manufactured'
-          AND b.id = codes.batch_id AND b.status <> 'recalled'
-          AND NOT EXISTS (
-              SELECT FROM attempt_counters
-              WHERE subject = ANY(CAST(:subjects AS text[])) AND hour = date_trunc('hour', CAST(:now AS timestamptz))
-                AND attempts >= :wrong_max)
-        RETURNING p.sku AS product_sku, p.name AS product_name
-        """,
-        mac=mac,
-        member_id=member_id,
-        subjects=subjects,
-        wrong_max=wrong_max,
-        now=now,
+def lock(tx: Tx, macs: Collection[bytes], members: Collection[UUID]) -> None:
+    """From here to the commit nobody else spends these codes or scans for these members; sorted, so never in a ring."""
+    tx.run_later(
+        "SELECT 1 FROM codes WHERE mac = ANY(CAST(:macs AS bytea[])) ORDER BY mac FOR NO KEY UPDATE", macs=list(macs)
     )
-
-
-def own_earlier_scan(tx: Tx, mac: bytes, member_id: UUID) -> UUID | None:
-    """The member's own scan of that code."""
-    found = tx.first(
-        _Id,
-        """
-        SELECT s.id FROM codes c JOIN scans s ON s.scanned_at = c.scanned_at AND s.code_mac = c.mac
-        WHERE c.mac = :mac AND c.scanned_by = :member_id
-        """,
-        mac=mac,
-        member_id=member_id,
-    )
-    return found.id if found else None
-
-
-def wrong_codes(tx: Tx, subjects: list[str], now: datetime) -> int:
-    """The most that any of the subjects got wrong within the clock hour."""
-    return tx.one(
-        _Count,
-        """
-        SELECT coalesce(max(attempts), 0) AS count FROM attempt_counters
-        WHERE subject = ANY(CAST(:subjects AS text[])) AND hour = date_trunc('hour', CAST(:now AS timestamptz))
-        """,
-        subjects=subjects,
-        now=now,
-    ).count
-
-
-def count_wrong_code(tx: Tx, subjects: list[str], now: datetime) -> None:
-    """One more wrong code of each subject; in sorted order, so that two of them never wait for each other."""
     tx.run_later(
         """
-        INSERT INTO attempt_counters AS counter (subject, hour, attempts)
-        SELECT subject, date_trunc('hour', CAST(:now AS timestamptz)), 1
-        FROM unnest(CAST(:subjects AS text[])) AS subject ORDER BY subject
-        ON CONFLICT (subject, hour) DO UPDATE SET attempts = counter.attempts + 1
+        SELECT 1 FROM member_totals WHERE member_id = ANY(CAST(:members AS uuid[]))
+        ORDER BY member_id FOR NO KEY UPDATE
         """,
-        subjects=subjects,
-        now=now,
+        members=list(members),
     )
 
 
-def count(tx: Tx, member_id: UUID, quarter: str, hour_ago: datetime, now: datetime) -> Counted:
-    """One more scan of the member, whose other scans wait here until this one is done."""
-    return tx.one(
-        Counted,
+def codes(tx: Tx, macs: Collection[bytes]) -> dict[bytes, Code]:
+    """Those that exist, by their macs."""
+    rows = tx.all(
+        Code,
         """
-        WITH totals AS (
-            UPDATE member_totals
-            SET scans = scans + 1,
-                recent_scans = ARRAY(SELECT at FROM unnest(recent_scans) AS at WHERE at > :hour_ago)
-                               || CAST(:now AS timestamptz)
-            WHERE member_id = :member_id
-            RETURNING recent_scans, lifetime_comps, comps_paid
-        ), counted AS (
-            INSERT INTO member_quarters AS kept (member_id, quarter, scans, tier)
-            VALUES (:member_id, :quarter, 1, 'standard')
-            ON CONFLICT (member_id, quarter) DO UPDATE SET scans = kept.scans + 1
-            RETURNING scans, tier
-        )
-        SELECT cardinality(totals.recent_scans) AS last_hour, counted.scans AS quarter_scans,
-               counted.tier AS quarter_tier, totals.lifetime_comps, totals.comps_paid,
-               coalesce((SELECT earned FROM chip_balances WHERE affiliate_id = :member_id), 0) AS gold_chips
-        FROM totals, counted
+        SELECT c.mac, c.batch_id, p.sku AS product_sku, p.name AS product_name,
+               c.status = 'manufactured' AND b.status <> 'recalled' AND NOT b.honey AS spendable, b.honey,
+               c.scanned_by
+        FROM codes c JOIN code_batches b ON b.id = c.batch_id JOIN products p ON p.sku = b.product_sku
+        WHERE c.mac = ANY(CAST(:macs AS bytea[]))
         """,
-        member_id=member_id,
+        macs=list(macs),
+    )
+    return {row.mac: row for row in rows}
+
+
+def standings(
+    tx: Tx, members: Collection[UUID], quarter: str, hour_ago: datetime, now: datetime
+) -> dict[UUID, Standing]:
+    """Where the members stand, by their ids."""
+    rows = tx.all(
+        Standing,
+        """
+        SELECT t.member_id, m.referred_by_id,
+               ARRAY(SELECT at FROM unnest(t.recent_scans) AS at WHERE at > :hour_ago) AS recent_scans,
+               t.lifetime_comps, t.comps_paid, coalesce(b.earned, 0) AS gold_chips,
+               coalesce(q.scans, 0) AS quarter_scans, coalesce(q.tier, 'standard') AS quarter_tier,
+               t.located_at, t.latitude, t.longitude,
+               EXISTS (SELECT FROM honey_trials h WHERE h.member_id = t.member_id
+                       AND h.happened_at > CAST(:now AS timestamptz) - interval '30 days') AS tried_honey
+        FROM member_totals t
+        JOIN members m ON m.id = t.member_id
+        LEFT JOIN member_quarters q ON q.member_id = t.member_id AND q.quarter = :quarter
+        LEFT JOIN chip_balances b ON b.affiliate_id = t.member_id
+        WHERE t.member_id = ANY(CAST(:members AS uuid[]))
+        """,
+        members=list(members),
         quarter=quarter,
         hour_ago=hour_ago,
         now=now,
     )
+    return {row.member_id: row for row in rows}
 
 
-def raise_tier(tx: Tx, member_id: UUID, quarter: str, scans: int, tier: Tier, now: datetime) -> None:
-    """The quarter's scans have earned a higher tier."""
-    tx.run_later(
-        "UPDATE member_quarters SET tier = :tier WHERE member_id = :member_id AND quarter = :quarter",
-        tier=tier,
-        member_id=member_id,
-        quarter=quarter,
-    )
-    tx.run_later(
+def wrong_codes(tx: Tx, subjects: Collection[str], now: datetime) -> dict[str, int]:
+    """How many each of the subjects got wrong within the clock hour; those without are left out."""
+    rows = tx.all(
+        Attempts,
         """
-        INSERT INTO tier_history (member_id, quarter, tier, scan_count, achieved_at, expires_at)
-        VALUES (:member_id, :quarter, :tier, :scans, :now,
-                date_trunc('quarter', CAST(:now AS timestamptz)) + interval '3 months')
+        SELECT subject, attempts FROM attempt_counters
+        WHERE subject = ANY(CAST(:subjects AS text[])) AND hour = date_trunc('hour', CAST(:now AS timestamptz))
         """,
-        member_id=member_id,
-        quarter=quarter,
-        tier=tier,
-        scans=scans,
+        subjects=list(subjects),
         now=now,
     )
+    return {row.subject: row.attempts for row in rows}
 
 
-def next_number(tx: Tx, now: datetime) -> Numbered:
-    """Take the next number of the global count. The counter is locked from here to the commit: keep it short."""
+def own_scans(tx: Tx, macs: Collection[bytes]) -> dict[bytes, UUID]:
+    """The scans that spent these codes."""
+    rows = tx.all(
+        _Own,
+        """
+        SELECT s.code_mac, s.id FROM codes c JOIN scans s ON s.scanned_at = c.scanned_at AND s.code_mac = c.mac
+        WHERE c.mac = ANY(CAST(:macs AS bytea[]))
+        """,
+        macs=list(macs),
+    )
+    return {row.code_mac: row.id for row in rows}
+
+
+def take_numbers(tx: Tx, count: int) -> Numbered:
+    """Take the next numbers of the global count. The counter is locked from here to the commit: keep it short."""
     return tx.one(
         Numbered,
         """
-        WITH counted AS (UPDATE scan_counter SET value = value + 1 WHERE only_row RETURNING value)
-        SELECT counted.value AS number,
+        WITH counted AS (UPDATE scan_counter SET value = value + :count WHERE only_row RETURNING value)
+        SELECT counted.value AS last,
                (SELECT coalesce(jsonb_agg(to_jsonb(r)), '[]') FROM comp_rules r
-                WHERE r.enabled AND r.interval IS NOT NULL AND counted.value % r.interval = 0) AS rules,
-               v.tins_per_month,
-               CASE WHEN EXISTS (SELECT FROM comp_rules r WHERE r.type = 'trip' AND counted.value % r.interval = 0)
-                    THEN (SELECT count(*) FROM comps WHERE type = 'trip' AND status <> 'cancelled'
-                          AND awarded_at >= date_trunc('month', CAST(:now AS timestamptz)))
-                    ELSE 0 END AS trips_this_month
+                WHERE r.enabled AND r.interval IS NOT NULL) AS rules,
+               v.tins_per_month
         FROM counted, sales_volume v WHERE v.only_row
         """,
+        count=count,
+    )
+
+
+def trips_this_month(tx: Tx, now: datetime) -> int:
+    """Trips awarded in this calendar month and not taken back."""
+    return tx.one(
+        _Count,
+        """
+        SELECT count(*) AS count FROM comps
+        WHERE type = 'trip' AND status <> 'cancelled' AND awarded_at >= date_trunc('month', CAST(:now AS timestamptz))
+        """,
         now=now,
-    )
-
-
-def insert_scan(tx: Tx, scan: Scan) -> None:
-    """The fact."""
-    tx.run_later(
-        """
-        INSERT INTO scans (id, number, member_id, code_mac, product_sku, scanned_at, method, latitude, longitude,
-                           device_time, device_id, ip_address, tier, quarter, quarter_scans, usdt_earned)
-        VALUES (:id, :number, :member_id, :code_mac, :product_sku, :scanned_at, :method, :latitude, :longitude,
-                :device_time, :device_id, :ip_address, :tier, :quarter, :quarter_scans, :usdt_earned)
-        """,
-        **vars(scan),
-    )
-
-
-def insert_milestone(tx: Tx, scan: Scan, decision: Decision, tins_per_month: int, comp_id: UUID | None) -> None:
-    """What became of one prize of this scan's number."""
-    tx.run_later(
-        """
-        INSERT INTO milestones (scan_number, type, member_id, tier, tins_per_month, awarded, reason, comp_id,
-                                reached_at)
-        VALUES (:number, :type, :member_id, :tier, :tins_per_month, :awarded, :reason, :comp_id, :scanned_at)
-        """,
-        number=scan.number,
-        type=decision.rule.type,
-        member_id=scan.member_id,
-        tier=scan.tier,
-        tins_per_month=tins_per_month,
-        awarded=decision.awarded,
-        reason=decision.reason,
-        comp_id=comp_id,
-        scanned_at=scan.scanned_at,
-    )
+    ).count
 
 
 def recent(tx: Tx, member_id: UUID, after: Position | None, limit: int) -> list[Recent]:

@@ -154,7 +154,7 @@ def test_all_sql_is_literal() -> None:
 
 def test_sql_lives_in_stores_and_nouns() -> None:
     for path in contract.FUNCTIONS.rglob("*.py"):
-        if path.name != "store.py":
+        if path.name not in ("store.py", "records.py"):  # a store that has grown keeps what it writes apart
             assert not re.search(r"\btx\.(all|first|one|run|run_later)\(", path.read_text()), path
 
 

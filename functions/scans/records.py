@@ -1,0 +1,273 @@
+"""What scans leave behind: statements that travel together and are waited for at the commit."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from functions.scans.fraud import Flag
+from functions.scans.rules import Decision
+from shared.db import Tx
+from shared.money import Usdt
+from shared.tiers import Tier
+
+
+@dataclass(frozen=True)
+class _Count:
+    count: int
+
+
+@dataclass(frozen=True)
+class Tally:
+    """What a group adds to a member: scans, the tier they earn, and the last place if any scan had one."""
+
+    member_id: UUID
+    scans: int
+    tier: Tier
+    latitude: float | None
+    longitude: float | None
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A scan as it is stored."""
+
+    id: UUID
+    number: int
+    member_id: UUID
+    code_mac: bytes
+    product_sku: str
+    scanned_at: datetime
+    method: str
+    latitude: float | None
+    longitude: float | None
+    device_time: datetime | None
+    device_id: str | None
+    ip_address: str | None
+    tier: Tier
+    quarter: str
+    quarter_scans: int
+    usdt_earned: Usdt
+    flags: list[str]
+    processing_ms: int
+
+
+def count_wrong_codes(tx: Tx, wrong: Mapping[str, int], now: datetime) -> None:
+    """So many more wrong codes of each subject; sorted, so that two of these never wait for each other."""
+    tx.run_later(
+        """
+        INSERT INTO attempt_counters AS counter (subject, hour, attempts)
+        SELECT subject, date_trunc('hour', CAST(:now AS timestamptz)), attempts
+        FROM unnest(CAST(:subjects AS text[]), CAST(:attempts AS integer[])) AS wrong (subject, attempts)
+        ORDER BY subject
+        ON CONFLICT (subject, hour) DO UPDATE SET attempts = counter.attempts + excluded.attempts
+        """,
+        subjects=list(wrong),
+        attempts=list(wrong.values()),
+        now=now,
+    )
+
+
+def insert_honey_trial(
+    tx: Tx, batch_id: UUID, member_id: UUID, device_id: str | None, ip_address: str | None, now: datetime
+) -> None:
+    """Somebody has tried a code that is on no tin."""
+    tx.run_later(
+        """
+        INSERT INTO honey_trials (batch_id, member_id, device_id, ip_address, happened_at)
+        VALUES (:batch_id, :member_id, :device_id, :ip_address, :now)
+        """,
+        batch_id=batch_id,
+        member_id=member_id,
+        device_id=device_id,
+        ip_address=ip_address,
+        now=now,
+    )
+
+
+def insert_retry(tx: Tx, mac: bytes, member_id: UUID, device_id: str | None, now: datetime) -> int:
+    """Somebody tries a code that somebody else has spent; how many did so far. Once each."""
+    tx.run_later(
+        """
+        INSERT INTO code_retries (code_mac, member_id, device_id, happened_at)
+        VALUES (:mac, :member_id, :device_id, :now) ON CONFLICT DO NOTHING
+        """,
+        mac=mac,
+        member_id=member_id,
+        device_id=device_id or "",
+        now=now,
+    )
+    return tx.one(_Count, "SELECT count(*) AS count FROM code_retries WHERE code_mac = :mac", mac=mac).count
+
+
+def flag_spent(tx: Tx, mac: bytes, flag: Flag, now: datetime) -> None:
+    """People will look at the scan that spent this code; nothing changes when they have been asked or have decided."""
+    tx.run_later(
+        """
+        INSERT INTO flagged_scans (scan_id, scanned_at, scan_number, member_id, flags, flagged_at)
+        SELECT s.id, s.scanned_at, s.number, s.member_id, ARRAY[CAST(:flag AS text)], :now
+        FROM codes c JOIN scans s ON s.scanned_at = c.scanned_at AND s.code_mac = c.mac
+        WHERE c.mac = :mac
+        ON CONFLICT (scan_id) DO NOTHING
+        """,
+        mac=mac,
+        flag=flag,
+        now=now,
+    )
+
+
+def spend(tx: Tx, spent: Mapping[bytes, UUID], now: datetime) -> None:
+    """The codes belong to these members now."""
+    tx.run_later(
+        """
+        UPDATE codes SET status = 'scanned', scanned_by = spent.member_id, scanned_at = :now
+        FROM unnest(CAST(:macs AS bytea[]), CAST(:members AS uuid[])) AS spent (mac, member_id)
+        WHERE codes.mac = spent.mac
+        """,
+        macs=list(spent),
+        members=list(spent.values()),
+        now=now,
+    )
+
+
+def add_up(tx: Tx, tallies: Sequence[Tally], quarter: str, hour_ago: datetime, now: datetime) -> None:
+    """The members' totals and their scans of the quarter; a tier is never lowered here."""
+    rows = json.dumps(
+        [
+            {"member_id": str(tally.member_id), "scans": tally.scans, "tier": tally.tier.value,
+             "latitude": tally.latitude, "longitude": tally.longitude}
+            for tally in tallies
+        ]
+    )  # fmt: skip
+    tx.run_later(
+        """
+        UPDATE member_totals t
+        SET scans = t.scans + more.scans,
+            recent_scans = ARRAY(SELECT at FROM unnest(t.recent_scans) AS at WHERE at > :hour_ago)
+                           || array_fill(CAST(:now AS timestamptz), ARRAY[more.scans]),
+            located_at = CASE WHEN more.latitude IS NULL THEN t.located_at ELSE CAST(:now AS timestamptz) END,
+            latitude = coalesce(more.latitude, t.latitude),
+            longitude = coalesce(more.longitude, t.longitude)
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+             AS more (member_id uuid, scans integer, latitude double precision, longitude double precision)
+        WHERE t.member_id = more.member_id
+        """,
+        rows=rows,
+        hour_ago=hour_ago,
+        now=now,
+    )
+    tx.run_later(
+        """
+        INSERT INTO member_quarters AS kept (member_id, quarter, scans, tier)
+        SELECT member_id, :quarter, scans, tier
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS more (member_id uuid, scans integer, tier tier)
+        ON CONFLICT (member_id, quarter)
+        DO UPDATE SET scans = kept.scans + excluded.scans, tier = greatest(kept.tier, excluded.tier)
+        """,
+        rows=rows,
+        quarter=quarter,
+    )
+
+
+def insert_tier(tx: Tx, member_id: UUID, quarter: str, scans: int, tier: Tier, now: datetime) -> None:
+    """The quarter's scans have earned a higher tier."""
+    tx.run_later(
+        """
+        INSERT INTO tier_history (member_id, quarter, tier, scan_count, achieved_at, expires_at)
+        VALUES (:member_id, :quarter, :tier, :scans, :now,
+                date_trunc('quarter', CAST(:now AS timestamptz)) + interval '3 months')
+        """,
+        member_id=member_id,
+        quarter=quarter,
+        tier=tier,
+        scans=scans,
+        now=now,
+    )
+
+
+def insert_scans(tx: Tx, scans: Sequence[Scan]) -> None:
+    """The facts."""
+    rows = [
+        {
+            **vars(scan),
+            "id": str(scan.id),
+            "member_id": str(scan.member_id),
+            "code_mac": f"\\x{scan.code_mac.hex()}",
+            "scanned_at": scan.scanned_at.isoformat(),
+            "device_time": scan.device_time.isoformat() if scan.device_time else None,
+            "usdt_earned": scan.usdt_earned.micro,
+        }
+        for scan in scans
+    ]
+    tx.run_later(
+        """
+        INSERT INTO scans (id, number, member_id, code_mac, product_sku, scanned_at, method, latitude, longitude,
+                           device_time, device_id, ip_address, tier, quarter, quarter_scans, usdt_earned, flags,
+                           processing_ms)
+        SELECT id, number, member_id, code_mac, product_sku, scanned_at, method, latitude, longitude,
+               device_time, device_id, ip_address, tier, quarter, quarter_scans, usdt_earned, flags, processing_ms
+        FROM jsonb_populate_recordset(CAST(NULL AS scans), CAST(:rows AS jsonb))
+        """,
+        rows=json.dumps(rows),
+    )
+
+
+def insert_chips(tx: Tx, affiliates: Mapping[int, UUID], now: datetime) -> None:
+    """A chip for each scan (by its number) of a member whom an affiliate referred."""
+    tx.run_later(
+        """
+        INSERT INTO affiliate_chips (id, affiliate_id, kind, chips, scan_number, earned_at)
+        SELECT gen_random_uuid(), affiliate_id, 'referral_scan', 1, number, :now
+        FROM unnest(CAST(:numbers AS bigint[]), CAST(:affiliates AS uuid[])) AS earned (number, affiliate_id)
+        """,
+        numbers=list(affiliates),
+        affiliates=list(affiliates.values()),
+        now=now,
+    )
+    tx.run_later(
+        """
+        INSERT INTO chip_balances AS kept (affiliate_id, earned)
+        SELECT affiliate_id, count(*) FROM unnest(CAST(:affiliates AS uuid[])) AS affiliate_id
+        GROUP BY affiliate_id ORDER BY affiliate_id
+        ON CONFLICT (affiliate_id) DO UPDATE SET earned = kept.earned + excluded.earned
+        """,
+        affiliates=list(affiliates.values()),
+    )
+
+
+def insert_flagged(tx: Tx, scan: Scan, details: Mapping[Flag, Mapping[str, object]], now: datetime) -> None:
+    """People will look at this scan."""
+    tx.run_later(
+        """
+        INSERT INTO flagged_scans (scan_id, scanned_at, scan_number, member_id, flags, details, flagged_at)
+        VALUES (:id, :scanned_at, :number, :member_id, CAST(:flags AS text[]), :details, :now)
+        """,
+        id=scan.id,
+        scanned_at=scan.scanned_at,
+        number=scan.number,
+        member_id=scan.member_id,
+        flags=scan.flags,
+        details=dict(details),
+        now=now,
+    )
+
+
+def insert_milestone(tx: Tx, scan: Scan, decision: Decision, tins_per_month: int, comp_id: UUID | None) -> None:
+    """What became of one prize of this scan's number."""
+    tx.run_later(
+        """
+        INSERT INTO milestones (scan_number, type, member_id, tier, tins_per_month, awarded, reason, comp_id,
+                                reached_at)
+        VALUES (:number, :type, :member_id, :tier, :tins_per_month, :awarded, :reason, :comp_id, :scanned_at)
+        """,
+        number=scan.number,
+        type=decision.rule.type,
+        member_id=scan.member_id,
+        tier=scan.tier,
+        tins_per_month=tins_per_month,
+        awarded=decision.awarded,
+        reason=decision.reason,
+        comp_id=comp_id,
+        scanned_at=scan.scanned_at,
+    )

@@ -1,0 +1,48 @@
+"""What is written down of codes that were refused: guesses, honey codes, used codes that others try again."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from functions.scans import fraud, records, rules, store
+from functions.scans.fraud import Flag
+from functions.scans.judge import Accepted, Attempt, OwnEarlier, Refused
+from shared.db import Tx
+from shared.problems import Problem
+
+Verdict = Accepted | Refused | OwnEarlier
+
+
+def record(
+    tx: Tx, attempts: Sequence[Attempt], verdicts: Sequence[Verdict], wrong: Mapping[str, int], now: datetime
+) -> dict[int, Problem]:
+    """The answers to those who were refused, by position."""
+    if wrong:
+        records.count_wrong_codes(tx, wrong, now)
+    problems: dict[int, Problem] = {}
+    for position, (attempt, verdict) in enumerate(zip(attempts, verdicts, strict=True)):
+        if isinstance(verdict, Refused):
+            problems[position] = verdict.problem
+            _note(tx, attempt, verdict, now)
+    return problems | _own(tx, {p: verdict for p, verdict in enumerate(verdicts) if isinstance(verdict, OwnEarlier)})
+
+
+def _note(tx: Tx, attempt: Attempt, refused: Refused, now: datetime) -> None:
+    code = refused.code
+    if code is None:
+        return
+    if code.honey:
+        records.insert_honey_trial(tx, code.batch_id, attempt.member_id, attempt.device_id, attempt.ip_address, now)
+    elif refused.used:
+        retries = records.insert_retry(tx, code.mac, attempt.member_id, attempt.device_id, now)
+        if retries >= fraud.RETRIES_SUSPICIOUS:
+            records.flag_spent(tx, code.mac, Flag.MANY_DEVICES, now)
+
+
+def _own(tx: Tx, own: Mapping[int, OwnEarlier]) -> dict[int, Problem]:
+    """Told only to the member whose scan it was."""
+    unknown = {verdict.code.mac for verdict in own.values() if verdict.scan_id is None}
+    known = store.own_scans(tx, unknown) if unknown else {}
+    return {
+        position: rules.CodeAlreadyYours(scan_id=str(verdict.scan_id or known[verdict.code.mac]))
+        for position, verdict in own.items()
+    }

@@ -1,0 +1,118 @@
+"""Group commit: what arrives while one group is at work makes up the next one.
+
+There is no thread for it. Whoever finds nobody leading leads: takes all that wait, works for them, and hands the lead
+to the first who came meanwhile. So nothing runs between requests (Cloud Run gives no CPU then), a single caller waits
+for nobody, and a leader that dies is noticed by those who wait for it.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+Work = Callable[[Sequence[Item]], Sequence[Outcome | BaseException]]
+
+LOOK_SECONDS = 1.0  # how often those who wait look whether their leader lives
+PATIENCE_SECONDS = 60.0  # no group takes so long: statements and locks have limits far below
+
+
+class LeaderLost(Exception):
+    """The thread that worked for the group ended without a word: the work is done or it is not."""
+
+
+class _Entry(Generic[Item, Outcome]):
+    def __init__(self, item: Item) -> None:
+        self.item = item
+        self.thread = threading.current_thread()
+        self.woken = threading.Event()
+        self.outcome: Outcome | BaseException | None = None
+
+    def settle(self, outcome: Outcome | BaseException) -> None:
+        if self.outcome is None:
+            self.outcome = outcome
+            self.woken.set()
+
+
+class Gatherer(Generic[Item, Outcome]):
+    """Calls `work` with one group after another; it gives an outcome or an exception for each item.
+
+    When it raises instead, each item is worked for alone, so that none can harm its neighbours; but `shared`
+    exceptions concern all of them and are not tried again.
+    """
+
+    def __init__(self, work: Work[Item, Outcome], *, size_max: int, shared: tuple[type[BaseException], ...]) -> None:
+        self._work = work
+        self._size_max = size_max
+        self._shared = shared
+        self._lock = threading.Lock()
+        self._waiting: list[_Entry[Item, Outcome]] = []
+        self._group: list[_Entry[Item, Outcome]] = []
+        self._leader: threading.Thread | None = None
+        self._led_since = 0.0
+
+    def do(self, item: Item) -> Outcome:
+        """Be worked for in a group. Raises what became of this item; LeaderLost when nobody can say."""
+        entry: _Entry[Item, Outcome] = _Entry(item)
+        with self._lock:
+            self._waiting.append(entry)
+            if self._leader is None:
+                self._appoint(entry)
+        while entry.outcome is None and self._leader is not entry.thread:
+            if entry.woken.wait(LOOK_SECONDS):
+                entry.woken.clear()
+            else:
+                self._look_after_the_leader()
+        if entry.outcome is None:
+            self._lead()
+        if isinstance(entry.outcome, BaseException):
+            raise entry.outcome
+        assert entry.outcome is not None, "a leader is in its own group"
+        return entry.outcome
+
+    def _appoint(self, entry: _Entry[Item, Outcome] | None) -> None:
+        self._leader = entry.thread if entry else None
+        self._led_since = time.monotonic()
+        if entry:
+            entry.woken.set()
+
+    def _lead(self) -> None:
+        with self._lock:
+            group = self._group = self._waiting[: self._size_max]
+            del self._waiting[: self._size_max]
+        try:
+            for entry, outcome in zip(group, self._outcomes(group), strict=True):
+                entry.settle(outcome)
+        finally:
+            self._step_down(threading.current_thread())
+
+    def _outcomes(self, group: Sequence[_Entry[Item, Outcome]]) -> Sequence[Outcome | BaseException]:
+        items = [entry.item for entry in group]
+        try:
+            return self._work(items)
+        except self._shared as error:
+            return [error] * len(items)
+        except Exception as error:  # noqa: BLE001 - whatever it was, it was one of them: each is told its own
+            return [self._alone(item) for item in items] if len(items) > 1 else [error]
+
+    def _alone(self, item: Item) -> Outcome | BaseException:
+        try:
+            return self._work([item])[0]
+        except Exception as error:  # noqa: BLE001 - raised to its own caller
+            return error
+
+    def _step_down(self, leader: threading.Thread | None) -> None:
+        """Nobody of the leader's group is left without a word, and the first who waits leads now."""
+        with self._lock:
+            if self._leader is not leader:
+                return  # given up by the others already
+            group, self._group = self._group, []
+            self._appoint(self._waiting[0] if self._waiting else None)
+        for entry in group:
+            entry.settle(LeaderLost())
+
+    def _look_after_the_leader(self) -> None:
+        leader = self._leader
+        if leader and (not leader.is_alive() or time.monotonic() - self._led_since > PATIENCE_SECONDS):
+            self._step_down(leader)

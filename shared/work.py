@@ -1,0 +1,146 @@
+"""A request inside its transaction: who calls, whether it was answered before, the handler, the answer to keep.
+
+Alone, or in a group: a handler that takes `Sequence[Asked[Member, ThatBody]]` is given many requests at once and gives
+a reply or a Problem for each, in order.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared import auth, clock, idempotency
+from shared.auth import Anyone, Claims, Member
+from shared.db import Tx
+from shared.fields import Reply
+from shared.gathering import Gatherer
+from shared.http import encode
+from shared.idempotency import Answer, IdempotencyKey
+from shared.problems import Problem, TooManyRequests
+from shared.signatures import Asked, Contract
+
+
+@dataclass(frozen=True)
+class Route:
+    """An operation of a function and everything that is known about it at import."""
+
+    method: str
+    template: str
+    status: int
+    contract: Contract
+    before: Contract | None
+    after: Callable[[Any], Reply] | None
+    problems: tuple[type[Problem], ...]
+    secret_reply: bool
+    upload_type: str
+    body_bytes_max: int
+    reply_headers: Mapping[str, str]
+    together: "Gatherer[Call, Answer] | None"
+
+    @property
+    def name(self) -> str:
+        """As people say it: POST /v1/scans/submit."""
+        return f"{self.method} {self.template}"
+
+    def match(self, path: str) -> dict[str, str] | None:
+        """The values of the path's parameters; None when this is not the path."""
+        wanted, given = self.template.split("/"), path.split("/")
+        if len(wanted) != len(given):
+            return None
+        values: dict[str, str] = {}
+        for part, value in zip(wanted, given, strict=True):
+            if part.startswith("{") and value:
+                values[part[1:-1]] = value
+            elif part != value:
+                return None
+        return values
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request that has been read. `since` is when it arrived, by time.perf_counter."""
+
+    route: Route
+    claims: Claims | None
+    raw: bytes
+    values: Mapping[str, Any]
+    key: IdempotencyKey | None
+    now: datetime
+    since: float
+
+
+def answer(tx: Tx, call: Call) -> Answer:
+    """Do one request. Raises what undoes all of it: a Problem that nothing is kept of, or a fault."""
+    caller = _caller(tx, call)
+    if call.key is None:
+        return _outcome(call, _handle(tx, call, caller))
+    if (earlier := idempotency.claim(tx, call.key, call.now)) is not None:
+        return earlier
+    try:
+        with tx.savepoint():
+            given = _outcome(call, _handle(tx, call, caller))
+    except TooManyRequests:
+        raise  # the whole point of this refusal is that the same request may come again
+    except Problem as problem:
+        given = _refusal(problem)
+    idempotency.keep(tx, call.key, given)
+    return given
+
+
+def answers(tx: Tx, calls: Sequence[Call]) -> list[Answer | BaseException]:
+    """Do requests of one operation together; no two may have the same key. Each gets its answer, or its Problem."""
+    now = clock.now()
+    found: dict[int, Answer | BaseException] = {}
+    callers: dict[int, Member] = {}
+    for position, caller in enumerate(auth.members(tx, [call.claims for call in calls if call.claims], now)):
+        if isinstance(caller, Problem):
+            found[position] = caller
+        else:
+            callers[position] = caller
+    keys = {position: key for position in callers if (key := calls[position].key)}
+    found |= idempotency.claim_all(tx, keys, now)
+    given = _handle_all(tx, {position: calls[position] for position in callers if position not in found}, callers, now)
+    keep = {keys[position]: answer for position, answer in given.items() if position in keys}
+    idempotency.keep_all(tx, {key: answer for key, answer in keep.items() if answer.status != TooManyRequests.status})
+    idempotency.forget_all(tx, [key for key, answer in keep.items() if answer.status == TooManyRequests.status])
+    found |= given
+    return [found[position] for position in range(len(calls))]
+
+
+def _handle_all(tx: Tx, calls: Mapping[int, Call], callers: Mapping[int, Member], now: datetime) -> dict[int, Answer]:
+    """The handler's answers by the calls' positions."""
+    if not calls:
+        return {}
+    contract = next(iter(calls.values())).route.contract
+    group = [
+        Asked(callers[position], call.values["body"], call.values["client"], call.since)
+        for position, call in calls.items()
+    ]
+    results = contract.handler(**contract.arguments(tx=tx, group=group, now=now))
+    return {position: _outcome(call, result) for (position, call), result in zip(calls.items(), results, strict=True)}
+
+
+def _caller(tx: Tx, call: Call) -> Anyone | Member:
+    if call.claims is None:
+        return Anyone()
+    found = auth.member(tx, call.claims, call.now)
+    role = call.route.contract.role
+    return auth.admin(found, role) if role else found
+
+
+def _handle(tx: Tx, call: Call, caller: Anyone | Member) -> object:
+    contract = call.route.contract
+    arguments = contract.arguments(**call.values, tx=tx, caller=caller, key=call.key)
+    path = {name: call.values[name] for name in contract.path}
+    return contract.handler(**arguments, **path)
+
+
+def _outcome(call: Call, result: object) -> Answer:
+    """A returned Problem is a refusal whose traces stay (a counted failure, say); a raised one undoes everything."""
+    if isinstance(result, Problem):
+        return _refusal(result)
+    return Answer(call.route.status, None if result is None else encode(result), call.route.reply_headers)
+
+
+def _refusal(problem: Problem) -> Answer:
+    return Answer(problem.status, encode(problem.document()), problem.headers)
