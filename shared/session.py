@@ -7,9 +7,11 @@ them one by one (postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PI
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from enum import Enum
 from functools import cache
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from pg8000.converters import make_params
 from pg8000.core import Context
@@ -187,4 +189,26 @@ def _parsed(sql: str) -> tuple[str, Callable[[Mapping[str, object]], tuple[objec
 
 
 def _plain(value: object) -> object:
-    return value.value if isinstance(value, Enum) else value
+    if isinstance(value, Enum):
+        return value.value
+    return _array(value) if isinstance(value, list) else value
+
+
+def _array(values: list[object]) -> str:
+    """An array literal (postgresql.org/docs/current/arrays.html#ARRAYS-IO); pg8000 looks at every character for it."""
+    return "{" + ",".join([_element(value) for value in values]) + "}"
+
+
+def _element(value: object) -> str:
+    if value is None:
+        return "NULL"
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, bytes | bytearray):
+        return f'"\\\\x{value.hex()}"'
+    if isinstance(value, datetime):
+        return f'"{value.isoformat()}"'
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    assert isinstance(value, int | UUID), f"no array of {type(value).__name__} is sent"
+    return str(value)

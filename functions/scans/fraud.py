@@ -1,16 +1,14 @@
 """What makes people look at a scan (rulings section 3). A flag refuses nothing: what the scan wins waits for them."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 EARTH_KILOMETRES = 6371.0
 TRAVEL_KM_PER_HOUR_MAX = 1_000.0  # an airliner, from door to door
 TRAVEL_KM_MIN = 100.0  # positions by network are wrong by so much
-BURST_WINDOW = timedelta(minutes=1)
-BURST_SCANS = 40  # faster than hands open tins
+BURST_SCANS = 40  # in a minute: faster than hands open tins
 GUESSES_SUSPICIOUS = 10  # wrong codes within the clock hour, and then a good one
 RETRIES_SUSPICIOUS = 3  # others who try a used code: two tins with one code, or a list that goes round
 
@@ -36,23 +34,22 @@ class Place:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What is known when a scan is accepted; `recent_scans` includes it."""
+    """What is known when a scan is accepted; `last_minute` counts it too."""
 
-    recent_scans: Sequence[datetime]
+    last_minute: int
     wrong_codes: int
     tried_honey: bool
     before: Place | None
     here: Place | None
 
 
-def flags(evidence: Evidence, now: datetime) -> dict[Flag, dict[str, object]]:
+def flags(evidence: Evidence) -> dict[Flag, dict[str, object]]:
     """The flags of a scan, each with the figures that it rests on."""
     found: dict[Flag, dict[str, object]] = {}
     if evidence.before and evidence.here and (travel := _impossible(evidence.before, evidence.here)):
         found[Flag.IMPOSSIBLE_TRAVEL] = travel
-    burst = sum(at > now - BURST_WINDOW for at in evidence.recent_scans)
-    if burst >= BURST_SCANS:
-        found[Flag.BURST] = {"scans": burst, "seconds": BURST_WINDOW.seconds}
+    if evidence.last_minute >= BURST_SCANS:
+        found[Flag.BURST] = {"scans_in_a_minute": evidence.last_minute}
     if evidence.wrong_codes >= GUESSES_SUSPICIOUS:
         found[Flag.GUESSING] = {"wrong_codes": evidence.wrong_codes}
     if evidence.tried_honey:

@@ -75,7 +75,8 @@ class OwnEarlier:
 class _Member:
     """A member's standing while the group goes on."""
 
-    recent_scans: list[datetime]
+    last_hour: int
+    last_minute: int
     quarter_scans: int
     quarter_tier: Tier
     place: Place | None
@@ -109,7 +110,7 @@ class Judge:
         if code is None or not code.spendable or code.mac in self.spent:
             return self._refused(attempt, code)
         member = self._member(attempt.member_id)
-        if len(member.recent_scans) >= self.settings.scans_per_hour_max:
+        if member.last_hour >= self.settings.scans_per_hour_max:
             return Refused(rules.TooManyScans(headers=RETRY_AFTER))
         return self._accepted(attempt, code, member)
 
@@ -132,10 +133,11 @@ class Judge:
         self.spent[code.mac] = attempt.member_id, identity
         member.scans += 1
         member.quarter_scans += 1
-        member.recent_scans.append(self.now)
+        member.last_hour += 1
+        member.last_minute += 1
         before, member.place = member.place, self._place(attempt) or member.place
         evidence = Evidence(
-            recent_scans=member.recent_scans,
+            last_minute=member.last_minute,
             wrong_codes=self._wrong_codes(attempt),
             tried_honey=member.tried_honey,
             before=before,
@@ -154,7 +156,7 @@ class Judge:
             earned=member.quarter_tier,
             rose=member.quarter_tier is not earlier,
             effective_rose=tier is not tiers.effective(earlier, attempt.permanent_tier),
-            flags=fraud.flags(evidence, self.now),
+            flags=fraud.flags(evidence),
         )
 
     def _refused(self, attempt: Attempt, code: Code | None) -> Refused | OwnEarlier:
@@ -183,7 +185,8 @@ class Judge:
             if standing.located_at and standing.latitude is not None and standing.longitude is not None:
                 place = Place(standing.located_at, standing.latitude, standing.longitude)
             self._members[member_id] = _Member(
-                recent_scans=list(standing.recent_scans),
+                last_hour=standing.last_hour,
+                last_minute=standing.last_minute,
                 quarter_scans=standing.quarter_scans,
                 quarter_tier=standing.quarter_tier,
                 place=place,

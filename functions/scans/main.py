@@ -4,7 +4,7 @@ Scans that arrive together are done together, in one transaction; each gets the 
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -25,7 +25,6 @@ from shared.problems import Problem
 from shared.signatures import Asked
 from shared.tiers import Tier
 
-VELOCITY_WINDOW = timedelta(hours=1)
 NO_CODE = bytes(codes.MAC_BYTES)  # the mac of a malformed code: looked for, and never found
 
 api = Api("scans")
@@ -72,13 +71,13 @@ class RecentScan(Reply):
 )
 def submit(tx: Tx, group: Sequence[Asked[Member, ScanSubmission]], now: datetime) -> list[ScanReceipt | Problem]:
     """Spend codes: each takes the next number of the global count, which decides what it wins."""
-    configured, quarter, hour_ago = settings.load(tx), tiers.quarter_of(now), now - VELOCITY_WINDOW
+    configured, quarter = settings.load(tx), tiers.quarter_of(now)
     attempts = [_attempt(asked) for asked in group]
     macs, members = {attempt.mac for attempt in attempts}, {attempt.member_id for attempt in attempts}
     store.lock(tx, macs, members)
     judge = Judge(
         codes=store.codes(tx, macs),
-        standings=store.standings(tx, members, quarter, hour_ago, now),
+        standings=store.standings(tx, members, quarter, now),
         wrong_before=store.wrong_codes(tx, {subject for attempt in attempts for subject in attempt.subjects}, now),
         settings=configured,
         now=now,
@@ -91,7 +90,7 @@ def submit(tx: Tx, group: Sequence[Asked[Member, ScanSubmission]], now: datetime
     if not accepted:
         return [problems[position] for position in range(len(group))]
     records.spend(tx, {mac: member_id for mac, (member_id, _) in judge.spent.items()}, now)
-    records.add_up(tx, judge.tallies(), quarter, hour_ago, now)
+    records.add_up(tx, judge.tallies(), quarter, now - store.HOUR, now)
     made = iter(Round(tx, configured, quarter, now, judge.standings).register(accepted))
     return [problems[position] if position in problems else next(made) for position in range(len(group))]
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 from uuid import UUID
@@ -13,6 +13,8 @@ from shared.money import Usdt
 from shared.paging import Position
 from shared.prizes import CompType
 from shared.tiers import Tier
+
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,12 @@ class Code:
 
 @dataclass(frozen=True)
 class Standing:
-    """A member before the scans of a group. `recent_scans` are those of the last hour, `located_*` the last place."""
+    """A member before the scans of a group: scans of the last hour and minute, of the quarter, the last place."""
 
     member_id: UUID
     referred_by_id: UUID | None
-    recent_scans: list[datetime]
+    last_hour: int
+    last_minute: int
     lifetime_comps: Usdt
     comps_paid: Usdt
     gold_chips: int
@@ -132,15 +135,13 @@ def codes(tx: Tx, macs: Collection[bytes]) -> dict[bytes, Code]:
     return {row.mac: row for row in rows}
 
 
-def standings(
-    tx: Tx, members: Collection[UUID], quarter: str, hour_ago: datetime, now: datetime
-) -> dict[UUID, Standing]:
+def standings(tx: Tx, members: Collection[UUID], quarter: str, now: datetime) -> dict[UUID, Standing]:
     """Where the members stand, by their ids."""
     rows = tx.all(
         Standing,
         """
         SELECT t.member_id, m.referred_by_id,
-               ARRAY(SELECT at FROM unnest(t.recent_scans) AS at WHERE at > :hour_ago) AS recent_scans,
+               recent.last_hour, recent.last_minute,
                t.lifetime_comps, t.comps_paid, coalesce(b.earned, 0) AS gold_chips,
                coalesce(q.scans, 0) AS quarter_scans, coalesce(q.tier, 'standard') AS quarter_tier,
                t.located_at, t.latitude, t.longitude,
@@ -148,13 +149,17 @@ def standings(
                        AND h.happened_at > CAST(:now AS timestamptz) - interval '30 days') AS tried_honey
         FROM member_totals t
         JOIN members m ON m.id = t.member_id
+        CROSS JOIN LATERAL (
+            SELECT count(*) AS last_hour, count(*) FILTER (WHERE at > :minute_ago) AS last_minute
+            FROM unnest(t.recent_scans) AS at WHERE at > :hour_ago) AS recent
         LEFT JOIN member_quarters q ON q.member_id = t.member_id AND q.quarter = :quarter
         LEFT JOIN chip_balances b ON b.affiliate_id = t.member_id
         WHERE t.member_id = ANY(CAST(:members AS uuid[]))
         """,
         members=list(members),
         quarter=quarter,
-        hour_ago=hour_ago,
+        hour_ago=now - HOUR,
+        minute_ago=now - MINUTE,
         now=now,
     )
     return {row.member_id: row for row in rows}
