@@ -8,6 +8,7 @@ done once it has committed (signing a token); both are named at the route.
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, get_type_hints
 from uuid import UUID
@@ -157,7 +158,9 @@ class Api:
         route, path = matches[methods.index(request.method)]
         name = route.contract.handler.__name__
         with log.bound(operation=name):
-            return name, _respond(_read(route, path, request, since))
+            with route.together.coming() if route.together else nullcontext():
+                call = _read(route, path, request, since)
+            return name, _respond(call)
 
 
 def _read(route: Route, path: Mapping[str, str], request: Request, since: float) -> Call:

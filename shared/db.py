@@ -89,6 +89,12 @@ class Tx:
         """Run it without waiting: it travels with the next statement, and fails there or at commit."""
         self._session.execute_later(sql, parameters)
 
+    def plan_once(self) -> None:
+        """Until the commit, plans are made without looking at the values: right for statements about lists of keys,
+        for which Postgres would plan anew each time (postgresql.org/docs/current/sql-prepare.html).
+        """
+        self._session.command_later("SET LOCAL plan_cache_mode = force_generic_plan")
+
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """What is raised inside undoes only what was done inside."""

@@ -1,19 +1,21 @@
 """Group commit: what arrives while one group is at work makes up the next one.
 
-There is no thread for it. Whoever finds nobody leading leads: takes all that wait, works for them, and hands the lead
-to the first who came meanwhile. So nothing runs between requests (Cloud Run gives no CPU then), a single caller waits
-for nobody, and a leader that dies is noticed by those who wait for it.
+There is no thread for it. Whoever finds nobody leading leads: waits a moment for those who are known to be coming,
+takes all, works for them, and hands the lead to the first who came meanwhile. So nothing runs between requests (Cloud
+Run gives no CPU then), a single caller waits for nobody, and a leader that dies is noticed by those who wait for it.
 """
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 Work = Callable[[Sequence[Item]], Sequence[Outcome | BaseException]]
 
+GATHER_SECONDS = 0.005  # a leader waits no longer for those who are coming
 LOOK_SECONDS = 1.0  # how often those who wait look whether their leader lives
 PATIENCE_SECONDS = 60.0  # no group takes so long: statements and locks have limits far below
 
@@ -51,6 +53,21 @@ class Gatherer(Generic[Item, Outcome]):
         self._group: list[_Entry[Item, Outcome]] = []
         self._leader: threading.Thread | None = None
         self._led_since = 0.0
+        self._coming = 0
+        self._all_here = threading.Condition(self._lock)
+
+    @contextmanager
+    def coming(self) -> Iterator[None]:
+        """Somebody makes an item ready in this block and will bring it, unless it raises."""
+        with self._lock:
+            self._coming += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._coming -= 1
+                if not self._coming:
+                    self._all_here.notify()
 
     def do(self, item: Item) -> Outcome:
         """Be worked for in a group. Raises what became of this item; LeaderLost when nobody can say."""
@@ -79,6 +96,7 @@ class Gatherer(Generic[Item, Outcome]):
 
     def _lead(self) -> None:
         with self._lock:
+            self._all_here.wait_for(lambda: not self._coming, GATHER_SECONDS)
             group = self._group = self._waiting[: self._size_max]
             del self._waiting[: self._size_max]
         try:

@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from io import BytesIO
 from typing import TypeVar
 
@@ -59,11 +60,16 @@ def client_of(request: Request) -> Client:
     hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
     position = read(HttpConfig).trusted_proxies
     candidate = hops[-position] if len(hops) >= position else ""
+    return Client(_address(candidate), request.headers.get("User-Agent", "")[:USER_AGENT_MAX].replace("\x00", ""))
+
+
+@lru_cache(maxsize=1000)
+def _address(text: str) -> str | None:
+    """In its one form, without a scope; None for what is none."""
     try:
-        address = str(ipaddress.ip_address(candidate.partition("%")[0]))
+        return str(ipaddress.ip_address(text.partition("%")[0]))
     except ValueError:
-        address = None
-    return Client(address, request.headers.get("User-Agent", "")[:USER_AGENT_MAX].replace("\x00", ""))
+        return None
 
 
 def read_body(request: Request, bytes_max: int) -> bytes:

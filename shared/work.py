@@ -90,6 +90,7 @@ def answer(tx: Tx, call: Call) -> Answer:
 def answers(tx: Tx, calls: Sequence[Call]) -> list[Answer | BaseException]:
     """Do requests of one operation together; no two may have the same key. Each gets its answer, or its Problem."""
     now = clock.now()
+    tx.plan_once()
     found: dict[int, Answer | BaseException] = {}
     callers: dict[int, Member] = {}
     for position, caller in enumerate(auth.members(tx, [call.claims for call in calls if call.claims], now)):

@@ -56,11 +56,9 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Refused:
-    """A scan that does not. `code` if there is one, `used` when somebody else has spent it."""
+    """A scan that does not."""
 
     problem: Problem
-    code: Code | None = None
-    used: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,14 +159,13 @@ class Judge:
 
     def _refused(self, attempt: Attempt, code: Code | None) -> Refused | OwnEarlier:
         """One answer for every kind of wrong code, except to the member who scanned it before; guesses are counted."""
-        member_id = None
         if code:
             member_id, scan_id = self.spent.get(code.mac, (code.scanned_by, None))
             if member_id == attempt.member_id:
                 return OwnEarlier(code, scan_id)
         for subject in attempt.subjects:
             self.wrong[subject] = self.wrong.get(subject, 0) + 1
-        return Refused(rules.CodeNotValid(), code, used=code is not None and bool(member_id))
+        return Refused(rules.CodeNotValid())
 
     def _wrong_codes(self, attempt: Attempt) -> int:
         return max(self.wrong_before.get(subject, 0) + self.wrong.get(subject, 0) for subject in attempt.subjects)

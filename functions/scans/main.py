@@ -83,15 +83,14 @@ def submit(tx: Tx, group: Sequence[Asked[Member, ScanSubmission]], now: datetime
         now=now,
     )
     verdicts = [judge.judge(attempt) for attempt in attempts]
-    problems = refusals.record(tx, attempts, verdicts, judge.wrong, now)
     accepted = [
         (asked, verdict) for asked, verdict in zip(group, verdicts, strict=True) if isinstance(verdict, Accepted)
     ]
-    if not accepted:
-        return [problems[position] for position in range(len(group))]
-    records.spend(tx, {mac: member_id for mac, (member_id, _) in judge.spent.items()}, now)
-    records.add_up(tx, judge.tallies(), quarter, now - store.HOUR, now)
-    made = iter(Round(tx, configured, quarter, now, judge.standings).register(accepted))
+    if accepted:
+        records.spend(tx, {mac: member_id for mac, (member_id, _) in judge.spent.items()}, now)
+        records.add_up(tx, judge.tallies(), quarter, now - store.HOUR, now)
+    problems = refusals.record(tx, attempts, verdicts, judge.wrong, now)
+    made = iter(Round(tx, configured, quarter, now, judge.standings).register(accepted) if accepted else ())
     return [problems[position] if position in problems else next(made) for position in range(len(group))]
 
 

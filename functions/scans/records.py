@@ -14,11 +14,6 @@ from shared.tiers import Tier
 
 
 @dataclass(frozen=True)
-class _Count:
-    count: int
-
-
-@dataclass(frozen=True)
 class Tally:
     """What a group adds to a member: scans, the tier they earn, and the last place if any scan had one."""
 
@@ -69,16 +64,28 @@ def count_wrong_codes(tx: Tx, wrong: Mapping[str, int], now: datetime) -> None:
     )
 
 
-def insert_honey_trial(
-    tx: Tx, batch_id: UUID, member_id: UUID, device_id: str | None, ip_address: str | None, now: datetime
+def note_trial(
+    tx: Tx, mac: bytes, member_id: UUID, device_id: str | None, ip_address: str | None, now: datetime
 ) -> None:
-    """Somebody has tried a code that is on no tin."""
+    """Somebody tried a code in vain: of honey, or one that somebody else has spent. Nothing for a code that is none.
+
+    The same statement for all of them, and nobody waits for it: how long it takes tells nothing.
+    """
     tx.run_later(
         """
-        INSERT INTO honey_trials (batch_id, member_id, device_id, ip_address, happened_at)
-        VALUES (:batch_id, :member_id, :device_id, :ip_address, :now)
+        WITH tried AS (
+            SELECT c.mac, c.batch_id, c.scanned_by, b.honey FROM codes c JOIN code_batches b ON b.id = c.batch_id
+            WHERE c.mac = :mac
+        ), trial AS (
+            INSERT INTO honey_trials (batch_id, member_id, device_id, ip_address, happened_at)
+            SELECT batch_id, :member_id, CAST(:device_id AS text), CAST(:ip_address AS inet), :now
+            FROM tried WHERE honey
+        )
+        INSERT INTO code_retries (code_mac, member_id, device_id, happened_at)
+        SELECT mac, :member_id, coalesce(CAST(:device_id AS text), ''), :now FROM tried WHERE scanned_by <> :member_id
+        ON CONFLICT DO NOTHING
         """,
-        batch_id=batch_id,
+        mac=mac,
         member_id=member_id,
         device_id=device_id,
         ip_address=ip_address,
@@ -86,32 +93,18 @@ def insert_honey_trial(
     )
 
 
-def insert_retry(tx: Tx, mac: bytes, member_id: UUID, device_id: str | None, now: datetime) -> int:
-    """Somebody tries a code that somebody else has spent; how many did so far. Once each."""
-    tx.run_later(
-        """
-        INSERT INTO code_retries (code_mac, member_id, device_id, happened_at)
-        VALUES (:mac, :member_id, :device_id, :now) ON CONFLICT DO NOTHING
-        """,
-        mac=mac,
-        member_id=member_id,
-        device_id=device_id or "",
-        now=now,
-    )
-    return tx.one(_Count, "SELECT count(*) AS count FROM code_retries WHERE code_mac = :mac", mac=mac).count
-
-
-def flag_spent(tx: Tx, mac: bytes, flag: Flag, now: datetime) -> None:
-    """People will look at the scan that spent this code; nothing changes when they have been asked or have decided."""
+def flag_retried(tx: Tx, mac: bytes, retries_min: int, flag: Flag, now: datetime) -> None:
+    """When that many others have tried a spent code, people will look at the scan that spent it; once."""
     tx.run_later(
         """
         INSERT INTO flagged_scans (scan_id, scanned_at, scan_number, member_id, flags, flagged_at)
         SELECT s.id, s.scanned_at, s.number, s.member_id, ARRAY[CAST(:flag AS text)], :now
         FROM codes c JOIN scans s ON s.scanned_at = c.scanned_at AND s.code_mac = c.mac
-        WHERE c.mac = :mac
+        WHERE c.mac = :mac AND (SELECT count(*) FROM code_retries r WHERE r.code_mac = :mac) >= :retries_min
         ON CONFLICT (scan_id) DO NOTHING
         """,
         mac=mac,
+        retries_min=retries_min,
         flag=flag,
         now=now,
     )

@@ -22,20 +22,10 @@ def record(
     for position, (attempt, verdict) in enumerate(zip(attempts, verdicts, strict=True)):
         if isinstance(verdict, Refused):
             problems[position] = verdict.problem
-            _note(tx, attempt, verdict, now)
+        if isinstance(verdict, Refused) and isinstance(verdict.problem, rules.CodeNotValid):
+            records.note_trial(tx, attempt.mac, attempt.member_id, attempt.device_id, attempt.ip_address, now)
+            records.flag_retried(tx, attempt.mac, fraud.RETRIES_SUSPICIOUS, Flag.MANY_DEVICES, now)
     return problems | _own(tx, {p: verdict for p, verdict in enumerate(verdicts) if isinstance(verdict, OwnEarlier)})
-
-
-def _note(tx: Tx, attempt: Attempt, refused: Refused, now: datetime) -> None:
-    code = refused.code
-    if code is None:
-        return
-    if code.honey:
-        records.insert_honey_trial(tx, code.batch_id, attempt.member_id, attempt.device_id, attempt.ip_address, now)
-    elif refused.used:
-        retries = records.insert_retry(tx, code.mac, attempt.member_id, attempt.device_id, now)
-        if retries >= fraud.RETRIES_SUSPICIOUS:
-            records.flag_spent(tx, code.mac, Flag.MANY_DEVICES, now)
 
 
 def _own(tx: Tx, own: Mapping[int, OwnEarlier]) -> dict[int, Problem]:

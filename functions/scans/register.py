@@ -68,7 +68,7 @@ class Round:
         return [self._finish(entry, numbered) for entry in entries]
 
     def _entry(self, asked: Asked[Member, Any], verdict: Accepted, number: int, numbered: Numbered) -> _Entry:
-        hit = [rule for rule in numbered.prizes if number % rule.interval == 0]
+        hit = rules.hits(numbered.prizes, number)
         decisions: list[Decision] = []
         if hit:
             trips = self._trips_before + self.trips_won if any(rule.type is CompType.TRIP for rule in hit) else 0

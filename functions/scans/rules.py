@@ -69,6 +69,11 @@ class Decision:
     reason: str
 
 
+def hits(prizes: Sequence[Rule], number: int) -> list[Rule]:
+    """The prizes that a scan number stands for."""
+    return [rule for rule in prizes if number % rule.interval == 0]
+
+
 def decide(rules: Sequence[Rule], tier: Tier, unlock: UnlockState) -> list[Decision]:
     """One decision per rule: crypto prizes from the highest interval down, then the others."""
     crypto = sorted((rule for rule in rules if rule.type in CRYPTO), key=lambda rule: -rule.interval)
