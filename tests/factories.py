@@ -102,6 +102,13 @@ def manufactured_codes(count: int, *, admin: Somebody | None = None, status: str
     return made
 
 
+def mac(code: str) -> bytes:
+    """What the database knows of a code."""
+    normalized = codes.normalized(code)
+    assert normalized
+    return codes.mac(normalized)
+
+
 def set_scan_counter(value: int) -> None:
     """The next scan takes the number after `value`."""
     db.atomically(lambda tx: tx.run("UPDATE scan_counter SET value = :value", value=value))

@@ -11,10 +11,11 @@ import pytest
 
 from emulators import contract
 from shared import problems
-from shared.api import MUTATING, Api, Route
+from shared.api import MUTATING, Api
 from shared.auth import Anyone, MemberSuspended
 from shared.fields import Body, Reply
 from shared.problems import Problem
+from shared.work import Route
 from tests import openapi
 
 ALWAYS = frozenset({500, 503})

@@ -13,11 +13,12 @@ from pydantic import Field, ValidationError
 from werkzeug.test import EnvironBuilder
 
 from shared import config, http, paging
-from shared.api import Api, Route
+from shared.api import Api
 from shared.auth import Anyone
 from shared.fields import Body, EmailAddress, Listing, Page, Query, Reply
 from shared.http import Client
 from shared.problems import BodyNotReadable, BodyTooLarge, ContentTypeNotSupported, NotValid, Problem
+from shared.work import Route
 
 SECRET = "s3cr3t-value"
 

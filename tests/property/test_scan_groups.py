@@ -1,0 +1,179 @@
+"""Any scans, in any order and any grouping: numbers, tiers, awards and refusals are those of an oracle of its own."""
+
+import itertools
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pg8000.dbapi import Connection
+
+from functions.scans import main
+from functions.scans.main import ScanSubmission
+from functions.scans.receipts import ScanReceipt
+from shared import db
+from shared.auth import Member
+from shared.http import Client
+from shared.problems import Problem
+from shared.signatures import Asked
+from shared.tiers import Tier
+from tests import factories
+
+MEMBERS = 3
+CODES = 24
+UNKNOWN = "ZZZZ-ZZZZ-ZZZZ"
+RANKS = ("standard", "vip", "high_roller", "whale")
+GUESSES_MAX = 2
+PER_HOUR_MAX = 9
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+ALL_PRIZES = 1_500_000  # every interval divides it
+
+_examples, _numbers = itertools.count(), itertools.count(1)
+
+
+@dataclass(frozen=True)
+class World:
+    """One example: who is a whale by purchase, where the count stands, what is unlocked."""
+
+    counter: int
+    tins: int
+    permanent: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A member tries a code; CODES stands for one that does not exist."""
+
+    member: int
+    code: int
+
+
+tried = st.integers(0, CODES - 1) | st.integers(0, CODES - 1) | st.just(CODES)
+cuts = st.sets(st.integers(1, 39), max_size=5)
+steps = st.lists(st.builds(Step, st.integers(0, MEMBERS - 1), tried), min_size=1, max_size=40)
+worlds = st.builds(
+    World,
+    st.sampled_from([490, 7_490, 24_990, 124_990, 499_990, 999_985]),
+    st.sampled_from([0, 2_500, 10_000, 50_000, 500_000, 1_000_000]),
+    st.tuples(*[st.integers(0, 3)] * MEMBERS),
+)
+
+
+@pytest.fixture(autouse=True)
+def _limits(sql: Connection) -> None:
+    """Low ones, so that forty scans meet them."""
+    for name, value in (("guesses_per_hour_max", GUESSES_MAX), ("scans_per_hour_max", PER_HOUR_MAX)):
+        sql.execute_unnamed("UPDATE settings SET value = to_jsonb(CAST($1 AS integer)) WHERE name = $2", (value, name))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(world=worlds, steps=steps, cuts=cuts)
+def test_the_grouping_never_shows(sql: Connection, world: World, steps: list[Step], cuts: set[int]) -> None:
+    sql.execute_simple("UPDATE comps SET status = 'cancelled' WHERE type = 'trip'")  # of the examples before
+    members = [_member(rank) for rank in world.permanent]
+    made = factories.manufactured_codes(CODES)
+    sql.execute_unnamed("UPDATE sales_volume SET tins_per_month = $1", (world.tins,))
+    world = replace(world, counter=world.counter + next(_examples) * ALL_PRIZES)  # a number is taken once
+    factories.set_scan_counter(world.counter)
+    before = sql.execute_simple("SELECT count(*) FROM scans").rows[0][0]
+
+    answers = [answer for group in grouped(steps, cuts) for answer in scan(members, made, group)]
+
+    expected, last = oracle(world, steps)
+    assert [told(answer) for answer in answers] == expected
+    assert sql.execute_simple("SELECT value FROM scan_counter").rows == [[last]]
+    assert sql.execute_simple("SELECT count(*) FROM scans").rows[0][0] - before == last - world.counter
+
+
+def grouped(steps: Sequence[Step], cuts: set[int]) -> list[Sequence[Step]]:
+    """Cut before these positions."""
+    edges = [0, *sorted(cut for cut in cuts if cut < len(steps)), len(steps)]
+    return [steps[start:end] for start, end in itertools.pairwise(edges)]
+
+
+def scan(members: Sequence[Member], made: Sequence[str], group: Sequence[Step]) -> list[ScanReceipt | Problem]:
+    """One transaction."""
+    asked = [
+        Asked(
+            members[step.member],
+            ScanSubmission(code=[*made, UNKNOWN][step.code]),
+            Client(f"2001:db8::{members[step.member].number:x}", "tests"),
+            0.0,
+        )
+        for step in group
+    ]
+    return db.atomically(lambda tx: main.submit(tx, asked, NOW))
+
+
+def told(answer: ScanReceipt | Problem) -> tuple[Any, ...]:
+    """What of an answer the oracle knows."""
+    if isinstance(answer, Problem):
+        return (type(answer).__name__,)
+    won = answer.comp_earned.type if answer.comp_earned else None
+    tier = answer.tier_progress
+    return (answer.scan_number, tier.current_tier.value, tier.current_count, answer.usdt_earned.micro // 10**6, won)
+
+
+def oracle(world: World, steps: Sequence[Step]) -> tuple[list[tuple[Any, ...]], int]:
+    """The plan's words, one scan after another; and the counter's value afterwards."""
+    number, trips = world.counter, 0
+    owner: dict[int, int] = {}
+    scans: defaultdict[int, int] = defaultdict(int)
+    wrong: defaultdict[int, int] = defaultdict(int)
+    expected: list[tuple[Any, ...]] = []
+    for step in steps:
+        who = step.member
+        if wrong[who] >= GUESSES_MAX:
+            expected.append(("TooManyWrongCodes",))
+        elif step.code in owner and owner[step.code] == who:
+            expected.append(("CodeAlreadyYours",))
+        elif step.code in owner or step.code == CODES:
+            wrong[who] += 1
+            expected.append(("CodeNotValid",))
+        elif scans[who] >= PER_HOUR_MAX:
+            expected.append(("TooManyScans",))
+        else:
+            owner[step.code] = who
+            scans[who] += 1
+            number += 1
+            rank = max(sum(scans[who] >= needed for needed in (7, 15, 30)), world.permanent[who])
+            usdt, won, trips = prizes(number, rank, world.tins, trips)
+            expected.append((number, RANKS[rank], scans[who], usdt, won))
+    return expected, number
+
+
+def prizes(number: int, rank: int, tins: int, trips: int) -> tuple[int, str | None, int]:
+    """USDT of all that is won, what the receipt shows first, and trips so far."""
+    usdt, shown = 0, None
+    if number % 500 == 0 and rank >= 1:
+        usdt, shown = 100, "crypto"
+    if number % 7_500 == 0 and rank >= 2 and tins >= 2_500:
+        usdt = 1_000
+    if number % 125_000 == 0 and rank == 3 and tins >= 50_000:
+        usdt = 10_000
+    if number % 25_000 == 0 and rank == 3 and tins >= 10_000:
+        shown = "crypto" if usdt == 10_000 else "casino"  # the prize of the larger interval is shown
+        usdt += 1_000
+    if number % 500_000 == 0 and rank == 3 and trips < tins // 500_000:
+        shown, trips = "trip", trips + 1
+    return usdt, shown, trips
+
+
+def _member(rank: int) -> Member:
+    somebody = factories.member(permanent_tier=Tier(RANKS[rank]))
+    number = next(_numbers)
+    return Member(
+        id=somebody.id,
+        number=number,
+        username="x",
+        status="active",
+        role=None,
+        permanent_tier=Tier(RANKS[rank]),
+        quarter_tier=Tier.STANDARD,
+        session_id=uuid4(),
+    )
