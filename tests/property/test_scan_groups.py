@@ -8,11 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pg8000.dbapi import Connection
 
+import shared.settings
 from functions.scans import main
 from functions.scans.main import ScanSubmission
 from functions.scans.receipts import ScanReceipt
@@ -29,7 +29,6 @@ CODES = 24
 UNKNOWN = "ZZZZ-ZZZZ-ZZZZ"
 RANKS = ("standard", "vip", "high_roller", "whale")
 GUESSES_MAX = 2
-PER_HOUR_MAX = 9
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ALL_PRIZES = 1_500_000  # every interval divides it
 
@@ -38,11 +37,12 @@ _examples, _numbers = itertools.count(), itertools.count(1)
 
 @dataclass(frozen=True)
 class World:
-    """One example: who is a whale by purchase, where the count stands, what is unlocked."""
+    """One example: who is a whale by purchase, where the count stands, what is unlocked, how many scans an hour has."""
 
     counter: int
     tins: int
     permanent: tuple[int, ...]
+    per_hour_max: int
 
 
 @dataclass(frozen=True)
@@ -61,20 +61,17 @@ worlds = st.builds(
     st.sampled_from([490, 7_490, 24_990, 124_990, 499_990, 999_985]),
     st.sampled_from([0, 2_500, 10_000, 50_000, 500_000, 1_000_000]),
     st.tuples(*[st.integers(0, 3)] * MEMBERS),
+    st.sampled_from([3, 9]),
 )
-
-
-@pytest.fixture(autouse=True)
-def _limits(sql: Connection) -> None:
-    """Low ones, so that forty scans meet them."""
-    for name, value in (("guesses_per_hour_max", GUESSES_MAX), ("scans_per_hour_max", PER_HOUR_MAX)):
-        sql.execute_unnamed("UPDATE settings SET value = to_jsonb(CAST($1 AS integer)) WHERE name = $2", (value, name))
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(world=worlds, steps=steps, cuts=cuts)
 def test_the_grouping_never_shows(sql: Connection, world: World, steps: list[Step], cuts: set[int]) -> None:
     sql.execute_simple("UPDATE comps SET status = 'cancelled' WHERE type = 'trip'")  # of the examples before
+    for name, value in (("guesses_per_hour_max", GUESSES_MAX), ("scans_per_hour_max", world.per_hour_max)):
+        sql.execute_unnamed("UPDATE settings SET value = to_jsonb(CAST($1 AS integer)) WHERE name = $2", (value, name))
+    shared.settings.forget()
     members = [_member(rank) for rank in world.permanent]
     made = factories.manufactured_codes(CODES)
     sql.execute_unnamed("UPDATE sales_volume SET tins_per_month = $1", (world.tins,))
@@ -135,7 +132,7 @@ def oracle(world: World, steps: Sequence[Step]) -> tuple[list[tuple[Any, ...]], 
         elif step.code in owner or step.code == CODES:
             wrong[who] += 1
             expected.append(("CodeNotValid",))
-        elif scans[who] >= PER_HOUR_MAX:
+        elif scans[who] >= world.per_hour_max:
             expected.append(("TooManyScans",))
         else:
             owner[step.code] = who
