@@ -138,7 +138,8 @@ def transaction() -> Iterator[Tx]:
         session.commit()
         healthy = True
     except BaseException as error:
-        healthy = not isinstance(error, InterfaceError | OSError | CommitUnknown) and session.rolled_back()
+        broken = isinstance(error, InterfaceError | OSError | CommitUnknown) or not isinstance(error, Exception)
+        healthy = not broken and session.rolled_back()  # who is killed may leave an answer half read
         raise
     finally:
         pool.release(session, healthy=healthy)
