@@ -209,7 +209,7 @@ def test_the_thread_that_leads_a_group_dies_under_load(
     app("scans")
     gatherers = [
         made for made in gc.get_objects() if isinstance(made, Gatherer)
-    ]  # functions-framework hides its module
+    ]
     killed: list[int] = []
 
     def kill() -> None:
