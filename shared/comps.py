@@ -5,16 +5,30 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from shared import feed, ledger, mails, notifications, payouts
+from shared import feed, ledger, mails, matches, notifications, payouts
 from shared.db import Tx
 from shared.mails import Letter
+from shared.matches import Won
 from shared.money import Usdt
 from shared.notifications import Note
-from shared.payouts import Promise
+from shared.payouts import CANCELLABLE, Payout, PayoutState, Promise
 from shared.prizes import CompType
+from shared.problems import NotFound, Problem
 
 TREASURY = "member"  # comps are paid from the member pool
 PENDING_MAX = 500  # unpaid comps that linking a wallet pays at once; nobody has as many
+
+
+class CompPaid(Problem):
+    """The money is in a wallet: nobody can take it back."""
+
+    status, title = 409, "This comp or its match has been paid."
+
+
+class PaymentUnderWay(Problem):
+    """A signed transaction may exist; whether it pays is for the chain to say."""
+
+    status, title = 409, "A payment of this comp may be on the chain already."
 
 
 @dataclass(frozen=True)
@@ -46,6 +60,25 @@ class _Wallet:
 
 
 @dataclass(frozen=True)
+class _Comp:
+    id: UUID
+    member_id: UUID
+    type: CompType
+    amount: Usdt
+    status: str
+
+    @property
+    def prize(self) -> str:
+        """As people say it: $100, or the kind of prize where there is no amount."""
+        return _dollars(self.amount) if self.amount else self.type.replace("_", " ")
+
+    @property
+    def next_step(self) -> str:
+        """What its winner can expect."""
+        return "It is on its way to your wallet." if self.amount else "It waits for you in the app."
+
+
+@dataclass(frozen=True)
 class _Pending:
     id: UUID
     amount: Usdt
@@ -59,38 +92,98 @@ class _Paid:
     full_name: str
 
 
-def award(tx: Tx, given: Award, now: datetime) -> UUID | None:
-    """Promise a comp: row, ledger, totals, notification, feed; the payout too when the member has a wallet.
+@dataclass(frozen=True)
+class _Id:
+    id: UUID
 
-    None when this source was awarded before.
+
+def award(tx: Tx, given: Award, now: datetime) -> UUID | None:
+    """Promise a comp: row, totals, ledger, match, notification, feed; the payout too when the member has a wallet.
+
+    One that needs a review waits for it: no feed, no payout. None when this source was awarded before.
     """
-    identity = uuid4()
-    if not _insert(tx, identity, given, now):
+    comp = _Comp(uuid4(), given.member_id, given.type, given.amount, _first_status(given))
+    if not _insert(tx, comp, given, now):
         return None
-    if given.amount:
-        ledger.move(tx, f"award:{identity}", f"pool:{TREASURY}", f"owed:{TREASURY}", given.amount, now)
-    tx.run(
-        "UPDATE member_totals SET lifetime_comps = lifetime_comps + :amount WHERE member_id = :member_id",
-        amount=given.amount,
-        member_id=given.member_id,
-    )
-    _announce(tx, identity, given, now)
-    if given.amount and not given.needs_review:
-        address = _wallet_address(tx, given.member_id)
-        if address:
-            _request_payout(tx, given.member_id, _Pending(identity, given.amount), address, now)
-    return identity
+    if comp.amount:
+        _add_to_lifetime(tx, comp.member_id, comp.amount)
+        ledger.move(tx, f"award:{comp.id}", f"pool:{TREASURY}", f"owed:{TREASURY}", comp.amount, now)
+    body = "It waits for review." if given.needs_review else comp.next_step
+    _tell(tx, comp, f"You won {comp.prize}!", body, f"comp-awarded:{comp.id}", now)
+    if not given.needs_review:
+        _hand_over(tx, comp, now)
+    matches.earn(tx, Won(comp.id, comp.member_id, comp.amount, in_review=given.needs_review), now)
+    return comp.id
+
+
+def match(tx: Tx, comp_id: UUID, value: Usdt, now: datetime) -> UUID | None:
+    """Give the affiliate the match of a prize whose value is known only now (a trip, when it is chosen).
+
+    None when there is no affiliate, the comp is cancelled, or it was matched before: the first value stays.
+    """
+    comp = _locked(tx, comp_id)
+    if comp.status == "cancelled":
+        return None
+    return matches.earn(tx, Won(comp.id, comp.member_id, value, in_review=comp.status == "in_review"), now)
+
+
+def release(tx: Tx, comp_id: UUID, now: datetime) -> bool:
+    """A comp has passed its review: it is announced and paid like any other, its match as well. Harmless twice.
+
+    False when it was not waiting for one. Raises NotFound.
+    """
+    comp = _locked(tx, comp_id)
+    if comp.status != "in_review":
+        return False
+    tx.run("UPDATE comps SET status = 'pending' WHERE id = :id", id=comp.id)
+    _tell(tx, comp, f"Your {comp.prize} comp was approved", comp.next_step, f"comp-released:{comp.id}", now)
+    _hand_over(tx, comp, now)
+    matches.release(tx, comp.id, now)
+    return True
+
+
+def cancel(tx: Tx, comp_id: UUID, reason: str, now: datetime) -> bool:
+    """Take back a comp that was not paid, with its payout and its match; the member is told that, not why.
+
+    False when it was cancelled before. Raises CompPaid, PaymentUnderWay, NotFound, and has then changed nothing.
+
+    Locks payouts before the comp, as payout_confirm does; and the totals before the ledger, because a member's scan
+    holds the totals while it waits for the global count, whose holder may want the ledger.
+    """
+    _lock_payouts(tx, comp_id)
+    comp = _locked(tx, comp_id)
+    if comp.status == "cancelled":
+        return False
+    promised = _lock_payouts(tx, comp_id)  # again: one may have been made while the comp's row was waited for
+    if comp.status == "paid" or any(payout.state is PayoutState.PAID for payout in promised):
+        raise CompPaid
+    if any(payout.state not in CANCELLABLE | {PayoutState.CANCELLED} for payout in promised):
+        raise PaymentUnderWay
+    if comp.amount:
+        _add_to_lifetime(tx, comp.member_id, -comp.amount)
+    for payout in promised:
+        payouts.cancel(tx, payout, now)
+    ref = f"award-cancelled:{comp.id}"
+    if comp.amount:
+        ledger.move(tx, ref, f"owed:{TREASURY}", f"pool:{TREASURY}", comp.amount, now)
+    _mark_cancelled(tx, comp.id, reason, now)
+    _tell(tx, comp, f"Your {comp.prize} comp was cancelled", "Our support can tell you more.", ref, now)
+    matches.cancel(tx, comp.id, now)
+    return True
 
 
 def pay_pending(tx: Tx, member_id: UUID, address: str, now: datetime) -> int:
-    """Request the payouts that waited for a wallet; how many comps that were."""
+    """Request the payouts that waited for a wallet; how many comps that were.
+
+    Their rows are locked: one that is being cancelled at this moment is waited for, and left out.
+    """
     waiting = tx.all(
         _Pending,
         """
         SELECT id, amount FROM comps
         WHERE member_id = :member_id AND status = 'pending' AND amount > 0
           AND NOT EXISTS (SELECT FROM payouts WHERE source_kind = 'comp' AND source_id = CAST(comps.id AS text))
-        ORDER BY awarded_at LIMIT :limit
+        ORDER BY awarded_at LIMIT :limit FOR NO KEY UPDATE OF comps
         """,
         member_id=member_id,
         limit=PENDING_MAX,
@@ -98,6 +191,11 @@ def pay_pending(tx: Tx, member_id: UUID, address: str, now: datetime) -> int:
     for comp in waiting:
         _request_payout(tx, member_id, comp, address, now)
     return len(waiting)
+
+
+def lock_totals(tx: Tx, member_id: UUID) -> None:
+    """For whoever is about to post a comp's payment: the totals come before the ledger, see `cancel`."""
+    tx.run("SELECT FROM member_totals WHERE member_id = :member_id FOR NO KEY UPDATE", member_id=member_id)
 
 
 def mark_paid(tx: Tx, comp_id: UUID, payer: str, payee: str, transaction_hash: str, now: datetime) -> None:
@@ -140,7 +238,11 @@ def mark_paid(tx: Tx, comp_id: UUID, payer: str, payee: str, transaction_hash: s
     _tell_paid(tx, comp_id, paid, transaction_hash, now)
 
 
-def _insert(tx: Tx, identity: UUID, given: Award, now: datetime) -> int:
+def _first_status(given: Award) -> str:
+    return "in_review" if given.needs_review else "pending"
+
+
+def _insert(tx: Tx, comp: _Comp, given: Award, now: datetime) -> int:
     return tx.run(
         """
         INSERT INTO comps (id, member_id, type, amount, status, source_kind, source_id, scan_id, scanned_at,
@@ -149,11 +251,7 @@ def _insert(tx: Tx, identity: UUID, given: Award, now: datetime) -> int:
                 :scan_number, :reason, :now)
         ON CONFLICT (source_kind, source_id) DO NOTHING
         """,
-        id=identity,
-        member_id=given.member_id,
-        type=given.type,
-        amount=given.amount,
-        status="in_review" if given.needs_review else "pending",
+        **vars(comp),
         source_kind=given.source_kind,
         source_id=given.source_id,
         scan_id=given.scan.id if given.scan else None,
@@ -164,15 +262,54 @@ def _insert(tx: Tx, identity: UUID, given: Award, now: datetime) -> int:
     )
 
 
-def _announce(tx: Tx, identity: UUID, given: Award, now: datetime) -> None:
-    prize = f"${given.amount.decimal:,f}".removesuffix(".00") if given.amount else given.type.replace("_", " ")
-    data = {"comp_id": str(identity), "type": given.type.value}
-    body = "It waits for review." if given.needs_review else "It is on its way to your wallet."
-    notifications.notify(
-        tx, Note(given.member_id, "comp", f"You won {prize}!", body, data, f"comp-awarded:{identity}"), now
+def _locked(tx: Tx, comp_id: UUID) -> _Comp:
+    comp = tx.first(
+        _Comp,
+        "SELECT id, member_id, type, amount, status FROM comps WHERE id = :id FOR NO KEY UPDATE",
+        id=comp_id,
     )
-    if not given.needs_review:
-        feed.publish(tx, "comp_awarded", f"Someone won {prize}!", given.amount, f"comp-awarded:{identity}", now)
+    if comp is None:
+        raise NotFound
+    return comp
+
+
+def _lock_payouts(tx: Tx, comp_id: UUID) -> list[Payout]:
+    """Of the comp and of its match."""
+    sources = {"comp": str(comp_id)}
+    earning = tx.first(_Id, "SELECT id FROM affiliate_earnings WHERE comp_id = :comp_id", comp_id=comp_id)
+    if earning:
+        sources[matches.SOURCE] = str(earning.id)
+    return payouts.of_sources(tx, sources)
+
+
+def _mark_cancelled(tx: Tx, comp_id: UUID, reason: str, now: datetime) -> None:
+    tx.run(
+        "UPDATE comps SET status = 'cancelled', cancelled_at = :now, cancel_reason = :reason WHERE id = :id",
+        id=comp_id,
+        reason=reason,
+        now=now,
+    )
+
+
+def _add_to_lifetime(tx: Tx, member_id: UUID, amount: Usdt) -> None:
+    tx.run(
+        "UPDATE member_totals SET lifetime_comps = lifetime_comps + :amount WHERE member_id = :member_id",
+        amount=amount,
+        member_id=member_id,
+    )
+
+
+def _hand_over(tx: Tx, comp: _Comp, now: datetime) -> None:
+    """Nothing stands between the comp and its winner any more: the feed shows it, and it is paid."""
+    feed.publish(tx, "comp_awarded", f"Someone won {comp.prize}!", comp.amount, f"comp-awarded:{comp.id}", now)
+    address = _wallet_address(tx, comp.member_id) if comp.amount else None
+    if address:
+        _request_payout(tx, comp.member_id, _Pending(comp.id, comp.amount), address, now)
+
+
+def _tell(tx: Tx, comp: _Comp, title: str, body: str, key: str, now: datetime) -> None:
+    data = {"comp_id": str(comp.id), "type": comp.type.value}
+    notifications.notify(tx, Note(comp.member_id, "comp", title, body, data, key), now)
 
 
 def _wallet_address(tx: Tx, member_id: UUID) -> str | None:
@@ -208,3 +345,7 @@ def _tell_paid(tx: Tx, comp_id: UUID, paid: _Paid, transaction_hash: str, now: d
     feed.publish(tx, "comp_paid", f"{amount} USDT paid on Polygon", paid.amount, key, now)
     parameters = {"name": paid.full_name, "amount": amount, "transaction_hash": transaction_hash}
     mails.queue(tx, Letter(paid.email, paid.full_name, "comp_paid", parameters, key, paid.member_id), now)
+
+
+def _dollars(amount: Usdt) -> str:
+    return f"${amount.decimal:,f}".removesuffix(".00")

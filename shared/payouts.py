@@ -34,6 +34,9 @@ class PayoutState(StrEnum):
     CANCELLED = "CANCELLED"
 
 
+CANCELLABLE = frozenset({PayoutState.REQUESTED, PayoutState.HELD, PayoutState.APPROVED, PayoutState.RESERVED})
+
+
 class HoldReason(StrEnum):
     """Why a payout waits for somebody or something."""
 
@@ -159,6 +162,23 @@ def load(tx: Tx, payout_id: UUID) -> Payout | None:
     )
 
 
+def of_sources(tx: Tx, sources: Mapping[str, str]) -> list[Payout]:
+    """The payouts of sources (id by kind), each locked as by `load`."""
+    return tx.all(
+        Payout,
+        """
+        SELECT id, treasury, member_id, source_kind, source_id, recipient_address, amount, state, hold_reason,
+               requested_at
+        FROM payouts
+        WHERE (source_kind, source_id) IN
+              (SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[])))
+        ORDER BY id FOR UPDATE OF payouts
+        """,
+        kinds=list(sources.keys()),
+        ids=list(sources.values()),
+    )
+
+
 def treasury_of(tx: Tx, name: str) -> Treasury:
     """A treasury, locked: reservations from one treasury follow each other, promises do not wait for them."""
     return tx.one(
@@ -217,6 +237,19 @@ def reserve(tx: Tx, payout: Payout, now: datetime) -> None:
         treasury = payout.treasury
         ledger.move(tx, f"resv:{payout.id}", f"treasury:{treasury}", f"in_flight:{treasury}", payout.amount, now)
     _to(tx, payout.id, PayoutState.RESERVED, now)
+
+
+def cancel(tx: Tx, payout: Payout, now: datetime) -> None:
+    """CANCELLED: a CANCELLABLE payout will never be sent, and what was set aside for it is free again.
+
+    Refused by the schema when a slot may still pay it. Harmless twice.
+    """
+    if payout.state is PayoutState.CANCELLED:
+        return
+    if _is_reserved(tx, payout.id):
+        treasury = payout.treasury
+        ledger.move(tx, f"cancel:{payout.id}", f"in_flight:{treasury}", f"treasury:{treasury}", payout.amount, now)
+    _to(tx, payout.id, PayoutState.CANCELLED, now)
 
 
 def allocate_slot(tx: Tx, payout: Payout, signer: Signer, now: datetime) -> Slot:

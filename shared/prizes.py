@@ -12,6 +12,7 @@ class CompType(StrEnum):
     TRIP = "trip"
     CASINO = "casino"
     NEW_MEMBER_GUARANTEE = "new_member_guarantee"
+    MANUAL = "manual"
 
 
 CRYPTO = frozenset({CompType.CRYPTO_100, CompType.CRYPTO_1K, CompType.CRYPTO_10K})

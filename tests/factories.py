@@ -25,7 +25,13 @@ class Somebody:
     token: str
 
 
-def member(*, role: Role | None = None, permanent_tier: Tier = Tier.STANDARD, wallet: str | None = None) -> Somebody:
+def member(
+    *,
+    role: Role | None = None,
+    permanent_tier: Tier = Tier.STANDARD,
+    wallet: str | None = None,
+    referred_by: Somebody | None = None,
+) -> Somebody:
     """A verified member who is signed in."""
     email = f"member{next(_numbers)}@example.com"
 
@@ -35,7 +41,8 @@ def member(*, role: Role | None = None, permanent_tier: Tier = Tier.STANDARD, wa
         assert created
         tx.run(
             """
-            UPDATE members SET email_verified_at = :now, role = :role, permanent_tier = :tier, wallet_address = :wallet
+            UPDATE members SET email_verified_at = :now, role = :role, permanent_tier = :tier, wallet_address = :wallet,
+                               referred_by_id = :referred_by
             WHERE id = :id
             """,
             id=created.id,
@@ -43,6 +50,7 @@ def member(*, role: Role | None = None, permanent_tier: Tier = Tier.STANDARD, wa
             role=role,
             tier=permanent_tier,
             wallet=wallet,
+            referred_by=referred_by.id if referred_by else None,
         )
         session_id = uuid4()
         store.start_session(

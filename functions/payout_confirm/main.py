@@ -142,6 +142,8 @@ def _there(tx: Tx, payout_id: UUID, seen: Slot, mined: Mined, *, final: bool) ->
     if not final:
         return False
     winner = next(attempt for attempt in payout_slots.attempts(tx, slot) if attempt.hash == slot.winning_hash)
+    if payout.source_kind == "comp" and payout.member_id:
+        comps.lock_totals(tx, payout.member_id)
     state = payouts.finalize(tx, payout, slot, winner.kind, now)
     if state is PayoutState.PAID and payout.source_kind == "comp":
         comps.mark_paid(tx, UUID(payout.source_id), slot.signer, payout.recipient_address, winner.hash, now)

@@ -91,9 +91,10 @@ def test_the_problems_named_are_those_the_handler_declares(route: Route) -> None
 
 
 @every_route
-def test_mutating_routes_take_an_idempotency_key(route: Route) -> None:
-    parameters = [parameter.get("$ref", "").rsplit("/", 1)[-1] for parameter in said_of(route).get("parameters", [])]
-    assert ("IdempotencyKey" in parameters) == (route.method in MUTATING)
+def test_mutating_routes_take_an_idempotency_key_and_some_insist_on_it(route: Route) -> None:
+    parameters = {parameter.get("$ref", "").rsplit("/", 1)[-1] for parameter in said_of(route).get("parameters", [])}
+    wanted = "RequiredIdempotencyKey" if route.contract.key_name else "IdempotencyKey"
+    assert parameters - {""} == ({wanted} if route.method in MUTATING else set())
 
 
 @every_route

@@ -32,6 +32,7 @@ from shared.notifications import Note
 from tests import factories, openapi
 from tests.client import FunctionClient, app
 from tests.factories import Somebody
+from tests.fakes import comp_books
 from tests.integration.test_idempotency_replies import PASSWORD, Scene
 from tests.platform import Platform
 
@@ -94,10 +95,11 @@ class Visit:
         make = self.real().get(case.operation.definition.raw["operationId"])
         if make and number % 2:
             real = make(number)
-            if isinstance(case.body, dict):
+            in_path = {name: value for name, value in real.items() if name in (case.path_parameters or {})}
+            if in_path:
+                case.path_parameters |= in_path
+            elif isinstance(case.body, dict):
                 case.body |= real
-            elif "notification_id" in real:
-                case.path_parameters |= real
 
     def real(self) -> Mapping[str, Callable[[int], dict[str, str]]]:
         return {
@@ -110,6 +112,9 @@ class Visit:
             "submit": lambda _: {"code": factories.manufactured_codes(1, admin=self.admin)[0]},
             "generate": lambda _: {"product_sku": "MINTICE-6"},
             "export": lambda _: {"batch_id": str(self.scene.exportable_batch())},
+            "award_comp": lambda _: {"member_id": str(self.member.id)},
+            "cancel_comp": lambda _: {"comp_id": str(comp_books.given(self.member))},
+            "get_comp": lambda _: {"comp_id": str(comp_books.given(self.member))},
             "read_one": lambda number: {"notification_id": str(self.notification(number))},
         }  # fmt: skip
 

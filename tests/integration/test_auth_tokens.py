@@ -373,7 +373,7 @@ def test_a_member_is_no_admin_and_a_role_not_another(client: Client, sql: Connec
         body = json.dumps(example_of(operation)).encode()
         media = "text/csv" if operation.operation_id == "import_feedback" else "application/json"
         for somebody in people:
-            headers = {"Content-Type": media}
+            headers = {"Content-Type": media, "Idempotency-Key": operation.operation_id}
             answer = client(somebody.token).send(operation.method, path_of(operation), body, headers)
             assert (answer.status, answer.problem) == (403, "not-allowed"), operation.operation_id
     assert len(admins) >= 5

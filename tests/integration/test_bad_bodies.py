@@ -165,9 +165,9 @@ def test_every_wrong_field_is_named_and_nothing_is_done(operation: Operation, cl
 def test_what_the_faults_are_made_of_is_itself_taken(client: Client) -> None:
     somebody = client(factories.member(role=Role.OPERATIONS).token)
     for operation in with_body():
-        answer = somebody.send(
-            operation.method, path_of(operation), json.dumps(example_of(operation)).encode(), {"Content-Type": JSON}
-        )
+        headers = {"Content-Type": JSON, "Idempotency-Key": operation.operation_id}
+        body = json.dumps(example_of(operation)).encode()
+        answer = somebody.send(operation.method, path_of(operation), body, headers)
         assert answer.problem not in {"not-valid", "body-not-readable"}, operation.operation_id
 
 

@@ -30,6 +30,7 @@ from shared.notifications import Note
 from shared.ports import files
 from tests import factories
 from tests.client import FunctionClient, answer_of
+from tests.fakes import comp_books
 from tests.integration.test_bad_bodies import world
 
 Client = Callable[..., FunctionClient]
@@ -190,9 +191,28 @@ def import_feedback(scene: Scene) -> Request:
     return Request(admin, path, file, "text/csv", other=Request(admin, path, other, "text/csv"))
 
 
+def change_comp_rule(scene: Scene) -> Request:
+    body = {
+        "revision": 1, "interval": 500, "tier": "vip", "amount": 90, "unlock_volume": 0, "enabled": True,
+        "unlocked_by_admin": False, "reason": "For Christmas",
+    }  # fmt: skip
+    path = "/v1/admin/comp-rules/crypto_100"
+    return as_json(scene.member(Role.OPERATIONS), path, body, body | {"amount": 80})
+
+
+def award_comp(scene: Scene) -> Request:
+    body = {"member_id": str(factories.member().id), "amount": 50, "reason": "An apology"}
+    return as_json(scene.member(Role.OPERATIONS), "/v1/admin/comps/award", body, body | {"amount": 60})
+
+
+def cancel_comp(scene: Scene) -> Request:
+    path = f"/v1/admin/comps/{comp_books.given(factories.member())}/cancel"
+    return as_json(scene.member(Role.OPERATIONS), path, {"reason": "By mistake"}, {"reason": "On purpose"})
+
+
 PREPARED = [
     signup, verify_email, login, refresh, challenge, link, submit, read_one, read_all, create_token, generate, export,
-    import_feedback,
+    import_feedback, change_comp_rule, award_comp, cancel_comp,
 ]  # fmt: skip
 NOT_REPEATABLE = {"logout"}  # its own token is not valid any more
 

@@ -1,0 +1,1 @@
+"""Admins change the rules of comps, look into comps, award and cancel them."""

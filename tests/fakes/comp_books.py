@@ -1,0 +1,131 @@
+"""Comps for tests, and the books they must agree with: totals, ledger and payouts, recomputed from their sources."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Barrier
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from pg8000.dbapi import Connection
+
+from shared import clock, comps, db
+from shared.comps import Award
+from shared.money import Usdt
+from shared.prizes import CompType
+from tests.factories import Somebody
+
+T = TypeVar("T")
+
+WALLET = "0x" + "Ab" * 20
+HUNDRED = Usdt.of(100)
+
+# What each account must hold, from the states of comps, matches and payouts.
+EXPECTED = """
+    SELECT 'owed:member', (SELECT sum(amount) FROM comps WHERE status IN ('in_review', 'pending'))
+    UNION ALL SELECT 'settled:member', (SELECT sum(amount) FROM comps WHERE status = 'paid')
+    UNION ALL SELECT 'pool:member', (SELECT -sum(amount) FROM comps WHERE status <> 'cancelled')
+    UNION ALL SELECT 'owed:affiliate',
+                     (SELECT sum(amount) FROM affiliate_earnings WHERE status IN ('in_review', 'pending'))
+    UNION ALL SELECT 'pool:affiliate', (SELECT -sum(amount) FROM affiliate_earnings WHERE status <> 'cancelled')
+    UNION ALL SELECT 'in_flight:member',
+                     (SELECT sum(amount) FROM payouts WHERE state IN ('RESERVED', 'IN_FLIGHT') AND treasury = 'member')
+    UNION ALL SELECT 'paid:member', (SELECT sum(amount) FROM payouts WHERE state = 'PAID' AND treasury = 'member')
+"""
+
+
+@dataclass(frozen=True)
+class Books:
+    """A look at everything that a comp moves."""
+
+    sql: Connection
+
+    def rows(self, query: str, *values: object) -> list[Any]:
+        return list(self.sql.execute_unnamed(query, values).rows or [])
+
+    def comp(self, comp_id: UUID) -> str:
+        """Its status."""
+        return str(self.rows("SELECT status FROM comps WHERE id = $1", comp_id)[0][0])
+
+    def match(self, comp_id: UUID) -> tuple[str, int] | None:
+        """Its match's status and amount."""
+        found = self.rows("SELECT status, amount FROM affiliate_earnings WHERE comp_id = $1", comp_id)
+        return (str(found[0][0]), int(found[0][1])) if found else None
+
+    def payout(self, comp_id: UUID) -> UUID:
+        """The payout that pays it."""
+        return UUID(str(self.rows("SELECT id FROM payouts WHERE source_id = $1", str(comp_id))[0][0]))
+
+    def told(self, somebody: Somebody) -> list[str]:
+        """The titles of what they were told, in order."""
+        query = "SELECT title FROM notifications WHERE member_id = $1 ORDER BY created_at, dedupe_key"
+        return [str(title) for (title,) in self.rows(query, somebody.id)]
+
+    def must_agree(self) -> None:
+        """Postings, balances, states and totals say the same, and every journal is balanced."""
+        posted = dict(self.rows("SELECT account, sum(amount)::bigint FROM ledger_postings GROUP BY 1"))
+        kept = dict(self.rows("SELECT account, sum(balance)::bigint FROM ledger_balances GROUP BY 1"))
+        assert posted == kept
+        assert sum(posted.values()) == 0
+        for account, amount in self.rows(EXPECTED):
+            assert posted.get(account, 0) == int(amount or 0), account
+        assert not self.rows(
+            """
+            SELECT t.member_id FROM member_totals t
+            WHERE lifetime_comps <> (SELECT coalesce(sum(amount), 0) FROM comps c
+                                     WHERE c.member_id = t.member_id AND status <> 'cancelled')
+               OR comps_paid <> (SELECT coalesce(sum(amount), 0) FROM comps c
+                                 WHERE c.member_id = t.member_id AND status = 'paid')
+            """
+        )
+        assert not self.rows(
+            "SELECT i.member_id FROM inboxes i WHERE unread <> "
+            "(SELECT count(*) FROM notifications n WHERE n.member_id = i.member_id AND read_at IS NULL)"
+        )
+
+
+def comp_for(
+    somebody: Somebody,
+    amount: Usdt = HUNDRED,
+    *,
+    kind: CompType = CompType.MANUAL,
+    source: str | None = None,
+    in_review: bool = False,
+) -> Award:
+    """Something to award."""
+    source_kind = "guarantee" if kind is CompType.NEW_MEMBER_GUARANTEE else "manual"
+    return Award(somebody.id, kind, amount, source_kind, source or str(uuid4()), {}, needs_review=in_review)
+
+
+def given(
+    somebody: Somebody, amount: Usdt = HUNDRED, *, kind: CompType = CompType.MANUAL, in_review: bool = False
+) -> UUID:
+    """A comp that was awarded; its id."""
+    award = comp_for(somebody, amount, kind=kind, in_review=in_review)
+    made = db.atomically(lambda tx: comps.award(tx, award, clock.now()))
+    assert made
+    return made
+
+
+def cancel(comp_id: UUID) -> bool:
+    return db.atomically(lambda tx: comps.cancel(tx, comp_id, "by mistake", clock.now()))
+
+
+def release(comp_id: UUID) -> bool:
+    return db.atomically(lambda tx: comps.release(tx, comp_id, clock.now()))
+
+
+def match(comp_id: UUID, value: Usdt) -> UUID | None:
+    return db.atomically(lambda tx: comps.match(tx, comp_id, value, clock.now()))
+
+
+def together(*acts: Callable[[], T]) -> list[T]:
+    """What each returned; all began at the same moment."""
+    ready = Barrier(len(acts))
+
+    def run(act: Callable[[], T]) -> T:
+        ready.wait(timeout=30)
+        return act()
+
+    with ThreadPoolExecutor(len(acts)) as threads:
+        return list(threads.map(run, acts))
