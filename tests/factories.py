@@ -25,13 +25,19 @@ class Somebody:
     token: str
 
 
-def member(*, role: Role | None = None, permanent_tier: Tier = Tier.STANDARD, wallet: str | None = None) -> Somebody:
+def member(
+    *,
+    role: Role | None = None,
+    permanent_tier: Tier = Tier.STANDARD,
+    wallet: str | None = None,
+    referred_by: UUID | None = None,
+) -> Somebody:
     """A verified member who is signed in."""
     email = f"member{next(_numbers)}@example.com"
 
     def insert(tx: Tx) -> Grant:
         now = datetime.now(UTC)
-        created = store.insert_member(tx, _new(email), now)
+        created = store.insert_member(tx, _new(email, referred_by), now)
         assert created
         tx.run(
             """
@@ -107,7 +113,7 @@ def set_scan_counter(value: int) -> None:
     db.atomically(lambda tx: tx.run("UPDATE scan_counter SET value = :value", value=value))
 
 
-def _new(email: str) -> store.NewMember:
+def _new(email: str, referred_by: UUID | None) -> store.NewMember:
     return store.NewMember(
         email=email,
         password_hash="$argon2id$v=19$m=65536,t=3,p=4$bm8$bm8",
@@ -122,5 +128,5 @@ def _new(email: str) -> store.NewMember:
         zip_code=None,
         country="US",
         language="en",
-        referred_by_id=None,
+        referred_by_id=referred_by,
     )
