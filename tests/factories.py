@@ -108,6 +108,19 @@ def manufactured_codes(count: int, *, admin: Somebody | None = None, status: str
     return made
 
 
+def quarter(somebody: Somebody, tier: Tier, scans: int, name: str) -> None:
+    """What the member has reached in a quarter (2026-Q4)."""
+    db.atomically(
+        lambda tx: tx.run(
+            "INSERT INTO member_quarters (member_id, quarter, scans, tier) VALUES (:id, :quarter, :scans, :tier)",
+            id=somebody.id,
+            quarter=name,
+            scans=scans,
+            tier=tier,
+        )
+    )
+
+
 def set_scan_counter(value: int) -> None:
     """The next scan takes the number after `value`."""
     db.atomically(lambda tx: tx.run("UPDATE scan_counter SET value = :value", value=value))
