@@ -94,10 +94,10 @@ class Visit:
         make = self.real().get(case.operation.definition.raw["operationId"])
         if make and number % 2:
             real = make(number)
+            in_path = {name: value for name, value in real.items() if name in case.path_parameters}
+            case.path_parameters |= in_path
             if isinstance(case.body, dict):
-                case.body |= real
-            elif "notification_id" in real:
-                case.path_parameters |= real
+                case.body |= {name: value for name, value in real.items() if name not in in_path}
 
     def real(self) -> Mapping[str, Callable[[int], dict[str, str]]]:
         return {
@@ -110,6 +110,10 @@ class Visit:
             "submit": lambda _: {"code": factories.manufactured_codes(1, admin=self.admin)[0]},
             "generate": lambda _: {"product_sku": "MINTICE-6"},
             "export": lambda _: {"batch_id": str(self.scene.exportable_batch())},
+            "get_member_tier": lambda _: {"member_id": str(self.member.id)},
+            "override_tier": lambda _: {"member_id": str(self.member.id)},
+            "remove_quarter_override": lambda _: {"member_id": str(self.member.id)},
+            "remove_permanent_override": lambda _: {"member_id": str(self.member.id)},
             "read_one": lambda number: {"notification_id": str(self.notification(number))},
         }  # fmt: skip
 

@@ -113,7 +113,10 @@ def test_an_id_in_a_path_that_is_none_names_nothing(client: Client, sql: Connect
         for parameter in parameters(operation, "path"):
             for value in (*WRONG_IDS, str(uuid4()), str(UUID(int=0))):
                 path = operation.template.replace("{" + parameter["name"] + "}", value)
-                answer = answer_of(somebody.raw(operation.function, operation.method, path))
+                body = json.dumps(example_of(operation)).encode() if example_of(operation) else b""
+                answer = answer_of(
+                    somebody.raw(operation.function, operation.method, path, body, JSON if body else None)
+                )
                 assert (answer.status, answer.problem) == (404, "not-found"), f"{operation.operation_id}: {value[:40]}"
                 asked += 1
     assert asked >= 2 * len(WRONG_IDS)

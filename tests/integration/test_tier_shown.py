@@ -1,5 +1,6 @@
 """What members see of their tiers: the better of both, the way to the next ones, and a new quarter from its first
-instant, whatever job has or has not run."""
+instant, whatever job has or has not run.
+"""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -74,7 +75,12 @@ def test_the_permanent_tier_counts_when_it_is_better(client: Client) -> None:
     assert (shown["tier"], shown["quarter_tier"], shown["permanent_tier"]) == ("high_roller", "vip", "high_roller")
     assert shown["has_permanent_tier"] is True
     assert shown["downline_tins"] == 2_310
-    assert shown["permanent_progress"] == {"next_tier": "whale", "threshold": 21_000, "remaining": 18_690, "percent": 11}
+    assert shown["permanent_progress"] == {
+        "next_tier": "whale",
+        "threshold": 21_000,
+        "remaining": 18_690,
+        "percent": 11,
+    }
     assert shown["progress"] == {"next_tier": "whale", "threshold": 30, "remaining": 22, "percent": 26}
     assert suffix(shown["member_id"]) == "HR"
     assert client(somebody.token).get("/v1/users/me").body["member_id"] == shown["member_id"]
