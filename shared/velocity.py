@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from shared import histogram
 from shared.db import Tx
+from shared.histogram import Histogram
 
 MINUTE = timedelta(minutes=1)
 HOUR_MINUTES = 60
@@ -33,7 +34,7 @@ class _AsOf:
 
 
 @dataclass(frozen=True)
-class Minute:
+class _Minute:
     """A minute's rollup."""
 
     starts_at: datetime
@@ -53,7 +54,7 @@ def find(tx: Tx) -> ScanVelocity:
     as_of = tx.one(_AsOf, "SELECT as_of FROM scan_rollup_position").as_of
     minute = as_of.replace(second=0, microsecond=0)
     minutes = tx.all(
-        Minute,
+        _Minute,
         """
         SELECT starts_at, scans, processing_ms, histogram FROM scan_rollups
         WHERE period = 'minute' AND starts_at BETWEEN :first AND :last
@@ -67,7 +68,8 @@ def find(tx: Tx) -> ScanVelocity:
         day=minute.replace(hour=0, minute=0),
     )
     full = [row for row in minutes if row.starts_at < minute]
-    average, p95 = processing(minutes)
+    counted = histogram.merged(from_json(row.histogram) for row in minutes)
+    average, p95 = processing(sum(row.processing_ms for row in minutes), counted)
     return ScanVelocity(
         per_minute=sum(row.scans for row in full if row.starts_at == minute - MINUTE),
         per_hour=sum(row.scans for row in full),
@@ -79,13 +81,10 @@ def find(tx: Tx) -> ScanVelocity:
     )
 
 
-def processing(minutes: list[Minute]) -> tuple[int | None, int | None]:
+def processing(total_ms: int, counted: Histogram) -> tuple[int | None, int | None]:
     """Average and 95th percentile of processing times, in whole milliseconds."""
-    scans = sum(row.scans for row in minutes)
-    if not scans:
-        return None, None
-    counted = histogram.merged(from_json(row.histogram) for row in minutes)
-    return round(sum(row.processing_ms for row in minutes) / scans), histogram.percentile(counted, PERCENT)
+    scans = sum(counted.values())
+    return round(total_ms / scans) if scans else None, histogram.percentile(counted, PERCENT)
 
 
 def from_json(stored: Mapping[str, int]) -> dict[int, int]:
