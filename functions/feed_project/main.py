@@ -81,6 +81,7 @@ def tick_counter(now: datetime) -> None:
         if db.atomically(take):
             shown = _publish(shown, moment)
         time.sleep(max(0.0, min(config.counter_seconds, ends_at - time.monotonic())))
+    db.atomically(lambda tx: store.release_lease(tx, LEASE, holder, clock.now()))
 
 
 def _publish(shown: Shown | None, moment: datetime) -> Shown | None:
