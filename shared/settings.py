@@ -17,6 +17,7 @@ class Settings:
     """All of them, typed."""
 
     tier_thresholds: Thresholds
+    permanent_tier_thresholds: Thresholds
     tier_multipliers: Mapping[Tier, Decimal]
     scans_per_hour_max: int
     guesses_per_hour_max: int
@@ -58,11 +59,16 @@ _cache = _Cache()
 
 def _made(values: Mapping[str, object]) -> Settings:
     return Settings(
-        tier_thresholds={tier: int(number) for tier, number in _by_tier(values["tier_thresholds"]).items()},
+        tier_thresholds=_thresholds(values["tier_thresholds"]),
+        permanent_tier_thresholds=_thresholds(values["permanent_tier_thresholds"]),
         tier_multipliers=_by_tier(values["tier_multipliers"]),
         scans_per_hour_max=int(str(values["scans_per_hour_max"])),
         guesses_per_hour_max=int(str(values["guesses_per_hour_max"])),
     )
+
+
+def _thresholds(value: object) -> Thresholds:
+    return {tier: int(number) for tier, number in _by_tier(value).items()}
 
 
 def _by_tier(value: object) -> dict[Tier, Decimal]:

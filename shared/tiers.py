@@ -23,12 +23,19 @@ class Tier(StrEnum):
         """True when this tier has all that `other` has."""
         return self.rank >= other.rank
 
+    @property
+    def label(self) -> str:
+        """As people read it."""
+        return _LABEL[self]
+
 
 _ORDER = tuple(Tier)
 _SUFFIX = {Tier.STANDARD: "ST", Tier.VIP: "VIP", Tier.HIGH_ROLLER: "HR", Tier.WHALE: "WH"}
+_LABEL = {Tier.STANDARD: "Standard", Tier.VIP: "VIP", Tier.HIGH_ROLLER: "High Roller", Tier.WHALE: "Whale"}
 
 Thresholds = Mapping[Tier, int]
 DEFAULT_THRESHOLDS: Thresholds = {Tier.STANDARD: 0, Tier.VIP: 7, Tier.HIGH_ROLLER: 15, Tier.WHALE: 30}
+MONTHS_PER_QUARTER = 3
 
 
 @dataclass(frozen=True)
@@ -42,9 +49,24 @@ class TierProgress:
     quarter_label: str
 
 
+@dataclass(frozen=True)
+class TierStep:
+    """How far it is to the next tier; for a whale nothing remains. `percent` is 100 only when nothing does."""
+
+    next_tier: Tier | None
+    threshold: int | None
+    remaining: int
+    percent: int
+
+
 def quarter_tier(scans: int, thresholds: Thresholds = DEFAULT_THRESHOLDS) -> Tier:
     """The tier that so many scans in one quarter earn."""
     return max((tier for tier, needed in thresholds.items() if scans >= needed), key=lambda tier: tier.rank)
+
+
+def downline_tier(tins: int, thresholds: Thresholds) -> Tier:
+    """The tier that so many tins of the downline earn for good; refunds may have brought the sum below zero."""
+    return quarter_tier(max(tins, 0), thresholds)
 
 
 def effective(quarter: Tier, permanent: Tier) -> Tier:
@@ -56,6 +78,19 @@ def quarter_of(moment: datetime) -> str:
     """The UTC calendar quarter, as stored: 2026-Q4."""
     utc = moment.astimezone(UTC)
     return f"{utc.year}-Q{(utc.month + 2) // 3}"
+
+
+def quarter_starts_at(quarter: str) -> datetime:
+    """The first instant of a quarter."""
+    year, number = quarter.split("-Q")
+    return datetime(int(year), 1 + (int(number) - 1) * MONTHS_PER_QUARTER, 1, tzinfo=UTC)
+
+
+def quarter_ends_at(quarter: str) -> datetime:
+    """The first instant of the next quarter, when this one's tiers are over."""
+    year, number = quarter.split("-Q")
+    following = f"{int(year) + 1}-Q1" if number == "4" else f"{year}-Q{int(number) + 1}"
+    return quarter_starts_at(following)
 
 
 def quarter_label(quarter: str) -> str:
@@ -74,6 +109,17 @@ def progress(scans: int, current: Tier, quarter: str, thresholds: Thresholds = D
         next_tier_threshold=thresholds[above[0]] if above else None,
         quarter_label=quarter_label(quarter),
     )
+
+
+def step(count: int, current: Tier, thresholds: Thresholds) -> TierStep:
+    """From `count` (scans or tins) to the tier above `current`."""
+    above = [tier for tier in _ORDER if tier.rank == current.rank + 1]
+    if not above:
+        return TierStep(next_tier=None, threshold=None, remaining=0, percent=100)
+    threshold = thresholds[above[0]]
+    counted = min(max(count, 0), threshold)
+    percent = min(100 * counted // threshold, 99) if threshold else 99
+    return TierStep(next_tier=above[0], threshold=threshold, remaining=threshold - counted, percent=percent)
 
 
 def member_id(number: int, tier: Tier) -> str:

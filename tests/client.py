@@ -45,6 +45,9 @@ class FunctionClient:
     def put(self, path: str, body: object = None) -> Answer:
         return self.send("PUT", path, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
+    def delete(self, path: str) -> Answer:
+        return self.send("DELETE", path)
+
     def send(self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
         operation, _ = openapi.operation(method, path.partition("?")[0])
         answer = answer_of(self.raw(operation.function, method, path, body, headers))

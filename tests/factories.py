@@ -37,12 +37,11 @@ def member(
 
     def insert(tx: Tx) -> Grant:
         now = datetime.now(UTC)
-        created = store.insert_member(tx, _new(email), now)
+        created = store.insert_member(tx, _new(email, referred_by.id if referred_by else None), now)
         assert created
         tx.run(
             """
-            UPDATE members SET email_verified_at = :now, role = :role, permanent_tier = :tier, wallet_address = :wallet,
-                               referred_by_id = :referred_by
+            UPDATE members SET email_verified_at = :now, role = :role, permanent_tier = :tier, wallet_address = :wallet
             WHERE id = :id
             """,
             id=created.id,
@@ -50,7 +49,6 @@ def member(
             role=role,
             tier=permanent_tier,
             wallet=wallet,
-            referred_by=referred_by.id if referred_by else None,
         )
         session_id = uuid4()
         store.start_session(
@@ -117,12 +115,25 @@ def mac(code: str) -> bytes:
     return codes.mac(normalized)
 
 
+def quarter(somebody: Somebody, tier: Tier, scans: int, name: str) -> None:
+    """What the member has reached in a quarter (2026-Q4)."""
+    db.atomically(
+        lambda tx: tx.run(
+            "INSERT INTO member_quarters (member_id, quarter, scans, tier) VALUES (:id, :quarter, :scans, :tier)",
+            id=somebody.id,
+            quarter=name,
+            scans=scans,
+            tier=tier,
+        )
+    )
+
+
 def set_scan_counter(value: int) -> None:
     """The next scan takes the number after `value`."""
     db.atomically(lambda tx: tx.run("UPDATE scan_counter SET value = :value", value=value))
 
 
-def _new(email: str) -> store.NewMember:
+def _new(email: str, referred_by: UUID | None) -> store.NewMember:
     return store.NewMember(
         email=email,
         password_hash="$argon2id$v=19$m=65536,t=3,p=4$bm8$bm8",
@@ -137,5 +148,5 @@ def _new(email: str) -> store.NewMember:
         zip_code=None,
         country="US",
         language="en",
-        referred_by_id=None,
+        referred_by_id=referred_by,
     )

@@ -21,6 +21,7 @@ from emulators.mail import MailStandIn
 from emulators.postgres import Postgres
 from emulators.pubsub import PubSub
 from emulators.storage import Storage
+from functions.insights import store as insights
 from functions.migrate import main as migrate
 from shared import auth, config, db, events, settings
 from shared.config import service_name
@@ -121,6 +122,7 @@ def _forget() -> None:
     config.read.cache_clear()
     chain.connect.cache_clear()
     settings.forget()
+    insights.forget()
     auth.forget_keys()
 
 

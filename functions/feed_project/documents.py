@@ -5,9 +5,11 @@ from uuid import UUID
 
 from functions.feed_project.store import FeedItem, Notification
 from shared.ports.firestore import Document
+from shared.velocity import ScanVelocity
 
 FEED_LIFE = timedelta(days=90)
 COUNTER_PATH = "counters/scans"
+SECONDS_BITS = 32
 
 
 def notification_document(row: Notification) -> Document:
@@ -46,6 +48,11 @@ def feed_document(item: FeedItem) -> Document:
     )
 
 
-def counter_document(total: int, per_second: float, as_of: datetime) -> Document:
-    """`counters/scans`: clients count on from `as_of` by `per_second` until the next version."""
-    return Document(COUNTER_PATH, total, {"total": total, "per_second": per_second, "as_of": as_of})
+def counter_document(total: int, per_second: float, velocity: ScanVelocity, as_of: datetime) -> Document:
+    """`counters/scans`: clients count on from `as_of` by `per_second` until the next version.
+
+    The higher total is newer, so that it never goes back; of two with the same total the later one is.
+    """
+    sequence = total << SECONDS_BITS | int(as_of.timestamp())
+    fields = {"total": total, "per_second": per_second, "velocity": vars(velocity), "as_of": as_of}
+    return Document(COUNTER_PATH, sequence, fields)

@@ -1,6 +1,7 @@
 """Job: copy to Firestore what listeners may see. Postgres is the truth; of two versions the newer wins."""
 
 import time
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import uuid4
@@ -9,13 +10,16 @@ from flask import Request, Response
 
 from functions.feed_project import documents, store
 from shared import clock, db
+from shared import velocity as scan_velocity
 from shared.config import Config, read
 from shared.events import FeedItemMade, InboxChanged, NotificationChanged
 from shared.job import Job
 from shared.ports import firestore
+from shared.velocity import ScanVelocity
 
 LEASE = "scan-counter"
 LEASE_LIFE = timedelta(seconds=5)
+IDLE_SECONDS = 5.0  # without a scan, until listeners are told to stop counting on
 
 job = Job("feed_project")
 
@@ -30,6 +34,16 @@ class CounterConfig(Config):
 
     counter_seconds: float = 1.0
     counter_run_seconds: float = 58.0  # the schedule starts the next run each minute
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the counter says; `counted_at` (monotonic seconds) is when its total last changed."""
+
+    total: int
+    per_second: float
+    velocity: ScanVelocity
+    counted_at: float
 
 
 @job.on(NotificationChanged)
@@ -60,20 +74,34 @@ def tick_counter(now: datetime) -> None:
     """Publish the global counter each second, for a minute, as its only writer."""
     config, holder = read(CounterConfig), uuid4()
     ends_at = time.monotonic() + config.counter_run_seconds
-    shown: tuple[int, float] | None = None
+    shown: Shown | None = None
     while time.monotonic() < ends_at:
         moment = clock.now()
         take = partial(store.take_lease, name=LEASE, holder=holder, now=moment, until=moment + LEASE_LIFE)
         if db.atomically(take):
             shown = _publish(shown, moment)
         time.sleep(max(0.0, min(config.counter_seconds, ends_at - time.monotonic())))
+    db.atomically(lambda tx: store.release_lease(tx, LEASE, holder, clock.now()))
 
 
-def _publish(shown: tuple[int, float] | None, moment: datetime) -> tuple[int, float]:
-    """Write the counter if it has changed since `shown` (total, monotonic seconds); what is shown now."""
-    total, at = db.atomically(store.counter), time.monotonic()
-    if shown and total == shown[0]:
-        return shown
-    per_second = (total - shown[0]) / (at - shown[1]) if shown else 0.0
-    firestore.put_newer([documents.counter_document(total, round(per_second, 3), moment)])
-    return total, at
+def _publish(shown: Shown | None, moment: datetime) -> Shown | None:
+    """Write the counter if a number in it has changed; what is shown now."""
+    total, velocity = db.atomically(lambda tx: (store.counter(tx), scan_velocity.find(tx)))
+    at = time.monotonic()
+    new = Shown(total, _per_second(shown, total, at), velocity, at)
+    if shown and total == shown.total:
+        new = replace(new, counted_at=shown.counted_at)
+        if replace(new, velocity=replace(velocity, as_of=shown.velocity.as_of)) == shown:
+            return shown
+    document = documents.counter_document(total, new.per_second, velocity, moment)
+    return new if firestore.put_newer([document]) else shown
+
+
+def _per_second(shown: Shown | None, total: int, at: float) -> float:
+    """Since the total last changed; nothing for a while is none."""
+    if shown is None:
+        return 0.0
+    seconds = at - shown.counted_at
+    if total != shown.total:
+        return round((total - shown.total) / seconds, 3)
+    return shown.per_second if seconds < IDLE_SECONDS else 0.0

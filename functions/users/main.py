@@ -1,19 +1,20 @@
-"""HTTP: the member's own profile, progress and comps (plan section "Users")."""
+"""HTTP: the member's own profile, tiers, progress and comps (plan sections "Users", "Tier System")."""
 
 from datetime import date, datetime
+from typing import Literal
 from uuid import UUID
 
 from flask import Request, Response
 
 from functions.users import store
-from shared import paging, settings, tiers
+from shared import paging, settings, standing, tier_history, tiers
 from shared.api import Api
 from shared.auth import Member
 from shared.db import Tx
 from shared.fields import Listing, Money, Page, Reply
 from shared.paging import Position
 from shared.prizes import CompType
-from shared.tiers import Tier, TierProgress
+from shared.tiers import Tier, TierProgress, TierStep
 
 api = Api("users")
 
@@ -47,6 +48,36 @@ class MemberStats(Reply):
     lifetime_comps: Money
     comps_paid: Money
     gold_chips: int
+
+
+class MemberTier(Reply):
+    """The effective tier is the better of the quarter's, which ends at `quarter_ends_at`, and the permanent one."""
+
+    member_id: str
+    tier: Tier
+    quarter_tier: Tier
+    quarter_label: str
+    quarter_ends_at: datetime
+    quarter_scans: int
+    progress: TierStep
+    permanent_tier: Tier
+    has_permanent_tier: bool
+    downline_tins: int
+    permanent_progress: TierStep
+
+
+class TierEntry(Reply):
+    """A tier that was earned, set or taken back by us, or ended with its quarter; a permanent one has no quarter."""
+
+    id: UUID
+    kind: Literal["earned", "override", "override_removed", "ended"]
+    tier: Tier
+    is_permanent: bool
+    quarter: str | None
+    scan_count: int
+    downline_tins: int | None
+    achieved_at: datetime
+    expires_at: datetime | None
 
 
 class Comp(Reply):
@@ -97,9 +128,44 @@ def get_stats(tx: Tx, member: Member, now: datetime) -> MemberStats:
     )
 
 
+@api.get("/v1/users/me/tier")
+def get_tier(tx: Tx, member: Member, now: datetime) -> MemberTier:
+    """The tiers, and how far it is to the next ones."""
+    quarter, configured = tiers.quarter_of(now), settings.load(tx)
+    found = standing.find(tx, member.id, quarter)
+    assert found, "a member with a session exists"
+    tins = max(found.downline_tins, 0)
+    return MemberTier(
+        member_id=found.member_id,
+        tier=found.tier,
+        quarter_tier=found.quarter_tier,
+        quarter_label=tiers.quarter_label(quarter),
+        quarter_ends_at=tiers.quarter_ends_at(quarter),
+        quarter_scans=found.quarter_scans,
+        progress=tiers.step(found.quarter_scans, found.tier, configured.tier_thresholds),
+        permanent_tier=found.permanent_tier,
+        has_permanent_tier=found.permanent_tier is not Tier.STANDARD,
+        downline_tins=tins,
+        permanent_progress=tiers.step(tins, found.permanent_tier, configured.permanent_tier_thresholds),
+    )
+
+
+@api.get("/v1/users/me/tier/history")
+def list_tier_history(tx: Tx, member: Member, page: Page) -> Listing[TierEntry]:
+    """How the tiers came and went, newest first."""
+    rows = tier_history.entries(tx, member.id, paging.after(page.cursor), page.limit + 1)
+    shown, cursor = paging.page(rows, page.limit, lambda entry: Position(entry.achieved_at, entry.id))
+    return Listing[TierEntry](items=[_shown(entry) for entry in shown], next_cursor=cursor)
+
+
 @api.get("/v1/users/me/comps")
 def list_comps(tx: Tx, member: Member, page: Page) -> Listing[Comp]:
     """Everything the member has won, newest first."""
     rows = store.comps(tx, member.id, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda comp: Position(comp.awarded_at, comp.id))
     return Listing[Comp](items=[Comp(**vars(comp)) for comp in shown], next_cursor=cursor)
+
+
+def _shown(entry: tier_history.Entry) -> TierEntry:
+    """Why an admin did something, and who, is not the member's to read."""
+    return TierEntry(**{name: value for name, value in vars(entry).items() if name not in ("reason", "set_by")})

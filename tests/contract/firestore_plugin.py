@@ -1,6 +1,7 @@
 """Gives a test `firestore`: a client of the embedded Firestore and then, where it is installed, of Google's emulator.
 
-Each test has a project of its own. `embedded_firestore` is for what is asked of the embedded one alone.
+Each test has a project of its own. `embedded_firestore` is for what is asked of the embedded one alone;
+`listeners` for what functions write.
 """
 
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ import pytest
 from google.cloud.firestore import Client
 
 from emulators.firestore import Firestore, OfficialFirestore, OfficialInstallation, find_official
+from shared.ports import firestore as firestore_port
 from tests.contract.firestore_world import new_client
 
 
@@ -55,3 +57,14 @@ def firestore(firestore_host: str) -> Iterator[Client]:
 def embedded_firestore(embedded_firestore_server: Firestore) -> Iterator[Client]:
     with new_client(embedded_firestore_server.host) as client:
         yield client
+
+
+@pytest.fixture
+def listeners(firestore_host: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """What listeners see; the function writes into the same project."""
+    with new_client(firestore_host) as client:
+        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_host)
+        monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", client.project)
+        firestore_port.close()
+        yield client
+        firestore_port.close()

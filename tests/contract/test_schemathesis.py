@@ -115,6 +115,10 @@ class Visit:
             "award_comp": lambda _: {"member_id": str(self.member.id)},
             "cancel_comp": lambda _: {"comp_id": str(comp_books.given(self.member))},
             "get_comp": lambda _: {"comp_id": str(comp_books.given(self.member))},
+            "get_member_tier": lambda _: {"member_id": str(self.member.id)},
+            "override_tier": lambda _: {"member_id": str(self.member.id)},
+            "remove_quarter_override": lambda _: {"member_id": str(self.member.id)},
+            "remove_permanent_override": lambda _: {"member_id": str(self.member.id)},
             "read_one": lambda number: {"notification_id": str(self.notification(number))},
         }  # fmt: skip
 

@@ -8,6 +8,7 @@ Children are forked, so that a test does not pay for the imports of web3 each ti
 to anything.
 """
 
+import itertools
 import json
 import os
 import signal
@@ -54,8 +55,28 @@ def after(owner: object, name: str) -> Callable[[], None]:
     return install
 
 
+def at_call(owner: object, name: str, number: int) -> Callable[[], None]:
+    """The process is killed when the function is called for that time."""
+
+    def install() -> None:
+        original = getattr(owner, name)
+        calls = itertools.count(1)
+
+        @wraps(original)
+        def dying(*arguments: Any, **named: Any) -> Any:
+            if next(calls) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return original(*arguments, **named)
+
+        setattr(owner, name, dying)
+
+    return install
+
+
 def points() -> Mapping[str, Callable[[], None]]:
     """Where a child may be told to die; the names are those of payouts.md, section 4."""
+    from functions.scan_rollup import store as rollup
+    from functions.tier_rollover import store as rollover
     from shared import comps, events, payout_slots, payouts
     from shared.ports import kms, mail
     from shared.ports.chain import Chain
@@ -77,6 +98,10 @@ def points() -> Mapping[str, Callable[[], None]]:
         "C12 committed, before the answer": before(events, "publish_soon"),
         "C13 published, before it is marked": before(events, "mark_published"),
         "mailed, before it is noted": after(mail, "send"),
+        "rolled up, before the commit": after(rollup, "move"),
+        "rolling up, between two batches": at_call(rollup, "lock_position", 2),
+        "told that a tier ended, before the commit": after(rollover, "mark_closed"),
+        "telling that tiers ended, between two batches": at_call(rollover, "lock_open", 2),
         "asleep before it stores": before(payout_slots, "store_attempt", signal.SIGSTOP),
         "asleep before it sends": before(Chain, "send", signal.SIGSTOP),
         "never": lambda: None,

@@ -207,9 +207,7 @@ def test_the_thread_that_leads_a_group_dies_under_load(
         return answer.status, answer.body
 
     app("scans")
-    gatherers = [
-        made for made in gc.get_objects() if isinstance(made, Gatherer)
-    ]
+    gatherers = [made for made in gc.get_objects() if isinstance(made, Gatherer)]
     killed: list[int] = []
 
     def kill() -> None:

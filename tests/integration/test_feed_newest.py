@@ -1,7 +1,7 @@
 """Listeners' copies show what Postgres says, in whatever order and however often the events arrive."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
@@ -12,10 +12,8 @@ from google.cloud.firestore import Client
 from shared import db, feed, notifications
 from shared.money import Usdt
 from shared.notifications import Note
-from shared.ports import firestore as firestore_port
 from tests import factories
 from tests.client import FunctionClient
-from tests.contract.firestore_world import new_client
 from tests.fakes.doors import Doors
 from tests.platform import Platform
 
@@ -26,17 +24,6 @@ Asking = Callable[..., FunctionClient]
 NOTES = 6
 DELIVERIES = 10
 SEED = 7
-
-
-@pytest.fixture
-def listeners(firestore_host: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """What listeners see; the function writes into the same project."""
-    with new_client(firestore_host) as client:
-        monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_host)
-        monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", client.project)
-        firestore_port.close()
-        yield client
-        firestore_port.close()
 
 
 @pytest.fixture

@@ -210,9 +210,31 @@ def cancel_comp(scene: Scene) -> Request:
     return as_json(scene.member(Role.OPERATIONS), path, {"reason": "By mistake"}, {"reason": "On purpose"})
 
 
+def override_tier(scene: Scene, scope: str = "quarter") -> Request:
+    path = f"/v1/admin/members/{factories.member().id}/tier"
+    body = {"scope": scope, "tier": "vip", "reason": "kind"}
+    return as_json(scene.member(Role.OPERATIONS), path, body, body | {"tier": "whale"})
+
+
+def removal(scene: Scene, scope: str) -> Request:
+    override = override_tier(scene, scope)
+    assert override.client.put(override.path, json.loads(override.body)).status == 200
+    other = Request(override.client, f"/v1/admin/members/{uuid4()}/tier/{scope}")
+    return Request(override.client, f"{override.path}/{scope}", other=other)
+
+
+def remove_quarter_override(scene: Scene) -> Request:
+    return removal(scene, "quarter")
+
+
+def remove_permanent_override(scene: Scene) -> Request:
+    return removal(scene, "permanent")
+
+
 PREPARED = [
     signup, verify_email, login, refresh, challenge, link, submit, read_one, read_all, create_token, generate, export,
     import_feedback, change_comp_rule, award_comp, cancel_comp,
+    import_feedback, override_tier, remove_quarter_override, remove_permanent_override,
 ]  # fmt: skip
 NOT_REPEATABLE = {"logout"}  # its own token is not valid any more
 

@@ -1,0 +1,1 @@
+"""Admins look at a member's tiers and set them."""

@@ -1,0 +1,203 @@
+"""HTTP for admins: a member's tiers, and setting them by hand with a reason (plan section "Tier System")."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID, uuid4
+
+from flask import Request, Response
+from pydantic import StringConstraints
+
+from functions.admin_members import rules, store
+from functions.admin_members.rules import Scope
+from shared import audit, notifications, settings, standing, tier_history, tiers
+from shared.api import Api
+from shared.audit import Action
+from shared.auth import Admin, Role
+from shared.db import Tx
+from shared.fields import Body, Reply
+from shared.http import Client
+from shared.notifications import Note
+from shared.problems import NotFound
+from shared.standing import Standing
+from shared.tier_history import Change
+from shared.tiers import Tier
+
+HISTORY_SHOWN = 20
+Operations = Annotated[Admin, Role.OPERATIONS]
+
+api = Api("admin_members")
+
+
+def admin_members(request: Request) -> Response:
+    """The function's door."""
+    return api.handle(request)
+
+
+class TierOverride(Body):
+    """A tier for the rest of this quarter, or for good. It is a floor: scans and tins may still earn more."""
+
+    scope: Literal["quarter", "permanent"]
+    tier: Literal["vip", "high_roller", "whale"]
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=500, strip_whitespace=True)]
+
+
+class AdminTierEntry(Reply):
+    """A line of the history with its reason and the admin behind it."""
+
+    id: UUID
+    kind: Literal["earned", "override", "override_removed", "ended"]
+    tier: Tier
+    is_permanent: bool
+    quarter: str | None
+    scan_count: int
+    downline_tins: int | None
+    achieved_at: datetime
+    expires_at: datetime | None
+    reason: str | None
+    set_by: UUID | None
+
+
+class AdminMemberTier(Reply):
+    """A member's tiers and what they rest on; `history` has the newest lines."""
+
+    id: UUID
+    member_id: str
+    username: str
+    tier: Tier
+    quarter: str
+    quarter_scans: int
+    quarter_tier: Tier
+    quarter_override: Tier | None
+    permanent_tier: Tier
+    permanent_earned: Tier
+    permanent_override: Tier | None
+    downline_tins: int
+    history: list[AdminTierEntry]
+
+
+@dataclass(frozen=True)
+class Held:
+    """One of a member's two tiers, locked: what was earned, what was set, and what it rests on."""
+
+    scope: Scope
+    quarter: str | None
+    earned: Tier
+    override: Tier | None
+    scans: int = 0
+    downline_tins: int | None = None
+
+
+@api.get("/v1/admin/members/{member_id}/tier")
+def get_member_tier(tx: Tx, admin: Operations, member_id: UUID, now: datetime) -> AdminMemberTier:
+    """What holds now, why, and how it came."""
+    return _shown(tx, member_id, now)
+
+
+@api.put("/v1/admin/members/{member_id}/tier", problems=(rules.TierAlreadyEarned,))
+def override_tier(
+    tx: Tx, admin: Operations, member_id: UUID, body: TierOverride, client: Client, now: datetime
+) -> AdminMemberTier:
+    """Set a tier above what was earned; a later one replaces it."""
+    wanted, held = Tier(body.tier), _lock(tx, member_id, Scope(body.scope), now)
+    rules.check_override(wanted, held.earned)
+    _set(tx, member_id, held, wanted, now)
+    tier_history.record(tx, _change(member_id, "override", wanted, held, admin, body.reason, now))
+    changes = {"scope": held.scope, "quarter": held.quarter, "tier": wanted, "before": held.override}
+    action = Action("member.tier_override", "member", member_id, changes | {"reason": body.reason})
+    audit.record(tx, admin, client, action, now)
+    lasts = "It lasts until the quarter ends." if held.quarter else "It is yours for good."
+    _tell(tx, member_id, f"Your tier was set to {wanted.label}", lasts, wanted, now)
+    return _shown(tx, member_id, now)
+
+
+@api.delete("/v1/admin/members/{member_id}/tier/quarter")
+def remove_quarter_override(
+    tx: Tx, admin: Operations, member_id: UUID, client: Client, now: datetime
+) -> AdminMemberTier:
+    """Take this quarter's override back: what was earned remains."""
+    return _remove(tx, admin, client, member_id, Scope.QUARTER, now)
+
+
+@api.delete("/v1/admin/members/{member_id}/tier/permanent")
+def remove_permanent_override(
+    tx: Tx, admin: Operations, member_id: UUID, client: Client, now: datetime
+) -> AdminMemberTier:
+    """Take the permanent override back: what was earned remains."""
+    return _remove(tx, admin, client, member_id, Scope.PERMANENT, now)
+
+
+def _remove(tx: Tx, admin: Admin, client: Client, member_id: UUID, scope: Scope, now: datetime) -> AdminMemberTier:
+    """Raises NotFound when nothing was set."""
+    held = _lock(tx, member_id, scope, now)
+    if held.override is None:
+        raise NotFound
+    _set(tx, member_id, held, None, now)
+    tier_history.record(tx, _change(member_id, "override_removed", held.earned, held, admin, None, now))
+    changes = {"scope": held.scope, "quarter": held.quarter, "tier": held.earned, "before": held.override}
+    audit.record(tx, admin, client, Action("member.tier_override_remove", "member", member_id, changes), now)
+    left = _found(tx, member_id, now).tier
+    _tell(tx, member_id, "A tier that was set for you has ended", f"You are {left.label} now.", left, now)
+    return _shown(tx, member_id, now)
+
+
+def _lock(tx: Tx, member_id: UUID, scope: Scope, now: datetime) -> Held:
+    """Raises NotFound when there is no such member."""
+    _found(tx, member_id, now)
+    if scope is Scope.PERMANENT:
+        kept = store.lock_permanent(tx, member_id)
+        return Held(scope, None, kept.earned_tier, kept.override_tier, downline_tins=kept.downline_tins)
+    quarter = tiers.quarter_of(now)
+    row = store.lock_quarter(tx, member_id, quarter)
+    earned = rules.earned_in_quarter(row.scans, row.recorded_tier, settings.load(tx).tier_thresholds)
+    return Held(scope, quarter, earned, row.override_tier, scans=row.scans)
+
+
+def _set(tx: Tx, member_id: UUID, held: Held, override: Tier | None, now: datetime) -> None:
+    tier = tiers.effective(held.earned, override or Tier.STANDARD)
+    if held.quarter:
+        store.set_quarter(tx, member_id, held.quarter, override, tier)
+    else:
+        store.set_permanent(tx, member_id, override, tier, now)
+
+
+def _change(
+    member_id: UUID, kind: str, tier: Tier, held: Held, admin: Admin, reason: str | None, now: datetime
+) -> Change:
+    return Change(
+        member_id=member_id,
+        kind=kind,
+        tier=tier,
+        achieved_at=now,
+        quarter=held.quarter,
+        expires_at=tiers.quarter_ends_at(held.quarter) if held.quarter else None,
+        scan_count=held.scans,
+        downline_tins=held.downline_tins,
+        reason=reason,
+        set_by=admin.id,
+    )
+
+
+def _tell(tx: Tx, member_id: UUID, title: str, body: str, tier: Tier, now: datetime) -> None:
+    data = {"tier": tier.value}
+    notifications.notify(tx, Note(member_id, "system", title, body, data, f"tier-override:{uuid4()}"), now)
+
+
+def _found(tx: Tx, member_id: UUID, now: datetime) -> Standing:
+    found = standing.find(tx, member_id, tiers.quarter_of(now))
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _shown(tx: Tx, member_id: UUID, now: datetime) -> AdminMemberTier:
+    found = _found(tx, member_id, now)
+    history = tier_history.entries(tx, member_id, None, HISTORY_SHOWN)
+    known = {name: value for name, value in vars(found).items() if name != "number"}
+    return AdminMemberTier(
+        **known,
+        member_id=found.member_id,
+        tier=found.tier,
+        quarter=tiers.quarter_of(now),
+        history=[AdminTierEntry(**vars(entry)) for entry in history],
+    )

@@ -1,0 +1,82 @@
+"""Figures as counters and rollups have them; the live ones are remembered for a moment."""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared import velocity
+from shared.db import Tx
+from shared.paging import Position
+from shared.velocity import ScanVelocity
+
+FRESH_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Live:
+    """The global count at `as_of`, and the velocity, which has a moment of its own."""
+
+    total: int
+    as_of: datetime
+    velocity: ScanVelocity
+
+
+@dataclass(frozen=True)
+class Rollup:
+    """The scans of an hour or a day; `rolled_up_to` is how far all rollups are."""
+
+    starts_at: datetime
+    scans: int
+    processing_ms: int
+    histogram: Mapping[str, int]
+    peak_scans: int
+    peak_at: datetime
+    rolled_up_to: datetime
+
+
+@dataclass(frozen=True)
+class _Total:
+    value: int
+
+
+def live(tx: Tx, now: datetime) -> Live:
+    """The live numbers, at most FRESH_SECONDS old: whoever asks more often costs the database nothing."""
+    with _cache.lock:
+        if _cache.live is None or time.monotonic() - _cache.read_at >= FRESH_SECONDS:
+            total = tx.one(_Total, "SELECT value FROM scan_counter").value
+            _cache.live, _cache.read_at = Live(total, now, velocity.find(tx)), time.monotonic()
+        return _cache.live
+
+
+def forget() -> None:
+    """Read them anew next time."""
+    with _cache.lock:
+        _cache.live = None
+
+
+def rollups(tx: Tx, period: str, after: Position | None, limit: int) -> list[Rollup]:
+    """Newest first; those without a scan are left out."""
+    return tx.all(
+        Rollup,
+        """
+        SELECT r.starts_at, r.scans, r.processing_ms, r.histogram, r.peak_scans, r.peak_at, p.as_of AS rolled_up_to
+        FROM scan_rollups r CROSS JOIN scan_rollup_position p
+        WHERE r.period = :period AND (CAST(:at AS timestamptz) IS NULL OR r.starts_at < :at)
+        ORDER BY r.starts_at DESC LIMIT :limit
+        """,
+        period=period,
+        at=after.at if after else None,
+        limit=limit,
+    )
+
+
+class _Cache:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.live: Live | None = None
+        self.read_at = 0.0
+
+
+_cache = _Cache()

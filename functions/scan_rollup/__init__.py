@@ -1,0 +1,1 @@
+"""Counts scans per minute, hour and day."""

@@ -1,0 +1,1 @@
+"""Tells members whose tier ended with the quarter."""
