@@ -163,22 +163,6 @@ def add_up(tx: Tx, tallies: Sequence[Tally], quarter: str, hour_ago: datetime, n
     )
 
 
-def insert_tier(tx: Tx, member_id: UUID, quarter: str, scans: int, tier: Tier, now: datetime) -> None:
-    """The quarter's scans have earned a higher tier."""
-    tx.run_later(
-        """
-        INSERT INTO tier_history (member_id, quarter, tier, scan_count, achieved_at, expires_at)
-        VALUES (:member_id, :quarter, :tier, :scans, :now,
-                date_trunc('quarter', CAST(:now AS timestamptz)) + interval '3 months')
-        """,
-        member_id=member_id,
-        quarter=quarter,
-        tier=tier,
-        scans=scans,
-        now=now,
-    )
-
-
 def insert_scans(tx: Tx, scans: Sequence[Scan]) -> None:
     """The facts."""
     rows = [

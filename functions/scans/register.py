@@ -14,7 +14,7 @@ from functions.scans.receipts import Purse, ScanReceipt, receipt
 from functions.scans.records import Scan
 from functions.scans.rules import Decision, UnlockState
 from functions.scans.store import Numbered, Standing
-from shared import comps, notifications
+from shared import comps, notifications, tier_history, tiers
 from shared.auth import Member
 from shared.comps import Award, ScanReference
 from shared.db import Tx
@@ -23,9 +23,7 @@ from shared.notifications import Note
 from shared.prizes import CompType
 from shared.settings import Settings
 from shared.signatures import Asked
-from shared.tiers import Tier
-
-TIER_NAMES = {Tier.STANDARD: "Standard", Tier.VIP: "VIP", Tier.HIGH_ROLLER: "High Roller", Tier.WHALE: "Whale"}
+from shared.tier_history import Change
 
 
 @dataclass(frozen=True)
@@ -148,9 +146,18 @@ class Round:
     def _tell_tier(self, entry: _Entry) -> None:
         """A risen tier is recorded, and told when it makes a difference."""
         scan, verdict = entry.scan, entry.verdict
-        records.insert_tier(self.tx, scan.member_id, self.quarter, scan.quarter_scans, verdict.earned, self.now)
+        change = Change(
+            scan.member_id,
+            "earned",
+            verdict.earned,
+            self.now,
+            quarter=self.quarter,
+            expires_at=tiers.quarter_ends_at(self.quarter),
+            scan_count=scan.quarter_scans,
+        )
+        tier_history.record(self.tx, change)
         if verdict.effective_rose:
-            title = f"You are {TIER_NAMES[scan.tier]} now"
+            title = f"You are {scan.tier.label} now"
             data = {"tier": scan.tier.value, "quarter": self.quarter}
             key = f"tier:{self.quarter}:{scan.tier}"
             note = Note(scan.member_id, "system", title, "Enjoy it until the quarter ends.", data, key)

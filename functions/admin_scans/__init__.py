@@ -1,0 +1,1 @@
+"""Admins look at flagged scans and decide."""
