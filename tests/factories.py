@@ -128,6 +128,38 @@ def quarter(somebody: Somebody, tier: Tier, scans: int, name: str) -> None:
     )
 
 
+def flagged_scan() -> UUID:
+    """A scan that waits for a decision."""
+    made, number, who = uuid4(), next(_numbers), member()
+
+    def insert(tx: Tx) -> None:
+        tx.run(
+            """
+            INSERT INTO scans (id, number, member_id, code_mac, product_sku, scanned_at, method, tier, quarter,
+                               quarter_scans, flags)
+            VALUES (:id, :number, :member_id, :mac, 'MINTICE-6', :now, 'qr', 'standard', '2026-Q4', 1, '{burst}')
+            """,
+            id=made,
+            number=number,
+            member_id=who.id,
+            mac=made.bytes,
+            now=NOW,
+        )
+        tx.run(
+            """
+            INSERT INTO flagged_scans (scan_id, scanned_at, scan_number, member_id, flags, flagged_at)
+            VALUES (:id, :now, :number, :member_id, '{burst}', :now)
+            """,
+            id=made,
+            number=number,
+            member_id=who.id,
+            now=NOW,
+        )
+
+    db.atomically(insert)
+    return made
+
+
 def set_scan_counter(value: int) -> None:
     """The next scan takes the number after `value`."""
     db.atomically(lambda tx: tx.run("UPDATE scan_counter SET value = :value", value=value))

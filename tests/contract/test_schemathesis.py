@@ -114,6 +114,7 @@ class Visit:
             "export": lambda _: {"batch_id": str(self.scene.exportable_batch())},
             "award_comp": lambda _: {"member_id": str(self.member.id)},
             "cancel_comp": lambda _: {"comp_id": str(comp_books.given(self.member))},
+            "decide_flagged_scan": lambda _: {"scan_id": str(factories.flagged_scan())},
             "get_comp": lambda _: {"comp_id": str(comp_books.given(self.member))},
             "get_member_tier": lambda _: {"member_id": str(self.member.id)},
             "override_tier": lambda _: {"member_id": str(self.member.id)},

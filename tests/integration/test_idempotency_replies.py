@@ -231,10 +231,22 @@ def remove_permanent_override(scene: Scene) -> Request:
     return removal(scene, "permanent")
 
 
+def decide_flagged_scan(scene: Scene) -> Request:
+    path = f"/v1/admin/scans/flagged/{factories.flagged_scan()}/decide"
+    body = {"decision": "clear", "note": "A flight attendant"}
+    return as_json(scene.member(Role.OPERATIONS), path, body, body | {"decision": "confirm"})
+
+
+def decide_flagged_scans(scene: Scene) -> Request:
+    body = {"decision": "clear", "note": "A flight attendant", "scan_ids": [str(factories.flagged_scan())]}
+    path = "/v1/admin/scans/flagged/decide"
+    return as_json(scene.member(Role.OPERATIONS), path, body, body | {"decision": "confirm"})
+
+
 PREPARED = [
     signup, verify_email, login, refresh, challenge, link, submit, read_one, read_all, create_token, generate, export,
-    import_feedback, change_comp_rule, award_comp, cancel_comp,
-    import_feedback, override_tier, remove_quarter_override, remove_permanent_override,
+    import_feedback, change_comp_rule, award_comp, cancel_comp, decide_flagged_scan, decide_flagged_scans,
+    override_tier, remove_quarter_override, remove_permanent_override,
 ]  # fmt: skip
 NOT_REPEATABLE = {"logout"}  # its own token is not valid any more
 
