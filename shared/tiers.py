@@ -17,7 +17,7 @@ class Tier(StrEnum):
     @property
     def rank(self) -> int:
         """0 for standard to 3 for whale."""
-        return _ORDER.index(self)
+        return _RANK[self]
 
     def at_least(self, other: "Tier") -> bool:
         """True when this tier has all that `other` has."""
@@ -30,6 +30,7 @@ class Tier(StrEnum):
 
 
 _ORDER = tuple(Tier)
+_RANK = {tier: rank for rank, tier in enumerate(Tier)}
 _SUFFIX = {Tier.STANDARD: "ST", Tier.VIP: "VIP", Tier.HIGH_ROLLER: "HR", Tier.WHALE: "WH"}
 _LABEL = {Tier.STANDARD: "Standard", Tier.VIP: "VIP", Tier.HIGH_ROLLER: "High Roller", Tier.WHALE: "Whale"}
 

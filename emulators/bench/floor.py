@@ -11,6 +11,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from pg8000.dbapi import Connection
+
 from emulators import cloud
 from emulators.bench import processes
 from emulators.bench.world import PRODUCT, World
@@ -48,18 +50,22 @@ class Floor:
         """`seconds` is how long all runs are together."""
         self._world = world
         self._binary = _pgbench()
-        self._done = 0
         with world.sql() as connection:
-            connection.execute_simple("CREATE SEQUENCE bench_codes")
+            connection.execute_simple("CREATE SEQUENCE IF NOT EXISTS bench_codes")
+            ((used,),) = connection.execute_simple(
+                "SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM bench_codes"
+            ).rows
             connection.execute_unnamed(
                 f"""
                 INSERT INTO codes (mac, batch_id, status, manufactured_at)
                 SELECT {CODE.format(number="n")}, (SELECT id FROM code_batches LIMIT 1), 'manufactured', now()
-                FROM generate_series(1, CAST($1 AS bigint)) AS n
+                FROM generate_series(CAST($1 AS bigint) + 1, CAST($1 AS bigint) + CAST($2 AS bigint)) AS n
+                ON CONFLICT DO NOTHING
                 """,  # noqa: S608 - a constant
-                (seconds * RATE_MAX,),
+                (used, seconds * RATE_MAX),
             )
             connection.execute_simple("ANALYZE")
+            self._done = self._scanned(connection)
 
     def run(self, clients: int, seconds: int, database: int) -> FloorRun:
         """Raises RuntimeError when it did not scan what it counted. `database` is the server's process id."""
@@ -86,11 +92,13 @@ class Floor:
     def _check(self, count: int) -> None:
         self._done += count
         with self._world.sql() as connection:
-            scanned = connection.execute_simple(
-                "SELECT count(*) FROM codes WHERE status = 'scanned' AND substr(mac, 9) = int8send(0)"
-            ).rows[0][0]
+            scanned = self._scanned(connection)
         if scanned != self._done:
             raise RuntimeError(f"the floor counted {self._done} scans and made {scanned}")
+
+    def _scanned(self, connection: Connection) -> int:
+        query = "SELECT count(*) FROM codes WHERE status = 'scanned' AND substr(mac, 9) = int8send(0)"
+        return int(connection.execute_simple(query).rows[0][0])
 
     def _access(self) -> list[str]:
         access = self._world.stack.postgres.access

@@ -10,7 +10,7 @@ from emulators.bench.floor import Floor
 from emulators.bench.load import Plan
 from emulators.bench.world import World
 
-RATE_MAX = 800  # scans per second: so many requests are made ready; a faster function is stopped earlier
+RATE_MAX = 1500  # scans per second: so many requests are made ready; a faster function is stopped earlier
 WARM_SCANS = 150
 PRIZE_EVERY = 500  # scans; the first prize makes a function load its Pub/Sub client
 WARM_SECONDS_MAX = 10
@@ -50,12 +50,15 @@ class Effort:
         return runs * (2 * self.seconds * RATE_MAX + 1) + 2 * WARM_SCANS
 
 
-def measure(world: World, effort: Effort, tell: Callable[[str], None]) -> list[Run]:
-    """Round by round, the targets one after another, so that a slow minute of the machine meets all of them."""
+def measure(world: World, effort: Effort, tell: Callable[[str], None], first_number: int = 0) -> list[Run]:
+    """Round by round, the targets one after another, so that a slow minute of the machine meets all of them.
+
+    The scans take numbers after `first_number`.
+    """
     floor = Floor(world, effort.seconds * effort.rounds * len(effort.clients))
     with ExitStack() as stop:
         bench = _Bench(world, floor, stop)
-        bench.warm_up()
+        bench.warm_up(first_number)
         found: list[Run] = []
         for turn in range(effort.rounds):
             tell(f"scans, round {turn + 1} of {effort.rounds}")
@@ -77,10 +80,10 @@ class _Bench:
         self._database = processes.child_running("postgres -D")
         self._gateway = processes.child_running("emulators.serve")
 
-    def warm_up(self) -> None:
+    def warm_up(self, first_number: int) -> None:
         """Connections, prepared statements, key sets, and in each process the first prize."""
         for turn, target in enumerate((OWN_DOOR, GATEWAY), start=1):
-            self._world.count_from(turn * PRIZE_EVERY - WARM_SCANS // 2)
+            self._world.count_from(first_number + turn * PRIZE_EVERY - WARM_SCANS // 2)
             self._load(target, 16, WARM_SECONDS_MAX, WARM_SCANS)
 
     def run(self, target: str, clients: int, seconds: int) -> Run:

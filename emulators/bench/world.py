@@ -53,6 +53,11 @@ class World:
         """May do everything, and does not scan."""
         return self._members[0]
 
+    @property
+    def members(self) -> list[Somebody]:
+        """All of them."""
+        return self._members
+
     @contextmanager
     def sql(self) -> Iterator[Connection]:
         """As the superuser."""

@@ -120,7 +120,6 @@ def test_the_member_is_told_and_does_not_read_the_reason(desk: Desk) -> None:
     assert REASON not in str((notes, history))
 
 
-@pytest.mark.xfail(reason="functions/scans writes the tier that the scans alone have earned", strict=True)
 def test_a_later_scan_never_lowers_it(desk: Desk) -> None:
     desk.override("quarter", "high_roller")
 
@@ -131,7 +130,6 @@ def test_a_later_scan_never_lowers_it(desk: Desk) -> None:
     assert desk.shown()["quarter_tier"] == "high_roller"
 
 
-@pytest.mark.xfail(reason="functions/scans writes the tier that the scans alone have earned", strict=True)
 def test_scans_still_earn_more(desk: Desk) -> None:
     desk.override("quarter", "vip")
     for code in factories.manufactured_codes(15):
