@@ -116,9 +116,8 @@ def _fill(made: World, filled: int, size: int, tell: Callable[[str], None]) -> i
             for statement in (FILL_CODES, FILL_SCANS):
                 connection.execute_unnamed(statement, (start, end, now))
             tell(f"{end:,} scans and codes are in the tables")
-        connection.execute_unnamed(
-            "UPDATE scan_rollup_position SET last_number = $1", (size,)
-        )  # else it would count them
+        position = "UPDATE scan_rollup_position SET last_number = $1"  # else scan_rollup would be busy counting them
+        connection.execute_unnamed(position, (size,))
         connection.execute_simple("VACUUM ANALYZE codes")
         connection.execute_simple("VACUUM ANALYZE scans")
         connection.execute_simple("CHECKPOINT")
@@ -145,7 +144,7 @@ def _groups(made: World) -> Groups:
     with ExitStack() as stop:
         stop.callback(db.close)
         stop.callback(setattr, Session, "settle", settle)
-        Session.settle = timed  # type: ignore[method-assign]
+        Session.settle = timed  # type: ignore[method-assign,assignment]
         for start in range(0, len(asked), GROUP):
             if start == GROUP:
                 waited.clear()
