@@ -10,7 +10,7 @@ from shared import codes, config
 
 COUNT = 200_000
 EACH = COUNT / len(codes.ALPHABET)
-# With 31 degrees of freedom, 100 is exceeded by chance once in three thousand million places.
+# With 31 degrees of freedom, 100 is exceeded by chance once in three hundred million places.
 CHI_SQUARE_MAX = 100.0
 
 
