@@ -65,8 +65,10 @@ def manufacture(tx: Tx, macs: Collection[bytes], actor_id: UUID, now: datetime) 
     refused: dict[bytes, str] = {}
     for start in range(0, len(ordered), CODES_AT_ONCE):
         some = ordered[start : start + CODES_AT_ONCE]
-        counts.update({row.batch_id: row.codes for row in _mark(tx, some, now)})
-        refused |= {row.mac: row.reason for row in _refused(tx, some)}
+        marked = {row.batch_id: row.codes for row in _mark(tx, some, now)}
+        counts.update(marked)
+        if sum(marked.values()) < len(some):
+            refused |= {row.mac: row.reason for row in _refused(tx, some)}
     for batch_id, more in sorted(counts.items()):
         _count(tx, batch_id, more)
     if counts:

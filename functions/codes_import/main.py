@@ -25,7 +25,7 @@ from shared.ports import files
 from shared.ports.files import FileMissing
 
 CHUNK_RECORDS = 50_000
-PIECE_BYTES = 1024 * 1024  # a chunk reads at most this much beyond its end
+PIECE_BYTES = 1024 * 1024  # in memory as text and lines; a chunk reads at most this much beyond its end
 REPORT_HEADER = b"line,reason\r\n"
 
 job = Job("codes_import")
@@ -59,7 +59,7 @@ def _check(found: Import, now: datetime) -> None:
     """Read all of it, and change nothing but the import itself."""
     version = files.stored(_bucket(), found.object_name)
     rules.require_size(version.size_bytes)
-    records = code_files.records(files.read_from(_bucket(), found.object_name, version, 0))
+    records = code_files.records(files.read_from(_bucket(), found.object_name, version, 0, PIECE_BYTES))
     header = next(records, None)
     column = code_files.column_of(header)
     assert header

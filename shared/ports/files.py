@@ -107,7 +107,7 @@ def stored(bucket: str, name: str) -> Stored:
     return Stored(blob.generation, blob.size)
 
 
-def read_from(bucket: str, name: str, version: Stored, start: int, piece_bytes: int = CHUNK_BYTES) -> Iterator[bytes]:
+def read_from(bucket: str, name: str, version: Stored, start: int, piece_bytes: int) -> Iterator[bytes]:
     """The contents of that version from byte `start` on, in pieces. Raises FileMissing when it was replaced."""
     blob = _blob(bucket, name)
     condition = {"if_generation_match": version.generation, "checksum": None}  # a part has no checksum of its own

@@ -113,7 +113,8 @@ def test_an_id_in_a_path_that_is_none_names_nothing(client: Client, sql: Connect
         for parameter in parameters(operation, "path"):
             for value in (*WRONG_IDS, str(uuid4()), str(UUID(int=0))):
                 path = operation.template.replace("{" + parameter["name"] + "}", value)
-                answer = answer_of(somebody.raw(operation.function, operation.method, path))
+                body = json.dumps(example_of(operation)).encode()  # what is asked of the thing is right
+                answer = answer_of(somebody.raw(operation.function, operation.method, path, body, JSON))
                 assert (answer.status, answer.problem) == (404, "not-found"), f"{operation.operation_id}: {value[:40]}"
                 asked += 1
     assert asked >= 2 * len(WRONG_IDS)
@@ -131,6 +132,8 @@ def test_paths_that_only_resemble_an_operation_are_not_found(client: Client, sql
         elsewhere = ("/", "/v1", "/.env", "/%2e%2e/etc/passwd", f"/x/..{path}")
         resembling = (*tails, *elsewhere, path.upper(), doubled, dotted, other_version)
         for other in resembling:
+            if any(found.matches(other) for found in contract.operations()):
+                continue  # it is another operation's, with an x for its id
             answer = answer_of(somebody.raw(operation.function, operation.method, other))
             assert (answer.status, answer.problem) == (404, "not-found"), f"{operation.operation_id}: {other}"
     assert world(sql) == before
