@@ -316,7 +316,7 @@ def _change_batch(tx: Tx, admin: Admin, client: Client, change: Change, now: dat
     """Record the change and have codes_change make it, chunk by chunk."""
     assert change.batch_id
     store.lock_batch(tx, change.batch_id)
-    rules.ready(_found(tx, change.batch_id).status)
+    rules.require_changeable(_found(tx, change.batch_id).status)
     code_changes.record(tx, change, now)
     if not store.start_walk(tx, change):
         raise rules.BatchBusy

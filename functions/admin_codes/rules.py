@@ -67,7 +67,7 @@ class Event:
     reason: str | None
 
 
-def ready(status: str) -> None:
+def require_changeable(status: str) -> None:
     """Raises when the codes of a batch of this status cannot be changed."""
     if status == "generating":
         raise BatchNotReady
