@@ -112,6 +112,24 @@ class FillCodeBatch(Task):
     chunk: int
 
 
+class ChangeCodeBatch(Task):
+    """Invalidate or reuse the next chunk of a batch."""
+
+    queue: ClassVar[str] = "codes-change"
+    function: ClassVar[str] = "codes_change"
+    change_id: UUID
+    chunk: int
+
+
+class ImportCodes(Task):
+    """Check a large file of manufactured codes, or import its next chunk."""
+
+    queue: ClassVar[str] = "codes-import"
+    function: ClassVar[str] = "codes_import"
+    import_id: UUID
+    chunk: int
+
+
 def emit(tx: Tx, now: datetime, *events: Event) -> None:
     """Record events with the work that caused them."""
     for event in events:

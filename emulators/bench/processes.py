@@ -28,6 +28,11 @@ def memory_bytes(root: int) -> int:
     return sum(own for own, _ in figures) + max((shared for _, shared in figures), default=0)
 
 
+def peak_bytes(root: int) -> int:
+    """The highest that the largest process of the tree has ever had in memory."""
+    return max(_peak(pid) for pid in _tree(root, _processes()))
+
+
 def child_running(words: str) -> int:
     """The child of this process whose command line contains `words`."""
     found = [pid for pid, process in _processes().items() if process.parent == os.getpid() and words in _command(pid)]
@@ -66,6 +71,14 @@ def _memory(pid: int) -> tuple[int, int]:
     figures = {name: int(value.split()[0]) * KIB for name, _, value in (line.partition(":") for line in lines)}
     own = figures["Private_Clean"] + figures["Private_Dirty"]
     return own, figures["Rss"] - own
+
+
+def _peak(pid: int) -> int:
+    for line in (PROC / str(pid) / "status").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name == "VmHWM":
+            return int(value.split()[0]) * KIB
+    return 0
 
 
 def _command(pid: int) -> str:

@@ -92,6 +92,25 @@ def cold_start_table(entries: Sequence[dict[str, Any]]) -> str:
     return _table(head, rows)
 
 
+def codes_table(entries: Sequence[dict[str, Any]]) -> str:
+    """Seconds, rate, how many times as long as the floor, and memory, of each size and what was done."""
+    head = ("codes", "what", "seconds", "codes/s", "floor s", "ratio", "peak MiB")
+    rows = [
+        (
+            f"{entry['codes']:,}",
+            what,
+            f"{entry[what]['seconds']:.1f}",
+            f"{entry[what]['per_second']:,.0f}",
+            f"{entry[what]['floor_seconds']:.1f}",
+            f"{entry[what]['ratio']:.2f}",
+            f"{entry[what]['peak_mib']:.0f}",
+        )
+        for entry in entries
+        for what in ("generate", "import")
+    ]
+    return _table(head, rows)
+
+
 def _target(clients: int, target: str, runs: Sequence[Run]) -> dict[str, Any]:
     mine, floors, hellos = (
         [run for run in runs if run.clients == clients and run.target == name] for name in (target, FLOOR, HELLO)

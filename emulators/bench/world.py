@@ -82,9 +82,11 @@ class World:
 
 
 @contextmanager
-def started() -> Iterator[Stack]:
+def started(*, isolated: bool = False) -> Iterator[Stack]:
     """A stack with a durable Postgres (fsync on) and a chain that rests; stopped at the end whatever happens."""
-    stack = Stack(Options(folder=FOLDER / "stack", gateway_port=0, firestore="embedded", block_seconds=None))
+    stack = Stack(
+        Options(folder=FOLDER / "stack", gateway_port=0, firestore="embedded", block_seconds=None, isolated=isolated)
+    )
     stack.start()
     try:
         yield stack

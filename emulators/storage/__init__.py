@@ -6,7 +6,8 @@ stop removes them. PyPI's gcp-storage-emulator was tried first: it ignores preco
 
 Served: buckets; simple, multipart and resumable uploads; downloads with ranges; metadata; listing with prefix and
 delimiter; compose; delete; generation and metageneration preconditions; checksums; V4 signed URLs for GET, HEAD and
-PUT, with their signature and expiry checked; and IAM's signBlob, because only its key makes URLs that pass here.
+PUT, with their signature and expiry checked, and what their headers demand of an upload's length and generation; and
+IAM's signBlob, because only its key makes URLs that pass here.
 
 Differs from the service:
 - Nobody is authenticated on the JSON API or signBlob, and one throwaway key signs for every service account.
@@ -45,6 +46,7 @@ PAGE_DEFAULT = 1000
 JSON_BYTES_MAX = 1024 * 1024
 MULTIPART_BYTES_MAX = 32 * 1024 * 1024  # the client sends more than 8 MiB as a resumable upload
 RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+LENGTH_RANGE = re.compile(r"(\d+),(\d+)")
 LISTING_KNOWN = {"prefix", "delimiter", "maxResults", "pageToken", "projection", "prettyPrint", "fields", "alt"}
 
 
@@ -237,7 +239,9 @@ class _StorageHandler(Handler):
         self._authorise(self.store.bucket(bucket))
         if self.command == "PUT":
             attributes = {"contentType": self.headers.get("content-type", "application/octet-stream")}
-            made = self.uploads.store_whole(bucket, name, attributes, self.body_pieces(), Conditions())
+            _check_length(self.headers.get("x-goog-content-length-range", ""), self.body_left)
+            conditions = Conditions.from_headers(dict(self.headers.items()))
+            made = self.uploads.store_whole(bucket, name, attributes, self.body_pieces(), conditions)
             self.answer(HTTPStatus.OK, headers=_object_headers(made))
         else:
             self._download(bucket, name)
@@ -323,6 +327,17 @@ def _range(header: str, size: int) -> tuple[int, int, bool]:
             "Beyond the end.",
         )
     return int(first), min(int(last or size - 1), size - 1), True
+
+
+def _check_length(header: str, length: int) -> None:
+    """The bounds that a signed address sets for an upload (storage/docs/xml-api/reference-headers)."""
+    found = LENGTH_RANGE.fullmatch(header)
+    if header and found is None:
+        raise invalid("x-goog-content-length-range must be two numbers of bytes.")
+    if found and length < int(found[1]):
+        raise StorageRefusal(HTTPStatus.BAD_REQUEST, "invalid", "EntityTooSmall", "The upload is too small.")
+    if found and length > int(found[2]):
+        raise StorageRefusal(HTTPStatus.BAD_REQUEST, "invalid", "EntityTooLarge", "The upload is too large.")
 
 
 def _object_headers(found: StoredObject) -> dict[str, str]:

@@ -68,6 +68,13 @@ class Conditions:
             number("ifMetagenerationNotMatch"),
         )
 
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, str]) -> Self:
+        """As the XML API has them."""
+        known = {"x-goog-if-generation-match": "ifGenerationMatch",
+                 "x-goog-if-metageneration-match": "ifMetagenerationMatch"}  # fmt: skip
+        return cls.from_query({known[name.lower()]: value for name, value in headers.items() if name.lower() in known})
+
     def check(self, live: "StoredObject | None", status_when_unchanged: int = HTTPStatus.PRECONDITION_FAILED) -> None:
         """Refuse with 412; a failed "not match" of a read answers 304, which its caller asks for."""
         generation = live.generation if live else 0

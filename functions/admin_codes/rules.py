@@ -1,16 +1,18 @@
-"""Reading the manufacturer's file, and what may be done with a batch."""
+"""What may be done with batches and codes, and what became of a code."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
 
-from shared import codes
 from shared.problems import Problem
 
 CODES_PER_REQUEST_MAX = 5_000_000
+LISTED_CODES_MAX = 1_000
 REFUSED_SHOWN_MAX = 1_000
-COLUMN = "code"
+
+Kind = Literal["generated", "manufactured", "scanned", "invalidated", "reused", "recalled"]
 
 
 class ProductUnknown(Problem):
@@ -31,6 +33,24 @@ class BatchNotReady(Problem):
     status, title = 409, "This batch is still being generated."
 
 
+class BatchRecalled(Problem):
+    """A recall is for ever."""
+
+    status, title = 409, "This batch is recalled."
+
+
+class BatchBusy(Problem):
+    """Its codes are being invalidated or reused; the batch shows when that is done."""
+
+    status, title = 409, "The codes of this batch are being changed."
+
+
+class CodeUnknown(Problem):
+    """No batch has it, or it is no code at all."""
+
+    status, title = 422, "There is no such code."
+
+
 class FileNotReadable(Problem):
     """Not CSV in UTF-8 with a column named code."""
 
@@ -38,44 +58,53 @@ class FileNotReadable(Problem):
 
 
 @dataclass(frozen=True)
-class Refused:
-    """A line of an uploaded file that changed nothing, counted from 1 with the header."""
+class Event:
+    """Something that happened to a code: when, by whom (a member who scanned, an admin otherwise), and why."""
 
-    line: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class Listed:
-    """The well-formed codes of a file with their lines, and the lines that are none."""
-
-    codes: Sequence[tuple[int, str]]
-    refused: Sequence[Refused]
+    kind: Kind
+    at: datetime
+    by: UUID | None
+    reason: str | None
 
 
-def read_codes(data: bytes) -> Listed:
-    """The column `code` of a CSV file, with or without a byte order mark. Raises FileNotReadable."""
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise FileNotReadable("It is not UTF-8 text.") from None
-    try:
-        rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
-    except csv.Error as error:
-        raise FileNotReadable(f"It is not CSV: {error}.") from None
-    header = [name.strip().lower() for name in rows[0]] if rows else []
-    if COLUMN not in header:
-        raise FileNotReadable(f"Its first line has no column named {COLUMN}.")
-    return _sorted_out(rows[1:], header.index(COLUMN))
+def require_changeable(status: str) -> None:
+    """Raises when the codes of a batch of this status cannot be changed."""
+    if status == "generating":
+        raise BatchNotReady
+    if status == "recalled":
+        raise BatchRecalled
 
 
-def _sorted_out(rows: Sequence[Sequence[str]], column: int) -> Listed:
-    good: list[tuple[int, str]] = []
-    refused: list[Refused] = []
-    for line, row in enumerate(rows, start=2):
-        code = codes.normalized(row[column]) if len(row) > column else None
-        if code:
-            good.append((line, code))
-        elif row:
-            refused.append(Refused(line, "not a code"))
-    return Listed(good, refused)
+def why_not(is_code: bool, status: str, batch_status: str) -> str:
+    """Why a listed code was left as it is; an empty status means that nobody knows it."""
+    if not is_code:
+        return "not a code"
+    if not status:
+        return "unknown code"
+    return "the batch is recalled" if batch_status == "recalled" else f"the code is {status}"
+
+
+def history(events: Sequence[Event]) -> list[Event]:
+    """Of everything that concerned a code, its batch as a whole included, what has changed it, oldest first.
+
+    Who invalidates a batch leaves scanned codes as they are, and so on. Work on a batch takes a while: a code that
+    was scanned after its batch was to be invalidated has escaped that.
+    """
+    happened: list[Event] = []
+    state: Kind | None = None
+    for event in sorted(events, key=lambda event: event.at):
+        if event.kind == "scanned" and happened and happened[-1].kind == "invalidated":
+            happened.pop()
+        elif not _has_effect(event.kind, state):
+            continue
+        happened.append(event)
+        state = "generated" if event.kind == "reused" else event.kind
+    return happened
+
+
+def _has_effect(kind: Kind, state: Kind | None) -> bool:
+    if kind == "invalidated":
+        return state in ("generated", "manufactured")
+    if kind == "reused":
+        return state == "invalidated"
+    return kind != "recalled" or state != "scanned"

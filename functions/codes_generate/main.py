@@ -50,7 +50,7 @@ def _make(batch: store.Batch, chunk: int, count: int, now: datetime) -> None:
     made = list(codes.generate(count, check_symbol=batch.check_symbol))
     name = f"chunks/{batch.id}/{chunk:05d}-{uuid4()}.csv"
     files.write(read(CodeFilesConfig).codes_bucket, name, _lines(batch, chunk, made), "text/csv")
-    macs = [codes.mac(code) for code in made]
+    macs = sorted(codes.mac(code) for code in made)
 
     def record(tx: Tx) -> None:
         locked = store.batch(tx, batch.id, lock=True)
@@ -68,13 +68,12 @@ def _order_next(tx: Tx, done: FillCodeBatch, now: datetime) -> None:
 
 def _finish(batch: store.Batch, now: datetime) -> None:
     """Put the chunks together and let the batch be exported; then the chunks are of no more use."""
-    if batch.status != "generating":
-        return
     bucket = read(CodeFilesConfig).codes_bucket
     parts = db.atomically(lambda tx: store.chunks(tx, batch.id))
-    name = f"batches/{batch.id}.csv"
-    files.compose(bucket, name, parts)
-    db.atomically(lambda tx: store.finish(tx, batch.id, name, now))
+    if batch.status == "generating":
+        name = f"batches/{batch.id}.csv"
+        files.compose(bucket, name, parts)
+        db.atomically(lambda tx: store.finish(tx, batch.id, name, now))
     for part in parts:
         files.delete(bucket, part)
 

@@ -53,8 +53,12 @@ def insert_chunk(tx: Tx, batch_id: UUID, chunk: int, macs: Sequence[bytes], obje
         now=now,
     )
     tx.run(
-        "INSERT INTO codes (mac, batch_id) SELECT mac, :batch_id FROM unnest(CAST(:macs AS bytea[])) AS mac",
+        """
+        INSERT INTO codes (mac, batch_id, chunk)
+        SELECT mac, :batch_id, :chunk FROM unnest(CAST(:macs AS bytea[])) AS mac
+        """,
         batch_id=batch_id,
+        chunk=chunk,
         macs=list(macs),
     )
     tx.run(

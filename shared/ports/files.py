@@ -8,6 +8,7 @@ import os
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from http import HTTPStatus
@@ -51,6 +52,14 @@ class FilesUnavailable(FilesFailure):
     """A passing failure: the same call may succeed later."""
 
 
+@dataclass(frozen=True)
+class Stored:
+    """One version of a file."""
+
+    generation: int
+    size_bytes: int
+
+
 def write(
     bucket: str,
     name: str,
@@ -88,6 +97,26 @@ def read(bucket: str, name: str) -> Iterator[bytes]:
             yield chunk
     if stored != b64encode(checksum.to_bytes(CRC32C_BYTES, "big")).decode():
         raise FileDamaged(f"{bucket}/{name}: the checksum of what was read is not the stored one")
+
+
+def stored(bucket: str, name: str) -> Stored:
+    """The version that is there now. Raises FileMissing."""
+    blob = _blob(bucket, name)
+    with _named_failures(bucket, name):
+        blob.reload(retry=_repeat(), timeout=CALL_SECONDS_MAX)
+    return Stored(blob.generation, blob.size)
+
+
+def read_from(bucket: str, name: str, version: Stored, start: int, piece_bytes: int) -> Iterator[bytes]:
+    """The contents of that version from byte `start` on, in pieces. Raises FileMissing when it was replaced."""
+    blob = _blob(bucket, name)
+    condition = {"if_generation_match": version.generation, "checksum": None}  # a part has no checksum of its own
+    for first in range(start, version.size_bytes, piece_bytes):
+        with _named_failures(bucket, name, when_another_version=FileMissing):
+            piece: bytes = blob.download_as_bytes(
+                start=first, end=first + piece_bytes - 1, retry=_repeat(), timeout=CALL_SECONDS_MAX, **condition
+            )
+        yield piece
 
 
 def delete(bucket: str, name: str) -> None:
@@ -128,6 +157,26 @@ def signed_url(bucket: str, name: str, *, signed_at: datetime, expires_in: timed
     Signed again for the same moment it is the same address. The service account FILES_SERVICE_ACCOUNT signs, through
     IAM's signBlob: the function needs `iam.serviceAccounts.signBlob` on it, and it needs to be able to read the file.
     """
+    asked = {"response_disposition": _attachment(filename)}
+    return _signed(bucket, name, signed_at=signed_at, expires_in=expires_in, **asked)
+
+
+def signed_upload(
+    bucket: str, name: str, *, signed_at: datetime, expires_in: timedelta, content_type: str, bytes_max: int
+) -> tuple[str, dict[str, str]]:
+    """An address that takes one PUT of the file, and the headers that must come with it.
+
+    The storage refuses an empty or too large body, and another file once there is one: what was uploaded stays.
+    """
+    headers = {
+        "Content-Type": content_type,
+        "x-goog-content-length-range": f"1,{bytes_max}",
+        "x-goog-if-generation-match": "0",
+    }
+    return _signed(bucket, name, signed_at=signed_at, expires_in=expires_in, method="PUT", headers=headers), headers
+
+
+def _signed(bucket: str, name: str, *, signed_at: datetime, expires_in: timedelta, **asked: Any) -> str:
     if not timedelta(0) < expires_in <= SIGNED_URL_MAX:
         raise ValueError(f"a signed address lives up to {SIGNED_URL_MAX}, not {expires_in}")
     from google.cloud.storage._signing import generate_signed_url_v4
@@ -139,8 +188,8 @@ def signed_url(bucket: str, name: str, *, signed_at: datetime, expires_in: timed
             f"/{bucket}/{quote(name, safe=UNQUOTED)}",
             expires_in,
             api_access_endpoint=_emulator() or CLOUD_STORAGE,
-            response_disposition=_attachment(filename),
             _request_timestamp=f"{signed_at.astimezone(UTC):%Y%m%dT%H%M%SZ}",  # the blob's own method always says now
+            **asked,
         )
     return url
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -447,6 +447,64 @@ def test_a_signed_put_writes_with_the_headers_it_was_signed_for(bucket: Any) -> 
     assert requests.put(url, b"<html>", headers={"content-type": "text/html"}, timeout=10).status_code == 403
     assert requests.put(url, b"png", headers={"content-type": "image/png"}, timeout=10).status_code == 200
     assert bucket.get_blob("upload").content_type == "image/png"
+
+
+def upload(name: str, body: bytes, changed: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """PUT to a signed address as whoever was given it; status and text of the answer."""
+    url, headers = port.signed_upload(
+        "documents",
+        name,
+        signed_at=datetime.now(UTC),
+        expires_in=timedelta(minutes=5),
+        content_type="text/csv",
+        bytes_max=10,
+    )
+    answer = requests.put(url, body, headers=headers | dict(changed or {}), timeout=10)
+    return answer.status_code, answer.text
+
+
+def test_a_signed_upload_takes_one_file_of_the_length_it_was_signed_for(storage: Storage) -> None:
+    assert storage.host
+    assert upload("a", b"")[0] == 400
+    status, said = upload("a", b"x" * 11)
+    assert (status, "EntityTooLarge" in said) == (400, True)
+    assert upload("a", b"x" * 10)[0] == 200
+    assert upload("a", b"other")[0] == 412
+    assert stored("a") == b"x" * 10
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"x-goog-content-length-range": "1,99"}, {"x-goog-if-generation-match": "1"}, {"Content-Type": "text/html"}],
+)
+def test_a_signed_upload_is_refused_with_other_headers(changed: dict[str, str], storage: Storage) -> None:
+    assert storage.host
+    assert upload("a", b"x", changed)[0] == 403
+
+
+def test_one_version_is_read_from_any_byte_on_in_pieces(storage: Storage) -> None:
+    assert storage.host
+    write("a", b"0123456789")
+    version = port.stored("documents", "a")
+    assert version.size_bytes == 10
+    assert list(port.read_from("documents", "a", version, 3, 4)) == [b"3456", b"789"]
+    assert list(port.read_from("documents", "a", version, 10, 4)) == []
+
+
+def test_a_version_that_was_replaced_is_not_read(storage: Storage) -> None:
+    assert storage.host
+    write("a", b"0123456789")
+    reading = port.read_from("documents", "a", port.stored("documents", "a"), 0, 4)
+    assert next(reading) == b"0123"
+    write("a", b"9876543210")
+    with pytest.raises(port.FileMissing):
+        next(reading)
+
+
+def test_an_absent_file_has_no_version(storage: Storage) -> None:
+    assert storage.host
+    with pytest.raises(port.FileMissing):
+        port.stored("documents", "absent")
 
 
 def test_an_address_that_would_live_longer_than_seven_days_is_refused(storage: Storage) -> None:

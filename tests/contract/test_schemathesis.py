@@ -93,15 +93,13 @@ class Visit:
         if number % 5 and "Idempotency-Key" in case.headers:
             case.headers["Idempotency-Key"] = f"key-{number}"
         make = self.real().get(case.operation.definition.raw["operationId"])
-        if make and number % 2:
-            real = make(number)
-            in_path = {name: value for name, value in real.items() if name in (case.path_parameters or {})}
-            if in_path:
-                case.path_parameters |= in_path
+        for name, value in (make(number) if make and number % 2 else {}).items():
+            if name in (case.path_parameters or {}):
+                case.path_parameters[name] = value
             elif isinstance(case.body, dict):
-                case.body |= real
+                case.body[name] = value
 
-    def real(self) -> Mapping[str, Callable[[int], dict[str, str]]]:
+    def real(self) -> Mapping[str, Callable[[int], dict[str, Any]]]:
         return {
             "signup": lambda number: {
                 "email": f"m{number}@example.com", "date_of_birth": str(date(1990, 1, 1)), "password": PASSWORD,
@@ -120,8 +118,22 @@ class Visit:
             "override_tier": lambda _: {"member_id": str(self.member.id)},
             "remove_quarter_override": lambda _: {"member_id": str(self.member.id)},
             "remove_permanent_override": lambda _: {"member_id": str(self.member.id)},
+            "invalidate_codes": lambda _: self.listed("manufactured"),
+            "reuse_codes": lambda _: self.listed("invalidated"),
+            "invalidate_batch": lambda _: {"batch_id": str(self.scene.exportable_batch())},
+            "reuse_batch": lambda _: {"batch_id": str(self.scene.exportable_batch())},
+            "recall_batch": lambda _: {"batch_id": str(self.scene.exportable_batch())},
+            "start_import": lambda _: {"import_id": self.waiting_import()},
+            "get_import": lambda _: {"import_id": self.waiting_import()},
+            "search_code": lambda _: {"code": factories.manufactured_codes(1, admin=self.admin)[0]},
             "read_one": lambda number: {"notification_id": str(self.notification(number))},
         }  # fmt: skip
+
+    def waiting_import(self) -> str:
+        return str(self.scene.client(self.admin.token).post("/v1/admin/qr/imports").body["id"])
+
+    def listed(self, status: str) -> dict[str, list[str]]:
+        return {"codes": factories.manufactured_codes(2, admin=self.admin, status=status)}
 
     def verification(self) -> dict[str, str]:
         email = self.scene.signed_up()

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -171,11 +172,22 @@ def test_a_batch_that_does_not_exist_is_told_as_the_contract_says(factory: Facto
     assert factory.admin.get(f"/v1/admin/qr/batches/{uuid4()}").problem == "not-found"
 
 
+def test_the_file_is_named_after_the_moment_and_the_export_is_noted(factory: Factory) -> None:
+    batch = factory.order()
+    factory.run_tasks()
+    assert factory.batch(batch)["exported_at"] is None
+    link = factory.export(batch)
+    assert re.fullmatch(r"blakjaks_codes_\d{8}_\d{6}\.csv", link["filename"])
+    with urlopen(link["download_url"], timeout=10) as file:  # noqa: S310 - the storage emulator
+        assert link["filename"] in file.headers["Content-Disposition"]
+        assert file.headers["Content-Type"] == "text/csv"
+    assert factory.batch(batch)["exported_at"]
+
+
 def test_the_link_is_worth_nothing_when_it_is_changed(factory: Factory) -> None:
     batch, other = factory.order(), factory.order()
     factory.run_tasks()
     link = factory.export(batch)
-    assert link["filename"].startswith("blakjaks_codes_")
     for changed in (
         link["download_url"].replace(batch["id"], other["id"]),
         link["download_url"].replace("X-Goog-Expires=900", "X-Goog-Expires=90000"),
@@ -230,6 +242,6 @@ def test_codes_of_a_recalled_batch_are_not_valid_any_more(factory: Factory, clie
     factory.run_tasks()
     file = factory.exported(batch)
     factory.bring(file)
-    factory.sql.execute_simple("UPDATE code_batches SET status = 'recalled'")
+    assert factory.admin.post(f"/v1/admin/qr/batches/{batch['id']}/recall", {"reason": "torn"}).status == 200
     answer = client(factories.member().token).post("/v1/scans/submit", {"code": codes_of(file)[0]})
     assert (answer.status, answer.problem) == (422, "code-not-valid")

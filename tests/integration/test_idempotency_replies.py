@@ -243,10 +243,58 @@ def decide_flagged_scans(scene: Scene) -> Request:
     return as_json(scene.member(Role.OPERATIONS), path, body, body | {"decision": "confirm"})
 
 
+def create_import(scene: Scene) -> Request:
+    return Request(scene.member(Role.OPERATIONS), "/v1/admin/qr/imports")
+
+
+def start_import(scene: Scene) -> Request:
+    admin = scene.member(Role.OPERATIONS)
+    first, second = (admin.post("/v1/admin/qr/imports").body["id"] for _ in range(2))
+    other = Request(admin, f"/v1/admin/qr/imports/{second}/start")
+    return Request(admin, f"/v1/admin/qr/imports/{first}/start", other=other)
+
+
+def listed_codes(scene: Scene, act: str, status: str) -> Request:
+    body = {"codes": factories.manufactured_codes(2, status=status), "reason": "lost"}
+    return as_json(scene.member(Role.OPERATIONS), f"/v1/admin/qr/{act}", body, body | {"reason": "torn"})
+
+
+def invalidate_codes(scene: Scene) -> Request:
+    return listed_codes(scene, "invalidate", "manufactured")
+
+
+def reuse_codes(scene: Scene) -> Request:
+    return listed_codes(scene, "reuse", "invalidated")
+
+
+def whole_batch(scene: Scene, act: str) -> Request:
+    path = f"/v1/admin/qr/batches/{scene.exportable_batch()}/{act}"
+    return as_json(scene.member(Role.OPERATIONS), path, {"reason": "lost"}, {"reason": "torn"})
+
+
+def invalidate_batch(scene: Scene) -> Request:
+    return whole_batch(scene, "invalidate")
+
+
+def reuse_batch(scene: Scene) -> Request:
+    return whole_batch(scene, "reuse")
+
+
+def recall_batch(scene: Scene) -> Request:
+    return whole_batch(scene, "recall")
+
+
+def search_code(scene: Scene) -> Request:
+    first, second = factories.manufactured_codes(2)
+    return as_json(scene.member(Role.OPERATIONS), "/v1/admin/qr/search", {"code": first}, {"code": second})
+
+
 PREPARED = [
     signup, verify_email, login, refresh, challenge, link, submit, read_one, read_all, create_token, generate, export,
     import_feedback, change_comp_rule, award_comp, cancel_comp, decide_flagged_scan, decide_flagged_scans,
     override_tier, remove_quarter_override, remove_permanent_override,
+    create_import, start_import, invalidate_codes, reuse_codes, invalidate_batch, reuse_batch,
+    recall_batch, search_code,
 ]  # fmt: skip
 NOT_REPEATABLE = {"logout"}  # its own token is not valid any more
 

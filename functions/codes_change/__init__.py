@@ -1,0 +1,1 @@
+"""Invalidates or reuses the codes of a whole batch, chunk by chunk."""

@@ -1,0 +1,1 @@
+"""Imports large files of manufactured codes, chunk by chunk."""

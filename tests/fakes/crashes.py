@@ -1,0 +1,32 @@
+"""A process that dies between two of its steps: the step's call raises instead of being made, or after it was made."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+
+class Crash(BaseException):
+    """No handler catches it on the way: what would have followed is not done."""
+
+
+@contextmanager
+def crash(owner: object, name: str, *, at: int, after: bool) -> Iterator[Callable[[], bool]]:
+    """Die at the `at`th call of the function, before its work or right after it; tells whether that has happened."""
+    calls = 0
+    original = getattr(owner, name)
+
+    def dying(*arguments: Any, **named: Any) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls == at and not after:
+            raise Crash
+        answer = original(*arguments, **named)
+        if calls == at:
+            raise Crash
+        return answer
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(owner, name, dying)
+        yield lambda: calls >= at
