@@ -12,7 +12,7 @@ from shared.matches import Won
 from shared.money import Usdt
 from shared.notifications import Note
 from shared.payouts import CANCELLABLE, Payout, PayoutState, Promise
-from shared.prizes import CompType
+from shared.prizes import CompType, dollars
 from shared.problems import NotFound, Problem
 
 TREASURY = "member"  # comps are paid from the member pool
@@ -70,7 +70,7 @@ class _Comp:
     @property
     def prize(self) -> str:
         """As people say it: $100, or the kind of prize where there is no amount."""
-        return _dollars(self.amount) if self.amount else self.type.replace("_", " ")
+        return dollars(self.amount) if self.amount else self.type.replace("_", " ")
 
     @property
     def next_step(self) -> str:
@@ -345,7 +345,3 @@ def _tell_paid(tx: Tx, comp_id: UUID, paid: _Paid, transaction_hash: str, now: d
     feed.publish(tx, "comp_paid", f"{amount} USDT paid on Polygon", paid.amount, key, now)
     parameters = {"name": paid.full_name, "amount": amount, "transaction_hash": transaction_hash}
     mails.queue(tx, Letter(paid.email, paid.full_name, "comp_paid", parameters, key, paid.member_id), now)
-
-
-def _dollars(amount: Usdt) -> str:
-    return f"${amount.decimal:,f}".removesuffix(".00")

@@ -13,6 +13,7 @@ from shared import ledger, notifications
 from shared.db import Tx
 from shared.money import Usdt
 from shared.notifications import Note
+from shared.prizes import dollars
 
 MATCH_PERCENT = 21
 TREASURY = "affiliate"  # matches are paid from the affiliate pool
@@ -92,7 +93,7 @@ def cancel(tx: Tx, comp_id: UUID, now: datetime) -> None:
     ref = f"match-cancelled:{cancelled.id}"
     ledger.move(tx, ref, f"owed:{TREASURY}", f"pool:{TREASURY}", cancelled.amount, now)
     if cancelled.was_told:
-        title = f"A match of {_dollars(cancelled.amount)} was cancelled"
+        title = f"A match of {dollars(cancelled.amount)} was cancelled"
         data = {"earning_id": str(cancelled.id)}
         note = Note(cancelled.affiliate_id, "comp", title, "The comp that it matched was cancelled.", data, ref)
         notifications.notify(tx, note, now)
@@ -123,11 +124,7 @@ def _insert(tx: Tx, won: Won, now: datetime) -> _Earning | None:
 
 
 def _tell_earned(tx: Tx, earned: _Earning, now: datetime) -> None:
-    title = f"You earned {_dollars(earned.amount)}!"
+    title = f"You earned {dollars(earned.amount)}!"
     body = f"A member you referred has won; this is your {MATCH_PERCENT} % match."
     data = {"earning_id": str(earned.id)}
     notifications.notify(tx, Note(earned.affiliate_id, "comp", title, body, data, f"match-earned:{earned.id}"), now)
-
-
-def _dollars(amount: Usdt) -> str:
-    return f"${amount.decimal:,f}".removesuffix(".00")

@@ -2,11 +2,13 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 from shared.db import Tx
+from shared.money import Usdt
+from shared.prizes import Destination
 from shared.tiers import Thresholds, Tier
 
 FRESH_SECONDS = 5.0
@@ -21,6 +23,8 @@ class Settings:
     tier_multipliers: Mapping[Tier, Decimal]
     scans_per_hour_max: int
     guesses_per_hour_max: int
+    trip_destinations: Sequence[Destination]
+    concierge_email: str
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,8 @@ def _made(values: Mapping[str, object]) -> Settings:
         tier_multipliers=_by_tier(values["tier_multipliers"]),
         scans_per_hour_max=int(str(values["scans_per_hour_max"])),
         guesses_per_hour_max=int(str(values["guesses_per_hour_max"])),
+        trip_destinations=_destinations(values["trip_destinations"]),
+        concierge_email=str(values["concierge_email"]),
     )
 
 
@@ -74,3 +80,8 @@ def _thresholds(value: object) -> Thresholds:
 def _by_tier(value: object) -> dict[Tier, Decimal]:
     assert isinstance(value, dict)
     return {Tier(tier): Decimal(str(number)) for tier, number in value.items()}
+
+
+def _destinations(value: object) -> tuple[Destination, ...]:
+    assert isinstance(value, list)
+    return tuple(Destination(given["key"], given["title"], Usdt.of(str(given["value"]))) for given in value)

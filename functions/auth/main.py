@@ -14,7 +14,7 @@ from pydantic import Field, StringConstraints
 from functions.auth import passwords, rules, store, tokens
 from functions.auth.passwords import PasswordHash
 from functions.auth.tokens import Grant
-from shared import db, mails, sealing, tiers
+from shared import db, guarantees, mails, sealing, tiers
 from shared.api import Api
 from shared.auth import Anyone, Member, MemberSuspended, published_keys
 from shared.config import Config, read
@@ -160,7 +160,7 @@ def signup(tx: Tx, caller: Anyone, body: Signup, password: PasswordHash, now: da
 
 @api.post("/v1/auth/verify-email", problems=(rules.VerificationCodeNotValid,))
 def verify_email(tx: Tx, caller: Anyone, body: EmailVerification, now: datetime) -> VerifiedEmail | Problem:
-    """Prove the address with the mailed code; a few guesses are allowed."""
+    """Prove the address with the mailed code; a few guesses are allowed. It starts the new member guarantee."""
     code = store.open_code(tx, body.email, "verify", now)
     if code is None or code.attempts >= rules.VERIFICATION_ATTEMPTS_MAX:
         return rules.VerificationCodeNotValid()
@@ -169,6 +169,7 @@ def verify_email(tx: Tx, caller: Anyone, body: EmailVerification, now: datetime)
         return rules.VerificationCodeNotValid()
     store.use_code(tx, code, now)
     store.verify_email(tx, code.member_id, now)
+    guarantees.begin(tx, code.member_id, now)
     return VerifiedEmail(email_verified=True)
 
 

@@ -9,11 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.money import ZERO, Usdt
-from shared.prizes import CRYPTO, CompType
+from shared.prizes import CRYPTO, TINS_PER_TRIP, CompType
 from shared.problems import Problem, TooManyRequests
 from shared.tiers import Tier
-
-TINS_PER_TRIP = 500_000
 
 
 class CodeNotValid(Problem):

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from shared import db
+
 
 class Crash(BaseException):
     """No handler catches it on the way: what would have followed is not done."""
@@ -30,3 +32,13 @@ def crash(owner: object, name: str, *, at: int, after: bool) -> Iterator[Callabl
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(owner, name, dying)
         yield lambda: calls >= at
+
+
+@contextmanager
+def killed_after(transactions: int) -> Iterator[None]:
+    """What is done inside ends after so many transactions, or sooner by itself."""
+    with crash(db, "atomically", at=transactions + 1, after=False):
+        try:
+            yield
+        except Crash:
+            return

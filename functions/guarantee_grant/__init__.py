@@ -1,0 +1,1 @@
+"""Gives new members their monthly comp."""

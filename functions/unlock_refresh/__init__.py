@@ -1,0 +1,1 @@
+"""Works out which comps the sales have unlocked."""
