@@ -12,7 +12,7 @@ from shared.matches import Won
 from shared.money import Usdt
 from shared.notifications import Note
 from shared.payouts import CANCELLABLE, Payout, PayoutState, Promise
-from shared.prizes import CompType, dollars
+from shared.prizes import CASINO_PACKAGE_VALUE, CompType, casino_package, dollars
 from shared.problems import NotFound, Problem
 
 TREASURY = "member"  # comps are paid from the member pool
@@ -88,6 +88,12 @@ class _Pending:
 class _Paid:
     member_id: UUID
     amount: Usdt
+    email: str
+    full_name: str
+
+
+@dataclass(frozen=True)
+class _Addressee:
     email: str
     full_name: str
 
@@ -302,9 +308,24 @@ def _add_to_lifetime(tx: Tx, member_id: UUID, amount: Usdt) -> None:
 def _hand_over(tx: Tx, comp: _Comp, now: datetime) -> None:
     """Nothing stands between the comp and its winner any more: the feed shows it, and it is paid."""
     feed.publish(tx, "comp_awarded", f"Someone won {comp.prize}!", comp.amount, f"comp-awarded:{comp.id}", now)
+    if comp.type is CompType.CASINO:
+        _send_instructions(tx, comp, now)
     address = _wallet_address(tx, comp.member_id) if comp.amount else None
     if address:
         _request_payout(tx, comp.member_id, _Pending(comp.id, comp.amount), address, now)
+
+
+def _send_instructions(tx: Tx, comp: _Comp, now: datetime) -> None:
+    """How to redeem the casino package; once per comp."""
+    winner = tx.one(_Addressee, "SELECT email, full_name FROM members WHERE id = :id", id=comp.member_id)
+    parameters = {
+        "name": winner.full_name,
+        "package": "; ".join(casino_package(comp.amount)),
+        "value": dollars(CASINO_PACKAGE_VALUE),
+        "comp_id": str(comp.id),
+    }
+    letter = Letter(winner.email, winner.full_name, "casino_won", parameters, f"casino-won:{comp.id}", comp.member_id)
+    mails.queue(tx, letter, now)
 
 
 def _tell(tx: Tx, comp: _Comp, title: str, body: str, key: str, now: datetime) -> None:

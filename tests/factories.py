@@ -160,6 +160,35 @@ def flagged_scan() -> UUID:
     return made
 
 
+def trip(winner: Somebody, *, chosen: bool = False) -> UUID:
+    """A trip comp; `chosen` as if its winner had chosen Hawaii."""
+    made = uuid4()
+
+    def insert(tx: Tx) -> None:
+        tx.run(
+            """
+            INSERT INTO comps (id, member_id, type, amount, source_kind, source_id, reason, awarded_at)
+            VALUES (:id, :member_id, 'trip', 0, 'manual', :source_id, '{}', :now)
+            """,
+            id=made,
+            member_id=winner.id,
+            source_id=str(made),
+            now=NOW,
+        )
+        if chosen:
+            tx.run(
+                """
+                INSERT INTO trips (comp_id, destination, title, value, chosen_at)
+                VALUES (:id, 'hawaii', 'Hawaii', 110000000000, :now)
+                """,
+                id=made,
+                now=NOW,
+            )
+
+    db.atomically(insert)
+    return made
+
+
 def set_scan_counter(value: int) -> None:
     """The next scan takes the number after `value`."""
     db.atomically(lambda tx: tx.run("UPDATE scan_counter SET value = :value", value=value))

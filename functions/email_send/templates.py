@@ -30,6 +30,23 @@ _SOURCES: Mapping[str, _Source] = {
         "Your BlakJaks code is $code",
         ("Hello $name,", "your verification code is $code.", "It is good for fifteen minutes."),
     ),
+    "casino_won": _Source(
+        "Your casino package is waiting",
+        (
+            "Hello $name,",
+            "you have won a casino package worth about $value: $package.",
+            "The free play is paid to your wallet by itself.",
+            "To book the rest, answer this mail with two dates that suit you, and name this number: $comp_id.",
+        ),
+    ),
+    "trip_chosen": _Source(
+        "$name has chosen: $destination",
+        (
+            "$name ($member_id) has won a trip and chosen $destination, worth $value.",
+            "Mail: $email. Phone: $phone. Number: $comp_id.",
+            "Please call within two days, and note it in the admin portal.",
+        ),
+    ),
     "comp_paid": _Source(
         "$amount USDT is in your wallet",
         (

@@ -44,7 +44,8 @@ def numbers(sql: Connection, member: UUID) -> list[int]:
     """Which comps of the guarantee the member has, in the order in which they came."""
     found = sql.execute_unnamed(
         "SELECT CAST(reason ->> 'number' AS integer) FROM comps WHERE member_id = $1 AND source_kind = 'guarantee' "
-        "AND type = 'new_member_guarantee' AND amount = 5000000 ORDER BY awarded_at, source_id",
+        "AND type = 'new_member_guarantee' AND amount = 5000000 "
+        "ORDER BY awarded_at, CAST(reason ->> 'number' AS integer)",
         (member,),
     )
     return [number for (number,) in found.rows]

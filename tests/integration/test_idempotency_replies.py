@@ -289,10 +289,29 @@ def search_code(scene: Scene) -> Request:
     return as_json(scene.member(Role.OPERATIONS), "/v1/admin/qr/search", {"code": first}, {"code": second})
 
 
+def choose_trip(scene: Scene) -> Request:
+    winner = factories.member()
+    path = f"/v1/comps/trips/{factories.trip(winner)}/choose"
+    return as_json(scene.client(winner.token), path, {"destination": "hawaii"}, {"destination": "aspen"})
+
+
+def contact_winner(scene: Scene) -> Request:
+    first, second = (factories.trip(factories.member(), chosen=True) for _ in range(2))
+    other = Request(scene.member(Role.SUPPORT), f"/v1/admin/trips/{second}/concierge-contacted")
+    return Request(other.client, f"/v1/admin/trips/{first}/concierge-contacted", other=other)
+
+
+def mail_chip(scene: Scene) -> Request:
+    admin, trip = scene.member(Role.SUPPORT), factories.trip(factories.member(), chosen=True)
+    assert admin.post(f"/v1/admin/trips/{trip}/concierge-contacted").status == 200
+    path = f"/v1/admin/trips/{trip}/chip-mailed"
+    return as_json(admin, path, {"tracking_number": "12345"}, {"tracking_number": "54321"})
+
+
 PREPARED = [
     signup, verify_email, login, refresh, challenge, link, submit, read_one, read_all, create_token, generate, export,
     import_feedback, change_comp_rule, award_comp, cancel_comp, decide_flagged_scan, decide_flagged_scans,
-    override_tier, remove_quarter_override, remove_permanent_override,
+    choose_trip, contact_winner, mail_chip, override_tier, remove_quarter_override, remove_permanent_override,
     create_import, start_import, invalidate_codes, reuse_codes, invalidate_batch, reuse_batch,
     recall_batch, search_code,
 ]  # fmt: skip

@@ -1,0 +1,1 @@
+"""Admins see which trips were won and how far the concierge is."""

@@ -1,0 +1,1 @@
+"""Members see what can be won, and choose their trips."""
