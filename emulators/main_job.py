@@ -15,11 +15,12 @@ from emulators.people import Person
 from emulators.process import wait_until
 from emulators.stack import Stack
 
-MEMBERS = 10
+MEMBERS = 15  # some 33 scans each: enough for a whale, and fewer than look like a burst
 SCANS = 500
 SPARE = 20  # codes left for whoever wants to try
 SCANNERS = 8  # members who scan at the same time
 PRIZE = Decimal(100)
+GUARANTEE = Decimal(5)  # each new member's first comp
 MICRO_PER_USDT = 1_000_000
 PAYOUT_SECONDS_MAX = 90.0
 DOCUMENT_SECONDS_MAX = 30.0
@@ -68,12 +69,13 @@ def play(stack: Stack, tell: Tell = print) -> Played:
         winner, number = played.winner, SCANS
         assert winner
         tell(f"  {winner.name} ({winner.member_id}) won with scan number {number}")
-        with _step(tell, "the payout is signed in KMS, sent, and final: finalized and ten blocks deep"):
-            _wait_for_payment(played)
+        with _step(tell, "every payout is signed in KMS, sent, and final: finalized and ten blocks deep"):
+            _wait_for_payments(played)
         with _step(tell, "the winner's USDT on the chain, read with balanceOf"):
             played.balance = Decimal(stack.chain.balance_of(winner.wallet)) / MICRO_PER_USDT
-            _check(played.balance == PRIZE, f"{winner.wallet} holds {played.balance} USDT")
-        tell(f"  {winner.wallet} holds {played.balance} USDT, paid by {played.comp['transaction_hash']}")
+            _check(played.balance == PRIZE + GUARANTEE, f"{winner.wallet} holds {played.balance} USDT")
+        tell(f"  {winner.wallet} holds {played.balance} USDT: ${GUARANTEE} for a new member, ${PRIZE} for the scan, "
+             f"paid by {played.comp['transaction_hash']}")  # fmt: skip
         with _step(tell, "notification, unread count, activity feed and live counter are Firestore documents"):
             listener.wait_for(winner, SCANS, DOCUMENT_SECONDS_MAX)
     return played
@@ -95,10 +97,7 @@ def _manufacture(admin: Person) -> list[str]:
 
 def _scan(played: Played, codes: list[str]) -> None:
     """Members scan side by side; each of their clients is used by one thread."""
-    share = len(codes) // len(played.members)
-    shares = {
-        member.email: codes[position * share : (position + 1) * share] for position, member in enumerate(played.members)
-    }
+    shares = {member.email: codes[position::MEMBERS] for position, member in enumerate(played.members)}
 
     def scan_all(member: Person) -> list[dict[str, Any]]:
         receipts = []
@@ -118,18 +117,21 @@ def _scan(played: Played, codes: list[str]) -> None:
     _check(played.winner is not None, "nobody won")
 
 
-def _wait_for_payment(played: Played) -> None:
+def _wait_for_payments(played: Played) -> None:
+    """All comps of all members, the winner's prize among them."""
     winner = played.winner
     assert winner
+    for member in played.members:
+        wait_until(lambda member=member: _is_paid(member), f"the payouts of {member.name}", PAYOUT_SECONDS_MAX)  # type: ignore[misc]
+    (played.comp,) = [comp for comp in _comps(winner) if comp["type"] != "new_member_guarantee"]
 
-    def paid() -> bool:
-        for comp in winner.client.must("GET", "/v1/users/me/comps")["items"]:
-            if comp["status"] == "paid":
-                played.comp = comp
-                return True
-        return False
 
-    wait_until(paid, "the payout", PAYOUT_SECONDS_MAX)
+def _is_paid(member: Person) -> bool:
+    return all(comp["status"] == "paid" for comp in _comps(member))
+
+
+def _comps(member: Person) -> list[dict[str, Any]]:
+    return list(member.client.must("GET", "/v1/users/me/comps")["items"])
 
 
 def _check(fine: object, otherwise: str) -> None:
