@@ -48,6 +48,7 @@ class DatabaseConfig(Config):
     database_user: str = "blakjaks_app"
     database_password: str | None = None
     database_name: str = "blakjaks"
+    database_connections: int | None = None  # at most so many; as many as threads when nothing is said
     threads: int = 8
 
 
@@ -193,7 +194,7 @@ class _Pool:
 @cache
 def _pool() -> _Pool:
     config = read(DatabaseConfig)
-    return _Pool(config.threads, _connector(config))
+    return _Pool(config.database_connections or config.threads, _connector(config))
 
 
 def _connector(config: DatabaseConfig) -> Callable[[], Connection]:
