@@ -19,7 +19,7 @@ from shared.notifications import Note
 from shared.paging import Position
 from shared.problems import NotFound
 
-Support = Annotated[Admin, Role.SUPPORT]
+Operations = Annotated[Admin, Role.OPERATIONS]
 TripState = Literal["to_be_chosen", "chosen", "concierge_contacted", "chip_mailed"]
 
 api = Api("admin_trips")
@@ -65,7 +65,7 @@ class AdminTrip(Reply):
 
 
 @api.get("/v1/admin/trips")
-def list_admin_trips(tx: Tx, admin: Support, page: TripFilter) -> Listing[AdminTrip]:
+def list_admin_trips(tx: Tx, admin: Operations, page: TripFilter) -> Listing[AdminTrip]:
     """Newest first."""
     rows = store.trips(tx, page.state, None, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.awarded_at, row.comp_id))
@@ -73,7 +73,7 @@ def list_admin_trips(tx: Tx, admin: Support, page: TripFilter) -> Listing[AdminT
 
 
 @api.post("/v1/admin/trips/{comp_id}/concierge-contacted", problems=(rules.TripStepNotNext,))
-def contact_winner(tx: Tx, admin: Support, comp_id: UUID, client: Client, now: datetime) -> AdminTrip:
+def contact_winner(tx: Tx, admin: Operations, comp_id: UUID, client: Client, now: datetime) -> AdminTrip:
     """The concierge has talked to the winner. Harmless twice."""
     trip = _locked(tx, comp_id)
     if rules.is_next(trip.state, "concierge_contacted"):
@@ -83,7 +83,7 @@ def contact_winner(tx: Tx, admin: Support, comp_id: UUID, client: Client, now: d
 
 
 @api.post("/v1/admin/trips/{comp_id}/chip-mailed", problems=(rules.TripStepNotNext,))
-def mail_chip(tx: Tx, admin: Support, comp_id: UUID, body: ChipParcel, client: Client, now: datetime) -> AdminTrip:
+def mail_chip(tx: Tx, admin: Operations, comp_id: UUID, body: ChipParcel, client: Client, now: datetime) -> AdminTrip:
     """The chip is on its way; the member is told. Harmless twice: the first tracking number stays."""
     trip = _locked(tx, comp_id)
     if rules.is_next(trip.state, "chip_mailed"):

@@ -63,7 +63,6 @@ CREATE TABLE trips (
     CHECK ((state = 'chip_mailed') = (chip_mailed_at IS NOT NULL)),
     CHECK ((state = 'chip_mailed') = (tracking_number IS NOT NULL))
 );
-CREATE INDEX comps_trips ON comps (awarded_at DESC, id DESC) WHERE type = 'trip';
 
 -- A trip is chosen once and goes one step at a time.
 CREATE FUNCTION trip_changed() RETURNS trigger

@@ -297,12 +297,12 @@ def choose_trip(scene: Scene) -> Request:
 
 def contact_winner(scene: Scene) -> Request:
     first, second = (factories.trip(factories.member(), chosen=True) for _ in range(2))
-    other = Request(scene.member(Role.SUPPORT), f"/v1/admin/trips/{second}/concierge-contacted")
+    other = Request(scene.member(Role.OPERATIONS), f"/v1/admin/trips/{second}/concierge-contacted")
     return Request(other.client, f"/v1/admin/trips/{first}/concierge-contacted", other=other)
 
 
 def mail_chip(scene: Scene) -> Request:
-    admin, trip = scene.member(Role.SUPPORT), factories.trip(factories.member(), chosen=True)
+    admin, trip = scene.member(Role.OPERATIONS), factories.trip(factories.member(), chosen=True)
     assert admin.post(f"/v1/admin/trips/{trip}/concierge-contacted").status == 200
     path = f"/v1/admin/trips/{trip}/chip-mailed"
     return as_json(admin, path, {"tracking_number": "12345"}, {"tracking_number": "54321"})

@@ -144,7 +144,7 @@ def test_a_choice_that_is_none_changes_nothing(client: Client, sql: Connection, 
 
 
 def test_the_concierge_calls_and_then_mails_the_chip(client: Client, sql: Connection) -> None:
-    winner, desk = factories.member(), client(factories.member(role=Role.SUPPORT).token)
+    winner, desk = factories.member(), client(factories.member(role=Role.OPERATIONS).token)
     comp_id = won(winner)
     path = f"/v1/admin/trips/{comp_id}"
     parcel = {"tracking_number": "1Z999AA10123456784"}
@@ -166,7 +166,7 @@ def test_the_concierge_calls_and_then_mails_the_chip(client: Client, sql: Connec
 
 
 def test_admins_see_trips_by_state_page_by_page(client: Client) -> None:
-    desk, winner = client(factories.member(role=Role.SUPPORT).token), factories.member()
+    desk, winner = client(factories.member(role=Role.OPERATIONS).token), factories.member()
     made = [won(winner) for _ in range(3)]
     choose(client, winner, made[0])
     chosen = desk.get("/v1/admin/trips?state=chosen").body["items"]
@@ -182,7 +182,7 @@ def test_admins_see_trips_by_state_page_by_page(client: Client) -> None:
     "body", [{}, {"tracking_number": "abc"}, {"tracking_number": "x" * 61}, {"tracking_number": 1}]
 )
 def test_a_parcel_without_a_number_is_none(client: Client, sql: Connection, body: object) -> None:
-    desk, winner = client(factories.member(role=Role.SUPPORT).token), factories.member()
+    desk, winner = client(factories.member(role=Role.OPERATIONS).token), factories.member()
     comp_id = won(winner)
     before = world(sql)
     assert desk.post(f"/v1/admin/trips/{comp_id}/chip-mailed", body).problem == "not-valid"
