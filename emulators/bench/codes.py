@@ -25,6 +25,7 @@ from typing import IO, Any
 from urllib.request import Request, urlopen
 from uuid import UUID, uuid4
 
+from emulators import contract
 from emulators.bench import processes, report, world
 from emulators.bench.world import FOLDER, PRODUCT, World
 from emulators.client import Client
@@ -61,7 +62,9 @@ def main() -> None:
         bench = _Bench(World(stack, 1), Path(folder))
         measured = [bench.measure(size) for size in sizes]
     RESULT.write_text(json.dumps({"machine": machine, "sizes": measured}, indent=1) + "\n")
-    print(f"\n{report.codes_table(measured)}\nload average at the end {report.load_average()}\nAll figures: {RESULT}")
+    print(
+        f"\n{report.codes_table(measured)}\nload average at the end {report.load_average()}\nAll figures: {RESULT.relative_to(contract.ROOT)}"
+    )
 
 
 class _Bench:
