@@ -62,9 +62,8 @@ def main() -> None:
         bench = _Bench(World(stack, 1), Path(folder))
         measured = [bench.measure(size) for size in sizes]
     RESULT.write_text(json.dumps({"machine": machine, "sizes": measured}, indent=1) + "\n")
-    print(
-        f"\n{report.codes_table(measured)}\nload average at the end {report.load_average()}\nAll figures: {RESULT.relative_to(contract.ROOT)}"
-    )
+    print(f"\n{report.codes_table(measured)}\nload average at the end {report.load_average()}")
+    print(f"All figures: {RESULT.relative_to(contract.ROOT)}")
 
 
 class _Bench:
