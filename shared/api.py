@@ -223,8 +223,16 @@ def _together(calls: Sequence[Call]) -> list[Answer | BaseException]:
             seen.add(name)
     done = dict(zip(first, db.atomically(lambda tx: work.answers(tx, [calls[p] for p in first])), strict=True))
     if later:
-        done |= dict(zip(later, _together([calls[p] for p in later]), strict=True))
+        done |= dict(zip(later, _afterwards([calls[p] for p in later]), strict=True))
     return [done[position] for position in range(len(calls))]
+
+
+def _afterwards(calls: Sequence[Call]) -> Sequence[Answer | BaseException]:
+    """What fails here must not undo in anybody's eyes what has been committed before."""
+    try:
+        return _together(calls)
+    except Exception as error:  # noqa: BLE001 - raised to those whom it concerns
+        return [error] * len(calls)
 
 
 def _respond(call: Call) -> Response:

@@ -76,13 +76,17 @@ class Gatherer(Generic[Item, Outcome]):
             self._waiting.append(entry)
             if self._leader is None:
                 self._appoint(entry)
-        while entry.outcome is None and self._leader is not entry.thread:
-            if entry.woken.wait(LOOK_SECONDS):
-                entry.woken.clear()
-            else:
-                self._look_after_the_leader()
-        if entry.outcome is None:
-            self._lead()
+        try:
+            while entry.outcome is None and self._leader is not entry.thread:
+                if entry.woken.wait(LOOK_SECONDS):
+                    entry.woken.clear()
+                else:
+                    self._look_after_the_leader()
+            if entry.outcome is None:
+                self._lead()
+        finally:
+            if entry.outcome is None:
+                self._leave(entry)
         if isinstance(entry.outcome, BaseException):
             raise entry.outcome
         assert entry.outcome is not None, "a leader is in its own group"
@@ -119,6 +123,13 @@ class Gatherer(Generic[Item, Outcome]):
             return self._work([item])[0]
         except Exception as error:  # noqa: BLE001 - raised to its own caller
             return error
+
+    def _leave(self, entry: _Entry[Item, Outcome]) -> None:
+        """Its thread is dying: nobody must wait for it to lead, and nothing be done for it that was not begun."""
+        with self._lock:
+            if entry in self._waiting:
+                self._waiting.remove(entry)
+        self._step_down(entry.thread)
 
     def _step_down(self, leader: threading.Thread | None) -> None:
         """Nobody of the leader's group is left without a word, and the first who waits leads now."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
 
+import jwt
+
 from functions.auth import store, tokens
 from functions.auth.tokens import Grant
 from shared import codes, db
@@ -187,6 +189,11 @@ def trip(winner: Somebody, *, chosen: bool = False) -> UUID:
 
     db.atomically(insert)
     return made
+
+
+def session_of(somebody: Somebody) -> UUID:
+    """The id of their live session, out of the token."""
+    return UUID(jwt.decode(somebody.token, options={"verify_signature": False})["sid"])
 
 
 def set_scan_counter(value: int) -> None:

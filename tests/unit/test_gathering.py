@@ -184,14 +184,46 @@ def test_a_leader_that_is_killed_takes_nobody_along() -> None:
         thread.start()
     until(lambda: len(made._waiting) == 2)
 
-    assert leader.ident
-    assert ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(leader.ident), ctypes.py_object(SystemExit)) == 1
+    kill(leader)
     for thread in (leader, follower, *later):
         thread.join(WAIT_SECONDS_MAX)
     go_on.set()
 
     assert seen == {0: SystemExit, 1: LeaderLost, 2: 4, 3: 6}
     assert made.do(5) == 10
+
+
+def kill(thread: threading.Thread) -> None:
+    assert thread.ident
+    assert ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(SystemExit)) == 1
+
+
+@pytest.mark.parametrize("victim", [0, 1], ids=["the one who gathers", "one who waits"])
+def test_who_is_killed_before_the_work_begins_is_missed_by_nobody(victim: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gathering, "GATHER_SECONDS", 0.5)
+    worker = Worker()
+    worker.go_on.set()
+    made = gatherer(worker)
+    seen: dict[int, object] = {}
+
+    def do(item: int) -> None:
+        try:
+            seen[item] = made.do(item)
+        except BaseException as error:  # noqa: BLE001 - what is raised is what is looked at
+            seen[item] = type(error)
+
+    threads = [threading.Thread(target=do, args=(item,)) for item in range(3)]
+    with made.coming():  # so that the first one waits for somebody
+        for number, thread in enumerate(threads):
+            thread.start()
+            until(lambda number=number: len(made._waiting) == number + 1)  # type: ignore[misc]
+        kill(threads[victim])
+        for thread in threads:
+            thread.join(WAIT_SECONDS_MAX)
+
+    assert seen.pop(victim) is SystemExit
+    assert seen == {item: item * 2 for item in range(3) if item != victim}
+    assert made.do(7) == 14
 
 
 def test_a_leader_that_vanished_without_a_word_is_replaced() -> None:
