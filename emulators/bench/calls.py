@@ -27,6 +27,8 @@ CHEAPEST: Mapping[str, tuple[str, str, object]] = {
 }
 # What is delivered to each job: a real message about something that there is not, or its schedule when that is brief.
 DELIVERIES: Mapping[str, tuple[str, object]] = {
+    "codes_change": ("codes-change", {"change_id": NOBODY, "chunk": 0}),
+    "codes_import": ("codes-import", {"import_id": NOBODY, "chunk": 0}),
     "codes_generate": ("codes-generate", {"batch_id": NOBODY, "chunk": 0}),
     "email_send": ("mail-queued", {"mail_id": NOBODY}),
     "feed_project": ("notification-changed", {"notification_id": NOBODY}),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from emulators import contract
+from emulators.bench import calls
 from shared.events import Event, Task
 from terraform import imports
 
@@ -178,3 +179,9 @@ def _sources() -> list[Path]:
         for folder in ("functions", "shared", "emulators", "terraform")
         for path in (contract.ROOT / folder).rglob("*.py")
     ]
+
+
+def test_the_benchmark_can_call_every_job() -> None:
+    for function in contract.functions().values():
+        callable_ = function.gateway or function.schedules or function.on_deploy or function.name in calls.DELIVERIES
+        assert callable_, f"emulators/bench/calls.py has no delivery for {function.name}"
