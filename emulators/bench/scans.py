@@ -44,6 +44,7 @@ CLIENTS = 32
 GROUP = 256
 GROUPS = 24
 PIECE = 500_000  # rows written at once
+SETTLE_SECONDS = 15.0  # the disk goes on writing what was loaded
 AIMS = {"own_door_per_second": 1_000, "own_door_p99_ms": 100, "group_per_second": 10_000, "fall_max": 0.2}
 FILL_CODES = """
     INSERT INTO codes (mac, batch_id, status, manufactured_at, scanned_at, scanned_by)
@@ -123,6 +124,7 @@ def _fill(made: World, filled: int, size: int, tell: Callable[[str], None]) -> i
         connection.execute_simple("VACUUM ANALYZE codes")
         connection.execute_simple("VACUUM ANALYZE scans")
         connection.execute_simple("CHECKPOINT")
+    time.sleep(SETTLE_SECONDS)
     return size
 
 
