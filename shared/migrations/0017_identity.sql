@@ -1,0 +1,2 @@
+-- Second factors, lock-outs, devices, verification, keys of access tokens.
+SELECT 1;

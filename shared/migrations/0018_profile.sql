@@ -1,0 +1,2 @@
+-- Profiles, avatars, preferences, devices for push, broadcasts, export and erasure.
+SELECT 1;
