@@ -6,7 +6,7 @@ WORKERS ?= 2
 export PYTHONPATH := $(CURDIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types bench bench-scans bench-codes tick lock clean
+.PHONY: help setup run demo test lint format types build seal plan deploy capacity bench bench-scans bench-codes tick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,21 @@ format: setup ## Put code into its one form
 
 types: setup ## mypy --strict
 	@$(BIN)/mypy functions shared emulators terraform tests
+
+build: setup ## Stage and zip every function for deployment; a table of files, sizes and hashes
+	@$(BIN)/python -m terraform.stage
+
+seal: setup ## The migrations have been applied: nobody may edit them any more
+	@$(BIN)/python -m terraform.stage --seal
+
+plan: setup ## What a deployment would change: make plan ENV=dev
+	@$(BIN)/python -m terraform.deploy plan $(ENV)
+
+deploy: setup ## Migrate, functions, gateway, canary, contract: make deploy ENV=dev (FROM=step starts there)
+	@$(BIN)/python -m terraform.deploy deploy $(ENV) $(if $(FROM),--from $(FROM))
+
+capacity: setup ## What the planned loads need and cost (docs/capacity.md)
+	@$(BIN)/python -m terraform.capacity
 
 bench: setup ## Scans per second, latency, cold start and memory beside a hello-world function
 	@$(BIN)/python -m emulators.bench $(ARGS)

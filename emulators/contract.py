@@ -1,14 +1,27 @@
-"""What `openapi.yaml` and the `function.yaml` files say, as the local stack needs it."""
+"""What `openapi.yaml` says, as the local stack needs it, beside what the `function.yaml` files say."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parent.parent
+from terraform.functions import ROOT, functions
+
+__all__ = [
+    "FUNCTIONS",
+    "METHODS",
+    "OPENAPI",
+    "ROOT",
+    "Operation",
+    "TokenRules",
+    "document",
+    "functions",
+    "operations",
+    "token_rules",
+]
+
 OPENAPI = ROOT / "openapi.yaml"
 FUNCTIONS = ROOT / "functions"
 METHODS = ("get", "post", "put", "patch", "delete")
@@ -40,44 +53,6 @@ class TokenRules:
     audiences: Sequence[str]
 
 
-@dataclass(frozen=True)
-class Queue:
-    """A Cloud Tasks queue of a function."""
-
-    name: str
-    dispatches_per_second_max: float
-    concurrent_dispatches_max: int
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """A Cloud Scheduler job of a function; cron in UTC."""
-
-    name: str
-    cron: str
-
-
-@dataclass(frozen=True)
-class Function:
-    """A function's own description of where and how it runs."""
-
-    name: str
-    description: str
-    gateway: bool
-    topics: Sequence[str]
-    queues: Sequence[Queue]
-    schedules: Sequence[Schedule]
-    on_deploy: Sequence[str]
-    memory: str
-    cpu: int
-    concurrency: int
-    timeout_seconds: int
-    instances: Mapping[str, int]
-    roles: Sequence[str]
-    secrets: Mapping[str, str]
-    environment: Mapping[str, str]
-
-
 @cache
 def document() -> dict[str, Any]:
     """The whole contract."""
@@ -107,17 +82,3 @@ def token_rules() -> TokenRules:
     """From the one security scheme."""
     rules = document()["components"]["securitySchemes"]["member"]["x-google-auth"]
     return TokenRules(rules["issuer"], rules["audiences"])
-
-
-@cache
-def functions() -> dict[str, Function]:
-    """Every function by name. A folder with a function.yaml is a function."""
-    return {path.parent.name: _function(path) for path in sorted(FUNCTIONS.glob("*/function.yaml"))}
-
-
-def _function(path: Path) -> Function:
-    given: dict[str, Any] = {"topics": [], "queues": [], "schedules": [], "on_deploy": [], "environment": {}}
-    given |= yaml.safe_load(path.read_text(encoding="utf-8"))
-    given["queues"] = [Queue(**queue) for queue in given["queues"]]
-    given["schedules"] = [Schedule(**schedule) for schedule in given["schedules"]]
-    return Function(name=path.parent.name, **given)

@@ -1,21 +1,23 @@
-"""What a function needs: the `shared` files and the packages that it imports, lazily or not.
+"""What a function needs: the `shared` files, what these read, and the packages it imports, lazily or not.
 
 `python -m terraform.imports --write` brings every requirements.txt up to date; a contract test keeps them so.
 """
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-FUNCTIONS = ROOT / "functions"
+from terraform.functions import ROOT, NotDeployable, functions
+
 OURS = ("functions", "shared")
 CONSTRAINTS = "-c ../constraints.txt"
 RUNTIME = "functions-framework"  # runs every function, imported by none
+READ_BY: Mapping[str, str] = {"shared/migrate.py": "shared/migrations/*.sql"}  # a module's data; a test finds the rest
+NOT_DEPLOYED = frozenset({"function.yaml", "requirements.txt"})
 GOOGLE = {  # a namespace that many distributions share
     "google.api_core": "google-api-core",
     "google.auth": "google-auth",
@@ -43,49 +45,79 @@ class Closure:
     distributions: frozenset[str]
 
 
-def closure(function: str) -> Closure:
-    """Everything that the function's modules import, directly and through `shared`."""
-    todo = list((FUNCTIONS / function).glob("*.py"))
-    files: set[Path] = set()
+def closure(function: str, root: Path = ROOT) -> Closure:
+    """Everything that the function's modules import, directly and through `shared`. Raises NotDeployable."""
+    folder = root / "functions" / function
+    own = [path.relative_to(root).as_posix() for path in folder.glob("*.py")]
+    modules = {"functions/__init__.py", *own, *_shared_modules(root)}
+    files = {path for path in folder.iterdir() if path.is_file() and _is_data(path)}
     distributions = {RUNTIME, *NEEDED_BESIDE[RUNTIME]}
+    todo, seen = ["functions/__init__.py", *own], set[str]()
     while todo:
-        path = todo.pop()
-        if path in files:
+        where = todo.pop()
+        if where in seen:
             continue
-        files.add(path)
-        for name in imported(path):
+        seen.add(where)
+        if where in READ_BY:
+            files.update(root.glob(READ_BY[where]))
+        for name in imported(root / where):
             if name.partition(".")[0] in OURS:
-                todo.extend(_files_of(name))
-            elif found := distribution_of(name):
+                todo.extend(_files_of(name, modules, where))
+            elif found := distribution_of(name, where):
                 distributions |= {found, *NEEDED_BESIDE.get(found, ())}
-    return Closure(frozenset(files), frozenset(distributions))
+    return Closure(frozenset({*files, *(root / path for path in seen)}), frozenset(distributions))
 
 
-def imported(path: Path, *, at_import_only: bool = False) -> Iterator[str]:
+def imported(path: Path, *, at_import_only: bool = False) -> tuple[str, ...]:
     """Dotted names of what a module imports; with `at_import_only` not what it imports inside functions."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    nodes = _at_import(tree) if at_import_only else ast.walk(tree)
-    for node in nodes:
+    try:
+        return _imported(path.read_text(encoding="utf-8"), at_import_only)
+    except SyntaxError as fault:
+        raise NotDeployable(
+            f"{path.parent.name}/{path.name} is not Python: {fault.msg}, line {fault.lineno}."
+        ) from None
+
+
+@cache
+def _imported(text: str, at_import_only: bool) -> tuple[str, ...]:
+    tree = ast.parse(text)
+    names: list[str] = []
+    for node in _at_import(tree) if at_import_only else ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return tuple(names)
 
 
-def distribution_of(name: str) -> str | None:
+def distribution_of(name: str, where: str = "a module") -> str | None:
     """The distribution that a dotted name comes from; None for the standard library."""
     top = name.partition(".")[0]
     if top in sys.stdlib_module_names:
         return None
     if top == "google":
-        return next(found for prefix, found in GOOGLE.items() if name.startswith(prefix))
-    return _distributions()[top][0].lower().replace("_", "-")
+        found = next((found for prefix, found in GOOGLE.items() if name.startswith(prefix)), None)
+    else:
+        found = _distributions().get(top, [None])[0]
+    if found is None:
+        raise NotDeployable(
+            f"{where} imports {name}, which no installed package has (make setup; GOOGLE in imports.py)."
+        )
+    return found.lower().replace("_", "-")
 
 
-def requirements(function: str) -> str:
+def requirements(function: str, root: Path = ROOT) -> str:
     """The text of the function's requirements.txt."""
-    names = sorted(name + EXTRAS.get(name, "") for name in closure(function).distributions)
-    return "\n".join([CONSTRAINTS, *names]) + "\n"
+    return "\n".join([CONSTRAINTS, *with_extras(closure(function, root))]) + "\n"
+
+
+def with_extras(needs: Closure) -> list[str]:
+    """Its distributions as requirements.txt has them."""
+    return sorted(name + EXTRAS.get(name, "") for name in needs.distributions)
+
+
+def _is_data(path: Path) -> bool:
+    return path.suffix not in (".py", ".pyc") and path.name not in NOT_DEPLOYED and not path.name.startswith(".")
 
 
 def _at_import(tree: ast.AST) -> Iterator[ast.AST]:
@@ -100,28 +132,31 @@ def _is_type_checking(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-def _files_of(name: str) -> Iterator[Path]:
+def _shared_modules(root: Path) -> list[str]:
+    return [path.relative_to(root).as_posix() for path in (root / "shared").rglob("*.py")]
+
+
+def _files_of(name: str, modules: set[str], where: str) -> list[str]:
     """The modules on the way to a dotted name: `shared.ports.kms.sign_digest` is three files."""
     parts = name.split(".")
-    for length in range(1, len(parts) + 1):
-        stem = ROOT.joinpath(*parts[:length])
-        if stem.with_suffix(".py").is_file():
-            yield stem.with_suffix(".py")
-        elif (stem / "__init__.py").is_file():
-            yield stem / "__init__.py"
+    stems = ["/".join(parts[:length]) for length in range(1, len(parts) + 1)]
+    ways = [way for stem in stems for way in (f"{stem}.py", f"{stem}/__init__.py") if way in modules]
+    if parts[0] == "shared" and len(parts) > 1 and len(ways) < 2:  # noqa: PLR2004 - the package, and what is in it
+        raise NotDeployable(f"{where} imports {name}, which there is not.")
+    return ways
 
 
 @cache
-def _distributions() -> dict[str, list[str]]:
-    return dict(packages_distributions())
+def _distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()
 
 
 def main() -> None:
     """Write every requirements.txt."""
-    for path in sorted(FUNCTIONS.glob("*/function.yaml")):
-        target = path.parent / "requirements.txt"
+    for name in functions():
+        target = ROOT / "functions" / name / "requirements.txt"
         if "--write" in sys.argv[1:]:
-            target.write_text(requirements(path.parent.name))
+            target.write_text(requirements(name))
 
 
 if __name__ == "__main__":

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from uuid import UUID, uuid4
 
 from emulators import cloud, contract
-from emulators.contract import Function
 from emulators.stack import Stack
 from shared.auth import SIGNATURE_REMOVED
+from terraform.functions import Function
 
 NOBODY = str(UUID(int=0))
 CLIENT_ADDRESS = "203.0.113.7"

@@ -10,7 +10,7 @@ from emulators.bench.calls import Call, NoCall
 from emulators.bench.door import CONNECTOR, HELLO, START_SECONDS_MAX, Door, Target
 from emulators.bench.load import ANSWER_SECONDS_MAX, HEADERS_END, LENGTH, PIECE_BYTES
 from emulators.bench.world import World
-from emulators.contract import Function
+from terraform.functions import Function
 
 REQUESTS_BEFORE_MEMORY = 200
 LOOK_SECONDS = 0.001

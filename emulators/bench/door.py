@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from emulators import contract
-from emulators.contract import Function
 from emulators.process import Child, accepts_connections, free_port
 from emulators.stack import LOCAL, Stack
 from shared.clock import CLOCK_FILE
 from shared.config import service_name
+from terraform.functions import Function
 
 START_SECONDS_MAX = 60.0
 FLOOR_FILE = Path(__file__).with_name("hello.py")

@@ -1,0 +1,115 @@
+"""What must hold before anything is built: folders are whole, contract and functions agree, migrations stand."""
+
+import ast
+import hashlib
+from collections.abc import Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from shared.migrate import MigrationMissing, load
+from terraform import imports
+from terraform.functions import Function, NotDeployable, functions
+
+METHODS = ("get", "post", "put", "patch", "delete")
+SEALED = "shared/migrations/sealed.txt"  # as sha256sum writes it: what has been applied somewhere that matters
+
+
+def check(root: Path) -> Mapping[str, Function]:
+    """Every function, when all is well. Raises NotDeployable for the first fault."""
+    found = functions(root)
+    for function in found.values():
+        _whole(function, root)
+    _names_are_unique(found)
+    _contract(found, root)
+    migrations(root)
+    return found
+
+
+def migrations(root: Path) -> list[str]:
+    """The names of those that are not sealed yet. Raises NotDeployable when a sealed one was edited or is gone."""
+    folder = root / "shared" / "migrations"
+    try:
+        there = {migration.name: migration.digest for migration in load(folder)}
+    except MigrationMissing as fault:
+        raise NotDeployable(f"{fault}.") from None
+    for line in (root / SEALED).read_text(encoding="utf-8").splitlines():
+        digest, _, name = line.partition("  ")
+        if name not in there:
+            raise NotDeployable(f"shared/migrations/{name} is sealed and gone: migrations only go forward.")
+        if there.pop(name) != digest:
+            raise NotDeployable(f"shared/migrations/{name} was edited after it was applied: write a new migration.")
+    return list(there)
+
+
+def seal(root: Path) -> None:
+    """Remember every migration as it is now: none of them may change any more."""
+    migrations(root)
+    paths = sorted((root / "shared" / "migrations").glob("*.sql"))
+    lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in paths]
+    (root / SEALED).write_text("".join(lines), encoding="utf-8")
+
+
+def _whole(function: Function, root: Path) -> None:
+    folder = root / "functions" / function.name
+    where = folder.relative_to(root).as_posix()
+    for name in ("__init__.py", "main.py", "requirements.txt"):
+        if not (folder / name).is_file():
+            raise NotDeployable(f"{where}/{name} is missing.")
+    for path in folder.glob("*.py"):
+        imports.imported(path)
+    tree = ast.parse((folder / "main.py").read_text(encoding="utf-8"))
+    if not any(isinstance(node, ast.FunctionDef) and node.name == function.name for node in tree.body):
+        raise NotDeployable(f"{where}/main.py has no plain function {function.name}, which is its door.")
+
+
+def _names_are_unique(found: Mapping[str, Function]) -> None:
+    """Services, queues and schedules have a project-wide name each."""
+    owners: dict[tuple[str, str], str] = {}
+    for function in found.values():
+        named = chain(
+            (("service", function.service),),
+            (("queue", queue.name) for queue in function.queues),
+        )
+        for kind, name in named:
+            other = owners.setdefault((kind, name), function.name)
+            if other != function.name:
+                raise NotDeployable(f"functions/{function.name}/function.yaml: {kind} {name} is that of {other}.")
+
+
+def _contract(found: Mapping[str, Function], root: Path) -> None:
+    document = _yaml(root / "openapi.yaml")
+    served = set()
+    for template, item in document["paths"].items():
+        for method in METHODS:
+            if method in item:
+                served.add(_backend(f"{method.upper()} {template}", item[method], found))
+    backends = set(document["x-google-api-management"]["backends"])
+    for name in sorted(found):
+        if found[name].gateway and name not in served:
+            raise NotDeployable(f"functions/{name} is behind the gateway and openapi.yaml has no operation for it.")
+        if found[name].gateway and name not in backends:
+            raise NotDeployable(f"functions/{name} is behind the gateway and openapi.yaml has no backend for it.")
+    for name in sorted(backends - served):
+        raise NotDeployable(f"openapi.yaml has a backend {name} and no operation for it.")
+
+
+def _backend(operation: str, said: Mapping[str, Any], found: Mapping[str, Function]) -> str:
+    name = said.get("x-google-backend")
+    if name is None:
+        raise NotDeployable(f"openapi.yaml: {operation} does not say which function answers it (x-google-backend).")
+    if name not in found:
+        raise NotDeployable(f"openapi.yaml: {operation} is answered by {name}, and there is no functions/{name}.")
+    if not found[name].gateway:
+        raise NotDeployable(f"openapi.yaml: {operation} is answered by {name}, which is not behind the gateway.")
+    return str(name)
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    try:
+        loaded: dict[str, Any] = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
+    except yaml.YAMLError as fault:
+        raise NotDeployable(f"{path.name} is not YAML: {' '.join(str(fault).split())}.") from None
+    return loaded

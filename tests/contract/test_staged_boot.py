@@ -1,0 +1,117 @@
+"""Each staged folder boots under functions-framework with its own requirements and nothing else, and answers.
+
+Functions with the same requirements share an environment, made from what `make setup` has left in uv's cache. A
+process starts with an empty environment; the settings that a request needs arrive when gunicorn forks its worker, after
+everything was imported.
+"""
+
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from emulators import bootstrap, cloud
+from emulators.identity import Identity
+from emulators.process import Child, accepts_connections, free_port
+from shared.auth import SIGNATURE_REMOVED
+from terraform import stage
+from terraform.functions import Function, functions
+
+AUDIENCE = "https://functions.test/{service}"
+SETTINGS = {
+    "K_SERVICE": "booted",  # on Cloud Run, where the platform has checked the caller's token
+    "OIDC_AUDIENCE": AUDIENCE,
+    "GATEWAY_SERVICE_ACCOUNT": cloud.GATEWAY_ACCOUNT,
+    "INVOKER_SERVICE_ACCOUNT": cloud.INVOKER_ACCOUNT,
+}
+SETTINGS_COME_LATE = f"import os; os.register_at_fork(after_in_child=lambda: os.environ.update({SETTINGS!r}))\n"
+AT_ONCE = 3
+START_SECONDS_MAX = 60.0
+UV = str(bootstrap.LOCAL / "uv" / "bin" / "uv")
+
+each_function = pytest.mark.parametrize("name", sorted(functions()))
+
+
+@dataclass(frozen=True)
+class Answer:
+    """To `GET /` by whoever may call the function."""
+
+    status: int
+    problem: Mapping[str, object]
+    log: str
+
+
+@pytest.fixture(scope="module")
+def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("build")
+    stage.build(folder=folder)
+    return folder / "staged"
+
+
+@pytest.fixture(scope="module")
+def answers(staged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Answer]]:
+    """Of all functions, several booted at a time."""
+    sets: dict[str, list[Function]] = defaultdict(list)
+    for function in functions().values():
+        sets[(staged / function.name / "requirements.txt").read_text()].append(function)
+    identity = Identity()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        environments = list(pool.map(lambda _: tmp_path_factory.mktemp("environment"), sets))
+        list(pool.map(_install, environments, (staged / group[0].name for group in sets.values())))
+        pairs = [(at, function) for at, group in zip(environments, sets.values(), strict=True) for function in group]
+        given = pool.map(lambda pair: _boot(identity, pair[0], pair[1], staged / pair[1].name), pairs)
+        yield {function.name: answer for (_, function), answer in zip(pairs, given, strict=True)}
+
+
+def _install(environment: Path, folder: Path) -> None:
+    """What is in requirements.txt, which must be complete, and the late settings."""
+    python = str(environment / "bin" / "python")
+    subprocess.run([UV, "venv", "-q", "--clear", "--python", sys.executable, str(environment)], check=True)
+    requirements = str(folder / "requirements.txt")
+    subprocess.run(
+        [UV, "pip", "sync", "-q", "--offline", "--require-hashes", "--python", python, requirements], check=True
+    )
+    subprocess.run([UV, "pip", "check", "-q", "--python", python], check=True)
+    (packages,) = environment.glob("lib/python*/site-packages")
+    (packages / "sitecustomize.py").write_text(SETTINGS_COME_LATE)
+
+
+def _boot(identity: Identity, environment: Path, function: Function, folder: Path) -> Answer:
+    port = free_port()
+    command = [str(environment / "bin" / "functions-framework"), "--target", function.name,
+               "--source", str(folder / "main.py"), "--host", "127.0.0.1", "--port", str(port)]  # fmt: skip
+    log = environment / f"{function.name}.log"
+    child = Child.start(function.name, command, log, {})
+    try:
+        child.wait_until_ready(lambda: accepts_connections(port), START_SECONDS_MAX)
+        account = cloud.GATEWAY_ACCOUNT if function.gateway else cloud.INVOKER_ACCOUNT
+        token = identity.mint(account, AUDIENCE.format(service=function.service)).rpartition(".")[0]
+        request = Request(f"http://127.0.0.1:{port}/", headers={"Authorization": f"Bearer {token}.{SIGNATURE_REMOVED}"})
+        with pytest.raises(HTTPError) as refused:
+            urlopen(request, timeout=START_SECONDS_MAX)  # noqa: S310
+        with refused.value as answer:
+            return Answer(answer.code, json.loads(answer.read()), log.read_text())
+    finally:
+        child.kill()
+
+
+@each_function
+def test_it_boots_and_answers_that_there_is_nothing_here(name: str, answers: Mapping[str, Answer]) -> None:
+    answer = answers[name]
+    wanted = (404, "/problems/not-found") if functions()[name].gateway else (405, "/problems/method-not-allowed")
+    assert (answer.status, answer.problem["type"]) == wanted, answer.log
+
+
+@each_function
+def test_its_log_has_no_error(name: str, answers: Mapping[str, Answer]) -> None:
+    log = answers[name].log
+    assert "Traceback" not in log
+    assert '"severity": "ERROR"' not in log
