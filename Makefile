@@ -6,7 +6,7 @@ WORKERS ?= 2
 export PYTHONPATH := $(CURDIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types build seal plan deploy capacity bench bench-scans bench-codes tick lock clean
+.PHONY: help setup run demo test lint format types build seal plan deploy rollback capacity bench bench-scans bench-codes tick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -46,6 +46,9 @@ plan: setup ## What a deployment would change: make plan ENV=dev
 
 deploy: setup ## Migrate, functions, gateway, canary, contract: make deploy ENV=dev (FROM=step starts there)
 	@$(BIN)/python -m terraform.deploy deploy $(ENV) $(if $(FROM),--from $(FROM))
+
+rollback: setup ## All calls to the old revisions again: make rollback ENV=dev (FUNCTIONS="scans auth" after a canary)
+	@$(BIN)/python -m terraform.deploy rollback $(ENV) $(FUNCTIONS)
 
 capacity: setup ## What the planned loads need and cost (docs/capacity.md)
 	@$(BIN)/python -m terraform.capacity

@@ -1,10 +1,15 @@
-"""Migrations: numbered SQL files, forward only, each in its own transaction, applied by one runner at a time."""
+"""Migrations: numbered SQL files, forward only, each in its own transaction, applied by one runner at a time.
+
+A file named `NNNN_contract_*.sql` takes away what functions of the release before may still use. A deployment applies
+what comes before it, replaces the functions, and applies the rest.
+"""
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from pathlib import Path
 
 from pg8000.dbapi import Connection
@@ -24,6 +29,10 @@ class MigrationMissing(Exception):
     """Numbers must run from 0001 without a gap or a double, and nothing that was applied may be gone."""
 
 
+class ContractPending(Exception):
+    """What takes something away must be the end of a release: nothing can be expanded behind it."""
+
+
 @dataclass(frozen=True)
 class Migration:
     """One file and the digest that is remembered of it."""
@@ -36,6 +45,11 @@ class Migration:
     def digest(self) -> str:
         """SHA-256 of the text, in hex."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
+
+    @property
+    def contracts(self) -> bool:
+        """Whether it takes something away."""
+        return "_contract_" in self.name
 
 
 def load(folder: Path = FOLDER) -> list[Migration]:
@@ -51,19 +65,30 @@ def load(folder: Path = FOLDER) -> list[Migration]:
     return found
 
 
-def apply(connection: Connection, migrations: Iterable[Migration], now: datetime) -> list[str]:
+def expanding(new: Sequence[Migration]) -> list[Migration]:
+    """Those before the first that takes something away. Raises ContractPending when another one comes after it."""
+    before = list(takewhile(lambda migration: not migration.contracts, new))
+    late = next((migration for migration in new[len(before) :] if not migration.contracts), None)
+    if late:
+        first = new[len(before)].name
+        raise ContractPending(f"{late.name} comes after {first}, which is not applied yet: deploy that one first")
+    return before
+
+
+def apply(connection: Connection, migrations: Iterable[Migration], now: datetime, *, contract: bool) -> list[str]:
     """Apply what is new and name it; a crash between two files loses nothing. Safe beside a second runner.
 
-    Raises MigrationEdited or MigrationMissing before anything is changed.
+    Without `contract` only what expands, but all of it where there is nothing yet. Raises MigrationEdited,
+    MigrationMissing or ContractPending before anything is changed.
     """
     connection.execute_simple(f"SELECT pg_advisory_lock({ADVISORY_LOCK})")
     try:
-        return _apply_new(connection, list(migrations), now)
+        return _apply_new(connection, list(migrations), now, contract=contract)
     finally:
         connection.execute_simple(f"SELECT pg_advisory_unlock({ADVISORY_LOCK})")
 
 
-def _apply_new(connection: Connection, migrations: list[Migration], now: datetime) -> list[str]:
+def _apply_new(connection: Connection, migrations: list[Migration], now: datetime, *, contract: bool) -> list[str]:
     connection.execute_simple(
         f"SET lock_timeout = '{LOCK_TIMEOUT}'; SET statement_timeout = '{STATEMENT_TIMEOUT}'; SET timezone = 'UTC'"
     )
@@ -75,6 +100,8 @@ def _apply_new(connection: Connection, migrations: list[Migration], now: datetim
     applied = {int(version): str(digest) for version, digest in rows}
     _check(migrations, applied)
     new = [migration for migration in migrations if migration.version not in applied]
+    if applied and not contract:
+        new = expanding(new)
     for migration in new:
         _apply_one(connection, migration, now)
     return [migration.name for migration in new]

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from shared.migrate import MigrationMissing, load
+from shared.migrate import ContractPending, MigrationMissing, expanding, load
 from terraform import imports
 from terraform.functions import Function, NotDeployable, functions
 
@@ -29,18 +29,23 @@ def check(root: Path) -> Mapping[str, Function]:
 
 
 def migrations(root: Path) -> list[str]:
-    """The names of those that are not sealed yet. Raises NotDeployable when a sealed one was edited or is gone."""
+    """The names of those that are not sealed yet. Raises NotDeployable for one that cannot be applied."""
     folder = root / "shared" / "migrations"
     try:
-        there = {migration.name: migration.digest for migration in load(folder)}
+        loaded = load(folder)
     except MigrationMissing as fault:
         raise NotDeployable(f"{fault}.") from None
+    there = {migration.name: migration.digest for migration in loaded}
     for line in (root / SEALED).read_text(encoding="utf-8").splitlines():
         digest, _, name = line.partition("  ")
         if name not in there:
             raise NotDeployable(f"shared/migrations/{name} is sealed and gone: migrations only go forward.")
         if there.pop(name) != digest:
             raise NotDeployable(f"shared/migrations/{name} was edited after it was applied: write a new migration.")
+    try:
+        expanding([migration for migration in loaded if migration.name in there])
+    except ContractPending as fault:
+        raise NotDeployable(f"{fault}.") from None
     return list(there)
 
 

@@ -195,6 +195,7 @@ def _read(path: Path, root: Path) -> Function:
 
 
 def _sentence(faults: ValidationError) -> str:
+    # a misspelt key explains the one that is missing
     fault = max(faults.errors(), key=lambda fault: fault["type"] == "extra_forbidden")
     key = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":

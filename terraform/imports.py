@@ -48,7 +48,7 @@ class Closure:
 def closure(function: str, root: Path = ROOT) -> Closure:
     """Everything that the function's modules import, directly and through `shared`. Raises NotDeployable."""
     folder = root / "functions" / function
-    own = [path.relative_to(root).as_posix() for path in folder.glob("*.py")]
+    own = [path.relative_to(root).as_posix() for path in sorted(folder.glob("*.py"))]
     modules = {"functions/__init__.py", *own, *_shared_modules(root)}
     files = {path for path in folder.iterdir() if path.is_file() and _is_data(path)}
     distributions = {RUNTIME, *NEEDED_BESIDE[RUNTIME]}
@@ -100,9 +100,7 @@ def distribution_of(name: str, where: str = "a module") -> str | None:
     else:
         found = _distributions().get(top, [None])[0]
     if found is None:
-        raise NotDeployable(
-            f"{where} imports {name}, which no installed package has (make setup; GOOGLE in imports.py)."
-        )
+        raise NotDeployable(f"{where} imports {name}, which no package of `make setup` has.")
     return found.lower().replace("_", "-")
 
 

@@ -41,15 +41,16 @@ class MigrateConfig(Config):
 
 @job.schedule("apply")
 def apply(now: datetime) -> None:
-    """Migrate, then register keys and treasuries."""
+    """Expand the schema for the functions that are deployed next, then register keys and treasuries."""
     config = read(MigrateConfig)
-    connection = _owner(config)
-    try:
-        for name in migrations.apply(connection, migrations.load(), now):
-            log.info("migration applied", name=name)
-    finally:
-        connection.close()
+    _migrate(config, now, contract=False)
     register(config, now)
+
+
+@job.schedule("contract")
+def contract(now: datetime) -> None:
+    """Take away what no function uses any more, once those that did are replaced."""
+    _migrate(read(MigrateConfig), now, contract=True)
 
 
 def register(config: MigrateConfig, now: datetime) -> None:
@@ -73,6 +74,15 @@ def register(config: MigrateConfig, now: datetime) -> None:
                 log.error("the treasury pays from another key than the configured one", treasury=name)
 
     db.atomically(insert)
+
+
+def _migrate(config: MigrateConfig, now: datetime, *, contract: bool) -> None:
+    connection = _owner(config)
+    try:
+        for name in migrations.apply(connection, migrations.load(), now, contract=contract):
+            log.info("migration applied", name=name)
+    finally:
+        connection.close()
 
 
 def _jwk(key_version: str) -> dict[str, str]:

@@ -93,7 +93,7 @@ def test_a_module_that_is_not_python(root: Path) -> None:
 
 def test_an_import_of_what_there_is_not(root: Path) -> None:
     (root / "shared" / "signatures.py").unlink()
-    assert "shared.signatures, which there is not." in refusal(root)
+    assert "imports shared.signatures.Contract, which there is not." in refusal(root)
 
 
 def test_an_import_that_no_package_provides(root: Path) -> None:

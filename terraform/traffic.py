@@ -1,0 +1,124 @@
+"""Which revision of a service answers: a new one gets a tenth of the calls, then all of them, or none again.
+
+Nothing is remembered here: what is deployed and who gets traffic is read from Google Cloud each time, so that every
+step can be repeated, from any machine.
+"""
+
+import json
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from terraform.environment import Environment
+
+CANARY_PERCENT = 10
+WATCH_SECONDS = 300
+LOOK_SECONDS = 30
+LOCATION = "cloud.googleapis.com/location"
+
+
+class CanaryFailed(Exception):
+    """A new revision has written an error; all calls go to the old ones again."""
+
+
+@dataclass(frozen=True)
+class Service:
+    """One service in one region; `answering` is the revision that gets most of its calls."""
+
+    region: str
+    name: str
+    answering: str
+    newest: str
+
+    @property
+    def split(self) -> bool:
+        """Whether the newest revision does not answer everything yet."""
+        return self.answering != self.newest
+
+
+def services(environment: Environment) -> list[Service]:
+    """All that have answered at least once."""
+    listed = json.loads(environment.gcloud("run", "services", "list", "--format=json"))
+    return [_service(item) for item in listed if item["status"].get("latestReadyRevisionName")]
+
+
+def changed(environment: Environment, objects: Mapping[str, str]) -> set[str]:
+    """Services that are deployed from another object than the one wanted, in any region; `objects` by service."""
+    listed = json.loads(environment.gcloud("functions", "list", "--v2", "--format=json"))
+    deployed = [
+        (item["name"].rpartition("/")[2], item["buildConfig"]["source"]["storageSource"]["object"]) for item in listed
+    ]
+    return {name for name, object_ in deployed if name in objects and objects[name] != object_}
+
+
+def pin(environment: Environment, wanted: Sequence[Service]) -> None:
+    """Keep all calls at the revision that answers now, whatever is deployed beside it."""
+    for service in wanted:
+        _move(environment, service, f"--to-revisions={service.answering}=100")
+
+
+def canary(environment: Environment, sleep: Callable[[float], None] = time.sleep) -> list[Service]:
+    """Give every new revision a tenth of the calls, and watch. Raises CanaryFailed, with the traffic moved back."""
+    split = [service for service in services(environment) if service.split]
+    for service in split:
+        share = f"{service.newest}={CANARY_PERCENT},{service.answering}={100 - CANARY_PERCENT}"
+        _move(environment, service, f"--to-revisions={share}")
+    for _ in range(WATCH_SECONDS // LOOK_SECONDS if split else 0):
+        sleep(LOOK_SECONDS)
+        if found := _errors(environment, split):
+            pin(environment, split)
+            raise CanaryFailed(f"{found} has written an error; all calls go to the old revisions again")
+    return split
+
+
+def promote(environment: Environment) -> list[Service]:
+    """Give the newest revisions all calls."""
+    split = [service for service in services(environment) if service.split]
+    for service in split:
+        _move(environment, service, "--to-latest")
+    return split
+
+
+def roll_back(environment: Environment, names: Collection[str]) -> list[Service]:
+    """All calls to the old revisions: those of a canary when nobody is named, else the ones before the newest."""
+    found = services(environment)
+    back = (
+        [before for service in found if service.name in names and (before := _before(environment, service))]
+        if names
+        else [service for service in found if service.split]
+    )
+    pin(environment, back)
+    return back
+
+
+def _before(environment: Environment, service: Service) -> Service | None:
+    """The service with the revision before its newest as the one that shall answer."""
+    listed = environment.gcloud(
+        "run", "revisions", "list", f"--service={service.name}", f"--region={service.region}",
+        "--sort-by=~metadata.creationTimestamp", "--limit=2", "--format=value(metadata.name)",
+    ).split()  # fmt: skip
+    return Service(service.region, service.name, listed[1], service.newest) if len(listed) > 1 else None
+
+
+def _service(item: Mapping[str, dict[str, object]]) -> Service:
+    shares = item["status"].get("traffic") or []
+    newest = str(item["status"]["latestReadyRevisionName"])
+    assert isinstance(shares, list)
+    most = max(shares, key=lambda share: share.get("percent", 0), default={"revisionName": newest})
+    labels = item["metadata"]["labels"]
+    assert isinstance(labels, dict)
+    return Service(str(labels[LOCATION]), str(item["metadata"]["name"]), str(most["revisionName"]), newest)
+
+
+def _move(environment: Environment, service: Service, where: str) -> None:
+    environment.gcloud("run", "services", "update-traffic", service.name, f"--region={service.region}", where)
+
+
+def _errors(environment: Environment, split: Sequence[Service]) -> str | None:
+    """The first new revision that has written an error since the canary began."""
+    revisions = " OR ".join(f'"{service.newest}"' for service in split)
+    wanted = f'resource.type="cloud_run_revision" severity>=ERROR resource.labels.revision_name=({revisions})'
+    listed = json.loads(
+        environment.gcloud("logging", "read", wanted, "--limit=1", f"--freshness={WATCH_SECONDS}s", "--format=json")
+    )
+    return str(listed[0]["resource"]["labels"]["revision_name"]) if listed else None
