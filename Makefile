@@ -50,8 +50,8 @@ deploy: setup ## Migrate, functions, gateway, canary, contract: make deploy ENV=
 rollback: setup ## All calls to the old revisions again: make rollback ENV=dev (FUNCTIONS="scans auth" after a canary)
 	@$(BIN)/python -m terraform.deploy rollback $(ENV) $(FUNCTIONS)
 
-capacity: setup ## What the planned loads need and cost (docs/capacity.md)
-	@$(BIN)/python -m terraform.capacity
+capacity: setup ## What the planned loads need and cost (ARGS=--write: into docs/capacity.md)
+	@$(BIN)/python -m terraform.capacity $(ARGS)
 
 bench: setup ## Scans per second, latency, cold start and memory beside a hello-world function
 	@$(BIN)/python -m emulators.bench $(ARGS)
