@@ -63,7 +63,7 @@ def test_calls_are_told_of_functions_that_exist() -> None:
 
 
 def test_the_bill_of_ten_million_tins_by_hand() -> None:
-    """88 million calls at 3 dollars a million; their answers of 2 kB and the documents of 500 bytes at 12 cents a GiB."""
+    """88 million calls at 3 dollars a million; answers of 2 kB and documents of 500 bytes at 12 cents a GiB."""
     at = capacity.given()
     load = capacity.month(at, at.says["loads"][1])
     dollars = capacity.bill(at, load)

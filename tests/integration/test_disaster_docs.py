@@ -1,0 +1,33 @@
+"""What docs/disaster.md has people run in the database works as it stands there."""
+
+import re
+
+import pytest
+from pg8000.dbapi import Connection
+
+from emulators.contract import ROOT
+from tests import factories
+
+BLOCKS = re.findall(r"```sql\n(.*?)```", (ROOT / "docs" / "disaster.md").read_text(), re.DOTALL)
+STATEMENTS = [statement.strip() for block in BLOCKS for statement in block.split(";") if statement.strip()]
+
+
+@pytest.mark.parametrize("statement", STATEMENTS, ids=lambda statement: statement[:40])
+def test_it_can_be_run(sql: Connection, statement: str) -> None:
+    factories.member()
+    sql.execute_simple(statement)
+
+
+def test_the_first_of_them_pauses_every_treasury(sql: Connection) -> None:
+    assert STATEMENTS[0].startswith("UPDATE treasuries SET paused_at")
+    sql.execute_simple(STATEMENTS[0])
+    paused = sql.execute_simple("SELECT count(*), count(paused_at) FROM treasuries").rows
+    assert list(paused) in ([["3", "3"]], [[3, 3]])
+
+
+def test_one_of_them_has_everybody_sign_in_again(sql: Connection) -> None:
+    factories.member()
+    (ending,) = [statement for statement in STATEMENTS if "'key compromised'" in statement]
+    sql.execute_simple(ending)
+    assert not sql.execute_simple("SELECT id FROM sessions WHERE ended_at IS NULL").rows
+    assert sql.execute_simple("SELECT id FROM sessions").rows
