@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 CRON_FIELDS = 5
 ROLES = frozenset(
     {
+        "cloudkms.cryptoKeyDecrypter",
+        "cloudkms.cryptoKeyEncrypter",
         "cloudkms.cryptoKeyEncrypterDecrypter",
         "cloudkms.publicKeyViewer",
         "cloudkms.signerVerifier",
