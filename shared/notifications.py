@@ -66,7 +66,7 @@ def notify_many(tx: Tx, notes: Sequence[Note], now: datetime) -> int:
         """
         INSERT INTO notifications (id, member_id, type, title, body, data, dedupe_key, created_at)
         SELECT given.id, member_id, type, title, body, data, dedupe_key, :now
-        FROM unnest(CAST(:ids AS uuid[]), CAST(:member_ids AS uuid[]), CAST(:types AS text[]), CAST(:titles AS text[]),
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:member_ids AS uuid[]), CAST(:kinds AS text[]), CAST(:titles AS text[]),
                     CAST(:bodies AS text[]), CAST(:data AS jsonb[]), CAST(:keys AS text[]))
              AS given (id, member_id, type, title, body, data, dedupe_key)
         ON CONFLICT (member_id, dedupe_key) DO NOTHING
@@ -74,7 +74,7 @@ def notify_many(tx: Tx, notes: Sequence[Note], now: datetime) -> int:
         """,
         ids=list(ordered),
         member_ids=[note.member_id for note in ordered.values()],
-        types=[note.type for note in ordered.values()],
+        kinds=[note.type for note in ordered.values()],
         titles=[note.title for note in ordered.values()],
         bodies=[note.body for note in ordered.values()],
         data=[json.dumps(dict(note.data)) for note in ordered.values()],

@@ -186,7 +186,9 @@ def render(template: str, parameters: Mapping[str, str]) -> Rendered:
 
 # Mail programs know tables and inline styles, and little else.
 _FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
-_PARAGRAPH = f'<p style="margin:0 0 16px;{_FONT};font-size:16px;line-height:24px;color:#24242b">$text</p>'
+_PARAGRAPH = (
+    f'<p style="margin:0 0 16px;{_FONT};font-size:16px;line-height:24px;color:#24242b;word-break:break-word">$text</p>'
+)
 _SHOWN = (
     '<p style="margin:8px 0 24px;padding:20px;background:#f4f1ea;border-radius:10px;text-align:center;'
     f'{_FONT};font-size:28px;line-height:34px;font-weight:700;color:#14141a;word-break:break-word">$text</p>'
@@ -198,7 +200,7 @@ _PAGE = (
     '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="background:#e9e6df"><tr>'
     '<td align="center" style="padding:32px 12px">'
     '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" '
-    'style="max-width:560px;background:#ffffff;border-radius:14px;overflow:hidden">'
+    'style="table-layout:fixed;max-width:560px;background:#ffffff;border-radius:14px;overflow:hidden">'
     '<tr><td style="background:#14141a;padding:20px 32px;'
     f'{_FONT};font-size:20px;font-weight:700;letter-spacing:1px;color:#ffffff">'
     '<span style="color:#c9a227">&#9824;</span>&nbsp; BlakJaks</td></tr>'

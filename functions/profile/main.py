@@ -223,12 +223,16 @@ def check_deletion(tx: Tx, member: Member) -> AccountDeletionCheck:
     return AccountDeletionCheck(possible=not found, obstacles=found)
 
 
-@api.post("/v1/users/me/deletion", status=202, problems=(rules.AccountCannotBeDeleted, rules.SignInAgain))
+@api.post(
+    "/v1/users/me/deletion",
+    status=202,
+    problems=(rules.AccountCannotBeDeleted, rules.NotThisAccount, rules.SignInAgain),
+)
 def delete_account(tx: Tx, member: Member, body: AccountDeletion, now: datetime) -> AccountDeleted:
     """Close the account for good. Ledger, scans and comps stay under a pseudonym; all else of the person goes."""
     rules.check_recent(store.signed_in_at(tx, member.session_id), now)
     if body.username.lower() != member.username.lower():
-        raise NotValid(errors=[{"field": "/username", "message": "is not this account's"}])
+        raise rules.NotThisAccount
     closing.close(tx, member.id, forfeit=body.forfeit, now=now)
     return AccountDeleted(deleted_at=now)
 

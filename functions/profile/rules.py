@@ -51,6 +51,12 @@ class TooManyEmailChanges(TooManyRequests):
     title = "You have changed your e-mail address very often; wait a little."
 
 
+class NotThisAccount(Problem):
+    """Who deletes an account says its username, so that nothing is deleted by a slip."""
+
+    status, title = 422, "This is not the username of this account."
+
+
 class AccountCannotBeDeleted(Problem):
     """`obstacles` says what is in the way: `[{"kind": "payouts", "count": 1}]`."""
 
