@@ -15,8 +15,6 @@ from shared.events import SendBroadcast
 from shared.job import Hopeless, Job
 from shared.notifications import Note
 
-MEMBERS_AT_ONCE = 250
-
 job = Job("broadcast_send")
 
 
@@ -37,13 +35,13 @@ def _send(tx: Tx, task: SendBroadcast, now: datetime) -> None:
         raise Hopeless("there is no such message")
     if message.done_number != task.done_number or message.finished_at:
         return
-    next_ones = store.members_after(tx, message.done_number, message.last_number, MEMBERS_AT_ONCE)
+    next_ones = store.members_after(tx, message.done_number, message.last_number, store.MEMBERS_AT_ONCE)
     notes = [
         Note(member.id, "system", message.title, message.body, message.data, f"broadcast:{message.id}")
         for member in next_ones if member.is_active
     ]  # fmt: skip
     told = notifications.notify_many(tx, notes, now)
-    done = next_ones[-1].number if len(next_ones) == MEMBERS_AT_ONCE else message.last_number
+    done = next_ones[-1].number if len(next_ones) == store.MEMBERS_AT_ONCE else message.last_number
     store.advance(tx, message.id, done, told, now)
     if done < message.last_number:
         following = SendBroadcast(broadcast_id=message.id, done_number=done)

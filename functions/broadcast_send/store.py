@@ -7,6 +7,8 @@ from uuid import UUID
 
 from shared.db import Tx
 
+MEMBERS_AT_ONCE = 250
+
 
 @dataclass(frozen=True)
 class Message:

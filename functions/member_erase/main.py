@@ -21,7 +21,6 @@ from shared.exports import ExportsConfig
 from shared.job import ComeAgain, Hopeless, Job
 from shared.ports import files, firestore
 
-ROWS_AT_ONCE = 500
 LAST_LOOK_AFTER = timedelta(minutes=15)  # longer than anything is on its way that was recorded before
 SECONDS_MAX = 120.0
 
@@ -43,8 +42,8 @@ def erase(task: EraseMember, now: datetime) -> None:
         return
     began = time.monotonic()
     _erase_files(task.member_id)
-    for step in store.STEPS:
-        while db.atomically(partial(step, member_id=task.member_id, limit=ROWS_AT_ONCE)) == ROWS_AT_ONCE:
+    for step in (*store.STEPS, *(store.LAST_STEPS if task.is_last_look else ())):
+        while db.atomically(partial(step, member_id=task.member_id, limit=store.ROWS_AT_ONCE)) == store.ROWS_AT_ONCE:
             if time.monotonic() - began > SECONDS_MAX:
                 raise ComeAgain("there is more to remove")
     _erase_copies(task.member_id)

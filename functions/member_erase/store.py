@@ -1,5 +1,7 @@
 """What there is of a deleted account: each step removes at most so many rows and tells how many.
 
+Rows that name files go with the last look: until then somebody may still be writing one.
+
 KEPT is what stays and why. A contract test holds both lists against the schema.
 """
 
@@ -17,6 +19,8 @@ class Step(Protocol):
 
     def __call__(self, tx: Tx, member_id: UUID, limit: int) -> int: ...
 
+
+ROWS_AT_ONCE = 500
 
 KEPT: Mapping[str, str] = {
     "members": "emptied when the account was closed; the number is what the rest refers to",
@@ -291,8 +295,7 @@ STEPS: Sequence[Step] = (
     _sessions,
     _challenges,
     _replies,
-    _avatars,
-    _exports,
     _places,
     _last_place,
 )
+LAST_STEPS: Sequence[Step] = (_avatars, _exports)

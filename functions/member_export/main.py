@@ -25,7 +25,6 @@ from shared.notifications import Note
 from shared.ports import files
 
 LIFE = timedelta(days=7)
-PAGE_ROWS = 500
 FORGOTTEN_MAX = 500
 
 job = Job("member_export")
@@ -83,6 +82,6 @@ def _document(member_id: UUID, now: datetime) -> Iterator[bytes]:
 
 def _rows(section: Section, member_id: UUID) -> Iterator[bytes]:
     after, between = "", b"\n"
-    while page := db.atomically(partial(section, member_id=member_id, after=after, limit=PAGE_ROWS)):
+    while page := db.atomically(partial(section, member_id=member_id, after=after, limit=store.PAGE_ROWS)):
         yield between + b",\n".join(row.document.encode() for row in page)
         after, between = page[-1].key, b",\n"

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from shared.db import Tx
 
+PAGE_ROWS = 500
+
 
 @dataclass(frozen=True)
 class Waiting:

@@ -86,6 +86,7 @@ def change_profile(tx: Tx, member: Member, body: ProfileChange, version: IfMatch
 @api.post("/v1/users/me/email/confirm", problems=(VerificationCodeNotValid, EmailAlreadyRegistered))
 def confirm_email(tx: Tx, member: Member, body: EmailConfirmation, now: datetime) -> MemberProfile | Problem:
     """Prove the new address with the code that was mailed to it; a few guesses are allowed."""
+    store.lock(tx, member.id)
     waiting = store.email_change(tx, member.id, now)
     if waiting is None or waiting.attempts >= mailed_codes.ATTEMPTS_MAX:
         return VerificationCodeNotValid()

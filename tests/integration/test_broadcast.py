@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from pg8000.dbapi import Connection
 
-from functions.broadcast_send import main, store
+from functions.broadcast_send import store
 from shared.auth import Role
 from tests import factories
 from tests.client import FunctionClient
@@ -25,7 +25,7 @@ NEWS = {"title": "Holiday hours", "body": "Back on 2 January.", "screen": "news/
 @pytest.fixture
 def desk(client: Client, platform: Platform, sql: Connection, monkeypatch: pytest.MonkeyPatch) -> ProfileDesk:
     """The admin is the first member; three are told per task."""
-    monkeypatch.setattr(main, "MEMBERS_AT_ONCE", 3)
+    monkeypatch.setattr(store, "MEMBERS_AT_ONCE", 3)
     return ProfileDesk(client(factories.member(role=Role.OPERATIONS).token), platform, sql)
 
 

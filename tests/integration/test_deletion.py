@@ -10,19 +10,18 @@ from pg8000.dbapi import Connection
 
 from emulators import cloud
 from emulators.firestore import Firestore
-from functions.member_erase import main as member_erase
 from functions.member_erase import store as erasing
 from functions.member_export import records
 from shared import db
 from shared import notifications as telling
 from shared.auth import Role
 from shared.notifications import Note
-from shared.ports import firestore
+from shared.ports import files, firestore
 from shared.ports.firestore import Document
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
-from tests.fakes import comp_books
+from tests.fakes import comp_books, pictures
 from tests.fakes.profile_desk import ProfileDesk, fetched
 from tests.integration.test_bad_bodies import world
 from tests.platform import Platform, environment
@@ -129,7 +128,7 @@ def test_nobody_signs_in_to_it_any_more_and_its_tokens_are_worth_nothing(
 def test_nothing_of_the_person_is_left(
     desk: ProfileDesk, somebody: Somebody, sql: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(member_erase, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(erasing, "ROWS_AT_ONCE", 2)
     shown = everything(desk, somebody)
     assert delete(desk).status == 202
     erased(desk)
@@ -268,7 +267,7 @@ def test_every_table_about_members_is_erased_or_kept_and_exported_or_not_for_a_r
             "AND parent.relname IN ('members', 'sessions', 'notifications', 'devices')"
         ).rows
     } | {"members"}
-    steps = "\n".join(inspect.getsource(inspect.unwrap(step)) for step in erasing.STEPS)
+    steps = "\n".join(inspect.getsource(inspect.unwrap(step)) for step in (*erasing.STEPS, *erasing.LAST_STEPS))
     deleted = {table for table in about if f"DELETE FROM {table} " in steps}  # noqa: S608 - it is looked for
     assert deleted | erasing.KEPT.keys() == about
     assert not deleted & erasing.KEPT.keys()
@@ -290,3 +289,29 @@ def test_somebody_elses_traces_stay(desk: ProfileDesk, client: Client, platform:
     assert fetched(shown["url"])[0]
     assert desk.one("SELECT count(*) FROM scans WHERE device_id IS NOT NULL") == 1
     assert cloud.AVATARS_BUCKET in shown["url"]
+
+
+def test_a_picture_and_a_file_that_are_written_while_the_account_goes_are_removed_in_the_end(
+    desk: ProfileDesk,
+) -> None:
+    """Both tasks have begun, and write when everything else is gone."""
+    assert desk.upload(pictures.picture()).status == 202
+    desk.member.post("/v1/users/me/exports")
+    delete(desk)
+    desk.run_tasks()
+    names = [
+        (bucket, name)
+        for bucket, query in (
+            (cloud.AVATARS_BUCKET, "SELECT object_name FROM avatars"),
+            (cloud.DOCUMENTS_BUCKET, "SELECT object_name FROM data_exports"),
+        )
+        for (name,) in desk.sql.execute_simple(query).rows
+    ]
+    assert len(names) == 2
+    for bucket, name in names:
+        files.write(bucket, name, [b"late"], "text/plain")
+    erased(desk)
+    for bucket, name in names:
+        with pytest.raises(files.FileMissing):
+            files.stored(bucket, name)
+    assert desk.one("SELECT count(*) FROM avatars") == desk.one("SELECT count(*) FROM data_exports") == 0

@@ -11,7 +11,7 @@ import pytest
 from pg8000.dbapi import Connection
 
 from emulators import cloud
-from functions.member_export import main
+from functions.member_export import store
 from shared import clock
 from shared.ports import files
 from shared.ports.files import FileMissing
@@ -51,7 +51,7 @@ def exported(desk: ProfileDesk) -> dict[str, Any]:
 def test_it_has_what_there_is_and_no_secret(
     desk: ProfileDesk, somebody: Somebody, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(main, "PAGE_ROWS", 2)
+    monkeypatch.setattr(store, "PAGE_ROWS", 2)
     for code in factories.manufactured_codes(5):
         assert desk.member.post("/v1/scans/submit", {"code": code, "device_id": "pixel-9"}).status == 201
     token = "dQw4w9WgXcQ:APA91bHun4MxP5egoKMwt2KZFBaFUH"
