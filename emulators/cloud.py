@@ -15,6 +15,7 @@ from pg8000.native import identifier, literal
 
 from emulators import contract
 from emulators.postgres import Postgres
+from emulators.storage import Storage
 from shared.config import service_name
 
 PROJECT = "blakjaks-local"
@@ -24,6 +25,8 @@ INVOKER_ACCOUNT = f"invoker@{PROJECT}.iam.gserviceaccount.com"
 FIREBASE_ACCOUNT = f"firebase@{PROJECT}.iam.gserviceaccount.com"
 FILES_ACCOUNT = f"files@{PROJECT}.iam.gserviceaccount.com"
 CODES_BUCKET = "blakjaks-codes"
+AVATARS_BUCKET = "blakjaks-user-avatars"
+DOCUMENTS_BUCKET = "blakjaks-user-documents"
 DATABASE = "blakjaks"
 DEAD_LETTERS = "dead-letters"
 OWNER_LOGIN = "owner"
@@ -102,9 +105,19 @@ def account_settings(identity_url: str, audience: str) -> dict[str, str]:
         "FIREBASE_SERVICE_ACCOUNT": FIREBASE_ACCOUNT,
         "FILES_SERVICE_ACCOUNT": FILES_ACCOUNT,
         "CODES_BUCKET": CODES_BUCKET,
+        "AVATARS_BUCKET": AVATARS_BUCKET,
+        "DOCUMENTS_BUCKET": DOCUMENTS_BUCKET,
         "CODE_MAC_KEY": secrets.token_hex(32),
         "MAILED_CODE_KEY": secrets.token_hex(32),
     }
+
+
+def make_buckets(storage: Storage) -> dict[str, str]:
+    """The buckets, of which one is public; the settings that say where it is read."""
+    storage.create_bucket(CODES_BUCKET)
+    storage.create_bucket(DOCUMENTS_BUCKET)
+    storage.create_bucket(AVATARS_BUCKET, public=True)
+    return {"STORAGE_EMULATOR_HOST": storage.host, "AVATARS_URL": f"{storage.host}/{AVATARS_BUCKET}"}
 
 
 def make_keys(kms_host: str) -> dict[str, str]:

@@ -180,7 +180,7 @@ class _MailHandler(Handler):
             self._show(f'<base target="_blank">{body}', BODY_POLICY)
         elif part == "":
             rows = "".join(_row(mail) for mail in self.stand_in.mails(self.query.get("to", "")))
-            page = PAGE.read_text().replace(ROW, rows or "<p>No mail yet.</p>")
+            page = PAGE.read_text().replace(ROW, rows or '<p class="none">No mail yet.</p>')
             self._show(page, "default-src 'self'; style-src 'unsafe-inline'")
         else:
             self.answer(HTTPStatus.NOT_FOUND)

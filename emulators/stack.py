@@ -33,6 +33,7 @@ from emulators.push import PushStandIn
 from emulators.scheduler import Entry, Scheduler
 from emulators.storage import Storage
 from emulators.tasks import CloudTasks
+from emulators.vision import VisionStandIn
 from shared.config import service_name
 
 ROOT = contract.ROOT
@@ -106,6 +107,7 @@ class Stack:
         self.storage = Storage(self.now)
         self.mail = MailStandIn()
         self.push = PushStandIn()
+        self.vision = VisionStandIn()
         self.postgres = Postgres(source=self.options.postgres, durable=self.options.durable, log=self.log("postgres"))
         self.chain = ChainNode(block_time_seconds=self.options.block_seconds, log=self.log("chain"))
         self.gateway_port = self.router_port = 0
@@ -223,18 +225,19 @@ class Stack:
         return bridged
 
     def _start_embedded(self) -> None:
-        for part in (self.identity, self.kms, self.pubsub, self.tasks, self.storage, self.mail, self.push):
+        vendors = (self.mail, self.push, self.vision)
+        for part in (self.identity, self.kms, self.pubsub, self.tasks, self.storage, *vendors):
             part.start()
             self._parts.append(part)
         self.kinds |= dict.fromkeys(("KMS", "Cloud Tasks", "Cloud Storage", "Scheduler", "IAM"), "embedded")
         self.kinds["Mail"] = f"Brevo stand-in, mails at {self.mail.url}"
+        self.kinds["Vision"] = "stand-in: a picture is refused when its middle is magenta or yellow"
         self.kinds["Push"] = f"APNs and FCM stand-ins, pushes at {self.push.fcm_url}/pushes"
 
     def _prepare(self) -> dict[str, str]:
         """Make what the functions find at their start; their environment."""
         logins = cloud.Logins()
         cloud.make_database(self.postgres, logins)
-        self.storage.create_bucket(cloud.CODES_BUCKET)
         return {
             **{name: os.environ[name] for name in INHERITED if name in os.environ},
             "PYTHONPATH": str(ROOT),
@@ -246,7 +249,7 @@ class Stack:
             **cloud.make_keys(self.kms.host),
             "PUBSUB_EMULATOR_HOST": self.pubsub.host,
             "FIRESTORE_EMULATOR_HOST": self.firestore_host,
-            "STORAGE_EMULATOR_HOST": self.storage.host,
+            **cloud.make_buckets(self.storage),
             "KMS_EMULATOR_HOST": self.kms.host,
             "CLOUD_TASKS_EMULATOR_HOST": self.tasks.host,
             "RPC_URLS": self.chain.url,
@@ -255,6 +258,7 @@ class Stack:
             "BREVO_URL": self.mail.url,
             "BREVO_API_KEY": self.mail.api_key,
             **self.push.settings,
+            "VISION_URL": self.vision.url,
             "CONFIRM_POLL_SECONDS": "1",
             **self.options.settings,
         }

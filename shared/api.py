@@ -26,6 +26,7 @@ from shared.http import (
     cors,
     discard_body,
     encode,
+    if_match,
     parse_body,
     parse_query,
     preflight,
@@ -176,10 +177,19 @@ def _read(route: Route, path: Mapping[str, str], request: Request, since: float)
     if contract.body:
         values["body"] = parse_body(raw, contract.body)
     if contract.upload_name:
-        values["upload"] = Upload(raw)
+        values["upload"] = Upload(raw, request.mimetype_params.get("boundary", ""))
     if contract.query:
         values["query"] = parse_query(request, contract.query)
-    return Call(route, claims, raw, values, _key(route, request, claims, raw), now, since)
+    key = _key(route, request, claims, _asked(values.get("upload"), raw))
+    if contract.match_name:
+        values["match"] = if_match(request)
+    return Call(route, claims, raw, values, key, now, since)
+
+
+def _asked(upload: object, raw: bytes) -> bytes:
+    """The body as it is the same when it is sent again: a form gets another boundary each time."""
+    boundary = upload.boundary if isinstance(upload, Upload) else ""
+    return raw.replace(boundary.encode(), b"") if boundary else raw
 
 
 def _path_values(contract: Contract, path: Mapping[str, str]) -> dict[str, object]:
@@ -198,7 +208,8 @@ def _key(route: Route, request: Request, claims: Claims | None, raw: bytes) -> I
         if route.contract.key_name:
             raise NotValid(errors=[{"field": "Idempotency-Key", "message": "is required here"}])
         return None
-    operation = f"{request.method} {request.full_path}"
+    version = request.headers.get("If-Match", "") if route.contract.match_name else ""
+    operation = f"{request.method} {request.full_path}{version}"
     return IdempotencyKey(
         scope=str(claims.member_id) if claims else route.name,
         key=idempotency.check(header),

@@ -67,6 +67,13 @@ class InboxChanged(Event):
     member_id: UUID
 
 
+class ListenerRevoked(Event):
+    """What a member's older realtime tokens allow is taken back."""
+
+    topic: ClassVar[str] = "listener-revoked"
+    member_id: UUID
+
+
 class FeedItemMade(Event):
     """The public activity feed has a new line."""
 
@@ -119,6 +126,48 @@ class ChangeCodeBatch(Task):
     function: ClassVar[str] = "codes_change"
     change_id: UUID
     chunk: int
+
+
+class PublishAvatar(Task):
+    """Look at a picture, put it into the storage, and show it in place of the one before."""
+
+    queue: ClassVar[str] = "avatar-publish"
+    function: ClassVar[str] = "avatar_publish"
+    avatar_id: UUID
+
+
+class RemoveAvatar(Task):
+    """Take a picture that is not shown any more out of the storage."""
+
+    queue: ClassVar[str] = "avatar-remove"
+    function: ClassVar[str] = "avatar_publish"
+    avatar_id: UUID
+
+
+class ExportMember(Task):
+    """Write everything about a member into a file."""
+
+    queue: ClassVar[str] = "member-export"
+    function: ClassVar[str] = "member_export"
+    export_id: UUID
+
+
+class EraseMember(Task):
+    """Remove what is left of a deleted account; the last look comes later, when nothing is on its way any more."""
+
+    queue: ClassVar[str] = "member-erase"
+    function: ClassVar[str] = "member_erase"
+    member_id: UUID
+    is_last_look: bool
+
+
+class SendBroadcast(Task):
+    """Tell the next members, those with a number above `done_number`."""
+
+    queue: ClassVar[str] = "broadcast-send"
+    function: ClassVar[str] = "broadcast_send"
+    broadcast_id: UUID
+    done_number: int
 
 
 class ImportCodes(Task):

@@ -43,6 +43,12 @@ class Reply(BaseModel):
     )
 
 
+class Versioned(Reply):
+    """A JSON response about something that is changed with `If-Match`: its revision is also the ETag."""
+
+    revision: int
+
+
 def _digits(value: object) -> object:
     """Python reads " 1_0 " as ten; nobody else does."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):

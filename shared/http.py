@@ -20,6 +20,8 @@ from shared.problems import (
     BodyTooLarge,
     ContentTypeNotSupported,
     NotValid,
+    PreconditionFailed,
+    PreconditionRequired,
     Problem,
 )
 
@@ -50,9 +52,22 @@ class Client:
 
 @dataclass(frozen=True)
 class Upload:
-    """A file sent as the body, whole."""
+    """A file sent as the body, whole; `boundary` parts the parts of a form and is empty for anything else."""
 
     data: bytes
+    boundary: str = ""
+
+
+@dataclass(frozen=True)
+class IfMatch:
+    """The versions that a change may be made to (RFC 9110, section 13.1.1): entity tags, or any."""
+
+    tags: frozenset[str]
+
+    def check(self, revision: int) -> None:
+        """Raises PreconditionFailed when that version is not among them. A weak tag is never a match."""
+        if not self.tags & {"*", entity_tag(revision)}:
+            raise PreconditionFailed
 
 
 def client_of(request: Request) -> Client:
@@ -93,6 +108,19 @@ def discard_body(request: Request) -> None:
             if not request.stream.read(PIECE_BYTES):
                 break
     request.stream = BytesIO()
+
+
+def entity_tag(revision: int) -> str:
+    """The ETag of a version."""
+    return f'"{revision}"'
+
+
+def if_match(request: Request) -> IfMatch:
+    """Raises PreconditionRequired when there is none."""
+    header = request.headers.get("If-Match")
+    if header is None:
+        raise PreconditionRequired
+    return IfMatch(frozenset(tag.strip() for tag in header.split(",")))
 
 
 def require_content_type(request: Request, wanted: str) -> None:

@@ -9,6 +9,16 @@ from shared import events
 from shared.db import Tx
 from shared.events import MailQueued
 
+# What members may do without, by the type of notification that they have said so of; everything else is always sent.
+OPTIONAL: Mapping[str, str] = {
+    "comp_awarded": "comp",
+    "comp_paid": "comp",
+    "payout_paid": "comp",
+    "withdrawal_completed": "comp",
+    "order_confirmed": "order",
+    "order_shipped": "order",
+}
+
 
 @dataclass(frozen=True)
 class Letter:
@@ -23,12 +33,14 @@ class Letter:
 
 
 def queue(tx: Tx, letter: Letter, now: datetime) -> None:
-    """Have the mail sent; nothing when one of its key was queued before."""
+    """Have the mail sent; nothing when one of its key was queued before, or the member does not want such mails."""
     identity = uuid4()
     if tx.run(
         """
         INSERT INTO mails (id, dedupe_key, member_id, to_email, to_name, template, parameters, queued_at)
-        VALUES (:id, :dedupe_key, :member_id, :to_email, :to_name, :template, :parameters, :now)
+        SELECT :id, :dedupe_key, :member_id, :to_email, :to_name, :template, :parameters, :now
+        WHERE NOT EXISTS (SELECT FROM notification_preferences
+                          WHERE member_id = :member_id AND type = :optional AND NOT email)
         ON CONFLICT (dedupe_key) DO NOTHING
         """,
         id=identity,
@@ -38,6 +50,7 @@ def queue(tx: Tx, letter: Letter, now: datetime) -> None:
         to_name=letter.to_name,
         template=letter.template,
         parameters=dict(letter.parameters),
+        optional=OPTIONAL.get(letter.template),
         now=now,
     ):
         events.emit(tx, now, MailQueued(mail_id=identity))

@@ -1,6 +1,7 @@
 """What a member is told in the app: written in the transaction of what it tells, counted exactly."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -20,6 +21,12 @@ class Note:
     body: str
     data: Mapping[str, object]
     dedupe_key: str
+
+
+@dataclass(frozen=True)
+class _Made:
+    id: UUID
+    member_id: UUID
 
 
 def notify(tx: Tx, note: Note, now: datetime) -> UUID | None:
@@ -44,6 +51,47 @@ def notify(tx: Tx, note: Note, now: datetime) -> UUID | None:
     count_unread(tx, note.member_id, 1)
     events.emit(tx, now, NotificationChanged(notification_id=identity), NotificationMade(notification_id=identity))
     return identity
+
+
+def notify_many(tx: Tx, notes: Sequence[Note], now: datetime) -> int:
+    """The same for many members at once, each of whom gets one; how many did not have it.
+
+    Inboxes are locked in the order of their members, so that two who tell many never wait for each other.
+    """
+    ordered = {uuid4(): note for note in sorted(notes, key=lambda note: note.member_id)}
+    if not ordered:
+        return 0
+    made = tx.all(
+        _Made,
+        """
+        INSERT INTO notifications (id, member_id, type, title, body, data, dedupe_key, created_at)
+        SELECT given.id, member_id, type, title, body, data, dedupe_key, :now
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:member_ids AS uuid[]), CAST(:kinds AS text[]), CAST(:titles AS text[]),
+                    CAST(:bodies AS text[]), CAST(:data AS jsonb[]), CAST(:keys AS text[]))
+             AS given (id, member_id, type, title, body, data, dedupe_key)
+        ON CONFLICT (member_id, dedupe_key) DO NOTHING
+        RETURNING id, member_id
+        """,
+        ids=list(ordered),
+        member_ids=[note.member_id for note in ordered.values()],
+        kinds=[note.type for note in ordered.values()],
+        titles=[note.title for note in ordered.values()],
+        bodies=[note.body for note in ordered.values()],
+        data=[json.dumps(dict(note.data)) for note in ordered.values()],
+        keys=[note.dedupe_key for note in ordered.values()],
+        now=now,
+    )
+    tx.run_later(
+        """
+        INSERT INTO inboxes AS inbox (member_id, unread, revision)
+        SELECT member_id, 1, 1 FROM unnest(CAST(:member_ids AS uuid[])) AS member_id ORDER BY member_id
+        ON CONFLICT (member_id) DO UPDATE SET unread = inbox.unread + 1, revision = inbox.revision + 1
+        """,
+        member_ids=[row.member_id for row in made],
+    )
+    for row in made:
+        events.emit(tx, now, NotificationChanged(notification_id=row.id), NotificationMade(notification_id=row.id))
+    return len(made)
 
 
 def count_unread(tx: Tx, member_id: UUID, change: int) -> None:

@@ -94,6 +94,12 @@ class IdempotencyKeyReused(Problem):
     status, title = 409, "This Idempotency-Key was used for another request."
 
 
+class PreconditionFailed(Problem):
+    """`If-Match` names another version than the one there is."""
+
+    status, title = 412, "Somebody has changed this meanwhile; read it again."
+
+
 class BodyTooLarge(Problem):
     """The body is longer than this operation takes."""
 
@@ -110,6 +116,12 @@ class NotValid(Problem):
     """Some fields are wrong; `errors` names each: `[{"field": "/code", "message": "…"}]`."""
 
     status, title = 422, "Some fields are not valid."
+
+
+class PreconditionRequired(Problem):
+    """Say with `If-Match` which version the change is made to: the `ETag` that came with it."""
+
+    status, title = 428, "Send the ETag of the version that you have read as If-Match."
 
 
 class TooManyRequests(Problem):

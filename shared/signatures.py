@@ -16,7 +16,7 @@ from uuid import UUID
 from shared.auth import Admin, Anyone, Member, Role
 from shared.db import Tx
 from shared.fields import Body, Query, Reply
-from shared.http import Client, Upload
+from shared.http import Client, IfMatch, Upload
 from shared.idempotency import IdempotencyKey
 
 Handler = Callable[..., Any]
@@ -54,6 +54,7 @@ class Contract:
     query_name: str | None
     query: type[Query] | None
     client_name: str | None
+    match_name: str | None
     now_name: str | None
     path: Mapping[str, type]
     prepared_name: str | None
@@ -70,6 +71,7 @@ class Contract:
             "upload": self.upload_name,
             "query": self.query_name,
             "client": self.client_name,
+            "match": self.match_name,
             "now": self.now_name,
             "prepared": self.prepared_name,
             "group": self.group_name,
@@ -121,6 +123,7 @@ class _Found:
             query_name=self.names.get("query"),
             query=self.types.get("query"),
             client_name=self.names.get("client"),
+            match_name=self.names.get("match"),
             now_name=self.names.get("now"),
             path=self.path,
             prepared_name=self.names.get("prepared"),
@@ -151,7 +154,14 @@ def _parameters(handler: Handler, path_names: frozenset[str], prepared: object) 
 
 
 def _kind(hint: Any) -> str | None:
-    simple = {Tx: "tx", IdempotencyKey: "key", Upload: "upload", Client: "client", datetime: "now"}
+    simple = {
+        Tx: "tx",
+        IdempotencyKey: "key",
+        Upload: "upload",
+        Client: "client",
+        IfMatch: "match",
+        datetime: "now",
+    }
     if hint in simple:
         return simple[hint]
     if get_origin(hint) is Sequence:

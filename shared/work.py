@@ -12,9 +12,9 @@ from typing import Any
 from shared import auth, clock, idempotency
 from shared.auth import Anyone, Claims, Member
 from shared.db import Tx
-from shared.fields import Reply
+from shared.fields import Reply, Versioned
 from shared.gathering import Gatherer
-from shared.http import encode
+from shared.http import encode, entity_tag
 from shared.idempotency import Answer, IdempotencyKey
 from shared.problems import Problem, TooManyRequests
 from shared.signatures import Asked, Contract
@@ -140,7 +140,9 @@ def _outcome(call: Call, result: object) -> Answer:
     """A returned Problem is a refusal whose traces stay (a counted failure, say); a raised one undoes everything."""
     if isinstance(result, Problem):
         return _refusal(result)
-    return Answer(call.route.status, None if result is None else encode(result), call.route.reply_headers)
+    version = {"ETag": entity_tag(result.revision)} if isinstance(result, Versioned) else {}
+    headers = {**call.route.reply_headers, **version}
+    return Answer(call.route.status, None if result is None else encode(result), headers)
 
 
 def _refusal(problem: Problem) -> Answer:

@@ -21,6 +21,7 @@ from emulators.mail import MailStandIn
 from emulators.postgres import Postgres
 from emulators.pubsub import PubSub
 from emulators.storage import Storage
+from emulators.vision import VisionStandIn
 from functions.insights import store as insights
 from functions.migrate import main as migrate
 from shared import auth, config, db, events, settings
@@ -45,6 +46,7 @@ class Platform:
     kms: Kms = field(default_factory=Kms)
     mail: MailStandIn = field(default_factory=MailStandIn)
     storage: Storage = field(default_factory=Storage)
+    vision: VisionStandIn = field(default_factory=VisionStandIn)
     pubsub: PubSub = field(init=False)
     settings: Mapping[str, str] = field(default_factory=dict)
 
@@ -67,10 +69,10 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     made = Platform(Postgres(durable=False, log=log))
     logins = cloud.Logins()
     with ExitStack() as stop:
-        for part in (made.postgres, made.identity, made.kms, made.mail, made.storage, made.pubsub):
+        parts = (made.postgres, made.identity, made.kms, made.mail, made.storage, made.pubsub, made.vision)
+        for part in parts:
             part.start()
             stop.callback(part.stop)
-        made.storage.create_bucket(cloud.CODES_BUCKET)
         cloud.make_topics(made.pubsub.host)
         cloud.make_database(made.postgres, logins, TEMPLATE)
         made.settings = {
@@ -78,7 +80,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             **cloud.database_settings(made.postgres, logins, TEMPLATE),
             **cloud.make_keys(made.kms.host),
             "KMS_EMULATOR_HOST": made.kms.host,
-            "STORAGE_EMULATOR_HOST": made.storage.host,
+            **cloud.make_buckets(made.storage),
+            "VISION_URL": made.vision.url,
             "PUBSUB_EMULATOR_HOST": made.pubsub.host,
             "BREVO_URL": made.mail.url,
             "BREVO_API_KEY": made.mail.api_key,

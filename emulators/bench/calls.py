@@ -27,6 +27,10 @@ CHEAPEST: Mapping[str, tuple[str, str, object]] = {
 }
 # What is delivered to each job: a real message about something that there is not, or its schedule when that is brief.
 DELIVERIES: Mapping[str, tuple[str, object]] = {
+    "avatar_publish": ("avatar-publish", {"avatar_id": NOBODY}),
+    "broadcast_send": ("broadcast-send", {"broadcast_id": NOBODY, "done_number": 0}),
+    "member_erase": ("member-erase", {"member_id": NOBODY, "is_last_look": False}),
+    "member_export": ("member-export", {"export_id": NOBODY}),
     "codes_change": ("codes-change", {"change_id": NOBODY, "chunk": 0}),
     "codes_import": ("codes-import", {"import_id": NOBODY, "chunk": 0}),
     "codes_generate": ("codes-generate", {"batch_id": NOBODY, "chunk": 0}),

@@ -10,7 +10,7 @@ from pydantic import StringConstraints
 
 from functions.admin_members import rules, store
 from functions.admin_members.rules import Scope
-from shared import audit, notifications, settings, standing, tier_history, tiers
+from shared import audit, listeners, notifications, settings, standing, tier_history, tiers
 from shared.api import Api
 from shared.audit import Action
 from shared.auth import Admin, Role
@@ -138,6 +138,7 @@ def _remove(tx: Tx, admin: Admin, client: Client, member_id: UUID, scope: Scope,
     audit.record(tx, admin, client, Action("member.tier_override_remove", "member", member_id, changes), now)
     left = _found(tx, member_id, now).tier
     _tell(tx, member_id, "A tier that was set for you has ended", f"You are {left.label} now.", left, now)
+    listeners.revoke(tx, member_id, now)  # their realtime token says the tier that has ended
     return _shown(tx, member_id, now)
 
 

@@ -5,7 +5,10 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import date, timedelta
 
+from shared.accounts import EmailAlreadyRegistered, UsernameTaken, VerificationCodeNotValid
 from shared.problems import Problem
+
+__all__ = ["EmailAlreadyRegistered", "UsernameTaken", "VerificationCodeNotValid"]
 
 AGE_MIN = 21
 PASSWORD_LENGTH_MIN = 8
@@ -33,28 +36,10 @@ class PasswordTooWeak(Problem):
     status, title = 422, "This password is too weak."
 
 
-class EmailAlreadyRegistered(Problem):
-    """Whatever its capitals."""
-
-    status, title = 409, "An account with this e-mail address exists."
-
-
-class UsernameTaken(Problem):
-    """Whatever its capitals."""
-
-    status, title = 409, "This username is taken."
-
-
 class ReferralCodeUnknown(Problem):
     """Nobody refers by this code."""
 
     status, title = 422, "This referral code is unknown."
-
-
-class VerificationCodeNotValid(Problem):
-    """Wrong, used, expired, tried too often, or for nobody: one answer for all."""
-
-    status, title = 422, "This verification code is not valid."
 
 
 class SignInRefused(Problem):

@@ -1,4 +1,7 @@
-"""Job: send queued mails. Claimed before sending; sent again after a crash under the same idempotency key."""
+"""Job: send queued mails. Claimed before sending; sent again after a crash under the same idempotency key.
+
+The provider forgets that key: a mail whose fate is still unknown by then is given up, for it may have been sent.
+"""
 
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -13,6 +16,7 @@ from shared.job import ComeAgain, Hopeless, Job
 from shared.ports import mail
 
 CLAIM_LIFE = timedelta(seconds=60)
+KEY_LIFE = timedelta(minutes=14)  # the port's docstring: fifteen or thirty
 
 job = Job("email_send")
 
@@ -49,7 +53,8 @@ def send(event: MailQueued, now: datetime) -> None:
         _finish(waiting.id, "refused", None)
         return
     except mail.MailDelayed as error:
-        db.atomically(lambda tx: store.claim(tx, waiting.id, clock.now()))
+        untouched = waiting.tried_at is None and isinstance(error, mail.MailNotTaken)
+        db.atomically(lambda tx: store.release(tx, waiting.id, clock.now(), was_not_taken=untouched))
         raise ComeAgain("the mail provider is not answering") from error
     _finish(waiting.id, "sent", message_id)
 
@@ -61,7 +66,11 @@ def _claim(tx: Tx, mail_id: UUID, now: datetime) -> store.Mail | None:
         return None
     if found.claimed_until and found.claimed_until > now:
         raise ComeAgain("somebody else is sending this mail")
-    store.claim(tx, mail_id, now + CLAIM_LIFE)
+    if found.tried_at and now - found.tried_at > KEY_LIFE:
+        log.error("nobody knows whether a mail was sent", mail_id=mail_id, template=found.template)
+        store.finish(tx, mail_id, "unclear", None, now)
+        return None
+    store.claim(tx, mail_id, now, now + CLAIM_LIFE)
     return found
 
 

@@ -8,6 +8,7 @@ from shared.ports.firestore import Document
 from shared.velocity import ScanVelocity
 
 FEED_LIFE = timedelta(days=90)
+REVOCATION_LIFE = timedelta(hours=2)  # longer than `firestore.rules` lets a sign-in last
 COUNTER_PATH = "counters/scans"
 SECONDS_BITS = 32
 
@@ -31,6 +32,12 @@ def notification_document(row: Notification) -> Document:
 def inbox_document(member_id: UUID, unread: int, all_read_at: datetime | None, revision: int) -> Document:
     """`inboxes/{member}`: the badge. Notifications made up to `all_read_at` count as read."""
     return Document(f"inboxes/{member_id}", revision, {"unread_count": unread, "all_read_at": all_read_at})
+
+
+def revocation_document(member_id: UUID, before: datetime) -> Document:
+    """`revocations/{member}`: tokens of sign-ins before it show nothing. The longest-lived has ended an hour later."""
+    sequence = int(before.timestamp() * 1_000_000)
+    return Document(f"revocations/{member_id}", sequence, {"before": before}, expires_at=before + REVOCATION_LIFE)
 
 
 def feed_document(item: FeedItem) -> Document:

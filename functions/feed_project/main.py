@@ -12,7 +12,7 @@ from functions.feed_project import documents, store
 from shared import clock, db
 from shared import velocity as scan_velocity
 from shared.config import Config, read
-from shared.events import FeedItemMade, InboxChanged, NotificationChanged
+from shared.events import FeedItemMade, InboxChanged, ListenerRevoked, NotificationChanged
 from shared.job import Job
 from shared.ports import firestore
 from shared.velocity import ScanVelocity
@@ -61,6 +61,13 @@ def project_inbox(event: InboxChanged, now: datetime) -> None:
     row = db.atomically(lambda tx: store.inbox(tx, event.member_id))
     if row:
         firestore.put_newer([documents.inbox_document(event.member_id, row.unread, row.all_read_at, row.revision)])
+
+
+@job.on(ListenerRevoked)
+def project_revocation(event: ListenerRevoked, now: datetime) -> None:
+    """What the rules look at beside a token."""
+    before = db.atomically(lambda tx: store.revoked_before(tx, event.member_id))
+    firestore.put_newer([documents.revocation_document(event.member_id, before)])
 
 
 @job.on(FeedItemMade)

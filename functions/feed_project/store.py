@@ -36,6 +36,13 @@ class Inbox:
 
 
 @dataclass(frozen=True)
+class Revocation:
+    """Listeners who signed in before it are refused."""
+
+    before: datetime
+
+
+@dataclass(frozen=True)
 class FeedItem:
     """A line of the public feed."""
 
@@ -73,6 +80,13 @@ def inbox(tx: Tx, member_id: UUID) -> Inbox | None:
         "SELECT unread, all_read_at, revision FROM inboxes WHERE member_id = :member_id",
         member_id=member_id,
     )
+
+
+def revoked_before(tx: Tx, member_id: UUID) -> datetime:
+    """A member whose listeners were refused before."""
+    return tx.one(
+        Revocation, "SELECT before FROM listener_revocations WHERE member_id = :member_id", member_id=member_id
+    ).before
 
 
 def feed_item(tx: Tx, item_id: int) -> FeedItem:

@@ -52,7 +52,11 @@ class UnreadCount(Reply):
 @api.get("/v1/notifications")
 def list_notifications(tx: Tx, member: Member, page: Filter) -> Listing[Notification]:
     """Newest first."""
-    rows = store.page(tx, member.id, page.type, paging.after(page.cursor), page.limit + 1)
+    after, wanted = paging.after(page.cursor), page.limit + 1
+    if page.type:
+        rows = store.page_of_type(tx, member.id, page.type, after, wanted)
+    else:
+        rows = store.page(tx, member.id, after, wanted)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.created_at, row.id))
     return Listing[Notification](items=[_shown(row) for row in shown], next_cursor=cursor)
 

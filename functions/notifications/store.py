@@ -29,14 +29,32 @@ class Inbox:
     unread: int
 
 
-def page(tx: Tx, member_id: UUID, kind: str | None, after: Position | None, limit: int) -> list[Notification]:
-    """Newest first, of one type if given."""
+def page(tx: Tx, member_id: UUID, after: Position | None, limit: int) -> list[Notification]:
+    """Newest first."""
     return tx.all(
         Notification,
         """
         SELECT id, type, title, body, data, created_at, read_at
         FROM notifications
-        WHERE member_id = :member_id AND (CAST(:kind AS text) IS NULL OR type = :kind)
+        WHERE member_id = :member_id
+          AND (CAST(:at AS timestamptz) IS NULL OR (created_at, id) < (:at, CAST(:id AS uuid)))
+        ORDER BY created_at DESC, id DESC LIMIT :limit
+        """,
+        member_id=member_id,
+        at=after.at if after else None,
+        id=after.id if after else None,
+        limit=limit,
+    )
+
+
+def page_of_type(tx: Tx, member_id: UUID, kind: str, after: Position | None, limit: int) -> list[Notification]:
+    """Likewise, of one type: a query of its own, so that each has its index."""
+    return tx.all(
+        Notification,
+        """
+        SELECT id, type, title, body, data, created_at, read_at
+        FROM notifications
+        WHERE member_id = :member_id AND type = :kind
           AND (CAST(:at AS timestamptz) IS NULL OR (created_at, id) < (:at, CAST(:id AS uuid)))
         ORDER BY created_at DESC, id DESC LIMIT :limit
         """,

@@ -57,7 +57,7 @@ def sign(listener: Listener) -> RealtimeToken:
         "uid": str(listener.member_id),
         "iat": issued_at,
         "exp": issued_at + life,
-        "claims": {"tier": listener.tier.value},
+        "claims": {"member_id": str(listener.member_id), "tier": listener.tier.value},
     }
     return RealtimeToken(firebase_token=identity.sign_jwt(account, claims), expires_in=life)
 

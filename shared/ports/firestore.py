@@ -80,6 +80,11 @@ def delete(paths: Sequence[str]) -> None:
         _persistently(partial(_delete, chunk))
 
 
+def delete_some(collection: str) -> int:
+    """Delete up to CHUNK_DOCUMENTS_MAX documents of a collection, whatever they are; how many there were."""
+    return _persistently(partial(_delete_some, collection))
+
+
 def close() -> None:
     """Let go of this process's connection; the next call makes a new one, to where the environment then says."""
     with _lock:
@@ -145,6 +150,12 @@ def _delete(paths: Sequence[str]) -> int:
         batch.delete(client.document(path))
     _commit(batch)
     return len(paths)
+
+
+def _delete_some(collection: str) -> int:
+    query = _client().collection(collection).select([]).limit(CHUNK_DOCUMENTS_MAX)
+    found = query.get(retry=None, timeout=CALL_SECONDS_MAX)
+    return _delete([snapshot.reference.path for snapshot in found]) if found else 0
 
 
 def _persistently(act: Callable[[], int]) -> int:

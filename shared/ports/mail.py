@@ -30,6 +30,10 @@ class MailDelayed(MailFailure):
     """A passing failure. The mail may have been taken all the same: send it again with the same key."""
 
 
+class MailNotTaken(MailDelayed):
+    """A passing failure before the mail was taken: this time it certainly was not."""
+
+
 @dataclass(frozen=True)
 class Mail:
     """`idempotency_key` names the occasion (say, an outbox id): one occasion, one mail."""
@@ -49,6 +53,7 @@ def send(mail: Mail) -> str:
     retries of an unclear outcome belong within a quarter of an hour.
     """
     import requests
+    from urllib3.exceptions import NewConnectionError
 
     try:
         answer = requests.post(
@@ -58,8 +63,12 @@ def send(mail: Mail) -> str:
             timeout=(CONNECT_SECONDS_MAX, ANSWER_SECONDS_MAX),
             allow_redirects=False,
         )
+    except requests.ConnectTimeout as error:
+        raise MailNotTaken(type(error).__name__) from error
     except requests.RequestException as error:
-        raise MailDelayed(type(error).__name__) from error
+        cause = getattr(error.args[0] if error.args else None, "reason", None)
+        delayed = MailNotTaken if isinstance(cause, NewConnectionError) else MailDelayed
+        raise delayed(type(error).__name__) from error
     return _outcome(answer.status_code, answer.content)
 
 
@@ -81,10 +90,9 @@ def _outcome(status: int, content: bytes) -> str:
     code = str(answer.get("code", ""))
     if code == "duplicate_parameter":
         return ALREADY_SENT
-    if (
-        status == HTTPStatus.TOO_MANY_REQUESTS
-        or not HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-    ):
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        raise MailNotTaken(f"{status} {code}")
+    if not HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         raise MailDelayed(f"{status} {code}")
     raise MailRefused(f"{status} {code}")
 

@@ -15,7 +15,9 @@ from shared.events import Event, Task
 from terraform import imports
 
 FUNCTIONS = sorted(contract.functions())
-PURE_SHARED = frozenset({"code_files", "codes", "encoding", "histogram", "money", "prizes", "problems", "tiers"})
+PURE_SHARED = frozenset(
+    {"accounts", "code_files", "codes", "encoding", "histogram", "money", "prizes", "problems", "tiers"}
+)
 PURE_MODULES = ("rules.py",)
 IO_MODULES = frozenset({"db", "ports", "events", "api", "job", "log", "auth", "http", "settings"})
 HEAVY = ("web3", "eth_account", "google", "grpc", "requests", "httpx", "argon2", "PIL")

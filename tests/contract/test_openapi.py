@@ -94,7 +94,13 @@ def test_the_problems_named_are_those_the_handler_declares(route: Route) -> None
 def test_mutating_routes_take_an_idempotency_key_and_some_insist_on_it(route: Route) -> None:
     parameters = {parameter.get("$ref", "").rsplit("/", 1)[-1] for parameter in said_of(route).get("parameters", [])}
     wanted = "RequiredIdempotencyKey" if route.contract.key_name else "IdempotencyKey"
-    assert parameters - {""} == ({wanted} if route.method in MUTATING else set())
+    assert parameters - {"", "IfMatch"} == ({wanted} if route.method in MUTATING else set())
+
+
+@every_route
+def test_a_route_that_changes_a_version_asks_for_it(route: Route) -> None:
+    parameters = {parameter.get("$ref", "").rsplit("/", 1)[-1] for parameter in said_of(route).get("parameters", [])}
+    assert ("IfMatch" in parameters) == (route.contract.match_name is not None)
 
 
 @every_route
@@ -174,8 +180,10 @@ def possible_statuses(route: Route) -> set[int]:
     statuses = {route.status, *ALWAYS, *(problem.status for problem in route.problems)}
     if contract_.body or contract_.upload_name:
         statuses |= {413, 415}
-    if contract_.body:
+    if contract_.body or route.upload_type == "multipart/form-data":
         statuses |= {400, 422}
+    if contract_.match_name:
+        statuses |= {412, 428}
     if contract_.query:
         statuses.add(422)
     if contract_.caller is not Anyone:

@@ -37,8 +37,8 @@ from tests.integration.test_idempotency_replies import PASSWORD, Scene
 from tests.platform import Platform
 
 EXAMPLES = 20
-REFUSALS = [400, 401, 403, 404, 405, 409, 413, 415, 422, 429]
-BUSINESS = ["2xx", 401, 403, 404, 409, 422, 429]  # what may become of a request that the schema allows
+REFUSALS = [400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 428, 429]
+BUSINESS = ["2xx", 401, 403, 404, 409, 412, 422, 428, 429]  # what may become of a request that the schema allows
 NOBODYS_PROBLEMS = {"/problems/token-missing", "/problems/not-found", "/problems/method-not-allowed"}
 
 CONFIG = {
@@ -130,6 +130,10 @@ class Visit:
             "start_import": lambda _: {"import_id": self.waiting_import()},
             "get_import": lambda _: {"import_id": self.waiting_import()},
             "search_code": lambda _: {"code": factories.manufactured_codes(1, admin=self.admin)[0]},
+            "change_profile": lambda number: {"username": f"name_{number}"},
+            "remove_device": lambda number: {"device_id": self.device(number)},
+            "get_export": lambda _: {"export_id": self.export()},
+            "get_broadcast": lambda number: {"broadcast_id": self.broadcast(number)},
             "read_one": lambda number: {"notification_id": str(self.notification(number))},
         }  # fmt: skip
 
@@ -142,6 +146,19 @@ class Visit:
     def verification(self) -> dict[str, str]:
         email = self.scene.signed_up()
         return {"email": email, "code": self.scene.mailed_code(email)}
+
+    def device(self, number: int) -> str:
+        client = self.scene.client(self.admin.token)
+        body = {"platform": "ios", "token": f"{number:064x}"}
+        return str(client.post("/v1/users/me/devices", body).body["id"])
+
+    def export(self) -> str:
+        return str(self.scene.client(self.admin.token).post("/v1/users/me/exports").body["id"])
+
+    def broadcast(self, number: int) -> str:
+        client, body = self.scene.client(self.admin.token), {"title": "News", "body": "Good ones."}
+        key = {"Idempotency-Key": f"broadcast-{number}"}
+        return str(client.post("/v1/admin/notifications/broadcast", body, **key).body["id"])
 
     def notification(self, number: int) -> UUID:
         note = Note(self.admin.id, "system", "Hello", "there", {}, f"note-{number}")

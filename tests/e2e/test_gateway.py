@@ -78,7 +78,10 @@ def test_the_realtime_token_is_one_that_firebase_takes(stack: Stack, visitors: V
     (key,) = fetched_keys(f"{stack.identity.url}/service_accounts/v1/jwk/{FIREBASE_ACCOUNT}").keys
     claims = jwt.decode(answer.body["firebase_token"], key, algorithms=["RS256"], audience=FIREBASE_AUDIENCE)
 
-    assert (claims["uid"], claims["claims"]) == (person.id, {"tier": "standard"})
+    assert (claims["uid"], claims["claims"]) == (
+        person.id,
+        {"member_id": person.id, "tier": "standard"},
+    )
 
 
 def fetched_keys(url: str) -> jwt.PyJWKSet:

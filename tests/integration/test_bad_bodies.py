@@ -69,6 +69,13 @@ def example_of(operation: Operation) -> dict[str, Any] | None:
     return copy.deepcopy(schema["example"]) if schema else None
 
 
+def media_of(operation: Operation) -> dict[str, str]:
+    """The header that says what the operation's body is: what its contract names, JSON where it has none."""
+    said = contract.document()["paths"][operation.template][operation.method.lower()]
+    (media,) = said.get("requestBody", {}).get("content", {JSON: None})
+    return {"Content-Type": f"{media}; boundary=b" if media.startswith("multipart/") else media}
+
+
 def path_of(operation: Operation) -> str:
     """The operation's path with some id in it."""
     return re.sub(r"{\w+}", "7c6b5a49-3827-4615-9403-f2e1d0c9b8a7", operation.template)

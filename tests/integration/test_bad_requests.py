@@ -17,7 +17,7 @@ from shared.api import MUTATING
 from shared.auth import Role
 from tests import factories, openapi
 from tests.client import FunctionClient, answer_of
-from tests.integration.test_bad_bodies import example_of, path_of, world
+from tests.integration.test_bad_bodies import example_of, media_of, path_of, world
 
 Client = Callable[..., FunctionClient]
 
@@ -171,7 +171,7 @@ def test_a_malformed_idempotency_key_is_refused_by_every_mutation(client: Client
         if operation.method not in MUTATING:
             continue
         body = json.dumps(example_of(operation) or {}).encode()
-        media = {"Content-Type": "text/csv"} if operation.operation_id == "import_feedback" else JSON
+        media = media_of(operation)
         for key in WRONG_KEYS:
             answer = somebody.send(
                 operation.method, path_of(operation), body, {**media, "Idempotency-Key": key.encode().decode("latin-1")}

@@ -30,7 +30,7 @@ from shared.notifications import Note
 from shared.ports import files
 from tests import factories
 from tests.client import FunctionClient, answer_of
-from tests.fakes import comp_books
+from tests.fakes import comp_books, pictures
 from tests.integration.test_bad_bodies import world
 
 Client = Callable[..., FunctionClient]
@@ -54,9 +54,12 @@ class Request:
     body: bytes = b""
     content_type: str = "application/json"
     other: "Request | None" = None
+    version: str | None = None
 
     def send(self, operation: contract.Operation, key: str) -> TestResponse:
         headers = {"Content-Type": self.content_type, "Idempotency-Key": key}
+        if self.version:
+            headers["If-Match"] = self.version
         return self.client.raw(operation.function, operation.method, self.path, self.body, headers)
 
 
@@ -308,14 +311,72 @@ def mail_chip(scene: Scene) -> Request:
     return as_json(admin, path, {"tracking_number": "12345"}, {"tracking_number": "54321"})
 
 
+def change_profile(scene: Scene) -> Request:
+    member, path = scene.member(), "/v1/users/me/profile"
+    body = {"username": f"ada_{uuid4().hex[:8]}", "full_name": "Ada", "email": member.get(path).body["email"]}
+    first, other = (json.dumps(sent).encode() for sent in (body, body | {"full_name": "Eve"}))
+    return Request(member, path, first, version='"1"', other=Request(member, path, other, version='"1"'))
+
+
+def confirm_email(scene: Scene) -> Request:
+    change = change_profile(scene)
+    email = f"{uuid4().hex}@example.com"
+    body = json.dumps(json.loads(change.body) | {"email": email}).encode()
+    headers = {"Content-Type": "application/json", "If-Match": '"1"'}
+    assert change.client.send("PUT", change.path, body, headers).status == 200
+    code = {"code": scene.mailed_code(email)}
+    return as_json(change.client, "/v1/users/me/email/confirm", code, {"code": "000000"})
+
+
+def upload_avatar(scene: Scene) -> Request:
+    member, path = scene.member(), "/v1/users/me/avatar"
+    (first, headers), (other, _) = (pictures.form(pictures.picture(kind)) for kind in ("JPEG", "PNG"))
+    media = headers["Content-Type"]
+    return Request(member, path, first, media, other=Request(member, path, other, media))
+
+
+def remove_avatar(scene: Scene) -> Request:
+    return Request(scene.member(), "/v1/users/me/avatar")
+
+
+def change_preferences(scene: Scene) -> Request:
+    body = {kind: {"push": True, "email": False} for kind in ("system", "social", "comp", "order")}
+    other = body | {"comp": {"push": False, "email": False}}
+    return as_json(scene.member(), "/v1/users/me/notification-preferences", body, other)
+
+
+def register_device(scene: Scene) -> Request:
+    first, other = ({"platform": "ios", "token": uuid4().hex * 2} for _ in range(2))
+    return as_json(scene.member(), "/v1/users/me/devices", first, other)
+
+
+def remove_device(scene: Scene) -> Request:
+    registered = register_device(scene)
+    made = registered.client.post(registered.path, json.loads(registered.body)).body["id"]
+    other = Request(registered.client, f"{registered.path}/{uuid4()}")
+    return Request(registered.client, f"{registered.path}/{made}", other=other)
+
+
+def create_export(scene: Scene) -> Request:
+    return Request(scene.member(), "/v1/users/me/exports")
+
+
+def broadcast(scene: Scene) -> Request:
+    body = {"title": "Holiday hours", "body": "Back on 2 January."}
+    path = "/v1/admin/notifications/broadcast"
+    return as_json(scene.member(Role.OPERATIONS), path, body, body | {"title": "Hours"})
+
+
 PREPARED = [
+    change_profile, confirm_email, upload_avatar, remove_avatar, change_preferences, register_device, remove_device,
+    create_export, broadcast,
     signup, verify_email, login, refresh, challenge, link, submit, read_one, read_all, create_token, generate, export,
     import_feedback, change_comp_rule, award_comp, cancel_comp, decide_flagged_scan, decide_flagged_scans,
     choose_trip, contact_winner, mail_chip, override_tier, remove_quarter_override, remove_permanent_override,
     create_import, start_import, invalidate_codes, reuse_codes, invalidate_batch, reuse_batch,
     recall_batch, search_code,
 ]  # fmt: skip
-NOT_REPEATABLE = {"logout"}  # its own token is not valid any more
+NOT_REPEATABLE = {"logout", "delete_account"}  # their own token is not valid any more
 
 
 @pytest.fixture

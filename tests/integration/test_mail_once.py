@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -11,9 +12,11 @@ import pytest
 from pg8000.dbapi import Connection
 
 from emulators.mail import Fault
-from functions.email_send.main import CLAIM_LIFE
+from emulators.process import free_port
+from functions.email_send.main import CLAIM_LIFE, KEY_LIFE
 from shared import db, mails
 from shared.mails import Letter
+from tests import factories
 from tests.fakes.doors import Doors
 from tests.platform import Platform
 
@@ -139,3 +142,53 @@ def test_a_template_that_nobody_knows_is_recorded_and_acknowledged(doors: Doors,
 def test_a_mail_that_was_never_queued_is_no_fault(platform: Platform, doors: Doors) -> None:
     assert deliver(doors, uuid4()) == 204
     assert platform.mail.mails() == []
+
+
+def test_a_mail_whose_fate_is_unknown_is_not_sent_again_once_the_provider_has_forgotten_its_key(
+    platform: Platform, doors: Doors, sql: Connection, clock_file: Path
+) -> None:
+    """It was taken, nobody heard of it, and for a quarter of an hour nobody tried again."""
+    mail = queue_mail(sql)
+    platform.mail.fail_next(1, Fault.DROPPED)
+    assert deliver(doors, mail) == 503
+    clock_file.write_text(str((KEY_LIFE + timedelta(seconds=5)).total_seconds()))
+
+    assert [deliver(doors, mail), deliver(doors, mail)] == [204, 204]
+
+    assert len(platform.mail.mails()) == 1
+    assert status(sql) == [["unclear", True, None]]
+
+
+@pytest.mark.parametrize("fault", [Fault.TOO_MANY_REQUESTS, None], ids=["refused for now", "nobody listens"])
+def test_a_mail_that_was_certainly_not_taken_is_sent_however_late(
+    platform: Platform, doors: Doors, sql: Connection, clock_file: Path, monkeypatch: pytest.MonkeyPatch,
+    fault: Fault | None,
+) -> None:  # fmt: skip
+    mail = queue_mail(sql)
+    if fault:
+        platform.mail.fail_next(1, fault)
+        assert deliver(doors, mail) == 503
+    else:
+        with monkeypatch.context() as nowhere:
+            nowhere.setenv("BREVO_URL", f"http://127.0.0.1:{free_port()}")
+            assert deliver(doors, mail) == 503
+    clock_file.write_text(str(timedelta(hours=2).total_seconds()))
+
+    assert deliver(doors, mail) == 204
+
+    assert len(platform.mail.mails()) == 1
+    assert status(sql) == [["sent", True, None]]
+
+
+def test_who_does_not_want_mails_of_a_kind_gets_none_of_it_and_all_others(sql: Connection) -> None:
+    somebody = factories.member()
+    sql.execute_unnamed("INSERT INTO notification_preferences VALUES ($1, 'comp', true, false)", (somebody.id,))
+    for template in ("comp_paid", "verify_email", "order_confirmed"):
+        letter = Letter("a@example.com", "Ann", template, {}, template, somebody.id)
+        db.atomically(partial(mails.queue, letter=letter, now=datetime.now(UTC)))
+    stranger = Letter("b@example.com", "Eve", "comp_paid", {}, "stranger")
+    db.atomically(lambda tx: mails.queue(tx, stranger, datetime.now(UTC)))
+    rows = sql.execute_simple("SELECT template, to_email FROM mails ORDER BY template").rows
+    assert rows == [
+        ["comp_paid", "b@example.com"], ["order_confirmed", "a@example.com"], ["verify_email", "a@example.com"],
+    ]  # fmt: skip

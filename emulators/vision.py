@@ -1,0 +1,87 @@
+"""Google Vision on a laptop: SafeSearch and nothing else (https://cloud.google.com/vision/docs/detecting-safe-search).
+
+It sees nothing. A picture is adult content when its middle is pure magenta (255, 0, 255), violent when it is pure
+yellow (255, 255, 0), within what JPEG leaves of a colour; everything else is harmless. So a person can try it by hand.
+"""
+
+import base64
+import collections
+import json
+import threading
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any
+
+from PIL import Image
+
+from emulators.http_server import Handler, HttpServer
+
+BODY_BYTES_MAX = 20 * 1024 * 1024
+PATH = "/v1/images:annotate"
+HARMLESS = dict.fromkeys(("adult", "spoof", "medical", "violence", "racy"), "VERY_UNLIKELY")
+COLOURS = {"adult": (255, 0, 255), "violence": (255, 255, 0)}
+TOLERANCE = 8
+
+
+@dataclass
+class VisionStandIn:
+    """The server. `url` is what VISION_URL takes; `seen` counts the pictures that it was asked about."""
+
+    seen: int = 0
+    _faults: collections.deque[int] = field(default_factory=collections.deque, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+    _server: HttpServer | None = field(default=None, repr=False)
+
+    @property
+    def url(self) -> str:
+        if self._server is None:
+            raise RuntimeError("the vision stand-in is not running")
+        return self._server.url
+
+    def start(self) -> None:
+        self._server = HttpServer(type("BoundVisionHandler", (_VisionHandler,), {"stand_in": self}))
+        self._server.start()
+
+    def stop(self) -> None:
+        if self._server is not None:
+            self._server.stop()
+            self._server = None
+
+    def fail_next(self, count: int, status: int = HTTPStatus.SERVICE_UNAVAILABLE) -> None:
+        """The next calls are answered so."""
+        with self._lock:
+            self._faults.extend([status] * count)
+
+    def next_fault(self) -> int | None:
+        with self._lock:
+            self.seen += 1
+            return self._faults.popleft() if self._faults else None
+
+
+class _VisionHandler(Handler):
+    stand_in: VisionStandIn
+
+    def do_POST(self) -> None:  # noqa: N802 - the name is the base class's
+        fault = self.stand_in.next_fault()
+        if self.target_path != PATH or fault or self.body_left > BODY_BYTES_MAX:
+            status = fault or (HTTPStatus.NOT_FOUND if self.target_path != PATH else HTTPStatus.BAD_REQUEST)
+            self.answer_json(status, {"error": {"code": int(status), "message": "", "status": ""}})
+            return
+        asked = json.loads(self.body())["requests"]
+        self.answer_json(HTTPStatus.OK, {"responses": [_judged(each["image"]["content"]) for each in asked]})
+
+
+def _judged(content: str) -> dict[str, Any]:
+    try:
+        with Image.open(BytesIO(base64.b64decode(content))) as picture:
+            middle = picture.convert("RGB").getpixel((picture.width // 2, picture.height // 2))
+    except OSError:
+        return {"error": {"code": 3, "message": "Bad image data."}}
+    assert isinstance(middle, tuple)
+    shown = [kind for kind, colour in COLOURS.items() if _alike(middle, colour)]
+    return {"safeSearchAnnotation": {**HARMLESS, **dict.fromkeys(shown, "VERY_LIKELY")}}
+
+
+def _alike(colour: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    return all(abs(one - two) <= TOLERANCE for one, two in zip(colour, other, strict=True))

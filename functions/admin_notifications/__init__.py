@@ -1,0 +1,1 @@
+"""Admins tell something to every member."""

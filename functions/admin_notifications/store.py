@@ -1,0 +1,71 @@
+"""Messages to every member, and how far they are."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from shared.db import Tx
+from shared.paging import Position
+
+
+@dataclass(frozen=True)
+class Broadcast:
+    """A message; `progress` goes from 0 to 1."""
+
+    id: UUID
+    title: str
+    body: str
+    created_at: datetime
+    created_by: UUID
+    told: int
+    progress: float
+    finished_at: datetime | None
+
+
+def insert(
+    tx: Tx, broadcast_id: UUID, title: str, body: str, data: Mapping[str, str], admin_id: UUID, now: datetime
+) -> None:
+    """For the members up to the newest one that there is."""
+    tx.run(
+        """
+        INSERT INTO broadcasts (id, title, body, data, created_by, created_at, last_number)
+        SELECT :id, :title, :body, :data, :admin_id, :now, max(number) FROM members
+        """,
+        id=broadcast_id,
+        title=title,
+        body=body,
+        data=dict(data),
+        admin_id=admin_id,
+        now=now,
+    )
+
+
+def find(tx: Tx, broadcast_id: UUID) -> Broadcast | None:
+    """One of them."""
+    return tx.first(
+        Broadcast,
+        """
+        SELECT id, title, body, created_at, created_by, told,
+               CAST(done_number AS double precision) / last_number AS progress, finished_at
+        FROM broadcasts WHERE id = :id
+        """,
+        id=broadcast_id,
+    )
+
+
+def page(tx: Tx, after: Position | None, limit: int) -> list[Broadcast]:
+    """Newest first."""
+    return tx.all(
+        Broadcast,
+        """
+        SELECT id, title, body, created_at, created_by, told,
+               CAST(done_number AS double precision) / last_number AS progress, finished_at
+        FROM broadcasts
+        WHERE CAST(:at AS timestamptz) IS NULL OR (created_at, id) < (:at, CAST(:id AS uuid))
+        ORDER BY created_at DESC, id DESC LIMIT :limit
+        """,
+        at=after.at if after else None,
+        id=after.id if after else None,
+        limit=limit,
+    )

@@ -1,0 +1,1 @@
+"""Tells every member what an admin has to say, some hundred at a time."""

@@ -1,0 +1,1 @@
+"""Removes what is left of a deleted account."""

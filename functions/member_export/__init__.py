@@ -1,0 +1,1 @@
+"""Writes everything about a member into a file."""

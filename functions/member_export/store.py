@@ -1,0 +1,214 @@
+"""Exports that are to be made, those whose time is over, and what members were told and how."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from shared.db import Tx
+
+PAGE_ROWS = 500
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An export, and whose it is."""
+
+    member_id: UUID
+    status: str
+    object_name: str
+
+
+@dataclass(frozen=True)
+class Old:
+    """A file that nobody may fetch any more."""
+
+    id: UUID
+    object_name: str
+
+
+@dataclass(frozen=True)
+class Addressee:
+    """Whom to tell."""
+
+    email: str
+    full_name: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row as JSON, and its place in the section."""
+
+    key: str
+    document: str
+
+
+class Section(Protocol):
+    """At most `limit` rows after a key."""
+
+    def __call__(self, tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]: ...
+
+
+def waiting(tx: Tx, export_id: UUID) -> Waiting | None:
+    """The export."""
+    return tx.first(Waiting, "SELECT member_id, status, object_name FROM data_exports WHERE id = :id", id=export_id)
+
+
+def mark_ready(tx: Tx, export_id: UUID, now: datetime, until: datetime) -> bool:
+    """False when it was ready before, or its member is gone."""
+    return (
+        tx.run(
+            """
+            UPDATE data_exports SET status = 'ready', ready_at = :now, expires_at = :until
+            FROM members WHERE data_exports.id = :id AND data_exports.status = 'making'
+              AND members.id = member_id AND members.status <> 'deleted'
+            """,
+            id=export_id,
+            now=now,
+            until=until,
+        )
+        == 1
+    )
+
+
+def addressee(tx: Tx, member_id: UUID) -> Addressee:
+    """The member."""
+    return tx.one(Addressee, "SELECT email, full_name FROM members WHERE id = :id", id=member_id)
+
+
+def expired(tx: Tx, now: datetime, limit: int) -> list[Old]:
+    """Those whose time is over."""
+    return tx.all(
+        Old,
+        """
+        SELECT id, object_name FROM data_exports WHERE status = 'ready' AND expires_at <= :now
+        ORDER BY expires_at LIMIT :limit
+        """,
+        now=now,
+        limit=limit,
+    )
+
+
+def mark_expired(tx: Tx, export_id: UUID) -> None:
+    """The file is gone."""
+    tx.run("UPDATE data_exports SET status = 'expired' WHERE id = :id", id=export_id)
+
+
+def notifications(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
+    """What they were told in the app."""
+    return tx.all(
+        Row,
+        """
+        SELECT key, document FROM (
+            SELECT CAST(id AS text) AS key,
+                   CAST(to_jsonb(notifications) - 'member_id' - 'dedupe_key' AS text) AS document
+            FROM notifications WHERE member_id = :member_id
+        ) AS found WHERE key > :after ORDER BY key LIMIT :limit
+        """,
+        member_id=member_id,
+        after=after,
+        limit=limit,
+    )
+
+
+def notification_preferences(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
+    """How they want to be told."""
+    return tx.all(
+        Row,
+        """
+        SELECT key, document FROM (
+            SELECT type AS key,
+                   CAST(to_jsonb(notification_preferences) - 'member_id' AS text) AS document
+            FROM notification_preferences WHERE member_id = :member_id
+        ) AS found WHERE key > :after ORDER BY key LIMIT :limit
+        """,
+        member_id=member_id,
+        after=after,
+        limit=limit,
+    )
+
+
+def devices(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
+    """Which devices are told."""
+    return tx.all(
+        Row,
+        """
+        SELECT key, document FROM (
+            SELECT CAST(id AS text) AS key,
+                   CAST(to_jsonb(devices) - 'member_id' - 'token' AS text) AS document
+            FROM devices WHERE member_id = :member_id
+        ) AS found WHERE key > :after ORDER BY key LIMIT :limit
+        """,
+        member_id=member_id,
+        after=after,
+        limit=limit,
+    )
+
+
+def mails(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
+    """Which mails they got."""
+    return tx.all(
+        Row,
+        """
+        SELECT key, document FROM (
+            SELECT CAST(id AS text) AS key,
+                   CAST(to_jsonb(mails) - 'member_id' - 'dedupe_key' - 'parameters' - 'claimed_until'
+                        AS text) AS document
+            FROM mails WHERE member_id = :member_id
+        ) AS found WHERE key > :after ORDER BY key LIMIT :limit
+        """,
+        member_id=member_id,
+        after=after,
+        limit=limit,
+    )
+
+
+def pictures(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
+    """The pictures they have uploaded."""
+    return tx.all(
+        Row,
+        """
+        SELECT key, document FROM (
+            SELECT CAST(id AS text) AS key,
+                   CAST(to_jsonb(avatars) - 'member_id' - 'large' - 'small' AS text) AS document
+            FROM avatars WHERE member_id = :member_id
+        ) AS found WHERE key > :after ORDER BY key LIMIT :limit
+        """,
+        member_id=member_id,
+        after=after,
+        limit=limit,
+    )
+
+
+def email_changes(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
+    """A new e-mail address that waits for its code."""
+    return tx.all(
+        Row,
+        """
+        SELECT key, document FROM (
+            SELECT CAST(member_id AS text) AS key,
+                   CAST(to_jsonb(email_changes) - 'member_id' - 'code_mac' AS text) AS document
+            FROM email_changes WHERE member_id = :member_id
+        ) AS found WHERE key > :after ORDER BY key LIMIT :limit
+        """,
+        member_id=member_id,
+        after=after,
+        limit=limit,
+    )
+
+
+def exports(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
+    """The files they asked for."""
+    return tx.all(
+        Row,
+        """
+        SELECT key, document FROM (
+            SELECT CAST(id AS text) AS key,
+                   CAST(to_jsonb(data_exports) - 'member_id' - 'object_name' AS text) AS document
+            FROM data_exports WHERE member_id = :member_id
+        ) AS found WHERE key > :after ORDER BY key LIMIT :limit
+        """,
+        member_id=member_id,
+        after=after,
+        limit=limit,
+    )

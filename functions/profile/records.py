@@ -1,0 +1,130 @@
+"""What keeps an account from being deleted, and its closing: one transaction, after which nobody can sign in to it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from shared.db import Tx
+from shared.money import Usdt
+
+# Nobody can be asked for it at a sign-in, because it is no address; the hash is of nothing.
+NOBODYS_EMAIL = "deleted:"
+NOBODYS_HASH = "$argon2id$v=19$m=65536,t=3,p=4$1N0G6MLVOQheLmETFVqt7Q$ZD5k0V3otl1uckXWd5KCYnC3hl74CInX+LFFWHvpPKM"
+FORFEITED_MAX = 1000
+
+
+@dataclass(frozen=True)
+class InTheWay:
+    """Something of which an account is not free yet."""
+
+    kind: Literal["payouts", "comps", "matches", "role"]
+    count: int
+    amount: Usdt
+
+
+@dataclass(frozen=True)
+class Comp:
+    """A comp that may be given up."""
+
+    id: UUID
+
+
+@dataclass(frozen=True)
+class Addressee:
+    """Whom to tell that it is done."""
+
+    email: str
+    full_name: str
+
+
+def in_the_way(tx: Tx, member_id: UUID) -> list[InTheWay]:
+    """Payouts under way; comps and matches that were won and promised to nobody yet; a role of an admin."""
+    return tx.all(
+        InTheWay,
+        """
+        SELECT * FROM (
+            SELECT 'payouts' AS kind, CAST(count(*) AS integer) AS count, coalesce(sum(amount), 0) AS amount
+            FROM payouts WHERE member_id = :member_id AND state NOT IN ('PAID', 'CANCELLED')
+            UNION ALL
+            SELECT 'comps', CAST(count(*) AS integer), coalesce(sum(amount), 0) FROM comps
+            WHERE member_id = :member_id AND status IN ('pending', 'in_review')
+              AND NOT EXISTS (SELECT FROM payouts WHERE source_kind = 'comp' AND source_id = CAST(comps.id AS text)
+                                                    AND state <> 'CANCELLED')
+            UNION ALL
+            SELECT 'matches', CAST(count(*) AS integer), coalesce(sum(amount), 0) FROM affiliate_earnings
+            WHERE affiliate_id = :member_id AND status IN ('pending', 'in_review')
+              AND NOT EXISTS (SELECT FROM payouts WHERE source_kind = 'match'
+                              AND source_id = CAST(affiliate_earnings.id AS text) AND state <> 'CANCELLED')
+            UNION ALL
+            SELECT 'role', 1, 0 FROM members WHERE id = :member_id AND role IS NOT NULL
+        ) AS found WHERE count > 0
+        """,
+        member_id=member_id,
+    )
+
+
+def unpaid_comps(tx: Tx, member_id: UUID) -> list[Comp]:
+    """Those that nothing was promised for."""
+    return tx.all(
+        Comp,
+        """
+        SELECT id FROM comps WHERE member_id = :member_id AND status IN ('pending', 'in_review')
+        ORDER BY awarded_at LIMIT :limit
+        """,
+        member_id=member_id,
+        limit=FORFEITED_MAX,
+    )
+
+
+def unpaid_matches(tx: Tx, member_id: UUID) -> list[Comp]:
+    """The comps whose matches the member was to get."""
+    return tx.all(
+        Comp,
+        """
+        SELECT comp_id AS id FROM affiliate_earnings
+        WHERE affiliate_id = :member_id AND status IN ('pending', 'in_review') AND comp_id IS NOT NULL
+        ORDER BY earned_at LIMIT :limit
+        """,
+        member_id=member_id,
+        limit=FORFEITED_MAX,
+    )
+
+
+def addressee(tx: Tx, member_id: UUID) -> Addressee:
+    """The member as long as there is one."""
+    return tx.one(Addressee, "SELECT email, full_name FROM members WHERE id = :id", id=member_id)
+
+
+def close(tx: Tx, member_id: UUID, pseudonym: str, now: datetime) -> None:
+    """What the member's row says of a person is gone; ids and numbers, which money and scans refer to, stay."""
+    tx.run(
+        """
+        UPDATE members SET status = 'deleted', username = :pseudonym, email = :nobody || CAST(id AS text),
+               email_verified_at = NULL, password_hash = :hash, full_name = '', phone = NULL,
+               date_of_birth = '1900-01-01', address_line1 = NULL, address_line2 = NULL, city = NULL, state = NULL,
+               zip_code = NULL, country = 'US', language = 'en', bio = NULL, avatar_url = NULL, wallet_address = NULL,
+               oobit_card_id = NULL, totp_secret = NULL, totp_enabled_at = NULL, last_login_at = NULL,
+               updated_at = :now, profile_revision = profile_revision + 1
+        WHERE id = :id
+        """,
+        id=member_id,
+        pseudonym=pseudonym,
+        nobody=NOBODYS_EMAIL,
+        hash=NOBODYS_HASH,
+        now=now,
+    )
+    tx.run_later(
+        """
+        UPDATE sessions SET ended_at = :now, end_reason = 'account deleted'
+        WHERE member_id = :id AND ended_at IS NULL
+        """,
+        id=member_id,
+        now=now,
+    )
+    tx.run_later("DELETE FROM devices WHERE member_id = :id", id=member_id)
+    tx.run_later("UPDATE guarantees SET next_on = NULL WHERE member_id = :id", id=member_id)
+    tx.run_later(
+        "UPDATE member_quarters SET closed_at = :now WHERE member_id = :id AND closed_at IS NULL", id=member_id, now=now
+    )
+    tx.run_later("INSERT INTO erasures (member_id, asked_at) VALUES (:id, :now)", id=member_id, now=now)

@@ -1,0 +1,119 @@
+"""Everything about a member as a file that only they can fetch, for a week."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import pytest
+from pg8000.dbapi import Connection
+
+from emulators import cloud
+from functions.member_export import store
+from shared import clock
+from shared.ports import files
+from shared.ports.files import FileMissing
+from tests import factories
+from tests.client import FunctionClient
+from tests.factories import Somebody
+from tests.fakes.profile_desk import ProfileDesk, fetched
+from tests.platform import Platform
+
+Client = Callable[..., FunctionClient]
+
+EXPORTS = "/v1/users/me/exports"
+
+
+@pytest.fixture
+def somebody() -> Somebody:
+    return factories.member()
+
+
+@pytest.fixture
+def desk(client: Client, platform: Platform, sql: Connection, somebody: Somebody) -> ProfileDesk:
+    return ProfileDesk(client(somebody.token), platform, sql)
+
+
+def exported(desk: ProfileDesk) -> dict[str, Any]:
+    made = desk.member.post(EXPORTS)
+    assert (made.status, made.body["status"], made.body["download_url"]) == (202, "making", None)
+    desk.run_tasks(times=2)
+    found = desk.member.get(f"{EXPORTS}/{made.body['id']}").body
+    assert found["status"] == "ready"
+    data, headers = fetched(found["download_url"])
+    assert "attachment" in headers["content-disposition"]
+    read: dict[str, Any] = json.loads(data)
+    return read
+
+
+def test_it_has_what_there_is_and_no_secret(
+    desk: ProfileDesk, somebody: Somebody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "PAGE_ROWS", 2)
+    for code in factories.manufactured_codes(5):
+        assert desk.member.post("/v1/scans/submit", {"code": code, "device_id": "pixel-9"}).status == 201
+    token = "dQw4w9WgXcQ:APA91bHun4MxP5egoKMwt2KZFBaFUH"
+    desk.member.post("/v1/users/me/devices", {"platform": "android", "token": token})
+    desk.change(email="new@example.com")
+    read = exported(desk)
+    assert read["account"][0]["email"] == somebody.email
+    assert [scan["number"] for scan in read["scans"]] == [1, 2, 3, 4, 5]
+    assert {scan["device_id"] for scan in read["scans"]} == {"pixel-9"}
+    assert read["totals"][0]["scans"] == 5
+    assert read["email_changes"][0]["new_email"] == "new@example.com"
+    assert {mail["template"] for mail in read["mails"]} == {"verify_new_email", "email_change_asked"}
+    assert len(read["devices"]) == len(read["sessions"]) == 1
+    text = json.dumps(read)
+    for secret in ("argon2", token, "password", "totp_secret", "code_mac", "flags"):
+        assert secret not in text, secret
+
+
+def test_it_has_nothing_of_anybody_else(client: Client, desk: ProfileDesk) -> None:
+    other = factories.member()
+    (code,) = factories.manufactured_codes(1)
+    client(other.token).post("/v1/scans/submit", {"code": code})
+    read = exported(desk)
+    assert str(other.id) not in json.dumps(read)
+    assert read["scans"] == []
+
+
+def test_the_member_is_told_in_the_app_and_by_mail_once(desk: ProfileDesk, somebody: Somebody) -> None:
+    exported(desk)
+    assert [note["title"] for note in desk.member.get("/v1/notifications").body["items"]] == ["Your data is ready"]
+    assert [to for to, _ in desk.mailed("export_ready")] == [somebody.email]
+
+
+def test_within_a_day_it_is_the_same_one(desk: ProfileDesk, sql: Connection) -> None:
+    first = desk.member.post(EXPORTS).body
+    assert desk.member.post(EXPORTS).body["id"] == first["id"]
+    desk.run_tasks()
+    again = desk.member.post(EXPORTS).body
+    assert (again["id"], again["status"]) == (first["id"], "ready")
+    sql.execute_simple("UPDATE data_exports SET asked_at = asked_at - interval '25 hours'")
+    assert desk.member.post(EXPORTS).body["id"] != first["id"]
+
+
+def test_nobody_else_finds_it_and_without_its_signature_it_cannot_be_fetched(client: Client, desk: ProfileDesk) -> None:
+    exported(desk)
+    made = desk.member.post(EXPORTS).body
+    stranger = client(factories.member().token).get(f"{EXPORTS}/{made['id']}")
+    assert (stranger.status, stranger.problem) == (404, "not-found")
+    with pytest.raises(HTTPError) as refused:
+        fetched(made["download_url"].partition("?")[0])
+    refused.value.close()
+    assert refused.value.code == 403
+
+
+def test_after_a_week_the_file_is_gone(desk: ProfileDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    exported(desk)
+    name = desk.one("SELECT object_name FROM data_exports")
+    assert desk.doors.schedule("member_export", "forget") == 204
+    assert files.stored(cloud.DOCUMENTS_BUCKET, name)
+    monkeypatch.setenv(clock.CLOCK_FILE, str(tmp_path / "clock"))
+    (tmp_path / "clock").write_text(str(timedelta(days=7, minutes=1).total_seconds()))
+    assert [desk.doors.schedule("member_export", "forget") for _ in range(2)] == [204, 204]
+    with pytest.raises(FileMissing):
+        files.stored(cloud.DOCUMENTS_BUCKET, name)
+    assert desk.one("SELECT status FROM data_exports") == "expired"
