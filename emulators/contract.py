@@ -74,6 +74,7 @@ class Function:
     timeout_seconds: int
     instances: Mapping[str, int]
     roles: Sequence[str]
+    scopes: Mapping[str, Sequence[str]]
     secrets: Mapping[str, str]
     environment: Mapping[str, str]
 
@@ -116,7 +117,7 @@ def functions() -> dict[str, Function]:
 
 
 def _function(path: Path) -> Function:
-    given: dict[str, Any] = {"topics": [], "queues": [], "schedules": [], "on_deploy": [], "environment": {}}
+    given: dict[str, Any] = {"topics": [], "queues": [], "schedules": [], "on_deploy": [], "scopes": {}, "environment": {}}
     given |= yaml.safe_load(path.read_text(encoding="utf-8"))
     given["queues"] = [Queue(**queue) for queue in given["queues"]]
     given["schedules"] = [Schedule(**schedule) for schedule in given["schedules"]]
