@@ -6,7 +6,7 @@ WORKERS ?= 2
 export PYTHONPATH := $(CURDIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types bench bench-scans bench-codes tick lock clean
+.PHONY: help setup run demo test lint format types terraform-test bench bench-scans bench-codes tick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ format: setup ## Put code into its one form
 
 types: setup ## mypy --strict
 	@$(BIN)/mypy functions shared emulators terraform tests
+
+terraform-test: setup ## Plans, function by function, and checkov (TF_STUB=stand-in where no provider can be had)
+	@$(BIN)/python -m terraform.check
 
 bench: setup ## Scans per second, latency, cold start and memory beside a hello-world function
 	@$(BIN)/python -m emulators.bench $(ARGS)

@@ -4,10 +4,13 @@ locals {
   database_flags = {
     "cloudsql.iam_authentication" = "on"
     max_connections               = tostring(var.database.connections_max)
-    log_min_duration_statement    = "1000"
+    log_min_messages              = "error"
+    log_min_error_statement       = "error"
+    log_statement                 = "ddl"
     log_lock_waits                = "on"
     log_checkpoints               = "on"
-    log_connections               = "off" # functions come and go
+    log_connections               = "on"
+    log_disconnections            = "on"
     log_temp_files                = "0"
     "cloudsql.enable_pgaudit"     = "on"
     "pgaudit.log"                 = "ddl,role"
@@ -17,7 +20,7 @@ locals {
 resource "google_sql_database_instance" "main" {
   name                = "blakjaks"
   region              = var.regions[0]
-  database_version    = "POSTGRES_16"
+  database_version    = "POSTGRES_18"
   deletion_protection = true
 
   settings {
@@ -42,7 +45,7 @@ resource "google_sql_database_instance" "main" {
     ip_configuration {
       ipv4_enabled                                  = false
       private_network                               = google_compute_network.main.id
-      ssl_mode                                      = "ENCRYPTED_ONLY"
+      ssl_mode                                      = "TRUSTED_CLIENT_CERTIFICATE_REQUIRED"
       enable_private_path_for_google_cloud_services = false
     }
     insights_config {
@@ -72,7 +75,7 @@ resource "google_sql_database_instance" "replica" {
   for_each             = toset(slice(var.regions, 1, length(var.regions)))
   name                 = "blakjaks-${each.key}"
   region               = each.key
-  database_version     = "POSTGRES_16"
+  database_version     = "POSTGRES_18"
   master_instance_name = local.region == each.key ? null : google_sql_database_instance.main.name
   deletion_protection  = true
 
@@ -86,7 +89,7 @@ resource "google_sql_database_instance" "replica" {
     ip_configuration {
       ipv4_enabled    = false
       private_network = google_compute_network.main.id
-      ssl_mode        = "ENCRYPTED_ONLY"
+      ssl_mode        = "TRUSTED_CLIENT_CERTIFICATE_REQUIRED"
     }
     insights_config {
       query_insights_enabled = true

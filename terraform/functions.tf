@@ -77,20 +77,15 @@ module "function" {
     TRUSTED_PROXIES = local.functions[each.value.name].admin ? "2" : "1" # the load balancer appends the client's address and its own
   })
 
-  # A revision that may not read its secrets or log in to its database does not start.
-  depends_on = [
-    google_project_iam_member.function,
-    google_secret_manager_secret_iam_member.function,
-    google_sql_user.function,
-  ]
-}
-
-# What `make deploy` applies first: migrate, with everything it needs.
-resource "terraform_data" "migrate_ready" {
-  input = { for region in var.regions : region => module.function["${region}/migrate"].uri }
+  # A revision that may not read its secrets or log in to its database does not start. A deployment applies migrate
+  # first and alone (-target): whatever it may need is here.
   depends_on = [
     google_kms_key_ring_iam_member.function,
-    google_service_account_iam_member.function,
+    google_project_iam_member.function,
     google_project_service.used,
+    google_secret_manager_secret_iam_member.function,
+    google_service_account_iam_member.function,
+    google_sql_user.function,
+    google_storage_bucket_iam_member.function,
   ]
 }

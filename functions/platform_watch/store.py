@@ -41,7 +41,10 @@ def waiting(tx: Tx, now: datetime) -> Waiting:
     """A task that is to come later is out with the queue already; the age is that of the oldest row."""
     return tx.one(
         Waiting,
-        "SELECT count(*) AS rows, min(created_at) AS since FROM outbox WHERE published_at IS NULL AND created_at <= :now",
+        """
+        SELECT count(*) AS rows, min(created_at) AS since
+        FROM outbox WHERE published_at IS NULL AND created_at <= :now
+        """,
         now=now,
     )
 

@@ -128,3 +128,25 @@ output "uri" {
 output "name" {
   value = google_cloudfunctions2_function.this.name
 }
+
+output "shape" {
+  description = "What a plan is read for: how it runs, who reaches it, what it is given."
+  value = {
+    region      = google_cloudfunctions2_function.this.location
+    entry_point = google_cloudfunctions2_function.this.build_config[0].entry_point
+    source      = google_cloudfunctions2_function.this.build_config[0].source[0].storage_source[0].object
+    memory      = google_cloudfunctions2_function.this.service_config[0].available_memory
+    cpu         = google_cloudfunctions2_function.this.service_config[0].available_cpu
+    concurrency = google_cloudfunctions2_function.this.service_config[0].max_instance_request_concurrency
+    threads     = google_cloudfunctions2_function.this.service_config[0].environment_variables["THREADS"]
+    min         = google_cloudfunctions2_function.this.service_config[0].min_instance_count
+    max         = google_cloudfunctions2_function.this.service_config[0].max_instance_count
+    timeout     = google_cloudfunctions2_function.this.service_config[0].timeout_seconds
+    ingress     = google_cloudfunctions2_function.this.service_config[0].ingress_settings
+    egress      = google_cloudfunctions2_function.this.service_config[0].direct_vpc_egress
+    latest      = google_cloudfunctions2_function.this.service_config[0].all_traffic_on_latest_revision
+    secrets     = { for secret in google_cloudfunctions2_function.this.service_config[0].secret_environment_variables : secret.key => "${secret.project_id}/${secret.secret}" }
+    settings    = keys(google_cloudfunctions2_function.this.service_config[0].environment_variables)
+    front       = google_cloudfunctions2_function.this.service_config[0].environment_variables["FRONT"]
+  }
+}
