@@ -117,7 +117,14 @@ def functions() -> dict[str, Function]:
 
 
 def _function(path: Path) -> Function:
-    given: dict[str, Any] = {"topics": [], "queues": [], "schedules": [], "on_deploy": [], "scopes": {}, "environment": {}}
+    given: dict[str, Any] = {
+        "topics": [],
+        "queues": [],
+        "schedules": [],
+        "on_deploy": [],
+        "scopes": {},
+        "environment": {},
+    }
     given |= yaml.safe_load(path.read_text(encoding="utf-8"))
     given["queues"] = [Queue(**queue) for queue in given["queues"]]
     given["schedules"] = [Schedule(**schedule) for schedule in given["schedules"]]

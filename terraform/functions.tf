@@ -22,7 +22,9 @@ locals {
       OWNER_USER               = trimsuffix(google_service_account.function["migrate"].email, ".gserviceaccount.com")
       ACCESS_TOKEN_ISSUER      = "https://${local.hosts.api}"
       ACCESS_TOKEN_KEY_VERSION = "${google_kms_crypto_key.signing["access-token-key"].id}/cryptoKeyVersions/1"
-      ENVELOPE_KEY             = google_kms_crypto_key.envelope.id
+      DATA_KEY_KMS_KEY         = google_kms_crypto_key.envelope.id
+      AVATARS_URL              = "https://${local.hosts.media}"
+      COOKIE_DOMAIN            = var.domain
       SITE_DOMAIN              = var.domain
       ALLOWED_ORIGINS          = "https://${var.domain},https://admin.${var.domain}"
       CHAIN_ID                 = tostring(var.chain.id)

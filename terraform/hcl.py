@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,7 @@ def read(*paths: Path) -> Configuration:
     return Configuration(resources, values)
 
 
+@cache
 def ours() -> Configuration:
     """The root and its modules."""
     return read(*sorted(HERE.glob("*.tf")), *sorted(HERE.glob("modules/*/*.tf")))

@@ -23,7 +23,7 @@ DAY_SECONDS = 86_400
 REASONED_ROLES = {
     "firebasecloudmessaging.admin": "the only predefined role that may send a message (notify)",
 }
-KEY_NAMES = re.compile(r"_KEY_VERSION|_KEY_ID$|^ENVELOPE_KEY$")  # names of keys, no keys
+KEY_NAMES = re.compile(r"_KEY_VERSION|_KEY_ID$|_KMS_KEY$")  # names of keys, no keys
 SECRET_NAMES = re.compile(r"(KEY|PASSWORD|SECRET|TOKEN|CREDENTIALS?)$")
 
 Rule = Callable[[Configuration], Iterator[str]]

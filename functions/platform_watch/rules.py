@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-ACCESS_KEY_LIFE = timedelta(days=365)  # then a person makes a new version (docs/cloud.md)
+ACCESS_KEY_LIFE = timedelta(days=120)  # a new version is made each quarter; a month later somebody must ask why not
 MICRO_PER_USDT = 10**6
 WEI_PER_MILLI = 10**15
 

@@ -171,7 +171,7 @@ run "prod" {
     error_message = "Three treasury keys in the HSM, and one for access tokens."
   }
   assert {
-    condition     = toset(keys(google_logging_metric.line)) == toset([for metric in yamldecode(file("metrics.yaml")) : metric.name if metric.function == "any" || contains(keys(local.functions), metric.function)])
+    condition     = toset(keys(google_logging_metric.line)) == toset([for metric in yamldecode(file("metrics.yaml")) : metric.name if alltrue([for name in [metric.function, try(metric.comes_with, "any")] : name == "any" || fileexists("../functions/${name}/function.yaml")])])
     error_message = "Every metric of metrics.yaml whose function is there."
   }
   assert {

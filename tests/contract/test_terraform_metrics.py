@@ -16,7 +16,11 @@ METRICS: list[dict[str, Any]] = yaml.safe_load((Path(hcl.HERE) / "metrics.yaml")
 ALERT_KEYS = {"above", "below", "seconds", "hold", "silence", "urgent", "do"}
 STANDS_FOR = {"usdt", "gas"}  # minimums of an environment
 BOUND = {"function", "method", "trace", "job", "delivery", "kind", "attempt", "operation"}  # by log.bound
-COMING = {"reconciliation", "treasury_snapshot"}  # functions whose metrics are written down before them
+# Functions whose metrics are written down before them: their lines cannot be looked for yet.
+COMING = {
+    *("payout_recover", "reconciliation", "treasury_snapshot", "ledger_seal"),
+    *("withdrawal_confirm", "oobit", "member_export"),
+}
 
 each_metric = pytest.mark.parametrize("metric", METRICS, ids=lambda metric: str(metric["name"]))
 
@@ -45,15 +49,17 @@ LINES = list(lines())
 
 
 def written_by(metric: dict[str, Any]) -> list[Line]:
-    """The lines with its message in the function's folder, or in shared code."""
-    folder = contract.ROOT / "shared" if metric["function"] == "any" else contract.FUNCTIONS / metric["function"]
+    """The lines with its message in the function's folder, or anywhere."""
+    folder = contract.ROOT if metric["function"] == "any" else contract.FUNCTIONS / metric["function"]
     return [line for line in LINES if line.message == metric["message"] and line.path.is_relative_to(folder)]
 
 
 @each_metric
 def test_the_code_writes_the_line_with_the_fields(metric: dict[str, Any]) -> None:
-    if metric["function"] in COMING - set(contract.functions()):
-        assert not (contract.FUNCTIONS / metric["function"]).exists()
+    needed = {metric["function"], metric.get("comes_with", "any")} - {"any"}
+    missing = needed - set(contract.functions())
+    assert missing <= COMING
+    if missing:
         return
     found = written_by(metric)
     assert found, f"nothing in {metric['function']} writes “{metric['message']}”"
@@ -64,7 +70,7 @@ def test_the_code_writes_the_line_with_the_fields(metric: dict[str, Any]) -> Non
 
 @each_metric
 def test_an_alert_says_when_and_what_to_do(metric: dict[str, Any]) -> None:
-    assert set(metric) <= {"name", "function", "message", "field", "labels", "alert"}
+    assert set(metric) <= {"name", "function", "comes_with", "message", "field", "labels", "alert"}
     alert = metric.get("alert")
     if alert is None:
         return

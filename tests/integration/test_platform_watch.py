@@ -90,7 +90,7 @@ def test_a_platform_at_rest_has_nothing_old(watch: Watch) -> None:
         "oldest_payout_seconds": 0,
         "held_payouts": 0,
         "paused_treasuries": 0,
-        "access_key_days_left": 365,
+        "access_key_days_left": 120,
     }
 
 
@@ -126,8 +126,8 @@ def test_a_pause_shows_as_long_as_it_lasts(watch: Watch, rows: Rows) -> None:
     assert watch.platform()["paused_treasuries"] == 0
 
 
-def test_the_access_key_has_a_year(watch: Watch, sql: Connection) -> None:
-    assert watch.platform(NOW + timedelta(days=350))["access_key_days_left"] == 15
+def test_the_access_key_has_a_quarter_and_a_month(watch: Watch, sql: Connection) -> None:
+    assert watch.platform(NOW + timedelta(days=106))["access_key_days_left"] == 14
     assert watch.platform(NOW + timedelta(days=400))["access_key_days_left"] < 0
     sql.execute_simple("UPDATE signing_keys SET retired_at = created_at")
     assert watch.platform()["access_key_days_left"] == -1

@@ -5,7 +5,7 @@ locals {
     avatars = { public = true }
     codes   = { public = false }
   }
-  settings = merge({ ENVELOPE_KEY = "projects/…", ACCESS_TOKEN_KEY_VERSION = "projects/…" }, {})
+  settings = merge({ DATA_KEY_KMS_KEY = "projects/…", ACCESS_TOKEN_KEY_VERSION = "projects/…" }, {})
 }
 
 resource "google_storage_bucket" "files" {
