@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -64,8 +65,7 @@ def test_whoever_logs_in_to_the_database_may_connect_to_it(name: str) -> None:
 @each_function
 def test_every_setting_that_its_code_must_have_is_given(name: str) -> None:
     given = provided() | set(FUNCTIONS[name].secrets) | set(FUNCTIONS[name].environment)
-    asked = {setting for path in imports.closure(name).files for setting in required(path)}
-    assert asked - given == set()
+    assert asked_by(name) - given == set()
 
 
 def provided() -> set[str]:
@@ -76,7 +76,17 @@ def provided() -> set[str]:
     return names | {f"TREASURY_KEY_VERSION_{treasury.upper()}" for treasury in CONFIGURATION.values["treasuries"]}
 
 
-def required(path: Path) -> Iterator[str]:
+@cache
+def asked_by(name: str) -> frozenset[str]:
+    return frozenset().union(*(required(path) for path in imports.closure(name).files))
+
+
+@cache
+def required(path: Path) -> frozenset[str]:
+    return frozenset(_required(path))
+
+
+def _required(path: Path) -> Iterator[str]:
     """Fields of a Config that have no default, and variables that are read without one."""
     text = path.read_text()
     yield from re.findall(r'os\.environ\["([A-Z_]+)"\]', text)
@@ -92,7 +102,7 @@ def required(path: Path) -> Iterator[str]:
 
 def test_the_code_does_ask_for_settings() -> None:
     """Else the test above would look at nothing."""
-    asked = {setting for name in FUNCTIONS for path in imports.closure(name).files for setting in required(path)}
+    asked = frozenset().union(*map(asked_by, FUNCTIONS))
     assert asked >= {"CODE_MAC_KEY", "OIDC_AUDIENCE", "RPC_URLS", "CODES_BUCKET", "APNS_KEY", "TASKS_SERVICE_ACCOUNT"}
 
 

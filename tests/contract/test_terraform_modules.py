@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +21,24 @@ URLS = {name: f"https://{service_name(name)}-123.us-central1.run.app" for name i
 pytestmark = pytest.mark.skipif(TERRAFORM is None, reason="terraform is not installed: its modules are not run")
 
 
-@pytest.fixture
-def outputs(tmp_path: Path) -> Callable[..., dict[str, Any]]:
+def outputs(place: Path, module: str, **variables: object) -> dict[str, Any]:
     """Applies a module that makes nothing; its outputs. What Terraform says against it is raised."""
+    shutil.copy(Path(hcl.HERE) / "modules" / module / "main.tf", place / "main.tf")
+    (place / "given.auto.tfvars.json").write_text(json.dumps(variables))
+    run(place, "init", "-backend=false", "-input=false")
+    run(place, "apply", "-auto-approve", "-input=false")
+    return {name: output["value"] for name, output in json.loads(run(place, "output", "-json")).items()}
 
-    def made(module: str, **variables: object) -> dict[str, Any]:
-        shutil.copy(Path(hcl.HERE) / "modules" / module / "main.tf", tmp_path / "main.tf")
-        (tmp_path / "given.auto.tfvars.json").write_text(json.dumps(variables))
-        run(tmp_path, "init", "-backend=false", "-input=false")
-        run(tmp_path, "apply", "-auto-approve", "-input=false")
-        return {name: output["value"] for name, output in json.loads(run(tmp_path, "output", "-json")).items()}
 
-    return made
+@pytest.fixture(scope="module")
+def catalog(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return outputs(tmp_path_factory.mktemp("catalog"), "catalog", folder=str(contract.FUNCTIONS))
+
+
+@pytest.fixture(scope="module")
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    folder = tmp_path_factory.mktemp("contract")
+    return outputs(folder, "contract", openapi=str(contract.OPENAPI), urls=URLS, host=HOST)
 
 
 def run(folder: Path, *arguments: str) -> str:
@@ -49,11 +54,10 @@ def run(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_it_reads_every_function_as_we_do(outputs: Callable[..., dict[str, Any]]) -> None:
-    found = outputs("catalog", folder=str(contract.FUNCTIONS))
-    assert set(found["functions"]) == set(contract.functions())
+def test_it_reads_every_function_as_we_do(catalog: dict[str, Any]) -> None:
+    assert set(catalog["functions"]) == set(contract.functions())
     for name, function in contract.functions().items():
-        read = found["functions"][name]
+        read = catalog["functions"][name]
         assert read["service"] == service_name(name)
         assert read["admin"] == (name.startswith("admin_") and function.gateway)
         for field in ("description", "gateway", "memory", "cpu", "concurrency", "timeout_seconds"):
@@ -68,31 +72,28 @@ def test_it_reads_every_function_as_we_do(outputs: Callable[..., dict[str, Any]]
         assert set(read["queues"]) == {queue.name for queue in function.queues}
 
 
-def test_subscriptions_queues_and_schedules_are_those_of_the_local_stack(
-    outputs: Callable[..., dict[str, Any]],
-) -> None:
-    found = outputs("catalog", folder=str(contract.FUNCTIONS))
+def test_subscriptions_queues_and_schedules_are_those_of_the_local_stack(catalog: dict[str, Any]) -> None:
     functions = contract.functions().values()
     pairs = {(function.name, topic) for function in functions for topic in function.topics}
-    assert {(each["function"], each["topic"]) for each in found["subscriptions"].values()} == pairs
-    assert set(found["topics"]) == {topic for _, topic in pairs}
+    assert {(each["function"], each["topic"]) for each in catalog["subscriptions"].values()} == pairs
+    assert set(catalog["topics"]) == {topic for _, topic in pairs}
     paces = {queue.name: queue.dispatches_per_second_max for function in functions for queue in function.queues}
-    assert {name: queue["dispatches_per_second_max"] for name, queue in found["queues"].items()} == paces
+    assert {name: queue["dispatches_per_second_max"] for name, queue in catalog["queues"].items()} == paces
     assert paces["payout-send-member"] * 60 == pytest.approx(100, abs=0.01)  # payouts a minute
     jobs = {(function.name, schedule.name) for function in functions for schedule in function.schedules}
-    assert {(each["function"], each["schedule"]) for each in found["schedules"].values()} == jobs
+    assert {(each["function"], each["schedule"]) for each in catalog["schedules"].values()} == jobs
     grants = [
-        *found["project_roles"].values(),
-        *(g for family in found["scoped_roles"].values() for g in family.values()),
+        *catalog["project_roles"].values(),
+        *(g for family in catalog["scoped_roles"].values() for g in family.values()),
     ]
     assert {(each["function"], each["role"]) for each in grants} == {
         (function.name, role) for function in functions for role in function.roles
     }
 
 
-def test_a_later_function_comes_along(tmp_path: Path, outputs: Callable[..., dict[str, Any]]) -> None:
+def test_a_later_function_comes_along(tmp_path: Path) -> None:
     folder = functions_folder(tmp_path, later=LATER)
-    found = outputs("catalog", folder=str(folder))
+    found = outputs(tmp_path, "catalog", folder=str(folder))
     assert found["functions"]["later_one"]["service"] == "later-one"
     assert set(found["subscriptions"]) == {"later-one.outbox-filled"}
     assert set(found["schedules"]) == {"later-one-each"}
@@ -115,19 +116,19 @@ def test_a_later_function_comes_along(tmp_path: Path, outputs: Callable[..., dic
     ids=["unknown key", "role without a scope", "scope without its role"],
 )
 def test_a_function_yaml_that_is_wrong_stops_the_plan_with_a_sentence(
-    tmp_path: Path, outputs: Callable[..., dict[str, Any]], change: dict[str, Any], sentence: str
+    tmp_path: Path, change: dict[str, Any], sentence: str
 ) -> None:
     folder = functions_folder(tmp_path, later=LATER | change)
     with pytest.raises(AssertionError) as refused:
-        outputs("catalog", folder=str(folder))
+        outputs(tmp_path, "catalog", folder=str(folder))
     assert sentence in str(refused.value)
 
 
-def test_a_name_that_does_not_fit_stops_the_plan(tmp_path: Path, outputs: Callable[..., dict[str, Any]]) -> None:
+def test_a_name_that_does_not_fit_stops_the_plan(tmp_path: Path) -> None:
     folder = functions_folder(tmp_path, later=LATER)
     (folder / "later_one").rename(folder / ("x" * 28))
     with pytest.raises(AssertionError) as refused:
-        outputs("catalog", folder=str(folder))
+        outputs(tmp_path, "catalog", folder=str(folder))
     assert "at most 27: xxxx" in str(refused.value)
 
 
@@ -154,11 +155,8 @@ def functions_folder(tmp_path: Path, later: dict[str, Any]) -> Path:
     return folder
 
 
-def test_the_gateway_is_given_the_contract_without_the_admins_and_with_addresses(
-    outputs: Callable[..., dict[str, Any]],
-) -> None:
-    found = outputs("contract", openapi=str(contract.OPENAPI), urls=URLS, host=HOST)
-    document, ours = json.loads(found["document"]), contract.document()
+def test_the_gateway_is_given_the_contract_without_the_admins_and_with_addresses(gateway: dict[str, Any]) -> None:
+    document, ours = json.loads(gateway["document"]), contract.document()
     admin = {operation.template for operation in contract.operations() if operation.function.startswith("admin_")}
 
     assert set(document["paths"]) == set(ours["paths"]) - admin
@@ -176,9 +174,9 @@ def test_the_gateway_is_given_the_contract_without_the_admins_and_with_addresses
         }
 
 
-def test_the_gateways_document_is_one_that_api_gateway_takes(outputs: Callable[..., dict[str, Any]]) -> None:
+def test_the_gateways_document_is_one_that_api_gateway_takes(gateway: dict[str, Any]) -> None:
     """docs.cloud.google.com/api-gateway/docs/oasv3-extensions and openapi-limitations."""
-    document = json.loads(outputs("contract", openapi=str(contract.OPENAPI), urls=URLS, host=HOST)["document"])
+    document = json.loads(gateway["document"])
     assert re.fullmatch(r"3\.0\.\d", document["openapi"])
     assert {"info", "paths"} <= set(document)
     assert "${" not in json.dumps(document)
@@ -211,10 +209,8 @@ def resolves(document: dict[str, Any], reference: str) -> bool:
     return reference.startswith("#/") and place is not None
 
 
-def test_admin_paths_are_routes_of_the_load_balancer_the_exact_ones_first(
-    outputs: Callable[..., dict[str, Any]],
-) -> None:
-    routes = outputs("contract", openapi=str(contract.OPENAPI), urls=URLS, host=HOST)["admin_routes"]
+def test_admin_paths_are_routes_of_the_load_balancer_the_exact_ones_first(gateway: dict[str, Any]) -> None:
+    routes = gateway["admin_routes"]
     ours = {op.template: op.function for op in contract.operations() if op.function.startswith("admin_")}
     assert {route["template"].replace("=*}", "}"): route["function"] for route in routes} == ours
     for template, function in ours.items():
@@ -225,8 +221,8 @@ def test_admin_paths_are_routes_of_the_load_balancer_the_exact_ones_first(
         assert first["function"] == function
 
 
-def test_an_operation_without_a_function_stops_the_plan(tmp_path: Path, outputs: Callable[..., dict[str, Any]]) -> None:
+def test_an_operation_without_a_function_stops_the_plan(tmp_path: Path) -> None:
     text = contract.OPENAPI.read_text().replace("x-google-backend: scans", "x-google-backend: skans", 1)
     (tmp_path / "openapi.yaml").write_text(text)
     with pytest.raises(AssertionError, match=r"openapi\.yaml names functions that have no folder: skans"):
-        outputs("contract", openapi=str(tmp_path / "openapi.yaml"), urls=URLS, host=HOST)
+        outputs(tmp_path, "contract", openapi=str(tmp_path / "openapi.yaml"), urls=URLS, host=HOST)
