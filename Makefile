@@ -6,7 +6,7 @@ WORKERS ?= 2
 export PYTHONPATH := $(CURDIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types build seal plan deploy rollback capacity bench bench-scans bench-codes tick lock clean
+.PHONY: help setup run demo test lint format types build seal terraform-test plan deploy rollback capacity bench bench-scans bench-codes tick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -52,6 +52,9 @@ rollback: setup ## All calls to the old revisions again: make rollback ENV=dev (
 
 capacity: setup ## What the planned loads need and cost (ARGS=--write: into docs/capacity.md)
 	@$(BIN)/python -m terraform.capacity $(ARGS)
+
+terraform-test: setup ## Plans, function by function, and checkov (TF_STUB=stand-in where no provider can be had)
+	@$(BIN)/python -m terraform.check
 
 bench: setup ## Scans per second, latency, cold start and memory beside a hello-world function
 	@$(BIN)/python -m emulators.bench $(ARGS)

@@ -59,6 +59,14 @@ def ensure_pin(name: str) -> None:
           "-r", str(PINS / f"{name}.txt")])  # fmt: skip
 
 
+def tool(name: str) -> Path:
+    """A program that needs versions of its own, installed from its pins into its own environment."""
+    home = LOCAL / name
+    LOCAL.mkdir(exist_ok=True)
+    _once(home, [PINS / f"{name}.txt"], lambda: _install_tool(home, PINS / f"{name}.txt"), name)
+    return home / "bin" / name
+
+
 def anvil() -> Path:
     """The chain node's own binary."""
     found = sorted(NODE.glob("node_modules/@foundry-rs/anvil-*/bin/anvil"))
@@ -75,6 +83,11 @@ def _once(folder: Path, inputs: list[Path], build: Callable[[], None], what: str
     print(f"setting up: {what}", flush=True)
     build()
     stamp.write_text(made_of)
+
+
+def _install_tool(home: Path, pins: Path) -> None:
+    _run([*_uv(), "venv", "-q", "--clear", "--python", sys.executable, str(home)])
+    _run([*_uv(), "pip", "sync", "-q", "--python", str(home / "bin" / "python"), "--require-hashes", str(pins)])
 
 
 def _install_packages(lock: Path) -> None:

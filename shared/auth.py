@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from flask import Request
@@ -42,6 +42,7 @@ class AuthConfig(Config):
     oidc_audience: str  # of this function; {service} stands for its name as a service
     gateway_service_account: str
     invoker_service_account: str  # push subscriptions, scheduler and task queues
+    front: Literal["gateway", "load_balancer"] = "gateway"  # admin functions are behind the latter (terraform/edge.tf)
     k_service: str | None = None  # set by Cloud Run, which has checked the caller's token before we see it
 
 
@@ -98,8 +99,13 @@ class MemberSuspended(NotAllowed):
 
 
 def require_gateway(request: Request, function: str) -> None:
-    """Raises NotThroughTheGateway unless the API gateway's own token came with the request."""
-    _require_service(request, function, read(AuthConfig).gateway_service_account)
+    """Raises NotThroughTheGateway unless the API gateway's own token came with the request.
+
+    A load balancer has no token of its own: there the function's ingress lets nobody else in.
+    """
+    config = read(AuthConfig)
+    if config.front == "gateway":
+        _require_service(request, function, config.gateway_service_account)
 
 
 def require_invoker(request: Request, function: str) -> None:
@@ -109,11 +115,12 @@ def require_invoker(request: Request, function: str) -> None:
 
 def claims(request: Request, now: datetime) -> Claims:
     """Of the member's access token. Raises TokenMissing or TokenNotValid."""
-    header = request.headers.get("X-Forwarded-Authorization", "")
+    config = read(AuthConfig)
+    moved = config.front == "gateway"  # the load balancer leaves the caller's token where it is
+    header = request.headers.get("X-Forwarded-Authorization" if moved else "Authorization", "")
     if not header:
         raise TokenMissing(headers={"WWW-Authenticate": "Bearer"})
     try:
-        config = read(AuthConfig)
         found = _verified(
             _bearer(header),
             _access_keys(),

@@ -6,6 +6,7 @@ Facts: Bor takes no priority fee below 25 gwei; the `finalized` block is Heimdal
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -78,6 +79,14 @@ class Heads:
 
     latest: int
     finalized: int
+
+
+@dataclass(frozen=True)
+class BlockTimes:
+    """When the newest block and the newest finalized one were made; of several nodes the oldest."""
+
+    latest: datetime
+    finalized: datetime
 
 
 @dataclass(frozen=True)
@@ -188,6 +197,12 @@ class Chain:
         latest = self._ask(lambda node: int(node.eth.block_number))
         finalized = self._ask(lambda node: int(node.eth.get_block("finalized")["number"]))
         return Heads(min(latest), min(finalized))
+
+    def block_times(self) -> BlockTimes:
+        """A node that hangs or whose finality stalls shows here."""
+        latest = self._ask(lambda node: int(node.eth.get_block("latest")["timestamp"]))
+        finalized = self._ask(lambda node: int(node.eth.get_block("finalized")["timestamp"]))
+        return BlockTimes(datetime.fromtimestamp(min(latest), UTC), datetime.fromtimestamp(min(finalized), UTC))
 
     def send(self, raw: bytes) -> Sent:
         """Offer a signed transaction to every node. Never raises: no answer is an answer too."""

@@ -1,0 +1,1 @@
+"""Says each minute how the platform is."""

@@ -1,0 +1,74 @@
+"""Job: each minute a line about the tables, one about the chain and one per treasury (docs/cloud.md).
+
+terraform/metrics.yaml makes metrics and alerts of these lines: their messages and fields are a contract. A figure that
+cannot be had is not in the line; its silence is an alert too.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import Request, Response
+
+from functions.platform_watch import rules, store
+from shared import clock, db, log
+from shared.db import Tx
+from shared.job import Job
+from shared.ports import chain
+from shared.ports.chain import Chain, ChainUnreachable
+
+job = Job("platform_watch")
+
+
+def platform_watch(request: Request) -> Response:
+    """The function's door."""
+    return job.handle(request)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The tables at one moment."""
+
+    waiting: store.Waiting
+    payouts: store.Open
+    treasuries: list[store.Pays]
+    access_key: datetime | None
+
+
+@job.schedule("watch")
+def watch(now: datetime) -> None:
+    """The tables first: the chain may take its time, or not answer at all."""
+    seen = db.atomically(lambda tx: _look(tx, now))
+    log.info(
+        "the platform was watched",
+        outbox_rows=seen.waiting.rows,
+        outbox_age_seconds=rules.age_seconds(seen.waiting.since, now),
+        oldest_payout_seconds=rules.age_seconds(seen.payouts.since, now),
+        held_payouts=seen.payouts.held,
+        paused_treasuries=sum(treasury.paused for treasury in seen.treasuries),
+        access_key_days_left=rules.days_left(seen.access_key, now),
+    )
+    _watch_chain(chain.connect(), seen.treasuries)
+
+
+def _look(tx: Tx, now: datetime) -> Seen:
+    return Seen(store.waiting(tx, now), store.open_payouts(tx), store.treasuries(tx), store.newest_access_key(tx))
+
+
+def _watch_chain(nodes: Chain, treasuries: list[store.Pays]) -> None:
+    try:
+        times = nodes.block_times()
+        now = clock.now()
+        log.info(
+            "the chain was watched",
+            head_age_seconds=rules.age_seconds(times.latest, now),
+            finalized_age_seconds=rules.age_seconds(times.finalized, now),
+        )
+        for treasury in treasuries:
+            log.info(
+                "a treasury was watched",
+                treasury=treasury.name,
+                usdt=rules.whole_usdt(nodes.token_balance(treasury.token_address, treasury.address)),
+                gas_milli=rules.milli_coins(nodes.gas_balance(treasury.address)),
+            )
+    except ChainUnreachable as error:
+        log.warning("the chain cannot be watched", reason=str(error))

@@ -1,0 +1,255 @@
+# The load balancer: api. goes to the gateways, admin-api. to the admin functions past Cloud Armor's list of networks,
+# media. to the buckets that are for everybody.
+
+resource "google_compute_global_address" "edge" {
+  name       = "edge"
+  depends_on = [google_project_service.used]
+}
+
+resource "google_compute_managed_ssl_certificate" "edge" {
+  name = "edge-${substr(sha256(join(",", values(local.hosts))), 0, 8)}"
+  managed {
+    domains = values(local.hosts)
+  }
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "google_compute_ssl_policy" "modern" {
+  name            = "modern"
+  profile         = "RESTRICTED"
+  min_tls_version = "TLS_1_2"
+}
+
+resource "google_compute_region_network_endpoint_group" "gateway" {
+  provider              = google-beta
+  for_each              = google_api_gateway_gateway.main
+  name                  = "gateway-${each.key}"
+  region                = each.key
+  network_endpoint_type = "SERVERLESS"
+  serverless_deployment {
+    platform = "apigateway.googleapis.com"
+    resource = each.value.gateway_id
+  }
+}
+
+# Those who flood it are slowed down; who may do what, the functions decide.
+resource "google_compute_security_policy" "everybody" {
+  name = "everybody"
+  rule {
+    priority = 900
+    action   = "deny(403)"
+    match {
+      expr {
+        expression = "evaluatePreconfiguredExpr('cve-canary')"
+      }
+    }
+    description = "Known holes of common libraries, Log4j among them."
+  }
+  rule {
+    priority = 1000
+    action   = "throttle"
+    match {
+      versioned_expr = "SRC_IPS_V1"
+      config {
+        src_ip_ranges = ["*"]
+      }
+    }
+    rate_limit_options {
+      conform_action = "allow"
+      exceed_action  = "deny(429)"
+      enforce_on_key = "IP"
+      rate_limit_threshold {
+        count        = 1200
+        interval_sec = 60
+      }
+    }
+    description = "1,200 requests a minute from one address."
+  }
+  rule {
+    priority = 2147483647
+    action   = "allow"
+    match {
+      versioned_expr = "SRC_IPS_V1"
+      config {
+        src_ip_ranges = ["*"]
+      }
+    }
+    description = "Everything else."
+  }
+}
+
+resource "google_compute_security_policy" "admins" {
+  name = "admins"
+  dynamic "rule" { # Cloud Armor takes ten networks in a rule
+    for_each = chunklist(sort(var.admin_networks), 10)
+    content {
+      priority = 1000 + rule.key
+      action   = "allow"
+      match {
+        versioned_expr = "SRC_IPS_V1"
+        config {
+          src_ip_ranges = rule.value
+        }
+      }
+      description = "Networks of admins."
+    }
+  }
+  rule {
+    priority = 900
+    action   = "deny(403)"
+    match {
+      expr {
+        expression = "evaluatePreconfiguredExpr('cve-canary')"
+      }
+    }
+    description = "Known holes of common libraries, Log4j among them."
+  }
+  rule {
+    priority = 2147483647
+    action   = "deny(403)"
+    match {
+      versioned_expr = "SRC_IPS_V1"
+      config {
+        src_ip_ranges = ["*"]
+      }
+    }
+    description = "Nobody else."
+  }
+}
+
+resource "google_compute_backend_service" "gateway" {
+  name                  = "gateway"
+  load_balancing_scheme = "EXTERNAL_MANAGED"
+  protocol              = "HTTPS"
+  security_policy       = google_compute_security_policy.everybody.id
+  dynamic "backend" {
+    for_each = google_compute_region_network_endpoint_group.gateway
+    content {
+      group = backend.value.id
+    }
+  }
+  outlier_detection { # serverless endpoints have no health checks: a region that fails is left out for a while
+    consecutive_errors                    = 20
+    enforcing_consecutive_errors          = 100
+    enforcing_success_rate                = 0
+    max_ejection_percent                  = 50
+    consecutive_gateway_failure           = 20
+    enforcing_consecutive_gateway_failure = 100
+  }
+  log_config {
+    enable      = true
+    sample_rate = 0.1
+  }
+}
+
+locals {
+  admin_functions = { for name, function in local.functions : name => function if function.admin }
+  admin_placed    = { for key, placed in local.placed : key => placed if local.functions[placed.name].admin }
+}
+
+resource "google_compute_region_network_endpoint_group" "admin" {
+  for_each              = local.admin_placed
+  name                  = "${local.functions[each.value.name].service}-${each.value.region}"
+  region                = each.value.region
+  network_endpoint_type = "SERVERLESS"
+  cloud_run {
+    service = module.function[each.key].name
+  }
+}
+
+resource "google_compute_backend_service" "admin" {
+  for_each              = local.admin_functions
+  name                  = each.value.service
+  load_balancing_scheme = "EXTERNAL_MANAGED"
+  protocol              = "HTTPS"
+  security_policy       = google_compute_security_policy.admins.id
+  dynamic "backend" {
+    for_each = { for key, placed in local.admin_placed : key => placed if placed.name == each.key && placed.region == local.region }
+    content {
+      group = google_compute_region_network_endpoint_group.admin[backend.key].id
+    }
+  }
+  log_config {
+    enable      = true
+    sample_rate = 1
+  }
+}
+
+resource "google_compute_backend_bucket" "media" {
+  for_each    = google_storage_bucket_iam_member.public
+  name        = "media-${each.key}"
+  bucket_name = each.value.bucket
+  enable_cdn  = true
+  cdn_policy {
+    cache_mode        = "USE_ORIGIN_HEADERS"
+    negative_caching  = true
+    serve_while_stale = 0
+  }
+}
+
+resource "google_compute_url_map" "edge" {
+  name            = "edge"
+  default_service = google_compute_backend_service.gateway.id
+
+  host_rule {
+    hosts        = [local.hosts.admin]
+    path_matcher = "admin"
+  }
+  path_matcher {
+    name = "admin"
+    default_route_action {
+      fault_injection_policy { # no such path at the admin's door
+        abort {
+          http_status = 404
+          percentage  = 100
+        }
+      }
+    }
+    default_service = google_compute_backend_service.admin[keys(local.admin_functions)[0]].id
+    dynamic "route_rules" {
+      for_each = module.contract[local.region].admin_routes
+      content {
+        priority = route_rules.key + 1
+        service  = google_compute_backend_service.admin[route_rules.value.function].id
+        match_rules {
+          path_template_match = route_rules.value.template
+        }
+      }
+    }
+  }
+
+  host_rule {
+    hosts        = [local.hosts.media]
+    path_matcher = "media"
+  }
+  path_matcher {
+    name            = "media"
+    default_service = google_compute_backend_bucket.media["avatars"].id
+    path_rule {
+      paths   = ["/hls/*"]
+      service = google_compute_backend_bucket.media["hls"].id
+      route_action {
+        url_rewrite {
+          path_prefix_rewrite = "/"
+        }
+      }
+    }
+  }
+}
+
+resource "google_compute_target_https_proxy" "edge" {
+  name             = "edge"
+  url_map          = google_compute_url_map.edge.id
+  ssl_certificates = [google_compute_managed_ssl_certificate.edge.id]
+  ssl_policy       = google_compute_ssl_policy.modern.id
+}
+
+resource "google_compute_global_forwarding_rule" "edge" {
+  name                  = "edge"
+  load_balancing_scheme = "EXTERNAL_MANAGED"
+  ip_address            = google_compute_global_address.edge.id
+  port_range            = "443"
+  target                = google_compute_target_https_proxy.edge.id
+}

@@ -1,0 +1,9 @@
+# keys_are_rotated_and_cannot_be_destroyed: google_kms_crypto_key.wraps: is not rotated every 90 days
+
+resource "google_kms_crypto_key" "wraps" {
+  name                       = "wraps"
+  destroy_scheduled_duration = "2592000s"
+  lifecycle {
+    prevent_destroy = true
+  }
+}

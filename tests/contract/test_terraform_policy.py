@@ -1,0 +1,58 @@
+"""What the cloud must never be: the configuration keeps every rule, and each rule catches what breaks it."""
+
+from pathlib import Path
+
+import pytest
+
+from emulators import contract
+from terraform import hcl, policy
+
+SAMPLES = Path(__file__).parent / "terraform_samples"
+BAD = sorted(path for path in SAMPLES.glob("*.tf") if path.name != "good.tf")
+
+
+def test_our_configuration_keeps_every_rule() -> None:
+    assert policy.findings(hcl.ours()) == []
+
+
+def test_the_rules_had_something_to_look_at() -> None:
+    found = hcl.ours()
+    for kind in (
+        *("google_cloudfunctions2_function", "google_storage_bucket", "google_kms_crypto_key"),
+        *("google_pubsub_subscription", "google_sql_database_instance", "google_compute_instance"),
+        *("google_compute_firewall", "google_project_iam_member", "google_compute_backend_service"),
+    ):
+        assert found.of(kind), kind
+    assert set(found.values["buckets"]) >= {"avatars", "hls", "documents", "templates", "codes", "uploads"}
+
+
+def test_a_good_configuration_is_taken() -> None:
+    assert policy.findings(hcl.read(SAMPLES / "good.tf")) == []
+
+
+@pytest.mark.parametrize("path", BAD, ids=lambda path: path.stem)
+def test_a_bad_configuration_is_caught_and_nothing_else_is_said(path: Path) -> None:
+    """Its first line is the finding."""
+    wanted = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+    assert policy.findings(hcl.read(path)) == [wanted]
+
+
+def test_every_rule_has_a_bad_sample() -> None:
+    shown = {path.read_text(encoding="utf-8").partition(":")[0].removeprefix("# ") for path in BAD}
+    assert shown == {rule.__name__ for rule in policy.RULES}
+
+
+def test_functions_get_no_broad_role_on_the_project() -> None:
+    granted = {
+        role
+        for function in contract.functions().values()
+        for role in function.roles
+        if role.split(".")[0] not in policy.SCOPED_FAMILIES
+    }
+    assert {role for role in granted if policy.is_broad(role)} == set()
+    assert set(policy.REASONED_ROLES) <= granted  # an exception that nobody needs goes away
+
+
+@pytest.mark.parametrize("role", ["owner", "roles/editor", "viewer", "pubsub.admin", "resourcemanager.projectIamAdmin"])
+def test_a_broad_role_is_known_when_it_is_seen(role: str) -> None:
+    assert policy.is_broad(role)
