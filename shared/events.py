@@ -103,6 +103,14 @@ class ConfirmPayout(Task):
     payout_id: UUID
 
 
+class FollowWithdrawal(Task):
+    """Send what a member has signed, and see how far it is."""
+
+    queue: ClassVar[str] = "withdrawal-confirm"
+    function: ClassVar[str] = "withdrawal_confirm"
+    withdrawal_id: UUID
+
+
 class FillCodeBatch(Task):
     """Make the next chunk of a batch of codes."""
 
