@@ -18,6 +18,7 @@ from emulators import cloud
 from emulators.identity import Identity
 from emulators.kms import Kms
 from emulators.mail import MailStandIn
+from emulators.oobit import OobitStandIn
 from emulators.postgres import Postgres
 from emulators.pubsub import PubSub
 from emulators.storage import Storage
@@ -25,12 +26,13 @@ from functions.insights import store as insights
 from functions.migrate import main as migrate
 from shared import auth, config, db, events, settings
 from shared.config import service_name
-from shared.ports import chain, firestore, pubsub, tasks
+from shared.ports import chain, firestore, pubsub, rpc, tasks
 from tests.client import FunctionClient
 
 TEMPLATE = "template_platform"
 AUDIENCE = "https://functions.test/{service}"
 WAKE_SECONDS_MAX = 10.0
+NO_NODE = "http://127.0.0.1:1"  # nothing listens there: a test that needs a chain brings one
 USDT = "0xc2132D05D31c914a87C6611C10748AEb04B58e8F"
 
 _numbers = itertools.count(1)
@@ -44,6 +46,7 @@ class Platform:
     identity: Identity = field(default_factory=Identity)
     kms: Kms = field(default_factory=Kms)
     mail: MailStandIn = field(default_factory=MailStandIn)
+    oobit: OobitStandIn = field(default_factory=OobitStandIn)
     storage: Storage = field(default_factory=Storage)
     pubsub: PubSub = field(init=False)
     settings: Mapping[str, str] = field(default_factory=dict)
@@ -67,7 +70,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     made = Platform(Postgres(durable=False, log=log))
     logins = cloud.Logins()
     with ExitStack() as stop:
-        for part in (made.postgres, made.identity, made.kms, made.mail, made.storage, made.pubsub):
+        for part in (made.postgres, made.identity, made.kms, made.mail, made.oobit, made.storage, made.pubsub):
             part.start()
             stop.callback(part.stop)
         made.storage.create_bucket(cloud.CODES_BUCKET)
@@ -82,6 +85,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             "PUBSUB_EMULATOR_HOST": made.pubsub.host,
             "BREVO_URL": made.mail.url,
             "BREVO_API_KEY": made.mail.api_key,
+            "OOBIT_URL": made.oobit.url,
+            "OOBIT_API_KEY": made.oobit.api_key,
+            "RPC_URLS": NO_NODE,
             "CHAIN_ID": "137",
             "USDT_ADDRESS": USDT,
             "THREADS": "64",
@@ -121,6 +127,7 @@ def _forget() -> None:
         connected.close()
     config.read.cache_clear()
     chain.connect.cache_clear()
+    rpc.connect.cache_clear()
     settings.forget()
     insights.forget()
     auth.forget_keys()

@@ -55,6 +55,16 @@ _SOURCES: Mapping[str, _Source] = {
             "Look it up on Polygon: $transaction_hash",
         ),
     ),
+    "withdrawal_ended": _Source(
+        "$title",
+        (
+            "Hello $name,",
+            "$title.",
+            "$body",
+            "It was to go to $to_address.",
+            "Look it up on Polygon: $transaction_hash",
+        ),
+    ),
 }
 
 

@@ -138,3 +138,7 @@ CREATE TABLE wallet_balances (
 -- Beside the id of Oobit's card, how far the card is, as the widget told the app.
 ALTER TABLE members ADD COLUMN oobit_card_status text
     CHECK (oobit_card_status IN ('pending', 'active', 'declined', 'closed'));
+
+-- Pages of chips, newest first.
+DROP INDEX affiliate_chips_affiliate;
+CREATE INDEX affiliate_chips_affiliate ON affiliate_chips (affiliate_id, earned_at DESC, id DESC);

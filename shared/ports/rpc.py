@@ -71,7 +71,7 @@ class Nodes:
 
     def outlook(self, token: str, sender: str, recipient: str) -> Outlook:
         """Raises NodesSilent. The balance is the lowest that a node knows at its head."""
-        questions = [
+        questions: list[Question] = [
             ("eth_chainId", []),
             ("eth_blockNumber", []),
             _balance_of(token, sender, "latest"),
