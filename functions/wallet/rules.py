@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from shared.encoding import moment
-from shared.money import DECIMALS, NotAnAmount, Usdt
+from shared.money import MICRO_MAX, NotAnAmount, Usdt
 from shared.problems import Problem
 
 CHALLENGE_LIFE = timedelta(minutes=10)
@@ -230,12 +230,12 @@ def amount(given: Decimal) -> Usdt:
     """Raises AmountNotPositive, AmountTooPrecise, AmountTooLarge."""
     if given <= 0:
         raise AmountNotPositive
-    if given.is_finite() and given != round(given, DECIMALS):
-        raise AmountTooPrecise
+    if given > Usdt(MICRO_MAX).decimal:
+        raise AmountTooLarge
     try:
         return Usdt.of(given)
     except NotAnAmount:
-        raise AmountTooLarge from None
+        raise AmountTooPrecise from None
 
 
 def check_recipient(recipient: str, wallet: str, token: str, *, is_treasury: bool) -> None:
