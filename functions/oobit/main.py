@@ -59,8 +59,8 @@ class Asked:
 
 
 def ask_oobit(claims: Claims, now: datetime) -> Asked:
-    """For a member whose session lives, and not too often."""
-    if db.atomically(lambda tx: _count(tx, claims, now)) > rules.TOKENS_PER_HOUR_MAX:
+    """For a member whose session lives, and who has not had too many already."""
+    if db.atomically(lambda tx: _tokens_had(tx, claims, now)) >= rules.TOKENS_PER_HOUR_MAX:
         return Asked(None, rules.too_many(now))
     try:
         return Asked(oobit_port.create_token())
@@ -79,11 +79,13 @@ def ask_oobit(claims: Claims, now: datetime) -> Asked:
     secret_reply=True,
     problems=(CardServiceUnavailable, TooManyCardTokens),
 )
-def create_oobit_token(tx: Tx, member: Member, asked: Asked) -> OobitToken:
+def create_oobit_token(tx: Tx, member: Member, asked: Asked, now: datetime) -> OobitToken:
     """A token for the widget, in which the member activates and uses the card. We keep nothing of it."""
     if asked.token is None:
         assert asked.problem, "no token has a reason"
         raise asked.problem
+    if store.count_token(tx, member.id, rules.hour_of(now)) > rules.TOKENS_PER_HOUR_MAX:
+        raise rules.too_many(now)  # asked for at the same moment as others
     return OobitToken(token=asked.token.token, expires_at=asked.token.expires_at)
 
 
@@ -100,9 +102,9 @@ def put_oobit_card(tx: Tx, member: Member, body: OobitCardReport, now: datetime)
     return OobitCard(card_id=body.card_id, status=body.status)
 
 
-def _count(tx: Tx, claims: Claims, now: datetime) -> int:
-    member = auth.member(tx, claims, now)
-    return store.count_token(tx, member.id, rules.hour_of(now))
+def _tokens_had(tx: Tx, claims: Claims, now: datetime) -> int:
+    """Raises what refuses the caller."""
+    return store.tokens_had(tx, auth.member(tx, claims, now).id, rules.hour_of(now))
 
 
 def _unavailable(seconds: int) -> CardServiceUnavailable:

@@ -20,6 +20,17 @@ class _Count:
     attempts: int
 
 
+def tokens_had(tx: Tx, member_id: UUID, hour: datetime) -> int:
+    """How many this hour."""
+    found = tx.first(
+        _Count,
+        "SELECT attempts FROM attempt_counters WHERE subject = :subject AND hour = :hour",
+        subject=f"oobit:{member_id}",
+        hour=hour,
+    )
+    return found.attempts if found else 0
+
+
 def count_token(tx: Tx, member_id: UUID, hour: datetime) -> int:
     """One more in this hour; how many that makes."""
     return tx.one(

@@ -86,7 +86,7 @@ class WalletDesk:
         """The wallet is used by another app: a transfer with a nonce of its choice goes into the pool."""
         row_token = self.chain.token
         data = f"0xa9059cbb{int(RECIPIENT, 16) + 1:064x}{amount_micro:064x}"
-        fields = {
+        fields: dict[str, Any] = {
             "type": 2, "chainId": self.chain.chain_id, "nonce": nonce, "to": checksummed(row_token), "value": 0,
             "data": data, "gas": 120_000, "maxFeePerGas": fee_factor * 10**11, "maxPriorityFeePerGas": 10**11,
         }  # fmt: skip

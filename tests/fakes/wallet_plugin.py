@@ -16,15 +16,23 @@ BLOCKS_BEFORE = 5
 
 
 @pytest.fixture
-def desk(client: Callable[..., FunctionClient], database: str, monkeypatch: pytest.MonkeyPatch) -> WalletDesk:
-    """The platform's functions with a simulated chain for their ports."""
+def rich_chain(database: str, monkeypatch: pytest.MonkeyPatch) -> FakeChain:
+    """Every wallet holds something."""
     assert database
-    wallet = new_wallet()
     made = FakeChain(USDT)
-    made.mint(wallet.address, FUNDS)
+    made.minted.default_factory = lambda: FUNDS
     made.mine(BLOCKS_BEFORE)
     nodes = FakeNodes(made)
     monkeypatch.setattr(chain, "connect", lambda: made)
     monkeypatch.setattr(rpc, "connect", lambda: nodes)
+    return made
+
+
+@pytest.fixture
+def desk(client: Callable[..., FunctionClient], rich_chain: FakeChain) -> WalletDesk:
+    """A member with a wallet on that chain."""
+    wallet = new_wallet()
     member = factories.member(wallet=wallet.address)
-    return WalletDesk(made, nodes, member, wallet, client(member.token))
+    nodes = rpc.connect()
+    assert isinstance(nodes, FakeNodes)
+    return WalletDesk(rich_chain, nodes, member, wallet, client(member.token))

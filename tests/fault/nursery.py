@@ -77,7 +77,7 @@ def points() -> Mapping[str, Callable[[], None]]:
     """Where a child may be told to die; the names are those of payouts.md, section 4."""
     from functions.scan_rollup import store as rollup
     from functions.tier_rollover import store as rollover
-    from shared import comps, events, payout_slots, payouts
+    from shared import comps, events, payout_slots, payouts, withdrawals
     from shared.ports import kms, mail
     from shared.ports.chain import Chain
 
@@ -98,6 +98,12 @@ def points() -> Mapping[str, Callable[[], None]]:
         "C12 committed, before the answer": before(events, "publish_soon"),
         "C13 published, before it is marked": before(events, "mark_published"),
         "mailed, before it is noted": after(mail, "send"),
+        "withdrawal kept, before it is sent": before(Chain, "send"),
+        "withdrawal sent, before anybody knows": after(Chain, "send"),
+        "withdrawal seen, before it is noted": before(withdrawals, "see_mined"),
+        "withdrawal noted, before the commit": after(withdrawals, "see_mined"),
+        "withdrawal ended, before its member is told": after(withdrawals, "finish"),
+        "withdrawal committed, before the answer": before(events, "publish_soon"),
         "rolled up, before the commit": after(rollup, "move"),
         "rolling up, between two batches": at_call(rollup, "lock_position", 2),
         "told that a tier ended, before the commit": after(rollover, "mark_closed"),

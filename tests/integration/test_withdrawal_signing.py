@@ -90,7 +90,7 @@ def flipped(raw: str) -> str:
     fields = rlp.decode(bytes.fromhex(raw[4:]))
     y, s = int.from_bytes(fields[9], "big"), int.from_bytes(fields[11], "big")
     fields[9], fields[11] = (b"" if y else b"\x01"), (SECP256K1_ORDER - s).to_bytes(32, "big")
-    return "0x02" + rlp.encode(fields).hex()
+    return f"0x02{rlp.encode(fields).hex()}"
 
 
 def padded(raw: str) -> str:
@@ -99,7 +99,7 @@ def padded(raw: str) -> str:
 
     fields = rlp.decode(bytes.fromhex(raw[4:]))
     fields[1] = b"\x00"
-    return "0x02" + rlp.encode(fields).hex()
+    return f"0x02{rlp.encode(fields).hex()}"
 
 
 def test_bytes_that_no_node_takes_are_no_signed_transaction(desk: WalletDesk, sql: Connection) -> None:
