@@ -6,8 +6,8 @@ from functions.wallet.rules import (
     SignedTransactionDiffers,
     SignedTransactionNotReadable,
 )
-from shared.ports import transactions
-from shared.ports.transactions import OtherType, SignedTransaction, Transaction, TransactionNotReadable
+from shared.ports import eip1559
+from shared.ports.eip1559 import OtherType, SignedTransaction, Transaction, TransactionNotReadable
 from shared.withdrawals import Withdrawal
 
 
@@ -21,7 +21,7 @@ def unsigned(withdrawal: Withdrawal) -> Transaction:
         gas_limit=withdrawal.gas_limit,
         to=withdrawal.token_address,
         value_wei=0,
-        data=transactions.transfer_data(withdrawal.to_address, withdrawal.amount.micro),
+        data=eip1559.transfer_data(withdrawal.to_address, withdrawal.amount.micro),
         access_list=[],
     )
 
@@ -32,7 +32,7 @@ def checked(withdrawal: Withdrawal, raw: bytes) -> SignedTransaction:
     Raises SignedTransactionNotReadable, SignedForAnotherChain, SignedTransactionDiffers, SignedByAnotherKey.
     """
     try:
-        signed = transactions.read_signed(raw)
+        signed = eip1559.read_signed(raw)
     except OtherType:
         raise SignedTransactionDiffers(fields=["type"]) from None
     except TransactionNotReadable:

@@ -220,19 +220,6 @@ class Chain:
         """True when every node has that block at that height."""
         return set(self._ask(lambda node: _block_hash(node, block_number))) == {block_hash}
 
-    # What becomes of a wallet that is not ours
-
-    def used_nonces_at(self, address: str, block_number: int) -> int:
-        """How many transactions of the address are in the chain up to a block; of several nodes the lowest."""
-        from eth_utils.address import to_checksum_address
-
-        sender = to_checksum_address(address)
-        return min(self._ask(lambda node: int(node.eth.get_transaction_count(sender, block_number))))
-
-    def anyone_has(self, transaction_hash: str) -> bool:
-        """True when at least one node has a receipt."""
-        return any(self._ask(lambda node: _receipt(node, transaction_hash) is not None))
-
     def _ask(self, question: Callable[["Web3"], T]) -> list[T]:
         """Every node's answer. Whatever goes wrong on the way means that nothing is known: ChainUnreachable."""
         from requests import RequestException

@@ -146,17 +146,6 @@ class FakeChain(Chain):
         """How many transactions of the address are in the chain: what the next one's nonce must be."""
         return self._answer("used_nonces", lambda: self._used(address.lower()))
 
-    def used_nonces_at(self, address: str, block_number: int) -> int:
-        def used() -> int:
-            blocks = self.blocks[: block_number + 1]
-            return sum(found.transfer.sender == address.lower() for block in blocks for found in block.included)
-
-        return self._answer("used_nonces_at", used)
-
-    def anyone_has(self, transaction_hash: str) -> bool:
-        """All nodes are one here, but for the receipts that a test hides."""
-        return self._answer("anyone_has", lambda: self._receipt(transaction_hash) is not None)
-
     def fees(self) -> Fees:
         return self._answer("fees", lambda: Fees(BASE_FEE_WEI, 30 * 10**9))
 

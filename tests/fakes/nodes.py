@@ -1,6 +1,6 @@
 """The simulated Polygon as functions that answer people see it."""
 
-from shared.ports.rpc import Balance, Nodes, NodesSilent, Outlook
+from shared.ports.nodes import Balance, Nodes, NodesSilent, Outlook
 from tests.fakes.chain import BASE_FEE_WEI, FakeChain
 
 TIP_WEI = 30 * 10**9

@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.ports import chain, rpc
+from shared.ports import chain
+from shared.ports import nodes as port
 from tests import factories
 from tests.client import FunctionClient
 from tests.fakes.chain import FakeChain
@@ -24,7 +25,7 @@ def rich_chain(database: str, monkeypatch: pytest.MonkeyPatch) -> FakeChain:
     made.mine(BLOCKS_BEFORE)
     nodes = FakeNodes(made)
     monkeypatch.setattr(chain, "connect", lambda: made)
-    monkeypatch.setattr(rpc, "connect", lambda: nodes)
+    monkeypatch.setattr(port, "connect", lambda: nodes)
     return made
 
 
@@ -33,6 +34,6 @@ def desk(client: Callable[..., FunctionClient], rich_chain: FakeChain) -> Wallet
     """A member with a wallet on that chain."""
     wallet = new_wallet()
     member = factories.member(wallet=wallet.address)
-    nodes = rpc.connect()
+    nodes = port.connect()
     assert isinstance(nodes, FakeNodes)
     return WalletDesk(rich_chain, nodes, member, wallet, client(member.token))

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from emulators.http_server import Handler, HttpServer
-from shared.ports import rpc
-from shared.ports.rpc import Nodes, NodesSilent
+from shared.ports.nodes import Balance, Nodes, NodesSilent
 from tests.fakes.wallet_desk import RECIPIENT
 from tests.platform import NO_NODE, USDT
 
@@ -87,7 +86,7 @@ def test_a_balance_is_read_at_a_block_that_every_node_has(both: tuple[Node, Node
     first, second, nodes = both
     second.answers["eth_blockNumber"] = "0x60"
 
-    assert nodes.balance(USDT, SENDER) == rpc.Balance(5_000_000, 0x60)
+    assert nodes.balance(USDT, SENDER) == Balance(5_000_000, 0x60)
     assert [batch[0]["params"][1] for node in (first, second) for batch in node.calls[1:]] == ["0x60", "0x60"]
 
 
