@@ -224,7 +224,7 @@ class _Signer:
 
 def _cpu(parts: Parts, pids: Sequence[int]) -> list[float]:
     """Seconds of the workers, and of Postgres."""
-    return [sum(map(processes.cpu_seconds, pids)), processes.cpu_seconds(processes.child_running("postgres"))]
+    return [sum(map(processes.cpu_seconds, pids)), processes.cpu_seconds(processes.child_running("postgres -D"))]
 
 
 def _wait(parts: Parts, treasury: str, size: int) -> None:
