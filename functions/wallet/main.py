@@ -44,8 +44,8 @@ from shared.idempotency import IdempotencyKey
 from shared.money import MICRO_MAX, Usdt
 from shared.paging import Position
 from shared.ports import ethereum
-from shared.ports.nodes import Outlook
 from shared.ports.eip1559 import EIP_1559
+from shared.ports.nodes import Outlook
 from shared.problems import NotFound, Problem
 from shared.withdrawals import State, Terms
 

@@ -256,7 +256,7 @@ def withdrawals(tx: Tx, member_id: UUID, after: Position | None, limit: int) -> 
     )
 
 
-def history(tx: Tx, member_id: UUID, types: list[str], after: Position | None, limit: int) -> list[Movement]:
+def history(tx: Tx, member_id: UUID, kinds: list[str], after: Position | None, limit: int) -> list[Movement]:
     """Newest first, at most `limit`."""
     return tx.all(
         Movement,
@@ -264,12 +264,12 @@ def history(tx: Tx, member_id: UUID, types: list[str], after: Position | None, l
         SELECT id, type, amount, status, from_address, to_address, transaction_hash, block_number, created_at,
                confirmed_at, comp_id, withdrawal_id
         FROM wallet_transactions
-        WHERE member_id = :member_id AND type = ANY(CAST(:types AS text[]))
+        WHERE member_id = :member_id AND type = ANY(CAST(:kinds AS text[]))
           AND (CAST(:at AS timestamptz) IS NULL OR (created_at, id) < (:at, CAST(:id AS uuid)))
         ORDER BY created_at DESC, id DESC LIMIT :limit
         """,
         member_id=member_id,
-        types=types,
+        kinds=kinds,
         at=after.at if after else None,
         id=after.id if after else None,
         limit=limit,

@@ -11,14 +11,13 @@ from uuid import UUID
 from flask import Request, Response
 
 from functions.withdrawal_confirm import rules, telling
-from functions.withdrawal_confirm.rules import Heads
 from shared import clock, db, log, withdrawals
 from shared.config import Config, read
 from shared.db import Tx
 from shared.events import FollowWithdrawal
 from shared.job import Hopeless, Job
 from shared.ports import chain
-from shared.ports.chain import Chain, ChainUnreachable, NodesDisagree, WrongChain
+from shared.ports.chain import Chain, ChainUnreachable, Heads, Moved, WrongChain
 from shared.withdrawals import FOLLOWED, Block, State, Withdrawal
 
 NEGLECTED_AFTER = timedelta(minutes=2)
@@ -73,7 +72,7 @@ def look(withdrawal_id: UUID, nodes: Chain) -> bool:
         return True
     try:
         seen = _seen(found, nodes)
-    except (ChainUnreachable, NodesDisagree, WrongChain) as error:
+    except (ChainUnreachable, WrongChain) as error:
         log.warning("the chain cannot be read", withdrawal_id=withdrawal_id, reason=str(error))
         return found.state is State.LAPSED
     if seen.block is None and not seen.replaced:
@@ -97,20 +96,26 @@ def _seen(found: Withdrawal, nodes: Chain) -> Sighting:
     """The heads come first, so that whatever happens while we ask makes us wait and never too sure."""
     assert found.transaction_hash, "only what is signed is followed"
     nodes.require(found.chain_id)
-    asked = nodes.heads()
-    heads = Heads(asked.latest, asked.finalized)
-    spent = heads.final >= 0 and nodes.used_nonces_at(found.from_address, heads.final) > found.nonce
-    receipt = nodes.receipt(found.transaction_hash)
+    final = _final_block(nodes.heads())
+    spent = final >= 0 and nodes.used_nonces_at(found.from_address, final) > found.nonce
+    seen = nodes.look([found.transaction_hash])
+    receipt = seen.receipts.get(found.transaction_hash)
     if receipt is None:
-        replaced = spent and not nodes.anyone_has(found.transaction_hash)
+        disputed = found.transaction_hash in seen.disputed
+        replaced = spent and not disputed and not nodes.anyone_has(found.transaction_hash)
         return Sighting(replaced=replaced, final=replaced)
-    if not nodes.contains(receipt.block_number, receipt.block_hash):
-        return Sighting()
-    succeeded = receipt.succeeded and nodes.moved(
-        found.transaction_hash, found.token_address, found.from_address, found.to_address, found.amount.micro
-    )
-    block = Block(receipt.block_number, receipt.block_hash, succeeded)
-    return Sighting(block=block, final=receipt.block_number <= heads.final)
+    block = Block(receipt.block_number, receipt.block_hash, receipt.succeeded and _wanted(found) in receipt.moved)
+    return Sighting(block=block, final=block.number <= _final_block(seen.heads))
+
+
+def _final_block(heads: Heads) -> int:
+    return rules.final_block(heads.latest, heads.finalized, heads.lag_seconds)
+
+
+def _wanted(found: Withdrawal) -> Moved:
+    """The log that says that the money has moved."""
+    token, sender, recipient = (it.lower() for it in (found.token_address, found.from_address, found.to_address))
+    return Moved(token, sender, recipient, found.amount.micro)
 
 
 def _not_there(tx: Tx, seen: Withdrawal) -> Withdrawal | None:
@@ -137,7 +142,7 @@ def _remind(waiting: Withdrawal | None, nodes: Chain) -> None:
     """The first sending, and every later one: the stored bytes as they are. Whoever has them knows them already."""
     if waiting is None or waiting.raw is None:
         return
-    answer = nodes.send(waiting.raw)
+    (answer,) = nodes.send([waiting.raw])
     log.info("withdrawal sent", withdrawal_id=waiting.id, hash=waiting.transaction_hash, outcome=answer.outcome)
 
 

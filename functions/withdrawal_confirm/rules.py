@@ -1,23 +1,15 @@
-"""When has a withdrawal ended, and how? Pure."""
+"""How much of the chain stays as it is, and when has a withdrawal been offered for long enough? Pure."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 DEPTH_MIN = 10
+LAG_SECONDS_MAX = 60  # of the finalized block behind the head: milestones have stalled, nothing more is called final
 SENT_FOR = timedelta(hours=24)  # what no block has taken by then is not sent any more
 
 
-@dataclass(frozen=True)
-class Heads:
-    """How far the chain has come: the nodes' lowest head and lowest finalized block."""
-
-    latest: int
-    finalized: int
-
-    @property
-    def final(self) -> int:
-        """The newest block that is finalized and ten deep: what it holds stays."""
-        return min(self.finalized, self.latest - DEPTH_MIN)
+def final_block(latest: int, finalized: int, lag_seconds: int) -> int:
+    """The newest block that is finalized and ten deep; -1 for none, also while milestones have stalled."""
+    return min(finalized, latest - DEPTH_MIN) if lag_seconds <= LAG_SECONDS_MAX else -1
 
 
 def has_lapsed(signed_at: datetime, now: datetime) -> bool:

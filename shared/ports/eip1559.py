@@ -7,13 +7,14 @@ after them once it is signed (https://eips.ethereum.org/EIPS/eip-1559). No node 
 from dataclasses import dataclass
 from typing import Any
 
+from shared.ports.transactions import TRANSFER_SELECTOR
+
 EIP_1559 = 2
 LEGACY_FIRST = 0xC0  # a transaction without a type begins with an RLP list
 UNSIGNED_FIELDS = 9
 SIGNED_FIELDS = 12
 ADDRESS_BYTES = 20
 SECP256K1_ORDER_HALF = 0x7FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF5D576E7357A4501DDFE92F46681B20A0
-TRANSFER_SELECTOR = bytes.fromhex("a9059cbb")  # transfer(address,uint256)
 
 
 class TransactionNotReadable(Exception):

@@ -1,7 +1,7 @@
 """The simulated Polygon as functions that answer people see it."""
 
 from shared.ports.nodes import Balance, Nodes, NodesSilent, Outlook
-from tests.fakes.chain import BASE_FEE_WEI, FakeChain
+from tests.fakes.chain import FakeChain
 
 TIP_WEI = 30 * 10**9
 
@@ -29,10 +29,10 @@ class FakeNodes(Nodes):
             balance_micro=self._held(token, sender),
             gas_wei=self.chain.gas[address],
             next_nonce=self.chain.used_nonces(sender) + pending,
-            base_fee_wei=BASE_FEE_WEI,
+            base_fee_wei=self.chain.base_fee_wei,
             priority_fee_wei=TIP_WEI,
-            sender_blocked=address in self.chain.blocked,
-            recipient_blocked=recipient.lower() in self.chain.blocked,
+            sender_blocked=address in self.chain.blocked_addresses,
+            recipient_blocked=recipient.lower() in self.chain.blocked_addresses,
         )
 
     def _held(self, token: str, address: str) -> int:

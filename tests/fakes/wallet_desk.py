@@ -90,7 +90,7 @@ class WalletDesk:
             "type": 2, "chainId": self.chain.chain_id, "nonce": nonce, "to": checksummed(row_token), "value": 0,
             "data": data, "gas": 120_000, "maxFeePerGas": fee_factor * 10**11, "maxPriorityFeePerGas": 10**11,
         }  # fmt: skip
-        self.chain.send(bytes(self.wallet.sign_transaction(fields).raw_transaction))
+        self.chain.send([bytes(self.wallet.sign_transaction(fields).raw_transaction)])
 
 
 def fields_of(transaction: dict[str, Any]) -> dict[str, Any]:

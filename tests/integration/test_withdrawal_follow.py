@@ -13,14 +13,14 @@ from pg8000.dbapi import Connection
 from functions.withdrawal_confirm import telling
 from shared import clock, withdrawals
 from shared.ports.chain import WrongChain
-from tests.fakes.chain import FakeChain, Loss
+from tests.fakes.chain import Loss
 from tests.fakes.crashes import crash, killed_after
 from tests.fakes.wallet_desk import BLOCKS_TO_FINAL, RECIPIENT, WalletDesk
 from tests.integration.test_idempotency_replies import moved_clock
 
 pytest_plugins = ["tests.fakes.wallet_plugin"]
 
-QUESTIONS = ("require", "heads", "used_nonces_at", "receipt", "contains", "moved", "anyone_has")
+QUESTIONS = ("require", "heads", "used_nonces_at", "look")
 MICRO = 25_000_000
 TRANSACTIONS_MAX = 8  # of one way from the signature to the end
 
@@ -98,7 +98,7 @@ def test_whatever_is_not_answered_proves_nothing(desk: WalletDesk, sql: Connecti
     withdrawal = desk.signed()
     desk.look(withdrawal)
     desk.chain.mine(BLOCKS_TO_FINAL + 1)
-    for question in QUESTIONS[:-1]:
+    for question in QUESTIONS:
         desk.chain.unreachable = {question}
         assert not desk.look(withdrawal), question
         assert desk.status(withdrawal) == "signed", question
@@ -156,7 +156,7 @@ def test_one_that_reappears_elsewhere_is_final_where_it_is_now(desk: WalletDesk,
     desk.chain.finalized = 1
     desk.look(withdrawal)
     desk.chain.reorganise(2)
-    desk.chain.send(desk.row(withdrawal).raw or b"")
+    desk.chain.send([desk.row(withdrawal).raw or b""])
     desk.chain.finalized = None
     desk.bury(withdrawal)
 
@@ -180,18 +180,41 @@ def test_another_transaction_of_its_nonce_replaces_it_for_good_when_that_is_fina
     assert desk.ask().body["nonce"] == 1
 
 
-def test_a_receipt_that_nobody_gives_at_this_moment_is_no_replacement_while_one_node_has_it(
-    desk: WalletDesk, monkeypatch: pytest.MonkeyPatch, sql: Connection
-) -> None:
-    """Two nodes: the one is behind, so that they have no common receipt; the other has it."""
+def test_a_receipt_that_only_one_node_has_is_no_replacement(desk: WalletDesk, sql: Connection) -> None:
     withdrawal = desk.signed()
     desk.look(withdrawal)
     desk.chain.mine(BLOCKS_TO_FINAL + 1)
-    with monkeypatch.context() as behind:
-        behind.setattr(FakeChain, "receipt", lambda *_: None)
-        assert not desk.look(withdrawal)
+    desk.chain.hidden = set(desk.chain.sent)
+    assert not desk.look(withdrawal)
     assert desk.status(withdrawal) == "signed"
+    desk.chain.hidden = set()
     desk.bury(withdrawal)
+
+    assert_confirmed_once(desk, withdrawal, sql)
+
+
+def test_of_which_the_nodes_tell_different_stories_nothing_is_concluded(desk: WalletDesk, sql: Connection) -> None:
+    withdrawal = desk.signed()
+    desk.look(withdrawal)
+    desk.chain.mine(BLOCKS_TO_FINAL + 1)
+    desk.chain.disputed = set(desk.chain.sent)
+    assert not desk.look(withdrawal)
+    assert desk.status(withdrawal) == "signed"
+    desk.chain.disputed = set()
+    desk.bury(withdrawal)
+
+    assert_confirmed_once(desk, withdrawal, sql)
+
+
+def test_while_milestones_have_stalled_nothing_is_called_final(desk: WalletDesk, sql: Connection) -> None:
+    withdrawal = desk.signed()
+    desk.look(withdrawal)
+    desk.chain.lag_seconds = 61
+    desk.chain.mine(BLOCKS_TO_FINAL + 1)
+    assert not desk.look(withdrawal)
+    assert desk.status(withdrawal) == "mined"
+    desk.chain.lag_seconds = 60
+    assert desk.look(withdrawal)
 
     assert_confirmed_once(desk, withdrawal, sql)
 
@@ -199,7 +222,7 @@ def test_a_receipt_that_nobody_gives_at_this_moment_is_no_replacement_while_one_
 def test_a_transfer_that_usdt_refuses_moves_nothing_and_says_so(desk: WalletDesk, sql: Connection) -> None:
     withdrawal = desk.signed()
     desk.look(withdrawal)
-    desk.chain.blocked.add(RECIPIENT.lower())
+    desk.chain.blocked_addresses.add(RECIPIENT.lower())
     desk.bury(withdrawal)
 
     assert desk.status(withdrawal) == "reverted"
@@ -240,7 +263,7 @@ def test_a_lapsed_one_that_is_mined_after_all_is_confirmed(desk: WalletDesk, tmp
         desk.look(withdrawal)
     desk.chain.forget_pending()  # so that the next one takes the same nonce
     second = UUID(desk.prepared()["id"])
-    desk.chain.send(desk.row(withdrawal).raw or b"")  # a node had kept it
+    desk.chain.send([desk.row(withdrawal).raw or b""])  # a node had kept it
     desk.chain.mine(BLOCKS_TO_FINAL + 1)
     assert desk.look(withdrawal)
 

@@ -122,13 +122,13 @@ def test_an_address_in_small_letters_is_taken_and_shown_with_its_checksum(desk: 
 
 
 def test_a_blocked_recipient_would_cost_a_fee_for_nothing(desk: WalletDesk) -> None:
-    desk.chain.blocked.add(RECIPIENT.lower())
+    desk.chain.blocked_addresses.add(RECIPIENT.lower())
 
     assert refused(desk.ask()) == (422, "recipient-blocked")
 
 
 def test_a_blocked_wallet_cannot_send(desk: WalletDesk) -> None:
-    desk.chain.blocked.add(desk.wallet.address.lower())
+    desk.chain.blocked_addresses.add(desk.wallet.address.lower())
 
     assert refused(desk.ask()) == (409, "wallet-blocked")
 
