@@ -8,6 +8,7 @@ from urllib.request import urlopen
 
 from eth_account import Account
 from eth_account.messages import encode_defunct
+from eth_account.signers.local import LocalAccount
 
 from emulators import cloud
 from emulators.client import Client
@@ -75,9 +76,9 @@ def mails_to(stack: Stack, email: str) -> list[dict[str, str]]:
         return mails
 
 
-def link_wallet(person: Person) -> None:
-    """Prove a new wallet by signing the challenge with its key (EIP-191)."""
-    wallet = Account.create()
+def link_wallet(person: Person, wallet: LocalAccount | None = None) -> None:
+    """Prove a wallet, a new one unless it is given, by signing the challenge with its key (EIP-191)."""
+    wallet = wallet or Account.create()
     asked = person.client.must("POST", "/v1/wallet/challenge", {"address": wallet.address})
     signature = wallet.sign_message(encode_defunct(text=asked["message"])).signature.to_0x_hex()
     body = {"challenge_id": asked["challenge_id"], "signature": signature}

@@ -24,6 +24,7 @@ from emulators.firestore import Firestore, OfficialFirestore
 from emulators.identity import Identity
 from emulators.kms import Kms
 from emulators.mail import MailStandIn
+from emulators.oobit import OobitStandIn
 from emulators.postgres import Postgres
 from emulators.process import Child, accepts_connections, free_port
 from emulators.pubsub import PubSub
@@ -108,6 +109,7 @@ class Stack:
         self.mail = MailStandIn()
         self.push = PushStandIn()
         self.vision = VisionStandIn()
+        self.oobit = OobitStandIn()
         self.postgres = Postgres(source=self.options.postgres, durable=self.options.durable, log=self.log("postgres"))
         self.chain = ChainNode(block_time_seconds=self.options.block_seconds, log=self.log("chain"))
         self.gateway_port = self.router_port = 0
@@ -225,7 +227,7 @@ class Stack:
         return bridged
 
     def _start_embedded(self) -> None:
-        vendors = (self.mail, self.push, self.vision)
+        vendors = (self.mail, self.push, self.vision, self.oobit)
         for part in (self.identity, self.kms, self.pubsub, self.tasks, self.storage, *vendors):
             part.start()
             self._parts.append(part)
@@ -259,6 +261,8 @@ class Stack:
             "BREVO_API_KEY": self.mail.api_key,
             **self.push.settings,
             "VISION_URL": self.vision.url,
+            "OOBIT_URL": self.oobit.url,
+            "OOBIT_API_KEY": self.oobit.api_key,
             "CONFIRM_POLL_SECONDS": "1",
             **self.options.settings,
         }

@@ -124,6 +124,9 @@ class Api:
         def register(handler: Handler) -> Handler:
             prepared = get_type_hints(before)["return"] if before else None
             contract = contract_of(handler, names, prepared)
+            helper = helper_of(before, frozenset()) if before else None
+            if helper and helper.claims_name and contract.caller is Anyone:
+                raise UnclearSignature(f"{handler.__qualname__} is for anyone: there are no claims before it")
             if after and not contract.reply:
                 raise UnclearSignature(f"{handler.__qualname__} gives nothing to what comes after it")
             self.routes.append(
@@ -132,7 +135,7 @@ class Api:
                     template=template,
                     status=status,
                     contract=contract,
-                    before=helper_of(before, frozenset()) if before else None,
+                    before=helper,
                     after=after,
                     problems=problems,
                     secret_reply=secret_reply,
@@ -249,7 +252,7 @@ def _afterwards(calls: Sequence[Call]) -> Sequence[Answer | BaseException]:
 def _respond(call: Call) -> Response:
     route = call.route
     if route.before:
-        prepared = route.before.handler(**route.before.arguments(**call.values))
+        prepared = route.before.handler(**route.before.arguments(**call.values, claims=call.claims))
         call = replace(call, values={**call.values, "prepared": prepared})
     answer = route.together.do(call) if route.together else db.atomically(lambda tx: work.answer(tx, call))
     events.publish_soon()

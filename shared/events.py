@@ -102,12 +102,20 @@ class SendPayout(Task):
         return f"{self.queue}-{self.treasury}"
 
 
-class ConfirmPayout(Task):
-    """See how far one payout's transaction is."""
+class ConfirmPayouts(Task):
+    """See how far the transactions of a treasury's key are."""
 
     queue: ClassVar[str] = "payout-confirm"
     function: ClassVar[str] = "payout_confirm"
-    payout_id: UUID
+    signer: str
+
+
+class FollowWithdrawal(Task):
+    """Send what a member has signed, and see how far it is."""
+
+    queue: ClassVar[str] = "withdrawal-confirm"
+    function: ClassVar[str] = "withdrawal_confirm"
+    withdrawal_id: UUID
 
 
 class FillCodeBatch(Task):

@@ -4,99 +4,75 @@ A payout is a promise to one recipient; `payout_slots` has the nonces and signat
 tells the whole story.
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from shared import events, ledger, payout_slots
+from shared import events, ledger, payout_slots, payout_terms
 from shared.db import Tx
-from shared.events import ConfirmPayout, SendPayout
+from shared.events import ConfirmPayouts, SendPayout
 from shared.money import Usdt
+from shared.payout_reads import Approvals, approvals, load, load_all, of_sources, treasury_of
 from shared.payout_slots import Signer, Slot, SlotState
+from shared.payout_types import (
+    CANCELLABLE,
+    CANCELLED_BY_PEOPLE,
+    ROTATION,
+    ApprovedBefore,
+    HoldReason,
+    NotWaiting,
+    OwnPayout,
+    Payout,
+    PayoutState,
+    Promise,
+    TermsDiffer,
+    TooFewApprovals,
+    Treasury,
+)
+
+__all__ = [
+    "CANCELLABLE",
+    "CANCELLED_BY_PEOPLE",
+    "PROMISED_SOURCES",
+    "ROTATION",
+    "Approvals",
+    "ApprovedBefore",
+    "HoldReason",
+    "NotWaiting",
+    "OwnPayout",
+    "Payout",
+    "PayoutState",
+    "Promise",
+    "Retried",
+    "TermsDiffer",
+    "TooFewApprovals",
+    "Treasury",
+    "allocate_slot",
+    "approvals",
+    "approve",
+    "cancel",
+    "confirm_soon",
+    "decide",
+    "finalize",
+    "follow_again",
+    "give_up",
+    "hold_back",
+    "load",
+    "load_all",
+    "of_sources",
+    "pause",
+    "release",
+    "request",
+    "reserve",
+    "resume",
+    "retry",
+    "send_soon",
+    "treasury_of",
+]
 
 PROMISED_SOURCES = frozenset({"comp", "match", "pool_share"})  # what stands on the account `owed` until it is paid
-
-
-class PayoutState(StrEnum):
-    """Where a promise stands."""
-
-    REQUESTED = "REQUESTED"
-    HELD = "HELD"
-    APPROVED = "APPROVED"
-    RESERVED = "RESERVED"
-    IN_FLIGHT = "IN_FLIGHT"
-    PAID = "PAID"
-    QUARANTINED = "QUARANTINED"
-    CANCELLED = "CANCELLED"
-
-
-CANCELLABLE = frozenset({PayoutState.REQUESTED, PayoutState.HELD, PayoutState.APPROVED, PayoutState.RESERVED})
-
-
-class HoldReason(StrEnum):
-    """Why a payout waits for somebody or something."""
-
-    LIMIT = "limit"
-    FUNDS = "funds"
-    GAS = "gas"
-    BLOCKED = "blocked"
-    PAUSED = "paused"
-    REVIEW = "review"
-    REVERTED = "reverted"
-
-
-class TermsDiffer(Exception):
-    """The same source or key was promised before with other terms."""
-
-
-@dataclass(frozen=True)
-class Promise:
-    """The terms of a payout, fixed from birth. One source is promised once, whatever keys are used."""
-
-    treasury: str
-    source_kind: str
-    source_id: str
-    recipient_address: str
-    amount: Usdt
-    member_id: UUID | None
-    scope: str
-    idempotency_key: str
-
-    @property
-    def body_hash(self) -> bytes:
-        """SHA-256 of the terms."""
-        terms = [self.treasury, self.source_kind, self.source_id, self.recipient_address.lower(), self.amount.micro]
-        return hashlib.sha256(json.dumps(terms).encode()).digest()
-
-
-@dataclass(frozen=True)
-class Payout:
-    """A promise and where it stands."""
-
-    id: UUID
-    treasury: str
-    member_id: UUID | None
-    source_kind: str
-    source_id: str
-    recipient_address: str
-    amount: Usdt
-    state: PayoutState
-    hold_reason: HoldReason | None
-    requested_at: datetime
-
-
-@dataclass(frozen=True)
-class Treasury:
-    """A treasury's chain, token and whether it is paused."""
-
-    name: str
-    chain_id: int
-    token_address: str
-    paused_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -108,15 +84,17 @@ class _Terms:
 def request(tx: Tx, promise: Promise, now: datetime) -> UUID:
     """Promise a payout and have it sent. Asking again for the same source is harmless and gives the same id.
 
-    Raises TermsDiffer when the source or the key was promised with other terms.
+    Raises TermsDiffer when the source or the key was promised with other terms, and BadTerms (payout_terms).
     """
+    rotates = promise.source_kind == ROTATION
+    payout_terms.check(tx, promise.recipient_address, promise.amount, to_next_key=rotates)
     identity = uuid4()
     inserted = tx.run(
         """
         INSERT INTO payouts (id, treasury, member_id, scope, idempotency_key, body_hash, source_kind, source_id,
-                             recipient_address, amount, requested_at, state_at)
+                             recipient_address, amount, requested_by, requested_at, state_at)
         VALUES (:id, :treasury, :member_id, :scope, :idempotency_key, :body_hash, :source_kind, :source_id,
-                :recipient_address, :amount, :now, :now)
+                :recipient_address, :amount, :requested_by, :now, :now)
         ON CONFLICT DO NOTHING
         """,
         id=identity,
@@ -129,6 +107,7 @@ def request(tx: Tx, promise: Promise, now: datetime) -> UUID:
         source_id=promise.source_id,
         recipient_address=promise.recipient_address,
         amount=promise.amount,
+        requested_by=promise.requested_by,
         now=now,
     )
     if not inserted:
@@ -143,49 +122,19 @@ def send_soon(tx: Tx, payout_id: UUID, treasury: str, now: datetime, delay: time
     events.enqueue(tx, now, task, deliver_at=now + delay if delay else None)
 
 
-def confirm_soon(tx: Tx, payout_id: UUID, now: datetime, delay: timedelta | None = None) -> None:
-    """Have payout_confirm look at a payout after `delay`."""
-    deliver_at = now + delay if delay else None
-    events.enqueue(tx, now, ConfirmPayout(payout_id=payout_id), deliver_at=deliver_at)
+def confirm_soon(tx: Tx, signer: str, now: datetime, delay: timedelta | None = None) -> None:
+    """Have payout_confirm look at a key's open nonces: now, or at the next full multiple of `delay`.
 
-
-def load(tx: Tx, payout_id: UUID) -> Payout | None:
-    """A payout, locked until the transaction ends: whoever changes it does so alone."""
-    return tx.first(
-        Payout,
-        """
-        SELECT id, treasury, member_id, source_kind, source_id, recipient_address, amount, state, hold_reason,
-               requested_at
-        FROM payouts WHERE id = :payout_id FOR UPDATE
-        """,
-        payout_id=payout_id,
-    )
-
-
-def of_sources(tx: Tx, sources: Mapping[str, str]) -> list[Payout]:
-    """The payouts of sources (id by kind), each locked as by `load`."""
-    return tx.all(
-        Payout,
-        """
-        SELECT id, treasury, member_id, source_kind, source_id, recipient_address, amount, state, hold_reason,
-               requested_at
-        FROM payouts
-        WHERE (source_kind, source_id) IN
-              (SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[])))
-        ORDER BY id FOR UPDATE OF payouts
-        """,
-        kinds=list(sources.keys()),
-        ids=list(sources.values()),
-    )
-
-
-def treasury_of(tx: Tx, name: str) -> Treasury:
-    """A treasury, locked: reservations from one treasury follow each other, promises do not wait for them."""
-    return tx.one(
-        Treasury,
-        "SELECT name, chain_id, token_address, paused_at FROM treasuries WHERE name = :name FOR NO KEY UPDATE",
-        name=name,
-    )
+    All who ask for the same moment ask for one task, by its name.
+    """
+    task = ConfirmPayouts(signer=signer)
+    if not delay:
+        events.enqueue(tx, now, task)
+        return
+    moment = int(now.timestamp() // delay.total_seconds()) + 1
+    deliver_at = datetime.fromtimestamp(moment * delay.total_seconds(), UTC)
+    name = f"confirm-{signer}-{deliver_at:%Y%m%d%H%M%S%f}"
+    events.enqueue(tx, now, task, name=name, deliver_at=deliver_at)
 
 
 def decide(
@@ -199,7 +148,7 @@ def decide(
     now: datetime,
 ) -> None:
     """Record a policy run and what it decided: APPROVED, or HELD for a reason."""
-    tx.run(
+    tx.run_later(
         """
         INSERT INTO payout_policy_runs (payout_id, policy_version, inputs, decision, reason, decided_at)
         VALUES (:payout_id, :policy_version, :inputs, :decision, :reason, :now)
@@ -219,7 +168,7 @@ def decide(
 
 def hold_back(tx: Tx, payout: Payout, reason: HoldReason, now: datetime, *, approvals_needed: int = 0) -> None:
     """HELD until the reason is gone or enough people have approved."""
-    tx.run(
+    tx.run_later(
         """
         UPDATE payouts SET state = 'HELD', hold_reason = :reason, approvals_needed = :needed, state_at = :now
         WHERE id = :payout_id
@@ -242,7 +191,7 @@ def reserve(tx: Tx, payout: Payout, now: datetime) -> None:
 def cancel(tx: Tx, payout: Payout, now: datetime) -> None:
     """CANCELLED: a CANCELLABLE payout will never be sent, and what was set aside for it is free again.
 
-    Refused by the schema when a slot may still pay it. Harmless twice.
+    Refused by the schema when a slot may still pay it (`give_up` comes first). Harmless twice.
     """
     if payout.state is PayoutState.CANCELLED:
         return
@@ -252,9 +201,120 @@ def cancel(tx: Tx, payout: Payout, now: datetime) -> None:
     _to(tx, payout.id, PayoutState.CANCELLED, now)
 
 
+def follow_again(tx: Tx, payout_id: UUID, now: datetime) -> None:
+    """QUARANTINED -> IN_FLIGHT: two people have agreed to what the evidence says of its slot."""
+    _to(tx, payout_id, PayoutState.IN_FLIGHT, now)
+
+
+def approve(tx: Tx, payout_id: UUID, approver_id: UUID, evidence: Mapping[str, object], now: datetime) -> Approvals:
+    """One person agrees to the hold that the payout is in; `release` lets it go.
+
+    Raises NotWaiting (cancelled meanwhile, say), OwnPayout, ApprovedBefore.
+    """
+    payout = load(tx, payout_id)
+    if payout is None or payout.state not in (PayoutState.HELD, PayoutState.QUARANTINED):
+        raise NotWaiting(f"payout {payout_id} waits for nobody")
+    if approver_id in (payout.member_id, payout.requested_by):
+        raise OwnPayout(f"payout {payout_id} is the approver's own")
+    added = tx.run(
+        """
+        INSERT INTO payout_approvals (payout_id, hold, approver_id, evidence, approved_at)
+        SELECT id, holds, :approver_id, :evidence, :now FROM payouts WHERE id = :payout_id
+        ON CONFLICT DO NOTHING
+        """,
+        payout_id=payout_id,
+        approver_id=approver_id,
+        evidence=dict(evidence),
+        now=now,
+    )
+    if not added:
+        raise ApprovedBefore(f"payout {payout_id} has this approval")
+    return approvals(tx, payout_id)
+
+
+def release(tx: Tx, payout_id: UUID, now: datetime) -> None:
+    """HELD -> APPROVED, and on its way. Raises NotWaiting and TooFewApprovals."""
+    payout = load(tx, payout_id)
+    if payout is None or payout.state is not PayoutState.HELD:
+        raise NotWaiting(f"payout {payout_id} is not held")
+    agreed = approvals(tx, payout_id)
+    if agreed.given < agreed.needed:
+        raise TooFewApprovals(f"{agreed.given} of {agreed.needed}")
+    _to(tx, payout.id, PayoutState.APPROVED, now)
+    send_soon(tx, payout.id, payout.treasury, now)
+
+
+def give_up(tx: Tx, payout_id: UUID, reason: str, now: datetime) -> bool:
+    """Have a payout's nonce used up by a no-op, if its payment has not been mined; with CANCELLED_BY_PEOPLE the payout
+    is cancelled when the no-op has won. The payment that is out may still win. False when nothing is out.
+    """
+    payout = load(tx, payout_id)
+    slot = payout_slots.open_slot(tx, payout_id)
+    if payout is None or slot is None or slot.state not in (SlotState.ALLOCATED, SlotState.LIVE):
+        return False
+    payout_slots.give_up(tx, slot, reason, now)
+    send_soon(tx, payout.id, payout.treasury, now)
+    return True
+
+
+class Retried(StrEnum):
+    """What asking for a payout once more has led to."""
+
+    SENT_ON = "sent_on"  # it has no signature that could still pay it: it goes on from where it stands
+    LOOKED_AT = "looked_at"  # it has one: it is looked for, sent again as it is, or its fees are raised
+    OVER = "over"  # paid or cancelled: nothing is left to do
+
+
+def retry(tx: Tx, payout_id: UUID, now: datetime) -> Retried:
+    """What R2 allows: never another nonce while one may still pay.
+
+    Raises TooFewApprovals for what people hold (a reverted payment among it) and NotWaiting for a quarantine, which
+    only evidence ends.
+    """
+    payout = load(tx, payout_id)
+    if payout is None or payout.state is PayoutState.QUARANTINED:
+        raise NotWaiting(f"payout {payout_id} is in quarantine")
+    if payout.state in (PayoutState.PAID, PayoutState.CANCELLED):
+        return Retried.OVER
+    if payout.state is PayoutState.HELD:
+        release(tx, payout_id, now)
+        return Retried.SENT_ON
+    send_soon(tx, payout.id, payout.treasury, now)
+    if slot := payout_slots.open_slot(tx, payout_id):
+        confirm_soon(tx, slot.signer, now)
+        return Retried.LOOKED_AT
+    return Retried.SENT_ON
+
+
+def pause(tx: Tx, treasury: str, reason: str, now: datetime) -> bool:
+    """Sign nothing more; an earlier reason stays. True when it was not paused before."""
+    stopped = tx.run(
+        "UPDATE treasuries SET paused_at = :now, pause_reason = :reason WHERE name = :treasury AND paused_at IS NULL",
+        treasury=treasury,
+        reason=reason,
+        now=now,
+    )
+    return stopped > 0
+
+
+def resume(tx: Tx, treasury: str, now: datetime) -> bool:
+    """Go on; what was held by the pause is looked at by the next sweep. True when it was paused."""
+    del now
+    return (
+        tx.run(
+            """
+            UPDATE treasuries SET paused_at = NULL, pause_reason = NULL, finish_live = false
+            WHERE name = :treasury AND paused_at IS NOT NULL
+            """,
+            treasury=treasury,
+        )
+        > 0
+    )
+
+
 def allocate_slot(tx: Tx, payout: Payout, signer: Signer, now: datetime) -> Slot:
     """IN_FLIGHT: the signer's next nonce is this payout's."""
-    tx.run(
+    tx.run_later(
         """
         INSERT INTO payout_slots (signer, nonce, payout_id, state_at, allocated_at)
         SELECT address, next_nonce, :payout_id, :now, :now FROM signers
@@ -275,11 +335,14 @@ def finalize(tx: Tx, payout: Payout, slot: Slot, kind: str, now: datetime) -> Pa
     """The chain's last word on a MINED slot, and what it means for the payout, in one commit (C11).
 
     `kind` is the winner's. Paid: the journal is posted. Reverted: HELD with the money still set aside. A no-op won:
-    back to RESERVED, to be sent again.
+    back to RESERVED, to be sent again, or CANCELLED if that is what people gave its nonce up for.
     """
-    if kind == "NOOP":
+    if kind != "PAY":
         payout_slots.close(tx, slot, SlotState.FINAL_NOOP, now)
         _to(tx, payout.id, PayoutState.RESERVED, now)
+        if slot.given_up_for == CANCELLED_BY_PEOPLE:
+            cancel(tx, payout, now)
+            return PayoutState.CANCELLED
         send_soon(tx, payout.id, payout.treasury, now)
         return PayoutState.RESERVED
     if not slot.succeeded:
@@ -288,7 +351,10 @@ def finalize(tx: Tx, payout: Payout, slot: Slot, kind: str, now: datetime) -> Pa
         return PayoutState.HELD
     payout_slots.close(tx, slot, SlotState.FINAL_PAY, now)
     ledger.post(tx, f"paid:{payout.id}", _paid_lines(payout), now)
-    tx.run(
+    if payout.source_kind == ROTATION:  # it went to the treasury's next key: nothing has left
+        back = f"paid:{payout.treasury}", f"treasury:{payout.treasury}"
+        ledger.move(tx, f"rotated:{payout.id}", *back, payout.amount, now)
+    tx.run_later(
         """
         UPDATE payouts SET state = 'PAID', state_at = :now, paid_at = :now, transaction_hash = :hash
         WHERE id = :payout_id
@@ -298,32 +364,6 @@ def finalize(tx: Tx, payout: Payout, slot: Slot, kind: str, now: datetime) -> Pa
         now=now,
     )
     return PayoutState.PAID
-
-
-@dataclass(frozen=True)
-class Neglected:
-    """A payout that nobody seems to be working on."""
-
-    id: UUID
-    treasury: str
-    state: PayoutState
-
-
-def neglected(tx: Tx, before: datetime, limit: int) -> list[Neglected]:
-    """Open payouts not touched since `before`, oldest first: a lost task, a worker that died."""
-    return tx.all(
-        Neglected,
-        """
-        SELECT p.id, p.treasury, p.state
-        FROM payouts p
-        LEFT JOIN payout_slots s ON s.payout_id = p.id AND s.state IN ('ALLOCATED', 'LIVE', 'MINED')
-        WHERE p.state IN ('REQUESTED', 'APPROVED', 'RESERVED', 'IN_FLIGHT')
-          AND p.state_at <= :before AND coalesce(s.checked_at, s.state_at, p.state_at) <= :before
-        ORDER BY p.requested_at LIMIT :limit
-        """,
-        before=before,
-        limit=limit,
-    )
 
 
 def _paid_lines(payout: Payout) -> dict[str, Usdt]:
@@ -364,7 +404,7 @@ def _is_reserved(tx: Tx, payout_id: UUID) -> bool:
 
 
 def _to(tx: Tx, payout_id: UUID, state: PayoutState, now: datetime) -> None:
-    tx.run(
+    tx.run_later(
         "UPDATE payouts SET state = :state, hold_reason = NULL, state_at = :now WHERE id = :payout_id",
         payout_id=payout_id,
         state=state,

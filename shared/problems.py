@@ -16,6 +16,7 @@ class Problem(Exception):
 
     status: ClassVar[int]
     title: ClassVar[str]
+    passing: ClassVar[bool] = False  # nothing is kept of the request: it may come again under its Idempotency-Key
 
     def __init__(
         self,
@@ -127,7 +128,7 @@ class PreconditionRequired(Problem):
 class TooManyRequests(Problem):
     """Wait `Retry-After` seconds."""
 
-    status, title = 429, "Too many requests."
+    status, title, passing = 429, "Too many requests.", True
 
 
 class InternalError(Problem):

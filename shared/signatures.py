@@ -13,7 +13,7 @@ from types import UnionType
 from typing import Annotated, Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from shared.auth import Admin, Anyone, Member, Role
+from shared.auth import Admin, Anyone, Claims, Member, Role
 from shared.db import Tx
 from shared.fields import Body, Query, Reply
 from shared.http import Client, IfMatch, Upload
@@ -58,6 +58,7 @@ class Contract:
     now_name: str | None
     path: Mapping[str, type]
     prepared_name: str | None
+    claims_name: str | None
     group_name: str | None
     reply: type[Reply] | None
 
@@ -74,6 +75,7 @@ class Contract:
             "match": self.match_name,
             "now": self.now_name,
             "prepared": self.prepared_name,
+            "claims": self.claims_name,
             "group": self.group_name,
         }
         return {name: given[kind] for kind, name in wanted.items() if name is not None}
@@ -84,13 +86,18 @@ def contract_of(handler: Handler, path_names: frozenset[str], prepared: object =
     found = _parameters(handler, path_names, prepared)
     if found.is_group and found.names.keys() - {"tx", "group", "now"}:
         raise UnclearSignature(f"{handler.__qualname__} takes a group: callers and bodies come with each of it")
+    if "claims" in found.names:
+        raise UnclearSignature(f"{handler.__qualname__} has a caller: claims are for what runs before the transaction")
     if not ("caller" in found.names or found.is_group):
         raise UnclearSignature(f"{handler.__qualname__} names no caller: Anyone, Member or Admin")
     return found.contract(handler)
 
 
 def helper_of(handler: Handler, path_names: frozenset[str]) -> Contract:
-    """The contract of a function that runs before the transaction: it has no caller and no transaction."""
+    """The contract of a function that runs before the transaction: it has no transaction, and no caller yet.
+
+    It may take the claims of the caller's token, which is verified; whether the session lives is found out later.
+    """
     found = _parameters(handler, path_names, None)
     if {"caller", "tx", "key", "group"} & found.names.keys():
         raise UnclearSignature(f"{handler.__qualname__} runs before the transaction and knows no caller")
@@ -127,6 +134,7 @@ class _Found:
             now_name=self.names.get("now"),
             path=self.path,
             prepared_name=self.names.get("prepared"),
+            claims_name=self.names.get("claims"),
             group_name=self.names.get("group"),
             reply=self.reply,
         )
@@ -160,6 +168,7 @@ def _kind(hint: Any) -> str | None:
         Upload: "upload",
         Client: "client",
         IfMatch: "match",
+        Claims: "claims",
         datetime: "now",
     }
     if hint in simple:

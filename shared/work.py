@@ -79,9 +79,9 @@ def answer(tx: Tx, call: Call) -> Answer:
     try:
         with tx.savepoint():
             given = _outcome(call, _handle(tx, call, caller))
-    except TooManyRequests:
-        raise  # the whole point of this refusal is that the same request may come again
     except Problem as problem:
+        if problem.passing:
+            raise  # the whole point of this refusal is that the same request may come again
         given = _refusal(problem)
     idempotency.keep(tx, call.key, given)
     return given

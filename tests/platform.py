@@ -18,6 +18,7 @@ from emulators import cloud
 from emulators.identity import Identity
 from emulators.kms import Kms
 from emulators.mail import MailStandIn
+from emulators.oobit import OobitStandIn
 from emulators.postgres import Postgres
 from emulators.pubsub import PubSub
 from emulators.storage import Storage
@@ -26,12 +27,13 @@ from functions.insights import store as insights
 from functions.migrate import main as migrate
 from shared import auth, config, db, events, settings
 from shared.config import service_name
-from shared.ports import chain, firestore, pubsub, tasks
+from shared.ports import chain, firestore, nodes, pubsub, tasks
 from tests.client import FunctionClient
 
 TEMPLATE = "template_platform"
 AUDIENCE = "https://functions.test/{service}"
 WAKE_SECONDS_MAX = 10.0
+NO_NODE = "http://127.0.0.1:1"  # nothing listens there: a test that needs a chain brings one
 USDT = "0xc2132D05D31c914a87C6611C10748AEb04B58e8F"
 
 _numbers = itertools.count(1)
@@ -45,6 +47,7 @@ class Platform:
     identity: Identity = field(default_factory=Identity)
     kms: Kms = field(default_factory=Kms)
     mail: MailStandIn = field(default_factory=MailStandIn)
+    oobit: OobitStandIn = field(default_factory=OobitStandIn)
     storage: Storage = field(default_factory=Storage)
     vision: VisionStandIn = field(default_factory=VisionStandIn)
     pubsub: PubSub = field(init=False)
@@ -69,8 +72,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     made = Platform(Postgres(durable=False, log=log))
     logins = cloud.Logins()
     with ExitStack() as stop:
-        parts = (made.postgres, made.identity, made.kms, made.mail, made.storage, made.pubsub, made.vision)
-        for part in parts:
+        vendors = (made.mail, made.vision, made.oobit)
+        for part in (made.postgres, made.identity, made.kms, made.storage, made.pubsub, *vendors):
             part.start()
             stop.callback(part.stop)
         cloud.make_topics(made.pubsub.host)
@@ -85,6 +88,9 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             "PUBSUB_EMULATOR_HOST": made.pubsub.host,
             "BREVO_URL": made.mail.url,
             "BREVO_API_KEY": made.mail.api_key,
+            "OOBIT_URL": made.oobit.url,
+            "OOBIT_API_KEY": made.oobit.api_key,
+            "RPC_URLS": NO_NODE,
             "CHAIN_ID": "137",
             "USDT_ADDRESS": USDT,
             "THREADS": "64",
@@ -124,6 +130,7 @@ def _forget() -> None:
         connected.close()
     config.read.cache_clear()
     chain.connect.cache_clear()
+    nodes.connect.cache_clear()
     settings.forget()
     insights.forget()
     auth.forget_keys()

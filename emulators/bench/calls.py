@@ -39,6 +39,7 @@ DELIVERIES: Mapping[str, tuple[str, object]] = {
     "notify": ("notification-made", {"notification_id": NOBODY}),
     "outbox_relay": ("outbox-filled", {}),
     "payout_send": ("payout-send-member", {"payout_id": NOBODY, "treasury": "member"}),
+    "withdrawal_confirm": ("withdrawal-confirm", {"withdrawal_id": NOBODY}),
 }
 
 

@@ -166,6 +166,16 @@ SOURCES: Mapping[str, Source] = {
         ("Ledger: $ledger USDT. Chain: $chain USDT.", "docs/payouts.md says where to look first."),
         STAFF,
     ),
+    "withdrawal_ended": _Source(
+        "$title",
+        (
+            "Hello $name,",
+            "$title.",
+            "$body",
+            "It was to go to $to_address.",
+            "Look it up on Polygon: $transaction_hash",
+        ),
+    ),
 }
 
 

@@ -80,17 +80,38 @@ class TierEntry(Reply):
     expires_at: datetime | None
 
 
+class CompsPage(Page):
+    """`crypto` are the comps that are paid in USDT, `trips` the trips, `gold_chips` what referred members' scans and
+    gifts have brought. Without a filter, comps of every type.
+    """
+
+    filter: Literal["crypto", "trips", "gold_chips"] | None = None
+
+
 class Comp(Reply):
-    """A comp; `transaction_hash` is the Polygon transaction that paid it."""
+    """A comp; `transaction_hash` is the Polygon transaction that paid it. Of gold chips `chips` tells how many, and
+    they have no amount.
+    """
 
     id: UUID
-    type: CompType
+    type: CompType | Literal["gold_chips"]
     amount: Money
     status: str
     awarded_at: datetime
     paid_at: datetime | None
     transaction_hash: str | None
     scan_number: int | None
+    chips: int | None
+
+
+class Order(Reply):
+    """An order of the shop; `total` is in USD."""
+
+    id: UUID
+    order_number: str
+    status: str
+    total: Money
+    placed_at: datetime
 
 
 @api.get("/v1/users/me")
@@ -159,11 +180,23 @@ def list_tier_history(tx: Tx, member: Member, page: Page) -> Listing[TierEntry]:
 
 
 @api.get("/v1/users/me/comps")
-def list_comps(tx: Tx, member: Member, page: Page) -> Listing[Comp]:
+def list_comps(tx: Tx, member: Member, page: CompsPage) -> Listing[Comp]:
     """Everything the member has won, newest first."""
-    rows = store.comps(tx, member.id, paging.after(page.cursor), page.limit + 1)
+    after = paging.after(page.cursor)
+    if page.filter == "gold_chips":
+        rows = store.gold_chips(tx, member.id, after, page.limit + 1)
+    else:
+        trips = None if page.filter is None else page.filter == "trips"
+        rows = store.comps(tx, member.id, after, page.limit + 1, trips=trips)
     shown, cursor = paging.page(rows, page.limit, lambda comp: Position(comp.awarded_at, comp.id))
-    return Listing[Comp](items=[Comp(**vars(comp)) for comp in shown], next_cursor=cursor)
+    return Listing[Comp](items=[Comp.model_validate(vars(comp)) for comp in shown], next_cursor=cursor)
+
+
+@api.get("/v1/users/me/orders")
+def list_orders(member: Member, page: Page) -> Listing[Order]:
+    """Orders, newest first. There are none before there is a shop."""
+    paging.after(page.cursor)
+    return Listing[Order](items=[], next_cursor=None)
 
 
 def _shown(entry: tier_history.Entry) -> TierEntry:

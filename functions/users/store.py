@@ -7,7 +7,6 @@ from uuid import UUID
 from shared.db import Tx
 from shared.money import Usdt
 from shared.paging import Position
-from shared.prizes import CompType
 
 
 @dataclass(frozen=True)
@@ -35,16 +34,17 @@ class Totals:
 
 @dataclass(frozen=True)
 class Comp:
-    """A comp as its winner sees it."""
+    """A comp, or gold chips, as their winner sees them."""
 
     id: UUID
-    type: CompType
+    type: str
     amount: Usdt
     status: str
     awarded_at: datetime
     paid_at: datetime | None
     transaction_hash: str | None
     scan_number: int | None
+    chips: int | None
 
 
 def profile(tx: Tx, member_id: UUID) -> Profile:
@@ -75,16 +75,38 @@ def totals(tx: Tx, member_id: UUID, quarter: str) -> Totals:
     )
 
 
-def comps(tx: Tx, member_id: UUID, after: Position | None, limit: int) -> list[Comp]:
+def comps(tx: Tx, member_id: UUID, after: Position | None, limit: int, *, trips: bool | None) -> list[Comp]:
+    """Newest first, at most `limit`: only trips, only what is no trip, or (None) all."""
+    return tx.all(
+        Comp,
+        """
+        SELECT id, type, amount, status, awarded_at, paid_at, transaction_hash, scan_number,
+               CAST(NULL AS integer) AS chips
+        FROM comps
+        WHERE member_id = :member_id
+          AND (CAST(:trips AS boolean) IS NULL OR (type = 'trip') = CAST(:trips AS boolean))
+          AND (CAST(:at AS timestamptz) IS NULL OR (awarded_at, id) < (:at, CAST(:id AS uuid)))
+        ORDER BY awarded_at DESC, id DESC LIMIT :limit
+        """,
+        member_id=member_id,
+        trips=trips,
+        at=after.at if after else None,
+        id=after.id if after else None,
+        limit=limit,
+    )
+
+
+def gold_chips(tx: Tx, member_id: UUID, after: Position | None, limit: int) -> list[Comp]:
     """Newest first, at most `limit`."""
     return tx.all(
         Comp,
         """
-        SELECT id, type, amount, status, awarded_at, paid_at, transaction_hash, scan_number
-        FROM comps
-        WHERE member_id = :member_id
-          AND (CAST(:at AS timestamptz) IS NULL OR (awarded_at, id) < (:at, CAST(:id AS uuid)))
-        ORDER BY awarded_at DESC, id DESC LIMIT :limit
+        SELECT id, 'gold_chips' AS type, CAST(0 AS bigint) AS amount, 'earned' AS status, earned_at AS awarded_at,
+               CAST(NULL AS timestamptz) AS paid_at, CAST(NULL AS text) AS transaction_hash, scan_number, chips
+        FROM affiliate_chips
+        WHERE affiliate_id = :member_id
+          AND (CAST(:at AS timestamptz) IS NULL OR (earned_at, id) < (:at, CAST(:id AS uuid)))
+        ORDER BY earned_at DESC, id DESC LIMIT :limit
         """,
         member_id=member_id,
         at=after.at if after else None,

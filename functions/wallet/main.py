@@ -1,14 +1,31 @@
-"""HTTP: prove that a wallet is the member's own, and link it (plan section "Wallet Creation", rulings section 4)."""
+"""HTTP: the member's own wallet: link it, look at it, withdraw from it (plan section "Crypto Wallet & Transactions").
+
+The money in it is the member's: we prepare a transfer, the member's wallet signs it, we send what was signed.
+"""
 
 import secrets
-from datetime import datetime
-from typing import Annotated
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from flask import Request, Response
-from pydantic import StringConstraints
 
-from functions.wallet import store
+from functions.wallet import look, rules, signing, store
+from functions.wallet.look import Ahead, Glance
+from functions.wallet.models import (
+    NETWORK,
+    HistoryPage,
+    LinkedWallet,
+    SignedWithdrawal,
+    UnsignedTransaction,
+    WalletAddress,
+    WalletChallenge,
+    WalletLink,
+    WalletTransaction,
+    WalletView,
+    Withdrawal,
+    WithdrawalOrder,
+)
 from functions.wallet.rules import (
     ZERO_ADDRESS,
     Challenge,
@@ -17,13 +34,28 @@ from functions.wallet.rules import (
     WalletLinkedElsewhere,
     WalletSignatureNotValid,
 )
-from shared import comps, tiers
+from shared import comps, paging, tiers, withdrawals
 from shared.api import Api
 from shared.auth import Member
 from shared.config import Config, read
 from shared.db import Refused, Tx
-from shared.fields import Body, EvmAddress, Reply
+from shared.fields import Listing, Page
+from shared.idempotency import IdempotencyKey
+from shared.money import MICRO_MAX, Usdt
+from shared.paging import Position
 from shared.ports import ethereum
+from shared.ports.eip1559 import EIP_1559
+from shared.ports.nodes import Outlook
+from shared.problems import NotFound, Problem
+from shared.withdrawals import State, Terms
+
+BALANCE_STALE = timedelta(minutes=1)
+TYPES = {
+    "all": ["comp_deposit", "external_deposit", "withdrawal", "oobit_spend"],
+    "deposits": ["comp_deposit", "external_deposit"],
+    "withdrawals": ["withdrawal", "oobit_spend"],
+}
+INCOMING = frozenset(TYPES["deposits"])
 
 api = Api("wallet")
 
@@ -34,37 +66,10 @@ def wallet(request: Request) -> Response:
 
 
 class WalletConfig(Config):
-    """The site that members believe they sign for."""
+    """The site that members believe they sign for, and where they look transactions up."""
 
     site_domain: str = "blakjaks.com"
-
-
-class WalletAddress(Body):
-    """The address to be linked."""
-
-    address: EvmAddress
-
-
-class WalletChallenge(Reply):
-    """`message` is to be signed with personal_sign (EIP-191) before `expires_at`."""
-
-    challenge_id: UUID
-    message: str
-    expires_at: datetime
-
-
-class WalletLink(Body):
-    """The answered challenge."""
-
-    challenge_id: UUID
-    signature: Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{130}$")]
-
-
-class LinkedWallet(Reply):
-    """The wallet, and how many comps had waited for it and are on their way now."""
-
-    wallet_address: str
-    comps_requested: int
+    explorer_url: str = "https://polygonscan.com"
 
 
 @api.post("/v1/wallet/challenge", status=201, problems=(WalletAddressNotValid,))
@@ -123,3 +128,243 @@ def _set_wallet(tx: Tx, member: Member, address: str, now: datetime) -> bool:
         if refused.constraint == "members_wallet":
             return False
         raise
+
+
+@api.get("/v1/users/me/wallet", before=look.at_wallet, problems=(rules.WalletNotLinked,))
+def get_wallet(tx: Tx, member: Member, seen: Glance, now: datetime) -> WalletView:
+    """The wallet with its balance from the chain, and what is on its way to it."""
+    account = _account(tx, member.id)
+    known = _known_balance(tx, member.id, account.address, seen, now)
+    return WalletView(
+        address=account.address,
+        network=NETWORK,
+        chain_id=account.chain_id,
+        token_address=account.token_address,
+        balance=known.balance if known else None,
+        block_number=known.block_number if known else None,
+        as_of=known.as_of if known else None,
+        is_current=known is not None and known.as_of == now,
+        pending_comps=store.pending_comps(tx, member.id),
+        explorer_url=f"{read(WalletConfig).explorer_url}/address/{account.address}",
+    )
+
+
+@api.get("/v1/transactions")
+def list_transactions(tx: Tx, member: Member, page: HistoryPage) -> Listing[WalletTransaction]:
+    """What came into the wallet from us and what was withdrawn, newest first."""
+    rows = store.history(tx, member.id, TYPES[page.filter], paging.after(page.cursor), page.limit + 1)
+    shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.created_at, row.id))
+    return Listing[WalletTransaction](items=[_movement(row) for row in shown], next_cursor=cursor)
+
+
+@api.post(
+    "/v1/wallet/withdraw",
+    status=201,
+    before=look.at_transfer,
+    problems=(
+        rules.AmountNotPositive,
+        rules.AmountTooLarge,
+        rules.AmountTooPrecise,
+        rules.BalanceTooLow,
+        rules.ChainUnavailable,
+        rules.GasTooLow,
+        rules.RecipientBlocked,
+        rules.RecipientChecksumWrong,
+        rules.RecipientIsNobody,
+        rules.RecipientIsPlatform,
+        rules.RecipientIsToken,
+        rules.RecipientIsYourself,
+        rules.WalletBlocked,
+        rules.WalletNotLinked,
+        rules.WithdrawalUnderWay,
+    ),
+)
+def withdraw(
+    tx: Tx, member: Member, key: IdempotencyKey, body: WithdrawalOrder, ahead: Ahead, now: datetime
+) -> Withdrawal:
+    """Prepare a transfer of USDT out of the wallet, for the wallet to sign. Nothing moves yet."""
+    account = _account(tx, member.id)
+    amount = rules.amount(body.amount)
+    if not ethereum.checksum_fits(body.to_address):
+        raise rules.RecipientChecksumWrong
+    is_treasury = store.is_treasury(tx, body.to_address)
+    rules.check_recipient(body.to_address, account.address, account.token_address, is_treasury=is_treasury)
+    withdrawals.expire(tx, now, 1, account.address)
+    if under_way := store.open_withdrawal(tx, account.address):
+        raise rules.WithdrawalUnderWay(withdrawal_id=str(under_way))
+    if ahead.outlook is None or ahead.address != account.address:
+        raise rules.ChainUnavailable
+    terms = _terms(account, ethereum.checksummed(body.to_address), amount, ahead.outlook)
+    identity = withdrawals.prepare(tx, member.id, terms, now)
+    if identity is None:
+        raise rules.WithdrawalUnderWay(withdrawal_id=str(store.open_withdrawal(tx, account.address)))
+    return _shown(_own(tx, member, identity))
+
+
+@api.get("/v1/wallet/withdrawals")
+def list_withdrawals(tx: Tx, member: Member, page: Page) -> Listing[Withdrawal]:
+    """Every withdrawal that was prepared, newest first."""
+    rows = store.withdrawals(tx, member.id, paging.after(page.cursor), page.limit + 1)
+    shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.prepared_at, row.id))
+    return Listing[Withdrawal](items=[_shown(row) for row in shown], next_cursor=cursor)
+
+
+@api.get("/v1/wallet/withdrawals/{withdrawal_id}")
+def get_withdrawal(tx: Tx, member: Member, withdrawal_id: UUID) -> Withdrawal:
+    """One of them."""
+    return _shown(_own(tx, member, withdrawal_id))
+
+
+@api.post(
+    "/v1/wallet/withdrawals/{withdrawal_id}/broadcast",
+    status=202,
+    problems=(
+        rules.SignedByAnotherKey,
+        rules.SignedForAnotherChain,
+        rules.SignedTransactionDiffers,
+        rules.SignedTransactionNotReadable,
+        rules.WalletChanged,
+        rules.WalletNotLinked,
+        rules.WithdrawalClosed,
+        rules.WithdrawalSigned,
+    ),
+)
+def broadcast_withdrawal(
+    tx: Tx, member: Member, key: IdempotencyKey, withdrawal_id: UUID, body: SignedWithdrawal, now: datetime
+) -> Withdrawal | Problem:
+    """Hand in the signed transaction: it is compared with what was prepared, kept, and then sent until it is final."""
+    found = _own(tx, member, withdrawal_id)
+    raw = bytes.fromhex(body.signed_transaction[2:])
+    if found.raw is not None:
+        if found.raw != raw:
+            raise rules.WithdrawalSigned
+        return _shown(found)
+    if found.state is State.PREPARED and found.expires_at <= now:
+        withdrawals.give_up_unsigned(tx, found, State.EXPIRED, now)
+        return rules.WithdrawalClosed()
+    if found.state is not State.PREPARED:
+        raise rules.WithdrawalClosed
+    if _account(tx, member.id).address != found.from_address:
+        raise rules.WalletChanged
+    signed = signing.checked(found, raw)
+    withdrawals.keep_signature(tx, found, raw, signed.hash, now)
+    return _shown(_own(tx, member, withdrawal_id))
+
+
+@api.post("/v1/wallet/withdrawals/{withdrawal_id}/cancel", problems=(rules.WithdrawalSigned,))
+def cancel_withdrawal(tx: Tx, member: Member, withdrawal_id: UUID, now: datetime) -> Withdrawal:
+    """Give up a withdrawal that is not signed; harmless twice. What is signed cannot be taken back."""
+    found = _own(tx, member, withdrawal_id)
+    if found.raw is not None:
+        raise rules.WithdrawalSigned
+    if found.state is State.PREPARED:
+        withdrawals.give_up_unsigned(tx, found, State.CANCELLED, now)
+    return _shown(_own(tx, member, withdrawal_id))
+
+
+@dataclass(frozen=True)
+class _Account:
+    address: str
+    chain_id: int
+    token_address: str
+
+
+def _account(tx: Tx, member_id: UUID) -> _Account:
+    """Raises WalletNotLinked."""
+    found = store.account(tx, member_id)
+    assert found, "a member with a session exists"
+    if found.wallet_address is None:
+        raise rules.WalletNotLinked(pending_comps=store.pending_comps(tx, member_id).decimal)
+    return _Account(found.wallet_address, found.chain_id, found.token_address)
+
+
+def _known_balance(tx: Tx, member_id: UUID, address: str, seen: Glance, now: datetime) -> store.KnownBalance | None:
+    """What the chain has just said, else what it said last."""
+    if seen.balance is None or seen.address != address:
+        return store.known_balance(tx, member_id, address)
+    known = store.KnownBalance(Usdt(seen.balance.amount_micro), seen.balance.block_number, now)
+    store.remember_balance(tx, member_id, address, known, now - BALANCE_STALE)
+    return known
+
+
+def _terms(account: _Account, recipient: str, amount: Usdt, outlook: Outlook) -> Terms:
+    """Raises what would make the transfer fail."""
+    offered = rules.offer(outlook.base_fee_wei, outlook.priority_fee_wei)
+    means = rules.Means(
+        balance=Usdt(min(outlook.balance_micro, MICRO_MAX)),
+        gas_wei=outlook.gas_wei,
+        sender_blocked=outlook.sender_blocked,
+        recipient_blocked=outlook.recipient_blocked,
+    )
+    rules.check_means(amount, offered, means)
+    return Terms(
+        from_address=account.address,
+        to_address=recipient,
+        amount=amount,
+        chain_id=account.chain_id,
+        token_address=ethereum.checksummed(account.token_address),
+        nonce=outlook.next_nonce,
+        gas_limit=rules.GAS_LIMIT,
+        fee_per_gas_wei_max=offered.fee_per_gas_wei_max,
+        priority_fee_per_gas_wei_max=offered.priority_fee_per_gas_wei_max,
+    )
+
+
+def _own(tx: Tx, member: Member, withdrawal_id: UUID) -> withdrawals.Withdrawal:
+    """The member's own, locked. Raises NotFound."""
+    found = withdrawals.load(tx, withdrawal_id)
+    if found is None or found.member_id != member.id:
+        raise NotFound
+    return found
+
+
+def _shown(found: withdrawals.Withdrawal) -> Withdrawal:
+    return Withdrawal(
+        id=found.id,
+        status=found.state,
+        amount=found.amount,
+        from_address=found.from_address,
+        to_address=found.to_address,
+        network=NETWORK,
+        nonce=found.nonce,
+        prepared_at=found.prepared_at,
+        expires_at=found.expires_at,
+        status_at=found.state_at,
+        transaction=_unsigned(found) if found.state is State.PREPARED else None,
+        transaction_hash=found.transaction_hash,
+        explorer_url=_explorer_url(found.transaction_hash),
+        block_number=found.block_number,
+    )
+
+
+def _unsigned(found: withdrawals.Withdrawal) -> UnsignedTransaction:
+    made = signing.unsigned(found)
+    return UnsignedTransaction(
+        type=EIP_1559,
+        chain_id=made.chain_id,
+        nonce=made.nonce,
+        to=found.token_address,
+        value=made.value_wei,
+        data="0x" + made.data.hex(),
+        gas_limit=made.gas_limit,
+        max_fee_per_gas=made.fee_per_gas_wei_max,
+        max_priority_fee_per_gas=made.priority_fee_per_gas_wei_max,
+        access_list=[],
+        serialised="0x" + made.serialised.hex(),
+        signing_hash="0x" + made.signing_hash.hex(),
+    )
+
+
+def _movement(row: store.Movement) -> WalletTransaction:
+    return WalletTransaction.model_validate(
+        vars(row)
+        | {
+            "direction": "in" if row.type in INCOMING else "out",
+            "network": NETWORK,
+            "explorer_url": _explorer_url(row.transaction_hash),
+        }
+    )
+
+
+def _explorer_url(transaction_hash: str | None) -> str | None:
+    return f"{read(WalletConfig).explorer_url}/tx/{transaction_hash}" if transaction_hash else None

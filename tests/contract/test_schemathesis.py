@@ -32,9 +32,13 @@ from shared.notifications import Note
 from tests import factories, openapi
 from tests.client import FunctionClient, app
 from tests.factories import Somebody
-from tests.fakes import comp_books
+from tests.fakes import comp_books, wallet_desk
+from tests.fakes.chain import FakeChain
+from tests.fakes.wallet_desk import RECIPIENT, new_wallet
 from tests.integration.test_idempotency_replies import PASSWORD, Scene
 from tests.platform import Platform
+
+pytest_plugins = ["tests.fakes.wallet_plugin"]
 
 EXAMPLES = 20
 REFUSALS = [400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 428, 429]
@@ -134,8 +138,26 @@ class Visit:
             "remove_device": lambda number: {"device_id": self.device(number)},
             "get_export": lambda _: {"export_id": self.export()},
             "get_broadcast": lambda number: {"broadcast_id": self.broadcast(number)},
+            "withdraw": lambda _: {"to_address": RECIPIENT},
+            "get_withdrawal": lambda number: {"withdrawal_id": self.withdrawal(number)["id"]},
+            "cancel_withdrawal": lambda number: {"withdrawal_id": self.withdrawal(number)["id"]},
+            "broadcast_withdrawal": self.signed_withdrawal,
             "read_one": lambda number: {"notification_id": str(self.notification(number))},
         }  # fmt: skip
+
+    def withdrawal(self, number: int) -> dict[str, Any]:
+        """A new one, prepared from a wallet that has just become the admin's."""
+        wallet = new_wallet()
+        self.scene.sql.execute_unnamed(
+            "UPDATE members SET wallet_address = $1 WHERE id = $2", (wallet.address, self.admin.id)
+        )
+        body, key = {"to_address": RECIPIENT, "amount": 25}, {"Idempotency-Key": f"prepare-{number}"}
+        made = self.scene.client(self.admin.token).post("/v1/wallet/withdraw", body, **key).body
+        return {**made, "signed_transaction": wallet_desk.sign(made["transaction"], wallet)}
+
+    def signed_withdrawal(self, number: int) -> dict[str, Any]:
+        made = self.withdrawal(number)
+        return {"withdrawal_id": made["id"], "signed_transaction": made["signed_transaction"]}
 
     def waiting_import(self) -> str:
         return str(self.scene.client(self.admin.token).post("/v1/admin/qr/imports").body["id"])
@@ -166,8 +188,9 @@ class Visit:
 
 
 @pytest.fixture
-def visit(platform: Platform, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
+def visit(platform: Platform, database: str, rich_chain: FakeChain, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
     """Hashing a password is made cheap: how hard it is to guess is not what is tried here."""
+    assert rich_chain
     monkeypatch.setattr(passwords, "MEMORY_KIB", 64)
     monkeypatch.setattr(passwords, "PASSES", 1)
     public = {name: app(name) for name, function in contract.functions().items() if function.gateway}
@@ -175,7 +198,8 @@ def visit(platform: Platform, database: str, monkeypatch: pytest.MonkeyPatch) ->
     door.gateway = Gateway(contract.operations(), contract.token_rules(), public, keys, platform.gateway_token)
     with cloud.superuser(platform.postgres, database) as sql:
         scene = Scene(lambda token=None, **_: FunctionClient(platform.gateway_token, token), sql)
-        yield Visit(factories.member(role=Role.OPERATIONS), factories.member(), scene)
+        admin = factories.member(role=Role.OPERATIONS, wallet=new_wallet().address)
+        yield Visit(admin, factories.member(), scene)
     door.gateway = None
 
 

@@ -77,12 +77,12 @@ def points() -> Mapping[str, Callable[[], None]]:
     """Where a child may be told to die; the names are those of payouts.md, section 4."""
     from functions.scan_rollup import store as rollup
     from functions.tier_rollover import store as rollover
-    from shared import comps, events, payout_slots, payouts
+    from shared import comps, events, payout_slots, payouts, withdrawals
     from shared.ports import kms, mail
     from shared.ports.chain import Chain
 
     return {
-        "C1 asked for, before the policy": before(Chain, "is_blocked"),
+        "C1 asked for, before the policy": before(Chain, "blocked"),
         "C2 approved, before it is reserved": before(Chain, "token_balance"),
         "C3 reserved, before its nonce": before(payouts, "allocate_slot"),
         "C4 nonce taken, before it is signed": before(kms, "sign_ethereum"),
@@ -90,7 +90,7 @@ def points() -> Mapping[str, Callable[[], None]]:
         "C5 stored, before the commit": after(payout_slots, "store_attempt"),
         "C6 stored, before it is sent": before(Chain, "send"),
         "C7 sent, before its event": after(Chain, "send"),
-        "C8 receipt read, before MINED": after(Chain, "receipt"),
+        "C8 receipt read, before MINED": after(Chain, "look"),
         "C8 MINED, before the commit": after(payout_slots, "see_mined"),
         "C11 FINAL, before the ledger": after(payout_slots, "close"),
         "C11 PAID, before the comp": before(comps, "mark_paid"),
@@ -98,6 +98,12 @@ def points() -> Mapping[str, Callable[[], None]]:
         "C12 committed, before the answer": before(events, "publish_soon"),
         "C13 published, before it is marked": before(events, "mark_published"),
         "mailed, before it is noted": after(mail, "send"),
+        "withdrawal kept, before it is sent": before(Chain, "send"),
+        "withdrawal sent, before anybody knows": after(Chain, "send"),
+        "withdrawal seen, before it is noted": before(withdrawals, "see_mined"),
+        "withdrawal noted, before the commit": after(withdrawals, "see_mined"),
+        "withdrawal ended, before its member is told": after(withdrawals, "finish"),
+        "withdrawal committed, before the answer": before(events, "publish_soon"),
         "rolled up, before the commit": after(rollup, "move"),
         "rolling up, between two batches": at_call(rollup, "lock_position", 2),
         "told that a tier ended, before the commit": after(rollover, "mark_closed"),

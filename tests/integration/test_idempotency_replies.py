@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 from eth_account import Account
 from eth_account.messages import encode_defunct
+from eth_account.signers.local import LocalAccount
 from pg8000.dbapi import Connection
 from werkzeug.test import TestResponse
 
@@ -30,8 +31,12 @@ from shared.notifications import Note
 from shared.ports import files
 from tests import factories
 from tests.client import FunctionClient, answer_of
-from tests.fakes import comp_books, pictures
+from tests.fakes import comp_books, pictures, wallet_desk
+from tests.fakes.chain import FakeChain
+from tests.fakes.wallet_desk import RECIPIENT, new_wallet
 from tests.integration.test_bad_bodies import world
+
+pytest_plugins = ["tests.fakes.wallet_plugin"]
 
 Client = Callable[..., FunctionClient]
 
@@ -365,6 +370,39 @@ def broadcast(scene: Scene) -> Request:
     body = {"title": "Holiday hours", "body": "Back on 2 January."}
     path = "/v1/admin/notifications/broadcast"
     return as_json(scene.member(Role.OPERATIONS), path, body, body | {"title": "Hours"})
+def withdraw(scene: Scene) -> Request:
+    member = scene.client(factories.member(wallet=new_wallet().address).token)
+    body = {"to_address": RECIPIENT, "amount": 25}
+    return as_json(member, "/v1/wallet/withdraw", body, body | {"amount": 26})
+
+
+def prepared_withdrawal(scene: Scene, wallet: LocalAccount) -> tuple[FunctionClient, dict[str, Any]]:
+    member = scene.client(factories.member(wallet=wallet.address).token)
+    body = {"to_address": RECIPIENT, "amount": 25}
+    return member, member.post("/v1/wallet/withdraw", body, **{"Idempotency-Key": "prepare"}).body
+
+
+def broadcast_withdrawal(scene: Scene) -> Request:
+    wallet = new_wallet()
+    member, made = prepared_withdrawal(scene, wallet)
+    body = {"signed_transaction": wallet_desk.sign(made["transaction"], wallet)}
+    path = f"/v1/wallet/withdrawals/{made['id']}/broadcast"
+    return as_json(member, path, body, {"signed_transaction": "0x02"})
+
+
+def cancel_withdrawal(scene: Scene) -> Request:
+    member, made = prepared_withdrawal(scene, new_wallet())
+    other = Request(member, f"/v1/wallet/withdrawals/{uuid4()}/cancel")
+    return Request(member, f"/v1/wallet/withdrawals/{made['id']}/cancel", other=other)
+
+
+def create_oobit_token(scene: Scene) -> Request:
+    return Request(scene.member(), "/v1/oobit/create-token")
+
+
+def put_oobit_card(scene: Scene) -> Request:
+    body = {"card_id": "card_5f2d", "status": "active"}
+    return as_json(scene.member(), "/v1/oobit/card", body, body | {"status": "closed"})
 
 
 PREPARED = [
@@ -374,13 +412,15 @@ PREPARED = [
     import_feedback, change_comp_rule, award_comp, cancel_comp, decide_flagged_scan, decide_flagged_scans,
     choose_trip, contact_winner, mail_chip, override_tier, remove_quarter_override, remove_permanent_override,
     create_import, start_import, invalidate_codes, reuse_codes, invalidate_batch, reuse_batch,
-    recall_batch, search_code,
+    recall_batch, search_code, withdraw, broadcast_withdrawal, cancel_withdrawal,
+    create_oobit_token, put_oobit_card,
 ]  # fmt: skip
 NOT_REPEATABLE = {"logout", "delete_account"}  # their own token is not valid any more
 
 
 @pytest.fixture
-def scene(client: Client, sql: Connection) -> Scene:
+def scene(client: Client, sql: Connection, rich_chain: FakeChain) -> Scene:
+    assert rich_chain
     return Scene(client, sql)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from shared.api import Api
-from shared.auth import Admin, Anyone, Member, Role
+from shared.auth import Admin, Anyone, Claims, Member, Role
 from shared.db import Tx
 from shared.fields import Body, Page, Query, Reply
 from shared.http import Client, Upload
@@ -121,6 +121,28 @@ def test_what_runs_before_the_transaction_knows_neither_caller_nor_transaction()
     for helper in wrong:
         with pytest.raises(UnclearSignature):
             helper_of(helper, frozenset())
+
+
+def test_what_runs_before_the_transaction_may_know_who_claims_to_call() -> None:
+    def looks(claims: Claims) -> Hash:
+        raise NotImplementedError
+
+    def looked(member: Member, seen: Hash) -> Receipt:
+        raise NotImplementedError
+
+    def looked_by_anyone(caller: Anyone, seen: Hash) -> Receipt:
+        raise NotImplementedError
+
+    def claiming(member: Member, claims: Claims) -> None: ...
+
+    assert helper_of(looks, frozenset()).arguments(claims="hers") == {"claims": "hers"}
+    api = Api("tests")
+    api.get("/v1/x", before=looks)(looked)
+    with pytest.raises(UnclearSignature):
+        api.get("/v1/y", before=looks)(looked_by_anyone)
+    with pytest.raises(UnclearSignature):
+        api.get("/v1/z")(claiming)
+    assert len(api.routes) == 1
 
 
 def test_a_route_that_leaves_something_open_is_not_registered() -> None:

@@ -1,0 +1,1 @@
+"""Opens the spend card's widget for members."""

@@ -1,0 +1,1 @@
+"""Sends what members have signed, and follows it until it is final."""

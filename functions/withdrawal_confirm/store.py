@@ -1,0 +1,19 @@
+"""Whom a withdrawal belongs to."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.db import Tx
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Whom to write to."""
+
+    email: str
+    full_name: str
+
+
+def owner(tx: Tx, member_id: UUID) -> Owner:
+    """The member's addresses."""
+    return tx.one(Owner, "SELECT email, full_name FROM members WHERE id = :member_id", member_id=member_id)

@@ -1,0 +1,126 @@
+"""A member with a wallet of their own, and the functions that withdraw from it, on a chain that the test holds."""
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+
+from functions.withdrawal_confirm import main as withdrawal_confirm
+from shared import clock, db, withdrawals
+from shared.withdrawals import Withdrawal
+from tests.client import Answer, FunctionClient
+from tests.factories import Somebody
+from tests.fakes.chain import FakeChain
+from tests.fakes.nodes import FakeNodes
+
+RECIPIENT = "0x8617E340B3D01FA5F11F306F4090FD50E238070D"
+FUNDS = 1_000_000_000  # micro-USDT in the wallet
+ROUNDS_MAX = 20
+BLOCKS_TO_FINAL = 10
+
+_keys = itertools.count(1)
+
+
+@dataclass
+class WalletDesk:
+    """Prepares, signs, hands in and follows, as app and queues would."""
+
+    chain: FakeChain
+    nodes: FakeNodes
+    member: Somebody
+    wallet: LocalAccount
+    client: FunctionClient
+
+    def ask(self, amount: object = 25, to: str = RECIPIENT, key: str = "") -> Answer:
+        """POST /v1/wallet/withdraw, under a key of its own unless one is given."""
+        body = {"to_address": to, "amount": amount}
+        return self.client.post("/v1/wallet/withdraw", body, **{"Idempotency-Key": key or f"ask-{next(_keys)}"})
+
+    def prepared(self, amount: object = 25) -> dict[str, Any]:
+        answer = self.ask(amount)
+        assert answer.status == 201, answer.body
+        return dict(answer.body)
+
+    def hand_in(self, withdrawal: dict[str, Any], raw: str, key: str = "") -> Answer:
+        headers = {"Idempotency-Key": key or f"hand-in-{next(_keys)}"}
+        path = f"/v1/wallet/withdrawals/{withdrawal['id']}/broadcast"
+        return self.client.post(path, {"signed_transaction": raw}, **headers)
+
+    def signed(self, amount: object = 25) -> UUID:
+        """A withdrawal that is prepared, signed and handed in; nobody has sent it yet."""
+        withdrawal = self.prepared(amount)
+        answer = self.hand_in(withdrawal, sign(withdrawal["transaction"], self.wallet))
+        assert answer.status == 202, answer.body
+        return UUID(withdrawal["id"])
+
+    def get(self, withdrawal: UUID) -> dict[str, Any]:
+        return dict(self.client.get(f"/v1/wallet/withdrawals/{withdrawal}").body)
+
+    def status(self, withdrawal: UUID) -> str:
+        return str(self.get(withdrawal)["status"])
+
+    def look(self, withdrawal: UUID) -> bool:
+        """One task of withdrawal_confirm; True when it needs no other."""
+        return withdrawal_confirm.look(withdrawal, self.chain)
+
+    def bury(self, withdrawal: UUID) -> None:
+        """Mine until whatever is in the chain now is final, and look."""
+        self.chain.mine(BLOCKS_TO_FINAL + 1)
+        for _ in range(ROUNDS_MAX):
+            if self.look(withdrawal):
+                return
+        raise AssertionError(f"withdrawal {withdrawal} does not become final")
+
+    def row(self, withdrawal: UUID) -> Withdrawal:
+        found = db.atomically(lambda tx: withdrawals.load(tx, withdrawal))
+        assert found
+        return found
+
+    def sweep(self) -> None:
+        withdrawal_confirm.sweep(clock.now())
+
+    def spend_elsewhere(self, nonce: int, amount_micro: int = 1, fee_factor: int = 2) -> None:
+        """The wallet is used by another app: a transfer with a nonce of its choice goes into the pool."""
+        row_token = self.chain.token
+        data = f"0xa9059cbb{int(RECIPIENT, 16) + 1:064x}{amount_micro:064x}"
+        fields: dict[str, Any] = {
+            "type": 2, "chainId": self.chain.chain_id, "nonce": nonce, "to": checksummed(row_token), "value": 0,
+            "data": data, "gas": 120_000, "maxFeePerGas": fee_factor * 10**11, "maxPriorityFeePerGas": 10**11,
+        }  # fmt: skip
+        self.chain.send([bytes(self.wallet.sign_transaction(fields).raw_transaction)])
+
+
+def fields_of(transaction: dict[str, Any]) -> dict[str, Any]:
+    """What was prepared, as a client's library wants it."""
+    return {
+        "type": transaction["type"],
+        "chainId": transaction["chain_id"],
+        "nonce": transaction["nonce"],
+        "to": transaction["to"],
+        "value": transaction["value"],
+        "data": transaction["data"],
+        "gas": transaction["gas_limit"],
+        "maxFeePerGas": transaction["max_fee_per_gas"],
+        "maxPriorityFeePerGas": transaction["max_priority_fee_per_gas"],
+        "accessList": transaction["access_list"],
+    }
+
+
+def sign(transaction: dict[str, Any], wallet: LocalAccount, **changed: object) -> str:
+    """As hexadecimal digits; a change of None leaves a field out."""
+    fields = {name: value for name, value in (fields_of(transaction) | changed).items() if value is not None}
+    return str(wallet.sign_transaction(fields).raw_transaction.to_0x_hex())
+
+
+def checksummed(address: str) -> str:
+    from eth_utils.address import to_checksum_address
+
+    return str(to_checksum_address(address))
+
+
+def new_wallet() -> LocalAccount:
+    made: LocalAccount = Account.create()
+    return made

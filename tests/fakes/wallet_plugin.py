@@ -1,0 +1,39 @@
+"""Gives a test a `desk`: a member with a funded wallet, on a simulated chain behind both ports."""
+
+from collections.abc import Callable
+
+import pytest
+
+from shared.ports import chain
+from shared.ports import nodes as port
+from tests import factories
+from tests.client import FunctionClient
+from tests.fakes.chain import FakeChain
+from tests.fakes.nodes import FakeNodes
+from tests.fakes.wallet_desk import FUNDS, WalletDesk, new_wallet
+from tests.platform import USDT
+
+BLOCKS_BEFORE = 5
+
+
+@pytest.fixture
+def rich_chain(database: str, monkeypatch: pytest.MonkeyPatch) -> FakeChain:
+    """Every wallet holds something."""
+    assert database
+    made = FakeChain(USDT)
+    made.minted.default_factory = lambda: FUNDS
+    made.mine(BLOCKS_BEFORE)
+    nodes = FakeNodes(made)
+    monkeypatch.setattr(chain, "connect", lambda: made)
+    monkeypatch.setattr(port, "connect", lambda: nodes)
+    return made
+
+
+@pytest.fixture
+def desk(client: Callable[..., FunctionClient], rich_chain: FakeChain) -> WalletDesk:
+    """A member with a wallet on that chain."""
+    wallet = new_wallet()
+    member = factories.member(wallet=wallet.address)
+    nodes = port.connect()
+    assert isinstance(nodes, FakeNodes)
+    return WalletDesk(rich_chain, nodes, member, wallet, client(member.token))

@@ -1,0 +1,185 @@
+"""Killed at any point, with nodes that disagree or are reorganised: a withdrawal leaves the wallet once, as signed."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from eth_account.signers.local import LocalAccount
+
+from shared.ports import nodes
+from tests import factories
+from tests.client import FunctionClient
+from tests.fakes.wallet_desk import RECIPIENT, new_wallet, sign
+from tests.fault.conftest import Nursery, World
+from tests.fault.rpc_proxy import RpcProxy
+
+FUNDS = 1_000_000_000
+AMOUNT = 25_000_000
+GAS_WEI = 10**19
+DEEP = 12
+SENDING = ("withdrawal kept, before it is sent", "withdrawal sent, before anybody knows")
+ENDING = (
+    "withdrawal seen, before it is noted",
+    "withdrawal noted, before the commit",
+    "withdrawal ended, before its member is told",
+    "withdrawal committed, before the answer",
+)
+
+
+@dataclass
+class Leaving:
+    """A signed withdrawal that nobody has sent, on a real node."""
+
+    world: World
+    wallet: LocalAccount
+    client: FunctionClient
+    id: str
+
+    def task(self, nursery: Nursery, point: str) -> int:
+        body = {"withdrawal_id": self.id}
+        return nursery.deliver(point, "withdrawal_confirm", "withdrawal-confirm", body)["ended"]
+
+    def follow(self) -> None:
+        """One task, as the queue brings it."""
+        body = {"withdrawal_id": self.id}
+        assert self.world.doors.task("withdrawal_confirm", "withdrawal-confirm", body) == 204
+
+    @property
+    def state(self) -> str:
+        return str(self.world.rows("SELECT state FROM withdrawals")[0][0])
+
+    def ended(self) -> bool:
+        return self.state not in ("prepared", "signed", "mined")
+
+    def moved(self) -> list[tuple[str, int]]:
+        return [
+            (it.recipient, it.amount_micro) for it in self.world.chain.transfers() if it.sender == self.wallet.address
+        ]
+
+
+@pytest.fixture
+def leaving(world: World, client: Any) -> Leaving:
+    nodes.connect.cache_clear()  # the world's node is the one to ask
+    wallet = new_wallet()
+    world.chain.fund_gas(wallet.address, GAS_WEI)
+    world.chain.mint(wallet.address, FUNDS)
+    member = client(factories.member(wallet=wallet.address).token)
+    order = {"to_address": RECIPIENT, "amount": 25}
+    made = member.post("/v1/wallet/withdraw", order, **{"Idempotency-Key": "ask"})
+    assert made.status == 201, made.body
+    body = {"signed_transaction": sign(made.body["transaction"], wallet)}
+    path = f"/v1/wallet/withdrawals/{made.body['id']}/broadcast"
+    assert member.post(path, body, **{"Idempotency-Key": "hand-in"}).status == 202
+    return Leaving(world, wallet, member, made.body["id"])
+
+
+def assert_left_once(leaving: Leaving) -> None:
+    """On the chain, in the rows, and in what the member hears."""
+    world = leaving.world
+    assert leaving.state == "confirmed"
+    assert leaving.moved() == [(RECIPIENT, AMOUNT)]
+    assert world.chain.balance_of(leaving.wallet.address) == FUNDS - AMOUNT
+    assert world.rows("SELECT type, status, amount FROM wallet_transactions") == [["withdrawal", "confirmed", AMOUNT]]
+    assert world.rows("SELECT title FROM notifications") == [["Your withdrawal of $25.00 USDT is complete"]]
+    assert world.rows("SELECT template, status FROM mails") == [["withdrawal_ended", "sent"]]
+    assert world.rows("SELECT unread FROM inboxes") == [[1]]
+
+
+def test_killed_at_every_point_in_turn_it_leaves_once(leaving: Leaving, nursery: Nursery) -> None:
+    for point in SENDING:
+        assert leaving.task(nursery, point) == -signal.SIGKILL, point
+        assert leaving.state == "signed"
+    leaving.world.chain.mine(DEEP)
+    for point in ENDING[:-1]:
+        assert leaving.task(nursery, point) == -signal.SIGKILL, point
+        assert leaving.state == "signed", point
+        assert leaving.world.rows("SELECT count(*) FROM mails") == [[0]], point
+    assert leaving.task(nursery, ENDING[-1]) == -signal.SIGKILL
+    leaving.world.courier.until(leaving.ended)
+
+    assert_left_once(leaving)
+
+
+def test_its_task_brought_often_and_by_many_at_once_it_leaves_once(leaving: Leaving) -> None:
+    leaving.world.courier.until(leaving.ended, copies=3, threads=4)
+
+    assert_left_once(leaving)
+
+
+def test_a_reorganisation_takes_it_away_and_it_is_sent_again(leaving: Leaving) -> None:
+    leaving.follow()
+    leaving.world.chain.mine(3)
+    leaving.follow()
+    assert leaving.state == "mined"
+
+    leaving.world.chain.reorg(3)
+    leaving.follow()
+    assert leaving.state == "signed"
+    assert leaving.moved() == []
+    leaving.world.courier.until(leaving.ended)
+
+    assert_left_once(leaving)
+
+
+def test_what_the_pool_drops_is_sent_again(leaving: Leaving) -> None:
+    leaving.follow()
+    ((transaction_hash,),) = leaving.world.rows("SELECT transaction_hash FROM withdrawals")
+    leaving.world.chain.drop_transaction(transaction_hash)
+    leaving.world.chain.mine(DEEP)
+    assert leaving.moved() == []
+    leaving.world.courier.until(leaving.ended)
+
+    assert_left_once(leaving)
+
+
+def test_another_transaction_of_the_wallet_replaces_it(leaving: Leaving) -> None:
+    fields: dict[str, Any] = {
+        "type": 2, "chainId": 137, "nonce": 0, "to": RECIPIENT, "value": 1, "gas": 21_000,
+        "maxFeePerGas": 10**12, "maxPriorityFeePerGas": 10**11,
+    }  # fmt: skip
+    raw = leaving.wallet.sign_transaction(fields).raw_transaction.to_0x_hex()
+    leaving.world.chain.rpc("eth_sendRawTransaction", [raw])
+    leaving.world.chain.mine()
+    leaving.world.courier.until(leaving.ended)
+
+    assert leaving.state == "replaced"
+    assert leaving.moved() == []
+    assert leaving.world.rows("SELECT status FROM wallet_transactions") == [["failed"]]
+
+
+@pytest.fixture
+def proxies(world: World, leaving: Leaving, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[RpcProxy]]:
+    """Two nodes in front of the one there is, each with a mind of its own."""
+    assert leaving
+    made = [RpcProxy(world.chain.url) for _ in range(2)]
+    with ExitStack() as stop:
+        for proxy in made:
+            proxy.start()
+            stop.callback(proxy.stop)
+        monkeypatch.setenv("RPC_URLS", ",".join(proxy.url for proxy in made))
+        yield made
+
+
+def test_while_two_nodes_disagree_nothing_is_final(leaving: Leaving, proxies: list[RpcProxy]) -> None:
+    leaving.follow()
+    leaving.world.chain.mine(DEEP)
+    lies = {
+        "another block": ("eth_getTransactionReceipt", lambda it: it and it | {"blockHash": "0x" + "11" * 32}),
+        "no receipt": ("eth_getTransactionReceipt", lambda _: None),
+        "another history": ("eth_getBlockByNumber", lambda it: it | {"hash": "0x" + "22" * 32}),
+        "other logs": ("eth_getTransactionReceipt", lambda it: it and it | {"logs": []}),
+    }
+    for name, (method, lie) in lies.items():
+        proxies[1].altered = {method: lie}
+        leaving.follow()
+        assert leaving.state == "signed", name
+    proxies[1].altered = {"eth_blockNumber": lambda _: hex(leaving.world.chain.head() - DEEP + 2)}
+    leaving.follow()
+    assert leaving.state == "mined"  # the one that is behind does not deceive, it delays
+    proxies[1].altered = {}
+    leaving.world.courier.until(leaving.ended)
+
+    assert_left_once(leaving)

@@ -1,0 +1,362 @@
+"""Whatever the chain does or fails to say, a withdrawal ends as what the chain holds, and its member is told once."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from pg8000.dbapi import Connection
+
+from functions.withdrawal_confirm import telling
+from shared import clock, withdrawals
+from shared.ports.chain import WrongChain
+from tests.fakes.chain import Loss
+from tests.fakes.crashes import crash, killed_after
+from tests.fakes.wallet_desk import BLOCKS_TO_FINAL, RECIPIENT, WalletDesk
+from tests.integration.test_idempotency_replies import moved_clock
+
+pytest_plugins = ["tests.fakes.wallet_plugin"]
+
+QUESTIONS = ("require", "heads", "used_nonces_at", "look")
+MICRO = 25_000_000
+TRANSACTIONS_MAX = 8  # of one way from the signature to the end
+
+
+def assert_confirmed_once(desk: WalletDesk, withdrawal: UUID, sql: Connection) -> None:
+    """On the chain, in the rows, in the history, in what the member hears."""
+    moved = [
+        (it.recipient, it.amount_micro) for it in desk.chain.transfers() if it.sender == desk.wallet.address.lower()
+    ]
+    assert moved == [(RECIPIENT.lower(), MICRO)]
+    shown = desk.get(withdrawal)
+    assert shown["status"] == "confirmed"
+    assert shown["transaction_hash"] == desk.chain.transfers()[-1].hash
+    assert sql.execute_simple("SELECT type, status, block_number FROM wallet_transactions").rows == [
+        ["withdrawal", "confirmed", shown["block_number"]]
+    ]
+    assert_told(sql, ["Your withdrawal of $25.00 USDT is complete"])
+    assert len(set(desk.chain.sent)) == 1
+
+
+def assert_told(sql: Connection, titles: list[str]) -> None:
+    """In the app and by mail."""
+    assert sql.execute_simple("SELECT title FROM notifications WHERE type = 'comp' ORDER BY created_at").rows == [
+        [title] for title in titles
+    ]
+    assert sql.execute_simple("SELECT parameters ->> 'title' FROM mails ORDER BY queued_at").rows == [
+        [title] for title in titles
+    ]
+
+
+def test_it_is_sent_followed_and_told(desk: WalletDesk, sql: Connection) -> None:
+    withdrawal = desk.signed()
+    assert not desk.look(withdrawal)
+    desk.bury(withdrawal)
+
+    assert_confirmed_once(desk, withdrawal, sql)
+    states = sql.execute_simple("SELECT state FROM withdrawal_events ORDER BY id").rows
+    assert states == [["prepared"], ["signed"], ["mined"], ["confirmed"]]
+
+
+def test_tasks_that_come_again_change_nothing(desk: WalletDesk, sql: Connection) -> None:
+    withdrawal = desk.signed()
+    for _ in range(3):
+        desk.look(withdrawal)
+    desk.bury(withdrawal)
+    for _ in range(3):
+        assert desk.look(withdrawal)
+
+    assert_confirmed_once(desk, withdrawal, sql)
+
+
+@pytest.mark.parametrize("loss", [Loss(taken=True), Loss(taken=False)], ids=["taken", "not taken"])
+def test_an_answer_that_was_lost_proves_nothing(desk: WalletDesk, sql: Connection, loss: Loss) -> None:
+    withdrawal = desk.signed()
+    desk.chain.losses.extend([loss, loss])
+    for _ in range(3):
+        assert not desk.look(withdrawal)
+    desk.bury(withdrawal)
+
+    assert_confirmed_once(desk, withdrawal, sql)
+
+
+def test_what_a_pool_forgets_it_is_sent_again(desk: WalletDesk, sql: Connection) -> None:
+    withdrawal = desk.signed()
+    desk.look(withdrawal)
+    desk.chain.forget_pending()
+    desk.chain.mine(3)
+    desk.look(withdrawal)
+    desk.bury(withdrawal)
+
+    assert_confirmed_once(desk, withdrawal, sql)
+
+
+def test_whatever_is_not_answered_proves_nothing(desk: WalletDesk, sql: Connection) -> None:
+    withdrawal = desk.signed()
+    desk.look(withdrawal)
+    desk.chain.mine(BLOCKS_TO_FINAL + 1)
+    for question in QUESTIONS:
+        desk.chain.unreachable = {question}
+        assert not desk.look(withdrawal), question
+        assert desk.status(withdrawal) == "signed", question
+    desk.chain.unreachable = set()
+    desk.bury(withdrawal)
+
+    assert_confirmed_once(desk, withdrawal, sql)
+
+
+def test_it_is_final_when_it_is_finalized_and_ten_deep(desk: WalletDesk, sql: Connection) -> None:
+    withdrawal = desk.signed()
+    desk.look(withdrawal)
+    desk.chain.finalized = 0
+    desk.chain.mine(200)
+    assert not desk.look(withdrawal)
+    assert desk.status(withdrawal) == "mined"
+    desk.chain.finalized = 10_000
+    assert desk.look(withdrawal)
+
+    assert_confirmed_once(desk, withdrawal, sql)
+
+
+def test_finalized_alone_is_not_deep_enough(desk: WalletDesk) -> None:
+    withdrawal = desk.signed()
+    desk.look(withdrawal)
+    desk.chain.mine(BLOCKS_TO_FINAL)
+    desk.chain.finalized = 10_000
+    assert not desk.look(withdrawal)
+    desk.chain.mine()
+    assert desk.look(withdrawal)
+
+
+def test_a_reorganisation_takes_it_back_and_it_is_sent_again(desk: WalletDesk, sql: Connection) -> None:
+    withdrawal = desk.signed()
+    desk.look(withdrawal)
+    desk.chain.mine(3)
+    desk.chain.finalized = 1
+    assert not desk.look(withdrawal)
+    assert desk.status(withdrawal) == "mined"
+
+    desk.chain.reorganise(3)
+    assert not desk.look(withdrawal)
+    assert desk.status(withdrawal) == "signed"
+    desk.chain.finalized = None
+    desk.look(withdrawal)
+    desk.bury(withdrawal)
+
+    assert_confirmed_once(desk, withdrawal, sql)
+
+
+def test_one_that_reappears_elsewhere_is_final_where_it_is_now(desk: WalletDesk, sql: Connection) -> None:
+    withdrawal = desk.signed()
+    desk.look(withdrawal)
+    desk.chain.mine(2)
+    desk.chain.finalized = 1
+    desk.look(withdrawal)
+    desk.chain.reorganise(2)
+    desk.chain.send([desk.row(withdrawal).raw or b""])
+    desk.chain.finalized = None
+    desk.bury(withdrawal)
+
+    assert_confirmed_once(desk, withdrawal, sql)
+
+
+def test_another_transaction_of_its_nonce_replaces_it_for_good_when_that_is_final(
+    desk: WalletDesk, sql: Connection
+) -> None:
+    withdrawal = desk.signed()
+    desk.look(withdrawal)
+    desk.spend_elsewhere(0)
+    desk.chain.mine(BLOCKS_TO_FINAL)
+    assert not desk.look(withdrawal)
+    assert desk.status(withdrawal) == "signed"  # a reorganisation could still bring it back
+    desk.bury(withdrawal)
+
+    assert desk.status(withdrawal) == "replaced"
+    assert sql.execute_simple("SELECT status FROM wallet_transactions").rows == [["failed"]]
+    assert_told(sql, ["Your withdrawal of $25.00 USDT was replaced"])
+    assert desk.ask().body["nonce"] == 1
+
+
+def test_a_receipt_that_only_one_node_has_is_no_replacement(desk: WalletDesk, sql: Connection) -> None:
+    withdrawal = desk.signed()
+    desk.look(withdrawal)
+    desk.chain.mine(BLOCKS_TO_FINAL + 1)
+    desk.chain.hidden = set(desk.chain.sent)
+    assert not desk.look(withdrawal)
+    assert desk.status(withdrawal) == "signed"
+    desk.chain.hidden = set()
+    desk.bury(withdrawal)
+
+    assert_confirmed_once(desk, withdrawal, sql)
+
+
+def test_of_which_the_nodes_tell_different_stories_nothing_is_concluded(desk: WalletDesk, sql: Connection) -> None:
+    withdrawal = desk.signed()
+    desk.look(withdrawal)
+    desk.chain.mine(BLOCKS_TO_FINAL + 1)
+    desk.chain.disputed = set(desk.chain.sent)
+    assert not desk.look(withdrawal)
+    assert desk.status(withdrawal) == "signed"
+    desk.chain.disputed = set()
+    desk.bury(withdrawal)
+
+    assert_confirmed_once(desk, withdrawal, sql)
+
+
+def test_while_milestones_have_stalled_nothing_is_called_final(desk: WalletDesk, sql: Connection) -> None:
+    withdrawal = desk.signed()
+    desk.look(withdrawal)
+    desk.chain.lag_seconds = 61
+    desk.chain.mine(BLOCKS_TO_FINAL + 1)
+    assert not desk.look(withdrawal)
+    assert desk.status(withdrawal) == "mined"
+    desk.chain.lag_seconds = 60
+    assert desk.look(withdrawal)
+
+    assert_confirmed_once(desk, withdrawal, sql)
+
+
+def test_a_transfer_that_usdt_refuses_moves_nothing_and_says_so(desk: WalletDesk, sql: Connection) -> None:
+    withdrawal = desk.signed()
+    desk.look(withdrawal)
+    desk.chain.blocked_addresses.add(RECIPIENT.lower())
+    desk.bury(withdrawal)
+
+    assert desk.status(withdrawal) == "reverted"
+    assert sql.execute_simple("SELECT status FROM wallet_transactions").rows == [["failed"]]
+    assert_told(sql, ["Your withdrawal of $25.00 USDT did not go through"])
+
+
+def test_on_another_chain_nothing_is_concluded_or_sent(desk: WalletDesk) -> None:
+    withdrawal = desk.signed()
+    desk.chain.chain_id = 1
+    with pytest.raises(WrongChain):
+        desk.chain.require(137)
+
+    assert not desk.look(withdrawal)
+    assert desk.chain.sent == []
+    assert desk.status(withdrawal) == "signed"
+
+
+def test_what_no_block_takes_for_a_day_lapses_and_makes_room(desk: WalletDesk, sql: Connection, tmp_path: Path) -> None:
+    withdrawal = desk.signed()
+    desk.chain.unreachable = {"send"}
+    with moved_clock(tmp_path, timedelta(hours=23)):
+        assert not desk.look(withdrawal)
+    with moved_clock(tmp_path, timedelta(hours=24, minutes=1)):
+        desk.look(withdrawal)
+        tried = len(desk.chain.sent)
+        assert desk.look(withdrawal)
+    assert desk.status(withdrawal) == "lapsed"
+    assert len(desk.chain.sent) == tried
+    assert_told(sql, ["Your withdrawal of $25.00 USDT has not gone through yet"])
+    assert desk.ask().body["nonce"] == 0  # whichever of the two is mined, the other one never is
+
+
+def test_a_lapsed_one_that_is_mined_after_all_is_confirmed(desk: WalletDesk, tmp_path: Path) -> None:
+    withdrawal = desk.signed()
+    desk.look(withdrawal)
+    with moved_clock(tmp_path, timedelta(hours=25)):
+        desk.look(withdrawal)
+    desk.chain.forget_pending()  # so that the next one takes the same nonce
+    second = UUID(desk.prepared()["id"])
+    desk.chain.send([desk.row(withdrawal).raw or b""])  # a node had kept it
+    desk.chain.mine(BLOCKS_TO_FINAL + 1)
+    assert desk.look(withdrawal)
+
+    assert desk.status(withdrawal) == "confirmed"
+    assert desk.status(second) == "prepared"
+
+
+def test_a_lapsed_one_whose_nonce_another_one_took_is_replaced(desk: WalletDesk, tmp_path: Path) -> None:
+    withdrawal = desk.signed()
+    with moved_clock(tmp_path, timedelta(hours=25)):
+        desk.look(withdrawal)
+    second = desk.signed(30)
+    desk.chain.forget_pending()
+    desk.look(second)
+    desk.bury(second)
+    assert desk.look(withdrawal)
+
+    assert (desk.status(withdrawal), desk.status(second)) == ("replaced", "confirmed")
+
+
+def test_the_sweep_finds_what_nobody_looks_at_and_ends_what_nobody_signs(
+    desk: WalletDesk, sql: Connection, tmp_path: Path
+) -> None:
+    withdrawal = desk.signed()
+    sql.execute_simple("UPDATE outbox SET published_at = now()")  # the task is gone
+    with moved_clock(tmp_path, timedelta(minutes=1)):
+        desk.sweep()
+    assert sql.execute_simple("SELECT count(*) FROM outbox WHERE published_at IS NULL").rows == [[0]]
+    with moved_clock(tmp_path, timedelta(minutes=3)):
+        desk.sweep()
+    waiting = "SELECT body ->> 'withdrawal_id' FROM outbox WHERE published_at IS NULL"
+    assert sql.execute_simple(waiting).rows == [[str(withdrawal)]]
+
+    desk.look(withdrawal)
+    desk.bury(withdrawal)
+    unsigned = UUID(desk.prepared()["id"])
+    with moved_clock(tmp_path, timedelta(minutes=11)):
+        desk.sweep()
+        assert desk.status(unsigned) == "expired"
+
+
+def test_a_lapsed_one_is_swept_each_hour(desk: WalletDesk, sql: Connection, tmp_path: Path) -> None:
+    withdrawal = desk.signed()
+    with moved_clock(tmp_path, timedelta(hours=25)):
+        desk.look(withdrawal)
+        sql.execute_simple("UPDATE outbox SET published_at = now()")
+        desk.sweep()
+    waiting = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
+    assert sql.execute_simple(waiting).rows == [[0]]
+    with moved_clock(tmp_path, timedelta(hours=26, minutes=1)):
+        desk.sweep()
+    assert sql.execute_simple(waiting).rows == [[1]]
+
+
+def test_killed_between_any_two_transactions_it_ends_the_same(desk: WalletDesk, sql: Connection) -> None:
+    withdrawal = desk.signed()
+    for count in range(TRANSACTIONS_MAX):
+        with killed_after(count):
+            desk.look(withdrawal)
+    desk.chain.mine(BLOCKS_TO_FINAL + 1)
+    for count in range(TRANSACTIONS_MAX):
+        with killed_after(count):
+            desk.look(withdrawal)
+    desk.bury(withdrawal)
+
+    assert_confirmed_once(desk, withdrawal, sql)
+
+
+@pytest.mark.parametrize("step", ["see_mined", "finish", "tell"])
+def test_killed_in_the_middle_of_a_transaction_nothing_of_it_stays(
+    desk: WalletDesk, sql: Connection, step: str
+) -> None:
+    withdrawal = desk.signed()
+    desk.look(withdrawal)
+    desk.chain.mine(BLOCKS_TO_FINAL + 1)
+    owner = telling if step == "tell" else withdrawals
+    with crash(owner, step, at=1, after=True) as has_died, suppress(BaseException):
+        desk.look(withdrawal)
+    assert has_died()
+    assert desk.status(withdrawal) == "signed"
+    assert sql.execute_simple("SELECT count(*) FROM mails").rows == [[0]]
+    desk.bury(withdrawal)
+
+    assert_confirmed_once(desk, withdrawal, sql)
+
+
+def test_any_order_of_looking_sweeping_and_mining_ends_confirmed(desk: WalletDesk, sql: Connection) -> None:
+    withdrawal = desk.signed()
+    steps: list[Callable[[], object]] = [
+        partial(desk.look, withdrawal), desk.sweep, partial(desk.chain.mine, 1), partial(desk.look, withdrawal),
+    ]  # fmt: skip
+    for number in range(60):
+        steps[number % 4]()
+
+    assert_confirmed_once(desk, withdrawal, sql)
+    assert clock.now() > desk.row(withdrawal).prepared_at
