@@ -14,7 +14,7 @@ OPTIONAL: Mapping[str, str] = {
     "comp_awarded": "comp",
     "comp_paid": "comp",
     "payout_paid": "comp",
-    "withdrawal_completed": "comp",
+    "withdrawal_ended": "comp",
     "order_confirmed": "order",
     "order_shipped": "order",
 }

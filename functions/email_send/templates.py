@@ -103,11 +103,11 @@ SOURCES: Mapping[str, Source] = {
         ("It is for: $reason.", POLYGON),
         OPTIONAL,
     ),
-    "withdrawal_completed": Source(
-        "Your withdrawal of $amount USDT is complete",
-        (HELLO, "your withdrawal is final:"),
-        "$amount USDT",
-        ("It went to $address.", POLYGON, TAKE_CARE),
+    "withdrawal_ended": Source(
+        "$title",
+        (HELLO, "$title."),
+        "",
+        ("$body", "It was to go to $to_address.", POLYGON, TAKE_CARE),
         OPTIONAL,
     ),
     "order_confirmed": Source(
@@ -159,22 +159,8 @@ SOURCES: Mapping[str, Source] = {
         ),
         why="You get this mail because you had a BlakJaks account.",
     ),
-    "reconciliation_alert": Source(
-        "Reconciliation: $treasury is off by $difference USDT",
-        ("The $treasury treasury does not agree with the chain as of $as_of:",),
-        "$difference USDT",
-        ("Ledger: $ledger USDT. Chain: $chain USDT.", "docs/payouts.md says where to look first."),
-        STAFF,
-    ),
-    "withdrawal_ended": _Source(
-        "$title",
-        (
-            "Hello $name,",
-            "$title.",
-            "$body",
-            "It was to go to $to_address.",
-            "Look it up on Polygon: $transaction_hash",
-        ),
+    "treasury_notice": Source(
+        "$subject", ("$what",), "", ("What to do: $remedy", "The runbook is docs/treasury.md."), STAFF
     ),
 }
 

@@ -370,6 +370,8 @@ def broadcast(scene: Scene) -> Request:
     body = {"title": "Holiday hours", "body": "Back on 2 January."}
     path = "/v1/admin/notifications/broadcast"
     return as_json(scene.member(Role.OPERATIONS), path, body, body | {"title": "Hours"})
+
+
 def withdraw(scene: Scene) -> Request:
     member = scene.client(factories.member(wallet=new_wallet().address).token)
     body = {"to_address": RECIPIENT, "amount": 25}
