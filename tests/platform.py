@@ -25,7 +25,7 @@ from functions.insights import store as insights
 from functions.migrate import main as migrate
 from shared import auth, config, db, events, settings
 from shared.config import service_name
-from shared.ports import chain, firestore, pubsub, tasks
+from shared.ports import chain, firestore, nodes, pubsub, tasks
 from tests.client import FunctionClient
 
 TEMPLATE = "template_platform"
@@ -121,6 +121,7 @@ def _forget() -> None:
         connected.close()
     config.read.cache_clear()
     chain.connect.cache_clear()
+    nodes.connect.cache_clear()
     settings.forget()
     insights.forget()
     auth.forget_keys()

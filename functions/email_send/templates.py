@@ -47,6 +47,10 @@ _SOURCES: Mapping[str, _Source] = {
             "Please call within two days, and note it in the admin portal.",
         ),
     ),
+    "treasury_notice": _Source(
+        "$subject",
+        ("$what", "What to do: $remedy", "The runbook is docs/treasury.md."),
+    ),
     "comp_paid": _Source(
         "$amount USDT is in your wallet",
         (
