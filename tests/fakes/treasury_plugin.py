@@ -1,0 +1,20 @@
+"""Gives a test of reconciliation and snapshots a `world`: the payout desk's chain as two nodes tell it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from shared.ports import nodes
+from tests.fakes.nodes import FakeNodes
+from tests.fakes.payout_desk import Desk
+from tests.fakes.payout_plugin import app, desk, owner, rows
+
+__all__ = ["app", "desk", "owner", "rows", "world"]
+
+
+@pytest.fixture
+def world(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeNodes]:
+    """Two nodes; whatever the treasury was minted has come to it in the first block."""
+    made = FakeNodes(desk.chain)
+    monkeypatch.setattr(nodes, "connect", lambda: made.port)
+    yield made
