@@ -141,7 +141,7 @@ def after(tx: Tx, number: int, limit: int) -> list[Seal]:
 
 
 def content(tx: Tx, since: int, horizon: int) -> Content:
-    """The journals of transactions from `since` to before `horizon`, digested chunk after chunk in order of their ids."""
+    """The journals of transactions from `since` to before `horizon`, digested in order of their ids."""
     digest, journals, postings, last_id = hashlib.sha256(), 0, 0, 0
     while True:
         chunk = tx.one(
@@ -153,7 +153,8 @@ def content(tx: Tx, since: int, horizon: int) -> Content:
                 SELECT j.id, count(p.journal_id) AS lines,
                        sha256(convert_to(CAST(json_build_array(
                            j.id, j.ref, CAST(extract(epoch FROM j.posted_at) AS text),
-                           json_agg(json_build_array(p.account, p.amount) ORDER BY p.account)) AS text), 'UTF8')) AS line
+                           json_agg(json_build_array(p.account, p.amount) ORDER BY p.account)) AS text),
+                           'UTF8')) AS line
                 FROM (
                     SELECT id, ref, posted_at FROM ledger_journals
                     WHERE written_by >= CAST(CAST(:since AS text) AS xid8)

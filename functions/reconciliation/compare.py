@@ -98,7 +98,9 @@ def _alarm(tx: Tx, run_id: UUID, name: str, new: list[Finding], now: datetime) -
     first = new[0]
     what = f"{first.kind.value.replace('_', ' ')}: {first.found} on the chain, {first.expected} in the books"
     payouts.pause(tx, name, f"reconciliation: {what}", now)
-    log.error("reconciliation found a discrepancy", treasury=name, reconciliation_id=run_id, findings=len(new), what=what)
+    log.error(
+        "reconciliation found a discrepancy", treasury=name, reconciliation_id=run_id, findings=len(new), what=what
+    )
     notice = Notice(
         subject=f"The {name} treasury is paused: the books and the chain differ",
         what=f"{len(new)} new findings in the {name} treasury; the first is {what} ({first.ref}).",

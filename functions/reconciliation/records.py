@@ -98,7 +98,8 @@ def close_balance(tx: Tx, treasury: str, ref: str, now: datetime) -> int:
     """Open differences of the balance other than `ref` are over."""
     return tx.run(
         """
-        UPDATE reconciliation_findings SET resolved_at = :now, resolution = 'The difference is another one now, or none.'
+        UPDATE reconciliation_findings
+        SET resolved_at = :now, resolution = 'The difference is another one now, or none.'
         WHERE treasury = :treasury AND kind = 'balance_differs' AND resolved_at IS NULL AND ref <> :ref
         """,
         treasury=treasury,
@@ -120,7 +121,14 @@ def chain_balances(tx: Tx, run_id: UUID) -> list[ChainBalance]:
 
 
 def save_treasury(
-    tx: Tx, run_id: UUID, treasury: str, result: Result, reason: str | None, books: Books, difference: Usdt, findings: int
+    tx: Tx,
+    run_id: UUID,
+    treasury: str,
+    result: Result,
+    reason: str | None,
+    books: Books,
+    difference: Usdt,
+    findings: int,
 ) -> None:
     """How a treasury's comparison ended, for now."""
     tx.run(

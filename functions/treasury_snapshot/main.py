@@ -54,7 +54,7 @@ def _read(known: list[Key]) -> tuple[Block, dict[str, Held]]:
 
 def _keep(tx: Tx, block: Block, held: dict[str, Held], now: datetime) -> None:
     for treasury, has in sorted(held.items()):
-        metadata = {"block_hash": block.hash, "gas_wei": str(has.gas_wei)}
+        metadata: dict[str, object] = {"block_hash": block.hash, "gas_wei": str(has.gas_wei)}
         store.insert(tx, Snapshot(rules.hour_of(now), treasury, has.usdt, block.number, metadata))
         for kind, value in (("usdt", has.usdt.micro), ("gas", has.gas_wei)):
             if crossing := store.cross(tx, treasury, kind, value, now):

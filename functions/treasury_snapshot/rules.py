@@ -18,7 +18,9 @@ class Held:
     gas_wei: int
 
 
-def together(addresses: Mapping[str, Sequence[str]], usdt: Mapping[str, int], gas: Mapping[str, int]) -> dict[str, Held]:
+def together(
+    addresses: Mapping[str, Sequence[str]], usdt: Mapping[str, int], gas: Mapping[str, int]
+) -> dict[str, Held]:
     """Per treasury, over all of its keys."""
     return {
         treasury: Held(Usdt(sum(usdt[it] for it in own)), sum(gas[it] for it in own))

@@ -16,7 +16,9 @@ from shared.config import Config, read
 
 RPC_SECONDS_MAX = 10.0
 BALANCE_SELECTOR = "0x70a08231"  # balanceOf(address)
-TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"  # Transfer(address,address,uint256)
+TRANSFER_TOPIC = (
+    "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"  # Transfer(address,address,uint256)
+)
 WORDS_MAX = 300  # of what a node says when it refuses
 
 
@@ -240,7 +242,7 @@ def _number(block: Any) -> int:
 def _hash(block: Any) -> str:
     if not isinstance(block, dict) or not isinstance(block.get("hash"), str):
         raise NodeSilent("not a block")
-    return block["hash"]
+    return str(block["hash"])
 
 
 def _word(text: Any) -> int:

@@ -34,7 +34,7 @@ class FakeNode(Node):
     def _eth_gasPrice(self) -> str:  # noqa: N802
         return hex(GAS_PRICE_WEI)
 
-    def _eth_getBlockByNumber(self, tag: str, _full: bool) -> dict[str, str]:  # noqa: N802, FBT001
+    def _eth_getBlockByNumber(self, tag: str, _full: bool) -> dict[str, str]:  # noqa: N802
         heads = self.world.chain.heads()
         tags = {"latest": heads.latest - self.behind, "finalized": heads.finalized - self.behind}
         number = tags[tag] if tag in tags else int(tag, 16)
@@ -117,7 +117,9 @@ class FakeNodes:
 
     def _came(self, address: str, micro: int, block_number: int) -> None:
         hash_ = f"0x{next(_hashes) + 10**12:064x}"
-        self.came.append(Movement(hash_, 1_000 + len(self.came), block_number, "0x" + "cc" * 20, address.lower(), micro))
+        self.came.append(
+            Movement(hash_, 1_000 + len(self.came), block_number, "0x" + "cc" * 20, address.lower(), micro)
+        )
 
 
 def _log(it: Movement) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Gives a test of reconciliation and snapshots a `world`: the payout desk's chain as two nodes tell it."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from shared.ports import nodes
@@ -13,8 +11,8 @@ __all__ = ["app", "desk", "owner", "rows", "world"]
 
 
 @pytest.fixture
-def world(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeNodes]:
+def world(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> FakeNodes:
     """Two nodes; whatever the treasury was minted has come to it in the first block."""
     made = FakeNodes(desk.chain)
     monkeypatch.setattr(nodes, "connect", lambda: made.port)
-    yield made
+    return made

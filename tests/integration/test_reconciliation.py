@@ -1,4 +1,4 @@
-"""The books and the chain are compared payout by payout; what differs is named, pauses the treasury and wakes people."""
+"""Books and chain are compared payout by payout; what differs is named, pauses the treasury and wakes people."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -82,7 +82,7 @@ def test_running_twice_leaves_the_same_rows(desk: Desk, world: FakeNodes, sql: C
     assert [sql.execute_simple(f"SELECT * FROM {table} ORDER BY 1, 2").rows for table in tables] == first  # noqa: S608
 
 
-def test_money_that_came_is_in_the_books(desk: Desk, world: FakeNodes, sql: Connection) -> None:
+def test_money_that_came_is_in_the_books(world: FakeNodes, sql: Connection) -> None:
     world.pay_in(desk_signer(sql), 123_456_789)
     world.finish()
 
@@ -111,7 +111,7 @@ def test_an_unknown_transfer_is_named_pauses_the_treasury_and_wakes_its_admins_o
     assert mails == [[woken.email, "treasury_notice"]]
 
 
-def test_more_than_ten_dollars_show_in_the_badge(desk: Desk, world: FakeNodes, sql: Connection) -> None:
+def test_more_than_ten_dollars_show_in_the_badge(world: FakeNodes, sql: Connection) -> None:
     world.steal(desk_signer(sql), 10_000_001)
     world.finish()
 
@@ -152,7 +152,7 @@ def test_a_transfer_that_is_not_what_was_promised_is_named(
     assert is_paused(sql) == ["member"]
 
 
-def test_a_balance_that_no_transfer_explains_is_a_finding(desk: Desk, world: FakeNodes, sql: Connection) -> None:
+def test_a_balance_that_no_transfer_explains_is_a_finding(world: FakeNodes, sql: Connection) -> None:
     world.one.richer = world.other.richer = 5
 
     reconcile()
@@ -181,7 +181,7 @@ def test_what_is_under_way_is_pending_and_looked_at_again(desk: Desk, world: Fak
     assert is_paused(sql) == []
 
 
-def test_it_is_given_up_after_hours_and_stays_pending(desk: Desk, world: FakeNodes, sql: Connection) -> None:
+def test_it_is_given_up_after_hours_and_stays_pending(world: FakeNodes, sql: Connection) -> None:
     world.other.silent = True
     reconciliation.daily(clock.now() - timedelta(hours=3))
 
@@ -189,7 +189,7 @@ def test_it_is_given_up_after_hours_and_stays_pending(desk: Desk, world: FakeNod
     assert sql.execute_simple("SELECT finished_at IS NOT NULL FROM reconciliations").rows == [[True]]
 
 
-def test_nodes_that_disagree_leave_it_pending(desk: Desk, world: FakeNodes, sql: Connection) -> None:
+def test_nodes_that_disagree_leave_it_pending(world: FakeNodes, sql: Connection) -> None:
     world.steal(desk_signer(sql), 50)
     world.finish()
     world.other.hides = {it.transaction_hash for it in world.movements()}
@@ -237,7 +237,7 @@ def test_it_goes_on_where_it_stopped_and_asks_for_less_when_refused(
     assert outcome(sql) == ("balanced", "balanced")
 
 
-def test_transfers_of_nothing_are_nobodys(desk: Desk, world: FakeNodes, sql: Connection) -> None:
+def test_transfers_of_nothing_are_nobodys(world: FakeNodes, sql: Connection) -> None:
     world.steal(desk_signer(sql), 0)
     world.finish()
 
@@ -246,7 +246,7 @@ def test_transfers_of_nothing_are_nobodys(desk: Desk, world: FakeNodes, sql: Con
     assert outcome(sql) == ("balanced", "balanced")
 
 
-def test_an_old_finding_does_not_pause_again(desk: Desk, world: FakeNodes, sql: Connection, rows: Rows) -> None:
+def test_an_old_finding_does_not_pause_again(world: FakeNodes, sql: Connection, rows: Rows) -> None:
     world.steal(desk_signer(sql), 5)
     world.finish()
     reconcile()

@@ -26,7 +26,7 @@ def all_rich(world: FakeNodes, sql: Connection) -> None:
 
 
 def signers(sql: Connection) -> dict[str, str]:
-    return {name: address for name, address in sql.execute_simple("SELECT treasury, address FROM signers").rows}
+    return dict(sql.execute_simple("SELECT treasury, address FROM signers").rows)
 
 
 def mails(sql: Connection) -> list[str]:
