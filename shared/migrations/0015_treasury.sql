@@ -13,7 +13,7 @@ CREATE TABLE manual_transfers (
     CHECK ((cancelled_at IS NULL) = (cancelled_by IS NULL) AND (cancelled_at IS NULL) = (cancel_reason IS NULL))
 );
 CREATE INDEX manual_transfers_newest ON manual_transfers (requested_at, payout_id);
-ALTER TABLE payouts ADD CHECK (source_kind <> 'manual' OR requested_by IS NOT NULL);
+ALTER TABLE payouts ADD CONSTRAINT payouts_manual_requester CHECK (source_kind <> 'manual' OR requested_by IS NOT NULL);
 CREATE INDEX payouts_paid ON payouts (treasury, paid_at) WHERE state = 'PAID';
 CREATE INDEX payouts_listed ON payouts (requested_at, id);
 
