@@ -72,6 +72,8 @@ def _finding(out: Outgoing, kind: Kind | None) -> Finding | None:
     if kind is None:
         return None
     paid = out.payout_amount if out.payout_paid else None
+    if out.internal:
+        paid = out.amount  # it has left no treasury
     return Finding(
         kind=kind,
         ref=out.ref,

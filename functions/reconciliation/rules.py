@@ -43,6 +43,7 @@ class Outgoing:
     payout_id: object  # UUID of the payout that it was signed for
     payout_paid: bool  # by this very transaction
     payout_amount: Usdt | None
+    internal: bool  # to another key of the same treasury
 
     @property
     def ref(self) -> str:

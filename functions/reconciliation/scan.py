@@ -66,8 +66,10 @@ def _keep(tx: Tx, key: Key, before: int, block: Block, leaving: list[Movement], 
         return False
     store.keep(tx, key, "out", leaving, now)
     store.keep(tx, key, "in", coming, now)
+    own = store.own_addresses(tx, key.treasury)
     for movement in coming:
-        _post(tx, key, movement, now)
+        if movement.sender not in own:
+            _post(tx, key, movement, now)
     return True
 
 

@@ -176,6 +176,19 @@ def keep(tx: Tx, key: Key, direction: str, moved: Sequence[Movement], now: datet
     )
 
 
+@dataclass(frozen=True)
+class _Address:
+    address: str
+
+
+def own_addresses(tx: Tx, treasury: str) -> frozenset[str]:
+    """Every key that the treasury has or had, in lower case."""
+    rows = tx.all(
+        _Address, "SELECT lower(address) AS address FROM signers WHERE treasury = :treasury", treasury=treasury
+    )
+    return frozenset(row.address for row in rows)
+
+
 def lock_treasury(tx: Tx, treasury: str) -> None:
     """One comparison of a treasury at a time."""
     tx.run("INSERT INTO reconciliation_marks (treasury) VALUES (:treasury) ON CONFLICT DO NOTHING", treasury=treasury)
@@ -235,7 +248,9 @@ def unexplained(tx: Tx, treasury: str, block_number: int) -> list[Outgoing]:
                p.id AS payout_id,
                coalesce(p.state = 'PAID' AND p.transaction_hash = t.transaction_hash
                         AND NOT EXISTS (SELECT FROM chain_transfers WHERE payout_id = p.id), false) AS payout_paid,
-               p.amount AS payout_amount
+               p.amount AS payout_amount,
+               EXISTS (SELECT FROM signers own WHERE own.treasury = t.treasury
+                         AND lower(own.address) = t.counterparty) AS internal
         FROM chain_transfers t
         LEFT JOIN payout_attempts a ON a.hash = t.transaction_hash AND a.kind = 'PAY'
         LEFT JOIN payout_slots s ON s.signer = a.signer AND s.nonce = a.nonce
@@ -288,25 +303,31 @@ def settle(tx: Tx, treasury: str, block_number: int, now: datetime) -> None:
 
 def books(tx: Tx, treasury: str, block_number: int) -> Books:
     """One statement, one moment: what is paid in later blocks is still there at this one, what has left in earlier
-    ones and is not paid yet is not; money that came later is not there yet.
+    ones and is not paid yet is not; money that came later is not there yet. What goes from one key of the treasury to
+    another stays with it.
     """
     return tx.one(
         Books,
         """
-        WITH out_now AS (
+        WITH own AS (
+            SELECT lower(address) AS address FROM signers WHERE treasury = :treasury
+        ), out_now AS (
             SELECT count(*) AS number, coalesce(sum(t.amount), 0) AS amount
             FROM chain_transfers t
             JOIN payout_attempts a ON a.hash = t.transaction_hash AND a.kind = 'PAY'
             JOIN payout_slots s ON s.signer = a.signer AND s.nonce = a.nonce
             WHERE t.treasury = :treasury AND t.direction = 'out' AND t.payout_id IS NULL
               AND t.block_number <= :block_number AND s.state IN ('ALLOCATED', 'LIVE', 'MINED', 'FOREIGN')
+              AND NOT EXISTS (SELECT FROM own WHERE own.address = t.counterparty)
         ), paid_later AS (
             SELECT coalesce(sum(p.amount), 0) AS amount
             FROM payout_slots s JOIN payouts p ON p.id = s.payout_id
             WHERE p.treasury = :treasury AND s.state = 'FINAL_PAY' AND s.block_number > :block_number
+              AND p.source_kind <> 'rotation'
         ), came_later AS (
             SELECT coalesce(sum(amount), 0) AS amount FROM chain_transfers
             WHERE treasury = :treasury AND direction = 'in' AND block_number > :block_number
+              AND NOT EXISTS (SELECT FROM own WHERE own.address = counterparty)
         ), ledger AS (
             SELECT coalesce(sum(balance), 0) AS amount FROM ledger_balances
             WHERE account IN ('treasury:' || :treasury, 'in_flight:' || :treasury)
