@@ -225,3 +225,23 @@ def unbalanced(tx: Tx, limit: int) -> list[Unbalanced]:
         """,
         limit=limit,
     )
+
+
+@dataclass(frozen=True)
+class Totals:
+    """How much there is."""
+
+    journals: int
+    postings: int
+    accounts: int
+
+
+def totals(tx: Tx) -> Totals:
+    """Counted one by one."""
+    return tx.one(
+        Totals,
+        """
+        SELECT (SELECT count(*) FROM ledger_journals) AS journals, (SELECT count(*) FROM ledger_postings) AS postings,
+               (SELECT count(DISTINCT account) FROM ledger_balances) AS accounts
+        """,
+    )

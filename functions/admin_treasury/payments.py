@@ -23,7 +23,6 @@ APPROVAL_PROBLEMS: tuple[type[Problem], ...] = (
     rules.ApprovalOfOwnRequest,
     rules.ApprovedBefore,
     rules.PayoutCancelled,
-    rules.PayoutInQuarantine,
     rules.PayoutNotHeld,
     *SECOND_FACTOR,
 )
@@ -144,7 +143,10 @@ def get_treasury_payout(tx: Tx, admin: Treasurer, payout_id: UUID) -> TreasuryPa
 def approve_payout(
     tx: Tx, admin: Treasurer, payout_id: UUID, body: PayoutApproval, client: Client, now: datetime
 ) -> TreasuryPayoutDetail:
-    """Agree to a payout that is held; with the last approval that it needs it goes on."""
+    """Agree to a payout that is held; with the last approval that it needs it goes on.
+
+    A quarantine ends by its evidence, once two people have agreed.
+    """
     totp.spend(tx, admin.id, body.totp, now)
     return approve(tx, admin, payout_id, body.note, client, now)
 
@@ -156,8 +158,6 @@ def approve(tx: Tx, admin: Admin, payout_id: UUID, note: str, client: Client, no
         raise NotFound
     if payout.state is payouts.PayoutState.CANCELLED:
         raise rules.PayoutCancelled
-    if payout.state is payouts.PayoutState.QUARANTINED:
-        raise rules.PayoutInQuarantine
     try:
         agreed = payouts.approve(tx, payout_id, admin.id, {"why": note}, now)
     except payouts.NotWaiting:
@@ -166,7 +166,7 @@ def approve(tx: Tx, admin: Admin, payout_id: UUID, note: str, client: Client, no
         raise rules.ApprovalOfOwnRequest from None
     except payouts.ApprovedBefore:
         raise rules.ApprovedBefore from None
-    if agreed.given >= agreed.needed:
+    if agreed.given >= agreed.needed and payout.state is payouts.PayoutState.HELD:
         payouts.release(tx, payout_id, now)
     changes = {"note": note, "approvals": f"{agreed.given} of {agreed.needed}", "amount": str(payout.amount)}
     audit.record(tx, admin, client, Action("payout.approve", "payout", payout_id, changes), now)
@@ -175,8 +175,7 @@ def approve(tx: Tx, admin: Admin, payout_id: UUID, note: str, client: Client, no
 
 def listing(tx: Tx, page: TreasuryPayoutFilter, source_kind: str | None) -> Listing[TreasuryPayout]:
     """A page of payouts."""
-    states = rules.states_of(page.status) if page.status else None
-    wanted = store.Filter(page.pool, states, source_kind, page.hold_reason)
+    wanted = store.Filter(rules.states_of(page.status), page.pool, source_kind, page.hold_reason)
     rows = store.payouts(tx, wanted, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.requested_at, row.id))
     return Listing[TreasuryPayout](items=[TreasuryPayout(**_shown(row)) for row in shown], next_cursor=cursor)

@@ -74,12 +74,6 @@ class PayoutNotHeld(Problem):
     status, title = 409, "This waits for nobody's approval."
 
 
-class PayoutInQuarantine(Problem):
-    """Its nonce was used by a transaction that is not ours: approvals are recorded, evidence alone ends it."""
-
-    status, title = 409, "This payout is in quarantine: nobody knows yet who was paid."
-
-
 class TransferUnderWay(Problem):
     """It may be paid any moment, or has been; `state` tells."""
 
@@ -113,10 +107,10 @@ def status_of(state: str) -> str:
     return {"IN_FLIGHT": "processing", "PAID": "paid", "CANCELLED": "cancelled"}[state]
 
 
-def states_of(status: str) -> list[str]:
-    """The reverse."""
+def states_of(status: str | None) -> list[str]:
+    """The reverse; all of them for None."""
     every = (*PENDING, *ON_HOLD, "IN_FLIGHT", "PAID", "CANCELLED")
-    return [state for state in every if status_of(state) == status]
+    return [state for state in every if status in (None, status_of(state))]
 
 
 def alert_level(*, below: bool, payouts: int | None, critical: int) -> str:

@@ -9,6 +9,7 @@ from uuid import UUID
 from shared.db import Tx
 from shared.money import Usdt
 from shared.paging import Position
+from shared.payout_types import PayoutState
 
 TRAIL_MAX = 500  # of each kind: a payout has a dozen, one that is looked for over days a few hundred
 
@@ -17,8 +18,8 @@ TRAIL_MAX = 500  # of each kind: a payout has a dozen, one that is looked for ov
 class Filter:
     """None is any."""
 
+    states: Sequence[str]
     pool: str | None = None
-    states: Sequence[str] | None = None
     source_kind: str | None = None
     hold_reason: str | None = None
     payout_id: UUID | None = None
@@ -211,7 +212,7 @@ def payouts(tx: Tx, wanted: Filter, after: Position | None, limit: int) -> list[
         LEFT JOIN members asked ON asked.id = t.requested_by
         LEFT JOIN members cancelled ON cancelled.id = t.cancelled_by
         WHERE (CAST(:pool AS text) IS NULL OR p.treasury = :pool)
-          AND (CAST(:states AS text[]) IS NULL OR CAST(p.state AS text) = ANY(CAST(:states AS text[])))
+          AND p.state = ANY(CAST(CAST(:states AS text[]) AS payout_state[]))
           AND (CAST(:source_kind AS text) IS NULL OR p.source_kind = :source_kind)
           AND (CAST(:hold_reason AS text) IS NULL OR CAST(p.hold_reason AS text) = :hold_reason)
           AND (CAST(:payout_id AS uuid) IS NULL OR p.id = :payout_id)
@@ -219,7 +220,7 @@ def payouts(tx: Tx, wanted: Filter, after: Position | None, limit: int) -> list[
         ORDER BY p.requested_at DESC, p.id DESC LIMIT :limit
         """,
         pool=wanted.pool,
-        states=list(wanted.states) if wanted.states is not None else None,
+        states=list(wanted.states),
         source_kind=wanted.source_kind,
         hold_reason=wanted.hold_reason,
         payout_id=wanted.payout_id,
@@ -231,7 +232,7 @@ def payouts(tx: Tx, wanted: Filter, after: Position | None, limit: int) -> list[
 
 def payout(tx: Tx, payout_id: UUID) -> Payout | None:
     """One."""
-    found = payouts(tx, Filter(payout_id=payout_id), None, 1)
+    found = payouts(tx, Filter(list(PayoutState), payout_id=payout_id), None, 1)
     return found[0] if found else None
 
 
@@ -307,9 +308,13 @@ def open_payouts(tx: Tx, pool: str) -> list[Count]:
     return tx.all(
         Count,
         """
-        SELECT CAST(state AS text) AS state, count(*) AS payouts, CAST(sum(amount) AS bigint) AS amount FROM payouts
-        WHERE treasury = :pool AND state IN ('REQUESTED', 'HELD', 'APPROVED', 'RESERVED', 'IN_FLIGHT', 'QUARANTINED')
-        GROUP BY payouts.state ORDER BY payouts.state
+        SELECT CAST(state AS text) AS state, count(*) AS payouts, CAST(sum(amount) AS bigint) AS amount FROM (
+            SELECT state, amount FROM payouts
+            WHERE treasury = :pool AND state IN ('REQUESTED', 'APPROVED', 'RESERVED', 'IN_FLIGHT')
+            UNION ALL
+            SELECT state, amount FROM payouts WHERE treasury = :pool AND state IN ('HELD', 'QUARANTINED')
+        ) AS open_ones
+        GROUP BY open_ones.state ORDER BY open_ones.state
         """,
         pool=pool,
     )

@@ -84,10 +84,11 @@ def close_explained(tx: Tx, treasury: str, now: datetime) -> int:
     return tx.run(
         """
         UPDATE reconciliation_findings f SET resolved_at = :now, resolution = 'The payout and its transfer agree now.'
-        WHERE f.treasury = :treasury AND f.resolved_at IS NULL AND f.kind <> 'balance_differs' AND EXISTS (
-            SELECT FROM chain_transfers t WHERE t.direction = 'out' AND t.payout_id IS NOT NULL
-              AND (t.payout_id = f.payout_id OR t.transaction_hash || ':' || t.log_index = f.ref)
-              AND (t.transaction_hash = f.transaction_hash OR t.payout_id = f.payout_id))
+        WHERE f.treasury = :treasury AND f.resolved_at IS NULL AND f.kind <> 'balance_differs'
+          AND (EXISTS (SELECT FROM chain_transfers t WHERE t.payout_id = f.payout_id)
+               OR EXISTS (SELECT FROM chain_transfers t
+                          WHERE t.transaction_hash = f.transaction_hash AND t.direction = 'out'
+                            AND t.payout_id IS NOT NULL AND t.transaction_hash || ':' || t.log_index = f.ref))
         """,
         treasury=treasury,
         now=now,

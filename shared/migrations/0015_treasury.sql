@@ -16,6 +16,9 @@ CREATE INDEX manual_transfers_newest ON manual_transfers (requested_at, payout_i
 ALTER TABLE payouts ADD CONSTRAINT payouts_manual_requester CHECK (source_kind <> 'manual' OR requested_by IS NOT NULL);
 CREATE INDEX payouts_paid ON payouts (treasury, paid_at) WHERE state = 'PAID';
 CREATE INDEX payouts_listed ON payouts (requested_at, id);
+CREATE INDEX payouts_manual ON payouts (requested_at, id) WHERE source_kind = 'manual';
+CREATE INDEX payout_slots_block ON payout_slots (block_number) WHERE state = 'FINAL_PAY';
+CREATE INDEX audit_logs_resource ON audit_logs (resource_type, resource_id, id);
 
 -- No policy lets a manual transfer pass by itself: it is held for two people first, whatever its amount.
 CREATE FUNCTION manual_transfer_judged() RETURNS trigger

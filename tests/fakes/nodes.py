@@ -90,9 +90,17 @@ class FakeNodes:
         """A transfer from a treasury's key that nobody here has signed; its hash."""
         self.chain.mine()
         transfer = Sighting(
-            f"0x{next(_hashes) + 10**9:064x}", self.chain.chain_id, address.lower(), 10_000 + next(_hashes),
-            self.chain.token, recipient.lower(), micro, 1,
-        )  # fmt: skip
+            hash=f"0x{next(_hashes) + 10**9:064x}",
+            chain_id=self.chain.chain_id,
+            sender=address.lower(),
+            nonce=10_000 + next(_hashes),
+            token=self.chain.token,
+            recipient=recipient.lower(),
+            amount_micro=micro,
+            fee_wei=1,
+            tip_wei=1,
+            gas_limit=1,
+        )
         self.chain.blocks[-1].included.append(Included(transfer, succeeded=True))
         return transfer.hash
 

@@ -5,9 +5,8 @@ import pytest
 from shared.ports import nodes
 from tests.fakes.nodes import FakeNodes
 from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_plugin import app, desk, owner, rows
 
-__all__ = ["app", "desk", "owner", "rows", "world"]
+pytest_plugins = ["tests.fakes.payout_plugin"]
 
 
 @pytest.fixture

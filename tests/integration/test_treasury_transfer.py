@@ -1,6 +1,6 @@
 """A manual transfer leaves when two others have agreed with their second factors, and is told with its whole story."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
@@ -23,10 +23,10 @@ TABLES = ("payouts", "manual_transfers", "payout_approvals", "payout_policy_runs
 
 
 @pytest.fixture
-def people(client: Callable[..., FunctionClient], world: FakeNodes) -> Iterator[list[Treasurer]]:
+def people(client: Callable[..., FunctionClient], world: FakeNodes) -> list[Treasurer]:
     """Who asks, and two others."""
     assert world
-    yield [treasurer(client) for _ in range(3)]
+    return [treasurer(client) for _ in range(3)]
 
 
 def counts(sql: Connection) -> list[int]:
@@ -53,7 +53,7 @@ def test_it_is_paid_when_two_others_have_approved(people: list[Treasurer], desk:
     assert (moved.recipient, moved.amount_micro) == (EXCHANGE.lower(), 25_500_000)
     told = asks.client.get(f"/v1/admin/treasury/transfers/{transfer}").body
     assert (told["status"], told["transaction_hash"], told["amount"]) == ("paid", moved.hash, 25.5)
-    assert [run["decision"] for run in told["policy_runs"]][0] == "hold"
+    assert told["policy_runs"][0]["decision"] == "hold"
     assert [it["approver_id"] for it in told["approvals"]] == [str(second.somebody.id), str(third.somebody.id)]
     assert [it["action"] for it in told["actions"]] == ["transfer.request", "payout.approve", "payout.approve"]
     assert told["events"][-1]["detail"]["to"] == "PAID"
@@ -85,7 +85,7 @@ def test_bad_terms_are_refused_each_by_its_name_and_leave_no_row(
 ) -> None:
     own, other = (address(sql, pool) for pool in ("member", "affiliate"))
     token = sql.execute_simple("SELECT token_address FROM treasuries").rows[0][0]
-    bad = {
+    bad: dict[str, tuple[dict[str, object], str]] = {
         "zero": ({"amount": 0}, "transfer-amount-not-positive"),
         "negative": ({"amount": -5}, "transfer-amount-not-positive"),
         "mistyped": ({"to_address": EXCHANGE[:-1] + "8"}, "transfer-address-mistyped"),
