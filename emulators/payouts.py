@@ -159,10 +159,19 @@ def _in_flight(it: Whereabouts) -> str:
 
 
 def _told(line: Told) -> str:
-    facts = ", ".join(f"{name} {value}" for name, value in line.detail.items() if value not in (None, ""))
+    facts = _facts(line)
     nonce = f" nonce {line.nonce}" if line.nonce is not None else ""
     shown = f" {line.attempt_hash}" if line.attempt_hash else ""
     return f"  {line.happened_at:%m-%d %H:%M:%S}  {line.kind}{nonce}{shown}{': ' + facts if facts else ''}"
+
+
+def _facts(line: Told) -> str:
+    """A change of state as an arrow, then the rest."""
+    rest = {
+        name: value for name, value in line.detail.items() if name not in ("from", "to") and value not in (None, "")
+    }
+    change = f"{line.detail.get('from', 'new')} -> {line.detail['to']}" if "to" in line.detail else ""
+    return ", ".join([*([change] if change else []), *(f"{name} {value}" for name, value in rest.items())])
 
 
 def _stuck(tx: Tx, now: datetime) -> list[str]:

@@ -9,11 +9,15 @@ from pg8000.dbapi import Connection
 from functions.reconciliation import main as reconciliation
 from shared import clock
 from shared.auth import Role
+from shared.ports import kms
 from tests import factories
 from tests.fakes.chain import Included
 from tests.fakes.nodes import FakeNodes
 from tests.fakes.payout_desk import Desk
 from tests.fakes.payout_rows import AMOUNT, Rows
+from tests.integration.test_payout_keys import new_version
+from tests.integration.test_payout_rotation import pass_minutes, rotate
+from tests.platform import Platform
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
 
@@ -235,6 +239,24 @@ def test_it_goes_on_where_it_stopped_and_asks_for_less_when_refused(
 
     assert world.questions.count("eth_getLogs") == 0
     assert outcome(sql) == ("balanced", "balanced")
+
+
+def test_money_that_goes_to_the_treasurys_next_key_has_left_nothing(
+    desk: Desk, world: FakeNodes, sql: Connection, platform: Platform, database: str
+) -> None:
+    payout = paid(desk, world)
+    version = new_version(platform, f"next-of-{database}")
+    rotate((kms.ethereum_address(version), version))
+    pass_minutes(desk)
+    world.finish()
+
+    reconcile()
+
+    assert payout
+    assert [it.amount_micro for it in desk.chain.transfers()] == [AMOUNT, 99 * AMOUNT]
+    assert findings(sql) == []
+    assert outcome(sql) == ("balanced", "balanced")
+    assert member(sql, "chain_balance, book_balance, payouts_matched") == [99 * AMOUNT, 99 * AMOUNT, 2]
 
 
 def test_transfers_of_nothing_are_nobodys(world: FakeNodes, sql: Connection) -> None:

@@ -78,37 +78,30 @@ def test_the_same_key_is_one_transfer(people: list[Treasurer], sql: Connection) 
     assert counts(sql)[:2] == [1, 1]
 
 
-@pytest.mark.parametrize("body", ["zero", "negative", "mistyped", "no_capitals", "nobody", "token", "treasury",
-                                  "other_treasury", "balance", "decimals", "too_large", "code", "pool"])  # fmt: skip
-def test_bad_terms_are_refused_each_by_its_name_and_leave_no_row(
-    people: list[Treasurer], sql: Connection, body: str
-) -> None:
-    own, other = (address(sql, pool) for pool in ("member", "affiliate"))
+def test_bad_terms_are_refused_each_by_its_name_and_leave_no_row(people: list[Treasurer], sql: Connection) -> None:
     token = sql.execute_simple("SELECT token_address FROM treasuries").rows[0][0]
-    bad: dict[str, tuple[dict[str, object], str]] = {
-        "zero": ({"amount": 0}, "transfer-amount-not-positive"),
-        "negative": ({"amount": -5}, "transfer-amount-not-positive"),
-        "mistyped": ({"to_address": EXCHANGE[:-1] + "8"}, "transfer-address-mistyped"),
-        "no_capitals": ({"to_address": EXCHANGE.lower()}, "transfer-address-mistyped"),
-        "nobody": ({"to_address": "0x" + "0" * 40}, "transfer-to-nobody"),
-        "token": ({"to_address": token}, "transfer-to-token"),
-        "treasury": ({"to_address": own}, "transfer-to-treasury"),
-        "other_treasury": ({"to_address": other}, "transfer-to-treasury"),
-        "balance": ({"amount": 500.000001}, "transfer-above-balance"),
-        "decimals": ({"amount": 0.0000001}, "not-valid"),
-        "too_large": ({"amount": 2**63}, "not-valid"),
-        "code": ({"totp": "12345"}, "not-valid"),
-        "pool": ({"pool": "operating"}, "not-valid"),
-    }
-    given, problem = bad[body]
+    bad: list[tuple[dict[str, object], str]] = [
+        ({"amount": 0}, "transfer-amount-not-positive"),
+        ({"amount": -5}, "transfer-amount-not-positive"),
+        ({"amount": 500.000001}, "transfer-above-balance"),
+        ({"amount": 0.0000001}, "not-valid"),
+        ({"amount": 2**63}, "not-valid"),
+        ({"to_address": EXCHANGE[:-1] + "8"}, "transfer-address-mistyped"),
+        ({"to_address": EXCHANGE.lower()}, "transfer-address-mistyped"),
+        ({"to_address": "0x" + "0" * 40}, "transfer-to-nobody"),
+        ({"to_address": token}, "transfer-to-token"),
+        ({"to_address": address(sql, "member")}, "transfer-to-treasury"),
+        ({"to_address": address(sql, "affiliate")}, "transfer-to-treasury"),
+        ({"totp": "12345"}, "not-valid"),
+        ({"pool": "operating"}, "not-valid"),
+    ]
     before = counts(sql)
 
-    answer = people[0].send(**given)
+    answers = [people[0].send(**given) for given, _ in bad]
 
-    assert answer.problem == problem
+    assert [answer.problem for answer in answers] == [problem for _, problem in bad]
+    assert answers[2].body["free"] == 500
     assert counts(sql) == before
-    if body == "balance":
-        assert answer.body["free"] == 500
 
 
 def test_what_is_promised_to_others_is_not_sent_again(people: list[Treasurer], rows: Rows) -> None:
