@@ -180,9 +180,9 @@ def hold_back(tx: Tx, payout: Payout, reason: HoldReason, now: datetime, *, appr
     )
 
 
-def reserve(tx: Tx, payout: Payout, now: datetime) -> None:
+def reserve(tx: Tx, payout: Payout, now: datetime, *, set_aside: bool | None = None) -> None:
     """RESERVED: the amount leaves the treasury's free balance. Money that is set aside already stays so."""
-    if not _is_reserved(tx, payout.id):
+    if not (_is_reserved(tx, payout.id) if set_aside is None else set_aside):
         treasury = payout.treasury
         ledger.move(tx, f"resv:{payout.id}", f"treasury:{treasury}", f"in_flight:{treasury}", payout.amount, now)
     _to(tx, payout.id, PayoutState.RESERVED, now)
