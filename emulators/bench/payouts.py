@@ -14,8 +14,8 @@ minute once the queue's burst is over.
 
 Written to .local/bench/payouts.json:
   machine   as in bench.json
-  backlogs  per size: payouts, seconds, per_second, floor_per_second, ratio, cpu_ms and postgres_ms per payout, gaps,
-            pending, chain_micro, ledger_micro
+  backlogs  per size: payouts, seconds, per_second, floor_per_second, ratio, CPU per payout (workers_ms, postgres_ms,
+            chain_ms, kms_ms), gaps, pending, chain_micro, ledger_micro
   paced     payouts signed in each whole minute
 """
 
@@ -151,8 +151,10 @@ def _measure(parts: Parts, size: int, treasury: str) -> dict[str, Any]:
         "per_second": size / seconds,
         "floor_per_second": floor,
         "ratio": floor * seconds / size,
-        "cpu_ms": used[0] / size * 1000,
-        "postgres_ms": used[1] / size * 1000,
+        **{
+            f"{name}_ms": seconds_used / size * 1000
+            for name, seconds_used in zip(("workers", "postgres", "chain", "kms"), used, strict=True)
+        },
         **found,
     }
 
@@ -223,8 +225,14 @@ class _Signer:
 
 
 def _cpu(pids: Sequence[int]) -> list[float]:
-    """Seconds of the workers, and of Postgres."""
-    return [sum(map(processes.cpu_seconds, pids)), processes.cpu_seconds(processes.child_running("postgres -D"))]
+    """Seconds of the workers, of Postgres, of the chain, and of this process, in which the KMS emulator runs."""
+    own = os.times()
+    return [
+        sum(map(processes.cpu_seconds, pids)),
+        processes.cpu_seconds(processes.child_running("postgres -D")),
+        processes.cpu_seconds(processes.child_running("anvil")),
+        own.user + own.system,
+    ]
 
 
 def _wait(parts: Parts, treasury: str, size: int) -> None:
@@ -305,10 +313,11 @@ def _paced() -> list[int]:
 
 
 def _table(backlogs: Sequence[dict[str, Any]]) -> str:
-    lines = ["backlog  payouts/s  floor/s  floor is  workers ms  Postgres ms  gaps  pending"]
+    lines = ["backlog  payouts/s  floor/s  floor is  CPU ms: workers  Postgres  chain   KMS  gaps  pending"]
     lines += [
         f"{it['payouts']:>7,}  {it['per_second']:>9.1f}  {it['floor_per_second']:>7.1f}  {it['ratio']:>6.1f} x  "
-        f"{it['cpu_ms']:>10.2f}  {it['postgres_ms']:>11.2f}  {it['gaps']:>4}  {it['pending']:>7}"
+        f"{it['workers_ms']:>15.2f}  {it['postgres_ms']:>8.2f}  {it['chain_ms']:>5.2f}  {it['kms_ms']:>4.2f}  "
+        f"{it['gaps']:>4}  {it['pending']:>7}"
         for it in backlogs
     ]
     return "\n".join(lines)

@@ -111,7 +111,8 @@ BEGIN
     RETURN NEW;
 END $$;
 
--- As before, and: what people hold is not made easier to let go by holding it for another reason.
+-- As before, and: what people hold is not made easier to let go by holding it for another reason; what the policy alone
+-- holds, the policy lets go, or two people.
 CREATE OR REPLACE FUNCTION payout_may_leave(payout payouts, target payout_state) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -127,6 +128,10 @@ BEGIN
         IF approvals < greatest(payout.approvals_needed, CASE payout.state WHEN 'QUARANTINED' THEN 2 ELSE 0 END) THEN
             PERFORM refuse('approvals', format('payout %s has %s approvals, which is too few', payout.id, approvals));
         END IF;
+    END IF;
+    IF payout.state = 'HELD' AND target = 'APPROVED' AND payout.approvals_needed = 0 AND approvals < 2 AND
+       (SELECT decision FROM payout_policy_runs WHERE payout_id = payout.id ORDER BY id DESC LIMIT 1) = 'hold' THEN
+        PERFORM refuse('policy', format('the policy holds payout %s', payout.id));
     END IF;
 END $$;
 
