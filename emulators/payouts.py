@@ -5,7 +5,6 @@
   next            what would be sent next from each treasury, if a task came now (nothing is sent)
   pause T "why"   sign nothing more for treasury T, at once
   resume T "why"  sign again
-  resolve ID      end a quarantine by its evidence, once two people have approved
 
 It speaks to the stack that is running here; with DATABASE_… (and RPC_URLS) in the environment, to those.
 """
@@ -14,13 +13,12 @@ import argparse
 import getpass
 import os
 import sys
-from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from emulators import running
-from shared import clock, db, payout_answers, payout_recovery, payouts, treasuries
+from shared import clock, db, payout_answers, payouts, treasuries
 from shared.config import ConfigMissing
 from shared.db import Tx
 from shared.money import ZERO, Usdt
@@ -44,14 +42,14 @@ HELD = {
 ENDS = {
     "PAID": "it is final: nothing waits",
     "CANCELLED": "it was cancelled: nothing will be sent",
-    "QUARANTINED": "nobody knows who was paid with its nonce: two people approve, then resolve it by its evidence",
+    "QUARANTINED": "nobody knows who was paid with its nonce: two people approve, then its evidence decides",
 }
 
 
 def main() -> None:
     """Exit 0 when answered, 1 when there is no such thing, 2 when nothing can be asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("question", choices=["where", "stuck", "next", "pause", "resume", "resolve"])
+    parser.add_argument("question", choices=["where", "stuck", "next", "pause", "resume"])
     parser.add_argument("words", nargs="*")
     asked = parser.parse_args()
     running.adopt_environment()
@@ -70,9 +68,8 @@ def answer(question: str, words: list[str], now: datetime) -> list[str]:
         return db.atomically(lambda tx: _stuck(tx, now))
     if question == "next":
         return _next(now)
-    if question in ("where", "resolve"):
-        act: Callable[[UUID], list[str]] = _where_now(now) if question == "where" else _resolve_now(now)
-        return [line for identity in _named(_word(words, "an id")) for line in act(identity)]
+    if question == "where":
+        return [line for identity in _named(_word(words, "an id")) for line in _where(identity, now)]
     treasury, why = _word(words, "a treasury"), " ".join(words[1:])
     if treasury not in TREASURIES:
         raise LookupError(f"there is no treasury {treasury}: {', '.join(TREASURIES)}")
@@ -100,23 +97,9 @@ def _word(words: list[str], what: str) -> str:
     return words[0]
 
 
-def _where_now(now: datetime) -> Callable[[UUID], list[str]]:
-    def show(identity: UUID) -> list[str]:
-        it, told = db.atomically(lambda tx: (payout_answers.where(tx, identity), payout_answers.story(tx, identity)))
-        return [*_head(it, now), f"  why        {because(it)}", *(_told(line) for line in told)]
-
-    return show
-
-
-def _resolve_now(now: datetime) -> Callable[[UUID], list[str]]:
-    def resolve(identity: UUID) -> list[str]:
-        try:
-            state = db.atomically(lambda tx: payout_recovery.resolve(tx, identity, now))
-        except (payouts.NotWaiting, payouts.TooFewApprovals, payout_recovery.NoEvidence) as reason:
-            raise LookupError(f"not yet: {type(reason).__name__}: {reason}") from None
-        return [f"{identity} is {state.value} now; its treasury stays paused until it is resumed"]
-
-    return resolve
+def _where(identity: UUID, now: datetime) -> list[str]:
+    it, told = db.atomically(lambda tx: (payout_answers.where(tx, identity), payout_answers.story(tx, identity)))
+    return [*_head(it, now), f"  why        {because(it)}", *(_told(line) for line in told)]
 
 
 def _head(it: Whereabouts, now: datetime) -> list[str]:

@@ -8,8 +8,6 @@ from pg8000.dbapi import Connection
 
 from emulators.payouts import ago, answer
 from shared import clock
-from shared.auth import Role
-from tests import factories
 from tests.fakes.nodes import FakeNodes
 from tests.fakes.payout_desk import Desk
 from tests.fakes.payout_rows import NOW, RECIPIENT, Rows
@@ -149,17 +147,6 @@ def test_half_a_command_changes_nothing(sql: Connection) -> None:
         with pytest.raises(LookupError, match=said):
             ask(*words.split())
     assert sql.execute_simple("SELECT count(*) FROM treasuries WHERE paused_at IS NOT NULL").rows == [[0]]
-
-
-def test_a_quarantine_is_not_resolved_before_two_have_agreed(rows: Rows) -> None:
-    payout = rows.payout("QUARANTINED")
-    people = [factories.member(role=Role.TREASURY).id for _ in range(2)]
-
-    with pytest.raises(LookupError, match="not yet: TooFewApprovals"):
-        ask("resolve", str(payout))
-    rows.sign_off(payout, *people)
-    with pytest.raises(LookupError, match="not yet: NoEvidence"):
-        ask("resolve", str(payout))
 
 
 def test_times_are_short() -> None:
