@@ -16,7 +16,7 @@ from shared.http import Client
 from shared.money import ZERO, Usdt
 from shared.ports import nodes
 from shared.ports.nodes import Look, NodeRefused, NodeSilent
-from shared.problems import NotFound
+from shared.problems import NotFound, NotValid
 from shared.treasuries import CRITICAL_PAYOUTS, TREASURIES, Key
 
 WEI = Annotated[str, Field(pattern=r"^[0-9]{1,30}$")]
@@ -192,7 +192,9 @@ def set_treasury_alerts(
 ) -> PoolAlert:
     """Change the thresholds; a balance that is below the new one is told at the next full hour."""
     before = store.alerts(tx, _named(pool))
-    records.set_threshold(tx, pool, "usdt", max(body.usdt, ZERO).micro)
+    if body.usdt < ZERO:
+        raise NotValid(errors=[{"field": "/usdt", "message": "must not be negative"}])
+    records.set_threshold(tx, pool, "usdt", body.usdt.micro)
     records.set_threshold(tx, pool, "gas", int(body.gas_wei))
     changes = {
         "before": {kind: str(it.threshold) for kind, it in before.items()},

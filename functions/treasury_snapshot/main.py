@@ -1,7 +1,8 @@
 """Job: each hour, write down what the treasuries hold on the chain; wake treasury admins when it is little.
 
-One snapshot per hour and treasury, however often it runs. A threshold that is crossed is told once, and again only
-after the balance was above it (docs/treasury.md says what to do then).
+One snapshot per hour and treasury, however often it runs: nodes that do not answer now may do so in ten minutes. A
+threshold that is crossed is told once, and again only after the balance was above it (docs/treasury.md says what to
+do then).
 """
 
 from collections import defaultdict

@@ -98,7 +98,8 @@ def test_thresholds_are_changed_and_the_next_crossing_is_told(admin: Treasurer, 
     snapshot.take(clock.now())
     low = sql.execute_simple("SELECT treasury FROM treasury_alerts WHERE crossed_at IS NOT NULL ORDER BY 1").rows
     assert [name for (name,) in low] == ["affiliate", "wholesale"]
-    assert admin.client.put(path, {"usdt": 499.5, "gas_wei": "-1"}).problem == "not-valid"
+    for bad in ({"usdt": 499.5, "gas_wei": "-1"}, {"usdt": -0.01, "gas_wei": "1"}, {"usdt": 1}):
+        assert admin.client.put(path, bad).problem == "not-valid"
     assert admin.client.put(f"{PATH}/operating/alerts", {"usdt": 1, "gas_wei": "1"}).problem == "not-found"
 
 
