@@ -6,7 +6,7 @@ WORKERS ?= 2
 export PYTHONPATH := $(CURDIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types build seal terraform-test plan deploy rollback capacity bench bench-scans bench-codes bench-payouts tick lock clean
+.PHONY: help setup run demo test lint format types build seal terraform-test plan deploy rollback capacity bench bench-scans bench-codes bench-payouts bench-ledger payouts ledger-check tick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -67,6 +67,15 @@ bench-payouts: setup ## Whole payouts per second with a backlog of 1,000 and 10,
 
 bench-codes: setup ## Batches of codes made, exported and imported, beside bare COPY and UPDATE (ARGS="5000000": sizes)
 	@$(BIN)/python -m emulators.bench.codes $(ARGS)
+
+payouts: setup ## Ask about payouts: make payouts ARGS="where ID" (stuck, next, pause member "why", resume member "why")
+	@$(BIN)/python -m emulators.payouts $(ARGS)
+
+ledger-check: setup ## Recompute every balance, sum every journal, verify every seal
+	@$(BIN)/python -m emulators.ledger_check
+
+bench-ledger: setup ## Postings per second into balances in shards, beside balances in one row
+	@$(BIN)/python -m emulators.bench.ledger $(ARGS)
 
 tick: setup ## Fire a job of the running stack: make tick JOB=payout_confirm [AT=2026-11-29T00:00Z]
 	@$(BIN)/python -m emulators.tick $(JOB) $(if $(AT),--at $(AT))

@@ -128,7 +128,7 @@ def make_keys(kms_host: str) -> dict[str, str]:
     parent = f"projects/{PROJECT}/locations/{LOCATION}"
     rings = {
         name: client.create_key_ring(parent=parent, key_ring_id=name, key_ring=kms_v1.KeyRing()).name
-        for name in ("treasury-keys", "access-tokens")
+        for name in ("treasury-keys", "access-tokens", "secrets-at-rest")
     }
 
     def key(ring: str, name: str, kind: int, level: int) -> str:
@@ -149,7 +149,15 @@ def make_keys(kms_host: str) -> dict[str, str]:
         for name in TREASURIES
     }
     rsa = algorithm.RSA_SIGN_PKCS1_2048_SHA256
-    return made | {"ACCESS_TOKEN_KEY_VERSION": key("access-tokens", "access-token-key", rsa, software)}
+    wrapping = client.create_crypto_key(
+        parent=rings["secrets-at-rest"],
+        crypto_key_id="data-key",
+        crypto_key=kms_v1.CryptoKey(purpose=kms_v1.CryptoKey.CryptoKeyPurpose.ENCRYPT_DECRYPT),
+    )
+    return made | {
+        "ACCESS_TOKEN_KEY_VERSION": key("access-tokens", "access-token-key", rsa, software),
+        "DATA_KEY_KMS_KEY": wrapping.name,
+    }
 
 
 def make_topics(pubsub_host: str) -> list[tuple[str, str]]:

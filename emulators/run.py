@@ -14,7 +14,9 @@ from emulators.main_job import Played
 from emulators.people import Person
 from emulators.stack import Options, Stack
 
-STATE = "stack.json"  # for `make tick`
+STATE = "stack.json"  # for `make tick`, `make payouts` and `make ledger-check`
+SETTINGS = ("DATABASE_HOST", "DATABASE_PORT", "DATABASE_NAME", "DATABASE_USER", "DATABASE_PASSWORD", "RPC_URLS",
+            "CLOCK_FILE")  # fmt: skip
 
 
 def main() -> None:
@@ -55,7 +57,8 @@ def _remember(stack: Stack) -> None:
     path.touch(mode=0o600)
     path.write_text(
         json.dumps({"router": stack.function_url(""), "identity": stack.identity.url, "secret": stack.secret,
-                    "clock": str(stack.clock_file)})
+                    "clock": str(stack.clock_file),
+                    "settings": {name: stack.environment[name] for name in SETTINGS}})
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from shared.session import SHUTTING_DOWN, CommitUnknown, Refused, Session, sqlst
 __all__ = [
     "OUTAGES",
     "CommitUnknown",
+    "FetchFirst",
     "PoolExhausted",
     "Refused",
     "Tx",
@@ -54,6 +55,16 @@ class DatabaseConfig(Config):
 
 class PoolExhausted(Exception):
     """No connection became free in time."""
+
+
+class FetchFirst(Exception):
+    """The work needs something that is far away: it is undone, `fetch` is called outside the transaction,
+    and it is repeated.
+    """
+
+    def __init__(self, fetch: Callable[[], None]) -> None:
+        super().__init__("something has to be fetched before this transaction")
+        self.fetch = fetch
 
 
 OUTAGES = (PoolExhausted, CommitUnknown, InterfaceError, OSError)  # whatever the work was, it is not to blame
@@ -110,7 +121,8 @@ class Tx:
 
 
 def atomically(work: Callable[[Tx], T]) -> T:
-    """Run `work` in a transaction and commit; repeat it when Postgres asks to (deadlock, lost connection).
+    """Run `work` in a transaction and commit; repeat it when Postgres asks to (deadlock, lost connection) or when
+    something has to be fetched first.
 
     `work` may run several times: it must have no effect outside the transaction. Whatever it raises rolls back.
     """
@@ -118,6 +130,10 @@ def atomically(work: Callable[[Tx], T]) -> T:
         try:
             with transaction() as tx:
                 return work(tx)
+        except FetchFirst as needed:
+            if attempt == ATTEMPTS_MAX:
+                raise
+            needed.fetch()
         except DatabaseError as error:
             if attempt == ATTEMPTS_MAX or sqlstate(error) not in RETRYABLE | SHUTTING_DOWN:
                 raise

@@ -118,6 +118,14 @@ class FollowWithdrawal(Task):
     withdrawal_id: UUID
 
 
+class Reconcile(Task):
+    """Compare the books with the chain, or look again at what was pending."""
+
+    queue: ClassVar[str] = "reconciliation"
+    function: ClassVar[str] = "reconciliation"
+    reconciliation_id: UUID
+
+
 class FillCodeBatch(Task):
     """Make the next chunk of a batch of codes."""
 

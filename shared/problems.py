@@ -10,6 +10,8 @@ CONTENT_TYPE = "application/problem+json"
 class Problem(Exception):
     """Raise it and nothing has happened; return it from a handler and what the handler wrote stays.
 
+    A `kept` one is raised by something that counts what it refuses: the count stays, with all else written before.
+
     Subclasses stand beside the rule that raises them, named as sentences (`CodeAlreadyClaimed`), with a status
     and a title. The type URI is made of the class name: `/problems/code-already-claimed`.
     """
@@ -17,6 +19,7 @@ class Problem(Exception):
     status: ClassVar[int]
     title: ClassVar[str]
     passing: ClassVar[bool] = False  # nothing is kept of the request: it may come again under its Idempotency-Key
+    kept: ClassVar[bool] = False  # raised by a handler, it is taken as if it had been returned
 
     def __init__(
         self,

@@ -133,7 +133,12 @@ def _handle(tx: Tx, call: Call, caller: Anyone | Member) -> object:
     contract = call.route.contract
     arguments = contract.arguments(**call.values, tx=tx, caller=caller, key=call.key)
     path = {name: call.values[name] for name in contract.path}
-    return contract.handler(**arguments, **path)
+    try:
+        return contract.handler(**arguments, **path)
+    except Problem as problem:
+        if problem.kept:
+            return problem
+        raise
 
 
 def _outcome(call: Call, result: object) -> Answer:

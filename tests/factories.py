@@ -1,6 +1,7 @@
 """People and things as rows, without the long way through the API."""
 
 import itertools
+import secrets
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from uuid import UUID, uuid4
@@ -9,7 +10,7 @@ import jwt
 
 from functions.auth import store, tokens
 from functions.auth.tokens import Grant
-from shared import codes, db
+from shared import codes, db, totp, vault
 from shared.auth import Role
 from shared.db import Tx
 from shared.tiers import Tier
@@ -189,6 +190,25 @@ def trip(winner: Somebody, *, chosen: bool = False) -> UUID:
 
     db.atomically(insert)
     return made
+
+
+def second_factor(somebody: Somebody) -> bytes:
+    """They have set up an authenticator app; its secret, which `totp.code` makes codes of."""
+    secret = secrets.token_bytes(totp.SECRET_BYTES)
+
+    def insert(tx: Tx) -> None:
+        tx.run(
+            """
+            INSERT INTO second_factors (member_id, sealed_secret, created_at, enabled_at)
+            VALUES (:id, :sealed, :now, :now)
+            """,
+            id=somebody.id,
+            sealed=vault.seal(tx, secret, totp.row_of(somebody.id)),
+            now=NOW,
+        )
+
+    db.atomically(insert)
+    return secret
 
 
 def session_of(somebody: Somebody) -> UUID:

@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from functions.admin_comps import rules, store
 from functions.admin_comps.rules import AMOUNT_MAX, AMOUNT_MIN, INTERVAL_MAX, INTERVAL_MIN, Milestone, Terms
-from shared import audit, comps, paging, tiers
+from shared import audit, comps, paging, payouts, tiers
 from shared.api import Api
 from shared.audit import Action
 from shared.auth import Admin, Role
@@ -212,6 +212,16 @@ class CompCancellation(Body):
     reason: Reason
 
 
+class CompRetry(Reply):
+    """`outcome`: sent_on from where it stood, looked_at because a signature may still pay it, or over."""
+
+    comp_id: UUID
+    payout_id: UUID
+    state: str
+    hold_reason: str | None
+    outcome: Literal["sent_on", "looked_at", "over"]
+
+
 @api.get("/v1/admin/comp-rules")
 def list_comp_rules(tx: Tx, admin: Operations) -> Listing[CompRule]:
     """All of them on one page."""
@@ -307,6 +317,26 @@ def cancel_comp(
     if comps.cancel(tx, comp_id, body.reason, now):
         audit.record(tx, admin, client, Action("comp.cancel", "comp", comp_id, {"reason": body.reason}), now)
     return _detail(tx, comp_id, now)
+
+
+@api.post("/v1/admin/comps/retry/{comp_id}", problems=(rules.CompNotRequested, rules.RetryNotAllowed))
+def retry_comp(tx: Tx, admin: Operations, comp_id: UUID, client: Client, now: datetime) -> CompRetry:
+    """Have a payment looked at now. Whatever may still pay is followed, and nothing is paid beside it."""
+    if store.comp(tx, comp_id, tiers.quarter_of(now)) is None:
+        raise NotFound
+    before = store.payout(tx, comp_id)
+    if before is None:
+        raise rules.CompNotRequested
+    try:
+        outcome = payouts.retry(tx, before.id, now)
+    except (payouts.TooFewApprovals, payouts.NotWaiting):
+        raise rules.RetryNotAllowed(state=before.state, hold_reason=before.hold_reason) from None
+    audit.record(tx, admin, client, Action("comp.retry", "comp", comp_id, {"outcome": outcome.value}), now)
+    after = store.payout(tx, comp_id)
+    assert after, "payouts are never deleted"
+    return CompRetry(
+        comp_id=comp_id, payout_id=after.id, state=after.state, hold_reason=after.hold_reason, outcome=outcome.value
+    )
 
 
 def _prize(name: str) -> CompType:

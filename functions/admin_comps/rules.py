@@ -43,6 +43,18 @@ class OwnInterest(NotAllowed):
     title = "Somebody else must do this: you would profit from it."
 
 
+class CompNotRequested(Problem):
+    """No payout was asked for: the winner has no wallet, or the comp waits for review or is over."""
+
+    status, title = 409, "Nothing is being paid for this comp."
+
+
+class RetryNotAllowed(Problem):
+    """People have to agree first, or to find out who was paid; `state` and `hold_reason` tell which."""
+
+    status, title = 409, "This payment cannot simply be tried again."
+
+
 @dataclass(frozen=True)
 class Terms:
     """What a prize's rule says."""

@@ -9,7 +9,7 @@ from flask import Request, Response
 from pg8000.dbapi import Connection
 
 from functions.migrate import rules, store
-from shared import db, log, payout_rotation
+from shared import db, log, payout_rotation, vault
 from shared import migrate as migrations
 from shared.config import Config, read
 from shared.db import DatabaseConfig, Tx
@@ -32,6 +32,7 @@ class MigrateConfig(Config):
     owner_user: str
     owner_password: str | None = None
     access_token_key_version: str
+    data_key_kms_key: str  # wraps the keys that secrets at rest are sealed with
     treasury_key_version_member: str
     treasury_key_version_affiliate: str
     treasury_key_version_wholesale: str
@@ -61,12 +62,14 @@ def register(config: MigrateConfig, now: datetime) -> None:
         "affiliate": config.treasury_key_version_affiliate,
         "wholesale": config.treasury_key_version_wholesale,
     }
+    data_key = vault.new_data_key(config.data_key_kms_key)
     addresses = {name: kms.ethereum_address(version) for name, version in versions.items()}
 
     def insert(tx: Tx) -> None:
         first = store.signing_keys(tx) == 0
         active_from = now if first else now + PUBLISHED_BEFORE_USE
         store.insert_signing_key(tx, jwk["kid"], config.access_token_key_version, jwk, now, active_from)
+        store.insert_first_data_key(tx, data_key, now)
         for name, address in addresses.items():
             store.insert_treasury(tx, name, config.chain_id, config.usdt_address)
             store.insert_signer(tx, address, name, versions[name], now)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.db import Tx
+from shared.vault import DataKey
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,20 @@ def insert_signing_key(
 def signing_keys(tx: Tx) -> int:
     """How many there are."""
     return tx.one(_Count, "SELECT count(*) AS count FROM signing_keys WHERE retired_at IS NULL").count
+
+
+def insert_first_data_key(tx: Tx, key: DataKey, now: datetime) -> None:
+    """What secrets at rest are sealed with from now on; nothing when there is one."""
+    tx.run(
+        """
+        INSERT INTO data_keys (id, kms_key, wrapped, created_at)
+        SELECT :id, :kms_key, :wrapped, :now WHERE NOT EXISTS (SELECT FROM data_keys)
+        """,
+        id=key.id,
+        kms_key=key.kms_key,
+        wrapped=key.wrapped,
+        now=now,
+    )
 
 
 def insert_treasury(tx: Tx, name: str, chain_id: int, token_address: str) -> None:

@@ -75,18 +75,22 @@ def _shift(tx: Tx, signer: Signer, nodes: Chain) -> Shift:
 
 
 def _choose(shift: Shift, asked_for: Payout) -> list[Payout]:
-    """The first that wait, and the one that was asked for when only its cause held it."""
+    """The first that wait; or the one that was asked for, when it is held and may only wait for its cause to end."""
     limit = read(SendConfig).payouts_per_task
 
     def choose(tx: Tx) -> list[Payout]:
-        ids = payout_queue.waiting(
-            tx, shift.treasury.name, clock.now(), limit, rotation_only=shift.signer.status == "draining"
-        )
         if asked_for.state is PayoutState.HELD:
-            ids.append(asked_for.id)
+            return payouts.load_all(tx, [asked_for.id])
+        rotation_only = shift.signer.status == "draining"
+        ids = payout_queue.waiting(tx, shift.treasury.name, clock.now(), limit, rotation_only=rotation_only)
         return payouts.load_all(tx, ids)
 
     return db.atomically(choose)
+
+
+def _next_to_sign(tx: Tx, signer: Signer) -> int:
+    waiting = payout_slots.unsigned(tx, signer.address, 1)
+    return waiting[0].nonce if waiting else payout_slots.next_nonce(tx, signer.address)
 
 
 def _may_sign(shift: Shift) -> bool:
@@ -100,8 +104,7 @@ def _may_sign(shift: Shift) -> bool:
         return False
     same = db.atomically(lambda tx: store.is_of_this_database(tx, signer.address))
     used = shift.nodes.used_nonces(signer.address)
-    waiting = db.atomically(lambda tx: payout_slots.unsigned(tx, signer.address, 1))
-    expected = waiting[0].nonce if waiting else signer.next_nonce
+    expected = db.atomically(lambda tx: _next_to_sign(tx, signer))  # after the chain: another worker may be ahead of us
     if same and used <= expected:
         return True
     reason = f"nonce {expected} of {signer.address} is used on the chain and not by us" if same else "another database"

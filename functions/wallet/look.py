@@ -6,8 +6,8 @@ from functions.wallet import store
 from functions.wallet.models import WithdrawalOrder
 from shared import db, log
 from shared.auth import Claims
-from shared.ports import nodes
-from shared.ports.nodes import Balance, NodesSilent, Outlook
+from shared.ports import wallets
+from shared.ports.wallets import Balance, NodesSilent, Outlook
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def at_wallet(claims: Claims) -> Glance:
     if account is None or account.wallet_address is None:
         return Glance(None, None)
     try:
-        return Glance(account.wallet_address, nodes.connect().balance(account.token_address, account.wallet_address))
+        return Glance(account.wallet_address, wallets.connect().balance(account.token_address, account.wallet_address))
     except NodesSilent as silence:
         log.warning("the chain cannot be read", reason=str(silence))
         return Glance(account.wallet_address, None)
@@ -44,7 +44,7 @@ def at_transfer(claims: Claims, body: WithdrawalOrder) -> Ahead:
     if account is None or account.wallet_address is None:
         return Ahead(None, None)
     try:
-        found = nodes.connect().outlook(account.token_address, account.wallet_address, body.to_address)
+        found = wallets.connect().outlook(account.token_address, account.wallet_address, body.to_address)
     except NodesSilent as silence:
         log.warning("the chain cannot be read", reason=str(silence))
         return Ahead(account.wallet_address, None)

@@ -45,7 +45,7 @@ from shared.money import MICRO_MAX, Usdt
 from shared.paging import Position
 from shared.ports import ethereum
 from shared.ports.eip1559 import EIP_1559
-from shared.ports.nodes import Outlook
+from shared.ports.wallets import Outlook
 from shared.problems import NotFound, Problem
 from shared.withdrawals import State, Terms
 

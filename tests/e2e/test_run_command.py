@@ -31,8 +31,12 @@ def test_it_comes_up_does_the_main_job_and_ends_with_ctrl_c(tmp_path: Path) -> N
     try:
         wait_until(lambda: "Parts:" in output.read_text(), "make run", UP_SECONDS_MAX)
         started = descendants(process.pid)
-        tick = [sys.executable, "-m", "emulators.tick", "payout_confirm", "--at", "2026-12-24T05:00Z"]
-        ticked = subprocess.run(tick, cwd=contract.ROOT, env=environment, capture_output=True, text=True, check=False)
+        asked = [
+            command(environment, *words.split())
+            for words in ("tick reconciliation", "tick ledger_seal", "ledger_check", "payouts stuck", "payouts next")
+        ]
+        logged = (tmp_path / "run" / "log" / "functions.log").read_text()
+        ticked = command(environment, "tick", "payout_confirm", "--at", "2026-12-24T05:00Z")
         process.send_signal(signal.SIGINT)
         process.wait(DOWN_SECONDS_MAX)
     finally:
@@ -43,15 +47,30 @@ def test_it_comes_up_does_the_main_job_and_ends_with_ctrl_c(tmp_path: Path) -> N
     assert process.returncode == 0, said
     assert re.search(r"holds 105 USDT: \$5 for a new member, \$100 for the scan, paid by 0x[0-9a-f]{64}", said)
     assert re.search(r"olive\.admin@example\.com +\S+ +admin", said)
-    assert ticked.stdout.splitlines() == [
-        "it is 2026-12-24 05:00:00 UTC now, for all functions",
-        "payout_confirm sweep: done",
-    ]
+    assert ticked == ["it is 2026-12-24 05:00:00 UTC now, for all functions", "payout_confirm sweep: done"]
+    assert_the_books_are_right(asked, logged)
     assert len(started) > 3
     try:
         wait_until(lambda: not running(started), "the end of all", ORPHANS_END_SECONDS_MAX)
     except TimeoutError:
         assert running(started) == {}
+
+
+def command(environment: dict[str, str], module: str, *words: str) -> list[str]:
+    """What a command for the running stack prints."""
+    ran = [sys.executable, "-m", f"emulators.{module}", *words]
+    done = subprocess.run(ran, cwd=contract.ROOT, env=environment, capture_output=True, text=True, check=False)
+    return (done.stdout + done.stderr).splitlines()
+
+
+def assert_the_books_are_right(asked: list[list[str]], logged: str) -> None:
+    """The main job's payments are in the books, in the chain, and nobody waits."""
+    reconciled, sealed, checked, stuck, coming = asked
+    assert (reconciled, sealed) == (["reconciliation daily: done"], ["ledger_seal daily: done"])
+    assert re.search(r'"reconciled".*"status": "balanced", "badge": "balanced"', logged)
+    assert checked[-1] == "every balance is the sum of its postings, every journal sums to zero, every seal holds"
+    assert stuck == ["nothing is stuck: every open payout has moved within 2 minutes"]
+    assert [line for line in coming if line.startswith("member: ") and " USDT on the chain, 0.00 set aside" in line]
 
 
 @pytest.mark.parametrize(("job", "said"), [("scans", "has no schedule"), ("payout_confirm", "no stack is running")])

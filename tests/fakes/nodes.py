@@ -1,44 +1,141 @@
-"""The simulated Polygon as functions that answer people see it."""
+"""Nodes that speak JSON-RPC about a simulated chain: `nodes.Nodes` is real, what it asks is not on the network."""
 
-from shared.ports.nodes import Balance, Nodes, NodesSilent, Outlook
-from tests.fakes.chain import FakeChain
+import itertools
+from dataclasses import dataclass, field
+from typing import Any
 
-TIP_WEI = 30 * 10**9
+from shared.ports.nodes import TRANSFER_TOPIC, Movement, Node, NodeRefused, Nodes, NodeSilent
+from tests.fakes.chain import FakeChain, Included, Sighting
+
+GAS_PRICE_WEI = 60 * 10**9
+_hashes = itertools.count(1)
 
 
-class FakeNodes(Nodes):
-    """The head of a FakeChain; nothing while `silent`."""
+class FakeNode(Node):
+    """One node. `silent` answers nothing, `behind` lags by so many blocks, `richer` lies about every balance."""
 
-    def __init__(self, chain: FakeChain) -> None:
-        super().__init__([])
-        self.chain = chain
+    def __init__(self, world: "FakeNodes") -> None:
+        super().__init__("http://127.0.0.1:9")
+        self.world = world
         self.silent = False
+        self.behind = 0
+        self.richer = 0
+        self.hides: set[str] = set()  # hashes of transactions whose logs it does not give
 
-    def balance(self, token: str, address: str) -> Balance:
-        self._answer()
-        head = len(self.chain.blocks) - 1
-        return Balance(self._held(token, address), head)
+    def ask(self, *calls: tuple[str, list[Any]]) -> list[Any]:
+        if self.silent:
+            raise NodeSilent("it is switched off")
+        self.world.questions.extend(method for method, _ in calls)
+        return [getattr(self, f"_{method}")(*parameters) for method, parameters in calls]
 
-    def outlook(self, token: str, sender: str, recipient: str) -> Outlook:
-        self._answer()
-        address = sender.lower()
-        pending = sum(key[0] == address for key in self.chain.pool)
-        return Outlook(
+    def _eth_chainId(self) -> str:  # noqa: N802 - as the method is called
+        return hex(self.world.chain.chain_id)
+
+    def _eth_gasPrice(self) -> str:  # noqa: N802
+        return hex(GAS_PRICE_WEI)
+
+    def _eth_getBlockByNumber(self, tag: str, _full: bool) -> dict[str, str]:  # noqa: N802
+        heads = self.world.chain.heads()
+        tags = {"latest": heads.latest - self.behind, "finalized": heads.finalized - self.behind}
+        number = tags[tag] if tag in tags else int(tag, 16)
+        return {"number": hex(number), "hash": self.world.chain.blocks[number].hash}
+
+    def _eth_call(self, call: dict[str, str], block: str) -> str:
+        address = "0x" + call["data"][-40:]
+        return hex(self.world.balance(address, int(block, 16)) + self.richer)
+
+    def _eth_getBalance(self, address: str, _block: str) -> str:  # noqa: N802
+        return hex(self.world.chain.gas[address.lower()])
+
+    def _eth_getLogs(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: N802
+        first, last = int(wanted["fromBlock"], 16), int(wanted["toBlock"], 16)
+        if last - first + 1 > self.world.blocks_per_answer_max:
+            raise NodeRefused("too many blocks at once")
+        _, sender, recipient = wanted["topics"]
+        return [
+            _log(it)
+            for it in self.world.movements()
+            if first <= it.block_number <= last
+            and it.transaction_hash not in self.hides
+            and (sender is None or sender.endswith(it.sender[2:]))
+            and (recipient is None or recipient.endswith(it.recipient[2:]))
+        ]
+
+
+@dataclass
+class FakeNodes:
+    """Two nodes of one chain, and the money that came to the treasuries on it."""
+
+    chain: FakeChain
+    came: list[Movement] = field(default_factory=list)
+    questions: list[str] = field(default_factory=list)
+    blocks_per_answer_max: int = 10**9
+    one: FakeNode = field(init=False)
+    other: FakeNode = field(init=False)
+    port: Nodes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.one, self.other = FakeNode(self), FakeNode(self)
+        self.port = Nodes([self.one, self.other])
+        for address, micro in list(self.chain.minted.items()):
+            self._came(address, micro, block_number=1)
+
+    def pay_in(self, address: str, micro: int) -> None:
+        """Somebody sends a treasury some, in a block of its own."""
+        self.chain.mine()
+        self.chain.mint(address, micro)
+        self._came(address, micro, len(self.chain.blocks) - 1)
+
+    def steal(self, address: str, micro: int, recipient: str = "0x" + "ee" * 20) -> str:
+        """A transfer from a treasury's key that nobody here has signed; its hash."""
+        self.chain.mine()
+        transfer = Sighting(
+            hash=f"0x{next(_hashes) + 10**9:064x}",
             chain_id=self.chain.chain_id,
-            block_number=len(self.chain.blocks) - 1,
-            balance_micro=self._held(token, sender),
-            gas_wei=self.chain.gas[address],
-            next_nonce=self.chain.used_nonces(sender) + pending,
-            base_fee_wei=self.chain.base_fee_wei,
-            priority_fee_wei=TIP_WEI,
-            sender_blocked=address in self.chain.blocked_addresses,
-            recipient_blocked=recipient.lower() in self.chain.blocked_addresses,
+            sender=address.lower(),
+            nonce=10_000 + next(_hashes),
+            token=self.chain.token,
+            recipient=recipient.lower(),
+            amount_micro=micro,
+            fee_wei=1,
+            tip_wei=1,
+            gas_limit=1,
+        )
+        self.chain.blocks[-1].included.append(Included(transfer, succeeded=True))
+        return transfer.hash
+
+    def finish(self) -> None:
+        """Whatever is in the chain is final."""
+        self.chain.mine(10)
+
+    def balance(self, address: str, block_number: int) -> int:
+        later = sum(it.amount_micro for it in self.came if it.recipient == address and it.block_number > block_number)
+        return self.chain.balance(address, block_number) - later
+
+    def movements(self) -> list[Movement]:
+        """All of the token's Transfer logs."""
+        sent = [
+            Movement(it.transfer.hash, index, block.number, it.transfer.sender, it.transfer.recipient,
+                     it.transfer.amount_micro)
+            for block in self.chain.blocks
+            for index, it in enumerate(block.included)
+            if it.succeeded
+        ]  # fmt: skip
+        return sent + self.came
+
+    def _came(self, address: str, micro: int, block_number: int) -> None:
+        hash_ = f"0x{next(_hashes) + 10**12:064x}"
+        self.came.append(
+            Movement(hash_, 1_000 + len(self.came), block_number, "0x" + "cc" * 20, address.lower(), micro)
         )
 
-    def _held(self, token: str, address: str) -> int:
-        known = token.lower() == self.chain.token
-        return known * self.chain.balance(address, len(self.chain.blocks) - 1)
 
-    def _answer(self) -> None:
-        if self.silent:
-            raise NodesSilent("the test says so")
+def _log(it: Movement) -> dict[str, Any]:
+    topics = [TRANSFER_TOPIC, *(f"0x{address[2:]:0>64}" for address in (it.sender, it.recipient))]
+    return {
+        "transactionHash": it.transaction_hash,
+        "logIndex": hex(it.log_index),
+        "blockNumber": hex(it.block_number),
+        "topics": topics,
+        "data": f"0x{it.amount_micro:064x}",
+    }

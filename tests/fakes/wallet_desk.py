@@ -14,7 +14,7 @@ from shared.withdrawals import Withdrawal
 from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
 from tests.fakes.chain import FakeChain
-from tests.fakes.nodes import FakeNodes
+from tests.fakes.wallets import FakeWallets
 
 RECIPIENT = "0x8617E340B3D01FA5F11F306F4090FD50E238070D"
 FUNDS = 1_000_000_000  # micro-USDT in the wallet
@@ -29,7 +29,7 @@ class WalletDesk:
     """Prepares, signs, hands in and follows, as app and queues would."""
 
     chain: FakeChain
-    nodes: FakeNodes
+    nodes: FakeWallets
     member: Somebody
     wallet: LocalAccount
     client: FunctionClient

@@ -5,12 +5,12 @@ from collections.abc import Callable
 import pytest
 
 from shared.ports import chain
-from shared.ports import nodes as port
+from shared.ports import wallets as port
 from tests import factories
 from tests.client import FunctionClient
 from tests.fakes.chain import FakeChain
-from tests.fakes.nodes import FakeNodes
 from tests.fakes.wallet_desk import FUNDS, WalletDesk, new_wallet
+from tests.fakes.wallets import FakeWallets
 from tests.platform import USDT
 
 BLOCKS_BEFORE = 5
@@ -23,7 +23,7 @@ def rich_chain(database: str, monkeypatch: pytest.MonkeyPatch) -> FakeChain:
     made = FakeChain(USDT)
     made.minted.default_factory = lambda: FUNDS
     made.mine(BLOCKS_BEFORE)
-    nodes = FakeNodes(made)
+    nodes = FakeWallets(made)
     monkeypatch.setattr(chain, "connect", lambda: made)
     monkeypatch.setattr(port, "connect", lambda: nodes)
     return made
@@ -35,5 +35,5 @@ def desk(client: Callable[..., FunctionClient], rich_chain: FakeChain) -> Wallet
     wallet = new_wallet()
     member = factories.member(wallet=wallet.address)
     nodes = port.connect()
-    assert isinstance(nodes, FakeNodes)
+    assert isinstance(nodes, FakeWallets)
     return WalletDesk(rich_chain, nodes, member, wallet, client(member.token))

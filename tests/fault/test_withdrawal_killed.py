@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from shared.ports import nodes
+from shared.ports import wallets
 from tests import factories
 from tests.client import FunctionClient
 from tests.fakes.wallet_desk import RECIPIENT, new_wallet, sign
@@ -62,7 +62,7 @@ class Leaving:
 
 @pytest.fixture
 def leaving(world: World, client: Any) -> Leaving:
-    nodes.connect.cache_clear()  # the world's node is the one to ask
+    wallets.connect.cache_clear()  # the world's node is the one to ask
     wallet = new_wallet()
     world.chain.fund_gas(wallet.address, GAS_WEI)
     world.chain.mint(wallet.address, FUNDS)

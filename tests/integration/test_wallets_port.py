@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from emulators.http_server import Handler, HttpServer
-from shared.ports.nodes import Balance, Nodes, NodesSilent
+from shared.ports import nodes
+from shared.ports.wallets import Balance, NodesSilent, Wallets
 from tests.fakes.wallet_desk import RECIPIENT
 from tests.platform import NO_NODE, USDT
 
@@ -56,7 +57,7 @@ class _NodeHandler(Handler):
 
 
 @pytest.fixture
-def both() -> Iterator[tuple[Node, Node, Nodes]]:
+def both() -> Iterator[tuple[Node, Node, Wallets]]:
     made = (Node(), Node())
     with ExitStack() as stop:
         urls = []
@@ -65,43 +66,43 @@ def both() -> Iterator[tuple[Node, Node, Nodes]]:
             server.start()
             stop.callback(server.stop)
             urls.append(server.url)
-        yield *made, Nodes(urls)
+        yield *made, Wallets([nodes.Node(url, 2.5) for url in urls])
 
 
-def test_of_two_nodes_the_more_careful_answer_counts(both: tuple[Node, Node, Nodes]) -> None:
-    first, second, nodes = both
+def test_of_two_nodes_the_more_careful_answer_counts(both: tuple[Node, Node, Wallets]) -> None:
+    first, second, wallets = both
     second.answers |= {
         "eth_blockNumber": "0x60", "eth_getBalance": "0x1", "eth_getTransactionCount": "0x9",
         "eth_getBlockByNumber": {"baseFeePerGas": "0x77359400000"}, "balance": "0x" + f"{4_000_000:064x}",
         "blocked": "0x" + f"{1:064x}",
     }  # fmt: skip
-    found = nodes.outlook(USDT, SENDER, RECIPIENT)
+    found = wallets.outlook(USDT, SENDER, RECIPIENT)
 
     assert (found.block_number, found.balance_micro, found.gas_wei, found.next_nonce) == (0x60, 4_000_000, 1, 9)
     assert (found.base_fee_wei, found.sender_blocked, found.recipient_blocked) == (0x77359400000, True, True)
     assert [len(first.calls), len(second.calls)] == [1, 1]
 
 
-def test_a_balance_is_read_at_a_block_that_every_node_has(both: tuple[Node, Node, Nodes]) -> None:
-    first, second, nodes = both
+def test_a_balance_is_read_at_a_block_that_every_node_has(both: tuple[Node, Node, Wallets]) -> None:
+    first, second, wallets = both
     second.answers["eth_blockNumber"] = "0x60"
 
-    assert nodes.balance(USDT, SENDER) == Balance(5_000_000, 0x60)
+    assert wallets.balance(USDT, SENDER) == Balance(5_000_000, 0x60)
     assert [batch[0]["params"][1] for node in (first, second) for batch in node.calls[1:]] == ["0x60", "0x60"]
 
 
-def test_nodes_that_differ_are_not_believed(both: tuple[Node, Node, Nodes]) -> None:
-    _, second, nodes = both
+def test_nodes_that_differ_are_not_believed(both: tuple[Node, Node, Wallets]) -> None:
+    _, second, wallets = both
     second.answers["balance"] = "0x" + f"{6_000_000:064x}"
     with pytest.raises(NodesSilent, match="differ"):
-        nodes.balance(USDT, SENDER)
+        wallets.balance(USDT, SENDER)
     second.answers["eth_chainId"] = "0x1"
     with pytest.raises(NodesSilent, match="chains"):
-        nodes.outlook(USDT, SENDER, RECIPIENT)
+        wallets.outlook(USDT, SENDER, RECIPIENT)
 
 
-def test_nonsense_is_no_answer(both: tuple[Node, Node, Nodes]) -> None:
-    _, second, nodes = both
+def test_nonsense_is_no_answer(both: tuple[Node, Node, Wallets]) -> None:
+    _, second, wallets = both
     error = {"jsonrpc": "2.0", "id": 0, "error": {"code": -32603, "message": "Internal error"}}
     bodies = {
         "a page": b"<html><h1>502 Bad Gateway</h1></html>",
@@ -118,10 +119,10 @@ def test_nonsense_is_no_answer(both: tuple[Node, Node, Nodes]) -> None:
     for name, body in bodies.items():
         second.whole = lambda _, body=body: body
         with pytest.raises(NodesSilent):
-            nodes.outlook(USDT, SENDER, RECIPIENT)
+            wallets.outlook(USDT, SENDER, RECIPIENT)
         assert second.calls, name
 
 
 def test_a_node_that_is_not_there_is_silent() -> None:
     with pytest.raises(NodesSilent):
-        Nodes([NO_NODE]).balance(USDT, SENDER)
+        Wallets([nodes.Node(NO_NODE, 2.5)]).balance(USDT, SENDER)

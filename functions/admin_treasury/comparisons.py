@@ -1,0 +1,146 @@
+"""Reconciliations and what they found: read, started, explained."""
+
+from datetime import date, datetime
+from typing import Literal
+from uuid import UUID, uuid4
+
+from functions.admin_treasury import records, rules, store
+from functions.admin_treasury.common import SECOND_FACTOR, Pool, Reason, Totp, Treasurer, api
+from shared import audit, events, ledger, paging, totp
+from shared.audit import Action
+from shared.db import Tx
+from shared.events import Reconcile
+from shared.fields import Body, Listing, Money, Page, Reply
+from shared.http import Client
+from shared.paging import Position
+from shared.problems import NotFound
+
+
+class FindingFilter(Page):
+    """A page of findings that fit all that is given."""
+
+    pool: Pool | None = None
+    state: Literal["open", "resolved"] | None = None
+
+
+class FindingResolution(Body):
+    """What happened, which is kept. The books are set right by as much as the finding says."""
+
+    explanation: Reason
+    totp: Totp
+
+
+class ComparedPool(Reply):
+    """A treasury as of the block. `difference` is chain less books; `payouts_waiting` left and are not paid yet."""
+
+    pool: str
+    status: str
+    badge: str
+    reason: str | None
+    chain_balance: Money
+    book_balance: Money | None
+    difference: Money | None
+    payouts_matched: int | None
+    amount_matched: Money | None
+    payouts_waiting: int | None
+    findings_open: int | None
+
+
+class Comparison(Reply):
+    """A reconciliation. `status` is exact, `badge` bears ten dollars; `reason` is why it is pending as a whole."""
+
+    id: UUID
+    day: date | None
+    requested_at: datetime
+    finished_at: datetime | None
+    block_number: int | None
+    status: str
+    badge: str
+    reason: str | None
+
+
+class ComparisonDetail(Comparison):
+    """With each treasury."""
+
+    pools: list[ComparedPool]
+
+
+class Finding(Reply):
+    """Something that the books and the chain do not say alike."""
+
+    id: UUID
+    reconciliation_id: UUID
+    pool: str
+    kind: str
+    payout_id: UUID | None
+    transaction_hash: str | None
+    counterparty: str | None
+    expected: Money
+    found: Money
+    found_at: datetime
+    resolved_at: datetime | None
+    resolved_by: UUID | None
+    resolution: str | None
+
+
+@api.post("/v1/admin/treasury/reconciliations", status=202)
+def start_reconciliation(tx: Tx, admin: Treasurer, client: Client, now: datetime) -> ComparisonDetail:
+    """Compare now. It is pending until the job has done it; read it again."""
+    identity = uuid4()
+    records.insert_reconciliation(tx, identity, admin.id, now)
+    events.enqueue(tx, now, Reconcile(reconciliation_id=identity), name=f"reconciliation-{identity}")
+    audit.record(tx, admin, client, Action("reconciliation.start", "reconciliation", identity, {}), now)
+    return _comparison(tx, identity)
+
+
+@api.get("/v1/admin/treasury/reconciliations")
+def list_reconciliations(tx: Tx, admin: Treasurer, page: Page) -> Listing[Comparison]:
+    """Newest first."""
+    rows = store.comparisons(tx, paging.after(page.cursor), page.limit + 1)
+    shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.requested_at, row.id))
+    return Listing[Comparison](items=[Comparison(**vars(row)) for row in shown], next_cursor=cursor)
+
+
+@api.get("/v1/admin/treasury/reconciliations/{reconciliation_id}")
+def get_reconciliation(tx: Tx, admin: Treasurer, reconciliation_id: UUID) -> ComparisonDetail:
+    """One of them, treasury by treasury."""
+    return _comparison(tx, reconciliation_id)
+
+
+@api.get("/v1/admin/treasury/findings")
+def list_findings(tx: Tx, admin: Treasurer, page: FindingFilter) -> Listing[Finding]:
+    """Newest first."""
+    is_open = None if page.state is None else page.state == "open"
+    rows = store.findings(tx, page.pool, is_open, paging.after(page.cursor), page.limit + 1)
+    shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.found_at, row.id))
+    return Listing[Finding](items=[Finding(**vars(row)) for row in shown], next_cursor=cursor)
+
+
+@api.post("/v1/admin/treasury/findings/{finding_id}/resolve", problems=(rules.FindingResolved, *SECOND_FACTOR))
+def resolve_finding(
+    tx: Tx, admin: Treasurer, finding_id: UUID, body: FindingResolution, client: Client, now: datetime
+) -> Finding:
+    """Say what happened. The books follow the chain, by a journal of their own; the treasury stays paused."""
+    totp.spend(tx, admin.id, body.totp, now)
+    found = store.lock_finding(tx, finding_id)
+    if found is None:
+        raise NotFound
+    if found.resolved_at:
+        raise rules.FindingResolved
+    by = rules.adjustment(found.kind, found.expected, found.found)
+    if by:
+        lines = {f"treasury:{found.pool}": by, f"external:{found.pool}": -by}
+        ledger.post(tx, f"adjust:{finding_id}", lines, now)
+    records.resolve_finding(tx, finding_id, admin.id, body.explanation, now)
+    changes = {"explanation": body.explanation, "kind": found.kind, "books_changed_by": str(by)}
+    audit.record(tx, admin, client, Action("finding.resolve", "finding", finding_id, changes), now)
+    resolved = store.lock_finding(tx, finding_id)
+    assert resolved, "findings are never deleted"
+    return Finding(**vars(resolved))
+
+
+def _comparison(tx: Tx, identity: UUID) -> ComparisonDetail:
+    row = store.comparison(tx, identity)
+    if row is None:
+        raise NotFound
+    return ComparisonDetail(**vars(row), pools=[ComparedPool(**vars(it)) for it in store.compared_pools(tx, identity)])

@@ -1,0 +1,442 @@
+"""What treasury admins read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from shared.db import Tx
+from shared.money import Usdt
+from shared.paging import Position
+from shared.payout_types import PayoutState
+
+TRAIL_MAX = 500  # of each kind: a payout has a dozen, one that is looked for over days a few hundred
+
+
+@dataclass(frozen=True)
+class Filter:
+    """None is any."""
+
+    states: Sequence[str]
+    pool: str | None = None
+    source_kind: str | None = None
+    hold_reason: str | None = None
+    payout_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class Payout:
+    """A payout with its approvals, and the person's side of a manual one."""
+
+    id: UUID
+    pool: str
+    source_kind: str
+    source_id: str
+    member_id: UUID | None
+    to_address: str
+    amount: Usdt
+    state: str
+    hold_reason: str | None
+    approvals_given: int
+    approvals_needed: int
+    requested_at: datetime
+    state_at: datetime
+    paid_at: datetime | None
+    transaction_hash: str | None
+    reason: str | None
+    requested_by: UUID | None
+    requested_by_username: str | None
+    cancelled_by_username: str | None
+    cancelled_at: datetime | None
+    cancel_reason: str | None
+
+
+@dataclass(frozen=True)
+class PolicyRun:
+    """A decision of the policy."""
+
+    decided_at: datetime
+    policy_version: int
+    decision: str
+    reason: str | None
+    inputs: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Approval:
+    """By whom, of which hold."""
+
+    approved_at: datetime
+    approver_id: UUID
+    approver_username: str
+    hold: int
+    evidence: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Event:
+    """A line of the diary."""
+
+    happened_at: datetime
+    kind: str
+    nonce: int | None
+    transaction_hash: str | None
+    detail: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Acted:
+    """A line of the audit log."""
+
+    created_at: datetime
+    actor_id: UUID | None
+    action: str
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class End:
+    """The block that it was paid in, and the day on which the chain was found to agree."""
+
+    block_number: int | None
+    compared_on: date | None
+
+
+@dataclass(frozen=True)
+class Count:
+    """Open payouts of a state."""
+
+    state: str
+    payouts: int
+    amount: Usdt
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What passes by itself, and what has passed."""
+
+    single: Usdt
+    day: Usdt
+    hour: Usdt
+    used_day: Usdt
+    used_hour: Usdt
+
+
+@dataclass(frozen=True)
+class State:
+    """Whether a treasury signs."""
+
+    pool: str
+    paused_at: datetime | None
+    pause_reason: str | None
+
+
+@dataclass(frozen=True)
+class Alert:
+    """A threshold, and since when the balance is below."""
+
+    kind: str
+    threshold: int
+    crossed_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A reconciliation."""
+
+    id: UUID
+    day: date | None
+    requested_at: datetime
+    finished_at: datetime | None
+    block_number: int | None
+    status: str
+    badge: str
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class ComparedPool:
+    """A treasury in it."""
+
+    pool: str
+    status: str
+    badge: str
+    reason: str | None
+    chain_balance: Usdt
+    book_balance: Usdt | None
+    difference: Usdt | None
+    payouts_matched: int | None
+    amount_matched: Usdt | None
+    payouts_waiting: int | None
+    findings_open: int | None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What does not agree."""
+
+    id: UUID
+    reconciliation_id: UUID
+    pool: str
+    kind: str
+    payout_id: UUID | None
+    transaction_hash: str | None
+    counterparty: str | None
+    expected: Usdt
+    found: Usdt
+    found_at: datetime
+    resolved_at: datetime | None
+    resolved_by: UUID | None
+    resolution: str | None
+
+
+@dataclass(frozen=True)
+class _Count:
+    count: int
+
+
+def payouts(tx: Tx, wanted: Filter, after: Position | None, limit: int) -> list[Payout]:
+    """Newest first."""
+    return tx.all(
+        Payout,
+        """
+        SELECT p.id, p.treasury AS pool, p.source_kind, p.source_id, p.member_id, p.recipient_address AS to_address,
+               p.amount, CAST(p.state AS text) AS state, CAST(p.hold_reason AS text) AS hold_reason,
+               (SELECT count(*) FROM payout_approvals WHERE payout_id = p.id AND hold = p.holds) AS approvals_given,
+               p.approvals_needed, p.requested_at, p.state_at, p.paid_at, p.transaction_hash,
+               t.reason, t.requested_by, asked.username AS requested_by_username,
+               cancelled.username AS cancelled_by_username, t.cancelled_at, t.cancel_reason
+        FROM payouts p
+        LEFT JOIN manual_transfers t ON t.payout_id = p.id
+        LEFT JOIN members asked ON asked.id = t.requested_by
+        LEFT JOIN members cancelled ON cancelled.id = t.cancelled_by
+        WHERE (CAST(:pool AS text) IS NULL OR p.treasury = :pool)
+          AND p.state = ANY(CAST(CAST(:states AS text[]) AS payout_state[]))
+          AND (CAST(:source_kind AS text) IS NULL OR p.source_kind = :source_kind)
+          AND (CAST(:hold_reason AS text) IS NULL OR CAST(p.hold_reason AS text) = :hold_reason)
+          AND (CAST(:payout_id AS uuid) IS NULL OR p.id = :payout_id)
+          AND (CAST(:at AS timestamptz) IS NULL OR (p.requested_at, p.id) < (:at, CAST(:id AS uuid)))
+        ORDER BY p.requested_at DESC, p.id DESC LIMIT :limit
+        """,
+        pool=wanted.pool,
+        states=list(wanted.states),
+        source_kind=wanted.source_kind,
+        hold_reason=wanted.hold_reason,
+        payout_id=wanted.payout_id,
+        at=after.at if after else None,
+        id=after.id if after else None,
+        limit=limit,
+    )
+
+
+def payout(tx: Tx, payout_id: UUID) -> Payout | None:
+    """One."""
+    found = payouts(tx, Filter(list(PayoutState), payout_id=payout_id), None, 1)
+    return found[0] if found else None
+
+
+def policy_runs(tx: Tx, payout_id: UUID) -> list[PolicyRun]:
+    """Oldest first."""
+    return tx.all(
+        PolicyRun,
+        """
+        SELECT decided_at, policy_version, decision, CAST(reason AS text) AS reason, inputs FROM payout_policy_runs
+        WHERE payout_id = :payout_id ORDER BY id LIMIT :limit
+        """,
+        payout_id=payout_id,
+        limit=TRAIL_MAX,
+    )
+
+
+def approvals(tx: Tx, payout_id: UUID) -> list[Approval]:
+    """Oldest first."""
+    return tx.all(
+        Approval,
+        """
+        SELECT a.approved_at, a.approver_id, m.username AS approver_username, a.hold, a.evidence
+        FROM payout_approvals a JOIN members m ON m.id = a.approver_id
+        WHERE a.payout_id = :payout_id ORDER BY a.id LIMIT :limit
+        """,
+        payout_id=payout_id,
+        limit=TRAIL_MAX,
+    )
+
+
+def events(tx: Tx, payout_id: UUID) -> list[Event]:
+    """Oldest first."""
+    return tx.all(
+        Event,
+        """
+        SELECT happened_at, kind, nonce, attempt_hash AS transaction_hash, detail FROM payout_events
+        WHERE payout_id = :payout_id ORDER BY id LIMIT :limit
+        """,
+        payout_id=payout_id,
+        limit=TRAIL_MAX,
+    )
+
+
+def actions(tx: Tx, payout_id: UUID) -> list[Acted]:
+    """What admins did, oldest first."""
+    return tx.all(
+        Acted,
+        """
+        SELECT created_at, actor_id, action, changes FROM audit_logs
+        WHERE resource_type = 'payout' AND resource_id = CAST(:payout_id AS text) ORDER BY id LIMIT :limit
+        """,
+        payout_id=str(payout_id),
+        limit=TRAIL_MAX,
+    )
+
+
+def end(tx: Tx, payout_id: UUID) -> End:
+    """Of a payout that is paid; both None otherwise."""
+    found = tx.first(
+        End,
+        """
+        SELECT s.block_number, CAST(t.seen_at AT TIME ZONE 'UTC' AS date) AS compared_on
+        FROM payout_slots s LEFT JOIN chain_transfers t ON t.payout_id = s.payout_id
+        WHERE s.payout_id = :payout_id AND s.state = 'FINAL_PAY'
+        """,
+        payout_id=payout_id,
+    )
+    return found or End(None, None)
+
+
+def open_payouts(tx: Tx, pool: str) -> list[Count]:
+    """How many of each state that is not an end."""
+    return tx.all(
+        Count,
+        """
+        SELECT CAST(state AS text) AS state, count(*) AS payouts, CAST(sum(amount) AS bigint) AS amount FROM (
+            SELECT state, amount FROM payouts
+            WHERE treasury = :pool AND state IN ('REQUESTED', 'APPROVED', 'RESERVED', 'IN_FLIGHT')
+            UNION ALL
+            SELECT state, amount FROM payouts WHERE treasury = :pool AND state IN ('HELD', 'QUARANTINED')
+        ) AS open_ones
+        GROUP BY open_ones.state ORDER BY open_ones.state
+        """,
+        pool=pool,
+    )
+
+
+def limits(tx: Tx, pool: str, now: datetime) -> Limits:
+    """The day is UTC's, the hour the last sixty minutes; in settings they stand in USDT."""
+    return tx.one(
+        Limits,
+        """
+        SELECT CAST(CAST(value -> :pool ->> 'single' AS numeric) * 1000000 AS bigint) AS single,
+               CAST(CAST(value -> :pool ->> 'day' AS numeric) * 1000000 AS bigint) AS day,
+               CAST(CAST(value -> :pool ->> 'hour' AS numeric) * 1000000 AS bigint) AS hour,
+               coalesce((SELECT amount FROM treasury_days WHERE treasury = :pool AND day = :today), 0) AS used_day,
+               CAST(coalesce((SELECT sum(amount) FROM treasury_minutes
+                              WHERE treasury = :pool AND minute > CAST(:now AS timestamptz) - interval '1 hour'), 0)
+                    AS bigint) AS used_hour
+        FROM settings WHERE name = 'payout_limits'
+        """,
+        pool=pool,
+        today=now.date(),
+        now=now,
+    )
+
+
+def pool_state(tx: Tx, pool: str) -> State:
+    """Locked: who pauses and who resumes follow each other."""
+    return tx.one(
+        State,
+        "SELECT name AS pool, paused_at, pause_reason FROM treasuries WHERE name = :pool FOR NO KEY UPDATE",
+        pool=pool,
+    )
+
+
+def alerts(tx: Tx, pool: str) -> dict[str, Alert]:
+    """By kind."""
+    found = tx.all(
+        Alert,
+        "SELECT kind, threshold, crossed_at FROM treasury_alerts WHERE treasury = :pool",
+        pool=pool,
+    )
+    return {it.kind: it for it in found}
+
+
+def findings_open(tx: Tx, pool: str) -> int:
+    """How many nobody has explained."""
+    return tx.one(
+        _Count,
+        "SELECT count(*) AS count FROM reconciliation_findings WHERE treasury = :pool AND resolved_at IS NULL",
+        pool=pool,
+    ).count
+
+
+def comparisons(tx: Tx, after: Position | None, limit: int) -> list[Comparison]:
+    """Newest first."""
+    return tx.all(
+        Comparison,
+        """
+        SELECT id, day, requested_at, finished_at, block_number, status, badge, reason FROM reconciliations
+        WHERE CAST(:at AS timestamptz) IS NULL OR (requested_at, id) < (:at, CAST(:id AS uuid))
+        ORDER BY requested_at DESC, id DESC LIMIT :limit
+        """,
+        at=after.at if after else None,
+        id=after.id if after else None,
+        limit=limit,
+    )
+
+
+def comparison(tx: Tx, identity: UUID) -> Comparison | None:
+    """One."""
+    return tx.first(
+        Comparison,
+        """
+        SELECT id, day, requested_at, finished_at, block_number, status, badge, reason FROM reconciliations
+        WHERE id = :identity
+        """,
+        identity=identity,
+    )
+
+
+def compared_pools(tx: Tx, identity: UUID) -> list[ComparedPool]:
+    """Its treasuries."""
+    return tx.all(
+        ComparedPool,
+        """
+        SELECT treasury AS pool, status, badge, reason, chain_balance, book_balance, difference, payouts_matched,
+               amount_matched, payouts_waiting, findings_open
+        FROM reconciliation_treasuries WHERE reconciliation_id = :identity ORDER BY treasury
+        """,
+        identity=identity,
+    )
+
+
+def findings(tx: Tx, pool: str | None, is_open: bool | None, after: Position | None, limit: int) -> list[Finding]:
+    """Newest first."""
+    return tx.all(
+        Finding,
+        """
+        SELECT id, reconciliation_id, treasury AS pool, kind, payout_id, transaction_hash, counterparty, expected,
+               found, found_at, resolved_at, resolved_by, resolution
+        FROM reconciliation_findings
+        WHERE (CAST(:pool AS text) IS NULL OR treasury = :pool)
+          AND (CAST(:is_open AS boolean) IS NULL OR (resolved_at IS NULL) = :is_open)
+          AND (CAST(:at AS timestamptz) IS NULL OR (found_at, id) < (:at, CAST(:id AS uuid)))
+        ORDER BY found_at DESC, id DESC LIMIT :limit
+        """,
+        pool=pool,
+        is_open=is_open,
+        at=after.at if after else None,
+        id=after.id if after else None,
+        limit=limit,
+    )
+
+
+def lock_finding(tx: Tx, finding_id: UUID) -> Finding | None:
+    """One, for whoever resolves it."""
+    return tx.first(
+        Finding,
+        """
+        SELECT id, reconciliation_id, treasury AS pool, kind, payout_id, transaction_hash, counterparty, expected,
+               found, found_at, resolved_at, resolved_by, resolution
+        FROM reconciliation_findings WHERE id = :finding_id FOR UPDATE
+        """,
+        finding_id=finding_id,
+    )

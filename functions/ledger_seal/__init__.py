@@ -1,0 +1,1 @@
+"""Seals the ledger each day and adds it up again."""

@@ -1,0 +1,341 @@
+"""Transfer logs and how far they were read; runs, and what the rows of payouts and ledger say as of a block."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID, uuid4
+
+from functions.reconciliation.rules import Outgoing
+from shared.db import Tx
+from shared.money import Usdt
+from shared.ports.nodes import Block, Movement
+from shared.treasuries import Key
+
+MATCHED_MAX = 2_000  # in one transaction
+FOUND_MAX = 500  # new findings of one kind in one run; the next run names the rest
+
+
+@dataclass(frozen=True)
+class Run:
+    """A reconciliation. Its block is None until the nodes have agreed on one."""
+
+    id: UUID
+    requested_at: datetime
+    block_number: int | None
+    finished_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """How far a key's logs are read."""
+
+    scanned_to: int
+    block_hash: str | None
+
+
+@dataclass(frozen=True)
+class Books:
+    """What rows say of a treasury as of a block: `balance` should be on the chain."""
+
+    balance: Usdt
+    payouts_waiting: int
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A payout that is paid in our rows, in a block that was read, without a Transfer log."""
+
+    payout_id: UUID
+    transaction_hash: str
+    recipient_address: str
+    amount: Usdt
+
+
+@dataclass(frozen=True)
+class _Id:
+    id: UUID
+
+
+@dataclass(frozen=True)
+class _Found:
+    found: bool
+
+
+@dataclass(frozen=True)
+class _Matched:
+    amount: Usdt
+
+
+def begin_daily(tx: Tx, day: date, now: datetime) -> UUID:
+    """The run of a day; there is one, however often the schedule comes."""
+    tx.run(
+        "INSERT INTO reconciliations (id, day, requested_at) VALUES (:id, :day, :now) ON CONFLICT DO NOTHING",
+        id=uuid4(),
+        day=day,
+        now=now,
+    )
+    return tx.one(_Id, "SELECT id FROM reconciliations WHERE day = :day", day=day).id
+
+
+def run(tx: Tx, run_id: UUID) -> Run | None:
+    """Locked: who works on it does so alone."""
+    return tx.first(
+        Run,
+        """
+        SELECT id, requested_at, block_number, finished_at FROM reconciliations WHERE id = :run_id FOR NO KEY UPDATE
+        """,
+        run_id=run_id,
+    )
+
+
+def fix_block(tx: Tx, run_id: UUID, block: Block, balances: dict[str, Usdt]) -> None:
+    """From now on the run is of this block, at which the treasuries had that much."""
+    tx.run(
+        "UPDATE reconciliations SET block_number = :number, block_hash = :hash WHERE id = :run_id",
+        run_id=run_id,
+        number=block.number,
+        hash=block.hash,
+    )
+    tx.run(
+        """
+        INSERT INTO reconciliation_treasuries (reconciliation_id, treasury, chain_balance)
+        SELECT :run_id, treasury, balance
+        FROM unnest(CAST(:treasuries AS text[]), CAST(:balances AS bigint[])) AS given (treasury, balance)
+        """,
+        run_id=run_id,
+        treasuries=list(balances),
+        balances=[balance.micro for balance in balances.values()],
+    )
+
+
+def paid_above(tx: Tx, block_number: int) -> bool:
+    """True when a payout was called final in a later block: the nodes have gone back behind what they told."""
+    return tx.one(
+        _Found,
+        """
+        SELECT EXISTS (
+            SELECT FROM signers s, LATERAL (
+                SELECT block_number FROM payout_slots WHERE signer = s.address AND state = 'FINAL_PAY'
+                ORDER BY nonce DESC LIMIT 1) AS latest
+            WHERE latest.block_number > :block_number) AS found
+        """,
+        block_number=block_number,
+    ).found
+
+
+def cursor(tx: Tx, signer: str, first_block: int, now: datetime) -> Cursor:
+    """Begins before `first_block` when the key was never looked at."""
+    tx.run(
+        """
+        INSERT INTO chain_scans (signer, scanned_to, scanned_at) VALUES (:signer, :before, :now) ON CONFLICT DO NOTHING
+        """,
+        signer=signer,
+        before=first_block - 1,
+        now=now,
+    )
+    return tx.one(Cursor, "SELECT scanned_to, block_hash FROM chain_scans WHERE signer = :signer", signer=signer)
+
+
+def advance(tx: Tx, signer: str, before: int, block: Block, now: datetime) -> bool:
+    """False when somebody else has read these blocks meanwhile."""
+    return bool(
+        tx.run(
+            """
+            UPDATE chain_scans SET scanned_to = :number, block_hash = :hash, scanned_at = :now
+            WHERE signer = :signer AND scanned_to = :before
+            """,
+            signer=signer,
+            before=before,
+            number=block.number,
+            hash=block.hash,
+            now=now,
+        )
+    )
+
+
+def keep(tx: Tx, key: Key, direction: str, moved: Sequence[Movement], now: datetime) -> None:
+    """What was read."""
+    tx.run(
+        """
+        INSERT INTO chain_transfers (transaction_hash, log_index, direction, treasury, signer, counterparty, amount,
+                                     block_number, seen_at)
+        SELECT hash, index, :direction, :treasury, :signer, counterparty, amount, block, :now
+        FROM unnest(CAST(:hashes AS text[]), CAST(:indexes AS int[]), CAST(:counterparties AS text[]),
+                    CAST(:amounts AS bigint[]), CAST(:blocks AS bigint[]))
+             AS given (hash, index, counterparty, amount, block)
+        """,
+        direction=direction,
+        treasury=key.treasury,
+        signer=key.address,
+        now=now,
+        hashes=[it.transaction_hash for it in moved],
+        indexes=[it.log_index for it in moved],
+        counterparties=[it.recipient if direction == "out" else it.sender for it in moved],
+        amounts=[it.amount_micro for it in moved],
+        blocks=[it.block_number for it in moved],
+    )
+
+
+@dataclass(frozen=True)
+class _Address:
+    address: str
+
+
+def own_addresses(tx: Tx, treasury: str) -> frozenset[str]:
+    """Every key that the treasury has or had, in lower case."""
+    rows = tx.all(
+        _Address, "SELECT lower(address) AS address FROM signers WHERE treasury = :treasury", treasury=treasury
+    )
+    return frozenset(row.address for row in rows)
+
+
+def lock_treasury(tx: Tx, treasury: str) -> None:
+    """One comparison of a treasury at a time."""
+    tx.run("INSERT INTO reconciliation_marks (treasury) VALUES (:treasury) ON CONFLICT DO NOTHING", treasury=treasury)
+    tx.run("SELECT 1 FROM reconciliation_marks WHERE treasury = :treasury FOR UPDATE", treasury=treasury)
+
+
+def match(tx: Tx, treasury: str, block_number: int) -> int:
+    """Tie paid payouts to their Transfer logs, exact in sender, recipient and amount; how many in this batch.
+
+    What a person has explained stays explained.
+    """
+    matched = tx.all(
+        _Matched,
+        """
+        WITH pairs AS (
+            SELECT DISTINCT ON (p.id) p.id, t.transaction_hash, t.log_index
+            FROM chain_transfers t
+            JOIN payout_attempts a ON a.hash = t.transaction_hash AND a.kind = 'PAY'
+            JOIN payout_slots s ON s.signer = a.signer AND s.nonce = a.nonce AND s.state = 'FINAL_PAY'
+            JOIN payouts p ON p.id = s.payout_id AND p.transaction_hash = t.transaction_hash
+            WHERE t.treasury = :treasury AND t.direction = 'out' AND t.payout_id IS NULL
+              AND t.block_number <= :block_number
+              AND p.treasury = t.treasury AND s.signer = t.signer AND p.amount = t.amount
+              AND lower(p.recipient_address) = t.counterparty
+              AND NOT EXISTS (SELECT FROM chain_transfers WHERE payout_id = p.id)
+              AND NOT EXISTS (SELECT FROM reconciliation_findings f
+                              WHERE f.ref = t.transaction_hash || ':' || t.log_index AND f.resolved_by IS NOT NULL)
+            ORDER BY p.id, t.log_index LIMIT :limit
+        )
+        UPDATE chain_transfers t SET payout_id = pairs.id FROM pairs
+        WHERE t.transaction_hash = pairs.transaction_hash AND t.log_index = pairs.log_index AND t.direction = 'out'
+        RETURNING t.amount
+        """,
+        treasury=treasury,
+        block_number=block_number,
+        limit=MATCHED_MAX,
+    )
+    tx.run(
+        """
+        UPDATE reconciliation_marks
+        SET payouts_matched = payouts_matched + :count, amount_matched = amount_matched + :amount
+        WHERE treasury = :treasury
+        """,
+        treasury=treasury,
+        count=len(matched),
+        amount=sum(it.amount.micro for it in matched),
+    )
+    return len(matched)
+
+
+def unexplained(tx: Tx, treasury: str, block_number: int) -> list[Outgoing]:
+    """Movements out that are no paid payout's and in no finding, oldest first."""
+    return tx.all(
+        Outgoing,
+        """
+        SELECT t.transaction_hash, t.log_index, t.counterparty, t.amount, CAST(s.state AS text) AS slot_state,
+               p.id AS payout_id,
+               coalesce(p.state = 'PAID' AND p.transaction_hash = t.transaction_hash
+                        AND NOT EXISTS (SELECT FROM chain_transfers WHERE payout_id = p.id), false) AS payout_paid,
+               p.amount AS payout_amount,
+               EXISTS (SELECT FROM signers own WHERE own.treasury = t.treasury
+                         AND lower(own.address) = t.counterparty) AS internal
+        FROM chain_transfers t
+        LEFT JOIN payout_attempts a ON a.hash = t.transaction_hash AND a.kind = 'PAY'
+        LEFT JOIN payout_slots s ON s.signer = a.signer AND s.nonce = a.nonce
+        LEFT JOIN payouts p ON p.id = s.payout_id
+        WHERE t.treasury = :treasury AND t.direction = 'out' AND t.payout_id IS NULL AND t.block_number <= :block_number
+          AND NOT EXISTS (SELECT FROM reconciliation_findings f WHERE f.ref = t.transaction_hash || ':' || t.log_index)
+        ORDER BY t.block_number, t.log_index LIMIT :limit
+        """,
+        treasury=treasury,
+        block_number=block_number,
+        limit=FOUND_MAX,
+    )
+
+
+def missing(tx: Tx, treasury: str, block_number: int) -> list[Missing]:
+    """Paid payouts since the mark, less a day for clocks, that no Transfer log and no finding has."""
+    return tx.all(
+        Missing,
+        """
+        SELECT p.id AS payout_id, p.transaction_hash, p.recipient_address, p.amount
+        FROM payouts p JOIN payout_slots s ON s.payout_id = p.id AND s.state = 'FINAL_PAY'
+        WHERE p.treasury = :treasury AND p.state = 'PAID' AND s.block_number <= :block_number
+          AND p.paid_at >= coalesce((SELECT settled_until - interval '1 day' FROM reconciliation_marks
+                                     WHERE treasury = :treasury), '-infinity')
+          AND NOT EXISTS (SELECT FROM chain_transfers WHERE payout_id = p.id)
+          AND NOT EXISTS (SELECT FROM reconciliation_findings WHERE payout_id = p.id)
+        ORDER BY p.paid_at LIMIT :limit
+        """,
+        treasury=treasury,
+        block_number=block_number,
+        limit=FOUND_MAX,
+    )
+
+
+def settle(tx: Tx, treasury: str, block_number: int, now: datetime) -> None:
+    """Move the mark up to the first payout that is paid and was not looked at."""
+    tx.run(
+        """
+        UPDATE reconciliation_marks SET settled_until = least(:now, (
+            SELECT min(p.paid_at) FROM payouts p JOIN payout_slots s ON s.payout_id = p.id AND s.state = 'FINAL_PAY'
+            WHERE p.treasury = :treasury AND p.state = 'PAID' AND s.block_number > :block_number
+              AND p.paid_at >= coalesce(settled_until - interval '1 day', '-infinity')))
+        WHERE treasury = :treasury
+        """,
+        treasury=treasury,
+        block_number=block_number,
+        now=now,
+    )
+
+
+def books(tx: Tx, treasury: str, block_number: int) -> Books:
+    """One statement, one moment: what is paid in later blocks is still there at this one, what has left in earlier
+    ones and is not paid yet is not; money that came later is not there yet. What goes from one key of the treasury to
+    another stays with it.
+    """
+    return tx.one(
+        Books,
+        """
+        WITH own AS (
+            SELECT lower(address) AS address FROM signers WHERE treasury = :treasury
+        ), out_now AS (
+            SELECT count(*) AS number, coalesce(sum(t.amount), 0) AS amount
+            FROM chain_transfers t
+            JOIN payout_attempts a ON a.hash = t.transaction_hash AND a.kind = 'PAY'
+            JOIN payout_slots s ON s.signer = a.signer AND s.nonce = a.nonce
+            WHERE t.treasury = :treasury AND t.direction = 'out' AND t.payout_id IS NULL
+              AND t.block_number <= :block_number AND s.state IN ('ALLOCATED', 'LIVE', 'MINED', 'FOREIGN')
+              AND NOT EXISTS (SELECT FROM own WHERE own.address = t.counterparty)
+        ), paid_later AS (
+            SELECT coalesce(sum(p.amount), 0) AS amount
+            FROM payout_slots s JOIN payouts p ON p.id = s.payout_id
+            WHERE p.treasury = :treasury AND s.state = 'FINAL_PAY' AND s.block_number > :block_number
+              AND p.source_kind <> 'rotation'
+        ), came_later AS (
+            SELECT coalesce(sum(amount), 0) AS amount FROM chain_transfers
+            WHERE treasury = :treasury AND direction = 'in' AND block_number > :block_number
+              AND NOT EXISTS (SELECT FROM own WHERE own.address = counterparty)
+        ), ledger AS (
+            SELECT coalesce(sum(balance), 0) AS amount FROM ledger_balances
+            WHERE account IN ('treasury:' || :treasury, 'in_flight:' || :treasury)
+        )
+        SELECT CAST(ledger.amount + paid_later.amount - came_later.amount - out_now.amount AS bigint) AS balance,
+               out_now.number AS payouts_waiting
+        FROM ledger, paid_later, came_later, out_now
+        """,
+        treasury=treasury,
+        block_number=block_number,
+    )

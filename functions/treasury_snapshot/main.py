@@ -1,0 +1,82 @@
+"""Job: each hour, write down what the treasuries hold on the chain; wake treasury admins when it is little.
+
+One snapshot per hour and treasury, however often it runs: nodes that do not answer now may do so in ten minutes. A
+threshold that is crossed is told once, and again only after the balance was above it (docs/treasury.md says what to
+do then).
+"""
+
+from collections import defaultdict
+from datetime import datetime
+
+from flask import Request, Response
+
+from functions.treasury_snapshot import rules, store
+from functions.treasury_snapshot.rules import Held
+from functions.treasury_snapshot.store import Crossing, Snapshot
+from shared import db, log, treasuries
+from shared.db import Tx
+from shared.job import ComeAgain, Job
+from shared.ports import nodes
+from shared.ports.nodes import Block
+from shared.treasuries import Key, Notice
+
+MONTHS_AHEAD = 3
+
+job = Job("treasury_snapshot")
+
+
+def treasury_snapshot(request: Request) -> Response:
+    """The function's door."""
+    return job.handle(request)
+
+
+@job.schedule("hourly")
+def take(now: datetime) -> None:
+    """Ask every node, keep what all of them say."""
+    known = db.atomically(treasuries.keys)
+    block, held = _read(known)
+    db.atomically(lambda tx: _keep(tx, block, held, now))
+    db.atomically(lambda tx: _tidy(tx, now))
+
+
+def _read(known: list[Key]) -> tuple[Block, dict[str, Held]]:
+    """All treasuries at one block. Raises ComeAgain while the nodes do not agree."""
+    addresses: defaultdict[str, list[str]] = defaultdict(list)
+    for key in known:
+        addresses[key.treasury].append(key.address)
+    look = nodes.connect().look(known[0].token_address, [key.address for key in known])
+    if look.block is None or look.agreed is None:
+        log.warning("the treasuries' balances cannot be read", reason=look.fault)
+        raise ComeAgain("the treasuries' balances cannot be read")
+    usdt = {address: holding.usdt_micro for address, holding in look.agreed.items()}
+    gas = {address: holding.gas_wei for address, holding in look.agreed.items()}
+    return look.block, rules.together(addresses, usdt, gas)
+
+
+def _keep(tx: Tx, block: Block, held: dict[str, Held], now: datetime) -> None:
+    for treasury, has in sorted(held.items()):
+        metadata: dict[str, object] = {"block_hash": block.hash, "gas_wei": str(has.gas_wei)}
+        store.insert(tx, Snapshot(rules.hour_of(now), treasury, has.usdt, block.number, metadata))
+        for kind, value in (("usdt", has.usdt.micro), ("gas", has.gas_wei)):
+            if crossing := store.cross(tx, treasury, kind, value, now):
+                _wake(tx, crossing, value, now)
+            elif store.recover(tx, treasury, kind, value):
+                log.info("a treasury balance is above its threshold again", treasury=treasury, kind=kind)
+
+
+def _wake(tx: Tx, crossing: Crossing, value: int, now: datetime) -> None:
+    has, least = rules.in_words(crossing.kind, value), rules.in_words(crossing.kind, crossing.threshold)
+    log.error("a treasury balance is low", treasury=crossing.treasury, kind=crossing.kind, has=has, threshold=least)
+    notice = Notice(
+        subject=f"The {crossing.treasury} treasury is low: {has}",
+        what=f"The {crossing.treasury} treasury has {has} on the chain, which is less than {least}.",
+        remedy="Send it some, then look at GET /v1/admin/treasury/pools: how many payouts it covers stands there.",
+        dedupe_key=f"treasury-low:{crossing.treasury}:{crossing.kind}:{now.isoformat()}",
+    )
+    treasuries.tell_admins(tx, notice, now)
+
+
+def _tidy(tx: Tx, now: datetime) -> None:
+    store.ensure_partitions(tx, now.date(), MONTHS_AHEAD)
+    if dropped := store.forget(tx, now - rules.SNAPSHOTS_KEPT):
+        log.info("old treasury snapshots were dropped", months=dropped)
