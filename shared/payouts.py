@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
 
-from shared import events, ledger, payout_slots
+from shared import events, ledger, payout_slots, payout_terms
 from shared.db import Tx
 from shared.events import ConfirmPayout, SendPayout
 from shared.money import Usdt
@@ -53,6 +53,26 @@ class TermsDiffer(Exception):
     """The same source or key was promised before with other terms."""
 
 
+class NotWaiting(Exception):
+    """The payout waits for nobody: it is neither held nor in quarantine."""
+
+
+class OwnPayout(Exception):
+    """Nobody approves what they asked for or what they would get."""
+
+
+class ApprovedBefore(Exception):
+    """One person is one approval for one hold, however often."""
+
+
+class TooFewApprovals(Exception):
+    """More people have to agree first."""
+
+
+class Unstoppable(Exception):
+    """It has a signature that may pay it, or has been paid."""
+
+
 @dataclass(frozen=True)
 class Promise:
     """The terms of a payout, fixed from birth. One source is promised once, whatever keys are used."""
@@ -65,6 +85,7 @@ class Promise:
     member_id: UUID | None
     scope: str
     idempotency_key: str
+    requested_by: UUID | None = None
 
     @property
     def body_hash(self) -> bytes:
@@ -86,6 +107,7 @@ class Payout:
     amount: Usdt
     state: PayoutState
     hold_reason: HoldReason | None
+    requested_by: UUID | None
     requested_at: datetime
 
 
@@ -108,15 +130,16 @@ class _Terms:
 def request(tx: Tx, promise: Promise, now: datetime) -> UUID:
     """Promise a payout and have it sent. Asking again for the same source is harmless and gives the same id.
 
-    Raises TermsDiffer when the source or the key was promised with other terms.
+    Raises TermsDiffer when the source or the key was promised with other terms, and BadTerms (payout_terms).
     """
+    payout_terms.check(tx, promise.recipient_address, promise.amount)
     identity = uuid4()
     inserted = tx.run(
         """
         INSERT INTO payouts (id, treasury, member_id, scope, idempotency_key, body_hash, source_kind, source_id,
-                             recipient_address, amount, requested_at, state_at)
+                             recipient_address, amount, requested_by, requested_at, state_at)
         VALUES (:id, :treasury, :member_id, :scope, :idempotency_key, :body_hash, :source_kind, :source_id,
-                :recipient_address, :amount, :now, :now)
+                :recipient_address, :amount, :requested_by, :now, :now)
         ON CONFLICT DO NOTHING
         """,
         id=identity,
@@ -129,6 +152,7 @@ def request(tx: Tx, promise: Promise, now: datetime) -> UUID:
         source_id=promise.source_id,
         recipient_address=promise.recipient_address,
         amount=promise.amount,
+        requested_by=promise.requested_by,
         now=now,
     )
     if not inserted:
@@ -155,7 +179,7 @@ def load(tx: Tx, payout_id: UUID) -> Payout | None:
         Payout,
         """
         SELECT id, treasury, member_id, source_kind, source_id, recipient_address, amount, state, hold_reason,
-               requested_at
+               requested_by, requested_at
         FROM payouts WHERE id = :payout_id FOR UPDATE
         """,
         payout_id=payout_id,
@@ -168,7 +192,7 @@ def of_sources(tx: Tx, sources: Mapping[str, str]) -> list[Payout]:
         Payout,
         """
         SELECT id, treasury, member_id, source_kind, source_id, recipient_address, amount, state, hold_reason,
-               requested_at
+               requested_by, requested_at
         FROM payouts
         WHERE (source_kind, source_id) IN
               (SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[])))
@@ -250,6 +274,120 @@ def cancel(tx: Tx, payout: Payout, now: datetime) -> None:
         treasury = payout.treasury
         ledger.move(tx, f"cancel:{payout.id}", f"in_flight:{treasury}", f"treasury:{treasury}", payout.amount, now)
     _to(tx, payout.id, PayoutState.CANCELLED, now)
+
+
+@dataclass(frozen=True)
+class Approvals:
+    """How many people have agreed to a payout's present hold, and how many must."""
+
+    given: int
+    needed: int
+
+
+def approvals(tx: Tx, payout_id: UUID) -> Approvals:
+    """Of the hold that the payout is in now."""
+    return tx.one(
+        Approvals,
+        """
+        SELECT (SELECT count(*) FROM payout_approvals WHERE payout_id = payouts.id AND hold = payouts.holds) AS given,
+               greatest(approvals_needed, CASE state WHEN 'QUARANTINED' THEN 2 ELSE 0 END) AS needed
+        FROM payouts WHERE id = :payout_id
+        """,
+        payout_id=payout_id,
+    )
+
+
+def approve(tx: Tx, payout_id: UUID, approver_id: UUID, evidence: Mapping[str, object], now: datetime) -> Approvals:
+    """One person agrees to the hold that the payout is in; `release` lets it go.
+
+    Raises NotWaiting (cancelled meanwhile, say), OwnPayout, ApprovedBefore.
+    """
+    payout = load(tx, payout_id)
+    if payout is None or payout.state not in (PayoutState.HELD, PayoutState.QUARANTINED):
+        raise NotWaiting(f"payout {payout_id} waits for nobody")
+    if approver_id in (payout.member_id, payout.requested_by):
+        raise OwnPayout(f"payout {payout_id} is the approver's own")
+    added = tx.run(
+        """
+        INSERT INTO payout_approvals (payout_id, hold, approver_id, evidence, approved_at)
+        SELECT id, holds, :approver_id, :evidence, :now FROM payouts WHERE id = :payout_id
+        ON CONFLICT DO NOTHING
+        """,
+        payout_id=payout_id,
+        approver_id=approver_id,
+        evidence=dict(evidence),
+        now=now,
+    )
+    if not added:
+        raise ApprovedBefore(f"payout {payout_id} has this approval")
+    return approvals(tx, payout_id)
+
+
+def release(tx: Tx, payout_id: UUID, now: datetime) -> None:
+    """HELD -> APPROVED, and on its way. Raises NotWaiting and TooFewApprovals."""
+    payout = load(tx, payout_id)
+    if payout is None or payout.state is not PayoutState.HELD:
+        raise NotWaiting(f"payout {payout_id} is not held")
+    agreed = approvals(tx, payout_id)
+    if agreed.given < agreed.needed:
+        raise TooFewApprovals(f"{agreed.given} of {agreed.needed}")
+    _to(tx, payout.id, PayoutState.APPROVED, now)
+    send_soon(tx, payout.id, payout.treasury, now)
+
+
+class Retried(StrEnum):
+    """What asking for a payout once more has led to."""
+
+    SENT_ON = "sent_on"  # it has no signature that could still pay it: it goes on from where it stands
+    LOOKED_AT = "looked_at"  # it has one: it is looked for, sent again as it is, or its fees are raised
+    OVER = "over"  # paid or cancelled: nothing is left to do
+
+
+def retry(tx: Tx, payout_id: UUID, now: datetime) -> Retried:
+    """What R2 allows: never another nonce while one may still pay.
+
+    Raises TooFewApprovals for what people hold (a reverted payment among it) and NotWaiting for a quarantine, which
+    only evidence ends.
+    """
+    payout = load(tx, payout_id)
+    if payout is None or payout.state is PayoutState.QUARANTINED:
+        raise NotWaiting(f"payout {payout_id} is in quarantine")
+    if payout.state in (PayoutState.PAID, PayoutState.CANCELLED):
+        return Retried.OVER
+    if payout.state is PayoutState.HELD:
+        release(tx, payout_id, now)
+        return Retried.SENT_ON
+    send_soon(tx, payout.id, payout.treasury, now)
+    if payout.state is PayoutState.IN_FLIGHT:
+        confirm_soon(tx, payout.id, now)
+        return Retried.LOOKED_AT
+    return Retried.SENT_ON
+
+
+def pause(tx: Tx, treasury: str, reason: str, now: datetime) -> bool:
+    """Sign nothing more; an earlier reason stays. True when it was not paused before."""
+    stopped = tx.run(
+        "UPDATE treasuries SET paused_at = :now, pause_reason = :reason WHERE name = :treasury AND paused_at IS NULL",
+        treasury=treasury,
+        reason=reason,
+        now=now,
+    )
+    return stopped > 0
+
+
+def resume(tx: Tx, treasury: str, now: datetime) -> bool:
+    """Go on; what was held by the pause is looked at by the next sweep. True when it was paused."""
+    del now
+    return (
+        tx.run(
+            """
+            UPDATE treasuries SET paused_at = NULL, pause_reason = NULL, finish_live = false
+            WHERE name = :treasury AND paused_at IS NOT NULL
+            """,
+            treasury=treasury,
+        )
+        > 0
+    )
 
 
 def allocate_slot(tx: Tx, payout: Payout, signer: Signer, now: datetime) -> Slot:

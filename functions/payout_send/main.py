@@ -180,7 +180,7 @@ def _is_unused(slot: Slot, treasury: Treasury, nodes: Chain) -> bool:
         return True
     reason = f"nonce {slot.nonce} of {slot.signer} is used on the chain and not by us"
     log.error("the treasury is paused", treasury=treasury.name, reason=reason, payout_id=slot.payout_id)
-    db.atomically(lambda tx: store.pause(tx, treasury.name, reason, clock.now()))
+    db.atomically(lambda tx: payouts.pause(tx, treasury.name, reason, clock.now()))
     return False
 
 

@@ -1,7 +1,6 @@
-"""What is asked before a payout goes on: the platform's own addresses, what a treasury has promised; and the pause."""
+"""What is asked before a payout goes on: the platform's own addresses, what a treasury has promised."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
@@ -46,14 +45,4 @@ def promised_to_others(tx: Tx, payout_id: UUID) -> Others:
         FROM payouts payout WHERE payout.id = :payout_id
         """,
         payout_id=payout_id,
-    )
-
-
-def pause(tx: Tx, treasury: str, reason: str, now: datetime) -> None:
-    """Sign nothing more until somebody has looked; an earlier reason stays."""
-    tx.run(
-        "UPDATE treasuries SET paused_at = :now, pause_reason = :reason WHERE name = :treasury AND paused_at IS NULL",
-        treasury=treasury,
-        reason=reason,
-        now=now,
     )
