@@ -177,7 +177,7 @@ class Pool:
 
 
 @contextmanager
-def opened(postgres: Postgres, settings: dict[str, str], name: str) -> Iterator[Database]:
+def opened(postgres: Postgres, name: str) -> Iterator[Database]:
     """A copy of the template for this process."""
     postgres.create_database(name, TEMPLATE)
     try:

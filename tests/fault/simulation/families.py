@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from tests.fault.simulation import events
 from tests.fault.simulation.chain import GWEI
 from tests.fault.simulation.plan import Plan
-from tests.fault.simulation.world import TOKEN, TREASURIES, World
+from tests.fault.simulation.world import TOKEN, TREASURIES, Violated, World
 
 Make = Callable[[random.Random], Plan]
 KILLED_AT = {"kms.sign": 0.1, "kms.signed": 0.2, "send": 0.1, "sent": 0.1, "receipt": 0.05, "committed": 0.03}
@@ -339,14 +339,24 @@ def edges(chance: random.Random) -> Plan:
     """Recipients that are nobody's wallet, and amounts at the edges."""
     plan = some(chance, may_hold=frozenset({"review", "funds", "limit"}), payouts=2)
     plan.begin.append(odd_ones)
+    plan.mend.append(refused)
     return plan
 
 
 def odd_ones(world: World) -> None:
     own = world.treasury_keys["affiliate"].checksummed
-    for recipient, amount in (("0x" + "0" * 40, 5), (TOKEN, 7), (own, 9), ("", 1), ("", MICRO_MAX), ("", 10_000_000_001)):
+    for recipient, amount in (("0x" + "0" * 40, 5), (TOKEN, 7), (own, 9), ("", 0), ("", -5)):
         if world.chance.random() < 0.5:
-            world.want("member", amount, recipient)
+            world.impossible.add(world.want("member", amount, recipient).source)
+    for amount in (1, MICRO_MAX, 10_000_000_001):
+        if world.chance.random() < 0.5:
+            world.want("member", amount)
+
+
+def refused(world: World) -> None:
+    """Nobody can promise them: there must not be a row."""
+    if rows := world.impossible & set(world.payouts()):
+        raise Violated(f"F36: {rows} were promised")
 
 
 @family("all of them")

@@ -11,7 +11,7 @@ FEE_STEP = (9, 8)  # a replacement pays an eighth more, on both fees
 def unfinished(world: World) -> list[str]:
     """Payouts that somebody still has to move, though nobody pauses their treasury."""
     asked = len(world.database.rows("SELECT FROM payouts"))
-    if asked < len(world.wanted) and not world.restored:
+    if asked + len(world.refused) < len(world.wanted) and not world.restored:
         return ["not asked for yet"]
     if world.healed and world.plan.released and world.database.rows(
         f"SELECT FROM payouts WHERE state = 'HELD' AND hold_reason::text = ANY('{{{','.join(world.plan.released)}}}')"  # noqa: S608

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pg8000.exceptions import DatabaseError, InterfaceError
 
-from shared import clock, db, events, log, payouts, settings
+from shared import clock, db, events, log, payout_terms, payouts, settings
 from shared.job import ComeAgain, Delivery, Hopeless, Job
 from shared.ports import chain as chain_port
 from shared.ports import kms, pubsub, tasks
@@ -32,6 +32,7 @@ LEASE_SECONDS = 30.0
 WORKERS_DURING_SLEEP_MAX = 8
 PASSING = (ComeAgain, Hopeless, ChainUnreachable, NodesDisagree, WrongChain, kms.KmsFailure, CommitUnknown, Refused,
            DatabaseError, InterfaceError, OSError)  # fmt: skip
+REFUSALS = frozenset({"R6_epoch", "I6_open_slot", "R7_paused"})  # of whoever was overtaken, or paused in between
 UUIDS_IN = ("shared.payouts", "shared.payout_slots", "shared.notifications", "shared.mails", "shared.comps")
 
 
@@ -178,14 +179,22 @@ class Schedule:
     def work(self, message: Message) -> None:
         """In the worker's thread: one delivery, without the HTTP around it."""
         if message.function == "ask":
-            wanted = next(it for it in self.world.wanted if it.source == message.kind or it.source.encode() == message.body)
-            db.atomically(lambda tx: payouts.request(tx, wanted.promise, clock.now()))
+            self.ask(message.body.decode())
             return
         if message.kind == "relay":
             import_module("functions.outbox_relay.main").publish_waiting(clock.now())
             return
         delivery = Delivery(message.name, message.kind, message.body, message.attempt)
         self.jobs[message.function.replace("-", "_")]._call(delivery)
+
+    def ask(self, source: str) -> None:
+        """As whoever awards it does: again until it has been heard."""
+        wanted = next(it for it in self.world.wanted if it.source == source)
+        try:
+            db.atomically(lambda tx: payouts.request(tx, wanted.promise, clock.now()))
+        except payout_terms.BadTerms as refusal:
+            self.world.note("asker", f"is refused: {type(refusal).__name__}")
+            self.world.refused.add(source)
 
     def after(self, worker: Worker) -> None:
         """It rests (then it may be given up), or it has ended one way or the other."""
@@ -204,6 +213,8 @@ class Schedule:
             raise failure
         if failure is not None and not isinstance(failure, (*PASSING, Killed)):
             raise Violated(f"unexpected {type(failure).__name__}: {failure}") from failure
+        if isinstance(failure, Refused) and failure.constraint not in REFUSALS:
+            raise Violated(f"the schema had to stop it: {failure}") from failure
         if worker.wrote and not isinstance(failure, Killed):
             self.relay_at = min(self.relay_at, self.world.seconds + 0.02)
         said = "done" if failure is None else f"{type(failure).__name__}: {failure}"[:160]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from shared import db, payouts
 from shared.money import Usdt
 from shared.payouts import Promise
 from tests.fault.simulation.chain import CHAIN_ID, Block, Network, Token
@@ -56,12 +57,14 @@ class World:
     seconds: float = 0.0
     healed: bool = False
     wanted: list[Wanted] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)  # sources whose terms nobody takes
     treasury_keys: dict[str, Key] = field(default_factory=dict)
     broadcast: dict[str, Signed] = field(default_factory=dict)
     mined: list[tuple[Signed, Block]] = field(default_factory=list)
     frozen: dict[str, set[str]] = field(default_factory=dict)  # of a paused treasury: what was signed before
     restored: bool = False
     strangers: set[str] = field(default_factory=set)  # whom a stolen key has paid
+    impossible: set[str] = field(default_factory=set)  # sources whose terms must be refused
     kills: int = 0
     _moving: bool = False
 
@@ -206,29 +209,23 @@ class World:
     # Operators
 
     def pause(self, treasury: str, reason: str = "a person") -> None:
-        """As docs/payouts.md says; nothing may be signed for it from here on."""
+        """Nothing may be signed for it from here on."""
         self.note("operator", f"pauses {treasury}")
-        self.database.run(
-            f"UPDATE treasuries SET paused_at = '{self.now()}', pause_reason = '{reason}' WHERE name = '{treasury}' "  # noqa: S608
-            "AND paused_at IS NULL"
-        )
+        db.atomically(lambda tx: payouts.pause(tx, treasury, reason, self.now()))
         self.frozen[treasury] = self.signed_payments(treasury)
 
     def resume(self, treasury: str) -> None:
         self.check_frozen(treasury)
         self.frozen.pop(treasury, None)
         self.note("operator", f"resumes {treasury}")
-        self.database.run(f"UPDATE treasuries SET paused_at = NULL, pause_reason = NULL WHERE name = '{treasury}'")  # noqa: S608
+        db.atomically(lambda tx: payouts.resume(tx, treasury, self.now()))
 
     def release(self) -> None:
         """Let go what waits for nobody's approval: the reason is gone."""
-        for source, (_, state, reason) in sorted(self.payouts().items()):
+        for source, (identity, state, reason) in sorted(self.payouts().items()):
             if state == "HELD" and reason in self.plan.released:
                 self.note("operator", f"releases {source}")
-                self.database.run(
-                    f"UPDATE payouts SET state = 'APPROVED', hold_reason = NULL, state_at = '{self.now()}' "  # noqa: S608
-                    f"WHERE source_id = '{source}' AND state = 'HELD'"
-                )
+                db.atomically(lambda tx, it=identity: payouts.release(tx, it, self.now()))  # type: ignore[misc]
 
     def signed_payments(self, treasury: str) -> set[str]:
         rows = self.database.rows(
