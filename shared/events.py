@@ -95,12 +95,12 @@ class SendPayout(Task):
         return f"{self.queue}-{self.treasury}"
 
 
-class ConfirmPayout(Task):
-    """See how far one payout's transaction is."""
+class ConfirmPayouts(Task):
+    """See how far the transactions of a treasury's key are."""
 
     queue: ClassVar[str] = "payout-confirm"
     function: ClassVar[str] = "payout_confirm"
-    payout_id: UUID
+    signer: str
 
 
 class FillCodeBatch(Task):

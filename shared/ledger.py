@@ -17,9 +17,9 @@ class _Balance:
 
 
 def post(tx: Tx, ref: str, lines: Mapping[str, Usdt], now: datetime) -> None:
-    """Post one journal. Raises Refused when `ref` was posted before or the lines do not sum to zero (at commit)."""
+    """Post one journal. Refused, by the next statement or the commit, when `ref` was posted before or it is no zero."""
     accounts = sorted(account for account, amount in lines.items() if amount)
-    tx.run(
+    tx.run_later(
         """
         WITH journal AS (
             INSERT INTO ledger_journals (ref, posted_at) VALUES (:ref, :now) RETURNING id

@@ -38,8 +38,8 @@ class _Ours:
     signer: bool
 
 
-def check(tx: Tx, recipient_address: str, amount: Usdt) -> None:
-    """Raises the BadTerms that fits."""
+def check(tx: Tx, recipient_address: str, amount: Usdt, *, to_next_key: bool = False) -> None:
+    """Raises the BadTerms that fits. Only a rotation pays a key of ours; the schema holds it to the next one."""
     if amount <= ZERO:
         raise NothingToPay(str(amount))
     if recipient_address.lower() == ZERO_ADDRESS:
@@ -54,7 +54,7 @@ def check(tx: Tx, recipient_address: str, amount: Usdt) -> None:
     )
     if ours.token:
         raise PaysTheToken(recipient_address)
-    if ours.signer:
+    if ours.signer and not to_next_key:
         raise PaysATreasury(recipient_address)
 
 

@@ -6,19 +6,23 @@ tells the whole story.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
 
 from shared import events, ledger, payout_slots, payout_terms
 from shared.db import Tx
-from shared.events import ConfirmPayout, SendPayout
+from shared.events import ConfirmPayouts, SendPayout
 from shared.money import Usdt
 from shared.payout_slots import Signer, Slot, SlotState
 
 PROMISED_SOURCES = frozenset({"comp", "match", "pool_share"})  # what stands on the account `owed` until it is paid
+
+
+ROTATION = "rotation"  # the source of what moves a treasury's money to its next key
+CANCELLED_BY_PEOPLE = "cancelled"  # why a nonce was given up
 
 
 class PayoutState(StrEnum):
@@ -69,10 +73,6 @@ class TooFewApprovals(Exception):
     """More people have to agree first."""
 
 
-class Unstoppable(Exception):
-    """It has a signature that may pay it, or has been paid."""
-
-
 @dataclass(frozen=True)
 class Promise:
     """The terms of a payout, fixed from birth. One source is promised once, whatever keys are used."""
@@ -119,6 +119,7 @@ class Treasury:
     chain_id: int
     token_address: str
     paused_at: datetime | None
+    finish_live: bool
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,8 @@ def request(tx: Tx, promise: Promise, now: datetime) -> UUID:
 
     Raises TermsDiffer when the source or the key was promised with other terms, and BadTerms (payout_terms).
     """
-    payout_terms.check(tx, promise.recipient_address, promise.amount)
+    rotates = promise.source_kind == ROTATION
+    payout_terms.check(tx, promise.recipient_address, promise.amount, to_next_key=rotates)
     identity = uuid4()
     inserted = tx.run(
         """
@@ -167,10 +169,19 @@ def send_soon(tx: Tx, payout_id: UUID, treasury: str, now: datetime, delay: time
     events.enqueue(tx, now, task, deliver_at=now + delay if delay else None)
 
 
-def confirm_soon(tx: Tx, payout_id: UUID, now: datetime, delay: timedelta | None = None) -> None:
-    """Have payout_confirm look at a payout after `delay`."""
-    deliver_at = now + delay if delay else None
-    events.enqueue(tx, now, ConfirmPayout(payout_id=payout_id), deliver_at=deliver_at)
+def confirm_soon(tx: Tx, signer: str, now: datetime, delay: timedelta | None = None) -> None:
+    """Have payout_confirm look at a key's open nonces: now, or at the next full multiple of `delay`.
+
+    All who ask for the same moment ask for one task, by its name.
+    """
+    task = ConfirmPayouts(signer=signer)
+    if not delay:
+        events.enqueue(tx, now, task)
+        return
+    moment = int(now.timestamp() // delay.total_seconds()) + 1
+    deliver_at = datetime.fromtimestamp(moment * delay.total_seconds(), UTC)
+    name = f"confirm-{signer}-{deliver_at:%Y%m%d%H%M%S%f}"
+    events.enqueue(tx, now, task, name=name, deliver_at=deliver_at)
 
 
 def load(tx: Tx, payout_id: UUID) -> Payout | None:
@@ -183,6 +194,22 @@ def load(tx: Tx, payout_id: UUID) -> Payout | None:
         FROM payouts WHERE id = :payout_id FOR UPDATE
         """,
         payout_id=payout_id,
+    )
+
+
+def load_all(tx: Tx, payout_ids: Sequence[UUID], *states: PayoutState) -> list[Payout]:
+    """Those of the payouts that are in one of the states now, first requested first, locked as by `load`."""
+    return tx.all(
+        Payout,
+        """
+        SELECT id, treasury, member_id, source_kind, source_id, recipient_address, amount, state, hold_reason,
+               requested_by, requested_at
+        FROM payouts
+        WHERE id = ANY(CAST(:ids AS uuid[])) AND state::text = ANY(CAST(:states AS text[]))
+        ORDER BY requested_at, id FOR UPDATE
+        """,
+        ids=list(payout_ids),
+        states=[state.value for state in states or PayoutState],
     )
 
 
@@ -207,7 +234,10 @@ def treasury_of(tx: Tx, name: str) -> Treasury:
     """A treasury, locked: reservations from one treasury follow each other, promises do not wait for them."""
     return tx.one(
         Treasury,
-        "SELECT name, chain_id, token_address, paused_at FROM treasuries WHERE name = :name FOR NO KEY UPDATE",
+        """
+        SELECT name, chain_id, token_address, paused_at, finish_live FROM treasuries WHERE name = :name
+        FOR NO KEY UPDATE
+        """,
         name=name,
     )
 
@@ -223,7 +253,7 @@ def decide(
     now: datetime,
 ) -> None:
     """Record a policy run and what it decided: APPROVED, or HELD for a reason."""
-    tx.run(
+    tx.run_later(
         """
         INSERT INTO payout_policy_runs (payout_id, policy_version, inputs, decision, reason, decided_at)
         VALUES (:payout_id, :policy_version, :inputs, :decision, :reason, :now)
@@ -243,7 +273,7 @@ def decide(
 
 def hold_back(tx: Tx, payout: Payout, reason: HoldReason, now: datetime, *, approvals_needed: int = 0) -> None:
     """HELD until the reason is gone or enough people have approved."""
-    tx.run(
+    tx.run_later(
         """
         UPDATE payouts SET state = 'HELD', hold_reason = :reason, approvals_needed = :needed, state_at = :now
         WHERE id = :payout_id
@@ -266,7 +296,7 @@ def reserve(tx: Tx, payout: Payout, now: datetime) -> None:
 def cancel(tx: Tx, payout: Payout, now: datetime) -> None:
     """CANCELLED: a CANCELLABLE payout will never be sent, and what was set aside for it is free again.
 
-    Refused by the schema when a slot may still pay it. Harmless twice.
+    Refused by the schema when a slot may still pay it (`give_up` comes first). Harmless twice.
     """
     if payout.state is PayoutState.CANCELLED:
         return
@@ -274,6 +304,11 @@ def cancel(tx: Tx, payout: Payout, now: datetime) -> None:
         treasury = payout.treasury
         ledger.move(tx, f"cancel:{payout.id}", f"in_flight:{treasury}", f"treasury:{treasury}", payout.amount, now)
     _to(tx, payout.id, PayoutState.CANCELLED, now)
+
+
+def follow_again(tx: Tx, payout_id: UUID, now: datetime) -> None:
+    """QUARANTINED -> IN_FLIGHT: two people have agreed to what the evidence says of its slot."""
+    _to(tx, payout_id, PayoutState.IN_FLIGHT, now)
 
 
 @dataclass(frozen=True)
@@ -335,6 +370,19 @@ def release(tx: Tx, payout_id: UUID, now: datetime) -> None:
     send_soon(tx, payout.id, payout.treasury, now)
 
 
+def give_up(tx: Tx, payout_id: UUID, reason: str, now: datetime) -> bool:
+    """Have a payout's nonce used up by a no-op, if its payment has not been mined; with CANCELLED_BY_PEOPLE the payout
+    is cancelled when the no-op has won. The payment that is out may still win. False when nothing is out.
+    """
+    payout = load(tx, payout_id)
+    slot = payout_slots.open_slot(tx, payout_id)
+    if payout is None or slot is None or slot.state not in (SlotState.ALLOCATED, SlotState.LIVE):
+        return False
+    payout_slots.give_up(tx, slot, reason, now)
+    send_soon(tx, payout.id, payout.treasury, now)
+    return True
+
+
 class Retried(StrEnum):
     """What asking for a payout once more has led to."""
 
@@ -358,8 +406,8 @@ def retry(tx: Tx, payout_id: UUID, now: datetime) -> Retried:
         release(tx, payout_id, now)
         return Retried.SENT_ON
     send_soon(tx, payout.id, payout.treasury, now)
-    if payout.state is PayoutState.IN_FLIGHT:
-        confirm_soon(tx, payout.id, now)
+    if slot := payout_slots.open_slot(tx, payout_id):
+        confirm_soon(tx, slot.signer, now)
         return Retried.LOOKED_AT
     return Retried.SENT_ON
 
@@ -392,7 +440,7 @@ def resume(tx: Tx, treasury: str, now: datetime) -> bool:
 
 def allocate_slot(tx: Tx, payout: Payout, signer: Signer, now: datetime) -> Slot:
     """IN_FLIGHT: the signer's next nonce is this payout's."""
-    tx.run(
+    tx.run_later(
         """
         INSERT INTO payout_slots (signer, nonce, payout_id, state_at, allocated_at)
         SELECT address, next_nonce, :payout_id, :now, :now FROM signers
@@ -413,11 +461,14 @@ def finalize(tx: Tx, payout: Payout, slot: Slot, kind: str, now: datetime) -> Pa
     """The chain's last word on a MINED slot, and what it means for the payout, in one commit (C11).
 
     `kind` is the winner's. Paid: the journal is posted. Reverted: HELD with the money still set aside. A no-op won:
-    back to RESERVED, to be sent again.
+    back to RESERVED, to be sent again, or CANCELLED if that is what people gave its nonce up for.
     """
-    if kind == "NOOP":
+    if kind != "PAY":
         payout_slots.close(tx, slot, SlotState.FINAL_NOOP, now)
         _to(tx, payout.id, PayoutState.RESERVED, now)
+        if slot.given_up_for == CANCELLED_BY_PEOPLE:
+            cancel(tx, payout, now)
+            return PayoutState.CANCELLED
         send_soon(tx, payout.id, payout.treasury, now)
         return PayoutState.RESERVED
     if not slot.succeeded:
@@ -426,7 +477,10 @@ def finalize(tx: Tx, payout: Payout, slot: Slot, kind: str, now: datetime) -> Pa
         return PayoutState.HELD
     payout_slots.close(tx, slot, SlotState.FINAL_PAY, now)
     ledger.post(tx, f"paid:{payout.id}", _paid_lines(payout), now)
-    tx.run(
+    if payout.source_kind == ROTATION:  # it went to the treasury's next key: nothing has left
+        back = f"paid:{payout.treasury}", f"treasury:{payout.treasury}"
+        ledger.move(tx, f"rotated:{payout.id}", *back, payout.amount, now)
+    tx.run_later(
         """
         UPDATE payouts SET state = 'PAID', state_at = :now, paid_at = :now, transaction_hash = :hash
         WHERE id = :payout_id
@@ -436,32 +490,6 @@ def finalize(tx: Tx, payout: Payout, slot: Slot, kind: str, now: datetime) -> Pa
         now=now,
     )
     return PayoutState.PAID
-
-
-@dataclass(frozen=True)
-class Neglected:
-    """A payout that nobody seems to be working on."""
-
-    id: UUID
-    treasury: str
-    state: PayoutState
-
-
-def neglected(tx: Tx, before: datetime, limit: int) -> list[Neglected]:
-    """Open payouts not touched since `before`, oldest first: a lost task, a worker that died."""
-    return tx.all(
-        Neglected,
-        """
-        SELECT p.id, p.treasury, p.state
-        FROM payouts p
-        LEFT JOIN payout_slots s ON s.payout_id = p.id AND s.state IN ('ALLOCATED', 'LIVE', 'MINED')
-        WHERE p.state IN ('REQUESTED', 'APPROVED', 'RESERVED', 'IN_FLIGHT')
-          AND p.state_at <= :before AND coalesce(s.checked_at, s.state_at, p.state_at) <= :before
-        ORDER BY p.requested_at LIMIT :limit
-        """,
-        before=before,
-        limit=limit,
-    )
 
 
 def _paid_lines(payout: Payout) -> dict[str, Usdt]:
@@ -502,7 +530,7 @@ def _is_reserved(tx: Tx, payout_id: UUID) -> bool:
 
 
 def _to(tx: Tx, payout_id: UUID, state: PayoutState, now: datetime) -> None:
-    tx.run(
+    tx.run_later(
         "UPDATE payouts SET state = :state, hold_reason = NULL, state_at = :now WHERE id = :payout_id",
         payout_id=payout_id,
         state=state,

@@ -15,6 +15,26 @@ FRESH_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
+class PayoutLimits:
+    """Of one treasury: what one payout, a UTC day and an hour may come to before people are asked."""
+
+    single: Usdt
+    day: Usdt
+    hour: Usdt
+
+
+@dataclass(frozen=True)
+class PayoutSettings:
+    """What bounds the payout machine; docs/payouts.md explains each."""
+
+    limits: Mapping[str, PayoutLimits]
+    fee_gwei_max: int
+    stuck_seconds: int
+    stalled_amount_max: Usdt
+    in_flight_max: int
+
+
+@dataclass(frozen=True)
 class Settings:
     """All of them, typed."""
 
@@ -25,6 +45,7 @@ class Settings:
     guesses_per_hour_max: int
     trip_destinations: Sequence[Destination]
     concierge_email: str
+    payouts: PayoutSettings
 
 
 @dataclass(frozen=True)
@@ -70,6 +91,22 @@ def _made(values: Mapping[str, object]) -> Settings:
         guesses_per_hour_max=int(str(values["guesses_per_hour_max"])),
         trip_destinations=_destinations(values["trip_destinations"]),
         concierge_email=str(values["concierge_email"]),
+        payouts=_payouts(values),
+    )
+
+
+def _payouts(values: Mapping[str, object]) -> PayoutSettings:
+    limits = values["payout_limits"]
+    assert isinstance(limits, dict)
+    return PayoutSettings(
+        limits={
+            treasury: PayoutLimits(*(Usdt.of(str(given[name])) for name in ("single", "day", "hour")))
+            for treasury, given in limits.items()
+        },
+        fee_gwei_max=int(str(values["payout_fee_gwei_max"])),
+        stuck_seconds=int(str(values["payout_stuck_seconds"])),
+        stalled_amount_max=Usdt.of(str(values["payout_stalled_usdt_max"])),
+        in_flight_max=int(str(values["payout_in_flight_max"])),
     )
 
 

@@ -1,17 +1,14 @@
-"""The payout policy and what a transaction offers to pay for gas. Pure."""
+"""The payout policy, and how many payouts the gas pays for. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.money import Usdt
+from shared.payout_terms import ZERO_ADDRESS
+from shared.settings import PayoutLimits
 
-POLICY_VERSION = 1
-GWEI = 10**9
-PRIORITY_FEE_WEI_MIN = 30 * GWEI  # Bor refuses less than 25, Polygon's documentation asks for 30
-BASE_FEE_HEADROOM = 2  # the base fee may double before the offer is too low
+POLICY_VERSION = 2
 REVIEW_APPROVALS = 2
-BLOCKED_APPROVALS = 1
-ZERO_ADDRESS = "0x" + "0" * 40
 
 
 @dataclass(frozen=True)
@@ -20,28 +17,28 @@ class Inputs:
 
     amount: Usdt
     recipient_address: str
-    platform_addresses: frozenset[str]
+    recipient_is_ours: bool
+    may_be_paid_already: bool
     paused: bool
     blocked: bool
-    single_amount_max: Usdt
+    agreed_by_people: bool
+    let_go_today: Usdt
+    limits: PayoutLimits
 
     def recorded(self) -> Mapping[str, object]:
         """As JSON."""
         return {
             "amount": str(self.amount),
             "recipient_address": self.recipient_address,
+            "recipient_is_ours": self.recipient_is_ours,
+            "may_be_paid_already": self.may_be_paid_already,
             "paused": self.paused,
             "blocked": self.blocked,
-            "single_amount_max": str(self.single_amount_max),
+            "agreed_by_people": self.agreed_by_people,
+            "let_go_today": str(self.let_go_today),
+            "single_amount_max": str(self.limits.single),
+            "day_amount_max": str(self.limits.day),
         }
-
-
-@dataclass(frozen=True)
-class Offer:
-    """Wei per gas."""
-
-    fee_per_gas_wei_max: int
-    priority_fee_per_gas_wei_max: int
 
 
 @dataclass(frozen=True)
@@ -53,20 +50,21 @@ class Verdict:
 
 
 def judge(inputs: Inputs) -> Verdict:
-    """The first objection counts."""
-    recipient = inputs.recipient_address.lower()
-    if recipient == ZERO_ADDRESS or recipient in inputs.platform_addresses:
+    """The first objection counts. What people have let go is not held for them a second time."""
+    strange = inputs.recipient_is_ours or inputs.recipient_address.lower() == ZERO_ADDRESS
+    if inputs.may_be_paid_already or (strange and not inputs.agreed_by_people):
         return Verdict("review", REVIEW_APPROVALS)
     if inputs.blocked:
-        return Verdict("blocked", BLOCKED_APPROVALS)
+        return Verdict("blocked")
     if inputs.paused:
         return Verdict("paused")
-    if inputs.amount > inputs.single_amount_max:
+    if inputs.amount > inputs.limits.single and not inputs.agreed_by_people:
         return Verdict("review", REVIEW_APPROVALS)
+    if inputs.let_go_today + inputs.amount > inputs.limits.day and not inputs.agreed_by_people:
+        return Verdict("limit", REVIEW_APPROVALS)
     return Verdict(None)
 
 
-def offer(base_wei: int, suggested_priority_wei: int) -> Offer:
-    """What a first attempt offers for gas."""
-    priority = max(suggested_priority_wei, PRIORITY_FEE_WEI_MIN)
-    return Offer(BASE_FEE_HEADROOM * base_wei + priority, priority)
+def affordable(gas_wei: int, wei_per_payout: int, open_nonces: int) -> int:
+    """How many more transactions the treasury's gas pays for, when all that are out cost as much as they may."""
+    return max(0, gas_wei // wei_per_payout - open_nonces)

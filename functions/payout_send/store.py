@@ -1,18 +1,10 @@
-"""What is asked before a payout goes on: the platform's own addresses, what a treasury has promised."""
+"""What is asked before a payout goes on: which addresses are the platform's own, and whether a key may be used."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
+from datetime import datetime
 
 from shared.db import Tx
-from shared.money import Usdt
-
-
-@dataclass(frozen=True)
-class Others:
-    """What a treasury has set aside for other payouts; of that, what may have left it on the chain."""
-
-    promised: Usdt
-    leaving: Usdt
 
 
 @dataclass(frozen=True)
@@ -20,29 +12,48 @@ class _Address:
     address: str
 
 
-def platform_addresses(tx: Tx) -> frozenset[str]:
-    """Every treasury key and token contract, in lower case: nobody's wallet."""
+def ours(tx: Tx, addresses: Sequence[str]) -> frozenset[str]:
+    """Those that are a treasury's key or a token's contract: nobody's wallet. In lower case."""
     rows = tx.all(
         _Address,
         """
         SELECT lower(address) AS address FROM signers
+        WHERE lower(address) = ANY(CAST(:addresses AS text[]))
         UNION SELECT lower(token_address) FROM treasuries
+        WHERE lower(token_address) = ANY(CAST(:addresses AS text[]))
         """,
+        addresses=[address.lower() for address in addresses],
     )
     return frozenset(row.address for row in rows)
 
 
-def promised_to_others(tx: Tx, payout_id: UUID) -> Others:
-    """Of the payout's treasury, as the ledger and the open slots have it."""
+@dataclass(frozen=True)
+class _Lineage:
+    same: bool
+
+
+def is_of_this_database(tx: Tx, signer: str) -> bool:
+    """False after a restore or a promotion: the chain may know more of the key than its rows do (R8)."""
     return tx.one(
-        Others,
+        _Lineage, "SELECT lineage = database_lineage() AS same FROM signers WHERE address = :signer", signer=signer
+    ).same
+
+
+@dataclass(frozen=True)
+class SignedAt:
+    """When the newest of a slot's attempts was signed."""
+
+    signed_at: datetime
+
+
+def last_signed_at(tx: Tx, signer: str, nonce: int) -> datetime:
+    """Of a slot that has attempts."""
+    return tx.one(
+        SignedAt,
         """
-        SELECT (SELECT coalesce(sum(balance), 0) FROM ledger_balances WHERE account = 'in_flight:' || payout.treasury)
-               - CASE WHEN payout_reserved(payout) THEN payout.amount ELSE 0 END AS promised,
-               (SELECT coalesce(sum(other.amount), 0)
-                FROM payouts other JOIN payout_slots slot ON slot.payout_id = other.id
-                WHERE other.treasury = payout.treasury AND slot.state IN ('LIVE', 'MINED')) AS leaving
-        FROM payouts payout WHERE payout.id = :payout_id
+        SELECT signed_at FROM payout_attempts WHERE signer = :signer AND nonce = :nonce
+        ORDER BY position DESC LIMIT 1
         """,
-        payout_id=payout_id,
-    )
+        signer=signer,
+        nonce=nonce,
+    ).signed_at

@@ -1,42 +1,49 @@
-"""Polygon, over JSON-RPC: balances, fees, sending, receipts, finality. Every configured node must agree.
+"""Polygon, over JSON-RPC: balances, fees, sending, receipts, finality, searches. Every configured node must agree.
 
 Facts: Bor takes no priority fee below 25 gwei; the `finalized` block is Heimdall's last milestone
 (docs.polygon.technology).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import cache, partial
+from typing import Any, TypeVar
 
 from shared.config import Config, read
+from shared.ports.rpc import Call, ChainUnreachable, Node, RpcError, number
 
-if TYPE_CHECKING:
-    from web3 import Web3
+__all__ = [
+    "Chain",
+    "ChainUnreachable",
+    "Fees",
+    "Found",
+    "Heads",
+    "Logged",
+    "Look",
+    "Moved",
+    "Receipt",
+    "SendOutcome",
+    "Sent",
+    "WrongChain",
+    "connect",
+]
 
 T = TypeVar("T")
 
-RPC_SECONDS_MAX = 10.0
-GAS_LIMIT_TRANSFER = 120_000  # a USDT0 transfer to a new holder takes about half
-TRANSFER_SELECTOR = bytes.fromhex("a9059cbb")  # transfer(address,uint256)
+LOG_BLOCKS_MAX = 10_000  # of one search for logs; public gateways take no more
 BALANCE_SELECTOR = "0x70a08231"  # balanceOf(address)
 BLOCKED_SELECTOR = "0xfbac3951"  # isBlocked(address)
-TRANSFER_TOPIC = "ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"  # Transfer(address,address,uint256)
+TRANSFER_TOPIC = (
+    "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"  # Transfer(address,address,uint256)
+)
+TRANSFER_TOPICS = 3
 
 
 class ChainConfig(Config):
     """The nodes' addresses, comma separated; more than one must agree before money counts as moved."""
 
     rpc_urls: str
-
-
-class ChainUnreachable(Exception):
-    """A node did not answer, or not what a node answers; nothing is known."""
-
-
-class NodesDisagree(Exception):
-    """Two nodes tell different histories; wait."""
 
 
 class WrongChain(Exception):
@@ -63,21 +70,48 @@ class Sent:
 
 
 @dataclass(frozen=True)
+class Moved:
+    """A Transfer log: who has paid whom how much of which token. Addresses are in lower case."""
+
+    token: str
+    sender: str
+    recipient: str
+    amount_micro: int
+
+
+@dataclass(frozen=True)
 class Receipt:
-    """Where a transaction was included, and whether it ran to its end; what it did there, `Chain.moved` tells."""
+    """Where a transaction was included, whether it ran to its end, and what it moved.
+
+    A token that answers false instead of reverting, and an address without code, succeed and move nothing.
+    """
 
     hash: str
     block_number: int
     block_hash: str
     succeeded: bool
+    moved: tuple[Moved, ...]
 
 
 @dataclass(frozen=True)
 class Heads:
-    """Block numbers: the lowest of the nodes' heads, and of their finalized blocks."""
+    """Block numbers: the lowest of the nodes' heads, and of their finalized blocks; the longest distance in seconds."""
 
     latest: int
     finalized: int
+    lag_seconds: int
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the nodes say of some transactions: where those are that every node has, and of which they disagree.
+
+    A node that has not come as far as another one does not disagree; it is waited for.
+    """
+
+    heads: Heads
+    receipts: Mapping[str, Receipt]
+    disputed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -89,221 +123,266 @@ class Fees:
 
 
 @dataclass(frozen=True)
-class Transfer:
-    """An unsigned EIP-1559 transaction that moves `amount_micro` of `token` to `recipient`."""
+class Found:
+    """The transaction that used a nonce, as the chain has it."""
 
-    chain_id: int
+    hash: str
+    sender: str
     nonce: int
-    token: str
-    recipient: str
-    amount_micro: int
+    to: str
     gas_limit: int
     fee_per_gas_wei_max: int
     priority_fee_per_gas_wei_max: int
-
-    @property
-    def signing_hash(self) -> bytes:
-        """The 32 bytes to sign."""
-        return bytes(_typed(self.fields()).hash())
-
-    def fields(self) -> dict[str, Any]:
-        """As EIP-2718 type 2."""
-        from eth_utils.address import to_checksum_address
-
-        recipient = bytes.fromhex(self.recipient[2:]).rjust(32, b"\x00")
-        return {
-            "type": 2,
-            "chainId": self.chain_id,
-            "nonce": self.nonce,
-            "to": to_checksum_address(self.token),
-            "value": 0,
-            "data": TRANSFER_SELECTOR + recipient + self.amount_micro.to_bytes(32, "big"),
-            "gas": self.gas_limit,
-            "maxFeePerGas": self.fee_per_gas_wei_max,
-            "maxPriorityFeePerGas": self.priority_fee_per_gas_wei_max,
-            "accessList": (),
-        }
+    receipt: Receipt
 
 
 @dataclass(frozen=True)
-class Signed:
-    """A transaction that any node takes."""
+class Logged:
+    """A Transfer log and where it stands."""
 
-    hash: str
-    raw: bytes
-
-
-def signed(transfer: Transfer, r: int, s: int, y_parity: int) -> Signed:
-    """The transfer with its signature."""
-    from eth_utils.crypto import keccak
-
-    raw = bytes(_typed(transfer.fields() | {"v": y_parity, "r": r, "s": s}).encode())
-    return Signed("0x" + keccak(raw).hex(), raw)
+    moved: Moved
+    transaction_hash: str
+    block_number: int
+    position: int
 
 
 class Chain:
     """All configured nodes, asked together."""
 
-    def __init__(self, nodes: Sequence["Web3"]) -> None:
+    def __init__(self, nodes: Sequence[Node]) -> None:
         self._nodes = nodes
 
     def require(self, chain_id: int) -> None:
         """Raises WrongChain unless every node is on that chain."""
-        found = set(self._ask(lambda node: int(node.eth.chain_id)))
+        found = {number(answer) for answer in self._each(("eth_chainId", []))}
         if found != {chain_id}:
             raise WrongChain(f"nodes are on {sorted(found)}, the treasury is on {chain_id}")
 
     def token_balance(self, token: str, address: str) -> int:
         """Micro-USDT at the finalized block; of several nodes the lowest."""
-        data = BALANCE_SELECTOR + _padded(address)
-        return min(self._ask(lambda node: _call(node, token, data, "finalized")))
+        return min(map(number, self._each(_call(token, BALANCE_SELECTOR + _padded(address), "finalized"))))
 
-    def is_blocked(self, token: str, address: str) -> bool:
-        """True when a node says that the token's issuer has blocked the address: a transfer would revert."""
-        data = BLOCKED_SELECTOR + _padded(address)
-        return any(self._ask(lambda node: _call(node, token, data, "latest")))
+    def blocked(self, token: str, addresses: Sequence[str]) -> frozenset[str]:
+        """Those that a node says the token's issuer has blocked: a transfer to them would revert."""
+        calls = [_call(token, BLOCKED_SELECTOR + _padded(address), "latest") for address in addresses]
+        answers = [[number(answer) for answer in node.ask(calls)] for node in self._nodes]
+        return frozenset(
+            address for address, told in zip(addresses, zip(*answers, strict=True), strict=True) if any(told)
+        )
 
     def gas_balance(self, address: str) -> int:
         """Wei of the chain's own coin; of several nodes the lowest."""
-        from eth_utils.address import to_checksum_address
-
-        owner = to_checksum_address(address)
-        return min(self._ask(lambda node: int(node.eth.get_balance(owner))))
+        return min(map(number, self._each(("eth_getBalance", [address, "latest"]))))
 
     def used_nonces(self, address: str) -> int:
         """How many transactions of the address are in the chain; of several nodes the highest."""
-        from eth_utils.address import to_checksum_address
+        return max(map(number, self._each(("eth_getTransactionCount", [address, "latest"]))))
 
-        sender = to_checksum_address(address)
-        return max(self._ask(lambda node: int(node.eth.get_transaction_count(sender, "latest"))))
+    def final_nonces(self, address: str) -> int:
+        """How many are in its finalized part; of several nodes the lowest."""
+        return min(map(number, self._each(("eth_getTransactionCount", [address, "finalized"]))))
 
     def fees(self) -> Fees:
         """What a transaction pays now; of several nodes the higher."""
-        bases = self._ask(lambda node: int(node.eth.get_block("pending")["baseFeePerGas"]))
-        tips = self._ask(lambda node: int(node.eth.max_priority_fee))
-        return Fees(max(bases), max(tips))
+        answers = [
+            node.ask([("eth_getBlockByNumber", ["pending", False]), ("eth_maxPriorityFeePerGas", [])])
+            for node in self._nodes
+        ]
+        return Fees(
+            max(_read(partial(_base_fee, told[0])) for told in answers),
+            max(number(told[1]) for told in answers),
+        )
 
     def heads(self) -> Heads:
         """Of several nodes the lowest: a lagging node delays, it never deceives."""
-        latest = self._ask(lambda node: int(node.eth.block_number))
-        finalized = self._ask(lambda node: int(node.eth.get_block("finalized")["number"]))
-        return Heads(min(latest), min(finalized))
+        return _lowest([_heads(node.ask(HEADS)) for node in self._nodes])
 
-    def send(self, raw: bytes) -> Sent:
-        """Offer a signed transaction to every node. Never raises: no answer is an answer too."""
-        answers = [_send(node, raw) for node in self._nodes]
+    def send(self, raws: Sequence[bytes]) -> list[Sent]:
+        """Offer signed transactions, in order, to every node. Never raises: no answer is an answer too."""
+        if not raws:
+            return []
+        answers = [_send(node, raws) for node in self._nodes]
         order = list(SendOutcome)
-        return min(answers, key=lambda answer: order.index(answer.outcome))
+        return [min(told, key=lambda sent: order.index(sent.outcome)) for told in zip(*answers, strict=True)]
 
-    def receipt(self, transaction_hash: str) -> Receipt | None:
-        """The receipt that every node has; None while one has none. Raises NodesDisagree."""
-        found = self._ask(lambda node: _receipt(node, transaction_hash))
-        if None in found:
-            return None
-        if len(set(found)) > 1:
-            raise NodesDisagree(f"{transaction_hash} is in different blocks")
-        return found[0]
+    def look(self, hashes: Sequence[str]) -> Look:
+        """Where these transactions are. The heads are read before the blocks that are compared with them."""
+        calls = [*HEADS, *(("eth_getTransactionReceipt", [it]) for it in hashes)]
+        answers = [node.ask(calls) for node in self._nodes]
+        heads = [_heads(told) for told in answers]
+        receipts = [_read(partial(_receipts, told[len(HEADS) :])) for told in answers]
+        seen = {it: told for it, *told in zip(hashes, *receipts, strict=True)}
+        numbers = sorted({it.block_number for told in seen.values() for it in told if it})
+        blocks = [_block_hashes(node, numbers) for node in self._nodes]
+        agreed: dict[str, Receipt] = {}
+        disputed: set[str] = set()
+        for it, told in seen.items():
+            verdict = _compare(told, heads, blocks)
+            if isinstance(verdict, Receipt):
+                agreed[it] = verdict
+            elif verdict:
+                disputed.add(it)
+        return Look(_lowest(heads), agreed, frozenset(disputed))
 
-    def moved(self, transaction_hash: str, token: str, sender: str, recipient: str, amount_micro: int) -> bool:
-        """True when a transaction's logs have that very transfer. Raises NodesDisagree.
+    def find(self, address: str, nonce: int) -> Found | None:
+        """The transaction of the finalized chain that used a nonce (R5); None while the nodes cannot tell alike.
 
-        A token that answers false instead of reverting, and an address without code, succeed and move nothing.
+        Bisects over blocks for the one in which the count of the address's transactions passed the nonce.
         """
-        topics = [TRANSFER_TOPIC, _padded(sender), _padded(recipient)]
-        wanted = (token[2:].lower(), topics, f"{amount_micro:064x}")
-        found = set(self._ask(lambda node: wanted in _logs(node, transaction_hash)))
-        if len(found) > 1:
-            raise NodesDisagree(f"{transaction_hash} has different logs")
-        return found == {True}
+        founds = [_find(node, address, nonce, self.heads().finalized) for node in self._nodes]
+        return founds[0] if len(set(founds)) == 1 else None
 
-    def contains(self, block_number: int, block_hash: str) -> bool:
-        """True when every node has that block at that height."""
-        return set(self._ask(lambda node: _block_hash(node, block_number))) == {block_hash}
+    def logged(self, token: str, sender: str, first_block: int, last_block: int) -> list[Logged]:
+        """Every Transfer of the token from the sender in these blocks; raises ChainUnreachable if nodes differ."""
+        found: list[Logged] = []
+        for start in range(first_block, last_block + 1, LOG_BLOCKS_MAX):
+            end = min(last_block, start + LOG_BLOCKS_MAX - 1)
+            wanted = {"address": token, "fromBlock": hex(start), "toBlock": hex(end)}
+            wanted |= {"topics": [TRANSFER_TOPIC, "0x" + _padded(sender)]}  # type: ignore[dict-item]
+            told = [_read(partial(_logged, it)) for it in self._each(("eth_getLogs", [wanted]))]
+            if any(other != told[0] for other in told):
+                raise ChainUnreachable("the nodes have different logs")
+            found += told[0]
+        return found
 
-    def _ask(self, question: Callable[["Web3"], T]) -> list[T]:
-        """Every node's answer. Whatever goes wrong on the way means that nothing is known: ChainUnreachable."""
-        from requests import RequestException
-        from web3.exceptions import Web3Exception
+    def _each(self, call: Call) -> list[Any]:
+        """Every node's answer to one question."""
+        return [node.ask([call])[0] for node in self._nodes]
 
-        try:
-            return [question(node) for node in self._nodes]
-        except (RequestException, Web3Exception, OSError, ValueError, KeyError, TypeError) as error:
-            raise ChainUnreachable(f"{type(error).__name__}: {error}"[:500]) from error
+
+HEADS: tuple[Call, ...] = (
+    ("eth_blockNumber", []),
+    ("eth_getBlockByNumber", ["latest", False]),
+    ("eth_getBlockByNumber", ["finalized", False]),
+)
 
 
 @cache
 def connect() -> Chain:
     """The configured nodes."""
-    from web3 import HTTPProvider, Web3
+    return Chain([Node(url) for url in read(ChainConfig).rpc_urls.split(",")])
 
-    urls = read(ChainConfig).rpc_urls.split(",")
-    timeout = {"timeout": RPC_SECONDS_MAX}
-    return Chain([Web3(HTTPProvider(url, request_kwargs=timeout, exception_retry_configuration=None)) for url in urls])
+
+def _read(work: Callable[[], T]) -> T:
+    """Whatever does not look as a node's answer means that nothing is known."""
+    try:
+        return work()
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise ChainUnreachable(f"{type(error).__name__}: {error}"[:500]) from error
 
 
 def _padded(address: str) -> str:
     return address[2:].lower().rjust(64, "0")
 
 
-def _call(node: "Web3", to: str, data: str, block: str) -> int:
-    from eth_typing import HexStr
-    from eth_utils.address import to_checksum_address
-
-    answer = node.eth.call({"to": to_checksum_address(to), "data": HexStr(data)}, block)  # type: ignore[arg-type]
-    return int.from_bytes(answer, "big")
+def _call(to: str, data: str, block: str) -> Call:
+    return ("eth_call", [{"to": to, "data": data}, block])
 
 
-def _block_hash(node: "Web3", block_number: int) -> str | None:
-    from web3.exceptions import BlockNotFound
+def _heads(told: Sequence[Any]) -> Heads:
+    def made() -> Heads:
+        head, latest, finalized = told[:3]
+        lag = number(latest["timestamp"]) - number(finalized["timestamp"])
+        return Heads(number(head), number(finalized["number"]), max(0, lag))
 
-    try:
-        return "0x" + bytes(node.eth.get_block(block_number)["hash"]).hex()
-    except BlockNotFound:
-        return None
+    return _read(made)
 
 
-def _receipt(node: "Web3", transaction_hash: str) -> Receipt | None:
-    from eth_typing import HexStr
-    from web3.exceptions import TransactionNotFound
+def _lowest(heads: Sequence[Heads]) -> Heads:
+    return Heads(min(it.latest for it in heads), min(it.finalized for it in heads), max(it.lag_seconds for it in heads))
 
-    try:
-        found = node.eth.get_transaction_receipt(HexStr(transaction_hash))
-    except TransactionNotFound:
+
+def _base_fee(block: Any) -> int:
+    return number(block["baseFeePerGas"])
+
+
+def _receipts(told: Sequence[Any]) -> list[Receipt | None]:
+    return [_receipt(it) for it in told]
+
+
+def _receipt(told: Any) -> Receipt | None:
+    if told is None:
         return None
     return Receipt(
-        hash=transaction_hash,
-        block_number=int(found["blockNumber"]),
-        block_hash="0x" + bytes(found["blockHash"]).hex(),
-        succeeded=found["status"] == 1,
+        hash=str(told["transactionHash"]).lower(),
+        block_number=number(told["blockNumber"]),
+        block_hash=str(told["blockHash"]).lower(),
+        succeeded=number(told["status"]) == 1,
+        moved=tuple(moved for log in told["logs"] if (moved := _moved(log))),
     )
 
 
-def _logs(node: "Web3", transaction_hash: str) -> list[tuple[str, list[str], str]]:
-    """Contract, topics and data of each, in hexadecimal digits."""
-    from eth_typing import HexStr
+def _moved(log: Mapping[str, Any]) -> Moved | None:
+    topics = [str(topic).lower() for topic in log["topics"]]
+    if len(topics) != TRANSFER_TOPICS or topics[0] != TRANSFER_TOPIC:
+        return None
+    amount = int(str(log["data"]), 16)
+    return Moved(str(log["address"]).lower(), f"0x{topics[1][-40:]}", f"0x{topics[2][-40:]}", amount)
 
-    found = node.eth.get_transaction_receipt(HexStr(transaction_hash))["logs"]
+
+def _logged(told: Iterable[Mapping[str, Any]]) -> list[Logged]:
     return [
-        (log["address"][2:].lower(), [bytes(topic).hex() for topic in log["topics"]], bytes(log["data"]).hex())
-        for log in found
+        Logged(moved, str(log["transactionHash"]).lower(), number(log["blockNumber"]), number(log["logIndex"]))
+        for log in told
+        if (moved := _moved(log))
     ]
 
 
-def _send(node: "Web3", raw: bytes) -> Sent:
-    from eth_typing import HexStr
-    from requests import RequestException
-    from web3.exceptions import Web3Exception
-    from web3.types import RPCEndpoint
+def _block_hashes(node: Node, numbers: Sequence[int]) -> dict[int, str | None]:
+    """None for a block that the node does not have."""
+    told = node.ask([("eth_getBlockByNumber", [hex(it), False]) for it in numbers]) if numbers else []
+    return _read(lambda: {it: block and str(block["hash"]).lower() for it, block in zip(numbers, told, strict=True)})
 
+
+def _compare(
+    told: Sequence[Receipt | None], heads: Sequence[Heads], blocks: Sequence[Mapping[int, str | None]]
+) -> Receipt | bool:
+    """The receipt that every node has in a block that every node has; else whether they disagree."""
+    first = next((it for it in told if it), None)
+    if first is None:
+        return False
+    have_come = [head.latest >= first.block_number for head in heads]
+    hashes = [block[first.block_number] for block in blocks]
+    if any(it != first and (it or come) for it, come in zip(told, have_come, strict=True)):
+        return True
+    if any(it != first.block_hash and (it or come) for it, come in zip(hashes, have_come, strict=True)):
+        return True
+    return first if None not in told and None not in hashes else False
+
+
+def _find(node: Node, address: str, nonce: int, last_block: int) -> Found | None:
+    low, high = -1, last_block  # after block `low` the nonce was free, after `high` it is used
+    while high - low > 1:
+        middle = (low + high) // 2
+        used = number(node.ask([("eth_getTransactionCount", [address, hex(middle)])])[0])
+        low, high = (low, middle) if used > nonce else (middle, high)
+    block = node.ask([("eth_getBlockByNumber", [hex(high), True])])[0]
+    return _read(lambda: _found(node, block, address, nonce))
+
+
+def _found(node: Node, block: Any, address: str, nonce: int) -> Found | None:
+    for told in block["transactions"]:
+        if str(told["from"]).lower() == address.lower() and number(told["nonce"]) == nonce:
+            receipt = _receipt(node.ask([("eth_getTransactionReceipt", [told["hash"]])])[0])
+            fee = number(told.get("maxFeePerGas") or told["gasPrice"])
+            tip = number(told.get("maxPriorityFeePerGas") or told["gasPrice"])
+            where = (str(told["hash"]).lower(), address, nonce, str(told.get("to") or "").lower())
+            return Found(*where, number(told["gas"]), fee, tip, receipt) if receipt else None
+    return None
+
+
+def _send(node: Node, raws: Sequence[bytes]) -> list[Sent]:
     try:
-        answer: object = node.provider.make_request(RPCEndpoint("eth_sendRawTransaction"), [HexStr("0x" + raw.hex())])
-    except (RequestException, Web3Exception, OSError, ValueError) as error:
-        return Sent(SendOutcome.UNKNOWN, f"{type(error).__name__}: {error}"[:500])
-    told = answer if isinstance(answer, dict) else {}  # a gateway may answer any JSON, null too
-    if told.get("result"):
-        return Sent(SendOutcome.ACCEPTED, "")
-    message = str(told.get("error", answer))[:500]
-    return Sent(_meaning(message.lower()), message)
+        told = node.ask([("eth_sendRawTransaction", ["0x" + raw.hex()]) for raw in raws])
+    except ChainUnreachable as error:
+        return [Sent(SendOutcome.UNKNOWN, str(error))] * len(raws)
+    return [_sent(answer) for answer in told]
+
+
+def _sent(answer: Any) -> Sent:
+    if isinstance(answer, RpcError):
+        return Sent(_meaning(answer.message.lower()), answer.message)
+    return Sent(SendOutcome.ACCEPTED, "") if answer else Sent(SendOutcome.UNKNOWN, str(answer))
 
 
 def _meaning(message: str) -> SendOutcome:
@@ -318,9 +397,3 @@ def _meaning(message: str) -> SendOutcome:
         "insufficient funds": SendOutcome.OUT_OF_GAS_MONEY,
     }
     return next((outcome for phrase, outcome in words.items() if phrase in message), SendOutcome.UNKNOWN)
-
-
-def _typed(fields: dict[str, Any]) -> Any:
-    from eth_account.typed_transactions.typed_transaction import TypedTransaction
-
-    return TypedTransaction.from_dict(fields)

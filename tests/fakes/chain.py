@@ -1,12 +1,12 @@
 """A simulated Polygon behind the port's methods: a pool, blocks, the USDT's balances, and faults on request.
 
-It knows the one kind of transaction that treasuries send. Unlike a node it mines only when told to (`mine`), and what
+It knows the two kinds of transaction that treasuries send. Unlike a node it mines only when told to (`mine`), and what
 a reorganisation takes away is gone until it is sent again (as anvil does; Bor would put it back into the pool).
 """
 
 import itertools
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -14,7 +14,11 @@ from shared.ports.chain import (
     Chain,
     ChainUnreachable,
     Fees,
+    Found,
     Heads,
+    Logged,
+    Look,
+    Moved,
     Receipt,
     SendOutcome,
     Sent,
@@ -43,6 +47,12 @@ class Sighting:
     recipient: str
     amount_micro: int
     fee_wei: int
+    tip_wei: int
+    gas_limit: int
+
+    @property
+    def is_noop(self) -> bool:
+        return self.token == self.sender
 
 
 @dataclass(frozen=True)
@@ -78,10 +88,13 @@ class FakeChain(Chain):
         self.chain_id = chain_id
         self.minted: defaultdict[str, int] = defaultdict(int)
         self.gas: defaultdict[str, int] = defaultdict(lambda: GAS_WEI)
-        self.blocked: set[str] = set()
+        self.blocked_addresses: set[str] = set()
         self.pool: dict[tuple[str, int], Sighting] = {}
         self.blocks = [Block(0)]
         self.finalized: int | None = None
+        self.lag_seconds = 0  # of the finalized block behind the head
+        self.base_fee_wei = BASE_FEE_WEI  # nothing that offers less is mined
+        self.disputed: set[str] = set()  # hashes of which the nodes tell different stories
         self.unreachable: set[str] = set()  # names of methods that answer nothing
         self.hidden: set[str] = set()  # hashes of mined transactions whose receipt no node gives
         self.losses: deque[Loss] = deque()  # of the next sendings
@@ -98,7 +111,7 @@ class FakeChain(Chain):
             block = Block(len(self.blocks))
             self.blocks.append(block)
             for key in sorted(self.pool):
-                if key[1] == self._used(key[0]):
+                if key[1] == self._used(key[0]) and self.pool[key].fee_wei >= self.base_fee_wei:
                     block.included.append(self._run(self.pool.pop(key)))
 
     def reorganise(self, depth: int) -> None:
@@ -113,7 +126,12 @@ class FakeChain(Chain):
 
     def transfers(self) -> list[Sighting]:
         """Everything that moved USDT, in order."""
-        return [found.transfer for block in self.blocks for found in block.included if found.succeeded]
+        return [
+            found.transfer
+            for block in self.blocks
+            for found in block.included
+            if found.succeeded and not found.transfer.is_noop
+        ]
 
     def balance(self, address: str, block_number: int) -> int:
         """Micro-USDT after a block."""
@@ -135,9 +153,12 @@ class FakeChain(Chain):
         known = token.lower() == self.token
         return self._answer("token_balance", lambda: known * self.balance(address, self._finalized()))
 
-    def is_blocked(self, token: str, address: str) -> bool:
+    def blocked_of(self, token: str, addresses: Sequence[str]) -> frozenset[str]:
         known = token.lower() == self.token
-        return self._answer("is_blocked", lambda: known and address.lower() in self.blocked)
+        return frozenset(address for address in addresses if known and address.lower() in self.blocked_addresses)
+
+    def blocked(self, token: str, addresses: Sequence[str]) -> frozenset[str]:
+        return self._answer("blocked", lambda: self.blocked_of(token, addresses))
 
     def gas_balance(self, address: str) -> int:
         return self._answer("gas_balance", lambda: self.gas[address.lower()])
@@ -146,28 +167,49 @@ class FakeChain(Chain):
         """How many transactions of the address are in the chain: what the next one's nonce must be."""
         return self._answer("used_nonces", lambda: self._used(address.lower()))
 
+    def final_nonces(self, address: str) -> int:
+        return self._answer("final_nonces", lambda: self._used(address.lower(), self._finalized()))
+
     def fees(self) -> Fees:
-        return self._answer("fees", lambda: Fees(BASE_FEE_WEI, 30 * 10**9))
+        return self._answer("fees", lambda: Fees(self.base_fee_wei, 30 * 10**9))
 
     def heads(self) -> Heads:
-        return self._answer("heads", lambda: Heads(len(self.blocks) - 1, self._finalized()))
+        return self._answer("heads", lambda: Heads(len(self.blocks) - 1, self._finalized(), self.lag_seconds))
 
-    def receipt(self, transaction_hash: str) -> Receipt | None:
-        return self._answer("receipt", lambda: self._receipt(transaction_hash))
+    def look(self, hashes: Sequence[str]) -> Look:
+        def seen() -> Look:
+            receipts = {it: found for it in hashes if (found := self._receipt(it)) and it not in self.hidden}
+            agreed = {it: found for it, found in receipts.items() if it not in self.disputed}
+            return Look(self.heads(), agreed, frozenset(self.disputed & set(hashes)))
 
-    def moved(self, transaction_hash: str, token: str, sender: str, recipient: str, amount_micro: int) -> bool:
-        """Whether the transfer is in the transaction's logs."""
-        wanted = (transaction_hash, token.lower(), sender.lower(), recipient.lower(), amount_micro)
-        logs = {(it.hash, it.token, it.sender, it.recipient, it.amount_micro) for it in self.transfers()}
-        return self._answer("moved", lambda: wanted in logs)
+        return self._answer("look", seen)
 
-    def contains(self, block_number: int, block_hash: str) -> bool:
-        def holds() -> bool:
-            return block_number < len(self.blocks) and self.blocks[block_number].hash == block_hash
+    def find(self, address: str, nonce: int) -> Found | None:
+        def found() -> Found | None:
+            for block in self.blocks[: self._finalized() + 1]:
+                for it in block.included:
+                    if (it.transfer.sender, it.transfer.nonce) == (address.lower(), nonce):
+                        return self._found(it.transfer, address)
+            return None
 
-        return self._answer("contains", holds)
+        return self._answer("find", found)
 
-    def send(self, raw: bytes) -> Sent:
+    def logged(self, token: str, sender: str, first_block: int, last_block: int) -> list[Logged]:
+        def logs() -> list[Logged]:
+            return [
+                Logged(moved, it.transfer.hash, block.number, position)
+                for block in self.blocks[first_block : last_block + 1]
+                for position, it in enumerate(block.included)
+                for moved in self._moved(it)
+                if (moved.token, moved.sender) == (token.lower(), sender.lower())
+            ]
+
+        return self._answer("logged", logs)
+
+    def send(self, raws: Sequence[bytes]) -> list[Sent]:
+        return [self._offer(raw) for raw in raws]
+
+    def _offer(self, raw: bytes) -> Sent:
         transfer = read(raw)
         self.sent.append(transfer.hash)
         loss = self.losses.popleft() if self.losses else None
@@ -176,13 +218,26 @@ class FakeChain(Chain):
         outcome = self._take(transfer)
         return Sent(SendOutcome.UNKNOWN, "no answer in time") if loss else Sent(outcome, "")
 
+    def _found(self, transfer: Sighting, address: str) -> Found:
+        receipt = self._receipt(transfer.hash)
+        assert receipt
+        fees = transfer.gas_limit, transfer.fee_wei, transfer.tip_wei
+        return Found(transfer.hash, address, transfer.nonce, transfer.token, *fees, receipt)
+
+    def _moved(self, it: Included) -> tuple[Moved, ...]:
+        sent = it.transfer
+        if not it.succeeded or sent.is_noop:
+            return ()
+        return (Moved(sent.token, sent.sender, sent.recipient, sent.amount_micro),)
+
     def _answer(self, method: str, answer: Callable[[], Answer]) -> Answer:
         if method in self.unreachable:
             raise ChainUnreachable(f"{method} was not answered")
         return answer()
 
-    def _used(self, sender: str) -> int:
-        return sum(found.transfer.sender == sender for block in self.blocks for found in block.included)
+    def _used(self, sender: str, block_number: int | None = None) -> int:
+        blocks = self.blocks if block_number is None else self.blocks[: block_number + 1]
+        return sum(found.transfer.sender == sender for block in blocks for found in block.included)
 
     def _finalized(self) -> int:
         return max(0, len(self.blocks) - 1 - FINALIZED_BEHIND) if self.finalized is None else self.finalized
@@ -190,8 +245,9 @@ class FakeChain(Chain):
     def _receipt(self, transaction_hash: str) -> Receipt | None:
         for block in self.blocks:
             for found in block.included:
-                if found.transfer.hash == transaction_hash and transaction_hash not in self.hidden:
-                    return Receipt(transaction_hash, block.number, block.hash, found.succeeded)
+                if found.transfer.hash == transaction_hash:
+                    moved = self._moved(found)
+                    return Receipt(transaction_hash, block.number, block.hash, found.succeeded, moved)
         return None
 
     def _take(self, transfer: Sighting) -> SendOutcome:
@@ -201,14 +257,19 @@ class FakeChain(Chain):
             return SendOutcome.NONCE_TOO_LOW
         if pending == transfer:
             return SendOutcome.ALREADY_KNOWN
-        if pending and transfer.fee_wei * 10 < pending.fee_wei * 11:
+        raised = pending and (
+            transfer.fee_wei * 10 >= pending.fee_wei * 11 and transfer.tip_wei * 10 >= pending.tip_wei * 11
+        )
+        if pending and not raised:
             return SendOutcome.UNDERPRICED
         self.pool[key] = transfer
         return SendOutcome.ACCEPTED
 
     def _run(self, transfer: Sighting) -> Included:
+        if transfer.is_noop:
+            return Included(transfer, succeeded=True)
         enough = self.balance(transfer.sender, len(self.blocks) - 1) >= transfer.amount_micro
-        refused = transfer.token != self.token or self.blocked & {transfer.sender, transfer.recipient}
+        refused = transfer.token != self.token or self.blocked_addresses & {transfer.sender, transfer.recipient}
         return Included(transfer, enough and not refused)
 
 
@@ -221,16 +282,18 @@ def read(raw: bytes) -> Sighting:
 
     fields = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()
     data = bytes(fields["data"])
-    if data[:4].hex() != "a9059cbb":
-        raise ValueError("not a transfer of the token")
-    sender: str = Account.recover_transaction(raw)
+    if data and data[:4].hex() != "a9059cbb":
+        raise ValueError("neither a transfer of the token nor a no-op")
+    sender: str = Account.recover_transaction(raw).lower()
     return Sighting(
         hash="0x" + keccak(raw).hex(),
         chain_id=int(fields["chainId"]),
-        sender=sender.lower(),
+        sender=sender,
         nonce=int(fields["nonce"]),
         token="0x" + bytes(fields["to"]).hex(),
-        recipient="0x" + data[16:36].hex(),
+        recipient="0x" + data[16:36].hex() if data else sender,
         amount_micro=int.from_bytes(data[36:68], "big"),
         fee_wei=int(fields["maxFeePerGas"]),
+        tip_wei=int(fields["maxPriorityFeePerGas"]),
+        gas_limit=int(fields["gas"]),
     )

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
+from functions.payout_confirm import looking
 from functions.payout_confirm import main as payout_confirm
 from functions.payout_send import main as payout_send
-from shared import clock, db, payouts
+from shared import clock, db, payout_slots, payouts
 from shared.events import SendPayout
 from shared.money import Usdt
 from shared.payouts import Payout, Promise
@@ -36,7 +37,12 @@ class Desk:
 
     def look(self, payout: UUID) -> bool:
         """One task of payout_confirm; True when it needs no other."""
-        return payout_confirm.look(payout, self.chain)
+        with db.transaction() as tx:
+            slot = payout_slots.open_slot(tx, payout)
+        if slot is None:
+            return True
+        looking.look_at(slot.signer, self.chain)
+        return self.state(payout) != "IN_FLIGHT"
 
     def bury(self, payout: UUID) -> None:
         """Mine until whatever is in the chain now is final, and look."""
@@ -53,3 +59,21 @@ class Desk:
 
     def state(self, payout: UUID) -> str:
         return self.row(payout).state.value
+
+    def sweep(self) -> list[UUID]:
+        """The schedule of each minute; the payouts that it asks payout_send to look at."""
+        before = self._asked()
+        payout_confirm.sweep(clock.now())
+        return self._asked()[len(before) :]
+
+    def _asked(self) -> list[UUID]:
+        with db.transaction() as tx:
+            rows = tx.all(Asked, "SELECT body FROM outbox WHERE function = 'payout_send' ORDER BY id")
+        return [UUID(str(row.body["payout_id"])) for row in rows]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A task of payout_send."""
+
+    body: dict[str, object]

@@ -18,8 +18,8 @@ from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
-QUESTIONS_OF_SEND = ("require", "is_blocked", "token_balance", "fees")
-QUESTIONS_OF_CONFIRM = ("receipt", "heads", "contains")
+QUESTIONS_OF_SEND = ("require", "used_nonces", "blocked", "fees", "token_balance", "gas_balance", "heads")
+QUESTIONS_OF_CONFIRM = ("look", "heads")
 
 
 def assert_paid_once(desk: Desk, payout: UUID, sql: Connection) -> None:
@@ -182,7 +182,7 @@ def test_a_recipient_who_is_blocked_meanwhile_gets_nothing_and_the_money_stays_a
 ) -> None:
     payout = desk.request()
     desk.send(payout)
-    desk.chain.blocked.add(RECIPIENT.lower())
+    desk.chain.blocked_addresses.add(RECIPIENT.lower())
     desk.bury(payout)
 
     assert desk.chain.transfers() == []
@@ -192,7 +192,7 @@ def test_a_recipient_who_is_blocked_meanwhile_gets_nothing_and_the_money_stays_a
 
 def test_a_recipient_who_is_blocked_before_anything_is_signed_is_held(desk: Desk, sql: Connection) -> None:
     payout = desk.request()
-    desk.chain.blocked.add(RECIPIENT.lower())
+    desk.chain.blocked_addresses.add(RECIPIENT.lower())
     desk.send(payout)
 
     assert (desk.state(payout), desk.row(payout).hold_reason) == ("HELD", "blocked")
@@ -207,7 +207,7 @@ def test_a_recipient_who_is_blocked_while_a_payout_waits_is_seen_before_it_is_si
     with suppress(ChainUnreachable):
         desk.send(payout)
     desk.chain.unreachable = set()
-    desk.chain.blocked.add(RECIPIENT.lower())
+    desk.chain.blocked_addresses.add(RECIPIENT.lower())
     desk.send(payout)
 
     assert sql.execute_simple("SELECT count(*) FROM payout_attempts").rows == [[0]]
@@ -250,9 +250,9 @@ def test_what_has_left_the_treasury_is_not_counted_a_second_time(desk: Desk) -> 
 def test_money_that_is_set_aside_already_is_enough_to_send_a_reverted_payout_again(desk: Desk, rows: Rows) -> None:
     payout = desk.request(100 * AMOUNT)
     desk.send(payout)
-    desk.chain.blocked.add(RECIPIENT.lower())
+    desk.chain.blocked_addresses.add(RECIPIENT.lower())
     desk.bury(payout)
-    desk.chain.blocked.clear()
+    desk.chain.blocked_addresses.clear()
     rows.clock = iter(clock.now, None)
     rows.sign_off(payout, factories.member().id)
     rows.run("UPDATE payouts SET state = 'APPROVED', hold_reason = NULL, state_at = :now")

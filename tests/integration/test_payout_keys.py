@@ -119,10 +119,10 @@ def test_an_overtaken_worker_signs_in_vain(desk: Desk, rows: Rows, sql: Connecti
     desk.send(payout)
 
     with suppress(db.Refused):
-        payout_send.advance(payout, zombie, desk.chain)
+        payout_send.work(zombie, desk.chain, desk.row(payout))
     second = desk.request()
     with pytest.raises(db.Refused):
-        payout_send.advance(second, zombie, desk.chain)
+        payout_send.work(zombie, desk.chain, desk.row(second))
 
     desk.bury(payout)
     assert [moved.recipient for moved in desk.chain.transfers()] == [RECIPIENT.lower()]

@@ -1,0 +1,1 @@
+"""Rebuilds keys from the chain, and moves treasuries to their next keys."""
