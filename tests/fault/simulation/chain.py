@@ -139,6 +139,13 @@ class Network:
             if self.chance.random() < self.gossip:
                 self.offer(pool, tx)
 
+    def whisper(self) -> None:
+        """What only some pools have reaches the others in the end."""
+        for pool in list(self.pools.values()):
+            for tx in list(pool.values()):
+                if tx.key not in self.pools["producer"] and self.chance.random() < self.gossip / 2:
+                    self.offer("producer", tx)
+
     def evict(self) -> None:
         """Every pool forgets everything, as full ones do."""
         for pool in self.pools.values():
@@ -261,14 +268,14 @@ class Network:
 
 
 def receipt(block: Block, wanted: str) -> dict[str, object]:
-    """As JSON-RPC gives it, with numbers as numbers."""
+    """As JSON-RPC gives it."""
     position, it = next((place, it) for place, it in enumerate(block.included) if it.tx.hash == wanted)
     return {
         "transactionHash": wanted,
-        "transactionIndex": position,
-        "blockNumber": block.number,
+        "transactionIndex": hex(position),
+        "blockNumber": hex(block.number),
         "blockHash": block.hash,
-        "status": int(it.succeeded),
+        "status": hex(it.succeeded),
         "from": it.tx.sender,
         "to": it.tx.to,
         "logs": [log(block, it, place) for place in range(len(it.logs))],
@@ -282,10 +289,10 @@ def log(block: Block, it: Included, place: int) -> dict[str, object]:
         "address": token,
         "topics": [TRANSFER_TOPIC, padded(sender), padded(recipient)],
         "data": f"0x{amount:064x}",
-        "blockNumber": block.number,
+        "blockNumber": hex(block.number),
         "blockHash": block.hash,
         "transactionHash": it.tx.hash,
-        "transactionIndex": block.included.index(it),
-        "logIndex": place,
+        "transactionIndex": hex(block.included.index(it)),
+        "logIndex": hex(place),
         "removed": False,
     }

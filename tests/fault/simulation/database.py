@@ -17,6 +17,7 @@ from shared import db, migrate
 from shared.config import read
 from shared.db import DatabaseConfig
 from shared.session import CommitUnknown, Session
+from tests.fault.simulation import people
 
 if TYPE_CHECKING:
     from tests.fault.simulation.world import World
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 TEMPLATE = "simulated"
 REBUILT = ("treasuries", "signers")  # of the tables that a new database has rows in
 VACUUM_EVERY = 100
+IN_FLIGHT_MAX = 8  # a rebuild burns so many nonces: each costs a signature
 
 
 def make_template(postgres: Postgres, now: datetime) -> dict[str, str]:
@@ -41,6 +43,13 @@ def make_template(postgres: Postgres, now: datetime) -> dict[str, str]:
     )
     try:
         migrate.apply(owner, migrate.load(), now)
+        owner.execute_simple(f"UPDATE settings SET value = '{IN_FLIGHT_MAX}' WHERE name = 'payout_in_flight_max'")  # noqa: S608
+        for place in (1, 2):
+            owner.execute_simple(
+                "INSERT INTO members (id, email, password_hash, username, full_name, date_of_birth, created_at, updated_at) "  # noqa: S608
+                f"VALUES ('{people.APPROVERS[place - 1]}', 'admin{place}@example.com', '', 'admin{place}', 'Admin', "
+                f"'1980-01-01', '{now}', '{now}')"
+            )
     finally:
         owner.close()
     return settings

@@ -79,3 +79,18 @@ def pause_all(world: World) -> None:
 def resume_all(world: World) -> None:
     for treasury in list(world.frozen):
         world.resume(treasury)
+
+
+def back_up(world: World) -> None:
+    world.backups.append(world.database.backup())
+
+
+def restore(world: World) -> None:
+    """Whoever works loses the connection and dies; the restored server is another one, as its lineage says."""
+    for worker in world.director.resting:
+        worker.dead = True
+    world.database.restore(world.backups[-1])
+    world.database.run("UPDATE signers SET lineage = 'another'")
+    world.restored = True
+    world.frozen.clear()
+    world.ask_again()

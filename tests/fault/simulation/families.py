@@ -4,13 +4,13 @@ import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from tests.fault.simulation import events
+from tests.fault.simulation import events, people
 from tests.fault.simulation.chain import GWEI
 from tests.fault.simulation.plan import Plan
 from tests.fault.simulation.world import TOKEN, TREASURIES, Violated, World
 
 Make = Callable[[random.Random], Plan]
-KILLED_AT = {"kms.sign": 0.1, "kms.signed": 0.2, "send": 0.1, "sent": 0.1, "receipt": 0.05, "committed": 0.03}
+KILLED_AT = {"kms.sign": 0.1, "kms.signed": 0.2, "send": 0.1, "send answered": 0.1, "TransactionReceipt answered": 0.05, "committed": 0.03}
 DAY_SECONDS = 86_400.0
 MICRO_MAX = 2**63 - 1
 
@@ -88,14 +88,14 @@ def timeouts(chance: random.Random) -> Plan:
 def answers(chance: random.Random) -> Plan:
     """Null, HTML, nothing, half of it, -32603."""
     return some(
-        chance, null=0.3, rpc_page=0.02, rpc_garbage=0.02, rpc_wrapped=0.02, rpc_wrapped_after=0.4, unacknowledged=0.1
+        chance, null=0.3, rpc_page=0.02, rpc_garbage=0.02, rpc_half=0.02, rpc_wrapped=0.02, rpc_wrapped_after=0.4, unacknowledged=0.1
     )
 
 
 @family("F12 F13")
 def nonces(chance: random.Random) -> Plan:
     """Nodes that refuse untruly: too low, too high, already known, underpriced, no gas."""
-    return some(chance, send_lie=0.6, kill_at={"sent": 0.1}, twice=0.2)
+    return some(chance, send_lie=0.6, kill_at={"send answered": 0.1}, twice=0.2)
 
 
 @family("F14 F27")
@@ -297,18 +297,36 @@ def token(world: World, what: str) -> None:
 
 @family("F12 F28")
 def foreign(chance: random.Random) -> Plan:
-    """The treasury's key is used elsewhere."""
-    plan = some(chance, may_pause=True, twice=0.2, treasuries=1)
+    """The treasury's key is used elsewhere; people look at what it did and go on."""
+    plan = some(chance, released=frozenset({"review", "paused"}), resumed=True, twice=0.2, treasuries=1)
     plan.begin.append(lambda world: slowly(world, chance.choice((0.1, 0.9))))
     for moment in moments(chance, 50.0, chance.choice((1, 1, 2))):
         plan.events.append((moment, "the key is used", stranger))
-    plan.mend.append(stranger)
     return plan
 
 
 def stranger(world: World) -> None:
     recipient = "0x5e" + world.chance.randbytes(19).hex()
     events.use_key(world, "member", recipient, world.chance.randint(1, 10_000_000))
+
+
+@family("F23")
+def restored(chance: random.Random) -> Plan:
+    """The database becomes that of some minutes ago, while chain and queues go on; what was lost is asked for again."""
+    plan = some(chance, released=frozenset({"review", "paused"}), resumed=True, treasuries=1, asked_within=60.0)
+    plan.begin.append(lambda world: slowly(world, chance.choice((0.1, 0.9))))
+    taken = chance.uniform(0.0, 40.0)
+    plan.events = [(taken, "a backup is taken", events.back_up), (taken + chance.uniform(1.0, 90.0), "it is restored", events.restore)]
+    return plan
+
+
+@family("F35")
+def rotated(chance: random.Random) -> Plan:
+    """Keys are rotated with nonces out, some workers die meanwhile."""
+    plan = some(chance, treasuries=1, asked_within=60.0, kill=chance.choice((0.0, 0.004)), twice=0.2)
+    plan.begin.append(lambda world: slowly(world, chance.choice((0.1, 0.9))))
+    plan.events = [(chance.uniform(0.0, 50.0), "the key is rotated", lambda world: people.rotate(world, "member"))]
+    return plan
 
 
 @family("F29")
@@ -363,7 +381,7 @@ def refused(world: World) -> None:
 def everything(chance: random.Random) -> Plan:
     """A little of each at once."""
     plan = some(
-        chance, workers=3, kill=0.004, kill_at={"kms.signed": 0.05, "sent": 0.05}, pause=0.03, sleep=0.004, twice=0.3,
+        chance, workers=3, kill=0.004, kill_at={"kms.signed": 0.05, "send answered": 0.05}, pause=0.03, sleep=0.004, twice=0.3,
         late=0.2, unacknowledged=0.1, enqueue_fails=0.05, commit_lost=0.01, commit_unknown=0.02, serialization=0.01,
         rpc_lost=0.01, rpc_lost_after=0.2, rpc_garbage=0.01, rpc_wrapped_after=0.1, null=0.1, send_lie=0.1,
         kms_timeout=0.05, kms_quota=0.05, reorganise=0.05, evict=0.01,

@@ -47,10 +47,10 @@ class Plan:
     rpc_hang_up: float = 0.0
     rpc_page: float = 0.0
     rpc_garbage: float = 0.0
+    rpc_half: float = 0.0
     rpc_wrapped: float = 0.0
     rpc_wrapped_after: float = 0.0
     null: float = 0.0
-    nulls: frozenset[str] = frozenset({"receipt", "transaction"})
     send_lie: float = 0.0
     lies: tuple[tuple[int, str], ...] = LIES
     # keys
@@ -72,6 +72,7 @@ class Plan:
     may_hold: frozenset[str] = NEVER
     may_pause: bool = False  # a treasury, and with it whatever it has not paid
     released: frozenset[str] = NEVER  # what operators let go when all is good again
+    resumed: bool = False  # treasuries too, when nothing speaks against it
     patience_seconds: float = 3 * 3600.0
 
     def heal(self) -> None:

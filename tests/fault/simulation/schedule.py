@@ -9,13 +9,13 @@ from uuid import UUID
 
 from pg8000.exceptions import DatabaseError, InterfaceError
 
-from shared import clock, db, events, log, payout_terms, payouts, settings
+from shared import clock, db, events, log, payout_signing, payout_terms, payouts, settings
 from shared.job import ComeAgain, Delivery, Hopeless, Job
 from shared.ports import chain as chain_port
 from shared.ports import kms, pubsub, tasks
-from shared.ports.chain import Chain, ChainUnreachable, NodesDisagree, WrongChain
+from shared.ports.chain import Chain, ChainUnreachable, WrongChain
 from shared.session import CommitUnknown, Refused
-from tests.fault.simulation import invariants
+from tests.fault.simulation import invariants, people
 from tests.fault.simulation.database import Database, Pool
 from tests.fault.simulation.director import Killed, Worker
 from tests.fault.simulation.plan import Plan
@@ -23,21 +23,22 @@ from tests.fault.simulation.queues import Message, Queues
 from tests.fault.simulation.world import Violated, World
 
 SWEEP_SECONDS = 60.0
-SWEEPS = (("payout_confirm", "sweep"), ("outbox_relay", "sweep"))
+SWEEPS = (("payout_confirm", "sweep"), ("payout_recover", "go-on"), ("outbox_relay", "sweep"))
+JOBS = ("payout_send", "payout_confirm", "payout_recover", "outbox_relay")
 STEPS_MAX = 6_000
 LIFE_SECONDS_MAX = 4 * 86_400.0
 IDLE_SWEEPS = 12  # after so many in a row that nothing else came between, they are made rarer
 IDLE_SWEEP_SECONDS = 1_200.0
 LEASE_SECONDS = 30.0
 WORKERS_DURING_SLEEP_MAX = 8
-PASSING = (ComeAgain, Hopeless, ChainUnreachable, NodesDisagree, WrongChain, kms.KmsFailure, CommitUnknown, Refused,
+PASSING = (ComeAgain, Hopeless, ChainUnreachable, WrongChain, kms.KmsFailure, CommitUnknown, Refused,
            DatabaseError, InterfaceError, OSError)  # fmt: skip
 REFUSALS = frozenset({"R6_epoch", "I6_open_slot", "R7_paused"})  # of whoever was overtaken, or paused in between
 UUIDS_IN = ("shared.payouts", "shared.payout_slots", "shared.notifications", "shared.mails", "shared.comps")
 
 
 class Serial:
-    """In place of the relay's threads: one after the other, so that the seed decides their order too."""
+    """In place of threads inside a worker: one after the other, so that the seed decides their order too."""
 
     def __init__(self, workers: int) -> None:
         del workers
@@ -87,6 +88,7 @@ class Schedule:
         world = self.world
         for begin in world.plan.begin:
             begin(world)
+        world.ask_again = self.ask_again
         for wanted in world.wanted:
             due = world.seconds + world.chance.random() * world.plan.asked_within
             self.queues.put(Message(wanted.source, "ask", "ask", wanted.source.encode(), due))
@@ -112,7 +114,7 @@ class Schedule:
             return True
         upcoming = [worker.wake_at for worker in world.director.resting]
         upcoming += [message.due for message in self.queues.waiting] if self.free() else []
-        upcoming += [self.relay_at]
+        upcoming += [self.relay_at] if self.free() else []
         upcoming += [moment for moment, _, _ in world.plan.events[:1]]
         quiet = not [moment for moment in upcoming if moment < self.sweep_at + SWEEP_SECONDS]
         world.pass_time(max(0.001, min([*upcoming, self.sweep_at]) - world.seconds))
@@ -143,7 +145,7 @@ class Schedule:
 
     def deliver(self, message: Message) -> None:
         self.queues.waiting.remove(message)
-        if message.kind not in ("sweep", "relay"):
+        if message.kind not in ("sweep", "go-on", "relay"):
             self.idle = 0
         worker = self.worker()
         self.world.note(worker.name, f"{message.function} {message.kind} {message.body.decode()[:60]}")
@@ -159,7 +161,7 @@ class Schedule:
         self.idle += 1
         self.sweep_at = self.world.seconds + (SWEEP_SECONDS if self.idle < IDLE_SWEEPS else IDLE_SWEEP_SECONDS)
         if self.world.healed:
-            self.world.release()
+            people.work(self.world)
         for function, name in SWEEPS:
             self.queues.waiting.append(Message("", function, name, b"", self.world.seconds))
 
@@ -186,6 +188,13 @@ class Schedule:
             return
         delivery = Delivery(message.name, message.kind, message.body, message.attempt)
         self.jobs[message.function.replace("-", "_")]._call(delivery)
+
+    def ask_again(self) -> None:
+        """Those that nobody knows of any more."""
+        lost = [it.source for it in self.world.wanted if it.source not in self.world.payouts()]
+        for source in lost:
+            due = self.world.seconds + self.world.chance.random() * 300.0
+            self.queues.put(Message(source, "ask", "ask", source.encode(), due))
 
     def ask(self, source: str) -> None:
         """As whoever awards it does: again until it has been heard."""
@@ -221,7 +230,7 @@ class Schedule:
         self.world.note(worker.name, said)
         unacknowledged = failure is not None and not isinstance(failure, Hopeless)
         if unacknowledged or self.world.draw(plan.unacknowledged, f"{worker.name}'s answer is lost"):
-            if message.kind not in ("relay", "sweep"):
+            if message.kind not in ("relay", "sweep", "go-on"):
                 self.queues.again(message)
 
     # The end
@@ -308,7 +317,7 @@ def play(family: str, seed: int, plan: Callable[[random.Random], Plan], database
 
 
 def _jobs() -> dict[str, Job]:
-    return {name: import_module(f"functions.{name}.main").job for name in ("payout_send", "payout_confirm", "outbox_relay")}
+    return {name: import_module(f"functions.{name}.main").job for name in JOBS}
 
 
 @contextmanager
@@ -330,12 +339,13 @@ def _instead(world: World, queues: Queues) -> Iterator[None]:
     replaced: list[tuple[object, str, object]] = [
         (clock, "now", world.now),
         (db, "_pool", lambda pool=Pool(world.database, world): pool),
-        (chain_port, "connect", lambda nodes=Chain(world.nodes): nodes),  # type: ignore[arg-type]
+        (chain_port, "connect", lambda nodes=Chain(world.nodes): nodes),
         (kms, "_client", lambda: world.keys),
         (tasks, "enqueue", queues.enqueue),
         (pubsub, "publish", queues.publish),
         (events._waker, "remember", remember),
         (relay, "ThreadPoolExecutor", Serial),
+        (payout_signing, "ThreadPoolExecutor", Serial),
         (log, "info", tell),
         (log, "warning", tell),
         (log, "error", tell),

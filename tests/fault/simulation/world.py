@@ -63,8 +63,11 @@ class World:
     mined: list[tuple[Signed, Block]] = field(default_factory=list)
     frozen: dict[str, set[str]] = field(default_factory=dict)  # of a paused treasury: what was signed before
     restored: bool = False
+    backups: list[dict[str, str]] = field(default_factory=list)
+    ask_again: Callable[[], None] = lambda: None  # noqa: E731 - the schedule's
     strangers: set[str] = field(default_factory=set)  # whom a stolen key has paid
     impossible: set[str] = field(default_factory=set)  # sources whose terms must be refused
+    kept_held: set[str] = field(default_factory=set)  # sources that people never let go
     kills: int = 0
     _moving: bool = False
 
@@ -108,6 +111,7 @@ class World:
 
     def _weather(self) -> None:
         plan, network = self.plan, self.network
+        network.whisper()
         while plan.events and plan.events[0][0] <= self.seconds:
             _, what, happen = plan.events.pop(0)
             self.note("event", what)
@@ -219,13 +223,6 @@ class World:
         self.frozen.pop(treasury, None)
         self.note("operator", f"resumes {treasury}")
         db.atomically(lambda tx: payouts.resume(tx, treasury, self.now()))
-
-    def release(self) -> None:
-        """Let go what waits for nobody's approval: the reason is gone."""
-        for source, (identity, state, reason) in sorted(self.payouts().items()):
-            if state == "HELD" and reason in self.plan.released:
-                self.note("operator", f"releases {source}")
-                db.atomically(lambda tx, it=identity: payouts.release(tx, it, self.now()))  # type: ignore[misc]
 
     def signed_payments(self, treasury: str) -> set[str]:
         rows = self.database.rows(
