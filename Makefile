@@ -6,7 +6,7 @@ WORKERS ?= 2
 export PYTHONPATH := $(CURDIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types bench bench-scans bench-codes tick lock clean
+.PHONY: help setup run demo test lint format types bench bench-scans bench-codes bench-payouts tick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -40,6 +40,9 @@ bench: setup ## Scans per second, latency, cold start and memory beside a hello-
 
 bench-scans: setup ## Scans per second with up to 10 million rows in the tables, beside pgbench (--quick: fewer)
 	@$(BIN)/python -m emulators.bench.scans $(ARGS)
+
+bench-payouts: setup ## Whole payouts per second with a backlog of 1,000 and 10,000, and the paced run (ARGS=--quick: less)
+	@$(BIN)/python -m emulators.bench.payouts $(ARGS)
 
 bench-codes: setup ## Batches of codes made, exported and imported, beside bare COPY and UPDATE (ARGS="5000000": sizes)
 	@$(BIN)/python -m emulators.bench.codes $(ARGS)

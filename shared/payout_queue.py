@@ -7,7 +7,7 @@ from uuid import UUID
 
 from shared.db import Tx
 from shared.money import Usdt
-from shared.payouts import ROTATION, HoldReason
+from shared.payout_types import ROTATION, HoldReason, Payout
 
 HOUR = timedelta(hours=1)
 STEP_ASIDE = timedelta(minutes=5)
@@ -155,19 +155,21 @@ def held_alone(tx: Tx, treasury: str, limit: int) -> list[Held]:
     )
 
 
-def waits_for_funds(tx: Tx, treasury: str) -> bool:
+def waits_for_funds(tx: Tx, payout: Payout) -> bool:
     """True while an earlier payout of the treasury is held for want of money: nobody overtakes it."""
-    return bool(
-        tx.all(
-            _Id,
-            """
-            SELECT id FROM payouts
-            WHERE treasury = :treasury AND state = 'HELD' AND approvals_needed = 0 AND hold_reason = 'funds'
-            ORDER BY requested_at, id LIMIT 1
-            """,
-            treasury=treasury,
-        )
+    earlier = tx.all(
+        _Id,
+        """
+        SELECT id FROM payouts
+        WHERE treasury = :treasury AND state = 'HELD' AND approvals_needed = 0 AND hold_reason = 'funds'
+          AND (requested_at, id) < (:requested_at, CAST(:id AS uuid))
+        ORDER BY requested_at, id LIMIT 1
+        """,
+        treasury=payout.treasury,
+        requested_at=payout.requested_at,
+        id=payout.id,
     )
+    return bool(earlier)
 
 
 @dataclass(frozen=True)

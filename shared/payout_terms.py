@@ -28,10 +28,6 @@ class PaysATreasury(BadTerms):
     """The recipient is a key of the platform: the money would go round in circles."""
 
 
-class MistypedRecipient(BadTerms):
-    """The recipient's capitals are not those of EIP-55: somebody has mistyped it."""
-
-
 @dataclass(frozen=True)
 class _Ours:
     token: bool
@@ -56,11 +52,3 @@ def check(tx: Tx, recipient_address: str, amount: Usdt, *, to_next_key: bool = F
         raise PaysTheToken(recipient_address)
     if ours.signer and not to_next_key:
         raise PaysATreasury(recipient_address)
-
-
-def check_spelling(recipient_address: str) -> None:
-    """For addresses that people type; members' wallets are stored as their checksum has them. Raises."""
-    from shared.ports import ethereum
-
-    if not ethereum.checksum_fits(recipient_address):
-        raise MistypedRecipient(recipient_address)

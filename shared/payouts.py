@@ -4,9 +4,7 @@ A payout is a promise to one recipient; `payout_slots` has the nonces and signat
 tells the whole story.
 """
 
-import hashlib
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -16,110 +14,65 @@ from shared import events, ledger, payout_slots, payout_terms
 from shared.db import Tx
 from shared.events import ConfirmPayouts, SendPayout
 from shared.money import Usdt
+from shared.payout_reads import Approvals, approvals, load, load_all, of_sources, treasury_of
 from shared.payout_slots import Signer, Slot, SlotState
+from shared.payout_types import (
+    CANCELLABLE,
+    CANCELLED_BY_PEOPLE,
+    ROTATION,
+    ApprovedBefore,
+    HoldReason,
+    NotWaiting,
+    OwnPayout,
+    Payout,
+    PayoutState,
+    Promise,
+    TermsDiffer,
+    TooFewApprovals,
+    Treasury,
+)
+
+__all__ = [
+    "CANCELLABLE",
+    "CANCELLED_BY_PEOPLE",
+    "PROMISED_SOURCES",
+    "ROTATION",
+    "Approvals",
+    "ApprovedBefore",
+    "HoldReason",
+    "NotWaiting",
+    "OwnPayout",
+    "Payout",
+    "PayoutState",
+    "Promise",
+    "Retried",
+    "TermsDiffer",
+    "TooFewApprovals",
+    "Treasury",
+    "allocate_slot",
+    "approvals",
+    "approve",
+    "cancel",
+    "confirm_soon",
+    "decide",
+    "finalize",
+    "follow_again",
+    "give_up",
+    "hold_back",
+    "load",
+    "load_all",
+    "of_sources",
+    "pause",
+    "release",
+    "request",
+    "reserve",
+    "resume",
+    "retry",
+    "send_soon",
+    "treasury_of",
+]
 
 PROMISED_SOURCES = frozenset({"comp", "match", "pool_share"})  # what stands on the account `owed` until it is paid
-
-
-ROTATION = "rotation"  # the source of what moves a treasury's money to its next key
-CANCELLED_BY_PEOPLE = "cancelled"  # why a nonce was given up
-
-
-class PayoutState(StrEnum):
-    """Where a promise stands."""
-
-    REQUESTED = "REQUESTED"
-    HELD = "HELD"
-    APPROVED = "APPROVED"
-    RESERVED = "RESERVED"
-    IN_FLIGHT = "IN_FLIGHT"
-    PAID = "PAID"
-    QUARANTINED = "QUARANTINED"
-    CANCELLED = "CANCELLED"
-
-
-CANCELLABLE = frozenset({PayoutState.REQUESTED, PayoutState.HELD, PayoutState.APPROVED, PayoutState.RESERVED})
-
-
-class HoldReason(StrEnum):
-    """Why a payout waits for somebody or something."""
-
-    LIMIT = "limit"
-    FUNDS = "funds"
-    GAS = "gas"
-    BLOCKED = "blocked"
-    PAUSED = "paused"
-    REVIEW = "review"
-    REVERTED = "reverted"
-
-
-class TermsDiffer(Exception):
-    """The same source or key was promised before with other terms."""
-
-
-class NotWaiting(Exception):
-    """The payout waits for nobody: it is neither held nor in quarantine."""
-
-
-class OwnPayout(Exception):
-    """Nobody approves what they asked for or what they would get."""
-
-
-class ApprovedBefore(Exception):
-    """One person is one approval for one hold, however often."""
-
-
-class TooFewApprovals(Exception):
-    """More people have to agree first."""
-
-
-@dataclass(frozen=True)
-class Promise:
-    """The terms of a payout, fixed from birth. One source is promised once, whatever keys are used."""
-
-    treasury: str
-    source_kind: str
-    source_id: str
-    recipient_address: str
-    amount: Usdt
-    member_id: UUID | None
-    scope: str
-    idempotency_key: str
-    requested_by: UUID | None = None
-
-    @property
-    def body_hash(self) -> bytes:
-        """SHA-256 of the terms."""
-        terms = [self.treasury, self.source_kind, self.source_id, self.recipient_address.lower(), self.amount.micro]
-        return hashlib.sha256(json.dumps(terms).encode()).digest()
-
-
-@dataclass(frozen=True)
-class Payout:
-    """A promise and where it stands."""
-
-    id: UUID
-    treasury: str
-    member_id: UUID | None
-    source_kind: str
-    source_id: str
-    recipient_address: str
-    amount: Usdt
-    state: PayoutState
-    hold_reason: HoldReason | None
-    requested_by: UUID | None
-    requested_at: datetime
-
-
-@dataclass(frozen=True)
-class Treasury:
-    """A treasury's chain, token and whether it is paused."""
-
-    name: str
-    chain_id: int
-    token_address: str
-    paused_at: datetime | None
-    finish_live: bool
 
 
 @dataclass(frozen=True)
@@ -182,64 +135,6 @@ def confirm_soon(tx: Tx, signer: str, now: datetime, delay: timedelta | None = N
     deliver_at = datetime.fromtimestamp(moment * delay.total_seconds(), UTC)
     name = f"confirm-{signer}-{deliver_at:%Y%m%d%H%M%S%f}"
     events.enqueue(tx, now, task, name=name, deliver_at=deliver_at)
-
-
-def load(tx: Tx, payout_id: UUID) -> Payout | None:
-    """A payout, locked until the transaction ends: whoever changes it does so alone."""
-    return tx.first(
-        Payout,
-        """
-        SELECT id, treasury, member_id, source_kind, source_id, recipient_address, amount, state, hold_reason,
-               requested_by, requested_at
-        FROM payouts WHERE id = :payout_id FOR UPDATE
-        """,
-        payout_id=payout_id,
-    )
-
-
-def load_all(tx: Tx, payout_ids: Sequence[UUID], *states: PayoutState) -> list[Payout]:
-    """Those of the payouts that are in one of the states now, first requested first, locked as by `load`."""
-    return tx.all(
-        Payout,
-        """
-        SELECT id, treasury, member_id, source_kind, source_id, recipient_address, amount, state, hold_reason,
-               requested_by, requested_at
-        FROM payouts
-        WHERE id = ANY(CAST(:ids AS uuid[])) AND state::text = ANY(CAST(:states AS text[]))
-        ORDER BY requested_at, id FOR UPDATE
-        """,
-        ids=list(payout_ids),
-        states=[state.value for state in states or PayoutState],
-    )
-
-
-def of_sources(tx: Tx, sources: Mapping[str, str]) -> list[Payout]:
-    """The payouts of sources (id by kind), each locked as by `load`."""
-    return tx.all(
-        Payout,
-        """
-        SELECT id, treasury, member_id, source_kind, source_id, recipient_address, amount, state, hold_reason,
-               requested_by, requested_at
-        FROM payouts
-        WHERE (source_kind, source_id) IN
-              (SELECT * FROM unnest(CAST(:kinds AS text[]), CAST(:ids AS text[])))
-        ORDER BY id FOR UPDATE OF payouts
-        """,
-        kinds=list(sources.keys()),
-        ids=list(sources.values()),
-    )
-
-
-def treasury_of(tx: Tx, name: str) -> Treasury:
-    """A treasury, locked: reservations from one treasury follow each other, promises do not wait for them."""
-    return tx.one(
-        Treasury,
-        """
-        SELECT name, chain_id, token_address, paused_at, finish_live FROM treasuries WHERE name = :name
-        FOR NO KEY UPDATE
-        """,
-        name=name,
-    )
 
 
 def decide(
@@ -309,27 +204,6 @@ def cancel(tx: Tx, payout: Payout, now: datetime) -> None:
 def follow_again(tx: Tx, payout_id: UUID, now: datetime) -> None:
     """QUARANTINED -> IN_FLIGHT: two people have agreed to what the evidence says of its slot."""
     _to(tx, payout_id, PayoutState.IN_FLIGHT, now)
-
-
-@dataclass(frozen=True)
-class Approvals:
-    """How many people have agreed to a payout's present hold, and how many must."""
-
-    given: int
-    needed: int
-
-
-def approvals(tx: Tx, payout_id: UUID) -> Approvals:
-    """Of the hold that the payout is in now."""
-    return tx.one(
-        Approvals,
-        """
-        SELECT (SELECT count(*) FROM payout_approvals WHERE payout_id = payouts.id AND hold = payouts.holds) AS given,
-               greatest(approvals_needed, CASE state WHEN 'QUARANTINED' THEN 2 ELSE 0 END) AS needed
-        FROM payouts WHERE id = :payout_id
-        """,
-        payout_id=payout_id,
-    )
 
 
 def approve(tx: Tx, payout_id: UUID, approver_id: UUID, evidence: Mapping[str, object], now: datetime) -> Approvals:

@@ -9,7 +9,7 @@ from flask import Request, Response
 from pg8000.dbapi import Connection
 
 from functions.migrate import rules, store
-from shared import db, log
+from shared import db, log, payout_rotation
 from shared import migrate as migrations
 from shared.config import Config, read
 from shared.db import DatabaseConfig, Tx
@@ -69,8 +69,7 @@ def register(config: MigrateConfig, now: datetime) -> None:
         for name, address in addresses.items():
             store.insert_treasury(tx, name, config.chain_id, config.usdt_address)
             store.insert_signer(tx, address, name, versions[name], now)
-            if store.active_signer(tx, name) != address:
-                log.error("the treasury pays from another key than the configured one", treasury=name)
+            payout_rotation.begin(tx, name, address, versions[name], now)
 
     db.atomically(insert)
 

@@ -12,11 +12,6 @@ class _Count:
     count: int
 
 
-@dataclass(frozen=True)
-class _Address:
-    address: str
-
-
 def insert_signing_key(
     tx: Tx, kid: str, kms_version: str, public_jwk: Mapping[str, str], now: datetime, active_from: datetime
 ) -> bool:
@@ -67,10 +62,3 @@ def insert_signer(tx: Tx, address: str, treasury: str, kms_version: str, now: da
         kms_version=kms_version,
         now=now,
     )
-
-
-def active_signer(tx: Tx, treasury: str) -> str:
-    """The address that the treasury pays from."""
-    return tx.one(
-        _Address, "SELECT address FROM signers WHERE treasury = :treasury AND status = 'active'", treasury=treasury
-    ).address

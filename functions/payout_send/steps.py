@@ -176,7 +176,7 @@ def _set_aside(tx: Tx, shift: Shift, group: Sequence[Payout], purse: Purse) -> s
             payouts.hold_back(tx, payout, HoldReason.GAS, now)
         elif free < payout.amount <= free + committed.leaving:
             return "what is leaving the treasury may be missing from its balance already"
-        elif free < payout.amount or payout_queue.waits_for_funds(tx, treasury):
+        elif free < payout.amount or payout_queue.waits_for_funds(tx, payout):
             log.error("the treasury cannot pay", treasury=treasury, payout_id=payout.id)
             payouts.hold_back(tx, payout, HoldReason.FUNDS, now)
         else:

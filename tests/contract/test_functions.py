@@ -73,7 +73,7 @@ def test_requirements_are_exactly_what_it_imports(function: str) -> None:
 
 def test_http_functions_that_do_not_speak_to_the_chain_do_not_need_web3() -> None:
     needing = {name for name in FUNCTIONS if "web3" in imports.closure(name).distributions}
-    assert needing == {"payout_send", "payout_confirm"}
+    assert needing == {"payout_send", "payout_confirm", "payout_recover"}
 
 
 def test_every_requirement_is_pinned_once_with_hashes() -> None:

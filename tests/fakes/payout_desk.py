@@ -1,6 +1,8 @@
 """The payout functions at work on a chain that the test holds in its hand, without doors, queues or nodes."""
 
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import LiteralString
 from uuid import UUID, uuid4
 
 from functions.payout_confirm import looking
@@ -8,6 +10,7 @@ from functions.payout_confirm import main as payout_confirm
 from functions.payout_send import main as payout_send
 from shared import clock, db, payout_slots, payouts
 from shared.events import SendPayout
+from shared.job import ComeAgain
 from shared.money import Usdt
 from shared.payouts import Payout, Promise
 from tests.fakes.chain import FakeChain
@@ -26,14 +29,25 @@ class Desk:
 
     chain: FakeChain
 
-    def request(self, amount_micro: int = AMOUNT, recipient: str = RECIPIENT, treasury: str = "member") -> UUID:
+    def request(
+        self,
+        amount_micro: int = AMOUNT,
+        recipient: str = RECIPIENT,
+        treasury: str = "member",
+        requested_by: UUID | None = None,
+    ) -> UUID:
         source = str(uuid4())
-        promise = Promise(treasury, "test", source, recipient, Usdt(amount_micro), None, "test", source)
+        promise = Promise(treasury, "test", source, recipient, Usdt(amount_micro), None, "test", source, requested_by)
         return db.atomically(lambda tx: payouts.request(tx, promise, clock.now()))
 
     def send(self, payout: UUID) -> None:
         """One task of payout_send, whose port is this desk's chain."""
         payout_send.send(SendPayout(payout_id=payout, treasury=self.row(payout).treasury), clock.now())
+
+    def try_to_send(self, payout: UUID) -> None:
+        """A task whose time may not have come."""
+        with suppress(ComeAgain):
+            self.send(payout)
 
     def look(self, payout: UUID) -> bool:
         """One task of payout_confirm; True when it needs no other."""
@@ -66,6 +80,11 @@ class Desk:
         payout_confirm.sweep(clock.now())
         return self._asked()[len(before) :]
 
+    def rows(self, query: LiteralString) -> list[tuple[UUID]]:
+        """The ids that a query finds."""
+        with db.transaction() as tx:
+            return [(row.id,) for row in tx.all(Found, query)]
+
     def _asked(self) -> list[UUID]:
         with db.transaction() as tx:
             rows = tx.all(Asked, "SELECT body FROM outbox WHERE function = 'payout_send' ORDER BY id")
@@ -77,3 +96,10 @@ class Asked:
     """A task of payout_send."""
 
     body: dict[str, object]
+
+
+@dataclass(frozen=True)
+class Found:
+    """A row's id."""
+
+    id: UUID

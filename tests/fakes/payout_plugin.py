@@ -1,6 +1,7 @@
 """Gives a test of the payout machine the logins `app` and `owner`, `rows` made by the functions', and a `desk`."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -33,6 +34,20 @@ def owner(database: str) -> Iterator[Login]:
 @pytest.fixture
 def rows(app: Login) -> Rows:
     return Rows(app)
+
+
+@pytest.fixture
+def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    """Moves everybody's clock on by so many seconds."""
+    file, passed = tmp_path / "clock", 0.0
+    monkeypatch.setenv("CLOCK_FILE", str(file))
+
+    def move(seconds: float) -> None:
+        nonlocal passed
+        passed += seconds
+        file.write_text(str(passed))
+
+    return move
 
 
 @pytest.fixture

@@ -82,7 +82,7 @@ def points() -> Mapping[str, Callable[[], None]]:
     from shared.ports.chain import Chain
 
     return {
-        "C1 asked for, before the policy": before(Chain, "is_blocked"),
+        "C1 asked for, before the policy": before(Chain, "blocked"),
         "C2 approved, before it is reserved": before(Chain, "token_balance"),
         "C3 reserved, before its nonce": before(payouts, "allocate_slot"),
         "C4 nonce taken, before it is signed": before(kms, "sign_ethereum"),
@@ -90,7 +90,7 @@ def points() -> Mapping[str, Callable[[], None]]:
         "C5 stored, before the commit": after(payout_slots, "store_attempt"),
         "C6 stored, before it is sent": before(Chain, "send"),
         "C7 sent, before its event": after(Chain, "send"),
-        "C8 receipt read, before MINED": after(Chain, "receipt"),
+        "C8 receipt read, before MINED": after(Chain, "look"),
         "C8 MINED, before the commit": after(payout_slots, "see_mined"),
         "C11 FINAL, before the ledger": after(payout_slots, "close"),
         "C11 PAID, before the comp": before(comps, "mark_paid"),

@@ -91,18 +91,30 @@ class _ProxyHandler(Handler):
 
     def do_POST(self) -> None:  # noqa: N802 - the name is the base class's
         body = self.body()
-        method = str(json.loads(body)["method"])
-        fault = self.proxy.fault_of(method)
-        answer = b"" if fault in BEFORE_THE_NODE else self._altered(method, self.proxy.ask(body))
+        asked = json.loads(body)
+        methods = [str(call["method"]) for call in (asked if isinstance(asked, list) else [asked])]
+        faults = [fault for method in methods if (fault := self.proxy.fault_of(method))]
+        fault = faults[0] if faults else None
+        answer = b"" if fault in BEFORE_THE_NODE else self._altered(methods, self.proxy.ask(body))
         if fault in (Fault.LOST_BEFORE, Fault.LOST_AFTER):
             self.close_connection = True
             return
         status = HTTPStatus.BAD_GATEWAY if fault is Fault.PAGE_502 else HTTPStatus.OK
-        self.answer(status, BODIES[fault](answer) if fault else answer, "application/json")
+        self.answer(status, self._broken(fault, asked, answer) if fault else answer, "application/json")
 
-    def _altered(self, method: str, answer: bytes) -> bytes:
-        alter = self.proxy.altered.get(method)
-        if alter is None:
+    def _broken(self, fault: Fault, asked: object, answer: bytes) -> bytes:
+        """What the fault makes of the answer; one that is itself JSON-RPC comes once for each call of a batch."""
+        made = BODIES[fault](answer)
+        if fault in (Fault.WRAPPED, Fault.NULL) and isinstance(asked, list):
+            return json.dumps([json.loads(made) | {"id": call["id"]} for call in asked]).encode()
+        return made
+
+    def _altered(self, methods: list[str], answer: bytes) -> bytes:
+        if not self.proxy.altered.keys() & methods:
             return answer
         told = json.loads(answer)
-        return json.dumps(told | {"result": alter(told.get("result"))}).encode()
+        answers = told if isinstance(told, list) else [told]
+        for method, it in zip(methods, sorted(answers, key=lambda it: int(it["id"])), strict=True):
+            if alter := self.proxy.altered.get(method):
+                it["result"] = alter(it.get("result"))
+        return json.dumps(told).encode()

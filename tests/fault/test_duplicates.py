@@ -75,9 +75,9 @@ def test_what_is_delivered_again_long_after_changes_nothing(world: World) -> Non
 
 def test_what_comes_before_its_time_is_no_fault(world: World) -> None:
     """Confirmations of what is not sent, notifications of what is not told, tasks in backward order."""
-    payout = world.win()
+    world.win()
     for _ in range(3):
-        assert world.doors.task("payout_confirm", "payout-confirm", {"payout_id": str(payout)}) == 204
+        assert world.doors.task("payout_confirm", "payout-confirm", {"signer": world.signer}) == 204
     for letter in reversed(world.courier.waiting()):
         world.courier.bring(letter)
 
@@ -100,10 +100,10 @@ def test_two_workers_at_one_treasury_never_share_a_nonce(world: World) -> None:
 
 
 def test_two_who_confirm_at_once_finish_it_once(world: World) -> None:
-    payout = world.win()
+    world.win()
     world.courier.carry()
     world.chain.mine(12)
-    body = {"payout_id": str(payout)}
+    body = {"signer": world.signer}
 
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: world.doors.task("payout_confirm", "payout-confirm", body), range(32)))

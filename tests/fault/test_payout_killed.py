@@ -37,8 +37,8 @@ def kill_while_sending(nursery: Nursery, point: str, payout: UUID) -> None:
     assert nursery.deliver(point, "payout_send", "payout-send-member", body)["ended"] == -signal.SIGKILL
 
 
-def kill_while_confirming(nursery: Nursery, point: str, payout: UUID) -> None:
-    body = {"payout_id": str(payout)}
+def kill_while_confirming(world: World, nursery: Nursery, point: str) -> None:
+    body = {"signer": world.signer}
     assert nursery.deliver(point, "payout_confirm", "payout-confirm", body)["ended"] == -signal.SIGKILL
 
 
@@ -114,7 +114,7 @@ def send_and_bury(world: World) -> None:
 def test_killed_while_confirming_it_is_paid_once(world: World, nursery: Nursery, point: str) -> None:
     payout = world.win()
     send_and_bury(world)
-    kill_while_confirming(nursery, point, payout)
+    kill_while_confirming(world, nursery, point)
 
     world.courier.until(world.all_paid)
 
@@ -126,7 +126,7 @@ def test_killed_while_the_end_is_written_nothing_of_it_stays(world: World, nurse
     send_and_bury(world)
 
     for point in ("C11 FINAL, before the ledger", "C11 PAID, before the comp", "C11 the comp, before the commit"):
-        kill_while_confirming(nursery, point, payout)
+        kill_while_confirming(world, nursery, point)
         assert world.state(payout) == "IN_FLIGHT", point
         assert world.rows("SELECT count(*) FROM ledger_journals WHERE ref LIKE 'paid:%'") == [[0]], point
         assert world.rows("SELECT status FROM comps") == [["pending"]], point
@@ -179,7 +179,7 @@ def wake(pid: int) -> None:
 def test_a_sender_killed_after_the_provider_took_the_mail_sends_no_second(world: World, nursery: Nursery) -> None:
     payout = world.win()
     send_and_bury(world)
-    world.doors.task("payout_confirm", "payout-confirm", {"payout_id": str(payout)})
+    world.doors.task("payout_confirm", "payout-confirm", {"signer": world.signer})
     ((mail,),) = world.rows("SELECT id FROM mails")
     message = {"attributes": {"topic": "mail-queued"}, "messageId": "1", "data": encoded({"mail_id": str(mail)})}
 

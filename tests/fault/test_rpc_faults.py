@@ -218,4 +218,4 @@ def test_a_raw_transaction_that_no_node_understands_is_no_failure(proxy: RpcProx
     """The port's promise: sending never raises."""
     for fault in Fault:
         proxy.always = {"eth_sendRawTransaction": fault}
-        assert chain.connect().send(b"\x02nonsense").outcome is not chain.SendOutcome.ACCEPTED, fault
+        assert chain.connect().send([b"\x02nonsense"])[0].outcome is not chain.SendOutcome.ACCEPTED, fault

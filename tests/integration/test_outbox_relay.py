@@ -11,7 +11,7 @@ from pg8000.dbapi import Connection
 
 from functions.outbox_relay import main as relay
 from shared import db, events
-from shared.events import ConfirmPayout, MailQueued
+from shared.events import ConfirmPayouts, MailQueued
 from shared.ports import pubsub, tasks
 from tests.client import FunctionClient
 from tests.fakes import post_office
@@ -40,7 +40,7 @@ def fill(mails: int, payouts: int = 0) -> None:
     def write(tx: db.Tx) -> None:
         events.emit(tx, WHEN, *(MailQueued(mail_id=uuid4()) for _ in range(mails)))
         for _ in range(payouts):
-            events.enqueue(tx, WHEN, ConfirmPayout(payout_id=uuid4()))
+            events.enqueue(tx, WHEN, ConfirmPayouts(signer=str(uuid4())))
 
     db.atomically(write)
 

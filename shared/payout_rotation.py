@@ -1,0 +1,34 @@
+"""A treasury's next key: `begin` names it; payout_recover drains the older one, hands its money over and retires it."""
+
+from datetime import datetime
+
+from shared import log
+from shared.db import Tx
+
+
+def begin(tx: Tx, treasury: str, address: str, kms_version: str, now: datetime) -> bool:
+    """From now on the older key finishes what it has begun and takes nothing new. False when it was asked before."""
+    drained = tx.run(
+        """
+        UPDATE signers SET status = 'draining'
+        WHERE treasury = :treasury AND status = 'active' AND lower(address) <> lower(:address)
+          AND NOT EXISTS (SELECT FROM signers other WHERE other.treasury = :treasury AND other.status = 'draining')
+          AND NOT EXISTS (SELECT FROM signers other WHERE lower(other.address) = lower(:address))
+        """,
+        treasury=treasury,
+        address=address,
+    )
+    if not drained:
+        return False
+    tx.run(
+        """
+        INSERT INTO signers (address, treasury, kms_version, created_at)
+        VALUES (:address, :treasury, :kms_version, :now)
+        """,
+        address=address,
+        treasury=treasury,
+        kms_version=kms_version,
+        now=now,
+    )
+    log.warning("a key rotation begins", treasury=treasury, signer=address)
+    return True

@@ -1,0 +1,171 @@
+"""A nonce that somebody else has used is searched, kept as evidence and decided by people; so are nodes that differ."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+from pg8000.dbapi import Connection
+
+from shared import clock, db, payout_recovery, payouts
+from shared.auth import Role
+from shared.payouts import TooFewApprovals
+from tests import factories
+from tests.fakes.chain import Included, Sighting
+from tests.fakes.payout_desk import BLOCKS_TO_FINAL, Desk
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, new_hash
+
+pytest_plugins = ["tests.fakes.payout_plugin"]
+
+THIEF = "0x" + "ee" * 20
+
+
+@pytest.fixture
+def people(database: str) -> list[UUID]:
+    assert database
+    return [factories.member(role=Role.TREASURY).id for _ in range(2)]
+
+
+def use_outside(desk: Desk, signer: str, nonce: int, recipient: str, amount: int = AMOUNT) -> Sighting:
+    """Somebody has the key."""
+    sender, fees = signer.lower(), (10**11, 10**11, 120_000)
+    sent = Sighting(new_hash(), 137, sender, nonce, desk.chain.token, recipient.lower(), amount, *fees)
+    desk.chain.pool.pop((sender, nonce), None)
+    desk.chain.mine()
+    desk.chain.blocks[-1].included.append(Included(sent, succeeded=True))
+    desk.chain.mine(BLOCKS_TO_FINAL)
+    return sent
+
+
+def agree(payout: UUID, people: list[UUID]) -> str:
+    for person in people:
+        db.atomically(lambda tx, person=person: payouts.approve(tx, payout, person, {}, clock.now()))  # type: ignore[misc]
+    return db.atomically(lambda tx: payout_recovery.resolve(tx, payout, clock.now())).value
+
+
+def paused(sql: Connection) -> bool:
+    return bool(sql.execute_simple("SELECT FROM treasuries WHERE paused_at IS NOT NULL").rows)
+
+
+def test_a_nonce_that_paid_somebody_else_is_foreign_its_payout_in_quarantine_and_the_treasury_paused(
+    desk: Desk, rows: Rows, sql: Connection
+) -> None:
+    payout = desk.request()
+    desk.send(payout)
+    stolen = use_outside(desk, rows.signer(), 0, THIEF)
+    desk.look(payout)
+
+    assert desk.state(payout) == "QUARANTINED"
+    assert paused(sql)
+    assert sql.execute_simple("SELECT state FROM payout_slots").rows == [["FOREIGN"]]
+    ((proof,),) = sql.execute_simple("SELECT detail FROM payout_events WHERE kind = 'foreign'").rows
+    assert (proof["hash"], proof["block_number"]) == (stolen.hash, 6)
+    assert [(it["recipient"], it["amount_micro"]) for it in proof["moved"]] == [(THIEF, AMOUNT)]
+
+
+def test_two_people_send_a_payout_on_whose_nonce_somebody_else_has_used(
+    desk: Desk, rows: Rows, people: list[UUID]
+) -> None:
+    payout = desk.request()
+    desk.send(payout)
+    use_outside(desk, rows.signer(), 0, THIEF)
+    desk.look(payout)
+    with pytest.raises(TooFewApprovals):
+        agree(payout, people[:1])
+    with pytest.raises(payouts.ApprovedBefore):
+        agree(payout, people[:1])
+    assert agree(payout, people[1:]) == "HELD"
+
+    for person in people:
+        db.atomically(lambda tx, person=person: payouts.approve(tx, payout, person, {}, clock.now()))  # type: ignore[misc]
+    db.atomically(lambda tx: payouts.release(tx, payout, clock.now()))
+    db.atomically(lambda tx: payouts.resume(tx, "member", clock.now()))
+    desk.send(payout)
+    desk.bury(payout)
+
+    assert desk.state(payout) == "PAID"
+    assert [(moved.nonce, moved.recipient) for moved in desk.chain.transfers()] == [(0, THIEF), (1, RECIPIENT.lower())]
+
+
+def test_a_foreign_transaction_that_paid_the_payout_is_its_payment_once_two_people_agree(
+    desk: Desk, rows: Rows, people: list[UUID]
+) -> None:
+    payout = desk.request()
+    desk.send(payout)
+    use_outside(desk, rows.signer(), 0, RECIPIENT)
+    desk.look(payout)
+    assert agree(payout, people) == "IN_FLIGHT"
+    desk.look(payout)
+
+    assert desk.state(payout) == "PAID"
+    assert len(desk.chain.transfers()) == 1
+
+
+def test_a_foreign_nonce_is_seen_before_anything_is_signed(desk: Desk, rows: Rows, sql: Connection) -> None:
+    payout = desk.request()
+    use_outside(desk, rows.signer(), 0, THIEF)
+    desk.send(payout)
+
+    assert paused(sql)
+    assert sql.execute_simple("SELECT count(*) FROM payout_slots").rows == [[0]]
+    assert sql.execute_simple("SELECT count(*) FROM signers WHERE rebuild_asked_at IS NOT NULL").rows == [[1]]
+
+
+def test_nodes_that_disagree_for_a_quarter_of_an_hour_end_in_quarantine(
+    desk: Desk, sql: Connection, later: Callable[[float], None], people: list[UUID]
+) -> None:
+    payout = desk.request()
+    desk.send(payout)
+    desk.chain.mine(12)
+    desk.chain.disputed = set(desk.chain.sent)
+    desk.look(payout)
+    later(14 * 60)
+    desk.look(payout)
+    assert desk.state(payout) == "IN_FLIGHT"
+    later(61)
+    desk.look(payout)
+    assert desk.state(payout) == "QUARANTINED"
+    assert paused(sql)
+
+    desk.chain.disputed = set()
+    assert agree(payout, people) == "IN_FLIGHT"
+    desk.look(payout)
+    assert desk.state(payout) == "PAID"
+
+
+def test_nodes_that_agree_again_are_forgiven(desk: Desk, later: Callable[[float], None]) -> None:
+    payout = desk.request()
+    desk.send(payout)
+    for _ in range(3):
+        desk.chain.disputed = set(desk.chain.sent)
+        desk.look(payout)
+        later(10 * 60)
+        desk.chain.disputed = set()
+        desk.chain.hidden = set(desk.chain.sent)
+        desk.look(payout)
+    desk.chain.hidden = set()
+    desk.bury(payout)
+
+    assert desk.state(payout) == "PAID"
+
+
+def test_while_the_finalized_block_stands_still_nothing_is_final_and_little_is_sent(
+    desk: Desk, sql: Connection
+) -> None:
+    from shared import settings
+
+    sql.execute_simple("UPDATE settings SET value = '7' WHERE name = 'payout_stalled_usdt_max'")
+    settings.forget()
+    first, second = desk.request(), desk.request()
+    desk.chain.lag_seconds = 900
+    desk.send(first)
+    with pytest.raises(Exception, match="stands still"):
+        desk.send(second)
+    desk.chain.mine(200)
+    assert not desk.look(first)
+    assert (desk.state(first), desk.state(second)) == ("IN_FLIGHT", "APPROVED")
+
+    desk.chain.lag_seconds = 2
+    desk.bury(first)
+    desk.send(second)
+    desk.bury(second)
+    assert (desk.state(first), desk.state(second)) == ("PAID", "PAID")

@@ -1,0 +1,92 @@
+"""A treasury's next key waits until the older one has finished what it began and handed its money over."""
+
+from uuid import UUID
+
+import pytest
+from pg8000.dbapi import Connection
+
+from functions.payout_recover import main as payout_recover
+from shared import clock, db, payout_rotation
+from shared.ports import kms
+from tests.fakes.payout_desk import Desk
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, rule_of
+from tests.integration.test_payout_keys import new_version
+from tests.platform import Platform
+
+pytest_plugins = ["tests.fakes.payout_plugin"]
+
+ROUNDS = 6
+
+
+@pytest.fixture
+def next_key(platform: Platform, database: str) -> tuple[str, str]:
+    """Address and version."""
+    version = new_version(platform, f"next-of-{database}")
+    return kms.ethereum_address(version), version
+
+
+def rotate(next_key: tuple[str, str]) -> None:
+    address, version = next_key
+    db.atomically(lambda tx: payout_rotation.begin(tx, "member", address, version, clock.now()))
+
+
+def pass_minutes(desk: Desk, *payouts: UUID) -> None:
+    for _ in range(ROUNDS):
+        payout_recover.go_on(clock.now())
+        for payout in (*payouts, *desk.sweep()):
+            desk.try_to_send(payout)
+        for (waiting,) in desk.rows("SELECT id FROM payouts WHERE source_kind = 'rotation' AND state <> 'PAID'"):
+            desk.try_to_send(waiting)
+        desk.chain.mine(12)
+        desk.sweep()
+
+
+def test_the_older_key_drains_hands_over_and_retires_and_the_next_one_pays(
+    desk: Desk, rows: Rows, sql: Connection, next_key: tuple[str, str]
+) -> None:
+    old = rows.signer()
+    out, waiting = desk.request(), desk.request()
+    desk.send(out)
+    rotate(next_key)
+    pass_minutes(desk, out, waiting)
+
+    assert (desk.state(out), desk.state(waiting)) == ("PAID", "PAID")
+    moved = [(it.sender, it.recipient, it.amount_micro) for it in desk.chain.transfers()]
+    old, new = old.lower(), next_key[0].lower()
+    assert moved == [
+        (old, RECIPIENT.lower(), AMOUNT),
+        (old, new, 99 * AMOUNT),
+        (new, RECIPIENT.lower(), AMOUNT),
+    ]
+    assert sql.execute_simple("SELECT status FROM signers WHERE treasury = 'member' ORDER BY 1").rows == [
+        ["active"],
+        ["retired"],
+    ]
+    paid = "SELECT sum(balance)::bigint FROM ledger_balances WHERE account = 'paid:member'"
+    assert sql.execute_simple(paid).rows == [[2 * AMOUNT]]  # what went to the next key has left nobody
+
+
+def test_until_it_has_drained_the_schema_gives_the_next_key_no_nonce(
+    desk: Desk, rows: Rows, next_key: tuple[str, str]
+) -> None:
+    out = desk.request()
+    desk.send(out)
+    rotate(next_key)
+
+    assert rule_of(lambda: rows.payout("IN_FLIGHT") and None) == "R6_draining"
+
+
+def test_asking_twice_is_asking_once(desk: Desk, sql: Connection, next_key: tuple[str, str]) -> None:
+    assert desk.chain
+    rotate(next_key)
+    rotate(next_key)
+
+    assert sql.execute_simple("SELECT count(*) FROM signers WHERE treasury = 'member'").rows == [[2]]
+
+
+def test_only_the_next_key_gets_the_money(desk: Desk, rows: Rows, next_key: tuple[str, str]) -> None:
+    assert desk.chain
+    assert rule_of(lambda: rows.payout(source_kind="rotation") and None) == "rotation"
+    rotate(next_key)
+
+    assert rule_of(lambda: rows.payout(source_kind="rotation") and None) == "rotation"
