@@ -208,10 +208,12 @@ def recover(tx: Tx, slot: Slot, proof: Mapping[str, object], payout: "payouts.Pa
         INSERT INTO payout_attempts (hash, signer, nonce, position, kind, origin, recipient_address, amount,
                                      fee_per_gas_wei_max, priority_fee_per_gas_wei_max, gas_limit, raw, epoch,
                                      signed_at)
-        SELECT :hash, :signer, :nonce,
+        SELECT CAST(:hash AS text), address, CAST(:nonce AS bigint),
                (SELECT count(*) + 1 FROM payout_attempts WHERE signer = :signer AND nonce = :nonce),
-               :kind, 'recovered', :recipient, :amount, greatest(CAST(:fee AS numeric), 1),
-               greatest(CAST(:tip AS numeric), 1), CAST(:gas AS bigint), '', epoch, :now
+               CAST(:kind AS text), 'recovered', CAST(:recipient AS text), CAST(:amount AS bigint),
+               greatest(CAST(:fee AS numeric), 1),
+               greatest(CAST(:tip AS numeric), 1), CAST(:gas AS bigint), '', epoch,
+               CAST(:now AS timestamptz)
         FROM signers WHERE address = :signer
         """,
         hash=str(proof["hash"]),

@@ -304,6 +304,9 @@ def play(family: str, seed: int, plan: Callable[[random.Random], Plan], database
         except Violated as broken:
             violation = str(broken)
             world.note("VIOLATION", violation)
+        except Exception as broken:  # noqa: BLE001 - whatever it is, the seed that finds it is worth having
+            violation = f"unexpected {type(broken).__name__}: {broken}"
+            world.note("VIOLATION", violation)
         finally:
             schedule.bury()
     states: dict[str, int] = {}
