@@ -173,8 +173,8 @@ def explain(tx: Tx, signer: str, nonce: int, payout_id: UUID | None, approvers: 
         payouts.release(tx, payout.id, now)
     payouts.reserve(tx, payout, now)
     payout_slots.own(tx, slot, payout.id)
-    payouts.follow_again(tx, payout.id, now)
     recover(tx, slot, proof, payout, now)
+    payouts.follow_again(tx, payout.id, now)
 
 
 def _kept(tx: Tx, slot: Slot) -> dict[str, object]:
@@ -208,13 +208,14 @@ def recover(tx: Tx, slot: Slot, proof: Mapping[str, object], payout: "payouts.Pa
         INSERT INTO payout_attempts (hash, signer, nonce, position, kind, origin, recipient_address, amount,
                                      fee_per_gas_wei_max, priority_fee_per_gas_wei_max, gas_limit, raw, epoch,
                                      signed_at)
-        SELECT CAST(:hash AS text), address, CAST(:nonce AS bigint),
-               (SELECT count(*) + 1 FROM payout_attempts WHERE signer = :signer AND nonce = :nonce),
-               CAST(:kind AS text), 'recovered', CAST(:recipient AS text), CAST(:amount AS bigint),
-               greatest(CAST(:fee AS numeric), 1),
-               greatest(CAST(:tip AS numeric), 1), CAST(:gas AS bigint), '', epoch,
-               CAST(:now AS timestamptz)
-        FROM signers WHERE address = :signer
+        SELECT :hash, address, slot.nonce,
+               (SELECT count(*) + 1 FROM payout_attempts made
+                WHERE made.signer = slot.signer AND made.nonce = slot.nonce),
+               :kind, 'recovered', CAST(:recipient AS text), CAST(:amount AS bigint),
+               greatest(CAST(:fee AS numeric), 1), greatest(CAST(:tip AS numeric), 1), CAST(:gas AS bigint), '',
+               epoch, :now
+        FROM signers JOIN payout_slots slot ON slot.signer = signers.address
+        WHERE address = :signer AND slot.nonce = :nonce
         """,
         hash=str(proof["hash"]),
         signer=slot.signer,

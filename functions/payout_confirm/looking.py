@@ -24,6 +24,7 @@ class View:
     treasury: Treasury
     slots: list[Slot]
     attempts: Mapping[int, list[Attempt]]
+    final_nonces: int
     look: Look
 
     def receipt(self, slot: Slot) -> tuple[Attempt, Receipt] | None:
@@ -64,8 +65,9 @@ def _look(signer: str, slots: list[Slot], nodes: Chain) -> bool:
         return payouts.treasury_of(tx, store.treasury_of(tx, signer)), payout_slots.attempts_of(tx, slots)
 
     treasury, attempts = db.atomically(read)
+    final_nonces = nodes.final_nonces(signer)  # first: what is final then must have a receipt afterwards
     look = nodes.look([attempt.hash for slot in slots for attempt in attempts[slot.nonce]])
-    view = View(treasury, slots, attempts, look)
+    view = View(treasury, slots, attempts, final_nonces, look)
     there = [slot for slot in slots if view.receipt(slot)]
     _each(view, there, _there)
     absent = [slot for slot in slots if not view.receipt(slot)]
@@ -156,8 +158,8 @@ def _absent(view: View, slots: Sequence[Slot], nodes: Chain) -> None:
     live = [slot for slot in quiet if slot.state is not SlotState.ALLOCATED]
     if not live:
         return
-    live = [slot for slot in live if not _is_foreign(view, slot, nodes)][:REMINDED_MAX]
-    last = [view.attempts[slot.nonce][-1] for slot in live]
+    live = [slot for slot in live[:REMINDED_MAX] if not _is_foreign(view, slot, nodes)]
+    last = [attempt for slot in live if (attempt := view.attempts[slot.nonce][-1]).raw]
     for attempt, answer in zip(last, nodes.send([it.raw for it in last]), strict=True):
         log.info("transaction sent again", nonce=attempt.nonce, hash=attempt.hash, outcome=answer.outcome)
     db.atomically(lambda tx: _have_tended(tx, view.treasury.name, live))
@@ -200,9 +202,9 @@ def _dispute(view: View, slots: Sequence[Slot], disputed: Sequence[Slot]) -> Non
 
 def _is_foreign(view: View, slot: Slot, nodes: Chain) -> bool:
     """The finalized chain has used the nonce, and for no attempt of ours: find out for what (R5)."""
+    if view.final_nonces <= slot.nonce:
+        return False
     try:
-        if nodes.final_nonces(slot.signer) <= slot.nonce:
-            return False
         found = nodes.find(slot.signer, slot.nonce)
     except ChainUnreachable as error:
         log.warning("the chain cannot be read", signer=slot.signer, reason=str(error))

@@ -82,8 +82,9 @@ def _explain(tx: Tx, key: Key, slot: Slot, found: Found) -> None:
     if payout and payout.state is PayoutState.IN_FLIGHT:
         payout_recovery.recover(tx, slot, proof, payout, now)
     elif payout:
-        _bring_to_slot(tx, slot, payout)
+        _reserve(tx, slot, payout)
         payout_recovery.recover(tx, slot, proof, payout, now)
+        payouts.follow_again(tx, payout.id, now)
     elif not paid:
         mined = payout_recovery.recover(tx, slot, proof, None, now)
         _close_unpaid(tx, mined)
@@ -117,8 +118,8 @@ def _payout_of(tx: Tx, key: Key, slot: Slot, paid: Sequence[Moved]) -> Payout | 
     return found if found and found.state in waits else None
 
 
-def _bring_to_slot(tx: Tx, slot: Slot, payout: Payout) -> None:
-    """To IN_FLIGHT, by the only way there is."""
+def _reserve(tx: Tx, slot: Slot, payout: Payout) -> None:
+    """The nonce is the payout's, and its money is set aside: to IN_FLIGHT by the only way there is."""
     now = clock.now()
     if payout.state is PayoutState.REQUESTED:
         inputs = {"recovered_from": f"{slot.signer} {slot.nonce}"}
@@ -126,7 +127,6 @@ def _bring_to_slot(tx: Tx, slot: Slot, payout: Payout) -> None:
     if payout.state is not PayoutState.RESERVED:
         payouts.reserve(tx, payout, now)
     payout_slots.own(tx, slot, payout.id)
-    payouts.follow_again(tx, payout.id, now)
 
 
 def _close_unpaid(tx: Tx, slot: Slot) -> None:

@@ -185,11 +185,11 @@ def test_a_payout_whose_transaction_reverted_is_cancelled_and_its_money_is_free_
 ) -> None:
     comp = given(factories.member(wallet=WALLET), Usdt.of(5))
     payout = books.payout(comp)
-    desk.chain.blocked_addresses.add(WALLET.lower())
     rows.approve(payout)
     rows.reserve(payout)
     rows.allocate(payout)
     desk.send(payout)
+    desk.chain.blocked_addresses.add(WALLET.lower())
     desk.bury(payout)
     assert desk.row(payout).hold_reason == "reverted"
 
