@@ -69,7 +69,7 @@ def killed(chance: random.Random) -> Plan:
 @family("F5 F6")
 def deliveries(chance: random.Random) -> Plan:
     """Tasks twice, late, in another order, unacknowledged, and all of them once more days later."""
-    return some(chance, twice=0.5, late=0.4, unacknowledged=0.3, replayed=True)
+    return some(chance, twice=0.5, late=0.4, unacknowledged=0.3, replayed=True, other_keys=0.5)
 
 
 @family("F7")
@@ -132,15 +132,21 @@ def slow_finality(world: World, blocks: int) -> None:
 
 @family("F16 F17")
 def reorganised_deep(chance: random.Random) -> Plan:
-    """Finality stalls for minutes, then 157 blocks are others."""
+    """Finality stalls for minutes, which one node does not know; then 157 blocks are others."""
     mode = chance.choice(("dropped", "pool", "older"))
     plan = some(chance, heal_at=480.0, workers=2)
+    ahead = chance.randrange(2)
     plan.events = [
         (1.0, "finality stalls", lambda world: finality(world, works=False)),
+        (2.0, f"node{ahead + 1} calls its head final", lambda world: head_is_final(world, ahead)),
         (340.0, "157 blocks are others", lambda world: reorganise(world, 157, mode)),
         (chance.uniform(350.0, 430.0), "finality works", lambda world: finality(world, works=True)),
     ]
     return plan
+
+
+def head_is_final(world: World, node: int) -> None:
+    world.nodes[node].view.final_ahead = True
 
 
 def finality(world: World, *, works: bool) -> None:
@@ -232,7 +238,7 @@ def wrong_chain(chance: random.Random) -> Plan:
 
 
 def another_chain(world: World, node: int, chain_id: int) -> None:
-    world.nodes[node].view.chain_id = chain_id
+    world.nodes[node].view.chain_id, world.nodes[node].view.elsewhere_since = chain_id, world.seconds
 
 
 @family("F21")
@@ -262,7 +268,7 @@ def databases(chance: random.Random) -> Plan:
 @family("F24")
 def funds(chance: random.Random) -> Plan:
     """Too little USDT, until somebody tops it up."""
-    plan = some(chance, released=frozenset({"funds"}), kill=0.003)
+    plan = some(chance, ends_alone=frozenset({"funds"}), kill=0.003)
     plan.begin.append(lambda world: events.leave_usdt(world, chance.choice((0, 10_000_000, 30_000_000))))
     plan.mend.append(lambda world: events.leave_usdt(world, 10**12))
     return plan
@@ -271,7 +277,7 @@ def funds(chance: random.Random) -> Plan:
 @family("F25")
 def gas(chance: random.Random) -> Plan:
     """Too little POL, until somebody tops it up."""
-    plan = some(chance, released=frozenset({"gas"}))
+    plan = some(chance, ends_alone=frozenset({"gas"}))
     plan.begin.append(lambda world: events.leave_wei(world, chance.choice((0, 10**15, 12 * 10**15, 25 * 10**15))))
     plan.mend.append(lambda world: events.leave_wei(world, 10**20))
     return plan
@@ -338,7 +344,7 @@ def clocks(chance: random.Random) -> Plan:
 @family("F31")
 def pauses(chance: random.Random) -> Plan:
     """People pause and resume at any moment."""
-    plan = some(chance, released=frozenset({"paused"}), kill=0.002, pause=0.05)
+    plan = some(chance, ends_alone=frozenset({"paused"}), kill=0.002, pause=0.05)
     for place, moment in enumerate(moments(chance, 60.0, chance.choice((1, 2, 3)))):
         happen = events.resume_all if place % 2 else events.pause_all
         plan.events.append((moment, "people decide", happen))

@@ -15,8 +15,8 @@ def unfinished(world: World) -> list[str]:
         return ["not asked for yet"]
     if world.database.rows("SELECT FROM signers WHERE status = 'draining'"):
         return ["a key drains"]
-    if world.healed and _waits_for_people(world):
-        return ["people are still at work"]
+    if world.healed and _waits(world):
+        return ["people are still at work, or a hold should end"]
     rows = world.database.rows(
         "SELECT source_id FROM payouts p JOIN treasuries t ON t.name = p.treasury "
         "WHERE state IN ('REQUESTED', 'APPROVED', 'RESERVED', 'IN_FLIGHT') "
@@ -26,7 +26,7 @@ def unfinished(world: World) -> list[str]:
     return [source for (source,) in rows]
 
 
-def _waits_for_people(world: World) -> bool:
+def _waits(world: World) -> bool:
     """For those that this schedule has."""
     if world.plan.resumed and world.database.rows(
         "SELECT FROM treasuries WHERE paused_at IS NOT NULL UNION ALL SELECT FROM payouts WHERE state = 'QUARANTINED' "
@@ -35,7 +35,7 @@ def _waits_for_people(world: World) -> bool:
     ):
         return True
     return any(
-        state == "HELD" and reason in world.plan.released and source not in world.kept_held
+        state == "HELD" and reason in world.plan.released | world.plan.ends_alone and source not in world.kept_held
         for source, (_, state, reason) in world.payouts().items()
     )
 
@@ -44,6 +44,8 @@ def check(world: World) -> None:
     """Raises Violated with the first rule that does not hold."""
     for treasury in list(world.frozen):
         world.check_frozen(treasury)
+    if world.stopped:
+        raise Violated(f"the schema had to stop it: {world.stopped[0]}")
     _each_paid_once(world)
     _explained(world)
     _ledger(world)

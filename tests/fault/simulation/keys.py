@@ -71,6 +71,7 @@ class Keys:
         key = self.by_name[name]
         if world.draw(plan.kms_wrong_key, "kms signs with another key"):
             key = next(other for other in self.by_name.values() if other is not key)
+        world.sees_digest(request["digest"]["sha256"])
         r, s, _ = self.sign(key, request["digest"]["sha256"])
         if world.chance.random() < 0.5:
             s = SECP256K1_ORDER - s

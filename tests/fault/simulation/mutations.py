@@ -228,7 +228,7 @@ MUTANTS = (
     ),
     Mutant(
         "nobody looks for foreign transactions",
-        (Edit(LOOKING, "        if view.final_nonces <= slot.nonce:\n", "        if True:\n"),),
+        (Edit(LOOKING, "    if view.final_nonces <= slot.nonce:\n", "    if True:\n"),),
         "foreign",
     ),
     Mutant(

@@ -45,6 +45,7 @@ class View:
     fork: dict[int, Block] = field(default_factory=dict)
     stale_receipts: bool = False  # goes on giving out receipts of blocks that a reorganisation took
     chain_id: int = CHAIN_ID
+    elsewhere_since: float = 0.0
 
 
 class Node(rpc.Node):

@@ -34,6 +34,7 @@ class Plan:
     late: float = 0.0
     unacknowledged: float = 0.0
     enqueue_fails: float = 0.0
+    other_keys: float = 0.0  # the same source is asked for once more, under another idempotency key
     replayed: bool = False  # everything once more at the end, days later
     # database
     commit_lost: float = 0.0
@@ -72,6 +73,7 @@ class Plan:
     may_hold: frozenset[str] = NEVER
     may_pause: bool = False  # a treasury, and with it whatever it has not paid
     released: frozenset[str] = NEVER  # what operators let go when all is good again
+    ends_alone: frozenset[str] = NEVER  # holds that the machine ends when their cause is gone
     resumed: bool = False  # treasuries too, when nothing speaks against it
     patience_seconds: float = 3 * 3600.0
 

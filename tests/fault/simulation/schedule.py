@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from uuid import UUID
 
@@ -201,6 +201,9 @@ class Schedule:
         wanted = next(it for it in self.world.wanted if it.source == source)
         try:
             db.atomically(lambda tx: payouts.request(tx, wanted.promise, clock.now()))
+            if self.world.draw(self.world.plan.other_keys, f"{source} is asked for under another key"):
+                twin = replace(wanted.promise, idempotency_key=f"{source}-again")
+                db.atomically(lambda tx: payouts.request(tx, twin, clock.now()))
         except payout_terms.BadTerms as refusal:
             self.world.note("asker", f"is refused: {type(refusal).__name__}")
             self.world.refused.add(source)
@@ -335,6 +338,8 @@ def _instead(world: World, queues: Queues) -> Iterator[None]:
             world.director.current.wrote = True
 
     def tell(event: str, **fields: object) -> None:
+        if "rule" in fields and fields["rule"] not in REFUSALS:
+            world.stopped.append(f"{event}: {fields['rule']}, {fields.get('reason', '')}")
         who = world.director.current.name if world.director.current else "world"
         world.note(who, f"log: {event} " + " ".join(f"{name}={value}" for name, value in fields.items()))
 

@@ -29,6 +29,7 @@ class Signed:
     to: str
     value: int
     data: bytes
+    s: int
 
     @property
     def key(self) -> tuple[str, int]:
@@ -64,6 +65,7 @@ def read(raw: bytes) -> Signed:
         to="0x" + to.hex(),
         value=number(value),
         data=data,
+        s=number(s),
     )
 
 

@@ -28,8 +28,9 @@ START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 USDT_EACH = 100_000 * 10**6
 WEI_EACH = 100 * 10**18
 REST_SECONDS = 1.5
+ASKED_WITHIN_SECONDS = 5.0  # a task's first and last question, without faults
 SLEEP_SECONDS = 75.0
-STRANGER = "0x" + "5e" * 20
+HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
 
 
 class Violated(Exception):
@@ -68,6 +69,7 @@ class World:
     strangers: set[str] = field(default_factory=set)  # whom a stolen key has paid
     impossible: set[str] = field(default_factory=set)  # sources whose terms must be refused
     kept_held: set[str] = field(default_factory=set)  # sources that people never let go
+    stopped: list[str] = field(default_factory=list)  # what only the schema has held up
     kills: int = 0
     _moving: bool = False
 
@@ -170,8 +172,16 @@ class World:
         """R1: whoever sees these bytes may mine them, so they must be stored."""
         if tx.hash not in self.broadcast:
             self.broadcast[tx.hash] = tx
+            if tx.s > HALF_ORDER:
+                raise Violated(f"EIP-2: {tx.hash[:10]} has a high s, which no node takes")
             if not self.database.rows(f"SELECT FROM payout_attempts WHERE hash = '{tx.hash}'"):  # noqa: S608
                 raise Violated(f"R1: {tx.hash[:10]} was broadcast before it was stored")
+
+    def sees_digest(self, digest: bytes) -> None:
+        """F20: nothing is signed while a node has been on another chain for so long that it must have been asked."""
+        for node in self.nodes:
+            if node.view.chain_id != CHAIN_ID and self.seconds - node.view.elsewhere_since > ASKED_WITHIN_SECONDS:
+                raise Violated(f"F20: {digest.hex()[:10]} is signed while {node.name} is on chain {node.view.chain_id}")
 
     def _included(self, tx: Signed, block: Block) -> None:
         self.mined.append((tx, block))
