@@ -38,6 +38,7 @@ def family(faults: str) -> Callable[[Make], Make]:
 def some(chance: random.Random, **settings: object) -> Plan:
     """One or two treasuries and two to four payouts of odd amounts."""
     plan = Plan(treasuries=chance.choice((1, 1, 2)), payouts=chance.randint(2, 4), workers=chance.choice((1, 2, 3)))
+    plan.per_task = chance.choice((1, 1, 4))
     for name, value in settings.items():
         assert hasattr(plan, name), name
         setattr(plan, name, value)

@@ -21,6 +21,7 @@ class Plan:
     treasuries: int = 1
     payouts: int = 3
     workers: int = 2
+    per_task: int = 1  # payouts that one task takes on
     asked_within: float = 20.0
     heal_at: float = 240.0
     # workers

@@ -1,5 +1,6 @@
 """Plays one schedule: deliveries, sweeps and resting workers in an order that the seed decides, until all is quiet."""
 
+import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from uuid import UUID
 
 from pg8000.exceptions import DatabaseError, InterfaceError
 
-from shared import clock, db, events, log, payout_signing, payout_terms, payouts, settings
+from shared import clock, config, db, events, log, payout_signing, payout_terms, payouts, settings
 from shared.job import ComeAgain, Delivery, Hopeless, Job
 from shared.ports import chain as chain_port
 from shared.ports import kms, pubsub, tasks
@@ -363,6 +364,8 @@ def _instead(world: World, queues: Queues) -> Iterator[None]:
     for owner, name, value in replaced:
         setattr(owner, name, value)
     settings.forget()
+    os.environ["PAYOUTS_PER_TASK"] = str(world.plan.per_task)
+    config.read.cache_clear()
     try:
         yield
     finally:
