@@ -6,7 +6,7 @@ WORKERS ?= 2
 export PYTHONPATH := $(CURDIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types build seal terraform-test plan deploy rollback capacity bench bench-scans bench-codes bench-payouts bench-ledger payouts ledger-check tick lock clean
+.PHONY: help setup run demo test lint format types build seal terraform-test plan deploy rollback capacity bench bench-scans bench-codes bench-payouts bench-ledger payouts ledger-check faults mutants tick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -22,6 +22,12 @@ demo: setup ## Play the main job and exit
 
 test: lint types ## Lint, types and every suite (ARGS="-k scan" picks tests)
 	@$(BIN)/python -m pytest -n $(WORKERS) $(ARGS)
+
+faults: setup ## Fault schedules of the payout machine (SCHEDULES=500 SEED=1 FAMILY=killed,restored): none may break a rule
+	@$(BIN)/python -m tests.fault.simulation $(if $(SCHEDULES),--schedules $(SCHEDULES)) $(if $(SEED),--seed $(SEED)) $(if $(FAMILY),--family $(FAMILY)) $(ARGS)
+
+mutants: setup ## Deliberate breaks of the payout machine's rules: each must be caught
+	@$(BIN)/python -m tests.fault.simulation.mutants $(ARGS)
 
 lint: setup ## ruff, and terraform fmt where terraform is installed
 	@$(BIN)/ruff check .

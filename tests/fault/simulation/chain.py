@@ -1,0 +1,298 @@
+"""The network behind the nodes: one true chain of blocks, what every pool holds, and what a reorganisation does.
+
+What is finalized here never changes; everything above it may. What a node *says* of all this is another matter:
+`node.py`.
+"""
+
+import hashlib
+import random
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from tests.fault.simulation.transactions import TRANSFER_TOPIC, Signed, padded
+
+CHAIN_ID = 137
+GWEI = 10**9
+BLOCK_SECONDS = 2.0
+BLOCKS_AT_ONCE_MAX = 450
+BASE_FEE_WEI = 30 * GWEI
+TIP_WEI_MIN = 25 * GWEI
+GAS_OF_TRANSFER = 60_000
+GAS_OF_PLAIN = 21_000
+REPLACEMENT_PERCENT = 110
+FINAL_BEHIND = 3  # blocks between the head and what is finalized, while finality works
+
+
+@dataclass(slots=True)
+class State:
+    """Accounts after a block; shared by the blocks that change nothing."""
+
+    nonces: dict[str, int]
+    usdt: dict[str, int]
+    wei: dict[str, int]
+
+    def copy(self) -> "State":
+        return State(dict(self.nonces), dict(self.usdt), dict(self.wei))
+
+
+@dataclass(slots=True)
+class Included:
+    """A transaction in a block and what it did there: logs are (token, sender, recipient, amount)."""
+
+    tx: Signed
+    succeeded: bool
+    logs: list[tuple[str, str, str, int]]
+
+
+@dataclass(slots=True)
+class Block:
+    """One block, on the true chain or once on it."""
+
+    number: int
+    hash: str
+    time: float
+    base_fee: int
+    state: State
+    included: list[Included] = field(default_factory=list)
+
+
+@dataclass
+class Token:
+    """The USDT contract; what it does wrong it does to every transfer."""
+
+    address: str
+    blocked: set[str] = field(default_factory=set)
+    paused: bool = False
+    answers_false: bool = False
+
+
+@dataclass
+class Network:
+    """`chance` decides what is included when; `include` is the chance of a transaction to be taken by a block."""
+
+    chance: random.Random
+    token: Token
+    include: float = 0.9
+    gossip: float = 1.0
+    base_fee: int = BASE_FEE_WEI
+    mining: bool = True
+    final_behind: int = FINAL_BEHIND
+    finality: bool = True
+    blocks: list[Block] = field(default_factory=list)
+    pools: dict[str, dict[tuple[str, int], Signed]] = field(default_factory=lambda: {"producer": {}})
+    known: defaultdict[tuple[str, int], list[Signed]] = field(default_factory=lambda: defaultdict(list))
+    where: defaultdict[str, list[Block]] = field(default_factory=lambda: defaultdict(list))
+    busy: list[Block] = field(default_factory=list)  # every block that ever had a transaction
+    finalized: int = 0
+    on_include: Callable[[Signed, Block], None] | None = None
+    _hashes: Iterator[int] = field(default_factory=lambda: iter(range(1, 10**9)))
+
+    def __post_init__(self) -> None:
+        self.blocks.append(Block(0, self._hash(), 0.0, self.base_fee, State({}, {}, {})))
+
+    @property
+    def head(self) -> Block:
+        return self.blocks[-1]
+
+    def contains(self, block: Block, upto: int) -> bool:
+        return block.number <= upto and block.number < len(self.blocks) and self.blocks[block.number] is block
+
+    # Money from nowhere
+
+    def fund(self, address: str, usdt: int = 0, wei: int = 0) -> None:
+        """In a block of its own."""
+        state = self.head.state.copy()
+        state.usdt[address] = state.usdt.get(address, 0) + usdt
+        state.wei[address] = state.wei.get(address, 0) + wei
+        self._append(state, [])
+
+    # Pools
+
+    def offer(self, pool: str, tx: Signed) -> str:
+        """"" when the pool takes it, else what a node of geth's family says."""
+        held = self.pools[pool]
+        state = self.head.state
+        if tx.chain_id != CHAIN_ID:
+            return "invalid sender: invalid chain id for signer"
+        if tx.nonce < state.nonces.get(tx.sender, 0):
+            return "nonce too low: next nonce " + str(state.nonces[tx.sender]) + ", tx nonce " + str(tx.nonce)
+        if tx.tip < TIP_WEI_MIN:
+            return f"transaction underpriced: gas tip cap {tx.tip}, minimum needed {TIP_WEI_MIN}"
+        if state.wei.get(tx.sender, 0) < tx.gas * tx.fee + tx.value:
+            return "insufficient funds for gas * price + value"
+        earlier = held.get(tx.key)
+        if earlier and earlier.hash == tx.hash:
+            return "already known"
+        if earlier and not (
+            tx.fee * 100 >= earlier.fee * REPLACEMENT_PERCENT and tx.tip * 100 >= earlier.tip * REPLACEMENT_PERCENT
+        ):
+            return "replacement transaction underpriced"
+        held[tx.key] = tx
+        if all(other.hash != tx.hash for other in self.known[tx.key]):
+            self.known[tx.key].append(tx)
+        return ""
+
+    def spread(self, tx: Signed) -> None:
+        """From one pool to the others, each of which takes it or not; now, or when it is offered again."""
+        for pool in self.pools:
+            if self.chance.random() < self.gossip:
+                self.offer(pool, tx)
+
+    def whisper(self) -> None:
+        """What only some pools have reaches the others in the end."""
+        for pool in list(self.pools.values()):
+            for tx in list(pool.values()):
+                if tx.key not in self.pools["producer"] and self.chance.random() < self.gossip / 2:
+                    self.offer("producer", tx)
+
+    def evict(self) -> None:
+        """Every pool forgets everything, as full ones do."""
+        for pool in self.pools.values():
+            pool.clear()
+
+    # Blocks
+
+    def tick(self, seconds: float) -> None:
+        """Blocks up to a moment."""
+        due = int((seconds - self.head.time) / BLOCK_SECONDS)
+        if due > BLOCKS_AT_ONCE_MAX:
+            self.head.time = seconds - BLOCKS_AT_ONCE_MAX * BLOCK_SECONDS
+            due = BLOCKS_AT_ONCE_MAX
+        for _ in range(due if self.mining else 0):
+            self.mine()
+        if due and not self.mining:
+            self.head.time = seconds
+        if self.finality:
+            self.finalized = max(self.finalized, self.head.number - self.final_behind)
+
+    def mine(self) -> None:
+        """One block with whatever the producer's pool offers and chance lets in."""
+        pool = self.pools["producer"]
+        state, included = self.head.state, []
+        if pool:
+            for key in sorted(pool):
+                tx = pool[key]
+                used = state.nonces.get(tx.sender, 0)
+                if tx.nonce < used:
+                    del pool[key]
+                elif tx.nonce == used and self._pays(tx, state) and self.chance.random() < self.include:
+                    state = state.copy() if state is self.head.state else state
+                    included.append(self._run(tx, state))
+                    del pool[key]
+        self._append(state, included)
+
+    def force(self, tx: Signed) -> None:
+        """The next block has it, whatever the pools hold: its sender paid for that."""
+        self.known[tx.key].append(tx)
+        state = self.head.state.copy()
+        assert tx.nonce == state.nonces.get(tx.sender, 0), "a chain takes nonces one after the other"
+        self.pools["producer"].pop(tx.key, None)
+        self._append(state, [self._run(tx, state)])
+
+    def reorganise(self, depth: int, mode: str) -> int:
+        """The last blocks are others now; how many they were. Nothing finalized is touched.
+
+        What they had is `dropped`, goes back to the `pool`, or gives way to the `older` signature of its nonce.
+        """
+        depth = min(depth, self.head.number - self.finalized)
+        if depth <= 0:
+            return 0
+        orphans = self.blocks[-depth:]
+        del self.blocks[-depth:]
+        for block in orphans:
+            for it in block.included:
+                self._give_back(it.tx, mode)
+        for _ in orphans:
+            if mode == "dropped":
+                self._append(self.head.state, [])
+            else:
+                self.mine()
+        self.mine()
+        return depth
+
+    def transfers(self) -> list[tuple[Block, Signed, str, str, int]]:
+        """Every movement of the token on the true chain, in order: block, transaction, sender, recipient, amount."""
+        found = [block for block in self.busy if self.contains(block, self.head.number)]
+        return [
+            (block, it.tx, sender, recipient, amount)
+            for block in sorted(found, key=lambda block: block.number)
+            for it in block.included
+            for _, sender, recipient, amount in it.logs
+        ]
+
+    def _give_back(self, tx: Signed, mode: str) -> None:
+        for pool in self.pools.values():
+            pool.pop(tx.key, None)
+        if mode == "older":
+            tx = next((other for other in self.known[tx.key] if other.hash != tx.hash), tx)
+        if mode != "dropped":
+            self.pools["producer"][tx.key] = tx
+
+    def _append(self, state: State, included: list[Included]) -> None:
+        before = self.head
+        block = Block(before.number + 1, self._hash(), before.time + BLOCK_SECONDS, self.base_fee, state, included)
+        self.blocks.append(block)
+        if included:
+            self.busy.append(block)
+            for it in included:
+                self.where[it.tx.hash].append(block)
+                if self.on_include:
+                    self.on_include(it.tx, block)
+
+    def _pays(self, tx: Signed, state: State) -> bool:
+        return tx.fee >= self.base_fee + 1 and state.wei.get(tx.sender, 0) >= tx.gas * tx.fee + tx.value
+
+    def _run(self, tx: Signed, state: State) -> Included:
+        state.nonces[tx.sender] = tx.nonce + 1
+        gas = GAS_OF_TRANSFER if tx.data else GAS_OF_PLAIN
+        state.wei[tx.sender] = state.wei.get(tx.sender, 0) - gas * min(tx.fee, self.base_fee + tx.tip) - tx.value
+        state.wei[tx.to] = state.wei.get(tx.to, 0) + tx.value
+        if not tx.data:
+            return Included(tx, succeeded=True, logs=[])
+        if tx.to != self.token.address or tx.transfer is None:
+            return Included(tx, succeeded=True, logs=[])  # an address without code takes everything and does nothing
+        recipient, amount = tx.transfer
+        has = state.usdt.get(tx.sender, 0)
+        refused = self.token.paused or {tx.sender, recipient} & self.token.blocked or has < amount
+        if self.token.answers_false:
+            return Included(tx, succeeded=True, logs=[])
+        if refused:
+            return Included(tx, succeeded=False, logs=[])
+        state.usdt[tx.sender] = has - amount
+        state.usdt[recipient] = state.usdt.get(recipient, 0) + amount
+        return Included(tx, succeeded=True, logs=[(self.token.address, tx.sender, recipient, amount)])
+
+    def _hash(self) -> str:
+        return "0x" + hashlib.sha256(b"block" + next(self._hashes).to_bytes(8, "big")).hexdigest()
+
+
+def receipt(block: Block, wanted: str) -> dict[str, object]:
+    """As JSON-RPC gives it."""
+    position, it = next((place, it) for place, it in enumerate(block.included) if it.tx.hash == wanted)
+    return {
+        "transactionHash": wanted,
+        "transactionIndex": hex(position),
+        "blockNumber": hex(block.number),
+        "blockHash": block.hash,
+        "status": hex(it.succeeded),
+        "from": it.tx.sender,
+        "to": it.tx.to,
+        "logs": [log(block, it, place) for place in range(len(it.logs))],
+    }
+
+
+def log(block: Block, it: Included, place: int) -> dict[str, object]:
+    """One log of an included transaction."""
+    token, sender, recipient, amount = it.logs[place]
+    return {
+        "address": token,
+        "topics": [TRANSFER_TOPIC, padded(sender), padded(recipient)],
+        "data": f"0x{amount:064x}",
+        "blockNumber": hex(block.number),
+        "blockHash": block.hash,
+        "transactionHash": it.tx.hash,
+        "transactionIndex": hex(block.included.index(it)),
+        "logIndex": hex(place),
+        "removed": False,
+    }

@@ -1,0 +1,72 @@
+"""Who runs: workers are threads, but only the one that holds the baton moves, and it lets go only at the outside."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+
+class Killed(BaseException):
+    """kill -9: whatever is on the stack ends here, and nothing that it still tries has an effect."""
+
+
+@dataclass(eq=False)
+class Worker:
+    """An instance of a function at one delivery."""
+
+    name: str
+    skew_seconds: float = 0.0
+    dead: bool = False
+    transactions: int = 0
+    wake_at: float = 0.0
+    wrote: bool = False  # into the outbox
+    finished: bool = False
+    failure: BaseException | None = None
+    context: Any = None
+    gate: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self.gate.acquire()
+
+
+@dataclass
+class Director:
+    """Hands the baton to a worker and waits until it comes back."""
+
+    current: Worker | None = None
+    resting: list[Worker] = field(default_factory=list)
+    _gate: threading.Lock = field(default_factory=threading.Lock)
+
+    def __post_init__(self) -> None:
+        self._gate.acquire()
+
+    def start(self, worker: Worker, work: Callable[[], None]) -> None:
+        """Until it rests or has finished."""
+
+        def run() -> None:
+            worker.gate.acquire()
+            try:
+                work()
+            except BaseException as failure:  # noqa: BLE001 - whatever it is, the director looks at it
+                worker.failure = failure
+            worker.finished = True
+            self._gate.release()
+
+        threading.Thread(target=run, name=worker.name, daemon=True).start()
+        self._hand_over(worker)
+
+    def resume(self, worker: Worker) -> None:
+        self.resting.remove(worker)
+        self._hand_over(worker)
+
+    def rest(self, worker: Worker) -> None:
+        """Called by the worker itself: somebody else goes on."""
+        self.resting.append(worker)
+        self._gate.release()
+        worker.gate.acquire()
+
+    def _hand_over(self, worker: Worker) -> None:
+        self.current = worker
+        worker.gate.release()
+        self._gate.acquire()
+        self.current = None

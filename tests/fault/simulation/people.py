@@ -1,0 +1,88 @@
+"""What operators do, through the machine's own functions: pause, resume, let go, end quarantines, explain, rotate."""
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from shared import db, payout_recovery, payouts
+from shared.payout_recovery import NoEvidence
+
+if TYPE_CHECKING:
+    from tests.fault.simulation.world import World
+
+APPROVERS = (UUID(int=1, version=4), UUID(int=2, version=4))
+
+
+def work(world: "World") -> None:
+    """Once a minute, when the faults are over: whatever waits for people."""
+    explain(world)
+    for source, (identity, state, reason) in sorted(world.payouts().items()):
+        if state == "QUARANTINED":
+            _agree(world, identity)
+            world.note("operator", f"ends the quarantine of {source}")
+            db.atomically(lambda tx, it=identity: payout_recovery.resolve(tx, it, world.now()))  # type: ignore[misc]
+        elif state == "HELD" and reason in world.plan.released and source not in world.kept_held:
+            _agree(world, identity)
+            world.note("operator", f"lets {source} go, which was held: {reason}")
+            db.atomically(lambda tx, it=identity: payouts.release(tx, it, world.now()))  # type: ignore[misc]
+    if world.plan.resumed:
+        resume(world)
+
+
+def explain(world: "World") -> None:
+    """Foreign nonces that are nobody's: the payment of a payout with the same terms, or none of ours."""
+    rows = world.database.rows(
+        "SELECT s.signer, s.nonce, lower(f.recipient_address), f.amount FROM payout_slots s "
+        "LEFT JOIN foreign_transfers f USING (signer, nonce) WHERE s.state = 'FOREIGN' AND s.payout_id IS NULL"
+    )
+    known = {it.promise.recipient_address.lower(): it.source for it in world.wanted}
+    for signer, nonce, recipient, _ in rows:
+        identity, state, _ = world.payouts().get(known.get(recipient, ""), (None, "", None))
+        if recipient in known and identity is None:
+            continue  # it will be asked for again: until then nobody knows
+        if identity and state not in ("HELD", "REQUESTED", "APPROVED", "RESERVED"):
+            continue
+        if identity and state == "HELD":
+            _agree(world, identity)
+        world.note("operator", f"explains nonce {nonce} as the payment of {known.get(recipient, 'nobody')}")
+        try:
+            db.atomically(
+                lambda tx, it=(str(signer), int(nonce), identity): payout_recovery.explain(  # type: ignore[misc]
+                    tx, *it, APPROVERS, world.now()
+                )
+            )
+        except (NoEvidence, payouts.NotWaiting) as refusal:
+            world.note("operator", f"is refused: {refusal}")
+
+
+def resume(world: "World") -> None:
+    """Treasuries that nothing speaks against any more."""
+    for (treasury,) in world.database.rows(
+        "SELECT name FROM treasuries t WHERE paused_at IS NOT NULL AND NOT EXISTS (SELECT FROM signers s "
+        "WHERE s.treasury = t.name AND rebuild_asked_at IS NOT NULL) AND NOT EXISTS (SELECT FROM payouts p "
+        "WHERE p.treasury = t.name AND state = 'QUARANTINED') AND NOT EXISTS (SELECT FROM payout_slots o "
+        "JOIN signers k ON k.address = o.signer WHERE k.treasury = t.name AND o.state = 'FOREIGN')"
+    ):
+        world.resume(treasury)
+
+
+def _agree(world: "World", payout: UUID) -> None:
+    for approver in APPROVERS:
+        try:
+            db.atomically(lambda tx, it=approver: payouts.approve(tx, payout, it, {}, world.now()))  # type: ignore[misc]
+        except payouts.ApprovedBefore:
+            continue
+
+
+def rotate(world: "World", treasury: str) -> None:
+    """The next key is the active one; the older one drains."""
+    key = world.new_key(treasury, 2)
+    world.network.fund(key.address, 0, 10**20)
+    world.network.finalized = world.network.head.number
+    world.note("operator", f"has {treasury} pay from {key.address[:8]} next")
+    world.database.run(
+        f"UPDATE signers SET status = 'draining' WHERE treasury = '{treasury}';"  # noqa: S608
+        f"INSERT INTO signers (address, treasury, kms_version, created_at) "
+        f"VALUES ('{key.checksummed}', '{treasury}', '{key.name}', '{world.now()}')"
+    )
+    world.treasury_keys[treasury] = key
+

@@ -1,0 +1,255 @@
+"""One schedule: a seed makes a small world, faults happen to it, then it is a good one again and must come to rest.
+
+Everything that waits for the outside (a transaction's begin and commit, a node, KMS, a queue) comes by `outside`,
+where a worker may be stopped, put to sleep beyond its lease, or killed. Time passes only there and when all wait.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from shared import db, payouts
+from shared.money import Usdt
+from shared.payouts import Promise
+from tests.fault.simulation.chain import CHAIN_ID, Block, Network, Token
+from tests.fault.simulation.database import Database
+from tests.fault.simulation.director import Director, Killed, Worker
+from tests.fault.simulation.keys import Key, Keys
+from tests.fault.simulation.node import Node
+from tests.fault.simulation.plan import Plan
+from tests.fault.simulation.trace import Trace
+from tests.fault.simulation.transactions import Signed
+
+TREASURIES = ("member", "affiliate", "wholesale")
+TOKEN = "0x" + "c2132d05" * 5
+START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+USDT_EACH = 100_000 * 10**6
+WEI_EACH = 100 * 10**18
+REST_SECONDS = 1.5
+ASKED_WITHIN_SECONDS = 5.0  # a task's first and last question, without faults
+SLEEP_SECONDS = 75.0
+HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
+
+
+class Violated(Exception):
+    """A rule did not hold; the message says which and where."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A payout as whoever asks for it means it; no two have the same recipient."""
+
+    source: str
+    promise: Promise
+
+
+@dataclass
+class World:
+    """`seed` decides everything. `seconds` is its time, since `START`."""
+
+    seed: int
+    plan: Plan
+    database: Database
+    chance: random.Random
+    trace: Trace = field(default_factory=Trace)
+    director: Director = field(default_factory=Director)
+    seconds: float = 0.0
+    healed: bool = False
+    wanted: list[Wanted] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)  # sources whose terms nobody takes
+    treasury_keys: dict[str, Key] = field(default_factory=dict)
+    broadcast: dict[str, Signed] = field(default_factory=dict)
+    mined: list[tuple[Signed, Block]] = field(default_factory=list)
+    frozen: dict[str, set[str]] = field(default_factory=dict)  # of a paused treasury: what was signed before
+    restored: bool = False
+    backups: list[dict[str, str]] = field(default_factory=list)
+    ask_again: Callable[[], None] = lambda: None  # noqa: E731 - the schedule's
+    strangers: set[str] = field(default_factory=set)  # whom a stolen key has paid
+    impossible: set[str] = field(default_factory=set)  # sources whose terms must be refused
+    kept_held: set[str] = field(default_factory=set)  # sources that people never let go
+    stopped: list[str] = field(default_factory=list)  # what only the schema has held up
+    kills: int = 0
+    _moving: bool = False
+
+    def __post_init__(self) -> None:
+        self.network = Network(self.chance, Token(TOKEN))
+        self.network.on_include = self._included
+        self.nodes = [Node("node1", self), Node("node2", self)]
+        self.keys = Keys(self)
+        self.epoch = START.timestamp()
+
+    # Time and chance
+
+    def now(self) -> datetime:
+        """What a clock says: a worker's own may be wrong."""
+        worker = self.director.current
+        return START + timedelta(seconds=self.seconds + (worker.skew_seconds if worker else 0.0))
+
+    def note(self, who: str, what: str) -> None:
+        self.trace.note(self.seconds, who, what)
+
+    def draw(self, probability: float, what: str) -> bool:
+        """Whether it happens, and a line when it does."""
+        if probability <= 0.0 or self.chance.random() >= probability:
+            return False
+        self.note("fault", what)
+        return True
+
+    def pass_time(self, seconds: float) -> None:
+        """Blocks come, and with them what happens to the chain."""
+        self.seconds += seconds
+        if self._moving:
+            return
+        self._moving = True
+        self.network.tick(self.seconds)
+        if self.seconds - self._looked_at >= 1.0:
+            self._looked_at = self.seconds
+            self._weather()
+        self._moving = False
+
+    _looked_at: float = 0.0
+
+    def _weather(self) -> None:
+        plan, network = self.plan, self.network
+        network.whisper()
+        while plan.events and plan.events[0][0] <= self.seconds:
+            _, what, happen = plan.events.pop(0)
+            self.note("event", what)
+            happen(self)
+        recent = max(plan.depths) if plan.depths else 0
+        if self.mined and network.head.number - self.mined[-1][1].number <= recent:
+            depth = self.chance.choice(plan.depths)
+            if self.draw(plan.reorganise, f"a reorganisation of {depth} blocks"):
+                mode = self.chance.choice(plan.modes)
+                network.include = self.chance.choice((0.2, 0.9, 1.0))
+                done = network.reorganise(depth, mode)
+                self.note("chain", f"{done} blocks are others now, from {network.head.number - done}: {mode}")
+        if self.draw(plan.evict, "the pools forget"):
+            network.evict()
+
+    # The outside
+
+    def outside(self, point: str, seconds: float) -> None:
+        """Where a worker waits for somebody else: nothing may be locked meanwhile."""
+        worker = self.director.current
+        if worker is None:
+            return
+        if worker.dead:
+            raise Killed
+        if worker.transactions:
+            raise Violated(f"{worker.name} waits for {point} inside a transaction")
+        if seconds:
+            self.pass_time(seconds)
+        self.maybe_kill(point)
+        if self.draw(self.plan.pause, f"{worker.name} stops at {point}"):
+            self._rest(worker, self.chance.random() * REST_SECONDS)
+        elif self.draw(self.plan.sleep, f"{worker.name} sleeps at {point}"):
+            self._rest(worker, SLEEP_SECONDS * (0.5 + self.chance.random()))
+
+    def maybe_kill(self, point: str) -> None:
+        worker = self.director.current
+        assert worker
+        probability = self.plan.kill
+        for beginning, special in self.plan.kill_at.items():
+            if point.startswith(beginning) or point.endswith(beginning):
+                probability = max(probability, special)
+        if self.draw(probability, f"{worker.name} is killed at {point}"):
+            worker.dead = True
+            self.kills += 1
+            raise Killed
+
+    def _rest(self, worker: Worker, seconds: float) -> None:
+        worker.wake_at = self.seconds + seconds
+        self.director.rest(worker)
+        if worker.dead:
+            raise Killed
+
+    # What the ports report
+
+    def sees_broadcast(self, tx: Signed) -> None:
+        """R1: whoever sees these bytes may mine them, so they must be stored."""
+        if tx.hash not in self.broadcast:
+            self.broadcast[tx.hash] = tx
+            if tx.s > HALF_ORDER:
+                raise Violated(f"EIP-2: {tx.hash[:10]} has a high s, which no node takes")
+            if not self.database.rows(f"SELECT FROM payout_attempts WHERE hash = '{tx.hash}'"):  # noqa: S608
+                raise Violated(f"R1: {tx.hash[:10]} was broadcast before it was stored")
+
+    def sees_digest(self, digest: bytes) -> None:
+        """F20: nothing is signed while a node has been on another chain for so long that it must have been asked."""
+        for node in self.nodes:
+            if node.view.chain_id != CHAIN_ID and self.seconds - node.view.elsewhere_since > ASKED_WITHIN_SECONDS:
+                raise Violated(f"F20: {digest.hex()[:10]} is signed while {node.name} is on chain {node.view.chain_id}")
+
+    def _included(self, tx: Signed, block: Block) -> None:
+        self.mined.append((tx, block))
+        self.note("chain", f"{tx.hash[:10]} nonce {tx.nonce} of {tx.sender[:8]} is in block {block.number}")
+
+    # What is set up
+
+    def found(self) -> None:
+        """Treasuries with money and keys, in empty tables."""
+        self.database.empty()
+        values = []
+        for name in TREASURIES:
+            self.treasury_keys[name] = self.new_key(name, 1)
+            values.append((name, self.treasury_keys[name]))
+        self.database.run(
+            "INSERT INTO treasuries (name, chain_id, token_address) VALUES "  # noqa: S608
+            + ",".join(f"('{name}', {CHAIN_ID}, '{TOKEN}')" for name, _ in values)
+            + ";INSERT INTO signers (address, treasury, kms_version, created_at) VALUES "
+            + ",".join(f"('{key.checksummed}', '{name}', '{key.name}', '{START}')" for name, key in values)
+        )
+        for _, key in values:
+            self.network.fund(key.address, USDT_EACH, WEI_EACH)
+        self.pass_time(300.0)
+        self.network.finalized = self.network.head.number
+
+    def new_key(self, treasury: str, version: int) -> Key:
+        name = f"projects/p/locations/l/keyRings/t/cryptoKeys/{treasury}/cryptoKeyVersions/{version}"
+        return self.keys.make(name, self.chance.randbytes(32))
+
+    def want(self, treasury: str, amount_micro: int, recipient: str = "", kind: str = "test") -> Wanted:
+        """Somebody asks for it; the same again every time."""
+        number = len(self.wanted) + 1
+        source = f"{self.seed}-{number}"
+        recipient = recipient or "0x" + self.chance.randbytes(20).hex()
+        promise = Promise(treasury, kind, source, recipient, Usdt(amount_micro), None, "simulation", source)
+        self.wanted.append(Wanted(source, promise))
+        return self.wanted[-1]
+
+    # Operators
+
+    def pause(self, treasury: str, reason: str = "a person") -> None:
+        """Nothing may be signed for it from here on."""
+        self.note("operator", f"pauses {treasury}")
+        db.atomically(lambda tx: payouts.pause(tx, treasury, reason, self.now()))
+        self.frozen[treasury] = self.signed_payments(treasury)
+
+    def resume(self, treasury: str) -> None:
+        self.check_frozen(treasury)
+        self.frozen.pop(treasury, None)
+        self.note("operator", f"resumes {treasury}")
+        db.atomically(lambda tx: payouts.resume(tx, treasury, self.now()))
+
+    def signed_payments(self, treasury: str) -> set[str]:
+        rows = self.database.rows(
+            "SELECT hash FROM payout_attempts JOIN signers ON address = signer "  # noqa: S608
+            f"WHERE kind = 'PAY' AND origin = 'signed' AND treasury = '{treasury}'"
+        )
+        return {hash_ for (hash_,) in rows}
+
+    def check_frozen(self, treasury: str) -> None:
+        """R7."""
+        if treasury in self.frozen and (new := self.signed_payments(treasury) - self.frozen[treasury]):
+            raise Violated(f"R7: {sorted(new)[0][:10]} was signed while {treasury} was paused")
+
+    def payouts(self) -> dict[str, tuple[UUID, str, str | None]]:
+        """Id, state and reason by source."""
+        rows = self.database.rows("SELECT source_id, id, state::text, hold_reason::text FROM payouts")
+        return {source: (UUID(str(identity)), state, reason) for source, identity, state, reason in rows}
+
+
+Happening = Callable[[World], None]

@@ -1,0 +1,100 @@
+"""Killed while a stuck payment is replaced or a nonce is given up, on the real node: paid once, the winner known."""
+
+from uuid import UUID
+
+import pytest
+
+from shared.money import Usdt
+from tests.fault.conftest import PRIZE, TREASURY, Nursery, World
+from tests.fault.test_payout_killed import kill_while_sending
+
+STUCK_SECONDS = 90
+SIGNING = (
+    "C5 signed, before it is stored",
+    "C5 stored, before the commit",
+    "C6 stored, before it is sent",
+    "C7 sent, before its event",
+)
+
+
+def assert_paid_once(world: World, payout: UUID) -> None:
+    """The chain tells first; the row names the transaction that won."""
+    ((recipient, amount, transaction_hash),) = world.rows(
+        f"SELECT recipient_address, amount, transaction_hash FROM payouts WHERE id = '{payout}' AND state = 'PAID'"  # noqa: S608
+    )
+    moved = world.transfers()
+    assert [(it.recipient.lower(), it.amount_micro, it.transaction_hash) for it in moved] == [
+        (recipient.lower(), amount, transaction_hash)
+    ]
+    assert world.chain.balance_of(world.signer) == (TREASURY - PRIZE).micro
+    assert world.rows("SELECT sum(balance)::bigint FROM ledger_balances WHERE account = 'paid:member'") == [[PRIZE.micro]]
+
+
+def send_and_leave_it(world: World) -> UUID:
+    """In the pool, not mined, for longer than a payment may take."""
+    payout = world.win()
+    world.courier.carry()
+    world.courier.pass_time(STUCK_SECONDS)
+    return payout
+
+
+@pytest.mark.parametrize("point", SIGNING)
+def test_killed_while_it_is_replaced_it_is_paid_once(world: World, nursery: Nursery, point: str) -> None:
+    payout = send_and_leave_it(world)
+    kill_while_sending(nursery, point, payout)
+    world.courier.pass_time()
+
+    world.courier.until(world.all_paid)
+
+    assert_paid_once(world, payout)
+
+
+def test_killed_at_each_replacement_in_turn_it_is_paid_once_and_each_offers_an_eighth_more(
+    world: World, nursery: Nursery
+) -> None:
+    payout = send_and_leave_it(world)
+    for point in SIGNING:
+        kill_while_sending(nursery, point, payout)
+        world.courier.pass_time(STUCK_SECONDS)
+
+    world.courier.until(world.all_paid)
+
+    assert_paid_once(world, payout)
+    fees = [
+        int(fee) for (fee,) in world.rows("SELECT fee_per_gas_wei_max FROM payout_attempts ORDER BY nonce, position")
+    ]
+    assert len(fees) > 1
+    assert all(later * 8 >= earlier * 9 for earlier, later in zip(fees, fees[1:], strict=False))
+
+
+@pytest.mark.parametrize("point", SIGNING)
+def test_killed_while_a_nonce_is_given_up_it_pays_nobody_and_later_once(
+    world: World, nursery: Nursery, point: str
+) -> None:
+    payout = world.win()
+    kill_while_sending(nursery, "C4 nonce taken, before it is signed", payout)
+    ((recipient,),) = world.rows("SELECT recipient_address FROM payouts")
+    world.chain.block(recipient)
+    world.courier.pass_time()
+    kill_while_sending(nursery, point, payout)
+    world.courier.pass_time()
+    world.courier.until(lambda: world.rows("SELECT state, hold_reason FROM payouts") == [["HELD", "blocked"]])
+    assert world.transfers() == []
+    world.chain.unblock(recipient)
+
+    world.courier.until(world.all_paid)
+
+    assert_paid_once(world, payout)
+    assert world.rows("SELECT nonce, state FROM payout_slots ORDER BY nonce") == [[0, "FINAL_NOOP"], [1, "FINAL_PAY"]]
+
+
+def test_what_is_reserved_is_what_the_chain_still_has(world: World) -> None:
+    """Of two payments that are more than the treasury has together, one waits for a top-up."""
+    world.win(TREASURY - PRIZE)
+    second = world.win(PRIZE + PRIZE)
+    world.courier.until(lambda: world.state(second) == "HELD")
+    world.chain.mint(world.signer, Usdt.of(1_000).micro)
+
+    world.courier.until(world.all_paid)
+
+    assert sorted(moved.amount_micro for moved in world.transfers()) == [(PRIZE + PRIZE).micro, (TREASURY - PRIZE).micro]
