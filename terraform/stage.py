@@ -102,10 +102,9 @@ def _zipped(contents: Mapping[str, bytes]) -> bytes:
 
 def _write(staged: Staged, folder: Path) -> bool:
     """Whether it was new. The zip comes last, so that a killed build is noticed by the next one."""
-    target = folder / "objects" / staged.object
-    if target.is_file() and hashlib.sha256(target.read_bytes()).hexdigest() == staged.sha256:
+    target, unpacked = folder / "objects" / staged.object, folder / "staged" / staged.function.name
+    if unpacked.is_dir() and target.is_file() and target.read_bytes() == staged.archive:
         return False
-    unpacked = folder / "staged" / staged.function.name
     shutil.rmtree(unpacked, ignore_errors=True)
     shutil.rmtree(target.parent, ignore_errors=True)
     with zipfile.ZipFile(io.BytesIO(staged.archive)) as archive:

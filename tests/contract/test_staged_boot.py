@@ -75,10 +75,9 @@ def _install(environment: Path, folder: Path) -> None:
     """What is in requirements.txt, which must be complete, and the late settings."""
     python = str(environment / "bin" / "python")
     subprocess.run([UV, "venv", "-q", "--clear", "--python", sys.executable, str(environment)], check=True)
-    requirements = str(folder / "requirements.txt")
-    subprocess.run(
-        [UV, "pip", "sync", "-q", "--offline", "--require-hashes", "--python", python, requirements], check=True
-    )
+    sync = [UV, "pip", "sync", "-q", "--require-hashes", "--python", python, str(folder / "requirements.txt")]
+    if subprocess.run([*sync, "--offline"], check=False).returncode:  # somebody has emptied the cache
+        subprocess.run(sync, check=True)
     subprocess.run([UV, "pip", "check", "-q", "--python", python], check=True)
     (packages,) = environment.glob("lib/python*/site-packages")
     (packages / "sitecustomize.py").write_text(SETTINGS_COME_LATE)
