@@ -81,6 +81,17 @@ resource "google_storage_bucket_iam_member" "builder" {
   member = google_service_account.named["builder"].member
 }
 
+# Cloud Functions copies the zip to a bucket of its own, which it makes with the first function of a region.
+resource "google_project_iam_member" "builder_copies" {
+  project = var.project
+  role    = "roles/storage.objectViewer"
+  member  = google_service_account.named["builder"].member
+  condition {
+    title      = "copies-of-sources"
+    expression = "resource.name.startsWith(\"projects/_/buckets/gcf-v2-sources-${data.google_project.this.number}-\")"
+  }
+}
+
 resource "google_project_iam_member" "node" {
   for_each = toset(["logging.logWriter", "monitoring.metricWriter"])
   project  = var.project

@@ -28,6 +28,25 @@ resource "google_firebaserules_release" "firestore" {
   ruleset_name = google_firebaserules_ruleset.firestore.name
 }
 
+# Clients exchange our custom token for Firebase's: nobody signs up there by themselves.
+resource "google_firebase_project" "this" {
+  provider   = google-beta
+  depends_on = [google_project_service.used]
+}
+
+resource "google_identity_platform_config" "this" {
+  sign_in {
+    allow_duplicate_emails = false
+    anonymous {
+      enabled = false
+    }
+    email {
+      enabled = false
+    }
+  }
+  depends_on = [google_firebase_project.this]
+}
+
 # One member's unread notifications, newest first; everything else that clients ask has an automatic index.
 resource "google_firestore_index" "unread_notifications" {
   database   = google_firestore_database.main.name

@@ -66,7 +66,7 @@ module "function" {
   project         = var.project
   source_object   = { bucket = google_storage_bucket.sources.name, name = google_storage_bucket_object.source[each.value.name].name }
   service_account = google_service_account.function[each.value.name].email
-  build           = { service_account = google_service_account.named["builder"].id, repository = google_artifact_registry_repository.images.id }
+  build           = { service_account = google_service_account.named["builder"].id, repository = google_artifact_registry_repository.images[each.value.region].id }
   subnetwork      = { network = google_compute_network.main.id, subnetwork = google_compute_subnetwork.functions[each.value.region].id }
   ingress         = local.ingress[each.value.name]
   caller          = local.callers[each.value.name] == "everybody" ? "allUsers" : google_service_account.named[local.callers[each.value.name]].member

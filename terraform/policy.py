@@ -56,21 +56,24 @@ def no_broad_roles(found: Configuration) -> Iterator[str]:
         if re.match(r"google_(project|folder|organization)_iam_(policy|binding)$", grant.type):
             yield f"{grant.address}: replaces what others have granted"
         if re.match(r"google_(project|folder|organization)_iam_member$", grant.type):
+            narrowed = bool(grant.inner("condition").get("expression"))
             for role in _roles(grant):
-                if is_broad(role):
+                if is_broad(role, narrowed=narrowed):
                     yield f"{grant.address}: {role} is broad"
         open_door = "_iam_" in grant.type and not grant.type.startswith("google_storage_")
         if open_door and _mentions(grant.body, EVERYBODY):
             yield f"{grant.address}: everybody is granted something"
 
 
-def is_broad(role: str) -> bool:
-    """Basic roles, administrators, and roles on keys, files and accounts that belong to one of them."""
+def is_broad(role: str, *, narrowed: bool = False) -> bool:
+    """Basic roles, administrators, and roles on keys, files and accounts that belong to one of them (or, narrowed by
+    a condition, to some).
+    """
     name = role.removeprefix("roles/")
     if name in REASONED_ROLES:
         return False
     basic = name in {"owner", "editor", "viewer"} or name.split(".")[-1].lower().endswith("admin")
-    return basic or name.split(".")[0] in SCOPED_FAMILIES
+    return basic or (not narrowed and name.split(".")[0] in SCOPED_FAMILIES)
 
 
 def keys_are_rotated_and_cannot_be_destroyed(found: Configuration) -> Iterator[str]:

@@ -118,9 +118,11 @@ resource "google_storage_bucket_iam_member" "livestream" {
   member = google_project_service_identity.livestream.member
 }
 
+# A function's image must be in the function's own region.
 resource "google_artifact_registry_repository" "images" {
+  for_each      = toset(var.regions)
   repository_id = "functions"
-  location      = lower(var.data_location)
+  location      = each.key
   format        = "DOCKER"
   description   = "Images of the functions, made by Cloud Build."
   cleanup_policies {

@@ -55,7 +55,7 @@ variable "kms_location" {
 }
 
 variable "data_location" {
-  description = "Of buckets and container images; a multi-region."
+  description = "Of buckets; a multi-region."
   type        = string
   default     = "US"
 }

@@ -25,9 +25,10 @@ data "google_project" "this" {}
 
 resource "google_project_service" "used" {
   for_each = toset([
-    "apigateway", "artifactregistry", "cloudbuild", "cloudfunctions", "cloudkms", "cloudscheduler", "cloudtasks",
-    "compute", "dns", "fcm", "firebaserules", "firestore", "iamcredentials", "livestream", "logging", "monitoring",
-    "pubsub", "run", "secretmanager", "servicecontrol", "servicemanagement", "servicenetworking", "sqladmin", "storage",
+    "apigateway", "artifactregistry", "cloudbuild", "cloudfunctions", "cloudkms", "cloudresourcemanager",
+    "cloudscheduler", "cloudtasks", "compute", "dns", "fcm", "firebase", "firebaserules", "firestore", "iam",
+    "iamcredentials", "identitytoolkit", "livestream", "logging", "monitoring", "pubsub", "run", "secretmanager",
+    "servicecontrol", "servicemanagement", "servicenetworking", "sqladmin", "storage", "vision",
   ])
   service            = "${each.key}.googleapis.com"
   disable_on_destroy = false
