@@ -1,7 +1,7 @@
-"""What a transaction offers to pay for gas, and by how much it is raised. Pure."""
+"""What a transaction offers to pay for gas, by how much that is raised, and how far the gas goes. Pure."""
 
 from shared.ports.chain import Fees
-from shared.ports.transactions import Price
+from shared.ports.transactions import GAS_LIMIT_TRANSFER, Price
 
 GWEI = 10**9
 PRIORITY_FEE_WEI_MIN = 30 * GWEI  # Bor refuses less than 25, Polygon's documentation asks for 30
@@ -39,3 +39,8 @@ def _raised(wei: int) -> int:
 def is_stuck(age_seconds: float, stuck_seconds: int) -> bool:
     """Not mined so long after it was last signed."""
     return age_seconds >= stuck_seconds
+
+
+def affordable(gas_wei: int, price: Price, open_nonces: int) -> int:
+    """How many more payments the key's gas pays for, when all that are out cost as much as they may."""
+    return max(0, gas_wei // (GAS_LIMIT_TRANSFER * price.fee_per_gas_wei_max) - open_nonces)

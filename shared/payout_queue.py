@@ -7,7 +7,7 @@ from uuid import UUID
 
 from shared.db import Tx
 from shared.money import Usdt
-from shared.payout_types import ROTATION, HoldReason, Payout
+from shared.payout_types import ROTATION, HoldReason
 
 HOUR = timedelta(hours=1)
 STEP_ASIDE = timedelta(minutes=5)
@@ -155,21 +155,24 @@ def held_alone(tx: Tx, treasury: str, limit: int) -> list[Held]:
     )
 
 
-def waits_for_funds(tx: Tx, payout: Payout) -> bool:
-    """True while an earlier payout of the treasury is held for want of money: nobody overtakes it."""
-    earlier = tx.all(
-        _Id,
+@dataclass(frozen=True)
+class _Turn:
+    requested_at: datetime
+    id: UUID
+
+
+def first_in_want(tx: Tx, treasury: str) -> tuple[datetime, UUID] | None:
+    """The turn of the first payout that is held for want of money: nobody later overtakes it."""
+    first = tx.first(
+        _Turn,
         """
-        SELECT id FROM payouts
+        SELECT requested_at, id FROM payouts
         WHERE treasury = :treasury AND state = 'HELD' AND approvals_needed = 0 AND hold_reason = 'funds'
-          AND (requested_at, id) < (:requested_at, CAST(:id AS uuid))
         ORDER BY requested_at, id LIMIT 1
         """,
-        treasury=payout.treasury,
-        requested_at=payout.requested_at,
-        id=payout.id,
+        treasury=treasury,
     )
-    return bool(earlier)
+    return (first.requested_at, first.id) if first else None
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,8 @@ from uuid import UUID
 from shared import log, payout_slots, payouts
 from shared.db import Tx
 from shared.payout_slots import Mined, Slot, SlotState
-from shared.payouts import HoldReason, PayoutState
+from shared.payouts import PEOPLE, HoldReason, PayoutState
 from shared.ports.chain import Found
-
-PEOPLE = 2
 
 
 class NoEvidence(Exception):
@@ -170,7 +168,7 @@ def explain(tx: Tx, signer: str, nonce: int, payout_id: UUID | None, approvers: 
     if not _paid(proof, token, signer, payout.recipient_address, payout.amount.micro):
         raise NoEvidence(f"nonce {nonce} has not paid payout {payout_id}")
     if payout.state is PayoutState.HELD:
-        payouts.release(tx, payout.id, now)
+        payouts.let_go(tx, payout, now)
     payouts.reserve(tx, payout, now)
     payout_slots.own(tx, slot, payout.id)
     recover(tx, slot, proof, payout, now)

@@ -303,6 +303,12 @@ def lowest_open(tx: Tx, signer: str) -> int | None:
     ).nonce
 
 
+def count_open(tx: Tx, signer: str) -> int:
+    """How many nonces lie between the lowest open one and the next."""
+    lowest = lowest_open(tx, signer)
+    return 0 if lowest is None else next_nonce(tx, signer) - lowest
+
+
 def attempts_of(tx: Tx, slots: Sequence[Slot]) -> dict[int, list[Attempt]]:
     """Everything that was signed for slots of one key, first to last, by nonce."""
     found: dict[int, list[Attempt]] = {slot.nonce: [] for slot in slots}

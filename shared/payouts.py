@@ -72,6 +72,7 @@ __all__ = [
     "treasury_of",
 ]
 
+PEOPLE = 2  # who must agree where money might be paid twice
 PROMISED_SOURCES = frozenset({"comp", "match", "pool_share"})  # what stands on the account `owed` until it is paid
 
 
@@ -116,10 +117,9 @@ def request(tx: Tx, promise: Promise, now: datetime) -> UUID:
     return identity
 
 
-def send_soon(tx: Tx, payout_id: UUID, treasury: str, now: datetime, delay: timedelta | None = None) -> None:
-    """Have payout_send look at a payout."""
-    task = SendPayout(payout_id=payout_id, treasury=treasury)
-    events.enqueue(tx, now, task, deliver_at=now + delay if delay else None)
+def send_soon(tx: Tx, payout_id: UUID, treasury: str, now: datetime, *, name: str | None = None) -> None:
+    """Have payout_send look at a payout; two requests of one `name` are one."""
+    events.enqueue(tx, now, SendPayout(payout_id=payout_id, treasury=treasury), name=name)
 
 
 def confirm_soon(tx: Tx, signer: str, now: datetime, delay: timedelta | None = None) -> None:
@@ -180,9 +180,9 @@ def hold_back(tx: Tx, payout: Payout, reason: HoldReason, now: datetime, *, appr
     )
 
 
-def reserve(tx: Tx, payout: Payout, now: datetime) -> None:
+def reserve(tx: Tx, payout: Payout, now: datetime, *, set_aside: bool | None = None) -> None:
     """RESERVED: the amount leaves the treasury's free balance. Money that is set aside already stays so."""
-    if not _is_reserved(tx, payout.id):
+    if not (_is_reserved(tx, payout.id) if set_aside is None else set_aside):
         treasury = payout.treasury
         ledger.move(tx, f"resv:{payout.id}", f"treasury:{treasury}", f"in_flight:{treasury}", payout.amount, now)
     _to(tx, payout.id, PayoutState.RESERVED, now)
@@ -233,15 +233,27 @@ def approve(tx: Tx, payout_id: UUID, approver_id: UUID, evidence: Mapping[str, o
 
 
 def release(tx: Tx, payout_id: UUID, now: datetime) -> None:
-    """HELD -> APPROVED, and on its way. Raises NotWaiting and TooFewApprovals."""
+    """HELD -> APPROVED, and on its way; what no person holds is judged by the policy anew instead.
+
+    Raises NotWaiting and TooFewApprovals.
+    """
     payout = load(tx, payout_id)
     if payout is None or payout.state is not PayoutState.HELD:
         raise NotWaiting(f"payout {payout_id} is not held")
     agreed = approvals(tx, payout_id)
     if agreed.given < agreed.needed:
         raise TooFewApprovals(f"{agreed.given} of {agreed.needed}")
-    _to(tx, payout.id, PayoutState.APPROVED, now)
+    if agreed.needed:
+        _to(tx, payout.id, PayoutState.APPROVED, now)
     send_soon(tx, payout.id, payout.treasury, now)
+
+
+def let_go(tx: Tx, payout: Payout, now: datetime) -> None:
+    """HELD -> APPROVED for two people at least, whatever held it."""
+    agreed = approvals(tx, payout.id)
+    if agreed.given < max(agreed.needed, PEOPLE):
+        raise TooFewApprovals(f"{agreed.given} of {max(agreed.needed, PEOPLE)}")
+    _to(tx, payout.id, PayoutState.APPROVED, now)
 
 
 def give_up(tx: Tx, payout_id: UUID, reason: str, now: datetime) -> bool:

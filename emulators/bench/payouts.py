@@ -14,8 +14,8 @@ minute once the queue's burst is over.
 
 Written to .local/bench/payouts.json:
   machine   as in bench.json
-  backlogs  per size: payouts, seconds, per_second, floor_per_second, ratio, cpu_ms and postgres_ms per payout, gaps,
-            pending, chain_micro, ledger_micro
+  backlogs  per size: payouts, seconds, per_second, floor_per_second, ratio, CPU per payout (workers_ms, postgres_ms,
+            chain_ms, kms_ms), gaps, pending, chain_micro, ledger_micro
   paced     payouts signed in each whole minute
 """
 
@@ -130,7 +130,7 @@ def _measure(parts: Parts, size: int, treasury: str) -> dict[str, Any]:
     print(f"{size:,} payouts: asking for them", flush=True)
     ((signer,),) = parts.rows(f"SELECT address FROM signers WHERE treasury = '{treasury}'")  # noqa: S608
     parts.chain.fund_gas(signer, GAS_WEI)
-    parts.chain.mint(signer, size * AMOUNT_MICRO)
+    parts.chain.mint(signer, 2 * size * AMOUNT_MICRO)  # what is leaving may be missing already
     parts.rows(f"UPDATE settings SET value = jsonb_set(value, '{{{treasury}}}', '{LIFTED}') "  # noqa: S608
                "WHERE name = 'payout_limits' RETURNING 1")  # fmt: skip
     parts.rows(f"UPDATE settings SET value = '{IN_FLIGHT_MAX}' WHERE name = 'payout_in_flight_max' RETURNING 1")  # noqa: S608
@@ -138,10 +138,10 @@ def _measure(parts: Parts, size: int, treasury: str) -> dict[str, Any]:
     time.sleep(BLOCK_SECONDS * (DEPTH + 1))
     print(f"{size:,} payouts: paying them", flush=True)
     with _workers(treasury) as pids:
-        started, cpu = time.perf_counter(), _cpu(parts, pids)
+        started, cpu = time.perf_counter(), _cpu(pids)
         _wait(parts, treasury, size)
         seconds = time.perf_counter() - started
-        used = [after - before for after, before in zip(_cpu(parts, pids), cpu, strict=True)]
+        used = [after - before for after, before in zip(_cpu(pids), cpu, strict=True)]
     found = _checked(parts, signer, treasury, recipients)
     print(f"{size:,} payouts: {seconds:.1f} s, {size / seconds:.1f}/s; the floor", flush=True)
     floor = size / _floor(parts.chain, size)
@@ -151,8 +151,10 @@ def _measure(parts: Parts, size: int, treasury: str) -> dict[str, Any]:
         "per_second": size / seconds,
         "floor_per_second": floor,
         "ratio": floor * seconds / size,
-        "cpu_ms": used[0] / size * 1000,
-        "postgres_ms": used[1] / size * 1000,
+        **{
+            f"{name}_ms": seconds_used / size * 1000
+            for name, seconds_used in zip(("workers", "postgres", "chain", "kms"), used, strict=True)
+        },
         **found,
     }
 
@@ -222,9 +224,15 @@ class _Signer:
     address: str
 
 
-def _cpu(parts: Parts, pids: Sequence[int]) -> list[float]:
-    """Seconds of the workers, and of Postgres."""
-    return [sum(map(processes.cpu_seconds, pids)), processes.cpu_seconds(processes.child_running("postgres -D"))]
+def _cpu(pids: Sequence[int]) -> list[float]:
+    """Seconds of the workers, of Postgres, of the chain, and of this process, in which the KMS emulator runs."""
+    own = os.times()
+    return [
+        sum(map(processes.cpu_seconds, pids)),
+        processes.cpu_seconds(processes.child_running("postgres -D")),
+        processes.cpu_seconds(processes.child_running("anvil")),
+        own.user + own.system,
+    ]
 
 
 def _wait(parts: Parts, treasury: str, size: int) -> None:
@@ -305,10 +313,11 @@ def _paced() -> list[int]:
 
 
 def _table(backlogs: Sequence[dict[str, Any]]) -> str:
-    lines = ["backlog  payouts/s  floor/s  floor is  workers ms  Postgres ms  gaps  pending"]
+    lines = ["backlog  payouts/s  floor/s  floor is  CPU ms: workers  Postgres  chain   KMS  gaps  pending"]
     lines += [
         f"{it['payouts']:>7,}  {it['per_second']:>9.1f}  {it['floor_per_second']:>7.1f}  {it['ratio']:>6.1f} x  "
-        f"{it['cpu_ms']:>10.2f}  {it['postgres_ms']:>11.2f}  {it['gaps']:>4}  {it['pending']:>7}"
+        f"{it['workers_ms']:>15.2f}  {it['postgres_ms']:>8.2f}  {it['chain_ms']:>5.2f}  {it['kms_ms']:>4.2f}  "
+        f"{it['gaps']:>4}  {it['pending']:>7}"
         for it in backlogs
     ]
     return "\n".join(lines)

@@ -176,11 +176,11 @@ def _not_there(tx: Tx, seen: Sequence[Slot]) -> None:
 
 
 def _have_tended(tx: Tx, treasury: str, slots: Sequence[Slot]) -> None:
-    """Those that have waited too long get a task that looks into their fees; what was given up, at once."""
+    """Those that have waited too long get a task a minute that looks into their fees; what was given up, at once."""
     now = clock.now()
     for slot in slots:
         if slot.payout_id and (slot.given_up_for or store.is_stuck(tx, slot.signer, slot.nonce, now)):
-            payouts.send_soon(tx, slot.payout_id, treasury, now)
+            payouts.send_soon(tx, slot.payout_id, treasury, now, name=f"tend-{slot.payout_id}-{now:%Y%m%d%H%M}")
 
 
 def _dispute(view: View, slots: Sequence[Slot], disputed: Sequence[Slot]) -> None:

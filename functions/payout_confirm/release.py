@@ -5,14 +5,13 @@ from datetime import datetime
 
 from functions.payout_confirm import store
 from functions.payout_confirm.store import Place
-from shared import db, log, payout_queue, payouts, settings
+from shared import db, log, payout_fees, payout_queue, payout_slots, payouts, settings
 from shared.db import Tx
 from shared.money import Usdt
 from shared.payout_queue import Held
 from shared.payouts import HoldReason
 from shared.ports import chain
 from shared.ports.chain import Chain, ChainUnreachable
-from shared.ports.transactions import GAS_LIMIT_TRANSFER
 
 RELEASED_MAX = 100  # per treasury and sweep: as many as its queue lets go in a minute
 
@@ -54,10 +53,16 @@ def _freed(place: Place, held: Sequence[Held], nodes: Chain, now: datetime) -> l
         gone = db.atomically(lambda tx: payout_queue.let_go_in_an_hour(tx, place.treasury, now))
         freed += _as_far_as(held, HoldReason.LIMIT, limits.hour - gone)
     if HoldReason.GAS in reasons:
-        price = nodes.fees().base_wei * 2 * GAS_LIMIT_TRANSFER
         theirs = [payout for payout in held if payout.hold_reason is HoldReason.GAS]
-        freed += theirs[: nodes.gas_balance(place.signer) // max(price, 1)]
+        freed += theirs[: _affordable(place, nodes)]
     return sorted(freed, key=held.index)
+
+
+def _affordable(place: Place, nodes: Chain) -> int:
+    bounds = db.atomically(lambda tx: settings.load(tx).payouts)
+    price = payout_fees.offer(nodes.fees(), bounds.fee_gwei_max * payout_fees.GWEI)
+    open_nonces = db.atomically(lambda tx: payout_slots.count_open(tx, place.signer))
+    return payout_fees.affordable(nodes.gas_balance(place.signer), price, open_nonces) if price else 0
 
 
 def _as_far_as(held: Sequence[Held], reason: HoldReason, amount: Usdt) -> list[Held]:

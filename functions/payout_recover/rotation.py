@@ -5,9 +5,7 @@ from shared import clock, db, log, payout_slots, payouts
 from shared.db import Tx
 from shared.money import Usdt
 from shared.payout_signing import Key
-from shared.payouts import ROTATION, Promise
-
-MICRO_LEFT_MAX = 0  # nothing is left behind
+from shared.payouts import ROTATION, Promise, TermsDiffer
 
 
 def go_on(key: Key) -> None:
@@ -17,8 +15,11 @@ def go_on(key: Key) -> None:
         log.info("a key drains", signer=address, treasury=key.treasury.name)
         return
     left = Usdt(key.nodes.token_balance(key.treasury.token_address, address))
-    if left.micro > MICRO_LEFT_MAX:
-        db.atomically(lambda tx: _hand_over(tx, key, left))
+    if left:
+        try:
+            db.atomically(lambda tx: _hand_over(tx, key, left))
+        except TermsDiffer:
+            log.warning("money came to a key that drains", signer=address, treasury=key.treasury.name)
         return
     db.atomically(lambda tx: store.retire(tx, address))
     log.warning("a key is retired", signer=address, treasury=key.treasury.name)

@@ -75,15 +75,14 @@ def _shift(tx: Tx, signer: Signer, nodes: Chain) -> Shift:
 
 
 def _choose(shift: Shift, asked_for: Payout) -> list[Payout]:
-    """The first that wait, and the one that was asked for when only its cause held it."""
+    """The first that wait; or the one that was asked for, when it is held and may only wait for its cause to end."""
     limit = read(SendConfig).payouts_per_task
 
     def choose(tx: Tx) -> list[Payout]:
-        ids = payout_queue.waiting(
-            tx, shift.treasury.name, clock.now(), limit, rotation_only=shift.signer.status == "draining"
-        )
         if asked_for.state is PayoutState.HELD:
-            ids.append(asked_for.id)
+            return payouts.load_all(tx, [asked_for.id])
+        rotation_only = shift.signer.status == "draining"
+        ids = payout_queue.waiting(tx, shift.treasury.name, clock.now(), limit, rotation_only=rotation_only)
         return payouts.load_all(tx, ids)
 
     return db.atomically(choose)

@@ -1,4 +1,4 @@
-"""The payout policy, and how many payouts the gas pays for. Pure."""
+"""The payout policy. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,8 +63,3 @@ def judge(inputs: Inputs) -> Verdict:
     if inputs.let_go_today + inputs.amount > inputs.limits.day and not inputs.agreed_by_people:
         return Verdict("limit", REVIEW_APPROVALS)
     return Verdict(None)
-
-
-def affordable(gas_wei: int, wei_per_payout: int, open_nonces: int) -> int:
-    """How many more transactions the treasury's gas pays for, when all that are out cost as much as they may."""
-    return max(0, gas_wei // wei_per_payout - open_nonces)

@@ -9,7 +9,7 @@ from shared import clock, db, log, payout_fees, payout_slots, payouts
 from shared.db import Tx
 from shared.payout_signing import Plan, send_stored, sign
 from shared.payout_slots import Attempt, Slot, SlotState
-from shared.payouts import Payout
+from shared.payouts import Payout, PayoutState
 from shared.ports.transactions import Price
 
 UNSIGNED_MAX = 100  # nonces left behind by workers that died, signed in one shift beside the new ones
@@ -62,6 +62,8 @@ def tend(shift: Shift, payout_id: UUID) -> None:
     slot = db.atomically(lambda tx: payout_slots.open_slot(tx, payout_id))
     if slot is None or slot.state is not SlotState.LIVE or slot.signer != shift.signer.address:
         return
+    if _terms([slot])[payout_id].state is not PayoutState.IN_FLIGHT:
+        return  # in quarantine nothing more is signed
     out = slot
     stored = db.atomically(lambda tx: payout_slots.attempts(tx, out))
     if stored[-1].kind == "PAY" and not slot.given_up_for:

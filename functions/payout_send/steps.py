@@ -13,7 +13,7 @@ from shared.payout_signing import Key
 from shared.payout_slots import Signer
 from shared.payouts import ROTATION, HoldReason, Payout, PayoutState, Treasury
 from shared.ports.chain import Chain
-from shared.ports.transactions import GAS_LIMIT_TRANSFER, Price
+from shared.ports.transactions import Price
 from shared.settings import PayoutLimits, PayoutSettings
 
 LAG_SECONDS_MAX = 60  # of the finalized block, before the treasury becomes careful
@@ -50,6 +50,7 @@ class Purse:
     """What a treasury has: USDT at the finalized block, transactions that its gas still pays for, the chain's pace."""
 
     amount: Usdt
+    set_aside: Usdt
     affordable: int
     lag_seconds: int
 
@@ -145,13 +146,14 @@ def reserve(shift: Shift, chosen: Sequence[Payout]) -> str:
 
 
 def _purse(shift: Shift, price: Price) -> Purse:
+    """What is set aside is read before the balance: what becomes PAID in between is still counted as set aside."""
     signer = shift.signer
+    before = db.atomically(lambda tx: payout_queue.committed(tx, signer.treasury)).set_aside
     amount = Usdt(shift.nodes.token_balance(shift.treasury.token_address, signer.address))
     gas_wei = shift.nodes.gas_balance(signer.address)
-    lowest = db.atomically(lambda tx: payout_slots.lowest_open(tx, signer.address))
-    open_nonces = 0 if lowest is None else signer.next_nonce - lowest
-    number = rules.affordable(gas_wei, GAS_LIMIT_TRANSFER * price.fee_per_gas_wei_max, open_nonces)
-    return Purse(amount, number, shift.nodes.heads().lag_seconds)
+    open_nonces = db.atomically(lambda tx: payout_slots.count_open(tx, signer.address))
+    affordable = payout_fees.affordable(gas_wei, price, open_nonces)
+    return Purse(amount, before, affordable, shift.nodes.heads().lag_seconds)
 
 
 def _set_aside(tx: Tx, shift: Shift, group: Sequence[Payout], purse: Purse) -> str:
@@ -159,10 +161,13 @@ def _set_aside(tx: Tx, shift: Shift, group: Sequence[Payout], purse: Purse) -> s
     treasury = shift.treasury.name
     already = payout_queue.set_aside(tx, [payout.id for payout in group])
     committed = payout_queue.committed(tx, treasury)
-    aside, hour = committed.set_aside, payout_queue.let_go_in_an_hour(tx, treasury, now)
+    aside = max(purse.set_aside, committed.set_aside)
+    hour = payout_queue.let_go_in_an_hour(tx, treasury, now)
+    in_want = payout_queue.first_in_want(tx, treasury)
     for position, payout in enumerate(group):
+        turn = (payout.requested_at, payout.id)
         if payout.id in already:
-            payouts.reserve(tx, payout, now)
+            payouts.reserve(tx, payout, now, set_aside=True)
             continue
         free = purse.amount if payout.source_kind == ROTATION else purse.amount - aside
         if purse.lag_seconds > LAG_SECONDS_MAX and aside + payout.amount > shift.bounds.stalled_amount_max:
@@ -176,11 +181,12 @@ def _set_aside(tx: Tx, shift: Shift, group: Sequence[Payout], purse: Purse) -> s
             payouts.hold_back(tx, payout, HoldReason.GAS, now)
         elif free < payout.amount <= free + committed.leaving:
             return "what is leaving the treasury may be missing from its balance already"
-        elif free < payout.amount or payout_queue.waits_for_funds(tx, payout):
+        elif free < payout.amount or (in_want and in_want < turn):
             log.error("the treasury cannot pay", treasury=treasury, payout_id=payout.id)
             payouts.hold_back(tx, payout, HoldReason.FUNDS, now)
+            in_want = min(in_want or turn, turn)
         else:
-            payouts.reserve(tx, payout, now)
+            payouts.reserve(tx, payout, now, set_aside=False)
             aside, hour = aside + payout.amount, hour + payout.amount
     return ""
 
@@ -225,9 +231,7 @@ def allocate(shift: Shift, chosen: Sequence[Payout]) -> str:
 
 def _room(tx: Tx, shift: Shift) -> int:
     """How many more nonces may be open."""
-    lowest = payout_slots.lowest_open(tx, shift.signer.address)
-    next_nonce = payout_slots.next_nonce(tx, shift.signer.address)
-    return shift.bounds.in_flight_max - (0 if lowest is None else next_nonce - lowest)
+    return shift.bounds.in_flight_max - payout_slots.count_open(tx, shift.signer.address)
 
 
 def _each(shift: Shift, group: Sequence[Payout], step: Step) -> str:

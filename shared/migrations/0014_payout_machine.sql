@@ -111,7 +111,8 @@ BEGIN
     RETURN NEW;
 END $$;
 
--- As before, and: what people hold is not made easier to let go by holding it for another reason.
+-- As before, and: what people hold is not made easier to let go by holding it for another reason; what the policy alone
+-- holds, the policy lets go, or two people.
 CREATE OR REPLACE FUNCTION payout_may_leave(payout payouts, target payout_state) RETURNS void
 LANGUAGE plpgsql AS $$
 DECLARE
@@ -127,6 +128,10 @@ BEGIN
         IF approvals < greatest(payout.approvals_needed, CASE payout.state WHEN 'QUARANTINED' THEN 2 ELSE 0 END) THEN
             PERFORM refuse('approvals', format('payout %s has %s approvals, which is too few', payout.id, approvals));
         END IF;
+    END IF;
+    IF payout.state = 'HELD' AND target = 'APPROVED' AND payout.approvals_needed = 0 AND approvals < 2 AND
+       (SELECT decision FROM payout_policy_runs WHERE payout_id = payout.id ORDER BY id DESC LIMIT 1) = 'hold' THEN
+        PERFORM refuse('policy', format('the policy holds payout %s', payout.id));
     END IF;
 END $$;
 
@@ -242,7 +247,7 @@ CREATE TRIGGER attempt_pays_nobody_now BEFORE INSERT ON payout_attempts FOR EACH
 CREATE FUNCTION database_lineage() RETURNS text
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     SELECT (SELECT system_identifier FROM pg_control_system()) || '/' ||
-           (SELECT timeline_id FROM pg_control_checkpoint())
+           left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)
 $$;
 UPDATE signers SET lineage = database_lineage();
 CREATE FUNCTION signer_born() RETURNS trigger
@@ -303,3 +308,47 @@ BEGIN
 END $$;
 CREATE TRIGGER rotation_born BEFORE INSERT ON payouts FOR EACH ROW
     WHEN (NEW.source_kind = 'rotation') EXECUTE FUNCTION rotation_born();
+
+-- As before; each state asks only for what it needs.
+CREATE OR REPLACE FUNCTION payout_may_become(payout payouts, before payout_state) RETURNS void
+LANGUAGE plpgsql AS $$
+DECLARE
+    reserved boolean;
+    open_slot slot_state;
+    paid_hash evm_hash;
+BEGIN
+    IF payout.state = 'APPROVED' THEN
+        RETURN;
+    END IF;
+    IF payout.state IN ('RESERVED', 'IN_FLIGHT', 'CANCELLED') THEN
+        reserved := payout_reserved(payout);
+    END IF;
+    SELECT state INTO open_slot FROM payout_slots
+    WHERE payout_id = payout.id AND state IN ('ALLOCATED', 'LIVE', 'MINED', 'FOREIGN');
+    SELECT winning_hash INTO paid_hash FROM payout_slots WHERE payout_id = payout.id AND state = 'FINAL_PAY';
+
+    IF payout.state = 'RESERVED' AND NOT reserved THEN
+        PERFORM refuse('I12_reserved', format('payout %s has no journal resv of its amount', payout.id));
+    END IF;
+    IF payout.state = 'RESERVED' AND (open_slot IS NOT NULL OR paid_hash IS NOT NULL) THEN
+        PERFORM refuse('R2_one_slot', format('payout %s has a slot that may pay or has paid', payout.id));
+    END IF;
+    IF payout.state = 'IN_FLIGHT' AND (open_slot IS NULL OR open_slot = 'FOREIGN' OR NOT reserved) THEN
+        PERFORM refuse('I6_open_slot', format('payout %s has no open slot', payout.id));
+    END IF;
+    IF payout.state = 'PAID' AND (payout.transaction_hash IS DISTINCT FROM paid_hash
+       OR NOT ledger_has('paid:' || payout.id, 'in_flight:' || payout.treasury, -payout.amount)
+       OR NOT ledger_has('paid:' || payout.id, 'paid:' || payout.treasury, payout.amount)) THEN
+        PERFORM refuse('I11_paid', format('payout %s lacks FINAL_PAY, its transaction or its journal', payout.id));
+    END IF;
+    IF payout.state = 'CANCELLED' AND (open_slot IS NOT NULL OR paid_hash IS NOT NULL OR reserved) THEN
+        PERFORM refuse('R2_cancelled', format('payout %s may still pay or holds money', payout.id));
+    END IF;
+    IF payout.state = 'HELD' AND (open_slot IS NOT NULL OR paid_hash IS NOT NULL) THEN
+        PERFORM refuse('R2_held', format('payout %s may still pay or has paid', payout.id));
+    END IF;
+    IF payout.state = 'QUARANTINED' AND NOT EXISTS
+       (SELECT FROM treasuries WHERE name = payout.treasury AND paused_at IS NOT NULL) THEN
+        PERFORM refuse('R5_paused', format('payout %s is quarantined only together with its treasury', payout.id));
+    END IF;
+END $$;

@@ -277,7 +277,6 @@ def test_under_a_pause_nothing_is_signed_and_afterwards_it_is_paid_once(
     rows.unpause()
     if step == "REQUESTED":
         assert desk.row(payout).hold_reason == "paused"
-        rows.run("UPDATE payouts SET state = 'APPROVED', hold_reason = NULL, state_at = :now")
     desk.send(payout)
     desk.bury(payout)
     assert_paid_once(desk, payout, sql)

@@ -11,7 +11,7 @@ from shared.auth import Role
 from shared.payouts import ApprovedBefore, NotWaiting, OwnPayout, Retried, TooFewApprovals
 from tests import factories
 from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, rule_of
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -202,6 +202,19 @@ def test_what_a_pause_held_goes_on_after_it_and_is_judged_anew(desk: Desk, rows:
     assert [hold(desk, it) for it in (small, large)] == [("IN_FLIGHT", None), ("HELD", "review")]
     decisions = "SELECT decision, reason FROM payout_policy_runs WHERE payout_id = :x ORDER BY id"
     assert rows.login.run(decisions, x=large) == [["hold", "paused"], ["hold", "review"]]
+
+
+def test_retrying_what_a_pause_held_does_not_get_round_the_policy(desk: Desk, rows: Rows) -> None:
+    payout = desk.request(10_001 * USDT)
+    db.atomically(lambda tx: payouts.pause(tx, "member", "test", clock.now()))
+    desk.send(payout)
+    db.atomically(lambda tx: payouts.resume(tx, "member", clock.now()))
+
+    assert rule_of(lambda: rows.move(payout, "APPROVED")) == "policy"
+    assert db.atomically(lambda tx: payouts.retry(tx, payout, clock.now())) is Retried.SENT_ON
+    desk.send(payout)
+
+    assert hold(desk, payout) == ("HELD", "review")
 
 
 def test_every_decision_is_kept_with_what_it_was_made_of(desk: Desk, sql: Connection) -> None:
