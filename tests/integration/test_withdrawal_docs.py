@@ -1,0 +1,44 @@
+"""What docs/withdrawals.md has people type works as it stands there, and its table has every state."""
+
+import re
+
+from pg8000.dbapi import Connection
+
+from emulators.contract import ROOT
+from shared.withdrawals import State
+from tests.fakes import payout_rows
+from tests.fakes.wallet_desk import WalletDesk
+
+pytest_plugins = ["tests.fakes.wallet_plugin"]
+
+DOCUMENT = (ROOT / "docs" / "withdrawals.md").read_text()
+
+
+def statements() -> list[str]:
+    """Every statement of the document's SQL blocks, without comments."""
+    blocks = re.findall(r"```sql\n(.*?)```", DOCUMENT, re.DOTALL)
+    bare = re.sub(r"--.*", "", "\n".join(blocks))
+    return [statement.strip() for statement in bare.split(";") if statement.strip()]
+
+
+def test_every_question_has_an_answer(desk: WalletDesk) -> None:
+    withdrawal = desk.signed()
+    with payout_rows.functions_login() as login:
+        answers = [login.run(statement, x=withdrawal) for statement in statements()]
+
+    assert len(answers) == 3
+    assert all(answers)
+
+
+def test_the_table_has_every_state_and_every_way(sql: Connection) -> None:
+    rows = dict(re.findall(r"^\| ([a-z, ]+) \| .* \| (.+) \|$", DOCUMENT, re.MULTILINE))
+    ways = {
+        (state, target)
+        for states, targets in rows.items()
+        for state in states.split(", ")
+        for target in re.findall("|".join(State), targets)
+    }
+    allowed = {(one, other) for one, other in sql.execute_simple("SELECT * FROM withdrawal_transitions").rows}
+
+    assert {state for states in rows for state in states.split(", ")} | {"cancelled", "expired"} == set(State)
+    assert ways | {("mined", "mined")} == allowed
