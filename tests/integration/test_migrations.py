@@ -28,8 +28,7 @@ def empty(platform: Platform) -> Iterator[Connection]:
     name = f"migrations_{next(_numbers)}"
     platform.postgres.create_database(name)
     with cloud.superuser(platform.postgres, name) as connection:
-        yield connection
-    platform.postgres.drop_database(name)
+        yield connection  # the database goes with its server: dropping it would wait for the disk
 
 
 @pytest.fixture
