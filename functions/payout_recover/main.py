@@ -3,13 +3,15 @@
 Both can be killed anywhere and go on from the rows. docs/payouts.md tells the operator's side.
 """
 
+from contextlib import suppress
 from datetime import datetime
 
 from flask import Request, Response
 
 from functions.payout_recover import rebuild, rotation, store
-from shared import clock, db, log, payout_slots, payouts
+from shared import clock, db, log, payout_recovery, payout_slots, payouts
 from shared.job import Job
+from shared.payout_recovery import NoEvidence
 from shared.payout_signing import Key
 from shared.payout_slots import SignerBusy
 from shared.ports import chain
@@ -25,7 +27,14 @@ def payout_recover(request: Request) -> Response:
 
 @job.schedule("go-on")
 def go_on(now: datetime) -> None:
-    """One step further with each key; what cannot be told now is asked again in a minute."""
+    """One step further with each key; what cannot be told now is asked again in a minute.
+
+    And quarantines that two people have agreed to end are ended as their evidence says.
+    """
+    for payout_id in db.atomically(store.agreed):
+        with suppress(NoEvidence):
+            state = db.atomically(lambda tx, payout_id=payout_id: payout_recovery.resolve(tx, payout_id, clock.now()))  # type: ignore[misc]
+            log.warning("a quarantine has ended", payout_id=payout_id, state=state.value)
     for asked in db.atomically(store.asked):
         try:
             signer = db.atomically(lambda tx, asked=asked: payout_slots.take_key(tx, asked.address, now))  # type: ignore[misc]

@@ -46,6 +46,20 @@ class _Id:
     id: UUID
 
 
+def agreed(tx: Tx) -> list[UUID]:
+    """Payouts in quarantine that enough people have agreed to let out."""
+    rows = tx.all(
+        _Id,
+        """
+        SELECT id FROM payouts
+        WHERE state = 'QUARANTINED' AND greatest(approvals_needed, 2) <= (
+            SELECT count(*) FROM payout_approvals WHERE payout_id = payouts.id AND hold = payouts.holds)
+        ORDER BY requested_at, id
+        """,
+    )
+    return [row.id for row in rows]
+
+
 def candidates(tx: Tx, treasury: str, recipient: str, amount: Usdt) -> list[UUID]:
     """Payouts of these terms that nothing is out for and nobody has decided about: a found payment may be theirs."""
     rows = tx.all(

@@ -88,6 +88,11 @@ def _choose(shift: Shift, asked_for: Payout) -> list[Payout]:
     return db.atomically(choose)
 
 
+def _next_to_sign(tx: Tx, signer: Signer) -> int:
+    waiting = payout_slots.unsigned(tx, signer.address, 1)
+    return waiting[0].nonce if waiting else payout_slots.next_nonce(tx, signer.address)
+
+
 def _may_sign(shift: Shift) -> bool:
     """A nonce that the chain has used and we have not was used by somebody else, or by us before a restore (R5, R8).
 
@@ -99,8 +104,7 @@ def _may_sign(shift: Shift) -> bool:
         return False
     same = db.atomically(lambda tx: store.is_of_this_database(tx, signer.address))
     used = shift.nodes.used_nonces(signer.address)
-    waiting = db.atomically(lambda tx: payout_slots.unsigned(tx, signer.address, 1))
-    expected = waiting[0].nonce if waiting else signer.next_nonce
+    expected = db.atomically(lambda tx: _next_to_sign(tx, signer))  # after the chain: another worker may be ahead of us
     if same and used <= expected:
         return True
     reason = f"nonce {expected} of {signer.address} is used on the chain and not by us" if same else "another database"

@@ -62,7 +62,7 @@ BEGIN
         INSERT INTO treasury_days AS kept (treasury, day, amount) VALUES (NEW.treasury, NEW.counted_on, NEW.amount)
         ON CONFLICT (treasury, day) DO UPDATE SET amount = kept.amount + EXCLUDED.amount;
     END IF;
-    IF NEW.state = 'RESERVED' AND OLD.state = 'APPROVED' THEN
+    IF NEW.state = 'RESERVED' AND OLD.state = 'APPROVED' AND NEW.source_kind <> 'rotation' THEN
         INSERT INTO treasury_minutes AS kept (treasury, minute, amount)
         VALUES (NEW.treasury, date_trunc('minute', NEW.state_at), NEW.amount)
         ON CONFLICT (treasury, minute) DO UPDATE SET amount = kept.amount + EXCLUDED.amount;
@@ -102,7 +102,7 @@ BEGIN
     IF NEW.state IN ('HELD', 'QUARANTINED') THEN
         NEW.holds := OLD.holds + 1;
     END IF;
-    IF NEW.state = 'APPROVED' AND OLD.counted_on IS NULL THEN
+    IF NEW.state = 'APPROVED' AND OLD.counted_on IS NULL AND NEW.source_kind <> 'rotation' THEN
         NEW.counted_on := (NEW.state_at AT TIME ZONE 'UTC')::date;
     END IF;
     INSERT INTO payout_events (payout_id, kind, detail, happened_at)

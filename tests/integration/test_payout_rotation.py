@@ -62,6 +62,7 @@ def test_the_older_key_drains_hands_over_and_retires_and_the_next_one_pays(
         ["active"],
         ["retired"],
     ]
+    assert sql.execute_simple("SELECT sum(amount)::bigint FROM treasury_days").rows == [[2 * AMOUNT]]
     paid = "SELECT sum(balance)::bigint FROM ledger_balances WHERE account = 'paid:member'"
     assert sql.execute_simple(paid).rows == [[2 * AMOUNT]]  # what went to the next key has left nobody
 
