@@ -21,7 +21,7 @@ def main() -> int:
     if asked.digest:
         for name, family in named(asked.family).items():
             with run.stage("simulation") as opened:
-                print(run.play(name, asked.seed, family.make, opened).digest)
+                run.tell([run.play(name, asked.seed, family.make, opened).digest])
         return 0
     figures = run.many(asked.schedules, asked.seed, named(asked.family), processes)
     if asked.schedules == 1:

@@ -20,6 +20,7 @@ from pathlib import Path
 from emulators.bootstrap import LOCAL
 from emulators.contract import ROOT
 from tests.fault.simulation.mutations import MUTANTS, Edit, Mutant
+from tests.fault.simulation.run import tell
 
 COPIED = ("shared", "functions", "emulators", "tests", "pyproject.toml", "openapi.yaml", "terraform")
 HOME = LOCAL / "mutants"
@@ -132,13 +133,12 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
     if asked.hunt is not None:
-        print(json.dumps(hunt(asked.hunt)))
+        tell([json.dumps(hunt(asked.hunt))])
         return 0
     wanted = [mutant for mutant in MUTANTS if asked.only in mutant.name]
     with ThreadPoolExecutor(asked.processes) as pool:
         fates = list(pool.map(tried, wanted))
-    for line in table(fates):
-        print(line)
+    tell(table(fates))
     (LOCAL / "bench").mkdir(exist_ok=True)
     found = [{"mutant": it.mutant.name, "by": it.by, "schedules": it.schedules, "rule": it.rule} for it in fates]
     (LOCAL / "bench" / "mutants.json").write_text(json.dumps(found, indent=1) + "\n")

@@ -181,7 +181,7 @@ class Node(rpc.Node):
     def count(self, address: str, block: str) -> str:
         return hex(self.state(self.number(block)).nonces.get(address.lower(), 0))
 
-    def told(self, block: str, whole: bool) -> dict[str, Any] | None:  # noqa: FBT001 - JSON-RPC's own
+    def told(self, block: str, whole: bool) -> dict[str, Any] | None:
         found = self.block(self.number(block))
         if found is None:
             return None

@@ -18,8 +18,7 @@ def work(world: "World") -> None:
     for source, (identity, state, reason) in sorted(world.payouts().items()):
         if state == "QUARANTINED":
             _agree(world, identity)
-            world.note("operator", f"ends the quarantine of {source}")
-            db.atomically(lambda tx, it=identity: payout_recovery.resolve(tx, it, world.now()))  # type: ignore[misc]
+            world.note("operator", f"has the quarantine of {source} ended")  # payout_recover does it
         elif state == "HELD" and reason in world.plan.released and source not in world.kept_held:
             _agree(world, identity)
             world.note("operator", f"lets {source} go, which was held: {reason}")
@@ -85,4 +84,3 @@ def rotate(world: "World", treasury: str) -> None:
         f"VALUES ('{key.checksummed}', '{treasury}', '{key.name}', '{world.now()}')"
     )
     world.treasury_keys[treasury] = key
-

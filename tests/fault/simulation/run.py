@@ -123,7 +123,7 @@ def many(schedules: int, seed: int, families: Mapping[str, Family], processes: i
         if time.monotonic() - told > NEWS_SECONDS:
             told = time.monotonic()
             done = figures.total
-            print(f"… {done.schedules} of {schedules}, {done.violations} violations", file=sys.stderr, flush=True)
+            sys.stderr.write(f"… {done.schedules} of {schedules}, {done.violations} violations\n")
     figures.seconds = time.monotonic() - began
     return figures
 
@@ -206,4 +206,5 @@ def write(figures: Figures, seed: int) -> None:
 
 def tell(lines: Iterable[str]) -> None:
     for line in lines:
-        print(line, flush=True)
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
