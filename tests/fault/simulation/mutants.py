@@ -12,16 +12,22 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from emulators.bootstrap import LOCAL
 from emulators.contract import ROOT
+from emulators.postgres import Access, Postgres
+from tests.fault.simulation import run
+from tests.fault.simulation.database import Database
+from tests.fault.simulation.families import named
 from tests.fault.simulation.mutations import MUTANTS, Edit, Mutant
-from tests.fault.simulation.run import tell
+from tests.fault.simulation.schedule import play
 
+SERVER = "SIMULATED_SERVER"  # of all mutants that leave the schema as it is; in the environment of a hunt
 COPIED = ("shared", "functions", "emulators", "tests", "pyproject.toml", "openapi.yaml", "terraform")
 HOME = LOCAL / "mutants"
 SCHEDULES_MAX = 120
@@ -51,7 +57,7 @@ class Fate:
     seconds: float
 
 
-def tried(mutant: Mutant) -> Fate:
+def tried(mutant: Mutant, server: str) -> Fate:
     """In a copy of its own."""
     copy = HOME / mutant.name.replace(" ", "-")
     shutil.rmtree(copy, ignore_errors=True)
@@ -66,14 +72,15 @@ def tried(mutant: Mutant) -> Fate:
     for edit in mutant.edits:
         (copy / edit.path).write_text(edited(edit, copy))
     began = time.monotonic()
-    by, schedules, rule = _by_tests(mutant, copy) if mutant.tests else _by_schedules(mutant, copy)
+    by, schedules, rule = _by_tests(mutant, copy) if mutant.tests else _by_schedules(mutant, copy, server)
     shutil.rmtree(copy)
     return Fate(mutant, by, schedules, rule, time.monotonic() - began)
 
 
-def _by_schedules(mutant: Mutant, copy: Path) -> tuple[str, int, str]:
+def _by_schedules(mutant: Mutant, copy: Path, server: str) -> tuple[str, int, str]:
     command = ["-m", "tests.fault.simulation.mutants", "--hunt", mutant.families]
-    told = _python(copy, command)
+    of_the_schema = any(edit.path.endswith(".sql") for edit in mutant.edits)
+    told = _python(copy, command, {} if of_the_schema else {SERVER: server})
     if told.returncode:
         return "", 0, (told.stdout + told.stderr)[-300:]
     found = json.loads(told.stdout.splitlines()[-1])
@@ -88,8 +95,10 @@ def _by_tests(mutant: Mutant, copy: Path) -> tuple[str, int, str]:
     return failed[0].removeprefix("FAILED tests/").partition(" - ")[0], 0, failed[0].partition(" - ")[2]
 
 
-def _python(copy: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
+def _python(
+    copy: Path, arguments: Sequence[str], settings: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"} | dict(settings or {})
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=copy,
@@ -103,18 +112,32 @@ def _python(copy: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess
 
 def hunt(names: str) -> dict[str, object]:
     """In the copy: schedules of the families by turns until one breaks a rule."""
-    from tests.fault.simulation.families import named
-    from tests.fault.simulation.run import stage
-    from tests.fault.simulation.schedule import play
-
     families = named(names)
-    with stage("mutant") as opened:
+    with _database() as opened:
         for place in range(SCHEDULES_MAX):
             name, seed = list(families)[place % len(families)], 1 + place // len(families)
             result = play(name, seed, families[name].make, opened)
             if result.violation:
                 return {"by": f"{name} {seed}", "schedules": place + 1, "rule": result.violation}
     return {"by": "", "schedules": SCHEDULES_MAX, "rule": ""}
+
+
+@contextmanager
+def _database() -> Iterator[Database]:
+    """On the server that was started for all, else on one of this mutant's own."""
+    if SERVER not in os.environ:
+        with run.stage("mutant") as opened:
+            yield opened
+        return
+    known = json.loads(os.environ[SERVER])
+    postgres = Postgres(_access=Access(**known["access"]))
+    with run.joined(postgres, known["settings"], f"mutant_{os.getpid()}") as opened:
+        yield opened
+
+
+def _told(fate: Fate) -> Fate:
+    sys.stderr.write(f"… {fate.mutant.name}: {fate.by or 'SURVIVED'} {fate.rule[:80]} ({fate.seconds:.0f} s)\n")
+    return fate
 
 
 def table(fates: Sequence[Fate]) -> Iterator[str]:
@@ -133,12 +156,13 @@ def main() -> int:
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
     if asked.hunt is not None:
-        tell([json.dumps(hunt(asked.hunt))])
+        run.tell([json.dumps(hunt(asked.hunt))])
         return 0
     wanted = [mutant for mutant in MUTANTS if asked.only in mutant.name]
-    with ThreadPoolExecutor(asked.processes) as pool:
-        fates = list(pool.map(tried, wanted))
-    tell(table(fates))
+    with run.server() as (postgres, settings), ThreadPoolExecutor(asked.processes) as pool:
+        server = json.dumps({"access": asdict(postgres.access), "settings": settings})
+        fates = list(pool.map(lambda mutant: _told(tried(mutant, server)), wanted))
+    run.tell(table(fates))
     (LOCAL / "bench").mkdir(exist_ok=True)
     found = [{"mutant": it.mutant.name, "by": it.by, "schedules": it.schedules, "rule": it.rule} for it in fates]
     (LOCAL / "bench" / "mutants.json").write_text(json.dumps(found, indent=1) + "\n")
