@@ -88,15 +88,17 @@ def test_they_tell_of_balances_nonces_and_the_blocked(pair: Pair) -> None:
     pair.world.network.token.blocked.add(BLOCKED)
     pair.mine(DEEP)
 
-    for ask in (
-        lambda chain: chain.token_balance(pair.node.usdt, pair.address),
-        lambda chain: chain.used_nonces(pair.address),
-        lambda chain: chain.final_nonces(pair.address),
-        lambda chain: chain.blocked(pair.node.usdt, [BLOCKED, RECIPIENT]),
-        lambda chain: chain.require(CHAIN_ID),
-    ):
-        real, simulated = (ask(chain) for chain in pair.chains)
-        assert real == simulated
+    def told(chain: Chain) -> list[object]:
+        chain.require(CHAIN_ID)
+        return [
+            chain.token_balance(pair.node.usdt, pair.address),
+            chain.used_nonces(pair.address),
+            chain.final_nonces(pair.address),
+            chain.blocked(pair.node.usdt, [BLOCKED, RECIPIENT]),
+        ]
+
+    real, simulated = map(told, pair.chains)
+    assert real == simulated == [USDT - 5, 1, 1, frozenset({BLOCKED})]
 
 
 def test_they_tell_of_what_a_transaction_has_done(pair: Pair) -> None:

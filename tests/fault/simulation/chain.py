@@ -9,6 +9,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.fault.simulation.transactions import TRANSFER_TOPIC, Signed, padded
 
@@ -275,7 +276,7 @@ def _not_better(tx: Signed, earlier: Signed) -> str:
     return "" if fits else "replacement transaction underpriced"
 
 
-def receipt(block: Block, wanted: str) -> dict[str, object]:
+def receipt(block: Block, wanted: str) -> dict[str, Any]:
     """As JSON-RPC gives it."""
     position, it = next((place, it) for place, it in enumerate(block.included) if it.tx.hash == wanted)
     return {
@@ -290,7 +291,7 @@ def receipt(block: Block, wanted: str) -> dict[str, object]:
     }
 
 
-def log(block: Block, it: Included, place: int) -> dict[str, object]:
+def log(block: Block, it: Included, place: int) -> dict[str, Any]:
     """One log of an included transaction."""
     token, sender, recipient, amount = it.logs[place]
     return {

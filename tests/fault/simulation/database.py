@@ -189,7 +189,8 @@ class Pool:
 @contextmanager
 def opened(postgres: Postgres, name: str) -> Iterator[Database]:
     """A copy of the template for this process."""
-    postgres.create_database(name, TEMPLATE)
+    with cloud.superuser(postgres) as admin:  # without a time limit: a machine may be busy
+        admin.execute_simple(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     try:
         with cloud.superuser(postgres, name) as sql:
             yield Database(sql)

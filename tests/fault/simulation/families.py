@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from tests.fault.simulation import events, people
 from tests.fault.simulation.chain import GWEI
@@ -120,7 +121,7 @@ def fees(chance: random.Random) -> Plan:
     plan.begin.append(spread_badly)
     for moment in moments(chance, 120.0, 3):
         gwei = chance.choice((30, 100, 300, 900))
-        plan.events.append((moment, f"the base fee is {gwei} gwei", lambda world, gwei=gwei: base_fee(world, gwei)))
+        plan.events.append((moment, f"the base fee is {gwei} gwei", partial(base_fee, gwei=gwei)))
     return plan
 
 
@@ -181,9 +182,7 @@ def finality_wrong(chance: random.Random) -> Plan:
     plan.begin.append(lambda world: tags(world, ahead=True))
     for moment in moments(chance, 120.0, 3):
         back = chance.choice((0, 5, 40))
-        plan.events.append(
-            (moment, f"the tag is {back} behind", lambda world, back=back: tags(world, ahead=not back, lag=back))
-        )
+        plan.events.append((moment, f"the tag is {back} behind", partial(tags, ahead=not back, lag=back)))
     return plan
 
 
@@ -214,9 +213,7 @@ def lagging(chance: random.Random) -> Plan:
     plan.begin.append(lambda world: slow_finality(world, 6))
     for moment in [0.0, *moments(chance, 150.0, 3)]:
         node, lag, final = chance.randrange(2), chance.choice((0, 2, 15, 60)), chance.choice((0, 0, 30))
-        plan.events.append(
-            (moment, f"node{node + 1} is {lag} behind", lambda world, it=(node, lag, final): lags(world, *it))
-        )
+        plan.events.append((moment, f"node{node + 1} is {lag} behind", partial(lags, node=node, lag=lag, final=final)))
     return plan
 
 
@@ -315,7 +312,7 @@ def reverts(chance: random.Random) -> Plan:
     plan.begin.append(lambda world: slowly(world, 0.3))
     for moment in [chance.choice((0.0, 1.0)), *moments(chance, 60.0, 2)]:
         what = chance.choice(("blocked", "paused", "answers_false", "well"))
-        plan.events.append((moment, f"the token: {what}", lambda world, what=what: token(world, what)))
+        plan.events.append((moment, f"the token: {what}", partial(token, what=what)))
     plan.mend.append(lambda world: token(world, "well"))
     return plan
 

@@ -1,5 +1,6 @@
 """What operators do, through the machine's own functions: pause, resume, let go, end quarantines, explain, rotate."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -45,8 +46,13 @@ def explain(world: "World") -> None:
         world.note("operator", f"explains nonce {nonce} as the payment of {known.get(recipient, 'nobody')}")
         try:
             db.atomically(
-                lambda tx, it=(str(signer), int(nonce), identity): payout_recovery.explain(  # type: ignore[misc]
-                    tx, *it, APPROVERS, world.now()
+                partial(
+                    payout_recovery.explain,
+                    signer=str(signer),
+                    nonce=int(nonce),
+                    payout_id=identity,
+                    approvers=APPROVERS,
+                    now=world.now(),
                 )
             )
         except (NoEvidence, payouts.NotWaiting) as refusal:

@@ -209,7 +209,7 @@ class Schedule:
 
     def after(self, worker: Worker) -> None:
         """It rests (then it may be given up), or it has ended one way or the other."""
-        ((message,),) = [[message] for busy, message in self.running if busy is worker] or [[None]]
+        message = next((message for busy, message in self.running if busy is worker), None)
         if message is None:
             return
         if not worker.finished:
@@ -300,7 +300,7 @@ def play(family: str, seed: int, plan: Callable[[random.Random], Plan], database
     world = World(seed, made, database, chance)
     queues = Queues(world)
     violation = ""
-    schedule = Schedule(world, queues, _jobs())
+    schedule = Schedule(world, queues, jobs())
     with _instead(world, queues):
         world.found()
         try:
@@ -324,7 +324,8 @@ def play(family: str, seed: int, plan: Callable[[random.Random], Plan], database
     )  # fmt: skip
 
 
-def _jobs() -> dict[str, Job]:
+def jobs() -> dict[str, Job]:
+    """The functions of the payout machine."""
     return {name: import_module(f"functions.{name}.main").job for name in JOBS}
 
 
