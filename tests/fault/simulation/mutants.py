@@ -31,7 +31,7 @@ from tests.fault.simulation.mutations import MUTANTS, Edit, Mutant
 from tests.fault.simulation.schedule import play
 
 SERVER = "SIMULATED_SERVER"  # of all mutants that leave the schema as it is; in the environment of a hunt
-COPIED = ("shared", "functions", "emulators", "tests", "pyproject.toml", "openapi.yaml", "terraform")
+COPIED = ("shared", "functions", "emulators", "tests")
 HOME = LOCAL / "mutants"
 SCHEDULES_MAX = 120
 SECONDS_MAX = 600.0
@@ -74,14 +74,14 @@ def copied(mutant: Mutant) -> Path:
     shutil.rmtree(copy, ignore_errors=True)
     copy.mkdir(parents=True)
     for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__", ".terraform"))
-        else:
-            shutil.copy(source, copy / name)
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"), copy_function=os.link)
+    for name in ("pyproject.toml", "openapi.yaml"):
+        os.link(ROOT / name, copy / name)
     (copy / ".local").symlink_to(LOCAL)
     for edit in mutant.edits:
-        (copy / edit.path).write_text(edited(edit, copy))
+        text = edited(edit, copy)
+        (copy / edit.path).unlink()  # it is a link to the tree's own file
+        (copy / edit.path).write_text(text)
     return copy
 
 
