@@ -1,5 +1,6 @@
 """Killed while a stuck payment is replaced or a nonce is given up, on the real node: paid once, the winner known."""
 
+from itertools import pairwise
 from uuid import UUID
 
 import pytest
@@ -27,7 +28,9 @@ def assert_paid_once(world: World, payout: UUID) -> None:
         (recipient.lower(), amount, transaction_hash)
     ]
     assert world.chain.balance_of(world.signer) == (TREASURY - PRIZE).micro
-    assert world.rows("SELECT sum(balance)::bigint FROM ledger_balances WHERE account = 'paid:member'") == [[PRIZE.micro]]
+    assert world.rows("SELECT sum(balance)::bigint FROM ledger_balances WHERE account = 'paid:member'") == [
+        [PRIZE.micro]
+    ]
 
 
 def send_and_leave_it(world: World) -> UUID:
@@ -64,7 +67,7 @@ def test_killed_at_each_replacement_in_turn_it_is_paid_once_and_each_offers_an_e
         int(fee) for (fee,) in world.rows("SELECT fee_per_gas_wei_max FROM payout_attempts ORDER BY nonce, position")
     ]
     assert len(fees) > 1
-    assert all(later * 8 >= earlier * 9 for earlier, later in zip(fees, fees[1:], strict=False))
+    assert all(later * 8 >= earlier * 9 for earlier, later in pairwise(fees))
 
 
 @pytest.mark.parametrize("point", SIGNING)
@@ -97,4 +100,7 @@ def test_what_is_reserved_is_what_the_chain_still_has(world: World) -> None:
 
     world.courier.until(world.all_paid)
 
-    assert sorted(moved.amount_micro for moved in world.transfers()) == [(PRIZE + PRIZE).micro, (TREASURY - PRIZE).micro]
+    assert sorted(moved.amount_micro for moved in world.transfers()) == [
+        (PRIZE + PRIZE).micro,
+        (TREASURY - PRIZE).micro,
+    ]

@@ -1,4 +1,4 @@
-"""Whatever breaks, every payout is paid once or says why not: some schedules of each family (`make faults` has more)."""
+"""Whatever breaks, every payout is paid once or says why not: a few schedules of each family."""
 
 from collections.abc import Iterator
 

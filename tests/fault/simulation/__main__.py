@@ -6,6 +6,7 @@ import sys
 
 from tests.fault.simulation import run
 from tests.fault.simulation.families import named
+from tests.fault.simulation.schedule import play
 
 
 def main() -> int:
@@ -21,7 +22,7 @@ def main() -> int:
     if asked.digest:
         for name, family in named(asked.family).items():
             with run.stage("simulation") as opened:
-                print(run.play(name, asked.seed, family.make, opened).digest)
+                run.tell([play(name, asked.seed, family.make, opened).digest])
         return 0
     figures = run.many(asked.schedules, asked.seed, named(asked.family), processes)
     if asked.schedules == 1:

@@ -9,6 +9,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from tests.fault.simulation.transactions import TRANSFER_TOPIC, Signed, padded
 
@@ -110,24 +111,12 @@ class Network:
     # Pools
 
     def offer(self, pool: str, tx: Signed) -> str:
-        """"" when the pool takes it, else what a node of geth's family says."""
+        """Nothing when the pool takes it, else what a node of geth's family says."""
         held = self.pools[pool]
-        state = self.head.state
-        if tx.chain_id != CHAIN_ID:
-            return "invalid sender: invalid chain id for signer"
-        if tx.nonce < state.nonces.get(tx.sender, 0):
-            return "nonce too low: next nonce " + str(state.nonces[tx.sender]) + ", tx nonce " + str(tx.nonce)
-        if tx.tip < TIP_WEI_MIN:
-            return f"transaction underpriced: gas tip cap {tx.tip}, minimum needed {TIP_WEI_MIN}"
-        if state.wei.get(tx.sender, 0) < tx.gas * tx.fee + tx.value:
-            return "insufficient funds for gas * price + value"
         earlier = held.get(tx.key)
-        if earlier and earlier.hash == tx.hash:
-            return "already known"
-        if earlier and not (
-            tx.fee * 100 >= earlier.fee * REPLACEMENT_PERCENT and tx.tip * 100 >= earlier.tip * REPLACEMENT_PERCENT
-        ):
-            return "replacement transaction underpriced"
+        refusal = _misfit(tx, self.head.state) or (_not_better(tx, earlier) if earlier else "")
+        if refusal:
+            return refusal
         held[tx.key] = tx
         if all(other.hash != tx.hash for other in self.known[tx.key]):
             self.known[tx.key].append(tx)
@@ -267,7 +256,27 @@ class Network:
         return "0x" + hashlib.sha256(b"block" + next(self._hashes).to_bytes(8, "big")).hexdigest()
 
 
-def receipt(block: Block, wanted: str) -> dict[str, object]:
+def _misfit(tx: Signed, state: State) -> str:
+    used = state.nonces.get(tx.sender, 0)
+    if tx.chain_id != CHAIN_ID:
+        return "invalid sender: invalid chain id for signer"
+    if tx.nonce < used:
+        return f"nonce too low: next nonce {used}, tx nonce {tx.nonce}"
+    if tx.tip < TIP_WEI_MIN:
+        return f"transaction underpriced: gas tip cap {tx.tip}, minimum needed {TIP_WEI_MIN}"
+    if state.wei.get(tx.sender, 0) < tx.gas * tx.fee + tx.value:
+        return "insufficient funds for gas * price + value"
+    return ""
+
+
+def _not_better(tx: Signed, earlier: Signed) -> str:
+    if earlier.hash == tx.hash:
+        return "already known"
+    fits = tx.fee * 100 >= earlier.fee * REPLACEMENT_PERCENT and tx.tip * 100 >= earlier.tip * REPLACEMENT_PERCENT
+    return "" if fits else "replacement transaction underpriced"
+
+
+def receipt(block: Block, wanted: str) -> dict[str, Any]:
     """As JSON-RPC gives it."""
     position, it = next((place, it) for place, it in enumerate(block.included) if it.tx.hash == wanted)
     return {
@@ -282,7 +291,7 @@ def receipt(block: Block, wanted: str) -> dict[str, object]:
     }
 
 
-def log(block: Block, it: Included, place: int) -> dict[str, object]:
+def log(block: Block, it: Included, place: int) -> dict[str, Any]:
     """One log of an included transaction."""
     token, sender, recipient, amount = it.logs[place]
     return {

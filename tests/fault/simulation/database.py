@@ -46,7 +46,8 @@ def make_template(postgres: Postgres, now: datetime) -> dict[str, str]:
         owner.execute_simple(f"UPDATE settings SET value = '{IN_FLIGHT_MAX}' WHERE name = 'payout_in_flight_max'")  # noqa: S608
         for place in (1, 2):
             owner.execute_simple(
-                "INSERT INTO members (id, email, password_hash, username, full_name, date_of_birth, created_at, updated_at) "  # noqa: S608
+                "INSERT INTO members (id, email, password_hash, username, full_name, date_of_birth, "  # noqa: S608
+                "created_at, updated_at) "
                 f"VALUES ('{people.APPROVERS[place - 1]}', 'admin{place}@example.com', '', 'admin{place}', 'Admin', "
                 f"'1980-01-01', '{now}', '{now}')"
             )
@@ -76,7 +77,7 @@ class Database:
         self._resets += 1
         deletes = ";".join(f"DELETE FROM {table}" for table in self.tables)  # noqa: S608 - names from the catalogue
         restarts = ",".join(f"setval('{name}', 1, false)" for name in self.sequences)
-        self.run(f"SET session_replication_role = replica;{deletes};SELECT {restarts};RESET session_replication_role")  # noqa: S608
+        self.run(f"SET session_replication_role = replica;{deletes};SELECT {restarts};RESET session_replication_role")
         if self._resets % VACUUM_EVERY == 0:
             for table in self.tables:
                 self.run(f"VACUUM {table}")
@@ -115,7 +116,7 @@ class Database:
             "SELECT quote_ident(relname) FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition "
             "AND relnamespace = 'public'::regnamespace ORDER BY relname"
         )
-        empty = [name for (name,) in names if not self.rows(f"SELECT FROM {name} LIMIT 1")]  # noqa: S608
+        empty = [name for (name,) in names if not self.rows(f"SELECT FROM {name} LIMIT 1")]
         return [*empty, *REBUILT]
 
 
@@ -188,11 +189,10 @@ class Pool:
 @contextmanager
 def opened(postgres: Postgres, name: str) -> Iterator[Database]:
     """A copy of the template for this process."""
-    postgres.create_database(name, TEMPLATE)
+    with cloud.superuser(postgres) as admin:  # without a time limit: a machine may be busy
+        admin.execute_simple(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     try:
         with cloud.superuser(postgres, name) as sql:
             yield Database(sql)
     finally:
         postgres.drop_database(name)
-
-

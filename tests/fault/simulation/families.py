@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from tests.fault.simulation import events, people
 from tests.fault.simulation.chain import GWEI
@@ -10,7 +11,14 @@ from tests.fault.simulation.plan import Plan
 from tests.fault.simulation.world import TOKEN, TREASURIES, Violated, World
 
 Make = Callable[[random.Random], Plan]
-KILLED_AT = {"kms.sign": 0.1, "kms.signed": 0.2, "send": 0.1, "send answered": 0.1, "TransactionReceipt answered": 0.05, "committed": 0.03}
+KILLED_AT = {
+    "kms.sign": 0.1,
+    "kms.signed": 0.2,
+    "send": 0.1,
+    "send answered": 0.1,
+    "TransactionReceipt answered": 0.05,
+    "committed": 0.03,
+}
 DAY_SECONDS = 86_400.0
 MICRO_MAX = 2**63 - 1
 
@@ -63,7 +71,7 @@ def calm(chance: random.Random) -> Plan:
 
 @family("F1 F2 F3 C1-C13")
 def killed(chance: random.Random) -> Plan:
-    """kill -9 anywhere, more often where it hurts."""
+    """Kill -9 anywhere, more often where it hurts."""
     return some(chance, kill=chance.choice((0.005, 0.02)), kill_at=dict(KILLED_AT))
 
 
@@ -89,7 +97,14 @@ def timeouts(chance: random.Random) -> Plan:
 def answers(chance: random.Random) -> Plan:
     """Null, HTML, nothing, half of it, -32603."""
     return some(
-        chance, null=0.3, rpc_page=0.02, rpc_garbage=0.02, rpc_half=0.02, rpc_wrapped=0.02, rpc_wrapped_after=0.4, unacknowledged=0.1
+        chance,
+        null=0.3,
+        rpc_page=0.02,
+        rpc_garbage=0.02,
+        rpc_half=0.02,
+        rpc_wrapped=0.02,
+        rpc_wrapped_after=0.4,
+        unacknowledged=0.1,
     )
 
 
@@ -106,7 +121,7 @@ def fees(chance: random.Random) -> Plan:
     plan.begin.append(spread_badly)
     for moment in moments(chance, 120.0, 3):
         gwei = chance.choice((30, 100, 300, 900))
-        plan.events.append((moment, f"the base fee is {gwei} gwei", lambda world, gwei=gwei: base_fee(world, gwei)))
+        plan.events.append((moment, f"the base fee is {gwei} gwei", partial(base_fee, gwei=gwei)))
     return plan
 
 
@@ -167,7 +182,7 @@ def finality_wrong(chance: random.Random) -> Plan:
     plan.begin.append(lambda world: tags(world, ahead=True))
     for moment in moments(chance, 120.0, 3):
         back = chance.choice((0, 5, 40))
-        plan.events.append((moment, f"the tag is {back} behind", lambda world, back=back: tags(world, ahead=not back, lag=back)))
+        plan.events.append((moment, f"the tag is {back} behind", partial(tags, ahead=not back, lag=back)))
     return plan
 
 
@@ -198,7 +213,7 @@ def lagging(chance: random.Random) -> Plan:
     plan.begin.append(lambda world: slow_finality(world, 6))
     for moment in [0.0, *moments(chance, 150.0, 3)]:
         node, lag, final = chance.randrange(2), chance.choice((0, 2, 15, 60)), chance.choice((0, 0, 30))
-        plan.events.append((moment, f"node{node + 1} is {lag} behind", lambda world, it=(node, lag, final): lags(world, *it)))
+        plan.events.append((moment, f"node{node + 1} is {lag} behind", partial(lags, node=node, lag=lag, final=final)))
     return plan
 
 
@@ -246,7 +261,13 @@ def another_chain(world: World, node: int, chain_id: int) -> None:
 def keys(chance: random.Random) -> Plan:
     """KMS: time-outs, quota, outage, another key, damage, a disabled key; never the same bytes twice."""
     plan = some(
-        chance, kms_timeout=0.15, kms_quota=0.1, kms_outage=0.1, kms_wrong_key=0.15, kms_damaged=0.1, kill_at={"kms": 0.1}
+        chance,
+        kms_timeout=0.15,
+        kms_quota=0.1,
+        kms_outage=0.1,
+        kms_wrong_key=0.15,
+        kms_damaged=0.1,
+        kill_at={"kms": 0.1},
     )
     if chance.random() < 0.3:
         plan.events = [(1.0, "the keys are disabled", disable_keys)]
@@ -291,7 +312,7 @@ def reverts(chance: random.Random) -> Plan:
     plan.begin.append(lambda world: slowly(world, 0.3))
     for moment in [chance.choice((0.0, 1.0)), *moments(chance, 60.0, 2)]:
         what = chance.choice(("blocked", "paused", "answers_false", "well"))
-        plan.events.append((moment, f"the token: {what}", lambda world, what=what: token(world, what)))
+        plan.events.append((moment, f"the token: {what}", partial(token, what=what)))
     plan.mend.append(lambda world: token(world, "well"))
     return plan
 
@@ -323,7 +344,10 @@ def restored(chance: random.Random) -> Plan:
     plan = some(chance, released=frozenset({"review", "paused"}), resumed=True, treasuries=1, asked_within=60.0)
     plan.begin.append(lambda world: slowly(world, chance.choice((0.1, 0.9))))
     taken = chance.uniform(0.0, 40.0)
-    plan.events = [(taken, "a backup is taken", events.back_up), (taken + chance.uniform(1.0, 90.0), "it is restored", events.restore)]
+    plan.events = [
+        (taken, "a backup is taken", events.back_up),
+        (taken + chance.uniform(1.0, 90.0), "it is restored", events.restore),
+    ]
     return plan
 
 
@@ -388,13 +412,35 @@ def refused(world: World) -> None:
 def everything(chance: random.Random) -> Plan:
     """A little of each at once."""
     plan = some(
-        chance, workers=3, kill=0.004, kill_at={"kms.signed": 0.05, "send answered": 0.05}, pause=0.03, sleep=0.004, twice=0.3,
-        late=0.2, unacknowledged=0.1, enqueue_fails=0.05, commit_lost=0.01, commit_unknown=0.02, serialization=0.01,
-        rpc_lost=0.01, rpc_lost_after=0.2, rpc_garbage=0.01, rpc_wrapped_after=0.1, null=0.1, send_lie=0.1,
-        kms_timeout=0.05, kms_quota=0.05, reorganise=0.05, evict=0.01,
-    )  # fmt: skip
+        chance,
+        workers=3,
+        kill=0.004,
+        kill_at={"kms.signed": 0.05, "send answered": 0.05},
+        pause=0.03,
+        sleep=0.004,
+        twice=0.3,
+        late=0.2,
+        unacknowledged=0.1,
+        enqueue_fails=0.05,
+        commit_lost=0.01,
+        commit_unknown=0.02,
+        serialization=0.01,
+        rpc_lost=0.01,
+        rpc_lost_after=0.2,
+        rpc_garbage=0.01,
+        rpc_wrapped_after=0.1,
+        null=0.1,
+        send_lie=0.1,
+        kms_timeout=0.05,
+        kms_quota=0.05,
+        reorganise=0.05,
+        evict=0.01,
+    )
     plan.begin.append(lambda world: slow_finality(world, 12))
-    plan.events = [(moment, "a node lags", lambda world: lags(world, world.chance.randrange(2), 5, 0)) for moment in moments(chance, 60.0, 2)]
+    plan.events = [
+        (moment, "a node lags", lambda world: lags(world, world.chance.randrange(2), 5, 0))
+        for moment in moments(chance, 60.0, 2)
+    ]
     return plan
 
 

@@ -80,7 +80,7 @@ def _each_paid_once(world: World) -> None:
 def _is_paused(world: World, source: str) -> bool:
     return bool(
         world.database.rows(
-            f"SELECT FROM payouts p JOIN treasuries t ON t.name = p.treasury WHERE source_id = '{source}' "  # noqa: S608
+            f"SELECT FROM payouts p JOIN treasuries t ON t.name = p.treasury WHERE source_id = '{source}' "
             "AND paused_at IS NOT NULL"
         )
     )
@@ -105,8 +105,12 @@ def _ledger(world: World) -> None:
     rows = world.database.rows
     if wrong := rows("SELECT journal_id FROM ledger_postings GROUP BY journal_id HAVING sum(amount) <> 0"):
         raise Violated(f"I12: journals {wrong} do not balance")
-    balances = {account: int(total) for account, total in rows("SELECT account, sum(amount) FROM ledger_postings GROUP BY 1")}
-    kept = {account: int(total) for account, total in rows("SELECT account, sum(balance) FROM ledger_balances GROUP BY 1")}
+    balances = {
+        account: int(total) for account, total in rows("SELECT account, sum(amount) FROM ledger_postings GROUP BY 1")
+    }
+    kept = {
+        account: int(total) for account, total in rows("SELECT account, sum(balance) FROM ledger_balances GROUP BY 1")
+    }
     if {k: v for k, v in balances.items() if v} != {k: v for k, v in kept.items() if v}:
         raise Violated(f"the balances kept are not those of the postings: {kept} and {balances}")
     expected: defaultdict[str, int] = defaultdict(int)
@@ -120,7 +124,11 @@ def _ledger(world: World) -> None:
         elif state in ("RESERVED", "IN_FLIGHT", "QUARANTINED") or reserved:
             expected[f"in_flight:{treasury}"] += int(amount)
             expected[f"treasury:{treasury}"] -= int(amount)
-    have = {name: total for name, total in balances.items() if name.split(":")[0] in ("paid", "in_flight", "treasury") and total}
+    have = {
+        name: total
+        for name, total in balances.items()
+        if name.split(":")[0] in ("paid", "in_flight", "treasury") and total
+    }
     if have != {name: total for name, total in expected.items() if total}:
         raise Violated(f"the ledger is not what the states say: {have} and {dict(expected)}")
 
@@ -149,8 +157,9 @@ def _attempts(world: World) -> None:
     over, under = FEE_STEP
     rows: list[list[Any]] = world.database.rows(
         "SELECT a.signer, a.nonce, a.kind, fee_per_gas_wei_max, priority_fee_per_gas_wei_max, a.recipient_address, "
-        "a.amount, p.recipient_address, p.amount, a.hash FROM payout_attempts a JOIN payout_slots s USING (signer, nonce) "
-        "LEFT JOIN payouts p ON p.id = s.payout_id WHERE a.origin = 'signed' ORDER BY 1, 2, a.position"
+        "a.amount, p.recipient_address, p.amount, a.hash FROM payout_attempts a "
+        "JOIN payout_slots s USING (signer, nonce) LEFT JOIN payouts p ON p.id = s.payout_id "
+        "WHERE a.origin = 'signed' ORDER BY 1, 2, a.position"
     )
     for signer, nonce, kind, fee, tip, recipient, amount, meant, promised, hash_ in rows:
         before = last.get((signer, nonce))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import coincurve
 import google_crc32c
-from coincurve._libsecp256k1 import ffi
+from coincurve._libsecp256k1 import ffi  # type: ignore[import-not-found] # it is compiled
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from eth_keys.datatypes import PrivateKey
 from google.api_core import exceptions

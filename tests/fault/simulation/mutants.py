@@ -8,20 +8,30 @@ tests of the schema.
 import argparse
 import json
 import os
+import select
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import traceback
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from emulators.bootstrap import LOCAL
 from emulators.contract import ROOT
+from emulators.postgres import Access, Postgres
+from tests.fault.simulation import run, schedule
+from tests.fault.simulation.database import Database
+from tests.fault.simulation.families import named
 from tests.fault.simulation.mutations import MUTANTS, Edit, Mutant
+from tests.fault.simulation.schedule import play
 
-COPIED = ("shared", "functions", "emulators", "tests", "pyproject.toml", "openapi.yaml", "terraform")
+SERVER = "SIMULATED_SERVER"  # of all mutants that leave the schema as it is; in the environment of a hunt
+COPIED = ("shared", "functions", "emulators", "tests")
 HOME = LOCAL / "mutants"
 SCHEDULES_MAX = 120
 SECONDS_MAX = 600.0
@@ -41,108 +51,160 @@ def edited(edit: Edit, root: Path = ROOT) -> str:
 
 @dataclass(frozen=True)
 class Fate:
-    """Who noticed a mutant; empty when it survived."""
+    """Who noticed a mutant; `by` is empty when it survived."""
 
-    mutant: Mutant
     by: str
     schedules: int
     rule: str
-    seconds: float
 
 
-def tried(mutant: Mutant) -> Fate:
-    """In a copy of its own."""
+@dataclass
+class Hunt:
+    """A child process at work on a mutant; what it finds comes through a pipe."""
+
+    mutant: Mutant
+    pid: int
+    answer: int
+    began: float
+
+
+def copied(mutant: Mutant) -> Path:
+    """The tree with its edits."""
     copy = HOME / mutant.name.replace(" ", "-")
     shutil.rmtree(copy, ignore_errors=True)
     copy.mkdir(parents=True)
     for name in COPIED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__", ".terraform"))
-        else:
-            shutil.copy(source, copy / name)
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"), copy_function=os.link)
+    for name in ("pyproject.toml", "openapi.yaml"):
+        os.link(ROOT / name, copy / name)
     (copy / ".local").symlink_to(LOCAL)
     for edit in mutant.edits:
-        (copy / edit.path).write_text(edited(edit, copy))
-    began = time.monotonic()
-    by, schedules, rule = _by_tests(mutant, copy) if mutant.tests else _by_schedules(mutant, copy)
-    shutil.rmtree(copy)
-    return Fate(mutant, by, schedules, rule, time.monotonic() - began)
+        text = edited(edit, copy)
+        (copy / edit.path).unlink()  # it is a link to the tree's own file
+        (copy / edit.path).write_text(text)
+    return copy
 
 
-def _by_schedules(mutant: Mutant, copy: Path) -> tuple[str, int, str]:
-    command = ["-m", "tests.fault.simulation.mutants", "--hunt", mutant.families]
-    told = _python(copy, command)
-    if told.returncode:
-        return "", 0, (told.stdout + told.stderr)[-300:]
-    found = json.loads(told.stdout.splitlines()[-1])
-    return str(found["by"]), int(found["schedules"]), str(found["rule"])
+def begin(mutant: Mutant, postgres: Postgres, settings: Mapping[str, str]) -> Hunt:
+    """Fork: whatever is not ours is imported already, and ours is imported anew from the copy."""
+    copy = copied(mutant)
+    known = {"access": asdict(postgres.access), "settings": dict(settings)}
+    answer, told = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(told)
+        return Hunt(mutant, pid, answer, time.monotonic())
+    try:
+        os.chdir(copy)
+        if not any(edit.path.endswith(".sql") for edit in mutant.edits):
+            os.environ[SERVER] = json.dumps(known)
+        found = _by_tests(mutant, copy) if mutant.tests else _anew(copy).hunt(mutant.families)
+        os.write(told, json.dumps(asdict(found)).encode())
+    except BaseException:  # noqa: BLE001 - the child ends here
+        os.write(told, json.dumps({"by": "", "schedules": 0, "rule": traceback.format_exc()[-300:]}).encode())
+    finally:
+        os._exit(0)
 
 
-def _by_tests(mutant: Mutant, copy: Path) -> tuple[str, int, str]:
-    told = _python(copy, ["-m", "pytest", "-q", "-x", "-n", "0", "--no-header", *mutant.tests.split()])
-    failed = [line for line in told.stdout.splitlines() if line.startswith("FAILED")]
-    if not failed:
-        return "", 0, told.stdout[-300:] if told.returncode else ""
-    return failed[0].removeprefix("FAILED tests/").partition(" - ")[0], 0, failed[0].partition(" - ")[2]
+def _anew(copy: Path) -> Any:
+    """This module of the copy."""
+    ours = [name for name in sys.modules if name.partition(".")[0] in COPIED]
+    for name in ours:
+        del sys.modules[name]
+    sys.path.insert(0, str(copy))
+    return import_module("tests.fault.simulation.mutants")
 
 
-def _python(copy: Path, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"}
-    return subprocess.run(
-        [sys.executable, *arguments],
+def end(hunt: Hunt) -> Fate:
+    """What a child has told."""
+    with os.fdopen(hunt.answer) as pipe:
+        told = json.loads(pipe.read())
+    os.waitpid(hunt.pid, 0)
+    shutil.rmtree(HOME / hunt.mutant.name.replace(" ", "-"))
+    fate = Fate(**told)
+    seconds = time.monotonic() - hunt.began
+    sys.stderr.write(f"… {hunt.mutant.name}: {fate.by or 'SURVIVED'} {fate.rule[:80]} ({seconds:.0f} s)\n")
+    return fate
+
+
+def _by_tests(mutant: Mutant, copy: Path) -> Fate:
+    told = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-x", "-n", "0", "--no-header", *mutant.tests.split()],
         cwd=copy,
-        env=environment,
+        env=os.environ | {"PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
         timeout=SECONDS_MAX,
         check=False,
     )
+    failed = [line for line in told.stdout.splitlines() if line.startswith("FAILED")]
+    if not failed:
+        return Fate("", 0, told.stdout[-300:] if told.returncode else "")
+    return Fate(failed[0].removeprefix("FAILED tests/").partition(" - ")[0], 0, failed[0].partition(" - ")[2])
 
 
-def hunt(names: str) -> dict[str, object]:
+def hunt(names: str) -> Fate:
     """In the copy: schedules of the families by turns until one breaks a rule."""
-    from tests.fault.simulation.families import named
-    from tests.fault.simulation.run import stage
-    from tests.fault.simulation.schedule import play
-
     families = named(names)
-    with stage("mutant") as opened:
+    with _database() as opened:
         for place in range(SCHEDULES_MAX):
             name, seed = list(families)[place % len(families)], 1 + place // len(families)
             result = play(name, seed, families[name].make, opened)
             if result.violation:
-                return {"by": f"{name} {seed}", "schedules": place + 1, "rule": result.violation}
-    return {"by": "", "schedules": SCHEDULES_MAX, "rule": ""}
+                return Fate(f"{name} {seed}", place + 1, result.violation)
+    return Fate("", SCHEDULES_MAX, "")
 
 
-def table(fates: Sequence[Fate]) -> Iterator[str]:
+@contextmanager
+def _database() -> Iterator[Database]:
+    """On the server that was started for all, else on one of this mutant's own."""
+    if SERVER not in os.environ:
+        with run.stage("mutant") as opened:
+            yield opened
+        return
+    known = json.loads(os.environ[SERVER])
+    postgres = Postgres(_access=Access(**known["access"]))
+    with run.joined(postgres, known["settings"], f"mutant_{os.getpid()}") as opened:
+        yield opened
+
+
+def fates(wanted: Sequence[Mutant], processes: int) -> dict[str, Fate]:
+    """So many at a time."""
+    found: dict[str, Fate] = {}
+    running: dict[int, Hunt] = {}
+    schedule.jobs()  # imports what all of them need
+    with run.server() as (postgres, settings):
+        waiting = list(wanted)
+        while waiting or running:
+            while waiting and len(running) < processes:
+                begun = begin(waiting.pop(0), postgres, settings)
+                running[begun.answer] = begun
+            for answer in select.select(list(running), [], [])[0]:
+                ended = running.pop(answer)
+                found[ended.mutant.name] = end(ended)
+    return {mutant.name: found[mutant.name] for mutant in wanted}
+
+
+def table(found: Mapping[str, Fate]) -> Iterator[str]:
     yield f"{'mutant':44} {'caught by':34} {'schedules':>9}  rule"
-    for fate in fates:
-        yield f"{fate.mutant.name:44} {fate.by or 'SURVIVED':34} {fate.schedules or '':>9}  {fate.rule[:110]}"
-    caught = sum(bool(fate.by) for fate in fates)
-    yield f"{caught} of {len(fates)} caught"
+    for name, fate in found.items():
+        yield f"{name:44} {fate.by or 'SURVIVED':34} {fate.schedules or '':>9}  {fate.rule[:110]}"
+    caught = sum(bool(fate.by) for fate in found.values())
+    yield f"{caught} of {len(found)} caught"
 
 
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="make mutants")
-    parser.add_argument("--hunt", help="families; in a mutant's copy only")
     parser.add_argument("--only", default="", help="mutants whose name has this in it")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
-    if asked.hunt is not None:
-        print(json.dumps(hunt(asked.hunt)))
-        return 0
-    wanted = [mutant for mutant in MUTANTS if asked.only in mutant.name]
-    with ThreadPoolExecutor(asked.processes) as pool:
-        fates = list(pool.map(tried, wanted))
-    for line in table(fates):
-        print(line)
-    (LOCAL / "bench").mkdir(exist_ok=True)
-    found = [{"mutant": it.mutant.name, "by": it.by, "schedules": it.schedules, "rule": it.rule} for it in fates]
-    (LOCAL / "bench" / "mutants.json").write_text(json.dumps(found, indent=1) + "\n")
-    return 0 if all(fate.by for fate in fates) else 1
+    found = fates([mutant for mutant in MUTANTS if asked.only in mutant.name], asked.processes)
+    run.tell(table(found))
+    figures = LOCAL / "bench" / "mutants.json"
+    figures.parent.mkdir(exist_ok=True)
+    figures.write_text(json.dumps({name: asdict(fate) for name, fate in found.items()}, indent=1) + "\n")
+    return 0 if all(fate.by for fate in found.values()) else 1
 
 
 if __name__ == "__main__":

@@ -24,7 +24,13 @@ IS_BLOCKED = "0xfbac3951"
 TIMEOUT_SECONDS = 10.0
 CALL_SECONDS = 0.05
 SUGGESTED_TIP_WEI = 30 * GWEI
-GARBAGE = (None, {"error": {"code": -32000, "message": "batch limit exceeded"}}, "", [], [{"jsonrpc": "2.0"}])
+GARBAGE: tuple[Any, ...] = (
+    None,
+    {"error": {"code": -32000, "message": "batch limit exceeded"}},
+    "",
+    [],
+    [{"jsonrpc": "2.0"}],
+)
 
 
 class Refused(Exception):
@@ -181,7 +187,7 @@ class Node(rpc.Node):
     def count(self, address: str, block: str) -> str:
         return hex(self.state(self.number(block)).nonces.get(address.lower(), 0))
 
-    def told(self, block: str, whole: bool) -> dict[str, Any] | None:  # noqa: FBT001 - JSON-RPC's own
+    def told(self, block: str, whole: bool) -> dict[str, Any] | None:
         found = self.block(self.number(block))
         if found is None:
             return None
@@ -195,7 +201,7 @@ class Node(rpc.Node):
 
     def receipt(self, transaction_hash: str) -> dict[str, Any] | None:
         block = self.found(transaction_hash)
-        return block and chain.receipt(block, transaction_hash)
+        return chain.receipt(block, transaction_hash) if block else None
 
     def logs(self, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
         first, last = self.number(wanted["fromBlock"]), self.number(wanted["toBlock"])

@@ -1,5 +1,6 @@
 """What operators do, through the machine's own functions: pause, resume, let go, end quarantines, explain, rotate."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -18,8 +19,7 @@ def work(world: "World") -> None:
     for source, (identity, state, reason) in sorted(world.payouts().items()):
         if state == "QUARANTINED":
             _agree(world, identity)
-            world.note("operator", f"ends the quarantine of {source}")
-            db.atomically(lambda tx, it=identity: payout_recovery.resolve(tx, it, world.now()))  # type: ignore[misc]
+            world.note("operator", f"has the quarantine of {source} ended")  # payout_recover does it
         elif state == "HELD" and reason in world.plan.released and source not in world.kept_held:
             _agree(world, identity)
             world.note("operator", f"lets {source} go, which was held: {reason}")
@@ -46,8 +46,13 @@ def explain(world: "World") -> None:
         world.note("operator", f"explains nonce {nonce} as the payment of {known.get(recipient, 'nobody')}")
         try:
             db.atomically(
-                lambda tx, it=(str(signer), int(nonce), identity): payout_recovery.explain(  # type: ignore[misc]
-                    tx, *it, APPROVERS, world.now()
+                partial(
+                    payout_recovery.explain,
+                    signer=str(signer),
+                    nonce=int(nonce),
+                    payout_id=identity,
+                    approvers=APPROVERS,
+                    now=world.now(),
                 )
             )
         except (NoEvidence, payouts.NotWaiting) as refusal:
@@ -85,4 +90,3 @@ def rotate(world: "World", treasury: str) -> None:
         f"VALUES ('{key.checksummed}', '{treasury}', '{key.name}', '{world.now()}')"
     )
     world.treasury_keys[treasury] = key
-

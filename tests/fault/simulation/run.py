@@ -50,7 +50,7 @@ def environment(settings: Mapping[str, str]) -> Iterator[None]:
 @contextmanager
 def stage(name: str) -> Iterator[Database]:
     """A server, a template, and a database of it for this process."""
-    with server() as (postgres, settings), _stage(postgres, settings, name) as opened:
+    with server() as (postgres, settings), joined(postgres, settings, name) as opened:
         yield opened
 
 
@@ -65,7 +65,8 @@ def server() -> Iterator[tuple[Postgres, dict[str, str]]]:
 
 
 @contextmanager
-def _stage(postgres: Postgres, settings: Mapping[str, str], name: str) -> Iterator[Database]:
+def joined(postgres: Postgres, settings: Mapping[str, str], name: str) -> Iterator[Database]:
+    """A database of its own on a server that runs."""
     with environment({**settings, "DATABASE_NAME": name}), database.opened(postgres, name) as opened:
         yield opened
 
@@ -123,7 +124,7 @@ def many(schedules: int, seed: int, families: Mapping[str, Family], processes: i
         if time.monotonic() - told > NEWS_SECONDS:
             told = time.monotonic()
             done = figures.total
-            print(f"… {done.schedules} of {schedules}, {done.violations} violations", file=sys.stderr, flush=True)
+            sys.stderr.write(f"… {done.schedules} of {schedules}, {done.violations} violations\n")
     figures.seconds = time.monotonic() - began
     return figures
 
@@ -147,7 +148,7 @@ _databases: list[Database] = []
 def _open(access: object, settings: Mapping[str, str]) -> None:
     """In each process, once."""
     postgres = Postgres(_access=access)  # type: ignore[arg-type]
-    _databases.append(_opened.enter_context(_stage(postgres, settings, f"simulation_{os.getpid()}")))
+    _databases.append(_opened.enter_context(joined(postgres, settings, f"simulation_{os.getpid()}")))
 
 
 def _play(wanted: tuple[str, int]) -> Result:
@@ -206,4 +207,5 @@ def write(figures: Figures, seed: int) -> None:
 
 def tell(lines: Iterable[str]) -> None:
     for line in lines:
-        print(line, flush=True)
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()

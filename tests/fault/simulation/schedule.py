@@ -5,7 +5,9 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import import_module
+from typing import Self
 from uuid import UUID
 
 from pg8000.exceptions import DatabaseError, InterfaceError
@@ -44,7 +46,7 @@ class Serial:
     def __init__(self, workers: int) -> None:
         del workers
 
-    def __enter__(self) -> "Serial":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -124,13 +126,9 @@ class Schedule:
     def possible(self) -> list[Callable[[], None]]:
         world, now = self.world, self.world.seconds
         can: list[Callable[[], None]] = []
-        for worker in world.director.resting:
-            if worker.wake_at <= now:
-                can.append(lambda worker=worker: self.resume(worker))  # type: ignore[misc]
+        can += [partial(self.resume, worker) for worker in world.director.resting if worker.wake_at <= now]
         if self.free():
-            for message in self.queues.waiting:
-                if message.due <= now:
-                    can.append(lambda message=message: self.deliver(message))  # type: ignore[misc]
+            can += [partial(self.deliver, message) for message in self.queues.waiting if message.due <= now]
             if self.relay_at <= now:
                 can.append(self.relay)
         if self.sweep_at <= now:
@@ -211,7 +209,7 @@ class Schedule:
 
     def after(self, worker: Worker) -> None:
         """It rests (then it may be given up), or it has ended one way or the other."""
-        ((message,),) = [[message] for busy, message in self.running if busy is worker] or [[None]]
+        message = next((message for busy, message in self.running if busy is worker), None)
         if message is None:
             return
         if not worker.finished:
@@ -233,9 +231,9 @@ class Schedule:
         said = "done" if failure is None else f"{type(failure).__name__}: {failure}"[:160]
         self.world.note(worker.name, said)
         unacknowledged = failure is not None and not isinstance(failure, Hopeless)
-        if unacknowledged or self.world.draw(plan.unacknowledged, f"{worker.name}'s answer is lost"):
-            if message.kind not in ("relay", "sweep", "go-on"):
-                self.queues.again(message)
+        lost = unacknowledged or self.world.draw(plan.unacknowledged, f"{worker.name}'s answer is lost")
+        if lost and message.kind not in ("relay", "sweep", "go-on"):
+            self.queues.again(message)
 
     # The end
 
@@ -283,7 +281,10 @@ class Schedule:
         return not [message for message in self.queues.waiting if message.due < world.seconds + SWEEP_SECONDS]
 
     def describe(self) -> str:
-        return ", ".join(f"{source} {state} {reason or ''}".strip() for source, (_, state, reason) in sorted(self.world.payouts().items()))
+        return ", ".join(
+            f"{source} {state} {reason or ''}".strip()
+            for source, (_, state, reason) in sorted(self.world.payouts().items())
+        )
 
     def bury(self) -> None:
         """Whoever still rests is ended."""
@@ -299,7 +300,7 @@ def play(family: str, seed: int, plan: Callable[[random.Random], Plan], database
     world = World(seed, made, database, chance)
     queues = Queues(world)
     violation = ""
-    schedule = Schedule(world, queues, _jobs())
+    schedule = Schedule(world, queues, jobs())
     with _instead(world, queues):
         world.found()
         try:
@@ -323,7 +324,8 @@ def play(family: str, seed: int, plan: Callable[[random.Random], Plan], database
     )  # fmt: skip
 
 
-def _jobs() -> dict[str, Job]:
+def jobs() -> dict[str, Job]:
+    """The functions of the payout machine."""
     return {name: import_module(f"functions.{name}.main").job for name in JOBS}
 
 
@@ -344,11 +346,12 @@ def _instead(world: World, queues: Queues) -> Iterator[None]:
         who = world.director.current.name if world.director.current else "world"
         world.note(who, f"log: {event} " + " ".join(f"{name}={value}" for name, value in fields.items()))
 
+    pool, nodes = Pool(world.database, world), Chain(world.nodes)
     relay = import_module("functions.outbox_relay.main")
     replaced: list[tuple[object, str, object]] = [
         (clock, "now", world.now),
-        (db, "_pool", lambda pool=Pool(world.database, world): pool),
-        (chain_port, "connect", lambda nodes=Chain(world.nodes): nodes),
+        (db, "_pool", lambda: pool),
+        (chain_port, "connect", lambda: nodes),
         (kms, "_client", lambda: world.keys),
         (tasks, "enqueue", queues.enqueue),
         (pubsub, "publish", queues.publish),

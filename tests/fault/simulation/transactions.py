@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-import rlp
+import rlp  # type: ignore[import-untyped] # it has no stubs
 from eth_keys.datatypes import Signature
 from eth_utils.crypto import keccak
 
@@ -38,7 +38,7 @@ class Signed:
 
     @property
     def transfer(self) -> tuple[str, int] | None:
-        """Recipient and amount when it calls transfer(address,uint256)."""
+        """Recipient and amount when it moves the token."""
         if self.data[:4] != TRANSFER_SELECTOR or len(self.data) != 4 + 2 * WORD:
             return None
         return "0x" + self.data[16:36].hex(), int.from_bytes(self.data[36:], "big")

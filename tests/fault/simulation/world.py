@@ -65,7 +65,7 @@ class World:
     frozen: dict[str, set[str]] = field(default_factory=dict)  # of a paused treasury: what was signed before
     restored: bool = False
     backups: list[dict[str, str]] = field(default_factory=list)
-    ask_again: Callable[[], None] = lambda: None  # noqa: E731 - the schedule's
+    ask_again: Callable[[], None] = lambda: None
     strangers: set[str] = field(default_factory=set)  # whom a stolen key has paid
     impossible: set[str] = field(default_factory=set)  # sources whose terms must be refused
     kept_held: set[str] = field(default_factory=set)  # sources that people never let go
@@ -174,7 +174,7 @@ class World:
             self.broadcast[tx.hash] = tx
             if tx.s > HALF_ORDER:
                 raise Violated(f"EIP-2: {tx.hash[:10]} has a high s, which no node takes")
-            if not self.database.rows(f"SELECT FROM payout_attempts WHERE hash = '{tx.hash}'"):  # noqa: S608
+            if not self.database.rows(f"SELECT FROM payout_attempts WHERE hash = '{tx.hash}'"):
                 raise Violated(f"R1: {tx.hash[:10]} was broadcast before it was stored")
 
     def sees_digest(self, digest: bytes) -> None:
@@ -244,7 +244,7 @@ class World:
     def check_frozen(self, treasury: str) -> None:
         """R7."""
         if treasury in self.frozen and (new := self.signed_payments(treasury) - self.frozen[treasury]):
-            raise Violated(f"R7: {sorted(new)[0][:10]} was signed while {treasury} was paused")
+            raise Violated(f"R7: {min(new)[:10]} was signed while {treasury} was paused")
 
     def payouts(self) -> dict[str, tuple[UUID, str, str | None]]:
         """Id, state and reason by source."""
