@@ -158,7 +158,7 @@ def visit(platform: Platform, database: str, monkeypatch: pytest.MonkeyPatch) ->
     door.gateway = Gateway(contract.operations(), contract.token_rules(), public, keys, platform.gateway_token)
     with cloud.superuser(platform.postgres, database) as sql:
         scene = Scene(lambda token=None, **_: FunctionClient(platform.gateway_token, token), sql)
-        yield Visit(factories.member(role=Role.OPERATIONS), factories.member(), scene)
+        yield Visit(factories.member(role=Role.OWNER), factories.member(), scene)
     door.gateway = None
 
 
