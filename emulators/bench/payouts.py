@@ -67,6 +67,7 @@ def main() -> None:
     """Whatever happens, nothing is left running."""
     parser = argparse.ArgumentParser(prog="python -m emulators.bench.payouts")
     parser.add_argument("--quick", action="store_true", help="smaller backlogs, no paced run")
+    parser.add_argument("--paced", action="store_true", help="the paced run alone")
     parser.add_argument("--work", choices=("send", "confirm"), help=argparse.SUPPRESS)
     parser.add_argument("--treasury", default="member", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
@@ -74,6 +75,9 @@ def main() -> None:
         _work(chosen.work, chosen.treasury)
         return
     FOLDER.mkdir(parents=True, exist_ok=True)
+    if chosen.paced:
+        print(f"paced, payouts per minute: {_paced()}")
+        return
     with _parts() as parts:
         machine = report.machine(parts.postgres.version)
         print(f"{machine['cores']} cores, load average {machine['load_average']}, Python {machine['python']}, "

@@ -11,6 +11,7 @@ from shared.db import Tx
 from shared.money import Usdt
 from shared.payout_signing import Key
 from shared.payout_slots import Signer
+from shared.payout_terms import ZERO_ADDRESS
 from shared.payouts import ROTATION, HoldReason, Payout, PayoutState, Treasury
 from shared.ports.chain import Chain
 from shared.ports.transactions import Price
@@ -73,7 +74,7 @@ def decide(shift: Shift, chosen: Sequence[Payout]) -> None:
         seen = _Seen(
             treasury.paused_at is not None,
             blocked,
-            store.ours(tx, [payout.recipient_address for payout in locked]),
+            store.ours(tx, [payout.recipient_address for payout in locked]) | {ZERO_ADDRESS},
             payout_queue.agreed_by_people(tx, ids),
             payout_queue.may_be_paid_already(tx, ids),
         )
@@ -92,7 +93,7 @@ def decide(shift: Shift, chosen: Sequence[Payout]) -> None:
 class _Seen:
     paused: bool
     blocked: frozenset[str]
-    ours: frozenset[str]
+    strange: frozenset[str]
     agreed: frozenset[UUID]
     doubtful: frozenset[UUID]
 
@@ -103,13 +104,14 @@ def _judge(tx: Tx, shift: Shift, payout: Payout, seen: _Seen, today: Usdt, now: 
     inputs = rules.Inputs(
         amount=payout.amount,
         recipient_address=payout.recipient_address,
-        recipient_is_ours=recipient in seen.ours and payout.source_kind != ROTATION,
+        recipient_is_strange=recipient in seen.strange and payout.source_kind != ROTATION,
         may_be_paid_already=payout.id in seen.doubtful,
         paused=seen.paused,
         blocked=recipient in seen.blocked,
         agreed_by_people=payout.id in seen.agreed or payout.source_kind == ROTATION,
         let_go_today=today,
-        limits=shift.limits,
+        single_amount_max=shift.limits.single,
+        day_amount_max=shift.limits.day,
     )
     verdict = rules.judge(inputs)
     if verdict.hold == payout.hold_reason and payout.state is PayoutState.HELD:

@@ -223,7 +223,7 @@ def test_every_decision_is_kept_with_what_it_was_made_of(desk: Desk, sql: Connec
     ((inputs,),) = sql.execute_simple("SELECT inputs FROM payout_policy_runs").rows
     assert (inputs["amount"], inputs["recipient_address"]) == ("5.00", RECIPIENT)
     assert (inputs["let_go_today"], inputs["day_amount_max"]) == ("0.00", "50000.00")
-    assert not any(inputs[name] for name in ("paused", "blocked", "recipient_is_ours", "may_be_paid_already"))
+    assert not any(inputs[name] for name in ("paused", "blocked", "recipient_is_strange", "may_be_paid_already"))
 
 
 def test_neither_who_asked_nor_after_a_cancellation_anybody_approves(desk: Desk, people: list[UUID]) -> None:

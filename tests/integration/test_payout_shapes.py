@@ -207,6 +207,8 @@ def test_an_old_key_finishes_its_payments_and_takes_no_new_ones(rows: Rows) -> N
     assert rule_of(lambda: rows.take_nonce(waiting, old)) == "I5_nonce"
     for step in (rows.sign, rows.mine, rows.pay):
         step(out)
+    assert rule_of(lambda: rows.allocate(waiting)) == "R6_draining"
+    rows.login.run("UPDATE signers SET status = 'retired' WHERE address = :old", old=old)
     for step in (rows.allocate, rows.sign, rows.mine, rows.pay):
         step(waiting)
 

@@ -12,7 +12,7 @@ pytest_plugins = ["tests.fakes.payout_plugin"]
 
 ALLOWED = {
     "REQUESTED": {"APPROVED", "HELD", "CANCELLED"},
-    "HELD": {"APPROVED", "CANCELLED"},
+    "HELD": {"APPROVED", "CANCELLED", "HELD"},
     "APPROVED": {"RESERVED", "HELD", "CANCELLED"},
     "RESERVED": {"IN_FLIGHT", "HELD", "CANCELLED"},
     "IN_FLIGHT": {"PAID", "RESERVED", "HELD", "QUARANTINED"},
