@@ -121,6 +121,11 @@ def _handle_all(tx: Tx, calls: Mapping[int, Call], callers: Mapping[int, Member]
     return {position: _outcome(call, result) for (position, call), result in zip(calls.items(), results, strict=True)}
 
 
+def admit(tx: Tx, call: Call) -> None:
+    """Raises the Problem of a caller who may not ask this."""
+    _caller(tx, call)
+
+
 def _caller(tx: Tx, call: Call) -> Anyone | Member:
     if call.claims is None:
         return Anyone()

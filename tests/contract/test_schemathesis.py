@@ -198,7 +198,7 @@ def visit(platform: Platform, database: str, rich_chain: FakeChain, monkeypatch:
     door.gateway = Gateway(contract.operations(), contract.token_rules(), public, keys, platform.gateway_token)
     with cloud.superuser(platform.postgres, database) as sql:
         scene = Scene(lambda token=None, **_: FunctionClient(platform.gateway_token, token), sql)
-        admin = factories.member(role=Role.OPERATIONS, wallet=new_wallet().address)
+        admin = factories.member(role=Role.OWNER, wallet=new_wallet().address)
         yield Visit(admin, factories.member(), scene)
     door.gateway = None
 

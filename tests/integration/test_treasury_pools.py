@@ -132,11 +132,12 @@ def test_resuming_needs_a_code_a_reason_and_a_pause(admin: Treasurer, sql: Conne
 
 
 def test_only_treasury_admins_look(client: Callable[..., FunctionClient], world: FakeNodes) -> None:
-    assert world
     for role in (Role.SUPPORT, Role.OPERATIONS):
-        other = treasurer(client, role).client
-        assert other.get(PATH).problem == "not-allowed"
-        assert other.post(f"{PATH}/member/pause", {"reason": "because"}).problem == "not-allowed"
+        other = treasurer(client, role)
+        assert other.client.get(PATH).problem == "not-allowed"
+        assert other.send().problem == "not-allowed"
+        assert other.client.post(f"{PATH}/member/pause", {"reason": "because"}).problem == "not-allowed"
+    assert world.questions == []  # no node is troubled for them
 
 
 def test_payments_of_every_treasury_come_from_its_own_key(desk: Desk, world: FakeNodes, sql: Connection) -> None:
