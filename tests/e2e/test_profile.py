@@ -35,7 +35,7 @@ def test_from_the_first_picture_to_the_last_trace(stack: Stack, visitors: Visito
 
     def is_ready() -> bool:
         found.update(client.get(f"/v1/users/me/exports/{asked['id']}").body)
-        return found["status"] == "ready"
+        return bool(found["status"] == "ready")
 
     wait_until(is_ready, "the export", SECONDS_MAX)
     assert json.loads(fetched(found["download_url"])[0])["account"][0]["full_name"] == "Ada King"
