@@ -60,6 +60,8 @@ def _check(folder: Path) -> int:
         raise CheckFailed(f"no provider could be had and {told}: {ONLY_WITH_PROVIDERS} were not done.")
     _say("validate")
     _run(["validate", "-no-color"], work, environment)
+    _say("a plan without its variables")
+    _is_refused_without(("project", "domain", "admin_networks", "alert_email"), work, environment)
     _say("test: plans, function by function")
     _run(["test", "-no-color", "-var-file=environments/prod.tfvars"], work, environment)
     for name in ENVIRONMENTS:
@@ -101,6 +103,16 @@ def _stand_in(folder: Path) -> Mapping[str, str]:
         [sys.executable, tool, "install", str(folder / "stub")], capture_output=True, text=True, check=True
     )
     return dict(word.split("=", 1) for word in told.stdout.split() if "=" in word)
+
+
+def _is_refused_without(variables: Sequence[str], work: Path, environment: Mapping[str, str]) -> None:
+    done = subprocess.run(
+        ["terraform", "plan", "-input=false", "-no-color"],
+        cwd=work, env=dict(environment), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    named = set(re.findall(r'The root module input variable "(\w+)" is not set', done.stderr))
+    if done.returncode == 0 or named != set(variables):
+        raise CheckFailed(f"a plan without variables names {sorted(named)} as missing, not {sorted(variables)}.")
 
 
 def _plan(work: Path, name: str, environment: Mapping[str, str]) -> Path:

@@ -180,13 +180,18 @@ run "prod" {
   }
 }
 
-run "dev" {
+run "dev_with_a_canary" {
   command = plan
   variables {
     project   = "blakjaks-dev"
     regions   = ["us-central1"]
     keep_warm = false
     database  = { edition = "ENTERPRISE", tier = "db-custom-2-7680" }
+    canary    = ["scans"]
+  }
+  assert {
+    condition     = alltrue([for key, placed in local.placed : module.function[key].shape.latest == (placed.name != "scans")])
+    error_message = "Only the canary's new revision waits for traffic."
   }
   assert {
     condition     = alltrue([for key, placed in local.placed : module.function[key].shape.min == 0])
@@ -221,37 +226,12 @@ run "the_first_region_is_lost" {
   }
 }
 
-run "a_canary" {
-  command = plan
-  variables {
-    canary = ["scans"]
-  }
-  assert {
-    condition     = alltrue([for key, placed in local.placed : module.function[key].shape.latest == (placed.name != "scans")])
-    error_message = "Only the canary's new revision waits for traffic."
-  }
-}
-
-run "the_whole_internet_is_no_network_of_admins" {
+run "what_makes_no_sense_is_refused" {
   command = plan
   variables {
     admin_networks = ["0.0.0.0/0"]
+    active_region  = "mars-north1"
+    chain          = { id = 137, usdt_address = "0xc2132D05D31c914a87C6611C10748AEb04B58e8F", network = "mainnet", zones = [] }
   }
-  expect_failures = [var.admin_networks]
-}
-
-run "an_active_region_that_is_none" {
-  command = plan
-  variables {
-    active_region = "mars-north1"
-  }
-  expect_failures = [var.active_region]
-}
-
-run "a_chain_without_a_node" {
-  command = plan
-  variables {
-    chain = { id = 137, usdt_address = "0xc2132D05D31c914a87C6611C10748AEb04B58e8F", network = "mainnet", zones = [] }
-  }
-  expect_failures = [var.chain]
+  expect_failures = [var.admin_networks, var.active_region, var.chain]
 }
