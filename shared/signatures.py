@@ -13,7 +13,7 @@ from types import UnionType
 from typing import Annotated, Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from shared.auth import Admin, Anyone, Member, Role
+from shared.auth import Admin, Anyone, Claims, Member, Role
 from shared.db import Tx
 from shared.fields import Body, Query, Reply
 from shared.http import Client, Upload
@@ -54,6 +54,7 @@ class Contract:
     query_name: str | None
     query: type[Query] | None
     client_name: str | None
+    claims_name: str | None
     now_name: str | None
     path: Mapping[str, type]
     prepared_name: str | None
@@ -70,6 +71,7 @@ class Contract:
             "upload": self.upload_name,
             "query": self.query_name,
             "client": self.client_name,
+            "claims": self.claims_name,
             "now": self.now_name,
             "prepared": self.prepared_name,
             "group": self.group_name,
@@ -80,6 +82,8 @@ class Contract:
 def contract_of(handler: Handler, path_names: frozenset[str], prepared: object = None) -> Contract:
     """Raises UnclearSignature. `prepared` is the type of what runs before the transaction, if anything does."""
     found = _parameters(handler, path_names, prepared)
+    if "claims" in found.names:
+        raise UnclearSignature(f"{handler.__qualname__} runs in the transaction: it names its caller, not claims")
     if found.is_group and found.names.keys() - {"tx", "group", "now"}:
         raise UnclearSignature(f"{handler.__qualname__} takes a group: callers and bodies come with each of it")
     if not ("caller" in found.names or found.is_group):
@@ -88,7 +92,9 @@ def contract_of(handler: Handler, path_names: frozenset[str], prepared: object =
 
 
 def helper_of(handler: Handler, path_names: frozenset[str]) -> Contract:
-    """The contract of a function that runs before the transaction: it has no caller and no transaction."""
+    """The contract of a function that runs before the transaction: it has no caller and no transaction,
+    but may ask for the claims of the caller's token.
+    """
     found = _parameters(handler, path_names, None)
     if {"caller", "tx", "key", "group"} & found.names.keys():
         raise UnclearSignature(f"{handler.__qualname__} runs before the transaction and knows no caller")
@@ -121,6 +127,7 @@ class _Found:
             query_name=self.names.get("query"),
             query=self.types.get("query"),
             client_name=self.names.get("client"),
+            claims_name=self.names.get("claims"),
             now_name=self.names.get("now"),
             path=self.path,
             prepared_name=self.names.get("prepared"),
@@ -151,7 +158,7 @@ def _parameters(handler: Handler, path_names: frozenset[str], prepared: object) 
 
 
 def _kind(hint: Any) -> str | None:
-    simple = {Tx: "tx", IdempotencyKey: "key", Upload: "upload", Client: "client", datetime: "now"}
+    simple = {Tx: "tx", IdempotencyKey: "key", Upload: "upload", Client: "client", Claims: "claims", datetime: "now"}
     if hint in simple:
         return simple[hint]
     if get_origin(hint) is Sequence:

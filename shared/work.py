@@ -14,7 +14,7 @@ from shared.auth import Anyone, Claims, Member
 from shared.db import Tx
 from shared.fields import Reply
 from shared.gathering import Gatherer
-from shared.http import encode
+from shared.http import Redirect, encode
 from shared.idempotency import Answer, IdempotencyKey
 from shared.problems import Problem, TooManyRequests
 from shared.signatures import Asked, Contract
@@ -145,6 +145,10 @@ def _outcome(call: Call, result: object) -> Answer:
     """A returned Problem is a refusal whose traces stay (a counted failure, say); a raised one undoes everything."""
     if isinstance(result, Problem):
         return _refusal(result)
+    if isinstance(result, Redirect):
+        return Answer(
+            call.route.status, None, {**call.route.reply_headers, "Location": result.location, **result.headers}
+        )
     return Answer(call.route.status, None if result is None else encode(result), call.route.reply_headers)
 
 

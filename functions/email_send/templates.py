@@ -30,6 +30,22 @@ _SOURCES: Mapping[str, _Source] = {
         "Your BlakJaks code is $code",
         ("Hello $name,", "your verification code is $code.", "It is good for fifteen minutes."),
     ),
+    "reset_password": _Source(
+        "$code resets your BlakJaks password",
+        (
+            "Hello $name,",
+            "the code to set a new password is $code.",
+            "It is good for fifteen minutes. If you did not ask for it, there is nothing to do.",
+        ),
+    ),
+    "password_changed": _Source(
+        "Your BlakJaks password was changed",
+        (
+            "Hello $name,",
+            "your password was changed, and you were signed out everywhere.",
+            "If this was not you, reset your password now and write to us.",
+        ),
+    ),
     "casino_won": _Source(
         "Your casino package is waiting",
         (
