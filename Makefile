@@ -6,7 +6,7 @@ WORKERS ?= 2
 export PYTHONPATH := $(CURDIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types bench bench-scans bench-codes tick lock clean
+.PHONY: help setup run demo test lint format types bench bench-scans bench-codes bench-auth tick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -43,6 +43,9 @@ bench-scans: setup ## Scans per second with up to 10 million rows in the tables,
 
 bench-codes: setup ## Batches of codes made, exported and imported, beside bare COPY and UPDATE (ARGS="5000000": sizes)
 	@$(BIN)/python -m emulators.bench.codes $(ARGS)
+
+bench-auth: setup ## What sign-ins cost other requests, and reads with a million notifications (--quick: fewer)
+	@$(BIN)/python -m emulators.bench.auth $(ARGS)
 
 tick: setup ## Fire a job of the running stack: make tick JOB=payout_confirm [AT=2026-11-29T00:00Z]
 	@$(BIN)/python -m emulators.tick $(JOB) $(if $(AT),--at $(AT))

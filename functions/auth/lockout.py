@@ -13,16 +13,16 @@ from shared.http import Client
 
 
 def admits(tx: Tx, email: str, device: Device, client: Client, *, right: bool, now: datetime) -> bool:
-    """Count the attempt, and tell whether it may succeed. A stranger's attempt takes the same statements."""
-    failures = 0 if right else 1
+    """Count a failure, and tell whether the attempt may succeed. A stranger's failure takes the same statements."""
+    look = records.attempts if right else records.count_attempts
     if device.token:
         token_hash = tokens.secret_hash(device.token)
         subject = f"sign-in on device {token_hash.hex()}"
         if (
             records.is_known_device(tx, token_hash, email, now - rules.DEVICE_KNOWN_FOR)
-            and records.count_attempts(tx, [subject], failures, now)[subject] < rules.FAILED_SIGN_INS_MAX
+            and look(tx, [subject], now)[subject] < rules.FAILED_SIGN_INS_MAX
         ):
             return right
     limits = rules.sign_in_limits(email, client.network)
-    counts = records.count_attempts(tx, list(limits), failures, now)
+    counts = look(tx, list(limits), now)
     return right and all(counts[subject] < limit for subject, limit in limits.items())

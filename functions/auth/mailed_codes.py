@@ -50,7 +50,7 @@ def ask(tx: Tx, purpose: Purpose, email: str, to: Addressee | None, client: Clie
     Raises TooManyMailedCodes.
     """
     limits = rules.mailed_code_limits(purpose, email, client.network)
-    counts = records.count_attempts(tx, list(limits), 1, now)
+    counts = records.count_attempts(tx, list(limits), now)
     if any(counts[subject] > limit for subject, limit in limits.items()):
         raise rules.TooManyMailedCodes(headers={"Retry-After": str(rules.seconds_left_of_hour(now))})
     if to:

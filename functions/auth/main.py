@@ -103,7 +103,7 @@ def hash_new_password(body: PasswordReset) -> PasswordHash:
 def signup(tx: Tx, caller: Anyone, body: Signup, password: PasswordHash, client: Client, now: datetime) -> SignedUp:
     """Create the account and mail the verification code."""
     subject = f"sign-up from {client.network}"
-    if records.count_attempts(tx, [subject], 1, now)[subject] > rules.SIGN_UPS_MAX:
+    if records.count_attempts(tx, [subject], now)[subject] > rules.SIGN_UPS_MAX:
         raise rules.TooManySignUps(headers={"Retry-After": str(rules.seconds_left_of_hour(now))})
     created, username = _insert(tx, body, password, _referrer(tx, body, client), now)
     mailed_codes.send(tx, "verify", Addressee(created.id, body.email, body.full_name), now)

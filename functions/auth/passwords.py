@@ -57,11 +57,15 @@ _NOBODY = (  # the hash of a random password that nobody has, with the parameter
 
 
 def _verified(password: str, stored: str) -> bool:
-    from argon2.exceptions import VerifyMismatchError
+    """What is no hash (of an account that was erased, say) matches nothing, and takes as long."""
+    from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
     try:
         return _hasher().verify(stored, password)
     except VerifyMismatchError:
+        return False
+    except (InvalidHashError, VerificationError):
+        _hasher().hash(password)
         return False
 
 

@@ -49,7 +49,8 @@ def for_change(body: PasswordChange, claims: Claims) -> PasswordsCompared:
 def check(tx: Tx, member: Member, repeated: PasswordRepeated | PasswordsCompared, now: datetime) -> Problem | None:
     """The refusal of a wrong password, to be returned: it is counted. Too many in an hour, and none is right."""
     subject = f"password of {member.id}"
-    wrong = records.count_attempts(tx, [subject], 0 if repeated.right else 1, now)[subject]
+    look = records.attempts if repeated.right else records.count_attempts
+    wrong = look(tx, [subject], now)[subject]
     return None if repeated.right and wrong < rules.REAUTHENTICATIONS_MAX else rules.PasswordWrong()
 
 

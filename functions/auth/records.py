@@ -1,5 +1,6 @@
 """What is kept of attempts, known devices and second factors."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,31 +29,38 @@ class _Count:
     count: int
 
 
-def count_attempts(tx: Tx, subjects: Sequence[str], count: int, now: datetime) -> dict[str, int]:
-    """How many attempts each subject has made in this clock hour, with these; nobody counts it at the same time.
-
-    Sorted, so that two of these never wait for each other; hashed, because addresses of strangers are in them.
-    """
+def count_attempts(tx: Tx, subjects: Sequence[str], now: datetime) -> dict[str, int]:
+    """One more attempt of each subject; how many that makes in this clock hour. Nobody counts it at the same time."""
+    named = {_hashed(subject): subject for subject in subjects}
     rows = tx.all(
         _Attempts,
         """
-        WITH counted AS (
-            INSERT INTO attempt_counters AS counter (subject, hour, attempts)
-            SELECT encode(sha256(convert_to(subject, 'UTF8')), 'hex'), date_trunc('hour', CAST(:now AS timestamptz)),
-                   :count
-            FROM unnest(CAST(:subjects AS text[])) AS subject ORDER BY 1
-            ON CONFLICT (subject, hour) DO UPDATE SET attempts = counter.attempts + excluded.attempts
-            RETURNING subject, attempts
-        )
-        SELECT given.subject, counted.attempts
-        FROM unnest(CAST(:subjects AS text[])) AS given (subject)
-        JOIN counted ON counted.subject = encode(sha256(convert_to(given.subject, 'UTF8')), 'hex')
+        INSERT INTO attempt_counters AS counter (subject, hour, attempts)
+        SELECT subject, date_trunc('hour', CAST(:now AS timestamptz)), 1
+        FROM unnest(CAST(:subjects AS text[])) AS subject
+        ON CONFLICT (subject, hour) DO UPDATE SET attempts = counter.attempts + 1
+        RETURNING subject, attempts
         """,
-        subjects=list(subjects),
-        count=count,
+        subjects=sorted(named),
         now=now,
     )
-    return {row.subject: row.attempts for row in rows}
+    return {named[row.subject]: row.attempts for row in rows}
+
+
+def attempts(tx: Tx, subjects: Sequence[str], now: datetime) -> dict[str, int]:
+    """How many there have been in this clock hour, those included that are being counted at this moment."""
+    named = {_hashed(subject): subject for subject in subjects}
+    rows = tx.all(
+        _Attempts,
+        """
+        SELECT subject, attempts FROM attempt_counters
+        WHERE subject = ANY(CAST(:subjects AS text[])) AND hour = date_trunc('hour', CAST(:now AS timestamptz))
+        ORDER BY subject FOR UPDATE
+        """,
+        subjects=sorted(named),
+        now=now,
+    )
+    return dict.fromkeys(subjects, 0) | {named[row.subject]: row.attempts for row in rows}
 
 
 def is_known_device(tx: Tx, token_hash: bytes, email: str, since: datetime) -> bool:
@@ -193,3 +201,8 @@ def backup_codes_left(tx: Tx, member_id: UUID) -> int:
         "SELECT count(*) AS count FROM backup_codes WHERE member_id = :member_id AND used_at IS NULL",
         member_id=member_id,
     ).count
+
+
+def _hashed(subject: str) -> str:
+    """Addresses of strangers are in it. Sorted by this, two who count the same never wait for each other."""
+    return hashlib.sha256(subject.encode()).hexdigest()

@@ -179,3 +179,10 @@ def test_a_sign_in_is_remembered_with_its_time_and_place(scene: Scene) -> None:
     ).rows
     assert address == "198.51.100.9"
     assert before <= last_login <= datetime.now(UTC)
+
+
+def test_an_account_whose_password_was_erased_is_like_nobodys(scene: Scene) -> None:
+    email = scene.verified()
+    for stored in ("", "none", "$argon2id$v=19$m=65536,t=3,p=4$bm8$bm8"):
+        scene.sql.execute_unnamed("UPDATE members SET password_hash = $1", (stored,))
+        assert sign_in(scene, email).problem == "sign-in-refused"

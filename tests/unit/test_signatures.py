@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from shared.api import Api
-from shared.auth import Admin, Anyone, Member, Role
+from shared.auth import Admin, Anyone, Claims, Member, Role
 from shared.db import Tx
 from shared.fields import Body, Page, Query, Reply
 from shared.http import Client, Upload
@@ -141,3 +141,16 @@ def test_a_query_is_no_body() -> None:
 
     contract = contract_of(listing, frozenset())
     assert (contract.query, contract.body) == (Filter, None)
+
+
+def test_what_runs_before_the_transaction_may_ask_for_claims_and_a_handler_may_not() -> None:
+    """A token's claims say who called, not that their session lives: a handler names its caller instead."""
+
+    def before(body: Order, claims: Claims) -> Hash:
+        raise NotImplementedError
+
+    def handler(tx: Tx, caller: Anyone, claims: Claims) -> None: ...
+
+    assert helper_of(before, frozenset()).claims_name == "claims"
+    with pytest.raises(UnclearSignature, match="names its caller"):
+        contract_of(handler, frozenset())
