@@ -6,7 +6,7 @@ WORKERS ?= 2
 export PYTHONPATH := $(CURDIR)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types build seal terraform-test plan deploy rollback capacity bench bench-scans bench-codes bench-payouts bench-ledger payouts ledger-check faults mutants tick lock clean
+.PHONY: help setup run demo test lint format types build seal terraform-test plan deploy rollback capacity bench bench-scans bench-codes bench-payouts bench-ledger payouts ledger-check faults mutants bench-auth tick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -82,6 +82,9 @@ ledger-check: setup ## Recompute every balance, sum every journal, verify every 
 
 bench-ledger: setup ## Postings per second into balances in shards, beside balances in one row
 	@$(BIN)/python -m emulators.bench.ledger $(ARGS)
+
+bench-auth: setup ## What sign-ins cost other requests, and reads with a million notifications (--quick: fewer)
+	@$(BIN)/python -m emulators.bench.auth $(ARGS)
 
 tick: setup ## Fire a job of the running stack: make tick JOB=payout_confirm [AT=2026-11-29T00:00Z]
 	@$(BIN)/python -m emulators.tick $(JOB) $(if $(AT),--at $(AT))

@@ -1,5 +1,6 @@
 """The people of the local platform: members and admins who sign up as anybody would."""
 
+import base64
 import json
 import re
 import secrets
@@ -14,6 +15,7 @@ from emulators import cloud
 from emulators.client import Client
 from emulators.process import wait_until
 from emulators.stack import Stack
+from shared import totp
 
 MAIL_SECONDS_MAX = 30.0
 FETCH_SECONDS_MAX = 5.0
@@ -30,6 +32,7 @@ class Person:
     member_id: str = ""
     id: str = ""
     wallet: str = ""
+    totp_secret: str = field(default="", repr=False)  # base32, as authenticator apps take it by hand
 
 
 def join(stack: Stack, name: str, *, source: str = "127.0.0.1", url: str | None = None) -> Person:
@@ -86,8 +89,16 @@ def link_wallet(person: Person, wallet: LocalAccount | None = None) -> None:
 
 
 def make_admin(stack: Stack, person: Person, role: str) -> None:
-    """Give somebody a role, as the platform's owner does by hand for the first one."""
+    """Give somebody a role, as the platform's owner does by hand for the first one; they set up their second factor."""
     with cloud.superuser(stack.postgres, cloud.DATABASE) as connection:
         connection.execute_unnamed(
             "UPDATE members SET role = CAST($1 AS admin_role) WHERE id = CAST($2 AS uuid)", (role, person.id)
         )
+    enrol(stack, person)
+
+
+def enrol(stack: Stack, person: Person) -> None:
+    """Set up an authenticator app; the person's session is proved with its first code."""
+    person.totp_secret = person.client.must("POST", "/v1/auth/2fa/setup", {"password": person.password})["secret"]
+    code = totp.code(base64.b32decode(person.totp_secret), totp.step_of(stack.now()))
+    person.client.must("POST", "/v1/auth/2fa/enable", {"code": code})

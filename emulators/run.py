@@ -71,6 +71,7 @@ def _introduce(stack: Stack, played: Played) -> None:
     print("Accounts:")
     for person in [played.admin, *played.members[:3]]:
         print(f"  {person.email:28} {person.password:24} {_role(person, played)}")
+    print(f"  The admin's authenticator app: {played.admin.totp_secret}")
     print("\nScan a code:")
     print(f"  curl -s {stack.url}/v1/scans/submit -H 'Content-Type: application/json' \\")
     print(f'    -H "Authorization: Bearer $(cat {_relative(token)})" -d \'{{"code": "{played.spare_codes[0]}"}}\'')

@@ -173,7 +173,12 @@ def _read(route: Route, path: Mapping[str, str], request: Request, since: float)
     contract = route.contract
     claims = auth.claims(request, now) if contract.caller is not Anyone else None
     raw = b""
-    values: dict[str, object] = {"now": now, "client": client_of(request), **_path_values(contract, path)}
+    values: dict[str, object] = {
+        "now": now,
+        "client": client_of(request),
+        "claims": claims,
+        **_path_values(contract, path),
+    }
     if contract.body or contract.upload_name:
         require_content_type(request, "application/json" if contract.body else route.upload_type)
         raw = read_body(request, route.body_bytes_max)

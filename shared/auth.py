@@ -21,7 +21,7 @@ from flask import Request
 from shared import db
 from shared.config import Config, read, service_name
 from shared.db import Tx
-from shared.problems import NotAllowed, NotThroughTheGateway, Problem, TokenMissing, TokenNotValid
+from shared.problems import NotAllowed, NotThroughTheGateway, Problem, SecondFactorRequired, TokenMissing, TokenNotValid
 from shared.tiers import Tier, effective, quarter_of
 
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068: told apart from other tokens of ours (RFC 8725, section 3.11)
@@ -72,6 +72,7 @@ class Member:
     permanent_tier: Tier
     quarter_tier: Tier
     session_id: UUID
+    proved_at: datetime | None = None  # when this session was proved with a second factor
 
     @property
     def tier(self) -> Tier:
@@ -148,7 +149,8 @@ def members(tx: Tx, callers: Sequence[Claims], now: datetime) -> list[Member | P
         Member,
         """
         SELECT m.id, m.number, m.username, m.status, m.role, m.permanent_tier,
-               coalesce(q.tier, 'standard') AS quarter_tier, s.id AS session_id
+               coalesce(q.tier, 'standard') AS quarter_tier, s.id AS session_id,
+               s.totp_at AS proved_at
         FROM sessions s
         JOIN members m ON m.id = s.member_id
         LEFT JOIN member_quarters q ON q.member_id = m.id AND q.quarter = :quarter
@@ -168,9 +170,11 @@ def _admitted(found: Member | None) -> Member | Problem:
 
 
 def admin(found: Member, role: Role) -> Admin:
-    """The same person as an admin of that role. Raises NotAllowed."""
+    """The same person as an admin of that role. Raises NotAllowed, SecondFactorRequired."""
     if found.role not in (role, Role.OWNER):
         raise NotAllowed
+    if found.proved_at is None:
+        raise SecondFactorRequired
     return Admin(**vars(found))
 
 

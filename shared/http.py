@@ -3,7 +3,7 @@
 import ipaddress
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from io import BytesIO
 from typing import TypeVar
@@ -30,6 +30,8 @@ QueryModel = TypeVar("QueryModel", bound=Query)
 
 ERRORS_MAX = 50
 USER_AGENT_MAX = 500
+COOKIE_MAX = 200
+IPV6_NETWORK_BITS = 64
 PREFLIGHT_SECONDS = 600
 PIECE_BYTES = 64 * 1024
 DISCARDED_BYTES_MAX = 32 * 1024 * 1024  # what API Gateway and Cloud Run let through
@@ -48,6 +50,23 @@ class Client:
 
     ip_address: str | None
     user_agent: str
+    cookies: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def network(self) -> str:
+        """What one household or attacker has of addresses: an IPv4 address, the /64 of an IPv6 one."""
+        address = ipaddress.ip_address(self.ip_address) if self.ip_address else None
+        if isinstance(address, ipaddress.IPv6Address):
+            return str(ipaddress.IPv6Network((address, IPV6_NETWORK_BITS), strict=False))
+        return str(address)
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """What a handler returns whose answer is somewhere else."""
+
+    location: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,7 +94,11 @@ def client_of(request: Request) -> Client:
     hops = [hop.strip() for hop in request.headers.get("X-Forwarded-For", "").split(",")]
     position = read(HttpConfig).trusted_proxies
     candidate = hops[-position] if len(hops) >= position else ""
-    return Client(_address(candidate), request.headers.get("User-Agent", "")[:USER_AGENT_MAX].replace("\x00", ""))
+    return Client(
+        _address(candidate),
+        request.headers.get("User-Agent", "")[:USER_AGENT_MAX].replace("\x00", ""),
+        {name: value for name, value in request.cookies.items() if len(value) <= COOKIE_MAX},
+    )
 
 
 @lru_cache(maxsize=1000)
@@ -183,6 +206,7 @@ def cors(request: Request) -> Mapping[str, str]:
         return {}
     return {
         "Access-Control-Allow-Origin": origin,
+        "Access-Control-Allow-Credentials": "true",  # the cookie of a referral link comes with the sign-up
         "Access-Control-Expose-Headers": "ETag, Location, Retry-After",
         "Vary": "Origin",
     }

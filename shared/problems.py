@@ -74,6 +74,12 @@ class NotAllowed(Problem):
     status, title = 403, "You may not do this."
 
 
+class SecondFactorRequired(Problem):
+    """Admins prove a second factor at sign-in, or set one up in this session."""
+
+    status, title = 403, "Set up two-factor authentication, or sign in with it, to do this."
+
+
 class NotThroughTheGateway(Problem):
     """A function was called around the gateway, the push subscription, the scheduler or the queue."""
 

@@ -55,10 +55,10 @@ class Contract:
     query: type[Query] | None
     client_name: str | None
     match_name: str | None
+    claims_name: str | None
     now_name: str | None
     path: Mapping[str, type]
     prepared_name: str | None
-    claims_name: str | None
     group_name: str | None
     reply: type[Reply] | None
 
@@ -84,10 +84,10 @@ class Contract:
 def contract_of(handler: Handler, path_names: frozenset[str], prepared: object = None) -> Contract:
     """Raises UnclearSignature. `prepared` is the type of what runs before the transaction, if anything does."""
     found = _parameters(handler, path_names, prepared)
+    if "claims" in found.names:
+        raise UnclearSignature(f"{handler.__qualname__} runs in the transaction: it names its caller, not claims")
     if found.is_group and found.names.keys() - {"tx", "group", "now"}:
         raise UnclearSignature(f"{handler.__qualname__} takes a group: callers and bodies come with each of it")
-    if "claims" in found.names:
-        raise UnclearSignature(f"{handler.__qualname__} has a caller: claims are for what runs before the transaction")
     if not ("caller" in found.names or found.is_group):
         raise UnclearSignature(f"{handler.__qualname__} names no caller: Anyone, Member or Admin")
     return found.contract(handler)
@@ -131,10 +131,10 @@ class _Found:
             query=self.types.get("query"),
             client_name=self.names.get("client"),
             match_name=self.names.get("match"),
+            claims_name=self.names.get("claims"),
             now_name=self.names.get("now"),
             path=self.path,
             prepared_name=self.names.get("prepared"),
-            claims_name=self.names.get("claims"),
             group_name=self.names.get("group"),
             reply=self.reply,
         )

@@ -89,6 +89,11 @@ def spend(tx: Tx, member_id: UUID, given: str, now: datetime) -> None:
         raise SecondFactorUsed
 
 
+def check_open(tx: Tx, member_id: UUID, now: datetime) -> None:
+    """For proofs of other kinds that share the count. Raises SecondFactorNotSetUp, SecondFactorLocked."""
+    _locked(tx, member_id, now)
+
+
 def count_failure(tx: Tx, member_id: UUID, now: datetime) -> None:
     """One more wrong proof of the member's within the clock hour."""
     tx.run_later(

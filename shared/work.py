@@ -14,7 +14,7 @@ from shared.auth import Anyone, Claims, Member
 from shared.db import Tx
 from shared.fields import Reply, Versioned
 from shared.gathering import Gatherer
-from shared.http import encode, entity_tag
+from shared.http import Redirect, encode, entity_tag
 from shared.idempotency import Answer, IdempotencyKey
 from shared.problems import Problem, TooManyRequests
 from shared.signatures import Asked, Contract
@@ -152,6 +152,8 @@ def _outcome(call: Call, result: object) -> Answer:
         return _refusal(result)
     version = {"ETag": entity_tag(result.revision)} if isinstance(result, Versioned) else {}
     headers = {**call.route.reply_headers, **version}
+    if isinstance(result, Redirect):
+        return Answer(call.route.status, None, {**headers, "Location": result.location, **result.headers})
     return Answer(call.route.status, None if result is None else encode(result), headers)
 
 

@@ -65,7 +65,7 @@ class FunctionClient:
             **self.headers,
             **(headers or {}),
         }
-        return app(function).test_client().open(path, method=method, data=body, headers=given)
+        return app(function).test_client(use_cookies=False).open(path, method=method, data=body, headers=given)
 
 
 def answer_of(response: TestResponse) -> Answer:

@@ -35,7 +35,7 @@ def member(
     wallet: str | None = None,
     referred_by: Somebody | None = None,
 ) -> Somebody:
-    """A verified member who is signed in."""
+    """A verified member who is signed in; an admin with a second factor, as they must."""
     email = f"member{next(_numbers)}@example.com"
 
     def insert(tx: Tx) -> Grant:
@@ -63,6 +63,7 @@ def member(
             ip_address=None,
             user_agent="tests",
             now=now,
+            proved_at=now if role else None,
         )
         key = store.signing_key(tx, now)
         return Grant(

@@ -129,8 +129,8 @@ def _sign_in(connection: Connection, members: list[Somebody]) -> list[Somebody]:
     sessions = [uuid4() for _ in members]
     connection.execute_unnamed(
         """
-        INSERT INTO sessions (id, member_id, device_kind, created_at, last_used_at)
-        SELECT session, member, 'mobile', $3, $3
+        INSERT INTO sessions (id, member_id, device_kind, created_at, last_used_at, totp_at)
+        SELECT session, member, 'mobile', $3, $3, $3
         FROM unnest(CAST($1 AS uuid[]), CAST($2 AS uuid[])) AS made (session, member)
         """,
         (sessions, [member.id for member in members], now),

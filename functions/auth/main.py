@@ -1,32 +1,49 @@
 """HTTP: sign-up, e-mail verification, sign-in, refresh, sign-out, JWKS (plan section "Authentication")."""
 
-import hashlib
-import hmac
-import secrets
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from secrets import randbelow
+from urllib.parse import quote
 from uuid import UUID, uuid4
 
 from flask import Request, Response
-from pydantic import Field, StringConstraints
 
-from functions.auth import passwords, rules, store, tokens
+from functions.auth import lockout, mailed_codes, passwords, reauthentication, records, rules, store, tokens, two_factor
+from functions.auth.mailed_codes import Addressee
+from functions.auth.models import (
+    EmailVerification,
+    Jwks,
+    Login,
+    MailedCodeRequest,
+    MailedCodeRequested,
+    NameGiven,
+    PasswordChange,
+    PasswordReset,
+    Refresh,
+    SignedUp,
+    Signup,
+    UsernameSuggestions,
+    VerifiedEmail,
+)
 from functions.auth.passwords import PasswordHash
+from functions.auth.reauthentication import PasswordsCompared
 from functions.auth.tokens import Grant
-from shared import db, guarantees, mails, sealing, tiers
+from shared import db, guarantees, mails, sealing, tiers, totp
 from shared.api import Api
 from shared.auth import Anyone, Member, MemberSuspended, published_keys
 from shared.config import Config, read
 from shared.db import Tx
-from shared.fields import Body, Day, EmailAddress, Reply, Text
-from shared.http import Client
+from shared.http import Client, Redirect
 from shared.mails import Letter
 from shared.problems import Problem, TokenNotValid
 from shared.tiers import Tier
 
 USERNAME_ATTEMPTS_MAX = 5
 JWKS_CACHE_SECONDS = 300
+REFERRAL_COOKIE = "blakjaks_referral"
+REFERRAL_SECONDS = 30 * 24 * 3600
+NOT_STORED = {"Cache-Control": "no-store"}  # RFC 6749, section 5.1
+SECOND_FACTOR_REFUSALS = (totp.SecondFactorWrong, totp.SecondFactorUsed, totp.SecondFactorLocked)
 
 api = Api("auth")
 
@@ -36,88 +53,19 @@ def auth(request: Request) -> Response:
     return api.handle(request)
 
 
-class MailedCodesConfig(Config):
-    """The secret that mailed codes are hashed with, in hex."""
+class WebConfig(Config):
+    """Where people sign up on the web, and the domain that pages and API share."""
 
-    mailed_code_key: str
-
-
-Password = Annotated[str, StringConstraints(min_length=1, max_length=rules.PASSWORD_LENGTH_MAX)]
-
-
-class Signup(Body):
-    """A new member; without a username one is made of the name."""
-
-    email: EmailAddress
-    password: Password
-    full_name: Text
-    date_of_birth: Day
-    username: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{3,30}$")] | None = None
-    phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,20}$")] | None = None
-    address_line1: Text | None = None
-    address_line2: Text | None = None
-    city: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
-    state: Annotated[str, StringConstraints(min_length=1, max_length=50)] | None = None
-    zip_code: Annotated[str, StringConstraints(min_length=1, max_length=20)] | None = None
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "US"
-    language: Literal["en", "es", "pt"] = "en"
-    referral_code: Annotated[str, StringConstraints(min_length=1, max_length=50)] | None = None
-
-
-class SignedUp(Reply):
-    """The new member; the e-mail address is to be verified next."""
-
-    id: UUID
-    member_id: str
-    email: str
-    username: str
-
-
-class EmailVerification(Body):
-    """The code that was mailed."""
-
-    email: EmailAddress
-    code: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
-
-
-class VerifiedEmail(Reply):
-    """Always true; a wrong code is a problem."""
-
-    email_verified: bool
-
-
-class Device(Body):
-    """Where the session lives; a member has one mobile and one desktop session."""
-
-    kind: Literal["mobile", "desktop"]
-    id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
-
-
-class Login(Body):
-    """E-mail address and password."""
-
-    email: EmailAddress
-    password: Password
-    device: Device = Field(default_factory=lambda: Device(kind="desktop"))
-
-
-class Refresh(Body):
-    """The refresh token that came last."""
-
-    refresh_token: Annotated[str, StringConstraints(min_length=20, max_length=200)]
-
-
-class Jwks(Reply):
-    """RFC 7517."""
-
-    keys: list[dict[str, Any]]
+    sign_up_url: str = "https://blakjaks.com/join"
+    cookie_domain: str = "blakjaks.com"
 
 
 @dataclass(frozen=True)
 class PasswordChecked:
-    """Whose password it was, and what it takes to sign in; `member` is None for a wrong one."""
+    """Whose password it was said to be, and whether it was."""
 
-    member: store.Credentials | None
+    account: store.Credentials | None
+    right: bool
 
 
 def hash_password(body: Signup, now: datetime) -> PasswordHash:
@@ -130,8 +78,13 @@ def hash_password(body: Signup, now: datetime) -> PasswordHash:
 def check_password(body: Login) -> PasswordChecked:
     """Compare the password outside the transaction, equally long for nobody's."""
     found = db.atomically(lambda tx: store.credentials(tx, body.email))
-    right = passwords.matches(body.password, found.password_hash if found else None)
-    return PasswordChecked(found if right else None)
+    return PasswordChecked(found, passwords.matches(body.password, found.password_hash if found else None))
+
+
+def hash_new_password(body: PasswordReset) -> PasswordHash:
+    """Before anybody knows whether the code is right: the answer takes as long for a wrong one."""
+    rules.check_password(body.password, [body.email])
+    return passwords.hashed(body.password)
 
 
 @api.post(
@@ -144,56 +97,89 @@ def check_password(body: Login) -> PasswordChecked:
         rules.EmailAlreadyRegistered,
         rules.UsernameTaken,
         rules.ReferralCodeUnknown,
+        rules.TooManySignUps,
     ),
 )
-def signup(tx: Tx, caller: Anyone, body: Signup, password: PasswordHash, now: datetime) -> SignedUp:
+def signup(tx: Tx, caller: Anyone, body: Signup, password: PasswordHash, client: Client, now: datetime) -> SignedUp:
     """Create the account and mail the verification code."""
-    referrer = None
-    if body.referral_code and not (referrer := store.member_by_username(tx, body.referral_code)):
-        raise rules.ReferralCodeUnknown
-    created, username = _insert(tx, body, password, referrer, now)
-    _mail_code(tx, created.id, body, now)
+    subject = f"sign-up from {client.network}"
+    if records.count_attempts(tx, [subject], now)[subject] > rules.SIGN_UPS_MAX:
+        raise rules.TooManySignUps(headers={"Retry-After": str(rules.seconds_left_of_hour(now))})
+    created, username = _insert(tx, body, password, _referrer(tx, body, client), now)
+    mailed_codes.send(tx, "verify", Addressee(created.id, body.email, body.full_name), now)
     return SignedUp(
         id=created.id, member_id=tiers.member_id(created.number, Tier.STANDARD), email=body.email, username=username
+    )
+
+
+@api.get("/v1/auth/username-suggestions")
+def suggest_usernames(tx: Tx, caller: Anyone, query: NameGiven) -> UsernameSuggestions:
+    """Free usernames made of a name."""
+    candidates = rules.username_candidates(query.full_name, [randbelow(10**5) for _ in range(rules.SUGGESTIONS)])
+    taken = store.taken_usernames(tx, candidates)
+    return UsernameSuggestions(suggestions=[name for name in candidates if name not in taken][: rules.SUGGESTIONS])
+
+
+@api.get("/r/{code}", status=302, reply_headers=NOT_STORED)
+def follow_referral(tx: Tx, caller: Anyone, code: str) -> Redirect:
+    """A member's link: to the sign-up page, where the friend is remembered for thirty days."""
+    config = read(WebConfig)
+    if len(code) > rules.REFERRAL_CODE_LENGTH_MAX or not store.referrer(tx, code):
+        return Redirect(config.sign_up_url)
+    cookie = f"{REFERRAL_COOKIE}={quote(code)}; Max-Age={REFERRAL_SECONDS}; Domain={config.cookie_domain}; Path=/"
+    return Redirect(
+        f"{config.sign_up_url}?ref={quote(code)}", {"Set-Cookie": f"{cookie}; Secure; HttpOnly; SameSite=Lax"}
     )
 
 
 @api.post("/v1/auth/verify-email", problems=(rules.VerificationCodeNotValid,))
 def verify_email(tx: Tx, caller: Anyone, body: EmailVerification, now: datetime) -> VerifiedEmail | Problem:
     """Prove the address with the mailed code; a few guesses are allowed. It starts the new member guarantee."""
-    code = store.open_code(tx, body.email, "verify", now)
-    if code is None or code.attempts >= rules.VERIFICATION_ATTEMPTS_MAX:
+    member_id = mailed_codes.spend(tx, "verify", body.email, body.code, now)
+    if member_id is None:
         return rules.VerificationCodeNotValid()
-    if not hmac.compare_digest(code.code_mac, _code_mac(code.id, body.code)):
-        store.count_code_attempt(tx, code.id)
-        return rules.VerificationCodeNotValid()
-    store.use_code(tx, code, now)
-    store.verify_email(tx, code.member_id, now)
-    guarantees.begin(tx, code.member_id, now)
+    store.verify_email(tx, member_id, now)
+    guarantees.begin(tx, member_id, now)
     return VerifiedEmail(email_verified=True)
+
+
+@api.post("/v1/auth/verify-email/resend", status=202, problems=(rules.TooManyMailedCodes,))
+def resend_verification(
+    tx: Tx, caller: Anyone, body: MailedCodeRequest, client: Client, now: datetime
+) -> MailedCodeRequested:
+    """A new code for an address that waits to be proved; three in an hour."""
+    account = store.credentials(tx, body.email)
+    waiting = account if account and account.email_verified_at is None else None
+    mailed_codes.ask(tx, "verify", body.email, _addressee(waiting), client, now)
+    return MailedCodeRequested(expires_in=int(rules.MAILED_CODE_LIFE.total_seconds()))
 
 
 @api.post(
     "/v1/auth/login",
     before=check_password,
-    after=tokens.issue,
+    after=tokens.sign_in,
     secret_reply=True,
-    problems=(rules.SignInRefused, rules.EmailNotVerified, MemberSuspended),
+    reply_headers=NOT_STORED,
+    problems=(
+        rules.SignInRefused,
+        rules.EmailNotVerified,
+        rules.SecondFactorNeeded,
+        MemberSuspended,
+        *SECOND_FACTOR_REFUSALS,
+    ),
 )
 def login(
     tx: Tx, caller: Anyone, body: Login, checked: PasswordChecked, client: Client, now: datetime
 ) -> Grant | Problem:
     """Start a session."""
-    subject = hashlib.sha256(f"{body.email}|{client.ip_address}".encode()).hexdigest()
-    hour = now.replace(minute=0, second=0, microsecond=0)
-    member = checked.member
-    if member is None or store.failed_attempts(tx, subject, hour) >= rules.FAILED_SIGN_INS_MAX:
-        store.count_failure(tx, subject, hour)
+    member = checked.account
+    if not lockout.admits(tx, body.email, body.device, client, right=checked.right, now=now) or member is None:
         return rules.SignInRefused()
     if member.status != "active":
         raise MemberSuspended
     if member.email_verified_at is None:
         raise rules.EmailNotVerified
+    proved_at = two_factor.proved_at_sign_in(tx, member.id, body.code, now)
     session_id = uuid4()
     store.start_session(
         tx,
@@ -204,26 +190,31 @@ def login(
         ip_address=client.ip_address,
         user_agent=client.user_agent,
         now=now,
+        proved_at=proved_at,
     )
-    return _grant(tx, member.id, session_id, tokens.new_refresh_token(), now)
+    device_token = tokens.new_secret()
+    records.remember_device(tx, tokens.secret_hash(device_token), member.id, now, now - rules.DEVICE_KNOWN_FOR)
+    return _grant(tx, member.id, session_id, tokens.new_secret(), now, device_token)
 
 
-@api.post("/v1/auth/refresh", after=tokens.issue, secret_reply=True, problems=(TokenNotValid,))
+@api.post(
+    "/v1/auth/refresh", after=tokens.issue, secret_reply=True, reply_headers=NOT_STORED, problems=(TokenNotValid,)
+)
 def refresh(tx: Tx, caller: Anyone, body: Refresh, now: datetime) -> Grant | Problem:
     """Swap a refresh token for a new pair. A token that comes twice ends the session, unless its answer was lost."""
     token = body.refresh_token
-    token_hash = tokens.refresh_token_hash(token)
+    token_hash = tokens.secret_hash(token)
     found = store.refresh_token(tx, token_hash)
     if found is None or found.ended_at or found.expires_at <= now or found.status != "active":
         return TokenNotValid()
     if found.used_at is None:
-        successor = tokens.new_refresh_token()
+        successor = tokens.new_secret()
         store.use_refresh_token(tx, token_hash, sealing.seal(successor.encode(), token.encode()), now)
         store.touch_session(tx, found.session_id, now)
         return _grant(tx, found.member_id, found.session_id, successor, now)
     assert found.successor
     successor = sealing.unseal(found.successor, token.encode()).decode()
-    if now - found.used_at <= rules.LOST_RESPONSE and store.is_unused(tx, tokens.refresh_token_hash(successor)):
+    if now - found.used_at <= rules.LOST_RESPONSE and store.is_unused(tx, tokens.secret_hash(successor)):
         key = store.signing_key(tx, now)
         return _granted(found.member_id, found.session_id, key, successor, now)
     store.end_session(tx, found.session_id, "refresh token used twice", now)
@@ -240,6 +231,78 @@ def logout(tx: Tx, member: Member, now: datetime) -> None:
 def jwks(caller: Anyone) -> Jwks:
     """The public keys of access tokens."""
     return Jwks(keys=published_keys())
+
+
+@api.post("/v1/auth/reset-password", status=202, problems=(rules.TooManyMailedCodes,))
+def request_password_reset(
+    tx: Tx, caller: Anyone, body: MailedCodeRequest, client: Client, now: datetime
+) -> MailedCodeRequested:
+    """Mail a code to the address, if it is a member's; three in an hour. Nobody is told whether it is."""
+    account = store.credentials(tx, body.email)
+    active = account if account and account.status == "active" else None
+    mailed_codes.ask(tx, "reset", body.email, _addressee(active), client, now)
+    return MailedCodeRequested(expires_in=int(rules.MAILED_CODE_LIFE.total_seconds()))
+
+
+@api.post(
+    "/v1/auth/reset-password/confirm",
+    status=204,
+    before=hash_new_password,
+    problems=(rules.PasswordTooWeak, rules.PasswordResetNotValid),
+)
+def confirm_password_reset(
+    tx: Tx, caller: Anyone, body: PasswordReset, password: PasswordHash, now: datetime
+) -> Problem | None:
+    """Set a new password with the mailed code; every session ends. Two-factor authentication stays as it is."""
+    member_id = mailed_codes.spend(tx, "reset", body.email, body.code, now)
+    if member_id is None:
+        return rules.PasswordResetNotValid()
+    _set_password(tx, member_id, password, now)
+    return None
+
+
+@api.post(
+    "/v1/auth/password",
+    status=204,
+    before=reauthentication.for_change,
+    problems=(rules.PasswordTooWeak, rules.PasswordWrong),
+)
+def change_password(
+    tx: Tx, member: Member, body: PasswordChange, compared: PasswordsCompared, now: datetime
+) -> Problem | None:
+    """Every session ends, this one too."""
+    if refusal := reauthentication.check(tx, member, compared, now):
+        return refusal
+    _set_password(tx, member.id, compared.new, now)
+    return None
+
+
+api.get("/v1/auth/2fa")(two_factor.get_second_factor)
+api.post(
+    "/v1/auth/2fa/setup",
+    before=reauthentication.for_set_up,
+    secret_reply=True,
+    reply_headers=NOT_STORED,
+    problems=(rules.PasswordWrong, rules.SecondFactorAlreadySetUp),
+)(two_factor.set_up_second_factor)
+api.post(
+    "/v1/auth/2fa/enable",
+    secret_reply=True,
+    reply_headers=NOT_STORED,
+    problems=(totp.SecondFactorNotSetUp, totp.SecondFactorWrong, rules.SecondFactorAlreadySetUp),
+)(two_factor.enable_second_factor)
+api.post(
+    "/v1/auth/2fa/disable",
+    status=204,
+    before=reauthentication.for_end,
+    problems=(rules.PasswordWrong, totp.SecondFactorNotSetUp, *SECOND_FACTOR_REFUSALS),
+)(two_factor.disable_second_factor)
+api.post(
+    "/v1/auth/2fa/backup-codes",
+    secret_reply=True,
+    reply_headers=NOT_STORED,
+    problems=(totp.SecondFactorNotSetUp, *SECOND_FACTOR_REFUSALS),
+)(two_factor.renew_backup_codes)
 
 
 def _insert(
@@ -262,31 +325,51 @@ def _insert(
 
 def _suggestion(base: str, attempt: int) -> str:
     """The base itself first, then with random digits."""
-    return base if attempt == 0 else f"{base}{secrets.randbelow(10**5):05d}"
+    return base if attempt == 0 else f"{base}{randbelow(10**5):05d}"
 
 
-def _mail_code(tx: Tx, member_id: UUID, body: Signup, now: datetime) -> None:
-    code, code_id = f"{secrets.randbelow(10**6):06d}", uuid4()
-    store.replace_code(
-        tx, code_id, member_id, "verify", _code_mac(code_id, code), now, now + rules.VERIFICATION_CODE_LIFE
-    )
-    parameters = {"name": body.full_name, "code": code}
-    letter = Letter(body.email, body.full_name, "verify_email", parameters, f"verify-email:{code_id}", member_id)
-    mails.queue(tx, letter, now)
+def _referrer(tx: Tx, body: Signup, client: Client) -> UUID | None:
+    """Who is to have the credit. A code that was typed must be somebody's; a link may be of yesterday's friend.
+
+    Nobody can name themselves: they are no member yet. Raises ReferralCodeUnknown.
+    """
+    code = body.referral_code or client.cookies.get(REFERRAL_COOKIE)
+    found = store.referrer(tx, code) if code else None
+    if body.referral_code and found is None:
+        raise rules.ReferralCodeUnknown
+    return found
 
 
-def _code_mac(code_id: UUID, code: str) -> bytes:
-    key = bytes.fromhex(read(MailedCodesConfig).mailed_code_key)
-    return hmac.digest(key, f"{code_id}:{code}".encode(), "sha256")
+def _addressee(account: store.Credentials | None) -> Addressee | None:
+    return Addressee(account.id, account.email, account.full_name) if account else None
 
 
-def _grant(tx: Tx, member_id: UUID, session_id: UUID, refresh_token: str, now: datetime) -> Grant:
+def _set_password(tx: Tx, member_id: UUID, password: PasswordHash, now: datetime) -> None:
+    """And tell the member, who may not have been it."""
+    account = store.credentials_of(tx, member_id)
+    assert account
+    store.set_password(tx, member_id, password.text, now)
+    key = f"password-changed:{uuid4()}"
+    parameters = {"name": account.full_name}
+    mails.queue(tx, Letter(account.email, account.full_name, "password_changed", parameters, key, member_id), now)
+
+
+def _grant(
+    tx: Tx, member_id: UUID, session_id: UUID, refresh_token: str, now: datetime, device_token: str | None = None
+) -> Grant:
     until = now + rules.REFRESH_TOKEN_LIFE
-    store.insert_refresh_token(tx, tokens.refresh_token_hash(refresh_token), session_id, now, until)
-    return _granted(member_id, session_id, store.signing_key(tx, now), refresh_token, now)
+    store.insert_refresh_token(tx, tokens.secret_hash(refresh_token), session_id, now, until)
+    return _granted(member_id, session_id, store.signing_key(tx, now), refresh_token, now, device_token)
 
 
-def _granted(member_id: UUID, session_id: UUID, key: store.SigningKey, refresh_token: str, now: datetime) -> Grant:
+def _granted(
+    member_id: UUID,
+    session_id: UUID,
+    key: store.SigningKey,
+    refresh_token: str,
+    now: datetime,
+    device_token: str | None = None,
+) -> Grant:
     return Grant(
         member_id=member_id,
         session_id=session_id,
@@ -294,4 +377,5 @@ def _granted(member_id: UUID, session_id: UUID, key: store.SigningKey, refresh_t
         kms_version=key.kms_version,
         issued_at=now,
         refresh_token=refresh_token,
+        device_token=device_token,
     )

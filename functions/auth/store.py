@@ -1,5 +1,6 @@
 """What sign-up and sign-in read and write."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -40,6 +41,8 @@ class Credentials:
     """What a sign-in is checked against."""
 
     id: UUID
+    email: str
+    full_name: str
     password_hash: str
     email_verified_at: datetime | None
     status: str
@@ -84,10 +87,10 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class Count:
-    """Just a number."""
+class Username:
+    """Just a username."""
 
-    attempts: int
+    username: str
 
 
 def insert_member(tx: Tx, new: NewMember, now: datetime) -> Created | None:
@@ -116,14 +119,28 @@ def email_exists(tx: Tx, email: str) -> bool:
     return tx.first(Identity, "SELECT id FROM members WHERE lower(email) = lower(:email)", email=email) is not None
 
 
-def member_by_username(tx: Tx, username: str) -> UUID | None:
-    """The active member who refers by this name."""
+def referrer(tx: Tx, code: str) -> UUID | None:
+    """The active member who refers by this username or code of their own."""
     found = tx.first(
         Identity,
-        "SELECT id FROM members WHERE lower(username) = lower(:username) AND status = 'active'",
-        username=username,
+        """
+        SELECT id FROM members
+        WHERE status = 'active' AND (lower(username) = lower(:code)
+              OR id = (SELECT member_id FROM referral_codes WHERE code = lower(:code)))
+        """,
+        code=code,
     )
     return found.id if found else None
+
+
+def taken_usernames(tx: Tx, usernames: Sequence[str]) -> set[str]:
+    """Those of the given (in small letters) that somebody has, in whatever capitals."""
+    rows = tx.all(
+        Username,
+        "SELECT lower(username) AS username FROM members WHERE lower(username) = ANY(CAST(:usernames AS text[]))",
+        usernames=list(usernames),
+    )
+    return {row.username for row in rows}
 
 
 def replace_code(
@@ -189,32 +206,33 @@ def credentials(tx: Tx, email: str) -> Credentials | None:
     """For checking a password; None for nobody."""
     return tx.first(
         Credentials,
-        "SELECT id, password_hash, email_verified_at, status FROM members WHERE lower(email) = lower(:email)",
+        """
+        SELECT id, email, full_name, password_hash, email_verified_at, status
+        FROM members WHERE lower(email) = lower(:email)
+        """,
         email=email,
     )
 
 
-def failed_attempts(tx: Tx, subject: str, hour: datetime) -> int:
-    """How often a subject failed within the clock hour."""
-    found = tx.first(
-        Count,
-        "SELECT attempts FROM attempt_counters WHERE subject = :subject AND hour = :hour",
-        subject=subject,
-        hour=hour,
+def credentials_of(tx: Tx, member_id: UUID) -> Credentials | None:
+    """The same by id."""
+    return tx.first(
+        Credentials,
+        "SELECT id, email, full_name, password_hash, email_verified_at, status FROM members WHERE id = :id",
+        id=member_id,
     )
-    return found.attempts if found else 0
 
 
-def count_failure(tx: Tx, subject: str, hour: datetime) -> None:
-    """One more failure of the subject."""
+def set_password(tx: Tx, member_id: UUID, password_hash: str, now: datetime) -> None:
+    """From now on this one signs in, on no session and no device that there was before."""
     tx.run_later(
-        """
-        INSERT INTO attempt_counters AS counter (subject, hour, attempts) VALUES (:subject, :hour, 1)
-        ON CONFLICT (subject, hour) DO UPDATE SET attempts = counter.attempts + 1
-        """,
-        subject=subject,
-        hour=hour,
+        "UPDATE members SET password_hash = :password_hash, updated_at = :now WHERE id = :id",
+        id=member_id,
+        password_hash=password_hash,
+        now=now,
     )
+    end_sessions(tx, member_id, None, "password changed", now)
+    tx.run_later("DELETE FROM known_devices WHERE member_id = :id", id=member_id)
 
 
 def start_session(
@@ -227,6 +245,7 @@ def start_session(
     ip_address: str | None,
     user_agent: str,
     now: datetime,
+    proved_at: datetime | None = None,
 ) -> None:
     """A session that ends the member's earlier one on the same kind of device."""
     tx.run_later("UPDATE members SET last_login_at = :now WHERE id = :member_id", member_id=member_id, now=now)
@@ -241,8 +260,9 @@ def start_session(
     )
     tx.run_later(
         """
-        INSERT INTO sessions (id, member_id, device_kind, device_id, ip_address, user_agent, created_at, last_used_at)
-        VALUES (:id, :member_id, :device_kind, :device_id, :ip_address, :user_agent, :now, :now)
+        INSERT INTO sessions (id, member_id, device_kind, device_id, ip_address, user_agent, created_at, last_used_at,
+                              totp_at)
+        VALUES (:id, :member_id, :device_kind, :device_id, :ip_address, :user_agent, :now, :now, :proved_at)
         """,
         id=session_id,
         member_id=member_id,
@@ -250,6 +270,21 @@ def start_session(
         device_id=device_id,
         ip_address=ip_address,
         user_agent=user_agent,
+        now=now,
+        proved_at=proved_at,
+    )
+
+
+def end_sessions(tx: Tx, member_id: UUID, but: UUID | None, reason: str, now: datetime) -> None:
+    """All sessions of the member, except one if there is one to be kept."""
+    tx.run_later(
+        """
+        UPDATE sessions SET ended_at = :now, end_reason = :reason
+        WHERE member_id = :member_id AND ended_at IS NULL AND (CAST(:but AS uuid) IS NULL OR id <> :but)
+        """,
+        member_id=member_id,
+        but=but,
+        reason=reason,
         now=now,
     )
 

@@ -14,7 +14,7 @@ from shared.config import read
 from shared.fields import Reply
 from shared.ports import kms
 
-REFRESH_TOKEN_BYTES = 32
+SECRET_BYTES = 32
 
 
 class Grant(Reply):
@@ -26,6 +26,7 @@ class Grant(Reply):
     kms_version: str
     issued_at: datetime
     refresh_token: str
+    device_token: str | None = None
 
 
 class Tokens(Reply):
@@ -38,14 +39,26 @@ class Tokens(Reply):
     refresh_expires_in: int
 
 
-def new_refresh_token() -> str:
-    """256 random bits."""
-    return secrets.token_urlsafe(REFRESH_TOKEN_BYTES)
+class SignedIn(Tokens):
+    """As above, and what makes this device a known one at the next sign-in: keep it when the session ends."""
+
+    device_token: str
 
 
-def refresh_token_hash(token: str) -> bytes:
-    """What is stored of a refresh token; it has enough entropy for a plain hash."""
+def new_secret() -> str:
+    """A refresh or device token: 256 random bits."""
+    return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def secret_hash(token: str) -> bytes:
+    """What is stored of one; it has enough entropy for a plain hash."""
     return hashlib.sha256(token.encode()).digest()
+
+
+def sign_in(grant: Grant) -> SignedIn:
+    """The tokens of a new session."""
+    assert grant.device_token
+    return SignedIn(**issue(grant).model_dump(), device_token=grant.device_token)
 
 
 def issue(grant: Grant) -> Tokens:

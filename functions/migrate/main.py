@@ -3,20 +3,18 @@
 It runs inside the private network with a login that may change the schema, which no other function has.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from flask import Request, Response
 from pg8000.dbapi import Connection
 
-from functions.migrate import rules, store
-from shared import db, log, payout_rotation, vault
+from functions.migrate import store
+from shared import db, log, payout_rotation, signing_keys, vault
 from shared import migrate as migrations
 from shared.config import Config, read
 from shared.db import DatabaseConfig, Tx
 from shared.job import Job
 from shared.ports import kms
-
-PUBLISHED_BEFORE_USE = timedelta(minutes=10)  # gateways keep a key set for five minutes
 
 job = Job("migrate")
 
@@ -56,7 +54,9 @@ def contract(now: datetime) -> None:
 
 def register(config: MigrateConfig, now: datetime) -> None:
     """What KMS holds, written where functions look for it."""
-    jwk = _jwk(config.access_token_key_version)
+    signing = config.access_token_key_version
+    is_known = db.atomically(lambda tx: signing_keys.is_known(tx, signing))
+    jwk = None if is_known else signing_keys.jwk_of(signing)  # of a retired key KMS tells nothing any more
     versions = {
         "member": config.treasury_key_version_member,
         "affiliate": config.treasury_key_version_affiliate,
@@ -66,9 +66,8 @@ def register(config: MigrateConfig, now: datetime) -> None:
     addresses = {name: kms.ethereum_address(version) for name, version in versions.items()}
 
     def insert(tx: Tx) -> None:
-        first = store.signing_keys(tx) == 0
-        active_from = now if first else now + PUBLISHED_BEFORE_USE
-        store.insert_signing_key(tx, jwk["kid"], config.access_token_key_version, jwk, now, active_from)
+        if jwk:
+            signing_keys.register(tx, signing, jwk, now)
         store.insert_first_data_key(tx, data_key, now)
         for name, address in addresses.items():
             store.insert_treasury(tx, name, config.chain_id, config.usdt_address)
@@ -85,16 +84,6 @@ def _migrate(config: MigrateConfig, now: datetime, *, contract: bool) -> None:
             log.info("migration applied", name=name)
     finally:
         connection.close()
-
-
-def _jwk(key_version: str) -> dict[str, str]:
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-    key = load_pem_public_key(kms.public_key_pem(key_version).encode())
-    assert isinstance(key, RSAPublicKey)
-    numbers = key.public_numbers()
-    return dict(rules.public_jwk(numbers.n, numbers.e))
 
 
 def _owner(config: MigrateConfig) -> Connection:

@@ -1,40 +1,9 @@
 """Keys that KMS holds, as the database knows them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from shared.db import Tx
 from shared.vault import DataKey
-
-
-@dataclass(frozen=True)
-class _Count:
-    count: int
-
-
-def insert_signing_key(
-    tx: Tx, kid: str, kms_version: str, public_jwk: Mapping[str, str], now: datetime, active_from: datetime
-) -> bool:
-    """False when it is known already."""
-    return bool(
-        tx.run(
-            """
-            INSERT INTO signing_keys (kid, kms_version, public_jwk, created_at, active_from)
-            VALUES (:kid, :kms_version, :public_jwk, :now, :active_from) ON CONFLICT DO NOTHING
-            """,
-            kid=kid,
-            kms_version=kms_version,
-            public_jwk=dict(public_jwk),
-            now=now,
-            active_from=active_from,
-        )
-    )
-
-
-def signing_keys(tx: Tx) -> int:
-    """How many there are."""
-    return tx.one(_Count, "SELECT count(*) AS count FROM signing_keys WHERE retired_at IS NULL").count
 
 
 def insert_first_data_key(tx: Tx, key: DataKey, now: datetime) -> None:

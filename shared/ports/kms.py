@@ -55,6 +55,24 @@ def public_key_pem(key_version: str) -> str:
     return str(answer.pem)
 
 
+def create_version(key: str) -> None:
+    """Order a new version of a key that signs; KMS may need a while to make it."""
+    _call(_client().create_crypto_key_version, {"parent": key, "crypto_key_version": {}})
+
+
+def enabled_versions(key: str) -> list[str]:
+    """The names of a key's versions that can be used, oldest first."""
+    versions = _call(_client().list_crypto_key_versions, {"parent": key, "filter": "state=ENABLED"})
+    enabled = [version for version in versions if version.state.name == "ENABLED"]
+    return [str(version.name) for version in sorted(enabled, key=lambda version: version.create_time)]
+
+
+def disable_version(key_version: str) -> None:
+    """It signs no more, until somebody enables it again."""
+    request = {"crypto_key_version": {"name": key_version, "state": "DISABLED"}, "update_mask": {"paths": ["state"]}}
+    _call(_client().update_crypto_key_version, request)
+
+
 def sign_digest(key_version: str, digest: bytes) -> bytes:
     """The raw signature: DER (r, s) of an elliptic curve, PKCS #1 of RSA.
 

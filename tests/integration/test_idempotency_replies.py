@@ -2,6 +2,7 @@
 
 import json
 import time
+from base64 import b32decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from werkzeug.test import TestResponse
 from emulators import contract
 from emulators.process import wait_until
 from functions.auth import passwords
-from shared import clock, db, notifications
+from shared import clock, db, notifications, totp
 from shared.api import MUTATING
 from shared.auth import Role
 from shared.codes import CodeFilesConfig
@@ -31,6 +32,7 @@ from shared.notifications import Note
 from shared.ports import files
 from tests import factories
 from tests.client import FunctionClient, answer_of
+from tests.factories import Somebody
 from tests.fakes import comp_books, pictures, wallet_desk
 from tests.fakes.chain import FakeChain
 from tests.fakes.wallet_desk import RECIPIENT, new_wallet
@@ -83,7 +85,10 @@ class Scene:
         return email
 
     def mailed_code(self, email: str) -> str:
-        found = self.sql.execute_unnamed("SELECT parameters ->> 'code' FROM mails WHERE to_email = $1", (email,))
+        """The code that was mailed last."""
+        found = self.sql.execute_unnamed(
+            "SELECT parameters ->> 'code' FROM mails WHERE to_email = $1 ORDER BY queued_at DESC LIMIT 1", (email,)
+        )
         return str(found.rows[0][0])
 
     def verified(self) -> str:
@@ -98,6 +103,18 @@ class Scene:
             self.client().post("/v1/auth/login", {"email": self.verified(), "password": PASSWORD}).body
         )
         return tokens
+
+    def with_password(self) -> Somebody:
+        """A member who is signed in and whose password is PASSWORD."""
+        somebody = factories.member()
+        self.sql.execute_unnamed("UPDATE members SET password_hash = $1 WHERE id = $2", (password_hash(), somebody.id))
+        return somebody
+
+    def reset_code(self) -> tuple[str, str]:
+        """The e-mail address of a member who has asked for a new password, and the code in the mail."""
+        email = self.verified()
+        assert self.client().post("/v1/auth/reset-password", {"email": email}).status == 202
+        return email, self.mailed_code(email)
 
     def member(self, role: Role | None = None) -> FunctionClient:
         return self.client(factories.member(role=role).token)
@@ -138,6 +155,53 @@ def login(scene: Scene) -> Request:
 def refresh(scene: Scene) -> Request:
     body = {"refresh_token": scene.signed_in()["refresh_token"]}
     return as_json(scene.client(), "/v1/auth/refresh", body, {"refresh_token": "x" * 43})
+
+
+def resend_verification(scene: Scene) -> Request:
+    body = {"email": scene.signed_up()}
+    return as_json(scene.client(), "/v1/auth/verify-email/resend", body, {"email": scene.signed_up()})
+
+
+def request_password_reset(scene: Scene) -> Request:
+    body = {"email": scene.verified()}
+    return as_json(scene.client(), "/v1/auth/reset-password", body, {"email": scene.verified()})
+
+
+def confirm_password_reset(scene: Scene) -> Request:
+    email, code = scene.reset_code()
+    body = {"email": email, "code": code, "password": "Another-Sesame-9!"}
+    return as_json(scene.client(), "/v1/auth/reset-password/confirm", body, body | {"password": "A-Third-Sesame-9!"})
+
+
+def set_up_second_factor(scene: Scene) -> Request:
+    client = scene.client(scene.with_password().token)
+    return as_json(client, "/v1/auth/2fa/setup", {"password": PASSWORD}, {"password": "Wrong-Guess-88!"})
+
+
+def enable_second_factor(scene: Scene) -> Request:
+    client = scene.client(scene.with_password().token)
+    secret = b32decode(client.post("/v1/auth/2fa/setup", {"password": PASSWORD}).body["secret"])
+    codes_ = [totp.code(secret, totp.step_of(clock.now()) + steps) for steps in (0, 1)]
+    return as_json(client, "/v1/auth/2fa/enable", *({"code": code} for code in codes_))
+
+
+def disable_second_factor(scene: Scene) -> Request:
+    somebody = scene.with_password()
+    code = totp.code(factories.second_factor(somebody), totp.step_of(clock.now()))
+    body = {"password": PASSWORD, "code": code}
+    path = "/v1/auth/2fa/disable"
+    return as_json(scene.client(somebody.token), path, body, body | {"password": "Wrong-Guess-88!"})
+
+
+def renew_backup_codes(scene: Scene) -> Request:
+    somebody = factories.member()
+    secret = factories.second_factor(somebody)
+    codes_ = [totp.code(secret, totp.step_of(clock.now()) + steps) for steps in (0, 1)]
+    return as_json(scene.client(somebody.token), "/v1/auth/2fa/backup-codes", *({"code": code} for code in codes_))
+
+
+def set_referral_code(scene: Scene) -> Request:
+    return as_json(scene.member(), "/v1/affiliate/referral-link", {"code": "ada-and-co"}, {"code": "ada-alone"})
 
 
 def challenge(scene: Scene) -> Request:
@@ -415,9 +479,10 @@ PREPARED = [
     choose_trip, contact_winner, mail_chip, override_tier, remove_quarter_override, remove_permanent_override,
     create_import, start_import, invalidate_codes, reuse_codes, invalidate_batch, reuse_batch,
     recall_batch, search_code, withdraw, broadcast_withdrawal, cancel_withdrawal,
-    create_oobit_token, put_oobit_card,
+    create_oobit_token, put_oobit_card, resend_verification, request_password_reset, confirm_password_reset,
+    set_up_second_factor, enable_second_factor, disable_second_factor, renew_backup_codes, set_referral_code,
 ]  # fmt: skip
-NOT_REPEATABLE = {"logout", "delete_account"}  # their own token is not valid any more
+NOT_REPEATABLE = {"logout", "change_password", "delete_account"}  # their own token is not valid any more
 
 
 @pytest.fixture

@@ -163,3 +163,16 @@ def test_a_query_is_no_body() -> None:
 
     contract = contract_of(listing, frozenset())
     assert (contract.query, contract.body) == (Filter, None)
+
+
+def test_what_runs_before_the_transaction_may_ask_for_claims_and_a_handler_may_not() -> None:
+    """A token's claims say who called, not that their session lives: a handler names its caller instead."""
+
+    def before(body: Order, claims: Claims) -> Hash:
+        raise NotImplementedError
+
+    def handler(tx: Tx, caller: Anyone, claims: Claims) -> None: ...
+
+    assert helper_of(before, frozenset()).claims_name == "claims"
+    with pytest.raises(UnclearSignature, match="names its caller"):
+        contract_of(handler, frozenset())

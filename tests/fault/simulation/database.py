@@ -42,7 +42,7 @@ def make_template(postgres: Postgres, now: datetime) -> dict[str, str]:
         ssl_context=False,
     )
     try:
-        migrate.apply(owner, migrate.load(), now)
+        migrate.apply(owner, migrate.load(), now, contract=True)
         owner.execute_simple(f"UPDATE settings SET value = '{IN_FLIGHT_MAX}' WHERE name = 'payout_in_flight_max'")  # noqa: S608
         for place in (1, 2):
             owner.execute_simple(

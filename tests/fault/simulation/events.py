@@ -1,6 +1,6 @@
 """What is done to a world beyond single faults: money runs out, keys are used elsewhere, nodes part, people pause."""
 
-import rlp  # type: ignore[import-untyped] # it has no stubs
+import rlp
 from eth_utils.crypto import keccak
 
 from tests.fault.simulation.chain import CHAIN_ID, GWEI, Block, Included

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-import rlp  # type: ignore[import-untyped] # it has no stubs
+import rlp
 from eth_keys.datatypes import Signature
 from eth_utils.crypto import keccak
 

@@ -1,0 +1,1 @@
+"""What members refer others with."""
