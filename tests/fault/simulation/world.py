@@ -30,6 +30,7 @@ WEI_EACH = 100 * 10**18
 REST_SECONDS = 1.5
 ASKED_WITHIN_SECONDS = 5.0  # a task's first and last question, without faults
 SLEEP_SECONDS = 75.0
+DEPTH_MIN = 10  # no family reorganises deeper while finality works
 HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
 
 
@@ -69,7 +70,7 @@ class World:
     strangers: set[str] = field(default_factory=set)  # whom a stolen key has paid
     impossible: set[str] = field(default_factory=set)  # sources whose terms must be refused
     kept_held: set[str] = field(default_factory=set)  # sources that people never let go
-    stopped: list[str] = field(default_factory=list)  # what only the schema has held up
+    stopped: list[str] = field(default_factory=list)  # what went wrong on the way
     kills: int = 0
     _moving: bool = False
 
@@ -182,6 +183,12 @@ class World:
         for node in self.nodes:
             if node.view.chain_id != CHAIN_ID and self.seconds - node.view.elsewhere_since > ASKED_WITHIN_SECONDS:
                 raise Violated(f"F20: {digest.hex()[:10]} is signed while {node.name} is on chain {node.view.chain_id}")
+
+    def sees_final(self, transaction_hash: str) -> None:
+        """R4: what is called paid must be in a block that no reorganisation of this world can take away."""
+        surely = max(self.network.finalized, self.network.head.number - DEPTH_MIN)
+        if not any(self.network.contains(block, surely) for block in self.network.where[transaction_hash]):
+            self.stopped.append(f"R4: {transaction_hash[:10]} is called final and is not")
 
     def _included(self, tx: Signed, block: Block) -> None:
         self.mined.append((tx, block))
