@@ -228,6 +228,8 @@ class Network:
         before = self.head
         block = Block(before.number + 1, self._hash(), before.time + BLOCK_SECONDS, self.base_fee, state, included)
         self.blocks.append(block)
+        if self.finality:
+            self.finalized = max(self.finalized, block.number - self.final_behind)
         if included:
             self.busy.append(block)
             for it in included:

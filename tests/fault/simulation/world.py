@@ -30,7 +30,6 @@ WEI_EACH = 100 * 10**18
 REST_SECONDS = 1.5
 ASKED_WITHIN_SECONDS = 5.0  # a task's first and last question, without faults
 SLEEP_SECONDS = 75.0
-DEPTH_MIN = 10  # no family reorganises deeper while finality works
 HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
 
 
@@ -186,8 +185,7 @@ class World:
 
     def sees_final(self, transaction_hash: str) -> None:
         """R4: what is called paid must be in a block that no reorganisation of this world can take away."""
-        surely = max(self.network.finalized, self.network.head.number - DEPTH_MIN)
-        if not any(self.network.contains(block, surely) for block in self.network.where[transaction_hash]):
+        if not any(self.network.contains(block, self.network.finalized) for block in self.network.where[transaction_hash]):
             self.stopped.append(f"R4: {transaction_hash[:10]} is called final and is not")
 
     def _included(self, tx: Signed, block: Block) -> None:
