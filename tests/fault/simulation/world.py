@@ -185,7 +185,9 @@ class World:
 
     def sees_final(self, transaction_hash: str) -> None:
         """R4: what is called paid must be in a block that no reorganisation of this world can take away."""
-        if not any(self.network.contains(block, self.network.finalized) for block in self.network.where[transaction_hash]):
+        if not any(
+            self.network.contains(block, self.network.finalized) for block in self.network.where[transaction_hash]
+        ):
             self.stopped.append(f"R4: {transaction_hash[:10]} is called final and is not")
 
     def _included(self, tx: Signed, block: Block) -> None:
