@@ -76,6 +76,7 @@ class Network:
     token: Token
     include: float = 0.9
     gossip: float = 1.0
+    older: float = 0.0  # the chance that a block takes an earlier signature of a nonce than the pool has
     base_fee: int = BASE_FEE_WEI
     mining: bool = True
     final_behind: int = FINAL_BEHIND
@@ -161,7 +162,7 @@ class Network:
         state, included = self.head.state, []
         if pool:
             for key in sorted(pool):
-                tx = pool[key]
+                tx = self._one_of(pool[key])
                 used = state.nonces.get(tx.sender, 0)
                 if tx.nonce < used:
                     del pool[key]
@@ -170,6 +171,11 @@ class Network:
                     included.append(self._run(tx, state))
                     del pool[key]
         self._append(state, included)
+
+    def _one_of(self, tx: Signed) -> Signed:
+        """Somebody may have kept an earlier one."""
+        known = self.known[tx.key]
+        return self.chance.choice(known) if len(known) > 1 and self.chance.random() < self.older else tx
 
     def force(self, tx: Signed) -> None:
         """The next block has it, whatever the pools hold: its sender paid for that."""
@@ -222,6 +228,8 @@ class Network:
         before = self.head
         block = Block(before.number + 1, self._hash(), before.time + BLOCK_SECONDS, self.base_fee, state, included)
         self.blocks.append(block)
+        if self.finality:
+            self.finalized = max(self.finalized, block.number - self.final_behind)
         if included:
             self.busy.append(block)
             for it in included:

@@ -132,6 +132,7 @@ def base_fee(world: World, gwei: int) -> None:
 def spread_badly(world: World) -> None:
     world.network.include = 0.15
     world.network.gossip = 0.6
+    world.network.older = 0.4
 
 
 @family("F16")

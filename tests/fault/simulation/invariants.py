@@ -45,7 +45,7 @@ def check(world: World) -> None:
     for treasury in list(world.frozen):
         world.check_frozen(treasury)
     if world.stopped:
-        raise Violated(f"the schema had to stop it: {world.stopped[0]}")
+        raise Violated(world.stopped[0])
     _each_paid_once(world)
     _explained(world)
     _ledger(world)

@@ -341,8 +341,10 @@ def _instead(world: World, queues: Queues) -> Iterator[None]:
             world.director.current.wrote = True
 
     def tell(event: str, **fields: object) -> None:
+        if event == "payout is final" and fields["state"] == "PAID":
+            world.sees_final(str(fields["hash"]))
         if "rule" in fields and fields["rule"] not in REFUSALS:
-            world.stopped.append(f"{event}: {fields['rule']}, {fields.get('reason', '')}")
+            world.stopped.append(f"the schema had to stop it: {fields['rule']}, {fields.get('reason', '')}")
         who = world.director.current.name if world.director.current else "world"
         world.note(who, f"log: {event} " + " ".join(f"{name}={value}" for name, value in fields.items()))
 

@@ -69,7 +69,7 @@ class World:
     strangers: set[str] = field(default_factory=set)  # whom a stolen key has paid
     impossible: set[str] = field(default_factory=set)  # sources whose terms must be refused
     kept_held: set[str] = field(default_factory=set)  # sources that people never let go
-    stopped: list[str] = field(default_factory=list)  # what only the schema has held up
+    stopped: list[str] = field(default_factory=list)  # what went wrong on the way
     kills: int = 0
     _moving: bool = False
 
@@ -182,6 +182,13 @@ class World:
         for node in self.nodes:
             if node.view.chain_id != CHAIN_ID and self.seconds - node.view.elsewhere_since > ASKED_WITHIN_SECONDS:
                 raise Violated(f"F20: {digest.hex()[:10]} is signed while {node.name} is on chain {node.view.chain_id}")
+
+    def sees_final(self, transaction_hash: str) -> None:
+        """R4: what is called paid must be in a block that no reorganisation of this world can take away."""
+        if not any(
+            self.network.contains(block, self.network.finalized) for block in self.network.where[transaction_hash]
+        ):
+            self.stopped.append(f"R4: {transaction_hash[:10]} is called final and is not")
 
     def _included(self, tx: Signed, block: Block) -> None:
         self.mined.append((tx, block))
