@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CRON_FIELDS = 5
 ROLES = frozenset(
     {
+        "cloudkms.admin",  # makes, lists and disables versions of keys; it cannot use them
         "cloudkms.cryptoKeyDecrypter",
         "cloudkms.cryptoKeyEncrypter",
         "cloudkms.cryptoKeyEncrypterDecrypter",

@@ -17,7 +17,7 @@ locals {
       urgent    = metric.alert.urgent
       do        = metric.alert.do
     }
-  } if alltrue([for name in [metric.function, try(metric.comes_with, "any")] : name == "any" || contains(keys(local.functions), name)]) }
+  } }
   alerts = { for name, metric in local.metrics : name => metric if metric.alert != null }
 
   powers = [for exponent in range(0, 41) : pow(2, exponent)]
