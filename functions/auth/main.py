@@ -35,7 +35,7 @@ from shared.config import Config, read
 from shared.db import Tx
 from shared.http import Client, Redirect
 from shared.mails import Letter
-from shared.problems import Problem, TokenNotValid
+from shared.problems import NotFound, Problem, TokenNotValid
 from shared.tiers import Tier
 
 USERNAME_ATTEMPTS_MAX = 5
@@ -124,7 +124,9 @@ def suggest_usernames(tx: Tx, caller: Anyone, query: NameGiven) -> UsernameSugge
 def follow_referral(tx: Tx, caller: Anyone, code: str) -> Redirect:
     """A member's link: to the sign-up page, where the friend is remembered for thirty days."""
     config = read(WebConfig)
-    if len(code) > rules.REFERRAL_CODE_LENGTH_MAX or not store.referrer(tx, code):
+    if not rules.is_referral_code(code):
+        raise NotFound
+    if not store.referrer(tx, code):
         return Redirect(config.sign_up_url)
     cookie = f"{REFERRAL_COOKIE}={quote(code)}; Max-Age={REFERRAL_SECONDS}; Domain={config.cookie_domain}; Path=/"
     return Redirect(
@@ -334,7 +336,7 @@ def _referrer(tx: Tx, body: Signup, client: Client) -> UUID | None:
     Nobody can name themselves: they are no member yet. Raises ReferralCodeUnknown.
     """
     code = body.referral_code or client.cookies.get(REFERRAL_COOKIE)
-    found = store.referrer(tx, code) if code else None
+    found = store.referrer(tx, code) if code and rules.is_referral_code(code) else None
     if body.referral_code and found is None:
         raise rules.ReferralCodeUnknown
     return found

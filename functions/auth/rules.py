@@ -31,7 +31,7 @@ ACCESS_TOKEN_LIFE = timedelta(minutes=15)
 REFRESH_TOKEN_LIFE = timedelta(days=30)
 LOST_RESPONSE = timedelta(seconds=60)  # so long a used refresh token may be repeated: its answer may have been lost
 USERNAME_LENGTH_MAX = 24
-REFERRAL_CODE_LENGTH_MAX = 50
+REFERRAL_CODE = re.compile(r"[A-Za-z0-9_-]{3,30}")  # a username, or a custom code
 
 
 class TooYoung(Problem):
@@ -140,6 +140,11 @@ def sign_in_limits(email: str, network: str) -> dict[str, int]:
 def mailed_code_limits(purpose: str, email: str, network: str) -> dict[str, int]:
     """How many codes may be asked for within the hour, by what is counted."""
     return {f"{purpose} of {email}": MAILED_CODES_MAX, f"{purpose} from {network}": NETWORK_MAILED_CODES_MAX}
+
+
+def is_referral_code(text: str) -> bool:
+    """Whether it could be somebody's."""
+    return REFERRAL_CODE.fullmatch(text) is not None
 
 
 def seconds_left_of_hour(now: datetime) -> int:

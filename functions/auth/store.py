@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from shared.db import Tx
 
@@ -146,7 +146,7 @@ def taken_usernames(tx: Tx, usernames: Sequence[str]) -> set[str]:
 def replace_code(
     tx: Tx, code_id: UUID, member_id: UUID, purpose: str, code_mac: bytes, now: datetime, until: datetime
 ) -> None:
-    """A new mailed code; earlier ones of the purpose stop working."""
+    """A new mailed code; earlier ones of the purpose stop working. For nobody's id the same work comes to nothing."""
     tx.run_later(
         "UPDATE email_codes SET used_at = :now WHERE member_id = :member_id AND purpose = :purpose AND used_at IS NULL",
         member_id=member_id,
@@ -156,7 +156,9 @@ def replace_code(
     tx.run_later(
         """
         INSERT INTO email_codes (id, member_id, purpose, code_mac, created_at, expires_at)
-        VALUES (:id, :member_id, :purpose, :code_mac, :now, :until)
+        SELECT CAST(:id AS uuid), id, CAST(:purpose AS text), CAST(:code_mac AS bytea), CAST(:now AS timestamptz),
+               CAST(:until AS timestamptz)
+        FROM members WHERE id = :member_id
         """,
         id=code_id,
         member_id=member_id,
@@ -164,6 +166,23 @@ def replace_code(
         code_mac=code_mac,
         now=now,
         until=until,
+    )
+
+
+def queue_no_mail(tx: Tx, email: str, template: str, now: datetime) -> None:
+    """As much work as queueing a mail, for who is no member."""
+    tx.run(
+        """
+        INSERT INTO mails (id, dedupe_key, member_id, to_email, to_name, template, parameters, queued_at)
+        SELECT CAST(:id AS uuid), CAST(:id AS text), NULL, CAST(:email AS text), CAST(:email AS text),
+               CAST(:template AS text), CAST(:parameters AS jsonb), CAST(:now AS timestamptz)
+        FROM members WHERE id = :id
+        """,
+        id=uuid4(),
+        email=email,
+        template=template,
+        parameters={"name": email, "code": ""},
+        now=now,
     )
 
 

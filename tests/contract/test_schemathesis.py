@@ -190,6 +190,9 @@ class Visit:
         return db.atomically(lambda tx: notifications.notify(tx, note, datetime.now(UTC))) or uuid4()
 
 
+REDIRECTING = {"follow_referral"}  # Schemathesis takes a redirect for a refusal; our own judge does not
+
+
 @pytest.fixture
 def visit(platform: Platform, database: str, rich_chain: FakeChain, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
     """Hashing a password is made cheap: how hard it is to guess is not what is tried here."""
@@ -224,7 +227,8 @@ def by_an_admin(operation: Operation) -> object:
     @bounded
     def test(case: Api, visit: Visit) -> None:
         visit.prepare(case)
-        held_to_the_contract(case, case.call_and_validate(headers=bearer(visit.admin)))
+        call = case.call if operation.operation_id in REDIRECTING else case.call_and_validate
+        held_to_the_contract(case, call(headers=bearer(visit.admin)))
 
     return test
 

@@ -141,7 +141,7 @@ def test_members_and_admins_of_other_roles_may_do_nothing_of_an_admins(client: C
             if (answer.status, answer.problem) != (403, "not-allowed"):
                 wrong.append(f"{operation.operation_id} as {role or 'member'}: {answer.status} {answer.body}")
     assert not wrong, "\n".join(wrong)
-    assert tried >= 100
+    assert tried >= 3 * len(list(rows(*admins()))) > 0
     assert world(sql) == before
 
 

@@ -48,9 +48,9 @@ class Scene:
     def published(self) -> list[str]:
         return [key["kid"] for key in self.client().get("/.well-known/jwks.json").body["keys"]]
 
-    def token(self, later: timedelta) -> str:
+    def token(self, later: timedelta, kind: str = "desktop") -> str:
         with moved_clock(self.folder, later):
-            body = {"email": self.email, "password": PASSWORD}
+            body = {"email": self.email, "password": PASSWORD, "device": {"kind": kind}}
             return str(self.client().post("/v1/auth/login", body).body["access_token"])
 
     def taken(self, token: str, later: timedelta) -> bool:
@@ -103,7 +103,7 @@ def test_a_new_key_is_published_before_it_signs_and_the_old_one_verifies_until_i
     _, new = scene.published()
     assert scene.published() == [old, new]
 
-    before_use = scene.token(due + signing_keys.PUBLISHED_BEFORE_USE - MINUTE)
+    before_use = scene.token(due + signing_keys.PUBLISHED_BEFORE_USE - MINUTE, "mobile")
     used = due + signing_keys.PUBLISHED_BEFORE_USE + MINUTE
     after = scene.token(used)
     assert (signer(before_use), signer(after)) == (old, new)

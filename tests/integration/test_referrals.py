@@ -55,11 +55,19 @@ def test_a_link_leads_to_the_sign_up_page_and_is_remembered_for_thirty_days(clie
 
 
 @pytest.mark.usefixtures("database")
-@pytest.mark.parametrize("code", ["nobody", "x" * 5000, "%22%3E%3Cscript%3E", "%0d%0a", "..", "https:evil.example"])
+@pytest.mark.parametrize("code", ["nobody", "no-body", "_" * 30, "null"])
 def test_a_link_of_nobodys_leads_there_too_and_is_not_remembered(code: str, client: Client) -> None:
     answer = follow(client, code)
     assert (answer.status, answer.headers["Location"]) == (302, "https://blakjaks.com/join")
     assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    "code", ["x" * 5000, "%22%3E%3Cscript%3E", "%00", "%FF", "..", "https:evil.example", "ab", "a%20b"]
+)
+def test_what_cannot_be_a_code_is_not_found(code: str, client: Client) -> None:
+    assert follow(client, code).problem == "not-found"
 
 
 def test_the_friend_whose_link_was_followed_has_the_credit(client: Client, sql: Connection) -> None:
