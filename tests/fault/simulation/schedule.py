@@ -36,7 +36,8 @@ LEASE_SECONDS = 30.0
 WORKERS_DURING_SLEEP_MAX = 8
 PASSING = (ComeAgain, Hopeless, ChainUnreachable, WrongChain, kms.KmsFailure, CommitUnknown, Refused,
            DatabaseError, InterfaceError, OSError)  # fmt: skip
-REFUSALS = frozenset({"R6_epoch", "I6_open_slot", "R7_paused"})  # of whoever was overtaken, or paused in between
+# Of whoever was overtaken, or paused in between, or signed again what was settled in the meantime.
+REFUSALS = frozenset({"R6_epoch", "I6_open_slot", "R7_paused", "R2_slot"})
 UUIDS_IN = ("shared.payouts", "shared.payout_slots", "shared.notifications", "shared.mails", "shared.comps")
 
 
