@@ -104,8 +104,8 @@ SOURCES: Mapping[str, Source] = {
         OPTIONAL,
     ),
     "withdrawal_ended": Source(
-        "$title",
-        (HELLO, "$title."),
+        "$headline",
+        (HELLO, "$headline."),
         "",
         ("$body", "It was to go to $to_address.", POLYGON, TAKE_CARE),
         OPTIONAL,

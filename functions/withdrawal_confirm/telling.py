@@ -33,7 +33,7 @@ def tell(tx: Tx, ended: Withdrawal, state: State, now: datetime) -> None:
     owner = store.owner(tx, ended.member_id)
     parameters = {
         "name": owner.full_name,
-        "title": title,
+        "headline": title,
         "body": body,
         "to_address": ended.to_address,
         "transaction_hash": ended.transaction_hash or "",

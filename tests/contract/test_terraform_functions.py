@@ -78,7 +78,7 @@ def provided() -> set[str]:
 
 @cache
 def asked_by(name: str) -> frozenset[str]:
-    return frozenset().union(*(required(path) for path in imports.closure(name).files))
+    return frozenset().union(*(required(path) for path in imports.closure(name).files if path.suffix == ".py"))
 
 
 @cache
