@@ -8,6 +8,7 @@ from functions.wallet.rules import (
 )
 from shared.ports import eip1559
 from shared.ports.eip1559 import OtherType, SignedTransaction, Transaction, TransactionNotReadable
+from shared.ports.transactions import transfer_data
 from shared.withdrawals import Withdrawal
 
 
@@ -21,7 +22,7 @@ def unsigned(withdrawal: Withdrawal) -> Transaction:
         gas_limit=withdrawal.gas_limit,
         to=withdrawal.token_address,
         value_wei=0,
-        data=eip1559.transfer_data(withdrawal.to_address, withdrawal.amount.micro),
+        data=transfer_data(withdrawal.to_address, withdrawal.amount.micro),
         access_list=[],
     )
 

@@ -7,8 +7,6 @@ after them once it is signed (https://eips.ethereum.org/EIPS/eip-1559). No node 
 from dataclasses import dataclass
 from typing import Any
 
-from shared.ports.transactions import TRANSFER_SELECTOR
-
 EIP_1559 = 2
 LEGACY_FIRST = 0xC0  # a transaction without a type begins with an RLP list
 UNSIGNED_FIELDS = 9
@@ -66,11 +64,6 @@ class SignedTransaction:
     transaction: Transaction
     hash: str
     signer: str
-
-
-def transfer_data(recipient: str, amount_micro: int) -> bytes:
-    """The call that moves a token."""
-    return TRANSFER_SELECTOR + bytes.fromhex(recipient[2:]).rjust(32, b"\x00") + amount_micro.to_bytes(32, "big")
 
 
 def read_signed(raw: bytes) -> SignedTransaction:

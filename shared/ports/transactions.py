@@ -30,8 +30,7 @@ class Unsigned:
     @classmethod
     def transfer(cls, chain_id: int, nonce: int, token: str, recipient: str, amount_micro: int, price: Price) -> Self:
         """Moves an amount of the token to the recipient."""
-        words = bytes.fromhex(recipient[2:]).rjust(32, b"\x00") + amount_micro.to_bytes(32, "big")
-        return cls(chain_id, nonce, token, TRANSFER_SELECTOR + words, GAS_LIMIT_TRANSFER, price)
+        return cls(chain_id, nonce, token, transfer_data(recipient, amount_micro), GAS_LIMIT_TRANSFER, price)
 
     @classmethod
     def noop(cls, chain_id: int, nonce: int, address: str, price: Price) -> Self:
@@ -74,6 +73,11 @@ class Signed:
 
     hash: str
     raw: bytes
+
+
+def transfer_data(recipient: str, amount_micro: int) -> bytes:
+    """The call that moves a token."""
+    return TRANSFER_SELECTOR + bytes.fromhex(recipient[2:]).rjust(32, b"\x00") + amount_micro.to_bytes(32, "big")
 
 
 def _typed(fields: dict[str, Any]) -> Any:
