@@ -257,9 +257,9 @@ def _afterwards(calls: Sequence[Call]) -> Sequence[Answer | BaseException]:
 def _respond(call: Call) -> Response:
     route = call.route
     if route.before:
-        if route.contract.role:  # whoever may not ask causes no slow work
+        if call.claims:  # whoever may not ask causes no slow work
             db.atomically(lambda tx: work.admit(tx, call))
-        prepared = route.before.handler(**route.before.arguments(**call.values, claims=call.claims))
+        prepared = route.before.handler(**route.before.arguments(**call.values))
         call = replace(call, values={**call.values, "prepared": prepared})
     answer = route.together.do(call) if route.together else db.atomically(lambda tx: work.answer(tx, call))
     events.publish_soon()

@@ -96,7 +96,8 @@ def contract_of(handler: Handler, path_names: frozenset[str], prepared: object =
 def helper_of(handler: Handler, path_names: frozenset[str]) -> Contract:
     """The contract of a function that runs before the transaction: it has no transaction, and no caller yet.
 
-    It may take the claims of the caller's token, which is verified; whether the session lives is found out later.
+    It may take the claims of the caller's token: whoever may not ask is refused before it, but may have lost the
+    right when the transaction begins, which looks again.
     """
     found = _parameters(handler, path_names, None)
     if {"caller", "tx", "key", "group"} & found.names.keys():
