@@ -6,7 +6,7 @@ Amounts are micro-USDT. A contract test holds the list against the schema.
 from collections.abc import Mapping
 from uuid import UUID
 
-from functions.member_export import access, store
+from functions.member_export import store
 from functions.member_export.store import Row, Section
 from shared.db import Tx
 
@@ -359,9 +359,9 @@ ALL: Mapping[str, Section] = {
     "tiers": _tiers,
     "permanent_tiers": _permanent_tiers,
     "sessions": _sessions,
-    "second_factor": access.second_factor,
-    "known_devices": access.known_devices,
-    "referral_codes": access.referral_codes,
+    "second_factor": store.second_factor,
+    "known_devices": store.known_devices,
+    "referral_codes": store.referral_codes,
     "scans": _scans,
     "comps": _comps,
     "milestones": _milestones,
