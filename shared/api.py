@@ -176,7 +176,6 @@ def _read(route: Route, path: Mapping[str, str], request: Request, since: float)
     values: dict[str, object] = {
         "now": now,
         "client": client_of(request),
-        "claims": claims,
         **_path_values(contract, path),
     }
     if contract.body or contract.upload_name:

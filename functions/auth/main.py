@@ -8,8 +8,7 @@ from uuid import UUID, uuid4
 
 from flask import Request, Response
 
-from functions.auth import lockout, mailed_codes, passwords, reauthentication, records, rules, store, tokens, two_factor
-from functions.auth.mailed_codes import Addressee
+from functions.auth import lockout, passwords, proofs, reauthentication, records, rules, store, tokens, two_factor
 from functions.auth.models import (
     EmailVerification,
     Jwks,
@@ -26,9 +25,10 @@ from functions.auth.models import (
     VerifiedEmail,
 )
 from functions.auth.passwords import PasswordHash
+from functions.auth.proofs import Addressee
 from functions.auth.reauthentication import PasswordsCompared
 from functions.auth.tokens import Grant
-from shared import db, guarantees, mails, sealing, tiers, totp
+from shared import db, guarantees, listeners, mailed_codes, mails, sealing, tiers, totp
 from shared.api import Api
 from shared.auth import Anyone, Member, MemberSuspended, published_keys
 from shared.config import Config, read
@@ -106,7 +106,7 @@ def signup(tx: Tx, caller: Anyone, body: Signup, password: PasswordHash, client:
     if records.count_attempts(tx, [subject], now)[subject] > rules.SIGN_UPS_MAX:
         raise rules.TooManySignUps(headers={"Retry-After": str(rules.seconds_left_of_hour(now))})
     created, username = _insert(tx, body, password, _referrer(tx, body, client), now)
-    mailed_codes.send(tx, "verify", Addressee(created.id, body.email, body.full_name), now)
+    proofs.send(tx, "verify", Addressee(created.id, body.email, body.full_name), now)
     return SignedUp(
         id=created.id, member_id=tiers.member_id(created.number, Tier.STANDARD), email=body.email, username=username
     )
@@ -137,7 +137,7 @@ def follow_referral(tx: Tx, caller: Anyone, code: str) -> Redirect:
 @api.post("/v1/auth/verify-email", problems=(rules.VerificationCodeNotValid,))
 def verify_email(tx: Tx, caller: Anyone, body: EmailVerification, now: datetime) -> VerifiedEmail | Problem:
     """Prove the address with the mailed code; a few guesses are allowed. It starts the new member guarantee."""
-    member_id = mailed_codes.spend(tx, "verify", body.email, body.code, now)
+    member_id = proofs.spend(tx, "verify", body.email, body.code, now)
     if member_id is None:
         return rules.VerificationCodeNotValid()
     store.verify_email(tx, member_id, now)
@@ -152,8 +152,8 @@ def resend_verification(
     """A new code for an address that waits to be proved; three in an hour."""
     account = store.credentials(tx, body.email)
     waiting = account if account and account.email_verified_at is None else None
-    mailed_codes.ask(tx, "verify", body.email, _addressee(waiting), client, now)
-    return MailedCodeRequested(expires_in=int(rules.MAILED_CODE_LIFE.total_seconds()))
+    proofs.ask(tx, "verify", body.email, _addressee(waiting), client, now)
+    return MailedCodeRequested(expires_in=int(mailed_codes.LIFE.total_seconds()))
 
 
 @api.post(
@@ -242,8 +242,8 @@ def request_password_reset(
     """Mail a code to the address, if it is a member's; three in an hour. Nobody is told whether it is."""
     account = store.credentials(tx, body.email)
     active = account if account and account.status == "active" else None
-    mailed_codes.ask(tx, "reset", body.email, _addressee(active), client, now)
-    return MailedCodeRequested(expires_in=int(rules.MAILED_CODE_LIFE.total_seconds()))
+    proofs.ask(tx, "reset", body.email, _addressee(active), client, now)
+    return MailedCodeRequested(expires_in=int(mailed_codes.LIFE.total_seconds()))
 
 
 @api.post(
@@ -256,7 +256,7 @@ def confirm_password_reset(
     tx: Tx, caller: Anyone, body: PasswordReset, password: PasswordHash, now: datetime
 ) -> Problem | None:
     """Set a new password with the mailed code; every session ends. Two-factor authentication stays as it is."""
-    member_id = mailed_codes.spend(tx, "reset", body.email, body.code, now)
+    member_id = proofs.spend(tx, "reset", body.email, body.code, now)
     if member_id is None:
         return rules.PasswordResetNotValid()
     _set_password(tx, member_id, password, now)
@@ -351,6 +351,7 @@ def _set_password(tx: Tx, member_id: UUID, password: PasswordHash, now: datetime
     account = store.credentials_of(tx, member_id)
     assert account
     store.set_password(tx, member_id, password.text, now)
+    listeners.revoke(tx, member_id, now)
     key = f"password-changed:{uuid4()}"
     parameters = {"name": account.full_name}
     mails.queue(tx, Letter(account.email, account.full_name, "password_changed", parameters, key, member_id), now)

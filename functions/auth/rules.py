@@ -15,8 +15,6 @@ PASSWORD_LENGTH_MIN = 8
 PASSWORD_LENGTH_MAX = 128
 GUESSED_LENGTH_MAX = 72
 GUESSES_MIN = 1_000_000
-MAILED_CODE_LIFE = timedelta(minutes=15)
-MAILED_CODE_ATTEMPTS_MAX = 5
 MAILED_CODES_MAX = 3  # per account and purpose in a clock hour
 NETWORK_MAILED_CODES_MAX = 50
 SIGN_UPS_MAX = 100  # per network in a clock hour

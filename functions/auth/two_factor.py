@@ -7,7 +7,7 @@ from io import BytesIO
 from urllib.parse import quote
 from uuid import UUID
 
-from functions.auth import mailed_codes, records, rules, store
+from functions.auth import records, rules, store
 from functions.auth.models import (
     BackupCodes,
     SecondFactorEnd,
@@ -17,7 +17,7 @@ from functions.auth.models import (
     SecondFactorState,
 )
 from functions.auth.reauthentication import PasswordRepeated, check
-from shared import totp, vault
+from shared import listeners, mailed_codes, totp, vault
 from shared.auth import Member
 from shared.db import Tx
 from shared.problems import Problem
@@ -66,6 +66,7 @@ def enable_second_factor(tx: Tx, member: Member, body: SecondFactorProof, now: d
     records.enable_second_factor(tx, member.id, step, now)
     records.prove_session(tx, member.session_id, now)
     store.end_sessions(tx, member.id, member.session_id, "two-factor authentication set up", now)
+    listeners.revoke(tx, member.id, now)
     return _new_backup_codes(tx, member.id, now)
 
 
@@ -119,7 +120,7 @@ def _backup_code() -> str:
 
 
 def _mac(member_id: UUID, code: str) -> bytes:
-    return mailed_codes.mac(f"backup:{member_id}:{code.replace('-', '').lower()}")
+    return mailed_codes.keyed(f"backup:{member_id}:{code.replace('-', '').lower()}")
 
 
 def _qr_png(text: str) -> str:

@@ -23,6 +23,8 @@ from shared.ports import files, firestore
 
 LAST_LOOK_AFTER = timedelta(minutes=15)  # longer than anything is on its way that was recorded before
 SECONDS_MAX = 120.0
+ATTEMPTS_AT_ONCE = 10_000
+ATTEMPTS_KEPT = timedelta(hours=2)  # they count within a clock hour; whoever began in it may still be looking
 
 job = Job("member_erase")
 
@@ -48,6 +50,15 @@ def erase(task: EraseMember, now: datetime) -> None:
                 raise ComeAgain("there is more to remove")
     _erase_copies(task.member_id)
     db.atomically(lambda tx: _finish(tx, task, clock.now()))
+
+
+@job.schedule("forget-attempts")
+def forget_attempts(now: datetime) -> None:
+    """Counters name members, devices and networks, and are of no use when their hour is over. A later run continues."""
+    began = time.monotonic()
+    forget = partial(store.forget_attempts, before=now - ATTEMPTS_KEPT, limit=ATTEMPTS_AT_ONCE)
+    while db.atomically(forget) == ATTEMPTS_AT_ONCE and time.monotonic() - began < SECONDS_MAX:
+        pass
 
 
 def _erase_files(member_id: UUID) -> None:

@@ -35,6 +35,7 @@ KEPT: Mapping[str, str] = {
     "guarantees": "bookkeeping: given once and never again",
     "payouts": "bookkeeping: the chain shows them anyway",
     "payout_approvals": "bookkeeping of admins",
+    "withdrawals": "bookkeeping: the chain shows them anyway, and one that is signed is still followed",
     "wallet_transactions": "bookkeeping: the chain shows them anyway",
     "wallet_links": "bookkeeping: which address was paid, and who proved it",
     "affiliate_earnings": "bookkeeping",
@@ -49,6 +50,9 @@ KEPT: Mapping[str, str] = {
     "code_changes": "likewise",
     "code_imports": "likewise",
     "broadcasts": "likewise",
+    "manual_transfers": "likewise",
+    "reconciliations": "likewise",
+    "reconciliation_findings": "likewise",
     "listener_revocations": "older realtime tokens stay refused",
     "erasures": "that it was done",
 }
@@ -79,6 +83,18 @@ def finish(tx: Tx, member_id: UUID, now: datetime) -> None:
         "UPDATE erasures SET finished_at = :now WHERE member_id = :member_id AND finished_at IS NULL",
         member_id=member_id,
         now=now,
+    )
+
+
+def forget_attempts(tx: Tx, before: datetime, limit: int) -> int:
+    """What was counted in earlier hours; how many rows."""
+    return tx.run(
+        """
+        DELETE FROM attempt_counters WHERE ctid = ANY(ARRAY(
+            SELECT ctid FROM attempt_counters WHERE hour < :before LIMIT :limit))
+        """,
+        before=before,
+        limit=limit,
     )
 
 
@@ -209,6 +225,63 @@ def _sessions(tx: Tx, member_id: UUID, limit: int) -> int:
     )
 
 
+def _second_factors(tx: Tx, member_id: UUID, limit: int) -> int:
+    """The secret of their authenticator app."""
+    return tx.run(
+        """
+        DELETE FROM second_factors WHERE member_id = :member_id AND :limit > 0
+        """,
+        member_id=member_id,
+        limit=limit,
+    )
+
+
+def _backup_codes(tx: Tx, member_id: UUID, limit: int) -> int:
+    """Hashes of the codes that stand in for it."""
+    return tx.run(
+        """
+        DELETE FROM backup_codes WHERE member_id = :member_id AND :limit > 0
+        """,
+        member_id=member_id,
+        limit=limit,
+    )
+
+
+def _known_devices(tx: Tx, member_id: UUID, limit: int) -> int:
+    """Devices that they have signed in on: a row for each sign-in of ninety days."""
+    return tx.run(
+        """
+        DELETE FROM known_devices WHERE token_hash IN (
+            SELECT token_hash FROM known_devices WHERE member_id = :member_id LIMIT :limit)
+        """,
+        member_id=member_id,
+        limit=limit,
+    )
+
+
+def _referral_codes(tx: Tx, member_id: UUID, limit: int) -> int:
+    """Names that they chose for their link; like their username they are free again."""
+    return tx.run(
+        """
+        DELETE FROM referral_codes WHERE code IN (
+            SELECT code FROM referral_codes WHERE member_id = :member_id LIMIT :limit)
+        """,
+        member_id=member_id,
+        limit=limit,
+    )
+
+
+def _balances(tx: Tx, member_id: UUID, limit: int) -> int:
+    """What their wallet held when we looked last."""
+    return tx.run(
+        """
+        DELETE FROM wallet_balances WHERE member_id = :member_id AND :limit > 0
+        """,
+        member_id=member_id,
+        limit=limit,
+    )
+
+
 def _challenges(tx: Tx, member_id: UUID, limit: int) -> int:
     """What their wallets were asked to sign."""
     return tx.run(
@@ -293,6 +366,11 @@ STEPS: Sequence[Step] = (
     _email_changes,
     _refresh_tokens,
     _sessions,
+    _second_factors,
+    _backup_codes,
+    _known_devices,
+    _referral_codes,
+    _balances,
     _challenges,
     _replies,
     _places,

@@ -18,7 +18,7 @@ def _account(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
         """
         SELECT key, document FROM (
             SELECT CAST(id AS text) AS key,
-                   CAST(to_jsonb(members) - 'password_hash' - 'totp_secret' AS text) AS document
+                   CAST(to_jsonb(members) - 'password_hash' AS text) AS document
             FROM members WHERE id = :member_id
         ) AS found WHERE key > :after ORDER BY key LIMIT :limit
         """,
@@ -206,7 +206,7 @@ def _payouts(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
         SELECT key, document FROM (
             SELECT CAST(id AS text) AS key,
                    CAST(to_jsonb(payouts) - 'member_id' - 'body_hash' - 'idempotency_key' - 'scope' - 'hold_reason'
-                        AS text) AS document
+                        - 'requested_by' - 'postponed_until' - 'counted_on' AS text) AS document
             FROM payouts WHERE member_id = :member_id
         ) AS found WHERE key > :after ORDER BY key LIMIT :limit
         """,
@@ -225,6 +225,40 @@ def _wallet_transactions(tx: Tx, member_id: UUID, after: str, limit: int) -> lis
             SELECT CAST(id AS text) AS key,
                    CAST(to_jsonb(wallet_transactions) - 'member_id' AS text) AS document
             FROM wallet_transactions WHERE member_id = :member_id
+        ) AS found WHERE key > :after ORDER BY key LIMIT :limit
+        """,
+        member_id=member_id,
+        after=after,
+        limit=limit,
+    )
+
+
+def _withdrawals(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
+    """What they sent out of their wallet; the signed bytes are for the chain alone."""
+    return tx.all(
+        Row,
+        """
+        SELECT key, document FROM (
+            SELECT CAST(id AS text) AS key,
+                   CAST(to_jsonb(withdrawals) - 'member_id' - 'raw' - 'checked_at' AS text) AS document
+            FROM withdrawals WHERE member_id = :member_id
+        ) AS found WHERE key > :after ORDER BY key LIMIT :limit
+        """,
+        member_id=member_id,
+        after=after,
+        limit=limit,
+    )
+
+
+def _wallet_balance(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
+    """What their wallet held when we looked last."""
+    return tx.all(
+        Row,
+        """
+        SELECT key, document FROM (
+            SELECT CAST(member_id AS text) AS key,
+                   CAST(to_jsonb(wallet_balances) - 'member_id' AS text) AS document
+            FROM wallet_balances WHERE member_id = :member_id
         ) AS found WHERE key > :after ORDER BY key LIMIT :limit
         """,
         member_id=member_id,
@@ -325,6 +359,9 @@ ALL: Mapping[str, Section] = {
     "tiers": _tiers,
     "permanent_tiers": _permanent_tiers,
     "sessions": _sessions,
+    "second_factor": store.second_factor,
+    "known_devices": store.known_devices,
+    "referral_codes": store.referral_codes,
     "scans": _scans,
     "comps": _comps,
     "milestones": _milestones,
@@ -332,6 +369,8 @@ ALL: Mapping[str, Section] = {
     "guarantee": _guarantee,
     "payouts": _payouts,
     "wallet_transactions": _wallet_transactions,
+    "withdrawals": _withdrawals,
+    "wallet_balance": _wallet_balance,
     "wallets": _wallets,
     "affiliate_earnings": _affiliate_earnings,
     "chips": _chips,

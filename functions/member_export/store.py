@@ -1,4 +1,4 @@
-"""Exports that are to be made, those whose time is over, and what members were told and how."""
+"""Exports that are to be made, those whose time is over; what members were told and how, how they sign in."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -206,6 +206,57 @@ def exports(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
             SELECT CAST(id AS text) AS key,
                    CAST(to_jsonb(data_exports) - 'member_id' - 'object_name' AS text) AS document
             FROM data_exports WHERE member_id = :member_id
+        ) AS found WHERE key > :after ORDER BY key LIMIT :limit
+        """,
+        member_id=member_id,
+        after=after,
+        limit=limit,
+    )
+
+
+def second_factor(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
+    """Since when they have an authenticator app."""
+    return tx.all(
+        Row,
+        """
+        SELECT key, document FROM (
+            SELECT CAST(member_id AS text) AS key,
+                   CAST(jsonb_build_object('created_at', created_at, 'enabled_at', enabled_at) AS text) AS document
+            FROM second_factors WHERE member_id = :member_id
+        ) AS found WHERE key > :after ORDER BY key LIMIT :limit
+        """,
+        member_id=member_id,
+        after=after,
+        limit=limit,
+    )
+
+
+def known_devices(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
+    """Devices that they have signed in on."""
+    return tx.all(
+        Row,
+        """
+        SELECT key, document FROM (
+            SELECT encode(token_hash, 'hex') AS key,
+                   CAST(jsonb_build_object('created_at', created_at, 'last_used_at', last_used_at) AS text) AS document
+            FROM known_devices WHERE member_id = :member_id
+        ) AS found WHERE key > :after ORDER BY key LIMIT :limit
+        """,
+        member_id=member_id,
+        after=after,
+        limit=limit,
+    )
+
+
+def referral_codes(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
+    """Names that they chose for their link."""
+    return tx.all(
+        Row,
+        """
+        SELECT key, document FROM (
+            SELECT code AS key,
+                   CAST(to_jsonb(referral_codes) - 'member_id' AS text) AS document
+            FROM referral_codes WHERE member_id = :member_id
         ) AS found WHERE key > :after ORDER BY key LIMIT :limit
         """,
         member_id=member_id,

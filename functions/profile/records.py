@@ -104,7 +104,7 @@ def close(tx: Tx, member_id: UUID, pseudonym: str, now: datetime) -> None:
                email_verified_at = NULL, password_hash = :hash, full_name = '', phone = NULL,
                date_of_birth = '1900-01-01', address_line1 = NULL, address_line2 = NULL, city = NULL, state = NULL,
                zip_code = NULL, country = 'US', language = 'en', bio = NULL, avatar_url = NULL, wallet_address = NULL,
-               oobit_card_id = NULL, totp_secret = NULL, totp_enabled_at = NULL, last_login_at = NULL,
+               oobit_card_id = NULL, oobit_card_status = NULL, last_login_at = NULL,
                updated_at = :now, profile_revision = profile_revision + 1
         WHERE id = :id
         """,

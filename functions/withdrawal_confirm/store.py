@@ -14,6 +14,10 @@ class Owner:
     full_name: str
 
 
-def owner(tx: Tx, member_id: UUID) -> Owner:
-    """The member's addresses."""
-    return tx.one(Owner, "SELECT email, full_name FROM members WHERE id = :member_id", member_id=member_id)
+def owner(tx: Tx, member_id: UUID) -> Owner | None:
+    """The member's addresses; None when the account is gone, though the withdrawal was on its way."""
+    return tx.first(
+        Owner,
+        "SELECT email, full_name FROM members WHERE id = :member_id AND status <> 'deleted'",
+        member_id=member_id,
+    )

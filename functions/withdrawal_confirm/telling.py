@@ -24,13 +24,15 @@ BODIES = {
 
 
 def tell(tx: Tx, ended: Withdrawal, state: State, now: datetime) -> None:
-    """Once for each state."""
+    """Once for each state; nobody when the account has been closed meanwhile."""
+    owner = store.owner(tx, ended.member_id)
+    if owner is None:
+        return
     amount = f"${ended.amount.decimal:,f}"
     title, body = TITLES[state].format(amount=amount), BODIES[state]
     key = f"withdrawal-{state}:{ended.id}"
     data = {"withdrawal_id": str(ended.id), "status": state.value, "transaction_hash": ended.transaction_hash}
     notifications.notify(tx, Note(ended.member_id, "comp", title, body, data, key), now)
-    owner = store.owner(tx, ended.member_id)
     parameters = {
         "name": owner.full_name,
         "headline": title,

@@ -9,7 +9,8 @@ import pytest
 from argon2 import extract_parameters
 from pg8000.dbapi import Connection
 
-from functions.auth import passwords, rules
+from functions.auth import passwords
+from shared import mailed_codes
 from tests.client import Answer, FunctionClient
 from tests.integration.test_bad_bodies import world
 from tests.integration.test_idempotency_replies import PASSWORD, Scene, moved_clock
@@ -128,7 +129,7 @@ def test_a_wrong_used_expired_or_foreign_code_gets_one_answer(scene: Scene, tmp_
     code = scene.mailed_code(email)
     wrong = next(guess for guess in other_than(code, 2) if guess != scene.mailed_code(other))
     answers = [prove(scene, email, wrong), prove(scene, "nobody@example.com", code), prove(scene, other, code)]
-    with moved_clock(tmp_path, rules.MAILED_CODE_LIFE + timedelta(seconds=1)):
+    with moved_clock(tmp_path, mailed_codes.LIFE + timedelta(seconds=1)):
         answers.append(prove(scene, email, code))
     prove(scene, email, code)
     answers.append(prove(scene, email, code))
@@ -139,7 +140,7 @@ def test_a_wrong_used_expired_or_foreign_code_gets_one_answer(scene: Scene, tmp_
 def test_five_wrong_guesses_use_the_code_up(scene: Scene) -> None:
     email = scene.signed_up()
     code = scene.mailed_code(email)
-    for guess in other_than(code, rules.MAILED_CODE_ATTEMPTS_MAX):
+    for guess in other_than(code, mailed_codes.ATTEMPTS_MAX):
         assert prove(scene, email, guess).status == 422
     assert prove(scene, email, code).problem == "verification-code-not-valid"
 
@@ -147,7 +148,7 @@ def test_five_wrong_guesses_use_the_code_up(scene: Scene) -> None:
 def test_four_wrong_guesses_do_not(scene: Scene) -> None:
     email = scene.signed_up()
     code = scene.mailed_code(email)
-    for guess in other_than(code, rules.MAILED_CODE_ATTEMPTS_MAX - 1):
+    for guess in other_than(code, mailed_codes.ATTEMPTS_MAX - 1):
         prove(scene, email, guess)
     assert prove(scene, email, code).status == 200
 
@@ -157,7 +158,7 @@ def test_guessing_side_by_side_gives_no_more_guesses(scene: Scene) -> None:
     code = scene.mailed_code(email)
     with ThreadPoolExecutor(16) as threads:
         list(threads.map(lambda guess: prove(scene, email, guess), other_than(code, 40)))
-    assert scene.sql.execute_simple("SELECT attempts FROM email_codes").rows == [[rules.MAILED_CODE_ATTEMPTS_MAX]]
+    assert scene.sql.execute_simple("SELECT attempts FROM email_codes").rows == [[mailed_codes.ATTEMPTS_MAX]]
     assert prove(scene, email, code).status == 422
 
 

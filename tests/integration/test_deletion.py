@@ -10,6 +10,7 @@ from pg8000.dbapi import Connection
 
 from emulators import cloud
 from emulators.firestore import Firestore
+from functions.member_erase import main as member_erase
 from functions.member_erase import store as erasing
 from functions.member_export import records
 from shared import db
@@ -30,21 +31,33 @@ Client = Callable[..., FunctionClient]
 
 DELETION = "/v1/users/me/deletion"
 WALLET = "0x52908400098527886E0F7030069857D2E4169EE7"
+CANARY_BYTES = b"canary".hex()
 
 # Whose rows of these are no more than a number without the account, or are not about a person; see KEPT for the rest.
 NOT_EXPORTED = {
     "payout_approvals": "of admins", "code_batches": "of admins", "code_changes": "of admins",
     "code_imports": "of admins", "comp_rule_changes": "of admins", "broadcasts": "of admins",
+    "manual_transfers": "of admins", "reconciliations": "of admins", "reconciliation_findings": "of admins",
     "codes": "a hash", "wallet_challenges": "questions that were answered", "refresh_tokens": "hashes",
-    "email_codes": "hashes", "pushes": "which device was told of which notification",
+    "email_codes": "hashes", "backup_codes": "hashes", "pushes": "which device was told of which notification",
     "inboxes": "a count of notifications", "honey_trials": "how fraud is found", "code_retries": "how fraud is found",
     "flagged_scans": "how fraud is found", "listener_revocations": "a moment", "erasures": "a moment",
 }  # fmt: skip
 SECTIONS = {
     "account": "members", "totals": "member_totals", "quarters": "member_quarters", "tiers": "tier_history",
     "guarantee": "guarantees", "wallets": "wallet_links", "chips": "affiliate_chips", "chip_balance": "chip_balances",
-    "downline": "downline_entries", "pictures": "avatars", "exports": "data_exports",
+    "downline": "downline_entries", "second_factor": "second_factors", "wallet_balance": "wallet_balances",
+    "pictures": "avatars", "exports": "data_exports",
 }  # fmt: skip
+
+# What they leave where a test would come only by way of an app, a chain or a vendor.
+TRACES = (
+    "INSERT INTO second_factors (member_id, sealed_secret, created_at) VALUES ($1, 'canary', now())",
+    "INSERT INTO backup_codes (member_id, code_mac, created_at) VALUES ($1, 'canary', now())",
+    "INSERT INTO known_devices SELECT CAST('canary' || n AS bytea), $1, now(), now() FROM generate_series(1, 3) AS n",
+    "UPDATE members SET oobit_card_id = 'canary', oobit_card_status = 'active' WHERE id = $1",
+    "INSERT INTO wallet_balances VALUES ($1, '0x' || repeat('5', 40), 5550199, 1, now())",
+)
 
 
 @pytest.fixture
@@ -100,6 +113,9 @@ def everything(desk: ProfileDesk, somebody: Somebody) -> dict[str, Any]:
     )
     desk.member.post("/v1/wallet/challenge", {"address": WALLET}, **{"Idempotency-Key": "canary"})
     desk.member.post("/v1/users/me/exports")
+    desk.member.put("/v1/affiliate/referral-link", {"code": "canary-link"})
+    for query in TRACES:
+        desk.sql.execute_unnamed(query, (somebody.id,))
     note = Note(somebody.id, "social", "canary-title", "Hello", {}, "canary")
     db.atomically(lambda tx: telling.notify(tx, note, datetime.now(UTC)))
     desk.run_tasks()
@@ -140,7 +156,7 @@ def test_nothing_of_the_person_is_left(
     for (table,) in tables:
         found = sql.execute_simple(
             f"SELECT count(*) FROM {table} AS row_ WHERE row_::text ~* "  # noqa: S608 - our own tables
-            f"'canary|{somebody.email}|555 0199|48[.]85|203[.]0[.]113'"
+            f"'canary|{CANARY_BYTES}|{somebody.email}|555 ?0199|48[.]85|203[.]0[.]113'"
         ).rows[0][0]
         if found:
             left[table] = found
@@ -165,6 +181,7 @@ def test_scans_and_sums_stay_under_a_pseudonym(desk: ProfileDesk, somebody: Some
         f"SELECT username, full_name, status FROM members WHERE id = '{somebody.id}'"  # noqa: S608
     ).rows
     assert username.startswith("deleted_")
+    assert desk.one("SELECT count(*) FROM members WHERE oobit_card_status IS NOT NULL") == 0
     assert (full_name, status) == ("", "deleted")
     audit = sql.execute_simple("SELECT count(*) FROM ledger_postings").rows
     assert audit == [[0]]
@@ -289,6 +306,22 @@ def test_somebody_elses_traces_stay(desk: ProfileDesk, client: Client, platform:
     assert fetched(shown["url"])[0]
     assert desk.one("SELECT count(*) FROM scans WHERE device_id IS NOT NULL") == 1
     assert cloud.AVATARS_BUCKET in shown["url"]
+
+
+def test_counters_of_attempts_name_nobody_when_their_hour_is_over(
+    desk: ProfileDesk, sql: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(member_erase, "ATTEMPTS_AT_ONCE", 2)
+    desk.member.post("/v1/scans/submit", {"code": "AAAA-AAAA-AAAA", "device_id": "canary-device"})
+    desk.change(email="canary@example.com")
+    counted = "SELECT count(*) FROM attempt_counters"
+    before = desk.one(counted)
+    assert before >= 3
+    assert desk.doors.schedule("member_erase", "forget-attempts") == 204
+    assert desk.one(counted) == before
+    sql.execute_simple("UPDATE attempt_counters SET hour = hour - interval '3 hours'")
+    assert desk.doors.schedule("member_erase", "forget-attempts") == 204
+    assert desk.one(counted) == 0
 
 
 def test_a_picture_and_a_file_that_are_written_while_the_account_goes_are_removed_in_the_end(

@@ -24,6 +24,12 @@ from tests.platform import Platform
 Client = Callable[..., FunctionClient]
 
 EXPORTS = "/v1/users/me/exports"
+ACCESS = (
+    "INSERT INTO second_factors (member_id, sealed_secret, created_at) VALUES ($1, 'secret', now())",
+    "INSERT INTO backup_codes (member_id, code_mac, created_at) VALUES ($1, 'secret', now())",
+    "INSERT INTO known_devices SELECT CAST('secret' || n AS bytea), $1, now(), now() FROM generate_series(1, 3) AS n",
+    "INSERT INTO wallet_balances VALUES ($1, '0x' || repeat('5', 40), 7000000, 1, now())",
+)
 
 
 @pytest.fixture
@@ -57,6 +63,9 @@ def test_it_has_what_there_is_and_no_secret(
     token = "dQw4w9WgXcQ:APA91bHun4MxP5egoKMwt2KZFBaFUH"
     desk.member.post("/v1/users/me/devices", {"platform": "android", "token": token})
     desk.change(email="new@example.com")
+    desk.member.put("/v1/affiliate/referral-link", {"code": "ada-link"})
+    for query in ACCESS:
+        desk.sql.execute_unnamed(query, (somebody.id,))
     read = exported(desk)
     assert read["account"][0]["email"] == somebody.email
     assert [scan["number"] for scan in read["scans"]] == [1, 2, 3, 4, 5]
@@ -65,8 +74,12 @@ def test_it_has_what_there_is_and_no_secret(
     assert read["email_changes"][0]["new_email"] == "new@example.com"
     assert {mail["template"] for mail in read["mails"]} == {"verify_new_email", "email_change_asked"}
     assert len(read["devices"]) == len(read["sessions"]) == 1
+    assert [code["code"] for code in read["referral_codes"]] == ["ada-link"]
+    assert [set(row) for row in read["known_devices"]] == [{"created_at", "last_used_at"}] * 3
+    assert [set(row) for row in read["second_factor"]] == [{"created_at", "enabled_at"}]
+    assert [row["balance"] for row in read["wallet_balance"]] == [7_000_000]
     text = json.dumps(read)
-    for secret in ("argon2", token, "password", "totp_secret", "code_mac", "flags"):
+    for secret in ("argon2", token, "password", b"secret".hex(), "code_mac", "flags"):
         assert secret not in text, secret
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pg8000.dbapi import Connection
 
-from functions.auth import rules
+from shared import mailed_codes
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.integration.test_bad_bodies import world
@@ -34,6 +34,15 @@ def sign_in(scene: Scene, email: str, password: str) -> Answer:
     return scene.client().post("/v1/auth/login", {"email": email, "password": password})
 
 
+def revoked(scene: Scene) -> list[str]:
+    """Whose realtime tokens are worth nothing any more, which Firestore is told."""
+    told = scene.sql.execute_simple(
+        "SELECT email FROM outbox JOIN listener_revocations ON CAST(member_id AS text) = body ->> 'member_id' "
+        "JOIN members ON members.id = member_id WHERE destination = 'listener-revoked'"
+    )
+    return [email for (email,) in told.rows]
+
+
 def test_the_mailed_code_sets_a_new_password_once(scene: Scene) -> None:
     email, code = scene.reset_code()
     assert confirm(scene, email.upper(), code).status == 204
@@ -56,13 +65,14 @@ def test_everybody_is_signed_out_and_the_member_is_told(scene: Scene) -> None:
         ["reset_password"],
         ["password_changed"],
     ]
+    assert revoked(scene) == [email]
 
 
 def test_a_wrong_used_expired_or_foreign_code_gets_one_answer(scene: Scene, tmp_path: Path) -> None:
     (email, code), (other, others) = scene.reset_code(), scene.reset_code()
     wrong = next(text for number in range(3) if (text := f"{number:06d}") not in (code, others))
     answers = [confirm(scene, email, wrong), confirm(scene, "nobody@example.com", code), confirm(scene, other, code)]
-    with moved_clock(tmp_path, rules.MAILED_CODE_LIFE + timedelta(seconds=1)):
+    with moved_clock(tmp_path, mailed_codes.LIFE + timedelta(seconds=1)):
         answers.append(confirm(scene, email, code))
     assert {(answer.status, str(answer.body)) for answer in answers} == {(422, str(answers[0].body))}
     assert sign_in(scene, email, PASSWORD).status == 200
@@ -147,11 +157,13 @@ def test_whoever_knows_the_password_changes_it_and_is_signed_out_too(scene: Scen
     )
     client, body = scene.client(somebody.token), {"current_password": PASSWORD, "password": NEW}
     before = world(scene.sql, without=("attempt_counters",))
+    assert revoked(scene) == []
     assert client.post("/v1/auth/password", body | {"current_password": WRONG}).problem == "password-wrong"
     assert client.post("/v1/auth/password", body | {"password": somebody.email}).problem == "password-too-weak"
     assert world(scene.sql, without=("attempt_counters",)) == before
     assert client.post("/v1/auth/password", body).status == 204
     assert client.get("/v1/users/me").status == 401
+    assert revoked(scene) == [somebody.email]
     assert scene.client(mobile.body["access_token"]).get("/v1/users/me").status == 401
     assert sign_in(scene, somebody.email, NEW).status == 200
 

@@ -132,6 +132,7 @@ def test_enabling_ends_the_other_sessions_which_were_not_proved(scene: Scene) ->
     enrol(scene, somebody)
     assert scene.client(somebody.token).get("/v1/users/me").status == 200
     assert scene.client(mobile).get("/v1/users/me").status == 401
+    assert scene.sql.execute_simple("SELECT member_id FROM listener_revocations").rows == [[somebody.id]]
 
 
 def test_sign_in_asks_for_a_code_and_tells_so_only_to_who_knows_the_password(scene: Scene, enrolled: Enrolled) -> None:

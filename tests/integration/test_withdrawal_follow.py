@@ -46,7 +46,7 @@ def assert_told(sql: Connection, titles: list[str]) -> None:
     assert sql.execute_simple("SELECT title FROM notifications WHERE type = 'comp' ORDER BY created_at").rows == [
         [title] for title in titles
     ]
-    assert sql.execute_simple("SELECT parameters ->> 'title' FROM mails ORDER BY queued_at").rows == [
+    assert sql.execute_simple("SELECT parameters ->> 'headline' FROM mails ORDER BY queued_at").rows == [
         [title] for title in titles
     ]
 
@@ -59,6 +59,15 @@ def test_it_is_sent_followed_and_told(desk: WalletDesk, sql: Connection) -> None
     assert_confirmed_once(desk, withdrawal, sql)
     states = sql.execute_simple("SELECT state FROM withdrawal_events ORDER BY id").rows
     assert states == [["prepared"], ["signed"], ["mined"], ["confirmed"]]
+
+
+def test_whoever_has_left_is_told_nothing(desk: WalletDesk, sql: Connection) -> None:
+    withdrawal = desk.signed()
+    desk.look(withdrawal)
+    sql.execute_unnamed("UPDATE members SET status = 'deleted' WHERE id = $1", (desk.member.id,))
+    desk.bury(withdrawal)
+    assert sql.execute_simple("SELECT state FROM withdrawals").rows == [["confirmed"]]
+    assert_told(sql, [])
 
 
 def test_tasks_that_come_again_change_nothing(desk: WalletDesk, sql: Connection) -> None:
