@@ -35,10 +35,13 @@ from tests.client import FunctionClient, answer_of
 from tests.factories import Somebody
 from tests.fakes import comp_books, pictures, wallet_desk
 from tests.fakes.chain import FakeChain
+from tests.fakes.nodes import FakeNodes
+from tests.fakes.treasurers import EXCHANGE, finding, treasurer
+from tests.fakes.treasurers import PATH as TREASURY
 from tests.fakes.wallet_desk import RECIPIENT, new_wallet
 from tests.integration.test_bad_bodies import world
 
-pytest_plugins = ["tests.fakes.wallet_plugin"]
+pytest_plugins = ["tests.fakes.wallet_plugin", "tests.fakes.treasury_plugin"]
 
 Client = Callable[..., FunctionClient]
 
@@ -282,6 +285,14 @@ def cancel_comp(scene: Scene) -> Request:
     return as_json(scene.member(Role.OPERATIONS), path, {"reason": "By mistake"}, {"reason": "On purpose"})
 
 
+def retry_comp(scene: Scene) -> Request:
+    admin = scene.member(Role.OPERATIONS)
+    body = {"member_id": str(factories.member(wallet=RECIPIENT).id), "amount": 5, "reason": "An apology"}
+    comp = admin.post("/v1/admin/comps/award", body, **{"Idempotency-Key": "award"}).body["id"]
+    path = "/v1/admin/comps/retry"
+    return Request(admin, f"{path}/{comp}", other=Request(admin, f"{path}/{uuid4()}"))
+
+
 def override_tier(scene: Scene, scope: str = "quarter") -> Request:
     path = f"/v1/admin/members/{factories.member().id}/tier"
     body = {"scope": scope, "tier": "vip", "reason": "kind"}
@@ -471,6 +482,64 @@ def put_oobit_card(scene: Scene) -> Request:
     return as_json(scene.member(), "/v1/oobit/card", body, body | {"status": "closed"})
 
 
+def pause_treasury(scene: Scene) -> Request:
+    path, body = f"{TREASURY}/pools/member/pause", {"reason": "it looks wrong"}
+    return as_json(scene.member(Role.TREASURY), path, body, {"reason": "it still looks wrong"})
+
+
+def resume_treasury(scene: Scene) -> Request:
+    admin, paused = treasurer(scene.client), pause_treasury(scene)
+    assert paused.client.post(paused.path, json.loads(paused.body)).status == 200
+    body = {"reason": "it was nothing", "totp": admin.code()}
+    path = f"{TREASURY}/pools/member/resume"
+    return as_json(admin.client, path, body, body | {"reason": "it was something"})
+
+
+def set_treasury_alerts(scene: Scene) -> Request:
+    body = {"usdt": 100, "gas_wei": "1000000000000000000"}
+    path = f"{TREASURY}/pools/member/alerts"
+    return as_json(scene.member(Role.TREASURY), path, body, body | {"usdt": 200})
+
+
+def send_from_treasury(scene: Scene) -> Request:
+    admin = treasurer(scene.client)
+    body = {"pool": "member", "to_address": EXCHANGE, "amount": 25.5, "reason": "to the exchange"}
+    body["totp"] = admin.code()
+    return as_json(admin.client, f"{TREASURY}/send", body, body | {"amount": 26})
+
+
+def approval(scene: Scene, kind: str) -> Request:
+    """Of a transfer that somebody else has asked for."""
+    transfer, admin = treasurer(scene.client).send().body["id"], treasurer(scene.client)
+    body = {"totp": admin.code(), "note": "read back by phone"}
+    return as_json(admin.client, f"{TREASURY}/{kind}/{transfer}/approve", body, body | {"note": "read back by mail"})
+
+
+def approve_payout(scene: Scene) -> Request:
+    return approval(scene, "payouts")
+
+
+def approve_treasury_transfer(scene: Scene) -> Request:
+    return approval(scene, "transfers")
+
+
+def cancel_treasury_transfer(scene: Scene) -> Request:
+    admin = treasurer(scene.client)
+    path = f"{TREASURY}/transfers/{admin.send().body['id']}/cancel"
+    return as_json(admin.client, path, {"reason": "no longer needed"}, {"reason": "mistyped"})
+
+
+def start_reconciliation(scene: Scene) -> Request:
+    return Request(scene.member(Role.TREASURY), f"{TREASURY}/reconciliations")
+
+
+def resolve_finding(scene: Scene) -> Request:
+    admin = treasurer(scene.client)
+    path, body = f"{TREASURY}/findings/{finding(admin.somebody)}/resolve", {"explanation": "a gift"}
+    body["totp"] = admin.code()
+    return as_json(admin.client, path, body, body | {"explanation": "a mistake"})
+
+
 PREPARED = [
     change_profile, confirm_email, upload_avatar, remove_avatar, change_preferences, register_device, remove_device,
     create_export, broadcast,
@@ -481,13 +550,16 @@ PREPARED = [
     recall_batch, search_code, withdraw, broadcast_withdrawal, cancel_withdrawal,
     create_oobit_token, put_oobit_card, resend_verification, request_password_reset, confirm_password_reset,
     set_up_second_factor, enable_second_factor, disable_second_factor, renew_backup_codes, set_referral_code,
+    retry_comp, pause_treasury, resume_treasury, set_treasury_alerts, send_from_treasury, approve_payout,
+    approve_treasury_transfer, cancel_treasury_transfer, start_reconciliation, resolve_finding,
 ]  # fmt: skip
 NOT_REPEATABLE = {"logout", "change_password", "delete_account"}  # their own token is not valid any more
 
 
 @pytest.fixture
-def scene(client: Client, sql: Connection, rich_chain: FakeChain) -> Scene:
+def scene(client: Client, sql: Connection, rich_chain: FakeChain, world: FakeNodes) -> Scene:
     assert rich_chain
+    assert world
     return Scene(client, sql)
 
 

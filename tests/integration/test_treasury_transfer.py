@@ -246,7 +246,14 @@ def test_transfers_are_listed_newest_first_page_by_page(people: list[Treasurer])
 def test_what_waits_for_people_is_listed_with_its_reason_and_released(
     people: list[Treasurer], rows: Rows, client: Callable[..., FunctionClient]
 ) -> None:
-    held = rows.payout("HELD", recipient_address=RECIPIENT)
+    held = rows.payout(recipient_address=RECIPIENT)
+    rows.run(
+        """
+        UPDATE payouts SET state = 'HELD', hold_reason = 'review', approvals_needed = 1, state_at = :now
+        WHERE id = :payout
+        """,
+        payout=held,
+    )
     rows.payout("PAID")
 
     (listed,) = people[0].client.get("/v1/admin/treasury/payouts?status=on_hold&hold_reason=review").body["items"]
