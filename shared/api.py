@@ -258,7 +258,7 @@ def _respond(call: Call) -> Response:
     if route.before:
         if call.claims:  # whoever may not ask causes no slow work
             db.atomically(lambda tx: work.admit(tx, call))
-        prepared = route.before.handler(**route.before.arguments(**call.values))
+        prepared = route.before.handler(**route.before.arguments(**call.values, claims=call.claims))
         call = replace(call, values={**call.values, "prepared": prepared})
     answer = route.together.do(call) if route.together else db.atomically(lambda tx: work.answer(tx, call))
     events.publish_soon()
