@@ -52,7 +52,7 @@ def get_referral_link(tx: Tx, member: Member) -> ReferralLink:
 
 @api.put("/v1/affiliate/referral-link", problems=(rules.ReferralCodeTaken, rules.TooManyReferralCodes))
 def set_referral_code(tx: Tx, member: Member, body: CustomCode, now: datetime) -> ReferralLink:
-    """Take a custom code, for ever: nobody else can have it, and links that have been passed on keep working."""
+    """Take a custom code: nobody else can have it while the account exists, and links passed on keep working."""
     held = store.codes(tx, member.id)
     if body.code not in held and len(held) >= rules.CODES_MAX:
         raise rules.TooManyReferralCodes

@@ -13,6 +13,6 @@ class ReferralCodeTaken(Problem):
 
 
 class TooManyReferralCodes(Problem):
-    """Each is kept for ever."""
+    """Each is kept as long as the account."""
 
     status, title = 409, "You have as many referral codes as there may be."
