@@ -30,7 +30,7 @@ def rich_chain(database: str, monkeypatch: pytest.MonkeyPatch) -> FakeChain:
 
 
 @pytest.fixture
-def desk(client: Callable[..., FunctionClient], rich_chain: FakeChain) -> WalletDesk:
+def purse(client: Callable[..., FunctionClient], rich_chain: FakeChain) -> WalletDesk:
     """A member with a wallet on that chain."""
     wallet = new_wallet()
     member = factories.member(wallet=wallet.address)

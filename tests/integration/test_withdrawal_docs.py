@@ -21,8 +21,8 @@ def statements() -> list[str]:
     return [statement.strip() for statement in bare.split(";") if statement.strip()]
 
 
-def test_every_question_has_an_answer(desk: WalletDesk) -> None:
-    withdrawal = desk.signed()
+def test_every_question_has_an_answer(purse: WalletDesk) -> None:
+    withdrawal = purse.signed()
     with payout_rows.functions_login() as login:
         answers = [login.run(statement, x=withdrawal) for statement in statements()]
 

@@ -25,20 +25,20 @@ MICRO = 25_000_000
 TRANSACTIONS_MAX = 8  # of one way from the signature to the end
 
 
-def assert_confirmed_once(desk: WalletDesk, withdrawal: UUID, sql: Connection) -> None:
+def assert_confirmed_once(purse: WalletDesk, withdrawal: UUID, sql: Connection) -> None:
     """On the chain, in the rows, in the history, in what the member hears."""
     moved = [
-        (it.recipient, it.amount_micro) for it in desk.chain.transfers() if it.sender == desk.wallet.address.lower()
+        (it.recipient, it.amount_micro) for it in purse.chain.transfers() if it.sender == purse.wallet.address.lower()
     ]
     assert moved == [(RECIPIENT.lower(), MICRO)]
-    shown = desk.get(withdrawal)
+    shown = purse.get(withdrawal)
     assert shown["status"] == "confirmed"
-    assert shown["transaction_hash"] == desk.chain.transfers()[-1].hash
+    assert shown["transaction_hash"] == purse.chain.transfers()[-1].hash
     assert sql.execute_simple("SELECT type, status, block_number FROM wallet_transactions").rows == [
         ["withdrawal", "confirmed", shown["block_number"]]
     ]
     assert_told(sql, ["Your withdrawal of $25.00 USDT is complete"])
-    assert len(set(desk.chain.sent)) == 1
+    assert len(set(purse.chain.sent)) == 1
 
 
 def assert_told(sql: Connection, titles: list[str]) -> None:
@@ -51,321 +51,323 @@ def assert_told(sql: Connection, titles: list[str]) -> None:
     ]
 
 
-def test_it_is_sent_followed_and_told(desk: WalletDesk, sql: Connection) -> None:
-    withdrawal = desk.signed()
-    assert not desk.look(withdrawal)
-    desk.bury(withdrawal)
+def test_it_is_sent_followed_and_told(purse: WalletDesk, sql: Connection) -> None:
+    withdrawal = purse.signed()
+    assert not purse.look(withdrawal)
+    purse.bury(withdrawal)
 
-    assert_confirmed_once(desk, withdrawal, sql)
+    assert_confirmed_once(purse, withdrawal, sql)
     states = sql.execute_simple("SELECT state FROM withdrawal_events ORDER BY id").rows
     assert states == [["prepared"], ["signed"], ["mined"], ["confirmed"]]
 
 
-def test_whoever_has_left_is_told_nothing(desk: WalletDesk, sql: Connection) -> None:
-    withdrawal = desk.signed()
-    desk.look(withdrawal)
-    sql.execute_unnamed("UPDATE members SET status = 'deleted' WHERE id = $1", (desk.member.id,))
-    desk.bury(withdrawal)
+def test_whoever_has_left_is_told_nothing(purse: WalletDesk, sql: Connection) -> None:
+    withdrawal = purse.signed()
+    purse.look(withdrawal)
+    sql.execute_unnamed("UPDATE members SET status = 'deleted' WHERE id = $1", (purse.member.id,))
+    purse.bury(withdrawal)
     assert sql.execute_simple("SELECT state FROM withdrawals").rows == [["confirmed"]]
     assert_told(sql, [])
 
 
-def test_tasks_that_come_again_change_nothing(desk: WalletDesk, sql: Connection) -> None:
-    withdrawal = desk.signed()
+def test_tasks_that_come_again_change_nothing(purse: WalletDesk, sql: Connection) -> None:
+    withdrawal = purse.signed()
     for _ in range(3):
-        desk.look(withdrawal)
-    desk.bury(withdrawal)
+        purse.look(withdrawal)
+    purse.bury(withdrawal)
     for _ in range(3):
-        assert desk.look(withdrawal)
+        assert purse.look(withdrawal)
 
-    assert_confirmed_once(desk, withdrawal, sql)
+    assert_confirmed_once(purse, withdrawal, sql)
 
 
 @pytest.mark.parametrize("loss", [Loss(taken=True), Loss(taken=False)], ids=["taken", "not taken"])
-def test_an_answer_that_was_lost_proves_nothing(desk: WalletDesk, sql: Connection, loss: Loss) -> None:
-    withdrawal = desk.signed()
-    desk.chain.losses.extend([loss, loss])
+def test_an_answer_that_was_lost_proves_nothing(purse: WalletDesk, sql: Connection, loss: Loss) -> None:
+    withdrawal = purse.signed()
+    purse.chain.losses.extend([loss, loss])
     for _ in range(3):
-        assert not desk.look(withdrawal)
-    desk.bury(withdrawal)
+        assert not purse.look(withdrawal)
+    purse.bury(withdrawal)
 
-    assert_confirmed_once(desk, withdrawal, sql)
-
-
-def test_what_a_pool_forgets_it_is_sent_again(desk: WalletDesk, sql: Connection) -> None:
-    withdrawal = desk.signed()
-    desk.look(withdrawal)
-    desk.chain.forget_pending()
-    desk.chain.mine(3)
-    desk.look(withdrawal)
-    desk.bury(withdrawal)
-
-    assert_confirmed_once(desk, withdrawal, sql)
+    assert_confirmed_once(purse, withdrawal, sql)
 
 
-def test_whatever_is_not_answered_proves_nothing(desk: WalletDesk, sql: Connection) -> None:
-    withdrawal = desk.signed()
-    desk.look(withdrawal)
-    desk.chain.mine(BLOCKS_TO_FINAL + 1)
+def test_what_a_pool_forgets_it_is_sent_again(purse: WalletDesk, sql: Connection) -> None:
+    withdrawal = purse.signed()
+    purse.look(withdrawal)
+    purse.chain.forget_pending()
+    purse.chain.mine(3)
+    purse.look(withdrawal)
+    purse.bury(withdrawal)
+
+    assert_confirmed_once(purse, withdrawal, sql)
+
+
+def test_whatever_is_not_answered_proves_nothing(purse: WalletDesk, sql: Connection) -> None:
+    withdrawal = purse.signed()
+    purse.look(withdrawal)
+    purse.chain.mine(BLOCKS_TO_FINAL + 1)
     for question in QUESTIONS:
-        desk.chain.unreachable = {question}
-        assert not desk.look(withdrawal), question
-        assert desk.status(withdrawal) == "signed", question
-    desk.chain.unreachable = set()
-    desk.bury(withdrawal)
+        purse.chain.unreachable = {question}
+        assert not purse.look(withdrawal), question
+        assert purse.status(withdrawal) == "signed", question
+    purse.chain.unreachable = set()
+    purse.bury(withdrawal)
 
-    assert_confirmed_once(desk, withdrawal, sql)
-
-
-def test_it_is_final_when_it_is_finalized_and_ten_deep(desk: WalletDesk, sql: Connection) -> None:
-    withdrawal = desk.signed()
-    desk.look(withdrawal)
-    desk.chain.finalized = 0
-    desk.chain.mine(200)
-    assert not desk.look(withdrawal)
-    assert desk.status(withdrawal) == "mined"
-    desk.chain.finalized = 10_000
-    assert desk.look(withdrawal)
-
-    assert_confirmed_once(desk, withdrawal, sql)
+    assert_confirmed_once(purse, withdrawal, sql)
 
 
-def test_finalized_alone_is_not_deep_enough(desk: WalletDesk) -> None:
-    withdrawal = desk.signed()
-    desk.look(withdrawal)
-    desk.chain.mine(BLOCKS_TO_FINAL)
-    desk.chain.finalized = 10_000
-    assert not desk.look(withdrawal)
-    desk.chain.mine()
-    assert desk.look(withdrawal)
+def test_it_is_final_when_it_is_finalized_and_ten_deep(purse: WalletDesk, sql: Connection) -> None:
+    withdrawal = purse.signed()
+    purse.look(withdrawal)
+    purse.chain.finalized = 0
+    purse.chain.mine(200)
+    assert not purse.look(withdrawal)
+    assert purse.status(withdrawal) == "mined"
+    purse.chain.finalized = 10_000
+    assert purse.look(withdrawal)
+
+    assert_confirmed_once(purse, withdrawal, sql)
 
 
-def test_a_reorganisation_takes_it_back_and_it_is_sent_again(desk: WalletDesk, sql: Connection) -> None:
-    withdrawal = desk.signed()
-    desk.look(withdrawal)
-    desk.chain.mine(3)
-    desk.chain.finalized = 1
-    assert not desk.look(withdrawal)
-    assert desk.status(withdrawal) == "mined"
-
-    desk.chain.reorganise(3)
-    assert not desk.look(withdrawal)
-    assert desk.status(withdrawal) == "signed"
-    desk.chain.finalized = None
-    desk.look(withdrawal)
-    desk.bury(withdrawal)
-
-    assert_confirmed_once(desk, withdrawal, sql)
+def test_finalized_alone_is_not_deep_enough(purse: WalletDesk) -> None:
+    withdrawal = purse.signed()
+    purse.look(withdrawal)
+    purse.chain.mine(BLOCKS_TO_FINAL)
+    purse.chain.finalized = 10_000
+    assert not purse.look(withdrawal)
+    purse.chain.mine()
+    assert purse.look(withdrawal)
 
 
-def test_one_that_reappears_elsewhere_is_final_where_it_is_now(desk: WalletDesk, sql: Connection) -> None:
-    withdrawal = desk.signed()
-    desk.look(withdrawal)
-    desk.chain.mine(2)
-    desk.chain.finalized = 1
-    desk.look(withdrawal)
-    desk.chain.reorganise(2)
-    desk.chain.send([desk.row(withdrawal).raw or b""])
-    desk.chain.finalized = None
-    desk.bury(withdrawal)
+def test_a_reorganisation_takes_it_back_and_it_is_sent_again(purse: WalletDesk, sql: Connection) -> None:
+    withdrawal = purse.signed()
+    purse.look(withdrawal)
+    purse.chain.mine(3)
+    purse.chain.finalized = 1
+    assert not purse.look(withdrawal)
+    assert purse.status(withdrawal) == "mined"
 
-    assert_confirmed_once(desk, withdrawal, sql)
+    purse.chain.reorganise(3)
+    assert not purse.look(withdrawal)
+    assert purse.status(withdrawal) == "signed"
+    purse.chain.finalized = None
+    purse.look(withdrawal)
+    purse.bury(withdrawal)
+
+    assert_confirmed_once(purse, withdrawal, sql)
+
+
+def test_one_that_reappears_elsewhere_is_final_where_it_is_now(purse: WalletDesk, sql: Connection) -> None:
+    withdrawal = purse.signed()
+    purse.look(withdrawal)
+    purse.chain.mine(2)
+    purse.chain.finalized = 1
+    purse.look(withdrawal)
+    purse.chain.reorganise(2)
+    purse.chain.send([purse.row(withdrawal).raw or b""])
+    purse.chain.finalized = None
+    purse.bury(withdrawal)
+
+    assert_confirmed_once(purse, withdrawal, sql)
 
 
 def test_another_transaction_of_its_nonce_replaces_it_for_good_when_that_is_final(
-    desk: WalletDesk, sql: Connection
+    purse: WalletDesk, sql: Connection
 ) -> None:
-    withdrawal = desk.signed()
-    desk.look(withdrawal)
-    desk.spend_elsewhere(0)
-    desk.chain.mine(BLOCKS_TO_FINAL)
-    assert not desk.look(withdrawal)
-    assert desk.status(withdrawal) == "signed"  # a reorganisation could still bring it back
-    desk.bury(withdrawal)
+    withdrawal = purse.signed()
+    purse.look(withdrawal)
+    purse.spend_elsewhere(0)
+    purse.chain.mine(BLOCKS_TO_FINAL)
+    assert not purse.look(withdrawal)
+    assert purse.status(withdrawal) == "signed"  # a reorganisation could still bring it back
+    purse.bury(withdrawal)
 
-    assert desk.status(withdrawal) == "replaced"
+    assert purse.status(withdrawal) == "replaced"
     assert sql.execute_simple("SELECT status FROM wallet_transactions").rows == [["failed"]]
     assert_told(sql, ["Your withdrawal of $25.00 USDT was replaced"])
-    assert desk.ask().body["nonce"] == 1
+    assert purse.ask().body["nonce"] == 1
 
 
-def test_a_receipt_that_only_one_node_has_is_no_replacement(desk: WalletDesk, sql: Connection) -> None:
-    withdrawal = desk.signed()
-    desk.look(withdrawal)
-    desk.chain.mine(BLOCKS_TO_FINAL + 1)
-    desk.chain.hidden = set(desk.chain.sent)
-    assert not desk.look(withdrawal)
-    assert desk.status(withdrawal) == "signed"
-    desk.chain.hidden = set()
-    desk.bury(withdrawal)
+def test_a_receipt_that_only_one_node_has_is_no_replacement(purse: WalletDesk, sql: Connection) -> None:
+    withdrawal = purse.signed()
+    purse.look(withdrawal)
+    purse.chain.mine(BLOCKS_TO_FINAL + 1)
+    purse.chain.hidden = set(purse.chain.sent)
+    assert not purse.look(withdrawal)
+    assert purse.status(withdrawal) == "signed"
+    purse.chain.hidden = set()
+    purse.bury(withdrawal)
 
-    assert_confirmed_once(desk, withdrawal, sql)
-
-
-def test_of_which_the_nodes_tell_different_stories_nothing_is_concluded(desk: WalletDesk, sql: Connection) -> None:
-    withdrawal = desk.signed()
-    desk.look(withdrawal)
-    desk.chain.mine(BLOCKS_TO_FINAL + 1)
-    desk.chain.disputed = set(desk.chain.sent)
-    assert not desk.look(withdrawal)
-    assert desk.status(withdrawal) == "signed"
-    desk.chain.disputed = set()
-    desk.bury(withdrawal)
-
-    assert_confirmed_once(desk, withdrawal, sql)
+    assert_confirmed_once(purse, withdrawal, sql)
 
 
-def test_while_milestones_have_stalled_nothing_is_called_final(desk: WalletDesk, sql: Connection) -> None:
-    withdrawal = desk.signed()
-    desk.look(withdrawal)
-    desk.chain.lag_seconds = 61
-    desk.chain.mine(BLOCKS_TO_FINAL + 1)
-    assert not desk.look(withdrawal)
-    assert desk.status(withdrawal) == "mined"
-    desk.chain.lag_seconds = 60
-    assert desk.look(withdrawal)
+def test_of_which_the_nodes_tell_different_stories_nothing_is_concluded(purse: WalletDesk, sql: Connection) -> None:
+    withdrawal = purse.signed()
+    purse.look(withdrawal)
+    purse.chain.mine(BLOCKS_TO_FINAL + 1)
+    purse.chain.disputed = set(purse.chain.sent)
+    assert not purse.look(withdrawal)
+    assert purse.status(withdrawal) == "signed"
+    purse.chain.disputed = set()
+    purse.bury(withdrawal)
 
-    assert_confirmed_once(desk, withdrawal, sql)
+    assert_confirmed_once(purse, withdrawal, sql)
 
 
-def test_a_transfer_that_usdt_refuses_moves_nothing_and_says_so(desk: WalletDesk, sql: Connection) -> None:
-    withdrawal = desk.signed()
-    desk.look(withdrawal)
-    desk.chain.blocked_addresses.add(RECIPIENT.lower())
-    desk.bury(withdrawal)
+def test_while_milestones_have_stalled_nothing_is_called_final(purse: WalletDesk, sql: Connection) -> None:
+    withdrawal = purse.signed()
+    purse.look(withdrawal)
+    purse.chain.lag_seconds = 61
+    purse.chain.mine(BLOCKS_TO_FINAL + 1)
+    assert not purse.look(withdrawal)
+    assert purse.status(withdrawal) == "mined"
+    purse.chain.lag_seconds = 60
+    assert purse.look(withdrawal)
 
-    assert desk.status(withdrawal) == "reverted"
+    assert_confirmed_once(purse, withdrawal, sql)
+
+
+def test_a_transfer_that_usdt_refuses_moves_nothing_and_says_so(purse: WalletDesk, sql: Connection) -> None:
+    withdrawal = purse.signed()
+    purse.look(withdrawal)
+    purse.chain.blocked_addresses.add(RECIPIENT.lower())
+    purse.bury(withdrawal)
+
+    assert purse.status(withdrawal) == "reverted"
     assert sql.execute_simple("SELECT status FROM wallet_transactions").rows == [["failed"]]
     assert_told(sql, ["Your withdrawal of $25.00 USDT did not go through"])
 
 
-def test_on_another_chain_nothing_is_concluded_or_sent(desk: WalletDesk) -> None:
-    withdrawal = desk.signed()
-    desk.chain.chain_id = 1
+def test_on_another_chain_nothing_is_concluded_or_sent(purse: WalletDesk) -> None:
+    withdrawal = purse.signed()
+    purse.chain.chain_id = 1
     with pytest.raises(WrongChain):
-        desk.chain.require(137)
+        purse.chain.require(137)
 
-    assert not desk.look(withdrawal)
-    assert desk.chain.sent == []
-    assert desk.status(withdrawal) == "signed"
+    assert not purse.look(withdrawal)
+    assert purse.chain.sent == []
+    assert purse.status(withdrawal) == "signed"
 
 
-def test_what_no_block_takes_for_a_day_lapses_and_makes_room(desk: WalletDesk, sql: Connection, tmp_path: Path) -> None:
-    withdrawal = desk.signed()
-    desk.chain.unreachable = {"send"}
+def test_what_no_block_takes_for_a_day_lapses_and_makes_room(
+    purse: WalletDesk, sql: Connection, tmp_path: Path
+) -> None:
+    withdrawal = purse.signed()
+    purse.chain.unreachable = {"send"}
     with moved_clock(tmp_path, timedelta(hours=23)):
-        assert not desk.look(withdrawal)
+        assert not purse.look(withdrawal)
     with moved_clock(tmp_path, timedelta(hours=24, minutes=1)):
-        desk.look(withdrawal)
-        tried = len(desk.chain.sent)
-        assert desk.look(withdrawal)
-    assert desk.status(withdrawal) == "lapsed"
-    assert len(desk.chain.sent) == tried
+        purse.look(withdrawal)
+        tried = len(purse.chain.sent)
+        assert purse.look(withdrawal)
+    assert purse.status(withdrawal) == "lapsed"
+    assert len(purse.chain.sent) == tried
     assert_told(sql, ["Your withdrawal of $25.00 USDT has not gone through yet"])
-    assert desk.ask().body["nonce"] == 0  # whichever of the two is mined, the other one never is
+    assert purse.ask().body["nonce"] == 0  # whichever of the two is mined, the other one never is
 
 
-def test_a_lapsed_one_that_is_mined_after_all_is_confirmed(desk: WalletDesk, tmp_path: Path) -> None:
-    withdrawal = desk.signed()
-    desk.look(withdrawal)
+def test_a_lapsed_one_that_is_mined_after_all_is_confirmed(purse: WalletDesk, tmp_path: Path) -> None:
+    withdrawal = purse.signed()
+    purse.look(withdrawal)
     with moved_clock(tmp_path, timedelta(hours=25)):
-        desk.look(withdrawal)
-    desk.chain.forget_pending()  # so that the next one takes the same nonce
-    second = UUID(desk.prepared()["id"])
-    desk.chain.send([desk.row(withdrawal).raw or b""])  # a node had kept it
-    desk.chain.mine(BLOCKS_TO_FINAL + 1)
-    assert desk.look(withdrawal)
+        purse.look(withdrawal)
+    purse.chain.forget_pending()  # so that the next one takes the same nonce
+    second = UUID(purse.prepared()["id"])
+    purse.chain.send([purse.row(withdrawal).raw or b""])  # a node had kept it
+    purse.chain.mine(BLOCKS_TO_FINAL + 1)
+    assert purse.look(withdrawal)
 
-    assert desk.status(withdrawal) == "confirmed"
-    assert desk.status(second) == "prepared"
+    assert purse.status(withdrawal) == "confirmed"
+    assert purse.status(second) == "prepared"
 
 
-def test_a_lapsed_one_whose_nonce_another_one_took_is_replaced(desk: WalletDesk, tmp_path: Path) -> None:
-    withdrawal = desk.signed()
+def test_a_lapsed_one_whose_nonce_another_one_took_is_replaced(purse: WalletDesk, tmp_path: Path) -> None:
+    withdrawal = purse.signed()
     with moved_clock(tmp_path, timedelta(hours=25)):
-        desk.look(withdrawal)
-    second = desk.signed(30)
-    desk.chain.forget_pending()
-    desk.look(second)
-    desk.bury(second)
-    assert desk.look(withdrawal)
+        purse.look(withdrawal)
+    second = purse.signed(30)
+    purse.chain.forget_pending()
+    purse.look(second)
+    purse.bury(second)
+    assert purse.look(withdrawal)
 
-    assert (desk.status(withdrawal), desk.status(second)) == ("replaced", "confirmed")
+    assert (purse.status(withdrawal), purse.status(second)) == ("replaced", "confirmed")
 
 
 def test_the_sweep_finds_what_nobody_looks_at_and_ends_what_nobody_signs(
-    desk: WalletDesk, sql: Connection, tmp_path: Path
+    purse: WalletDesk, sql: Connection, tmp_path: Path
 ) -> None:
-    withdrawal = desk.signed()
+    withdrawal = purse.signed()
     sql.execute_simple("UPDATE outbox SET published_at = now()")  # the task is gone
     with moved_clock(tmp_path, timedelta(minutes=1)):
-        desk.sweep()
+        purse.sweep()
     assert sql.execute_simple("SELECT count(*) FROM outbox WHERE published_at IS NULL").rows == [[0]]
     with moved_clock(tmp_path, timedelta(minutes=3)):
-        desk.sweep()
+        purse.sweep()
     waiting = "SELECT body ->> 'withdrawal_id' FROM outbox WHERE published_at IS NULL"
     assert sql.execute_simple(waiting).rows == [[str(withdrawal)]]
 
-    desk.look(withdrawal)
-    desk.bury(withdrawal)
-    unsigned = UUID(desk.prepared()["id"])
+    purse.look(withdrawal)
+    purse.bury(withdrawal)
+    unsigned = UUID(purse.prepared()["id"])
     with moved_clock(tmp_path, timedelta(minutes=11)):
-        desk.sweep()
-        assert desk.status(unsigned) == "expired"
+        purse.sweep()
+        assert purse.status(unsigned) == "expired"
 
 
-def test_a_lapsed_one_is_swept_each_hour(desk: WalletDesk, sql: Connection, tmp_path: Path) -> None:
-    withdrawal = desk.signed()
+def test_a_lapsed_one_is_swept_each_hour(purse: WalletDesk, sql: Connection, tmp_path: Path) -> None:
+    withdrawal = purse.signed()
     with moved_clock(tmp_path, timedelta(hours=25)):
-        desk.look(withdrawal)
+        purse.look(withdrawal)
         sql.execute_simple("UPDATE outbox SET published_at = now()")
-        desk.sweep()
+        purse.sweep()
     waiting = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
     assert sql.execute_simple(waiting).rows == [[0]]
     with moved_clock(tmp_path, timedelta(hours=26, minutes=1)):
-        desk.sweep()
+        purse.sweep()
     assert sql.execute_simple(waiting).rows == [[1]]
 
 
-def test_killed_between_any_two_transactions_it_ends_the_same(desk: WalletDesk, sql: Connection) -> None:
-    withdrawal = desk.signed()
+def test_killed_between_any_two_transactions_it_ends_the_same(purse: WalletDesk, sql: Connection) -> None:
+    withdrawal = purse.signed()
     for count in range(TRANSACTIONS_MAX):
         with killed_after(count):
-            desk.look(withdrawal)
-    desk.chain.mine(BLOCKS_TO_FINAL + 1)
+            purse.look(withdrawal)
+    purse.chain.mine(BLOCKS_TO_FINAL + 1)
     for count in range(TRANSACTIONS_MAX):
         with killed_after(count):
-            desk.look(withdrawal)
-    desk.bury(withdrawal)
+            purse.look(withdrawal)
+    purse.bury(withdrawal)
 
-    assert_confirmed_once(desk, withdrawal, sql)
+    assert_confirmed_once(purse, withdrawal, sql)
 
 
 @pytest.mark.parametrize("step", ["see_mined", "finish", "tell"])
 def test_killed_in_the_middle_of_a_transaction_nothing_of_it_stays(
-    desk: WalletDesk, sql: Connection, step: str
+    purse: WalletDesk, sql: Connection, step: str
 ) -> None:
-    withdrawal = desk.signed()
-    desk.look(withdrawal)
-    desk.chain.mine(BLOCKS_TO_FINAL + 1)
+    withdrawal = purse.signed()
+    purse.look(withdrawal)
+    purse.chain.mine(BLOCKS_TO_FINAL + 1)
     owner = telling if step == "tell" else withdrawals
     with crash(owner, step, at=1, after=True) as has_died, suppress(BaseException):
-        desk.look(withdrawal)
+        purse.look(withdrawal)
     assert has_died()
-    assert desk.status(withdrawal) == "signed"
+    assert purse.status(withdrawal) == "signed"
     assert sql.execute_simple("SELECT count(*) FROM mails").rows == [[0]]
-    desk.bury(withdrawal)
+    purse.bury(withdrawal)
 
-    assert_confirmed_once(desk, withdrawal, sql)
+    assert_confirmed_once(purse, withdrawal, sql)
 
 
-def test_any_order_of_looking_sweeping_and_mining_ends_confirmed(desk: WalletDesk, sql: Connection) -> None:
-    withdrawal = desk.signed()
+def test_any_order_of_looking_sweeping_and_mining_ends_confirmed(purse: WalletDesk, sql: Connection) -> None:
+    withdrawal = purse.signed()
     steps: list[Callable[[], object]] = [
-        partial(desk.look, withdrawal), desk.sweep, partial(desk.chain.mine, 1), partial(desk.look, withdrawal),
+        partial(purse.look, withdrawal), purse.sweep, partial(purse.chain.mine, 1), partial(purse.look, withdrawal),
     ]  # fmt: skip
     for number in range(60):
         steps[number % 4]()
 
-    assert_confirmed_once(desk, withdrawal, sql)
-    assert clock.now() > desk.row(withdrawal).prepared_at
+    assert_confirmed_once(purse, withdrawal, sql)
+    assert clock.now() > purse.row(withdrawal).prepared_at

@@ -30,12 +30,12 @@ def refused(answer: Answer) -> tuple[int, str]:
     return answer.status, answer.problem
 
 
-def test_what_is_prepared_is_a_transfer_that_the_wallet_signs_as_it_stands(desk: WalletDesk) -> None:
-    made = desk.prepared(25.5)
+def test_what_is_prepared_is_a_transfer_that_the_wallet_signs_as_it_stands(purse: WalletDesk) -> None:
+    made = purse.prepared(25.5)
     transaction = made["transaction"]
 
     assert (made["status"], made["amount"], made["from_address"], made["to_address"]) == (
-        "prepared", 25.5, desk.wallet.address, RECIPIENT,
+        "prepared", 25.5, purse.wallet.address, RECIPIENT,
     )  # fmt: skip
     assert (transaction["chain_id"], transaction["nonce"], transaction["to"], transaction["value"]) == (
         137, 0, USDT, 0,
@@ -46,33 +46,33 @@ def test_what_is_prepared_is_a_transfer_that_the_wallet_signs_as_it_stands(desk:
     assert transaction["signing_hash"] == "0x" + bytes(typed.hash()).hex()
 
 
-def test_the_serialised_bytes_are_what_the_signing_hash_is_of(desk: WalletDesk) -> None:
+def test_the_serialised_bytes_are_what_the_signing_hash_is_of(purse: WalletDesk) -> None:
     from eth_utils.crypto import keccak
 
-    transaction = desk.prepared()["transaction"]
+    transaction = purse.prepared()["transaction"]
 
     assert transaction["signing_hash"] == "0x" + keccak(bytes.fromhex(transaction["serialised"][2:])).hex()
 
 
-def test_nothing_is_sent_or_told_yet(desk: WalletDesk, sql: Connection) -> None:
-    desk.prepared()
+def test_nothing_is_sent_or_told_yet(purse: WalletDesk, sql: Connection) -> None:
+    purse.prepared()
 
-    assert desk.chain.sent == []
+    assert purse.chain.sent == []
     assert sql.execute_simple("SELECT count(*) FROM outbox").rows == [[0]]
     assert sql.execute_simple("SELECT count(*) FROM wallet_transactions").rows == [[0]]
 
 
-def test_the_nonce_follows_what_the_wallet_has_sent_and_what_waits_in_the_pool(desk: WalletDesk) -> None:
-    desk.spend_elsewhere(0)
-    desk.chain.mine()
-    desk.spend_elsewhere(1)
+def test_the_nonce_follows_what_the_wallet_has_sent_and_what_waits_in_the_pool(purse: WalletDesk) -> None:
+    purse.spend_elsewhere(0)
+    purse.chain.mine()
+    purse.spend_elsewhere(1)
 
-    assert desk.prepared()["nonce"] == 2
+    assert purse.prepared()["nonce"] == 2
 
 
-def test_all_of_it_can_be_withdrawn_to_the_last_millionth(desk: WalletDesk) -> None:
-    assert desk.ask(1000.000001).problem == "balance-too-low"
-    assert desk.ask(1000).status == 201
+def test_all_of_it_can_be_withdrawn_to_the_last_millionth(purse: WalletDesk) -> None:
+    assert purse.ask(1000.000001).problem == "balance-too-low"
+    assert purse.ask(1000).status == 201
 
 
 BAD_AMOUNTS: dict[str, tuple[Any, str]] = {
@@ -88,126 +88,126 @@ BAD_AMOUNTS: dict[str, tuple[Any, str]] = {
 }
 
 
-def test_a_wrong_amount_is_refused_by_name_and_changes_nothing(desk: WalletDesk, sql: Connection) -> None:
+def test_a_wrong_amount_is_refused_by_name_and_changes_nothing(purse: WalletDesk, sql: Connection) -> None:
     before = world(sql, without=LOOKED)
     for name, (amount, problem) in BAD_AMOUNTS.items():
-        assert desk.ask(amount).problem == problem, name
+        assert purse.ask(amount).problem == problem, name
     assert world(sql, without=LOOKED) == before
 
 
-def bad_recipients(desk: WalletDesk, treasury: str) -> dict[str, tuple[str, str]]:
+def bad_recipients(purse: WalletDesk, treasury: str) -> dict[str, tuple[str, str]]:
     swapped = RECIPIENT.replace("E340", "e340")
     return {
         "a wrong checksum": (swapped, "recipient-checksum-wrong"),
         "the zero address": ("0x" + "0" * 40, "recipient-is-nobody"),
         "the token": (USDT, "recipient-is-token"),
         "the token in small letters": (USDT.lower(), "recipient-is-token"),
-        "the wallet itself": (desk.wallet.address, "recipient-is-yourself"),
-        "the wallet itself in small letters": (desk.wallet.address.lower(), "recipient-is-yourself"),
+        "the wallet itself": (purse.wallet.address, "recipient-is-yourself"),
+        "the wallet itself in small letters": (purse.wallet.address.lower(), "recipient-is-yourself"),
         "a treasury": (treasury, "recipient-is-platform"),
         "a treasury in small letters": (treasury.lower(), "recipient-is-platform"),
     }
 
 
-def test_a_wrong_recipient_is_refused_by_name_and_changes_nothing(desk: WalletDesk, sql: Connection) -> None:
+def test_a_wrong_recipient_is_refused_by_name_and_changes_nothing(purse: WalletDesk, sql: Connection) -> None:
     treasury = str(sql.execute_simple("SELECT address FROM signers WHERE treasury = 'wholesale'").rows[0][0])
     before = world(sql, without=LOOKED)
-    for name, (address, problem) in bad_recipients(desk, treasury).items():
-        assert refused(desk.ask(25, address)) == (422, problem), name
+    for name, (address, problem) in bad_recipients(purse, treasury).items():
+        assert refused(purse.ask(25, address)) == (422, problem), name
     assert world(sql, without=LOOKED) == before
 
 
-def test_an_address_in_small_letters_is_taken_and_shown_with_its_checksum(desk: WalletDesk) -> None:
-    assert desk.ask(25, RECIPIENT.lower()).body["to_address"] == RECIPIENT
+def test_an_address_in_small_letters_is_taken_and_shown_with_its_checksum(purse: WalletDesk) -> None:
+    assert purse.ask(25, RECIPIENT.lower()).body["to_address"] == RECIPIENT
 
 
-def test_a_blocked_recipient_would_cost_a_fee_for_nothing(desk: WalletDesk) -> None:
-    desk.chain.blocked_addresses.add(RECIPIENT.lower())
+def test_a_blocked_recipient_would_cost_a_fee_for_nothing(purse: WalletDesk) -> None:
+    purse.chain.blocked_addresses.add(RECIPIENT.lower())
 
-    assert refused(desk.ask()) == (422, "recipient-blocked")
-
-
-def test_a_blocked_wallet_cannot_send(desk: WalletDesk) -> None:
-    desk.chain.blocked_addresses.add(desk.wallet.address.lower())
-
-    assert refused(desk.ask()) == (409, "wallet-blocked")
+    assert refused(purse.ask()) == (422, "recipient-blocked")
 
 
-def test_the_fee_must_be_in_the_wallet_as_well(desk: WalletDesk) -> None:
-    desk.chain.gas[desk.wallet.address.lower()] = GAS_NEEDED - 1
-    answer = desk.ask()
+def test_a_blocked_wallet_cannot_send(purse: WalletDesk) -> None:
+    purse.chain.blocked_addresses.add(purse.wallet.address.lower())
+
+    assert refused(purse.ask()) == (409, "wallet-blocked")
+
+
+def test_the_fee_must_be_in_the_wallet_as_well(purse: WalletDesk) -> None:
+    purse.chain.gas[purse.wallet.address.lower()] = GAS_NEEDED - 1
+    answer = purse.ask()
     assert refused(answer) == (409, "gas-too-low")
     assert answer.body["needed"] == GAS_NEEDED / 10**18
 
-    desk.chain.gas[desk.wallet.address.lower()] = GAS_NEEDED
-    assert desk.ask().status == 201
+    purse.chain.gas[purse.wallet.address.lower()] = GAS_NEEDED
+    assert purse.ask().status == 201
 
 
-def test_a_member_without_a_wallet_hears_so(desk: WalletDesk) -> None:
-    desk.client.token = factories.member().token
+def test_a_member_without_a_wallet_hears_so(purse: WalletDesk) -> None:
+    purse.client.token = factories.member().token
 
-    assert refused(desk.ask()) == (409, "wallet-not-linked")
+    assert refused(purse.ask()) == (409, "wallet-not-linked")
 
 
-def test_without_a_key_nothing_is_prepared(desk: WalletDesk, sql: Connection) -> None:
+def test_without_a_key_nothing_is_prepared(purse: WalletDesk, sql: Connection) -> None:
     before = world(sql)
-    answer = desk.client.post("/v1/wallet/withdraw", {"to_address": RECIPIENT, "amount": 25})
+    answer = purse.client.post("/v1/wallet/withdraw", {"to_address": RECIPIENT, "amount": 25})
 
     assert refused(answer) == (422, "not-valid")
     assert answer.body["errors"][0]["field"] == "Idempotency-Key"
     assert world(sql) == before
 
 
-def test_while_the_chain_is_silent_the_same_request_may_come_again(desk: WalletDesk, sql: Connection) -> None:
-    desk.nodes.silent = True
+def test_while_the_chain_is_silent_the_same_request_may_come_again(purse: WalletDesk, sql: Connection) -> None:
+    purse.nodes.silent = True
     before = world(sql)
-    answer = desk.ask(key="patient")
+    answer = purse.ask(key="patient")
     assert refused(answer) == (409, "chain-unavailable")
     assert answer.headers["Retry-After"] == "5"
     assert world(sql) == before
 
-    desk.nodes.silent = False
-    assert desk.ask(key="patient").status == 201
+    purse.nodes.silent = False
+    assert purse.ask(key="patient").status == 201
 
 
-def test_what_was_answered_is_repeated_also_while_the_chain_is_silent(desk: WalletDesk) -> None:
-    first = desk.ask(key="once")
-    desk.nodes.silent = True
+def test_what_was_answered_is_repeated_also_while_the_chain_is_silent(purse: WalletDesk) -> None:
+    first = purse.ask(key="once")
+    purse.nodes.silent = True
 
-    assert desk.ask(key="once").body == first.body
-
-
-def test_nodes_on_another_chain_are_not_believed(desk: WalletDesk) -> None:
-    desk.chain.chain_id = 80_002
-
-    assert refused(desk.ask()) == (409, "chain-unavailable")
+    assert purse.ask(key="once").body == first.body
 
 
-def test_one_withdrawal_at_a_time_leaves_a_wallet(desk: WalletDesk) -> None:
-    first = desk.prepared()
-    answer = desk.ask()
+def test_nodes_on_another_chain_are_not_believed(purse: WalletDesk) -> None:
+    purse.chain.chain_id = 80_002
+
+    assert refused(purse.ask()) == (409, "chain-unavailable")
+
+
+def test_one_withdrawal_at_a_time_leaves_a_wallet(purse: WalletDesk) -> None:
+    first = purse.prepared()
+    answer = purse.ask()
     assert refused(answer) == (409, "withdrawal-under-way")
     assert answer.body["withdrawal_id"] == first["id"]
 
-    assert desk.client.post(f"/v1/wallet/withdrawals/{first['id']}/cancel").body["status"] == "cancelled"
-    assert desk.ask().body["nonce"] == first["nonce"]
+    assert purse.client.post(f"/v1/wallet/withdrawals/{first['id']}/cancel").body["status"] == "cancelled"
+    assert purse.ask().body["nonce"] == first["nonce"]
 
 
-def test_what_is_not_signed_in_time_makes_room(desk: WalletDesk, tmp_path: Path) -> None:
-    first = desk.prepared()
+def test_what_is_not_signed_in_time_makes_room(purse: WalletDesk, tmp_path: Path) -> None:
+    first = purse.prepared()
     with moved_clock(tmp_path, timedelta(minutes=9)):
-        assert desk.ask().problem == "withdrawal-under-way"
+        assert purse.ask().problem == "withdrawal-under-way"
     with moved_clock(tmp_path, timedelta(minutes=11)):
-        assert desk.ask().status == 201
-        assert desk.client.get(f"/v1/wallet/withdrawals/{first['id']}").body["status"] == "expired"
+        assert purse.ask().status == 201
+        assert purse.client.get(f"/v1/wallet/withdrawals/{first['id']}").body["status"] == "expired"
 
 
-def test_of_many_at_once_one_is_prepared(desk: WalletDesk, sql: Connection) -> None:
+def test_of_many_at_once_one_is_prepared(purse: WalletDesk, sql: Connection) -> None:
     together = Barrier(16)
 
     def ask(number: int) -> str:
         together.wait()
-        return desk.ask(key=f"click-{number % 12}").problem
+        return purse.ask(key=f"click-{number % 12}").problem
 
     with ThreadPoolExecutor(16) as threads:
         outcomes = Counter(threads.map(ask, range(16)))
@@ -217,5 +217,5 @@ def test_of_many_at_once_one_is_prepared(desk: WalletDesk, sql: Connection) -> N
     assert sql.execute_simple("SELECT count(*) FROM withdrawals").rows == [[1]]
 
 
-def test_what_the_wallet_holds_is_compared_exactly(desk: WalletDesk) -> None:
-    assert desk.ask(float(Usdt(FUNDS).decimal) + 0.000001).body["balance"] == 1000
+def test_what_the_wallet_holds_is_compared_exactly(purse: WalletDesk) -> None:
+    assert purse.ask(float(Usdt(FUNDS).decimal) + 0.000001).body["balance"] == 1000

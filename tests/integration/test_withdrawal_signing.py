@@ -53,31 +53,31 @@ CHANGES: dict[str, tuple[dict[str, Any], list[str]]] = {
 }
 
 
-def test_what_differs_from_what_was_prepared_is_named_and_nothing_is_kept(desk: WalletDesk, sql: Connection) -> None:
-    made = desk.prepared()
+def test_what_differs_from_what_was_prepared_is_named_and_nothing_is_kept(purse: WalletDesk, sql: Connection) -> None:
+    made = purse.prepared()
     before = world(sql, without=LOOKED)
     for name, (changes, fields) in CHANGES.items():
-        answer = desk.hand_in(made, sign(made["transaction"], desk.wallet, **changes))
+        answer = purse.hand_in(made, sign(made["transaction"], purse.wallet, **changes))
         assert refused(answer) == (422, "signed-transaction-differs"), name
         assert answer.body["fields"] == fields, name
     assert world(sql, without=LOOKED) == before
 
 
-def test_another_chain_has_a_problem_of_its_own(desk: WalletDesk, sql: Connection) -> None:
-    made = desk.prepared()
+def test_another_chain_has_a_problem_of_its_own(purse: WalletDesk, sql: Connection) -> None:
+    made = purse.prepared()
     before = world(sql, without=LOOKED)
 
-    assert refused(desk.hand_in(made, sign(made["transaction"], desk.wallet, chainId=1))) == (
+    assert refused(purse.hand_in(made, sign(made["transaction"], purse.wallet, chainId=1))) == (
         422, "signed-for-another-chain",
     )  # fmt: skip
     assert world(sql, without=LOOKED) == before
 
 
-def test_another_key_cannot_sign_for_the_wallet(desk: WalletDesk, sql: Connection) -> None:
-    made = desk.prepared()
+def test_another_key_cannot_sign_for_the_wallet(purse: WalletDesk, sql: Connection) -> None:
+    made = purse.prepared()
     before = world(sql, without=LOOKED)
 
-    answer = desk.hand_in(made, sign(made["transaction"], new_wallet()))
+    answer = purse.hand_in(made, sign(made["transaction"], new_wallet()))
 
     assert refused(answer) == (422, "signed-by-another-key")
     assert world(sql, without=LOOKED) == before
@@ -102,9 +102,9 @@ def padded(raw: str) -> str:
     return f"0x02{rlp.encode(fields).hex()}"
 
 
-def test_bytes_that_no_node_takes_are_no_signed_transaction(desk: WalletDesk, sql: Connection) -> None:
-    made = desk.prepared()
-    good = sign(made["transaction"], desk.wallet)
+def test_bytes_that_no_node_takes_are_no_signed_transaction(purse: WalletDesk, sql: Connection) -> None:
+    made = purse.prepared()
+    good = sign(made["transaction"], purse.wallet)
     before = world(sql, without=LOOKED)
     cases = {
         "the unsigned one": made["transaction"]["serialised"],
@@ -117,18 +117,18 @@ def test_bytes_that_no_node_takes_are_no_signed_transaction(desk: WalletDesk, sq
         "a number with a zero in front": padded(good),
     }
     for name, raw in cases.items():
-        assert refused(desk.hand_in(made, raw)) == (422, "signed-transaction-not-readable"), name
+        assert refused(purse.hand_in(made, raw)) == (422, "signed-transaction-not-readable"), name
     assert world(sql, without=LOOKED) == before
 
 
-def test_what_was_signed_is_kept_before_anybody_sends_it(desk: WalletDesk, sql: Connection) -> None:
-    made = desk.prepared()
-    raw = sign(made["transaction"], desk.wallet)
-    answer = desk.hand_in(made, raw)
+def test_what_was_signed_is_kept_before_anybody_sends_it(purse: WalletDesk, sql: Connection) -> None:
+    made = purse.prepared()
+    raw = sign(made["transaction"], purse.wallet)
+    answer = purse.hand_in(made, raw)
 
     assert (answer.status, answer.body["status"], answer.body["transaction"]) == (202, "signed", None)
     assert answer.body["explorer_url"] == f"https://polygonscan.com/tx/{answer.body['transaction_hash']}"
-    assert desk.chain.sent == []
+    assert purse.chain.sent == []
     assert sql.execute_simple("SELECT encode(raw, 'hex') FROM withdrawals").rows == [[raw[2:]]]
     assert sql.execute_simple("SELECT destination, body ->> 'withdrawal_id' FROM outbox").rows == [
         ["withdrawal-confirm", made["id"]]
@@ -138,25 +138,25 @@ def test_what_was_signed_is_kept_before_anybody_sends_it(desk: WalletDesk, sql: 
     ]
 
 
-def test_handed_in_twice_it_is_kept_once(desk: WalletDesk, sql: Connection) -> None:
-    made = desk.prepared()
-    raw = sign(made["transaction"], desk.wallet)
-    first = desk.hand_in(made, raw)
+def test_handed_in_twice_it_is_kept_once(purse: WalletDesk, sql: Connection) -> None:
+    made = purse.prepared()
+    raw = sign(made["transaction"], purse.wallet)
+    first = purse.hand_in(made, raw)
     before = world(sql, without=LOOKED)
 
-    assert desk.hand_in(made, raw).body == first.body
-    assert refused(desk.hand_in(made, sign(made["transaction"], desk.wallet, nonce=9))) == (409, "withdrawal-signed")
+    assert purse.hand_in(made, raw).body == first.body
+    assert refused(purse.hand_in(made, sign(made["transaction"], purse.wallet, nonce=9))) == (409, "withdrawal-signed")
     assert world(sql, without=LOOKED) == before
 
 
-def test_handed_in_many_times_at_once_it_is_kept_once(desk: WalletDesk, sql: Connection) -> None:
-    made = desk.prepared()
-    raw = sign(made["transaction"], desk.wallet)
+def test_handed_in_many_times_at_once_it_is_kept_once(purse: WalletDesk, sql: Connection) -> None:
+    made = purse.prepared()
+    raw = sign(made["transaction"], purse.wallet)
     together = Barrier(12)
 
     def click(number: int) -> int:
         together.wait()
-        return desk.hand_in(made, raw, key=f"click-{number % 8}").status
+        return purse.hand_in(made, raw, key=f"click-{number % 8}").status
 
     with ThreadPoolExecutor(12) as threads:
         assert Counter(threads.map(click, range(12))) == {202: 12}
@@ -164,60 +164,60 @@ def test_handed_in_many_times_at_once_it_is_kept_once(desk: WalletDesk, sql: Con
     assert sql.execute_simple("SELECT count(*) FROM wallet_transactions").rows == [[1]]
 
 
-def test_signed_and_cancelled_at_once_it_is_one_of_both(desk: WalletDesk) -> None:
-    made = desk.prepared()
-    raw = sign(made["transaction"], desk.wallet)
+def test_signed_and_cancelled_at_once_it_is_one_of_both(purse: WalletDesk) -> None:
+    made = purse.prepared()
+    raw = sign(made["transaction"], purse.wallet)
     path = f"/v1/wallet/withdrawals/{made['id']}"
     together = Barrier(2)
 
     def act(which: str) -> str:
         together.wait()
-        return (desk.client.post(f"{path}/cancel") if which == "cancel" else desk.hand_in(made, raw)).problem
+        return (purse.client.post(f"{path}/cancel") if which == "cancel" else purse.hand_in(made, raw)).problem
 
     with ThreadPoolExecutor(2) as threads:
         outcomes = list(threads.map(act, ["cancel", "sign"]))
-    status = desk.client.get(path).body["status"]
+    status = purse.client.get(path).body["status"]
     assert (outcomes, status) in ((["", "withdrawal-closed"], "cancelled"), (["withdrawal-signed", ""], "signed"))
 
 
-def test_what_is_signed_cannot_be_taken_back(desk: WalletDesk) -> None:
-    path = f"/v1/wallet/withdrawals/{desk.signed()}/cancel"
+def test_what_is_signed_cannot_be_taken_back(purse: WalletDesk) -> None:
+    path = f"/v1/wallet/withdrawals/{purse.signed()}/cancel"
 
-    assert refused(desk.client.post(path)) == (409, "withdrawal-signed")
+    assert refused(purse.client.post(path)) == (409, "withdrawal-signed")
 
 
-def test_what_was_cancelled_or_has_expired_cannot_be_signed(desk: WalletDesk, tmp_path: Path) -> None:
-    cancelled = desk.prepared()
+def test_what_was_cancelled_or_has_expired_cannot_be_signed(purse: WalletDesk, tmp_path: Path) -> None:
+    cancelled = purse.prepared()
     path = f"/v1/wallet/withdrawals/{cancelled['id']}/cancel"
-    assert [desk.client.post(path).body["status"] for _ in range(2)] == ["cancelled", "cancelled"]
-    raw = sign(cancelled["transaction"], desk.wallet)
-    assert refused(desk.hand_in(cancelled, raw)) == (409, "withdrawal-closed")
+    assert [purse.client.post(path).body["status"] for _ in range(2)] == ["cancelled", "cancelled"]
+    raw = sign(cancelled["transaction"], purse.wallet)
+    assert refused(purse.hand_in(cancelled, raw)) == (409, "withdrawal-closed")
 
-    late = desk.prepared()
+    late = purse.prepared()
     with moved_clock(tmp_path, timedelta(minutes=11)):
-        assert refused(desk.hand_in(late, sign(late["transaction"], desk.wallet))) == (409, "withdrawal-closed")
-    assert desk.client.get(f"/v1/wallet/withdrawals/{late['id']}").body["status"] == "expired"
+        assert refused(purse.hand_in(late, sign(late["transaction"], purse.wallet))) == (409, "withdrawal-closed")
+    assert purse.client.get(f"/v1/wallet/withdrawals/{late['id']}").body["status"] == "expired"
 
 
-def test_a_withdrawal_is_its_members_own(desk: WalletDesk, sql: Connection) -> None:
-    made = desk.prepared()
-    raw = sign(made["transaction"], desk.wallet)
-    desk.client.token = factories.member(wallet=new_wallet().address).token
+def test_a_withdrawal_is_its_members_own(purse: WalletDesk, sql: Connection) -> None:
+    made = purse.prepared()
+    raw = sign(made["transaction"], purse.wallet)
+    purse.client.token = factories.member(wallet=new_wallet().address).token
     before = world(sql, without=LOOKED)
     path = f"/v1/wallet/withdrawals/{made['id']}"
 
-    assert desk.client.get(path).status == 404
-    assert desk.client.post(f"{path}/cancel").status == 404
-    assert desk.hand_in(made, raw).status == 404
-    assert desk.client.get("/v1/wallet/withdrawals").body["items"] == []
+    assert purse.client.get(path).status == 404
+    assert purse.client.post(f"{path}/cancel").status == 404
+    assert purse.hand_in(made, raw).status == 404
+    assert purse.client.get("/v1/wallet/withdrawals").body["items"] == []
     assert world(sql, without=LOOKED) == before
 
 
-def test_after_another_wallet_was_linked_the_old_ones_withdrawal_is_refused(desk: WalletDesk, sql: Connection) -> None:
-    made = desk.prepared()
-    sql.execute_unnamed("UPDATE members SET wallet_address = $1 WHERE id = $2", (new_wallet().address, desk.member.id))
+def test_after_another_wallet_was_linked_the_old_ones_withdrawal_is_refused(purse: WalletDesk, sql: Connection) -> None:
+    made = purse.prepared()
+    sql.execute_unnamed("UPDATE members SET wallet_address = $1 WHERE id = $2", (new_wallet().address, purse.member.id))
 
-    answer = desk.hand_in(made, sign(made["transaction"], desk.wallet))
+    answer = purse.hand_in(made, sign(made["transaction"], purse.wallet))
 
     assert refused(answer) == (409, "wallet-changed")
 
@@ -232,15 +232,15 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("rule", FORBIDDEN)
-def test_the_schema_refuses_what_no_code_may_do(desk: WalletDesk, sql: Connection, rule: str) -> None:
-    desk.signed()
+def test_the_schema_refuses_what_no_code_may_do(purse: WalletDesk, sql: Connection, rule: str) -> None:
+    purse.signed()
 
     with pytest.raises(Exception, match=rule):
         sql.execute_simple(FORBIDDEN[rule])
 
 
-def test_the_schema_lets_one_withdrawal_be_open_for_a_wallet(desk: WalletDesk, sql: Connection) -> None:
-    desk.signed()
+def test_the_schema_lets_one_withdrawal_be_open_for_a_wallet(purse: WalletDesk, sql: Connection) -> None:
+    purse.signed()
     columns = (
         "member_id, lower(from_address), to_address, amount, chain_id, token_address, nonce + 1, gas_limit, "
         "fee_per_gas_wei_max, priority_fee_per_gas_wei_max, prepared_at, expires_at, state_at"
