@@ -94,6 +94,7 @@ def test_killed_while_sending_it_is_paid_once(world: World, nursery: Nursery, po
 
 
 def test_killed_at_every_point_of_sending_in_turn_it_is_paid_once(world: World, nursery: Nursery) -> None:
+    world.sql.execute_simple("UPDATE settings SET value = '3600' WHERE name = 'payout_stuck_seconds'")  # no replacement
     payout = world.win()
     for point in SENDING:
         kill_while_sending(nursery, point, payout)
