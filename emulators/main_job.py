@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from urllib.request import urlopen
 
@@ -122,7 +123,7 @@ def _wait_for_payments(played: Played) -> None:
     winner = played.winner
     assert winner
     for member in played.members:
-        wait_until(lambda member=member: _is_paid(member), f"the payouts of {member.name}", PAYOUT_SECONDS_MAX)  # type: ignore[misc]
+        wait_until(partial(_is_paid, member), f"the payouts of {member.name}", PAYOUT_SECONDS_MAX)
     (played.comp,) = [comp for comp in _comps(winner) if comp["type"] != "new_member_guarantee"]
 
 

@@ -15,6 +15,7 @@ import os
 import sys
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from emulators import running
@@ -179,7 +180,7 @@ def _next(now: datetime) -> list[str]:
     live = _balances([it.address for it in standing])
     lines = []
     for it in standing:
-        queue = db.atomically(lambda tx, it=it: payout_answers.coming(tx, it.name, now, NEXT_SHOWN))  # type: ignore[misc]
+        queue = db.atomically(partial(payout_answers.coming, treasury=it.name, now=now, limit=NEXT_SHOWN))
         balance, source = (live[it.address], "on the chain") if live else (it.snapshot_balance, _shot(it))
         lines += _queue(it, queue, balance, source)
     return lines

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from functions.payout_confirm import rules, store
@@ -45,7 +46,7 @@ def look_at(signer: str, nodes: Chain) -> bool:
     """Look at all open nonces; True while some are left. No error of the nodes is an answer."""
     after = -1
     for _ in range(WINDOWS_MAX):
-        slots = db.atomically(lambda tx, after=after: payout_slots.window(tx, signer, after, WINDOW))  # type: ignore[misc]
+        slots = db.atomically(partial(payout_slots.window, signer=signer, after_nonce=after, limit=WINDOW))
         if not slots:
             break
         after = slots[-1].nonce
@@ -195,9 +196,9 @@ def _dispute(view: View, slots: Sequence[Slot], disputed: Sequence[Slot]) -> Non
         if slot.payout_id and rules.is_over(since[slot.nonce], now):
             reason = f"the nodes disagree about nonce {slot.nonce} of {signer}"
             hashes = [attempt.hash for attempt in view.attempts[slot.nonce]]
-            evidence = {"hashes": hashes, "since": since[slot.nonce].isoformat()}
-            db.atomically(lambda tx, slot=slot, reason=reason, evidence=evidence: payout_recovery.quarantine(  # type: ignore[misc]
-                tx, slot, "disputed", reason, evidence, clock.now()))  # fmt: skip
+            proof = {"hashes": hashes, "since": since[slot.nonce].isoformat()}
+            quarantine = partial(payout_recovery.quarantine, slot=slot, kind="disputed", reason=reason, proof=proof)
+            db.atomically(partial(quarantine, now=clock.now()))
 
 
 def _is_foreign(view: View, slot: Slot, nodes: Chain) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 from functions.payout_confirm import store
 from functions.payout_confirm.store import Place
@@ -21,13 +22,13 @@ def sweep(now: datetime) -> None:
     for place in db.atomically(store.places):
         if place.paused:
             continue
-        held = db.atomically(lambda tx, place=place: payout_queue.held_alone(tx, place.treasury, RELEASED_MAX))  # type: ignore[misc]
+        held = db.atomically(partial(payout_queue.held_alone, treasury=place.treasury, limit=RELEASED_MAX))
         try:
             free = _freed(place, held, chain.connect(), now)
         except ChainUnreachable as error:
             log.warning("the chain cannot be read", treasury=place.treasury, reason=str(error))
             continue
-        db.atomically(lambda tx, place=place, free=free: _send(tx, place, free, now))  # type: ignore[misc]
+        db.atomically(partial(_send, place=place, free=free, now=now))
 
 
 def _send(tx: Tx, place: Place, free: Sequence[Held], now: datetime) -> None:

@@ -5,6 +5,7 @@ Both can be killed anywhere and go on from the rows. docs/payouts.md tells the o
 
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 
 from flask import Request, Response
 
@@ -33,21 +34,21 @@ def go_on(now: datetime) -> None:
     """
     for payout_id in db.atomically(store.agreed):
         with suppress(NoEvidence):
-            state = db.atomically(lambda tx, payout_id=payout_id: payout_recovery.resolve(tx, payout_id, clock.now()))  # type: ignore[misc]
+            state = db.atomically(partial(payout_recovery.resolve, payout_id=payout_id, now=clock.now()))
             log.warning("a quarantine has ended", payout_id=payout_id, state=state.value)
     for asked in db.atomically(store.asked):
         try:
-            signer = db.atomically(lambda tx, asked=asked: payout_slots.take_key(tx, asked.address, now))  # type: ignore[misc]
+            signer = db.atomically(partial(payout_slots.take_key, address=asked.address, now=now))
         except SignerBusy as busy:
             log.info("a key is busy", signer=asked.address, reason=str(busy))
             continue
         try:
-            treasury = db.atomically(lambda tx, asked=asked: payouts.treasury_of(tx, asked.treasury))  # type: ignore[misc]
+            treasury = db.atomically(partial(payouts.treasury_of, name=asked.treasury))
             _step(Key(signer, treasury, chain.connect()), chain.connect())
         except ChainUnreachable as error:
             log.warning("the chain cannot be read", signer=asked.address, reason=str(error))
         finally:
-            db.atomically(lambda tx, signer=signer: payout_slots.release_signer(tx, signer, clock.now()))  # type: ignore[misc]
+            db.atomically(partial(payout_slots.release_signer, signer=signer, now=clock.now()))
 
 
 def _step(key: Key, nodes: Chain) -> None:

@@ -11,6 +11,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 from functions.payout_recover import store
@@ -49,17 +50,17 @@ def _explain_used(key: Key, final: int) -> bool:
     """Find out what used each nonce below `final` that our rows leave open; True when all are explained or FOREIGN."""
     address = key.signer.address
     for slot in db.atomically(lambda tx: store.unexplained(tx, address, final, NONCES_PER_STEP)):
-        attempts = db.atomically(lambda tx, slot=slot: payout_slots.attempts(tx, slot))  # type: ignore[misc]
+        attempts = db.atomically(partial(payout_slots.attempts, slot=slot))
         found = key.nodes.find(address, slot.nonce)
         if found is None:
             return False
         if found.hash not in {attempt.hash for attempt in attempts}:
-            db.atomically(lambda tx, slot=slot, found=found: _explain(tx, key, slot, found))  # type: ignore[misc]
+            db.atomically(partial(_explain, key=key, slot=slot, found=found))
     for nonce in range(db.atomically(lambda tx: payout_slots.next_nonce(tx, address)), final)[:NONCES_PER_STEP]:
         found = key.nodes.find(address, nonce)
         if found is None:
             return False
-        db.atomically(lambda tx, found=found: _enter(tx, key, found))  # type: ignore[misc]
+        db.atomically(partial(_enter, key=key, found=found))
     return db.atomically(lambda tx: payout_slots.next_nonce(tx, address)) >= final
 
 
@@ -156,7 +157,7 @@ def _burn(key: Key, below: int, bounds: PayoutSettings) -> None:
     plans = [Plan(slot, None, 1, price) for slot in slots if slot.state is SlotState.ALLOCATED]
     for slot in slots:
         if slot.state is SlotState.ALLOCATED and slot.payout_id:
-            db.atomically(lambda tx, slot=slot: _give_up(tx, slot.payout_id))  # type: ignore[misc]
+            db.atomically(partial(_give_up, payout_id=slot.payout_id))
     nobodys = [slot for slot in slots if slot.state is SlotState.LIVE and slot.payout_id is None]
     since = clock.now() - timedelta(seconds=bounds.stuck_seconds)
     for signed in db.atomically(lambda tx: store.burning(tx, key.signer.address, nobodys)):
