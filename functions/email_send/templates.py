@@ -126,8 +126,8 @@ SOURCES: Mapping[str, Source] = {
     ),
     "casino_won": Source(
         "Your casino package is waiting",
-        (HELLO, "you have won a casino package:"),
-        "$value",
+        (HELLO, "you have won a casino package worth"),
+        "about $value",
         (
             "What is in it: $package.",
             "The free play is paid to your wallet by itself.",

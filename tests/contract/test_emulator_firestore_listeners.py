@@ -176,11 +176,12 @@ def test_a_projection_is_heard_without_its_other_fields(firestore: Client) -> No
         assert listener.wait(1).documents == {"a": {"n": 1}}
 
 
-def test_a_snapshot_never_shows_half_a_batch(firestore: Client) -> None:
-    fill(firestore, "pairs", {"a": {"n": 0}, "b": {"n": 0}})
-    with Listener(firestore.collection("pairs")) as listener:
+def test_a_snapshot_never_shows_half_a_batch(embedded_firestore: Client) -> None:
+    """As the service promises. Google's own emulator does show half of one, now and then, on a busy machine."""
+    fill(embedded_firestore, "pairs", {"a": {"n": 0}, "b": {"n": 0}})
+    with Listener(embedded_firestore.collection("pairs")) as listener:
         for number in range(1, 30):
-            fill(firestore, "pairs", {"a": {"n": number}, "b": {"n": number}})
+            fill(embedded_firestore, "pairs", {"a": {"n": number}, "b": {"n": number}})
         heard = listener.wait_for(lambda heard: heard[-1].documents["a"] == {"n": 29})
     assert all(snapshot.documents["a"] == snapshot.documents["b"] for snapshot in heard)
 

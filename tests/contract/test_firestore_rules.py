@@ -31,7 +31,6 @@ PROJECT = "rules"
 ADA = "6f0d3c1e-52a1-4c8e-9d8c-2f7a0c1b9e10"
 EVE = "0d9f8c2e-6c1b-4a53-9f4e-0a7f3b6d5c21"
 TAKEN_BACK = "3f9c2b1a-7d5e-4f60-8a1b-0c9d8e7f6a5b"
-NOW = datetime.now(UTC)
 
 OWN_NOTIFICATION = f"members/{ADA}/notifications/n1"
 OWN_INBOX = f"inboxes/{ADA}"
@@ -124,7 +123,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         environment.setenv("FIRESTORE_EMULATOR_HOST", server.host)
         environment.setenv("GOOGLE_CLOUD_PROJECT", PROJECT)
         port.close()
-        revoked = documents.revocation_document(UUID(TAKEN_BACK), NOW)
+        revoked = documents.revocation_document(UUID(TAKEN_BACK), datetime.now(UTC))
         port.put_newer([*(Document(path, 1, fields) for path, fields in DOCUMENTS.items()), revoked])
         port.close()
     yield server.host
@@ -143,7 +142,7 @@ def token(member: str, tier: Tier = Tier.STANDARD, age: timedelta = timedelta(mi
         patched.setenv("FIREBASE_SERVICE_ACCOUNT", "firebase@blakjaks.iam.gserviceaccount.com")
         patched.setattr(identity, "sign_jwt", remember)
         config.read.cache_clear()
-        realtime.sign(realtime.Listener(member_id=UUID(member), tier=tier, issued_at=NOW))
+        realtime.sign(realtime.Listener(member_id=UUID(member), tier=tier, issued_at=datetime.now(UTC)))
         config.read.cache_clear()
     signed_in_at = int((datetime.now(UTC) - age).timestamp())
     claims = {

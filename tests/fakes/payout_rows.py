@@ -118,13 +118,14 @@ class Rows:
             "scope": "test",
             "idempotency_key": str(identity),
         }
-        given |= {"treasury": "member", "recipient_address": RECIPIENT, "amount": AMOUNT, "member_id": None}
+        given |= {"treasury": "member", "recipient_address": RECIPIENT, "amount": AMOUNT}
+        given |= {"member_id": None, "requested_by": None}
         self.run(
             """
             INSERT INTO payouts (id, treasury, member_id, scope, idempotency_key, body_hash, source_kind, source_id,
-                                 recipient_address, amount, requested_at, state_at)
+                                 recipient_address, amount, requested_by, requested_at, state_at)
             VALUES (:id, :treasury, :member_id, :scope, :idempotency_key, '\\x01', :source_kind, :source_id,
-                    :recipient_address, :amount, :now, :now)
+                    :recipient_address, :amount, :requested_by, :now, :now)
             """,
             id=identity,
             **(given | terms),

@@ -257,7 +257,8 @@ def test_an_old_key_closes_the_gap_that_a_restore_left(rows: Rows) -> None:
 
 
 def test_a_manual_transfer_waits_for_two_people_and_is_paid(rows: Rows) -> None:
-    payout = rows.payout(source_kind="manual", source_id=new_hash())
+    requester = factories.member(role=Role.TREASURY).id
+    payout = rows.payout(source_kind="manual", source_id=new_hash(), requested_by=requester)
     rows.run("UPDATE payouts SET state = 'HELD', hold_reason = 'review', approvals_needed = 2, state_at = :now")
     for _ in range(2):
         rows.sign_off(payout, factories.member(role=Role.TREASURY).id)
