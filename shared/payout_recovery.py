@@ -11,8 +11,15 @@ from uuid import UUID
 from shared import log, payout_slots, payouts
 from shared.db import Tx
 from shared.payout_slots import Mined, Slot, SlotState
-from shared.payouts import PEOPLE, HoldReason, PayoutState
+from shared.payouts import PEOPLE, HoldReason, Payout, PayoutState
 from shared.ports.chain import Found
+
+POLICY_VERSION = 2
+WAITING = (
+    PayoutState.REQUESTED,
+    PayoutState.APPROVED,
+    PayoutState.RESERVED,
+)  # nothing is out for them, nobody holds them
 
 
 class NoEvidence(Exception):
@@ -148,7 +155,8 @@ def resolve(tx: Tx, payout_id: UUID, now: datetime) -> PayoutState:
 
 
 def explain(tx: Tx, signer: str, nonce: int, payout_id: UUID | None, approvers: Sequence[UUID], now: datetime) -> None:
-    """Two people say what a foreign transaction of nobody's nonce was: a held payout's payment, or none of ours.
+    """Two people say what a foreign transaction of nobody's nonce was: the payment of a payout that waits, or none of
+    ours.
 
     Its evidence must fit the payout, whose own hold they must have let go as well. Raises NotWaiting,
     TooFewApprovals, NoEvidence.
@@ -169,7 +177,19 @@ def explain(tx: Tx, signer: str, nonce: int, payout_id: UUID | None, approvers: 
         raise NoEvidence(f"nonce {nonce} has not paid payout {payout_id}")
     if payout.state is PayoutState.HELD:
         payouts.let_go(tx, payout, now)
-    payouts.reserve(tx, payout, now)
+        payout = payouts.load(tx, payout.id) or payout
+    if payout.state not in WAITING:
+        raise payouts.NotWaiting(f"payout {payout_id} is {payout.state}")
+    claim(tx, slot, payout, proof, now)
+
+
+def claim(tx: Tx, slot: Slot, payout: Payout, proof: Mapping[str, object], now: datetime) -> None:
+    """A WAITING payout was paid by a nonce that was nobody's: to IN_FLIGHT by the only way there is."""
+    if payout.state is PayoutState.REQUESTED:
+        inputs = {"recovered_from": f"{slot.signer} {slot.nonce}"}
+        payouts.decide(tx, payout, policy_version=POLICY_VERSION, inputs=inputs, hold=None, now=now)
+    if payout.state is not PayoutState.RESERVED:
+        payouts.reserve(tx, payout, now)
     payout_slots.own(tx, slot, payout.id)
     recover(tx, slot, proof, payout, now)
     payouts.follow_again(tx, payout.id, now)
@@ -196,7 +216,7 @@ def _paid(proof: Mapping[str, object], token: str, signer: str, recipient: str, 
     return isinstance(moved, list) and wanted | {"amount_micro": amount_micro} in moved
 
 
-def recover(tx: Tx, slot: Slot, proof: Mapping[str, object], payout: "payouts.Payout | None", now: datetime) -> Slot:
+def recover(tx: Tx, slot: Slot, proof: Mapping[str, object], payout: Payout | None, now: datetime) -> Slot:
     """Enter what the chain knows of a nonce and we do not: an attempt of origin `recovered`, by which it is MINED.
 
     With a payout it is that payout's payment, without one it has paid none of ours.

@@ -8,14 +8,15 @@ from datetime import datetime, timedelta
 
 from flask import Request, Response
 
-from functions.payout_confirm import release
+from functions.payout_confirm import release, store
 from functions.payout_confirm.looking import look_at
-from shared import clock, db, log, payout_queue, payouts
+from shared import clock, db, log, payout_queue, payout_watch, payouts
 from shared.config import Config, read
 from shared.db import Tx
 from shared.events import ConfirmPayouts
 from shared.job import Job
 from shared.ports import chain
+from shared.ports.chain import ChainUnreachable
 
 NEGLECTED_AFTER = timedelta(minutes=2)
 SWEPT_MAX = 100  # tasks per treasury and minute: as many as its queue lets go
@@ -45,11 +46,23 @@ def confirm(task: ConfirmPayouts, now: datetime) -> None:
 
 @job.schedule("sweep")
 def sweep(now: datetime) -> None:
-    """What fell through: payouts at which nobody works, nonces that nobody follows, holds whose cause is gone."""
+    """What fell through: payouts at which nobody works, nonces that nobody follows, keys that others use, holds whose
+    cause is gone.
+    """
     db.atomically(lambda tx: _pick_up(tx, now))
     for busy in db.atomically(payout_queue.open_signers):
         look_at(busy.signer, chain.connect())
+    _watch()
     release.sweep(now)
+
+
+def _watch() -> None:
+    """Also keys that rest: a thief waits for no payout."""
+    for key in db.atomically(store.watched):
+        try:
+            payout_watch.is_ours(key.address, chain.connect())
+        except ChainUnreachable as error:
+            log.warning("the chain cannot be read", signer=key.address, reason=str(error))
 
 
 def _pick_up(tx: Tx, now: datetime) -> None:

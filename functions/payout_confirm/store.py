@@ -73,3 +73,17 @@ def places(tx: Tx) -> list[Place]:
         ORDER BY t.name
         """,
     )
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key's address."""
+
+    address: str
+
+
+def watched(tx: Tx) -> list[Key]:
+    """Keys that pay, or have still to drain, and are not being rebuilt already."""
+    return tx.all(
+        Key, "SELECT address FROM signers WHERE status <> 'retired' AND rebuild_asked_at IS NULL ORDER BY address"
+    )

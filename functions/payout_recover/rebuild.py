@@ -25,7 +25,6 @@ from shared.ports.chain import Found, Moved
 from shared.ports.transactions import Price
 from shared.settings import PayoutSettings
 
-POLICY_VERSION = 2
 NONCES_PER_STEP = 500  # of one run; the next goes on
 REBUILT = "rebuilt"  # why a nonce is given up
 
@@ -83,9 +82,7 @@ def _explain(tx: Tx, key: Key, slot: Slot, found: Found) -> None:
     if payout and payout.state is PayoutState.IN_FLIGHT:
         payout_recovery.recover(tx, slot, proof, payout, now)
     elif payout:
-        _reserve(tx, slot, payout)
-        payout_recovery.recover(tx, slot, proof, payout, now)
-        payouts.follow_again(tx, payout.id, now)
+        payout_recovery.claim(tx, slot, payout, proof, now)
     elif not paid:
         mined = payout_recovery.recover(tx, slot, proof, None, now)
         _close_unpaid(tx, mined)
@@ -115,19 +112,7 @@ def _payout_of(tx: Tx, key: Key, slot: Slot, paid: Sequence[Moved]) -> Payout | 
     if len(ids) != 1:
         return None
     found = payouts.load(tx, ids[0])
-    waits = (PayoutState.REQUESTED, PayoutState.APPROVED, PayoutState.RESERVED)
-    return found if found and found.state in waits else None
-
-
-def _reserve(tx: Tx, slot: Slot, payout: Payout) -> None:
-    """The nonce is the payout's, and its money is set aside: to IN_FLIGHT by the only way there is."""
-    now = clock.now()
-    if payout.state is PayoutState.REQUESTED:
-        inputs = {"recovered_from": f"{slot.signer} {slot.nonce}"}
-        payouts.decide(tx, payout, policy_version=POLICY_VERSION, inputs=inputs, hold=None, now=now)
-    if payout.state is not PayoutState.RESERVED:
-        payouts.reserve(tx, payout, now)
-    payout_slots.own(tx, slot, payout.id)
+    return found if found and found.state in payout_recovery.WAITING else None
 
 
 def _close_unpaid(tx: Tx, slot: Slot) -> None:

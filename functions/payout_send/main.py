@@ -11,10 +11,10 @@ from datetime import datetime
 
 from flask import Request, Response
 
-from functions.payout_send import steps, store
+from functions.payout_send import steps
 from functions.payout_send.signing import sign_taken, tend
 from functions.payout_send.steps import Shift
-from shared import clock, db, log, payout_queue, payout_recovery, payout_slots, payouts, settings
+from shared import clock, db, log, payout_queue, payout_slots, payout_watch, payouts, settings
 from shared.config import Config, read
 from shared.db import Tx
 from shared.events import SendPayout
@@ -88,25 +88,10 @@ def _choose(shift: Shift, asked_for: Payout) -> list[Payout]:
     return db.atomically(choose)
 
 
-def _next_to_sign(tx: Tx, signer: Signer) -> int:
-    waiting = payout_slots.unsigned(tx, signer.address, 1)
-    return waiting[0].nonce if waiting else payout_slots.next_nonce(tx, signer.address)
-
-
 def _may_sign(shift: Shift) -> bool:
-    """A nonce that the chain has used and we have not was used by somebody else, or by us before a restore (R5, R8).
-
-    Who was paid with it, the rebuild finds out; until it is done nothing is paid from this key.
-    """
+    """Not while what a key has done is being found out."""
     signer = shift.signer
     if signer.rebuild_asked_at:
         log.warning("a key is being rebuilt", treasury=signer.treasury, signer=signer.address)
         return False
-    same = db.atomically(lambda tx: store.is_of_this_database(tx, signer.address))
-    used = shift.nodes.used_nonces(signer.address)
-    expected = db.atomically(lambda tx: _next_to_sign(tx, signer))  # after the chain: another worker may be ahead of us
-    if same and used <= expected:
-        return True
-    reason = f"nonce {expected} of {signer.address} is used on the chain and not by us" if same else "another database"
-    db.atomically(lambda tx: payout_recovery.ask(tx, signer.address, reason, clock.now()))
-    return False
+    return payout_watch.is_ours(signer.address, shift.nodes)

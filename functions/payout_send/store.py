@@ -1,4 +1,4 @@
-"""What is asked before a payout goes on: which addresses are the platform's own, and whether a key may be used."""
+"""What is asked before a payout goes on: which addresses are the platform's own, and when it was signed last."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,18 +25,6 @@ def ours(tx: Tx, addresses: Sequence[str]) -> frozenset[str]:
         addresses=[address.lower() for address in addresses],
     )
     return frozenset(row.address for row in rows)
-
-
-@dataclass(frozen=True)
-class _Lineage:
-    same: bool
-
-
-def is_of_this_database(tx: Tx, signer: str) -> bool:
-    """False after a restore or a promotion: the chain may know more of the key than its rows do (R8)."""
-    return tx.one(
-        _Lineage, "SELECT lineage = database_lineage() AS same FROM signers WHERE address = :signer", signer=signer
-    ).same
 
 
 @dataclass(frozen=True)

@@ -298,11 +298,11 @@ def test_a_client_that_does_not_read_holds_up_nobody(embedded_firestore: Client)
 
 
 def test_a_listener_that_goes_is_forgotten(embedded_firestore_server: Firestore, embedded_firestore: Client) -> None:
-    before = embedded_firestore_server.listeners
+    wait_until(lambda: embedded_firestore_server.listeners == 0, "the end of other tests' listeners", HEAR_SECONDS_MAX)
     with Listener(embedded_firestore.collection("rooms")) as listener:
         listener.wait(1)
-        assert embedded_firestore_server.listeners == before + 1
-    wait_until(lambda: embedded_firestore_server.listeners == before, "the listener's end", HEAR_SECONDS_MAX)
+        assert embedded_firestore_server.listeners == 1
+    wait_until(lambda: embedded_firestore_server.listeners == 0, "the listener's end", HEAR_SECONDS_MAX)
 
 
 def wait_for_change(stream: Stream, wanted: tuple[str, list[int]]) -> Any:

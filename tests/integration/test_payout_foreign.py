@@ -111,6 +111,27 @@ def test_a_foreign_nonce_is_seen_before_anything_is_signed(desk: Desk, rows: Row
     assert sql.execute_simple("SELECT count(*) FROM signers WHERE rebuild_asked_at IS NOT NULL").rows == [[1]]
 
 
+def test_a_key_that_rests_is_watched_all_the_same(desk: Desk, rows: Rows, sql: Connection) -> None:
+    """Nobody waits to be paid, and somebody else uses the key: it is noticed within the minute."""
+    payout = desk.request()
+    desk.send(payout)
+    desk.bury(payout)
+    desk.sweep()
+    assert not paused(sql)
+
+    use_outside(desk, rows.signer(), 1, THIEF)
+    desk.chain.unreachable.add("used_nonces")
+    desk.sweep()
+    assert not paused(sql)
+    desk.chain.unreachable.clear()
+    desk.sweep()
+
+    assert paused(sql)
+    assert sql.execute_simple("SELECT rebuild_reason FROM signers WHERE rebuild_asked_at IS NOT NULL").rows == [
+        [f"nonce 1 of {rows.signer()} is used on the chain and not by us"]
+    ]
+
+
 def test_nodes_that_disagree_for_a_quarter_of_an_hour_end_in_quarantine(
     desk: Desk, sql: Connection, later: Callable[[float], None], people: list[UUID]
 ) -> None:

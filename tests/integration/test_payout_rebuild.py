@@ -91,7 +91,9 @@ def test_a_payment_of_the_lost_time_that_is_still_in_a_pool_is_waited_for(desk: 
     assert desk.state(second) == "PAID"
 
 
-def test_a_payment_of_the_lost_time_that_was_dropped_is_paid_once_afterwards(desk: Desk, sql: Connection) -> None:
+def test_a_payment_of_the_lost_time_that_was_dropped_is_paid_once_afterwards(
+    desk: Desk, rows: Rows, sql: Connection
+) -> None:
     payout = desk.request()
     backup(sql)
     desk.send(payout)
@@ -107,7 +109,8 @@ def test_a_payment_of_the_lost_time_that_was_dropped_is_paid_once_afterwards(des
 
     assert paid(desk) == [RECIPIENT.lower()]
     assert desk.state(payout) == "PAID"
-    assert sql.execute_simple("SELECT count(*) FROM payout_slots WHERE state = 'FINAL_NOOP'").rows == [[BURNED]]
+    burned = "SELECT count(*) FROM payout_slots WHERE state = 'FINAL_NOOP' AND signer = $1"
+    assert sql.execute_unnamed(burned, (rows.signer(),)).rows == [[BURNED]]
 
 
 def test_a_replacement_that_the_lost_rows_had_is_its_payouts_payment(
@@ -157,6 +160,30 @@ def test_two_payouts_of_the_same_terms_wait_for_people_and_no_third_is_signed(
 
     assert len(paid(desk)) == 2
     assert desk.state(second) == "PAID"
+
+
+def test_people_may_explain_a_payment_by_a_payout_that_no_policy_has_judged_yet(
+    desk: Desk, rows: Rows, sql: Connection
+) -> None:
+    """As after a restore: what was paid is asked for anew, while its treasury is paused."""
+    first, second = desk.request(), desk.request()
+    backup(sql)
+    desk.send(first)
+    desk.bury(first)
+    restore(sql)
+    desk.send(second)
+    rebuild(desk)
+    assert {desk.state(first), desk.state(second)} == {"REQUESTED"}
+    people = [factories.member(role=Role.TREASURY).id for _ in range(2)]
+
+    db.atomically(lambda tx: payout_recovery.explain(tx, rows.signer(), 0, first, people, clock.now()))
+    desk.sweep()
+
+    assert desk.state(first) == "PAID"
+    with pytest.raises(payouts.NotWaiting):
+        db.atomically(lambda tx: payout_recovery.explain(tx, rows.signer(), 0, second, people, clock.now()))
+    assert desk.state(second) == "REQUESTED"
+    assert len(paid(desk)) == 1
 
 
 def let_go(payout: UUID, people: list[UUID]) -> None:

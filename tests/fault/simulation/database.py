@@ -44,11 +44,11 @@ def make_template(postgres: Postgres, now: datetime) -> dict[str, str]:
     try:
         migrate.apply(owner, migrate.load(), now, contract=True)
         owner.execute_simple(f"UPDATE settings SET value = '{IN_FLIGHT_MAX}' WHERE name = 'payout_in_flight_max'")  # noqa: S608
-        for place in (1, 2):
+        for place, person in enumerate((*people.APPROVERS, people.REQUESTER, *people.WINNERS)):
             owner.execute_simple(
                 "INSERT INTO members (id, email, password_hash, username, full_name, date_of_birth, "  # noqa: S608
                 "created_at, updated_at) "
-                f"VALUES ('{people.APPROVERS[place - 1]}', 'admin{place}@example.com', '', 'admin{place}', 'Admin', "
+                f"VALUES ('{person}', 'person{place}@example.com', '', 'person{place}', 'Person', "
                 f"'1980-01-01', '{now}', '{now}')"
             )
     finally:

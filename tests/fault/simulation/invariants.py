@@ -3,7 +3,8 @@
 from collections import defaultdict
 from typing import Any
 
-from tests.fault.simulation.world import Violated, World
+from tests.fault.simulation.violated import Violated
+from tests.fault.simulation.world import World
 
 FEE_STEP = (9, 8)  # a replacement pays an eighth more, on both fees
 
@@ -51,6 +52,8 @@ def check(world: World) -> None:
     _ledger(world)
     _slots(world)
     _attempts(world)
+    _agreed(world)
+    _comps(world)
 
 
 def _each_paid_once(world: World) -> None:
@@ -94,7 +97,11 @@ def _explained(world: World) -> None:
         raise Violated(f"nothing has happened that pauses {sorted(paused)}")
     treasury = {it.source: it.promise.treasury for it in world.wanted}
     for source, (_, state, reason) in sorted(world.payouts().items()):
-        if state == "PAID" or (state == "HELD" and reason in plan.may_hold):
+        if (
+            state == "PAID"
+            or (state == "HELD" and reason in plan.may_hold)
+            or (state == "CANCELLED" and plan.may_cancel)
+        ):
             continue
         if treasury[source] in paused:
             continue
@@ -171,3 +178,33 @@ def _attempts(world: World) -> None:
         sent = world.broadcast.get(hash_)
         if sent and kind == "PAY" and sent.transfer != (recipient.lower(), int(amount)):
             raise Violated(f"I8: the bytes of {hash_[:10]} are not its row")
+
+
+def _agreed(world: World) -> None:
+    """What is too large for the machine alone has left only after two people, none of whom had asked for it."""
+    if alone := world.database.rows(
+        "SELECT source_id FROM payouts p WHERE source_kind <> 'rotation' AND state NOT IN ('REQUESTED', 'HELD', "
+        "'CANCELLED') AND amount > (SELECT (value -> treasury ->> 'single')::bigint * 1000000 FROM settings "
+        "WHERE name = 'payout_limits') AND 2 > (SELECT count(DISTINCT approver_id) FROM payout_approvals a "
+        "WHERE a.payout_id = p.id AND approver_id IS DISTINCT FROM requested_by)"
+    ):
+        raise Violated(f"F32: {alone} left without two people")
+
+
+def _comps(world: World) -> None:
+    """A comp is what its payout is; its member was told once, and the totals are the sums."""
+    if unlike := world.database.rows(
+        "SELECT c.id, c.status, p.state FROM comps c LEFT JOIN payouts p ON p.source_id = c.id::text "
+        "WHERE (c.status = 'paid') <> (p.state IS NOT DISTINCT FROM 'PAID') "
+        "OR (c.status = 'cancelled') <> (coalesce(p.state, 'CANCELLED') = 'CANCELLED') "
+        "OR (c.status = 'paid' AND c.transaction_hash <> p.transaction_hash) "
+        "OR (c.status = 'paid' AND 1 <> (SELECT count(*) FROM wallet_transactions w WHERE w.comp_id = c.id)) "
+        "OR 1 <> (SELECT count(*) FROM notifications n WHERE n.dedupe_key = 'comp-awarded:' || c.id)"
+    ):
+        raise Violated(f"comps are not what their payouts are: {unlike}")
+    if wrong := world.database.rows(
+        "SELECT member_id FROM member_totals t WHERE lifetime_comps <> (SELECT coalesce(sum(amount), 0) FROM comps c "
+        "WHERE c.member_id = t.member_id AND status <> 'cancelled') OR comps_paid <> (SELECT coalesce(sum(amount), 0) "
+        "FROM comps c WHERE c.member_id = t.member_id AND status = 'paid')"
+    ):
+        raise Violated(f"the totals of {wrong} are not the sums of their comps")

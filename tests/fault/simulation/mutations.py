@@ -10,6 +10,7 @@ SIGNING = "functions/payout_send/signing.py"
 STEPS = "functions/payout_send/steps.py"
 REBUILD = "functions/payout_recover/rebuild.py"
 STORED = "shared/payout_signing.py"
+WATCH = "shared/payout_watch.py"
 PAYOUTS = "shared/payouts.py"
 RECOVERY = "shared/payout_recovery.py"
 FEES = "shared/payout_fees.py"
@@ -205,7 +206,7 @@ MUTANTS = (
     Mutant(
         "a restore is not noticed",
         (
-            Edit(SEND, "    if same and used <= expected:\n", "    if used >= 0:\n"),
+            Edit(WATCH, "    if same and used <= expected:\n", "    if used >= 0:\n"),
             Edit(
                 MACHINE_SCHEMA,
                 "    IF signer.lineage IS DISTINCT FROM database_lineage() THEN\n",

@@ -1,16 +1,72 @@
-"""What operators do, through the machine's own functions: pause, resume, let go, end quarantines, explain, rotate."""
+"""What people do, through the machine's own functions: approve, cancel, let go, end quarantines, explain, rotate; and
+members, who link a wallet.
+"""
 
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from shared import db, payout_recovery, payouts
+from shared import comps, db, payout_recovery, payouts
+from shared.comps import CompPaid, PaymentUnderWay
+from shared.db import Tx
 from shared.payout_recovery import NoEvidence
+from shared.payouts import CANCELLABLE, PayoutState, Promise
+from tests.fault.simulation.violated import Violated
 
 if TYPE_CHECKING:
     from tests.fault.simulation.world import World
 
 APPROVERS = (UUID(int=1, version=4), UUID(int=2, version=4))
+REQUESTER = UUID(int=3, version=4)
+WINNERS = tuple(UUID(int=place, version=4) for place in range(11, 15))
+REFUSED = (payouts.NotWaiting, payouts.OwnPayout, payouts.ApprovedBefore, CompPaid, PaymentUnderWay)
+
+
+def act(world: "World", what: str, source: str, who: str) -> None:
+    """One request of somebody, in the worker that serves it."""
+    if what != "cancel_comp" and source not in world.payouts():
+        return  # it is not on their screen yet
+    acts = {"approve": _approve, "cancel": _cancel, "cancel_comp": _cancel_comp}
+    try:
+        db.atomically(lambda tx: acts[what](tx, world, source, who))
+    except REFUSED as refusal:
+        world.note(who, f"is refused: {type(refusal).__name__}")
+
+
+def _approve(tx: Tx, world: "World", source: str, who: str) -> None:
+    """As functions/admin_treasury does it."""
+    payout = payouts.load(tx, world.payouts()[source][0])
+    assert payout
+    agreed = payouts.approve(tx, payout.id, UUID(who), {}, world.now())
+    if payout.state is not PayoutState.HELD or UUID(who) == payout.requested_by:
+        raise Violated(f"F32: {who} could approve {source}, which is {payout.state}")
+    if agreed.given >= agreed.needed:
+        payouts.release(tx, payout.id, world.now())
+
+
+def _cancel(tx: Tx, world: "World", source: str, _: str) -> None:
+    payout = payouts.load(tx, world.payouts()[source][0])
+    assert payout
+    if payout.state in CANCELLABLE:
+        payouts.cancel(tx, payout, world.now())
+
+
+def _cancel_comp(tx: Tx, world: "World", source: str, _: str) -> None:
+    comps.cancel(tx, UUID(source), "by mistake", world.now())
+
+
+def link(world: "World", promise: Promise) -> None:
+    """A member links a wallet: what waited for one is asked for, unless it was cancelled."""
+    member, address = promise.member_id, promise.recipient_address
+    assert member
+
+    def work(tx: Tx) -> None:
+        tx.run("UPDATE members SET wallet_address = :address WHERE id = :id", address=address, id=member)
+        comps.pay_pending(tx, member, address, world.now())
+
+    db.atomically(work)
+    if promise.source_id not in world.payouts():
+        world.refused.add(promise.source_id)  # invariants.check knows whether it was right
 
 
 def work(world: "World") -> None:

@@ -37,6 +37,7 @@ class Plan:
     enqueue_fails: float = 0.0
     other_keys: float = 0.0  # the same source is asked for once more, under another idempotency key
     replayed: bool = False  # everything once more at the end, days later
+    poison: int = 0  # so many that no job can use
     # database
     commit_lost: float = 0.0
     commit_unknown: float = 0.0
@@ -72,6 +73,7 @@ class Plan:
     mend: "list[Callable[[World], None]]" = field(default_factory=list)
     # what may be left at the end besides PAID
     may_hold: frozenset[str] = NEVER
+    may_cancel: bool = False
     may_pause: bool = False  # a treasury, and with it whatever it has not paid
     released: frozenset[str] = NEVER  # what operators let go when all is good again
     ends_alone: frozenset[str] = NEVER  # holds that the machine ends when their cause is gone

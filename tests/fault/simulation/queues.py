@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from uuid import UUID
 
 from tests.fault.simulation.world import START, World
 
 BACKOFF_SECONDS = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 TWICE_WITHIN_SECONDS = 300.0
+POISON_WITHIN_SECONDS = 60.0
 LATE_SECONDS = 90.0
 
 
@@ -76,3 +78,20 @@ class Queues:
         """Pub/Sub's port: nobody of the payout machine listens."""
         self.world.outside("pubsub.publish", 0.01)
         return [f"{topic}-{place}" for place in range(len(messages))]
+
+
+def poisoned(world: World) -> Message:
+    """A delivery to come that its job can do nothing with."""
+    chance = world.chance
+    strange, treasury = UUID(int=chance.getrandbits(128), version=4), chance.choice(("member", "wholesale", "nobody"))
+    bodies = (
+        b"", b"{}", b"\xff", b"[]", b"null", b'{"payout_id": 1, "treasury": null}', b"{" * 500,
+        f'{{"payout_id": "{strange}", "treasury": "{treasury}"}}'.encode(),
+        f'{{"signer": "0x{strange.hex}00000000"}}'.encode(),
+        f'{{"signer": "{treasury}", "unknown": 1}}'.encode(),
+    )  # fmt: skip
+    function, kind = chance.choice(
+        (("payout_send", "payout-send-member"), ("payout_confirm", "payout-confirm"), ("payout_recover", "nobody's"))
+    )
+    due = world.seconds + chance.random() * POISON_WITHIN_SECONDS
+    return Message(f"poison-{strange}", function, kind, chance.choice(bodies), due)

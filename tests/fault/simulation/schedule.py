@@ -22,8 +22,9 @@ from tests.fault.simulation import invariants, people
 from tests.fault.simulation.database import Database, Pool
 from tests.fault.simulation.director import Killed, Worker
 from tests.fault.simulation.plan import Plan
-from tests.fault.simulation.queues import Message, Queues
-from tests.fault.simulation.world import Violated, World
+from tests.fault.simulation.queues import Message, Queues, poisoned
+from tests.fault.simulation.violated import Violated
+from tests.fault.simulation.world import World
 
 SWEEP_SECONDS = 60.0
 SWEEPS = (("payout_confirm", "sweep"), ("payout_recover", "go-on"), ("outbox_relay", "sweep"))
@@ -33,6 +34,7 @@ LIFE_SECONDS_MAX = 4 * 86_400.0
 IDLE_SWEEPS = 12  # after so many in a row that nothing else came between, they are made rarer
 IDLE_SWEEP_SECONDS = 1_200.0
 LEASE_SECONDS = 30.0
+CLICKS_WITHIN_SECONDS = 3.0
 WORKERS_DURING_SLEEP_MAX = 8
 PASSING = (ComeAgain, Hopeless, ChainUnreachable, WrongChain, kms.KmsFailure, CommitUnknown, Refused,
            DatabaseError, InterfaceError, OSError)  # fmt: skip
@@ -92,10 +94,12 @@ class Schedule:
         world = self.world
         for begin in world.plan.begin:
             begin(world)
-        world.ask_again = self.ask_again
+        world.ask_again, world.person = self.ask_again, self.person
         for wanted in world.wanted:
             due = world.seconds + world.chance.random() * world.plan.asked_within
             self.queues.put(Message(wanted.source, "ask", "ask", wanted.source.encode(), due))
+        for _ in range(world.plan.poison):
+            self.queues.put(poisoned(world))
         world.plan.heal_at += world.seconds
         world.plan.events.sort(key=lambda event: event[0])
         world.plan.events = [(world.seconds + moment, what, happen) for moment, what, happen in world.plan.events]
@@ -148,7 +152,7 @@ class Schedule:
         if message.kind not in ("sweep", "go-on", "relay"):
             self.idle = 0
         worker = self.worker()
-        self.world.note(worker.name, f"{message.function} {message.kind} {message.body.decode()[:60]}")
+        self.world.note(worker.name, f"{message.function} {message.kind} {message.body.decode(errors='replace')[:60]}")
         self.running.append((worker, message))
         self.world.director.start(worker, lambda: self.work(message))
         self.after(worker)
@@ -183,6 +187,9 @@ class Schedule:
         if message.function == "ask":
             self.ask(message.body.decode())
             return
+        if message.function == "person":
+            people.act(self.world, message.kind, *message.body.decode().split(" by "))
+            return
         if message.kind == "relay":
             import_module("functions.outbox_relay.main").publish_waiting(clock.now())
             return
@@ -196,9 +203,19 @@ class Schedule:
             due = self.world.seconds + self.world.chance.random() * 300.0
             self.queues.put(Message(source, "ask", "ask", source.encode(), due))
 
+    def person(self, what: str, source: str, who: str) -> None:
+        """Somebody at a screen: the request may die, and is made again; they may click twice."""
+        message = Message("", "person", what, f"{source} by {who}".encode(), self.world.seconds)
+        self.queues.put(message)
+        if self.world.draw(self.world.plan.twice, f"{who} clicks twice"):
+            self.queues.put(replace(message, due=message.due + self.world.chance.random() * CLICKS_WITHIN_SECONDS))
+
     def ask(self, source: str) -> None:
         """As whoever awards it does: again until it has been heard."""
         wanted = next(it for it in self.world.wanted if it.source == source)
+        if wanted.promise.source_kind == "comp":
+            people.link(self.world, wanted.promise)
+            return
         try:
             db.atomically(lambda tx: payouts.request(tx, wanted.promise, clock.now()))
             if self.world.draw(self.world.plan.other_keys, f"{source} is asked for under another key"):

@@ -21,6 +21,7 @@ from tests.fault.simulation.node import Node
 from tests.fault.simulation.plan import Plan
 from tests.fault.simulation.trace import Trace
 from tests.fault.simulation.transactions import Signed
+from tests.fault.simulation.violated import Violated
 
 TREASURIES = ("member", "affiliate", "wholesale")
 TOKEN = "0x" + "c2132d05" * 5
@@ -28,13 +29,10 @@ START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 USDT_EACH = 100_000 * 10**6
 WEI_EACH = 100 * 10**18
 REST_SECONDS = 1.5
+FOUNDED_SECONDS = 300.0  # the chain is that old when a schedule begins
 ASKED_WITHIN_SECONDS = 5.0  # a task's first and last question, without faults
 SLEEP_SECONDS = 75.0
 HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
-
-
-class Violated(Exception):
-    """A rule did not hold; the message says which and where."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +64,7 @@ class World:
     restored: bool = False
     backups: list[dict[str, str]] = field(default_factory=list)
     ask_again: Callable[[], None] = lambda: None
+    person: Callable[[str, str, str], None] = lambda *_: None  # what is done, about which source, by whom
     strangers: set[str] = field(default_factory=set)  # whom a stolen key has paid
     impossible: set[str] = field(default_factory=set)  # sources whose terms must be refused
     kept_held: set[str] = field(default_factory=set)  # sources that people never let go
@@ -211,20 +210,29 @@ class World:
         )
         for _, key in values:
             self.network.fund(key.address, USDT_EACH, WEI_EACH)
-        self.pass_time(300.0)
+        self.seconds = self._looked_at = FOUNDED_SECONDS
+        self.network.tick(self.seconds)
         self.network.finalized = self.network.head.number
 
     def new_key(self, treasury: str, version: int) -> Key:
         name = f"projects/p/locations/l/keyRings/t/cryptoKeys/{treasury}/cryptoKeyVersions/{version}"
         return self.keys.make(name, self.chance.randbytes(32))
 
-    def want(self, treasury: str, amount_micro: int, recipient: str = "", kind: str = "test") -> Wanted:
+    def want(
+        self,
+        treasury: str,
+        amount_micro: int,
+        recipient: str = "",
+        kind: str = "test",
+        source: str = "",
+        member_id: UUID | None = None,
+        requested_by: UUID | None = None,
+    ) -> Wanted:
         """Somebody asks for it; the same again every time."""
-        number = len(self.wanted) + 1
-        source = f"{self.seed}-{number}"
+        source = source or f"{self.seed}-{len(self.wanted) + 1}"
         recipient = recipient or "0x" + self.chance.randbytes(20).hex()
-        promise = Promise(treasury, kind, source, recipient, Usdt(amount_micro), None, "simulation", source)
-        self.wanted.append(Wanted(source, promise))
+        terms = treasury, kind, source, recipient, Usdt(amount_micro), member_id
+        self.wanted.append(Wanted(source, Promise(*terms, "simulation", source, requested_by)))
         return self.wanted[-1]
 
     # Operators
