@@ -29,13 +29,15 @@ def sign_taken(shift: Shift, limit: int) -> None:
     slots = _give_up_blocked(shift, slots)
     terms = _terms(slots)
     plans = [
-        Plan(slot, None if slot.given_up_for or slot.payout_id is None else terms[slot.payout_id], 1, price)
+        Plan(slot, None if slot.given_up_for else terms[slot.payout_id], 1, price)
         for slot in slots
+        if slot.payout_id in terms  # not so when the database was restored meanwhile
     ]
-    sign(shift.key, plans)
+    if plans:
+        sign(shift.key, plans)
 
 
-def _terms(slots: Sequence[Slot]) -> dict[UUID, Payout]:
+def _terms(slots: Sequence[Slot]) -> dict[UUID | None, Payout]:
     ids = [slot.payout_id for slot in slots if slot.payout_id]
     return {payout.id: payout for payout in db.atomically(lambda tx: payouts.load_all(tx, ids))}
 
@@ -49,9 +51,10 @@ def _give_up_blocked(shift: Shift, slots: Sequence[Slot]) -> list[Slot]:
 
     def give_up(tx: Tx) -> list[Slot]:
         for slot in slots:
-            if slot.payout_id and terms[slot.payout_id].recipient_address.lower() in blocked:
-                log.warning("a nonce is given up", payout_id=slot.payout_id, nonce=slot.nonce, reason=BLOCKED)
-                payouts.give_up(tx, slot.payout_id, BLOCKED, clock.now())
+            payout = terms.get(slot.payout_id)
+            if payout and payout.recipient_address.lower() in blocked:
+                log.warning("a nonce is given up", payout_id=payout.id, nonce=slot.nonce, reason=BLOCKED)
+                payouts.give_up(tx, payout.id, BLOCKED, clock.now())
         return payout_slots.relock(tx, shift.signer.address, [slot.nonce for slot in slots])
 
     return [slot for slot in db.atomically(give_up) if slot.state in (SlotState.ALLOCATED, SlotState.LIVE)]
@@ -62,7 +65,8 @@ def tend(shift: Shift, payout_id: UUID) -> None:
     slot = db.atomically(lambda tx: payout_slots.open_slot(tx, payout_id))
     if slot is None or slot.state is not SlotState.LIVE or slot.signer != shift.signer.address:
         return
-    if _terms([slot])[payout_id].state is not PayoutState.IN_FLIGHT:
+    payout = _terms([slot]).get(payout_id)
+    if payout is None or payout.state is not PayoutState.IN_FLIGHT:
         return  # in quarantine nothing more is signed
     out = slot
     stored = db.atomically(lambda tx: payout_slots.attempts(tx, out))
@@ -73,9 +77,8 @@ def tend(shift: Shift, payout_id: UUID) -> None:
         send_stored(shift.key, [(slot, stored[-1])] if stored[-1].raw else [])
         return
     gone = slot.given_up_for or any(attempt.kind == "NOOP" for attempt in stored)
-    payout = None if gone else _terms([slot])[payout_id]
     log.info("a transaction is replaced", payout_id=payout_id, nonce=slot.nonce, attempts=len(stored))
-    sign(shift.key, [Plan(slot, payout, stored[-1].position + 1, price)])
+    sign(shift.key, [Plan(slot, None if gone else payout, stored[-1].position + 1, price)])
 
 
 def _new_price(shift: Shift, slot: Slot, stored: Sequence[Attempt]) -> Price | None:

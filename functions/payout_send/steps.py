@@ -233,7 +233,7 @@ def allocate(shift: Shift, chosen: Sequence[Payout]) -> str:
 
 def _room(tx: Tx, shift: Shift) -> int:
     """How many more nonces may be open."""
-    return shift.bounds.in_flight_max - payout_slots.count_open(tx, shift.signer.address)
+    return max(0, shift.bounds.in_flight_max - payout_slots.count_open(tx, shift.signer.address))
 
 
 def _each(shift: Shift, group: Sequence[Payout], step: Step) -> str:

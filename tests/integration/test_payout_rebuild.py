@@ -9,6 +9,7 @@ from pg8000.dbapi import Connection
 from functions.payout_recover import main as payout_recover
 from shared import clock, db, payout_recovery, payouts, settings
 from shared.auth import Role
+from shared.job import ComeAgain
 from tests import factories
 from tests.fakes.payout_desk import Desk
 from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, rule_of
@@ -218,6 +219,23 @@ def test_no_more_nonces_are_open_than_a_rebuild_burns(desk: Desk, rows: Rows, sq
 
     assert rule_of(lambda: rows.payout("IN_FLIGHT") and None) == "R8_in_flight"
     assert sql.execute_simple("SELECT count(*) FROM payout_slots").rows == [[BURNED]]
+
+
+def test_when_more_nonces_are_open_than_may_be_a_payout_waits_and_nobody_is_woken(
+    desk: Desk, sql: Connection, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after somebody has lowered the setting, or has explained an old nonce."""
+    for _ in range(BURNED):
+        desk.send(desk.request())
+    sql.execute_simple("UPDATE settings SET value = '2' WHERE name = 'payout_in_flight_max'")
+    settings.forget()
+    waiting = desk.request()
+
+    with pytest.raises(ComeAgain, match="as many nonces are open as may be"):
+        desk.send(waiting)
+
+    assert desk.state(waiting) == "RESERVED"
+    assert '"ERROR"' not in capsys.readouterr().out
 
 
 def test_a_rebuild_that_is_killed_anywhere_goes_on(desk: Desk, sql: Connection) -> None:

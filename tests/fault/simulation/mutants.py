@@ -31,10 +31,11 @@ from tests.fault.simulation.mutations import MUTANTS, Edit, Mutant
 from tests.fault.simulation.schedule import play
 
 SERVER = "SIMULATED_SERVER"  # of all mutants that leave the schema as it is; in the environment of a hunt
-COPIED = ("shared", "functions", "emulators", "tests")
+COPIED = ("shared", "functions", "emulators", "terraform", "tests")
 HOME = LOCAL / "mutants"
 SCHEDULES_MAX = 120
 SECONDS_MAX = 600.0
+TESTS_PASSED, TESTS_FAILED = 0, 1  # what pytest ends with
 
 
 class DoesNotApply(Exception):
@@ -138,8 +139,10 @@ def _by_tests(mutant: Mutant, copy: Path) -> Fate:
         check=False,
     )
     failed = [line for line in told.stdout.splitlines() if line.startswith("FAILED")]
+    if told.returncode not in (TESTS_PASSED, TESTS_FAILED):
+        raise RuntimeError(f"the tests did not run: {told.stdout[-200:]}{told.stderr[-200:]}")
     if not failed:
-        return Fate("", 0, told.stdout[-300:] if told.returncode else "")
+        return Fate("", 0, "")
     return Fate(failed[0].removeprefix("FAILED tests/").partition(" - ")[0], 0, failed[0].partition(" - ")[2])
 
 

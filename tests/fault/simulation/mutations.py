@@ -16,6 +16,7 @@ RECOVERY = "shared/payout_recovery.py"
 FEES = "shared/payout_fees.py"
 CHAIN = "shared/ports/chain.py"
 KMS = "shared/ports/kms.py"
+JOB = "shared/job.py"
 LEDGER_SCHEMA = "shared/migrations/0004_ledger.sql"
 PAYOUT_SCHEMA = "shared/migrations/0006_payouts.sql"
 SLOT_SCHEMA = "shared/migrations/0007_payout_slots.sql"
@@ -261,6 +262,22 @@ MUTANTS = (
         "a hold never ends by itself",
         (Edit(CONFIRM, "    release.sweep(now)\n", ""),),
         "funds",
+    ),
+    Mutant("a key at rest is not watched", (Edit(CONFIRM, "    _watch()\n", ""),), "foreign"),
+    Mutant(
+        "whoever asked for it may approve it",
+        (Edit(PAYOUTS, "if approver_id in (payout.member_id, payout.requested_by):", "if approver_id is None:"),),
+        "approvals",
+    ),
+    Mutant(
+        "a comp is not told that it is paid",
+        (Edit(LOOKING, 'if state is PayoutState.PAID and payout.source_kind == "comp":', "if False:"),),
+        "members_comps",
+    ),
+    Mutant(
+        "what nobody can read comes again for ever",
+        (Edit(JOB, '            raise Hopeless(f"not a {', '            raise ComeAgain(f"not a {'),),
+        "poison",
     ),
     Mutant(
         "one source may have two payouts",

@@ -267,9 +267,9 @@ def gas(chance: random.Random) -> Plan:
 
 @family("F26")
 def reverts(chance: random.Random) -> Plan:
-    """Recipients blocked before and after the signature, the token paused, or answering false."""
+    """Recipients blocked before and after the signature, the token paused, or answering false; some wait for long."""
     plan = some(chance, may_hold=frozenset({"blocked", "reverted"}), treasuries=1)
-    plan.begin.append(lambda world: slowly(world, 0.3))
+    plan.begin.append(lambda world: slowly(world, chance.choice((0.3, 0.02))))
     for moment in [chance.choice((0.0, 1.0)), *moments(chance, 60.0, 2)]:
         what = chance.choice(("blocked", "paused", "answers_false", "well"))
         plan.events.append((moment, f"the token: {what}", partial(token, what=what)))
