@@ -164,6 +164,16 @@ def holds(tx: Tx, signer: Signer) -> bool:
     ).held
 
 
+def is_still(tx: Tx, signer: Signer) -> bool:
+    """True while the key is what it was when it was taken (active, say), and until the end of the transaction."""
+    return tx.one(
+        _Held,
+        "SELECT status = :status AS held FROM signers WHERE address = :address FOR NO KEY UPDATE",
+        address=signer.address,
+        status=signer.status,
+    ).held
+
+
 @dataclass(frozen=True)
 class _Next:
     next_nonce: int

@@ -217,6 +217,8 @@ def allocate(shift: Shift, chosen: Sequence[Payout]) -> str:
         room = _room(tx, shift)
         if payouts.treasury_of(tx, shift.treasury.name).paused_at:
             return ""
+        if not payout_slots.is_still(tx, shift.signer):
+            return "the key makes way for the next one"
         for payout in locked:
             if payout.recipient_address.lower() in blocked:
                 log.warning("a payout is held", payout_id=payout.id, treasury=payout.treasury, reason="blocked")

@@ -7,6 +7,7 @@ from pg8000.dbapi import Connection
 
 from functions.payout_recover import main as payout_recover
 from shared import clock, db, payout_rotation
+from shared.job import ComeAgain
 from shared.ports import kms
 from tests.fakes.payout_desk import Desk
 from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, rule_of
@@ -65,6 +66,26 @@ def test_the_older_key_drains_hands_over_and_retires_and_the_next_one_pays(
     assert sql.execute_simple("SELECT sum(amount)::bigint FROM treasury_days").rows == [[2 * AMOUNT]]
     paid = "SELECT sum(balance)::bigint FROM ledger_balances WHERE account = 'paid:member'"
     assert sql.execute_simple(paid).rows == [[2 * AMOUNT]]  # what went to the next key has left nobody
+
+
+def test_a_key_that_begins_to_drain_under_a_worker_takes_nothing_new_and_wakes_nobody(
+    desk: Desk, next_key: tuple[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    waiting, asked = desk.request(), desk.chain.gas_balance
+
+    def meanwhile(address: str) -> int:
+        rotate(next_key)
+        return asked(address)
+
+    monkeypatch.setattr(desk.chain, "gas_balance", meanwhile)
+    with pytest.raises(ComeAgain, match="makes way"):
+        desk.send(waiting)
+    assert desk.state(waiting) == "RESERVED"
+    assert '"ERROR"' not in capsys.readouterr().out
+
+    pass_minutes(desk, waiting)
+    assert desk.state(waiting) == "PAID"
+    assert desk.chain.transfers()[-1].sender == next_key[0].lower()
 
 
 def test_until_it_has_drained_the_schema_gives_the_next_key_no_nonce(

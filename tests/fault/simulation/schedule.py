@@ -38,8 +38,9 @@ CLICKS_WITHIN_SECONDS = 3.0
 WORKERS_DURING_SLEEP_MAX = 8
 PASSING = (ComeAgain, Hopeless, ChainUnreachable, WrongChain, kms.KmsFailure, CommitUnknown, Refused,
            DatabaseError, InterfaceError, OSError)  # fmt: skip
-# Of whoever was overtaken, or paused in between, or signed again what was settled in the meantime.
-REFUSALS = frozenset({"R6_epoch", "I6_open_slot", "R7_paused", "R2_slot"})
+# Of whoever was overtaken, or paused in between, or signed again what was settled in the meantime, or whose key was
+# found to be used elsewhere.
+REFUSALS = frozenset({"R6_epoch", "I6_open_slot", "R7_paused", "R2_slot", "R8_rebuild"})
 UUIDS_IN = ("shared.payouts", "shared.payout_slots", "shared.notifications", "shared.mails", "shared.comps")
 
 
