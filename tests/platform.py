@@ -1,9 +1,8 @@
-"""A migrated Postgres per test (a copy of a template), and the clouds' emulators once per process.
+"""A migrated database per test (as a template is), and the clouds' emulators once per process.
 
 A test that asks for `database` finds everything in its environment, as a function does, and leaves nothing there.
 """
 
-import itertools
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -29,14 +28,13 @@ from shared import auth, config, db, events, settings
 from shared.config import service_name
 from shared.ports import chain, firestore, nodes, pubsub, tasks
 from tests.client import FunctionClient
+from tests.databases import Databases
 
 TEMPLATE = "template_platform"
 AUDIENCE = "https://functions.test/{service}"
 WAKE_SECONDS_MAX = 10.0
 NO_NODE = "http://127.0.0.1:1"  # nothing listens there: a test that needs a chain brings one
 USDT = "0xc2132D05D31c914a87C6611C10748AEb04B58e8F"
-
-_numbers = itertools.count(1)
 
 
 @dataclass
@@ -51,6 +49,7 @@ class Platform:
     storage: Storage = field(default_factory=Storage)
     vision: VisionStandIn = field(default_factory=VisionStandIn)
     pubsub: PubSub = field(init=False)
+    databases: Databases = field(init=False)
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -97,17 +96,17 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         }
         with environment(made.settings):
             migrate.apply(datetime.now(UTC))
+        made.databases = Databases(made.postgres, TEMPLATE)
         yield made
 
 
 @pytest.fixture
 def database(platform: Platform) -> Iterator[str]:
     """A database of the test's own; its name."""
-    name = f"test_{os.getpid()}_{next(_numbers)}"
-    platform.postgres.create_database(name, TEMPLATE)
+    name = platform.databases.take()
     with environment({**platform.settings, "DATABASE_NAME": name}):
         yield name
-    platform.postgres.drop_database(name)
+    platform.databases.give_back(name)
 
 
 @contextmanager

@@ -220,6 +220,7 @@ def refresh(tx: Tx, caller: Anyone, body: Refresh, now: datetime) -> Grant | Pro
         key = store.signing_key(tx, now)
         return _granted(found.member_id, found.session_id, key, successor, now)
     store.end_session(tx, found.session_id, "refresh token used twice", now)
+    listeners.revoke(tx, found.member_id, now)
     return TokenNotValid()
 
 

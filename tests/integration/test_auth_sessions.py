@@ -89,6 +89,8 @@ def test_a_refresh_token_that_comes_after_its_successor_was_used_ends_the_sessio
     assert end_reasons(scene) == ["refresh token used twice"]
     assert not any(lives(scene, tokens) for tokens in (first, second, third))
     assert swap(scene, third).status == 401
+    revoked = scene.sql.execute_simple("SELECT count(*) FROM listener_revocations").rows
+    assert revoked == [[1]]  # whoever has the token listens no longer either
 
 
 def test_a_lost_answer_may_be_asked_for_again_within_a_minute(scene: Scene, tmp_path: Path) -> None:
