@@ -1,6 +1,6 @@
 """A treasury's next key waits until the older one has finished what it began and handed its money over."""
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from pg8000.dbapi import Connection
@@ -20,9 +20,9 @@ ROUNDS = 6
 
 
 @pytest.fixture
-def next_key(platform: Platform, database: str) -> tuple[str, str]:
+def next_key(platform: Platform) -> tuple[str, str]:
     """Address and version."""
-    version = new_version(platform, f"next-of-{database}")
+    version = new_version(platform, f"next-{uuid4()}")
     return kms.ethereum_address(version), version
 
 

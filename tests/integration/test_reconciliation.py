@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from pg8000.dbapi import Connection
@@ -242,10 +243,10 @@ def test_it_goes_on_where_it_stopped_and_asks_for_less_when_refused(
 
 
 def test_money_that_goes_to_the_treasurys_next_key_has_left_nothing(
-    desk: Desk, world: FakeNodes, sql: Connection, platform: Platform, database: str
+    desk: Desk, world: FakeNodes, sql: Connection, platform: Platform
 ) -> None:
     payout = paid(desk, world)
-    version = new_version(platform, f"next-of-{database}")
+    version = new_version(platform, f"next-{uuid4()}")
     rotate((kms.ethereum_address(version), version))
     pass_minutes(desk)
     world.finish()
