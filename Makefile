@@ -4,6 +4,7 @@ BIN := .local/venv/bin
 ARGS ?=
 WORKERS ?= 2
 export PYTHONPATH := $(CURDIR)
+export PYTHONDONTWRITEBYTECODE :=  # dozens of processes import the same: they compile it once
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run demo test lint format types build seal terraform-test plan deploy rollback capacity bench bench-scans bench-codes bench-payouts bench-ledger payouts ledger-check faults mutants bench-auth tick lock clean

@@ -94,7 +94,8 @@ def _install_packages(lock: Path) -> None:
     uv = _uv()
     if not (VENV / "bin" / "python").exists():
         _run([*uv, "venv", "-q", "--python", sys.executable, str(VENV)])
-    _run([*uv, "pip", "sync", "-q", "--python", str(VENV / "bin" / "python"), "--require-hashes", str(lock)])
+    python = str(VENV / "bin" / "python")
+    _run([*uv, "pip", "sync", "-q", "--compile-bytecode", "--python", python, "--require-hashes", str(lock)])
 
 
 def _uv() -> list[str]:

@@ -28,8 +28,7 @@ CATALOGUES = (
     *("pg_extension", "pg_event_trigger", "pg_default_acl"),
 )
 SCHEMA = " UNION ALL ".join(
-    f"SELECT '{catalogue}', count(*), sum(xmin::text::bigint) FROM {catalogue}"  # noqa: S608 - our own names
-    for catalogue in CATALOGUES
+    f"SELECT '{catalogue}', count(*), sum(xmin::text::bigint) FROM {catalogue}" for catalogue in CATALOGUES
 )
 SETTINGS = "SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE datname = "
 WRITTEN = """  -- tables that have, or had, a row
@@ -42,7 +41,7 @@ SEQUENCES = (
 OTHERS = f"""
     SELECT bool_and(pg_terminate_backend(pid, {LEAVE_MILLISECONDS_MAX})) FROM pg_stat_activity
     WHERE datname = current_database() AND pid <> pg_backend_pid()
-"""  # noqa: S608
+"""
 
 
 @dataclass
@@ -96,11 +95,11 @@ class Databases:
         )
 
     def _put_back(self, sql: Connection) -> None:
-        deletes = (f"DELETE FROM {name}" for name in _written(sql) if name not in self._rows)  # noqa: S608 - ours
+        deletes = (f"DELETE FROM {name}" for name in _written(sql) if name not in self._rows)
         sql.execute_simple(";".join(("SET session_replication_role = replica", *deletes, self._start)))
         for table, rows in self._rows.items():
             if _copied(sql, table) != rows:
-                sql.execute_simple(f"DELETE FROM {table}")  # noqa: S608 - ours
+                sql.execute_simple(f"DELETE FROM {table}")
                 sql.cursor().execute(f"COPY {table} FROM STDIN", stream=io.BytesIO(rows))
 
     @contextmanager

@@ -34,7 +34,7 @@ from functions.wallet.rules import (
     WalletLinkedElsewhere,
     WalletSignatureNotValid,
 )
-from shared import comps, paging, tiers, withdrawals
+from shared import comps, paging, quotas, tiers, withdrawals
 from shared.api import Api
 from shared.auth import Member
 from shared.config import Config, read
@@ -174,6 +174,7 @@ def list_transactions(tx: Tx, member: Member, page: HistoryPage) -> Listing[Wall
         rules.RecipientIsPlatform,
         rules.RecipientIsToken,
         rules.RecipientIsYourself,
+        rules.TooManyWithdrawals,
         rules.WalletBlocked,
         rules.WalletNotLinked,
         rules.WithdrawalUnderWay,
@@ -195,6 +196,7 @@ def withdraw(
     if ahead.outlook is None or ahead.address != account.address:
         raise rules.ChainUnavailable
     terms = _terms(account, ethereum.checksummed(body.to_address), amount, ahead.outlook)
+    quotas.spend(tx, f"withdraw:{member.id}", rules.WITHDRAWALS_PER_HOUR, now, rules.TooManyWithdrawals)
     identity = withdrawals.prepare(tx, member.id, terms, now)
     if identity is None:
         raise rules.WithdrawalUnderWay(withdrawal_id=str(store.open_withdrawal(tx, account.address)))

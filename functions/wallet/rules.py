@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from shared.encoding import moment
 from shared.money import MICRO_MAX, NotAnAmount, Usdt
-from shared.problems import Problem
+from shared.problems import Problem, TooManyRequests
 
 CHALLENGE_LIFE = timedelta(minutes=10)
 ZERO_ADDRESS = "0x" + "0" * 40
@@ -16,6 +16,7 @@ GAS_LIMIT = 120_000  # a USDT0 transfer to a new holder takes about half
 PRIORITY_FEE_WEI_MIN = 30 * GWEI  # Bor refuses less than 25, Polygon's documentation asks for 30
 BASE_FEE_HEADROOM = 2  # the base fee may double before the offer is too low
 RETRY_AFTER_SECONDS = "5"
+WITHDRAWALS_PER_HOUR = 20
 
 
 class WalletAddressNotValid(Problem):
@@ -86,6 +87,12 @@ class ChainUnavailable(Problem):
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": RETRY_AFTER_SECONDS})
+
+
+class TooManyWithdrawals(TooManyRequests):
+    """Each that is prepared asks the nodes for balances, fees and nonces."""
+
+    title = "You have prepared very many withdrawals; wait a little."
 
 
 class AmountNotPositive(Problem):

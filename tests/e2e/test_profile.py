@@ -43,7 +43,7 @@ def test_from_the_first_picture_to_the_last_trace(stack: Stack, visitors: Visito
     client.must("POST", "/v1/users/me/deletion", {"username": "ada_l", "forfeit": True})
     assert client.get(PROFILE).status == 401
     with cloud.superuser(stack.postgres, cloud.DATABASE) as sql:
-        left = f"SELECT count(*) FROM notifications WHERE member_id = '{person.id}'"  # noqa: S608 - our own id
+        left = f"SELECT count(*) FROM notifications WHERE member_id = '{person.id}'"
         wait_until(lambda: sql.execute_simple(left).rows == [[0]], "the traces to go", SECONDS_MAX)
     subjects = "Your account was deleted"
     wait_until(lambda: subjects in {mail["subject"] for mail in mails_to(stack, person.email)}, "goodbye", SECONDS_MAX)

@@ -20,7 +20,7 @@ def restore(sql: Connection, *, elsewhere: bool = True) -> None:
     """As they were. The server of a restored database is another one (`elsewhere`), which its functions notice."""
     sql.execute_simple(f"SET session_replication_role = replica; TRUNCATE {', '.join(TABLES)} CASCADE")
     for table in TABLES:
-        sql.execute_simple(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM backup.{table}")  # noqa: S608
+        sql.execute_simple(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM backup.{table}")
     if elsewhere:
         sql.execute_simple("UPDATE signers SET lineage = 'the lost database'")
     sql.execute_simple("SET session_replication_role = origin")

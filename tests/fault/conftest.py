@@ -95,7 +95,7 @@ class World:
         return UUID(str(self.rows("SELECT id FROM payouts ORDER BY requested_at DESC, id LIMIT 1")[0][0]))
 
     def state(self, payout: UUID) -> str:
-        return str(self.rows(f"SELECT state FROM payouts WHERE id = '{payout}'")[0][0])  # noqa: S608
+        return str(self.rows(f"SELECT state FROM payouts WHERE id = '{payout}'")[0][0])
 
     def all_paid(self) -> bool:
         return self.rows("SELECT DISTINCT state FROM payouts") == [["PAID"]]
@@ -155,7 +155,7 @@ def world(
     monkeypatch.setenv("CLOCK_FILE", str(clock_file))
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", listeners.host)
     monkeypatch.setenv("CONFIRM_POLL_SECONDS", "0")
-    sql.execute_simple(f"UPDATE treasuries SET token_address = '{node.usdt}'")  # noqa: S608
+    sql.execute_simple(f"UPDATE treasuries SET token_address = '{node.usdt}'")
     node.fund_gas(made.signer, GAS_WEI)
     node.mint(made.signer, TREASURY.micro)
     node.mine(3)  # so that the balance is finalized

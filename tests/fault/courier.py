@@ -54,7 +54,7 @@ class Courier:
 
     def _letters(self, condition: str) -> list[Letter]:
         columns = "id, kind, destination, function, body"
-        rows = self.sql.execute_simple(f"SELECT {columns} FROM outbox {condition} ORDER BY id").rows  # noqa: S608
+        rows = self.sql.execute_simple(f"SELECT {columns} FROM outbox {condition} ORDER BY id").rows
         return [Letter(*row) for row in rows]
 
     def waiting_for(self, function: str) -> Letter:
@@ -88,7 +88,7 @@ class Courier:
             taken = list(pool.map(self.bring, deliveries))
         done = {str(letter.id) for letter, acknowledged in zip(deliveries, taken, strict=True) if acknowledged}
         if done:
-            self.sql.execute_simple(f"UPDATE outbox SET published_at = now() WHERE id IN ({', '.join(done)})")  # noqa: S608
+            self.sql.execute_simple(f"UPDATE outbox SET published_at = now() WHERE id IN ({', '.join(done)})")
         return len(letters)
 
     def pass_time(self, seconds: float = ROUND_SECONDS) -> None:

@@ -93,4 +93,4 @@ def test_when_the_base_fee_rises_above_the_offer_a_replacement_pays_it(world: Wo
     world.courier.until(world.all_paid)
 
     assert_paid_once(world, payout)
-    assert world.rows(f"SELECT amount = {PRIZE.micro} FROM payouts") == [[True]]  # noqa: S608
+    assert world.rows(f"SELECT amount = {PRIZE.micro} FROM payouts") == [[True]]

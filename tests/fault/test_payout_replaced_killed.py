@@ -21,7 +21,7 @@ SIGNING = (
 def assert_paid_once(world: World, payout: UUID) -> None:
     """The chain tells first; the row names the transaction that won."""
     ((recipient, amount, transaction_hash),) = world.rows(
-        f"SELECT recipient_address, amount, transaction_hash FROM payouts WHERE id = '{payout}' AND state = 'PAID'"  # noqa: S608
+        f"SELECT recipient_address, amount, transaction_hash FROM payouts WHERE id = '{payout}' AND state = 'PAID'"
     )
     moved = world.transfers()
     assert [(it.recipient.lower(), it.amount_micro, it.transaction_hash) for it in moved] == [

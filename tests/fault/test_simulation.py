@@ -9,7 +9,7 @@ from tests.fault.simulation.database import Database
 from tests.fault.simulation.families import FAMILIES
 from tests.fault.simulation.schedule import play
 
-SEEDS = range(1, 6)
+SEEDS = range(1, 11)
 LINES_SHOWN = 60
 
 

@@ -27,7 +27,7 @@ def comp(admin: FunctionClient, sql: Connection, wallet: str | None = WALLET) ->
     """A comp that was awarded by hand, and its payout."""
     body = {"member_id": str(factories.member(wallet=wallet).id), "amount": 5, "reason": "ticket 4711"}
     made = admin.post("/v1/admin/comps/award", body, **{"Idempotency-Key": "one"}).body["id"]
-    rows = sql.execute_simple(f"SELECT id FROM payouts WHERE source_id = '{made}'").rows  # noqa: S608
+    rows = sql.execute_simple(f"SELECT id FROM payouts WHERE source_id = '{made}'").rows
     return made, rows[0][0] if rows else None
 
 

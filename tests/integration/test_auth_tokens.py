@@ -356,7 +356,7 @@ def test_a_token_signed_by_a_retired_key_is_refused(doors: Doors, forge: Forge, 
 
 @pytest.mark.parametrize("status", ["suspended", "deleted"])
 def test_a_suspended_member_may_do_nothing(status: str, doors: Doors, forge: Forge, sql: Connection) -> None:
-    sql.execute_simple(f"UPDATE members SET status = '{status}'")  # noqa: S608 - one of the two above
+    sql.execute_simple(f"UPDATE members SET status = '{status}'")
     before = world(sql)
     for door in (doors.at_the_function, doors.at_the_gateway):
         answer = door(forge.token)

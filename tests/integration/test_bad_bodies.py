@@ -126,8 +126,7 @@ def wrong_strings(schema: Schema) -> Iterator[str]:
 @cache
 def _digest_query(tables: tuple[str, ...]) -> str:
     return " UNION ALL ".join(
-        f"SELECT '{table}', md5(coalesce(string_agg(row_::text, E'\\n' ORDER BY row_::text), '')) "  # noqa: S608
-        f"FROM {table} AS row_"
+        f"SELECT '{table}', md5(coalesce(string_agg(row_::text, E'\\n' ORDER BY row_::text), '')) FROM {table} AS row_"
         for table in tables
     )
 

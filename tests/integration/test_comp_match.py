@@ -185,7 +185,7 @@ def test_nobody_changes_what_was_earned(referred: Somebody, app: Login) -> None:
     given(referred, HUNDRED)
 
     def changed(sql: str) -> str:
-        return rule_of(lambda: app.run(f"UPDATE affiliate_earnings SET {sql}"))  # noqa: S608
+        return rule_of(lambda: app.run(f"UPDATE affiliate_earnings SET {sql}"))
 
     assert changed("value = value * 2, amount = amount * 2") == "earning_terms"
     assert changed("affiliate_id = referred_id") == "earning_terms"

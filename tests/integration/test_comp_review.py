@@ -268,7 +268,7 @@ def test_the_schema_itself_keeps_a_comp_from_being_cancelled_and_paid(app: Login
     cancelled = "status = 'cancelled', cancelled_at = now(), cancel_reason = 'x'"
 
     def changed(login: Login, change: str) -> str:
-        return rule_of(lambda: login.run(f"UPDATE comps SET {change}"))  # noqa: S608
+        return rule_of(lambda: login.run(f"UPDATE comps SET {change}"))
 
     for login in (app, owner):
         assert changed(login, f"{cancelled} WHERE id = '{comp}'") == "comp_cancelled"

@@ -155,7 +155,7 @@ def test_nothing_of_the_person_is_left(
     left = {}
     for (table,) in tables:
         found = sql.execute_simple(
-            f"SELECT count(*) FROM {table} AS row_ WHERE row_::text ~* "  # noqa: S608 - our own tables
+            f"SELECT count(*) FROM {table} AS row_ WHERE row_::text ~* "
             f"'canary|{CANARY_BYTES}|{somebody.email}|555 ?0199|48[.]85|203[.]0[.]113'"
         ).rows[0][0]
         if found:
@@ -178,7 +178,7 @@ def test_scans_and_sums_stay_under_a_pseudonym(desk: ProfileDesk, somebody: Some
     ]
     assert desk.one("SELECT scans FROM member_totals WHERE scans > 0") == 3
     ((username, full_name, status),) = sql.execute_simple(
-        f"SELECT username, full_name, status FROM members WHERE id = '{somebody.id}'"  # noqa: S608
+        f"SELECT username, full_name, status FROM members WHERE id = '{somebody.id}'"
     ).rows
     assert username.startswith("deleted_")
     assert desk.one("SELECT count(*) FROM members WHERE oobit_card_status IS NOT NULL") == 0
@@ -285,7 +285,7 @@ def test_every_table_about_members_is_erased_or_kept_and_exported_or_not_for_a_r
         ).rows
     } | {"members"}
     steps = "\n".join(inspect.getsource(inspect.unwrap(step)) for step in (*erasing.STEPS, *erasing.LAST_STEPS))
-    deleted = {table for table in about if f"DELETE FROM {table} " in steps}  # noqa: S608 - it is looked for
+    deleted = {table for table in about if f"DELETE FROM {table} " in steps}
     assert deleted | erasing.KEPT.keys() == about
     assert not deleted & erasing.KEPT.keys()
     shown = {SECTIONS.get(name, name) for name in records.ALL}

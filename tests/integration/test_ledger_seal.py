@@ -91,8 +91,8 @@ def test_tampering_is_found(sealed: Connection) -> None:
 
         assert any(fault.startswith(told) for fault in faults), (tampering, faults)
         for table in tables:
-            sealed.execute_simple(f"DELETE FROM {table}")  # noqa: S608
-            kept = f"SELECT * FROM {table}_before"  # noqa: S608
+            sealed.execute_simple(f"DELETE FROM {table}")
+            kept = f"SELECT * FROM {table}_before"
             sealed.execute_simple(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE {kept}")
         assert ledger_seal.check(None) == []
 

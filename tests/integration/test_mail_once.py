@@ -112,7 +112,7 @@ def test_a_sender_that_died_is_followed_by_another_when_its_claim_has_run_out(
 ) -> None:
     mail = queue_mail(sql)
     until = datetime.now(UTC) + CLAIM_LIFE
-    sql.execute_simple(f"UPDATE mails SET claimed_until = '{until.isoformat()}'")  # noqa: S608
+    sql.execute_simple(f"UPDATE mails SET claimed_until = '{until.isoformat()}'")
 
     assert deliver(doors, mail) == 503
     assert platform.mail.mails() == []

@@ -153,7 +153,7 @@ def test_no_transaction_waits_for_a_vendor(
         waiting = threads.submit(delivered, event)
         wait_until(lambda: not vendors.faults_left, "the vendor is asked")
         open_elsewhere = "datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
-        assert run(sql, f"SELECT count(*) FROM pg_stat_activity WHERE {open_elsewhere}") == [[0]]  # noqa: S608 - ours
+        assert run(sql, f"SELECT count(*) FROM pg_stat_activity WHERE {open_elsewhere}") == [[0]]
         assert not waiting.done()
         assert run(sql, "SELECT status FROM pushes") == [["sending"]]
 
@@ -163,7 +163,7 @@ def test_after_a_crash_it_is_told_again_under_the_same_id(vendors: PushStandIn, 
     event = noted(member)
     assert delivered(event)
     until = main.CLAIM_LIFE - timedelta(seconds=5)
-    run(sql, f"UPDATE pushes SET status = 'sending', finished_at = NULL, claimed_until = now() + '{until}'")  # noqa: S608
+    run(sql, f"UPDATE pushes SET status = 'sending', finished_at = NULL, claimed_until = now() + '{until}'")
     assert not delivered(event)
     assert len(vendors.pushes()) == 1
     assert delivered(event, after=main.CLAIM_LIFE)

@@ -37,7 +37,7 @@ def test_each_state_says_what_it_waits_for(rows: Rows) -> None:
         payout = rows.payout("REQUESTED" if state == "HELD" else state)
         if state == "HELD":
             for_two = "state = 'HELD', hold_reason = 'review', approvals_needed = 2, state_at = :now WHERE id = :payout"
-            rows.run(f"UPDATE payouts SET {for_two}", payout=payout)  # noqa: S608
+            rows.run(f"UPDATE payouts SET {for_two}", payout=payout)
 
         told = ask("where", str(payout))
 

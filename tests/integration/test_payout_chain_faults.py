@@ -33,7 +33,7 @@ def assert_paid_once(desk: Desk, payout: UUID, sql: Connection) -> None:
 
 
 def balance(sql: Connection, account: str) -> int:
-    found = f"SELECT coalesce(sum(balance), 0) FROM ledger_balances WHERE account = '{account}:member'"  # noqa: S608
+    found = f"SELECT coalesce(sum(balance), 0) FROM ledger_balances WHERE account = '{account}:member'"
     return int(sql.execute_simple(found).rows[0][0])
 
 

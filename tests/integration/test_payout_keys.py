@@ -59,7 +59,7 @@ def test_a_signature_of_another_key_is_never_stored(platform: Platform, desk: De
     payout = desk.request()
     other = new_version(platform, f"other-{payout}")
     sql.execute_simple("SET session_replication_role = replica")
-    sql.execute_simple(f"UPDATE signers SET kms_version = '{other}' WHERE treasury = 'member'")  # noqa: S608
+    sql.execute_simple(f"UPDATE signers SET kms_version = '{other}' WHERE treasury = 'member'")
 
     with pytest.raises(WrongSigner):
         desk.send(payout)

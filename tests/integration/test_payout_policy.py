@@ -40,7 +40,7 @@ def limits(sql: Connection, **limits: int) -> None:
     """Of the member treasury."""
     for name, usdt in limits.items():
         sql.execute_simple(
-            f"UPDATE settings SET value = jsonb_set(value, '{{member,{name}}}', '{usdt}') WHERE name = 'payout_limits'"  # noqa: S608
+            f"UPDATE settings SET value = jsonb_set(value, '{{member,{name}}}', '{usdt}') WHERE name = 'payout_limits'"
         )
     settings.forget()
 

@@ -25,7 +25,7 @@ ROUNDS = 4
 @pytest.fixture(autouse=True)
 def _few_nonces(sql: Connection) -> None:
     """So that a rebuild burns few."""
-    sql.execute_simple(f"UPDATE settings SET value = '{BURNED}' WHERE name = 'payout_in_flight_max'")  # noqa: S608
+    sql.execute_simple(f"UPDATE settings SET value = '{BURNED}' WHERE name = 'payout_in_flight_max'")
     settings.forget()
 
 

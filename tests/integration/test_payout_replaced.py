@@ -18,7 +18,7 @@ Later = Callable[[float], None]
 
 def fees(sql: Connection) -> list[tuple[int, int]]:
     columns = "fee_per_gas_wei_max, priority_fee_per_gas_wei_max"
-    rows = sql.execute_simple(f"SELECT {columns} FROM payout_attempts ORDER BY nonce, position").rows  # noqa: S608
+    rows = sql.execute_simple(f"SELECT {columns} FROM payout_attempts ORDER BY nonce, position").rows
     return [(int(fee), int(tip)) for fee, tip in rows]
 
 

@@ -138,7 +138,7 @@ def test_a_signer_stays_what_it_is_even_for_the_owner(owner: Login) -> None:
     }
 
     for column, value in changes.items():
-        change = f"UPDATE signers SET {column} = :value WHERE treasury = 'wholesale'"  # noqa: S608
+        change = f"UPDATE signers SET {column} = :value WHERE treasury = 'wholesale'"
         assert rule_of(partial(owner.run, change, value=value)) == "I5_signer", column
 
 
@@ -245,7 +245,7 @@ def test_a_slot_is_final_exactly_as_it_was_mined(rows: Rows) -> None:
     other = {"winning_hash": first, "block_number": 5, "block_hash": new_hash(), "succeeded": False}
 
     for column, value in other.items():
-        change = f"UPDATE payout_slots SET state = 'FINAL_PAY', {column} = :value"  # noqa: S608
+        change = f"UPDATE payout_slots SET state = 'FINAL_PAY', {column} = :value"
         assert rule_of(partial(rows.login.run, change, value=value)) == "I10_winner", column
 
 
@@ -256,7 +256,7 @@ def test_a_slot_stays_what_it_is_for(rows: Rows, owner: Login) -> None:
 
     for login in (rows.login, owner):
         for column, value in changes.items():
-            change = partial(login.run, f"UPDATE payout_slots SET {column} = :value", value=value)  # noqa: S608
+            change = partial(login.run, f"UPDATE payout_slots SET {column} = :value", value=value)
             assert rule_of(change) == "I5_nonce", column
 
 

@@ -50,7 +50,7 @@ def test_the_table_in_the_database_is_the_one_of_the_design(app: Login) -> None:
 
 def test_nobody_but_a_migration_adds_a_transition(app: Login) -> None:
     for table in ("payout_transitions", "slot_transitions"):
-        add = f"INSERT INTO {table} SELECT to_state, from_state FROM {table} ON CONFLICT DO NOTHING"  # noqa: S608
+        add = f"INSERT INTO {table} SELECT to_state, from_state FROM {table} ON CONFLICT DO NOTHING"
         assert rule_of(partial(app.run, add)) == NO_RIGHT, table
 
 
@@ -235,7 +235,7 @@ def test_no_row_is_ever_deleted_or_truncated(rows: Rows, owner: Login) -> None:
     rows.payout("PAID")
 
     for table in ("payouts", "payout_slots", "payout_attempts", "payout_events", "payout_policy_runs"):
-        for statement in (f"TRUNCATE {table} CASCADE", f"DELETE FROM {table}"):  # noqa: S608
+        for statement in (f"TRUNCATE {table} CASCADE", f"DELETE FROM {table}"):
             assert rule_of(partial(owner.run, statement)) in ("append_only", "never_deleted"), statement
             assert rule_of(partial(rows.login.run, statement)) in ("never_deleted", NO_RIGHT), statement
 

@@ -69,7 +69,7 @@ class Watch:
 @pytest.fixture
 def watch(database: str, sql: Connection, monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
     assert database
-    sql.execute_simple(f"UPDATE signing_keys SET created_at = '{NOW.isoformat()}'")  # noqa: S608 - a time of ours
+    sql.execute_simple(f"UPDATE signing_keys SET created_at = '{NOW.isoformat()}'")
     ((token,),) = sql.execute_simple("SELECT DISTINCT token_address FROM treasuries").rows
     nodes = TimedChain(token)
     monkeypatch.setattr(chain, "connect", lambda: nodes)

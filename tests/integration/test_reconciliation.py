@@ -35,7 +35,7 @@ def outcome(sql: Connection) -> tuple[str, str]:
 
 
 def member(sql: Connection, columns: str) -> list[object]:
-    rows = sql.execute_simple(f"SELECT {columns} FROM reconciliation_treasuries WHERE treasury = 'member'").rows  # noqa: S608
+    rows = sql.execute_simple(f"SELECT {columns} FROM reconciliation_treasuries WHERE treasury = 'member'").rows
     return list(rows[0])
 
 
@@ -81,10 +81,10 @@ def test_running_twice_leaves_the_same_rows(desk: Desk, world: FakeNodes, sql: C
               "ledger_journals", "mails", "reconciliation_marks")  # fmt: skip
 
     reconcile()
-    first = [sql.execute_simple(f"SELECT * FROM {table} ORDER BY 1, 2").rows for table in tables]  # noqa: S608
+    first = [sql.execute_simple(f"SELECT * FROM {table} ORDER BY 1, 2").rows for table in tables]
     reconcile()
 
-    assert [sql.execute_simple(f"SELECT * FROM {table} ORDER BY 1, 2").rows for table in tables] == first  # noqa: S608
+    assert [sql.execute_simple(f"SELECT * FROM {table} ORDER BY 1, 2").rows for table in tables] == first
 
 
 def test_money_that_came_is_in_the_books(world: FakeNodes, sql: Connection) -> None:

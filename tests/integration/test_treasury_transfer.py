@@ -31,7 +31,7 @@ def people(client: Callable[..., FunctionClient], world: FakeNodes) -> list[Trea
 
 def counts(sql: Connection) -> list[int]:
     """Of every table that a transfer touches."""
-    return [sql.execute_simple(f"SELECT count(*) FROM {table}").rows[0][0] for table in TABLES]  # noqa: S608
+    return [sql.execute_simple(f"SELECT count(*) FROM {table}").rows[0][0] for table in TABLES]
 
 
 def test_it_is_paid_when_two_others_have_approved(people: list[Treasurer], desk: Desk) -> None:
@@ -267,7 +267,7 @@ def test_what_waits_for_people_is_listed_with_its_reason_and_released(
 
 
 def address(sql: Connection, pool: str) -> str:
-    found: str = sql.execute_simple(f"SELECT address FROM signers WHERE treasury = '{pool}'").rows[0][0]  # noqa: S608
+    found: str = sql.execute_simple(f"SELECT address FROM signers WHERE treasury = '{pool}'").rows[0][0]
     return found
 
 

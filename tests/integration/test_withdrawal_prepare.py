@@ -10,6 +10,7 @@ from typing import Any
 from eth_account.typed_transactions.typed_transaction import TypedTransaction
 from pg8000.dbapi import Connection
 
+from functions.wallet import rules
 from shared.money import Usdt
 from tests import factories
 from tests.client import Answer
@@ -219,3 +220,16 @@ def test_of_many_at_once_one_is_prepared(purse: WalletDesk, sql: Connection) -> 
 
 def test_what_the_wallet_holds_is_compared_exactly(purse: WalletDesk) -> None:
     assert purse.ask(float(Usdt(FUNDS).decimal) + 0.000001).body["balance"] == 1000
+
+
+def test_who_prepares_without_end_waits_an_hour(purse: WalletDesk, sql: Connection) -> None:
+    for _ in range(rules.WITHDRAWALS_PER_HOUR):
+        made = purse.prepared()
+        assert purse.client.post(f"/v1/wallet/withdrawals/{made['id']}/cancel", {}).status == 200
+    before = world(sql, without=LOOKED)
+
+    answer = purse.ask()
+
+    assert refused(answer) == (429, "too-many-withdrawals")
+    assert 1 <= int(answer.headers["Retry-After"]) <= 3_601
+    assert world(sql, without=LOOKED) == before

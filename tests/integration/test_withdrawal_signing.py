@@ -248,7 +248,7 @@ def test_the_schema_lets_one_withdrawal_be_open_for_a_wallet(purse: WalletDesk, 
 
     with pytest.raises(Exception, match="withdrawals_one_open"):
         sql.execute_simple(
-            "INSERT INTO withdrawals (id, member_id, from_address, to_address, amount, chain_id, token_address, nonce, "  # noqa: S608
+            "INSERT INTO withdrawals (id, member_id, from_address, to_address, amount, chain_id, token_address, nonce, "
             "gas_limit, fee_per_gas_wei_max, priority_fee_per_gas_wei_max, prepared_at, expires_at, state_at) "
             f"SELECT gen_random_uuid(), {columns} FROM withdrawals"
         )

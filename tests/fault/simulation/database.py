@@ -43,10 +43,10 @@ def make_template(postgres: Postgres, now: datetime) -> dict[str, str]:
     )
     try:
         migrate.apply(owner, migrate.load(), now, contract=True)
-        owner.execute_simple(f"UPDATE settings SET value = '{IN_FLIGHT_MAX}' WHERE name = 'payout_in_flight_max'")  # noqa: S608
+        owner.execute_simple(f"UPDATE settings SET value = '{IN_FLIGHT_MAX}' WHERE name = 'payout_in_flight_max'")
         for place, person in enumerate((*people.APPROVERS, people.REQUESTER, *people.WINNERS)):
             owner.execute_simple(
-                "INSERT INTO members (id, email, password_hash, username, full_name, date_of_birth, "  # noqa: S608
+                "INSERT INTO members (id, email, password_hash, username, full_name, date_of_birth, "
                 "created_at, updated_at) "
                 f"VALUES ('{person}', 'person{place}@example.com', '', 'person{place}', 'Person', "
                 f"'1980-01-01', '{now}', '{now}')"
@@ -75,7 +75,7 @@ class Database:
     def empty(self) -> None:
         """As after the migrations, with no treasury."""
         self._resets += 1
-        deletes = ";".join(f"DELETE FROM {table}" for table in self.tables)  # noqa: S608 - names from the catalogue
+        deletes = ";".join(f"DELETE FROM {table}" for table in self.tables)
         restarts = ",".join(f"setval('{name}', 1, false)" for name in self.sequences)
         self.run(f"SET session_replication_role = replica;{deletes};SELECT {restarts};RESET session_replication_role")
         if self._resets % VACUUM_EVERY == 0:
@@ -86,19 +86,19 @@ class Database:
         """Every row, by table."""
         found = {}
         for table in self.tables:
-            ((rows,),) = self.rows(f"SELECT json_agg(t)::text FROM {table} t")  # noqa: S608 - names from the catalogue
+            ((rows,),) = self.rows(f"SELECT json_agg(t)::text FROM {table} t")
             if rows:
                 found[table] = rows
         return found
 
     def restore(self, backup: dict[str, str]) -> None:
         """What was written since is gone; the sequences go on, as they would not, but no test depends on it."""
-        deletes = ";".join(f"DELETE FROM {table}" for table in self.tables)  # noqa: S608
+        deletes = ";".join(f"DELETE FROM {table}" for table in self.tables)
         self.run(f"SET session_replication_role = replica;{deletes}")
         for table, rows in backup.items():
             quoted = rows.replace("'", "''")
             self.run(
-                f"INSERT INTO {table} OVERRIDING SYSTEM VALUE "  # noqa: S608
+                f"INSERT INTO {table} OVERRIDING SYSTEM VALUE "
                 f"SELECT * FROM json_populate_recordset(NULL::{table}, '{quoted}')"
             )
         self.run("RESET session_replication_role")

@@ -141,7 +141,7 @@ def rotate(world: "World", treasury: str) -> None:
     world.network.finalized = world.network.head.number
     world.note("operator", f"has {treasury} pay from {key.address[:8]} next")
     world.database.run(
-        f"UPDATE signers SET status = 'draining' WHERE treasury = '{treasury}';"  # noqa: S608
+        f"UPDATE signers SET status = 'draining' WHERE treasury = '{treasury}';"
         f"INSERT INTO signers (address, treasury, kms_version, created_at) "
         f"VALUES ('{key.checksummed}', '{treasury}', '{key.name}', '{world.now()}')"
     )

@@ -83,7 +83,7 @@ def award(world: World, count: int) -> None:
     """To so many members without a wallet; linking one is what asks for the payout."""
     names = ",".join(f"('{winner}')" for winner in people.WINNERS)
     world.database.run(
-        "UPDATE members SET wallet_address = NULL;"  # noqa: S608 - our own names
+        "UPDATE members SET wallet_address = NULL;"
         f"INSERT INTO member_totals (member_id) VALUES {names};INSERT INTO inboxes (member_id) VALUES {names}"
     )
     for winner in people.WINNERS[:count]:

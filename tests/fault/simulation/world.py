@@ -203,7 +203,7 @@ class World:
             self.treasury_keys[name] = self.new_key(name, 1)
             values.append((name, self.treasury_keys[name]))
         self.database.run(
-            "INSERT INTO treasuries (name, chain_id, token_address) VALUES "  # noqa: S608
+            "INSERT INTO treasuries (name, chain_id, token_address) VALUES "
             + ",".join(f"('{name}', {CHAIN_ID}, '{TOKEN}')" for name, _ in values)
             + ";INSERT INTO signers (address, treasury, kms_version, created_at) VALUES "
             + ",".join(f"('{key.checksummed}', '{name}', '{key.name}', '{START}')" for name, key in values)
@@ -251,7 +251,7 @@ class World:
 
     def signed_payments(self, treasury: str) -> set[str]:
         rows = self.database.rows(
-            "SELECT hash FROM payout_attempts JOIN signers ON address = signer "  # noqa: S608
+            "SELECT hash FROM payout_attempts JOIN signers ON address = signer "
             f"WHERE kind = 'PAY' AND origin = 'signed' AND treasury = '{treasury}'"
         )
         return {hash_ for (hash_,) in rows}
