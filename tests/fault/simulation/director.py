@@ -1,7 +1,8 @@
 """Who runs: workers are threads, but only the one that holds the baton moves, and it lets go only at the outside."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -64,6 +65,15 @@ class Director:
         self.resting.append(worker)
         self._gate.release()
         worker.gate.acquire()
+
+    @contextmanager
+    def nobody(self) -> Iterator[None]:
+        """What happens meanwhile is no worker's doing: nobody is killed or stopped in the middle of it."""
+        worker, self.current = self.current, None
+        try:
+            yield
+        finally:
+            self.current = worker
 
     def _hand_over(self, worker: Worker) -> None:
         self.current = worker

@@ -121,6 +121,8 @@ def many(schedules: int, seed: int, families: Mapping[str, Family], processes: i
     began = told = time.monotonic()
     for result in _played(wanted, processes):
         figures.count(result)
+        if result.violation:
+            sys.stderr.write(f"VIOLATION {result.family} seed {result.seed}: {result.violation}\n")
         if time.monotonic() - told > NEWS_SECONDS:
             told = time.monotonic()
             done = figures.total

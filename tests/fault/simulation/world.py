@@ -102,10 +102,11 @@ class World:
         if self._moving:
             return
         self._moving = True
-        self.network.tick(self.seconds)
-        if self.seconds - self._looked_at >= 1.0:
-            self._looked_at = self.seconds
-            self._weather()
+        with self.director.nobody():
+            self.network.tick(self.seconds)
+            if self.seconds - self._looked_at >= 1.0:
+                self._looked_at = self.seconds
+                self._weather()
         self._moving = False
 
     _looked_at: float = 0.0
