@@ -53,6 +53,13 @@ class DatabaseConfig(Config):
     threads: int = 8
 
 
+# Short statements come by the thousand: compiling one (jit) takes longer than running it.
+LIMITS = (
+    f"SET statement_timeout = '{STATEMENT_TIMEOUT}'; SET lock_timeout = '{LOCK_TIMEOUT}';"
+    f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_TIMEOUT}'; SET timezone = 'UTC'; SET jit = off"
+)
+
+
 class PoolExhausted(Exception):
     """No connection became free in time."""
 
@@ -169,9 +176,10 @@ def connect(config: DatabaseConfig) -> Connection:
 
 def close() -> None:
     """Close the pool's connections; the next transaction opens a new pool."""
-    if _pool.cache_info().currsize:
-        _pool().close()
-        _pool.cache_clear()
+    with _opening:
+        if _opened.cache_info().currsize:
+            _opened().close()
+            _opened.cache_clear()
 
 
 class _Pool:
@@ -181,6 +189,7 @@ class _Pool:
         self._connect = connect
         self._idle: list[Session] = []
         self._free = threading.Semaphore(size)
+        self._closed = False
 
     def acquire(self) -> Session:
         if not self._free.acquire(timeout=ACQUIRE_SECONDS_MAX):
@@ -196,19 +205,29 @@ class _Pool:
             raise
 
     def release(self, session: Session, *, healthy: bool) -> None:
-        if healthy:
+        if healthy and not self._closed:
             self._idle.append(session)
         else:
             session.close()
         self._free.release()
 
     def close(self) -> None:
+        """Those that are in use are closed when they are given back."""
+        self._closed = True
         while self._idle:
             self._idle.pop().close()
 
 
-@cache
+_opening = threading.Lock()
+
+
 def _pool() -> _Pool:
+    with _opening:  # of many who ask first at once, the cache would let each make one
+        return _opened()
+
+
+@cache
+def _opened() -> _Pool:
     config = read(DatabaseConfig)
     return _Pool(config.database_connections or config.threads, _connector(config))
 
@@ -218,11 +237,11 @@ def _connector(config: DatabaseConfig) -> Callable[[], Connection]:
 
     def connect() -> Connection:
         connection = opened()
-        connection.execute_simple(
-            f"SET statement_timeout = '{STATEMENT_TIMEOUT}'; SET lock_timeout = '{LOCK_TIMEOUT}';"
-            f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_TIMEOUT}'; SET timezone = 'UTC';"
-            "SET jit = off"  # short statements by the thousand: compiling one takes longer than running it
-        )
+        try:
+            connection.execute_simple(LIMITS)
+        except BaseException:
+            Session(connection).close()
+            raise
         return connection
 
     return connect

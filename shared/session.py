@@ -6,6 +6,7 @@ insert) is written to the socket and read with the next one. Each still ends wit
 them one by one (postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-PIPELINING).
 """
 
+import os
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import Enum
@@ -123,11 +124,13 @@ class Session:
         return True
 
     def close(self) -> None:
-        """Close the connection; one that is broken already is closed enough."""
+        """Close the connection; of one that is broken already, what pg8000 leaves to the garbage collector."""
+        socket = self._connection._usock  # noqa: SLF001 - pg8000 has no other way to it
         try:
             self._connection.close()
         except (DatabaseError, InterfaceError, OSError):
-            return
+            if socket is not None and (descriptor := socket.detach()) >= 0:
+                os.close(descriptor)
 
     def _write(self, sql: str, parameters: Mapping[str, object]) -> tuple[_Prepared, Context]:
         """Bind, Execute and Sync, in text format as pg8000 has it, but without a Flush after each."""

@@ -10,6 +10,8 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from emulators import contract
+from shared.http import problem_response
+from shared.problems import NotFound
 from tests import openapi
 
 
@@ -82,4 +84,6 @@ def app(function: str) -> Flask:
     from functions_framework import create_app
 
     made: Flask = create_app(function, str(contract.FUNCTIONS / function / "main.py"))  # type: ignore[no-untyped-call]
+    if 404 not in made.error_handler_spec[None]:  # another test has imported the module that has the Api before
+        made.register_error_handler(404, lambda _: problem_response(NotFound()))
     return made

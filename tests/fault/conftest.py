@@ -105,7 +105,7 @@ class World:
         return [moved for moved in self.chain.transfers() if moved.sender == self.signer]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChainNode]:
     """A chain that mines when told to."""
     started = ChainNode(block_time_seconds=None, log=tmp_path_factory.mktemp("chain") / "chain.log")

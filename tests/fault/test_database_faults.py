@@ -1,11 +1,8 @@
 """The database hangs up on everybody again and again, in the middle of commits too: each payout is paid once."""
 
-import gc
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import pytest
 
 from emulators import cloud
 from tests.fault.conftest import World
@@ -38,15 +35,6 @@ def hanging_up(world: World, database: str) -> Iterator[list[int]]:
         thread.join()
 
 
-@pytest.fixture
-def broken_sockets() -> Iterator[None]:
-    """pg8000 leaves a broken connection's socket to the garbage collector, which warns of it: here, not later."""
-    yield
-    gc.collect()
-
-
-@pytest.mark.usefixtures("broken_sockets")
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_each_is_paid_once_though_connections_end_at_any_moment(world: World, database: str) -> None:
     for _ in range(PAYOUTS):
         world.win()
