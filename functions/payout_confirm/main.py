@@ -61,8 +61,9 @@ def _watch() -> None:
     for key in db.atomically(store.watched):
         try:
             payout_watch.is_ours(key.address, chain.connect())
-        except ChainUnreachable as error:
+        except ChainUnreachable as error:  # nor for the next key: each would wait as long
             log.warning("the chain cannot be read", signer=key.address, reason=str(error))
+            return
 
 
 def _pick_up(tx: Tx, now: datetime) -> None:
