@@ -1,7 +1,9 @@
 """What holds for every suite: no network but loopback, and tests that share a server share a worker."""
 
+import gc
 import socket
-from collections.abc import Iterator
+import warnings
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +12,21 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.platform import client, database, platform, sql
 
 __all__ = ["client", "database", "platform", "sql"]  # fixtures for whoever asks
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: the collections below need not look at it."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Generator[None, None, None]:
+    """A socket that a test leaves to the garbage collector is not the fault of whichever test comes next."""
+    yield
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "unclosed <socket", ResourceWarning)
+        gc.collect()
 
 
 class NetworkUsed(Exception):

@@ -225,7 +225,7 @@ MUTANTS = (
                 "key.signer.sealed_below or final",
             ),
         ),
-        "restored",
+        tests="tests/integration/test_payout_rebuild.py",
     ),
     Mutant(
         "a foreign transaction is taken for ours",
