@@ -40,7 +40,7 @@ PLACES = (
 )
 SETTINGS = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200", "shared_buffers=256MB",
             "timezone=UTC", "log_timezone=UTC")  # fmt: skip
-FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 
 Source = Literal["any", "machine", "embedded"]
 

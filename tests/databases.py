@@ -22,10 +22,12 @@ LEAVE_MILLISECONDS_MAX = 10_000
 
 _numbers = itertools.count(1)
 
-# Whatever changes a schema writes rows of these anew; copying, vacuuming and analysing do not.
+# Whatever changes a schema, or analyses a table, writes rows of these anew; copying does not. Nothing is vacuumed or
+# analysed by itself (emulators/postgres.py): plans are those of a new database.
 CATALOGUES = (
     *("pg_class", "pg_attrdef", "pg_constraint", "pg_namespace", "pg_policy", "pg_proc", "pg_trigger", "pg_type"),
     *("pg_extension", "pg_event_trigger", "pg_default_acl"),
+    "pg_statistic",  # what was analysed when it was full would be planned for when it is empty, and the reverse
 )
 SCHEMA = " UNION ALL ".join(
     f"SELECT '{catalogue}', count(*), sum(xmin::text::bigint) FROM {catalogue}" for catalogue in CATALOGUES

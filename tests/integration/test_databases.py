@@ -29,6 +29,7 @@ MORE = {
     "a trigger": "ALTER TABLE payouts DISABLE TRIGGER ALL",
     "a function": "CREATE FUNCTION other() RETURNS int LANGUAGE sql AS 'SELECT 1'",
     "a schema": "CREATE SCHEMA backup",
+    "what planners know": "ANALYZE settings",
     "a setting": "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET work_mem = 64', current_database()); END $$",
     "its size": MANY_MORE,
 }
