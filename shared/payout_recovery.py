@@ -15,11 +15,8 @@ from shared.payouts import PEOPLE, HoldReason, Payout, PayoutState
 from shared.ports.chain import Found
 
 POLICY_VERSION = 2
-WAITING = (
-    PayoutState.REQUESTED,
-    PayoutState.APPROVED,
-    PayoutState.RESERVED,
-)  # nothing is out for them, nobody holds them
+# Nothing is out for them, and nobody holds them.
+WAITING = (PayoutState.REQUESTED, PayoutState.APPROVED, PayoutState.RESERVED)
 
 
 class NoEvidence(Exception):
@@ -177,14 +174,15 @@ def explain(tx: Tx, signer: str, nonce: int, payout_id: UUID | None, approvers: 
         raise NoEvidence(f"nonce {nonce} has not paid payout {payout_id}")
     if payout.state is PayoutState.HELD:
         payouts.let_go(tx, payout, now)
-        payout = payouts.load(tx, payout.id) or payout
-    if payout.state not in WAITING:
+    elif payout.state not in WAITING:
         raise payouts.NotWaiting(f"payout {payout_id} is {payout.state}")
     claim(tx, slot, payout, proof, now)
 
 
 def claim(tx: Tx, slot: Slot, payout: Payout, proof: Mapping[str, object], now: datetime) -> None:
-    """A WAITING payout was paid by a nonce that was nobody's: to IN_FLIGHT by the only way there is."""
+    """A payout that is WAITING, or was just let go, was paid by a nonce that was nobody's: to IN_FLIGHT by the only way
+    there is.
+    """
     if payout.state is PayoutState.REQUESTED:
         inputs = {"recovered_from": f"{slot.signer} {slot.nonce}"}
         payouts.decide(tx, payout, policy_version=POLICY_VERSION, inputs=inputs, hold=None, now=now)

@@ -7,10 +7,11 @@ from shared.db import Tx
 from shared.ports.chain import Chain
 
 
-def is_ours(signer: str, nodes: Chain) -> bool:
-    """A nonce that the chain has used and we have not was used by somebody else, or by us before a restore.
+def rebuild_unless_ours(signer: str, nodes: Chain) -> bool:
+    """True when all is well. A nonce that the chain has used and we have not was used by somebody else, or by us before
+    a restore.
 
-    Then the key is to be rebuilt, which finds out who was paid with it, and pays nobody until that is done. Raises
+    Then the treasury is paused and the key is to be rebuilt, which finds out who was paid with it. Raises
     ChainUnreachable.
     """
     same = db.atomically(lambda tx: _is_of_this_database(tx, signer))

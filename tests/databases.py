@@ -7,8 +7,6 @@ What cannot be put back by its rows (another schema, other privileges, much data
 import io
 import itertools
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from pg8000.dbapi import Connection
@@ -55,7 +53,7 @@ class Databases:
     _free: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        with self._as_superuser(self.template) as sql:
+        with cloud.superuser(self.postgres, self.template) as sql:
             self._schema = sql.execute_simple(SCHEMA).rows
             self._size = _size(sql)
             self._rows = {name: _copied(sql, name) for name in _written(sql)}
@@ -73,7 +71,7 @@ class Databases:
 
     def give_back(self, name: str) -> None:
         """Whoever is still connected is disconnected."""
-        with self._as_superuser(name) as sql:
+        with cloud.superuser(self.postgres, name) as sql:
             sql.execute_simple(OTHERS)
             clean = self._only_rows_have_changed(sql, name)
             if clean:
@@ -103,11 +101,6 @@ class Databases:
             if _copied(sql, table) != rows:
                 sql.execute_simple(f"DELETE FROM {table}")
                 sql.cursor().execute(f"COPY {table} FROM STDIN", stream=io.BytesIO(rows))
-
-    @contextmanager
-    def _as_superuser(self, name: str) -> Iterator[Connection]:
-        with cloud.superuser(self.postgres, name) as sql:
-            yield sql
 
 
 def _size(sql: Connection) -> int:

@@ -60,7 +60,7 @@ def _watch() -> None:
     """Also keys that rest: a thief waits for no payout."""
     for key in db.atomically(store.watched):
         try:
-            payout_watch.is_ours(key.address, chain.connect())
+            payout_watch.rebuild_unless_ours(key.address, chain.connect())
         except ChainUnreachable as error:  # nor for the next key: each would wait as long
             log.warning("the chain cannot be read", signer=key.address, reason=str(error))
             return

@@ -94,4 +94,4 @@ def _may_sign(shift: Shift) -> bool:
     if signer.rebuild_asked_at:
         log.warning("a key is being rebuilt", treasury=signer.treasury, signer=signer.address)
         return False
-    return payout_watch.is_ours(signer.address, shift.nodes)
+    return payout_watch.rebuild_unless_ours(signer.address, shift.nodes)

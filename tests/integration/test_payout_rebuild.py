@@ -133,9 +133,8 @@ def test_a_replacement_that_the_lost_rows_had_is_its_payouts_payment(
     go_on(sql)
 
 
-def test_two_payouts_of_the_same_terms_wait_for_people_and_no_third_is_signed(
-    desk: Desk, rows: Rows, sql: Connection
-) -> None:
+def one_of_two_alike_was_paid(desk: Desk, sql: Connection) -> tuple[UUID, UUID]:
+    """After the backup; which one it was the chain does not tell."""
     first, second = desk.request(), desk.request()
     backup(sql)
     desk.send(first)
@@ -143,6 +142,13 @@ def test_two_payouts_of_the_same_terms_wait_for_people_and_no_third_is_signed(
     restore(sql)
     desk.send(second)
     rebuild(desk)
+    return first, second
+
+
+def test_two_payouts_of_the_same_terms_wait_for_people_and_no_third_is_signed(
+    desk: Desk, rows: Rows, sql: Connection
+) -> None:
+    first, second = one_of_two_alike_was_paid(desk, sql)
     go_on(sql)
     for payout in (first, second):
         desk.send(payout)
@@ -167,13 +173,7 @@ def test_people_may_explain_a_payment_by_a_payout_that_no_policy_has_judged_yet(
     desk: Desk, rows: Rows, sql: Connection
 ) -> None:
     """As after a restore: what was paid is asked for anew, while its treasury is paused."""
-    first, second = desk.request(), desk.request()
-    backup(sql)
-    desk.send(first)
-    desk.bury(first)
-    restore(sql)
-    desk.send(second)
-    rebuild(desk)
+    first, second = one_of_two_alike_was_paid(desk, sql)
     assert {desk.state(first), desk.state(second)} == {"REQUESTED"}
     people = [factories.member(role=Role.TREASURY).id for _ in range(2)]
 

@@ -78,7 +78,10 @@ def test_a_finding_is_explained_the_books_follow_and_the_treasury_goes_on(
     assert (told["status"], told["badge"]) == ("balanced", "balanced")
     assert {it["pool"]: it["difference"] for it in told["pools"]}["member"] == 0
     assert ledger_seal.check(None) == []
-    journal = f"SELECT account, amount FROM ledger_postings JOIN ledger_journals ON id = journal_id WHERE ref = 'adjust:{finding['id']}'"  # noqa: E501
+    journal = (
+        "SELECT account, amount FROM ledger_postings JOIN ledger_journals ON id = journal_id "
+        f"WHERE ref = 'adjust:{finding['id']}'"
+    )
     assert sql.execute_simple(f"{journal} ORDER BY 1").rows == [
         ["external:member", 12_500_000],
         ["treasury:member", -12_500_000],
