@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import grpc
+import pytest
 from google.cloud.tasks_v2 import CloudTasksClient, Task
 from google.pubsub_v1 import SubscriberClient
 
@@ -18,6 +19,8 @@ from emulators import cloud, contract
 from emulators.identity import Identity
 from emulators.pubsub import PubSub
 from emulators.tasks import CloudTasks
+from shared import events
+from shared.ports import pubsub, tasks
 
 PULLED_MAX = 1000
 CALL_SECONDS_MAX = 10.0
@@ -66,8 +69,8 @@ class PostOffice:
 
 
 @contextmanager
-def opened(identity: Identity) -> Iterator[PostOffice]:
-    """From the first topic to the end."""
+def opened(identity: Identity, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostOffice]:
+    """Where this process publishes, from the first topic until its last wake-up has arrived."""
     office = PostOffice(PubSub(identity.mint), CloudTasks(identity.mint))
     office.pubsub.start()
     office.tasks.start()
@@ -76,10 +79,20 @@ def opened(identity: Identity) -> Iterator[PostOffice]:
         cloud.make_queues(office.tasks.host)
         _subscribe(office.pubsub.host)
         _pause(office.tasks.host)
+        for name, value in office.settings.items():
+            monkeypatch.setenv(name, value)
+        _forget()
         yield office
+        assert events.wait_until_woken(CALL_SECONDS_MAX)
     finally:
+        _forget()
         office.tasks.stop()
         office.pubsub.stop()
+
+
+def _forget() -> None:
+    pubsub.close()
+    tasks.close()
 
 
 def topics() -> list[str]:

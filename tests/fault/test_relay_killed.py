@@ -6,7 +6,6 @@ from collections.abc import Iterator
 import pytest
 
 from functions.outbox_relay.main import CLAIM_LIFE
-from shared.ports import pubsub, tasks
 from tests.fakes import post_office
 from tests.fakes.post_office import PostOffice
 from tests.fault.conftest import Nursery, World
@@ -14,14 +13,8 @@ from tests.fault.conftest import Nursery, World
 
 @pytest.fixture
 def office(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostOffice]:
-    with post_office.opened(world.platform.identity) as opened:
-        for name, value in opened.settings.items():
-            monkeypatch.setenv(name, value)
-        pubsub.close()
-        tasks.close()
+    with post_office.opened(world.platform.identity, monkeypatch) as opened:
         yield opened
-        pubsub.close()
-        tasks.close()
 
 
 def test_what_was_published_and_not_marked_is_published_again(

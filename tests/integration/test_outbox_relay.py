@@ -12,7 +12,7 @@ from pg8000.dbapi import Connection
 from functions.outbox_relay import main as relay
 from shared import db, events
 from shared.events import ConfirmPayouts, MailQueued
-from shared.ports import pubsub, tasks
+from shared.ports import pubsub
 from tests.client import FunctionClient
 from tests.fakes import post_office
 from tests.fakes.post_office import PostOffice
@@ -24,14 +24,8 @@ WHEN = datetime.now(UTC)
 
 @pytest.fixture
 def office(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostOffice]:
-    with post_office.opened(platform.identity) as opened:
-        for name, value in opened.settings.items():
-            monkeypatch.setenv(name, value)
-        pubsub.close()
-        tasks.close()
+    with post_office.opened(platform.identity, monkeypatch) as opened:
         yield opened
-        pubsub.close()
-        tasks.close()
 
 
 def fill(mails: int, payouts: int = 0) -> None:
