@@ -6,8 +6,18 @@ WORKERS ?= 2
 export PYTHONPATH := $(CURDIR)
 export PYTHONDONTWRITEBYTECODE :=  # dozens of processes import the same: they compile it once
 
+# A setting that nobody reads is a slip: `make run ISOLATE=1` would run as if nothing had been said.
+SETTINGS := PYTHON ARGS WORKERS ISOLATED EMULATOR EMULATOR_FIRESTORE EMULATOR_PUBSUB EMULATOR_POSTGRES STACK_FOLDER \
+  GATEWAY_PORT JOB AT MINUTES SCHEDULES SEED FAMILY SAMPLE ENV FROM FUNCTIONS TF_STUB LOG_LEVEL
+space := $(subst ,, )
+given := $(foreach each,$(subst \$(space),_,$(MAKEOVERRIDES)),$(firstword $(subst =, ,$(each))))
+unknown := $(filter-out $(SETTINGS),$(given))
+ifneq ($(unknown),)
+$(error there is no setting $(unknown); there are $(SETTINGS))
+endif
+
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types build seal terraform-test plan deploy rollback capacity bench bench-scans bench-codes bench-payouts bench-ledger payouts ledger-check faults mutants bench-auth tick lock clean
+.PHONY: help setup run demo test lint format types build seal schema terraform-test plan deploy rollback capacity bench bench-scans bench-codes bench-payouts bench-ledger payouts ledger-check dead-letters faults mutants bench-auth soak tick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -15,7 +25,7 @@ help: ## Show this list
 setup: ## Prepare .local/: packages, chain node, contract compiler
 	@$(PYTHON) emulators/bootstrap.py
 
-run: setup ## Start everything, play the main job once, stay up (ISOLATED=1: a process per function)
+run: setup ## Start everything, play the main job once, stay up (ISOLATED=1: a process per function; GATEWAY_PORT=8080)
 	@$(BIN)/python -m emulators.run
 
 demo: setup ## Play the main job and exit
@@ -27,8 +37,12 @@ test: lint types ## Lint, types and every suite (ARGS="-k scan" picks tests)
 faults: setup ## Fault schedules of the payout machine (SCHEDULES=500 SEED=1 FAMILY=killed,restored): none may break a rule
 	@$(BIN)/python -m tests.fault.simulation $(if $(SCHEDULES),--schedules $(SCHEDULES)) $(if $(SEED),--seed $(SEED)) $(if $(FAMILY),--family $(FAMILY)) $(ARGS)
 
-mutants: setup ## Deliberate breaks of the payout machine's rules: each must be caught
+mutants: setup ## Deliberate breaks of the payout machine's rules; SAMPLE=100 SEED=1: random ones of the whole product
+ifdef SAMPLE
+	@$(BIN)/python -m tests.mutation --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(ARGS)
+else
 	@$(BIN)/python -m tests.fault.simulation.mutants $(ARGS)
+endif
 
 lint: setup ## ruff, and terraform fmt where terraform is installed
 	@$(BIN)/ruff check .
@@ -47,6 +61,9 @@ build: setup ## Stage and zip every function for deployment; a table of files, s
 
 seal: setup ## The migrations have been applied: nobody may edit them any more
 	@$(BIN)/python -m terraform.stage --seal
+
+schema: setup ## Write shared/database/schema.sql, the schema that all migrations together make
+	@$(BIN)/python -m emulators.schema
 
 plan: setup ## What a deployment would change: make plan ENV=dev
 	@$(BIN)/python -m terraform.deploy plan $(ENV)
@@ -75,11 +92,14 @@ bench-payouts: setup ## Whole payouts per second with a backlog of 1,000 and 10,
 bench-codes: setup ## Batches of codes made, exported and imported, beside bare COPY and UPDATE (ARGS="5000000": sizes)
 	@$(BIN)/python -m emulators.bench.codes $(ARGS)
 
-payouts: setup ## Ask about payouts: make payouts ARGS="where ID" (stuck, next, pause member "why", resume member "why")
-	@$(BIN)/python -m emulators.payouts $(ARGS)
+payouts: setup ## Ask about payouts: make payouts ARGS="where ID" (stuck, next, foreign, pause member "why"; --help for all)
+	@$(BIN)/python -m terraform.operations.payouts $(ARGS)
 
 ledger-check: setup ## Recompute every balance, sum every journal, verify every seal
-	@$(BIN)/python -m emulators.ledger_check
+	@$(BIN)/python -m terraform.operations.ledger_check
+
+dead-letters: setup ## What no receiver could handle: make dead-letters ARGS=list, or ARGS=again to deliver it once more
+	@$(BIN)/python -m terraform.operations.dead_letters $(ARGS)
 
 bench-ledger: setup ## Postings per second into balances in shards, beside balances in one row
 	@$(BIN)/python -m emulators.bench.ledger $(ARGS)
@@ -88,10 +108,13 @@ bench-auth: setup ## What sign-ins cost other requests, and reads with a million
 	@$(BIN)/python -m emulators.bench.auth $(ARGS)
 
 tick: setup ## Fire a job of the running stack: make tick JOB=payout_confirm [AT=2026-11-29T00:00Z]
-	@$(BIN)/python -m emulators.tick $(JOB) $(if $(AT),--at $(AT))
+	@$(BIN)/python -m emulators.tick $(JOB) $(if $(AT),--at '$(AT)')
 
 lock: setup ## Pin every package anew from pyproject.toml and functions/*/requirements.txt
 	@$(PYTHON) emulators/bootstrap.py --lock
 
-clean: ## Remove .local/
-	@rm -rf .local
+soak: setup ## `make run` left up under a small load for MINUTES=60; is its memory flat, and its disk?
+	@$(BIN)/python -m emulators.soak $(if $(MINUTES),--minutes $(MINUTES)) $(ARGS)
+
+clean: ## Remove .local/, unless a stack runs in it
+	@$(PYTHON) -m emulators.clean

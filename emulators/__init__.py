@@ -2,6 +2,6 @@
 
 import os
 
-# gRPC reads it once, at its first import: with its fork handlers on, starting a child while a call is under way can
+# gRPC reads this once, at its first import. With its fork handlers on, starting a child while a call is under way can
 # abort the child before it has begun.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

@@ -2,18 +2,21 @@
 
 import http.client
 import json
+import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 ANSWER_SECONDS_MAX = 60.0
+BUSY_MAX = 30  # how often a request is sent again because the platform is busy
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A response; `body` is the parsed JSON, the raw text when it is none, and None when it is empty."""
+    """A response; `body` is the parsed JSON, the raw text if it is not JSON, or None if it is empty."""
 
     status: int
     headers: Mapping[str, str]
@@ -21,12 +24,12 @@ class Answer:
 
 
 class Unexpected(Exception):
-    """The platform answered something else than what the story needs."""
+    """Raised when the platform answered something else than the caller needs."""
 
 
 @dataclass
 class Client:
-    """`source` is the loopback address to call from: members of one test need not share a network."""
+    """A client of the platform. `source` is the loopback address to call from: members need not share a network."""
 
     url: str
     token: str | None = None
@@ -34,21 +37,28 @@ class Client:
     _connection: http.client.HTTPConnection | None = field(default=None, repr=False)
 
     def get(self, path: str) -> Answer:
-        """GET as whoever is signed in."""
+        """Send a GET with the client's token."""
         return self.send("GET", path)
 
     def post(self, path: str, body: object = None, **headers: str) -> Answer:
-        """POST JSON."""
+        """Send a POST with a JSON body."""
         return self.send("POST", path, _json(body), {"Content-Type": "application/json", **headers})
 
     def put(self, path: str, body: object = None) -> Answer:
-        """PUT JSON."""
+        """Send a PUT with a JSON body."""
         return self.send("PUT", path, _json(body), {"Content-Type": "application/json"})
 
     def must(self, method: str, path: str, body: object = None, key: str | None = None) -> Any:
-        """The body of a success; raises Unexpected otherwise. Mutations carry an Idempotency-Key."""
+        """Send a request and return the body of a success, else raise Unexpected. Mutations carry an Idempotency-Key.
+
+        While the platform says that it is busy (503 with Retry-After), the same request is sent again.
+        """
         headers = {"Content-Type": "application/json", "Idempotency-Key": key or str(uuid.uuid4())}
-        answer = self.send(method, path, _json(body), headers if method != "GET" else {})
+        for _ in range(BUSY_MAX):
+            answer = self.send(method, path, _json(body), headers if method != "GET" else {})
+            if answer.status != HTTPStatus.SERVICE_UNAVAILABLE or "Retry-After" not in answer.headers:
+                break
+            time.sleep(float(answer.headers["Retry-After"]))
         if answer.status >= 300:  # noqa: PLR2004 - not a success
             raise Unexpected(f"{method} {path} answered {answer.status}: {answer.body}")
         return answer.body
@@ -56,7 +66,7 @@ class Client:
     def send(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Any request; a connection that the server has closed meanwhile is opened again."""
+        """Send any request; a connection that the server has closed meanwhile is opened again."""
         given = dict(headers or {})
         if self.token and "Authorization" not in given:
             given["Authorization"] = f"Bearer {self.token}"
@@ -70,7 +80,7 @@ class Client:
             return self._exchange(method, path, body, given)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the client's connection."""
         if self._connection:
             self._connection.close()
             self._connection = None

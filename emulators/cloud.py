@@ -1,4 +1,4 @@
-"""What Terraform does in the cloud: logins, keys, buckets, topics, queues and settings, made here for one stack."""
+"""Does for one local stack what Terraform does in the cloud: logins, keys, buckets, topics, queues and settings."""
 
 import secrets
 from collections.abc import Iterator
@@ -17,6 +17,7 @@ from emulators import contract
 from emulators.postgres import Postgres
 from emulators.storage import Storage
 from shared.config import service_name
+from terraform.functions import DATABASE_ROLES
 
 PROJECT = "blakjaks-local"
 LOCATION = "us-central1"
@@ -31,6 +32,7 @@ DATABASE = "blakjaks"
 DEAD_LETTERS = "dead-letters"
 OWNER_LOGIN = "owner"
 APP_LOGIN = "functions"
+FUNCTION_ROLE = "function_{function}"
 TREASURIES = ("member", "affiliate", "wholesale")
 ACK_SECONDS = 60
 RETRY_SECONDS_MIN = 0.2
@@ -40,22 +42,37 @@ DELIVERIES_MAX = 20
 
 @dataclass(frozen=True)
 class Logins:
-    """Passwords of the schema's owner and of the functions' login, fresh for each server."""
+    """The passwords of the schema's owner and of the functions' login, new for each server."""
 
     owner: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
     functions: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
 
 def make_database(postgres: Postgres, logins: Logins, name: str = DATABASE) -> None:
-    """A database whose owner may change the schema and whose other login may only use it."""
+    """Create a database whose owner may change the schema and whose other login may only use it.
+
+    In the cloud each function has a login. Here one login serves all: it may take each function's role; without one (in
+    tests and `make payouts`) it acts as blakjaks_app.
+    """
     owner, app = identifier(OWNER_LOGIN), identifier(APP_LOGIN)
     with superuser(postgres) as connection:
         connection.execute_simple(f"CREATE ROLE {owner} LOGIN CREATEROLE PASSWORD {literal(logins.owner)}")
         connection.execute_simple("CREATE ROLE blakjaks_app NOLOGIN")
         connection.execute_simple(f"CREATE ROLE {app} LOGIN PASSWORD {literal(logins.functions)} IN ROLE blakjaks_app")
+        for concern in sorted(DATABASE_ROLES - {"owner"}):
+            connection.execute_simple(f"CREATE ROLE {database_role(concern)} NOLOGIN")
+        for function in contract.functions().values():
+            concerns = ", ".join(database_role(concern) for concern in function.database if concern != "owner")
+            role = identifier(FUNCTION_ROLE.format(function=function.name))
+            connection.execute_simple(f"CREATE ROLE {role} NOLOGIN IN ROLE {concerns}; GRANT {role} TO {app}")
         connection.execute_simple(f"CREATE DATABASE {identifier(name)} OWNER {owner}")
     with superuser(postgres, name) as connection:
         connection.execute_simple(f"ALTER SCHEMA public OWNER TO {owner}")
+
+
+def database_role(concern: str) -> str:
+    """The Postgres name of a role that function.yaml lists under `database`."""
+    return str(identifier(f"blakjaks_{concern}"))
 
 
 @contextmanager
@@ -78,20 +95,21 @@ def superuser(postgres: Postgres, name: str | None = None) -> Iterator[Connectio
 
 
 def database_settings(postgres: Postgres, logins: Logins, name: str = DATABASE) -> dict[str, str]:
-    """Where the functions find their database, and the migrations theirs."""
+    """The settings with which the functions and the migrations find their database."""
     return {
         "DATABASE_HOST": postgres.access.host,
         "DATABASE_PORT": str(postgres.access.port),
         "DATABASE_NAME": name,
         "DATABASE_USER": APP_LOGIN,
         "DATABASE_PASSWORD": logins.functions,
+        "DATABASE_ROLE": FUNCTION_ROLE,
         "OWNER_USER": OWNER_LOGIN,
         "OWNER_PASSWORD": logins.owner,
     }
 
 
 def account_settings(identity_url: str, audience: str) -> dict[str, str]:
-    """Who is who; `audience` is a function's address with {service} for its name."""
+    """The settings of accounts and tokens; `audience` is a function's address with {service} for its name."""
     return {
         "GOOGLE_CLOUD_PROJECT": PROJECT,
         "CLOUD_TASKS_LOCATION": LOCATION,
@@ -109,11 +127,13 @@ def account_settings(identity_url: str, audience: str) -> dict[str, str]:
         "DOCUMENTS_BUCKET": DOCUMENTS_BUCKET,
         "CODE_MAC_KEY": secrets.token_hex(32),
         "MAILED_CODE_KEY": secrets.token_hex(32),
+        "FINGERPRINT_KEY": secrets.token_hex(32),
+        "EDGE_KEYS": secrets.token_hex(32),
     }
 
 
 def make_buckets(storage: Storage) -> dict[str, str]:
-    """The buckets, of which one is public; the settings that say where it is read."""
+    """Create the buckets, one of them public; returns the settings for reading them."""
     storage.create_bucket(CODES_BUCKET)
     storage.create_bucket(DOCUMENTS_BUCKET)
     storage.create_bucket(AVATARS_BUCKET, public=True)
@@ -121,7 +141,7 @@ def make_buckets(storage: Storage) -> dict[str, str]:
 
 
 def make_keys(kms_host: str) -> dict[str, str]:
-    """The settings that name the key versions; their private halves never leave the KMS."""
+    """Create the keys; returns the settings that name their versions. Private keys never leave the KMS."""
     transport = kms_v1.KeyManagementServiceClient.get_transport_class("grpc")
     client = kms_v1.KeyManagementServiceClient(transport=transport(channel=grpc.insecure_channel(kms_host)))
     algorithm = kms_v1.CryptoKeyVersion.CryptoKeyVersionAlgorithm
@@ -161,7 +181,10 @@ def make_keys(kms_host: str) -> dict[str, str]:
 
 
 def make_topics(pubsub_host: str) -> list[tuple[str, str]]:
-    """All topics of the functions and the dead letters; the (topic, function) pairs to be connected."""
+    """Create all topics of the functions, and the dead letters, which are pulled.
+
+    Returns the (topic, function) pairs to be connected.
+    """
     channel = grpc.insecure_channel(pubsub_host)
     publisher = pubsub_v1.PublisherClient(
         transport=pubsub_v1.PublisherClient.get_transport_class("grpc")(channel=channel)
@@ -169,21 +192,25 @@ def make_topics(pubsub_host: str) -> list[tuple[str, str]]:
     wanted = [(topic, name) for name, function in contract.functions().items() for topic in function.topics]
     for topic in sorted({topic for topic, _ in wanted} | {DEAD_LETTERS}):
         publisher.create_topic(name=f"projects/{PROJECT}/topics/{topic}")
+    _subscriber(pubsub_host).create_subscription(
+        name=f"projects/{PROJECT}/subscriptions/{DEAD_LETTERS}", topic=f"projects/{PROJECT}/topics/{DEAD_LETTERS}"
+    )
     return wanted
 
 
-def subscribe(pubsub_host: str, topic: str, function: str, url: str | None) -> str:
-    """Have a topic's messages pushed to a function, with what does not get through going to the dead letters.
-
-    Without `url` they wait to be pulled. The subscription's name.
-    """
+def _subscriber(pubsub_host: str) -> pubsub_v1.SubscriberClient:
     channel = grpc.insecure_channel(pubsub_host)
-    client = pubsub_v1.SubscriberClient(
-        transport=pubsub_v1.SubscriberClient.get_transport_class("grpc")(channel=channel)
-    )
+    return pubsub_v1.SubscriberClient(transport=pubsub_v1.SubscriberClient.get_transport_class("grpc")(channel=channel))
+
+
+def subscribe(pubsub_host: str, topic: str, function: str, url: str | None) -> str:
+    """Have a topic's messages pushed to a function, and undeliverable ones sent to the dead letters.
+
+    Without `url` the messages wait to be pulled. Returns the subscription's name.
+    """
     name = f"projects/{PROJECT}/subscriptions/{service_name(function)}.{topic}"
     token = PushConfig.OidcToken(service_account_email=INVOKER_ACCOUNT, audience=url)
-    client.create_subscription(
+    _subscriber(pubsub_host).create_subscription(
         request=Subscription(
             name=name,
             topic=f"projects/{PROJECT}/topics/{topic}",
@@ -201,7 +228,7 @@ def subscribe(pubsub_host: str, topic: str, function: str, url: str | None) -> s
 
 
 def make_queues(tasks_host: str) -> None:
-    """The queues of function.yaml with their pace."""
+    """Create the queues of function.yaml with their pace."""
     channel = grpc.insecure_channel(tasks_host)
     client = tasks_v2.CloudTasksClient(transport=tasks_v2.CloudTasksClient.get_transport_class("grpc")(channel=channel))
     parent = f"projects/{PROJECT}/locations/{LOCATION}"

@@ -1,4 +1,4 @@
-"""What `openapi.yaml` says, as the local stack needs it, beside what the `function.yaml` files say."""
+"""The parts of `openapi.yaml` and of the `function.yaml` files that the local stack needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation and the function behind it. `secured` means that the gateway wants a valid token."""
+    """One operation and the function behind it. `secured` means that the gateway demands a valid token."""
 
     method: str
     template: str
@@ -38,7 +38,7 @@ class Operation:
     secured: bool
 
     def matches(self, path: str) -> bool:
-        """Whole segments, case sensitive, as API Gateway has it."""
+        """True if the path is the operation's; segments are compared whole and case-sensitively, as in API Gateway."""
         wanted, given = self.template.split("/"), path.split("/")
         return len(wanted) == len(given) and all(
             (bool(value) if part.startswith("{") else part == value) for part, value in zip(wanted, given, strict=True)
@@ -47,22 +47,23 @@ class Operation:
 
 @dataclass(frozen=True)
 class TokenRules:
-    """What the gateway checks of an access token."""
+    """The rules by which the gateway checks an access token."""
 
     issuer: str
     audiences: Sequence[str]
+    prefixes: Sequence[str]  # what may stand before the token in `Authorization`, compared case-sensitively
 
 
 @cache
 def document() -> dict[str, Any]:
-    """The whole contract."""
+    """The whole contract, parsed."""
     loaded: dict[str, Any] = yaml.safe_load(OPENAPI.read_text(encoding="utf-8"))
     return loaded
 
 
 @cache
 def operations() -> list[Operation]:
-    """Every operation; those without parameters in the path first, because they are more exact."""
+    """Every operation; those without path parameters come first, because they are more exact."""
     found = [
         Operation(
             method=method.upper(),
@@ -79,6 +80,7 @@ def operations() -> list[Operation]:
 
 
 def token_rules() -> TokenRules:
-    """From the one security scheme."""
+    """The token rules of the only security scheme."""
     rules = document()["components"]["securitySchemes"]["member"]["x-google-auth"]
-    return TokenRules(rules["issuer"], rules["audiences"])
+    places = [place["valuePrefix"] for place in rules["jwtLocations"]]
+    return TokenRules(rules["issuer"], rules["audiences"], places)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from typing import ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
-REPLY_BYTES_MAX = 64 * 1024  # a reply counts by its status; more of its body than this is not read
-IDLE_SECONDS_MAX = 1.0  # gunicorn closes a kept connection after 2 s: stay clear of that moment
-IDLE_CONNECTIONS_MAX = 16  # per place
+REPLY_BYTES_MAX = 64 * 1024  # a reply counts by its status; no more of its body is read
+IDLE_SECONDS_MAX = 1.0  # gunicorn closes a kept connection after 2 s, so stay clear of that moment
+IDLE_CONNECTIONS_MAX = 16  # for each place
 STOP_SECONDS_MAX = 5.0
-TIMED_OUT = 504  # what Google's services report when the endpoint did not answer in time
+TIMED_OUT = 504  # the status that Google's services report when the endpoint did not answer in time
 UNREACHABLE = 503
 
 logger = logging.getLogger(__name__)
@@ -29,7 +29,7 @@ Place = tuple[str, str]  # scheme and host:port
 
 
 class Workers(futures.Executor):
-    """Daemon threads, made when needed, at most `threads_max`; unlike the library's pool they end with the process."""
+    """Up to `threads_max` daemon threads, made when needed; unlike the library's pool, they end with the process."""
 
     def __init__(self, name: str, threads_max: int) -> None:
         self._name = name
@@ -63,7 +63,7 @@ class Workers(futures.Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """End the threads after the jobs at hand; waits a bounded time, for a hanging job ends with the process."""
+        """End the threads after their present jobs; waits a bounded time, since a hanging job ends with the process."""
         del cancel_futures
         with self._lock:
             self._stopped = True
@@ -85,10 +85,10 @@ class Workers(futures.Executor):
 
 
 class Pump:
-    """A thread that takes a step when woken, and again when the time the step asked for has come."""
+    """A thread that takes a step when woken, and again at the time that the step asked for."""
 
     def __init__(self, name: str, step: Callable[[], float | None]) -> None:
-        """`step` answers in how many seconds it wants to run again, None for not before it is woken."""
+        """`step` returns in how many seconds it wants to run again; None means only when woken."""
         self._step = step
         self._condition = threading.Condition()
         self._woken = False
@@ -132,7 +132,7 @@ class Request:
 
 
 class Deliveries:
-    """Sends requests and keeps the connections for the next ones; `stop` breaks off those still under way."""
+    """Sends requests and keeps the connections for the next ones; `stop` breaks off those under way."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -141,9 +141,9 @@ class Deliveries:
         self._stopped = False
 
     def send(self, request: Request, seconds_max: float) -> int:
-        """The reply's status; `TIMED_OUT` or `UNREACHABLE` when there was none. Redirects are not followed.
+        """Send a request; returns the reply's status, or `TIMED_OUT` or `UNREACHABLE` if there was none.
 
-        `seconds_max` bounds connecting and then the silence before the reply.
+        Redirects are not followed. `seconds_max` bounds connecting, and then the wait for the reply.
         """
         parts = urlsplit(request.url)
         place = (parts.scheme, parts.netloc)
@@ -162,7 +162,7 @@ class Deliveries:
         return reply.status
 
     def stop(self) -> None:
-        """Whoever waits for an endpoint hears at once that it is unreachable; later requests likewise."""
+        """Break off all requests: callers that wait get UNREACHABLE at once, and so do later ones."""
         with self._lock:
             self._stopped = True
             for connection in self._busy:
@@ -189,7 +189,7 @@ class Deliveries:
         raise ConnectionAbortedError("deliveries have been stopped")
 
     def _kept_connection(self, place: Place) -> http.client.HTTPConnection | None:
-        """The one used last, for the longer one waits the likelier the server is about to close it."""
+        """The connection used last, because the longer one is idle, the likelier the server is about to close it."""
         with self._lock:
             row = self._kept.get(place)
             if not row:
@@ -216,7 +216,7 @@ class Deliveries:
 
 
 def _still_open(connection: http.client.HTTPConnection) -> bool:
-    """Nothing may wait to be read on an idle connection: neither bytes nor the end of the stream."""
+    """True if nothing can be read from an idle connection: neither bytes nor the end of the stream."""
     connection.sock.setblocking(False)
     try:
         connection.sock.recv(1, socket.MSG_PEEK)

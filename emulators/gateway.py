@@ -1,8 +1,12 @@
-"""The API gateway on a laptop: routes by openapi.yaml, checks access tokens, and speaks to functions as itself.
+"""The local API gateway: routes by openapi.yaml, checks access tokens, and calls functions under its own account.
 
-As API Gateway does, it replaces `Authorization` by its own OIDC token, hands the caller's header on as
-`X-Forwarded-Authorization` and the token's payload as `X-Apigateway-Api-Userinfo`, lets OPTIONS pass, and validates
-nothing else. Differs: its own refusals are problem documents too (the real ones are `{"code", "message"}`).
+It also plays the load balancer before the gateway: it names the client's address, with the edge's key
+(shared/web/edge.py), and appends the client's address and its own to `X-Forwarded-For`; what a caller says
+about either is replaced. As API Gateway does, it replaces `Authorization` by its own OIDC token, passes the caller's
+header on as `X-Forwarded-Authorization` and the token's payload as `X-Apigateway-Api-Userinfo`, lets OPTIONS pass, and
+validates nothing else. Its own refusals are `{"code", "message"}` in ESPv2's words, without `Allow` and without
+anything for browsers; the load balancer (terraform/edge.tf), which adds the same headers to every answer that passes
+it, makes them readable for our web pages.
 """
 
 import base64
@@ -11,6 +15,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse, WSGIEnvironment
@@ -19,28 +24,33 @@ import jwt
 from jwt.algorithms import RSAAlgorithm
 
 from emulators.contract import Operation, TokenRules
-from shared import encoding
+from shared import clock
 from shared.config import service_name
-from shared.problems import (
-    CONTENT_TYPE,
-    BodyNotReadable,
-    BodyTooLarge,
-    MethodNotAllowed,
-    NotFound,
-    Overloaded,
-    Problem,
-    TokenMissing,
-    TokenNotValid,
-)
+from shared.web import edge
+from shared.web import http as answers
 
 REQUEST_BYTES_MAX = 32 * 1024 * 1024  # API Gateway's own limit
-KEYS_SECONDS = 300.0  # so long the gateway keeps a key set
+KEYS_SECONDS = 300.0  # how long the gateway keeps a key set
 KEYS_RETRY_SECONDS = 1.0
 BACKEND_SECONDS_MAX = 300.0
+CLOCK_SKEW_SECONDS = 60.0  # Envoy's, for expired tokens
 PIECE_BYTES = 64 * 1024
+BALANCER_ADDRESS = "192.0.2.1"  # the load balancer's own entry, of a documentation network (RFC 5737)
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "content-length"})
 
+EDGE_HEADERS = {name: value for name, value in answers.SAFE_HEADERS.items() if name != "Cache-Control"}
+
 Mint = Callable[[str, str], str]
+
+
+class Refused(Exception):
+    """Raised when the gateway answers a request itself, without calling a function."""
+
+    def __init__(self, status: HTTPStatus, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.headers = dict(headers or {})
 
 
 class Backend(Protocol):
@@ -59,39 +69,45 @@ class Gateway:
         backends: Mapping[str, Backend],
         keys: "KeySet",
         token_for: Callable[[str], str],
+        edge_key: str,
     ) -> None:
-        """`token_for(function)` is the OIDC token with which the gateway calls a function."""
+        """`token_for(function)` returns the OIDC token for calling a function; `edge_key` is the edge's key."""
         self._operations = list(operations)
         self._rules = rules
         self._backends = backends
         self._keys = keys
         self._token_for = token_for
+        self._edge_key = edge_key
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        start_response = _with_edge_headers(environ, start_response)
         try:
             operation = self._route(environ)
             self._prepare(environ, operation)
-        except Problem as problem:
-            return refuse(problem, start_response)
+        except Refused as refused:
+            return refuse(refused, environ, start_response)
         return self._backends[operation.function](environ, start_response)
 
     def _route(self, environ: WSGIEnvironment) -> Operation:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         found = [operation for operation in self._operations if operation.matches(path)]
         if not found:
-            raise NotFound
+            raise Refused(HTTPStatus.NOT_FOUND, "The current request is not defined by this API.")
         if method == "OPTIONS":
             return found[0]
         for operation in found:
-            if operation.method == method:
+            # For HEAD terraform/modules/contract adds the operation.
+            if operation.method == ("GET" if method == "HEAD" else method):
                 return operation
-        raise MethodNotAllowed(headers={"Allow": ", ".join(operation.method for operation in found)})
+        message = f'The current request is matched to the defined url template "{found[0].template}" but its http '
+        message += "method is not allowed"
+        raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, message)
 
     def _prepare(self, environ: WSGIEnvironment, operation: Operation) -> None:
         if int(environ.get("CONTENT_LENGTH") or 0) > REQUEST_BYTES_MAX:
-            raise BodyTooLarge(f"At most {REQUEST_BYTES_MAX} bytes pass the gateway.")
+            raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "Payload Too Large")
         for name in (*HOP_BY_HOP, "x-apigateway-api-userinfo"):
-            environ.pop(f"HTTP_{name.upper().replace('-', '_')}", None)
+            environ.pop(_variable(name), None)
         caller = environ.pop("HTTP_AUTHORIZATION", None)
         if caller is not None:
             environ["HTTP_X_FORWARDED_AUTHORIZATION"] = caller
@@ -99,27 +115,40 @@ class Gateway:
             payload = json.dumps(self._verified(caller)).encode()
             environ["HTTP_X_APIGATEWAY_API_USERINFO"] = base64.urlsafe_b64encode(payload).decode().rstrip("=")
         environ["HTTP_AUTHORIZATION"] = f"Bearer {self._token_for(operation.function)}"
-        earlier = environ.get("HTTP_X_FORWARDED_FOR")
+        self._pass_the_edge(environ)
+
+    def _pass_the_edge(self, environ: WSGIEnvironment) -> None:
         address = environ["REMOTE_ADDR"]
-        environ["HTTP_X_FORWARDED_FOR"] = f"{earlier}, {address}" if earlier else address
+        hops = (environ.get("HTTP_X_FORWARDED_FOR"), address, BALANCER_ADDRESS)
+        environ["HTTP_X_FORWARDED_FOR"] = ", ".join(hop for hop in hops if hop)
+        environ[_variable(edge.ADDRESS_HEADER)] = address
+        environ[_variable(edge.KEY_HEADER)] = self._edge_key
 
     def _verified(self, header: str | None) -> dict[str, Any]:
-        if not header:
-            raise TokenMissing(headers={"WWW-Authenticate": "Bearer"})
-        scheme, _, token = header.partition(" ")
+        token = self._token_in(header or "")
         try:
             key = self._keys.get(str(jwt.get_unverified_header(token).get("kid")))
             claims: dict[str, Any] = jwt.decode(
-                token if scheme == "Bearer" else "",
+                token,
                 key,
                 algorithms=["RS256"],
                 audience=list(self._rules.audiences),
                 issuer=self._rules.issuer,
                 options={"require": ["iss", "sub", "aud", "iat", "exp"], "verify_exp": False, "verify_iat": False},
             )
-        except (jwt.PyJWTError, KeyError):
-            raise TokenNotValid(headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}) from None
+            is_over = float(claims["exp"]) + CLOCK_SKEW_SECONDS < clock.now().timestamp()
+        except (jwt.PyJWTError, KeyError, ValueError, TypeError):
+            raise _unauthorized("Jwt verification fails", ', error="invalid_token"') from None
+        if is_over:
+            raise _unauthorized("Jwt is expired", ', error="invalid_token"')
         return claims
+
+    def _token_in(self, header: str) -> str:
+        """The token after one of the prefixes that the contract names; prefixes are case-sensitive, as in Envoy."""
+        for prefix in self._rules.prefixes:
+            if header.startswith(prefix):
+                return header.removeprefix(prefix)
+        raise _unauthorized("Jwt is missing", "")
 
 
 class KeySet:
@@ -132,7 +161,7 @@ class KeySet:
         self._fetched_at = float("-inf")
 
     def get(self, key_id: str) -> Any:
-        """Raises KeyError for an id that nobody has published."""
+        """The key with this id. Raises KeyError for an id that was not published."""
         with self._lock:
             age = time.monotonic() - self._fetched_at
             if age > KEYS_SECONDS or (key_id not in self._keys and age > KEYS_RETRY_SECONDS):
@@ -142,7 +171,7 @@ class KeySet:
 
 
 class Router:
-    """The functions by name below one address, `/payout-send/…`: where queues and subscriptions reach them."""
+    """The functions by name below one address, `/payout-send/…`, where queues and subscriptions reach them."""
 
     def __init__(self, backends: Mapping[str, Backend]) -> None:
         self._backends = {service_name(function): backend for function, backend in backends.items()}
@@ -150,7 +179,7 @@ class Router:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         service, slash, rest = environ["PATH_INFO"].lstrip("/").partition("/")
         if service not in self._backends:
-            return refuse(NotFound(), start_response)
+            return refuse(Refused(HTTPStatus.NOT_FOUND, "Not Found"), environ, start_response)
         environ["SCRIPT_NAME"] = f"/{service}"
         environ["PATH_INFO"] = slash + rest or "/"
         return self._backends[service](environ, start_response)
@@ -167,19 +196,23 @@ class Remote:
         try:
             body = b"".join(iter(lambda: environ["wsgi.input"].read(PIECE_BYTES), b""))
         except Exception:  # noqa: BLE001 - every server has exceptions of its own for a body that it cannot read
-            return refuse(BodyNotReadable("The body breaks off."), start_response)
+            return refuse(Refused(HTTPStatus.BAD_REQUEST, "Bad Request"), environ, start_response)
         query = f"?{environ['QUERY_STRING']}" if environ.get("QUERY_STRING") else ""
         try:
             answer = self._ask(environ["REQUEST_METHOD"], _raw_path(environ) + query, body, _headers(environ))
             content = answer.read()
         except (OSError, http.client.HTTPException):
-            return refuse(Overloaded("The function behind this address does not answer."), start_response)
+            message = "upstream connect error or disconnect/reset before headers"
+            return refuse(Refused(HTTPStatus.SERVICE_UNAVAILABLE, message), environ, start_response)
         headers = [(name, value) for name, value in answer.getheaders() if name.lower() not in HOP_BY_HOP]
-        start_response(f"{answer.status} {answer.reason}", [*headers, ("Content-Length", str(len(content)))])
+        length = str(len(content))
+        if environ["REQUEST_METHOD"] == "HEAD":
+            length = answer.getheader("Content-Length", length)
+        start_response(f"{answer.status} {answer.reason}", [*headers, ("Content-Length", length)])
         return [content]
 
     def _ask(self, method: str, target: str, body: bytes, headers: dict[str, str]) -> http.client.HTTPResponse:
-        """On the kept connection, or on a new one when the server has closed it meanwhile."""
+        """Ask on the kept connection, or on a new one if the server has closed it meanwhile."""
         kept: http.client.HTTPConnection | None = getattr(self._local, "connection", None)
         if kept is not None:
             try:
@@ -193,13 +226,36 @@ class Remote:
         return response
 
 
-def refuse(problem: Problem, start_response: StartResponse) -> Iterable[bytes]:
-    """The problem as a whole response."""
-    body = encoding.dump(problem.document())
-    phrase = http.client.responses.get(problem.status, "")
-    headers = [("Content-Type", CONTENT_TYPE), ("Content-Length", str(len(body))), *problem.headers.items()]
-    start_response(f"{problem.status} {phrase}", headers)
-    return [body]
+def refuse(refused: Refused, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """A complete response as ESPv2 writes it."""
+    body = json.dumps({"message": refused.message, "code": refused.status}, separators=(",", ":")).encode()
+    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body))), *refused.headers.items()]
+    start_response(f"{refused.status.value} {refused.status.phrase}", headers)
+    return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
+
+
+def _unauthorized(message: str, error: str) -> Refused:
+    return Refused(HTTPStatus.UNAUTHORIZED, message, {"WWW-Authenticate": f'Bearer realm="https://api"{error}'})
+
+
+def _with_edge_headers(environ: WSGIEnvironment, start_response: StartResponse) -> StartResponse:
+    """Add the headers that the load balancer sets on every answer, in place of others (terraform/edge.tf)."""
+    for_browsers = {
+        name: value for name, value in answers.cors(environ.get("HTTP_ORIGIN", "")).items() if name != "Vary"
+    }
+    added = EDGE_HEADERS | for_browsers
+    replaced = {name.lower() for name in added}
+
+    def start(status: str, headers: list[tuple[str, str]], *fault: Any) -> Callable[[bytes], object]:
+        kept = [(name, value) for name, value in headers if name.lower() not in replaced]
+        return start_response(status, [*kept, *added.items()], *fault)
+
+    return start
+
+
+def _variable(header: str) -> str:
+    """The name of a header in WSGI's environment (PEP 3333)."""
+    return f"HTTP_{header.upper().replace('-', '_')}"
 
 
 def _raw_path(environ: WSGIEnvironment) -> str:

@@ -1,4 +1,4 @@
-"""What the gRPC emulators share: a server made of plain functions, and how they refuse a request."""
+"""Shared by the gRPC emulators: a server made of plain functions, and refusals of requests."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import grpc
 
 from emulators.deliveries import Workers
 
-# Protobuf's generated classes carry no types, and proto-plus wraps each access in a copy: servers use the bare classes.
+# Protobuf's generated classes carry no types, and proto-plus copies at each access: servers use the bare classes.
 Raw: TypeAlias = Any
 Context: TypeAlias = Any
 Unary: TypeAlias = Callable[[Raw, Context], Raw]
@@ -16,13 +16,13 @@ Streaming: TypeAlias = Callable[[Iterator[Raw], Context], Iterable[Raw]]
 Resource = TypeVar("Resource")
 
 PAGE_MAX = 1000
-CALLS_MAX = 128  # a waiting pull or an open stream holds one of them
-GRACE_SECONDS = 0.2  # for clients without a call under way to part in peace
+CALLS_MAX = 128  # a waiting pull or an open stream takes one of them
+GRACE_SECONDS = 0.2  # for clients without a call under way to disconnect cleanly
 STOP_SECONDS_MAX = 2.0
 
 
 class Refusal(Exception):
-    """The status a client gets instead of a response."""
+    """Raised to answer a client with this status instead of a response."""
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:
         super().__init__(message)
@@ -32,7 +32,7 @@ class Refusal(Exception):
 
 @dataclass(frozen=True)
 class Method:
-    """One RPC: the request class it reads and the function that answers."""
+    """One RPC: the request class that it reads and the function that answers."""
 
     request: type[Any]
     answer: Unary
@@ -50,7 +50,7 @@ class GrpcServer:
     """Serves the methods of one or more services on a loopback port, without TLS, as Google's emulators do."""
 
     def __init__(self, name: str, services: Mapping[str, Mapping[str, Method | StreamMethod]]) -> None:
-        """`services` maps the full service name to its RPC names."""
+        """`services` maps each service's full name to its methods by RPC name."""
         self._workers = Workers(name, CALLS_MAX)
         self._server = grpc.server(
             self._workers,
@@ -62,19 +62,19 @@ class GrpcServer:
         )
 
     def start(self, port: int = 0) -> str:
-        """Listen, on a free port unless one is given; answers host:port."""
+        """Listen on the given port, or on a free one; returns host:port."""
         bound: int = self._server.add_insecure_port(f"127.0.0.1:{port}")
         self._server.start()
         return f"127.0.0.1:{bound}"
 
     def stop(self) -> None:
-        """Calls that do not end in time are cancelled; returns within a bound whatever the clients do."""
+        """Stop the server; calls that do not end in time are cancelled, so that it returns within a bound."""
         self._server.stop(GRACE_SECONDS).wait(STOP_SECONDS_MAX)
         self._workers.shutdown()
 
 
 def page_of(resources: Mapping[str, Resource], prefix: str, request: Raw) -> tuple[list[Resource], str]:
-    """The resources of one page in the order of their names, and the token of the next: the last name of this one."""
+    """One page of resources in the order of their names, and the token of the next page: the last name of this one."""
     size = min(request.page_size or PAGE_MAX, PAGE_MAX)
     names = sorted(name for name in resources if name.startswith(prefix) and name > request.page_token)
     page = names[:size]
@@ -87,7 +87,7 @@ def copy_of(message: Raw) -> Raw:
     return copy
 
 
-def _handler(method: Method | StreamMethod) -> Any:  # grpc's own type has none
+def _handler(method: Method | StreamMethod) -> Any:  # grpc has no type for it
     read = _bare(method.request).FromString
     if isinstance(method, Method):
         return grpc.unary_unary_rpc_method_handler(_refusing(method.answer), read, _write)

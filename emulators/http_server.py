@@ -1,4 +1,4 @@
-"""A loopback HTTP server that starts in a thread and stops within a bound, also when its clients hang."""
+"""A loopback HTTP server that starts in a thread and stops within a bound, even if its clients hang."""
 
 import json
 import logging
@@ -59,7 +59,7 @@ class HttpServer(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is its own business; anything else is a fault of the emulator."""
+        """Log an error of the emulator; a client that went away is not one."""
         del request, client_address
         error = sys.exception()
         if not isinstance(error, OSError):
@@ -108,7 +108,7 @@ class Handler(BaseHTTPRequestHandler):
     def send_head(
         self, status: int, content_bytes: int, content_type: str = "", headers: Mapping[str, str] | None = None
     ) -> None:
-        """Status line and headers. A body that was not read would be taken for the next request: hang up then."""
+        """Send status line and headers; closes the connection if the body was not read, as it would seem a request."""
         self.send_response(status, _phrase(status))
         for name, value in (headers or {}).items():
             self.send_header(name, value)
@@ -120,14 +120,14 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
-        """Nothing: requests carry bodies, keys and addresses that belong in no log."""
+        """Does nothing: requests carry bodies, keys and addresses that must not be logged."""
 
 
 def _hang_up(connection: socket.socket) -> None:
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
-        return  # it was gone already
+        return  # it was closed already
 
 
 def _phrase(status: int) -> str:

@@ -1,4 +1,4 @@
-"""Listens to the platform's Firestore documents with the official client, as the apps do, and tells what arrives."""
+"""Listens to the platform's Firestore documents with the official client, as the apps do, and reports what arrives."""
 
 import os
 import threading
@@ -17,7 +17,7 @@ Watch = Any  # the client's own class is private
 
 
 class Listener:
-    """Open from `__enter__` to `__exit__`."""
+    """Listens from `__enter__` to `__exit__`."""
 
     def __init__(self, stack: Stack, tell: Callable[[str], None]) -> None:
         self._stack = stack
@@ -40,12 +40,12 @@ class Listener:
         self._client.close()  # type: ignore[no-untyped-call] # the client leaves it untyped
 
     def follow(self, person: Person) -> None:
-        """A member's own documents."""
+        """Listen to a member's own documents too."""
         self._watch(self._client.document(f"inboxes/{person.id}"), f"inbox of {person.name}")
         self._watch(self._client.collection(f"members/{person.id}/notifications"), f"notification for {person.name}")
 
     def wait_for(self, winner: Person, total: int, seconds_max: float) -> None:
-        """Until the counter, the feed, and the winner's notification and unread count have all arrived."""
+        """Wait until the counter, the feed, and the winner's notification and unread count have all arrived."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._complete(winner, total), seconds_max):
                 raise TimeoutError(f"documents are missing; these have arrived: {sorted(self._seen)}")
@@ -73,7 +73,7 @@ class Listener:
 
 
 def _said(data: dict[str, Any]) -> str:
-    """The few words that tell a document."""
+    """The few words that describe a document."""
     for name in ("title", "text"):
         if name in data:
             return str(data[name])

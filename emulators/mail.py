@@ -1,15 +1,19 @@
-"""Brevo on a laptop: takes mails as Brevo's API does, sends none, and shows them on a page.
+"""A local Brevo: accepts mails as Brevo's API does, sends none, and shows them on a page.
 
 Speaks `POST /v3/smtp/email` (https://developers.brevo.com/reference/sendtransacemail): 201 `{"messageId"}`, errors as
 `{"code", "message"}`. Besides: `/` is the page, `/mails?to=` the same as JSON, newest first.
 
-Of `headers.idempotencyKey` Brevo says (https://developers.brevo.com/docs/heterogenous-versions-batch-emails): it must
-be a UUID; the same key again within 30 minutes is not processed and answered with the error `duplicate_parameter`.
-That page does not name the HTTP status; 400 is what Brevo's other parameter errors carry. Brevo's change log of 2021
-said 15 minutes: rely on the shorter. After that time the same key sends a second mail.
+Brevo says of `headers.idempotencyKey` (https://developers.brevo.com/docs/heterogenous-versions-batch-emails): it must
+be a UUID; the same key again within 30 minutes is not processed and answered with the error `duplicate_parameter`. That
+page does not name the HTTP status; 400 is the status of Brevo's other parameter errors. Brevo's change log of 2021 said
+15 minutes: rely on the shorter time. After it, the same key sends a second mail.
 
-Differs from Brevo: one API key, no senders to verify, no templates (`templateId` and `params` are kept, not rendered),
-no attachments, batches or schedules, no limits of rate or credit, and nothing is ever bounced.
+Limits: a name of at most 70 characters (the reference's page, "Maximum allowed characters are 70"; a longer one is
+refused as invalid_parameter), at most 99 recipients of one version of a mail, headers without line ends, and a body of
+the size that Brevo takes without attachments.
+
+Differs from Brevo: one API key, no senders to verify, no templates (`templateId` and `params` are stored, not
+rendered), no attachments, batches or schedules, no limits of rate or credit, and no mail ever bounces.
 """
 
 import collections
@@ -33,6 +37,9 @@ from emulators.http_server import Handler, HttpServer
 
 MAILS_MAX = 1000  # the oldest is forgotten
 BODY_BYTES_MAX = 4 * 1024 * 1024
+NAME_LENGTH_MAX = 70
+RECIPIENTS_MAX = 99
+HEADER_BREAK = re.compile(r"[\r\n\x00]")
 IDEMPOTENCY_SECONDS = 30 * 60
 TIMEOUT_SECONDS = 120.0  # longer than any client of ours waits
 ADDRESS = re.compile(r"[^@\s<>,]+@[^@\s<>,]+\.[^@\s<>,]+")
@@ -44,7 +51,7 @@ BODY_POLICY += "style-src 'unsafe-inline'; font-src data: https:"
 
 
 class Fault(enum.Enum):
-    """What happens to the next mails instead of being taken."""
+    """The faults that can replace the acceptance of a mail."""
 
     INTERNAL_ERROR = "500"
     TOO_MANY_REQUESTS = "429"
@@ -54,7 +61,7 @@ class Fault(enum.Enum):
 
 @dataclass(frozen=True)
 class TakenMail:
-    """One mail as it was asked for, and when it came."""
+    """One mail as it was requested, and when."""
 
     message_id: str
     taken_at: str
@@ -69,7 +76,7 @@ class TakenMail:
 
 
 class BrevoError(Exception):
-    """An error answer."""
+    """Raised to answer with an error."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         super().__init__(message)
@@ -95,7 +102,7 @@ class MailStandIn:
 
     @property
     def url(self) -> str:
-        """What BREVO_URL takes, and the address of the page."""
+        """The value for BREVO_URL, which is also the address of the page."""
         if self._server is None:
             raise RuntimeError("the mail stand-in is not running")
         return self._server.url
@@ -112,7 +119,7 @@ class MailStandIn:
             self._server = None
 
     def mails(self, to: str = "") -> list[TakenMail]:
-        """Newest first; all of them, or those to one address."""
+        """The mails, newest first; all of them, or those to one address."""
         with self._lock:
             taken = list(self._mails)
         return [mail for mail in reversed(taken) if not to or _is_to(mail, to)]
@@ -128,7 +135,7 @@ class MailStandIn:
             self._faults.clear()
 
     def fail_next(self, count: int, fault: Fault) -> None:
-        """For the next `count` mails; after those that earlier calls are for."""
+        """Ask for a fault of the next `count` mails, after those that earlier calls are for."""
         with self._lock:
             self._faults.extend([fault] * count)
 
@@ -137,11 +144,11 @@ class MailStandIn:
             return self._faults.popleft() if self._faults else None
 
     def wait_for_nothing(self) -> None:
-        """As long as a client may wait at most, or until the stop."""
+        """Wait until any client has given up, or until the stop."""
         self._stopping.wait(TIMEOUT_SECONDS)
 
     def take(self, wanted: Mapping[str, Any]) -> str:
-        """Keep the mail; its message id, or `BrevoError`."""
+        """Store the mail; returns its message id. Raises BrevoError."""
         mail = _read(wanted)
         key = _idempotency_key(mail.headers)
         with self._lock:
@@ -226,6 +233,9 @@ def _read(wanted: Mapping[str, Any]) -> TakenMail:
     for name in ("sender", "to"):
         if not wanted.get(name):
             raise BrevoError(HTTPStatus.BAD_REQUEST, "missing_parameter", f"{name} is missing")
+    if len(wanted["to"]) > RECIPIENTS_MAX:
+        raise BrevoError(HTTPStatus.BAD_REQUEST, "invalid_parameter", f"to has more than {RECIPIENTS_MAX} recipients")
+    _check_header("subject", wanted.get("subject"))
     template = wanted.get("templateId")
     if template is None and not wanted.get("subject"):
         raise BrevoError(HTTPStatus.BAD_REQUEST, "missing_parameter", "subject is missing")
@@ -246,9 +256,19 @@ def _read(wanted: Mapping[str, Any]) -> TakenMail:
 
 
 def _address(field_name: str, given: Any) -> Mapping[str, str]:
-    if not isinstance(given, dict) or not ADDRESS.fullmatch(str(given.get("email", ""))):
+    written = str(given.get("email", "")) if isinstance(given, dict) else ""
+    if not written.isascii() or not ADDRESS.fullmatch(written):  # SMTP without SMTPUTF8 (RFC 5321) knows only ASCII
         raise BrevoError(HTTPStatus.BAD_REQUEST, "invalid_parameter", f"email is not valid in {field_name}")
+    if len(str(given.get("name", ""))) > NAME_LENGTH_MAX:
+        said = f"You can have max {NAME_LENGTH_MAX} character in {field_name} name"
+        raise BrevoError(HTTPStatus.BAD_REQUEST, "invalid_parameter", said)
+    _check_header(f"{field_name} name", given.get("name"))
     return {name: str(value) for name, value in given.items() if name in ("email", "name")}
+
+
+def _check_header(what: str, value: object) -> None:
+    if HEADER_BREAK.search(str(value or "")):
+        raise BrevoError(HTTPStatus.BAD_REQUEST, "invalid_parameter", f"{what} is not valid")
 
 
 def _idempotency_key(headers: Mapping[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""The platform's main job, played once: a scan becomes a paid comp, and everybody who should know hears of it."""
+"""Plays the platform's main job once: a scan becomes a paid comp, and all who should know are notified."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,9 +16,9 @@ from emulators.people import Person
 from emulators.process import wait_until
 from emulators.stack import Stack
 
-MEMBERS = 15  # some 33 scans each: enough for a whale, and fewer than look like a burst
+MEMBERS = 15  # some 33 scans each: enough for a whale, and too few to look like a burst
 SCANS = 500
-SPARE = 20  # codes left for whoever wants to try
+SPARE = 20  # codes left for a person who wants to try
 SCANNERS = 8  # members who scan at the same time
 PRIZE = Decimal(100)
 GUARANTEE = Decimal(5)  # each new member's first comp
@@ -32,7 +32,7 @@ Tell = Callable[[str], None]
 
 @dataclass
 class Played:
-    """Who took part and what came of it."""
+    """The people who took part, and the results."""
 
     admin: Person
     members: list[Person] = field(default_factory=list)
@@ -43,13 +43,13 @@ class Played:
     spare_codes: list[str] = field(default_factory=list)
 
     def hang_up(self) -> None:
-        """Close everybody's connection."""
+        """Close the connections of all people."""
         for person in (self.admin, *self.members):
             person.client.close()
 
 
 def play(stack: Stack, tell: Tell = print) -> Played:
-    """Play it through the gateway; raises when anything is not as it should be."""
+    """Play the job through the gateway; raises when anything is not as it should be."""
     with _step(tell, f"{MEMBERS} members and an admin sign up, verify their e-mail addresses and sign in"):
         with ThreadPoolExecutor(SCANNERS) as threads:
             names = [f"Member {chr(ord('A') + number)}" for number in range(MEMBERS)]
@@ -60,7 +60,7 @@ def play(stack: Stack, tell: Tell = print) -> Played:
         for member in played.members:
             people.link_wallet(member)
     with _step(tell, f"the admin orders {SCANS + SPARE} codes, exports them, and uploads them as manufactured"):
-        played.spare_codes = _manufacture(played.admin)
+        played.spare_codes = manufacture(played.admin, SCANS + SPARE)
         codes = [played.spare_codes.pop() for _ in range(SCANS)]
     with Listener(stack, tell) as listener:
         for member in played.members:
@@ -82,8 +82,9 @@ def play(stack: Stack, tell: Tell = print) -> Played:
     return played
 
 
-def _manufacture(admin: Person) -> list[str]:
-    order = {"name": "Self-check", "product_sku": "MINTICE-6", "quantity": SCANS + SPARE}
+def manufacture(admin: Person, quantity: int) -> list[str]:
+    """Order codes, export them, and report all of them as manufactured."""
+    order = {"name": "Self-check", "product_sku": "MINTICE-6", "quantity": quantity}
     batch = admin.client.must("POST", "/v1/admin/qr/generate", order)
     address = f"/v1/admin/qr/batches/{batch['id']}"
     wait_until(lambda: admin.client.must("GET", address)["status"] == "generated", "the batch", DOCUMENT_SECONDS_MAX)
@@ -92,12 +93,12 @@ def _manufacture(admin: Person) -> list[str]:
         csv = file.read()
     headers = {"Content-Type": "text/csv"}
     imported = admin.client.send("POST", "/v1/admin/qr/import-feedback", csv, headers)
-    _check(imported.body["manufactured"] == SCANS + SPARE, f"the import says {imported.body}")
+    _check(imported.body["manufactured"] == quantity, f"the import says {imported.body}")
     return [line.split(",")[0] for line in csv.decode().splitlines()[1:]]
 
 
 def _scan(played: Played, codes: list[str]) -> None:
-    """Members scan side by side; each of their clients is used by one thread."""
+    """Members scan in parallel; each of their clients is used by one thread."""
     shares = {member.email: codes[position::MEMBERS] for position, member in enumerate(played.members)}
 
     def scan_all(member: Person) -> list[dict[str, Any]]:
@@ -119,7 +120,7 @@ def _scan(played: Played, codes: list[str]) -> None:
 
 
 def _wait_for_payments(played: Played) -> None:
-    """All comps of all members, the winner's prize among them."""
+    """Wait until all comps of all members are paid, the winner's prize among them."""
     winner = played.winner
     assert winner
     for member in played.members:

@@ -1,10 +1,12 @@
-"""Oobit on a laptop: gives out widget tokens as its API does, or one of its refusals when a test asks for it.
+"""A local Oobit: issues widget tokens as its API does, or one of its refusals when a test asks for it.
 
 Speaks `POST /v1/widget/auth/create-token` with the header x-api-key (https://docs.oobit.com/docs/create-token): 200
 `{"success", "message", "token", "expiresAt"}`, errors 401, 403, 429 and 500 as `{"error", "message"}`.
 
-Differs from Oobit: one API key, no limit of rate but the faults that a test asks for, and the token is no JWT that a
-widget would take.
+Its page names a rate limit (429) without a figure, and no limit of sizes.
+
+Differs from Oobit: one API key, no rate limit but the faults that a test asks for, and the token is no JWT that a
+widget would accept.
 """
 
 import collections
@@ -23,7 +25,7 @@ TIMEOUT_SECONDS = 120.0  # longer than any client of ours waits
 
 
 class Fault(enum.Enum):
-    """What happens to the next calls."""
+    """The faults that can replace a successful call."""
 
     UNAUTHORIZED = ("401", "Unauthorized", "Invalid API key")
     FORBIDDEN = ("403", "Forbidden", "Provider not authorized")
@@ -37,7 +39,7 @@ class Fault(enum.Enum):
 
 @dataclass
 class OobitStandIn:
-    """The server. `tokens` are those it has given out, first to last."""
+    """The server. `tokens` are those that it has issued, first to last."""
 
     api_key: str = "local"
     tokens: list[str] = field(default_factory=list, repr=False)
@@ -48,7 +50,7 @@ class OobitStandIn:
 
     @property
     def url(self) -> str:
-        """What OOBIT_URL takes."""
+        """The value for OOBIT_URL."""
         if self._server is None:
             raise RuntimeError("the Oobit stand-in is not running")
         return self._server.url
@@ -71,7 +73,7 @@ class OobitStandIn:
             self._faults.clear()
 
     def fail_next(self, count: int, fault: Fault) -> None:
-        """For the next `count` calls; after those that earlier calls are for."""
+        """Ask for a fault of the next `count` calls, after those that earlier calls are for."""
         with self._lock:
             self._faults.extend([fault] * count)
 
@@ -80,7 +82,7 @@ class OobitStandIn:
             return self._faults.popleft() if self._faults else None
 
     def wait_for_nothing(self) -> None:
-        """As long as a client may wait at most, or until the stop."""
+        """Wait longer than any client does, or until the stop."""
         self._stopping.wait(TIMEOUT_SECONDS)
 
     def make_token(self) -> str:

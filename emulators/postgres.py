@@ -1,8 +1,8 @@
-"""Postgres on a laptop: the machine's own (15 or newer) when there is one, else a pinned one from PyPI.
+"""A local Postgres: the machine's own (15 or newer) if there is one, else a pinned one from PyPI.
 
-Each start makes a new cluster (initdb takes 0.4 s, too little to keep a copy for) with a new password, and each stop
-removes it. Differs from Cloud SQL: no IAM users, no SSL, a superuser, and the collation is C (ordering by code point)
-where Cloud SQL's default is en_US.UTF8; letters beyond ASCII fold as in UTF-8.
+Each start makes a new cluster (initdb takes 0.4 s, so that keeping a copy is not worth it) with a new password, and
+each stop removes it. Differs from Cloud SQL: no IAM users, no SSL, a superuser, and the collation is C (ordering by
+code point) where Cloud SQL's default is en_US.UTF8; letters beyond ASCII fold as in UTF-8.
 """
 
 import fcntl
@@ -47,7 +47,7 @@ Source = Literal["any", "machine", "embedded"]
 
 @dataclass(frozen=True)
 class Access:
-    """How to log in as the superuser."""
+    """The login of the superuser."""
 
     host: str
     port: int
@@ -85,7 +85,7 @@ class Postgres:
             raise
 
     def stop(self) -> None:
-        """Disconnect everybody, shut down cleanly, and leave nothing behind."""
+        """Disconnect all clients, shut down cleanly, and remove the cluster."""
         if self._child is not None:
             _interrupt(self._child)
             self._child.stop()
@@ -94,12 +94,12 @@ class Postgres:
         self._child = self._home = self._access = None
 
     def create_database(self, name: str, template: str | None = None) -> None:
-        """`template` is copied; nobody may be connected to it meanwhile."""
+        """Create a database as a copy of `template`, if given; nobody may be connected to that meanwhile."""
         copied = f" TEMPLATE {_identifier(template)}" if template else ""
         self._execute(f"CREATE DATABASE {_identifier(name)}{copied}")
 
     def drop_database(self, name: str) -> None:
-        """Absent is fine; whoever is connected to it is disconnected."""
+        """Drop a database, disconnecting its clients; does nothing if there is none."""
         self._execute(f"DROP DATABASE IF EXISTS {_identifier(name)} WITH (FORCE)")
 
     def _launch(self, binaries: Path, port: int) -> None:
@@ -136,7 +136,7 @@ class Postgres:
 
 @dataclass
 class Home:
-    """The folder of one cluster. Its lock ends with the process that made it, so that the next one can clear up."""
+    """The folder of one cluster. Its lock ends with the process that made it, so that the next one can clean up."""
 
     folder: Path
     user: str | None
@@ -148,7 +148,7 @@ class Home:
 
     @classmethod
     def make(cls) -> "Home":
-        """Under `.local`, or in the system's temporary folder when the server's user may not enter the checkout."""
+        """Create it under `.local`, or in the system's temporary folder if the server's user may not enter that."""
         wished = LOCAL / "postgres"
         wished.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(wished)
@@ -156,13 +156,13 @@ class Home:
         folder = Path(tempfile.mkdtemp(dir=wished if _may_enter(user, wished) else None, prefix="postgres-"))
         lock = (folder / "lock.new").open("wb")
         fcntl.flock(lock, fcntl.LOCK_EX)
-        (folder / "lock.new").rename(folder / "lock")  # never seen unlocked, so never taken for abandoned
+        (folder / "lock.new").rename(folder / "lock")  # it is never seen unlocked, so it is never taken for abandoned
         if user is not None:
             shutil.chown(folder, user)
         return cls(folder, user, lock)
 
     def reachable(self, binaries: Path) -> Path:
-        """The same binaries where the server's user can run them; a copy of a package that lies out of its reach."""
+        """The same binaries where the server's user can run them; a copy if the package is out of that user's reach."""
         if _may_enter(self.user, binaries):
             return binaries
         package = binaries.parents[1]
@@ -177,7 +177,7 @@ class Home:
 
 
 def find_binaries(source: Source) -> Path:
-    """The folder of `initdb` and `postgres`."""
+    """The folder that contains `initdb` and `postgres`."""
     found = None if source == "embedded" else next(_on_the_machine(), None)
     if found is not None:
         return found
@@ -202,7 +202,7 @@ def _on_the_machine() -> Iterator[Path]:
 
 
 def _version(binaries: Path) -> str:
-    """Such as "PostgreSQL 15.18"."""
+    """The version as text, such as "PostgreSQL 15.18"."""
     said = subprocess.check_output([str(binaries / "postgres"), "--version"], text=True)
     return said.replace("postgres (PostgreSQL)", "PostgreSQL").split(" (")[0].strip()
 
@@ -236,14 +236,14 @@ def _initdb(binaries: Path, home: Home, password: str) -> None:
 
 
 def _locale(binaries: Path) -> list[str]:
-    """Ordering by code point and letters as in UTF-8, by whatever name this version and platform have for it."""
+    """Options for ordering by code point and UTF-8 letters, as this version and platform name them."""
     if _major(_version(binaries)) >= MAJOR_WITH_BUILTIN_LOCALES:
         return ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     return ["--locale=C", f"--lc-ctype={'C.UTF-8' if sys.platform == 'linux' else 'en_US.UTF-8'}"]
 
 
 def _environment() -> dict[str, str]:
-    """Nothing of ours that could steer the server (PG*, LC_*, LD_*) or that it should not know."""
+    """An environment without variables that could steer the server (PG*, LC_*, LD_*) or that it should not know."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
 
 
@@ -253,7 +253,7 @@ def _is_ready(data: Path) -> bool:
 
 
 def _interrupt(child: Child) -> None:
-    """Postgres' "fast" shutdown; a SIGTERM would wait for every client to leave."""
+    """Ask for Postgres' "fast" shutdown; a SIGTERM would wait for every client to leave."""
     if child.process.poll() is None:
         child.process.send_signal(signal.SIGINT)
         try:
@@ -263,7 +263,7 @@ def _interrupt(child: Child) -> None:
 
 
 def _may_enter(user: str | None, folder: Path) -> bool:
-    """Whether `user` can use what lies in the folder; the answer of the kernel, not of mode bits."""
+    """True if `user` can use the files in the folder; this asks the kernel instead of reading mode bits."""
     if user is None:
         return True
     return subprocess.run(["/bin/sh", "-c", 'cd "$0"', str(folder)], user=user, cwd="/", capture_output=True,
@@ -271,7 +271,7 @@ def _may_enter(user: str | None, folder: Path) -> bool:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """Clusters whose maker died without stopping them; a server still running there ends when it misses its files."""
+    """Remove clusters whose maker died without stopping them; a server still running there ends by itself."""
     for lock_file in folder.glob("postgres-*/lock"):
         with lock_file.open("rb") as lock:
             try:

@@ -1,13 +1,16 @@
-"""Child processes that never outlive the stack, free ports, and waiting on health instead of sleeping."""
+"""Child processes that never outlive the stack, free ports, and waiting for health instead of sleeping."""
 
 import ctypes
+import http.client
 import os
 import pwd
 import random
 import signal
 import socket
 import subprocess
+import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +19,19 @@ from typing import Self
 STOP_SECONDS_MAX = 10.0
 PORTS = (15_000, 30_000)
 PORT_TRIES_MAX = 100
+BACKLOG = 128  # connections that wait until a server has started
+TAIL_CHARACTERS = 2000
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-def free_port(wish: int = 0) -> int:
-    """A loopback port that nothing listens on; `wish` when it is free.
+class NotReady(TimeoutError):
+    """Raised when the awaited condition did not become true in time."""
 
-    Not from the range that the kernel hands out by itself: there, an outgoing connection may take it meanwhile.
+
+def free_port(wish: int = 0) -> int:
+    """A loopback port that nothing listens on; `wish` if it is free.
+
+    It is not from the range that the kernel assigns by itself: an outgoing connection may take such a port meanwhile.
     """
     for _ in range(PORT_TRIES_MAX):
         port = wish or random.randrange(*PORTS)  # noqa: S311 - nothing depends on nobody guessing it
@@ -37,8 +46,28 @@ def free_port(wish: int = 0) -> int:
     raise OSError("no loopback port is free")
 
 
+def listening(port: int = 0) -> socket.socket:
+    """A loopback socket that already listens, for a server that is started later; 0 stands for any free port.
+
+    Raises OSError when the port is taken or not allowed.
+    """
+    for _ in range(PORT_TRIES_MAX):
+        made = socket.socket()
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            made.bind(("127.0.0.1", port or free_port()))
+            made.listen(BACKLOG)
+        except OSError:
+            made.close()
+            if port:
+                raise
+        else:
+            return made
+    raise OSError("no loopback port is free")
+
+
 def wait_until(ready: Callable[[], bool], what: str, seconds_max: float = 30.0) -> None:
-    """Poll `ready` until it is true; an OSError from it means "not yet"."""
+    """Call `ready` until it is true; an OSError from it means "not yet". Raises NotReady."""
     deadline = time.monotonic() + seconds_max
     while True:
         try:
@@ -47,33 +76,55 @@ def wait_until(ready: Callable[[], bool], what: str, seconds_max: float = 30.0) 
         except OSError:
             pass
         if time.monotonic() > deadline:
-            raise TimeoutError(f"{what} was not ready within {seconds_max:.0f} s")
+            raise NotReady(f"{what} was not ready within {seconds_max:.0f} s")
         time.sleep(0.01)
 
 
 def accepts_connections(port: int) -> bool:
-    """True once something listens on the loopback port."""
+    """True once a process listens on the loopback port."""
     with socket.create_connection(("127.0.0.1", port), timeout=1.0):
         return True
 
 
+def answers(port: int) -> bool:
+    """True once a server answers a request on the loopback port, whatever the answer."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1.0)
+    try:
+        connection.request("GET", "/")
+        return bool(connection.getresponse().status)
+    except http.client.HTTPException:
+        return False
+    finally:
+        connection.close()
+
+
 def unprivileged_user() -> str | None:
-    """Whom a server that refuses root runs as; None when this process is not root."""
+    """The user for a server that refuses root; None when this process is not root."""
     if os.geteuid() != 0:
         return None
     known = {entry.pw_name for entry in pwd.getpwall()}
     return "postgres" if "postgres" in known else "nobody"
 
 
+class PartEnded(RuntimeError):
+    """Raised when a process of the stack ended by itself; the message says how, with the end of its log."""
+
+    def __init__(self, child: "Child") -> None:
+        tail = child.log.read_text(errors="replace")[-TAIL_CHARACTERS:].strip()
+        where = os.path.relpath(child.log)
+        super().__init__(f"{child.name} ended {child.end}; its log, {where}, ends so:\n{tail or '(it is empty)'}")
+
+
 @dataclass
 class Child:
-    """One started process, its name and its log."""
+    """A started process with its name and its log. `is_wanted` is true until this process asks it to end."""
 
     name: str
     process: subprocess.Popen[bytes]
     log: Path
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = STOP_SECONDS_MAX
+    is_wanted: bool = True
 
     @classmethod
     def start(
@@ -85,8 +136,12 @@ class Child:
         user: str | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
         stop_seconds: float = STOP_SECONDS_MAX,
+        handed_on: Sequence[int] = (),
     ) -> Self:
-        """Start it in its own session, writing to `log`; the kernel ends it should we die without stopping it."""
+        """Start it in its own session, writing to `log`; the kernel ends it if this process dies without stopping it.
+
+        `handed_on` are file descriptors of this process that it gets under the same numbers.
+        """
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("ab") as output:
             process = subprocess.Popen(
@@ -99,28 +154,38 @@ class Child:
                 group=pwd.getpwnam(user).pw_gid if user else None,
                 extra_groups=[] if user else None,
                 start_new_session=True,
+                pass_fds=handed_on,
                 preexec_fn=_die_with_parent,  # noqa: PLW1509 - no threads hold locks the one prctl call could need
             )
-        return cls(name, process, log, stop_signal, stop_seconds)
+        child = cls(name, process, log, stop_signal, stop_seconds)
+        _note(child)
+        return child
 
     def wait_until_ready(self, ready: Callable[[], bool], seconds_max: float = 30.0) -> None:
-        """Like `wait_until`, but gives up at once, showing the log's end, when the process has ended."""
+        """Call `wait_until`, but raise PartEnded at once, with the log's end, when the process has ended."""
 
         def alive_and_ready() -> bool:
             if self.process.poll() is not None:
-                tail = self.log.read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"{self.name} ended with {self.process.returncode}:\n{tail}")
+                self.is_wanted = False  # the caller reports it
+                raise PartEnded(self)
             return ready()
 
         wait_until(alive_and_ready, self.name, seconds_max)
 
+    @property
+    def end(self) -> str:
+        """How it ended, in words; it must have ended."""
+        code = self.process.returncode
+        return f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"
+
     def ask_to_stop(self) -> None:
-        """Ask it to end without waiting: several can end at the same time."""
+        """Ask it to end without waiting, so that several processes can end at the same time."""
+        self.is_wanted = False
         if self.process.poll() is None:
             self.process.send_signal(self.stop_signal)
 
     def stop(self) -> None:
-        """Ask it to end, then insist; harmless when it has ended already."""
+        """Ask it to end, then kill it if it does not; harmless when it has ended already."""
         self.ask_to_stop()
         try:
             self.process.wait(self.stop_seconds)
@@ -128,10 +193,30 @@ class Child:
             self.kill()
 
     def kill(self) -> None:
-        """End the whole session at once, as a power cut would."""
+        """Kill the whole session at once, as a power cut would."""
+        self.is_wanted = False
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(STOP_SECONDS_MAX)
+
+
+_started: list[weakref.ref[Child]] = []  # children of this process, for `ended_unasked`
+_started_lock = threading.Lock()
+
+
+def _note(child: Child) -> None:
+    with _started_lock:
+        _started[:] = [known for known in _started if (old := known()) and old.is_wanted]
+        _started.append(weakref.ref(child))
+
+
+def ended_unasked(logs: Path) -> list[Child]:
+    """Children of this process that write into the folder and ended although this process did not ask them to."""
+    with _started_lock:
+        there = [child for known in _started if (child := known())]
+    return [
+        child for child in there if child.is_wanted and child.log.parent == logs and child.process.poll() is not None
+    ]
 
 
 def _die_with_parent() -> None:

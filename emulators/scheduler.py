@@ -32,7 +32,7 @@ class Entry:
 
 
 class Scheduler:
-    """Runs in a thread of its own from `start` to `stop`."""
+    """The scheduler, in a thread of its own from `start` to `stop`."""
 
     def __init__(self, entries: Sequence[Entry], mint: Callable[[str], str], now: Callable[[], datetime]) -> None:
         """`mint(audience)` makes the caller's OIDC token."""
@@ -44,21 +44,21 @@ class Scheduler:
         self._thread = threading.Thread(target=self._run, name="scheduler", daemon=True)
 
     def start(self) -> None:
-        """Begin, with one call at once of what is due every minute: nobody likes to wait for the first."""
+        """Start; what is due every minute is called at once, so that nobody waits for the first call."""
         for entry in self._entries:
             if entry.cron == EVERY_MINUTE:
                 self._calls.submit(self.fire, entry)
         self._thread.start()
 
     def stop(self) -> None:
-        """Call nobody any more; what is under way is not waited for."""
+        """Stop calling; calls under way are not waited for."""
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
         self._calls.shutdown(wait=False, cancel_futures=True)
 
     def fire(self, entry: Entry) -> int:
-        """Call a schedule's function now; the HTTP status of its answer, 0 for none."""
+        """Call a schedule's function now; returns the HTTP status of its answer, 0 for none."""
         return call(entry.url, entry.name, self._mint(entry.audience))
 
     def _run(self) -> None:
@@ -72,7 +72,7 @@ class Scheduler:
 
 
 def call(url: str, name: str, token: str) -> int:
-    """POST a schedule's name as Cloud Scheduler does."""
+    """POST a schedule's name as Cloud Scheduler does; returns the status, 0 if there is no answer."""
     request = Request(  # noqa: S310 - the stack's own router
         url,
         json.dumps({"schedule": name}).encode(),

@@ -6,6 +6,7 @@ gateway for clients, and the router where the task queues, push subscriptions an
 
 import json
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -18,14 +19,15 @@ from gunicorn.app.base import BaseApplication
 from emulators import contract
 from emulators.gateway import Backend, Gateway, KeySet, Remote, Router
 from emulators.identity import minted
-from shared.config import service_name
+from shared.config import read, service_name
+from shared.web.edge import EdgeConfig
 
 FETCH_SECONDS_MAX = 5.0
-TOKEN_SECONDS = 600.0  # well within the hour that a token lives
+TOKEN_SECONDS = 600.0  # much less than the hour that a token lives
 
 
 class Switch:
-    """One server, two listening ports: which one a connection came to decides what it talks to."""
+    """One server with two listening ports: the port of a connection decides which application it reaches."""
 
     def __init__(self, gateway_port: int, gateway: Gateway, router: Router) -> None:
         self._gateway_port = str(gateway_port)
@@ -40,10 +42,11 @@ class Switch:
 class Server(BaseApplication):  # type: ignore[misc] # gunicorn is untyped
     """gunicorn as functions-framework configures it, with the threads of all functions together."""
 
-    def __init__(self, app: WSGIApplication, ports: list[int], threads: int) -> None:
+    def __init__(self, app: WSGIApplication, sockets: list[int], threads: int) -> None:
+        """`sockets` are the file descriptors of inherited sockets."""
         self._app = app
         self._options = {
-            "bind": [f"127.0.0.1:{port}" for port in ports],
+            "bind": [f"fd://{number}" for number in sockets],
             "workers": 1,
             "worker_class": "gthread",
             "threads": threads,
@@ -52,29 +55,38 @@ class Server(BaseApplication):  # type: ignore[misc] # gunicorn is untyped
             "limit_request_line": 0,
             "loglevel": "error",
             "graceful_timeout": 2,
+            "control_socket_disable": True,  # it would lie in the home folder, one for all stacks
         }
         super().__init__()
 
     def load_config(self) -> None:
-        """From our own options only; no file, no command line."""
+        """Read our own options only, neither a file nor the command line."""
         for name, value in self._options.items():
             self.cfg.set(name, value)
 
     def load(self) -> WSGIApplication:
-        """What is served."""
+        """The WSGI application to serve."""
         return self._app
 
 
 def main() -> None:
-    """Serve until told to end."""
-    gateway_port, router_port = int(os.environ["GATEWAY_PORT"]), int(os.environ["ROUTER_PORT"])
+    """Serve until the process is told to end."""
+    sockets = [int(os.environ[name]) for name in ("GATEWAY_SOCKET", "ROUTER_SOCKET")]
+    gateway_port = _port(sockets[0])
     remote: dict[str, str] = json.loads(os.environ.get("FUNCTION_ADDRESSES", "{}"))
     backends = _remote(remote) if remote else _local()
     public = {name: backends[name] for name, function in contract.functions().items() if function.gateway}
     keys = KeySet(lambda: _fetch(f"http://127.0.0.1:{gateway_port}/.well-known/jwks.json")["keys"])
-    gateway = Gateway(contract.operations(), contract.token_rules(), public, keys, _gateway_tokens())
+    gateway = Gateway(contract.operations(), contract.token_rules(), public, keys, _gateway_tokens(), _edge_key())
     app = Switch(gateway_port, gateway, Router(backends))
-    Server(app, [gateway_port, router_port], int(os.environ["THREADS"])).run()
+    Server(app, sockets, int(os.environ["THREADS"])).run()
+
+
+def _port(number: int) -> int:
+    """The port on which an inherited socket listens."""
+    with socket.socket(fileno=os.dup(number)) as inherited:
+        port: int = inherited.getsockname()[1]
+        return port
 
 
 def _local() -> Mapping[str, Backend]:
@@ -91,6 +103,12 @@ def _app(name: str) -> Backend:
 
 def _remote(addresses: Mapping[str, str]) -> Mapping[str, Backend]:
     return {name: Remote(url) for name, url in addresses.items()}
+
+
+def _edge_key() -> str:
+    """The first of the edge's keys, which is the one that it shows."""
+    keys: str = read(EdgeConfig).edge_keys
+    return keys.partition(",")[0]
 
 
 def _gateway_tokens() -> Callable[[str], str]:

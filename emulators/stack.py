@@ -1,24 +1,25 @@
 """The whole platform on this machine: every part started, connected and stopped together.
 
-Everything listens on loopback and keeps its state in memory, in temporary folders or under its own folder in
-`.local/`; nothing outlives the process that started it.
+Everything listens on loopback and keeps its state in memory, in temporary folders or under its own folder in `.local/`;
+nothing outlives the process that started it.
 """
 
 import json
 import os
 import secrets
-import shutil
 import signal
+import socket
+import tempfile
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Literal, Protocol, cast, get_args
+from typing import Protocol
 
-from emulators import cloud, contract, firestore, scheduler
+from emulators import cloud, contract, firestore, running, scheduler, settings
 from emulators.chain.node import CHAIN_ID, ChainNode
 from emulators.firestore import Firestore, OfficialFirestore
 from emulators.identity import Identity
@@ -26,82 +27,92 @@ from emulators.kms import Kms
 from emulators.mail import MailStandIn
 from emulators.oobit import OobitStandIn
 from emulators.postgres import Postgres
-from emulators.process import Child, accepts_connections, free_port
+from emulators.process import Child, accepts_connections, answers, free_port, listening
 from emulators.pubsub import PubSub
 from emulators.pubsub import official as pubsub_official
 from emulators.pubsub.bridge import BridgedPubSub
 from emulators.push import PushStandIn
+from emulators.running import Lock, refuse
 from emulators.scheduler import Entry, Scheduler
+from emulators.settings import Choice, Source
 from emulators.storage import Storage
 from emulators.tasks import CloudTasks
 from emulators.vision import VisionStandIn
+from emulators.watch import Watch
+from shared import clock
 from shared.config import service_name
 
 ROOT = contract.ROOT
 LOCAL = ROOT / ".local"
-GATEWAY_WISH = 8080
 SERVE_THREADS = 64
 TREASURY_MICRO = 1_000_000_000_000  # a million USDT each
 TREASURY_GAS_WEI = 10**21
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE")
 FUNCTION_START_SECONDS_MAX = 60.0
-FUNCTION_STOP_SECONDS = 1.0  # functions may die anywhere: a job that runs for a minute is not waited for
-GUNICORN_QUICKLY = signal.SIGINT  # it would wait for idle connections otherwise
-
-Choice = Literal["official", "embedded", "auto"]
+FUNCTION_STOP_SECONDS = 1.0  # functions may die anywhere, so a job that runs for a minute is not waited for
+GUNICORN_QUICKLY = signal.SIGINT  # otherwise it would wait for idle connections
 
 
 class Part(Protocol):
-    """Whatever can be stopped."""
+    """A part of the stack that can be stopped."""
 
     def stop(self) -> None: ...
 
 
 @dataclass(frozen=True)
 class Options:
-    """How the stack is to be. `folder` keeps logs and the test clock."""
+    """The stack's options. `folder` keeps logs and the test clock.
 
-    folder: Path = LOCAL / "run"
-    gateway_port: int = GATEWAY_WISH
+    A gateway port that is not a must may be replaced by another one; 0 means any.
+    """
+
+    folder: Path = running.FOLDER
+    gateway_port: int = settings.GATEWAY_PORT
+    gateway_port_must: bool = False
     isolated: bool = False
     firestore: Choice = "auto"
     pubsub: Choice = "auto"
-    postgres: Literal["any", "machine", "embedded"] = "any"
+    postgres: Source = "any"
     durable: bool = True
     block_seconds: float | None = 0.25
     settings: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_environment(cls) -> "Options":
-        """STACK_FOLDER, ISOLATED=1, EMULATOR (or EMULATOR_FIRESTORE, _PUBSUB, _POSTGRES) = official, embedded, auto."""
+        """The options from STACK_FOLDER, GATEWAY_PORT, ISOLATED=1, EMULATOR and EMULATOR_FIRESTORE, _PUBSUB, _POSTGRES.
+
+        Exits on a value that is not allowed.
+        """
+        settings.refuse_unknown()
+        port, must = settings.gateway_port()
         return cls(
-            folder=Path(os.environ.get("STACK_FOLDER") or LOCAL / "run"),
-            isolated=os.environ.get("ISOLATED") == "1",
-            firestore=_asked_for("FIRESTORE"),
-            pubsub=_asked_for("PUBSUB"),
-            postgres="embedded" if _asked_for("POSTGRES") == "embedded" else "any",
+            folder=running.folder(),
+            gateway_port=port,
+            gateway_port_must=must,
+            isolated=settings.isolated(),
+            firestore=settings.emulator("FIRESTORE"),
+            pubsub=settings.emulator("PUBSUB"),
+            postgres=settings.database(),
         )
-
-
-def _asked_for(service: str) -> Choice:
-    asked = os.environ.get(f"EMULATOR_{service}") or os.environ.get("EMULATOR") or "auto"
-    if asked not in get_args(Choice):
-        raise SystemExit(f"the emulator for {service} is to be {asked}: choose one of {', '.join(get_args(Choice))}")
-    return cast("Choice", asked)
 
 
 class Stack:
     """`start()` returns when every part answers; `stop()` ends all of them, whatever state they are in."""
 
-    def __init__(self, options: Options | None = None, tell: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, options: Options | None = None, ended: Callable[[Child], None] = lambda _: None) -> None:
+        """`ended` is called, in a thread of the stack, with each process that ends without being asked to."""
         self.options = options or Options()
-        self._tell = tell
+        self._ended = ended
+        self._lock: Lock | None = None
         self._parts: list[Part] = []
-        self._threads = ThreadPoolExecutor(4, thread_name_prefix="stack")  # lives on: children die with their thread
+        self._slow: list[Future[None]] = []
+        self._sockets: tempfile.TemporaryDirectory[str] | None = None
+        # It lives on, because children die with the thread that started them.
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="stack")
         self.secret = secrets.token_urlsafe(32)
         self.kinds: dict[str, str] = {}
         self.environment: dict[str, str] = {}
-        self.identity = Identity(self.secret)
+        self.identity = Identity(self.secret, self.now)
         self.kms = Kms()
         self.pubsub = self._pubsub()
         self.tasks = CloudTasks(self.identity.mint, self.now)
@@ -112,6 +123,7 @@ class Stack:
         self.oobit = OobitStandIn()
         self.postgres = Postgres(source=self.options.postgres, durable=self.options.durable, log=self.log("postgres"))
         self.chain = ChainNode(block_time_seconds=self.options.block_seconds, log=self.log("chain"))
+        self._listening: list[socket.socket] = []  # the gateway's and the router's, until the functions have them
         self.gateway_port = self.router_port = 0
         self.firestore_host = ""
 
@@ -122,24 +134,20 @@ class Stack:
 
     @property
     def clock_file(self) -> Path:
-        """The offset of the test clock, in seconds."""
-        return self.options.folder / "clock"
+        """The file with the offset of the test clock, in seconds."""
+        return self.options.folder / running.CLOCK
 
     def log(self, name: str) -> Path:
-        """Where a part writes."""
-        return self.options.folder / "log" / f"{name}.log"
+        """The path of a part's log."""
+        return self.options.folder / running.LOGS / f"{name}.log"
 
     def now(self) -> datetime:
         """The test clock's time, which all functions share."""
-        try:
-            offset = float(self.clock_file.read_text() or 0)
-        except FileNotFoundError:
-            offset = 0.0
-        return datetime.now(UTC) + timedelta(seconds=offset)
+        return datetime.now(UTC) + clock.offset(self.clock_file)
 
     def set_clock(self, moment: datetime) -> None:
-        """Move the time for everybody."""
-        self.clock_file.write_text(str((moment - datetime.now(UTC)).total_seconds()))
+        """Move the time of all parts."""
+        running.private(self.clock_file, str((moment - datetime.now(UTC)).total_seconds()))
         self.tasks.wake()
 
     def start(self) -> None:
@@ -151,33 +159,47 @@ class Stack:
             raise
 
     def stop(self) -> None:
-        """End what was started, last first; functions all at the same time."""
-        for part in self._parts:
-            if isinstance(part, Child):
-                part.ask_to_stop()
+        """Stop what was started, last first; functions all at the same time."""
+        wait(self._slow)  # a part that is half started cannot be stopped
+        self.break_off()
         while self._parts:
             self._parts.pop().stop()
         self._threads.shutdown()
+        self._hang_up()
+        if self._sockets:
+            self._sockets.cleanup()
+        if self._lock:
+            self._lock.release()
+        self._sockets = self._lock = None
+
+    def break_off(self) -> None:
+        """End the functions without waiting for them: clients that wait for an answer notice at once."""
+        for part in list(self._parts):
+            if isinstance(part, Child):
+                part.ask_to_stop()
 
     def token(self, function: str) -> str:
         """The OIDC token with which queues, subscriptions and the scheduler call a function."""
         return self.identity.mint(cloud.INVOKER_ACCOUNT, self.function_url(function))
 
     def function_url(self, function: str) -> str:
-        """Where the router has it."""
+        """The function's URL at the router."""
         return f"http://127.0.0.1:{self.router_port}/{service_name(function)}"
 
     def _start(self) -> None:
-        shutil.rmtree(self.options.folder, ignore_errors=True)
-        self.options.folder.mkdir(parents=True)
-        slow = [
+        self._lock = Lock.take(self.options.folder)
+        self.log("any").parent.mkdir()
+        self._listen()
+        self._lock.tell(self.url)
+        self._slow = [
             self._threads.submit(start) for start in (self._start_postgres, self._start_chain, self._start_firestore)
         ]
         self._start_embedded()
-        for future in slow:
+        for future in self._slow:
             future.result()
-        self.gateway_port = free_port(self.options.gateway_port)
-        self.router_port = free_port()
+        watch = Watch(self.log("any").parent, self.clock_file, self.tasks.wake, self._ended)
+        watch.start()
+        self._parts.append(watch)
         self.environment = self._prepare()
         self._start_functions()
         self._migrate()
@@ -186,8 +208,23 @@ class Stack:
         schedules.start()
         self._parts.append(schedules)
 
+    def _listen(self) -> None:
+        """Listen on both ports before either is announced, so that no other process can take them meanwhile."""
+        wished = self.options.gateway_port
+        try:
+            self._listening.append(listening(wished))
+        except OSError as error:
+            if self.options.gateway_port_must:
+                refuse(f"port {wished} cannot be had ({error.strerror}): choose another GATEWAY_PORT, or none")
+            self._listening.append(listening())
+        self._listening.append(listening())
+        self.gateway_port, self.router_port = (it.getsockname()[1] for it in self._listening)
+
     def _start_postgres(self) -> None:
-        self.postgres.start()
+        try:
+            self.postgres.start()
+        except FileNotFoundError as missing:
+            refuse(str(missing))
         self._parts.append(self.postgres)
         self.kinds["Postgres"] = f"{self.postgres.version}"
 
@@ -200,7 +237,7 @@ class Stack:
     def _start_firestore(self) -> None:
         installation = None if self.options.firestore == "embedded" else firestore.find_official()
         if self.options.firestore == "official" and installation is None:
-            raise SystemExit("Google's Firestore emulator (and Java) was asked for and is not here")
+            refuse("Google's Firestore emulator was asked for, and it (or Java) is not on this machine")
         if installation:
             official = OfficialFirestore(installation, self.log("firestore"), ROOT / "terraform" / "firestore.rules")
             official.start()
@@ -208,20 +245,22 @@ class Stack:
             self.firestore_host = official.host
             self.kinds["Firestore"] = f"Google's emulator {official.version}"
         else:
-            embedded = Firestore()
+            embedded = Firestore(ROOT / "terraform" / "firestore.rules", self.identity.key_set)
             embedded.start()
             self._parts.append(embedded)
             self.firestore_host = embedded.host
             self.kinds["Firestore"] = f"embedded ({firestore.NOTICE})"
 
     def _pubsub(self) -> PubSub | BridgedPubSub:
-        """Google's emulator only when asked for: the embedded one does more of what the real service does."""
+        """The Pub/Sub server: Google's emulator only when asked for, since the embedded one does more
+        of the service.
+        """
         self.kinds["Pub/Sub"] = "embedded"
         if self.options.pubsub != "official":
             return PubSub(self.identity.mint)
         jar = pubsub_official.find_official()
         if jar is None:
-            raise SystemExit("Google's Pub/Sub emulator (and Java) was asked for and is not here")
+            refuse("Google's Pub/Sub emulator was asked for, and it (or Java) is not on this machine")
         bridged = BridgedPubSub(jar, self.log("pubsub"), self.identity.mint)
         self.kinds["Pub/Sub"] = f"Google's emulator {bridged.version}"
         return bridged
@@ -237,7 +276,7 @@ class Stack:
         self.kinds["Push"] = f"APNs and FCM stand-ins, pushes at {self.push.fcm_url}/pushes"
 
     def _prepare(self) -> dict[str, str]:
-        """Make what the functions find at their start; their environment."""
+        """Create what the functions need at their start; returns their environment."""
         logins = cloud.Logins()
         cloud.make_database(self.postgres, logins)
         return {
@@ -255,6 +294,7 @@ class Stack:
             "KMS_EMULATOR_HOST": self.kms.host,
             "CLOUD_TASKS_EMULATOR_HOST": self.tasks.host,
             "RPC_URLS": self.chain.url,
+            "RPC_NODES_MIN": "1",
             "CHAIN_ID": str(CHAIN_ID),
             "USDT_ADDRESS": self.chain.usdt,
             "BREVO_URL": self.mail.url,
@@ -289,12 +329,13 @@ class Stack:
             self.chain.fund_gas(address, TREASURY_GAS_WEI)
 
     def _start_functions(self) -> None:
-        """All in one process behind the gateway, or each under its own functions-framework."""
+        """Start the functions: all in one process behind the gateway, or each under its own functions-framework."""
         environment = {**self.environment, "IDENTITY_URL": self.identity.url, "IDENTITY_SECRET": self.secret}
         addresses = self._start_each(environment) if self.options.isolated else {}
+        handed_on = [it.fileno() for it in self._listening]
         environment |= {
-            "GATEWAY_PORT": str(self.gateway_port),
-            "ROUTER_PORT": str(self.router_port),
+            "GATEWAY_SOCKET": str(handed_on[0]),
+            "ROUTER_SOCKET": str(handed_on[1]),
             "FUNCTION_ADDRESSES": json.dumps(addresses),
             "THREADS": str(SERVE_THREADS),
         }
@@ -305,10 +346,16 @@ class Stack:
             environment,
             stop_signal=GUNICORN_QUICKLY,
             stop_seconds=FUNCTION_STOP_SECONDS,
+            handed_on=handed_on,
         )
         self._parts.append(child)
-        child.wait_until_ready(lambda: accepts_connections(self.gateway_port), FUNCTION_START_SECONDS_MAX)
+        self._hang_up()  # from now on only the child has the ports, which close with it
+        child.wait_until_ready(lambda: answers(self.gateway_port), FUNCTION_START_SECONDS_MAX)
         self.kinds["Functions"] = "a process each" if self.options.isolated else "one process"
+
+    def _hang_up(self) -> None:
+        for part in self._listening:
+            part.close()
 
     def _start_each(self, environment: Mapping[str, str]) -> dict[str, str]:
         children: list[tuple[Child, int]] = []
@@ -320,7 +367,7 @@ class Stack:
                 [_python(), "-m", "functions_framework", "--target", name, "--host", "127.0.0.1", "--port", str(port),
                  "--source", str(contract.FUNCTIONS / name / "main.py")],
                 self.log(name),
-                {**environment, "THREADS": str(function.concurrency)},
+                {**environment, "THREADS": str(function.concurrency), "XDG_RUNTIME_DIR": self._own_folder(name)},
                 stop_signal=GUNICORN_QUICKLY,
                 stop_seconds=FUNCTION_STOP_SECONDS,
             )  # fmt: skip
@@ -330,6 +377,14 @@ class Stack:
         for child, port in children:
             child.wait_until_ready(partial(accepts_connections, port), FUNCTION_START_SECONDS_MAX)
         return addresses
+
+    def _own_folder(self, function: str) -> str:
+        """A folder for the function's gunicorn control socket, which would otherwise lie in the home folder."""
+        if self._sockets is None:
+            self._sockets = tempfile.TemporaryDirectory(prefix="functions-")
+        own = Path(self._sockets.name) / function
+        own.mkdir()
+        return str(own)
 
     def _schedules(self) -> list[Entry]:
         return [

@@ -1,7 +1,10 @@
-"""Google Vision on a laptop: SafeSearch and nothing else (https://cloud.google.com/vision/docs/detecting-safe-search).
+"""A local Google Vision: SafeSearch and nothing else (https://cloud.google.com/vision/docs/detecting-safe-search).
 
-It sees nothing. A picture is adult content when its middle is pure magenta (255, 0, 255), violent when it is pure
-yellow (255, 255, 0), within what JPEG leaves of a colour; everything else is harmless. So a person can try it by hand.
+It looks at one pixel. A picture counts as adult content when its middle is pure magenta (255, 0, 255), as violent when
+it is pure yellow (255, 255, 0), as nearly as JPEG keeps a colour; all else is harmless. So a person can try it by hand.
+
+Limits (https://cloud.google.com/vision/quotas): a JSON request of 10 MB, which base64 fills with a picture of 7.5 MB,
+and 16 pictures in it. Differs from the service: its limit is 1,800 requests a minute; here a test asks for a 429.
 """
 
 import base64
@@ -17,7 +20,8 @@ from PIL import Image
 
 from emulators.http_server import Handler, HttpServer
 
-BODY_BYTES_MAX = 20 * 1024 * 1024
+BODY_BYTES_MAX = 10 * 1024 * 1024
+PICTURES_MAX = 16
 PATH = "/v1/images:annotate"
 HARMLESS = dict.fromkeys(("adult", "spoof", "medical", "violence", "racy"), "VERY_UNLIKELY")
 COLOURS = {"adult": (255, 0, 255), "violence": (255, 255, 0)}
@@ -49,7 +53,7 @@ class VisionStandIn:
             self._server = None
 
     def fail_next(self, count: int, status: int = HTTPStatus.SERVICE_UNAVAILABLE) -> None:
-        """The next calls are answered so."""
+        """Answer the next `count` calls with this status."""
         with self._lock:
             self._faults.extend([status] * count)
 
@@ -65,11 +69,16 @@ class _VisionHandler(Handler):
     def do_POST(self) -> None:  # noqa: N802 - the name is the base class's
         fault = self.stand_in.next_fault()
         if self.target_path != PATH or fault or self.body_left > BODY_BYTES_MAX:
-            status = fault or (HTTPStatus.NOT_FOUND if self.target_path != PATH else HTTPStatus.BAD_REQUEST)
-            self.answer_json(status, {"error": {"code": int(status), "message": "", "status": ""}})
+            self._refuse(fault or (HTTPStatus.NOT_FOUND if self.target_path != PATH else HTTPStatus.BAD_REQUEST))
             return
         asked = json.loads(self.body())["requests"]
+        if len(asked) > PICTURES_MAX:
+            self._refuse(HTTPStatus.BAD_REQUEST)
+            return
         self.answer_json(HTTPStatus.OK, {"responses": [_judged(each["image"]["content"]) for each in asked]})
+
+    def _refuse(self, status: int) -> None:
+        self.answer_json(status, {"error": {"code": int(status), "message": "", "status": ""}})
 
 
 def _judged(content: str) -> dict[str, Any]:

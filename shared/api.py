@@ -1,30 +1,48 @@
 """HTTP functions: routing, callers, parsing, idempotency, the transaction, problems. One `Api` per function.
 
-A request is one transaction (shared/work.py), or shares one with others of its kind that came at the same time.
-`before` is for slow work that must not hold it (hashing a password, reading the chain), `after` for what may only be
-done once it has committed (signing a token); both are named at the route.
+A request is one transaction (shared/web/in_transaction.py), or shares one with requests of its kind that came at the
+same time. A route names its helpers. `limit` says what is counted of a request before anything else is done
+(shared/web/quotas.py). `before` does slow work that must not hold the transaction (hashing a password, reading the
+chain). `after` does what is allowed only after the commit (signing a token). A request that was answered before runs
+neither `limit` nor `before`.
 """
 
+import json
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, get_type_hints
 from uuid import UUID
 
 from flask import Request, Response, current_app, has_app_context
+from flask import request as current_request
 
-from shared import auth, clock, db, events, idempotency, log, work
+from shared import auth, clock, db, events, log
 from shared.auth import Anyone, Claims
 from shared.db import CommitUnknown, PoolExhausted
-from shared.fields import Reply
-from shared.gathering import Gatherer, LeaderLost
-from shared.http import (
+from shared.ports.outage import Outage
+from shared.values.fields import Query, Reply
+from shared.values.problems import (
+    CONTENT_TYPE,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    NotThroughTheGateway,
+    NotValid,
+    Overloaded,
+    Problem,
+)
+from shared.web import attacks, edge, idempotency, in_transaction, quotas
+from shared.web.group_commit import GroupCommitter, LeaderLost
+from shared.web.http import (
+    Client,
     Upload,
-    client_of,
-    cors,
+    allowed,
     discard_body,
+    dress,
     encode,
     if_match,
     parse_body,
@@ -34,22 +52,15 @@ from shared.http import (
     read_body,
     require_content_type,
 )
-from shared.idempotency import Answer, IdempotencyKey
-from shared.problems import (
-    CONTENT_TYPE,
-    InternalError,
-    MethodNotAllowed,
-    NotFound,
-    NotValid,
-    Overloaded,
-    Problem,
-)
-from shared.signatures import Contract, Handler, UnclearSignature, contract_of, helper_of
-from shared.work import Call, Route
+from shared.web.idempotency import Answer, IdempotencyKey
+from shared.web.in_transaction import Call, Route
+from shared.web.quotas import Limit
+from shared.web.signatures import Contract, Handler, UnclearSignature, contract_of, helper_of
 
 BODY_BYTES_MAX = 64 * 1024
 MUTATING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
-RETRY_AFTER_SECONDS = "1"
+BUSY_SECONDS = "1"
+OUTAGE_SECONDS = "5"
 GROUP_MAX = 256
 
 
@@ -59,8 +70,8 @@ class Api:
     def __init__(self, function: str) -> None:
         self.function = function
         self.routes: list[Route] = []
-        if has_app_context():  # functions-framework imports us inside its app, whose own 404 would be a page of HTML
-            current_app.register_error_handler(404, lambda _: problem_response(NotFound()))
+        if has_app_context():  # functions-framework imports us inside its app, whose own 404 would be an HTML page
+            current_app.register_error_handler(404, nothing_there)
 
     def get(self, template: str, **options: Any) -> Callable[[Handler], Handler]:
         """Register a handler for GET; see `_register` for the options."""
@@ -79,24 +90,20 @@ class Api:
         return self._register("DELETE", template, **options)
 
     def handle(self, request: Request) -> Response:
-        """Answer a request; whatever happens, as a proper response."""
+        """Answer a request; every failure becomes a proper response too."""
         started = time.perf_counter()
-        with log.bound(function=self.function, method=request.method, trace=_trace(request)):
+        bound = log.bound(function=self.function, method=request.method, trace=_trace(request))
+        with bound, db.acting_for(self.function):
             try:
                 operation, response = self._answer(request, started)
             except Problem as problem:
                 operation, response = "", problem_response(problem)
-            except PoolExhausted:
-                log.error("no database connection became free")
-                operation, response = "", _overloaded("No capacity at this moment; nothing was done.")
-            except (CommitUnknown, LeaderLost):
-                log.error("the connection or the thread was lost while committing")
-                operation, response = "", _overloaded("Repeat the request with the same Idempotency-Key.")
-            except Exception:  # noqa: BLE001 - the last stand: logged once with its trace, shown to nobody
-                log.error("unexpected error")
-                operation, response = "", problem_response(InternalError())
+                if isinstance(problem, NotThroughTheGateway):
+                    attacks.note(problem.slug())
+            except Exception as error:  # noqa: BLE001 - the last stand: logged once with its trace, shown to nobody
+                operation, response = "", problem_response(_problem_of(error))
             discard_body(request)
-            response.headers.update(cors(request))
+            dress(request, response)
             log.info(
                 "request",
                 operation=operation,
@@ -111,21 +118,24 @@ class Api:
         template: str,
         *,
         status: int = 200,
+        limit: Handler | None = None,
         before: Handler | None = None,
         after: Callable[[Any], Reply] | None = None,
         problems: tuple[type[Problem], ...] = (),
         secret_reply: bool = False,
-        upload_type: str = "text/csv",
+        upload_types: tuple[str, ...] = ("application/octet-stream", "text/csv"),
         body_bytes_max: int = BODY_BYTES_MAX,
         reply_headers: Mapping[str, str] | None = None,
+        any_query: bool = False,
     ) -> Callable[[Handler], Handler]:
         names = frozenset(re.findall(r"{(\w+)}", template))
 
         def register(handler: Handler) -> Handler:
             prepared = get_type_hints(before)["return"] if before else None
             contract = contract_of(handler, names, prepared)
+            limiter = helper_of(limit, frozenset()) if limit else None
             helper = helper_of(before, frozenset()) if before else None
-            if helper and helper.claims_name and contract.caller is Anyone:
+            if contract.caller is Anyone and any(found and found.claims_name for found in (limiter, helper)):
                 raise UnclearSignature(f"{handler.__qualname__} is for anyone: there are no claims before it")
             if after and not contract.reply:
                 raise UnclearSignature(f"{handler.__qualname__} gives nothing to what comes after it")
@@ -135,13 +145,15 @@ class Api:
                     template=template,
                     status=status,
                     contract=contract,
+                    limit=limiter,
                     before=helper,
                     after=after,
                     problems=problems,
                     secret_reply=secret_reply,
-                    upload_type=upload_type,
+                    upload_types=upload_types,
                     body_bytes_max=body_bytes_max,
                     reply_headers=reply_headers or {},
+                    any_query=any_query,
                     together=_gatherer() if contract.group_name else None,
                 )
             )
@@ -150,6 +162,7 @@ class Api:
         return register
 
     def _answer(self, request: Request, since: float) -> tuple[str, Response]:
+        edge.require(request)
         auth.require_gateway(request, self.function)
         matches = [(route, values) for route in self.routes if (values := route.match(request.path)) is not None]
         methods = [route.method for route, _ in matches]
@@ -157,50 +170,88 @@ class Api:
             raise NotFound
         if request.method == "OPTIONS":
             return "preflight", preflight(request, methods)
-        if request.method not in methods:
-            raise MethodNotAllowed(headers={"Allow": ", ".join(methods)})
-        route, path = matches[methods.index(request.method)]
+        method = "GET" if request.method == "HEAD" else request.method  # the server leaves the body out
+        if method not in methods:
+            raise MethodNotAllowed(headers={"Allow": allowed(methods)})
+        route, path = matches[methods.index(method)]
         name = route.contract.handler.__name__
         with log.bound(operation=name):
             with route.together.coming() if route.together else nullcontext():
                 call = _read(route, path, request, since)
-            return name, _respond(call)
+            with log.bound(network=_network(call), member=call.claims.member_id if call.claims else None):
+                return name, _noted(call)
+
+
+def nothing_there(_: Exception) -> Response:
+    """Answer 404 for a path that functions-framework itself does not find."""
+    response = problem_response(NotFound())
+    dress(current_request, response)
+    return response
 
 
 def _read(route: Route, path: Mapping[str, str], request: Request, since: float) -> Call:
-    """Everything the request says, validated. Raises the Problem of the first kind of fault."""
+    """The request's content, validated. Raises the Problem of the first kind of fault.
+
+    A caller who may not call learns nothing else. For an admin's operation and an upload, the caller is checked before
+    anything is read; for the others, before the request's faults are reported (and again in the transaction).
+    """
     now = clock.now()
+    claims = auth.claims(request, now) if route.contract.caller is not Anyone else None
+    if claims is None:
+        return _said(route, path, request, None, now, since=since)
+    if route.knows_first:
+        _may_call(route, request, claims, now)
+        return _said(route, path, request, claims, now, since=since)
+    try:
+        return _said(route, path, request, claims, now, since=since)
+    except Problem:
+        _may_call(route, request, claims, now)
+        raise
+
+
+def _may_call(route: Route, request: Request, claims: Claims, now: datetime) -> None:
+    """Check the caller in a transaction of its own; raises and logs the Problem of a caller who may not call this."""
+    with log.bound(network=edge.client_of(request).coarse_network, member=claims.member_id):
+        try:
+            db.atomically(in_transaction.caller_of, route.contract, claims, now)
+        except Problem as problem:
+            attacks.note(problem.slug())
+            raise
+
+
+def _said(
+    route: Route, path: Mapping[str, str], request: Request, claims: Claims | None, now: datetime, since: float
+) -> Call:
     contract = route.contract
-    claims = auth.claims(request, now) if contract.caller is not Anyone else None
     raw = b""
     values: dict[str, object] = {
         "now": now,
-        "client": client_of(request),
+        "client": edge.client_of(request),
         **_path_values(contract, path),
     }
     if contract.body or contract.upload_name:
-        require_content_type(request, "application/json" if contract.body else route.upload_type)
+        require_content_type(request, *(("application/json",) if contract.body else route.upload_types))
         raw = read_body(request, route.body_bytes_max)
     if contract.body:
         values["body"] = parse_body(raw, contract.body)
     if contract.upload_name:
         values["upload"] = Upload(raw, request.mimetype_params.get("boundary", ""))
-    if contract.query:
-        values["query"] = parse_query(request, contract.query)
+    if not route.any_query:
+        values["query"] = parse_query(request, contract.query or Query)
     key = _key(route, request, claims, _asked(values.get("upload"), raw))
     if contract.match_name:
         values["match"] = if_match(request)
-    return Call(route, claims, raw, values, key, now, since)
+    return Call(route, claims, raw, values, key, now=now, since=since)
 
 
 def _asked(upload: object, raw: bytes) -> bytes:
-    """The body as it is the same when it is sent again: a form gets another boundary each time."""
+    """The body without a form's boundary, which differs each time the same form is sent."""
     boundary = upload.boundary if isinstance(upload, Upload) else ""
     return raw.replace(boundary.encode(), b"") if boundary else raw
 
 
 def _path_values(contract: Contract, path: Mapping[str, str]) -> dict[str, object]:
-    """Path parameters as what the handler takes them for; an id that is none names nothing."""
+    """The path's parameters in the types that the handler takes. Raises NotFound for an id that is not a UUID."""
     try:
         return {name: UUID(value) if contract.path[name] is UUID else value for name, value in path.items()}
     except ValueError:
@@ -217,20 +268,18 @@ def _key(route: Route, request: Request, claims: Claims | None, raw: bytes) -> I
         return None
     version = request.headers.get("If-Match", "") if route.contract.match_name else ""
     operation = f"{request.method} {request.full_path}{version}"
-    return IdempotencyKey(
-        scope=str(claims.member_id) if claims else route.name,
-        key=idempotency.check(header),
-        request=operation.encode() + b"\x00" + raw,
-        sealed=route.secret_reply,
-    )
+    asked = operation.encode() + b"\x00" + raw
+    if claims is None:
+        return idempotency.of_anyone(route.name, idempotency.check(header), asked)
+    return IdempotencyKey(str(claims.member_id), idempotency.check(header), asked, sealed=route.secret_reply)
 
 
-def _gatherer() -> Gatherer[Call, Answer]:
-    return Gatherer(_together, size_max=GROUP_MAX, shared=db.OUTAGES)
+def _gatherer() -> GroupCommitter[Call, Answer]:
+    return GroupCommitter(_together, size_max=GROUP_MAX, shared=db.OUTAGES)
 
 
 def _together(calls: Sequence[Call]) -> list[Answer | BaseException]:
-    """One transaction for all; a second request of one key comes after the first, in a transaction of its own."""
+    """Do all calls in one transaction; a second call with the same key follows in a transaction of its own."""
     seen: set[tuple[str, bytes]] = set()
     first: list[int] = []
     later: list[int] = []
@@ -239,30 +288,72 @@ def _together(calls: Sequence[Call]) -> list[Answer | BaseException]:
         (later if name in seen else first).append(position)
         if name:
             seen.add(name)
-    done = dict(zip(first, db.atomically(lambda tx: work.answers(tx, [calls[p] for p in first])), strict=True))
+    done = dict(zip(first, db.atomically(in_transaction.answers, [calls[p] for p in first]), strict=True))
     if later:
         done |= dict(zip(later, _afterwards([calls[p] for p in later]), strict=True))
     return [done[position] for position in range(len(calls))]
 
 
 def _afterwards(calls: Sequence[Call]) -> Sequence[Answer | BaseException]:
-    """What fails here must not undo in anybody's eyes what has been committed before."""
+    """Do the calls that were left over. A failure is returned for these calls only: others are committed already."""
     try:
         return _together(calls)
     except Exception as error:  # noqa: BLE001 - raised to those whom it concerns
         return [error] * len(calls)
 
 
+def _done(call: Call) -> Answer:
+    """Do one call. A caller who is refused, or was answered before, is not counted and causes no slow work."""
+    route = call.route
+    if route.together:
+        return route.together.do(call)
+    if route.limit or route.before:
+        if earlier := db.atomically(in_transaction.admit, call):
+            return earlier
+        call = _prepared(call)
+    return db.atomically(in_transaction.answer, call)
+
+
+def _prepared(call: Call) -> Call:
+    """The call, counted, with the result of its slow work. If we are overloaded, the try is not counted."""
+    route = call.route
+    limit: Limit | None = _helped(route.limit, call) if route.limit else None
+    if limit:
+        quotas.spend(limit, call.now)
+    try:
+        return replace(call, values={**call.values, "prepared": _helped(route.before, call)}) if route.before else call
+    except Overloaded:
+        if counted := limit:
+            db.atomically(quotas.give_back_in_turn, counted.groups, call.now)
+        raise
+
+
+def _helped(helper: Contract, call: Call) -> Any:
+    return helper.handler(**helper.arguments(**call.values, claims=call.claims))
+
+
+def _noted(call: Call) -> Response:
+    """Respond to a call; a refusal is noted in the log."""
+    try:
+        return _respond(call)
+    except Problem as problem:
+        attacks.note(problem.slug())
+        raise
+
+
+def _network(call: Call) -> str:
+    client = call.values["client"]
+    assert isinstance(client, Client)
+    return client.coarse_network
+
+
 def _respond(call: Call) -> Response:
     route = call.route
-    if route.before:
-        if call.claims:  # whoever may not ask causes no slow work
-            db.atomically(lambda tx: work.admit(tx, call))
-        prepared = route.before.handler(**route.before.arguments(**call.values, claims=call.claims))
-        call = replace(call, values={**call.values, "prepared": prepared})
-    answer = route.together.do(call) if route.together else db.atomically(lambda tx: work.answer(tx, call))
+    answer = _done(call)
     events.publish_soon()
     succeeded = answer.status == route.status
+    if not succeeded:
+        attacks.note(json.loads(answer.body or b"{}").get("type", "").removeprefix("/problems/"))
     body = answer.body
     if succeeded and route.after:
         assert route.contract.reply, "checked when the route was registered"
@@ -273,12 +364,27 @@ def _respond(call: Call) -> Response:
     return response
 
 
-def _overloaded(detail: str) -> Response:
-    return problem_response(Overloaded(detail, headers={"Retry-After": RETRY_AFTER_SECONDS}))
+def _problem_of(error: Exception) -> Problem:
+    """The Problem for a failure that has none of its own. Call it inside the `except` block, for the log."""
+    if isinstance(error, PoolExhausted):
+        log.error("no database connection became free")
+        return _overloaded("No capacity at this moment; nothing was done.", BUSY_SECONDS)
+    if isinstance(error, CommitUnknown | LeaderLost):
+        log.error("the connection or the thread was lost while committing")
+        return _overloaded("Repeat the request with the same Idempotency-Key.", BUSY_SECONDS)
+    if db.is_outage(error) or isinstance(error, Outage):
+        log.error("the database or a service does not answer", kind=type(error).__name__)
+        return _overloaded("Something that we need does not answer; repeat the request later.", OUTAGE_SECONDS)
+    log.error("unexpected error")
+    return InternalError()
+
+
+def _overloaded(detail: str, seconds: str) -> Problem:
+    return Overloaded(detail, headers={"Retry-After": seconds})
 
 
 def _trace(request: Request) -> str:
-    """The id that ties this line to the load balancer's and the client's (W3C traceparent or Google's header)."""
+    """The trace id that ties this line to the load balancer's and the client's (W3C traceparent or Google's header)."""
     parent = request.headers.get("traceparent", "").split("-")
     if len(parent) == 4:  # noqa: PLR2004 - version, trace, span, flags
         return parent[1][:32]

@@ -1,7 +1,7 @@
-"""Who is calling: the gateway on somebody's behalf, or one of our own services. Both tokens are read only here.
+"""Authenticates the caller: the gateway on behalf of a person, or one of our own services. Tokens are read only here.
 
-The gateway puts its own OIDC token into `Authorization` and moves the caller's to `X-Forwarded-Authorization`
-(API Gateway's documentation, "Passing data to and from the backend").
+The gateway puts its own OIDC token into `Authorization` and moves the caller's to `X-Forwarded-Authorization` (API
+Gateway's documentation, "Passing data to and from the backend").
 """
 
 import base64
@@ -10,9 +10,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
+from http.client import HTTPException
 from typing import Any, Literal
 from uuid import UUID
 
@@ -21,33 +22,45 @@ from flask import Request
 from shared import db
 from shared.config import Config, read, service_name
 from shared.db import Tx
-from shared.problems import NotAllowed, NotThroughTheGateway, Problem, SecondFactorRequired, TokenMissing, TokenNotValid
-from shared.tiers import Tier, effective, quarter_of
+from shared.ports.outage import Outage
+from shared.values.problems import (
+    NotAllowed,
+    NotThroughTheGateway,
+    Problem,
+    SecondFactorRequired,
+    TokenMissing,
+    TokenNotValid,
+)
+from shared.values.states import MemberStatus
+from shared.values.tiers import Tier, effective, quarter_of
 
 ACCESS_TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068: told apart from other tokens of ours (RFC 8725, section 3.11)
+ACCESS_TOKEN_SECONDS_MAX = 900  # our tokens never live longer: one that does was signed with a key slipped into our set
 CLOCK_SKEW_SECONDS = 30
 KEYS_FRESH_SECONDS = 60.0
-KEYS_RETRY_SECONDS = 2.0  # an unknown key id asks the source again, but not more often than this
+KEYS_RETRY_SECONDS = 2.0  # an unknown key id makes us fetch the keys again, at most this often
 VERIFIED_MAX = 1000
+PROOF_LIFE = timedelta(hours=8)  # how long an admin may act after one proof of the second factor
 SIGNATURE_REMOVED = "SIGNATURE_REMOVED_BY_GOOGLE"  # cloud.google.com/run/docs/troubleshooting#signature-removed
 
 
 class AuthConfig(Config):
-    """Issuers, audiences and the service accounts that may call."""
+    """The issuers, audiences and accounts whose tokens are accepted; `front` is the proxy before the function."""
 
     access_token_issuer: str = "https://api.blakjaks.com"  # noqa: S105
     access_token_audience: str = "blakjaks"  # noqa: S105
     oidc_issuer: str = "https://accounts.google.com"
     oidc_jwks_url: str = "https://www.googleapis.com/oauth2/v3/certs"
-    oidc_audience: str  # of this function; {service} stands for its name as a service
+    oidc_audience: str  # the audience of this function's tokens; {service} stands for its name as a service
     gateway_service_account: str
-    invoker_service_account: str  # push subscriptions, scheduler and task queues
-    front: Literal["gateway", "load_balancer"] = "gateway"  # admin functions are behind the latter (terraform/edge.tf)
-    k_service: str | None = None  # set by Cloud Run, which has checked the caller's token before we see it
+    invoker_service_account: str  # the account of push subscriptions, the scheduler and the task queues
+    # Admin functions are behind the load balancer (terraform/edge.tf).
+    front: Literal["gateway", "load_balancer"] = "gateway"
+    k_service: str | None = None  # set by Cloud Run, which checks the caller's token before the function sees it
 
 
 class Role(StrEnum):
-    """What an admin may do; the owner may do everything."""
+    """An admin role; the owner may do what any role may do."""
 
     SUPPORT = "support"
     OPERATIONS = "operations"
@@ -57,7 +70,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True)
 class Anyone:
-    """No token is needed."""
+    """The caller of an operation that needs no token."""
 
 
 @dataclass(frozen=True)
@@ -72,37 +85,37 @@ class Member:
     permanent_tier: Tier
     quarter_tier: Tier
     session_id: UUID
-    proved_at: datetime | None = None  # when this session was proved with a second factor
+    proved_at: datetime | None = None  # when a second factor was proved in this session
 
     @property
     def tier(self) -> Tier:
-        """The effective tier now."""
+        """The member's effective tier now."""
         return effective(self.quarter_tier, self.permanent_tier)
 
 
 @dataclass(frozen=True)
 class Admin(Member):
-    """A member with a role; handlers say which: `Annotated[Admin, Role.OPERATIONS]`."""
+    """A member with a role. Handlers name the role they need: `Annotated[Admin, Role.OPERATIONS]`."""
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What a verified access token says."""
+    """The claims of a verified access token."""
 
     member_id: UUID
     session_id: UUID
 
 
 class MemberSuspended(NotAllowed):
-    """The account is suspended or deleted."""
+    """Raised when the member's account is suspended or deleted."""
 
     title = "This account is suspended."
 
 
 def require_gateway(request: Request, function: str) -> None:
-    """Raises NotThroughTheGateway unless the API gateway's own token came with the request.
+    """Check that the API gateway's own token came with the request. Raises NotThroughTheGateway.
 
-    A load balancer has no token of its own: there the function's ingress lets nobody else in.
+    A load balancer has no token of its own: behind one, the function's ingress setting admits nobody else.
     """
     config = read(AuthConfig)
     if config.front == "gateway":
@@ -110,12 +123,12 @@ def require_gateway(request: Request, function: str) -> None:
 
 
 def require_invoker(request: Request, function: str) -> None:
-    """Raises NotThroughTheGateway unless a push subscription, the scheduler or a task queue is calling."""
+    """Check that a push subscription, the scheduler or a task queue is calling. Raises NotThroughTheGateway."""
     _require_service(request, function, read(AuthConfig).invoker_service_account)
 
 
 def claims(request: Request, now: datetime) -> Claims:
-    """Of the member's access token. Raises TokenMissing or TokenNotValid."""
+    """The claims of the member's access token. Raises TokenMissing or TokenNotValid."""
     config = read(AuthConfig)
     moved = config.front == "gateway"  # the load balancer leaves the caller's token where it is
     header = request.headers.get("X-Forwarded-Authorization" if moved else "Authorization", "")
@@ -144,7 +157,7 @@ def member(tx: Tx, caller: Claims, now: datetime) -> Member:
 
 
 def members(tx: Tx, callers: Sequence[Claims], now: datetime) -> list[Member | Problem]:
-    """The same for many, in order; who may not call gets a Problem."""
+    """The members of some claims, in order; a Problem in place of a member who may not call."""
     rows = tx.all(
         Member,
         """
@@ -154,9 +167,10 @@ def members(tx: Tx, callers: Sequence[Claims], now: datetime) -> list[Member | P
         FROM sessions s
         JOIN members m ON m.id = s.member_id
         LEFT JOIN member_quarters q ON q.member_id = m.id AND q.quarter = :quarter
-        WHERE s.id = ANY(CAST(:sessions AS uuid[])) AND s.ended_at IS NULL
+        WHERE s.id = ANY(CAST(:sessions AS uuid[])) AND s.ended_at IS NULL AND s.ends_at > :now
         """,
         sessions=[caller.session_id for caller in callers],
+        now=now,
         quarter=quarter_of(now),
     )
     live = {(row.session_id, row.id): row for row in rows}
@@ -166,24 +180,31 @@ def members(tx: Tx, callers: Sequence[Claims], now: datetime) -> list[Member | P
 def _admitted(found: Member | None) -> Member | Problem:
     if found is None:
         return _not_valid()
-    return found if found.status == "active" else MemberSuspended()
+    return found if found.status == MemberStatus.ACTIVE else MemberSuspended()
 
 
-def admin(found: Member, role: Role) -> Admin:
-    """The same person as an admin of that role. Raises NotAllowed, SecondFactorRequired."""
+def admin(found: Member, role: Role, now: datetime) -> Admin:
+    """The same person as an admin of that role. Raises NotAllowed.
+
+    Raises SecondFactorRequired unless the second factor was proved within the last eight hours.
+    """
     if found.role not in (role, Role.OWNER):
         raise NotAllowed
-    if found.proved_at is None:
+    if found.proved_at is None or now - found.proved_at >= PROOF_LIFE:
         raise SecondFactorRequired
     return Admin(**vars(found))
 
 
+class KeysUnavailable(Outage):
+    """Raised when the keys that verify our own services' tokens cannot be fetched."""
+
+
 class _Unverifiable(Exception):
-    """The token is not what it should be; why stays here."""
+    """Raised when a token is not valid; the reason is not told to the caller."""
 
 
 class _Keys:
-    """Public keys by key id: fetched when first needed, again when old or when an unknown id appears."""
+    """Public keys by key id. They are fetched on first use, when they are old, and when an unknown id appears."""
 
     def __init__(self, fetch: Callable[[], list[dict[str, Any]]]) -> None:
         self._fetch = fetch
@@ -194,7 +215,11 @@ class _Keys:
     def get(self, key_id: str) -> Any:
         age = time.monotonic() - self._fetched_at
         if age > KEYS_FRESH_SECONDS or (key_id not in self._keys and age > KEYS_RETRY_SECONDS):
-            self._refresh()
+            try:
+                self._refresh()
+            except Outage:
+                if key_id not in self._keys:  # a known key stays valid until its source can be asked again
+                    raise
         if key_id not in self._keys:
             raise _Unverifiable
         return self._keys[key_id]
@@ -218,26 +243,18 @@ def _google_keys() -> _Keys:
 
 
 def forget_keys() -> None:
-    """Fetch all keys anew when next needed."""
+    """Empty the caches, so that the next use fetches all keys anew."""
     _access_keys.cache_clear()
     _google_keys.cache_clear()
 
 
-@dataclass(frozen=True)
-class _PublicKey:
-    public_jwk: dict[str, Any]
-
-
 def published_keys() -> list[dict[str, Any]]:
     """The JSON Web Keys (RFC 7517) that access tokens are verified with."""
-    return [
-        row.public_jwk
-        for row in db.atomically(
-            lambda tx: tx.all(
-                _PublicKey, "SELECT public_jwk FROM signing_keys WHERE retired_at IS NULL ORDER BY created_at"
-            )
-        )
-    ]
+    return db.atomically(_published_keys)
+
+
+def _published_keys(tx: Tx) -> list[dict[str, Any]]:
+    return tx.column(dict[str, Any], "SELECT public_jwk FROM signing_keys WHERE retired_at IS NULL ORDER BY created_at")
 
 
 def _require_service(request: Request, function: str, email: str) -> None:
@@ -255,7 +272,7 @@ _verified_services: dict[str, tuple[float, Mapping[str, Any]]] = {}
 
 
 def _service_claims(token: str, audience: str, config: AuthConfig) -> Mapping[str, Any]:
-    """Callers repeat one token for up to an hour: its signature is checked once."""
+    """Verify a service's token. Callers repeat a token for up to an hour, so its signature is checked only once."""
     known = _verified_services.get(token)
     if known and known[0] > time.time() and known[1]["aud"] == audience:
         return known[1]
@@ -272,7 +289,7 @@ def _service_claims(token: str, audience: str, config: AuthConfig) -> Mapping[st
 
 
 def _platform_checked(token: str, audience: str, config: AuthConfig) -> Mapping[str, Any]:
-    """On Cloud Run the platform verifies the caller's token and hands it on without its signature."""
+    """Read a token whose signature Cloud Run has verified and then removed."""
     import jwt
 
     try:
@@ -296,7 +313,7 @@ def _platform_checked(token: str, audience: str, config: AuthConfig) -> Mapping[
 def _verified(
     token: str, keys: _Keys, *, audience: str, issuer: str, now: datetime | None, token_type: str | None
 ) -> dict[str, Any]:
-    """RS256 and nothing else, whatever the token's header asks for (RFC 8725, section 3.1)."""
+    """Verify a token's signature and claims: RS256 only, whatever its header asks for (RFC 8725, section 3.1)."""
     import jwt
 
     try:
@@ -325,7 +342,7 @@ def _verified(
 
 
 def _key_id(token: str) -> str:
-    """Which key to try; nothing else of the header is believed before the signature is."""
+    """The id of the key to try. Nothing else in the header is trusted before the signature is verified."""
     encoded = token.partition(".")[0]
     try:
         key_id = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))["kid"]
@@ -337,8 +354,12 @@ def _key_id(token: str) -> str:
 
 
 def _check_times(found: Mapping[str, Any], now: float) -> None:
-    """Our own tokens live by our own clock, which tests can move."""
+    """Check our own tokens' times by our own clock, which tests can move; none may live longer than we issue them."""
     begins = max(found["iat"], found.get("nbf", 0))
+    if found["exp"] - found["iat"] > ACCESS_TOKEN_SECONDS_MAX:
+        raise _Unverifiable
+    if now - found["iat"] > ACCESS_TOKEN_SECONDS_MAX + CLOCK_SKEW_SECONDS:
+        raise _Unverifiable
     if not begins - CLOCK_SKEW_SECONDS <= now <= found["exp"] + CLOCK_SKEW_SECONDS:
         raise _Unverifiable
 
@@ -358,5 +379,8 @@ def _fetch_json(url: str) -> Any:
     from urllib.request import urlopen
 
     assert url.startswith(("https://", "http://127.0.0.1:")), url
-    with urlopen(url, timeout=5.0) as answer:  # noqa: S310 - the scheme is checked above
-        return json.loads(answer.read())
+    try:
+        with urlopen(url, timeout=5.0) as answer:  # noqa: S310 - the scheme is checked above
+            return json.loads(answer.read())
+    except (OSError, ValueError, HTTPException) as error:
+        raise KeysUnavailable(f"{url}: {type(error).__name__}") from error

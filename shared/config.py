@@ -8,17 +8,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 
 class ConfigMissing(Exception):
-    """An environment variable is missing or malformed; the message names it, never its value."""
+    """Raised when an environment variable is missing or malformed; the message names it, but not its value."""
 
 
 class Config(BaseModel):
-    """Fields are read from environment variables of the same name in capitals: `gateway_url` is GATEWAY_URL."""
+    """A group of settings, read from environment variables with the fields' names: `gateway_url` is GATEWAY_URL."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Raises ConfigMissing naming the first variable that is wrong."""
+        """Read the settings. Raises ConfigMissing, which names the first variable that is wrong."""
         given = {name: os.environ[name.upper()] for name in cls.model_fields if os.environ.get(name.upper())}
         try:
             return cls.model_validate(given)
@@ -32,10 +32,10 @@ ConfigModel = TypeVar("ConfigModel", bound=Config)
 
 @cache
 def read(model: type[ConfigModel]) -> ConfigModel:
-    """The settings of one concern, read once per process; `read.cache_clear()` forgets them."""
+    """The settings of one concern, read once per process; `read.cache_clear()` empties the cache."""
     return model.from_environment()
 
 
 def service_name(function: str) -> str:
-    """Cloud Run names take no underscore: the function payout_send is the service payout-send."""
+    """The function's name as a service: Cloud Run names take no underscore, so payout_send is payout-send."""
     return function.replace("_", "-")

@@ -1,38 +1,45 @@
-"""Postgres: one transaction per piece of work, one typed call per query, a small pool underneath."""
+"""Postgres: one transaction per piece of work, one typed call per query, and a small connection pool."""
 
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
+from ssl import SSLError
 from types import UnionType
-from typing import Any, LiteralString, TypeVar, cast, get_args, get_type_hints
+from typing import Any, Concatenate, LiteralString, ParamSpec, TypeVar, cast, get_args, get_type_hints
 
 from pg8000.dbapi import Connection
 from pg8000.exceptions import DatabaseError, InterfaceError
 
 from shared.config import Config, read
-from shared.money import Usdt
-from shared.session import SHUTTING_DOWN, CommitUnknown, Refused, Session, sqlstate
+from shared.database.session import SHUTTING_DOWN, CommitUnknown, ConstraintViolated, Session, sqlstate
+from shared.values.money import Usdt
 
 __all__ = [
     "OUTAGES",
     "CommitUnknown",
+    "ConstraintViolated",
     "FetchFirst",
     "PoolExhausted",
-    "Refused",
     "Tx",
+    "acting_for",
     "atomically",
     "close",
     "connect",
+    "is_outage",
+    "rule_of",
     "transaction",
 ]
 
 T = TypeVar("T")
+P = ParamSpec("P")
 Row = TypeVar("Row")
+Value = TypeVar("Value")
 
-ATTEMPTS_MAX = 3  # of a transaction that Postgres asks to repeat
+ATTEMPTS_MAX = 3  # attempts of a transaction that Postgres asks to repeat
 ACQUIRE_SECONDS_MAX = 5.0
 STATEMENT_TIMEOUT = "15s"
 LOCK_TIMEOUT = "5s"
@@ -48,12 +55,14 @@ class DatabaseConfig(Config):
     database_port: int = 5432
     database_user: str = "blakjaks_app"
     database_password: str | None = None
+    # The role of each transaction where many functions share a login; it contains {function}
+    database_role: str | None = None
     database_name: str = "blakjaks"
-    database_connections: int | None = None  # at most so many; as many as threads when nothing is said
+    database_connections: int | None = None  # the pool's size; None means one per thread
     threads: int = 8
 
 
-# Short statements come by the thousand: compiling one (jit) takes longer than running it.
+# Compiling a statement (jit) takes longer than running a short one, and short ones come by the thousand.
 LIMITS = (
     f"SET statement_timeout = '{STATEMENT_TIMEOUT}'; SET lock_timeout = '{LOCK_TIMEOUT}';"
     f"SET idle_in_transaction_session_timeout = '{IDLE_IN_TRANSACTION_TIMEOUT}'; SET timezone = 'UTC'; SET jit = off"
@@ -61,12 +70,13 @@ LIMITS = (
 
 
 class PoolExhausted(Exception):
-    """No connection became free in time."""
+    """Raised when no connection became free in time."""
 
 
 class FetchFirst(Exception):
-    """The work needs something that is far away: it is undone, `fetch` is called outside the transaction,
-    and it is repeated.
+    """Raised when a transaction needs something that must be fetched from outside.
+
+    The transaction is rolled back, `fetch` is called outside of it, and it is repeated.
     """
 
     def __init__(self, fetch: Callable[[], None]) -> None:
@@ -74,7 +84,27 @@ class FetchFirst(Exception):
         self.fetch = fetch
 
 
-OUTAGES = (PoolExhausted, CommitUnknown, InterfaceError, OSError)  # whatever the work was, it is not to blame
+# Failures for which the work itself is never the cause.
+OUTAGES = (PoolExhausted, CommitUnknown, InterfaceError, OSError)
+PASSING_CLASSES = frozenset({"08", "40", "53", "57", "58"})  # connection, rollback, resources, operator, system
+PASSING = RETRYABLE | {"25P03"}  # and a transaction that was idle for too long
+
+
+def is_outage(error: BaseException) -> bool:
+    """True if the database is away, full, or asked for a repetition that failed too: the same may succeed later."""
+    if isinstance(error, DatabaseError):
+        state = sqlstate(error)
+        return state in PASSING or state[:2] in PASSING_CLASSES
+    return isinstance(error, PoolExhausted | CommitUnknown | InterfaceError | ConnectionError | TimeoutError | SSLError)
+
+
+class Unreachable(ConnectionError):
+    """Raised when no connection could be opened; `__cause__` says why."""
+
+
+def rule_of(failure: Exception) -> str:
+    """The rule of the schema that was violated; for any other failure the name of its type."""
+    return failure.constraint if isinstance(failure, ConstraintViolated) else type(failure).__name__
 
 
 class Tx:
@@ -84,7 +114,7 @@ class Tx:
         self._session = session
 
     def all(self, row: type[Row], sql: LiteralString, **parameters: object) -> list[Row]:
-        """Every row."""
+        """All rows of the query's result."""
         columns, rows, _ = self._session.execute(sql, parameters)
         make: Callable[[list[Any]], Row] = _row_maker(cast("Hashable", row), columns)
         return [make(values) for values in rows]
@@ -95,28 +125,53 @@ class Tx:
         return found[0] if found else None
 
     def one(self, row: type[Row], sql: LiteralString, **parameters: object) -> Row:
-        """The one row there must be."""
+        """The only row; an AssertionError if there is not exactly one."""
         found = self.all(row, sql, **parameters)
         assert len(found) == 1, f"{len(found)} rows where one was expected"
         return found[0]
 
+    def column(self, kind: type[Value], sql: LiteralString, /, **parameters: object) -> list[Value]:
+        """The values of a query that has one column, a value for each row. A null fails, as does a second column."""
+        values = self._values(kind, sql, parameters)
+        assert None not in values, "a column with a null where none was expected"
+        return cast("list[Value]", values)
+
+    def scalar(self, kind: type[Value], sql: LiteralString, /, **parameters: object) -> Value:
+        """The value of a query that has one column and one row. No row fails, as do several, and a null."""
+        values = self.column(kind, sql, **parameters)
+        assert len(values) == 1, f"{len(values)} rows where one was expected"
+        return values[0]
+
+    def scalar_or_none(self, kind: type[Value], sql: LiteralString, /, **parameters: object) -> Value | None:
+        """The value in the first row of a query that has one column; None when there is no row, or a null in it."""
+        values = self._values(kind, sql, parameters)
+        return values[0] if values else None
+
     def run(self, sql: LiteralString, **parameters: object) -> int:
-        """How many rows the statement touched."""
+        """Run the statement; returns how many rows it changed."""
         return self._session.execute(sql, parameters)[2]
 
     def run_later(self, sql: LiteralString, **parameters: object) -> None:
-        """Run it without waiting: it travels with the next statement, and fails there or at commit."""
+        """Send the statement with the next one, without waiting; a failure is raised there or at the commit."""
         self._session.execute_later(sql, parameters)
 
     def plan_once(self) -> None:
-        """Until the commit, plans are made without looking at the values: right for statements about lists of keys,
-        for which Postgres would plan anew each time (postgresql.org/docs/current/sql-prepare.html).
+        """Have Postgres make plans without looking at the values, until the commit.
+
+        This is right for statements with lists of keys, for which Postgres would otherwise plan anew each time
+        (postgresql.org/docs/current/sql-prepare.html).
         """
         self._session.command_later("SET LOCAL plan_cache_mode = force_generic_plan")
 
+    def _values(self, kind: type[Value], sql: LiteralString, parameters: Mapping[str, object]) -> list[Value | None]:
+        columns, rows, _ = self._session.execute(sql, parameters)
+        assert len(columns) == 1, f"the query has {columns} where one column was expected"
+        made = _cast(kind)
+        return [made(value) if made and value is not None else value for (value,) in rows]
+
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """What is raised inside undoes only what was done inside."""
+        """An exception inside the block undoes only what was done inside the block."""
         self._session.command_later("SAVEPOINT inner_work")
         try:
             yield
@@ -127,16 +182,17 @@ class Tx:
             raise
 
 
-def atomically(work: Callable[[Tx], T]) -> T:
-    """Run `work` in a transaction and commit; repeat it when Postgres asks to (deadlock, lost connection) or when
-    something has to be fetched first.
+def atomically(work: Callable[Concatenate[Tx, P], T], /, *args: P.args, **named: P.kwargs) -> T:
+    """Run `work(tx, *args, **named)` in a transaction, commit, and return its result. Repeat it when Postgres asks to
+    (deadlock, lost connection) or when something has to be fetched first.
 
-    `work` may run several times: it must have no effect outside the transaction. Whatever it raises rolls back.
+    `work` may run several times: it must have no effect outside the transaction. Whatever it raises rolls back. The
+    arguments are computed once, before the transaction; give a lambda where each run must ask anew, as for the time.
     """
     for attempt in range(1, ATTEMPTS_MAX + 1):
         try:
             with transaction() as tx:
-                return work(tx)
+                return work(tx, *args, **named)
         except FetchFirst as needed:
             if attempt == ATTEMPTS_MAX:
                 raise
@@ -150,6 +206,28 @@ def atomically(work: Callable[[Tx], T]) -> T:
     raise AssertionError("unreachable")
 
 
+_function: ContextVar[str] = ContextVar("database_function", default="")
+
+
+@contextmanager
+def acting_for(function: str) -> Iterator[None]:
+    """Transactions inside the block have the rights of that function's own login, where DATABASE_ROLE is set.
+
+    In the cloud each function has a login of its own and DATABASE_ROLE is not set. Where one process serves all
+    functions, each transaction takes the role of the function that it works for.
+    """
+    token = _function.set(function)
+    try:
+        yield
+    finally:
+        _function.reset(token)
+
+
+def _role() -> str | None:
+    template, function = read(DatabaseConfig).database_role, _function.get()
+    return template.format(function=function) if template and function else None
+
+
 @contextmanager
 def transaction() -> Iterator[Tx]:
     """One transaction on a pooled connection: committed at the end of the block, rolled back by an exception."""
@@ -157,20 +235,20 @@ def transaction() -> Iterator[Tx]:
     session = pool.acquire()
     healthy = False
     try:
-        session.begin()
+        session.begin(_role())
         yield Tx(session)
         session.commit()
         healthy = True
     except BaseException as error:
         broken = isinstance(error, InterfaceError | OSError | CommitUnknown) or not isinstance(error, Exception)
-        healthy = not broken and session.rolled_back()  # who is killed may leave an answer half read
+        healthy = not broken and session.rolled_back()  # a killed thread may leave an answer half read
         raise
     finally:
         pool.release(session, healthy=healthy)
 
 
 def connect(config: DatabaseConfig) -> Connection:
-    """A connection of its own, outside the pool and without its time limits."""
+    """Open a connection outside the pool and without its time limits."""
     return (_cloud_sql(config) if config.database_instance else _direct(config))()
 
 
@@ -212,7 +290,7 @@ class _Pool:
         self._free.release()
 
     def close(self) -> None:
-        """Those that are in use are closed when they are given back."""
+        """Close all idle connections; those in use are closed when they are released."""
         self._closed = True
         while self._idle:
             self._idle.pop().close()
@@ -222,7 +300,7 @@ _opening = threading.Lock()
 
 
 def _pool() -> _Pool:
-    with _opening:  # of many who ask first at once, the cache would let each make one
+    with _opening:  # if many threads ask first at once, the cache would let each create a pool
         return _opened()
 
 
@@ -236,7 +314,10 @@ def _connector(config: DatabaseConfig) -> Callable[[], Connection]:
     opened = _cloud_sql(config) if config.database_instance else _direct(config)
 
     def connect() -> Connection:
-        connection = opened()
+        try:
+            connection = opened()
+        except Exception as error:  # the connector and its libraries have exceptions of their own
+            raise Unreachable(f"no connection: {type(error).__name__}") from error
         try:
             connection.execute_simple(LIMITS)
         except BaseException:
@@ -260,7 +341,7 @@ def _direct(config: DatabaseConfig) -> Callable[[], Connection]:
 
 
 def _cloud_sql(config: DatabaseConfig) -> Callable[[], Connection]:
-    """Cloud SQL with IAM login and certificates refreshed when needed, which suits an instance without idle CPU."""
+    """Connect to Cloud SQL with IAM login; certificates are refreshed on use, which needs no CPU while idle."""
     from google.cloud.sql.connector import Connector, IPTypes, RefreshStrategy
 
     assert config.database_instance
@@ -271,7 +352,7 @@ def _cloud_sql(config: DatabaseConfig) -> Callable[[], Connection]:
 
 @cache
 def _row_maker(row: Hashable, columns: tuple[str, ...]) -> Callable[[list[Any]], Any]:
-    """Makes the dataclass of a row's values; its field names must be the query's columns, in order."""
+    """A function that makes the dataclass from a row's values; its fields must be the query's columns, in order."""
     assert isinstance(row, type)
     assert is_dataclass(row), f"{row.__name__} is not a dataclass"
     names = tuple(field.name for field in fields(row))
@@ -288,8 +369,8 @@ def _row_maker(row: Hashable, columns: tuple[str, ...]) -> Callable[[list[Any]],
     return make
 
 
-def _cast(hint: object) -> Callable[[Any], object] | None:
-    """Amounts and enums come back as what they are; the rest is what pg8000 makes of it."""
+def _cast(hint: object) -> Callable[[Any], Any] | None:
+    """The conversion for a field's type: to Usdt, enums, bytes and int; other values stay as pg8000 returns them."""
     candidates = get_args(hint) if isinstance(hint, UnionType) else (hint,)
     for candidate in candidates:
         if candidate is Usdt:
@@ -297,5 +378,5 @@ def _cast(hint: object) -> Callable[[Any], object] | None:
         if isinstance(candidate, type) and issubclass(candidate, Enum):
             return candidate
         if candidate in (bytes, int):
-            return cast("Callable[[Any], object]", candidate)  # pg8000 gives bytearray, and Decimal for numeric
+            return cast("Callable[[Any], object]", candidate)  # pg8000 returns bytearray, and Decimal for numeric
     return None

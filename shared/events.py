@@ -1,8 +1,8 @@
-"""What a transaction causes elsewhere: recorded in the outbox with it, published after commit by outbox_relay.
+"""Events and tasks that a transaction causes: recorded in the outbox with it, published later by outbox_relay.
 
-An event goes to a Pub/Sub topic and may have several receivers; a task goes to a Cloud Tasks queue and has one.
-Both arrive at least once, in any order: receivers read the truth, not the message. A function that has written some
-wakes the relay with one small message; the relay's schedule picks up whatever a lost wake-up left behind.
+An event goes to a Pub/Sub topic and may have several receivers; a task goes to a Cloud Tasks queue and has one. Both
+arrive at least once, in any order: receivers read the row, not the message. A function that has recorded some wakes the
+relay with one small message; the relay's schedule finds what a lost wake-up left behind.
 """
 
 import threading
@@ -17,18 +17,19 @@ from pydantic import BaseModel, ConfigDict
 from shared import log
 from shared.db import Tx
 
+STUBBORN_ATTEMPTS = 5
 WAKE_PAUSE_SECONDS = 0.02  # commits within this time share a wake-up
 
 
 class Event(BaseModel):
-    """Something that has happened; `topic` is where it is published."""
+    """Something that has happened; it is published to `topic`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     topic: ClassVar[str]
 
 
 class Task(BaseModel):
-    """Something that `function` must do; `queue` is where it waits."""
+    """Something that `function` must do; it waits in `queue`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
     queue: ClassVar[str]
@@ -36,25 +37,25 @@ class Task(BaseModel):
 
     @property
     def queue_name(self) -> str:
-        """The queue of this very task, where tasks of one kind have several."""
+        """The queue of this task, for kinds of tasks that have several queues."""
         return self.queue
 
 
 class OutboxFilled(Event):
-    """There is something to relay; sent by `publish_soon`, never through the outbox itself."""
+    """The outbox has rows to relay. `publish_soon` sends it, never the outbox itself."""
 
     topic: ClassVar[str] = "outbox-filled"
 
 
 class NotificationChanged(Event):
-    """A member's notification was made or read: its Firestore copy and the unread count follow."""
+    """A member's notification was created or read: its Firestore copy and the unread count must be updated."""
 
     topic: ClassVar[str] = "notification-changed"
     notification_id: UUID
 
 
 class NotificationMade(Event):
-    """A member has something new to read: their devices are told."""
+    """A member has a new notification: it is pushed to their devices."""
 
     topic: ClassVar[str] = "notification-made"
     notification_id: UUID
@@ -68,7 +69,7 @@ class InboxChanged(Event):
 
 
 class ListenerRevoked(Event):
-    """What a member's older realtime tokens allow is taken back."""
+    """The rights of a member's older realtime tokens were revoked."""
 
     topic: ClassVar[str] = "listener-revoked"
     member_id: UUID
@@ -82,14 +83,14 @@ class FeedItemMade(Event):
 
 
 class MailQueued(Event):
-    """A mail waits to be sent."""
+    """A mail is waiting to be sent."""
 
     topic: ClassVar[str] = "mail-queued"
     mail_id: UUID
 
 
 class SendPayout(Task):
-    """Bring one payout from where it is to the chain."""
+    """Take one payout from its present state to the chain."""
 
     queue: ClassVar[str] = "payout-send"
     function: ClassVar[str] = "payout_send"
@@ -98,12 +99,12 @@ class SendPayout(Task):
 
     @property
     def queue_name(self) -> str:
-        """Each treasury has its own pace."""
+        """The queue of the payout's treasury, since each treasury has its own pace."""
         return f"{self.queue}-{self.treasury}"
 
 
 class ConfirmPayouts(Task):
-    """See how far the transactions of a treasury's key are."""
+    """Check how far the transactions of a treasury's key have come."""
 
     queue: ClassVar[str] = "payout-confirm"
     function: ClassVar[str] = "payout_confirm"
@@ -111,7 +112,7 @@ class ConfirmPayouts(Task):
 
 
 class FollowWithdrawal(Task):
-    """Send what a member has signed, and see how far it is."""
+    """Send the transaction that a member has signed, and check how far it has come."""
 
     queue: ClassVar[str] = "withdrawal-confirm"
     function: ClassVar[str] = "withdrawal_confirm"
@@ -119,7 +120,7 @@ class FollowWithdrawal(Task):
 
 
 class Reconcile(Task):
-    """Compare the books with the chain, or look again at what was pending."""
+    """Compare the books with the chain, or check pending transactions again."""
 
     queue: ClassVar[str] = "reconciliation"
     function: ClassVar[str] = "reconciliation"
@@ -127,7 +128,7 @@ class Reconcile(Task):
 
 
 class FillCodeBatch(Task):
-    """Make the next chunk of a batch of codes."""
+    """Generate the next chunk of a batch of codes."""
 
     queue: ClassVar[str] = "codes-generate"
     function: ClassVar[str] = "codes_generate"
@@ -145,7 +146,7 @@ class ChangeCodeBatch(Task):
 
 
 class PublishAvatar(Task):
-    """Look at a picture, put it into the storage, and show it in place of the one before."""
+    """Check a picture, store it, and show it in place of the previous one."""
 
     queue: ClassVar[str] = "avatar-publish"
     function: ClassVar[str] = "avatar_publish"
@@ -153,7 +154,7 @@ class PublishAvatar(Task):
 
 
 class RemoveAvatar(Task):
-    """Take a picture that is not shown any more out of the storage."""
+    """Delete a picture that is no longer shown from the storage."""
 
     queue: ClassVar[str] = "avatar-remove"
     function: ClassVar[str] = "avatar_publish"
@@ -169,7 +170,7 @@ class ExportMember(Task):
 
 
 class EraseMember(Task):
-    """Remove what is left of a deleted account; the last look comes later, when nothing is on its way any more."""
+    """Erase what is left of a deleted account; the last look comes when nothing of it can be under way any more."""
 
     queue: ClassVar[str] = "member-erase"
     function: ClassVar[str] = "member_erase"
@@ -178,7 +179,7 @@ class EraseMember(Task):
 
 
 class SendBroadcast(Task):
-    """Tell the next members, those with a number above `done_number`."""
+    """Notify the next members of a broadcast, those with a number above `done_number`."""
 
     queue: ClassVar[str] = "broadcast-send"
     function: ClassVar[str] = "broadcast_send"
@@ -196,7 +197,7 @@ class ImportCodes(Task):
 
 
 def emit(tx: Tx, now: datetime, *events: Event) -> None:
-    """Record events with the work that caused them."""
+    """Record events in the transaction of the work that caused them."""
     for event in events:
         tx.run_later(
             """
@@ -211,7 +212,7 @@ def emit(tx: Tx, now: datetime, *events: Event) -> None:
 
 
 def enqueue(tx: Tx, now: datetime, task: Task, *, name: str | None = None, deliver_at: datetime | None = None) -> None:
-    """Record a task with the work that caused it. Two of one `name` are one task."""
+    """Record a task in the transaction of the work that caused it. Two tasks of one `name` are one task."""
     tx.run_later(
         """
         INSERT INTO outbox (kind, destination, function, body, task_name, deliver_at, created_at)
@@ -243,13 +244,17 @@ class Waiting:
 
 
 def claim(tx: Tx, now: datetime, until: datetime, limit: int) -> list[Waiting]:
-    """The oldest rows that nobody else is publishing; they are this caller's until `until`."""
+    """Claim the oldest rows that nobody else is publishing; they belong to this caller until `until`.
+
+    Rows that have failed often are claimed by `claim_stubborn`.
+    """
     return tx.all(
         Waiting,
         """
         WITH next AS (
             SELECT id FROM outbox
             WHERE published_at IS NULL AND (claimed_until IS NULL OR claimed_until <= :now)
+              AND attempts < :stubborn_attempts
             ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED
         ), claimed AS (
             UPDATE outbox SET claimed_until = :until, attempts = attempts + 1
@@ -262,26 +267,55 @@ def claim(tx: Tx, now: datetime, until: datetime, limit: int) -> list[Waiting]:
         now=now,
         until=until,
         limit=limit,
+        stubborn_attempts=STUBBORN_ATTEMPTS,
+    )
+
+
+def claim_stubborn(tx: Tx, now: datetime, until: datetime, limit: int) -> list[Waiting]:
+    """Claim rows that have failed STUBBORN_ATTEMPTS times, fewest attempts first, so that each gets a turn."""
+    return tx.all(
+        Waiting,
+        """
+        WITH next AS (
+            SELECT id FROM outbox
+            WHERE published_at IS NULL AND (claimed_until IS NULL OR claimed_until <= :now)
+              AND attempts >= :stubborn_attempts
+            ORDER BY attempts, id LIMIT :limit FOR UPDATE SKIP LOCKED
+        ), claimed AS (
+            UPDATE outbox SET claimed_until = :until, attempts = attempts + 1
+            FROM next WHERE outbox.id = next.id
+            RETURNING outbox.id, kind, destination, function, body, task_name, deliver_at,
+                      outbox.created_at, attempts
+        )
+        SELECT * FROM claimed ORDER BY id
+        """,
+        now=now,
+        until=until,
+        limit=limit,
+        stubborn_attempts=STUBBORN_ATTEMPTS,
     )
 
 
 def mark_published(tx: Tx, ids: Sequence[int], now: datetime) -> None:
-    """They need not be published again."""
+    """Mark rows as published."""
     tx.run("UPDATE outbox SET published_at = :now WHERE id = ANY(CAST(:ids AS bigint[]))", ids=list(ids), now=now)
 
 
 def publish_soon() -> None:
-    """Wake the relay if this process has recorded anything; returns at once."""
+    """Wake the relay if this thread has recorded anything; returns at once."""
     _waker.wake()
 
 
 def wait_until_woken(seconds_max: float) -> bool:
-    """For whoever ends this process or changes where it publishes: False when a wake-up is still on its way."""
+    """Wait until no wake-up is being sent; False when one still is after `seconds_max`.
+
+    This is for code that ends the process or changes where it publishes.
+    """
     return _waker.rest(seconds_max)
 
 
 class _Waker:
-    """One thread per process that sends wake-ups, so that no request waits for Pub/Sub or its 240 ms import."""
+    """One thread per process that sends wake-ups, so that no request waits for Pub/Sub or its import of 240 ms."""
 
     def __init__(self) -> None:
         self._recorded = threading.local()

@@ -1,9 +1,8 @@
-"""Background functions: the envelope, the verified caller, and one of three ends: done, again, never again.
+"""Background functions: the envelope, the verified caller, and one of three outcomes: done, again, or never.
 
 A Pub/Sub push, a Cloud Tasks task and a Scheduler call all arrive as a POST. 204 acknowledges. A `Hopeless` fault is
-recorded in `job_faults` and acknowledged, because trying again would change nothing. Everything else is a passing
-fault: it answers 500 (503 when it only has to wait), comes again later, and ends in the dead letters, which wake a
-person.
+recorded in `job_faults` and acknowledged, because trying again would change nothing. Every other fault is temporary: it
+answers 500 (503 when it only has to wait), is delivered again later, and ends in the dead letters, which wake a person.
 """
 
 import base64
@@ -19,11 +18,12 @@ from flask import Request, Response
 from pydantic import ValidationError
 from werkzeug.datastructures import Headers
 
-from shared import auth, clock, db, encoding, events, log
+from shared import auth, clock, db, events, log
 from shared.db import Tx
 from shared.events import Event, Task
-from shared.http import discard_body, problem_response, read_body
-from shared.problems import InternalError, MethodNotAllowed, Overloaded, Problem
+from shared.values import encoding
+from shared.values.problems import InternalError, MethodNotAllowed, Overloaded, Problem
+from shared.web.http import discard_body, problem_response, read_body
 
 ENVELOPE_BYTES_MAX = 10 * 1024 * 1024  # what Pub/Sub and Cloud Tasks carry at most
 FAULT_BODY_MAX = 10_000
@@ -36,16 +36,16 @@ ScheduleHandler = Callable[[datetime], None]
 
 
 class Hopeless(Exception):
-    """This delivery can never succeed; the message says why."""
+    """Raised when a delivery can never succeed; the message says why."""
 
 
 class ComeAgain(Exception):
-    """Nothing is wrong, but not now: somebody else is at it, or it is too early."""
+    """Raised when a delivery should come again later: another worker is busy with it, or it is too early."""
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """What arrived: `kind` is the topic, the queue or the name of the schedule."""
+    """One delivery: `kind` is the topic, the queue or the name of the schedule."""
 
     id: str
     kind: str
@@ -54,7 +54,7 @@ class Delivery:
 
 
 class Job:
-    """What one background function reacts to."""
+    """The events, tasks and schedules that one background function handles."""
 
     def __init__(self, function: str) -> None:
         self.function = function
@@ -63,7 +63,7 @@ class Job:
         self.schedules: dict[str, ScheduleHandler] = {}
 
     def on(self, model: type[EventModel]) -> Callable[[EventHandler[EventModel]], EventHandler[EventModel]]:
-        """Register the receiver of an event: `def handler(event: ThatEvent, now: datetime) -> None`."""
+        """Register the handler of an event: `def handler(event: ThatEvent, now: datetime) -> None`."""
 
         def register(handler: EventHandler[EventModel]) -> EventHandler[EventModel]:
             self.events[model.topic] = (model, handler)
@@ -72,7 +72,7 @@ class Job:
         return register
 
     def task(self, model: type[TaskModel]) -> Callable[[TaskHandler[TaskModel]], TaskHandler[TaskModel]]:
-        """Register the receiver of a task: `def handler(task: ThatTask, now: datetime) -> None`."""
+        """Register the handler of a task: `def handler(task: ThatTask, now: datetime) -> None`."""
 
         def register(handler: TaskHandler[TaskModel]) -> TaskHandler[TaskModel]:
             self.tasks[model.queue] = (model, handler)
@@ -81,7 +81,7 @@ class Job:
         return register
 
     def schedule(self, name: str) -> Callable[[ScheduleHandler], ScheduleHandler]:
-        """Register what a schedule of function.yaml calls: `def handler(now: datetime) -> None`."""
+        """Register the handler of a schedule in function.yaml: `def handler(now: datetime) -> None`."""
 
         def register(handler: ScheduleHandler) -> ScheduleHandler:
             self.schedules[name] = handler
@@ -90,9 +90,9 @@ class Job:
         return register
 
     def handle(self, request: Request) -> Response:
-        """Do one delivery: 204 when it is done or hopeless, 500 when it must come again."""
+        """Handle one delivery: 204 when it is done or hopeless, 500 or 503 when it must come again."""
         started = time.perf_counter()
-        with log.bound(job=self.function):
+        with log.bound(job=self.function), db.acting_for(self.function):
             try:
                 outcome, response = self._deliver(request)
             except Problem as problem:
@@ -165,7 +165,7 @@ class Job:
 
 
 def _opened(raw: bytes, headers: Headers) -> Delivery:
-    """Raises Hopeless for what none of our callers sends."""
+    """The delivery in a request. Raises Hopeless if it is none that Pub/Sub, Cloud Tasks or the Scheduler sends."""
     if "X-CloudTasks-TaskName" in headers:
         attempt = headers.get("X-CloudTasks-TaskRetryCount", "0")
         return Delivery(
@@ -186,11 +186,11 @@ def _opened(raw: bytes, headers: Headers) -> Delivery:
 
 
 def _pushed(envelope: Mapping[str, Any]) -> Delivery:
-    """The wrapped body of a push subscription (cloud.google.com/pubsub/docs/push)."""
+    """The message in the wrapped body of a push subscription (cloud.google.com/pubsub/docs/push)."""
     try:
         message = envelope["message"]
         payload = base64.b64decode(message.get("data", ""), validate=True)
-        topic = str(message["attributes"]["topic"])  # set by whoever publishes
+        topic = str(message["attributes"]["topic"])  # set by the publisher
         return Delivery(str(message["messageId"]), topic, payload, int(envelope.get("deliveryAttempt", 1)))
     except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
         raise Hopeless("not the envelope of a push subscription") from None

@@ -1,4 +1,4 @@
-"""What admins may tune, from the table `settings`, remembered for a few seconds."""
+"""The settings that admins may tune: the table `settings`, cached for a few seconds."""
 
 import threading
 import time
@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from shared.db import Tx
-from shared.money import Usdt
-from shared.prizes import Destination
-from shared.tiers import Thresholds, Tier
+from shared.values.money import Usdt
+from shared.values.prizes import Destination
+from shared.values.tiers import Thresholds, Tier
 
 FRESH_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
 class PayoutLimits:
-    """Of one treasury: what one payout, a UTC day and an hour may come to before people are asked."""
+    """One treasury's limits for a single payout, a UTC day and an hour, above which people are asked."""
 
     single: Usdt
     day: Usdt
@@ -25,20 +25,20 @@ class PayoutLimits:
 
 @dataclass(frozen=True)
 class PayoutSettings:
-    """What bounds the payout machine; docs/payouts.md explains each."""
+    """The payout machine's limits, from the table `settings`; docs/payouts.md ("What bounds it") explains each."""
 
     limits: Mapping[str, PayoutLimits]
     fee_gwei_max: int
     stuck_seconds: int
     stalled_amount_max: Usdt
     in_flight_max: int
+    reverts_max: int
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All of them, typed."""
+    """All settings, with their types."""
 
-    tier_thresholds: Thresholds
     permanent_tier_thresholds: Thresholds
     tier_multipliers: Mapping[Tier, Decimal]
     scans_per_hour_max: int
@@ -49,7 +49,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class _Row:
+class _Setting:
     name: str
     value: object
 
@@ -60,31 +60,30 @@ def load(tx: Tx) -> Settings:
     with _cache.lock:
         if _cache.settings and now - _cache.read_at < FRESH_SECONDS:
             return _cache.settings
-    made = _made({row.name: row.value for row in tx.all(_Row, "SELECT name, value FROM settings")})
+    made = _made({row.name: row.value for row in tx.all(_Setting, "SELECT name, value FROM settings")})
     with _cache.lock:
         _cache.settings, _cache.read_at = made, now
     return made
 
 
 def forget() -> None:
-    """Read them anew next time."""
+    """Empty the cache, so that the next call reads the table."""
     with _cache.lock:
         _cache.settings = None
 
 
-class _Cache:
+class _SettingsCache:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.settings: Settings | None = None
         self.read_at = 0.0
 
 
-_cache = _Cache()
+_cache = _SettingsCache()
 
 
 def _made(values: Mapping[str, object]) -> Settings:
     return Settings(
-        tier_thresholds=_thresholds(values["tier_thresholds"]),
         permanent_tier_thresholds=_thresholds(values["permanent_tier_thresholds"]),
         tier_multipliers=_by_tier(values["tier_multipliers"]),
         scans_per_hour_max=int(str(values["scans_per_hour_max"])),
@@ -107,6 +106,7 @@ def _payouts(values: Mapping[str, object]) -> PayoutSettings:
         stuck_seconds=int(str(values["payout_stuck_seconds"])),
         stalled_amount_max=Usdt.of(str(values["payout_stalled_usdt_max"])),
         in_flight_max=int(str(values["payout_in_flight_max"])),
+        reverts_max=int(str(values["payout_reverts_max"])),
     )
 
 

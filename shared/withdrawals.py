@@ -1,7 +1,7 @@
 """Withdrawals: their states and transitions. Nothing else changes one; the schema holds the same rules.
 
-A member asks, we prepare a transfer out of the member's own wallet, the member signs it, we keep what was signed and
-then send it. docs/withdrawals.md tells the whole story.
+A member requests a transfer out of the member's own wallet, and we prepare it. The member signs it; we store what was
+signed and then send it. docs/withdrawals.md describes the whole flow.
 """
 
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from uuid import UUID, uuid4
 from shared import events
 from shared.db import Tx
 from shared.events import FollowWithdrawal
-from shared.money import Usdt
+from shared.values.money import Usdt
 
-PREPARED_LIFE = timedelta(minutes=10)  # fees and nonce of a preparation grow stale
+PREPARED_LIFE = timedelta(minutes=10)  # after this time the fees and the nonce of a preparation are out of date
 
 
 class State(StrEnum):
-    """Where a withdrawal stands."""
+    """The state of a withdrawal."""
 
     PREPARED = "prepared"
     SIGNED = "signed"
@@ -36,7 +36,9 @@ FOLLOWED = frozenset({State.SIGNED, State.MINED, State.LAPSED})
 
 @dataclass(frozen=True)
 class Terms:
-    """What is to be signed; fixed from birth. Fees are in wei per gas."""
+    """The terms that the wallet signs, which never change. Fees are in wei per gas; `prepared_block` had the nonce
+    free.
+    """
 
     from_address: str
     to_address: str
@@ -47,11 +49,16 @@ class Terms:
     gas_limit: int
     fee_per_gas_wei_max: int
     priority_fee_per_gas_wei_max: int
+    prepared_block: int
 
 
 @dataclass(frozen=True)
 class Withdrawal:
-    """A withdrawal and where it stands."""
+    """A withdrawal: its terms and its state.
+
+    `raw` is None when the wallet has sent the transaction by itself. `transaction_hash` is what was signed or sent;
+    `outcome_hash` is the transaction that used the nonce on the chain in the end.
+    """
 
     id: UUID
     member_id: UUID
@@ -74,33 +81,40 @@ class Withdrawal:
     block_number: int | None
     block_hash: str | None
     succeeded: bool | None
+    prepared_block: int | None
+    outcome_hash: str | None
+
+    @property
+    def shown_hash(self) -> str | None:
+        """The hash to look up: the outcome's, else that of what was signed.
+
+        None when another transaction used the nonce and was not found: what was signed is on no chain then.
+        """
+        if self.outcome_hash or self.state is State.REPLACED:
+            return self.outcome_hash
+        return self.transaction_hash
 
 
 @dataclass(frozen=True)
-class Block:
-    """Where a transaction was included, and whether it moved what it was to move."""
+class Inclusion:
+    """The block that includes a transaction, and whether the transaction succeeded."""
 
     number: int
     hash: str
     succeeded: bool
 
 
-@dataclass(frozen=True)
-class _Id:
-    id: UUID
-
-
 def prepare(tx: Tx, member_id: UUID, terms: Terms, now: datetime) -> UUID | None:
-    """A new withdrawal; None when its wallet has an open one, be it by somebody who came at the same moment."""
+    """Store a new withdrawal; None when the wallet has an open one, also if it was stored at the same moment."""
     identity = uuid4()
     inserted = tx.run(
         """
         INSERT INTO withdrawals (id, member_id, from_address, to_address, amount, chain_id, token_address, nonce,
                                  gas_limit, fee_per_gas_wei_max, priority_fee_per_gas_wei_max,
-                                 prepared_at, expires_at, state_at)
+                                 prepared_block, prepared_at, expires_at, state_at)
         VALUES (:id, :member_id, :from_address, :to_address, :amount, :chain_id, :token_address, :nonce,
                 :gas_limit, :fee_per_gas_wei_max, :priority_fee_per_gas_wei_max,
-                :now, :until, :now)
+                :prepared_block, :now, :until, :now)
         ON CONFLICT (lower(from_address)) WHERE state IN ('prepared', 'signed', 'mined') DO NOTHING
         """,
         id=identity,
@@ -113,21 +127,24 @@ def prepare(tx: Tx, member_id: UUID, terms: Terms, now: datetime) -> UUID | None
 
 
 def load(tx: Tx, withdrawal_id: UUID) -> Withdrawal | None:
-    """A withdrawal, locked."""
+    """A withdrawal, locked until the transaction ends; None if there is none."""
     return tx.first(
         Withdrawal,
         """
         SELECT id, member_id, from_address, to_address, amount, chain_id, token_address, nonce, gas_limit,
                fee_per_gas_wei_max, priority_fee_per_gas_wei_max, prepared_at, expires_at, state, state_at, raw,
-               transaction_hash, signed_at, block_number, block_hash, succeeded
+               transaction_hash, signed_at, block_number, block_hash, succeeded, prepared_block, outcome_hash
         FROM withdrawals WHERE id = :id FOR UPDATE
         """,
         id=withdrawal_id,
     )
 
 
-def keep_signature(tx: Tx, withdrawal: Withdrawal, raw: bytes, transaction_hash: str, now: datetime) -> None:
-    """SIGNED: the bytes are ours from here on, and somebody will send them. The wallet's history begins."""
+def keep_signature(tx: Tx, withdrawal: Withdrawal, raw: bytes | None, transaction_hash: str, now: datetime) -> None:
+    """Store the signature and set the withdrawal to SIGNED; from here on its bytes are kept and will be sent.
+
+    `raw` is None when the wallet has sent the transaction already. The transfer is added to the wallet's history.
+    """
     tx.run(
         """
         UPDATE withdrawals SET state = 'signed', state_at = :now, signed_at = :now, raw = :raw,
@@ -159,13 +176,13 @@ def keep_signature(tx: Tx, withdrawal: Withdrawal, raw: bytes, transaction_hash:
 
 
 def follow_soon(tx: Tx, withdrawal_id: UUID, now: datetime, delay: timedelta | None = None) -> None:
-    """Have it sent and looked at."""
+    """Queue a task of withdrawal_confirm, which sends the withdrawal and observes it; after `delay`, if given."""
     task = FollowWithdrawal(withdrawal_id=withdrawal_id)
     events.enqueue(tx, now, task, deliver_at=now + delay if delay else None)
 
 
 def give_up_unsigned(tx: Tx, withdrawal: Withdrawal, state: State, now: datetime) -> None:
-    """CANCELLED or EXPIRED: what nobody has signed."""
+    """Set a withdrawal that was not signed to CANCELLED or EXPIRED."""
     tx.run(
         "UPDATE withdrawals SET state = :state, state_at = :now WHERE id = :id",
         id=withdrawal.id,
@@ -175,8 +192,9 @@ def give_up_unsigned(tx: Tx, withdrawal: Withdrawal, state: State, now: datetime
 
 
 def expire(tx: Tx, now: datetime, limit: int, address: str | None = None) -> int:
-    """EXPIRED: preparations that nobody has signed in time, of one wallet or of all; how many. Whoever is signing one
-    at this moment is not waited for.
+    """Set preparations that were not signed in time to EXPIRED, of one wallet or of all; returns how many.
+
+    A row that is locked (it is being signed at this moment) is skipped.
     """
     return tx.run(
         """
@@ -192,8 +210,8 @@ def expire(tx: Tx, now: datetime, limit: int, address: str | None = None) -> int
     )
 
 
-def see_mined(tx: Tx, withdrawal: Withdrawal, block: Block, now: datetime) -> None:
-    """MINED, here or (after a reorganisation) elsewhere."""
+def mark_mined(tx: Tx, withdrawal: Withdrawal, block: Inclusion, now: datetime) -> None:
+    """Set the withdrawal to MINED, in its first block or, after a reorganisation, in another one."""
     tx.run(
         """
         UPDATE withdrawals SET state = 'mined', state_at = :now, block_number = :number, block_hash = :hash,
@@ -206,8 +224,8 @@ def see_mined(tx: Tx, withdrawal: Withdrawal, block: Block, now: datetime) -> No
     )
 
 
-def see_dropped(tx: Tx, withdrawal: Withdrawal, now: datetime) -> None:
-    """SIGNED again: the block that held it is no longer part of the chain."""
+def mark_dropped(tx: Tx, withdrawal: Withdrawal, now: datetime) -> None:
+    """Set the withdrawal back to SIGNED: the block that held its transaction is no longer part of the chain."""
     tx.run(
         """
         UPDATE withdrawals SET state = 'signed', state_at = :now, block_number = NULL, block_hash = NULL,
@@ -220,19 +238,29 @@ def see_dropped(tx: Tx, withdrawal: Withdrawal, now: datetime) -> None:
 
 
 def lapse(tx: Tx, withdrawal: Withdrawal, now: datetime) -> None:
-    """LAPSED: not sent any more, and looked at from time to time: as long as its nonce is free, a node may mine it."""
+    """Set the withdrawal to LAPSED: it is not sent any more, but still checked at times.
+
+    It may be mined as long as its nonce is free.
+    """
     tx.run("UPDATE withdrawals SET state = 'lapsed', state_at = :now WHERE id = :id", id=withdrawal.id, now=now)
 
 
-def finish(tx: Tx, withdrawal: Withdrawal, state: State, block: Block | None, now: datetime) -> None:
-    """CONFIRMED or REVERTED as it was mined, or REPLACED by another transaction of its nonce; and so in the history."""
+def finish(
+    tx: Tx, withdrawal: Withdrawal, state: State, block: Inclusion | None, outcome_hash: str | None, now: datetime
+) -> None:
+    """Set the final state, here and in the wallet's history: CONFIRMED or REVERTED as it was mined, or REPLACED by
+    another transaction of its nonce.
+
+    `outcome_hash` is the transaction that used the nonce; None when it was not found.
+    """
     tx.run(
         """
         UPDATE withdrawals SET state = :state, state_at = :now, block_number = :number, block_hash = :hash,
-               succeeded = :succeeded
+               succeeded = :succeeded, outcome_hash = :outcome_hash
         WHERE id = :id
         """,
         id=withdrawal.id,
+        outcome_hash=outcome_hash,
         state=state,
         number=block.number if block else None,
         hash=block.hash if block else None,
@@ -242,10 +270,12 @@ def finish(tx: Tx, withdrawal: Withdrawal, state: State, block: Block | None, no
     confirmed = state is State.CONFIRMED
     tx.run(
         """
-        UPDATE wallet_transactions SET status = :status, confirmed_at = :confirmed_at, block_number = :number
+        UPDATE wallet_transactions SET status = :status, confirmed_at = :confirmed_at, block_number = :number,
+               transaction_hash = :outcome_hash
         WHERE withdrawal_id = :id
         """,
         id=withdrawal.id,
+        outcome_hash=outcome_hash,
         status="confirmed" if confirmed else "failed",
         confirmed_at=now if confirmed else None,
         number=block.number if block else None,
@@ -253,14 +283,14 @@ def finish(tx: Tx, withdrawal: Withdrawal, state: State, block: Block | None, no
 
 
 def touch(tx: Tx, withdrawal: Withdrawal, now: datetime) -> None:
-    """Remember when it was last looked at, for the sweep."""
+    """Record when the withdrawal was last checked, for the sweep."""
     tx.run("UPDATE withdrawals SET checked_at = :now WHERE id = :id", id=withdrawal.id, now=now)
 
 
 def neglected(tx: Tx, before: datetime, lapsed_before: datetime, limit: int) -> list[UUID]:
-    """Followed ones that nobody has looked at since `before`, lapsed ones since `lapsed_before`; oldest first."""
-    rows = tx.all(
-        _Id,
+    """Followed withdrawals not checked since `before`, lapsed ones not since `lapsed_before`; oldest check first."""
+    return tx.column(
+        UUID,
         """
         SELECT id FROM withdrawals
         WHERE (state IN ('signed', 'mined') AND state_at <= :before AND coalesce(checked_at, state_at) <= :before)
@@ -271,4 +301,3 @@ def neglected(tx: Tx, before: datetime, lapsed_before: datetime, limit: int) -> 
         lapsed_before=lapsed_before,
         limit=limit,
     )
-    return [row.id for row in rows]

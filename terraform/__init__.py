@@ -1,1 +1,1 @@
-"""Where things run: Terraform, and the scripts that prepare what it deploys."""
+"""The Terraform configuration, and the scripts that prepare what it deploys."""

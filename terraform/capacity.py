@@ -1,9 +1,10 @@
-"""What the planned loads need and cost: `make capacity` prints it, `--write` puts it into docs/capacity.md.
+"""Calculates what the planned loads need and cost: `make capacity` prints it, `--write` puts it into docs/capacity.md.
 
 Loads and assumptions are in loads.yaml, prices in prices.yaml, instances and connections in each function.yaml, and
 the measured rate of scans in docs/benchmarks.md. A test keeps the page equal to what this prints.
 """
 
+import argparse
 import math
 import re
 import sys
@@ -30,28 +31,28 @@ BIGGEST_SHOWN = 6
 
 @dataclass(frozen=True)
 class Given:
-    """Everything that the figures are worked out from."""
+    """Everything that the figures are calculated from."""
 
     functions: Mapping[str, Function]
-    says: Mapping[str, Any]  # loads.yaml
+    says: Mapping[str, Any]  # the content of loads.yaml
     dollars: Mapping[str, float]
-    scans_per_second: int  # of one instance, measured
+    scans_per_second: int  # of one instance, as measured
 
     @property
     def budget(self) -> int:
-        """Connections that functions may have altogether."""
+        """The number of connections that all functions together may have."""
         database = self.says["database"]
         return int(database["connections_max"] - database["connections_kept_free"])
 
     @property
     def connections_at_most(self) -> dict[str, int]:
-        """If every function ran as many instances as it may."""
+        """The connections of each function if it ran as many instances as it may."""
         return {name: found.instances.max * found.connections_max for name, found in self.functions.items()}
 
 
 @dataclass(frozen=True)
 class Month:
-    """One load, in a month."""
+    """The figures of one load in a month."""
 
     name: str
     scans: float
@@ -70,7 +71,7 @@ class Month:
 
 
 def given() -> Given:
-    """From the tree."""
+    """The input read from the files of the repository."""
     prices = _yaml("prices.yaml")
     rate = MEASURED.search((ROOT / "docs" / "benchmarks.md").read_text(encoding="utf-8"))
     assert rate, "docs/benchmarks.md has no row for scans at 10 million rows"
@@ -79,14 +80,14 @@ def given() -> Given:
 
 
 def month(at: Given, load: Mapping[str, Any]) -> Month:
-    """What one load comes to."""
+    """The figures of one load."""
     members_say, events = at.says["members"], at.says["events"]
     scans = load["tins"] * members_say["scans_per_tin"]
     members = load["tins"] / members_say["tins_per_member"]
     payouts = (
         scans * events["wins_per_scan"] * (1 + events["matches_per_win"]) + members * events["guarantee_per_member"]
     )
-    joins = load["event_listeners"] * load["event_hours"] / 2  # an event is two hours
+    joins = load["event_listeners"] * load["event_hours"] / 2  # an event lasts two hours
     calls = {
         name: scans * at.says["calls_per_scan"].get(name, 0) + joins * at.says["calls_per_listener"].get(name, 0)
         for name in at.functions
@@ -138,14 +139,14 @@ def bill(at: Given, of: Month) -> dict[str, float]:
 
 
 def page() -> str:
-    """The tables of docs/capacity.md."""
+    """The tables of docs/capacity.md as text."""
     at = given()
     months = [month(at, load) for load in at.says["loads"]]
     return "\n".join([_needs(at, months), _costs(at, months), _connections(at), _counter(at), ""])
 
 
 def _reads(at: Given, load: Mapping[str, Any], scans: float) -> float:
-    """Every document that is pushed to a listener is a read."""
+    """Firestore reads in a month: every document that is pushed to a listener counts as one."""
     events = at.says["events"]
     open_apps = scans * at.says["members"]["session_seconds"] / MONTH_SECONDS
     counted = open_apps * events["listeners_watch"] * MONTH_SECONDS / events["counter_seconds"]
@@ -163,14 +164,14 @@ def _peak(at: Given, load: Mapping[str, Any], scans: float, name: str) -> float:
 
 
 def _instances(at: Given, function: Function, peak: float) -> int:
-    """What an instance does of scans, it does of all calls, but for those that are known to be dearer."""
+    """The instances that a function needs at its peak; a call costs as much as a scan unless loads.yaml says more."""
     scans_per_vcpu: float = at.scans_per_second / at.functions["scans"].cpu * at.says["use_of_instance"]
     calls_per_vcpu = scans_per_vcpu / float(at.says["scans_per_call"].get(function.name, 1))
     return max(function.instances.min, math.ceil(peak / (calls_per_vcpu * function.cpu)))
 
 
 def _cloud_run(at: Given, of: Month) -> float:
-    """Calls as if none shared an instance, instances that wait, and the counter, which never stops."""
+    """Dollars for calls that never share an instance, for waiting instances, and for the counter, which never stops."""
     price, seconds = at.dollars, float(at.says["call_seconds"])
 
     def busy(function: Function) -> float:
@@ -266,9 +267,11 @@ def _yaml(name: str) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Print the tables; with `--write` put them into the page as well."""
-    text = page()
-    if "--write" in sys.argv[1:]:
+    """Print the tables; with `--write` also put them into the page."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", action="store_true", help=f"into {PAGE.name} as well")
+    asked, text = parser.parse_args(), page()
+    if asked.write:
         before, _, rest = PAGE.read_text(encoding="utf-8").partition(MARKS[0])
         PAGE.write_text(before + MARKS[0] + text + MARKS[1] + rest.partition(MARKS[1])[2], encoding="utf-8")
     sys.stdout.write(text)

@@ -29,11 +29,11 @@ ONLY_WITH_PROVIDERS = "validate, test, plan and checkov"
 
 
 class CheckFailed(Exception):
-    """The sentence to end with."""
+    """Raised when a check fails; the message is printed at the end."""
 
 
 def main() -> int:
-    """0 when all is well."""
+    """Run all checks; returns the exit code, 0 when all is well."""
     if shutil.which("terraform") is None:
         print("terraform is not installed: nothing of this could be checked.")
         return 1
@@ -71,7 +71,7 @@ def _check(folder: Path) -> int:
 
 
 def _copy(folder: Path) -> Path:
-    """The configuration with what it reads beside it, a state of its own, and a build that was never made."""
+    """Copy the configuration with what it reads, and add a fresh state and a build that was never made."""
     work = folder / "terraform"
     work.mkdir()
     for pattern in COPIED:
@@ -93,7 +93,7 @@ def _copy(folder: Path) -> Path:
 
 
 def _stand_in(folder: Path) -> Mapping[str, str]:
-    """Settings of the stand-in providers; none when TF_STUB is not set."""
+    """The settings of the stand-in providers; empty when TF_STUB is not set."""
     tool = os.environ.get("TF_STUB")
     if not tool:
         return {}
@@ -128,7 +128,7 @@ def _plan(work: Path, name: str, environment: Mapping[str, str]) -> Path:
 
 
 def _against_checkov(plan: Path, name: str) -> None:
-    """Every finding has its reason in checkov.yaml; every reason is needed by some environment's findings."""
+    """Compare checkov's findings with checkov.yaml: each finding needs a reason, and each reason needs a finding."""
     command = [
         str(_checkov()),
         "-f",
@@ -161,7 +161,7 @@ def _against_checkov(plan: Path, name: str) -> None:
 def compare(
     failed: Sequence[tuple[str, str]], reasons: Sequence[Mapping[str, Any]]
 ) -> tuple[list[tuple[str, str]], list[str]]:
-    """Findings without a reason, and reasons without a finding."""
+    """The findings without a reason, and the reasons without a finding."""
     patterns: defaultdict[str, list[str]] = defaultdict(list)
     for reason in reasons:
         patterns[reason["check"]] += reason["resources"]
@@ -175,7 +175,7 @@ def compare(
 
 
 def _checkov() -> Path:
-    """In an environment of its own: it pins versions that are not ours."""
+    """The checkov program, in an environment of its own because it pins versions that differ from ours."""
     return bootstrap.tool("checkov")
 
 

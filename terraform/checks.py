@@ -1,4 +1,4 @@
-"""What must hold before anything is built: folders are whole, contract and functions agree, migrations stand."""
+"""Checks before anything is built: folders are complete, contract and functions agree, migrations are unchanged."""
 
 import ast
 import hashlib
@@ -9,17 +9,19 @@ from typing import Any
 
 import yaml
 
-from shared.migrate import ContractPending, MigrationMissing, expanding, load
+from shared.database.migrate import ContractPending, MigrationMissing, expanding, load
 from terraform import imports
 from terraform.functions import Function, NotDeployable, functions
 
 METHODS = ("get", "post", "put", "patch", "delete")
-SEALED = "shared/migrations/sealed.txt"  # as sha256sum writes it: what has been applied somewhere that matters
+# The digests, in the format of sha256sum, of migrations that were applied somewhere that matters.
+SEALED = "shared/database/migrations/sealed.txt"
 
 
 def check(root: Path) -> Mapping[str, Function]:
-    """Every function, when all is well. Raises NotDeployable for the first fault."""
+    """Every function, if all checks pass. Raises NotDeployable for the first fault."""
     found = functions(root)
+    _rooms(root)
     for function in found.values():
         _whole(function, root)
     _names_are_unique(found)
@@ -29,8 +31,8 @@ def check(root: Path) -> Mapping[str, Function]:
 
 
 def migrations(root: Path) -> list[str]:
-    """The names of those that are not sealed yet. Raises NotDeployable for one that cannot be applied."""
-    folder = root / "shared" / "migrations"
+    """The names of migrations that are not sealed yet. Raises NotDeployable for one that cannot be applied."""
+    folder = root / "shared" / "database" / "migrations"
     try:
         loaded = load(folder)
     except MigrationMissing as fault:
@@ -39,9 +41,11 @@ def migrations(root: Path) -> list[str]:
     for line in (root / SEALED).read_text(encoding="utf-8").splitlines():
         digest, _, name = line.partition("  ")
         if name not in there:
-            raise NotDeployable(f"shared/migrations/{name} is sealed and gone: migrations only go forward.")
+            raise NotDeployable(f"shared/database/migrations/{name} is sealed and gone: migrations only go forward.")
         if there.pop(name) != digest:
-            raise NotDeployable(f"shared/migrations/{name} was edited after it was applied: write a new migration.")
+            raise NotDeployable(
+                f"shared/database/migrations/{name} was edited after it was applied: write a new migration."
+            )
     try:
         expanding([migration for migration in loaded if migration.name in there])
     except ContractPending as fault:
@@ -50,11 +54,23 @@ def migrations(root: Path) -> list[str]:
 
 
 def seal(root: Path) -> None:
-    """Remember every migration as it is now: none of them may change any more."""
+    """Record the digest of every migration: from now on none of them may change."""
     migrations(root)
-    paths = sorted((root / "shared" / "migrations").glob("*.sql"))
+    paths = sorted((root / "shared" / "database" / "migrations").glob("*.sql"))
     lines = [f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in paths]
     (root / SEALED).write_text("".join(lines), encoding="utf-8")
+
+
+def _rooms(root: Path) -> None:
+    """Check the packages below `shared`: an import of one would deploy more, or less, than it seems to."""
+    for init in sorted((root / "shared").rglob("*/__init__.py")):
+        room = init.parent
+        if init.stat().st_size:
+            where = init.relative_to(root).as_posix()
+            raise NotDeployable(f"{where} is not empty: the whole room would be deployed with every module.")
+        if room.with_suffix(".py").exists():
+            where = room.with_suffix(".py").relative_to(root).as_posix()
+            raise NotDeployable(f"{where} has the name of a room: Python would import the room instead.")
 
 
 def _whole(function: Function, root: Path) -> None:
@@ -71,7 +87,7 @@ def _whole(function: Function, root: Path) -> None:
 
 
 def _names_are_unique(found: Mapping[str, Function]) -> None:
-    """Services, queues and schedules have a project-wide name each."""
+    """Check that services, queues and schedules have unique names in the project."""
     owners: dict[tuple[str, str], str] = {}
     for function in found.values():
         named = chain(

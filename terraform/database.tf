@@ -120,11 +120,12 @@ resource "google_sql_database" "main" {
   deletion_policy = "ABANDON"
 }
 
-# Functions log in as their service accounts. `blakjaks_app` is what they may do; docs/cloud.md tells how it comes to be.
+# Functions log in as their service accounts, which are members of the Postgres roles that function.yaml names under
+# `database` (shared/database/migrations/*_database_roles.sql says what each may do); docs/cloud.md tells how the roles come to be.
 resource "google_sql_user" "function" {
   for_each       = { for name, function in local.functions : name => function if contains(function.roles, "cloudsql.instanceUser") }
   instance       = google_sql_database_instance.main.name
   name           = trimsuffix(google_service_account.function[each.key].email, ".gserviceaccount.com")
   type           = "CLOUD_IAM_SERVICE_ACCOUNT"
-  database_roles = each.key == "migrate" ? ["cloudsqlsuperuser"] : ["blakjaks_app"]
+  database_roles = [for role in each.value.database : role == "owner" ? "cloudsqlsuperuser" : "blakjaks_${role}"]
 }

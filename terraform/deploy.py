@@ -26,7 +26,7 @@ MIGRATE_SECONDS_MAX = 900.0  # functions/migrate/function.yaml: timeout_seconds
 
 
 class StepFailed(Exception):
-    """A step did not come to its end; the sentence says why."""
+    """Raised when a step fails; the message says why."""
 
 
 def build(at: Environment) -> None:
@@ -46,6 +46,11 @@ def expand(at: Environment) -> None:
 def migrate(at: Environment) -> None:
     """Expand the schema: every migration up to the first that takes something away."""
     _call_migrate(at, "apply")
+
+
+def nodes(at: Environment) -> None:
+    """Each node must answer all that the functions ask; FROM=functions goes on without."""
+    _call_migrate(at, "nodes")
 
 
 def functions(at: Environment) -> None:
@@ -80,12 +85,12 @@ def contract(at: Environment) -> None:
 
 
 STEPS: Mapping[str, Callable[[Environment], None]] = {
-    step.__name__: step for step in (build, expand, migrate, functions, canary, promote, gateway, contract)
+    step.__name__: step for step in (build, expand, migrate, nodes, functions, canary, promote, gateway, contract)
 }
 
 
 def deploy(at: Environment, first: str) -> None:
-    """All steps from `first` on. Raises StepFailed naming the one that did not come to its end."""
+    """Run all steps from `first` on. Raises StepFailed, which names the step that failed."""
     _init(at)
     for name in list(STEPS)[list(STEPS).index(first) :]:
         sys.stdout.write(f"== {name}: {(STEPS[name].__doc__ or '').splitlines()[0]}\n")
@@ -97,14 +102,14 @@ def deploy(at: Environment, first: str) -> None:
 
 
 def plan(at: Environment) -> None:
-    """What all steps together would change."""
+    """Show what all steps together would change."""
     build(at)
     _init(at)
     at.terraform("plan", "-input=false", at.var_file)
 
 
 def roll_back(at: Environment, names: Sequence[str]) -> None:
-    """All calls to the old revisions."""
+    """Give all calls back to the old revisions."""
     back = traffic.roll_back(at, {service_name(name) for name in names})
     if not back:
         raise NotDeployable(f"No canary is under way; say which: make rollback ENV={at.name} FUNCTIONS=scans.")
@@ -146,7 +151,7 @@ def _say(services: list[traffic.Service], what: str) -> None:
 
 
 def main(arguments: list[str] | None = None, variables: Mapping[str, str] = os.environ) -> None:
-    """Exit 1 with one sentence when something is wrong."""
+    """Run the command; exits with code 1 and one sentence when something is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("act", choices=["plan", "deploy", "rollback"])
     parser.add_argument("environment", nargs="?", help="a file of terraform/environments/")

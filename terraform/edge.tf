@@ -1,6 +1,29 @@
 # The load balancer: api. goes to the gateways, admin-api. to the admin functions past Cloud Armor's list of networks,
 # media. to the buckets that are for everybody.
 
+# Functions believe what the edge says of a client because it shows a key that only the two know (shared/web/edge.py). The
+# secret has the keys comma separated, the one to be shown first. Whoever may read the load balancer's configuration
+# sees the key there, so that it is in the state as well is no further risk.
+data "google_secret_manager_secret_version" "edge_keys" {
+  secret = google_secret_manager_secret.used["edge-keys"].secret_id
+}
+
+locals {
+  edge_headers = [ # each replaces what the caller has sent under this name
+    "X-Client-Address:{client_ip_address}",
+    "X-Edge-Key:${trimspace(split(",", data.google_secret_manager_secret_version.edge_keys.secret_data)[0])}",
+  ]
+}
+
+# What every answer has, the gateway's own refusals as well (shared/web/http.py adds the same where functions answer).
+locals {
+  safe_headers = [
+    "Referrer-Policy:no-referrer",
+    "Strict-Transport-Security:max-age=63072000; includeSubDomains",
+    "X-Content-Type-Options:nosniff",
+  ]
+}
+
 resource "google_compute_global_address" "edge" {
   name       = "edge"
   depends_on = [google_project_service.used]
@@ -120,10 +143,12 @@ resource "google_compute_security_policy" "admins" {
 }
 
 resource "google_compute_backend_service" "gateway" {
-  name                  = "gateway"
-  load_balancing_scheme = "EXTERNAL_MANAGED"
-  protocol              = "HTTPS"
-  security_policy       = google_compute_security_policy.everybody.id
+  name                    = "gateway"
+  load_balancing_scheme   = "EXTERNAL_MANAGED"
+  protocol                = "HTTPS"
+  security_policy         = google_compute_security_policy.everybody.id
+  custom_request_headers  = local.edge_headers
+  custom_response_headers = local.safe_headers
   dynamic "backend" {
     for_each = google_compute_region_network_endpoint_group.gateway
     content {
@@ -160,11 +185,13 @@ resource "google_compute_region_network_endpoint_group" "admin" {
 }
 
 resource "google_compute_backend_service" "admin" {
-  for_each              = local.admin_functions
-  name                  = each.value.service
-  load_balancing_scheme = "EXTERNAL_MANAGED"
-  protocol              = "HTTPS"
-  security_policy       = google_compute_security_policy.admins.id
+  for_each                = local.admin_functions
+  name                    = each.value.service
+  load_balancing_scheme   = "EXTERNAL_MANAGED"
+  protocol                = "HTTPS"
+  security_policy         = google_compute_security_policy.admins.id
+  custom_request_headers  = local.edge_headers
+  custom_response_headers = local.safe_headers
   dynamic "backend" {
     for_each = { for key, placed in local.admin_placed : key => placed if placed.name == each.key && placed.region == local.region }
     content {
@@ -178,10 +205,11 @@ resource "google_compute_backend_service" "admin" {
 }
 
 resource "google_compute_backend_bucket" "media" {
-  for_each    = google_storage_bucket_iam_member.public
-  name        = "media-${each.key}"
-  bucket_name = each.value.bucket
-  enable_cdn  = true
+  for_each                = google_storage_bucket_iam_member.public
+  name                    = "media-${each.key}"
+  bucket_name             = each.value.bucket
+  enable_cdn              = true
+  custom_response_headers = local.safe_headers # members' pictures among them: nobody is to take one for a page
   cdn_policy {
     cache_mode        = "USE_ORIGIN_HEADERS"
     negative_caching  = true
@@ -192,6 +220,18 @@ resource "google_compute_backend_bucket" "media" {
 resource "google_compute_url_map" "edge" {
   name            = "edge"
   default_service = google_compute_backend_service.gateway.id
+
+  # API Gateway's own 401 and 404 have no CORS headers: without these our web pages could not see that a token is over.
+  default_route_action {
+    cors_policy {
+      allow_origins     = local.origins
+      allow_credentials = true
+      allow_methods     = ["GET", "HEAD", "POST", "PUT", "DELETE"]
+      allow_headers     = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match"]
+      expose_headers    = ["ETag", "Location", "Retry-After"]
+      max_age           = 600
+    }
+  }
 
   host_rule {
     hosts        = [local.hosts.admin]

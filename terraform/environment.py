@@ -1,4 +1,4 @@
-"""What must hold before anything is asked of the cloud: an environment that is complete, tools, a login."""
+"""Checks before anything is asked of the cloud: the environment is complete, the tools exist, somebody is logged in."""
 
 import re
 import shutil
@@ -15,12 +15,12 @@ _GIVEN = re.compile(r'^(\w+)\s*=\s*(?:"([^"]*)")?', re.MULTILINE)
 
 
 class CommandFailed(Exception):
-    """A command ended with something else than 0; the message is its last line."""
+    """Raised when a command ended with another code than 0; the message is its last line."""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """One tfvars file, and how commands are run for it."""
+    """One tfvars file, and the commands that run for it."""
 
     name: str
     root: Path
@@ -29,22 +29,23 @@ class Environment:
 
     @property
     def var_file(self) -> str:
-        """As terraform, which runs in its own folder, is told."""
+        """The argument that names the file for terraform, which runs in its own folder."""
         return f"-var-file=environments/{self.name}.tfvars"
 
     def terraform(self, *arguments: str, said: str | None = None) -> str:
-        """What terraform prints, when it is to be read; otherwise a person sees it. Raises CommandFailed."""
+        """Run terraform. Returns what `output` and `console` print; the rest is shown. Raises CommandFailed."""
         command = ["terraform", f"-chdir={self.root / 'terraform'}", *arguments]
-        login = {"GOOGLE_OAUTH_ACCESS_TOKEN": access_token(self.variables)}  # a fresh one: they live for an hour
+        # A fresh token each time, because a token lives for an hour.
+        login = {"GOOGLE_OAUTH_ACCESS_TOKEN": access_token(self.variables)}
         return run(command, {**self.variables, **login}, shown=arguments[0] not in ("output", "console"), said=said)
 
     def gcloud(self, *arguments: str) -> str:
-        """What gcloud prints. Raises CommandFailed."""
+        """Run gcloud and return its output. Raises CommandFailed."""
         return run(["gcloud", *arguments, f"--project={self.project}"], self.variables)
 
 
 def environment(name: str | None, root: Path, variables: Mapping[str, str]) -> Environment:
-    """The environment of that name. Raises NotDeployable when it is none, or not complete."""
+    """The environment with that name. Raises NotDeployable when there is none, or it is not complete."""
     known = sorted(path.stem for path in (root / "terraform" / "environments").glob("*.tfvars"))
     if not name:
         raise NotDeployable(f"ENV is missing (there are: {', '.join(known)}): make plan ENV=dev.")
@@ -59,13 +60,13 @@ def environment(name: str | None, root: Path, variables: Mapping[str, str]) -> E
 
 
 def required(root: Path) -> list[str]:
-    """Terraform's variables without a default."""
+    """The names of Terraform's variables without a default."""
     text = (root / "terraform" / "variables.tf").read_text(encoding="utf-8")
     return [name for name, body in _VARIABLE.findall(text) if not _DEFAULT.search(body)]
 
 
 def require_login(variables: Mapping[str, str]) -> None:
-    """Raises NotDeployable unless both tools are there, and somebody is logged in to gcloud."""
+    """Check that both tools are installed and somebody is logged in to gcloud. Raises NotDeployable."""
     for tool in ("terraform", "gcloud"):
         if shutil.which(tool, path=variables.get("PATH")) is None:
             raise NotDeployable(f"{tool} is not installed, or not on the PATH.")
@@ -74,7 +75,7 @@ def require_login(variables: Mapping[str, str]) -> None:
 
 
 def access_token(variables: Mapping[str, str]) -> str:
-    """Gcloud's login, for terraform too, so that one is enough. Raises NotDeployable."""
+    """Gcloud's access token, used for terraform too, so that one login is enough. Raises NotDeployable."""
     try:
         return run(["gcloud", "auth", "print-access-token"], variables).strip()
     except CommandFailed as fault:
@@ -82,7 +83,7 @@ def access_token(variables: Mapping[str, str]) -> str:
 
 
 def run(command: Sequence[str], variables: Mapping[str, str], *, shown: bool = False, said: str | None = None) -> str:
-    """Run it to its end; what it prints goes to a person when `shown`, else it is the result. Raises CommandFailed."""
+    """Run a command. Its output is shown to a person if `shown`, else returned. Raises CommandFailed."""
     done = subprocess.run(
         command,
         env=dict(variables),

@@ -1,4 +1,4 @@
-"""What a `function.yaml` may say: the one schema, for the build, the emulators and the tests."""
+"""The schema of `function.yaml`, for the build, the emulators and the tests."""
 
 import difflib
 import re
@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CRON_FIELDS = 5
 ROLES = frozenset(
     {
-        "cloudkms.admin",  # makes, lists and disables versions of keys; it cannot use them
+        "cloudkms.admin",  # it creates, lists and disables versions of keys; it cannot use them
         "cloudkms.cryptoKeyDecrypter",
         "cloudkms.cryptoKeyEncrypter",
         "cloudkms.cryptoKeyEncrypterDecrypter",
@@ -47,11 +47,30 @@ SCOPES = frozenset(
         *("files", "firebase", "invoker"),  # service accounts
     }
 )
+DATABASE_ROLES = frozenset(
+    {
+        "owner",  # it changes the schema; the others are blakjaks_… in shared/database/migrations/*_database_roles.sql
+        *("accounts", "approvals", "awards", "books", "codes", "counting", "delivery", "enrolment", "erasure"),
+        *("explanations", "exports", "figures", "inbox", "keys", "listening", "months", "payouts", "profiles", "read"),
+        *(
+            "referrals",
+            "relay",
+            "rollups",
+            "scans",
+            "second_factors",
+            "settings",
+            "standing",
+            "telling",
+            "wallets",
+            "work",
+        ),
+    }
+)
 SET_BY_THE_PLATFORM = frozenset({"THREADS", "PORT", "FUNCTION_TARGET", "FUNCTION_SOURCE", "K_SERVICE", "K_REVISION"})
 
 
 class NotDeployable(Exception):
-    """What is in the tree cannot be deployed; one sentence says where and why."""
+    """Raised when the repository cannot be deployed; the message says where and why."""
 
 
 def _role(role: str) -> str:
@@ -64,6 +83,12 @@ def _scope(scope: str) -> str:
     if scope not in SCOPES:
         raise ValueError(f"{scope} is no key ring, bucket or account of ours{_meant(scope, SCOPES)}")
     return scope
+
+
+def _database_role(role: str) -> str:
+    if role not in DATABASE_ROLES:
+        raise ValueError(f"{role} is not a database role{_meant(role, DATABASE_ROLES)}")
+    return role
 
 
 def _cron(cron: str) -> str:
@@ -87,6 +112,7 @@ Variable = Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$"), After
 Cron = Annotated[str, AfterValidator(_cron)]
 Role = Annotated[str, AfterValidator(_role)]
 Scope = Annotated[str, AfterValidator(_scope)]
+DatabaseRole = Annotated[str, AfterValidator(_database_role)]
 
 
 class _Part(BaseModel):
@@ -122,9 +148,9 @@ class Instances(_Part):
 
 
 class Function(_Part):
-    """A function's own description of where and how it runs."""
+    """A function's description of where and how it runs."""
 
-    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]  # the folder's
+    name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]  # the folder's name
     description: Annotated[str, Field(min_length=1)]
     gateway: bool
     topics: list[Name] = []
@@ -137,7 +163,8 @@ class Function(_Part):
     timeout_seconds: Annotated[int, Field(ge=1, le=3600)]
     instances: Instances
     roles: list[Role]
-    scopes: dict[Role, list[Scope]] = {}  # what a role is granted on, where that is not the whole project
+    scopes: dict[Role, list[Scope]] = {}  # the resources that a role is granted on, if that is not the whole project
+    database: list[DatabaseRole] = []  # the roles of its Postgres login
     secrets: dict[Variable, Name]
     environment: dict[Variable, str] = {}
 
@@ -154,19 +181,25 @@ class Function(_Part):
                 raise ValueError(f"scopes: {role} is not among its roles")
         return self
 
+    @model_validator(mode="after")
+    def _logs_in_to_do_something(self) -> Self:
+        if ("cloudsql.instanceUser" in self.roles) != bool(self.database):
+            raise ValueError("database: names roles exactly if roles has cloudsql.instanceUser")
+        return self
+
     @property
     def service(self) -> str:
-        """Its name on Cloud Run."""
+        """The function's name on Cloud Run."""
         return service_name(self.name)
 
     @property
     def settings(self) -> Mapping[str, str]:
-        """What its containers find in their environment because of function.yaml."""
+        """The environment variables of its containers that come from function.yaml."""
         return {**self.environment, "THREADS": str(self.concurrency)}
 
     @property
     def connections_max(self) -> int:
-        """Postgres connections of one instance: a pool per process."""
+        """The Postgres connections of one instance, which has a pool per process."""
         pool = int(self.environment.get("DATABASE_CONNECTIONS", self.concurrency))
         return pool * int(self.environment.get("WORKERS", "1"))
 
@@ -198,7 +231,7 @@ def _read(path: Path, root: Path) -> Function:
 
 
 def _sentence(faults: ValidationError) -> str:
-    # a misspelt key explains the one that is missing
+    # A misspelt key explains the key that is missing.
     fault = max(faults.errors(), key=lambda fault: fault["type"] == "extra_forbidden")
     key = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "extra_forbidden":

@@ -26,13 +26,16 @@ locals {
       AVATARS_URL              = "https://${local.hosts.media}"
       COOKIE_DOMAIN            = var.domain
       SITE_DOMAIN              = var.domain
-      ALLOWED_ORIGINS          = "https://${var.domain},https://admin.${var.domain}"
+      ALLOWED_ORIGINS          = join(",", local.origins)
       CHAIN_ID                 = tostring(var.chain.id)
       USDT_ADDRESS             = var.chain.usdt_address
       RPC_URLS                 = join(",", local.rpc_urls)
+      RPC_NODES_MIN            = tostring(var.chain.nodes_min)
       FCM_PROJECT_ID           = var.project
       APNS_TEAM_ID             = var.apns.team_id
       APNS_KEY_ID              = var.apns.key_id
+
+      RECONCILIATION_FIRST_BLOCK = tostring(var.chain.first_block)
     },
     { for name in local.treasuries : "TREASURY_KEY_VERSION_${upper(name)}" => "${google_kms_crypto_key.signing["${name}-treasury-key"].id}/cryptoKeyVersions/1" },
     { for name, bucket in google_storage_bucket.files : "${upper(name)}_BUCKET" => bucket.name },
@@ -73,10 +76,11 @@ module "function" {
   keep_warm       = var.keep_warm && each.value.region == local.region
   canary          = contains(var.canary, each.value.name)
   settings = merge(local.settings, {
-    OIDC_AUDIENCE   = local.url_templates[each.value.region]
-    DATABASE_USER   = trimsuffix(google_service_account.function[each.value.name].email, ".gserviceaccount.com")
-    FRONT           = local.functions[each.value.name].admin ? "load_balancer" : "gateway"
-    TRUSTED_PROXIES = local.functions[each.value.name].admin ? "2" : "1" # the load balancer appends the client's address and its own
+    OIDC_AUDIENCE = local.url_templates[each.value.region]
+    DATABASE_USER = trimsuffix(google_service_account.function[each.value.name].email, ".gserviceaccount.com")
+    FRONT         = local.functions[each.value.name].admin ? "load_balancer" : "gateway"
+    # Read when an instance starts: another version of the secret makes new revisions, so that all instances know it.
+    EDGE_KEYS_VERSION = local.functions[each.value.name].gateway ? data.google_secret_manager_secret_version.edge_keys.version : ""
   })
 
   # A revision that may not read its secrets or log in to its database does not start. A deployment applies migrate

@@ -1,4 +1,4 @@
-"""The blocks of `terraform/*.tf` as plain values: strings without quotes, expressions as `${…}`, nothing evaluated."""
+"""Reads the blocks of `terraform/*.tf` as plain values: strings without quotes, expressions as `${…}`, unevaluated."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Block:
-    """`resource "type" "name" {…}`; blocks inside are lists, those of `dynamic` among them."""
+    """A block `resource "type" "name" {…}`; inner blocks are lists, those of `dynamic` among them."""
 
     file: str
     type: str
@@ -22,18 +22,18 @@ class Block:
 
     @property
     def address(self) -> str:
-        """As Terraform writes it."""
+        """The block's address as Terraform writes it."""
         return f"{self.type}.{self.name}"
 
     def inner(self, name: str) -> Mapping[str, Any]:
-        """The first block of a name; empty when there is none."""
+        """The first inner block of that name; empty when there is none."""
         found = self.body.get(name, [])
         return found[0] if isinstance(found, list) and found else {}
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """Some files' resources and locals."""
+    """The resources and locals of some files."""
 
     resources: list[Block]
     values: Mapping[str, Any]
@@ -58,7 +58,7 @@ def read(*paths: Path) -> Configuration:
 
 @cache
 def ours() -> Configuration:
-    """The root and its modules."""
+    """The configuration of the root and its modules."""
     return read(*sorted(HERE.glob("*.tf")), *sorted(HERE.glob("modules/*/*.tf")))
 
 

@@ -1,4 +1,4 @@
-"""What a function needs: the `shared` files, what these read, and the packages it imports, lazily or not.
+"""Finds what a function needs: `shared` files, the files that these read, and the packages it imports, lazily or not.
 
 `python -m terraform.imports --write` brings every requirements.txt up to date; a contract test keeps them so.
 """
@@ -15,8 +15,9 @@ from terraform.functions import ROOT, NotDeployable, functions
 
 OURS = ("functions", "shared")
 CONSTRAINTS = "-c ../constraints.txt"
-RUNTIME = "functions-framework"  # runs every function, imported by none
-READ_BY: Mapping[str, str] = {"shared/migrate.py": "shared/migrations/*.sql"}  # a module's data; a test finds the rest
+RUNTIME = "functions-framework"  # it runs every function, and no function imports it
+# Data files of a module; a test finds missing entries.
+READ_BY: Mapping[str, str] = {"shared/database/migrate.py": "shared/database/migrations/*.sql"}
 NOT_DEPLOYED = frozenset({"function.yaml", "requirements.txt"})
 GOOGLE = {  # a namespace that many distributions share
     "google.api_core": "google-api-core",
@@ -31,15 +32,15 @@ GOOGLE = {  # a namespace that many distributions share
     "google.pubsub": "google-cloud-pubsub",
 }
 EXTRAS = {"cloud-sql-python-connector": "[pg8000]", "httpx": "[http2]", "pyjwt": "[crypto]"}
-NEEDED_BESIDE = {  # used when present
-    "eth-account": ("coincurve",),  # recovers signatures ten times faster
-    "functions-framework": ("gunicorn-h1c",),  # gunicorn reads requests in C: half the CPU of an empty function
+NEEDED_BESIDE = {  # packages that others use if they are installed
+    "eth-account": ("coincurve",),  # it makes the recovery of signatures ten times faster
+    "functions-framework": ("gunicorn-h1c",),  # gunicorn reads requests in C with it: half the CPU of an empty function
 }
 
 
 @dataclass(frozen=True)
 class Closure:
-    """Files below the repository, and distributions as requirements.txt names them."""
+    """Files of the repository, and distributions as requirements.txt names them."""
 
     files: frozenset[Path]
     distributions: frozenset[str]
@@ -69,7 +70,7 @@ def closure(function: str, root: Path = ROOT) -> Closure:
 
 
 def imported(path: Path, *, at_import_only: bool = False) -> tuple[str, ...]:
-    """Dotted names of what a module imports; with `at_import_only` not what it imports inside functions."""
+    """The dotted names that a module imports; with `at_import_only`, without imports inside functions."""
     try:
         return _imported(path.read_text(encoding="utf-8"), at_import_only)
     except SyntaxError as fault:
@@ -110,7 +111,7 @@ def requirements(function: str, root: Path = ROOT) -> str:
 
 
 def with_extras(needs: Closure) -> list[str]:
-    """Its distributions as requirements.txt has them."""
+    """The distributions in the form of requirements.txt, sorted."""
     return sorted(name + EXTRAS.get(name, "") for name in needs.distributions)
 
 
@@ -135,11 +136,13 @@ def _shared_modules(root: Path) -> list[str]:
 
 
 def _files_of(name: str, modules: set[str], where: str) -> list[str]:
-    """The modules on the way to a dotted name: `shared.ports.kms.sign_digest` is three files."""
+    """The module files on the way to a dotted name: `shared.ports.kms.sign_digest` is three files."""
     parts = name.split(".")
     stems = ["/".join(parts[:length]) for length in range(1, len(parts) + 1)]
     ways = [way for stem in stems for way in (f"{stem}.py", f"{stem}/__init__.py") if way in modules]
-    if parts[0] == "shared" and len(parts) > 1 and len(ways) < 2:  # noqa: PLR2004 - the package, and what is in it
+    if parts[0] == "shared" and stems[-1] + "/__init__.py" in modules and len(parts) > 1:
+        raise NotDeployable(f"{where} imports {name}, which is a room: import its modules by their names.")
+    if parts[0] == "shared" and len(parts) > 1 and ways[-1].endswith("/__init__.py"):
         raise NotDeployable(f"{where} imports {name}, which there is not.")
     return ways
 
@@ -150,7 +153,7 @@ def _distributions() -> Mapping[str, list[str]]:
 
 
 def main() -> None:
-    """Write every requirements.txt."""
+    """Write or print every requirements.txt."""
     for name in functions():
         target = ROOT / "functions" / name / "requirements.txt"
         if "--write" in sys.argv[1:]:

@@ -19,5 +19,7 @@ locals {
     media = "media.${var.domain}"
   }
 
+  origins = ["https://${var.domain}", "https://admin.${var.domain}"] # of our own web pages
+
   database_instance = local.region == var.regions[0] ? google_sql_database_instance.main.connection_name : google_sql_database_instance.replica[local.region].connection_name
 }

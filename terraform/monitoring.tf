@@ -124,7 +124,7 @@ locals {
     dead_letters = {
       filter = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=\"${google_pubsub_subscription.dead_letters.name}\" AND metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\""
       above  = 0, hold = 0, aligner = "ALIGN_MAX", reducer = "REDUCE_SUM", by = [], urgent = true
-      do     = "gcloud pubsub subscriptions pull dead-letters: the attribute CloudPubSubDeadLetterSourceSubscription names the receiver. Mend it, then publish the message again."
+      do     = "make dead-letters ARGS=list names the receivers. Mend them, then ARGS=again delivers once more (docs/cloud.md, Dead letters)."
     }
     subscription_age = {
       filter = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id!=\"${google_pubsub_subscription.dead_letters.name}\" AND metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\""

@@ -25,6 +25,16 @@ output "gateway_url" {
   value = "https://${google_api_gateway_gateway.main[local.region].default_hostname}"
 }
 
+output "api_url" {
+  description = "The API as clients call it: through the edge."
+  value       = "https://${local.hosts.api}"
+}
+
+output "node" {
+  description = "A Polygon node, from which a deployment asks the edge as somebody else than itself."
+  value       = { name = google_compute_instance.node[var.chain.zones[0]].name, zone = var.chain.zones[0] }
+}
+
 output "source_bucket" {
   value = google_storage_bucket.sources.name
 }

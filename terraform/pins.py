@@ -1,7 +1,7 @@
-"""A function's pinned requirements: what it imports, what that needs in turn, and nothing else.
+"""The pinned requirements of a function: what it imports, what that needs in turn, and nothing else.
 
-Versions and hashes are those of functions/constraints.txt; who needs whom is read from the installed packages, which
-`make setup` keeps at these versions. Markers are judged for the machine that will run it, never for this one.
+Versions and hashes are those of functions/constraints.txt. Dependencies are read from the installed packages, which
+`make setup` keeps at these versions. Markers are evaluated for the machine that will run it, not for this one.
 """
 
 import re
@@ -15,7 +15,7 @@ from packaging.requirements import Requirement
 
 from terraform.functions import NotDeployable
 
-RUNTIME = "python311"  # of Cloud Run functions; the version that the suites run on
+RUNTIME = "python311"  # the runtime of Cloud Run functions, whose version the suites use too
 TARGET: Mapping[str, str] = {
     "implementation_name": "cpython",
     "implementation_version": "3.11.0",
@@ -45,7 +45,7 @@ class Pin:
 
 
 def pins(constraints: str) -> dict[str, Pin]:
-    """Every pin that holds on the machine that will run it."""
+    """The pins whose markers hold on the machine that will run them, by name."""
     found = {}
     for match in _PIN.finditer(constraints):
         if match["marker"] is None or Marker(match["marker"]).evaluate(dict(TARGET)):

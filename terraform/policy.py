@@ -1,7 +1,7 @@
-"""What the cloud must never be, as rules over `terraform/*.tf`: each says where a configuration breaks it.
+"""Rules over `terraform/*.tf` that the cloud configuration must never break; each finding says where one is broken.
 
-`python -m terraform.policy [FILE…]` prints the findings; a contract test holds them at none, and shows every rule a
-configuration that it must not take.
+`python -m terraform.policy [FILE…]` prints the findings. A contract test demands that there are none, and shows every
+rule a configuration that it must refuse.
 """
 
 import re
@@ -19,18 +19,18 @@ SCOPED_FAMILIES = ("cloudkms", "iam", "storage")  # as in modules/catalog
 DESTROY_DAYS_MIN = 30
 ROTATION_DAYS_MAX = 90
 DAY_SECONDS = 86_400
-# Roles of the whole project that sound broad, and why they are given.
+# Roles for the whole project that sound broad, and the reason why each is given.
 REASONED_ROLES = {
     "firebasecloudmessaging.admin": "the only predefined role that may send a message (notify)",
 }
-KEY_NAMES = re.compile(r"_KEY_VERSION|_KEY_ID$|_KMS_KEY$")  # names of keys, no keys
+KEY_NAMES = re.compile(r"_KEY_VERSION|_KEY_ID$|_KMS_KEY$")  # names of keys, which are no secrets
 SECRET_NAMES = re.compile(r"(KEY|PASSWORD|SECRET|TOKEN|CREDENTIALS?)$")
 
 Rule = Callable[[Configuration], Iterator[str]]
 
 
 def no_public_bucket_but_avatars_and_streams(found: Configuration) -> Iterator[str]:
-    """Public access prevention everywhere else, and no grant to everybody."""
+    """All other buckets have public access prevention, and no bucket grants anything to everybody."""
     declared = found.values.get("buckets", {})
     open_ones = {name for name, bucket in declared.items() if bucket.get("public")} if declared else set()
     for name in sorted(open_ones - PUBLIC_BUCKETS):
@@ -51,7 +51,7 @@ def no_public_bucket_but_avatars_and_streams(found: Configuration) -> Iterator[s
 
 
 def no_broad_roles(found: Configuration) -> Iterator[str]:
-    """Nobody owns, edits or administers the project, nobody replaces its policy, everybody gets nothing."""
+    """No member owns, edits or administers the project or replaces its policy, and everybody together gets nothing."""
     for grant in found.resources:
         if re.match(r"google_(project|folder|organization)_iam_(policy|binding)$", grant.type):
             yield f"{grant.address}: replaces what others have granted"
@@ -66,8 +66,9 @@ def no_broad_roles(found: Configuration) -> Iterator[str]:
 
 
 def is_broad(role: str, *, narrowed: bool = False) -> bool:
-    """Basic roles, administrators, and roles on keys, files and accounts that belong to one of them (or, narrowed by
-    a condition, to some).
+    """True for basic roles, administrators, and project-wide roles on keys, files and accounts.
+
+    Roles of the last kind are not broad if a condition narrows them (`narrowed`).
     """
     name = role.removeprefix("roles/")
     if name in REASONED_ROLES:
@@ -77,7 +78,7 @@ def is_broad(role: str, *, narrowed: bool = False) -> bool:
 
 
 def keys_are_rotated_and_cannot_be_destroyed(found: Configuration) -> Iterator[str]:
-    """Terraform refuses to destroy them, KMS waits, and KMS rotates those that it can."""
+    """Terraform refuses to destroy keys, KMS delays their destruction, and KMS rotates those that it can."""
     for key in found.of("google_kms_crypto_key"):
         if key.inner("lifecycle").get("prevent_destroy") is not True:
             yield f"{key.address}: can be destroyed"
@@ -89,7 +90,7 @@ def keys_are_rotated_and_cannot_be_destroyed(found: Configuration) -> Iterator[s
 
 
 def every_subscription_has_a_dead_letter_that_somebody_reads(found: Configuration) -> Iterator[str]:
-    """And retries, never expires, and pushes as somebody."""
+    """Every subscription also retries, never expires, and pushes under an account."""
     subscriptions = found.of("google_pubsub_subscription")
     read_topics = {_reference(subscription.body.get("topic")) for subscription in subscriptions}
     dead_topics = {
@@ -112,7 +113,7 @@ def every_subscription_has_a_dead_letter_that_somebody_reads(found: Configuratio
 
 
 def secrets_come_from_secret_manager_only(found: Configuration) -> Iterator[str]:
-    """No value in the configuration, a plan or a state; and what is called a secret is none in an environment."""
+    """The configuration, a plan and a state hold no secret value, and no environment variable has a secret's name."""
     for block in found.resources:
         if block.type == "google_secret_manager_secret_version":
             yield f"{block.address}: the value would be in the state"
@@ -128,7 +129,7 @@ def secrets_come_from_secret_manager_only(found: Configuration) -> Iterator[str]
 
 
 def nothing_of_ours_has_an_address_outside(found: Configuration) -> Iterator[str]:
-    """Machines and databases have private addresses, and no firewall lets the internet in."""
+    """Machines and databases have private addresses only, and no firewall lets the internet in."""
     for machine in found.of("google_compute_instance"):
         if any("access_config" in interface for interface in machine.body.get("network_interface", [])):
             yield f"{machine.address}: has an address outside"
@@ -144,7 +145,7 @@ def nothing_of_ours_has_an_address_outside(found: Configuration) -> Iterator[str
 
 
 def the_database_survives(found: Configuration) -> Iterator[str]:
-    """Regional, backed up to the second, and not to be deleted in passing."""
+    """The database is regional, has point-in-time backups, and is protected from deletion."""
     for database in found.of("google_sql_database_instance"):
         settings = database.inner("settings")
         backup = (settings.get("backup_configuration") or [{}])[0]
@@ -160,13 +161,15 @@ def the_database_survives(found: Configuration) -> Iterator[str]:
 
 
 def the_load_balancer_says_which_it_is(found: Configuration) -> Iterator[str]:
-    """The provider's default scheme has changed once; and every backend of it has a list of who may come."""
+    """Load balancers name their scheme, whose default has changed once; every backend restricts its callers."""
     for block in found.of("google_compute_backend_service", "google_compute_global_forwarding_rule"):
         if block.body.get("load_balancing_scheme") != "EXTERNAL_MANAGED":
             yield f"{block.address}: does not say its scheme"
     for backend in found.of("google_compute_backend_service"):
         if not backend.body.get("security_policy"):
             yield f"{backend.address}: has no Cloud Armor policy"
+        if backend.body.get("custom_request_headers") != "${local.edge_headers}":
+            yield f"{backend.address}: does not tell the client's address"
 
 
 RULES: tuple[Rule, ...] = (
@@ -187,7 +190,7 @@ def findings(found: Configuration) -> list[str]:
 
 
 def _roles(grant: Block) -> list[str]:
-    """Literal ones: of `role`, or of the list that `for_each` goes through."""
+    """The literal roles of a grant: of `role`, or of the list that `for_each` iterates over."""
     role = str(grant.body.get("role", ""))
     if "${" not in role:
         return [role]
@@ -215,13 +218,13 @@ def _mentions(value: Any, words: tuple[str, ...]) -> bool:
 
 
 def _reference(expression: object) -> str:
-    """`google_pubsub_topic.dead_letters` of `${google_pubsub_topic.dead_letters.id}`."""
+    """The resource in an expression: `google_pubsub_topic.dead_letters` of `${google_pubsub_topic.dead_letters.id}`."""
     found = re.match(r"\$\{([a-z0-9_]+\.[a-z0-9_-]+)", str(expression or ""))
     return found[1] if found else str(expression or "")
 
 
 def _seconds(text: object) -> int:
-    """Of "86400s" or "${90 * 86400}s"; zero for nothing."""
+    """The seconds of "86400s" or "${90 * 86400}s"; zero for an empty value."""
     found = re.fullmatch(r"(?:\$\{(\d+) \* (\d+)\}|(\d+))s", str(text or ""))
     if not found:
         return 0
@@ -229,7 +232,7 @@ def _seconds(text: object) -> int:
 
 
 def main() -> int:
-    """Print what breaks a rule; 1 when something does."""
+    """Print the findings; returns the exit code, 1 when there are any."""
     paths = [Path(name) for name in sys.argv[1:]]
     found = findings(hcl.read(*paths) if paths else hcl.ours())
     for finding in found:

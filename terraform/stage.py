@@ -1,4 +1,4 @@
-"""What is deployed: for each function a folder and a zip of exactly what it needs, named by their content.
+"""Stages what is deployed: for each function a folder and a zip of exactly what it needs, named by content.
 
 `make build`, or `python -m terraform.stage`. In `.local/build/`: `staged/<function>/` as Cloud Run unpacks it,
 `objects/functions/<function>/<sha256>.zip` to be uploaded under that name, and `functions.json`, which Terraform reads.
@@ -27,7 +27,7 @@ MANIFEST = "functions.json"
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the first moment that a zip can name
 UNIX = 3
 PLAIN_FILE = 0o100644 << 16
-# The framework puts the folder of main.py on the path, and nothing else: `functions` and `shared` must lie beside it.
+# The framework puts only the folder of main.py on the path, so `functions` and `shared` must lie beside it.
 MAIN = '''"""Where functions-framework looks for the function."""
 
 from functions.{name}.main import {name}
@@ -47,12 +47,12 @@ class Staged:
 
     @property
     def object(self) -> str:
-        """Its name in the bucket of sources, and its path below `objects/`."""
+        """The archive's name in the bucket of sources, which is also its path below `objects/`."""
         return f"functions/{self.function.name}/{self.sha256}.zip"
 
 
 def stage(function: Function, root: Path, known: Mapping[str, pins.Pin]) -> Staged:
-    """Everything that the function needs, in one archive."""
+    """The archive with everything that the function needs. Raises NotDeployable."""
     needs = imports.closure(function.name, root)
     names = imports.with_extras(needs)
     where = f"functions/{function.name}/requirements.txt"
@@ -66,7 +66,10 @@ def stage(function: Function, root: Path, known: Mapping[str, pins.Pin]) -> Stag
 
 
 def build(root: Path = ROOT, folder: Path = BUILD) -> list[tuple[Staged, bool]]:
-    """Check, stage and write; with each function whether it was new. Raises NotDeployable and has written nothing."""
+    """Check, stage and write all functions; returns each with whether it was new.
+
+    Raises NotDeployable, and has written nothing then.
+    """
     found = checks.check(root)
     known = pins.pins((root / "functions" / "constraints.txt").read_text(encoding="utf-8"))
     made = [stage(function, root, known) for function in found.values()]
@@ -78,7 +81,7 @@ def build(root: Path = ROOT, folder: Path = BUILD) -> list[tuple[Staged, bool]]:
 
 
 def table(built: list[tuple[Staged, bool]]) -> str:
-    """What was built, for people."""
+    """The table of what was built, for people."""
     lines = [f"{'function':<18} {'files':>5} {'bytes':>9}  {'sha256':<16}"]
     lines += [
         f"{made.function.name:<18} {made.files:>5} {len(made.archive):>9,}  {made.sha256[:16]}{'  new' if new else ''}"
@@ -101,7 +104,7 @@ def _zipped(contents: Mapping[str, bytes]) -> bytes:
 
 
 def _write(staged: Staged, folder: Path) -> bool:
-    """Whether it was new. The zip comes last, so that a killed build is noticed by the next one."""
+    """Write the function's files; True if they were new. The zip comes last: the next build notices a killed one."""
     target, unpacked = folder / "objects" / staged.object, folder / "staged" / staged.function.name
     if unpacked.is_dir() and target.is_file() and target.read_bytes() == staged.archive:
         return False
@@ -135,7 +138,7 @@ def _entry(staged: Staged) -> dict[str, object]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Build, and print the table; exit 1 with one sentence when something is wrong."""
+    """Build and print the table; exits with code 1 and one sentence when something is wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout")
     parser.add_argument("--into", type=Path, default=BUILD, help="where it is built")

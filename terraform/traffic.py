@@ -1,7 +1,7 @@
-"""Which revision of a service answers: a new one gets a tenth of the calls, then all of them, or none again.
+"""Moves calls between revisions of a service: a new one gets a tenth of the calls, then all of them, or none again.
 
-Nothing is remembered here: what is deployed and who gets traffic is read from Google Cloud each time, so that every
-step can be repeated, from any machine.
+Nothing is remembered here: what is deployed and which revision gets traffic is read from Google Cloud each time, so
+that every step can be repeated, from any machine.
 """
 
 import json
@@ -9,7 +9,8 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from terraform.environment import Environment
+from terraform import edge
+from terraform.environment import CommandFailed, Environment
 
 CANARY_PERCENT = 10
 WATCH_SECONDS = 300
@@ -18,7 +19,7 @@ LOCATION = "cloud.googleapis.com/location"
 
 
 class CanaryFailed(Exception):
-    """A new revision has written an error; all calls go to the old ones again."""
+    """Raised when a new revision logged an error, or sees no client addresses; the old ones have all calls again."""
 
 
 @dataclass(frozen=True)
@@ -32,18 +33,18 @@ class Service:
 
     @property
     def split(self) -> bool:
-        """Whether the newest revision does not answer everything yet."""
+        """True while the newest revision does not get all calls."""
         return self.answering != self.newest
 
 
 def services(environment: Environment) -> list[Service]:
-    """All that have answered at least once."""
+    """All services that have had a ready revision."""
     listed = json.loads(environment.gcloud("run", "services", "list", "--format=json"))
     return [_service(item) for item in listed if item["status"].get("latestReadyRevisionName")]
 
 
 def changed(environment: Environment, objects: Mapping[str, str]) -> set[str]:
-    """Services that are deployed from another object than the one wanted, in any region; `objects` by service."""
+    """The services that run another object than the wanted one in any region; `objects` is by service."""
     listed = json.loads(environment.gcloud("functions", "list", "--v2", "--format=json"))
     deployed = [
         (item["name"].rpartition("/")[2], item["buildConfig"]["source"]["storageSource"]["object"]) for item in listed
@@ -58,17 +59,27 @@ def pin(environment: Environment, wanted: Sequence[Service]) -> None:
 
 
 def canary(environment: Environment, sleep: Callable[[float], None] = time.sleep) -> list[Service]:
-    """Give every new revision a tenth of the calls, and watch. Raises CanaryFailed, with the traffic moved back."""
+    """Give every new revision a tenth of the calls, and watch. Raises CanaryFailed after moving all calls back."""
     split = [service for service in services(environment) if service.split]
     for service in split:
         share = f"{service.newest}={CANARY_PERCENT},{service.answering}={100 - CANARY_PERCENT}"
         _move(environment, service, f"--to-revisions={share}")
+    if split:
+        _check_edge(environment, split)
     for _ in range(WATCH_SECONDS // LOOK_SECONDS if split else 0):
         sleep(LOOK_SECONDS)
         if found := _errors(environment, split):
             pin(environment, split)
             raise CanaryFailed(f"{found} has written an error; all calls go to the old revisions again")
     return split
+
+
+def _check_edge(environment: Environment, split: Sequence[Service]) -> None:
+    try:
+        edge.check(environment)
+    except (edge.EdgeBlind, CommandFailed) as fault:
+        pin(environment, split)
+        raise CanaryFailed(f"{fault}; all calls go to the old revisions again") from None
 
 
 def promote(environment: Environment) -> list[Service]:
@@ -80,7 +91,7 @@ def promote(environment: Environment) -> list[Service]:
 
 
 def roll_back(environment: Environment, names: Collection[str]) -> list[Service]:
-    """All calls to the old revisions: those of a canary when nobody is named, else the ones before the newest."""
+    """Give all calls to the old revisions: of the canary when no name is given, else to the ones before the newest."""
     found = services(environment)
     back = (
         [before for service in found if service.name in names and (before := _before(environment, service))]
@@ -92,7 +103,7 @@ def roll_back(environment: Environment, names: Collection[str]) -> list[Service]
 
 
 def _before(environment: Environment, service: Service) -> Service | None:
-    """The service with the revision before its newest as the one that shall answer."""
+    """The service with the revision before its newest one as `answering`; None when there is none."""
     listed = environment.gcloud(
         "run", "revisions", "list", f"--service={service.name}", f"--region={service.region}",
         "--sort-by=~metadata.creationTimestamp", "--limit=2", "--format=value(metadata.name)",
@@ -115,7 +126,7 @@ def _move(environment: Environment, service: Service, where: str) -> None:
 
 
 def _errors(environment: Environment, split: Sequence[Service]) -> str | None:
-    """The first new revision that has written an error since the canary began."""
+    """The first new revision that has logged an error since the canary began; None if there is none."""
     revisions = " OR ".join(f'"{service.newest}"' for service in split)
     wanted = f'resource.type="cloud_run_revision" severity>=ERROR resource.labels.revision_name=({revisions})'
     listed = json.loads(

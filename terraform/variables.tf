@@ -96,6 +96,8 @@ variable "chain" {
     usdt_address   = string
     network        = string
     zones          = list(string)
+    nodes_min      = optional(number, 2) # that must agree before money counts as moved; 1 is a choice of people
+    first_block    = optional(number, 0) # no key of a treasury was funded or used before
     machine_type   = optional(string, "n2-standard-16")
     disk_gb        = optional(number, 8192)
     bor_image      = optional(string, "0xpolygon/bor:2.8.3")
@@ -110,6 +112,14 @@ variable "chain" {
   validation {
     condition     = length(var.chain.zones) > 0 && can(regex("^0x[0-9a-fA-F]{40}$", var.chain.usdt_address))
     error_message = "chain must name a zone for at least one node, and the token's address."
+  }
+  validation {
+    condition     = var.chain.nodes_min >= 1 && length(distinct(var.chain.zones)) >= var.chain.nodes_min
+    error_message = "chain must name as many zones, and with them nodes, as nodes_min says must agree."
+  }
+  validation {
+    condition     = var.chain.first_block >= 0 && floor(var.chain.first_block) == var.chain.first_block
+    error_message = "chain.first_block must be the number of a block."
   }
 }
 

@@ -1,1 +1,1 @@
-"""Six suites; see README."""
+"""The six suites of tests; see README."""

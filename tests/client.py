@@ -1,7 +1,7 @@
-"""Calls a function at its own door as the gateway would, and holds every answer against openapi.yaml."""
+"""Calls a function at its own port as the gateway would, and checks every answer against openapi.yaml."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -10,14 +10,17 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from emulators import contract
-from shared.http import problem_response
-from shared.problems import NotFound
+from emulators.gateway import BALANCER_ADDRESS
+from shared.api import nothing_there
+from shared.config import read
+from shared.web import edge
+from shared.web.edge import EdgeConfig
 from tests import openapi
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A response; `body` is parsed JSON, None when there is none."""
+    """A response; `body` is the parsed JSON, or None when there is none."""
 
     status: int
     headers: Mapping[str, str]
@@ -25,13 +28,13 @@ class Answer:
 
     @property
     def problem(self) -> str:
-        """The slug of the problem's type; empty for a success."""
-        return str(self.body["type"]).removeprefix("/problems/") if self.status >= 400 else ""
+        """The slug of the problem's type; empty for a success, and for a refusal by the gateway itself."""
+        return str(self.body.get("type", "")).removeprefix("/problems/") if self.status >= 400 else ""
 
 
 @dataclass
 class FunctionClient:
-    """`service_token(function)` is the gateway's own; `token` the member's, if anybody is signed in."""
+    """A client of the functions. `service_token(function)` is the gateway's own; `token` is a member's, or None."""
 
     service_token: Any
     token: str | None = None
@@ -59,10 +62,10 @@ class FunctionClient:
     def raw(
         self, function: str, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> TestResponse:
-        """Any request to any function; nothing is checked."""
+        """Send any request to any function; nothing is checked."""
         given = {
             "Authorization": f"Bearer {self.service_token(function)}",
-            "X-Forwarded-For": self.address,
+            **edge_headers(self.address),
             **({"X-Forwarded-Authorization": f"Bearer {self.token}"} if self.token else {}),
             **self.headers,
             **(headers or {}),
@@ -70,8 +73,21 @@ class FunctionClient:
         return app(function).test_client(use_cookies=False).open(path, method=method, data=body, headers=given)
 
 
+Client = Callable[..., FunctionClient]  # the fixture `client`: client() for nobody, client(token) for a member
+
+
+def edge_headers(address: str) -> dict[str, str]:
+    """The headers that the load balancer adds for an address, or for a whole X-Forwarded-For with the client first."""
+    client, *further = address.split(",")
+    return {
+        "X-Forwarded-For": address if further else f"{address}, {BALANCER_ADDRESS}",
+        edge.ADDRESS_HEADER: client,
+        edge.KEY_HEADER: read(EdgeConfig).edge_keys,
+    }
+
+
 def answer_of(response: TestResponse) -> Answer:
-    """Status, headers and parsed body."""
+    """The status, headers and parsed body of a response."""
     is_json = (response.content_type or "").partition(";")[0].endswith("json")
     return Answer(
         response.status_code, dict(response.headers), json.loads(response.data) if is_json else response.text or None
@@ -84,6 +100,11 @@ def app(function: str) -> Flask:
     from functions_framework import create_app
 
     made: Flask = create_app(function, str(contract.FUNCTIONS / function / "main.py"))  # type: ignore[no-untyped-call]
-    if 404 not in made.error_handler_spec[None]:  # another test has imported the module that has the Api before
-        made.register_error_handler(404, lambda _: problem_response(NotFound()))
+    if 404 not in made.error_handler_spec[None]:  # another test has already imported the module that has the Api
+        made.register_error_handler(404, nothing_there)
     return made
+
+
+def refusal(answer: Answer) -> tuple[int, str]:
+    """Return the status and the slug of the problem."""
+    return answer.status, answer.problem

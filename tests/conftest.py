@@ -1,4 +1,4 @@
-"""What holds for every suite: no network but loopback, and tests that share a server share a worker."""
+"""Rules for every suite: no network but loopback, and tests that share a server share a worker."""
 
 import gc
 import socket
@@ -11,18 +11,21 @@ from xdist.scheduler import LoadScopeScheduling
 
 from tests.platform import client, database, platform, sql
 
-__all__ = ["client", "database", "platform", "sql"]  # fixtures for whoever asks
+__all__ = ["client", "database", "platform", "sql"]  # fixtures for all tests
+
+# An assertion in what tests share says what it compared, as one in a test does.
+pytest.register_assert_rewrite("tests.fakes", "tests.fault", "tests.operations")
 
 
 def pytest_collection_finish() -> None:
-    """What was imported stays: the collections below need not look at it."""
+    """Freeze all imported objects, so that the collections below need not visit them."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_teardown() -> Generator[None, None, None]:
-    """A socket that a test leaves to the garbage collector is not the fault of whichever test comes next."""
+    """Collect garbage after each test: a socket left to the collector must not be blamed on the next test."""
     yield
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "unclosed <socket", ResourceWarning)
@@ -30,7 +33,7 @@ def pytest_runtest_teardown() -> Generator[None, None, None]:
 
 
 class NetworkUsed(Exception):
-    """A test tried to leave the machine."""
+    """Raised when a test tries to leave the machine."""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -39,7 +42,7 @@ def _loopback_only() -> Iterator[None]:
 
     def guarded(self: socket.socket, address: Any) -> None:
         if self.family in (socket.AF_INET, socket.AF_INET6) and not str(address[0]).startswith(("127.", "::1")):
-            self.close()  # whoever catches this does not expect it, and leaves the socket to the garbage collector
+            self.close()  # code that catches this does not expect it, and leaves the socket to the garbage collector
             raise NetworkUsed(str(address))
         connect(self, address)
 
@@ -49,7 +52,7 @@ def _loopback_only() -> Iterator[None]:
 
 
 class _SharingServers(LoadScopeScheduling):  # type: ignore[misc] # xdist's base is untyped
-    """A worker takes a whole file; of the end-to-end tests, all that run against one way of starting the stack."""
+    """Gives a worker a whole file; of the end-to-end tests, all that run against one way of starting the stack."""
 
     def _split_scope(self, nodeid: str) -> str:
         file, _, test = nodeid.partition("::")
@@ -57,5 +60,5 @@ class _SharingServers(LoadScopeScheduling):  # type: ignore[misc] # xdist's base
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """The grouping marks of xdist have no effect with this pytest."""
+    """Schedule by file, because the grouping marks of xdist have no effect with this pytest."""
     return _SharingServers(config, log)

@@ -1,7 +1,7 @@
-"""Databases for tests: each test has one as the template is; one of which only rows have changed is used again.
+"""Databases for tests: each test gets one equal to the template; one in which only rows changed is used again.
 
-A copy of the template is a thousand files, and takes most of a second on a busy machine; emptying takes milliseconds.
-What cannot be put back by its rows (another schema, other privileges, much data) is dropped and copied anew.
+A copy of the template is a thousand files, and takes most of a second on a busy machine; emptying takes milliseconds. A
+database that its rows alone cannot restore (another schema, other privileges, much data) is dropped and copied anew.
 """
 
 import io
@@ -20,12 +20,12 @@ LEAVE_MILLISECONDS_MAX = 10_000
 
 _numbers = itertools.count(1)
 
-# Whatever changes a schema, or analyses a table, writes rows of these anew; copying does not. Nothing is vacuumed or
-# analysed by itself (emulators/postgres.py): plans are those of a new database.
+# Changing a schema, or analysing a table, writes rows of these tables; copying a database does not. Nothing is vacuumed
+# or analysed automatically (emulators/postgres.py): plans are those of a new database.
 CATALOGUES = (
     *("pg_class", "pg_attrdef", "pg_constraint", "pg_namespace", "pg_policy", "pg_proc", "pg_trigger", "pg_type"),
     *("pg_extension", "pg_event_trigger", "pg_default_acl"),
-    "pg_statistic",  # what was analysed when it was full would be planned for when it is empty, and the reverse
+    "pg_statistic",  # statistics of a full table would give wrong plans for an empty one, and the reverse
 )
 SCHEMA = " UNION ALL ".join(
     f"SELECT '{catalogue}', count(*), sum(xmin::text::bigint) FROM {catalogue}" for catalogue in CATALOGUES
@@ -46,7 +46,7 @@ OTHERS = f"""
 
 @dataclass
 class Databases:
-    """Those of one process. Nobody may be connected to the template."""
+    """The databases of one process. Nobody may be connected to the template."""
 
     postgres: Postgres
     template: str
@@ -62,7 +62,7 @@ class Databases:
         self._start = f"SELECT {starts}"
 
     def take(self) -> str:
-        """The name of a database that is as the template."""
+        """The name of a database that equals the template."""
         if self._free:
             return self._free.pop()
         name = f"test_{os.getpid()}_{next(_numbers)}"
@@ -70,7 +70,7 @@ class Databases:
         return name
 
     def give_back(self, name: str) -> None:
-        """Whoever is still connected is disconnected."""
+        """Take a database back; clients that are still connected are disconnected."""
         with cloud.superuser(self.postgres, name) as sql:
             sql.execute_simple(OTHERS)
             clean = self._only_rows_have_changed(sql, name)
@@ -82,7 +82,7 @@ class Databases:
             self.postgres.drop_database(name)
 
     def close(self) -> None:
-        """Drop those that nobody has."""
+        """Drop the databases that are not in use."""
         while self._free:
             self.postgres.drop_database(self._free.pop())
 

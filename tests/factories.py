@@ -1,4 +1,4 @@
-"""People and things as rows, without the long way through the API."""
+"""Makes people and things as rows, without the long way through the API."""
 
 import itertools
 import secrets
@@ -8,12 +8,14 @@ from uuid import UUID, uuid4
 
 import jwt
 
-from functions.auth import store, tokens
+from functions.auth import passwords, session_records, store, tokens
 from functions.auth.tokens import Grant
-from shared import codes, db, totp, vault
+from shared import db
 from shared.auth import Role
+from shared.codes import codes
+from shared.credentials import totp, vault
 from shared.db import Tx
-from shared.tiers import Tier
+from shared.values.tiers import Tier
 
 _numbers = itertools.count(1)
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -35,7 +37,7 @@ def member(
     wallet: str | None = None,
     referred_by: Somebody | None = None,
 ) -> Somebody:
-    """A verified member who is signed in; an admin with a second factor, as they must."""
+    """A verified member who is signed in; an admin also has a second factor, which admins need."""
     email = f"member{next(_numbers)}@example.com"
 
     def insert(tx: Tx) -> Grant:
@@ -54,7 +56,7 @@ def member(
             wallet=wallet,
         )
         session_id = uuid4()
-        store.start_session(
+        session_records.start(
             tx,
             session_id=session_id,
             member_id=created.id,
@@ -77,6 +79,11 @@ def member(
 
     grant = db.atomically(insert)
     return Somebody(grant.member_id, email, tokens.issue(grant).access_token)
+
+
+def password_hash(password: str) -> str:
+    """The hash of a password as sign-up stores it."""
+    return passwords.hashed(password, passwords.KNOWN, password).text
 
 
 def manufactured_codes(count: int, *, admin: Somebody | None = None, status: str = "manufactured") -> list[str]:
@@ -113,14 +120,14 @@ def manufactured_codes(count: int, *, admin: Somebody | None = None, status: str
 
 
 def mac(code: str) -> bytes:
-    """What the database knows of a code."""
+    """The keyed hash under which the database stores a code."""
     normalized = codes.normalized(code)
     assert normalized
     return codes.mac(normalized)
 
 
 def quarter(somebody: Somebody, tier: Tier, scans: int, name: str) -> None:
-    """What the member has reached in a quarter (2026-Q4)."""
+    """Record a member's scans and tier in a quarter (2026-Q4)."""
     db.atomically(
         lambda tx: tx.run(
             "INSERT INTO member_quarters (member_id, quarter, scans, tier) VALUES (:id, :quarter, :scans, :tier)",
@@ -132,9 +139,9 @@ def quarter(somebody: Somebody, tier: Tier, scans: int, name: str) -> None:
     )
 
 
-def flagged_scan() -> UUID:
-    """A scan that waits for a decision."""
-    made, number, who = uuid4(), next(_numbers), member()
+def flagged_scan(by: Somebody | None = None) -> UUID:
+    """A flagged scan that waits for a decision; returns its id."""
+    made, number, who = uuid4(), next(_numbers), by or member()
 
     def insert(tx: Tx) -> None:
         tx.run(
@@ -165,7 +172,7 @@ def flagged_scan() -> UUID:
 
 
 def trip(winner: Somebody, *, chosen: bool = False) -> UUID:
-    """A trip comp; `chosen` as if its winner had chosen Hawaii."""
+    """A trip comp; with `chosen` its winner has chosen Hawaii."""
     made = uuid4()
 
     def insert(tx: Tx) -> None:
@@ -194,7 +201,7 @@ def trip(winner: Somebody, *, chosen: bool = False) -> UUID:
 
 
 def second_factor(somebody: Somebody) -> bytes:
-    """They have set up an authenticator app; its secret, which `totp.code` makes codes of."""
+    """Set up an authenticator app for a member; returns its secret, from which `totp.code` makes codes."""
     secret = secrets.token_bytes(totp.SECRET_BYTES)
 
     def insert(tx: Tx) -> None:
@@ -212,13 +219,31 @@ def second_factor(somebody: Somebody) -> bytes:
     return secret
 
 
+def session(somebody: Somebody, kind: str) -> UUID:
+    """Start one more session of a member; returns its id."""
+    made = uuid4()
+    db.atomically(
+        lambda tx: session_records.start(
+            tx,
+            session_id=made,
+            member_id=somebody.id,
+            device_kind=kind,
+            device_id=None,
+            ip_address=None,
+            user_agent="tests",
+            now=datetime.now(UTC),
+        )
+    )
+    return made
+
+
 def session_of(somebody: Somebody) -> UUID:
-    """The id of their live session, out of the token."""
+    """The id of the member's live session, from the token."""
     return UUID(jwt.decode(somebody.token, options={"verify_signature": False})["sid"])
 
 
 def set_scan_counter(value: int) -> None:
-    """The next scan takes the number after `value`."""
+    """Set the counter, so that the next scan takes the number after `value`."""
     db.atomically(lambda tx: tx.run("UPDATE scan_counter SET value = :value", value=value))
 
 

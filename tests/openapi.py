@@ -1,5 +1,6 @@
-"""openapi.yaml as a judge: is this response one that the contract promises?"""
+"""Checks a response against openapi.yaml."""
 
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -11,14 +12,19 @@ from referencing.jsonschema import DRAFT4
 from emulators import contract
 
 PROBLEM = "application/problem+json"
+PYTHONS = re.compile(  # words of Python's and pydantic's own texts, which callers should not read
+    r"Input should|should be|should have|Extra inputs|Field required|Value error|\binstance\b|\bstr\b|\bint\b|\bdict\b|"
+    r"\bbytes-like|codec|Expecting |\bchar \d|delimiter|Exceeds|base 10|NoneType|Traceback|Exception|[a-z]Error\b|"
+    r"object at 0x"
+)
 
 
 class ContractBroken(AssertionError):
-    """The response is not what openapi.yaml says."""
+    """Raised when the response is not what openapi.yaml says."""
 
 
 def operation(method: str, path: str) -> tuple[contract.Operation, dict[str, Any]]:
-    """The operation of a request, and what the contract says of it."""
+    """The operation of a request, and its part of the contract."""
     for found in contract.operations():
         if found.method == method and found.matches(path):
             return found, contract.document()["paths"][found.template][method.lower()]
@@ -26,7 +32,7 @@ def operation(method: str, path: str) -> tuple[contract.Operation, dict[str, Any
 
 
 def check(method: str, path: str, status: int, headers: Mapping[str, str], body: Any) -> None:
-    """Raises ContractBroken when the status, content type, shape or problem is not promised."""
+    """Raises ContractBroken when the status, content type, shape or problem is not in the contract."""
     _, said = operation(method, path.partition("?")[0])
     promised = said["responses"].get(str(status))
     if promised is None:
@@ -46,7 +52,7 @@ def check(method: str, path: str, status: int, headers: Mapping[str, str], body:
 
 
 def validate(value: Any, schema: Mapping[str, Any]) -> None:
-    """Raises ContractBroken naming the first fault."""
+    """Raises ContractBroken with the first fault of the value."""
     faults = sorted(_validator_of(schema).iter_errors(value), key=lambda fault: list(map(str, fault.path)))
     if faults:
         where = "/".join(map(str, faults[0].path))
@@ -54,7 +60,7 @@ def validate(value: Any, schema: Mapping[str, Any]) -> None:
 
 
 def resolved(node: dict[str, Any]) -> dict[str, Any]:
-    """What a `$ref` into the document refers to."""
+    """The node that a `$ref` into the document refers to."""
     while "$ref" in node:
         target: Any = contract.document()
         for part in node["$ref"].removeprefix("#/").split("/"):
@@ -64,7 +70,7 @@ def resolved(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def common_problems() -> frozenset[str]:
-    """Problems that no operation names because they can happen to any of its kind."""
+    """Problems that no operation names, because they can happen to any operation of its kind."""
     named = {slug for item in contract.document()["paths"].values() for said in item.values()
              for slug in said.get("x-problems", [])}  # fmt: skip
     return frozenset(contract.document()["components"]["examples"]) - named | {"token-not-valid", "member-suspended"}
@@ -78,6 +84,9 @@ def _check_problem(said: dict[str, Any], response: dict[str, Any], status: int, 
         raise ContractBroken(f"{slug} is not among the examples of {status}")
     if slug not in said.get("x-problems", []) and slug not in common_problems():
         raise ContractBroken(f"{slug} is not among the operation's x-problems")
+    told = [body.get("detail", ""), *(error["message"] for error in body.get("errors", []))]
+    if pythons := [text for text in told if PYTHONS.search(text)]:
+        raise ContractBroken(f"{slug} speaks Python: {pythons[0]}")
 
 
 def _validator_of(schema: Mapping[str, Any]) -> OAS30Validator:

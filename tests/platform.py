@@ -1,6 +1,7 @@
-"""A migrated database per test (as a template is), and the clouds' emulators once per process.
+"""A migrated database per test (equal to the template), and the clouds' emulators once per process.
 
-A test that asks for `database` finds everything in its environment, as a function does, and leaves nothing there.
+A test that asks for `database` finds everything in its environment, as a function does; the environment is restored
+afterwards.
 """
 
 import os
@@ -25,15 +26,18 @@ from emulators.vision import VisionStandIn
 from functions.insights import store as insights
 from functions.migrate import main as migrate
 from shared import auth, config, db, events, settings
+from shared.comps import award_inputs
 from shared.config import service_name
-from shared.ports import chain, firestore, nodes, pubsub, tasks
+from shared.ports import firestore, pubsub, tasks
+from shared.ports.polygon import chain, nodes
 from tests.client import FunctionClient
 from tests.databases import Databases
 
 TEMPLATE = "template_platform"
 AUDIENCE = "https://functions.test/{service}"
 WAKE_SECONDS_MAX = 10.0
-NO_NODE = "http://127.0.0.1:1"  # nothing listens there: a test that needs a chain brings one
+DEADLOCK_SHOWN_MAX = 4_000
+NO_NODE = "http://127.0.0.1:1"  # nothing listens there: a test that needs a chain brings its own
 USDT = "0xc2132D05D31c914a87C6611C10748AEb04B58e8F"
 
 
@@ -55,18 +59,23 @@ class Platform:
     def __post_init__(self) -> None:
         self.pubsub = PubSub(self.identity.mint)
 
+    @property
+    def edge_key(self) -> str:
+        """The key that the load balancer shows."""
+        return self.settings["EDGE_KEYS"]
+
     def gateway_token(self, function: str) -> str:
-        """What the gateway calls a function with."""
+        """The token with which the gateway calls a function."""
         return self.identity.mint(cloud.GATEWAY_ACCOUNT, AUDIENCE.format(service=service_name(function)))
 
     def invoker_token(self, function: str) -> str:
-        """What queues, subscriptions and the scheduler call a function with."""
+        """The token with which queues, subscriptions and the scheduler call a function."""
         return self.identity.mint(cloud.INVOKER_ACCOUNT, AUDIENCE.format(service=service_name(function)))
 
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
-    """Everything but the database of a test."""
+    """All parts except a test's database."""
     log: Path = tmp_path_factory.mktemp("log") / "postgres.log"
     made = Platform(Postgres(durable=False, log=log))
     logins = cloud.Logins()
@@ -90,6 +99,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             "OOBIT_URL": made.oobit.url,
             "OOBIT_API_KEY": made.oobit.api_key,
             "RPC_URLS": NO_NODE,
+            "RPC_NODES_MIN": "1",
             "CHAIN_ID": "137",
             "USDT_ADDRESS": USDT,
             "THREADS": "64",
@@ -101,17 +111,33 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 
 @pytest.fixture
-def database(platform: Platform) -> Iterator[str]:
+def database(platform: Platform, request: pytest.FixtureRequest) -> Iterator[str]:
     """A database of the test's own; its name."""
     name = platform.databases.take()
+    begins = platform.postgres.log.stat().st_size
     with environment({**platform.settings, "DATABASE_NAME": name}):
         yield name
     platform.databases.give_back(name)
+    if request.node.get_closest_marker("makes_deadlocks") is None:
+        refuse_deadlocks(platform.postgres.log, begins)
+
+
+def refuse_deadlocks(log: Path, begins: int) -> None:
+    """Fail if the test's part of the log (from `begins`) has a deadlock.
+
+    No two transactions of the product may take locks in opposite orders: each deadlock costs a second
+    (`deadlock_timeout`), and a busy row answers 503 in the end.
+    """
+    with log.open(encoding="utf-8", errors="replace") as lines:
+        lines.seek(begins)
+        told = lines.read()
+    found = told.find("deadlock detected")
+    assert found < 0, f"Postgres ended a deadlock:\n{told[found : found + DEADLOCK_SHOWN_MAX]}"
 
 
 @contextmanager
 def environment(values: Mapping[str, str]) -> Iterator[None]:
-    """These settings for a while; nothing that was made of others is remembered, before or after."""
+    """Set these variables inside the block; caches made from other settings are emptied before and after."""
     before = dict(os.environ)
     os.environ |= values
     _forget()
@@ -132,12 +158,13 @@ def _forget() -> None:
     nodes.connect.cache_clear()
     settings.forget()
     insights.forget()
+    award_inputs.forget()
     auth.forget_keys()
 
 
 @pytest.fixture
 def client(platform: Platform) -> Callable[..., FunctionClient]:
-    """Makes a client: `client()` for nobody, `client(somebody.token)` for a member."""
+    """Makes clients: `client()` for a caller without a token, `client(somebody.token)` for a member."""
 
     def make(token: str | None = None, address: str = "203.0.113.7") -> FunctionClient:
         return FunctionClient(platform.gateway_token, token, address)
@@ -147,6 +174,6 @@ def client(platform: Platform) -> Callable[..., FunctionClient]:
 
 @pytest.fixture
 def sql(platform: Platform, database: str) -> Iterator[Connection]:
-    """A look behind the scenes, as the superuser."""
+    """A connection to the test's database as the superuser."""
     with cloud.superuser(platform.postgres, database) as connection:
         yield connection

@@ -1,19 +1,19 @@
 """`make bench`: what scans and cold starts cost here and now, beside floors measured in the same run.
 
-A benchmark, never a test: machines are shared, so it judges nothing; read its ratios. `--quick` takes a minute.
+This is a benchmark, not a test: machines are shared, so it fails nothing; read its ratios. `--quick` takes a minute.
 
-Scans: functions/scans at its own door (functions-framework with gunicorn, the threads of function.yaml, requests as
-Cloud Run hands them on), the same through the local gateway (which runs in one process with all functions), a
-hello-world function sent the same requests, and pgbench on the same server (see floor.py). Members are whales of the
-quarter already, so that no scan raises a tier; one scan in 500 wins, and what it causes is done by the stack meanwhile.
-CPU is in milliseconds per scan, of the process that answers (the framework's and the gateway's share included), of
-Postgres, and of the load maker, which shares the cores with both.
+Scans: functions/scans is called at its own port (functions-framework with gunicorn, the threads of function.yaml,
+requests as Cloud Run passes them on) and through the local gateway (which runs in one process with all functions).
+Beside it run a hello-world function that gets the same requests, and pgbench on the same server (see floor.py). Members
+are whales of the quarter already, so that no scan raises a tier. One scan in 500 wins, and the stack does meanwhile
+what a win causes. CPU is in milliseconds per scan: of the process that answers (with the share of the framework and the
+gateway), of Postgres, and of the load maker, which shares the cores with both.
 
-Cold starts: from starting the process, with bytecode and page cache warm, to the whole answer to the cheapest real
-request, each right after one of hello world's. The database is there, the function's connections are not; nothing is
-downloaded and no container is started. Here functions connect to Postgres directly; in the cloud they import the Cloud
-SQL connector first: what cloud_sql_connector takes beyond hello world comes on top of each. Memory is that of the
-process tree after the first answer, and after 200 of them.
+Cold starts: the time from starting the process, with bytecode and page cache warm, to the whole answer to the cheapest
+real request, each measured right after one of hello world. The database is running, but the function is not connected
+to it; nothing is downloaded and no container is started. Here functions connect to Postgres directly; in the cloud they
+import the Cloud SQL connector first, so add to each what cloud_sql_connector takes beyond hello world. Memory is that
+of the process tree after the first answer, and after 200 of them.
 
 Written to .local/bench/bench.json:
   machine     at, cores, load_average (of the last minute, at the start), load_average_end, python, postgres
@@ -46,7 +46,7 @@ CLIENTS = (1, 8, 32)
 
 @dataclass(frozen=True)
 class Options:
-    """How long to look: rounds of cold starts of HTTP functions, and of jobs."""
+    """How much to measure: the scans' effort, and the rounds of cold starts of HTTP functions and of jobs."""
 
     scans: Effort
     http_rounds: int
@@ -55,11 +55,11 @@ class Options:
 
 FULL = Options(Effort(CLIENTS, seconds=3, rounds=3), http_rounds=7, job_rounds=5)
 QUICK = Options(Effort(CLIENTS, seconds=1, rounds=1), http_rounds=2, job_rounds=1)
-INTERRUPTED = 130  # as shells have it
+INTERRUPTED = 130  # the exit code that shells use
 
 
 def main() -> None:
-    """Exit 1 when something could not be measured. Whatever happens, nothing is left running."""
+    """Run the benchmark; exits with 1 when something could not be measured. Everything it started is stopped."""
     parser = argparse.ArgumentParser(prog="python -m emulators.bench", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer and shorter runs")
     options = QUICK if parser.parse_args().quick else FULL
@@ -115,7 +115,7 @@ def _teller() -> Callable[[str], None]:
 
 
 def _interrupt(number: int, frame: object) -> None:
-    """Once: what is being stopped then must not be left half stopped."""
+    """Handle the first signal and ignore later ones, so that the stopping itself is not interrupted."""
     del number, frame
     for known in (signal.SIGINT, signal.SIGTERM):
         signal.signal(known, signal.SIG_IGN)

@@ -1,14 +1,14 @@
-"""`make bench-auth`: what sign-ins cost everybody else, and reads with a thousand and a million notifications.
+"""`make bench-auth`: how much sign-ins slow down other requests, and how reads do with many notifications.
 
-A benchmark, never a test. Functions stand at their own doors (functions-framework with gunicorn, the threads of their
-function.yaml), Postgres is durable; server, database and load makers share the cores, which in the cloud they do not.
+This is a benchmark, not a test. Functions run at their own ports (functions-framework with gunicorn, the threads of
+their function.yaml) and Postgres is durable. Server, database and load makers share the cores, unlike in the cloud.
 
 Sign-ins: READERS clients read in a closed loop, first alone, then beside SIGNERS clients who sign in as fast as they
-can, in turns. Read are `/v1/users/me` (another function than the one that hashes), the key set at the very door that
-hashes, and hello world as the floor of both: what it loses, the machine's scheduler takes. The floor of the sign-ins
-themselves is bare Argon2id with the same parameters, as many at once, and nothing else.
+can, in turns. They read `/v1/users/me` (of another function than the one that hashes), the key set (of the very
+function that hashes), and hello world as the floor of both: its loss is due to the machine's scheduler alone. The floor
+of the sign-ins themselves is bare Argon2id with the same parameters and as many hashes at once.
 
-Notifications: the same reads with 1 thousand and 1 million rows in the table, hello world in turns with them.
+Notifications: the same reads with 1 thousand and 1 million rows in the table, in turns with hello world.
 
 Written to .local/bench/auth.json:
   machine   as in bench.json
@@ -57,19 +57,19 @@ FILL = """
 
 
 class WrongAnswers(Exception):
-    """Figures of refusals would be worthless."""
+    """Raised when a target refused requests: the figures of refusals would be worthless."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """`rounds` turns of `seconds` for everything that is measured."""
+    """How long to measure: `rounds` turns of `seconds` for each target."""
 
     seconds: float
     rounds: int
 
 
 def main() -> None:
-    """Whatever happens, nothing is left running."""
+    """Run both measurements. Everything that was started is stopped at the end."""
     parser = argparse.ArgumentParser(prog="python -m emulators.bench.auth")
     parser.add_argument("--quick", action="store_true", help="one short round, a tenth of the rows")
     quick = parser.parse_args().quick
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 class _Bench:
-    """The doors, and requests for each target."""
+    """The started functions, and the requests for each target."""
 
     def __init__(self, made: World, effort: Effort, stop: ExitStack) -> None:
         self._world = made
@@ -98,7 +98,7 @@ class _Bench:
         for opened in doors:
             opened.wait()
         users, notifications, auth, hello = (opened.port for opened in doors)
-        self._hash = passwords.hashed(PASSWORD).text
+        self._hash = passwords.hashed(PASSWORD, passwords.STRANGERS, "tests").text
         with made.sql() as connection:
             connection.execute_unnamed("UPDATE members SET password_hash = $1", (self._hash,))
         self._auth = auth
@@ -114,7 +114,7 @@ class _Bench:
         self._sign_in(WARM_SECONDS)
 
     def sign_ins(self) -> dict[str, Any]:
-        """Reads alone and beside sign-ins, and the sign-ins themselves beside bare hashing."""
+        """Measure reads alone and beside sign-ins, and sign-ins beside bare hashing."""
         seconds, targets = self._effort.seconds, (ME, KEYS, HELLO)
         alone: dict[str, list[Load]] = {target: [] for target in targets}
         beside: dict[str, list[Load]] = {target: [] for target in targets}
@@ -140,7 +140,7 @@ class _Bench:
         }
 
     def sizes(self, sizes: Sequence[int]) -> dict[str, Any]:
-        """Fill, measure, fill more, measure again."""
+        """Measure the reads at each size, after filling the table up to it."""
         found: list[dict[str, Any]] = []
         filled = 0
         for size in sizes:
@@ -173,18 +173,18 @@ class _Bench:
         return _fine(load.run(Plan(self._auth, SIGNERS, seconds, requests, again=True)), "sign-in")
 
     def _floor(self) -> float:
-        """Hashes per second, in this process."""
+        """The rate of bare hashing in this process, in hashes per second."""
         ends_at = time.perf_counter() + self._effort.seconds
 
         def compare(_: int) -> int:
             done = 0
             while time.perf_counter() < ends_at:
-                passwords.matches("x", self._hash)
+                passwords.compared("x", self._hash, passwords.STRANGERS, "floor")
                 done += 1
             return done
 
-        with ThreadPoolExecutor(passwords.AT_ONCE_MAX) as threads:
-            return sum(threads.map(compare, range(passwords.AT_ONCE_MAX))) / self._effort.seconds
+        with ThreadPoolExecutor(passwords.STRANGERS_AT_ONCE) as threads:
+            return sum(threads.map(compare, range(passwords.STRANGERS_AT_ONCE))) / self._effort.seconds
 
     def _fill(self, filled: int, size: int) -> int:
         with self._world.sql() as connection:

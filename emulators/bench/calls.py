@@ -1,7 +1,7 @@
-"""Requests as bytes: as the gateway sends them to a function's own door, and as clients send them to the gateway.
+"""Requests as bytes: as the gateway sends them to a function's own port, and as clients send them to the gateway.
 
-At the own door a request looks as on Cloud Run, which has checked the gateway's (or the queue's) OIDC token and hands
-it on without its signature: https://cloud.google.com/run/docs/troubleshooting#signature-removed
+At the function's own port a request looks as on Cloud Run, which has checked the OIDC token of the gateway (or the
+queue) and passes it on without its signature: https://cloud.google.com/run/docs/troubleshooting#signature-removed
 """
 
 import base64
@@ -13,12 +13,13 @@ from uuid import UUID, uuid4
 from emulators import cloud, contract
 from emulators.stack import Stack
 from shared.auth import SIGNATURE_REMOVED
+from shared.web import edge
 from terraform.functions import Function
 
 NOBODY = str(UUID(int=0))
 CLIENT_ADDRESS = "203.0.113.7"
 USER_AGENT = "bench"
-# The cheapest real request of each HTTP function that has a cheaper one than its first GET, or has none.
+# The cheapest real request of each HTTP function whose first GET is not the cheapest, or that has none.
 CHEAPEST: Mapping[str, tuple[str, str, object]] = {
     "auth": ("GET", "/.well-known/jwks.json", None),
     "admin_members": ("GET", "/v1/admin/members/{caller}/tier", None),
@@ -26,7 +27,7 @@ CHEAPEST: Mapping[str, tuple[str, str, object]] = {
     "realtime": ("POST", "/v1/realtime/token", None),
     "wallet": ("POST", "/v1/wallet/challenge", {"address": "0x000000000000000000000000000000000000dEaD"}),
 }
-# What is delivered to each job: a real message about something that there is not, or its schedule when that is brief.
+# A delivery for each job: a real message about something that does not exist, or its schedule if that is brief.
 DELIVERIES: Mapping[str, tuple[str, object]] = {
     "avatar_publish": ("avatar-publish", {"avatar_id": NOBODY}),
     "broadcast_send": ("broadcast-send", {"broadcast_id": NOBODY, "done_number": 0}),
@@ -45,7 +46,7 @@ DELIVERIES: Mapping[str, tuple[str, object]] = {
 
 
 class NoCall(LookupError):
-    """Nobody has said how to call this function."""
+    """Raised when neither table says how to call this function."""
 
 
 @dataclass(frozen=True)
@@ -67,22 +68,25 @@ class Call:
 
 
 def scan(token: str, code: str, gateway_headers: Mapping[str, str] | None = None) -> Call:
-    """As the app sends it, with an Idempotency-Key; at the own door when the gateway's headers are given."""
+    """A scan as the app sends it, with an Idempotency-Key; for the function's own port if
+    `gateway_headers` are given.
+    """
     name = "X-Forwarded-Authorization" if gateway_headers else "Authorization"
     headers = {name: f"Bearer {token}", "Idempotency-Key": str(uuid4()), **(gateway_headers or {})}
     return Call("POST", "/v1/scans/submit", headers, json.dumps({"code": code, "method": "qr"}))
 
 
 def gateway_headers(stack: Stack, function: str) -> dict[str, str]:
-    """What the gateway adds before a function sees a request."""
+    """The headers that the gateway adds before a function sees a request."""
     return {
         "Authorization": f"Bearer {_checked(stack, cloud.GATEWAY_ACCOUNT, function)}",
-        "X-Forwarded-For": CLIENT_ADDRESS,
+        edge.ADDRESS_HEADER: CLIENT_ADDRESS,
+        edge.KEY_HEADER: stack.environment["EDGE_KEYS"],
     }
 
 
 def cheapest(stack: Stack, function: Function, token: str) -> Call:
-    """A real request, authorised, that asks as little as possible; a delivery for a job. Raises NoCall."""
+    """A real, authorised request that asks as little as possible; a delivery for a job. Raises NoCall."""
     if function.gateway:
         method, path, body = CHEAPEST.get(function.name) or _first_get(function)
         headers = gateway_headers(stack, function.name) | {"X-Forwarded-Authorization": f"Bearer {token}"}
@@ -99,7 +103,7 @@ def cheapest(stack: Stack, function: Function, token: str) -> Call:
 
 
 def _subject(token: str) -> str:
-    """The member whose access token this is."""
+    """The id of the member in an access token."""
     content = token.split(".")[1]
     return str(json.loads(base64.urlsafe_b64decode(content + "=" * (-len(content) % 4)))["sub"])
 
@@ -123,6 +127,6 @@ def _task(bearer: Mapping[str, str], queue: str, message: object) -> Call:
 
 
 def _checked(stack: Stack, account: str, function: str) -> str:
-    """A token that Cloud Run has checked."""
+    """A token in the form in which Cloud Run passes it on after checking it."""
     token = stack.identity.mint(account, stack.function_url(function))
     return f"{token.rpartition('.')[0]}.{SIGNATURE_REMOVED}"

@@ -1,11 +1,11 @@
-"""`make bench-codes`: how long batches of codes take to be made, exported and imported, beside a floor of each.
+"""`make bench-codes`: how long it takes to generate, export and import batches of codes, beside a floor of each.
 
-A benchmark, never a test. The platform runs as in production, a process per function, with a durable Postgres; an
-admin orders a batch, exports it, uploads the codes as a manufacturer would, and imports them. Whatever the way costs
-(the gateway, the outbox, the queue, storage) is in the figures. The floors are made in the same run on the same
-server: one COPY of as many random hashes into a copy of the table, with its indexes and without its foreign key; one
-UPDATE of all its rows. Memory is the highest that any process of the function has had (VmHWM); sizes come after
-one another, so flat is the same figure for all.
+This is a benchmark, not a test. The platform runs as in production, a process per function, with a durable Postgres. An
+admin orders a batch, exports it, uploads the codes as a manufacturer would, and imports them; the figures include the
+gateway, the outbox, the queue and storage. The floors are measured in the same run on the same server: one COPY of as
+many random hashes into a copy of the table, with its indexes and without its foreign key; one UPDATE of all its rows.
+Memory is the highest that any process of the function has had (VmHWM). Sizes are measured one after the other, so
+memory is flat if the figure is the same for all.
 
 Written to .local/bench/codes.json:
   machine   as in bench.json
@@ -41,15 +41,15 @@ FLOOR_UPDATE = "UPDATE bench_floor SET status = 'manufactured', manufactured_at 
 
 
 class TooSlow(Exception):
-    """It takes longer than anybody would wait."""
+    """Raised when a step takes longer than anybody would wait."""
 
 
 class Refused(Exception):
-    """The platform did something else than what is measured."""
+    """Raised when the platform did something else than what is measured."""
 
 
 def main() -> None:
-    """Whatever happens, nothing is left running."""
+    """Measure each size. Everything that was started is stopped at the end."""
     parser = argparse.ArgumentParser(prog="python -m emulators.bench.codes")
     parser.add_argument("sizes", nargs="*", type=int, default=SIZES, help="codes of each batch, ascending")
     sizes = parser.parse_args().sizes
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 class _Bench:
-    """An admin at the gateway, and the files between the steps."""
+    """The admin's client at the gateway, and the folder for the files between the steps."""
 
     def __init__(self, made: World, folder: Path) -> None:
         self._world = made
@@ -75,7 +75,7 @@ class _Bench:
         self._admin = Client(made.stack.url, made.admin.token)
 
     def measure(self, size: int) -> dict[str, Any]:
-        """A batch of that size from the order to the import, and its floors."""
+        """Measure a batch of that size from the order to the import, and its floors."""
         print(f"{size:,} codes: making them", flush=True)
         batch, generated = self._generate(size)
         print(f"{size:,} codes: {generated:.1f} s; importing them", flush=True)
@@ -100,7 +100,7 @@ class _Bench:
         return UUID(batch), seconds()
 
     def _manufacturers_file(self, batch: UUID, size: int) -> Path:
-        """The codes of the export alone, a line each."""
+        """A file with only the codes of the export, one per line."""
         url = self._admin.must("POST", "/v1/admin/qr/export", {"batch_id": str(batch)})["download_url"]
         path, lines = self._folder / "codes.csv", 0
         with urlopen(url, timeout=SECONDS_MAX) as export, path.open("wb") as file:  # noqa: S310 - the emulator
@@ -133,7 +133,7 @@ class _Bench:
                 time.sleep(LOOK_SECONDS)
 
     def _floors(self, size: int) -> tuple[float, float]:
-        """Seconds of one COPY and of one UPDATE, each with its commit."""
+        """The seconds of one COPY and of one UPDATE, each with its commit."""
         with self._rows(size) as rows, self._world.sql() as connection:
             connection.execute_simple(FLOOR_TABLE)
             with _timed() as copied:
@@ -156,7 +156,7 @@ class _Bench:
 
 @contextmanager
 def _timed() -> Iterator[Callable[[], float]]:
-    """The seconds that the block took, once it has ended."""
+    """Gives a function that returns the seconds that the block took, once it has ended."""
     started = time.perf_counter()
     ended: list[float] = []
     yield lambda: ended[0] - started

@@ -1,4 +1,4 @@
-"""Cold starts: from starting the process to the first answer, each right after one of hello world's."""
+"""Cold starts: the time from starting the process to the first answer, each measured right after one of hello world."""
 
 import socket
 import time
@@ -19,12 +19,12 @@ PROBLEM_SHOWN_MAX = 300
 
 
 class Failed(Exception):
-    """The function did not answer as it should; the message says how."""
+    """Raised when a function does not answer as it should; the message says how."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """What is started, and the request that it must answer; without one, `failure` says why."""
+    """A program to start, and the request that it must answer; without a request, `failure` says why."""
 
     target: Target
     kind: str
@@ -45,7 +45,7 @@ class Start:
 
 @dataclass
 class Starts:
-    """Those of one candidate, and of hello world right before each."""
+    """The cold starts of one candidate, and of hello world right before each."""
 
     candidate: Candidate
     own: list[Start] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Starts:
 
 
 def candidate(world: World, function: Function) -> Candidate:
-    """A function with its cheapest real request."""
+    """The candidate for a function, with its cheapest real request."""
     kind, target = ("http" if function.gateway else "job"), door.target(function)
     try:
         call = calls.cheapest(world.stack, function, world.admin.token)
@@ -64,14 +64,14 @@ def candidate(world: World, function: Function) -> Candidate:
 
 
 def connector() -> Candidate:
-    """Hello world with what a function has in the cloud only: the Cloud SQL connector."""
+    """Hello world plus the import of the Cloud SQL connector, which functions need only in the cloud."""
     return Candidate(CONNECTOR, "part", Call("GET", "/"), "GET / and import")
 
 
 def measure(world: World, candidates: Sequence[Candidate], rounds: int) -> list[Starts]:
-    """Round by round, so that a slow minute of the machine meets all of them.
+    """Measure all candidates round by round, so that a slow minute of the machine affects all of them.
 
-    What comes before the first round only warms bytecode and page cache, and does not count.
+    The first round only warms bytecode and page cache, and does not count.
     """
     found = [Starts(candidate, failure=candidate.failure) for candidate in candidates]
     for turn in range(rounds + 1):
@@ -91,7 +91,7 @@ def measure(world: World, candidates: Sequence[Candidate], rounds: int) -> list[
 
 
 def start(world: World, target: Target, call: Call, *, later: bool) -> Start:
-    """Start, call until the first answer, and (if asked for memory `later`) some hundred times more."""
+    """Start the target and call it until the first answer; for memory `later`, call it some hundred times more."""
     request = call.text.encode("latin-1")
     with door.opened(world.stack, target) as opened:
         _ask(_connected(opened), request, target)
@@ -106,7 +106,7 @@ def start(world: World, target: Target, call: Call, *, later: bool) -> Start:
 
 
 def _connected(opened: Door) -> socket.socket:
-    """As soon as it listens; the connection waits in the backlog for the worker."""
+    """A connection as soon as the port listens; it waits in the backlog for the worker."""
     deadline = opened.started_at + START_SECONDS_MAX
     while time.perf_counter() < deadline and opened.child.process.poll() is None:
         try:
@@ -117,7 +117,7 @@ def _connected(opened: Door) -> socket.socket:
 
 
 def _ask(connection: socket.socket, request: bytes, target: Target) -> None:
-    """One request and its whole answer, on a connection of its own: a function of one thread keeps none alive."""
+    """Send one request on its own connection and read the whole answer: a function of one thread keeps none alive."""
     with connection:
         connection.sendall(request)
         received = bytearray()

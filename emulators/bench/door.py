@@ -1,4 +1,4 @@
-"""A function at its own door: functions-framework in production mode (gunicorn, threads), as Cloud Run starts it."""
+"""Starts a function at its own port: functions-framework in production mode (gunicorn, threads), as on Cloud Run."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ FLOOR_THREADS = 16
 
 @dataclass(frozen=True)
 class Target:
-    """What functions-framework is to serve."""
+    """The program that functions-framework is to serve."""
 
     name: str
     source: Path
@@ -37,7 +37,7 @@ class Door:
     started_at: float
 
     def wait(self) -> None:
-        """Until it listens."""
+        """Wait until the process listens."""
         self.child.wait_until_ready(lambda: accepts_connections(self.port), START_SECONDS_MAX)
 
 
@@ -46,14 +46,14 @@ CONNECTOR = Target("cloud_sql_connector", FLOOR_FILE, FLOOR_THREADS)
 
 
 def target(function: Function) -> Target:
-    """A function of ours, with what its function.yaml says."""
+    """The target for a function of ours, with the settings of its function.yaml."""
     source = contract.FUNCTIONS / function.name / "main.py"
     return Target(function.name, source, function.concurrency, function.environment)
 
 
 @contextmanager
 def opened(stack: Stack, served: Target) -> Iterator[Door]:
-    """Start it and do not wait. It is killed at the end."""
+    """Start the process without waiting for it; it is killed at the end of the block."""
     port = free_port()
     command = [str(LOCAL / "venv" / "bin" / "python"), "-m", "functions_framework", "--target", served.name,
                "--source", str(served.source), "--host", "127.0.0.1", "--port", str(port)]  # fmt: skip
@@ -66,12 +66,12 @@ def opened(stack: Stack, served: Target) -> Iterator[Door]:
 
 
 def log(stack: Stack, served: Target) -> Path:
-    """Where it writes."""
+    """The path of the process's log."""
     return stack.log(f"bench-{served.name}")
 
 
 def _environment(stack: Stack, served: Target) -> Mapping[str, str]:
-    """What Cloud Run sets, beside the stack's addresses; no test clock, which production has not either."""
+    """The variables that Cloud Run sets, and the stack's addresses; without the test clock, as in production."""
     given = {name: value for name, value in stack.environment.items() if name != CLOCK_FILE}
-    brief = {"ROLLUP_RUN_SECONDS": "0"}  # a schedule that goes on for a minute is no measure of a start
+    brief = {"ROLLUP_RUN_SECONDS": "0"}  # a schedule that continues for a minute would not measure a start
     return {**given, **brief, **served.settings, "K_SERVICE": service_name(served.name), "THREADS": str(served.threads)}

@@ -1,7 +1,7 @@
-"""The floor of a scan: pgbench doing the transaction that cannot be left out, on the same server and tables.
+"""The floor of a scan: pgbench runs only the transaction that cannot be left out, on the same server and tables.
 
-Claim a code, take the next number, insert the scan: five round trips of a client in C that does nothing else. What a
-scan has beside it (who is calling, idempotency, velocity, tiers, prizes, HTTP) is what the ratio shows.
+It claims a code, takes the next number and inserts the scan: five round trips of a client in C that does nothing else.
+The ratio shows the cost of all else in a scan (the caller, idempotency, velocity, tiers, prizes, HTTP).
 """
 
 import os
@@ -18,9 +18,9 @@ from emulators.bench import processes
 from emulators.bench.world import PRODUCT, World
 from emulators.postgres import find_binaries
 
-RATE_MAX = 4000  # scans per second: so many codes are made ready
+RATE_MAX = 4000  # scans per second for which codes are prepared
 SPARE_SECONDS_MAX = 30.0  # for starting and ending
-CODE = "int8send({number}) || int8send(0)"  # the floor's codes are numbers: sixteen bytes too
+CODE = "int8send({number}) || int8send(0)"  # the floor's codes are numbers, also of sixteen bytes
 SCRIPT = f"""
 BEGIN;
 UPDATE codes SET status = 'scanned', scanned_at = now(),
@@ -36,7 +36,7 @@ COMMIT;
 
 @dataclass(frozen=True)
 class FloorRun:
-    """One run of pgbench. The server's CPU holds that of accepting the connections, some milliseconds each."""
+    """One run of pgbench. The server's CPU includes accepting the connections, some milliseconds each."""
 
     milliseconds: list[float]
     cpu_seconds: float
@@ -44,10 +44,10 @@ class FloorRun:
 
 
 class Floor:
-    """pgbench of the server's own version, or of the pinned package where the machine's Postgres comes without."""
+    """A pgbench of the server's own version, or of the pinned package if the machine's Postgres has none."""
 
     def __init__(self, world: World, seconds: int) -> None:
-        """`seconds` is how long all runs are together."""
+        """Prepare codes for all runs, which last `seconds` together."""
         self._world = world
         self._binary = _pgbench()
         with world.sql() as connection:
@@ -68,7 +68,9 @@ class Floor:
             self._done = self._scanned(connection)
 
     def run(self, clients: int, seconds: int, database: int) -> FloorRun:
-        """Raises RuntimeError when it did not scan what it counted. `database` is the server's process id."""
+        """Run pgbench once; `database` is the server's process id. Raises RuntimeError if scans are
+        missing afterwards.
+        """
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             script = Path(folder) / "scan.sql"
             script.write_text(SCRIPT)

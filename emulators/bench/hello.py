@@ -1,16 +1,16 @@
-"""The least that a function can be: the floor that cold starts and requests are compared with."""
+"""The smallest possible function: the floor that cold starts and requests are compared with."""
 
 from flask import Request
 
 
 def hello(request: Request) -> str:
-    """Whatever is asked."""
+    """Return the same short text for every request."""
     del request
     return "hello"
 
 
 def cloud_sql_connector(request: Request) -> str:
-    """What every function that queries Cloud SQL imports beside all else, before its first query in the cloud."""
+    """Import what every function that queries Cloud SQL imports before its first query in the cloud."""
     from google.cloud.sql.connector import Connector
 
     del request

@@ -18,8 +18,9 @@ from emulators.identity import Identity
 from emulators.kms import Kms
 from emulators.postgres import Postgres
 from functions.migrate import main as migrate
-from shared import config, db, ledger
-from shared.money import Usdt
+from shared import config, db
+from shared.ledger import journals
+from shared.values.money import Usdt
 
 SECONDS = 8.0
 THREADS = (1, 8, 32)
@@ -29,7 +30,7 @@ _numbers = itertools.count(1)
 
 
 def main() -> None:
-    """A durable Postgres of its own, migrated; then one line per number of threads."""
+    """Start a durable, migrated Postgres; print one line per number of threads."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=SECONDS)
     seconds = parser.parse_args().seconds
@@ -68,7 +69,7 @@ def _prepare(postgres: Postgres, identity: Identity, kms: Kms) -> None:
 
 
 def _rate(post: Callable[[], None], threads: int, seconds: float) -> float:
-    """Journals per second."""
+    """The number of journals per second."""
     end = time.monotonic() + seconds
 
     def work(_: int) -> int:
@@ -84,14 +85,14 @@ def _rate(post: Callable[[], None], threads: int, seconds: float) -> float:
 
 def _in_shards() -> None:
     with db.transaction() as tx:
-        ledger.move(tx, f"bench:{next(_numbers)}", "pool:member", "owed:member", Usdt(1), datetime.now(UTC))
+        journals.move(tx, f"bench:{next(_numbers)}", "pool:member", "owed:member", Usdt(1), datetime.now(UTC))
 
 
 def _in_one_row() -> None:
-    """The transaction names its shard before the first journal would."""
+    """Post one journal; the transaction names its shard before the first journal would."""
     with db.transaction() as tx:
-        tx.run_later("SELECT set_config('ledger.shard', '0', true)")
-        ledger.move(tx, f"bench:{next(_numbers)}", "pool:member", "owed:member", Usdt(1), datetime.now(UTC))
+        tx.run_later("SELECT set_config('ledger.forced_shard', '0', true)")
+        journals.move(tx, f"bench:{next(_numbers)}", "pool:member", "owed:member", Usdt(1), datetime.now(UTC))
 
 
 if __name__ == "__main__":

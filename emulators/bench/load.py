@@ -30,7 +30,7 @@ NO_CONTENT = 204
 
 @dataclass(frozen=True)
 class Plan:
-    """What to do to the server at a loopback port. `again` starts over when the requests are used up."""
+    """The requests for a server at a loopback port. `again` starts over when the requests are used up."""
 
     port: int
     clients: int
@@ -41,7 +41,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Load:
-    """What came of it: `seconds` until the last answer, one entry of `milliseconds` per answer."""
+    """The result: `seconds` until the last answer, one entry of `milliseconds` per answer."""
 
     seconds: float
     statuses: dict[str, int]
@@ -51,7 +51,7 @@ class Load:
 
 
 def run(plan: Plan) -> Load:
-    """Have a process of its own do it."""
+    """Carry out the plan in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "emulators.bench.load"],
         cwd=ROOT,
@@ -80,7 +80,7 @@ class _Client:
         self.socket.sendall(request)
 
     def receive(self) -> tuple[int, bool] | None:
-        """Read what is there; status and whether the server hangs up, once the answer is whole."""
+        """Read what has arrived; once the answer is whole, its status and whether the server closes the connection."""
         piece = self.socket.recv(PIECE_BYTES)
         if not piece:
             raise ConnectionError("the server hung up in the middle of an answer")
@@ -161,7 +161,7 @@ class _Loop:
 
 
 def main() -> None:
-    """Plan in, load out."""
+    """Read the plan from the input and print the load."""
     print(json.dumps(asdict(_Loop(Plan(**json.load(sys.stdin))).run())))
 
 

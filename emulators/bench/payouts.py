@@ -1,16 +1,16 @@
-"""`make bench-payouts`: whole payouts per second through one treasury, requested to final, beside a floor.
+"""`make bench-payouts`: whole payouts per second through one treasury, from request to final, beside a floor.
 
-A benchmark, never a test. A backlog is asked for first; then one process does payout_send's tasks and one
+This is a benchmark, not a test. A backlog is requested first; then one process does payout_send's tasks and one
 payout_confirm's, through their own handlers, with 100 payouts per task instead of the one that keeps the queue's pace.
 Postgres is durable, keys are the KMS emulator's, the chain is anvil, and both configured endpoints are this one node:
-every question is asked twice, as in production. Time runs until the last payout is PAID. Then the chain is asked: each
-recipient has exactly their amount, nonces have no gap, and nothing is pending.
+every question is asked twice, as in production. Time runs until the last payout is PAID. Then the chain is checked:
+each recipient has exactly their amount, nonces have no gap, and nothing is pending.
 
-The floor: as many bare transfers of the same token, signed before the clock starts, sent to the same node in batches
-of 100 and waited for until they are as final.
+The floor is as many bare transfers of the same token, signed before the clock starts, sent to the same node in batches
+of 100 and waited for until they are equally final.
 
-The paced run is the whole stack with its queues: payouts are asked for, and what payout_send signs is counted per
-minute once the queue's burst is over.
+The paced run is the whole stack with its queues: payouts are requested, and the signatures of payout_send are counted
+per minute once the queue's burst is over.
 
 Written to .local/bench/payouts.json:
   machine   as in bench.json
@@ -60,11 +60,11 @@ LIFTED = '{"single": 1000000000, "day": 1000000000, "hour": 1000000000}'
 
 
 class Wrong(Exception):
-    """What was measured is not what should have been."""
+    """Raised when the payouts that were measured differ from what they should be."""
 
 
 def main() -> None:
-    """Whatever happens, nothing is left running."""
+    """Run the benchmark. Everything it started is stopped at the end."""
     parser = argparse.ArgumentParser(prog="python -m emulators.bench.payouts")
     parser.add_argument("--quick", action="store_true", help="smaller backlogs, no paced run")
     parser.add_argument("--paced", action="store_true", help="the paced run alone")
@@ -92,7 +92,7 @@ def main() -> None:
 
 @dataclass(frozen=True)
 class Parts:
-    """What a payout needs, and nothing else."""
+    """The parts that payouts need, without the rest of the stack."""
 
     postgres: Postgres
     chain: ChainNode
@@ -119,7 +119,7 @@ def _parts() -> Iterator[Parts]:
             **cloud.database_settings(postgres, logins),
             **cloud.make_keys(kms.host),
             "KMS_EMULATOR_HOST": kms.host,
-            "RPC_URLS": f"{chain.url},{chain.url}",
+            "RPC_URLS": f"{chain.url},{chain.url}/",  # two addresses of one node, so that every question is asked twice
             "CHAIN_ID": "137",
             "USDT_ADDRESS": chain.deploy_usdt(),
             "PAYOUTS_PER_TASK": str(BATCH),
@@ -130,11 +130,12 @@ def _parts() -> Iterator[Parts]:
 
 
 def _measure(parts: Parts, size: int, treasury: str) -> dict[str, Any]:
-    """One backlog, from the first task to the last PAID."""
+    """Measure one backlog, from the first task to the last PAID."""
     print(f"{size:,} payouts: asking for them", flush=True)
     ((signer,),) = parts.rows(f"SELECT address FROM signers WHERE treasury = '{treasury}'")  # noqa: S608
     parts.chain.fund_gas(signer, GAS_WEI)
-    parts.chain.mint(signer, 2 * size * AMOUNT_MICRO)  # what is leaving may be missing already
+    # Payouts that are leaving may be missing from the balance already.
+    parts.chain.mint(signer, 2 * size * AMOUNT_MICRO)
     parts.rows(f"UPDATE settings SET value = jsonb_set(value, '{{{treasury}}}', '{LIFTED}') "  # noqa: S608
                "WHERE name = 'payout_limits' RETURNING 1")  # fmt: skip
     parts.rows(f"UPDATE settings SET value = '{IN_FLIGHT_MAX}' WHERE name = 'payout_in_flight_max' RETURNING 1")  # noqa: S608
@@ -164,10 +165,11 @@ def _measure(parts: Parts, size: int, treasury: str) -> dict[str, Any]:
 
 
 def _ask(size: int, treasury: str) -> dict[str, int]:
-    """Promise them; what each recipient is to get."""
-    from shared import clock, db, payouts
-    from shared.money import Usdt
-    from shared.payouts import Promise
+    """Promise the payouts; returns the amount for each recipient."""
+    from shared import clock, db
+    from shared.payouts import machine as payouts
+    from shared.payouts.machine import Promise
+    from shared.values.money import Usdt
 
     recipients = {f"0x{uuid4().hex}{number:08x}": AMOUNT_MICRO for number in range(size)}
     waiting = list(recipients)
@@ -185,7 +187,7 @@ def _ask(size: int, treasury: str) -> dict[str, int]:
 
 @contextmanager
 def _workers(treasury: str) -> Iterator[list[int]]:
-    """A process for each of the two functions, ready to begin."""
+    """Start a process for each of the two functions, ready to begin."""
     command = [sys.executable, "-m", "emulators.bench.payouts", "--treasury", treasury, "--work"]
     with ExitStack() as stop:
         started = [
@@ -198,22 +200,23 @@ def _workers(treasury: str) -> Iterator[list[int]]:
 
 
 def _work(work: str, treasury: str) -> None:
-    """Until it is ended: one task after the other, as a queue with one dispatch at a time brings them."""
-    from functions.payout_confirm.looking import look_at
+    """Run one task after the other until ended, like a queue with one dispatch at a time."""
+    from functions.payout_confirm.observing import observe
     from functions.payout_send import main as payout_send
-    from shared import clock, db, payout_queue
+    from shared import clock, db
     from shared.events import SendPayout
     from shared.job import ComeAgain
-    from shared.ports import chain
+    from shared.payouts import queue
+    from shared.ports.polygon import chain
 
-    ((signer,),) = db.atomically(lambda tx: [(row.address,) for row in tx.all(
-        _Signer, "SELECT address FROM signers WHERE treasury = :treasury", treasury=treasury)])  # fmt: skip
+    of_treasury = "SELECT address FROM signers WHERE treasury = :treasury"
+    signer = db.atomically(lambda tx: tx.scalar(str, of_treasury, treasury=treasury))
     while True:
         if work == "confirm":
-            look_at(signer, chain.connect())
+            observe(signer, chain.connect())
             time.sleep(LOOK_SECONDS)
             continue
-        first: list[UUID] = db.atomically(lambda tx: payout_queue.waiting(tx, treasury, clock.now(), 1))
+        first: list[UUID] = db.atomically(lambda tx: queue.waiting(tx, treasury, clock.now(), 1))
         if not first:
             time.sleep(LOOK_SECONDS)
             continue
@@ -223,13 +226,8 @@ def _work(work: str, treasury: str) -> None:
         time.sleep(LOOK_SECONDS)
 
 
-@dataclass(frozen=True)
-class _Signer:
-    address: str
-
-
 def _cpu(pids: Sequence[int]) -> list[float]:
-    """Seconds of the workers, of Postgres, of the chain, and of this process, in which the KMS emulator runs."""
+    """CPU seconds of the workers, of Postgres, of the chain, and of this process, in which the KMS emulator runs."""
     own = os.times()
     return [
         sum(map(processes.cpu_seconds, pids)),
@@ -249,7 +247,7 @@ def _wait(parts: Parts, treasury: str, size: int) -> None:
 
 
 def _checked(parts: Parts, signer: str, treasury: str, recipients: dict[str, int]) -> dict[str, int]:
-    """What the chain and the rows say in the end."""
+    """Check the final state of the chain and of the rows; returns its figures."""
     moved = [it for it in parts.chain.transfers() if it.sender.lower() == signer.lower()]
     if sorted((it.recipient.lower(), it.amount_micro) for it in moved) != sorted(recipients.items()):
         raise Wrong("the chain has paid other than was owed")
@@ -260,11 +258,12 @@ def _checked(parts: Parts, signer: str, treasury: str, recipients: dict[str, int
 
 
 def _floor(chain: ChainNode, size: int) -> float:
-    """Seconds of bare transfers, from the first byte sent to the finality of the last."""
+    """The seconds of bare transfers, from the first byte sent to the finality of the last."""
     from eth_account import Account
 
-    from shared.ports.rpc import Node
-    from shared.ports.transactions import Price, Unsigned
+    from shared.ports.polygon.rpc import Node
+    from shared.ports.polygon.transactions import Unsigned
+    from shared.values.gas import Price
 
     account = Account.create()
     chain.fund_gas(account.address, GAS_WEI)
@@ -287,14 +286,14 @@ def _floor(chain: ChainNode, size: int) -> float:
 
 
 def _paced() -> list[int]:
-    """The stack with its queues: how many payouts are signed in each whole minute."""
+    """Run the stack with its queues; returns how many payouts are signed in each whole minute."""
     stack = Stack(Options(folder=FOLDER / "stack", gateway_port=0, firestore="embedded", block_seconds=1.0))
     stack.start()
     try:
         os.environ |= stack.environment
         parts = Parts(stack.postgres, stack.chain)
         from shared import config, db
-        from shared.ports import chain
+        from shared.ports.polygon import chain
 
         db.close()
         config.read.cache_clear()

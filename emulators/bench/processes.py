@@ -1,6 +1,7 @@
 """CPU time and memory of a process and its children, from Linux's /proc (proc(5), filesystems/proc.rst)."""
 
 import os
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ PROC = Path("/proc")
 TICKS_PER_SECOND = os.sysconf("SC_CLK_TCK")
 PARENT, USER, CHILDREN_SYSTEM = 1, 11, 14  # fields of stat, counted from the state, which follows the name
 KIB = 1024
+BLOCK_BYTES = 512  # the unit of st_blocks
 
 
 @dataclass(frozen=True)
@@ -17,25 +19,57 @@ class _Process:
 
 
 def cpu_seconds(root: int) -> float:
-    """User and system time of `root`, of all below it, and of those of them that have ended (ticks of 10 ms)."""
+    """User and system seconds of `root`, its descendants, and those of them that have ended (in ticks of 10 ms)."""
     known = _processes()
     return sum(known[pid].cpu_seconds for pid in _tree(root, known))
 
 
 def memory_bytes(root: int) -> int:
-    """What a container with just this tree in it would be charged: each one's own pages, and the shared ones once."""
+    """The memory that a container with just this tree is charged: private pages of each process, shared pages once."""
     figures = [_memory(pid) for pid in _tree(root, _processes())]
     return sum(own for own, _ in figures) + max((shared for _, shared in figures), default=0)
 
 
 def peak_bytes(root: int) -> int:
-    """The highest that the largest process of the tree has ever had in memory."""
+    """The peak memory of the tree's largest process."""
     return max(_peak(pid) for pid in _tree(root, _processes()))
+
+
+def share_bytes(pid: int) -> int:
+    """A process's own pages and its share of those that it has with others (PSS); 0 when it has ended."""
+    try:
+        return _rollup(pid)["Pss"]
+    except KeyError:
+        return 0
+
+
+def tree_share_bytes(root: int) -> int:
+    """The sum of `share_bytes` over `root` and every process below it."""
+    return sum(map(share_bytes, _tree(root, _processes())))
+
+
+def nameless_bytes(root: int) -> int:
+    """Disk space of deleted files that processes of the tree still hold open."""
+    found: dict[tuple[int, int], int] = {}
+    for pid in _tree(root, _processes()):
+        for entry in (PROC / str(pid) / "fd").glob("*"):
+            try:
+                file = entry.stat()
+            except OSError:
+                continue  # the file has just been closed
+            if stat.S_ISREG(file.st_mode) and file.st_nlink == 0:
+                found[file.st_dev, file.st_ino] = file.st_blocks * BLOCK_BYTES
+    return sum(found.values())
+
+
+def children(pid: int) -> list[int]:
+    """The process ids of the running children of `pid`."""
+    return [child for child, process in _processes().items() if process.parent == pid]
 
 
 def child_running(words: str) -> int:
     """The child of this process whose command line contains `words`."""
-    found = [pid for pid, process in _processes().items() if process.parent == os.getpid() and words in _command(pid)]
+    found = [pid for pid, process in _processes().items() if process.parent == os.getpid() and words in command(pid)]
     if len(found) != 1:
         raise LookupError(f"{len(found)} children of this process run {words}")
     return found[0]
@@ -49,7 +83,7 @@ def _processes() -> dict[int, _Process]:
         try:
             fields = (entry / "stat").read_text().rpartition(")")[2].split()
         except (FileNotFoundError, ProcessLookupError):
-            continue  # it has just ended
+            continue  # the process has just ended
         ticks = sum(int(value) for value in fields[USER : CHILDREN_SYSTEM + 1])
         known[int(entry.name)] = _Process(int(fields[PARENT]), ticks / TICKS_PER_SECOND)
     return known
@@ -62,13 +96,20 @@ def _tree(root: int, known: dict[int, _Process]) -> list[int]:
     return found
 
 
-def _memory(pid: int) -> tuple[int, int]:
-    """Pages of its own, pages that others have too, in bytes."""
+def _rollup(pid: int) -> dict[str, int]:
+    """A process's memory by kind, in bytes; empty when the process has ended."""
     try:
         lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()[1:]
     except (FileNotFoundError, ProcessLookupError):
+        return {}
+    return {name: int(value.split()[0]) * KIB for name, _, value in (line.partition(":") for line in lines)}
+
+
+def _memory(pid: int) -> tuple[int, int]:
+    """The bytes of pages of its own, and of pages that others have too."""
+    figures = _rollup(pid)
+    if not figures:
         return 0, 0
-    figures = {name: int(value.split()[0]) * KIB for name, _, value in (line.partition(":") for line in lines)}
     own = figures["Private_Clean"] + figures["Private_Dirty"]
     return own, figures["Rss"] - own
 
@@ -81,7 +122,8 @@ def _peak(pid: int) -> int:
     return 0
 
 
-def _command(pid: int) -> str:
+def command(pid: int) -> str:
+    """A process's command line; empty when the process has ended."""
     try:
         return (PROC / str(pid) / "cmdline").read_bytes().replace(b"\x00", b" ").decode(errors="replace")
     except (FileNotFoundError, ProcessLookupError):

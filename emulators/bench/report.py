@@ -1,4 +1,4 @@
-"""What was measured, as tables for a person and as JSON for programs."""
+"""Formats the measurements as tables for people and as JSON for programs."""
 
 import os
 import platform
@@ -17,7 +17,7 @@ SCANNING = (OWN_DOOR, GATEWAY)
 
 
 def machine(postgres: str) -> dict[str, Any]:
-    """Where and when this was measured."""
+    """The place and time of the measurement."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cores": os.cpu_count(),
@@ -28,23 +28,23 @@ def machine(postgres: str) -> dict[str, Any]:
 
 
 def load_average() -> float:
-    """Of the last minute."""
+    """The machine's load average of the last minute."""
     return round(os.getloadavg()[0], 2)
 
 
 def scans(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """One entry per target and number of clients; ratios are medians of those within each round."""
+    """One entry per target and number of clients; each ratio is the median over the rounds."""
     keys = [(clients, target) for clients in sorted({run.clients for run in runs}) for target in TARGETS]
     return [_target(clients, target, runs) for clients, target in keys]
 
 
 def cold_starts(found: Iterable[Starts]) -> list[dict[str, Any]]:
-    """One entry per function; ratios are medians of those of the pairs."""
+    """One entry per function; each ratio is the median over its pairs."""
     return [_function(starts) for starts in found]
 
 
 def scan_table(entries: Sequence[dict[str, Any]]) -> str:
-    """Rates, then latencies in ms, then CPU in ms per scan. `floor` is how many times as many pgbench does."""
+    """The table of rates, latencies in ms, and CPU in ms per scan; `floor` is how many times faster pgbench is."""
     head = ("clients", "target", "per s", "min..max", "floor", "p50 ms", "p95", "p99", "function CPU", "x hello",
             "Postgres CPU", "load maker CPU")  # fmt: skip
     rows = [
@@ -66,7 +66,7 @@ def scan_table(entries: Sequence[dict[str, Any]]) -> str:
 
 
 def cold_start_table(entries: Sequence[dict[str, Any]]) -> str:
-    """Wall clock, CPU, memory, each beside hello world's."""
+    """The table of wall clock, CPU and memory, each beside hello world's."""
     head = ("function", "first request", "ms", "hello", "ratio", "min..max", "CPU ms", "hello", "ratio", "MiB", "hello",
             "later", "hello")  # fmt: skip
     rows = []
@@ -93,7 +93,7 @@ def cold_start_table(entries: Sequence[dict[str, Any]]) -> str:
 
 
 def codes_table(entries: Sequence[dict[str, Any]]) -> str:
-    """Seconds, rate, how many times as long as the floor, and memory, of each size and what was done."""
+    """The table of seconds, rate, ratio to the floor, and memory, for each size and step."""
     head = ("codes", "what", "seconds", "codes/s", "floor s", "ratio", "peak MiB")
     rows = [
         (
@@ -140,7 +140,7 @@ def _target(clients: int, target: str, runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def _each(run: Run, seconds: float) -> float:
-    """Milliseconds per answer."""
+    """The milliseconds per answer of a run."""
     return 1000 * seconds / len(run.milliseconds)
 
 
@@ -182,7 +182,7 @@ def _figures(starts: Sequence[Start]) -> dict[str, float]:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Text to the left, figures to the right; a row that is too short keeps its last cell whole."""
+    """A table with text to the left and figures to the right; a row that is too short keeps its last cell whole."""
     full = [row for row in rows if len(row) == len(head)]
     widths = [max(len(row[column]) for row in [head, *full]) for column in range(len(head))]
     text = {column for column in range(len(head)) if any(row[column][:1].isalpha() for row in full)}

@@ -1,13 +1,13 @@
 """`make bench-scans`: scans per second with 10 thousand, 1 million and 10 million scans and codes in the tables.
 
-For each size, with 32 clients: functions/scans at its own door (functions-framework with gunicorn, the threads of
-function.yaml, requests as Cloud Run hands them on), the same through the local gateway, and pgbench on the same tables,
-one transaction per scan (floor.py), taking turns. Then the set-based call alone: what a group of GROUP scans costs from
+For each size, 32 clients call functions/scans at its own port (functions-framework with gunicorn, the threads of
+function.yaml, requests as Cloud Run passes them on) and through the local gateway, in turns with pgbench on the same
+tables, one transaction per scan (floor.py). Then the set-based call is measured alone: a group of GROUP scans from
 `submit` to the commit, by one caller, without HTTP. Server, Postgres (fsync and synchronous_commit on) and load maker
 share the cores. `--quick` takes the first two sizes and one short round.
 
-The rows that are there already are written by the server itself (what COPY does without the text), their codes spread
-over the whole index as hashes are. Each scan of the run is a real one: new codes, members with live sessions.
+The server itself writes the rows that are there before (as COPY does, without the text); their codes are spread over
+the whole index as hashes are. Each scan of the run is a real one: new codes, members with live sessions.
 
 Written to .local/bench/scans.json: machine; sizes, each with rows, targets (as in bench.json) and group (scans, groups,
 per_second, milliseconds per group); curve (each figure's lowest rate over its highest); aims.
@@ -33,10 +33,10 @@ from functions.scans import main as scans
 from functions.scans.receipts import ScanReceipt
 from shared import db
 from shared.auth import Member
-from shared.http import Client
-from shared.session import Session
-from shared.signatures import Asked
-from shared.tiers import Tier
+from shared.database.session import Session
+from shared.values.tiers import Tier
+from shared.web.http import Client
+from shared.web.signatures import Asked
 
 RESULT = FOLDER / "scans.json"
 SIZES = (10_000, 1_000_000, 10_000_000)
@@ -44,7 +44,7 @@ CLIENTS = 32
 GROUP = 256
 GROUPS = 24
 PIECE = 500_000  # rows written at once
-SETTLE_SECONDS = 15.0  # the disk goes on writing what was loaded
+SETTLE_SECONDS = 15.0  # for the disk, which continues to write what was loaded
 AIMS = {"own_door_per_second": 1_000, "own_door_p99_ms": 100, "group_per_second": 10_000, "fall_max": 0.2}
 FILL_CODES = """
     INSERT INTO codes (mac, batch_id, status, manufactured_at, scanned_at, scanned_by)
@@ -64,18 +64,18 @@ FILL_SCANS = """
 
 @dataclass(frozen=True)
 class Groups:
-    """The set-based call alone: medians of the groups, a checkpoint meets some of them."""
+    """The set-based call alone: medians of the groups, some of which meet a checkpoint."""
 
     scans: int
     groups: int
     per_second: float
     milliseconds: float
     milliseconds_max: float
-    waiting_milliseconds: float  # for Postgres; the rest is Python before, between and after
+    waiting_milliseconds: float  # time for Postgres; the rest is Python before, between and after
 
 
 def main() -> None:
-    """Fill, measure, fill more, measure again."""
+    """Run the benchmark: for each size, fill the tables up to it and measure."""
     parser = argparse.ArgumentParser(prog="python -m emulators.bench.scans")
     parser.add_argument("--quick", action="store_true", help="smaller tables and one short round")
     quick = parser.parse_args().quick
@@ -110,7 +110,7 @@ def _measure(sizes: Sequence[int], effort: Effort, tell: Callable[[str], None]) 
 
 
 def _fill(made: World, filled: int, size: int, tell: Callable[[str], None]) -> int:
-    """Write what is missing; statistics and a checkpoint, so that the run does not pay for them."""
+    """Write the missing rows; then statistics and a checkpoint, so that the run does not pay for them."""
     now = datetime.now(UTC)
     with made.sql() as connection:
         connection.execute_simple("SET session_replication_role = replica")  # references are right by construction
@@ -119,7 +119,8 @@ def _fill(made: World, filled: int, size: int, tell: Callable[[str], None]) -> i
             for statement in (FILL_CODES, FILL_SCANS):
                 connection.execute_unnamed(statement, (start, end, now))
             tell(f"{end:,} scans and codes are in the tables")
-        position = "UPDATE scan_rollup_position SET last_number = $1"  # else scan_rollup would be busy counting them
+        # Otherwise scan_rollup would be busy counting them.
+        position = "UPDATE scan_rollup_position SET last_number = $1"
         connection.execute_unnamed(position, (size,))
         connection.execute_simple("VACUUM ANALYZE codes")
         connection.execute_simple("VACUUM ANALYZE scans")
@@ -129,7 +130,7 @@ def _fill(made: World, filled: int, size: int, tell: Callable[[str], None]) -> i
 
 
 def _groups(made: World) -> Groups:
-    """`submit` and the commit, group after group; the first one, which prepares the statements, is not counted."""
+    """Time `submit` and the commit, group after group; the first one, which prepares the statements, does not count."""
     callers = {member.token: _caller(made, member.id) for member in made.members}
     asked = [
         Asked(callers[token], scans.ScanSubmission(code=code), Client("203.0.113.7", "bench"), time.perf_counter())

@@ -1,4 +1,4 @@
-"""Scans per second at the own door, through the gateway, and their floors, taking turns within one run."""
+"""Scans per second at the function's own port, through the gateway, and their floors, taking turns within one run."""
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -10,7 +10,7 @@ from emulators.bench.floor import Floor
 from emulators.bench.load import Plan
 from emulators.bench.world import World
 
-RATE_MAX = 1500  # scans per second: so many requests are made ready; a faster function is stopped earlier
+RATE_MAX = 1500  # scans per second for which requests are prepared; a faster function is stopped earlier
 WARM_SCANS = 150
 PRIZE_EVERY = 500  # scans; the first prize makes a function load its Pub/Sub client
 WARM_SECONDS_MAX = 10
@@ -20,7 +20,7 @@ TARGETS = (OWN_DOOR, GATEWAY, HELLO, FLOOR)
 
 @dataclass(frozen=True)
 class Run:
-    """One target under so many clients for some seconds. CPU is in seconds for the whole run."""
+    """One target under a number of clients for some seconds. CPU is in seconds for the whole run."""
 
     target: str
     clients: int
@@ -32,12 +32,12 @@ class Run:
 
 
 class WrongAnswers(Exception):
-    """A load maker got something else than scans; figures of refusals would be worthless."""
+    """Raised when answers are not scans: the figures of refusals would be worthless."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """`rounds` runs of `seconds` for each target and number of clients."""
+    """How long to measure: `rounds` runs of `seconds` for each target and number of clients."""
 
     clients: Sequence[int]
     seconds: int
@@ -45,13 +45,13 @@ class Effort:
 
     @property
     def scans_max(self) -> int:
-        """How many scans are made ready in all."""
+        """How many scans are prepared in all."""
         runs = self.rounds * len(self.clients)
         return runs * (2 * self.seconds * RATE_MAX + 1) + 2 * WARM_SCANS
 
 
 def measure(world: World, effort: Effort, tell: Callable[[str], None], first_number: int = 0) -> list[Run]:
-    """Round by round, the targets one after another, so that a slow minute of the machine meets all of them.
+    """Measure all targets round by round, so that a slow minute of the machine affects all of them.
 
     The scans take numbers after `first_number`.
     """
@@ -81,13 +81,13 @@ class _Bench:
         self._gateway = processes.child_running("emulators.serve")
 
     def warm_up(self, first_number: int) -> None:
-        """Connections, prepared statements, key sets, and in each process the first prize."""
+        """Warm up connections, prepared statements and key sets, and let each process award its first prize."""
         for turn, target in enumerate((OWN_DOOR, GATEWAY), start=1):
             self._world.count_from(first_number + turn * PRIZE_EVERY - WARM_SCANS // 2)
             self._load(target, 16, WARM_SECONDS_MAX, WARM_SCANS)
 
     def run(self, target: str, clients: int, seconds: int) -> Run:
-        """One run; the load maker and the server's processes are looked at before and after."""
+        """Measure one run; the CPU of the load maker and of the server's processes is read before and after."""
         if target == FLOOR:
             made = self._floor.run(clients, seconds, self._database)
             return Run(target, clients, seconds, made.milliseconds, 0.0, made.database_cpu_seconds, made.cpu_seconds)

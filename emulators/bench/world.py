@@ -14,16 +14,17 @@ from emulators import cloud
 from emulators.stack import LOCAL, Options, Stack
 from functions.auth import tokens
 from functions.auth.tokens import Grant
-from shared import codes, tiers
+from shared.codes import codes
+from shared.values import tiers
 
 FOLDER = LOCAL / "bench"
 SCANS_PER_MEMBER_MAX = 50  # the velocity limit is 60 in an hour
-SCANS_BEFORE = 100  # of each member in this quarter: a whale, so that no scan of the run raises a tier
+SCANS_BEFORE = 100  # scans of each member in this quarter: all are whales, so that no scan of the run raises a tier
 PRODUCT = "MINTICE-6"
 
 
 class OutOfMembers(Exception):
-    """One scan more, and the velocity limit would answer instead of the function."""
+    """Raised when one more scan would be refused because of the velocity limit."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,10 @@ class Somebody:
 
 
 class World:
-    """What load makers need of the stack."""
+    """The data that load makers need of the stack."""
 
     def __init__(self, stack: Stack, members: int) -> None:
-        os.environ |= stack.environment  # codes and tokens are made by the functions' own code, with their settings
+        os.environ |= stack.environment  # the functions' own code makes codes and tokens, and it needs their settings
         self.stack = stack
         self._batch = uuid4()
         with self.sql() as connection:
@@ -50,22 +51,22 @@ class World:
 
     @property
     def admin(self) -> Somebody:
-        """May do everything, and does not scan."""
+        """The admin, who may do everything and does not scan."""
         return self._members[0]
 
     @property
     def members(self) -> list[Somebody]:
-        """All of them."""
+        """All members, the admin among them."""
         return self._members
 
     @contextmanager
     def sql(self) -> Iterator[Connection]:
-        """As the superuser."""
+        """A connection to the database as the superuser."""
         with cloud.superuser(self.stack.postgres, cloud.DATABASE) as connection:
             yield connection
 
     def scans(self, count: int) -> Iterator[tuple[str, str]]:
-        """A member's token and a fresh code, so many times. Members take turns."""
+        """Pairs of a member's token and a fresh code, `count` times. Members take turns."""
         if count > self._scans_left:
             raise OutOfMembers
         self._scans_left -= count
@@ -76,14 +77,14 @@ class World:
             yield next(self._turns).token, codes.displayed(code)
 
     def count_from(self, number: int) -> None:
-        """The next scan takes the number after this one."""
+        """Set the counter, so that the next scan takes the number after this one."""
         with self.sql() as connection:
             connection.execute_unnamed("UPDATE scan_counter SET value = $1", (number,))
 
 
 @contextmanager
 def started(*, isolated: bool = False) -> Iterator[Stack]:
-    """A stack with a durable Postgres (fsync on) and a chain that rests; stopped at the end whatever happens."""
+    """A stack with a durable Postgres (fsync on) and a chain that rests; it is stopped at the end in any case."""
     stack = Stack(
         Options(folder=FOLDER / "stack", gateway_port=0, firestore="embedded", block_seconds=None, isolated=isolated)
     )
@@ -95,7 +96,7 @@ def started(*, isolated: bool = False) -> Iterator[Stack]:
 
 
 def _insert_members(connection: Connection, count: int) -> list[UUID]:
-    """The first is an owner; all are whales of this quarter."""
+    """Insert members, all whales of this quarter, the first one an owner; returns their ids."""
     ids, now = [uuid4() for _ in range(count)], datetime.now(UTC)
     connection.execute_unnamed(
         """
@@ -123,7 +124,7 @@ def _insert_members(connection: Connection, count: int) -> list[UUID]:
 
 
 def _sign_in(connection: Connection, members: list[Somebody]) -> list[Somebody]:
-    """A session and an access token each."""
+    """Give each member a session and an access token."""
     now = datetime.now(UTC)
     key_id, kms_version = connection.execute_simple("SELECT kid, kms_version FROM signing_keys").rows[0]
     sessions = [uuid4() for _ in members]

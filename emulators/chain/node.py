@@ -11,8 +11,14 @@ How anvil 1.7.1 behaves, checked by `tests/contract/test_emulator_chain.py`, and
   transaction that falls below it is dropped when a block is mined. Bor keeps both in its pool for later.
 - A nonce beyond the next one is queued; a used one is "nonce too low", also for the raw bytes that were mined; the same
   raw bytes while pending are "transaction already imported" (geth's family says "already known").
-- A transaction removed by a reorganisation does not return to the pool: somebody has to send it again.
-- `evm_setIntervalMining` takes whole seconds only; a fraction is possible at start (`--block-time`).
+- A transaction removed by a reorganisation does not return to the pool: it has to be sent again.
+- If it mines by itself every two seconds or faster (`--block-time`, `evm_setIntervalMining`), it keeps 1,500 states
+  whatever `--prune-history` says: hundreds of megabytes. Here a thread of ours requests each block instead.
+- Like a full node it has no accounts of blocks older than 128 (`--prune-history`): it answers "BlockOutOfRangeError",
+  where geth's family says "missing trie node". It keeps blocks, receipts and logs. It answers a batch, a range of logs
+  and a block of any size; Bor takes 100 calls, and gateways less of everything.
+- It remembers every block's hash in each of those 128 states, some 20 KiB a block in all, for as long as it runs. The
+  history contract of Prague (EIP-2935) would double that: it runs Cancun's rules, and nothing here needs newer ones.
 - The sender's nonce and balance are those of the node alone: there is no second node to disagree with.
 """
 
@@ -20,25 +26,30 @@ import http.client
 import json
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from emulators.bootstrap import LOCAL, anvil
+from emulators.deliveries import Pump
 from emulators.process import Child, free_port, wait_until
 
 CHAIN_ID = 137
 ARTIFACT = Path(__file__).resolve().parent / "artifacts" / "TestUsdt.json"
 TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
+HARDFORK = "cancun"
+STATES_KEPT = 128  # the newest blocks whose accounts it has; geth's and Bor's cache.triesinmemory
 RPC_SECONDS_MAX = 30.0
 READY_SECONDS_MAX = 30.0
 RECEIPT_SECONDS_MAX = 10.0
 EXECUTION_REVERTED = 3  # the code that geth gives a reverted call
-DEVELOPMENT_ACCOUNTS = 2  # the first owns the test USDT
+DEVELOPMENT_ACCOUNTS = 2  # the first one owns the test USDT
 
 
 class RpcError(Exception):
-    """The node's own refusal: its JSON-RPC `code` and `message`."""
+    """The node's refusal of a call: its JSON-RPC `code` and `message`."""
 
     def __init__(self, method: str, code: int, message: str) -> None:
         super().__init__(f"{method}: {message} ({code})")
@@ -48,7 +59,7 @@ class RpcError(Exception):
 
 @dataclass(frozen=True)
 class Transfer:
-    """One movement of the test USDT, as its log tells it."""
+    """One movement of the test USDT, as its log describes it."""
 
     transaction_hash: str
     block_number: int
@@ -60,7 +71,7 @@ class Transfer:
 
 @dataclass
 class ChainNode:
-    """One anvil process. `block_time_seconds=None` mines only when told to (`mine`)."""
+    """One anvil process. With `block_time_seconds` it mines blocks by itself, else only when `mine` is called."""
 
     block_time_seconds: float | None = 2.0
     log: Path = LOCAL / "log" / "chain.log"
@@ -68,6 +79,7 @@ class ChainNode:
     usdt: str = ""
     _child: Child | None = field(default=None, repr=False)
     _history: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+    _miner: Pump | None = field(default=None, repr=False)
 
     @property
     def url(self) -> str:
@@ -75,13 +87,13 @@ class ChainNode:
 
     def start(self) -> None:
         self.port = free_port(self.port)
-        self._history = tempfile.TemporaryDirectory(prefix="chain-")  # old states; else they go to the home folder
-        mining = ["--no-mining"] if self.block_time_seconds is None else ["--block-time", str(self.block_time_seconds)]
+        # Old states go there; otherwise they would go to the home folder.
+        self._history = tempfile.TemporaryDirectory(prefix="chain-")
         command = [
             *(str(anvil()), "--quiet", "--host", "127.0.0.1", "--port", str(self.port), "--no-cors"),
             *("--chain-id", str(CHAIN_ID), "--slots-in-an-epoch", "1", "--accounts", str(DEVELOPMENT_ACCOUNTS)),
-            *("--cache-path", self._history.name),
-            *mining,
+            *("--hardfork", HARDFORK, "--no-mining"),
+            *("--cache-path", self._history.name, "--prune-history", str(STATES_KEPT)),
         ]
         self._child = Child.start("chain", command, self.log)
         try:
@@ -89,8 +101,10 @@ class ChainNode:
         except BaseException:
             self.stop()
             raise
+        self.mine_every(self.block_time_seconds)
 
     def stop(self) -> None:
+        self.mine_every(None)
         if self._child is not None:
             self._child.stop()
             self._child = None
@@ -99,7 +113,7 @@ class ChainNode:
             self._history = None
 
     def rpc(self, method: str, params: Sequence[object] = ()) -> Any:
-        """One JSON-RPC call's `result` (any JSON value); `RpcError` when the node refuses."""
+        """The `result` of one JSON-RPC call (any JSON value). Raises RpcError when the node refuses."""
         body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": list(params)})
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=RPC_SECONDS_MAX)
         try:
@@ -111,10 +125,10 @@ class ChainNode:
             raise RpcError(method, answer["error"]["code"], answer["error"]["message"])
         return answer["result"]
 
-    # The test USDT
+    # The test USDT:
 
     def deploy_usdt(self) -> str:
-        """Deploy it from the first development account; the later calls of this class speak to this contract.
+        """Deploy the test USDT from the first development account; later calls of this class use this contract.
 
         The address is the same after every fresh start, because it follows from that account and its nonce 0.
         """
@@ -150,14 +164,14 @@ class ChainNode:
         wanted = {"address": self.usdt, "fromBlock": hex(from_block), "toBlock": "latest", "topics": [TRANSFER_TOPIC]}
         return [_transfer(log) for log in self.rpc("eth_getLogs", [wanted])]
 
-    # Accounts and blocks
+    # Accounts and blocks:
 
     def fund_gas(self, address: str, wei: int) -> None:
         """Set (not add to) the native balance."""
         self.rpc("anvil_setBalance", [address, hex(wei)])
 
     def head(self, tag: str = "latest") -> int:
-        """The block number behind `latest`, `safe` or `finalized`."""
+        """The number of the block that `latest`, `safe` or `finalized` stands for."""
         return int(self.rpc("eth_getBlockByNumber", [tag, False])["number"], 16)
 
     def mine(self, blocks: int = 1) -> None:
@@ -171,18 +185,24 @@ class ChainNode:
         self.rpc("anvil_reorg", [depth, [list(pair) for pair in including]])
 
     def drop_transaction(self, transaction_hash: str) -> None:
-        """Forget a pending transaction, as an evicting mempool does."""
+        """Remove a pending transaction, as an evicting mempool does."""
         self.rpc("anvil_dropTransaction", [transaction_hash])
 
     def set_next_base_fee(self, wei: int) -> None:
         self.rpc("anvil_setNextBlockBaseFeePerGas", [hex(wei)])
 
-    def mine_every(self, seconds: int) -> None:
-        """Mine on an interval of whole seconds; 0 stops mining until `mine` or another call of this family."""
-        self.rpc("evm_setIntervalMining", [seconds])
+    def mine_every(self, seconds: float | None) -> None:
+        """Mine a block now and then one each `seconds`, besides those of `mine`; None stops this."""
+        if self._miner is not None:
+            self._miner.stop()
+            self._miner = None
+        if seconds is not None:
+            self._miner = Pump("miner", partial(self._mine_next, seconds))
+            self._miner.start()
+            self._miner.wake()
 
     def mine_each_transaction(self, *, enabled: bool) -> None:
-        """Mine a block for each transaction as it arrives; turning it on or off ends interval mining."""
+        """Mine a block for each transaction as it arrives, besides those of `mine_every`."""
         self.rpc("evm_setAutomine", [enabled])
 
     def snapshot(self) -> str:
@@ -190,15 +210,23 @@ class ChainNode:
         return snapshot_id
 
     def revert(self, snapshot_id: str) -> None:
-        """Go back to a snapshot and use it up."""
+        """Go back to a snapshot, which can be used only once."""
         if not self.rpc("evm_revert", [snapshot_id]):
             raise ValueError(f"no snapshot {snapshot_id}")
+
+    def _mine_next(self, seconds: float) -> float:
+        """Mine a block; a node that is away or stopping is no error here."""
+        with suppress(OSError, http.client.HTTPException, ValueError):
+            self.mine()
+        return seconds
 
     def _owner_calls(self, signature: str, *words: str) -> None:
         self._send({"to": self.usdt, "data": _call_data(signature, *words)})
 
     def _send(self, transaction: dict[str, str]) -> dict[str, Any]:
-        """Send from the owner and mine one block at once, in every mining mode; what else is pending lands as well."""
+        """Send from the owner and mine one block at once, in every mining mode; it takes other pending transactions
+        too.
+        """
         owner = self.rpc("eth_accounts", [])[0]
         transaction_hash = self.rpc("eth_sendTransaction", [{"from": owner, **transaction}])
         self.mine()

@@ -5,12 +5,16 @@ message classes of the official client: documents, commits, transactions, querie
 `tests/contract/test_emulator_firestore.py` asks the same of both.
 
 The embedded one differs from the service:
-- No security rules and nobody is authenticated: every caller may do everything, as the functions' own identity may.
+- Security rules are checked if it is given some. It knows the part of their language that ours use, and refuses to
+  start with anything else (`rules.py`). ID tokens are verified with the keys that it is given. Clients only read. An
+  open listener is checked against the rules again at every change, as by Google's emulator; whether the service does
+  that is not documented, so nothing may rely on it alone.
 - gRPC only: no WebChannel, so browsers cannot listen, and no REST or HTTP endpoints.
 - Not served: the Write stream, PartitionQuery, pipelines, find_nearest and query explain (all UNIMPLEMENTED).
-- Every query runs without an index; the service refuses those that need a composite index nobody made. Limits of
-  indexes are not checked, and equal alternatives of an OR each count towards the 30 that a query may have.
-- TTL policies are not acted on, `expires_at` is a field like any other. No quotas, no billing, no rate limits.
+- Every query runs without an index; the service refuses a query whose composite index does not exist. Only the limit
+  of single-field index entries is checked, and equal alternatives of an OR each count towards the 30 that a query may
+  have.
+- TTL policies have no effect: `expires_at` is a field like any other. No quotas, no billing, no rate limits.
 - Documents live in memory until `stop`. Any project and database exists as soon as it is written to.
 - Reads in the past reach as far back as the last 10,000 changed documents, not one hour.
 - A resumed listener is RESET and sent everything; there are no existence filters. A client that reads slower than
@@ -36,13 +40,14 @@ from pathlib import Path
 
 import grpc
 
+from emulators.firestore.access import Access, KeySet
 from emulators.firestore.rpc import handlers
 from emulators.firestore.service import Service
 from emulators.firestore.store import Store
 from emulators.process import Child, free_port
 
 NOTICE = (
-    "Firestore is the embedded one: browsers cannot listen and security rules are not checked; "
+    "Firestore is the embedded one: browsers cannot listen, only clients that speak gRPC; "
     "with Java and `gcloud components install cloud-firestore-emulator` Google's emulator is used instead."
 )
 
@@ -59,8 +64,13 @@ OFFICIAL_HEAP = "-Xmx512m"
 class Firestore:
     """The embedded server. `host` ("127.0.0.1:port") is what FIRESTORE_EMULATOR_HOST takes."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Path | None = None, keys: KeySet | None = None) -> None:
+        """Without `rules` every client may do everything; the functions' client may in any case.
+
+        `keys` (JWKS) verify ID tokens. Raises RulesNotUnderstood.
+        """
         self.host = ""
+        self._access = Access(rules.read_text(encoding="utf-8") if rules is not None else None, keys)
         self._store = Store()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -68,7 +78,7 @@ class Firestore:
 
     @property
     def listeners(self) -> int:
-        """How many Listen streams are open."""
+        """The number of open Listen streams."""
         return self._store.watchers
 
     def start(self) -> None:
@@ -81,7 +91,7 @@ class Firestore:
         self.host = started.result(START_SECONDS_MAX)
 
     def stop(self) -> None:
-        """End within STOP_SECONDS_MAX, whatever clients hold open; the documents are gone."""
+        """Stop within STOP_SECONDS_MAX, whatever clients hold open; the documents are gone."""
         if self._thread is None or self._loop is None or self._stopping is None:
             return
         with contextlib.suppress(RuntimeError):  # the loop has ended already
@@ -102,7 +112,7 @@ class Firestore:
         self._stopping = asyncio.Event()
         options = [("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", REQUEST_BYTES_MAX)]
         server = grpc.aio.server(options=options)
-        server.add_generic_rpc_handlers((handlers(Service(self._store)),))
+        server.add_generic_rpc_handlers((handlers(Service(self._store, self._access)),))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         started.set_result(f"127.0.0.1:{port}")
@@ -119,16 +129,16 @@ class OfficialInstallation:
 
     @cached_property
     def version(self) -> str:
-        """As the emulator tells it, such as "1.19.9"."""
+        """The emulator's version as it reports it, such as "1.19.9"."""
         command = [str(self.java), "-cp", str(self.jar), OFFICIAL_MAIN, "--version"]
         said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=START_SECONDS_MAX)
         return said.stdout.split()[-1]
 
 
 def find_official() -> OfficialInstallation | None:
-    """Google's emulator in the gcloud SDK or where the Firebase CLI keeps its own, if Java is there to run it."""
+    """Google's emulator from the gcloud SDK or the Firebase CLI; None unless Java is there to run it."""
     java = shutil.which("java")
-    jar = next(_official_jars(), None)
+    jar = next(_official_jars(), None) if java else None  # a machine without Java need not have a home folder either
     return OfficialInstallation(Path(java), jar) if java and jar else None
 
 
@@ -146,7 +156,7 @@ def _numbers(jar: Path) -> list[int]:
 
 
 class OfficialFirestore:
-    """Google's emulator as a child process: rules and browsers included. `host` serves both."""
+    """Google's emulator as a child process, with rules and browsers. `host` serves both."""
 
     def __init__(self, installation: OfficialInstallation, log: Path, rules: Path | None = None) -> None:
         """Without `rules` every client may do everything; the functions' client may in any case."""

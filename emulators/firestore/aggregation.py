@@ -1,4 +1,4 @@
-"""Count, sum and average over a query's results.
+"""Counts, sums and averages over a query's results.
 
 Rules: https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#aggregation
 """
@@ -21,7 +21,7 @@ AGGREGATIONS_MAX = 5
 def aggregated(parent: str, wanted: Message, view: View) -> Message:
     """The AggregationResult of a StructuredAggregationQuery.
 
-    The query is ordered by the fields summed or averaged, too: documents without them do not even count.
+    The query is also ordered by the summed or averaged fields, so that documents without them are not even counted.
     """
     aggregations = wanted.aggregations
     if not aggregations:
@@ -77,7 +77,7 @@ def _numbers(path: Path, records: Sequence[Record]) -> list[int | float]:
 
 
 def _total(numbers: Sequence[int | float]) -> int | float:
-    """Exact for integers alone, whatever their size; otherwise as doubles add up."""
+    """The sum: exact for integers alone, whatever their size; otherwise as doubles add up."""
     if all(isinstance(number, int) for number in numbers):
         return sum(numbers)
     return sum(map(float, numbers))

@@ -1,4 +1,4 @@
-"""A query's filters: which documents they let through, and which combinations Firestore refuses.
+"""Compiles a query's filters: which documents pass, and which combinations Firestore refuses.
 
 Rules: https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#fieldfilter
 """
@@ -40,23 +40,23 @@ VALUES_MAX = {
 
 @dataclass(frozen=True)
 class Condition:
-    """A compiled filter and what its place in the whole query's rules is decided by."""
+    """A compiled filter, and the properties by which it may be combined with others."""
 
     passes: Callable[[Record], bool]
     fields: frozenset[Path] = frozenset()
-    inequalities: frozenset[Path] = frozenset()  # these fields are ordered by, asked or not
+    inequalities: frozenset[Path] = frozenset()  # the query is ordered by these fields even if it does not ask for that
     disjunctions: int = 1  # after normalization to an OR of ANDs
     containments: int = 0  # the most array-contains filters in one of those ANDs
     negations: int = 0
     has_not_in: bool = False
-    has_or: bool = False  # IN and ARRAY_CONTAINS_ANY count
+    has_or: bool = False  # IN and ARRAY_CONTAINS_ANY count as well
 
 
 ALWAYS = Condition(lambda _record: True)
 
 
 def condition(query_filter: Message) -> Condition:
-    """Compile a query's whole filter; refuses what Firestore does."""
+    """Compile a query's whole filter; refuses what Firestore refuses."""
     compiled = _compile(query_filter)
     if compiled.disjunctions > DISJUNCTIONS_MAX:
         raise invalid(
@@ -73,7 +73,7 @@ def condition(query_filter: Message) -> Condition:
 
 
 def key_at(path: Path) -> Callable[[Record], Key | None]:
-    """Reads a field's order key from a record, None when the document lacks the field."""
+    """A function that reads a field's order key from a record; it returns None when the document lacks the field."""
     if path == NAME_PATH:
         return lambda record: (Rank.REFERENCE, record.path)
 
@@ -166,7 +166,7 @@ def _field(field_filter: Message) -> Condition:
 
 
 def _choices(operator: int, operand: Key) -> Sequence[Key]:
-    """What the field is compared with: the operand, or the elements of the array that it must be."""
+    """The values that the field is compared with: the operand, or the elements of the array that it must be."""
     if operator not in VALUES_MAX:
         return [operand]
     label = FieldOperator(operator).name
@@ -204,7 +204,7 @@ def _on(path: Path, test: Test) -> Callable[[Record], bool]:
 
 
 def _is_comparable(key: Key) -> bool:
-    """Null and NaN are found by unary filters alone: as operands they match nothing."""
+    """False for null and NaN, which only unary filters find: as operands they match nothing."""
     return key not in {NULL_KEY, NAN_KEY}
 
 

@@ -1,27 +1,32 @@
-"""One Listen stream: its targets, and consistent snapshots of them as fast as the client takes them.
+"""One Listen stream: its targets, and consistent snapshots of them as fast as the client reads them.
 
-What a commit changed is noted by name, and read when the client can take it: a slow client skips versions, holds up
-nobody, and costs at most CHANGED_NAMES_MAX names. A snapshot ends with a NO_CHANGE without targets and with a time.
-Protocol: https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#listenresponse
+The names of changed documents are noted at each commit, and the documents are read when the client can take them. A
+slow client skips versions, delays nobody, and costs at most CHANGED_NAMES_MAX names. A snapshot ends with a NO_CHANGE
+without targets and with a time. Protocol:
+https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#listenresponse
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator
 from itertools import count
 
+from emulators.firestore.access import Access, Caller
 from emulators.firestore.messages import Code, Message, Refused, TargetChangeType, invalid
 from emulators.firestore.store import Store
 from emulators.firestore.targets import Target, target_changed, target_of
 
-CHANGED_NAMES_MAX = 10_000  # beyond it everything is compared instead
+CHANGED_NAMES_MAX = 10_000  # above this, all results are compared instead
 TARGETS_MAX = 1_000
 UNREAD_REQUESTS_MAX = 1_000
 
 
 class ListenStream:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, access: Access, caller: Caller) -> None:
         self._store = store
+        self._access = access
+        self._caller = caller
         self._targets: dict[int, Target] = {}
+        self._asked: dict[int, Message] = {}  # the request of each target, to check the rules again
         self._requests: list[Message] = []
         self._names: dict[str, None] = {}  # changed since the last snapshot, in order
         self._lost_count = False
@@ -31,7 +36,7 @@ class ListenStream:
         self._work = asyncio.Event()
 
     async def responses(self, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
-        """Serve until the client ends its side, goes away, or asks for what must be refused."""
+        """Serve until the client ends its side, goes away, or sends something that must be refused."""
         reading = asyncio.create_task(self._read(requests))
         self._store.watch(self)
         try:
@@ -47,7 +52,7 @@ class ListenStream:
             reading.cancel()
 
     def changed(self, names: Iterable[str]) -> None:
-        """Called with every commit."""
+        """Note the names of changed documents; called with every commit."""
         self._names.update(dict.fromkeys(names))
         if len(self._names) > CHANGED_NAMES_MAX:
             self._names.clear()
@@ -65,7 +70,7 @@ class ListenStream:
         self._work.set()
 
     def _snapshot(self) -> list[Message]:
-        """All that happened since the last one, as one consistent step; made at once, sent as the client takes it."""
+        """All changes since the last snapshot, as one consistent step; made at once, sent as the client takes it."""
         read_time = self._store.now()
         requests, self._requests = self._requests, []
         responses = [*self._updates(read_time)]
@@ -82,6 +87,8 @@ class ListenStream:
     def _updates(self, read_time: int) -> Iterator[Message]:
         names, self._names = self._names, {}
         lost_count, self._lost_count = self._lost_count, False
+        if lost_count or names:
+            yield from self._end_forbidden()
         for target in self._targets.values():
             if lost_count:
                 yield from target.begin(self._store.tree, read_time)
@@ -93,7 +100,7 @@ class ListenStream:
             case "add_target":
                 yield from self._add(request.add_target, request.database, read_time)
             case "remove_target":
-                if self._targets.pop(request.remove_target, None) is not None:
+                if self._forget(request.remove_target):
                     yield target_changed(TargetChangeType.REMOVE, [request.remove_target])
             case _:
                 raise invalid("A ListenRequest adds or removes a target.")
@@ -103,6 +110,7 @@ class ListenStream:
         yield target_changed(TargetChangeType.ADD, [target_id])
         try:
             target = target_of(wanted, target_id, database)
+            self._access.check_target(self._caller, wanted, self._store.tree)
         except Refused as refusal:
             yield target_changed(TargetChangeType.REMOVE, [target_id], cause=refusal)
             return
@@ -111,6 +119,7 @@ class ListenStream:
         yield from target.begin(self._store.tree, read_time)
         yield target_changed(TargetChangeType.CURRENT, [target_id], read_time)
         self._targets[target_id] = target
+        self._asked[target_id] = wanted
         if wanted.once:
             self._once.append(target_id)
 
@@ -126,11 +135,26 @@ class ListenStream:
     def _end_once(self) -> Iterator[Message]:
         ended, self._once = self._once, []
         for target_id in ended:
-            if self._targets.pop(target_id, None) is not None:
+            if self._forget(target_id):
                 yield target_changed(TargetChangeType.REMOVE, [target_id])
+
+    def _end_forbidden(self) -> Iterator[Message]:
+        """End targets that the rules no longer allow, judged at the time of the stream's opening;
+        done at every change.
+        """
+        for target_id, wanted in list(self._asked.items()):
+            try:
+                self._access.check_target(self._caller, wanted, self._store.tree)
+            except Refused as refusal:
+                self._forget(target_id)
+                yield target_changed(TargetChangeType.REMOVE, [target_id], cause=refusal)
+
+    def _forget(self, target_id: int) -> bool:
+        self._asked.pop(target_id, None)
+        return self._targets.pop(target_id, None) is not None
 
 
 def _moves(response: Message) -> bool:
-    """True when the response changes what the client knows of documents; adding and removing a target does not."""
+    """True when the response changes what the client knows of documents; adding or removing a target does not."""
     is_about_target = response.WhichOneof("response_type") == "target_change"
     return not is_about_target or bool(response.target_change.target_change_type == TargetChangeType.CURRENT)

@@ -1,7 +1,7 @@
 """Firestore's wire messages as plain protobuf classes, its refusals, and its clock's unit.
 
-The client ships its messages in proto-plus wrappers; `.pb()` is the class beneath, ten times as fast.
-protobuf ships no types, hence the one alias `Message`: parameter names tell which message is meant.
+The client ships its messages in proto-plus wrappers; `.pb()` is the class beneath, ten times as fast. protobuf ships no
+types, hence the one alias `Message`: parameter names tell which message is meant.
 """
 
 from typing import Any, TypeAlias
@@ -13,7 +13,7 @@ Message: TypeAlias = Any
 Code = grpc.StatusCode
 
 SERVICE = "google.firestore.v1.Firestore"
-MICROSECONDS = 1_000_000  # times are whole microseconds since 1970, the precision Firestore keeps
+MICROSECONDS = 1_000_000  # times are whole microseconds since 1970, the precision that Firestore keeps
 NANOSECONDS_PER_MICROSECOND = 1_000
 
 AggregationResult = types.AggregationResult.pb()
@@ -56,7 +56,7 @@ ConcurrencyMode = types.TransactionOptions.ConcurrencyMode
 
 
 class Refused(Exception):
-    """An answer the client is meant to get: a gRPC status and its message."""
+    """Raised to answer a request with a gRPC status and a message."""
 
     def __init__(self, code: grpc.StatusCode, message: str) -> None:
         super().__init__(message)
@@ -65,12 +65,12 @@ class Refused(Exception):
 
 
 def invalid(message: str) -> Refused:
-    """The most frequent refusal."""
+    """A refusal with INVALID_ARGUMENT, the most frequent one."""
     return Refused(Code.INVALID_ARGUMENT, message)
 
 
 def microseconds(timestamp: Message) -> int:
-    """What a protobuf Timestamp says, without what lies below a microsecond."""
+    """The time of a protobuf Timestamp in microseconds; smaller parts are cut off."""
     return int(timestamp.seconds) * MICROSECONDS + int(timestamp.nanos) // NANOSECONDS_PER_MICROSECOND
 
 

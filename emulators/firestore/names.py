@@ -1,4 +1,4 @@
-"""What documents, collections and fields may be called, and how names sort.
+"""Rules for the names of documents, collections and fields, and how names sort.
 
 Rules and limits: https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields
 """
@@ -9,6 +9,8 @@ from functools import lru_cache
 from emulators.firestore.messages import invalid
 
 NAME_BYTES_MAX = 1500  # of one document id, collection id or field name
+DOCUMENT_NAME_BYTES_MAX = 6 * 1024
+DEPTH_MAX = 100  # of collections within documents within collections
 ROOT_SEGMENTS = 5  # projects/{project}/databases/{database}/documents
 PARSED_FIELD_PATHS_MAX = 4096
 NAME_FIELD = "__name__"
@@ -25,15 +27,19 @@ PathKey = tuple[tuple[int, int | bytes], ...]
 
 
 def check_document(name: str) -> str:
-    """The name itself when it can be a document's; refuses it otherwise."""
+    """The name itself if it can be a document's; refuses it otherwise."""
     segments = _segments(name, "Document name")
     if not segments or len(segments) % 2:
         raise invalid(f'Document name "{name}" lacks "/" at index {len(name)}.')
+    if len(name.encode()) > DOCUMENT_NAME_BYTES_MAX:
+        raise invalid(f"The key path is longer than {DOCUMENT_NAME_BYTES_MAX} bytes.")
+    if len(segments) > 2 * DEPTH_MAX:
+        raise invalid(f"Document names have at most {DEPTH_MAX} collections.")
     return name
 
 
 def check_parent(name: str) -> str:
-    """A document's name, or the root ".../documents": what collections lie under."""
+    """The name itself if collections can lie under it: a document's name, or the root ".../documents"."""
     if len(_segments(name, "Document parent name")) % 2:
         raise invalid(f'Document parent name "{name}" lacks "/" at index {len(name)}.')
     return name
@@ -85,7 +91,7 @@ def check_field_name(name: str) -> None:
 
 @lru_cache(PARSED_FIELD_PATHS_MAX)
 def field_path(text: str) -> tuple[str, ...]:
-    r"""`a.b` is ("a", "b"); `a.\`b.c\`` is ("a", "b.c"): segments that are no identifiers stand in backticks."""
+    r"""The segments of a path: `a.b` is ("a", "b"), `a.\`b.c\`` is ("a", "b.c"). Other characters need backticks."""
     if not text:
         raise invalid("Invalid empty property path string.")
     if not _FIELD_PATH.fullmatch(text):
@@ -104,12 +110,12 @@ def _unquoted(segment: str) -> str:
 
 
 def collection_of(name: str) -> str:
-    """The full name of the collection a document lies in."""
+    """The full name of the collection that a document lies in."""
     return name.rpartition("/")[0]
 
 
 def path_key(name: str) -> PathKey:
-    """Sorts names as Firestore does: segment by segment, numeric ids first, then by UTF-8 bytes."""
+    """The sort key of a name in Firestore's order: segment by segment, numeric ids first, then by UTF-8 bytes."""
     return tuple(_segment_key(segment) for segment in name.split("/"))
 
 

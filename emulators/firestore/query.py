@@ -17,7 +17,7 @@ Place = tuple[object, ...]
 
 
 class Descending:
-    """An order key turned around."""
+    """An order key that sorts in reverse."""
 
     __slots__ = ("key",)
 
@@ -40,7 +40,9 @@ class Order:
     descending: bool
 
     def reader(self) -> Callable[[Record], object | None]:
-        """Reads what a record sorts by, None when it lacks the field and is therefore no result."""
+        """A function that reads a record's sort key; it returns None when the field is missing: then
+        it is no result.
+        """
         read = key_at(self.path)
         if not self.descending:
             return read
@@ -88,18 +90,18 @@ class Query:
         return [record for _, record in placed[self.offset : end]]
 
     def place(self, record: Record | None) -> Place | None:
-        """Where the record stands among the results, offset and limit aside; None when it is none."""
+        """The record's position among the results, ignoring offset and limit; None when it is no result."""
         return self._place(record) if record is not None and self.covers(record.name) else None
 
     def covers(self, name: str) -> bool:
-        """True for documents in the collections asked for."""
+        """True for documents in the collections that the query asks for."""
         collection = collection_of(name)
         if not self.all_descendants:
             return collection_of(collection) == self.parent and self._has_wanted_id(collection)
         return collection.startswith(self.parent + "/") and self._has_wanted_id(collection)
 
     def shown(self, record: Record) -> Message:
-        """The document as the query's projection lets it be seen."""
+        """The document with the fields of the query's projection."""
         return record.document if self.fields is None else masked(record.document, self.fields)
 
     def _place(self, record: Record) -> Place | None:
@@ -127,9 +129,9 @@ class Query:
 
 
 def compiled(parent: str, structured: Message, aggregated: Iterable[Path] = ()) -> Query:
-    """Check and compile a StructuredQuery under a document or the root; refuses what Firestore does.
+    """Check and compile a StructuredQuery under a document or the root; refuses what Firestore refuses.
 
-    Fields that are `aggregated` order the results behind those asked for, as fields of inequalities do.
+    The `aggregated` fields order the results after those asked for, as fields of inequalities do.
     """
     check_parent(parent)
     _check_extent(structured)
@@ -200,6 +202,6 @@ def _cursor(cursor: Message, asked: Sequence[Order]) -> Cursor:
 
 
 def _projection(select: Message) -> tuple[Path, ...] | None:
-    """None, for all fields, when the list is empty; `__name__` alone leaves none."""
+    """The fields to return; None (all fields) when the list is empty. `__name__` alone leaves an empty tuple."""
     paths = [field_path(reference.field_path) for reference in select.fields]
     return tuple(path for path in paths if path != NAME_PATH) if paths else None

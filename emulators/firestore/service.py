@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import TypeVar
 
 from emulators.firestore import messages
+from emulators.firestore.access import Access, Metadata
+from emulators.firestore.access import now as access_now
 from emulators.firestore.aggregation import aggregated
 from emulators.firestore.listen import ListenStream
 from emulators.firestore.messages import Code, Message, Refused, invalid, microseconds, set_time
@@ -37,10 +39,15 @@ Item = TypeVar("Item")
 
 
 class Service:
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, access: Access) -> None:
         self._store = store
+        self._access = access
 
-    # Documents
+    def admit(self, method: str, request: Message, metadata: Metadata) -> None:
+        """Refuse a request that the caller may not make."""
+        self._access.check(self._access.caller(metadata, access_now()), method, request, self._store.tree)
+
+    # Documents:
 
     async def get_document(self, request: Message) -> Message:
         view = await self._view(request, [request.name])
@@ -114,7 +121,7 @@ class Service:
         assert record is not None, "an update leaves a document"
         return _shown(record, request)
 
-    # Commits and transactions
+    # Commits and transactions:
 
     async def commit(self, request: Message) -> Message:
         for write in request.writes:
@@ -125,7 +132,7 @@ class Service:
         return response
 
     async def batch_write(self, request: Message) -> Message:
-        """Each write on its own: it is done or refused whatever becomes of the others."""
+        """Apply each write on its own: it is done or refused independently of the others."""
         names = [target(write) for write in request.writes]
         if len(set(names)) < len(names):
             raise invalid("the same document cannot be written more than once in a single request")
@@ -146,7 +153,7 @@ class Service:
     async def rollback(self, request: Message) -> None:
         self._store.transactions.close(request.transaction)
 
-    # Queries
+    # Queries:
 
     async def run_query(self, request: Message) -> AsyncIterator[Message]:
         query = compiled(request.parent, request.structured_query)
@@ -169,10 +176,11 @@ class Service:
         set_time(response.read_time, view.time)
         yield response
 
-    # Listening
+    # Listening:
 
-    async def listen(self, requests: AsyncIterator[Message]) -> AsyncIterator[Message]:
-        async for response in ListenStream(self._store).responses(requests):
+    async def listen(self, requests: AsyncIterator[Message], metadata: Metadata) -> AsyncIterator[Message]:
+        caller = self._access.caller(metadata, access_now())
+        async for response in ListenStream(self._store, self._access, caller).responses(requests):
             yield response
 
     async def _view(self, request: Message, names: Sequence[str] = ()) -> View:
@@ -197,7 +205,7 @@ def _with_missing(documents: Iterable[Message], missing: Iterable[str]) -> list[
 
 
 def _orders(order_by: str) -> list[Message]:
-    """`priority desc, __name__` as StructuredQuery orders."""
+    """The orders of a StructuredQuery from text such as `priority desc, __name__`."""
     orders = []
     for part in order_by.split(",") if order_by else []:
         words = part.split()
@@ -213,7 +221,7 @@ def _orders(order_by: str) -> list[Message]:
 def _page(
     items: Sequence[Item], keys: Sequence[str], request: Message, *, by_name: bool = True
 ) -> tuple[list[Item], str]:
-    """The page behind the key in the request's token, and the token for the next page."""
+    """The page after the key in the request's token, and the token for the next page."""
     if request.page_size < 0:
         raise invalid("Page size must be nonnegative.")
     start = _start(keys, _key(request.page_token), by_name=by_name) if request.page_token else 0
@@ -222,7 +230,7 @@ def _page(
 
 
 def _start(keys: Sequence[str], last: str, *, by_name: bool) -> int:
-    """By name the place is known even when the page's documents have been deleted since."""
+    """The index after the last key. Sorted by name it is known even if the page's documents were deleted since."""
     if by_name:
         return bisect_right(keys, path_key(last), key=path_key)
     if last not in keys:

@@ -1,6 +1,6 @@
-"""The embedded Firestore's memory: one tree, its recent past, its transactions and whoever watches it.
+"""The embedded Firestore's memory: one tree, its recent past, its transactions and its watchers.
 
-Everything here runs on the server's one event loop; what lies between two awaits is atomic, hence no locks.
+Everything here runs on the server's only event loop. Code between two awaits is atomic, so no locks are needed.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ HISTORY_MAX = 10_000  # document versions kept for reads in the past
 
 
 class Watcher(Protocol):
-    """Is told, on the event loop, which documents a commit changed; must not wait."""
+    """An object that is told, on the event loop, which documents a commit changed; it must not wait."""
 
     def changed(self, names: Iterable[str]) -> None: ...
 
 
 class View:
-    """What one request reads from, and where a transaction notes what it has seen."""
+    """The documents that one request sees; it also notes what a transaction has read."""
 
     def __init__(self, tree: Tree, read_time: int, transaction: Transaction | None = None) -> None:
         self.tree = tree
@@ -68,12 +68,12 @@ class Store:
         self._watchers.discard(watcher)
 
     def begin(self, options: Message) -> tuple[View, bytes]:
-        """Open a transaction by its TransactionOptions; its first view and its token."""
+        """Open a transaction by its TransactionOptions; returns its first view and its token."""
         transaction = self.transactions.begin(options, self.now())
         return self._view_of(transaction), transaction.token
 
     async def view(self, token: bytes, names: Sequence[str] = ()) -> View:
-        """What a transaction reads; `names` are the documents it is about to ask for."""
+        """The view of a transaction; `names` are the documents that it is about to read."""
         transaction = self.transactions.get(token)
         await self.transactions.take_turn(transaction, names)
         return self._view_of(transaction)
@@ -89,7 +89,7 @@ class Store:
         return View(self.tree, self.now())
 
     def view_at(self, read_time: int) -> View:
-        """The documents as they were; refuses the future and what is no longer known."""
+        """The documents as they were at a time; refuses the future and what is no longer known."""
         if read_time > self.now():
             raise invalid("The requested 'read_time' cannot be in the future.")
         if read_time < self._forgotten:
@@ -102,7 +102,7 @@ class Store:
         return View(past, read_time)
 
     async def commit(self, writes: Sequence[Message], token: bytes = b"") -> Staged:
-        """Apply all writes or none; ends the transaction. Waits for older transactions' locks."""
+        """Apply all writes or none, and end the transaction. Waits for older transactions' locks."""
         if not token:
             return await self._commit(writes, None)
         transaction = self.transactions.get(token)

@@ -1,4 +1,4 @@
-"""What one Listen target has sent to its client, and the messages that bring it up to date."""
+"""Keeps what one Listen target has sent to its client, and makes the messages that bring the client up to date."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Protocol
@@ -12,17 +12,17 @@ TOKEN_BYTES = 8
 
 
 class Target(Protocol):
-    """Both methods yield the messages that bring the client to the tree's state."""
+    """A listener's target. Both methods yield the messages that bring the client to the tree's state."""
 
     def begin(self, tree: Tree, read_time: int) -> Iterator[Message]:
-        """By looking at everything."""
+        """Compare all documents of the target."""
 
     def update(self, names: Collection[str], tree: Tree, read_time: int) -> Iterator[Message]:
-        """By looking at the changed documents."""
+        """Compare the changed documents only."""
 
 
 def target_of(request: Message, target_id: int, database: str) -> Target:
-    """The target an AddTarget describes; refuses what cannot be listened to."""
+    """The target that an AddTarget describes; refuses what cannot be listened to."""
     match request.WhichOneof("target_type"):
         case "documents":
             for name in request.documents.documents:
@@ -59,7 +59,7 @@ class DocumentsTarget:
 
 
 class QueryTarget:
-    """A query's results. Without offset they are kept up by looking at the changed documents alone, where possible."""
+    """A query's results. Without offset they are updated from the changed documents alone, where possible."""
 
     def __init__(self, target_id: int, query: Query) -> None:
         self._id = target_id
@@ -87,7 +87,7 @@ class QueryTarget:
         return results if query.limit is None else self._first(results, query.limit)
 
     def _may_pull_in_others(self, covered: Sequence[str], tree: Tree) -> bool:
-        """A full window that loses a document, or has one moved, may show another that was not sent."""
+        """True if a full window loses or moves a document: it may then show another one that was not sent."""
         return len(self._sent) == self._query.limit and any(
             name in self._sent and self._query.place(tree.get(name)) != self._query.place(self._sent[name])
             for name in covered
@@ -124,7 +124,7 @@ def document_deleted(target_id: int, name: str, read_time: int) -> Message:
 
 
 def document_removed(target_id: int, name: str, read_time: int) -> Message:
-    """The document is still there, but no longer of the target's concern."""
+    """The message for a document that still exists but no longer belongs to the target."""
     response = ListenResponse()
     response.document_remove.document = name
     response.document_remove.removed_target_ids.append(target_id)
@@ -135,7 +135,10 @@ def document_removed(target_id: int, name: str, read_time: int) -> Message:
 def target_changed(
     change: int, target_ids: Sequence[int], read_time: int | None = None, cause: Refused | None = None
 ) -> Message:
-    """With a time the client may resume from there, and without target ids it holds for the whole stream."""
+    """The message for a change of targets. With a time, the client may resume from there.
+
+    Without target ids it holds for the whole stream.
+    """
     response = ListenResponse()
     response.target_change.target_change_type = change
     response.target_change.target_ids.extend(target_ids)

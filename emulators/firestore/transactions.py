@@ -1,11 +1,11 @@
 """Transactions and the read locks that keep them serializable.
 
-A read in a read-write transaction locks what it saw: documents by name, queries by what would match them. A commit
-that touches something locked either waits for the older transaction or dooms the younger one, whose own commit is then
-ABORTED ("wound-wait"): no deadlock, and as a retry keeps its age, everybody's turn comes. A read waits a moment for
-older transactions at the same documents: before they are through it would most likely be for nothing.
-A doomed transaction goes on reading the state it saw, so that the caller's code never meets a mixture.
-Times and limits: https://firebase.google.com/docs/firestore/transaction-data-contention
+A read in a read-write transaction locks what it saw: documents by name, queries by what would match them. A commit that
+touches something locked either waits for the older transaction or dooms the younger one, whose own commit is then
+ABORTED ("wound-wait"). There is no deadlock, and because a retry keeps its age, every transaction succeeds in the end.
+A read waits a moment for older transactions at the same documents: before they end, it would most likely be useless. A
+doomed transaction continues to read the state that it saw, so that the caller's code never meets a mixture. Times and
+limits: https://firebase.google.com/docs/firestore/transaction-data-contention
 """
 
 import asyncio
@@ -23,9 +23,9 @@ TURN_SECONDS_MAX = 0.25
 IDLE_SECONDS_MAX = 60.0
 LIFE_SECONDS_MAX = 270.0
 OPEN_MAX = 1000
-AGE_OF_PLAIN_COMMITS = 2**63  # younger than any transaction: they wait
+AGE_OF_PLAIN_COMMITS = 2**63  # younger than any transaction: plain commits wait
 
-_TOKEN = struct.Struct(">QQ")  # number and age; both in the token, so nothing is kept of closed transactions
+_TOKEN = struct.Struct(">QQ")  # number and age; both are in the token, so nothing is kept of closed transactions
 
 Changes = Mapping[str, tuple[Record | None, Record | None]]
 
@@ -40,7 +40,7 @@ class Transaction:
     used: float
     names: set[str] = field(default_factory=set)
     queries: list[Query] = field(default_factory=list)
-    doomed_at: int | None = None  # the last moment all it read was true
+    doomed_at: int | None = None  # the last moment at which everything it had read was true
 
     @property
     def token(self) -> bytes:
@@ -66,7 +66,7 @@ class Transactions:
         self._waiting: list[asyncio.Future[None]] = []
 
     def begin(self, options: Message, now: int) -> Transaction:
-        """Open one by its TransactionOptions; `now` is what a read-only one reads without a time of its own."""
+        """Open a transaction by its TransactionOptions; a read-only one without a time of its own reads at `now`."""
         self._drop_expired()
         if len(self._open) >= OPEN_MAX:
             raise Refused(Code.RESOURCE_EXHAUSTED, f"More than {OPEN_MAX} transactions are open.")
@@ -85,7 +85,7 @@ class Transactions:
         return opened
 
     def get(self, token: bytes) -> Transaction:
-        """The open transaction a client means."""
+        """The open transaction of a token; refuses the token of a closed one."""
         self._drop_expired()
         number, _ = self._read_token(token)
         if number not in self._open:
@@ -95,7 +95,7 @@ class Transactions:
         return found
 
     def close(self, token: bytes) -> None:
-        """End it, if it has not ended, and let whoever waits for its locks try again."""
+        """End a transaction that is still open, and let those that wait for its locks try again."""
         number, _ = self._read_token(token)
         if self._open.pop(number, None) is not None:
             self._wake()
@@ -103,7 +103,7 @@ class Transactions:
     def blocking(self, committing: Transaction | None, changes: Changes, before: int) -> list[Transaction]:
         """Doom the younger transactions that have read what the commit changes; return the older ones to wait for.
 
-        With an older one in the way nobody is doomed yet: the commit may still come to nothing.
+        While there is an older one, none is doomed yet: the commit may still fail.
         """
         self._drop_expired()
         age = committing.age if committing is not None else AGE_OF_PLAIN_COMMITS
@@ -133,7 +133,7 @@ class Transactions:
             await self._wait_until(is_my_turn, asyncio.get_running_loop().time() + TURN_SECONDS_MAX)
 
     async def _wait_until(self, ready: Callable[[], bool], deadline: float) -> bool:
-        """Ask `ready` whenever a transaction ends or is doomed."""
+        """Call `ready` whenever a transaction ends or is doomed, until it is true; False at the deadline."""
         while not ready():
             waiting = asyncio.get_running_loop().create_future()
             self._waiting.append(waiting)

@@ -18,7 +18,7 @@ NUMBER_KINDS = {"integer_value", "double_value"}
 
 
 def transform(fields: Message, change: Message, now: int) -> Message:
-    """Apply one FieldTransform in place and return what the client is told: the new value, or null for arrays."""
+    """Apply one FieldTransform in place; returns what the client is told: the new value, or null for arrays."""
     path = field_path(change.field_path)
     kind = change.WhichOneof("transform_type")
     if kind not in _TRANSFORMS:
@@ -58,7 +58,7 @@ def _minimum(stored: Message | None, change: Message, _now: int) -> tuple[Messag
 
 
 def _extreme(stored: Message | None, operand: Message, wins: Callable[[float, float], bool]) -> tuple[Message, Message]:
-    """The stored value stays when both are equal; NaN wins over any number."""
+    """The operand if it wins, else the stored value, also when both are equal; NaN wins over any number."""
     if stored is None or not _is_number(stored):
         return operand, operand
     given, kept = _number(operand), _number(stored)
@@ -94,7 +94,7 @@ def _elements(stored: Message | None) -> list[Message]:
 
 def _array(elements: list[Message]) -> Message:
     value = Value()
-    value.array_value.SetInParent()  # an array also when nothing is in it
+    value.array_value.SetInParent()  # makes it an array even when it is empty
     value.array_value.values.extend(elements)
     return value
 

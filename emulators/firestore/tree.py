@@ -1,4 +1,4 @@
-"""All documents at one moment: by name, by collection, and what lies under what."""
+"""All documents at one moment: by name, by collection, and by what lies under what."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Record:
 
 
 class Tree:
-    """Documents of every project and database, which their names keep apart."""
+    """The documents of every project and database, which their names keep apart."""
 
     def __init__(self) -> None:
         self._collections: dict[str, dict[str, Record]] = {}
@@ -33,7 +33,7 @@ class Tree:
         return self._collections.get(collection_of(name), {}).get(name)
 
     def put(self, name: str, record: Record | None) -> None:
-        """Store the version, or take the document away with None."""
+        """Store the version; None removes the document."""
         collection = collection_of(name)
         if record is not None:
             self._collections.setdefault(collection, {})[name] = record
@@ -59,7 +59,7 @@ class Tree:
         return (name for name in self._collections if name.startswith(start))
 
     def collection_ids(self, parent: str) -> list[str]:
-        """Ids of the collections right under a document or the root, also where only deeper documents exist."""
+        """Ids of the collections directly under a document or the root, also where only deeper documents exist."""
         ids = {name[len(parent) + 1 :].partition("/")[0] for name in self.collections_below(parent)}
         return sorted(ids, key=str.encode)
 

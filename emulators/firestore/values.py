@@ -1,7 +1,7 @@
-"""Firestore's values: their order across types, their checks on the way in, and fields by path.
+"""Firestore's values: their order across types, checks of values to be stored, and fields by path.
 
-Order: https://firebase.google.com/docs/firestore/manage-data/data-types#value_type_ordering
-Sizes: https://firebase.google.com/docs/firestore/storage-size
+Order: https://firebase.google.com/docs/firestore/manage-data/data-types#value_type_ordering Sizes:
+https://firebase.google.com/docs/firestore/storage-size
 """
 
 import math
@@ -18,6 +18,7 @@ from emulators.firestore.names import check_document, check_field_name, path_key
 
 DOCUMENT_BYTES_MAX = 1_048_576
 MAP_LEVELS_MAX = 20
+INDEX_ENTRIES_MAX = 40_000  # of a document; https://firebase.google.com/docs/firestore/quotas#indexes
 LATITUDE_MAX = 90.0
 LONGITUDE_MAX = 180.0
 DOCUMENT_OVERHEAD_BYTES = 32
@@ -29,7 +30,7 @@ Key = tuple[object, ...]
 
 
 class Rank(IntEnum):
-    """Which type sorts before which; a comparison like `<` only ever matches values of its operand's rank."""
+    """The order of types; a comparison such as `<` only matches values of its operand's rank."""
 
     NULL = 0
     BOOLEAN = 1
@@ -73,7 +74,7 @@ def _map_key(value: Message) -> Key:
 
 
 def is_vector(fields: Message) -> bool:
-    """A vector travels as a map that says so."""
+    """True for a vector, which is sent as a map with a marked type."""
     return "__type__" in fields and bool(fields["__type__"].string_value == VECTOR_TYPE)
 
 
@@ -93,7 +94,7 @@ _ORDER_KEYS: dict[str, Callable[[Message], Key]] = {
 
 
 def admit(fields: Message) -> None:
-    """Refuse what cannot be stored; cut timestamps to the microsecond, in place."""
+    """Refuse fields that cannot be stored; cut timestamps to the microsecond, in place."""
     for name, value in fields.items():
         check_field_name(name)
         admit_value(value)
@@ -149,6 +150,22 @@ def check_size(document: Message) -> None:
             f'Document "{document.name}" cannot be written because its size ({size:,} bytes) '
             f"exceeds the maximum allowed size of {DOCUMENT_BYTES_MAX:,} bytes."
         )
+    if _index_entries(document.fields.values()) > INDEX_ENTRIES_MAX:
+        raise invalid("too many index entries for entity")
+
+
+def _index_entries(values: Iterable[Message]) -> int:
+    """The entries in the automatic single-field indexes: ascending and descending for each value, and for an array one
+    per element besides.
+    """
+    entries = 0
+    for value in values:
+        kind = value.WhichOneof("value_type")
+        if kind == "map_value":
+            entries += 2 + _index_entries(value.map_value.fields.values())
+        else:
+            entries += 2 + (len(value.array_value.values) if kind == "array_value" else 0)
+    return entries
 
 
 def _name_bytes(name: str) -> int:
@@ -188,7 +205,7 @@ def field_at(fields: Message, path: Sequence[str]) -> Message | None:
 
 
 def set_field(fields: Message, path: Sequence[str], value: Message) -> None:
-    """Put the value there, making maps of whatever stands in the way."""
+    """Put the value under a path; whatever is on the way and is no map becomes one."""
     *outer, last = path
     for name in outer:
         fields[name].map_value.SetInParent()

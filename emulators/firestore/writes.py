@@ -1,4 +1,4 @@
-"""What a commit's writes make of the documents: preconditions, update masks, transforms, deletes.
+"""Computes the effect of a commit's writes: preconditions, update masks, transforms, deletes.
 
 Rules: https://cloud.google.com/firestore/docs/reference/rpc/google.firestore.v1#write
 """
@@ -15,7 +15,7 @@ from emulators.firestore.values import admit, check_size, delete_field, field_at
 
 @dataclass
 class Staged:
-    """A commit worked out against a tree but not yet part of it."""
+    """A commit computed against a tree but not yet part of it."""
 
     time: int
     before: dict[str, Record | None] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class Staged:
 
 
 def stage(writes: Iterable[Message], tree: Tree, time: int) -> Staged:
-    """Work out a commit: all of it or, with the first write that cannot be, none of it."""
+    """Compute a commit: all of it or, if a write is refused, none of it."""
     staged = Staged(time)
     for write in writes:
         _stage_one(staged, write, tree)
@@ -39,7 +39,7 @@ def stage(writes: Iterable[Message], tree: Tree, time: int) -> Staged:
 
 
 def target(write: Message) -> str:
-    """The name of the document a write is about."""
+    """The name of the document that a write is about."""
     match write.WhichOneof("operation"):
         case "update":
             return check_document(write.update.name)
@@ -67,7 +67,7 @@ def _stage_one(staged: Staged, write: Message, tree: Tree) -> None:
 
 
 def _written(write: Message, before: Record | None, time: int, result: Message) -> Record:
-    """The document's next version; the one it has when nothing changes, as its update time then stays."""
+    """The document's next version; its present one if nothing changes, so that its update time stays."""
     document = Document(name=target(write))
     if before is not None:
         document.CopyFrom(before.document)
@@ -110,7 +110,7 @@ def _transforms(write: Message) -> Iterable[Message]:
 
 
 def _check_precondition(staged: Staged, write: Message, name: str) -> None:
-    """Existence is asked of the document as earlier writes of this commit left it, versions of the stored one."""
+    """Check a precondition: existence against earlier writes of this commit, versions against the stored document."""
     kind = write.current_document.WhichOneof("condition_type")
     verb = _verb(write, kind)
     exists = staged.after[name] is not None

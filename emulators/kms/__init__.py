@@ -6,13 +6,14 @@ Keys are random at each start and live in memory only: a new start is a new trea
 Reference: https://cloud.google.com/kms/docs/reference/rpc/google.cloud.kms.v1
 
 Differs from the service:
-- Nobody is authenticated and IAM is not there; any caller may use any key.
+- Callers are not authenticated and there is no IAM: any caller may use any key.
 - An asymmetric version is ENABLED at once (the service shows PENDING_GENERATION first); versions carry no attestation.
 - A version scheduled for destruction is destroyed only by `finish_destruction`, never by the passing of time.
 - Served algorithms: EC_SIGN_SECP256K1_SHA256 (HSM only, as in the service), EC_SIGN_P256_SHA256,
   RSA_SIGN_PKCS1_2048_SHA256, GOOGLE_SYMMETRIC_ENCRYPTION. Signing takes a SHA-256 sized digest, not `data`.
-- List calls know pages, not `filter` or `order_by`; rotation schedules are stored and not acted on.
-- No quotas. `fail_next_signs` and `sign_slowly` stand in for a loaded or distant service.
+- List calls know pages, not `filter` or `order_by`; rotation schedules are stored but have no effect.
+- No quotas (https://cloud.google.com/kms/quotas: a number of operations a minute with HSM keys of a project and region,
+  RESOURCE_EXHAUSTED above it). `fail_next_signs` and `sign_slowly` stand in for a loaded or distant service.
 """
 
 import secrets
@@ -34,7 +35,7 @@ PAGE_DEFAULT = 1000
 HSM_BYTES_MAX = 8 * 1024  # plaintext and additional data together
 SOFTWARE_BYTES_MAX = 64 * 1024  # each of the two
 NONCE_BYTES = 12
-VERSION_BYTES = 4  # a ciphertext opens with the number of the version that made it
+VERSION_BYTES = 4  # a ciphertext starts with the number of the version that made it
 
 Item = TypeVar("Item")
 
@@ -44,7 +45,7 @@ class Kms:
 
     def __init__(self) -> None:
         self.host = ""
-        self.signs_held = 0  # AsymmetricSign calls that have arrived and wait for `sign_slowly` to let them go
+        self.signs_held = 0  # AsymmetricSign calls that `sign_slowly` is holding
         self._keys = KeyStore()
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -54,19 +55,19 @@ class Kms:
         self._server: GrpcServer | None = None
 
     def start(self, port: int = 0) -> None:
-        """Listen; the keys of an earlier start of this object are still there."""
+        """Listen on a port; keys from an earlier start of this object are still there."""
         self._stopping.clear()
         self._server = GrpcServer("kms", {SERVICE: self._methods()})
         self.host = self._server.start(port)
 
     def stop(self) -> None:
-        """End within a bound, slow calls included."""
+        """Stop within a bound, slow calls included."""
         self._stopping.set()
         if self._server is not None:
             self._server.stop()
             self._server = None
 
-    # Faults
+    # Faults that tests ask for:
 
     def fail_next_signs(self, count: int, code: grpc.StatusCode = grpc.StatusCode.DEADLINE_EXCEEDED) -> None:
         """Answer the next `count` AsymmetricSign calls with a gRPC status instead of a signature."""
@@ -74,19 +75,19 @@ class Kms:
             self._failures = [code] * count
 
     def sign_slowly(self, seconds: float) -> None:
-        """Hold every AsymmetricSign for so long before it is answered; 0 ends it."""
+        """Hold every AsymmetricSign for this time before it is answered; 0 ends it."""
         self._sign_seconds = seconds
 
     def sign_with_high_s(self, *, always: bool) -> None:
-        """ECDSA signatures whose s is above half the order: always, or (as by nature) half of the time."""
+        """Make ECDSA signatures whose s is above half the order: always, or half of the time, as chance has it."""
         self._high_s_always = always
 
     def finish_destruction(self, name: str) -> None:
-        """Let the waiting time of a version in DESTROY_SCHEDULED be over: its secret is gone for good."""
+        """End the waiting time of a version in DESTROY_SCHEDULED: its secret is gone for good."""
         with self._lock:
             self._keys.finish_destruction(name)
 
-    # The served methods, one per RPC
+    # The served methods, one per RPC:
 
     def _create_key_ring(self, request: service.CreateKeyRingRequest) -> resources.KeyRing:
         return self._keys.create_ring(request.parent, request.key_ring_id)
@@ -222,7 +223,7 @@ class Kms:
         )
 
     def _methods(self) -> dict[str, Method]:
-        """RPC name to method. An RPC's request class is named after it."""
+        """The methods by RPC name. An RPC's request class is named after it."""
         served: dict[str, tuple[Callable[[Any], Any], Any]] = {
             "CreateKeyRing": (self._create_key_ring, resources.KeyRing),
             "GetKeyRing": (self._get_key_ring, resources.KeyRing),
@@ -245,7 +246,9 @@ class Kms:
         return {rpc: self._method(getattr(service, f"{rpc}Request"), *found) for rpc, found in served.items()}
 
     def _method(self, request_class: Any, call: Callable[[Any], Any], answer_class: Any) -> Method:
-        """Signing takes the lock itself, so that slow signs do not queue; every other call runs under it."""
+        """The method for an RPC. Signing takes the lock itself, so that slow signs do not queue;
+        others run under it.
+        """
         lock = nullcontext() if call == self._asymmetric_sign else self._lock
 
         def answer(request: Raw, context: Context) -> Raw:
@@ -281,7 +284,7 @@ def _check_size(version: Version, plaintext: bytes, extra: bytes) -> None:
 
 
 def _page(items: Sequence[Item], request: Any) -> tuple[Sequence[Item], str]:
-    """The asked-for page and the token of the next one, which is the index it starts at."""
+    """The requested page and the token of the next one, which is the index that it starts at."""
     start = int(request.page_token or 0)
     end = start + (request.page_size or PAGE_DEFAULT)
     return items[start:end], str(end) if end < len(items) else ""

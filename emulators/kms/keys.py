@@ -1,6 +1,6 @@
-"""What the embedded KMS keeps: rings, keys, versions with their states and secrets, and what a secret can do.
+"""The embedded KMS's store: rings, keys, versions with their states and secrets, and operations with a secret.
 
-Not safe for threads by itself: `emulators.kms` holds its lock around every call but `sign`.
+Not thread-safe by itself: `emulators.kms` holds its lock around every call but `sign`.
 """
 
 import re
@@ -47,7 +47,7 @@ Message = TypeVar("Message", resources.KeyRing, resources.CryptoKey, resources.C
 
 @dataclass
 class Version:
-    """One version and its secret; the secret is None once it is destroyed."""
+    """One version and its secret, which is None once it is destroyed."""
 
     resource: resources.CryptoKeyVersion
     number: int
@@ -56,7 +56,7 @@ class Version:
 
 @dataclass
 class Key:
-    """One key; `versions` by number, which starts at 1 and is never used again."""
+    """One key; `versions` are by number, which starts at 1 and is never used again."""
 
     resource: resources.CryptoKey
     versions: dict[int, Version] = field(default_factory=dict)
@@ -70,7 +70,7 @@ class Key:
 
 
 class KeyStore:
-    """Everything by its full name; absent names are NOT_FOUND, taken ones ALREADY_EXISTS."""
+    """All resources by full name; a missing name is refused with NOT_FOUND, a taken one with ALREADY_EXISTS."""
 
     def __init__(self) -> None:
         self._rings: dict[str, resources.KeyRing] = {}
@@ -150,7 +150,7 @@ class KeyStore:
         return version
 
     def version_to_encrypt_with(self, name: str) -> Version:
-        """`name` is a key, meaning its primary version, or a version."""
+        """The version to encrypt with: `name` is a version, or a key, whose primary version is meant."""
         if "/cryptoKeyVersions/" in name:
             return self.enabled_version(name)
         key = self._key(name)
@@ -217,7 +217,7 @@ def undecipherable() -> Refusal:
 
 
 def copy_of(message: Message) -> Message:
-    """What an answer carries: serialising happens later, when the state may have moved on."""
+    """A copy for an answer, because it is serialised later, when the state may have changed."""
     return type(message)(message)
 
 

@@ -1,13 +1,13 @@
-"""The embedded Pub/Sub broker: what the official clients reach through PUBSUB_EMULATOR_HOST.
+"""The embedded Pub/Sub broker, which the official clients reach through PUBSUB_EMULATOR_HOST.
 
 Differs from the real service:
 - State is in memory and starts empty; messages are not expired, a backlog holds at most 200,000 of them.
 - Missing, and refused where asked for: schemas, snapshots and seek, detaching, exactly-once delivery, unwrapped pushes,
   message transforms, ingestion, customer keys, export to BigQuery, Bigtable or Cloud Storage. IAM is not checked.
-- Best effort is exact here: a backoff, the fifth attempt or the acknowledgement deadline is met, not approximated.
+- What is best effort there is exact here: a backoff, the fifth attempt and the acknowledgement deadline.
 - Pushes: at most 10 at a time for a subscription, plain http allowed, redirects not followed; without a retry policy a
   failed push is repeated after 0.1 s doubling to 60 s, counted per message and not per subscription.
-- Ordering: one message of a key is out at a time, for pull subscriptions too, instead of a run of them.
+- Ordering: one message of a key is delivered at a time, for pull subscriptions too, instead of several.
 """
 
 from emulators.grpc_server import GrpcServer
@@ -30,12 +30,12 @@ class PubSub:
 
     @property
     def host(self) -> str:
-        """What PUBSUB_EMULATOR_HOST must be."""
+        """The value for PUBSUB_EMULATOR_HOST."""
         return self._host
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong from now on; assign `Faults(…)` or change its fields."""
+        """The faults from now on; assign `Faults(…)` or change its fields."""
         return self._broker.faults
 
     @faults.setter
@@ -48,14 +48,14 @@ class PubSub:
         self._host = self._server.start(port)
 
     def stop(self) -> None:
-        """Breaks off what is under way; bounded, whatever clients and endpoints do."""
+        """Break off what is under way; returns within a bound, whatever clients and endpoints do."""
         self._pusher.stop()
         self._server.stop()
         self._broker.stop()
 
     def drain(self, seconds_max: float) -> None:
-        """Wait until every push subscription has delivered, or given up on, all it holds; else TimeoutError.
+        """Wait until every push subscription has delivered or given up on all its messages, else raise TimeoutError.
 
-        Messages in pull subscriptions are not waited for: whether anybody takes them is not the broker's doing.
+        Messages in pull subscriptions are not waited for, since the broker does not decide whether they are pulled.
         """
         self._broker.drain(seconds_max)

@@ -1,4 +1,4 @@
-"""What one Pub/Sub subscription has not acknowledged yet: which message may go out next, and who holds which."""
+"""The unacknowledged messages of one Pub/Sub subscription: which may be delivered next, and who holds which."""
 
 import heapq
 import itertools
@@ -20,7 +20,7 @@ class Entry:
 
 @dataclass(slots=True, eq=False)
 class Allowance:
-    """What one consumer may still hold at a time; a stream's flow control."""
+    """How much more one consumer may hold at a time; a stream's flow control."""
 
     messages: float = math.inf
     bytes: float = math.inf
@@ -28,7 +28,7 @@ class Allowance:
 
 @dataclass(slots=True, eq=False)
 class Lease:
-    """One delivery under way: it ends by an acknowledgement, by being given back, or at the deadline."""
+    """One delivery under way: it ends when it is acknowledged, given back, or at the deadline."""
 
     ack_id: str
     entry: Entry
@@ -37,16 +37,16 @@ class Lease:
 
 
 class Backlog:
-    """Messages in order of arrival, except that of an ordering key only the oldest is ever deliverable.
+    """Messages in order of arrival; of each ordering key only the oldest is ever deliverable.
 
-    Takes the time as an argument and locks nothing: its owner does.
+    It takes the time as an argument and does not lock: its owner does.
     """
 
     def __init__(self, subscription: str, *, ordered: bool) -> None:
         self._subscription = subscription
         self._ordered = ordered
         self._ready: deque[Entry] = deque()
-        self._waiting: list[tuple[float, int, Entry]] = []  # a heap by the time they may go out
+        self._waiting: list[tuple[float, int, Entry]] = []  # a heap by the time from which they may be delivered
         self._keys: dict[str, deque[Entry]] = {}
         self._leases: dict[str, Lease] = {}
         self._serial = itertools.count(1)
@@ -66,7 +66,7 @@ class Backlog:
         self._schedule(entry)
 
     def lease(self, now: float, seconds: float, allowance: Allowance) -> Lease | None:
-        """The next deliverable message, counted as one more attempt; None when there is none."""
+        """Lease the next deliverable message, which counts as one more attempt; None when there is none."""
         self.ripen(now)
         if not self._ready:
             return None
@@ -79,7 +79,7 @@ class Backlog:
         return lease
 
     def release(self, ack_id: str) -> Entry | None:
-        """End a delivery; its entry must then be finished or retried. None when it had ended before."""
+        """End a delivery; its entry must then be finished or retried. None if it had ended before."""
         lease = self._leases.pop(ack_id, None)
         if lease is None:
             return None
@@ -92,7 +92,7 @@ class Backlog:
             lease.deadline = deadline
 
     def finish(self, entry: Entry) -> None:
-        """Forget it; the next one of its ordering key may go out."""
+        """Forget the entry; the next one of its ordering key becomes deliverable."""
         self._size -= 1
         if self._ordered and entry.message.ordering_key:
             row = self._keys[entry.message.ordering_key]
@@ -103,12 +103,12 @@ class Backlog:
                 del self._keys[entry.message.ordering_key]
 
     def retry(self, entry: Entry, not_before: float) -> None:
-        """Deliver it again; later ones of its ordering key keep waiting behind it."""
+        """Deliver it again later; the others of its ordering key keep waiting behind it."""
         entry.not_before = not_before
         self._schedule(entry)
 
     def ripen(self, now: float) -> None:
-        """What has waited long enough becomes deliverable."""
+        """Make the entries deliverable that have waited long enough."""
         while self._waiting and self._waiting[0][0] <= now:
             self._ready.append(heapq.heappop(self._waiting)[2])
 
@@ -116,7 +116,7 @@ class Backlog:
         return [lease.ack_id for lease in self._leases.values() if lease.deadline <= now]
 
     def next_event(self) -> float:
-        """When, in monotonic seconds, something becomes deliverable or a deadline passes by itself."""
+        """The time, in monotonic seconds, when the next entry becomes deliverable or the next deadline passes."""
         waiting = self._waiting[0][0] if self._waiting else math.inf
         return min(waiting, min((lease.deadline for lease in self._leases.values()), default=math.inf))
 

@@ -25,7 +25,7 @@ Mint = Callable[[str, str], str]
 
 
 class BridgedPubSub:
-    """Google's emulator, with its messages brought to the functions."""
+    """Google's emulator, whose messages are pushed to the functions from here."""
 
     def __init__(self, jar: Path, log: Path, mint: Mint) -> None:
         self._emulator = OfficialPubSub(jar, log)
@@ -36,11 +36,11 @@ class BridgedPubSub:
 
     @property
     def host(self) -> str:
-        """What PUBSUB_EMULATOR_HOST must be."""
+        """The value for PUBSUB_EMULATOR_HOST."""
         return self._emulator.host
 
     def start(self) -> None:
-        """The official client finds the emulator by the environment alone."""
+        """Start it, and set the environment variable by which the official client finds the emulator."""
         self._emulator.start()
         os.environ["PUBSUB_EMULATOR_HOST"] = self.host
 
@@ -51,7 +51,7 @@ class BridgedPubSub:
         self._emulator.stop()
 
     def bridge(self, subscription: str, url: str, account: str) -> None:
-        """Bring a pull subscription's messages to `url`, as a push subscription with an OIDC token would."""
+        """Send a pull subscription's messages to `url`, as a push subscription with an OIDC token would."""
 
         def deliver(message: Message) -> None:
             request = Request("POST", url, _headers(self._mint(account, url)), _envelope(subscription, message))

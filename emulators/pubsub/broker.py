@@ -1,4 +1,4 @@
-"""The embedded Pub/Sub's message flow: topics fan out to subscriptions, what is not acknowledged comes back."""
+"""The embedded Pub/Sub's message flow: topics fan out to subscriptions, unacknowledged messages are delivered again."""
 
 import math
 import random
@@ -16,9 +16,9 @@ from emulators.pubsub.backlog import Allowance, Backlog, Entry, Lease
 from emulators.pubsub.filter import Matches
 
 BACKLOG_MESSAGES_MAX = 200_000  # per subscription; the real service stores without a limit
-POLICY_BACKOFF_SECONDS = (10.0, 600.0)  # what a retry policy without figures means
+POLICY_BACKOFF_SECONDS = (10.0, 600.0)  # the values of a retry policy without figures
 PUSH_BACKOFF_SECONDS = (0.1, 60.0)  # https://cloud.google.com/pubsub/docs/push#push_backoff
-BACKOFF_SECONDS_MIN = 0.01  # a policy of 0 s must not spin
+BACKOFF_SECONDS_MIN = 0.01  # a policy of 0 s must not cause a busy loop
 DOUBLINGS_MAX = 20
 DELETED_TOPIC = "_deleted-topic_"
 PubsubMessage = types.PubsubMessage.pb()
@@ -26,7 +26,7 @@ PubsubMessage = types.PubsubMessage.pb()
 
 @dataclass
 class Faults:
-    """What goes wrong on request. Change the fields at any time; `Faults()` is a broker that behaves."""
+    """Faults on request. Change the fields at any time; `Faults()` is a broker without faults."""
 
     deliveries: int = 1  # every message is delivered this often
     delay_seconds: float = 0.0  # every message waits this long before its first delivery
@@ -37,7 +37,7 @@ class Faults:
 
 @dataclass(eq=False)
 class Topic:
-    """A topic and who listens to it."""
+    """A topic and its subscriptions."""
 
     config: Raw  # google.pubsub.v1.Topic
     subscriptions: "list[Subscription]" = field(default_factory=list)
@@ -50,20 +50,20 @@ class Subscription:
     config: Raw  # google.pubsub.v1.Subscription
     matches: Matches
     backlog: Backlog
-    changed: threading.Condition  # of the broker's lock: something may be deliverable, or the end has come
+    changed: threading.Condition  # on the broker's lock: something may be deliverable, or the broker stops
     pushing: int = 0
     deleted: bool = False
 
     @property
     def endpoint(self) -> str:
-        """Where it pushes to; empty when it is pulled from."""
+        """The address that it pushes to; empty for a pull subscription."""
         url: str = self.config.push_config.push_endpoint
         return url
 
 
 @dataclass(eq=False)
 class Demand:
-    """How many messages a consumer takes at once, and for how long unless it settles them earlier."""
+    """How many messages a consumer takes at once, and how long it holds them unless it settles them earlier."""
 
     count: int
     lease_seconds: float
@@ -71,7 +71,7 @@ class Demand:
 
 
 class Broker:
-    """All state behind one lock; `feed` is told, with the lock held, which push subscription has work."""
+    """All state behind one lock; `feed` is called, with the lock held, for a push subscription that has work."""
 
     def __init__(self, feed: Callable[[Subscription], None]) -> None:
         self.lock = threading.RLock()
@@ -82,7 +82,7 @@ class Broker:
         self._settled = threading.Condition(self.lock)
         self._pump = Pump("pubsub-clock", self._tick)
         self._wakes_at = math.inf
-        # Ids go on where an earlier process stopped: what has handled a message remembers it longer than we live.
+        # Ids continue after those of an earlier process, because receivers remember the messages they have handled.
         self._last_id = time.time_ns() // 1000
 
     def start(self) -> None:
@@ -92,7 +92,7 @@ class Broker:
         self._pump.stop()
 
     def publish(self, topic: str, messages: Sequence[Raw]) -> list[str]:
-        """The ids of the messages, which the call completes and keeps."""
+        """Publish messages, which are completed and kept; returns their ids."""
         with self.lock:
             listeners = self.topic(topic).subscriptions
             if any(len(listener.backlog) + len(messages) > BACKLOG_MESSAGES_MAX for listener in listeners):
@@ -107,7 +107,7 @@ class Broker:
             return [message.message_id for message in messages]
 
     def take(self, subscription: Subscription, demand: Demand) -> list[Lease]:
-        """The deliverable messages, as many as are demanded and allowed."""
+        """Lease the deliverable messages, as many as are demanded and allowed."""
         leases: list[Lease] = []
         now = time.monotonic()
         allowance = demand.allowance
@@ -124,7 +124,7 @@ class Broker:
     def wait_and_take(
         self, subscription: Subscription, demand: Demand, waits_until: float, wanted: Callable[[], bool]
     ) -> list[Lease]:
-        """Like `take`, but waits while there is nothing and the answer is still `wanted`."""
+        """Call `take`, but wait while there are none and the answer is still `wanted`."""
         with self.lock:
             while wanted() and not subscription.deleted:
                 leases = self.take(subscription, demand)
@@ -135,7 +135,7 @@ class Broker:
         return []
 
     def settle(self, subscription: Subscription, ack_ids: Iterable[str], *, acknowledged: bool) -> None:
-        """End deliveries; one that has ended before is ignored, for its message is already on its way again."""
+        """End deliveries; one that has ended before is ignored, because its message is already under way again."""
         with self.lock:
             for ack_id in ack_ids:
                 entry = subscription.backlog.release(ack_id)
@@ -160,7 +160,7 @@ class Broker:
         return self.subscriptions[name]
 
     def delete_topic(self, name: str) -> None:
-        """Its subscriptions stay, with what they hold."""
+        """Delete a topic; its subscriptions and their messages stay."""
         with self.lock:
             for listener in self.topic(name).subscriptions:
                 listener.config.topic = DELETED_TOPIC
@@ -177,12 +177,12 @@ class Broker:
             self._settled.notify_all()
 
     def notify(self, subscription: Subscription) -> None:
-        """Whoever waits on the subscription looks again."""
+        """Wake all consumers that wait on the subscription."""
         with self.lock:
             self._stir(subscription)
 
     def drain(self, seconds_max: float) -> None:
-        """Wait until every push subscription has delivered, or given up on, all it holds; pulled ones do not count."""
+        """Wait until every push subscription has delivered or given up on all its messages, else raise TimeoutError."""
         with self.lock:
             if not self._settled.wait_for(lambda: not self._unsettled(), seconds_max):
                 left = {each.config.name: len(each.backlog) for each in self._unsettled()}
@@ -218,7 +218,9 @@ class Broker:
         self._arm(not_before or math.inf)
 
     def _dead_lettered(self, subscription: Subscription, entry: Entry) -> bool:
-        """See https://cloud.google.com/pubsub/docs/handling-failures#dead_letter_topic."""
+        """Move the message to the dead letter topic
+        (cloud.google.com/pubsub/docs/handling-failures#dead_letter_topic).
+        """
         policy = subscription.config.dead_letter_policy
         topic = self.topics.get(policy.dead_letter_topic)
         if topic is None or entry.attempts < policy.max_delivery_attempts:
@@ -239,7 +241,7 @@ class Broker:
         try:
             self.publish(topic.config.name, [forwarded])
         except Refusal:
-            return False  # there is no room: it stays where it is and is tried again
+            return False  # the dead letter topic is full: the message stays here and is tried again
         return True
 
     def _stir(self, subscription: Subscription) -> None:
@@ -248,7 +250,7 @@ class Broker:
         subscription.changed.notify_all()
 
     def _arm(self, due: float) -> None:
-        """See to it that the clock's thread looks no later than `due`."""
+        """Make the clock's thread wake no later than `due`."""
         if due < self._wakes_at:
             self._wakes_at = due
             self._pump.wake()
@@ -265,7 +267,7 @@ class Broker:
 
 
 def _backoff_seconds(subscription: Subscription, attempts: int) -> float:
-    """0 for at once, which is what a pull subscription without a policy does."""
+    """The seconds to wait before a redelivery; 0 for a pull subscription without a policy."""
     if subscription.config.HasField("retry_policy"):
         policy = subscription.config.retry_policy
         least, most = POLICY_BACKOFF_SECONDS

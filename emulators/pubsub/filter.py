@@ -14,11 +14,11 @@ OPERATORS = ("AND", "OR")
 
 
 class FilterInvalid(ValueError):
-    """The expression is not of the filter language; the message says where."""
+    """Raised when an expression is not of the filter language; the message says where."""
 
 
 def parse(expression: str) -> Matches:
-    """A test of a message's attributes; the empty expression lets every message through."""
+    """A test of a message's attributes; the empty expression lets every message pass."""
     if len(expression.encode()) > BYTES_MAX:
         raise FilterInvalid(f"the filter is longer than {BYTES_MAX} bytes")
     if not expression.strip():

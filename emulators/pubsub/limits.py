@@ -1,4 +1,4 @@
-"""What the real Pub/Sub refuses: https://cloud.google.com/pubsub/quotas#resource_limits and the RPC reference."""
+"""Requests that the real Pub/Sub refuses (https://cloud.google.com/pubsub/quotas#resource_limits, RPC reference)."""
 
 import re
 
@@ -66,7 +66,7 @@ def check_topic(topic: Raw) -> None:
 
 
 def complete_subscription(subscription: Raw) -> None:
-    """Write the service's defaults into what the caller left out."""
+    """Write the service's defaults into the fields that the caller left out."""
     subscription.ack_deadline_seconds = subscription.ack_deadline_seconds or ACK_DEADLINE_SECONDS_DEFAULT
     if not subscription.HasField("message_retention_duration"):
         subscription.message_retention_duration.seconds = RETENTION_SECONDS_DEFAULT
@@ -141,7 +141,7 @@ def _check_name(collection: str, name: str) -> None:
 
 
 def _refuse_missing(config: Raw, fields: tuple[str, ...]) -> None:
-    """Rather than take a setting and ignore it."""
+    """Refuse settings that the emulator would otherwise ignore."""
     present = {field.name for field, _ in config.ListFields()}
     if config.DESCRIPTOR.name == "Subscription" and config.push_config.HasField("no_wrapper"):
         present.add("push_config.no_wrapper")

@@ -1,4 +1,4 @@
-"""Google's own Pub/Sub emulator, when this machine has it: a jar that comes with the Google Cloud SDK."""
+"""Google's own Pub/Sub emulator, if this machine has it: a jar that comes with the Google Cloud SDK."""
 
 import os
 import re
@@ -12,7 +12,7 @@ START_SECONDS_MAX = 60.0
 
 
 def find_official() -> Path | None:
-    """The newest jar of any SDK here; None without one, or without java to run it."""
+    """The newest jar of any SDK here; None without one, or without Java to run it."""
     if shutil.which("java") is None:
         return None
     jars = [jar for place in _sdk_places() for jar in place.glob(JAR)]
@@ -20,7 +20,7 @@ def find_official() -> Path | None:
 
 
 class OfficialPubSub:
-    """One emulator process, from `start` to `stop`; it forgets everything in between."""
+    """One emulator process, from `start` to `stop`; it keeps nothing in between."""
 
     def __init__(self, jar: Path, log: Path) -> None:
         self.version = ".".join(map(str, _version(jar)))
@@ -31,12 +31,12 @@ class OfficialPubSub:
 
     @property
     def host(self) -> str:
-        """What PUBSUB_EMULATOR_HOST must be."""
+        """The emulator's address, for PUBSUB_EMULATOR_HOST."""
         return f"127.0.0.1:{self._port}"
 
     def start(self, port: int = 0) -> None:
         self._port = port or free_port()
-        # One core and a small heap are plenty; the defaults take a quarter of the machine's memory.
+        # One core and a small heap are enough; the defaults take a quarter of the machine's memory.
         options = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
         command = ["java", *options, "-jar", str(self._jar), "--host=127.0.0.1", f"--port={self._port}"]
         self._child = Child.start("official-pubsub", command, self._log)
@@ -48,7 +48,7 @@ class OfficialPubSub:
 
 
 def _sdk_places() -> list[Path]:
-    """Where the SDK says it is, where its gcloud is, and where its installer puts it."""
+    """The places where the SDK may be: where it says, beside its gcloud, and where its installer puts it."""
     places = [Path.home() / "google-cloud-sdk"]
     if root := os.environ.get("CLOUDSDK_ROOT_DIR"):
         places.append(Path(root))

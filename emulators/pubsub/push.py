@@ -31,25 +31,25 @@ class Pusher:
         self._stopped = False
 
     def stop(self) -> None:
-        """Requests under way are broken off."""
+        """Stop pushing; requests under way are broken off."""
         with self.broker.lock:
             self._stopped = True
         self._deliveries.stop()
         self._workers.shutdown()
 
     def _feed(self, subscription: Subscription) -> None:
-        """Called with the broker's lock held."""
+        """Start pushes for a subscription; called with the broker's lock held."""
         while subscription.pushing < PUSHES_OUTSTANDING_MAX and (lease := self._next(subscription)):
             subscription.pushing += 1
             self._workers.submit(self._push_on, subscription, lease)
 
     def _push_on(self, subscription: Subscription, lease: Lease) -> None:
-        """Push that message and then whatever has become deliverable meanwhile."""
+        """Push the message and then whatever has become deliverable meanwhile."""
         following: Lease | None = lease
         while following:
             try:
                 acknowledged = self._push(subscription, following)
-            except Exception:  # whatever it is, the message must come back and the thread must go on
+            except Exception:  # whatever it is, the message must be delivered again and the thread must continue
                 logger.exception("a push for %s failed", subscription.config.name)
                 acknowledged = False
             with self.broker.lock:
@@ -76,7 +76,7 @@ class Pusher:
 
 
 def envelope(subscription: Subscription, lease: Lease) -> bytes:
-    """The wrapped form of a message, empty fields left out; `deliveryAttempt` stands beside it, not in it."""
+    """The wrapped form of a message, without empty fields; `deliveryAttempt` stands beside it, not in it."""
     source = lease.entry.message
     published = source.publish_time.ToJsonString()
     message = {

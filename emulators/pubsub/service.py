@@ -1,4 +1,4 @@
-"""The gRPC face of the embedded Pub/Sub: its methods, in terms of the broker."""
+"""The gRPC methods of the embedded Pub/Sub, implemented with the broker."""
 
 import threading
 import time
@@ -16,14 +16,14 @@ from emulators.pubsub.filter import parse
 from emulators.pubsub.stream import Stream, change_deadlines, received
 
 PULL_SECONDS_MAX = 30.0  # an empty answer comes after this, or earlier if the caller waits less
-PULL_SHARE_OF_DEADLINE = 0.7  # so that it is an empty answer and not a missed deadline
+PULL_SHARE_OF_DEADLINE = 0.7  # so that the caller gets an empty answer and not a missed deadline
 PULL_BATCH_MAX = 1000
 
 Services = dict[str, dict[str, Method | StreamMethod]]
 
 
 class PubSubService:
-    """One method per RPC; all take and answer bare protobuf messages."""
+    """One method per RPC; all take and return bare protobuf messages."""
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker

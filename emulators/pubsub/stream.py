@@ -1,4 +1,4 @@
-"""One streaming pull of the embedded Pub/Sub: messages go out as they come, acknowledgements come in beside them."""
+"""One streaming pull of the embedded Pub/Sub: messages are sent as they come, acknowledgements are read meanwhile."""
 
 import threading
 from collections.abc import Iterable, Iterator
@@ -16,7 +16,7 @@ STREAM_BATCH_MAX = 100
 
 
 class Stream:
-    """Ends when the client does, or the subscription is deleted."""
+    """A stream; it ends when the client ends it, or the subscription is deleted."""
 
     def __init__(self, broker: Broker, subscription: Subscription, first: Raw) -> None:
         seconds = first.stream_ack_deadline_seconds
@@ -30,7 +30,7 @@ class Stream:
         self._heed(first)
 
     def responses(self, requests: Iterator[Raw], context: Context) -> Iterator[Raw]:
-        """Meanwhile a thread of its own reads the requests that follow the first."""
+        """Send messages, while a thread of its own reads the requests that follow the first."""
         context.add_callback(self._close)
         threading.Thread(target=self._read, args=(requests,), name="pubsub-stream", daemon=True).start()
         config = self._subscription.config
@@ -56,7 +56,7 @@ class Stream:
         self._close()
 
     def _heed(self, request: Raw) -> None:
-        """What a client says on its stream; an empty request is a heartbeat."""
+        """Handle one request of the client's stream; an empty one is a heartbeat."""
         self._broker.settle(self._subscription, request.ack_ids, acknowledged=True)
         if len(request.modify_deadline_ack_ids) != len(request.modify_deadline_seconds):
             raise limits.invalid("modify_deadline_ack_ids and modify_deadline_seconds differ in length")
@@ -70,7 +70,7 @@ class Stream:
 
 
 def change_deadlines(broker: Broker, subscription: Subscription, changes: Iterable[tuple[str, int]]) -> None:
-    """Ack ids with the seconds each may still take; 0 gives the message back."""
+    """Set the seconds that each delivery may still take, by ack id; 0 gives the message back."""
     for ack_id, seconds in changes:
         limits.check_range("ack_deadline_seconds", seconds, limits.EXTENSION_SECONDS)
         if seconds:

@@ -1,6 +1,6 @@
-"""APNs and FCM on a laptop: takes pushes as Apple's and Google's services do, delivers none, and shows what it took.
+"""Local APNs and FCM: accept pushes as Apple's and Google's services do, deliver none, and show what they accepted.
 
-How each differs from the real one is said in `apns` and `fcm`.
+`apns` and `fcm` say how each differs from the real service.
 """
 
 import time
@@ -23,7 +23,7 @@ FCM_PROJECT_ID = "blakjaks-local"
 
 
 class PushStandIn(PushBox):
-    """Both services before one box. `clock` tells the seconds since 1970 by which Apple's provider tokens age."""
+    """Both services with one box. `clock` tells the seconds since 1970, by which Apple's provider tokens age."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class PushStandIn(PushBox):
 
     @property
     def apns_key_pem(self) -> str:
-        """What APNS_KEY takes, in the form of Apple's .p8 files."""
+        """The value for APNS_KEY, in the form of Apple's .p8 files."""
         return self._key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
     @property
@@ -47,17 +47,17 @@ class PushStandIn(PushBox):
 
     @property
     def apns_url(self) -> str:
-        """What APNS_URL takes."""
+        """The value for APNS_URL."""
         return self._url(0)
 
     @property
     def fcm_url(self) -> str:
-        """What FCM_URL takes; `/pushes` there shows what both services took."""
+        """The value for FCM_URL; `/pushes` there shows what both services accepted."""
         return self._url(1)
 
     @property
     def settings(self) -> dict[str, str]:
-        """What the port finds in its environment."""
+        """The environment variables that the port reads."""
         return {
             "APNS_URL": self.apns_url,
             "APNS_KEY": self.apns_key_pem,

@@ -3,10 +3,10 @@
 https://developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns, errors as in
 https://developer.apple.com/documentation/usernotifications/handling-notification-responses-from-apns
 
-Differs from APNs: HTTP/2 begins at once, without TLS (RFC 9113, section 3.3), since a certificate for loopback would
-have to be made known to every client; one key, team and topic; no certificates instead of JWTs; any even number of 64
-or more hexadecimal digits is a registered token until the stand-in is told otherwise; what Apple counts as too many new
-JWTs is counted per connection, at least 20 minutes between two; no limits of rate but the faults that a test asks for.
+Differs from APNs: HTTP/2 begins at once, without TLS (RFC 9113, section 3.3), since every client would have to be given
+a certificate for loopback; one key, team and topic; no certificates instead of JWTs; any even number of 64 or more
+hexadecimal digits is a registered token until the stand-in is told otherwise; too many new JWTs are counted per
+connection (at least 20 minutes must lie between two); no rate limit but the faults that a test asks for.
 """
 
 import json
@@ -48,7 +48,7 @@ FAULT_REASONS = {
 
 
 class ApnsFault(Exception):
-    """An error answer; the message is Apple's reason. Members besides the reason go into the JSON."""
+    """Raised to answer with an error; the message is Apple's reason. Members besides the reason go into the JSON."""
 
     def __init__(self, status: HTTPStatus, reason: str, **members: int) -> None:
         super().__init__(reason)
@@ -59,7 +59,7 @@ class ApnsFault(Exception):
 
 @dataclass
 class Provider:
-    """Who may send, and what is known of the tokens by which they show it. `clock` tells seconds since 1970."""
+    """The only provider that may send, and its known tokens. `clock` tells seconds since 1970."""
 
     key: EllipticCurvePublicKey
     key_id: str
@@ -72,7 +72,7 @@ class Provider:
     lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def issued_at(self, authorization: str) -> int:
-        """When the bearer token was made. Raises ApnsFault unless it is good."""
+        """When the bearer token was issued. Raises ApnsFault unless the token is valid."""
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token:
             raise ApnsFault(HTTPStatus.FORBIDDEN, "MissingProviderToken")
@@ -103,7 +103,7 @@ class Provider:
 
 @dataclass
 class Request:
-    """One stream. Of the body only so much is kept that one can see it is too large."""
+    """One stream. Its body is kept only as far as needed to see that it is too large."""
 
     headers: Mapping[str, str]
     body: bytearray = field(default_factory=bytearray)
@@ -144,7 +144,7 @@ class ApnsHandler(Handler):
         self.connection.sendall(self._http2.data_to_send())
 
     def _on(self, event: Event) -> bool:
-        """False when the connection is to end."""
+        """Handle an event; False when the connection is to end."""
         match event:
             case RequestReceived(stream_id=int(stream), headers=list(headers)):
                 self._requests[stream] = Request({str(name): str(value) for name, value in headers})
@@ -199,7 +199,7 @@ class ApnsHandler(Handler):
         return _taken(path[1], push_id, headers, payload)
 
     def _authorise(self, authorization: str) -> None:
-        """Raises TooManyProviderTokenUpdates for a token that follows a good one too soon."""
+        """Check the token. Raises ApnsFault, TooManyProviderTokenUpdates for one that follows a valid one too soon."""
         issued_at = self.provider.issued_at(authorization)
         is_another = authorization != self._token
         was_good = self._token and self._token.partition(" ")[2] not in self.provider.expired
@@ -245,7 +245,7 @@ def _is_uuid(text: str) -> bool:
 
 
 def _payload(body: bytearray) -> Mapping[str, Any]:
-    """Of a payload that is no JSON, or has no `aps`, Apple names no reason of its own: it counts as empty here."""
+    """The payload. Apple names no reason for one that is not JSON, or has no `aps`: it counts as empty here."""
     if len(body) > MESSAGE_BYTES_MAX:
         raise ApnsFault(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "PayloadTooLarge")
     try:

@@ -1,4 +1,4 @@
-"""What the push stand-ins of both vendors share: the pushes they took, the dead tokens, the faults asked for."""
+"""Shared by the push stand-ins of both vendors: the pushes they accepted, the dead tokens, the faults asked for."""
 
 import collections
 import enum
@@ -16,7 +16,7 @@ TIMEOUT_SECONDS = 120.0  # longer than any client of ours waits
 
 
 class Fault(enum.Enum):
-    """What happens to the next pushes instead of being taken."""
+    """The faults that can replace the acceptance of a push."""
 
     TOO_MANY_REQUESTS = HTTPStatus.TOO_MANY_REQUESTS
     INTERNAL_ERROR = HTTPStatus.INTERNAL_SERVER_ERROR
@@ -52,7 +52,7 @@ class TakenPush:
 
 
 class PushBox:
-    """Safe to use from any thread. Of a fault one can say which device it is for, or (no token) leave it open."""
+    """The accepted pushes and requested faults; thread-safe. A fault may be for one device, or (no token) for any."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -73,7 +73,7 @@ class PushBox:
             self._pushes.append(push)
 
     def pushes(self, token: str = "") -> list[TakenPush]:
-        """Newest first; all of them, or those to one device."""
+        """The pushes, newest first; all of them, or those to one device."""
         with self._lock:
             taken = list(self._pushes)
         return [push for push in reversed(taken) if not token or push.token == token]
@@ -87,7 +87,7 @@ class PushBox:
             self._foreign.clear()
 
     def unregister(self, token: str) -> None:
-        """The app was removed from that device."""
+        """Mark the token as dead: the app was removed from that device."""
         with self._lock:
             self._gone[token] = datetime.now(UTC)
 
@@ -96,7 +96,7 @@ class PushBox:
             return self._gone.get(token)
 
     def disown(self, token: str) -> None:
-        """The token turns out to be another app's (APNs) or another project's (FCM)."""
+        """Mark the token as another app's (APNs) or another project's (FCM)."""
         with self._lock:
             self._foreign.add(token)
 
@@ -105,12 +105,12 @@ class PushBox:
             return token in self._foreign
 
     def fail_next(self, count: int, fault: Fault, token: str = "", retry_after_seconds: int | None = None) -> None:
-        """For the next `count` pushes; after those that earlier calls are for."""
+        """Ask for a fault of the next `count` pushes, after those that earlier calls are for."""
         with self._lock:
             self._faults[token].extend([AskedFault(fault, retry_after_seconds)] * count)
 
     def next_fault(self, token: str) -> AskedFault | None:
-        """One that was asked for this device, else one that was asked for any."""
+        """The next fault for this device, else the next one for any device; None if there is none."""
         with self._lock:
             for faults in (self._faults.get(token), self._faults.get("")):
                 if faults:
@@ -119,10 +119,10 @@ class PushBox:
 
     @property
     def faults_left(self) -> int:
-        """Those that were asked for and have not happened yet."""
+        """The number of faults that were asked for and have not happened yet."""
         with self._lock:
             return sum(map(len, self._faults.values()))
 
     def wait_for_nothing(self) -> None:
-        """As long as a client may wait at most, or until the stop."""
+        """Wait longer than any client does, or until the stop."""
         self._stopping.wait(TIMEOUT_SECONDS)

@@ -1,11 +1,15 @@
-"""FCM's HTTP v1 as far as one message to one Android device goes, and a look at what was taken.
+"""FCM's HTTP v1, as far as one message to one Android device needs it, and a view of the accepted messages.
 
 https://firebase.google.com/docs/reference/fcm/rest/v1/projects.messages/send, errors as in
 https://firebase.google.com/docs/cloud-messaging/error-codes. Besides, `GET /pushes?token=`, newest first.
 
-Differs from FCM: the bearer token is not looked at; of a message only what our port sends is examined; any token of 32
-or more letters, digits, `_`, `:` and `-` is registered until the stand-in is told otherwise; there are no limits of
-rate but the faults that a test asks for.
+Limits: 4096 bytes of data and notification, a time to live of four weeks, and names of data that are Google's
+(https://firebase.google.com/docs/cloud-messaging/concept-options). FCM answers 429 above 600,000 messages a minute of a
+project, and also above a rate per device (https://firebase.google.com/docs/cloud-messaging/throttling-and-quotas).
+
+Differs from FCM: the bearer token is not checked; of a message only what our port sends is checked; any token of 32 or
+more letters, digits, `_`, `:` and `-` is registered until the stand-in is told otherwise; there is no rate limit but
+the faults that a test asks for.
 """
 
 import json
@@ -22,6 +26,9 @@ from emulators.push.box import BODY_BYTES_MAX, MESSAGE_BYTES_MAX, AskedFault, Fa
 SEND_PATH = re.compile(r"/v1/projects/([^/]+)/messages:send")
 TOKEN = re.compile(r"[\w:-]{32,4096}", re.ASCII)
 RESERVED_KEY = re.compile(r"from|notification|message_type|(?:google|gcm).*")
+TTL_SECONDS_MAX = (
+    28 * 24 * 3600
+)  # https://firebase.google.com/docs/cloud-messaging/customize-messages/setting-message-lifespan
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 STATUS_NAMES = {
@@ -40,7 +47,7 @@ FAULT_CODES = {
 
 
 class FcmFault(Exception):
-    """An error answer; `code` is FCM's own, beside the status name that all Google APIs have."""
+    """Raised to answer with an error; `code` is FCM's own, beside the status name that all Google APIs have."""
 
     def __init__(self, status: HTTPStatus, message: str, code: str = "", field: str = "") -> None:
         super().__init__(message)
@@ -60,7 +67,7 @@ class FcmFault(Exception):
 
 
 class FcmHandler(Handler):
-    """Bound to the project that exists and the box that keeps what was taken."""
+    """The handler for the one project that exists; it stores what it accepts in the box."""
 
     box: PushBox
     project_id: str
@@ -121,6 +128,8 @@ def _read(message: Mapping[str, Any]) -> TakenPush:
     _check_data(data)
     if len(json.dumps([data, notification], ensure_ascii=False).encode()) > MESSAGE_BYTES_MAX:
         raise FcmFault(HTTPStatus.BAD_REQUEST, "Android message is too big", "INVALID_ARGUMENT")
+    if not 0 <= float(android.get("ttl", "0s").removesuffix("s")) <= TTL_SECONDS_MAX:
+        raise FcmFault(HTTPStatus.BAD_REQUEST, "Invalid time to live", "INVALID_ARGUMENT")
     token = str(message.get("token", ""))
     if not TOKEN.fullmatch(token):
         wrong = "The registration token is not a valid FCM registration token"

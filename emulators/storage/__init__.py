@@ -11,7 +11,7 @@ IAM's signBlob, because only its key makes URLs that pass here.
 
 Differs from the service:
 - Nobody is authenticated on the JSON API or signBlob, and one throwaway key signs for every service account.
-- A plain address (no signature) reads from a bucket made with `public=True`, and is refused otherwise.
+- A plain URL (no signature) reads from a bucket made with `public=True`, and is refused otherwise.
 - Absent, and answered 501 where asked for: versioning, soft delete, copy and rewrite, retention, ACLs, CORS,
   lifecycle, notifications, gzip transcoding, resumable uploads through signed URLs.
 - Everything is consistent at once, and there is no rate limit (the service takes about one write a second per name).
@@ -51,7 +51,7 @@ LISTING_KNOWN = {"prefix", "delimiter", "maxResults", "pageToken", "projection",
 
 
 class Storage:
-    """The server. `now` is the clock that signed URLs expire by."""
+    """The server. `now` is the clock by which signed URLs expire."""
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now
@@ -62,7 +62,7 @@ class Storage:
 
     @property
     def host(self) -> str:
-        """With its scheme: "http://127.0.0.1:port"."""
+        """The address with its scheme: "http://127.0.0.1:port"."""
         if self._server is None:
             raise RuntimeError("the storage emulator is not running")
         return self._server.url
@@ -111,7 +111,7 @@ class _StorageHandler(Handler):
 
     do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 - the base class's names
 
-    # Buckets
+    # Buckets:
 
     def create_bucket(self) -> None:
         self.answer_json(HTTPStatus.OK, self.store.create_bucket(self._json()["name"], public=False).resource())
@@ -127,7 +127,7 @@ class _StorageHandler(Handler):
         self.store.delete_bucket(bucket)
         self.answer(HTTPStatus.NO_CONTENT)
 
-    # Objects
+    # Objects:
 
     def list_objects(self, bucket: str) -> None:
         unknown = self.query.keys() - LISTING_KNOWN
@@ -135,7 +135,7 @@ class _StorageHandler(Handler):
             raise not_emulated(f"Listing with {', '.join(sorted(unknown))}")
         prefix, delimiter = self.query.get("prefix", ""), self.query.get("delimiter", "")
         after = base64.urlsafe_b64decode(self.query.get("pageToken", "")).decode()
-        # An entry is an object, or the folder that the objects below this level are shown as.
+        # An entry is an object, or the folder that stands for the objects below this level.
         entries: dict[str, StoredObject | None] = {}
         for found in self.store.objects(bucket, prefix):
             folder = _folder(found.name, prefix, delimiter)
@@ -182,7 +182,7 @@ class _StorageHandler(Handler):
         made = self.store.compose(bucket, name, sources, wanted.get("destination", {}), self._conditions())
         self.answer_json(HTTPStatus.OK, self._resource(made))
 
-    # Uploads
+    # Uploads:
 
     def upload(self, bucket: str) -> None:
         kind = self.query.get("uploadType")
@@ -200,7 +200,7 @@ class _StorageHandler(Handler):
             self._store_whole(bucket, {"contentType": content_type}, self.body_pieces())
 
     def continue_upload(self, bucket: str) -> None:
-        del bucket  # the upload remembers it
+        del bucket  # the upload remembers its bucket
         upload = self.uploads.find(self.query.get("upload_id", ""))
         headers = {name.lower(): value for name, value in self.headers.items()}
         made = upload.receive(headers, self.body_pieces())
@@ -227,7 +227,7 @@ class _StorageHandler(Handler):
         made = self.uploads.store_whole(bucket, name, attributes, pieces, self._conditions())
         self.answer_json(HTTPStatus.OK, self._resource(made))
 
-    # Plain and signed addresses (the XML API), and signing them
+    # Plain and signed URLs (the XML API), and signing them:
 
     def _serve_by_plain_address(self) -> None:
         bucket, _, name = unquote(self.target_path).lstrip("/").partition("/")
@@ -256,7 +256,7 @@ class _StorageHandler(Handler):
         signature = self.signer.sign(base64.b64decode(self._json()["payload"]))
         self.answer_json(HTTPStatus.OK, {"keyId": service_account, "signedBlob": base64.b64encode(signature).decode()})
 
-    # What the above share
+    # Helpers of the methods above:
 
     def _download(self, bucket: str, name: str) -> None:
         found, file = self.store.open(bucket, name, self.query.get("generation", ""))
@@ -312,7 +312,7 @@ def _folder(name: str, prefix: str, delimiter: str) -> str:
 
 
 def _range(header: str, size: int) -> tuple[int, int, bool]:
-    """First and last byte, and whether that is a part; a header of another form is ignored, as HTTP asks."""
+    """The first and last byte, and whether that is a part; a header of another form is ignored, as HTTP asks."""
     found = RANGE.fullmatch(header)
     if found is None or found.groups() == ("", ""):
         return 0, size - 1, False
@@ -330,7 +330,7 @@ def _range(header: str, size: int) -> tuple[int, int, bool]:
 
 
 def _check_length(header: str, length: int) -> None:
-    """The bounds that a signed address sets for an upload (storage/docs/xml-api/reference-headers)."""
+    """Check the bounds that a signed URL sets for an upload (storage/docs/xml-api/reference-headers)."""
     found = LENGTH_RANGE.fullmatch(header)
     if header and found is None:
         raise invalid("x-goog-content-length-range must be two numbers of bytes.")
@@ -361,12 +361,12 @@ def _object_headers(found: StoredObject) -> dict[str, str]:
 
 
 def _overridden(query: dict[str, str]) -> dict[str, str]:
-    """What a signed address may say about its answer."""
+    """The headers of the answer that a signed URL may set."""
     asked = {"content-disposition": "response-content-disposition", "content-type": "response-content-type"}
     return {header: query[parameter] for header, parameter in asked.items() if parameter in query}
 
 
-CLIENT_CLOSED_REQUEST = 499  # what the service answers to a cancelled upload
+CLIENT_CLOSED_REQUEST = 499  # the service's answer to a cancelled upload
 JSON_PATHS = ("/storage/v1/", "/upload/storage/v1/", "/download/storage/v1/", "/v1/")
 BUCKETS = re.compile(r"/storage/v1/b")
 BUCKET = re.compile(r"/storage/v1/b/([^/]+)")

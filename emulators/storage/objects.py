@@ -1,4 +1,4 @@
-"""What the embedded Cloud Storage keeps: buckets, objects with their generations, and contents as files."""
+"""The embedded Cloud Storage's store: buckets, objects with their generations, and contents as files."""
 
 import base64
 import hashlib
@@ -17,7 +17,11 @@ from urllib.parse import quote
 
 import google_crc32c
 
+# https://cloud.google.com/storage/quotas#objects and https://cloud.google.com/storage/docs/objects#naming
 NAME_BYTES_MAX = 1024
+METADATA_BYTES_MAX = 8 * 1024  # names and values of an object's own metadata together
+NAMES_RESERVED = frozenset({".", ".."})
+PREFIX_RESERVED = ".well-known/acme-challenge/"
 COMPOSE_SOURCES_MAX = 32
 COPY_BYTES = 1024 * 1024
 CRC32C_BYTES = 4
@@ -25,7 +29,7 @@ SETTABLE = ("contentType", "cacheControl", "contentDisposition", "contentEncodin
 
 
 class StorageRefusal(Exception):
-    """An error answer. `reason` is the JSON API's, `code` the XML API's name of the same thing."""
+    """Raised to answer with an error. `reason` is the JSON API's, `code` the XML API's name of the same thing."""
 
     def __init__(self, status: int, reason: str, code: str, message: str) -> None:
         super().__init__(message)
@@ -48,7 +52,7 @@ def not_emulated(what: str) -> StorageRefusal:
 
 @dataclass(frozen=True)
 class Conditions:
-    """Preconditions of a call; generation 0 stands for "there is no live object"."""
+    """The preconditions of a call; generation 0 stands for "there is no live object"."""
 
     generation_match: int | None = None
     generation_not_match: int | None = None
@@ -70,13 +74,13 @@ class Conditions:
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str]) -> Self:
-        """As the XML API has them."""
+        """The preconditions in the headers of the XML API."""
         known = {"x-goog-if-generation-match": "ifGenerationMatch",
                  "x-goog-if-metageneration-match": "ifMetagenerationMatch"}  # fmt: skip
         return cls.from_query({known[name.lower()]: value for name, value in headers.items() if name.lower() in known})
 
     def check(self, live: "StoredObject | None", status_when_unchanged: int = HTTPStatus.PRECONDITION_FAILED) -> None:
-        """Refuse with 412; a failed "not match" of a read answers 304, which its caller asks for."""
+        """Refuse with 412; for a failed "not match" of a read the caller passes 304."""
         generation = live.generation if live else 0
         metageneration = live.metageneration if live else 0
         if self.generation_match not in (None, generation) or self.metageneration_match not in (None, metageneration):
@@ -97,20 +101,20 @@ class Content:
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One live object."""
+    """One live object of a bucket."""
 
     bucket: str
     name: str
     generation: int
     metageneration: int
     content: Content
-    attributes: Mapping[str, Any]  # of SETTABLE
+    attributes: Mapping[str, Any]  # those of SETTABLE
     component_count: int | None
     created: datetime
     updated: datetime
 
     def resource(self, url: str) -> dict[str, Any]:
-        """As in https://cloud.google.com/storage/docs/json_api/v1/objects#resource ."""
+        """The object as in https://cloud.google.com/storage/docs/json_api/v1/objects#resource ."""
         optional = {"md5Hash": self.content.md5, "componentCount": self.component_count}
         return {
             "kind": "storage#object",
@@ -138,7 +142,7 @@ class StoredObject:
 
 @dataclass(frozen=True)
 class Bucket:
-    """`public`: anybody may read its objects by their plain address."""
+    """A bucket. If it is `public`, anybody may read its objects by their plain URL."""
 
     name: str
     public: bool
@@ -184,7 +188,7 @@ class Spool:
 
 
 class ObjectStore:
-    """Safe for threads: what is live changes in one step, and a reader keeps the file it opened."""
+    """Thread-safe: an object changes in one step, and a reader keeps the file that it opened."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -221,10 +225,11 @@ class ObjectStore:
 
     def put(self, bucket: str, name: str, content: Content, attributes: Mapping[str, Any], conditions: Conditions,
             component_count: int | None = None) -> StoredObject:  # fmt: skip
-        """Make `content` the live object in one step; a refused one's file is removed."""
+        """Make `content` the live object in one step; if it is refused, its file is removed."""
         with self._lock:
             try:
                 self.check_can_put(bucket, name, conditions)
+                _check_metadata(attributes)
             except StorageRefusal:
                 content.path.unlink()
                 raise
@@ -242,6 +247,8 @@ class ObjectStore:
         self.bucket(bucket)
         if not name or len(name.encode()) > NAME_BYTES_MAX or "\n" in name or "\r" in name:
             raise invalid("This is no name of an object.")
+        if name in NAMES_RESERVED or name.startswith(PREFIX_RESERVED):
+            raise invalid("This name of an object is reserved.")
         conditions.check(self._objects.get((bucket, name)))
 
     def get(self, bucket: str, name: str, generation: str = "") -> StoredObject:
@@ -252,12 +259,12 @@ class ObjectStore:
         return found
 
     def open(self, bucket: str, name: str, generation: str = "") -> tuple[StoredObject, IO[bytes]]:
-        with self._lock:  # between finding the object and opening its file nobody may replace it
+        with self._lock:  # the object must not be replaced between finding it and opening its file
             found = self.get(bucket, name, generation)
             return found, found.content.path.open("rb")
 
     def objects(self, bucket: str, prefix: str) -> list[StoredObject]:
-        """By name."""
+        """The objects of a bucket with a prefix, by name."""
         self.bucket(bucket)
         with self._lock:
             found = [each for each in self._objects.values() if each.bucket == bucket and each.name.startswith(prefix)]
@@ -322,3 +329,9 @@ def _condition_not_met(status: int) -> StorageRefusal:
 
 def _written(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _check_metadata(attributes: Mapping[str, Any]) -> None:
+    own = attributes.get("metadata") or {}
+    if sum(len(str(text).encode()) for pair in own.items() for text in pair) > METADATA_BYTES_MAX:
+        raise invalid(f"The metadata of the object exceeds the maximum size of {METADATA_BYTES_MAX} bytes.")

@@ -24,7 +24,7 @@ REQUIRED = ("X-Goog-Credential", "X-Goog-Date", "X-Goog-Expires", "X-Goog-Signed
 
 
 class UrlSigner:
-    """One throwaway key for every service account."""
+    """Signs and checks with one throwaway key for every service account."""
 
     @cached_property
     def _key(self) -> rsa.RSAPrivateKey:
@@ -34,7 +34,7 @@ class UrlSigner:
         return self._key.sign(blob, padding.PKCS1v15(), hashes.SHA256())
 
     def check(self, method: str, target: str, headers: Mapping[str, str], now: datetime) -> None:
-        """Refuse a request whose signature does not fit, or whose time is over. `target` is as sent, not decoded."""
+        """Refuse a request whose signature does not fit, or that has expired. `target` is as sent, not decoded."""
         path, _, query_string = target.partition("?")
         query = dict(parse_qsl(query_string, keep_blank_values=True))
         if query.get("X-Goog-Algorithm") != ALGORITHM or any(name not in query for name in REQUIRED):

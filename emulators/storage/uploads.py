@@ -1,4 +1,4 @@
-"""How the embedded Cloud Storage receives contents: in one piece, as multipart/related, or resumable piece by piece."""
+"""Receives contents for the embedded Cloud Storage: in one piece, as multipart/related, or resumable piece by piece."""
 
 import email
 import json
@@ -38,9 +38,9 @@ class Upload:
         return self._spool.size
 
     def receive(self, headers: Mapping[str, str], pieces: Iterable[bytes]) -> StoredObject | None:
-        """Take one request; the object when this completed it (or an earlier one did), else None.
+        """Take one request; returns the object if this request or an earlier one completed it, else None.
 
-        A request says where its bytes belong (`bytes 0-99/*`), how long the whole is (`bytes 0-99/200`), or asks only
+        A request says where its bytes belong (`bytes 0-99/*`), how long the whole is (`bytes 0-99/200`), or only asks
         how much has arrived (`bytes */200`). One whose bytes belong elsewhere is not taken; the answer tells the size.
         """
         with self._lock:
@@ -64,7 +64,7 @@ class Upload:
             return refusal
 
     def _take(self, content_range: str, pieces: Iterable[bytes]) -> int | None:
-        """Write the pieces that follow what is here; the length of the whole if the request tells it."""
+        """Write the pieces that follow what is here; returns the length of the whole if the request tells it."""
         if not content_range:
             self._write(pieces)
             return self.size
@@ -76,7 +76,7 @@ class Upload:
             self._write(pieces)
         else:
             for _ in pieces:
-                pass  # read, so that the connection stays usable
+                pass  # the body is read so that the connection stays usable
         return int(total) if total != "*" else None
 
     def _write(self, pieces: Iterable[bytes]) -> None:

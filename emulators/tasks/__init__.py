@@ -1,4 +1,4 @@
-"""The embedded Cloud Tasks: what the official client reaches at CLOUD_TASKS_EMULATOR_HOST.
+"""The embedded Cloud Tasks, which the official client reaches at CLOUD_TASKS_EMULATOR_HOST.
 
 Differs from the real service:
 - State is in memory and starts empty. The name of a finished task stays taken for 24 hours of the clock, for the last
@@ -6,11 +6,11 @@ Differs from the real service:
 - Missing, and refused where asked for: App Engine tasks, OAuth tokens, queue-level targets, filters of lists; batches,
   buffered tasks, locations and IAM are not served.
 - A queue dispatches as fast as its limits allow: it neither ramps up slowly nor slows down after errors, and the
-  Retry-After of an answer is not heeded. At most 64 requests of a queue are under way whatever it allows.
+  Retry-After of an answer is ignored. At most 64 requests of a queue are under way whatever it allows.
 - The burst size is 10 to 100 by the rate, as queues made with gcloud show it. Redirects count as failures.
-- What could not be connected to reads as a 503 on the next attempt; what the real service says there is not on record.
+- An endpoint that refused the connection is reported as 503 on the next attempt; the real value is not on record.
 - Due times and retries follow the clock given; rates and deadlines are real time.
-- In a queue's settings a 0 is taken for "not set", so that zero doublings cannot be had.
+- In a queue's settings a 0 means "not set", so zero doublings cannot be chosen.
 """
 
 from collections.abc import Callable
@@ -27,19 +27,19 @@ class CloudTasks:
     """One service, from `start` to `stop`."""
 
     def __init__(self, mint: Mint, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        """`mint(service_account, audience)` makes the OIDC token of a task; `now` tells the time, aware."""
+        """`mint(service_account, audience)` makes the OIDC token of a task; `now` returns the time, aware."""
         self._dispatcher = Dispatcher(mint, now)
         self._server = GrpcServer("tasks", TasksService(self._dispatcher).services())
         self._host = ""
 
     @property
     def host(self) -> str:
-        """What CLOUD_TASKS_EMULATOR_HOST must be."""
+        """The value for CLOUD_TASKS_EMULATOR_HOST."""
         return self._host
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong from now on; assign `Faults(…)` or change its fields."""
+        """The faults from now on; assign `Faults(…)` or change its fields."""
         return self._dispatcher.faults
 
     @faults.setter
@@ -52,16 +52,16 @@ class CloudTasks:
         self._host = self._server.start(port)
 
     def stop(self) -> None:
-        """Breaks off what is under way; bounded, whatever clients and endpoints do."""
+        """Break off what is under way; returns within a bound, whatever clients and endpoints do."""
         self._dispatcher.stop()
         self._server.stop()
 
     def wake(self) -> None:
-        """The clock has been moved: look for tasks that are due now."""
+        """Look for due tasks now, because the clock has been moved."""
         self._dispatcher.wake()
 
     def drain(self, seconds_max: float) -> None:
-        """Wait until no task is under way, due, or waiting to be tried again; else TimeoutError.
+        """Wait until no task is under way, due, or waiting to be tried again; raises TimeoutError otherwise.
 
         Tasks scheduled for later and paused queues are not waited for.
         """

@@ -13,9 +13,9 @@ from google.cloud.tasks_v2 import types
 from emulators.deliveries import Deliveries, Pump, Request, Workers
 from emulators.tasks.queue import RETENTION, SERVER_ERRORS, Queue, Task, as_datetime, may_retry, retry_pause
 
-DISPATCHES_AT_ONCE_MAX = 64  # per queue, whatever it allows itself
+DISPATCHES_AT_ONCE_MAX = 64  # per queue, whatever its own limit
 DISPATCH_THREADS_MAX = 256
-PAUSE_SECONDS_MIN = 0.001  # a clock that stands still just before a due time must not spin
+PAUSE_SECONDS_MIN = 0.001  # a clock that stands still just before a due time must not cause a busy loop
 USER_AGENT = "Google-Cloud-Tasks"
 REPLACED = re.compile(r"host|content-length|user-agent|x-(google|appengine|cloudtasks)-.*", re.IGNORECASE)
 # https://cloud.google.com/apis/design/errors#handling_errors; anything else is UNKNOWN
@@ -41,7 +41,7 @@ Clock = Callable[[], datetime]
 
 @dataclass
 class Faults:
-    """What goes wrong on request. Change the fields at any time; `Faults()` is a service that behaves."""
+    """Faults on request. Change the fields at any time; `Faults()` is a service without faults."""
 
     deliveries: int = 1  # every dispatch is sent this often at the same time; the first one's answer counts
     delay_seconds: float = 0.0  # every dispatch is sent this much later
@@ -67,20 +67,20 @@ class Dispatcher:
         self._pump.start()
 
     def stop(self) -> None:
-        """Requests under way are broken off."""
+        """Stop dispatching; requests under way are broken off."""
         self._stopping.set()
         self._pump.stop()
         self._deliveries.stop()
         self._workers.shutdown()
 
     def wake(self) -> None:
-        """Something has changed: a task, a queue, the clock."""
+        """Look again, because a task, a queue or the clock has changed."""
         with self.lock:
             self._settled.notify_all()
         self._pump.wake()
 
     def start_attempt(self, queue: Queue, task: Task) -> None:
-        """Send it now, whatever the queue's limits; the lock must be held."""
+        """Send a task now, whatever the queue's limits; the lock must be held."""
         now = self.now()
         queue.running += 1
         task.running += 1
@@ -97,7 +97,7 @@ class Dispatcher:
             self._send_later(lambda: self._send(task, headers))
 
     def drain(self, seconds_max: float) -> None:
-        """Wait until nothing is under way, due, or to be tried again; else TimeoutError."""
+        """Wait until nothing is under way, due, or to be tried again; raises TimeoutError otherwise."""
         with self.lock:
             if not self._settled.wait_for(lambda: not self._under_way and not self._unsettled(), seconds_max):
                 raise TimeoutError(f"not done within {seconds_max} s: {self._unsettled()}, under way {self._under_way}")
@@ -116,7 +116,7 @@ class Dispatcher:
         return None if pause is None else max(PAUSE_SECONDS_MIN, pause)
 
     def _dispatch_queue(self, queue: Queue, now: datetime) -> float | None:
-        """In how many seconds to look again; None when only an event can change anything."""
+        """Dispatch what is due; returns the seconds until the next look, or None if only an event can change things."""
         limits = queue.config.rate_limits
         while task := queue.next_task():
             if now - task.created >= RETENTION:
@@ -188,10 +188,10 @@ class Dispatcher:
 
 
 def _headers(task: Task) -> dict[str, str]:
-    """The task's own ones and the service's.
+    """The headers of a request: the task's own ones and the service's.
 
-    https://cloud.google.com/tasks/docs/creating-http-target-tasks#handler; an execution count leaves out server errors,
-    the reason is sent empty, and a missed deadline reads as 504, as was seen on the wire.
+    https://cloud.google.com/tasks/docs/creating-http-target-tasks#handler. As was seen on the wire, an execution count
+    leaves out server errors, the reason is sent empty, and a missed deadline appears as 504.
     """
     config = task.config
     _, _, _, _, _, queue_id, _, task_id = config.name.split("/")

@@ -29,7 +29,7 @@ RUNNING = types.Queue.State.RUNNING
 
 @dataclass(eq=False)
 class Task:
-    """A task and what became of its attempts so far."""
+    """A task and the outcome of its attempts so far."""
 
     config: Raw  # google.cloud.tasks.v2.Task
     due: datetime
@@ -55,7 +55,7 @@ class Bucket:
     counted_at: float = field(default_factory=time.monotonic)
 
     def take(self, rate: float, size: float) -> float:
-        """0 when a token was taken, else the seconds until there is one."""
+        """Take a token; returns 0, or the seconds until there is one."""
         now = time.monotonic()
         self.tokens = min(size, self.tokens + (now - self.counted_at) * rate)
         self.counted_at = now
@@ -66,7 +66,7 @@ class Bucket:
 
 
 class Queue:
-    """Knows no lock: its owner does."""
+    """A queue without a lock of its own: its owner locks it."""
 
     def __init__(self, config: Raw) -> None:
         self.config = config
@@ -74,7 +74,8 @@ class Queue:
         self.running = 0
         self.bucket = Bucket()
         self._finished: dict[str, datetime] = {}  # in the order of finishing
-        self._due: list[tuple[datetime, int, Task]] = []  # a heap; entries of tasks that have moved on are skipped
+        # A heap; entries of tasks that were moved or finished are skipped.
+        self._due: list[tuple[datetime, int, Task]] = []
         self._serial = itertools.count()
 
     @property
@@ -101,7 +102,7 @@ class Queue:
         return None
 
     def finish(self, task: Task, now: datetime) -> None:
-        """Forget the task, not its name."""
+        """Forget the task, but not its name."""
         if self.tasks.get(task.name) is not task:
             return
         del self.tasks[task.name]
@@ -112,7 +113,7 @@ class Queue:
                 del self._finished[name]
 
     def existed(self, name: str, now: datetime) -> bool:
-        """Whether a task of that name has finished or been deleted within the last day."""
+        """True if a task of that name has finished or been deleted within the last day."""
         finished_at = self._finished.get(name)
         return finished_at is not None and now - finished_at < NAME_KEPT
 
@@ -141,7 +142,7 @@ def complete_retry(retry: Raw) -> None:
 
 
 def retry_pause(retry: Raw, attempts: int) -> timedelta:
-    """How long after the failure of that attempt: doubled `max_doublings` times, then growing by the last interval.
+    """The pause after that many failed attempts: doubled `max_doublings` times, then growing by the last interval.
 
     https://cloud.google.com/tasks/docs/reference/rpc/google.cloud.tasks.v2#retryconfig
     """
@@ -153,7 +154,7 @@ def retry_pause(retry: Raw, attempts: int) -> timedelta:
 
 
 def may_retry(retry: Raw, attempts: int, since_first: timedelta) -> bool:
-    """No more once both limits are reached; a limit that is not set is no limit, and two of those are none at all."""
+    """False once all limits that are set are reached; without any limit, always True."""
     limits = []
     if retry.max_attempts > 0:
         limits.append(attempts >= retry.max_attempts)

@@ -1,4 +1,4 @@
-"""The gRPC face of the embedded Cloud Tasks: its methods, in terms of the dispatcher, and what they refuse.
+"""The gRPC methods of the embedded Cloud Tasks, implemented with the dispatcher, and their refusals.
 
 Codes and wording of the refusals are those recorded from the real service where a record was found.
 """
@@ -39,7 +39,7 @@ TASK_FINISHED = (
 
 
 class TasksService:
-    """One method per RPC; all take and answer bare protobuf messages."""
+    """One method per RPC; all take and return bare protobuf messages."""
 
     def __init__(self, dispatcher: Dispatcher) -> None:
         self._dispatcher = dispatcher
@@ -84,7 +84,7 @@ class TasksService:
             return self._add_queue(request.queue)
 
     def update_queue(self, request: Raw, _: Context) -> Raw:
-        """Creates the queue when there is none, as the service does."""
+        """Update a queue, or create it when there is none, as the service does."""
         fixed = [path for path in request.update_mask.paths if path.split(".")[0] not in QUEUE_FIELDS]
         if fixed or not request.update_mask.IsValidForDescriptor(request.queue.DESCRIPTOR):
             raise _invalid(f"Fields that cannot be updated: {', '.join(fixed or request.update_mask.paths)}.")
@@ -160,7 +160,7 @@ class TasksService:
         return empty_pb2.Empty()
 
     def run_task(self, request: Raw, _: Context) -> Raw:
-        """Dispatches now: paused or not, running already or not, due or not."""
+        """Dispatch a task now, even if its queue is paused or it is running or not due."""
         with self._dispatcher.lock:
             queue, task = self._task(request.name)
             task.config.schedule_time.FromDatetime(self._dispatcher.now())
@@ -231,7 +231,7 @@ def _check_retry(retry: Raw) -> None:
 
 
 def _check_task(config: Raw, parent: str) -> None:
-    """Also writes the service's defaults into what is left out."""
+    """Check a task, and write the service's defaults into what is left out."""
     queue, _, task_id = config.name.rpartition("/tasks/")
     if queue != parent:
         where = f"('{parent}') must be the same as the queue name in the named task ('{queue}')"
@@ -278,7 +278,7 @@ def _require(rules: tuple[tuple[object, str], ...]) -> None:
 
 
 def _view(config: Raw, view: int) -> Raw:
-    """The body is shown in the full view only."""
+    """A copy of the task; it has the body in the full view only."""
     task = copy_of(config)
     task.view = types.Task.View.FULL if view == FULL else types.Task.View.BASIC
     if view != FULL:

@@ -1,1 +1,1 @@
-"""Admins make batches of codes, export them, and tell which were manufactured."""
+"""Admins order batches of codes, export them, report which were manufactured, and change their status."""

@@ -1,4 +1,4 @@
-"""HTTP for admins: batches of codes, their export, the manufacturer's answer (plan section "QR Code Management")."""
+"""HTTP for admins: batches of codes, their export, the manufacturer's answer (docs/product.md, "Codes on tins")."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -31,26 +31,30 @@ from functions.admin_codes.models import (
     RefusedLine,
     StoredImport,
 )
-from shared import audit, code_changes, code_files, codes, events, paging
+from shared import events
 from shared.api import Api
-from shared.audit import Action
 from shared.auth import Admin, Role
-from shared.code_changes import Change
-from shared.code_files import NotReadable, Refused
-from shared.codes import CodeFilesConfig
+from shared.codes import changes as code_changes
+from shared.codes import codes
+from shared.codes import files as code_files
+from shared.codes.changes import CodeChange
+from shared.codes.codes import CodeFilesConfig
+from shared.codes.files import FILE_BYTES_MAX, REFUSED_SHOWN_MAX, NotReadable, UnusableLine
 from shared.config import read
 from shared.db import Tx
 from shared.events import ChangeCodeBatch, FillCodeBatch, ImportCodes
-from shared.fields import Listing, Page
-from shared.http import Client, Upload
-from shared.paging import Position
 from shared.ports import files
-from shared.problems import NotFound
+from shared.values.fields import Listing, Page
+from shared.values.problems import NotFound
+from shared.values.states import BatchStatus
+from shared.web import audit, paging
+from shared.web.audit import Action
+from shared.web.http import Client, Upload
+from shared.web.paging import Position
 
 LINK_LIFE = timedelta(minutes=15)
 UPLOAD_LIFE = timedelta(hours=6)  # to begin the upload; one that has begun may take longer
 UPLOAD_BYTES_MAX = 10 * 1024 * 1024
-FILE_BYTES_MAX = 1024 * 1024 * 1024  # of a file that goes to storage; codes_import takes no larger one
 VERBS = {"invalidated": "invalidate", "reused": "reuse"}
 Operations = Annotated[Admin, Role.OPERATIONS]
 
@@ -58,13 +62,12 @@ api = Api("admin_codes")
 
 
 def admin_codes(request: Request) -> Response:
-    """The function's door."""
     return api.handle(request)
 
 
 @api.post("/v1/admin/qr/generate", status=202, problems=(rules.ProductUnknown,))
 def generate(tx: Tx, admin: Operations, body: BatchOrder, client: Client, now: datetime) -> CodeBatch:
-    """Order a batch; its codes are made in the background."""
+    """Order a batch; its codes are generated in the background."""
     if not store.product_exists(tx, body.product_sku):
         raise rules.ProductUnknown
     new = store.NewBatch(id=uuid4(), created_by=admin.id, **body.model_dump())
@@ -76,7 +79,7 @@ def generate(tx: Tx, admin: Operations, body: BatchOrder, client: Client, now: d
 
 @api.get("/v1/admin/qr/batches")
 def list_batches(tx: Tx, admin: Operations, page: BatchFilter) -> Listing[CodeBatch]:
-    """Newest first."""
+    """List batches, newest first."""
     rows = store.batches(tx, page.status, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.created_at, row.id))
     return Listing[CodeBatch](items=[_shown(row) for row in shown], next_cursor=cursor)
@@ -84,12 +87,12 @@ def list_batches(tx: Tx, admin: Operations, page: BatchFilter) -> Listing[CodeBa
 
 @api.get("/v1/admin/qr/batches/{batch_id}")
 def get_batch(tx: Tx, admin: Operations, batch_id: UUID) -> CodeBatch:
-    """One batch and its progress."""
+    """Return one batch with its progress."""
     return _shown(_found(tx, batch_id))
 
 
 def link(file: ExportFile) -> CodeExport:
-    """Sign the link, outside the transaction."""
+    """Sign the download link, outside the transaction."""
     url = files.signed_url(
         read(CodeFilesConfig).codes_bucket,
         file.object_name,
@@ -102,7 +105,7 @@ def link(file: ExportFile) -> CodeExport:
 
 @api.post("/v1/admin/qr/export", after=link, secret_reply=True, problems=(rules.BatchUnknown, rules.BatchNotReady))
 def export(tx: Tx, admin: Operations, body: ExportOrder, client: Client, now: datetime) -> ExportFile:
-    """A link to the batch's CSV file: the only place where its codes can be read."""
+    """Return a link to the batch's CSV file, the only place where its codes can be read."""
     batch = store.batch(tx, body.batch_id)
     if batch is None:
         raise rules.BatchUnknown
@@ -116,17 +119,17 @@ def export(tx: Tx, admin: Operations, body: ExportOrder, client: Client, now: da
 
 @api.post("/v1/admin/qr/import-feedback", body_bytes_max=UPLOAD_BYTES_MAX, problems=(rules.FileNotReadable,))
 def import_feedback(tx: Tx, admin: Operations, upload: Upload, client: Client, now: datetime) -> CodeImport:
-    """Codes of a CSV file (column `code`) are manufactured: from now on they can be scanned. Harmless twice."""
+    """Mark the codes of a CSV file (column `code`) as manufactured, so that they can be scanned. Harmless twice."""
     listed = _listed(upload.data)
     macs = {code: codes.mac(code) for _, code in listed.codes}
     outcome = code_changes.manufacture(tx, macs.values(), admin.id, now)
     refused = [
         *listed.refused,
-        *(Refused(line, why) for line, code in listed.codes if (why := outcome.refused.get(macs[code]))),
+        *(UnusableLine(line, why) for line, code in listed.codes if (why := outcome.refused.get(macs[code]))),
     ]
     counts = {"manufactured": outcome.manufactured, "refused": len(refused)}
     audit.record(tx, admin, client, Action("codes.import", "codes", "", counts), now)
-    shown = sorted(refused, key=lambda line: line.line)[: rules.REFUSED_SHOWN_MAX]
+    shown = sorted(refused, key=lambda line: line.line)[:REFUSED_SHOWN_MAX]
     return CodeImport(
         manufactured=outcome.manufactured,
         refused_count=len(refused),
@@ -135,7 +138,7 @@ def import_feedback(tx: Tx, admin: Operations, upload: Upload, client: Client, n
 
 
 def upload_link(made: NewImport) -> CodeImportUpload:
-    """Sign the link, outside the transaction."""
+    """Sign the upload link, outside the transaction."""
     url, headers = files.signed_upload(
         read(CodeFilesConfig).codes_bucket,
         made.object_name,
@@ -149,7 +152,7 @@ def upload_link(made: NewImport) -> CodeImportUpload:
 
 @api.post("/v1/admin/qr/imports", status=201, after=upload_link)
 def create_import(tx: Tx, admin: Operations, client: Client, now: datetime) -> NewImport:
-    """Import a file that is too large to be a body: upload it to the link, then start the import."""
+    """Create an import for a file too large for a request body: upload it to the link, then start the import."""
     made = NewImport(id=uuid4(), object_name=f"imports/{uuid4()}.csv", expires_at=now + UPLOAD_LIFE)
     store.insert_import(tx, made.id, made.object_name, admin.id, now)
     audit.record(tx, admin, client, Action("code_import.create", "code_import", made.id, {}), now)
@@ -157,7 +160,7 @@ def create_import(tx: Tx, admin: Operations, client: Client, now: datetime) -> N
 
 
 def report_link(found: StoredImport) -> CodeFileImport:
-    """Sign the report's link, outside the transaction."""
+    """Sign the link to the report, outside the transaction."""
     url = None
     if found.report_object:
         url = files.signed_url(
@@ -172,7 +175,7 @@ def report_link(found: StoredImport) -> CodeFileImport:
 
 @api.post("/v1/admin/qr/imports/{import_id}/start", status=202, after=report_link)
 def start_import(tx: Tx, admin: Operations, import_id: UUID, client: Client, now: datetime) -> StoredImport:
-    """The file is uploaded: import it in the background. Harmless twice."""
+    """Start an import whose file is uploaded; it runs in the background. Harmless twice."""
     if store.start_import(tx, import_id, admin.id, now):
         events.enqueue(tx, now, ImportCodes(import_id=import_id, chunk=0), name=f"import-{import_id}-check")
         audit.record(tx, admin, client, Action("code_import.start", "code_import", import_id, {}), now)
@@ -181,20 +184,20 @@ def start_import(tx: Tx, admin: Operations, import_id: UUID, client: Client, now
 
 @api.get("/v1/admin/qr/imports/{import_id}", after=report_link)
 def get_import(tx: Tx, admin: Operations, import_id: UUID, now: datetime) -> StoredImport:
-    """One import, its progress, and the lines that changed nothing."""
+    """Return one import with its progress and its refused lines."""
     return _import(tx, import_id, now)
 
 
 @api.post("/v1/admin/qr/invalidate")
 def invalidate_codes(tx: Tx, admin: Operations, body: CodeList, client: Client, now: datetime) -> CodesChanged:
-    """Codes that are not used yet cannot be scanned any more."""
-    return _change_listed(tx, admin, body, client, "invalidated", store.invalidate, now)
+    """Invalidate listed codes that are not used yet, so that they cannot be scanned any more."""
+    return _change_listed(tx, admin, body, client, "invalidated", change=store.invalidate, now=now)
 
 
 @api.post("/v1/admin/qr/reuse")
 def reuse_codes(tx: Tx, admin: Operations, body: CodeList, client: Client, now: datetime) -> CodesChanged:
-    """Invalidated codes, which nobody has ever scanned, are as if they were new: to be manufactured again."""
-    return _change_listed(tx, admin, body, client, "reused", store.reuse, now)
+    """Return listed invalidated codes to the state of new ones, which have to be manufactured again."""
+    return _change_listed(tx, admin, body, client, "reused", change=store.reuse, now=now)
 
 
 @api.post(
@@ -205,8 +208,8 @@ def reuse_codes(tx: Tx, admin: Operations, body: CodeList, client: Client, now: 
 def invalidate_batch(
     tx: Tx, admin: Operations, batch_id: UUID, body: BatchAct, client: Client, now: datetime
 ) -> CodeBatch:
-    """All codes of the batch that are not used yet; done in the background."""
-    return _change_batch(tx, admin, client, Change(uuid4(), "invalidated", batch_id, body.reason, admin.id), now)
+    """Invalidate all codes of the batch that are not used yet, in the background."""
+    return _change_batch(tx, admin, client, CodeChange(uuid4(), "invalidated", batch_id, body.reason, admin.id), now)
 
 
 @api.post(
@@ -215,27 +218,27 @@ def invalidate_batch(
     problems=(rules.BatchNotReady, rules.BatchRecalled, rules.BatchBusy),
 )
 def reuse_batch(tx: Tx, admin: Operations, batch_id: UUID, body: BatchAct, client: Client, now: datetime) -> CodeBatch:
-    """All invalidated codes of the batch; done in the background."""
-    return _change_batch(tx, admin, client, Change(uuid4(), "reused", batch_id, body.reason, admin.id), now)
+    """Return all invalidated codes of the batch to the state of new ones, in the background."""
+    return _change_batch(tx, admin, client, CodeChange(uuid4(), "reused", batch_id, body.reason, admin.id), now)
 
 
 @api.post("/v1/admin/qr/batches/{batch_id}/recall", problems=(rules.BatchNotReady,))
 def recall_batch(tx: Tx, admin: Operations, batch_id: UUID, body: BatchAct, client: Client, now: datetime) -> CodeBatch:
-    """From now on none of the batch's codes can be scanned, for ever; what was scanned stays. Harmless twice."""
+    """Recall the batch: none of its codes can ever be scanned again; earlier scans stay valid. Harmless twice."""
     store.lock_batch(tx, batch_id)
     batch = _found(tx, batch_id)
-    if batch.status == "generating":
+    if batch.status == BatchStatus.GENERATING:
         raise rules.BatchNotReady
-    if batch.status != "recalled":
+    if batch.status != BatchStatus.RECALLED:
         store.recall(tx, batch_id)
-        code_changes.record(tx, Change(uuid4(), "recalled", batch_id, body.reason, admin.id), now)
+        code_changes.record(tx, CodeChange(uuid4(), "recalled", batch_id, body.reason, admin.id), now)
         audit.record(tx, admin, client, Action("code_batch.recall", "code_batch", batch_id, body.model_dump()), now)
     return _shown(_found(tx, batch_id))
 
 
 @api.post("/v1/admin/qr/search", problems=(rules.CodeUnknown,))
 def search_code(tx: Tx, admin: Operations, body: CodeQuery, client: Client, now: datetime) -> FoundCode:
-    """What is known of a code. It is sent in the body, so that no log and no address holds it."""
+    """Return a code's status and history. The code is sent in the body, so that it appears in no log and no address."""
     symbols = codes.normalized(body.code)
     if symbols is None:
         raise rules.CodeUnknown("Twelve of A-Z and 2-9 make a code; O and I are not among them.")
@@ -254,7 +257,7 @@ def search_code(tx: Tx, admin: Operations, body: CodeQuery, client: Client, now:
 
 @api.get("/v1/admin/qr/honey-trials")
 def list_honey_trials(tx: Tx, admin: Operations, page: Page) -> Listing[HoneyTrial]:
-    """Who tried a code of a honey batch, newest first."""
+    """List tries to scan a code of a honey batch, newest first."""
     rows = store.honey_trials(tx, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.happened_at, UUID(int=row.id)))
     items = [HoneyTrial(**{name: value for name, value in vars(row).items() if name != "id"}) for row in shown]
@@ -263,9 +266,8 @@ def list_honey_trials(tx: Tx, admin: Operations, page: Page) -> Listing[HoneyTri
 
 def _listed(data: bytes) -> code_files.Listed:
     try:
-        found = code_files.records([data])
-        column = code_files.column_of(next(found, None))
-        return code_files.sort_out(found, column)
+        file = code_files.opened([data])
+        return code_files.sort_out(file.records, file.column)
     except NotReadable as fault:
         raise rules.FileNotReadable(f"Line {fault.line}: {fault.reason}") from None
 
@@ -279,7 +281,7 @@ def _change_listed(
     change: Callable[[Tx, Sequence[bytes]], list[store.Changed]],
     now: datetime,
 ) -> CodesChanged:
-    """Change what can be changed, record it, and tell why the rest cannot."""
+    """Change the listed codes that can be changed, record that, and return why the others cannot."""
     listed = [codes.normalized(code) for code in body.codes]
     macs = [codes.mac(code) if code else b"" for code in listed]
     changed = change(tx, sorted(set(macs) - {b""}))
@@ -290,7 +292,7 @@ def _change_listed(
         else:
             store.count(tx, batch_id, invalidated=-count, manufactured=-undone)
     if changed:
-        made = Change(uuid4(), kind, None, body.reason, admin.id)
+        made = CodeChange(uuid4(), kind, None, body.reason, admin.id)
         code_changes.record(tx, made, now)
         store.insert_changed(tx, made.id, [row.mac for row in changed])
     counts = {"changed": len(changed), "reason": body.reason}
@@ -312,8 +314,10 @@ def _state(state: store.State | None) -> tuple[str, str]:
     return (state.status, state.batch_status) if state else ("", "")
 
 
-def _change_batch(tx: Tx, admin: Admin, client: Client, change: Change, now: datetime) -> CodeBatch:
-    """Record the change and have codes_change make it, chunk by chunk."""
+def _change_batch(tx: Tx, admin: Admin, client: Client, change: CodeChange, now: datetime) -> CodeBatch:
+    """Record the change and have codes_change make it, chunk by chunk. Raises BatchNotReady, BatchRecalled,
+    BatchBusy.
+    """
     assert change.batch_id
     store.lock_batch(tx, change.batch_id)
     rules.require_changeable(_found(tx, change.batch_id).status)
@@ -327,7 +331,7 @@ def _change_batch(tx: Tx, admin: Admin, client: Client, change: Change, now: dat
 
 
 def _events(tx: Tx, mac: bytes, code: store.Code) -> list[rules.Event]:
-    """Everything that concerned the code, in any order."""
+    """All recorded events of the code and of its batch, in no particular order."""
     manufactured = [at for at in (*(code.manufactured_before or ()), code.manufactured_at) if at]
     changes = store.changes(tx, mac, code.batch_id, manufactured)
     known = {change.at for change in changes if change.kind == "manufactured"}

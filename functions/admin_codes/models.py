@@ -1,33 +1,37 @@
-"""What admins send and see."""
+"""Requests and replies of the function `admin_codes`."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from functions.admin_codes import rules
-from shared.fields import Body, Page, Reply, Text
+from shared.values import typed
+from shared.values.fields import LINES, Body, Page, Reply, Text
 
-TypedCode = Annotated[str, StringConstraints(max_length=64)]
+TypedCode = Annotated[str, StringConstraints(max_length=typed.TYPED_MAX)]
+Sku = Annotated[Text, AfterValidator(typed.written)]
 
 
 class BatchOrder(Body):
-    """A batch to be generated. Codes of a honey batch look like others and can never be scanned: who tries one has
-    a list that should be in nobody's hands.
+    """A batch to be generated. Codes of a honey batch look like others but can never be scanned: whoever tries one has
+    a list of codes that should be secret.
     """
 
     name: Text
-    product_sku: Text
+    product_sku: Sku
     quantity: Annotated[int, Field(ge=1, le=rules.CODES_PER_REQUEST_MAX)]
     manufacturer_name: Text | None = None
-    notes: Annotated[str, StringConstraints(max_length=2000)] | None = None
+    notes: Annotated[str, StringConstraints(max_length=2000), LINES] | None = None
     check_symbol: bool = False
     honey: bool = False
 
 
 class CodeBatch(Reply):
-    """`percent` tells how far the generation is, `changing` what is being done to all its codes at the moment."""
+    """A batch. `percent` is the progress of its generation; `changing` is the change that is being made to all its
+    codes.
+    """
 
     id: UUID
     name: str
@@ -48,19 +52,19 @@ class CodeBatch(Reply):
 
 
 class BatchFilter(Page):
-    """A page, of one status if given."""
+    """A page of batches, of one status if given."""
 
     status: Literal["generating", "generated", "recalled"] | None = None
 
 
 class ExportOrder(Body):
-    """The batch whose codes are wanted."""
+    """The batch whose codes are to be exported."""
 
     batch_id: UUID
 
 
 class ExportFile(Reply):
-    """What the database knows; the link is made after the commit."""
+    """The export as the database knows it; the link is signed after the commit."""
 
     object_name: str
     filename: str
@@ -68,7 +72,7 @@ class ExportFile(Reply):
 
 
 class CodeExport(Reply):
-    """A link that works until `expires_at`, without signing in: keep it secret."""
+    """A download link that works until `expires_at`, without signing in: keep it secret."""
 
     download_url: str
     filename: str
@@ -76,14 +80,14 @@ class CodeExport(Reply):
 
 
 class RefusedLine(Reply):
-    """A line that changed nothing, counted from 1 with the header."""
+    """A line of the file that changed nothing; lines are counted from 1, the header included."""
 
     line: int
     reason: str
 
 
 class CodeImport(Reply):
-    """How many codes are manufactured now; at most a thousand refused lines are listed, all are counted."""
+    """How many codes became manufactured. All refused lines are counted, at most a thousand are listed."""
 
     manufactured: int
     refused_count: int
@@ -91,7 +95,7 @@ class CodeImport(Reply):
 
 
 class NewImport(Reply):
-    """What the database knows; the link is made after the commit."""
+    """The new import as the database knows it; the link is signed after the commit."""
 
     id: UUID
     object_name: str
@@ -99,7 +103,7 @@ class NewImport(Reply):
 
 
 class CodeImportUpload(Reply):
-    """Where a large file is to be PUT, once, with these headers, before `expires_at`; then start the import."""
+    """The link to which a large file is PUT once, with these headers, before `expires_at`; then start the import."""
 
     id: UUID
     upload_url: str
@@ -108,7 +112,7 @@ class CodeImportUpload(Reply):
 
 
 class StoredImport(Reply):
-    """What the database knows; the link is made after the commit."""
+    """An import as the database knows it; the link to its report is signed after the commit."""
 
     id: UUID
     status: str
@@ -127,10 +131,10 @@ class StoredImport(Reply):
 
 
 class CodeFileImport(Reply):
-    """How far an import is: waiting for its file, checking, importing, imported, or refused because of `fault`.
+    """The state of an import: waiting for its file, checking, importing, imported, or refused because of `fault`.
 
-    Each line with something in it is manufactured, unchanged (it had been before) or refused. The first thousand
-    refused lines are listed, all are in the file behind `report_url` once the import has ended.
+    Each line with content is counted as manufactured, unchanged (it was manufactured before) or refused. The first
+    thousand refused lines are listed; all of them are in the file behind `report_url` once the import has ended.
     """
 
     id: UUID
@@ -149,40 +153,40 @@ class CodeFileImport(Reply):
 
 
 class BatchAct(Body):
-    """Why it is done to the batch."""
+    """The reason for a change of the whole batch."""
 
     reason: Text
 
 
 class CodeList(Body):
-    """Codes as they are printed or typed, and why it is done to them."""
+    """Codes as they are printed or typed, and the reason for the change."""
 
     codes: Annotated[list[TypedCode], Field(min_length=1, max_length=rules.LISTED_CODES_MAX)]
     reason: Text
 
 
 class RefusedCode(Reply):
-    """A code that was left as it is; `position` is its place in the list, counted from 1."""
+    """A code that was not changed; `position` is its place in the list, counted from 1."""
 
     position: int
     reason: str
 
 
 class CodesChanged(Reply):
-    """How many codes were changed, and which were not."""
+    """The number of codes that were changed, and the codes that were not."""
 
     changed: int
     refused: list[RefusedCode]
 
 
 class CodeQuery(Body):
-    """The code that is looked for: here, because addresses end up in logs."""
+    """The code to search for. It is in the body, because addresses end up in logs."""
 
     code: TypedCode
 
 
 class CodeEvent(Reply):
-    """Something that happened to the code: by a member when it was scanned, by an admin otherwise."""
+    """An event of a code's history, caused by the member who scanned it or else by an admin."""
 
     kind: Literal["generated", "manufactured", "scanned", "invalidated", "reused", "recalled"]
     at: datetime
@@ -200,7 +204,7 @@ class FoundCode(Reply):
 
 
 class HoneyTrial(Reply):
-    """Somebody tried a code that is on no tin."""
+    """A member's try to scan a code that is printed on no tin."""
 
     batch_id: UUID
     batch_name: str

@@ -1,4 +1,4 @@
-"""What may be done with batches and codes, and what became of a code."""
+"""The rules for changes of batches and codes, and the history of a code."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from shared.problems import Problem
+from shared.values.problems import Problem
+from shared.values.states import BatchStatus
 
 CODES_PER_REQUEST_MAX = 5_000_000
 LISTED_CODES_MAX = 1_000
-REFUSED_SHOWN_MAX = 1_000
 
 Kind = Literal["generated", "manufactured", "scanned", "invalidated", "reused", "recalled"]
 
@@ -22,44 +22,44 @@ class ProductUnknown(Problem):
 
 
 class BatchUnknown(Problem):
-    """There is no batch of this id."""
+    """There is no batch with this id."""
 
     status, title = 422, "There is no such batch."
 
 
 class BatchNotReady(Problem):
-    """It is still being generated; its progress is shown with the batch."""
+    """The batch is still being generated; its progress is shown with the batch."""
 
     status, title = 409, "This batch is still being generated."
 
 
 class BatchRecalled(Problem):
-    """A recall is for ever."""
+    """The batch is recalled, which cannot be undone."""
 
     status, title = 409, "This batch is recalled."
 
 
 class BatchBusy(Problem):
-    """Its codes are being invalidated or reused; the batch shows when that is done."""
+    """The batch's codes are being invalidated or reused; the batch shows when that is done."""
 
     status, title = 409, "The codes of this batch are being changed."
 
 
 class CodeUnknown(Problem):
-    """No batch has it, or it is no code at all."""
+    """No batch has the code, or the text is not a code."""
 
     status, title = 422, "There is no such code."
 
 
 class FileNotReadable(Problem):
-    """Not CSV in UTF-8 with a column named code."""
+    """The file is not CSV with a column named code."""
 
     status, title = 422, "This file cannot be read."
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to a code: when, by whom (a member who scanned, an admin otherwise), and why."""
+    """An event of a code: when, by whom (the member who scanned it, or else an admin), and why."""
 
     kind: Kind
     at: datetime
@@ -68,27 +68,27 @@ class Event:
 
 
 def require_changeable(status: str) -> None:
-    """Raises when the codes of a batch of this status cannot be changed."""
-    if status == "generating":
+    """Raises BatchNotReady or BatchRecalled if the codes of a batch of this status cannot be changed."""
+    if status == BatchStatus.GENERATING:
         raise BatchNotReady
-    if status == "recalled":
+    if status == BatchStatus.RECALLED:
         raise BatchRecalled
 
 
 def why_not(is_code: bool, status: str, batch_status: str) -> str:
-    """Why a listed code was left as it is; an empty status means that nobody knows it."""
+    """The reason why a listed code was not changed; an empty status means an unknown code."""
     if not is_code:
         return "not a code"
     if not status:
         return "unknown code"
-    return "the batch is recalled" if batch_status == "recalled" else f"the code is {status}"
+    return "the batch is recalled" if batch_status == BatchStatus.RECALLED else f"the code is {status}"
 
 
 def history(events: Sequence[Event]) -> list[Event]:
-    """Of everything that concerned a code, its batch as a whole included, what has changed it, oldest first.
+    """The events that changed the code, oldest first, out of all events of the code and its batch.
 
-    Who invalidates a batch leaves scanned codes as they are, and so on. Work on a batch takes a while: a code that
-    was scanned after its batch was to be invalidated has escaped that.
+    Invalidating a batch does not change scanned codes, for example. Changing a whole batch takes a while: if a code was
+    scanned after its batch was invalidated, the scan came before that code's turn, so the invalidation is dropped.
     """
     happened: list[Event] = []
     state: Kind | None = None

@@ -1,4 +1,4 @@
-"""Batches, their codes, and what happened to them."""
+"""Batches, their codes and the changes made to them, as rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,16 +6,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from shared.code_changes import Change
-from shared.db import Refused, Tx
-from shared.paging import Position
+from shared.codes.changes import CodeChange
+from shared.db import ConstraintViolated, Tx
+from shared.web.paging import Position
 
 BIGINT_MAX = 2**63 - 1
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A batch and how far it is."""
+    """A batch with its progress."""
 
     id: UUID
     name: str
@@ -38,7 +38,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class NewBatch:
-    """What an admin orders."""
+    """A batch as an admin orders it."""
 
     id: UUID
     name: str
@@ -62,7 +62,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class State:
-    """Where a code stands, and its batch."""
+    """The status of a code and of its batch."""
 
     mac: bytes
     status: str
@@ -71,7 +71,7 @@ class State:
 
 @dataclass(frozen=True)
 class Code:
-    """What its own row and those of its chunk and product know of a code."""
+    """A code as the rows of the code, its chunk and its product show it."""
 
     status: str
     batch_id: UUID
@@ -86,7 +86,7 @@ class Code:
 
 @dataclass(frozen=True)
 class Happened:
-    """A change that concerned a code."""
+    """A change of a code or of its whole batch."""
 
     kind: str
     at: datetime
@@ -96,7 +96,7 @@ class Happened:
 
 @dataclass(frozen=True)
 class Trial:
-    """A honey code was tried."""
+    """A member's try to scan a honey code."""
 
     id: int
     batch_id: UUID
@@ -127,18 +127,12 @@ class Import:
     finished_at: datetime | None
 
 
-@dataclass(frozen=True)
-class _Found:
-    found: bool
-
-
 def product_exists(tx: Tx, sku: str) -> bool:
-    """Whether there is such a product."""
-    return tx.one(_Found, "SELECT EXISTS (SELECT FROM products WHERE sku = :sku) AS found", sku=sku).found
+    return tx.scalar(bool, "SELECT EXISTS (SELECT FROM products WHERE sku = :sku) AS found", sku=sku)
 
 
 def insert_batch(tx: Tx, new: NewBatch, now: datetime) -> None:
-    """An empty batch, to be filled by codes_generate."""
+    """Insert an empty batch; codes_generate fills it."""
     tx.run_later(
         """
         INSERT INTO code_batches (id, name, product_sku, quantity, check_symbol, honey, manufacturer_name, notes,
@@ -152,7 +146,6 @@ def insert_batch(tx: Tx, new: NewBatch, now: datetime) -> None:
 
 
 def batch(tx: Tx, batch_id: UUID) -> Batch | None:
-    """One batch."""
     return tx.first(
         Batch,
         """
@@ -167,7 +160,7 @@ def batch(tx: Tx, batch_id: UUID) -> Batch | None:
 
 
 def batches(tx: Tx, status: str | None, after: Position | None, limit: int) -> list[Batch]:
-    """Newest first."""
+    """Batches after a position, newest first, of one status if given."""
     return tx.all(
         Batch,
         """
@@ -187,22 +180,22 @@ def batches(tx: Tx, status: str | None, after: Position | None, limit: int) -> l
 
 
 def mark_exported(tx: Tx, batch_id: UUID, now: datetime) -> None:
-    """Somebody has asked for the file."""
+    """Record that an admin has asked for the batch's file."""
     tx.run_later("UPDATE code_batches SET exported_at = :now WHERE id = :id", id=batch_id, now=now)
 
 
 def lock_batch(tx: Tx, batch_id: UUID) -> None:
-    """What is done to the whole batch is decided one after the other."""
+    """Lock the batch, so that changes of the whole batch are decided one after the other."""
     tx.run("SELECT 1 FROM code_batches WHERE id = :id FOR UPDATE", id=batch_id)
 
 
 def recall(tx: Tx, batch_id: UUID) -> None:
-    """No code of the batch can be scanned any more."""
+    """Mark the batch as recalled: none of its codes can be scanned any more."""
     tx.run_later("UPDATE code_batches SET status = 'recalled' WHERE id = :id", id=batch_id)
 
 
-def start_walk(tx: Tx, change: Change) -> bool:
-    """Have the change made chunk by chunk; False while another one is under way."""
+def start_walk(tx: Tx, change: CodeChange) -> bool:
+    """Start a change of the whole batch, chunk by chunk; False if another one is under way."""
     try:
         with tx.savepoint():
             tx.run(
@@ -214,7 +207,7 @@ def start_walk(tx: Tx, change: Change) -> bool:
                 batch_id=change.batch_id,
                 kind=change.kind,
             )
-    except Refused as refused:
+    except ConstraintViolated as refused:
         if refused.constraint != "code_batch_walks_running":
             raise
         return False
@@ -222,7 +215,7 @@ def start_walk(tx: Tx, change: Change) -> bool:
 
 
 def invalidate(tx: Tx, macs: Sequence[bytes]) -> list[Changed]:
-    """Those of the codes that are not used yet."""
+    """Invalidate those of the codes that are not used yet; returns them."""
     return tx.all(
         Changed,
         """
@@ -239,7 +232,7 @@ def invalidate(tx: Tx, macs: Sequence[bytes]) -> list[Changed]:
 
 
 def reuse(tx: Tx, macs: Sequence[bytes]) -> list[Changed]:
-    """Those of the codes that are invalidated, and not of a recalled batch, are as if they were new."""
+    """Make those of the codes new again that are invalidated and not of a recalled batch; returns them."""
     return tx.all(
         Changed,
         """
@@ -260,7 +253,7 @@ def reuse(tx: Tx, macs: Sequence[bytes]) -> list[Changed]:
 
 
 def count(tx: Tx, batch_id: UUID, *, invalidated: int, manufactured: int) -> None:
-    """Add to the batch's counts."""
+    """Add to the batch's counts of invalidated and manufactured codes."""
     tx.run_later(
         """
         UPDATE code_batches SET codes_invalidated = codes_invalidated + :invalidated,
@@ -274,7 +267,7 @@ def count(tx: Tx, batch_id: UUID, *, invalidated: int, manufactured: int) -> Non
 
 
 def insert_changed(tx: Tx, change_id: UUID, macs: Sequence[bytes]) -> None:
-    """Which codes a change of listed codes has changed."""
+    """Record which listed codes a change has changed."""
     tx.run_later(
         """
         INSERT INTO code_change_codes (code_mac, change_id)
@@ -286,7 +279,7 @@ def insert_changed(tx: Tx, change_id: UUID, macs: Sequence[bytes]) -> None:
 
 
 def states(tx: Tx, macs: Sequence[bytes]) -> dict[bytes, State]:
-    """What each known code is."""
+    """The state of each known code, by its MAC."""
     rows = tx.all(
         State,
         """
@@ -299,7 +292,7 @@ def states(tx: Tx, macs: Sequence[bytes]) -> dict[bytes, State]:
 
 
 def code(tx: Tx, mac: bytes) -> Code | None:
-    """One code. A batch of old has no chunks: it was made when it was ordered."""
+    """The code with this MAC, if there is one. Older batches have no chunks: their codes count as made when ordered."""
     return tx.first(
         Code,
         """
@@ -314,7 +307,7 @@ def code(tx: Tx, mac: bytes) -> Code | None:
 
 
 def changes(tx: Tx, mac: bytes, batch_id: UUID, manufactured: Sequence[datetime]) -> list[Happened]:
-    """What was done to the code, to its whole batch, and the imports that made it manufactured at those times."""
+    """Changes of the code and of its whole batch, and the imports that marked it as manufactured at the given times."""
     return tx.all(
         Happened,
         """
@@ -333,7 +326,7 @@ def changes(tx: Tx, mac: bytes, batch_id: UUID, manufactured: Sequence[datetime]
 
 
 def honey_trials(tx: Tx, after: Position | None, limit: int) -> list[Trial]:
-    """Newest first."""
+    """Tries to scan honey codes after a position, newest first."""
     return tx.all(
         Trial,
         """
@@ -350,7 +343,7 @@ def honey_trials(tx: Tx, after: Position | None, limit: int) -> list[Trial]:
 
 
 def insert_import(tx: Tx, import_id: UUID, object_name: str, created_by: UUID, now: datetime) -> None:
-    """An import that waits for its file."""
+    """Insert an import that waits for its file."""
     tx.run_later(
         """
         INSERT INTO code_imports (id, object_name, created_by, created_at)
@@ -364,7 +357,7 @@ def insert_import(tx: Tx, import_id: UUID, object_name: str, created_by: UUID, n
 
 
 def start_import(tx: Tx, import_id: UUID, started_by: UUID, now: datetime) -> bool:
-    """False when it was started before, or is none."""
+    """Start an import; False if it was started before, or does not exist."""
     return (
         tx.run(
             """
@@ -380,7 +373,6 @@ def start_import(tx: Tx, import_id: UUID, started_by: UUID, now: datetime) -> bo
 
 
 def code_import(tx: Tx, import_id: UUID) -> Import | None:
-    """One import."""
     return tx.first(
         Import,
         """

@@ -1,1 +1,1 @@
-"""Admins change the rules of comps, look into comps, award and cancel them."""
+"""Admins change the rules of comps, list and inspect comps, award and cancel them, and review guarantees."""

@@ -1,16 +1,18 @@
-"""What admins may make of a comp's rule, whom they may award, and which prizes a winner missed. Pure."""
+"""Decides which changes of a comp's rule are valid, who may get a comp, and which prizes a winner missed. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 from uuid import UUID
 
-from shared.money import Usdt
-from shared.prizes import CRYPTO, CompType
-from shared.problems import NotAllowed, Problem
-from shared.tiers import Tier
+from shared.values.money import Usdt
+from shared.values.prizes import CRYPTO, CompType
+from shared.values.problems import NotAllowed, Problem
+from shared.values.states import MemberStatus
+from shared.values.tiers import Tier
 
 AMOUNT_MIN = Usdt.of("0.01")
-AMOUNT_MAX = Usdt.of(10_000)  # what the payout policy pays without asking two more people
+AMOUNT_MAX = Usdt.of(10_000)  # the policy pays up to this without two more approvals
 COST_PER_SCAN_MAX = Usdt.of(1)  # a prize's amount over its interval: a tin sells for $4.99
 INTERVAL_MIN, INTERVAL_MAX = 100, 1_000_000_000
 VOLUME_MAX = 1_000_000_000
@@ -26,38 +28,56 @@ class RuleChanged(Problem):
 
 
 class MemberUnknown(Problem):
-    """No member has this id."""
+    """There is no member with this id."""
 
     status, title = 422, "There is no such member."
 
 
 class MemberNotActive(Problem):
-    """Suspended or deleted: nothing is awarded to them by hand."""
+    """The member is suspended or deleted, and gets nothing by hand."""
 
     status, title = 409, "This member's account is not active."
 
 
-class OwnInterest(NotAllowed):
-    """An admin would win, or earn the match of what is won."""
+class CompNotInReview(Problem):
+    """The comp does not wait for approval: it was approved or cancelled, or never needed it; `comp_status` tells."""
 
-    title = "Somebody else must do this: you would profit from it."
+    status, title = 409, "This comp does not wait for approval."
+
+
+class CompNotByHand(Problem):
+    """The comp was won by a scan under review; the decision about the scan decides about its comps."""
+
+    status, title = 409, "Decide about the scan that won this comp."
+
+
+class CompWithoutAwarder(Problem):
+    """The admin who awarded the comp has lost the role or is suspended, so that the first of two people is missing."""
+
+    status, title = 409, "Who awarded this may not award any more. Cancel it and award it anew."
+
+
+class CompOfOwnAward(NotAllowed):
+    """The second person must not be the admin who awarded the comp."""
+
+    title = "Somebody else must approve this: you have awarded it."
 
 
 class CompNotRequested(Problem):
-    """No payout was asked for: the winner has no wallet, or the comp waits for review or is over."""
+    """The comp has no payout: its winner has no wallet, or it is in review, or it has ended."""
 
     status, title = 409, "Nothing is being paid for this comp."
 
 
 class RetryNotAllowed(Problem):
-    """People have to agree first, or to find out who was paid; `state` and `hold_reason` tell which."""
+    """People have to approve first, or to find out who was paid; `state` and `hold_reason` tell which."""
 
     status, title = 409, "This payment cannot simply be tried again."
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What a prize's rule says."""
+    """The terms of a prize's rule."""
 
     interval: int | None
     tier: Tier
@@ -68,40 +88,50 @@ class Terms:
     unlocked_by_admin: bool
 
     def recorded(self) -> dict[str, object]:
-        """As JSON, amounts as text."""
+        """The terms as JSON, with amounts as text."""
         return asdict(self) | {"tier": self.tier.value, "amount": str(self.amount)}
 
 
 @dataclass(frozen=True)
 class Winner:
-    """Somebody who is to get a comp."""
+    """The member who is to get a comp."""
 
     id: UUID
     status: str
-    referred_by_id: UUID | None
+
+
+@dataclass(frozen=True)
+class AwardsToday:
+    """The sum that an admin has awarded alone on this UTC day, and the limits of a day and of one award."""
+
+    amount: Usdt
+    single_amount_max: Usdt
+    day_amount_max: Usdt
 
 
 @dataclass(frozen=True)
 class Milestone:
-    """What became of one prize of a scan's number."""
+    """The decision about one prize for a scan's number."""
 
     type: CompType
     awarded: bool
     reason: str
+    code: str | None = None
+    params: dict[str, Any] = field(default_factory=dict)
 
 
 def prize(name: str) -> CompType | None:
-    """The prize of that name, if there is one."""
+    """The prize of that name; None if there is none."""
     return CompType(name) if name in set(CompType) else None
 
 
 def faults(kind: CompType, terms: Terms, others: Mapping[CompType, Terms]) -> Faults:
-    """Every field that does not fit the prize, or the prizes beside it; empty when all do."""
+    """Every field that is invalid for the prize, or beside the other prizes; empty if all are valid."""
     return [{"field": f"/{name}", "message": message} for name, message in _faults(kind, terms, others)]
 
 
 def award_faults(kind: CompType, amount: Usdt | None) -> Faults:
-    """A manual award names its amount; that of a prize is its rule's."""
+    """The faults of a manual award without an amount, or of a prize with one; empty if there are none."""
     if kind is CompType.MANUAL and amount is None:
         return [{"field": "/amount", "message": "is required for a manual award"}]
     if kind is not CompType.MANUAL and amount is not None:
@@ -109,19 +139,22 @@ def award_faults(kind: CompType, amount: Usdt | None) -> Faults:
     return []
 
 
-def check_winner(winner: Winner | None, admin_id: UUID) -> Winner:
-    """Raises MemberUnknown, MemberNotActive, OwnInterest."""
-    if winner is None:
-        raise MemberUnknown
-    if admin_id in (winner.id, winner.referred_by_id):
-        raise OwnInterest
-    if winner.status != "active":
+def check_winner(winner: Winner) -> None:
+    """Raises MemberNotActive if the winner is suspended or deleted."""
+    if winner.status != MemberStatus.ACTIVE:
         raise MemberNotActive
-    return winner
+
+
+def may_award_alone(kind: CompType, value: Usdt, spent: AwardsToday, *, proved: bool) -> bool:
+    """Whether one admin suffices: with a fresh code and within both limits, but never for a trip, whose payment cannot
+    be held.
+    """
+    within = value <= spent.single_amount_max and spent.amount + value <= spent.day_amount_max
+    return proved and within and kind is not CompType.TRIP
 
 
 def missed_above(kind: CompType, milestones: Sequence[Milestone]) -> list[Milestone]:
-    """The higher crypto prizes of the same number that were not won, lowest first."""
+    """The higher crypto prizes for the same number that were not won, lowest first."""
     ranks = list(CompType)
     above = [found for found in milestones if found.type in CRYPTO and ranks.index(found.type) > ranks.index(kind)]
     missed = [found for found in above if kind in CRYPTO and not found.awarded]
@@ -140,7 +173,7 @@ def _faults(kind: CompType, terms: Terms, others: Mapping[CompType, Terms]) -> I
 
 
 def _guarantee_faults(terms: Terms) -> Iterator[tuple[str, str]]:
-    """It depends on the calendar, and on nothing else."""
+    """The faults of the guarantee's terms; it depends on the calendar only, not on scans or tiers."""
     if terms.interval is not None:
         yield "interval", "must be null: the guarantee does not depend on scans"
     if terms.awards_per_member is None:

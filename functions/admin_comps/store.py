@@ -1,16 +1,16 @@
-"""The rules of comps with their history, and comps as admins see them."""
+"""The rules of comps with their history, and comps as admins see them, as rows."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
-from functions.admin_comps.rules import Milestone, Terms, Winner
+from functions.admin_comps.rules import AwardsToday, Milestone, Terms, Winner
 from shared.db import Tx
-from shared.money import Usdt
-from shared.paging import Position
-from shared.prizes import CompType
-from shared.tiers import Tier
+from shared.values.money import Usdt
+from shared.values.prizes import CompType
+from shared.values.tiers import Tier
+from shared.web.paging import Position
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,17 @@ class Rule:
     unlocked_by_admin: bool
     revision: int
     updated_at: datetime
+    holds_from: int | None = None  # a scan number that is still to come
 
     @property
     def terms(self) -> Terms:
-        """What it says."""
+        """The terms of this revision."""
         return Terms(**{name: getattr(self, name) for name in Terms.__dataclass_fields__})
 
 
 @dataclass(frozen=True)
 class Change:
-    """Who changed a rule, when, from what to what, and why."""
+    """A change of a rule: by whom, when, from what to what, and why."""
 
     id: UUID
     type: CompType
@@ -51,7 +52,7 @@ class Change:
 
 @dataclass(frozen=True)
 class Filter:
-    """Which comps; None leaves a question open."""
+    """Conditions for comps; None means no condition."""
 
     status: str | None
     type: CompType | None
@@ -85,7 +86,7 @@ class Comp:
 
 @dataclass(frozen=True)
 class Background:
-    """What only the detail shows."""
+    """The fields of a comp that only its detail shows."""
 
     reason: dict[str, Any]
     cancel_reason: str | None
@@ -94,7 +95,7 @@ class Background:
 
 @dataclass(frozen=True)
 class Payout:
-    """How far the payment is."""
+    """The state of the comp's payout."""
 
     id: UUID
     state: str
@@ -106,7 +107,7 @@ class Payout:
 
 @dataclass(frozen=True)
 class Match:
-    """What the comp brings the affiliate."""
+    """The affiliate's match of a comp."""
 
     id: UUID
     affiliate_id: UUID
@@ -117,24 +118,34 @@ class Match:
 
 
 def rules(tx: Tx) -> list[Rule]:
-    """All of them."""
+    """All rules, each with the scan number from which it holds."""
     return tx.all(
         Rule,
         """
         SELECT type, interval, tier, amount, unlock_volume, awards_per_member, enabled, unlocked_by_admin, revision,
-               updated_at
+               updated_at, prize_holds_from(type) AS holds_from
         FROM comp_rules ORDER BY type
         """,
     )
 
 
+def ruling(tx: Tx, kind: CompType) -> Rule:
+    """The rule that was changed in this transaction, with the number from which it holds. Call it last: from here until
+    the commit every scan waits.
+    """
+    tx.run_later("SET CONSTRAINTS award_terms_changed IMMEDIATE")
+    return next(rule for rule in rules(tx) if rule.type is kind)
+
+
 def lock_rules(tx: Tx) -> dict[CompType, Rule]:
-    """All of them, locked: a change is judged beside the others as they are. Scans read them without waiting."""
+    """All rules, locked, so that a change is checked against the others as they are. Scans read them without
+    waiting.
+    """
     rows = tx.all(
         Rule,
         """
         SELECT type, interval, tier, amount, unlock_volume, awards_per_member, enabled, unlocked_by_admin, revision,
-               updated_at
+               updated_at, CAST(NULL AS bigint) AS holds_from
         FROM comp_rules ORDER BY type FOR NO KEY UPDATE
         """,
     )
@@ -142,7 +153,7 @@ def lock_rules(tx: Tx) -> dict[CompType, Rule]:
 
 
 def change_rule(tx: Tx, kind: CompType, terms: Terms, now: datetime) -> Rule:
-    """The next revision."""
+    """Store the terms as the rule's next revision, and return it."""
     return tx.one(
         Rule,
         """
@@ -152,7 +163,7 @@ def change_rule(tx: Tx, kind: CompType, terms: Terms, now: datetime) -> Rule:
             revision = revision + 1, updated_at = :now
         WHERE type = :type
         RETURNING type, interval, tier, amount, unlock_volume, awards_per_member, enabled, unlocked_by_admin,
-                  revision, updated_at
+                  revision, updated_at, CAST(NULL AS bigint) AS holds_from
         """,
         **vars(terms),
         type=kind,
@@ -161,7 +172,7 @@ def change_rule(tx: Tx, kind: CompType, terms: Terms, now: datetime) -> Rule:
 
 
 def insert_change(tx: Tx, before: Rule, after: Rule, admin_id: UUID, reason: str, now: datetime) -> None:
-    """A line of the rule's history."""
+    """Insert a line into the rule's history."""
     tx.run_later(
         """
         INSERT INTO comp_rule_changes (id, type, revision, changed_by, before_terms, after_terms, reason, changed_at)
@@ -179,7 +190,7 @@ def insert_change(tx: Tx, before: Rule, after: Rule, admin_id: UUID, reason: str
 
 
 def changes(tx: Tx, kind: CompType, after: Position | None, limit: int) -> list[Change]:
-    """Newest first."""
+    """Changes of a rule after a position, newest first."""
     return tx.all(
         Change,
         """
@@ -198,7 +209,9 @@ def changes(tx: Tx, kind: CompType, after: Position | None, limit: int) -> list[
 
 
 def comps(tx: Tx, wanted: Filter, quarter: str, after: Position | None, limit: int) -> list[Comp]:
-    """Newest first. Planned anew for each set of filters, so that the index of the one that is given is used."""
+    """Comps after a position, newest first. The query is planned anew each time, to use the index of the given
+    filters.
+    """
     tx.run_later("SET LOCAL plan_cache_mode = force_custom_plan")
     return tx.all(
         Comp,
@@ -229,7 +242,6 @@ def comps(tx: Tx, wanted: Filter, quarter: str, after: Position | None, limit: i
 
 
 def comp(tx: Tx, comp_id: UUID, quarter: str) -> Comp | None:
-    """One comp."""
     return tx.first(
         Comp,
         """
@@ -247,7 +259,7 @@ def comp(tx: Tx, comp_id: UUID, quarter: str) -> Comp | None:
 
 
 def background(tx: Tx, comp_id: UUID) -> Background:
-    """The inputs of its rule, why it was cancelled, and where it would be paid."""
+    """The recorded inputs of the award, the reason of a cancellation, and the winner's wallet."""
     return tx.one(
         Background,
         """
@@ -259,7 +271,7 @@ def background(tx: Tx, comp_id: UUID) -> Background:
 
 
 def payout(tx: Tx, comp_id: UUID) -> Payout | None:
-    """The promise to pay it, if there is one."""
+    """The comp's payout, if there is one."""
     return tx.first(
         Payout,
         """
@@ -271,7 +283,7 @@ def payout(tx: Tx, comp_id: UUID) -> Payout | None:
 
 
 def match(tx: Tx, comp_id: UUID) -> Match | None:
-    """Its match, if somebody earned one."""
+    """The comp's match, if an affiliate earned one."""
     return tx.first(
         Match,
         """
@@ -283,14 +295,53 @@ def match(tx: Tx, comp_id: UUID) -> Match | None:
 
 
 def milestones(tx: Tx, scan_number: int | None) -> list[Milestone]:
-    """Every prize of that number."""
+    """The decisions about every prize for that scan number."""
     return tx.all(
         Milestone,
-        "SELECT type, awarded, reason FROM milestones WHERE scan_number = :scan_number ORDER BY type",
+        "SELECT type, awarded, reason, code, params FROM milestones WHERE scan_number = :scan_number ORDER BY type",
         scan_number=scan_number,
     )
 
 
 def winner(tx: Tx, member_id: UUID) -> Winner | None:
-    """The member, who is not suspended before this transaction ends."""
-    return tx.first(Winner, "SELECT id, status, referred_by_id FROM members WHERE id = :id FOR SHARE", id=member_id)
+    """The member, locked so that nobody suspends them before this transaction ends."""
+    return tx.first(Winner, "SELECT id, status FROM members WHERE id = :id FOR SHARE", id=member_id)
+
+
+def awards_today(tx: Tx, admin_id: UUID, now: datetime) -> AwardsToday:
+    """The sum that the admin has awarded alone today, and the limits. Awards of one admin cannot run at once, because
+    each has spent a code of their app.
+    """
+    return tx.one(
+        AwardsToday,
+        """
+        SELECT CAST((SELECT coalesce(sum(made.value), 0) FROM manual_awards made
+                     WHERE awarded_by = :admin_id AND alone AND awarded_at >= :midnight) AS bigint) AS amount,
+               CAST(CAST(value ->> 'single' AS numeric) * 1000000 AS bigint) AS single_amount_max,
+               CAST(CAST(value ->> 'day' AS numeric) * 1000000 AS bigint) AS day_amount_max
+        FROM settings WHERE name = 'manual_award_limits'
+        """,
+        admin_id=admin_id,
+        midnight=now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0),
+    )
+
+
+@dataclass(frozen=True)
+class ByHand:
+    """The admin who awarded a comp, and whether they may still award."""
+
+    awarded_by: UUID
+    may_award: bool
+
+
+def by_hand(tx: Tx, comp_id: UUID) -> ByHand | None:
+    """The admin who awarded the comp by hand; None if it was not awarded by hand."""
+    return tx.first(
+        ByHand,
+        """
+        SELECT awarded_by,
+               admin.status = 'active' AND coalesce(admin.role IN ('operations', 'owner'), false) AS may_award
+        FROM manual_awards JOIN members admin ON admin.id = awarded_by WHERE comp_id = :comp_id
+        """,
+        comp_id=comp_id,
+    )

@@ -1,1 +1,1 @@
-"""Admins look at a member's tiers and set them."""
+"""Admins see and set a member's tiers, suspend a member and activate one."""

@@ -1,16 +1,16 @@
-"""What a member has earned and what was set, locked until the change commits."""
+"""The tiers that a member has earned and that admins have set, locked until the commit."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
-from shared.tiers import Tier
+from shared.values.tiers import Tier
 
 
 @dataclass(frozen=True)
 class Quarter:
-    """A member's quarter; `recorded_tier` is the best that the history says was earned in it."""
+    """A member's quarter; `recorded_tier` is the best earned tier in the quarter's history."""
 
     scans: int
     recorded_tier: Tier
@@ -19,7 +19,7 @@ class Quarter:
 
 @dataclass(frozen=True)
 class Permanent:
-    """What a member's permanent tier rests on."""
+    """The figures behind a member's permanent tier."""
 
     downline_tins: int
     earned_tier: Tier
@@ -27,7 +27,7 @@ class Permanent:
 
 
 def lock_quarter(tx: Tx, member_id: UUID, quarter: str) -> Quarter:
-    """The quarter's row, made if there is none; the member's scans wait for it."""
+    """Lock the quarter's row, or insert it; the member's scans wait for the lock."""
     return tx.one(
         Quarter,
         """
@@ -46,7 +46,7 @@ def lock_quarter(tx: Tx, member_id: UUID, quarter: str) -> Quarter:
 
 
 def set_quarter(tx: Tx, member_id: UUID, quarter: str, override: Tier | None, tier: Tier) -> None:
-    """The override and the tier that follows from it."""
+    """Store the quarter's override and the resulting tier."""
     tx.run_later(
         """
         UPDATE member_quarters SET override_tier = :override, tier = :tier
@@ -60,7 +60,7 @@ def set_quarter(tx: Tx, member_id: UUID, quarter: str, override: Tier | None, ti
 
 
 def lock_permanent(tx: Tx, member_id: UUID) -> Permanent:
-    """The row, made if there is none; what the downline buys waits for it."""
+    """Lock the row of the permanent tier, or insert it; purchases of the member's downline wait for the lock."""
     return tx.one(
         Permanent,
         """
@@ -74,7 +74,7 @@ def lock_permanent(tx: Tx, member_id: UUID) -> Permanent:
 
 
 def set_permanent(tx: Tx, member_id: UUID, override: Tier | None, tier: Tier, now: datetime) -> None:
-    """The override and the tier that follows from it."""
+    """Store the permanent override and the resulting tier."""
     tx.run_later(
         "UPDATE permanent_tiers SET override_tier = :override WHERE member_id = :member_id",
         override=override,

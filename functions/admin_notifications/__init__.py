@@ -1,1 +1,1 @@
-"""Admins tell something to every member."""
+"""Admins send a message to every member."""

@@ -1,24 +1,25 @@
-"""HTTP for admins: tell every member something (plan section "In-App Notifications": admin broadcast)."""
+"""HTTP for admins: tell every member something (docs/product.md, "Notifications and mails")."""
 
 from datetime import datetime
 from typing import Annotated
-from uuid import UUID, uuid4
+from uuid import UUID, uuid5
 
 from flask import Request, Response
 from pydantic import StringConstraints
 
 from functions.admin_notifications import store
-from shared import audit, events, paging
+from shared import events
 from shared.api import Api
-from shared.audit import Action
 from shared.auth import Admin, Role
 from shared.db import Tx
 from shared.events import SendBroadcast
-from shared.fields import Body, Listing, Page, Reply
-from shared.http import Client
-from shared.idempotency import IdempotencyKey
-from shared.paging import Position
-from shared.problems import NotFound
+from shared.values.fields import LINE, LINES, Body, Listing, Page, Reply, Shape
+from shared.values.problems import IdempotencyKeyReused, NotFound
+from shared.web import audit, paging
+from shared.web.audit import Action
+from shared.web.http import Client
+from shared.web.idempotency import IdempotencyKey
+from shared.web.paging import Position
 
 Operations = Annotated[Admin, Role.OPERATIONS]
 
@@ -26,20 +27,19 @@ api = Api("admin_notifications")
 
 
 def admin_notifications(request: Request) -> Response:
-    """The function's door."""
     return api.handle(request)
 
 
 class BroadcastOrder(Body):
-    """A system notification for everybody; `screen` is what a tap opens in the app."""
+    """A system notification for every member; `screen` is what a tap opens in the app."""
 
-    title: Annotated[str, StringConstraints(min_length=1, max_length=100, strip_whitespace=True)]
-    body: Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)]
-    screen: Annotated[str, StringConstraints(pattern=r"^[a-z0-9/_-]{1,100}$")] | None = None
+    title: Annotated[str, StringConstraints(min_length=1, max_length=100), LINE]
+    body: Annotated[str, StringConstraints(min_length=1, max_length=1000), LINES]
+    screen: Annotated[str, Shape(r"^[a-z0-9/_-]{1,100}$", "a path of small letters, digits, / _ and -")] | None = None
 
 
 class Broadcast(Reply):
-    """`told` counts the members who have it so far; who joins later does not get it."""
+    """A message to every member; `told` counts the members who have it so far. Later members do not get it."""
 
     id: UUID
     title: str
@@ -55,10 +55,11 @@ class Broadcast(Reply):
 def broadcast(
     tx: Tx, admin: Operations, key: IdempotencyKey, body: BroadcastOrder, client: Client, now: datetime
 ) -> Broadcast:
-    """Tell every member there is now; it cannot be called back, so that it wants an Idempotency-Key."""
-    identity = uuid4()
+    """Send a message to every present member. It cannot be recalled, so an Idempotency-Key is required."""
+    identity = uuid5(admin.id, key.key_hash.hex())
     data = {"broadcast_id": str(identity)} | ({"screen": body.screen} if body.screen else {})
-    store.insert(tx, identity, body.title, body.body, data, admin.id, now)
+    if not store.insert(tx, identity, body.title, body.body, data, admin_id=admin.id, now=now):
+        raise IdempotencyKeyReused  # the key's answer is deleted (shared/database/retention.py), its message is not
     changes = {"title": body.title, "body": body.body, "screen": body.screen}
     audit.record(tx, admin, client, Action("notification.broadcast", "broadcast", identity, changes), now)
     events.enqueue(tx, now, SendBroadcast(broadcast_id=identity, done_number=0), name=f"broadcast-{identity}-0")
@@ -67,7 +68,7 @@ def broadcast(
 
 @api.get("/v1/admin/notifications/broadcasts")
 def list_broadcasts(tx: Tx, admin: Operations, page: Page) -> Listing[Broadcast]:
-    """Newest first."""
+    """List the messages to all members, newest first."""
     rows = store.page(tx, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.created_at, row.id))
     return Listing[Broadcast](items=[Broadcast(**vars(row)) for row in shown], next_cursor=cursor)
@@ -75,7 +76,7 @@ def list_broadcasts(tx: Tx, admin: Operations, page: Page) -> Listing[Broadcast]
 
 @api.get("/v1/admin/notifications/broadcasts/{broadcast_id}")
 def get_broadcast(tx: Tx, admin: Operations, broadcast_id: UUID) -> Broadcast:
-    """How far it is."""
+    """Return one message with its progress."""
     return _found(tx, broadcast_id)
 
 

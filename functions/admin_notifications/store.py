@@ -1,4 +1,4 @@
-"""Messages to every member, and how far they are."""
+"""Messages to every member with their progress, as rows."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
-from shared.paging import Position
+from shared.web.paging import Position
 
 
 @dataclass(frozen=True)
@@ -25,24 +25,26 @@ class Broadcast:
 
 def insert(
     tx: Tx, broadcast_id: UUID, title: str, body: str, data: Mapping[str, str], admin_id: UUID, now: datetime
-) -> None:
-    """For the members up to the newest one that there is."""
-    tx.run(
-        """
-        INSERT INTO broadcasts (id, title, body, data, created_by, created_at, last_number)
-        SELECT :id, :title, :body, :data, :admin_id, :now, max(number) FROM members
-        """,
-        id=broadcast_id,
-        title=title,
-        body=body,
-        data=dict(data),
-        admin_id=admin_id,
-        now=now,
+) -> bool:
+    """Insert a message for all members up to the newest one; False if the id exists already."""
+    return bool(
+        tx.run(
+            """
+            INSERT INTO broadcasts (id, title, body, data, created_by, created_at, last_number)
+            SELECT :id, :title, :body, :data, :admin_id, :now, max(number) FROM members ON CONFLICT (id) DO NOTHING
+            """,
+            id=broadcast_id,
+            title=title,
+            body=body,
+            data=dict(data),
+            admin_id=admin_id,
+            now=now,
+        )
     )
 
 
 def find(tx: Tx, broadcast_id: UUID) -> Broadcast | None:
-    """One of them."""
+    """The message with this id, if there is one."""
     return tx.first(
         Broadcast,
         """
@@ -55,7 +57,7 @@ def find(tx: Tx, broadcast_id: UUID) -> Broadcast | None:
 
 
 def page(tx: Tx, after: Position | None, limit: int) -> list[Broadcast]:
-    """Newest first."""
+    """Messages after a position, newest first."""
     return tx.all(
         Broadcast,
         """

@@ -1,1 +1,1 @@
-"""Admins look at flagged scans and decide."""
+"""Admins review flagged scans and decide about them."""

@@ -1,4 +1,4 @@
-"""HTTP for admins: the queue of flagged scans (rulings section 3).
+"""HTTP for admins: the queue of flagged scans (docs/product.md, "Flagged scans").
 
 A scan that was cleared gives what it won; one that was confirmed as fraud loses it, as far as it is not paid.
 """
@@ -9,34 +9,34 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from flask import Request, Response
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from functions.admin_scans import rules, store
 from functions.admin_scans.rules import BULK_MAX, Decision, Flagged
-from shared import audit, comps, paging, tiers
 from shared.api import Api
-from shared.audit import Action
 from shared.auth import Admin, Role
+from shared.comps import awards
 from shared.db import Tx
-from shared.fields import Body, Listing, Money, Page, Reply
-from shared.http import Client
-from shared.paging import Position
-from shared.problems import NotFound
+from shared.values import tiers
+from shared.values.fields import Body, Listing, Money, Page, Reason, Reply
+from shared.values.problems import NotFound
+from shared.web import audit, paging
+from shared.web.audit import Action
+from shared.web.http import Client
+from shared.web.paging import Position
 
 Operations = Annotated[Admin, Role.OPERATIONS]
-Note = Annotated[str, StringConstraints(min_length=3, max_length=500, strip_whitespace=True)]
 Flag = Literal["impossible_travel", "burst", "guessing", "honey_code", "many_devices"]
 
 api = Api("admin_scans")
 
 
 def admin_scans(request: Request) -> Response:
-    """The function's door."""
     return api.handle(request)
 
 
 class FlaggedFilter(Page):
-    """A page of the flagged scans that fit all that is given."""
+    """A page of the flagged scans that match every given filter."""
 
     status: Literal["open", "cleared", "confirmed"] | None = None
     flag: Flag | None = None
@@ -44,10 +44,10 @@ class FlaggedFilter(Page):
 
 
 class ScanDecision(Body):
-    """Clear: nothing is wrong. Confirm: it was fraud. The note is kept and not told to the member."""
+    """A decision: `clear` for a legitimate scan, `confirm` for fraud. The note is kept and not told to the member."""
 
     decision: Decision
-    note: Note
+    note: Reason
 
 
 def _different(scans: list[UUID]) -> list[UUID]:
@@ -57,14 +57,14 @@ def _different(scans: list[UUID]) -> list[UUID]:
 
 
 class BulkScanDecision(ScanDecision):
-    """One decision about many scans."""
+    """One decision about several scans."""
 
     scan_ids: Annotated[list[Annotated[UUID, Field(strict=False)]], Field(min_length=1, max_length=BULK_MAX),
                         AfterValidator(_different)]  # fmt: skip
 
 
 class FlaggedComp(Reply):
-    """What a flagged scan won."""
+    """A comp that a flagged scan won."""
 
     id: UUID
     type: str
@@ -73,7 +73,7 @@ class FlaggedComp(Reply):
 
 
 class FlaggedScan(Reply):
-    """A scan with why it was flagged; `details` holds the figures behind each flag."""
+    """A scan and the reasons for its flags; `details` holds the figures behind each flag."""
 
     scan_id: UUID
     scan_number: int
@@ -99,21 +99,21 @@ class FlaggedScan(Reply):
 
 
 class DecisionOutcome(Reply):
-    """`outcome` is the scan's status now; or why nothing was done: not_flagged, decided_otherwise, about_you."""
+    """The scan's status now, or why nothing was done: not_flagged, decided_otherwise, about_you."""
 
     scan_id: UUID
     outcome: Literal["cleared", "confirmed", "not_flagged", "decided_otherwise", "about_you"]
 
 
 class BulkOutcome(Reply):
-    """In the order of the request."""
+    """The outcomes in the order of the request."""
 
     items: list[DecisionOutcome]
 
 
 @api.get("/v1/admin/scans/flagged")
 def list_flagged_scans(tx: Tx, admin: Operations, page: FlaggedFilter, now: datetime) -> Listing[FlaggedScan]:
-    """Newest first."""
+    """List flagged scans, newest first."""
     wanted = store.Filter(page.status, page.flag, page.member_id)
     rows = store.flagged(tx, wanted, tiers.quarter_of(now), paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.flagged_at, row.scan_id))
@@ -124,11 +124,11 @@ def list_flagged_scans(tx: Tx, admin: Operations, page: FlaggedFilter, now: date
 def decide_flagged_scan(
     tx: Tx, admin: Operations, scan_id: UUID, body: ScanDecision, client: Client, now: datetime
 ) -> FlaggedScan:
-    """Clear or confirm; the same decision again is harmless."""
-    found = store.lock(tx, [scan_id])
+    """Clear or confirm one scan; repeating the same decision is harmless."""
+    found = store.lock(tx, [scan_id], admin.id)
     if not found:
         raise NotFound
-    _decide(tx, admin, client, found[0], body, now)
+    _decide(tx, admin, client, found[0], body, now=now)
     only = store.Filter(status=None, flag=None, member_id=None, scan_id=scan_id)
     (shown,) = _shown(tx, store.flagged(tx, only, tiers.quarter_of(now), after=None, limit=1))
     return shown
@@ -138,11 +138,11 @@ def decide_flagged_scan(
 def decide_flagged_scans(
     tx: Tx, admin: Operations, body: BulkScanDecision, client: Client, now: datetime
 ) -> BulkOutcome:
-    """The same decision about many; those that cannot be decided so are left alone and named."""
+    """Make the same decision about many scans; those that cannot be decided so are skipped and named."""
     outcomes: dict[UUID, str] = {}
-    for found in rules.ordered(store.lock(tx, body.scan_ids)):
+    for found in rules.ordered(store.lock(tx, body.scan_ids, admin.id)):
         try:
-            _decide(tx, admin, client, found, body, now)
+            _decide(tx, admin, client, found, body, now=now)
             outcomes[found.scan_id] = rules.STATUS[body.decision]
         except rules.ScanDecided:
             outcomes[found.scan_id] = "decided_otherwise"
@@ -157,24 +157,24 @@ def decide_flagged_scans(
 
 
 def _decide(tx: Tx, admin: Admin, client: Client, found: Flagged, body: ScanDecision, now: datetime) -> None:
-    if not rules.check(found, body.decision, admin.id):
+    if not rules.check(found, body.decision):
         return
     for comp in store.comps(tx, [found.scan_id]).get(found.scan_id, []):
         if body.decision == "clear":
-            comps.release(tx, comp.id, now)
+            awards.release(tx, comp.id, now)
         else:
             _take_back(tx, comp.id, body.note, now)
-    store.decide(tx, found.scan_id, rules.STATUS[body.decision], admin.id, body.note, now)
+    store.decide(tx, found.scan_id, rules.STATUS[body.decision], admin.id, body.note, now=now)
     changes = {"decision": body.decision, "note": body.note}
     audit.record(tx, admin, client, Action("flagged_scan.decide", "scan", found.scan_id, changes), now)
 
 
 def _take_back(tx: Tx, comp_id: UUID, note: str, now: datetime) -> None:
-    """What is paid, or may be on its way, cannot be taken back: the comp shows it."""
+    """Cancel a comp, unless it is paid or a payment may be on its way; the comp's status shows the result."""
     try:
         with tx.savepoint():
-            comps.cancel(tx, comp_id, note, now)
-    except (comps.CompPaid, comps.PaymentUnderWay):
+            awards.cancel(tx, comp_id, note, now)
+    except (awards.CompPaid, awards.PaymentUnderWay):
         return
 
 

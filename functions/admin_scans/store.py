@@ -1,4 +1,4 @@
-"""Flagged scans and their comps."""
+"""Flagged scans and their comps, as rows."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from uuid import UUID
 
 from functions.admin_scans.rules import Flagged
 from shared.db import Tx
-from shared.money import Usdt
-from shared.paging import Position
-from shared.tiers import Tier
+from shared.values.money import Usdt
+from shared.values.tiers import Tier
+from shared.web.paging import Position
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comp:
-    """What the scan won."""
+    """A comp that the scan won."""
 
     id: UUID
     scan_id: UUID
@@ -54,7 +54,7 @@ class Comp:
 
 @dataclass(frozen=True)
 class Filter:
-    """None is no condition."""
+    """Conditions for flagged scans; None means no condition."""
 
     status: str | None
     flag: str | None
@@ -63,7 +63,7 @@ class Filter:
 
 
 def flagged(tx: Tx, wanted: Filter, quarter: str, after: Position | None, limit: int) -> list[Row]:
-    """Newest first."""
+    """Flagged scans after a position, newest first."""
     return tx.all(
         Row,
         """
@@ -92,7 +92,7 @@ def flagged(tx: Tx, wanted: Filter, quarter: str, after: Position | None, limit:
 
 
 def comps(tx: Tx, scans: Collection[UUID]) -> dict[UUID, list[Comp]]:
-    """What these scans won, by scan."""
+    """The comps that these scans won, by scan."""
     rows = tx.all(
         Comp,
         """
@@ -108,21 +108,22 @@ def comps(tx: Tx, scans: Collection[UUID]) -> dict[UUID, list[Comp]]:
     return found
 
 
-def lock(tx: Tx, scans: Collection[UUID]) -> list[Flagged]:
-    """Those of them that are flagged; whoever decides about the same ones waits."""
+def lock(tx: Tx, scans: Collection[UUID], admin_id: UUID) -> list[Flagged]:
+    """Lock those of the scans that are flagged and return them."""
     return tx.all(
         Flagged,
         """
-        SELECT f.scan_id, f.member_id, m.referred_by_id AS affiliate_id, f.status
-        FROM flagged_scans f JOIN members m ON m.id = f.member_id
+        SELECT f.scan_id, f.member_id, profits_from_member(:admin_id, f.member_id) AS is_own, f.status
+        FROM flagged_scans f
         WHERE f.scan_id = ANY(CAST(:scans AS uuid[])) ORDER BY f.scan_id FOR NO KEY UPDATE OF f
         """,
         scans=list(scans),
+        admin_id=admin_id,
     )
 
 
 def decide(tx: Tx, scan_id: UUID, status: str, admin_id: UUID, note: str, now: datetime) -> None:
-    """Closed, for good."""
+    """Store the decision, which is final."""
     tx.run_later(
         """
         UPDATE flagged_scans SET status = :status, decided_by = :admin_id, decided_at = :now, note = :note

@@ -1,1 +1,3 @@
-"""Treasury admins send money with four eyes, watch and pause the pools, and have the books compared with the chain."""
+"""Treasury admins send money with two approvals, watch and pause the pools, and have the books compared with
+the chain.
+"""

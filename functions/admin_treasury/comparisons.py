@@ -1,37 +1,44 @@
-"""Reconciliations and what they found: read, started, explained."""
+"""Operations on reconciliations and their findings: list, start, resolve."""
 
 from datetime import date, datetime
 from typing import Literal
 from uuid import UUID, uuid4
 
 from functions.admin_treasury import records, rules, store
-from functions.admin_treasury.common import SECOND_FACTOR, Pool, Reason, Totp, Treasurer, api
-from shared import audit, events, ledger, paging, totp
-from shared.audit import Action
+from functions.admin_treasury.common import Pool, Treasurer, api
+from shared import events
+from shared.credentials import totp
+from shared.credentials.totp import SECOND_FACTOR
 from shared.db import Tx
 from shared.events import Reconcile
-from shared.fields import Body, Listing, Money, Page, Reply
-from shared.http import Client
-from shared.paging import Position
-from shared.problems import NotFound
+from shared.ledger import journals
+from shared.payouts import interests
+from shared.values.fields import Body, Listing, Money, Page, Reason, Reply, SixDigits
+from shared.values.problems import NotFound
+from shared.web import audit, paging
+from shared.web.audit import Action
+from shared.web.http import Client
+from shared.web.paging import Position
 
 
 class FindingFilter(Page):
-    """A page of findings that fit all that is given."""
+    """A page of the findings that match every given filter."""
 
     pool: Pool | None = None
     state: Literal["open", "resolved"] | None = None
 
 
 class FindingResolution(Body):
-    """What happened, which is kept. The books are set right by as much as the finding says."""
+    """The explanation of a finding, which is kept. The books are adjusted by the difference that the finding states."""
 
     explanation: Reason
-    totp: Totp
+    totp: SixDigits
 
 
 class ComparedPool(Reply):
-    """A treasury as of the block. `difference` is chain less books; `payouts_waiting` left and are not paid yet."""
+    """A treasury as of the block. `difference` is chain less books; `payouts_waiting` have left the treasury but are
+    not paid yet.
+    """
 
     pool: str
     status: str
@@ -47,7 +54,9 @@ class ComparedPool(Reply):
 
 
 class Comparison(Reply):
-    """A reconciliation. `status` is exact, `badge` bears ten dollars; `reason` is why it is pending as a whole."""
+    """A reconciliation. `status` compares exactly, `badge` tolerates ten dollars; `reason` says why all of it is
+    pending.
+    """
 
     id: UUID
     day: date | None
@@ -60,13 +69,13 @@ class Comparison(Reply):
 
 
 class ComparisonDetail(Comparison):
-    """With each treasury."""
+    """A reconciliation with each of its treasuries."""
 
     pools: list[ComparedPool]
 
 
 class Finding(Reply):
-    """Something that the books and the chain do not say alike."""
+    """A difference between the books and the chain."""
 
     id: UUID
     reconciliation_id: UUID
@@ -85,7 +94,7 @@ class Finding(Reply):
 
 @api.post("/v1/admin/treasury/reconciliations", status=202)
 def start_reconciliation(tx: Tx, admin: Treasurer, client: Client, now: datetime) -> ComparisonDetail:
-    """Compare now. It is pending until the job has done it; read it again."""
+    """Start a reconciliation now. It is pending until the job has run; read it again for the result."""
     identity = uuid4()
     records.insert_reconciliation(tx, identity, admin.id, now)
     events.enqueue(tx, now, Reconcile(reconciliation_id=identity), name=f"reconciliation-{identity}")
@@ -95,7 +104,7 @@ def start_reconciliation(tx: Tx, admin: Treasurer, client: Client, now: datetime
 
 @api.get("/v1/admin/treasury/reconciliations")
 def list_reconciliations(tx: Tx, admin: Treasurer, page: Page) -> Listing[Comparison]:
-    """Newest first."""
+    """List reconciliations, newest first."""
     rows = store.comparisons(tx, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.requested_at, row.id))
     return Listing[Comparison](items=[Comparison(**vars(row)) for row in shown], next_cursor=cursor)
@@ -103,34 +112,41 @@ def list_reconciliations(tx: Tx, admin: Treasurer, page: Page) -> Listing[Compar
 
 @api.get("/v1/admin/treasury/reconciliations/{reconciliation_id}")
 def get_reconciliation(tx: Tx, admin: Treasurer, reconciliation_id: UUID) -> ComparisonDetail:
-    """One of them, treasury by treasury."""
+    """Return one reconciliation with its treasuries."""
     return _comparison(tx, reconciliation_id)
 
 
 @api.get("/v1/admin/treasury/findings")
 def list_findings(tx: Tx, admin: Treasurer, page: FindingFilter) -> Listing[Finding]:
-    """Newest first."""
+    """List findings, newest first."""
     is_open = None if page.state is None else page.state == "open"
     rows = store.findings(tx, page.pool, is_open, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.found_at, row.id))
     return Listing[Finding](items=[Finding(**vars(row)) for row in shown], next_cursor=cursor)
 
 
-@api.post("/v1/admin/treasury/findings/{finding_id}/resolve", problems=(rules.FindingResolved, *SECOND_FACTOR))
+@api.post(
+    "/v1/admin/treasury/findings/{finding_id}/resolve",
+    problems=(rules.FindingResolved, interests.OwnInterest, *SECOND_FACTOR),
+)
 def resolve_finding(
     tx: Tx, admin: Treasurer, finding_id: UUID, body: FindingResolution, client: Client, now: datetime
 ) -> Finding:
-    """Say what happened. The books follow the chain, by a journal of their own; the treasury stays paused."""
+    """Explain a finding. A separate journal adjusts the books to the chain; the treasury stays paused."""
     totp.spend(tx, admin.id, body.totp, now)
     found = store.lock_finding(tx, finding_id)
     if found is None:
         raise NotFound
     if found.resolved_at:
         raise rules.FindingResolved
+    if found.counterparty:
+        interests.require_none_in_wallet(tx, admin.id, found.counterparty)
+    if found.payout_id:
+        interests.require_none_in_payout(tx, admin.id, found.payout_id)
     by = rules.adjustment(found.kind, found.expected, found.found)
     if by:
         lines = {f"treasury:{found.pool}": by, f"external:{found.pool}": -by}
-        ledger.post(tx, f"adjust:{finding_id}", lines, now)
+        journals.post(tx, f"adjust:{finding_id}", lines, now)
     records.resolve_finding(tx, finding_id, admin.id, body.explanation, now)
     changes = {"explanation": body.explanation, "kind": found.kind, "books_changed_by": str(by)}
     audit.record(tx, admin, client, Action("finding.resolve", "finding", finding_id, changes), now)

@@ -1,13 +1,12 @@
-"""HTTP for treasury admins (plan section "Treasury Wallet Management"). Each module has one matter's operations."""
+"""HTTP for treasury admins (docs/product.md, "Pools and treasuries"). Each module has one matter's operations."""
 
 from flask import Request, Response
 
-from functions.admin_treasury import comparisons, payments, pools, transfers
+from functions.admin_treasury import comparisons, foreign_nonces, payments, pools, transfers
 from functions.admin_treasury.common import api
 
-__all__ = ["api", "comparisons", "payments", "pools", "transfers"]
+__all__ = ["api", "comparisons", "foreign_nonces", "payments", "pools", "transfers"]
 
 
 def admin_treasury(request: Request) -> Response:
-    """The function's door."""
     return api.handle(request)

@@ -1,21 +1,24 @@
-"""Payouts as treasury admins see them: where each is and why, its whole story, and the approval of what is held."""
+"""Operations on payouts for treasury admins: list them, show one with its history, and approve those on hold."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from functions.admin_treasury import rules, store
-from functions.admin_treasury.common import SECOND_FACTOR, Pool, Reason, Totp, Treasurer, api
-from shared import audit, paging, payouts, totp
-from shared.audit import Action
+from functions.admin_treasury.common import Pool, Treasurer, api
 from shared.auth import Admin
+from shared.credentials import totp
+from shared.credentials.totp import SECOND_FACTOR
 from shared.db import Tx
-from shared.fields import Body, Listing, Money, Page, Reply
-from shared.http import Client
-from shared.paging import Position
-from shared.problems import NotFound, Problem
+from shared.payouts import machine
+from shared.values.fields import Body, Listing, Money, Page, Reason, Reply, Shape, SixDigits
+from shared.values.problems import NotFound, Problem
+from shared.web import audit, paging
+from shared.web.audit import Action
+from shared.web.http import Client
+from shared.web.paging import Position
 
 Status = Literal["pending", "processing", "on_hold", "paid", "cancelled"]
 
@@ -23,29 +26,73 @@ APPROVAL_PROBLEMS: tuple[type[Problem], ...] = (
     rules.ApprovalOfOwnRequest,
     rules.ApprovedBefore,
     rules.PayoutCancelled,
+    rules.PayoutInDoubt,
     rules.PayoutNotHeld,
     *SECOND_FACTOR,
 )
+BULK_MAX = 100
+OUTCOMES: dict[type[Problem], str] = {
+    NotFound: "not_found",
+    rules.ApprovalOfOwnRequest: "own",
+    rules.ApprovedBefore: "approved_before",
+    rules.PayoutCancelled: "cancelled",
+    rules.PayoutNotHeld: "not_held",
+}  # each of these is raised before anything is written
 
 
 class TreasuryPayoutFilter(Page):
-    """A page of the payouts that fit all that is given."""
+    """A page of the payouts that match every given filter."""
 
     pool: Pool | None = None
     status: Status | None = None
-    source_kind: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")] | None = None
-    hold_reason: Literal["limit", "funds", "gas", "blocked", "paused", "review", "reverted"] | None = None
+    source_kind: Annotated[str, Shape(r"^[a-z_]{1,40}$", "small letters and underscores")] | None = None
+    hold_reason: Literal["limit", "funds", "gas", "blocked", "paused", "review", "reverted", "suspended"] | None = None
 
 
 class PayoutApproval(Body):
-    """A code of the approver's own authenticator app, and what they have looked at, which is kept."""
+    """A code of the approver's own authenticator app, and a note about what they have checked, which is kept."""
 
-    totp: Totp
+    totp: SixDigits
     note: Reason
 
 
+def _different(payout_ids: list[UUID]) -> list[UUID]:
+    if len(set(payout_ids)) != len(payout_ids):
+        raise ValueError("must name each payout once")
+    return payout_ids
+
+
+class BulkPayoutApproval(PayoutApproval):
+    """One code and one note for several payouts."""
+
+    payout_ids: Annotated[
+        list[Annotated[UUID, Field(strict=False)]],
+        Field(min_length=1, max_length=BULK_MAX),
+        AfterValidator(_different),
+    ]
+
+
+class ApprovalOutcome(Reply):
+    """The outcome for one of several payouts: `approved` if more people are needed, `released`, or why nothing was
+    done.
+    """
+
+    payout_id: UUID
+    outcome: Literal["approved", "released", "own", "approved_before", "cancelled", "not_held", "not_found"]
+    state: str | None
+    hold_reason: str | None
+    approvals_given: int | None
+    approvals_needed: int | None
+
+
+class BulkApproval(Reply):
+    """The outcomes in the order of the request."""
+
+    items: list[ApprovalOutcome]
+
+
 class TransferTerms(Reply):
-    """Of a manual transfer: who asked for it and why, who took it back and why."""
+    """A manual transfer: who asked for it and why, and who cancelled it and why."""
 
     reason: str
     requested_by: UUID
@@ -56,7 +103,9 @@ class TransferTerms(Reply):
 
 
 class TreasuryPayout(Reply):
-    """A payout in a list. `status` is for people, `state` is the machine's; `transfer` is of manual ones only."""
+    """A payout in a list. `status` is for people, `state` is the payout machine's; only manual transfers have
+    `transfer`.
+    """
 
     id: UUID
     pool: str
@@ -78,7 +127,7 @@ class TreasuryPayout(Reply):
 
 
 class PolicyRun(Reply):
-    """What the policy looked at and decided."""
+    """A decision of the payout policy, with its inputs."""
 
     decided_at: datetime
     policy_version: int
@@ -88,7 +137,7 @@ class PolicyRun(Reply):
 
 
 class ApprovalMade(Reply):
-    """Who has agreed, to which of the payout's holds."""
+    """An approval: by whom, and for which of the payout's holds."""
 
     approved_at: datetime
     approver_id: UUID
@@ -98,7 +147,7 @@ class ApprovalMade(Reply):
 
 
 class PayoutEvent(Reply):
-    """A change of state, or a word with the chain."""
+    """A change of the payout's state, or an exchange with the chain."""
 
     happened_at: datetime
     kind: str
@@ -108,7 +157,7 @@ class PayoutEvent(Reply):
 
 
 class AuditedAction(Reply):
-    """What an admin did with it."""
+    """An admin's action on the payout, from the audit log."""
 
     created_at: datetime
     actor_id: UUID | None
@@ -117,7 +166,7 @@ class AuditedAction(Reply):
 
 
 class TreasuryPayoutDetail(TreasuryPayout):
-    """A payout with its whole story, oldest first. `compared_on` is when books and chain were found to agree."""
+    """A payout with its whole history, oldest first. `compared_on` is the day on which the chain was found to agree."""
 
     policy_runs: list[PolicyRun]
     approvals: list[ApprovalMade]
@@ -129,13 +178,13 @@ class TreasuryPayoutDetail(TreasuryPayout):
 
 @api.get("/v1/admin/treasury/payouts")
 def list_treasury_payouts(tx: Tx, admin: Treasurer, page: TreasuryPayoutFilter) -> Listing[TreasuryPayout]:
-    """Newest first. What waits for people: status=on_hold."""
+    """List payouts, newest first; `status=on_hold` lists those that wait for people."""
     return listing(tx, page, page.source_kind)
 
 
 @api.get("/v1/admin/treasury/payouts/{payout_id}")
 def get_treasury_payout(tx: Tx, admin: Treasurer, payout_id: UUID) -> TreasuryPayoutDetail:
-    """One payout with all that is known of it."""
+    """Return one payout with its whole history."""
     return detail(tx, payout_id)
 
 
@@ -143,38 +192,83 @@ def get_treasury_payout(tx: Tx, admin: Treasurer, payout_id: UUID) -> TreasuryPa
 def approve_payout(
     tx: Tx, admin: Treasurer, payout_id: UUID, body: PayoutApproval, client: Client, now: datetime
 ) -> TreasuryPayoutDetail:
-    """Agree to a payout that is held; with the last approval that it needs it goes on.
+    """Approve a payout on hold; it continues with the last approval needed.
 
-    A quarantine ends by its evidence, once two people have agreed.
+    A quarantine ends by its evidence, once two people have approved.
     """
     totp.spend(tx, admin.id, body.totp, now)
-    return approve(tx, admin, payout_id, body.note, client, now)
+    return approve(tx, admin, payout_id, body.note, client, now=now)
+
+
+@api.post("/v1/admin/treasury/payouts/approve", problems=SECOND_FACTOR)
+def approve_payouts(tx: Tx, admin: Treasurer, body: BulkPayoutApproval, client: Client, now: datetime) -> BulkApproval:
+    """Approve several payouts at once; each is checked as if it came alone, and those that cannot be approved are
+    named.
+    """
+    totp.spend(tx, admin.id, body.totp, now)
+    found: dict[UUID, ApprovalOutcome] = {}
+    for payout_id in sorted(body.payout_ids):  # sorted: two admins who approve the same payouts lock them in one order
+        try:
+            _agree(tx, admin, payout_id, body.note, client, now=now)
+            outcome = "approved"
+        except tuple(OUTCOMES) as refused:
+            outcome = OUTCOMES[type(refused)]
+        found[payout_id] = _outcome(tx, payout_id, outcome)
+    return BulkApproval(items=[found[payout_id] for payout_id in body.payout_ids])
 
 
 def approve(tx: Tx, admin: Admin, payout_id: UUID, note: str, client: Client, now: datetime) -> TreasuryPayoutDetail:
-    """The payout is locked by its first question: of many at once each is counted before the next."""
-    payout = payouts.load(tx, payout_id)
-    if payout is None:
-        raise NotFound
-    if payout.state is payouts.PayoutState.CANCELLED:
-        raise rules.PayoutCancelled
-    try:
-        agreed = payouts.approve(tx, payout_id, admin.id, {"why": note}, now)
-    except payouts.NotWaiting:
-        raise rules.PayoutNotHeld(state=payout.state.value) from None
-    except payouts.OwnPayout:
-        raise rules.ApprovalOfOwnRequest from None
-    except payouts.ApprovedBefore:
-        raise rules.ApprovedBefore from None
-    if agreed.given >= agreed.needed and payout.state is payouts.PayoutState.HELD:
-        payouts.release(tx, payout_id, now)
-    changes = {"note": note, "approvals": f"{agreed.given} of {agreed.needed}", "amount": str(payout.amount)}
-    audit.record(tx, admin, client, Action("payout.approve", "payout", payout_id, changes), now)
+    """Approve one payout and return it with its history."""
+    _agree(tx, admin, payout_id, note, client, now=now)
     return detail(tx, payout_id)
 
 
+def _outcome(tx: Tx, payout_id: UUID, outcome: str) -> ApprovalOutcome:
+    row = store.payout(tx, payout_id)
+    if row is None:
+        return ApprovalOutcome(
+            payout_id=payout_id, outcome="not_found", state=None, hold_reason=None, approvals_given=None,
+            approvals_needed=None,
+        )  # fmt: skip
+    if outcome == "approved" and row.state not in rules.ON_HOLD:
+        outcome = "released"
+    return ApprovalOutcome(
+        payout_id=payout_id,
+        outcome=outcome,
+        state=row.state,
+        hold_reason=row.hold_reason,
+        approvals_given=row.approvals_given,
+        approvals_needed=row.approvals_needed,
+    )
+
+
+def _agree(tx: Tx, admin: Admin, payout_id: UUID, note: str, client: Client, now: datetime) -> None:
+    """Approve one payout, and release it with the last approval needed. The payout is locked first, so that concurrent
+    approvals are counted one after the other.
+    """
+    payout = machine.load(tx, payout_id)
+    if payout is None:
+        raise NotFound
+    if payout.state is machine.PayoutState.CANCELLED:
+        raise rules.PayoutCancelled
+    try:
+        agreed = machine.approve(tx, payout_id, admin.id, {"why": note}, now)
+    except machine.MayBePaidAlready:
+        raise rules.PayoutInDoubt from None
+    except machine.NotWaiting:
+        raise rules.PayoutNotHeld(state=payout.state.value) from None
+    except machine.OwnPayout:
+        raise rules.ApprovalOfOwnRequest from None
+    except machine.ApprovedBefore:
+        raise rules.ApprovedBefore from None
+    if agreed.given >= agreed.needed and payout.state is machine.PayoutState.HELD:
+        machine.release(tx, payout_id, now)
+    changes = {"note": note, "approvals": f"{agreed.given} of {agreed.needed}", "amount": str(payout.amount)}
+    audit.record(tx, admin, client, Action("payout.approve", "payout", payout_id, changes), now)
+
+
 def listing(tx: Tx, page: TreasuryPayoutFilter, source_kind: str | None) -> Listing[TreasuryPayout]:
-    """A page of payouts."""
+    """List payouts that match the filter, newest first."""
     wanted = store.Filter(rules.states_of(page.status), page.pool, source_kind, page.hold_reason)
     rows = store.payouts(tx, wanted, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.requested_at, row.id))
@@ -182,7 +276,7 @@ def listing(tx: Tx, page: TreasuryPayoutFilter, source_kind: str | None) -> List
 
 
 def detail(tx: Tx, payout_id: UUID) -> TreasuryPayoutDetail:
-    """Raises NotFound."""
+    """Return one payout with its history. Raises NotFound."""
     row = store.payout(tx, payout_id)
     if row is None:
         raise NotFound

@@ -1,49 +1,55 @@
-"""The pools: what each has on the chain and in the books, how long it lasts; pause, resume, alerts."""
+"""The pools: their balances on the chain and in the books, how long they last; pause, resume, alerts."""
 
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, StringConstraints
 
 from functions.admin_treasury import records, rules, store
-from functions.admin_treasury.common import SECOND_FACTOR, Reason, Totp, Treasurer, api
-from shared import audit, db, ledger, payouts, treasuries
-from shared import totp as second_factor
-from shared.audit import Action
+from functions.admin_treasury.common import Treasurer, api
+from shared import db
+from shared.credentials import totp as second_factor
+from shared.credentials.totp import SECOND_FACTOR
 from shared.db import Tx
-from shared.fields import Body, Listing, Money, Reply
-from shared.http import Client
-from shared.money import ZERO, Usdt
-from shared.ports import nodes
-from shared.ports.nodes import Look, NodeRefused, NodeSilent
-from shared.problems import NotFound, NotValid
-from shared.treasuries import CRITICAL_PAYOUTS, TREASURIES, Key
+from shared.ledger import journals
+from shared.payouts import machine, recovery, treasuries
+from shared.payouts.treasuries import CRITICAL_PAYOUTS, TREASURIES, Key
+from shared.ports.polygon import nodes
+from shared.ports.polygon.nodes import BalancesAtBlock, NodeRefused, NodeSilent
+from shared.values import typed
+from shared.values.fields import Body, Listing, Money, Reason, Reply, SixDigits
+from shared.values.money import ZERO, Usdt
+from shared.values.problems import NotFound, NotValid
+from shared.values.states import SignerStatus
+from shared.web import audit
+from shared.web.audit import Action
+from shared.web.http import Client
 
-WEI = Annotated[str, Field(pattern=r"^[0-9]{1,30}$")]
+Wei = Annotated[str, StringConstraints(max_length=typed.TYPED_MAX), AfterValidator(typed.wei)]
 
 
 class PoolPause(Body):
-    """Why nothing more is to be signed."""
+    """The reason for the pause."""
 
     reason: Reason
 
 
 class PoolResumption(Body):
-    """What was found out, and a code of the authenticator app."""
+    """The findings that allow the pool to sign again, and a code of the admin's authenticator app."""
 
     reason: Reason
-    totp: Totp
+    totp: SixDigits
 
 
 class PoolThresholds(Body):
-    """Below which balances people are woken: USDT, and the chain's own coin in wei."""
+    """The balances below which people are alerted: in USDT, and in the chain's own coin in wei."""
 
     usdt: Money
-    gas_wei: WEI
+    gas_wei: Wei
 
 
 class NodeView(Reply):
-    """What one node says; `fault` is why it says nothing. Amounts are of all the pool's keys at the common block."""
+    """The answer of one node; `fault` is why it gave none. Amounts are of all the pool's keys at the common block."""
 
     node: int
     latest: int | None
@@ -54,7 +60,9 @@ class NodeView(Reply):
 
 
 class PoolOnChain(Reply):
-    """At a block that is final for every node. `balance` is null unless all nodes say the same; `fault` tells why."""
+    """The balances at a block that is final at every node. `balance` is null unless all nodes agree; `fault`
+    tells why.
+    """
 
     block_number: int | None
     block_hash: str | None
@@ -65,7 +73,7 @@ class PoolOnChain(Reply):
 
 
 class PoolLedger(Reply):
-    """The books: `free` is not promised to a payout, `in_flight` is set aside, `owed` is promised and not set aside."""
+    """The books: `free` is promised to no payout, `in_flight` is set aside, `owed` is promised but not set aside."""
 
     free: Money
     in_flight: Money
@@ -74,7 +82,7 @@ class PoolLedger(Reply):
 
 
 class PoolCount(Reply):
-    """Payouts of a status."""
+    """The number and the sum of payouts of one status."""
 
     status: str
     payouts: int
@@ -82,7 +90,9 @@ class PoolCount(Reply):
 
 
 class PoolLimits(Reply):
-    """What the policy lets go by itself, and how much of it is used: of this UTC day, and of the last sixty minutes."""
+    """The limits under which the policy approves by itself, and their use on this UTC day and in the last sixty
+    minutes.
+    """
 
     single: Money
     day: Money
@@ -101,7 +111,7 @@ class PoolForecast(Reply):
 
 
 class PoolAlert(Reply):
-    """`level` is ok, low (below a threshold) or critical (hardly any payout is covered)."""
+    """The state of the alerts: `level` is ok, low (below a threshold) or critical (hardly any payout is covered)."""
 
     level: str
     usdt_threshold: Money
@@ -111,7 +121,7 @@ class PoolAlert(Reply):
 
 
 class TreasuryPool(Reply):
-    """A treasury. `address` is the key that pays; a draining one is not named but counted."""
+    """A treasury. `address` is the key that pays; a draining key is not shown, but its balance is counted."""
 
     pool: str
     address: str
@@ -128,7 +138,7 @@ class TreasuryPool(Reply):
 
 
 class PoolState(Reply):
-    """Whether a treasury signs."""
+    """Whether a treasury is paused, since when and why."""
 
     pool: str
     paused_at: datetime | None
@@ -136,27 +146,31 @@ class PoolState(Reply):
 
 
 class Chain:
-    """What the nodes say, read before the transaction begins."""
+    """The answers of the nodes, read before the transaction begins."""
 
-    def __init__(self, look: Look, gas_price_wei: int | None) -> None:
+    def __init__(self, look: BalancesAtBlock, gas_price_wei: int | None) -> None:
         self.look = look
         self.gas_price_wei = gas_price_wei
 
 
 def ask_nodes() -> Chain:
-    """All treasuries' keys at once. A node that does not answer is part of the answer."""
+    """Ask all nodes for the balances of all treasuries' keys. A node without an answer appears as such in the
+    result.
+    """
     keys = db.atomically(treasuries.keys)
     asked = nodes.connect()
-    try:
-        price = asked.gas_price_wei()
-    except (NodeSilent, NodeRefused):
-        price = None
-    return Chain(asked.look(keys[0].token_address, [key.address for key in keys]), price)
+    with nodes.within(rules.CHAIN_SECONDS_MAX):
+        look = asked.look(keys[0].token_address, [key.address for key in keys])
+        try:
+            price = asked.gas_price_wei()
+        except (NodeSilent, NodeRefused):
+            price = None
+    return Chain(look, price)
 
 
 @api.get("/v1/admin/treasury/pools", before=ask_nodes)
 def list_treasury_pools(tx: Tx, admin: Treasurer, chain: Chain, now: datetime) -> Listing[TreasuryPool]:
-    """All three on one page."""
+    """List all three pools on one page."""
     keys = treasuries.keys(tx)
     shown = [_pool(tx, name, [key for key in keys if key.treasury == name], chain, now) for name in TREASURIES]
     return Listing[TreasuryPool](items=shown, next_cursor=None)
@@ -164,22 +178,31 @@ def list_treasury_pools(tx: Tx, admin: Treasurer, chain: Chain, now: datetime) -
 
 @api.post("/v1/admin/treasury/pools/{pool}/pause")
 def pause_treasury(tx: Tx, admin: Treasurer, pool: str, body: PoolPause, client: Client, now: datetime) -> PoolState:
-    """At once: nothing more is signed. What is out may still land. Harmless twice; the first reason stays."""
-    if payouts.pause(tx, _named(pool), body.reason, now):
+    """Pause a treasury: nothing more is signed from now on; sent transactions may still be mined. Harmless twice; the
+    first reason stays.
+    """
+    if machine.pause(tx, _named(pool), body.reason, now):
         audit.record(tx, admin, client, Action("treasury.pause", "treasury", pool, {"reason": body.reason}), now)
     return PoolState(**vars(store.pool_state(tx, pool)))
 
 
-@api.post("/v1/admin/treasury/pools/{pool}/resume", problems=(rules.FindingsOpen, rules.PoolNotPaused, *SECOND_FACTOR))
+@api.post(
+    "/v1/admin/treasury/pools/{pool}/resume",
+    problems=(rules.FindingsOpen, rules.PoolNotPaused, rules.QuestionsOpen, *SECOND_FACTOR),
+)
 def resume_treasury(
     tx: Tx, admin: Treasurer, pool: str, body: PoolResumption, client: Client, now: datetime
 ) -> PoolState:
-    """Sign again. What the pause held back is looked at by the next sweep."""
+    """Resume a paused treasury; the next sweep takes up the payouts that the pause held."""
     second_factor.spend(tx, admin.id, body.totp, now)
     paused = store.pool_state(tx, _named(pool))
     if findings := store.findings_open(tx, pool):
         raise rules.FindingsOpen(findings=findings)
-    if not payouts.resume(tx, pool, now):
+    try:
+        resumed = recovery.resume(tx, pool, now)
+    except recovery.QuestionsOpen as refusal:
+        raise rules.QuestionsOpen(questions=refusal.questions) from None
+    if not resumed:
         raise rules.PoolNotPaused
     changes = {"reason": body.reason, "paused_because": paused.pause_reason}
     audit.record(tx, admin, client, Action("treasury.resume", "treasury", pool, changes), now)
@@ -190,7 +213,7 @@ def resume_treasury(
 def set_treasury_alerts(
     tx: Tx, admin: Treasurer, pool: str, body: PoolThresholds, client: Client, now: datetime
 ) -> PoolAlert:
-    """Change the thresholds; a balance that is below the new one is told at the next full hour."""
+    """Change the thresholds; a balance below the new one raises an alert at the next full hour."""
     before = store.alerts(tx, _named(pool))
     if body.usdt < ZERO:
         raise NotValid(errors=[{"field": "/usdt", "message": "must not be negative"}])
@@ -211,10 +234,10 @@ def _named(pool: str) -> str:
 
 
 def _pool(tx: Tx, name: str, own: list[Key], chain: Chain, now: datetime) -> TreasuryPool:
-    (active,) = [key for key in own if key.status == "active"]
+    (active,) = [key for key in own if key.status == SignerStatus.ACTIVE]
     state = store.pool_state(tx, name)
     on_chain = _on_chain(own, chain.look)
-    in_flight = ledger.balance(tx, f"in_flight:{name}")
+    in_flight = journals.balance(tx, f"in_flight:{name}")
     average = treasuries.average_payout(tx, name)
     free = (on_chain.balance or ZERO) - in_flight
     gas_wei = int(on_chain.gas_wei or 0)
@@ -229,10 +252,10 @@ def _pool(tx: Tx, name: str, own: list[Key], chain: Chain, now: datetime) -> Tre
         pause_reason=state.pause_reason,
         chain=on_chain,
         ledger=PoolLedger(
-            free=ledger.balance(tx, f"treasury:{name}"),
+            free=journals.balance(tx, f"treasury:{name}"),
             in_flight=in_flight,
-            owed=ledger.balance(tx, f"owed:{name}"),
-            paid=ledger.balance(tx, f"paid:{name}"),
+            owed=journals.balance(tx, f"owed:{name}"),
+            paid=journals.balance(tx, f"paid:{name}"),
         ),
         open=[_counted(it) for it in store.open_payouts(tx, name)],
         limits=PoolLimits(**vars(store.limits(tx, name, now))),
@@ -250,7 +273,7 @@ def _counted(it: store.Count) -> PoolCount:
     return PoolCount(status=rules.status_of(it.state), payouts=it.payouts, amount=it.amount)
 
 
-def _on_chain(own: list[Key], look: Look) -> PoolOnChain:
+def _on_chain(own: list[Key], look: BalancesAtBlock) -> PoolOnChain:
     addresses = [key.address for key in own]
     agreed = look.agreed
     return PoolOnChain(

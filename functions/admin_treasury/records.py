@@ -1,4 +1,4 @@
-"""What treasury admins write."""
+"""Rows that treasury admins write."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,7 +7,7 @@ from shared.db import Tx
 
 
 def insert_transfer(tx: Tx, payout_id: UUID, admin_id: UUID, reason: str, now: datetime) -> None:
-    """Who asked for it and why."""
+    """Record who asked for a manual transfer and why."""
     tx.run(
         """
         INSERT INTO manual_transfers (payout_id, reason, requested_by, requested_at)
@@ -21,7 +21,7 @@ def insert_transfer(tx: Tx, payout_id: UUID, admin_id: UUID, reason: str, now: d
 
 
 def cancel_transfer(tx: Tx, payout_id: UUID, admin_id: UUID, reason: str, now: datetime) -> None:
-    """Who took it back and why."""
+    """Record who cancelled a manual transfer and why."""
     tx.run(
         """
         UPDATE manual_transfers SET cancelled_by = :admin_id, cancelled_at = :now, cancel_reason = :reason
@@ -35,7 +35,7 @@ def cancel_transfer(tx: Tx, payout_id: UUID, admin_id: UUID, reason: str, now: d
 
 
 def set_threshold(tx: Tx, treasury: str, kind: str, threshold: int) -> None:
-    """One that is changed is told anew."""
+    """Set a threshold. A changed one forgets that an alert was sent, so that a low balance raises a new alert."""
     tx.run(
         """
         UPDATE treasury_alerts SET threshold = CAST(:threshold AS numeric), crossed_at = NULL
@@ -48,7 +48,7 @@ def set_threshold(tx: Tx, treasury: str, kind: str, threshold: int) -> None:
 
 
 def insert_reconciliation(tx: Tx, identity: UUID, admin_id: UUID, now: datetime) -> None:
-    """One that was asked for."""
+    """Insert a reconciliation that an admin asked for."""
     tx.run(
         "INSERT INTO reconciliations (id, requested_by, requested_at) VALUES (:id, :admin_id, :now)",
         id=identity,
@@ -58,7 +58,7 @@ def insert_reconciliation(tx: Tx, identity: UUID, admin_id: UUID, now: datetime)
 
 
 def resolve_finding(tx: Tx, finding_id: UUID, admin_id: UUID, explanation: str, now: datetime) -> None:
-    """Explained by a person."""
+    """Mark a finding as resolved by a person."""
     tx.run(
         """
         UPDATE reconciliation_findings SET resolved_at = :now, resolved_by = :admin_id, resolution = :explanation

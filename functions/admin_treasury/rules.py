@@ -1,105 +1,139 @@
-"""What treasury admins may do with a transfer, and how a treasury's state reads. Pure."""
+"""The problems of the treasury's operations, and how states of payouts and alerts are shown. Pure."""
 
-from shared.money import Usdt
-from shared.problems import NotAllowed, Problem
+from shared.values.money import Usdt
+from shared.values.problems import NotAllowed, Problem
 
-APPROVALS_OF_A_TRANSFER = 2
+CHAIN_SECONDS_MAX = 3.0  # how long a request waits for the nodes
+RETRY_AFTER_SECONDS = "5"
 PENDING = ("REQUESTED", "APPROVED", "RESERVED")
 ON_HOLD = ("HELD", "QUARANTINED")
 
 
 class TransferAmountNotPositive(Problem):
-    """Zero or less."""
+    """The amount is zero or negative."""
 
     status, title = 422, "Nothing would be sent: the amount must be more than zero."
 
 
 class TransferAboveBalance(Problem):
-    """More than the treasury has and has not promised; `free` tells how much that is."""
+    """The amount is more than the treasury has and has not promised; `free` tells how much that is."""
 
     status, title = 409, "The treasury does not have that much."
 
 
 class TransferAddressMistyped(Problem):
-    """Not in the capitals of EIP-55."""
+    """The address is not in the capitals of EIP-55."""
 
     status, title = 422, "The address's checksum is wrong. Copy it again, with its capitals."
 
 
 class TransferToNobody(Problem):
-    """The zero address."""
+    """The recipient is the zero address."""
 
     status, title = 422, "This is the zero address: what is sent there is lost."
 
 
 class TransferToToken(Problem):
-    """A token's contract."""
+    """The recipient is the contract of the token."""
 
     status, title = 422, "This is the token's own contract: what is sent there is lost."
 
 
 class TransferToTreasury(Problem):
-    """A treasury's key, this one or another."""
+    """The recipient is a treasury's key, of this or another treasury."""
 
     status, title = 422, "This is a treasury's own address."
 
 
 class ChainNotReadable(Problem):
-    """The nodes are silent or do not agree; nothing was recorded."""
+    """The nodes do not answer or do not agree. Nothing was recorded: wait `Retry-After` seconds and send it again."""
 
-    status, title = 503, "The chain cannot be read at this moment."
+    status, title, passing = 503, "The chain cannot be read at this moment.", True
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": RETRY_AFTER_SECONDS})
 
 
 class ApprovalOfOwnRequest(NotAllowed):
-    """Whoever asked for the money does not approve it."""
+    """The person who asked for the money must not approve it."""
 
     title = "Somebody else must approve this: you asked for it, or it is paid to you."
 
 
 class ApprovedBefore(Problem):
-    """One person is one approval."""
+    """This person has approved the payout before; each person counts once."""
 
     status, title = 409, "You have approved this already."
 
 
 class PayoutCancelled(Problem):
-    """It was cancelled: no approval brings it back."""
+    """The payout was cancelled, and no approval can revive it."""
 
     status, title = 409, "This was cancelled. Ask for it anew."
 
 
 class PayoutNotHeld(Problem):
-    """It waits for nobody; `state` tells where it is."""
+    """The payout is not on hold; `state` tells its state."""
 
     status, title = 409, "This waits for nobody's approval."
 
 
+class PayoutInDoubt(Problem):
+    """A foreign transaction with this recipient and amount is not explained: GET /v1/admin/treasury/foreign-nonces."""
+
+    status, title = 409, "Somebody else's transaction may have paid this already. Explain that one first."
+
+
+class NonceNotInQuestion(Problem):
+    """The nonce was explained already, or the payout that it is said to have paid does not wait for payment."""
+
+    status, title = 409, "This is no open question any more."
+
+
+class NonceExplainedBefore(Problem):
+    """This person has given the same explanation before; each person counts once. A different one would replace it."""
+
+    status, title = 409, "You have said this already. A second person has to say the same."
+
+
+class ExplanationUnfit(Problem):
+    """The transaction did not move that amount from this treasury to that recipient."""
+
+    status, title = 409, "What this transaction has moved is not the payment of that payout."
+
+
 class TransferUnderWay(Problem):
-    """It may be paid any moment, or has been; `state` tells."""
+    """The transfer may be paid at any moment, or has been paid; `state` tells."""
 
     status, title = 409, "It is too late to cancel this transfer."
 
 
 class PoolNotPaused(Problem):
-    """There is nothing to resume."""
+    """The treasury is not paused, so there is nothing to resume."""
 
     status, title = 409, "This treasury is not paused."
 
 
+class QuestionsOpen(Problem):
+    """Something is in quarantine, unexplained or being rebuilt; `questions` names each in a sentence."""
+
+    status, title = 409, "This treasury does not sign again before people have answered what is open."
+
+
 class FindingsOpen(Problem):
-    """A treasury goes on only when each difference of its books is explained; `findings` tells how many are not."""
+    """A treasury resumes only when each difference of its books is explained; `findings` counts those that are not."""
 
     status, title = 409, "Resolve the findings of this treasury first."
 
 
 class FindingResolved(Problem):
-    """Somebody, or the books themselves, has explained it."""
+    """The finding was resolved before, by a person or by a later comparison."""
 
     status, title = 409, "This finding is resolved already."
 
 
 def status_of(state: str) -> str:
-    """As members and admins are told it. There is no failed: money that may have left is looked for."""
+    """The status that people see for a payout's state. There is no "failed": money that may have left is traced."""
     if state in PENDING:
         return "pending"
     if state in ON_HOLD:
@@ -108,18 +142,18 @@ def status_of(state: str) -> str:
 
 
 def states_of(status: str | None) -> list[str]:
-    """The reverse; all of them for None."""
+    """The states that are shown as this status; all states for None."""
     every = (*PENDING, *ON_HOLD, "IN_FLIGHT", "PAID", "CANCELLED")
     return [state for state in every if status in (None, status_of(state))]
 
 
 def alert_level(*, below: bool, payouts: int | None, critical: int) -> str:
-    """`payouts` is how many are still covered, None before the first payout."""
+    """The level of an alert; `payouts` is how many are still covered, None before the first payout."""
     if payouts is not None and payouts < critical:
         return "critical"
     return "low" if below else "ok"
 
 
 def adjustment(kind: str, expected: Usdt, found: Usdt) -> Usdt:
-    """What the books of a treasury must change by, when a finding is taken for what happened."""
+    """The amount by which a treasury's books must change when a finding is accepted as the truth."""
     return found - expected if kind == "balance_differs" else expected - found

@@ -1,4 +1,4 @@
-"""What treasury admins read."""
+"""Rows that treasury admins read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,16 +7,16 @@ from typing import Any
 from uuid import UUID
 
 from shared.db import Tx
-from shared.money import Usdt
-from shared.paging import Position
-from shared.payout_types import PayoutState
+from shared.payouts.states import PayoutState
+from shared.values.money import Usdt
+from shared.web.paging import Position
 
-TRAIL_MAX = 500  # of each kind: a payout has a dozen, one that is looked for over days a few hundred
+TRAIL_MAX = 500  # of each kind: a payout has a dozen, one that is traced over days a few hundred
 
 
 @dataclass(frozen=True)
 class Filter:
-    """None is any."""
+    """Conditions for payouts; None means no condition."""
 
     states: Sequence[str]
     pool: str | None = None
@@ -27,7 +27,7 @@ class Filter:
 
 @dataclass(frozen=True)
 class Payout:
-    """A payout with its approvals, and the person's side of a manual one."""
+    """A payout with its approvals, and with the request behind a manual one."""
 
     id: UUID
     pool: str
@@ -54,7 +54,7 @@ class Payout:
 
 @dataclass(frozen=True)
 class PolicyRun:
-    """A decision of the policy."""
+    """A decision of the payout policy."""
 
     decided_at: datetime
     policy_version: int
@@ -65,7 +65,7 @@ class PolicyRun:
 
 @dataclass(frozen=True)
 class Approval:
-    """By whom, of which hold."""
+    """An approval: by whom, and for which hold."""
 
     approved_at: datetime
     approver_id: UUID
@@ -76,7 +76,7 @@ class Approval:
 
 @dataclass(frozen=True)
 class Event:
-    """A line of the diary."""
+    """A line of the payout's event log."""
 
     happened_at: datetime
     kind: str
@@ -87,7 +87,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Acted:
-    """A line of the audit log."""
+    """A line of the audit log about the payout."""
 
     created_at: datetime
     actor_id: UUID | None
@@ -97,7 +97,7 @@ class Acted:
 
 @dataclass(frozen=True)
 class End:
-    """The block that it was paid in, and the day on which the chain was found to agree."""
+    """The block in which the payout was paid, and the day on which the chain was found to agree."""
 
     block_number: int | None
     compared_on: date | None
@@ -105,7 +105,7 @@ class End:
 
 @dataclass(frozen=True)
 class Count:
-    """Open payouts of a state."""
+    """The number and the sum of open payouts of one state."""
 
     state: str
     payouts: int
@@ -114,7 +114,7 @@ class Count:
 
 @dataclass(frozen=True)
 class Limits:
-    """What passes by itself, and what has passed."""
+    """The limits under which the policy approves by itself, and how much of them is used."""
 
     single: Usdt
     day: Usdt
@@ -125,7 +125,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class State:
-    """Whether a treasury signs."""
+    """Whether a treasury is paused."""
 
     pool: str
     paused_at: datetime | None
@@ -134,7 +134,7 @@ class State:
 
 @dataclass(frozen=True)
 class Alert:
-    """A threshold, and since when the balance is below."""
+    """A threshold, and since when the balance is below it."""
 
     kind: str
     threshold: int
@@ -143,7 +143,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A reconciliation."""
+    """A reconciliation of all treasuries with the chain."""
 
     id: UUID
     day: date | None
@@ -157,7 +157,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class ComparedPool:
-    """A treasury in it."""
+    """One treasury of a reconciliation."""
 
     pool: str
     status: str
@@ -174,7 +174,7 @@ class ComparedPool:
 
 @dataclass(frozen=True)
 class Finding:
-    """What does not agree."""
+    """A difference between the books and the chain."""
 
     id: UUID
     reconciliation_id: UUID
@@ -191,20 +191,15 @@ class Finding:
     resolution: str | None
 
 
-@dataclass(frozen=True)
-class _Count:
-    count: int
-
-
 def payouts(tx: Tx, wanted: Filter, after: Position | None, limit: int) -> list[Payout]:
-    """Newest first."""
+    """Payouts after a position, newest first."""
     return tx.all(
         Payout,
         """
         SELECT p.id, p.treasury AS pool, p.source_kind, p.source_id, p.member_id, p.recipient_address AS to_address,
                p.amount, CAST(p.state AS text) AS state, CAST(p.hold_reason AS text) AS hold_reason,
-               (SELECT count(*) FROM payout_approvals WHERE payout_id = p.id AND hold = p.holds) AS approvals_given,
-               p.approvals_needed, p.requested_at, p.state_at, p.paid_at, p.transaction_hash,
+               approvals_that_count(p) AS approvals_given,
+               approvals_required(p) AS approvals_needed, p.requested_at, p.state_at, p.paid_at, p.transaction_hash,
                t.reason, t.requested_by, asked.username AS requested_by_username,
                cancelled.username AS cancelled_by_username, t.cancelled_at, t.cancel_reason
         FROM payouts p
@@ -231,13 +226,12 @@ def payouts(tx: Tx, wanted: Filter, after: Position | None, limit: int) -> list[
 
 
 def payout(tx: Tx, payout_id: UUID) -> Payout | None:
-    """One."""
     found = payouts(tx, Filter(list(PayoutState), payout_id=payout_id), None, 1)
     return found[0] if found else None
 
 
 def policy_runs(tx: Tx, payout_id: UUID) -> list[PolicyRun]:
-    """Oldest first."""
+    """The policy's decisions about the payout, oldest first."""
     return tx.all(
         PolicyRun,
         """
@@ -250,7 +244,7 @@ def policy_runs(tx: Tx, payout_id: UUID) -> list[PolicyRun]:
 
 
 def approvals(tx: Tx, payout_id: UUID) -> list[Approval]:
-    """Oldest first."""
+    """The approvals of the payout, oldest first."""
     return tx.all(
         Approval,
         """
@@ -264,7 +258,7 @@ def approvals(tx: Tx, payout_id: UUID) -> list[Approval]:
 
 
 def events(tx: Tx, payout_id: UUID) -> list[Event]:
-    """Oldest first."""
+    """The events of the payout, oldest first."""
     return tx.all(
         Event,
         """
@@ -277,7 +271,7 @@ def events(tx: Tx, payout_id: UUID) -> list[Event]:
 
 
 def actions(tx: Tx, payout_id: UUID) -> list[Acted]:
-    """What admins did, oldest first."""
+    """The audited actions of admins on the payout, oldest first."""
     return tx.all(
         Acted,
         """
@@ -290,7 +284,7 @@ def actions(tx: Tx, payout_id: UUID) -> list[Acted]:
 
 
 def end(tx: Tx, payout_id: UUID) -> End:
-    """Of a payout that is paid; both None otherwise."""
+    """The end of a paid payout; both fields are None for other payouts."""
     found = tx.first(
         End,
         """
@@ -304,7 +298,7 @@ def end(tx: Tx, payout_id: UUID) -> End:
 
 
 def open_payouts(tx: Tx, pool: str) -> list[Count]:
-    """How many of each state that is not an end."""
+    """The number and the sum of the treasury's open payouts, by state."""
     return tx.all(
         Count,
         """
@@ -321,7 +315,9 @@ def open_payouts(tx: Tx, pool: str) -> list[Count]:
 
 
 def limits(tx: Tx, pool: str, now: datetime) -> Limits:
-    """The day is UTC's, the hour the last sixty minutes; in settings they stand in USDT."""
+    """The treasury's limits. The day is UTC's, the hour is the last sixty minutes; settings have the amounts in
+    USDT.
+    """
     return tx.one(
         Limits,
         """
@@ -341,7 +337,7 @@ def limits(tx: Tx, pool: str, now: datetime) -> Limits:
 
 
 def pool_state(tx: Tx, pool: str) -> State:
-    """Locked: who pauses and who resumes follow each other."""
+    """The state of a treasury, locked so that a pause and a resumption cannot interleave."""
     return tx.one(
         State,
         "SELECT name AS pool, paused_at, pause_reason FROM treasuries WHERE name = :pool FOR NO KEY UPDATE",
@@ -350,7 +346,7 @@ def pool_state(tx: Tx, pool: str) -> State:
 
 
 def alerts(tx: Tx, pool: str) -> dict[str, Alert]:
-    """By kind."""
+    """The treasury's alerts, by kind."""
     found = tx.all(
         Alert,
         "SELECT kind, threshold, crossed_at FROM treasury_alerts WHERE treasury = :pool",
@@ -360,16 +356,16 @@ def alerts(tx: Tx, pool: str) -> dict[str, Alert]:
 
 
 def findings_open(tx: Tx, pool: str) -> int:
-    """How many nobody has explained."""
-    return tx.one(
-        _Count,
+    """The number of the treasury's findings that are not resolved."""
+    return tx.scalar(
+        int,
         "SELECT count(*) AS count FROM reconciliation_findings WHERE treasury = :pool AND resolved_at IS NULL",
         pool=pool,
-    ).count
+    )
 
 
 def comparisons(tx: Tx, after: Position | None, limit: int) -> list[Comparison]:
-    """Newest first."""
+    """Reconciliations after a position, newest first."""
     return tx.all(
         Comparison,
         """
@@ -384,7 +380,6 @@ def comparisons(tx: Tx, after: Position | None, limit: int) -> list[Comparison]:
 
 
 def comparison(tx: Tx, identity: UUID) -> Comparison | None:
-    """One."""
     return tx.first(
         Comparison,
         """
@@ -396,7 +391,7 @@ def comparison(tx: Tx, identity: UUID) -> Comparison | None:
 
 
 def compared_pools(tx: Tx, identity: UUID) -> list[ComparedPool]:
-    """Its treasuries."""
+    """The treasuries of a reconciliation."""
     return tx.all(
         ComparedPool,
         """
@@ -409,7 +404,7 @@ def compared_pools(tx: Tx, identity: UUID) -> list[ComparedPool]:
 
 
 def findings(tx: Tx, pool: str | None, is_open: bool | None, after: Position | None, limit: int) -> list[Finding]:
-    """Newest first."""
+    """Findings after a position, newest first."""
     return tx.all(
         Finding,
         """
@@ -430,7 +425,7 @@ def findings(tx: Tx, pool: str | None, is_open: bool | None, after: Position | N
 
 
 def lock_finding(tx: Tx, finding_id: UUID) -> Finding | None:
-    """One, for whoever resolves it."""
+    """The finding, locked until it is resolved; None if there is none."""
     return tx.first(
         Finding,
         """

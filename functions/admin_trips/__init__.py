@@ -1,1 +1,1 @@
-"""Admins see which trips were won and how far the concierge is."""
+"""Admins see which trips were won, and record the concierge's steps."""

@@ -1,23 +1,25 @@
-"""HTTP for admins: trips that were won, the concierge's call, the commemorative chip (plan section "Trip Comp")."""
+"""HTTP for admins: trips that were won, the concierge's call, the commemorative chip (docs/product.md, "Trips")."""
 
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from flask import Request, Response
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from functions.admin_trips import rules, store
-from shared import audit, notifications, paging
 from shared.api import Api
-from shared.audit import Action
 from shared.auth import Admin, Role
 from shared.db import Tx
-from shared.fields import Body, Listing, Money, Page, Reply
-from shared.http import Client
-from shared.notifications import Note
-from shared.paging import Position
-from shared.problems import NotFound
+from shared.messages import notifications
+from shared.payouts import interests
+from shared.values import typed
+from shared.values.fields import LINE, Body, Listing, Money, Page, Reply
+from shared.values.problems import NotFound
+from shared.web import audit, paging
+from shared.web.audit import Action
+from shared.web.http import Client
+from shared.web.paging import Position
 
 Operations = Annotated[Admin, Role.OPERATIONS]
 TripState = Literal["to_be_chosen", "chosen", "concierge_contacted", "chip_mailed"]
@@ -26,24 +28,23 @@ api = Api("admin_trips")
 
 
 def admin_trips(request: Request) -> Response:
-    """The function's door."""
     return api.handle(request)
 
 
 class TripFilter(Page):
-    """A page, of one state if given."""
+    """A page of trips, of one state if given."""
 
     state: TripState | None = None
 
 
 class ChipParcel(Body):
-    """The parcel with the commemorative chip."""
+    """The parcel that carries the commemorative chip."""
 
-    tracking_number: Annotated[str, StringConstraints(min_length=4, max_length=60, strip_whitespace=True)]
+    tracking_number: Annotated[str, LINE, AfterValidator(typed.line), StringConstraints(min_length=4, max_length=60)]
 
 
 class AdminTrip(Reply):
-    """A trip with whom to call; `status` is the comp's, `state` the trip's own."""
+    """A trip with its winner's contact data; `status` is the comp's, `state` the trip's own."""
 
     comp_id: UUID
     status: str
@@ -66,38 +67,40 @@ class AdminTrip(Reply):
 
 @api.get("/v1/admin/trips")
 def list_admin_trips(tx: Tx, admin: Operations, page: TripFilter) -> Listing[AdminTrip]:
-    """Newest first."""
+    """List trips, newest first."""
     rows = store.trips(tx, page.state, None, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.awarded_at, row.comp_id))
     return Listing[AdminTrip](items=[AdminTrip(**vars(row)) for row in shown], next_cursor=cursor)
 
 
-@api.post("/v1/admin/trips/{comp_id}/concierge-contacted", problems=(rules.TripStepNotNext,))
+@api.post("/v1/admin/trips/{comp_id}/concierge-contacted", problems=(rules.TripStepNotNext, interests.OwnInterest))
 def contact_winner(tx: Tx, admin: Operations, comp_id: UUID, client: Client, now: datetime) -> AdminTrip:
-    """The concierge has talked to the winner. Harmless twice."""
+    """Record that the concierge has talked to the winner. Harmless twice."""
     trip = _locked(tx, comp_id)
+    interests.require_none_in_member(tx, admin.id, trip.member_uuid)
     if rules.is_next(trip.state, "concierge_contacted"):
         store.contacted(tx, comp_id, now)
         audit.record(tx, admin, client, Action("trip.contact", "comp", comp_id, {}), now)
     return AdminTrip(**vars(_locked(tx, comp_id)))
 
 
-@api.post("/v1/admin/trips/{comp_id}/chip-mailed", problems=(rules.TripStepNotNext,))
+@api.post("/v1/admin/trips/{comp_id}/chip-mailed", problems=(rules.TripStepNotNext, interests.OwnInterest))
 def mail_chip(tx: Tx, admin: Operations, comp_id: UUID, body: ChipParcel, client: Client, now: datetime) -> AdminTrip:
-    """The chip is on its way; the member is told. Harmless twice: the first tracking number stays."""
+    """Record that the chip was mailed, and notify the winner. Harmless twice: the first tracking number stays."""
     trip = _locked(tx, comp_id)
+    interests.require_none_in_member(tx, admin.id, trip.member_uuid)
     if rules.is_next(trip.state, "chip_mailed"):
         store.chip_mailed(tx, comp_id, body.tracking_number, now)
         audit.record(tx, admin, client, Action("trip.chip", "comp", comp_id, body.model_dump()), now)
-        text = f"Its tracking number is {body.tracking_number}."
         data = {"comp_id": str(comp_id), "tracking_number": body.tracking_number}
-        note = Note(trip.member_uuid, "comp", "Your gold chip is on its way", text, data, f"trip-chip:{comp_id}")
+        parcel = {"tracking_number": body.tracking_number}
+        note = notifications.note(trip.member_uuid, "trip_chip_mailed", data, f"trip-chip:{comp_id}", **parcel)
         notifications.notify(tx, note, now)
     return AdminTrip(**vars(_locked(tx, comp_id)))
 
 
 def _locked(tx: Tx, comp_id: UUID) -> store.Trip:
-    """Raises NotFound."""
+    """Lock the trip and return it. Raises NotFound."""
     store.lock(tx, comp_id)
     found = store.trips(tx, None, comp_id, after=None, limit=1)
     if not found:

@@ -1,18 +1,18 @@
-"""The steps of a trip after it was chosen. Pure."""
+"""The steps of a trip after the winner has chosen it. Pure."""
 
-from shared.problems import Problem
+from shared.values.problems import Problem
 
 STEPS = ("chosen", "concierge_contacted", "chip_mailed")
 
 
 class TripStepNotNext(Problem):
-    """Steps follow each other; `state` tells where the trip is."""
+    """The step is not the next one; `state` tells where the trip is."""
 
     status, title = 409, "This is not the next step of the trip."
 
 
 def is_next(state: str | None, wanted: str) -> bool:
-    """True when the step is to be done, False when it was done. Raises TripStepNotNext."""
+    """Whether the step has to be done; False if it was done before. Raises TripStepNotNext."""
     reached = STEPS.index(state) if state in STEPS else -1
     if reached >= STEPS.index(wanted):
         return False

@@ -1,17 +1,17 @@
-"""Trips as the concierge sees them."""
+"""Trips as the concierge sees them, as rows."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
-from shared.money import Usdt
-from shared.paging import Position
+from shared.values.money import Usdt
+from shared.web.paging import Position
 
 
 @dataclass(frozen=True)
 class Trip:
-    """A trip that was won; what is None has not happened yet."""
+    """A trip that was won; a field is None as long as its step has not happened."""
 
     comp_id: UUID
     status: str
@@ -33,7 +33,7 @@ class Trip:
 
 
 def trips(tx: Tx, state: str | None, comp_id: UUID | None, after: Position | None, limit: int) -> list[Trip]:
-    """Newest first; of one state, or one trip, if given."""
+    """Trips, newest first; of one state, or a single trip, if given."""
     return tx.all(
         Trip,
         """
@@ -56,12 +56,12 @@ def trips(tx: Tx, state: str | None, comp_id: UUID | None, after: Position | Non
 
 
 def lock(tx: Tx, comp_id: UUID) -> None:
-    """Two who move the same trip follow each other."""
+    """Lock the trip's comp, so that changes of one trip follow each other."""
     tx.run_later("SELECT 1 FROM comps WHERE id = :comp_id FOR NO KEY UPDATE", comp_id=comp_id)
 
 
 def contacted(tx: Tx, comp_id: UUID, now: datetime) -> None:
-    """The concierge has called the winner."""
+    """Record that the concierge has called the winner."""
     tx.run_later(
         "UPDATE trips SET state = 'concierge_contacted', concierge_contacted_at = :now WHERE comp_id = :comp_id",
         comp_id=comp_id,
@@ -70,7 +70,7 @@ def contacted(tx: Tx, comp_id: UUID, now: datetime) -> None:
 
 
 def chip_mailed(tx: Tx, comp_id: UUID, tracking_number: str, now: datetime) -> None:
-    """The commemorative chip is on its way."""
+    """Record that the commemorative chip was mailed."""
     tx.run_later(
         """
         UPDATE trips SET state = 'chip_mailed', chip_mailed_at = :now, tracking_number = :tracking_number

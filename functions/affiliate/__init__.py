@@ -1,1 +1,1 @@
-"""What members refer others with."""
+"""Members read their referral link and choose a code for it."""

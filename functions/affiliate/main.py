@@ -1,42 +1,42 @@
-"""HTTP: the member's referral link (plan section "Affiliate Mechanics")."""
+"""HTTP: the member's referral link (docs/product.md, "Referrals and matches")."""
 
 from datetime import datetime
 from typing import Annotated
 
 from flask import Request, Response
-from pydantic import StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from functions.affiliate import rules, store
 from shared.api import Api
 from shared.auth import Member
 from shared.config import Config, read
 from shared.db import Tx
-from shared.fields import Body, Reply
+from shared.members import usernames
+from shared.members.accounts import NameReserved, is_reserved
+from shared.values import typed
+from shared.values.fields import Body, Reply
 
 api = Api("affiliate")
 
 
 def affiliate(request: Request) -> Response:
-    """The function's door."""
     return api.handle(request)
 
 
 class ReferralConfig(Config):
-    """Where referral links live."""
+    """The address that referral links begin with."""
 
     referral_url: str = "https://blakjaks.com/r/"
 
 
 class CustomCode(Body):
-    """A name for the link, beside the username: two words or more, with hyphens, as no username has them."""
+    """A code for the link, beside the username: two or more words with hyphens, which no username can have."""
 
-    code: Annotated[
-        str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)+$", min_length=rules.LENGTH_MIN, max_length=30)
-    ]
+    code: Annotated[str, StringConstraints(max_length=typed.TYPED_MAX), AfterValidator(typed.custom_code)]
 
 
 class ReferralLink(Reply):
-    """The username always works too, and so does every custom code that the member has had."""
+    """The link with its current code. The username and every earlier custom code keep working."""
 
     code: str
     url: str
@@ -46,17 +46,22 @@ class ReferralLink(Reply):
 
 @api.get("/v1/affiliate/referral-link")
 def get_referral_link(tx: Tx, member: Member) -> ReferralLink:
-    """The link to pass on."""
+    """Return the link that the member can pass on."""
     return _shown(tx, member)
 
 
-@api.put("/v1/affiliate/referral-link", problems=(rules.ReferralCodeTaken, rules.TooManyReferralCodes))
+@api.put(
+    "/v1/affiliate/referral-link",
+    problems=(rules.ReferralCodeTaken, rules.TooManyReferralCodes, NameReserved),
+)
 def set_referral_code(tx: Tx, member: Member, body: CustomCode, now: datetime) -> ReferralLink:
-    """Take a custom code: nobody else can have it while the account exists, and links passed on keep working."""
+    """Take a custom code: nobody else can ever have it, and links passed on earlier keep working."""
+    if is_reserved(body.code):
+        raise NameReserved
     held = store.codes(tx, member.id)
     if body.code not in held and len(held) >= rules.CODES_MAX:
         raise rules.TooManyReferralCodes
-    if not store.take(tx, member.id, body.code, now):
+    if usernames.held(tx, [body.code], member.id) or not store.take(tx, member.id, body.code, now):
         raise rules.ReferralCodeTaken
     return _shown(tx, member)
 

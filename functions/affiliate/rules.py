@@ -1,18 +1,17 @@
-"""What a member may call their link."""
+"""The problems of choosing a referral code."""
 
-from shared.problems import Problem
+from shared.values.problems import Problem
 
-LENGTH_MIN = 3
-CODES_MAX = 10  # they are never given back
+CODES_MAX = 10  # a code is never given back
 
 
 class ReferralCodeTaken(Problem):
-    """Somebody has or had it."""
+    """Another member has this code or once had it."""
 
     status, title = 409, "This referral code is taken."
 
 
 class TooManyReferralCodes(Problem):
-    """Each is kept as long as the account."""
+    """The member has as many codes as allowed; codes are never given back."""
 
     status, title = 409, "You have as many referral codes as there may be."

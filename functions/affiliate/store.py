@@ -1,29 +1,22 @@
-"""Custom referral codes."""
+"""Custom referral codes as rows."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
 
 
-@dataclass(frozen=True)
-class _Code:
-    code: str
-
-
 def codes(tx: Tx, member_id: UUID) -> list[str]:
-    """The member's, the one chosen last first."""
-    rows = tx.all(
-        _Code,
+    """The member's codes, the latest chosen one first."""
+    return tx.column(
+        str,
         "SELECT code FROM referral_codes WHERE member_id = :member_id ORDER BY created_at DESC, code",
         member_id=member_id,
     )
-    return [row.code for row in rows]
 
 
 def take(tx: Tx, member_id: UUID, code: str, now: datetime) -> bool:
-    """False when it is somebody else's. A code of their own becomes the first again."""
+    """Take a code, or make the member's earlier code the current one; False if it is another member's."""
     return bool(
         tx.run(
             """

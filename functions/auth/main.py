@@ -1,15 +1,33 @@
-"""HTTP: sign-up, e-mail verification, sign-in, refresh, sign-out, JWKS (plan section "Authentication")."""
+"""HTTP: sign-up, e-mail verification, sign-in, refresh, sign-out, JWKS (docs/product.md, "Accounts")."""
 
-from dataclasses import dataclass
+from contextlib import suppress
 from datetime import datetime
 from secrets import randbelow
 from urllib.parse import quote
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from flask import Request, Response
 
-from functions.auth import lockout, passwords, proofs, reauthentication, records, rules, store, tokens, two_factor
+from functions.auth import (
+    limits,
+    lockout,
+    new_passwords,
+    proofs,
+    reauthentication,
+    records,
+    rules,
+    session_records,
+    sessions,
+    sign_up_store,
+    sign_ups,
+    store,
+    tellings,
+    tokens,
+    two_factor,
+)
+from functions.auth.lockout import PasswordChecked
 from functions.auth.models import (
+    ClientAddress,
     EmailVerification,
     Jwks,
     Login,
@@ -24,89 +42,68 @@ from functions.auth.models import (
     UsernameSuggestions,
     VerifiedEmail,
 )
+from functions.auth.new_passwords import ResetHash
 from functions.auth.passwords import PasswordHash
 from functions.auth.proofs import Addressee
 from functions.auth.reauthentication import PasswordsCompared
 from functions.auth.tokens import Grant
-from shared import db, guarantees, listeners, mailed_codes, mails, sealing, tiers, totp
 from shared.api import Api
 from shared.auth import Anyone, Member, MemberSuspended, published_keys
+from shared.comps import guarantees
 from shared.config import Config, read
-from shared.db import Tx
-from shared.http import Client, Redirect
-from shared.mails import Letter
-from shared.problems import NotFound, Problem, TokenNotValid
-from shared.tiers import Tier
+from shared.credentials import mailed_codes, totp
+from shared.db import ConstraintViolated, Tx
+from shared.members import listeners, usernames
+from shared.members.accounts import NameReserved, is_reserved
+from shared.members.security_notices import SecurityChange
+from shared.values import tiers, typed
+from shared.values.problems import NotFound, Problem, TokenNotValid
+from shared.values.states import MemberStatus
+from shared.values.tiers import Tier
+from shared.web import attacks, quotas, sealing
+from shared.web.http import Client, Redirect
 
 USERNAME_ATTEMPTS_MAX = 5
 JWKS_CACHE_SECONDS = 300
 REFERRAL_COOKIE = "blakjaks_referral"
 REFERRAL_SECONDS = 30 * 24 * 3600
-NOT_STORED = {"Cache-Control": "no-store"}  # RFC 6749, section 5.1
 SECOND_FACTOR_REFUSALS = (totp.SecondFactorWrong, totp.SecondFactorUsed, totp.SecondFactorLocked)
 
 api = Api("auth")
 
 
 def auth(request: Request) -> Response:
-    """The function's door."""
     return api.handle(request)
 
 
 class WebConfig(Config):
-    """Where people sign up on the web, and the domain that pages and API share."""
+    """The address of the sign-up page, and the domain that pages and API share."""
 
     sign_up_url: str = "https://blakjaks.com/join"
     cookie_domain: str = "blakjaks.com"
 
 
-@dataclass(frozen=True)
-class PasswordChecked:
-    """Whose password it was said to be, and whether it was."""
-
-    account: store.Credentials | None
-    right: bool
-
-
-def hash_password(body: Signup, now: datetime) -> PasswordHash:
-    """Everything about a sign-up that needs no database, the slow hash last."""
-    rules.check_age(body.date_of_birth, now.date())
-    rules.check_password(body.password, [body.email, body.full_name, body.username or ""])
-    return passwords.hashed(body.password)
-
-
-def check_password(body: Login) -> PasswordChecked:
-    """Compare the password outside the transaction, equally long for nobody's."""
-    found = db.atomically(lambda tx: store.credentials(tx, body.email))
-    return PasswordChecked(found, passwords.matches(body.password, found.password_hash if found else None))
-
-
-def hash_new_password(body: PasswordReset) -> PasswordHash:
-    """Before anybody knows whether the code is right: the answer takes as long for a wrong one."""
-    rules.check_password(body.password, [body.email])
-    return passwords.hashed(body.password)
-
-
 @api.post(
     "/v1/auth/signup",
     status=201,
-    before=hash_password,
+    limit=limits.of_sign_ups,
+    before=new_passwords.of_sign_up,
     problems=(
         rules.TooYoung,
         rules.PasswordTooWeak,
         rules.EmailAlreadyRegistered,
         rules.UsernameTaken,
+        NameReserved,
         rules.ReferralCodeUnknown,
         rules.TooManySignUps,
     ),
 )
 def signup(tx: Tx, caller: Anyone, body: Signup, password: PasswordHash, client: Client, now: datetime) -> SignedUp:
-    """Create the account and mail the verification code."""
-    subject = f"sign-up from {client.network}"
-    if records.count_attempts(tx, [subject], now)[subject] > rules.SIGN_UPS_MAX:
-        raise rules.TooManySignUps(headers={"Retry-After": str(rules.seconds_left_of_hour(now))})
-    created, username = _insert(tx, body, password, _referrer(tx, body, client), now)
-    proofs.send(tx, "verify", Addressee(created.id, body.email, body.full_name), now)
+    """Create the account and mail the verification code. Replaces an earlier unproved sign-up with the same ticket."""
+    ticket = mailed_codes.ticket_mark(body.ticket)
+    created, username = _insert(tx, body, password, _referrer(tx, body, client), ticket, now=now)
+    quotas.spend_within(tx, limits.of_sign_up_mails(body.email, client), now)
+    proofs.send(tx, "verify", Addressee(created.id, body.email, body.full_name), ticket, now)
     return SignedUp(
         id=created.id, member_id=tiers.member_id(created.number, Tier.STANDARD), email=body.email, username=username
     )
@@ -114,18 +111,27 @@ def signup(tx: Tx, caller: Anyone, body: Signup, password: PasswordHash, client:
 
 @api.get("/v1/auth/username-suggestions")
 def suggest_usernames(tx: Tx, caller: Anyone, query: NameGiven) -> UsernameSuggestions:
-    """Free usernames made of a name."""
-    candidates = rules.username_candidates(query.full_name, [randbelow(10**5) for _ in range(rules.SUGGESTIONS)])
+    """Suggest free usernames made from a name."""
+    made = rules.username_candidates(query.full_name, [randbelow(10**5) for _ in range(rules.SUGGESTIONS)])
+    candidates = [name for name in made if not is_reserved(name)]
     taken = store.taken_usernames(tx, candidates)
     return UsernameSuggestions(suggestions=[name for name in candidates if name not in taken][: rules.SUGGESTIONS])
 
 
-@api.get("/r/{code}", status=302, reply_headers=NOT_STORED)
+@api.get("/v1/auth/client-address")
+def get_client_address(caller: Anyone, client: Client) -> ClientAddress:
+    """Return the address by which limits and records know the caller. Each deployment checks it from two places."""
+    return ClientAddress(address=client.ip_address)
+
+
+@api.get("/r/{code}", status=302, any_query=True)
 def follow_referral(tx: Tx, caller: Anyone, code: str) -> Redirect:
-    """A member's link: to the sign-up page, where the friend is remembered for thirty days."""
+    """Redirect a referral link to the sign-up page, where a cookie remembers the referrer for thirty days."""
     config = read(WebConfig)
-    if not rules.is_referral_code(code):
-        raise NotFound
+    try:
+        code = typed.referral_code(code)
+    except ValueError:
+        raise NotFound from None
     if not store.referrer(tx, code):
         return Redirect(config.sign_up_url)
     cookie = f"{REFERRAL_COOKIE}={quote(code)}; Max-Age={REFERRAL_SECONDS}; Domain={config.cookie_domain}; Path=/"
@@ -134,38 +140,46 @@ def follow_referral(tx: Tx, caller: Anyone, code: str) -> Redirect:
     )
 
 
-@api.post("/v1/auth/verify-email", problems=(rules.VerificationCodeNotValid,))
+@api.post(
+    "/v1/auth/verify-email",
+    limit=limits.of_guesses,
+    problems=(rules.VerificationCodeNotValid, rules.TooManyGuesses),
+)
 def verify_email(tx: Tx, caller: Anyone, body: EmailVerification, now: datetime) -> VerifiedEmail | Problem:
-    """Prove the address with the mailed code; a few guesses are allowed. It starts the new member guarantee."""
-    member_id = proofs.spend(tx, "verify", body.email, body.code, now)
+    """Prove the address with the mailed code; a few guesses are allowed. The new member guarantee starts with it."""
+    member_id = proofs.spend(tx, "verify", body.email, body.code, mailed_codes.ticket_mark(body.ticket), now=now)
     if member_id is None:
         return rules.VerificationCodeNotValid()
-    store.verify_email(tx, member_id, now)
+    sign_ups.prove(tx, member_id, body.email, now)
+    _remember(tx, body.ticket, member_id, now)
     guarantees.begin(tx, member_id, now)
     return VerifiedEmail(email_verified=True)
 
 
-@api.post("/v1/auth/verify-email/resend", status=202, problems=(rules.TooManyMailedCodes,))
-def resend_verification(
-    tx: Tx, caller: Anyone, body: MailedCodeRequest, client: Client, now: datetime
-) -> MailedCodeRequested:
-    """A new code for an address that waits to be proved; three in an hour."""
-    account = store.credentials(tx, body.email)
-    waiting = account if account and account.email_verified_at is None else None
-    proofs.ask(tx, "verify", body.email, _addressee(waiting), client, now)
+@api.post(
+    "/v1/auth/verify-email/resend",
+    status=202,
+    limit=limits.of_codes_to_verify,
+    problems=(rules.TooManyMailedCodes,),
+)
+def resend_verification(tx: Tx, caller: Anyone, body: MailedCodeRequest, now: datetime) -> MailedCodeRequested:
+    """Mail a new code for the unproved sign-up of this ticket; at most three in an hour."""
+    ticket = mailed_codes.ticket_mark(body.ticket)
+    waiting = sign_up_store.waiting(tx, body.email, ticket)
+    proofs.ask(tx, "verify", body.email, _addressee(waiting), ticket, now=now)
     return MailedCodeRequested(expires_in=int(mailed_codes.LIFE.total_seconds()))
 
 
 @api.post(
     "/v1/auth/login",
-    before=check_password,
+    before=lockout.check_password,
     after=tokens.sign_in,
     secret_reply=True,
-    reply_headers=NOT_STORED,
     problems=(
         rules.SignInRefused,
         rules.EmailNotVerified,
-        rules.SecondFactorNeeded,
+        rules.AdminsOnly,
+        totp.SecondFactorNeeded,
         MemberSuspended,
         *SECOND_FACTOR_REFUSALS,
     ),
@@ -173,61 +187,60 @@ def resend_verification(
 def login(
     tx: Tx, caller: Anyone, body: Login, checked: PasswordChecked, client: Client, now: datetime
 ) -> Grant | Problem:
-    """Start a session."""
+    """Start a session if the password is right, and so is the second factor of a member who has one."""
     member = checked.account
-    if not lockout.admits(tx, body.email, body.device, client, right=checked.right, now=now) or member is None:
+    if not checked.right or member is None:
+        trace = attacks.sign_in_locked if checked.locked else attacks.sign_in_failed
+        trace(member.id if member else None, rules.SignInRefused.slug())
         return rules.SignInRefused()
-    if member.status != "active":
+    if member.status != MemberStatus.ACTIVE:
         raise MemberSuspended
     if member.email_verified_at is None:
         raise rules.EmailNotVerified
+    if body.device.kind == "admin" and member.role is None:
+        raise rules.AdminsOnly
     proved_at = two_factor.proved_at_sign_in(tx, member.id, body.code, now)
-    session_id = uuid4()
-    store.start_session(
-        tx,
-        session_id=session_id,
-        member_id=member.id,
-        device_kind=body.device.kind,
-        device_id=body.device.id,
-        ip_address=client.ip_address,
-        user_agent=client.user_agent,
-        now=now,
-        proved_at=proved_at,
-    )
+    session_id = sessions.begin(tx, member, body.device, client, proved_at, now=now)
     device_token = tokens.new_secret()
-    records.remember_device(tx, tokens.secret_hash(device_token), member.id, now, now - rules.DEVICE_KNOWN_FOR)
-    return _grant(tx, member.id, session_id, tokens.new_secret(), now, device_token)
+    records.remember_device(tx, device_token, member.id, now)
+    return _grant(tx, member.id, session_id, tokens.new_secret(), now, device_token=device_token)
 
 
-@api.post(
-    "/v1/auth/refresh", after=tokens.issue, secret_reply=True, reply_headers=NOT_STORED, problems=(TokenNotValid,)
-)
+@api.post("/v1/auth/refresh", after=tokens.issue, secret_reply=True, problems=(TokenNotValid,))
 def refresh(tx: Tx, caller: Anyone, body: Refresh, now: datetime) -> Grant | Problem:
-    """Swap a refresh token for a new pair. A token that comes twice ends the session, unless its answer was lost."""
+    """Exchange a refresh token for a new pair. A token used twice ends the session, unless its answer may have been
+    lost.
+    """
     token = body.refresh_token
     token_hash = tokens.secret_hash(token)
     found = store.refresh_token(tx, token_hash)
-    if found is None or found.ended_at or found.expires_at <= now or found.status != "active":
+    if found is None or found.ended_at or found.expires_at <= now or found.status != MemberStatus.ACTIVE:
         return TokenNotValid()
     if found.used_at is None:
         successor = tokens.new_secret()
         store.use_refresh_token(tx, token_hash, sealing.seal(successor.encode(), token.encode()), now)
-        store.touch_session(tx, found.session_id, now)
+        session_records.touch(tx, found.session_id, now)
         return _grant(tx, found.member_id, found.session_id, successor, now)
     assert found.successor
     successor = sealing.unseal(found.successor, token.encode()).decode()
-    if now - found.used_at <= rules.LOST_RESPONSE and store.is_unused(tx, tokens.secret_hash(successor)):
+    until = store.unused_until(tx, tokens.secret_hash(successor))
+    if now - found.used_at <= rules.LOST_RESPONSE and until:
         key = store.signing_key(tx, now)
-        return _granted(found.member_id, found.session_id, key, successor, now)
-    store.end_session(tx, found.session_id, "refresh token used twice", now)
-    listeners.revoke(tx, found.member_id, now)
+        return _granted(found.member_id, found.session_id, key, successor, until, now=now)
+    attacks.refresh_token_reused(found.member_id, TokenNotValid.slug())
+    sessions.end(tx, found.member_id, found.session_id, "refresh token used twice", now)
     return TokenNotValid()
 
 
 @api.post("/v1/auth/logout", status=204)
 def logout(tx: Tx, member: Member, now: datetime) -> None:
     """End this session; its tokens are refused from the next request on."""
-    store.end_session(tx, member.session_id, "signed out", now)
+    sessions.end(tx, member.id, member.session_id, "signed out", now)
+
+
+api.get("/v1/auth/sessions")(sessions.list_sessions)
+api.delete("/v1/auth/sessions", status=204)(sessions.end_all_sessions)
+api.delete("/v1/auth/sessions/{session_id}", status=204)(sessions.end_session)
 
 
 @api.get("/.well-known/jwks.json", reply_headers={"Cache-Control": f"public, max-age={JWKS_CACHE_SECONDS}"})
@@ -236,31 +249,37 @@ def jwks(caller: Anyone) -> Jwks:
     return Jwks(keys=published_keys())
 
 
-@api.post("/v1/auth/reset-password", status=202, problems=(rules.TooManyMailedCodes,))
-def request_password_reset(
-    tx: Tx, caller: Anyone, body: MailedCodeRequest, client: Client, now: datetime
-) -> MailedCodeRequested:
-    """Mail a code to the address, if it is a member's; three in an hour. Nobody is told whether it is."""
+@api.post(
+    "/v1/auth/reset-password",
+    status=202,
+    limit=limits.of_codes_to_reset,
+    problems=(rules.TooManyMailedCodes,),
+)
+def request_password_reset(tx: Tx, caller: Anyone, body: MailedCodeRequest, now: datetime) -> MailedCodeRequested:
+    """Mail a code to the address if it is a member's; at most three in an hour. The answer is the same if it is not."""
     account = store.credentials(tx, body.email)
-    active = account if account and account.status == "active" else None
-    proofs.ask(tx, "reset", body.email, _addressee(active), client, now)
+    active = account if account and account.status == MemberStatus.ACTIVE and account.email_verified_at else None
+    proofs.ask(tx, "reset", body.email, _addressee(active), mailed_codes.ticket_mark(body.ticket), now=now)
     return MailedCodeRequested(expires_in=int(mailed_codes.LIFE.total_seconds()))
 
 
 @api.post(
     "/v1/auth/reset-password/confirm",
     status=204,
-    before=hash_new_password,
-    problems=(rules.PasswordTooWeak, rules.PasswordResetNotValid),
+    limit=limits.of_guesses,
+    before=new_passwords.of_reset,
+    problems=(rules.PasswordTooWeak, rules.PasswordResetNotValid, rules.TooManyGuesses),
 )
 def confirm_password_reset(
-    tx: Tx, caller: Anyone, body: PasswordReset, password: PasswordHash, now: datetime
+    tx: Tx, caller: Anyone, body: PasswordReset, password: ResetHash, now: datetime
 ) -> Problem | None:
-    """Set a new password with the mailed code; every session ends. Two-factor authentication stays as it is."""
-    member_id = proofs.spend(tx, "reset", body.email, body.code, now)
-    if member_id is None:
+    """Set a new password with the mailed code and end every session. Two-factor authentication stays as it is."""
+    ticket = mailed_codes.ticket_mark(body.ticket)
+    member_id = proofs.spend(tx, "reset", body.email, body.code, ticket, now=now) if password.hash else None
+    if password.hash is None or member_id is None:
         return rules.PasswordResetNotValid()
-    _set_password(tx, member_id, password, now)
+    _set_password(tx, member_id, password.hash, now)
+    _remember(tx, body.ticket, member_id, now)
     return None
 
 
@@ -273,9 +292,9 @@ def confirm_password_reset(
 def change_password(
     tx: Tx, member: Member, body: PasswordChange, compared: PasswordsCompared, now: datetime
 ) -> Problem | None:
-    """Every session ends, this one too."""
-    if refusal := reauthentication.check(tx, member, compared, now):
-        return refusal
+    """Set a new password and end every session, this one too."""
+    if compared.new is None:
+        return rules.PasswordWrong()
     _set_password(tx, member.id, compared.new, now)
     return None
 
@@ -285,15 +304,22 @@ api.post(
     "/v1/auth/2fa/setup",
     before=reauthentication.for_set_up,
     secret_reply=True,
-    reply_headers=NOT_STORED,
     problems=(rules.PasswordWrong, rules.SecondFactorAlreadySetUp),
 )(two_factor.set_up_second_factor)
 api.post(
     "/v1/auth/2fa/enable",
     secret_reply=True,
-    reply_headers=NOT_STORED,
-    problems=(totp.SecondFactorNotSetUp, totp.SecondFactorWrong, rules.SecondFactorAlreadySetUp),
+    problems=(
+        totp.SecondFactorNotSetUp,
+        totp.SecondFactorWrong,
+        totp.SecondFactorLocked,
+        rules.SecondFactorAlreadySetUp,
+    ),
 )(two_factor.enable_second_factor)
+api.post(
+    "/v1/auth/2fa/prove",
+    problems=(totp.SecondFactorNotSetUp, *SECOND_FACTOR_REFUSALS),
+)(two_factor.prove_second_factor)
 api.post(
     "/v1/auth/2fa/disable",
     status=204,
@@ -303,41 +329,63 @@ api.post(
 api.post(
     "/v1/auth/2fa/backup-codes",
     secret_reply=True,
-    reply_headers=NOT_STORED,
     problems=(totp.SecondFactorNotSetUp, *SECOND_FACTOR_REFUSALS),
 )(two_factor.renew_backup_codes)
 
 
 def _insert(
-    tx: Tx, body: Signup, password: PasswordHash, referrer: UUID | None, now: datetime
+    tx: Tx, body: Signup, password: PasswordHash, referrer: UUID | None, ticket: bytes | None, now: datetime
 ) -> tuple[store.Created, str]:
-    """Raises EmailAlreadyRegistered or UsernameTaken."""
+    """Insert the member and return it with its username. Tries further names when a suggested one is taken, also when
+    its former holder gives it up in this moment. Raises EmailAlreadyRegistered, UsernameTaken or NameReserved.
+    """
+    if body.username and is_reserved(body.username):
+        raise NameReserved
+    sign_ups.start_anew(tx, body.email, ticket, now)
     base = rules.username_base(body.full_name)
     for attempt in range(USERNAME_ATTEMPTS_MAX):
         username = body.username or _suggestion(base, attempt)
-        given = body.model_dump(exclude={"password", "referral_code", "username"})
-        new = store.NewMember(**given, username=username, password_hash=password.text, referred_by_id=referrer)
-        if created := store.insert_member(tx, new, now):
+        if not body.username and usernames.held(tx, [username]):
+            continue
+        given = body.model_dump(exclude={"password", "referral_code", "username", "ticket"})
+        new = store.NewMember(
+            **given, username=username, password_hash=password.text, referred_by_id=referrer, sign_up_ticket=ticket
+        )
+        if created := _inserted(tx, new, now):
             return created, username
-        if store.email_exists(tx, body.email):
-            raise rules.EmailAlreadyRegistered
         if body.username:
             raise rules.UsernameTaken
     raise rules.UsernameTaken
 
 
+def _inserted(tx: Tx, new: store.NewMember, now: datetime) -> store.Created | None:
+    """Insert the member; None if the username is taken. Raises UsernameTaken if the name was once another member's."""
+    try:
+        created = store.insert_member(tx, new, now)
+    except ConstraintViolated as refused:
+        if refused.constraint == "username_former":
+            raise rules.UsernameTaken from None
+        raise
+    if created and usernames.held(tx, [new.username]):
+        raise rules.UsernameTaken
+    return created
+
+
 def _suggestion(base: str, attempt: int) -> str:
-    """The base itself first, then with random digits."""
+    """The base itself at the first attempt, later the base with five random digits."""
     return base if attempt == 0 else f"{base}{randbelow(10**5):05d}"
 
 
 def _referrer(tx: Tx, body: Signup, client: Client) -> UUID | None:
-    """Who is to have the credit. A code that was typed must be somebody's; a link may be of yesterday's friend.
-
-    Nobody can name themselves: they are no member yet. Raises ReferralCodeUnknown.
+    """The member who referred this sign-up; None if nobody did. A typed code must exist; a code from the cookie may be
+    out of date and is then ignored. New members cannot refer themselves, because they do not exist yet. Raises
+    ReferralCodeUnknown.
     """
-    code = body.referral_code or client.cookies.get(REFERRAL_COOKIE)
-    found = store.referrer(tx, code) if code and rules.is_referral_code(code) else None
+    code = body.referral_code
+    if code is None:
+        with suppress(ValueError):
+            code = typed.referral_code(client.cookies.get(REFERRAL_COOKIE, ""))
+    found = store.referrer(tx, code) if code else None
     if body.referral_code and found is None:
         raise rules.ReferralCodeUnknown
     return found
@@ -347,23 +395,28 @@ def _addressee(account: store.Credentials | None) -> Addressee | None:
     return Addressee(account.id, account.email, account.full_name) if account else None
 
 
+def _remember(tx: Tx, ticket: str | None, member_id: UUID, now: datetime) -> None:
+    """Make the device known, with its ticket as device token: whoever returned the mailed code can read the mailbox."""
+    if ticket:
+        records.remember_device(tx, ticket, member_id, now)
+
+
 def _set_password(tx: Tx, member_id: UUID, password: PasswordHash, now: datetime) -> None:
-    """And tell the member, who may not have been it."""
+    """Set the password and send the member a security notice, because somebody else may have done it."""
     account = store.credentials_of(tx, member_id)
     assert account
     store.set_password(tx, member_id, password.text, now)
     listeners.revoke(tx, member_id, now)
-    key = f"password-changed:{uuid4()}"
-    parameters = {"name": account.full_name}
-    mails.queue(tx, Letter(account.email, account.full_name, "password_changed", parameters, key, member_id), now)
+    tellings.tell(tx, SecurityChange.PASSWORD_CHANGED, account, now)
 
 
 def _grant(
     tx: Tx, member_id: UUID, session_id: UUID, refresh_token: str, now: datetime, device_token: str | None = None
 ) -> Grant:
-    until = now + rules.REFRESH_TOKEN_LIFE
-    store.insert_refresh_token(tx, tokens.secret_hash(refresh_token), session_id, now, until)
-    return _granted(member_id, session_id, store.signing_key(tx, now), refresh_token, now, device_token)
+    until = store.insert_refresh_token(tx, tokens.secret_hash(refresh_token), session_id, now)
+    return _granted(
+        member_id, session_id, store.signing_key(tx, now), refresh_token, until, now=now, device_token=device_token
+    )
 
 
 def _granted(
@@ -371,6 +424,7 @@ def _granted(
     session_id: UUID,
     key: store.SigningKey,
     refresh_token: str,
+    refresh_expires_at: datetime,
     now: datetime,
     device_token: str | None = None,
 ) -> Grant:
@@ -381,5 +435,6 @@ def _granted(
         kms_version=key.kms_version,
         issued_at=now,
         refresh_token=refresh_token,
+        refresh_expires_at=refresh_expires_at,
         device_token=device_token,
     )

@@ -1,40 +1,52 @@
-"""What the outside may send to the function `auth` and what it gets back."""
+"""Requests and replies of the function `auth`."""
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from functions.auth import rules
-from shared.fields import Body, Day, EmailAddress, Query, Reply, Text
+from shared.values import typed
+from shared.values.contacts import CountryCode, EmailAddress, NewEmailAddress, PhoneNumber, ZipCode
+from shared.values.device_ids import DeviceId
+from shared.values.fields import LINE, Body, Day, Query, Reply, Shape, SixDigits, Text, Username
 
 Password = Annotated[str, StringConstraints(min_length=1, max_length=rules.PASSWORD_LENGTH_MAX)]
-MailedCode = Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
-Proof = Annotated[str, StringConstraints(pattern=r"^([0-9]{6}|[A-Za-z2-7]{5}-?[A-Za-z2-7]{5})$")]
+NewPassword = Annotated[Password, AfterValidator(typed.password)]
+Proof = Annotated[str, StringConstraints(max_length=typed.TYPED_MAX), AfterValidator(typed.six_digits_or_backup_code)]
+ReferralCode = Annotated[str, StringConstraints(max_length=typed.PASTED_MAX), AfterValidator(typed.referral_code)]
+DeviceName = Annotated[str, StringConstraints(min_length=1, max_length=100), LINE]
 DeviceToken = Annotated[str, StringConstraints(min_length=20, max_length=200)]
+Ticket = Annotated[str, Shape(r"^[A-Za-z0-9_-]{32,200}$", "32 to 200 letters, digits, - and _")]
 
 
 class Signup(Body):
-    """A new member; without a username one is made of the name. Without a referral code a followed link counts."""
+    """A new member. Without a username one is made from the name; without a referral code the followed link counts.
 
-    email: EmailAddress
-    password: Password
+    `ticket` is as in MailedCodeRequest: without it, a later sign-up with the address and without a ticket replaces this
+    one.
+    """
+
+    email: NewEmailAddress
+    password: NewPassword
     full_name: Text
-    date_of_birth: Day
-    username: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{3,30}$")] | None = None
-    phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,20}$")] | None = None
+    date_of_birth: Annotated[Day, AfterValidator(rules.birthday)]
+    username: Username | None = None
+    country: CountryCode = "US"
+    phone: PhoneNumber | None = None
     address_line1: Text | None = None
     address_line2: Text | None = None
-    city: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
-    state: Annotated[str, StringConstraints(min_length=1, max_length=50)] | None = None
-    zip_code: Annotated[str, StringConstraints(min_length=1, max_length=20)] | None = None
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "US"
+    city: Annotated[str, StringConstraints(min_length=1, max_length=100), LINE] | None = None
+    state: Annotated[str, StringConstraints(min_length=1, max_length=50), LINE] | None = None
+    zip_code: ZipCode | None = None
     language: Literal["en", "es", "pt"] = "en"
-    referral_code: Annotated[str, StringConstraints(min_length=1, max_length=50)] | None = None
+    referral_code: ReferralCode | None = None
+    ticket: Ticket | None = None
 
 
 class SignedUp(Reply):
-    """The new member; the e-mail address is to be verified next."""
+    """The new member, whose e-mail address has to be verified next."""
 
     id: UUID
     member_id: str
@@ -43,67 +55,85 @@ class SignedUp(Reply):
 
 
 class NameGiven(Query):
-    """The name that usernames are to be made of."""
+    """The name that usernames are made from."""
 
     full_name: Text
 
 
 class UsernameSuggestions(Reply):
-    """Free at this moment, the plainest first."""
+    """Usernames that are free at this moment, the plainest first."""
 
     suggestions: list[str]
 
 
+class ClientAddress(Reply):
+    """The caller's address as the edge sees it."""
+
+    address: str
+
+
 class EmailVerification(Body):
-    """The code that was mailed."""
+    """The mailed code, and the ticket that it was asked for with."""
 
     email: EmailAddress
-    code: MailedCode
+    code: SixDigits
+    ticket: Ticket | None = None
 
 
 class VerifiedEmail(Reply):
-    """Always true; a wrong code is a problem."""
+    """Confirms the address; the field is always true, because a wrong code is answered with a problem."""
 
     email_verified: bool
 
 
 class MailedCodeRequest(Body):
-    """Where to send a code."""
+    """The address to send a code to. `ticket` is a secret of this device: 128 random bits or more, or its device token.
+
+    A code that was asked for with a ticket works only with that ticket, and nobody else can use it up or replace it.
+    """
 
     email: EmailAddress
+    ticket: Ticket | None = None
 
 
 class MailedCodeRequested(Reply):
-    """The same for everybody: whether there is such an account is told to nobody."""
+    """How long the code works, in seconds. The answer is the same whether the account exists or not."""
 
     expires_in: int
 
 
 class PasswordReset(Body):
-    """The code that was mailed, and the new password."""
+    """The mailed code, the ticket that it was asked for with, and the new password."""
 
     email: EmailAddress
-    code: MailedCode
-    password: Password
+    code: SixDigits
+    ticket: Ticket | None = None
+    password: NewPassword
 
 
 class PasswordChange(Body):
-    """The present password, and the new one."""
+    """The current password, and the new one."""
 
     current_password: Password
-    password: Password
+    password: NewPassword
 
 
 class Device(Body):
-    """Where the session lives; a member has one mobile and one desktop session. `token` is from an earlier sign-in."""
+    """The device of the session. A member has one mobile and one desktop session; an admin may also have one of kind
+    `admin`, which ends after twelve hours. `name` is shown in the member's list of sessions. `token` is the device
+    token of an earlier sign-in. Of `id` the first 255 characters are kept.
+    """
 
-    kind: Literal["mobile", "desktop"]
-    id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    kind: Literal["mobile", "desktop", "admin"]
+    id: DeviceId = None
     token: DeviceToken | None = None
+    name: DeviceName | None = None
 
 
 class Login(Body):
-    """E-mail address and password; `code` of the authenticator app, or a backup code, when two-factor is set up."""
+    """E-mail address and password; `code` of the authenticator app or a backup code, if two-factor authentication is
+    set up.
+    """
 
     email: EmailAddress
     password: Password
@@ -112,19 +142,19 @@ class Login(Body):
 
 
 class Refresh(Body):
-    """The refresh token that came last."""
+    """The refresh token that was issued last."""
 
     refresh_token: Annotated[str, StringConstraints(min_length=20, max_length=200)]
 
 
 class SecondFactorStart(Body):
-    """The password once more."""
+    """The password, asked for once more."""
 
     password: Password
 
 
 class SecondFactorSetup(Reply):
-    """For the authenticator app: `qr_png` (base64) shows `uri`; `secret` is the key to type by hand."""
+    """A new secret for the authenticator app: `qr_png` (base64) shows `uri`; `secret` is the key to type by hand."""
 
     secret: str
     uri: str
@@ -134,7 +164,7 @@ class SecondFactorSetup(Reply):
 class SecondFactorProof(Body):
     """A code of the authenticator app."""
 
-    code: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+    code: SixDigits
 
 
 class SecondFactorEnd(Body):
@@ -144,8 +174,29 @@ class SecondFactorEnd(Body):
     code: Proof
 
 
+class SecondFactorProved(Reply):
+    """The time until which an admin may act on this proof."""
+
+    proved_until: datetime
+
+
+class LiveSession(Reply):
+    """One of the member's own sessions. `network` is the network in which it began, not an address. `ends_at` is when
+    the session ends if it is not used again.
+    """
+
+    id: UUID
+    kind: Literal["mobile", "desktop", "admin"]
+    device_name: str
+    network: str | None
+    created_at: datetime
+    last_used_at: datetime
+    ends_at: datetime
+    is_current: bool
+
+
 class BackupCodes(Reply):
-    """Each is good once, instead of the app; they are shown this once."""
+    """Backup codes: each replaces one code of the app, once. They are shown only in this reply."""
 
     backup_codes: list[str]
 
@@ -158,6 +209,6 @@ class SecondFactorState(Reply):
 
 
 class Jwks(Reply):
-    """RFC 7517."""
+    """The JSON Web Key Set of RFC 7517."""
 
     keys: list[dict[str, Any]]

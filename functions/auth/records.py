@@ -1,128 +1,55 @@
-"""What is kept of attempts, known devices and second factors."""
+"""Known devices and second factors as rows."""
 
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from shared import totp, vault
+from functions.auth import rules, tokens
+from shared.credentials import totp, vault
 from shared.db import Tx
 
 
-@dataclass(frozen=True)
-class SecondFactor:
-    """`enabled_at` is None until a code of the app has proved it."""
-
-    sealed_secret: bytes
-    enabled_at: datetime | None
-
-
-@dataclass(frozen=True)
-class _Attempts:
-    subject: str
-    attempts: int
-
-
-@dataclass(frozen=True)
-class _Count:
-    count: int
-
-
-def count_attempts(tx: Tx, subjects: Sequence[str], now: datetime) -> dict[str, int]:
-    """One more attempt of each subject; how many that makes in this clock hour. Nobody counts it at the same time."""
-    named = {_hashed(subject): subject for subject in subjects}
-    rows = tx.all(
-        _Attempts,
-        """
-        INSERT INTO attempt_counters AS counter (subject, hour, attempts)
-        SELECT subject, date_trunc('hour', CAST(:now AS timestamptz)), 1
-        FROM unnest(CAST(:subjects AS text[])) AS subject
-        ON CONFLICT (subject, hour) DO UPDATE SET attempts = counter.attempts + 1
-        RETURNING subject, attempts
-        """,
-        subjects=sorted(named),
-        now=now,
-    )
-    return {named[row.subject]: row.attempts for row in rows}
-
-
-def attempts(tx: Tx, subjects: Sequence[str], now: datetime) -> dict[str, int]:
-    """How many there have been in this clock hour, those included that are being counted at this moment."""
-    named = {_hashed(subject): subject for subject in subjects}
-    rows = tx.all(
-        _Attempts,
-        """
-        SELECT subject, attempts FROM attempt_counters
-        WHERE subject = ANY(CAST(:subjects AS text[])) AND hour = date_trunc('hour', CAST(:now AS timestamptz))
-        ORDER BY subject FOR UPDATE
-        """,
-        subjects=sorted(named),
-        now=now,
-    )
-    return dict.fromkeys(subjects, 0) | {named[row.subject]: row.attempts for row in rows}
-
-
-def is_known_device(tx: Tx, token_hash: bytes, email: str, since: datetime) -> bool:
-    """Whether the account has signed in with this device."""
+def is_known_device(tx: Tx, token: str | None, email: str, now: datetime) -> bool:
+    """Whether the account has recently signed in on the device with this device token."""
+    if not token:
+        return False
     return (
-        tx.one(
-            _Count,
+        tx.scalar(
+            int,
             """
             SELECT count(*) AS count FROM known_devices d JOIN members m ON m.id = d.member_id
             WHERE d.token_hash = :token_hash AND lower(m.email) = lower(:email) AND d.last_used_at >= :since
             """,
-            token_hash=token_hash,
+            token_hash=tokens.secret_hash(token),
             email=email,
-            since=since,
-        ).count
+            since=now - rules.DEVICE_KNOWN_FOR,
+        )
         > 0
     )
 
 
-def remember_device(tx: Tx, token_hash: bytes, member_id: UUID, now: datetime, since: datetime) -> None:
-    """It has signed in; devices that have not for long are forgotten."""
+def remember_device(tx: Tx, token: str, member_id: UUID, now: datetime) -> None:
+    """Store the device token as known, and delete the member's devices without a recent sign-in."""
     tx.run_later(
         """
         INSERT INTO known_devices (token_hash, member_id, created_at, last_used_at)
         VALUES (:token_hash, :member_id, :now, :now) ON CONFLICT (token_hash) DO UPDATE SET last_used_at = :now
         """,
-        token_hash=token_hash,
+        token_hash=tokens.secret_hash(token),
         member_id=member_id,
         now=now,
     )
     tx.run_later(
         "DELETE FROM known_devices WHERE member_id = :member_id AND last_used_at < :since",
         member_id=member_id,
-        since=since,
-    )
-
-
-def second_factor(tx: Tx, member_id: UUID) -> SecondFactor | None:
-    """The member's, locked."""
-    return tx.first(
-        SecondFactor,
-        "SELECT sealed_secret, enabled_at FROM second_factors WHERE member_id = :member_id FOR UPDATE",
-        member_id=member_id,
-    )
-
-
-def has_second_factor(tx: Tx, member_id: UUID) -> bool:
-    """Whether sign-in asks for a code."""
-    return (
-        tx.one(
-            _Count,
-            """
-            SELECT count(*) AS count FROM second_factors WHERE member_id = :member_id AND enabled_at IS NOT NULL
-            """,
-            member_id=member_id,
-        ).count
-        > 0
+        since=now - rules.DEVICE_KNOWN_FOR,
     )
 
 
 def start_second_factor(tx: Tx, member_id: UUID, secret: bytes, now: datetime) -> bool:
-    """A secret that a code has to prove yet; a later one replaces it. False when one is enabled."""
+    """Store a secret that still has to be proved, instead of an earlier one; False if a second factor is enabled
+    already.
+    """
     return bool(
         tx.run(
             """
@@ -139,7 +66,7 @@ def start_second_factor(tx: Tx, member_id: UUID, secret: bytes, now: datetime) -
 
 
 def enable_second_factor(tx: Tx, member_id: UUID, step: int, now: datetime) -> None:
-    """A code has proved it; that code is spent."""
+    """Enable the second factor and mark the code of time step `step` as used."""
     tx.run_later(
         """
         UPDATE second_factors SET enabled_at = :now, last_step = greatest(last_step, :step)
@@ -152,7 +79,7 @@ def enable_second_factor(tx: Tx, member_id: UUID, step: int, now: datetime) -> N
 
 
 def remove_second_factor(tx: Tx, member_id: UUID) -> None:
-    """With its backup codes; no session is proved any more."""
+    """Delete the second factor and its backup codes; no live session counts as proved any more."""
     tx.run_later("DELETE FROM backup_codes WHERE member_id = :member_id", member_id=member_id)
     tx.run_later("DELETE FROM second_factors WHERE member_id = :member_id", member_id=member_id)
     tx.run_later(
@@ -161,12 +88,12 @@ def remove_second_factor(tx: Tx, member_id: UUID) -> None:
 
 
 def prove_session(tx: Tx, session_id: UUID, now: datetime) -> None:
-    """Its member has shown the second factor."""
+    """Record that the session's member has shown the second factor."""
     tx.run_later("UPDATE sessions SET totp_at = :now WHERE id = :id", id=session_id, now=now)
 
 
 def replace_backup_codes(tx: Tx, member_id: UUID, macs: Sequence[bytes], now: datetime) -> None:
-    """Earlier ones stop working."""
+    """Replace the member's backup codes; the earlier ones stop working."""
     tx.run_later("DELETE FROM backup_codes WHERE member_id = :member_id", member_id=member_id)
     tx.run_later(
         """
@@ -180,7 +107,7 @@ def replace_backup_codes(tx: Tx, member_id: UUID, macs: Sequence[bytes], now: da
 
 
 def spend_backup_code(tx: Tx, member_id: UUID, mac: bytes, now: datetime) -> bool:
-    """False when there is none, or it is used."""
+    """Mark the backup code as used; False if there is no such code, or it is used already."""
     return bool(
         tx.run(
             """
@@ -195,14 +122,9 @@ def spend_backup_code(tx: Tx, member_id: UUID, mac: bytes, now: datetime) -> boo
 
 
 def backup_codes_left(tx: Tx, member_id: UUID) -> int:
-    """How many are unused."""
-    return tx.one(
-        _Count,
+    """The number of unused backup codes."""
+    return tx.scalar(
+        int,
         "SELECT count(*) AS count FROM backup_codes WHERE member_id = :member_id AND used_at IS NULL",
         member_id=member_id,
-    ).count
-
-
-def _hashed(subject: str) -> str:
-    """Addresses of strangers are in it. Sorted by this, two who count the same never wait for each other."""
-    return hashlib.sha256(subject.encode()).hexdigest()
+    )

@@ -1,11 +1,13 @@
-"""What sign-up and sign-in read and write."""
+"""Members, mailed codes, refresh tokens and signing keys, as sign-up and sign-in read and write them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID, uuid4
 
+from shared.auth import Role
 from shared.db import Tx
+from shared.members import usernames as usernames_of_others
 
 
 @dataclass(frozen=True)
@@ -26,11 +28,12 @@ class NewMember:
     country: str
     language: str
     referred_by_id: UUID | None
+    sign_up_ticket: bytes | None = None
 
 
 @dataclass(frozen=True)
 class Created:
-    """A new member's ids."""
+    """The ids of a new member."""
 
     id: UUID
     number: int
@@ -38,7 +41,7 @@ class Created:
 
 @dataclass(frozen=True)
 class Credentials:
-    """What a sign-in is checked against."""
+    """The row that a sign-in is checked against."""
 
     id: UUID
     email: str
@@ -46,6 +49,8 @@ class Credentials:
     password_hash: str
     email_verified_at: datetime | None
     status: str
+    role: Role | None
+    last_login_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -60,7 +65,7 @@ class OpenCode:
 
 @dataclass(frozen=True)
 class RefreshToken:
-    """A refresh token as its hash finds it."""
+    """A refresh token and the state of its session."""
 
     session_id: UUID
     member_id: UUID
@@ -73,36 +78,23 @@ class RefreshToken:
 
 @dataclass(frozen=True)
 class SigningKey:
-    """The key that signs now."""
+    """The key that signs access tokens now."""
 
     kid: str
     kms_version: str
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Just an id."""
-
-    id: UUID
-
-
-@dataclass(frozen=True)
-class Username:
-    """Just a username."""
-
-    username: str
-
-
 def insert_member(tx: Tx, new: NewMember, now: datetime) -> Created | None:
-    """None when the e-mail address or the username is taken, in whatever capitals."""
+    """Insert the member with empty totals and inbox; None if the username is taken in any capitalization."""
     created = tx.first(
         Created,
         """
         INSERT INTO members (email, password_hash, username, full_name, date_of_birth, phone, address_line1,
                              address_line2, city, state, zip_code, country, language, referred_by_id,
-                             created_at, updated_at)
+                             sign_up_ticket, created_at, updated_at)
         VALUES (:email, :password_hash, :username, :full_name, :date_of_birth, :phone, :address_line1,
-                :address_line2, :city, :state, :zip_code, :country, :language, :referred_by_id, :now, :now)
+                :address_line2, :city, :state, :zip_code, :country, :language, :referred_by_id,
+                :sign_up_ticket, :now, :now)
         ON CONFLICT DO NOTHING RETURNING id, number
         """,
         **vars(new),
@@ -114,55 +106,77 @@ def insert_member(tx: Tx, new: NewMember, now: datetime) -> Created | None:
     return created
 
 
-def email_exists(tx: Tx, email: str) -> bool:
-    """Whatever its capitals."""
-    return tx.first(Identity, "SELECT id FROM members WHERE lower(email) = lower(:email)", email=email) is not None
+def email_is_proved(tx: Tx, email: str) -> bool:
+    """Whether a member has proved this address, in any capitalization."""
+    found = tx.scalar_or_none(
+        UUID,
+        "SELECT id FROM members WHERE lower(email) = lower(:email) AND email_verified_at IS NOT NULL",
+        email=email,
+    )
+    return found is not None
 
 
 def referrer(tx: Tx, code: str) -> UUID | None:
-    """The active member who refers by this username or code of their own."""
-    found = tx.first(
-        Identity,
+    """The active member with this username, former username or referral code. Members with an unproved address do not
+    count.
+    """
+    return tx.scalar_or_none(
+        UUID,
         """
         SELECT id FROM members
-        WHERE status = 'active' AND (lower(username) = lower(:code)
+        WHERE status = 'active' AND email_verified_at IS NOT NULL AND (lower(username) = lower(:code)
+              OR id = (SELECT member_id FROM former_usernames WHERE name = lower(:code))
               OR id = (SELECT member_id FROM referral_codes WHERE code = lower(:code)))
         """,
         code=code,
     )
-    return found.id if found else None
 
 
 def taken_usernames(tx: Tx, usernames: Sequence[str]) -> set[str]:
-    """Those of the given (in small letters) that somebody has, in whatever capitals."""
-    rows = tx.all(
-        Username,
+    """The subset of the given lower-case usernames that members have or had."""
+    rows = tx.column(
+        str,
         "SELECT lower(username) AS username FROM members WHERE lower(username) = ANY(CAST(:usernames AS text[]))",
         usernames=list(usernames),
     )
-    return {row.username for row in rows}
+    return set(rows) | usernames_of_others.held(tx, usernames)
 
 
 def replace_code(
-    tx: Tx, code_id: UUID, member_id: UUID, purpose: str, code_mac: bytes, now: datetime, until: datetime
+    tx: Tx,
+    code_id: UUID,
+    member_id: UUID,
+    purpose: str,
+    ticket: bytes | None,
+    code_mac: bytes,
+    now: datetime,
+    until: datetime,
 ) -> None:
-    """A new mailed code; earlier ones of the purpose stop working. For nobody's id the same work comes to nothing."""
+    """Insert a new mailed code; earlier ones of the purpose and ticket stop working. Does nothing if no member has the
+    id.
+    """
     tx.run_later(
-        "UPDATE email_codes SET used_at = :now WHERE member_id = :member_id AND purpose = :purpose AND used_at IS NULL",
+        """
+        UPDATE email_codes SET used_at = :now
+        WHERE member_id = :member_id AND purpose = :purpose AND ticket IS NOT DISTINCT FROM CAST(:ticket AS bytea)
+          AND used_at IS NULL
+        """,
         member_id=member_id,
         purpose=purpose,
+        ticket=ticket,
         now=now,
     )
     tx.run_later(
         """
-        INSERT INTO email_codes (id, member_id, purpose, code_mac, created_at, expires_at)
-        SELECT CAST(:id AS uuid), id, CAST(:purpose AS text), CAST(:code_mac AS bytea), CAST(:now AS timestamptz),
-               CAST(:until AS timestamptz)
+        INSERT INTO email_codes (id, member_id, purpose, ticket, code_mac, created_at, expires_at)
+        SELECT CAST(:id AS uuid), id, CAST(:purpose AS text), CAST(:ticket AS bytea), CAST(:code_mac AS bytea),
+               CAST(:now AS timestamptz), CAST(:until AS timestamptz)
         FROM members WHERE id = :member_id
         """,
         id=code_id,
         member_id=member_id,
         purpose=purpose,
+        ticket=ticket,
         code_mac=code_mac,
         now=now,
         until=until,
@@ -170,7 +184,7 @@ def replace_code(
 
 
 def queue_no_mail(tx: Tx, email: str, template: str, now: datetime) -> None:
-    """As much work as queueing a mail, for who is no member."""
+    """Run the statement that queues a mail, but insert nothing, so that an unknown address takes equally long."""
     tx.run(
         """
         INSERT INTO mails (id, dedupe_key, member_id, to_email, to_name, template, parameters, queued_at)
@@ -186,64 +200,88 @@ def queue_no_mail(tx: Tx, email: str, template: str, now: datetime) -> None:
     )
 
 
-def open_code(tx: Tx, email: str, purpose: str, now: datetime) -> OpenCode | None:
-    """The live code of an address, locked: attempts are counted one by one."""
+def open_code(tx: Tx, email: str, purpose: str, ticket: bytes | None, now: datetime) -> OpenCode | None:
+    """The open code that was asked for with this ticket, locked so that attempts are counted one by one.
+
+    A code to reset a password belongs to an active, proved member; a code to verify, to an unproved sign-up.
+    """
     return tx.first(
         OpenCode,
         """
         SELECT c.id, c.member_id, c.code_mac, c.attempts
         FROM email_codes c JOIN members m ON m.id = c.member_id
-        WHERE lower(m.email) = lower(:email) AND c.purpose = :purpose AND c.used_at IS NULL AND c.expires_at > :now
+        WHERE lower(m.email) = lower(:email) AND c.purpose = :purpose
+          AND c.ticket IS NOT DISTINCT FROM CAST(:ticket AS bytea)
+          AND c.used_at IS NULL AND c.expires_at > :now
+          AND m.status = 'active' AND (m.email_verified_at IS NULL) = (c.purpose = 'verify')
         FOR UPDATE OF c
         """,
         email=email,
         purpose=purpose,
+        ticket=ticket,
         now=now,
     )
 
 
 def count_code_attempt(tx: Tx, code_id: UUID) -> None:
-    """One guess less."""
+    """Count one guess of the code."""
     tx.run_later("UPDATE email_codes SET attempts = attempts + 1 WHERE id = :id", id=code_id)
 
 
-def use_code(tx: Tx, code: OpenCode, now: datetime) -> None:
-    """The code has done its work."""
-    tx.run_later("UPDATE email_codes SET used_at = :now WHERE id = :id", id=code.id, now=now)
+def use_codes(tx: Tx, member_id: UUID, purpose: str, now: datetime) -> None:
+    """Mark all of the member's codes of this purpose as used, also those that other devices asked for."""
+    tx.run_later(
+        "UPDATE email_codes SET used_at = :now WHERE member_id = :member_id AND purpose = :purpose AND used_at IS NULL",
+        member_id=member_id,
+        purpose=purpose,
+        now=now,
+    )
 
 
 def verify_email(tx: Tx, member_id: UUID, now: datetime) -> None:
-    """The member has proved the address."""
-    tx.run_later(
-        "UPDATE members SET email_verified_at = coalesce(email_verified_at, :now), updated_at = :now WHERE id = :id",
+    """Mark the address as proved. Raises Refused (members_email) when another member has proved it."""
+    tx.run(
+        """
+        UPDATE members
+        SET email_verified_at = coalesce(email_verified_at, :now), sign_up_ticket = NULL, updated_at = :now
+        WHERE id = :id
+        """,
         id=member_id,
         now=now,
     )
 
 
-def credentials(tx: Tx, email: str) -> Credentials | None:
-    """For checking a password; None for nobody."""
+def credentials(tx: Tx, email: str, ticket: bytes | None = None) -> Credentials | None:
+    """The account of an address; None if there is none. Of several unproved sign-ups it takes the one with this ticket,
+    else the newest.
+    """
     return tx.first(
         Credentials,
         """
-        SELECT id, email, full_name, password_hash, email_verified_at, status
+        SELECT id, email, full_name, password_hash, email_verified_at, status, role, last_login_at
         FROM members WHERE lower(email) = lower(:email)
+        ORDER BY email_verified_at IS NULL, sign_up_ticket IS DISTINCT FROM CAST(:ticket AS bytea), created_at DESC, id
+        LIMIT 1
         """,
         email=email,
+        ticket=ticket,
     )
 
 
 def credentials_of(tx: Tx, member_id: UUID) -> Credentials | None:
-    """The same by id."""
+    """The account with this id; None if there is none."""
     return tx.first(
         Credentials,
-        "SELECT id, email, full_name, password_hash, email_verified_at, status FROM members WHERE id = :id",
+        """
+        SELECT id, email, full_name, password_hash, email_verified_at, status, role, last_login_at
+        FROM members WHERE id = :id
+        """,
         id=member_id,
     )
 
 
 def set_password(tx: Tx, member_id: UUID, password_hash: str, now: datetime) -> None:
-    """From now on this one signs in, on no session and no device that there was before."""
+    """Set the password, end all sessions, and forget the known devices."""
     tx.run_later(
         "UPDATE members SET password_hash = :password_hash, updated_at = :now WHERE id = :id",
         id=member_id,
@@ -254,48 +292,22 @@ def set_password(tx: Tx, member_id: UUID, password_hash: str, now: datetime) -> 
     tx.run_later("DELETE FROM known_devices WHERE member_id = :id", id=member_id)
 
 
-def start_session(
-    tx: Tx,
-    *,
-    session_id: UUID,
-    member_id: UUID,
-    device_kind: str,
-    device_id: str | None,
-    ip_address: str | None,
-    user_agent: str,
-    now: datetime,
-    proved_at: datetime | None = None,
-) -> None:
-    """A session that ends the member's earlier one on the same kind of device."""
-    tx.run_later("UPDATE members SET last_login_at = :now WHERE id = :member_id", member_id=member_id, now=now)
-    tx.run_later(
+def renew_password_hash(tx: Tx, member_id: UUID, before: str, password_hash: str, now: datetime) -> None:
+    """Store a new hash of the same password; does nothing if the password was changed meanwhile."""
+    tx.run(
         """
-        UPDATE sessions SET ended_at = :now, end_reason = 'signed in elsewhere'
-        WHERE member_id = :member_id AND device_kind = :device_kind AND ended_at IS NULL
+        UPDATE members SET password_hash = :password_hash, updated_at = :now
+        WHERE id = :id AND password_hash = :before
         """,
-        member_id=member_id,
-        device_kind=device_kind,
+        id=member_id,
+        password_hash=password_hash,
+        before=before,
         now=now,
-    )
-    tx.run_later(
-        """
-        INSERT INTO sessions (id, member_id, device_kind, device_id, ip_address, user_agent, created_at, last_used_at,
-                              totp_at)
-        VALUES (:id, :member_id, :device_kind, :device_id, :ip_address, :user_agent, :now, :now, :proved_at)
-        """,
-        id=session_id,
-        member_id=member_id,
-        device_kind=device_kind,
-        device_id=device_id,
-        ip_address=ip_address,
-        user_agent=user_agent,
-        now=now,
-        proved_at=proved_at,
     )
 
 
 def end_sessions(tx: Tx, member_id: UUID, but: UUID | None, reason: str, now: datetime) -> None:
-    """All sessions of the member, except one if there is one to be kept."""
+    """End all sessions of the member, except `but` if given."""
     tx.run_later(
         """
         UPDATE sessions SET ended_at = :now, end_reason = :reason
@@ -308,36 +320,30 @@ def end_sessions(tx: Tx, member_id: UUID, but: UUID | None, reason: str, now: da
     )
 
 
-def end_session(tx: Tx, session_id: UUID, reason: str, now: datetime) -> None:
-    """Access and refresh tokens of the session are worth nothing from now on."""
-    tx.run_later(
-        "UPDATE sessions SET ended_at = :now, end_reason = :reason WHERE id = :id AND ended_at IS NULL",
-        id=session_id,
-        reason=reason,
-        now=now,
-    )
-
-
-def insert_refresh_token(tx: Tx, token_hash: bytes, session_id: UUID, now: datetime, until: datetime) -> None:
-    """A token that may be used once."""
-    tx.run_later(
+def insert_refresh_token(tx: Tx, token_hash: bytes, session_id: UUID, now: datetime) -> datetime:
+    """Insert a refresh token that may be used once, and return until when. It lives as long as its session does if
+    unused.
+    """
+    return tx.scalar(
+        datetime,
         """
         INSERT INTO refresh_tokens (token_hash, session_id, issued_at, expires_at)
-        VALUES (:token_hash, :session_id, :now, :until)
+        SELECT CAST(:token_hash AS bytea), id, CAST(:now AS timestamptz), ends_at FROM sessions WHERE id = :session_id
+        RETURNING expires_at
         """,
         token_hash=token_hash,
         session_id=session_id,
         now=now,
-        until=until,
     )
 
 
 def refresh_token(tx: Tx, token_hash: bytes) -> RefreshToken | None:
-    """A token and its session, locked: of many that come with one token the first is served first."""
+    """The token with its session, locked: of several requests with one token the first is served first."""
     return tx.first(
         RefreshToken,
         """
-        SELECT t.session_id, s.member_id, t.expires_at, t.used_at, t.successor, s.ended_at, m.status
+        SELECT t.session_id, s.member_id, least(t.expires_at, s.ends_at) AS expires_at, t.used_at, t.successor,
+               s.ended_at, m.status
         FROM refresh_tokens t
         JOIN sessions s ON s.id = t.session_id
         JOIN members m ON m.id = s.member_id
@@ -348,7 +354,7 @@ def refresh_token(tx: Tx, token_hash: bytes) -> RefreshToken | None:
 
 
 def use_refresh_token(tx: Tx, token_hash: bytes, successor: bytes, now: datetime) -> None:
-    """The token is spent; its sealed successor is kept for a repeated request."""
+    """Mark the token as used and store its sealed successor, to answer a repeated request."""
     tx.run_later(
         "UPDATE refresh_tokens SET used_at = :now, successor = :successor WHERE token_hash = :token_hash",
         token_hash=token_hash,
@@ -357,23 +363,17 @@ def use_refresh_token(tx: Tx, token_hash: bytes, successor: bytes, now: datetime
     )
 
 
-def is_unused(tx: Tx, token_hash: bytes) -> bool:
-    """True while nobody has used the refresh token."""
-    found = tx.first(
-        Identity,
-        "SELECT session_id AS id FROM refresh_tokens WHERE token_hash = :token_hash AND used_at IS NULL",
+def unused_until(tx: Tx, token_hash: bytes) -> datetime | None:
+    """When the refresh token expires; None if it was used or is unknown. The end of its session is not checked."""
+    return tx.scalar_or_none(
+        datetime,
+        "SELECT expires_at FROM refresh_tokens WHERE token_hash = :token_hash AND used_at IS NULL",
         token_hash=token_hash,
     )
-    return found is not None
-
-
-def touch_session(tx: Tx, session_id: UUID, now: datetime) -> None:
-    """The session is in use."""
-    tx.run_later("UPDATE sessions SET last_used_at = :now WHERE id = :id", id=session_id, now=now)
 
 
 def signing_key(tx: Tx, now: datetime) -> SigningKey:
-    """The newest key that verifiers have had time to learn."""
+    """The newest signing key that verifiers have had time to fetch."""
     return tx.one(
         SigningKey,
         """

@@ -1,4 +1,4 @@
-"""Access tokens: RS256 by a key that never leaves KMS, and the opaque refresh tokens beside them."""
+"""Access tokens, signed RS256 by a key that never leaves KMS, and opaque refresh tokens."""
 
 import base64
 import hashlib
@@ -11,14 +11,14 @@ from uuid import UUID
 from functions.auth.rules import ACCESS_TOKEN_LIFE, REFRESH_TOKEN_LIFE
 from shared.auth import ACCESS_TOKEN_TYPE, AuthConfig
 from shared.config import read
-from shared.fields import Reply
 from shared.ports import kms
+from shared.values.fields import Reply
 
 SECRET_BYTES = 32
 
 
 class Grant(Reply):
-    """What a sign-in has decided, before its access token is signed."""
+    """A decided sign-in whose access token is still to be signed."""
 
     member_id: UUID
     session_id: UUID
@@ -26,11 +26,12 @@ class Grant(Reply):
     kms_version: str
     issued_at: datetime
     refresh_token: str
+    refresh_expires_at: datetime | None = None  # answers kept from an earlier release have no value here
     device_token: str | None = None
 
 
 class Tokens(Reply):
-    """Lives are in seconds."""
+    """A new pair of tokens. The lives (`expires_in`, `refresh_expires_in`) are in seconds."""
 
     access_token: str
     token_type: str
@@ -40,29 +41,31 @@ class Tokens(Reply):
 
 
 class SignedIn(Tokens):
-    """As above, and what makes this device a known one at the next sign-in: keep it when the session ends."""
+    """A new pair of tokens, and the device token that makes this device known at the next sign-in: keep it after the
+    session.
+    """
 
     device_token: str
 
 
 def new_secret() -> str:
-    """A refresh or device token: 256 random bits."""
+    """Return a new refresh or device token: 256 random bits."""
     return secrets.token_urlsafe(SECRET_BYTES)
 
 
 def secret_hash(token: str) -> bytes:
-    """What is stored of one; it has enough entropy for a plain hash."""
+    """The hash under which a token is stored; the token has enough entropy for a plain hash."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def sign_in(grant: Grant) -> SignedIn:
-    """The tokens of a new session."""
+    """Return the tokens of a new session."""
     assert grant.device_token
     return SignedIn(**issue(grant).model_dump(), device_token=grant.device_token)
 
 
 def issue(grant: Grant) -> Tokens:
-    """Sign the access token. The same grant always gives the same token: RS256 is deterministic."""
+    """Sign the access token. The same grant always gives the same token, because RS256 is deterministic."""
     config = read(AuthConfig)
     issued_at = int(grant.issued_at.timestamp())
     header = {"alg": "RS256", "typ": ACCESS_TOKEN_TYPE, "kid": grant.key_id}
@@ -75,6 +78,7 @@ def issue(grant: Grant) -> Tokens:
         "exp": issued_at + int(ACCESS_TOKEN_LIFE.total_seconds()),
     }
     signing_input = f"{_part(header)}.{_part(claims)}"
+    until = grant.refresh_expires_at or grant.issued_at + REFRESH_TOKEN_LIFE
     digest = hashlib.sha256(signing_input.encode()).digest()
     signature = kms.sign_digest(grant.kms_version, digest)
     return Tokens(
@@ -82,7 +86,7 @@ def issue(grant: Grant) -> Tokens:
         token_type="Bearer",  # noqa: S106 - RFC 6750
         expires_in=int(ACCESS_TOKEN_LIFE.total_seconds()),
         refresh_token=grant.refresh_token,
-        refresh_expires_in=int(REFRESH_TOKEN_LIFE.total_seconds()),
+        refresh_expires_in=int((until - grant.issued_at).total_seconds()),
     )
 
 

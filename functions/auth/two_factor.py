@@ -1,4 +1,4 @@
-"""Two-factor authentication: setting it up, proving it, backup codes, ending it (plan section "Optional 2FA")."""
+"""Two-factor authentication: set-up, proof, backup codes, end (docs/product.md, "Two-factor authentication")."""
 
 import base64
 import secrets
@@ -7,20 +7,23 @@ from io import BytesIO
 from urllib.parse import quote
 from uuid import UUID
 
-from functions.auth import records, rules, store
+from functions.auth import records, rules, store, tellings
 from functions.auth.models import (
     BackupCodes,
     SecondFactorEnd,
     SecondFactorProof,
+    SecondFactorProved,
     SecondFactorSetup,
     SecondFactorStart,
     SecondFactorState,
 )
 from functions.auth.reauthentication import PasswordRepeated, check
-from shared import listeners, mailed_codes, totp, vault
-from shared.auth import Member
+from shared.auth import PROOF_LIFE, Member
+from shared.credentials import mailed_codes, totp
 from shared.db import Tx
-from shared.problems import Problem
+from shared.members import listeners
+from shared.members.security_notices import SecurityChange
+from shared.values.problems import Problem
 
 ISSUER = "BlakJaks"
 BACKUP_CODES = 10
@@ -30,18 +33,18 @@ QR_SCALE = 6
 
 
 def get_second_factor(tx: Tx, member: Member) -> SecondFactorState:
-    """Whether it is set up."""
+    """Return whether two-factor authentication is set up."""
     return SecondFactorState(
-        enabled=records.has_second_factor(tx, member.id), backup_codes_left=records.backup_codes_left(tx, member.id)
+        enabled=totp.has_second_factor(tx, member.id), backup_codes_left=records.backup_codes_left(tx, member.id)
     )
 
 
 def set_up_second_factor(
     tx: Tx, member: Member, body: SecondFactorStart, repeated: PasswordRepeated, now: datetime
 ) -> SecondFactorSetup | Problem:
-    """A secret for the authenticator app. It counts for nothing until a code has proved it."""
+    """Return a new secret for the authenticator app. It has no effect until a code has proved it."""
     del body  # the password was compared before the transaction
-    if refusal := check(tx, member, repeated, now):
+    if refusal := check(repeated):
         return refusal
     secret = secrets.token_bytes(totp.SECRET_BYTES)
     if not records.start_second_factor(tx, member.id, secret, now):
@@ -54,42 +57,50 @@ def set_up_second_factor(
 
 
 def enable_second_factor(tx: Tx, member: Member, body: SecondFactorProof, now: datetime) -> BackupCodes:
-    """Prove the app with its first code. This session is proved with it, and the member's others end."""
-    found = records.second_factor(tx, member.id)
-    if found is None:
-        raise totp.SecondFactorNotSetUp
-    if found.enabled_at:
-        raise rules.SecondFactorAlreadySetUp
-    step = totp.matching_step(vault.unseal(tx, found.sealed_secret, totp.row_of(member.id)), body.code, now)
-    if step is None:
-        raise totp.SecondFactorWrong
+    """Prove the app with its first code. This session counts as proved, and the member's other sessions end."""
+    try:
+        step = totp.prove_new(tx, member.id, body.code, now)
+    except totp.SecondFactorNotSetUp:
+        if totp.has_second_factor(tx, member.id):
+            raise rules.SecondFactorAlreadySetUp from None
+        raise
     records.enable_second_factor(tx, member.id, step, now)
     records.prove_session(tx, member.session_id, now)
     store.end_sessions(tx, member.id, member.session_id, "two-factor authentication set up", now)
     listeners.revoke(tx, member.id, now)
+    tellings.tell_of(tx, SecurityChange.SECOND_FACTOR_ENABLED, member.id, now)
     return _new_backup_codes(tx, member.id, now)
 
 
 def renew_backup_codes(tx: Tx, member: Member, body: SecondFactorProof, now: datetime) -> BackupCodes:
-    """Ten new ones for a code of the app; the earlier ones stop working."""
+    """Return ten new backup codes for a code of the app; the earlier ones stop working."""
     totp.spend(tx, member.id, body.code, now)
+    tellings.tell_of(tx, SecurityChange.BACKUP_CODES_RENEWED, member.id, now)
     return _new_backup_codes(tx, member.id, now)
+
+
+def prove_second_factor(tx: Tx, member: Member, body: SecondFactorProof, now: datetime) -> SecondFactorProved:
+    """Prove this session once more with a code of the app. An admin may act for eight hours on it."""
+    totp.spend(tx, member.id, body.code, now)
+    records.prove_session(tx, member.session_id, now)
+    return SecondFactorProved(proved_until=now + PROOF_LIFE)
 
 
 def disable_second_factor(
     tx: Tx, member: Member, body: SecondFactorEnd, repeated: PasswordRepeated, now: datetime
 ) -> Problem | None:
-    """Takes the password and a code. Admins can do nothing as admins after it."""
-    if refusal := check(tx, member, repeated, now):
+    """Remove the second factor, for the password and a code. Admins cannot act as admins without one."""
+    if refusal := check(repeated):
         return refusal
     prove(tx, member.id, body.code, now)
     records.remove_second_factor(tx, member.id)
+    tellings.tell_of(tx, SecurityChange.SECOND_FACTOR_DISABLED, member.id, now)
     return None
 
 
 def prove(tx: Tx, member_id: UUID, code: str, now: datetime) -> None:
-    """By a code of the app or a backup code, which is spent. Raises what `totp.spend` raises."""
-    if code.isdigit():
+    """Check a code of the app, or spend a backup code. Raises what `totp.spend` raises."""
+    if len(code) == totp.DIGITS:
         totp.spend(tx, member_id, code, now)
         return
     totp.check_open(tx, member_id, now)
@@ -99,11 +110,11 @@ def prove(tx: Tx, member_id: UUID, code: str, now: datetime) -> None:
 
 
 def proved_at_sign_in(tx: Tx, member_id: UUID, code: str | None, now: datetime) -> datetime | None:
-    """When the second factor was proved; None for a member who has none. Raises SecondFactorNeeded."""
-    if not records.has_second_factor(tx, member_id):
+    """The time at which the second factor was proved; None if the member has none. Raises SecondFactorNeeded."""
+    if not totp.has_second_factor(tx, member_id):
         return None
     if code is None:
-        raise rules.SecondFactorNeeded
+        raise totp.SecondFactorNeeded
     prove(tx, member_id, code, now)
     return now
 
@@ -120,7 +131,7 @@ def _backup_code() -> str:
 
 
 def _mac(member_id: UUID, code: str) -> bytes:
-    return mailed_codes.keyed(f"backup:{member_id}:{code.replace('-', '').lower()}")
+    return mailed_codes.keyed(f"backup:{member_id}:{code.replace('-', '')}")
 
 
 def _qr_png(text: str) -> str:

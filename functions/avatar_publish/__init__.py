@@ -1,1 +1,1 @@
-"""Looks at pictures that members send, stores them, and removes those that are not shown any more."""
+"""Checks the pictures that members upload, stores them, and removes those that are no longer shown."""

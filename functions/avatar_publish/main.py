@@ -1,7 +1,7 @@
-"""Task: look at a picture, store both sizes, show it; and take the one before out of the storage.
+"""Tasks: check a picture, store both sizes, show it, and remove the earlier one from the storage.
 
-The row decides: the renditions lie in it until they are stored, so that every step may be done again. Of several that
-a member sends the last one wins, in whatever order their tasks come.
+The row keeps both renditions until they are stored, so that every step can be repeated. Of several pictures of one
+member the latest one wins, in whatever order their tasks arrive.
 """
 
 from datetime import datetime
@@ -11,26 +11,26 @@ from flask import Request, Response
 
 from functions.avatar_publish import store
 from functions.avatar_publish.store import Waiting
-from shared import avatars, clock, db, events, log, notifications
+from shared import clock, db, events, log
 from shared.config import read
 from shared.db import Tx
 from shared.events import PublishAvatar, RemoveAvatar
 from shared.job import ComeAgain, Job
-from shared.notifications import Note
+from shared.members import avatars
+from shared.messages import notifications
 from shared.ports import files, vision
 
 job = Job("avatar_publish")
 
 
 def avatar_publish(request: Request) -> Response:
-    """The function's door."""
     return job.handle(request)
 
 
 @job.task(PublishAvatar)
 def publish(task: PublishAvatar, now: datetime) -> None:
-    """Show one picture, unless it must not be seen. Harmless twice."""
-    found = db.atomically(lambda tx: store.waiting(tx, task.avatar_id))
+    """Publish one picture, unless it is objectionable. Harmless twice."""
+    found = db.atomically(store.waiting, task.avatar_id)
     if found is None:
         return
     try:
@@ -49,31 +49,33 @@ def publish(task: PublishAvatar, now: datetime) -> None:
 
 @job.task(RemoveAvatar)
 def remove(task: RemoveAvatar, now: datetime) -> None:
-    """Both sizes; absent is fine, and so is a row that went with its member: the files went first."""
-    found = db.atomically(lambda tx: store.retired(tx, task.avatar_id))
-    if found is None:
+    """Delete both sizes of a picture. Files may be gone already; so may the row, if its member was erased after the
+    files.
+    """
+    object_name = db.atomically(store.retired, task.avatar_id)
+    if object_name is None:
         return
     bucket = read(avatars.AvatarsConfig).avatars_bucket
-    for name in (found.object_name, avatars.small_name(found.object_name)):
+    for name in (object_name, avatars.small_name(object_name)):
         files.delete(bucket, name)
     db.atomically(lambda tx: store.mark_removed(tx, task.avatar_id, clock.now()))
 
 
 def _store(found: Waiting) -> None:
-    """Before anybody is told the address: it is never seen without its picture."""
+    """Store both sizes before the address is published, so that the address never leads to nothing."""
     bucket = read(avatars.AvatarsConfig).avatars_bucket
     for name, data in ((found.object_name, found.large), (avatars.small_name(found.object_name), found.small)):
         files.write(bucket, name, [data], found.content_type, cache_control=avatars.CACHE_CONTROL)
 
 
 def _show(tx: Tx, found: Waiting, now: datetime) -> None:
-    """In place of the one before, unless a newer one was sent or the member is gone: then it is removed itself."""
+    """Show the picture instead of the earlier one. It is removed if a newer one was sent or the member is gone."""
     store.lock_member(tx, found.member_id)
     if not store.is_wanted(tx, found.id):
         _retire(tx, found.id, now)
         return
     for earlier in store.shown(tx, found.member_id):
-        _retire(tx, earlier.id, now)
+        _retire(tx, earlier, now)
     store.show(tx, found.id, found.member_id, avatars.url(found.object_name), now)
 
 
@@ -84,7 +86,6 @@ def _retire(tx: Tx, avatar_id: UUID, now: datetime) -> None:
 
 def _refuse(tx: Tx, found: Waiting, now: datetime) -> None:
     if store.refuse(tx, found.id, now):
-        body = "It shows something that not everybody should see. The picture you had before stays."
-        note = Note(found.member_id, "system", "Your picture was refused", body, {"avatar_id": str(found.id)},
-                    f"avatar-refused:{found.id}")  # fmt: skip
+        data = {"avatar_id": str(found.id)}
+        note = notifications.note(found.member_id, "picture_refused", data, f"avatar-refused:{found.id}")
         notifications.notify(tx, note, now)

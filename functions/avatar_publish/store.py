@@ -1,4 +1,4 @@
-"""Pictures on their way into the storage and out of it."""
+"""Pictures before, during and after publication, as rows."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,7 +9,7 @@ from shared.db import Tx
 
 @dataclass(frozen=True)
 class Waiting:
-    """A picture that nobody has looked at yet."""
+    """A picture that is not checked yet."""
 
     id: UUID
     member_id: UUID
@@ -19,22 +19,8 @@ class Waiting:
     small: bytes = field(repr=False)
 
 
-@dataclass(frozen=True)
-class Retired:
-    """Where a picture lies that is not shown any more."""
-
-    object_name: str
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Just an id."""
-
-    id: UUID
-
-
 def waiting(tx: Tx, avatar_id: UUID) -> Waiting | None:
-    """None when there is nothing to do (any more)."""
+    """The picture, if it still waits to be checked; else None."""
     return tx.first(
         Waiting,
         """
@@ -46,15 +32,15 @@ def waiting(tx: Tx, avatar_id: UUID) -> Waiting | None:
 
 
 def lock_member(tx: Tx, member_id: UUID) -> None:
-    """One change of a member's picture at a time."""
+    """Lock the member, so that a member's picture changes one step at a time."""
     tx.run("SELECT 1 FROM members WHERE id = :id FOR NO KEY UPDATE", id=member_id)
 
 
 def is_wanted(tx: Tx, avatar_id: UUID) -> bool:
-    """It still waits, its member is there, and no newer one is shown or on its way."""
+    """Whether the picture still waits, its member exists, and no newer picture is shown or waiting."""
     return (
-        tx.first(
-            Identity,
+        tx.scalar_or_none(
+            UUID,
             """
             SELECT a.id FROM avatars a JOIN members m ON m.id = a.member_id
             WHERE a.id = :id AND a.status = 'waiting' AND m.status <> 'deleted'
@@ -67,13 +53,13 @@ def is_wanted(tx: Tx, avatar_id: UUID) -> bool:
     )
 
 
-def shown(tx: Tx, member_id: UUID) -> list[Identity]:
-    """The one that is shown, if any."""
-    return tx.all(Identity, "SELECT id FROM avatars WHERE member_id = :id AND status = 'live'", id=member_id)
+def shown(tx: Tx, member_id: UUID) -> list[UUID]:
+    """The member's shown picture, if any."""
+    return tx.column(UUID, "SELECT id FROM avatars WHERE member_id = :id AND status = 'live'", id=member_id)
 
 
 def show(tx: Tx, avatar_id: UUID, member_id: UUID, url: str, now: datetime) -> None:
-    """Everybody sees it from now on."""
+    """Mark the picture as live and put its address into the member's profile."""
     tx.run(
         "UPDATE avatars SET status = 'live', finished_at = :now, large = NULL, small = NULL WHERE id = :id",
         id=avatar_id,
@@ -91,7 +77,7 @@ def show(tx: Tx, avatar_id: UUID, member_id: UUID, url: str, now: datetime) -> N
 
 
 def retire(tx: Tx, avatar_id: UUID, now: datetime) -> None:
-    """It is not shown any more, or never was."""
+    """Mark a live or waiting picture as replaced."""
     tx.run(
         """
         UPDATE avatars SET status = 'replaced', finished_at = coalesce(finished_at, :now), large = NULL, small = NULL
@@ -103,7 +89,7 @@ def retire(tx: Tx, avatar_id: UUID, now: datetime) -> None:
 
 
 def refuse(tx: Tx, avatar_id: UUID, now: datetime) -> bool:
-    """It will not be shown; False when it was decided before."""
+    """Mark a waiting picture as refused; False if it was decided before."""
     return (
         tx.run(
             """
@@ -117,15 +103,15 @@ def refuse(tx: Tx, avatar_id: UUID, now: datetime) -> bool:
     )
 
 
-def retired(tx: Tx, avatar_id: UUID) -> Retired | None:
-    """None for one that is shown or waits."""
-    return tx.first(
-        Retired,
+def retired(tx: Tx, avatar_id: UUID) -> str | None:
+    """The stored name of a replaced or refused picture; None for others."""
+    return tx.scalar_or_none(
+        str,
         "SELECT object_name FROM avatars WHERE id = :id AND status IN ('replaced', 'refused')",
         id=avatar_id,
     )
 
 
 def mark_removed(tx: Tx, avatar_id: UUID, now: datetime) -> None:
-    """It does not lie in the storage any more."""
+    """Record that the picture's files are deleted."""
     tx.run("UPDATE avatars SET removed_at = coalesce(removed_at, :now) WHERE id = :id", id=avatar_id, now=now)

@@ -1,1 +1,1 @@
-"""Tells every member what an admin has to say, some hundred at a time."""
+"""Sends an admin's message to every member, a few hundred at a time."""

@@ -1,7 +1,7 @@
-"""Task: tell the next members something, in the order of their numbers, so many per task.
+"""Task: send a message to the next members, in the order of their numbers, a limited number per task.
 
-What they are told, how far the message is and the order for the next ones are one transaction. A task that does not
-begin where the message stands does nothing: killed anywhere, or come twice, everybody is told once.
+The notifications, the message's progress and the order for the next task are one transaction. A task that does not
+begin where the message's progress stands does nothing: killed anywhere, or delivered twice, it notifies everybody once.
 """
 
 from datetime import datetime
@@ -9,24 +9,23 @@ from datetime import datetime
 from flask import Request, Response
 
 from functions.broadcast_send import store
-from shared import db, events, notifications
+from shared import db, events
 from shared.db import Tx
 from shared.events import SendBroadcast
 from shared.job import Hopeless, Job
-from shared.notifications import Note
+from shared.messages import notifications
 
 job = Job("broadcast_send")
 
 
 def broadcast_send(request: Request) -> Response:
-    """The function's door."""
     return job.handle(request)
 
 
 @job.task(SendBroadcast)
 def send(task: SendBroadcast, now: datetime) -> None:
-    """Tell the next ones. Harmless twice, and late."""
-    db.atomically(lambda tx: _send(tx, task, now))
+    """Notify the next members. Harmless twice, and late."""
+    db.atomically(_send, task, now)
 
 
 def _send(tx: Tx, task: SendBroadcast, now: datetime) -> None:
@@ -37,7 +36,7 @@ def _send(tx: Tx, task: SendBroadcast, now: datetime) -> None:
         return
     next_ones = store.members_after(tx, message.done_number, message.last_number, store.MEMBERS_AT_ONCE)
     notes = [
-        Note(member.id, "system", message.title, message.body, message.data, f"broadcast:{message.id}")
+        notifications.announcement(member.id, message.title, message.body, message.data, f"broadcast:{message.id}")
         for member in next_ones if member.is_active
     ]  # fmt: skip
     told = notifications.notify_many(tx, notes, now)

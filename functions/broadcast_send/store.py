@@ -1,4 +1,4 @@
-"""A message to every member, and the members whose turn it is."""
+"""A message to every member, and the members who get it next, as rows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ MEMBERS_AT_ONCE = 250
 
 @dataclass(frozen=True)
 class Message:
-    """What is told, and up to which member's number it has been."""
+    """A message, and the number of the last member who has it."""
 
     id: UUID
     title: str
@@ -25,7 +25,7 @@ class Message:
 
 @dataclass(frozen=True)
 class Member:
-    """A member; who is suspended or gone is not told."""
+    """A member by number; a suspended, deleted or unproved one is not active and gets no message."""
 
     id: UUID
     number: int
@@ -33,7 +33,7 @@ class Member:
 
 
 def lock(tx: Tx, broadcast_id: UUID) -> Message | None:
-    """One task at a time."""
+    """The message, locked, so that one task at a time sends it."""
     return tx.first(
         Message,
         """
@@ -44,11 +44,11 @@ def lock(tx: Tx, broadcast_id: UUID) -> Message | None:
 
 
 def members_after(tx: Tx, number: int, last_number: int, limit: int) -> list[Member]:
-    """The next ones."""
+    """The next members in the order of their numbers."""
     return tx.all(
         Member,
         """
-        SELECT id, number, status = 'active' AS is_active FROM members
+        SELECT id, number, status = 'active' AND email_verified_at IS NOT NULL AS is_active FROM members
         WHERE number > :number AND number <= :last_number ORDER BY number LIMIT :limit
         """,
         number=number,
@@ -58,7 +58,7 @@ def members_after(tx: Tx, number: int, last_number: int, limit: int) -> list[Mem
 
 
 def advance(tx: Tx, broadcast_id: UUID, done_number: int, told: int, now: datetime) -> None:
-    """So far it is; with the last number it is finished."""
+    """Record the progress; with the last number the message is finished."""
     tx.run_later(
         """
         UPDATE broadcasts SET done_number = :done_number, told = told + :told,

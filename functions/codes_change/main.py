@@ -1,7 +1,7 @@
-"""Task: do to a batch's codes what an admin has ordered, one chunk per task.
+"""Task: make the change that an admin has ordered for a batch's codes, one chunk per task.
 
-The chunk, the batch's counts, how far the walk is and the order for the next chunk are one transaction; a task whose
-chunk is not the next one does nothing.
+The chunk's codes, the batch's counts, the progress of the walk and the order for the next chunk are one transaction. A
+task whose chunk is not the next one does nothing.
 """
 
 from datetime import datetime
@@ -18,14 +18,13 @@ job = Job("codes_change")
 
 
 def codes_change(request: Request) -> Response:
-    """The function's door."""
     return job.handle(request)
 
 
 @job.task(ChangeCodeBatch)
 def change(task: ChangeCodeBatch, now: datetime) -> None:
     """Change one chunk. Harmless twice, and late."""
-    db.atomically(lambda tx: _change(tx, task, now))
+    db.atomically(_change, task, now)
 
 
 def _change(tx: Tx, task: ChangeCodeBatch, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""How far a change of a batch is, and the codes of one chunk."""
+"""The progress of a batch's change, and the codes of one chunk, as rows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from shared.db import Tx
 
 @dataclass(frozen=True)
 class Walk:
-    """A change of a whole batch under way."""
+    """A change of a whole batch that is under way."""
 
     batch_id: UUID
     kind: Literal["invalidated", "reused"]
@@ -28,7 +28,7 @@ class Changed:
 
 
 def lock_walk(tx: Tx, change_id: UUID) -> Walk | None:
-    """The walk; locked, so that one chunk is changed at a time."""
+    """The walk, locked, so that one chunk is changed at a time."""
     return tx.first(
         Walk,
         """
@@ -40,7 +40,7 @@ def lock_walk(tx: Tx, change_id: UUID) -> Walk | None:
 
 
 def invalidate(tx: Tx, batch_id: UUID, chunk: int) -> Changed:
-    """The codes of the chunk that are not used yet."""
+    """Invalidate the codes of the chunk that are not used yet."""
     return tx.one(
         Changed,
         """
@@ -61,7 +61,7 @@ def invalidate(tx: Tx, batch_id: UUID, chunk: int) -> Changed:
 
 
 def reuse(tx: Tx, batch_id: UUID, chunk: int) -> Changed:
-    """The invalidated codes of the chunk are as if they were new."""
+    """Make the invalidated codes of the chunk new again."""
     return tx.one(
         Changed,
         """
@@ -85,7 +85,7 @@ def reuse(tx: Tx, batch_id: UUID, chunk: int) -> Changed:
 
 
 def count(tx: Tx, batch_id: UUID, *, invalidated: int, manufactured: int) -> None:
-    """Add to the batch's counts."""
+    """Add to the invalidated and manufactured counts of the batch."""
     tx.run_later(
         """
         UPDATE code_batches SET codes_invalidated = codes_invalidated + :invalidated,
@@ -99,7 +99,7 @@ def count(tx: Tx, batch_id: UUID, *, invalidated: int, manufactured: int) -> Non
 
 
 def advance(tx: Tx, change_id: UUID, codes: int, now: datetime) -> None:
-    """A chunk is done; with the last one the walk is finished."""
+    """Count a chunk as done; with the last one the walk is finished."""
     tx.run_later(
         """
         UPDATE code_batch_walks SET chunks_done = chunks_done + 1, codes_changed = codes_changed + :codes,

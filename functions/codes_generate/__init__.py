@@ -1,1 +1,1 @@
-"""Makes the codes of a batch, chunk by chunk."""
+"""Generates the codes of a batch, chunk by chunk."""

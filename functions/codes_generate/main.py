@@ -1,4 +1,4 @@
-"""Task: make a batch's codes, one chunk per task.
+"""Task: generate a batch's codes, one chunk per task.
 
 A chunk's plain codes are written to storage first, under a fresh name; then their hashes are recorded in one
 transaction that also orders the next chunk. A crash in between leaves an object that nothing refers to.
@@ -11,30 +11,31 @@ from uuid import uuid4
 from flask import Request, Response
 
 from functions.codes_generate import store
-from shared import codes, db, events
-from shared.codes import CodeFilesConfig
+from shared import db, events
+from shared.codes import codes
+from shared.codes.codes import CodeFilesConfig
 from shared.config import read
 from shared.db import Tx
 from shared.events import FillCodeBatch
 from shared.job import Hopeless, Job
 from shared.ports import files
+from shared.values.states import BatchStatus
 
 CHUNK_CODES = 50_000
-FORMULA_STARTS = "=+-@"
+FORMULA_STARTS = "=+-@\t\r\uff1d\uff0b\uff0d\uff20"  # https://owasp.org/www-community/attacks/CSV_Injection
 HEADER = b"code,batch_id,batch_name,generated_at\r\n"
 
 job = Job("codes_generate")
 
 
 def codes_generate(request: Request) -> Response:
-    """The function's door."""
     return job.handle(request)
 
 
 @job.task(FillCodeBatch)
 def fill(task: FillCodeBatch, now: datetime) -> None:
-    """Make one chunk, or finish the batch when there is nothing left to make. Harmless twice."""
-    batch = db.atomically(lambda tx: store.batch(tx, task.batch_id, lock=False))
+    """Generate one chunk, or finish the batch when all codes exist. Harmless twice."""
+    batch = db.atomically(store.batch, task.batch_id, lock=False)
     if batch is None:
         raise Hopeless("there is no such batch")
     start = task.chunk * CHUNK_CODES
@@ -43,7 +44,7 @@ def fill(task: FillCodeBatch, now: datetime) -> None:
     elif batch.codes_made == start:
         _make(batch, task.chunk, min(CHUNK_CODES, batch.quantity - start), now)
     else:
-        db.atomically(lambda tx: _order_next(tx, task, now))
+        db.atomically(_order_next, task, now)
 
 
 def _make(batch: store.Batch, chunk: int, count: int, now: datetime) -> None:
@@ -55,7 +56,7 @@ def _make(batch: store.Batch, chunk: int, count: int, now: datetime) -> None:
     def record(tx: Tx) -> None:
         locked = store.batch(tx, batch.id, lock=True)
         if locked and locked.codes_made == chunk * CHUNK_CODES:
-            store.insert_chunk(tx, batch.id, chunk, macs, name, now)
+            store.insert_chunk(tx, batch.id, chunk, macs, name, now=now)
             _order_next(tx, FillCodeBatch(batch_id=batch.id, chunk=chunk), now)
 
     db.atomically(record)
@@ -67,19 +68,21 @@ def _order_next(tx: Tx, done: FillCodeBatch, now: datetime) -> None:
 
 
 def _finish(batch: store.Batch, now: datetime) -> None:
-    """Put the chunks together and let the batch be exported; then the chunks are of no more use."""
+    """Join the chunks to one file, make the batch exportable, then delete the chunks."""
     bucket = read(CodeFilesConfig).codes_bucket
-    parts = db.atomically(lambda tx: store.chunks(tx, batch.id))
-    if batch.status == "generating":
+    parts = db.atomically(store.chunks, batch.id)
+    if batch.status == BatchStatus.GENERATING:
         name = f"batches/{batch.id}.csv"
         files.compose(bucket, name, parts)
-        db.atomically(lambda tx: store.finish(tx, batch.id, name, now))
+        db.atomically(store.finish, batch.id, name, now)
     for part in parts:
         files.delete(bucket, part)
 
 
 def _lines(batch: store.Batch, chunk: int, made: Sequence[str]) -> Iterator[bytes]:
-    """CSV (RFC 4180); the batch's name was typed by somebody: quoted, and no formula for a spreadsheet."""
+    """The chunk as lines of CSV (RFC 4180). The batch's name is user input: it is quoted, and cannot become a
+    spreadsheet's formula.
+    """
     if chunk == 0:
         yield HEADER
     name = f"'{batch.name}" if batch.name[0] in FORMULA_STARTS else batch.name

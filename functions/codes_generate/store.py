@@ -1,4 +1,4 @@
-"""Chunks of a batch: recorded together with their codes."""
+"""Chunks of a batch, recorded together with their codes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from shared.db import Tx
 
 @dataclass(frozen=True)
 class Batch:
-    """What is ordered, and how much of it exists."""
+    """A batch as ordered, and how many of its codes exist."""
 
     id: UUID
     name: str
@@ -21,15 +21,8 @@ class Batch:
     created_at: datetime
 
 
-@dataclass(frozen=True)
-class Chunk:
-    """Where a chunk's codes lie until the batch is complete."""
-
-    object_name: str
-
-
 def batch(tx: Tx, batch_id: UUID, *, lock: bool) -> Batch | None:
-    """The batch; locked, so that one chunk is recorded at a time."""
+    """The batch; with `lock` one chunk is recorded at a time."""
     if lock:
         tx.run("SELECT 1 FROM code_batches WHERE id = :id FOR UPDATE", id=batch_id)
     return tx.first(
@@ -40,7 +33,7 @@ def batch(tx: Tx, batch_id: UUID, *, lock: bool) -> Batch | None:
 
 
 def insert_chunk(tx: Tx, batch_id: UUID, chunk: int, macs: Sequence[bytes], object_name: str, now: datetime) -> None:
-    """A chunk's codes. Raises Refused for a code that exists already: the chunk is made anew then."""
+    """Insert a chunk's codes. Raises Refused if a code exists already; the chunk is then generated anew."""
     tx.run(
         """
         INSERT INTO code_batch_chunks (batch_id, chunk, codes, object_name, created_at)
@@ -69,15 +62,14 @@ def insert_chunk(tx: Tx, batch_id: UUID, chunk: int, macs: Sequence[bytes], obje
 
 
 def chunks(tx: Tx, batch_id: UUID) -> list[str]:
-    """The objects of the batch's chunks, in order."""
-    rows = tx.all(
-        Chunk, "SELECT object_name FROM code_batch_chunks WHERE batch_id = :batch_id ORDER BY chunk", batch_id=batch_id
+    """The names of the objects of the batch's chunks, in order."""
+    return tx.column(
+        str, "SELECT object_name FROM code_batch_chunks WHERE batch_id = :batch_id ORDER BY chunk", batch_id=batch_id
     )
-    return [row.object_name for row in rows]
 
 
 def finish(tx: Tx, batch_id: UUID, export_object: str, now: datetime) -> None:
-    """All codes exist and can be exported."""
+    """Mark the batch as generated: all codes exist and can be exported."""
     tx.run(
         """
         UPDATE code_batches SET status = 'generated', generated_at = :now, export_object = :export_object

@@ -1,4 +1,4 @@
-"""How far an import is, and the refused lines of each chunk."""
+"""Imports, their progress, and the refused lines of each chunk, as rows."""
 
 import json
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from functions.codes_import.rules import Chunk
-from shared.code_files import Place, Refused
+from shared.codes.files import Form, Opened, UnusableLine
 from shared.db import Tx
 from shared.ports.files import Stored
 
@@ -22,6 +22,8 @@ class Import:
     generation: int | None
     size_bytes: int | None
     code_column: int | None
+    encoding: str
+    delimiter: str
     bytes_done: int
     lines_done: int
     chunks_done: int
@@ -34,49 +36,51 @@ class Import:
         assert self.size_bytes is not None
         return Stored(self.generation, self.size_bytes)
 
-
-@dataclass(frozen=True)
-class _Text:
-    refused: str
+    def form(self) -> Form:
+        """The encoding and the delimiter of the file."""
+        return Form(self.encoding, self.delimiter)
 
 
 def get(tx: Tx, import_id: UUID, *, lock: bool) -> Import | None:
-    """The import; locked, so that one chunk is recorded at a time."""
+    """The started import; with `lock` one chunk is recorded at a time."""
     if lock:
         tx.run("SELECT 1 FROM code_imports WHERE id = :id FOR UPDATE", id=import_id)
     return tx.first(
         Import,
         """
-        SELECT id, status, object_name, generation, size_bytes, code_column, bytes_done, lines_done, chunks_done,
-               refused_count, started_by
+        SELECT id, status, object_name, generation, size_bytes, code_column, encoding, delimiter, bytes_done,
+               lines_done, chunks_done, refused_count, started_by
         FROM code_imports WHERE id = :id AND status <> 'waiting'
         """,
         id=import_id,
     )
 
 
-def begin(tx: Tx, import_id: UUID, version: Stored, column: int, start: Place) -> bool:
-    """The file can be read; False when somebody else has found that out before."""
+def begin(tx: Tx, import_id: UUID, version: Stored, file: Opened) -> bool:
+    """Record that the file can be read; False if another task has recorded it before."""
     return (
         tx.run(
             """
         UPDATE code_imports SET status = 'importing', generation = :generation, size_bytes = :size_bytes,
-               code_column = :column, bytes_done = :bytes_done, lines_done = :lines_done
+               code_column = :column, encoding = :encoding, delimiter = :delimiter, bytes_done = :bytes_done,
+               lines_done = :lines_done
         WHERE id = :id AND status = 'checking'
         """,
             id=import_id,
             generation=version.generation,
             size_bytes=version.size_bytes,
-            column=column,
-            bytes_done=start.bytes,
-            lines_done=start.lines,
+            column=file.column,
+            encoding=file.form.encoding,
+            delimiter=file.form.delimiter,
+            bytes_done=file.start.bytes,
+            lines_done=file.start.lines,
         )
         > 0
     )
 
 
 def insert_chunk(tx: Tx, import_id: UUID, chunk: int, refused: str, now: datetime) -> None:
-    """The chunk's part of the report."""
+    """Insert the chunk's part of the report."""
     tx.run_later(
         """
         INSERT INTO code_import_chunks (import_id, chunk, refused, created_at)
@@ -89,8 +93,8 @@ def insert_chunk(tx: Tx, import_id: UUID, chunk: int, refused: str, now: datetim
     )
 
 
-def advance(tx: Tx, import_id: UUID, chunk: Chunk, shown: Sequence[Refused]) -> None:
-    """Count the chunk and go on behind it."""
+def advance(tx: Tx, import_id: UUID, chunk: Chunk, shown: Sequence[UnusableLine]) -> None:
+    """Add the chunk to the counts and move the position behind it."""
     tx.run_later(
         """
         UPDATE code_imports SET bytes_done = :bytes_done, lines_done = :lines_done, chunks_done = chunks_done + 1,
@@ -109,18 +113,17 @@ def advance(tx: Tx, import_id: UUID, chunk: Chunk, shown: Sequence[Refused]) -> 
 
 
 def refused(tx: Tx, import_id: UUID, chunk: int) -> str:
-    """A chunk's part of the report."""
-    row = tx.one(
-        _Text,
+    """The chunk's part of the report."""
+    return tx.scalar(
+        str,
         "SELECT refused FROM code_import_chunks WHERE import_id = :import_id AND chunk = :chunk",
         import_id=import_id,
         chunk=chunk,
     )
-    return row.refused
 
 
 def finish(tx: Tx, import_id: UUID, report: str | None, now: datetime) -> None:
-    """All lines are done."""
+    """Mark the import as finished: all lines are done."""
     tx.run_later(
         """
         UPDATE code_imports SET status = 'imported', report_object = :report, finished_at = :now
@@ -133,7 +136,7 @@ def finish(tx: Tx, import_id: UUID, report: str | None, now: datetime) -> None:
 
 
 def refuse(tx: Tx, import_id: UUID, fault: str, line: int | None, now: datetime) -> None:
-    """The file cannot be imported, or not further."""
+    """Mark the import as refused: the file cannot be imported at all, or no further."""
     tx.run_later(
         """
         UPDATE code_imports SET status = 'refused', fault = :fault, fault_line = :line, finished_at = :now

@@ -1,1 +1,1 @@
-"""Members see what can be won, and choose their trips."""
+"""Members see what can be won, and choose the destination of their trips."""

@@ -1,39 +1,41 @@
-"""HTTP for members: the prizes and how far they are, the trip that was won (plan section "Comp Award System")."""
+"""HTTP for members: the prizes and how far they are, the trip that was won (docs/product.md, "Prizes", "Trips")."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from flask import Request, Response
 from pydantic import StringConstraints
 
 from functions.comps import rules, store
-from functions.comps.rules import Terms
-from shared import comps as awards
-from shared import mails, notifications, settings, tiers
+from functions.comps.rules import State
+from shared import settings
 from shared.api import Api
 from shared.auth import Member
+from shared.comps import award_inputs, awards
 from shared.db import Tx
-from shared.fields import Body, Listing, Money, Reply
-from shared.mails import Letter
-from shared.notifications import Note
-from shared.prizes import CompType, Destination, casino_package, dollars
-from shared.problems import NotFound
-from shared.tiers import Tier
+from shared.messages import mails, notifications, texts
+from shared.messages.mails import Letter
+from shared.scans import counter
+from shared.values import tiers
+from shared.values.fields import LINE, Body, Listing, Money, Reply
+from shared.values.prizes import CompType, Destination, Rule
+from shared.values.problems import NotFound
+from shared.values.tiers import Tier
 
 api = Api("comps")
 
 
 def comps(request: Request) -> Response:
-    """The function's door."""
     return api.handle(request)
 
 
 class Prize(Reply):
-    """A prize of the global count. `next_number` is the next scan number that stands for it.
+    """A prize of the global count. `next_number` is the next scan number that can win it.
 
-    `progress_text` and `message` are there while it is locked; `package` tells what a casino comp holds;
-    `trips_left` how many trips this month's sales still allow.
+    `progress_text` and `message` are set while it is locked, in English; they are the texts `prize_progress` and
+    `prize_unlocks_at` with these `params`. `package` lists what a casino comp holds; `trips_left` is how many trips
+    this month's sales still allow.
     """
 
     type: CompType
@@ -44,13 +46,14 @@ class Prize(Reply):
     percent: int
     progress_text: str | None
     message: str | None
+    params: dict[str, Any]
     next_number: int
     trips_left: int | None
     package: list[str] | None
 
 
 class TripDestination(Reply):
-    """What the winner of a trip may choose; the value is in USD."""
+    """A destination that the winner of a trip may choose; the value is in USD."""
 
     key: str
     title: str
@@ -58,17 +61,19 @@ class TripDestination(Reply):
 
 
 class ChosenDestination(TripDestination):
-    """What the winner has chosen, as it was offered."""
+    """The destination that the winner has chosen, as it was offered then."""
 
 
 class TripChoice(Body):
-    """The key of the destination."""
+    """The key of the chosen destination."""
 
-    destination: Annotated[str, StringConstraints(min_length=1, max_length=60)]
+    destination: Annotated[str, StringConstraints(min_length=1, max_length=60), LINE]
 
 
 class Trip(Reply):
-    """A trip that was won: to be chosen, chosen, with the concierge, and its commemorative chip on its way."""
+    """A trip that was won; `state` says whether it is to be chosen, chosen, with the concierge, or its chip was
+    mailed.
+    """
 
     comp_id: UUID
     status: str
@@ -82,30 +87,32 @@ class Trip(Reply):
     tracking_number: str | None
 
 
-@api.get("/v1/comps/prizes")
+@api.get("/v1/comps/prizes", problems=(counter.CountIsBeingCompared,))
 def list_prizes(tx: Tx, member: Member, now: datetime) -> Listing[Prize]:
-    """All prizes of the global count on one page, locked or not."""
-    state = store.state(tx, now)
-    items = [_prize(terms, rules.progress(terms, state)) for terms in store.terms(tx)]
+    """List all prizes of the global count on one page, locked or not."""
+    given, inputs = counter.shown(tx), award_inputs.in_force(tx)
+    state = State(given, inputs.tins_per_month, store.trips_this_month(tx, now))
+    prizes = sorted(inputs.prizes, key=lambda rule: (rule.interval, list(CompType).index(rule.type)))
+    items = [_prize(rule, rules.progress(rule, state)) for rule in prizes]
     return Listing[Prize](items=items, next_cursor=None)
 
 
 @api.get("/v1/comps/trips/destinations")
 def list_destinations(tx: Tx, member: Member) -> Listing[TripDestination]:
-    """All of them on one page, dearest first."""
+    """List all destinations on one page, the most expensive first."""
     offered = sorted(settings.load(tx).trip_destinations, key=lambda one: -one.value.micro)
     return Listing[TripDestination](items=[_destination(one) for one in offered], next_cursor=None)
 
 
 @api.get("/v1/comps/trips")
 def list_trips(tx: Tx, member: Member) -> Listing[Trip]:
-    """The trips that the member has won, newest first, on one page."""
+    """List the trips that the member has won, newest first, on one page."""
     return Listing[Trip](items=[_trip(row) for row in store.trips(tx, member.id, None)], next_cursor=None)
 
 
 @api.get("/v1/comps/trips/{comp_id}")
 def get_trip(tx: Tx, member: Member, comp_id: UUID) -> Trip:
-    """One of the member's own."""
+    """Return one of the member's own trips."""
     return _trip(_own(tx, member, comp_id))
 
 
@@ -114,7 +121,7 @@ def get_trip(tx: Tx, member: Member, comp_id: UUID) -> Trip:
     problems=(rules.DestinationUnknown, rules.TripChosen, rules.TripNotReady),
 )
 def choose_trip(tx: Tx, member: Member, comp_id: UUID, body: TripChoice, now: datetime) -> Trip:
-    """Choose the destination, once; the concierge takes it from there. The same choice again is harmless."""
+    """Choose the destination, once; the concierge books it. The same choice again is harmless."""
     store.lock(tx, comp_id)
     trip = _own(tx, member, comp_id)
     if rules.check_choice(trip.status, trip.destination, body.destination):
@@ -126,7 +133,7 @@ def choose_trip(tx: Tx, member: Member, comp_id: UUID, body: TripChoice, now: da
 
 
 def _own(tx: Tx, member: Member, comp_id: UUID) -> store.Trip:
-    """Raises NotFound, also for somebody else's."""
+    """The member's own trip. Raises NotFound, also for another member's trip."""
     found = store.trips(tx, member.id, comp_id)
     if not found:
         raise NotFound
@@ -134,7 +141,7 @@ def _own(tx: Tx, member: Member, comp_id: UUID) -> store.Trip:
 
 
 def _tell(tx: Tx, member: Member, comp_id: UUID, chosen: Destination, now: datetime) -> None:
-    """The concierge by mail, the member in the app."""
+    """Mail the concierge, and notify the member in the app."""
     winner = store.winner(tx, member.id)
     parameters = {
         "member_id": tiers.member_id(member.number, member.tier),
@@ -142,19 +149,19 @@ def _tell(tx: Tx, member: Member, comp_id: UUID, chosen: Destination, now: datet
         "email": winner.email,
         "phone": winner.phone or "none given",
         "destination": chosen.title,
-        "value": dollars(chosen.value),
+        "value": str(chosen.value),
         "comp_id": str(comp_id),
     }
     key = f"trip-chosen:{comp_id}"
     address = settings.load(tx).concierge_email
     mails.queue(tx, Letter(address, "Concierge", "trip_chosen", parameters, key), now)
-    body = "Our concierge will call you to settle the details."
     data = {"comp_id": str(comp_id), "destination": chosen.key}
-    notifications.notify(tx, Note(member.id, "comp", f"{chosen.title} it is!", body, data, key), now)
+    note = notifications.note(member.id, "trip_destination_chosen", data, key, destination=chosen.title)
+    notifications.notify(tx, note, now)
 
 
-def _prize(terms: Terms, progress: rules.Progress) -> Prize:
-    package = list(casino_package(terms.amount)) if terms.type is CompType.CASINO else None
+def _prize(terms: Rule, progress: rules.Progress) -> Prize:
+    package = list(texts.casino_package(terms.amount)) if terms.type is CompType.CASINO else None
     return Prize(
         type=terms.type,
         interval=terms.interval,

@@ -1,18 +1,17 @@
-"""The rules in force, and the member's trips."""
+"""The trips of this month and the member's trips, as rows."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from functions.comps.rules import State, Terms
 from shared.db import Tx
-from shared.money import Usdt
-from shared.prizes import Destination
+from shared.values.money import Usdt
+from shared.values.prizes import Destination
 
 
 @dataclass(frozen=True)
 class Trip:
-    """A trip that the member has won; what is None has not happened yet."""
+    """A trip that the member has won; a field is None as long as its step has not happened."""
 
     comp_id: UUID
     status: str
@@ -30,40 +29,27 @@ class Trip:
 
 @dataclass(frozen=True)
 class Winner:
-    """Whom the concierge is to call."""
+    """The contact data that the concierge needs."""
 
     full_name: str
     email: str
     phone: str | None
 
 
-def terms(tx: Tx) -> list[Terms]:
-    """The prizes of the global count, the most frequent first."""
-    return tx.all(
-        Terms,
+def trips_this_month(tx: Tx, now: datetime) -> int:
+    """The number of trips that count against this calendar month."""
+    return tx.scalar(
+        int,
         """
-        SELECT type, interval, tier, amount, unlock_volume, unlocked_by_admin FROM comp_rules
-        WHERE enabled AND interval IS NOT NULL ORDER BY interval, type
-        """,
-    )
-
-
-def state(tx: Tx, now: datetime) -> State:
-    """Where the count and the sales are."""
-    return tx.one(
-        State,
-        """
-        SELECT c.value AS scans, v.tins_per_month,
-               (SELECT count(*) FROM comps WHERE type = 'trip' AND status <> 'cancelled'
-                AND awarded_at >= date_trunc('month', CAST(:now AS timestamptz))) AS trips_this_month
-        FROM scan_counter c, sales_volume v
+        SELECT count(*) AS count FROM trip_places
+        WHERE month = date_trunc('month', CAST(:now AS timestamptz) AT TIME ZONE 'UTC') AND freed_number IS NULL
         """,
         now=now,
     )
 
 
 def trips(tx: Tx, member_id: UUID, comp_id: UUID | None) -> list[Trip]:
-    """The member's trips, or one of them, newest first."""
+    """The member's trips, or a single one, newest first."""
     return tx.all(
         Trip,
         """
@@ -79,12 +65,12 @@ def trips(tx: Tx, member_id: UUID, comp_id: UUID | None) -> list[Trip]:
 
 
 def lock(tx: Tx, comp_id: UUID) -> None:
-    """Who chooses at the same moment waits; so does who cancels the comp."""
+    """Lock the comp, so that a choice, a second choice and a cancellation follow each other."""
     tx.run_later("SELECT 1 FROM comps WHERE id = :comp_id FOR NO KEY UPDATE", comp_id=comp_id)
 
 
 def choose(tx: Tx, comp_id: UUID, wanted: Destination, now: datetime) -> None:
-    """The destination as it was offered."""
+    """Record the destination as it was offered."""
     tx.run_later(
         """
         INSERT INTO trips (comp_id, destination, title, value, chosen_at)
@@ -99,5 +85,5 @@ def choose(tx: Tx, comp_id: UUID, wanted: Destination, now: datetime) -> None:
 
 
 def winner(tx: Tx, member_id: UUID) -> Winner:
-    """Name and addresses."""
+    """The name, e-mail address and phone number of the winner."""
     return tx.one(Winner, "SELECT full_name, email, phone FROM members WHERE id = :member_id", member_id=member_id)

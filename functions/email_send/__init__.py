@@ -1,1 +1,1 @@
-"""Sends queued mails."""
+"""Sends queued mails through the mail provider."""

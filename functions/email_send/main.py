@@ -1,6 +1,8 @@
-"""Job: send queued mails. Claimed before sending; sent again after a crash under the same idempotency key.
+"""Job: send queued mails. Each is claimed before it is sent; after a crash it is sent again under the same idempotency
+key.
 
-The provider forgets that key: a mail whose fate is still unknown by then is given up, for it may have been sent.
+The provider forgets that key after a while: a mail whose outcome is still unknown by then is not sent again, because it
+may have been sent.
 """
 
 from datetime import datetime, timedelta
@@ -9,31 +11,34 @@ from uuid import UUID
 from flask import Request, Response
 
 from functions.email_send import store, templates
-from shared import clock, db, log
+from shared import clock, db, events, log
 from shared.db import Tx
 from shared.events import MailQueued
 from shared.job import ComeAgain, Hopeless, Job
+from shared.messages import wording
 from shared.ports import mail
+from shared.values.states import MailStatus
 
 CLAIM_LIFE = timedelta(seconds=60)
-KEY_LIFE = timedelta(minutes=14)  # the port's docstring: fifteen or thirty
+KEY_LIFE = timedelta(minutes=14)  # the port's docstring says fifteen or thirty
+ASKED_AGAIN_AFTER = timedelta(hours=1)
+ASKED_AGAIN_MAX = 500  # per run
 
 job = Job("email_send")
 
 
 def email_send(request: Request) -> Response:
-    """The function's door."""
     return job.handle(request)
 
 
 @job.on(MailQueued)
 def send(event: MailQueued, now: datetime) -> None:
-    """Send one mail once."""
-    waiting = db.atomically(lambda tx: _claim(tx, event.mail_id, now))
+    """Send one mail once. Raises ComeAgain if the provider does not answer, Hopeless for an unknown template."""
+    waiting = db.atomically(_claim, event.mail_id, now)
     if waiting is None:
         return
     try:
-        rendered = templates.render(waiting.template, waiting.parameters)
+        rendered = templates.render(waiting.template, waiting.parameters, wording.language(waiting.language))
     except templates.TemplateUnknown as error:
         _finish(waiting.id, "refused", None)
         raise Hopeless(str(error)) from None
@@ -59,10 +64,26 @@ def send(event: MailQueued, now: datetime) -> None:
     _finish(waiting.id, "sent", message_id)
 
 
+@job.schedule("sweep")
+def sweep(now: datetime) -> None:
+    """Queue events anew for mails that still wait, because their events ended as dead letters; each at most once an
+    hour.
+    """
+    asked = db.atomically(_ask_again, now)
+    if asked:
+        log.warning("mails are asked for again", number=asked)
+
+
+def _ask_again(tx: Tx, now: datetime) -> int:
+    waiting = store.ask_again(tx, now, now - ASKED_AGAIN_AFTER, ASKED_AGAIN_MAX)
+    events.emit(tx, now, *(MailQueued(mail_id=mail_id) for mail_id in waiting))
+    return len(waiting)
+
+
 def _claim(tx: Tx, mail_id: UUID, now: datetime) -> store.Mail | None:
-    """None when there is nothing left to do. Raises ComeAgain while somebody else is sending it."""
+    """Claim the mail; None if nothing is left to do. Raises ComeAgain while another worker is sending it."""
     found = store.mail(tx, mail_id)
-    if found is None or found.status != "queued":
+    if found is None or found.status != MailStatus.QUEUED:
         return None
     if found.claimed_until and found.claimed_until > now:
         raise ComeAgain("somebody else is sending this mail")

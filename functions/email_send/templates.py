@@ -1,12 +1,21 @@
-"""The mails: a new one is an entry in SOURCES. Parameters are escaped where they meet HTML; each named one must come.
+"""Renders mails: fills the sources' parameters, escaped in HTML. Every named parameter must be given.
 
-What others queue is looked for in the code by a contract test: a template that nobody knows fails there, not at night.
+A contract test compares the templates that other code queues with these, so that an unknown one fails there and not in
+production.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from string import Template
+
+from functions.email_send.sources import Source
+from functions.email_send.sources_account import ACCOUNT
+from functions.email_send.sources_prizes import PRIZES
+from shared.messages import texts
+from shared.messages.wording import DEFAULT, LANGUAGES, Language
+
+SOURCES: Mapping[str, Source] = {**ACCOUNT, **PRIZES}
 
 
 class TemplateUnknown(Exception):
@@ -15,7 +24,7 @@ class TemplateUnknown(Exception):
 
 @dataclass(frozen=True)
 class Rendered:
-    """Ready to be sent."""
+    """A mail's subject and bodies, ready to be sent."""
 
     subject: str
     html: str
@@ -23,164 +32,49 @@ class Rendered:
 
 
 @dataclass(frozen=True)
-class Source:
-    """`shown` stands large in the middle: a code, an amount. `after` follows it; `why` says why this mail comes."""
+class _Texts:
+    """A source in one language, its parameters not yet filled in."""
 
+    language: Language
     subject: str
     before: tuple[str, ...]
-    shown: str = ""
-    after: tuple[str, ...] = ()
-    why: str = "You get this mail because you have a BlakJaks account."
+    shown: str
+    after: tuple[str, ...]
+    why: str
+    is_secret: bool
 
-    @property
-    def parameters(self) -> frozenset[str]:
-        """The names that it needs."""
-        texts = (self.subject, *self.before, self.shown, *self.after, self.why)
-        return frozenset(name for text in texts for name in Template(text).get_identifiers())
-
-
-HELLO = "Hello $name,"
-NOT_YOU = "If that was not you, ignore this mail: nothing changes without the code."
-TAKE_CARE = "If that was not you, change your password now and write to support@blakjaks.com."
-POLYGON = "Look it up on Polygon: https://polygonscan.com/tx/$transaction_hash"
-OPTIONAL = "You get this mail because you have a BlakJaks account. You can switch such mails off in your settings."
-STAFF = "You get this mail because you work for BlakJaks."
-
-SOURCES: Mapping[str, Source] = {
-    "verify_email": Source(
-        "Your BlakJaks code is $code",
-        (HELLO, "welcome! This code proves that the address is yours. It is good for fifteen minutes."),
-        "$code",
-        (NOT_YOU,),
-    ),
-    "reset_password": Source(
-        "Your BlakJaks code is $code",
-        (HELLO, "with this code you choose a new password. It is good for fifteen minutes."),
-        "$code",
-        (NOT_YOU,),
-    ),
-    "password_changed": Source(
-        "Your password was changed",
-        (HELLO, "the password of your account was changed, and you were signed out everywhere.", TAKE_CARE),
-    ),
-    "verify_new_email": Source(
-        "Your BlakJaks code is $code",
-        (HELLO, "with this code the address becomes that of your account. It is good for fifteen minutes."),
-        "$code",
-        (NOT_YOU,),
-        "You get this mail because somebody entered this address in their BlakJaks profile.",
-    ),
-    "email_change_asked": Source(
-        "Your e-mail address is about to change",
-        (HELLO, "somebody who is signed in to your account asked for another e-mail address:"),
-        "$email",
-        ("It changes when the code that we mailed there comes back. Until then this one holds.", TAKE_CARE),
-    ),
-    "email_changed": Source(
-        "Your e-mail address was changed",
-        (HELLO, "from now on we write to another address:"),
-        "$email",
-        (TAKE_CARE,),
-    ),
-    "comp_awarded": Source(
-        "You won $amount!",
-        (HELLO, "one of your scans has won a comp:"),
-        "$amount",
-        ("It is on its way to your wallet. If you have not linked one yet, it waits until you do.",),
-        OPTIONAL,
-    ),
-    "comp_paid": Source(
-        "$amount USDT is in your wallet",
-        (HELLO, "your comp has been paid, and the payment is final:"),
-        "$amount USDT",
-        (POLYGON,),
-        OPTIONAL,
-    ),
-    "payout_paid": Source(
-        "$amount USDT is in your wallet",
-        (HELLO, "what you earned has been paid, and the payment is final:"),
-        "$amount USDT",
-        ("It is for: $reason.", POLYGON),
-        OPTIONAL,
-    ),
-    "withdrawal_ended": Source(
-        "$headline",
-        (HELLO, "$headline."),
-        "",
-        ("$body", "It was to go to $to_address.", POLYGON, TAKE_CARE),
-        OPTIONAL,
-    ),
-    "order_confirmed": Source(
-        "Your order $order_number is confirmed",
-        (HELLO, "thank you! We have your order, and it will be packed next."),
-        "$total",
-        ("Order $order_number: $items.",),
-        OPTIONAL,
-    ),
-    "order_shipped": Source(
-        "Your order $order_number is on its way",
-        (HELLO, "your order has left our house. Its tracking number is:"),
-        "$tracking_number",
-        (),
-        OPTIONAL,
-    ),
-    "casino_won": Source(
-        "Your casino package is waiting",
-        (HELLO, "you have won a casino package worth"),
-        "about $value",
-        (
-            "What is in it: $package.",
-            "The free play is paid to your wallet by itself.",
-            "To book the rest, answer this mail with two dates that suit you, and name this number: $comp_id.",
-        ),
-    ),
-    "trip_chosen": Source(
-        "$name has chosen: $destination",
-        ("$name ($member_id) has won a trip and chosen:",),
-        "$destination",
-        (
-            "It is worth $value.",
-            "Mail: $email. Phone: $phone. Number: $comp_id.",
-            "Please call within two days, and note it in the admin portal.",
-        ),
-        STAFF,
-    ),
-    "export_ready": Source(
-        "Your data is ready",
-        (HELLO, "the file with everything we know about you is ready. You find it in your profile for seven days."),
-    ),
-    "account_deleted": Source(
-        "Your account was deleted",
-        (
-            HELLO,
-            "your account is closed, and what it knew about you is being removed.",
-            "What we have to keep (payments, and how many codes were scanned) does not name you.",
-            "This is the last mail that you get from us. Thank you for having been with us.",
-        ),
-        why="You get this mail because you had a BlakJaks account.",
-    ),
-    "treasury_notice": Source(
-        "$subject", ("$what",), "", ("What to do: $remedy", "The runbook is docs/treasury.md."), STAFF
-    ),
-}
+    @classmethod
+    def of(cls, source: Source, into: Language) -> "_Texts":
+        language = DEFAULT if source.is_english_only else into
+        place = LANGUAGES.index(language)
+        before, after = (tuple(text[place] for text in texts) for texts in (source.before, source.after))
+        return cls(
+            language,
+            source.subject[place],
+            before,
+            source.shown[place],
+            after,
+            why=source.why[place],
+            is_secret=source.is_secret,
+        )
 
 
-def render(template: str, parameters: Mapping[str, str]) -> Rendered:
-    """Raises TemplateUnknown."""
+def render(template: str, parameters: Mapping[str, str], into: Language) -> Rendered:
+    """Render the mail in a language; mails to staff are English. Raises TemplateUnknown."""
     try:
-        source = SOURCES[template]
-        escaped = {name: escape(value) for name, value in parameters.items()}
+        source = _Texts.of(SOURCES[template], into)
+        values = {name: texts.written(name, value, source.language) for name, value in parameters.items()}
         parts = (*source.before, *((source.shown,) if source.shown else ()), *source.after)
         return Rendered(
-            subject=Template(source.subject).substitute(parameters),
-            html=_page(source, escaped),
-            text="\n\n".join(Template(part).substitute(parameters) for part in (*parts, f"--\n{source.why}")),
+            subject=Template(source.subject).substitute(values),
+            html=_page(source, {name: escape(value) for name, value in values.items()}),
+            text="\n\n".join(Template(part).substitute(values) for part in (*parts, f"--\n{source.why}")),
         )
     except (KeyError, ValueError) as error:
         raise TemplateUnknown(f"{template}: {error}") from error
 
 
-# Mail programs know tables and inline styles, and little else.
+# Mail programs support tables and inline styles, and little else.
 _FONT = "font-family:-apple-system,'Segoe UI',Roboto,Helvetica,Arial,sans-serif"
 _PARAGRAPH = (
     f'<p style="margin:0 0 16px;{_FONT};font-size:16px;line-height:24px;color:#24242b;word-break:break-word">$text</p>'
@@ -190,9 +84,9 @@ _SHOWN = (
     f'{_FONT};font-size:28px;line-height:34px;font-weight:700;color:#14141a;word-break:break-word">$text</p>'
 )
 _PAGE = (
-    '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+    '<!doctype html><html lang="$language"><head><meta charset="utf-8">'
     '<meta name="viewport" content="width=device-width,initial-scale=1"><title>$subject</title></head>'
-    '<body style="margin:0;padding:0;background:#e9e6df">'
+    '<body style="margin:0;padding:0;background:#e9e6df">$preview'
     '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" style="background:#e9e6df"><tr>'
     '<td align="center" style="padding:32px 12px">'
     '<table role="presentation" width="100%" cellpadding="0" cellspacing="0" '
@@ -206,13 +100,22 @@ _PAGE = (
 )
 
 
-def _page(source: Source, escaped: Mapping[str, str]) -> str:
+# A locked phone shows the beginning of a mail. For a mail with a code it shows this text instead, followed by blanks.
+_PREVIEW = (
+    '<span style="display:none;max-height:0;overflow:hidden;opacity:0">$text' + "&#847;&zwnj;&nbsp;" * 120 + "</span>"
+)
+
+
+def _page(source: _Texts, escaped: Mapping[str, str]) -> str:
     content = "".join(_filled(_PARAGRAPH, text, escaped) for text in source.before)
     if source.shown:
         content += _filled(_SHOWN, source.shown, escaped)
     content += "".join(_filled(_PARAGRAPH, text, escaped) for text in source.after)
     subject, why = Template(source.subject).substitute(escaped), Template(source.why).substitute(escaped)
-    return Template(_PAGE).substitute(subject=subject, content=content, why=why)
+    preview = _filled(_PREVIEW, source.why, escaped) if source.is_secret else ""
+    return Template(_PAGE).substitute(
+        language=source.language, subject=subject, content=content, why=why, preview=preview
+    )
 
 
 def _filled(frame: str, text: str, escaped: Mapping[str, str]) -> str:

@@ -1,27 +1,32 @@
-"""The shapes of the Firestore documents that clients listen to. `firestore.rules` says who may read which."""
+"""The Firestore documents that clients listen to. `firestore.rules` says who may read which."""
 
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from functions.feed_project.store import FeedItem, Notification
+from shared.messages import texts, wording
+from shared.messages.texts import Words
 from shared.ports.firestore import Document
-from shared.velocity import ScanVelocity
+from shared.scans.velocity import ScanVelocity
 
 FEED_LIFE = timedelta(days=90)
-REVOCATION_LIFE = timedelta(hours=2)  # longer than `firestore.rules` lets a sign-in last
+REVOCATION_LIFE = timedelta(hours=2)  # longer than `firestore.rules` accepts a token
 COUNTER_PATH = "counters/scans"
 SECONDS_BITS = 32
 
 
 def notification_document(row: Notification) -> Document:
-    """`members/{member}/notifications/{id}`."""
+    """`members/{member}/notifications/{id}`: the words in the member's language, and the text's code and parameters."""
+    words = texts.notice(row.code, row.params, wording.language(row.language)) or Words(row.title, row.body)
     return Document(
         path=f"members/{row.member_id}/notifications/{row.id}",
         sequence=row.revision,
         fields={
             "type": row.type,
-            "title": row.title,
-            "body": row.body,
+            "title": words.title,
+            "body": words.body,
+            "code": row.code,
+            "params": row.params,
             "data": row.data,
             "created_at": row.created_at,
             "read": row.read_at is not None,
@@ -30,24 +35,30 @@ def notification_document(row: Notification) -> Document:
 
 
 def inbox_document(member_id: UUID, unread: int, all_read_at: datetime | None, revision: int) -> Document:
-    """`inboxes/{member}`: the badge. Notifications made up to `all_read_at` count as read."""
+    """`inboxes/{member}`: the unread count. Notifications created up to `all_read_at` count as read."""
     return Document(f"inboxes/{member_id}", revision, {"unread_count": unread, "all_read_at": all_read_at})
 
 
 def revocation_document(member_id: UUID, before: datetime) -> Document:
-    """`revocations/{member}`: tokens of sign-ins before it show nothing. The longest-lived has ended an hour later."""
+    """`revocations/{member}`: tokens issued before this moment are refused; older than an hour they are refused
+    anyway.
+    """
     sequence = int(before.timestamp() * 1_000_000)
     return Document(f"revocations/{member_id}", sequence, {"before": before}, expires_at=before + REVOCATION_LIFE)
 
 
 def feed_document(item: FeedItem) -> Document:
-    """`feed/{id}`: `amount` is text with exact decimals, USDT."""
+    """`feed/{id}`: `text` is English, `code` and `params` say the same; `amount` is USDT as text with exact
+    decimals.
+    """
     return Document(
         path=f"feed/{item.id}",
         sequence=item.id,
         fields={
             "kind": item.kind,
             "text": item.text,
+            "code": item.code,
+            "params": item.params,
             "amount": str(item.amount) if item.amount is not None else None,
             "happened_at": item.happened_at,
         },
@@ -58,7 +69,8 @@ def feed_document(item: FeedItem) -> Document:
 def counter_document(total: int, per_second: float, velocity: ScanVelocity, as_of: datetime) -> Document:
     """`counters/scans`: clients count on from `as_of` by `per_second` until the next version.
 
-    The higher total is newer, so that it never goes back; of two with the same total the later one is.
+    The version with the higher total is the newer one, so that the count never goes back; with equal totals, the later
+    one.
     """
     sequence = total << SECONDS_BITS | int(as_of.timestamp())
     fields = {"total": total, "per_second": per_second, "velocity": vars(velocity), "as_of": as_of}

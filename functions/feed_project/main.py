@@ -1,4 +1,6 @@
-"""Job: copy to Firestore what listeners may see. Postgres is the truth; of two versions the newer wins."""
+"""Job: copy to Firestore what listeners may see. Postgres is the source of truth; of two versions the newer one
+wins.
+"""
 
 import time
 from dataclasses import dataclass, replace
@@ -8,29 +10,31 @@ from uuid import uuid4
 
 from flask import Request, Response
 
-from functions.feed_project import documents, store
-from shared import clock, db
-from shared import velocity as scan_velocity
+from functions.feed_project import comparing, documents, rules, store
+from shared import clock, db, log
 from shared.config import Config, read
 from shared.events import FeedItemMade, InboxChanged, ListenerRevoked, NotificationChanged
 from shared.job import Job
 from shared.ports import firestore
-from shared.velocity import ScanVelocity
+from shared.scans import counter
+from shared.scans import velocity as scan_velocity
+from shared.scans.velocity import ScanVelocity
 
 LEASE = "scan-counter"
 LEASE_LIFE = timedelta(seconds=5)
-IDLE_SECONDS = 5.0  # without a scan, until listeners are told to stop counting on
+IDLE_SECONDS = 5.0  # without a scan, after which listeners are told to stop counting
 
 job = Job("feed_project")
 
 
 def feed_project(request: Request) -> Response:
-    """The function's door."""
     return job.handle(request)
 
 
 class CounterConfig(Config):
-    """How the public counter ticks. Each version costs a read per listener: slow down when they are many."""
+    """How often the counter is published. Each version costs one read per listener: publish less often when they are
+    many.
+    """
 
     counter_seconds: float = 1.0
     counter_run_seconds: float = 58.0  # the schedule starts the next run each minute
@@ -38,7 +42,7 @@ class CounterConfig(Config):
 
 @dataclass(frozen=True)
 class Shown:
-    """What the counter says; `counted_at` (monotonic seconds) is when its total last changed."""
+    """The published counter; `counted_at` (monotonic seconds) is when its total last changed."""
 
     total: int
     per_second: float
@@ -48,8 +52,8 @@ class Shown:
 
 @job.on(NotificationChanged)
 def project_notification(event: NotificationChanged, now: datetime) -> None:
-    """The member's copy of one notification, and the badge."""
-    row = db.atomically(lambda tx: store.notification(tx, event.notification_id))
+    """Copy one notification and the member's unread count."""
+    row = db.atomically(store.notification, event.notification_id)
     if row:
         badge = documents.inbox_document(row.member_id, row.unread, row.all_read_at, row.revision)
         firestore.put_newer([documents.notification_document(row), badge])
@@ -57,23 +61,23 @@ def project_notification(event: NotificationChanged, now: datetime) -> None:
 
 @job.on(InboxChanged)
 def project_inbox(event: InboxChanged, now: datetime) -> None:
-    """The badge."""
-    row = db.atomically(lambda tx: store.inbox(tx, event.member_id))
+    """Copy the member's unread count."""
+    row = db.atomically(store.inbox, event.member_id)
     if row:
         firestore.put_newer([documents.inbox_document(event.member_id, row.unread, row.all_read_at, row.revision)])
 
 
 @job.on(ListenerRevoked)
 def project_revocation(event: ListenerRevoked, now: datetime) -> None:
-    """What the rules look at beside a token."""
-    before = db.atomically(lambda tx: store.revoked_before(tx, event.member_id))
+    """Copy the moment before which the member's tokens are refused."""
+    before = db.atomically(store.revoked_before, event.member_id)
     firestore.put_newer([documents.revocation_document(event.member_id, before)])
 
 
 @job.on(FeedItemMade)
 def project_feed_item(event: FeedItemMade, now: datetime) -> None:
-    """A line of the public feed."""
-    firestore.put_newer([documents.feed_document(db.atomically(lambda tx: store.feed_item(tx, event.feed_item_id)))])
+    """Copy a line of the public feed."""
+    firestore.put_newer([documents.feed_document(db.atomically(store.feed_item, event.feed_item_id))])
 
 
 @job.schedule("counter")
@@ -92,20 +96,35 @@ def tick_counter(now: datetime) -> None:
 
 
 def _publish(shown: Shown | None, moment: datetime) -> Shown | None:
-    """Write the counter if a number in it has changed; what is shown now."""
-    total, velocity = db.atomically(lambda tx: (store.counter(tx), scan_velocity.find(tx)))
-    at = time.monotonic()
+    """Write the counter if one of its numbers has changed; returns what is shown now. After a restore it compares
+    first.
+    """
+    count, velocity = db.atomically(lambda tx: (counter.read(tx), scan_velocity.find(tx)))
+    if not count.compared:
+        comparing.compare(moment)
+        return None
+    total, at = count.value, time.monotonic()
     new = Shown(total, _per_second(shown, total, at), velocity, at)
     if shown and total == shown.total:
         new = replace(new, counted_at=shown.counted_at)
         if replace(new, velocity=replace(velocity, as_of=shown.velocity.as_of)) == shown:
             return shown
     document = documents.counter_document(total, new.per_second, velocity, moment)
-    return new if firestore.put_newer([document]) else shown
+    if firestore.put_newer([document]):
+        return new
+    _look_at_other(total)
+    return shown
+
+
+def _look_at_other(total: int) -> None:
+    """Log an error if another writer has published a higher count than ours: another database may still be counting."""
+    other = rules.published(firestore.find(documents.COUNTER_PATH))
+    if other and other.total > total and db.atomically(counter.read).value < other.total:
+        log.error("a higher count is published than ours", total=total, published=other.total)
 
 
 def _per_second(shown: Shown | None, total: int, at: float) -> float:
-    """Since the total last changed; nothing for a while is none."""
+    """Scans per second since the total last changed; 0 after a while without a scan."""
     if shown is None:
         return 0.0
     seconds = at - shown.counted_at

@@ -1,4 +1,4 @@
-"""Job: give new members the comps of their guarantee that are due (plan section "New Member $50 Guarantee").
+"""Job: give new members the comps of their guarantee that are due (docs/product.md, "New member guarantee").
 
 Members are found page by page and served in a transaction each, so that nobody's scan waits for a page of strangers.
 A run that dies is continued by the next one; two at once share the work.
@@ -11,7 +11,8 @@ from flask import Request, Response
 
 from functions.guarantee_grant import store
 from functions.guarantee_grant.store import Due
-from shared import db, guarantees, log
+from shared import db, log
+from shared.comps import guarantees
 from shared.job import Job
 
 PAGE = 500
@@ -21,17 +22,16 @@ job = Job("guarantee_grant")
 
 
 def guarantee_grant(request: Request) -> Response:
-    """The function's door."""
     return job.handle(request)
 
 
 class MembersFailed(Exception):
-    """Some members could not be served; the others were."""
+    """The guarantee failed for some members; the others got their comp."""
 
 
 @job.schedule("guarantee")
 def grant(now: datetime) -> None:
-    """Everybody who is due once; those who fail do not keep the others waiting."""
+    """Give every member who is due one comp; a failure does not delay the other members."""
     today = now.astimezone(UTC).date()
     last, given, failed = None, 0, 0
     for _ in range(PAGES_MAX):
@@ -48,7 +48,7 @@ def grant(now: datetime) -> None:
 
 
 def _granted(due: Due, now: datetime) -> int | None:
-    """How many comps the member was given; None when it failed."""
+    """The number of comps the member was given; None if it failed."""
     try:
         return db.atomically(partial(guarantees.grant, member_id=due.member_id, now=now))
     except Exception:  # noqa: BLE001 - one member's trouble must not cost the others their comp; the run fails at its end

@@ -1,4 +1,4 @@
-"""Who is due."""
+"""Members whose guarantee is due, as rows."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -16,7 +16,7 @@ class Due:
 
 
 def due(tx: Tx, *, today: date, after: Due | None, limit: int) -> list[Due]:
-    """The next page of them, those who wait longest first."""
+    """The next page of members who are due, the longest waiting first."""
     return tx.all(
         Due,
         """

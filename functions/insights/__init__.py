@@ -1,1 +1,1 @@
-"""How the platform is doing, for everybody to see."""
+"""Figures of the platform that everybody may see."""

@@ -1,4 +1,4 @@
-"""HTTP: how many scans there are and how fast they come (plan sections "Scan velocity", "Scan Velocity Tracking")."""
+"""HTTP: how many scans there are and how fast they come (docs/product.md, "Figures for everybody")."""
 
 from datetime import datetime, timedelta
 from typing import Literal
@@ -7,23 +7,24 @@ from uuid import UUID
 from flask import Request, Response
 
 from functions.insights import store
-from shared import paging, velocity
 from shared.api import Api
 from shared.auth import Anyone, Member
 from shared.db import Tx
-from shared.fields import Listing, Page, Reply
-from shared.paging import Position
-from shared.velocity import ScanVelocity
+from shared.scans import velocity
+from shared.scans.counter import CountIsBeingCompared
+from shared.scans.velocity import ScanVelocity
+from shared.values.fields import Listing, Page, Reply
+from shared.web import paging
+from shared.web.paging import Position
 
 LIVE_CACHE_SECONDS = 1
 LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
-NOT_NEEDED = UUID(int=0)  # one period has one rollup: its start is the whole position
+NOT_NEEDED = UUID(int=0)  # there is one rollup per period, so its start alone is the position
 
 api = Api("insights")
 
 
 def insights(request: Request) -> Response:
-    """The function's door."""
     return api.handle(request)
 
 
@@ -42,7 +43,7 @@ class PeriodFilter(Page):
 
 
 class ScanPeriod(Reply):
-    """An hour or a day (UTC) with its best minute and its processing times; one that is not over may still grow."""
+    """An hour or a day (UTC) with its best minute and its processing times; the current one may still grow."""
 
     starts_at: datetime
     is_over: bool
@@ -53,15 +54,19 @@ class ScanPeriod(Reply):
     processing_ms_p95: int | None
 
 
-@api.get("/v1/insights/live", reply_headers={"Cache-Control": f"public, max-age={LIVE_CACHE_SECONDS}"})
+@api.get(
+    "/v1/insights/live",
+    problems=(CountIsBeingCompared,),
+    reply_headers={"Cache-Control": f"public, max-age={LIVE_CACHE_SECONDS}"},
+)
 def get_live(tx: Tx, caller: Anyone, now: datetime) -> LiveNumbers:
-    """For everybody, a second old at most."""
+    """Return the live figures to anybody; they are at most a second old."""
     return LiveNumbers(**vars(store.live(tx, now)))
 
 
 @api.get("/v1/insights/scans")
 def list_scan_periods(tx: Tx, member: Member, page: PeriodFilter) -> Listing[ScanPeriod]:
-    """Scans per hour or day, newest first; those without any are left out."""
+    """List the scans per hour or day, newest first, without the periods that had none."""
     rows = store.rollups(tx, page.period, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.starts_at, NOT_NEEDED))
     return Listing[ScanPeriod](items=[_shown(row, LENGTHS[page.period]) for row in shown], next_cursor=cursor)

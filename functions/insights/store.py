@@ -1,4 +1,4 @@
-"""Figures as counters and rollups have them; the live ones are remembered for a moment."""
+"""Figures of counters and rollups; the live ones are cached for a moment."""
 
 import threading
 import time
@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared import velocity
 from shared.db import Tx
-from shared.paging import Position
-from shared.velocity import ScanVelocity
+from shared.scans import counter, velocity
+from shared.scans.velocity import ScanVelocity
+from shared.web.paging import Position
 
 FRESH_SECONDS = 1.0
 
@@ -36,28 +36,26 @@ class Rollup:
     rolled_up_to: datetime
 
 
-@dataclass(frozen=True)
-class _Total:
-    value: int
-
-
 def live(tx: Tx, now: datetime) -> Live:
-    """The live numbers, at most FRESH_SECONDS old: whoever asks more often costs the database nothing."""
+    """The live figures, at most FRESH_SECONDS old, so that frequent requests do not load the database.
+
+    Raises CountIsBeingCompared.
+    """
     with _cache.lock:
         if _cache.live is None or time.monotonic() - _cache.read_at >= FRESH_SECONDS:
-            total = tx.one(_Total, "SELECT value FROM scan_counter").value
+            total = counter.shown(tx)
             _cache.live, _cache.read_at = Live(total, now, velocity.find(tx)), time.monotonic()
         return _cache.live
 
 
 def forget() -> None:
-    """Read them anew next time."""
+    """Empty the cache, so that the next call reads the figures again."""
     with _cache.lock:
         _cache.live = None
 
 
 def rollups(tx: Tx, period: str, after: Position | None, limit: int) -> list[Rollup]:
-    """Newest first; those without a scan are left out."""
+    """Rollups before a position, newest first, without the periods that had no scan."""
     return tx.all(
         Rollup,
         """

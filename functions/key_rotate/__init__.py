@@ -1,1 +1,1 @@
-"""Gives access tokens a new signing key before the old one is old."""
+"""Gives access tokens a new signing key every quarter."""

@@ -1,37 +1,24 @@
-"""The signing keys and how far each has come."""
+"""Signing keys and their stages, as rows."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from shared.db import Tx
 
 
-@dataclass(frozen=True)
-class _Version:
-    kms_version: str
-
-
-@dataclass(frozen=True)
-class Newest:
-    """The key that was published last."""
-
-    created_at: datetime
-
-
 def versions(tx: Tx) -> list[str]:
-    """All that were ever published."""
-    return [row.kms_version for row in tx.all(_Version, "SELECT kms_version FROM signing_keys")]
+    """The KMS versions of all keys that were ever published."""
+    return tx.column(str, "SELECT kms_version FROM signing_keys")
 
 
-def newest(tx: Tx) -> Newest:
-    """Its age says whether another is due."""
-    return tx.one(Newest, "SELECT created_at FROM signing_keys ORDER BY created_at DESC LIMIT 1")
+def newest_created_at(tx: Tx) -> datetime:
+    """The latest published key, whose age says whether the next is due."""
+    return tx.scalar(datetime, "SELECT created_at FROM signing_keys ORDER BY created_at DESC LIMIT 1")
 
 
 def retire(tx: Tx, superseded_before: datetime, now: datetime) -> list[str]:
-    """Keys whose successor has signed alone for so long that no token of theirs is left."""
-    rows = tx.all(
-        _Version,
+    """Retire the keys whose successor has signed for so long that none of their tokens is valid any more."""
+    return tx.column(
+        str,
         """
         UPDATE signing_keys AS old SET retired_at = :now
         WHERE old.retired_at IS NULL AND EXISTS (
@@ -44,11 +31,8 @@ def retire(tx: Tx, superseded_before: datetime, now: datetime) -> list[str]:
         superseded_before=superseded_before,
         now=now,
     )
-    return [row.kms_version for row in rows]
 
 
 def retired_versions(tx: Tx) -> list[str]:
-    """They need not be able to sign any more."""
-    return [
-        row.kms_version for row in tx.all(_Version, "SELECT kms_version FROM signing_keys WHERE retired_at IS NOT NULL")
-    ]
+    """The KMS versions of retired keys, which need not sign any more."""
+    return tx.column(str, "SELECT kms_version FROM signing_keys WHERE retired_at IS NOT NULL")

@@ -1,1 +1,1 @@
-"""Seals the ledger each day and adds it up again."""
+"""Checks the ledger each day and seals it."""

@@ -1,1 +1,1 @@
-"""Removes what is left of a deleted account."""
+"""Erases deleted accounts, and every hour removes rows whose retention period has ended."""

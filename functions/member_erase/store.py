@@ -1,8 +1,8 @@
-"""What there is of a deleted account: each step removes at most so many rows and tells how many.
+"""The rows of a deleted account: each step deletes a limited number of them and returns how many.
 
-Rows that name files go with the last look: until then somebody may still be writing one.
+Rows that name files are deleted in the last task, because until then a file may still be written.
 
-KEPT is what stays and why. A contract test holds both lists against the schema.
+KEPT lists what stays and why. A contract test compares both lists with the schema.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from shared.db import Tx
 
 
 class Step(Protocol):
-    """Removes at most so many rows; how many there were."""
+    """Deletes at most `limit` rows of a member; returns how many."""
 
     def __call__(self, tx: Tx, member_id: UUID, limit: int) -> int: ...
 
@@ -33,19 +33,25 @@ KEPT: Mapping[str, str] = {
     "comps": "bookkeeping: what was won and paid",
     "milestones": "bookkeeping",
     "guarantees": "bookkeeping: given once and never again",
+    "guarantee_claims": "fraud: keyed fingerprints, by which the guarantee is given once per person",
+    "guarantee_reviews": "fraud: what people decided about a second guarantee",
     "payouts": "bookkeeping: the chain shows them anyway",
     "payout_approvals": "bookkeeping of admins",
+    "foreign_explanations": "bookkeeping of admins",
     "withdrawals": "bookkeeping: the chain shows them anyway, and one that is signed is still followed",
     "wallet_transactions": "bookkeeping: the chain shows them anyway",
     "wallet_links": "bookkeeping: which address was paid, and who proved it",
+    "member_wallets": "who has had which wallet: nobody approves a payment to a wallet that was theirs",
     "affiliate_earnings": "bookkeeping",
     "affiliate_chips": "bookkeeping",
     "chip_balances": "bookkeeping",
+    "late_counts": "bookkeeping: numbers on their way to a count",
     "downline_entries": "bookkeeping",
     "honey_trials": "fraud: who tried a code that is on no tin",
     "code_retries": "fraud: who tried a code that was spent",
     "flagged_scans": "fraud: what people decided about a scan",
     "comp_rule_changes": "what an admin did, seven years",
+    "manual_awards": "likewise",
     "code_batches": "likewise",
     "code_changes": "likewise",
     "code_imports": "likewise",
@@ -60,25 +66,18 @@ KEPT: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Erasure:
-    """Whether it is done."""
+    """The erasure of an account, and when it was finished."""
 
     finished_at: datetime | None
 
 
-@dataclass(frozen=True)
-class File:
-    """Something in the storage."""
-
-    object_name: str
-
-
 def erasure(tx: Tx, member_id: UUID) -> Erasure | None:
-    """None when nobody asked for it."""
+    """The erasure of the account; None if the member has not asked for one."""
     return tx.first(Erasure, "SELECT finished_at FROM erasures WHERE member_id = :member_id", member_id=member_id)
 
 
 def finish(tx: Tx, member_id: UUID, now: datetime) -> None:
-    """Nothing is left but what is kept."""
+    """Mark the erasure as finished."""
     tx.run(
         "UPDATE erasures SET finished_at = :now WHERE member_id = :member_id AND finished_at IS NULL",
         member_id=member_id,
@@ -86,30 +85,18 @@ def finish(tx: Tx, member_id: UUID, now: datetime) -> None:
     )
 
 
-def forget_attempts(tx: Tx, before: datetime, limit: int) -> int:
-    """What was counted in earlier hours; how many rows."""
-    return tx.run(
-        """
-        DELETE FROM attempt_counters WHERE ctid = ANY(ARRAY(
-            SELECT ctid FROM attempt_counters WHERE hour < :before LIMIT :limit))
-        """,
-        before=before,
-        limit=limit,
-    )
+def avatars_left(tx: Tx, member_id: UUID) -> list[str]:
+    """The member's pictures, whether they were stored or not."""
+    return tx.column(str, "SELECT object_name FROM avatars WHERE member_id = :member_id", member_id=member_id)
 
 
-def avatars_left(tx: Tx, member_id: UUID) -> list[File]:
-    """Pictures, whether they lie in the storage or never did."""
-    return tx.all(File, "SELECT object_name FROM avatars WHERE member_id = :member_id", member_id=member_id)
-
-
-def exports_left(tx: Tx, member_id: UUID) -> list[File]:
-    """Files that the member asked for."""
-    return tx.all(File, "SELECT object_name FROM data_exports WHERE member_id = :member_id", member_id=member_id)
+def exports_left(tx: Tx, member_id: UUID) -> list[str]:
+    """The member's exported files."""
+    return tx.column(str, "SELECT object_name FROM data_exports WHERE member_id = :member_id", member_id=member_id)
 
 
 def _pushes(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Before the notifications that they tell of."""
+    """Delete the pushes, before the notifications that they belong to."""
     return tx.run(
         """
         DELETE FROM pushes WHERE ctid IN (
@@ -122,7 +109,6 @@ def _pushes(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _notifications(tx: Tx, member_id: UUID, limit: int) -> int:
-    """What they were told."""
     return tx.run(
         """
         DELETE FROM notifications WHERE id IN (
@@ -134,7 +120,7 @@ def _notifications(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _inboxes(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Their unread count."""
+    """Delete the inbox with its unread count."""
     return tx.run(
         """
         DELETE FROM inboxes WHERE member_id = :member_id AND :limit > 0
@@ -145,7 +131,7 @@ def _inboxes(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _preferences(tx: Tx, member_id: UUID, limit: int) -> int:
-    """How they wanted to be told."""
+    """Delete the notification preferences."""
     return tx.run(
         """
         DELETE FROM notification_preferences WHERE member_id = :member_id AND :limit > 0
@@ -156,7 +142,7 @@ def _preferences(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _devices(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Where they were told."""
+    """Delete the devices registered for push notifications."""
     return tx.run(
         """
         DELETE FROM devices WHERE member_id = :member_id AND :limit > 0
@@ -167,7 +153,7 @@ def _devices(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _mails(tx: Tx, member_id: UUID, limit: int) -> int:
-    """What they were sent; what still waits is sent first, and goes with the last look."""
+    """Delete the mails; a queued one is sent first and deleted with the last task."""
     return tx.run(
         """
         DELETE FROM mails WHERE id IN (
@@ -179,7 +165,7 @@ def _mails(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _codes(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Codes that were mailed to them."""
+    """Delete the codes that were mailed to the member."""
     return tx.run(
         """
         DELETE FROM email_codes WHERE member_id = :member_id AND :limit > 0
@@ -190,7 +176,7 @@ def _codes(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _email_changes(tx: Tx, member_id: UUID, limit: int) -> int:
-    """An address that waited."""
+    """Delete the unproved new e-mail address."""
     return tx.run(
         """
         DELETE FROM email_changes WHERE member_id = :member_id AND :limit > 0
@@ -201,7 +187,7 @@ def _email_changes(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _refresh_tokens(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Before the sessions that they belong to."""
+    """Delete the refresh tokens, before the sessions that they belong to."""
     return tx.run(
         """
         DELETE FROM refresh_tokens WHERE token_hash IN (
@@ -214,7 +200,7 @@ def _refresh_tokens(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _sessions(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Where they were signed in, and from which address."""
+    """Delete the sessions with their devices and addresses."""
     return tx.run(
         """
         DELETE FROM sessions WHERE id IN (
@@ -226,7 +212,7 @@ def _sessions(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _second_factors(tx: Tx, member_id: UUID, limit: int) -> int:
-    """The secret of their authenticator app."""
+    """Delete the secret of the authenticator app."""
     return tx.run(
         """
         DELETE FROM second_factors WHERE member_id = :member_id AND :limit > 0
@@ -237,7 +223,7 @@ def _second_factors(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _backup_codes(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Hashes of the codes that stand in for it."""
+    """Delete the hashes of the backup codes."""
     return tx.run(
         """
         DELETE FROM backup_codes WHERE member_id = :member_id AND :limit > 0
@@ -248,7 +234,7 @@ def _backup_codes(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _known_devices(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Devices that they have signed in on: a row for each sign-in of ninety days."""
+    """Delete up to `limit` of the member's known devices; returns how many."""
     return tx.run(
         """
         DELETE FROM known_devices WHERE token_hash IN (
@@ -260,7 +246,7 @@ def _known_devices(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _referral_codes(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Names that they chose for their link; like their username they are free again."""
+    """Delete the chosen referral codes; like usernames they stay taken, as keyed fingerprints."""
     return tx.run(
         """
         DELETE FROM referral_codes WHERE code IN (
@@ -271,8 +257,20 @@ def _referral_codes(tx: Tx, member_id: UUID, limit: int) -> int:
     )
 
 
+def _former_usernames(tx: Tx, member_id: UUID, limit: int) -> int:
+    """Delete the former usernames; they stay taken, as keyed fingerprints."""
+    return tx.run(
+        """
+        DELETE FROM former_usernames WHERE name IN (
+            SELECT name FROM former_usernames WHERE member_id = :member_id LIMIT :limit)
+        """,
+        member_id=member_id,
+        limit=limit,
+    )
+
+
 def _balances(tx: Tx, member_id: UUID, limit: int) -> int:
-    """What their wallet held when we looked last."""
+    """Delete the last read balance of the wallet."""
     return tx.run(
         """
         DELETE FROM wallet_balances WHERE member_id = :member_id AND :limit > 0
@@ -283,7 +281,7 @@ def _balances(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _challenges(tx: Tx, member_id: UUID, limit: int) -> int:
-    """What their wallets were asked to sign."""
+    """Delete the challenges that wallets were asked to sign."""
     return tx.run(
         """
         DELETE FROM wallet_challenges WHERE member_id = :member_id AND :limit > 0
@@ -294,7 +292,7 @@ def _challenges(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _replies(tx: Tx, member_id: UUID, limit: int) -> int:
-    """What they were answered: the scope of their idempotency keys is their id."""
+    """Delete the stored replies: the scope of a member's idempotency keys is the member's id."""
     return tx.run(
         """
         DELETE FROM idempotency_keys WHERE (scope, key_hash) IN (
@@ -306,7 +304,7 @@ def _replies(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _avatars(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Their pictures are out of the storage."""
+    """Delete the rows of pictures, whose files are deleted."""
     return tx.run(
         """
         DELETE FROM avatars WHERE member_id = :member_id AND :limit > 0
@@ -317,7 +315,7 @@ def _avatars(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _exports(tx: Tx, member_id: UUID, limit: int) -> int:
-    """So are their files."""
+    """Delete the rows of exports, whose files are deleted."""
     return tx.run(
         """
         DELETE FROM data_exports WHERE member_id = :member_id AND :limit > 0
@@ -328,7 +326,7 @@ def _exports(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _places(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Scans are kept, without where, from which device and from which address they came."""
+    """Clear place, device and address of the member's scans, which are kept."""
     return tx.run(
         """
         UPDATE scans SET latitude = NULL, longitude = NULL, device_time = NULL, device_id = NULL, ip_address = NULL
@@ -344,7 +342,7 @@ def _places(tx: Tx, member_id: UUID, limit: int) -> int:
 
 
 def _last_place(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Where the last one was."""
+    """Clear the place of the member's last scan."""
     return tx.run(
         """
         UPDATE member_totals SET located_at = NULL, latitude = NULL, longitude = NULL
@@ -370,6 +368,7 @@ STEPS: Sequence[Step] = (
     _backup_codes,
     _known_devices,
     _referral_codes,
+    _former_usernames,
     _balances,
     _challenges,
     _replies,

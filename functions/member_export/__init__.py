@@ -1,1 +1,1 @@
-"""Writes everything about a member into a file."""
+"""Writes all data about a member into a file."""

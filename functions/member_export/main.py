@@ -1,7 +1,6 @@
-"""Task: write everything about a member into a file of JSON, page by page; memory stays at one page.
+"""Task: write all data about a member into a JSON file, page by page; memory stays at one page.
 
-The file appears when it is whole. Done again, it is written again in the place of the first. A schedule takes files
-away when their time is over.
+The file appears when it is complete. A repeated task replaces the file. A schedule deletes expired files.
 """
 
 import json
@@ -14,15 +13,17 @@ from flask import Request, Response
 
 from functions.member_export import records, store
 from functions.member_export.store import Section
-from shared import clock, db, mails, notifications
+from shared import clock, db
 from shared.config import read
 from shared.db import Tx
 from shared.events import ExportMember
-from shared.exports import ExportsConfig
 from shared.job import Hopeless, Job
-from shared.mails import Letter
-from shared.notifications import Note
+from shared.members.exports import ExportsConfig
+from shared.messages import mails, notifications
+from shared.messages.mails import Letter
 from shared.ports import files
+from shared.sweep import Sweep
+from shared.values.states import ExportStatus
 
 LIFE = timedelta(days=7)
 FORGOTTEN_MAX = 500
@@ -31,17 +32,16 @@ job = Job("member_export")
 
 
 def member_export(request: Request) -> Response:
-    """The function's door."""
     return job.handle(request)
 
 
 @job.task(ExportMember)
 def make(task: ExportMember, now: datetime) -> None:
-    """Write the file, then tell the member. Harmless twice."""
-    found = db.atomically(lambda tx: store.waiting(tx, task.export_id))
+    """Write the file, then notify the member. Harmless twice."""
+    found = db.atomically(store.waiting, task.export_id)
     if found is None:
         raise Hopeless("there is no such export")
-    if found.status != "making":
+    if found.status != ExportStatus.MAKING:
         return
     bucket = read(ExportsConfig).documents_bucket
     files.write(bucket, found.object_name, _document(found.member_id, now), "application/json")
@@ -50,28 +50,32 @@ def make(task: ExportMember, now: datetime) -> None:
 
 @job.schedule("forget")
 def forget(now: datetime) -> None:
-    """Files whose time is over; the next run takes what is left."""
+    """Delete expired files; the next run continues if there are more."""
     bucket = read(ExportsConfig).documents_bucket
-    for old in db.atomically(lambda tx: store.expired(tx, now, FORGOTTEN_MAX)):
+
+    def forget_one(old: store.Old) -> None:
         files.delete(bucket, old.object_name)
-        db.atomically(partial(store.mark_expired, export_id=old.id))
+        db.atomically(store.mark_expired, old.id)
+
+    with Sweep() as exports:
+        exports.each(db.atomically(store.expired, now, FORGOTTEN_MAX), forget_one, lambda old: old.id)
 
 
 def _finish(tx: Tx, export_id: UUID, member_id: UUID, now: datetime) -> None:
     if not store.mark_ready(tx, export_id, now, now + LIFE):
         return
     key = f"export:{export_id}"
-    body = "You find it in your profile for seven days."
-    note = Note(member_id, "system", "Your data is ready", body, {"export_id": str(export_id)}, key)
-    notifications.notify(tx, note, now)
+    notifications.notify(tx, notifications.note(member_id, "export_ready", {"export_id": str(export_id)}, key), now)
     whose = store.addressee(tx, member_id)
     mails.queue(
-        tx, Letter(whose.email, whose.full_name, "export_ready", {"name": whose.full_name}, key, member_id), now
+        tx,
+        Letter(whose.email, whose.full_name, "export_ready", {"name": whose.full_name}, key, member_id=member_id),
+        now,
     )
 
 
 def _document(member_id: UUID, now: datetime) -> Iterator[bytes]:
-    """An object with a list for each section."""
+    """The file's content: a JSON object with a list for each section."""
     yield b'{"made_at": ' + json.dumps(now.isoformat()).encode()
     for name, section in records.ALL.items():
         yield f',\n"{name}": ['.encode()

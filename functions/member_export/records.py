@@ -1,6 +1,6 @@
-"""What there is about a member, in sections of any length: each gives the rows after a key, in the order of their keys.
+"""The sections of the export, each of any length: a section returns the rows after a key, in the order of their keys.
 
-Amounts are micro-USDT. A contract test holds the list against the schema.
+Amounts are micro-USDT. A contract test compares the list with the schema.
 """
 
 from collections.abc import Mapping
@@ -12,13 +12,13 @@ from shared.db import Tx
 
 
 def _account(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """The member's own row, without what proves who they are."""
+    """The member's own row, without the password hash and the sign-up ticket."""
     return tx.all(
         Row,
         """
         SELECT key, document FROM (
             SELECT CAST(id AS text) AS key,
-                   CAST(to_jsonb(members) - 'password_hash' AS text) AS document
+                   CAST(to_jsonb(members) - 'password_hash' - 'sign_up_ticket' AS text) AS document
             FROM members WHERE id = :member_id
         ) AS found WHERE key > :after ORDER BY key LIMIT :limit
         """,
@@ -29,7 +29,7 @@ def _account(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def _totals(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """What was counted."""
+    """The totals of the member's scans and comps."""
     return tx.all(
         Row,
         """
@@ -46,7 +46,7 @@ def _totals(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def _quarters(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """Scans and tiers by quarter."""
+    """The member's scans and tier in each quarter."""
     return tx.all(
         Row,
         """
@@ -63,7 +63,7 @@ def _quarters(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def _tiers(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """How the tiers came and went; who of us set one is not the member's to know."""
+    """The history of the member's tiers, without the admin who set one and without the reason."""
     return tx.all(
         Row,
         """
@@ -80,7 +80,7 @@ def _tiers(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def _permanent_tiers(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """What the permanent tier rests on."""
+    """The figures behind the permanent tier."""
     return tx.all(
         Row,
         """
@@ -97,7 +97,7 @@ def _permanent_tiers(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Ro
 
 
 def _sessions(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """Where they were signed in."""
+    """The sessions in which the member was signed in."""
     return tx.all(
         Row,
         """
@@ -114,7 +114,7 @@ def _sessions(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def _scans(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """Every scan; what we find suspicious about one stays with us."""
+    """The member's scans, without the flags of our fraud checks."""
     return tx.all(
         Row,
         """
@@ -131,7 +131,7 @@ def _scans(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def _comps(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """Everything they have won."""
+    """The comps that the member was awarded."""
     return tx.all(
         Row,
         """
@@ -148,7 +148,7 @@ def _comps(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def _milestones(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """The prizes that their scans reached, awarded or not."""
+    """The prizes that the member's scans reached, awarded or not."""
     return tx.all(
         Row,
         """
@@ -165,7 +165,7 @@ def _milestones(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def _trips(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """What they chose."""
+    """The trips that the member has chosen."""
     return tx.all(
         Row,
         """
@@ -199,14 +199,15 @@ def _guarantee(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def _payouts(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """What was promised and paid to them."""
+    """The member's payouts, without the policy's internal fields."""
     return tx.all(
         Row,
         """
         SELECT key, document FROM (
             SELECT CAST(id AS text) AS key,
                    CAST(to_jsonb(payouts) - 'member_id' - 'body_hash' - 'idempotency_key' - 'scope' - 'hold_reason'
-                        - 'requested_by' - 'postponed_until' - 'counted_on' AS text) AS document
+                        - 'requested_by' - 'postponed_until' - 'counted_on' - 'people_agreed'
+                        AS text) AS document
             FROM payouts WHERE member_id = :member_id
         ) AS found WHERE key > :after ORDER BY key LIMIT :limit
         """,
@@ -217,7 +218,7 @@ def _payouts(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def _wallet_transactions(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """What moved in and out of their wallet."""
+    """The transfers into and out of the member's wallet."""
     return tx.all(
         Row,
         """
@@ -234,7 +235,7 @@ def _wallet_transactions(tx: Tx, member_id: UUID, after: str, limit: int) -> lis
 
 
 def _withdrawals(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """What they sent out of their wallet; the signed bytes are for the chain alone."""
+    """The member's withdrawals, without the signed transaction."""
     return tx.all(
         Row,
         """
@@ -251,7 +252,7 @@ def _withdrawals(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def _wallet_balance(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """What their wallet held when we looked last."""
+    """The last read balance of the member's wallet."""
     return tx.all(
         Row,
         """
@@ -268,7 +269,7 @@ def _wallet_balance(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row
 
 
 def _wallets(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """The wallets they have linked."""
+    """The wallets that the member has linked."""
     return tx.all(
         Row,
         """
@@ -285,7 +286,7 @@ def _wallets(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def _affiliate_earnings(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """What they earned by others, who stay unnamed."""
+    """The affiliate earnings, without the names of the referred members."""
     return tx.all(
         Row,
         """
@@ -302,7 +303,7 @@ def _affiliate_earnings(tx: Tx, member_id: UUID, after: str, limit: int) -> list
 
 
 def _chips(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """Chips from the scans of others."""
+    """The chips that the member has earned by scans of others."""
     return tx.all(
         Row,
         """
@@ -319,14 +320,14 @@ def _chips(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def _chip_balance(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """Their sum."""
+    """The number of the member's chips."""
     return tx.all(
         Row,
         """
         SELECT key, document FROM (
             SELECT CAST(affiliate_id AS text) AS key,
-                   CAST(to_jsonb(chip_balances) - 'affiliate_id' AS text) AS document
-            FROM chip_balances WHERE affiliate_id = :member_id
+                   CAST(to_jsonb(chip_counts) - 'affiliate_id' AS text) AS document
+            FROM chip_counts WHERE affiliate_id = :member_id
         ) AS found WHERE key > :after ORDER BY key LIMIT :limit
         """,
         member_id=member_id,
@@ -336,7 +337,7 @@ def _chip_balance(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def _downline(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """Tins bought by those they referred, who stay unnamed."""
+    """The tins bought by referred members, who stay unnamed."""
     return tx.all(
         Row,
         """
@@ -362,6 +363,7 @@ ALL: Mapping[str, Section] = {
     "second_factor": store.second_factor,
     "known_devices": store.known_devices,
     "referral_codes": store.referral_codes,
+    "former_usernames": store.former_usernames,
     "scans": _scans,
     "comps": _comps,
     "milestones": _milestones,

@@ -1,4 +1,4 @@
-"""Exports that are to be made, those whose time is over; what members were told and how, how they sign in."""
+"""Exports to be made and expired exports; sections about messages, devices and sign-in."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ PAGE_ROWS = 500
 
 @dataclass(frozen=True)
 class Waiting:
-    """An export, and whose it is."""
+    """An export with its member and its state."""
 
     member_id: UUID
     status: str
@@ -21,7 +21,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Old:
-    """A file that nobody may fetch any more."""
+    """A file that has expired."""
 
     id: UUID
     object_name: str
@@ -29,7 +29,7 @@ class Old:
 
 @dataclass(frozen=True)
 class Addressee:
-    """Whom to tell."""
+    """The member who is told that the file is ready."""
 
     email: str
     full_name: str
@@ -37,25 +37,24 @@ class Addressee:
 
 @dataclass(frozen=True)
 class Row:
-    """A row as JSON, and its place in the section."""
+    """A row as JSON, and its key within the section."""
 
     key: str
     document: str
 
 
 class Section(Protocol):
-    """At most `limit` rows after a key."""
+    """Returns at most `limit` rows after a key."""
 
     def __call__(self, tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]: ...
 
 
 def waiting(tx: Tx, export_id: UUID) -> Waiting | None:
-    """The export."""
     return tx.first(Waiting, "SELECT member_id, status, object_name FROM data_exports WHERE id = :id", id=export_id)
 
 
 def mark_ready(tx: Tx, export_id: UUID, now: datetime, until: datetime) -> bool:
-    """False when it was ready before, or its member is gone."""
+    """Mark the export as ready; False if it was ready before, or its member is deleted."""
     return (
         tx.run(
             """
@@ -72,12 +71,11 @@ def mark_ready(tx: Tx, export_id: UUID, now: datetime, until: datetime) -> bool:
 
 
 def addressee(tx: Tx, member_id: UUID) -> Addressee:
-    """The member."""
     return tx.one(Addressee, "SELECT email, full_name FROM members WHERE id = :id", id=member_id)
 
 
 def expired(tx: Tx, now: datetime, limit: int) -> list[Old]:
-    """Those whose time is over."""
+    """Exports whose file has expired."""
     return tx.all(
         Old,
         """
@@ -90,12 +88,12 @@ def expired(tx: Tx, now: datetime, limit: int) -> list[Old]:
 
 
 def mark_expired(tx: Tx, export_id: UUID) -> None:
-    """The file is gone."""
+    """Record that the export's file is deleted."""
     tx.run("UPDATE data_exports SET status = 'expired' WHERE id = :id", id=export_id)
 
 
 def notifications(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """What they were told in the app."""
+    """The notifications that the member got in the app."""
     return tx.all(
         Row,
         """
@@ -112,7 +110,7 @@ def notifications(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def notification_preferences(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """How they want to be told."""
+    """The member's notification preferences."""
     return tx.all(
         Row,
         """
@@ -129,7 +127,7 @@ def notification_preferences(tx: Tx, member_id: UUID, after: str, limit: int) ->
 
 
 def devices(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """Which devices are told."""
+    """The devices that get push notifications, without their tokens."""
     return tx.all(
         Row,
         """
@@ -146,7 +144,7 @@ def devices(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def mails(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """Which mails they got."""
+    """The mails that the member got, without their parameters."""
     return tx.all(
         Row,
         """
@@ -164,7 +162,7 @@ def mails(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def pictures(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """The pictures they have uploaded."""
+    """The pictures that the member has uploaded."""
     return tx.all(
         Row,
         """
@@ -181,7 +179,7 @@ def pictures(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def email_changes(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """A new e-mail address that waits for its code."""
+    """The new e-mail address that waits for its code."""
     return tx.all(
         Row,
         """
@@ -198,7 +196,7 @@ def email_changes(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def exports(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """The files they asked for."""
+    """The exports that the member has asked for."""
     return tx.all(
         Row,
         """
@@ -215,7 +213,7 @@ def exports(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def second_factor(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """Since when they have an authenticator app."""
+    """When the member has set up an authenticator app."""
     return tx.all(
         Row,
         """
@@ -232,7 +230,7 @@ def second_factor(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def known_devices(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """Devices that they have signed in on."""
+    """The devices on which the member has signed in."""
     return tx.all(
         Row,
         """
@@ -249,7 +247,7 @@ def known_devices(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
 
 
 def referral_codes(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
-    """Names that they chose for their link."""
+    """The referral codes that the member has chosen."""
     return tx.all(
         Row,
         """
@@ -257,6 +255,23 @@ def referral_codes(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]
             SELECT code AS key,
                    CAST(to_jsonb(referral_codes) - 'member_id' AS text) AS document
             FROM referral_codes WHERE member_id = :member_id
+        ) AS found WHERE key > :after ORDER BY key LIMIT :limit
+        """,
+        member_id=member_id,
+        after=after,
+        limit=limit,
+    )
+
+
+def former_usernames(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
+    """The member's former usernames."""
+    return tx.all(
+        Row,
+        """
+        SELECT key, document FROM (
+            SELECT name AS key,
+                   CAST(to_jsonb(former_usernames) - 'member_id' AS text) AS document
+            FROM former_usernames WHERE member_id = :member_id
         ) AS found WHERE key > :after ORDER BY key LIMIT :limit
         """,
         member_id=member_id,

@@ -1,1 +1,1 @@
-"""Applies migrations and registers the keys that KMS holds."""
+"""Applies migrations, registers the keys that KMS holds, and checks that the nodes answer all calls."""

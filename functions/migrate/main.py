@@ -1,4 +1,6 @@
-"""Job: bring the schema up to date and register the keys that KMS holds. Called by a deployment; harmless twice.
+"""Job, called by a deployment: migrate the schema, register the keys that KMS holds, check the nodes.
+
+Each of its schedules is harmless twice.
 
 It runs inside the private network with a login that may change the schema, which no other function has.
 """
@@ -9,28 +11,40 @@ from flask import Request, Response
 from pg8000.dbapi import Connection
 
 from functions.migrate import store
-from shared import db, log, payout_rotation, signing_keys, vault
-from shared import migrate as migrations
+from shared import db, log
 from shared.config import Config, read
+from shared.credentials import signing_keys, vault
+from shared.database import migrate as migrations
 from shared.db import DatabaseConfig, Tx
 from shared.job import Job
+from shared.payouts import rotation
 from shared.ports import kms
+from shared.ports.polygon import node_probe
 
 job = Job("migrate")
 
 
 def migrate(request: Request) -> Response:
-    """The function's door."""
     return job.handle(request)
 
 
+class TreasuriesDiffer(Exception):
+    """CHAIN_ID or USDT_ADDRESS differ from what the treasuries pay with, so that payments would be looked for on
+    another chain.
+    """
+
+
+class NodesUnfit(Exception):
+    """A node does not answer every call that the functions make."""
+
+
 class MigrateConfig(Config):
-    """The schema owner's login, and the key versions to be registered."""
+    """The schema owner's login, and the key versions to register."""
 
     owner_user: str
     owner_password: str | None = None
     access_token_key_version: str
-    data_key_kms_key: str  # wraps the keys that secrets at rest are sealed with
+    data_key_kms_key: str  # encrypts the data keys that seal secrets at rest
     treasury_key_version_member: str
     treasury_key_version_affiliate: str
     treasury_key_version_wholesale: str
@@ -48,15 +62,24 @@ def apply(now: datetime) -> None:
 
 @job.schedule("contract")
 def contract(now: datetime) -> None:
-    """Take away what no function uses any more, once those that did are replaced."""
+    """Remove from the schema what no function uses any more, after a deployment has replaced those that did."""
     _migrate(read(MigrateConfig), now, contract=True)
 
 
+@job.schedule("nodes")
+def ask_nodes(now: datetime) -> None:
+    """Make each node answer every call that the functions make. Raises NodesUnfit."""
+    del now
+    config = read(MigrateConfig)
+    if faults := node_probe.faults(config.chain_id, config.usdt_address):
+        raise NodesUnfit("; ".join(faults))
+
+
 def register(config: MigrateConfig, now: datetime) -> None:
-    """What KMS holds, written where functions look for it."""
+    """Register the keys that KMS holds in the database. Raises TreasuriesDiffer."""
     signing = config.access_token_key_version
-    is_known = db.atomically(lambda tx: signing_keys.is_known(tx, signing))
-    jwk = None if is_known else signing_keys.jwk_of(signing)  # of a retired key KMS tells nothing any more
+    is_known = db.atomically(signing_keys.is_known, signing)
+    jwk = None if is_known else signing_keys.jwk_of(signing)  # KMS does not return the public key of a retired version
     versions = {
         "member": config.treasury_key_version_member,
         "affiliate": config.treasury_key_version_affiliate,
@@ -72,7 +95,12 @@ def register(config: MigrateConfig, now: datetime) -> None:
         for name, address in addresses.items():
             store.insert_treasury(tx, name, config.chain_id, config.usdt_address)
             store.insert_signer(tx, address, name, versions[name], now)
-            payout_rotation.begin(tx, name, address, versions[name], now)
+            rotation.begin(tx, name, address, versions[name], now)
+        for other in store.differing(tx, config.chain_id, config.usdt_address):
+            raise TreasuriesDiffer(
+                f"the {other.name} treasury pays in {other.token_address} on chain {other.chain_id}, "
+                f"USDT_ADDRESS and CHAIN_ID say {config.usdt_address} on chain {config.chain_id}"
+            )
 
     db.atomically(insert)
 

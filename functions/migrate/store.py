@@ -1,13 +1,14 @@
-"""Keys that KMS holds, as the database knows them."""
+"""The keys of KMS as rows."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
+from shared.credentials.vault import DataKey
 from shared.db import Tx
-from shared.vault import DataKey
 
 
 def insert_first_data_key(tx: Tx, key: DataKey, now: datetime) -> None:
-    """What secrets at rest are sealed with from now on; nothing when there is one."""
+    """Insert the first key that seals secrets at rest; does nothing if there is one."""
     tx.run(
         """
         INSERT INTO data_keys (id, kms_key, wrapped, created_at)
@@ -21,7 +22,7 @@ def insert_first_data_key(tx: Tx, key: DataKey, now: datetime) -> None:
 
 
 def insert_treasury(tx: Tx, name: str, chain_id: int, token_address: str) -> None:
-    """Nothing when it exists."""
+    """Insert a treasury; does nothing if it exists."""
     tx.run(
         """
         INSERT INTO treasuries (name, chain_id, token_address)
@@ -33,8 +34,30 @@ def insert_treasury(tx: Tx, name: str, chain_id: int, token_address: str) -> Non
     )
 
 
+@dataclass(frozen=True)
+class Pays:
+    """The chain and the token with which a treasury pays."""
+
+    name: str
+    chain_id: int
+    token_address: str
+
+
+def differing(tx: Tx, chain_id: int, token_address: str) -> list[Pays]:
+    """The treasuries that pay with another token or on another chain."""
+    return tx.all(
+        Pays,
+        """
+        SELECT name, chain_id, token_address FROM treasuries
+        WHERE chain_id <> :chain_id OR lower(token_address) <> lower(:token_address) ORDER BY name
+        """,
+        chain_id=chain_id,
+        token_address=token_address,
+    )
+
+
 def insert_signer(tx: Tx, address: str, treasury: str, kms_version: str, now: datetime) -> None:
-    """The treasury's first key; nothing when it has one."""
+    """Insert the treasury's first key; does nothing if it has one."""
     tx.run(
         """
         INSERT INTO signers (address, treasury, kms_version, created_at)

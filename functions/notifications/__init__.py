@@ -1,1 +1,1 @@
-"""A member's notifications and their exact unread count."""
+"""Members list and read their notifications; the unread count is exact."""

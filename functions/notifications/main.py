@@ -1,4 +1,4 @@
-"""HTTP: list, read, count (plan section "In-App Notifications")."""
+"""HTTP: list, read, count (docs/product.md, "Notifications and mails")."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -7,96 +7,105 @@ from uuid import UUID
 from flask import Request, Response
 
 from functions.notifications import store
-from shared import events, paging
+from shared import events
 from shared.api import Api
 from shared.auth import Member
 from shared.db import Tx
 from shared.events import InboxChanged, NotificationChanged
-from shared.fields import Listing, Page, Reply
-from shared.notifications import count_unread
-from shared.paging import Position
-from shared.problems import NotFound
+from shared.messages import texts
+from shared.messages.notifications import count_unread, language_of
+from shared.messages.texts import Words
+from shared.messages.wording import Language
+from shared.values.fields import Listing, Page, Reply
+from shared.values.problems import NotFound
+from shared.web import paging
+from shared.web.paging import Position
 
 api = Api("notifications")
 
 
 def notifications(request: Request) -> Response:
-    """The function's door."""
     return api.handle(request)
 
 
 class Filter(Page):
-    """A page, of one type if given."""
+    """A page of notifications, of one type if given."""
 
     type: Literal["system", "social", "comp", "order"] | None = None
 
 
 class Notification(Reply):
-    """`data` names what a tap should open."""
+    """A notification with title and body in the member's language; `code` and `params` say the same, for clients with
+    their own texts. `data` names what a tap should open. Notifications of earlier releases have no code.
+    """
 
     id: UUID
     type: str
     title: str
     body: str
+    code: str | None
+    params: dict[str, Any]
     data: dict[str, Any]
     created_at: datetime
     read: bool
 
 
 class UnreadCount(Reply):
-    """How many notifications have not been read."""
+    """The number of unread notifications."""
 
     unread_count: int
 
 
 @api.get("/v1/notifications")
 def list_notifications(tx: Tx, member: Member, page: Filter) -> Listing[Notification]:
-    """Newest first."""
+    """List the member's notifications, newest first."""
+    into = language_of(tx, member.id)
     after, wanted = paging.after(page.cursor), page.limit + 1
     if page.type:
         rows = store.page_of_type(tx, member.id, page.type, after, wanted)
     else:
         rows = store.page(tx, member.id, after, wanted)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.created_at, row.id))
-    return Listing[Notification](items=[_shown(row) for row in shown], next_cursor=cursor)
+    return Listing[Notification](items=[_shown(row, into) for row in shown], next_cursor=cursor)
 
 
 @api.get("/v1/notifications/unread-count")
 def get_unread_count(tx: Tx, member: Member) -> UnreadCount:
-    """For the badge."""
-    return UnreadCount(unread_count=store.inbox(tx, member.id).unread)
+    """Return the number of unread notifications, for the badge."""
+    return UnreadCount(unread_count=store.unread(tx, member.id))
 
 
 @api.put("/v1/notifications/{notification_id}/read")
 def read_one(tx: Tx, member: Member, notification_id: UUID, now: datetime) -> Notification:
-    """Mark as read; harmless twice."""
-    store.lock_inbox(tx, member.id)
+    """Mark one notification as read. Harmless twice."""
     if store.mark_read(tx, member.id, notification_id, now):
         count_unread(tx, member.id, -1)
         events.emit(tx, now, NotificationChanged(notification_id=notification_id))
     found = store.find(tx, member.id, notification_id)
     if found is None:
         raise NotFound
-    return _shown(found)
+    return _shown(found, language_of(tx, member.id))
 
 
 @api.post("/v1/notifications/read-all")
 def read_all(tx: Tx, member: Member, now: datetime) -> UnreadCount:
-    """Mark everything as read."""
-    store.lock_inbox(tx, member.id)
+    """Mark all notifications as read, without blocking new notifications to the member meanwhile."""
     if read := store.mark_read(tx, member.id, None, now):
         count_unread(tx, member.id, -read)
         store.note_all_read(tx, member.id, now)
         events.emit(tx, now, InboxChanged(member_id=member.id))
-    return UnreadCount(unread_count=store.inbox(tx, member.id).unread)
+    return UnreadCount(unread_count=store.unread(tx, member.id))
 
 
-def _shown(row: store.Notification) -> Notification:
+def _shown(row: store.Notification, into: Language) -> Notification:
+    words = texts.notice(row.code, row.params, into) or Words(row.title, row.body)
     return Notification(
         id=row.id,
         type=row.type,
-        title=row.title,
-        body=row.body,
+        title=words.title,
+        body=words.body,
+        code=row.code,
+        params=row.params,
         data=row.data,
         created_at=row.created_at,
         read=row.read_at is not None,

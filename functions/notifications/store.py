@@ -1,4 +1,6 @@
-"""A member's notifications. The inbox row is locked first, always: its count stays exact."""
+"""A member's notifications as rows. They are updated before the inbox is, so that its row is locked only for a
+moment.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,35 +8,30 @@ from typing import Any
 from uuid import UUID
 
 from shared.db import Tx
-from shared.paging import Position
+from shared.web.paging import Position
 
 
 @dataclass(frozen=True)
 class Notification:
-    """As the member sees it."""
+    """A notification as the member sees it."""
 
     id: UUID
     type: str
     title: str
     body: str
+    code: str | None
+    params: dict[str, Any]
     data: dict[str, Any]
     created_at: datetime
     read_at: datetime | None
 
 
-@dataclass(frozen=True)
-class Inbox:
-    """The unread count."""
-
-    unread: int
-
-
 def page(tx: Tx, member_id: UUID, after: Position | None, limit: int) -> list[Notification]:
-    """Newest first."""
+    """The member's notifications after a position, newest first."""
     return tx.all(
         Notification,
         """
-        SELECT id, type, title, body, data, created_at, read_at
+        SELECT id, type, title, body, code, params, data, created_at, read_at
         FROM notifications
         WHERE member_id = :member_id
           AND (CAST(:at AS timestamptz) IS NULL OR (created_at, id) < (:at, CAST(:id AS uuid)))
@@ -48,11 +45,11 @@ def page(tx: Tx, member_id: UUID, after: Position | None, limit: int) -> list[No
 
 
 def page_of_type(tx: Tx, member_id: UUID, kind: str, after: Position | None, limit: int) -> list[Notification]:
-    """Likewise, of one type: a query of its own, so that each has its index."""
+    """The same for one type, as a separate query, so that each query has its own index."""
     return tx.all(
         Notification,
         """
-        SELECT id, type, title, body, data, created_at, read_at
+        SELECT id, type, title, body, code, params, data, created_at, read_at
         FROM notifications
         WHERE member_id = :member_id AND type = :kind
           AND (CAST(:at AS timestamptz) IS NULL OR (created_at, id) < (:at, CAST(:id AS uuid)))
@@ -66,22 +63,17 @@ def page_of_type(tx: Tx, member_id: UUID, kind: str, after: Position | None, lim
     )
 
 
-def inbox(tx: Tx, member_id: UUID) -> Inbox:
-    """The member's unread count."""
-    return tx.one(Inbox, "SELECT unread FROM inboxes WHERE member_id = :member_id", member_id=member_id)
-
-
-def lock_inbox(tx: Tx, member_id: UUID) -> None:
-    """Nobody else changes what is read until this transaction ends."""
-    tx.run("SELECT 1 FROM inboxes WHERE member_id = :member_id FOR UPDATE", member_id=member_id)
+def unread(tx: Tx, member_id: UUID) -> int:
+    """The inbox with the member's unread count."""
+    return tx.scalar(int, "SELECT unread FROM inbox_counts WHERE member_id = :member_id", member_id=member_id)
 
 
 def find(tx: Tx, member_id: UUID, notification_id: UUID) -> Notification | None:
-    """The member's own notification."""
+    """The member's own notification; None if there is none with this id."""
     return tx.first(
         Notification,
         """
-        SELECT id, type, title, body, data, created_at, read_at
+        SELECT id, type, title, body, code, params, data, created_at, read_at
         FROM notifications WHERE id = :id AND member_id = :member_id
         """,
         id=notification_id,
@@ -90,11 +82,17 @@ def find(tx: Tx, member_id: UUID, notification_id: UUID) -> Notification | None:
 
 
 def mark_read(tx: Tx, member_id: UUID, notification_id: UUID | None, now: datetime) -> int:
-    """One notification, or all when no id is given; how many were unread."""
+    """Mark one notification as read, or all if no id is given; returns how many were unread. Rows are locked in the
+    order of their ids.
+    """
     return tx.run(
         """
-        UPDATE notifications SET read_at = :now
-        WHERE member_id = :member_id AND read_at IS NULL AND (CAST(:id AS uuid) IS NULL OR id = :id)
+        WITH unread AS (
+            SELECT id FROM notifications
+            WHERE member_id = :member_id AND read_at IS NULL AND (CAST(:id AS uuid) IS NULL OR id = :id)
+            ORDER BY id FOR NO KEY UPDATE
+        )
+        UPDATE notifications SET read_at = :now FROM unread WHERE notifications.id = unread.id
         """,
         member_id=member_id,
         id=notification_id,
@@ -103,5 +101,5 @@ def mark_read(tx: Tx, member_id: UUID, notification_id: UUID | None, now: dateti
 
 
 def note_all_read(tx: Tx, member_id: UUID, now: datetime) -> None:
-    """Listeners learn from one document that all earlier notifications are read."""
+    """Record that all earlier notifications are read; listeners see it in one document."""
     tx.run("UPDATE inboxes SET all_read_at = :now WHERE member_id = :member_id", member_id=member_id, now=now)

@@ -1,1 +1,1 @@
-"""Tells a member's devices about a new notification."""
+"""Sends push notifications to a member's devices."""

@@ -1,6 +1,7 @@
-"""Job: tell a member's devices about a new notification. Each device is claimed before it is told, and told once.
+"""Job: push a new notification to the member's devices. Each device is claimed first, and gets the notification once.
 
-After a crash between telling and noting, it is told again under the same push id, which the device does not show twice.
+After a crash between sending and recording it, the push is sent again under the same push id, which a device does not
+show twice.
 """
 
 import time
@@ -15,39 +16,49 @@ from shared import clock, db, log
 from shared.db import Tx
 from shared.events import NotificationMade
 from shared.job import ComeAgain, Job
+from shared.messages import texts, wording
+from shared.messages.texts import Words
 from shared.ports import push
+from shared.sweep import Sweep
+from shared.values.device_ids import DEVICES_MAX
 
-DEVICES_MAX = 10
 CLAIM_LIFE = timedelta(seconds=90)  # longer than a delivery may take (function.yaml: timeout_seconds)
-TELLING_SECONDS_MAX = 20.0  # no further device is begun after that: one may take 40
+TELLING_SECONDS_MAX = 20.0  # after this, no further device is begun: one push may take 40 seconds
 
 job = Job("notify")
 
 
 def notify(request: Request) -> Response:
-    """The function's door."""
     return job.handle(request)
 
 
 @job.on(NotificationMade)
 def tell(event: NotificationMade, now: datetime) -> None:
-    """Tell each device once; come again for those that could not be told now."""
-    began = time.monotonic()
-    found = db.atomically(lambda tx: store.notification(tx, event.notification_id))
+    """Push to each device once. Raises ComeAgain if some devices could not be reached now."""
+    found = db.atomically(store.notification, event.notification_id)
     if found is None or not rules.is_news(wanted=found.wanted, read=found.read, made_at=found.created_at, now=now):
         return
-    left = 0
-    for waiting in db.atomically(lambda tx: store.waiting(tx, found, DEVICES_MAX)):
-        in_time = time.monotonic() - began <= TELLING_SECONDS_MAX
-        if not (in_time and _tell_one(found, waiting.device_id, now)):
-            left += 1
-    if left:
+    if left := _tell_each(found, now):
         raise ComeAgain(f"{left} devices are still to be told")
 
 
+def _tell_each(found: Notification, now: datetime) -> int:
+    """Push to each device, one device's failure leaving the others alone; returns how many are left."""
+    began, told = time.monotonic(), list[UUID]()
+    waiting = db.atomically(store.waiting, found, now, DEVICES_MAX)
+
+    def tell_one(device_id: UUID) -> None:
+        if time.monotonic() - began <= TELLING_SECONDS_MAX and _tell_one(found, device_id, now):
+            told.append(device_id)
+
+    with Sweep() as sweep:
+        sweep.each(waiting, tell_one, str)
+    return len(waiting) - len(told)
+
+
 def _tell_one(found: Notification, device_id: UUID, now: datetime) -> bool:
-    """False when this device has to be tried again, by this job or by whoever is at it just now."""
-    device = db.atomically(lambda tx: store.claim(tx, found, device_id, now, now + CLAIM_LIFE))
+    """Push to one device; False if this device has to be tried again, or another worker is pushing to it."""
+    device = db.atomically(store.claim, found, device_id, now, now + CLAIM_LIFE)
     if device is None:
         return False
     with log.bound(notification_id=found.id, device_id=device.id, platform=device.platform):
@@ -55,7 +66,7 @@ def _tell_one(found: Notification, device_id: UUID, now: datetime) -> bool:
             push.send(device.platform, _push(found, device))
         except push.Unregistered as error:
             log.info("a device is gone", reason=str(error))
-            db.atomically(lambda tx: _forget(tx, found, device))
+            db.atomically(_forget, found, device)
         except push.PushRefused as error:
             log.warning("a push was refused", reason=str(error))
             _finish(found, device, "refused")
@@ -73,7 +84,9 @@ def _tell_one(found: Notification, device_id: UUID, now: datetime) -> bool:
 
 
 def _push(found: Notification, device: Device) -> push.Push:
-    message = rules.message(found.id, found.type, found.title, found.body, found.data)
+    told = rules.Told(found.id, found.type, found.code, found.params, found.data)
+    words = texts.notice(found.code, found.params, wording.language(found.language)) or Words(found.title, found.body)
+    message = rules.message(told, words)
     identity = rules.push_id(found.id, device.id)
     return push.Push(device.token, message.title, message.body, message.data, identity)
 
@@ -89,4 +102,4 @@ def _finish(found: Notification, device: Device, status: str) -> None:
 
 def _release(found: Notification, device: Device, retry_after: timedelta | None) -> None:
     until = rules.free_again_at(clock.now(), retry_after)
-    db.atomically(lambda tx: store.release(tx, found.id, device.id, until))
+    db.atomically(store.release, found.id, device.id, until)

@@ -1,4 +1,4 @@
-"""Notifications, the devices they go to, and the pushes: recorded as 'sending' first, finished once."""
+"""Notifications, the devices that get them, and the pushes: recorded as 'sending' first, finished once."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,24 +11,20 @@ from shared.ports.push import Platform
 
 @dataclass(frozen=True)
 class Notification:
-    """What there is to tell, and whether its member wants to be told."""
+    """A notification, and whether its member wants pushes of its type."""
 
     id: UUID
     member_id: UUID
     type: str
     title: str
     body: str
+    code: str | None
+    params: dict[str, Any]
     data: dict[str, Any]
+    language: str
     created_at: datetime
     read: bool
     wanted: bool
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """A device that has not been told yet."""
-
-    device_id: UUID
 
 
 @dataclass(frozen=True)
@@ -42,29 +38,31 @@ class Device:
 
 
 def notification(tx: Tx, notification_id: UUID) -> Notification | None:
-    """Pushes are wanted unless the member has said otherwise."""
+    """The notification; pushes are wanted unless the member has switched them off or is suspended."""
     return tx.first(
         Notification,
         """
-        SELECT id, notifications.member_id, notifications.type, title, body, data, created_at,
-               read_at IS NOT NULL AS read, coalesce(push, true) AS wanted
-        FROM notifications
+        SELECT notifications.id, notifications.member_id, notifications.type, title, body, code, params, data,
+               members.language, notifications.created_at,
+               read_at IS NOT NULL AS read, coalesce(push, true) AND members.status = 'active' AS wanted
+        FROM notifications JOIN members ON members.id = notifications.member_id
         LEFT JOIN notification_preferences AS preference
           ON preference.member_id = notifications.member_id AND preference.type = notifications.type
-        WHERE id = :id
+        WHERE notifications.id = :id
         """,
         id=notification_id,
     )
 
 
-def waiting(tx: Tx, found: Notification, limit: int) -> list[Waiting]:
-    """Of the `limit` devices registered last, those whose push is not finished."""
-    return tx.all(
-        Waiting,
+def waiting(tx: Tx, found: Notification, now: datetime, limit: int) -> list[UUID]:
+    """The devices whose push is not finished, among the `limit` devices registered last in live sessions."""
+    return tx.column(
+        UUID,
         """
         WITH newest AS (
-            SELECT id, registered_at FROM devices WHERE member_id = :member_id
-            ORDER BY registered_at DESC, id LIMIT :limit
+            SELECT devices.id, registered_at FROM devices JOIN sessions ON sessions.id = session_id
+            WHERE devices.member_id = :member_id AND ended_at IS NULL AND ends_at > :now
+            ORDER BY registered_at DESC, devices.id LIMIT :limit
         )
         SELECT newest.id AS device_id FROM newest
         LEFT JOIN pushes ON pushes.device_id = newest.id AND pushes.notification_id = :notification_id
@@ -73,21 +71,26 @@ def waiting(tx: Tx, found: Notification, limit: int) -> list[Waiting]:
         """,
         member_id=found.member_id,
         notification_id=found.id,
+        now=now,
         limit=limit,
     )
 
 
 def claim(tx: Tx, found: Notification, device_id: UUID, now: datetime, until: datetime) -> Device | None:
-    """Record that this device is being told. None when somebody else is at it or has done it, or the device is gone.
+    """Record that this device is getting the push. None if another worker is sending it or it is finished, or if the
+    device is gone, its session has ended or its member is suspended.
 
-    The device's row is locked meanwhile: it may be deleted, or belong to another member a moment later.
+    The device's row is locked meanwhile, because it may be deleted or registered for another member.
     """
     return tx.first(
         Device,
         """
         WITH device AS (
             SELECT id, platform, token, registered_at FROM devices
-            WHERE id = :device_id AND member_id = :member_id FOR SHARE
+            WHERE id = :device_id AND member_id = :member_id
+              AND (SELECT status FROM members WHERE members.id = :member_id) = 'active'
+              AND EXISTS (SELECT FROM sessions
+                          WHERE sessions.id = session_id AND ended_at IS NULL AND ends_at > :now) FOR SHARE
         ), claimed AS (
             INSERT INTO pushes (notification_id, device_id, status, claimed_until)
             SELECT :notification_id, id, 'sending', :until FROM device
@@ -106,7 +109,7 @@ def claim(tx: Tx, found: Notification, device_id: UUID, now: datetime, until: da
 
 
 def release(tx: Tx, notification_id: UUID, device_id: UUID, until: datetime) -> None:
-    """From then on anybody may try again."""
+    """End the claim at `until`; from then on any worker may try again."""
     tx.run(
         """
         UPDATE pushes SET claimed_until = :until
@@ -119,7 +122,7 @@ def release(tx: Tx, notification_id: UUID, device_id: UUID, until: datetime) -> 
 
 
 def finish(tx: Tx, notification_id: UUID, device_id: UUID, status: str, now: datetime) -> None:
-    """Sent or refused: it is not tried again."""
+    """Mark the push as sent or refused, so that it is not tried again."""
     tx.run(
         """
         UPDATE pushes SET status = :status, finished_at = :now
@@ -133,7 +136,7 @@ def finish(tx: Tx, notification_id: UUID, device_id: UUID, status: str, now: dat
 
 
 def forget(tx: Tx, device: Device) -> bool:
-    """Remove a device and its pushes; not if it has been registered again since its push was claimed."""
+    """Delete a device and its pushes, unless it was registered again after its push was claimed."""
     return (
         tx.run(
             "DELETE FROM devices WHERE id = :id AND token = :token AND registered_at = :registered_at",

@@ -1,1 +1,1 @@
-"""Opens the spend card's widget for members."""
+"""Opens the widget of the spend card for members."""

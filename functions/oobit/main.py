@@ -1,22 +1,22 @@
-"""HTTP: open the spend card's widget, and remember what it told the app (plan section "Oobit Integration")."""
+"""HTTP: open the spend card's widget, and remember what it told the app (docs/product.md, "Spend card")."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 
 from flask import Request, Response
-from pydantic import StringConstraints
 
 from functions.oobit import rules, store
 from functions.oobit.rules import CardServiceUnavailable, TooManyCardTokens
-from shared import auth, db, log
+from shared import log
 from shared.api import Api
 from shared.auth import Claims, Member
 from shared.db import Tx
-from shared.fields import Body, Reply
 from shared.ports import oobit as oobit_port
 from shared.ports.oobit import OobitMisconfigured, OobitUnavailable, WidgetToken
-from shared.problems import Problem
+from shared.values.fields import Body, Reply, Shape
+from shared.values.problems import Problem
+from shared.web.quotas import Limit, Quota
 
 MISCONFIGURED_RETRY_SECONDS = 300
 CardStatus = Literal["pending", "active", "declined", "closed"]
@@ -25,43 +25,45 @@ api = Api("oobit")
 
 
 def oobit(request: Request) -> Response:
-    """The function's door."""
     return api.handle(request)
 
 
 class OobitToken(Reply):
-    """What the widget is opened with, before `expires_at`."""
+    """The token that opens the widget, before `expires_at`."""
 
     token: str
     expires_at: datetime
 
 
 class OobitCard(Reply):
-    """The card as the app has told us last; null when there is none yet."""
+    """The card as the app reported it last; both fields are null if there was no report yet."""
 
     card_id: str | None
     status: CardStatus | None
 
 
 class OobitCardReport(Body):
-    """What the widget told the app."""
+    """The card's id and status, which the widget told the app."""
 
-    card_id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
+    card_id: Annotated[str, Shape(r"^[A-Za-z0-9_-]{1,100}$", "the id that Oobit has given the card")]
     status: CardStatus
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What Oobit gave, or what is to be said instead."""
+    """The token from Oobit, or the problem to answer with."""
 
     token: WidgetToken | None
     problem: Problem | None = None
 
 
-def ask_oobit(claims: Claims, now: datetime) -> Asked:
-    """For a member whose session lives, and who has not had too many already."""
-    if db.atomically(lambda tx: _tokens_had(tx, claims, now)) >= rules.TOKENS_PER_HOUR_MAX:
-        return Asked(None, rules.too_many(now))
+def limit_tokens(claims: Claims) -> Limit:
+    """Limit the tokens of a member. Each try asks Oobit and is counted, whatever Oobit answers."""
+    return Limit([Quota(f"oobit:{claims.member_id}", rules.TOKENS_PER_HOUR_MAX)], TooManyCardTokens)
+
+
+def ask_oobit() -> Asked:
+    """Ask Oobit for a token, before the transaction and after the rate limit."""
     try:
         return Asked(oobit_port.create_token())
     except OobitMisconfigured as fault:
@@ -75,36 +77,30 @@ def ask_oobit(claims: Claims, now: datetime) -> Asked:
 @api.post(
     "/v1/oobit/create-token",
     status=201,
+    limit=limit_tokens,
     before=ask_oobit,
     secret_reply=True,
     problems=(CardServiceUnavailable, TooManyCardTokens),
 )
-def create_oobit_token(tx: Tx, member: Member, asked: Asked, now: datetime) -> OobitToken:
-    """A token for the widget, in which the member activates and uses the card. We keep nothing of it."""
+def create_oobit_token(member: Member, asked: Asked) -> OobitToken:
+    """Return a token for the widget, in which the member activates and uses the card. The token is not stored."""
     if asked.token is None:
         assert asked.problem, "no token has a reason"
         raise asked.problem
-    if store.count_token(tx, member.id, rules.hour_of(now)) > rules.TOKENS_PER_HOUR_MAX:
-        raise rules.too_many(now)  # asked for at the same moment as others
     return OobitToken(token=asked.token.token, expires_at=asked.token.expires_at)
 
 
 @api.get("/v1/oobit/card")
 def get_oobit_card(tx: Tx, member: Member) -> OobitCard:
-    """How far the card is."""
+    """Return the card's id and status as last reported."""
     return OobitCard.model_validate(vars(store.card(tx, member.id)))
 
 
 @api.put("/v1/oobit/card")
 def put_oobit_card(tx: Tx, member: Member, body: OobitCardReport, now: datetime) -> OobitCard:
-    """Remember what the widget told the app."""
+    """Store the card's id and status as the widget told the app."""
     store.keep_card(tx, member.id, store.Card(body.card_id, body.status), now)
     return OobitCard(card_id=body.card_id, status=body.status)
-
-
-def _tokens_had(tx: Tx, claims: Claims, now: datetime) -> int:
-    """Raises what refuses the caller."""
-    return store.tokens_had(tx, auth.member(tx, claims, now).id, rules.hour_of(now))
 
 
 def _unavailable(seconds: int) -> CardServiceUnavailable:

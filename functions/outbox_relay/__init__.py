@@ -1,1 +1,1 @@
-"""Publishes what transactions have left in the outbox."""
+"""Publishes the events and tasks that transactions have written to the outbox."""

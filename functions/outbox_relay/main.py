@@ -1,11 +1,11 @@
-"""Job: publish what transactions have left in the outbox, at least once, soon after they commit.
+"""Job: publish the rows of the outbox, at least once, soon after their transactions commit.
 
-Rows are claimed in one short transaction, published with none open, and marked in a third. A relay that dies in
-between leaves claims that run out; the rows are published again.
+Rows are claimed in one short transaction, published with none open, and marked in a third step. If a relay dies in
+between, its claims expire and the rows are published again.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,62 +13,74 @@ from functools import partial
 from flask import Request, Response
 
 from functions.outbox_relay import store
-from shared import db, encoding, events, log
+from shared import db, events, log
 from shared.config import Config, read, service_name
+from shared.database.retention import PERIODS
+from shared.db import Tx
 from shared.events import OutboxFilled, Waiting
 from shared.job import Job
 from shared.ports import pubsub, tasks
+from shared.values import encoding
 
 CLAIM_LIFE = timedelta(seconds=60)
 BATCH = 200
 ROUNDS_MAX = 50
 TASKS_AT_ONCE = 8
-ATTEMPTS_WORRYING = 5
-KEPT = timedelta(days=7)
+FAILED_BATCHES_MAX = 3  # per run: while a vendor is down, each of them waits for its full timeout
 PURGED_MAX = 10_000
+
+Claim = Callable[[Tx, datetime, datetime, int], list[Waiting]]
 
 job = Job("outbox_relay")
 
 
 def outbox_relay(request: Request) -> Response:
-    """The function's door."""
     return job.handle(request)
 
 
 class RelayConfig(Config):
-    """Where functions are reached; {service} stands for the function's name as a service."""
+    """The address of functions; {service} stands for the function's name as a service."""
 
     function_url: str
 
 
 @job.on(OutboxFilled)
 def relay(event: OutboxFilled, now: datetime) -> None:
-    """Publish everything that waits."""
+    """Publish every waiting row."""
     publish_waiting(now)
 
 
 @job.schedule("sweep")
 def sweep(now: datetime) -> None:
-    """What a lost wake-up left behind; and forget what was published a week ago."""
+    """Publish rows whose wake-up was lost, and delete old published rows."""
     publish_waiting(now)
-    db.atomically(lambda tx: store.purge(tx, now - KEPT, PURGED_MAX))
+    db.atomically(store.purge, now - PERIODS["outbox"].kept, PURGED_MAX)
 
 
 def publish_waiting(now: datetime) -> None:
-    """Batch by batch until nothing is left that can be published."""
+    """Publish batch by batch until no row is left that can be published. Rows that have failed often come last."""
+    _publish_batches(events.claim, now, FAILED_BATCHES_MAX)
+    _publish_batches(events.claim_stubborn, now, 1)
+
+
+def _publish_batches(claim: Claim, now: datetime, failed_max: int) -> None:
+    """Publish until no row is left, or until `failed_max` batches had rows that were not published."""
+    failed = 0
     for _ in range(ROUNDS_MAX):
-        rows = db.atomically(lambda tx: events.claim(tx, now, now + CLAIM_LIFE, BATCH))
+        rows = db.atomically(claim, now, now + CLAIM_LIFE, BATCH)
         if not rows:
             return
         done = _publish(rows)
         db.atomically(partial(events.mark_published, ids=done, now=now))
         if len(done) < len(rows):
             _report([row for row in rows if row.id not in set(done)])
+            failed += 1
+        if failed == failed_max:
             return
 
 
 def _publish(rows: Sequence[Waiting]) -> list[int]:
-    """The ids of those that are out."""
+    """Publish the rows; returns the ids of those that were accepted."""
     topics: defaultdict[str, list[Waiting]] = defaultdict(list)
     for row in rows:
         if row.kind == "event":
@@ -90,7 +102,7 @@ def _publish_events(topic: str, rows: Sequence[Waiting]) -> list[int]:
 
 
 def _enqueue(row: Waiting) -> int | None:
-    """A task has a name, so that the queue recognises it when it comes twice; none is used again after a restore."""
+    """Enqueue a task under a name by which the queue recognises a repetition. No name is used again after a restore."""
     assert row.function
     url = read(RelayConfig).function_url.format(service=service_name(row.function))
     name = row.task_name or f"outbox-{row.id}-{row.created_at:%Y%m%d%H%M%S%f}"
@@ -104,5 +116,5 @@ def _enqueue(row: Waiting) -> int | None:
 
 def _report(rows: Sequence[Waiting]) -> None:
     worst = max(row.attempts for row in rows)
-    if worst >= ATTEMPTS_WORRYING:
+    if worst >= events.STUBBORN_ATTEMPTS:
         log.error("outbox rows cannot be published", rows=len(rows), attempts=worst, first_id=rows[0].id)

@@ -1,4 +1,4 @@
-"""Keeping the outbox short."""
+"""Deletes published rows of the outbox."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from shared.db import Tx
 
 
 def purge(tx: Tx, before: datetime, limit: int) -> int:
-    """Forget rows that were published before a moment; how many."""
+    """Delete rows that were published before a moment; returns how many."""
     return tx.run(
         """
         DELETE FROM outbox WHERE id IN (

@@ -1,59 +1,68 @@
-"""Schedule, each minute: go on with what was asked of a key: to be rebuilt from the chain, or to make way for the next.
+"""Schedule, each minute: continue to rebuild keys from the chain, and to replace keys by the next ones.
 
-Both can be killed anywhere and go on from the rows. docs/payouts.md tells the operator's side.
+Both can be killed anywhere and continue from the rows. docs/payouts.md describes the operator's part.
 """
 
-from contextlib import suppress
 from datetime import datetime
-from functools import partial
+from uuid import UUID
 
 from flask import Request, Response
 
 from functions.payout_recover import rebuild, rotation, store
-from shared import clock, db, log, payout_recovery, payout_slots, payouts
+from functions.payout_recover.store import Asked
+from shared import clock, db, log
 from shared.job import Job
-from shared.payout_recovery import NoEvidence
-from shared.payout_signing import Key
-from shared.payout_slots import SignerBusy
-from shared.ports import chain
-from shared.ports.chain import Chain, ChainUnreachable
+from shared.payouts import machine, recovery, slots
+from shared.payouts.signing import HeldKey
+from shared.payouts.slots import SignerBusy
+from shared.ports.polygon import chain
+from shared.ports.polygon.chain import Chain, ChainUnreachable
+from shared.sweep import Sweep
+from shared.values.states import SignerStatus
 
 job = Job("payout_recover")
 
 
 def payout_recover(request: Request) -> Response:
-    """The function's door."""
     return job.handle(request)
 
 
 @job.schedule("go-on")
-def go_on(now: datetime) -> None:
-    """One step further with each key; what cannot be told now is asked again in a minute.
+def advance(now: datetime) -> None:
+    """Take one step with each key; a step that is not possible yet is tried again in a minute.
 
-    And quarantines that two people have agreed to end are ended as their evidence says.
+    Quarantines that two people have approved end by their evidence.
     """
-    for payout_id in db.atomically(store.agreed):
-        with suppress(NoEvidence):
-            state = db.atomically(partial(payout_recovery.resolve, payout_id=payout_id, now=clock.now()))
-            log.warning("a quarantine has ended", payout_id=payout_id, state=state.value)
-    for asked in db.atomically(store.asked):
-        try:
-            signer = db.atomically(partial(payout_slots.take_key, address=asked.address, now=now))
-        except SignerBusy as busy:
-            log.info("a key is busy", signer=asked.address, reason=str(busy))
-            continue
-        try:
-            treasury = db.atomically(partial(payouts.treasury_of, name=asked.treasury))
-            _step(Key(signer, treasury, chain.connect()), chain.connect())
-        except ChainUnreachable as error:
-            log.warning("the chain cannot be read", signer=asked.address, reason=str(error))
-        finally:
-            db.atomically(partial(payout_slots.release_signer, signer=signer, now=clock.now()))
+    del now
+    with Sweep() as sweep:
+        sweep.each(db.atomically(store.agreed), _end_quarantine, lambda payout_id: payout_id)
+        sweep.each(db.atomically(store.asked), _go_on_with, lambda asked: asked.address)
 
 
-def _step(key: Key, nodes: Chain) -> None:
+def _end_quarantine(payout_id: UUID) -> None:
+    state = db.atomically(lambda tx: recovery.resolve(tx, payout_id, clock.now()))
+    log.warning("a quarantine has ended", payout_id=payout_id, state=state.value)
+
+
+def _go_on_with(asked: Asked) -> None:
+    """Take one step with a key. If the key is busy or the chain does not answer, it is tried again in a minute."""
+    try:
+        signer = db.atomically(lambda tx: slots.take_key(tx, asked.address, clock.now()))
+    except SignerBusy as busy:
+        log.info("a key is busy", signer=asked.address, reason=str(busy))
+        return
+    try:
+        treasury = db.atomically(machine.treasury_of, asked.treasury)
+        _step(HeldKey(signer, treasury, chain.connect()), chain.connect())
+    except ChainUnreachable as error:
+        log.warning("the chain cannot be read", signer=asked.address, reason=str(error))
+    finally:
+        db.atomically(lambda tx: slots.release_signer(tx, signer, clock.now()))
+
+
+def _step(key: HeldKey, nodes: Chain) -> None:
     nodes.require(key.treasury.chain_id)
     if key.signer.rebuild_asked_at:
-        rebuild.go_on(key)
-    elif key.signer.status == "draining":
-        rotation.go_on(key)
+        rebuild.advance(key)
+    elif key.signer.status == SignerStatus.DRAINING:
+        rotation.advance(key)

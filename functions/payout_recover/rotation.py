@@ -1,34 +1,37 @@
-"""Move a treasury to its next key: the older one finishes what it has begun, hands its money over, and is retired."""
+"""Moves a treasury to its next key: the older one finishes its open payouts, hands its money over, and is retired."""
 
 from functions.payout_recover import store
-from shared import clock, db, log, payout_slots, payouts
+from shared import clock, db, log
 from shared.db import Tx
-from shared.money import Usdt
-from shared.payout_signing import Key
-from shared.payouts import ROTATION, Promise, TermsDiffer
+from shared.payouts import machine, slots
+from shared.payouts.machine import ROTATION, Promise, TermsDiffer
+from shared.payouts.signing import HeldKey
+from shared.values.money import Usdt
 
 
-def go_on(key: Key) -> None:
-    """Wait for the open nonces; then send what is left to the next key; when nothing is left, retire."""
+def advance(key: HeldKey) -> None:
+    """Wait for the open nonces, then send the remaining money to the next key; without any left, retire the key."""
     address = key.signer.address
-    if db.atomically(lambda tx: payout_slots.lowest_open(tx, address)) is not None:
+    if db.atomically(slots.lowest_open, address) is not None:
         log.info("a key drains", signer=address, treasury=key.treasury.name)
         return
     left = Usdt(key.nodes.token_balance(key.treasury.token_address, address))
     if left:
         try:
-            db.atomically(lambda tx: _hand_over(tx, key, left))
+            db.atomically(_hand_over, key, left)
         except TermsDiffer:
             log.warning("money came to a key that drains", signer=address, treasury=key.treasury.name)
         return
-    db.atomically(lambda tx: store.retire(tx, address))
+    db.atomically(store.retire, address)
     log.warning("a key is retired", signer=address, treasury=key.treasury.name)
 
 
-def _hand_over(tx: Tx, key: Key, left: Usdt) -> None:
-    """One payout per nonce of the older key; asking again is harmless, until its payment is final."""
-    nonce = payout_slots.next_nonce(tx, key.signer.address)
+def _hand_over(tx: Tx, key: HeldKey, left: Usdt) -> None:
+    """Request one payout per nonce of the older key; repeating it is harmless until the payment is final."""
+    nonce = slots.next_nonce(tx, key.signer.address)
     source = f"{key.signer.address.lower()}:{nonce}"
     recipient = store.next_key(tx, key.treasury.name)
-    promise = Promise(key.treasury.name, ROTATION, source, recipient, left, None, ROTATION, source)
-    payouts.request(tx, promise, clock.now())
+    promise = Promise(
+        key.treasury.name, ROTATION, source, recipient, left, member_id=None, scope=ROTATION, idempotency_key=source
+    )
+    machine.request(tx, promise, clock.now())

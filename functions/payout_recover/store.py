@@ -1,4 +1,4 @@
-"""What a rebuild and a rotation read and write beside the machine's own queries."""
+"""Queries of a rebuild and a rotation, beside those of the payout machine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,20 +6,20 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
-from shared.money import Usdt
-from shared.payout_slots import Slot
+from shared.payouts.slots import Slot
+from shared.values.money import Usdt
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A key that something is asked of."""
+    """A key to be rebuilt or replaced."""
 
     address: str
     treasury: str
 
 
 def asked(tx: Tx) -> list[Asked]:
-    """To be rebuilt, or draining."""
+    """The keys that are to be rebuilt, or are draining."""
     return tx.all(
         Asked,
         """
@@ -30,7 +30,7 @@ def asked(tx: Tx) -> list[Asked]:
 
 
 def take_nonce(tx: Tx, signer: str, now: datetime) -> None:
-    """The key's next nonce gets a slot that is nobody's."""
+    """Insert a slot without a payout for the key's next nonce."""
     tx.run_later(
         """
         INSERT INTO payout_slots (signer, nonce, payout_id, state_at, allocated_at)
@@ -41,29 +41,22 @@ def take_nonce(tx: Tx, signer: str, now: datetime) -> None:
     )
 
 
-@dataclass(frozen=True)
-class _Id:
-    id: UUID
-
-
 def agreed(tx: Tx) -> list[UUID]:
-    """Payouts in quarantine that enough people have agreed to let out."""
-    rows = tx.all(
-        _Id,
+    """Payouts in quarantine whose release enough people have approved."""
+    return tx.column(
+        UUID,
         """
         SELECT id FROM payouts
-        WHERE state = 'QUARANTINED' AND greatest(approvals_needed, 2) <= (
-            SELECT count(*) FROM payout_approvals WHERE payout_id = payouts.id AND hold = payouts.holds)
+        WHERE state = 'QUARANTINED' AND approvals_required(payouts) <= approvals_that_count(payouts)
         ORDER BY requested_at, id
         """,
     )
-    return [row.id for row in rows]
 
 
 def candidates(tx: Tx, treasury: str, recipient: str, amount: Usdt) -> list[UUID]:
-    """Payouts of these terms that nothing is out for and nobody has decided about: a found payment may be theirs."""
-    rows = tx.all(
-        _Id,
+    """Payouts with these terms that have nothing in flight and no final state: a found payment may be theirs."""
+    return tx.column(
+        UUID,
         """
         SELECT id FROM payouts
         WHERE treasury = :treasury AND lower(recipient_address) = lower(:recipient) AND amount = :amount
@@ -74,16 +67,15 @@ def candidates(tx: Tx, treasury: str, recipient: str, amount: Usdt) -> list[UUID
         recipient=recipient,
         amount=amount,
     )
-    return [row.id for row in rows]
 
 
 def seal(tx: Tx, signer: str, below: int) -> None:
-    """Remember up to which nonce a signature of a lost timeline could exist."""
+    """Store up to which nonce a signature of a lost timeline could exist."""
     tx.run("UPDATE signers SET sealed_below = :below WHERE address = :signer", signer=signer, below=below)
 
 
 def rebuilt(tx: Tx, signer: str) -> None:
-    """The key may sign again, in this database."""
+    """Mark the key as rebuilt: it may sign again, in this database."""
     tx.run(
         """
         UPDATE signers SET rebuild_asked_at = NULL, rebuild_reason = NULL, lineage = database_lineage()
@@ -109,7 +101,7 @@ def open_below(tx: Tx, signer: str, nonce: int, limit: int) -> list[Slot]:
 
 
 def unexplained(tx: Tx, signer: str, nonce: int, limit: int) -> list[Slot]:
-    """Slots below a nonce that are open, or FOREIGN and nobody's, lowest first."""
+    """Slots below a nonce that are open, or FOREIGN without a payout, lowest first."""
     return tx.all(
         Slot,
         """
@@ -126,25 +118,20 @@ def unexplained(tx: Tx, signer: str, nonce: int, limit: int) -> list[Slot]:
 
 
 def retire(tx: Tx, signer: str) -> None:
-    """The key has nothing left to do."""
+    """Mark a draining key as retired."""
     tx.run("UPDATE signers SET status = 'retired' WHERE address = :signer AND status = 'draining'", signer=signer)
 
 
-@dataclass(frozen=True)
-class _Address:
-    address: str
-
-
 def next_key(tx: Tx, treasury: str) -> str:
-    """What the treasury pays from when the older key has drained."""
-    return tx.one(
-        _Address, "SELECT address FROM signers WHERE treasury = :treasury AND status = 'active'", treasury=treasury
-    ).address
+    """The key from which the treasury pays once the older one has drained."""
+    return tx.scalar(
+        str, "SELECT address FROM signers WHERE treasury = :treasury AND status = 'active'", treasury=treasury
+    )
 
 
 @dataclass(frozen=True)
 class Signed:
-    """The newest signature of an open slot that is nobody's."""
+    """The newest signature of an open slot without a payout."""
 
     nonce: int
     position: int
@@ -154,7 +141,7 @@ class Signed:
 
 
 def burning(tx: Tx, signer: str, slots: Sequence[Slot]) -> list[Signed]:
-    """Of each of the slots, its newest signature."""
+    """The newest signature of each of the slots."""
     return tx.all(
         Signed,
         """

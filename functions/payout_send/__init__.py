@@ -1,1 +1,1 @@
-"""Brings an awarded payout to the chain."""
+"""Sends payouts to the chain."""

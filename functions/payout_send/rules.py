@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared.money import Usdt
-
-POLICY_VERSION = 2
-REVIEW_APPROVALS = 2
+from shared.payouts.policy import SECOND_PERSON, TWO_PEOPLE
+from shared.payouts.states import HoldReason
+from shared.values.money import Usdt
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the policy looks at; stored with each decision."""
+    """The facts that the policy checks; they are stored with each decision."""
 
     amount: Usdt
     recipient_address: str
@@ -19,13 +18,15 @@ class Inputs:
     may_be_paid_already: bool
     paused: bool
     blocked: bool
-    agreed_by_people: bool
-    let_go_today: Usdt
+    suspended: bool
+    people_agreed: int
+    needs_second_person: bool
+    approved_today: Usdt
     single_amount_max: Usdt
     day_amount_max: Usdt
 
     def recorded(self) -> Mapping[str, object]:
-        """As JSON."""
+        """The facts as JSON."""
         return {
             "amount": str(self.amount),
             "recipient_address": self.recipient_address,
@@ -33,8 +34,10 @@ class Inputs:
             "may_be_paid_already": self.may_be_paid_already,
             "paused": self.paused,
             "blocked": self.blocked,
-            "agreed_by_people": self.agreed_by_people,
-            "let_go_today": str(self.let_go_today),
+            "suspended": self.suspended,
+            "people_agreed": self.people_agreed,
+            "needs_second_person": self.needs_second_person,
+            "let_go_today": str(self.approved_today),
             "single_amount_max": str(self.single_amount_max),
             "day_amount_max": str(self.day_amount_max),
         }
@@ -42,22 +45,32 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`hold` is None when the payout may go on; else why, and how many people must agree."""
+    """The decision: `hold` is None if the payout may continue, else the reason; `approvals_needed` is how many people
+    must approve.
+    """
 
-    hold: str | None
+    hold: HoldReason | None
     approvals_needed: int = 0
 
 
 def judge(inputs: Inputs) -> Verdict:
-    """The first objection counts. What people have let go is not held for them a second time."""
-    if inputs.may_be_paid_already or (inputs.recipient_is_strange and not inputs.agreed_by_people):
-        return Verdict("review", REVIEW_APPROVALS)
-    if inputs.blocked:
-        return Verdict("blocked")
-    if inputs.paused:
-        return Verdict("paused")
-    if inputs.amount > inputs.single_amount_max and not inputs.agreed_by_people:
-        return Verdict("review", REVIEW_APPROVALS)
-    if inputs.let_go_today + inputs.amount > inputs.day_amount_max and not inputs.agreed_by_people:
-        return Verdict("limit", REVIEW_APPROVALS)
-    return Verdict(None)
+    """Decide about a payout; the first objection counts.
+
+    Two approvals let it pass the limit for one payout and a strange recipient; one lets it pass the second person's
+    check and the day's limit. No approval helps while a foreign transaction may have paid it, or while it is suspended,
+    blocked or paused.
+    """
+    agreed = inputs.people_agreed >= TWO_PEOPLE
+    is_first_of_two = inputs.needs_second_person and inputs.people_agreed < SECOND_PERSON
+    is_over_day = inputs.amount > inputs.day_amount_max - inputs.approved_today and not inputs.people_agreed
+    objections = (
+        (inputs.may_be_paid_already, Verdict(HoldReason.REVIEW, TWO_PEOPLE)),
+        (inputs.recipient_is_strange and not agreed, Verdict(HoldReason.REVIEW, TWO_PEOPLE)),
+        (inputs.suspended, Verdict(HoldReason.SUSPENDED)),
+        (inputs.blocked, Verdict(HoldReason.BLOCKED)),
+        (inputs.paused, Verdict(HoldReason.PAUSED)),
+        (inputs.amount > inputs.single_amount_max and not agreed, Verdict(HoldReason.REVIEW, TWO_PEOPLE)),
+        (is_first_of_two, Verdict(HoldReason.REVIEW, SECOND_PERSON)),
+        (is_over_day, Verdict(HoldReason.LIMIT)),
+    )
+    return next((verdict for applies, verdict in objections if applies), Verdict(None))

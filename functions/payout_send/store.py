@@ -1,47 +1,132 @@
-"""What is asked before a payout goes on: which addresses are the platform's own, and when it was signed last."""
+"""Queries of payout_send: facts about a group of payouts, addresses of the platform, and times of signing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from uuid import UUID
 
 from shared.db import Tx
 
-
-@dataclass(frozen=True)
-class _Address:
-    address: str
+POSTPONED_FOR = timedelta(minutes=5)
 
 
 def ours(tx: Tx, addresses: Sequence[str]) -> frozenset[str]:
-    """Those that are a treasury's key or a token's contract: nobody's wallet. In lower case."""
-    rows = tx.all(
-        _Address,
-        """
+    """The subset of the addresses that are a treasury's key or a token's contract, in lower case."""
+    return frozenset(
+        tx.column(
+            str,
+            """
         SELECT lower(address) AS address FROM signers
         WHERE lower(address) = ANY(CAST(:addresses AS text[]))
         UNION SELECT lower(token_address) FROM treasuries
         WHERE lower(token_address) = ANY(CAST(:addresses AS text[]))
         """,
-        addresses=[address.lower() for address in addresses],
+            addresses=[address.lower() for address in addresses],
+        )
     )
-    return frozenset(row.address for row in rows)
-
-
-@dataclass(frozen=True)
-class SignedAt:
-    """When the newest of a slot's attempts was signed."""
-
-    signed_at: datetime
 
 
 def last_signed_at(tx: Tx, signer: str, nonce: int) -> datetime:
-    """Of a slot that has attempts."""
-    return tx.one(
-        SignedAt,
+    """When the newest attempt of this slot was signed. Raises AssertionError if the slot has none."""
+    return tx.scalar(
+        datetime,
         """
         SELECT signed_at FROM payout_attempts WHERE signer = :signer AND nonce = :nonce
         ORDER BY position DESC LIMIT 1
         """,
         signer=signer,
         nonce=nonce,
-    ).signed_at
+    )
+
+
+def postpone(tx: Tx, payout_id: UUID, now: datetime) -> None:
+    """Postpone a payout whose worker failed by POSTPONED_FOR, so that the payouts behind it do not wait for it."""
+    tx.run("UPDATE payouts SET postponed_until = :until WHERE id = :id", id=payout_id, until=now + POSTPONED_FOR)
+
+
+def set_aside(tx: Tx, payout_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """The payouts whose money is set aside already: they were held after their reservation."""
+    return frozenset(
+        tx.column(
+            UUID,
+            "SELECT id FROM payouts WHERE id = ANY(CAST(:ids AS uuid[])) AND payout_reserved(payouts)",
+            ids=list(payout_ids),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _Agreed:
+    id: UUID
+    people: int
+
+
+def people_agreed(tx: Tx, payout_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """How many people have approved each payout. They are not asked again for the same approval.
+
+    Two approvals also end a hold that needs no approval; one does not.
+    """
+    rows = tx.all(
+        _Agreed,
+        """
+        SELECT id, greatest(people_agreed, CASE WHEN found.given >= 2 THEN found.given ELSE 0 END) AS people
+        FROM payouts CROSS JOIN LATERAL (
+            SELECT CASE WHEN state = 'HELD' THEN approvals_that_count(payouts) ELSE 0 END AS given) AS found
+        WHERE id = ANY(CAST(:ids AS uuid[]))
+        """,
+        ids=list(payout_ids),
+    )
+    return {row.id: row.people for row in rows}
+
+
+def suspended(tx: Tx, payout_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """The payouts whose member is suspended now."""
+    return frozenset(
+        tx.column(
+            UUID,
+            "SELECT id FROM payouts WHERE id = ANY(CAST(:ids AS uuid[])) AND pays_suspended(payouts)",
+            ids=list(payout_ids),
+        )
+    )
+
+
+def need_second_person(tx: Tx, payout_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """The payouts of comps that an admin awarded and may not award alone."""
+    return frozenset(
+        tx.column(
+            UUID,
+            "SELECT id FROM payouts WHERE id = ANY(CAST(:ids AS uuid[])) AND needs_second_person(payouts)",
+            ids=list(payout_ids),
+        )
+    )
+
+
+def may_be_paid_already(tx: Tx, payout_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """The payouts whose terms match those of a foreign transaction that has not been explained."""
+    return frozenset(
+        tx.column(
+            UUID,
+            "SELECT id FROM payouts WHERE id = ANY(CAST(:ids AS uuid[])) AND may_be_paid_already(payouts)",
+            ids=list(payout_ids),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class _Turn:
+    requested_at: datetime
+    id: UUID
+
+
+def first_in_want(tx: Tx, treasury: str) -> tuple[datetime, UUID] | None:
+    """Request time and id of the first payout that is held for lack of funds; no later payout overtakes it."""
+    first = tx.first(
+        _Turn,
+        """
+        SELECT requested_at, id FROM payouts
+        WHERE treasury = :treasury AND state = 'HELD' AND approvals_needed = 0 AND hold_reason = 'funds'
+        ORDER BY requested_at, id LIMIT 1
+        """,
+        treasury=treasury,
+    )
+    return (first.requested_at, first.id) if first else None

@@ -1,1 +1,1 @@
-"""Says each minute how the platform is."""
+"""Logs the state of the platform each minute, for metrics and alerts."""

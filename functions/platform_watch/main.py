@@ -1,7 +1,7 @@
-"""Job: each minute a line about the tables, one about the chain and one per treasury (docs/cloud.md).
+"""Job: each minute, log a line about the tables, one about the chain and one per treasury (docs/cloud.md).
 
-terraform/metrics.yaml makes metrics and alerts of these lines: their messages and fields are a contract. A figure that
-cannot be had is not in the line; its silence is an alert too.
+terraform/metrics.yaml makes metrics and alerts from these lines: their messages and fields are a contract. A figure
+that cannot be read is not logged; a missing figure raises an alert, too.
 """
 
 from dataclasses import dataclass
@@ -13,20 +13,20 @@ from functions.platform_watch import rules, store
 from shared import clock, db, log
 from shared.db import Tx
 from shared.job import Job
-from shared.ports import chain
-from shared.ports.chain import Chain, ChainUnreachable
+from shared.ports.polygon import chain
+from shared.ports.polygon.chain import Chain, ChainUnreachable
+from shared.sweep import Sweep
 
 job = Job("platform_watch")
 
 
 def platform_watch(request: Request) -> Response:
-    """The function's door."""
     return job.handle(request)
 
 
 @dataclass(frozen=True)
 class Seen:
-    """The tables at one moment."""
+    """The state of the tables at one moment."""
 
     waiting: store.Waiting
     payouts: store.Open
@@ -36,8 +36,8 @@ class Seen:
 
 @job.schedule("watch")
 def watch(now: datetime) -> None:
-    """The tables first: the chain may take its time, or not answer at all."""
-    seen = db.atomically(lambda tx: _look(tx, now))
+    """Log the tables first, because the chain may answer late or not at all."""
+    seen = db.atomically(_look, now)
     log.info(
         "the platform was watched",
         outbox_rows=seen.waiting.rows,
@@ -55,6 +55,9 @@ def _look(tx: Tx, now: datetime) -> Seen:
 
 
 def _watch_chain(nodes: Chain, treasuries: list[store.Pays]) -> None:
+    """Log the chain and each treasury. Once the chain does not answer, it is not asked again in this run; any other
+    failure concerns one treasury only.
+    """
     try:
         times = nodes.block_times()
         now = clock.now()
@@ -63,12 +66,16 @@ def _watch_chain(nodes: Chain, treasuries: list[store.Pays]) -> None:
             head_age_seconds=rules.age_seconds(times.latest, now),
             finalized_age_seconds=rules.age_seconds(times.finalized, now),
         )
-        for treasury in treasuries:
-            log.info(
-                "a treasury was watched",
-                treasury=treasury.name,
-                usdt=rules.whole_usdt(nodes.token_balance(treasury.token_address, treasury.address)),
-                gas_milli=rules.milli_coins(nodes.gas_balance(treasury.address)),
-            )
+        with Sweep(passing=ChainUnreachable) as sweep:
+            sweep.each(treasuries, lambda treasury: _watch_treasury(nodes, treasury), lambda treasury: treasury.name)
     except ChainUnreachable as error:
         log.warning("the chain cannot be watched", reason=str(error))
+
+
+def _watch_treasury(nodes: Chain, treasury: store.Pays) -> None:
+    log.info(
+        "a treasury was watched",
+        treasury=treasury.name,
+        usdt=rules.whole_usdt(nodes.token_balance(treasury.token_address, treasury.address)),
+        gas_milli=rules.milli_coins(nodes.gas_balance(treasury.address)),
+    )

@@ -1,4 +1,4 @@
-"""What the tables tell about themselves. Nothing is locked, nothing is written."""
+"""Figures read from the tables, without locking or writing anything."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +8,7 @@ from shared.db import Tx
 
 @dataclass(frozen=True)
 class Waiting:
-    """The outbox's rows that are not published yet."""
+    """The number of unpublished rows of the outbox, and the time of the oldest."""
 
     rows: int
     since: datetime | None
@@ -16,7 +16,9 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Open:
-    """Payouts that should be moving by themselves, and those that wait for a person."""
+    """The oldest request among payouts that should continue by themselves, and the number of those that wait for a
+    person.
+    """
 
     since: datetime | None
     held: int
@@ -32,13 +34,8 @@ class Pays:
     paused: bool
 
 
-@dataclass(frozen=True)
-class _Key:
-    created_at: datetime | None
-
-
 def waiting(tx: Tx, now: datetime) -> Waiting:
-    """A task that is to come later is out with the queue already; the age is that of the oldest row."""
+    """The unpublished rows. A delayed task is not among them: the relay hands it to its queue at once."""
     return tx.one(
         Waiting,
         """
@@ -50,7 +47,7 @@ def waiting(tx: Tx, now: datetime) -> Waiting:
 
 
 def open_payouts(tx: Tx) -> Open:
-    """The oldest by when it was requested, for it is the recipient who waits."""
+    """The open payouts. The age counts from the request, because that is how long the recipient waits."""
     return tx.one(
         Open,
         """
@@ -62,7 +59,7 @@ def open_payouts(tx: Tx) -> Open:
 
 
 def treasuries(tx: Tx) -> list[Pays]:
-    """With their active keys."""
+    """All treasuries, each with its active key."""
     return tx.all(
         Pays,
         """
@@ -74,5 +71,7 @@ def treasuries(tx: Tx) -> list[Pays]:
 
 
 def newest_access_key(tx: Tx) -> datetime | None:
-    """When the newest key of access tokens was registered."""
-    return tx.one(_Key, "SELECT max(created_at) AS created_at FROM signing_keys WHERE retired_at IS NULL").created_at
+    """When the newest signing key of access tokens was registered."""
+    return tx.scalar_or_none(
+        datetime, "SELECT max(created_at) AS created_at FROM signing_keys WHERE retired_at IS NULL"
+    )

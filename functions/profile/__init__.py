@@ -1,1 +1,1 @@
-"""What members say about themselves: profile, picture, preferences, devices; their data, and its erasure."""
+"""Members change their profile, picture, preferences and devices, export their data, and delete their account."""

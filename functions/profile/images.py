@@ -1,39 +1,49 @@
-"""Pictures that members send: decoded within bounds, turned upright, cut to squares and encoded anew.
+"""Uploaded pictures: decoded within bounds, cut to squares, converted to sRGB, turned upright and encoded anew.
 
-Only the pixels survive: places, comments, colour profiles, further frames and whatever else was hidden in the file or
-hung on to its end are gone.
+Only the pixels survive: locations, comments, colour profiles, further frames and anything else hidden in the file or
+appended to it are dropped. The colours are converted from the picture's own profile first: phones take pictures in
+Display P3, whose numbers give paler colours when they are read as sRGB.
 """
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
 from functions.profile.rules import PictureNotReadable, PictureNotSupported, PictureTooLarge
+from shared.values.problems import Overloaded
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 FILE_BYTES_MAX = 5 * 1024 * 1024
-PIXELS_MAX = 24_000_000  # decoded, some 100 MB
+JPEG_PIXELS_MAX = 51_000_000  # cameras of 48 and 50 megapixels; a progressive file takes 6 to 8 bytes per pixel
+PNG_PIXELS_MAX = 25_500_000  # cameras of 24 megapixels; with an alpha channel, decoding takes 12 bytes per pixel
 SIDE_MAX = 16_384
 SIDE_LARGE = 512
 SIDE_SMALL = 256
 JPEG_QUALITY = 85
-REDUCING_GAP = 3.0  # first a quick reduction to three times the size
+REDUCING_GAP = 3.0  # reduce quickly to three times the size first
 ORIENTATION = 0x0112  # EXIF 2.3, table 4
-AT_ONCE_MAX = 2
+WAIT_SECONDS_MAX = 15.0  # for the lock while other pictures are decoded; the largest takes a few seconds
+RETRY_AFTER_SECONDS = "5"
 
-_room = threading.BoundedSemaphore(AT_ONCE_MAX)
+room = threading.Lock()  # one picture at a time: the function has memory and a processor for one
 
 
 class _Format(NamedTuple):
     magic: bytes
     pillow: str
     content_type: str
+    pixels_max: int
 
 
-FORMATS = (_Format(b"\xff\xd8\xff", "JPEG", "image/jpeg"), _Format(b"\x89PNG\r\n\x1a\n", "PNG", "image/png"))
+FORMATS = (
+    _Format(b"\xff\xd8\xff", "JPEG", "image/jpeg", JPEG_PIXELS_MAX),
+    _Format(b"\x89PNG\r\n\x1a\n", "PNG", "image/png", PNG_PIXELS_MAX),
+)
 
 
 @dataclass(frozen=True)
@@ -46,22 +56,34 @@ class Renditions:
 
 
 def renditions(data: bytes) -> Renditions:
-    """Raises PictureNotSupported, PictureTooLarge, PictureNotReadable."""
+    """Return both sizes of an uploaded picture. Raises PictureNotSupported, PictureTooLarge, PictureNotReadable,
+    Overloaded.
+    """
     found = next((each for each in FORMATS if data.startswith(each.magic)), None)
     if found is None:
         raise PictureNotSupported
-    with _room:
+    with _turn():
         square = _square(data, found)
         return Renditions(found.content_type, _encoded(square, found), _encoded(_smaller(square), found))
+
+
+@contextmanager
+def _turn() -> Iterator[None]:
+    if not room.acquire(timeout=WAIT_SECONDS_MAX):
+        raise Overloaded("Too many pictures at this moment.", headers={"Retry-After": RETRY_AFTER_SECONDS})
+    try:
+        yield
+    finally:
+        room.release()
 
 
 def _square(data: bytes, found: _Format) -> "Image":
     from PIL import Image
 
-    Image.MAX_IMAGE_PIXELS = None  # it warns, and only beyond a size that is too large for us
+    Image.MAX_IMAGE_PIXELS = None  # Pillow only warns, and above a size that is too large for us
     try:
         with Image.open(BytesIO(data), formats=[found.pillow]) as image:
-            _check_size(image)
+            _check_size(image, found)
             image.draft("RGB", (SIDE_LARGE, SIDE_LARGE))
             return _cut(image)
     except PictureTooLarge:
@@ -70,21 +92,22 @@ def _square(data: bytes, found: _Format) -> "Image":
         raise PictureNotReadable from None
 
 
-def _check_size(image: "Image") -> None:
-    if image.width * image.height > PIXELS_MAX or max(image.size) > SIDE_MAX:
+def _check_size(image: "Image", found: _Format) -> None:
+    if image.width * image.height > found.pixels_max or max(image.size) > SIDE_MAX:
         raise PictureTooLarge
 
 
 def _cut(image: "Image") -> "Image":
-    """The middle of it, upright."""
+    """The middle square of the picture, upright."""
     from PIL import Image
 
     image.load()
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     box = (left, top, left + side, top + side)
-    plain = _in_colour(image)
-    cut = plain.resize((SIDE_LARGE, SIDE_LARGE), Image.Resampling.LANCZOS, box, REDUCING_GAP)
+    profile = image.info.get("icc_profile")
+    cut = _eight_bits(image).resize((SIDE_LARGE, SIDE_LARGE), Image.Resampling.LANCZOS, box, REDUCING_GAP)
+    cut = _in_srgb(cut, profile)
     turns = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,
         3: Image.Transpose.ROTATE_180,
@@ -98,13 +121,39 @@ def _cut(image: "Image") -> "Image":
     return cut.transpose(turn) if turn is not None else cut
 
 
-def _in_colour(image: "Image") -> "Image":
-    """Red, green, blue, and opacity where there is any; sixteen bits become eight."""
+def _eight_bits(image: "Image") -> "Image":
+    """The picture in mode L, RGB, RGBA or CMYK, whichever loses nothing: palettes are resolved, sixteen bits become
+    eight.
+    """
     if image.mode.startswith("I"):
-        return image.point(lambda value: value / 256).convert("L").convert("RGB")
+        return image.point(lambda value: value / 256).convert("L")
     if image.format == "PNG" and image.has_transparency_data:
-        return image.convert("RGBA")
-    return image.convert("RGB")
+        return image if image.mode == "RGBA" else image.convert("RGBA")
+    if image.mode in ("L", "RGB", "CMYK"):
+        return image
+    return image.convert("L" if image.mode == "1" else "RGB")
+
+
+def _in_srgb(image: "Image", profile: bytes | None) -> "Image":
+    """The picture in RGB, with the alpha channel if there is one. An unreadable or unsuitable profile is ignored: most
+    programs show such a picture as if it were sRGB.
+    """
+    opacity = image.getchannel("A") if image.mode == "RGBA" else None
+    colours = image.convert("RGB") if opacity else image
+    shown = (_converted(colours, profile) if profile else None) or colours.convert("RGB")
+    if opacity:
+        shown.putalpha(opacity)
+    return shown
+
+
+def _converted(image: "Image", profile: bytes) -> "Image | None":
+    from PIL import ImageCms
+
+    try:
+        own, srgb = ImageCms.ImageCmsProfile(BytesIO(profile)), ImageCms.createProfile("sRGB")
+        return ImageCms.profileToProfile(image, own, srgb, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return None
 
 
 def _smaller(square: "Image") -> "Image":
@@ -114,7 +163,7 @@ def _smaller(square: "Image") -> "Image":
 
 
 def _encoded(image: "Image", found: _Format) -> bytes:
-    """Without what Pillow would carry over from the file."""
+    """The encoded file, without the metadata that Pillow would carry over."""
     image.info.clear()
     written = BytesIO()
     options = {"quality": JPEG_QUALITY} if found.pillow == "JPEG" else {}

@@ -1,4 +1,4 @@
-"""What comes in and goes out."""
+"""Requests and replies of the function `profile`."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal
@@ -6,15 +6,16 @@ from uuid import UUID
 
 from pydantic import StringConstraints
 
-from shared.fields import Body, EmailAddress, Money, Reply, Text, Versioned
-from shared.tiers import Tier
+from shared.values import typed
+from shared.values.contacts import CountryCode, EmailAddress, ZipCode
+from shared.values.fields import LINE, LINES, Body, Money, Reply, Shape, SixDigits, Text, Username, Versioned
+from shared.values.tiers import Tier
 
 Language = Literal["en", "es", "pt"]
-Username = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_]{3,30}$")]
 
 
 class Picture(Reply):
-    """What is shown, and what became of the newest upload: `waiting` until it was looked at."""
+    """The shown picture, and the status of the newest upload: `waiting` until it is checked."""
 
     url: str | None
     small_url: str | None
@@ -22,7 +23,7 @@ class Picture(Reply):
 
 
 class MemberProfile(Versioned):
-    """A member as they see themselves; `pending_email` waits for the code that was mailed to it. Amounts are USDT."""
+    """The member's own profile; `pending_email` waits for the code that was mailed to it. Amounts are USDT."""
 
     member_id: str
     username: str
@@ -46,37 +47,40 @@ class MemberProfile(Versioned):
 
 
 class ProfileChange(Body):
-    """The profile as it is to be. What is left out beyond the first three stays as it is; null takes it away."""
+    """The profile as it shall be. Any field beyond the first three that is left out stays as it is; null removes it. A
+    new e-mail address needs a `code` of the authenticator app from members who have one.
+    """
 
     username: Username
     full_name: Text
     email: EmailAddress
-    bio: Annotated[str, StringConstraints(max_length=300)] | None = None
+    bio: Annotated[str, StringConstraints(max_length=300), LINES] | None = None
     language: Language = "en"
-    phone: Annotated[str, StringConstraints(pattern=r"^\+?[0-9 ()-]{5,20}$")] | None = None
+    phone: Annotated[str, StringConstraints(max_length=typed.TYPED_MAX)] | None = None
     address_line1: Text | None = None
     address_line2: Text | None = None
-    city: Annotated[str, StringConstraints(min_length=1, max_length=100)] | None = None
-    state: Annotated[str, StringConstraints(min_length=1, max_length=50)] | None = None
-    zip_code: Annotated[str, StringConstraints(min_length=1, max_length=20)] | None = None
-    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")] = "US"
+    city: Annotated[str, StringConstraints(min_length=1, max_length=100), LINE] | None = None
+    state: Annotated[str, StringConstraints(min_length=1, max_length=50), LINE] | None = None
+    zip_code: ZipCode | None = None
+    country: CountryCode = "US"
+    code: SixDigits | None = None
 
 
 class EmailConfirmation(Body):
     """The code that was mailed to the new address."""
 
-    code: Annotated[str, StringConstraints(pattern=r"^[0-9]{6}$")]
+    code: SixDigits
 
 
 class Channels(Body):
-    """How a member is told beside the app itself, which shows everything."""
+    """How a member is notified beside the app itself, which shows everything."""
 
     push: bool
     email: bool
 
 
 class PreferencesChange(Body):
-    """All of them, by type of notification."""
+    """The preferences of every type of notification."""
 
     system: Channels
     social: Channels
@@ -85,7 +89,7 @@ class PreferencesChange(Body):
 
 
 class NotificationPreferences(Reply):
-    """Everything is wanted until a member says otherwise."""
+    """The preferences by type of notification; all are on until a member switches them off."""
 
     system: Channels
     social: Channels
@@ -94,14 +98,14 @@ class NotificationPreferences(Reply):
 
 
 class DeviceRegistration(Body):
-    """The token that APNs or FCM gave the app."""
+    """The device token that APNs or FCM gave the app."""
 
     platform: Literal["ios", "android"]
-    token: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9:_-]{16,4096}$")]
+    token: Annotated[str, Shape(r"^[A-Za-z0-9:_-]{16,4096}$", "a device token of APNs or FCM")]
 
 
 class RegisteredDevice(Reply):
-    """A device that is told; its token is not shown."""
+    """A registered device; its token is not shown."""
 
     id: UUID
     platform: str
@@ -109,7 +113,9 @@ class RegisteredDevice(Reply):
 
 
 class DataExport(Reply):
-    """A file with everything about the member; the link works for fifteen minutes, and a new look makes a new one."""
+    """A file with all data about the member. The link works for fifteen minutes; reading the export again makes a new
+    one.
+    """
 
     id: UUID
     status: Literal["making", "ready", "expired"]
@@ -132,7 +138,7 @@ class StoredExport(Reply):
 
 
 class Obstacle(Reply):
-    """What is in the way: `forfeitable` is what a member may give up. Amounts are USDT."""
+    """A reason against the deletion; the member may give up a `forfeitable` one. Amounts are USDT."""
 
     kind: Literal["payouts", "comps", "matches", "role"]
     count: int
@@ -141,20 +147,20 @@ class Obstacle(Reply):
 
 
 class AccountDeletionCheck(Reply):
-    """Whether the account could be deleted now, and what is in the way."""
+    """Whether the account could be deleted now, and the reasons against it."""
 
     possible: bool
     obstacles: list[Obstacle]
 
 
 class AccountDeletion(Body):
-    """There is no way back: the username says that it is meant; what was won and not paid may be given up."""
+    """A deletion, which cannot be undone: the username confirms it; `forfeit` gives up what was won and is not paid."""
 
     username: Username
     forfeit: bool = False
 
 
 class AccountDeleted(Reply):
-    """The account is closed; what is left of it is removed in the background."""
+    """The account is closed; its remaining data is erased in the background."""
 
     deleted_at: datetime

@@ -1,4 +1,4 @@
-"""What keeps an account from being deleted, and its closing: one transaction, after which nobody can sign in to it."""
+"""The reasons against the deletion of an account, and its closing: one transaction, after which nobody can sign in."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,9 +6,9 @@ from typing import Literal
 from uuid import UUID
 
 from shared.db import Tx
-from shared.money import Usdt
+from shared.values.money import Usdt
 
-# Nobody can be asked for it at a sign-in, because it is no address; the hash is of nothing.
+# A sign-in cannot ask for this address, because it is not a valid one; no known password has the hash.
 NOBODYS_EMAIL = "deleted:"
 NOBODYS_HASH = "$argon2id$v=19$m=65536,t=3,p=4$1N0G6MLVOQheLmETFVqt7Q$ZD5k0V3otl1uckXWd5KCYnC3hl74CInX+LFFWHvpPKM"
 FORFEITED_MAX = 1000
@@ -16,7 +16,7 @@ FORFEITED_MAX = 1000
 
 @dataclass(frozen=True)
 class InTheWay:
-    """Something of which an account is not free yet."""
+    """A reason why an account cannot be deleted yet."""
 
     kind: Literal["payouts", "comps", "matches", "role"]
     count: int
@@ -24,22 +24,16 @@ class InTheWay:
 
 
 @dataclass(frozen=True)
-class Comp:
-    """A comp that may be given up."""
-
-    id: UUID
-
-
-@dataclass(frozen=True)
 class Addressee:
-    """Whom to tell that it is done."""
+    """The member's address and name for the last mail, and the wallet as it was."""
 
     email: str
     full_name: str
+    wallet_address: str | None
 
 
 def in_the_way(tx: Tx, member_id: UUID) -> list[InTheWay]:
-    """Payouts under way; comps and matches that were won and promised to nobody yet; a role of an admin."""
+    """Payouts under way; comps and matches without a payout; the role of an admin."""
     return tx.all(
         InTheWay,
         """
@@ -64,10 +58,10 @@ def in_the_way(tx: Tx, member_id: UUID) -> list[InTheWay]:
     )
 
 
-def unpaid_comps(tx: Tx, member_id: UUID) -> list[Comp]:
-    """Those that nothing was promised for."""
-    return tx.all(
-        Comp,
+def unpaid_comps(tx: Tx, member_id: UUID) -> list[UUID]:
+    """The member's comps that are not paid."""
+    return tx.column(
+        UUID,
         """
         SELECT id FROM comps WHERE member_id = :member_id AND status IN ('pending', 'in_review')
         ORDER BY awarded_at LIMIT :limit
@@ -77,10 +71,10 @@ def unpaid_comps(tx: Tx, member_id: UUID) -> list[Comp]:
     )
 
 
-def unpaid_matches(tx: Tx, member_id: UUID) -> list[Comp]:
+def unpaid_matches(tx: Tx, member_id: UUID) -> list[UUID]:
     """The comps whose matches the member was to get."""
-    return tx.all(
-        Comp,
+    return tx.column(
+        UUID,
         """
         SELECT comp_id AS id FROM affiliate_earnings
         WHERE affiliate_id = :member_id AND status IN ('pending', 'in_review') AND comp_id IS NOT NULL
@@ -92,18 +86,19 @@ def unpaid_matches(tx: Tx, member_id: UUID) -> list[Comp]:
 
 
 def addressee(tx: Tx, member_id: UUID) -> Addressee:
-    """The member as long as there is one."""
-    return tx.one(Addressee, "SELECT email, full_name FROM members WHERE id = :id", id=member_id)
+    """The member's address, name and wallet."""
+    return tx.one(Addressee, "SELECT email, full_name, wallet_address FROM members WHERE id = :id", id=member_id)
 
 
 def close(tx: Tx, member_id: UUID, pseudonym: str, now: datetime) -> None:
-    """What the member's row says of a person is gone; ids and numbers, which money and scans refer to, stay."""
+    """Erase the personal data of the member's row; ids and numbers stay, because money and scans refer to them."""
     tx.run(
         """
         UPDATE members SET status = 'deleted', username = :pseudonym, email = :nobody || CAST(id AS text),
                email_verified_at = NULL, password_hash = :hash, full_name = '', phone = NULL,
                date_of_birth = '1900-01-01', address_line1 = NULL, address_line2 = NULL, city = NULL, state = NULL,
                zip_code = NULL, country = 'US', language = 'en', bio = NULL, avatar_url = NULL, wallet_address = NULL,
+               wallet_rests_until = NULL,
                oobit_card_id = NULL, oobit_card_status = NULL, last_login_at = NULL,
                updated_at = :now, profile_revision = profile_revision + 1
         WHERE id = :id

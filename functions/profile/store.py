@@ -1,16 +1,16 @@
-"""What members have said about themselves, and the devices and files that are theirs."""
+"""Profiles, preferences, devices, pictures and exports of members, as rows."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
-from shared.money import Usdt
+from shared.values.money import Usdt
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A member's row with the totals and whatever waits beside it."""
+    """A member's row with the totals, the pending e-mail address and the picture."""
 
     number: int
     username: str
@@ -47,15 +47,8 @@ class EmailChange:
 
 
 @dataclass(frozen=True)
-class Session:
-    """When a member signed in."""
-
-    created_at: datetime
-
-
-@dataclass(frozen=True)
 class Preference:
-    """What a member has said about one type of notification."""
+    """A member's preference for one type of notification."""
 
     type: str
     push: bool
@@ -64,18 +57,11 @@ class Preference:
 
 @dataclass(frozen=True)
 class Device:
-    """A device that is told."""
+    """A device registered for push notifications."""
 
     id: UUID
     platform: str
     registered_at: datetime
-
-
-@dataclass(frozen=True)
-class Upload:
-    """When a picture was sent."""
-
-    uploaded_at: datetime
 
 
 @dataclass(frozen=True)
@@ -90,15 +76,8 @@ class Export:
     expires_at: datetime | None
 
 
-@dataclass(frozen=True)
-class Identity:
-    """Just an id."""
-
-    id: UUID
-
-
 def profile(tx: Tx, member_id: UUID, now: datetime) -> Profile:
-    """The member's own."""
+    """The member's own profile."""
     return tx.one(
         Profile,
         """
@@ -121,7 +100,7 @@ def profile(tx: Tx, member_id: UUID, now: datetime) -> Profile:
 
 
 def lock(tx: Tx, member_id: UUID) -> None:
-    """One change of a profile at a time."""
+    """Lock the member, so that a profile changes one step at a time."""
     tx.run("SELECT 1 FROM members WHERE id = :id FOR NO KEY UPDATE", id=member_id)
 
 
@@ -142,7 +121,7 @@ def change(
     country: str,
     now: datetime,
 ) -> None:
-    """A new version of the profile. Raises Refused (members_username) when somebody else has the name."""
+    """Store a new version of the profile. Raises Refused (members_username) when another member has the name."""
     tx.run(
         """
         UPDATE members SET username = :username, full_name = :full_name, bio = :bio, language = :language,
@@ -167,20 +146,33 @@ def change(
     )
 
 
-def signed_in_at(tx: Tx, session_id: UUID) -> datetime:
-    """When the session began, however often its tokens were refreshed since."""
-    return tx.one(Session, "SELECT created_at FROM sessions WHERE id = :id", id=session_id).created_at
+def renames_since(tx: Tx, member_id: UUID, since: datetime) -> list[datetime]:
+    """The member's renames since then, oldest first."""
+    return tx.column(
+        datetime,
+        """
+        SELECT given_up_at FROM former_usernames WHERE member_id = :member_id AND given_up_at > :since
+        ORDER BY given_up_at
+        """,
+        member_id=member_id,
+        since=since,
+    )
 
 
 def email_is_taken(tx: Tx, email: str) -> bool:
-    """By anybody, in whatever capitals."""
-    return tx.first(Identity, "SELECT id FROM members WHERE lower(email) = lower(:email)", email=email) is not None
+    """Whether another account has proved this address, in any capitalization; an unproved sign-up does not block it."""
+    found = tx.scalar_or_none(
+        UUID,
+        "SELECT id FROM members WHERE lower(email) = lower(:email) AND email_verified_at IS NOT NULL",
+        email=email,
+    )
+    return found is not None
 
 
 def ask_email_change(
     tx: Tx, member_id: UUID, change_id: UUID, email: str, code_mac: bytes, now: datetime, until: datetime
 ) -> None:
-    """The new address waits; one that waited before does not any more."""
+    """Store the new address that waits for its code, instead of an earlier one."""
     tx.run(
         """
         INSERT INTO email_changes (member_id, id, new_email, code_mac, asked_at, expires_at)
@@ -198,7 +190,7 @@ def ask_email_change(
 
 
 def email_change(tx: Tx, member_id: UUID, now: datetime) -> EmailChange | None:
-    """The change that waits, locked: guesses are counted one by one."""
+    """The waiting change, locked, so that guesses are counted one by one."""
     return tx.first(
         EmailChange,
         """
@@ -211,12 +203,12 @@ def email_change(tx: Tx, member_id: UUID, now: datetime) -> EmailChange | None:
 
 
 def count_email_attempt(tx: Tx, member_id: UUID) -> None:
-    """One guess less."""
+    """Count one guess of the code for the new address."""
     tx.run_later("UPDATE email_changes SET attempts = attempts + 1 WHERE member_id = :member_id", member_id=member_id)
 
 
 def change_email(tx: Tx, member_id: UUID, email: str, now: datetime) -> None:
-    """The address is proved. Raises Refused (members_email) when somebody was faster."""
+    """Make the proved address the member's. Raises Refused (members_email) when another member has taken it."""
     tx.run(
         """
         UPDATE members SET email = :email, email_verified_at = :now, updated_at = :now,
@@ -231,7 +223,7 @@ def change_email(tx: Tx, member_id: UUID, email: str, now: datetime) -> None:
 
 
 def preferences(tx: Tx, member_id: UUID) -> list[Preference]:
-    """Only what was said."""
+    """The preferences that the member has set. Types that were never changed are left out: the default holds."""
     return tx.all(
         Preference,
         "SELECT type, push, email FROM notification_preferences WHERE member_id = :member_id",
@@ -240,7 +232,7 @@ def preferences(tx: Tx, member_id: UUID) -> list[Preference]:
 
 
 def prefer(tx: Tx, member_id: UUID, kind: str, *, push: bool, email: bool) -> None:
-    """From now on."""
+    """Store the preference for one type of notification."""
     tx.run_later(
         """
         INSERT INTO notification_preferences (member_id, type, push, email) VALUES (:member_id, :type, :push, :email)
@@ -254,7 +246,7 @@ def prefer(tx: Tx, member_id: UUID, kind: str, *, push: bool, email: bool) -> No
 
 
 def devices(tx: Tx, member_id: UUID) -> list[Device]:
-    """Newest first."""
+    """The member's devices, newest first."""
     return tx.all(
         Device,
         """
@@ -265,20 +257,32 @@ def devices(tx: Tx, member_id: UUID) -> list[Device]:
     )
 
 
-def register_device(tx: Tx, device_id: UUID, member_id: UUID, platform: str, token: str, now: datetime) -> Device:
-    """The token is this member's: whoever had it before has signed out of that device."""
+def lock_session(tx: Tx, session_id: UUID) -> bool:
+    """Lock the session, so that it cannot end before the commit; False if it has ended. Sessions are locked before
+    devices.
+    """
+    return bool(tx.run("SELECT FROM sessions WHERE id = :id AND ended_at IS NULL FOR SHARE", id=session_id))
+
+
+def register_device(
+    tx: Tx, device_id: UUID, member_id: UUID, session_id: UUID, platform: str, token: str, now: datetime
+) -> Device:
+    """Register the token for this session, with which it ends. Another member who had the token has signed out of that
+    device.
+    """
     tx.run("DELETE FROM devices WHERE token = :token AND member_id <> :member_id", token=token, member_id=member_id)
     return tx.one(
         Device,
         """
-        INSERT INTO devices (id, member_id, platform, token, registered_at)
-        VALUES (:id, :member_id, :platform, :token, :now)
+        INSERT INTO devices (id, member_id, session_id, platform, token, registered_at)
+        VALUES (:id, :member_id, :session_id, :platform, :token, :now)
         ON CONFLICT (token) DO UPDATE SET platform = EXCLUDED.platform, registered_at = EXCLUDED.registered_at,
-            member_id = EXCLUDED.member_id
+            member_id = EXCLUDED.member_id, session_id = EXCLUDED.session_id
         RETURNING id, platform, registered_at
         """,
         id=device_id,
         member_id=member_id,
+        session_id=session_id,
         platform=platform,
         token=token,
         now=now,
@@ -286,7 +290,7 @@ def register_device(tx: Tx, device_id: UUID, member_id: UUID, platform: str, tok
 
 
 def forget_oldest_devices(tx: Tx, member_id: UUID, kept: int) -> None:
-    """More than so many nobody has."""
+    """Delete all but the newest `kept` devices of the member."""
     tx.run(
         """
         DELETE FROM devices WHERE id IN (
@@ -298,16 +302,16 @@ def forget_oldest_devices(tx: Tx, member_id: UUID, kept: int) -> None:
 
 
 def remove_device(tx: Tx, member_id: UUID, device_id: UUID) -> bool:
-    """False when the member has no such device."""
+    """Delete a device; False if the member has no such device."""
     return (
         tx.run("DELETE FROM devices WHERE id = :id AND member_id = :member_id", id=device_id, member_id=member_id) == 1
     )
 
 
-def uploads_since(tx: Tx, member_id: UUID, since: datetime) -> list[Upload]:
-    """Oldest first."""
-    return tx.all(
-        Upload,
+def uploads_since(tx: Tx, member_id: UUID, since: datetime) -> list[datetime]:
+    """The member's uploads since then, oldest first."""
+    return tx.column(
+        datetime,
         "SELECT uploaded_at FROM avatars WHERE member_id = :member_id AND uploaded_at > :since ORDER BY uploaded_at",
         member_id=member_id,
         since=since,
@@ -324,7 +328,7 @@ def insert_avatar(
     small: bytes,
     now: datetime,
 ) -> None:
-    """A picture that waits to be looked at."""
+    """Insert a picture that waits to be checked."""
     tx.run(
         """
         INSERT INTO avatars (id, member_id, object_name, content_type, large, small, uploaded_at)
@@ -340,8 +344,8 @@ def insert_avatar(
     )
 
 
-def retire_avatars(tx: Tx, member_id: UUID, now: datetime) -> list[Identity]:
-    """Nothing is shown any more, and nothing that waits will be; those that lie or may come to lie in the storage."""
+def retire_avatars(tx: Tx, member_id: UUID, now: datetime) -> list[UUID]:
+    """Remove the member's picture, shown or waiting; returns those whose files have to be deleted."""
     tx.run(
         """
         UPDATE members SET avatar_url = NULL, profile_revision = profile_revision + 1, updated_at = :now
@@ -350,8 +354,8 @@ def retire_avatars(tx: Tx, member_id: UUID, now: datetime) -> list[Identity]:
         id=member_id,
         now=now,
     )
-    return tx.all(
-        Identity,
+    return tx.column(
+        UUID,
         """
         UPDATE avatars SET status = 'replaced', finished_at = coalesce(finished_at, :now), large = NULL, small = NULL
         WHERE member_id = :member_id AND status IN ('live', 'waiting') RETURNING id
@@ -362,7 +366,7 @@ def retire_avatars(tx: Tx, member_id: UUID, now: datetime) -> list[Identity]:
 
 
 def newest_export(tx: Tx, member_id: UUID) -> Export | None:
-    """Whatever became of it."""
+    """The latest export, whatever its status; None if there was none."""
     return tx.first(
         Export,
         """
@@ -374,7 +378,7 @@ def newest_export(tx: Tx, member_id: UUID) -> Export | None:
 
 
 def insert_export(tx: Tx, export_id: UUID, member_id: UUID, object_name: str, now: datetime) -> None:
-    """An export that is to be made."""
+    """Insert an export that is to be made."""
     tx.run(
         """
         INSERT INTO data_exports (id, member_id, object_name, asked_at) VALUES (:id, :member_id, :object_name, :now)
@@ -387,7 +391,7 @@ def insert_export(tx: Tx, export_id: UUID, member_id: UUID, object_name: str, no
 
 
 def export(tx: Tx, member_id: UUID, export_id: UUID) -> Export | None:
-    """The member's own."""
+    """The member's own export with this id."""
     return tx.first(
         Export,
         """

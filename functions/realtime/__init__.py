@@ -1,1 +1,1 @@
-"""Tokens with which clients listen to Firestore."""
+"""Issues the tokens with which clients listen to Firestore."""

@@ -1,1 +1,1 @@
-"""Compares the books with the chain, payout by payout, each day and when asked."""
+"""Compares the books with the chain, payout by payout, each day and on request."""

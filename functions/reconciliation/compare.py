@@ -1,4 +1,4 @@
-"""Compares one treasury's rows with the Transfer logs that were read, as of a block. A discrepancy pauses it."""
+"""Compares one treasury's rows with the Transfer logs that were read, as of a block. A new discrepancy pauses it."""
 
 from datetime import datetime
 from uuid import UUID
@@ -6,20 +6,21 @@ from uuid import UUID
 from functions.reconciliation import records, rules, store
 from functions.reconciliation.records import ChainBalance, Finding
 from functions.reconciliation.rules import Kind, Outgoing, Result, Sides
-from shared import clock, db, log, payouts, treasuries
+from shared import clock, db, log
 from shared.db import Tx
-from shared.money import ZERO
-from shared.treasuries import Notice
+from shared.payouts import machine, treasuries
+from shared.payouts.treasuries import TreasuryNotice
+from shared.values.money import ZERO
 
 BATCHES_MAX = 5_000
 
 
 def treasury(run_id: UUID, has: ChainBalance, block_number: int) -> Result:
-    """Match what agrees, in batches; then judge the rest in one transaction."""
+    """Match payouts with logs in batches, then examine the rest in one transaction."""
     for _ in range(BATCHES_MAX):
-        if db.atomically(lambda tx: _match(tx, has.treasury, block_number)) < store.MATCHED_MAX:
+        if db.atomically(_match, has.treasury, block_number) < store.MATCHED_MAX:
             break
-    return db.atomically(lambda tx: _judge(tx, run_id, has, block_number))
+    return db.atomically(_judge, run_id, has, block_number)
 
 
 def _match(tx: Tx, name: str, block_number: int) -> int:
@@ -40,14 +41,18 @@ def _judge(tx: Tx, run_id: UUID, has: ChainBalance, block_number: int) -> Result
     new += _balance(tx, run_id, has, sides, now)
     findings = len(records.open_findings(tx, has.treasury))
     result = rules.result_of(sides, findings_open=findings, reason=reason)
-    records.save_treasury(tx, run_id, has.treasury, result, reason, books, sides.difference, findings)
+    records.save_treasury(
+        tx, run_id, has.treasury, result, reason, books=books, difference=sides.difference, findings=findings
+    )
     if new:
         _alarm(tx, run_id, has.treasury, new, now)
     return result
 
 
 def _left_over(tx: Tx, name: str, block_number: int) -> list[Finding]:
-    """Transfers without a payout first: one that pays another amount names its payout, which is then not missing."""
+    """The findings of what is left over. Transfers without a payout come first: one that paid a different amount names
+    its payout, which then is not missing.
+    """
     found = [
         finding for out in store.unexplained(tx, name, block_number) if (finding := _finding(out, rules.kind_of(out)))
     ]
@@ -73,7 +78,7 @@ def _finding(out: Outgoing, kind: Kind | None) -> Finding | None:
         return None
     paid = out.payout_amount if out.payout_paid else None
     if out.internal:
-        paid = out.amount  # it has left no treasury
+        paid = out.amount  # it has not left the treasury
     return Finding(
         kind=kind,
         ref=out.ref,
@@ -86,7 +91,7 @@ def _finding(out: Outgoing, kind: Kind | None) -> Finding | None:
 
 
 def _balance(tx: Tx, run_id: UUID, has: ChainBalance, sides: Sides, now: datetime) -> list[Finding]:
-    """A difference that no transfer accounts for is a finding of its own; one that is gone is over."""
+    """A finding for the difference that no transfer explains; closes earlier ones with another amount."""
     ref = str(sides.unexplained.micro)
     records.close_balance(tx, has.treasury, ref, now)
     finding = Finding(Kind.BALANCE_DIFFERS, ref, expected=sides.chain - sides.unexplained, found=sides.chain)
@@ -96,14 +101,14 @@ def _balance(tx: Tx, run_id: UUID, has: ChainBalance, sides: Sides, now: datetim
 
 
 def _alarm(tx: Tx, run_id: UUID, name: str, new: list[Finding], now: datetime) -> None:
-    """Sign nothing more for this treasury until somebody has looked, and tell whoever may."""
+    """Pause the treasury until people have looked at the findings, and notify the treasury admins."""
     first = new[0]
     what = f"{first.kind.value.replace('_', ' ')}: {first.found} on the chain, {first.expected} in the books"
-    payouts.pause(tx, name, f"reconciliation: {what}", now)
+    machine.pause(tx, name, f"reconciliation: {what}", now)
     log.error(
         "reconciliation found a discrepancy", treasury=name, reconciliation_id=run_id, findings=len(new), what=what
     )
-    notice = Notice(
+    notice = TreasuryNotice(
         subject=f"The {name} treasury is paused: the books and the chain differ",
         what=f"{len(new)} new findings in the {name} treasury; the first is {what} ({first.ref}).",
         remedy="Look at GET /v1/admin/treasury/findings, find out why, resolve each, then resume the treasury.",

@@ -1,28 +1,30 @@
-"""Job: compare the books with the chain, each day at 05:00 UTC and when asked (docs/treasury.md).
+"""Job: compare the books with the chain, each day at 05:00 UTC and on request (docs/treasury.md).
 
-A run is of one block that is final for every node when it begins. The Transfer logs of the treasuries' keys are read up
-to it, from where the last run stopped; each is tied to the payout that it pays, exactly. What is left over on either
-side is a finding: it pauses the treasury and wakes people, once. What cannot be known yet is pending and looked at
-again. Run twice, it finds the same.
+A run is for one block that is final at every node when it begins. The Transfer logs of the treasuries' keys are read up
+to it, from where the last run stopped; each is matched with the payout that it pays, exactly. What is left over on
+either side is a finding: it pauses the treasury and alerts people, once. What cannot be known yet is pending and
+compared again later. A repeated run finds the same.
 """
 
 from collections import defaultdict
 from datetime import datetime
-from functools import partial
 from uuid import UUID
 
 from flask import Request, Response
 
 from functions.reconciliation import compare, records, rules, scan, store
+from functions.reconciliation.records import ChainBalance
 from functions.reconciliation.rules import Result, Status
-from shared import clock, db, events, log, treasuries
+from shared import clock, db, events, log
 from shared.db import Tx
 from shared.events import Reconcile
 from shared.job import Hopeless, Job
-from shared.money import Usdt
-from shared.ports import nodes
-from shared.ports.nodes import NodeRefused, Nodes, NodesDiffer, NodeSilent
-from shared.treasuries import Key
+from shared.payouts import treasuries
+from shared.payouts.treasuries import Key
+from shared.ports.polygon import nodes
+from shared.ports.polygon.nodes import NodeRefused, Nodes, NodesDiffer, NodeSilent
+from shared.sweep import Sweep
+from shared.values.money import Usdt
 
 UNKNOWN = Result(Status.PENDING, Status.PENDING)
 
@@ -30,25 +32,24 @@ job = Job("reconciliation")
 
 
 def reconciliation(request: Request) -> Response:
-    """The function's door."""
     return job.handle(request)
 
 
 @job.schedule("daily")
 def daily(now: datetime) -> None:
-    """The day's own run."""
-    work(db.atomically(lambda tx: store.begin_daily(tx, now.date(), now)), nodes.connect())
+    """Start or continue the run of this day."""
+    work(db.atomically(store.begin_daily, now.date(), now), nodes.connect())
 
 
 @job.task(Reconcile)
 def again(task: Reconcile, now: datetime) -> None:
-    """A run that was asked for, or that was pending."""
+    """Continue a run that was requested, or that was pending."""
     work(task.reconciliation_id, nodes.connect())
 
 
 def work(run_id: UUID, asked: Nodes) -> None:
-    """As far as it goes now; whatever is pending is looked at again in a while."""
-    run = db.atomically(lambda tx: store.run(tx, run_id))
+    """Compare as much as is possible now; if anything is pending, a task continues the run later."""
+    run = db.atomically(store.run, run_id)
     if run is None:
         raise Hopeless("there is no such reconciliation")
     if run.finished_at:
@@ -62,14 +63,15 @@ def work(run_id: UUID, asked: Nodes) -> None:
     if block_number is None:
         _end(run_id, [UNKNOWN], "the nodes lag behind what they have told before")
         return
-    _end(run_id, _compare_each(run_id, keys, block_number, asked), None)
+    with Sweep() as sweep:
+        _end(run_id, _compare_each(run_id, keys, block_number, asked, sweep), None)
 
 
 def _begin(run_id: UUID, keys: list[Key], asked: Nodes) -> int | None:
     """Fix the run's block and the balances at it; None while the nodes are behind our own rows."""
     asked.require(keys[0].chain_id)
     block = asked.finalized()
-    if db.atomically(lambda tx: store.paid_above(tx, block.number)):
+    if db.atomically(store.paid_above, block.number):
         return None
     balances: defaultdict[str, Usdt] = defaultdict(lambda: Usdt(0))
     for key in keys:
@@ -85,22 +87,25 @@ def _begin(run_id: UUID, keys: list[Key], asked: Nodes) -> int | None:
     return db.atomically(fix)
 
 
-def _compare_each(run_id: UUID, keys: list[Key], block_number: int, asked: Nodes) -> list[Result]:
-    """Treasury by treasury: what is wrong with one keeps no other from being compared."""
-    results = []
-    for has in db.atomically(lambda tx: records.chain_balances(tx, run_id)):
+def _compare_each(run_id: UUID, keys: list[Key], block_number: int, asked: Nodes, sweep: Sweep) -> list[Result]:
+    """Compare each treasury; a failure of one is pending and leaves the others alone."""
+    results: dict[str, Result] = {}
+
+    def compare_one(has: ChainBalance) -> None:
+        results[has.treasury] = UNKNOWN
         own = [key for key in keys if key.treasury == has.treasury]
         reasons = [reason for key in own if (reason := scan.read_up_to(key, block_number, asked))]
         if reasons:
-            db.atomically(partial(records.postpone_treasury, run_id=run_id, treasury=has.treasury, reason=reasons[0]))
-            results.append(UNKNOWN)
-            continue
-        results.append(compare.treasury(run_id, has, block_number))
-    return results
+            db.atomically(records.postpone_treasury, run_id, has.treasury, reasons[0])
+        else:
+            results[has.treasury] = compare.treasury(run_id, has, block_number)
+
+    sweep.each(db.atomically(records.chain_balances, run_id), compare_one, lambda has: has.treasury)
+    return list(results.values())
 
 
 def _end(run_id: UUID, results: list[Result], reason: str | None) -> None:
-    """Finished when nothing is pending, or when it was pending for too long."""
+    """Save the result. The run is finished if nothing is pending, or if it was pending for too long."""
     result = rules.overall(results)
 
     def end(tx: Tx) -> None:

@@ -1,4 +1,4 @@
-"""What a reconciliation writes down: findings, and how it ended."""
+"""Findings of a reconciliation and its results, as rows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,12 +7,12 @@ from uuid import UUID, uuid4
 from functions.reconciliation.rules import Kind, Result
 from functions.reconciliation.store import Books
 from shared.db import Tx
-from shared.money import Usdt
+from shared.values.money import Usdt
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that does not agree. `ref` names it: one of a kind is open at a time."""
+    """A difference between a treasury's books and the chain. One of a treasury, kind and `ref` is open at a time."""
 
     kind: Kind
     ref: str
@@ -25,7 +25,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Open:
-    """A finding that nobody has explained."""
+    """A finding that is not resolved."""
 
     kind: Kind
     ref: str
@@ -35,7 +35,7 @@ class Open:
 
 @dataclass(frozen=True)
 class ChainBalance:
-    """What a treasury had at the run's block."""
+    """The balance of a treasury at the run's block."""
 
     treasury: str
     balance: Usdt
@@ -48,7 +48,7 @@ class _Result:
 
 
 def insert(tx: Tx, run_id: UUID, treasury: str, finding: Finding, now: datetime) -> bool:
-    """False when it is open already."""
+    """Insert a finding; False if it is open already."""
     return bool(
         tx.run(
             """
@@ -68,7 +68,7 @@ def insert(tx: Tx, run_id: UUID, treasury: str, finding: Finding, now: datetime)
 
 
 def open_findings(tx: Tx, treasury: str) -> list[Open]:
-    """All of a treasury."""
+    """All open findings of a treasury."""
     return tx.all(
         Open,
         """
@@ -80,7 +80,7 @@ def open_findings(tx: Tx, treasury: str) -> list[Open]:
 
 
 def close_explained(tx: Tx, treasury: str, now: datetime) -> int:
-    """Findings that the books have caught up with: the payout has its Transfer log now. How many."""
+    """Close findings whose payout has its Transfer log by now; returns how many."""
     return tx.run(
         """
         UPDATE reconciliation_findings f SET resolved_at = :now, resolution = 'The payout and its transfer agree now.'
@@ -96,7 +96,7 @@ def close_explained(tx: Tx, treasury: str, now: datetime) -> int:
 
 
 def close_balance(tx: Tx, treasury: str, ref: str, now: datetime) -> int:
-    """Open differences of the balance other than `ref` are over."""
+    """Close the open differences of the balance other than `ref`; returns how many."""
     return tx.run(
         """
         UPDATE reconciliation_findings
@@ -110,7 +110,7 @@ def close_balance(tx: Tx, treasury: str, ref: str, now: datetime) -> int:
 
 
 def chain_balances(tx: Tx, run_id: UUID) -> list[ChainBalance]:
-    """Of every treasury, as the nodes told it when the run began."""
+    """The balance of every treasury, as the nodes gave it when the run began."""
     return tx.all(
         ChainBalance,
         """
@@ -131,7 +131,7 @@ def save_treasury(
     difference: Usdt,
     findings: int,
 ) -> None:
-    """How a treasury's comparison ended, for now."""
+    """Store the present result of a treasury's comparison."""
     tx.run(
         """
         UPDATE reconciliation_treasuries kept
@@ -154,7 +154,7 @@ def save_treasury(
 
 
 def postpone_treasury(tx: Tx, run_id: UUID, treasury: str, reason: str) -> None:
-    """Nothing can be said of it yet."""
+    """Mark the treasury's comparison as pending, with the reason."""
     tx.run(
         """
         UPDATE reconciliation_treasuries SET status = 'pending', badge = 'pending', reason = :reason
@@ -167,7 +167,7 @@ def postpone_treasury(tx: Tx, run_id: UUID, treasury: str, reason: str) -> None:
 
 
 def save(tx: Tx, run_id: UUID, result: Result, reason: str | None, finished_at: datetime | None) -> None:
-    """How the whole of it stands; finished when it is not looked at again."""
+    """Store the present result of the run; with `finished_at` it is not continued."""
     tx.run(
         """
         UPDATE reconciliations SET status = :status, badge = :badge, reason = :reason, finished_at = :finished_at

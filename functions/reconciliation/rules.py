@@ -1,20 +1,20 @@
-"""What a Transfer log is when no payout explains it, and what a comparison amounts to. Pure."""
+"""Decides which finding a Transfer log without a payout is, and the result of a comparison. Pure."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from shared.money import ZERO, Usdt
+from shared.values.money import ZERO, Usdt
 
-BADGE_TOLERANCE = Usdt.of(10)  # of the published badge; the comparison itself is exact
+BADGE_TOLERANCE = Usdt.of(10)  # of the published badge; the status itself is exact
 LOOK_AGAIN_AFTER = timedelta(minutes=2)
 GIVE_UP_AFTER = timedelta(hours=2)
 OPEN_SLOTS = frozenset({"ALLOCATED", "LIVE", "MINED", "FOREIGN"})
 
 
 class Status(StrEnum):
-    """Of a comparison. Discrepancy outweighs pending, pending outweighs balanced."""
+    """The result of a comparison. A discrepancy outweighs pending, pending outweighs balanced."""
 
     BALANCED = "balanced"
     PENDING = "pending"
@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 
 class Kind(StrEnum):
-    """What does not agree."""
+    """The kinds of differences between books and chain."""
 
     UNKNOWN_TRANSFER = "unknown_transfer"
     MISSING_TRANSFER = "missing_transfer"
@@ -33,27 +33,27 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Outgoing:
-    """A movement out of a treasury that is no paid payout's, with what our rows know of its transaction."""
+    """A transfer out of a treasury that matches no paid payout, with what our rows know of its transaction."""
 
     transaction_hash: str
     log_index: int
     counterparty: str
     amount: Usdt
-    slot_state: str | None  # of the nonce that one of our signatures took; None when we never signed it
-    payout_id: object  # UUID of the payout that it was signed for
+    slot_state: str | None  # of the nonce for which we signed this transaction; None if we never signed it
+    payout_id: object  # UUID of the payout for which it was signed
     payout_paid: bool  # by this very transaction
     payout_amount: Usdt | None
     internal: bool  # to another key of the same treasury
 
     @property
     def ref(self) -> str:
-        """What names it."""
+        """The reference of the transfer in a finding."""
         return f"{self.transaction_hash}:{self.log_index}"
 
 
 @dataclass(frozen=True)
 class Sides:
-    """A treasury's two sides at the block. `effect` is what the open findings explain of their difference."""
+    """A treasury's two balances at the block. `effect` is how much of their difference the open findings explain."""
 
     chain: Usdt
     books: Usdt
@@ -61,25 +61,25 @@ class Sides:
 
     @property
     def difference(self) -> Usdt:
-        """Chain less books."""
+        """The chain's balance less the books'."""
         return self.chain - self.books
 
     @property
     def unexplained(self) -> Usdt:
-        """What no finding accounts for."""
+        """The difference that no finding explains."""
         return self.difference - self.effect
 
 
 @dataclass(frozen=True)
 class Result:
-    """Of one treasury, or of all."""
+    """The result of one treasury's comparison, or of all."""
 
     status: Status
     badge: Status
 
 
 def kind_of(found: Outgoing) -> Kind | None:
-    """None: one of ours that is on its way to be paid; wait."""
+    """The kind of finding that the transfer is; None if it is one of ours whose payout is not finished yet."""
     if found.slot_state in OPEN_SLOTS:
         return None
     if not found.payout_paid:
@@ -88,12 +88,12 @@ def kind_of(found: Outgoing) -> Kind | None:
 
 
 def effect_of(kind: Kind, expected: Usdt, found: Usdt) -> Usdt:
-    """How far an open finding moves the chain's balance from the books'."""
+    """By how much an open finding moves the chain's balance away from the books'."""
     return ZERO if kind is Kind.BALANCE_DIFFERS else expected - found
 
 
 def result_of(sides: Sides, *, findings_open: int, reason: str | None) -> Result:
-    """Exact for the status, within ten dollars for the badge."""
+    """The result of one treasury: exact for the status, within ten dollars for the badge."""
     close = -BADGE_TOLERANCE <= sides.difference <= BADGE_TOLERANCE
     pending = Status.PENDING if reason else None
     status = Status.DISCREPANCY if findings_open else pending or Status.BALANCED
@@ -101,11 +101,11 @@ def result_of(sides: Sides, *, findings_open: int, reason: str | None) -> Result
 
 
 def worst(statuses: Iterable[Status]) -> Status:
-    """Of several."""
+    """The worst of several statuses."""
     order = list(Status)
     return max(statuses, key=order.index)
 
 
 def overall(results: Sequence[Result]) -> Result:
-    """Of all treasuries."""
+    """The result over all treasuries."""
     return Result(worst(it.status for it in results), worst(it.badge for it in results))

@@ -1,20 +1,21 @@
 """Reads the Transfer logs of a treasury's key, from where the last run stopped, a bounded range at a time.
 
-What every node tells alike is kept in one commit with how far it goes; money that came in is posted there too.
+Logs that every node gives alike are stored in one commit with the new position; incoming money is posted there too.
 """
 
 from datetime import datetime
 from functools import partial
 
 from functions.reconciliation import store
-from shared import clock, db, ledger, log
+from shared import clock, db, log
 from shared.config import Config, read
 from shared.db import Tx
-from shared.money import Usdt
-from shared.ports.nodes import Block, Movement, NodeRefused, Nodes, NodesDiffer, NodeSilent
-from shared.treasuries import Key
+from shared.ledger import journals
+from shared.payouts.treasuries import Key
+from shared.ports.polygon.nodes import Block, Movement, NodeRefused, Nodes, NodesDiffer, NodeSilent
+from shared.values.money import Usdt
 
-QUESTIONS_MAX = 2_000  # of one key in one run: four million blocks, three months
+QUESTIONS_MAX = 2_000  # for one key in one run: four million blocks, three months
 
 
 class ScanConfig(Config):
@@ -25,7 +26,7 @@ class ScanConfig(Config):
 
 
 def read_up_to(key: Key, block_number: int, asked: Nodes) -> str | None:
-    """Up to a block; else why it goes no further now."""
+    """Read the logs up to a block; returns None, or else the reason why it goes no further now."""
     try:
         return _read(key, block_number, asked, read(ScanConfig).reconciliation_blocks_per_question)
     except (NodeSilent, NodeRefused, NodesDiffer) as error:
@@ -60,7 +61,7 @@ def _read(key: Key, block_number: int, asked: Nodes, blocks: int) -> str | None:
 
 
 def _keep(tx: Tx, key: Key, before: int, block: Block, leaving: list[Movement], coming: list[Movement]) -> bool:
-    """False when another run was faster."""
+    """Store the logs and the new position, and post incoming money; False if another run was faster."""
     now = clock.now()
     if not store.advance(tx, key.address, before, block, now):
         return False
@@ -74,8 +75,8 @@ def _keep(tx: Tx, key: Key, before: int, block: Block, leaving: list[Movement], 
 
 
 def _post(tx: Tx, key: Key, movement: Movement, now: datetime) -> None:
-    """Money that came to a treasury is in its books from here on."""
+    """Post incoming money to the treasury's books."""
     ref = f"in:{movement.transaction_hash}:{movement.log_index}"
     source, target = f"external:{key.treasury}", f"treasury:{key.treasury}"
-    ledger.move(tx, ref, source, target, Usdt(movement.amount_micro), now)
+    journals.move(tx, ref, source, target, Usdt(movement.amount_micro), now=now)
     log.info("money came to a treasury", treasury=key.treasury, amount=str(Usdt(movement.amount_micro)))

@@ -1,4 +1,4 @@
-"""Transfer logs and how far they were read; runs, and what the rows of payouts and ledger say as of a block."""
+"""Transfer logs and how far they were read, runs, and the books as of a block, from rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 from functions.reconciliation.rules import Outgoing
 from shared.db import Tx
-from shared.money import Usdt
-from shared.ports.nodes import Block, Movement
-from shared.treasuries import Key
+from shared.payouts.treasuries import Key
+from shared.ports.polygon.nodes import Block, Movement
+from shared.values.money import Usdt
 
 MATCHED_MAX = 2_000  # in one transaction
 FOUND_MAX = 500  # new findings of one kind in one run; the next run names the rest
@@ -35,7 +35,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Books:
-    """What rows say of a treasury as of a block: `balance` should be on the chain."""
+    """The books of a treasury as of a block: `balance` should be on the chain."""
 
     balance: Usdt
     payouts_waiting: int
@@ -43,7 +43,7 @@ class Books:
 
 @dataclass(frozen=True)
 class Missing:
-    """A payout that is paid in our rows, in a block that was read, without a Transfer log."""
+    """A payout that our rows have as paid, in a block that was read, without a Transfer log."""
 
     payout_id: UUID
     transaction_hash: str
@@ -51,34 +51,19 @@ class Missing:
     amount: Usdt
 
 
-@dataclass(frozen=True)
-class _Id:
-    id: UUID
-
-
-@dataclass(frozen=True)
-class _Found:
-    found: bool
-
-
-@dataclass(frozen=True)
-class _Matched:
-    amount: Usdt
-
-
 def begin_daily(tx: Tx, day: date, now: datetime) -> UUID:
-    """The run of a day; there is one, however often the schedule comes."""
+    """The id of the day's run; there is one, however often the schedule calls."""
     tx.run(
         "INSERT INTO reconciliations (id, day, requested_at) VALUES (:id, :day, :now) ON CONFLICT DO NOTHING",
         id=uuid4(),
         day=day,
         now=now,
     )
-    return tx.one(_Id, "SELECT id FROM reconciliations WHERE day = :day", day=day).id
+    return tx.scalar(UUID, "SELECT id FROM reconciliations WHERE day = :day", day=day)
 
 
 def run(tx: Tx, run_id: UUID) -> Run | None:
-    """Locked: who works on it does so alone."""
+    """The run, locked, so that one worker continues it."""
     return tx.first(
         Run,
         """
@@ -89,7 +74,7 @@ def run(tx: Tx, run_id: UUID) -> Run | None:
 
 
 def fix_block(tx: Tx, run_id: UUID, block: Block, balances: dict[str, Usdt]) -> None:
-    """From now on the run is of this block, at which the treasuries had that much."""
+    """Fix the run's block, and the treasuries' balances at it."""
     tx.run(
         "UPDATE reconciliations SET block_number = :number, block_hash = :hash WHERE id = :run_id",
         run_id=run_id,
@@ -109,9 +94,11 @@ def fix_block(tx: Tx, run_id: UUID, block: Block, balances: dict[str, Usdt]) -> 
 
 
 def paid_above(tx: Tx, block_number: int) -> bool:
-    """True when a payout was called final in a later block: the nodes have gone back behind what they told."""
-    return tx.one(
-        _Found,
+    """Whether a payout is final in a later block, which means that the nodes have gone back behind an earlier
+    answer.
+    """
+    return tx.scalar(
+        bool,
         """
         SELECT EXISTS (
             SELECT FROM signers s, LATERAL (
@@ -120,11 +107,11 @@ def paid_above(tx: Tx, block_number: int) -> bool:
             WHERE latest.block_number > :block_number) AS found
         """,
         block_number=block_number,
-    ).found
+    )
 
 
 def cursor(tx: Tx, signer: str, first_block: int, now: datetime) -> Cursor:
-    """Begins before `first_block` when the key was never looked at."""
+    """The position of a key; if it was never read, it starts before `first_block`."""
     tx.run(
         """
         INSERT INTO chain_scans (signer, scanned_to, scanned_at) VALUES (:signer, :before, :now) ON CONFLICT DO NOTHING
@@ -137,7 +124,7 @@ def cursor(tx: Tx, signer: str, first_block: int, now: datetime) -> Cursor:
 
 
 def advance(tx: Tx, signer: str, before: int, block: Block, now: datetime) -> bool:
-    """False when somebody else has read these blocks meanwhile."""
+    """Move the position forward; False if another run has read these blocks meanwhile."""
     return bool(
         tx.run(
             """
@@ -154,7 +141,7 @@ def advance(tx: Tx, signer: str, before: int, block: Block, now: datetime) -> bo
 
 
 def keep(tx: Tx, key: Key, direction: str, moved: Sequence[Movement], now: datetime) -> None:
-    """What was read."""
+    """Store the transfers that were read."""
     tx.run(
         """
         INSERT INTO chain_transfers (transaction_hash, log_index, direction, treasury, signer, counterparty, amount,
@@ -176,32 +163,27 @@ def keep(tx: Tx, key: Key, direction: str, moved: Sequence[Movement], now: datet
     )
 
 
-@dataclass(frozen=True)
-class _Address:
-    address: str
-
-
 def own_addresses(tx: Tx, treasury: str) -> frozenset[str]:
     """Every key that the treasury has or had, in lower case."""
-    rows = tx.all(
-        _Address, "SELECT lower(address) AS address FROM signers WHERE treasury = :treasury", treasury=treasury
+    return frozenset(
+        tx.column(str, "SELECT lower(address) AS address FROM signers WHERE treasury = :treasury", treasury=treasury)
     )
-    return frozenset(row.address for row in rows)
 
 
 def lock_treasury(tx: Tx, treasury: str) -> None:
-    """One comparison of a treasury at a time."""
+    """Lock the treasury's comparison, so that one runs at a time."""
     tx.run("INSERT INTO reconciliation_marks (treasury) VALUES (:treasury) ON CONFLICT DO NOTHING", treasury=treasury)
     tx.run("SELECT 1 FROM reconciliation_marks WHERE treasury = :treasury FOR UPDATE", treasury=treasury)
 
 
 def match(tx: Tx, treasury: str, block_number: int) -> int:
-    """Tie paid payouts to their Transfer logs, exact in sender, recipient and amount; how many in this batch.
+    """Match paid payouts with their Transfer logs, exact in sender, recipient and amount; returns how many were
+    matched.
 
-    What a person has explained stays explained.
+    A log that a person has explained is left as it is.
     """
-    matched = tx.all(
-        _Matched,
+    matched = tx.column(
+        Usdt,
         """
         WITH pairs AS (
             SELECT DISTINCT ON (p.id) p.id, t.transaction_hash, t.log_index
@@ -234,13 +216,13 @@ def match(tx: Tx, treasury: str, block_number: int) -> int:
         """,
         treasury=treasury,
         count=len(matched),
-        amount=sum(it.amount.micro for it in matched),
+        amount=sum(amount.micro for amount in matched),
     )
     return len(matched)
 
 
 def unexplained(tx: Tx, treasury: str, block_number: int) -> list[Outgoing]:
-    """Movements out that are no paid payout's and in no finding, oldest first."""
+    """Outgoing transfers that match no paid payout and are in no finding, oldest first."""
     return tx.all(
         Outgoing,
         """
@@ -266,7 +248,9 @@ def unexplained(tx: Tx, treasury: str, block_number: int) -> list[Outgoing]:
 
 
 def missing(tx: Tx, treasury: str, block_number: int) -> list[Missing]:
-    """Paid payouts since the mark, less a day for clocks, that no Transfer log and no finding has."""
+    """Paid payouts without a Transfer log and without a finding, from a day before the mark on (the day allows for
+    clocks).
+    """
     return tx.all(
         Missing,
         """
@@ -286,7 +270,7 @@ def missing(tx: Tx, treasury: str, block_number: int) -> list[Missing]:
 
 
 def settle(tx: Tx, treasury: str, block_number: int, now: datetime) -> None:
-    """Move the mark up to the first payout that is paid and was not looked at."""
+    """Move the mark to the first paid payout that was not compared yet."""
     tx.run(
         """
         UPDATE reconciliation_marks SET settled_until = least(:now, (
@@ -302,9 +286,9 @@ def settle(tx: Tx, treasury: str, block_number: int, now: datetime) -> None:
 
 
 def books(tx: Tx, treasury: str, block_number: int) -> Books:
-    """One statement, one moment: what is paid in later blocks is still there at this one, what has left in earlier
-    ones and is not paid yet is not; money that came later is not there yet. What goes from one key of the treasury to
-    another stays with it.
+    """The books as of a block, in one statement: payouts paid in later blocks are added, transfers in earlier blocks
+    whose payout is not paid yet are subtracted, and so is money that came later. Transfers between keys of the treasury
+    do not count.
     """
     return tx.one(
         Books,

@@ -1,4 +1,4 @@
-"""Adding scans to rollups. Whatever the batches, the sums are those of all scans together."""
+"""Adds scans to rollups. The sums are the same however the scans are split into batches."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -6,19 +6,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from shared import histogram
-from shared.histogram import Histogram
+from shared.scans import histogram
+from shared.scans.histogram import Histogram
 
 
 class Period(StrEnum):
-    """How long a rollup is."""
+    """The length of a rollup."""
 
     MINUTE = "minute"
     HOUR = "hour"
     DAY = "day"
 
     def start(self, moment: datetime) -> datetime:
-        """When the period of a moment began, in UTC."""
+        """When the period that contains the moment began, in UTC."""
         start = moment.astimezone(UTC).replace(second=0, microsecond=0)
         if self is not Period.MINUTE:
             start = start.replace(minute=0)
@@ -30,7 +30,7 @@ Key = tuple[Period, datetime]
 
 @dataclass(frozen=True)
 class Scan:
-    """What of a scan is counted."""
+    """The fields of a scan that are counted."""
 
     number: int
     scanned_at: datetime
@@ -39,7 +39,7 @@ class Scan:
 
 @dataclass(frozen=True)
 class Rollup:
-    """The scans of a period. `peak_*` is its best minute, the first of several."""
+    """The scans of a period. `peak_*` is its best minute; of equal ones the first."""
 
     period: Period
     starts_at: datetime
@@ -51,12 +51,12 @@ class Rollup:
 
 
 def keys_of(scans: Sequence[Scan]) -> set[Key]:
-    """The periods that the scans fall into."""
+    """The periods that contain the scans."""
     return {(period, period.start(scan.scanned_at)) for scan in scans for period in Period}
 
 
 def added(kept: Mapping[Key, Rollup], scans: Sequence[Scan]) -> list[Rollup]:
-    """The rollups of `scans` together with those kept so far; what is not touched is left out."""
+    """The stored rollups with the scans added; rollups that do not change are left out."""
     touched: dict[Key, list[Scan]] = {}
     for scan in scans:
         for period in Period:
@@ -70,7 +70,9 @@ def added(kept: Mapping[Key, Rollup], scans: Sequence[Scan]) -> list[Rollup]:
 
 
 def _sum(key: Key, before: Rollup | None, scans: Sequence[Scan], minutes: Mapping[datetime, int]) -> Rollup:
-    """A minute only ever grows: the best of those that grew and of the best so far is the best of all."""
+    """Add the scans to one rollup. Minutes only grow, so the best minute is the best of those that grew and the best so
+    far.
+    """
     period, starts_at = key
     new = Counter(histogram.bucket_of(scan.processing_ms) for scan in scans)
     best = {moment: minutes[moment] for moment in {Period.MINUTE.start(scan.scanned_at) for scan in scans}}

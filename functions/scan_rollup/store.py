@@ -1,17 +1,17 @@
-"""The rollups, and how far they are."""
+"""The rollups and the position of the job, as rows."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from functions.scan_rollup.rules import Key, Period, Rollup, Scan
-from shared import velocity
 from shared.db import Tx
+from shared.scans import velocity
 
 
 @dataclass(frozen=True)
 class Position:
-    """The last scan that is rolled up, and the newest moment among all that are."""
+    """How far scans are counted: the highest number, and the latest `scanned_at` among them (None before the first)."""
 
     last_number: int
     newest_at: datetime | None
@@ -29,17 +29,19 @@ class _Row:
 
 
 def lock_position(tx: Tx) -> Position | None:
-    """None while another run is at it."""
+    """The position, locked; None while another run has it."""
     return tx.first(Position, "SELECT last_number, newest_at FROM scan_rollup_position FOR UPDATE SKIP LOCKED")
 
 
 def position(tx: Tx) -> Position:
-    """Without a lock."""
+    """The position, not locked."""
     return tx.one(Position, "SELECT last_number, newest_at FROM scan_rollup_position")
 
 
 def scans_after(tx: Tx, number: int, limit: int) -> list[Scan]:
-    """In the order of their numbers. Numbers commit in order: below one that can be seen none is missing."""
+    """The next scans in the order of their numbers. Numbers commit in order, so none below a visible one can be
+    missing.
+    """
     return tx.all(
         Scan,
         "SELECT number, scanned_at, processing_ms FROM scans WHERE number > :number ORDER BY number LIMIT :limit",
@@ -49,7 +51,7 @@ def scans_after(tx: Tx, number: int, limit: int) -> list[Scan]:
 
 
 def kept(tx: Tx, keys: Collection[Key]) -> dict[Key, Rollup]:
-    """Those of the keys that there are."""
+    """The stored rollups for these keys."""
     rows = tx.all(
         _Row,
         """
@@ -67,7 +69,7 @@ def kept(tx: Tx, keys: Collection[Key]) -> dict[Key, Rollup]:
 
 
 def save(tx: Tx, rollups: Sequence[Rollup]) -> None:
-    """Insert or replace."""
+    """Insert or replace the rollups."""
     tx.run(
         """
         INSERT INTO scan_rollups AS kept (period, starts_at, scans, processing_ms, histogram, peak_scans, peak_at)
@@ -84,7 +86,7 @@ def save(tx: Tx, rollups: Sequence[Rollup]) -> None:
 
 
 def move(tx: Tx, last_number: int, newest_at: datetime | None, as_of: datetime) -> None:
-    """The scans up to this number are rolled up, and there are no others from before `as_of`."""
+    """Move the position: all scans up to this number are counted, and there are no others from before `as_of`."""
     tx.run_later(
         """
         UPDATE scan_rollup_position
@@ -97,7 +99,7 @@ def move(tx: Tx, last_number: int, newest_at: datetime | None, as_of: datetime) 
 
 
 def purge_minutes(tx: Tx, before: datetime, limit: int) -> int:
-    """Forget the oldest minutes; how many."""
+    """Delete the oldest minutes; returns how many."""
     return tx.run(
         """
         DELETE FROM scan_rollups WHERE period = 'minute' AND starts_at IN (

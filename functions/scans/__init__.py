@@ -1,1 +1,1 @@
-"""Members scan codes."""
+"""Members scan codes and see their recent scans."""

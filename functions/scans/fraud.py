@@ -1,4 +1,7 @@
-"""What makes people look at a scan (rulings section 3). A flag refuses nothing: what the scan wins waits for them."""
+"""Decides which scans people have to look at (docs/product.md, "Flagged scans").
+
+A flag refuses nothing: the scan's comps wait for a person.
+"""
 
 import math
 from dataclasses import dataclass
@@ -6,11 +9,13 @@ from datetime import datetime
 from enum import StrEnum
 
 EARTH_KILOMETRES = 6371.0
+LATITUDE_MAX, LONGITUDE_MAX = 90.0, 180.0
 TRAVEL_KM_PER_HOUR_MAX = 1_000.0  # an airliner, from door to door
-TRAVEL_KM_MIN = 100.0  # positions by network are wrong by so much
-BURST_SCANS = 40  # in a minute: faster than hands open tins
-GUESSES_SUSPICIOUS = 10  # wrong codes within the clock hour, and then a good one
-RETRIES_SUSPICIOUS = 3  # others who try a used code: two tins with one code, or a list that goes round
+TRAVEL_KM_MIN = 100.0  # positions taken from a network can be that far off
+BURST_SCANS = 40  # in a minute: faster than hands can open tins
+GUESSES_SUSPICIOUS = 10  # wrong codes of the member within the clock hour, before a valid one
+NETWORK_GUESSES_SUSPICIOUS = 300  # by all members in the network, which neighbours share
+RETRIES_SUSPICIOUS = 3  # others who try a used code: two tins have one code, or a list of codes is shared
 
 
 class Flag(StrEnum):
@@ -24,7 +29,7 @@ class Flag(StrEnum):
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """Where a member was, in degrees (WGS 84), and when."""
 
     at: datetime
@@ -33,18 +38,21 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Evidence:
-    """What is known when a scan is accepted; `last_minute` counts it too."""
+class FraudEvidence:
+    """The facts when a scan is accepted; `last_minute` counts this scan, too. Wrong codes are those of the
+    clock hour.
+    """
 
     last_minute: int
     wrong_codes: int
+    network_wrong_codes: int
     tried_honey: bool
-    before: Place | None
-    here: Place | None
+    before: Location | None
+    here: Location | None
 
 
-def flags(evidence: Evidence) -> dict[Flag, dict[str, object]]:
-    """The flags of a scan, each with the figures that it rests on."""
+def flags(evidence: FraudEvidence) -> dict[Flag, dict[str, object]]:
+    """The flags of a scan, each with the figures behind it."""
     found: dict[Flag, dict[str, object]] = {}
     if evidence.before and evidence.here and (travel := _impossible(evidence.before, evidence.here)):
         found[Flag.IMPOSSIBLE_TRAVEL] = travel
@@ -52,20 +60,27 @@ def flags(evidence: Evidence) -> dict[Flag, dict[str, object]]:
         found[Flag.BURST] = {"scans_in_a_minute": evidence.last_minute}
     if evidence.wrong_codes >= GUESSES_SUSPICIOUS:
         found[Flag.GUESSING] = {"wrong_codes": evidence.wrong_codes}
+    elif evidence.network_wrong_codes >= NETWORK_GUESSES_SUSPICIOUS:
+        found[Flag.GUESSING] = {"wrong_codes_of_the_network": evidence.network_wrong_codes}
     if evidence.tried_honey:
         found[Flag.HONEY_CODE] = {}
     return found
 
 
-def kilometres(one: Place, other: Place) -> float:
-    """The great circle between two places (haversine formula)."""
+def is_on_earth(latitude: float, longitude: float) -> bool:
+    """Whether the coordinates exist; in degrees."""
+    return abs(latitude) <= LATITUDE_MAX and abs(longitude) <= LONGITUDE_MAX
+
+
+def kilometres(one: Location, other: Location) -> float:
+    """The great-circle distance between two places, in kilometres (haversine formula)."""
     north, other_north = math.radians(one.latitude), math.radians(other.latitude)
     east = math.radians(other.longitude - one.longitude)
     chord = math.sin((other_north - north) / 2) ** 2 + math.cos(north) * math.cos(other_north) * math.sin(east / 2) ** 2
     return 2 * EARTH_KILOMETRES * math.asin(min(1.0, math.sqrt(chord)))
 
 
-def _impossible(before: Place, here: Place) -> dict[str, object] | None:
+def _impossible(before: Location, here: Location) -> dict[str, object] | None:
     distance = kilometres(before, here)
     hours = max((here.at - before.at).total_seconds(), 1.0) / 3600
     if distance < TRAVEL_KM_MIN or distance / hours <= TRAVEL_KM_PER_HOUR_MAX:

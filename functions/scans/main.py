@@ -1,4 +1,4 @@
-"""HTTP: scan a code, look back on scans (plan section "Scanning").
+"""HTTP: scan a code, look back on scans (docs/product.md, "Scans and the count").
 
 Scans that arrive together are done together, in one transaction; each gets the answer that it would have got alone.
 """
@@ -9,47 +9,51 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from flask import Request, Response
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
-from functions.scans import records, refusals, rules, store
-from functions.scans.judge import Accepted, Attempt, Judge
+from functions.scans import fraud, records, refusals, rules, store
+from functions.scans.judge import Accepted, Attempt, Group
 from functions.scans.receipts import ScanReceipt
 from functions.scans.register import Round
-from shared import codes, paging, settings, tiers
+from shared import settings
 from shared.api import Api
 from shared.auth import Member
+from shared.codes import codes
 from shared.db import Tx
-from shared.fields import Body, Listing, Moment, Money, Page, Reply
-from shared.paging import Position
-from shared.problems import Problem
-from shared.signatures import Asked
-from shared.tiers import Tier
-
-NO_CODE = bytes(codes.MAC_BYTES)  # the mac of a malformed code: looked for, and never found
+from shared.scans import counter
+from shared.values import fields, tiers, typed
+from shared.values.device_ids import DeviceId
+from shared.values.fields import Body, Listing, Money, Page, Reply
+from shared.values.problems import Problem
+from shared.values.tiers import Tier
+from shared.web import paging
+from shared.web.paging import Position
+from shared.web.signatures import Asked
 
 api = Api("scans")
 
 
 def scans(request: Request) -> Response:
-    """The function's door."""
     return api.handle(request)
 
 
 class Location(Body):
-    """Degrees, WGS 84."""
+    """Coordinates in degrees, WGS 84. Impossible coordinates are ignored."""
 
-    latitude: Annotated[float, Field(ge=-90, le=90)]
-    longitude: Annotated[float, Field(ge=-180, le=180)]
+    latitude: float
+    longitude: float
 
 
 class ScanSubmission(Body):
-    """A scanned or typed code. `timestamp` is the device's own time, kept beside ours."""
+    """A scanned or typed code. `timestamp` is the device's own time, stored if it is valid (RFC 3339); it decides
+    nothing. Of `device_id` the first 255 characters are kept.
+    """
 
-    code: Annotated[str, StringConstraints(max_length=64)]
+    code: Annotated[str, StringConstraints(max_length=typed.TYPED_MAX), AfterValidator(codes.of_tin)]
     method: Literal["qr", "manual"] = "qr"
-    timestamp: Moment | None = None
+    timestamp: str | None = None
     location: Location | None = None
-    device_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
+    device_id: DeviceId = None
 
 
 class RecentScan(Reply):
@@ -67,31 +71,18 @@ class RecentScan(Reply):
 @api.post(
     "/v1/scans/submit",
     status=201,
-    problems=(rules.CodeNotValid, rules.CodeAlreadyYours, rules.TooManyScans, rules.TooManyWrongCodes),
+    problems=(
+        rules.CodeNotValid,
+        rules.CodeAlreadyYours,
+        rules.TooManyScans,
+        rules.TooManyWrongCodes,
+        counter.CountIsBeingCompared,
+    ),
 )
 def submit(tx: Tx, group: Sequence[Asked[Member, ScanSubmission]], now: datetime) -> list[ScanReceipt | Problem]:
     """Spend codes: each takes the next number of the global count, which decides what it wins."""
-    configured, quarter = settings.load(tx), tiers.quarter_of(now)
-    attempts = [_attempt(asked) for asked in group]
-    macs, members = {attempt.mac for attempt in attempts}, {attempt.member_id for attempt in attempts}
-    store.lock(tx, macs, members)
-    judge = Judge(
-        codes=store.codes(tx, macs),
-        standings=store.standings(tx, members, quarter, now),
-        wrong_before=store.wrong_codes(tx, {subject for attempt in attempts for subject in attempt.subjects}, now),
-        settings=configured,
-        now=now,
-    )
-    verdicts = [judge.judge(attempt) for attempt in attempts]
-    accepted = [
-        (asked, verdict) for asked, verdict in zip(group, verdicts, strict=True) if isinstance(verdict, Accepted)
-    ]
-    if accepted:
-        records.spend(tx, {mac: member_id for mac, (member_id, _) in judge.spent.items()}, now)
-        records.add_up(tx, judge.tallies(), quarter, now - store.HOUR, now)
-    problems = refusals.record(tx, attempts, verdicts, judge.wrong, now)
-    made = iter(Round(tx, configured, quarter, now, judge.standings).register(accepted) if accepted else ())
-    return [problems[position] if position in problems else next(made) for position in range(len(group))]
+    with counter.compared(tx):
+        return _submit(tx, group, now)
 
 
 @api.get("/v1/scans/recent")
@@ -114,24 +105,48 @@ def list_recent(tx: Tx, member: Member, page: Page) -> Listing[RecentScan]:
     return Listing[RecentScan](items=items, next_cursor=cursor)
 
 
+def _submit(tx: Tx, group: Sequence[Asked[Member, ScanSubmission]], now: datetime) -> list[ScanReceipt | Problem]:
+    configured, quarter = settings.load(tx), tiers.quarter_of(now)
+    attempts = [_attempt(asked) for asked in group]
+    macs, members = {attempt.mac for attempt in attempts}, {attempt.member_id for attempt in attempts}
+    store.lock(tx, macs, members)
+    judge = Group(
+        codes=store.codes(tx, macs),
+        standings=store.standings(tx, members, quarter, now),
+        wrong_before=store.wrong_codes(tx, {a.subject for a in attempts} | {a.network_subject for a in attempts}, now),
+        settings=configured,
+        now=now,
+    )
+    verdicts = [judge.judge(attempt) for attempt in attempts]
+    accepted = [
+        (asked, verdict) for asked, verdict in zip(group, verdicts, strict=True) if isinstance(verdict, Accepted)
+    ]
+    if accepted:
+        records.spend(tx, {mac: member_id for mac, (member_id, _) in judge.spent.items()}, now)
+        records.add_up(tx, judge.tallies(), quarter, now - store.HOUR, now)
+    problems = refusals.record(tx, attempts, verdicts, judge.wrong, now)
+    made = iter(Round(tx, configured, quarter, now, judge.standings).register(accepted) if accepted else ())
+    return [problems[position] if position in problems else next(made) for position in range(len(group))]
+
+
 def _attempt(asked: Asked[Member, ScanSubmission]) -> Attempt:
-    """What the judge needs to know. Who is held to account for a wrong code: member, device and network."""
+    """The try as `judge.py` needs it.
+
+    Guesses are not counted per device, because the device id is whatever the client sends, and could be another
+    member's.
+    """
     body, member_id = asked.body, asked.caller.id
-    code = codes.normalized(body.code)
-    subjects = [f"code:member:{member_id}"]
-    if body.device_id:
-        subjects.append(f"code:device:{body.device_id}")
-    if asked.client.ip_address:
-        subjects.append(f"code:network:{asked.client.ip_address}")
+    told = body.location
+    place = told if told and fraud.is_on_earth(told.latitude, told.longitude) else None
     return Attempt(
         member_id=member_id,
-        permanent_tier=asked.caller.permanent_tier,
-        mac=codes.mac(code) if code else NO_CODE,
+        mac=codes.mac(body.code),
         method=body.method,
         device_id=body.device_id,
-        device_time=body.timestamp,
+        device_time=fields.moment_or_none(body.timestamp),
         ip_address=asked.client.ip_address,
-        latitude=body.location.latitude if body.location else None,
-        longitude=body.location.longitude if body.location else None,
-        subjects=tuple(subjects),
+        latitude=place.latitude if place else None,
+        longitude=place.longitude if place else None,
+        subject=f"code:member:{member_id}",
+        network_subject=f"code:network:{asked.client.network}",
     )

@@ -1,25 +1,24 @@
-"""What the member sees of a scan."""
+"""The reply to a scan."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from functions.scans import rules
 from functions.scans.records import Scan
 from functions.scans.rules import Decision
-from shared import tiers
 from shared.auth import Member
-from shared.fields import Money, Reply
-from shared.money import Usdt
-from shared.prizes import CompType
-from shared.settings import Settings
-from shared.tiers import TierProgress
+from shared.values import tiers
+from shared.values.fields import Money, Reply
+from shared.values.money import Usdt
+from shared.values.prizes import CompType
+from shared.values.tiers import Thresholds, Tier, TierProgress
 
 
 class CompEarned(Reply):
-    """What was won. `wallet_balance` is the USDT that comps have brought into the member's wallet so far."""
+    """The comp that was won. `wallet_balance` is the USDT that comps have paid to the member so far."""
 
     comp_id: UUID
     amount: Money
@@ -30,16 +29,20 @@ class CompEarned(Reply):
 
 
 class MilestoneHit(Reply):
-    """The prize that this number stands for, and why it was or was not won."""
+    """The prize that this scan number can win, and why it was or was not won: in English, and as a text's code and
+    parameters.
+    """
 
     scan_number: int
     prize: CompType
     awarded: bool
     reason: str
+    code: str
+    params: dict[str, Any]
 
 
 class ScanReceipt(Reply):
-    """The plan's rich scan response, with the scan's place in the public count."""
+    """The comp that a scan has won, the way to the next tier, and the scan's place in the public count."""
 
     success: bool
     scan_id: UUID
@@ -55,35 +58,43 @@ class ScanReceipt(Reply):
 
 @dataclass(frozen=True)
 class Purse:
-    """What the member had before this scan."""
+    """The member's totals before this scan."""
 
     lifetime_comps: Usdt
     comps_paid: Usdt
     gold_chips: int
 
 
+@dataclass(frozen=True)
+class Shown:
+    """The scan's product, and the rules of the tiers: scans needed and multipliers."""
+
+    product_name: str
+    multipliers: Mapping[Tier, Decimal]
+    thresholds: Thresholds
+
+
 def receipt(
     member: Member,
     scan: Scan,
-    product_name: str,
-    settings: Settings,
+    shown: Shown,
     decisions: Sequence[Decision],
     won: Mapping[CompType, UUID],
     purse: Purse,
 ) -> ScanReceipt:
-    """The whole answer."""
-    shown = rules.main_decision(decisions)
+    """Build the reply to one scan."""
+    main = rules.main_decision(decisions)
     return ScanReceipt(
         success=True,
         scan_id=scan.id,
         scan_number=scan.number,
         member_id=tiers.member_id(member.number, scan.tier),
-        product_name=product_name,
+        product_name=shown.product_name,
         usdt_earned=scan.usdt_earned,
-        tier_multiplier=settings.tier_multipliers[scan.tier],
-        tier_progress=tiers.progress(scan.quarter_scans, scan.tier, scan.quarter, settings.tier_thresholds),
-        comp_earned=_earned(shown, won, scan, purse),
-        milestone_hit=_milestone(shown, scan),
+        tier_multiplier=shown.multipliers[scan.tier],
+        tier_progress=tiers.progress(scan.quarter_scans, scan.tier, scan.quarter, shown.thresholds),
+        comp_earned=_earned(main, won, scan, purse),
+        milestone_hit=_milestone(main, scan),
     )
 
 
@@ -108,4 +119,11 @@ def _earned(shown: Decision | None, won: Mapping[CompType, UUID], scan: Scan, pu
 def _milestone(shown: Decision | None, scan: Scan) -> MilestoneHit | None:
     if shown is None:
         return None
-    return MilestoneHit(scan_number=scan.number, prize=shown.rule.type, awarded=shown.awarded, reason=shown.reason)
+    return MilestoneHit(
+        scan_number=scan.number,
+        prize=shown.rule.type,
+        awarded=shown.awarded,
+        reason=shown.why.text,
+        code=shown.why.code,
+        params=dict(shown.why.params),
+    )

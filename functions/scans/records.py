@@ -1,4 +1,4 @@
-"""What scans leave behind: statements that travel together and are waited for at the commit."""
+"""Writes what scans change: statements that are sent together and awaited at the commit."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,17 +9,16 @@ from uuid import UUID
 from functions.scans.fraud import Flag
 from functions.scans.rules import Decision
 from shared.db import Tx
-from shared.money import Usdt
-from shared.tiers import Tier
+from shared.values.money import Usdt
+from shared.values.tiers import Tier
 
 
 @dataclass(frozen=True)
 class Tally:
-    """What a group adds to a member: scans, the tier they earn, and the last place if any scan had one."""
+    """The counts that a group adds to a member: the number of scans, and the last place if any scan had one."""
 
     member_id: UUID
     scans: int
-    tier: Tier
     latitude: float | None
     longitude: float | None
 
@@ -49,7 +48,7 @@ class Scan:
 
 
 def count_wrong_codes(tx: Tx, wrong: Mapping[str, int], now: datetime) -> None:
-    """So many more wrong codes of each subject; sorted, so that two of these never wait for each other."""
+    """Add to the wrong codes of each subject; sorted, so that two such statements cannot deadlock."""
     tx.run_later(
         """
         INSERT INTO attempt_counters AS counter (subject, hour, attempts)
@@ -67,9 +66,9 @@ def count_wrong_codes(tx: Tx, wrong: Mapping[str, int], now: datetime) -> None:
 def note_trial(
     tx: Tx, mac: bytes, member_id: UUID, device_id: str | None, ip_address: str | None, now: datetime
 ) -> None:
-    """Somebody tried a code in vain: of honey, or one that somebody else has spent. Nothing for a code that is none.
+    """Record a try of a honey code, or of a code that another member has spent; does nothing for an unknown code.
 
-    The same statement for all of them, and nobody waits for it: how long it takes tells nothing.
+    The same statement runs for all of them and is not awaited, so the response time tells nothing.
     """
     tx.run_later(
         """
@@ -94,7 +93,7 @@ def note_trial(
 
 
 def flag_retried(tx: Tx, mac: bytes, retries_min: int, flag: Flag, now: datetime) -> None:
-    """When that many others have tried a spent code, people will look at the scan that spent it; once."""
+    """Flag the scan that spent a code, once that many other members have tried it."""
     tx.run_later(
         """
         INSERT INTO flagged_scans (scan_id, scanned_at, scan_number, member_id, flags, flagged_at)
@@ -111,7 +110,7 @@ def flag_retried(tx: Tx, mac: bytes, retries_min: int, flag: Flag, now: datetime
 
 
 def spend(tx: Tx, spent: Mapping[bytes, UUID], now: datetime) -> None:
-    """The codes belong to these members now."""
+    """Mark the codes as scanned by these members."""
     tx.run_later(
         """
         UPDATE codes SET status = 'scanned', scanned_by = spent.member_id, scanned_at = :now
@@ -125,14 +124,13 @@ def spend(tx: Tx, spent: Mapping[bytes, UUID], now: datetime) -> None:
 
 
 def add_up(tx: Tx, tallies: Sequence[Tally], quarter: str, hour_ago: datetime, now: datetime) -> None:
-    """The members' totals and their scans of the quarter; a tier is never lowered here."""
+    """Add the scans to the members' totals and to their quarter."""
     rows = json.dumps(
         [
-            {"member_id": str(tally.member_id), "scans": tally.scans, "tier": tally.tier.value,
-             "latitude": tally.latitude, "longitude": tally.longitude}
-            for tally in tallies
+            {"member_id": str(t.member_id), "scans": t.scans, "latitude": t.latitude, "longitude": t.longitude}
+            for t in tallies
         ]
-    )  # fmt: skip
+    )
     tx.run_later(
         """
         UPDATE member_totals t
@@ -153,18 +151,31 @@ def add_up(tx: Tx, tallies: Sequence[Tally], quarter: str, hour_ago: datetime, n
     tx.run_later(
         """
         INSERT INTO member_quarters AS kept (member_id, quarter, scans, tier)
-        SELECT member_id, :quarter, scans, tier
-        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS more (member_id uuid, scans integer, tier tier)
-        ON CONFLICT (member_id, quarter)
-        DO UPDATE SET scans = kept.scans + excluded.scans, tier = greatest(kept.tier, excluded.tier)
+        SELECT member_id, :quarter, scans, 'standard'
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS more (member_id uuid, scans integer)
+        ON CONFLICT (member_id, quarter) DO UPDATE SET scans = kept.scans + excluded.scans
         """,
         rows=rows,
         quarter=quarter,
     )
 
 
+def raise_tiers(tx: Tx, earned: Mapping[UUID, Tier], quarter: str) -> None:
+    """Raise the quarter's tiers that members have reached; none is lowered here. `add_up` has locked the rows."""
+    tx.run_later(
+        """
+        UPDATE member_quarters q SET tier = greatest(q.tier, risen.tier)
+        FROM unnest(CAST(:members AS uuid[]), CAST(:tiers AS tier[])) AS risen (member_id, tier)
+        WHERE q.member_id = risen.member_id AND q.quarter = :quarter
+        """,
+        members=list(earned),
+        tiers=[tier.value for tier in earned.values()],
+        quarter=quarter,
+    )
+
+
 def insert_scans(tx: Tx, scans: Sequence[Scan]) -> None:
-    """The facts."""
+    """Insert the scans themselves."""
     rows = [
         {
             **vars(scan),
@@ -191,7 +202,11 @@ def insert_scans(tx: Tx, scans: Sequence[Scan]) -> None:
 
 
 def insert_chips(tx: Tx, affiliates: Mapping[int, UUID], now: datetime) -> None:
-    """A chip for each scan (by its number) of a member whom an affiliate referred."""
+    """Insert a chip for each scan (by its number) of a member whom an affiliate referred.
+
+    The scans that wait for the counter must not wait for a locked balance: if it is locked, the addition is stored in
+    late_counts; the view chip_counts adds both.
+    """
     tx.run_later(
         """
         INSERT INTO affiliate_chips (id, affiliate_id, kind, chips, scan_number, earned_at)
@@ -204,17 +219,36 @@ def insert_chips(tx: Tx, affiliates: Mapping[int, UUID], now: datetime) -> None:
     )
     tx.run_later(
         """
-        INSERT INTO chip_balances AS kept (affiliate_id, earned)
-        SELECT affiliate_id, count(*) FROM unnest(CAST(:affiliates AS uuid[])) AS affiliate_id
-        GROUP BY affiliate_id ORDER BY affiliate_id
-        ON CONFLICT (affiliate_id) DO UPDATE SET earned = kept.earned + excluded.earned
+        WITH more AS (
+            SELECT affiliate_id, CAST(count(*) AS integer) AS chips
+            FROM unnest(CAST(:affiliates AS uuid[])) AS affiliate_id GROUP BY affiliate_id
+        ), free AS (
+            SELECT affiliate_id FROM chip_balances WHERE affiliate_id IN (SELECT affiliate_id FROM more)
+            FOR NO KEY UPDATE SKIP LOCKED
+        ), late AS (
+            DELETE FROM late_counts WHERE kind = 'chips' AND member_id IN (SELECT affiliate_id FROM free)
+            RETURNING member_id, change
+        ), added AS (
+            UPDATE chip_balances kept
+            SET earned = earned + more.chips
+                       + (SELECT coalesce(sum(change), 0) FROM late WHERE late.member_id = kept.affiliate_id)
+            FROM more JOIN free USING (affiliate_id) WHERE kept.affiliate_id = more.affiliate_id
+        ), opened AS (
+            INSERT INTO chip_balances AS kept (affiliate_id, earned)
+            SELECT affiliate_id, chips FROM more
+            WHERE NOT EXISTS (SELECT FROM chip_balances b WHERE b.affiliate_id = more.affiliate_id)
+            ON CONFLICT (affiliate_id) DO UPDATE SET earned = kept.earned + excluded.earned
+        )
+        INSERT INTO late_counts (kind, member_id, change)
+        SELECT 'chips', affiliate_id, chips FROM more JOIN chip_balances USING (affiliate_id)
+        WHERE NOT EXISTS (SELECT FROM free WHERE free.affiliate_id = more.affiliate_id)
         """,
         affiliates=list(affiliates.values()),
     )
 
 
 def insert_flagged(tx: Tx, scan: Scan, details: Mapping[Flag, Mapping[str, object]], now: datetime) -> None:
-    """People will look at this scan."""
+    """Flag this scan for a review by people."""
     tx.run_later(
         """
         INSERT INTO flagged_scans (scan_id, scanned_at, scan_number, member_id, flags, details, flagged_at)
@@ -231,12 +265,13 @@ def insert_flagged(tx: Tx, scan: Scan, details: Mapping[Flag, Mapping[str, objec
 
 
 def insert_milestone(tx: Tx, scan: Scan, decision: Decision, tins_per_month: int, comp_id: UUID | None) -> None:
-    """What became of one prize of this scan's number."""
+    """Record the decision about one prize for this scan's number."""
     tx.run_later(
         """
-        INSERT INTO milestones (scan_number, type, member_id, tier, tins_per_month, awarded, reason, comp_id,
-                                reached_at)
-        VALUES (:number, :type, :member_id, :tier, :tins_per_month, :awarded, :reason, :comp_id, :scanned_at)
+        INSERT INTO milestones (scan_number, type, member_id, tier, tins_per_month, awarded, reason, code, params,
+                                comp_id, reached_at)
+        VALUES (:number, :type, :member_id, :tier, :tins_per_month, :awarded, :reason, :code, :params, :comp_id,
+                :scanned_at)
         """,
         number=scan.number,
         type=decision.rule.type,
@@ -244,7 +279,9 @@ def insert_milestone(tx: Tx, scan: Scan, decision: Decision, tins_per_month: int
         tier=scan.tier,
         tins_per_month=tins_per_month,
         awarded=decision.awarded,
-        reason=decision.reason,
+        reason=decision.why.text,
+        code=decision.why.code,
+        params=dict(decision.why.params),
         comp_id=comp_id,
         scanned_at=scan.scanned_at,
     )

@@ -1,53 +1,44 @@
-"""What a scan wins. Pure: the scan's number, the member's tier, the rules and the unlock state decide.
+"""Decides what a scan wins. Pure: the scan's number, the member's tier, the rules and the unlock state decide.
 
-Rulings section 3: of the crypto prizes whose interval divides the number the member wins the highest that is
-unlocked and that the tier allows. The trip and the casino package are decided beside it. What nobody qualified
-for is recorded with its reason and does not roll over.
+Of the crypto prizes whose interval divides the number, the member wins the highest that is unlocked and that the tier
+allows (docs/product.md, "Prizes"). The trip and the casino package are decided independently. A prize that nobody
+qualified for is recorded with its reason and does not roll over.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared.money import ZERO, Usdt
-from shared.prizes import CRYPTO, TINS_PER_TRIP, CompType
-from shared.problems import Problem, TooManyRequests
-from shared.tiers import Tier
+from shared.messages import texts
+from shared.messages.texts import Said
+from shared.values import tiers
+from shared.values.money import ZERO, Usdt
+from shared.values.prizes import CRYPTO, TINS_PER_TRIP, CompType, Rule
+from shared.values.problems import Problem, TooManyRequests
+from shared.values.tiers import Thresholds, Tier
 
 
 class CodeNotValid(Problem):
-    """Malformed, unknown, used, invalidated or not yet manufactured: one answer for all."""
+    """The code is unknown, used, invalidated or not manufactured yet: one answer for all. It counts as a guess."""
 
     status, title = 422, "This code cannot be scanned."
 
 
 class CodeAlreadyYours(Problem):
-    """Told only to the member who scanned it; `scan_id` names that scan."""
+    """The member has scanned this code before; nobody else gets this answer. `scan_id` names that scan."""
 
     status, title = 409, "You have scanned this code before."
 
 
 class TooManyScans(TooManyRequests):
-    """Sixty in any hour."""
+    """The member has scanned sixty times within an hour; `Retry-After` is until the oldest scan is an hour old."""
 
     title = "You have scanned very often; wait a little."
 
 
 class TooManyWrongCodes(TooManyRequests):
-    """By this member, device or network, within the clock hour."""
+    """The member has tried too many wrong codes in the clock hour; `Retry-After` is the rest of it."""
 
     title = "Too many codes were wrong; wait a little."
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A prize whose interval divides the scan number."""
-
-    type: CompType
-    interval: int
-    tier: Tier
-    amount: Usdt
-    unlock_volume: int
-    unlocked_by_admin: bool
 
 
 @dataclass(frozen=True)
@@ -60,15 +51,35 @@ class UnlockState:
 
 @dataclass(frozen=True)
 class Decision:
-    """What became of one prize, and why."""
+    """The decision about one prize, and its reason."""
 
     rule: Rule
     awarded: bool
-    reason: str
+    why: Said
+
+
+@dataclass(frozen=True)
+class Climb:
+    """The effect of a scan on its member's tiers: the tier `earned` in the quarter, the effective one, and whether each
+    is higher than before.
+    """
+
+    earned: Tier
+    tier: Tier
+    rose: bool
+    effective_rose: bool
+
+
+def climb(quarter_tier: Tier, permanent_tier: Tier, quarter_scans: int, thresholds: Thresholds) -> Climb:
+    """The tiers after a scan. `quarter_tier` is from before it; `quarter_scans` counts it."""
+    earned = tiers.effective(tiers.quarter_tier(quarter_scans, thresholds), quarter_tier)
+    tier = tiers.effective(earned, permanent_tier)
+    before = tiers.effective(quarter_tier, permanent_tier)
+    return Climb(earned, tier, rose=earned is not quarter_tier, effective_rose=tier is not before)
 
 
 def hits(prizes: Sequence[Rule], number: int) -> list[Rule]:
-    """The prizes that a scan number stands for."""
+    """The prizes that this scan number can win."""
     return [rule for rule in prizes if number % rule.interval == 0]
 
 
@@ -79,27 +90,28 @@ def decide(rules: Sequence[Rule], tier: Tier, unlock: UnlockState) -> list[Decis
     decisions: list[Decision] = []
     for rule in crypto:
         won = any(decision.awarded for decision in decisions)
-        decisions.append(Decision(rule, False, "a higher prize was won") if won else _judged(rule, tier, unlock))
+        beaten = Decision(rule, False, texts.say("higher_prize_won"))
+        decisions.append(beaten if won else _judged(rule, tier, unlock))
     return decisions + [_judged(rule, tier, unlock) for rule in beside]
 
 
 def main_decision(decisions: Sequence[Decision]) -> Decision | None:
-    """The one to show first: the best that was won, else the highest crypto prize that was missed."""
+    """The decision to show first: the best prize that was won, else the highest crypto prize that was missed."""
     won = [decision for decision in decisions if decision.awarded]
     return max(won or decisions, key=lambda decision: decision.rule.interval, default=None)
 
 
 def usdt_won(decisions: Sequence[Decision]) -> Usdt:
-    """The USDT of everything that was won."""
+    """The USDT of all comps that were won."""
     return sum((decision.rule.amount for decision in decisions if decision.awarded), ZERO)
 
 
 def _judged(rule: Rule, tier: Tier, unlock: UnlockState) -> Decision:
     if not _unlocked(rule, unlock):
-        return Decision(rule, False, f"locked until {rule.unlock_volume} tins per month")
+        return Decision(rule, False, texts.say("prize_locked", needed=rule.unlock_volume))
     if not tier.at_least(rule.tier):
-        return Decision(rule, False, f"needs tier {rule.tier.value}")
-    return Decision(rule, True, "won")
+        return Decision(rule, False, texts.say("tier_needed", tier=rule.tier))
+    return Decision(rule, True, texts.say("won"))
 
 
 def _unlocked(rule: Rule, unlock: UnlockState) -> bool:

@@ -1,25 +1,23 @@
-"""The statements of scans that are done together, in the order of their locks: codes, members, the global counter."""
+"""The statements of a group of scans, in the order of their locks: codes, members, the global counter."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
-from typing import Any
 from uuid import UUID
 
-from functions.scans.rules import Rule
+from shared.comps import award_inputs
+from shared.comps.award_inputs import Inputs
 from shared.db import Tx
-from shared.money import Usdt
-from shared.paging import Position
-from shared.prizes import CompType
-from shared.tiers import Tier
+from shared.values.money import Usdt
+from shared.values.tiers import Tier
+from shared.web.paging import Position
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class Code:
-    """A code that exists. `spendable`: manufactured, of a batch that is neither recalled nor honey."""
+    """A code that exists. `spendable`: manufactured, and of a batch that is neither recalled nor honey."""
 
     mac: bytes
     batch_id: UUID
@@ -31,18 +29,25 @@ class Code:
 
 
 @dataclass(frozen=True)
-class Standing:
-    """A member before the scans of a group: scans of the last hour and minute, of the quarter, the last place."""
+class MemberScans:
+    """A member before the scans of a group: scans of the last hour and minute, of the quarter, the last place.
+
+    `moments` are the times of the last hour's scans, oldest first, as microseconds since 1970 separated by blanks. They
+    are parsed only to tell a member who has scanned too often when to retry: parsing thousands of timestamps for each
+    group would cost more than all other work.
+    """
 
     member_id: UUID
     referred_by_id: UUID | None
     last_hour: int
     last_minute: int
+    moments: str
     lifetime_comps: Usdt
     comps_paid: Usdt
     gold_chips: int
     quarter_scans: int
     quarter_tier: Tier
+    permanent_tier: Tier
     located_at: datetime | None
     latitude: float | None
     longitude: float | None
@@ -51,26 +56,16 @@ class Standing:
 
 @dataclass(frozen=True)
 class Numbered:
-    """The last number a group took, the rules in force, and the tins per month that unlock them."""
+    """The first number that a group took, and the inputs that hold for it and later numbers."""
 
-    last: int
-    rules: list[dict[str, Any]]
-    tins_per_month: int
+    first: int
+    revisions: Sequence[Inputs]
 
-    @cached_property
-    def prizes(self) -> list[Rule]:
-        """The rules of the global count."""
-        return [
-            Rule(
-                type=CompType(rule["type"]),
-                interval=rule["interval"],
-                tier=Tier(rule["tier"]),
-                amount=Usdt(rule["amount"]),
-                unlock_volume=rule["unlock_volume"],
-                unlocked_by_admin=rule["unlocked_by_admin"],
-            )
-            for rule in self.rules
-        ]
+    def inputs(self, number: int) -> Inputs:
+        """The inputs that hold for a number of the group."""
+        found = award_inputs.ruling(self.revisions, number)
+        assert found, "the first revision is older than every number"
+        return found
 
 
 @dataclass(frozen=True)
@@ -95,8 +90,10 @@ class Attempts:
 
 
 @dataclass(frozen=True)
-class _Count:
-    count: int
+class _Counter:
+    value: int
+    revision: int
+    lineage: str
 
 
 @dataclass(frozen=True)
@@ -106,7 +103,7 @@ class _Own:
 
 
 def lock(tx: Tx, macs: Collection[bytes], members: Collection[UUID]) -> None:
-    """From here to the commit nobody else spends these codes or scans for these members; sorted, so never in a ring."""
+    """Lock the codes and members until the commit; sorted, so that two groups cannot deadlock."""
     tx.run_later(
         "SELECT 1 FROM codes WHERE mac = ANY(CAST(:macs AS bytea[])) ORDER BY mac FOR NO KEY UPDATE", macs=list(macs)
     )
@@ -120,7 +117,7 @@ def lock(tx: Tx, macs: Collection[bytes], members: Collection[UUID]) -> None:
 
 
 def codes(tx: Tx, macs: Collection[bytes]) -> dict[bytes, Code]:
-    """Those that exist, by their macs."""
+    """The codes that exist, by their MAC."""
     rows = tx.all(
         Code,
         """
@@ -135,25 +132,30 @@ def codes(tx: Tx, macs: Collection[bytes]) -> dict[bytes, Code]:
     return {row.mac: row for row in rows}
 
 
-def standings(tx: Tx, members: Collection[UUID], quarter: str, now: datetime) -> dict[UUID, Standing]:
-    """Where the members stand, by their ids."""
+def standings(tx: Tx, members: Collection[UUID], quarter: str, now: datetime) -> dict[UUID, MemberScans]:
+    """The members before the group's scans, by their ids."""
     rows = tx.all(
-        Standing,
+        MemberScans,
         """
         SELECT t.member_id, m.referred_by_id,
-               recent.last_hour, recent.last_minute,
-               t.lifetime_comps, t.comps_paid, coalesce(b.earned, 0) AS gold_chips,
+               recent.last_hour, recent.last_minute, recent.moments,
+               t.lifetime_comps, t.comps_paid, coalesce(b.earned, 0) + late.chips AS gold_chips,
                coalesce(q.scans, 0) AS quarter_scans, coalesce(q.tier, 'standard') AS quarter_tier,
-               t.located_at, t.latitude, t.longitude,
+               m.permanent_tier, t.located_at, t.latitude, t.longitude,
                EXISTS (SELECT FROM honey_trials h WHERE h.member_id = t.member_id
                        AND h.happened_at > CAST(:now AS timestamptz) - interval '30 days') AS tried_honey
         FROM member_totals t
         JOIN members m ON m.id = t.member_id
         CROSS JOIN LATERAL (
-            SELECT count(*) AS last_hour, count(*) FILTER (WHERE at > :minute_ago) AS last_minute
+            SELECT count(*) AS last_hour, count(*) FILTER (WHERE at > :minute_ago) AS last_minute,
+                   coalesce(string_agg(CAST(CAST(extract(epoch FROM at) * 1000000 AS bigint) AS text), ' ' ORDER BY at),
+                            '') AS moments
             FROM unnest(t.recent_scans) AS at WHERE at > :hour_ago) AS recent
         LEFT JOIN member_quarters q ON q.member_id = t.member_id AND q.quarter = :quarter
         LEFT JOIN chip_balances b ON b.affiliate_id = t.member_id
+        CROSS JOIN LATERAL (
+            SELECT coalesce(sum(change), 0) AS chips FROM late_counts WHERE member_id = t.member_id AND kind = 'chips'
+        ) AS late
         WHERE t.member_id = ANY(CAST(:members AS uuid[]))
         """,
         members=list(members),
@@ -166,7 +168,7 @@ def standings(tx: Tx, members: Collection[UUID], quarter: str, now: datetime) ->
 
 
 def wrong_codes(tx: Tx, subjects: Collection[str], now: datetime) -> dict[str, int]:
-    """How many each of the subjects got wrong within the clock hour; those without are left out."""
+    """The wrong codes of each subject within the clock hour; subjects without any are left out."""
     rows = tx.all(
         Attempts,
         """
@@ -180,7 +182,7 @@ def wrong_codes(tx: Tx, subjects: Collection[str], now: datetime) -> dict[str, i
 
 
 def own_scans(tx: Tx, macs: Collection[bytes]) -> dict[bytes, UUID]:
-    """The scans that spent these codes."""
+    """The scans that spent these codes, by MAC."""
     rows = tx.all(
         _Own,
         """
@@ -193,31 +195,31 @@ def own_scans(tx: Tx, macs: Collection[bytes]) -> dict[bytes, UUID]:
 
 
 def take_numbers(tx: Tx, count: int) -> Numbered:
-    """Take the next numbers of the global count. The counter is locked from here to the commit: keep it short."""
-    return tx.one(
-        Numbered,
-        """
-        WITH counted AS (UPDATE scan_counter SET value = value + :count WHERE only_row RETURNING value)
-        SELECT counted.value AS last,
-               (SELECT coalesce(jsonb_agg(to_jsonb(r)), '[]') FROM comp_rules r
-                WHERE r.enabled AND r.interval IS NOT NULL) AS rules,
-               v.tins_per_month
-        FROM counted, sales_volume v WHERE v.only_row
-        """,
+    """Take the next numbers of the global count. The counter is locked from here to the commit: keep it short.
+
+    The statement that waits for the counter reads only its row, because the statement's snapshot is as old as the wait.
+    """
+    counter = tx.one(
+        _Counter,
+        "UPDATE scan_counter SET value = value + :count WHERE only_row RETURNING value, revision, lineage",
         count=count,
     )
+    first = counter.value - count + 1
+    return Numbered(first, award_inputs.from_number(tx, first, counter.revision, counter.lineage))
 
 
-def trips_this_month(tx: Tx, now: datetime) -> int:
-    """Trips awarded in this calendar month and not taken back."""
-    return tx.one(
-        _Count,
+def trips_before(tx: Tx, number: int, now: datetime) -> int:
+    """The trips that count against this calendar month for a number; the caller holds the counter's lock."""
+    return tx.scalar(
+        int,
         """
-        SELECT count(*) AS count FROM comps
-        WHERE type = 'trip' AND status <> 'cancelled' AND awarded_at >= date_trunc('month', CAST(:now AS timestamptz))
+        SELECT count(*) AS count FROM trip_places
+        WHERE month = date_trunc('month', CAST(:now AS timestamptz) AT TIME ZONE 'UTC')
+          AND from_number <= :number AND (freed_number IS NULL OR freed_number > :number)
         """,
+        number=number,
         now=now,
-    ).count
+    )
 
 
 def recent(tx: Tx, member_id: UUID, after: Position | None, limit: int) -> list[Recent]:

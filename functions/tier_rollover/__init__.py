@@ -1,1 +1,1 @@
-"""Tells members whose tier ended with the quarter."""
+"""Notifies members whose tier ended with the quarter."""

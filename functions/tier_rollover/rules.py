@@ -1,25 +1,25 @@
-"""Whose tier ends with a quarter, and what they are told."""
+"""Decides which tiers end with a quarter, and picks the text for the member."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from shared import tiers
-from shared.tiers import Tier
+from shared.values.tiers import Tier
 
 
 @dataclass(frozen=True)
 class Ending:
-    """What is left of a tier, and the words for it."""
+    """The tier that is left, and the text that says so (shared/messages/notices.py) with its values."""
 
     left: Tier
-    title: str
-    body: str
+    code: str
+    values: Mapping[str, object]
 
 
 def ending(quarter: str, quarter_tier: Tier, permanent_tier: Tier, scans_needed: int) -> Ending | None:
-    """None for a member whose permanent tier is as good as the quarter's was."""
+    """The end of the quarter's tier; None if the permanent tier is as good as the quarter's was."""
     if permanent_tier.at_least(quarter_tier):
         return None
-    title = f"Your {quarter_tier.label} ended with {tiers.quarter_label(quarter)}"
-    back = f"{scans_needed} scans in a quarter bring it back."
-    kept = "" if permanent_tier is Tier.STANDARD else f"You are {permanent_tier.label} for good. "
-    return Ending(permanent_tier, title, kept + back)
+    values: dict[str, object] = {"tier": quarter_tier, "quarter": quarter, "scans": scans_needed}
+    if permanent_tier is Tier.STANDARD:
+        return Ending(permanent_tier, "tier_ended", values)
+    return Ending(permanent_tier, "tier_ended_another_left", values | {"left": permanent_tier})

@@ -1,4 +1,4 @@
-"""Quarters that are over and not closed yet."""
+"""Quarters that are over and not closed yet, as rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
-from shared.tiers import Tier
+from shared.values.tiers import Tier
 
 
 @dataclass(frozen=True)
@@ -19,33 +19,32 @@ class Open:
     permanent_tier: Tier
 
 
-@dataclass(frozen=True)
-class _Quarter:
-    quarter: str
-
-
-def oldest_open(tx: Tx, current: str) -> str | None:
-    """The first quarter before `current` that somebody's tier is still open in."""
-    found = tx.first(
-        _Quarter,
+def oldest_open(tx: Tx, current: str, skipped: Sequence[UUID]) -> str | None:
+    """The first quarter before `current` in which a member's tier is still open, without the members in `skipped`."""
+    return tx.scalar_or_none(
+        str,
         """
         SELECT quarter FROM member_quarters
         WHERE quarter < :current AND closed_at IS NULL AND tier <> 'standard'
+          AND NOT member_id = ANY(CAST(:skipped AS uuid[]))
         ORDER BY quarter LIMIT 1
         """,
         current=current,
+        skipped=list(skipped),
     )
-    return found.quarter if found else None
 
 
-def lock_open(tx: Tx, quarter: str, ended_at: datetime, limit: int) -> list[Open]:
-    """Some that no other run is closing. A permanent tier that has changed since is looked up in the history."""
+def lock_open(tx: Tx, quarter: str, ended_at: datetime, skipped: Sequence[UUID], limit: int) -> list[Open]:
+    """Some open members that no other run is closing, without those in `skipped`. If the permanent tier has changed
+    since the end of the quarter, the earlier one is taken from the history.
+    """
     return tx.all(
         Open,
         """
         WITH taken AS (
             SELECT member_id, tier, scans FROM member_quarters
             WHERE quarter = :quarter AND closed_at IS NULL AND tier <> 'standard'
+              AND NOT member_id = ANY(CAST(:skipped AS uuid[]))
             ORDER BY member_id LIMIT :limit FOR UPDATE SKIP LOCKED
         )
         SELECT taken.member_id, taken.tier, taken.scans,
@@ -68,12 +67,13 @@ def lock_open(tx: Tx, quarter: str, ended_at: datetime, limit: int) -> list[Open
         """,
         quarter=quarter,
         ended_at=ended_at,
+        skipped=list(skipped),
         limit=limit,
     )
 
 
 def mark_closed(tx: Tx, quarter: str, member_ids: Sequence[UUID], now: datetime) -> None:
-    """They need not be looked at again."""
+    """Mark the members as closed for this quarter."""
     tx.run(
         """
         UPDATE member_quarters SET closed_at = :now

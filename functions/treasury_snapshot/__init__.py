@@ -1,1 +1,1 @@
-"""Writes down each hour what the treasuries hold, and wakes people when it is little."""
+"""Records each hour the treasuries' balances, and alerts treasury admins when one is low."""

@@ -1,7 +1,7 @@
-"""Job: each hour, write down what the treasuries hold on the chain; wake treasury admins when it is little.
+"""Job: each hour, record the treasuries' balances on the chain; alert treasury admins when one is low.
 
-One snapshot per hour and treasury, however often it runs: nodes that do not answer now may do so in ten minutes. A
-threshold that is crossed is told once, and again only after the balance was above it (docs/treasury.md says what to
+There is one snapshot per hour and treasury, however often the job runs: nodes that do not answer now may do so in ten
+minutes. A crossed threshold is told once, and again only after the balance was above it (docs/treasury.md says what to
 do then).
 """
 
@@ -13,34 +13,35 @@ from flask import Request, Response
 from functions.treasury_snapshot import rules, store
 from functions.treasury_snapshot.rules import Held
 from functions.treasury_snapshot.store import Crossing, Snapshot
-from shared import db, log, treasuries
+from shared import db, log
+from shared.database.retention import PERIODS
 from shared.db import Tx
 from shared.job import ComeAgain, Job
-from shared.ports import nodes
-from shared.ports.nodes import Block
-from shared.treasuries import Key, Notice
-
-MONTHS_AHEAD = 3
+from shared.payouts import treasuries
+from shared.payouts.treasuries import Key, TreasuryNotice
+from shared.ports.polygon import nodes
+from shared.ports.polygon.nodes import Block
+from shared.sweep import Sweep
 
 job = Job("treasury_snapshot")
 
 
 def treasury_snapshot(request: Request) -> Response:
-    """The function's door."""
     return job.handle(request)
 
 
 @job.schedule("hourly")
 def take(now: datetime) -> None:
-    """Ask every node, keep what all of them say."""
+    """Ask every node, and store the balances on which all agree."""
     known = db.atomically(treasuries.keys)
     block, held = _read(known)
-    db.atomically(lambda tx: _keep(tx, block, held, now))
-    db.atomically(lambda tx: _tidy(tx, now))
+    with Sweep() as kept:
+        kept.part(lambda: db.atomically(_tidy, now), "partitions")
+        kept.each(held, lambda name: db.atomically(_keep, name, block, held[name], now), str)
 
 
 def _read(known: list[Key]) -> tuple[Block, dict[str, Held]]:
-    """All treasuries at one block. Raises ComeAgain while the nodes do not agree."""
+    """The balances of all treasuries at one block. Raises ComeAgain while the nodes do not agree."""
     addresses: defaultdict[str, list[str]] = defaultdict(list)
     for key in known:
         addresses[key.treasury].append(key.address)
@@ -53,21 +54,20 @@ def _read(known: list[Key]) -> tuple[Block, dict[str, Held]]:
     return look.block, rules.together(addresses, usdt, gas)
 
 
-def _keep(tx: Tx, block: Block, held: dict[str, Held], now: datetime) -> None:
-    for treasury, has in sorted(held.items()):
-        metadata: dict[str, object] = {"block_hash": block.hash, "gas_wei": str(has.gas_wei)}
-        store.insert(tx, Snapshot(rules.hour_of(now), treasury, has.usdt, block.number, metadata))
-        for kind, value in (("usdt", has.usdt.micro), ("gas", has.gas_wei)):
-            if crossing := store.cross(tx, treasury, kind, value, now):
-                _wake(tx, crossing, value, now)
-            elif store.recover(tx, treasury, kind, value):
-                log.info("a treasury balance is above its threshold again", treasury=treasury, kind=kind)
+def _keep(tx: Tx, treasury: str, block: Block, has: Held, now: datetime) -> None:
+    metadata: dict[str, object] = {"block_hash": block.hash, "gas_wei": str(has.gas_wei)}
+    store.insert(tx, Snapshot(rules.hour_of(now), treasury, has.usdt, block.number, metadata))
+    for kind, value in (("usdt", has.usdt.micro), ("gas", has.gas_wei)):
+        if crossing := store.cross(tx, treasury, kind, value, now):
+            _wake(tx, crossing, value, now)
+        elif store.recover(tx, treasury, kind, value):
+            log.info("a treasury balance is above its threshold again", treasury=treasury, kind=kind)
 
 
 def _wake(tx: Tx, crossing: Crossing, value: int, now: datetime) -> None:
     has, least = rules.in_words(crossing.kind, value), rules.in_words(crossing.kind, crossing.threshold)
     log.error("a treasury balance is low", treasury=crossing.treasury, kind=crossing.kind, has=has, threshold=least)
-    notice = Notice(
+    notice = TreasuryNotice(
         subject=f"The {crossing.treasury} treasury is low: {has}",
         what=f"The {crossing.treasury} treasury has {has} on the chain, which is less than {least}.",
         remedy="Send it some, then look at GET /v1/admin/treasury/pools: how many payouts it covers stands there.",
@@ -77,6 +77,5 @@ def _wake(tx: Tx, crossing: Crossing, value: int, now: datetime) -> None:
 
 
 def _tidy(tx: Tx, now: datetime) -> None:
-    store.ensure_partitions(tx, now.date(), MONTHS_AHEAD)
-    if dropped := store.forget(tx, now - rules.SNAPSHOTS_KEPT):
+    if dropped := store.forget(tx, now - PERIODS["treasury_snapshots"].kept):
         log.info("old treasury snapshots were dropped", months=dropped)

@@ -1,18 +1,16 @@
-"""What the keys of a treasury hold together, as a figure and as words. Pure."""
+"""The balance of all keys of a treasury together, as a figure and as text. Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from shared.money import Usdt
-
-WEI_DECIMALS = 18
-SNAPSHOTS_KEPT = timedelta(days=90)
+from shared.values.money import Usdt
+from shared.values.polygon import WEI_DECIMALS
 
 
 @dataclass(frozen=True)
 class Held:
-    """What a treasury has on the chain."""
+    """The balance of a treasury on the chain."""
 
     usdt: Usdt
     gas_wei: int
@@ -21,7 +19,7 @@ class Held:
 def together(
     addresses: Mapping[str, Sequence[str]], usdt: Mapping[str, int], gas: Mapping[str, int]
 ) -> dict[str, Held]:
-    """Per treasury, over all of its keys."""
+    """The balance per treasury, over all of its keys."""
     return {
         treasury: Held(Usdt(sum(usdt[it] for it in own)), sum(gas[it] for it in own))
         for treasury, own in addresses.items()
@@ -29,7 +27,7 @@ def together(
 
 
 def hour_of(now: datetime) -> datetime:
-    """The full hour that a snapshot is of."""
+    """The full hour that a snapshot is for."""
     return now.replace(minute=0, second=0, microsecond=0)
 
 

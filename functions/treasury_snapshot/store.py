@@ -1,15 +1,15 @@
-"""Hourly balances, their days, and the thresholds below which people are woken."""
+"""Hourly balances, their days, and the thresholds of alerts, as rows."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from shared.db import Tx
-from shared.money import Usdt
+from shared.values.money import Usdt
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a treasury had on the chain at a full hour, and at which block that was read."""
+    """The balance of a treasury at a full hour, and the block at which it was read."""
 
     at: datetime
     treasury: str
@@ -28,7 +28,7 @@ class Crossing:
 
 
 def insert(tx: Tx, taken: Snapshot) -> bool:
-    """False when the hour has its snapshot already. The day's extremes follow."""
+    """Insert a snapshot and update its day; False if the hour has one already."""
     new = tx.run(
         """
         INSERT INTO treasury_snapshots (at, treasury, onchain_balance, block_number, metadata)
@@ -56,7 +56,7 @@ def insert(tx: Tx, taken: Snapshot) -> bool:
 
 
 def cross(tx: Tx, treasury: str, kind: str, value: int, now: datetime) -> Crossing | None:
-    """The threshold, when `value` is below it and was not before: of two who see it, one is told."""
+    """The threshold, if `value` is below it and was not before; of two concurrent calls, one gets it."""
     return tx.first(
         Crossing,
         """
@@ -72,7 +72,9 @@ def cross(tx: Tx, treasury: str, kind: str, value: int, now: datetime) -> Crossi
 
 
 def recover(tx: Tx, treasury: str, kind: str, value: int) -> bool:
-    """True when it was below and is not any more: the next crossing is told again."""
+    """Clear an alert whose balance is not below the threshold any more, so that the next crossing alerts again; True if
+    there was one.
+    """
     return bool(
         tx.run(
             """
@@ -87,21 +89,6 @@ def recover(tx: Tx, treasury: str, kind: str, value: int) -> bool:
     )
 
 
-@dataclass(frozen=True)
-class _Count:
-    count: int
-
-
-def ensure_partitions(tx: Tx, today: date, months: int) -> None:
-    """The months to come."""
-    tx.one(
-        _Count,
-        "SELECT ensure_month_partitions('treasury_snapshots', :today, :months) AS count",
-        today=today,
-        months=months,
-    )
-
-
 def forget(tx: Tx, before: datetime) -> int:
-    """Drop the months that ended before; how many."""
-    return tx.one(_Count, "SELECT drop_treasury_snapshots(:before) AS count", before=before).count
+    """Drop the months that ended before; returns how many."""
+    return tx.scalar(int, "SELECT drop_treasury_snapshots(:before) AS count", before=before)

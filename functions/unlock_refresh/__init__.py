@@ -1,1 +1,1 @@
-"""Works out which comps the sales have unlocked."""
+"""Computes how many tins are sold per month, which unlocks comps."""

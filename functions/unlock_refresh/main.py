@@ -1,4 +1,4 @@
-"""Job: the tins sold per month on average, which unlock comps (plan section "Comp Unlocking")."""
+"""Job: the tins sold per month on average, which unlock comps (docs/product.md, "Locked prizes")."""
 
 from datetime import datetime
 
@@ -13,13 +13,12 @@ job = Job("unlock_refresh")
 
 
 def unlock_refresh(request: Request) -> Response:
-    """The function's door."""
     return job.handle(request)
 
 
 @job.schedule("unlock")
 def refresh(now: datetime) -> None:
-    """Sum up the trailing days, today included; a run that comes late changes nothing that a later one has found."""
+    """Sum up the trailing days, today included. A late run does not overwrite the result of a newer one."""
 
     def work(tx: Tx) -> None:
         if store.lock(tx, now):

@@ -1,6 +1,5 @@
-"""Tins sold by day, and their monthly average."""
+"""Tins sold by day, and their monthly average, as rows."""
 
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from shared.db import Tx
@@ -9,19 +8,14 @@ WINDOW_DAYS = 91
 WINDOW_MONTHS = 3
 
 
-@dataclass(frozen=True)
-class _AsOf:
-    as_of: datetime
-
-
 def lock(tx: Tx, now: datetime) -> bool:
-    """Be the only one who refreshes: the sum that follows sees whatever was sold before. False for a late comer."""
-    found = tx.one(_AsOf, "SELECT as_of FROM sales_volume WHERE only_row FOR NO KEY UPDATE")
-    return found.as_of <= now
+    """Lock the average, so that the sum that follows sees all earlier sales; False if a newer run was faster."""
+    as_of = tx.scalar(datetime, "SELECT as_of FROM sales_volume WHERE only_row FOR NO KEY UPDATE")
+    return as_of <= now
 
 
 def refresh(tx: Tx, now: datetime) -> None:
-    """The average of the days up to today (UTC); days that are still to come do not count."""
+    """Store the average of the days up to today (UTC); later days do not count."""
     today = now.astimezone(UTC).date()
     tx.run(
         """

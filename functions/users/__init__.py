@@ -1,1 +1,1 @@
-"""A member's own profile, progress and comps."""
+"""Members see their account, tiers, progress and comps."""

@@ -1,4 +1,4 @@
-"""HTTP: the member's own profile, tiers, progress and comps (plan sections "Users", "Tier System")."""
+"""HTTP: the member's own profile, tiers, progress and comps (docs/product.md, "Tiers", "Prizes")."""
 
 from datetime import date, datetime
 from typing import Literal
@@ -7,25 +7,28 @@ from uuid import UUID
 from flask import Request, Response
 
 from functions.users import store
-from shared import paging, settings, standing, tier_history, tiers
+from shared import settings
 from shared.api import Api
 from shared.auth import Member
+from shared.comps import award_inputs
 from shared.db import Tx
-from shared.fields import Listing, Money, Page, Reply
-from shared.paging import Position
-from shared.prizes import CompType
-from shared.tiers import Tier, TierProgress, TierStep
+from shared.members import standing, tier_history
+from shared.values import tiers
+from shared.values.fields import Listing, Money, Page, Reply
+from shared.values.prizes import CompType
+from shared.values.tiers import Tier, TierProgress, TierStep
+from shared.web import paging
+from shared.web.paging import Position
 
 api = Api("users")
 
 
 def users(request: Request) -> Response:
-    """The function's door."""
     return api.handle(request)
 
 
 class Profile(Reply):
-    """The signed-in member."""
+    """The account of the signed-in member."""
 
     id: UUID
     member_id: str
@@ -41,7 +44,7 @@ class Profile(Reply):
 
 
 class MemberStats(Reply):
-    """Progress and totals; amounts are USDT."""
+    """The member's progress and totals; amounts are USDT."""
 
     tier_progress: TierProgress
     total_scans: int
@@ -51,7 +54,9 @@ class MemberStats(Reply):
 
 
 class MemberTier(Reply):
-    """The effective tier is the better of the quarter's, which ends at `quarter_ends_at`, and the permanent one."""
+    """The member's tiers. The effective tier is the better one of the quarter's, which ends at `quarter_ends_at`, and
+    the permanent one.
+    """
 
     member_id: str
     tier: Tier
@@ -67,7 +72,9 @@ class MemberTier(Reply):
 
 
 class TierEntry(Reply):
-    """A tier that was earned, set or taken back by us, or ended with its quarter; a permanent one has no quarter."""
+    """A line of the tier history: a tier was earned, set or removed by an admin, or ended with its quarter. A permanent
+    tier has no quarter.
+    """
 
     id: UUID
     kind: Literal["earned", "override", "override_removed", "ended"]
@@ -81,16 +88,16 @@ class TierEntry(Reply):
 
 
 class CompsPage(Page):
-    """`crypto` are the comps that are paid in USDT, `trips` the trips, `gold_chips` what referred members' scans and
-    gifts have brought. Without a filter, comps of every type.
+    """A page of comps: `crypto` are those paid in USDT, `trips` the trips, `gold_chips` the chips from referred
+    members' scans and gifts. Without a filter it has comps of every type.
     """
 
     filter: Literal["crypto", "trips", "gold_chips"] | None = None
 
 
 class Comp(Reply):
-    """A comp; `transaction_hash` is the Polygon transaction that paid it. Of gold chips `chips` tells how many, and
-    they have no amount.
+    """A comp; `transaction_hash` is the Polygon transaction that paid it. Gold chips have their number in `chips` and
+    no amount.
     """
 
     id: UUID
@@ -116,7 +123,7 @@ class Order(Reply):
 
 @api.get("/v1/users/me")
 def get_me(tx: Tx, member: Member) -> Profile:
-    """The account."""
+    """Return the member's account."""
     found = store.profile(tx, member.id)
     return Profile(
         id=member.id,
@@ -135,10 +142,10 @@ def get_me(tx: Tx, member: Member) -> Profile:
 
 @api.get("/v1/users/me/stats")
 def get_stats(tx: Tx, member: Member, now: datetime) -> MemberStats:
-    """Tier progress and totals."""
+    """Return the progress of the tier, and the totals."""
     quarter = tiers.quarter_of(now)
     found = store.totals(tx, member.id, quarter)
-    thresholds = settings.load(tx).tier_thresholds
+    thresholds = award_inputs.in_force(tx).tier_thresholds
     progress = tiers.progress(found.quarter_scans, member.tier, quarter, thresholds)
     return MemberStats(
         tier_progress=progress,
@@ -151,7 +158,7 @@ def get_stats(tx: Tx, member: Member, now: datetime) -> MemberStats:
 
 @api.get("/v1/users/me/tier")
 def get_tier(tx: Tx, member: Member, now: datetime) -> MemberTier:
-    """The tiers, and how far it is to the next ones."""
+    """Return the member's tiers, and what is missing for the next ones."""
     quarter, configured = tiers.quarter_of(now), settings.load(tx)
     found = standing.find(tx, member.id, quarter)
     assert found, "a member with a session exists"
@@ -163,7 +170,7 @@ def get_tier(tx: Tx, member: Member, now: datetime) -> MemberTier:
         quarter_label=tiers.quarter_label(quarter),
         quarter_ends_at=tiers.quarter_ends_at(quarter),
         quarter_scans=found.quarter_scans,
-        progress=tiers.step(found.quarter_scans, found.tier, configured.tier_thresholds),
+        progress=tiers.step(found.quarter_scans, found.tier, award_inputs.in_force(tx).tier_thresholds),
         permanent_tier=found.permanent_tier,
         has_permanent_tier=found.permanent_tier is not Tier.STANDARD,
         downline_tins=tins,
@@ -173,7 +180,7 @@ def get_tier(tx: Tx, member: Member, now: datetime) -> MemberTier:
 
 @api.get("/v1/users/me/tier/history")
 def list_tier_history(tx: Tx, member: Member, page: Page) -> Listing[TierEntry]:
-    """How the tiers came and went, newest first."""
+    """List the history of the member's tiers, newest first."""
     rows = tier_history.entries(tx, member.id, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda entry: Position(entry.achieved_at, entry.id))
     return Listing[TierEntry](items=[_shown(entry) for entry in shown], next_cursor=cursor)
@@ -181,7 +188,7 @@ def list_tier_history(tx: Tx, member: Member, page: Page) -> Listing[TierEntry]:
 
 @api.get("/v1/users/me/comps")
 def list_comps(tx: Tx, member: Member, page: CompsPage) -> Listing[Comp]:
-    """Everything the member has won, newest first."""
+    """List all comps that the member has won, newest first."""
     after = paging.after(page.cursor)
     if page.filter == "gold_chips":
         rows = store.gold_chips(tx, member.id, after, page.limit + 1)
@@ -194,11 +201,11 @@ def list_comps(tx: Tx, member: Member, page: CompsPage) -> Listing[Comp]:
 
 @api.get("/v1/users/me/orders")
 def list_orders(member: Member, page: Page) -> Listing[Order]:
-    """Orders, newest first. There are none before there is a shop."""
+    """List the member's orders, newest first. The list is empty until there is a shop."""
     paging.after(page.cursor)
     return Listing[Order](items=[], next_cursor=None)
 
 
 def _shown(entry: tier_history.Entry) -> TierEntry:
-    """Why an admin did something, and who, is not the member's to read."""
+    """The line as the member may see it: without the admin's reason and name."""
     return TierEntry(**{name: value for name, value in vars(entry).items() if name not in ("reason", "set_by")})

@@ -1,17 +1,17 @@
-"""What a member sees of themselves."""
+"""Accounts, totals and comps as their members see them."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
-from shared.money import Usdt
-from shared.paging import Position
+from shared.values.money import Usdt
+from shared.web.paging import Position
 
 
 @dataclass(frozen=True)
 class Profile:
-    """The account."""
+    """The account of a member."""
 
     email: str
     full_name: str
@@ -48,7 +48,6 @@ class Comp:
 
 
 def profile(tx: Tx, member_id: UUID) -> Profile:
-    """The member's account."""
     return tx.one(
         Profile,
         """
@@ -66,7 +65,7 @@ def totals(tx: Tx, member_id: UUID, quarter: str) -> Totals:
         SELECT t.scans, t.lifetime_comps, t.comps_paid, coalesce(c.earned, 0) AS gold_chips,
                coalesce(q.scans, 0) AS quarter_scans
         FROM member_totals t
-        LEFT JOIN chip_balances c ON c.affiliate_id = t.member_id
+        LEFT JOIN chip_counts c ON c.affiliate_id = t.member_id
         LEFT JOIN member_quarters q ON q.member_id = t.member_id AND q.quarter = :quarter
         WHERE t.member_id = :member_id
         """,
@@ -76,7 +75,7 @@ def totals(tx: Tx, member_id: UUID, quarter: str) -> Totals:
 
 
 def comps(tx: Tx, member_id: UUID, after: Position | None, limit: int, *, trips: bool | None) -> list[Comp]:
-    """Newest first, at most `limit`: only trips, only what is no trip, or (None) all."""
+    """Comps after a position, newest first: only trips, only other comps, or (None) all."""
     return tx.all(
         Comp,
         """
@@ -97,7 +96,7 @@ def comps(tx: Tx, member_id: UUID, after: Position | None, limit: int, *, trips:
 
 
 def gold_chips(tx: Tx, member_id: UUID, after: Position | None, limit: int) -> list[Comp]:
-    """Newest first, at most `limit`."""
+    """Chips after a position, newest first, in the shape of comps."""
     return tx.all(
         Comp,
         """

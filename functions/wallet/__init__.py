@@ -1,1 +1,1 @@
-"""Links a wallet to a member."""
+"""Members link a wallet, see it, and withdraw from it."""

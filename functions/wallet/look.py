@@ -1,18 +1,18 @@
-"""What the chain is asked before the transaction, so that no transaction waits for a node."""
+"""Reads the chain before the transaction, so that no transaction waits for a node."""
 
 from dataclasses import dataclass
 
-from functions.wallet import store
-from functions.wallet.models import WithdrawalOrder
+from functions.wallet import rules, store
+from functions.wallet.models import SentWithdrawal, WithdrawalOrder
 from shared import db, log
 from shared.auth import Claims
-from shared.ports import wallets
-from shared.ports.wallets import Balance, NodesSilent, Outlook
+from shared.ports.polygon import wallets
+from shared.ports.polygon.wallets import Balance, NodesSilent, Outlook, SentTransaction
 
 
 @dataclass(frozen=True)
 class Glance:
-    """What the chain said of a wallet before the transaction; None where it said nothing."""
+    """A wallet and its balance on the chain; None where the chain did not answer."""
 
     address: str | None
     balance: Balance | None
@@ -20,7 +20,7 @@ class Glance:
 
 @dataclass(frozen=True)
 class Ahead:
-    """What the chain said of a transfer before the transaction; None where it said nothing."""
+    """A wallet and the chain's state for a transfer from it; None where the chain did not answer."""
 
     address: str | None
     outlook: Outlook | None
@@ -28,7 +28,7 @@ class Ahead:
 
 def at_wallet(claims: Claims) -> Glance:
     """Read the balance of the caller's wallet."""
-    account = db.atomically(lambda tx: store.account(tx, claims.member_id))
+    account = db.atomically(store.account, claims.member_id)
     if account is None or account.wallet_address is None:
         return Glance(None, None)
     try:
@@ -39,8 +39,8 @@ def at_wallet(claims: Claims) -> Glance:
 
 
 def at_transfer(claims: Claims, body: WithdrawalOrder) -> Ahead:
-    """Read what a transfer from the caller's wallet would meet."""
-    account = db.atomically(lambda tx: store.account(tx, claims.member_id))
+    """Read the balances, fees and blocks that decide whether a transfer from the caller's wallet can succeed."""
+    account = db.atomically(store.account, claims.member_id)
     if account is None or account.wallet_address is None:
         return Ahead(None, None)
     try:
@@ -52,3 +52,15 @@ def at_transfer(claims: Claims, body: WithdrawalOrder) -> Ahead:
         log.error("the nodes are on another chain than the treasury", nodes=found.chain_id, treasury=account.chain_id)
         return Ahead(account.wallet_address, None)
     return Ahead(account.wallet_address, found)
+
+
+def at_sent(body: SentWithdrawal) -> SentTransaction:
+    """Read the transaction that a wallet has sent. Raises ChainUnavailable, TransactionNotSeen."""
+    try:
+        found = wallets.connect().sent(body.transaction_hash)
+    except NodesSilent as silence:
+        log.warning("the chain cannot be read", reason=str(silence))
+        raise rules.ChainUnavailable from None
+    if found is None:
+        raise rules.TransactionNotSeen
+    return found

@@ -1,52 +1,52 @@
-"""HTTP: the member's own wallet: link it, look at it, withdraw from it (plan section "Crypto Wallet & Transactions").
+"""HTTP: the member's own wallet: link it, look at it, withdraw from it (docs/product.md, "Wallets and withdrawals").
 
 The money in it is the member's: we prepare a transfer, the member's wallet signs it, we send what was signed.
 """
 
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from flask import Request, Response
 
-from functions.wallet import look, rules, signing, store
+from functions.wallet import linking, look, rules, signing, store
 from functions.wallet.look import Ahead, Glance
 from functions.wallet.models import (
     NETWORK,
     HistoryPage,
-    LinkedWallet,
+    SentWithdrawal,
     SignedWithdrawal,
     UnsignedTransaction,
-    WalletAddress,
-    WalletChallenge,
-    WalletLink,
     WalletTransaction,
     WalletView,
     Withdrawal,
     WithdrawalOrder,
 )
 from functions.wallet.rules import (
-    ZERO_ADDRESS,
-    Challenge,
     WalletAddressNotValid,
     WalletChallengeNotValid,
     WalletLinkedElsewhere,
     WalletSignatureNotValid,
 )
-from shared import comps, paging, quotas, tiers, withdrawals
+from shared import withdrawals
 from shared.api import Api
-from shared.auth import Member
+from shared.auth import Claims, Member
 from shared.config import Config, read
-from shared.db import Refused, Tx
-from shared.fields import Listing, Page
-from shared.idempotency import IdempotencyKey
-from shared.money import MICRO_MAX, Usdt
-from shared.paging import Position
-from shared.ports import ethereum
-from shared.ports.eip1559 import EIP_1559
-from shared.ports.wallets import Outlook
-from shared.problems import NotFound, Problem
+from shared.credentials import totp
+from shared.credentials.recent_sign_in import SignInAgain
+from shared.db import ConstraintViolated, Tx
+from shared.ports.polygon import ethereum
+from shared.ports.polygon.eip1559 import EIP_1559
+from shared.ports.polygon.wallets import Outlook, SentTransaction
+from shared.values import gas
+from shared.values.fields import Listing, Page
+from shared.values.gas import Fees
+from shared.values.money import MICRO_MAX, Usdt
+from shared.values.problems import NotFound, Problem
+from shared.web import paging
+from shared.web.idempotency import IdempotencyKey
+from shared.web.paging import Position
+from shared.web.quotas import Limit, Quota
 from shared.withdrawals import State, Terms
 
 BALANCE_STALE = timedelta(minutes=1)
@@ -55,84 +55,37 @@ TYPES = {
     "deposits": ["comp_deposit", "external_deposit"],
     "withdrawals": ["withdrawal", "oobit_spend"],
 }
+SECOND_FACTOR = (
+    totp.SecondFactorLocked,
+    totp.SecondFactorNeeded,
+    totp.SecondFactorUsed,
+    totp.SecondFactorWrong,
+)
 INCOMING = frozenset(TYPES["deposits"])
 
 api = Api("wallet")
 
 
 def wallet(request: Request) -> Response:
-    """The function's door."""
     return api.handle(request)
 
 
 class WalletConfig(Config):
-    """The site that members believe they sign for, and where they look transactions up."""
+    """The site on which members look transactions up."""
 
-    site_domain: str = "blakjaks.com"
     explorer_url: str = "https://polygonscan.com"
 
 
-@api.post("/v1/wallet/challenge", status=201, problems=(WalletAddressNotValid,))
-def challenge(tx: Tx, member: Member, body: WalletAddress, now: datetime) -> WalletChallenge:
-    """Ask for a message to sign."""
-    if not ethereum.checksum_fits(body.address) or body.address == ZERO_ADDRESS:
-        raise WalletAddressNotValid
-    if store.is_platform_address(tx, body.address):
-        raise WalletAddressNotValid
-    made = Challenge(
-        domain=read(WalletConfig).site_domain,
-        address=ethereum.checksummed(body.address),
-        member_id=tiers.member_id(member.number, member.tier),
-        chain_id=store.chain_id(tx),
-        nonce=secrets.token_hex(16),
-        issued_at=now,
-    )
-    identity = uuid4()
-    store.insert_challenge(
-        tx,
-        challenge_id=identity,
-        member_id=member.id,
-        address=made.address,
-        message=made.message(),
-        now=now,
-        until=made.expires_at,
-    )
-    return WalletChallenge(challenge_id=identity, message=made.message(), expires_at=made.expires_at)
-
-
-@api.post("/v1/wallet/link", problems=(WalletChallengeNotValid, WalletSignatureNotValid, WalletLinkedElsewhere))
-def link(tx: Tx, member: Member, body: WalletLink, now: datetime) -> LinkedWallet:
-    """Link the wallet whose key signed the challenge, and pay what waited for it."""
-    asked = store.open_challenge(tx, body.challenge_id, member.id, now)
-    if asked is None:
-        raise WalletChallengeNotValid
-    try:
-        signer = ethereum.signer_of(asked.message, body.signature)
-    except ethereum.SignatureNotValid:
-        raise WalletSignatureNotValid from None
-    if signer != asked.address:
-        raise WalletSignatureNotValid
-    store.use_challenge(tx, asked.id, now)
-    if not _set_wallet(tx, member, asked.address, now):
-        raise WalletLinkedElsewhere
-    return LinkedWallet(
-        wallet_address=asked.address, comps_requested=comps.pay_pending(tx, member.id, asked.address, now)
-    )
-
-
-def _set_wallet(tx: Tx, member: Member, address: str, now: datetime) -> bool:
-    """Of two members who link one wallet at the same moment, the unique index lets one in."""
-    try:
-        return store.set_wallet(tx, member.id, address, now)
-    except Refused as refused:
-        if refused.constraint == "members_wallet":
-            return False
-        raise
+api.post("/v1/wallet/challenge", status=201, problems=(WalletAddressNotValid,))(linking.challenge)
+api.post(
+    "/v1/wallet/link",
+    problems=(WalletChallengeNotValid, WalletSignatureNotValid, WalletLinkedElsewhere, SignInAgain, *SECOND_FACTOR),
+)(linking.link)
 
 
 @api.get("/v1/users/me/wallet", before=look.at_wallet, problems=(rules.WalletNotLinked,))
 def get_wallet(tx: Tx, member: Member, seen: Glance, now: datetime) -> WalletView:
-    """The wallet with its balance from the chain, and what is on its way to it."""
+    """Return the wallet with its balance from the chain, and the comps that are pending."""
     account = _account(tx, member.id)
     known = _known_balance(tx, member.id, account.address, seen, now)
     return WalletView(
@@ -145,21 +98,28 @@ def get_wallet(tx: Tx, member: Member, seen: Glance, now: datetime) -> WalletVie
         as_of=known.as_of if known else None,
         is_current=known is not None and known.as_of == now,
         pending_comps=store.pending_comps(tx, member.id),
+        comps_rest_until=account.rests_until if account.rests_until and account.rests_until > now else None,
         explorer_url=f"{read(WalletConfig).explorer_url}/address/{account.address}",
     )
 
 
 @api.get("/v1/transactions")
 def list_transactions(tx: Tx, member: Member, page: HistoryPage) -> Listing[WalletTransaction]:
-    """What came into the wallet from us and what was withdrawn, newest first."""
+    """List what came into the wallet and what went out, newest first."""
     rows = store.history(tx, member.id, TYPES[page.filter], paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.created_at, row.id))
     return Listing[WalletTransaction](items=[_movement(row) for row in shown], next_cursor=cursor)
 
 
+def limit_withdrawals(claims: Claims) -> Limit:
+    """Limit the tries to withdraw: each asks the nodes, whatever its outcome."""
+    return Limit([Quota(f"withdraw:{claims.member_id}", rules.WITHDRAWALS_PER_HOUR)], rules.TooManyWithdrawals)
+
+
 @api.post(
     "/v1/wallet/withdraw",
     status=201,
+    limit=limit_withdrawals,
     before=look.at_transfer,
     problems=(
         rules.AmountNotPositive,
@@ -178,12 +138,14 @@ def list_transactions(tx: Tx, member: Member, page: HistoryPage) -> Listing[Wall
         rules.WalletBlocked,
         rules.WalletNotLinked,
         rules.WithdrawalUnderWay,
+        *SECOND_FACTOR,
     ),
 )
 def withdraw(
     tx: Tx, member: Member, key: IdempotencyKey, body: WithdrawalOrder, ahead: Ahead, now: datetime
 ) -> Withdrawal:
-    """Prepare a transfer of USDT out of the wallet, for the wallet to sign. Nothing moves yet."""
+    """Prepare a transfer of USDT out of the wallet, for the wallet to sign. Nothing is sent yet."""
+    totp.spend_if_set_up(tx, member.id, body.code, now)
     account = _account(tx, member.id)
     amount = rules.amount(body.amount)
     if not ethereum.checksum_fits(body.to_address):
@@ -196,7 +158,6 @@ def withdraw(
     if ahead.outlook is None or ahead.address != account.address:
         raise rules.ChainUnavailable
     terms = _terms(account, ethereum.checksummed(body.to_address), amount, ahead.outlook)
-    quotas.spend(tx, f"withdraw:{member.id}", rules.WITHDRAWALS_PER_HOUR, now, rules.TooManyWithdrawals)
     identity = withdrawals.prepare(tx, member.id, terms, now)
     if identity is None:
         raise rules.WithdrawalUnderWay(withdrawal_id=str(store.open_withdrawal(tx, account.address)))
@@ -205,7 +166,7 @@ def withdraw(
 
 @api.get("/v1/wallet/withdrawals")
 def list_withdrawals(tx: Tx, member: Member, page: Page) -> Listing[Withdrawal]:
-    """Every withdrawal that was prepared, newest first."""
+    """List every withdrawal that was prepared, newest first."""
     rows = store.withdrawals(tx, member.id, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.prepared_at, row.id))
     return Listing[Withdrawal](items=[_shown(row) for row in shown], next_cursor=cursor)
@@ -213,7 +174,7 @@ def list_withdrawals(tx: Tx, member: Member, page: Page) -> Listing[Withdrawal]:
 
 @api.get("/v1/wallet/withdrawals/{withdrawal_id}")
 def get_withdrawal(tx: Tx, member: Member, withdrawal_id: UUID) -> Withdrawal:
-    """One of them."""
+    """Return one of the member's withdrawals."""
     return _shown(_own(tx, member, withdrawal_id))
 
 
@@ -234,10 +195,10 @@ def get_withdrawal(tx: Tx, member: Member, withdrawal_id: UUID) -> Withdrawal:
 def broadcast_withdrawal(
     tx: Tx, member: Member, key: IdempotencyKey, withdrawal_id: UUID, body: SignedWithdrawal, now: datetime
 ) -> Withdrawal | Problem:
-    """Hand in the signed transaction: it is compared with what was prepared, kept, and then sent until it is final."""
+    """Hand in the signed transaction: it is compared with the prepared one, stored, and then sent until it is final."""
     found = _own(tx, member, withdrawal_id)
     raw = bytes.fromhex(body.signed_transaction[2:])
-    if found.raw is not None:
+    if found.transaction_hash is not None:
         if found.raw != raw:
             raise rules.WithdrawalSigned
         return _shown(found)
@@ -253,11 +214,47 @@ def broadcast_withdrawal(
     return _shown(_own(tx, member, withdrawal_id))
 
 
+@api.post(
+    "/v1/wallet/withdrawals/{withdrawal_id}/sent",
+    status=202,
+    before=look.at_sent,
+    problems=(
+        rules.ChainUnavailable,
+        rules.SignedByAnotherKey,
+        rules.SignedForAnotherChain,
+        rules.SignedTransactionDiffers,
+        rules.TransactionNotSeen,
+        rules.WithdrawalSigned,
+        rules.WithdrawalUnderWay,
+    ),
+)
+def follow_sent_withdrawal(
+    tx: Tx,
+    member: Member,
+    key: IdempotencyKey,
+    withdrawal_id: UUID,
+    body: SentWithdrawal,
+    sent: SentTransaction,
+    now: datetime,
+) -> Withdrawal:
+    """Follow a withdrawal of a wallet that can only sign and send at once: its transaction is compared with the
+    prepared one and followed until it is final.
+    """
+    found = _own(tx, member, withdrawal_id)
+    if found.transaction_hash is not None:
+        if found.transaction_hash != body.transaction_hash:
+            raise rules.WithdrawalSigned
+        return _shown(found)
+    signing.check_sent(found, sent)
+    _keep_sent(tx, found, body.transaction_hash, now)
+    return _shown(_own(tx, member, withdrawal_id))
+
+
 @api.post("/v1/wallet/withdrawals/{withdrawal_id}/cancel", problems=(rules.WithdrawalSigned,))
 def cancel_withdrawal(tx: Tx, member: Member, withdrawal_id: UUID, now: datetime) -> Withdrawal:
-    """Give up a withdrawal that is not signed; harmless twice. What is signed cannot be taken back."""
+    """Cancel a withdrawal that is not signed; harmless twice. A signed one cannot be cancelled."""
     found = _own(tx, member, withdrawal_id)
-    if found.raw is not None:
+    if found.transaction_hash is not None:
         raise rules.WithdrawalSigned
     if found.state is State.PREPARED:
         withdrawals.give_up_unsigned(tx, found, State.CANCELLED, now)
@@ -267,21 +264,22 @@ def cancel_withdrawal(tx: Tx, member: Member, withdrawal_id: UUID, now: datetime
 @dataclass(frozen=True)
 class _Account:
     address: str
+    rests_until: datetime | None
     chain_id: int
     token_address: str
 
 
 def _account(tx: Tx, member_id: UUID) -> _Account:
-    """Raises WalletNotLinked."""
+    """The member's linked wallet. Raises WalletNotLinked."""
     found = store.account(tx, member_id)
     assert found, "a member with a session exists"
     if found.wallet_address is None:
         raise rules.WalletNotLinked(pending_comps=store.pending_comps(tx, member_id).decimal)
-    return _Account(found.wallet_address, found.chain_id, found.token_address)
+    return _Account(found.wallet_address, found.rests_until, found.chain_id, found.token_address)
 
 
 def _known_balance(tx: Tx, member_id: UUID, address: str, seen: Glance, now: datetime) -> store.KnownBalance | None:
-    """What the chain has just said, else what it said last."""
+    """The balance just read from the chain, else the last one known."""
     if seen.balance is None or seen.address != address:
         return store.known_balance(tx, member_id, address)
     known = store.KnownBalance(Usdt(seen.balance.amount_micro), seen.balance.block_number, now)
@@ -290,8 +288,8 @@ def _known_balance(tx: Tx, member_id: UUID, address: str, seen: Glance, now: dat
 
 
 def _terms(account: _Account, recipient: str, amount: Usdt, outlook: Outlook) -> Terms:
-    """Raises what would make the transfer fail."""
-    offered = rules.offer(outlook.base_fee_wei, outlook.priority_fee_wei)
+    """The terms of the transfer. Raises the problem that would make it fail."""
+    offered = gas.offer(Fees(outlook.base_fee_wei, outlook.priority_fee_wei))
     means = rules.Means(
         balance=Usdt(min(outlook.balance_micro, MICRO_MAX)),
         gas_wei=outlook.gas_wei,
@@ -306,18 +304,35 @@ def _terms(account: _Account, recipient: str, amount: Usdt, outlook: Outlook) ->
         chain_id=account.chain_id,
         token_address=ethereum.checksummed(account.token_address),
         nonce=outlook.next_nonce,
-        gas_limit=rules.GAS_LIMIT,
+        gas_limit=gas.GAS_LIMIT_TRANSFER,
         fee_per_gas_wei_max=offered.fee_per_gas_wei_max,
         priority_fee_per_gas_wei_max=offered.priority_fee_per_gas_wei_max,
+        prepared_block=outlook.block_number,
     )
 
 
 def _own(tx: Tx, member: Member, withdrawal_id: UUID) -> withdrawals.Withdrawal:
-    """The member's own, locked. Raises NotFound."""
+    """The member's own withdrawal, locked. Raises NotFound."""
     found = withdrawals.load(tx, withdrawal_id)
     if found is None or found.member_id != member.id:
         raise NotFound
     return found
+
+
+def _keep_sent(tx: Tx, found: withdrawals.Withdrawal, transaction_hash: str, now: datetime) -> None:
+    """Store the hash of the sent transaction. Raises WithdrawalUnderWay if this withdrawal was given up here and
+    another one is open, and WithdrawalSigned if the transaction belongs to another withdrawal with the same terms.
+    """
+    if found.state is not State.PREPARED and (under_way := store.open_withdrawal(tx, found.from_address)):
+        raise rules.WithdrawalUnderWay(withdrawal_id=str(under_way))
+    try:
+        withdrawals.keep_signature(tx, found, None, transaction_hash, now)
+    except ConstraintViolated as refused:
+        if refused.constraint == "withdrawals_one_open":
+            raise rules.WithdrawalUnderWay from None
+        if refused.constraint == "withdrawals_transaction_hash_key":
+            raise rules.WithdrawalSigned from None
+        raise
 
 
 def _shown(found: withdrawals.Withdrawal) -> Withdrawal:
@@ -333,8 +348,8 @@ def _shown(found: withdrawals.Withdrawal) -> Withdrawal:
         expires_at=found.expires_at,
         status_at=found.state_at,
         transaction=_unsigned(found) if found.state is State.PREPARED else None,
-        transaction_hash=found.transaction_hash,
-        explorer_url=_explorer_url(found.transaction_hash),
+        transaction_hash=found.shown_hash,
+        explorer_url=_explorer_url(found.shown_hash),
         block_number=found.block_number,
     )
 

@@ -1,20 +1,21 @@
-"""What members send and see of their wallets, withdrawals and history."""
+"""Requests and replies about wallets, withdrawals and history."""
 
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator, InstanceOf, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, InstanceOf, StringConstraints, WithJsonSchema
 
-from shared.fields import Body, EvmAddress, Money, Page, Reply
+from shared.values import typed
+from shared.values.fields import Body, EvmAddress, Money, Page, Reply, Shape, SixDigits
 from shared.withdrawals import State
 
 NETWORK = "polygon"
 
 
 def _number(value: object) -> object:
-    """Any JSON number, exactly as its digits say."""
+    """The Decimal of a JSON number; a float becomes its shortest digits. Raises ValueError for all else, bool too."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise ValueError("must be a number")  # noqa: TRY004 - pydantic reports ValueErrors
     return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
@@ -24,13 +25,13 @@ Number = Annotated[InstanceOf[Decimal], BeforeValidator(_number), WithJsonSchema
 
 
 class WalletAddress(Body):
-    """The address to be linked."""
+    """The address of the wallet to link."""
 
     address: EvmAddress
 
 
 class WalletChallenge(Reply):
-    """`message` is to be signed with personal_sign (EIP-191) before `expires_at`."""
+    """A challenge: sign `message` with personal_sign (EIP-191) before `expires_at`."""
 
     challenge_id: UUID
     message: str
@@ -38,22 +39,29 @@ class WalletChallenge(Reply):
 
 
 class WalletLink(Body):
-    """The answered challenge."""
+    """The signed challenge. Replacing a linked wallet needs a `code` of the authenticator app from members who have
+    one.
+    """
 
     challenge_id: UUID
-    signature: Annotated[str, StringConstraints(pattern=r"^0x[0-9a-fA-F]{130}$")]
+    signature: Annotated[str, Shape(r"^0x[0-9a-fA-F]{130}$", "a signature: 0x and 130 hexadecimal digits")]
+    code: SixDigits | None = None
 
 
 class LinkedWallet(Reply):
-    """The wallet, and how many comps had waited for it and are on their way now."""
+    """The linked wallet, and how many comps had waited for it and are being paid now. A wallet that replaced another
+    one gets no comps before `comps_rest_until`.
+    """
 
     wallet_address: str
     comps_requested: int
+    comps_rest_until: datetime | None
 
 
 class WalletView(Reply):
-    """What the wallet holds at `block_number`. When Polygon cannot be reached `is_current` is false, and balance and
-    block are those of `as_of`, or null when it was never read. `pending_comps` is won and not paid yet.
+    """The wallet and its balance at `block_number`. If Polygon cannot be reached, `is_current` is false, and balance
+    and block are those of `as_of`, or null if it was never read. `pending_comps` are won and not paid yet; before
+    `comps_rest_until` none is paid, because the wallet has replaced another one.
     """
 
     address: str
@@ -65,19 +73,23 @@ class WalletView(Reply):
     as_of: datetime | None
     is_current: bool
     pending_comps: Money
+    comps_rest_until: datetime | None
     explorer_url: str
 
 
 class WithdrawalOrder(Body):
-    """USDT from the linked wallet to any address."""
+    """A withdrawal of USDT from the linked wallet to any address, with a `code` of the authenticator app from members
+    who have one.
+    """
 
     to_address: EvmAddress
     amount: Number
+    code: SixDigits | None = None
 
 
 class UnsignedTransaction(Reply):
-    """An EIP-1559 transaction to be signed by the wallet as it stands. `serialised` is all of it as bytes,
-    `signing_hash` their Keccak-256; fees are in wei per gas, `value` in wei.
+    """An EIP-1559 transaction for the wallet to sign unchanged. `serialised` has all of it as bytes, `signing_hash` is
+    their Keccak-256; fees are in wei per gas, `value` in wei.
     """
 
     type: int
@@ -95,7 +107,7 @@ class UnsignedTransaction(Reply):
 
 
 class Withdrawal(Reply):
-    """A withdrawal; `transaction` is there while it waits for its signature, until `expires_at`."""
+    """A withdrawal; `transaction` is set while it waits for its signature, until `expires_at`."""
 
     id: UUID
     status: State
@@ -114,19 +126,29 @@ class Withdrawal(Reply):
 
 
 class SignedWithdrawal(Body):
-    """The signed transaction, as eth_sendRawTransaction takes it."""
+    """The signed transaction, in the form that eth_sendRawTransaction takes."""
 
-    signed_transaction: Annotated[str, StringConstraints(pattern=r"^0x([0-9a-fA-F]{2}){1,2047}$")]  # a transfer has 180
+    signed_transaction: Annotated[  # a transfer has 180 bytes
+        str, Shape(r"^0x([0-9a-fA-F]{2}){1,2047}$", "a signed transaction: 0x and at most 2,047 bytes in hexadecimal")
+    ]
+
+
+class SentWithdrawal(Body):
+    """The hash of the transaction that the wallet has signed and sent by itself."""
+
+    transaction_hash: Annotated[
+        str, StringConstraints(max_length=typed.PASTED_MAX), AfterValidator(typed.transaction_hash)
+    ]
 
 
 class HistoryPage(Page):
-    """`deposits` are comps and what else came in, `withdrawals` whatever went out."""
+    """A page of the history: `deposits` are comps and other incoming money, `withdrawals` is all outgoing money."""
 
     filter: Literal["all", "deposits", "withdrawals"] = "all"
 
 
 class WalletTransaction(Reply):
-    """A movement of USDT in or out of the wallet. `failed` moved nothing."""
+    """A movement of USDT into or out of the wallet. A `failed` one has moved nothing."""
 
     id: UUID
     type: Literal["comp_deposit", "withdrawal", "oobit_spend", "external_deposit"]

@@ -1,20 +1,16 @@
-"""What is signed to link a wallet, which addresses are none of a member's, and what may be withdrawn to where."""
+"""The message that links a wallet, the problems of wallets and withdrawals, and the checks before a transfer."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from shared.encoding import moment
-from shared.money import MICRO_MAX, NotAnAmount, Usdt
-from shared.problems import Problem, TooManyRequests
+from shared.values.encoding import moment
+from shared.values.gas import GAS_LIMIT_TRANSFER, Price
+from shared.values.money import MICRO_MAX, NotAnAmount, Usdt
+from shared.values.polygon import WEI_DECIMALS, ZERO_ADDRESS
+from shared.values.problems import Problem, TooManyRequests
 
 CHALLENGE_LIFE = timedelta(minutes=10)
-ZERO_ADDRESS = "0x" + "0" * 40
-GWEI = 10**9
-WEI_DECIMALS = 18
-GAS_LIMIT = 120_000  # a USDT0 transfer to a new holder takes about half
-PRIORITY_FEE_WEI_MIN = 30 * GWEI  # Bor refuses less than 25, Polygon's documentation asks for 30
-BASE_FEE_HEADROOM = 2  # the base fee may double before the offer is too low
 RETRY_AFTER_SECONDS = "5"
 WITHDRAWALS_PER_HOUR = 20
 
@@ -26,26 +22,26 @@ class WalletAddressNotValid(Problem):
 
 
 class WalletChallengeNotValid(Problem):
-    """Unknown, somebody else's, used or expired."""
+    """The challenge is unknown, another member's, used or expired."""
 
     status, title = 422, "This challenge cannot be answered; ask for a new one."
 
 
 class WalletSignatureNotValid(Problem):
-    """Malformed, or made by another key."""
+    """The signature is malformed, or made by another key."""
 
     status, title = 422, "The signature is not by this wallet's key."
 
 
 class WalletLinkedElsewhere(Problem):
-    """One wallet belongs to one member."""
+    """The wallet is linked to another member; a wallet belongs to one member only."""
 
     status, title = 409, "This wallet is linked to another account."
 
 
 @dataclass(frozen=True)
 class Challenge:
-    """What a wallet is asked to sign."""
+    """The contents of the message that a wallet is asked to sign."""
 
     domain: str
     address: str
@@ -56,11 +52,11 @@ class Challenge:
 
     @property
     def expires_at(self) -> datetime:
-        """A few minutes later."""
+        """The moment at which the challenge expires."""
         return self.issued_at + CHALLENGE_LIFE
 
     def message(self) -> str:
-        """Readable in any wallet (ERC-4361, Sign-In with Ethereum)."""
+        """The message in the form of ERC-4361 (Sign-In with Ethereum), readable in any wallet."""
         return (
             f"{self.domain} wants you to sign in with your Ethereum account:\n"
             f"{self.address}\n\n"
@@ -75,13 +71,13 @@ class Challenge:
 
 
 class WalletNotLinked(Problem):
-    """`pending_comps` is the USDT that waits for it."""
+    """The member has no linked wallet; `pending_comps` is the USDT that waits for one."""
 
     status, title = 409, "Link a wallet first."
 
 
 class ChainUnavailable(Problem):
-    """Nothing was done; wait `Retry-After` seconds and send the same again."""
+    """The nodes do not answer. Nothing was done; wait `Retry-After` seconds and send the request again."""
 
     status, title, passing = 409, "Polygon cannot be reached at this moment.", True
 
@@ -90,142 +86,143 @@ class ChainUnavailable(Problem):
 
 
 class TooManyWithdrawals(TooManyRequests):
-    """Each that is prepared asks the nodes for balances, fees and nonces."""
+    """The member has prepared too many withdrawals; each asks the nodes for balances, fees and nonces."""
 
     title = "You have prepared very many withdrawals; wait a little."
 
 
 class AmountNotPositive(Problem):
-    """Zero or less."""
+    """The amount is zero or negative."""
 
     status, title = 422, "The amount must be more than zero."
 
 
 class AmountTooPrecise(Problem):
-    """More than six decimals: there is no smaller part of a USDT."""
+    """The amount has more than six decimals, which is the precision of USDT."""
 
     status, title = 422, "USDT has at most six decimals."
 
 
 class AmountTooLarge(Problem):
-    """More than any wallet can hold."""
+    """The amount is more than any wallet can hold."""
 
     status, title = 422, "There are not as many USDT."
 
 
 class RecipientChecksumWrong(Problem):
-    """The capitals of the address are not those of EIP-55: a typo."""
+    """The capitals of the address are not those of EIP-55, which means a typo."""
 
     status, title = 422, "There is a typo in the recipient's address."
 
 
 class RecipientIsNobody(Problem):
-    """The zero address: what is sent there is lost."""
+    """The recipient is the zero address; money sent there is lost."""
 
     status, title = 422, "Nobody has this address."
 
 
 class RecipientIsToken(Problem):
-    """The token's own contract: what is sent there is lost."""
+    """The recipient is the token's own contract; money sent there is lost."""
 
     status, title = 422, "This is the address of USDT itself."
 
 
 class RecipientIsPlatform(Problem):
-    """One of our treasuries, which could not tell whose money came."""
+    """The recipient is one of our treasuries, which could not tell whose money it got."""
 
     status, title = 422, "This is an address of BlakJaks."
 
 
 class RecipientIsYourself(Problem):
-    """The wallet that the money is in."""
+    """The recipient is the wallet that sends."""
 
     status, title = 422, "The money is in this wallet already."
 
 
 class RecipientBlocked(Problem):
-    """The transfer would fail, and cost its fee."""
+    """The recipient is blocked: the transfer would fail, and cost its fee."""
 
     status, title = 422, "The issuer of USDT has blocked this recipient."
 
 
 class WalletBlocked(Problem):
-    """The transfer would fail, and cost its fee."""
+    """The sending wallet is blocked: the transfer would fail, and cost its fee."""
 
     status, title = 409, "The issuer of USDT has blocked your wallet."
 
 
 class BalanceTooLow(Problem):
-    """`balance` is what the wallet holds."""
+    """The wallet holds less than the amount; `balance` is what it holds."""
 
     status, title = 409, "Your wallet holds less than that."
 
 
 class GasTooLow(Problem):
-    """`needed` and `balance` are in POL. The network's fee is paid by the wallet that sends."""
+    """The wallet cannot pay the network's fee; `needed` and `balance` are in POL."""
 
     status, title = 409, "Your wallet has too little POL for the network's fee."
 
 
 class WithdrawalUnderWay(Problem):
-    """`withdrawal_id` names it: sign it, cancel it, or wait for its end."""
+    """Another withdrawal of the wallet is open; `withdrawal_id` names it: sign it, cancel it, or wait for its end."""
 
     status, title = 409, "Another withdrawal from this wallet is under way."
 
 
 class WithdrawalClosed(Problem):
-    """It was cancelled, or was not signed in time: prepare another one."""
+    """The withdrawal was cancelled, or was not signed in time; prepare another one."""
 
     status, title = 409, "This withdrawal cannot be signed any more."
 
 
 class WithdrawalSigned(Problem):
-    """It is signed once; what is signed cannot be taken back."""
+    """The withdrawal is signed already, which happens once and cannot be undone."""
 
     status, title = 409, "This withdrawal is signed already."
 
 
 class WalletChanged(Problem):
-    """Another wallet was linked after it was prepared."""
+    """The member has linked another wallet after the withdrawal was prepared."""
 
     status, title = 409, "This withdrawal is from a wallet that is not yours any more."
 
 
+class TransactionNotSeen(Problem):
+    """Not every node knows the transaction. Nothing was done; wait `Retry-After` seconds and send the request again."""
+
+    status, title, passing = 409, "This transaction is not on Polygon yet.", True
+
+    def __init__(self) -> None:
+        super().__init__(headers={"Retry-After": RETRY_AFTER_SECONDS})
+
+
 class SignedTransactionNotReadable(Problem):
-    """No signed transaction, or a signature that no node takes (EIP-2 wants s in the lower half)."""
+    """The bytes are no signed transaction, or no node accepts the signature (EIP-2 requires s in the lower half)."""
 
     status, title = 422, "This is not a signed transaction."
 
 
 class SignedForAnotherChain(Problem):
-    """It could be sent on another chain, and is worth nothing on ours."""
+    """The transaction is signed for another chain and is not valid on ours."""
 
     status, title = 422, "This transaction is signed for another chain."
 
 
 class SignedTransactionDiffers(Problem):
-    """`fields` names those that differ."""
+    """The signed transaction differs from the prepared one; `fields` names the differing fields."""
 
     status, title = 422, "What was signed is not what was prepared."
 
 
 class SignedByAnotherKey(Problem):
-    """The signature is good, and of another wallet."""
+    """The signature is valid, but by another wallet's key."""
 
     status, title = 422, "This transaction is not signed by your wallet."
 
 
 @dataclass(frozen=True)
-class Offer:
-    """Wei per gas."""
-
-    fee_per_gas_wei_max: int
-    priority_fee_per_gas_wei_max: int
-
-
-@dataclass(frozen=True)
 class Means:
-    """What the wallet has and the chain says about the two ends of a transfer."""
+    """The wallet's balances, and whether the sender or the recipient is blocked."""
 
     balance: Usdt
     gas_wei: int
@@ -234,7 +231,7 @@ class Means:
 
 
 def amount(given: Decimal) -> Usdt:
-    """Raises AmountNotPositive, AmountTooPrecise, AmountTooLarge."""
+    """The amount as USDT. Raises AmountNotPositive, AmountTooPrecise, AmountTooLarge."""
     if given <= 0:
         raise AmountNotPositive
     if given > Usdt(MICRO_MAX).decimal:
@@ -246,7 +243,7 @@ def amount(given: Decimal) -> Usdt:
 
 
 def check_recipient(recipient: str, wallet: str, token: str, *, is_treasury: bool) -> None:
-    """Raises what is wrong with a recipient of good checksum."""
+    """Raises the problem of an unsuitable recipient, whose checksum is right."""
     address = recipient.lower()
     if address == ZERO_ADDRESS:
         raise RecipientIsNobody
@@ -258,23 +255,17 @@ def check_recipient(recipient: str, wallet: str, token: str, *, is_treasury: boo
         raise RecipientIsPlatform
 
 
-def check_means(wanted: Usdt, offered: Offer, means: Means) -> None:
-    """Raises what would make the transfer fail."""
+def check_means(wanted: Usdt, offered: Price, means: Means) -> None:
+    """Raises the problem that would make the transfer fail."""
     if means.sender_blocked:
         raise WalletBlocked
     if means.recipient_blocked:
         raise RecipientBlocked
     if wanted > means.balance:
         raise BalanceTooLow(balance=means.balance.decimal)
-    needed = GAS_LIMIT * offered.fee_per_gas_wei_max
+    needed = GAS_LIMIT_TRANSFER * offered.fee_per_gas_wei_max
     if needed > means.gas_wei:
         raise GasTooLow(needed=_pol(needed), balance=_pol(means.gas_wei))
-
-
-def offer(base_wei: int, suggested_priority_wei: int) -> Offer:
-    """What the transfer offers for gas; what is not needed of the fee is not paid."""
-    priority = max(suggested_priority_wei, PRIORITY_FEE_WEI_MIN)
-    return Offer(BASE_FEE_HEADROOM * base_wei + priority, priority)
 
 
 def _pol(wei: int) -> Decimal:

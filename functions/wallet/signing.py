@@ -1,4 +1,4 @@
-"""The transaction that a withdrawal is, and whether what came back signed is just that."""
+"""The transaction of a withdrawal, and the comparison of the signed one with it."""
 
 from functions.wallet.rules import (
     SignedByAnotherKey,
@@ -6,14 +6,15 @@ from functions.wallet.rules import (
     SignedTransactionDiffers,
     SignedTransactionNotReadable,
 )
-from shared.ports import eip1559
-from shared.ports.eip1559 import OtherType, SignedTransaction, Transaction, TransactionNotReadable
-from shared.ports.transactions import transfer_data
+from shared.ports.polygon import eip1559
+from shared.ports.polygon.eip1559 import OtherType, SignedTransaction, Transaction, TransactionNotReadable
+from shared.ports.polygon.transactions import transfer_data
+from shared.ports.polygon.wallets import SentTransaction
 from shared.withdrawals import Withdrawal
 
 
 def unsigned(withdrawal: Withdrawal) -> Transaction:
-    """What is to be signed."""
+    """The transaction that the wallet is to sign."""
     return Transaction(
         chain_id=withdrawal.chain_id,
         nonce=withdrawal.nonce,
@@ -28,7 +29,7 @@ def unsigned(withdrawal: Withdrawal) -> Transaction:
 
 
 def checked(withdrawal: Withdrawal, raw: bytes) -> SignedTransaction:
-    """What was signed, when it is what was prepared and the wallet's own key has signed it.
+    """The signed transaction, if it is the prepared one and signed by the wallet's own key.
 
     Raises SignedTransactionNotReadable, SignedForAnotherChain, SignedTransactionDiffers, SignedByAnotherKey.
     """
@@ -48,8 +49,29 @@ def checked(withdrawal: Withdrawal, raw: bytes) -> SignedTransaction:
     return signed
 
 
+def check_sent(withdrawal: Withdrawal, sent: SentTransaction) -> None:
+    """Check that the transaction sent by the wallet is the prepared one, except for its type and its gas fees, which
+    the wallet may have chosen.
+
+    Raises SignedForAnotherChain, SignedTransactionDiffers, SignedByAnotherKey.
+    """
+    prepared = unsigned(withdrawal)
+    if sent.chain_id != prepared.chain_id:
+        raise SignedForAnotherChain
+    differs = {
+        "to": sent.to != withdrawal.token_address.lower(),
+        "nonce": sent.nonce != prepared.nonce,
+        "value_wei": sent.value_wei != prepared.value_wei,
+        "data": sent.data != prepared.data,
+    }
+    if fields := [name for name, is_other in differs.items() if is_other]:
+        raise SignedTransactionDiffers(fields=fields)
+    if sent.sender != withdrawal.from_address.lower():
+        raise SignedByAnotherKey
+
+
 def _differing(prepared: Transaction, signed: Transaction) -> list[str]:
-    """Names of fields; that a token's address is written in small letters makes no difference."""
+    """The names of the differing fields; the capitals of the token's address do not count."""
     wanted, given = vars(prepared), vars(signed)
     names = [name for name in wanted if name != "to" and wanted[name] != given[name]]
     same_contract = (signed.to or "").lower() == (prepared.to or "").lower()

@@ -1,13 +1,15 @@
-"""Challenges and the wallets they have proved; what the wallets hold and have seen."""
+"""Challenges, linked wallets, their balances, withdrawals and history, as rows."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
-from shared.money import Usdt
-from shared.paging import Position
+from shared.values.money import Usdt
+from shared.web.paging import Position
 from shared.withdrawals import Withdrawal
+
+SESSIONS_LOOKED_AT = 20
 
 
 @dataclass(frozen=True)
@@ -19,15 +21,10 @@ class OpenChallenge:
     message: str
 
 
-@dataclass(frozen=True)
-class _Found:
-    found: bool
-
-
 def insert_challenge(
     tx: Tx, *, challenge_id: UUID, member_id: UUID, address: str, message: str, now: datetime, until: datetime
 ) -> None:
-    """A message to be signed."""
+    """Insert a challenge with the message to sign."""
     tx.run_later(
         """
         INSERT INTO wallet_challenges (id, member_id, address, message, created_at, expires_at)
@@ -43,7 +40,7 @@ def insert_challenge(
 
 
 def open_challenge(tx: Tx, challenge_id: UUID, member_id: UUID, now: datetime) -> OpenChallenge | None:
-    """The member's own live challenge, locked."""
+    """The member's own open challenge, locked."""
     return tx.first(
         OpenChallenge,
         """
@@ -58,36 +55,71 @@ def open_challenge(tx: Tx, challenge_id: UUID, member_id: UUID, now: datetime) -
 
 
 def use_challenge(tx: Tx, challenge_id: UUID, now: datetime) -> None:
-    """It has been answered."""
+    """Mark the challenge as used."""
     tx.run_later("UPDATE wallet_challenges SET used_at = :now WHERE id = :id", id=challenge_id, now=now)
 
 
 def is_platform_address(tx: Tx, address: str) -> bool:
-    """True for the token contract and for every treasury key."""
-    return tx.one(
-        _Found,
+    """Whether the address is a token's contract or a treasury's key."""
+    return tx.scalar(
+        bool,
         """
         SELECT EXISTS (SELECT FROM signers WHERE lower(address) = lower(:address))
             OR EXISTS (SELECT FROM treasuries WHERE lower(token_address) = lower(:address)) AS found
         """,
         address=address,
-    ).found
+    )
 
 
 def chain_id(tx: Tx) -> int:
-    """The chain that comps are paid on."""
-    return tx.one(_Chain, "SELECT chain_id FROM treasuries WHERE name = 'member'").chain_id
+    """The id of the chain on which comps are paid."""
+    return tx.scalar(int, "SELECT chain_id FROM treasuries WHERE name = 'member'")
 
 
 @dataclass(frozen=True)
-class _Chain:
-    chain_id: int
+class Owner:
+    """The member's linked wallet, e-mail address and name."""
+
+    wallet_address: str | None
+    email: str
+    full_name: str
 
 
-def set_wallet(tx: Tx, member_id: UUID, address: str, now: datetime) -> bool:
-    """Make it the member's wallet; False when it is another member's."""
-    taken = tx.one(
-        _Found,
+@dataclass(frozen=True)
+class Linked:
+    """Until when comps wait before they go to the wallet; None if it has replaced no other one."""
+
+    rests_until: datetime | None
+
+    def resting_at(self, now: datetime) -> datetime | None:
+        """The end of the rest, if it is still to come."""
+        return self.rests_until if self.rests_until and self.rests_until > now else None
+
+
+def owner(tx: Tx, member_id: UUID) -> Owner:
+    """The member's wallet, address and name, not locked."""
+    return tx.one(Owner, "SELECT wallet_address, email, full_name FROM members WHERE id = :id", id=member_id)
+
+
+def device_ids(tx: Tx, member_id: UUID) -> list[str]:
+    """The device ids of the newest sessions, as the apps sent them."""
+    return tx.column(
+        str,
+        """
+        SELECT DISTINCT device_id FROM (
+            SELECT device_id FROM sessions WHERE member_id = :member_id AND device_id IS NOT NULL
+            ORDER BY created_at DESC LIMIT :limit
+        ) AS newest
+        """,
+        member_id=member_id,
+        limit=SESSIONS_LOOKED_AT,
+    )
+
+
+def set_wallet(tx: Tx, member_id: UUID, address: str, now: datetime) -> Linked | None:
+    """Make it the member's wallet; None if it is another member's. The schema says how long it rests."""
+    taken = tx.scalar(
+        bool,
         """
         SELECT EXISTS (
             SELECT FROM members WHERE lower(wallet_address) = lower(:address) AND id <> :member_id
@@ -95,11 +127,15 @@ def set_wallet(tx: Tx, member_id: UUID, address: str, now: datetime) -> bool:
         """,
         address=address,
         member_id=member_id,
-    ).found
+    )
     if taken:
-        return False
-    tx.run(
-        "UPDATE members SET wallet_address = :address, updated_at = :now WHERE id = :member_id",
+        return None
+    linked = tx.one(
+        Linked,
+        """
+        UPDATE members SET wallet_address = :address, updated_at = :now WHERE id = :member_id
+        RETURNING wallet_rests_until AS rests_until
+        """,
         address=address,
         member_id=member_id,
         now=now,
@@ -113,21 +149,22 @@ def set_wallet(tx: Tx, member_id: UUID, address: str, now: datetime) -> bool:
         address=address,
         now=now,
     )
-    return True
+    return linked
 
 
 @dataclass(frozen=True)
 class Account:
-    """A member's wallet, and the token on the chain that comps are paid in."""
+    """A member's wallet, and the token and the chain in which comps are paid."""
 
     wallet_address: str | None
+    rests_until: datetime | None
     chain_id: int
     token_address: str
 
 
 @dataclass(frozen=True)
 class KnownBalance:
-    """What a wallet held when the chain was last asked."""
+    """The balance of a wallet when the chain was read last."""
 
     balance: Usdt
     block_number: int
@@ -152,22 +189,15 @@ class Movement:
     withdrawal_id: UUID | None
 
 
-@dataclass(frozen=True)
-class _Id:
-    id: UUID
-
-
-@dataclass(frozen=True)
-class _Pending:
-    pending: Usdt
-
-
 def account(tx: Tx, member_id: UUID) -> Account | None:
-    """Not locked: a withdrawal from a wallet that is being changed at this moment is refused when it comes signed."""
+    """The member's wallet, not locked: if it is being replaced at this moment, the withdrawal is refused once it is
+    signed.
+    """
     return tx.first(
         Account,
         """
-        SELECT m.wallet_address, t.chain_id, t.token_address FROM members m, treasuries t
+        SELECT m.wallet_address, m.wallet_rests_until AS rests_until, t.chain_id, t.token_address
+        FROM members m, treasuries t
         WHERE m.id = :member_id AND t.name = 'member'
         """,
         member_id=member_id,
@@ -175,25 +205,25 @@ def account(tx: Tx, member_id: UUID) -> Account | None:
 
 
 def pending_comps(tx: Tx, member_id: UUID) -> Usdt:
-    """USDT that is won and neither paid nor waiting for a review."""
-    return tx.one(
-        _Pending,
+    """The sum of the member's comps that are won and neither paid nor in review."""
+    return tx.scalar(
+        Usdt,
         """
         SELECT coalesce(sum(amount), 0) AS pending FROM comps WHERE member_id = :member_id AND status = 'pending'
         """,
         member_id=member_id,
-    ).pending
+    )
 
 
 def is_treasury(tx: Tx, address: str) -> bool:
-    """True for every key that a treasury has or had."""
-    return tx.one(
-        _Found, "SELECT EXISTS (SELECT FROM signers WHERE lower(address) = lower(:address)) AS found", address=address
-    ).found
+    """Whether the address is a key that a treasury has or had."""
+    return tx.scalar(
+        bool, "SELECT EXISTS (SELECT FROM signers WHERE lower(address) = lower(:address)) AS found", address=address
+    )
 
 
 def known_balance(tx: Tx, member_id: UUID, address: str) -> KnownBalance | None:
-    """Of this very wallet."""
+    """The last known balance of this wallet."""
     return tx.first(
         KnownBalance,
         """
@@ -206,7 +236,9 @@ def known_balance(tx: Tx, member_id: UUID, address: str) -> KnownBalance | None:
 
 
 def remember_balance(tx: Tx, member_id: UUID, address: str, known: KnownBalance, stale: datetime) -> None:
-    """When it is new, or what we have is older than `stale`: looking often writes seldom."""
+    """Store the balance if it has changed, or if the stored one is older than `stale`, so that frequent reads cause few
+    writes.
+    """
     tx.run(
         """
         INSERT INTO wallet_balances AS known (member_id, address, balance, block_number, as_of)
@@ -224,26 +256,25 @@ def remember_balance(tx: Tx, member_id: UUID, address: str, known: KnownBalance,
 
 
 def open_withdrawal(tx: Tx, address: str) -> UUID | None:
-    """The one that is under way from a wallet."""
-    found = tx.first(
-        _Id,
+    """The id of the wallet's open withdrawal, if there is one."""
+    return tx.scalar_or_none(
+        UUID,
         """
         SELECT id FROM withdrawals
         WHERE lower(from_address) = lower(:address) AND state IN ('prepared', 'signed', 'mined')
         """,
         address=address,
     )
-    return found.id if found else None
 
 
 def withdrawals(tx: Tx, member_id: UUID, after: Position | None, limit: int) -> list[Withdrawal]:
-    """Newest first, at most `limit`."""
+    """The member's withdrawals after a position, newest first."""
     return tx.all(
         Withdrawal,
         """
         SELECT id, member_id, from_address, to_address, amount, chain_id, token_address, nonce, gas_limit,
                fee_per_gas_wei_max, priority_fee_per_gas_wei_max, prepared_at, expires_at, state, state_at, raw,
-               transaction_hash, signed_at, block_number, block_hash, succeeded
+               transaction_hash, signed_at, block_number, block_hash, succeeded, prepared_block, outcome_hash
         FROM withdrawals
         WHERE member_id = :member_id
           AND (CAST(:at AS timestamptz) IS NULL OR (prepared_at, id) < (:at, CAST(:id AS uuid)))
@@ -257,7 +288,7 @@ def withdrawals(tx: Tx, member_id: UUID, after: Position | None, limit: int) -> 
 
 
 def history(tx: Tx, member_id: UUID, kinds: list[str], after: Position | None, limit: int) -> list[Movement]:
-    """Newest first, at most `limit`."""
+    """The movements of the wallet after a position, newest first."""
     return tx.all(
         Movement,
         """

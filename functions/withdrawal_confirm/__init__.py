@@ -1,1 +1,1 @@
-"""Sends what members have signed, and follows it until it is final."""
+"""Sends the withdrawals that members have signed, and follows them until they are final."""

@@ -1,44 +1,42 @@
-"""What a member is told about the end of a withdrawal: in the app and by mail."""
+"""Notifies a member of the end of a withdrawal, in the app and by mail."""
 
 from datetime import datetime
 
 from functions.withdrawal_confirm import store
-from shared import mails, notifications
 from shared.db import Tx
-from shared.mails import Letter
-from shared.notifications import Note
+from shared.messages import mails, notifications
+from shared.messages.mails import Letter
 from shared.withdrawals import State, Withdrawal
 
-TITLES = {
-    State.CONFIRMED: "Your withdrawal of {amount} USDT is complete",
-    State.REVERTED: "Your withdrawal of {amount} USDT did not go through",
-    State.REPLACED: "Your withdrawal of {amount} USDT was replaced",
-    State.LAPSED: "Your withdrawal of {amount} USDT has not gone through yet",
-}
-BODIES = {
-    State.CONFIRMED: "The payment is final.",
-    State.REVERTED: "USDT refused the transfer; the money is still in your wallet.",
-    State.REPLACED: "Your wallet has sent another transaction in its place.",
-    State.LAPSED: "We do not send it any more. You can prepare another one, which takes its place.",
+# The notice and the mail about the same event share the code.
+CODES = {
+    State.CONFIRMED: "withdrawal_confirmed",
+    State.REVERTED: "withdrawal_reverted",
+    State.REPLACED: "withdrawal_replaced",
+    State.LAPSED: "withdrawal_lapsed",
 }
 
 
-def tell(tx: Tx, ended: Withdrawal, state: State, now: datetime) -> None:
-    """Once for each state; nobody when the account has been closed meanwhile."""
+def tell(tx: Tx, ended: Withdrawal, state: State, transaction_hash: str | None, now: datetime) -> None:
+    """Notify the member, once for each state, unless the account was deleted meanwhile. `transaction_hash` is the one
+    to look up; without one the mail links to the wallet instead.
+    """
     owner = store.owner(tx, ended.member_id)
     if owner is None:
         return
-    amount = f"${ended.amount.decimal:,f}"
-    title, body = TITLES[state].format(amount=amount), BODIES[state]
     key = f"withdrawal-{state}:{ended.id}"
-    data = {"withdrawal_id": str(ended.id), "status": state.value, "transaction_hash": ended.transaction_hash}
-    notifications.notify(tx, Note(ended.member_id, "comp", title, body, data, key), now)
+    data = {"withdrawal_id": str(ended.id), "status": state.value, "transaction_hash": transaction_hash}
+    notifications.notify(tx, notifications.note(ended.member_id, CODES[state], data, key, amount=ended.amount), now)
     parameters = {
         "name": owner.full_name,
-        "headline": title,
-        "body": body,
+        "amount": str(ended.amount),
         "to_address": ended.to_address,
-        "transaction_hash": ended.transaction_hash or "",
+        "link": _link(ended, transaction_hash),
     }
-    letter = Letter(owner.email, owner.full_name, "withdrawal_ended", parameters, key, ended.member_id)
-    mails.queue(tx, letter, now)
+    mails.queue(tx, Letter(owner.email, owner.full_name, CODES[state], parameters, key, member_id=ended.member_id), now)
+
+
+def _link(ended: Withdrawal, transaction_hash: str | None) -> str:
+    """The page on Polygonscan: the transaction, or the wallet if none is known."""
+    page = f"tx/{transaction_hash}" if transaction_hash else f"address/{ended.from_address}"
+    return f"https://polygonscan.com/{page}"

@@ -1,7 +1,7 @@
-"""Cloud Storage: files written and read as streams, joined, deleted, and handed out by signed addresses.
+"""Cloud Storage: files written and read as streams, joined, deleted, and handed out by signed URLs.
 
-STORAGE_EMULATOR_HOST ("http://host:port") chooses an emulator. Memory stays at one chunk however large a file is.
-A deadline that passes leaves no half-written file: an object appears when its last byte has arrived, or not at all.
+STORAGE_EMULATOR_HOST ("http://host:port") chooses an emulator. Memory stays at one chunk however large a file is. A
+deadline that passes leaves no half-written file: an object appears when its last byte has arrived, or not at all.
 """
 
 import os
@@ -14,6 +14,8 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
+
+from shared.ports.outage import Outage
 
 if TYPE_CHECKING:
     from google.cloud.storage import Blob, Client
@@ -29,27 +31,27 @@ SIGN_SECONDS_MAX = 10.0
 SIGN_SCOPE = "https://www.googleapis.com/auth/iam"
 CLOUD_IAM = "https://iamcredentials.googleapis.com"
 CLOUD_STORAGE = "https://storage.googleapis.com"
-UNQUOTED = b"/~"  # of an object's name in a signed address
+UNQUOTED = b"/~"  # characters of an object's name that a signed URL leaves unquoted
 
 
 class FilesFailure(Exception):
-    """What this port raises."""
+    """The base class of this port's exceptions."""
 
 
 class FileMissing(FilesFailure):
-    """There is no such file, or it was replaced while it was read."""
+    """Raised when there is no such file, or it was replaced while it was read."""
 
 
 class FileExists(FilesFailure):
-    """`if_absent` was asked for and the file is there. It may be the work of an own earlier attempt."""
+    """Raised by `if_absent` when the file exists. It may come from an earlier attempt of the same caller."""
 
 
 class FileDamaged(FilesFailure):
-    """What was read or stored is not what was sent."""
+    """Raised when what was read or stored is not what was sent."""
 
 
-class FilesUnavailable(FilesFailure):
-    """A passing failure: the same call may succeed later."""
+class FilesUnavailable(FilesFailure, Outage):
+    """Raised for a temporary failure: the same call may succeed later."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,15 @@ def write(
     cache_control: str | None = None,
     if_absent: bool = False,
 ) -> None:
-    """Replace the file by the chunks, or (`if_absent`) refuse to. If `chunks` raises, nothing is written."""
+    """Write the chunks to the file, replacing it; with `if_absent`, raise FileExists instead of replacing.
+
+    If `chunks` raises, nothing is written.
+    """
     blob = _blob(bucket, name)
     blob.cache_control = cache_control
     blob.chunk_size = CHUNK_BYTES
     condition = {"if_generation_match": 0} if if_absent else {}
-    # Not `blob.open("wb")`: its writer, having failed, uploads once more when it is garbage collected.
+    # `blob.open("wb")` is not used: after a failure its writer uploads once more when it is garbage collected.
     with _named_failures(bucket, name):
         blob.upload_from_file(
             _Stream(chunks), content_type=content_type, retry=_repeat(), timeout=CALL_SECONDS_MAX, **condition
@@ -100,7 +105,7 @@ def read(bucket: str, name: str) -> Iterator[bytes]:
 
 
 def stored(bucket: str, name: str) -> Stored:
-    """The version that is there now. Raises FileMissing."""
+    """The file's present version. Raises FileMissing."""
     blob = _blob(bucket, name)
     with _named_failures(bucket, name):
         blob.reload(retry=_repeat(), timeout=CALL_SECONDS_MAX)
@@ -120,7 +125,7 @@ def read_from(bucket: str, name: str, version: Stored, start: int, piece_bytes: 
 
 
 def delete(bucket: str, name: str) -> None:
-    """Absent is fine."""
+    """Delete the file; does nothing if there is none."""
     try:
         with _named_failures(bucket, name):
             _blob(bucket, name).delete(timeout=CALL_SECONDS_MAX, retry=_repeat())
@@ -152,10 +157,10 @@ def compose(bucket: str, name: str, parts: Sequence[str]) -> None:
 
 
 def signed_url(bucket: str, name: str, *, signed_at: datetime, expires_in: timedelta, filename: str | None) -> str:
-    """An address that downloads the file as an attachment, for anybody who has it, until it expires (7 days at most).
+    """A URL that downloads the file as an attachment, for anybody who has it, until it expires (7 days at most).
 
-    Signed again for the same moment it is the same address. The service account FILES_SERVICE_ACCOUNT signs, through
-    IAM's signBlob: the function needs `iam.serviceAccounts.signBlob` on it, and it needs to be able to read the file.
+    Signed again for the same moment, it is the same URL. The service account FILES_SERVICE_ACCOUNT signs through IAM's
+    signBlob: the function needs `iam.serviceAccounts.signBlob` on it, and it must be able to read the file.
     """
     asked = {"response_disposition": _attachment(filename)}
     return _signed(bucket, name, signed_at=signed_at, expires_in=expires_in, **asked)
@@ -164,9 +169,9 @@ def signed_url(bucket: str, name: str, *, signed_at: datetime, expires_in: timed
 def signed_upload(
     bucket: str, name: str, *, signed_at: datetime, expires_in: timedelta, content_type: str, bytes_max: int
 ) -> tuple[str, dict[str, str]]:
-    """An address that takes one PUT of the file, and the headers that must come with it.
+    """A URL that takes one PUT of the file, and the headers that must come with it.
 
-    The storage refuses an empty or too large body, and another file once there is one: what was uploaded stays.
+    The storage refuses an empty or too large body, and a second upload: the first file stays.
     """
     headers = {
         "Content-Type": content_type,
@@ -188,14 +193,15 @@ def _signed(bucket: str, name: str, *, signed_at: datetime, expires_in: timedelt
             f"/{bucket}/{quote(name, safe=UNQUOTED)}",
             expires_in,
             api_access_endpoint=_emulator() or CLOUD_STORAGE,
-            _request_timestamp=f"{signed_at.astimezone(UTC):%Y%m%dT%H%M%SZ}",  # the blob's own method always says now
+            # The blob's own method always uses the current time.
+            _request_timestamp=f"{signed_at.astimezone(UTC):%Y%m%dT%H%M%SZ}",
             **asked,
         )
     return url
 
 
 class _Stream:
-    """Chunks of any sizes as the file that the client reads from."""
+    """A file-like object from which the client reads chunks of any size."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
@@ -203,7 +209,7 @@ class _Stream:
         self._position = 0
 
     def read(self, size: int) -> bytes:
-        """Exactly `size` bytes, fewer at the end only: the client takes a short answer for the end."""
+        """Exactly `size` bytes, fewer only at the end: the client takes a short answer for the end."""
         gathered = bytearray(self._left)
         while len(gathered) < size and (chunk := next(self._chunks, None)) is not None:
             gathered += chunk
@@ -224,7 +230,7 @@ def _join(bucket: str, name: str, parts: Sequence[str], content_type: str | None
 
 
 def _attachment(filename: str | None) -> str:
-    """RFC 6266: a plain name for old clients, the real one in UTF-8."""
+    """A Content-Disposition value (RFC 6266): an ASCII name for old clients, the real one in UTF-8."""
     if filename is None:
         return "attachment"
     plain = "".join(letter if letter.isascii() and letter.isprintable() and letter not in '"\\' else "_"
@@ -263,7 +269,7 @@ def _failure_of(status: int, when_another_version: type[FilesFailure]) -> type[F
 
 
 def _repeat() -> Any:
-    """Every call of this port may be repeated; the client's own default repeats only some of them."""
+    """A retry policy for every call of this port; the client's own default repeats only some of them."""
     from google.cloud.storage.retry import DEFAULT_RETRY
 
     return DEFAULT_RETRY.with_timeout(REPEAT_SECONDS_MAX)
@@ -279,7 +285,7 @@ def _emulator() -> str:
 
 @lru_cache
 def _client_of(process_id: int, emulator: str) -> "Client":
-    """One client per process: connections do not survive a fork, and a child's process id differs."""
+    """One client per process and emulator: connections do not survive a fork, and a child's process id differs."""
     from google.cloud.storage import Client
 
     del process_id, emulator  # the client reads the emulator's address from the environment itself
@@ -297,7 +303,7 @@ def _signing_credentials_of(process_id: int, emulator: str, account: str) -> "Cr
 
     del process_id
     send = Request()
-    # The package says it is typed, and these constructors are not.
+    # The package claims to be typed, but these constructors are not.
     nobody = AnonymousCredentials()  # type: ignore[no-untyped-call]
     caller = nobody if emulator else google.auth.default(scopes=[SIGN_SCOPE])[0]
 

@@ -1,4 +1,4 @@
-"""Firestore, the listeners' copy: documents that only move forward in sequence, whoever writes them, in any order.
+"""Firestore, the copy that listeners read: a document only moves forward in sequence, whoever writes it, in any order.
 
 FIRESTORE_EMULATOR_HOST ("host:port") chooses an emulator, FIRESTORE_DATABASE a database other than "(default)".
 """
@@ -12,37 +12,42 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from google.cloud.firestore import Client, DocumentReference, WriteBatch
     from google.cloud.firestore_v1.base_document import DocumentSnapshot
 
+Found = TypeVar("Found")
+
 DOCUMENTS_MAX = 5_000  # in one call
 CHUNK_DOCUMENTS_MAX = 300  # in one commit
-CHUNK_JSON_BYTES_MAX = 1_000_000  # a commit takes 10 MiB of protobuf, which needs no more than six times its JSON
+CHUNK_JSON_BYTES_MAX = 1_000_000  # a commit takes 10 MiB of protobuf, which is at most six times the size of its JSON
 CALL_SECONDS_MAX = 5.0
 ATTEMPTS_MAX = 5
-REPEAT_SECONDS = 0.1  # doubled with each attempt, at random up to that
+REPEAT_SECONDS = 0.1  # doubled with each attempt; the wait is random between zero and that
 SEQUENCE = "sequence"
-EXPIRES_AT = "expires_at"  # the field that the TTL policy looks at
+EXPIRES_AT = "expires_at"  # the field that the TTL policy reads
 
 
 class FirestoreUnavailable(Exception):
-    """A passing failure; some documents may have been written all the same, and the same call may be made again."""
+    """Raised for a temporary failure. Some documents may have been written; the same call may be made again."""
 
 
 class NotStorable(TypeError):
-    """A field holds what Firestore must not be given; the message says where."""
+    """Raised when a field holds a type that Firestore must not be given; the message says where."""
 
 
 class _Overtaken(Exception):
-    """Another writer changed a document between reading and writing: look again."""
+    """Raised when another writer changed a document between reading and writing; it is read again."""
 
 
 @dataclass(frozen=True)
 class Document:
-    """`path` is collection/id, maybe deeper. `fields` hold str, int, float, bool, None, aware datetime, list, dict."""
+    """A document. `path` is collection/id, maybe deeper.
+
+    `fields` hold str, int, float, bool, None, aware datetime, list and dict.
+    """
 
     path: str
     sequence: int
@@ -50,17 +55,17 @@ class Document:
     expires_at: datetime | None = None
 
     def stored(self) -> dict[str, object]:
-        """What is written: the fields, the sequence and, for the TTL policy, the time to forget it."""
+        """The fields that are written, with the sequence and, for the TTL policy, the expiry time."""
         life = {EXPIRES_AT: self.expires_at} if self.expires_at is not None else {}
         return {**self.fields, SEQUENCE: self.sequence, **life}
 
 
 def put_newer(documents: Sequence[Document]) -> int:
-    """Replace each stored document whose `sequence` is lower, and tell how many were.
+    """Replace each stored document whose `sequence` is lower; returns how many were replaced.
 
-    Safe to repeat and to race: the highest sequence stays, whole. Of two documents of one path the newer counts.
-    One round trip reads, one writes, for each CHUNK_DOCUMENTS_MAX. When an answer was lost on the way, what it would
-    have told of is not counted.
+    Safe to repeat and to race: the document of the highest sequence stays, as a whole. If two have one path, the newer
+    counts. Each CHUNK_DOCUMENTS_MAX documents take one round trip to read and one to write. A replacement whose answer
+    was lost on the way is not counted.
     """
     assert len(documents) <= DOCUMENTS_MAX, f"{len(documents)} documents in one call"
     newest: dict[str, Document] = {}
@@ -71,8 +76,13 @@ def put_newer(documents: Sequence[Document]) -> int:
     return sum(_persistently(partial(_put, chunk)) for chunk in _chunks(newest.values()))
 
 
+def find(path: str) -> dict[str, object] | None:
+    """The stored document as it is now, with its sequence; None when there is none. Raises FirestoreUnavailable."""
+    return _persistently(partial(_find, path))
+
+
 def delete(paths: Sequence[str]) -> None:
-    """Delete them, whatever their sequence; those that do not exist are no fault."""
+    """Delete documents whatever their sequence; a missing one is no error."""
     assert len(paths) <= DOCUMENTS_MAX, f"{len(paths)} documents in one call"
     unique = list(dict.fromkeys(paths))
     for start in range(0, len(unique), CHUNK_DOCUMENTS_MAX):
@@ -81,12 +91,12 @@ def delete(paths: Sequence[str]) -> None:
 
 
 def delete_some(collection: str) -> int:
-    """Delete up to CHUNK_DOCUMENTS_MAX documents of a collection, whatever they are; how many there were."""
+    """Delete up to CHUNK_DOCUMENTS_MAX documents of a collection, whatever they are; returns how many."""
     return _persistently(partial(_delete_some, collection))
 
 
 def close() -> None:
-    """Let go of this process's connection; the next call makes a new one, to where the environment then says."""
+    """Close this process's connection; the next call opens one to the address that the environment names then."""
     with _lock:
         client = _clients.pop(os.getpid(), None)
     if client is not None:
@@ -106,6 +116,10 @@ def _put(documents: Sequence[Document]) -> int:
     return len(newer)
 
 
+def _find(path: str) -> dict[str, object] | None:
+    return _client().document(path).get(retry=None, timeout=CALL_SECONDS_MAX).to_dict()
+
+
 def _read(
     client: "Client", references: "Iterable[DocumentReference]"
 ) -> "dict[str, DocumentSnapshot[DocumentReference]]":
@@ -121,7 +135,7 @@ def _is_newer(document: Document, stored: "DocumentSnapshot[DocumentReference]")
 def _write(
     client: "Client", batch: "WriteBatch", document: Document, stored: "DocumentSnapshot[DocumentReference]"
 ) -> None:
-    """Only if nobody has written it since it was read."""
+    """Add the document to the batch, on condition that it was not written since it was read."""
     from google.cloud.firestore import DELETE_FIELD
 
     fields = document.stored()
@@ -158,8 +172,8 @@ def _delete_some(collection: str) -> int:
     return _delete([snapshot.reference.path for snapshot in found]) if found else 0
 
 
-def _persistently(act: Callable[[], int]) -> int:
-    """Try again after passing failures and when overtaken, ATTEMPTS_MAX times in all."""
+def _persistently(act: Callable[[], Found]) -> Found:
+    """Call `act` again after temporary failures and when overtaken, ATTEMPTS_MAX times in all."""
     from google.api_core import exceptions
 
     passing = (
@@ -214,7 +228,7 @@ def _check(value: object, where: str) -> None:
 
 _lock = threading.Lock()
 # By process: a forked child must not use its parent's connection. gRPC itself survives a fork when the parent has only
-# imported this module, as gunicorn's does; a parent that has written needs GRPC_ENABLE_FORK_SUPPORT=1.
+# imported this module, as gunicorn's parent does; a parent that has written needs GRPC_ENABLE_FORK_SUPPORT=1.
 _clients: "dict[int, Client]" = {}
 
 

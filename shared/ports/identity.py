@@ -5,7 +5,10 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
+
+from shared.ports.loopback import is_loopback
+from shared.ports.outage import Outage
 
 if TYPE_CHECKING:
     import requests
@@ -13,22 +16,21 @@ if TYPE_CHECKING:
 REAL_URL = "https://iamcredentials.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 SIGN_SECONDS_MAX = 10.0
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 PASSING = frozenset({429, 500, 502, 503, 504})
 
 
 class SigningRefused(Exception):
-    """The service answered, and not with a signature: the account, a role or the claims are wrong."""
+    """Raised when the service answers without a signature: the account, a role or the claims are wrong."""
 
 
-class SigningUnavailable(Exception):
-    """No usable answer came in time; the same call may succeed later."""
+class SigningUnavailable(Outage):
+    """Raised when no usable answer came in time; the same call may succeed later."""
 
 
 def sign_jwt(service_account: str, claims: Mapping[str, object]) -> str:
-    """The claims as a compact RS256 JWT whose key is published at
-    https://www.googleapis.com/service_accounts/v1/jwk/<service_account>; exp may lie at most 12 hours ahead.
+    """The claims as a compact RS256 JWT, with `exp` at most 12 hours ahead. Raises SigningRefused, SigningUnavailable.
 
+    The key is published at https://www.googleapis.com/service_accounts/v1/jwk/<service_account>.
     https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signJwt
     """
     import requests
@@ -52,11 +54,11 @@ def sign_jwt(service_account: str, claims: Mapping[str, object]) -> str:
 
 @cache
 def _session(process_id: int, base: str) -> "requests.Session":
-    """One per process, for a connection must not be shared across a fork; it keeps its access token until it ends."""
+    """One session per process, since a fork must not share connections; it keeps its access token until it ends."""
     del process_id
     import requests
 
-    if urlsplit(base).hostname in LOOPBACK:
+    if is_loopback(base):
         return requests.Session()
     import google.auth
     from google.auth.transport.requests import AuthorizedSession

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from shared.ports.outage import Outage
+
 if TYPE_CHECKING:
     from google.cloud.kms_v1 import KeyManagementServiceClient
 
 CALL_SECONDS_MAX = 5.0
-TOTAL_SECONDS_MAX = 12.0  # with the repetitions of calls that found the service unavailable
+TOTAL_SECONDS_MAX = 12.0  # including the repetitions of calls that found the service unavailable
 REPEAT_SECONDS_FIRST = 0.1
 REPEAT_SECONDS_MAX = 1.0
 DIGEST_BYTES = 32
@@ -25,24 +27,24 @@ Answer = TypeVar("Answer")
 
 
 class KmsFailure(Exception):
-    """No call of this port has an effect that a failure could leave half done."""
+    """The base class of this port's exceptions; no failed call leaves anything half done."""
 
 
-class KmsUnavailable(KmsFailure):
-    """A passing failure (deadline, quota, outage, damage in transit): the same call may succeed later."""
+class KmsUnavailable(KmsFailure, Outage):
+    """Raised for a temporary failure (deadline, quota, outage, damage in transit): the same call may succeed later."""
 
 
 class KmsRefused(KmsFailure):
-    """The same call will be refused until somebody changes the key, its state, the rights or the arguments."""
+    """Raised when the call will be refused until a person changes the key, its state, the rights or the arguments."""
 
 
 class WrongSigner(KmsRefused):
-    """The key signed, but it is not the key of the expected address: nothing it signed may be used."""
+    """Raised when the key signed but is not the key of the expected address: its signatures must not be used."""
 
 
 @dataclass(frozen=True)
 class EthereumSignature:
-    """What a typed transaction carries; s is in the lower half of the order (EIP-2)."""
+    """The signature that a typed transaction carries; s is in the lower half of the order (EIP-2)."""
 
     r: int
     s: int
@@ -56,27 +58,27 @@ def public_key_pem(key_version: str) -> str:
 
 
 def create_version(key: str) -> None:
-    """Order a new version of a key that signs; KMS may need a while to make it."""
+    """Request a new version of a signing key; KMS may need a while to create it."""
     _call(_client().create_crypto_key_version, {"parent": key, "crypto_key_version": {}})
 
 
 def enabled_versions(key: str) -> list[str]:
-    """The names of a key's versions that can be used, oldest first."""
+    """The names of a key's enabled versions, oldest first."""
     versions = _call(_client().list_crypto_key_versions, {"parent": key, "filter": "state=ENABLED"})
     enabled = [version for version in versions if version.state.name == "ENABLED"]
     return [str(version.name) for version in sorted(enabled, key=lambda version: version.create_time)]
 
 
 def disable_version(key_version: str) -> None:
-    """It signs no more, until somebody enables it again."""
+    """Disable a key version: it signs no more until a person enables it again."""
     request = {"crypto_key_version": {"name": key_version, "state": "DISABLED"}, "update_mask": {"paths": ["state"]}}
     _call(_client().update_crypto_key_version, request)
 
 
 def sign_digest(key_version: str, digest: bytes) -> bytes:
-    """The raw signature: DER (r, s) of an elliptic curve, PKCS #1 of RSA.
+    """The raw signature: DER (r, s) for an elliptic curve, PKCS #1 for RSA.
 
-    An elliptic curve's signature of the same digest is another one each time: keep what you signed.
+    An elliptic curve key signs the same digest differently each time: store what you signed.
     """
     if len(digest) != DIGEST_BYTES:
         raise ValueError(f"a digest has {DIGEST_BYTES} bytes, not {len(digest)}")
@@ -89,7 +91,7 @@ def sign_digest(key_version: str, digest: bytes) -> bytes:
 
 
 def ethereum_address(key_version: str) -> str:
-    """The checksummed address of a secp256k1 key."""
+    """The checksummed address of a secp256k1 key. Raises KmsRefused for any other key."""
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
     from eth_keys.datatypes import PublicKey
@@ -102,9 +104,9 @@ def ethereum_address(key_version: str) -> str:
 
 
 def sign_ethereum(key_version: str, digest: bytes, address: str) -> EthereumSignature:
-    """Sign a transaction's 32-byte hash as `address`; `WrongSigner` when this key is not that address's.
+    """Sign a transaction's 32-byte hash as `address`. Raises WrongSigner when this key is not that address's.
 
-    KMS tells neither the recovery bit nor a low s: s is folded into the lower half, and the bit is the one under which
+    KMS returns no recovery bit, and s may be high: s is moved into the lower half, and the bit is the one under which
     the signature recovers to `address`.
     """
     from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
@@ -118,7 +120,7 @@ def sign_ethereum(key_version: str, digest: bytes, address: str) -> EthereumSign
 
 
 def encrypt(key: str, plaintext: bytes, aad: bytes) -> bytes:
-    """`aad` (say, a row's id) must be given again to decrypt. An HSM key takes 8 KiB of both together."""
+    """Encrypt; the same `aad` (a row's id, say) is needed to decrypt. An HSM key takes 8 KiB of both together."""
     request = {
         "name": key,
         "plaintext": plaintext,
@@ -134,7 +136,7 @@ def encrypt(key: str, plaintext: bytes, aad: bytes) -> bytes:
 
 
 def decrypt(key: str, ciphertext: bytes, aad: bytes) -> bytes:
-    """`KmsRefused` when the ciphertext or `aad` is not what `encrypt` had under this key."""
+    """Decrypt. Raises KmsRefused when ciphertext and `aad` are not what `encrypt` had under this key."""
     request = {
         "name": key,
         "ciphertext": ciphertext,
@@ -149,7 +151,7 @@ def decrypt(key: str, ciphertext: bytes, aad: bytes) -> bytes:
 
 
 def _signer(digest: bytes, r: int, s: int, y_parity: int) -> str:
-    """The address that a signature recovers to; empty when it recovers to no point at all."""
+    """The address that a signature recovers to; "" when it recovers to no point."""
     from eth_keys.datatypes import Signature
     from eth_keys.exceptions import BadSignature
 
@@ -160,7 +162,7 @@ def _signer(digest: bytes, r: int, s: int, y_parity: int) -> str:
 
 
 def _call(method: Callable[..., Answer], request: dict[str, Any]) -> Answer:
-    """One call within TOTAL_SECONDS_MAX; only an unavailable service is asked again."""
+    """Make one call within TOTAL_SECONDS_MAX; it is repeated only when the service is unavailable."""
     from google.api_core import exceptions
     from google.api_core.retry import Retry, if_exception_type
 
@@ -168,7 +170,7 @@ def _call(method: Callable[..., Answer], request: dict[str, Any]) -> Answer:
         predicate=if_exception_type(exceptions.ServiceUnavailable),
         initial=REPEAT_SECONDS_FIRST,
         maximum=REPEAT_SECONDS_MAX,
-        timeout=TOTAL_SECONDS_MAX - CALL_SECONDS_MAX,  # the last attempt may begin when this has passed
+        timeout=TOTAL_SECONDS_MAX - CALL_SECONDS_MAX,  # no attempt begins later than this
     )
     try:
         return method(request=request, timeout=CALL_SECONDS_MAX, retry=repeat)
@@ -201,7 +203,7 @@ def _client() -> "KeyManagementServiceClient":
 def _client_of(process_id: int, emulator: str) -> "KeyManagementServiceClient":
     """One client per process, made on first use: a gRPC channel does not survive a fork.
 
-    A child's process id differs, so it makes its own. A parent that has used gRPC itself must not fork, though.
+    A forked child has another process id and makes its own client. A parent that has used gRPC itself must not fork.
     """
     from google.cloud.kms_v1 import KeyManagementServiceClient
 

@@ -1,7 +1,7 @@
-"""Brevo: sends one mail, at most once within the time that Brevo remembers its key.
+"""Brevo: sends a mail, at most once within the time for which Brevo remembers its key.
 
-BREVO_URL (https://api.brevo.com unless given), BREVO_API_KEY, MAIL_FROM (support@blakjaks.com unless given).
-Reference: https://developers.brevo.com/reference/sendtransacemail
+BREVO_URL (https://api.brevo.com unless given), BREVO_API_KEY, MAIL_FROM (support@blakjaks.com unless given). Reference:
+https://developers.brevo.com/reference/sendtransacemail
 """
 
 import os
@@ -9,34 +9,42 @@ import uuid
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from shared.values import free_text
+
 URL_DEFAULT = "https://api.brevo.com"
 SENDER_DEFAULT = "support@blakjaks.com"
 SENDER_NAME = "BlakJaks"
 CONNECT_SECONDS_MAX = 5.0
 ANSWER_SECONDS_MAX = 15.0
-KEY_SPACE = uuid.UUID("5f0d7f0e-8d1b-4b52-9d3e-0a6f0d0c9a51")  # any fixed one: it makes UUIDs of our keys
+NAME_LENGTH_MAX = 70  # Brevo refuses a mail whose recipient's or sender's name is longer
+# Any fixed value: the namespace in which our keys become UUIDs.
+KEY_SPACE = uuid.UUID("5f0d7f0e-8d1b-4b52-9d3e-0a6f0d0c9a51")
 ALREADY_SENT = "already-sent"
 
 
 class MailFailure(Exception):
-    """What this port raises; never with a body or the key in it."""
+    """The base class of this port's exceptions; a message never contains a body or the API key."""
 
 
 class MailRefused(MailFailure):
-    """The mail will be refused each time: a bad address, a bad key, no credit."""
+    """Raised when the mail will be refused each time: a bad address, a bad API key, no credit."""
 
 
 class MailDelayed(MailFailure):
-    """A passing failure. The mail may have been taken all the same: send it again with the same key."""
+    """Raised for a temporary failure. The mail may have been accepted: send it again with the same idempotency key."""
 
 
 class MailNotTaken(MailDelayed):
-    """A passing failure before the mail was taken: this time it certainly was not."""
+    """Raised for a temporary failure before the mail was accepted: this attempt certainly sent nothing."""
 
 
 @dataclass(frozen=True)
 class Mail:
-    """`idempotency_key` names the occasion (say, an outbox id): one occasion, one mail."""
+    """A mail. `idempotency_key` names the occasion (an outbox id, say): one occasion, one mail.
+
+    Name and subject become headers: invisible characters are left out of them, and of a name that is too long for Brevo
+    only the first words are sent.
+    """
 
     to_email: str
     to_name: str
@@ -47,10 +55,10 @@ class Mail:
 
 
 def send(mail: Mail) -> str:
-    """Brevo's message id, or ALREADY_SENT when Brevo has had this key before.
+    """Send a mail; returns Brevo's message id, or ALREADY_SENT when Brevo has had this key before.
 
-    Brevo remembers a key for 30 minutes (its change log says 15): a repetition that comes later is sent twice, so
-    retries of an unclear outcome belong within a quarter of an hour.
+    Brevo remembers a key for 30 minutes (its change log says 15): a later repetition is sent twice, so an unclear
+    outcome must be retried within a quarter of an hour. Raises MailRefused, MailDelayed, MailNotTaken.
     """
     import requests
     from urllib3.exceptions import NewConnectionError
@@ -75,12 +83,18 @@ def send(mail: Mail) -> str:
 def _body(mail: Mail) -> dict[str, object]:
     return {
         "sender": {"name": SENDER_NAME, "email": os.environ.get("MAIL_FROM", SENDER_DEFAULT)},
-        "to": [{"email": mail.to_email, "name": mail.to_name}],
-        "subject": mail.subject,
+        "to": [_recipient(mail)],
+        "subject": free_text.shown(mail.subject),
         "htmlContent": mail.html,
         "textContent": mail.text,
         "headers": {"idempotencyKey": str(uuid.uuid5(KEY_SPACE, mail.idempotency_key))},
     }
+
+
+def _recipient(mail: Mail) -> dict[str, str]:
+    """The recipient's address and name; without a name when not even its first word fits."""
+    name = free_text.shortened(free_text.shown(mail.to_name), NAME_LENGTH_MAX)
+    return {"email": mail.to_email} | ({"name": name} if name else {})
 
 
 def _outcome(status: int, content: bytes) -> str:
@@ -98,7 +112,7 @@ def _outcome(status: int, content: bytes) -> str:
 
 
 def _object(content: bytes) -> dict[str, object]:
-    """An answer's fields; none when it is no JSON object, such as a proxy's page."""
+    """The fields of an answer's JSON object; empty when it is none, but a proxy's page, say."""
     import json
 
     try:

@@ -1,6 +1,6 @@
-"""Oobit: the access token of the spend card's widget, for one hour.
+"""Oobit: the access token of the spend card's widget, valid for one hour.
 
-OOBIT_URL (https://v2.prod-api-oobit.com unless given), OOBIT_API_KEY. The token knows nothing of our member: the widget
+OOBIT_URL (https://v2.prod-api-oobit.com unless given), OOBIT_API_KEY. The token is not tied to our member: the widget
 asks for everything else itself. Reference: https://docs.oobit.com/docs/create-token
 """
 
@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
+from shared.ports.outage import Outage
+
 URL_DEFAULT = "https://v2.prod-api-oobit.com"
 CONNECT_SECONDS_MAX = 3.0
 ANSWER_SECONDS_MAX = 7.0
@@ -18,15 +20,15 @@ RETRY_AFTER_SECONDS_MAX = 3600
 
 
 class OobitFailure(Exception):
-    """What this port raises; never with a token or the key in it."""
+    """The base class of this port's exceptions; a message never contains a token or the key."""
 
 
 class OobitMisconfigured(OobitFailure):
-    """Our key is wrong or may not do this: each call fares alike until a person mends it."""
+    """Raised when our key is wrong or lacks rights: every call fails until a person corrects it."""
 
 
-class OobitUnavailable(OobitFailure):
-    """A passing failure: too many calls, an outage, or nonsense."""
+class OobitUnavailable(OobitFailure, Outage):
+    """Raised for a temporary failure: too many calls, an outage, or an unreadable answer."""
 
     def __init__(self, reason: str, retry_after_seconds: int = RETRY_AFTER_SECONDS_DEFAULT) -> None:
         super().__init__(reason)
@@ -35,14 +37,14 @@ class OobitUnavailable(OobitFailure):
 
 @dataclass(frozen=True)
 class WidgetToken:
-    """What the widget is opened with."""
+    """The token with which the widget is opened."""
 
     token: str = field(repr=False)
     expires_at: datetime
 
 
 def create_token() -> WidgetToken:
-    """A new one. Raises OobitMisconfigured, OobitUnavailable."""
+    """Request a new token. Raises OobitMisconfigured, OobitUnavailable."""
     import requests
 
     try:
@@ -76,7 +78,7 @@ def _token(content: bytes) -> WidgetToken:
 
 
 def _seconds(retry_after: str) -> int:
-    """As long as Oobit asks for, within reason; it may also give a date, which is not worth reading."""
+    """The seconds that Oobit asks to wait, within bounds. A date instead of seconds gets the default."""
     if not (retry_after.isascii() and retry_after.isdigit()):
         return RETRY_AFTER_SECONDS_DEFAULT
     return max(1, min(int(retry_after), RETRY_AFTER_SECONDS_MAX))

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from google.pubsub_v1 import PublisherClient
 
-PUBLISH_SECONDS_MAX = 20.0  # for one request, its repetitions included
+PUBLISH_SECONDS_MAX = 20.0  # for one request with its repetitions
 ATTEMPT_SECONDS_MAX = 5.0
 REQUEST_MESSAGES_MAX = 1000  # https://cloud.google.com/pubsub/quotas#resource_limits
-REQUEST_BYTES_MAX = 9_000_000  # of data and attributes; the service's limit of 10 MB counts the framing too
+REQUEST_BYTES_MAX = 9_000_000  # data and attributes; the service's limit of 10 MB counts the framing too
 REQUESTS_AT_ONCE_MAX = 8
 
 
 @dataclass(frozen=True)
 class Message:
-    """`ordering_key`, at most 1 KB, keeps messages in order for the subscriptions that ask for it."""
+    """A message. `ordering_key`, at most 1 KB, keeps messages in order for subscriptions that ask for it."""
 
     data: bytes
     attributes: Mapping[str, str] = field(default_factory=dict)
@@ -27,16 +27,16 @@ class Message:
 
 
 class PublishFailed(Exception):
-    """Some messages are not known to be published; they may have arrived all the same, so publish them again."""
+    """Raised when some messages may not be published. They may have arrived all the same: publish them again."""
 
     def __init__(self, topic: str, message_ids: Sequence[str | None], cause: Exception) -> None:
         missing = sum(message_id is None for message_id in message_ids)
         super().__init__(f"{missing} of {len(message_ids)} messages were not published to {topic}: {cause}")
-        self.message_ids = message_ids  # in the order of the messages, None for those that failed
+        self.message_ids = message_ids  # in the order of the messages; None for those that failed
 
 
 def publish(topic: str, messages: Sequence[Message]) -> list[str]:
-    """The ids the service gave, in the order of the messages; messages of one ordering key are stored in order too."""
+    """Publish messages; returns their ids in the same order. Messages of one ordering key are stored in order too."""
     publisher = _publisher()
     path = f"projects/{os.environ['GOOGLE_CLOUD_PROJECT']}/topics/{topic}"
     message_ids: list[str | None] = [None] * len(messages)
@@ -45,7 +45,7 @@ def publish(topic: str, messages: Sequence[Message]) -> list[str]:
         from google.api_core.exceptions import GoogleAPIError, InvalidArgument
 
         fault: Exception | None = None
-        for batch in _batches(messages, positions):  # one after the other, for a later one must not overtake
+        for batch in _batches(messages, positions):  # one after the other, since a later batch must not overtake
             try:
                 stored = _send(publisher, path, [messages[position] for position in batch])
             except GoogleAPIError as error:
@@ -64,7 +64,7 @@ def publish(topic: str, messages: Sequence[Message]) -> list[str]:
 
 
 def close() -> None:
-    """Let go of this process's connection; the next message makes a new one, to where the environment then says."""
+    """Close this process's connection; the next message opens one to the address that the environment names then."""
     with _lock:
         publisher = _publishers.pop(os.getpid(), None)
     if publisher is not None:
@@ -74,7 +74,7 @@ def close() -> None:
 def _for_each_key(
     publish_key: Callable[[list[int]], Exception | None], messages: Sequence[Message]
 ) -> list[Exception | None]:
-    """A request may hold messages of one ordering key only, so each key has its own, several at a time."""
+    """Publish each ordering key's messages, several keys at a time: a request may hold one key only."""
     keys: dict[str, list[int]] = {}
     for position, message in enumerate(messages):
         keys.setdefault(message.ordering_key, []).append(position)
@@ -124,13 +124,15 @@ def _send(publisher: "PublisherClient", path: str, messages: list[Message]) -> S
 
 _lock = threading.Lock()
 # By process: a forked child must not use its parent's connection. gRPC itself survives a fork when the parent has only
-# imported this module, as gunicorn's does; a parent that has published needs GRPC_ENABLE_FORK_SUPPORT=1.
+# imported this module, as gunicorn's parent does; a parent that has published needs GRPC_ENABLE_FORK_SUPPORT=1.
 _publishers: "dict[int, PublisherClient]" = {}
 
 
 def _publisher() -> "PublisherClient":
-    """Not the batching client of google.cloud: it holds messages back in a thread of its own, and for ordered ones it
-    never gives up and blocks the key after a fault.
+    """The process's publisher. It is not google.cloud's batching client.
+
+    That client holds messages back in a thread of its own; for ordered messages it never gives up, and it blocks the
+    key after a fault.
     """
     with _lock:
         process_id = os.getpid()

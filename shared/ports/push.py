@@ -15,8 +15,10 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from uuid import UUID
+
+from shared.ports.loopback import is_loopback
 
 if TYPE_CHECKING:
     import httpx
@@ -30,10 +32,9 @@ FCM_SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 CONNECT_SECONDS_MAX = 5.0
 ANSWER_SECONDS_MAX = 10.0
-IDLE_SECONDS_MAX = 300.0  # routers on the way forget a silent connection, and neither end is told
+IDLE_SECONDS_MAX = 300.0  # routers forget a silent connection without telling either end
 LIFE_SECONDS = 24 * 3600  # how long a vendor keeps a push for a device that is switched off
-PROVIDER_TOKEN_SECONDS = 40 * 60  # Apple refuses tokens older than 60 minutes, and new ones more often than each 20
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+PROVIDER_TOKEN_SECONDS = 40 * 60  # Apple refuses tokens older than 60 minutes, and new ones more often than every 20
 
 # https://developer.apple.com/documentation/usernotifications/handling-notification-responses-from-apns
 APNS_DEAD = frozenset({"BadDeviceToken", "DeviceTokenNotForTopic"})
@@ -47,35 +48,35 @@ Platform = Literal["ios", "android"]
 
 
 class PushFailure(Exception):
-    """What this port raises; never with a token, a key or the text of a push in it."""
+    """The base class of this port's exceptions; a message never contains a token, a key or the text of a push."""
 
 
 class Unregistered(PushFailure):
-    """The token is dead: forget it.
+    """Raised when the token is dead and should be deleted.
 
-    A wrong APNS_TOPIC or FCM_PROJECT_ID, or a development token sent to the production host, reads the same.
+    A wrong APNS_TOPIC or FCM_PROJECT_ID, or a development token sent to the production host, gives the same answer.
     """
 
 
 class PushRefused(PushFailure):
-    """This push will be refused each time."""
+    """Raised when this push will be refused each time."""
 
 
 class PushMisconfigured(PushFailure):
-    """Our own key, topic, project or role is wrong: every push fares alike until a person mends it."""
+    """Raised when our own key, topic, project or role is wrong: every push fails until a person corrects it."""
 
 
 class PushDelayed(PushFailure):
-    """A passing failure. The push may have been taken all the same: send it again with the same `push_id`."""
+    """Raised for a temporary failure. The push may have been accepted: send it again with the same `push_id`."""
 
     def __init__(self, reason: str, retry_after: timedelta | None = None) -> None:
         super().__init__(reason)
-        self.retry_after = retry_after  # what the vendor asks for
+        self.retry_after = retry_after  # how long the vendor asks to wait
 
 
 @dataclass(frozen=True)
 class Push:
-    """A second push of the same `push_id` takes the place of the first on the device.
+    """One push. A second push of the same `push_id` replaces the first on the device.
 
     Title, body and data together stay under 4096 bytes of JSON. In `data` the names aps, from, notification and
     message_type, and those that begin with google or gcm, belong to the vendors.
@@ -89,7 +90,7 @@ class Push:
 
 
 def send(platform: Platform, push: Push) -> None:
-    """Returns when the vendor has taken it, which does not mean that the device has it."""
+    """Send a push; returns when the vendor has accepted it, which does not mean that the device has it."""
     if platform == "ios":
         _apns().send(push)
     else:
@@ -97,7 +98,7 @@ def send(platform: Platform, push: Push) -> None:
 
 
 def close() -> None:
-    """Let go of this process's connections; the next push makes new ones, to where the environment then says."""
+    """Close this process's connections; the next push opens new ones, as the environment then says."""
     process_id = os.getpid()
     with _lock:
         apns = [_apns_of.pop(key) for key in list(_apns_of) if key[0] == process_id]
@@ -120,8 +121,8 @@ class _Account:
 class _Apns:
     """The connections of one account, kept open.
 
-    Each is lent to one thread at a time, for httpcore's HTTP/2 does not lock its state against a second one. The one
-    used last is used next, so that the others can age out.
+    Each connection is lent to one thread at a time, because httpcore's HTTP/2 does not lock its state against a second
+    one. The one used last is used next, so that the others can age out.
     """
 
     def __init__(self, account: _Account) -> None:
@@ -162,7 +163,7 @@ class _Apns:
         except httpx.TimeoutException:
             raise
         except httpx.TransportError:
-            # Closed from the other side while it lay idle, as it seems: that shows only when it is used.
+            # The other side has probably closed it while it was idle, which shows only when it is used.
             return self._post_through(self._new_client(), push, token)
 
     def _post_through(self, client: "httpx.Client", push: Push, token: str) -> "httpx.Response":
@@ -181,7 +182,7 @@ class _Apns:
 
         import httpx
 
-        for name in ("httpx", "hpack"):  # they would log the token in the path, and headers with our own
+        for name in ("httpx", "hpack"):  # they would log the token in the path, and headers with our own token
             logging.getLogger(name).setLevel(logging.WARNING)
         return httpx.Client(
             http1=False,
@@ -193,7 +194,7 @@ class _Apns:
 
 
 class _ProviderToken:
-    """The JWT that says who we are: one for all threads, since Apple wants few.
+    """The JWT that identifies us to Apple: one for all threads, since Apple limits how many are made.
 
     https://developer.apple.com/documentation/usernotifications/establishing-a-token-based-connection-to-apns
     """
@@ -211,7 +212,7 @@ class _ProviderToken:
             return self._token
 
     def renewed(self, refused: str) -> str:
-        """Another than the refused one, which another thread may have replaced already."""
+        """A token other than the refused one; another thread may have replaced that already."""
         with self._lock:
             if self._token == refused:
                 self._issue()
@@ -285,14 +286,14 @@ def _send_by_fcm(push: Push) -> None:
 
 
 def _fcm_body(push: Push) -> dict[str, object]:
-    """No collapse_key: FCM keeps four of them per device. The tag does on the device what we need."""
+    """The body of FCM's request. It has a tag instead of a collapse_key, of which FCM keeps only four per device."""
     android = {"priority": "HIGH", "ttl": f"{LIFE_SECONDS}s", "notification": {"tag": str(push.push_id)}}
     notification = {"title": push.title, "body": push.body}
     return {"message": {"token": push.token, "notification": notification, "data": dict(push.data), "android": android}}
 
 
 def _login_failure(error: "GoogleAuthError") -> PushFailure:
-    """That the metadata server or token endpoint was out of reach is told by the cause."""
+    """The failure to get credentials; its cause tells if the metadata server or token endpoint was out of reach."""
     from google.auth.exceptions import TransportError
 
     out_of_reach = isinstance(error, TransportError) or isinstance(error.__cause__, TransportError)
@@ -316,8 +317,10 @@ def _fcm_failure(answer: "requests.Response") -> PushFailure:
 
 
 def _blames_token(error: Mapping[str, Any]) -> bool:
-    """Only the words tell it from other invalid arguments (https://firebase.google.com/docs/cloud-messaging/error-codes,
-    example 2); should they change, the push is refused and the token stays, which costs little.
+    """True when FCM says that the device token is invalid, which only the message's words tell.
+
+    See https://firebase.google.com/docs/cloud-messaging/error-codes, example 2. Should the words change, the push is
+    refused and the token stays, which costs little.
     """
     return "not a valid FCM registration token" in str(error.get("message", ""))
 
@@ -333,7 +336,7 @@ def _retry_after(headers: Mapping[str, str]) -> timedelta | None:
 
 
 def _object(content: bytes) -> dict[str, Any]:
-    """An answer's fields; none when it is no JSON object, such as a proxy's page."""
+    """The fields of an answer's JSON object; empty if there is no JSON object in it."""
     import json
 
     try:
@@ -379,13 +382,13 @@ def _session(base: str) -> "requests.Session":
 def _new_session(base: str) -> "requests.Session":
     import requests
 
-    if urlsplit(base).hostname in LOOPBACK:
+    if is_loopback(base):
         session = requests.Session()
-        session.trust_env = False  # no proxy, no credentials
+        session.trust_env = False  # no proxy and no credentials
         return session
     import google.auth
     from google.auth.transport.requests import AuthorizedSession
 
     credentials, _ = google.auth.default(scopes=[FCM_SCOPE])
-    # google-auth leaves it untyped
+    # google-auth has no types for it
     return AuthorizedSession(credentials, refresh_timeout=ANSWER_SECONDS_MAX)  # type: ignore[no-untyped-call]

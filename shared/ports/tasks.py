@@ -1,9 +1,11 @@
-"""Puts HTTP requests into Cloud Tasks queues, to be made later and until they succeed."""
+"""Adds HTTP requests to Cloud Tasks queues, which make them later and repeat them until they succeed."""
 
 import os
 import threading
 from datetime import datetime
 from typing import TYPE_CHECKING
+
+from shared.ports.outage import Outage
 
 if TYPE_CHECKING:
     from google.cloud.tasks_v2 import CloudTasksClient
@@ -11,8 +13,8 @@ if TYPE_CHECKING:
 ENQUEUE_SECONDS_MAX = 10.0
 
 
-class EnqueueFailed(Exception):
-    """The task is not known to be in the queue; enqueue it again, under the same name if it has one."""
+class EnqueueFailed(Outage):
+    """Raised when the task may not be in the queue; enqueue it again, under the same name if it has one."""
 
 
 def enqueue(
@@ -24,11 +26,12 @@ def enqueue(
     schedule_time: datetime | None = None,
     audience: str | None = None,
 ) -> bool:
-    """False when a task of that name is in the queue, or was within about a day: it need not be sent again.
+    """Enqueue a request; False when a task of that name is in the queue, or was within about a day.
 
     The request is a POST of JSON to `url`, with an OIDC token of TASKS_SERVICE_ACCOUNT for `audience` (else `url`), not
     before `schedule_time` (aware, at most 30 days ahead). `name` has letters, digits, hyphens and underscores, at most
-    500; evenly spread ones, hashes say, are the fastest. https://cloud.google.com/tasks/docs/creating-http-target-tasks
+    500; evenly spread ones, such as hashes, are the fastest.
+    https://cloud.google.com/tasks/docs/creating-http-target-tasks
     """
     from google.api_core.exceptions import AlreadyExists, GoogleAPIError
     from google.cloud.tasks_v2 import HttpMethod, HttpRequest, OidcToken, Task
@@ -56,7 +59,7 @@ def enqueue(
 
 
 def close() -> None:
-    """Let go of this process's connection; the next task makes a new one, to where the environment then says."""
+    """Close this process's connection; the next task opens one to the address that the environment names then."""
     with _lock:
         client = _clients.pop(os.getpid(), None)
     if client is not None:
@@ -65,7 +68,7 @@ def close() -> None:
 
 _lock = threading.Lock()
 # By process: a forked child must not use its parent's connection. gRPC itself survives a fork when the parent has only
-# imported this module, as gunicorn's does; a parent that has enqueued needs GRPC_ENABLE_FORK_SUPPORT=1.
+# imported this module, as gunicorn's parent does; a parent that has enqueued needs GRPC_ENABLE_FORK_SUPPORT=1.
 _clients: "dict[int, CloudTasksClient]" = {}
 
 

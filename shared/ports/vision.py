@@ -9,37 +9,44 @@ import os
 from functools import cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+
+from shared.ports.loopback import is_loopback
+from shared.ports.outage import Outage
 
 if TYPE_CHECKING:
     import requests
 
 URL_DEFAULT = "https://vision.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-vision"
-LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 CONNECT_SECONDS_MAX = 5.0
 ANSWER_SECONDS_MAX = 15.0
+PICTURE_BYTES_MAX = 7_000_000  # a request takes 10 MB of JSON, and base64 makes four bytes out of three
 KINDS = ("adult", "violence", "racy")
 BAD = frozenset({"LIKELY", "VERY_LIKELY"})
 
 
 class VisionFailure(Exception):
-    """What this port raises; never with a picture in it."""
+    """The base class of this port's exceptions; a message never contains a picture."""
 
 
-class VisionUnavailable(VisionFailure):
-    """A passing failure: ask again."""
+class VisionUnavailable(VisionFailure, Outage):
+    """Raised for a temporary failure: ask again later."""
 
 
 class PictureRefused(VisionFailure):
-    """The service cannot judge this picture, and never will."""
+    """Raised when the service cannot judge this picture and never will."""
 
 
 def objections(picture: bytes) -> list[str]:
-    """The kinds of content that the picture likely shows and nobody should see; none for a harmless one."""
+    """The kinds of unwanted content that the picture probably shows; an empty list for a harmless one.
+
+    Raises PictureRefused, also for a picture of more than PICTURE_BYTES_MAX, and VisionUnavailable.
+    """
     import requests
     from google.auth.exceptions import GoogleAuthError
 
+    if len(picture) > PICTURE_BYTES_MAX:
+        raise PictureRefused("too large")
     base = os.environ.get("VISION_URL", URL_DEFAULT)
     content = base64.b64encode(picture).decode()
     asked = {"requests": [{"image": {"content": content}, "features": [{"type": "SAFE_SEARCH_DETECTION"}]}]}
@@ -55,7 +62,7 @@ def objections(picture: bytes) -> list[str]:
     if answer.status_code != HTTPStatus.OK:
         raise VisionUnavailable(
             str(answer.status_code)
-        )  # also when it is our fault: a person mends it, then it goes on
+        )  # also when it is our fault: it continues once a person has corrected it
     return _objections(answer.content)
 
 
@@ -74,11 +81,11 @@ def _objections(content: bytes) -> list[str]:
 
 @cache
 def _session(process_id: int, base: str) -> "requests.Session":
-    """One per process, for a connection must not be shared across a fork."""
+    """One session per process, because connections must not be shared across a fork."""
     del process_id
     import requests
 
-    if urlsplit(base).hostname in LOOPBACK:
+    if is_loopback(base):
         session = requests.Session()
         session.trust_env = False  # no proxy, no credentials
         return session

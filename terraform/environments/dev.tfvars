@@ -10,6 +10,7 @@ chain = { # Amoy, with a token of our own
   usdt_address = "0x0000000000000000000000000000000000000001"
   network      = "amoy"
   zones        = ["us-central1-b"]
+  nodes_min    = 1 # nobody contradicts it; no real money is there
   machine_type = "n2-standard-8"
   disk_gb      = 1024
 }

@@ -98,8 +98,14 @@ run "prod" {
     error_message = "A function reads its own secrets and no others."
   }
   assert {
-    condition     = alltrue([for name, user in google_sql_user.function : user.type == "CLOUD_IAM_SERVICE_ACCOUNT" && user.database_roles == (name == "migrate" ? tolist(["cloudsqlsuperuser"]) : tolist(["blakjaks_app"]))])
-    error_message = "Functions log in by IAM; only migrate may change the schema."
+    condition = alltrue([for name, user in google_sql_user.function : user.type == "CLOUD_IAM_SERVICE_ACCOUNT" && toset(user.database_roles) == toset([
+      for role in yamldecode(file("../functions/${name}/function.yaml")).database : role == "owner" ? "cloudsqlsuperuser" : "blakjaks_${role}"
+    ])])
+    error_message = "Functions log in by IAM and have the database roles of function.yaml."
+  }
+  assert {
+    condition     = alltrue([for name, user in google_sql_user.function : name == "migrate" || !contains(user.database_roles, "cloudsqlsuperuser")])
+    error_message = "Only migrate may change the schema."
   }
 
   # What triggers it

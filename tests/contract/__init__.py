@@ -1,1 +1,1 @@
-"""Does every description of the system agree with the system?"""
+"""Checks that every description of the system agrees with the system."""

@@ -1,7 +1,7 @@
 """Gives a test `firestore`: a client of the embedded Firestore and then, where it is installed, of Google's emulator.
 
-Each test has a project of its own. `embedded_firestore` is for what is asked of the embedded one alone;
-`listeners` for what functions write.
+Each test has a project of its own. `embedded_firestore` is only the embedded one; `listeners` sees what functions
+write.
 """
 
 from collections.abc import Iterator
@@ -42,7 +42,7 @@ def official_firestore_server(
 
 @pytest.fixture(params=["embedded", "official"] if find_official() is not None else ["embedded"])
 def firestore_host(request: pytest.FixtureRequest) -> str:
-    """What FIRESTORE_EMULATOR_HOST takes, for each of the two."""
+    """The value for FIRESTORE_EMULATOR_HOST, for each of the two."""
     host: str = request.getfixturevalue(f"{request.param}_firestore_server").host
     return host
 
@@ -61,7 +61,7 @@ def embedded_firestore(embedded_firestore_server: Firestore) -> Iterator[Client]
 
 @pytest.fixture
 def listeners(firestore_host: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """What listeners see; the function writes into the same project."""
+    """A client that sees what listeners see; the function writes into the same project."""
     with new_client(firestore_host) as client:
         monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_host)
         monkeypatch.setenv("GOOGLE_CLOUD_PROJECT", client.project)

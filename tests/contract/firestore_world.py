@@ -1,4 +1,4 @@
-"""What Firestore's contract tests are made of: listeners that remember, raw Listen streams, and short spellings."""
+"""Helpers of Firestore's contract tests: listeners that remember, raw Listen streams, and short spellings."""
 
 import itertools
 import queue
@@ -21,7 +21,7 @@ _projects = itertools.count(1)
 
 @contextmanager
 def new_client(host: str, project: str = "", database: str = "(default)") -> Iterator[Client]:
-    """A client, for a project nobody has used unless one is given."""
+    """A client, for an unused project unless one is given."""
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("FIRESTORE_EMULATOR_HOST", host)
         client = Client(project=project or f"contract-{next(_projects)}", database=database)
@@ -30,12 +30,12 @@ def new_client(host: str, project: str = "", database: str = "(default)") -> Ite
 
 
 def root(client: Client) -> str:
-    """The name that all documents' names begin with."""
+    """The prefix of all documents' names."""
     return f"{client._database_string}/documents"
 
 
 def call(client: Client, method: str, **request: Any) -> Any:
-    """One of the API's methods as it is, for what the client offers no way to ask."""
+    """Call one of the API's methods directly, for requests that the client does not offer."""
     return getattr(client._firestore_api, method)(request=request, metadata=client._rpc_metadata, retry=None)
 
 
@@ -52,7 +52,7 @@ def ids(results: Any) -> list[str]:
 
 @dataclass(frozen=True)
 class Heard:
-    """One call of a listener: the documents as they then were, and what had changed, as ("ADDED", id) and so on."""
+    """One call of a listener: the documents at that time, and the changes, as ("ADDED", id) and so on."""
 
     documents: dict[str, dict[str, Any]]
     changes: list[tuple[str, str]]
@@ -60,7 +60,7 @@ class Heard:
 
 @dataclass
 class Listener:
-    """Remembers what `on_snapshot` tells it. Used in a `with`, it stops listening at the end."""
+    """Remembers what `on_snapshot` reports. Used in a `with`, it stops listening at the end."""
 
     source: Any  # a document, collection or query: the client gives them no common type
     heard: list[Heard] = field(default_factory=list)
@@ -124,14 +124,14 @@ class Stream:
         self._requests.put(types.ListenRequest(database=self._client._database_string, remove_target=target_id))
 
     def end(self) -> None:
-        """Say that no more requests will come."""
+        """End the client's side: no more requests will come."""
         self._requests.put(None)
 
     def __iter__(self) -> Iterator[types.ListenResponse]:
         return iter(self._call)
 
     def snapshot(self) -> list[types.ListenResponse]:
-        """The messages up to and with the next one that makes all targets consistent."""
+        """The messages up to and including the next one that makes all targets consistent."""
         messages = []
         for message in self._call:
             messages.append(message)
@@ -151,7 +151,7 @@ def _is_consistent(message: types.ListenResponse) -> bool:
 
 
 def told(messages: Sequence[types.ListenResponse], target_id: int) -> dict[str, bool]:
-    """Which documents a target was told of, by id: True for a version, False for gone."""
+    """The documents that a target reported, by id: True for a version, False for a deletion."""
     known: dict[str, bool] = {}
     for message in messages:
         if target_id in message.document_change.target_ids:

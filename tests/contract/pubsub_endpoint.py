@@ -1,4 +1,4 @@
-"""An HTTP endpoint for deliveries: it keeps what it receives and answers as it is told."""
+"""An HTTP endpoint for deliveries: it stores what it receives and answers as it is told."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 WAIT_SECONDS_MAX = 10.0
-HANG_UP = 0  # in place of a status: the connection ends without an answer
+HANG_UP = 0  # instead of a status: the connection ends without an answer
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Received:
 
 @dataclass
 class Endpoint:
-    """A context manager; `answer` gives the status for a request and may take its time."""
+    """The endpoint, a context manager; `answer` gives the status for a request and may take its time."""
 
     answer: Callable[[Received], int] = lambda _: 204
     received: list[Received] = field(default_factory=list)
@@ -73,7 +73,7 @@ class Endpoint:
 
 
 def in_turn(*statuses: int) -> Callable[[Received], int]:
-    """The statuses one after the other; the last one for ever."""
+    """An `answer` that gives the statuses one after the other, and the last one for ever."""
     left = list(statuses)
     lock = threading.Lock()
 
@@ -93,7 +93,7 @@ class _Server(ThreadingHTTPServer):
         self.endpoint = endpoint
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A sender that hangs up is what some tests are about."""
+        """Ignore a sender that hangs up, which is the subject of some tests."""
         if not isinstance(sys.exception(), OSError):
             super().handle_error(request, client_address)
 
@@ -118,4 +118,4 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = do_DELETE = _handle  # noqa: N815 - http.server's names
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class names it
-        """Say nothing."""
+        """Write no log line."""

@@ -1,6 +1,6 @@
 """Gives a test `world`: the embedded Pub/Sub and then, where it is installed, Google's emulator.
 
-A test file names in its table `GOOGLES_LACKS` what Google's cannot do, and the tests that are therefore not run against
+A test file lists in `GOOGLES_LACKS` what Google's emulator cannot do, and the tests that are therefore not run against
 it.
 """
 
@@ -28,7 +28,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture(scope="session")
 def push_identity() -> Identity:
-    """Only its key and its tokens; it is not serving."""
+    """An identity for its key and tokens; it is not serving."""
     return Identity()
 
 

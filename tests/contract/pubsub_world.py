@@ -19,7 +19,7 @@ _numbers = itertools.count(1)
 
 @dataclass
 class World:
-    """Clients for one broker, and names nobody has used."""
+    """Clients for one broker, and unused names."""
 
     host: str
 
@@ -43,7 +43,7 @@ class World:
         return self.subscription(topic, push_config={"push_endpoint": endpoint}, **settings)
 
     def publish(self, topic: str, *bodies: bytes, key: str = "", **attributes: str) -> list[str]:
-        """All in one request, which is not repeated."""
+        """Publish all bodies in one request, which is not repeated."""
         return self.send(topic, [PubsubMessage(data=body, ordering_key=key, attributes=attributes) for body in bodies])
 
     def send(self, topic: str, messages: Sequence[PubsubMessage]) -> list[str]:
@@ -51,9 +51,10 @@ class World:
         return list(self.publisher.publish(request, retry=None, timeout=WAIT_SECONDS_MAX).message_ids)
 
     def pull(self, subscription: str, count: int = 100) -> list[ReceivedMessage]:
-        """What is deliverable now; nothing is waited for."""
+        """The messages that are deliverable now, without waiting."""
         request = {"subscription": subscription, "max_messages": count, "return_immediately": True}
-        with warnings.catch_warnings():  # the flag is deprecated as a way to receive; to look it is the only one
+        # This flag is deprecated for receiving, but it is the only way to look without waiting.
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             return list(self.subscriber.pull(request, timeout=WAIT_SECONDS_MAX).received_messages)
 

@@ -1,4 +1,4 @@
-"""Apple's and Google's push services as stand-ins, with the settings by which the port reaches them."""
+"""Gives a test Apple's and Google's push services as stand-ins, with the settings by which the port reaches them."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""The devices and the clock of the tests about pushes."""
+"""The devices and the clock of the tests of pushes."""
 
 import time
 
@@ -10,7 +10,7 @@ ANDROID = "cX3:APA91b-" + "t" * 120
 
 
 class Clock:
-    """The seconds since 1970 as Apple has them, which tests move."""
+    """Apple's clock, in seconds since 1970, which tests move."""
 
     def __init__(self) -> None:
         self.ahead = 0.0

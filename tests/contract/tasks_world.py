@@ -23,7 +23,7 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Clock:
-    """Moves when it is told to."""
+    """A clock that moves only when it is told to."""
 
     time: datetime = datetime(2026, 11, 29, tzinfo=UTC)
 
@@ -33,7 +33,7 @@ class Clock:
 
 @dataclass
 class World:
-    """A running service, its client, and names nobody has used."""
+    """A running service, its client, and unused names."""
 
     service: CloudTasks
     clock: Clock
@@ -71,7 +71,7 @@ def new_queue_name() -> str:
 
 @contextmanager
 def running(identity: Identity, clock: Clock | None = None) -> Iterator[World]:
-    """With the real time unless a clock is given."""
+    """A running service, with the real time unless a clock is given."""
     service = CloudTasks(identity.mint, clock.now) if clock else CloudTasks(identity.mint)
     service.start()
     world = World(service, clock or Clock(), identity)

@@ -1,4 +1,4 @@
-"""What is wrong with the tree stops the build with one clear sentence, and writes nothing."""
+"""A fault of the tree stops the build with one clear sentence, and nothing is written."""
 
 import hashlib
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from terraform import checks, stage
 from terraform.functions import ROOT
-from tests.contract.test_staged import copy_tree
+from tests.contract.checkout import copy_checkout
 
 SCANS = "functions/scans/function.yaml"
 ROLLUP = "functions/scan_rollup/function.yaml"
@@ -17,12 +17,12 @@ ROLLUP = "functions/scan_rollup/function.yaml"
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    copy_tree(tmp_path)
+    copy_checkout(tmp_path)
     return tmp_path
 
 
 def refusal(root: Path) -> str:
-    """What the build says before it ends with exit code 1."""
+    """The sentence that the build prints before it ends with exit code 1."""
     with pytest.raises(SystemExit) as ended:
         stage.main(["--root", str(root), "--into", str(root / "build")])
     assert not (root / "build").exists()
@@ -92,8 +92,26 @@ def test_a_module_that_is_not_python(root: Path) -> None:
 
 
 def test_an_import_of_what_there_is_not(root: Path) -> None:
-    (root / "shared" / "signatures.py").unlink()
-    assert "imports shared.signatures.Contract, which there is not." in refusal(root)
+    (root / "shared" / "web" / "signatures.py").unlink()
+    assert "imports shared.web.signatures.Contract, which there is not." in refusal(root)
+
+
+def test_an_import_of_a_room_instead_of_a_module(root: Path) -> None:
+    """The room's modules would be missing in the cloud alone: only its `__init__.py` would be staged."""
+    change(root, "functions/wallet/main.py", "from flask import", "from shared import payouts\nfrom flask import")
+    said = "functions/wallet/main.py imports shared.payouts, which is a room: import its modules by their names."
+    assert refusal(root) == said
+
+
+def test_a_room_and_a_module_of_one_name(root: Path) -> None:
+    (root / "shared" / "payouts.py").write_text("")
+    assert refusal(root) == "shared/payouts.py has the name of a room: Python would import the room instead."
+
+
+def test_a_room_that_imports_its_modules(root: Path) -> None:
+    (root / "shared" / "payouts" / "__init__.py").write_text("from shared.payouts import machine\n")
+    said = "shared/payouts/__init__.py is not empty: the whole room would be deployed with every module."
+    assert refusal(root) == said
 
 
 def test_an_import_that_no_package_provides(root: Path) -> None:
@@ -143,25 +161,26 @@ def test_a_function_behind_the_gateway_without_a_backend(root: Path) -> None:
 
 
 def test_a_migration_edited_after_it_was_applied(root: Path) -> None:
-    change(root, "shared/migrations/0003_scans.sql", "CREATE", "-- a remark\nCREATE")
-    said = "shared/migrations/0003_scans.sql was edited after it was applied: write a new migration."
+    change(root, "shared/database/migrations/0003_scans.sql", "CREATE", "-- a remark\nCREATE")
+    said = "shared/database/migrations/0003_scans.sql was edited after it was applied: write a new migration."
     assert refusal(root) == said
 
 
 def test_a_migration_gone_after_it_was_applied(root: Path) -> None:
-    (root / "shared" / "migrations" / "0003_scans.sql").rename(root / "shared" / "migrations" / "0003_other.sql")
-    said = "shared/migrations/0003_scans.sql is sealed and gone: migrations only go forward."
+    folder = root / "shared" / "database" / "migrations"
+    (folder / "0003_scans.sql").rename(folder / "0003_other.sql")
+    said = "shared/database/migrations/0003_scans.sql is sealed and gone: migrations only go forward."
     assert refusal(root) == said
 
 
 def test_a_gap_in_the_migrations(root: Path) -> None:
-    newest = max((root / "shared" / "migrations").glob("*.sql"))
+    newest = max((root / "shared" / "database" / "migrations").glob("*.sql"))
     newest.rename(newest.with_name("0999_later.sql"))
     assert refusal(root) == "migration numbers in migrations/ are not 0001, 0002, 0003 …."
 
 
 def test_sealing_holds_from_then_on(root: Path) -> None:
-    newest = max((root / "shared" / "migrations").glob("*.sql"))
+    newest = max((root / "shared" / "database" / "migrations").glob("*.sql"))
     assert newest.name in checks.migrations(root)
     checks.seal(root)
     assert checks.migrations(root) == []
@@ -172,7 +191,7 @@ def test_sealing_holds_from_then_on(root: Path) -> None:
 def test_the_seals_are_what_sha256sum_writes() -> None:
     for line in (ROOT / checks.SEALED).read_text().splitlines():
         digest, name = line.split("  ")
-        assert hashlib.sha256((ROOT / "shared" / "migrations" / name).read_bytes()).hexdigest() == digest
+        assert hashlib.sha256((ROOT / "shared" / "database" / "migrations" / name).read_bytes()).hexdigest() == digest
 
 
 def test_the_command_ends_with_one_and_shows_no_traceback(root: Path) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from terraform import checks, deploy, stage, traffic
+from terraform import checks, deploy, edge, stage, traffic
 from terraform.functions import ROOT
-from tests.contract.test_staged import copy_tree
+from tests.contract.checkout import copy_checkout
 from tests.fakes.cloud_tools import CloudTools
 
 VARIABLES = """
@@ -29,15 +29,19 @@ variable "regions" {
 }
 """
 TFVARS = 'project = "blakjaks-test"\ndomain  = "test.example"\n'
+BALANCER = "34.120.0.1"
 INVOKER = "invoker@blakjaks-test.iam.gserviceaccount.com"
 
 
 @dataclass
 class Migrate(HTTPServer):
-    """The deployed function: notes what it was called with."""
+    """The deployed functions: migrate notes what it was called with, the edge says whom it takes the caller for."""
 
     status: int = 204
     called: list[tuple[str, str]] = field(default_factory=list)
+    takes_deployer_for: str = "203.0.114.9"
+    past_the_edge: int = 403
+    asked_with: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Receive)
@@ -56,8 +60,17 @@ class Receive(BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         self.end_headers()
 
+    def do_GET(self) -> None:
+        """The API through the edge; below /gateway the gateway's own name."""
+        told = json.dumps({"address": self.server.takes_deployer_for}).encode()
+        self.server.asked_with.append(str(self.headers["X-Client-Address"]))
+        self.send_response(200 if not self.path.startswith("/gateway") else self.server.past_the_edge)
+        self.send_header("Content-Length", str(len(told)))
+        self.end_headers()
+        self.wfile.write(told)
+
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Swallow the line: these tests read no output."""
 
 
 @dataclass
@@ -84,13 +97,21 @@ class World:
         return said
 
     def defaults(self) -> dict[str, tuple[int, str]]:
-        outputs = {"migrate_url": {"value": self.migrate.url}, "invoker_service_account": {"value": INVOKER}}
+        outputs = {
+            "migrate_url": self.migrate.url,
+            "invoker_service_account": INVOKER,
+            "api_url": self.migrate.url,
+            "gateway_url": f"{self.migrate.url}/gateway",
+            "edge_address": {"api.test.example": BALANCER},
+            "node": {"name": "polygon-us-central1-b", "zone": "us-central1-b"},
+        }
         return {
             "gcloud auth list": (0, "somebody@example.com\n"),
             "print-access-token": (0, "ya29.access\n"),
             "print-identity-token": (0, "identity\n"),
             "terraform console": (0, '"us-central1"\n'),
-            "terraform output": (0, json.dumps(outputs)),
+            "terraform output": (0, json.dumps({name: {"value": value} for name, value in outputs.items()})),
+            "compute ssh": (0, '{"address": "34.1.2.3"}\n\n' * 2),
             "services list": (0, "[]"),
             "functions list": (0, "[]"),
             "logging read": (0, "[]"),
@@ -136,14 +157,14 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 def test_the_steps_come_in_their_order(world: World) -> None:
-    copy_tree(world.root)
+    copy_checkout(world.root)
     assert world.deploy() is None
     applies = world.calls("terraform apply")
     assert 'module.function["us-central1/migrate"]' in applies[0]
     assert "-target=module.function -var=canary=[]" in applies[1]
     assert "-target" not in applies[2]
     assert len(applies) == 3
-    assert [schedule for schedule, _ in world.migrate.called] == ["apply", "contract"]
+    assert [schedule for schedule, _ in world.migrate.called] == ["apply", "nodes", "contract"]
     assert (world.root / ".local" / "build" / "objects" / "functions" / "scans").is_dir()
 
 
@@ -218,6 +239,52 @@ def test_a_new_revision_that_writes_an_error_gets_nothing_any_more(world: World)
     assert world.calls("terraform apply") == []
 
 
+def test_a_canary_is_asked_from_two_addresses_whom_it_takes_them_for(world: World) -> None:
+    world.deployed(("auth", "auth-1", "auth-2"))
+    assert world.deploy("--from", "canary") is None
+    (node,) = world.calls("compute ssh")
+    assert "polygon-us-central1-b --zone=us-central1-b --tunnel-through-iap" in node
+    assert f"curl -fsS {world.migrate.url}/v1/auth/client-address" in node
+    assert world.migrate.asked_with == [edge.FORGED] * edge.PROBES + ["None"]
+
+
+@pytest.mark.parametrize(
+    ("deployer", "node", "says"),
+    [
+        (BALANCER, BALANCER, f"functions take {BALANCER} for a client"),
+        ("34.1.2.3", "34.1.2.3", "two clients are told apart by nothing: both are 34.1.2.3"),
+        ("203.0.114.9", "10.0.0.7", "functions take 10.0.0.7 for a client"),
+        (edge.FORGED, "34.1.2.3", "functions believe the address that a client writes into a header"),
+    ],
+)
+def test_a_canary_that_does_not_know_its_clients_is_taken_back(
+    deployer: str, node: str, says: str, world: World
+) -> None:
+    world.deployed(("auth", "auth-1", "auth-2"))
+    world.migrate.takes_deployer_for = deployer
+    world.answers["compute ssh"] = (0, json.dumps({"address": node}) + "\n")
+    said = world.deploy("--from", "canary")
+    assert said is not None
+    assert f"canary failed ({says}; all calls go to the old revisions again)" in said
+    assert "auth --region=us-central1 --to-revisions=auth-1=100" in world.calls("update-traffic")[-1]
+
+
+def test_a_canary_that_answers_past_the_edge_is_taken_back(world: World) -> None:
+    world.deployed(("auth", "auth-1", "auth-2"))
+    world.migrate.past_the_edge = 200
+    said = world.deploy("--from", "canary")
+    assert said is not None
+    assert "canary failed (the gateway answers under its own name, past the edge; all calls" in said
+
+
+def test_an_edge_that_cannot_be_asked_stops_the_canary(world: World) -> None:
+    world.deployed(("auth", "auth-1", "auth-2"))
+    world.answers["compute ssh"] = (1, "ssh: no route\n")
+    said = world.deploy("--from", "canary")
+    assert said is not None
+    assert "canary failed (ssh: no route; all calls go to the old revisions again)" in said
+
+
 def test_rolling_back_during_a_canary_needs_no_names(world: World) -> None:
     world.deployed(("scans", "scans-1", "scans-2"), ("wallet", "wallet-7", "wallet-7"))
     assert world.deploy(act="rollback") is None
@@ -238,7 +305,7 @@ def test_rolling_back_nothing_is_said(world: World) -> None:
 
 
 def test_a_plan_builds_and_changes_nothing(world: World) -> None:
-    copy_tree(world.root)
+    copy_checkout(world.root)
     assert world.deploy(act="plan") is None
     assert world.calls("terraform plan -var-file=environments/dev.tfvars")
     assert [*world.calls("apply"), *world.calls("update-traffic"), *world.migrate.called] == []
@@ -277,7 +344,7 @@ def test_a_login_that_has_expired(world: World) -> None:
 
 
 def test_migrations_are_sealed_before_production_sees_them(world: World) -> None:
-    copy_tree(world.root)
+    copy_checkout(world.root)
     loose = checks.migrations(world.root)
     said = world.deploy(name="prod")
     assert said == f"{', '.join(loose)} would be applied and is not sealed: make seal, and commit it."
@@ -285,7 +352,7 @@ def test_migrations_are_sealed_before_production_sees_them(world: World) -> None
 
 
 def test_a_bad_tree_is_not_deployed(world: World) -> None:
-    copy_tree(world.root)
+    copy_checkout(world.root)
     (world.root / "functions" / "wallet" / "main.py").unlink()
     assert world.deploy() == "functions/wallet/main.py is missing."
     assert world.calls("terraform apply") == []

@@ -1,6 +1,7 @@
 """Does the local chain do what its controls say, and its test USDT what payouts must be ready for?"""
 
 import socket
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,9 +11,11 @@ import pytest
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
 
-from emulators.chain.node import ChainNode, RpcError, Transfer, _call_data, _word
+from emulators.bench import processes
+from emulators.chain.node import STATES_KEPT, ChainNode, RpcError, Transfer, _call_data, _word
 from emulators.process import wait_until
 
+BLOCK_BYTES_MAX = 40 * 1024  # twice what a block needs; with the rules of Prague it needs more than this
 GWEI = 10**9
 ETHER = 10**18
 ZERO = "0x0000000000000000000000000000000000000000"
@@ -194,10 +197,31 @@ def test_blocks_come_by_themselves_at_a_fraction_of_a_second() -> None:
         node.stop()
 
 
-def test_interval_mining_can_be_switched_on(chain: ChainNode) -> None:
+def test_interval_mining_can_be_switched_on_and_off(chain: ChainNode) -> None:
     before = chain.head()
-    chain.mine_every(1)
+    chain.mine_every(0.05)
     wait_until(lambda: chain.head() > before, "a block", 10.0)
+    chain.mine_every(None)
+    after = chain.head()
+    time.sleep(0.3)
+
+    assert chain.head() == after
+
+
+@pytest.mark.parametrize("pace", [0.05, 1.0, 2.0])
+def test_however_fast_blocks_come_it_has_the_accounts_of_no_more_than_128(pace: float) -> None:
+    node = ChainNode(block_time_seconds=pace)
+    node.start()
+    try:
+        node.mine(STATES_KEPT + 40)
+        head = node.head()
+        known = node.rpc("eth_getBalance", [MEMBER, hex(head - STATES_KEPT + 20)])
+        with pytest.raises(RpcError, match="BlockOutOfRangeError"):
+            node.rpc("eth_getBalance", [MEMBER, hex(head - STATES_KEPT - 2)])
+    finally:
+        node.stop()
+
+    assert known == "0x0"
 
 
 def test_each_transaction_can_be_given_its_block(chain: ChainNode, wallet: Wallet) -> None:
@@ -363,6 +387,20 @@ def test_gas_money_is_set_not_added(chain: ChainNode) -> None:
     chain.fund_gas(MEMBER, ETHER)
     chain.fund_gas(MEMBER, 7)
     assert int(chain.rpc("eth_getBalance", [MEMBER, "latest"]), 16) == 7
+
+
+def test_old_states_are_kept_neither_on_disk_nor_in_memory(chain: ChainNode) -> None:
+    """Left up for hours it would fill the disk and the memory: anvil keeps 3,600 states on disk if it may."""
+    history, child = chain._history, chain._child
+    assert history is not None
+    assert child is not None
+    chain.mine(500)
+    before = processes.share_bytes(child.process.pid)
+    for _ in range(20):
+        chain.mine(100)
+
+    assert list(Path(history.name).rglob("*")) == []
+    assert processes.share_bytes(child.process.pid) - before < 2_000 * BLOCK_BYTES_MAX
 
 
 def test_nothing_is_left_after_stop(chain: ChainNode) -> None:

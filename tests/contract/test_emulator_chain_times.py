@@ -6,7 +6,7 @@ import pytest
 
 from emulators.chain.node import ChainNode
 from shared import config
-from shared.ports import chain
+from shared.ports.polygon import chain
 
 
 def test_of_two_nodes_the_one_that_lags_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

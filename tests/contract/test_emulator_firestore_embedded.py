@@ -165,3 +165,10 @@ def test_a_database_of_another_name_is_another_database(
             other.document("rooms/a").set({"n": 2})
             embedded_firestore.document("rooms/b").set({})
             assert listener.wait(2).changes == [("ADDED", "b")]
+
+
+def test_a_name_of_more_than_6_kib_is_refused_as_by_the_service(embedded_firestore: Client) -> None:
+    """Google's emulator takes it (https://firebase.google.com/docs/firestore/quotas#collections_documents_and_fields)."""
+    update = {"name": f"{root(embedded_firestore)}/{'/'.join(['m' * 1400] * 6)}"}
+    with pytest.raises(exceptions.InvalidArgument):
+        call(embedded_firestore, "commit", database=embedded_firestore._database_string, writes=[{"update": update}])

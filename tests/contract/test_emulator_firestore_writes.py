@@ -140,6 +140,7 @@ def test_a_transform_of_the_wrong_kind_is_refused(firestore: Client, transform: 
         pytest.param({"geo_point_value": {"latitude": 91}}, id="a place beyond the pole"),
         pytest.param({"reference_value": "members/m"}, id="a reference without a database"),
         pytest.param({"string_value": "x" * 1_048_577}, id="more than a document holds"),
+        pytest.param({"array_value": {"values": [{"null_value": None}] * 40_000}}, id="more than its indexes hold"),
     ],
 )
 def test_what_cannot_be_stored_is_refused(firestore: Client, value: dict[str, Any]) -> None:
@@ -150,7 +151,16 @@ def test_what_cannot_be_stored_is_refused(firestore: Client, value: dict[str, An
 
 @pytest.mark.parametrize(
     "path",
-    ["members", "members//m", "members/.", "members/..", "__members__/m", "members/__m__", f"members/{'m' * 1501}"],
+    [
+        "members",
+        "members//m",
+        "members/.",
+        "members/..",
+        "__members__/m",
+        "members/__m__",
+        f"members/{'m' * 1501}",
+        "/".join(["m"] * 202),
+    ],
 )
 def test_what_no_document_can_be_called_is_refused(firestore: Client, path: str) -> None:
     update = {"name": f"{root(firestore)}/{path}"}

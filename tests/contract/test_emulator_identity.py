@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from urllib.error import HTTPError
 
 import google.auth.transport.requests
@@ -99,6 +100,22 @@ def test_claims_that_outlive_twelve_hours_are_refused() -> None:
         sign_jwt(PUSHER, {"exp": int(time.time()) + 13 * 3600})
 
 
+def test_twelve_hours_are_counted_from_the_stacks_own_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stack whose clock was moved by days goes on signing, and refuses as before."""
+    moved = datetime.now(UTC) + timedelta(days=30)
+    identity = Identity(now=lambda: moved)
+    identity.start()
+    try:
+        monkeypatch.setenv("IAM_CREDENTIALS_URL", identity.url)
+        token = sign_jwt(PUSHER, {"exp": int(moved.timestamp()) + 3600})
+        with pytest.raises(SigningRefused, match="12 hours"):
+            sign_jwt(PUSHER, {"exp": int(moved.timestamp()) + 13 * 3600})
+    finally:
+        identity.stop()
+
+    assert jwt.decode(token, options={"verify_signature": False})["exp"] == int(moved.timestamp()) + 3600
+
+
 @pytest.mark.usefixtures("signer")
 def test_signing_for_something_that_is_no_account_is_refused() -> None:
     with pytest.raises(SigningRefused, match="404"):
@@ -154,6 +171,95 @@ def test_stopping_does_not_wait_for_a_silent_client() -> None:
         assert time.monotonic() - started < 2
         with pytest.raises(OSError, match="refused"):
             socket.create_connection(("127.0.0.1", port))
+
+
+CUSTOM_AUDIENCE = "https://identitytoolkit.googleapis.com/google.identity.identitytoolkit.v1.IdentityToolkit"
+FIREBASE = "firebase@blakjaks-local.iam.gserviceaccount.com"
+
+
+def custom_token(**changes: object) -> dict[str, object]:
+    now = int(time.time())
+    made = {"iss": FIREBASE, "sub": FIREBASE, "aud": CUSTOM_AUDIENCE, "uid": "ada", "iat": now, "exp": now + 300,
+            "claims": {"tier": "vip"}}  # fmt: skip
+    return made | changes
+
+
+def exchanged(identity: Identity, token: str) -> requests.Response:
+    path = "/identitytoolkit.googleapis.com/v1/accounts:signInWithCustomToken?key=any"
+    return requests.post(f"{identity.url}{path}", json={"token": token, "returnSecureToken": True}, timeout=5)
+
+
+def test_firebase_exchanges_a_custom_token_for_id_tokens_as_often_as_it_lives(identity: Identity) -> None:
+    token = identity.sign(custom_token())
+    for _ in range(2):
+        answer = exchanged(identity, token)
+        assert answer.status_code == 200
+        said = jwt.decode(
+            answer.json()["idToken"],
+            published_key(f"{identity.url}/oauth2/v3/certs", answer.json()["idToken"]),
+            algorithms=["RS256"],
+            audience="blakjaks-local",
+            issuer="https://securetoken.google.com/blakjaks-local",
+        )
+        assert (said["sub"], said["user_id"], said["tier"]) == ("ada", "ada", "vip")
+        assert abs(said["auth_time"] - time.time()) < 5
+        assert answer.json()["expiresIn"] == "3600"
+
+
+def test_it_renews_id_tokens_for_ever_with_the_claims_and_the_time_of_the_exchange(
+    identity: Identity, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = exchanged(identity, identity.sign(custom_token())).json()
+    signed_in_at = jwt.decode(first["idToken"], options={"verify_signature": False})["auth_time"]
+    later = time.time() + 90 * 24 * 3600
+    monkeypatch.setattr(identity.firebase, "now", lambda: datetime.fromtimestamp(later, UTC))
+    form = {"grant_type": "refresh_token", "refresh_token": first["refreshToken"]}
+    answer = requests.post(f"{identity.url}/securetoken.googleapis.com/v1/token?key=any", data=form, timeout=5)
+    said = jwt.decode(answer.json()["id_token"], options={"verify_signature": False})
+    assert (said["auth_time"], said["iat"], said["tier"]) == (signed_in_at, int(later), "vip")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"exp": -1},
+        {"exp": 7200},
+        {"iat": 600},
+        {"aud": "https://example.com"},
+        {"iss": "other@blakjaks-local.iam.gserviceaccount.com"},
+        {"uid": ""},
+        {"uid": "x" * 129},
+        {"uid": 7},
+        {"claims": {"auth_time": 1}},
+        {"claims": {"long": "x" * 1000}},
+    ],
+    ids=["ended", "lives too long", "not yet", "for others", "of another account", "of nobody", "a long name",
+         "a number", "a reserved claim", "too much"],
+)  # fmt: skip
+def test_a_custom_token_that_firebase_would_refuse_is_refused(identity: Identity, changes: dict[str, object]) -> None:
+    """`iat` and `exp` are seconds from now."""
+    now = int(time.time())
+    changes = {name: now + value if isinstance(value, int) and name in ("iat", "exp") else value
+               for name, value in changes.items()}  # fmt: skip
+    answer = exchanged(identity, identity.sign(custom_token(**changes)))
+    assert (answer.status_code, answer.json()["error"]["message"]) == (400, "INVALID_CUSTOM_TOKEN")
+
+
+@pytest.mark.parametrize(
+    "token", ["", "no.token.atall", Identity().sign(custom_token())], ids=["none", "no token", "another key's"]
+)
+def test_a_forged_custom_token_is_refused(identity: Identity, token: str) -> None:
+    assert exchanged(identity, token).json()["error"]["message"] == "INVALID_CUSTOM_TOKEN"
+
+
+@pytest.mark.parametrize("body", ["", "{}", "[]", '{"token": 7}', "refresh_token=unknown"])
+@pytest.mark.parametrize("path", ["identitytoolkit.googleapis.com/v1/accounts:signInWithCustomToken",
+                                  "securetoken.googleapis.com/v1/token"])  # fmt: skip
+def test_what_firebase_cannot_read_is_answered_with_googles_error_shape(
+    identity: Identity, path: str, body: str
+) -> None:
+    answer = requests.post(f"{identity.url}/{path}", data=body, timeout=5)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (400, 400)
 
 
 def test_the_key_set_holds_no_private_part(identity: Identity) -> None:

@@ -89,6 +89,7 @@ def test_a_template_needs_no_content_of_its_own(brevo: MailStandIn) -> None:
         ({"subject": ""}, "missing_parameter"),
         ({"htmlContent": ""}, "missing_parameter"),
         ({"to": [{"email": "nowhere"}]}, "invalid_parameter"),
+        ({"to": [{"email": "ada@почта.рф"}]}, "invalid_parameter"),
         ({"headers": {"idempotencyKey": "no uuid"}}, "invalid_parameter"),
     ],
 )
@@ -262,3 +263,45 @@ def test_stopping_does_not_wait_for_a_client_that_does(brevo: MailStandIn) -> No
         began = time.monotonic()
         brevo.stop()
         assert time.monotonic() - began < 2.0
+
+
+# What Brevo refuses, and how our port keeps from it
+
+
+@pytest.mark.parametrize("field", ["to", "sender"])
+def test_a_name_of_more_than_seventy_characters_is_refused(brevo: MailStandIn, field: str) -> None:
+    address = {"email": "ada@example.com", "name": "x" * 71}
+    answer = post(brevo, wanted(**{field: address if field == "sender" else [address]}))
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_parameter")
+    assert "max 70 character" in answer.json()["message"]
+    address["name"] = "x" * 70
+    assert post(brevo, wanted(**{field: address if field == "sender" else [address]})).status_code == 201
+
+
+def test_a_header_of_two_lines_and_a_hundred_recipients_are_refused(brevo: MailStandIn) -> None:
+    for refused in (
+        wanted(subject="Hi\r\nBcc: eve@example.com"),
+        wanted(to=[{"email": "ada@example.com", "name": "Ada\nBcc: eve@example.com"}]),
+        wanted(to=[{"email": f"m{number}@example.com"} for number in range(100)]),
+    ):
+        assert post(brevo, refused).json()["code"] == "invalid_parameter"
+    assert brevo.mails() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "sent"),
+    [
+        ("Ada " * 25, {"name": ("Ada " * 17).strip()}),
+        ("x" * 200, {}),
+        ("Ada\r\nBcc: eve@example.com", {"name": "Ada Bcc: eve@example.com"}),
+        ("Ada\u202e\u200bKing\x00", {"name": "Ada King"}),
+        ("", {}),
+    ],
+)
+def test_a_name_that_brevo_would_refuse_is_sent_as_far_as_it_goes(
+    brevo: MailStandIn, name: str, sent: dict[str, str]
+) -> None:
+    port.send(replace(WELCOME, to_name=name, subject="Hi\r\nBcc: eve@example.com"))
+    (mail,) = brevo.mails()
+    assert mail.to == ({"email": "ada@example.com"} | sent,)
+    assert mail.subject == "Hi Bcc: eve@example.com"

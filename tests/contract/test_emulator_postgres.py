@@ -9,29 +9,22 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pg8000.dbapi
 import pytest
 
 from emulators import postgres
-from emulators.postgres import Access, Home, Postgres, Source
+from emulators.postgres import Access, Home, Postgres
+from tests.fakes.servers import SOURCES, server_of
 
-SOURCES = ("machine", "embedded")
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which alone runs the server as somebody else")
 
 
 @pytest.fixture(scope="module", params=SOURCES)
 def server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
-    source = cast(Source, request.param)
-    try:
-        postgres.find_binaries(source)
-    except (FileNotFoundError, SystemExit) as absent:
-        pytest.skip(f"no {source} Postgres here: {absent}")
-    started = Postgres(source=source, durable=False)
-    started.start()
-    yield started
-    started.stop()
+    with server_of(request.param) as started:
+        yield started
 
 
 @pytest.fixture

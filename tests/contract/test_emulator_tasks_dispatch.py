@@ -34,7 +34,7 @@ def running_world(identity: Identity) -> Iterator[World]:
 
 @pytest.fixture
 def world(running_world: World) -> Iterator[World]:
-    """In real time."""
+    """Queues that run in real time."""
     running_world.service.faults = Faults()
     yield running_world
     running_world.service.faults = Faults()

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from http import HTTPStatus
 
 import pytest
+import requests
 
 from emulators.process import free_port
 from emulators.vision import VisionStandIn
@@ -61,3 +62,20 @@ def test_where_nobody_listens_it_is_asked_again(monkeypatch: pytest.MonkeyPatch)
 def test_an_answer_of_another_shape_is_none(content: bytes) -> None:
     with pytest.raises(vision.VisionUnavailable):
         vision._objections(content)
+
+
+def test_a_request_that_is_too_large_is_refused_and_our_port_does_not_make_one(stand_in: VisionStandIn) -> None:
+    def asked(*sizes: int) -> int:
+        requests_ = [{"image": {"content": "A" * size}} for size in sizes]
+        return requests.post(f"{stand_in.url}/v1/images:annotate", json={"requests": requests_}, timeout=10).status_code
+
+    assert asked(10 * 1024 * 1024) == HTTPStatus.BAD_REQUEST
+    assert asked(*[4] * 17) == HTTPStatus.BAD_REQUEST
+    assert asked(*[4] * 16) == HTTPStatus.OK
+    seen = stand_in.seen
+    with pytest.raises(vision.PictureRefused):
+        vision.objections(bytes(vision.PICTURE_BYTES_MAX + 1))
+    assert stand_in.seen == seen
+    with pytest.raises(vision.PictureRefused):  # not a picture, and yet taken
+        vision.objections(bytes(vision.PICTURE_BYTES_MAX))
+    assert stand_in.seen == seen + 1

@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 
 from emulators.chain.node import ChainNode
-from shared.ports.nodes import Holding, Node, NodeRefused, Nodes, NodesDiffer, NodeSilent
+from shared.ports.polygon.nodes import Holding, Node, NodeRefused, Nodes, NodesDiffer, NodeSilent
 
 OWNER_NOTHING = "0x3333333333333333333333333333333333333333"
 TREASURY = "0x4444444444444444444444444444444444444444"

@@ -1,10 +1,9 @@
-"""What is deployed of a function: exactly what it needs, the same bytes everywhere, and new only when it changed."""
+"""A function is deployed with exactly the files that it needs, the same bytes everywhere, anew only when it changed."""
 
 import ast
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import zipfile
@@ -15,26 +14,17 @@ import pytest
 
 from terraform import imports, pins, stage
 from terraform.functions import ROOT, functions
+from tests.contract.checkout import copy_checkout
 
 PINNED = re.compile(r"^([a-z0-9-]+)==", re.MULTILINE)
-DEPLOYED = ("functions", "shared", "openapi.yaml")
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout of its own, in a folder of another name."""
     root = tmp_path_factory.mktemp("checkout")
-    copy_tree(root)
+    copy_checkout(root)
     return root
-
-
-def copy_tree(root: Path) -> None:
-    for name in DEPLOYED:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, root / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, root / name)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +48,7 @@ def test_two_machines_build_the_same_bytes(built: Path, tmp_path: Path) -> None:
     """Another folder, umask, time zone, locale, hash seed and working directory, files in another order and younger."""
     other = tmp_path / "elsewhere"
     other.mkdir(mode=0o700)
-    copy_tree(other)
+    copy_checkout(other)
     for path in sorted(other.rglob("*.py"), reverse=True):
         os.utime(path, (2_000_000_000, 2_000_000_000))
         path.chmod(0o755)
@@ -78,12 +68,13 @@ def test_a_second_build_writes_nothing(tree: Path, built: Path) -> None:
 
 
 def test_a_changed_shared_file_rebuilds_only_who_imports_it(tmp_path: Path) -> None:
-    copy_tree(tmp_path)
+    copy_checkout(tmp_path)
     stage.build(tmp_path, tmp_path / "build")
-    changed = tmp_path / "shared" / "guarantees.py"
+    changed = tmp_path / "shared" / "comps" / "guarantees.py"
     changed.write_text(changed.read_text() + "# changed\n")
     rebuilt = {made.function.name for made, new in stage.build(tmp_path, tmp_path / "build") if new}
-    importing = {name for name in functions() if ROOT / "shared" / "guarantees.py" in imports.closure(name).files}
+    guarantees = ROOT / "shared" / "comps" / "guarantees.py"
+    importing = {name for name in functions() if guarantees in imports.closure(name).files}
     assert rebuilt == importing
     assert set() < importing < set(functions())
 
@@ -100,7 +91,7 @@ def test_a_changed_pin_rebuilds_only_who_needs_it(tree: Path) -> None:
 
 
 def test_what_is_gone_from_the_tree_is_gone_from_the_build(tmp_path: Path) -> None:
-    copy_tree(tmp_path)
+    copy_checkout(tmp_path)
     (tmp_path / "build" / "staged" / "forgotten").mkdir(parents=True)
     (tmp_path / "build" / "objects" / "functions" / "forgotten").mkdir(parents=True)
     stage.build(tmp_path, tmp_path / "build")
@@ -116,11 +107,13 @@ def test_it_holds_its_own_folder_and_only_shared_files_that_something_in_it_impo
     assert all(path == "functions/__init__.py" or path.startswith(f"functions/{name}/") for path in own)
     text = "\n".join((built / "staged" / name / path).read_text() for path in inside if path.endswith(".py"))
     for module in (Path(path).stem for path in inside if path.startswith("shared/") and path.endswith(".py")):
-        assert module == "__init__" or re.search(rf"^ *(from|import) shared.*\b{module}\b", text, re.MULTILINE), module
+        imported = rf"^ *(from|import) shared[^\n(]*(\([^)]*)?\b{module}\b"
+        assert module == "__init__" or re.search(imported, text, re.MULTILINE), module
 
 
 def test_scans_leave_the_migrations_at_home_and_migrate_takes_them(built: Path) -> None:
-    there_are = {f"shared/migrations/{path.name}" for path in (ROOT / "shared" / "migrations").glob("*.sql")}
+    folder = "shared/database/migrations"
+    there_are = {f"{folder}/{path.name}" for path in (ROOT / folder).glob("*.sql")}
     assert there_are <= set(names_in(built, "migrate"))
     assert not there_are & set(names_in(built, "scans"))
 

@@ -22,15 +22,18 @@ from emulators import bootstrap, cloud
 from emulators.identity import Identity
 from emulators.process import Child, accepts_connections, free_port
 from shared.auth import SIGNATURE_REMOVED
+from shared.web import edge
 from terraform import stage
 from terraform.functions import Function, functions
 
 AUDIENCE = "https://functions.test/{service}"
+EDGE_KEY = "0123456789abcdef0123456789abcdef"
 SETTINGS = {
     "K_SERVICE": "booted",  # on Cloud Run, where the platform has checked the caller's token
     "OIDC_AUDIENCE": AUDIENCE,
     "GATEWAY_SERVICE_ACCOUNT": cloud.GATEWAY_ACCOUNT,
     "INVOKER_SERVICE_ACCOUNT": cloud.INVOKER_ACCOUNT,
+    "EDGE_KEYS": EDGE_KEY,
 }
 SETTINGS_COME_LATE = f"import os; os.register_at_fork(after_in_child=lambda: os.environ.update({SETTINGS!r}))\n"
 AT_ONCE = 3
@@ -58,7 +61,7 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def answers(staged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, Answer]]:
-    """Of all functions, several booted at a time."""
+    """The answers of all functions, several of them booted at a time."""
     sets: dict[str, list[Function]] = defaultdict(list)
     for function in functions().values():
         sets[(staged / function.name / "requirements.txt").read_text()].append(function)
@@ -72,7 +75,7 @@ def answers(staged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def _install(environment: Path, folder: Path) -> None:
-    """What is in requirements.txt, which must be complete, and the late settings."""
+    """The packages of requirements.txt, which must be complete, and the settings that are read late."""
     python = str(environment / "bin" / "python")
     subprocess.run([UV, "venv", "-q", "--clear", "--python", sys.executable, str(environment)], check=True)
     sync = [UV, "pip", "sync", "-q", "--require-hashes", "--python", python, str(folder / "requirements.txt")]
@@ -93,7 +96,12 @@ def _boot(identity: Identity, environment: Path, function: Function, folder: Pat
         child.wait_until_ready(lambda: accepts_connections(port), START_SECONDS_MAX)
         account = cloud.GATEWAY_ACCOUNT if function.gateway else cloud.INVOKER_ACCOUNT
         token = identity.mint(account, AUDIENCE.format(service=function.service)).rpartition(".")[0]
-        request = Request(f"http://127.0.0.1:{port}/", headers={"Authorization": f"Bearer {token}.{SIGNATURE_REMOVED}"})
+        headers = {
+            "Authorization": f"Bearer {token}.{SIGNATURE_REMOVED}",
+            edge.ADDRESS_HEADER: "203.0.113.7",
+            edge.KEY_HEADER: EDGE_KEY,
+        }
+        request = Request(f"http://127.0.0.1:{port}/", headers=headers)
         with pytest.raises(HTTPError) as refused:
             urlopen(request, timeout=START_SECONDS_MAX)  # noqa: S310
         with refused.value as answer:

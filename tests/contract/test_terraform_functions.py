@@ -1,4 +1,4 @@
-"""What function.yaml asks of the cloud is there: targets of roles, and every setting that the code reads."""
+"""Everything that function.yaml asks of the cloud exists: targets of roles, and each setting that the code reads."""
 
 import ast
 import re
@@ -21,7 +21,7 @@ each_function = pytest.mark.parametrize("name", sorted(FUNCTIONS))
 
 
 def targets(family: str) -> set[str]:
-    """What a role of a family can be scoped to."""
+    """The targets that a role of a family can be scoped to."""
     if family == "storage":
         return set(CONFIGURATION.values["buckets"])
     if family == "iam":

@@ -15,7 +15,18 @@ from terraform import hcl
 METRICS: list[dict[str, Any]] = yaml.safe_load((Path(hcl.HERE) / "metrics.yaml").read_text())
 ALERT_KEYS = {"above", "below", "seconds", "hold", "silence", "urgent", "do"}
 STANDS_FOR = {"usdt", "gas"}  # minimums of an environment
-BOUND = {"function", "method", "trace", "job", "delivery", "kind", "attempt", "operation"}  # by log.bound
+BOUND = {
+    "function",
+    "method",
+    "trace",
+    "job",
+    "delivery",
+    "kind",
+    "attempt",
+    "operation",
+    "member",
+    "network",
+}  # by log.bound
 
 each_metric = pytest.mark.parametrize("metric", METRICS, ids=lambda metric: str(metric["name"]))
 
@@ -94,6 +105,12 @@ def test_every_error_that_the_code_logs_is_counted() -> None:
     assert errors - counted == set()
 
 
+def test_every_trace_of_an_attack_is_counted_and_has_an_alert() -> None:
+    traces = {line.message for line in lines() if line.path.name == "attacks.py"}
+    assert traces
+    assert traces - {metric["message"] for metric in METRICS if "alert" in metric} == set()
+
+
 def test_what_wakes_a_person_is_there() -> None:
     """The list of the issue: each by a line of ours, or by what Google measures (monitoring.tf)."""
     ours = {metric["name"] for metric in METRICS if "alert" in metric}
@@ -106,6 +123,20 @@ def test_what_wakes_a_person_is_there() -> None:
     assert googles >= {"dead_letters", "p95", "subscription_age"}
     policies = {block.name for block in hcl.ours().of("google_monitoring_alert_policy")}
     assert policies >= {"line", "google", "error_rate", "outside", "budget"}
+
+
+def test_a_job_that_fails_each_minute_wakes_somebody_and_one_that_fails_once_a_day_is_told() -> None:
+    """As Monitoring adds the lines up: more than `above` within `seconds`. A schedule's failure is repeated once."""
+    alerts = [metric["alert"] for metric in METRICS if metric["message"] == "job failed, it will be tried again"]
+
+    def woken(failures: int, within: int, *, urgent: bool) -> bool:
+        return any(
+            alert["urgent"] is urgent and alert["seconds"] >= within and failures > alert["above"] for alert in alerts
+        )
+
+    assert woken(failures=10, within=600, urgent=True)
+    assert not woken(failures=2, within=600, urgent=True)
+    assert woken(failures=2, within=86_400, urgent=False)
 
 
 def test_the_promises_are_kept_count_of() -> None:

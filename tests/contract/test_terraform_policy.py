@@ -1,10 +1,12 @@
-"""What the cloud must never be: the configuration keeps every rule, and each rule catches what breaks it."""
+"""The configuration of the cloud keeps every rule of the policy, and each rule catches what breaks it."""
 
 from pathlib import Path
 
 import pytest
 
 from emulators import contract
+from emulators.gateway import EDGE_HEADERS
+from shared.web import http
 from terraform import hcl, policy
 
 SAMPLES = Path(__file__).parent / "terraform_samples"
@@ -56,3 +58,30 @@ def test_functions_get_no_broad_role_on_the_project() -> None:
 @pytest.mark.parametrize("role", ["owner", "roles/editor", "viewer", "pubsub.admin", "resourcemanager.projectIamAdmin"])
 def test_a_broad_role_is_known_when_it_is_seen(role: str) -> None:
     assert policy.is_broad(role)
+
+
+def test_the_edge_tells_the_clients_address_and_shows_its_key() -> None:
+    """What the load balancer itself knows, not what a caller has sent; the policy holds every door to these headers."""
+    address, key = hcl.ours().values["edge_headers"]
+    assert address == "X-Client-Address:{client_ip_address}"
+    assert key.startswith("X-Edge-Key:${")
+    assert "google_secret_manager_secret_version.edge_keys" in key
+
+
+def test_every_answer_that_passes_the_edge_has_the_headers_of_functions_own_answers() -> None:
+    """Also those of API Gateway, which has neither safe headers nor CORS."""
+    ours = hcl.ours()
+    assert dict(line.split(":", 1) for line in ours.values["safe_headers"]) == EDGE_HEADERS
+    doors = ours.of("google_compute_backend_service", "google_compute_backend_bucket")
+    assert len(doors) >= 3
+    assert {door.body["custom_response_headers"] for door in doors} == {"${local.safe_headers}"}
+    (edge,) = ours.of("google_compute_url_map")
+    (cors,) = edge.inner("default_route_action")["cors_policy"]
+    allowed = http.cors("https://blakjaks.com")
+    assert cors["expose_headers"] == allowed["Access-Control-Expose-Headers"].split(", ")
+    assert cors["allow_credentials"] is True
+    assert cors["allow_origins"] == "${local.origins}"
+    methods = {operation.method for operation in contract.operations()}
+    assert set(cors["allow_methods"]) == methods | {"HEAD"}
+    assert cors["allow_headers"] == http.ALLOWED_HEADERS.split(", ")
+    assert cors["max_age"] == http.PREFLIGHT_SECONDS

@@ -1,1 +1,1 @@
-"""Does the member get paid? The whole stack through the gateway over HTTP."""
+"""Checks that members get paid: the whole stack, through the gateway, over HTTP."""

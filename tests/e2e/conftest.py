@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from emulators import people
+from emulators import main_job, people
 from emulators.client import Client
+from emulators.main_job import Played
 from emulators.people import Person
 from emulators.stack import Options, Stack
 
@@ -22,7 +23,7 @@ in_each_mode = pytest.mark.parametrize("stack", list(MODES), indirect=True)
 
 @dataclass
 class Visitors:
-    """Makes people and clients, and hangs up for all of them."""
+    """Makes people and clients, and closes the connections of all of them."""
 
     stack: Stack
     clients: list[Client] = field(default_factory=list)
@@ -47,8 +48,16 @@ def visitors(stack: Stack) -> Iterator[Visitors]:
 
 
 @pytest.fixture(scope="session")
+def played(stack: Stack) -> Iterator[Played]:
+    """The main job once played; it relies on the first numbers of the global count."""
+    result = main_job.play(stack, lambda _: None)
+    yield result
+    result.hang_up()
+
+
+@pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack of its own folder and ports."""
+    """A stack with a folder and ports of its own."""
     given = MODES[request.param]
     folder: Path = tmp_path_factory.mktemp("stack") / "run"
     started = Stack(Options(**{**vars(given), "folder": folder}))

@@ -41,6 +41,26 @@ def test_what_a_member_signs_leaves_the_wallet_and_is_told_when_it_is_final(stac
     wait_until(lambda: mailed(stack, person.email) == 1, "the mail", FINAL_SECONDS_MAX)
 
 
+@in_each_mode
+def test_what_a_wallet_sends_by_itself_is_told_and_followed(stack: Stack, visitors: Visitors) -> None:
+    person = visitors.join("Bree Browser")
+    wallet = Account.create()
+    people.link_wallet(person, wallet)
+    stack.chain.mint(wallet.address, FUNDS)
+    stack.chain.fund_gas(wallet.address, GAS_WEI)
+    recipient = Account.create().address
+
+    made = person.client.must("POST", "/v1/wallet/withdraw", {"to_address": recipient, "amount": 12.5})
+    raised = {"maxFeePerGas": 2 * made["transaction"]["max_fee_per_gas"]}
+    sent = stack.chain.rpc("eth_sendRawTransaction", [sign(made["transaction"], wallet, **raised)])
+    path = f"/v1/wallet/withdrawals/{made['id']}"
+    kept = person.client.must("POST", f"{path}/sent", {"transaction_hash": sent}, key=str(uuid4()))
+    assert (kept["status"], kept["transaction_hash"]) == ("signed", sent)
+    wait_until(lambda: person.client.must("GET", path)["status"] == "confirmed", "the withdrawal", FINAL_SECONDS_MAX)
+
+    assert stack.chain.balance_of(recipient) == 12_500_000
+
+
 def mailed(stack: Stack, email: str) -> int:
     subjects = [mail["subject"] for mail in people.mails_to(stack, email)]
     return subjects.count("Your withdrawal of $25.25 USDT is complete")

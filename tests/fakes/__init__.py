@@ -1,1 +1,1 @@
-"""Real classes that stand at the ports."""
+"""Real classes that replace the ports in tests."""

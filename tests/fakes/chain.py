@@ -1,7 +1,9 @@
 """A simulated Polygon behind the port's methods: a pool, blocks, the USDT's balances, and faults on request.
 
+Like a full node it has the accounts of its newest blocks only, and one answer covers a limited number of blocks.
+
 It knows the two kinds of transaction that treasuries send. Unlike a node it mines only when told to (`mine`), and what
-a reorganisation takes away is gone until it is sent again (as anvil does; Bor would put it back into the pool).
+a reorganisation removes is gone until it is sent again (as with anvil; Bor would put it back into the pool).
 """
 
 import itertools
@@ -10,25 +12,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from shared.ports.chain import (
+from shared.ports.polygon.chain import (
+    DEEP_BLOCKS,
+    STATES_KEPT,
     Chain,
     ChainUnreachable,
-    Fees,
     Found,
     Heads,
-    Logged,
-    Look,
     Moved,
+    NonceUse,
+    Observation,
     Receipt,
     SendOutcome,
     Sent,
+    StateGone,
+    TooMuch,
     WrongChain,
 )
+from shared.values.gas import Fees
 
 CHAIN_ID = 137
 BASE_FEE_WEI = 30 * 10**9
 GAS_WEI = 10**20
 FINALIZED_BEHIND = 2
+BLOCKS_PER_ANSWER_MAX = 10_000
 
 Answer = TypeVar("Answer")
 
@@ -65,7 +72,7 @@ class Included:
 
 @dataclass
 class Block:
-    """A block of the one chain there is."""
+    """A block of the only chain."""
 
     number: int
     hash: str = field(default_factory=lambda: f"0x{next(_hashes):064x}")
@@ -74,13 +81,13 @@ class Block:
 
 @dataclass(frozen=True)
 class Loss:
-    """How the answer to a sending gets lost: before the node has taken the transaction, or after."""
+    """A lost answer to a sending: before the node has taken the transaction, or after (`taken`)."""
 
     taken: bool
 
 
 class FakeChain(Chain):
-    """One chain that every node agrees on. `finalized` stands still while it is set, else it follows the head."""
+    """A chain on which all nodes agree. `finalized` stands still while it is set, else it follows the head."""
 
     def __init__(self, token: str, chain_id: int = CHAIN_ID) -> None:
         super().__init__([])
@@ -89,24 +96,29 @@ class FakeChain(Chain):
         self.minted: defaultdict[str, int] = defaultdict(int)
         self.gas: defaultdict[str, int] = defaultdict(lambda: GAS_WEI)
         self.blocked_addresses: set[str] = set()
+        self.token_paused = False
+        self.reverts_all = False  # for a reason that no call of the token reveals
+        self.token_keeps_micro = 0  # of each transfer, which succeeds all the same
         self.pool: dict[tuple[str, int], Sighting] = {}
         self.blocks = [Block(0)]
         self.finalized: int | None = None
         self.lag_seconds = 0  # of the finalized block behind the head
-        self.base_fee_wei = BASE_FEE_WEI  # nothing that offers less is mined
-        self.disputed: set[str] = set()  # hashes of which the nodes tell different stories
-        self.unreachable: set[str] = set()  # names of methods that answer nothing
+        self.base_fee_wei = BASE_FEE_WEI  # a transaction that offers less is not mined
+        self.blocks_per_answer_max = BLOCKS_PER_ANSWER_MAX
+        self.questions: list[str] = []  # the searches that were asked for
+        self.disputed: set[str] = set()  # hashes about which the nodes disagree
+        self.unreachable: set[str] = set()  # names of methods that do not answer
         self.hidden: set[str] = set()  # hashes of mined transactions whose receipt no node gives
         self.losses: deque[Loss] = deque()  # of the next sendings
         self.sent: list[str] = []  # the hash of every sending that was tried
 
-    # What a test does
+    # Actions of tests:
 
     def mint(self, address: str, micro: int) -> None:
         self.minted[address.lower()] += micro
 
     def mine(self, blocks: int = 1) -> None:
-        """The first of them takes what the pool can pay in order of nonce."""
+        """Mine blocks; the first one takes what the pool can pay, in order of nonce."""
         for _ in range(blocks):
             block = Block(len(self.blocks))
             self.blocks.append(block)
@@ -115,13 +127,13 @@ class FakeChain(Chain):
                     block.included.append(self._run(self.pool.pop(key)))
 
     def reorganise(self, depth: int) -> None:
-        """The last blocks are others now, and empty."""
+        """Replace the last blocks by empty ones."""
         del self.blocks[-depth:]
         for _ in range(depth):
             self.blocks.append(Block(len(self.blocks)))
 
     def forget_pending(self) -> None:
-        """As a pool that is full does."""
+        """Drop all pending transactions, as a full pool does."""
         self.pool.clear()
 
     def transfers(self) -> list[Sighting]:
@@ -134,7 +146,7 @@ class FakeChain(Chain):
         ]
 
     def balance(self, address: str, block_number: int) -> int:
-        """Micro-USDT after a block."""
+        """Micro-USDT of an address after a block."""
         moved = 0
         for block in self.blocks[: block_number + 1]:
             for found in block.included:
@@ -143,15 +155,18 @@ class FakeChain(Chain):
                     moved -= found.transfer.amount_micro * (found.transfer.sender == address.lower())
         return self.minted[address.lower()] + moved
 
-    # What the port does
+    # The port's methods:
 
     def require(self, chain_id: int) -> None:
         if self._answer("require", lambda: self.chain_id) != chain_id:
             raise WrongChain(f"this is {self.chain_id}")
 
     def token_balance(self, token: str, address: str) -> int:
+        head, final = len(self.blocks) - 1, self._finalized()
+        deep = max(0, head - DEEP_BLOCKS)
+        at = [final] if self._has_accounts_of(final) else [deep, head]
         known = token.lower() == self.token
-        return self._answer("token_balance", lambda: known * self.balance(address, self._finalized()))
+        return self._answer("token_balance", lambda: known * min(self.balance(address, block) for block in at))
 
     def blocked_of(self, token: str, addresses: Sequence[str]) -> frozenset[str]:
         known = token.lower() == self.token
@@ -160,21 +175,37 @@ class FakeChain(Chain):
     def blocked(self, token: str, addresses: Sequence[str]) -> frozenset[str]:
         return self._answer("blocked", lambda: self.blocked_of(token, addresses))
 
+    def halted(self, token: str, sender: str) -> str:
+        def why() -> str:
+            if self.blocked_of(token, [sender]):
+                return f"the token's issuer has blocked the treasury's key {sender}"
+            return "the token is paused by its issuer" if self.token_paused else ""
+
+        return self._answer("halted", why)
+
     def gas_balance(self, address: str) -> int:
         return self._answer("gas_balance", lambda: self.gas[address.lower()])
 
     def used_nonces(self, address: str) -> int:
-        """How many transactions of the address are in the chain: what the next one's nonce must be."""
+        """How many transactions of the address the chain has, which is also the next one's nonce."""
         return self._answer("used_nonces", lambda: self._used(address.lower()))
 
     def final_nonces(self, address: str) -> int:
-        return self._answer("final_nonces", lambda: self._used(address.lower(), self._finalized()))
+        return self._answer("final_nonces", lambda: self._used_at(address, self._finalized()))
 
     def used_nonces_at(self, address: str, block_number: int) -> int:
-        return self._answer("used_nonces_at", lambda: self._used(address.lower(), block_number))
+        return self._answer("used_nonces_at", lambda: self._used_at(address, block_number))
+
+    def _used_at(self, address: str, block_number: int) -> int:
+        if not self._has_accounts_of(block_number):
+            raise StateGone(f"missing trie node: state of block {block_number} is not available")
+        return self._used(address.lower(), block_number)
+
+    def _has_accounts_of(self, block_number: int) -> bool:
+        return block_number > len(self.blocks) - 1 - STATES_KEPT
 
     def anyone_has(self, transaction_hash: str) -> bool:
-        """Also one that is hidden: a node has it, and not all of them."""
+        """True also for a hidden transaction: one node has it, but not all."""
         return self._answer("anyone_has", lambda: self._receipt(transaction_hash) is not None)
 
     def fees(self) -> Fees:
@@ -183,35 +214,53 @@ class FakeChain(Chain):
     def heads(self) -> Heads:
         return self._answer("heads", lambda: Heads(len(self.blocks) - 1, self._finalized(), self.lag_seconds))
 
-    def look(self, hashes: Sequence[str]) -> Look:
-        def seen() -> Look:
+    def observe(self, hashes: Sequence[str]) -> Observation:
+        def seen() -> Observation:
             receipts = {it: found for it in hashes if (found := self._receipt(it)) and it not in self.hidden}
             agreed = {it: found for it, found in receipts.items() if it not in self.disputed}
-            return Look(self.heads(), agreed, frozenset(self.disputed & set(hashes)))
+            return Observation(self.heads(), agreed, frozenset(self.disputed & set(hashes)))
 
-        return self._answer("look", seen)
+        return self._answer("observe", seen)
 
-    def find(self, address: str, nonce: int) -> Found | None:
-        def found() -> Found | None:
-            for block in self.blocks[: self._finalized() + 1]:
-                for it in block.included:
-                    if (it.transfer.sender, it.transfer.nonce) == (address.lower(), nonce):
-                        return self._found(it.transfer, address)
-            return None
-
-        return self._answer("find", found)
-
-    def logged(self, token: str, sender: str, first_block: int, last_block: int) -> list[Logged]:
-        def logs() -> list[Logged]:
-            return [
-                Logged(moved, it.transfer.hash, block.number, position)
-                for block in self.blocks[first_block : last_block + 1]
-                for position, it in enumerate(block.included)
+    def sent_by_logs(self, token: str, sender: str, first: int, last: int) -> set[NonceUse]:
+        def uses() -> set[NonceUse]:
+            return {
+                NonceUse(it.transfer.nonce, it.transfer.hash, block.number)
+                for block in self._few(first, last)
+                for it in block.included
                 for moved in self._moved(it)
                 if (moved.token, moved.sender) == (token.lower(), sender.lower())
-            ]
+            }
 
-        return self._answer("logged", logs)
+        self.questions.append("sent_by_logs")
+        return self._answer("sent_by_logs", uses)
+
+    def sent_in(self, sender: str, first: int, last: int) -> set[NonceUse]:
+        def uses() -> set[NonceUse]:
+            return {
+                NonceUse(it.transfer.nonce, it.transfer.hash, block.number)
+                for block in self._few(first, last)
+                for it in block.included
+                if it.transfer.sender == sender.lower()
+            }
+
+        self.questions.append("sent_in")
+        return self._answer("sent_in", uses)
+
+    def transaction_of(self, sender: str, nonce: int, block_number: int) -> Found | None:
+        def found() -> Found | None:
+            sent = [it.transfer for it in self.blocks[block_number].included]
+            mine = [
+                it for it in sent if (it.sender, it.nonce) == (sender.lower(), nonce) and it.hash not in self.hidden
+            ]
+            return self._found(mine[0], sender) if mine else None
+
+        return self._answer("transaction_of", found)
+
+    def _few(self, first: int, last: int) -> list[Block]:
+        if last - first + 1 > self.blocks_per_answer_max:
+            raise TooMuch("query exceeds the number of blocks that one answer may be about")
+        return self.blocks[first : last + 1]
 
     def send(self, raws: Sequence[bytes]) -> list[Sent]:
         return [self._offer(raw) for raw in raws]
@@ -235,7 +284,7 @@ class FakeChain(Chain):
         sent = it.transfer
         if not it.succeeded or sent.is_noop:
             return ()
-        return (Moved(sent.token, sent.sender, sent.recipient, sent.amount_micro),)
+        return (Moved(sent.token, sent.sender, sent.recipient, sent.amount_micro - self.token_keeps_micro),)
 
     def _answer(self, method: str, answer: Callable[[], Answer]) -> Answer:
         if method in self.unreachable:
@@ -277,11 +326,11 @@ class FakeChain(Chain):
             return Included(transfer, succeeded=True)
         enough = self.balance(transfer.sender, len(self.blocks) - 1) >= transfer.amount_micro
         refused = transfer.token != self.token or self.blocked_addresses & {transfer.sender, transfer.recipient}
-        return Included(transfer, enough and not refused)
+        return Included(transfer, enough and not (refused or self.token_paused or self.reverts_all))
 
 
 def read(raw: bytes) -> Sighting:
-    """A raw transaction; raises ValueError for one that no treasury would sign."""
+    """A raw transaction, parsed. Raises ValueError for one that no treasury would sign."""
     from eth_account import Account
     from eth_account.typed_transactions.typed_transaction import TypedTransaction
     from eth_utils.crypto import keccak

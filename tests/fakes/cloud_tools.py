@@ -1,4 +1,4 @@
-"""gcloud and terraform as programs on the PATH: they note how they were called, and answer from a file."""
+"""Fake gcloud and terraform on the PATH: they record how they were called, and answer from a file."""
 
 import json
 import stat
@@ -22,7 +22,7 @@ for pattern, (status, text) in json.loads((folder / "answers").read_text()).item
 
 @dataclass
 class CloudTools:
-    """What they answer: the first entry all of whose words are in the call; everything else succeeds in silence."""
+    """The tools' answers: the first entry whose words are all in the call; every other call succeeds without output."""
 
     folder: Path
 
@@ -36,7 +36,7 @@ class CloudTools:
 
     @property
     def path(self) -> str:
-        """For PATH; nothing else is on it."""
+        """The value for PATH; no other tool is on it."""
         return str(self.folder / "bin")
 
     @property
@@ -46,9 +46,9 @@ class CloudTools:
         return noted.read_text().splitlines() if noted.exists() else []
 
     def answer(self, answers: Mapping[str, tuple[int, str]]) -> None:
-        """By words of the call: its exit code, and what it prints (to stderr when it fails)."""
+        """Set the answers by words of the call: its exit code, and its output (to stderr when it fails)."""
         (self.folder / "answers").write_text(json.dumps(answers))
 
     def remove(self, name: str) -> None:
-        """As on a machine where it was never installed."""
+        """Remove a tool, as on a machine where it was never installed."""
         (self.folder / "bin" / name).unlink()

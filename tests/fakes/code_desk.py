@@ -1,4 +1,4 @@
-"""An admin who works with codes, and whoever delivers the tasks that this causes."""
+"""An admin who works with codes, and the delivery of the tasks that this causes."""
 
 import csv
 import json
@@ -9,7 +9,7 @@ from urllib.request import Request, urlopen
 
 from pg8000.dbapi import Connection
 
-from shared import codes
+from shared.codes import codes
 from tests.client import Answer, FunctionClient
 from tests.fakes.crashes import Crash
 from tests.platform import Platform
@@ -32,7 +32,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class CodeDesk:
-    """Everything goes through doors: the gateway's for the admin, the queue's for tasks."""
+    """Sends requests as the gateway does for the admin, and delivers tasks as the queue does."""
 
     admin: FunctionClient
     platform: Platform
@@ -43,7 +43,7 @@ class CodeDesk:
         return self.done(self.admin.post("/v1/admin/qr/generate", body), 202)
 
     def made(self, **changes: object) -> tuple[Json, list[str]]:
-        """A generated batch and its codes as the export has them."""
+        """A generated batch, and its codes as the export has them."""
         batch = self.order(**changes)
         self.run_tasks()
         return self.batch(batch), self.exported(batch)
@@ -66,7 +66,7 @@ class CodeDesk:
         return self.done(self.admin.post("/v1/admin/qr/search", {"code": code}), 200)
 
     def kinds(self, code: str) -> list[str]:
-        """The code's history in short."""
+        """The kinds of events in the code's history."""
         return [event["kind"] for event in self.found(code)["history"]]
 
     def act(self, batch: Json, act: str) -> Answer:
@@ -76,7 +76,7 @@ class CodeDesk:
         return self.done(self.admin.post(f"/v1/admin/qr/{act}", {"codes": made, "reason": "because"}), 200)
 
     def uploaded(self, file: bytes) -> Json:
-        """An import whose file lies in storage."""
+        """A new import whose file lies in storage."""
         made = self.done(self.admin.post("/v1/admin/qr/imports"), 201)
         put = Request(made["upload_url"], file, made["upload_headers"], method="PUT")  # noqa: S310 - the emulator
         with urlopen(put, timeout=60) as answer:  # noqa: S310
@@ -88,7 +88,7 @@ class CodeDesk:
         return self.done(self.admin.post(f"/v1/admin/qr/imports/{made['id']}/start"), 202)
 
     def imported(self, file: bytes) -> Json:
-        """An import from the upload to its end."""
+        """An import, from the upload to its end."""
         made = self.started(file)
         self.run_tasks()
         return self.progress(made)
@@ -106,7 +106,7 @@ class CodeDesk:
         return [Waiting(identity, function, name, json.dumps(body).encode()) for identity, function, name, body in rows]
 
     def deliver(self, task: Waiting) -> int:
-        """The status of the answer, 0 when there is none because the function has died."""
+        """Deliver a task; returns the answer's status, or 0 when the function has died without an answer."""
         door = FunctionClient(self.platform.invoker_token)
         headers = {"X-CloudTasks-TaskName": task.name, "X-CloudTasks-QueueName": QUEUES[task.function]}
         try:
@@ -115,7 +115,7 @@ class CodeDesk:
             return 0
 
     def run_tasks(self, *, times: int = 1, at_once: int = 1) -> int:
-        """Deliver every waiting task until there is none, each so often; how many different ones there were."""
+        """Deliver every waiting task `times` times until none is left; returns how many different tasks there were."""
         seen: set[str] = set()
         for _ in range(TASKS_MAX):
             waiting = self.waiting()
@@ -132,7 +132,7 @@ class CodeDesk:
         raise AssertionError(f"more than {TASKS_MAX} tasks")
 
     def _until_done(self, task: Waiting, answers: list[int]) -> None:
-        """As the queue does: what was not answered 2xx comes again."""
+        """Deliver a task again, as the queue does, unless all answers were 204."""
         if set(answers) != {204}:
             assert self.deliver(task) == 204
 
@@ -158,5 +158,16 @@ class CodeDesk:
 
 
 def random_codes(count: int) -> list[str]:
-    """Codes that nobody has made."""
+    """Well-formed codes that are in no batch."""
     return [codes.displayed(code) for code in codes.generate(count)]
+
+
+def count_manufactured(sql: Connection) -> int:
+    """Return how many codes are manufactured and not used."""
+    return int(sql.execute_simple("SELECT count(*) FROM codes WHERE status = 'manufactured'").rows[0][0])
+
+
+def reset_codes(sql: Connection) -> None:
+    """Set all codes back to `generated`, as before any file of the manufacturer."""
+    sql.execute_simple("UPDATE codes SET status = 'generated', manufactured_at = NULL")
+    sql.execute_simple("UPDATE code_batches SET codes_manufactured = 0")

@@ -1,4 +1,4 @@
-"""Comps for tests, and the books they must agree with: totals, ledger and payouts, recomputed from their sources."""
+"""Comps for tests, and the books that they must agree with: totals, ledger and payouts, computed anew."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,10 +9,11 @@ from uuid import UUID, uuid4
 
 from pg8000.dbapi import Connection
 
-from shared import clock, comps, db
-from shared.comps import Award
-from shared.money import Usdt
-from shared.prizes import CompType
+from shared import clock, db
+from shared.comps import awards
+from shared.comps.awards import Award
+from shared.values.money import ZERO, Usdt
+from shared.values.prizes import CompType
 from tests.factories import Somebody
 
 T = TypeVar("T")
@@ -20,7 +21,7 @@ T = TypeVar("T")
 WALLET = "0x" + "Ab" * 20
 HUNDRED = Usdt.of(100)
 
-# What each account must hold, from the states of comps, matches and payouts.
+# The balance that each account must have, from the states of comps, matches and payouts.
 EXPECTED = """
     SELECT 'owed:member', (SELECT sum(amount) FROM comps WHERE status IN ('in_review', 'pending'))
     UNION ALL SELECT 'settled:member', (SELECT sum(amount) FROM comps WHERE status = 'paid')
@@ -36,7 +37,7 @@ EXPECTED = """
 
 @dataclass(frozen=True)
 class Books:
-    """A look at everything that a comp moves."""
+    """Reads everything that a comp moves."""
 
     sql: Connection
 
@@ -44,25 +45,25 @@ class Books:
         return list(self.sql.execute_unnamed(query, values).rows or [])
 
     def comp(self, comp_id: UUID) -> str:
-        """Its status."""
+        """The status of a comp."""
         return str(self.rows("SELECT status FROM comps WHERE id = $1", comp_id)[0][0])
 
     def match(self, comp_id: UUID) -> tuple[str, int] | None:
-        """Its match's status and amount."""
+        """The status and amount of a comp's match; None if there is none."""
         found = self.rows("SELECT status, amount FROM affiliate_earnings WHERE comp_id = $1", comp_id)
         return (str(found[0][0]), int(found[0][1])) if found else None
 
     def payout(self, comp_id: UUID) -> UUID:
-        """The payout that pays it."""
+        """The id of the payout that pays the comp."""
         return UUID(str(self.rows("SELECT id FROM payouts WHERE source_id = $1", str(comp_id))[0][0]))
 
     def told(self, somebody: Somebody) -> list[str]:
-        """The titles of what they were told, in order."""
+        """The titles of a member's notifications, in order."""
         query = "SELECT title FROM notifications WHERE member_id = $1 ORDER BY created_at, dedupe_key"
         return [str(title) for (title,) in self.rows(query, somebody.id)]
 
     def must_agree(self) -> None:
-        """Postings, balances, states and totals say the same, and every journal is balanced."""
+        """Check that postings, balances, states and totals agree, and that every journal is balanced."""
         posted = dict(self.rows("SELECT account, sum(amount)::bigint FROM ledger_postings GROUP BY 1"))
         kept = dict(self.rows("SELECT account, sum(balance)::bigint FROM ledger_balances GROUP BY 1"))
         assert posted == kept
@@ -79,7 +80,7 @@ class Books:
             """
         )
         assert not self.rows(
-            "SELECT i.member_id FROM inboxes i WHERE unread <> "
+            "SELECT i.member_id FROM inbox_counts i WHERE unread <> "
             "(SELECT count(*) FROM notifications n WHERE n.member_id = i.member_id AND read_at IS NULL)"
         )
 
@@ -92,7 +93,7 @@ def comp_for(
     source: str | None = None,
     in_review: bool = False,
 ) -> Award:
-    """Something to award."""
+    """The award of a comp to a member."""
     source_kind = "guarantee" if kind is CompType.NEW_MEMBER_GUARANTEE else "manual"
     return Award(somebody.id, kind, amount, source_kind, source or str(uuid4()), {}, needs_review=in_review)
 
@@ -100,27 +101,38 @@ def comp_for(
 def given(
     somebody: Somebody, amount: Usdt = HUNDRED, *, kind: CompType = CompType.MANUAL, in_review: bool = False
 ) -> UUID:
-    """A comp that was awarded; its id."""
+    """Award a comp; returns its id."""
     award = comp_for(somebody, amount, kind=kind, in_review=in_review)
-    made = db.atomically(lambda tx: comps.award(tx, award, clock.now()))
+    made = db.atomically(lambda tx: awards.award(tx, award, clock.now()))
     assert made
     return made
 
 
+def award_guarantee(somebody: Somebody, number: int, amount: Usdt) -> None:
+    """Award one of the comps that a new member is guaranteed; `number` tells it from the others."""
+    award = comp_for(somebody, amount, kind=CompType.NEW_MEMBER_GUARANTEE, source=f"{somebody.id}:{number}")
+    db.atomically(lambda tx: awards.award(tx, award, clock.now()))
+
+
+def award_trip(winner: Somebody, *, in_review: bool = False) -> UUID:
+    """Award a trip and return the comp's id."""
+    return given(winner, ZERO, kind=CompType.TRIP, in_review=in_review)
+
+
 def cancel(comp_id: UUID) -> bool:
-    return db.atomically(lambda tx: comps.cancel(tx, comp_id, "by mistake", clock.now()))
+    return db.atomically(lambda tx: awards.cancel(tx, comp_id, "by mistake", clock.now()))
 
 
 def release(comp_id: UUID) -> bool:
-    return db.atomically(lambda tx: comps.release(tx, comp_id, clock.now()))
+    return db.atomically(lambda tx: awards.release(tx, comp_id, clock.now()))
 
 
 def match(comp_id: UUID, value: Usdt) -> UUID | None:
-    return db.atomically(lambda tx: comps.match(tx, comp_id, value, clock.now()))
+    return db.atomically(lambda tx: awards.match(tx, comp_id, value, clock.now()))
 
 
 def together(*acts: Callable[[], T]) -> list[T]:
-    """What each returned; all began at the same moment."""
+    """Run the acts in parallel, started at the same moment; returns their results."""
     ready = Barrier(len(acts))
 
     def run(act: Callable[[], T]) -> T:

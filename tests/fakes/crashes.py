@@ -1,4 +1,4 @@
-"""A process that dies between two of its steps: the step's call raises instead of being made, or after it was made."""
+"""A process that dies between two of its steps: a step's call raises instead of being made, or after it was made."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,12 +10,12 @@ from shared import db
 
 
 class Crash(BaseException):
-    """No handler catches it on the way: what would have followed is not done."""
+    """Raised instead of a death. No handler catches it on the way, so that nothing that follows is done."""
 
 
 @contextmanager
 def crash(owner: object, name: str, *, at: int, after: bool) -> Iterator[Callable[[], bool]]:
-    """Die at the `at`th call of the function, before its work or right after it; tells whether that has happened."""
+    """Die at the `at`th call of a function, before its work or right after it; yields whether that has happened."""
     calls = 0
     original = getattr(owner, name)
 
@@ -36,7 +36,7 @@ def crash(owner: object, name: str, *, at: int, after: bool) -> Iterator[Callabl
 
 @contextmanager
 def killed_after(transactions: int) -> Iterator[None]:
-    """What is done inside ends after so many transactions, or sooner by itself."""
+    """End the block after so many transactions, unless it ends sooner by itself."""
     with crash(db, "atomically", at=transactions + 1, after=False):
         try:
             yield

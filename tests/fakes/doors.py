@@ -1,4 +1,4 @@
-"""The doors of background functions: deliveries as Pub/Sub, Cloud Tasks and the scheduler make them."""
+"""Deliveries to background functions, as Pub/Sub, Cloud Tasks and the scheduler make them."""
 
 import base64
 import itertools
@@ -14,12 +14,12 @@ _numbers = itertools.count(1)
 
 @dataclass(frozen=True)
 class Doors:
-    """`token(function)` is the OIDC token of whoever may call; every method gives the answer's status."""
+    """Makes deliveries. `token(function)` is the caller's OIDC token; every method returns the answer's status."""
 
     token: Callable[[str], str]
 
     def event(self, function: str, topic: str, body: Mapping[str, object], message_id: str = "") -> int:
-        """The push of a message; the same `message_id` again is a second delivery."""
+        """Push a message; the same `message_id` again is a second delivery."""
         message = {
             "data": base64.b64encode(json.dumps(body).encode()).decode(),
             "attributes": {"topic": topic, "outbox_id": "1"},
@@ -35,7 +35,7 @@ class Doors:
         return self.knock(function, json.dumps({"schedule": name}).encode())
 
     def knock(self, function: str, body: bytes, headers: Mapping[str, str] | None = None) -> int:
-        """Whatever it is."""
+        """Deliver any request to the function."""
         given = {"Authorization": f"Bearer {self.token(function)}", "Content-Type": "application/json"}
         return app(function).test_client().post("/", data=body, headers=given | dict(headers or {})).status_code
 

@@ -1,18 +1,20 @@
-"""Nodes that speak JSON-RPC about a simulated chain: `nodes.Nodes` is real, what it asks is not on the network."""
+"""Nodes that answer JSON-RPC about a simulated chain: `nodes.Nodes` is real, but its nodes are not on the network."""
 
 import itertools
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.ports.nodes import TRANSFER_TOPIC, Movement, Node, NodeRefused, Nodes, NodeSilent
+from shared.ports.polygon.nodes import TRANSFER_TOPIC, Movement, Node, NodeRefused, Nodes, NodeSilent
 from tests.fakes.chain import FakeChain, Included, Sighting
 
 GAS_PRICE_WEI = 60 * 10**9
+STATES_KEPT = 128
+STRAY = "0x" + "99" * 20
 _hashes = itertools.count(1)
 
 
 class FakeNode(Node):
-    """One node. `silent` answers nothing, `behind` lags by so many blocks, `richer` lies about every balance."""
+    """One full node. `silent` answers nothing, `behind` lags by so many blocks, `richer` adds to every balance."""
 
     def __init__(self, world: "FakeNodes") -> None:
         super().__init__("http://127.0.0.1:9")
@@ -20,7 +22,8 @@ class FakeNode(Node):
         self.silent = False
         self.behind = 0
         self.richer = 0
-        self.hides: set[str] = set()  # hashes of transactions whose logs it does not give
+        self.strays = False  # its logs are of another token than was asked for
+        self.hides: set[str] = set()  # hashes of transactions whose logs it leaves out
 
     def ask(self, *calls: tuple[str, list[Any]]) -> list[Any]:
         if self.silent:
@@ -41,11 +44,18 @@ class FakeNode(Node):
         return {"number": hex(number), "hash": self.world.chain.blocks[number].hash}
 
     def _eth_call(self, call: dict[str, str], block: str) -> str:
+        self._require_accounts(int(block, 16))
         address = "0x" + call["data"][-40:]
         return hex(self.world.balance(address, int(block, 16)) + self.richer)
 
-    def _eth_getBalance(self, address: str, _block: str) -> str:  # noqa: N802
+    def _eth_getBalance(self, address: str, block: str) -> str:  # noqa: N802
+        self._require_accounts(int(block, 16))
         return hex(self.world.chain.gas[address.lower()])
+
+    def _require_accounts(self, block_number: int) -> None:
+        """Refuse old blocks: like a full node, it keeps the accounts of its newest blocks only."""
+        if block_number <= self.world.chain.heads().latest - self.behind - STATES_KEPT:
+            raise NodeRefused(f"missing trie node: state of block {block_number} is not available")
 
     def _eth_getLogs(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: N802
         first, last = int(wanted["fromBlock"], 16), int(wanted["toBlock"], 16)
@@ -53,7 +63,7 @@ class FakeNode(Node):
             raise NodeRefused("too many blocks at once")
         _, sender, recipient = wanted["topics"]
         return [
-            _log(it)
+            _log(it, STRAY if self.strays else wanted["address"])
             for it in self.world.movements()
             if first <= it.block_number <= last
             and it.transaction_hash not in self.hides
@@ -64,12 +74,12 @@ class FakeNode(Node):
 
 @dataclass
 class FakeNodes:
-    """Two nodes of one chain, and the money that came to the treasuries on it."""
+    """Two nodes of one chain, and the money that the treasuries received on it."""
 
     chain: FakeChain
     came: list[Movement] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
-    blocks_per_answer_max: int = 10**9
+    blocks_per_answer_max: int = 10_000
     one: FakeNode = field(init=False)
     other: FakeNode = field(init=False)
     port: Nodes = field(init=False)
@@ -81,13 +91,13 @@ class FakeNodes:
             self._came(address, micro, block_number=1)
 
     def pay_in(self, address: str, micro: int) -> None:
-        """Somebody sends a treasury some, in a block of its own."""
+        """Somebody sends an amount to a treasury, in a block of its own."""
         self.chain.mine()
         self.chain.mint(address, micro)
         self._came(address, micro, len(self.chain.blocks) - 1)
 
     def steal(self, address: str, micro: int, recipient: str = "0x" + "ee" * 20) -> str:
-        """A transfer from a treasury's key that nobody here has signed; its hash."""
+        """A transfer from a treasury's key that was not signed here; returns its hash."""
         self.chain.mine()
         transfer = Sighting(
             hash=f"0x{next(_hashes) + 10**9:064x}",
@@ -105,7 +115,7 @@ class FakeNodes:
         return transfer.hash
 
     def finish(self) -> None:
-        """Whatever is in the chain is final."""
+        """Make everything in the chain final."""
         self.chain.mine(10)
 
     def balance(self, address: str, block_number: int) -> int:
@@ -130,9 +140,10 @@ class FakeNodes:
         )
 
 
-def _log(it: Movement) -> dict[str, Any]:
+def _log(it: Movement, token: str) -> dict[str, Any]:
     topics = [TRANSFER_TOPIC, *(f"0x{address[2:]:0>64}" for address in (it.sender, it.recipient))]
     return {
+        "address": token,
         "transactionHash": it.transaction_hash,
         "logIndex": hex(it.log_index),
         "blockNumber": hex(it.block_number),

@@ -1,18 +1,19 @@
-"""The payout functions at work on a chain that the test holds in its hand, without doors, queues or nodes."""
+"""Runs the payout functions on a chain that the test controls, without HTTP, queues or nodes."""
 
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import LiteralString
 from uuid import UUID, uuid4
 
-from functions.payout_confirm import looking
 from functions.payout_confirm import main as payout_confirm
+from functions.payout_confirm import observing
 from functions.payout_send import main as payout_send
-from shared import clock, db, payout_slots, payouts
+from shared import clock, db
 from shared.events import SendPayout
 from shared.job import ComeAgain
-from shared.money import Usdt
-from shared.payouts import Payout, Promise
+from shared.payouts import machine, slots
+from shared.payouts.machine import Payout, Promise
+from shared.values.money import Usdt
 from tests.fakes.chain import FakeChain
 from tests.fakes.payout_rows import AMOUNT, RECIPIENT
 
@@ -22,9 +23,9 @@ BLOCKS_TO_FINAL = 10
 
 @dataclass
 class Desk:
-    """Asks for payouts, sends and follows them, as the queues would have it done.
+    """Requests payouts, sends and follows them, as the queues would have it done.
 
-    Whoever makes one has `shared.ports.chain.connect` give out its chain.
+    A test that makes a desk has `shared.ports.polygon.chain.connect` return the desk's chain.
     """
 
     chain: FakeChain
@@ -38,28 +39,28 @@ class Desk:
     ) -> UUID:
         source = str(uuid4())
         promise = Promise(treasury, "test", source, recipient, Usdt(amount_micro), None, "test", source, requested_by)
-        return db.atomically(lambda tx: payouts.request(tx, promise, clock.now()))
+        return db.atomically(lambda tx: machine.request(tx, promise, clock.now()))
 
     def send(self, payout: UUID) -> None:
-        """One task of payout_send, whose port is this desk's chain."""
+        """Run one task of payout_send on this desk's chain."""
         payout_send.send(SendPayout(payout_id=payout, treasury=self.row(payout).treasury), clock.now())
 
     def try_to_send(self, payout: UUID) -> None:
-        """A task whose time may not have come."""
+        """Run a task of payout_send that may be too early."""
         with suppress(ComeAgain):
             self.send(payout)
 
     def look(self, payout: UUID) -> bool:
-        """One task of payout_confirm; True when it needs no other."""
+        """Run one task of payout_confirm; True when no other is needed."""
         with db.transaction() as tx:
-            slot = payout_slots.open_slot(tx, payout)
+            slot = slots.open_slot(tx, payout)
         if slot is None:
             return True
-        looking.look_at(slot.signer, self.chain)
+        observing.observe(slot.signer, self.chain)
         return self.state(payout) != "IN_FLIGHT"
 
     def bury(self, payout: UUID) -> None:
-        """Mine until whatever is in the chain now is final, and look."""
+        """Mine until everything in the chain is final, and confirm."""
         self.chain.mine(BLOCKS_TO_FINAL + 1)
         for _ in range(ROUNDS_MAX):
             if self.look(payout):
@@ -67,7 +68,7 @@ class Desk:
         raise AssertionError(f"payout {payout} does not become final")
 
     def row(self, payout: UUID) -> Payout:
-        found = db.atomically(lambda tx: payouts.load(tx, payout))
+        found = db.atomically(lambda tx: machine.load(tx, payout))
         assert found
         return found
 
@@ -75,7 +76,7 @@ class Desk:
         return self.row(payout).state.value
 
     def sweep(self) -> list[UUID]:
-        """The schedule of each minute; the payouts that it asks payout_send to look at."""
+        """Run the sweep of each minute; returns the payouts that it queues for payout_send."""
         before = self._asked()
         payout_confirm.sweep(clock.now())
         return self._asked()[len(before) :]
@@ -93,13 +94,11 @@ class Desk:
 
 @dataclass(frozen=True)
 class Asked:
-    """A task of payout_send."""
-
     body: dict[str, object]
 
 
 @dataclass(frozen=True)
 class Found:
-    """A row's id."""
+    """The id of a row."""
 
     id: UUID

@@ -1,23 +1,26 @@
-"""Gives a test of the payout machine the logins `app` and `owner`, `rows` made by the functions', and a `desk`."""
+"""Gives a test of the payout machine the logins `app` and `owner`, `rows` made with the first one, and a `desk`."""
 
+import io
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from shared.ports import chain
+from shared import log
+from shared.ports.polygon import chain
 from tests.fakes import payout_rows
 from tests.fakes.chain import FakeChain
 from tests.fakes.payout_desk import Desk
 from tests.fakes.payout_rows import AMOUNT, Login, Rows
 
 BLOCKS_BEFORE = 5
-TREASURY_AMOUNTS = 100  # what the treasury can pay, in AMOUNTs
+TREASURY_AMOUNTS = 100  # the treasury's balance, in AMOUNTs
 
 
 @pytest.fixture
 def app(database: str) -> Iterator[Login]:
-    """The functions' login."""
+    """The login of the functions."""
     assert database
     with payout_rows.functions_login() as login:
         yield login
@@ -32,13 +35,24 @@ def owner(database: str) -> Iterator[Login]:
 
 
 @pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """The product's own log lines, as they are written during the test."""
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(log.logger().handlers[0].formatter)
+    log.logger().addHandler(handler)
+    yield stream
+    log.logger().removeHandler(handler)
+
+
+@pytest.fixture
 def rows(app: Login) -> Rows:
     return Rows(app)
 
 
 @pytest.fixture
 def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Moves everybody's clock on by so many seconds."""
+    """Moves the test clock on by so many seconds."""
     file, passed = tmp_path / "clock", 0.0
     monkeypatch.setenv("CLOCK_FILE", str(file))
 
@@ -52,7 +66,7 @@ def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], 
 
 @pytest.fixture
 def desk(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    """The payout functions with a simulated chain for their port. No nonce of it is ever used twice."""
+    """The payout functions with a simulated chain as their port. The test fails if a nonce is used twice."""
     token = rows.login.value("SELECT token_address FROM treasuries WHERE name = 'member'")
     made = Desk(FakeChain(token))
     made.chain.mint(rows.signer(), TREASURY_AMOUNTS * AMOUNT)

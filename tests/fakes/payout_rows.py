@@ -1,4 +1,4 @@
-"""The payout machine's rows in plain SQL, no code of ours in between: for tests of what the schema itself holds."""
+"""The payout machine's rows in plain SQL, without our own code, for tests of the schema itself."""
 
 import itertools
 import os
@@ -21,7 +21,7 @@ _numbers = itertools.count(1)
 
 
 def new_hash() -> str:
-    """A hash nobody has used."""
+    """An unused transaction hash."""
     return f"0x{next(_numbers):064x}"
 
 
@@ -46,20 +46,20 @@ def signed_in(user: str, password: str) -> Iterator["Login"]:
 
 @contextmanager
 def functions_login() -> Iterator["Login"]:
-    """What every function but migrate may do."""
+    """A login with the rights of every function except migrate."""
     with signed_in(os.environ["DATABASE_USER"], os.environ["DATABASE_PASSWORD"]) as login:
         yield login
 
 
 @contextmanager
 def owner_login() -> Iterator["Login"]:
-    """Whoever owns the schema: rights do not hold him, triggers and constraints must."""
+    """A login as the schema's owner, who is bound by triggers and constraints, but not by rights."""
     with signed_in(os.environ["OWNER_USER"], os.environ["OWNER_PASSWORD"]) as login:
         yield login
 
 
 def rule_of(step: Callable[[], object]) -> str:
-    """The rule (else the SQLSTATE) that refuses what `step` does, at once or at its commit; "" when it is taken."""
+    """The rule (else the SQLSTATE) by which `step` is refused, at once or at its commit; "" when it is not refused."""
     try:
         step()
     except DatabaseError as error:
@@ -70,7 +70,7 @@ def rule_of(step: Callable[[], object]) -> str:
 
 @dataclass
 class Login:
-    """Runs statements as they stand; each commits by itself unless a transaction is open."""
+    """Runs statements as they are; each commits by itself unless a transaction is open."""
 
     connection: Connection
 
@@ -95,7 +95,7 @@ class Login:
 
 @dataclass
 class Rows:
-    """Brings payouts where a test wants them, by the only way there is: state after state."""
+    """Brings payouts into the state that a test needs, through every state on the way."""
 
     login: Login
     clock: Iterator[datetime] = field(default_factory=lambda: itertools.repeat(NOW))
@@ -149,7 +149,7 @@ class Rows:
         return state
 
     def slot(self, payout: UUID) -> tuple[str, int]:
-        """The key of the payout's latest slot."""
+        """The key and nonce of the payout's latest slot."""
         signer, nonce = self.login.run(
             "SELECT signer, nonce FROM payout_slots WHERE payout_id = :payout ORDER BY nonce DESC LIMIT 1",
             payout=payout,
@@ -171,7 +171,7 @@ class Rows:
         self.move(payout, "CANCELLED")
 
     def approve(self, payout: UUID) -> None:
-        """By the policy."""
+        """Approve a payout by the policy."""
         self.run(
             """
             INSERT INTO payout_policy_runs (payout_id, policy_version, inputs, decision, decided_at)
@@ -182,7 +182,7 @@ class Rows:
         self.move(payout, "APPROVED")
 
     def sign_off(self, payout: UUID, *approvers: UUID) -> None:
-        """By people."""
+        """Approve a payout by people."""
         for approver in approvers:
             self.run(
                 "INSERT INTO payout_approvals (payout_id, approver_id, approved_at) VALUES (:payout, :approver, :now)",
@@ -191,12 +191,12 @@ class Rows:
             )
 
     def journal(self, ref: str, **lines: int) -> None:
-        """Lines as treasury=-5, in_flight=5: the accounts of the member treasury."""
+        """Post a journal. Lines such as treasury=-5, in_flight=5 are the accounts of the member treasury."""
         with self.login.transaction():
             self.post(ref, **lines)
 
     def post(self, ref: str, **lines: int) -> None:
-        """In the open transaction."""
+        """Post a journal in the open transaction."""
         self.run(
             """
             WITH journal AS (INSERT INTO ledger_journals (ref, posted_at) VALUES (:ref, :now) RETURNING id)
@@ -220,7 +220,7 @@ class Rows:
             self.move(payout, "IN_FLIGHT")
 
     def take_nonce(self, payout: UUID | None, signer: str | None = None) -> None:
-        """In the open transaction."""
+        """Take the key's next nonce, in the open transaction."""
         self.run(
             """
             INSERT INTO payout_slots (signer, nonce, payout_id, state_at, allocated_at)
@@ -236,7 +236,7 @@ class Rows:
             self.slot_to(self.slot(payout), "LIVE")
 
     def attempt(self, slot: tuple[str, int], **other: object) -> str:
-        """The next attempt for a slot, of the usual terms and fees unless told otherwise; its hash."""
+        """Insert a slot's next attempt, with the usual terms and fees unless given; returns its hash."""
         given: dict[str, object] = {
             "hash": new_hash(),
             "position": self.login.value(
@@ -265,7 +265,7 @@ class Rows:
         return str(given["hash"])
 
     def slot_to(self, slot: tuple[str, int], state: str, winner: str | None = None, *, succeeded: bool = True) -> None:
-        """`winner` is for MINED only: what is final keeps it, everything else has none."""
+        """Move a slot to a state; `winner` is for MINED only: a final slot keeps it, all others have none."""
         mined, kept = state == "MINED", state.startswith("FINAL")
         block = f"0x{1000 + slot[1]:064x}"
         self.run(
@@ -300,7 +300,7 @@ class Rows:
         self.slot_to(slot, "MINED", self.last_hash(slot))
 
     def pay(self, payout: UUID) -> None:
-        """FINAL_PAY, journal and PAID in one commit."""
+        """Set the slot to FINAL_PAY, post the journal and set the payout to PAID, in one commit."""
         slot = self.slot(payout)
         with self.login.transaction():
             self.slot_to(slot, "FINAL_PAY")
@@ -308,7 +308,7 @@ class Rows:
             self.settle(payout, self.last_hash(slot))
 
     def settle(self, payout: UUID, transaction_hash: str) -> None:
-        """PAID, in the open transaction."""
+        """Set the payout to PAID, in the open transaction."""
         self.run(
             """
             UPDATE payouts SET state = 'PAID', hold_reason = NULL, state_at = :now, paid_at = :now,
@@ -326,7 +326,7 @@ class Rows:
         self.login.run("UPDATE treasuries SET paused_at = NULL, pause_reason = NULL WHERE name = 'member'")
 
     def quarantine(self, payout: UUID) -> None:
-        """The nonce was used by somebody else."""
+        """Quarantine a payout whose nonce was used by somebody else."""
         with self.login.transaction():
             self.pause()
             self.slot_to(self.slot(payout), "FOREIGN")

@@ -1,6 +1,7 @@
-"""The embedded Pub/Sub and Cloud Tasks with every topic and queue of the functions, where things arrive and stay.
+"""The embedded Pub/Sub and Cloud Tasks with every topic and queue of the functions, where messages arrive and stay.
 
-Each topic has a pull subscription in place of the functions, and every queue is paused: a test looks at what came.
+Each topic has a pull subscription in place of the functions, and every queue is paused, so that a test can read what
+arrived.
 """
 
 import json
@@ -29,7 +30,7 @@ LOCATION = f"projects/{cloud.PROJECT}/locations/{cloud.LOCATION}"
 
 @dataclass(frozen=True)
 class Arrived:
-    """A message or a task: where it is, which outbox row it carries, and what it says."""
+    """A message or a task: its destination, the outbox row that it carries, and its body."""
 
     destination: str
     outbox_id: int
@@ -38,24 +39,24 @@ class Arrived:
 
 @dataclass
 class PostOffice:
-    """What has arrived so far."""
+    """Reads the messages and tasks that have arrived so far."""
 
     pubsub: PubSub
     tasks: CloudTasks
 
     @property
     def settings(self) -> dict[str, str]:
-        """Where the ports find the two."""
+        """The settings with which the ports find the two services."""
         return {"PUBSUB_EMULATOR_HOST": self.pubsub.host, "CLOUD_TASKS_EMULATOR_HOST": self.tasks.host}
 
     def messages(self) -> list[Arrived]:
-        """Every message there is, taken out."""
+        """Every message that has arrived; they are removed."""
         with grpc.insecure_channel(self.pubsub.host) as channel:
             client = SubscriberClient(transport=SubscriberClient.get_transport_class("grpc")(channel=channel))
             return [message for topic in topics() for message in _pulled(client, topic)]
 
     def queued(self) -> list[Arrived]:
-        """Every task there is."""
+        """Every task that has arrived."""
         with grpc.insecure_channel(self.tasks.host) as channel:
             client = _tasks_client(channel)
             view = Task.View.FULL
@@ -70,7 +71,7 @@ class PostOffice:
 
 @contextmanager
 def opened(identity: Identity, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostOffice]:
-    """Where this process publishes, from the first topic until its last wake-up has arrived."""
+    """The services to which this process publishes, until its last wake-up has arrived."""
     office = PostOffice(PubSub(identity.mint), CloudTasks(identity.mint))
     office.pubsub.start()
     office.tasks.start()
@@ -96,7 +97,7 @@ def _forget() -> None:
 
 
 def topics() -> list[str]:
-    """Those that a function listens to."""
+    """The topics that a function listens to."""
     return sorted({topic for function in contract.functions().values() for topic in function.topics})
 
 
@@ -109,7 +110,8 @@ def _pulled(client: SubscriberClient, topic: str) -> list[Arrived]:
     request = {"subscription": subscription, "max_messages": PULLED_MAX, "return_immediately": True}
     found: list[Arrived] = []
     while True:
-        with warnings.catch_warnings():  # the flag is deprecated as a way to receive; to look it is the only one
+        # This flag is deprecated for receiving, but it is the only way to look without waiting.
+        with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             some = client.pull(request, timeout=CALL_SECONDS_MAX).received_messages
         if not some:

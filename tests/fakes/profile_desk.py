@@ -1,4 +1,4 @@
-"""A member at the profile's door, and whoever delivers the tasks that this causes."""
+"""A member who uses the profile, and the delivery of the tasks that this causes."""
 
 import json
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ TASKS_MAX = 200
 
 @dataclass(frozen=True)
 class ProfileDesk:
-    """Everything goes through doors: the gateway's for the member, the queue's for tasks."""
+    """Sends requests as the gateway does for the member, and delivers tasks as the queue does."""
 
     member: FunctionClient
     platform: Platform
@@ -38,7 +38,7 @@ class ProfileDesk:
         return body
 
     def change(self, revision: int | None = None, **changes: object) -> Answer:
-        """The profile with these changes; of the version that there is unless another one is named."""
+        """Change the profile; the change names the present version unless another one is given."""
         now = self.profile()
         body = {name: now[name] for name in ("username", "full_name", "email")} | changes
         return self.put(body, f'"{revision or now["revision"]}"')
@@ -52,7 +52,7 @@ class ProfileDesk:
         return self.member.send("POST", "/v1/users/me/avatar", body, headers)
 
     def uploaded(self, data: bytes | None = None) -> Json:
-        """A picture that is shown."""
+        """Upload a picture and wait until it is shown."""
         answer = self.upload(data or pictures.picture())
         assert answer.status == 202, answer.body
         self.run_tasks()
@@ -68,7 +68,7 @@ class ProfileDesk:
         return [(identity, function, queue, body) for identity, function, queue, body in rows]
 
     def run_tasks(self, *, times: int = 1) -> int:
-        """Deliver every task that is due, each so often, until there is none."""
+        """Deliver every due task `times` times, until none is left."""
         delivered = 0
         for _ in range(TASKS_MAX):
             waiting = self.waiting()
@@ -82,7 +82,7 @@ class ProfileDesk:
         raise AssertionError(f"more than {TASKS_MAX} rounds")
 
     def mailed(self, template: str) -> list[tuple[str, Json]]:
-        """To whom it goes and what it says."""
+        """The recipients and parameters of the mails of a template."""
         found = self.sql.execute_unnamed(
             "SELECT to_email, parameters FROM mails WHERE template = $1 ORDER BY queued_at", (template,)
         )
@@ -94,6 +94,6 @@ class ProfileDesk:
 
 
 def fetched(url: str) -> tuple[bytes, dict[str, str]]:
-    """What everybody gets at an address."""
+    """The content and headers that anybody gets from a URL."""
     with urlopen(url, timeout=10) as answer:  # noqa: S310 - the storage emulator
         return answer.read(), {name.lower(): value for name, value in answer.headers.items()}

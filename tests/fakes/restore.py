@@ -1,4 +1,4 @@
-"""A database that is set back to an earlier moment, while the chain goes on."""
+"""Sets a database back to an earlier moment while the chain goes on."""
 
 from pg8000.dbapi import Connection
 
@@ -10,14 +10,14 @@ TABLES = (
 
 
 def backup(sql: Connection) -> None:
-    """Remember how the payout machine's tables are now; `sql` is the superuser's."""
+    """Store a copy of the payout machine's tables; `sql` is the superuser's connection."""
     sql.execute_simple("DROP SCHEMA IF EXISTS backup CASCADE; CREATE SCHEMA backup")
     for table in TABLES:
         sql.execute_simple(f"CREATE TABLE backup.{table} AS TABLE {table}")
 
 
 def restore(sql: Connection, *, elsewhere: bool = True) -> None:
-    """As they were. The server of a restored database is another one (`elsewhere`), which its functions notice."""
+    """Restore the copy. A restored database is on another server (`elsewhere`), which its functions notice."""
     sql.execute_simple(f"SET session_replication_role = replica; TRUNCATE {', '.join(TABLES)} CASCADE")
     for table in TABLES:
         sql.execute_simple(f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM backup.{table}")

@@ -1,4 +1,4 @@
-"""A member with a wallet of their own, and the functions that withdraw from it, on a chain that the test holds."""
+"""A member with a wallet of their own, and the functions that withdraw from it, on a chain that the test controls."""
 
 import itertools
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _keys = itertools.count(1)
 
 @dataclass
 class WalletDesk:
-    """Prepares, signs, hands in and follows, as app and queues would."""
+    """Prepares, signs, hands in and follows withdrawals, as app and queues would."""
 
     chain: FakeChain
     nodes: FakeWallets
@@ -35,7 +35,7 @@ class WalletDesk:
     client: FunctionClient
 
     def ask(self, amount: object = 25, to: str = RECIPIENT, key: str = "") -> Answer:
-        """POST /v1/wallet/withdraw, under a key of its own unless one is given."""
+        """POST /v1/wallet/withdraw, with an Idempotency-Key of its own unless one is given."""
         body = {"to_address": to, "amount": amount}
         return self.client.post("/v1/wallet/withdraw", body, **{"Idempotency-Key": key or f"ask-{next(_keys)}"})
 
@@ -49,8 +49,14 @@ class WalletDesk:
         path = f"/v1/wallet/withdrawals/{withdrawal['id']}/broadcast"
         return self.client.post(path, {"signed_transaction": raw}, **headers)
 
+    def report(self, withdrawal: dict[str, Any], transaction_hash: str, key: str = "") -> Answer:
+        """Report, as the app does, the hash of what the wallet has sent by itself."""
+        headers = {"Idempotency-Key": key or f"report-{next(_keys)}"}
+        path = f"/v1/wallet/withdrawals/{withdrawal['id']}/sent"
+        return self.client.post(path, {"transaction_hash": transaction_hash}, **headers)
+
     def signed(self, amount: object = 25) -> UUID:
-        """A withdrawal that is prepared, signed and handed in; nobody has sent it yet."""
+        """A withdrawal that is prepared, signed and handed in, but not sent yet."""
         withdrawal = self.prepared(amount)
         answer = self.hand_in(withdrawal, sign(withdrawal["transaction"], self.wallet))
         assert answer.status == 202, answer.body
@@ -63,11 +69,11 @@ class WalletDesk:
         return str(self.get(withdrawal)["status"])
 
     def look(self, withdrawal: UUID) -> bool:
-        """One task of withdrawal_confirm; True when it needs no other."""
-        return withdrawal_confirm.look(withdrawal, self.chain)
+        """Run one task of withdrawal_confirm; True when no other is needed."""
+        return withdrawal_confirm.observe(withdrawal, self.chain)
 
     def bury(self, withdrawal: UUID) -> None:
-        """Mine until whatever is in the chain now is final, and look."""
+        """Mine until everything in the chain is final, and confirm."""
         self.chain.mine(BLOCKS_TO_FINAL + 1)
         for _ in range(ROUNDS_MAX):
             if self.look(withdrawal):
@@ -83,7 +89,7 @@ class WalletDesk:
         withdrawal_confirm.sweep(clock.now())
 
     def spend_elsewhere(self, nonce: int, amount_micro: int = 1, fee_factor: int = 2) -> None:
-        """The wallet is used by another app: a transfer with a nonce of its choice goes into the pool."""
+        """Use the wallet from another app: a transfer with any nonce goes into the pool."""
         row_token = self.chain.token
         data = f"0xa9059cbb{int(RECIPIENT, 16) + 1:064x}{amount_micro:064x}"
         fields: dict[str, Any] = {
@@ -94,7 +100,7 @@ class WalletDesk:
 
 
 def fields_of(transaction: dict[str, Any]) -> dict[str, Any]:
-    """What was prepared, as a client's library wants it."""
+    """The prepared transaction in the form that a client's library takes."""
     return {
         "type": transaction["type"],
         "chainId": transaction["chain_id"],
@@ -110,9 +116,17 @@ def fields_of(transaction: dict[str, Any]) -> dict[str, Any]:
 
 
 def sign(transaction: dict[str, Any], wallet: LocalAccount, **changed: object) -> str:
-    """As hexadecimal digits; a change of None leaves a field out."""
+    """The signed transaction in hexadecimal; a changed field of None is left out."""
     fields = {name: value for name, value in (fields_of(transaction) | changed).items() if value is not None}
     return str(wallet.sign_transaction(fields).raw_transaction.to_0x_hex())
+
+
+def send(chain: FakeChain, raw: str) -> str:
+    """Send a transaction as a wallet does by itself; returns its hash."""
+    from eth_utils.crypto import keccak
+
+    chain.send([bytes.fromhex(raw[2:])])
+    return "0x" + keccak(bytes.fromhex(raw[2:])).hex()
 
 
 def checksummed(address: str) -> str:

@@ -1,11 +1,11 @@
-"""Gives a test a `desk`: a member with a funded wallet, on a simulated chain behind both ports."""
+"""Gives a test a `purse`: a member with a funded wallet, on a simulated chain behind both ports."""
 
 from collections.abc import Callable
 
 import pytest
 
-from shared.ports import chain
-from shared.ports import wallets as port
+from shared.ports.polygon import chain
+from shared.ports.polygon import wallets as port
 from tests import factories
 from tests.client import FunctionClient
 from tests.fakes.chain import FakeChain
@@ -18,7 +18,7 @@ BLOCKS_BEFORE = 5
 
 @pytest.fixture
 def rich_chain(database: str, monkeypatch: pytest.MonkeyPatch) -> FakeChain:
-    """Every wallet holds something."""
+    """A chain on which every wallet has funds."""
     assert database
     made = FakeChain(USDT)
     made.minted.default_factory = lambda: FUNDS

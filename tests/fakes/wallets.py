@@ -1,13 +1,15 @@
 """The simulated Polygon as functions that answer people see it."""
 
-from shared.ports.wallets import Balance, NodesSilent, Outlook, Wallets
+from shared.ports.polygon import wallets
+from shared.ports.polygon.transactions import transfer_data
+from shared.ports.polygon.wallets import Balance, NodesSilent, Outlook, SentTransaction, Wallets
 from tests.fakes.chain import FakeChain
 
 TIP_WEI = 30 * 10**9
 
 
 class FakeWallets(Wallets):
-    """The head of a FakeChain; nothing while `silent`."""
+    """Reads the head of a FakeChain; while `silent`, it does not answer."""
 
     def __init__(self, chain: FakeChain) -> None:
         super().__init__([])
@@ -35,6 +37,16 @@ class FakeWallets(Wallets):
             recipient_blocked=recipient.lower() in self.chain.blocked_addresses,
         )
 
+    def sent(self, transaction_hash: str) -> SentTransaction | None:
+        """The transaction in the pool or in a block, unless the chain hides it."""
+        self._answer()
+        mined = [it.transfer for block in self.chain.blocks for it in block.included]
+        for found in (*self.chain.pool.values(), *mined):
+            if found.hash == transaction_hash and found.hash not in self.chain.hidden:
+                data = b"" if found.is_noop else transfer_data(found.recipient, found.amount_micro)
+                return SentTransaction(found.chain_id, found.sender, found.nonce, found.token, 0, data)
+        return None
+
     def _held(self, token: str, address: str) -> int:
         known = token.lower() == self.chain.token
         return known * self.chain.balance(address, len(self.chain.blocks) - 1)
@@ -42,3 +54,10 @@ class FakeWallets(Wallets):
     def _answer(self) -> None:
         if self.silent:
             raise NodesSilent("the test says so")
+
+
+def held_chain() -> FakeChain:
+    """The simulated chain that is behind the port in this test."""
+    nodes = wallets.connect()
+    assert isinstance(nodes, FakeWallets)
+    return nodes.chain

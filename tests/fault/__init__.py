@@ -1,1 +1,1 @@
-"""Once and only once? Crashes at every step, duplicate deliveries, a faulty chain."""
+"""Checks that money moves once and only once: crashes at every step, duplicate deliveries, a faulty chain."""

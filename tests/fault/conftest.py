@@ -1,4 +1,4 @@
-"""The platform with a chain that mines by hand, functions that can be killed, and a courier in place of the queues."""
+"""The platform with a chain that mines on request, functions that can be killed, and a courier for the queues."""
 
 import itertools
 import json
@@ -18,11 +18,12 @@ from pg8000.dbapi import Connection
 from emulators.chain.node import ChainNode, Transfer
 from emulators.contract import ROOT
 from emulators.firestore import Firestore
-from shared import clock, comps, db
-from shared.comps import Award
-from shared.money import Usdt
+from shared import clock, db
+from shared.comps import awards
+from shared.comps.awards import Award
 from shared.ports import firestore
-from shared.prizes import CompType
+from shared.values.money import Usdt
+from shared.values.prizes import CompType
 from tests import factories
 from tests.factories import Somebody
 from tests.fakes.doors import Doors
@@ -39,13 +40,13 @@ _numbers = itertools.count(1)
 
 @dataclass
 class Nursery:
-    """The other process, in which deliveries stop or die."""
+    """The other process, in whose children deliveries stop or die."""
 
     process: subprocess.Popen[str]
     token: Any
 
     def deliver(self, point: str, function: str, queue: str, body: Mapping[str, object]) -> dict[str, int]:
-        """A task (or, without a queue, an envelope) that meets its end at the point: {"pid", "ended"}."""
+        """Deliver a task (or, without a queue, an envelope) that ends at `point`; returns {"pid", "ended"}."""
         headers = {"Authorization": f"Bearer {self.token(function)}", "Content-Type": "application/json"}
         if queue:
             headers |= {"X-CloudTasks-TaskName": f"doomed-{next(_numbers)}", "X-CloudTasks-QueueName": queue}
@@ -53,7 +54,7 @@ class Nursery:
         return self._ask({**order, "body": json.dumps(body)})
 
     def watch(self, pid: int) -> dict[str, int]:
-        """What becomes of one that had stopped."""
+        """Wait for a child that had stopped; returns {"pid", "ended"}."""
         return self._ask({"wait": pid})
 
     def _ask(self, order: Mapping[str, object]) -> dict[str, int]:
@@ -67,7 +68,7 @@ class Nursery:
 
 @dataclass
 class World:
-    """A test's treasury, members and comps, and what has become of them."""
+    """A test's treasury, members and comps, and their state."""
 
     chain: ChainNode
     courier: Courier
@@ -86,12 +87,12 @@ class World:
         return list(self.sql.execute_simple(query).rows)
 
     def win(self, amount: Usdt = PRIZE) -> UUID:
-        """Somebody new with a wallet wins; the payout."""
+        """A new member with a wallet wins; returns the payout's id."""
         winner = factories.member(wallet=f"0xAb{next(_numbers):038x}")
         self.winners.append(winner)
         source = f"fault-{next(_numbers)}"
         given = Award(winner.id, CompType.CRYPTO_100, amount, "manual", source, {})
-        db.atomically(lambda tx: comps.award(tx, given, clock.now()))
+        db.atomically(lambda tx: awards.award(tx, given, clock.now()))
         return UUID(str(self.rows("SELECT id FROM payouts ORDER BY requested_at DESC, id LIMIT 1")[0][0]))
 
     def state(self, payout: UUID) -> str:
@@ -101,7 +102,7 @@ class World:
         return self.rows("SELECT DISTINCT state FROM payouts") == [["PAID"]]
 
     def transfers(self) -> list[Transfer]:
-        """What left the member treasury, in chain order."""
+        """The transfers out of the member treasury, in chain order."""
         return [moved for moved in self.chain.transfers() if moved.sender == self.signer]
 
 
@@ -117,7 +118,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChainNode]:
 
 @pytest.fixture(scope="session")
 def listeners() -> Iterator[Firestore]:
-    """What feed_project writes to."""
+    """The Firestore that feed_project writes to."""
     server = Firestore()
     server.start()
     yield server
@@ -145,7 +146,7 @@ def world(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
-    """The chain is what it was before when the test ends."""
+    """The test's world; at its end the chain is set back to what it was before."""
     snapshot = node.snapshot()
     clock_file = tmp_path / "clock"
     doors = Doors(platform.invoker_token)

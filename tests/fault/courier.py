@@ -1,6 +1,6 @@
-"""Carries what waits in the outbox to the doors of its functions, as often and in whatever order it is told.
+"""Delivers what waits in the outbox to the functions, as often and in whatever order it is told.
 
-It stands for relay, topics and queues at once: what a function does not acknowledge is brought again.
+It replaces relay, topics and queues: what a function does not acknowledge is delivered again.
 """
 
 import random
@@ -23,7 +23,7 @@ BLOCKS_PER_ROUND = 4
 
 @dataclass(frozen=True)
 class Letter:
-    """An outbox row."""
+    """A row of the outbox."""
 
     id: int
     kind: str
@@ -34,7 +34,7 @@ class Letter:
 
 @dataclass
 class Courier:
-    """`sql` is a superuser's connection, `clock_file` the offset of the test clock."""
+    """The courier. `sql` is a superuser's connection, `clock_file` holds the offset of the test clock."""
 
     doors: Doors
     sql: Connection
@@ -45,11 +45,11 @@ class Courier:
     chance: random.Random = field(default_factory=lambda: random.Random(20261129))  # noqa: S311 - repeatable on purpose
 
     def waiting(self) -> list[Letter]:
-        """Everything that nobody has taken yet, due or not."""
+        """Everything that is not delivered yet, due or not."""
         return self._letters("WHERE published_at IS NULL")
 
     def everything(self) -> list[Letter]:
-        """All that was ever written."""
+        """Every row that was ever written."""
         return self._letters("")
 
     def _letters(self, condition: str) -> list[Letter]:
@@ -58,11 +58,11 @@ class Courier:
         return [Letter(*row) for row in rows]
 
     def waiting_for(self, function: str) -> Letter:
-        """The first task of a function."""
+        """The first waiting task of a function."""
         return next(letter for letter in self.waiting() if letter.function == function)
 
     def bring(self, letter: Letter) -> bool:
-        """To everybody it is for; True when all of them have acknowledged it."""
+        """Deliver a letter to all its receivers; True when all of them have acknowledged it."""
         if letter.kind == "task":
             assert letter.function
             answers = [self.doors.task(letter.function, letter.destination, letter.body, name=f"outbox-{letter.id}")]
@@ -76,7 +76,7 @@ class Courier:
         return set(answers) <= {204}
 
     def carry(self, copies: int = 1, threads: int = 1) -> int:
-        """Each letter so many times, in random order if more than once; how many letters there were.
+        """Deliver each letter `copies` times, in random order if more than once; returns how many letters there were.
 
         One acknowledgement is enough for a letter, as it is for Cloud Tasks.
         """
@@ -92,12 +92,12 @@ class Courier:
         return len(letters)
 
     def pass_time(self, seconds: float = ROUND_SECONDS) -> None:
-        """Move the test clock."""
+        """Move the test clock on."""
         self.seconds += seconds
         self.clock_file.write_text(str(self.seconds))
 
     def until(self, done: Callable[[], bool], copies: int = 1, threads: int = 1) -> None:
-        """Round after round: deliver, mine, let time pass, sweep as the scheduler does; then until nothing waits."""
+        """Deliver, mine, move the clock and sweep, round after round, until `done` and nothing waits."""
         for _ in range(ROUNDS_MAX):
             carried = self.carry(copies, threads)
             self.doors.schedule("payout_confirm", "sweep")

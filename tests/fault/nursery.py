@@ -1,11 +1,10 @@
-"""A process whose children do one delivery each and stop or die in the middle of it, where they are told.
+"""A process whose children make one delivery each and stop or die in the middle of it, at a given point.
 
 `python -m tests.fault.nursery` reads one JSON object per line: {"environment", "function", "headers", "body", "point"}
-starts a child, {"wait": pid} goes on watching one that has stopped. Each line is answered by one:
-{"pid", "ended"}: the answer's class of HTTP status (2, 4, 5), minus the signal that killed it, or 0 while it has only
-stopped.
-Children are forked, so that a test does not pay for the imports of web3 each time; this process itself never connects
-to anything.
+starts a child, {"wait": pid} goes on watching one that has stopped. Each line is answered by one: {"pid", "ended"}: the
+class of the answer's HTTP status (2, 4, 5), minus the signal that killed it, or 0 while it has only stopped. Children
+are forked, so that a test does not wait for the imports of web3 each time; this process itself never connects to
+anything.
 """
 
 import itertools
@@ -18,12 +17,12 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-STATUS_CLASS = 100  # exit codes end at 255: of 204 the 2 is told
+STATUS_CLASS = 100  # exit codes end at 255, so 204 is reported as 2
 NO_ANSWER = 9
 
 
 def before(owner: object, name: str, signal_number: int = signal.SIGKILL) -> Callable[[], None]:
-    """The process gets the signal when the function is called."""
+    """A point at which the process gets the signal when the function is called."""
 
     def install() -> None:
         original = getattr(owner, name)
@@ -39,7 +38,7 @@ def before(owner: object, name: str, signal_number: int = signal.SIGKILL) -> Cal
 
 
 def after(owner: object, name: str) -> Callable[[], None]:
-    """The process dies when the function has done its work and before anybody knows."""
+    """A point at which the process dies right after the function has done its work."""
 
     def install() -> None:
         original = getattr(owner, name)
@@ -56,7 +55,7 @@ def after(owner: object, name: str) -> Callable[[], None]:
 
 
 def at_call(owner: object, name: str, number: int) -> Callable[[], None]:
-    """The process is killed when the function is called for that time."""
+    """A point at which the process is killed at the `number`th call of the function."""
 
     def install() -> None:
         original = getattr(owner, name)
@@ -74,56 +73,66 @@ def at_call(owner: object, name: str, number: int) -> Callable[[], None]:
 
 
 def points() -> Mapping[str, Callable[[], None]]:
-    """Where a child may be told to die; the names are those of payouts.md, section 4."""
+    """The points at which a child can be told to die; their codes are those of docs/rules.md, "Crash points"."""
     from functions.scan_rollup import store as rollup
     from functions.tier_rollover import store as rollover
-    from shared import comps, events, payout_slots, payouts, withdrawals
+    from shared import events, withdrawals
+    from shared.comps import awards
+    from shared.payouts import machine, slots
     from shared.ports import kms, mail
-    from shared.ports.chain import Chain
+    from shared.ports.polygon.chain import Chain
 
     return {
         "C1 asked for, before the policy": before(Chain, "blocked"),
         "C2 approved, before it is reserved": before(Chain, "token_balance"),
-        "C3 reserved, before its nonce": before(payouts, "allocate_slot"),
+        "C3 reserved, before its nonce": before(machine, "allocate_slot"),
         "C4 nonce taken, before it is signed": before(kms, "sign_ethereum"),
         "C5 signed, before it is stored": after(kms, "sign_ethereum"),
-        "C5 stored, before the commit": after(payout_slots, "store_attempt"),
+        "C5 stored, before the commit": after(slots, "store_attempt"),
         "C6 stored, before it is sent": before(Chain, "send"),
         "C7 sent, before its event": after(Chain, "send"),
-        "C8 receipt read, before MINED": after(Chain, "look"),
-        "C8 MINED, before the commit": after(payout_slots, "see_mined"),
-        "C11 FINAL, before the ledger": after(payout_slots, "close"),
-        "C11 PAID, before the comp": before(comps, "mark_paid"),
-        "C11 the comp, before the commit": after(comps, "mark_paid"),
+        "C8 receipt read, before MINED": after(Chain, "observe"),
+        "C8 MINED, before the commit": after(slots, "mark_mined"),
+        "C11 FINAL, before the ledger": after(slots, "close"),
+        "C11 PAID, before the comp": before(awards, "mark_paid"),
+        "C11 the comp, before the commit": after(awards, "mark_paid"),
         "C12 committed, before the answer": before(events, "publish_soon"),
         "C13 published, before it is marked": before(events, "mark_published"),
         "mailed, before it is noted": after(mail, "send"),
         "withdrawal kept, before it is sent": before(Chain, "send"),
         "withdrawal sent, before anybody knows": after(Chain, "send"),
-        "withdrawal seen, before it is noted": before(withdrawals, "see_mined"),
-        "withdrawal noted, before the commit": after(withdrawals, "see_mined"),
+        "withdrawal seen, before it is noted": before(withdrawals, "mark_mined"),
+        "withdrawal noted, before the commit": after(withdrawals, "mark_mined"),
         "withdrawal ended, before its member is told": after(withdrawals, "finish"),
         "withdrawal committed, before the answer": before(events, "publish_soon"),
         "rolled up, before the commit": after(rollup, "move"),
         "rolling up, between two batches": at_call(rollup, "lock_position", 2),
         "told that a tier ended, before the commit": after(rollover, "mark_closed"),
         "telling that tiers ended, between two batches": at_call(rollover, "lock_open", 2),
-        "asleep before it stores": before(payout_slots, "store_attempt", signal.SIGSTOP),
+        "asleep before it stores": before(slots, "store_attempt", signal.SIGSTOP),
         "asleep before it sends": before(Chain, "send", signal.SIGSTOP),
         "never": lambda: None,
     }
 
 
 def preload() -> None:
-    """What the children would import one after the other."""
+    """Import what the children would import one after the other."""
     from importlib import import_module
 
-    for name in ("web3", "eth_account", "eth_keys", "google.cloud.kms_v1", "requests", "tests.client", "shared.comps"):
+    for name in (
+        "web3",
+        "eth_account",
+        "eth_keys",
+        "google.cloud.kms_v1",
+        "requests",
+        "tests.client",
+        "shared.comps.awards",
+    ):
         import_module(name)
 
 
 def deliver(order: Mapping[str, Any]) -> int:
-    """In the child: the status of the answer, if it lives to see it."""
+    """Make the delivery, in the child; returns the answer's status if the child lives to see it."""
     from tests.client import app
 
     os.environ.clear()
@@ -135,7 +144,7 @@ def deliver(order: Mapping[str, Any]) -> int:
 
 
 def fork(order: Mapping[str, Any], log: int) -> int:
-    """Start a child that writes to `log`; its process id."""
+    """Start a child that writes to `log`; returns its process id."""
     pid = os.fork()
     if pid:
         return pid
@@ -149,7 +158,7 @@ def fork(order: Mapping[str, Any], log: int) -> int:
 
 
 def watch(pid: int) -> dict[str, int]:
-    """Until it ends or stops."""
+    """Wait until the child ends or stops."""
     _, status = os.waitpid(pid, os.WUNTRACED)
     if os.WIFSTOPPED(status):
         return {"pid": pid, "ended": 0}
@@ -157,7 +166,7 @@ def watch(pid: int) -> dict[str, int]:
 
 
 def main() -> None:
-    """Until stdin ends."""
+    """Serve orders until stdin ends."""
     preload()
     log = os.open(Path(sys.argv[1]), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for line in sys.stdin:

@@ -1,7 +1,7 @@
-"""A node's front door that misbehaves: JSON-RPC passed on to a real node, with faults by method.
+"""A proxy before a node that misbehaves: it passes JSON-RPC on to a real node, with faults by method.
 
-What it can do wrong is what public gateways have done: hang up before or after passing a request on, answer with a
-page, with nothing, with half an answer, with another error's number, with null, or from the state of some time ago.
+Its faults are those of public gateways: they hang up before or after passing a request on, answer with an HTML page,
+with nothing, with half an answer, with another error code, with null, or from the state of some time ago.
 """
 
 import http.client
@@ -20,16 +20,16 @@ NODE_SECONDS_MAX = 10.0
 
 
 class Fault(Enum):
-    """What happens to a call."""
+    """The faults of a call."""
 
-    LOST_BEFORE = auto()  # the connection ends, the node has not heard of it
-    LOST_AFTER = auto()  # the node has done it, the connection ends
+    LOST_BEFORE = auto()  # the connection ends, and the node has not seen the call
+    LOST_AFTER = auto()  # the node has done it, and the connection ends
     PAGE_502 = auto()
     EMPTY = auto()
     CUT_OFF = auto()
     NO_OBJECT = auto()  # JSON, but no answer
-    WRAPPED = auto()  # the node has done it; the proxy tells of an internal error
-    NULL = auto()  # no such thing
+    WRAPPED = auto()  # the node has done it, but the proxy reports an internal error
+    NULL = auto()  # as for something that does not exist
 
 
 BEFORE_THE_NODE = frozenset({Fault.LOST_BEFORE, Fault.PAGE_502, Fault.EMPTY, Fault.NULL})
@@ -45,7 +45,7 @@ BODIES: dict[Fault, Callable[[bytes], bytes]] = {
 
 @dataclass
 class RpcProxy:
-    """`faults[method]` are those of the next calls of a method; `always[method]` holds until it is taken away.
+    """The proxy. `faults[method]` are for the next calls of a method; `always[method]` stays until it is removed.
 
     `altered[method]` changes the node's result before it is passed on.
     """
@@ -103,7 +103,7 @@ class _ProxyHandler(Handler):
         self.answer(status, self._broken(fault, asked, answer) if fault else answer, "application/json")
 
     def _broken(self, fault: Fault, asked: object, answer: bytes) -> bytes:
-        """What the fault makes of the answer; one that is itself JSON-RPC comes once for each call of a batch."""
+        """The answer with the fault; one that is itself JSON-RPC is repeated for each call of a batch."""
         made = BODIES[fault](answer)
         if fault in (Fault.WRAPPED, Fault.NULL) and isinstance(asked, list):
             return json.dumps([json.loads(made) | {"id": call["id"]} for call in asked]).encode()

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pg8000.dbapi import Connection
 
-from shared.tiers import Tier
+from shared.values.tiers import Tier
 from tests import factories
 from tests.fakes.doors import Doors
+from tests.fakes.scan_rows import expected_rollups, insert_scans, rollups
 from tests.fault.conftest import Nursery
-from tests.integration.test_scan_rollup import insert, oracle, rollups
 from tests.platform import Platform
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -35,14 +35,14 @@ def test_scans_are_counted_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("ROLLUP_RUN_SECONDS", "0")
-    insert(sql, [(NOON + timedelta(seconds=number // 3), number % 50) for number in range(SCANS)])
+    insert_scans(sql, [(NOON + timedelta(seconds=number // 3), number % 50) for number in range(SCANS)])
 
     ended = nursery.deliver(point, "scan_rollup", "", {"schedule": "roll-up"})
     assert ended["ended"] == -signal.SIGKILL
     assert sum(row[2] for row in rollups(sql) if row[0] == "day") == days_counted
 
     assert doors.schedule("scan_rollup", "roll-up") == 204
-    assert rollups(sql) == oracle(sql)
+    assert rollups(sql) == expected_rollups(sql)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.fault.simulation.edits import Edit, Mutant
 from tests.fault.simulation.mutants import DoesNotApply, edited
-from tests.fault.simulation.mutations import MUTANTS, Edit, Mutant
+from tests.fault.simulation.mutations import MUTANTS
 
 MUTANTS_MIN = 20
 
@@ -24,4 +25,4 @@ def test_there_are_enough_and_each_is_hunted() -> None:
 
 def test_a_break_of_what_is_not_there_is_refused() -> None:
     with pytest.raises(DoesNotApply):
-        edited(Edit("shared/payouts.py", "no such line\n", ""))
+        edited(Edit("shared/payouts/machine.py", "no such line\n", ""))

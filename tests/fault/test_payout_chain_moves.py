@@ -5,7 +5,7 @@ from uuid import UUID
 import pytest
 
 from tests.fault.conftest import PRIZE, World
-from tests.fault.test_payout_replaced_killed import assert_paid_once
+from tests.fault.payments import assert_paid_once
 
 GWEI = 10**9
 DEPTHS = (1, 3, 9)

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 
 from tests.fault.conftest import PRIZE, TREASURY, Nursery, World
+from tests.fault.payments import kill_while_sending
 
 SENDING = (
     "C1 asked for, before the policy",
@@ -30,11 +31,6 @@ CONFIRMING = (
     "C12 committed, before the answer",
 )
 DEEP = 12
-
-
-def kill_while_sending(nursery: Nursery, point: str, payout: UUID) -> None:
-    body = {"payout_id": str(payout), "treasury": "member"}
-    assert nursery.deliver(point, "payout_send", "payout-send-member", body)["ended"] == -signal.SIGKILL
 
 
 def kill_while_confirming(world: World, nursery: Nursery, point: str) -> None:
@@ -74,7 +70,7 @@ def assert_rows_agree(world: World) -> None:
 
 
 def assert_everybody_was_told_once(world: World) -> None:
-    """Of the award and of the payment: in the app and in the feed; of the payment by mail as well."""
+    """The notices of the award and of the payment: in the app and in the feed; of the payment by mail as well."""
     assert world.rows("SELECT count(*) FROM notifications WHERE dedupe_key LIKE 'comp-awarded:%'") == [[1]]
     assert world.rows("SELECT count(*) FROM notifications WHERE dedupe_key LIKE 'comp-paid:%'") == [[1]]
     assert world.rows("SELECT unread FROM inboxes") == [[2]]

@@ -5,9 +5,9 @@ from uuid import UUID
 
 import pytest
 
-from shared.money import Usdt
+from shared.values.money import Usdt
 from tests.fault.conftest import PRIZE, TREASURY, Nursery, World
-from tests.fault.test_payout_killed import kill_while_sending
+from tests.fault.payments import assert_paid_once, kill_while_sending
 
 STUCK_SECONDS = 90
 SIGNING = (
@@ -16,21 +16,6 @@ SIGNING = (
     "C6 stored, before it is sent",
     "C7 sent, before its event",
 )
-
-
-def assert_paid_once(world: World, payout: UUID) -> None:
-    """The chain tells first; the row names the transaction that won."""
-    ((recipient, amount, transaction_hash),) = world.rows(
-        f"SELECT recipient_address, amount, transaction_hash FROM payouts WHERE id = '{payout}' AND state = 'PAID'"
-    )
-    moved = world.transfers()
-    assert [(it.recipient.lower(), it.amount_micro, it.transaction_hash) for it in moved] == [
-        (recipient.lower(), amount, transaction_hash)
-    ]
-    assert world.chain.balance_of(world.signer) == (TREASURY - PRIZE).micro
-    assert world.rows("SELECT sum(balance)::bigint FROM ledger_balances WHERE account = 'paid:member'") == [
-        [PRIZE.micro]
-    ]
 
 
 def send_and_leave_it(world: World) -> UUID:

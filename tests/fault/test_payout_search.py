@@ -1,9 +1,13 @@
-"""On a real node: who used a nonce is found by searching blocks, and what left a key by searching logs."""
+"""On a real node that has forgotten old accounts: who used a nonce is found by its logs, and else in its blocks."""
 
 import json
 
-from emulators.chain.node import _call_data, _word
-from shared.ports import chain
+import pytest
+
+from emulators.chain.node import STATES_KEPT, _call_data, _word
+from shared.payouts import search
+from shared.ports.polygon import chain
+from shared.ports.polygon.chain import Found, StateGone
 from tests.fault.conftest import PRIZE, World
 
 DEEP = 12
@@ -20,20 +24,40 @@ def steal(world: World, amount_micro: int) -> str:
     return sent
 
 
-def test_a_foreign_transaction_is_found_among_all_blocks(world: World) -> None:
+def idle(world: World) -> str:
+    """A transaction of the treasury's key that moves nothing, made elsewhere; its hash."""
+    world.chain.rpc("anvil_impersonateAccount", [world.signer])
+    sent: str = world.chain.rpc("eth_sendTransaction", [{"from": world.signer, "to": world.signer}])
+    world.chain.rpc("anvil_stopImpersonatingAccount", [world.signer])
+    return sent
+
+
+def find(world: World, nonce: int) -> Found:
+    for _ in range(20):
+        if found := search.find(world.signer, world.chain.usdt, nonce, chain.connect()):
+            return found
+    raise AssertionError(f"nonce {nonce} is not found")
+
+
+def test_foreign_transactions_are_found_after_the_node_has_forgotten_the_accounts_of_their_blocks(
+    world: World,
+) -> None:
     world.chain.mine(40)
     stolen = steal(world, 7)
     world.chain.mine(40)
+    moved_nothing = idle(world)
+    world.chain.mine(STATES_KEPT + 40)
 
-    found = chain.connect().find(world.signer, 0)
+    with pytest.raises(StateGone):
+        chain.connect().used_nonces_at(world.signer, 1)
+    second, first = find(world, 1), find(world, 0)
 
-    assert found
-    assert (found.hash, found.nonce, found.to) == (stolen, 0, world.chain.usdt.lower())
-    assert [(it.recipient, it.amount_micro) for it in found.receipt.moved] == [(THIEF, 7)]
-    last = world.chain.head("finalized")
-    logged = chain.connect().logged(world.chain.usdt, world.signer, 0, last)
-    assert [(it.transaction_hash, it.moved.amount_micro) for it in logged] == [(stolen, 7)]
-    assert chain.connect().final_nonces(world.signer) == 1
+    assert (first.hash, first.nonce, first.to) == (stolen, 0, world.chain.usdt.lower())
+    assert [(it.recipient, it.amount_micro) for it in first.receipt.moved] == [(THIEF, 7)]
+    assert (second.hash, second.nonce, second.to) == (moved_nothing, 1, world.signer.lower())
+    assert (second.receipt.succeeded, second.receipt.moved) == (True, ())
+    assert chain.connect().final_nonces(world.signer) == 2
+    assert world.rows("SELECT count(*) FROM nonce_searches") == [[0]]
 
 
 def test_a_key_that_is_used_outside_stops_its_treasury_with_the_proof(world: World) -> None:

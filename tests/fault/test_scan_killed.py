@@ -27,10 +27,10 @@ from pg8000.dbapi import Connection
 from emulators import cloud
 from emulators.contract import FUNCTIONS
 from emulators.process import Child, accepts_connections, free_port
-from shared.gathering import Gatherer
-from shared.tiers import Tier
+from shared.values.tiers import Tier
+from shared.web.group_commit import GroupCommitter
 from tests import factories
-from tests.client import FunctionClient, app
+from tests.client import FunctionClient, app, edge_headers
 from tests.factories import Somebody
 from tests.platform import Platform
 
@@ -48,7 +48,7 @@ Scan = Callable[[Somebody, str, str], tuple[int, Any]]
 
 @dataclass
 class Load:
-    """What the clients have seen."""
+    """The answers that the clients have seen."""
 
     scan: Scan
     members: list[Somebody]
@@ -153,6 +153,7 @@ class Door:
             "Authorization": f"Bearer {self._token}",
             "X-Forwarded-Authorization": f"Bearer {member.token}",
             "Idempotency-Key": key,
+            **edge_headers("203.0.113.7"),
         }
 
 
@@ -207,7 +208,7 @@ def test_the_thread_that_leads_a_group_dies_under_load(
         return answer.status, answer.body
 
     app("scans")
-    gatherers = [made for made in gc.get_objects() if isinstance(made, Gatherer)]
+    gatherers = [made for made in gc.get_objects() if isinstance(made, GroupCommitter)]
     killed: list[int] = []
 
     def kill() -> None:

@@ -8,10 +8,11 @@ import coincurve
 import pytest
 from eth_keys.datatypes import PrivateKey
 
-from emulators.chain.node import CHAIN_ID, ChainNode
-from shared.ports.chain import Chain, Moved, SendOutcome
-from shared.ports.rpc import Node
-from shared.ports.transactions import Price, Signed, Unsigned
+from emulators.chain.node import CHAIN_ID, STATES_KEPT, ChainNode
+from shared.ports.polygon.chain import Chain, Moved, NonceUse, SendOutcome, StateGone
+from shared.ports.polygon.rpc import CALLS_MAX, Node
+from shared.ports.polygon.transactions import Signed, Unsigned
+from shared.values.gas import Price
 from tests.fault.simulation.database import Database
 from tests.fault.simulation.plan import Plan
 from tests.fault.simulation.transactions import Signed as Seen
@@ -30,7 +31,7 @@ class Quiet(World):
     """Without a database behind it: nothing is checked, only answered."""
 
     def sees_broadcast(self, tx: Seen) -> None:
-        """Nobody has stored it."""
+        """Do not look for the stored signature: there is no database."""
 
 
 class Pair:
@@ -107,7 +108,7 @@ def test_they_tell_of_what_a_transaction_has_done(pair: Pair) -> None:
     pair.send(refused)
     pair.mine(DEEP)
 
-    looks = [chain.look([paid.hash, refused.hash, "0x" + "1" * 64]).receipts for chain in pair.chains]
+    looks = [chain.observe([paid.hash, refused.hash, "0x" + "1" * 64]).receipts for chain in pair.chains]
 
     for receipts in looks:
         assert set(receipts) == {paid.hash, refused.hash}
@@ -116,18 +117,50 @@ def test_they_tell_of_what_a_transaction_has_done(pair: Pair) -> None:
         assert receipts[refused.hash].moved == ()
 
 
-def test_they_find_who_used_a_nonce_and_every_transfer(pair: Pair) -> None:
+def test_they_find_who_used_a_nonce_in_logs_and_in_blocks(pair: Pair) -> None:
     sent = [pair.pay(nonce, 5 + nonce) for nonce in range(3)]
+    firsts = [chain.heads().latest + 1 for chain in pair.chains]
     for signed in sent:
         pair.send(signed)
         pair.mine()
     pair.mine(DEEP)
 
-    for chain in pair.chains:
-        found = chain.find(pair.address, 1)
+    for chain, first in zip(pair.chains, firsts, strict=True):
+        met = {NonceUse(nonce, signed.hash, first + nonce) for nonce, signed in enumerate(sent)}
+        assert chain.sent_in(pair.address, first, first + 4) == met
+        assert chain.sent_by_logs(pair.node.usdt, pair.address, first, first + 4) == met
+        found = chain.transaction_of(pair.address, 1, first + 1)
         assert found
         assert (found.hash, found.nonce, found.to) == (sent[1].hash, 1, pair.node.usdt.lower())
-        logged = chain.logged(pair.node.usdt, pair.address, 0, chain.heads().latest)
-        assert [(it.transaction_hash, it.moved.amount_micro) for it in logged] == [
-            (signed.hash, 5 + nonce) for nonce, signed in enumerate(sent)
-        ]
+        assert chain.transaction_of(pair.address, 1, first) is None
+
+
+def test_neither_has_the_accounts_of_old_blocks(pair: Pair) -> None:
+    pair.mine(STATES_KEPT + DEEP)
+
+    for chain in pair.chains:
+        assert chain.used_nonces_at(pair.address, chain.heads().latest - DEEP) == 0
+        with pytest.raises(StateGone):
+            chain.used_nonces_at(pair.address, chain.heads().latest - STATES_KEPT - 2)
+
+
+def test_neither_answers_more_calls_at_once_than_bor_does(pair: Pair) -> None:
+    many = [("0x" + "1" * 64)] * (CALLS_MAX + 1)
+
+    for chain in pair.chains:
+        assert chain.observe(many).receipts == {}
+
+
+def test_they_say_alike_whether_the_token_moves(pair: Pair) -> None:
+    token = pair.world.network.token
+    told = [{chain.halted(pair.node.usdt, pair.address) for chain in pair.chains}]
+    pair.node.pause()
+    token.paused = True
+    told.append({chain.halted(pair.node.usdt, pair.address) for chain in pair.chains})
+    pair.node.block(pair.address)
+    token.blocked.add(pair.address.lower())
+    told.append({chain.halted(pair.node.usdt, pair.address) for chain in pair.chains})
+
+    assert [len(reasons) for reasons in told] == [1, 1, 1]
+    assert told[0] == {""}
+    assert ["paused" in told[1].pop(), "blocked" in told[2].pop()] == [True, True]

@@ -26,6 +26,11 @@ def test_every_payout_is_paid_once_or_says_why_not(database: Database, family: s
         assert not result.violation, "\n".join([*result.lines[-LINES_SHOWN:], f"seed {seed}: {result.violation}"])
 
 
+def test_a_schedule_does_not_spend_its_steps_on_an_event_that_is_due(database: Database) -> None:
+    """This seed took a step each millisecond while an event was due, and had no step left for its end."""
+    assert not play("suspended", 34, FAMILIES["suspended"].make, database).violation
+
+
 def test_a_seed_is_played_again_exactly(database: Database) -> None:
     first = play("everything", 7, FAMILIES["everything"].make, database)
     play("killed", 8, FAMILIES["killed"].make, database)

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from eth_account.signers.local import LocalAccount
 
-from shared.ports import wallets
+from shared import config
+from shared.ports.polygon import wallets
 from tests import factories
 from tests.client import FunctionClient
 from tests.fakes.wallet_desk import RECIPIENT, new_wallet, sign
@@ -83,8 +84,8 @@ def assert_left_once(leaving: Leaving) -> None:
     assert leaving.moved() == [(RECIPIENT, AMOUNT)]
     assert world.chain.balance_of(leaving.wallet.address) == FUNDS - AMOUNT
     assert world.rows("SELECT type, status, amount FROM wallet_transactions") == [["withdrawal", "confirmed", AMOUNT]]
-    assert world.rows("SELECT title FROM notifications") == [["Your withdrawal of $25.00 USDT is complete"]]
-    assert world.rows("SELECT template, status FROM mails") == [["withdrawal_ended", "sent"]]
+    assert world.rows("SELECT title FROM notifications") == [["Your withdrawal of $25 USDT is complete"]]
+    assert world.rows("SELECT template, status FROM mails") == [["withdrawal_confirmed", "sent"]]
     assert world.rows("SELECT unread FROM inboxes") == [[1]]
 
 
@@ -135,6 +136,26 @@ def test_what_the_pool_drops_is_sent_again(leaving: Leaving) -> None:
     assert_left_once(leaving)
 
 
+def test_sped_up_by_the_wallet_it_is_confirmed_with_the_hash_that_the_node_has(leaving: Leaving) -> None:
+    leaving.follow()
+    fields: dict[str, Any] = {
+        "type": 2, "chainId": 137, "nonce": 0, "to": leaving.world.chain.usdt, "value": 0, "gas": 120_000,
+        "data": f"0xa9059cbb{int(RECIPIENT, 16):064x}{AMOUNT:064x}",
+        "maxFeePerGas": 10**12, "maxPriorityFeePerGas": 10**11,
+    }  # fmt: skip
+    signed = leaving.wallet.sign_transaction(fields)
+    leaving.world.chain.rpc("eth_sendRawTransaction", [signed.raw_transaction.to_0x_hex()])
+    leaving.world.chain.mine()
+    leaving.world.courier.until(leaving.ended)
+
+    assert_left_once(leaving)
+    faster = signed.hash.to_0x_hex()
+    assert leaving.world.rows("SELECT outcome_hash, transaction_hash = outcome_hash FROM withdrawals") == [
+        [faster, False]
+    ]
+    assert leaving.world.rows("SELECT transaction_hash FROM wallet_transactions") == [[faster]]
+
+
 def test_another_transaction_of_the_wallet_replaces_it(leaving: Leaving) -> None:
     fields: dict[str, Any] = {
         "type": 2, "chainId": 137, "nonce": 0, "to": RECIPIENT, "value": 1, "gas": 21_000,
@@ -160,6 +181,7 @@ def proxies(world: World, leaving: Leaving, monkeypatch: pytest.MonkeyPatch) -> 
             proxy.start()
             stop.callback(proxy.stop)
         monkeypatch.setenv("RPC_URLS", ",".join(proxy.url for proxy in made))
+        config.read.cache_clear()  # the withdrawal was prepared with the one node
         yield made
 
 

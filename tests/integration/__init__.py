@@ -1,1 +1,1 @@
-"""Are the queries and locks right? Real Postgres; the clouds over the wire from emulators in this process."""
+"""Checks that queries and locks are right: real Postgres; the clouds over the wire from emulators in this process."""

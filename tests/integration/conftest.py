@@ -1,4 +1,4 @@
-"""Every test here has the platform's parts and a database of its own."""
+"""Gives every test here the platform's parts and a database of its own."""
 
 import pytest
 

@@ -1,1 +1,1 @@
-"""Does an invariant ever break? Hypothesis against money, ledger, tiers, awards."""
+"""Checks that invariants hold: Hypothesis against money, ledger, tiers, awards."""

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from functions.scans.rules import Decision, UnlockState, decide, hits, usdt_won
-from shared.money import Usdt
-from shared.prizes import CompType
-from shared.tiers import Tier
-from tests.property.test_awards import RULES
+from shared.values.money import Usdt
+from shared.values.prizes import CompType
+from shared.values.tiers import Tier
+from tests.property.prize_rules import RULES
 
 NUMBERS = 1_000_000
 VOLUMES = (0, 2_499, 2_500, 9_999, 10_000, 49_999, 50_000, 499_999, 500_000, 999_999, 1_000_000)
@@ -38,7 +38,7 @@ def check(number: int, tier: Tier, unlock: UnlockState, decisions: Sequence[Deci
 
 
 def oracle(number: int, tier: Tier, tins: int, trips: int) -> set[CompType]:
-    """Plan section 4 with the rulings' correction, written as one reads it."""
+    """The table of docs/product.md, "Prizes", written as one reads it."""
     whale = tier == "whale"
     won: set[CompType] = set()
     if number % 125_000 == 0 and whale and tins >= 50_000:

@@ -1,20 +1,14 @@
-"""What a scan wins, for any number, tier and unlock state, against the plan's words read once more."""
+"""The prizes of a scan, for any number, tier and unlock state, are those of docs/product.md, "Prizes", read anew."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.scans.rules import Rule, UnlockState, decide, main_decision, usdt_won
-from shared.money import ZERO, Usdt
-from shared.prizes import CRYPTO, CompType
-from shared.tiers import Tier
+from functions.scans.rules import UnlockState, decide, main_decision, usdt_won
+from shared.values.money import Usdt
+from shared.values.prizes import CRYPTO, CompType, Rule
+from shared.values.tiers import Tier
+from tests.property.prize_rules import RULES
 
-RULES = [
-    Rule(CompType.CRYPTO_100, 500, Tier.VIP, Usdt.of(100), 0, unlocked_by_admin=False),
-    Rule(CompType.CRYPTO_1K, 7_500, Tier.HIGH_ROLLER, Usdt.of(1_000), 2_500, unlocked_by_admin=False),
-    Rule(CompType.CRYPTO_10K, 125_000, Tier.WHALE, Usdt.of(10_000), 50_000, unlocked_by_admin=False),
-    Rule(CompType.CASINO, 25_000, Tier.WHALE, Usdt.of(1_000), 10_000, unlocked_by_admin=False),
-    Rule(CompType.TRIP, 500_000, Tier.WHALE, ZERO, 500_000, unlocked_by_admin=False),
-]
 numbers = st.integers(1, 2_000).map(lambda factor: factor * 500)
 tiers = st.sampled_from(list(Tier))
 volumes = st.sampled_from([0, 2_499, 2_500, 10_000, 49_999, 50_000, 499_999, 500_000, 1_000_000])
@@ -55,7 +49,7 @@ def test_trip_and_casino_are_decided_beside_it(number: int, tier: Tier, unlock: 
 def test_every_prize_of_a_number_is_decided_once_with_a_reason(number: int, tier: Tier, unlock: UnlockState) -> None:
     decisions = decide(candidates(number), tier, unlock)
     assert sorted(decision.rule.type for decision in decisions) == sorted(rule.type for rule in candidates(number))
-    assert all(decision.reason for decision in decisions)
+    assert all(decision.why.text for decision in decisions)
     assert usdt_won(decisions).micro == sum(d.rule.amount.micro for d in decisions if d.awarded)
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
-from shared import codes, config
+from shared import config
+from shared.codes import codes
 
 COUNT = 200_000
 EACH = COUNT / len(codes.ALPHABET)
@@ -23,7 +24,7 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def chi_square(made: Iterable[str]) -> list[float]:
-    """Of each place, against all symbols being as likely."""
+    """The chi-square of each place, against all symbols being as likely."""
     places = [Counter(symbols) for symbols in zip(*made, strict=True)]
     return [sum((counts[symbol] - EACH) ** 2 / EACH for symbol in codes.ALPHABET) for counts in places]
 

@@ -5,8 +5,8 @@ from datetime import date, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import months
-from shared.guarantees import step
+from shared.comps.guarantees import step
+from shared.values import months
 
 PROMISED = 10
 days = st.dates(date(2024, 1, 1), date(2032, 12, 31))

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import encoding
-from shared.fields import Body, Money
-from shared.money import MICRO_MAX, NotAnAmount, Usdt
+from shared.values import encoding
+from shared.values.fields import Body, Money
+from shared.values.money import MICRO_MAX, NotAnAmount, Usdt
 
 amounts = st.integers(-MICRO_MAX, MICRO_MAX).map(Usdt)
 json_exact = st.integers(0, 10**15 - 1).map(Usdt)  # what a JSON number carries exactly: fifteen digits

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.scan_rollup.rules import Key, Period, Rollup, Scan, added
-from shared import histogram
+from shared.scans import histogram
 
 START = datetime(2026, 12, 31, 22, 57, tzinfo=UTC)  # the scans cross minutes, hours, a day and a year
 milliseconds = st.one_of(st.integers(0, 30), st.integers(0, 5_000), st.integers(0, 2_000_000))

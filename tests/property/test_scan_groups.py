@@ -4,35 +4,24 @@ import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pg8000.dbapi import Connection
 
 import shared.settings
-from functions.scans import main
-from functions.scans.main import ScanSubmission
 from functions.scans.receipts import ScanReceipt
-from shared import db
-from shared.auth import Member
-from shared.http import Client
-from shared.problems import Problem
-from shared.signatures import Asked
-from shared.tiers import Tier
+from shared.values.problems import Problem
 from tests import factories
+from tests.fakes.scan_groups import RANKS, Step, member_of_rank, scan_together
 
 MEMBERS = 3
 CODES = 24
-UNKNOWN = "ZZZZ-ZZZZ-ZZZZ"
-RANKS = ("standard", "vip", "high_roller", "whale")
 GUESSES_MAX = 2
-NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 ALL_PRIZES = 1_500_000  # every interval divides it
 
-_examples, _numbers = itertools.count(), itertools.count(1)
+_examples = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -43,14 +32,6 @@ class World:
     tins: int
     permanent: tuple[int, ...]
     per_hour_max: int
-
-
-@dataclass(frozen=True)
-class Step:
-    """A member tries a code; CODES stands for one that does not exist."""
-
-    member: int
-    code: int
 
 
 tried = st.integers(0, CODES - 1) | st.integers(0, CODES - 1) | st.just(CODES)
@@ -72,14 +53,14 @@ def test_the_grouping_never_shows(sql: Connection, world: World, steps: list[Ste
     for name, value in (("guesses_per_hour_max", GUESSES_MAX), ("scans_per_hour_max", world.per_hour_max)):
         sql.execute_unnamed("UPDATE settings SET value = to_jsonb(CAST($1 AS integer)) WHERE name = $2", (value, name))
     shared.settings.forget()
-    members = [_member(rank) for rank in world.permanent]
+    members = [member_of_rank(rank) for rank in world.permanent]
     made = factories.manufactured_codes(CODES)
     sql.execute_unnamed("UPDATE sales_volume SET tins_per_month = $1", (world.tins,))
     world = replace(world, counter=world.counter + next(_examples) * ALL_PRIZES)  # a number is taken once
     factories.set_scan_counter(world.counter)
     before = sql.execute_simple("SELECT count(*) FROM scans").rows[0][0]
 
-    answers = [answer for group in grouped(steps, cuts) for answer in scan(members, made, group)]
+    answers = [answer for group in grouped(steps, cuts) for answer in scan_together(members, made, group)]
 
     expected, last = oracle(world, steps)
     assert [told(answer) for answer in answers] == expected
@@ -93,22 +74,8 @@ def grouped(steps: Sequence[Step], cuts: set[int]) -> list[Sequence[Step]]:
     return [steps[start:end] for start, end in itertools.pairwise(edges)]
 
 
-def scan(members: Sequence[Member], made: Sequence[str], group: Sequence[Step]) -> list[ScanReceipt | Problem]:
-    """One transaction."""
-    asked = [
-        Asked(
-            members[step.member],
-            ScanSubmission(code=[*made, UNKNOWN][step.code]),
-            Client(f"2001:db8::{members[step.member].number:x}", "tests"),
-            0.0,
-        )
-        for step in group
-    ]
-    return db.atomically(lambda tx: main.submit(tx, asked, NOW))
-
-
 def told(answer: ScanReceipt | Problem) -> tuple[Any, ...]:
-    """What of an answer the oracle knows."""
+    """The part of an answer that the oracle knows."""
     if isinstance(answer, Problem):
         return (type(answer).__name__,)
     won = answer.comp_earned.type if answer.comp_earned else None
@@ -117,7 +84,7 @@ def told(answer: ScanReceipt | Problem) -> tuple[Any, ...]:
 
 
 def oracle(world: World, steps: Sequence[Step]) -> tuple[list[tuple[Any, ...]], int]:
-    """The plan's words, one scan after another; and the counter's value afterwards."""
+    """The answers by the promises of docs/product.md, one scan after another, and the counter's value afterwards."""
     number, trips = world.counter, 0
     owner: dict[int, int] = {}
     scans: defaultdict[int, int] = defaultdict(int)
@@ -159,18 +126,3 @@ def prizes(number: int, rank: int, tins: int, trips: int) -> tuple[int, str | No
     if number % 500_000 == 0 and rank == 3 and trips < tins // 500_000:
         shown, trips = "trip", trips + 1
     return usdt, shown, trips
-
-
-def _member(rank: int) -> Member:
-    somebody = factories.member(permanent_tier=Tier(RANKS[rank]))
-    number = next(_numbers)
-    return Member(
-        id=somebody.id,
-        number=number,
-        username="x",
-        status="active",
-        role=None,
-        permanent_tier=Tier(RANKS[rank]),
-        quarter_tier=Tier.STANDARD,
-        session_id=uuid4(),
-    )

@@ -6,8 +6,8 @@ from eth_account import Account
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from shared.ports.eip1559 import Transaction, TransactionNotReadable, read_signed
-from shared.ports.transactions import transfer_data
+from shared.ports.polygon.eip1559 import Transaction, TransactionNotReadable, read_signed
+from shared.ports.polygon.transactions import transfer_data
 from tests.fakes.wallet_desk import checksummed
 
 WALLET = Account.from_key(b"\x07" * 32)

@@ -1,1 +1,1 @@
-"""Is the decision right? Rules, money, tiers, routing; nothing outside the process."""
+"""Checks that decisions are right: rules, money, tiers, routing; nothing outside the process."""

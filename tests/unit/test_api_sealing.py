@@ -3,7 +3,7 @@
 import pytest
 from cryptography.exceptions import InvalidTag
 
-from shared import sealing
+from shared.web import sealing
 
 
 def test_it_opens_with_what_it_was_sealed_with() -> None:

@@ -1,4 +1,4 @@
-"""What happened to a code, of everything that happened around it."""
+"""The history of a code has its own events, out of everything that happened around it."""
 
 from datetime import UTC, datetime, timedelta
 

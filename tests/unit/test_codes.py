@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared import codes, config
+from shared import config
+from shared.codes import codes
 
 
 @pytest.fixture(autouse=True)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared import encoding
-from shared.encoding import DEPTH_MAX, NotJson
-from shared.money import Usdt
+from shared.values import encoding
+from shared.values.encoding import DEPTH_MAX, NotJson
+from shared.values.money import Usdt
 
 REFUSED: dict[str, bytes] = {
     "nothing": b"",

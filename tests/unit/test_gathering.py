@@ -8,18 +8,18 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared import gathering
-from shared.gathering import Gatherer, LeaderLost
+from shared.web import group_commit
+from shared.web.group_commit import GroupCommitter, LeaderLost
 
 WAIT_SECONDS_MAX = 10.0
 
 
 class Outage(Exception):
-    """Concerns everybody."""
+    """A failure that concerns the whole group."""
 
 
 class Bad(Exception):
-    """Concerns one."""
+    """A failure that concerns one member of the group."""
 
 
 class Worker:
@@ -38,12 +38,12 @@ class Worker:
         return [self._double(item) for item in items]
 
 
-def gatherer(worker: Worker, size_max: int = 100) -> Gatherer[int, int]:
-    return Gatherer(worker.work, size_max=size_max, shared=(Outage,))
+def gatherer(worker: Worker, size_max: int = 100) -> GroupCommitter[int, int]:
+    return GroupCommitter(worker.work, size_max=size_max, shared=(Outage,))
 
 
-def outcomes(made: Gatherer[int, int], worker: Worker, others: Sequence[int]) -> list[object]:
-    """What item 0 gets, which comes first, and then the others, who come while 0 is worked for."""
+def outcomes(made: GroupCommitter[int, int], worker: Worker, others: Sequence[int]) -> list[object]:
+    """The results of item 0, which comes first, and of the others, which come while 0 is worked for."""
 
     def do(item: int) -> object:
         try:
@@ -100,7 +100,7 @@ def test_a_leader_waits_a_moment_for_those_who_are_known_to_be_coming() -> None:
         return made.do(2)
 
     with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(2) as threads:
-        patch.setattr(gathering, "GATHER_SECONDS", WAIT_SECONDS_MAX)
+        patch.setattr(group_commit, "GATHER_SECONDS", WAIT_SECONDS_MAX)
         second = threads.submit(prepare_and_do)
         assert is_coming.wait(WAIT_SECONDS_MAX)
         first = threads.submit(made.do, 1)
@@ -161,7 +161,7 @@ def test_a_leader_that_is_killed_takes_nobody_along() -> None:
                 time.sleep(0.001)
         return [item * 2 for item in items]
 
-    made: Gatherer[int, int] = Gatherer(work, size_max=100, shared=())
+    made: GroupCommitter[int, int] = GroupCommitter(work, size_max=100, shared=())
     seen: dict[int, object] = {}
 
     def do(item: int) -> None:
@@ -173,7 +173,7 @@ def test_a_leader_that_is_killed_takes_nobody_along() -> None:
     with made.coming():  # so that 0 and 1 share a group
         leader = threading.Thread(target=do, args=(0,))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(gathering, "GATHER_SECONDS", 0.2)
+            patch.setattr(group_commit, "GATHER_SECONDS", 0.2)
             leader.start()
             until(lambda: made._leader is leader)
             follower = threading.Thread(target=do, args=(1,))
@@ -200,7 +200,7 @@ def kill(thread: threading.Thread) -> None:
 
 @pytest.mark.parametrize("victim", [0, 1], ids=["the one who gathers", "one who waits"])
 def test_who_is_killed_before_the_work_begins_is_missed_by_nobody(victim: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gathering, "GATHER_SECONDS", 0.5)
+    monkeypatch.setattr(group_commit, "GATHER_SECONDS", 0.5)
     worker = Worker()
     worker.go_on.set()
     made = gatherer(worker)
@@ -236,3 +236,45 @@ def test_a_leader_that_vanished_without_a_word_is_replaced() -> None:
     gone.join()
     made._leader = gone
     assert made.do(3) == 6
+
+
+def test_a_leader_that_is_slow_and_alive_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever waits has looked after it many times by then, and no second group is begun beside it."""
+    monkeypatch.setattr(group_commit, "LOOK_SECONDS", 0.01)
+    worker = Worker()
+    made = gatherer(worker)
+    looked = threading.Semaphore(0)
+    look = made._look_after_the_leader
+
+    def look_and_count() -> None:
+        look()
+        looked.release()
+
+    monkeypatch.setattr(made, "_look_after_the_leader", look_and_count)
+    with ThreadPoolExecutor(2) as threads:
+        slow = threads.submit(made.do, 1)
+        assert worker.started.wait(WAIT_SECONDS_MAX)
+        waiting = threads.submit(made.do, 2)
+        for _ in range(5):
+            assert looked.acquire(timeout=WAIT_SECONDS_MAX)
+        assert worker.groups == [[1]]
+        assert not waiting.done()
+        worker.go_on.set()
+        assert (slow.result(), waiting.result()) == (2, 4)
+    assert worker.groups == [[1], [2]]
+
+
+def test_a_leader_that_lives_and_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(group_commit, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(group_commit, "PATIENCE_SECONDS", 0.2)
+    worker = Worker()
+    made = gatherer(worker)
+    with ThreadPoolExecutor(2) as threads:
+        stuck = threads.submit(made.do, 1)
+        assert worker.started.wait(WAIT_SECONDS_MAX)
+        began = time.monotonic()
+        assert threads.submit(made.do, 2).result(WAIT_SECONDS_MAX) == 4
+        assert time.monotonic() - began < WAIT_SECONDS_MAX
+        worker.go_on.set()
+        with pytest.raises(LeaderLost):
+            stuck.result(WAIT_SECONDS_MAX)

@@ -1,26 +1,33 @@
-"""What a picture may be, and what is left of it: pixels, upright and square, in two sizes."""
+"""A picture is refused by its form, or kept as pixels alone, upright and square, in two sizes."""
 
 import random
 import subprocess
 import sys
+import threading
 from io import BytesIO
+from typing import Any
 
 import pytest
 from PIL import Image
 
+from emulators import contract
 from emulators.contract import ROOT
 from functions.profile import images
-from functions.profile.images import FILE_BYTES_MAX, PIXELS_MAX, SIDE_MAX
+from functions.profile.images import FILE_BYTES_MAX, JPEG_PIXELS_MAX, PNG_PIXELS_MAX, SIDE_MAX
 from functions.profile.rules import PictureNotReadable, PictureNotSupported, PictureTooLarge
-from shared.problems import Problem
+from shared.values.problems import Overloaded, Problem
 from tests.fakes import pictures
 
 SCRIPT = "<script>alert(1)</script><?php system($_GET['c']); ?>"
-MEMORY_MIB_MAX = 450
+DECODING_MIB_MAX = 480  # of a process that does nothing else
+ITSELF_MIB = 200  # the function with all its libraries, of which 40 are counted in the line above too
+BODY_COPIES_MAX = 5  # the body, what its key is made of (twice), the form's file (twice)
+MEMORY_MIB = {"512Mi": 512, "1Gi": 1024}
+LITTLE_LOSS: dict[str, dict[str, Any]] = {"JPEG": {"quality": 98, "subsampling": 0}, "PNG": {}}
 MEASURE = """
 import sys
 from functions.profile import images
-from shared.problems import Problem
+from shared.values.problems import Overloaded, Problem
 try:
     images.renditions(open(sys.argv[1], "rb").read())
 except Problem as problem:
@@ -184,8 +191,8 @@ def test_a_png_of_any_kind_is_shown(mode: str, colour: object, expected: tuple[i
 
 @pytest.mark.parametrize(
     "data",
-    [pictures.bomb(5_000), pictures.bomb(SIDE_MAX + 1), pictures.bomb(100_000), pictures.bomb(2**31 - 1)],
-    ids=["25 million pixels", "a long side", "10 billion", "more than there are"],
+    [pictures.bomb(5_100), pictures.bomb(SIDE_MAX + 1), pictures.bomb(100_000), pictures.bomb(2**31 - 1)],
+    ids=["26 million pixels", "a long side", "10 billion", "more than there are"],
 )
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_unpacked(data: bytes) -> None:
     assert len(data) < 1000
@@ -200,24 +207,120 @@ def test_a_comment_that_unpacks_without_end_cannot_be_read() -> None:
         images.renditions(data)
 
 
+@pytest.mark.parametrize("size", [(5712, 4284), (8064, 6048), (8160, 6144)], ids=["24 MP", "48 MP", "50 MP"])
+def test_what_phones_take_is_shown(size: tuple[int, int]) -> None:
+    made = images.renditions(pictures.picture("JPEG", size))
+    assert pictures.opened(made.large).size == (512, 512)
+
+
+def test_a_png_of_a_phones_size_is_shown() -> None:
+    made = images.renditions(pictures.picture("PNG", (5712, 4284), compress_level=1))
+    assert pictures.opened(made.large).getpixel((5, 5)) == (20, 120, 80)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "pixels", "options"),
+    [
+        ("PNG", "RGBA", PNG_PIXELS_MAX, {"compress_level": 1}),
+        ("PNG", "LA", PNG_PIXELS_MAX, {"compress_level": 1}),
+        ("JPEG", "RGB", JPEG_PIXELS_MAX, {"progressive": True, "subsampling": 0}),
+        ("JPEG", "CMYK", JPEG_PIXELS_MAX, {"progressive": True}),
+    ],
+)
 def test_the_largest_picture_is_decoded_within_the_memory_of_the_function(
-    tmp_path_factory: pytest.TempPathFactory,
+    tmp_path_factory: pytest.TempPathFactory, kind: str, mode: str, pixels: int, options: dict[str, Any]
 ) -> None:
-    """Opacity takes the most. Measured in a process of its own, of which two at a time fit into a gibibyte."""
-    file = tmp_path_factory.mktemp("picture") / "largest.png"
-    side = int(PIXELS_MAX**0.5)
-    file.write_bytes(pictures.picture("PNG", (side, side), (1, 2, 3, 4), "RGBA", compress_level=1))
+    """Opacity takes the most of a PNG, four colours that come by and by of a JPEG. Measured in a process of its own."""
+    file = tmp_path_factory.mktemp("picture") / "largest"
+    side = int(pixels**0.5)
+    file.write_bytes(pictures.picture(kind, (side, side), (1, 2, 3, 4)[: len(mode)], mode, **options))
     told = subprocess.run(
         [sys.executable, "-c", MEASURE, str(file)], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
     assert len(told) == 1, told
-    assert int(told[0]) < MEMORY_MIB_MAX
+    assert int(told[0]) < DECODING_MIB_MAX
+
+
+def test_pictures_wait_for_each_other_so_that_memory_is_for_one() -> None:
+    """What the function has, less itself and as many bodies as may come at once, each copied a few times."""
+    function = contract.functions()["profile"]
+    bodies = function.concurrency * BODY_COPIES_MAX * FILE_BYTES_MAX // 2**20
+    assert MEMORY_MIB[function.memory] >= ITSELF_MIB + bodies + DECODING_MIB_MAX
+    begun, done = threading.Event(), threading.Event()
+
+    def decode() -> None:
+        begun.set()
+        images.renditions(pictures.picture())
+        done.set()
+
+    waiting = threading.Thread(target=decode)
+    with images.room:
+        waiting.start()
+        assert begun.wait(10)
+        assert not done.wait(0.5)
+    waiting.join(10)
+    assert done.is_set()
+
+
+def test_who_waits_too_long_is_told_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "WAIT_SECONDS_MAX", 0.05)
+    with images.room, pytest.raises(Overloaded):
+        images.renditions(pictures.picture())
+    assert images.renditions(pictures.picture())
+
+
+@pytest.mark.parametrize(("kind", "mode"), [("JPEG", "RGB"), ("PNG", "RGB"), ("PNG", "RGBA")])
+def test_colours_of_display_p3_are_converted_to_srgb(kind: str, mode: str) -> None:
+    """What is expected comes from CSS Color 4 (W3C): its matrix from Display P3 to sRGB, and its transfer curve."""
+    for colour in ((180, 90, 60), (120, 150, 90), (128, 128, 128), (60, 80, 140)):
+        given = colour if mode == "RGB" else (*colour, 100)
+        sent = pictures.picture(kind, colour=given, mode=mode, icc_profile=pictures.display_p3(), **LITTLE_LOSS[kind])
+        shown = pictures.opened(images.renditions(sent).large)
+        found = shown.convert("RGB").getpixel((256, 256))
+        assert isinstance(found, tuple)
+        assert all(abs(one - other) <= 4 for one, other in zip(found, in_srgb(colour), strict=True)), (colour, found)
+        assert shown.mode == mode
+        assert mode == "RGB" or shown.getchannel("A").getextrema() == (100, 100)
+
+
+def test_a_turned_picture_of_display_p3_is_upright_and_its_profile_gone() -> None:
+    profile = pictures.display_p3()
+    sent = pictures.halves("JPEG", exif=pictures.exif(3, with_place=True), icc_profile=profile)
+    made = images.renditions(sent)
+    shown = pictures.opened(made.large)
+    above, below = shown.getpixel((256, 100)), shown.getpixel((256, 400))
+    assert isinstance(above, tuple)
+    assert isinstance(below, tuple)
+    assert above[2] - above[0] > 140
+    assert below[0] - below[2] > 140
+    assert profile in sent
+    assert b"acsp" not in made.large + made.small
+    assert "icc_profile" not in shown.info
+
+
+@pytest.mark.parametrize(
+    "profile", [b"", b"x", pictures.display_p3()[:200], pictures.display_p3().replace(b"RGB ", b"CMYK")]
+)
+def test_a_profile_that_says_nothing_changes_nothing(profile: bytes) -> None:
+    made = images.renditions(pictures.picture("PNG", colour=(200, 80, 40), icc_profile=profile))
+    assert pictures.opened(made.large).getpixel((5, 5)) == (200, 80, 40)
+
+
+def in_srgb(colour: tuple[int, ...]) -> list[int]:
+    """A colour of Display P3 in sRGB, in steps of 1/255."""
+    linear = [
+        value / 255 / 12.92 if value / 255 <= 0.04045 else ((value / 255 + 0.055) / 1.055) ** 2.4 for value in colour
+    ]
+    rows = ((1.2249402, -0.2249402, 0.0), (-0.0420570, 1.0420570, 0.0), (-0.0196376, -0.0786360, 1.0982736))
+    shown = [sum(factor * value for factor, value in zip(row, linear, strict=True)) for row in rows]
+    curved = [12.92 * value if value <= 0.0031308 else 1.055 * value ** (1 / 2.4) - 0.055 for value in shown]
+    return [round(255 * min(max(value, 0.0), 1.0)) for value in curved]
 
 
 def test_no_damage_leads_anywhere_but_to_a_picture_or_a_problem() -> None:
     chance = random.Random(20261127)  # noqa: S311 - the same damage each time
     for kind in ("JPEG", "PNG"):
-        whole = pictures.halves(kind, exif=pictures.exif(6, with_place=True))
+        whole = pictures.halves(kind, exif=pictures.exif(6, with_place=True), icc_profile=pictures.display_p3())
         for _ in range(60):
             damaged = bytearray(whole)
             for _ in range(chance.randrange(1, 8)):

@@ -4,7 +4,7 @@ from datetime import date
 
 import pytest
 
-from shared import months
+from shared.values import months
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
-"""What of a notification goes to a device, and when."""
+"""A notification goes to a device in part, and at its time."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
 from functions.notify import rules
+from shared.messages.texts import Words
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 ID = uuid4()
@@ -26,21 +28,34 @@ def test_only_unread_news_that_are_wanted_are_pushed(wanted: bool, read: bool, a
     assert rules.is_news(wanted=wanted, read=read, made_at=NOW - age, now=NOW) is answer
 
 
+def message(data: Mapping[str, object], code: str | None = None, **params: object) -> rules.Message:
+    return rules.message(rules.Told(ID, "comp", code, params, data), Words("Title", "Body"))
+
+
+OWN = {"notification_id": str(ID), "notification_type": "comp"}
+
+
 def test_a_message_carries_the_data_as_text_and_what_to_open() -> None:
-    made = rules.message(ID, "comp", "Title", "Body", {"comp_id": "7", "prize": {"usdt": 100}, "trip": None})
+    made = message({"comp_id": "7", "prize": {"usdt": 100}, "trip": None})
     assert (made.title, made.body) == ("Title", "Body")
-    own = {"notification_id": str(ID), "notification_type": "comp"}
-    assert made.data == {"comp_id": "7", "prize": '{"usdt": 100}', "trip": "null"} | own
+    assert made.data == {"comp_id": "7", "prize": '{"usdt": 100}', "trip": "null"} | OWN
+
+
+def test_a_message_carries_the_code_and_the_parameters_of_its_text() -> None:
+    made = message({"comp_id": "7"}, "tier_earned_for_good", tier="vip", tins=210)
+    coded = {"code": "tier_earned_for_good", "params": '{"tier": "vip", "tins": 210}'}
+    assert made.data == {"comp_id": "7"} | coded | OWN
 
 
 def test_data_cannot_say_that_it_is_another_notification() -> None:
-    made = rules.message(ID, "comp", "Title", "Body", {"notification_id": "other", "notification_type": "other"})
-    assert made.data == {"notification_id": str(ID), "notification_type": "comp"}
+    made = message({"notification_id": "other", "notification_type": "other", "code": "other"}, "comp_won")
+    assert made.data == OWN | {"code": "comp_won", "params": "{}"}
 
 
 def test_too_much_data_stays_behind_and_the_id_goes() -> None:
-    made = rules.message(ID, "order", "Title", "Body", {"items": ["x" * 50] * 50})
-    assert made.data == {"notification_id": str(ID), "notification_type": "order"}
+    assert message({"items": ["x" * 50] * 50}).data == OWN
+    assert message({"items": ["x" * 50] * 50}, "comp_won").data == OWN | {"code": "comp_won", "params": "{}"}
+    assert message({}, "trip_destination_chosen", destination="x" * 3000).data == OWN
 
 
 @pytest.mark.parametrize("text", ["", "short", "x" * 20])

@@ -10,11 +10,11 @@ import pytest
 from shared.api import Api
 from shared.auth import Admin, Anyone, Claims, Member, Role
 from shared.db import Tx
-from shared.fields import Body, Page, Query, Reply
-from shared.http import Client, Upload
-from shared.idempotency import IdempotencyKey
-from shared.problems import Problem
-from shared.signatures import Handler, UnclearSignature, contract_of, helper_of
+from shared.values.fields import Body, Page, Query, Reply
+from shared.values.problems import Problem
+from shared.web.http import Client, Upload
+from shared.web.idempotency import IdempotencyKey
+from shared.web.signatures import Handler, UnclearSignature, contract_of, helper_of
 
 
 class Order(Body):
@@ -26,7 +26,7 @@ class Receipt(Reply):
 
 
 class Hash:
-    """What a helper makes before the transaction."""
+    """The value that a helper makes before the transaction."""
 
 
 def everything(

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from shared import tiers
-from shared.tiers import Tier
+from shared.values import tiers
+from shared.values.tiers import Tier
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ variable "folder" {
 locals {
   keys = [
     "description", "gateway", "topics", "queues", "schedules", "on_deploy", "memory", "cpu", "concurrency",
-    "timeout_seconds", "instances", "roles", "scopes", "secrets", "environment",
+    "timeout_seconds", "instances", "roles", "scopes", "database", "secrets", "environment",
   ]
   scoped_families = ["cloudkms", "iam", "storage"] # never granted on the whole project
 
@@ -29,6 +29,7 @@ locals {
     instances       = given.instances
     roles           = given.roles
     scopes          = { for role, targets in try(given.scopes, {}) : role => targets }
+    database        = try(given.database, [])
     secrets         = { for variable, secret in given.secrets : variable => secret }
     environment     = { for variable, value in try(given.environment, {}) : variable => tostring(value) }
   } }

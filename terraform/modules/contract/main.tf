@@ -1,5 +1,5 @@
-# openapi.yaml as API Gateway takes it: backends' addresses and hosts filled in, admin operations taken out (they are
-# behind the load balancer). And the admin operations as rules of a URL map. Makes nothing, needs no provider.
+# openapi.yaml as API Gateway takes it: backends' addresses and hosts filled in, HEAD beside each GET, admin operations
+# taken out (they are behind the load balancer). And the admin operations as rules of a URL map. Makes nothing, needs no provider.
 
 variable "openapi" {
   description = "Path of openapi.yaml."
@@ -31,8 +31,11 @@ locals {
   ]))
   unknown_functions = [for operation in local.operations : operation.function if !contains(keys(var.urls), operation.function)]
 
+  # API Gateway serves only what is listed, and whatever can be got can also be asked for its headers alone.
   document = merge(local.given, {
-    paths = { for path, item in local.given.paths : path => item if !contains(local.admin_paths, path) }
+    paths = { for path, item in local.given.paths : path => merge(item, {
+      for method in ["head"] : method => merge(item.get, { operationId = "${item.get.operationId}_head" }) if contains(keys(item), "get")
+    }) if !contains(local.admin_paths, path) }
     x-google-api-management = {
       backends = { for name, backend in local.given["x-google-api-management"].backends : name => backend if !startswith(name, "admin_") }
     }

@@ -1,4 +1,4 @@
-"""`make faults`: plays schedules and tells what became of them; ends with 1 when a rule was broken."""
+"""`make faults`: plays schedules and reports the results; exits with 1 when a rule was broken."""
 
 import argparse
 import os
@@ -10,7 +10,7 @@ from tests.fault.simulation.schedule import play
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="make faults")
     parser.add_argument("--schedules", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,6 +1,6 @@
-"""The network behind the nodes: one true chain of blocks, what every pool holds, and what a reorganisation does.
+"""The network behind the nodes: one true chain of blocks, the contents of every pool, and reorganisations.
 
-What is finalized here never changes; everything above it may. What a node *says* of all this is another matter:
+What is finalized here never changes; everything above it may. What a node *says* of all this is a different matter:
 `node.py`.
 """
 
@@ -22,12 +22,15 @@ TIP_WEI_MIN = 25 * GWEI
 GAS_OF_TRANSFER = 60_000
 GAS_OF_PLAIN = 21_000
 REPLACEMENT_PERCENT = 110
-FINAL_BEHIND = 3  # blocks between the head and what is finalized, while finality works
+COIN = "0x0000000000000000000000000000000000001010"
+FEE_TOPIC = "0x4dfe1bbbcf077ddc3e01291eea2d5c70c2b422b415d95645b9adcfd678cb1d63"
+PRODUCER = "0x" + "bb" * 20
+FINAL_BEHIND = 3  # blocks between the head and the finalized block while finality works
 
 
 @dataclass(slots=True)
 class State:
-    """Accounts after a block; shared by the blocks that change nothing."""
+    """Accounts after a block; shared by blocks that change nothing."""
 
     nonces: dict[str, int]
     usdt: dict[str, int]
@@ -39,7 +42,7 @@ class State:
 
 @dataclass(slots=True)
 class Included:
-    """A transaction in a block and what it did there: logs are (token, sender, recipient, amount)."""
+    """A transaction in a block and its effect there: logs are (token, sender, recipient, amount)."""
 
     tx: Signed
     succeeded: bool
@@ -48,7 +51,7 @@ class Included:
 
 @dataclass(slots=True)
 class Block:
-    """One block, on the true chain or once on it."""
+    """A block that is, or once was, on the true chain."""
 
     number: int
     hash: str
@@ -60,23 +63,24 @@ class Block:
 
 @dataclass
 class Token:
-    """The USDT contract; what it does wrong it does to every transfer."""
+    """The USDT contract; its faults affect every transfer."""
 
     address: str
     blocked: set[str] = field(default_factory=set)
     paused: bool = False
     answers_false: bool = False
+    reverts_all: bool = False  # for a reason that no call of the token reveals
 
 
 @dataclass
 class Network:
-    """`chance` decides what is included when; `include` is the chance of a transaction to be taken by a block."""
+    """The network. `chance` decides when transactions are included; `include` is the probability for one in a block."""
 
     chance: random.Random
     token: Token
     include: float = 0.9
     gossip: float = 1.0
-    older: float = 0.0  # the chance that a block takes an earlier signature of a nonce than the pool has
+    older: float = 0.0  # the probability that a block takes an earlier signature of a nonce than the pool has
     base_fee: int = BASE_FEE_WEI
     mining: bool = True
     final_behind: int = FINAL_BEHIND
@@ -100,19 +104,19 @@ class Network:
     def contains(self, block: Block, upto: int) -> bool:
         return block.number <= upto and block.number < len(self.blocks) and self.blocks[block.number] is block
 
-    # Money from nowhere
+    # Money from nowhere:
 
     def fund(self, address: str, usdt: int = 0, wei: int = 0) -> None:
-        """In a block of its own."""
+        """Add to the balances of an address, in a block of its own."""
         state = self.head.state.copy()
         state.usdt[address] = state.usdt.get(address, 0) + usdt
         state.wei[address] = state.wei.get(address, 0) + wei
         self._append(state, [])
 
-    # Pools
+    # Pools:
 
     def offer(self, pool: str, tx: Signed) -> str:
-        """Nothing when the pool takes it, else what a node of geth's family says."""
+        """Offer a transaction to a pool; returns "" when it is taken, else the refusal in the words of geth."""
         held = self.pools[pool]
         earlier = held.get(tx.key)
         refusal = _misfit(tx, self.head.state) or (_not_better(tx, earlier) if earlier else "")
@@ -124,27 +128,27 @@ class Network:
         return ""
 
     def spread(self, tx: Signed) -> None:
-        """From one pool to the others, each of which takes it or not; now, or when it is offered again."""
+        """Offer a transaction to every pool, as chance decides for each; `whisper` offers it again later."""
         for pool in self.pools:
             if self.chance.random() < self.gossip:
                 self.offer(pool, tx)
 
     def whisper(self) -> None:
-        """What only some pools have reaches the others in the end."""
+        """Offer to the producer's pool what only other pools have; chance decides when, but in the end it has all."""
         for pool in list(self.pools.values()):
             for tx in list(pool.values()):
                 if tx.key not in self.pools["producer"] and self.chance.random() < self.gossip / 2:
                     self.offer("producer", tx)
 
     def evict(self) -> None:
-        """Every pool forgets everything, as full ones do."""
+        """Empty every pool, as full ones do."""
         for pool in self.pools.values():
             pool.clear()
 
-    # Blocks
+    # Blocks:
 
     def tick(self, seconds: float) -> None:
-        """Blocks up to a moment."""
+        """Mine blocks up to a moment."""
         due = int((seconds - self.head.time) / BLOCK_SECONDS)
         if due > BLOCKS_AT_ONCE_MAX:
             self.head.time = seconds - BLOCKS_AT_ONCE_MAX * BLOCK_SECONDS
@@ -157,7 +161,7 @@ class Network:
             self.finalized = max(self.finalized, self.head.number - self.final_behind)
 
     def mine(self) -> None:
-        """One block with whatever the producer's pool offers and chance lets in."""
+        """Mine one block with those transactions of the producer's pool that chance selects."""
         pool = self.pools["producer"]
         state, included = self.head.state, []
         if pool:
@@ -173,12 +177,12 @@ class Network:
         self._append(state, included)
 
     def _one_of(self, tx: Signed) -> Signed:
-        """Somebody may have kept an earlier one."""
+        """The transaction itself, or by chance an earlier one of its nonce that a node has kept."""
         known = self.known[tx.key]
         return self.chance.choice(known) if len(known) > 1 and self.chance.random() < self.older else tx
 
     def force(self, tx: Signed) -> None:
-        """The next block has it, whatever the pools hold: its sender paid for that."""
+        """Mine a block with the transaction, whatever the pools hold, as for a sender who pays the producer."""
         self.known[tx.key].append(tx)
         state = self.head.state.copy()
         assert tx.nonce == state.nonces.get(tx.sender, 0), "a chain takes nonces one after the other"
@@ -186,9 +190,9 @@ class Network:
         self._append(state, [self._run(tx, state)])
 
     def reorganise(self, depth: int, mode: str) -> int:
-        """The last blocks are others now; how many they were. Nothing finalized is touched.
+        """Replace the last blocks, but no finalized one; returns how many were replaced.
 
-        What they had is `dropped`, goes back to the `pool`, or gives way to the `older` signature of its nonce.
+        Their transactions are `dropped`, go back to the `pool`, or give way to the `older` signature of their nonce.
         """
         depth = min(depth, self.head.number - self.finalized)
         if depth <= 0:
@@ -248,10 +252,12 @@ class Network:
         if not tx.data:
             return Included(tx, succeeded=True, logs=[])
         if tx.to != self.token.address or tx.transfer is None:
-            return Included(tx, succeeded=True, logs=[])  # an address without code takes everything and does nothing
+            return Included(tx, succeeded=True, logs=[])  # an address without code accepts everything and does nothing
         recipient, amount = tx.transfer
         has = state.usdt.get(tx.sender, 0)
-        refused = self.token.paused or {tx.sender, recipient} & self.token.blocked or has < amount
+        refused = (
+            self.token.paused or self.token.reverts_all or {tx.sender, recipient} & self.token.blocked or has < amount
+        )
         if self.token.answers_false:
             return Included(tx, succeeded=True, logs=[])
         if refused:
@@ -284,8 +290,8 @@ def _not_better(tx: Signed, earlier: Signed) -> str:
     return "" if fits else "replacement transaction underpriced"
 
 
-def receipt(block: Block, wanted: str) -> dict[str, Any]:
-    """As JSON-RPC gives it."""
+def receipt(block: Block, wanted: str, *, fees: bool) -> dict[str, Any]:
+    """A receipt as JSON-RPC gives it."""
     position, it = next((place, it) for place, it in enumerate(block.included) if it.tx.hash == wanted)
     return {
         "transactionHash": wanted,
@@ -295,21 +301,29 @@ def receipt(block: Block, wanted: str) -> dict[str, Any]:
         "status": hex(it.succeeded),
         "from": it.tx.sender,
         "to": it.tx.to,
-        "logs": [log(block, it, place) for place in range(len(it.logs))],
+        "logs": logs(block, it, fees=fees),
     }
 
 
-def log(block: Block, it: Included, place: int) -> dict[str, Any]:
-    """One log of an included transaction."""
-    token, sender, recipient, amount = it.logs[place]
-    return {
-        "address": token,
-        "topics": [TRANSFER_TOPIC, padded(sender), padded(recipient)],
-        "data": f"0x{amount:064x}",
-        "blockNumber": hex(block.number),
-        "blockHash": block.hash,
-        "transactionHash": it.tx.hash,
-        "transactionIndex": hex(block.included.index(it)),
-        "logIndex": hex(place),
-        "removed": False,
-    }
+def logs(block: Block, it: Included, *, fees: bool) -> list[dict[str, Any]]:
+    """The logs of an included transaction: the token's, then the one that Bor writes about the fee."""
+    told = [
+        (token, [TRANSFER_TOPIC, padded(sender), padded(recipient)], amount)
+        for token, sender, recipient, amount in it.logs
+    ]
+    if fees:
+        told.append((COIN, [FEE_TOPIC, padded(COIN), padded(it.tx.sender), padded(PRODUCER)], GAS_OF_PLAIN * it.tx.tip))
+    return [
+        {
+            "address": address,
+            "topics": topics,
+            "data": f"0x{amount:064x}",
+            "blockNumber": hex(block.number),
+            "blockHash": block.hash,
+            "transactionHash": it.tx.hash,
+            "transactionIndex": hex(block.included.index(it)),
+            "logIndex": hex(place),
+            "removed": False,
+        }
+        for place, (address, topics, amount) in enumerate(told)
+    ]

@@ -1,6 +1,6 @@
-"""The one thing that is not simulated: Postgres, with the real schema and SQL. Its failures are.
+"""The only part that is not simulated: Postgres, with the real schema and SQL. Its failures are simulated.
 
-A schedule begins with empty tables. They are emptied, not made anew, because that takes 4 ms instead of 60.
+A schedule begins with empty tables. They are emptied, not created anew, because that takes 4 ms instead of 60.
 """
 
 from collections.abc import Iterator
@@ -13,23 +13,24 @@ from pg8000.exceptions import DatabaseError, InterfaceError
 
 from emulators import cloud
 from emulators.postgres import Postgres
-from shared import db, migrate
+from shared import db
 from shared.config import read
+from shared.database import migrate
+from shared.database.session import CommitUnknown, Session
 from shared.db import DatabaseConfig
-from shared.session import CommitUnknown, Session
 from tests.fault.simulation import people
 
 if TYPE_CHECKING:
     from tests.fault.simulation.world import World
 
 TEMPLATE = "simulated"
-REBUILT = ("treasuries", "signers")  # of the tables that a new database has rows in
+REBUILT = ("treasuries", "signers")  # tables that are emptied although a new database has rows in them
 VACUUM_EVERY = 100
-IN_FLIGHT_MAX = 8  # a rebuild burns so many nonces: each costs a signature
+IN_FLIGHT_MAX = 8  # a rebuild uses up so many nonces, and each costs a signature
 
 
 def make_template(postgres: Postgres, now: datetime) -> dict[str, str]:
-    """A migrated database; the settings that lead to it."""
+    """Create a migrated database; returns the settings that lead to it."""
     logins = cloud.Logins()
     cloud.make_database(postgres, logins, TEMPLATE)
     settings = cloud.database_settings(postgres, logins, TEMPLATE)
@@ -45,11 +46,12 @@ def make_template(postgres: Postgres, now: datetime) -> dict[str, str]:
         migrate.apply(owner, migrate.load(), now, contract=True)
         owner.execute_simple(f"UPDATE settings SET value = '{IN_FLIGHT_MAX}' WHERE name = 'payout_in_flight_max'")
         for place, person in enumerate((*people.APPROVERS, people.REQUESTER, *people.WINNERS)):
+            role = "NULL" if person in people.WINNERS else "'treasury'"
             owner.execute_simple(
-                "INSERT INTO members (id, email, password_hash, username, full_name, date_of_birth, "
+                "INSERT INTO members (id, email, password_hash, username, full_name, date_of_birth, role, "
                 "created_at, updated_at) "
                 f"VALUES ('{person}', 'person{place}@example.com', '', 'person{place}', 'Person', "
-                f"'1980-01-01', '{now}', '{now}')"
+                f"'1980-01-01', {role}, '{now}', '{now}')"
             )
     finally:
         owner.close()
@@ -57,7 +59,7 @@ def make_template(postgres: Postgres, now: datetime) -> dict[str, str]:
 
 
 class Database:
-    """A process's own database: emptied for each schedule, looked at by a superuser, used through `pool`."""
+    """A process's own database: emptied for each schedule, read by a superuser, used through `pool`."""
 
     def __init__(self, sql: Connection) -> None:
         self.sql = sql
@@ -73,17 +75,21 @@ class Database:
         self.sql.execute_simple(statements)
 
     def empty(self) -> None:
-        """As after the migrations, with no treasury."""
+        """Empty all tables, as after the migrations, but without treasuries."""
         self._resets += 1
         deletes = ";".join(f"DELETE FROM {table}" for table in self.tables)
         restarts = ",".join(f"setval('{name}', 1, false)" for name in self.sequences)
-        self.run(f"SET session_replication_role = replica;{deletes};SELECT {restarts};RESET session_replication_role")
+        self.run(
+            f"SET session_replication_role = replica;{deletes};SELECT {restarts};"
+            "UPDATE members SET status = 'active', wallet_address = NULL "
+            "WHERE status <> 'active' OR wallet_address IS NOT NULL;RESET session_replication_role"
+        )
         if self._resets % VACUUM_EVERY == 0:
             for table in self.tables:
                 self.run(f"VACUUM {table}")
 
     def backup(self) -> dict[str, str]:
-        """Every row, by table."""
+        """Every row as JSON, by table."""
         found = {}
         for table in self.tables:
             ((rows,),) = self.rows(f"SELECT json_agg(t)::text FROM {table} t")
@@ -92,7 +98,7 @@ class Database:
         return found
 
     def restore(self, backup: dict[str, str]) -> None:
-        """What was written since is gone; the sequences go on, as they would not, but no test depends on it."""
+        """Restore the rows; later ones are gone. Sequences go on, unlike in a real restore; no test depends on it."""
         deletes = ";".join(f"DELETE FROM {table}" for table in self.tables)
         self.run(f"SET session_replication_role = replica;{deletes}")
         for table, rows in backup.items():
@@ -125,7 +131,7 @@ def _connect() -> Connection:
 
 
 class SimulatedSession(Session):
-    """A connection of the pool whose commits meet their fate; who is killed leaves it rolled back, as a lost one is."""
+    """A connection of the pool whose commits may fail; a killed worker leaves it rolled back, as a lost one is."""
 
     world: "World"
 
@@ -160,7 +166,7 @@ class SimulatedSession(Session):
 
 
 class Pool:
-    """In place of `db._pool()`: a transaction begins at the outside, where a worker may be stopped or killed."""
+    """Replaces `db._pool()`: a transaction begins at `outside`, where a worker may be stopped or killed."""
 
     def __init__(self, database: Database, world: "World") -> None:
         self._database = database
@@ -183,13 +189,13 @@ class Pool:
             session.close()
 
     def close(self) -> None:
-        """Its connections are the process's."""
+        """Does nothing: the connections belong to the process."""
 
 
 @contextmanager
 def opened(postgres: Postgres, name: str) -> Iterator[Database]:
     """A copy of the template for this process."""
-    with cloud.superuser(postgres) as admin:  # without a time limit: a machine may be busy
+    with cloud.superuser(postgres) as admin:  # without a time limit, because a machine may be busy
         admin.execute_simple(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
     try:
         with cloud.superuser(postgres, name) as sql:

@@ -1,4 +1,4 @@
-"""Who runs: workers are threads, but only the one that holds the baton moves, and it lets go only at the outside."""
+"""Decides who runs: workers are threads, but only one of them moves at a time, and it yields only at `outside`."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from typing import Any
 
 
 class Killed(BaseException):
-    """kill -9: whatever is on the stack ends here, and nothing that it still tries has an effect."""
+    """Raised in place of kill -9: everything on the stack ends, and nothing that it still tries has an effect."""
 
 
 @dataclass(eq=False)
@@ -32,7 +32,7 @@ class Worker:
 
 @dataclass
 class Director:
-    """Hands the baton to a worker and waits until it comes back."""
+    """Lets one worker run and waits until it yields."""
 
     current: Worker | None = None
     resting: list[Worker] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Director:
         self._gate.acquire()
 
     def start(self, worker: Worker, work: Callable[[], None]) -> None:
-        """Until it rests or has finished."""
+        """Start a worker; returns when it rests or has finished."""
 
         def run() -> None:
             worker.gate.acquire()
@@ -61,14 +61,14 @@ class Director:
         self._hand_over(worker)
 
     def rest(self, worker: Worker) -> None:
-        """Called by the worker itself: somebody else goes on."""
+        """Called by the worker itself, to let another one run."""
         self.resting.append(worker)
         self._gate.release()
         worker.gate.acquire()
 
     @contextmanager
     def nobody(self) -> Iterator[None]:
-        """What happens meanwhile is no worker's doing: nobody is killed or stopped in the middle of it."""
+        """Run the block as no worker, so that none is killed or stopped in the middle of it."""
         worker, self.current = self.current, None
         try:
             yield

@@ -1,4 +1,4 @@
-"""What is done to a world beyond single faults: money runs out, keys are used elsewhere, nodes part, people pause."""
+"""Events beyond single faults: money runs out, keys are used elsewhere, nodes part, people pause."""
 
 import rlp
 from eth_utils.crypto import keccak
@@ -13,7 +13,7 @@ FOREIGN_FEE_WEI = 900 * GWEI
 
 
 def use_key(world: World, treasury: str, recipient: str, amount: int) -> Signed:
-    """Somebody else signs with the treasury's key: its next nonce on the chain pays a stranger."""
+    """Another party signs with the treasury's key: its next nonce on the chain pays a stranger."""
     key = world.treasury_keys[treasury]
     nonce = world.network.head.state.nonces.get(key.address, 0)
     data = TRANSFER_SELECTOR + bytes.fromhex(recipient[2:]).rjust(WORD, b"\0") + amount.to_bytes(WORD, "big")
@@ -27,8 +27,20 @@ def use_key(world: World, treasury: str, recipient: str, amount: int) -> Signed:
     return tx
 
 
+def use_key_for_nothing(world: World, treasury: str) -> Signed:
+    """Another party uses the key's next nonce for an empty transaction to itself, which the token does not log."""
+    key = world.treasury_keys[treasury]
+    nonce = world.network.head.state.nonces.get(key.address, 0)
+    fields = [CHAIN_ID, nonce, 50 * GWEI, FOREIGN_FEE_WEI, 21_000, bytes.fromhex(key.address[2:]), 0, b"", []]
+    r, s, parity = world.keys.sign(key, keccak(TYPE_2 + rlp.encode(fields)))
+    tx = read(TYPE_2 + rlp.encode([*fields, parity, r, s]))
+    world.note("stranger", f"sends nothing from {key.address[:8]} with nonce {nonce}")
+    world.network.force(tx)
+    return tx
+
+
 def fork(world: World, node: Node, depth: int) -> None:
-    """The node alone goes on from some blocks ago, mines what it knows, and calls all of it final."""
+    """The node leaves the chain some blocks ago, mines what it knows alone, and calls all of it final."""
     network = world.network
     base = max(network.finalized, network.head.number - depth)
     state = network.blocks[base].state
@@ -53,7 +65,7 @@ def join(world: World, node: Node) -> None:
 
 
 def leave_usdt(world: World, micro: int) -> None:
-    """Of each treasury's money only so much is there."""
+    """Leave each treasury with only so much money."""
     for key in world.treasury_keys.values():
         world.network.fund(key.address, usdt=micro - world.network.head.state.usdt[key.address])
     settle(world)
@@ -66,7 +78,7 @@ def leave_wei(world: World, wei: int) -> None:
 
 
 def settle(world: World) -> None:
-    """What was given is final."""
+    """Make the present balances final."""
     world.network.finalized = max(world.network.finalized, world.network.head.number)
 
 
@@ -86,7 +98,7 @@ def back_up(world: World) -> None:
 
 
 def restore(world: World) -> None:
-    """Whoever works loses the connection and dies; the restored server is another one, as its lineage says."""
+    """Restore the last backup: all workers lose the connection and die, and the lineage shows another server."""
     for worker in world.director.resting:
         worker.dead = True
     world.database.restore(world.backups[-1])

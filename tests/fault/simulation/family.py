@@ -1,4 +1,4 @@
-"""What a family of schedules is, and what all of them begin with."""
+"""The definition of a family of schedules, and the beginning that all of them share."""
 
 import random
 from collections.abc import Callable
@@ -12,7 +12,7 @@ Make = Callable[[random.Random], Plan]
 
 @dataclass(frozen=True)
 class Family:
-    """`faults` are those of the design; the first line of `make`'s docstring says what it is."""
+    """A family. `faults` are codes of docs/rules.md; the first line of `make`'s docstring describes it."""
 
     name: str
     faults: str
@@ -31,7 +31,7 @@ def family(faults: str) -> Callable[[Make], Make]:
 
 
 def some(chance: random.Random, **settings: object) -> Plan:
-    """One or two treasuries and two to four payouts of odd amounts."""
+    """A plan with one or two treasuries and two to four payouts of odd amounts."""
     plan = Plan(treasuries=chance.choice((1, 1, 2)), payouts=chance.randint(2, 4), workers=chance.choice((1, 2, 3)))
     plan.per_task = chance.choice((1, 1, 4))
     for name, value in settings.items():

@@ -1,4 +1,4 @@
-"""What must hold when a schedule is over, read from the chain first and the rows second."""
+"""The rules that must hold when a schedule is over, read from the chain first and the rows second."""
 
 from collections import defaultdict
 from typing import Any
@@ -10,7 +10,7 @@ FEE_STEP = (9, 8)  # a replacement pays an eighth more, on both fees
 
 
 def unfinished(world: World) -> list[str]:
-    """Payouts that somebody still has to move, though nobody pauses their treasury."""
+    """Payouts that must still move although nobody pauses their treasury, or another reason to continue."""
     asked = len(world.database.rows("SELECT FROM payouts"))
     if asked + len(world.refused) < len(world.wanted):
         return ["not asked for yet"]
@@ -28,7 +28,7 @@ def unfinished(world: World) -> list[str]:
 
 
 def _waits(world: World) -> bool:
-    """For those that this schedule has."""
+    """True while a payout waits for people whom this schedule has."""
     if world.plan.resumed and world.database.rows(
         "SELECT FROM treasuries WHERE paused_at IS NOT NULL UNION ALL SELECT FROM payouts WHERE state = 'QUARANTINED' "
         "UNION ALL SELECT FROM signers WHERE rebuild_asked_at IS NOT NULL "
@@ -45,9 +45,12 @@ def check(world: World) -> None:
     """Raises Violated with the first rule that does not hold."""
     for treasury in list(world.frozen):
         world.check_frozen(treasury)
+    for member in list(world.barred):
+        world.check_barred(member)
     if world.stopped:
         raise Violated(world.stopped[0])
     _each_paid_once(world)
+    _started(world)
     _explained(world)
     _ledger(world)
     _slots(world)
@@ -57,11 +60,11 @@ def check(world: World) -> None:
 
 
 def _each_paid_once(world: World) -> None:
-    """Chain transfers are paid payouts, to the recipient and the micro-USDT, and nothing else."""
+    """Chain transfers equal paid payouts, in recipient and micro-USDT, and there are no others."""
     ours = {key.address for key in world.keys.by_name.values()}
     moved: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
     for _, tx, sender, recipient, amount in world.network.transfers():
-        if sender in ours and amount:
+        if sender in ours and amount and tx.hash not in world.stolen:
             moved[recipient].append((amount, tx.hash))
     foreign = world.strangers
     rows = world.database.rows(
@@ -80,6 +83,17 @@ def _each_paid_once(world: World) -> None:
             raise Violated(f"a transfer that nobody has promised: {found} to {recipient}")
 
 
+def _started(world: World) -> None:
+    """No payout waits longer for its nonce than the schedule allows."""
+    if not world.plan.starts_within:
+        return
+    if late := world.database.rows(
+        "SELECT source_id, min(allocated_at) - requested_at FROM payouts p JOIN payout_slots s ON s.payout_id = p.id "
+        f"GROUP BY p.id HAVING min(allocated_at) - requested_at > interval '{world.plan.starts_within} seconds'"
+    ):
+        raise Violated(f"waited too long for a nonce: {late}")
+
+
 def _is_paused(world: World, source: str) -> bool:
     return bool(
         world.database.rows(
@@ -90,7 +104,7 @@ def _is_paused(world: World, source: str) -> bool:
 
 
 def _explained(world: World) -> None:
-    """What is not paid is held for a reason that this schedule has given, or its treasury is paused for one."""
+    """An unpaid payout is held for a reason of this schedule, or its treasury is paused for one."""
     plan = world.plan
     paused = {name for (name,) in world.database.rows("SELECT name FROM treasuries WHERE paused_at IS NOT NULL")}
     if paused and not plan.may_pause:
@@ -123,7 +137,7 @@ def _ledger(world: World) -> None:
     expected: defaultdict[str, int] = defaultdict(int)
     for treasury, state, amount, reserved in rows(
         "SELECT treasury, state::text, amount, payout_reserved(payouts) FROM payouts "
-        "WHERE NOT (source_kind = 'rotation' AND state = 'PAID')"  # what a key hands to the next stays the treasury's
+        "WHERE NOT (source_kind = 'rotation' AND state = 'PAID')"  # money handed to the next key stays the treasury's
     ):
         if state == "PAID":
             expected[f"paid:{treasury}"] += int(amount)
@@ -141,7 +155,7 @@ def _ledger(world: World) -> None:
 
 
 def _slots(world: World) -> None:
-    """Contiguous from 0, one open slot a payout, one paid."""
+    """Nonces are contiguous from 0, with one open slot per payout and one that pays it."""
     for address, following, count, highest in world.database.rows(
         "SELECT address, next_nonce, count(s.nonce), coalesce(max(s.nonce), -1) "
         "FROM signers LEFT JOIN payout_slots s ON s.signer = address GROUP BY 1, 2"
@@ -159,7 +173,7 @@ def _slots(world: World) -> None:
 
 
 def _attempts(world: World) -> None:
-    """Each is what its payout is, each replacement pays an eighth more than the highest before."""
+    """Each attempt has its payout's terms, and each replacement pays an eighth more than the highest before."""
     last: dict[tuple[str, int], tuple[int, int]] = {}
     over, under = FEE_STEP
     rows: list[list[Any]] = world.database.rows(
@@ -181,7 +195,7 @@ def _attempts(world: World) -> None:
 
 
 def _agreed(world: World) -> None:
-    """What is too large for the machine alone has left only after two people, none of whom had asked for it."""
+    """A payout above the machine's own limit left only after two people approved, neither of whom had requested it."""
     if alone := world.database.rows(
         "SELECT source_id FROM payouts p WHERE source_kind <> 'rotation' AND state NOT IN ('REQUESTED', 'HELD', "
         "'CANCELLED') AND amount > (SELECT (value -> treasury ->> 'single')::bigint * 1000000 FROM settings "
@@ -192,7 +206,7 @@ def _agreed(world: World) -> None:
 
 
 def _comps(world: World) -> None:
-    """A comp is what its payout is; its member was told once, and the totals are the sums."""
+    """A comp agrees with its payout; its member was told once, and the totals are the sums."""
     if unlike := world.database.rows(
         "SELECT c.id, c.status, p.state FROM comps c LEFT JOIN payouts p ON p.source_id = c.id::text "
         "WHERE (c.status = 'paid') <> (p.state IS NOT DISTINCT FROM 'PAID') "

@@ -1,6 +1,6 @@
-"""Cloud KMS with real secp256k1 keys and the faults of a service; behind the client that `shared/ports/kms.py` calls.
+"""Cloud KMS with real secp256k1 keys and the faults of a service; it replaces the client of `shared/ports/kms.py`.
 
-Signing the same digest again gives other bytes, as the HSM's does, but the same in every run of a seed.
+Signing the same digest again gives other bytes, as with an HSM, but the same in every run of a seed.
 """
 
 import hashlib
@@ -49,14 +49,14 @@ class Keys:
         return made
 
     def sign(self, key: Key, digest: bytes) -> tuple[int, int, int]:
-        """r, s and the parity; s in the lower half."""
+        """Sign; returns r, s and the parity, with s in the lower half."""
         self.signed += 1
         salt = ffi.new("unsigned char [32]", hashlib.sha256(b"nonce" + self.signed.to_bytes(8, "big")).digest())
         made = key.private.sign_recoverable(digest, hasher=None, custom_nonce=(ffi.NULL, salt))
         return int.from_bytes(made[:32], "big"), int.from_bytes(made[32:64], "big"), made[64]
 
     def asymmetric_sign(self, request: dict[str, Any], timeout: float, retry: object) -> SimpleNamespace:
-        del timeout, retry  # what it does is decided here
+        del timeout, retry  # the simulation decides about both
         world, plan, name = self.world, self.world.plan, str(request["name"])
         world.outside("kms.sign", SIGN_SECONDS)
         if world.draw(plan.kms_timeout, "kms times out"):

@@ -1,8 +1,8 @@
-"""Deliberate breaks of the rules, and the schedules that notice: `make mutants`.
+"""Deliberate breaks of the rules, and the schedules that notice them: `make mutants`.
 
-Each is one or a few edits of a copy of the tree under `.local/`; the text to be replaced is there exactly once, which
-`tests/fault/test_mutants_apply.py` checks. What the schema alone holds is broken in the schema and noticed by the
-tests of the schema.
+Each is one or a few edits of a copy of the tree under `.local/`; the text to be replaced must occur exactly once, which
+`tests/fault/test_mutants_apply.py` checks. A rule that only the schema enforces is broken in the schema and noticed by
+the tests of the schema.
 """
 
 import argparse
@@ -26,20 +26,22 @@ from emulators.contract import ROOT
 from emulators.postgres import Access, Postgres
 from tests.fault.simulation import run, schedule
 from tests.fault.simulation.database import Database
+from tests.fault.simulation.edits import Edit, Mutant
 from tests.fault.simulation.families import named
-from tests.fault.simulation.mutations import MUTANTS, Edit, Mutant
+from tests.fault.simulation.mutations import MUTANTS
 from tests.fault.simulation.schedule import play
 
-SERVER = "SIMULATED_SERVER"  # of all mutants that leave the schema as it is; in the environment of a hunt
+# The environment variable that names the server of all mutants that leave the schema as it is.
+SERVER = "SIMULATED_SERVER"
 COPIED = ("shared", "functions", "emulators", "terraform", "tests")
 HOME = LOCAL / "mutants"
 SCHEDULES_MAX = 120
 SECONDS_MAX = 600.0
-TESTS_PASSED, TESTS_FAILED = 0, 1  # what pytest ends with
+TESTS_PASSED, TESTS_FAILED = 0, 1  # exit codes of pytest
 
 
 class DoesNotApply(Exception):
-    """The text that a mutant replaces is not there, or several times."""
+    """Raised when the text that a mutant replaces occurs not once."""
 
 
 def edited(edit: Edit, root: Path = ROOT) -> str:
@@ -52,7 +54,7 @@ def edited(edit: Edit, root: Path = ROOT) -> str:
 
 @dataclass(frozen=True)
 class Fate:
-    """Who noticed a mutant; `by` is empty when it survived."""
+    """The fate of a mutant: `by` names what noticed it, and is empty when it survived."""
 
     by: str
     schedules: int
@@ -61,7 +63,7 @@ class Fate:
 
 @dataclass
 class Hunt:
-    """A child process at work on a mutant; what it finds comes through a pipe."""
+    """A child process at work on a mutant; its finding comes through a pipe."""
 
     mutant: Mutant
     pid: int
@@ -70,7 +72,7 @@ class Hunt:
 
 
 def copied(mutant: Mutant) -> Path:
-    """The tree with its edits."""
+    """Copy the tree, with the mutant's edits."""
     copy = HOME / mutant.name.replace(" ", "-")
     shutil.rmtree(copy, ignore_errors=True)
     copy.mkdir(parents=True)
@@ -87,7 +89,7 @@ def copied(mutant: Mutant) -> Path:
 
 
 def begin(mutant: Mutant, postgres: Postgres, settings: Mapping[str, str]) -> Hunt:
-    """Fork: whatever is not ours is imported already, and ours is imported anew from the copy."""
+    """Fork a hunt: other packages are imported already, and our own modules are imported anew from the copy."""
     copy = copied(mutant)
     known = {"access": asdict(postgres.access), "settings": dict(settings)}
     answer, told = os.pipe()
@@ -108,7 +110,7 @@ def begin(mutant: Mutant, postgres: Postgres, settings: Mapping[str, str]) -> Hu
 
 
 def _anew(copy: Path) -> Any:
-    """This module of the copy."""
+    """This module, imported from the copy."""
     ours = [name for name in sys.modules if name.partition(".")[0] in COPIED]
     for name in ours:
         del sys.modules[name]
@@ -117,7 +119,7 @@ def _anew(copy: Path) -> Any:
 
 
 def end(hunt: Hunt) -> Fate:
-    """What a child has told."""
+    """The finding of a child."""
     with os.fdopen(hunt.answer) as pipe:
         told = json.loads(pipe.read())
     os.waitpid(hunt.pid, 0)
@@ -147,7 +149,7 @@ def _by_tests(mutant: Mutant, copy: Path) -> Fate:
 
 
 def hunt(names: str) -> Fate:
-    """In the copy: schedules of the families by turns until one breaks a rule."""
+    """Run, in the copy, schedules of the families in turn until one breaks a rule."""
     families = named(names)
     with _database() as opened:
         for place in range(SCHEDULES_MAX):
@@ -160,7 +162,7 @@ def hunt(names: str) -> Fate:
 
 @contextmanager
 def _database() -> Iterator[Database]:
-    """On the server that was started for all, else on one of this mutant's own."""
+    """A database on the server that was started for all, else on one of this mutant's own."""
     if SERVER not in os.environ:
         with run.stage("mutant") as opened:
             yield opened
@@ -172,7 +174,7 @@ def _database() -> Iterator[Database]:
 
 
 def fates(wanted: Sequence[Mutant], processes: int) -> dict[str, Fate]:
-    """So many at a time."""
+    """Hunt all mutants, `processes` at a time."""
     found: dict[str, Fate] = {}
     running: dict[int, Hunt] = {}
     schedule.jobs()  # imports what all of them need
@@ -197,14 +199,14 @@ def table(found: Mapping[str, Fate]) -> Iterator[str]:
 
 
 def main() -> int:
-    """The command line."""
+    """Run the command line; returns the exit code."""
     parser = argparse.ArgumentParser(prog="make mutants")
     parser.add_argument("--only", default="", help="mutants whose name has this in it")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
     found = fates([mutant for mutant in MUTANTS if asked.only in mutant.name], asked.processes)
     run.tell(table(found))
-    figures = LOCAL / "bench" / "mutants.json"
+    figures = LOCAL / "bench" / "payout_mutants.json"
     figures.parent.mkdir(exist_ok=True)
     figures.write_text(json.dumps({name: asdict(fate) for name, fate in found.items()}, indent=1) + "\n")
     return 0 if all(fate.by for fate in found.values()) else 1

@@ -1,6 +1,7 @@
-"""A node at its JSON-RPC: one view of the network, with everything that gateways do wrong.
+"""A node's JSON-RPC interface: one view of the network, with the faults of public gateways.
 
-It stands in for web3's HTTP provider, so that all of `shared/ports/rpc.py` and `shared/ports/chain.py` reads it.
+It replaces web3's HTTP provider, so that all of `rpc` and `chain` in `shared/ports/polygon` is used. It is a full
+node without an archive: it has the accounts of its newest blocks, and limits what it answers at once.
 """
 
 import json
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from requests import ConnectionError as HangUp
 from requests import HTTPError, ReadTimeout
 
-from shared.ports import rpc
+from shared.ports.polygon import rpc
 from tests.fault.simulation import chain
 from tests.fault.simulation.chain import CHAIN_ID, GWEI, Block, Network, State
 from tests.fault.simulation.transactions import Signed, read
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
 
 BALANCE_OF = "0x70a08231"
 IS_BLOCKED = "0xfbac3951"
+IS_PAUSED = "0x5c975abb"
 TIMEOUT_SECONDS = 10.0
 CALL_SECONDS = 0.05
 SUGGESTED_TIP_WEI = 30 * GWEI
+STATES_KEPT = 128  # newest blocks whose accounts it has (geth's and Bor's cache.triesinmemory)
+CALLS_MAX = 100  # calls in one request (Bor's rpc.batchlimit)
 GARBAGE: tuple[Any, ...] = (
     None,
     {"error": {"code": -32000, "message": "batch limit exceeded"}},
@@ -34,7 +38,7 @@ GARBAGE: tuple[Any, ...] = (
 
 
 class Refused(Exception):
-    """What the node answers instead of a result."""
+    """Raised to answer with an error instead of a result."""
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(message)
@@ -43,13 +47,14 @@ class Refused(Exception):
 
 @dataclass
 class View:
-    """What a node believes. `lag` is in blocks; a fork holds the blocks that only this node has, by number."""
+    """The state as a node knows it. `lag` is in blocks; a fork holds the blocks that only this node has, by number."""
 
     lag: int = 0
     final_lag: int = 0
-    final_ahead: bool = False  # says finalized for what is merely new
+    final_ahead: bool = False  # calls blocks finalized that are merely new
+    final_unknown: bool = False  # has restarted and has seen no milestone yet
     fork: dict[int, Block] = field(default_factory=dict)
-    stale_receipts: bool = False  # goes on giving out receipts of blocks that a reorganisation took
+    stale_receipts: bool = False  # still gives receipts of blocks that a reorganisation removed
     chain_id: int = CHAIN_ID
     elsewhere_since: float = 0.0
 
@@ -71,7 +76,7 @@ class Node(rpc.Node):
     def network(self) -> Network:
         return self.world.network
 
-    # What it believes
+    # The node's view:
 
     @property
     def head(self) -> int:
@@ -97,6 +102,8 @@ class Node(rpc.Node):
         block = self.block(number)
         if block is None:
             raise Refused(-32000, "header not found")
+        if number <= self.head - STATES_KEPT:
+            raise Refused(-32000, f"missing trie node {block.hash[2:]} (path ) state {block.hash} is not available")
         return block.state
 
     def found(self, transaction_hash: str) -> Block | None:
@@ -108,10 +115,10 @@ class Node(rpc.Node):
                 return block
         return None
 
-    # Answering
+    # Answers:
 
     def make_batch_request(self, calls: Sequence[tuple[str, list[Any]]]) -> Any:
-        """What web3's provider makes of a gateway's answer; raises what requests raises."""
+        """Answer as web3's provider does with a gateway's response; raises what requests raises."""
         world, plan = self.world, self.world.plan
         kind = "send" if calls[0][0] == "eth_sendRawTransaction" else calls[-1][0].removeprefix("eth_get")
         world.outside(f"{self.name}.{kind}", CALL_SECONDS)
@@ -119,7 +126,14 @@ class Node(rpc.Node):
             for _, (raw,) in calls:
                 world.sees_broadcast(read(bytes.fromhex(raw[2:])))
         self._fail(kind)
-        answers = [self._answer(method, params) for method, params in calls]
+        if len(calls) > CALLS_MAX:
+            return {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "batch limit 100 exceeded"}}
+        answers = [self._answer(method, params) | {"id": place} for place, (method, params) in enumerate(calls)]
+        if sum(method == "eth_getBlockByNumber" and params[1] for method, params in calls) > plan.whole_blocks_max:
+            answers[plan.whole_blocks_max :] = [
+                {"id": answer["id"], "error": {"code": -32003, "message": "response too large"}}
+                for answer in answers[plan.whole_blocks_max :]
+            ]
         world.outside(f"{self.name}.{kind} answered", 0.0)
         if kind == "send" and world.draw(plan.rpc_lost_after, f"{self.name} has it and times out"):
             world.pass_time(TIMEOUT_SECONDS)
@@ -143,19 +157,21 @@ class Node(rpc.Node):
     def _answer(self, method: str, params: list[Any]) -> dict[str, Any]:
         world, plan = self.world, self.world.plan
         wrapped = plan.rpc_wrapped_after if method == "eth_sendRawTransaction" else plan.rpc_wrapped
+        if method != "eth_sendRawTransaction" and world.draw(plan.rpc_limited, f"{self.name} refuses {method}"):
+            return {"jsonrpc": "2.0", "error": {"code": -32005, "message": "too many requests"}}
         try:
             result = ANSWERS[method](self, *params)
         except Refused as refusal:
             error = {"code": refusal.code, "message": str(refusal)}
-            return {"jsonrpc": "2.0", "id": 1, "error": error}
+            return {"jsonrpc": "2.0", "error": error}
         if world.draw(wrapped, f"{self.name} {method} answers -32603"):
-            return {"jsonrpc": "2.0", "id": 1, "error": {"code": -32603, "message": "Internal error"}}
+            return {"jsonrpc": "2.0", "error": {"code": -32603, "message": "Internal error"}}
         if method == "eth_getTransactionReceipt" and result and world.draw(plan.null, f"{self.name} has no receipt"):
             result = None
-        return {"jsonrpc": "2.0", "id": 1, "result": result}
+        return {"jsonrpc": "2.0", "result": result}
 
     def send(self, raw: str) -> str:
-        """What is lost on the way back has happened all the same."""
+        """Send a transaction. If the answer is lost, the transaction was sent all the same."""
         world, plan = self.world, self.world.plan
         tx = read(bytes.fromhex(raw[2:]))
         if world.draw(plan.send_lie, f"{self.name} refuses {tx.hash[:10]} untruly"):
@@ -182,6 +198,8 @@ class Node(rpc.Node):
             return f"0x{self.state(self.number(block)).usdt.get(argument, 0):064x}"
         if selector == IS_BLOCKED:
             return f"0x{argument in token.blocked:064x}"
+        if selector == IS_PAUSED:
+            return f"0x{token.paused:064x}"
         raise Refused(3, "execution reverted")
 
     def count(self, address: str, block: str) -> str:
@@ -201,10 +219,27 @@ class Node(rpc.Node):
 
     def receipt(self, transaction_hash: str) -> dict[str, Any] | None:
         block = self.found(transaction_hash)
-        return chain.receipt(block, transaction_hash) if block else None
+        if block is None or block.number <= self.head - self.world.plan.indexed_blocks:
+            return None
+        return chain.receipt(block, transaction_hash, fees=self.world.plan.fee_logs)
+
+    def receipts(self, number: str) -> list[dict[str, Any]] | None:
+        block = self.block(self.number(number))
+        if block is None:
+            return None
+        return [chain.receipt(block, it.tx.hash, fees=self.world.plan.fee_logs) for it in block.included]
+
+    def transaction(self, number: str, position: str) -> dict[str, Any] | None:
+        block = self.block(self.number(number))
+        place = int(position, 16)
+        if block is None or place >= len(block.included):
+            return None
+        return _transaction(block, block.included[place].tx)
 
     def logs(self, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
         first, last = self.number(wanted["fromBlock"]), self.number(wanted["toBlock"])
+        if last - first + 1 > self.world.plan.log_blocks_max:
+            raise Refused(-32000, f"exceed maximum block range: {self.world.plan.log_blocks_max}")
         blocks = [block for block in self.network.busy if self.has(block)]
         blocks += [block for block in self.view.fork.values() if block.included]
         return [
@@ -212,13 +247,16 @@ class Node(rpc.Node):
             for block in sorted(blocks, key=lambda block: block.number)
             if first <= block.number <= last
             for it in block.included
-            for made in [chain.log(block, it, place) for place in range(len(it.logs))]
-            if all(want in (None, have) for want, have in zip(wanted["topics"], made["topics"], strict=False))
+            for made in chain.logs(block, it, fees=self.world.plan.fee_logs)
+            if made["address"] == wanted["address"]
+            and all(want in (None, have) for want, have in zip(wanted["topics"], made["topics"], strict=False))
         ]
 
     def number(self, block: str) -> int:
         if block.startswith("0x"):
             return int(block, 16)
+        if block == "finalized" and self.view.final_unknown:
+            raise Refused(-39001, "finalized block not found")
         return {"finalized": self.finalized, "safe": self.finalized, "earliest": 0}.get(block, self.head)
 
 
@@ -230,6 +268,8 @@ ANSWERS: dict[str, Callable[..., Any]] = {
     "eth_getTransactionCount": Node.count,
     "eth_getBlockByNumber": Node.told,
     "eth_getTransactionReceipt": Node.receipt,
+    "eth_getBlockReceipts": Node.receipts,
+    "eth_getTransactionByBlockNumberAndIndex": Node.transaction,
     "eth_getLogs": Node.logs,
     "eth_call": Node.call,
     "eth_sendRawTransaction": Node.send,

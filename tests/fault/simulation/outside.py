@@ -1,4 +1,4 @@
-"""Families of what breaks outside: workers, queues, nodes, chain, keys, database, clocks."""
+"""Families of faults outside our code: workers, queues, nodes, chain, keys, database, clocks."""
 
 import random
 from functools import partial
@@ -24,37 +24,37 @@ MICRO_MAX = 2**63 - 1
 
 @family("none")
 def calm(chance: random.Random) -> Plan:
-    """Nothing goes wrong."""
+    """The run has no faults."""
     return some(chance)
 
 
 @family("F1 F2 F3 C1-C13")
 def killed(chance: random.Random) -> Plan:
-    """Kill -9 anywhere, more often where it hurts."""
+    """Workers get kill -9 anywhere, more often at the critical points."""
     return some(chance, kill=chance.choice((0.005, 0.02)), kill_at=dict(KILLED_AT))
 
 
 @family("F5 F6")
 def deliveries(chance: random.Random) -> Plan:
-    """Tasks twice, late, in another order, unacknowledged, and all of them once more days later."""
+    """Tasks come twice, late, in another order, unacknowledged, and all of them once more days later."""
     return some(chance, twice=0.5, late=0.4, unacknowledged=0.3, replayed=True, other_keys=0.5)
 
 
 @family("F7")
 def racing(chance: random.Random) -> Plan:
-    """Several workers at one treasury, some of which wake up after their lease."""
+    """Several workers work at one treasury, and some wake up after their lease."""
     return some(chance, workers=4, twice=0.7, pause=0.08, sleep=0.015, treasuries=1)
 
 
 @family("F8 F9 F10")
 def timeouts(chance: random.Random) -> Plan:
-    """Nodes that do not answer, whether they have taken a transaction or not."""
+    """Nodes do not answer, whether they have taken a transaction or not."""
     return some(chance, rpc_lost=0.03, rpc_lost_after=0.5, rpc_hang_up=0.02)
 
 
 @family("F11 F15")
 def answers(chance: random.Random) -> Plan:
-    """Null, HTML, nothing, half of it, -32603."""
+    """Nodes answer with null, HTML, nothing, half an answer, or -32603."""
     return some(
         chance,
         null=0.3,
@@ -69,13 +69,13 @@ def answers(chance: random.Random) -> Plan:
 
 @family("F12 F13")
 def nonces(chance: random.Random) -> Plan:
-    """Nodes that refuse untruly: too low, too high, already known, underpriced, no gas."""
+    """Nodes refuse untruly: nonce too low, too high, already known, underpriced, no gas."""
     return some(chance, send_lie=0.6, kill_at={"send answered": 0.1}, twice=0.2)
 
 
 @family("F14 F27")
 def fees(chance: random.Random) -> Plan:
-    """Base fee spikes, eviction, blocks that pass by."""
+    """The base fee spikes, pools evict, and blocks pass without our transactions."""
     plan = some(chance, evict=0.03, heal_at=400.0)
     plan.begin.append(spread_badly)
     for moment in moments(chance, 120.0, 3):
@@ -96,7 +96,7 @@ def spread_badly(world: World) -> None:
 
 @family("F16")
 def reorganised(chance: random.Random) -> Plan:
-    """1, 3 and 10 blocks: dropped, given back, in another order, by an older signature."""
+    """Reorganisations of 1, 3 and 10 blocks: dropped, given back, in another order, or with an older signature."""
     plan = some(chance, reorganise=0.12, twice=0.2)
     plan.begin.append(lambda world: slow_finality(world, 12))
     return plan
@@ -108,7 +108,7 @@ def slow_finality(world: World, blocks: int) -> None:
 
 @family("F16 F17")
 def reorganised_deep(chance: random.Random) -> Plan:
-    """Finality stalls for minutes, which one node does not know; then 157 blocks are others."""
+    """Finality stalls for minutes, which one node does not notice; then 157 blocks are replaced."""
     mode = chance.choice(("dropped", "pool", "older"))
     plan = some(chance, heal_at=480.0, workers=2)
     ahead = chance.randrange(2)
@@ -153,7 +153,7 @@ def tags(world: World, *, ahead: bool, lag: int = 0) -> None:
 
 @family("F16 F18")
 def stale_receipts(chance: random.Random) -> Plan:
-    """Both nodes go on giving out receipts of blocks that are gone."""
+    """Both nodes still give receipts of blocks that are gone."""
     plan = some(chance, reorganise=0.25, depths=(1, 3), modes=("dropped", "older"))
     plan.begin.append(lambda world: slow_finality(world, 6))
     plan.begin.append(stale)
@@ -219,7 +219,7 @@ def another_chain(world: World, node: int, chain_id: int) -> None:
 
 @family("F21")
 def keys(chance: random.Random) -> Plan:
-    """KMS: time-outs, quota, outage, another key, damage, a disabled key; never the same bytes twice."""
+    """KMS has time-outs, quota, an outage, another key, damage, a disabled key; never the same bytes twice."""
     plan = some(
         chance,
         kms_timeout=0.15,
@@ -241,7 +241,7 @@ def disable_keys(world: World) -> None:
 
 @family("F22")
 def databases(chance: random.Random) -> Plan:
-    """Commits that are lost, done and unknown, not serializable, deadlocked; a full disk."""
+    """Commits are lost, done but unknown, not serializable, deadlocked; the disk is full."""
     return some(
         chance, commit_lost=0.04, commit_unknown=0.06, serialization=0.04, deadlock=0.03, disk_full=0.01, twice=0.2
     )
@@ -249,7 +249,7 @@ def databases(chance: random.Random) -> Plan:
 
 @family("F24")
 def funds(chance: random.Random) -> Plan:
-    """Too little USDT, until somebody tops it up."""
+    """There is too little USDT, until somebody tops it up."""
     plan = some(chance, ends_alone=frozenset({"funds"}), kill=0.003)
     plan.begin.append(lambda world: events.leave_usdt(world, chance.choice((0, 10_000_000, 30_000_000))))
     plan.mend.append(lambda world: events.leave_usdt(world, 10**12))
@@ -258,49 +258,24 @@ def funds(chance: random.Random) -> Plan:
 
 @family("F25")
 def gas(chance: random.Random) -> Plan:
-    """Too little POL, until somebody tops it up."""
+    """There is too little POL, until somebody tops it up."""
     plan = some(chance, ends_alone=frozenset({"gas"}))
     plan.begin.append(lambda world: events.leave_wei(world, chance.choice((0, 10**15, 12 * 10**15, 25 * 10**15))))
     plan.mend.append(lambda world: events.leave_wei(world, 10**20))
     return plan
 
 
-@family("F26")
-def reverts(chance: random.Random) -> Plan:
-    """Recipients blocked before and after the signature, the token paused, or answering false; some wait for long."""
-    plan = some(chance, may_hold=frozenset({"blocked", "reverted"}), treasuries=1)
-    plan.begin.append(lambda world: slowly(world, chance.choice((0.3, 0.02))))
-    for moment in [chance.choice((0.0, 1.0)), *moments(chance, 60.0, 2)]:
-        what = chance.choice(("blocked", "paused", "answers_false", "well"))
-        plan.events.append((moment, f"the token: {what}", partial(token, what=what)))
-    plan.mend.append(lambda world: token(world, "well"))
+@family("F5 F30")
+def lost_tasks(chance: random.Random) -> Plan:
+    """Most tasks are lost while the treasury is always busy: no payout waits longer and longer."""
+    plan = some(chance, payouts=chance.randint(18, 22), treasuries=1, workers=2, lost=0.6)
+    plan.asked_within, plan.heal_at, plan.starts_within = 900.0, 1_000.0, 300.0
     return plan
-
-
-def token(world: World, what: str) -> None:
-    it = world.network.token
-    it.paused, it.answers_false = what == "paused", what == "answers_false"
-    it.blocked = {world.wanted[0].promise.recipient_address.lower()} if what == "blocked" and world.wanted else set()
-
-
-@family("F12 F28")
-def foreign(chance: random.Random) -> Plan:
-    """The treasury's key is used elsewhere; people look at what it did and go on."""
-    plan = some(chance, released=frozenset({"review", "paused"}), resumed=True, twice=0.2, treasuries=1)
-    plan.begin.append(lambda world: slowly(world, chance.choice((0.1, 0.9))))
-    for moment in moments(chance, 50.0, chance.choice((1, 1, 2))):
-        plan.events.append((moment, "the key is used", stranger))
-    return plan
-
-
-def stranger(world: World) -> None:
-    recipient = "0x5e" + world.chance.randbytes(19).hex()
-    events.use_key(world, "member", recipient, world.chance.randint(1, 10_000_000))
 
 
 @family("F23")
 def restored(chance: random.Random) -> Plan:
-    """The database becomes that of some minutes ago, while chain and queues go on; what was lost is asked for again."""
+    """The database is set back by minutes while chain and queues go on; what was lost is requested again."""
     plan = some(chance, released=frozenset({"review", "paused"}), resumed=True, treasuries=1, asked_within=60.0)
     plan.begin.append(lambda world: slowly(world, chance.choice((0.1, 0.9))))
     taken = chance.uniform(0.0, 40.0)
@@ -313,7 +288,7 @@ def restored(chance: random.Random) -> Plan:
 
 @family("F35")
 def rotated(chance: random.Random) -> Plan:
-    """Keys are rotated with nonces out, some workers die meanwhile."""
+    """Keys are rotated while nonces are open, and some workers die meanwhile."""
     plan = some(chance, treasuries=1, asked_within=60.0, kill=chance.choice((0.0, 0.004)), twice=0.2)
     plan.begin.append(lambda world: slowly(world, chance.choice((0.1, 0.9))))
     plan.events = [(chance.uniform(0.0, 50.0), "the key is rotated", lambda world: people.rotate(world, "member"))]
@@ -322,7 +297,7 @@ def rotated(chance: random.Random) -> Plan:
 
 @family("F29")
 def clocks(chance: random.Random) -> Plan:
-    """Every worker has its own idea of the time, a day early or late."""
+    """Every worker has its own time, up to a day early or late."""
     return some(chance, skew_seconds=chance.choice((40.0, DAY_SECONDS)), twice=0.3, patience_seconds=3 * DAY_SECONDS)
 
 
@@ -345,7 +320,7 @@ def relays(chance: random.Random) -> Plan:
 
 @family("F36 F37")
 def edges(chance: random.Random) -> Plan:
-    """Recipients that are nobody's wallet, and amounts at the edges."""
+    """Recipients are no wallets of people, and amounts are at the edges."""
     plan = some(chance, may_hold=frozenset({"review", "funds", "limit"}), payouts=2)
     plan.begin.append(odd_ones)
     plan.mend.append(refused)
@@ -363,14 +338,14 @@ def odd_ones(world: World) -> None:
 
 
 def refused(world: World) -> None:
-    """Nobody can promise them: there must not be a row."""
+    """Check that none of the impossible payouts has a row."""
     if rows := world.impossible & set(world.payouts()):
         raise Violated(f"F36: {rows} were promised")
 
 
 @family("all of them")
 def everything(chance: random.Random) -> Plan:
-    """A little of each at once."""
+    """The run has a little of each fault at once."""
     plan = some(
         chance,
         workers=3,

@@ -1,4 +1,4 @@
-"""What may go wrong in one schedule: chances of faults, what happens to chain and operators, and what may be held."""
+"""The faults of one schedule: their probabilities, what happens to chain and operators, and what may be held."""
 
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING
@@ -16,7 +16,7 @@ LIES = ((-32000, "nonce too low"), (-32000, "nonce too high"), (-32000, "already
 
 @dataclass
 class Plan:
-    """Chances are for each single occasion. `heal` makes the world a good one again, for good."""
+    """A plan. Probabilities are for each single occasion. `heal` ends all faults for good."""
 
     treasuries: int = 1
     payouts: int = 3
@@ -24,27 +24,28 @@ class Plan:
     per_task: int = 1  # payouts that one task takes on
     asked_within: float = 20.0
     heal_at: float = 240.0
-    # workers
+    # Workers:
     kill: float = 0.0
     kill_at: dict[str, float] = field(default_factory=dict)  # by the beginning of a point's name
     pause: float = 0.0
     sleep: float = 0.0  # longer than a lease
     skew_seconds: float = 0.0
-    # messages
+    # Messages:
     twice: float = 0.0
     late: float = 0.0
     unacknowledged: float = 0.0
     enqueue_fails: float = 0.0
-    other_keys: float = 0.0  # the same source is asked for once more, under another idempotency key
+    lost: float = 0.0  # first tasks of a payout, which the queue takes and never delivers
+    other_keys: float = 0.0  # the same source is requested once more, under another idempotency key
     replayed: bool = False  # everything once more at the end, days later
-    poison: int = 0  # so many that no job can use
-    # database
+    poison: int = 0  # the number of deliveries that no job can use
+    # Database:
     commit_lost: float = 0.0
     commit_unknown: float = 0.0
     serialization: float = 0.0
     deadlock: float = 0.0
     disk_full: float = 0.0
-    # nodes
+    # Nodes:
     rpc_lost: float = 0.0
     rpc_lost_after: float = 0.0
     rpc_hang_up: float = 0.0
@@ -53,39 +54,48 @@ class Plan:
     rpc_half: float = 0.0
     rpc_wrapped: float = 0.0
     rpc_wrapped_after: float = 0.0
+    rpc_limited: float = 0.0  # one call of a batch: too many requests
     null: float = 0.0
     send_lie: float = 0.0
     lies: tuple[tuple[int, str], ...] = LIES
-    # keys
+    # What healthy nodes do not answer either: more blocks at once, an old hash.
+    log_blocks_max: int = 10_000
+    whole_blocks_max: int = 100  # in one request
+    indexed_blocks: int = 2_350_000  # newest blocks of which a transaction is found by its hash
+    fee_logs: bool = True  # a log for each transaction's fee, as Bor writes it
+    # Keys:
     kms_timeout: float = 0.0
     kms_quota: float = 0.0
     kms_outage: float = 0.0
     kms_wrong_key: float = 0.0
     kms_damaged: float = 0.0
-    # chain: at each look at the clock
+    # Chain, each time the clock is read:
     reorganise: float = 0.0
     depths: tuple[int, ...] = (1, 3, 10)
     modes: tuple[str, ...] = ("dropped", "pool", "older")
     evict: float = 0.0
-    # what is set up, and what happens at a moment (seconds)
+    # What is set up, and what happens at a moment (seconds):
     begin: "list[Callable[[World], None]]" = field(default_factory=list)
     events: "list[tuple[float, str, Callable[[World], None]]]" = field(default_factory=list)
     mend: "list[Callable[[World], None]]" = field(default_factory=list)
-    # what may be left at the end besides PAID
+    # What may remain at the end besides PAID:
     may_hold: frozenset[str] = NEVER
     may_cancel: bool = False
     may_pause: bool = False  # a treasury, and with it whatever it has not paid
-    released: frozenset[str] = NEVER  # what operators let go when all is good again
+    released: frozenset[str] = NEVER  # what operators release after the faults
     ends_alone: frozenset[str] = NEVER  # holds that the machine ends when their cause is gone
-    resumed: bool = False  # treasuries too, when nothing speaks against it
+    resumed: bool = False  # treasuries too, when no question is open
     patience_seconds: float = 3 * 3600.0
+    starts_within: float = 0.0  # seconds between a payout's request and its nonce; 0 is without a limit
 
     def heal(self) -> None:
-        """No more faults."""
+        """Set the probabilities of all faults to zero."""
         for name in CHANCES:
             setattr(self, name, 0.0)
         self.kill_at.clear()
 
 
 CHANCES = tuple(it.name for it in fields(Plan) if it.type is float or it.type == "float")
-CHANCES = tuple(name for name in CHANCES if name not in {"asked_within", "heal_at", "patience_seconds"})
+CHANCES = tuple(
+    name for name in CHANCES if name not in {"asked_within", "heal_at", "patience_seconds", "starts_within"}
+)

@@ -1,12 +1,15 @@
-"""Families of who is promised what: comps of members, people who approve and cancel, deliveries that nobody can use."""
+"""Families of promises: comps of members, people who approve and cancel, and deliveries that no job can use."""
 
 import random
+from collections.abc import Sequence
 from functools import partial
+from uuid import UUID
 
-from shared import clock, comps, db
-from shared.comps import Award
-from shared.money import Usdt
-from shared.prizes import CompType
+from shared import clock, db
+from shared.comps import awards
+from shared.comps.awards import Award
+from shared.values.money import Usdt
+from shared.values.prizes import CompType
 from tests.fault.simulation import people
 from tests.fault.simulation.family import family, moments, some
 from tests.fault.simulation.plan import Plan
@@ -17,13 +20,13 @@ LARGE_USDT = (10_001, 14_000)  # above what may leave without people, together b
 
 @family("F30")
 def poison(chance: random.Random) -> Plan:
-    """Deliveries that no job can read or use come between those that matter, again and again."""
+    """Deliveries that no job can read or use come between the others, again and again."""
     return some(chance, poison=chance.randint(5, 15), twice=0.3, unacknowledged=0.1)
 
 
 @family("F32 C14")
 def approvals(chance: random.Random) -> Plan:
-    """Two people must agree; they click twice, agree to their own, agree and cancel at once, and die in the middle."""
+    """Two people must approve; they click twice, approve their own, approve and cancel at once, and die midway."""
     plan = some(
         chance,
         payouts=1,
@@ -80,7 +83,7 @@ def members_comps(chance: random.Random) -> Plan:
 
 
 def award(world: World, count: int) -> None:
-    """To so many members without a wallet; linking one is what asks for the payout."""
+    """Award comps to members without a wallet; linking one requests the payout."""
     names = ",".join(f"('{winner}')" for winner in people.WINNERS)
     world.database.run(
         "UPDATE members SET wallet_address = NULL;"
@@ -89,5 +92,45 @@ def award(world: World, count: int) -> None:
     for winner in people.WINNERS[:count]:
         amount = Usdt(world.chance.randint(1, 5_000_000) * 7 + 1)
         given = Award(winner, CompType.MANUAL, amount, "manual", f"{world.seed} {winner}", {})
-        comp = db.atomically(partial(comps.award, given=given, now=clock.now()))
+        comp = db.atomically(partial(awards.award, given=given, now=clock.now()))
         world.want("member", amount.micro, kind="comp", source=str(comp), member_id=winner)
+
+
+@family("F26 C4-C6")
+def suspended(chance: random.Random) -> Plan:
+    """Recipients are suspended and reactivated at any moment, some of them for good; workers die meanwhile."""
+    plan = some(
+        chance,
+        payouts=chance.randint(0, 1),
+        treasuries=1,
+        twice=0.2,
+        kill=0.003,
+        pause=0.2,
+        may_hold=frozenset({"suspended"}),
+        ends_alone=frozenset({"suspended"}),
+    )
+    members = people.WINNERS[: chance.randint(2, 4)]
+    stays = frozenset(members[: chance.randint(0, len(members))])
+    plan.begin.append(partial(promise_each, members=members, stays=stays))
+    for moment in moments(chance, 30.0, chance.randint(4, 12)):
+        member, acts = chance.choice(members), (World.suspend, World.suspend, World.activate)
+        plan.events.append((moment, "people decide about a member", partial(chance.choice(acts), member=member)))
+    plan.mend.append(partial(let_in, members=members, stays=stays))
+    return plan
+
+
+def promise_each(world: World, members: Sequence[UUID], stays: frozenset[UUID]) -> None:
+    """Promise one payout to each member; those of members who stay suspended may be held for ever."""
+    for member in members:
+        wanted = world.want("member", world.chance.randint(1, 5_000_000) * 7 + 1, member_id=member)
+        if member in stays:
+            world.kept_held.add(wanted.source)
+
+
+def let_in(world: World, members: Sequence[UUID], stays: frozenset[UUID]) -> None:
+    """Reactivate the members who do not stay suspended."""
+    for member in members:
+        if member in stays:
+            world.suspend(member)
+        else:
+            world.activate(member)

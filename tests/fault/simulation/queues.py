@@ -1,4 +1,4 @@
-"""Cloud Tasks, Pub/Sub and the scheduler: at least once, in any order, sometimes much later."""
+"""Cloud Tasks, Pub/Sub and the scheduler: deliveries at least once, in any order, sometimes much later."""
 
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -14,7 +14,7 @@ LATE_SECONDS = 90.0
 
 @dataclass(frozen=True)
 class Message:
-    """A delivery to come. `kind` is a queue or a schedule's name; `asked` is the source of a payout to be asked for."""
+    """A delivery to come. `kind` is a queue or a schedule's name; `asked` is the source of a payout to be requested."""
 
     name: str
     function: str
@@ -26,7 +26,7 @@ class Message:
 
 @dataclass
 class Queues:
-    """What waits; `everything` is what ever came."""
+    """The waiting deliveries; `everything` has all that ever came."""
 
     world: World
     waiting: list[Message] = field(default_factory=list)
@@ -43,7 +43,7 @@ class Queues:
         schedule_time: datetime | None = None,
         audience: str | None = None,
     ) -> bool:
-        """The port's signature."""
+        """Enqueue a task, with the signature of the port."""
         from shared.ports.tasks import EnqueueFailed
 
         del audience
@@ -54,6 +54,9 @@ class Queues:
         if name in self.names:
             return False
         self.names.add(str(name))
+        is_first = str(name).startswith("outbox-") and queue.startswith("payout-send")
+        if is_first and world.draw(plan.lost, f"{name} is lost"):
+            return True
         due = max(world.seconds, (schedule_time - START).total_seconds() if schedule_time else 0.0)
         message = Message(str(name), url, queue, body, due)
         if world.draw(plan.late, f"{name} comes late"):
@@ -69,19 +72,19 @@ class Queues:
         self.everything.append(message)
 
     def again(self, message: Message) -> None:
-        """It was not acknowledged."""
+        """Deliver a message again later, because it was not acknowledged."""
         wait = BACKOFF_SECONDS[min(message.attempt, len(BACKOFF_SECONDS)) - 1]
         due = self.world.seconds + wait * (0.5 + self.world.chance.random())
         self.waiting.append(replace(message, due=due, attempt=message.attempt + 1))
 
     def publish(self, topic: str, messages: list[object]) -> list[str]:
-        """Pub/Sub's port: nobody of the payout machine listens."""
+        """Accept messages for Pub/Sub's port: the payout machine has no receivers."""
         self.world.outside("pubsub.publish", 0.01)
         return [f"{topic}-{place}" for place in range(len(messages))]
 
 
 def poisoned(world: World) -> Message:
-    """A delivery to come that its job can do nothing with."""
+    """A delivery that its job cannot use."""
     chance = world.chance
     strange, treasury = UUID(int=chance.getrandbits(128), version=4), chance.choice(("member", "wholesale", "nobody"))
     bodies = (

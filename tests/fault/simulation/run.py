@@ -1,4 +1,4 @@
-"""Opens databases and plays schedules, on as many processes as there are; tells what became of them."""
+"""Opens databases and plays schedules, in as many processes as wanted; reports the results."""
 
 import json
 import os
@@ -49,7 +49,7 @@ def environment(settings: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def stage(name: str) -> Iterator[Database]:
-    """A server, a template, and a database of it for this process."""
+    """A server, a template, and a copy of it for this process."""
     with server() as (postgres, settings), joined(postgres, settings, name) as opened:
         yield opened
 
@@ -66,14 +66,14 @@ def server() -> Iterator[tuple[Postgres, dict[str, str]]]:
 
 @contextmanager
 def joined(postgres: Postgres, settings: Mapping[str, str], name: str) -> Iterator[Database]:
-    """A database of its own on a server that runs."""
+    """A database of its own on a running server."""
     with environment({**settings, "DATABASE_NAME": name}), database.opened(postgres, name) as opened:
         yield opened
 
 
 @dataclass
 class Line:
-    """What became of a family's schedules."""
+    """The results of a family's schedules."""
 
     schedules: int = 0
     payouts: int = 0
@@ -84,7 +84,7 @@ class Line:
 
 @dataclass
 class Figures:
-    """Of one run."""
+    """The results of one run."""
 
     seconds: float = 0.0
     processes: int = 1
@@ -114,7 +114,7 @@ class Figures:
 
 
 def many(schedules: int, seed: int, families: Mapping[str, Family], processes: int) -> Figures:
-    """So many schedules, the families by turns; the first of each has `seed`, the next one more."""
+    """Play so many schedules, the families in turn; the first of each has `seed`, the next one `seed + 1`."""
     names = list(families)
     wanted = [(names[place % len(names)], seed + place // len(names)) for place in range(schedules)]
     figures = Figures(processes=processes)
@@ -148,7 +148,7 @@ _databases: list[Database] = []
 
 
 def _open(access: object, settings: Mapping[str, str]) -> None:
-    """In each process, once."""
+    """Open the database, once in each process."""
     postgres = Postgres(_access=access)  # type: ignore[arg-type]
     _databases.append(_opened.enter_context(joined(postgres, settings, f"simulation_{os.getpid()}")))
 
@@ -159,7 +159,7 @@ def _play(wanted: tuple[str, int]) -> Result:
 
 
 def report(figures: Figures) -> Iterator[str]:
-    """The table, and where to look."""
+    """The table of results, and where to find the traces."""
     yield f"{'family':18} {'faults':18} {'schedules':>9} {'payouts':>8} {'kills':>7} {'violations':>10}  ended as"
     for name in (name for name in FAMILIES if name in figures.lines):
         line = figures.lines[name]
@@ -178,7 +178,7 @@ def report(figures: Figures) -> Iterator[str]:
 
 
 def keep(result: Result) -> Path:
-    """The trace of a schedule as a file."""
+    """Store the trace of a schedule as a file."""
     TRACES.mkdir(parents=True, exist_ok=True)
     path = TRACES / f"{result.family}-{result.seed}.txt"
     path.write_text("\n".join(result.lines) + "\n")

@@ -12,12 +12,13 @@ from uuid import UUID
 
 from pg8000.exceptions import DatabaseError, InterfaceError
 
-from shared import clock, config, db, events, log, payout_signing, payout_terms, payouts, settings
+from shared import clock, config, db, events, log, settings
+from shared.database.session import CommitUnknown, ConstraintViolated
 from shared.job import ComeAgain, Delivery, Hopeless, Job
-from shared.ports import chain as chain_port
+from shared.payouts import machine, signing, terms
 from shared.ports import kms, pubsub, tasks
-from shared.ports.chain import Chain, ChainUnreachable, WrongChain
-from shared.session import CommitUnknown, Refused
+from shared.ports.polygon import chain as chain_port
+from shared.ports.polygon.chain import Chain, ChainUnreachable, WrongChain
 from tests.fault.simulation import invariants, people
 from tests.fault.simulation.database import Database, Pool
 from tests.fault.simulation.director import Killed, Worker
@@ -31,21 +32,27 @@ SWEEPS = (("payout_confirm", "sweep"), ("payout_recover", "go-on"), ("outbox_rel
 JOBS = ("payout_send", "payout_confirm", "payout_recover", "outbox_relay")
 STEPS_MAX = 6_000
 LIFE_SECONDS_MAX = 4 * 86_400.0
-IDLE_SWEEPS = 12  # after so many in a row that nothing else came between, they are made rarer
+IDLE_SWEEPS = 12  # after so many sweeps in a row without anything else, sweeps become rarer
 IDLE_SWEEP_SECONDS = 1_200.0
 LEASE_SECONDS = 30.0
 CLICKS_WITHIN_SECONDS = 3.0
 WORKERS_DURING_SLEEP_MAX = 8
-PASSING = (ComeAgain, Hopeless, ChainUnreachable, WrongChain, kms.KmsFailure, CommitUnknown, Refused,
+PASSING = (ComeAgain, Hopeless, ChainUnreachable, WrongChain, kms.KmsFailure, CommitUnknown, ConstraintViolated,
            DatabaseError, InterfaceError, OSError)  # fmt: skip
-# Of whoever was overtaken, or paused in between, or signed again what was settled in the meantime, or whose key was
-# found to be used elsewhere.
-REFUSALS = frozenset({"R6_epoch", "I6_open_slot", "R7_paused", "R2_slot", "R8_rebuild"})
-UUIDS_IN = ("shared.payouts", "shared.payout_slots", "shared.notifications", "shared.mails", "shared.comps")
+# The rules that a worker may violate: it was overtaken or paused, signed again what was settled meanwhile, its key was
+# used elsewhere, or its recipient was suspended while the signature was made.
+REFUSALS = frozenset({"R6_epoch", "I6_open_slot", "R7_paused", "R2_slot", "R8_rebuild", "suspended"})
+UUIDS_IN = (
+    "shared.payouts.machine",
+    "shared.payouts.slots",
+    "shared.messages.notifications",
+    "shared.messages.mails",
+    "shared.comps.awards",
+)
 
 
 class Serial:
-    """In place of threads inside a worker: one after the other, so that the seed decides their order too."""
+    """Replaces threads inside a worker: runs one after the other, so that the seed decides their order too."""
 
     def __init__(self, workers: int) -> None:
         del workers
@@ -77,7 +84,7 @@ class Result:
 
 @dataclass
 class Schedule:
-    """The world at work."""
+    """A schedule being played."""
 
     world: World
     queues: Queues
@@ -91,7 +98,7 @@ class Schedule:
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(1, 10**9)))
 
     def play(self) -> None:
-        """Raises Violated."""
+        """Play until all is quiet. Raises Violated."""
         world = self.world
         for begin in world.plan.begin:
             begin(world)
@@ -113,7 +120,7 @@ class Schedule:
                 return
 
     def step(self) -> bool:
-        """One thing that can be done now; False when nothing was left but waiting for the next sweep."""
+        """Do one thing that is possible now; False when only the next sweep is left to wait for."""
         world = self.world
         if world.seconds >= world.plan.heal_at and not world.healed:
             self.heal()
@@ -124,7 +131,7 @@ class Schedule:
         upcoming = [worker.wake_at for worker in world.director.resting]
         upcoming += [message.due for message in self.queues.waiting] if self.free() else []
         upcoming += [self.relay_at] if self.free() else []
-        upcoming += [moment for moment, _, _ in world.plan.events[:1]]
+        upcoming += [max(moment, world.weather_at) for moment, _, _ in world.plan.events[:1]]
         quiet = not [moment for moment in upcoming if moment < self.sweep_at + SWEEP_SECONDS]
         world.pass_time(max(0.001, min([*upcoming, self.sweep_at]) - world.seconds))
         return not quiet
@@ -142,11 +149,11 @@ class Schedule:
         return can
 
     def free(self) -> bool:
-        """A worker that sleeps longer than a lease is given up by those who called it."""
+        """True if another worker may start. One that sleeps longer than a lease is given up by its caller."""
         sleeping = sum(worker.wake_at > self.world.seconds + LEASE_SECONDS for worker in self.world.director.resting)
         return len(self.running) < min(self.world.plan.workers + sleeping, WORKERS_DURING_SLEEP_MAX)
 
-    # What is done
+    # Actions:
 
     def deliver(self, message: Message) -> None:
         self.queues.waiting.remove(message)
@@ -184,7 +191,7 @@ class Schedule:
         return Worker(f"worker{next(self.numbers)}", skew_seconds=given)
 
     def work(self, message: Message) -> None:
-        """In the worker's thread: one delivery, without the HTTP around it."""
+        """Do one delivery, in the worker's thread, without the HTTP around it."""
         if message.function == "ask":
             self.ask(message.body.decode())
             return
@@ -198,36 +205,36 @@ class Schedule:
         self.jobs[message.function.replace("-", "_")]._call(delivery)
 
     def ask_again(self) -> None:
-        """Those that nobody knows of any more."""
+        """Request again the payouts that the database has lost."""
         lost = [it.source for it in self.world.wanted if it.source not in self.world.payouts()]
         for source in lost:
             due = self.world.seconds + self.world.chance.random() * 300.0
             self.queues.put(Message(source, "ask", "ask", source.encode(), due))
 
     def person(self, what: str, source: str, who: str) -> None:
-        """Somebody at a screen: the request may die, and is made again; they may click twice."""
+        """Send a person's request: it may die, and is made again; they may click twice."""
         message = Message("", "person", what, f"{source} by {who}".encode(), self.world.seconds)
         self.queues.put(message)
         if self.world.draw(self.world.plan.twice, f"{who} clicks twice"):
             self.queues.put(replace(message, due=message.due + self.world.chance.random() * CLICKS_WITHIN_SECONDS))
 
     def ask(self, source: str) -> None:
-        """As whoever awards it does: again until it has been heard."""
+        """Request a payout as the awarding code does: again until it succeeds."""
         wanted = next(it for it in self.world.wanted if it.source == source)
         if wanted.promise.source_kind == "comp":
             people.link(self.world, wanted.promise)
             return
         try:
-            db.atomically(lambda tx: payouts.request(tx, wanted.promise, clock.now()))
+            db.atomically(lambda tx: machine.request(tx, wanted.promise, clock.now()))
             if self.world.draw(self.world.plan.other_keys, f"{source} is asked for under another key"):
                 twin = replace(wanted.promise, idempotency_key=f"{source}-again")
-                db.atomically(lambda tx: payouts.request(tx, twin, clock.now()))
-        except payout_terms.BadTerms as refusal:
+                db.atomically(lambda tx: machine.request(tx, twin, clock.now()))
+        except terms.BadTerms as refusal:
             self.world.note("asker", f"is refused: {type(refusal).__name__}")
             self.world.refused.add(source)
 
     def after(self, worker: Worker) -> None:
-        """It rests (then it may be given up), or it has ended one way or the other."""
+        """Handle a worker that rests (it may be given up then) or has ended in some way."""
         message = next((message for busy, message in self.running if busy is worker), None)
         if message is None:
             return
@@ -239,12 +246,8 @@ class Schedule:
             return
         self.running = [(busy, it) for busy, it in self.running if busy is not worker]
         failure, plan = worker.failure, self.world.plan
-        if isinstance(failure, Violated):
-            raise failure
-        if failure is not None and not isinstance(failure, (*PASSING, Killed)):
-            raise Violated(f"unexpected {type(failure).__name__}: {failure}") from failure
-        if isinstance(failure, Refused) and failure.constraint not in REFUSALS:
-            raise Violated(f"the schema had to stop it: {failure}") from failure
+        for single in failures_in(failure):
+            judge(single)
         if worker.wrote and not isinstance(failure, Killed):
             self.relay_at = min(self.relay_at, self.world.seconds + 0.02)
         said = "done" if failure is None else f"{type(failure).__name__}: {failure}"[:160]
@@ -254,10 +257,10 @@ class Schedule:
         if lost and message.kind not in ("relay", "sweep", "go-on"):
             self.queues.again(message)
 
-    # The end
+    # The end:
 
     def heal(self) -> None:
-        """The faults are over: nodes agree, finality goes on, operators undo what they did."""
+        """End the faults: nodes agree, finality goes on, operators undo what they did."""
         world = self.world
         world.note("world", "is a good one from here on")
         world.healed = True
@@ -278,7 +281,7 @@ class Schedule:
             mend(world)
 
     def is_over(self) -> bool:
-        """Nobody works, nothing comes, every payout has come to its end or waits for people."""
+        """True when no worker is busy, nothing is due, and every payout is final or waits for people."""
         world = self.world
         late = world.seconds - min(self.healed_at, world.plan.heal_at) > world.plan.patience_seconds
         if late or world.seconds > LIFE_SECONDS_MAX:
@@ -306,14 +309,14 @@ class Schedule:
         )
 
     def bury(self) -> None:
-        """Whoever still rests is ended."""
+        """End the workers that still rest."""
         for worker in list(self.world.director.resting):
             worker.dead = True
             self.world.director.resume(worker)
 
 
 def play(family: str, seed: int, plan: Callable[[random.Random], Plan], database: Database) -> Result:
-    """One schedule from its seed."""
+    """Play one schedule from its seed."""
     chance = random.Random(f"{family} {seed}")  # noqa: S311 - repeatable on purpose
     made = plan(chance)
     world = World(seed, made, database, chance)
@@ -343,6 +346,23 @@ def play(family: str, seed: int, plan: Callable[[random.Random], Plan], database
     )  # fmt: skip
 
 
+def failures_in(failure: BaseException | None) -> list[BaseException]:
+    """The single failures in an exception; for a job over many rows, those of each row."""
+    if isinstance(failure, BaseExceptionGroup):
+        return [single for part in failure.exceptions for single in failures_in(part)]
+    return [] if failure is None else [failure]
+
+
+def judge(failure: BaseException) -> None:
+    """Raises Violated for a failure with which a worker must not end."""
+    if isinstance(failure, Violated):
+        raise failure
+    if not isinstance(failure, (*PASSING, Killed)):
+        raise Violated(f"unexpected {type(failure).__name__}: {failure}") from failure
+    if isinstance(failure, ConstraintViolated) and failure.constraint not in REFUSALS:
+        raise Violated(f"the schema had to stop it: {failure}") from failure
+
+
 def jobs() -> dict[str, Job]:
     """The functions of the payout machine."""
     return {name: import_module(f"functions.{name}.main").job for name in JOBS}
@@ -350,7 +370,7 @@ def jobs() -> dict[str, Job]:
 
 @contextmanager
 def _instead(world: World, queues: Queues) -> Iterator[None]:
-    """The ports, the clock and chance itself are the world's while it is played."""
+    """Replace the ports, the clock and chance by the world's while it is played."""
 
     def seeded() -> UUID:
         return UUID(int=world.chance.getrandbits(128), version=4)
@@ -378,7 +398,7 @@ def _instead(world: World, queues: Queues) -> Iterator[None]:
         (pubsub, "publish", queues.publish),
         (events._waker, "remember", remember),
         (relay, "ThreadPoolExecutor", Serial),
-        (payout_signing, "ThreadPoolExecutor", Serial),
+        (signing, "ThreadPoolExecutor", Serial),
         (log, "info", tell),
         (log, "warning", tell),
         (log, "error", tell),

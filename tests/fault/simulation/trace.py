@@ -1,4 +1,4 @@
-"""What happened in a schedule, line by line: the same seed writes the same lines."""
+"""The events of a schedule, line by line: the same seed writes the same lines."""
 
 import hashlib
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass
 class Trace:
-    """Lines in the order in which things happened; `seconds` are those of the simulated world."""
+    """Lines in the order of the events; `seconds` are those of the simulated world."""
 
     lines: list[str] = field(default_factory=list)
 

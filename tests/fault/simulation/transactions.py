@@ -33,12 +33,12 @@ class Signed:
 
     @property
     def key(self) -> tuple[str, int]:
-        """Of all transactions with the same key one can be in the chain."""
+        """Sender and nonce: of all transactions with one key, the chain can have only one."""
         return self.sender, self.nonce
 
     @property
     def transfer(self) -> tuple[str, int] | None:
-        """Recipient and amount when it moves the token."""
+        """Recipient and amount if it moves the token, else None."""
         if self.data[:4] != TRANSFER_SELECTOR or len(self.data) != 4 + 2 * WORD:
             return None
         return "0x" + self.data[16:36].hex(), int.from_bytes(self.data[36:], "big")
@@ -46,7 +46,7 @@ class Signed:
 
 @lru_cache(4096)
 def read(raw: bytes) -> Signed:
-    """The sender is the one whose key has signed these very bytes."""
+    """A raw transaction, parsed; the sender is recovered from its signature."""
     assert raw[:1] == TYPE_2, "treasuries sign transactions of type 2 only"
     fields = rlp.decode(raw[1:])
     chain_id, nonce, tip, fee, gas, to, value, data, _, parity, r, s = fields

@@ -1,5 +1,5 @@
-"""What a schedule ends with when it should not have."""
+"""The exception with which a schedule ends when a rule was broken."""
 
 
-class Violated(Exception):
-    """A rule did not hold; the message says which and where."""
+class Violated(BaseException):
+    """Raised when a rule did not hold; the message says which and where. No handler of the product swallows it."""

@@ -1,7 +1,7 @@
-"""One schedule: a seed makes a small world, faults happen to it, then it is a good one again and must come to rest.
+"""One schedule: a seed makes a small world, faults happen to it, then they end, and it must come to rest.
 
-Everything that waits for the outside (a transaction's begin and commit, a node, KMS, a queue) comes by `outside`,
-where a worker may be stopped, put to sleep beyond its lease, or killed. Time passes only there and when all wait.
+Everything that waits for the outside (a transaction's begin and commit, a node, KMS, a queue) calls `outside`, where a
+worker may be stopped, put to sleep beyond its lease, or killed. Time passes only there and when all wait.
 """
 
 import random
@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from shared import db, payouts
-from shared.money import Usdt
-from shared.payouts import Promise
+from shared import db
+from shared.members import suspensions
+from shared.payouts import machine, recovery
+from shared.payouts.machine import Promise
+from shared.values.money import Usdt
 from tests.fault.simulation.chain import CHAIN_ID, Block, Network, Token
 from tests.fault.simulation.database import Database
 from tests.fault.simulation.director import Director, Killed, Worker
@@ -29,7 +31,8 @@ START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 USDT_EACH = 100_000 * 10**6
 WEI_EACH = 100 * 10**18
 REST_SECONDS = 1.5
-FOUNDED_SECONDS = 300.0  # the chain is that old when a schedule begins
+WEATHER_SECONDS = 1.0  # between two looks at what happens to the world
+FOUNDED_SECONDS = 300.0  # the age of the chain when a schedule begins
 ASKED_WITHIN_SECONDS = 5.0  # a task's first and last question, without faults
 SLEEP_SECONDS = 75.0
 HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
@@ -37,7 +40,7 @@ HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 
 
 @dataclass(frozen=True)
 class Wanted:
-    """A payout as whoever asks for it means it; no two have the same recipient."""
+    """A payout as it is requested; no two have the same recipient."""
 
     source: str
     promise: Promise
@@ -45,7 +48,7 @@ class Wanted:
 
 @dataclass
 class World:
-    """`seed` decides everything. `seconds` is its time, since `START`."""
+    """The world. `seed` decides everything. `seconds` is its time, since `START`."""
 
     seed: int
     plan: Plan
@@ -56,19 +59,22 @@ class World:
     seconds: float = 0.0
     healed: bool = False
     wanted: list[Wanted] = field(default_factory=list)
-    refused: set[str] = field(default_factory=set)  # sources whose terms nobody takes
+    refused: set[str] = field(default_factory=set)  # sources whose terms are refused
     treasury_keys: dict[str, Key] = field(default_factory=dict)
     broadcast: dict[str, Signed] = field(default_factory=dict)
     mined: list[tuple[Signed, Block]] = field(default_factory=list)
-    frozen: dict[str, set[str]] = field(default_factory=dict)  # of a paused treasury: what was signed before
+    frozen: dict[str, set[str]] = field(default_factory=dict)  # by paused treasury: what was signed before
+    barred: dict[UUID, set[str]] = field(default_factory=dict)  # by suspended member: what was signed for them before
     restored: bool = False
     backups: list[dict[str, str]] = field(default_factory=list)
     ask_again: Callable[[], None] = lambda: None
     person: Callable[[str, str, str], None] = lambda *_: None  # what is done, about which source, by whom
-    strangers: set[str] = field(default_factory=set)  # whom a stolen key has paid
+    strangers: set[str] = field(default_factory=set)  # recipients that a stolen key has paid
+    stolen: set[str] = field(default_factory=set)  # transactions of a stolen key by which no payout may be paid
     impossible: set[str] = field(default_factory=set)  # sources whose terms must be refused
-    kept_held: set[str] = field(default_factory=set)  # sources that people never let go
-    stopped: list[str] = field(default_factory=list)  # what went wrong on the way
+    kept_held: set[str] = field(default_factory=set)  # sources that people never release
+    stopped: list[str] = field(default_factory=list)  # rules that were broken on the way
+    halted_since: float | None = None  # since when the token refuses our keys' transfers, and says so
     kills: int = 0
     _moving: bool = False
 
@@ -79,10 +85,10 @@ class World:
         self.keys = Keys(self)
         self.epoch = START.timestamp()
 
-    # Time and chance
+    # Time and chance:
 
     def now(self) -> datetime:
-        """What a clock says: a worker's own may be wrong."""
+        """The time on a clock; a worker's own may be wrong."""
         worker = self.director.current
         return START + timedelta(seconds=self.seconds + (worker.skew_seconds if worker else 0.0))
 
@@ -90,26 +96,26 @@ class World:
         self.trace.note(self.seconds, who, what)
 
     def draw(self, probability: float, what: str) -> bool:
-        """Whether it happens, and a line when it does."""
+        """True if the event happens; it is noted then."""
         if probability <= 0.0 or self.chance.random() >= probability:
             return False
         self.note("fault", what)
         return True
 
     def pass_time(self, seconds: float) -> None:
-        """Blocks come, and with them what happens to the chain."""
+        """Let time pass: blocks come, and events of the chain happen."""
         self.seconds += seconds
         if self._moving:
             return
         self._moving = True
         with self.director.nobody():
             self.network.tick(self.seconds)
-            if self.seconds - self._looked_at >= 1.0:
-                self._looked_at = self.seconds
+            if self.seconds >= self.weather_at:
+                self.weather_at = self.seconds + WEATHER_SECONDS
                 self._weather()
         self._moving = False
 
-    _looked_at: float = 0.0
+    weather_at: float = WEATHER_SECONDS  # when what happens to the world is looked at again
 
     def _weather(self) -> None:
         plan, network = self.plan, self.network
@@ -129,10 +135,10 @@ class World:
         if self.draw(plan.evict, "the pools forget"):
             network.evict()
 
-    # The outside
+    # The outside:
 
     def outside(self, point: str, seconds: float) -> None:
-        """Where a worker waits for somebody else: nothing may be locked meanwhile."""
+        """A point at which a worker waits for something else: nothing may be locked meanwhile."""
         worker = self.director.current
         if worker is None:
             return
@@ -166,10 +172,10 @@ class World:
         if worker.dead:
             raise Killed
 
-    # What the ports report
+    # Reports of the ports:
 
     def sees_broadcast(self, tx: Signed) -> None:
-        """R1: whoever sees these bytes may mine them, so they must be stored."""
+        """Check R1: bytes that anybody has seen may be mined, so they must be stored."""
         if tx.hash not in self.broadcast:
             self.broadcast[tx.hash] = tx
             if tx.s > HALF_ORDER:
@@ -178,13 +184,18 @@ class World:
                 raise Violated(f"R1: {tx.hash[:10]} was broadcast before it was stored")
 
     def sees_digest(self, digest: bytes) -> None:
-        """F20: nothing is signed while a node has been on another chain for so long that it must have been asked."""
+        """Check F20 and F26: nothing is signed for long while a node is on another chain, or our keys are stopped.
+
+        The time allowed is that of a task between its first and last question.
+        """
         for node in self.nodes:
             if node.view.chain_id != CHAIN_ID and self.seconds - node.view.elsewhere_since > ASKED_WITHIN_SECONDS:
                 raise Violated(f"F20: {digest.hex()[:10]} is signed while {node.name} is on chain {node.view.chain_id}")
+        if self.halted_since is not None and self.seconds - self.halted_since > ASKED_WITHIN_SECONDS:
+            raise Violated(f"F26: {digest.hex()[:10]} is signed while the token moves nothing for the treasury")
 
     def sees_final(self, transaction_hash: str) -> None:
-        """R4: what is called paid must be in a block that no reorganisation of this world can take away."""
+        """Check R4: a payment that is called final is in a block that no reorganisation of this world can remove."""
         if not any(
             self.network.contains(block, self.network.finalized) for block in self.network.where[transaction_hash]
         ):
@@ -194,10 +205,10 @@ class World:
         self.mined.append((tx, block))
         self.note("chain", f"{tx.hash[:10]} nonce {tx.nonce} of {tx.sender[:8]} is in block {block.number}")
 
-    # What is set up
+    # The set-up:
 
     def found(self) -> None:
-        """Treasuries with money and keys, in empty tables."""
+        """Create treasuries with money and keys, in empty tables."""
         self.database.empty()
         values = []
         for name in TREASURIES:
@@ -211,7 +222,7 @@ class World:
         )
         for _, key in values:
             self.network.fund(key.address, USDT_EACH, WEI_EACH)
-        self.seconds = self._looked_at = FOUNDED_SECONDS
+        self.seconds, self.weather_at = FOUNDED_SECONDS, FOUNDED_SECONDS + WEATHER_SECONDS
         self.network.tick(self.seconds)
         self.network.finalized = self.network.head.number
 
@@ -229,26 +240,53 @@ class World:
         member_id: UUID | None = None,
         requested_by: UUID | None = None,
     ) -> Wanted:
-        """Somebody asks for it; the same again every time."""
+        """Request a payout; the same request comes again every time."""
         source = source or f"{self.seed}-{len(self.wanted) + 1}"
         recipient = recipient or "0x" + self.chance.randbytes(20).hex()
         terms = treasury, kind, source, recipient, Usdt(amount_micro), member_id
         self.wanted.append(Wanted(source, Promise(*terms, "simulation", source, requested_by)))
         return self.wanted[-1]
 
-    # Operators
+    # Operators:
 
     def pause(self, treasury: str, reason: str = "a person") -> None:
-        """Nothing may be signed for it from here on."""
+        """Pause a treasury: nothing may be signed for it from here on."""
         self.note("operator", f"pauses {treasury}")
-        db.atomically(lambda tx: payouts.pause(tx, treasury, reason, self.now()))
+        db.atomically(lambda tx: machine.pause(tx, treasury, reason, self.now()))
         self.frozen[treasury] = self.signed_payments(treasury)
 
     def resume(self, treasury: str) -> None:
         self.check_frozen(treasury)
         self.frozen.pop(treasury, None)
         self.note("operator", f"resumes {treasury}")
-        db.atomically(lambda tx: payouts.resume(tx, treasury, self.now()))
+        db.atomically(lambda tx: recovery.resume(tx, treasury, self.now()))
+
+    def suspend(self, member: UUID) -> None:
+        """Suspend a member: nothing may be signed for them from here on."""
+        if member in self.barred:
+            return
+        self.note("operator", f"suspends {member}")
+        db.atomically(lambda tx: suspensions.suspend(tx, member, self.now()))
+        self.barred[member] = self.signed_for(member)
+
+    def activate(self, member: UUID) -> None:
+        if member in self.barred:
+            self.check_barred(member)
+            del self.barred[member]
+            self.note("operator", f"activates {member}")
+            db.atomically(lambda tx: suspensions.activate(tx, member, self.now()))
+
+    def signed_for(self, member: UUID) -> set[str]:
+        rows = self.database.rows(
+            "SELECT hash FROM payout_attempts JOIN payout_slots USING (signer, nonce) "
+            f"JOIN payouts ON payouts.id = payout_id WHERE kind = 'PAY' AND member_id = '{member}'"
+        )
+        return {hash_ for (hash_,) in rows}
+
+    def check_barred(self, member: UUID) -> None:
+        """Check that nothing was signed for the member since they were suspended."""
+        if new := self.signed_for(member) - self.barred[member]:
+            raise Violated(f"{min(new)[:10]} was signed for {member}, who was suspended")
 
     def signed_payments(self, treasury: str) -> set[str]:
         rows = self.database.rows(
@@ -258,12 +296,12 @@ class World:
         return {hash_ for (hash_,) in rows}
 
     def check_frozen(self, treasury: str) -> None:
-        """R7."""
+        """Check R7: no payment was signed since the treasury was paused."""
         if treasury in self.frozen and (new := self.signed_payments(treasury) - self.frozen[treasury]):
             raise Violated(f"R7: {min(new)[:10]} was signed while {treasury} was paused")
 
     def payouts(self) -> dict[str, tuple[UUID, str, str | None]]:
-        """Id, state and reason by source."""
+        """Id, state and hold reason of each payout, by source."""
         rows = self.database.rows("SELECT source_id, id, state::text, hold_reason::text FROM payouts")
         return {source: (UUID(str(identity)), state, reason) for source, identity, state, reason in rows}
 

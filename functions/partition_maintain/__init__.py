@@ -1,0 +1,1 @@
+"""Creates the coming months of every table that is partitioned by month."""

@@ -1,0 +1,45 @@
+"""Job: each day, create the next six months of every table that is partitioned by month.
+
+A row without a partition for its month goes to the table's default partition. Such rows are moved into a month of their
+own and an error is logged, because it means that this job has failed unnoticed for half a year.
+"""
+
+from datetime import UTC, date, datetime
+from functools import partial
+
+from flask import Request, Response
+
+from functions.partition_maintain import store
+from shared import db, log
+from shared.job import Job
+from shared.sweep import Sweep
+
+MONTHS_AHEAD = 6
+STRANDED_MAX = 12  # months per table and run, out of the default partition
+
+job = Job("partition_maintain")
+
+
+def partition_maintain(request: Request) -> Response:
+    return job.handle(request)
+
+
+@job.schedule("make-months")
+def make_months(now: datetime) -> None:
+    """Create the months table by table, so that one table's failure leaves the others alone."""
+    today = now.astimezone(UTC).date()
+    with Sweep() as sweep:
+        sweep.each(db.atomically(store.partitioned), lambda table: _make(table, today), str)
+
+
+def _make(table: str, today: date) -> None:
+    stranded = db.atomically(partial(store.stranded_months, table=table))
+    if stranded:
+        log.error("rows lie in a default partition", table=table, months=[month.isoformat() for month in stranded])
+    made = 0
+    for month in stranded[:STRANDED_MAX]:
+        made += db.atomically(partial(store.ensure_months, table=table, first=month, months=1))
+    made += db.atomically(partial(store.ensure_months, table=table, first=today, months=MONTHS_AHEAD + 1))
+    if made:
+        log.info("months were made", table=table, number=made)
+    db.atomically(partial(store.validate_references, table=table))

@@ -1,0 +1,135 @@
+"""The match, 21 %: what an affiliate earns by a comp of a member they referred. Once per comp, for life, no cap.
+
+A match shares its comp's fate: it waits with the comp for review and is cancelled with it. It is rounded down to the
+micro-USDT, which is exact for every amount of at most four decimals. Suspended affiliates continue to earn (whether
+they are paid is decided at the payout); a deleted account earns nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from shared.comps import award_inputs
+from shared.db import Tx
+from shared.ledger import journals
+from shared.messages import notifications
+from shared.values.money import Usdt
+
+TREASURY = "affiliate"  # matches are paid from the affiliate pool
+SOURCE = "match"  # the source kind of the payouts of matches; the source id is the earning's id
+
+
+@dataclass(frozen=True)
+class Won:
+    """A comp to be matched. `value` is the comp's amount, or the value of the trip that was chosen.
+
+    `percent` is what the scan's number promised; None for a comp that no scan won, which gets today's percentage.
+    """
+
+    comp_id: UUID
+    member_id: UUID
+    value: Usdt
+    percent: int | None
+    in_review: bool
+
+
+@dataclass(frozen=True)
+class _Earning:
+    id: UUID
+    affiliate_id: UUID
+    amount: Usdt
+
+
+@dataclass(frozen=True)
+class _Cancelled:
+    id: UUID
+    affiliate_id: UUID
+    amount: Usdt
+    was_told: bool
+
+
+def earn(tx: Tx, won: Won, now: datetime) -> UUID | None:
+    """Post the match of a comp; the affiliate is told unless the comp waits for review. Returns the earning's id.
+
+    None when the member was not referred, or the comp was matched before: the first value stays. No totals are locked
+    here: a scan that holds the global count must not wait for a transaction that waits for the count.
+    """
+    percent = won.percent if won.percent is not None else award_inputs.in_force(tx).match_percent
+    made = _insert(tx, won, percent, now)
+    if made is None:
+        return None
+    journals.move(tx, f"match:{made.id}", f"pool:{TREASURY}", f"owed:{TREASURY}", made.amount, now=now)
+    if not won.in_review:
+        _tell_earned(tx, made, now)
+    return made.id
+
+
+def release(tx: Tx, comp_id: UUID, now: datetime) -> None:
+    """End the review of a comp's match together with that of the comp. Harmless twice."""
+    released = tx.first(
+        _Earning,
+        """
+        UPDATE affiliate_earnings SET status = 'pending'
+        WHERE comp_id = :comp_id AND status = 'in_review'
+        RETURNING id, affiliate_id, amount
+        """,
+        comp_id=comp_id,
+    )
+    if released:
+        _tell_earned(tx, released, now)
+
+
+def cancel(tx: Tx, comp_id: UUID, now: datetime) -> None:
+    """Cancel the match of a comp. Harmless twice. Raises Refused when a payout may still pay it."""
+    cancelled = tx.first(
+        _Cancelled,
+        """
+        UPDATE affiliate_earnings AS earning SET status = 'cancelled', cancelled_at = :now
+        FROM affiliate_earnings AS before
+        WHERE earning.comp_id = :comp_id AND earning.status IN ('in_review', 'pending') AND before.id = earning.id
+        RETURNING earning.id, earning.affiliate_id, earning.amount, before.status = 'pending' AS was_told
+        """,
+        comp_id=comp_id,
+        now=now,
+    )
+    if cancelled is None:
+        return
+    ref = f"match-cancelled:{cancelled.id}"
+    journals.move(tx, ref, f"owed:{TREASURY}", f"pool:{TREASURY}", cancelled.amount, now=now)
+    if cancelled.was_told:
+        data = {"earning_id": str(cancelled.id)}
+        note = notifications.note(cancelled.affiliate_id, "match_cancelled", data, ref, amount=cancelled.amount)
+        notifications.notify(tx, note, now)
+
+
+def _insert(tx: Tx, won: Won, percent: int, now: datetime) -> _Earning | None:
+    amount = won.value.percent(percent)
+    if not amount:
+        return None
+    return tx.first(
+        _Earning,
+        """
+        INSERT INTO affiliate_earnings (id, affiliate_id, referred_id, kind, comp_id, value, percent, amount, status,
+                                        earned_at)
+        SELECT :id, affiliate.id, referred.id, 'prize_match', :comp_id, :value, :percent, :amount, :status, :now
+        FROM members referred JOIN members affiliate ON affiliate.id = referred.referred_by_id
+        WHERE referred.id = :member_id AND affiliate.status <> 'deleted'
+        ON CONFLICT (comp_id) DO NOTHING
+        RETURNING id, affiliate_id, amount
+        """,
+        id=uuid4(),
+        comp_id=won.comp_id,
+        member_id=won.member_id,
+        value=won.value,
+        percent=percent,
+        amount=amount,
+        status="in_review" if won.in_review else "pending",
+        now=now,
+    )
+
+
+def _tell_earned(tx: Tx, earned: _Earning, now: datetime) -> None:
+    data = {"earning_id": str(earned.id)}
+    key = f"match-earned:{earned.id}"
+    note = notifications.note(earned.affiliate_id, "match_earned", data, key, amount=earned.amount)
+    notifications.notify(tx, note, now)

@@ -1,0 +1,70 @@
+"""Keyed fingerprints of what tells people apart, stored where the thing itself may not be kept (docs/accounts.md).
+
+A fingerprint is an HMAC: without the key, addresses or wallets cannot be tested against it, and it cannot be reversed.
+"""
+
+import hmac
+import unicodedata
+from enum import StrEnum
+
+from shared.config import Config, read
+
+# Providers that ignore dots in a mailbox's name, and other domains that deliver to the same mailbox.
+DOTLESS = frozenset({"gmail.com", "proton.me"})
+SAME_DOMAIN = {
+    "googlemail.com": "gmail.com",
+    "protonmail.com": "proton.me",
+    "pm.me": "proton.me",
+    "me.com": "icloud.com",
+    "mac.com": "icloud.com",
+}
+
+
+class FingerprintKind(StrEnum):
+    """The kind of thing that a fingerprint was made of; fingerprints of different kinds are never equal."""
+
+    ADDRESS = "address"
+    WALLET = "wallet"
+    DEVICE = "device"
+    NAME = "name"
+
+
+class FingerprintsConfig(Config):
+    """The secret key of all fingerprints, in hexadecimal. With another key, nobody is recognised any more."""
+
+    fingerprint_key: str
+
+
+def of_mailbox(email: str) -> bytes:
+    """The fingerprint of a mailbox: the same for all addresses that are delivered to it."""
+    return _of(FingerprintKind.ADDRESS, mailbox(email))
+
+
+def of_wallet(address: str) -> bytes:
+    """The fingerprint of a wallet's address, whatever its capitals."""
+    return _of(FingerprintKind.WALLET, address.lower())
+
+
+def of_device(device_id: str) -> bytes:
+    """The fingerprint of the id that an app has given its device."""
+    return _of(FingerprintKind.DEVICE, device_id)
+
+
+def of_name(name: str) -> bytes:
+    """The fingerprint of a username or referral code, whatever its capitals."""
+    return _of(FingerprintKind.NAME, name.lower())
+
+
+def mailbox(email: str) -> str:
+    """The plain address of a mailbox: without the part after a plus sign, and normalized as its provider does."""
+    name, _, given_domain = unicodedata.normalize("NFKC", email).lower().rpartition("@")
+    domain = SAME_DOMAIN.get(given_domain, given_domain)
+    plain = name.partition("+")[0] or name
+    if domain in DOTLESS:
+        plain = plain.replace(".", "") or plain
+    return f"{plain}@{domain}"
+
+
+def _of(kind: FingerprintKind, value: str) -> bytes:
+    key = bytes.fromhex(read(FingerprintsConfig).fingerprint_key)
+    return hmac.digest(key, f"{kind.value}:{value}".encode(), "sha256")

@@ -1,0 +1,116 @@
+"""How long rows are kept. A test checks that every table of the schema is in PERIODS or in FOR_EVER.
+
+docs/retention.md shows PERIODS. When an account is erased, its rows go at once (functions/member_erase).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+HOURLY = "member_erase: forget-old"
+
+
+@dataclass(frozen=True)
+class Period:
+    """How long rows of a table are kept after the time in `since`. `only` describes which rows, if not all."""
+
+    table: str
+    since: str
+    kept: timedelta
+    reason: str
+    job: str = HOURLY
+    only: str = ""
+
+
+PERIODS: Mapping[str, Period] = {
+    "attempt_counters": Period(
+        "attempt_counters", "hour", timedelta(hours=26), "the longest window is a day; who began in it may be looking"
+    ),
+    "avatars": Period(
+        "avatars", "removed_at", timedelta(days=30), "the picture is out of the storage", only="those not shown"
+    ),
+    "data_exports": Period(
+        "data_exports", "expires_at", timedelta(days=30), "the file is gone", only="those whose file has expired"
+    ),
+    "email_changes": Period("email_changes", "expires_at", timedelta(days=1), "its code is good for fifteen minutes"),
+    "email_codes": Period("email_codes", "expires_at", timedelta(days=1), "a code is good for fifteen minutes"),
+    "idempotency_keys": Period(
+        "idempotency_keys", "created_at", timedelta(days=90), "a phone that was off for a season repeats its requests"
+    ),
+    "idempotency_keys_of_anyone": Period(
+        "idempotency_keys", "created_at", timedelta(days=1), "a page repeats its requests while it is open",
+        only="those of callers who were not signed in",
+    ),
+    "job_faults": Period("job_faults", "happened_at", timedelta(days=90), "somebody has looked, or nobody will"),
+    "known_devices": Period("known_devices", "last_used_at", timedelta(days=90), "as long as a device counts as known"),
+    "mails": Period(
+        "mails", "finished_at", timedelta(days=90), "questions about a mail; after it none is asked for a second time",
+        only="those that were sent or given up",
+    ),
+    "members": Period(
+        "members", "created_at", timedelta(days=7), "a sign-up whose address nobody proved; its number stays, emptied",
+        only="those whose address was never proved",
+    ),
+    "outbox": Period(
+        "outbox", "published_at", timedelta(days=7), "longer than Pub/Sub keeps a message", "outbox_relay: sweep",
+        only="those that were published",
+    ),
+    "pushes": Period("pushes", "claimed_until", timedelta(days=30), "nothing is pushed a day after it happened"),
+    "refresh_tokens": Period(
+        "refresh_tokens", "expires_at", timedelta(days=1), "an expired token is refused whether it is known or not"
+    ),
+    "scan_rollups": Period(
+        "scan_rollups", "starts_at", timedelta(days=8), "figures per minute are shown for a week",
+        "scan_rollup: roll-up", only="minutes",
+    ),
+    "second_factors": Period(
+        "second_factors", "created_at", timedelta(days=1), "a set-up that nobody finished", only="those not enabled"
+    ),
+    "sessions": Period(
+        "sessions", "ended_at, or last_used_at", timedelta(days=400),
+        "devices are compared as long as the new member guarantee runs, which is a year",
+    ),
+    "treasury_snapshots": Period(
+        "treasury_snapshots", "at", timedelta(days=90), "a day's extremes and end are kept for ever",
+        "treasury_snapshot: hourly",
+    ),
+    "wallet_challenges": Period("wallet_challenges", "expires_at", timedelta(days=30), "the link itself is kept"),
+}  # fmt: skip
+
+_BOOKS = "bookkeeping, ten years at least"
+_ADMINS = "what people with a role did, seven years at least"
+_STANDING = "the public count, tiers and prizes rest on it"
+_SMALL = "a row for each thing there is now, not for what happens"
+_TRIED = "fraud: whoever comes back years later is recognised"
+FOR_EVER: Mapping[str, str] = {
+    **dict.fromkeys(
+        ("affiliate_chips", "affiliate_earnings", "chain_transfers", "chip_balances", "comps", "foreign_explanations",
+         "foreign_transfers", "ledger_accounts", "ledger_balances", "ledger_journals", "ledger_postings",
+         "ledger_seal_balances", "ledger_seals", "manual_transfers", "milestones", "payout_approvals",
+         "payout_attempts", "payout_events", "payout_policy_runs", "payout_slots", "payouts", "reconciliation_findings",
+         "reconciliation_treasuries", "reconciliations", "sales_volume", "tins_sold_daily", "treasury_days",
+         "treasury_minutes", "treasury_snapshot_days", "trip_places", "trips", "wallet_links", "wallet_transactions",
+         "withdrawal_events", "withdrawals"), _BOOKS),
+    **dict.fromkeys(
+        ("audit_logs", "broadcasts", "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
+         "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards"), _ADMINS),
+    **dict.fromkeys(
+        ("award_inputs", "codes", "count_comparisons", "downline_entries", "feed_items", "guarantees",
+         "member_quarters", "member_totals", "permanent_tiers", "scans", "tier_history", "transparency_metrics"),
+        _STANDING),
+    **dict.fromkeys(
+        ("chain_scans", "comp_rules", "data_keys", "hold_windows", "leases", "nonce_searches", "nonce_uses",
+         "payout_transitions", "products", "reconciliation_marks", "scan_counter", "scan_rollup_position",
+         "schema_migrations", "settings", "signers", "signing_keys", "slot_transitions", "treasuries",
+         "treasury_alerts", "withdrawal_transitions"), _SMALL),
+    **dict.fromkeys(
+        ("code_retries", "flagged_scans", "guarantee_claims", "guarantee_reviews", "honey_trials", "member_wallets"),
+        _TRIED),
+    **dict.fromkeys(
+        ("backup_codes", "devices", "former_usernames", "inboxes", "members", "notification_preferences",
+         "notifications", "referral_codes", "wallet_balances"), "the member's own, until the account is closed"),
+    "erasures": "that it was done",
+    "late_counts": "on its way to a count, which the next change of that count takes in",
+    "listener_revocations": "one moment a member: tokens from before it stay refused",
+    "retired_names": "names of closed accounts are given to nobody else",
+}  # fmt: skip

@@ -1,0 +1,3826 @@
+-- The schema after all migrations, for people to read. `make schema` writes this file, and a test compares it with what
+-- the migrations make. Nothing runs it. To change the schema, add a migration to shared/database/migrations and write
+-- this file anew.
+--
+-- The order is: types; tables, each with its indexes and triggers; views; functions; rights, role by role.
+-- A table that says PARTITION BY has a partition for each month, made by ensure_month_partitions.
+
+CREATE TYPE admin_role AS ENUM ('support', 'operations', 'treasury', 'owner');
+CREATE TYPE comp_type AS ENUM ('crypto_100', 'crypto_1k', 'crypto_10k', 'trip', 'casino', 'new_member_guarantee',
+    'manual');
+CREATE TYPE hold_reason AS ENUM ('limit', 'funds', 'gas', 'blocked', 'paused', 'review', 'reverted', 'suspended');
+CREATE TYPE payout_state AS ENUM ('REQUESTED', 'HELD', 'APPROVED', 'RESERVED', 'IN_FLIGHT', 'PAID', 'QUARANTINED',
+    'CANCELLED');
+CREATE TYPE slot_state AS ENUM ('ALLOCATED', 'LIVE', 'MINED', 'FINAL_PAY', 'FINAL_REVERTED', 'FINAL_NOOP', 'FOREIGN');
+CREATE TYPE tier AS ENUM ('standard', 'vip', 'high_roller', 'whale');
+CREATE TYPE withdrawal_state AS ENUM ('prepared', 'signed', 'mined', 'lapsed', 'confirmed', 'reverted', 'replaced',
+    'cancelled', 'expired');
+CREATE DOMAIN evm_address AS text CHECK (VALUE ~ '^0x[0-9a-fA-F]{40}$');
+CREATE DOMAIN evm_hash AS text CHECK (VALUE ~ '^0x[0-9a-f]{64}$');
+CREATE DOMAIN micro_usdt AS bigint;
+
+CREATE TABLE affiliate_chips (
+    id            uuid         NOT NULL,
+    affiliate_id  uuid         NOT NULL,
+    kind          text         NOT NULL,
+    chips         integer      NOT NULL,
+    scan_number   bigint,
+    earned_at     timestamptz  NOT NULL,
+    CONSTRAINT affiliate_chips_pkey PRIMARY KEY (id),
+    CONSTRAINT affiliate_chips_scan_number_key UNIQUE (scan_number),
+    CONSTRAINT affiliate_chips_check CHECK ((kind = 'referral_scan') = (scan_number IS NOT NULL)),
+    CONSTRAINT affiliate_chips_chips_check CHECK (chips > 0),
+    CONSTRAINT affiliate_chips_kind_check CHECK (kind IN ('referral_scan', 'vault_bonus', 'manual_grant')),
+    CONSTRAINT affiliate_chips_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id)
+);
+CREATE INDEX affiliate_chips_affiliate ON affiliate_chips (affiliate_id, earned_at DESC, id DESC);
+
+CREATE TABLE affiliate_earnings (
+    id            uuid         NOT NULL,
+    affiliate_id  uuid         NOT NULL,
+    referred_id   uuid         NOT NULL,
+    kind          text         NOT NULL,
+    comp_id       uuid,
+    value         micro_usdt   NOT NULL,
+    amount        micro_usdt   NOT NULL,
+    status        text         NOT NULL,
+    earned_at     timestamptz  NOT NULL,
+    paid_at       timestamptz,
+    cancelled_at  timestamptz,
+    percent       integer      NOT NULL DEFAULT 21,
+    CONSTRAINT affiliate_earnings_pkey PRIMARY KEY (id),
+    CONSTRAINT affiliate_earnings_comp_id_key UNIQUE (comp_id),
+    CONSTRAINT affiliate_earnings_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT affiliate_earnings_check CHECK (affiliate_id <> referred_id),
+    CONSTRAINT affiliate_earnings_check1 CHECK ((kind = 'prize_match') = (comp_id IS NOT NULL)),
+    CONSTRAINT affiliate_earnings_check3 CHECK ((status = 'paid') = (paid_at IS NOT NULL)),
+    CONSTRAINT affiliate_earnings_check4 CHECK ((status = 'cancelled') = (cancelled_at IS NOT NULL)),
+    CONSTRAINT affiliate_earnings_kind_check CHECK (kind = 'prize_match'),
+    CONSTRAINT affiliate_earnings_percent_check CHECK (percent >= 1 AND percent <= 100),
+    CONSTRAINT affiliate_earnings_rate CHECK (kind <> 'prize_match' OR amount::bigint = (value::bigint * percent /
+        100)),
+    CONSTRAINT affiliate_earnings_status_check CHECK (status IN ('in_review', 'pending', 'paid', 'cancelled')),
+    CONSTRAINT affiliate_earnings_value_check CHECK (value::bigint > 0),
+    CONSTRAINT affiliate_earnings_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id),
+    CONSTRAINT affiliate_earnings_comp_id_fkey FOREIGN KEY (comp_id) REFERENCES comps(id),
+    CONSTRAINT affiliate_earnings_referred_id_fkey FOREIGN KEY (referred_id) REFERENCES members(id)
+);
+CREATE INDEX affiliate_earnings_affiliate ON affiliate_earnings (affiliate_id, earned_at, id);
+CREATE INDEX affiliate_earnings_pending ON affiliate_earnings (affiliate_id) WHERE status = 'pending';
+CREATE INDEX affiliate_earnings_referred ON affiliate_earnings (referred_id);
+CREATE TRIGGER affiliate_earning_changed BEFORE UPDATE ON affiliate_earnings FOR EACH ROW EXECUTE FUNCTION
+    affiliate_earning_changed();
+
+CREATE TABLE attempt_counters (
+    subject   text         NOT NULL,
+    hour      timestamptz  NOT NULL,
+    attempts  integer      NOT NULL,
+    CONSTRAINT attempt_counters_pkey PRIMARY KEY (subject, hour)
+);
+CREATE INDEX attempt_counters_hour ON attempt_counters (hour);
+
+CREATE TABLE audit_logs (
+    id             bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    actor_id       uuid,
+    action         text         NOT NULL,
+    resource_type  text         NOT NULL,
+    resource_id    text         NOT NULL,
+    changes        jsonb        NOT NULL DEFAULT '{}',
+    ip_address     inet,
+    user_agent     text,
+    created_at     timestamptz  NOT NULL,
+    CONSTRAINT audit_logs_pkey PRIMARY KEY (id)
+);
+CREATE INDEX audit_logs_action ON audit_logs (action, created_at);
+CREATE INDEX audit_logs_actor ON audit_logs (actor_id, created_at);
+CREATE INDEX audit_logs_resource ON audit_logs (resource_type, resource_id, id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON audit_logs FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON audit_logs FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+CREATE TABLE avatars (
+    id            uuid         NOT NULL,
+    member_id     uuid         NOT NULL,
+    status        text         NOT NULL DEFAULT 'waiting',
+    object_name   text         NOT NULL,
+    content_type  text         NOT NULL,
+    large         bytea,
+    small         bytea,
+    uploaded_at   timestamptz  NOT NULL,
+    finished_at   timestamptz,
+    removed_at    timestamptz,
+    CONSTRAINT avatars_pkey PRIMARY KEY (id),
+    CONSTRAINT avatars_object_name_key UNIQUE (object_name),
+    CONSTRAINT avatars_check CHECK ((status = 'waiting') = (finished_at IS NULL)),
+    CONSTRAINT avatars_check1 CHECK ((status = 'waiting') = (large IS NOT NULL)),
+    CONSTRAINT avatars_check2 CHECK ((status = 'waiting') = (small IS NOT NULL)),
+    CONSTRAINT avatars_check3 CHECK (removed_at IS NULL OR (status IN ('refused', 'replaced'))),
+    CONSTRAINT avatars_content_type_check CHECK (content_type IN ('image/jpeg', 'image/png')),
+    CONSTRAINT avatars_large_check CHECK (octet_length(large) <= 2097152),
+    CONSTRAINT avatars_small_check CHECK (octet_length(small) <= 2097152),
+    CONSTRAINT avatars_status_check CHECK (status IN ('waiting', 'live', 'refused', 'replaced')),
+    CONSTRAINT avatars_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE UNIQUE INDEX avatars_live ON avatars (member_id) WHERE status = 'live';
+CREATE INDEX avatars_member ON avatars (member_id, uploaded_at DESC);
+CREATE INDEX avatars_removed ON avatars (removed_at) WHERE removed_at IS NOT NULL;
+
+CREATE TABLE award_inputs (
+    revision     bigint       NOT NULL,
+    from_number  bigint       NOT NULL,
+    body         jsonb        NOT NULL,
+    written_at   timestamptz  NOT NULL DEFAULT clock_timestamp(),
+    CONSTRAINT award_inputs_pkey PRIMARY KEY (revision),
+    CONSTRAINT award_inputs_from_number_check CHECK (from_number > 0),
+    CONSTRAINT award_inputs_revision_check CHECK (revision > 0)
+);
+CREATE INDEX award_inputs_from ON award_inputs (from_number, revision);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON award_inputs FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON award_inputs FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER award_inputs_born BEFORE INSERT ON award_inputs FOR EACH ROW EXECUTE FUNCTION award_inputs_born();
+
+CREATE TABLE backup_codes (
+    member_id   uuid         NOT NULL,
+    code_mac    bytea        NOT NULL,
+    created_at  timestamptz  NOT NULL,
+    used_at     timestamptz,
+    CONSTRAINT backup_codes_pkey PRIMARY KEY (member_id, code_mac),
+    CONSTRAINT backup_codes_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+
+CREATE TABLE broadcasts (
+    id           uuid         NOT NULL,
+    title        text         NOT NULL,
+    body         text         NOT NULL,
+    data         jsonb        NOT NULL,
+    created_by   uuid         NOT NULL,
+    created_at   timestamptz  NOT NULL,
+    last_number  bigint       NOT NULL,
+    done_number  bigint       NOT NULL DEFAULT 0,
+    told         bigint       NOT NULL DEFAULT 0,
+    finished_at  timestamptz,
+    CONSTRAINT broadcasts_pkey PRIMARY KEY (id),
+    CONSTRAINT broadcasts_check CHECK (done_number >= 0 AND done_number <= last_number),
+    CONSTRAINT broadcasts_check1 CHECK ((done_number = last_number) = (finished_at IS NOT NULL)),
+    CONSTRAINT broadcasts_last_number_check CHECK (last_number > 0),
+    CONSTRAINT broadcasts_created_by_fkey FOREIGN KEY (created_by) REFERENCES members(id)
+);
+CREATE INDEX broadcasts_creator ON broadcasts (created_by);
+CREATE INDEX broadcasts_newest ON broadcasts (created_at DESC, id DESC);
+
+CREATE TABLE chain_scans (
+    signer      evm_address  NOT NULL,
+    scanned_to  bigint       NOT NULL,
+    block_hash  evm_hash,
+    scanned_at  timestamptz  NOT NULL,
+    CONSTRAINT chain_scans_pkey PRIMARY KEY (signer),
+    CONSTRAINT chain_scans_scanned_to_check CHECK (scanned_to >= '-1'),
+    CONSTRAINT chain_scans_signer_fkey FOREIGN KEY (signer) REFERENCES signers(address)
+);
+
+CREATE TABLE chain_transfers (
+    transaction_hash  evm_hash     NOT NULL,
+    log_index         integer      NOT NULL,
+    direction         text         NOT NULL,
+    treasury          text         NOT NULL,
+    signer            evm_address  NOT NULL,
+    counterparty      evm_address  NOT NULL,
+    amount            micro_usdt   NOT NULL,
+    block_number      bigint       NOT NULL,
+    seen_at           timestamptz  NOT NULL,
+    payout_id         uuid,
+    CONSTRAINT chain_transfers_pkey PRIMARY KEY (transaction_hash, log_index, direction),
+    CONSTRAINT chain_transfers_payout_id_key UNIQUE (payout_id),
+    CONSTRAINT chain_transfers_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT chain_transfers_block_number_check CHECK (block_number >= 0),
+    CONSTRAINT chain_transfers_check CHECK (payout_id IS NULL OR direction = 'out'),
+    CONSTRAINT chain_transfers_direction_check CHECK (direction IN ('in', 'out')),
+    CONSTRAINT chain_transfers_log_index_check CHECK (log_index >= 0),
+    CONSTRAINT chain_transfers_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES payouts(id),
+    CONSTRAINT chain_transfers_signer_fkey FOREIGN KEY (signer) REFERENCES signers(address),
+    CONSTRAINT chain_transfers_treasury_fkey FOREIGN KEY (treasury) REFERENCES treasuries(name)
+);
+CREATE INDEX chain_transfers_block ON chain_transfers (treasury, block_number);
+CREATE INDEX chain_transfers_signer ON chain_transfers (signer);
+CREATE INDEX chain_transfers_unexplained ON chain_transfers (treasury, block_number) WHERE direction = 'out' AND
+    payout_id IS NULL;
+
+CREATE TABLE chip_balances (
+    affiliate_id  uuid    NOT NULL,
+    earned        bigint  NOT NULL,
+    CONSTRAINT chip_balances_pkey PRIMARY KEY (affiliate_id),
+    CONSTRAINT chip_balances_earned_check CHECK (earned >= 0),
+    CONSTRAINT chip_balances_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id)
+) WITH (fillfactor=70);
+
+CREATE TABLE code_batch_chunks (
+    batch_id     uuid         NOT NULL,
+    chunk        integer      NOT NULL,
+    codes        integer      NOT NULL,
+    object_name  text         NOT NULL,
+    created_at   timestamptz  NOT NULL,
+    CONSTRAINT code_batch_chunks_pkey PRIMARY KEY (batch_id, chunk),
+    CONSTRAINT code_batch_chunks_codes_check CHECK (codes > 0),
+    CONSTRAINT code_batch_chunks_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES code_batches(id)
+);
+
+CREATE TABLE code_batch_walks (
+    change_id      uuid         NOT NULL,
+    batch_id       uuid         NOT NULL,
+    kind           text         NOT NULL,
+    chunks         integer      NOT NULL,
+    chunks_done    integer      NOT NULL DEFAULT 0,
+    codes_changed  integer      NOT NULL DEFAULT 0,
+    finished_at    timestamptz,
+    CONSTRAINT code_batch_walks_pkey PRIMARY KEY (change_id),
+    CONSTRAINT code_batch_walks_check CHECK (chunks_done >= 0 AND chunks_done <= chunks),
+    CONSTRAINT code_batch_walks_check1 CHECK ((chunks_done = chunks) = (finished_at IS NOT NULL)),
+    CONSTRAINT code_batch_walks_chunks_check CHECK (chunks > 0),
+    CONSTRAINT code_batch_walks_kind_check CHECK (kind IN ('invalidated', 'reused')),
+    CONSTRAINT code_batch_walks_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES code_batches(id),
+    CONSTRAINT code_batch_walks_change_id_fkey FOREIGN KEY (change_id) REFERENCES code_changes(id)
+);
+CREATE INDEX code_batch_walks_batch ON code_batch_walks (batch_id);
+CREATE UNIQUE INDEX code_batch_walks_running ON code_batch_walks (batch_id) WHERE finished_at IS NULL;
+
+CREATE TABLE code_batches (
+    id                  uuid         NOT NULL,
+    name                text         NOT NULL,
+    product_sku         text         NOT NULL,
+    quantity            integer      NOT NULL,
+    check_symbol        boolean      NOT NULL DEFAULT false,
+    manufacturer_name   text,
+    notes               text,
+    status              text         NOT NULL DEFAULT 'generating',
+    codes_made          integer      NOT NULL DEFAULT 0,
+    codes_manufactured  integer      NOT NULL DEFAULT 0,
+    export_object       text,
+    created_by          uuid         NOT NULL,
+    created_at          timestamptz  NOT NULL,
+    generated_at        timestamptz,
+    exported_at         timestamptz,
+    honey               boolean      NOT NULL DEFAULT false,
+    codes_invalidated   integer      NOT NULL DEFAULT 0,
+    CONSTRAINT code_batches_pkey PRIMARY KEY (id),
+    CONSTRAINT code_batches_check CHECK (codes_made >= 0 AND codes_made <= quantity),
+    CONSTRAINT code_batches_check1 CHECK ((status = 'generating') = (generated_at IS NULL)),
+    CONSTRAINT code_batches_quantity_check CHECK (quantity >= 1 AND quantity <= 5000000),
+    CONSTRAINT code_batches_status_check CHECK (status IN ('generating', 'generated', 'recalled')),
+    CONSTRAINT code_batches_created_by_fkey FOREIGN KEY (created_by) REFERENCES members(id),
+    CONSTRAINT code_batches_product_sku_fkey FOREIGN KEY (product_sku) REFERENCES products(sku)
+);
+CREATE INDEX code_batches_created ON code_batches (created_at DESC, id);
+CREATE INDEX code_batches_creator ON code_batches (created_by);
+CREATE INDEX code_batches_product ON code_batches (product_sku);
+
+CREATE TABLE code_change_codes (
+    code_mac   bytea  NOT NULL,
+    change_id  uuid   NOT NULL,
+    CONSTRAINT code_change_codes_pkey PRIMARY KEY (code_mac, change_id),
+    CONSTRAINT code_change_codes_change_id_fkey FOREIGN KEY (change_id) REFERENCES code_changes(id),
+    CONSTRAINT code_change_codes_code_mac_fkey FOREIGN KEY (code_mac) REFERENCES codes(mac)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON code_change_codes FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON code_change_codes FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE code_changes (
+    id           uuid         NOT NULL,
+    kind         text         NOT NULL,
+    batch_id     uuid,
+    reason       text,
+    actor_id     uuid         NOT NULL,
+    happened_at  timestamptz  NOT NULL,
+    CONSTRAINT code_changes_pkey PRIMARY KEY (id),
+    CONSTRAINT code_changes_check CHECK (kind <> 'recalled' OR batch_id IS NOT NULL),
+    CONSTRAINT code_changes_check1 CHECK (kind <> 'manufactured' OR batch_id IS NULL),
+    CONSTRAINT code_changes_kind_check CHECK (kind IN ('manufactured', 'invalidated', 'reused', 'recalled')),
+    CONSTRAINT code_changes_actor_id_fkey FOREIGN KEY (actor_id) REFERENCES members(id),
+    CONSTRAINT code_changes_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES code_batches(id)
+);
+CREATE INDEX code_changes_actor ON code_changes (actor_id);
+CREATE INDEX code_changes_batch ON code_changes (batch_id) WHERE batch_id IS NOT NULL;
+CREATE INDEX code_changes_manufactured ON code_changes (happened_at) WHERE kind = 'manufactured';
+CREATE UNIQUE INDEX code_changes_recalled ON code_changes (batch_id) WHERE kind = 'recalled';
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON code_changes FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON code_changes FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+CREATE TABLE code_import_chunks (
+    import_id   uuid         NOT NULL,
+    chunk       integer      NOT NULL,
+    refused     text         NOT NULL,
+    created_at  timestamptz  NOT NULL,
+    CONSTRAINT code_import_chunks_pkey PRIMARY KEY (import_id, chunk),
+    CONSTRAINT code_import_chunks_import_id_fkey FOREIGN KEY (import_id) REFERENCES code_imports(id)
+);
+
+CREATE TABLE code_imports (
+    id             uuid         NOT NULL,
+    status         text         NOT NULL DEFAULT 'waiting',
+    object_name    text         NOT NULL,
+    generation     bigint,
+    size_bytes     bigint,
+    code_column    integer,
+    bytes_done     bigint       NOT NULL DEFAULT 0,
+    lines_done     integer      NOT NULL DEFAULT 0,
+    chunks_done    integer      NOT NULL DEFAULT 0,
+    manufactured   integer      NOT NULL DEFAULT 0,
+    unchanged      integer      NOT NULL DEFAULT 0,
+    refused_count  integer      NOT NULL DEFAULT 0,
+    refused        jsonb        NOT NULL DEFAULT '[]',
+    report_object  text,
+    fault          text,
+    fault_line     integer,
+    created_by     uuid         NOT NULL,
+    created_at     timestamptz  NOT NULL,
+    started_by     uuid,
+    started_at     timestamptz,
+    finished_at    timestamptz,
+    encoding       text         NOT NULL DEFAULT 'utf-8',
+    delimiter      text         NOT NULL DEFAULT ',',
+    CONSTRAINT code_imports_pkey PRIMARY KEY (id),
+    CONSTRAINT code_imports_check CHECK (bytes_done <= size_bytes),
+    CONSTRAINT code_imports_check1 CHECK ((status = 'waiting') = (started_at IS NULL)),
+    CONSTRAINT code_imports_check2 CHECK ((status = 'waiting') = (started_by IS NULL)),
+    CONSTRAINT code_imports_check3 CHECK ((status IN ('imported', 'refused')) = (finished_at IS NOT NULL)),
+    CONSTRAINT code_imports_check4 CHECK ((status = 'refused') = (fault IS NOT NULL)),
+    CONSTRAINT code_imports_check5 CHECK ((status NOT IN ('importing', 'imported')) OR generation IS NOT NULL AND
+        size_bytes IS NOT NULL AND code_column IS NOT NULL),
+    CONSTRAINT code_imports_check6 CHECK (status <> 'imported' OR bytes_done = size_bytes),
+    CONSTRAINT code_imports_delimiter_check CHECK (delimiter IN (',', ';', '        ', '|')),
+    CONSTRAINT code_imports_encoding_check CHECK (encoding IN ('utf-8', 'utf-16-le', 'utf-16-be')),
+    CONSTRAINT code_imports_status_check CHECK (status IN ('waiting', 'checking', 'importing', 'imported', 'refused')),
+    CONSTRAINT code_imports_created_by_fkey FOREIGN KEY (created_by) REFERENCES members(id),
+    CONSTRAINT code_imports_started_by_fkey FOREIGN KEY (started_by) REFERENCES members(id)
+);
+CREATE INDEX code_imports_creator ON code_imports (created_by);
+CREATE INDEX code_imports_starter ON code_imports (started_by) WHERE started_by IS NOT NULL;
+
+CREATE TABLE code_retries (
+    code_mac     bytea        NOT NULL,
+    member_id    uuid         NOT NULL,
+    device_id    text         NOT NULL DEFAULT '',
+    happened_at  timestamptz  NOT NULL,
+    CONSTRAINT code_retries_pkey PRIMARY KEY (code_mac, member_id, device_id),
+    CONSTRAINT code_retries_code_mac_fkey FOREIGN KEY (code_mac) REFERENCES codes(mac),
+    CONSTRAINT code_retries_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX code_retries_member ON code_retries (member_id);
+
+CREATE TABLE codes (
+    mac                  bytea          NOT NULL,
+    batch_id             uuid           NOT NULL,
+    status               text           NOT NULL DEFAULT 'generated',
+    manufactured_at      timestamptz,
+    scanned_at           timestamptz,
+    scanned_by           uuid,
+    chunk                integer        NOT NULL DEFAULT 0,
+    manufactured_before  timestamptz[],
+    CONSTRAINT codes_pkey PRIMARY KEY (mac),
+    CONSTRAINT codes_check CHECK (status <> 'manufactured' OR manufactured_at IS NOT NULL),
+    CONSTRAINT codes_check1 CHECK ((status = 'scanned') = (scanned_by IS NOT NULL)),
+    CONSTRAINT codes_check2 CHECK ((status = 'scanned') = (scanned_at IS NOT NULL)),
+    CONSTRAINT codes_chunk_check CHECK (chunk >= 0),
+    CONSTRAINT codes_mac_check CHECK (octet_length(mac) = 16),
+    CONSTRAINT codes_status_check CHECK (status IN ('generated', 'manufactured', 'scanned', 'invalidated')),
+    CONSTRAINT codes_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES code_batches(id),
+    CONSTRAINT codes_scanned_by_fkey FOREIGN KEY (scanned_by) REFERENCES members(id)
+);
+CREATE INDEX codes_batch ON codes (batch_id, chunk);
+
+CREATE TABLE comp_rule_changes (
+    id            uuid         NOT NULL,
+    type          comp_type    NOT NULL,
+    revision      bigint       NOT NULL,
+    changed_by    uuid         NOT NULL,
+    before_terms  jsonb        NOT NULL,
+    after_terms   jsonb        NOT NULL,
+    reason        text         NOT NULL,
+    changed_at    timestamptz  NOT NULL,
+    CONSTRAINT comp_rule_changes_pkey PRIMARY KEY (id),
+    CONSTRAINT comp_rule_changes_type_revision_key UNIQUE (type, revision),
+    CONSTRAINT comp_rule_changes_revision_check CHECK (revision > 1),
+    CONSTRAINT comp_rule_changes_changed_by_fkey FOREIGN KEY (changed_by) REFERENCES members(id),
+    CONSTRAINT comp_rule_changes_type_fkey FOREIGN KEY (type) REFERENCES comp_rules(type)
+);
+CREATE INDEX comp_rule_changes_author ON comp_rule_changes (changed_by);
+CREATE INDEX comp_rule_changes_type ON comp_rule_changes (type, changed_at, id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON comp_rule_changes FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON comp_rule_changes FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE comp_rules (
+    type               comp_type    NOT NULL,
+    interval           bigint,
+    tier               tier         NOT NULL,
+    amount             micro_usdt   NOT NULL,
+    unlock_volume      bigint       NOT NULL,
+    unlocked_by_admin  boolean      NOT NULL DEFAULT false,
+    enabled            boolean      NOT NULL DEFAULT true,
+    updated_at         timestamptz  NOT NULL,
+    revision           bigint       NOT NULL DEFAULT 1,
+    awards_per_member  integer,
+    CONSTRAINT comp_rules_pkey PRIMARY KEY (type),
+    CONSTRAINT comp_rules_amount_check CHECK (amount::bigint >= 0),
+    CONSTRAINT comp_rules_awards_per_member_check CHECK (awards_per_member >= 1 AND awards_per_member <= 12),
+    CONSTRAINT comp_rules_check CHECK ((type = 'new_member_guarantee') = ("interval" IS NULL)),
+    CONSTRAINT comp_rules_check1 CHECK ((type = 'new_member_guarantee') = (awards_per_member IS NOT NULL)),
+    CONSTRAINT comp_rules_interval_check CHECK ("interval" > 0),
+    CONSTRAINT comp_rules_revision_check CHECK (revision > 0),
+    CONSTRAINT comp_rules_unlock_volume_check CHECK (unlock_volume >= 0)
+);
+CREATE CONSTRAINT TRIGGER award_terms_changed AFTER INSERT OR DELETE OR UPDATE ON comp_rules DEFERRABLE INITIALLY
+    DEFERRED FOR EACH ROW EXECUTE FUNCTION award_terms_changed();
+
+CREATE TABLE comps (
+    id                uuid         NOT NULL,
+    member_id         uuid         NOT NULL,
+    type              comp_type    NOT NULL,
+    amount            micro_usdt   NOT NULL,
+    status            text         NOT NULL DEFAULT 'pending',
+    source_kind       text         NOT NULL,
+    source_id         text         NOT NULL,
+    scan_id           uuid,
+    scanned_at        timestamptz,
+    scan_number       bigint,
+    reason            jsonb        NOT NULL,
+    awarded_at        timestamptz  NOT NULL,
+    paid_at           timestamptz,
+    transaction_hash  evm_hash,
+    notes             text,
+    cancelled_at      timestamptz,
+    cancel_reason     text,
+    CONSTRAINT comps_pkey PRIMARY KEY (id),
+    CONSTRAINT comps_source_kind_source_id_key UNIQUE (source_kind, source_id),
+    CONSTRAINT comps_amount_check CHECK (amount::bigint >= 0),
+    CONSTRAINT comps_check CHECK ((source_kind = 'milestone') = (scan_number IS NOT NULL)),
+    CONSTRAINT comps_check1 CHECK ((status = 'paid') = (paid_at IS NOT NULL)),
+    CONSTRAINT comps_check2 CHECK ((status = 'cancelled') = (cancelled_at IS NOT NULL)),
+    CONSTRAINT comps_check3 CHECK ((status = 'cancelled') = (cancel_reason IS NOT NULL)),
+    CONSTRAINT comps_source_kind_check CHECK (source_kind IN ('milestone', 'guarantee', 'manual')),
+    CONSTRAINT comps_status_check CHECK (status IN ('pending', 'in_review', 'paid', 'cancelled')),
+    CONSTRAINT comps_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
+    CONSTRAINT comps_scanned_at_scan_id_fkey FOREIGN KEY (scanned_at, scan_id) REFERENCES scans(scanned_at, id)
+);
+CREATE INDEX comps_awarded ON comps (awarded_at DESC, id);
+CREATE INDEX comps_member ON comps (member_id, awarded_at DESC, id);
+CREATE INDEX comps_pending ON comps (member_id) WHERE status = 'pending';
+CREATE INDEX comps_scan ON comps (scan_number) WHERE scan_number IS NOT NULL;
+CREATE INDEX comps_status ON comps (status, awarded_at, id);
+CREATE INDEX comps_type ON comps (type, awarded_at, id);
+CREATE TRIGGER comp_changed BEFORE UPDATE ON comps FOR EACH ROW EXECUTE FUNCTION comp_changed();
+CREATE TRIGGER guarantee_is_withheld AFTER INSERT ON comps FOR EACH ROW WHEN (new.source_kind = 'guarantee') EXECUTE
+    FUNCTION guarantee_is_withheld();
+CREATE TRIGGER trip_freed AFTER UPDATE OF status ON comps FOR EACH ROW WHEN (new.type = 'trip' AND new.status =
+    'cancelled' AND old.status <> 'cancelled') EXECUTE FUNCTION trip_placed();
+CREATE TRIGGER trip_placed AFTER INSERT ON comps FOR EACH ROW WHEN (new.type = 'trip') EXECUTE FUNCTION trip_placed();
+
+CREATE TABLE count_comparisons (
+    id              bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    lineage_before  text         NOT NULL,
+    lineage         text         NOT NULL,
+    value_before    bigint       NOT NULL,
+    published       bigint       NOT NULL,
+    margin          bigint       NOT NULL,
+    value           bigint       NOT NULL,
+    source          text         NOT NULL,
+    compared_at     timestamptz  NOT NULL,
+    CONSTRAINT count_comparisons_pkey PRIMARY KEY (id),
+    CONSTRAINT count_comparisons_check CHECK (value = GREATEST(value_before, published + margin)),
+    CONSTRAINT count_comparisons_margin_check CHECK (margin >= 0),
+    CONSTRAINT count_comparisons_published_check CHECK (published >= 0)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON count_comparisons FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON count_comparisons FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE data_exports (
+    id           uuid         NOT NULL,
+    member_id    uuid         NOT NULL,
+    status       text         NOT NULL DEFAULT 'making',
+    object_name  text         NOT NULL,
+    asked_at     timestamptz  NOT NULL,
+    ready_at     timestamptz,
+    expires_at   timestamptz,
+    CONSTRAINT data_exports_pkey PRIMARY KEY (id),
+    CONSTRAINT data_exports_check CHECK ((status = 'making') = (ready_at IS NULL)),
+    CONSTRAINT data_exports_check1 CHECK ((status = 'making') = (expires_at IS NULL)),
+    CONSTRAINT data_exports_status_check CHECK (status IN ('making', 'ready', 'expired')),
+    CONSTRAINT data_exports_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX data_exports_expired ON data_exports (expires_at) WHERE status = 'expired';
+CREATE UNIQUE INDEX data_exports_making ON data_exports (member_id) WHERE status = 'making';
+CREATE INDEX data_exports_member ON data_exports (member_id, asked_at DESC);
+CREATE INDEX data_exports_ready ON data_exports (expires_at) WHERE status = 'ready';
+
+CREATE TABLE data_keys (
+    id          uuid         NOT NULL,
+    kms_key     text         NOT NULL,
+    wrapped     bytea        NOT NULL,
+    created_at  timestamptz  NOT NULL,
+    CONSTRAINT data_keys_pkey PRIMARY KEY (id)
+);
+
+CREATE TABLE devices (
+    id             uuid         NOT NULL,
+    member_id      uuid         NOT NULL,
+    platform       text         NOT NULL,
+    token          text         NOT NULL,
+    registered_at  timestamptz  NOT NULL,
+    session_id     uuid,
+    CONSTRAINT devices_pkey PRIMARY KEY (id),
+    CONSTRAINT devices_token_key UNIQUE (token),
+    CONSTRAINT devices_platform_check CHECK (platform IN ('ios', 'android')),
+    CONSTRAINT devices_token_is_canonical CHECK (platform <> 'ios' OR token = lower(token)),
+    CONSTRAINT devices_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
+    CONSTRAINT devices_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id) ON DELETE CASCADE
+);
+CREATE INDEX devices_member ON devices (member_id);
+CREATE INDEX devices_session ON devices (session_id) WHERE session_id IS NOT NULL;
+
+CREATE TABLE downline_entries (
+    source_id     text         NOT NULL,
+    affiliate_id  uuid         NOT NULL,
+    buyer_id      uuid         NOT NULL,
+    tins          integer      NOT NULL,
+    counted_at    timestamptz  NOT NULL,
+    CONSTRAINT downline_entries_pkey PRIMARY KEY (source_id),
+    CONSTRAINT downline_entries_tins_check CHECK (tins <> 0),
+    CONSTRAINT downline_entries_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id),
+    CONSTRAINT downline_entries_buyer_id_fkey FOREIGN KEY (buyer_id) REFERENCES members(id)
+);
+CREATE INDEX downline_entries_affiliate ON downline_entries (affiliate_id, counted_at);
+CREATE INDEX downline_entries_buyer ON downline_entries (buyer_id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON downline_entries FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON downline_entries FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE email_changes (
+    member_id   uuid         NOT NULL,
+    id          uuid         NOT NULL,
+    new_email   text         NOT NULL,
+    code_mac    bytea        NOT NULL,
+    asked_at    timestamptz  NOT NULL,
+    expires_at  timestamptz  NOT NULL,
+    attempts    integer      NOT NULL DEFAULT 0,
+    CONSTRAINT email_changes_pkey PRIMARY KEY (member_id),
+    CONSTRAINT email_changes_new_email_check CHECK (length(new_email) <= 254),
+    CONSTRAINT email_changes_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX email_changes_expires ON email_changes (expires_at);
+
+CREATE TABLE email_codes (
+    id          uuid         NOT NULL DEFAULT gen_random_uuid(),
+    member_id   uuid         NOT NULL,
+    purpose     text         NOT NULL,
+    code_mac    bytea        NOT NULL,
+    created_at  timestamptz  NOT NULL,
+    expires_at  timestamptz  NOT NULL,
+    attempts    integer      NOT NULL DEFAULT 0,
+    used_at     timestamptz,
+    ticket      bytea,
+    CONSTRAINT email_codes_pkey PRIMARY KEY (id),
+    CONSTRAINT email_codes_purpose_check CHECK (purpose IN ('verify', 'reset')),
+    CONSTRAINT email_codes_ticket_check CHECK (octet_length(ticket) = 32),
+    CONSTRAINT email_codes_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX email_codes_expires ON email_codes (expires_at);
+CREATE INDEX email_codes_member ON email_codes (member_id);
+CREATE UNIQUE INDEX email_codes_open ON email_codes (member_id, purpose, COALESCE(ticket, '\x')) WHERE used_at IS NULL;
+
+CREATE TABLE erasures (
+    member_id    uuid         NOT NULL,
+    asked_at     timestamptz  NOT NULL,
+    finished_at  timestamptz,
+    CONSTRAINT erasures_pkey PRIMARY KEY (member_id),
+    CONSTRAINT erasures_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX erasures_open ON erasures (asked_at) WHERE finished_at IS NULL;
+
+CREATE TABLE feed_items (
+    id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    kind         text         NOT NULL,
+    text         text         NOT NULL,
+    amount       micro_usdt,
+    dedupe_key   text         NOT NULL,
+    happened_at  timestamptz  NOT NULL,
+    code         text,
+    params       jsonb        NOT NULL DEFAULT '{}',
+    CONSTRAINT feed_items_pkey PRIMARY KEY (id),
+    CONSTRAINT feed_items_dedupe_key_key UNIQUE (dedupe_key)
+);
+
+CREATE TABLE flagged_scans (
+    scan_id      uuid         NOT NULL,
+    scanned_at   timestamptz  NOT NULL,
+    scan_number  bigint       NOT NULL,
+    member_id    uuid         NOT NULL,
+    flags        text[]       NOT NULL,
+    details      jsonb        NOT NULL DEFAULT '{}',
+    flagged_at   timestamptz  NOT NULL,
+    status       text         NOT NULL DEFAULT 'open',
+    decided_at   timestamptz,
+    decided_by   uuid,
+    note         text,
+    CONSTRAINT flagged_scans_pkey PRIMARY KEY (scan_id),
+    CONSTRAINT flagged_scans_scan_number_key UNIQUE (scan_number),
+    CONSTRAINT flagged_scans_check CHECK ((status = 'open') = (decided_at IS NULL)),
+    CONSTRAINT flagged_scans_check1 CHECK ((status = 'open') = (decided_by IS NULL)),
+    CONSTRAINT flagged_scans_flags_check CHECK (cardinality(flags) > 0),
+    CONSTRAINT flagged_scans_status_check CHECK (status IN ('open', 'cleared', 'confirmed')),
+    CONSTRAINT flagged_scans_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES members(id),
+    CONSTRAINT flagged_scans_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
+    CONSTRAINT flagged_scans_scanned_at_scan_id_fkey FOREIGN KEY (scanned_at, scan_id) REFERENCES scans(scanned_at, id)
+);
+CREATE INDEX flagged_scans_decider ON flagged_scans (decided_by) WHERE decided_by IS NOT NULL;
+CREATE INDEX flagged_scans_member ON flagged_scans (member_id);
+CREATE INDEX flagged_scans_open ON flagged_scans (flagged_at, scan_id) WHERE status = 'open';
+CREATE INDEX flagged_scans_scan ON flagged_scans (scanned_at, scan_id);
+CREATE INDEX flagged_scans_status ON flagged_scans (status, flagged_at DESC, scan_id);
+CREATE TRIGGER scan_decision_is_disinterested BEFORE UPDATE OF decided_by ON flagged_scans FOR EACH ROW WHEN
+    (new.decided_by IS NOT NULL) EXECUTE FUNCTION scan_decision_is_disinterested();
+
+CREATE TABLE foreign_explanations (
+    signer        evm_address  NOT NULL,
+    nonce         bigint       NOT NULL,
+    person_id     uuid         NOT NULL,
+    payout_id     uuid,
+    why           text         NOT NULL,
+    explained_at  timestamptz  NOT NULL,
+    CONSTRAINT foreign_explanations_pkey PRIMARY KEY (signer, nonce, person_id),
+    CONSTRAINT foreign_explanations_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES payouts(id),
+    CONSTRAINT foreign_explanations_person_id_fkey FOREIGN KEY (person_id) REFERENCES members(id),
+    CONSTRAINT foreign_explanations_signer_nonce_fkey FOREIGN KEY (signer, nonce) REFERENCES payout_slots(signer,
+        nonce)
+);
+CREATE INDEX foreign_explanations_payout ON foreign_explanations (payout_id);
+CREATE INDEX foreign_explanations_person ON foreign_explanations (person_id);
+CREATE TRIGGER explanation_changed BEFORE INSERT OR UPDATE ON foreign_explanations FOR EACH ROW EXECUTE FUNCTION
+    explanation_changed();
+CREATE TRIGGER never_deleted BEFORE DELETE ON foreign_explanations FOR EACH ROW EXECUTE FUNCTION
+    payout_never_deleted();
+CREATE TRIGGER never_truncated BEFORE TRUNCATE ON foreign_explanations FOR EACH STATEMENT EXECUTE FUNCTION
+    payout_never_deleted();
+
+CREATE TABLE foreign_transfers (
+    signer             evm_address    NOT NULL,
+    nonce              bigint         NOT NULL,
+    position           integer        NOT NULL,
+    transaction_hash   evm_hash       NOT NULL,
+    token_address      evm_address    NOT NULL,
+    recipient_address  evm_address    NOT NULL,
+    amount             numeric(78,0)  NOT NULL,
+    found_at           timestamptz    NOT NULL,
+    CONSTRAINT foreign_transfers_pkey PRIMARY KEY (signer, nonce, "position"),
+    CONSTRAINT foreign_transfers_signer_nonce_fkey FOREIGN KEY (signer, nonce) REFERENCES payout_slots(signer, nonce)
+);
+CREATE INDEX foreign_transfers_terms ON foreign_transfers (lower(recipient_address::text), amount);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON foreign_transfers FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON foreign_transfers FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE former_usernames (
+    name         text         NOT NULL,
+    member_id    uuid         NOT NULL,
+    given_up_at  timestamptz  NOT NULL,
+    CONSTRAINT former_usernames_pkey PRIMARY KEY (name),
+    CONSTRAINT former_usernames_name_check CHECK (name = lower(name)),
+    CONSTRAINT former_usernames_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX former_usernames_member ON former_usernames (member_id, given_up_at DESC);
+
+CREATE TABLE guarantee_claims (
+    kind         text         NOT NULL,
+    fingerprint  bytea        NOT NULL,
+    member_id    uuid         NOT NULL,
+    claimed_at   timestamptz  NOT NULL,
+    CONSTRAINT guarantee_claims_pkey PRIMARY KEY (kind, fingerprint),
+    CONSTRAINT guarantee_claims_fingerprint_check CHECK (octet_length(fingerprint) = 32),
+    CONSTRAINT guarantee_claims_kind_check CHECK (kind IN ('address', 'wallet', 'device')),
+    CONSTRAINT guarantee_claims_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX guarantee_claims_member ON guarantee_claims (member_id);
+
+CREATE TABLE guarantee_reviews (
+    id          uuid         NOT NULL,
+    member_id   uuid         NOT NULL,
+    score       integer      NOT NULL,
+    signals     jsonb        NOT NULL,
+    status      text         NOT NULL DEFAULT 'waiting',
+    asked_at    timestamptz  NOT NULL,
+    decided_at  timestamptz,
+    decided_by  uuid,
+    note        text,
+    CONSTRAINT guarantee_reviews_pkey PRIMARY KEY (id),
+    CONSTRAINT guarantee_reviews_check CHECK (decided_by <> member_id),
+    CONSTRAINT guarantee_reviews_check1 CHECK ((status = 'waiting') = (decided_at IS NULL)),
+    CONSTRAINT guarantee_reviews_check2 CHECK ((status = 'waiting') = (decided_by IS NULL)),
+    CONSTRAINT guarantee_reviews_check3 CHECK ((status = 'waiting') = (note IS NULL)),
+    CONSTRAINT guarantee_reviews_score_check CHECK (score >= 1 AND score <= 100),
+    CONSTRAINT guarantee_reviews_signals_check CHECK (jsonb_array_length(signals) > 0),
+    CONSTRAINT guarantee_reviews_status_check CHECK (status IN ('waiting', 'granted', 'refused')),
+    CONSTRAINT guarantee_reviews_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES members(id),
+    CONSTRAINT guarantee_reviews_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX guarantee_reviews_decided_by ON guarantee_reviews (decided_by) WHERE decided_by IS NOT NULL;
+CREATE INDEX guarantee_reviews_member ON guarantee_reviews (member_id);
+CREATE INDEX guarantee_reviews_newest ON guarantee_reviews (asked_at DESC, id DESC);
+CREATE INDEX guarantee_reviews_waiting ON guarantee_reviews (asked_at DESC, id DESC) WHERE status = 'waiting';
+CREATE UNIQUE INDEX guarantee_reviews_withheld ON guarantee_reviews (member_id) WHERE status <> 'granted';
+CREATE TRIGGER guarantee_review_changed BEFORE UPDATE ON guarantee_reviews FOR EACH ROW EXECUTE FUNCTION
+    guarantee_review_changed();
+CREATE TRIGGER never_deleted BEFORE DELETE ON guarantee_reviews FOR EACH ROW EXECUTE FUNCTION payout_never_deleted();
+
+CREATE TABLE guarantees (
+    member_id    uuid     NOT NULL,
+    verified_on  date     NOT NULL,
+    given        integer  NOT NULL DEFAULT 0,
+    next_on      date,
+    CONSTRAINT guarantees_pkey PRIMARY KEY (member_id),
+    CONSTRAINT guarantees_given_check CHECK (given >= 0 AND given <= 12),
+    CONSTRAINT guarantees_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX guarantees_due ON guarantees (next_on, member_id) WHERE next_on IS NOT NULL;
+
+CREATE TABLE hold_windows (
+    treasury      text         NOT NULL,
+    hold_reason   hold_reason  NOT NULL,
+    requested_at  timestamptz  NOT NULL,
+    payout_id     uuid         NOT NULL,
+    CONSTRAINT hold_windows_pkey PRIMARY KEY (treasury, hold_reason),
+    CONSTRAINT hold_windows_treasury_fkey FOREIGN KEY (treasury) REFERENCES treasuries(name)
+);
+
+CREATE TABLE honey_trials (
+    id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    batch_id     uuid         NOT NULL,
+    member_id    uuid         NOT NULL,
+    device_id    text,
+    ip_address   inet,
+    happened_at  timestamptz  NOT NULL,
+    CONSTRAINT honey_trials_pkey PRIMARY KEY (id),
+    CONSTRAINT honey_trials_batch_id_fkey FOREIGN KEY (batch_id) REFERENCES code_batches(id),
+    CONSTRAINT honey_trials_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX honey_trials_batch ON honey_trials (batch_id);
+CREATE INDEX honey_trials_member ON honey_trials (member_id, happened_at);
+CREATE INDEX honey_trials_newest ON honey_trials (happened_at DESC, id DESC);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON honey_trials FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON honey_trials FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+CREATE TABLE idempotency_keys (
+    scope         text         NOT NULL,
+    key_hash      bytea        NOT NULL,
+    request_hash  bytea        NOT NULL,
+    status        smallint,
+    reply         bytea,
+    headers       jsonb,
+    created_at    timestamptz  NOT NULL,
+    CONSTRAINT idempotency_keys_pkey PRIMARY KEY (scope, key_hash)
+);
+CREATE INDEX idempotency_keys_created ON idempotency_keys (created_at);
+CREATE INDEX idempotency_keys_of_anyone ON idempotency_keys (created_at) WHERE scope ~~ '% %';
+
+CREATE TABLE inboxes (
+    member_id    uuid         NOT NULL,
+    unread       integer      NOT NULL DEFAULT 0,
+    all_read_at  timestamptz,
+    revision     bigint       NOT NULL DEFAULT 0,
+    CONSTRAINT inboxes_pkey PRIMARY KEY (member_id),
+    CONSTRAINT inboxes_unread_check CHECK (unread >= 0),
+    CONSTRAINT inboxes_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+
+CREATE TABLE job_faults (
+    id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    job          text         NOT NULL,
+    delivery_id  text         NOT NULL,
+    body         text         NOT NULL,
+    reason       text         NOT NULL,
+    happened_at  timestamptz  NOT NULL,
+    CONSTRAINT job_faults_pkey PRIMARY KEY (id),
+    CONSTRAINT job_faults_job_delivery_id_key UNIQUE (job, delivery_id)
+);
+CREATE INDEX job_faults_happened ON job_faults (happened_at);
+
+CREATE TABLE known_devices (
+    token_hash    bytea        NOT NULL,
+    member_id     uuid         NOT NULL,
+    created_at    timestamptz  NOT NULL,
+    last_used_at  timestamptz  NOT NULL,
+    CONSTRAINT known_devices_pkey PRIMARY KEY (token_hash),
+    CONSTRAINT known_devices_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX known_devices_member ON known_devices (member_id, last_used_at);
+CREATE INDEX known_devices_used ON known_devices (last_used_at);
+
+CREATE TABLE late_counts (
+    id         bigint   NOT NULL GENERATED ALWAYS AS IDENTITY,
+    kind       text     NOT NULL,
+    member_id  uuid     NOT NULL,
+    change     integer  NOT NULL,
+    CONSTRAINT late_counts_pkey PRIMARY KEY (id),
+    CONSTRAINT late_counts_kind_check CHECK (kind IN ('unread', 'chips')),
+    CONSTRAINT late_counts_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX late_counts_member ON late_counts (member_id, kind);
+
+CREATE TABLE leases (
+    name        text         NOT NULL,
+    holder      uuid         NOT NULL,
+    held_until  timestamptz  NOT NULL,
+    CONSTRAINT leases_pkey PRIMARY KEY (name)
+);
+
+CREATE TABLE ledger_accounts (
+    name         text  NOT NULL,
+    description  text  NOT NULL,
+    CONSTRAINT ledger_accounts_pkey PRIMARY KEY (name)
+);
+
+CREATE TABLE ledger_balances (
+    account  text      NOT NULL,
+    shard    smallint  NOT NULL,
+    balance  bigint    NOT NULL,
+    CONSTRAINT ledger_balances_pkey PRIMARY KEY (account, shard),
+    CONSTRAINT ledger_balances_account_fkey FOREIGN KEY (account) REFERENCES ledger_accounts(name)
+) WITH (fillfactor=50);
+
+CREATE TABLE ledger_journals (
+    id          bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    ref         text         NOT NULL,
+    posted_at   timestamptz  NOT NULL,
+    written_by  xid8         NOT NULL DEFAULT pg_current_xact_id(),
+    CONSTRAINT ledger_journals_pkey PRIMARY KEY (id),
+    CONSTRAINT ledger_journals_ref_key UNIQUE (ref)
+);
+CREATE INDEX ledger_journals_written_by ON ledger_journals (written_by);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON ledger_journals FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON ledger_journals FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE CONSTRAINT TRIGGER ledger_journal_balanced AFTER INSERT ON ledger_journals DEFERRABLE INITIALLY DEFERRED FOR
+    EACH ROW EXECUTE FUNCTION ledger_journal_balanced();
+
+CREATE TABLE ledger_postings (
+    journal_id  bigint      NOT NULL,
+    account     text        NOT NULL,
+    amount      micro_usdt  NOT NULL,
+    CONSTRAINT ledger_postings_pkey PRIMARY KEY (journal_id, account),
+    CONSTRAINT ledger_postings_amount_check CHECK (amount::bigint <> 0),
+    CONSTRAINT ledger_postings_account_fkey FOREIGN KEY (account) REFERENCES ledger_accounts(name),
+    CONSTRAINT ledger_postings_journal_id_fkey FOREIGN KEY (journal_id) REFERENCES ledger_journals(id)
+);
+CREATE INDEX ledger_postings_account ON ledger_postings (account, journal_id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON ledger_postings FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON ledger_postings FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE CONSTRAINT TRIGGER ledger_posting_balanced AFTER INSERT ON ledger_postings DEFERRABLE INITIALLY DEFERRED FOR
+    EACH ROW EXECUTE FUNCTION ledger_posting_balanced();
+CREATE TRIGGER ledger_posting_kept AFTER INSERT ON ledger_postings FOR EACH ROW EXECUTE FUNCTION ledger_posting_kept();
+
+CREATE TABLE ledger_seal_balances (
+    number   bigint  NOT NULL,
+    account  text    NOT NULL,
+    balance  bigint  NOT NULL,
+    CONSTRAINT ledger_seal_balances_pkey PRIMARY KEY (number, account),
+    CONSTRAINT ledger_seal_balances_account_fkey FOREIGN KEY (account) REFERENCES ledger_accounts(name),
+    CONSTRAINT ledger_seal_balances_number_fkey FOREIGN KEY (number) REFERENCES ledger_seals(number)
+);
+CREATE INDEX ledger_seal_balances_account ON ledger_seal_balances (account);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON ledger_seal_balances FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON ledger_seal_balances FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE ledger_seals (
+    number     bigint       NOT NULL,
+    horizon    xid8         NOT NULL,
+    journals   bigint       NOT NULL,
+    postings   bigint       NOT NULL,
+    content    bytea        NOT NULL,
+    digest     bytea        NOT NULL,
+    sealed_at  timestamptz  NOT NULL,
+    balances   bytea,
+    CONSTRAINT ledger_seals_pkey PRIMARY KEY (number),
+    CONSTRAINT ledger_seals_digest_key UNIQUE (digest),
+    CONSTRAINT ledger_seals_horizon_key UNIQUE (horizon),
+    CONSTRAINT ledger_seals_balances_check CHECK (length(balances) = 32),
+    CONSTRAINT ledger_seals_content_check CHECK (length(content) = 32),
+    CONSTRAINT ledger_seals_digest_check CHECK (length(digest) = 32),
+    CONSTRAINT ledger_seals_journals_check CHECK (journals >= 0),
+    CONSTRAINT ledger_seals_number_check CHECK (number > 0),
+    CONSTRAINT ledger_seals_postings_check CHECK (postings >= 0)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON ledger_seals FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON ledger_seals FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+CREATE TABLE listener_revocations (
+    member_id  uuid         NOT NULL,
+    before     timestamptz,
+    issued_at  timestamptz,
+    CONSTRAINT listener_revocations_pkey PRIMARY KEY (member_id),
+    CONSTRAINT listener_revocations_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+
+CREATE TABLE mails (
+    id                   uuid         NOT NULL,
+    dedupe_key           text         NOT NULL,
+    member_id            uuid,
+    to_email             text         NOT NULL,
+    to_name              text         NOT NULL,
+    template             text         NOT NULL,
+    parameters           jsonb        NOT NULL,
+    status               text         NOT NULL DEFAULT 'queued',
+    queued_at            timestamptz  NOT NULL,
+    claimed_until        timestamptz,
+    finished_at          timestamptz,
+    provider_message_id  text,
+    tried_at             timestamptz,
+    asked_again_at       timestamptz,
+    language             text         NOT NULL DEFAULT 'en',
+    CONSTRAINT mails_pkey PRIMARY KEY (id),
+    CONSTRAINT mails_dedupe_key_key UNIQUE (dedupe_key),
+    CONSTRAINT mails_check CHECK ((status = 'queued') = (finished_at IS NULL)),
+    CONSTRAINT mails_language_check CHECK (language IN ('en', 'es', 'pt')),
+    CONSTRAINT mails_status_check CHECK (status IN ('queued', 'sent', 'refused', 'unclear')),
+    CONSTRAINT mails_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX mails_finished ON mails (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX mails_member ON mails (member_id) WHERE member_id IS NOT NULL;
+CREATE INDEX mails_waiting ON mails (COALESCE(asked_again_at, queued_at)) WHERE status = 'queued';
+
+CREATE TABLE manual_awards (
+    comp_id     uuid         NOT NULL,
+    awarded_by  uuid         NOT NULL,
+    value       micro_usdt   NOT NULL,
+    alone       boolean      NOT NULL,
+    awarded_at  timestamptz  NOT NULL,
+    CONSTRAINT manual_awards_pkey PRIMARY KEY (comp_id),
+    CONSTRAINT manual_awards_value_check CHECK (value::bigint >= 0),
+    CONSTRAINT manual_awards_awarded_by_fkey FOREIGN KEY (awarded_by) REFERENCES members(id),
+    CONSTRAINT manual_awards_comp_id_fkey FOREIGN KEY (comp_id) REFERENCES comps(id)
+);
+CREATE INDEX manual_awards_admin ON manual_awards (awarded_by, awarded_at);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON manual_awards FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON manual_awards FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER manual_award_born BEFORE INSERT ON manual_awards FOR EACH ROW EXECUTE FUNCTION manual_award_born();
+
+CREATE TABLE manual_transfers (
+    payout_id      uuid         NOT NULL,
+    reason         text         NOT NULL,
+    requested_by   uuid         NOT NULL,
+    requested_at   timestamptz  NOT NULL,
+    cancelled_by   uuid,
+    cancelled_at   timestamptz,
+    cancel_reason  text,
+    CONSTRAINT manual_transfers_pkey PRIMARY KEY (payout_id),
+    CONSTRAINT manual_transfers_check CHECK ((cancelled_at IS NULL) = (cancelled_by IS NULL) AND (cancelled_at IS NULL)
+        = (cancel_reason IS NULL)),
+    CONSTRAINT manual_transfers_cancelled_by_fkey FOREIGN KEY (cancelled_by) REFERENCES members(id),
+    CONSTRAINT manual_transfers_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES payouts(id),
+    CONSTRAINT manual_transfers_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES members(id)
+);
+CREATE INDEX manual_transfers_canceller ON manual_transfers (cancelled_by) WHERE cancelled_by IS NOT NULL;
+CREATE INDEX manual_transfers_newest ON manual_transfers (requested_at, payout_id);
+CREATE INDEX manual_transfers_requester ON manual_transfers (requested_by);
+
+CREATE TABLE member_quarters (
+    member_id      uuid         NOT NULL,
+    quarter        text         NOT NULL,
+    scans          integer      NOT NULL,
+    tier           tier         NOT NULL,
+    override_tier  tier,
+    closed_at      timestamptz,
+    CONSTRAINT member_quarters_pkey PRIMARY KEY (member_id, quarter),
+    CONSTRAINT member_quarters_check CHECK (override_tier IS NULL OR tier >= override_tier),
+    CONSTRAINT member_quarters_override_tier_check CHECK (override_tier <> 'standard'),
+    CONSTRAINT member_quarters_quarter_check CHECK (quarter ~ '^\d{4}-Q[1-4]$'),
+    CONSTRAINT member_quarters_scans_check CHECK (scans >= 0),
+    CONSTRAINT member_quarters_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX member_quarters_open ON member_quarters (quarter, member_id) WHERE closed_at IS NULL AND tier <>
+    'standard';
+CREATE CONSTRAINT TRIGGER tier_override_has_author AFTER INSERT OR UPDATE OF override_tier ON member_quarters
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.override_tier IS NOT NULL) EXECUTE FUNCTION
+    tier_override_has_author();
+
+CREATE TABLE member_totals (
+    member_id       uuid              NOT NULL,
+    scans           bigint            NOT NULL DEFAULT 0,
+    recent_scans    timestamptz[]     NOT NULL DEFAULT '{}',
+    lifetime_comps  micro_usdt        NOT NULL DEFAULT 0,
+    comps_paid      micro_usdt        NOT NULL DEFAULT 0,
+    located_at      timestamptz,
+    latitude        double precision,
+    longitude       double precision,
+    CONSTRAINT member_totals_pkey PRIMARY KEY (member_id),
+    CONSTRAINT member_totals_check CHECK ((located_at IS NULL) = (latitude IS NULL)),
+    CONSTRAINT member_totals_check1 CHECK ((located_at IS NULL) = (longitude IS NULL)),
+    CONSTRAINT member_totals_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+) WITH (fillfactor=70);
+
+CREATE TABLE member_wallets (
+    member_id  uuid         NOT NULL,
+    address    text         NOT NULL,
+    since      timestamptz  NOT NULL,
+    CONSTRAINT member_wallets_pkey PRIMARY KEY (member_id, address),
+    CONSTRAINT member_wallets_address_check CHECK (address = lower(address)),
+    CONSTRAINT member_wallets_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX member_wallets_address ON member_wallets (address, member_id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON member_wallets FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON member_wallets FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE members (
+    id                  uuid         NOT NULL DEFAULT gen_random_uuid(),
+    number              bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    email               text         NOT NULL,
+    email_verified_at   timestamptz,
+    password_hash       text         NOT NULL,
+    username            text         NOT NULL,
+    full_name           text         NOT NULL,
+    phone               text,
+    date_of_birth       date         NOT NULL,
+    address_line1       text,
+    address_line2       text,
+    city                text,
+    state               text,
+    zip_code            text,
+    country             text         NOT NULL DEFAULT 'US',
+    language            text         NOT NULL DEFAULT 'en',
+    permanent_tier      tier         NOT NULL DEFAULT 'standard',
+    wallet_address      evm_address,
+    oobit_card_id       text,
+    avatar_url          text,
+    status              text         NOT NULL DEFAULT 'active',
+    role                admin_role,
+    referred_by_id      uuid,
+    created_at          timestamptz  NOT NULL,
+    updated_at          timestamptz  NOT NULL,
+    last_login_at       timestamptz,
+    oobit_card_status   text,
+    bio                 text,
+    profile_revision    bigint       NOT NULL DEFAULT 1,
+    wallet_rests_until  timestamptz,
+    sign_up_ticket      bytea,
+    CONSTRAINT members_pkey PRIMARY KEY (id),
+    CONSTRAINT members_number_key UNIQUE (number),
+    CONSTRAINT members_bio_check CHECK (length(bio) <= 300),
+    CONSTRAINT members_check CHECK (referred_by_id <> id),
+    CONSTRAINT members_email_check CHECK (length(email) <= 254),
+    CONSTRAINT members_oobit_card_status_check CHECK (oobit_card_status IN ('pending', 'active', 'declined', 'closed')),
+    CONSTRAINT members_profile_revision_check CHECK (profile_revision > 0),
+    CONSTRAINT members_sign_up_ticket_check CHECK (octet_length(sign_up_ticket) = 32),
+    CONSTRAINT members_status_check CHECK (status IN ('active', 'suspended', 'deleted')),
+    CONSTRAINT members_username_check CHECK (username ~ '^[A-Za-z0-9_]{3,30}$'),
+    CONSTRAINT members_referred_by_id_fkey FOREIGN KEY (referred_by_id) REFERENCES members(id)
+);
+CREATE INDEX members_admins ON members (role) WHERE role IS NOT NULL;
+CREATE INDEX members_by_email ON members (lower(email));
+CREATE UNIQUE INDEX members_email ON members (lower(email)) WHERE email_verified_at IS NOT NULL;
+CREATE INDEX members_referred_by ON members (referred_by_id) WHERE referred_by_id IS NOT NULL;
+CREATE UNIQUE INDEX members_sign_up ON members (lower(email), COALESCE(sign_up_ticket, '\x')) WHERE email_verified_at
+    IS NULL;
+CREATE INDEX members_unproved ON members (created_at, id) WHERE email_verified_at IS NULL AND status = 'active';
+CREATE UNIQUE INDEX members_username ON members (lower(username));
+CREATE UNIQUE INDEX members_wallet ON members (lower(wallet_address::text)) WHERE wallet_address IS NOT NULL;
+CREATE INDEX members_wallet_rests ON members (wallet_rests_until) WHERE wallet_rests_until IS NOT NULL;
+CREATE TRIGGER member_deleted BEFORE UPDATE OF status ON members FOR EACH ROW WHEN (old.status = 'deleted') EXECUTE
+    FUNCTION member_changed();
+CREATE TRIGGER referral_is_fixed BEFORE UPDATE OF referred_by_id ON members FOR EACH ROW EXECUTE FUNCTION
+    referral_is_fixed();
+CREATE TRIGGER username_given_up AFTER INSERT OR UPDATE OF username ON members FOR EACH ROW EXECUTE FUNCTION
+    username_given_up();
+CREATE TRIGGER wallet_remembered AFTER INSERT OR UPDATE OF wallet_address ON members FOR EACH ROW WHEN
+    (new.wallet_address IS NOT NULL) EXECUTE FUNCTION wallet_remembered();
+CREATE TRIGGER wallet_rests BEFORE UPDATE OF wallet_address ON members FOR EACH ROW WHEN
+    (lower(old.wallet_address::text) <> lower(new.wallet_address::text)) EXECUTE FUNCTION wallet_rests();
+
+CREATE TABLE milestones (
+    scan_number     bigint       NOT NULL,
+    type            comp_type    NOT NULL,
+    member_id       uuid         NOT NULL,
+    tier            tier         NOT NULL,
+    tins_per_month  bigint       NOT NULL,
+    awarded         boolean      NOT NULL,
+    reason          text         NOT NULL,
+    comp_id         uuid,
+    reached_at      timestamptz  NOT NULL,
+    code            text,
+    params          jsonb        NOT NULL DEFAULT '{}',
+    CONSTRAINT milestones_pkey PRIMARY KEY (scan_number, type),
+    CONSTRAINT milestones_check CHECK (awarded = (comp_id IS NOT NULL)),
+    CONSTRAINT milestones_comp_id_fkey FOREIGN KEY (comp_id) REFERENCES comps(id),
+    CONSTRAINT milestones_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX milestones_comp ON milestones (comp_id) WHERE comp_id IS NOT NULL;
+CREATE INDEX milestones_member ON milestones (member_id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON milestones FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON milestones FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+CREATE TABLE nonce_searches (
+    signer          evm_address  NOT NULL,
+    nonce           bigint       NOT NULL,
+    top             bigint       NOT NULL,
+    logs_read_to    bigint       NOT NULL,
+    logs_at_once    integer      NOT NULL,
+    blocks_read_to  bigint       NOT NULL,
+    blocks_at_once  integer      NOT NULL,
+    begun_at        timestamptz  NOT NULL,
+    CONSTRAINT nonce_searches_pkey PRIMARY KEY (signer, nonce),
+    CONSTRAINT nonce_searches_blocks_at_once_check CHECK (blocks_at_once > 0),
+    CONSTRAINT nonce_searches_blocks_read_to_check CHECK (blocks_read_to >= 0),
+    CONSTRAINT nonce_searches_logs_at_once_check CHECK (logs_at_once > 0),
+    CONSTRAINT nonce_searches_logs_read_to_check CHECK (logs_read_to >= 0),
+    CONSTRAINT nonce_searches_nonce_check CHECK (nonce >= 0),
+    CONSTRAINT nonce_searches_top_check CHECK (top >= 0),
+    CONSTRAINT nonce_searches_signer_fkey FOREIGN KEY (signer) REFERENCES signers(address)
+);
+
+CREATE TABLE nonce_uses (
+    signer            evm_address  NOT NULL,
+    nonce             bigint       NOT NULL,
+    transaction_hash  evm_hash     NOT NULL,
+    block_number      bigint       NOT NULL,
+    seen_at           timestamptz  NOT NULL,
+    CONSTRAINT nonce_uses_pkey PRIMARY KEY (signer, nonce),
+    CONSTRAINT nonce_uses_block_number_check CHECK (block_number >= 0),
+    CONSTRAINT nonce_uses_nonce_check CHECK (nonce >= 0),
+    CONSTRAINT nonce_uses_signer_fkey FOREIGN KEY (signer) REFERENCES signers(address)
+);
+
+CREATE TABLE notification_preferences (
+    member_id  uuid     NOT NULL,
+    type       text     NOT NULL,
+    push       boolean  NOT NULL,
+    email      boolean  NOT NULL,
+    CONSTRAINT notification_preferences_pkey PRIMARY KEY (member_id, type),
+    CONSTRAINT notification_preferences_type_check CHECK (type IN ('system', 'social', 'comp', 'order')),
+    CONSTRAINT notification_preferences_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+
+CREATE TABLE notifications (
+    id          uuid         NOT NULL,
+    member_id   uuid         NOT NULL,
+    type        text         NOT NULL,
+    title       text         NOT NULL,
+    body        text         NOT NULL,
+    data        jsonb        NOT NULL DEFAULT '{}',
+    dedupe_key  text         NOT NULL,
+    created_at  timestamptz  NOT NULL,
+    read_at     timestamptz,
+    code        text,
+    params      jsonb        NOT NULL DEFAULT '{}',
+    CONSTRAINT notifications_pkey PRIMARY KEY (id),
+    CONSTRAINT notifications_member_id_dedupe_key_key UNIQUE (member_id, dedupe_key),
+    CONSTRAINT notifications_type_check CHECK (type IN ('system', 'social', 'comp', 'order')),
+    CONSTRAINT notifications_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX notifications_member ON notifications (member_id, created_at DESC, id DESC);
+CREATE INDEX notifications_type ON notifications (member_id, type, created_at DESC, id DESC);
+CREATE INDEX notifications_unread ON notifications (member_id, created_at) WHERE read_at IS NULL;
+
+CREATE TABLE outbox (
+    id             bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    kind           text         NOT NULL,
+    destination    text         NOT NULL,
+    function       text,
+    body           jsonb        NOT NULL,
+    task_name      text,
+    deliver_at     timestamptz,
+    created_at     timestamptz  NOT NULL,
+    claimed_until  timestamptz,
+    attempts       integer      NOT NULL DEFAULT 0,
+    published_at   timestamptz,
+    CONSTRAINT outbox_pkey PRIMARY KEY (id),
+    CONSTRAINT outbox_check CHECK (kind = 'task' OR task_name IS NULL AND deliver_at IS NULL),
+    CONSTRAINT outbox_check1 CHECK ((kind = 'task') = (function IS NOT NULL)),
+    CONSTRAINT outbox_kind_check CHECK (kind IN ('event', 'task'))
+);
+CREATE INDEX outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
+CREATE INDEX outbox_waiting ON outbox (id) WHERE published_at IS NULL;
+
+CREATE TABLE payout_approvals (
+    id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    payout_id    uuid         NOT NULL,
+    hold         integer      NOT NULL,
+    approver_id  uuid         NOT NULL,
+    evidence     jsonb        NOT NULL DEFAULT '{}',
+    approved_at  timestamptz  NOT NULL,
+    CONSTRAINT payout_approvals_pkey PRIMARY KEY (id),
+    CONSTRAINT payout_approvals_payout_id_hold_approver_id_key UNIQUE (payout_id, hold, approver_id),
+    CONSTRAINT payout_approvals_approver_id_fkey FOREIGN KEY (approver_id) REFERENCES members(id),
+    CONSTRAINT payout_approvals_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES payouts(id)
+);
+CREATE INDEX payout_approvals_approver ON payout_approvals (approver_id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON payout_approvals FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON payout_approvals FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE TRIGGER approval_born BEFORE INSERT ON payout_approvals FOR EACH ROW EXECUTE FUNCTION approval_born();
+CREATE TRIGGER approval_is_certain BEFORE INSERT ON payout_approvals FOR EACH ROW EXECUTE FUNCTION
+    approval_is_certain();
+CREATE TRIGGER approval_is_disinterested BEFORE INSERT ON payout_approvals FOR EACH ROW EXECUTE FUNCTION
+    approval_is_disinterested();
+
+CREATE TABLE payout_attempts (
+    hash                          evm_hash       NOT NULL,
+    signer                        evm_address    NOT NULL,
+    nonce                         bigint         NOT NULL,
+    position                      integer        NOT NULL,
+    kind                          text           NOT NULL,
+    origin                        text           NOT NULL DEFAULT 'signed',
+    recipient_address             evm_address    NOT NULL,
+    amount                        micro_usdt     NOT NULL,
+    fee_per_gas_wei_max           numeric(39,0)  NOT NULL,
+    priority_fee_per_gas_wei_max  numeric(39,0)  NOT NULL,
+    gas_limit                     bigint         NOT NULL,
+    raw                           bytea          NOT NULL,
+    epoch                         integer        NOT NULL,
+    signed_at                     timestamptz    NOT NULL,
+    CONSTRAINT payout_attempts_pkey PRIMARY KEY (hash),
+    CONSTRAINT payout_attempts_signer_nonce_position_key UNIQUE (signer, nonce, "position"),
+    CONSTRAINT payout_attempts_amount_check CHECK (amount::bigint >= 0),
+    CONSTRAINT payout_attempts_check CHECK (kind <> 'OTHER' OR origin = 'recovered'),
+    CONSTRAINT payout_attempts_fee_per_gas_wei_max_check CHECK (fee_per_gas_wei_max > 0::numeric),
+    CONSTRAINT payout_attempts_gas_limit_check CHECK (gas_limit > 0),
+    CONSTRAINT payout_attempts_kind_check CHECK (kind IN ('PAY', 'NOOP', 'OTHER')),
+    CONSTRAINT payout_attempts_origin_check CHECK (origin IN ('signed', 'recovered')),
+    CONSTRAINT payout_attempts_position_check CHECK ("position" > 0),
+    CONSTRAINT payout_attempts_priority_fee_per_gas_wei_max_check CHECK (priority_fee_per_gas_wei_max > 0::numeric),
+    CONSTRAINT payout_attempts_signer_nonce_fkey FOREIGN KEY (signer, nonce) REFERENCES payout_slots(signer, nonce)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON payout_attempts FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON payout_attempts FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE TRIGGER attempt_born BEFORE INSERT ON payout_attempts FOR EACH ROW EXECUTE FUNCTION attempt_born();
+CREATE TRIGGER attempt_pays_no_suspended BEFORE INSERT ON payout_attempts FOR EACH ROW WHEN (new.kind = 'PAY' AND
+    new.origin = 'signed') EXECUTE FUNCTION attempt_pays_no_suspended();
+CREATE TRIGGER attempt_pays_nobody_now BEFORE INSERT ON payout_attempts FOR EACH ROW WHEN (new.kind = 'PAY' AND
+    new.origin = 'signed') EXECUTE FUNCTION attempt_pays_nobody_now();
+CREATE TRIGGER attempt_pays_what_is_owed BEFORE INSERT ON payout_attempts FOR EACH ROW WHEN (new.kind = 'PAY' AND
+    new.origin = 'signed') EXECUTE FUNCTION attempt_pays_what_is_owed();
+
+CREATE TABLE payout_events (
+    id            bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    payout_id     uuid,
+    signer        evm_address,
+    nonce         bigint,
+    attempt_hash  evm_hash,
+    kind          text         NOT NULL,
+    detail        jsonb        NOT NULL DEFAULT '{}',
+    happened_at   timestamptz  NOT NULL,
+    CONSTRAINT payout_events_pkey PRIMARY KEY (id),
+    CONSTRAINT payout_events_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES payouts(id)
+);
+CREATE INDEX payout_events_payout ON payout_events (payout_id, id);
+CREATE INDEX payout_events_slot ON payout_events (signer, nonce, id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON payout_events FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON payout_events FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+CREATE TABLE payout_policy_runs (
+    id              bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    payout_id       uuid         NOT NULL,
+    policy_version  integer      NOT NULL,
+    inputs          jsonb        NOT NULL,
+    decision        text         NOT NULL,
+    reason          hold_reason,
+    decided_at      timestamptz  NOT NULL,
+    CONSTRAINT payout_policy_runs_pkey PRIMARY KEY (id),
+    CONSTRAINT payout_policy_runs_check CHECK ((decision = 'hold') = (reason IS NOT NULL)),
+    CONSTRAINT payout_policy_runs_decision_check CHECK (decision IN ('approve', 'hold')),
+    CONSTRAINT payout_policy_runs_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES payouts(id)
+);
+CREATE INDEX payout_policy_runs_payout ON payout_policy_runs (payout_id, id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON payout_policy_runs FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON payout_policy_runs FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE payout_slots (
+    signer           evm_address  NOT NULL,
+    nonce            bigint       NOT NULL,
+    payout_id        uuid,
+    state            slot_state   NOT NULL DEFAULT 'ALLOCATED',
+    state_at         timestamptz  NOT NULL,
+    allocated_at     timestamptz  NOT NULL,
+    winning_hash     evm_hash,
+    block_number     bigint,
+    block_hash       evm_hash,
+    succeeded        boolean,
+    disagreed_since  timestamptz,
+    given_up_at      timestamptz,
+    given_up_for     text,
+    CONSTRAINT payout_slots_pkey PRIMARY KEY (signer, nonce),
+    CONSTRAINT payout_slots_check CHECK ((state IN ('MINED', 'FINAL_PAY', 'FINAL_REVERTED', 'FINAL_NOOP')) =
+        (winning_hash IS NOT NULL AND block_number IS NOT NULL AND block_hash IS NOT NULL AND succeeded IS NOT NULL)),
+    CONSTRAINT payout_slots_check1 CHECK (state <> 'FINAL_PAY' OR payout_id IS NOT NULL),
+    CONSTRAINT payout_slots_check2 CHECK ((given_up_at IS NULL) = (given_up_for IS NULL)),
+    CONSTRAINT payout_slots_nonce_check CHECK (nonce >= 0),
+    CONSTRAINT payout_slots_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES payouts(id),
+    CONSTRAINT payout_slots_signer_fkey FOREIGN KEY (signer) REFERENCES signers(address)
+);
+CREATE INDEX payout_slots_block ON payout_slots (block_number) WHERE state = 'FINAL_PAY';
+CREATE INDEX payout_slots_foreign ON payout_slots (signer, nonce) WHERE state = 'FOREIGN';
+CREATE UNIQUE INDEX payout_slots_one_open ON payout_slots (payout_id) WHERE state IN ('ALLOCATED', 'LIVE', 'MINED',
+    'FOREIGN');
+CREATE UNIQUE INDEX payout_slots_one_paid ON payout_slots (payout_id) WHERE state = 'FINAL_PAY';
+CREATE INDEX payout_slots_open ON payout_slots (signer, nonce) WHERE state IN ('ALLOCATED', 'LIVE', 'MINED');
+CREATE INDEX payout_slots_payout ON payout_slots (payout_id, allocated_at);
+CREATE INDEX payout_slots_unsigned ON payout_slots (signer, nonce) WHERE state = 'ALLOCATED';
+CREATE TRIGGER never_deleted BEFORE DELETE ON payout_slots FOR EACH ROW EXECUTE FUNCTION payout_never_deleted();
+CREATE TRIGGER never_truncated BEFORE TRUNCATE ON payout_slots FOR EACH STATEMENT EXECUTE FUNCTION
+    payout_never_deleted();
+CREATE TRIGGER slot_born BEFORE INSERT ON payout_slots FOR EACH ROW EXECUTE FUNCTION slot_born();
+CREATE TRIGGER slot_changed BEFORE UPDATE ON payout_slots FOR EACH ROW EXECUTE FUNCTION slot_changed();
+CREATE CONSTRAINT TRIGGER slot_coupled AFTER UPDATE ON payout_slots DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN
+    (new.payout_id IS NOT NULL AND new.state IS DISTINCT FROM old.state) EXECUTE FUNCTION slot_coupled();
+CREATE CONSTRAINT TRIGGER slot_coupled_at_birth AFTER INSERT ON payout_slots DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (new.payout_id IS NOT NULL) EXECUTE FUNCTION slot_coupled();
+CREATE TRIGGER slot_is_there AFTER INSERT ON payout_slots FOR EACH ROW EXECUTE FUNCTION slot_is_there();
+CREATE TRIGGER slot_pays_no_suspended BEFORE INSERT ON payout_slots FOR EACH ROW WHEN (new.payout_id IS NOT NULL)
+    EXECUTE FUNCTION slot_pays_no_suspended();
+CREATE TRIGGER slot_pays_what_is_owed BEFORE INSERT ON payout_slots FOR EACH ROW WHEN (new.payout_id IS NOT NULL)
+    EXECUTE FUNCTION slot_pays_what_is_owed();
+
+CREATE TABLE payout_transitions (
+    from_state  payout_state  NOT NULL,
+    to_state    payout_state  NOT NULL,
+    CONSTRAINT payout_transitions_pkey PRIMARY KEY (from_state, to_state)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON payout_transitions FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON payout_transitions FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE payouts (
+    id                 uuid          NOT NULL,
+    treasury           text          NOT NULL,
+    member_id          uuid,
+    scope              text          NOT NULL,
+    idempotency_key    text          NOT NULL,
+    body_hash          bytea         NOT NULL,
+    source_kind        text          NOT NULL,
+    source_id          text          NOT NULL,
+    recipient_address  evm_address   NOT NULL,
+    amount             micro_usdt    NOT NULL,
+    requested_by       uuid,
+    requested_at       timestamptz   NOT NULL,
+    state              payout_state  NOT NULL DEFAULT 'REQUESTED',
+    state_at           timestamptz   NOT NULL,
+    hold_reason        hold_reason,
+    approvals_needed   smallint      NOT NULL DEFAULT 0,
+    holds              integer       NOT NULL DEFAULT 0,
+    paid_at            timestamptz,
+    transaction_hash   evm_hash,
+    postponed_until    timestamptz,
+    counted_on         date,
+    people_agreed      smallint      NOT NULL DEFAULT 0,
+    CONSTRAINT payouts_pkey PRIMARY KEY (id),
+    CONSTRAINT payouts_scope_idempotency_key_key UNIQUE (scope, idempotency_key),
+    CONSTRAINT payouts_source_kind_source_id_key UNIQUE (source_kind, source_id),
+    CONSTRAINT payouts_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT payouts_check CHECK ((state = 'HELD') = (hold_reason IS NOT NULL)),
+    CONSTRAINT payouts_check1 CHECK ((state = 'PAID') = (paid_at IS NOT NULL AND transaction_hash IS NOT NULL)),
+    CONSTRAINT payouts_manual_requester CHECK (source_kind <> 'manual' OR requested_by IS NOT NULL),
+    CONSTRAINT payouts_source_id_check CHECK (source_id ~ '^[a-z0-9_:.-]+$'),
+    CONSTRAINT payouts_source_kind_check CHECK (source_kind ~ '^[a-z_]+$'),
+    CONSTRAINT payouts_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
+    CONSTRAINT payouts_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES members(id),
+    CONSTRAINT payouts_treasury_fkey FOREIGN KEY (treasury) REFERENCES treasuries(name)
+);
+CREATE INDEX payouts_held ON payouts (treasury, state, requested_at) WHERE state IN ('HELD', 'QUARANTINED');
+CREATE INDEX payouts_listed ON payouts (requested_at, id);
+CREATE INDEX payouts_manual ON payouts (requested_at, id) WHERE source_kind = 'manual';
+CREATE INDEX payouts_member ON payouts (member_id, requested_at DESC);
+CREATE INDEX payouts_open ON payouts (treasury, requested_at, id) WHERE state IN ('REQUESTED', 'APPROVED', 'RESERVED',
+    'IN_FLIGHT');
+CREATE INDEX payouts_paid ON payouts (treasury, paid_at) WHERE state = 'PAID';
+CREATE INDEX payouts_released_by_reason ON payouts (treasury, hold_reason, requested_at, id) WHERE state = 'HELD' AND
+    approvals_needed = 0;
+CREATE INDEX payouts_requester ON payouts (requested_by) WHERE requested_by IS NOT NULL;
+CREATE INDEX payouts_unfinished ON payouts (treasury, lower(recipient_address::text), amount) WHERE state NOT IN
+    ('PAID', 'CANCELLED');
+CREATE INDEX payouts_waiting ON payouts (treasury, requested_at, id) WHERE state IN ('REQUESTED', 'APPROVED',
+    'RESERVED');
+CREATE TRIGGER manual_transfer_is_disinterested BEFORE INSERT ON payouts FOR EACH ROW WHEN (new.source_kind = 'manual')
+    EXECUTE FUNCTION manual_transfer_is_disinterested();
+CREATE TRIGGER manual_transfer_judged BEFORE UPDATE ON payouts FOR EACH ROW WHEN (old.source_kind = 'manual' AND
+    old.state = 'REQUESTED' AND new.state <> 'REQUESTED') EXECUTE FUNCTION manual_transfer_judged();
+CREATE TRIGGER never_deleted BEFORE DELETE ON payouts FOR EACH ROW EXECUTE FUNCTION payout_never_deleted();
+CREATE TRIGGER never_truncated BEFORE TRUNCATE ON payouts FOR EACH STATEMENT EXECUTE FUNCTION payout_never_deleted();
+CREATE TRIGGER payout_born AFTER INSERT ON payouts FOR EACH ROW EXECUTE FUNCTION payout_born();
+CREATE TRIGGER payout_changed BEFORE UPDATE ON payouts FOR EACH ROW EXECUTE FUNCTION payout_changed();
+CREATE TRIGGER payout_counted AFTER UPDATE ON payouts FOR EACH ROW WHEN ((new.state IN ('APPROVED', 'RESERVED')) AND
+    new.state IS DISTINCT FROM old.state) EXECUTE FUNCTION payout_counted();
+CREATE TRIGGER payout_let_go BEFORE UPDATE ON payouts FOR EACH ROW EXECUTE FUNCTION payout_let_go();
+CREATE TRIGGER payout_of_comp_born AFTER INSERT ON payouts FOR EACH ROW WHEN (new.source_kind = 'comp' AND
+    new.source_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$') EXECUTE FUNCTION payout_of_comp_born();
+CREATE TRIGGER payout_of_withheld_guarantee AFTER INSERT ON payouts FOR EACH ROW WHEN (new.source_kind = 'comp' AND
+    new.source_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$') EXECUTE FUNCTION payout_of_withheld_guarantee();
+CREATE TRIGGER payout_to_resting_wallet AFTER INSERT ON payouts FOR EACH ROW WHEN (new.source_kind IN ('comp',
+    'match')) EXECUTE FUNCTION payout_to_resting_wallet();
+CREATE TRIGGER release_is_certain BEFORE UPDATE ON payouts FOR EACH ROW WHEN (old.state = 'HELD' AND new.state =
+    'APPROVED') EXECUTE FUNCTION release_is_certain();
+CREATE TRIGGER rotation_born BEFORE INSERT ON payouts FOR EACH ROW WHEN (new.source_kind = 'rotation') EXECUTE FUNCTION
+    rotation_born();
+
+CREATE TABLE permanent_tiers (
+    member_id      uuid    NOT NULL,
+    downline_tins  bigint  NOT NULL DEFAULT 0,
+    earned_tier    tier    NOT NULL,
+    override_tier  tier,
+    CONSTRAINT permanent_tiers_pkey PRIMARY KEY (member_id),
+    CONSTRAINT permanent_tiers_override_tier_check CHECK (override_tier <> 'standard'),
+    CONSTRAINT permanent_tiers_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE CONSTRAINT TRIGGER tier_override_has_author AFTER INSERT OR UPDATE OF override_tier ON permanent_tiers
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.override_tier IS NOT NULL) EXECUTE FUNCTION
+    tier_override_has_author();
+
+CREATE TABLE products (
+    sku          text     NOT NULL,
+    name         text     NOT NULL,
+    flavor       text     NOT NULL,
+    strength_mg  integer  NOT NULL,
+    price_cents  integer  NOT NULL,
+    CONSTRAINT products_pkey PRIMARY KEY (sku),
+    CONSTRAINT products_price_cents_check CHECK (price_cents > 0)
+);
+
+CREATE TABLE pushes (
+    notification_id  uuid         NOT NULL,
+    device_id        uuid         NOT NULL,
+    status           text         NOT NULL,
+    claimed_until    timestamptz  NOT NULL,
+    finished_at      timestamptz,
+    CONSTRAINT pushes_pkey PRIMARY KEY (notification_id, device_id),
+    CONSTRAINT pushes_status_check CHECK (status IN ('sending', 'sent', 'refused')),
+    CONSTRAINT pushes_device_id_fkey FOREIGN KEY (device_id) REFERENCES devices(id) ON DELETE CASCADE,
+    CONSTRAINT pushes_notification_id_fkey FOREIGN KEY (notification_id) REFERENCES notifications(id)
+);
+CREATE INDEX pushes_claimed ON pushes (claimed_until);
+CREATE INDEX pushes_device ON pushes (device_id);
+
+CREATE TABLE reconciliation_findings (
+    id                 uuid         NOT NULL,
+    reconciliation_id  uuid         NOT NULL,
+    treasury           text         NOT NULL,
+    kind               text         NOT NULL,
+    ref                text         NOT NULL,
+    payout_id          uuid,
+    transaction_hash   evm_hash,
+    counterparty       evm_address,
+    expected           micro_usdt   NOT NULL,
+    found              micro_usdt   NOT NULL,
+    found_at           timestamptz  NOT NULL,
+    resolved_at        timestamptz,
+    resolved_by        uuid,
+    resolution         text,
+    CONSTRAINT reconciliation_findings_pkey PRIMARY KEY (id),
+    CONSTRAINT reconciliation_findings_check CHECK ((resolved_at IS NULL) = (resolution IS NULL)),
+    CONSTRAINT reconciliation_findings_kind_check CHECK (kind IN ('unknown_transfer', 'missing_transfer',
+        'amount_differs', 'recipient_differs', 'balance_differs')),
+    CONSTRAINT reconciliation_findings_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES payouts(id),
+    CONSTRAINT reconciliation_findings_reconciliation_id_fkey FOREIGN KEY (reconciliation_id) REFERENCES
+        reconciliations(id),
+    CONSTRAINT reconciliation_findings_resolved_by_fkey FOREIGN KEY (resolved_by) REFERENCES members(id),
+    CONSTRAINT reconciliation_findings_treasury_fkey FOREIGN KEY (treasury) REFERENCES treasuries(name)
+);
+CREATE UNIQUE INDEX reconciliation_findings_open ON reconciliation_findings (treasury, kind, ref) WHERE resolved_at IS
+    NULL;
+CREATE INDEX reconciliation_findings_payout ON reconciliation_findings (payout_id);
+CREATE INDEX reconciliation_findings_reconciliation ON reconciliation_findings (reconciliation_id);
+CREATE INDEX reconciliation_findings_resolver ON reconciliation_findings (resolved_by) WHERE resolved_by IS NOT NULL;
+CREATE INDEX reconciliation_findings_transfer ON reconciliation_findings (ref);
+CREATE INDEX reconciliation_findings_treasury ON reconciliation_findings (treasury);
+CREATE TRIGGER finding_is_disinterested BEFORE UPDATE OF resolved_by ON reconciliation_findings FOR EACH ROW WHEN
+    (new.resolved_by IS NOT NULL) EXECUTE FUNCTION finding_is_disinterested();
+
+CREATE TABLE reconciliation_marks (
+    treasury         text         NOT NULL,
+    settled_until    timestamptz,
+    payouts_matched  bigint       NOT NULL DEFAULT 0,
+    amount_matched   micro_usdt   NOT NULL DEFAULT 0,
+    CONSTRAINT reconciliation_marks_pkey PRIMARY KEY (treasury),
+    CONSTRAINT reconciliation_marks_treasury_fkey FOREIGN KEY (treasury) REFERENCES treasuries(name)
+);
+
+CREATE TABLE reconciliation_treasuries (
+    reconciliation_id  uuid        NOT NULL,
+    treasury           text        NOT NULL,
+    chain_balance      micro_usdt  NOT NULL,
+    status             text        NOT NULL DEFAULT 'pending',
+    badge              text        NOT NULL DEFAULT 'pending',
+    reason             text,
+    payouts_matched    bigint,
+    amount_matched     micro_usdt,
+    payouts_waiting    integer,
+    findings_open      integer,
+    book_balance       micro_usdt,
+    difference         micro_usdt,
+    CONSTRAINT reconciliation_treasuries_pkey PRIMARY KEY (reconciliation_id, treasury),
+    CONSTRAINT reconciliation_treasuries_badge_check CHECK (badge IN ('balanced', 'discrepancy', 'pending')),
+    CONSTRAINT reconciliation_treasuries_status_check CHECK (status IN ('balanced', 'discrepancy', 'pending')),
+    CONSTRAINT reconciliation_treasuries_reconciliation_id_fkey FOREIGN KEY (reconciliation_id) REFERENCES
+        reconciliations(id),
+    CONSTRAINT reconciliation_treasuries_treasury_fkey FOREIGN KEY (treasury) REFERENCES treasuries(name)
+);
+CREATE INDEX reconciliation_treasuries_treasury ON reconciliation_treasuries (treasury);
+
+CREATE TABLE reconciliations (
+    id            uuid         NOT NULL,
+    day           date,
+    requested_by  uuid,
+    requested_at  timestamptz  NOT NULL,
+    block_number  bigint,
+    block_hash    evm_hash,
+    finished_at   timestamptz,
+    status        text         NOT NULL DEFAULT 'pending',
+    badge         text         NOT NULL DEFAULT 'pending',
+    reason        text,
+    CONSTRAINT reconciliations_pkey PRIMARY KEY (id),
+    CONSTRAINT reconciliations_day_key UNIQUE (day),
+    CONSTRAINT reconciliations_badge_check CHECK (badge IN ('balanced', 'discrepancy', 'pending')),
+    CONSTRAINT reconciliations_check CHECK ((day IS NULL) <> (requested_by IS NULL)),
+    CONSTRAINT reconciliations_check1 CHECK ((block_number IS NULL) = (block_hash IS NULL)),
+    CONSTRAINT reconciliations_status_check CHECK (status IN ('balanced', 'discrepancy', 'pending')),
+    CONSTRAINT reconciliations_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES members(id)
+);
+CREATE INDEX reconciliations_newest ON reconciliations (requested_at, id);
+CREATE INDEX reconciliations_requester ON reconciliations (requested_by) WHERE requested_by IS NOT NULL;
+
+CREATE TABLE referral_codes (
+    code        text         NOT NULL,
+    member_id   uuid         NOT NULL,
+    created_at  timestamptz  NOT NULL,
+    CONSTRAINT referral_codes_pkey PRIMARY KEY (code),
+    CONSTRAINT referral_codes_code_check CHECK (code ~ '^[a-z0-9]+(-[a-z0-9]+)+$' AND length(code) >= 3 AND
+        length(code) <= 30),
+    CONSTRAINT referral_codes_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX referral_codes_member ON referral_codes (member_id, created_at);
+
+CREATE TABLE refresh_tokens (
+    token_hash  bytea        NOT NULL,
+    session_id  uuid         NOT NULL,
+    issued_at   timestamptz  NOT NULL,
+    expires_at  timestamptz  NOT NULL,
+    used_at     timestamptz,
+    successor   bytea,
+    CONSTRAINT refresh_tokens_pkey PRIMARY KEY (token_hash),
+    CONSTRAINT refresh_tokens_check CHECK ((used_at IS NULL) = (successor IS NULL)),
+    CONSTRAINT refresh_tokens_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
+);
+CREATE INDEX refresh_tokens_expires ON refresh_tokens (expires_at);
+CREATE INDEX refresh_tokens_session ON refresh_tokens (session_id);
+
+CREATE TABLE retired_names (
+    fingerprint  bytea        NOT NULL,
+    retired_at   timestamptz  NOT NULL,
+    CONSTRAINT retired_names_pkey PRIMARY KEY (fingerprint),
+    CONSTRAINT retired_names_fingerprint_check CHECK (octet_length(fingerprint) = 32)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON retired_names FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON retired_names FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+CREATE TABLE sales_volume (
+    only_row        boolean      NOT NULL DEFAULT true,
+    tins_per_month  bigint       NOT NULL,
+    as_of           timestamptz  NOT NULL,
+    CONSTRAINT sales_volume_pkey PRIMARY KEY (only_row),
+    CONSTRAINT sales_volume_only_row_check CHECK (only_row),
+    CONSTRAINT sales_volume_tins_per_month_check CHECK (tins_per_month >= 0)
+);
+CREATE CONSTRAINT TRIGGER award_terms_changed AFTER UPDATE ON sales_volume DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (new.tins_per_month <> old.tins_per_month) EXECUTE FUNCTION award_terms_changed();
+
+CREATE TABLE scan_counter (
+    only_row  boolean  NOT NULL DEFAULT true,
+    value     bigint   NOT NULL,
+    revision  bigint   NOT NULL,
+    lineage   text     NOT NULL,
+    CONSTRAINT scan_counter_pkey PRIMARY KEY (only_row),
+    CONSTRAINT scan_counter_only_row_check CHECK (only_row),
+    CONSTRAINT scan_counter_value_check CHECK (value >= 0),
+    CONSTRAINT scan_counter_revision_fkey FOREIGN KEY (revision) REFERENCES award_inputs(revision)
+);
+
+CREATE TABLE scan_rollup_position (
+    only_row     boolean      NOT NULL DEFAULT true,
+    last_number  bigint       NOT NULL,
+    newest_at    timestamptz,
+    as_of        timestamptz  NOT NULL,
+    CONSTRAINT scan_rollup_position_pkey PRIMARY KEY (only_row),
+    CONSTRAINT scan_rollup_position_last_number_check CHECK (last_number >= 0),
+    CONSTRAINT scan_rollup_position_only_row_check CHECK (only_row)
+);
+
+CREATE TABLE scan_rollups (
+    period         text         NOT NULL,
+    starts_at      timestamptz  NOT NULL,
+    scans          bigint       NOT NULL,
+    processing_ms  bigint       NOT NULL,
+    histogram      jsonb        NOT NULL,
+    peak_scans     bigint       NOT NULL,
+    peak_at        timestamptz  NOT NULL,
+    CONSTRAINT scan_rollups_pkey PRIMARY KEY (period, starts_at),
+    CONSTRAINT scan_rollups_check CHECK (peak_scans >= 1 AND peak_scans <= scans),
+    CONSTRAINT scan_rollups_period_check CHECK (period IN ('minute', 'hour', 'day')),
+    CONSTRAINT scan_rollups_processing_ms_check CHECK (processing_ms >= 0),
+    CONSTRAINT scan_rollups_scans_check CHECK (scans > 0)
+);
+
+CREATE TABLE scans (
+    id             uuid              NOT NULL,
+    number         bigint            NOT NULL,
+    member_id      uuid              NOT NULL,
+    code_mac       bytea             NOT NULL,
+    product_sku    text              NOT NULL,
+    scanned_at     timestamptz       NOT NULL,
+    method         text              NOT NULL,
+    latitude       double precision,
+    longitude      double precision,
+    device_time    timestamptz,
+    device_id      text,
+    ip_address     inet,
+    tier           tier              NOT NULL,
+    quarter        text              NOT NULL,
+    quarter_scans  integer           NOT NULL,
+    usdt_earned    micro_usdt        NOT NULL DEFAULT 0,
+    flags          text[]            NOT NULL DEFAULT '{}',
+    processing_ms  integer           NOT NULL DEFAULT 0,
+    CONSTRAINT scans_pkey PRIMARY KEY (scanned_at, id),
+    CONSTRAINT scans_latitude_check CHECK (latitude >= '-90'::double precision AND latitude <= 90::double precision),
+    CONSTRAINT scans_longitude_check CHECK (longitude >= '-180'::double precision AND longitude <= 180::double
+        precision),
+    CONSTRAINT scans_method_check CHECK (method IN ('qr', 'manual')),
+    CONSTRAINT scans_number_check CHECK (number > 0),
+    CONSTRAINT scans_processing_ms_check CHECK (processing_ms >= 0),
+    CONSTRAINT scans_quarter_scans_check CHECK (quarter_scans > 0),
+    CONSTRAINT scans_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+) PARTITION BY RANGE (scanned_at);
+CREATE INDEX scans_member ON ONLY scans (member_id, scanned_at DESC);
+CREATE INDEX scans_number ON ONLY scans (number);
+
+CREATE TABLE schema_migrations (
+    version     integer      NOT NULL,
+    name        text         NOT NULL,
+    digest      text         NOT NULL,
+    applied_at  timestamptz  NOT NULL,
+    CONSTRAINT schema_migrations_pkey PRIMARY KEY (version)
+);
+
+CREATE TABLE second_factors (
+    member_id      uuid         NOT NULL,
+    sealed_secret  bytea        NOT NULL,
+    created_at     timestamptz  NOT NULL,
+    enabled_at     timestamptz,
+    last_step      bigint       NOT NULL DEFAULT 0,
+    failures       integer      NOT NULL DEFAULT 0,
+    failures_in    timestamptz,
+    CONSTRAINT second_factors_pkey PRIMARY KEY (member_id),
+    CONSTRAINT second_factors_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX second_factors_unproved ON second_factors (created_at) WHERE enabled_at IS NULL;
+
+CREATE TABLE sessions (
+    id            uuid         NOT NULL,
+    member_id     uuid         NOT NULL,
+    device_kind   text         NOT NULL,
+    device_id     text,
+    ip_address    inet,
+    user_agent    text,
+    created_at    timestamptz  NOT NULL,
+    last_used_at  timestamptz  NOT NULL,
+    totp_at       timestamptz,
+    ended_at      timestamptz,
+    end_reason    text,
+    device_name   text,
+    ends_at       timestamptz  NOT NULL GENERATED ALWAYS AS (session_ends_at(device_kind, created_at, last_used_at))
+        STORED,
+    CONSTRAINT sessions_pkey PRIMARY KEY (id),
+    CONSTRAINT sessions_check CHECK ((ended_at IS NULL) = (end_reason IS NULL)),
+    CONSTRAINT sessions_device_kind_check CHECK (device_kind IN ('mobile', 'desktop', 'admin')),
+    CONSTRAINT sessions_device_name_check CHECK (length(device_name) >= 1 AND length(device_name) <= 100),
+    CONSTRAINT sessions_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE UNIQUE INDEX sessions_live ON sessions (member_id, device_kind) WHERE ended_at IS NULL;
+CREATE INDEX sessions_member ON sessions (member_id);
+CREATE INDEX sessions_over ON sessions (COALESCE(ended_at, last_used_at));
+CREATE TRIGGER session_ended AFTER UPDATE OF ended_at ON sessions FOR EACH ROW WHEN (old.ended_at IS NULL AND
+    new.ended_at IS NOT NULL) EXECUTE FUNCTION session_ended();
+
+CREATE TABLE settings (
+    name         text   NOT NULL,
+    value        jsonb  NOT NULL,
+    description  text   NOT NULL,
+    CONSTRAINT settings_pkey PRIMARY KEY (name)
+);
+CREATE CONSTRAINT TRIGGER award_terms_changed AFTER UPDATE ON settings DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN
+    (new.name IN ('match_percent', 'tier_thresholds')) EXECUTE FUNCTION award_terms_changed();
+
+CREATE TABLE signers (
+    address           evm_address  NOT NULL,
+    treasury          text         NOT NULL,
+    kms_version       text         NOT NULL,
+    status            text         NOT NULL DEFAULT 'active',
+    next_nonce        bigint       NOT NULL DEFAULT 0,
+    epoch             integer      NOT NULL DEFAULT 0,
+    held_until        timestamptz,
+    created_at        timestamptz  NOT NULL,
+    rebuild_asked_at  timestamptz,
+    rebuild_reason    text,
+    sealed_below      bigint,
+    lineage           text,
+    CONSTRAINT signers_pkey PRIMARY KEY (address),
+    CONSTRAINT signers_kms_version_key UNIQUE (kms_version),
+    CONSTRAINT signers_check CHECK ((rebuild_asked_at IS NULL) = (rebuild_reason IS NULL)),
+    CONSTRAINT signers_next_nonce_check CHECK (next_nonce >= 0),
+    CONSTRAINT signers_status_check CHECK (status IN ('active', 'draining', 'retired')),
+    CONSTRAINT signers_treasury_fkey FOREIGN KEY (treasury) REFERENCES treasuries(name)
+);
+CREATE UNIQUE INDEX signers_active ON signers (treasury) WHERE status = 'active';
+CREATE UNIQUE INDEX signers_address ON signers (lower(address::text));
+CREATE TRIGGER never_deleted BEFORE DELETE ON signers FOR EACH ROW EXECUTE FUNCTION payout_never_deleted();
+CREATE TRIGGER never_truncated BEFORE TRUNCATE ON signers FOR EACH STATEMENT EXECUTE FUNCTION payout_never_deleted();
+CREATE TRIGGER signer_born BEFORE INSERT ON signers FOR EACH ROW EXECUTE FUNCTION signer_born();
+CREATE TRIGGER signer_changed BEFORE UPDATE ON signers FOR EACH ROW EXECUTE FUNCTION signer_changed();
+
+CREATE TABLE signing_keys (
+    kid          text         NOT NULL,
+    kms_version  text         NOT NULL,
+    public_jwk   jsonb        NOT NULL,
+    created_at   timestamptz  NOT NULL,
+    active_from  timestamptz  NOT NULL,
+    retired_at   timestamptz,
+    CONSTRAINT signing_keys_pkey PRIMARY KEY (kid),
+    CONSTRAINT signing_keys_kms_version_key UNIQUE (kms_version)
+);
+
+CREATE TABLE slot_transitions (
+    from_state  slot_state  NOT NULL,
+    to_state    slot_state  NOT NULL,
+    CONSTRAINT slot_transitions_pkey PRIMARY KEY (from_state, to_state)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON slot_transitions FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON slot_transitions FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE tier_history (
+    id             bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    member_id      uuid         NOT NULL,
+    quarter        text,
+    tier           tier         NOT NULL,
+    scan_count     integer      NOT NULL,
+    achieved_at    timestamptz  NOT NULL,
+    expires_at     timestamptz,
+    is_permanent   boolean      NOT NULL DEFAULT false,
+    reason         text,
+    entry_id       uuid         NOT NULL DEFAULT gen_random_uuid(),
+    kind           text         NOT NULL DEFAULT 'earned',
+    downline_tins  bigint,
+    set_by         uuid,
+    CONSTRAINT tier_history_pkey PRIMARY KEY (id),
+    CONSTRAINT tier_history_check CHECK (is_permanent = (quarter IS NULL)),
+    CONSTRAINT tier_history_check1 CHECK ((kind IN ('override', 'override_removed')) = (set_by IS NOT NULL)),
+    CONSTRAINT tier_history_check2 CHECK (kind <> 'override' OR reason IS NOT NULL),
+    CONSTRAINT tier_history_kind_check CHECK (kind IN ('earned', 'override', 'override_removed', 'ended')),
+    CONSTRAINT tier_history_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
+    CONSTRAINT tier_history_set_by_fkey FOREIGN KEY (set_by) REFERENCES members(id)
+);
+CREATE UNIQUE INDEX tier_history_ended ON tier_history (member_id, quarter) WHERE kind = 'ended';
+CREATE INDEX tier_history_member ON tier_history (member_id, quarter);
+CREATE INDEX tier_history_newest ON tier_history (member_id, achieved_at DESC, entry_id DESC);
+CREATE INDEX tier_history_setter ON tier_history (set_by) WHERE set_by IS NOT NULL;
+CREATE TRIGGER tier_override_is_disinterested BEFORE INSERT ON tier_history FOR EACH ROW WHEN (new.kind = 'override')
+    EXECUTE FUNCTION tier_override_is_disinterested();
+
+CREATE TABLE tins_sold_daily (
+    day     date    NOT NULL,
+    source  text    NOT NULL,
+    tins    bigint  NOT NULL,
+    CONSTRAINT tins_sold_daily_pkey PRIMARY KEY (day, source),
+    CONSTRAINT tins_sold_daily_source_check CHECK (source ~ '^[a-z_]+$'),
+    CONSTRAINT tins_sold_daily_tins_check CHECK (tins >= 0)
+);
+
+CREATE TABLE transparency_metrics (
+    at        timestamptz    NOT NULL,
+    metric    text           NOT NULL,
+    value     numeric(18,6)  NOT NULL,
+    metadata  jsonb          NOT NULL DEFAULT '{}',
+    CONSTRAINT transparency_metrics_pkey PRIMARY KEY (at, metric)
+) PARTITION BY RANGE (at);
+
+CREATE TABLE treasuries (
+    name           text         NOT NULL,
+    chain_id       bigint       NOT NULL,
+    token_address  evm_address  NOT NULL,
+    paused_at      timestamptz,
+    pause_reason   text,
+    finish_live    boolean      NOT NULL DEFAULT false,
+    CONSTRAINT treasuries_pkey PRIMARY KEY (name),
+    CONSTRAINT treasuries_check CHECK ((paused_at IS NULL) = (pause_reason IS NULL)),
+    CONSTRAINT treasuries_name_check CHECK (name IN ('member', 'affiliate', 'wholesale'))
+);
+
+CREATE TABLE treasury_alerts (
+    treasury    text           NOT NULL,
+    kind        text           NOT NULL,
+    threshold   numeric(39,0)  NOT NULL,
+    crossed_at  timestamptz,
+    CONSTRAINT treasury_alerts_pkey PRIMARY KEY (treasury, kind),
+    CONSTRAINT treasury_alerts_kind_check CHECK (kind IN ('usdt', 'gas')),
+    CONSTRAINT treasury_alerts_threshold_check CHECK (threshold >= 0::numeric),
+    CONSTRAINT treasury_alerts_treasury_check CHECK (treasury IN ('member', 'affiliate', 'wholesale'))
+);
+
+CREATE TABLE treasury_days (
+    treasury  text        NOT NULL,
+    day       date        NOT NULL,
+    amount    micro_usdt  NOT NULL,
+    CONSTRAINT treasury_days_pkey PRIMARY KEY (treasury, day),
+    CONSTRAINT treasury_days_amount_check CHECK (amount::bigint >= 0),
+    CONSTRAINT treasury_days_treasury_fkey FOREIGN KEY (treasury) REFERENCES treasuries(name)
+);
+
+CREATE TABLE treasury_minutes (
+    treasury  text         NOT NULL,
+    minute    timestamptz  NOT NULL,
+    amount    micro_usdt   NOT NULL,
+    agreed    micro_usdt   NOT NULL DEFAULT 0,
+    CONSTRAINT treasury_minutes_pkey PRIMARY KEY (treasury, minute),
+    CONSTRAINT treasury_minutes_agreed_check CHECK (agreed::bigint >= 0),
+    CONSTRAINT treasury_minutes_amount_check CHECK (amount::bigint >= 0),
+    CONSTRAINT treasury_minutes_treasury_fkey FOREIGN KEY (treasury) REFERENCES treasuries(name)
+);
+
+CREATE TABLE treasury_snapshot_days (
+    day         date         NOT NULL,
+    treasury    text         NOT NULL,
+    lowest      micro_usdt   NOT NULL,
+    highest     micro_usdt   NOT NULL,
+    closing     micro_usdt   NOT NULL,
+    closing_at  timestamptz  NOT NULL,
+    CONSTRAINT treasury_snapshot_days_pkey PRIMARY KEY (day, treasury),
+    CONSTRAINT treasury_snapshot_days_treasury_check CHECK (treasury IN ('member', 'affiliate', 'wholesale'))
+);
+
+CREATE TABLE treasury_snapshots (
+    at               timestamptz    NOT NULL,
+    treasury         text           NOT NULL,
+    onchain_balance  micro_usdt     NOT NULL,
+    bank_balance     numeric(18,2),
+    block_number     bigint         NOT NULL,
+    metadata         jsonb          NOT NULL DEFAULT '{}',
+    CONSTRAINT treasury_snapshots_pkey PRIMARY KEY (at, treasury),
+    CONSTRAINT treasury_snapshots_treasury_check CHECK (treasury IN ('member', 'affiliate', 'wholesale'))
+) PARTITION BY RANGE (at);
+
+CREATE TABLE trip_places (
+    comp_id       uuid    NOT NULL,
+    month         date    NOT NULL,
+    from_number   bigint  NOT NULL,
+    freed_number  bigint,
+    CONSTRAINT trip_places_pkey PRIMARY KEY (comp_id),
+    CONSTRAINT trip_places_check CHECK (freed_number >= from_number),
+    CONSTRAINT trip_places_month_check CHECK (month = date_trunc('month', month::timestamptz)),
+    CONSTRAINT trip_places_comp_id_fkey FOREIGN KEY (comp_id) REFERENCES comps(id)
+);
+CREATE INDEX trip_places_month ON trip_places (month);
+
+CREATE TABLE trips (
+    comp_id                 uuid         NOT NULL,
+    destination             text         NOT NULL,
+    title                   text         NOT NULL,
+    value                   micro_usdt   NOT NULL,
+    state                   text         NOT NULL DEFAULT 'chosen',
+    chosen_at               timestamptz  NOT NULL,
+    concierge_contacted_at  timestamptz,
+    chip_mailed_at          timestamptz,
+    tracking_number         text,
+    CONSTRAINT trips_pkey PRIMARY KEY (comp_id),
+    CONSTRAINT trips_check CHECK ((state <> 'chosen') = (concierge_contacted_at IS NOT NULL)),
+    CONSTRAINT trips_check1 CHECK ((state = 'chip_mailed') = (chip_mailed_at IS NOT NULL)),
+    CONSTRAINT trips_check2 CHECK ((state = 'chip_mailed') = (tracking_number IS NOT NULL)),
+    CONSTRAINT trips_state_check CHECK (state IN ('chosen', 'concierge_contacted', 'chip_mailed')),
+    CONSTRAINT trips_value_check CHECK (value::bigint > 0),
+    CONSTRAINT trips_comp_id_fkey FOREIGN KEY (comp_id) REFERENCES comps(id)
+);
+CREATE TRIGGER trip_changed BEFORE UPDATE ON trips FOR EACH ROW EXECUTE FUNCTION trip_changed();
+
+CREATE TABLE wallet_balances (
+    member_id     uuid         NOT NULL,
+    address       evm_address  NOT NULL,
+    balance       micro_usdt   NOT NULL,
+    block_number  bigint       NOT NULL,
+    as_of         timestamptz  NOT NULL,
+    CONSTRAINT wallet_balances_pkey PRIMARY KEY (member_id),
+    CONSTRAINT wallet_balances_balance_check CHECK (balance::bigint >= 0),
+    CONSTRAINT wallet_balances_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+
+CREATE TABLE wallet_challenges (
+    id          uuid         NOT NULL,
+    member_id   uuid         NOT NULL,
+    address     evm_address  NOT NULL,
+    message     text         NOT NULL,
+    created_at  timestamptz  NOT NULL,
+    expires_at  timestamptz  NOT NULL,
+    used_at     timestamptz,
+    CONSTRAINT wallet_challenges_pkey PRIMARY KEY (id),
+    CONSTRAINT wallet_challenges_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX wallet_challenges_expires ON wallet_challenges (expires_at);
+CREATE INDEX wallet_challenges_member ON wallet_challenges (member_id);
+
+CREATE TABLE wallet_links (
+    id         bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    member_id  uuid         NOT NULL,
+    address    evm_address  NOT NULL,
+    method     text         NOT NULL,
+    linked_at  timestamptz  NOT NULL,
+    CONSTRAINT wallet_links_pkey PRIMARY KEY (id),
+    CONSTRAINT wallet_links_method_check CHECK (method = 'eip191'),
+    CONSTRAINT wallet_links_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX wallet_links_member ON wallet_links (member_id, linked_at);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON wallet_links FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON wallet_links FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+CREATE TABLE wallet_transactions (
+    id                uuid         NOT NULL,
+    member_id         uuid         NOT NULL,
+    type              text         NOT NULL,
+    amount            micro_usdt   NOT NULL,
+    transaction_hash  evm_hash,
+    from_address      evm_address,
+    to_address        evm_address,
+    status            text         NOT NULL,
+    created_at        timestamptz  NOT NULL,
+    confirmed_at      timestamptz,
+    comp_id           uuid,
+    withdrawal_id     uuid,
+    block_number      bigint,
+    CONSTRAINT wallet_transactions_pkey PRIMARY KEY (id),
+    CONSTRAINT wallet_transactions_withdrawal_id_key UNIQUE (withdrawal_id),
+    CONSTRAINT wallet_transactions_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT wallet_transactions_check CHECK ((type = 'withdrawal') = (withdrawal_id IS NOT NULL)),
+    CONSTRAINT wallet_transactions_status_check CHECK (status IN ('pending', 'confirmed', 'failed')),
+    CONSTRAINT wallet_transactions_type_check CHECK (type IN ('comp_deposit', 'withdrawal', 'oobit_spend',
+        'external_deposit')),
+    CONSTRAINT wallet_transactions_comp_id_fkey FOREIGN KEY (comp_id) REFERENCES comps(id),
+    CONSTRAINT wallet_transactions_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
+    CONSTRAINT wallet_transactions_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES withdrawals(id)
+);
+CREATE UNIQUE INDEX wallet_transactions_comp ON wallet_transactions (comp_id) WHERE comp_id IS NOT NULL;
+CREATE INDEX wallet_transactions_member ON wallet_transactions (member_id, created_at DESC, id DESC);
+
+CREATE TABLE withdrawal_events (
+    id             bigint            NOT NULL GENERATED ALWAYS AS IDENTITY,
+    withdrawal_id  uuid              NOT NULL,
+    state          withdrawal_state  NOT NULL,
+    block_number   bigint,
+    happened_at    timestamptz       NOT NULL,
+    CONSTRAINT withdrawal_events_pkey PRIMARY KEY (id),
+    CONSTRAINT withdrawal_events_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES withdrawals(id)
+);
+CREATE INDEX withdrawal_events_withdrawal ON withdrawal_events (withdrawal_id, id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON withdrawal_events FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON withdrawal_events FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE withdrawal_transitions (
+    from_state  withdrawal_state  NOT NULL,
+    to_state    withdrawal_state  NOT NULL,
+    CONSTRAINT withdrawal_transitions_pkey PRIMARY KEY (from_state, to_state)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON withdrawal_transitions FOR EACH ROW EXECUTE FUNCTION
+    append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON withdrawal_transitions FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE withdrawals (
+    id                            uuid              NOT NULL,
+    member_id                     uuid              NOT NULL,
+    from_address                  evm_address       NOT NULL,
+    to_address                    evm_address       NOT NULL,
+    amount                        micro_usdt        NOT NULL,
+    chain_id                      bigint            NOT NULL,
+    token_address                 evm_address       NOT NULL,
+    nonce                         bigint            NOT NULL,
+    gas_limit                     bigint            NOT NULL,
+    fee_per_gas_wei_max           bigint            NOT NULL,
+    priority_fee_per_gas_wei_max  bigint            NOT NULL,
+    prepared_at                   timestamptz       NOT NULL,
+    expires_at                    timestamptz       NOT NULL,
+    state                         withdrawal_state  NOT NULL DEFAULT 'prepared',
+    state_at                      timestamptz       NOT NULL,
+    raw                           bytea,
+    transaction_hash              evm_hash,
+    signed_at                     timestamptz,
+    checked_at                    timestamptz,
+    block_number                  bigint,
+    block_hash                    evm_hash,
+    succeeded                     boolean,
+    prepared_block                bigint,
+    outcome_hash                  evm_hash,
+    CONSTRAINT withdrawals_pkey PRIMARY KEY (id),
+    CONSTRAINT withdrawals_transaction_hash_key UNIQUE (transaction_hash),
+    CONSTRAINT withdrawals_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT withdrawals_bytes_have_a_hash CHECK (raw IS NULL OR transaction_hash IS NOT NULL),
+    CONSTRAINT withdrawals_chain_id_check CHECK (chain_id > 0),
+    CONSTRAINT withdrawals_check CHECK (lower(from_address::text) <> lower(to_address::text)),
+    CONSTRAINT withdrawals_check1 CHECK (expires_at > prepared_at),
+    CONSTRAINT withdrawals_check2 CHECK (priority_fee_per_gas_wei_max <= fee_per_gas_wei_max),
+    CONSTRAINT withdrawals_check6 CHECK ((state IN ('mined', 'confirmed', 'reverted')) = (block_number IS NOT NULL AND
+        block_hash IS NOT NULL AND succeeded IS NOT NULL)),
+    CONSTRAINT withdrawals_check7 CHECK (state <> 'confirmed' OR succeeded),
+    CONSTRAINT withdrawals_check8 CHECK (state <> 'reverted' OR NOT succeeded),
+    CONSTRAINT withdrawals_fee_per_gas_wei_max_check CHECK (fee_per_gas_wei_max > 0),
+    CONSTRAINT withdrawals_gas_limit_check CHECK (gas_limit > 0),
+    CONSTRAINT withdrawals_hash_by_state CHECK ((state IN ('prepared', 'cancelled', 'expired')) = (transaction_hash IS
+        NULL)),
+    CONSTRAINT withdrawals_hash_has_a_time CHECK ((transaction_hash IS NULL) = (signed_at IS NULL)),
+    CONSTRAINT withdrawals_nonce_check CHECK (nonce >= 0),
+    CONSTRAINT withdrawals_outcome_is_final CHECK (outcome_hash IS NULL OR (state IN ('confirmed', 'reverted',
+        'replaced'))),
+    CONSTRAINT withdrawals_prepared_block_check CHECK (prepared_block >= 0),
+    CONSTRAINT withdrawals_priority_fee_per_gas_wei_max_check CHECK (priority_fee_per_gas_wei_max > 0),
+    CONSTRAINT withdrawals_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX withdrawals_followed ON withdrawals (checked_at) WHERE state IN ('signed', 'mined', 'lapsed');
+CREATE INDEX withdrawals_member ON withdrawals (member_id, prepared_at DESC, id DESC);
+CREATE UNIQUE INDEX withdrawals_one_open ON withdrawals (lower(from_address::text)) WHERE state IN ('prepared',
+    'signed', 'mined');
+CREATE INDEX withdrawals_unsigned ON withdrawals (expires_at) WHERE state = 'prepared';
+CREATE TRIGGER never_deleted BEFORE DELETE ON withdrawals FOR EACH ROW EXECUTE FUNCTION payout_never_deleted();
+CREATE TRIGGER never_truncated BEFORE TRUNCATE ON withdrawals FOR EACH STATEMENT EXECUTE FUNCTION
+    payout_never_deleted();
+CREATE TRIGGER withdrawal_born AFTER INSERT ON withdrawals FOR EACH ROW EXECUTE FUNCTION withdrawal_born();
+CREATE TRIGGER withdrawal_changed BEFORE UPDATE ON withdrawals FOR EACH ROW EXECUTE FUNCTION withdrawal_changed();
+CREATE TRIGGER withdrawal_hash_fixed BEFORE UPDATE ON withdrawals FOR EACH ROW EXECUTE FUNCTION
+    withdrawal_hash_fixed();
+
+CREATE VIEW chip_counts AS
+ SELECT affiliate_id,
+    sum(earned)::bigint AS earned
+   FROM ( SELECT affiliate_id,
+            earned
+           FROM chip_balances
+        UNION ALL
+         SELECT member_id,
+            change
+           FROM late_counts
+          WHERE kind = 'chips') counts
+  GROUP BY affiliate_id;
+
+CREATE VIEW inbox_counts AS
+ SELECT member_id,
+    sum(unread)::integer AS unread,
+    max(all_read_at) AS all_read_at,
+    sum(revision)::bigint AS revision
+   FROM ( SELECT member_id,
+            unread,
+            all_read_at,
+            revision
+           FROM inboxes
+        UNION ALL
+         SELECT member_id,
+            change,
+            NULL::timestamptz,
+            1
+           FROM late_counts
+          WHERE kind = 'unread') counts
+  GROUP BY member_id;
+
+CREATE OR REPLACE FUNCTION affiliate_earning_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.affiliate_id, NEW.referred_id, NEW.kind, NEW.comp_id, NEW.value, NEW.amount, NEW.earned_at)
+       IS DISTINCT FROM
+       (OLD.id, OLD.affiliate_id, OLD.referred_id, OLD.kind, OLD.comp_id, OLD.value, OLD.amount, OLD.earned_at) THEN
+        PERFORM refuse('earning_terms', format('the terms of earning %s are fixed', OLD.id));
+    END IF;
+    IF NEW.status <> OLD.status AND (OLD.status, NEW.status) NOT IN
+       (('in_review', 'pending'), ('in_review', 'cancelled'), ('pending', 'paid'), ('pending', 'cancelled')) THEN
+        PERFORM refuse('earning_transition', format('earning %s: %s to %s', OLD.id, OLD.status, NEW.status));
+    END IF;
+    IF NEW.status = 'cancelled' AND EXISTS
+       (SELECT FROM payouts WHERE source_kind = 'match' AND source_id = OLD.id::text AND state <> 'CANCELLED') THEN
+        PERFORM refuse('earning_cancelled', format('the payout of earning %s may still pay', OLD.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION append_only()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    PERFORM refuse('append_only', format('%s rows are never changed or removed', TG_TABLE_NAME));
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION approval_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    payout payouts%ROWTYPE;
+BEGIN
+    SELECT * INTO payout FROM payouts WHERE id = NEW.payout_id FOR SHARE;
+    IF payout.state NOT IN ('HELD', 'QUARANTINED') THEN
+        PERFORM refuse('approvals', format('payout %s waits for nobody', NEW.payout_id));
+    END IF;
+    IF NEW.approver_id IN (payout.member_id, payout.requested_by) THEN
+        PERFORM refuse('approvals', format('payout %s is the approver''s own', NEW.payout_id));
+    END IF;
+    NEW.hold := payout.holds;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION approval_is_certain()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM payouts WHERE id = NEW.payout_id AND state = 'HELD' AND payout_in_doubt(payouts)) THEN
+        PERFORM refuse('R8_unexplained', format('payout %s may have been paid by a foreign transaction', NEW.payout_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION approval_is_disinterested()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM payouts WHERE id = NEW.payout_id
+               AND (profits_from_payout(NEW.approver_id, payouts) OR is_same_person(NEW.approver_id, requested_by))) THEN
+        PERFORM refuse('own_interest', format('the approver would profit from payout %s', NEW.payout_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION approvals_required(payout payouts)
+ RETURNS integer
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+BEGIN
+    IF payout.state = 'QUARANTINED' OR (payout.state = 'HELD' AND payout.people_agreed = 0
+       AND needs_second_person(payout) AND NOT EXISTS
+           (SELECT FROM members WHERE id = payout.requested_by AND status = 'active' AND role IN ('operations', 'owner'))
+       AND payout.approvals_needed > 0) THEN
+        RETURN greatest(payout.approvals_needed, 2);
+    END IF;
+    RETURN payout.approvals_needed;
+END $function$;
+
+CREATE OR REPLACE FUNCTION approvals_that_count(payout payouts)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT CAST(count(*) AS integer)
+    FROM payout_approvals made JOIN members approver ON approver.id = made.approver_id
+    WHERE made.payout_id = payout.id AND made.hold = payout.holds
+      AND approver.status = 'active' AND approver.role IN ('treasury', 'owner')
+      AND NOT profits_from_payout(approver.id, payout)
+      AND NOT is_same_person(approver.id, payout.requested_by)
+$function$;
+
+CREATE OR REPLACE FUNCTION attempt_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    slot   payout_slots%ROWTYPE;
+    signer signers%ROWTYPE;
+    payout payouts%ROWTYPE;
+    treasury treasuries%ROWTYPE;
+    last   payout_attempts%ROWTYPE;
+    given_up boolean;
+BEGIN
+    SELECT * INTO payout FROM payouts
+    WHERE id = (SELECT payout_id FROM payout_slots WHERE payout_slots.signer = NEW.signer AND nonce = NEW.nonce)
+    FOR SHARE;
+    SELECT * INTO signer FROM signers WHERE address = NEW.signer FOR SHARE;
+    SELECT * INTO slot FROM payout_slots WHERE payout_slots.signer = NEW.signer AND nonce = NEW.nonce FOR UPDATE;
+    SELECT * INTO treasury FROM treasuries WHERE name = signer.treasury FOR SHARE;
+    given_up := EXISTS (
+        SELECT FROM payout_attempts WHERE payout_attempts.signer = NEW.signer AND nonce = NEW.nonce AND kind = 'NOOP');
+    SELECT * INTO last FROM payout_attempts
+    WHERE payout_attempts.signer = NEW.signer AND nonce = NEW.nonce ORDER BY position DESC LIMIT 1;
+
+    IF NEW.origin = 'signed' AND NEW.epoch <> signer.epoch THEN
+        PERFORM refuse('R6_epoch', format('epoch %s is over, it is %s', NEW.epoch, signer.epoch));
+    END IF;
+    IF NEW.origin = 'signed' AND slot.state NOT IN ('ALLOCATED', 'LIVE') THEN
+        PERFORM refuse('R2_slot', format('slot %s is %s', NEW.nonce, slot.state));
+    END IF;
+    IF NEW.kind = 'PAY' AND (payout.id IS NULL OR NEW.recipient_address <> payout.recipient_address
+                             OR NEW.amount <> payout.amount) THEN
+        PERFORM refuse('I8_terms', format('the attempt for slot %s is not its payout', NEW.nonce));
+    END IF;
+    IF NEW.kind = 'NOOP' AND (NEW.recipient_address <> NEW.signer OR NEW.amount <> 0) THEN
+        PERFORM refuse('I8_terms', format('a no-op pays nothing to the signer itself, slot %s', NEW.nonce));
+    END IF;
+    IF NEW.origin = 'recovered' AND treasury.paused_at IS NULL THEN
+        PERFORM refuse('R8_paused', format('treasury %s is not paused', treasury.name));
+    END IF;
+    IF NEW.kind = 'PAY' AND NEW.origin = 'signed' AND payout.state <> 'IN_FLIGHT' THEN
+        PERFORM refuse('R2_in_flight', format('payout %s is %s', payout.id, payout.state));
+    END IF;
+    IF NEW.kind = 'PAY' AND NEW.origin = 'signed' AND treasury.paused_at IS NOT NULL
+       AND NOT (slot.state = 'LIVE' AND treasury.finish_live) THEN
+        PERFORM refuse('R7_paused', format('treasury %s is paused', treasury.name));
+    END IF;
+    IF NEW.position <> coalesce(last.position, 0) + 1 THEN
+        PERFORM refuse('I9_position', format('attempt %s does not follow %s', NEW.position, last.position));
+    END IF;
+    IF given_up AND NEW.kind = 'PAY' AND NEW.origin = 'signed' THEN
+        PERFORM refuse('R3_noop', format('slot %s was given up', NEW.nonce));
+    END IF;
+    IF last.hash IS NOT NULL AND NEW.origin = 'signed'
+       AND (NEW.fee_per_gas_wei_max * 8 < last.fee_per_gas_wei_max * 9
+            OR NEW.priority_fee_per_gas_wei_max * 8 < last.priority_fee_per_gas_wei_max * 9) THEN
+        PERFORM refuse('I9_fees', format('a replacement for slot %s must raise both fees by an eighth', NEW.nonce));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION attempt_pays_no_suspended()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM payouts JOIN payout_slots slot ON slot.payout_id = payouts.id
+               WHERE slot.signer = NEW.signer AND slot.nonce = NEW.nonce AND pays_suspended(payouts)) THEN
+        PERFORM refuse('suspended', format('the recipient of slot %s is suspended', NEW.nonce));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION attempt_pays_nobody_now()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    signer signers%ROWTYPE;
+BEGIN
+    SELECT * INTO signer FROM signers WHERE address = NEW.signer;
+    IF signer.rebuild_asked_at IS NOT NULL THEN
+        PERFORM refuse('R8_rebuild', format('signer %s is being rebuilt', NEW.signer));
+    END IF;
+    IF signer.lineage IS DISTINCT FROM database_lineage() THEN
+        PERFORM refuse('R8_lineage', format('signer %s belongs to another database', NEW.signer));
+    END IF;
+    IF EXISTS (SELECT FROM payout_slots WHERE payout_slots.signer = NEW.signer AND nonce = NEW.nonce
+                                          AND given_up_at IS NOT NULL) THEN
+        PERFORM refuse('R3_noop', format('slot %s was given up', NEW.nonce));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION attempt_pays_what_is_owed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM payouts JOIN payout_slots slot ON slot.payout_id = payouts.id
+               WHERE slot.signer = NEW.signer AND slot.nonce = NEW.nonce AND may_be_paid_already(payouts)) THEN
+        PERFORM refuse('R8_unexplained', format('slot %s may have been paid by a foreign transaction', NEW.nonce));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION award_inputs_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.from_number <= (SELECT value FROM scan_counter) THEN
+        PERFORM refuse('award_inputs_past', format('number %s was given already', NEW.from_number));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION award_terms()
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT jsonb_build_object(
+        'match_percent', (SELECT value FROM settings WHERE name = 'match_percent'),
+        'tier_thresholds', (SELECT value FROM settings WHERE name = 'tier_thresholds'),
+        'tins_per_month', (SELECT tins_per_month FROM sales_volume),
+        'prizes', (SELECT coalesce(jsonb_object_agg(type, jsonb_build_object(
+                              'amount', amount, 'enabled', enabled, 'interval', "interval", 'tier', tier,
+                              'unlock_volume', unlock_volume, 'unlocked_by_admin', unlocked_by_admin)), '{}')
+                   FROM comp_rules WHERE "interval" IS NOT NULL))
+$function$;
+
+CREATE OR REPLACE FUNCTION award_terms_at(number bigint)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT body FROM award_inputs WHERE from_number <= number ORDER BY revision DESC LIMIT 1
+$function$;
+
+CREATE OR REPLACE FUNCTION award_terms_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF (SELECT lineage = database_lineage() FROM scan_counter) THEN
+        PERFORM keep_award_inputs();
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION award_terms_in_notice(promised jsonb, wanted jsonb)
+ RETURNS jsonb
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT wanted || jsonb_build_object(
+        'match_percent', greatest((promised ->> 'match_percent')::integer, (wanted ->> 'match_percent')::integer),
+        'tier_thresholds', CASE WHEN thresholds_are_worse(promised -> 'tier_thresholds', wanted -> 'tier_thresholds')
+                                THEN promised ELSE wanted END -> 'tier_thresholds',
+        'prizes', (SELECT coalesce(jsonb_object_agg(type, CASE WHEN prize_is_worse(was, shall) THEN was ELSE shall END),
+                                   '{}')
+                   FROM jsonb_each(promised -> 'prizes') AS before (type, was)
+                   FULL JOIN jsonb_each(wanted -> 'prizes') AS after (type, shall) USING (type)))
+$function$;
+
+CREATE OR REPLACE FUNCTION comp_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.member_id, NEW.type, NEW.amount, NEW.source_kind, NEW.source_id, NEW.scan_id, NEW.scan_number,
+        NEW.reason, NEW.awarded_at)
+       IS DISTINCT FROM
+       (OLD.id, OLD.member_id, OLD.type, OLD.amount, OLD.source_kind, OLD.source_id, OLD.scan_id, OLD.scan_number,
+        OLD.reason, OLD.awarded_at) THEN
+        PERFORM refuse('comp_terms', format('the terms of comp %s are fixed', OLD.id));
+    END IF;
+    IF NEW.status <> OLD.status AND (OLD.status, NEW.status) NOT IN
+       (('in_review', 'pending'), ('in_review', 'cancelled'), ('pending', 'paid'), ('pending', 'cancelled')) THEN
+        PERFORM refuse('comp_transition', format('comp %s: %s to %s', OLD.id, OLD.status, NEW.status));
+    END IF;
+    IF NEW.status = 'cancelled' AND EXISTS
+       (SELECT FROM payouts WHERE source_kind = 'comp' AND source_id = OLD.id::text AND state <> 'CANCELLED') THEN
+        PERFORM refuse('comp_cancelled', format('the payout of comp %s may still pay', OLD.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION database_lineage()
+ RETURNS text
+ LANGUAGE sql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'pg_catalog', 'pg_temp'
+AS $function$
+    SELECT (SELECT system_identifier FROM pg_control_system()) || '/' ||
+           left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)
+$function$;
+
+CREATE OR REPLACE FUNCTION drop_treasury_snapshots(before timestamp with time zone)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+DECLARE
+    month   text;
+    dropped integer := 0;
+BEGIN
+    FOR month IN
+        SELECT inhrelid::regclass::text FROM pg_inherits
+        WHERE inhparent = 'treasury_snapshots'::regclass AND inhrelid::regclass::text ~ '_\d{4}_\d\d$'
+    LOOP
+        IF to_date(right(month, 7), 'YYYY_MM') + interval '1 month' <= before THEN
+            EXECUTE format('DROP TABLE %I', month);
+            dropped := dropped + 1;
+        END IF;
+    END LOOP;
+    RETURN dropped;
+END $function$;
+
+CREATE OR REPLACE FUNCTION ensure_month_partitions(target text, first_month date, months integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+DECLARE
+    month date := date_trunc('month', first_month);
+    made integer := 0;
+    name text;
+BEGIN
+    IF to_regclass(target || '_other') IS NULL THEN
+        EXECUTE format('CREATE TABLE %I PARTITION OF %I DEFAULT', target || '_other', target);
+    END IF;
+    FOR step IN 0 .. months - 1 LOOP
+        name := target || to_char(month + make_interval(months => step), '_YYYY_MM');
+        IF to_regclass(name) IS NULL THEN
+            PERFORM make_month_partition(target, name, month + make_interval(months => step),
+                                         month + make_interval(months => step + 1));
+            made := made + 1;
+        END IF;
+    END LOOP;
+    RETURN made;
+END $function$;
+
+CREATE OR REPLACE FUNCTION explanation_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NOT EXISTS (SELECT FROM payout_slots slot
+                   WHERE slot.signer = NEW.signer AND slot.nonce = NEW.nonce AND slot.state = 'FOREIGN'
+                     AND slot.payout_id IS NULL) THEN
+        PERFORM refuse('explained', format('nonce %s of %s is no open question', NEW.nonce, NEW.signer));
+    END IF;
+    IF EXISTS (SELECT FROM payouts JOIN signers ON signers.address = NEW.signer
+               WHERE payouts.id = NEW.payout_id AND payouts.treasury <> signers.treasury) THEN
+        PERFORM refuse('explained', format('payout %s is of another treasury than %s', NEW.payout_id, NEW.signer));
+    END IF;
+    IF EXISTS (SELECT FROM payouts WHERE id = NEW.payout_id AND NEW.person_id IN (member_id, requested_by)) THEN
+        PERFORM refuse('approvals', format('payout %s is the approver''s own', NEW.payout_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION finding_is_disinterested()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF profits_from_wallet(NEW.resolved_by, NEW.counterparty) OR EXISTS
+       (SELECT FROM payouts WHERE id = NEW.payout_id AND (profits_from_payout(NEW.resolved_by, payouts)
+                                                          OR is_same_person(NEW.resolved_by, requested_by))) THEN
+        PERFORM refuse('own_interest', format('who explains finding %s would profit', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION forget_sign_up(account uuid, at timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    UPDATE members SET status = 'deleted', email = 'deleted:' || id, username = 'deleted_' || left(md5(id::text), 20),
+           password_hash = '', full_name = '', phone = NULL, date_of_birth = '1900-01-01', address_line1 = NULL,
+           address_line2 = NULL, city = NULL, state = NULL, zip_code = NULL, country = 'US', language = 'en',
+           referred_by_id = NULL, sign_up_ticket = NULL, updated_at = at, profile_revision = profile_revision + 1
+    WHERE id = account AND email_verified_at IS NULL AND status = 'active' AND role IS NULL
+      AND NOT EXISTS (SELECT FROM comps WHERE member_id = account);
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    DELETE FROM email_codes WHERE member_id = account;
+    DELETE FROM mails WHERE member_id = account;
+    DELETE FROM pushes WHERE notification_id IN (SELECT id FROM notifications WHERE member_id = account);
+    DELETE FROM notifications WHERE member_id = account;
+    DELETE FROM inboxes WHERE member_id = account;
+    RETURN true;
+END $function$;
+
+CREATE OR REPLACE FUNCTION guarantee_is_withheld()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM guarantee_reviews WHERE member_id = NEW.member_id AND status <> 'granted') THEN
+        PERFORM refuse('guarantee_withheld', format('the guarantee of member %s is withheld', NEW.member_id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION guarantee_review_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF OLD.status <> 'waiting' OR (NEW.id, NEW.member_id, NEW.asked_at)
+       IS DISTINCT FROM (OLD.id, OLD.member_id, OLD.asked_at) THEN
+        PERFORM refuse('guarantee_review_decided', format('guarantee review %s is decided once', OLD.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION is_same_person(one uuid, other uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT coalesce(one = other OR EXISTS (
+        SELECT FROM member_wallets mine JOIN member_wallets theirs ON theirs.address = mine.address
+        WHERE mine.member_id = one AND theirs.member_id = other), false)
+$function$;
+
+CREATE OR REPLACE FUNCTION keep_award_inputs()
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    given bigint;
+    newest bigint;
+    notice bigint;
+    wanted jsonb;
+    part record;
+    terms jsonb;
+    written jsonb;
+BEGIN
+    SELECT value, revision INTO given, newest FROM scan_counter WHERE only_row FOR NO KEY UPDATE;
+    wanted := award_terms();
+    notice := (SELECT value::text::bigint FROM settings WHERE name = 'rules_notice');
+    FOR part IN
+        SELECT starts, award_terms_at(starts) AS promised
+        FROM (SELECT given + 1 AS starts
+              UNION SELECT given + 1 + notice
+              UNION SELECT from_number FROM award_inputs WHERE from_number > given + 1) AS cuts
+        ORDER BY starts
+    LOOP
+        terms := CASE WHEN part.starts > given + notice OR part.promised IS NULL THEN wanted
+                      ELSE award_terms_in_notice(part.promised, wanted) END;
+        CONTINUE WHEN terms IS NOT DISTINCT FROM coalesce(written, part.promised);
+        newest := newest + 1;
+        INSERT INTO award_inputs (revision, from_number, body) VALUES (newest, part.starts, terms);
+        written := terms;
+    END LOOP;
+    IF written IS NOT NULL THEN
+        UPDATE scan_counter SET revision = newest WHERE only_row;
+    END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION ledger_balanced(journal bigint)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    total numeric;
+    lines integer;
+BEGIN
+    SELECT coalesce(sum(amount), 0), count(*) INTO total, lines FROM ledger_postings WHERE journal_id = journal;
+    IF total <> 0 OR lines < 2 THEN
+        PERFORM refuse('I12_balanced', format('journal %s has %s lines that sum to %s', journal, lines, total));
+    END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION ledger_has(journal_ref text, line_account text, line_amount bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (SELECT FROM ledger_journals JOIN ledger_postings ON journal_id = ledger_journals.id
+                   WHERE ref = journal_ref AND account = line_account AND amount = line_amount)
+$function$;
+
+CREATE OR REPLACE FUNCTION ledger_journal_balanced()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$ BEGIN PERFORM ledger_balanced(NEW.id); RETURN NULL; END $function$;
+
+CREATE OR REPLACE FUNCTION ledger_posting_balanced()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$ BEGIN PERFORM ledger_balanced(NEW.journal_id); RETURN NULL; END $function$;
+
+CREATE OR REPLACE FUNCTION ledger_posting_kept()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    own_shard text := current_setting('ledger.shard', true);
+    forced_shard text := nullif(current_setting('ledger.forced_shard', true), '');  -- by a benchmark
+    free_shard integer;
+BEGIN
+    IF (SELECT written_by FROM ledger_journals WHERE id = NEW.journal_id) <> pg_current_xact_id() THEN
+        PERFORM refuse('I12_append_only', format('journal %s is closed', NEW.journal_id));
+    END IF;
+    IF coalesce(own_shard, '') = '' THEN
+        own_shard := set_config('ledger.shard', (NEW.journal_id % 16)::text, true);
+    END IF;
+    free_shard := coalesce(forced_shard, own_shard)::integer;
+    IF forced_shard IS NULL AND EXISTS
+       (SELECT FROM ledger_balances WHERE account = NEW.account AND shard = free_shard) THEN
+        SELECT shard INTO free_shard FROM ledger_balances WHERE account = NEW.account
+        ORDER BY shard <> own_shard::smallint, shard LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED;
+        free_shard := coalesce(free_shard, 16 + pg_backend_pid() % 16384);
+    END IF;
+    INSERT INTO ledger_balances AS kept (account, shard, balance)
+    VALUES (NEW.account, free_shard, NEW.amount)
+    ON CONFLICT (account, shard) DO UPDATE SET balance = kept.balance + EXCLUDED.balance;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION let_count_go_on(published bigint, margin bigint, source text, at timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    counter scan_counter;
+    above bigint;
+BEGIN
+    SELECT * INTO counter FROM scan_counter WHERE only_row FOR NO KEY UPDATE;
+    IF counter.lineage = database_lineage() THEN
+        RETURN counter.value;
+    END IF;
+    above := greatest(counter.value, published + margin);
+    UPDATE scan_counter SET value = above, lineage = database_lineage() WHERE only_row;
+    INSERT INTO count_comparisons (lineage_before, lineage, value_before, published, margin, value, source, compared_at)
+    VALUES (counter.lineage, database_lineage(), counter.value, published, margin, above, source, at);
+    PERFORM keep_award_inputs();
+    RETURN above;
+END $function$;
+
+CREATE OR REPLACE FUNCTION make_append_only(target regclass)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON %s
+                    FOR EACH ROW EXECUTE FUNCTION append_only()', target);
+    EXECUTE format('CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON %s
+                    FOR EACH STATEMENT EXECUTE FUNCTION append_only()', target);
+    EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON %s FROM blakjaks_app', target);
+END $function$;
+
+CREATE OR REPLACE FUNCTION make_month_partition(target text, name text, starts timestamp with time zone, ends timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+DECLARE
+    key text := (SELECT attname FROM pg_partitioned_table JOIN pg_attribute
+                     ON attrelid = partrelid AND attnum = partattrs[0] WHERE partrelid = target::regclass);
+    lies_there text := format('FROM %I WHERE %I >= %L AND %I < %L', target || '_other', key, starts, key, ends);
+    stranded boolean;
+    reference record;
+    put_back text := '';
+BEGIN
+    EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', name, target);
+    EXECUTE format('SELECT EXISTS (SELECT %s)', lies_there) INTO stranded;
+    IF stranded THEN
+        FOR reference IN
+            SELECT conrelid::regclass AS child, conname, replace(pg_get_constraintdef(oid), ' NOT VALID', '') AS definition
+            FROM pg_constraint WHERE confrelid = target::regclass AND contype = 'f' AND conparentid = 0
+        LOOP
+            EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', reference.child, reference.conname);
+            put_back := put_back || format('ALTER TABLE %s ADD CONSTRAINT %I %s NOT VALID;', reference.child,
+                                           reference.conname, reference.definition);
+        END LOOP;
+        EXECUTE format('LOCK TABLE %I IN ACCESS EXCLUSIVE MODE', target || '_other');
+        EXECUTE format('INSERT INTO %I SELECT * %s', name, lies_there);
+        EXECUTE format('DELETE %s', lies_there);
+    END IF;
+    EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%L) TO (%L)', target, name, starts, ends);
+    EXECUTE put_back;
+END $function$;
+
+CREATE OR REPLACE FUNCTION manual_award_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    limits jsonb;
+    today  bigint;
+BEGIN
+    IF EXISTS (SELECT FROM comps WHERE id = NEW.comp_id AND profits_from_member(NEW.awarded_by, member_id)) THEN
+        PERFORM refuse('own_interest', format('the admin would profit from comp %s', NEW.comp_id));
+    END IF;
+    IF NEW.alone THEN
+        SELECT value INTO limits FROM settings WHERE name = 'manual_award_limits';
+        SELECT coalesce(sum(value), 0) INTO today FROM manual_awards
+        WHERE awarded_by = NEW.awarded_by AND alone
+          AND awarded_at >= date_trunc('day', NEW.awarded_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC';
+        IF NEW.value > (limits ->> 'single')::numeric * 1000000
+           OR today + NEW.value > (limits ->> 'day')::numeric * 1000000 THEN
+            PERFORM refuse('award_second_person', format('comp %s is more than one admin may award', NEW.comp_id));
+        END IF;
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION manual_transfer_is_disinterested()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF profits_from_payout(NEW.requested_by, NEW) THEN
+        PERFORM refuse('own_interest', format('who asks for transfer %s would get it', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION manual_transfer_judged()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.state NOT IN ('HELD', 'CANCELLED') OR (NEW.state = 'HELD' AND NEW.approvals_needed < 2) THEN
+        PERFORM refuse('manual_approvals', format('manual transfer %s waits for two people first', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION may_be_paid_already(payout payouts)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (
+        SELECT FROM foreign_transfers moved
+        JOIN payout_slots slot ON slot.signer = moved.signer AND slot.nonce = moved.nonce AND slot.state = 'FOREIGN'
+        WHERE lower(moved.recipient_address) = lower(payout.recipient_address) AND moved.amount = payout.amount)
+$function$;
+
+CREATE OR REPLACE FUNCTION member_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.status <> 'deleted' THEN
+        PERFORM refuse('member_deleted', format('member %s is deleted', OLD.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION needs_second_person(payout payouts)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE
+AS $function$
+BEGIN
+    RETURN payout.source_kind = 'comp' AND payout.source_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+       AND EXISTS (SELECT FROM manual_awards WHERE comp_id = payout.source_id::uuid AND NOT alone);
+END $function$;
+
+CREATE OR REPLACE FUNCTION payout_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NEW.state <> 'REQUESTED' THEN
+        PERFORM refuse('I13_born', format('payout %s cannot be born %s', NEW.id, NEW.state));
+    END IF;
+    INSERT INTO payout_events (payout_id, kind, detail, happened_at)
+    VALUES (NEW.id, 'payout_state', jsonb_build_object('to', NEW.state), NEW.state_at);
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION payout_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.treasury, NEW.member_id, NEW.scope, NEW.idempotency_key, NEW.body_hash, NEW.source_kind,
+        NEW.source_id, NEW.recipient_address, NEW.amount, NEW.requested_by, NEW.requested_at, NEW.holds,
+        NEW.counted_on)
+       IS DISTINCT FROM
+       (OLD.id, OLD.treasury, OLD.member_id, OLD.scope, OLD.idempotency_key, OLD.body_hash, OLD.source_kind,
+        OLD.source_id, OLD.recipient_address, OLD.amount, OLD.requested_by, OLD.requested_at, OLD.holds,
+        OLD.counted_on) THEN
+        PERFORM refuse('I3_terms', format('the terms of payout %s are fixed', OLD.id));
+    END IF;
+    IF NEW IS NOT DISTINCT FROM OLD THEN
+        RETURN NEW;
+    END IF;
+    IF (NEW.state, NEW.state_at, NEW.hold_reason, NEW.approvals_needed, NEW.paid_at, NEW.transaction_hash)
+       IS NOT DISTINCT FROM
+       (OLD.state, OLD.state_at, OLD.hold_reason, OLD.approvals_needed, OLD.paid_at, OLD.transaction_hash) THEN
+        RETURN NEW;  -- it steps aside
+    END IF;
+    IF NOT EXISTS (SELECT FROM payout_transitions WHERE from_state = OLD.state AND to_state = NEW.state) THEN
+        PERFORM refuse('I4_transition', format('payout %s: %s to %s', NEW.id, OLD.state, NEW.state));
+    END IF;
+    PERFORM payout_may_leave(OLD, NEW.state);
+    PERFORM payout_may_become(NEW, OLD.state);
+    IF NEW.state IN ('HELD', 'QUARANTINED') THEN
+        NEW.holds := OLD.holds + 1;
+    END IF;
+    IF NEW.state = 'APPROVED' AND OLD.counted_on IS NULL AND NEW.source_kind <> 'rotation' THEN
+        NEW.counted_on := (NEW.state_at AT TIME ZONE 'UTC')::date;
+    END IF;
+    INSERT INTO payout_events (payout_id, kind, detail, happened_at)
+    VALUES (NEW.id, 'payout_state', jsonb_strip_nulls(jsonb_build_object(
+                'from', OLD.state, 'to', NEW.state, 'hold_reason', NEW.hold_reason)), NEW.state_at);
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION payout_counted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NEW.counted_on IS DISTINCT FROM OLD.counted_on THEN
+        INSERT INTO treasury_days AS kept (treasury, day, amount) VALUES (NEW.treasury, NEW.counted_on, NEW.amount)
+        ON CONFLICT (treasury, day) DO UPDATE SET amount = kept.amount + EXCLUDED.amount;
+    END IF;
+    IF NEW.state = 'RESERVED' AND OLD.state = 'APPROVED' AND NEW.source_kind <> 'rotation' THEN
+        INSERT INTO treasury_minutes AS kept (treasury, minute, amount, agreed)
+        VALUES (NEW.treasury, date_trunc('minute', NEW.state_at),
+                CASE WHEN NEW.people_agreed > 0 THEN 0 ELSE NEW.amount END,
+                CASE WHEN NEW.people_agreed > 0 THEN NEW.amount ELSE 0 END)
+        ON CONFLICT (treasury, minute) DO UPDATE
+        SET amount = kept.amount + EXCLUDED.amount, agreed = kept.agreed + EXCLUDED.agreed;
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION payout_in_doubt(payout payouts)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT may_be_paid_already(payout) AND NOT EXISTS (
+        SELECT FROM foreign_explanations said
+        JOIN payout_slots slot ON slot.signer = said.signer AND slot.nonce = said.nonce
+                              AND slot.state = 'FOREIGN' AND slot.payout_id IS NULL
+        WHERE said.payout_id = payout.id
+        GROUP BY said.signer, said.nonce HAVING count(*) >= 2)
+$function$;
+
+CREATE OR REPLACE FUNCTION payout_is_judged(identity uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (
+        SELECT FROM payouts
+        WHERE id = identity AND state = 'QUARANTINED'
+          AND (SELECT count(*) FROM payout_approvals WHERE payout_id = payouts.id AND hold = payouts.holds)
+              >= greatest(payouts.approvals_needed, 2))
+$function$;
+
+CREATE OR REPLACE FUNCTION payout_let_go()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    counted integer := 0;
+BEGIN
+    NEW.people_agreed := OLD.people_agreed;
+    IF OLD.state IN ('HELD', 'QUARANTINED') AND NEW.state <> 'CANCELLED'
+       AND (NEW.state, NEW.hold_reason, NEW.approvals_needed) IS DISTINCT FROM
+           (OLD.state, OLD.hold_reason, OLD.approvals_needed) THEN
+        PERFORM FROM members WHERE id IN
+            (SELECT approver_id FROM payout_approvals WHERE payout_id = OLD.id AND hold = OLD.holds)
+            ORDER BY id FOR SHARE;
+        counted := approvals_that_count(OLD);
+        IF counted < approvals_required(OLD) THEN
+            PERFORM refuse('approvals', format('payout %s has %s approvals that count, which is too few', OLD.id, counted));
+        END IF;
+    END IF;
+    IF OLD.state = 'HELD' AND NEW.state = 'APPROVED' THEN
+        IF OLD.approvals_needed = 0 AND counted < 2 AND
+           (SELECT decision FROM payout_policy_runs WHERE payout_id = OLD.id ORDER BY id DESC LIMIT 1) = 'hold' THEN
+            PERFORM refuse('policy', format('the policy holds payout %s', OLD.id));
+        END IF;
+        IF OLD.approvals_needed > 0 OR counted >= 2 THEN
+            NEW.people_agreed := greatest(OLD.people_agreed, counted);
+        END IF;
+    END IF;
+    IF NEW.state = 'APPROVED' AND NEW.people_agreed = 0 AND needs_second_person(NEW) THEN
+        PERFORM refuse('award_second_person', format('payout %s waits for a second person', NEW.id));
+    END IF;
+    IF NEW.people_agreed > 0 THEN
+        NEW.counted_on := OLD.counted_on;  -- it does not use up the day of what needs no people
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION payout_may_become(payout payouts, before payout_state)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    reserved boolean;
+    open_slot slot_state;
+    paid_hash evm_hash;
+BEGIN
+    IF payout.state = 'APPROVED' THEN
+        RETURN;
+    END IF;
+    IF payout.state IN ('RESERVED', 'IN_FLIGHT', 'CANCELLED') THEN
+        reserved := payout_reserved(payout);
+    END IF;
+    SELECT state INTO open_slot FROM payout_slots
+    WHERE payout_id = payout.id AND state IN ('ALLOCATED', 'LIVE', 'MINED', 'FOREIGN');
+    SELECT winning_hash INTO paid_hash FROM payout_slots WHERE payout_id = payout.id AND state = 'FINAL_PAY';
+
+    IF payout.state = 'RESERVED' AND NOT reserved THEN
+        PERFORM refuse('I12_reserved', format('payout %s has no journal resv of its amount', payout.id));
+    END IF;
+    IF payout.state = 'RESERVED' AND (open_slot IS NOT NULL OR paid_hash IS NOT NULL) THEN
+        PERFORM refuse('R2_one_slot', format('payout %s has a slot that may pay or has paid', payout.id));
+    END IF;
+    IF payout.state = 'IN_FLIGHT' AND (open_slot IS NULL OR open_slot = 'FOREIGN' OR NOT reserved) THEN
+        PERFORM refuse('I6_open_slot', format('payout %s has no open slot', payout.id));
+    END IF;
+    IF payout.state = 'PAID' AND (payout.transaction_hash IS DISTINCT FROM paid_hash
+       OR NOT ledger_has('paid:' || payout.id, 'in_flight:' || payout.treasury, -payout.amount)
+       OR NOT ledger_has('paid:' || payout.id, 'paid:' || payout.treasury, payout.amount)) THEN
+        PERFORM refuse('I11_paid', format('payout %s lacks FINAL_PAY, its transaction or its journal', payout.id));
+    END IF;
+    IF payout.state = 'CANCELLED' AND (open_slot IS NOT NULL OR paid_hash IS NOT NULL OR reserved) THEN
+        PERFORM refuse('R2_cancelled', format('payout %s may still pay or holds money', payout.id));
+    END IF;
+    IF payout.state = 'HELD' AND (open_slot IS NOT NULL OR paid_hash IS NOT NULL) THEN
+        PERFORM refuse('R2_held', format('payout %s may still pay or has paid', payout.id));
+    END IF;
+    IF payout.state = 'QUARANTINED' AND NOT EXISTS
+       (SELECT FROM treasuries WHERE name = payout.treasury AND paused_at IS NOT NULL) THEN
+        PERFORM refuse('R5_paused', format('payout %s is quarantined only together with its treasury', payout.id));
+    END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION payout_may_leave(payout payouts, target payout_state)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    approvals integer;
+BEGIN
+    IF payout.state = 'REQUESTED' AND target = 'APPROVED' AND NOT EXISTS
+       (SELECT FROM payout_policy_runs WHERE payout_id = payout.id AND decision = 'approve') THEN
+        PERFORM refuse('policy', format('no policy has approved payout %s', payout.id));
+    END IF;
+    IF payout.state IN ('HELD', 'QUARANTINED') AND target <> 'CANCELLED' THEN
+        SELECT count(*) INTO approvals FROM payout_approvals
+        WHERE payout_id = payout.id AND hold = payout.holds;
+        IF approvals < greatest(payout.approvals_needed, CASE payout.state WHEN 'QUARANTINED' THEN 2 ELSE 0 END) THEN
+            PERFORM refuse('approvals', format('payout %s has %s approvals, which is too few', payout.id, approvals));
+        END IF;
+    END IF;
+    IF payout.state = 'HELD' AND target = 'APPROVED' AND payout.approvals_needed = 0 AND approvals < 2 AND
+       (SELECT decision FROM payout_policy_runs WHERE payout_id = payout.id ORDER BY id DESC LIMIT 1) = 'hold' THEN
+        PERFORM refuse('policy', format('the policy holds payout %s', payout.id));
+    END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION payout_never_deleted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    PERFORM refuse('never_deleted', format('%s rows are kept for ever', TG_TABLE_NAME));
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION payout_of_comp_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    comp_status text;
+BEGIN
+    SELECT status INTO comp_status FROM comps WHERE id = NEW.source_id::uuid FOR SHARE;
+    IF comp_status <> 'pending' THEN
+        PERFORM refuse('comp_pending', format('comp %s is %s', NEW.source_id, comp_status));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION payout_of_withheld_guarantee()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM comps
+               JOIN guarantee_reviews ON guarantee_reviews.member_id = comps.member_id AND guarantee_reviews.status <> 'granted'
+               WHERE comps.id = NEW.source_id::uuid AND comps.source_kind = 'guarantee') THEN
+        PERFORM refuse('guarantee_withheld', format('the guarantee of comp %s is withheld', NEW.source_id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION payout_reserved(payout payouts)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT ledger_has('resv:' || payout.id, 'in_flight:' || payout.treasury, payout.amount)
+       AND NOT ledger_has('cancel:' || payout.id, 'in_flight:' || payout.treasury, -payout.amount)
+$function$;
+
+CREATE OR REPLACE FUNCTION payout_to_resting_wallet()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM members WHERE id = NEW.member_id AND lower(wallet_address) = lower(NEW.recipient_address)
+                                     AND wallet_rests_until > NEW.requested_at) THEN
+        PERFORM refuse('wallet_rests', format('the wallet of member %s rests', NEW.member_id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION pays_suspended(payout payouts)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (SELECT FROM members WHERE id = payout.member_id AND status = 'suspended')
+        OR EXISTS (SELECT FROM members WHERE lower(wallet_address) = lower(payout.recipient_address)
+                                         AND wallet_address IS NOT NULL AND status = 'suspended')
+$function$;
+
+CREATE OR REPLACE FUNCTION prize_holds_from(prize comp_type)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT (SELECT min(a.from_number) FROM award_inputs a
+            WHERE a.from_number > c.value + 1 AND award_terms_at(a.from_number) -> 'prizes' -> prize::text = w.rule)
+    FROM scan_counter c, (SELECT award_terms() -> 'prizes' -> prize::text AS rule) AS w
+    WHERE award_terms_at(c.value + 1) -> 'prizes' -> prize::text <> w.rule
+$function$;
+
+CREATE OR REPLACE FUNCTION prize_is_worse(before jsonb, after jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT coalesce((before ->> 'enabled')::boolean, false) AND (
+        after IS NULL
+        OR NOT (after ->> 'enabled')::boolean
+        OR (before ->> 'interval')::bigint % (after ->> 'interval')::bigint <> 0
+        OR (after ->> 'amount')::bigint < (before ->> 'amount')::bigint
+        OR (after ->> 'tier')::tier > (before ->> 'tier')::tier
+        OR NOT (after ->> 'unlocked_by_admin')::boolean
+           AND ((before ->> 'unlocked_by_admin')::boolean
+                OR (after ->> 'unlock_volume')::bigint > (before ->> 'unlock_volume')::bigint))
+$function$;
+
+CREATE OR REPLACE FUNCTION profits_from_member(person uuid, winner uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT is_same_person(person, winner)
+        OR EXISTS (SELECT FROM members WHERE id = winner AND is_same_person(person, referred_by_id))
+$function$;
+
+CREATE OR REPLACE FUNCTION profits_from_payout(person uuid, payout payouts)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT profits_from_member(person, payout.member_id) OR profits_from_wallet(person, payout.recipient_address)
+$function$;
+
+CREATE OR REPLACE FUNCTION profits_from_wallet(person uuid, wallet text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (SELECT FROM member_wallets WHERE member_id = person AND address = lower(wallet))
+$function$;
+
+CREATE OR REPLACE FUNCTION referral_is_fixed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.referred_by_id IS NOT NULL AND NEW.referred_by_id IS DISTINCT FROM OLD.referred_by_id THEN
+        PERFORM refuse('referral_is_fixed', 'who referred a member is decided at sign-up');
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION refuse(rule text, explanation text)
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    RAISE EXCEPTION '%: %', rule, explanation USING ERRCODE = 'integrity_constraint_violation', CONSTRAINT = rule;
+END $function$;
+
+CREATE OR REPLACE FUNCTION release_is_certain()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF payout_in_doubt(OLD) THEN
+        PERFORM refuse('R8_unexplained', format('payout %s may have been paid by a foreign transaction', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION require_compared_count()
+ RETURNS void
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (SELECT lineage <> database_lineage() FROM scan_counter) THEN
+        PERFORM refuse('count_compared', 'the count of this database has not been compared with what was published');
+    END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION rotation_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NOT EXISTS (SELECT FROM signers WHERE treasury = NEW.treasury AND status = 'active'
+                                         AND lower(address) = lower(NEW.recipient_address))
+       OR NOT EXISTS (SELECT FROM signers WHERE treasury = NEW.treasury AND status = 'draining') THEN
+        PERFORM refuse('rotation', format('payout %s does not go to the treasury''s next key', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION scan_decision_is_disinterested()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF profits_from_member(NEW.decided_by, NEW.member_id) THEN
+        PERFORM refuse('own_interest', format('who decides about scan %s would profit', NEW.scan_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION session_ended()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    DELETE FROM devices WHERE session_id = NEW.id;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION session_ends_at(device_kind text, created_at timestamp with time zone, last_used_at timestamp with time zone)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT CASE device_kind WHEN 'admin' THEN created_at + interval '12 hours'
+           ELSE least(last_used_at + interval '720 hours', created_at + interval '2160 hours') END
+$function$;
+
+CREATE OR REPLACE FUNCTION signer_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    NEW.lineage := database_lineage();
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION signer_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (NEW.address, NEW.treasury, NEW.kms_version, NEW.created_at)
+       IS DISTINCT FROM (OLD.address, OLD.treasury, OLD.kms_version, OLD.created_at) THEN
+        PERFORM refuse('I5_signer', format('signer %s stays what it is', OLD.address));
+    END IF;
+    IF NEW.next_nonce <> OLD.next_nonce AND NOT (NEW.next_nonce = OLD.next_nonce + 1 AND EXISTS
+       (SELECT FROM payout_slots WHERE signer = OLD.address AND nonce = OLD.next_nonce)) THEN
+        PERFORM refuse('I5_nonce', format('nonce %s is used by a slot alone', OLD.next_nonce));
+    END IF;
+    IF NEW.epoch < OLD.epoch THEN
+        PERFORM refuse('R6_epoch', format('epoch %s is over', NEW.epoch));
+    END IF;
+    IF NEW.status <> OLD.status AND (OLD.status, NEW.status) NOT IN (('active', 'draining'), ('draining', 'retired')) THEN
+        PERFORM refuse('I5_signer', format('signer %s: %s to %s', OLD.address, OLD.status, NEW.status));
+    END IF;
+    IF NEW.status = 'retired' AND EXISTS
+       (SELECT FROM payout_slots WHERE signer = OLD.address AND state IN ('ALLOCATED', 'LIVE', 'MINED')) THEN
+        PERFORM refuse('I5_signer', format('signer %s has open slots', OLD.address));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION slot_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    payout payouts%ROWTYPE;
+    signer signers%ROWTYPE;
+    lowest bigint;
+    open_max bigint;
+BEGIN
+    IF NEW.state <> 'ALLOCATED' THEN
+        PERFORM refuse('I13_born', format('slot %s cannot be born %s', NEW.nonce, NEW.state));
+    END IF;
+    SELECT * INTO payout FROM payouts WHERE id = NEW.payout_id FOR UPDATE;
+    SELECT * INTO signer FROM signers WHERE address = NEW.signer FOR UPDATE;
+    IF signer.next_nonce IS DISTINCT FROM NEW.nonce OR signer.status = 'retired'
+       OR (signer.status = 'draining' AND payout.source_kind <> 'rotation') THEN
+        PERFORM refuse('I5_nonce', format('%s is not the next nonce of an active signer', NEW.nonce));
+    END IF;
+    IF signer.status = 'active' AND EXISTS (
+       SELECT FROM signers older WHERE older.treasury = signer.treasury AND older.status = 'draining') THEN
+        PERFORM refuse('R6_draining', format('the %s treasury''s older key has not drained', signer.treasury));
+    END IF;
+    IF NEW.payout_id IS NOT NULL
+       AND (payout.state, payout.treasury) IS DISTINCT FROM ('RESERVED'::payout_state, signer.treasury) THEN
+        PERFORM refuse('R2_reserved', format('payout %s is not reserved at this treasury', NEW.payout_id));
+    END IF;
+    SELECT nonce INTO lowest FROM payout_slots
+    WHERE payout_slots.signer = NEW.signer AND state IN ('ALLOCATED', 'LIVE', 'MINED') ORDER BY nonce LIMIT 1;
+    SELECT value::bigint INTO open_max FROM settings WHERE name = 'payout_in_flight_max';
+    IF NEW.nonce >= lowest + open_max AND signer.rebuild_asked_at IS NULL THEN
+        PERFORM refuse('R8_in_flight', format('nonces %s to %s are open', lowest, NEW.nonce - 1));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION slot_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    winner_kind text;
+BEGIN
+    IF (NEW.signer, NEW.nonce, NEW.allocated_at) IS DISTINCT FROM (OLD.signer, OLD.nonce, OLD.allocated_at)
+       OR (NEW.payout_id IS DISTINCT FROM OLD.payout_id AND NOT (
+            OLD.payout_id IS NULL AND OLD.state IN ('ALLOCATED', 'FOREIGN') AND EXISTS (
+                SELECT FROM signers JOIN treasuries ON treasuries.name = signers.treasury
+                WHERE signers.address = OLD.signer AND treasuries.paused_at IS NOT NULL))) THEN
+        PERFORM refuse('I5_nonce', format('slot %s stays what it is for', OLD.nonce));
+    END IF;
+    IF OLD.given_up_at IS NOT NULL AND NEW.given_up_at IS NULL THEN
+        PERFORM refuse('R3_noop', format('slot %s was given up', OLD.nonce));
+    END IF;
+    IF (NEW.state, NEW.winning_hash, NEW.block_number, NEW.block_hash, NEW.succeeded)
+       IS NOT DISTINCT FROM (OLD.state, OLD.winning_hash, OLD.block_number, OLD.block_hash, OLD.succeeded) THEN
+        RETURN NEW;  -- only looked at again
+    END IF;
+    IF NOT EXISTS (SELECT FROM slot_transitions WHERE from_state = OLD.state AND to_state = NEW.state) THEN
+        PERFORM refuse('I4_transition', format('slot %s: %s to %s', NEW.nonce, OLD.state, NEW.state));
+    END IF;
+    IF NEW.state IN ('ALLOCATED', 'LIVE') AND (NEW.state = 'LIVE') <> EXISTS
+       (SELECT FROM payout_attempts WHERE signer = NEW.signer AND nonce = NEW.nonce) THEN
+        PERFORM refuse('R1_stored', format('slot %s is LIVE with a stored attempt, and only then', NEW.nonce));
+    END IF;
+    IF NEW.winning_hash IS NOT NULL THEN
+        SELECT kind INTO winner_kind FROM payout_attempts
+        WHERE hash = NEW.winning_hash AND signer = NEW.signer AND nonce = NEW.nonce;
+        IF winner_kind IS NULL THEN
+            PERFORM refuse('I10_winner', format('slot %s was not won by an attempt of ours', NEW.nonce));
+        END IF;
+        IF (NEW.state = 'FINAL_PAY' AND NOT (winner_kind = 'PAY' AND NEW.succeeded))
+           OR (NEW.state = 'FINAL_REVERTED' AND NOT (winner_kind = 'PAY' AND (
+                   NOT NEW.succeeded OR payout_is_judged(NEW.payout_id))))
+           OR (NEW.state = 'FINAL_NOOP' AND winner_kind = 'PAY') THEN
+            PERFORM refuse('I10_winner', format('slot %s cannot be %s', NEW.nonce, NEW.state));
+        END IF;
+    END IF;
+    IF OLD.state = 'MINED' AND NEW.state::text LIKE 'FINAL%'
+       AND (NEW.winning_hash, NEW.block_number, NEW.block_hash, NEW.succeeded)
+           IS DISTINCT FROM (OLD.winning_hash, OLD.block_number, OLD.block_hash, OLD.succeeded) THEN
+        PERFORM refuse('I10_winner', format('slot %s is final as it was mined', NEW.nonce));
+    END IF;
+    INSERT INTO payout_events (payout_id, signer, nonce, attempt_hash, kind, detail, happened_at)
+    VALUES (NEW.payout_id, NEW.signer, NEW.nonce, NEW.winning_hash, 'slot_state',
+            jsonb_strip_nulls(jsonb_build_object('from', OLD.state, 'to', NEW.state, 'block', NEW.block_number)),
+            NEW.state_at);
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION slot_coupled()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    slot   slot_state;
+    payout payout_state;
+BEGIN
+    SELECT state INTO slot FROM payout_slots WHERE signer = NEW.signer AND nonce = NEW.nonce;
+    SELECT state INTO payout FROM payouts WHERE id = NEW.payout_id;
+    IF (slot = 'FINAL_PAY') <> (payout = 'PAID')
+       OR (slot IN ('ALLOCATED', 'LIVE', 'MINED', 'FOREIGN') AND payout NOT IN ('IN_FLIGHT', 'QUARANTINED'))
+       OR (payout = 'IN_FLIGHT' AND NOT EXISTS (
+               SELECT FROM payout_slots
+               WHERE payout_id = NEW.payout_id AND state IN ('ALLOCATED', 'LIVE', 'MINED', 'FOREIGN'))) THEN
+        PERFORM refuse('coupled', format('slot %s is %s, payout %s is %s', NEW.nonce, slot, NEW.payout_id, payout));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION slot_is_there()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    UPDATE signers SET next_nonce = next_nonce + 1 WHERE address = NEW.signer;
+    INSERT INTO payout_events (payout_id, signer, nonce, kind, detail, happened_at)
+    VALUES (NEW.payout_id, NEW.signer, NEW.nonce, 'slot_state', jsonb_build_object('to', NEW.state), NEW.state_at);
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION slot_pays_no_suspended()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM payouts WHERE id = NEW.payout_id AND pays_suspended(payouts)) THEN
+        PERFORM refuse('suspended', format('the recipient of payout %s is suspended', NEW.payout_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION slot_pays_what_is_owed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM payouts WHERE id = NEW.payout_id AND may_be_paid_already(payouts)) THEN
+        PERFORM refuse('R8_unexplained', format('payout %s may have been paid by a foreign transaction', NEW.payout_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION stranded_months(target text)
+ RETURNS SETOF date
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+BEGIN
+    RETURN QUERY EXECUTE format('SELECT DISTINCT date_trunc(''month'', %I)::date AS month FROM %I ORDER BY month',
+        (SELECT attname FROM pg_partitioned_table JOIN pg_attribute
+             ON attrelid = partrelid AND attnum = partattrs[0] WHERE partrelid = target::regclass),
+        target || '_other');
+END $function$;
+
+CREATE OR REPLACE FUNCTION thresholds_are_worse(before jsonb, after jsonb)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT bool_or((after ->> tier)::bigint > needed::bigint) FROM jsonb_each_text(before) AS was (tier, needed)
+$function$;
+
+CREATE OR REPLACE FUNCTION tier_override_has_author()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    of_quarter text := CASE TG_TABLE_NAME WHEN 'member_quarters' THEN to_jsonb(NEW) ->> 'quarter' END;
+BEGIN
+    IF NOT EXISTS (SELECT FROM tier_history WHERE member_id = NEW.member_id AND kind = 'override'
+                   AND tier = NEW.override_tier AND quarter IS NOT DISTINCT FROM of_quarter) THEN
+        PERFORM refuse('override_author', format('nobody has set the tier of member %s', NEW.member_id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION tier_override_is_disinterested()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF profits_from_member(NEW.set_by, NEW.member_id) THEN
+        PERFORM refuse('own_interest', format('who sets the tier of member %s would profit', NEW.member_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION trip_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (NEW.comp_id, NEW.destination, NEW.title, NEW.value, NEW.chosen_at)
+       IS DISTINCT FROM (OLD.comp_id, OLD.destination, OLD.title, OLD.value, OLD.chosen_at) THEN
+        PERFORM refuse('trip_chosen', format('the choice of trip %s is made', OLD.comp_id));
+    END IF;
+    IF (OLD.state, NEW.state) NOT IN (('chosen', 'concierge_contacted'), ('concierge_contacted', 'chip_mailed')) THEN
+        PERFORM refuse('trip_transition', format('trip %s: %s to %s', OLD.comp_id, OLD.state, NEW.state));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION trip_placed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    given bigint := NEW.scan_number;
+BEGIN
+    IF given IS NULL OR NEW.status = 'cancelled' THEN
+        SELECT value INTO given FROM scan_counter WHERE only_row FOR NO KEY UPDATE;
+    END IF;
+    INSERT INTO trip_places (comp_id, month, from_number)
+    VALUES (NEW.id, date_trunc('month', NEW.awarded_at AT TIME ZONE 'UTC'), given + 1)
+    ON CONFLICT (comp_id) DO UPDATE SET freed_number = greatest(trip_places.from_number, EXCLUDED.from_number);
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION username_given_up()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM former_usernames WHERE name = lower(NEW.username) AND member_id <> NEW.id) THEN
+        PERFORM refuse('username_former', format('the name %s leads to another member', NEW.username));
+    END IF;
+    IF TG_OP = 'UPDATE' AND NEW.status <> 'deleted' AND lower(NEW.username) <> lower(OLD.username) THEN
+        INSERT INTO former_usernames AS former (name, member_id, given_up_at)
+        VALUES (lower(OLD.username), NEW.id, NEW.updated_at)
+        ON CONFLICT (name) DO UPDATE SET given_up_at = EXCLUDED.given_up_at WHERE former.member_id = NEW.id;
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION validate_references(target text)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    reference record;
+    validated integer := 0;
+BEGIN
+    FOR reference IN
+        SELECT conrelid::regclass AS child, conname FROM pg_constraint
+        WHERE confrelid = target::regclass AND contype = 'f' AND conparentid = 0 AND NOT convalidated
+    LOOP
+        EXECUTE format('ALTER TABLE %s VALIDATE CONSTRAINT %I', reference.child, reference.conname);
+        validated := validated + 1;
+    END LOOP;
+    RETURN validated;
+END $function$;
+
+CREATE OR REPLACE FUNCTION wallet_remembered()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    INSERT INTO member_wallets (member_id, address, since)
+    VALUES (NEW.id, lower(NEW.wallet_address), NEW.updated_at) ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION wallet_rests()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    NEW.wallet_rests_until := NEW.updated_at + interval '24 hours';
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION withdrawal_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NEW.state <> 'prepared' THEN
+        PERFORM refuse('withdrawal_born', format('withdrawal %s cannot be born %s', NEW.id, NEW.state));
+    END IF;
+    INSERT INTO withdrawal_events (withdrawal_id, state, happened_at) VALUES (NEW.id, NEW.state, NEW.state_at);
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION withdrawal_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.member_id, NEW.from_address, NEW.to_address, NEW.amount, NEW.chain_id, NEW.token_address,
+        NEW.nonce, NEW.gas_limit, NEW.fee_per_gas_wei_max, NEW.priority_fee_per_gas_wei_max, NEW.prepared_at,
+        NEW.expires_at)
+       IS DISTINCT FROM
+       (OLD.id, OLD.member_id, OLD.from_address, OLD.to_address, OLD.amount, OLD.chain_id, OLD.token_address,
+        OLD.nonce, OLD.gas_limit, OLD.fee_per_gas_wei_max, OLD.priority_fee_per_gas_wei_max, OLD.prepared_at,
+        OLD.expires_at) THEN
+        PERFORM refuse('withdrawal_terms', format('the terms of withdrawal %s are fixed', OLD.id));
+    END IF;
+    IF OLD.raw IS NOT NULL AND (NEW.raw, NEW.transaction_hash, NEW.signed_at)
+       IS DISTINCT FROM (OLD.raw, OLD.transaction_hash, OLD.signed_at) THEN
+        PERFORM refuse('withdrawal_signature', format('withdrawal %s is signed once', OLD.id));
+    END IF;
+    IF (NEW.state, NEW.block_number, NEW.block_hash, NEW.succeeded)
+       IS NOT DISTINCT FROM (OLD.state, OLD.block_number, OLD.block_hash, OLD.succeeded) THEN
+        RETURN NEW;  -- only looked at again
+    END IF;
+    IF NOT EXISTS (SELECT FROM withdrawal_transitions WHERE from_state = OLD.state AND to_state = NEW.state) THEN
+        PERFORM refuse('withdrawal_transition', format('withdrawal %s: %s to %s', OLD.id, OLD.state, NEW.state));
+    END IF;
+    IF OLD.state = 'mined' AND NEW.state IN ('confirmed', 'reverted') AND (NEW.block_number, NEW.block_hash, NEW.succeeded)
+       IS DISTINCT FROM (OLD.block_number, OLD.block_hash, OLD.succeeded) THEN
+        PERFORM refuse('withdrawal_final', format('withdrawal %s is final as it was mined', OLD.id));
+    END IF;
+    INSERT INTO withdrawal_events (withdrawal_id, state, block_number, happened_at)
+    VALUES (NEW.id, NEW.state, NEW.block_number, NEW.state_at);
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION withdrawal_hash_fixed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF OLD.transaction_hash IS NOT NULL AND (NEW.raw, NEW.transaction_hash, NEW.signed_at)
+       IS DISTINCT FROM (OLD.raw, OLD.transaction_hash, OLD.signed_at) THEN
+        PERFORM refuse('withdrawal_signature', format('withdrawal %s is signed once', OLD.id));
+    END IF;
+    IF OLD.state IN ('cancelled', 'expired') AND NEW.state = 'signed' AND NEW.raw IS NOT NULL THEN
+        PERFORM refuse('withdrawal_transition', format('withdrawal %s is closed: only its wallet can have sent it', OLD.id));
+    END IF;
+    IF OLD.state IN ('confirmed', 'reverted', 'replaced') AND NEW.outcome_hash IS DISTINCT FROM OLD.outcome_hash THEN
+        PERFORM refuse('withdrawal_final', format('withdrawal %s is final', OLD.id));
+    END IF;
+    IF NEW.prepared_block IS DISTINCT FROM OLD.prepared_block THEN
+        PERFORM refuse('withdrawal_terms', format('the terms of withdrawal %s are fixed', OLD.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_app, blakjaks_approvals, blakjaks_awards, blakjaks_books,
+    blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations,
+    blakjaks_exports, blakjaks_figures, blakjaks_inbox, blakjaks_keys, blakjaks_listening, blakjaks_months,
+    blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups,
+    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing, blakjaks_telling, blakjaks_wallets,
+    blakjaks_work, PUBLIC;
+
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
+ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
+
+REVOKE EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
+    ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone), keep_award_inputs(),
+    let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) FROM
+    PUBLIC;
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE backup_codes, email_changes, known_devices, second_factors TO
+    blakjaks_accounts;
+GRANT EXECUTE ON FUNCTION forget_sign_up(uuid,timestamp with time zone) TO blakjaks_accounts;
+GRANT INSERT (address_line1, address_line2, city, country, created_at, date_of_birth, email, full_name, language,
+    last_login_at, password_hash, phone, referred_by_id, sign_up_ticket, state, updated_at, username, zip_code) ON
+    TABLE members TO blakjaks_accounts;
+GRANT INSERT ON TABLE guarantees, member_totals TO blakjaks_accounts;
+GRANT INSERT, SELECT, UPDATE ON TABLE email_codes, refresh_tokens TO blakjaks_accounts;
+GRANT INSERT, UPDATE ON TABLE sessions TO blakjaks_accounts;
+GRANT SELECT ON TABLE data_keys, members TO blakjaks_accounts;
+GRANT UPDATE (email, email_verified_at, last_login_at, password_hash, sign_up_ticket, updated_at) ON TABLE members TO
+    blakjaks_accounts;
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, attempt_counters, avatars,
+    backup_codes, broadcasts, chain_scans, chain_transfers, chip_balances, chip_counts, code_batch_chunks,
+    code_batch_walks, code_batches, code_import_chunks, code_imports, code_retries, codes, comp_rules, comps,
+    data_exports, data_keys, devices, email_changes, email_codes, erasures, feed_items, flagged_scans,
+    foreign_explanations, former_usernames, guarantee_claims, guarantee_reviews, guarantees, hold_windows,
+    idempotency_keys, inbox_counts, inboxes, job_faults, known_devices, late_counts, leases, listener_revocations,
+    mails, manual_transfers, member_quarters, member_totals, members, nonce_searches, nonce_uses,
+    notification_preferences, notifications, outbox, payout_slots, payouts, permanent_tiers, products, pushes,
+    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes,
+    refresh_tokens, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions,
+    settings, signers, signing_keys, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
+    treasury_snapshot_days, treasury_snapshots, trips, wallet_balances, wallet_challenges, wallet_transactions,
+    withdrawals TO blakjaks_app;
+GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
+    ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
+    let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
+    blakjaks_app;
+GRANT INSERT, SELECT ON TABLE audit_logs, code_change_codes, code_changes, comp_rule_changes, downline_entries,
+    foreign_transfers, honey_trials, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
+    manual_awards, milestones, payout_approvals, payout_attempts, payout_events, payout_policy_runs, retired_names,
+    treasuries, wallet_links, withdrawal_events TO blakjaks_app;
+GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
+    payout_transitions, slot_transitions, treasury_days, treasury_minutes, trip_places, withdrawal_transitions TO
+    blakjaks_app;
+GRANT SELECT, USAGE ON SEQUENCE audit_logs_id_seq, count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq,
+    job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq, outbox_id_seq,
+    payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq, tier_history_id_seq, wallet_links_id_seq,
+    withdrawal_events_id_seq TO blakjaks_app;
+GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_app;
+
+GRANT INSERT ON TABLE ledger_journals, ledger_postings, manual_transfers, payout_approvals, payout_policy_runs,
+    payouts, reconciliations TO blakjaks_approvals;
+GRANT UPDATE (approvals_needed, hold_reason, state, state_at) ON TABLE payouts TO blakjaks_approvals;
+GRANT UPDATE (cancel_reason, cancelled_at, cancelled_by) ON TABLE manual_transfers TO blakjaks_approvals;
+GRANT UPDATE (crossed_at, threshold) ON TABLE treasury_alerts TO blakjaks_approvals;
+GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_approvals;
+GRANT UPDATE (resolution, resolved_at, resolved_by) ON TABLE reconciliation_findings TO blakjaks_approvals;
+
+GRANT INSERT ON TABLE ledger_journals, ledger_postings, manual_awards, payout_policy_runs, payouts TO blakjaks_awards;
+GRANT INSERT, UPDATE ON TABLE affiliate_earnings, comps, guarantee_claims, guarantee_reviews, trips TO blakjaks_awards;
+GRANT UPDATE (decided_at, decided_by, note, status) ON TABLE flagged_scans TO blakjaks_awards;
+GRANT UPDATE (given, next_on) ON TABLE guarantees TO blakjaks_awards;
+GRANT UPDATE (hold_reason, state, state_at) ON TABLE payouts TO blakjaks_awards;
+GRANT UPDATE (updated_at) ON TABLE members TO blakjaks_awards;
+GRANT UPDATE ON TABLE member_totals TO blakjaks_awards;
+
+GRANT INSERT ON TABLE ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, treasury_snapshots TO
+    blakjaks_books;
+GRANT INSERT, UPDATE ON TABLE chain_scans, chain_transfers, reconciliation_findings, reconciliation_marks,
+    reconciliation_treasuries, reconciliations, treasury_snapshot_days TO blakjaks_books;
+GRANT SELECT ON TABLE payout_attempts TO blakjaks_books;
+GRANT UPDATE (crossed_at) ON TABLE treasury_alerts TO blakjaks_books;
+GRANT UPDATE (pause_reason, paused_at) ON TABLE treasuries TO blakjaks_books;
+
+GRANT INSERT, UPDATE ON TABLE code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes,
+    code_import_chunks, code_imports, codes TO blakjaks_codes;
+
+GRANT EXECUTE ON FUNCTION let_count_go_on(bigint,bigint,text,timestamp with time zone) TO blakjaks_counting;
+
+GRANT DELETE ON TABLE devices TO blakjaks_delivery;
+GRANT INSERT, UPDATE ON TABLE broadcasts, pushes TO blakjaks_delivery;
+GRANT UPDATE (token) ON TABLE devices TO blakjaks_delivery;
+GRANT UPDATE (updated_at) ON TABLE members TO blakjaks_delivery;
+GRANT UPDATE ON TABLE mails TO blakjaks_delivery;
+
+GRANT INSERT ON TABLE signers, treasuries TO blakjaks_enrolment;
+GRANT INSERT, SELECT ON TABLE data_keys TO blakjaks_enrolment;
+
+GRANT DELETE ON TABLE attempt_counters, avatars, data_exports, devices, inboxes, job_faults, late_counts, mails,
+    notification_preferences, notifications, pushes, referral_codes, sessions, wallet_balances, wallet_challenges TO
+    blakjaks_erasure;
+GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
+GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, refresh_tokens, second_factors
+    TO blakjaks_erasure;
+GRANT EXECUTE ON FUNCTION forget_sign_up(uuid,timestamp with time zone) TO blakjaks_erasure;
+GRANT INSERT, UPDATE ON TABLE erasures, retired_names TO blakjaks_erasure;
+GRANT SELECT ON TABLE members, withdrawals TO blakjaks_erasure;
+GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date_of_birth, email, email_verified_at,
+    full_name, language, last_login_at, oobit_card_id, oobit_card_status, password_hash, phone, profile_revision,
+    state, status, updated_at, username, wallet_address, wallet_rests_until, zip_code) ON TABLE members TO
+    blakjaks_erasure;
+GRANT UPDATE (asked_at) ON TABLE data_exports TO blakjaks_erasure;
+GRANT UPDATE (asked_at) ON TABLE email_changes TO blakjaks_erasure;
+GRANT UPDATE (closed_at) ON TABLE member_quarters TO blakjaks_erasure;
+GRANT UPDATE (created_at) ON TABLE email_codes TO blakjaks_erasure;
+GRANT UPDATE (created_at) ON TABLE known_devices TO blakjaks_erasure;
+GRANT UPDATE (created_at) ON TABLE second_factors TO blakjaks_erasure;
+GRANT UPDATE (created_at) ON TABLE wallet_challenges TO blakjaks_erasure;
+GRANT UPDATE (device_id, device_time, ip_address, latitude, longitude) ON TABLE scans TO blakjaks_erasure;
+GRANT UPDATE (end_reason, ended_at) ON TABLE sessions TO blakjaks_erasure;
+GRANT UPDATE (finished_at) ON TABLE mails TO blakjaks_erasure;
+GRANT UPDATE (finished_at) ON TABLE pushes TO blakjaks_erasure;
+GRANT UPDATE (happened_at) ON TABLE job_faults TO blakjaks_erasure;
+GRANT UPDATE (issued_at) ON TABLE refresh_tokens TO blakjaks_erasure;
+GRANT UPDATE (latitude, located_at, longitude) ON TABLE member_totals TO blakjaks_erasure;
+GRANT UPDATE (next_on) ON TABLE guarantees TO blakjaks_erasure;
+GRANT UPDATE (uploaded_at) ON TABLE avatars TO blakjaks_erasure;
+
+GRANT INSERT ON TABLE payout_attempts, payout_events TO blakjaks_explanations;
+GRANT INSERT, UPDATE ON TABLE foreign_explanations, payout_slots TO blakjaks_explanations;
+
+GRANT SELECT ON TABLE email_changes, known_devices, members, second_factors, withdrawals TO blakjaks_exports;
+GRANT UPDATE (expires_at, ready_at, status) ON TABLE data_exports TO blakjaks_exports;
+
+GRANT SELECT (active_from, created_at, kid, kms_version, public_jwk, retired_at) ON TABLE signing_keys TO
+    blakjaks_figures;
+GRANT SELECT (created_at, device_kind, ended_at, ends_at, id, last_used_at, member_id, totp_at) ON TABLE sessions TO
+    blakjaks_figures;
+GRANT SELECT (id, number, permanent_tier, role, status, username) ON TABLE members TO blakjaks_figures;
+GRANT SELECT ON TABLE comp_rules, feed_items, member_quarters, milestones, reconciliation_treasuries, reconciliations,
+    sales_volume, scan_counter, scan_rollup_position, scan_rollups, settings, transparency_metrics, treasuries,
+    treasury_snapshot_days, treasury_snapshots TO blakjaks_figures;
+
+GRANT UPDATE (read_at) ON TABLE notifications TO blakjaks_inbox;
+GRANT UPDATE ON TABLE inboxes TO blakjaks_inbox;
+
+GRANT INSERT, UPDATE ON TABLE signing_keys TO blakjaks_keys;
+
+GRANT INSERT (issued_at, member_id) ON TABLE listener_revocations TO blakjaks_listening;
+GRANT UPDATE (issued_at) ON TABLE listener_revocations TO blakjaks_listening;
+
+GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
+    ensure_month_partitions(text,date,integer), stranded_months(text), validate_references(text) TO blakjaks_months;
+
+GRANT DELETE, INSERT, UPDATE ON TABLE hold_windows, nonce_searches, nonce_uses TO blakjaks_payouts;
+GRANT INSERT ON TABLE foreign_transfers, ledger_journals, ledger_postings, payout_events, payout_policy_runs, payouts,
+    wallet_transactions TO blakjaks_payouts;
+GRANT INSERT, SELECT ON TABLE payout_attempts TO blakjaks_payouts;
+GRANT INSERT, UPDATE ON TABLE payout_slots TO blakjaks_payouts;
+GRANT UPDATE (approvals_needed, counted_on, hold_reason, holds, paid_at, postponed_until, state, state_at,
+    transaction_hash) ON TABLE payouts TO blakjaks_payouts;
+GRANT UPDATE (comps_paid) ON TABLE member_totals TO blakjaks_payouts;
+GRANT UPDATE (epoch, held_until, lineage, next_nonce, rebuild_asked_at, rebuild_reason, sealed_below, status) ON TABLE
+    signers TO blakjaks_payouts;
+GRANT UPDATE (paid_at, status) ON TABLE affiliate_earnings TO blakjaks_payouts;
+GRANT UPDATE (paid_at, status, transaction_hash) ON TABLE comps TO blakjaks_payouts;
+GRANT UPDATE (pause_reason, paused_at) ON TABLE treasuries TO blakjaks_payouts;
+
+GRANT DELETE, INSERT, UPDATE ON TABLE devices TO blakjaks_profiles;
+GRANT INSERT ON TABLE former_usernames TO blakjaks_profiles;
+GRANT INSERT, UPDATE ON TABLE avatars, data_exports, notification_preferences, referral_codes TO blakjaks_profiles;
+GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date_of_birth, full_name, language, phone,
+    profile_revision, state, updated_at, username, zip_code) ON TABLE members TO blakjaks_profiles;
+
+GRANT SELECT (address_line1, address_line2, avatar_url, bio, city, country, created_at, date_of_birth, email,
+    email_verified_at, full_name, id, language, last_login_at, number, oobit_card_id, oobit_card_status,
+    permanent_tier, phone, profile_revision, referred_by_id, role, state, status, updated_at, username, wallet_address,
+    wallet_rests_until, zip_code) ON TABLE members TO blakjaks_read;
+GRANT SELECT (amount, block_hash, block_number, chain_id, checked_at, expires_at, fee_per_gas_wei_max, from_address,
+    gas_limit, id, member_id, nonce, outcome_hash, prepared_at, prepared_block, priority_fee_per_gas_wei_max,
+    signed_at, state, state_at, succeeded, to_address, token_address, transaction_hash) ON TABLE withdrawals TO
+    blakjaks_read;
+GRANT SELECT (amount, epoch, fee_per_gas_wei_max, gas_limit, hash, kind, nonce, origin, position,
+    priority_fee_per_gas_wei_max, recipient_address, signed_at, signer) ON TABLE payout_attempts TO blakjaks_read;
+GRANT SELECT (created_at, enabled_at, member_id) ON TABLE second_factors TO blakjaks_read;
+GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, audit_logs, avatars, award_inputs, broadcasts, chain_scans,
+    chain_transfers, chip_balances, chip_counts, code_batch_chunks, code_batch_walks, code_batches, code_change_codes,
+    code_changes, code_import_chunks, code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps,
+    count_comparisons, data_exports, devices, downline_entries, erasures, feed_items, flagged_scans,
+    foreign_explanations, foreign_transfers, former_usernames, guarantee_claims, guarantee_reviews, guarantees,
+    hold_windows, honey_trials, inbox_counts, inboxes, job_faults, late_counts, leases, ledger_accounts,
+    ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, mails,
+    manual_awards, manual_transfers, member_quarters, member_totals, member_wallets, milestones, nonce_searches,
+    nonce_uses, notification_preferences, notifications, outbox, payout_approvals, payout_events, payout_policy_runs,
+    payout_slots, payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings,
+    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes, retired_names, sales_volume,
+    scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings, signers,
+    signing_keys, slot_transitions, tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts,
+    treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, wallet_balances,
+    wallet_challenges, wallet_links, wallet_transactions, withdrawal_events, withdrawal_transitions TO blakjaks_read;
+
+GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
+
+GRANT DELETE, UPDATE ON TABLE outbox TO blakjaks_relay;
+
+GRANT DELETE, INSERT, UPDATE ON TABLE scan_rollups TO blakjaks_rollups;
+GRANT INSERT ON TABLE transparency_metrics TO blakjaks_rollups;
+GRANT UPDATE ON TABLE sales_volume, scan_rollup_position TO blakjaks_rollups;
+
+GRANT INSERT ON TABLE affiliate_chips, flagged_scans, honey_trials, milestones, scans, tier_history TO blakjaks_scans;
+GRANT INSERT, UPDATE ON TABLE chip_balances, code_retries, member_quarters TO blakjaks_scans;
+GRANT UPDATE (scanned_at, scanned_by, status) ON TABLE codes TO blakjaks_scans;
+GRANT UPDATE (updated_at) ON TABLE members TO blakjaks_scans;
+GRANT UPDATE ON TABLE member_totals, scan_counter TO blakjaks_scans;
+
+GRANT SELECT ON TABLE data_keys, second_factors TO blakjaks_second_factors;
+GRANT UPDATE (failures, failures_in, last_step) ON TABLE second_factors TO blakjaks_second_factors;
+
+GRANT INSERT ON TABLE comp_rule_changes TO blakjaks_settings;
+GRANT UPDATE ON TABLE comp_rules TO blakjaks_settings;
+
+GRANT INSERT, UPDATE ON TABLE member_quarters, permanent_tiers, tier_history TO blakjaks_standing;
+GRANT UPDATE (end_reason, ended_at) ON TABLE sessions TO blakjaks_standing;
+GRANT UPDATE (located_at) ON TABLE member_totals TO blakjaks_standing;
+GRANT UPDATE (permanent_tier, status, updated_at) ON TABLE members TO blakjaks_standing;
+
+GRANT DELETE, INSERT, UPDATE ON TABLE late_counts TO blakjaks_telling;
+GRANT INSERT ON TABLE feed_items, mails, notifications TO blakjaks_telling;
+GRANT INSERT, UPDATE ON TABLE inboxes, listener_revocations TO blakjaks_telling;
+
+GRANT INSERT ON TABLE wallet_links, withdrawal_events TO blakjaks_wallets;
+GRANT INSERT, SELECT, UPDATE ON TABLE withdrawals TO blakjaks_wallets;
+GRANT INSERT, UPDATE ON TABLE wallet_balances, wallet_challenges, wallet_transactions TO blakjaks_wallets;
+GRANT UPDATE (oobit_card_id, oobit_card_status, updated_at, wallet_address, wallet_rests_until) ON TABLE members TO
+    blakjaks_wallets;
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE idempotency_keys TO blakjaks_work;
+GRANT INSERT ON TABLE audit_logs, job_faults, outbox TO blakjaks_work;
+GRANT INSERT, SELECT, UPDATE ON TABLE attempt_counters, leases TO blakjaks_work;

@@ -1,0 +1,91 @@
+"""The states that rows are in, by table, where code compares them. The schema has the same lists; a test compares both.
+
+A member equals the text that a query gives: `row.status == MemberStatus.ACTIVE`.
+"""
+
+from enum import StrEnum
+
+
+class MemberStatus(StrEnum):
+    """The values of `members.status`."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    DELETED = "deleted"
+
+
+class CompStatus(StrEnum):
+    """The values of `comps.status`."""
+
+    PENDING = "pending"
+    IN_REVIEW = "in_review"
+    PAID = "paid"
+    CANCELLED = "cancelled"
+
+
+class SignerStatus(StrEnum):
+    """`signers.status`: of a treasury's key."""
+
+    ACTIVE = "active"
+    DRAINING = "draining"
+    RETIRED = "retired"
+
+
+class BatchStatus(StrEnum):
+    """The values of `code_batches.status`."""
+
+    GENERATING = "generating"
+    GENERATED = "generated"
+    RECALLED = "recalled"
+
+
+class ImportStatus(StrEnum):
+    """The values of `code_imports.status`."""
+
+    WAITING = "waiting"
+    CHECKING = "checking"
+    IMPORTING = "importing"
+    IMPORTED = "imported"
+    REFUSED = "refused"
+
+
+class MailStatus(StrEnum):
+    """The values of `mails.status`."""
+
+    QUEUED = "queued"
+    SENT = "sent"
+    REFUSED = "refused"
+    UNCLEAR = "unclear"
+
+
+class ExportStatus(StrEnum):
+    """The values of `data_exports.status`."""
+
+    MAKING = "making"
+    READY = "ready"
+    EXPIRED = "expired"
+
+
+class AvatarStatus(StrEnum):
+    """The values of `avatars.status`."""
+
+    WAITING = "waiting"
+    LIVE = "live"
+    REFUSED = "refused"
+    REPLACED = "replaced"
+
+
+class ReviewStatus(StrEnum):
+    """The values of `guarantee_reviews.status`."""
+
+    WAITING = "waiting"
+    GRANTED = "granted"
+    REFUSED = "refused"
+
+
+class FlagStatus(StrEnum):
+    """The values of `flagged_scans.status`."""
+
+    OPEN = "open"
+    CLEARED = "cleared"
+    CONFIRMED = "confirmed"

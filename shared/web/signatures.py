@@ -1,0 +1,208 @@
+"""Reads a handler's signature as its contract: who may call, what they send, whether it writes.
+
+`def submit(tx: Tx, member: Member, key: IdempotencyKey, body: Submission, now: datetime) -> Receipt` says all of that;
+importing a handler that names no caller fails. A handler that takes many requests at once looks like `def submit(tx:
+Tx, group: Sequence[Asked[Member, Submission]]) -> list[Receipt | Problem]`.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from types import UnionType
+from typing import Annotated, Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from shared.auth import Admin, Anyone, Claims, Member, Role
+from shared.db import Tx
+from shared.values.fields import Body, Query, Reply
+from shared.web.http import Client, IfMatch, Upload
+from shared.web.idempotency import IdempotencyKey
+
+Handler = Callable[..., Any]
+Caller = TypeVar("Caller", bound=Member)
+Sent = TypeVar("Sent", bound=Body)
+
+
+class UnclearSignature(TypeError):
+    """Raised for a parameter that nothing can supply, or when there is no caller or more than one."""
+
+
+@dataclass(frozen=True)
+class Asked(Generic[Caller, Sent]):
+    """One request of a group. `since` is when it arrived, by time.perf_counter."""
+
+    caller: Caller
+    body: Sent
+    client: Client
+    since: float
+
+
+@dataclass(frozen=True)
+class Contract:
+    """The parameters of a handler's signature. Each `…_name` is a parameter's name, or None without such a one."""
+
+    handler: Handler
+    caller: type[Anyone | Member]
+    caller_name: str | None
+    role: Role | None
+    tx_name: str | None
+    key_name: str | None
+    body_name: str | None
+    body: type[Body] | None
+    upload_name: str | None
+    query_name: str | None
+    query: type[Query] | None
+    client_name: str | None
+    match_name: str | None
+    claims_name: str | None
+    now_name: str | None
+    path: Mapping[str, type]
+    prepared_name: str | None
+    group_name: str | None
+    reply: type[Reply] | None
+
+    def arguments(self, **given: object) -> dict[str, object]:
+        """The keyword arguments of a call, from values that are named by what they are (`tx`, `body`, `now`, …)."""
+        wanted = {
+            "caller": self.caller_name,
+            "tx": self.tx_name,
+            "key": self.key_name,
+            "body": self.body_name,
+            "upload": self.upload_name,
+            "query": self.query_name,
+            "client": self.client_name,
+            "match": self.match_name,
+            "now": self.now_name,
+            "prepared": self.prepared_name,
+            "claims": self.claims_name,
+            "group": self.group_name,
+        }
+        return {name: given[kind] for kind, name in wanted.items() if name is not None}
+
+
+def contract_of(handler: Handler, path_names: frozenset[str], prepared: object = None) -> Contract:
+    """The contract of a handler. `prepared` is the type that its `before` helper returns. Raises UnclearSignature."""
+    found = _parameters(handler, path_names, prepared)
+    if "claims" in found.names:
+        raise UnclearSignature(f"{handler.__qualname__} runs in the transaction: it names its caller, not claims")
+    if found.is_group and found.names.keys() - {"tx", "group", "now"}:
+        raise UnclearSignature(f"{handler.__qualname__} takes a group: callers and bodies come with each of it")
+    if not ("caller" in found.names or found.is_group):
+        raise UnclearSignature(f"{handler.__qualname__} names no caller: Anyone, Member or Admin")
+    return found.contract(handler)
+
+
+def helper_of(handler: Handler, path_names: frozenset[str]) -> Contract:
+    """The contract of a helper that runs before the transaction, without a transaction and a caller.
+
+    It may take the claims of the caller's token. A caller who may not call is refused before it runs; they may still
+    lose the right before the transaction, which checks again. Raises UnclearSignature.
+    """
+    found = _parameters(handler, path_names, None)
+    if {"caller", "tx", "key", "group"} & found.names.keys():
+        raise UnclearSignature(f"{handler.__qualname__} runs before the transaction and knows no caller")
+    return found.contract(handler)
+
+
+class _Found:
+    def __init__(self) -> None:
+        self.names: dict[str, str] = {}
+        self.types: dict[str, Any] = {}
+        self.path: dict[str, type] = {}
+        self.reply: type[Reply] | None = None
+
+    @property
+    def is_group(self) -> bool:
+        return "group" in self.names
+
+    def contract(self, handler: Handler) -> Contract:
+        caller, role = _caller(self.types.get("caller", Anyone))
+        return Contract(
+            handler=handler,
+            caller=caller,
+            caller_name=self.names.get("caller"),
+            role=role,
+            tx_name=self.names.get("tx"),
+            key_name=self.names.get("key"),
+            body_name=self.names.get("body"),
+            body=self.types.get("body"),
+            upload_name=self.names.get("upload"),
+            query_name=self.names.get("query"),
+            query=self.types.get("query"),
+            client_name=self.names.get("client"),
+            match_name=self.names.get("match"),
+            claims_name=self.names.get("claims"),
+            now_name=self.names.get("now"),
+            path=self.path,
+            prepared_name=self.names.get("prepared"),
+            group_name=self.names.get("group"),
+            reply=self.reply,
+        )
+
+
+def _parameters(handler: Handler, path_names: frozenset[str], prepared: object) -> _Found:
+    hints = get_type_hints(handler, include_extras=True)
+    found = _Found()
+    found.reply = _reply(hints.get("return"))
+    for name in inspect.signature(handler).parameters:
+        hint = hints[name]
+        if name in path_names and hint in (UUID, str):
+            found.path[name] = hint
+            continue
+        kind = "prepared" if prepared is not None and hint == prepared else _kind(hint)
+        if kind is None or kind in found.names:
+            raise UnclearSignature(f"{handler.__qualname__}: nothing supplies {name}: {hint}")
+        found.names[kind] = name
+        if kind == "group":
+            found.types["caller"], found.types["body"] = get_args(get_args(hint)[0])
+        found.types[kind] = hint
+    if missing := path_names - found.path.keys():
+        raise UnclearSignature(f"{handler.__qualname__} takes no {', '.join(sorted(missing))} from its path")
+    return found
+
+
+def _kind(hint: Any) -> str | None:
+    simple = {
+        Tx: "tx",
+        IdempotencyKey: "key",
+        Upload: "upload",
+        Client: "client",
+        IfMatch: "match",
+        Claims: "claims",
+        datetime: "now",
+    }
+    if hint in simple:
+        return simple[hint]
+    if get_origin(hint) is Sequence:
+        return "group" if get_origin(get_args(hint)[0]) is Asked else None
+    plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    if not isinstance(plain, type):
+        return None
+    if issubclass(plain, Anyone | Member):
+        return "caller"
+    if issubclass(plain, Body):
+        return "body"
+    return "query" if issubclass(plain, Query) else None
+
+
+def _caller(hint: Any) -> tuple[type[Anyone | Member], Role | None]:
+    if get_origin(hint) is not Annotated:
+        if hint is Admin:
+            raise UnclearSignature("say which admin: Annotated[Admin, Role.OPERATIONS]")
+        return hint, None
+    caller, role = get_args(hint)
+    if caller is not Admin or not isinstance(role, Role):
+        raise UnclearSignature(f"{hint} is no caller")
+    return caller, role
+
+
+def _reply(hint: Any) -> type[Reply] | None:
+    """The model of a successful reply; everything else that a handler returns is a refusal."""
+    if get_origin(hint) is list:
+        return _reply(get_args(hint)[0])
+    for candidate in get_args(hint) if isinstance(hint, UnionType) else (hint,):
+        plain = get_origin(candidate) or candidate
+        if isinstance(plain, type) and issubclass(plain, Reply):
+            return cast("type[Reply]", candidate)
+    return None

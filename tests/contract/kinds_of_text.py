@@ -1,0 +1,49 @@
+"""Says of which kind each text is that clients send: typed, written freely, secret, or made by programs."""
+
+FIELDS = {
+    "AccountDeletion.username": "username",
+    "BatchOrder.product_sku": "stock-keeping unit",
+    "ChipParcel.tracking_number": "tracking number",
+    "CodeList.codes": "any tin code",
+    "CodeQuery.code": "any tin code",
+    "CustomCode.code": "custom code",
+    "EmailConfirmation.code": "six digits",
+    "EmailVerification.code": "six digits",
+    "EmailVerification.email": "e-mail address",
+    "Login.code": "six digits or backup code",
+    "Login.email": "e-mail address",
+    "MailedCodeRequest.email": "e-mail address",
+    "PasswordReset.code": "six digits",
+    "PasswordReset.email": "e-mail address",
+    "PoolThresholds.gas_wei": "number of wei",
+    "ProfileChange.code": "six digits",
+    "ProfileChange.email": "e-mail address",
+    "ProfileChange.phone": "any telephone number",
+    "ProfileChange.username": "username",
+    "ProfileChange.zip_code": "postal code",
+    "ScanSubmission.code": "tin code",
+    "SecondFactorEnd.code": "six digits or backup code",
+    "SecondFactorProof.code": "six digits",
+    "SentWithdrawal.transaction_hash": "transaction's hash",
+    "Signup.email": "new e-mail address",
+    "Signup.phone": "telephone number",
+    "Signup.referral_code": "referral code",
+    "Signup.username": "username",
+    "Signup.zip_code": "postal code",
+    "TreasuryTransfer.to_address": "address of Polygon",
+    "WalletAddress.address": "address of Polygon",
+    "WalletLink.code": "six digits",
+    "WithdrawalOrder.code": "six digits",
+    "WithdrawalOrder.to_address": "address of Polygon",
+}
+SECOND_FACTORS = "totp"  # a code of the app, under this name in every body of an admin
+# Of people, for people: kept as they are written.
+WORDS = frozenset(
+    {"address_line1", "address_line2", "bio", "body", "city", "explanation", "full_name", "manufacturer_name", "name",
+     "note", "notes", "reason", "state", "title"}
+)  # fmt: skip
+PASSWORDS = frozenset({"password", "current_password"})  # read where they are hashed
+MADE_BY_PROGRAMS = frozenset(
+    {"card_id", "country", "cursor", "destination", "device_id", "id", "refresh_token", "screen", "signature",
+     "signed_transaction", "source_kind", "ticket", "timestamp", "token"}
+)  # fmt: skip

@@ -1,0 +1,50 @@
+"""openapi.yaml is OpenAPI as the world's tools read it, not only as our own tests do."""
+
+import copy
+from typing import Any
+
+import pytest
+from openapi_spec_validator import OpenAPIV30SpecValidator
+
+from emulators import contract
+
+
+def faults(document: dict[str, Any]) -> list[str]:
+    return [
+        f"{'/'.join(map(str, fault.path))}: {fault.message}"
+        for fault in OpenAPIV30SpecValidator(document).iter_errors()
+    ]
+
+
+def test_it_is_valid() -> None:
+    assert faults(contract.document()) == []
+
+
+def test_a_stray_property_is_noticed() -> None:
+    """What an unquoted comma makes of `{description: Free, the plainest first., content: …}`."""
+    broken = copy.deepcopy(contract.document())
+    broken["paths"]["/v1/auth/username-suggestions"]["get"]["responses"]["200"]["the plainest first."] = None
+    assert faults(broken)
+
+
+@pytest.mark.parametrize("kind", ["parameters", "schemas", "responses", "examples"])
+def test_nothing_is_defined_that_nothing_uses(kind: str) -> None:
+    used = set(references(contract.document()))
+    assert {f"#/components/{kind}/{name}" for name in contract.document()["components"][kind]} <= used
+
+
+def test_every_tag_is_defined_once_and_used() -> None:
+    defined = [tag["name"] for tag in contract.document()["tags"]]
+    used = {tag for item in contract.document()["paths"].values() for said in item.values() for tag in said["tags"]}
+    assert len(defined) == len(set(defined))
+    assert set(defined) == used
+    assert all(tag["description"] for tag in contract.document()["tags"])
+
+
+def references(node: Any) -> list[str]:
+    if isinstance(node, list):
+        return [found for item in node for found in references(item)]
+    if not isinstance(node, dict):
+        return []
+    own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+    return own + [found for item in node.values() for found in references(item)]

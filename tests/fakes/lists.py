@@ -1,0 +1,144 @@
+"""Every list of the contract: how it is filled, and what its filters find."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+from shared.auth import Role
+from tests.factories import Somebody
+from tests.fakes import list_rows
+
+Item = Mapping[str, Any]
+Make = Callable[[Somebody, datetime, int], str]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A filter: `value` is one that finds the item (None if none does), `finds` says whether a value finds it."""
+
+    value: Callable[[Item], str | None]
+    finds: Callable[[Item, str], bool]
+
+
+def same(name: str) -> Chosen:
+    """A filter that compares its value with the item's own field."""
+    return Chosen(lambda item: item[name], lambda item, value: item[name] == value)
+
+
+@dataclass(frozen=True)
+class Listed:
+    """How to fill a list: `make` makes a row and returns the value that identifies it in the item's field `key`.
+
+    `beside` makes rows that the list leaves out although they belong to the reader. `path` is given if the contract's
+    path has parameters. `ties` is False if no two rows can have the same time, `mine` is False if the rows belong to
+    nobody. Every filter of the contract has its entry.
+    """
+
+    make: Make
+    key: str = "id"
+    role: Role | None = None
+    beside: Make | None = None
+    path: str = ""
+    ties: bool = True
+    mine: bool = True
+    filters: Mapping[str, Chosen] = field(default_factory=dict)
+
+
+OPERATIONS, TREASURY = Role.OPERATIONS, Role.TREASURY
+DIRECTIONS = {"in": "deposits", "out": "withdrawals"}
+
+LISTS: Mapping[str, Listed] = {
+    "list_tier_history": Listed(list_rows.tier_change),
+    "list_comps": Listed(
+        list_rows.comp,
+        filters={
+            "filter": Chosen(
+                lambda item: "trips" if item["type"] == "trip" else "crypto",
+                lambda item, value: (item["type"] == "trip") == (value == "trips"),
+            )
+        },
+    ),
+    "list_comps?filter=gold_chips": Listed(list_rows.chips, beside=list_rows.comp),
+    "list_withdrawals": Listed(list_rows.withdrawal),
+    "list_transactions": Listed(
+        list_rows.movement,
+        filters={
+            "filter": Chosen(
+                lambda item: DIRECTIONS[item["direction"]], lambda item, value: DIRECTIONS[item["direction"]] == value
+            )
+        },
+    ),
+    "list_recent": Listed(list_rows.scan),
+    "list_notifications": Listed(list_rows.note, filters={"type": same("type")}),
+    "list_scan_periods": Listed(
+        partial(list_rows.period, "hour"), "starts_at", beside=partial(list_rows.period, "day"), ties=False, mine=False
+    ),
+    "list_scan_periods?period=day": Listed(
+        partial(list_rows.period, "day"), "starts_at", beside=partial(list_rows.period, "hour"), ties=False, mine=False
+    ),
+    "list_notifications?type=order": Listed(partial(list_rows.note, kind="order"), beside=list_rows.note),
+    "list_batches": Listed(list_rows.batch, role=OPERATIONS, filters={"status": same("status")}),
+    "list_honey_trials": Listed(list_rows.honey_trial, "device_id", role=OPERATIONS),
+    "list_broadcasts": Listed(list_rows.broadcast, role=OPERATIONS),
+    "list_comp_rule_changes": Listed(
+        partial(list_rows.rule_change, "crypto_100"),
+        role=OPERATIONS,
+        beside=partial(list_rows.rule_change, "crypto_1k"),
+        path="/v1/admin/comp-rules/crypto_100/history",
+    ),
+    "search_comps": Listed(
+        list_rows.comp,
+        role=OPERATIONS,
+        filters={
+            "status": same("status"),
+            "type": same("type"),
+            "member_id": Chosen(lambda item: item["member"]["id"], lambda item, value: item["member"]["id"] == value),
+            "awarded_from": Chosen(lambda item: item["awarded_at"], lambda item, value: item["awarded_at"] >= value),
+            "awarded_to": Chosen(lambda item: item["awarded_at"], lambda item, value: item["awarded_at"] < value),
+        },
+    ),
+    "list_guarantee_reviews": Listed(list_rows.guarantee_review, role=OPERATIONS, filters={"status": same("status")}),
+    "list_reconciliations": Listed(list_rows.reconciliation, role=TREASURY),
+    "list_findings": Listed(
+        list_rows.finding,
+        role=TREASURY,
+        filters={
+            "pool": same("pool"),
+            "state": Chosen(
+                lambda item: "resolved" if item["resolved_at"] else "open",
+                lambda item, value: bool(item["resolved_at"]) == (value == "resolved"),
+            ),
+        },
+    ),
+    "list_treasury_payouts": Listed(
+        partial(list_rows.payout, ""),
+        role=TREASURY,
+        filters={name: same(name) for name in ("pool", "status", "source_kind", "hold_reason")},
+    ),
+    "list_treasury_transfers": Listed(
+        partial(list_rows.payout, "manual"),
+        role=TREASURY,
+        beside=partial(list_rows.payout, "test"),
+        filters={name: same(name) for name in ("pool", "status")},
+    ),
+    "list_flagged_scans": Listed(
+        list_rows.flagged,
+        "scan_id",
+        role=OPERATIONS,
+        beside=list_rows.scan,
+        filters={
+            "status": same("status"),
+            "flag": Chosen(lambda item: item["flags"][0], lambda item, value: value in item["flags"]),
+            "member_id": Chosen(lambda item: item["member_uuid"], lambda item, value: item["member_uuid"] == value),
+        },
+    ),
+    "list_admin_trips": Listed(
+        list_rows.trip_won,
+        "comp_id",
+        role=OPERATIONS,
+        beside=lambda *given: list_rows.comp(*given, kind="casino"),
+        filters={"state": same("state")},
+    ),
+}

@@ -1,0 +1,104 @@
+"""Rows of a member for every section of the export."""
+
+from pg8000.dbapi import Connection
+
+from tests.factories import Somebody
+
+# Rows of one member, the ones with the greater keys written first where keys are not drawn at random.
+MANY = {
+    "quarters": "member_quarters SELECT $1, '2026-Q' || n, 1, 'standard' FROM generate_series(4, 1, -1) AS n",
+    "tiers": """
+        tier_history (member_id, quarter, tier, scan_count, achieved_at)
+        SELECT $1, '2026-Q1', 'vip', n, now() FROM generate_series(1, 5) AS n""",
+    "sessions": """
+        sessions (id, member_id, device_kind, created_at, last_used_at, ended_at, end_reason)
+        SELECT gen_random_uuid(), $1, 'mobile', now(), now(), now(), 'x' FROM generate_series(1, 5) AS n""",
+    "known_devices": """
+        known_devices SELECT sha256(CAST(n || CAST(id AS text) AS bytea)), id, now(), now()
+        FROM members, generate_series(1, 5) AS n WHERE id = $1""",
+    "referral_codes": """
+        referral_codes SELECT 'a-' || (9 - n) || left(CAST(id AS text), 8), id, now()
+        FROM members, generate_series(1, 5) AS n WHERE id = $1""",
+    "former_usernames": """
+        former_usernames SELECT 'a' || (9 - n) || left(CAST(id AS text), 8), id, now()
+        FROM members, generate_series(1, 5) AS n WHERE id = $1""",
+    "milestones": """
+        milestones (scan_number, type, member_id, tier, tins_per_month, awarded, reason, reached_at)
+        SELECT 1 + (random() * 1000000000)::bigint, 'crypto_100', $1, 'vip', 1, false, 'x', now()
+        FROM generate_series(1, 5) AS n""",
+    "scans": """
+        scans (id, number, member_id, code_mac, product_sku, scanned_at, method, tier, quarter, quarter_scans)
+        SELECT gen_random_uuid(), 1 + (random() * 1000000000)::bigint, $1, CAST(gen_random_uuid() AS text)::bytea,
+               'MINTICE-6', now(), 'qr', 'standard', '2026-Q4', 1 FROM generate_series(1, 5) AS n""",
+    "comps": """
+        comps (id, member_id, type, amount, source_kind, source_id, reason, awarded_at)
+        SELECT gen_random_uuid(), $1, 'manual', 1, 'manual', gen_random_uuid(), '{}', now()
+        FROM generate_series(1, 5) AS n""",
+    "trips": """
+        trips (comp_id, destination, title, value, chosen_at)
+        SELECT id, 'hawaii', 'Hawaii', 1, now() FROM comps WHERE member_id = $1""",
+    "payouts": """
+        payouts (id, treasury, member_id, scope, idempotency_key, body_hash, source_kind, source_id, recipient_address,
+                 amount, requested_at, state_at)
+        SELECT gen_random_uuid(), 'member', $1, gen_random_uuid(), 'x', '', 'test', gen_random_uuid(),
+               '0x' || repeat('5', 40), 1, now(), now() FROM generate_series(1, 5) AS n""",
+    "wallet_transactions": """
+        wallet_transactions (id, member_id, type, amount, status, created_at)
+        SELECT gen_random_uuid(), $1, 'comp_deposit', 1, 'pending', now() FROM generate_series(1, 5) AS n""",
+    "withdrawals": """
+        withdrawals (id, member_id, from_address, to_address, amount, chain_id, token_address, nonce, gas_limit,
+                     fee_per_gas_wei_max, priority_fee_per_gas_wei_max, prepared_at, expires_at, state_at)
+        SELECT gen_random_uuid(), $1, '0x' || left(replace(CAST(gen_random_uuid() AS text), '-', ''), 32) || '00000000',
+               '0x' || repeat('5', 40), 1, 137, '0x' || repeat('5', 40), 0, 1, 2, 1, now(), now() + interval '1 hour',
+               now() FROM generate_series(1, 5) AS n""",
+    "wallets": """
+        wallet_links (member_id, address, method, linked_at)
+        SELECT $1, '0x' || repeat('5', 40), 'eip191', now() FROM generate_series(1, 5) AS n""",
+    "affiliate_earnings": """
+        affiliate_earnings (id, affiliate_id, referred_id, kind, comp_id, value, amount, status, earned_at)
+        SELECT gen_random_uuid(), $1, gen_random_uuid(), 'prize_match', gen_random_uuid(), 100, 21, 'pending', now()
+        FROM generate_series(1, 5) AS n""",
+    "chips": """
+        affiliate_chips (id, affiliate_id, kind, chips, earned_at)
+        SELECT gen_random_uuid(), $1, 'vault_bonus', 1, now() FROM generate_series(1, 5) AS n""",
+    "downline": """
+        downline_entries SELECT gen_random_uuid(), $1, gen_random_uuid(), 1, now() FROM generate_series(1, 5) AS n""",
+    "notifications": """
+        notifications (id, member_id, type, title, body, dedupe_key, created_at)
+        SELECT gen_random_uuid(), $1, 'system', 'x', 'x', n, now() FROM generate_series(1, 5) AS n""",
+    "notification_preferences": """
+        notification_preferences
+        SELECT $1, kind, true, true FROM unnest(ARRAY['system', 'social', 'order', 'comp']) AS kind""",
+    "devices": """
+        devices SELECT gen_random_uuid(), $1, 'ios', gen_random_uuid(), now() FROM generate_series(1, 5) AS n""",
+    "mails": """
+        mails (id, dedupe_key, member_id, to_email, to_name, template, parameters, queued_at)
+        SELECT gen_random_uuid(), gen_random_uuid(), $1, 'x', 'x', 'x', '{}', now() FROM generate_series(1, 5) AS n""",
+    "pictures": """
+        avatars (id, member_id, status, object_name, content_type, uploaded_at, finished_at)
+        SELECT gen_random_uuid(), $1, 'replaced', gen_random_uuid(), 'image/png', now(), now()
+        FROM generate_series(1, 5) AS n""",
+    "exports": """
+        data_exports (id, member_id, status, object_name, asked_at, ready_at, expires_at)
+        SELECT gen_random_uuid(), $1, 'expired', 'x', now(), now(), now() FROM generate_series(1, 5) AS n""",
+}
+ONE = {
+    "account": "",  # every member has them
+    "totals": "",
+    "permanent_tiers": "permanent_tiers VALUES ($1, 1, 'vip', NULL)",
+    "second_factor": "second_factors (member_id, sealed_secret, created_at) VALUES ($1, '', now())",
+    "guarantee": "guarantees VALUES ($1, now(), 0, NULL) ON CONFLICT DO NOTHING",
+    "wallet_balance": "wallet_balances VALUES ($1, '0x' || repeat('5', 40), 1, 1, now())",
+    "chip_balance": "chip_balances VALUES ($1, 1)",
+    "email_changes": """
+        email_changes (member_id, id, new_email, code_mac, asked_at, expires_at)
+        VALUES ($1, gen_random_uuid(), 'x', '', now(), now())""",
+}
+
+
+def insert_rows(sql: Connection, section: str, somebody: Somebody) -> None:
+    """Insert the member's rows of this section, outside of foreign keys (`plain_rows.unchecked`)."""
+    before = (MANY["comps"],) if section == "trips" else ()
+    for rows in (*before, (MANY | ONE)[section]):
+        if rows:
+            sql.execute_unnamed(f"INSERT INTO {rows}", (somebody.id,))

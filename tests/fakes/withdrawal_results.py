@@ -1,0 +1,35 @@
+"""Asserts how a withdrawal has ended: on the chain, in the rows, and in what the member was told."""
+
+from uuid import UUID
+
+from pg8000.dbapi import Connection
+
+from functions.email_send import templates
+from tests.fakes.wallet_desk import RECIPIENT, WalletDesk
+
+MICRO = 25_000_000
+
+
+def assert_confirmed_once(purse: WalletDesk, withdrawal: UUID, sql: Connection) -> None:
+    """The withdrawal was paid once, is shown as confirmed, and the member was told of it once."""
+    moved = [
+        (it.recipient, it.amount_micro) for it in purse.chain.transfers() if it.sender == purse.wallet.address.lower()
+    ]
+    assert moved == [(RECIPIENT.lower(), MICRO)]
+    shown = purse.get(withdrawal)
+    assert shown["status"] == "confirmed"
+    assert shown["transaction_hash"] == purse.chain.transfers()[-1].hash
+    assert sql.execute_simple("SELECT type, status, block_number FROM wallet_transactions").rows == [
+        ["withdrawal", "confirmed", shown["block_number"]]
+    ]
+    assert_told(sql, ["Your withdrawal of $25 USDT is complete"])
+    assert len(set(purse.chain.sent)) == 1
+
+
+def assert_told(sql: Connection, titles: list[str]) -> None:
+    """The member was told exactly this, in the app and by mail."""
+    assert sql.execute_simple("SELECT title FROM notifications WHERE type = 'comp' ORDER BY created_at").rows == [
+        [title] for title in titles
+    ]
+    mailed = sql.execute_simple("SELECT template, parameters, language FROM mails ORDER BY queued_at").rows
+    assert [templates.render(*mail).subject for mail in mailed] == titles

@@ -1,0 +1,394 @@
+"""An account that is deleted: nobody can come back to it, and nothing of the person is left but what money needs."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pg8000.dbapi import Connection
+
+from emulators import cloud
+from emulators.firestore import Firestore
+from functions.member_erase import old_store
+from functions.member_erase import store as erasing
+from functions.member_export import records
+from shared import db
+from shared.auth import Role
+from shared.messages import notifications as telling
+from shared.messages.notifications import Note
+from shared.ports import files, firestore
+from shared.ports.firestore import Document
+from tests import factories
+from tests.client import Answer, FunctionClient
+from tests.factories import Somebody
+from tests.fakes import comp_books, pictures
+from tests.fakes.member_rows import MANY, ONE, insert_rows
+from tests.fakes.plain_rows import at, put, unchecked
+from tests.fakes.profile_desk import ProfileDesk, fetched
+from tests.platform import Platform, environment
+from tests.rows import rows_of_all_tables
+
+Client = Callable[..., FunctionClient]
+
+DELETION = "/v1/users/me/deletion"
+WALLET = "0x52908400098527886E0F7030069857D2E4169EE7"
+CANARY_BYTES = b"canary".hex()
+
+# Whose rows of these are no more than a number without the account, or are not about a person; see KEPT for the rest.
+NOT_EXPORTED = {
+    "payout_approvals": "of admins", "code_batches": "of admins", "code_changes": "of admins",
+    "foreign_explanations": "of admins",
+    "code_imports": "of admins", "comp_rule_changes": "of admins", "broadcasts": "of admins",
+    "manual_transfers": "of admins", "manual_awards": "of admins", "member_wallets": "the wallets of `wallets`",
+    "reconciliations": "of admins", "reconciliation_findings": "of admins",
+    "codes": "a hash", "wallet_challenges": "questions that were answered", "refresh_tokens": "hashes",
+    "email_codes": "hashes", "backup_codes": "hashes", "pushes": "which device was told of which notification",
+    "inboxes": "a count of notifications", "late_counts": "counts on their way to where they belong",
+    "honey_trials": "how fraud is found", "code_retries": "how fraud is found",
+    "flagged_scans": "how fraud is found", "guarantee_reviews": "how fraud is found",
+    "guarantee_claims": "hashes", "listener_revocations": "a moment", "erasures": "a moment",
+}  # fmt: skip
+SECTIONS = {
+    "account": "members", "totals": "member_totals", "quarters": "member_quarters", "tiers": "tier_history",
+    "guarantee": "guarantees", "wallets": "wallet_links", "chips": "affiliate_chips", "chip_balance": "chip_balances",
+    "downline": "downline_entries", "second_factor": "second_factors", "wallet_balance": "wallet_balances",
+    "pictures": "avatars", "exports": "data_exports",
+}  # fmt: skip
+
+# What they leave where a test would come only by way of an app, a chain or a vendor.
+TRACES = (
+    "INSERT INTO second_factors (member_id, sealed_secret, created_at) VALUES ($1, 'canary', now())",
+    "INSERT INTO backup_codes (member_id, code_mac, created_at) VALUES ($1, 'canary', now())",
+    "INSERT INTO known_devices SELECT CAST('canary' || n AS bytea), $1, now(), now() FROM generate_series(1, 3) AS n",
+    "UPDATE members SET oobit_card_id = 'canary', oobit_card_status = 'active' WHERE id = $1",
+    "INSERT INTO wallet_balances VALUES ($1, '0x' || repeat('5', 40), 5550199, 1, now())",
+)
+
+
+@pytest.fixture
+def somebody() -> Somebody:
+    return factories.member()
+
+
+@pytest.fixture(autouse=True)
+def _copies(database: str) -> Iterator[None]:
+    """The copies that listeners read."""
+    assert database
+    server = Firestore()
+    server.start()
+    with environment({"FIRESTORE_EMULATOR_HOST": server.host}):
+        yield
+    server.stop()
+
+
+@pytest.fixture
+def desk(client: Client, platform: Platform, sql: Connection, somebody: Somebody) -> ProfileDesk:
+    return ProfileDesk(client(somebody.token), platform, sql)
+
+
+def delete(desk: ProfileDesk, **body: object) -> Answer:
+    return desk.member.post(DELETION, {"username": desk.profile()["username"], **body})
+
+
+def erased(desk: ProfileDesk) -> None:
+    """All tasks and all mails, then the last look."""
+    desk.run_tasks(times=2)
+    for (mail,) in desk.sql.execute_simple("SELECT id FROM mails WHERE status = 'queued'").rows:
+        assert desk.doors.event("email_send", "mail-queued", {"mail_id": str(mail)}) == 204
+    last = desk.one("SELECT DISTINCT body FROM outbox WHERE function = 'member_erase' AND deliver_at IS NOT NULL")
+    assert desk.doors.task("member_erase", "member-erase", last) == 204
+    desk.run_tasks()
+
+
+def everything(desk: ProfileDesk, somebody: Somebody) -> dict[str, Any]:
+    """A member who has left traces everywhere."""
+    for code in factories.manufactured_codes(3):
+        answer = desk.member.post(
+            "/v1/scans/submit",
+            {"code": code, "device_id": "canary-device", "location": {"latitude": 48.85, "longitude": 2.29}},
+        )
+        assert answer.status == 201, answer.body
+    shown = desk.uploaded()
+    desk.change(full_name="Canary Lovelace", bio="canary-bio", phone="+17755550199", city="Canaryville")
+    desk.change(email="canary@example.com")
+    desk.member.post("/v1/users/me/devices", {"platform": "android", "token": "canary-token:APA91bHun4MxP5"})
+    desk.member.put(
+        "/v1/users/me/notification-preferences",
+        {kind: {"push": True, "email": True} for kind in ("system", "social", "comp", "order")},
+    )
+    desk.member.post("/v1/wallet/challenge", {"address": WALLET}, **{"Idempotency-Key": "canary"})
+    desk.member.post("/v1/users/me/exports")
+    desk.member.put("/v1/affiliate/referral-link", {"code": "canary-link"})
+    for query in TRACES:
+        desk.sql.execute_unnamed(query, (somebody.id,))
+    note = Note(somebody.id, "social", "canary-title", "Hello", {}, "canary")
+    db.atomically(lambda tx: telling.notify(tx, note, datetime.now(UTC)))
+    desk.run_tasks()
+    firestore.put_newer(
+        [
+            Document(f"inboxes/{somebody.id}", 1, {"unread_count": 1}),
+            *(Document(f"members/{somebody.id}/notifications/n{n}", 1, {"title": "canary"}) for n in range(3)),
+        ]
+    )
+    return shown
+
+
+def rows_of(sql: Connection, *names: object) -> list[str]:
+    """Every row of every table that has one of these in it."""
+    tables = sql.execute_simple(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1"
+    ).rows
+    found = [
+        f"{table}: {row}"
+        for (table,) in tables
+        for (row,) in sql.execute_simple(f"SELECT t::text FROM {table} AS t ORDER BY 1").rows
+    ]
+    return [row for row in found if any(str(name) in row for name in names)]
+
+
+def test_nothing_of_anybody_else_is_touched(desk: ProfileDesk, somebody: Somebody) -> None:
+    """Somebody else has rows of every kind that is exported, and both have a session's tokens."""
+    other = factories.member()
+    everything(desk, somebody)
+    with unchecked(desk.sql):
+        for section in sorted(MANY | ONE):
+            insert_rows(desk.sql, section, other)
+        desk.sql.execute_unnamed(
+            "UPDATE mails SET status = 'sent', finished_at = queued_at WHERE member_id = $1", (other.id,)
+        )
+        for whose in (somebody, other):
+            put(desk.sql, "refresh_tokens", token_hash=whose.id.bytes, session_id=factories.session_of(whose),
+                issued_at=at(0), expires_at=at(9))  # fmt: skip
+    before = rows_of(desk.sql, other.id, factories.session_of(other))
+    assert len(before) > len(MANY)
+
+    assert delete(desk).status == 202
+    erased(desk)
+
+    assert rows_of(desk.sql, other.id, factories.session_of(other)) == before
+
+
+def test_nobody_signs_in_to_it_any_more_and_its_tokens_are_worth_nothing(
+    desk: ProfileDesk, client: Client, somebody: Somebody
+) -> None:
+    answer = delete(desk)
+    assert answer.status == 202
+    for path in ("/v1/users/me", "/v1/users/me/profile", "/v1/notifications"):
+        assert desk.member.get(path).problem == "token-not-valid"
+    body = {"email": somebody.email, "password": "Sesame-Open-77!"}
+    assert client().post("/v1/auth/login", body).problem == "sign-in-refused"
+    assert desk.one("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == 0
+    assert desk.one("SELECT count(*) FROM listener_revocations") == 1
+
+
+def test_nothing_of_the_person_is_left(
+    desk: ProfileDesk, somebody: Somebody, sql: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(erasing, "ROWS_AT_ONCE", 2)
+    shown = everything(desk, somebody)
+    assert delete(desk).status == 202
+    erased(desk)
+    tables = sql.execute_simple(
+        "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition "
+        "AND relnamespace = 'public'::regnamespace"
+    ).rows
+    left = {}
+    for (table,) in tables:
+        found = sql.execute_simple(
+            f"SELECT count(*) FROM {table} AS row_ WHERE row_::text ~* "
+            f"'canary|{CANARY_BYTES}|{somebody.email}|555 ?0199|48[.]85|203[.]0[.]113'"
+        ).rows[0][0]
+        if found:
+            left[table] = found
+    assert left == {}
+    assert desk.one("SELECT finished_at IS NOT NULL FROM erasures") is True
+    assert firestore._client().document(f"inboxes/{somebody.id}").get().exists is False
+    assert list(firestore._client().collection(f"members/{somebody.id}/notifications").list_documents()) == []
+    for url in (shown["url"], shown["small_url"]):
+        with pytest.raises(Exception, match="404"):
+            fetched(url)
+
+
+def test_scans_and_sums_stay_under_a_pseudonym(desk: ProfileDesk, somebody: Somebody, sql: Connection) -> None:
+    everything(desk, somebody)
+    delete(desk)
+    erased(desk)
+    assert sql.execute_simple("SELECT number, member_id FROM scans ORDER BY number").rows == [
+        [number, somebody.id] for number in (1, 2, 3)
+    ]
+    assert desk.one("SELECT scans FROM member_totals WHERE scans > 0") == 3
+    ((username, full_name, status),) = sql.execute_simple(
+        f"SELECT username, full_name, status FROM members WHERE id = '{somebody.id}'"
+    ).rows
+    assert username.startswith("deleted_")
+    assert desk.one("SELECT count(*) FROM members WHERE oobit_card_status IS NOT NULL") == 0
+    assert (full_name, status) == ("", "deleted")
+    audit = sql.execute_simple("SELECT count(*) FROM ledger_postings").rows
+    assert audit == [[0]]
+
+
+def test_the_goodbye_is_mailed_to_the_address_that_was(
+    desk: ProfileDesk, somebody: Somebody, platform: Platform
+) -> None:
+    platform.mail.clear()
+    delete(desk)
+    erased(desk)
+    (mail,) = platform.mail.mails()
+    assert mail.to[0]["email"] == somebody.email
+    assert "deleted" in mail.subject
+
+
+def test_the_address_is_free_again_and_the_name_is_nobodys(
+    desk: ProfileDesk, client: Client, somebody: Somebody
+) -> None:
+    username = desk.profile()["username"]
+    delete(desk)
+    erased(desk)
+    body = {
+        "email": somebody.email, "password": "Sesame-Open-77!", "full_name": "Ada", "date_of_birth": "1990-12-10",
+    }  # fmt: skip
+    assert client().post("/v1/auth/signup", body | {"username": username}).problem == "username-taken"
+    assert client().post("/v1/auth/signup", body).status == 201
+
+
+def test_there_is_no_way_back(desk: ProfileDesk, sql: Connection) -> None:
+    delete(desk)
+    with pytest.raises(Exception, match="member_deleted"):
+        sql.execute_simple("UPDATE members SET status = 'active' WHERE status = 'deleted'")
+
+
+def test_whoever_signed_in_long_ago_signs_in_again_first(desk: ProfileDesk, sql: Connection) -> None:
+    sql.execute_simple("UPDATE sessions SET created_at = now() - interval '11 minutes'")
+    before = rows_of_all_tables(sql)
+    answer = delete(desk)
+    assert (answer.status, answer.problem) == (403, "sign-in-again")
+    assert rows_of_all_tables(sql) == before
+
+
+def test_another_name_is_not_meant(desk: ProfileDesk, sql: Connection) -> None:
+    before = rows_of_all_tables(sql)
+    answer = desk.member.post(DELETION, {"username": "somebody_else"})
+    assert (answer.status, answer.problem) == (422, "not-this-account")
+    assert rows_of_all_tables(sql) == before
+
+
+def test_a_payout_under_way_is_in_the_way(platform: Platform, client: Client, sql: Connection) -> None:
+    winner = factories.member(wallet=WALLET)
+    desk = ProfileDesk(client(winner.token), platform, sql)
+    comp_books.given(winner)
+    before = rows_of_all_tables(sql)
+    check = desk.member.get(DELETION).body
+    assert (check["possible"], [found["kind"] for found in check["obstacles"]]) == (False, ["payouts"])
+    for forfeit in (False, True):
+        answer = delete(desk, forfeit=forfeit)
+        assert (answer.status, answer.problem) == (409, "account-cannot-be-deleted")
+        assert answer.body["obstacles"] == [{"kind": "payouts", "count": 1, "forfeitable": False}]
+    assert rows_of_all_tables(sql) == before
+
+
+def test_what_waits_for_a_wallet_is_in_the_way_until_it_is_given_up(desk: ProfileDesk, somebody: Somebody) -> None:
+    comp = comp_books.given(somebody)
+    check = desk.member.get(DELETION).body["obstacles"]
+    assert [(found["kind"], found["count"], found["forfeitable"]) for found in check] == [("comps", 1, True)]
+    assert check[0]["amount"] > 0
+    assert delete(desk).problem == "account-cannot-be-deleted"
+    assert delete(desk, forfeit=True).status == 202
+    ((found, status, reason),) = desk.sql.execute_simple("SELECT id, status, cancel_reason FROM comps").rows
+    assert found == comp
+    assert (status, reason) == ("cancelled", "The account was deleted")
+    assert desk.one("SELECT sum(amount) FROM ledger_postings WHERE account = 'owed:member'") == 0
+    erased(desk)
+    assert desk.one("SELECT count(*) FROM comps") == 1
+
+
+def test_an_admin_hands_the_role_back_first(client: Client, platform: Platform, sql: Connection) -> None:
+    desk = ProfileDesk(client(factories.member(role=Role.SUPPORT).token), platform, sql)
+    answer = delete(desk, forfeit=True)
+    assert answer.body["obstacles"] == [{"kind": "role", "count": 1, "forfeitable": False}]
+
+
+def test_a_task_for_somebody_who_did_not_ask_removes_nothing(desk: ProfileDesk, somebody: Somebody) -> None:
+    before = rows_of_all_tables(desk.sql, without=("job_faults",))
+    body = {"member_id": str(somebody.id), "is_last_look": False}
+    assert desk.doors.task("member_erase", "member-erase", body) == 204
+    assert rows_of_all_tables(desk.sql, without=("job_faults",)) == before
+    assert desk.one("SELECT count(*) FROM job_faults") == 1
+
+
+def test_every_table_about_members_is_erased_or_kept_and_exported_or_not_for_a_reason(sql: Connection) -> None:
+    """A new table fails here until somebody has decided. Steps are statements: what they touch is read from them."""
+    import inspect
+
+    about = {
+        table
+        for (table,) in sql.execute_simple(
+            "SELECT DISTINCT child.relname FROM pg_constraint c JOIN pg_class child ON child.oid = c.conrelid "
+            "JOIN pg_class parent ON parent.oid = c.confrelid WHERE c.contype = 'f' AND NOT child.relispartition "
+            "AND parent.relname IN ('members', 'sessions', 'notifications', 'devices')"
+        ).rows
+    } | {"members"}
+    steps = "\n".join(inspect.getsource(inspect.unwrap(step)) for step in (*erasing.STEPS, *erasing.LAST_STEPS))
+    deleted = {table for table in about if f"DELETE FROM {table} " in steps}
+    assert deleted | erasing.KEPT.keys() == about
+    assert not deleted & erasing.KEPT.keys()
+    shown = {SECTIONS.get(name, name) for name in records.ALL}
+    assert shown & about | NOT_EXPORTED.keys() == about
+    assert not shown & NOT_EXPORTED.keys()
+
+
+def test_somebody_elses_traces_stay(desk: ProfileDesk, client: Client, platform: Platform, sql: Connection) -> None:
+    other = ProfileDesk(client(factories.member().token), platform, sql)
+    other.change(bio="stays")
+    (code,) = factories.manufactured_codes(1)
+    other.member.post("/v1/scans/submit", {"code": code, "device_id": f"d-{uuid4()}"})
+    shown = other.uploaded()
+    before = other.profile()
+    delete(desk)
+    erased(desk)
+    assert other.profile() == before
+    assert fetched(shown["url"])[0]
+    assert desk.one("SELECT count(*) FROM scans WHERE device_id IS NOT NULL") == 1
+    assert cloud.AVATARS_BUCKET in shown["url"]
+
+
+def test_counters_of_attempts_name_nobody_when_their_hour_is_over(
+    desk: ProfileDesk, sql: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(old_store, "ROWS_AT_ONCE", 2)
+    desk.member.post("/v1/scans/submit", {"code": "AAAA-AAAA-AAAA", "device_id": "canary-device"})
+    desk.change(email="canary@example.com")
+    counted = "SELECT count(*) FROM attempt_counters"
+    before = desk.one(counted)
+    assert before >= 3
+    assert desk.doors.schedule("member_erase", "forget-old") == 204
+    assert desk.one(counted) == before
+    sql.execute_simple("UPDATE attempt_counters SET hour = hour - interval '27 hours'")
+    assert desk.doors.schedule("member_erase", "forget-old") == 204
+    assert desk.one(counted) == 0
+
+
+def test_a_picture_and_a_file_that_are_written_while_the_account_goes_are_removed_in_the_end(
+    desk: ProfileDesk,
+) -> None:
+    """Both tasks have begun, and write when everything else is gone."""
+    assert desk.upload(pictures.picture()).status == 202
+    desk.member.post("/v1/users/me/exports")
+    delete(desk)
+    desk.run_tasks()
+    names = [
+        (bucket, name)
+        for bucket, query in (
+            (cloud.AVATARS_BUCKET, "SELECT object_name FROM avatars"),
+            (cloud.DOCUMENTS_BUCKET, "SELECT object_name FROM data_exports"),
+        )
+        for (name,) in desk.sql.execute_simple(query).rows
+    ]
+    assert len(names) == 2
+    for bucket, name in names:
+        files.write(bucket, name, [b"late"], "text/plain")
+    erased(desk)
+    for bucket, name in names:
+        with pytest.raises(files.FileMissing):
+            files.stored(bucket, name)
+    assert desk.one("SELECT count(*) FROM avatars") == desk.one("SELECT count(*) FROM data_exports") == 0

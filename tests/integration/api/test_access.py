@@ -1,0 +1,197 @@
+"""Every operation of the contract, tried by each caller who may not call it, and by one who may.
+
+The expectations are in tests/access.yaml, not in the code that they are about. An operation without a line fails.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pg8000.dbapi import Connection
+
+from emulators import contract
+from emulators.contract import Operation
+from shared import db
+from shared.auth import Anyone, Role
+from shared.messages import notifications
+from shared.messages.notifications import Note
+from tests import factories
+from tests.client import FunctionClient
+from tests.fakes import wallet_desk
+from tests.fakes.chain import FakeChain
+from tests.fakes.light_hashes import hash_lightly
+from tests.fakes.wallet_desk import WalletDesk, new_wallet
+from tests.fakes.wallets import FakeWallets
+from tests.operations.access import Thing, access_rules, admin_roles, operations_for, send_example
+from tests.rows import WRITTEN_BY_REFUSALS, rows_of_all_tables
+
+pytest_plugins = ["tests.fakes.wallet_plugin"]
+
+Client = Callable[..., FunctionClient]
+
+REFUSALS = frozenset({"token-missing", "token-not-valid", "not-allowed", "member-suspended", "second-factor-required"})
+
+
+def _notification(owner: WalletDesk) -> Thing:
+    note = Note(owner.member.id, "system", "Hello", "there", {}, "access")
+    made = db.atomically(lambda tx: notifications.notify(tx, note, datetime.now(UTC)))
+    assert made
+    return Thing(made)
+
+
+def _trip(owner: WalletDesk) -> Thing:
+    return Thing(factories.trip(owner.member))
+
+
+def _device(owner: WalletDesk) -> Thing:
+    return Thing(UUID(owner.client.post("/v1/users/me/devices", {"platform": "ios", "token": "ab" * 32}).body["id"]))
+
+
+def _session(owner: WalletDesk) -> Thing:
+    return Thing(factories.session(owner.member, "mobile"))
+
+
+def _export(owner: WalletDesk) -> Thing:
+    return Thing(UUID(owner.client.post("/v1/users/me/exports").body["id"]))
+
+
+def _withdrawal(owner: WalletDesk) -> Thing:
+    """Signed, and sent by the wallet as well."""
+    made = owner.prepared()
+    signed = wallet_desk.sign(made["transaction"], owner.wallet)
+    sent = wallet_desk.send(owner.chain, signed)
+    return Thing(UUID(made["id"]), {"signed_transaction": signed, "transaction_hash": sent})
+
+
+OWNED: Mapping[str, Callable[[WalletDesk], Thing]] = {
+    "notification": _notification,
+    "trip": _trip,
+    "device": _device,
+    "session": _session,
+    "export": _export,
+    "withdrawal": _withdrawal,
+}
+
+
+@pytest.fixture(autouse=True)
+def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    hash_lightly(monkeypatch)
+
+
+def test_every_operation_has_a_line_and_every_line_an_operation() -> None:
+    wanted = {operation.operation_id: _proposal(operation) for operation in contract.operations()}
+    missing = [line for name, line in wanted.items() if name not in access_rules()]
+    assert not missing, "decide, and add to tests/access.yaml:\n" + "\n".join(missing)
+    assert set(access_rules()) == set(wanted)
+
+
+def test_the_table_says_whose_the_things_are_that_members_name() -> None:
+    for operation, row in operations_for("member"):
+        if "{" in operation.template:
+            assert row.public or row.owner in OWNED, f"{operation.operation_id}: say its owner, or that it is public"
+    assert {row.by for row in access_rules().values()} <= {"anyone", "member", *admin_roles()}
+
+
+def test_nobody_is_told_to_sign_in_and_nothing_happens(client: Client, sql: Connection) -> None:
+    before, wrong = rows_of_all_tables(sql), []
+    for operation, row in operations_for("member", *admin_roles()):
+        answer = send_example(client(), operation)
+        if (answer.status, answer.problem) != (401, "token-missing"):
+            wrong.append(f"{operation.operation_id} ({row.by}): {answer.status} {answer.body}")
+    assert not wrong, "\n".join(wrong)
+    assert rows_of_all_tables(sql) == before
+
+
+@pytest.mark.usefixtures("database")
+def test_anyone_needs_no_token_and_a_bad_one_is_no_hindrance(client: Client) -> None:
+    for operation, _ in operations_for("anyone"):
+        for who in (client(), client("no.token.atall")):
+            assert send_example(who, operation).problem not in REFUSALS - {"token-not-valid"}, operation.operation_id
+
+
+def test_the_suspended_and_the_deleted_may_do_nothing_that_takes_a_token(client: Client, sql: Connection) -> None:
+    people = [factories.member(), *(factories.member(role=role) for role in Role)]
+    for status in ("suspended", "deleted"):
+        sql.execute_unnamed("UPDATE members SET status = $1", (status,))
+        before = rows_of_all_tables(sql)
+        for operation, _ in operations_for("member", *admin_roles()):
+            for somebody in people:
+                answer = send_example(client(somebody.token), operation)
+                assert (answer.status, answer.problem) == (403, "member-suspended"), operation.operation_id
+        assert rows_of_all_tables(sql) == before
+
+
+def test_members_and_admins_of_other_roles_may_do_nothing_of_an_admins(client: Client, sql: Connection) -> None:
+    people = {None: factories.member()} | {role: factories.member(role=role) for role in Role}
+    before, wrong, tried = rows_of_all_tables(sql), [], 0
+    for operation, row in operations_for(*admin_roles()):
+        for role, somebody in people.items():
+            if role in (Role(row.by), Role.OWNER):
+                continue
+            answer, tried = send_example(client(somebody.token), operation), tried + 1
+            if (answer.status, answer.problem) != (403, "not-allowed"):
+                wrong.append(f"{operation.operation_id} as {role or 'member'}: {answer.status} {answer.body}")
+    assert not wrong, "\n".join(wrong)
+    assert tried >= 3 * len(list(operations_for(*admin_roles()))) > 0
+    assert rows_of_all_tables(sql) == before
+
+
+def test_admins_who_have_not_proved_a_second_factor_may_do_nothing_of_an_admins(
+    client: Client, sql: Connection
+) -> None:
+    people = {role: factories.member(role=role) for role in Role}
+    for proved_at in ("NULL", "now() - interval '8 hours'"):
+        sql.execute_simple(f"UPDATE sessions SET totp_at = {proved_at}")
+        before = rows_of_all_tables(sql)
+        for operation, row in operations_for(*admin_roles()):
+            for role in {Role(row.by), Role.OWNER}:
+                answer = send_example(client(people[role].token), operation)
+                assert (answer.status, answer.problem) == (403, "second-factor-required"), operation.operation_id
+        assert rows_of_all_tables(sql) == before
+
+
+@pytest.mark.usefixtures("rich_chain")
+def test_who_is_meant_is_let_in(client: Client) -> None:
+    wrong = []
+    for operation, row in operations_for("member", *admin_roles()):
+        roles = {None, *Role} if row.by == "member" else {Role(row.by), Role.OWNER}
+        for role in roles:
+            answer = send_example(client(factories.member(role=role).token), operation)
+            if answer.problem in REFUSALS or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                wrong.append(f"{operation.operation_id} as {role or 'member'}: {answer.status} {answer.body}")
+    assert not wrong, "\n".join(wrong)
+
+
+def test_what_belongs_to_one_member_is_not_there_for_others_admins_included(
+    client: Client, sql: Connection, rich_chain: FakeChain
+) -> None:
+    tried = set()
+    for operation, row in operations_for("member"):
+        if row.owner is None:
+            continue
+        wallet = new_wallet()
+        somebody = factories.member(wallet=wallet.address)
+        owner = WalletDesk(rich_chain, FakeWallets(rich_chain), somebody, wallet, client(somebody.token))
+        thing = OWNED[row.owner](owner)
+        strangers = [factories.member(), factories.member(role=Role.OWNER)]
+        before = rows_of_all_tables(sql, without=WRITTEN_BY_REFUSALS)
+        for stranger in strangers:
+            answer = send_example(client(stranger.token), operation, thing)
+            assert (answer.status, answer.problem) == (404, "not-found"), operation.operation_id
+        assert rows_of_all_tables(sql, without=WRITTEN_BY_REFUSALS) == before
+        assert send_example(owner.client, operation, thing).status < 400, operation.operation_id
+        tried.add(row.owner)
+    assert tried == set(OWNED)
+
+
+def _proposal(operation: Operation) -> str:
+    """The line that the signature suggests; whoever adds it has to judge it."""
+    routes: list[Any] = importlib.import_module(f"functions.{operation.function}.main").api.routes
+    (found,) = [route for route in routes if route.contract.handler.__name__ == operation.operation_id]
+    by = "anyone" if found.contract.caller is Anyone else found.contract.role or "member"
+    owner = ", owner: TO BE SAID" if by == "member" and "{" in operation.template else ""
+    return f"{operation.operation_id}: {{by: {by}{owner}}}"

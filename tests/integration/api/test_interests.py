@@ -1,0 +1,307 @@
+"""Admins decide nothing by which they profit: every operation by which an admin gives something to somebody, tried in
+favour of the admin, of another account of theirs, and of a member whose prizes bring them a match.
+
+A new operation of an admin has to be put into one of the tables below.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from uuid import UUID, uuid4
+
+import pytest
+from pg8000.dbapi import Connection
+
+from shared import clock
+from shared.auth import Role
+from shared.credentials import totp
+from shared.values.prizes import CompType
+from tests import factories
+from tests.client import Answer, FunctionClient
+from tests.factories import Somebody
+from tests.fakes import comp_books
+from tests.fakes.nodes import FakeNodes
+from tests.fakes.payout_rows import Rows
+from tests.operations.access import operations_for
+from tests.rows import rows_of_all_tables
+
+pytest_plugins = ["tests.fakes.treasury_plugin"]
+
+Client = Callable[..., FunctionClient]
+
+WALLET = "0x52908400098527886E0F7030069857D2E4169EE7"
+ANOTHER = "0x8617E340B3D1FA5F11F306F4090FD50E238070CD"
+REFUSALS = {"own-interest", "own-scan", "approval-of-own-request", "about_you", "own"}
+PROOFS = ("idempotency_keys", "second_factors", "attempt_counters")  # what a refused request may leave
+
+TAKES = {
+    "cancel_comp": "a comp is taken back",
+    "remove_quarter_override": "a tier is taken back",
+    "remove_permanent_override": "likewise",
+    "suspend_member": "an account is closed for now",
+    "invalidate_codes": "codes are worth nothing from then on",
+    "invalidate_batch": "likewise",
+    "recall_batch": "likewise",
+    "pause_treasury": "nobody is paid",
+    "cancel_treasury_transfer": "a transfer is taken back",
+}
+NOBODY_IN_PARTICULAR = {
+    "generate": "codes of tins: whoever buys the tin has them",
+    "export": "likewise; who has fetched which file is audited",
+    "import_feedback": "says which codes are on tins",
+    "create_import": "likewise",
+    "start_import": "likewise",
+    "reuse_codes": "codes of tins that were never sold go on other tins",
+    "reuse_batch": "likewise",
+    "change_comp_rule": "prizes of everybody; every change is public and audited",
+    "broadcast": "a message to everybody",
+    "search_code": "a look",
+    "resume_treasury": "everybody is paid what was promised",
+    "set_treasury_alerts": "when admins are woken",
+    "start_reconciliation": "books and chain are compared",
+}
+TRIED_ELSEWHERE = {"explain_foreign_nonce": "tests/integration/payouts/test_explain_rights.py"}
+
+
+@dataclass
+class Scene:
+    """An admin of the role that the operation takes, and the world around."""
+
+    client: Client
+    admin: Somebody
+    rows: Rows
+    sql: Connection
+
+    def ask(self, method: str, path: str, body: Mapping[str, object], *, proved: bool = False) -> Answer:
+        """As the admin, with a code of their app when the operation wants one."""
+        said = {**body, "totp": code(self.admin, self.sql)} if proved else body
+        who = self.client(self.admin.token)
+        return who.put(path, said) if method == "PUT" else who.post(path, said, **{"Idempotency-Key": str(uuid4())})
+
+    def link(self, who: Somebody, address: str) -> None:
+        self.sql.execute_unnamed("UPDATE members SET wallet_address = $1 WHERE id = $2", (address, who.id))
+
+    def held(self, member: Somebody | None, **terms: object) -> UUID:
+        """A payout to WALLET that waits for two people."""
+        payout = self.rows.payout(
+            "REQUESTED", member_id=member.id if member else None, recipient_address=WALLET, **terms
+        )
+        self.rows.run(
+            """
+            UPDATE payouts SET state = 'HELD', hold_reason = 'review', approvals_needed = 2, state_at = :now
+            WHERE id = :payout
+            """,
+            payout=payout,
+        )
+        return payout
+
+
+def code(who: Somebody, sql: Connection) -> str:
+    """A new code of an app that is set up when they have none."""
+    sql.execute_unnamed("DELETE FROM second_factors WHERE member_id = $1", (who.id,))
+    return totp.code(factories.second_factor(who), totp.step_of(clock.now()))
+
+
+# Each prepares something in favour of `about`, and gives what the admin then does about it.
+
+Act = Callable[[], Answer]
+
+
+def award_comp(scene: Scene, about: Somebody) -> Act:
+    body = {"member_id": str(about.id), "amount": 5, "reason": "An apology"}
+    return partial(scene.ask, "POST", "/v1/admin/comps/award", body)
+
+
+def approve_comp(scene: Scene, about: Somebody) -> Act:
+    other = scene.client(factories.member(role=Role.OPERATIONS).token)
+    body = {"member_id": str(about.id), "type": "trip", "reason": "An apology"}
+    made = other.post("/v1/admin/comps/award", body, **{"Idempotency-Key": str(uuid4())}).body["id"]
+    return partial(scene.ask, "POST", f"/v1/admin/comps/{made}/approve", {"note": "looked at it"}, proved=True)
+
+
+def retry_comp(scene: Scene, about: Somebody) -> Act:
+    comp = comp_books.given(about, kind=CompType.CRYPTO_100)
+    return partial(scene.ask, "POST", f"/v1/admin/comps/retry/{comp}", {})
+
+
+def decide_guarantee_review(scene: Scene, about: Somebody) -> Act:
+    review, before = uuid4(), factories.member()
+    scene.sql.execute_unnamed(
+        "INSERT INTO guarantee_reviews (id, member_id, score, signals, asked_at) VALUES ($1, $2, 60, $3, now())",
+        (review, about.id, json.dumps([{"kind": "device", "member_id": str(before.id), "points": 60}])),
+    )
+    body = {"decision": "grant", "note": "two people with one phone"}
+    return partial(scene.ask, "POST", f"/v1/admin/guarantees/reviews/{review}/decide", body)
+
+
+def override_tier(scene: Scene, about: Somebody) -> Act:
+    body = {"scope": "permanent", "tier": "whale", "reason": "An apology"}
+    return partial(scene.ask, "PUT", f"/v1/admin/members/{about.id}/tier", body)
+
+
+def activate_member(scene: Scene, about: Somebody) -> Act:
+    scene.sql.execute_unnamed("UPDATE members SET status = 'suspended' WHERE id = $1", (about.id,))
+    return partial(scene.ask, "POST", f"/v1/admin/members/{about.id}/activate", {"reason": "all is well"})
+
+
+def decide_flagged_scan(scene: Scene, about: Somebody) -> Act:
+    body = {"decision": "clear", "note": "nothing is wrong"}
+    return partial(scene.ask, "POST", f"/v1/admin/scans/flagged/{factories.flagged_scan(about)}/decide", body)
+
+
+def decide_flagged_scans(scene: Scene, about: Somebody) -> Act:
+    body = {"decision": "clear", "note": "nothing is wrong", "scan_ids": [str(factories.flagged_scan(about))]}
+    return partial(scene.ask, "POST", "/v1/admin/scans/flagged/decide", body)
+
+
+def contact_winner(scene: Scene, about: Somebody) -> Act:
+    comp = factories.trip(about, chosen=True)
+    return partial(scene.ask, "POST", f"/v1/admin/trips/{comp}/concierge-contacted", {})
+
+
+def mail_chip(scene: Scene, about: Somebody) -> Act:
+    comp = factories.trip(about, chosen=True)
+    scene.sql.execute_simple("UPDATE trips SET state = 'concierge_contacted', concierge_contacted_at = now()")
+    return partial(scene.ask, "POST", f"/v1/admin/trips/{comp}/chip-mailed", {"tracking_number": "1Z999"})
+
+
+def approve_payout(scene: Scene, about: Somebody) -> Act:
+    payout = scene.held(about)
+    return partial(
+        scene.ask, "POST", f"/v1/admin/treasury/payouts/{payout}/approve", {"note": "it is fine"}, proved=True
+    )
+
+
+def approve_payouts(scene: Scene, about: Somebody) -> Act:
+    body = {"note": "they are fine", "payout_ids": [str(scene.held(about))]}
+    return partial(scene.ask, "POST", "/v1/admin/treasury/payouts/approve", body, proved=True)
+
+
+def send_from_treasury(scene: Scene, about: Somebody) -> Act:
+    del about
+    body = {"pool": "member", "to_address": WALLET, "amount": 25, "reason": "to the exchange"}
+    return partial(scene.ask, "POST", "/v1/admin/treasury/send", body, proved=True)
+
+
+def approve_treasury_transfer(scene: Scene, about: Somebody) -> Act:
+    del about
+    other = factories.member(role=Role.TREASURY)
+    body = {"pool": "member", "to_address": WALLET, "amount": 25, "reason": "to the exchange"}
+    asked = scene.client(other.token).post(
+        "/v1/admin/treasury/send", body | {"totp": code(other, scene.sql)}, **{"Idempotency-Key": str(uuid4())}
+    )
+    path = f"/v1/admin/treasury/transfers/{asked.body['id']}/approve"
+    return partial(scene.ask, "POST", path, {"note": "read back by phone"}, proved=True)
+
+
+def resolve_finding(scene: Scene, about: Somebody) -> Act:
+    del about
+    made = uuid4()
+    scene.sql.execute_unnamed(
+        "INSERT INTO reconciliations (id, requested_by, requested_at) VALUES ($1, $2, now())", (made, scene.admin.id)
+    )
+    scene.sql.execute_unnamed(
+        """
+        INSERT INTO reconciliation_findings
+            (id, reconciliation_id, treasury, kind, ref, counterparty, expected, found, found_at)
+        VALUES ($1, $1, 'member', 'unknown_transfer', $2, $3, 0, 10000, now())
+        """,
+        (made, str(made), WALLET),
+    )
+    body = {"explanation": "a payment by hand"}
+    return partial(scene.ask, "POST", f"/v1/admin/treasury/findings/{made}/resolve", body, proved=True)
+
+
+# The relations between an admin and who gets something.
+
+
+def oneself(scene: Scene) -> Somebody:
+    scene.link(scene.admin, WALLET)
+    return scene.admin
+
+
+def other_account(scene: Scene) -> Somebody:
+    """It has the wallet that was the admin's."""
+    scene.link(scene.admin, WALLET)
+    scene.link(scene.admin, ANOTHER)
+    about = factories.member()
+    scene.link(about, WALLET)
+    return about
+
+
+def referred(scene: Scene) -> Somebody:
+    about = factories.member(referred_by=scene.admin)
+    scene.link(about, WALLET)
+    return about
+
+
+def stranger(scene: Scene) -> Somebody:
+    about = factories.member()
+    scene.link(about, WALLET)
+    return about
+
+
+TO_A_MEMBER = (award_comp, approve_comp, retry_comp, decide_guarantee_review, override_tier, decide_flagged_scan,
+               decide_flagged_scans, contact_winner, mail_chip, approve_payout, approve_payouts)  # fmt: skip
+TO_A_WALLET = (send_from_treasury, approve_treasury_transfer, resolve_finding)
+OF_OTHERS = (activate_member,)  # of their own they cannot: who is suspended does nothing
+GIVES = {act.__name__: act for act in (*TO_A_MEMBER, *TO_A_WALLET, *OF_OTHERS)}
+TRIED = [
+    *((act, relation) for act in TO_A_MEMBER for relation in (oneself, other_account, referred)),
+    *((act, relation) for act in TO_A_WALLET for relation in (oneself, other_account)),
+    *((act, relation) for act in OF_OTHERS for relation in (other_account, referred)),
+]
+
+
+@pytest.fixture
+def scene_for(client: Client, rows: Rows, sql: Connection, two_nodes: FakeNodes) -> Callable[[str], Scene]:
+    assert two_nodes
+    roles = {operation.operation_id: Role(row.by) for operation, row in operations_for("operations", "treasury")}
+    return lambda name: Scene(client, factories.member(role=roles[name]), rows, sql)
+
+
+def said(answer: Answer) -> str:
+    """The problem; of a bulk operation what became of its one thing."""
+    return answer.problem or (answer.body["items"][0]["outcome"] if "items" in answer.body else "")
+
+
+def test_every_operation_by_which_an_admin_changes_something_is_in_one_table() -> None:
+    admins = operations_for(*(role.value for role in Role))
+    writing = {operation.operation_id for operation, _ in admins if operation.method != "GET"}
+    tables = [set(GIVES), set(TAKES), set(NOBODY_IN_PARTICULAR), set(TRIED_ELSEWHERE)]
+    assert set.union(*tables) == writing, "say whom it gives something to, and try that in GIVES"
+    assert sum(map(len, tables)) == len(writing)
+
+
+@pytest.mark.parametrize(("act", "relation"), TRIED)
+def test_nobody_decides_in_their_own_favour(
+    act: Callable[[Scene, Somebody], Act],
+    relation: Callable[[Scene], Somebody],
+    scene_for: Callable[[str], Scene],
+) -> None:
+    scene = scene_for(act.__name__)
+    decide = act(scene, relation(scene))
+    before = rows_of_all_tables(scene.sql, without=PROOFS)
+
+    assert said(decide()) in REFUSALS
+    assert rows_of_all_tables(scene.sql, without=PROOFS) == before
+
+
+@pytest.mark.parametrize("name", sorted(GIVES))
+def test_in_favour_of_strangers_they_decide(name: str, scene_for: Callable[[str], Scene]) -> None:
+    scene = scene_for(name)
+    answer = GIVES[name](scene, stranger(scene))()
+    assert answer.status < 400, answer
+    assert said(answer) not in REFUSALS
+
+
+def test_a_wallet_is_remembered_when_it_is_linked_to_another_or_to_nobody(
+    scene_for: Callable[[str], Scene],
+) -> None:
+    scene = scene_for("award_comp")
+    scene.link(scene.admin, WALLET)
+    scene.link(scene.admin, ANOTHER)
+    scene.sql.execute_unnamed("UPDATE members SET wallet_address = NULL WHERE id = $1", (scene.admin.id,))
+    kept = "SELECT address FROM member_wallets WHERE member_id = $1 ORDER BY address"
+    assert scene.sql.execute_unnamed(kept, (scene.admin.id,)).rows == [[WALLET.lower()], [ANOTHER.lower()]]

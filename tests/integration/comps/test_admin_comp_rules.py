@@ -1,0 +1,238 @@
+"""Admins change what can be won: for later scans only, one at a time, and nothing of it is forgotten."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pg8000.dbapi import Connection
+
+from shared.auth import Role
+from shared.values.tiers import Tier
+from tests import factories
+from tests.client import Answer, FunctionClient
+from tests.factories import Somebody
+from tests.fakes.comp_books import Books, together
+from tests.fakes.payout_rows import Login, functions_login, owner_login, rule_of
+from tests.fakes.treasurers import Treasurer, treasurer
+from tests.rows import rows_of_all_tables
+
+Client = Callable[..., FunctionClient]
+Edit = dict[str, Any]
+
+CODES = ("second_factors",)  # a code that was right is spent, whatever becomes of the request
+
+DEFAULTS: dict[str, Edit] = {
+    "crypto_100": {"interval": 500, "tier": "vip", "amount": 100, "unlock_volume": 0},
+    "crypto_1k": {"interval": 7_500, "tier": "high_roller", "amount": 1_000, "unlock_volume": 2_500},
+    "crypto_10k": {"interval": 125_000, "tier": "whale", "amount": 10_000, "unlock_volume": 50_000},
+    "trip": {"interval": 500_000, "tier": "whale", "amount": 0, "unlock_volume": 500_000},
+    "casino": {"interval": 25_000, "tier": "whale", "amount": 1_000, "unlock_volume": 10_000},
+    "new_member_guarantee": {
+        "interval": None,
+        "tier": "standard",
+        "amount": 5,
+        "unlock_volume": 0,
+        "awards_per_member": 10,
+    },
+}
+
+
+@pytest.fixture
+def books(sql: Connection) -> Books:
+    return Books(sql)
+
+
+@pytest.fixture
+def admin(client: Client) -> Treasurer:
+    return treasurer(client, Role.OPERATIONS)
+
+
+@pytest.fixture
+def app() -> Iterator[Login]:
+    with functions_login() as login:
+        yield login
+
+
+def edit_of(kind: str, **other: object) -> Edit:
+    common = {"revision": 1, "enabled": True, "unlocked_by_admin": False, "reason": "For Christmas"}
+    return DEFAULTS[kind] | common | other
+
+
+def change(admin: Treasurer, kind: str, **other: object) -> Answer:
+    return admin.client.put(f"/v1/admin/comp-rules/{kind}", edit_of(kind, **{"totp": admin.code()} | other))
+
+
+def scan(client: Client, number: int, member: Somebody) -> Any:
+    """The receipt of the scan that takes that number."""
+    factories.set_scan_counter(number - 1)
+    (code,) = factories.manufactured_codes(1)
+    return client(member.token).post("/v1/scans/submit", {"code": code}).body
+
+
+def test_every_rule_is_listed_as_the_plan_has_it(admin: Treasurer) -> None:
+    listed = admin.client.get("/v1/admin/comp-rules").body
+    assert listed["next_cursor"] is None
+    found = {rule["type"]: rule for rule in listed["items"]}
+    assert list(found) == list(DEFAULTS)
+    for kind, terms in DEFAULTS.items():
+        assert {name: found[kind][name] for name in terms} == terms
+        assert (found[kind]["revision"], found[kind]["enabled"], found[kind]["unlocked_by_admin"]) == (1, True, False)
+
+
+def test_a_change_is_kept_with_who_when_what_and_why(admin: Treasurer, books: Books) -> None:
+    somebody = admin.somebody
+    changed = change(admin, "crypto_100", amount=90.5, interval=600)
+    assert changed.status == 200
+    assert (changed.body["amount"], changed.body["interval"], changed.body["revision"]) == (90.5, 600, 2)
+
+    (line,) = admin.client.get("/v1/admin/comp-rules/crypto_100/history").body["items"]
+
+    assert (line["revision"], line["reason"], line["changed_at"]) == (2, "For Christmas", changed.body["updated_at"])
+    assert (line["admin_id"], line["admin_username"]) == (str(somebody.id), somebody.email.partition("@")[0])
+    assert (line["before"]["amount"], line["before"]["interval"]) == (100, 500)
+    assert (line["after"]["amount"], line["after"]["interval"]) == (90.5, 600)
+    assert books.rows("SELECT actor_id, action, resource_id, changes ->> 'reason' FROM audit_logs") == [
+        [somebody.id, "comp_rule.change", "crypto_100", "For Christmas"]
+    ]
+
+
+def test_the_history_is_paged_newest_first_and_of_one_rule(admin: Treasurer) -> None:
+    change(admin, "trip", enabled=False)
+    for revision in range(1, 6):
+        assert change(admin, "crypto_100", revision=revision, amount=100 - revision).status == 200
+    path = "/v1/admin/comp-rules/crypto_100/history?limit=2"
+    pages = [admin.client.get(path).body]
+    while cursor := pages[-1]["next_cursor"]:
+        pages.append(admin.client.get(f"{path}&cursor={cursor}").body)
+    assert [[line["revision"] for line in page["items"]] for page in pages] == [[6, 5], [4, 3], [2]]
+
+
+def test_a_change_is_for_later_scans_only(client: Client, admin: Treasurer, books: Books) -> None:
+    winner = factories.member(permanent_tier=Tier.VIP)
+    first = scan(client, 500, winner)
+
+    assert change(admin, "crypto_100", amount=80, interval=600).body["holds_from"] == 1_001
+
+    assert scan(client, 1_000, winner)["usdt_earned"] == 100
+    assert scan(client, 1_200, winner)["usdt_earned"] == 80
+    assert scan(client, 1_500, winner)["usdt_earned"] == 0
+    earlier = admin.client.get(f"/v1/admin/comps/{first['comp_earned']['comp_id']}").body
+    assert (earlier["amount"], earlier["why"]["interval"]) == (100, 500)
+    books.must_agree()
+
+
+def test_a_prize_that_is_switched_off_is_not_won(client: Client, admin: Treasurer) -> None:
+    change(admin, "crypto_100", enabled=False)
+    whale = factories.member(permanent_tier=Tier.WHALE)
+    assert scan(client, 500, whale)["usdt_earned"] == 100  # it was promised when the scan before was made
+    assert scan(client, 1_000, whale)["milestone_hit"] is None
+
+
+def test_a_prize_is_unlocked_by_an_admin(client: Client, admin: Treasurer) -> None:
+    winner = factories.member(permanent_tier=Tier.HIGH_ROLLER)
+    assert scan(client, 7_500, winner)["usdt_earned"] == 100
+    change(admin, "crypto_1k", unlocked_by_admin=True)
+    assert scan(client, 15_000, winner)["usdt_earned"] == 1_000
+
+
+def test_the_guarantee_is_a_rule_as_well(admin: Treasurer, books: Books) -> None:
+    assert change(admin, "new_member_guarantee", amount=6, awards_per_member=9).status == 200
+    query = "SELECT amount, awards_per_member FROM comp_rules WHERE type = 'new_member_guarantee'"
+    assert books.rows(query) == [[6_000_000, 9]]
+
+
+def test_of_admins_who_have_read_the_same_one_wins_and_the_others_are_told(client: Client, books: Books) -> None:
+    admins = [treasurer(client, Role.OPERATIONS) for _ in range(8)]
+
+    answers = together(*(lambda who=who, n=n: change(who, "crypto_100", amount=50 + n) for n, who in enumerate(admins)))
+
+    assert sorted(answer.status for answer in answers) == [200] + [409] * 7
+    refused = [answer.body for answer in answers if answer.status == 409]
+    assert {(body["type"], body["revision"]) for body in refused} == {("/problems/rule-changed", 2)}
+    assert books.rows("SELECT count(*) FROM comp_rule_changes") == [[1]]
+    (winner,) = [answer.body for answer in answers if answer.status == 200]
+    assert books.rows("SELECT amount FROM comp_rules WHERE type = 'crypto_100'") == [[winner["amount"] * 1_000_000]]
+
+
+def test_two_changes_that_only_fit_alone_are_not_both_made(client: Client, books: Books) -> None:
+    """Each leaves the prizes in order beside the rules as they were, both together do not."""
+    first, second = (treasurer(client, Role.OPERATIONS) for _ in range(2))
+
+    answers = together(
+        lambda: change(first, "crypto_100", amount=900, interval=5_000),
+        lambda: change(second, "crypto_1k", amount=800, interval=7_500),
+    )
+
+    assert sorted(answer.status for answer in answers) == [200, 422]
+    amounts = books.rows("SELECT amount FROM comp_rules WHERE type IN ('crypto_100', 'crypto_1k') ORDER BY type")
+    assert amounts[0] < amounts[1]
+
+
+def test_a_change_that_was_read_too_long_ago_changes_nothing(admin: Treasurer, sql: Connection) -> None:
+    change(admin, "casino", amount=900)
+    before = rows_of_all_tables(sql, without=CODES)
+    refused = change(admin, "casino", amount=800)
+    assert (refused.status, refused.problem, refused.body["revision"]) == (409, "rule-changed", 2)
+    assert change(admin, "casino", revision=3).problem == "rule-changed"
+    assert rows_of_all_tables(sql, without=CODES) == before
+
+
+def test_a_token_alone_changes_no_rule(client: Client, admin: Treasurer, sql: Connection) -> None:
+    """Whoever has stolen a token of an admin cannot raise a prize before a friend scans."""
+    without_app = client(factories.member(role=Role.OPERATIONS).token)
+    spent = admin.code()
+    assert change(admin, "crypto_1k", totp=spent).status == 200
+    before = rows_of_all_tables(sql, without=CODES)
+
+    path, edit = "/v1/admin/comp-rules/crypto_100", edit_of("crypto_100", amount=500)
+    assert admin.client.put(path, edit).problem == "not-valid"
+    assert admin.client.put(path, edit | {"totp": spent}).problem == "second-factor-used"
+    assert change(admin, "crypto_100", amount=500, totp="000000").problem == "second-factor-wrong"
+    assert without_app.put(path, edit | {"totp": spent}).problem == "second-factor-not-set-up"
+    assert rows_of_all_tables(sql, without=CODES) == before
+
+
+@pytest.mark.parametrize(
+    ("kind", "other", "fields"),
+    [
+        ("crypto_100", {"interval": None}, ["/interval"]),
+        ("crypto_100", {"amount": 0}, ["/amount"]),
+        ("crypto_100", {"amount": 0.009999}, ["/amount"]),
+        ("crypto_100", {"amount": 500.000001}, ["/amount"]),
+        ("crypto_100", {"awards_per_member": 3}, ["/awards_per_member"]),
+        ("crypto_100", {"interval": 7_500}, ["/interval"]),
+        ("crypto_100", {"amount": 1_000, "interval": 1_000}, ["/amount"]),
+        ("crypto_1k", {"interval": 500}, ["/amount", "/interval"]),
+        ("crypto_1k", {"interval": 125_001}, ["/interval"]),
+        ("crypto_10k", {"amount": 1_000}, ["/amount"]),
+        ("trip", {"amount": 1}, ["/amount"]),
+        ("casino", {"amount": 0}, ["/amount"]),
+        ("new_member_guarantee", {"interval": 500}, ["/interval"]),
+        ("new_member_guarantee", {"awards_per_member": None}, ["/awards_per_member"]),
+        ("new_member_guarantee", {"tier": "vip", "unlock_volume": 1}, ["/tier", "/unlock_volume"]),
+    ],
+)
+def test_what_does_not_fit_the_prize_is_named_and_nothing_changes(
+    kind: str, other: Edit, fields: list[str], admin: Treasurer, sql: Connection
+) -> None:
+    before = rows_of_all_tables(sql, without=CODES)
+    refused = change(admin, kind, **other)
+    assert (refused.status, refused.problem) == (422, "not-valid")
+    assert sorted({error["field"] for error in refused.body["errors"]}) == fields
+    assert rows_of_all_tables(sql, without=CODES) == before
+
+
+def test_there_are_no_rules_for_other_names(admin: Treasurer) -> None:
+    for name in ("manual", "crypto_5", "CRYPTO_100", "crypto_100%00", "%20", str(UUID(int=0))):
+        edit = edit_of("crypto_100", totp=admin.code())
+        assert admin.client.put(f"/v1/admin/comp-rules/{name}", edit).problem == "not-found"
+    assert admin.client.get("/v1/admin/comp-rules/crypto_5/history").problem == "not-found"
+
+
+def test_nobody_rewrites_the_history(admin: Treasurer, app: Login) -> None:
+    change(admin, "trip", enabled=False)
+    with owner_login() as owner:
+        assert rule_of(lambda: owner.run("UPDATE comp_rule_changes SET reason = 'none'")) == "append_only"
+        assert rule_of(lambda: owner.run("DELETE FROM comp_rule_changes")) == "append_only"
+    assert rule_of(lambda: app.run("DELETE FROM comp_rule_changes")) == "42501"

@@ -1,0 +1,211 @@
+"""Whatever happens to a comp at the same moment, it ends either cancelled or paid, and the books agree."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
+
+import pytest
+from pg8000.dbapi import Connection
+
+from emulators.process import wait_until
+from shared import clock, db
+from shared.comps import awards
+from shared.comps.awards import CompPaid, PaymentUnderWay
+from shared.db import Tx
+from shared.job import ComeAgain
+from shared.values.money import Usdt
+from tests import factories
+from tests.fakes.comp_books import WALLET, Books, cancel, given, release, together
+from tests.fakes.payout_desk import Desk
+from tests.fakes.payout_rows import Login
+
+pytest_plugins = ["tests.fakes.payout_plugin"]
+
+FIVE = Usdt.of(5)
+COMPS = 12
+EARLY = ("blocked", "fees", "token_balance", "gas_balance")  # asked of the chain before money is set aside
+LATE = ("send",)
+
+# Waits for whoever has posted, also to a shard that was empty; changes nothing.
+EVERY_SHARD = """
+    BEGIN;
+    SET LOCAL lock_timeout = '300ms';
+    INSERT INTO ledger_balances AS kept (account, shard, balance)
+    SELECT name, shard, 0 FROM ledger_accounts, generate_series(0, 15) AS shard
+    ON CONFLICT (account, shard) DO UPDATE SET balance = kept.balance;
+    ROLLBACK
+"""
+
+
+@pytest.fixture
+def books(sql: Connection) -> Books:
+    return Books(sql)
+
+
+def tried(comp: UUID) -> str:
+    """The outcome of a cancellation."""
+    try:
+        return "cancelled" if cancel(comp) else "cancelled before"
+    except (CompPaid, PaymentUnderWay) as refused:
+        return type(refused).__name__
+
+
+def sent(desk: Desk, payout: UUID) -> str:
+    while True:
+        try:
+            desk.send(payout)
+        except ComeAgain:
+            continue
+        return "sent"
+
+
+def received(desk: Desk) -> int:
+    return desk.chain.balance(WALLET, len(desk.chain.blocks) - 1)
+
+
+def settle(desk: Desk, books: Books, made: list[UUID]) -> Counter[str]:
+    """Bring everything to its end; how the comps ended."""
+    desk.chain.mine(1)
+    for comp in made:
+        if desk.state(books.payout(comp)) not in ("CANCELLED", "PAID"):
+            sent(desk, books.payout(comp))
+            desk.bury(books.payout(comp))
+    return Counter(books.comp(comp) for comp in made)
+
+
+def test_a_comp_cancelled_while_its_payout_is_sent_is_cancelled_or_paid(desk: Desk, books: Books) -> None:
+    winner = factories.member(wallet=WALLET, referred_by=factories.member())
+    made = [given(winner, FIVE) for _ in range(COMPS)]
+
+    for comp in made:
+        payout = books.payout(comp)
+        together(lambda payout=payout: sent(desk, payout), lambda comp=comp: tried(comp))  # type: ignore[misc]
+
+    ends = settle(desk, books, made)
+    assert set(ends) <= {"cancelled", "paid"}
+    assert ends.total() == COMPS
+    assert received(desk) == ends["paid"] * FIVE.micro
+    books.must_agree()
+
+
+@pytest.mark.parametrize("step", EARLY + LATE)
+def test_a_comp_cancelled_at_each_step_of_its_payout_is_cancelled_or_refused(
+    step: str, desk: Desk, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """payout_send stands still before it asks the chain; meanwhile somebody cancels."""
+    comp = given(factories.member(wallet=WALLET, referred_by=factories.member()), FIVE)
+    payout, asked = books.payout(comp), getattr(desk.chain, step)
+    outcomes: list[str] = []
+
+    def interrupted(*arguments: object) -> object:
+        if not outcomes:
+            outcomes.append(tried(comp))
+        return asked(*arguments)
+
+    monkeypatch.setattr(desk.chain, step, interrupted)
+    sent(desk, payout)
+
+    early = step in EARLY
+    assert outcomes == ["cancelled" if early else "PaymentUnderWay"]
+    assert settle(desk, books, [comp]) == Counter({"cancelled" if early else "paid": 1})
+    assert received(desk) == (0 if early else FIVE.micro)
+    books.must_agree()
+
+
+def test_a_comp_cancelled_while_its_payment_becomes_final_stays_paid(desk: Desk, books: Books) -> None:
+    winner = factories.member(wallet=WALLET, referred_by=factories.member())
+    made = [given(winner, FIVE) for _ in range(COMPS)]
+    for comp in made:
+        sent(desk, books.payout(comp))
+    desk.chain.mine(12)
+
+    for comp in made:
+        payout = books.payout(comp)
+        outcomes = together(lambda payout=payout: desk.look(payout), lambda comp=comp: tried(comp))  # type: ignore[misc]
+        assert outcomes[1] in ("CompPaid", "PaymentUnderWay")
+
+    assert settle(desk, books, made) == Counter({"paid": COMPS})
+    books.must_agree()
+
+
+def test_a_wallet_linked_while_its_comp_is_cancelled_pays_it_or_not(books: Books) -> None:
+    """The schema would refuse a payout for a cancelled comp; the code does not even ask for one."""
+    for _ in range(COMPS):
+        winner = factories.member()
+        comp = given(winner, FIVE)
+        outcome, requested = together(lambda: tried(comp), lambda: str(link(winner.id)))  # noqa: B023 - waited for
+        assert outcome == "cancelled"
+        assert requested in ("0", "1")
+        assert books.comp(comp) == "cancelled"
+        states = books.rows("SELECT state FROM payouts WHERE source_id = $1", str(comp))
+        assert states == ([["CANCELLED"]] if requested == "1" else [])
+    books.must_agree()
+
+
+def test_a_comp_released_and_cancelled_at_once_ends_cancelled(books: Books) -> None:
+    winner = factories.member(wallet=WALLET, referred_by=factories.member())
+    made = [given(winner, FIVE, in_review=True) for _ in range(COMPS)]
+
+    for comp in made:
+        _, outcome = together(lambda comp=comp: str(release(comp)), lambda comp=comp: tried(comp))  # type: ignore[misc]
+        assert outcome == "cancelled"
+
+    assert Counter(books.comp(comp) for comp in made) == Counter({"cancelled": COMPS})
+    open_ = "SELECT count(*) FROM payouts WHERE state <> 'CANCELLED'"
+    assert books.rows(open_) == [[0]]
+    books.must_agree()
+
+
+def test_a_comp_linked_and_released_at_once_is_paid_once(desk: Desk, books: Books) -> None:
+    for _ in range(COMPS):
+        winner = factories.member()
+        comp = given(winner, FIVE, in_review=True)
+        together(lambda: str(release(comp)), lambda: str(link(winner.id)))  # noqa: B023 - waited for
+        assert desk.state(books.payout(comp)) == "REQUESTED"
+    books.must_agree()
+
+
+@pytest.mark.parametrize("act", ["cancel", "award", "pay"])
+def test_whoever_waits_for_a_members_totals_holds_nothing_that_a_scan_wants(
+    act: str, desk: Desk, app: Login, books: Books
+) -> None:
+    """The member's own scan holds the totals while it waits for the global count; the count's holder posts an award."""
+    winner = factories.member(wallet=WALLET)
+    comp = given(winner, FIVE)
+    payout = books.payout(comp)
+    if act == "pay":
+        sent(desk, payout)
+        desk.chain.mine(12)
+    acts = {
+        "cancel": lambda: cancel(comp),
+        "award": lambda: given(winner),
+        "pay": lambda: desk.bury(payout),
+    }
+
+    with ThreadPoolExecutor(1) as thread:
+        with app.transaction():
+            app.run("SELECT FROM member_totals WHERE member_id = :id FOR UPDATE", id=winner.id)
+            done = thread.submit(acts[act])
+            blocked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+            wait_until(lambda: bool(books.rows(blocked)), f"{act} to wait", 5.0)
+            books.sql.execute_simple(EVERY_SHARD)
+            assert books.rows("SELECT 1 FROM inboxes FOR UPDATE NOWAIT")
+        done.result(timeout=30)
+    books.must_agree()
+
+
+def link(member_id: UUID) -> int:
+    """As functions/wallet does it: the totals and the member's row first, then what waited."""
+
+    def work(tx: Tx) -> int:
+        awards.lock_totals(tx, member_id)
+        tx.run(
+            "UPDATE members SET wallet_address = :address WHERE id = :id", address=address_of(member_id), id=member_id
+        )
+        return awards.pay_pending(tx, member_id, address_of(member_id), clock.now())
+
+    return db.atomically(work)
+
+
+def address_of(member_id: UUID) -> str:
+    return f"0x{member_id.hex}{'0' * 8}"

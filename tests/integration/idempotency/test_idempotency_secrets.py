@@ -1,0 +1,195 @@
+"""A stored answer that holds a secret cannot be read out of the database, nor can what was sent with it.
+
+Which answers hold one is read out of openapi.yaml: each text of an answer that is kept under an Idempotency-Key either
+bears a name of PUBLIC, or is a secret and is looked for in the whole database.
+"""
+
+from base64 import b32decode
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+import pytest
+from pg8000.dbapi import Connection
+
+from emulators import contract
+from shared.api import MUTATING
+from shared.auth import Role
+from tests import factories, openapi
+from tests.client import Client, answer_of
+from tests.fakes.chain import FakeChain
+from tests.fakes.nodes import FakeNodes
+from tests.operations.examples import operation_named
+from tests.operations.messages import create_token
+from tests.operations.mutating import EXAMPLE_REQUESTS, NOT_REPEATABLE
+from tests.operations.requests import KEY, as_json
+from tests.operations.scene import PASSWORD, Scene
+
+pytest_plugins = ["tests.fakes.wallet_plugin", "tests.fakes.treasury_plugin"]
+
+# Texts that whoever reads the database may read: facts of the account, names, reasons, what the chain shows to all.
+PUBLIC = frozenset({
+    "access_list", "action", "address_line1", "address_line2", "affiliate_username", "amount",
+    "approver_username", "badge", "bio", "body", "cancel_reason", "cancelled_by_username", "card_id", "changes",
+    "changing", "city", "code", "counterparty", "country", "custom_codes", "data", "decision", "destination",
+    "detail", "details", "device_id", "email", "evidence", "explanation", "explorer_url", "fault", "filename",
+    "flags", "from_address", "full_name", "gas_wei_threshold", "hold_reason", "inputs", "ip_address", "key",
+    "kind", "language", "level", "manufacturer_name", "member_id", "message", "method", "name", "network",
+    "note", "notes", "params", "pause_reason", "pending_email", "phone", "platform", "pool", "product_name",
+    "product_sku", "quarter", "quarter_label", "reason", "recipient_address", "requested_by_username",
+    "resolution", "serialised", "signer", "signing_hash", "small_url", "source_id", "source_kind", "state",
+    "status", "title", "to", "to_address", "token_address", "token_type", "tracking_number", "transaction_hash",
+    "type", "upload_headers", "url", "username", "wallet_address", "zip_code",
+})  # fmt: skip
+NOT_THERE_AT_ONCE = {"create_export", "start_import"}  # the link comes with the file, which a job makes
+Secrets = Mapping[str, set[str]]
+
+
+@pytest.fixture
+def scene(client: Client, sql: Connection, rich_chain: FakeChain, two_nodes: FakeNodes) -> Scene:
+    assert rich_chain
+    assert two_nodes
+    return Scene(client, sql)
+
+
+def texts(schema: Mapping[str, Any], name: str = "") -> Iterator[str]:
+    """The names of the fields that hold any text: no id, no time, none of a few words."""
+    schema = openapi.resolved(dict(schema))
+    if schema.get("properties"):
+        for inner, described in schema["properties"].items():
+            yield from texts(described, inner)
+    elif schema.get("type") == "array":
+        yield from texts(schema["items"], name)
+    elif schema.get("type") == "object" or (not ({"enum", "format"} & set(schema)) and schema.get("type") == "string"):
+        yield name
+
+
+def secrets() -> Secrets:
+    """By operation, the fields of its answer that hold a secret."""
+    found: dict[str, set[str]] = {}
+    for operation in contract.operations():
+        said = contract.document()["paths"][operation.template][operation.method.lower()]
+        for status, response in said["responses"].items():
+            content = openapi.resolved(response).get("content", {}).get("application/json")
+            if operation.method in MUTATING and status.startswith("2") and content:
+                found.setdefault(operation.operation_id, set()).update(set(texts(content["schema"])) - PUBLIC)
+    return {name: fields for name, fields in found.items() if fields}
+
+
+def values(body: Any, names: set[str], name: str = "") -> Iterator[str]:
+    """The texts of an answer under these names."""
+    if isinstance(body, dict):
+        for inner, value in body.items():
+            yield from values(value, names, inner if inner in names else name)
+    elif isinstance(body, list):
+        for value in body:
+            yield from values(value, names, name)
+    elif isinstance(body, str) and name in names:
+        yield body
+
+
+def everything(sql: Connection) -> str:
+    """All rows of all tables as text; bytes appear as hexadecimal digits."""
+    names = sql.execute_simple(
+        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+    ).rows
+    return "\n".join(
+        str(row[0]) for (name,) in names for row in sql.execute_simple(f"SELECT t::text FROM {name} AS t").rows
+    )
+
+
+def assert_unreadable(sql: Connection, *secrets: str) -> None:
+    stored = everything(sql)
+    assert "idempotency" not in stored  # the tables' rows, not their names
+    assert len(stored) > 1000
+    for secret in secrets:
+        assert len(secret) >= 8
+        assert secret not in stored
+        assert secret.encode().hex() not in stored
+
+
+@pytest.mark.parametrize("name", sorted(secrets()))
+def test_no_secret_of_an_answer_is_in_the_database(name: str, scene: Scene) -> None:
+    assert name not in NOT_REPEATABLE, "prepare it in test_idempotency_replies.py"
+    (prepared,) = [prepared for prepared in EXAMPLE_REQUESTS if prepared.__name__ == name]
+
+    answer = answer_of(prepared(scene).send(operation_named(name), KEY))
+
+    assert answer.status < 300, answer.body
+    found = list(values(answer.body, secrets()[name]))
+    assert bool(found) != (name in NOT_THERE_AT_ONCE)
+    kept = scene.sql.execute_simple("SELECT count(*) FROM idempotency_keys WHERE reply IS NOT NULL").rows
+    assert kept[0][0] >= 1
+    assert_unreadable(scene.sql, *found)
+
+
+def test_the_secrets_are_those_that_we_know_of() -> None:
+    """Whoever adds a text to an answer decides here: it is a secret, or its name belongs to PUBLIC."""
+    assert secrets() == {
+        "login": {"access_token", "refresh_token", "device_token"},
+        "refresh": {"access_token", "refresh_token"},
+        "set_up_second_factor": {"secret", "uri", "qr_png"},
+        "enable_second_factor": {"backup_codes"},
+        "renew_backup_codes": {"backup_codes"},
+        "create_token": {"firebase_token"},
+        "create_oobit_token": {"token"},
+        "create_export": {"download_url"},
+        "export": {"download_url"},
+        "create_import": {"upload_url"},
+        "start_import": {"report_url"},
+    }
+
+
+def test_the_key_of_an_authenticator_app_is_not_in_the_database_in_any_form(scene: Scene) -> None:
+    somebody = scene.with_password()
+    request = as_json(scene.client(somebody.token), "/v1/auth/2fa/setup", {"password": PASSWORD})
+    secret = answer_of(request.send(operation_named("set_up_second_factor"), KEY)).body["secret"]
+    assert b32decode(secret).hex() not in everything(scene.sql)
+
+
+def test_tokens_and_passwords_are_not_in_the_database(scene: Scene) -> None:
+    email = scene.verified()
+    request = as_json(scene.client(), "/v1/auth/login", {"email": email, "password": PASSWORD})
+    first = answer_of(request.send(operation_named("login"), KEY)).body
+    swap = as_json(scene.client(), "/v1/auth/refresh", {"refresh_token": first["refresh_token"]})
+    second = answer_of(swap.send(operation_named("refresh"), f"{KEY}-2")).body
+
+    assert_unreadable(scene.sql, PASSWORD, KEY, first["refresh_token"], second["refresh_token"])
+    for tokens in (first, second):
+        for part in tokens["access_token"].split("."):
+            assert_unreadable(scene.sql, part)
+
+
+def test_the_link_to_exported_codes_is_not_in_the_database(scene: Scene) -> None:
+    body = {"batch_id": str(scene.exportable_batch())}
+    request = as_json(scene.member(Role.OPERATIONS), "/v1/admin/qr/export", body)
+    url = answer_of(request.send(operation_named("export"), KEY)).body["download_url"]
+    (signature,) = parse_qs(urlsplit(url).query)["X-Goog-Signature"]
+    assert_unreadable(scene.sql, url, signature)
+
+
+def test_the_realtime_token_is_not_in_the_database(scene: Scene) -> None:
+    token = answer_of(create_token(scene).send(operation_named("create_token"), KEY)).body["firebase_token"]
+    assert_unreadable(scene.sql, token, token.split(".")[2])
+
+
+def test_codes_are_not_in_the_database(scene: Scene) -> None:
+    codes = factories.manufactured_codes(2)
+    member = scene.member()
+    for code in codes:
+        request = as_json(member, "/v1/scans/submit", {"code": code})
+        assert request.send(operation_named("submit"), str(uuid4())).status_code == 201
+    assert_unreadable(scene.sql, *codes, *(code.replace("-", "") for code in codes))
+
+
+def test_somebody_who_knows_the_key_but_not_the_password_learns_nothing(scene: Scene) -> None:
+    """Not even that the key was used; and the guess counts as any other."""
+    email = scene.verified()
+    right = as_json(scene.client(), "/v1/auth/login", {"email": email, "password": PASSWORD})
+    wrong = as_json(scene.client(), "/v1/auth/login", {"email": email, "password": "Guess-Work-99!"})
+    assert right.send(operation_named("login"), KEY).status_code == 200
+    scene.sql.execute_simple("DELETE FROM attempt_counters")
+    stolen = answer_of(wrong.send(operation_named("login"), KEY))
+    assert (stolen.status, stolen.problem) == (403, "sign-in-refused")
+    assert scene.sql.execute_simple("SELECT DISTINCT attempts FROM attempt_counters").rows == [[1]]

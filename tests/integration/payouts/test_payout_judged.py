@@ -1,0 +1,321 @@
+"""People judge a payment that moved the money otherwise, a treasury that is resumed too early, and a stolen key."""
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID, uuid4
+
+import pytest
+from pg8000.dbapi import Connection
+
+from functions.payout_recover import main as payout_recover
+from shared import clock, db, settings
+from shared.payouts import machine, recovery, rotation
+from shared.ports import kms
+from shared.ports.polygon.chain import Observation
+from terraform.operations.payouts import answer
+from tests import factories
+from tests.client import FunctionClient
+from tests.fakes.chain import FakeChain
+from tests.fakes.foreign_transfers import THIEF, transfer_from_outside
+from tests.fakes.key_rotation import new_key_version
+from tests.fakes.payout_desk import Desk
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, rule_of
+from tests.fakes.treasurers import Treasurer, foreign_nonce, treasurer
+from tests.platform import Platform
+
+pytest_plugins = ["tests.fakes.treasury_plugin"]
+
+
+@pytest.fixture
+def people(client: Callable[..., FunctionClient], desk: Desk) -> list[Treasurer]:
+    assert desk
+    return [treasurer(client) for _ in range(2)]
+
+
+def resume_early(treasury: str = "member") -> None:
+    """As somebody may by SQL: neither the function nor the command lets them."""
+    assert db.atomically(lambda tx: machine.resume(tx, treasury, clock.now()))
+
+
+def test_a_payment_that_moved_the_money_otherwise_waits_for_two_people_and_is_not_paid_again(
+    desk: Desk, people: list[Treasurer], sql: Connection
+) -> None:
+    desk.chain.token_keeps_micro = 1
+    payout = desk.request()
+    desk.send(payout)
+    desk.bury(payout)
+
+    assert desk.state(payout) == "QUARANTINED"
+    assert sql.execute_simple("SELECT paused_at IS NOT NULL FROM treasuries WHERE name = 'member'").rows == [[True]]
+    proofs = sql.execute_simple("SELECT detail -> 'moved' FROM payout_events WHERE kind = 'moved_otherwise'").rows
+    assert [it[0][0]["amount_micro"] for it in proofs] == [AMOUNT - 1]
+    people[0].agree(payout)
+    payout_recover.advance(clock.now())
+    assert desk.state(payout) == "QUARANTINED"
+    people[1].agree(payout)
+    payout_recover.advance(clock.now())
+
+    assert (desk.state(payout), desk.row(payout).hold_reason) == ("HELD", "review")
+    assert sql.execute_simple("SELECT state FROM payout_slots").rows == [["FINAL_REVERTED"]]
+    assert people[0].resume().status == 200
+    people[0].agree(payout)
+    desk.send(payout)
+    assert len(desk.chain.transfers()) == 1  # it is paid again when two people let it go, and not before
+
+
+def test_only_a_receipt_that_says_so_is_a_revert(desk: Desk, sql: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeChain, "_moved", lambda *_: ())
+    false_answer = desk.request()
+    desk.send(false_answer)
+    desk.bury(false_answer)
+    assert desk.state(false_answer) == "QUARANTINED"
+    assert sql.execute_simple("SELECT state, succeeded FROM payout_slots").rows == [["MINED", True]]
+
+
+def test_the_schema_calls_nothing_reverted_that_ran_to_its_end_before_two_people_have_judged_it(rows: Rows) -> None:
+    payout = rows.payout("IN_FLIGHT")
+    rows.sign(payout)
+    rows.mine(payout)
+
+    assert rule_of(lambda: rows.slot_to(rows.slot(payout), "FINAL_REVERTED")) == "I10_winner"
+
+
+def test_a_quarantine_that_is_judged_after_somebody_resumed_too_early_ends_and_stops_nobody(
+    desk: Desk, rows: Rows, people: list[Treasurer], sql: Connection
+) -> None:
+    sql.execute_simple("UPDATE settings SET value = '4' WHERE name = 'payout_in_flight_max'")
+    settings.forget()
+    payout = desk.request()
+    desk.send(payout)
+    transfer_from_outside(desk, rows.signer(), 0, THIEF)
+    desk.look(payout)
+    resume_early()
+    for person in people:
+        assert person.agree(payout).status == 200
+    affiliate = rows.signer("affiliate")
+    db.atomically(lambda tx: recovery.ask(tx, affiliate, "restored", clock.now()))
+    for _ in range(4):
+        payout_recover.advance(clock.now())
+        desk.chain.mine(12)
+        desk.sweep()
+
+    assert desk.state(payout) == "HELD"
+    assert sql.execute_simple("SELECT count(*) FROM signers WHERE rebuild_asked_at IS NOT NULL").rows == [[0]]
+    assert sql.execute_simple("SELECT paused_at IS NOT NULL FROM treasuries WHERE name = 'member'").rows == [[True]]
+
+
+def test_one_quarantine_that_cannot_be_ended_stops_neither_the_other_nor_the_keys(
+    desk: Desk, rows: Rows, people: list[Treasurer], sql: Connection, logged: io.StringIO
+) -> None:
+    payouts_ = [desk.request() for _ in range(2)]
+    for place, payout in enumerate(payouts_):
+        desk.send(payout)
+        transfer_from_outside(desk, rows.signer(), place, THIEF)
+        desk.look(payout)
+        for person in people:
+            assert person.agree(payout).status == 200
+        resume_early()
+    sql.execute_simple(
+        f"ALTER TABLE payouts ADD CONSTRAINT refuses_one CHECK (id <> '{payouts_[0]}' OR state <> 'HELD') NOT VALID"
+    )
+    affiliate = rows.signer("affiliate")
+    db.atomically(lambda tx: recovery.ask(tx, affiliate, "restored", clock.now()))
+
+    with pytest.raises(ExceptionGroup, match="the others were done"):
+        payout_recover.advance(clock.now())
+
+    assert [desk.state(payout) for payout in payouts_] == ["QUARANTINED", "HELD"]
+    assert sql.execute_unnamed("SELECT sealed_below FROM signers WHERE address = $1", (affiliate,)).rows != [[None]]
+    assert f'"part": "{payouts_[0]}"' in logged.getvalue()
+
+
+@pytest.fixture
+def open_questions(desk: Desk, rows: Rows, sql: Connection) -> Callable[[str], UUID]:
+    """Puts the member treasury into one of the states in which it must not sign again."""
+
+    def make(what: str) -> UUID:
+        payout = desk.request()
+        if what == "rebuild":
+            signer = rows.signer()
+            db.atomically(lambda tx: recovery.ask(tx, signer, "restored", clock.now()))
+        elif what == "foreign":
+            foreign_nonce()
+        else:
+            desk.send(payout)
+            transfer_from_outside(desk, rows.signer(), 0, THIEF)
+            desk.look(payout)
+        assert sql.execute_simple("SELECT count(*) FROM treasuries WHERE paused_at IS NOT NULL").rows == [[1]]
+        return payout
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("rebuild", "is being rebuilt from the chain"),
+        ("foreign", "was used by somebody else and is not explained"),
+        ("quarantine", "is in quarantine"),
+    ],
+)
+def test_a_treasury_does_not_resume_while_something_is_open(
+    people: list[Treasurer], open_questions: Callable[[str], UUID], what: str, told: str
+) -> None:
+    open_questions(what)
+
+    refused = people[0].resume()
+
+    assert (refused.status, refused.problem) == (409, "questions-open")
+    assert told in refused.body["questions"][0]
+    with pytest.raises(LookupError, match=told):
+        answer("resume", ["member", "found it"], clock.now())
+    assert people[1].resume("affiliate").problem == "pool-not-paused"
+
+
+def test_it_resumes_when_the_foreign_nonce_is_explained(
+    people: list[Treasurer], open_questions: Callable[[str], UUID]
+) -> None:
+    open_questions("foreign")
+    (listed,) = people[0].client.get("/v1/admin/treasury/foreign-nonces").body["items"]
+    for person in people:
+        person.explain((listed["signer"], listed["nonce"]), None)
+
+    assert people[0].resume().status == 200
+
+
+@dataclass(frozen=True)
+class Named:
+    """The username of a member."""
+
+    username: str
+
+
+def username(member_id: UUID) -> str:
+    query = "SELECT username FROM members WHERE id = :id"
+    return db.atomically(lambda tx: tx.one(Named, query, id=member_id)).username
+
+
+def test_the_terminal_lists_and_explains_foreign_nonces_by_two_people_with_their_codes(people: list[Treasurer]) -> None:
+    signer, nonce = foreign_nonce(THIEF, AMOUNT)
+    assert f"nonce {nonce} of {signer}" in answer("foreign", [], clock.now())[0]
+    first, second = (username(it.somebody.id) for it in people)
+
+    def say(username: str, code: str) -> list[str]:
+        return answer("explain", [signer, str(nonce), "none", username, code, "the stolen key"], clock.now())
+
+    assert say(first, people[0].code()) == ["1 of 2 people say so"]
+    assert say(second, "000000") == ["This is not the code of your authenticator app."]
+    with pytest.raises(LookupError, match="has this explanation"):
+        say(first, people[0].code())
+    with pytest.raises(LookupError, match="is no treasury admin"):
+        say(username(factories.member().id), "000000")
+    assert say(second, people[1].code()) == ["it is explained; resume the treasury when nothing else is open"]
+    assert answer("foreign", [], clock.now()) == ["every nonce that somebody else has used is explained"]
+
+
+def test_after_a_theft_the_next_key_pays(desk: Desk, rows: Rows, sql: Connection, platform: Platform) -> None:
+    """The thief's nonce stays a question, also of a key that is retired: it holds up nobody."""
+    sql.execute_simple("UPDATE settings SET value = '4' WHERE name = 'payout_in_flight_max'")
+    settings.forget()
+    transfer_from_outside(desk, rows.signer(), 0, THIEF, 7 * AMOUNT)
+    desk.sweep()
+    for _ in range(4):
+        payout_recover.advance(clock.now())
+        desk.chain.mine(12)
+        desk.sweep()
+    version = new_key_version(platform, f"next-{uuid4()}")
+    address = kms.ethereum_address(version)
+    db.atomically(lambda tx: rotation.begin(tx, "member", address, version, clock.now()))
+    resume_early()
+    waiting = desk.request()
+    for _ in range(8):
+        payout_recover.advance(clock.now())
+        moving = desk.rows("SELECT id FROM payouts WHERE source_kind = 'rotation' AND state <> 'PAID'")
+        for it in (waiting, *(payout for (payout,) in moving)):
+            desk.try_to_send(it)
+        desk.chain.mine(12)
+        desk.sweep()
+
+    assert sql.execute_simple("SELECT status FROM signers WHERE treasury = 'member' ORDER BY 1").rows == [
+        ["active"], ["retired"]]  # fmt: skip
+    assert desk.state(waiting) == "PAID"
+    assert desk.chain.transfers()[-1].sender == address.lower()
+    assert sql.execute_simple("SELECT count(*) FROM payout_slots WHERE state = 'FOREIGN'").rows == [[1]]
+
+
+def test_a_payment_that_was_given_up_is_not_sent_again_while_its_no_op_is_dear(
+    desk: Desk, sql: Connection, later: Callable[[float], None]
+) -> None:
+    payout = desk.request()
+    desk.send(payout)
+    sent = len(desk.chain.sent)
+    desk.chain.blocked_addresses.add(RECIPIENT.lower())
+    sql.execute_simple("UPDATE settings SET value = '1' WHERE name = 'payout_fee_gwei_max'")
+    settings.forget()
+    later(61)
+    desk.send(payout)
+    assert sql.execute_simple("SELECT given_up_for FROM payout_slots").rows == [["blocked"]]
+    desk.look(payout)
+    desk.send(payout)
+    desk.look(payout)
+    assert len(desk.chain.sent) == sent
+
+    sql.execute_simple("UPDATE settings SET value = '2000' WHERE name = 'payout_fee_gwei_max'")
+    settings.forget()
+    desk.send(payout)
+    desk.bury(payout)
+    assert desk.chain.transfers() == []
+    assert sql.execute_simple("SELECT state FROM payout_slots").rows == [["FINAL_NOOP"]]
+
+
+def test_a_payout_that_cannot_be_finished_keeps_no_other_of_its_key_waiting(
+    desk: Desk, logged: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No rule of the schema refuses it: the code itself fails at what the node told of it."""
+    broken, other, asked = desk.request(), desk.request(recipient=THIEF), desk.chain.observe
+    for payout in (broken, other):
+        desk.send(payout)
+    strange = desk.chain.sent[0]
+
+    def observe(hashes: Sequence[str]) -> Observation:
+        told = asked(hashes)
+        receipts = dict(told.receipts)
+        if strange in receipts:
+            receipts[strange] = replace(receipts[strange], moved=None)  # type: ignore[arg-type]
+        return replace(told, receipts=receipts)
+
+    monkeypatch.setattr(desk.chain, "observe", observe)
+    desk.chain.mine(12)
+    desk.look(other)
+
+    assert (desk.state(broken), desk.state(other)) == ("IN_FLIGHT", "PAID")
+    assert '"rule": "TypeError"' in logged.getvalue()
+
+
+def test_a_key_whose_look_fails_keeps_no_other_key_and_no_hold_waiting(
+    desk: Desk, rows: Rows, sql: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.chain.mint(rows.signer("affiliate"), AMOUNT)
+    desk.chain.gas[rows.signer("affiliate").lower()] = 10**20
+    affiliates, members = desk.request(treasury="affiliate"), desk.request()
+    for payout in (affiliates, members):
+        desk.send(payout)
+    desk.chain.mine(12)
+    waits = rows.payout("APPROVED")
+    rows.move(waits, "HELD", "paused")
+    broken, asked = min(rows.signer("affiliate"), rows.signer()), desk.chain.final_nonces
+
+    def final_nonces(address: str) -> int:
+        if address == broken:
+            raise ValueError("an answer that nobody expects")
+        return asked(address)
+
+    monkeypatch.setattr(desk.chain, "final_nonces", final_nonces)
+    with pytest.raises(ExceptionGroup) as failed:
+        desk.sweep()
+
+    assert [str(it) for it in failed.value.exceptions] == ["an answer that nobody expects"]
+    assert sorted([desk.state(affiliates), desk.state(members)]) == ["IN_FLIGHT", "PAID"]
+    asked_for = sql.execute_simple("SELECT body ->> 'payout_id' FROM outbox WHERE function = 'payout_send'").rows
+    assert [str(waits)] in asked_for

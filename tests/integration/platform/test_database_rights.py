@@ -1,0 +1,172 @@
+"""Each function's login may do in Postgres what it needs, and nothing that would make it somebody else.
+
+That it is enough is shown by every other test: each request and each job runs with the rights of its own function
+(DATABASE_ROLE, tests/platform.py).
+"""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from pg8000.dbapi import Connection, DatabaseError
+
+from emulators import contract
+from shared.database import migrate
+from terraform.functions import DATABASE_ROLES
+from tests.platform import Platform
+
+INSUFFICIENT_PRIVILEGE = "42501"
+ANY_ID = "'00000000-0000-4000-8000-000000000000'"
+
+# A statement that would make somebody powerful, rich or known, and the only functions whose logins may run it.
+POWERFUL = {
+    "a key that signs access tokens": (
+        "INSERT INTO signing_keys (kid, kms_version, public_jwk, created_at) VALUES ('k', 'v', '{}', now())",
+        {"key_rotate", "migrate"},
+    ),
+    "a key that seals secrets": (
+        f"INSERT INTO data_keys (id, kms_key, wrapped, created_at) VALUES ({ANY_ID}, 'k', '', now())",
+        {"migrate"},
+    ),
+    "a treasury's key": (
+        "INSERT INTO signers (address, treasury, kms_version, created_at) VALUES ('0x', 'member', 'v', now())",
+        {"migrate"},
+    ),
+    "the token that is paid": ("UPDATE treasuries SET token_address = ''", set[str]()),
+    "an admin's role": ("UPDATE members SET role = 'owner'", set[str]()),
+    "an account with a role": ("INSERT INTO members (email, role) VALUES ('', 'owner')", set[str]()),
+    "a tier for good": ("UPDATE members SET permanent_tier = 'whale'", {"admin_members", "tier_rollover"}),
+    "a password": ("UPDATE members SET password_hash = ''", {"auth", "profile", "member_erase"}),
+    "a second factor": (
+        f"INSERT INTO second_factors (member_id, sealed_secret, created_at) VALUES ({ANY_ID}, '', now())",
+        {"auth", "profile"},
+    ),
+    "a setting": ("UPDATE settings SET value = '0'", set[str]()),
+    "a rule of comps": ("UPDATE comp_rules SET amount = 1", {"admin_comps"}),
+    "a balance": ("UPDATE ledger_balances SET balance = 0", set[str]()),
+    "a changed posting": ("UPDATE ledger_postings SET amount = 0", set[str]()),
+    "a seal": ("DELETE FROM ledger_seals", set[str]()),
+    "a signed payment": (
+        f"INSERT INTO payout_attempts (hash, signer, nonce, position) VALUES ({ANY_ID}, '', 0, 0)",
+        {"payout_send", "payout_recover", "payout_confirm", "admin_treasury", "migrate"},
+    ),
+    "an approval": (
+        f"INSERT INTO payout_approvals (payout_id, approver_id) VALUES ({ANY_ID}, {ANY_ID})",
+        {"admin_treasury"},
+    ),
+    "an amount that is owed": ("UPDATE payouts SET amount = 1", set[str]()),
+    "the global count": ("UPDATE scan_counter SET value = 0", {"scans"}),
+    "the audit log": ("DELETE FROM audit_logs", set[str]()),
+    "who referred a member": ("UPDATE members SET referred_by_id = NULL", {"admin_comps"}),
+    "the terms that awards follow": ("INSERT INTO award_inputs (revision) VALUES (1)", set[str]()),
+    "an account that is emptied": (
+        f"SELECT forget_sign_up({ANY_ID}, now())",
+        {"auth", "profile", "member_erase"},
+    ),
+    "a count that goes on": ("SELECT let_count_go_on(1, 1, '', now())", {"feed_project"}),
+}
+
+# What is read by those who need it only.
+SECRET = {
+    "password hashes": (
+        "SELECT password_hash FROM members",
+        {"auth", "profile", "member_export", "member_erase"},
+    ),
+    "second factors": (
+        "SELECT sealed_secret FROM second_factors",
+        {"auth", "admin_treasury", "admin_comps", "wallet", "profile", "member_export", "member_erase"},
+    ),
+    "signed payments": (
+        "SELECT raw FROM payout_attempts",
+        {"payout_send", "payout_confirm", "payout_recover", "reconciliation", "ledger_seal", "treasury_snapshot",
+         "admin_treasury", "migrate"},
+    ),
+    "refresh tokens": ("SELECT token_hash FROM refresh_tokens", {"auth", "profile", "member_erase"}),
+    "mailed codes": ("SELECT code_mac FROM email_codes", {"auth", "profile", "member_erase"}),
+    "wrapped keys": (
+        "SELECT wrapped FROM data_keys",
+        {"auth", "admin_treasury", "admin_comps", "wallet", "profile", "migrate"},
+    ),
+}  # fmt: skip
+
+# Nobody's login writes these: triggers do, or migrations.
+WRITTEN_BY_NOBODY = {
+    *("award_inputs", "count_comparisons", "ledger_accounts", "ledger_balances", "member_wallets"),
+    *("payout_transitions", "products", "schema_migrations", "settings", "slot_transitions", "treasury_days"),
+    *("treasury_minutes", "trip_places", "withdrawal_transitions"),
+}
+FILLED_BY_FEATURES_TO_COME = {"downline_entries", "tins_sold_daily"}
+
+FUNCTIONS = sorted(name for name, function in contract.functions().items() if function.database)
+
+
+@pytest.fixture(params=FUNCTIONS)
+def function(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def login(sql: Connection, function: str) -> Iterator[Connection]:
+    """A session with the rights of that function's login."""
+    sql.execute_simple(f"SET ROLE function_{function}")
+    yield sql
+    sql.execute_simple("RESET ROLE")
+
+
+def allowed(login: Connection, statement: str) -> bool:
+    """Rights are asked for before anything is planned; nothing is done."""
+    try:
+        login.execute_simple(f"EXPLAIN {statement}")
+    except DatabaseError as refused:
+        if refused.args[0]["C"] == INSUFFICIENT_PRIVILEGE:
+            return False
+        raise
+    return True
+
+
+def test_a_login_makes_nobody_powerful_but_by_its_own_work(login: Connection, function: str) -> None:
+    for what, (statement, functions) in POWERFUL.items():
+        assert allowed(login, statement) == (function in functions), what
+
+
+def test_secrets_are_read_by_those_who_need_them(login: Connection, function: str) -> None:
+    for what, (statement, functions) in SECRET.items():
+        assert allowed(login, statement) == (function in functions), what
+
+
+def test_no_login_changes_the_schema_or_empties_a_table(login: Connection) -> None:
+    for statement in ("CREATE TABLE mine ()", "ALTER TABLE payouts DISABLE TRIGGER ALL", "TRUNCATE scans",
+                      "DROP TABLE settings", "GRANT blakjaks_keys TO blakjaks_read"):  # fmt: skip
+        with pytest.raises(DatabaseError) as refused:
+            login.execute_simple(statement)
+        assert refused.value.args[0]["C"] in {"42501", "42P01"}, statement
+
+
+def test_the_public_figures_are_read_only(sql: Connection) -> None:
+    assert contract.functions()["insights"].database == ["figures"]
+    written = sql.execute_simple(
+        "SELECT table_name FROM information_schema.role_column_grants"
+        " WHERE grantee = 'blakjaks_figures' AND privilege_type <> 'SELECT'"
+    ).rows
+    assert written == []
+
+
+def test_each_table_is_written_by_some_login_or_says_why_not(sql: Connection) -> None:
+    rows = sql.execute_simple("""
+        SELECT DISTINCT c.relname FROM pg_class c
+        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+          AND NOT EXISTS (
+              SELECT FROM pg_roles r
+              WHERE r.rolname LIKE 'function\\_%'
+                AND (has_any_column_privilege(r.oid, c.oid, 'INSERT')
+                     OR has_any_column_privilege(r.oid, c.oid, 'UPDATE')))
+    """).rows
+    assert {name for (name,) in rows} == (WRITTEN_BY_NOBODY | FILLED_BY_FEATURES_TO_COME)
+
+
+def test_the_roles_of_function_yaml_are_those_of_the_migrations(platform: Platform) -> None:
+    assert platform
+    made = set[str]()
+    for migration in migrate.load():
+        made |= set(re.findall(r"(?:TO|FROM) blakjaks_(\w+)", migration.sql))
+    assert made - {"app"} == DATABASE_ROLES - {"owner"}

@@ -1,0 +1,187 @@
+"""No statement reads a whole table that grows: the plan of each, as Postgres makes it for ten million rows."""
+
+import ast
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from pg8000.dbapi import Connection
+from pg8000.native import to_statement
+
+from emulators.contract import ROOT
+from tests.fakes import history
+
+MUCH = 100_000  # rows; a scan that may meet more reads a table that grows
+COST_MAX = 25_000.0  # what Postgres reckons for reading a quarter of ten million rows; small bounded reads cost less
+STATEMENTS = frozenset({"all", "first", "one", "scalar", "scalar_or_none", "column", "run", "run_later"})
+PLANNED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
+
+# Statements that may read more, and why.
+ACCEPTED: Mapping[str, str] = {
+    "shared.ledger.seals.totals": "make ledger-check adds everything up; no schedule does",
+}
+
+
+@dataclass(frozen=True)
+class Statement:
+    """An SQL text and the function that runs it."""
+
+    where: str
+    text: str
+
+
+def statements() -> Iterator[Statement]:
+    """Each statement of the code that runs in production."""
+    for path in sorted([*(ROOT / "functions").rglob("*.py"), *(ROOT / "shared").rglob("*.py")]):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for function in ast.walk(ast.parse(path.read_text())):
+            if isinstance(function, ast.FunctionDef):
+                for call in ast.walk(function):
+                    if (text := _text_of(call)) is not None:
+                        yield Statement(f"{module}.{function.name}", text)
+
+
+def _text_of(node: ast.AST) -> str | None:
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in STATEMENTS):
+        return None
+    if not (isinstance(node.func.value, ast.Name) and node.func.value.id == "tx"):
+        return None
+    argument = node.args[0 if node.func.attr.startswith("run") else 1]
+    assert isinstance(argument, ast.Constant), ast.unparse(node)
+    return str(argument.value)
+
+
+def test_no_statement_reads_the_whole_of_a_table_that_grows(much: Connection) -> None:
+    faults = {statement.where: why for statement in statements() if (why := fault(much, statement))}
+
+    assert {where: why for where, why in faults.items() if where not in ACCEPTED} == {}
+    assert set(faults) == set(ACCEPTED)  # whoever mends one takes it off the list
+
+
+def test_what_is_read_without_an_index_is_noticed(much: Connection) -> None:
+    by_recipient = "SELECT id FROM payouts WHERE lower(recipient_address) = lower(:recipient)"
+    oldest = "SELECT id FROM payouts WHERE body_hash = :hash ORDER BY requested_at, id LIMIT :limit"
+    whole = "SELECT account, sum(amount) FROM ledger_postings GROUP BY account"
+    waiting = """
+        SELECT id FROM payouts WHERE treasury = :treasury AND state IN ('REQUESTED', 'APPROVED', 'RESERVED')
+        ORDER BY requested_at, id LIMIT :limit
+        """
+
+    assert all(fault(much, Statement("here", text)) for text in (by_recipient, oldest, whole))
+    assert fault(much, Statement("here", waiting)) == ""
+    much.execute_simple("DROP INDEX payouts_waiting, payouts_open, payouts_unfinished")
+    assert fault(much, Statement("here", waiting))
+
+
+def fault(sql: Connection, statement: Statement) -> str:
+    """The fault of the statement's plan; "" when it has none."""
+    if statement.text.split()[0] not in PLANNED:
+        return ""
+    made = plan(sql, statement)
+    whole = [it for it in _nodes(made, under_limit=False) if it]
+    if whole:
+        return f"reads all of {', '.join(sorted(set(whole)))}"
+    cost = made["Total Cost"]
+    return f"costs {cost:,.0f}" if cost > COST_MAX else ""
+
+
+def _nodes(node: Mapping[str, Any], *, under_limit: bool) -> Iterator[str]:
+    """The tables and indexes that a plan reads from one end to the other."""
+    kind = node["Node Type"]
+    if kind == "Seq Scan" and _rows.get(node["Relation Name"], 0) > MUCH:
+        yield node["Relation Name"]
+    if kind in ("Index Scan", "Index Only Scan") and "Index Cond" not in node:
+        stops = under_limit and "Filter" not in node
+        if _rows.get(node["Index Name"], 0) > MUCH and not stops:
+            yield node["Index Name"]
+    for child in node.get("Plans", ()):
+        yield from _nodes(child, under_limit=under_limit or kind == "Limit")
+
+
+_rows: dict[str, float] = {}  # of every table and index, as the planner believes
+
+
+@pytest.fixture
+def much(sql: Connection) -> Connection:
+    """Tables as after years; every plan is made for the very values."""
+    history.grow(sql)
+    sql.execute_simple("SET plan_cache_mode = force_custom_plan; SET jit = off; SET timezone = 'UTC'")
+    _rows.clear()
+    _rows.update(sql.execute_simple("SELECT relname, reltuples FROM pg_class").rows)
+    return sql
+
+
+class Values(Mapping[str, object]):
+    """Says which parameters a statement has, in the order of their numbers."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def __getitem__(self, name: str) -> object:
+        self.names.append(name)
+        return None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __contains__(self, name: object) -> bool:
+        return True
+
+
+BY_NAME: Mapping[tuple[str, str], str] = {
+    ("limit", "bigint"): "100",
+    ("treasury", "text"): "'member'",
+    ("before", "timestamp with time zone"): "now() - interval '5 minutes'",
+    ("since", "timestamp with time zone"): "now() - interval '1 hour'",
+    ("since", "text"): f"'{history.SAMPLE - 1}'",  # a transaction of today
+    ("horizon", "text"): f"'{history.SAMPLE - 1}'",
+    ("block_number", "bigint"): f"{history.SAMPLE - 1}",
+}
+ENUMS = frozenset({"tier", "comp_type", "payout_state", "slot_state", "hold_reason", "withdrawal_state", "admin_role"})
+BY_TYPE: Mapping[str, str] = {
+    "uuid": "md5('7')::uuid",
+    "uuid[]": "ARRAY[md5('7')::uuid, md5('8')::uuid]",
+    "timestamp with time zone": "now()",
+    "date": "current_date",
+    "boolean": "false",
+    "bytea": "sha256('7')",
+    "jsonb": "'{}'",
+    "text": "'x7'",
+    "text[]": "ARRAY['x7', 'x8']",
+    "bigint[]": "ARRAY[7, 8]",
+    "integer[]": "ARRAY[7, 8]",
+    "timestamp with time zone[]": "ARRAY[now(), now()]",
+    "smallint[]": "ARRAY[7, 8]::smallint[]",
+    "jsonb[]": "ARRAY['{}'::jsonb]",
+    "bytea[]": "ARRAY[sha256('7'), sha256('8')]",
+    "evm_address": "'0x' || repeat('7', 40)",
+    "evm_hash": "'0x' || repeat('7', 64)",
+    "inet": "'10.0.0.7'",
+}
+
+
+def plan(sql: Connection, statement: Statement) -> Mapping[str, Any]:
+    """The plan, with values as they are asked for in production."""
+    text, values_of = to_statement(statement.text)
+    values = Values()
+    values_of(values)
+    sql.execute_simple("DEALLOCATE ALL")
+    sql.execute_simple(f"PREPARE asked AS {text}")
+    ((types,),) = sql.execute_simple("SELECT parameter_types::text[] FROM pg_prepared_statements").rows
+    given = [_value(name, kind) for name, kind in zip(values.names, types, strict=True)]
+    execute = f"EXECUTE asked({', '.join(given)})" if given else "EXECUTE asked"
+    ((made,),) = sql.execute_simple(f"EXPLAIN (FORMAT JSON) {execute}").rows
+    return (json.loads(made) if isinstance(made, str) else made)[0]["Plan"]  # type: ignore[no-any-return]
+
+
+def _value(name: str, kind: str) -> str:
+    if kind in ENUMS:
+        return f"(enum_range(CAST(NULL AS {kind})))[1]"
+    if kind.removesuffix("[]") in ENUMS:
+        return f"enum_range(CAST(NULL AS {kind.removesuffix('[]')}))"
+    return BY_NAME.get((name, kind)) or BY_TYPE.get(kind) or f"CAST('7' AS {kind})"

@@ -1,0 +1,245 @@
+"""Every table is cleared after a period or kept for a stated reason, and the job that clears may run at any time."""
+
+import inspect
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from pg8000.dbapi import Connection
+
+from emulators.contract import ROOT, functions
+from functions.auth import rules as auth_rules
+from functions.member_erase import main as member_erase
+from functions.member_erase import old_store
+from shared import db
+from shared.database.retention import FOR_EVER, HOURLY, PERIODS
+from tests import factories
+from tests.client import FunctionClient
+from tests.fakes.doors import Doors
+from tests.fakes.plain_rows import put, unchecked
+from tests.platform import Platform
+
+NOW = datetime.fromisoformat("2026-11-29T12:41:00+00:00")
+DOCUMENT = ROOT / "docs" / "retention.md"
+SECOND = timedelta(seconds=1)
+MEMBER = UUID(int=7)
+TABLES = """
+    SELECT relname FROM pg_class
+    WHERE relkind IN ('r', 'p') AND NOT relispartition AND relnamespace = 'public'::regnamespace
+"""
+
+
+def row(name: str, at: datetime) -> dict[str, object]:
+    """A row whose time is counted from that moment."""
+    identity = uuid4()
+    return {
+        "attempt_counters": {"subject": str(identity), "hour": at, "attempts": 1},
+        "avatars": {"id": identity, "member_id": MEMBER, "status": "replaced", "object_name": str(identity),
+                    "content_type": "image/png", "uploaded_at": at, "finished_at": at, "removed_at": at},
+        "data_exports": {"id": identity, "member_id": MEMBER, "status": "expired", "object_name": "x", "asked_at": at,
+                         "ready_at": at, "expires_at": at},
+        "email_changes": {"member_id": identity, "id": identity, "new_email": "x", "code_mac": b"x", "asked_at": at,
+                          "expires_at": at},
+        "email_codes": {"id": identity, "member_id": identity, "purpose": "reset", "code_mac": b"x", "created_at": at,
+                        "expires_at": at},
+        "idempotency_keys": {"scope": str(MEMBER), "key_hash": identity.bytes, "request_hash": b"x", "created_at": at},
+        "idempotency_keys_of_anyone": {"scope": "POST /v1/auth/signup x", "key_hash": identity.bytes,
+                                       "request_hash": b"x", "created_at": at},
+        "job_faults": {"job": "x", "delivery_id": str(identity), "body": "x", "reason": "x", "happened_at": at},
+        "known_devices": {"token_hash": identity.bytes, "member_id": MEMBER, "created_at": at, "last_used_at": at},
+        "mails": {"id": identity, "dedupe_key": str(identity), "to_email": "x", "to_name": "x", "template": "x",
+                  "parameters": {}, "status": "sent", "queued_at": at, "finished_at": at},
+        "pushes": {"notification_id": identity, "device_id": identity, "status": "sent", "claimed_until": at,
+                   "finished_at": at},
+        "refresh_tokens": {"token_hash": identity.bytes, "session_id": identity, "issued_at": at, "expires_at": at},
+        "second_factors": {"member_id": identity, "sealed_secret": b"x", "created_at": at},
+        "sessions": {"id": identity, "member_id": MEMBER, "device_kind": "mobile", "created_at": at,
+                     "last_used_at": at, "ended_at": at, "end_reason": "signed out"},
+        "wallet_challenges": {"id": identity, "member_id": MEMBER, "address": "0x" + "5" * 40, "message": "x",
+                              "created_at": at, "expires_at": at},
+    }[name]  # fmt: skip
+
+
+# Rows as old as those above, which stay all the same.
+UNFINISHED: dict[str, dict[str, object]] = {
+    "avatars": {"status": "live", "removed_at": None},
+    "data_exports": {"status": "ready"},
+    "mails": {"status": "queued", "finished_at": None},
+    "second_factors": {"enabled_at": NOW},
+    "sessions": {"ended_at": NOW},
+}
+
+
+def table_of(name: str) -> str:
+    return PERIODS[name].table
+
+
+def fill(sql: Connection, name: str, at: datetime, **changes: object) -> None:
+    with unchecked(sql):
+        put(sql, table_of(name), **(row(name, at) | changes))
+
+
+def left(sql: Connection, name: str) -> int:
+    return int(sql.execute_simple(f"SELECT count(*) FROM {table_of(name)}").rows[0][0])
+
+
+def test_every_table_has_a_period_or_a_reason_to_stay(sql: Connection) -> None:
+    """A new table fails here until somebody has decided."""
+    cleared = {period.table for period in PERIODS.values()}
+    assert cleared | FOR_EVER.keys() == {name for (name,) in sql.execute_simple(TABLES).rows}
+    partly = {period.table for period in PERIODS.values() if period.only}
+    assert cleared & FOR_EVER.keys() <= partly, "some of its rows go and some stay: `only` says which go"
+    assert all(len(reason) > 10 for reason in FOR_EVER.values())
+
+
+def test_every_period_has_a_job_that_keeps_it() -> None:
+    hourly = {name for name, period in PERIODS.items() if period.job == HOURLY}
+    assert hourly == old_store.PURGES.keys() | {"members"}  # test_sign_ups_end.py
+    for name, period in PERIODS.items():
+        function, schedule = period.job.split(": ")
+        assert schedule in {found.name for found in functions()[function].schedules}, name
+        code = "\n".join(path.read_text() for path in (ROOT / "functions" / function).glob("*.py"))
+        assert name in old_store.PURGES or f'PERIODS["{name}"]' in code, name
+    for name, purge in old_store.PURGES.items():
+        assert f"DELETE FROM {table_of(name)} " in inspect.getsource(purge)
+
+
+def test_a_device_is_known_as_long_as_it_is_kept() -> None:
+    assert PERIODS["known_devices"].kept == auth_rules.DEVICE_KNOWN_FOR
+    assert PERIODS["sessions"].kept > timedelta(days=366), "devices are compared for the guarantee's year"
+    assert PERIODS["refresh_tokens"].kept > auth_rules.LOST_RESPONSE
+
+
+def words(period: timedelta) -> str:
+    hours = period // timedelta(hours=1)
+    number, unit = (hours // 24, "day") if hours % 24 == 0 else (hours, "hour")
+    return f"{number} {unit}{'' if number == 1 else 's'}"
+
+
+def test_the_page_says_what_the_list_says() -> None:
+    told = [
+        f"| `{period.table}`{f', {period.only}' if period.only else ''} | {words(period.kept)} | `{period.since}` | "
+        f"{period.reason} | {period.job} |".replace("`ended_at, or last_used_at`", "`ended_at`, or `last_used_at`")
+        for period in PERIODS.values()
+    ]
+    shown = [line for line in DOCUMENT.read_text().splitlines() if line.startswith("| `")]
+    assert shown == told
+
+
+@pytest.mark.parametrize("name", old_store.PURGES)
+def test_rows_go_when_their_time_is_over_and_not_before(name: str, sql: Connection) -> None:
+    before = NOW - PERIODS[name].kept
+    for moment in (before - timedelta(days=800), before - SECOND, before + SECOND, NOW):
+        fill(sql, name, moment)
+
+    for _ in range(2):  # again, and nothing happens
+        member_erase.forget_old(NOW)
+
+        assert left(sql, name) == 2
+
+
+@pytest.mark.parametrize("name", UNFINISHED)
+def test_what_is_not_finished_stays(name: str, sql: Connection) -> None:
+    fill(sql, name, NOW - PERIODS[name].kept - SECOND, **UNFINISHED[name])
+    member_erase.forget_old(NOW)
+    assert left(sql, name) == 1
+
+
+def test_a_session_that_was_never_ended_goes_when_it_was_used_last_so_long_ago(sql: Connection) -> None:
+    before = NOW - PERIODS["sessions"].kept
+    for used in (before - SECOND, before + SECOND):
+        fill(sql, "sessions", before - timedelta(days=9), id=uuid4(), member_id=uuid4(), last_used_at=used,
+             ended_at=None, end_reason=None)  # fmt: skip
+    member_erase.forget_old(NOW)
+    assert sql.execute_simple("SELECT last_used_at FROM sessions").rows == [[before + SECOND]]
+
+
+def test_a_session_goes_after_its_refresh_tokens(sql: Connection) -> None:
+    session = uuid4()
+    fill(sql, "sessions", NOW - PERIODS["sessions"].kept - SECOND, id=session)
+    fill(sql, "refresh_tokens", NOW, session_id=session)
+    member_erase.forget_old(NOW)
+    assert left(sql, "sessions") == 1
+    member_erase.forget_old(NOW + timedelta(days=2))
+    assert (left(sql, "sessions"), left(sql, "refresh_tokens")) == (0, 0)
+
+
+def test_members_keep_their_answers_longer_than_strangers(sql: Connection) -> None:
+    moment = NOW - timedelta(days=2)
+    fill(sql, "idempotency_keys", moment)
+    fill(sql, "idempotency_keys_of_anyone", moment)
+    member_erase.forget_old(NOW)
+    assert sql.execute_simple("SELECT scope FROM idempotency_keys").rows == [[str(MEMBER)]]
+
+
+def test_it_goes_batch_by_batch(sql: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(old_store, "ROWS_AT_ONCE", 2)
+    for _ in range(7):
+        fill(sql, "email_codes", NOW - timedelta(days=9))
+    assert db.atomically(lambda tx: old_store.PURGES["email_codes"](tx, before=NOW, limit=2)) == 2
+    member_erase.forget_old(NOW)
+    assert left(sql, "email_codes") == 0
+
+
+def test_a_run_that_takes_long_leaves_the_rest_to_the_next(sql: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As one that is killed does."""
+    monkeypatch.setattr(old_store, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr(member_erase, "TABLE_SECONDS_MAX", 0.0)
+    for _ in range(5):
+        fill(sql, "email_codes", NOW - timedelta(days=9))
+    for rows in (3, 1, 0, 0):
+        member_erase.forget_old(NOW)
+        assert left(sql, "email_codes") == rows
+
+
+def test_runs_at_the_same_time_do_not_hold_each_other_up(sql: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(old_store, "ROWS_AT_ONCE", 3)
+    for name in old_store.PURGES:
+        for _ in range(20):
+            fill(sql, name, NOW - PERIODS[name].kept - SECOND)
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(lambda _: member_erase.forget_old(NOW), range(4)))
+    member_erase.forget_old(NOW)
+    assert {name: left(sql, name) for name in old_store.PURGES} == dict.fromkeys(old_store.PURGES, 0)
+
+
+@pytest.mark.parametrize("name", old_store.PURGES)
+def test_a_row_that_somebody_holds_is_left_for_the_next_run(name: str, sql: Connection) -> None:
+    for _ in range(2):
+        fill(sql, name, NOW - PERIODS[name].kept - SECOND)
+    sql.execute_simple("BEGIN")
+    sql.execute_simple(f"SELECT 1 FROM {table_of(name)} LIMIT 1 FOR UPDATE")
+    member_erase.forget_old(NOW)  # waits for nobody
+    sql.execute_simple("COMMIT")
+    assert left(sql, name) == 1
+    member_erase.forget_old(NOW)
+    assert left(sql, name) == 0
+
+
+def test_the_trouble_of_one_table_does_not_keep_the_others_full(sql: Connection) -> None:
+    for name in old_store.PURGES:
+        fill(sql, name, NOW - PERIODS[name].kept - SECOND)
+    sql.execute_simple(
+        "CREATE FUNCTION never() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'broken'; END $$;"
+        "CREATE TRIGGER never BEFORE DELETE ON avatars FOR EACH ROW EXECUTE FUNCTION never()"
+    )
+    with pytest.raises(ExceptionGroup, match="the others were done"):
+        member_erase.forget_old(NOW)
+    assert {name for name in old_store.PURGES if left(sql, name)} == {"avatars"}
+
+
+def test_it_runs_with_the_rights_of_its_own_login(platform: Platform, sql: Connection) -> None:
+    """At its door; the statements above ran as whoever tests may."""
+    for name in old_store.PURGES:
+        fill(sql, name, NOW - timedelta(days=900))
+    doors = Doors(platform.invoker_token)
+    assert doors.schedule("member_erase", "forget-old") == 204
+    assert {name: left(sql, name) for name in old_store.PURGES} == dict.fromkeys(old_store.PURGES, 0)
+
+
+def test_whoever_is_signed_in_stays_signed_in(client: Callable[..., FunctionClient], platform: Platform) -> None:
+    somebody = factories.member()
+    assert Doors(platform.invoker_token).schedule("member_erase", "forget-old") == 204
+    assert client(somebody.token).get("/v1/users/me").status == 200

@@ -1,0 +1,79 @@
+"""One example request for each operation on members' accounts, in a function of its name."""
+
+import json
+from uuid import uuid4
+
+from shared.auth import Role
+from tests import factories
+from tests.fakes import pictures
+from tests.operations.requests import Request, as_json
+from tests.operations.scene import Scene
+
+
+def set_referral_code(scene: Scene) -> Request:
+    return as_json(scene.member(), "/v1/affiliate/referral-link", {"code": "ada-and-co"}, {"code": "ada-alone"})
+
+
+def suspend_member(scene: Scene) -> Request:
+    path = f"/v1/admin/members/{factories.member().id}/suspend"
+    return as_json(scene.member(Role.OPERATIONS), path, {"reason": "stolen codes"}, {"reason": "many accounts"})
+
+
+def activate_member(scene: Scene) -> Request:
+    suspended = suspend_member(scene)
+    assert suspended.client.post(suspended.path, json.loads(suspended.body)).status == 200
+    path = suspended.path.replace("suspend", "activate")
+    return as_json(suspended.client, path, {"reason": "all is well"}, {"reason": "a mistake"})
+
+
+def override_tier(scene: Scene, scope: str = "quarter") -> Request:
+    path = f"/v1/admin/members/{factories.member().id}/tier"
+    body = {"scope": scope, "tier": "vip", "reason": "kind"}
+    return as_json(scene.member(Role.OPERATIONS), path, body, body | {"tier": "whale"})
+
+
+def removal_of_override(scene: Scene, scope: str) -> Request:
+    override = override_tier(scene, scope)
+    assert override.client.put(override.path, json.loads(override.body)).status == 200
+    other = Request(override.client, f"/v1/admin/members/{uuid4()}/tier/{scope}")
+    return Request(override.client, f"{override.path}/{scope}", other=other)
+
+
+def remove_quarter_override(scene: Scene) -> Request:
+    return removal_of_override(scene, "quarter")
+
+
+def remove_permanent_override(scene: Scene) -> Request:
+    return removal_of_override(scene, "permanent")
+
+
+def change_profile(scene: Scene) -> Request:
+    member, path = scene.member(), "/v1/users/me/profile"
+    body = {"username": f"ada_{uuid4().hex[:8]}", "full_name": "Ada", "email": member.get(path).body["email"]}
+    first, other = (json.dumps(sent).encode() for sent in (body, body | {"full_name": "Eve"}))
+    return Request(member, path, first, version='"1"', other=Request(member, path, other, version='"1"'))
+
+
+def confirm_email(scene: Scene) -> Request:
+    change = change_profile(scene)
+    email = f"{uuid4().hex}@example.com"
+    body = json.dumps(json.loads(change.body) | {"email": email}).encode()
+    headers = {"Content-Type": "application/json", "If-Match": '"1"'}
+    assert change.client.send("PUT", change.path, body, headers).status == 200
+    code = {"code": scene.mailed_code(email)}
+    return as_json(change.client, "/v1/users/me/email/confirm", code, {"code": "000000"})
+
+
+def upload_avatar(scene: Scene) -> Request:
+    member, path = scene.member(), "/v1/users/me/avatar"
+    (first, headers), (other, _) = (pictures.form(pictures.picture(kind)) for kind in ("JPEG", "PNG"))
+    media = headers["Content-Type"]
+    return Request(member, path, first, media, other=Request(member, path, other, media))
+
+
+def remove_avatar(scene: Scene) -> Request:
+    return Request(scene.member(), "/v1/users/me/avatar")
+
+
+def create_export(scene: Scene) -> Request:
+    return Request(scene.member(), "/v1/users/me/exports")
