@@ -253,7 +253,9 @@ def _is_ready(data: Path) -> bool:
 
 
 def _interrupt(child: Child) -> None:
-    """Ask for Postgres' "fast" shutdown; a SIGTERM would wait for every client to leave."""
+    """Stop the server by Postgres' "fast" shutdown (a SIGTERM would wait for every client to leave); kill it when it
+    still runs after STOP_SECONDS_MAX.
+    """
     if child.process.poll() is None:
         child.process.send_signal(signal.SIGINT)
         try:

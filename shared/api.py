@@ -210,7 +210,9 @@ def _read(route: Route, path: Mapping[str, str], request: Request, since: float)
 
 
 def _may_call(route: Route, request: Request, claims: Claims, now: datetime) -> None:
-    """Check the caller in a transaction of its own; raises and logs the Problem of a caller who may not call this."""
+    """Check the caller in a transaction of its own. Raises the Problem of a caller who may not call this, and logs it
+    if it is a trace of an attack (attacks.note).
+    """
     with log.bound(network=edge.client_of(request).coarse_network, member=claims.member_id):
         try:
             db.atomically(in_transaction.caller_of, route.contract, claims, now)

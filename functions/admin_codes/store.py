@@ -307,7 +307,9 @@ def code(tx: Tx, mac: bytes) -> Code | None:
 
 
 def changes(tx: Tx, mac: bytes, batch_id: UUID, manufactured: Sequence[datetime]) -> list[Happened]:
-    """Changes of the code and of its whole batch, and the imports that marked it as manufactured at the given times."""
+    """The changes of the code and of its whole batch, and the markings as manufactured (by import or by hand) at the
+    given times; in no order.
+    """
     return tx.all(
         Happened,
         """

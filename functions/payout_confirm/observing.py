@@ -180,8 +180,9 @@ def _moved_otherwise(view: SignerView, attempt: Attempt, receipt: Receipt, payou
 
 
 def _absent(view: SignerView, slots: Sequence[Slot], nodes: Chain) -> None:
-    """Handle slots without a receipt, which proves nothing. A slot whose block was reorganised away is LIVE again; a
-    transaction that the pool has lost is sent again.
+    """Tend slots without a receipt: one whose block was reorganised away is LIVE again, and the newest attempt of the
+    lowest REMINDED_MAX is sent again, unless the finalized chain has used the nonce: that transaction is searched for
+    (R5).
     """
     quiet = [slot for slot in slots if not view.is_disputed(slot)]
     db.atomically(_not_there, quiet)

@@ -66,7 +66,7 @@ class Sides:
 
     @property
     def unexplained(self) -> Usdt:
-        """The difference that no finding explains."""
+        """The chain's balance less the books', less what the open findings explain."""
         return self.difference - self.effect
 
 

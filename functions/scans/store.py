@@ -195,7 +195,8 @@ def own_scans(tx: Tx, macs: Collection[bytes]) -> dict[bytes, UUID]:
 
 
 def take_numbers(tx: Tx, count: int) -> Numbered:
-    """Take the next numbers of the global count. The counter is locked from here to the commit: keep it short.
+    """Take the next numbers of the global count. The counter is locked from here to the commit: keep it short. Only
+    this lock keeps two scans from the same number, since `scans` has no unique constraint on it.
 
     The statement that waits for the counter reads only its row, because the statement's snapshot is as old as the wait.
     """

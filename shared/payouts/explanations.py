@@ -74,7 +74,9 @@ def _require_fit(tx: Tx, slot: Slot, payout: Payout, proof: Mapping[str, object]
 
 
 def _say(tx: Tx, slot: Slot, payout_id: UUID | None, person_id: UUID, why: str, now: datetime) -> bool:
-    """Store the explanation; False when the person has given the same one before."""
+    """Store the person's explanation in place of their earlier one; False when that one named the same payout, or none
+    of ours, whatever its words.
+    """
     return bool(
         tx.run(
             """

@@ -12,7 +12,9 @@ from shared.values.problems import NotAllowed
 
 
 class OwnInterest(NotAllowed):
-    """Raised when an admin would receive what is given, earn its match, or own the wallet that it goes to."""
+    """Raised when an admin would receive what is decided, earn its match, has ever linked its wallet, or has requested
+    it.
+    """
 
     title = "Somebody else must do this: you would profit from it."
 

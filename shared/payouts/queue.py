@@ -33,7 +33,7 @@ def waiting(tx: Tx, treasury: str, now: datetime, limit: int, *, rotation_only: 
 
 
 def approved_today(tx: Tx, treasury: str, now: datetime) -> Usdt:
-    """The amount that the treasury has approved on the current UTC day."""
+    """The sum of payouts first approved on this UTC day without people; rotations do not count."""
     return tx.scalar(
         Usdt,
         """

@@ -48,7 +48,9 @@ def stop(tx: Tx, treasury: str, reason: str, now: datetime) -> None:
 
 
 def call_foreign(tx: Tx, slot: Slot, reason: str, proof: Mapping[str, object], now: datetime) -> None:
-    """Mark a nonce as FOREIGN (used by a transaction that is not ours), quarantine its payout, pause the treasury."""
+    """Mark a nonce that is ALLOCATED or LIVE as FOREIGN (used by a transaction that is not ours), keep `proof`,
+    quarantine its payout and pause the treasury; in any other state do nothing.
+    """
     if slot.payout_id:
         machine.load(tx, slot.payout_id)
     (locked,) = slots.reload_locked(tx, slot.signer, [slot.nonce])

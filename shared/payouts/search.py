@@ -57,7 +57,9 @@ def find(signer: str, token: str, nonce: int, nodes: Chain) -> Found | None:
 
 
 def _search(signer: str, token: str, nonce: int, nodes: Chain) -> int | None:
-    """The number of the block with the transaction; None when this step has not found it."""
+    """Go on with the stored search; returns the number of the block that used the nonce, None if this step has not
+    found it. `token` is the address of the treasury's token. Raises ChainUnreachable.
+    """
     search = db.atomically(rows.search, signer, nonce) or _begin(signer, nonce, nodes)
     # Start with twice the last size: a node that was busy may take more again.
     for reading, most in AT_ONCE_MAX.items():

@@ -425,5 +425,7 @@ def dispute(tx: Tx, signer: str, nonces: Sequence[int], disputed: Sequence[int],
 
 
 def close(tx: Tx, slot: Slot, state: SlotState, now: datetime) -> None:
-    """Set a slot's final state; the schema checks that the state fits the winning attempt."""
+    """Set a MINED slot to FINAL_PAY, FINAL_REVERTED or FINAL_NOOP; the schema refuses (I10_winner) what does not fit
+    the winning attempt, at the next statement or at the commit.
+    """
     _move(tx, slot, state, now)

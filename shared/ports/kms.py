@@ -162,7 +162,9 @@ def _signer(digest: bytes, r: int, s: int, y_parity: int) -> str:
 
 
 def _call(method: Callable[..., Answer], request: dict[str, Any]) -> Answer:
-    """Make one call within TOTAL_SECONDS_MAX; it is repeated only when the service is unavailable."""
+    """Make one call within TOTAL_SECONDS_MAX, repeated only when the service is unavailable. Raises KmsUnavailable for
+    what may pass by itself, KmsRefused for everything else.
+    """
     from google.api_core import exceptions
     from google.api_core.retry import Retry, if_exception_type
 

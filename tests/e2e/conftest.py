@@ -57,7 +57,9 @@ def played(stack: Stack) -> Iterator[Played]:
 
 @pytest.fixture(scope="session")
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A stack with a folder and ports of its own."""
+    """A running stack in the mode that the tests name (MODES), with a folder and ports of its own; it is stopped at the
+    end.
+    """
     given = MODES[request.param]
     folder: Path = tmp_path_factory.mktemp("stack") / "run"
     started = Stack(Options(**{**vars(given), "folder": folder}))

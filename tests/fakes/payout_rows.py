@@ -46,7 +46,7 @@ def signed_in(user: str, password: str) -> Iterator["Login"]:
 
 @contextmanager
 def functions_login() -> Iterator["Login"]:
-    """A login with the rights of every function except migrate."""
+    """A session of the login of all functions together, with their rights and blakjaks_app's, not the owner's."""
     with signed_in(os.environ["DATABASE_USER"], os.environ["DATABASE_PASSWORD"]) as login:
         yield login
 

@@ -172,7 +172,9 @@ RETURNS_FALSE = "0x5f5f5260205ff3"  # any call: 32 bytes of zero, and no log
 
 
 def test_a_transfer_that_succeeds_and_moves_nothing_pays_nobody(world: World) -> None:
-    """A token that answers false instead of reverting, and an address where no token is, look alike: status 1."""
+    """A payment of status 1 without its Transfer log (the token answers false, or is not there) ends QUARANTINED,
+    unpaid.
+    """
     payout = world.win()
     world.courier.carry()
     code = world.chain.rpc("eth_getCode", [world.chain.usdt, "latest"])

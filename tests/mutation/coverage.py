@@ -94,7 +94,9 @@ class Coverage:
         record.unlink()
 
     def chosen(self, place: Place, seconds_max: float, without: Iterable[str] = ()) -> list[Ran]:
-        """Tests that run the place's function, the most telling ones first, as far as the time allows."""
+        """Tests that run the place's function (any of its file, if it has none), the most telling first and a few of
+        each file; as many as fit into `seconds_max`, the first FIRST in any case, none named in `without`.
+        """
         wanted = f"{place.path}::{place.function}"
         whole_file = f"{place.path}::"
         running = [

@@ -24,7 +24,7 @@ from tests.fault.simulation.edits import (
 
 
 def _after_sending(outcome: str, what: str) -> Edit:
-    """An edit that acts on a payout because of a node's answer to its transaction."""
+    """A break: run the statement `what` when a node's answer is `outcome`; `{payout}` in it stands for the payout."""
     old = """            detail = {"outcome": answer.outcome.value, "message": answer.message}
             slots.note_event(tx, slot, "sent", detail, clock.now(), attempt_hash=attempt.hash)
 """

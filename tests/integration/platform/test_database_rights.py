@@ -11,6 +11,7 @@ import pytest
 from pg8000.dbapi import Connection, DatabaseError
 
 from emulators import contract
+from emulators.bootstrap import LOCAL
 from shared.database import migrate
 from terraform.functions import DATABASE_ROLES
 from tests.platform import Platform
@@ -170,3 +171,9 @@ def test_the_roles_of_function_yaml_are_those_of_the_migrations(platform: Platfo
     for migration in migrate.load():
         made |= set(re.findall(r"(?:TO|FROM) blakjaks_(\w+)", migration.sql))
     assert made - {"app"} == DATABASE_ROLES - {"owner"}
+
+
+def test_the_page_makes_every_role_before_the_first_deployment() -> None:
+    listed = re.search(r"string_to_array\('([^']*)'", (LOCAL.parent / "docs" / "cloud.md").read_text())
+    assert listed
+    assert set(listed[1].split()) == DATABASE_ROLES - {"owner"} | {"app"}

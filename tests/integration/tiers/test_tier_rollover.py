@@ -245,7 +245,9 @@ def test_of_two_changes_at_one_moment_the_later_written_holds_at_the_end(sql: Co
 
 
 def test_what_was_earned_for_good_in_the_quarter_is_what_is_left_at_a_late_close(sql: Connection) -> None:
-    """An override that was taken back lowers nothing that was earned; what was earned later does not count yet."""
+    """A permanent tier earned in the quarter is the tier that it ends with: a removed override takes nothing from it,
+    and tins bought after the quarter do not raise it.
+    """
     somebody = with_tier(Tier.WHALE)
     admin = factories.member(role=Role.OPERATIONS)
     make_permanent(somebody, 210, ENDED - timedelta(days=5))
