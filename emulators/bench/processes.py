@@ -35,6 +35,11 @@ def peak_bytes(root: int) -> int:
     return max(_peak(pid) for pid in _tree(root, _processes()))
 
 
+def anonymous_bytes(pid: int) -> int:
+    """The memory that a process has allocated itself, without its program's file; 0 when it has ended."""
+    return _rollup(pid).get("Anonymous", 0)
+
+
 def share_bytes(pid: int) -> int:
     """A process's own pages and its share of those that it has with others (PSS); 0 when it has ended."""
     try:

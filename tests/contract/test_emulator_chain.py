@@ -395,12 +395,12 @@ def test_old_states_are_kept_neither_on_disk_nor_in_memory(chain: ChainNode) -> 
     assert history is not None
     assert child is not None
     chain.mine(500)
-    before = processes.share_bytes(child.process.pid)
+    before = processes.anonymous_bytes(child.process.pid)
     for _ in range(20):
         chain.mine(100)
 
     assert list(Path(history.name).rglob("*")) == []
-    assert processes.share_bytes(child.process.pid) - before < 2_000 * BLOCK_BYTES_MAX
+    assert processes.anonymous_bytes(child.process.pid) - before < 2_000 * BLOCK_BYTES_MAX
 
 
 def test_nothing_is_left_after_stop(chain: ChainNode) -> None:
