@@ -114,10 +114,9 @@ def _each(view: SignerView, slots: Sequence[Slot], step: Step) -> None:
 
 def _there(tx: Tx, view: SignerView, slots: Sequence[Slot]) -> None:
     """Record the blocks of mined attempts, and the outcome of those that are final."""
-    loaded = machine.load_all(tx, [slot.payout_id for slot in slots if slot.payout_id])
-    known = {payout.id: payout for payout in loaded}
-    for member in sorted({it.member_id for it in loaded if it.source_kind == "comp" and it.member_id}):
-        awards.lock_totals(tx, member)
+    payouts = [slot.payout_id for slot in slots if slot.payout_id]
+    awards.lock_totals_of_winners(tx, payouts)
+    known = {payout.id: payout for payout in machine.load_all(tx, payouts)}
     now_slots = payout_slots.reload_locked(tx, slots[0].signer, [slot.nonce for slot in slots])
     for slot in now_slots:
         payout = known[slot.payout_id] if slot.payout_id else None

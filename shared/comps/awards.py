@@ -1,6 +1,6 @@
 """Awards comps and pays them out. A comp is promised once per source, whoever requests it and however often."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -236,6 +236,19 @@ def lock_totals(tx: Tx, member_id: UUID) -> None:
     totals are locked before anything else of the member.
     """
     tx.run("SELECT FROM member_totals WHERE member_id = :member_id FOR NO KEY UPDATE", member_id=member_id)
+
+
+def lock_totals_of_winners(tx: Tx, payout_ids: Sequence[UUID]) -> None:
+    """Lock the totals of the members whose comps these payouts pay; the caller locks the payouts afterwards."""
+    tx.run(
+        """
+        SELECT FROM member_totals
+        WHERE member_id IN (SELECT member_id FROM payouts
+                            WHERE id = ANY(CAST(:payout_ids AS uuid[])) AND source_kind = 'comp')
+        ORDER BY member_id FOR NO KEY UPDATE
+        """,
+        payout_ids=list(payout_ids),
+    )
 
 
 def mark_paid(tx: Tx, comp_id: UUID, payer: str, payee: str, transaction_hash: str, now: datetime) -> None:

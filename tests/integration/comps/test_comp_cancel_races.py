@@ -190,6 +190,7 @@ def test_whoever_waits_for_a_members_totals_holds_nothing_that_a_scan_wants(
             wait_until(lambda: bool(books.rows(blocked)), f"{act} to wait", 5.0)
             books.sql.execute_simple(EVERY_SHARD)
             assert books.rows("SELECT 1 FROM inboxes FOR UPDATE NOWAIT")
+            books.rows("SELECT 1 FROM payouts FOR UPDATE NOWAIT")  # who waits for the totals has no payout yet
         done.result(timeout=30)
     books.must_agree()
 

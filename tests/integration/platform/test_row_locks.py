@@ -203,6 +203,13 @@ def _totals_of(sql: Connection) -> Prepared:
     return _of("member_totals", one.id, other.id, lambda tx: take(tx, won), "member_id")
 
 
+def _totals_of_winners(sql: Connection) -> Prepared:
+    """Only the payout of a comp has a winner; the other member's payout comes from elsewhere."""
+    one, other = factories.member(), factories.member()
+    payouts = [payout(sql, 0, member_id=one.id, source_kind="comp"), payout(sql, 0, member_id=other.id)]
+    return _of("member_totals", one.id, other.id, lambda tx: awards.lock_totals_of_winners(tx, payouts), "member_id")
+
+
 def _totals_of_referrer(sql: Connection) -> Prepared:
     assert sql
     affiliate, other = factories.member(), factories.member()
@@ -352,6 +359,7 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     ),
     "functions/wallet/store.py::open_challenge": _challenge,
     "shared/comps/awards.py::_lock_totals_of": _totals_of,
+    "shared/comps/awards.py::lock_totals_of_winners": _totals_of_winners,
     "shared/comps/awards.py::lock_totals": _rows("member_totals", _totals, awards.lock_totals, "member_id"),
     "shared/comps/awards.py::_locked": _rows("comps", _comp, awards._locked),
     "shared/members/downline.py::_lock_referrer": _totals_of_referrer,
