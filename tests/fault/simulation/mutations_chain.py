@@ -97,7 +97,7 @@ MUTANTS = (
     Mutant(
         "a foreign transaction is taken for ours",
         (Edit(RECOVERY, "return isinstance(moved, list) and wanted |", "return True or wanted |"),),
-        "foreign",
+        tests="tests/integration/payouts/test_payout_foreign.py",
     ),
     Mutant(
         "nobody looks for foreign transactions",

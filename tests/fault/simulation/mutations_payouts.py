@@ -81,12 +81,12 @@ MUTANTS = (
     Mutant(
         "what was given up is paid under its nonce",
         (Edit(SIGNING, "    gone = slot.given_up_for or any(", "    gone = False and any("),),
-        "reverts",
+        tests="tests/integration/payouts/test_payout_replaced.py",
     ),
     Mutant(
         "the epoch is not compared",
         (Edit(SLOT_SCHEMA, "IF NEW.origin = 'signed' AND NEW.epoch <> signer.epoch THEN", "IF false THEN"),),
-        "racing",
+        tests="tests/integration/payouts/test_payout_attempts.py",
     ),
     Mutant(
         "a pause stops no signature",
