@@ -107,10 +107,10 @@ class CodeDesk:
 
     def deliver(self, task: Waiting) -> int:
         """Deliver a task; returns the answer's status, or 0 when the function has died without an answer."""
-        door = FunctionClient(self.platform.invoker_token)
+        queue_client = FunctionClient(self.platform.invoker_token)
         headers = {"X-CloudTasks-TaskName": task.name, "X-CloudTasks-QueueName": QUEUES[task.function]}
         try:
-            return door.raw(task.function, "POST", "/", task.body, headers).status_code
+            return queue_client.raw(task.function, "POST", "/", task.body, headers).status_code
         except Crash:
             return 0
 

@@ -89,7 +89,7 @@ def test_the_last_one_sent_wins_in_whatever_order_they_are_looked_at(profile_des
         assert profile_desk.upload(pictures.picture("PNG", colour=colour)).status == 202
     for identity, function, queue, body in reversed(profile_desk.waiting()):
         profile_desk.sql.execute_unnamed("UPDATE outbox SET published_at = now() WHERE id = $1", (identity,))
-        assert profile_desk.doors.task(function, queue, body) == 204
+        assert profile_desk.invoker.task(function, queue, body) == 204
     profile_desk.run_tasks()
     shown = profile_desk.profile()["picture"]
     assert pictures.opened(fetched(shown["url"])[0]).getpixel((5, 5)) == (0, 250, 0)
@@ -111,7 +111,7 @@ def test_while_nobody_can_look_it_waits(profile_desk: ProfileDesk, platform: Pla
     platform.vision.fail_next(2)
     profile_desk.upload(pictures.picture())
     ((_, function, queue, body),) = profile_desk.waiting()
-    assert [profile_desk.doors.task(function, queue, body) for _ in range(3)] == [503, 503, 204]
+    assert [profile_desk.invoker.task(function, queue, body) for _ in range(3)] == [503, 503, 204]
     assert profile_desk.profile()["picture"]["status"] == "live"
 
 
@@ -127,9 +127,9 @@ def test_whoever_is_killed_after_storing_it_is_followed_by_another(
     ((_, function, queue, body),) = profile_desk.waiting()
     with monkeypatch.context() as patched:
         patched.setattr(store, "lock_member", dies)
-        assert profile_desk.doors.task(function, queue, body) == 500
+        assert profile_desk.invoker.task(function, queue, body) == 500
     assert profile_desk.profile()["picture"]["status"] == "waiting"
-    assert profile_desk.doors.task(function, queue, body) == 204
+    assert profile_desk.invoker.task(function, queue, body) == 204
     assert is_stored(profile_desk.profile()["picture"]["url"])
 
 

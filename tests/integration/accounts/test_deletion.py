@@ -95,9 +95,9 @@ def erased(desk: ProfileDesk) -> None:
     """All tasks and all mails, then the last look."""
     desk.run_tasks(times=2)
     for (mail,) in desk.sql.execute_simple("SELECT id FROM mails WHERE status = 'queued'").rows:
-        assert desk.doors.event("email_send", "mail-queued", {"mail_id": str(mail)}) == 204
+        assert desk.invoker.event("email_send", "mail-queued", {"mail_id": str(mail)}) == 204
     last = desk.one("SELECT DISTINCT body FROM outbox WHERE function = 'member_erase' AND deliver_at IS NOT NULL")
-    assert desk.doors.task("member_erase", "member-erase", last) == 204
+    assert desk.invoker.task("member_erase", "member-erase", last) == 204
     desk.run_tasks()
 
 
@@ -311,7 +311,7 @@ def test_an_admin_hands_the_role_back_first(client: Client, platform: Platform, 
 def test_a_task_for_somebody_who_did_not_ask_removes_nothing(desk: ProfileDesk, somebody: Somebody) -> None:
     before = rows_of_all_tables(desk.sql, without=("job_faults",))
     body = {"member_id": str(somebody.id), "is_last_look": False}
-    assert desk.doors.task("member_erase", "member-erase", body) == 204
+    assert desk.invoker.task("member_erase", "member-erase", body) == 204
     assert rows_of_all_tables(desk.sql, without=("job_faults",)) == before
     assert desk.one("SELECT count(*) FROM job_faults") == 1
 
@@ -361,10 +361,10 @@ def test_counters_of_attempts_name_nobody_when_their_hour_is_over(
     counted = "SELECT count(*) FROM attempt_counters"
     before = desk.one(counted)
     assert before >= 3
-    assert desk.doors.schedule("member_erase", "forget-old") == 204
+    assert desk.invoker.schedule("member_erase", "forget-old") == 204
     assert desk.one(counted) == before
     sql.execute_simple("UPDATE attempt_counters SET hour = hour - interval '27 hours'")
-    assert desk.doors.schedule("member_erase", "forget-old") == 204
+    assert desk.invoker.schedule("member_erase", "forget-old") == 204
     assert desk.one(counted) == 0
 
 

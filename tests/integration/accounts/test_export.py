@@ -119,11 +119,11 @@ def test_after_a_week_the_file_is_gone(
 ) -> None:
     exported(profile_desk)
     name = profile_desk.one("SELECT object_name FROM data_exports")
-    assert profile_desk.doors.schedule("member_export", "forget") == 204
+    assert profile_desk.invoker.schedule("member_export", "forget") == 204
     assert files.stored(cloud.DOCUMENTS_BUCKET, name)
     monkeypatch.setenv(clock.CLOCK_FILE, str(tmp_path / "clock"))
     (tmp_path / "clock").write_text(str(timedelta(days=7, minutes=1).total_seconds()))
-    assert [profile_desk.doors.schedule("member_export", "forget") for _ in range(2)] == [204, 204]
+    assert [profile_desk.invoker.schedule("member_export", "forget") for _ in range(2)] == [204, 204]
     with pytest.raises(FileMissing):
         files.stored(cloud.DOCUMENTS_BUCKET, name)
     assert profile_desk.one("SELECT status FROM data_exports") == "expired"

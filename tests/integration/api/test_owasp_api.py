@@ -1,4 +1,4 @@
-"""The OWASP API Security Top 10 (2023), one by one, tried at the doors of the functions as an attacker would."""
+"""The OWASP API Security Top 10 (2023), one by one, tried at the functions as an attacker would."""
 
 import json
 import socket

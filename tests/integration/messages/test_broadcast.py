@@ -11,7 +11,7 @@ from functions.broadcast_send import store
 from shared.auth import Role
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes.doors import Doors
+from tests.fakes.invoker import FunctionInvoker
 from tests.fakes.profile_desk import ProfileDesk
 from tests.platform import Platform
 from tests.rows import rows_of_all_tables
@@ -67,8 +67,8 @@ def test_its_task_delivered_by_many_at_once_tells_once(desk: ProfileDesk, platfo
     ordered(desk)
     ((_, function, queue, body),) = desk.waiting()
     with ThreadPoolExecutor(16) as threads:
-        doors = Doors(platform.invoker_token)
-        answers = list(threads.map(lambda _: doors.task(function, queue, body), range(32)))
+        invoker = FunctionInvoker(platform.invoker_token)
+        answers = list(threads.map(lambda _: invoker.task(function, queue, body), range(32)))
     assert set(answers) == {204}
     assert told(sql) == [[3, 3, 3, 3, 3]]
     desk.run_tasks()
@@ -89,7 +89,7 @@ def test_whoever_is_killed_in_between_leaves_nothing_and_is_followed(
     before = rows_of_all_tables(sql)
     with monkeypatch.context() as patched:
         patched.setattr(store, "advance", dies)
-        assert desk.doors.task(function, queue, body) == 500
+        assert desk.invoker.task(function, queue, body) == 500
     assert rows_of_all_tables(sql) == before
     assert identity
     desk.run_tasks()
@@ -105,10 +105,10 @@ def test_a_late_task_of_earlier_does_nothing(desk: ProfileDesk, sql: Connection)
         tasks += waiting
         for identity, function, queue, body in waiting:
             sql.execute_unnamed("UPDATE outbox SET published_at = now() WHERE id = $1", (identity,))
-            assert desk.doors.task(function, queue, body) == 204
+            assert desk.invoker.task(function, queue, body) == 204
     before = rows_of_all_tables(sql)
     for _, function, queue, body in reversed(tasks):
-        assert desk.doors.task(function, queue, body) == 204
+        assert desk.invoker.task(function, queue, body) == 204
     assert rows_of_all_tables(sql) == before
 
 
@@ -148,10 +148,10 @@ def test_two_messages_at_once_both_reach_everybody(desk: ProfileDesk, platform: 
         factories.member()
     ordered(desk, "k1")
     ordered(desk, "k2")
-    doors = Doors(platform.invoker_token)
+    invoker = FunctionInvoker(platform.invoker_token)
     while waiting := desk.waiting():
         with ThreadPoolExecutor(8) as threads:
-            answers = list(threads.map(lambda task: doors.task(task[1], task[2], task[3]), waiting * 2))
+            answers = list(threads.map(lambda task: invoker.task(task[1], task[2], task[3]), waiting * 2))
         assert set(answers) == {204}
         for identity, *_ in waiting:
             sql.execute_unnamed("UPDATE outbox SET published_at = now() WHERE id = $1", (identity,))

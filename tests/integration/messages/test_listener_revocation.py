@@ -29,8 +29,8 @@ from tests import factories
 from tests.client import FunctionClient
 from tests.clock import moved_clock
 from tests.factories import NOW, Somebody
-from tests.fakes.doors import Doors
 from tests.fakes.ears import App
+from tests.fakes.invoker import FunctionInvoker
 from tests.fakes.locks import held, until_waiting
 from tests.operations.scene import PASSWORD, Scene
 from tests.operations.sessions import (
@@ -65,8 +65,8 @@ def revoke(somebody: Somebody, after: timedelta) -> None:
 
 
 def published(platform: Platform, somebody: Somebody) -> dict[str, Any]:
-    doors = Doors(platform.invoker_token)
-    assert doors.event("feed_project", "listener-revoked", {"member_id": str(somebody.id)}) == 204
+    invoker = FunctionInvoker(platform.invoker_token)
+    assert invoker.event("feed_project", "listener-revoked", {"member_id": str(somebody.id)}) == 204
     return firestore._client().document(f"revocations/{somebody.id}").get().to_dict() or {}
 
 
@@ -103,7 +103,7 @@ class Phone:
         note = Note(self.somebody.id, "system", "Hello", "there", {}, key)
         made = db.atomically(lambda tx: notify(tx, note, NOW))
         event = {"notification_id": str(made)}
-        assert Doors(self.platform.invoker_token).event("feed_project", "notification-changed", event) == 204
+        assert FunctionInvoker(self.platform.invoker_token).event("feed_project", "notification-changed", event) == 204
 
 
 @pytest.fixture
