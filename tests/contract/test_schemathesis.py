@@ -32,10 +32,10 @@ from shared.messages.notifications import Note
 from tests import factories, openapi
 from tests.client import FunctionClient, app
 from tests.factories import Somebody
-from tests.fakes import comp_books, wallet_desk
+from tests.fakes import comp_books, wallet_driver
 from tests.fakes.chain import FakeChain
 from tests.fakes.light_hashes import hash_lightly
-from tests.fakes.wallet_desk import RECIPIENT, new_wallet
+from tests.fakes.wallet_driver import RECIPIENT, new_wallet
 from tests.fakes.wallets import held_chain
 from tests.operations.scene import PASSWORD, Scene
 from tests.platform import Platform
@@ -163,7 +163,7 @@ class Visit:
         )
         body, key = {"to_address": RECIPIENT, "amount": 25}, {"Idempotency-Key": f"prepare-{number}"}
         made = self.scene.client(self.admin.token).post("/v1/wallet/withdraw", body, **key).body
-        return {**made, "signed_transaction": wallet_desk.sign(made["transaction"], wallet)}
+        return {**made, "signed_transaction": wallet_driver.sign(made["transaction"], wallet)}
 
     def signed_withdrawal(self, number: int) -> dict[str, Any]:
         made = self.withdrawal(number)
@@ -173,7 +173,7 @@ class Visit:
         made = self.withdrawal(number)
         return {
             "withdrawal_id": made["id"],
-            "transaction_hash": wallet_desk.send(held_chain(), made["signed_transaction"]),
+            "transaction_hash": wallet_driver.send(held_chain(), made["signed_transaction"]),
         }
 
     def waiting_import(self) -> str:
@@ -208,9 +208,11 @@ REDIRECTING = {"follow_referral"}  # Schemathesis takes a redirect for a refusal
 
 
 @pytest.fixture
-def visit(platform: Platform, database: str, rich_chain: FakeChain, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
+def visit(
+    platform: Platform, database: str, funded_chain: FakeChain, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Visit]:
     """Hashing a password is made cheap: how hard it is to guess is not what is tried here."""
-    assert rich_chain
+    assert funded_chain
     hash_lightly(monkeypatch)
     public = {name: app(name) for name, function in contract.functions().items() if function.gateway}
     keys = KeySet(auth.published_keys)

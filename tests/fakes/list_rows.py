@@ -14,7 +14,7 @@ from shared.messages.notifications import Note
 from shared.values.tiers import Tier
 from tests import factories
 from tests.factories import Somebody
-from tests.fakes.wallet_desk import RECIPIENT
+from tests.fakes.wallet_driver import RECIPIENT
 
 TREASURIES = ("member", "affiliate", "wholesale")
 HOLDS = ("limit", "review", "funds")

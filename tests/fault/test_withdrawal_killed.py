@@ -13,7 +13,7 @@ from shared import config
 from shared.ports.polygon import wallets
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes.wallet_desk import RECIPIENT, new_wallet, sign
+from tests.fakes.wallet_driver import RECIPIENT, new_wallet, sign
 from tests.fault.conftest import ForkedWorkers, World
 from tests.fault.rpc_proxy import RpcProxy
 

@@ -7,7 +7,7 @@ from shared.auth import Role
 from tests import factories
 from tests.fakes import comp_books
 from tests.fakes.treasurers import treasurer
-from tests.fakes.wallet_desk import RECIPIENT
+from tests.fakes.wallet_driver import RECIPIENT
 from tests.operations.requests import Request, as_json
 from tests.operations.scene import Scene
 

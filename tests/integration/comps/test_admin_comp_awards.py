@@ -13,7 +13,7 @@ from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
 from tests.fakes.comp_books import WALLET, Books, given, together
-from tests.fakes.payout_desk import Desk
+from tests.fakes.payout_driver import PayoutDriver
 from tests.rows import rows_of_all_tables
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
@@ -199,16 +199,16 @@ def test_cancelling_again_changes_nothing(admin: FunctionClient, sql: Connection
 
 
 def test_what_was_sent_or_paid_is_not_cancelled(
-    admin: FunctionClient, desk: Desk, sql: Connection, books: Books
+    admin: FunctionClient, payout_driver: PayoutDriver, sql: Connection, books: Books
 ) -> None:
     comp = given(factories.member(wallet=WALLET), Usdt.of(5))
-    desk.send(books.payout(comp))
+    payout_driver.send(books.payout(comp))
     before = untouched(sql)
     refused = cancel(admin, comp, "first")
     assert (refused.status, refused.problem) == (409, "payment-under-way")
     assert untouched(sql) == before
 
-    desk.bury(books.payout(comp))
+    payout_driver.finalize(books.payout(comp))
     before = untouched(sql)
     refused = cancel(admin, comp, "second")
     assert (refused.status, refused.problem) == (409, "comp-paid")

@@ -22,7 +22,7 @@ from tests import factories
 from tests.client import FunctionClient
 from tests.factories import Somebody
 from tests.fakes.comp_books import WALLET, Books, cancel, comp_for, given
-from tests.fakes.payout_desk import Desk
+from tests.fakes.payout_driver import PayoutDriver
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -170,12 +170,14 @@ def test_the_detail_tells_why_and_what_was_missed(client: Client, admin: Functio
     )
 
 
-def test_the_detail_of_a_paid_comp_names_its_transaction(admin: FunctionClient, desk: Desk, books: Books) -> None:
+def test_the_detail_of_a_paid_comp_names_its_transaction(
+    admin: FunctionClient, payout_driver: PayoutDriver, books: Books
+) -> None:
     comp = given(factories.member(wallet=WALLET), Usdt.of(5))
-    desk.send(books.payout(comp))
-    desk.bury(books.payout(comp))
+    payout_driver.send(books.payout(comp))
+    payout_driver.finalize(books.payout(comp))
     shown = admin.get(f"/v1/admin/comps/{comp}").body
-    (transfer,) = desk.chain.transfers()
+    (transfer,) = payout_driver.chain.transfers()
     assert (shown["status"], shown["transaction_hash"]) == ("paid", transfer.hash)
     assert shown["payout"]["state"] == "PAID"
     assert (shown["match"], shown["why"]["missed"], shown["why"]["tier"]) == (None, [], None)

@@ -16,7 +16,7 @@ from shared.job import ComeAgain
 from shared.values.money import Usdt
 from tests import factories
 from tests.fakes.comp_books import WALLET, Books, cancel, given, release, together
-from tests.fakes.payout_desk import Desk
+from tests.fakes.payout_driver import PayoutDriver
 from tests.fakes.payout_rows import Login
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
@@ -50,51 +50,53 @@ def tried(comp: UUID) -> str:
         return type(refused).__name__
 
 
-def sent(desk: Desk, payout: UUID) -> str:
+def sent(payout_driver: PayoutDriver, payout: UUID) -> str:
     while True:
         try:
-            desk.send(payout)
+            payout_driver.send(payout)
         except ComeAgain:
             continue
         return "sent"
 
 
-def received(desk: Desk) -> int:
-    return desk.chain.balance(WALLET, len(desk.chain.blocks) - 1)
+def received(payout_driver: PayoutDriver) -> int:
+    return payout_driver.chain.balance(WALLET, len(payout_driver.chain.blocks) - 1)
 
 
-def settle(desk: Desk, books: Books, made: list[UUID]) -> Counter[str]:
+def settle(payout_driver: PayoutDriver, books: Books, made: list[UUID]) -> Counter[str]:
     """Bring everything to its end; how the comps ended."""
-    desk.chain.mine(1)
+    payout_driver.chain.mine(1)
     for comp in made:
-        if desk.state(books.payout(comp)) not in ("CANCELLED", "PAID"):
-            sent(desk, books.payout(comp))
-            desk.bury(books.payout(comp))
+        if payout_driver.state(books.payout(comp)) not in ("CANCELLED", "PAID"):
+            sent(payout_driver, books.payout(comp))
+            payout_driver.finalize(books.payout(comp))
     return Counter(books.comp(comp) for comp in made)
 
 
-def test_a_comp_cancelled_while_its_payout_is_sent_is_cancelled_or_paid(desk: Desk, books: Books) -> None:
+def test_a_comp_cancelled_while_its_payout_is_sent_is_cancelled_or_paid(
+    payout_driver: PayoutDriver, books: Books
+) -> None:
     winner = factories.member(wallet=WALLET, referred_by=factories.member())
     made = [given(winner, FIVE) for _ in range(COMPS)]
 
     for comp in made:
         payout = books.payout(comp)
-        together(lambda payout=payout: sent(desk, payout), lambda comp=comp: tried(comp))  # type: ignore[misc]
+        together(lambda payout=payout: sent(payout_driver, payout), lambda comp=comp: tried(comp))  # type: ignore[misc]
 
-    ends = settle(desk, books, made)
+    ends = settle(payout_driver, books, made)
     assert set(ends) <= {"cancelled", "paid"}
     assert ends.total() == COMPS
-    assert received(desk) == ends["paid"] * FIVE.micro
+    assert received(payout_driver) == ends["paid"] * FIVE.micro
     books.must_agree()
 
 
 @pytest.mark.parametrize("step", EARLY + LATE)
 def test_a_comp_cancelled_at_each_step_of_its_payout_is_cancelled_or_refused(
-    step: str, desk: Desk, books: Books, monkeypatch: pytest.MonkeyPatch
+    step: str, payout_driver: PayoutDriver, books: Books, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """payout_send stands still before it asks the chain; meanwhile somebody cancels."""
     comp = given(factories.member(wallet=WALLET, referred_by=factories.member()), FIVE)
-    payout, asked = books.payout(comp), getattr(desk.chain, step)
+    payout, asked = books.payout(comp), getattr(payout_driver.chain, step)
     outcomes: list[str] = []
 
     def interrupted(*arguments: object) -> object:
@@ -102,29 +104,29 @@ def test_a_comp_cancelled_at_each_step_of_its_payout_is_cancelled_or_refused(
             outcomes.append(tried(comp))
         return asked(*arguments)
 
-    monkeypatch.setattr(desk.chain, step, interrupted)
-    sent(desk, payout)
+    monkeypatch.setattr(payout_driver.chain, step, interrupted)
+    sent(payout_driver, payout)
 
     early = step in EARLY
     assert outcomes == ["cancelled" if early else "PaymentUnderWay"]
-    assert settle(desk, books, [comp]) == Counter({"cancelled" if early else "paid": 1})
-    assert received(desk) == (0 if early else FIVE.micro)
+    assert settle(payout_driver, books, [comp]) == Counter({"cancelled" if early else "paid": 1})
+    assert received(payout_driver) == (0 if early else FIVE.micro)
     books.must_agree()
 
 
-def test_a_comp_cancelled_while_its_payment_becomes_final_stays_paid(desk: Desk, books: Books) -> None:
+def test_a_comp_cancelled_while_its_payment_becomes_final_stays_paid(payout_driver: PayoutDriver, books: Books) -> None:
     winner = factories.member(wallet=WALLET, referred_by=factories.member())
     made = [given(winner, FIVE) for _ in range(COMPS)]
     for comp in made:
-        sent(desk, books.payout(comp))
-    desk.chain.mine(12)
+        sent(payout_driver, books.payout(comp))
+    payout_driver.chain.mine(12)
 
     for comp in made:
         payout = books.payout(comp)
-        outcomes = together(lambda payout=payout: desk.look(payout), lambda comp=comp: tried(comp))  # type: ignore[misc]
+        outcomes = together(lambda payout=payout: payout_driver.confirm(payout), lambda comp=comp: tried(comp))  # type: ignore[misc]
         assert outcomes[1] in ("CompPaid", "PaymentUnderWay")
 
-    assert settle(desk, books, made) == Counter({"paid": COMPS})
+    assert settle(payout_driver, books, made) == Counter({"paid": COMPS})
     books.must_agree()
 
 
@@ -156,30 +158,30 @@ def test_a_comp_released_and_cancelled_at_once_ends_cancelled(books: Books) -> N
     books.must_agree()
 
 
-def test_a_comp_linked_and_released_at_once_is_paid_once(desk: Desk, books: Books) -> None:
+def test_a_comp_linked_and_released_at_once_is_paid_once(payout_driver: PayoutDriver, books: Books) -> None:
     for _ in range(COMPS):
         winner = factories.member()
         comp = given(winner, FIVE, in_review=True)
         together(lambda: str(release(comp)), lambda: str(link(winner.id)))  # noqa: B023 - waited for
-        assert desk.state(books.payout(comp)) == "REQUESTED"
+        assert payout_driver.state(books.payout(comp)) == "REQUESTED"
     books.must_agree()
 
 
 @pytest.mark.parametrize("act", ["cancel", "award", "pay"])
 def test_whoever_waits_for_a_members_totals_holds_nothing_that_a_scan_wants(
-    act: str, desk: Desk, app: Login, books: Books
+    act: str, payout_driver: PayoutDriver, app: Login, books: Books
 ) -> None:
     """The member's own scan holds the totals while it waits for the global count; the count's holder posts an award."""
     winner = factories.member(wallet=WALLET)
     comp = given(winner, FIVE)
     payout = books.payout(comp)
     if act == "pay":
-        sent(desk, payout)
-        desk.chain.mine(12)
+        sent(payout_driver, payout)
+        payout_driver.chain.mine(12)
     acts = {
         "cancel": lambda: cancel(comp),
         "award": lambda: given(winner),
-        "pay": lambda: desk.bury(payout),
+        "pay": lambda: payout_driver.finalize(payout),
     }
 
     with ThreadPoolExecutor(1) as thread:

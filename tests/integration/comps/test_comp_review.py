@@ -15,7 +15,7 @@ from shared.values.prizes import CompType
 from shared.values.problems import NotFound
 from tests import factories
 from tests.fakes.comp_books import WALLET, Books, cancel, given, match, release, together
-from tests.fakes.payout_desk import Desk
+from tests.fakes.payout_driver import PayoutDriver
 from tests.fakes.payout_rows import Login, Rows, rule_of
 from tests.rows import rows_of_all_tables
 
@@ -183,28 +183,30 @@ def test_a_payout_that_was_not_signed_for_is_cancelled_with_its_comp(
 
 
 def test_a_payout_whose_transaction_reverted_is_cancelled_and_its_money_is_free_again(
-    desk: Desk, rows: Rows, books: Books
+    payout_driver: PayoutDriver, rows: Rows, books: Books
 ) -> None:
     comp = given(factories.member(wallet=WALLET), Usdt.of(5))
     payout = books.payout(comp)
     rows.approve(payout)
     rows.reserve(payout)
     rows.allocate(payout)
-    desk.send(payout)
-    desk.chain.blocked_addresses.add(WALLET.lower())
-    desk.bury(payout)
-    assert desk.row(payout).hold_reason == "reverted"
+    payout_driver.send(payout)
+    payout_driver.chain.blocked_addresses.add(WALLET.lower())
+    payout_driver.finalize(payout)
+    assert payout_driver.row(payout).hold_reason == "reverted"
 
     assert cancel(comp)
 
-    assert desk.state(payout) == "CANCELLED"
+    assert payout_driver.state(payout) == "CANCELLED"
     books.must_agree()
 
 
-def test_a_payment_that_may_be_on_the_chain_is_not_cancelled(desk: Desk, sql: Connection, books: Books) -> None:
+def test_a_payment_that_may_be_on_the_chain_is_not_cancelled(
+    payout_driver: PayoutDriver, sql: Connection, books: Books
+) -> None:
     comp = given(factories.member(wallet=WALLET, referred_by=factories.member()), Usdt.of(5))
-    desk.send(books.payout(comp))
-    assert desk.state(books.payout(comp)) == "IN_FLIGHT"
+    payout_driver.send(books.payout(comp))
+    assert payout_driver.state(books.payout(comp)) == "IN_FLIGHT"
     before = rows_of_all_tables(sql)
 
     with pytest.raises(PaymentUnderWay):
@@ -213,10 +215,10 @@ def test_a_payment_that_may_be_on_the_chain_is_not_cancelled(desk: Desk, sql: Co
     assert rows_of_all_tables(sql) == before
 
 
-def test_a_paid_comp_is_not_cancelled(desk: Desk, sql: Connection, books: Books) -> None:
+def test_a_paid_comp_is_not_cancelled(payout_driver: PayoutDriver, sql: Connection, books: Books) -> None:
     comp = given(factories.member(wallet=WALLET, referred_by=factories.member()), Usdt.of(5))
-    desk.send(books.payout(comp))
-    desk.bury(books.payout(comp))
+    payout_driver.send(books.payout(comp))
+    payout_driver.finalize(books.payout(comp))
     assert books.comp(comp) == "paid"
     before = rows_of_all_tables(sql)
 

@@ -15,7 +15,7 @@ from tests import factories
 from tests.client import FunctionClient
 from tests.factories import NOW, Somebody
 from tests.fakes.nodes import FakeNodes
-from tests.fakes.payout_desk import Desk
+from tests.fakes.payout_driver import PayoutDriver
 from tests.fakes.payout_rows import RECIPIENT, Login, Rows, rule_of
 from tests.fakes.treasurers import EXCHANGE, Treasurer, treasurer
 from tests.fakes.treasury_rows import held_for_review
@@ -39,7 +39,7 @@ def change(sql: Connection, who: Somebody, what: str) -> None:
 
 @pytest.mark.parametrize("lost", LOST)
 def test_the_approval_of_somebody_who_has_lost_the_role_is_replaced_by_anothers(
-    lost: str, people: list[Treasurer], desk: Desk, sql: Connection
+    lost: str, people: list[Treasurer], payout_driver: PayoutDriver, sql: Connection
 ) -> None:
     asks, second, third, fourth = people
     transfer = asks.send().body["id"]
@@ -48,8 +48,8 @@ def test_the_approval_of_somebody_who_has_lost_the_role_is_replaced_by_anothers(
 
     last = third.approve(transfer).body
     assert (last["state"], last["approvals_given"]) == ("HELD", 1)
-    desk.send(UUID(transfer))
-    assert desk.chain.transfers() == []
+    payout_driver.send(UUID(transfer))
+    assert payout_driver.chain.transfers() == []
 
     assert fourth.approve(transfer).body["state"] == "APPROVED"
 

@@ -9,7 +9,7 @@ from pg8000.dbapi import Connection
 from shared import clock
 from terraform.operations.payouts import ago, answer
 from tests.fakes.nodes import FakeNodes
-from tests.fakes.payout_desk import Desk
+from tests.fakes.payout_driver import PayoutDriver
 from tests.fakes.payout_rows import NOW, RECIPIENT, Rows
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
@@ -54,13 +54,15 @@ def test_each_state_says_what_it_waits_for(rows: Rows) -> None:
         assert f"  why        {reason}" in told
 
 
-def test_a_payment_is_found_by_its_comp_and_by_its_transaction_with_its_whole_story(desk: Desk, rows: Rows) -> None:
-    payout = desk.request()
-    desk.send(payout)
-    (hash_,) = set(desk.chain.sent)
+def test_a_payment_is_found_by_its_comp_and_by_its_transaction_with_its_whole_story(
+    payout_driver: PayoutDriver, rows: Rows
+) -> None:
+    payout = payout_driver.request()
+    payout_driver.send(payout)
+    (hash_,) = set(payout_driver.chain.sent)
     sent = "\n".join(answer("where", [hash_.upper().replace("0X", "0x")], clock.now()))
     assert "it is sent and not mined; after a while its fees are raised by itself" in sent
-    desk.bury(payout)
+    payout_driver.finalize(payout)
     comp = rows.payout(source_kind="match", source_id=str(uuid4()))
 
     told = "\n".join(answer("where", [hash_], clock.now()))
@@ -125,9 +127,13 @@ def test_nothing_stuck_is_said() -> None:
     assert ask("stuck") == "nothing is stuck: every open payout has moved within 2 minutes"
 
 
-def test_what_would_be_sent_next_is_told_and_nothing_is_sent(desk: Desk, two_nodes: FakeNodes) -> None:
+def test_what_would_be_sent_next_is_told_and_nothing_is_sent(payout_driver: PayoutDriver, two_nodes: FakeNodes) -> None:
     assert two_nodes
-    first, second, third = desk.request(300_000_000), desk.request(300_000_000), desk.request(5_000_000)
+    first, second, third = (
+        payout_driver.request(300_000_000),
+        payout_driver.request(300_000_000),
+        payout_driver.request(5_000_000),
+    )
 
     lines = "\n".join(answer("next", [], clock.now())).splitlines()
 
@@ -138,8 +144,8 @@ def test_what_would_be_sent_next_is_told_and_nothing_is_sent(desk: Desk, two_nod
         (str(second), "would be HELD(funds), if the policy agrees"),
         (str(third), "would be HELD(funds), if the policy agrees"),
     ]
-    assert desk.chain.sent == []
-    assert desk.state(first) == "REQUESTED"
+    assert payout_driver.chain.sent == []
+    assert payout_driver.state(first) == "REQUESTED"
 
 
 def test_pause_and_resume_are_at_once_and_stand_in_the_audit_log(sql: Connection) -> None:

@@ -19,7 +19,7 @@ from shared.ports.polygon import chain
 from shared.ports.polygon.chain import BlockTimes
 from tests.client import answer_of, app
 from tests.fakes.chain import FakeChain
-from tests.fakes.payout_desk import Desk
+from tests.fakes.payout_driver import PayoutDriver
 from tests.fakes.payout_rows import Rows
 from tests.platform import Platform
 
@@ -112,8 +112,8 @@ def test_the_outbox_is_as_old_as_its_oldest_row_that_is_not_published(watch: Wat
 
 
 def test_a_payout_is_as_old_as_its_request_until_it_is_paid_cancelled_or_held(watch: Watch, rows: Rows) -> None:
-    desk = Desk(watch.nodes)
-    payout = desk.request()
+    payout_driver = PayoutDriver(watch.nodes)
+    payout = payout_driver.request()
     later = clock.now() + timedelta(hours=2)
     assert 7199 <= watch.platform(later)["oldest_payout_seconds"] <= 7201
 

@@ -12,7 +12,7 @@ from shared import clock
 from shared.events import Reconcile
 from tests.client import FunctionClient
 from tests.fakes.nodes import FakeNodes
-from tests.fakes.payout_desk import Desk
+from tests.fakes.payout_driver import PayoutDriver
 from tests.fakes.payout_rows import Rows
 from tests.fakes.treasurers import Treasurer, treasurer
 
@@ -36,10 +36,10 @@ def start(admin: Treasurer) -> str:
     return identity
 
 
-def test_one_is_started_and_read(admin: Treasurer, desk: Desk, sql: Connection) -> None:
-    paid = desk.request()
-    desk.send(paid)
-    desk.bury(paid)
+def test_one_is_started_and_read(admin: Treasurer, payout_driver: PayoutDriver, sql: Connection) -> None:
+    paid = payout_driver.request()
+    payout_driver.send(paid)
+    payout_driver.finalize(paid)
     identity = start(admin)
 
     tasks = sql.execute_simple("SELECT body ->> 'reconciliation_id' FROM outbox WHERE function = 'reconciliation'").rows

@@ -11,7 +11,7 @@ from shared.auth import Role
 from tests import factories
 from tests.client import FunctionClient
 from tests.fakes.nodes import FakeNodes
-from tests.fakes.payout_desk import Desk
+from tests.fakes.payout_driver import PayoutDriver
 from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, rule_of
 from tests.fakes.treasurers import EXCHANGE, Treasurer, treasurer
 
@@ -34,22 +34,22 @@ def counts(sql: Connection) -> list[int]:
     return [sql.execute_simple(f"SELECT count(*) FROM {table}").rows[0][0] for table in TABLES]
 
 
-def test_it_is_paid_when_two_others_have_approved(people: list[Treasurer], desk: Desk) -> None:
+def test_it_is_paid_when_two_others_have_approved(people: list[Treasurer], payout_driver: PayoutDriver) -> None:
     asks, second, third = people
     made = asks.send()
     assert (made.status, made.body["status"], made.body["hold_reason"]) == (201, "on_hold", "review")
     transfer = made.body["id"]
-    desk.send(UUID(transfer))
-    assert desk.chain.transfers() == []
+    payout_driver.send(UUID(transfer))
+    assert payout_driver.chain.transfers() == []
 
     first = second.approve(transfer)
     assert (first.body["approvals_given"], first.body["status"]) == (1, "on_hold")
     last = third.approve(transfer)
     assert (last.status, last.body["state"]) == (200, "APPROVED")
-    desk.send(UUID(transfer))
-    desk.bury(UUID(transfer))
+    payout_driver.send(UUID(transfer))
+    payout_driver.finalize(UUID(transfer))
 
-    (moved,) = desk.chain.transfers()
+    (moved,) = payout_driver.chain.transfers()
     assert (moved.recipient, moved.amount_micro) == (EXCHANGE.lower(), 25_500_000)
     told = asks.client.get(f"/v1/admin/treasury/transfers/{transfer}").body
     assert (told["status"], told["transaction_hash"], told["amount"]) == ("paid", moved.hash, 25.5)
@@ -176,7 +176,7 @@ def test_what_is_not_held_is_not_approved(
 
 
 def test_cancelling_is_harmless_twice_and_too_late_once_it_is_signed(
-    people: list[Treasurer], desk: Desk, sql: Connection
+    people: list[Treasurer], payout_driver: PayoutDriver, sql: Connection
 ) -> None:
     asks, second, third = people
     transfer = asks.send().body["id"]
@@ -188,7 +188,7 @@ def test_cancelling_is_harmless_twice_and_too_late_once_it_is_signed(
     other = asks.send().body["id"]
     second.approve(other)
     third.approve(other)
-    desk.send(UUID(other))
+    payout_driver.send(UUID(other))
     answer = asks.cancel(other)
     assert (answer.problem, answer.body["state"]) == ("transfer-under-way", "IN_FLIGHT")
 

@@ -31,7 +31,7 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class CodeDesk:
+class CodeAdmin:
     """Sends requests as the gateway does for the admin, and delivers tasks as the queue does."""
 
     admin: FunctionClient

@@ -19,7 +19,7 @@ TASKS_MAX = 200
 
 
 @dataclass(frozen=True)
-class ProfileDesk:
+class ProfileClient:
     """Sends requests as the gateway does for the member, and delivers tasks as the queue does."""
 
     member: FunctionClient
