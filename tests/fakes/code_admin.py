@@ -21,7 +21,7 @@ TASKS_MAX = 400
 
 
 @dataclass(frozen=True)
-class Waiting:
+class OutboxTask:
     """A task in the outbox."""
 
     id: int
@@ -96,16 +96,18 @@ class CodeAdmin:
     def progress(self, made: Json) -> Json:
         return self.done(self.admin.get(f"/v1/admin/qr/imports/{made['id']}"), 200)
 
-    def waiting(self) -> list[Waiting]:
+    def waiting(self) -> list[OutboxTask]:
         rows = self.sql.execute_simple(
             """
             SELECT id, function, task_name, body FROM outbox
             WHERE kind = 'task' AND function LIKE 'codes_%' AND published_at IS NULL ORDER BY id
             """
         ).rows
-        return [Waiting(identity, function, name, json.dumps(body).encode()) for identity, function, name, body in rows]
+        return [
+            OutboxTask(identity, function, name, json.dumps(body).encode()) for identity, function, name, body in rows
+        ]
 
-    def deliver(self, task: Waiting) -> int:
+    def deliver(self, task: OutboxTask) -> int:
         """Deliver a task; returns the answer's status, or 0 when the function has died without an answer."""
         queue_client = FunctionClient(self.platform.invoker_token)
         headers = {"X-CloudTasks-TaskName": task.name, "X-CloudTasks-QueueName": QUEUES[task.function]}
@@ -131,12 +133,12 @@ class CodeAdmin:
                 self._until_done(task, answers)
         raise AssertionError(f"more than {TASKS_MAX} tasks")
 
-    def _until_done(self, task: Waiting, answers: list[int]) -> None:
+    def _until_done(self, task: OutboxTask, answers: list[int]) -> None:
         """Deliver a task again, as the queue does, unless all answers were 204."""
         if set(answers) != {204}:
             assert self.deliver(task) == 204
 
-    def published(self, task: Waiting) -> None:
+    def published(self, task: OutboxTask) -> None:
         self.sql.execute_unnamed("UPDATE outbox SET published_at = now() WHERE id = $1", (task.id,))
 
     def states(self) -> dict[str, int]:

@@ -12,7 +12,7 @@ from shared.ports.polygon import chain
 from tests.fakes import payout_rows
 from tests.fakes.chain import FakeChain
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import AMOUNT, Login, Rows
+from tests.fakes.payout_rows import AMOUNT, Login, PayoutRows
 
 BLOCKS_BEFORE = 5
 TREASURY_AMOUNTS = 100  # the treasury's balance, in AMOUNTs
@@ -46,12 +46,12 @@ def logged() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-def rows(app: Login) -> Rows:
-    return Rows(app)
+def rows(app: Login) -> PayoutRows:
+    return PayoutRows(app)
 
 
 @pytest.fixture
-def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+def advance_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Moves the test clock on by so many seconds."""
     file, passed = tmp_path / "clock", 0.0
     monkeypatch.setenv("CLOCK_FILE", str(file))
@@ -65,7 +65,7 @@ def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], 
 
 
 @pytest.fixture
-def payout_driver(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> Iterator[PayoutDriver]:
+def payout_driver(rows: PayoutRows, monkeypatch: pytest.MonkeyPatch) -> Iterator[PayoutDriver]:
     """The payout functions with a simulated chain as their port. The test fails if a nonce is used twice."""
     token = rows.login.value("SELECT token_address FROM treasuries WHERE name = 'member'")
     made = PayoutDriver(FakeChain(token))

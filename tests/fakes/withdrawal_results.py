@@ -24,11 +24,11 @@ def assert_confirmed_once(wallet_driver: WalletDriver, withdrawal: UUID, sql: Co
     assert sql.execute_simple("SELECT type, status, block_number FROM wallet_transactions").rows == [
         ["withdrawal", "confirmed", shown["block_number"]]
     ]
-    assert_told(sql, ["Your withdrawal of $25 USDT is complete"])
+    assert_member_notified(sql, ["Your withdrawal of $25 USDT is complete"])
     assert len(set(wallet_driver.chain.sent)) == 1
 
 
-def assert_told(sql: Connection, titles: list[str]) -> None:
+def assert_member_notified(sql: Connection, titles: list[str]) -> None:
     """The member was told exactly this, in the app and by mail."""
     assert sql.execute_simple("SELECT title FROM notifications WHERE type = 'comp' ORDER BY created_at").rows == [
         [title] for title in titles

@@ -22,7 +22,7 @@ from shared.ports.firestore import Document
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
-from tests.fakes import comp_books, pictures
+from tests.fakes import comp_records, pictures
 from tests.fakes.member_rows import MANY, ONE, insert_rows
 from tests.fakes.plain_rows import at, put, unchecked
 from tests.fakes.profile_client import ProfileClient, fetched
@@ -280,7 +280,7 @@ def test_another_name_is_not_meant(profile_client: ProfileClient, sql: Connectio
 def test_a_payout_under_way_is_in_the_way(platform: Platform, client: Client, sql: Connection) -> None:
     winner = factories.member(wallet=WALLET)
     profile_client = ProfileClient(client(winner.token), platform, sql)
-    comp_books.given(winner)
+    comp_records.award_comp(winner)
     before = rows_of_all_tables(sql)
     check = profile_client.member.get(DELETION).body
     assert (check["possible"], [found["kind"] for found in check["obstacles"]]) == (False, ["payouts"])
@@ -294,7 +294,7 @@ def test_a_payout_under_way_is_in_the_way(platform: Platform, client: Client, sq
 def test_what_waits_for_a_wallet_is_in_the_way_until_it_is_given_up(
     profile_client: ProfileClient, somebody: Somebody
 ) -> None:
-    comp = comp_books.given(somebody)
+    comp = comp_records.award_comp(somebody)
     check = profile_client.member.get(DELETION).body["obstacles"]
     assert [(found["kind"], found["count"], found["forfeitable"]) for found in check] == [("comps", 1, True)]
     assert check[0]["amount"] > 0

@@ -16,7 +16,7 @@ from shared.database.retention import PERIODS
 from tests import factories
 from tests.client import FunctionClient
 from tests.clock import moved_clock
-from tests.fakes import comp_books
+from tests.fakes import comp_records
 from tests.fakes.invoker import FunctionInvoker
 from tests.operations.scene import PASSWORD, Scene
 from tests.platform import Platform
@@ -100,7 +100,7 @@ def test_who_was_given_something_or_is_suspended_stays_and_keeps_nobody_else(
         scene.sql.execute_unnamed("SELECT id FROM members WHERE email = $1", (email,)).rows[0][0]
         for email in emails[:2]
     )
-    comp_books.given(factories.Somebody(given, emails[0], ""))
+    comp_records.award_comp(factories.Somebody(given, emails[0], ""))
     scene.sql.execute_unnamed("UPDATE members SET status = 'suspended' WHERE id = $1", (suspended,))
     with moved_clock(tmp_path, WEEK + MINUTE):
         assert invoker.schedule("member_erase", "forget-old") == 204

@@ -23,7 +23,7 @@ from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, rule_of
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows, rule_of
 from tests.operations.access import admin_roles, operations_for, send_example
 
 pytest_plugins = ["tests.fakes.payout_plugin", "tests.contract.push_plugin"]
@@ -102,12 +102,12 @@ def test_neither_is_done_twice_nor_to_nobody_nor_without_a_reason(
 def test_only_an_owner_suspends_and_activates_admins_and_nobody_themselves(
     admin: FunctionClient, client: Client
 ) -> None:
-    treasurer, owner = factories.member(role=Role.TREASURY), factories.member(role=Role.OWNER)
-    assert suspend(admin, treasurer).problem == "member-is-admin"
+    treasury_admin, owner = factories.member(role=Role.TREASURY), factories.member(role=Role.OWNER)
+    assert suspend(admin, treasury_admin).problem == "member-is-admin"
     assert suspend(client(owner.token), owner).problem == "member-is-admin"
-    assert suspend(client(owner.token), treasurer).status == 200
-    assert activate(admin, treasurer).problem == "member-is-admin"
-    assert activate(client(owner.token), treasurer).status == 200
+    assert suspend(client(owner.token), treasury_admin).status == 200
+    assert activate(admin, treasury_admin).problem == "member-is-admin"
+    assert activate(client(owner.token), treasury_admin).status == 200
 
 
 def test_nothing_that_takes_a_token_works_any_more(client: Client, sql: Connection) -> None:
@@ -178,7 +178,7 @@ def test_the_sweep_sends_on_what_an_activation_has_not(
 
 
 def test_two_people_do_not_pay_a_suspended_member(
-    admin: FunctionClient, somebody: Somebody, payout_driver: PayoutDriver, rows: Rows
+    admin: FunctionClient, somebody: Somebody, payout_driver: PayoutDriver, rows: PayoutRows
 ) -> None:
     suspend(admin, somebody)
     payout = promised(somebody)
@@ -191,7 +191,7 @@ def test_two_people_do_not_pay_a_suspended_member(
 
 @pytest.mark.parametrize("state", ["APPROVED", "RESERVED"])
 def test_who_is_suspended_on_the_way_gets_no_nonce(
-    state: str, admin: FunctionClient, somebody: Somebody, payout_driver: PayoutDriver, rows: Rows
+    state: str, admin: FunctionClient, somebody: Somebody, payout_driver: PayoutDriver, rows: PayoutRows
 ) -> None:
     payout = rows.payout(state, member_id=somebody.id)
     suspend(admin, somebody)
@@ -206,7 +206,7 @@ def test_who_is_suspended_on_the_way_gets_no_nonce(
 
 
 def test_a_nonce_that_was_taken_for_somebody_suspended_since_is_used_up_by_nothing(
-    admin: FunctionClient, somebody: Somebody, payout_driver: PayoutDriver, rows: Rows
+    admin: FunctionClient, somebody: Somebody, payout_driver: PayoutDriver, rows: PayoutRows
 ) -> None:
     payout, other = rows.payout("IN_FLIGHT", member_id=somebody.id), payout_driver.request(recipient=OTHER)
     suspend(admin, somebody)
@@ -220,7 +220,9 @@ def test_a_nonce_that_was_taken_for_somebody_suspended_since_is_used_up_by_nothi
     assert hold(payout_driver, payout) == "HELD suspended"
 
 
-def test_the_schema_gives_no_nonce_and_no_signature(admin: FunctionClient, somebody: Somebody, rows: Rows) -> None:
+def test_the_schema_gives_no_nonce_and_no_signature(
+    admin: FunctionClient, somebody: Somebody, rows: PayoutRows
+) -> None:
     waiting, taken = rows.payout("RESERVED", member_id=somebody.id), rows.payout("IN_FLIGHT", member_id=somebody.id)
     suspend(admin, somebody)
     assert rule_of(lambda: rows.allocate(waiting)) == "suspended"

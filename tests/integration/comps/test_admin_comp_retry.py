@@ -13,7 +13,7 @@ from shared.payouts.machine import HoldReason
 from shared.values.money import Usdt
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes import comp_books
+from tests.fakes import comp_records
 from tests.fakes.payout_driver import PayoutDriver
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
@@ -28,7 +28,7 @@ def admin(client: Callable[..., FunctionClient]) -> FunctionClient:
 
 def comp(sql: Connection, wallet: str | None = WALLET) -> tuple[str, UUID | None]:
     """A comp that no second person has to agree to, and its payout."""
-    made = str(comp_books.given(factories.member(wallet=wallet), Usdt.of(5)))
+    made = str(comp_records.award_comp(factories.member(wallet=wallet), Usdt.of(5)))
     rows = sql.execute_simple(f"SELECT id FROM payouts WHERE source_id = '{made}'").rows
     return made, rows[0][0] if rows else None
 

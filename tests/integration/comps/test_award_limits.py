@@ -20,9 +20,9 @@ from shared.values.money import ZERO, Usdt
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import NOW, Somebody
-from tests.fakes import comp_books
+from tests.fakes import comp_records
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import Login, Rows, rule_of
+from tests.fakes.payout_rows import Login, PayoutRows, rule_of
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -53,7 +53,7 @@ class Giver:
 
 
 @pytest.fixture
-def giver(client: Client, payout_driver: PayoutDriver, rows: Rows) -> Giver:
+def giver(client: Client, payout_driver: PayoutDriver, rows: PayoutRows) -> Giver:
     payout_driver.chain.mint(rows.signer(), 10**12)
     payout_driver.chain.mine(20)
     return made(client)
@@ -200,7 +200,7 @@ def test_the_award_of_somebody_who_may_not_award_any_more_waits_for_two_others(
 
 
 def test_what_a_flagged_scan_won_is_not_approved_beside_its_scan(giver: Giver) -> None:
-    comp = comp_books.given(giver.friend, in_review=True)
+    comp = comp_records.award_comp(giver.friend, in_review=True)
     answer = giver.client.post(f"/v1/admin/comps/{comp}/approve", {"totp": giver.code(), "note": "fine"})
     assert answer.problem == "comp-not-by-hand"
 
@@ -222,7 +222,7 @@ def test_the_limits_are_read_as_they_are(giver: Giver, payout_driver: PayoutDriv
     assert outcome(payout_driver, giver.award(5)) == "HELD review"
 
 
-def test_the_schema_holds_the_limits_and_the_second_person(app: Login, rows: Rows) -> None:
+def test_the_schema_holds_the_limits_and_the_second_person(app: Login, rows: PayoutRows) -> None:
     admin, friend = factories.member(role=Role.OPERATIONS), factories.member(wallet=WALLET)
     insert = """
         INSERT INTO manual_awards (comp_id, awarded_by, value, alone, awarded_at)

@@ -19,7 +19,7 @@ from shared.values.tiers import Tier
 from tests import factories
 from tests.client import FunctionClient
 from tests.factories import Somebody
-from tests.fakes.comp_books import Books, cancel, comp_for, given, match, release, together
+from tests.fakes.comp_records import CompRecords, award_comp, award_for, cancel, in_parallel, match, release
 from tests.fakes.payout_driver import PayoutDriver
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
@@ -63,7 +63,7 @@ class Storm:
     def award(self, comp: UUID) -> None:
         """Award a comp from one of five sources of its member."""
         somebody = self.somebody(comp)
-        award = comp_for(somebody, FIVE, source=f"{somebody.id}-{comp.int % 5}")
+        award = award_for(somebody, FIVE, source=f"{somebody.id}-{comp.int % 5}")
         db.atomically(lambda tx: awards.award(tx, award, clock.now()))
 
     def scan(self, comp: UUID) -> None:
@@ -102,9 +102,9 @@ def storm(client: Client, payout_driver: PayoutDriver) -> Storm:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_many_do_at_once_the_books_agree(seed: int, storm: Storm, sql: Connection) -> None:
-    books, payout_driver = Books(sql), storm.payout_driver
+    comp_records, payout_driver = CompRecords(sql), storm.payout_driver
     made = [
-        given(somebody, amount, kind=kind, in_review=in_review)
+        award_comp(somebody, amount, kind=kind, in_review=in_review)
         for somebody in storm.people
         for amount, kind in ((FIVE, CompType.MANUAL), (FIVE, CompType.NEW_MEMBER_GUARANTEE), (ZERO, CompType.TRIP))
         for in_review in (False, True)
@@ -116,14 +116,14 @@ def test_whatever_many_do_at_once_the_books_agree(seed: int, storm: Storm, sql: 
         for _ in range(ACTS):
             chance.choice(storm.acts())(chance.choice(made))
 
-    together(*(lambda number=number: live(number) for number in range(THREADS)))
+    in_parallel(*(lambda number=number: live(number) for number in range(THREADS)))
 
-    books.must_agree()
+    comp_records.assert_consistent()
     for comp in made:
         storm.cancel(comp)
     storm.settle()
-    books.must_agree()
-    assert books.rows("SELECT count(*) FROM milestones WHERE scan_number = 500") == [[1]]
-    ((paid,),) = books.rows("SELECT coalesce(sum(amount), 0)::bigint FROM comps WHERE status = 'paid'")
+    comp_records.assert_consistent()
+    assert comp_records.rows("SELECT count(*) FROM milestones WHERE scan_number = 500") == [[1]]
+    ((paid,),) = comp_records.rows("SELECT coalesce(sum(amount), 0)::bigint FROM comps WHERE status = 'paid'")
     assert paid == sum(payout_driver.chain.balance(wallet, len(payout_driver.chain.blocks) - 1) for wallet in WALLETS)
-    assert {comp for comp in made if books.comp(comp) not in ("cancelled", "paid")} == set()
+    assert {comp for comp in made if comp_records.comp_status(comp) not in ("cancelled", "paid")} == set()

@@ -20,8 +20,8 @@ from shared.values.tiers import Tier
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
-from tests.fakes import comp_books, list_rows
-from tests.fakes.comp_books import award_trip
+from tests.fakes import comp_records, list_rows
+from tests.fakes.comp_records import award_trip
 from tests.fakes.scan_groups import Step, member_of_rank, scan_together
 from tests.rows import rows_of_all_tables
 
@@ -76,7 +76,7 @@ def test_trips_of_earlier_months_and_cancelled_ones_and_other_prizes_do_not_coun
 ) -> None:
     winner = factories.member()
     list_rows.comp(winner, THIS_MONTH - AN_INSTANT, 0, kind="trip")
-    assert comp_books.cancel(UUID(list_rows.comp(winner, THIS_MONTH, 0, kind="trip")))
+    assert comp_records.cancel(UUID(list_rows.comp(winner, THIS_MONTH, 0, kind="trip")))
     list_rows.comp(winner, THIS_MONTH, 0, kind="casino")
     sql.execute_simple("UPDATE sales_volume SET tins_per_month = 5000000")
     shown = client(winner.token).get("/v1/comps/prizes").body["items"]

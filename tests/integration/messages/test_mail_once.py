@@ -22,7 +22,7 @@ from shared.messages import mails
 from shared.messages.mails import Letter
 from tests import factories
 from tests.fakes.invoker import FunctionInvoker
-from tests.fakes.waiting import meanwhile
+from tests.fakes.lock_waits import run_blocked
 from tests.platform import Platform
 
 TRIES_MAX = 5
@@ -98,7 +98,7 @@ def test_whoever_comes_while_a_mail_is_being_claimed_waits_and_calls_nobody(
     def claim(tx: Tx) -> None:
         store.claim(tx, mail, now, now + CLAIM_LIFE)
 
-    assert meanwhile(sql, look, lambda: deliver(invoker, mail), before_the_end=claim) == 503
+    assert run_blocked(sql, look, lambda: deliver(invoker, mail), before_the_end=claim) == 503
     assert platform.mail.mails() == []
 
 

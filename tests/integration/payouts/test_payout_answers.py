@@ -10,7 +10,7 @@ from shared import clock
 from terraform.operations.payouts import ago, answer
 from tests.fakes.nodes import FakeNodes
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import NOW, RECIPIENT, Rows
+from tests.fakes.payout_rows import NOW, RECIPIENT, PayoutRows
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
 
@@ -39,7 +39,7 @@ REASONS = {
 }
 
 
-def test_each_state_says_what_it_waits_for(rows: Rows) -> None:
+def test_each_state_says_what_it_waits_for(rows: PayoutRows) -> None:
     for state, reason in REASONS.items():
         payout = rows.payout("REQUESTED" if state == "HELD" else state)
         if state == "HELD":
@@ -55,7 +55,7 @@ def test_each_state_says_what_it_waits_for(rows: Rows) -> None:
 
 
 def test_a_payment_is_found_by_its_comp_and_by_its_transaction_with_its_whole_story(
-    payout_driver: PayoutDriver, rows: Rows
+    payout_driver: PayoutDriver, rows: PayoutRows
 ) -> None:
     payout = payout_driver.request()
     payout_driver.send(payout)
@@ -74,7 +74,7 @@ def test_a_payment_is_found_by_its_comp_and_by_its_transaction_with_its_whole_st
     assert str(comp) in ask("where", source)
 
 
-def test_a_later_nonce_says_which_one_it_waits_for(rows: Rows) -> None:
+def test_a_later_nonce_says_which_one_it_waits_for(rows: PayoutRows) -> None:
     first, second = rows.payout("IN_FLIGHT"), rows.payout("IN_FLIGHT")
     rows.sign(first)
     rows.sign(second)
@@ -82,7 +82,7 @@ def test_a_later_nonce_says_which_one_it_waits_for(rows: Rows) -> None:
     assert "nonce 0 of the same key must be mined first" in ask("where", str(second))
 
 
-def test_a_pause_is_the_reason_of_everything_that_would_move(rows: Rows) -> None:
+def test_a_pause_is_the_reason_of_everything_that_would_move(rows: PayoutRows) -> None:
     payout = rows.payout("RESERVED")
     rows.pause()
 
@@ -95,10 +95,10 @@ def test_what_there_is_not_is_said() -> None:
             ask("where", text)
 
 
-def test_what_is_stuck_is_listed_longest_standing_first_with_what_it_waits_for(rows: Rows) -> None:
+def test_what_is_stuck_is_listed_longest_standing_first_with_what_it_waits_for(rows: PayoutRows) -> None:
     held, out = rows.payout("HELD"), rows.payout("IN_FLIGHT")
     rows.payout("PAID")
-    fresh = Rows(rows.login, iter([LATER] * 9)).payout("REQUESTED")
+    fresh = PayoutRows(rows.login, iter([LATER] * 9)).payout("REQUESTED")
     rows.pause()
 
     lines = ask("stuck").splitlines()
@@ -110,7 +110,7 @@ def test_what_is_stuck_is_listed_longest_standing_first_with_what_it_waits_for(r
     assert "HELD(review)" in "\n".join(lines)
 
 
-def test_a_node_that_hangs_is_why_nothing_is_signed(rows: Rows, two_nodes: FakeNodes) -> None:
+def test_a_node_that_hangs_is_why_nothing_is_signed(rows: PayoutRows, two_nodes: FakeNodes) -> None:
     waiting = rows.payout("REQUESTED")
     two_nodes.other.silent = True
 

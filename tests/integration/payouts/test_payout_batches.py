@@ -10,7 +10,7 @@ from pg8000.dbapi import Connection
 from shared import clock, settings
 from shared.job import ComeAgain
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -59,7 +59,7 @@ def test_who_is_blocked_or_too_large_is_held_and_the_others_are_paid(payout_driv
 
 @pytest.mark.usefixtures("together")
 def test_one_that_the_database_refuses_steps_aside_and_comes_back(
-    payout_driver: PayoutDriver, sql: Connection, later: Callable[[float], None]
+    payout_driver: PayoutDriver, sql: Connection, advance_clock: Callable[[float], None]
 ) -> None:
     poison, other = payout_driver.request(), payout_driver.request(recipient=OTHER)
     refuse = f"""
@@ -75,7 +75,7 @@ def test_one_that_the_database_refuses_steps_aside_and_comes_back(
     sql.execute_simple("DROP TRIGGER poison ON payouts")
     payout_driver.send(poison)
     assert payout_driver.state(poison) == "APPROVED"  # not yet
-    later(301)
+    advance_clock(301)
     payout_driver.send(poison)
     assert payout_driver.state(poison) == "IN_FLIGHT"
 
@@ -121,11 +121,11 @@ def test_only_so_many_nonces_are_open_and_the_rest_comes_again(payout_driver: Pa
 
 @pytest.mark.usefixtures("together")
 def test_lost_tasks_are_made_anew_for_a_treasury_that_has_work_and_no_worker(
-    payout_driver: PayoutDriver, rows: Rows, later: Callable[[float], None]
+    payout_driver: PayoutDriver, rows: PayoutRows, advance_clock: Callable[[float], None]
 ) -> None:
     payouts = [payout_driver.request() for _ in range(3)]
     assert payout_driver.sweep() == []  # they have only just been asked for
-    later(timedelta(minutes=3).total_seconds())
+    advance_clock(timedelta(minutes=3).total_seconds())
 
     assert payout_driver.sweep() == payouts
     with suppress(ComeAgain):

@@ -13,9 +13,9 @@ from shared.auth import Role
 from shared.job import ComeAgain
 from shared.ports.polygon.chain import ChainUnreachable, WrongChain
 from tests import factories
-from tests.fakes.chain import Loss
+from tests.fakes.chain import LostAnswer
 from tests.fakes.payout_driver import BLOCKS_TO_FINAL, PayoutDriver
-from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -46,9 +46,9 @@ def test_a_payout_is_paid(payout_driver: PayoutDriver, sql: Connection) -> None:
     assert_paid_once(payout_driver, payout, sql)
 
 
-@pytest.mark.parametrize("loss", [Loss(taken=True), Loss(taken=False)], ids=["taken", "not taken"])
+@pytest.mark.parametrize("loss", [LostAnswer(taken=True), LostAnswer(taken=False)], ids=["taken", "not taken"])
 def test_an_answer_that_was_lost_does_not_pay_twice_and_does_not_fail(
-    payout_driver: PayoutDriver, sql: Connection, loss: Loss
+    payout_driver: PayoutDriver, sql: Connection, loss: LostAnswer
 ) -> None:
     payout = payout_driver.request()
     payout_driver.chain.losses.extend([loss, loss])
@@ -261,7 +261,7 @@ def test_what_has_left_the_treasury_is_not_counted_a_second_time(payout_driver: 
 
 
 def test_money_that_is_set_aside_already_is_enough_to_send_a_reverted_payout_again(
-    payout_driver: PayoutDriver, rows: Rows
+    payout_driver: PayoutDriver, rows: PayoutRows
 ) -> None:
     payout = payout_driver.request(100 * AMOUNT)
     payout_driver.send(payout)
@@ -279,7 +279,7 @@ def test_money_that_is_set_aside_already_is_enough_to_send_a_reverted_payout_aga
 
 @pytest.mark.parametrize("step", ["REQUESTED", "APPROVED", "RESERVED", "IN_FLIGHT"])
 def test_under_a_pause_nothing_is_signed_and_afterwards_it_is_paid_once(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection, step: str
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection, step: str
 ) -> None:
     payout = rows.payout(step)
     rows.pause()
@@ -297,7 +297,7 @@ def test_under_a_pause_nothing_is_signed_and_afterwards_it_is_paid_once(
     assert_paid_once(payout_driver, payout, sql)
 
 
-def test_under_a_pause_no_nonce_is_taken(payout_driver: PayoutDriver, rows: Rows, sql: Connection) -> None:
+def test_under_a_pause_no_nonce_is_taken(payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection) -> None:
     """One that is taken and not signed holds up every later one."""
     payout = rows.payout("RESERVED")
     rows.pause()

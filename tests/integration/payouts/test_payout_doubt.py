@@ -16,9 +16,9 @@ from shared.payouts.recovery import NoEvidence
 from tests import factories
 from tests.client import FunctionClient
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, rule_of
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows, rule_of
 from tests.fakes.restore import backup, restore
-from tests.fakes.treasurers import Treasurer, foreign_nonce, treasurer
+from tests.fakes.treasury_admins import TreasuryAdmin, foreign_nonce, treasury_admin
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
 
@@ -26,9 +26,9 @@ OTHER = "0x" + "Cd" * 20
 
 
 @pytest.fixture
-def people(client: Callable[..., FunctionClient], payout_driver: PayoutDriver) -> list[Treasurer]:
+def people(client: Callable[..., FunctionClient], payout_driver: PayoutDriver) -> list[TreasuryAdmin]:
     assert payout_driver
-    return [treasurer(client) for _ in range(3)]
+    return [treasury_admin(client) for _ in range(3)]
 
 
 def explain(nonce: tuple[str, int], payout: UUID | None, person: UUID) -> Explained:
@@ -50,24 +50,26 @@ def resume() -> None:
 
 
 def test_it_is_not_approved_before_the_foreign_transaction_is_explained(
-    payout_driver: PayoutDriver, people: list[Treasurer]
+    payout_driver: PayoutDriver, people: list[TreasuryAdmin]
 ) -> None:
     payout, nonce = held_in_doubt(payout_driver)
     first, second, _ = people
 
-    refused = first.agree(payout)
+    refused = first.approve_payout(payout)
 
     assert (refused.status, refused.problem) == (409, "payout-in-doubt")
     assert refused.body["title"].startswith("Somebody else's transaction may have paid this already")
     for person in (first, second):
         assert person.explain(nonce, None).status == 200
-    assert [person.agree(payout).status for person in (first, second)] == [200, 200]
+    assert [person.approve_payout(payout).status for person in (first, second)] == [200, 200]
     resume()
     payout_driver.send(payout)
     assert payout_driver.state(payout) == "IN_FLIGHT"
 
 
-def test_the_schema_takes_no_approval_no_release_and_no_nonce_for_it(payout_driver: PayoutDriver, rows: Rows) -> None:
+def test_the_schema_takes_no_approval_no_release_and_no_nonce_for_it(
+    payout_driver: PayoutDriver, rows: PayoutRows
+) -> None:
     before = [factories.member(role=Role.TREASURY).id for _ in range(2)]
     approved = rows.payout("HELD", requested_by=factories.member().id)
     rows.sign_off(approved, *before)
@@ -81,7 +83,9 @@ def test_the_schema_takes_no_approval_no_release_and_no_nonce_for_it(payout_driv
     assert rule_of(lambda: rows.allocate(reserved)) == "R8_unexplained"
 
 
-def test_what_was_approved_before_the_doubt_came_up_is_not_released(payout_driver: PayoutDriver, rows: Rows) -> None:
+def test_what_was_approved_before_the_doubt_came_up_is_not_released(
+    payout_driver: PayoutDriver, rows: PayoutRows
+) -> None:
     payout = rows.payout("HELD")
     rows.run("UPDATE payouts SET state = 'HELD', approvals_needed = 2, state_at = :now WHERE id = :id", id=payout)
     rows.sign_off(payout, *(factories.member(role=Role.TREASURY).id for _ in range(2)))
@@ -94,7 +98,7 @@ def test_what_was_approved_before_the_doubt_came_up_is_not_released(payout_drive
 
 
 def test_what_was_reserved_before_a_restore_gets_no_nonce_and_holds_up_nobody(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
     sql.execute_simple("UPDATE settings SET value = '4' WHERE name = 'payout_in_flight_max'")
     settings.forget()
@@ -123,7 +127,7 @@ def test_what_was_reserved_before_a_restore_gets_no_nonce_and_holds_up_nobody(
 
 
 def test_a_nonce_whose_payout_comes_into_doubt_is_used_up_by_a_no_op_and_its_payout_held(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
     """A transaction of another treasury's key has the same terms: this treasury is not paused, and must not jam."""
     doubtful = rows.payout("IN_FLIGHT")
@@ -159,19 +163,19 @@ def other_treasury_pays(sql: Connection) -> None:
 
 
 def test_a_payment_that_is_out_when_the_doubt_comes_up_is_replaced_by_a_no_op(
-    payout_driver: PayoutDriver, sql: Connection, later: Callable[[float], None]
+    payout_driver: PayoutDriver, sql: Connection, advance_clock: Callable[[float], None]
 ) -> None:
     payout = payout_driver.request()
     payout_driver.send(payout)
     other_treasury_pays(sql)
-    later(61)
+    advance_clock(61)
     payout_driver.send(payout)
 
     assert sql.execute_simple("SELECT kind FROM payout_attempts ORDER BY position").rows == [["PAY"], ["NOOP"]]
 
 
 def test_a_payment_that_the_schema_refuses_is_given_up_and_the_others_are_signed(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection, logged: io.StringIO
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection, logged: io.StringIO
 ) -> None:
     refused = rows.payout("IN_FLIGHT")
     refuse_signatures_for(sql, refused)
@@ -202,7 +206,7 @@ def refuse_signatures_for(sql: Connection, payout: UUID) -> None:
 
 
 def test_two_people_who_say_that_it_was_the_payment_make_it_paid(
-    payout_driver: PayoutDriver, people: list[Treasurer]
+    payout_driver: PayoutDriver, people: list[TreasuryAdmin]
 ) -> None:
     payout, nonce = held_in_doubt(payout_driver)
     first, second, third = people
@@ -224,7 +228,7 @@ def test_two_people_who_say_that_it_was_the_payment_make_it_paid(
 
 
 def test_every_explanation_is_audited_and_wants_a_fresh_code(
-    payout_driver: PayoutDriver, people: list[Treasurer], sql: Connection
+    payout_driver: PayoutDriver, people: list[TreasuryAdmin], sql: Connection
 ) -> None:
     payout, nonce = held_in_doubt(payout_driver)
     path = f"/v1/admin/treasury/foreign-nonces/{nonce[0]}/{nonce[1]}/explain"
@@ -239,7 +243,7 @@ def test_every_explanation_is_audited_and_wants_a_fresh_code(
     assert row[2] == {"payout_id": str(payout), "explanation": "the hash is in our log", "agreed": "1 of 2"}
 
 
-def test_what_does_not_fit_is_refused(payout_driver: PayoutDriver, people: list[Treasurer]) -> None:
+def test_what_does_not_fit_is_refused(payout_driver: PayoutDriver, people: list[TreasuryAdmin]) -> None:
     payout, nonce = held_in_doubt(payout_driver)
     other, affiliates = payout_driver.request(recipient=OTHER), payout_driver.request(treasury="affiliate")
     admin = people[0]
@@ -271,7 +275,7 @@ def test_nobody_explains_their_own_payout_and_one_who_has_left_does_not_count(
 
 
 def test_the_schema_takes_no_explanation_of_what_is_no_question_or_of_another_treasurys_payout(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
     nonce = foreign_nonce(RECIPIENT, AMOUNT)
     affiliates, person = payout_driver.request(treasury="affiliate"), factories.member(role=Role.TREASURY).id

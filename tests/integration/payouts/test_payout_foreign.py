@@ -14,7 +14,7 @@ from shared.payouts.machine import TooFewApprovals
 from tests import factories
 from tests.fakes.foreign_transfers import THIEF, transfer_from_outside
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows
 from tests.fakes.treasury_rows import approve, release
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
@@ -36,7 +36,7 @@ def paused(sql: Connection) -> bool:
 
 
 def test_a_nonce_that_paid_somebody_else_is_foreign_its_payout_in_quarantine_and_the_treasury_paused(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
     payout = payout_driver.request()
     payout_driver.send(payout)
@@ -52,7 +52,7 @@ def test_a_nonce_that_paid_somebody_else_is_foreign_its_payout_in_quarantine_and
 
 
 def test_two_people_send_a_payout_on_whose_nonce_somebody_else_has_used(
-    payout_driver: PayoutDriver, rows: Rows, people: list[UUID]
+    payout_driver: PayoutDriver, rows: PayoutRows, people: list[UUID]
 ) -> None:
     payout = payout_driver.request()
     payout_driver.send(payout)
@@ -77,7 +77,7 @@ def test_two_people_send_a_payout_on_whose_nonce_somebody_else_has_used(
 
 
 def test_a_foreign_transaction_that_paid_the_payout_is_its_payment_once_two_people_agree(
-    payout_driver: PayoutDriver, rows: Rows, people: list[UUID]
+    payout_driver: PayoutDriver, rows: PayoutRows, people: list[UUID]
 ) -> None:
     payout = payout_driver.request()
     payout_driver.send(payout)
@@ -91,7 +91,7 @@ def test_a_foreign_transaction_that_paid_the_payout_is_its_payment_once_two_peop
 
 
 def test_a_foreign_nonce_is_seen_before_anything_is_signed(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
     payout = payout_driver.request()
     transfer_from_outside(payout_driver, rows.signer(), 0, THIEF)
@@ -102,7 +102,9 @@ def test_a_foreign_nonce_is_seen_before_anything_is_signed(
     assert sql.execute_simple("SELECT count(*) FROM signers WHERE rebuild_asked_at IS NOT NULL").rows == [[1]]
 
 
-def test_a_key_that_rests_is_watched_all_the_same(payout_driver: PayoutDriver, rows: Rows, sql: Connection) -> None:
+def test_a_key_that_rests_is_watched_all_the_same(
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
+) -> None:
     """Nobody waits to be paid, and somebody else uses the key: it is noticed within the minute."""
     payout = payout_driver.request()
     payout_driver.send(payout)
@@ -124,7 +126,7 @@ def test_a_key_that_rests_is_watched_all_the_same(payout_driver: PayoutDriver, r
 
 
 def test_a_disagreement_that_was_over_is_not_counted_from_its_beginning_when_there_is_another(
-    payout_driver: PayoutDriver, later: Callable[[float], None]
+    payout_driver: PayoutDriver, advance_clock: Callable[[float], None]
 ) -> None:
     payout = payout_driver.request()
     payout_driver.send(payout)
@@ -134,7 +136,7 @@ def test_a_disagreement_that_was_over_is_not_counted_from_its_beginning_when_the
     payout_driver.confirm(payout)
     payout_driver.chain.disputed = set()
     payout_driver.confirm(payout)
-    later(16 * 60)
+    advance_clock(16 * 60)
     payout_driver.chain.disputed = set(payout_driver.chain.sent)
     payout_driver.confirm(payout)
 
@@ -142,17 +144,17 @@ def test_a_disagreement_that_was_over_is_not_counted_from_its_beginning_when_the
 
 
 def test_nodes_that_disagree_for_a_quarter_of_an_hour_end_in_quarantine(
-    payout_driver: PayoutDriver, sql: Connection, later: Callable[[float], None], people: list[UUID]
+    payout_driver: PayoutDriver, sql: Connection, advance_clock: Callable[[float], None], people: list[UUID]
 ) -> None:
     payout = payout_driver.request()
     payout_driver.send(payout)
     payout_driver.chain.mine(12)
     payout_driver.chain.disputed = set(payout_driver.chain.sent)
     payout_driver.confirm(payout)
-    later(14 * 60)
+    advance_clock(14 * 60)
     payout_driver.confirm(payout)
     assert payout_driver.state(payout) == "IN_FLIGHT"
-    later(61)
+    advance_clock(61)
     payout_driver.confirm(payout)
     assert payout_driver.state(payout) == "QUARANTINED"
     assert paused(sql)
@@ -166,13 +168,15 @@ def test_nodes_that_disagree_for_a_quarter_of_an_hour_end_in_quarantine(
     assert payout_driver.state(payout) == "PAID"
 
 
-def test_nodes_that_agree_again_are_forgiven(payout_driver: PayoutDriver, later: Callable[[float], None]) -> None:
+def test_nodes_that_agree_again_are_forgiven(
+    payout_driver: PayoutDriver, advance_clock: Callable[[float], None]
+) -> None:
     payout = payout_driver.request()
     payout_driver.send(payout)
     for _ in range(3):
         payout_driver.chain.disputed = set(payout_driver.chain.sent)
         payout_driver.confirm(payout)
-        later(10 * 60)
+        advance_clock(10 * 60)
         payout_driver.chain.disputed = set()
         payout_driver.chain.hidden = set(payout_driver.chain.sent)
         payout_driver.confirm(payout)

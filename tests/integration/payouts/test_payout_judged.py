@@ -20,17 +20,17 @@ from tests.fakes.chain import FakeChain
 from tests.fakes.foreign_transfers import THIEF, transfer_from_outside
 from tests.fakes.key_rotation import new_key_version
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, rule_of
-from tests.fakes.treasurers import Treasurer, foreign_nonce, treasurer
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows, rule_of
+from tests.fakes.treasury_admins import TreasuryAdmin, foreign_nonce, treasury_admin
 from tests.platform import Platform
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
 
 
 @pytest.fixture
-def people(client: Callable[..., FunctionClient], payout_driver: PayoutDriver) -> list[Treasurer]:
+def people(client: Callable[..., FunctionClient], payout_driver: PayoutDriver) -> list[TreasuryAdmin]:
     assert payout_driver
-    return [treasurer(client) for _ in range(2)]
+    return [treasury_admin(client) for _ in range(2)]
 
 
 def resume_early(treasury: str = "member") -> None:
@@ -39,7 +39,7 @@ def resume_early(treasury: str = "member") -> None:
 
 
 def test_a_payment_that_moved_the_money_otherwise_waits_for_two_people_and_is_not_paid_again(
-    payout_driver: PayoutDriver, people: list[Treasurer], sql: Connection
+    payout_driver: PayoutDriver, people: list[TreasuryAdmin], sql: Connection
 ) -> None:
     payout_driver.chain.token_keeps_micro = 1
     payout = payout_driver.request()
@@ -50,16 +50,16 @@ def test_a_payment_that_moved_the_money_otherwise_waits_for_two_people_and_is_no
     assert sql.execute_simple("SELECT paused_at IS NOT NULL FROM treasuries WHERE name = 'member'").rows == [[True]]
     proofs = sql.execute_simple("SELECT detail -> 'moved' FROM payout_events WHERE kind = 'moved_otherwise'").rows
     assert [it[0][0]["amount_micro"] for it in proofs] == [AMOUNT - 1]
-    people[0].agree(payout)
+    people[0].approve_payout(payout)
     payout_recover.advance(clock.now())
     assert payout_driver.state(payout) == "QUARANTINED"
-    people[1].agree(payout)
+    people[1].approve_payout(payout)
     payout_recover.advance(clock.now())
 
     assert (payout_driver.state(payout), payout_driver.row(payout).hold_reason) == ("HELD", "review")
     assert sql.execute_simple("SELECT state FROM payout_slots").rows == [["FINAL_REVERTED"]]
     assert people[0].resume().status == 200
-    people[0].agree(payout)
+    people[0].approve_payout(payout)
     payout_driver.send(payout)
     assert len(payout_driver.chain.transfers()) == 1  # it is paid again when two people let it go, and not before
 
@@ -75,7 +75,9 @@ def test_only_a_receipt_that_says_so_is_a_revert(
     assert sql.execute_simple("SELECT state, succeeded FROM payout_slots").rows == [["MINED", True]]
 
 
-def test_the_schema_calls_nothing_reverted_that_ran_to_its_end_before_two_people_have_judged_it(rows: Rows) -> None:
+def test_the_schema_calls_nothing_reverted_that_ran_to_its_end_before_two_people_have_judged_it(
+    rows: PayoutRows,
+) -> None:
     payout = rows.payout("IN_FLIGHT")
     rows.sign(payout)
     rows.mine(payout)
@@ -84,7 +86,7 @@ def test_the_schema_calls_nothing_reverted_that_ran_to_its_end_before_two_people
 
 
 def test_a_quarantine_that_is_judged_after_somebody_resumed_too_early_ends_and_stops_nobody(
-    payout_driver: PayoutDriver, rows: Rows, people: list[Treasurer], sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, people: list[TreasuryAdmin], sql: Connection
 ) -> None:
     sql.execute_simple("UPDATE settings SET value = '4' WHERE name = 'payout_in_flight_max'")
     settings.forget()
@@ -94,7 +96,7 @@ def test_a_quarantine_that_is_judged_after_somebody_resumed_too_early_ends_and_s
     payout_driver.confirm(payout)
     resume_early()
     for person in people:
-        assert person.agree(payout).status == 200
+        assert person.approve_payout(payout).status == 200
     affiliate = rows.signer("affiliate")
     db.atomically(lambda tx: recovery.ask(tx, affiliate, "restored", clock.now()))
     for _ in range(4):
@@ -108,7 +110,7 @@ def test_a_quarantine_that_is_judged_after_somebody_resumed_too_early_ends_and_s
 
 
 def test_one_quarantine_that_cannot_be_ended_stops_neither_the_other_nor_the_keys(
-    payout_driver: PayoutDriver, rows: Rows, people: list[Treasurer], sql: Connection, logged: io.StringIO
+    payout_driver: PayoutDriver, rows: PayoutRows, people: list[TreasuryAdmin], sql: Connection, logged: io.StringIO
 ) -> None:
     payouts_ = [payout_driver.request() for _ in range(2)]
     for place, payout in enumerate(payouts_):
@@ -116,7 +118,7 @@ def test_one_quarantine_that_cannot_be_ended_stops_neither_the_other_nor_the_key
         transfer_from_outside(payout_driver, rows.signer(), place, THIEF)
         payout_driver.confirm(payout)
         for person in people:
-            assert person.agree(payout).status == 200
+            assert person.approve_payout(payout).status == 200
         resume_early()
     sql.execute_simple(
         f"ALTER TABLE payouts ADD CONSTRAINT refuses_one CHECK (id <> '{payouts_[0]}' OR state <> 'HELD') NOT VALID"
@@ -133,7 +135,7 @@ def test_one_quarantine_that_cannot_be_ended_stops_neither_the_other_nor_the_key
 
 
 @pytest.fixture
-def open_questions(payout_driver: PayoutDriver, rows: Rows, sql: Connection) -> Callable[[str], UUID]:
+def open_questions(payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection) -> Callable[[str], UUID]:
     """Puts the member treasury into one of the states in which it must not sign again."""
 
     def make(what: str) -> UUID:
@@ -162,7 +164,7 @@ def open_questions(payout_driver: PayoutDriver, rows: Rows, sql: Connection) -> 
     ],
 )
 def test_a_treasury_does_not_resume_while_something_is_open(
-    people: list[Treasurer], open_questions: Callable[[str], UUID], what: str, told: str
+    people: list[TreasuryAdmin], open_questions: Callable[[str], UUID], what: str, told: str
 ) -> None:
     open_questions(what)
 
@@ -176,7 +178,7 @@ def test_a_treasury_does_not_resume_while_something_is_open(
 
 
 def test_it_resumes_when_the_foreign_nonce_is_explained(
-    people: list[Treasurer], open_questions: Callable[[str], UUID]
+    people: list[TreasuryAdmin], open_questions: Callable[[str], UUID]
 ) -> None:
     open_questions("foreign")
     (listed,) = people[0].client.get("/v1/admin/treasury/foreign-nonces").body["items"]
@@ -198,7 +200,9 @@ def username(member_id: UUID) -> str:
     return db.atomically(lambda tx: tx.one(Named, query, id=member_id)).username
 
 
-def test_the_terminal_lists_and_explains_foreign_nonces_by_two_people_with_their_codes(people: list[Treasurer]) -> None:
+def test_the_terminal_lists_and_explains_foreign_nonces_by_two_people_with_their_codes(
+    people: list[TreasuryAdmin],
+) -> None:
     signer, nonce = foreign_nonce(THIEF, AMOUNT)
     assert f"nonce {nonce} of {signer}" in answer("foreign", [], clock.now())[0]
     first, second = (username(it.somebody.id) for it in people)
@@ -217,7 +221,7 @@ def test_the_terminal_lists_and_explains_foreign_nonces_by_two_people_with_their
 
 
 def test_after_a_theft_the_next_key_pays(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection, platform: Platform
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection, platform: Platform
 ) -> None:
     """The thief's nonce stays a question, also of a key that is retired: it holds up nobody."""
     sql.execute_simple("UPDATE settings SET value = '4' WHERE name = 'payout_in_flight_max'")
@@ -249,7 +253,7 @@ def test_after_a_theft_the_next_key_pays(
 
 
 def test_a_payment_that_was_given_up_is_not_sent_again_while_its_no_op_is_dear(
-    payout_driver: PayoutDriver, sql: Connection, later: Callable[[float], None]
+    payout_driver: PayoutDriver, sql: Connection, advance_clock: Callable[[float], None]
 ) -> None:
     payout = payout_driver.request()
     payout_driver.send(payout)
@@ -257,7 +261,7 @@ def test_a_payment_that_was_given_up_is_not_sent_again_while_its_no_op_is_dear(
     payout_driver.chain.blocked_addresses.add(RECIPIENT.lower())
     sql.execute_simple("UPDATE settings SET value = '1' WHERE name = 'payout_fee_gwei_max'")
     settings.forget()
-    later(61)
+    advance_clock(61)
     payout_driver.send(payout)
     assert sql.execute_simple("SELECT given_up_for FROM payout_slots").rows == [["blocked"]]
     payout_driver.confirm(payout)
@@ -298,7 +302,7 @@ def test_a_payout_that_cannot_be_finished_keeps_no_other_of_its_key_waiting(
 
 
 def test_a_key_whose_look_fails_keeps_no_other_key_and_no_hold_waiting(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection, monkeypatch: pytest.MonkeyPatch
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     payout_driver.chain.mint(rows.signer("affiliate"), AMOUNT)
     payout_driver.chain.gas[rows.signer("affiliate").lower()] = 10**20

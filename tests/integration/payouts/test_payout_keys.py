@@ -12,7 +12,7 @@ from shared.ports import kms
 from shared.ports.kms import KmsUnavailable, WrongSigner
 from tests.fakes.key_rotation import new_key_version
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows
 from tests.platform import Platform
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
@@ -65,7 +65,7 @@ def test_signatures_with_a_high_s_are_made_what_the_chain_takes(
 
 
 def test_after_a_rotation_a_slot_is_signed_by_its_own_key_or_not_at_all(
-    platform: Platform, payout_driver: PayoutDriver, rows: Rows, sql: Connection
+    platform: Platform, payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
     """The worker died between its nonce and its signature; meanwhile the treasury got its next key."""
     payout = payout_driver.request()
@@ -94,7 +94,7 @@ def test_after_a_rotation_a_slot_is_signed_by_its_own_key_or_not_at_all(
     assert sql.execute_simple("SELECT sum(next_nonce) FROM signers").rows == [[1]]
 
 
-def test_an_overtaken_worker_signs_in_vain(payout_driver: PayoutDriver, rows: Rows, sql: Connection) -> None:
+def test_an_overtaken_worker_signs_in_vain(payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection) -> None:
     """It slept between taking the treasury and signing; another worker has paid meanwhile."""
     from functions.payout_send import main as payout_send
 

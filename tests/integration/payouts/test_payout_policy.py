@@ -12,7 +12,7 @@ from shared.payouts import machine
 from shared.payouts.machine import ApprovedBefore, NotWaiting, OwnPayout, Retried, TooFewApprovals
 from tests import factories
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, rule_of
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows, rule_of
 from tests.fakes.treasury_rows import release, set_limits
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
@@ -77,11 +77,11 @@ def test_what_takes_the_day_over_its_limit_waits_for_people(
 
 
 def test_the_day_begins_anew_at_midnight_utc(
-    payout_driver: PayoutDriver, sql: Connection, later: Callable[[float], None]
+    payout_driver: PayoutDriver, sql: Connection, advance_clock: Callable[[float], None]
 ) -> None:
     set_limits(sql, day=6)
     payout_driver.send(payout_driver.request(AMOUNT))
-    later(86_400)
+    advance_clock(86_400)
     payout = payout_driver.request(AMOUNT)
     payout_driver.send(payout)
 
@@ -89,7 +89,7 @@ def test_the_day_begins_anew_at_midnight_utc(
 
 
 def test_an_hour_over_its_limit_pauses_the_treasury_until_people_resume_and_the_hour_has_passed(
-    payout_driver: PayoutDriver, sql: Connection, later: Callable[[float], None]
+    payout_driver: PayoutDriver, sql: Connection, advance_clock: Callable[[float], None]
 ) -> None:
     set_limits(sql, hour=9)
     first, second = payout_driver.request(AMOUNT), payout_driver.request(AMOUNT)
@@ -101,7 +101,7 @@ def test_an_hour_over_its_limit_pauses_the_treasury_until_people_resume_and_the_
 
     db.atomically(lambda tx: machine.resume(tx, "member", clock.now()))
     assert second not in payout_driver.sweep()
-    later(3_700)
+    advance_clock(3_700)
     assert second in payout_driver.sweep()
     payout_driver.send(second)
 
@@ -109,7 +109,7 @@ def test_an_hour_over_its_limit_pauses_the_treasury_until_people_resume_and_the_
 
 
 def test_what_people_have_let_go_is_not_held_for_them_a_second_time(
-    payout_driver: PayoutDriver, rows: Rows, people: list[UUID], later: Callable[[float], None]
+    payout_driver: PayoutDriver, rows: PayoutRows, people: list[UUID], advance_clock: Callable[[float], None]
 ) -> None:
     payout = payout_driver.request(10_001 * USDT)
     payout_driver.send(payout)
@@ -117,7 +117,7 @@ def test_what_people_have_let_go_is_not_held_for_them_a_second_time(
     payout_driver.send(payout)
     assert hold(payout_driver, payout) == ("HELD", "funds")
     payout_driver.chain.mint(rows.signer(), 20_000 * USDT)
-    later(1)
+    advance_clock(1)
 
     assert payout in payout_driver.sweep()
     payout_driver.send(payout)
@@ -126,7 +126,7 @@ def test_what_people_have_let_go_is_not_held_for_them_a_second_time(
 
 
 def test_who_waits_for_funds_is_sent_on_in_the_order_of_asking_when_they_come(
-    payout_driver: PayoutDriver, rows: Rows, monkeypatch: pytest.MonkeyPatch
+    payout_driver: PayoutDriver, rows: PayoutRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PAYOUTS_PER_TASK", "10")
     first, second, third = (
@@ -151,7 +151,7 @@ def test_who_waits_for_funds_is_sent_on_in_the_order_of_asking_when_they_come(
 
 
 def test_without_gas_no_nonce_is_taken_and_with_gas_it_goes_on(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
     payout = payout_driver.request()
     payout_driver.chain.gas[rows.signer().lower()] = 10**15
@@ -183,7 +183,7 @@ def test_a_blocked_recipient_is_paid_when_the_issuer_lets_them_go(payout_driver:
     assert payout_driver.state(payout) == "IN_FLIGHT"
 
 
-def test_what_a_pause_held_goes_on_after_it_and_is_judged_anew(payout_driver: PayoutDriver, rows: Rows) -> None:
+def test_what_a_pause_held_goes_on_after_it_and_is_judged_anew(payout_driver: PayoutDriver, rows: PayoutRows) -> None:
     small, large = payout_driver.request(), payout_driver.request(10_001 * USDT)
     db.atomically(lambda tx: machine.pause(tx, "member", "test", clock.now()))
     payout_driver.send(small)
@@ -201,7 +201,9 @@ def test_what_a_pause_held_goes_on_after_it_and_is_judged_anew(payout_driver: Pa
     assert rows.login.run(decisions, x=large) == [["hold", "paused"], ["hold", "review"]]
 
 
-def test_retrying_what_a_pause_held_does_not_get_round_the_policy(payout_driver: PayoutDriver, rows: Rows) -> None:
+def test_retrying_what_a_pause_held_does_not_get_round_the_policy(
+    payout_driver: PayoutDriver, rows: PayoutRows
+) -> None:
     payout = payout_driver.request(10_001 * USDT)
     db.atomically(lambda tx: machine.pause(tx, "member", "test", clock.now()))
     payout_driver.send(payout)

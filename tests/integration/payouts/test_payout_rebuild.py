@@ -15,7 +15,7 @@ from shared.job import ComeAgain
 from shared.payouts import explanations, machine
 from tests import factories
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, rule_of
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows, rule_of
 from tests.fakes.rebuilding import pay_one_of_two_alike, rebuild
 from tests.fakes.restore import backup, restore
 from tests.fakes.treasury_rows import release
@@ -93,7 +93,7 @@ def test_a_payment_of_the_lost_time_that_is_still_in_a_pool_is_waited_for(
 
 
 def test_a_payment_of_the_lost_time_that_was_dropped_is_paid_once_afterwards(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
     payout = payout_driver.request()
     backup(sql)
@@ -117,12 +117,12 @@ def test_a_payment_of_the_lost_time_that_was_dropped_is_paid_once_afterwards(
 
 
 def test_a_replacement_that_the_lost_rows_had_is_its_payouts_payment(
-    payout_driver: PayoutDriver, sql: Connection, later: Callable[[float], None]
+    payout_driver: PayoutDriver, sql: Connection, advance_clock: Callable[[float], None]
 ) -> None:
     payout = payout_driver.request()
     payout_driver.send(payout)
     backup(sql)
-    later(61)
+    advance_clock(61)
     payout_driver.send(payout)
     assert len(set(payout_driver.chain.sent)) == 2
     payout_driver.chain.mine(12)
@@ -136,7 +136,7 @@ def test_a_replacement_that_the_lost_rows_had_is_its_payouts_payment(
 
 
 def test_two_payouts_of_the_same_terms_wait_for_people_and_no_third_is_signed(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
     first, second = pay_one_of_two_alike(payout_driver, sql)
     go_on(sql)
@@ -160,7 +160,7 @@ def test_two_payouts_of_the_same_terms_wait_for_people_and_no_third_is_signed(
 
 
 def test_people_may_explain_a_payment_by_a_payout_that_no_policy_has_judged_yet(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
     """As after a restore: what was paid is asked for anew, while its treasury is paused."""
     first, second = pay_one_of_two_alike(payout_driver, sql)
@@ -185,7 +185,7 @@ def say(payout: UUID, signer: str, people: list[UUID]) -> None:
 
 
 def test_the_schema_lets_nobody_sign_during_a_rebuild_or_in_another_database(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
     assert payout_driver.chain
     waiting = rows.payout("IN_FLIGHT")
@@ -196,7 +196,9 @@ def test_the_schema_lets_nobody_sign_during_a_rebuild_or_in_another_database(
     assert rule_of(lambda: rows.sign(waiting)) == "R8_lineage"
 
 
-def test_no_more_nonces_are_open_than_a_rebuild_burns(payout_driver: PayoutDriver, rows: Rows, sql: Connection) -> None:
+def test_no_more_nonces_are_open_than_a_rebuild_burns(
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
+) -> None:
     assert payout_driver.chain
     for _ in range(BURNED):
         rows.payout("IN_FLIGHT")
@@ -223,7 +225,7 @@ def test_when_more_nonces_are_open_than_may_be_a_payout_waits_and_nobody_is_woke
 
 
 def test_an_absurd_count_of_one_moment_burns_no_nonces_up_to_it(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection, monkeypatch: pytest.MonkeyPatch
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sql.execute_simple("UPDATE signers SET rebuild_asked_at = now(), rebuild_reason = 'test' WHERE treasury = 'member'")
     with monkeypatch.context() as lies:

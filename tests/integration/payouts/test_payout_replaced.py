@@ -9,12 +9,12 @@ from shared import clock, db, settings
 from shared.payouts import machine
 from tests.fakes.chain import BASE_FEE_WEI
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import RECIPIENT, Rows, rule_of
+from tests.fakes.payout_rows import RECIPIENT, PayoutRows, rule_of
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
 STUCK = 61
-Later = Callable[[float], None]
+AdvanceClock = Callable[[float], None]
 
 
 def fees(sql: Connection) -> list[tuple[int, int]]:
@@ -28,13 +28,13 @@ def kinds(sql: Connection) -> list[str]:
 
 
 def test_a_transaction_that_the_base_fee_has_overtaken_is_replaced_and_paid_once(
-    payout_driver: PayoutDriver, sql: Connection, later: Later
+    payout_driver: PayoutDriver, sql: Connection, advance_clock: AdvanceClock
 ) -> None:
     payout = payout_driver.request()
     payout_driver.send(payout)
     payout_driver.chain.base_fee_wei = 5 * BASE_FEE_WEI
     payout_driver.chain.mine(3)
-    later(STUCK)
+    advance_clock(STUCK)
     assert not payout_driver.confirm(payout)
     payout_driver.send(payout)
     payout_driver.finalize(payout)
@@ -47,26 +47,30 @@ def test_a_transaction_that_the_base_fee_has_overtaken_is_replaced_and_paid_once
     assert len(payout_driver.chain.transfers()) == 1
 
 
-def test_nothing_is_replaced_before_its_time(payout_driver: PayoutDriver, sql: Connection, later: Later) -> None:
+def test_nothing_is_replaced_before_its_time(
+    payout_driver: PayoutDriver, sql: Connection, advance_clock: AdvanceClock
+) -> None:
     payout = payout_driver.request()
     payout_driver.send(payout)
-    later(STUCK - 20)
+    advance_clock(STUCK - 20)
     payout_driver.send(payout)
 
     assert len(fees(sql)) == 1
 
 
-def test_who_is_stuck_is_found_by_whoever_follows_the_key(payout_driver: PayoutDriver, later: Later) -> None:
+def test_who_is_stuck_is_found_by_whoever_follows_the_key(
+    payout_driver: PayoutDriver, advance_clock: AdvanceClock
+) -> None:
     payout = payout_driver.request()
     payout_driver.send(payout)
     payout_driver.chain.base_fee_wei = 5 * BASE_FEE_WEI
-    later(STUCK)
+    advance_clock(STUCK)
 
     assert payout_driver.sweep() == [payout]
 
 
 def test_above_the_highest_fee_it_waits_and_is_paid_when_gas_is_cheap_again(
-    payout_driver: PayoutDriver, sql: Connection, later: Later
+    payout_driver: PayoutDriver, sql: Connection, advance_clock: AdvanceClock
 ) -> None:
     sql.execute_simple("UPDATE settings SET value = '200' WHERE name = 'payout_fee_gwei_max'")
     settings.forget()
@@ -74,7 +78,7 @@ def test_above_the_highest_fee_it_waits_and_is_paid_when_gas_is_cheap_again(
     payout_driver.send(payout)
     payout_driver.chain.base_fee_wei = 10 * BASE_FEE_WEI
     for _ in range(12):
-        later(STUCK)
+        advance_clock(STUCK)
         payout_driver.send(payout)
     assert max(fee for fee, _ in fees(sql)) <= 200 * 10**9
     with pytest.raises(Exception, match="base fee"):
@@ -90,13 +94,13 @@ def test_above_the_highest_fee_it_waits_and_is_paid_when_gas_is_cheap_again(
 
 
 def test_an_older_signature_that_wins_is_the_payment(
-    payout_driver: PayoutDriver, sql: Connection, later: Later
+    payout_driver: PayoutDriver, sql: Connection, advance_clock: AdvanceClock
 ) -> None:
     """The pool that had the replacement forgot it; another one mined the first."""
     payout = payout_driver.request()
     payout_driver.send(payout)
     first = dict(payout_driver.chain.pool)
-    later(STUCK)
+    advance_clock(STUCK)
     payout_driver.send(payout)
     assert len(fees(sql)) == 2
     payout_driver.chain.pool = first
@@ -108,12 +112,12 @@ def test_an_older_signature_that_wins_is_the_payment(
 
 
 def test_under_a_pause_only_what_is_out_is_finished_and_only_when_told(
-    payout_driver: PayoutDriver, sql: Connection, later: Later
+    payout_driver: PayoutDriver, sql: Connection, advance_clock: AdvanceClock
 ) -> None:
     payout = payout_driver.request()
     payout_driver.send(payout)
     db.atomically(lambda tx: machine.pause(tx, "member", "test", clock.now()))
-    later(STUCK)
+    advance_clock(STUCK)
     payout_driver.send(payout)
     assert len(fees(sql)) == 1
 
@@ -172,7 +176,7 @@ def test_a_payment_that_was_faster_than_the_noop_is_a_payment(payout_driver: Pay
     assert payout_driver.state(payout) == "PAID"
 
 
-def test_what_was_given_up_never_pays_again(payout_driver: PayoutDriver, rows: Rows) -> None:
+def test_what_was_given_up_never_pays_again(payout_driver: PayoutDriver, rows: PayoutRows) -> None:
     payout = payout_driver.request()
     payout_driver.send(payout)
     db.atomically(lambda tx: machine.give_up(tx, payout, "test", clock.now()))

@@ -10,7 +10,7 @@ from shared.job import ComeAgain
 from shared.ports import kms
 from tests.fakes.key_rotation import new_key_version, pass_minutes, rotate
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, rule_of
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows, rule_of
 from tests.platform import Platform
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
@@ -24,7 +24,7 @@ def next_key(platform: Platform) -> tuple[str, str]:
 
 
 def test_the_older_key_drains_hands_over_and_retires_and_the_next_one_pays(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection, next_key: tuple[str, str]
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection, next_key: tuple[str, str]
 ) -> None:
     old = rows.signer()
     out, waiting = payout_driver.request(), payout_driver.request()
@@ -70,7 +70,7 @@ def test_a_key_that_begins_to_drain_under_a_worker_takes_nothing_new_and_wakes_n
 
 
 def test_until_it_has_drained_the_schema_gives_the_next_key_no_nonce(
-    payout_driver: PayoutDriver, rows: Rows, next_key: tuple[str, str]
+    payout_driver: PayoutDriver, rows: PayoutRows, next_key: tuple[str, str]
 ) -> None:
     out = payout_driver.request()
     payout_driver.send(out)
@@ -87,7 +87,9 @@ def test_asking_twice_is_asking_once(payout_driver: PayoutDriver, sql: Connectio
     assert sql.execute_simple("SELECT count(*) FROM signers WHERE treasury = 'member'").rows == [[2]]
 
 
-def test_only_the_next_key_gets_the_money(payout_driver: PayoutDriver, rows: Rows, next_key: tuple[str, str]) -> None:
+def test_only_the_next_key_gets_the_money(
+    payout_driver: PayoutDriver, rows: PayoutRows, next_key: tuple[str, str]
+) -> None:
     assert payout_driver.chain
     assert rule_of(lambda: rows.payout(source_kind="rotation") and None) == "rotation"
     rotate(next_key)

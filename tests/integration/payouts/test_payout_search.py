@@ -9,10 +9,10 @@ from functions.payout_recover import main as payout_recover
 from shared import clock, config, db
 from shared.payouts import search, slots
 from shared.ports.polygon.chain import STATES_KEPT, ChainUnreachable, Found
-from tests.fakes.chain import Included, Sighting
+from tests.fakes.chain import Included, SignedTransfer
 from tests.fakes.crashes import killed_after
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import RECIPIENT, Rows
+from tests.fakes.payout_rows import RECIPIENT, PayoutRows
 from tests.fakes.restore import backup, restore
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
@@ -27,7 +27,9 @@ def used(payout_driver: PayoutDriver, signer: str, nonce: int, amount_micro: int
     payout_driver.chain.mine()
     token = payout_driver.chain.token if amount_micro else signer.lower()
     recipient = OTHER.lower() if amount_micro else signer.lower()
-    made = Sighting(f"0x{nonce + 1:064x}", 137, signer.lower(), nonce, token, recipient, amount_micro, 1, 1, 60_000)
+    made = SignedTransfer(
+        f"0x{nonce + 1:064x}", 137, signer.lower(), nonce, token, recipient, amount_micro, 1, 1, 60_000
+    )
     payout_driver.chain.blocks[-1].included.append(Included(made, succeeded))
     return made.hash
 
@@ -64,7 +66,7 @@ def test_a_rebuild_after_the_accounts_are_forgotten_ends_and_pays_nobody_twice(
     ("amount", "succeeded"), [(7, True), (7, False), (0, True)], ids=["paid", "reverted", "nothing"]
 )
 def test_it_is_found_long_ago_whatever_it_did(
-    payout_driver: PayoutDriver, rows: Rows, amount: int, *, succeeded: bool
+    payout_driver: PayoutDriver, rows: PayoutRows, amount: int, *, succeeded: bool
 ) -> None:
     hashes = [used(payout_driver, rows.signer(), 0)]
     payout_driver.chain.mine(40)
@@ -80,7 +82,7 @@ def test_it_is_found_long_ago_whatever_it_did(
     assert len(found.receipt.moved) == int(amount > 0 and succeeded)
 
 
-def test_what_was_met_on_the_way_is_known_without_another_search(payout_driver: PayoutDriver, rows: Rows) -> None:
+def test_what_was_met_on_the_way_is_known_without_another_search(payout_driver: PayoutDriver, rows: PayoutRows) -> None:
     hashes = [used(payout_driver, rows.signer(), nonce) for nonce in range(3)]
     payout_driver.chain.mine(LONG_AGO)
     assert steps(payout_driver, rows.signer(), 0)[-1]
@@ -93,7 +95,7 @@ def test_what_was_met_on_the_way_is_known_without_another_search(payout_driver: 
 
 
 def test_a_node_that_answers_for_few_blocks_is_asked_for_few(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
     stolen = used(payout_driver, rows.signer(), 0, 0)
     payout_driver.chain.mine(LONG_AGO)
@@ -109,7 +111,7 @@ def test_a_node_that_answers_for_few_blocks_is_asked_for_few(
     assert sql.execute_simple("SELECT count(*) FROM nonce_searches").rows == [[0]]
 
 
-def test_a_search_that_is_cut_off_goes_on_where_it_was(payout_driver: PayoutDriver, rows: Rows) -> None:
+def test_a_search_that_is_cut_off_goes_on_where_it_was(payout_driver: PayoutDriver, rows: PayoutRows) -> None:
     used(payout_driver, rows.signer(), 0, 0)
     payout_driver.chain.mine(LONG_AGO)
     payout_driver.chain.blocks_per_answer_max = 5
@@ -124,7 +126,7 @@ def test_a_search_that_is_cut_off_goes_on_where_it_was(payout_driver: PayoutDriv
     assert payout_driver.chain.questions.count("sent_in") < len(payout_driver.chain.blocks)
 
 
-def test_silence_is_asked_again_for_less(payout_driver: PayoutDriver, rows: Rows, sql: Connection) -> None:
+def test_silence_is_asked_again_for_less(payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection) -> None:
     used(payout_driver, rows.signer(), 0)
     payout_driver.chain.mine(LONG_AGO)
     payout_driver.chain.unreachable = {"sent_by_logs"}
@@ -139,7 +141,7 @@ def test_silence_is_asked_again_for_less(payout_driver: PayoutDriver, rows: Rows
 
 
 def test_a_node_that_has_told_a_wrong_block_of_a_neighbour_hides_nothing_for_good(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
     stolen = used(payout_driver, rows.signer(), 0)
     payout_driver.chain.mine(LONG_AGO)
@@ -156,7 +158,7 @@ def test_a_node_that_has_told_a_wrong_block_of_a_neighbour_hides_nothing_for_goo
 
 
 def test_no_earlier_block_is_read_than_the_one_where_the_treasuries_begin(
-    payout_driver: PayoutDriver, rows: Rows, monkeypatch: pytest.MonkeyPatch
+    payout_driver: PayoutDriver, rows: PayoutRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RECONCILIATION_FIRST_BLOCK", "200")
     config.read.cache_clear()
@@ -202,7 +204,7 @@ def slot_state(payout: UUID) -> str:
 
 
 def test_money_that_came_lately_is_not_counted_while_finality_stands_still(
-    payout_driver: PayoutDriver, rows: Rows
+    payout_driver: PayoutDriver, rows: PayoutRows
 ) -> None:
     stall(payout_driver)
     before = payout_driver.chain.token_balance(payout_driver.chain.token, rows.signer())

@@ -13,7 +13,7 @@ from shared.payouts import machine, queue
 from shared.ports.polygon.chain import ChainUnreachable
 from tests import factories
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import AMOUNT, Rows
+from tests.fakes.payout_rows import AMOUNT, PayoutRows
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -94,7 +94,7 @@ def test_after_the_pause_the_next_revert_pauses_again_and_a_payment_does_not(
 
 @pytest.mark.parametrize("halt", ["blocked", "paused"])
 def test_a_treasury_that_the_token_stops_is_paused_before_anything_is_signed(
-    payout_driver: PayoutDriver, rows: Rows, sql: Connection, halt: str, later: Callable[[float], None]
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection, halt: str, advance_clock: Callable[[float], None]
 ) -> None:
     factories.member(role=Role.OWNER)
     payout_driver.chain.blocked_addresses = {rows.signer().lower()} if halt == "blocked" else set()
@@ -111,7 +111,7 @@ def test_a_treasury_that_the_token_stops_is_paused_before_anything_is_signed(
     payout_driver.chain.blocked_addresses.clear()
     payout_driver.chain.token_paused = False
     db.atomically(lambda tx: machine.resume(tx, "member", clock.now()))
-    later(60)
+    advance_clock(60)
     for payout in payout_driver.sweep():
         payout_driver.send(payout)
     assert {payout_driver.state(it) for it in (first, second)} == {"IN_FLIGHT"}

@@ -11,7 +11,7 @@ from functions.payout_send import store
 from shared import clock, db
 from shared.payouts.states import HoldReason
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, rule_of
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows, rule_of
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -20,10 +20,10 @@ MANY = 2 * release.HELD_MAX + 1
 
 
 def test_tasks_that_were_lost_are_made_up_while_others_of_the_treasury_move(
-    payout_driver: PayoutDriver, later: Callable[[float], None]
+    payout_driver: PayoutDriver, advance_clock: Callable[[float], None]
 ) -> None:
     lost = [payout_driver.request() for _ in range(3)]
-    later(150)
+    advance_clock(150)
     payout_driver.send(payout_driver.request())  # it serves the first of the lost ones; nobody serves the last of all
     late = payout_driver.sweep()
 
@@ -34,7 +34,7 @@ def test_tasks_that_were_lost_are_made_up_while_others_of_the_treasury_move(
 
 
 def test_one_that_steps_aside_uses_up_the_task_of_another_and_both_get_a_new_one(
-    payout_driver: PayoutDriver, sql: Connection, later: Callable[[float], None]
+    payout_driver: PayoutDriver, sql: Connection, advance_clock: Callable[[float], None]
 ) -> None:
     poison = payout_driver.request()
     sql.execute_simple(
@@ -49,19 +49,19 @@ def test_one_that_steps_aside_uses_up_the_task_of_another_and_both_get_a_new_one
     payout_driver.send(robbed)  # it served the poisoned one, which is first
     assert [payout_driver.state(it) for it in (poison, robbed)] == ["APPROVED", "REQUESTED"]
 
-    later(150)
+    advance_clock(150)
     payout_driver.send(payout_driver.request(recipient=OTHER))
     assert payout_driver.state(robbed) == "IN_FLIGHT"
-    later(151)
+    advance_clock(151)
     sql.execute_simple("UPDATE signers SET held_until = now() + interval '300 seconds' WHERE treasury = 'member'")
     assert poison in payout_driver.sweep()
 
 
 def test_a_lost_task_is_made_up_once_in_a_while_and_not_with_each_sweep(
-    payout_driver: PayoutDriver, sql: Connection, later: Callable[[float], None]
+    payout_driver: PayoutDriver, sql: Connection, advance_clock: Callable[[float], None]
 ) -> None:
     payout = payout_driver.request()
-    later(150)
+    advance_clock(150)
     payout_driver.sweep()
     payout_driver.sweep()
 
@@ -70,7 +70,7 @@ def test_a_lost_task_is_made_up_once_in_a_while_and_not_with_each_sweep(
 
 
 def held(
-    payout_driver: PayoutDriver, rows: Rows, number: int, reason: HoldReason, recipient: str = RECIPIENT
+    payout_driver: PayoutDriver, rows: PayoutRows, number: int, reason: HoldReason, recipient: str = RECIPIENT
 ) -> list[UUID]:
     """So many payouts that wait for their cause to end."""
     made = [payout_driver.request(recipient=recipient) for _ in range(number)]
@@ -83,7 +83,7 @@ def held(
 
 
 def test_hundreds_of_blocked_recipients_hide_nobody_who_is_held_for_another_reason(
-    payout_driver: PayoutDriver, rows: Rows
+    payout_driver: PayoutDriver, rows: PayoutRows
 ) -> None:
     held(payout_driver, rows, release.HELD_MAX + 5, HoldReason.BLOCKED)
     paused = held(payout_driver, rows, 1, HoldReason.PAUSED, OTHER)
@@ -94,7 +94,7 @@ def test_hundreds_of_blocked_recipients_hide_nobody_who_is_held_for_another_reas
 
 
 def test_somebody_behind_hundreds_who_stay_blocked_is_reached_within_a_few_sweeps(
-    payout_driver: PayoutDriver, rows: Rows
+    payout_driver: PayoutDriver, rows: PayoutRows
 ) -> None:
     held(payout_driver, rows, MANY, HoldReason.BLOCKED)
     freed = held(payout_driver, rows, 1, HoldReason.BLOCKED, OTHER)
@@ -105,7 +105,7 @@ def test_somebody_behind_hundreds_who_stay_blocked_is_reached_within_a_few_sweep
     assert found == [[], [], freed] * 2  # and then from the first again
 
 
-def test_who_waits_for_funds_is_not_overtaken_however_many_wait(payout_driver: PayoutDriver, rows: Rows) -> None:
+def test_who_waits_for_funds_is_not_overtaken_however_many_wait(payout_driver: PayoutDriver, rows: PayoutRows) -> None:
     payout_driver.send(payout_driver.request(99 * AMOUNT))
     first = payout_driver.request(2 * AMOUNT)
     rows.login.run("UPDATE payouts SET state = 'HELD', hold_reason = 'funds' WHERE id = :first", first=first)
@@ -118,17 +118,17 @@ def test_who_waits_for_funds_is_not_overtaken_however_many_wait(payout_driver: P
 
 @pytest.mark.parametrize("reason", [HoldReason.BLOCKED, HoldReason.PAUSED])
 def test_who_stepped_aside_while_held_takes_no_place_in_the_window(
-    payout_driver: PayoutDriver, rows: Rows, reason: HoldReason, later: Callable[[float], None]
+    payout_driver: PayoutDriver, rows: PayoutRows, reason: HoldReason, advance_clock: Callable[[float], None]
 ) -> None:
     (poison,) = held(payout_driver, rows, 1, reason)
     db.atomically(lambda tx: store.postpone(tx, poison, clock.now()))
     assert payout_driver.sweep() == []
 
-    later(301)
+    advance_clock(301)
     assert payout_driver.sweep() == [poison]
 
 
-def test_a_window_names_a_treasury(rows: Rows) -> None:
+def test_a_window_names_a_treasury(rows: PayoutRows) -> None:
     insert = "INSERT INTO hold_windows VALUES ('nobody', 'blocked', now(), gen_random_uuid())"
 
     assert rule_of(lambda: rows.login.run(insert)) == "hold_windows_treasury_fkey"

@@ -16,7 +16,7 @@ from tests.fakes.chain import Included
 from tests.fakes.key_rotation import new_key_version, pass_minutes, rotate
 from tests.fakes.nodes import STATES_KEPT, FakeNodes
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import AMOUNT, Rows
+from tests.fakes.payout_rows import AMOUNT, PayoutRows
 from tests.platform import Platform
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
@@ -301,7 +301,7 @@ def test_transfers_of_nothing_are_nobodys(two_nodes: FakeNodes, sql: Connection)
     assert outcome(sql) == ("balanced", "balanced")
 
 
-def test_an_old_finding_does_not_pause_again(two_nodes: FakeNodes, sql: Connection, rows: Rows) -> None:
+def test_an_old_finding_does_not_pause_again(two_nodes: FakeNodes, sql: Connection, rows: PayoutRows) -> None:
     two_nodes.steal(desk_signer(sql), 5)
     two_nodes.finish()
     reconcile()

@@ -13,8 +13,8 @@ from shared.auth import Role
 from tests.client import FunctionClient
 from tests.fakes.nodes import GAS_PRICE_WEI, FakeNodes
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import AMOUNT, Rows
-from tests.fakes.treasurers import Treasurer, treasurer
+from tests.fakes.payout_rows import AMOUNT, PayoutRows
+from tests.fakes.treasury_admins import TreasuryAdmin, treasury_admin
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
 
@@ -22,18 +22,18 @@ PATH = "/v1/admin/treasury/pools"
 
 
 @pytest.fixture
-def admin(client: Callable[..., FunctionClient], two_nodes: FakeNodes) -> Treasurer:
+def admin(client: Callable[..., FunctionClient], two_nodes: FakeNodes) -> TreasuryAdmin:
     assert two_nodes
-    return treasurer(client)
+    return treasury_admin(client)
 
 
-def pool(admin: Treasurer, name: str = "member") -> dict[str, Any]:
+def pool(admin: TreasuryAdmin, name: str = "member") -> dict[str, Any]:
     found: dict[str, Any] = {it["pool"]: it for it in admin.client.get(PATH).body["items"]}[name]
     return found
 
 
 def test_a_pool_is_shown_with_its_block_its_books_its_limits_and_how_long_it_lasts(
-    admin: Treasurer, payout_driver: PayoutDriver, two_nodes: FakeNodes, rows: Rows
+    admin: TreasuryAdmin, payout_driver: PayoutDriver, two_nodes: FakeNodes, rows: PayoutRows
 ) -> None:
     paid = payout_driver.request()
     payout_driver.send(paid)
@@ -64,7 +64,7 @@ def test_a_pool_is_shown_with_its_block_its_books_its_limits_and_how_long_it_las
     assert shown["alert"]["level"] == "ok"  # the hour has not looked yet
 
 
-def test_what_each_node_says_is_shown_also_when_they_do_not_agree(admin: Treasurer, two_nodes: FakeNodes) -> None:
+def test_what_each_node_says_is_shown_also_when_they_do_not_agree(admin: TreasuryAdmin, two_nodes: FakeNodes) -> None:
     two_nodes.other.richer = 7
     shown = pool(admin)["chain"]
     assert (shown["balance"], [node["balance"] for node in shown["nodes"]]) == (None, [500, 500.000007])
@@ -76,7 +76,7 @@ def test_what_each_node_says_is_shown_also_when_they_do_not_agree(admin: Treasur
     assert [(node["balance"], node["fault"]) for node in shown["nodes"]] == [(500, None), (None, "it is switched off")]
 
 
-def test_the_level_tells_what_is_low_and_what_is_critical(admin: Treasurer, payout_driver: PayoutDriver) -> None:
+def test_the_level_tells_what_is_low_and_what_is_critical(admin: TreasuryAdmin, payout_driver: PayoutDriver) -> None:
     assert pool(admin)["alert"]["level"] == "ok"
     snapshot.take(clock.now())
     shown = pool(admin)["alert"]
@@ -88,7 +88,7 @@ def test_the_level_tells_what_is_low_and_what_is_critical(admin: Treasurer, payo
     assert pool(admin)["alert"]["level"] == "critical"
 
 
-def test_thresholds_are_changed_and_the_next_crossing_is_told(admin: Treasurer, sql: Connection) -> None:
+def test_thresholds_are_changed_and_the_next_crossing_is_told(admin: TreasuryAdmin, sql: Connection) -> None:
     path = f"{PATH}/member/alerts"
     answer = admin.client.put(path, {"usdt": 499.5, "gas_wei": "1000000000000000000"})
 
@@ -104,7 +104,7 @@ def test_thresholds_are_changed_and_the_next_crossing_is_told(admin: Treasurer, 
 
 
 def test_a_pause_is_at_once_and_stops_the_next_signature(
-    admin: Treasurer, payout_driver: PayoutDriver, sql: Connection
+    admin: TreasuryAdmin, payout_driver: PayoutDriver, sql: Connection
 ) -> None:
     payout = payout_driver.request()
     for why in ("nobody knows transfer 7", "again"):
@@ -118,7 +118,7 @@ def test_a_pause_is_at_once_and_stops_the_next_signature(
     assert sql.execute_simple("SELECT action FROM audit_logs").rows == [["treasury.pause"]]
 
 
-def test_resuming_needs_a_code_a_reason_and_a_pause(admin: Treasurer, sql: Connection) -> None:
+def test_resuming_needs_a_code_a_reason_and_a_pause(admin: TreasuryAdmin, sql: Connection) -> None:
     path = f"{PATH}/member/resume"
     assert admin.client.post(path, {"reason": "all found", "totp": admin.code()}).problem == "pool-not-paused"
     admin.client.post(f"{PATH}/member/pause", {"reason": "looking"})
@@ -135,7 +135,7 @@ def test_resuming_needs_a_code_a_reason_and_a_pause(admin: Treasurer, sql: Conne
 
 def test_only_treasury_admins_look(client: Callable[..., FunctionClient], two_nodes: FakeNodes) -> None:
     for role in (Role.SUPPORT, Role.OPERATIONS):
-        other = treasurer(client, role)
+        other = treasury_admin(client, role)
         assert other.client.get(PATH).problem == "not-allowed"
         assert other.send().problem == "not-allowed"
         assert other.client.post(f"{PATH}/member/pause", {"reason": "because"}).problem == "not-allowed"

@@ -18,7 +18,7 @@ from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.clock import moved_clock
 from tests.factories import Somebody
-from tests.fakes.comp_books import award_guarantee
+from tests.fakes.comp_records import award_guarantee
 from tests.fakes.wallet_driver import WalletDriver
 from tests.operations.wallet_links import ask_for_challenge, link_wallet
 from tests.rows import rows_of_all_tables

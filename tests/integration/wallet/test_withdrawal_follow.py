@@ -14,10 +14,10 @@ from functions.withdrawal_confirm import telling
 from shared import clock, withdrawals
 from shared.ports.polygon.chain import STATES_KEPT, WrongChain
 from tests.clock import moved_clock
-from tests.fakes.chain import Loss
+from tests.fakes.chain import LostAnswer
 from tests.fakes.crashes import crash, killed_after
 from tests.fakes.wallet_driver import BLOCKS_TO_FINAL, RECIPIENT, WalletDriver
-from tests.fakes.withdrawal_results import assert_confirmed_once, assert_told
+from tests.fakes.withdrawal_results import assert_confirmed_once, assert_member_notified
 
 pytest_plugins = ["tests.fakes.wallet_plugin"]
 
@@ -41,7 +41,7 @@ def test_whoever_has_left_is_told_nothing(wallet_driver: WalletDriver, sql: Conn
     sql.execute_unnamed("UPDATE members SET status = 'deleted' WHERE id = $1", (wallet_driver.member.id,))
     wallet_driver.finalize(withdrawal)
     assert sql.execute_simple("SELECT state FROM withdrawals").rows == [["confirmed"]]
-    assert_told(sql, [])
+    assert_member_notified(sql, [])
 
 
 def test_tasks_that_come_again_change_nothing(wallet_driver: WalletDriver, sql: Connection) -> None:
@@ -55,8 +55,8 @@ def test_tasks_that_come_again_change_nothing(wallet_driver: WalletDriver, sql: 
     assert_confirmed_once(wallet_driver, withdrawal, sql)
 
 
-@pytest.mark.parametrize("loss", [Loss(taken=True), Loss(taken=False)], ids=["taken", "not taken"])
-def test_an_answer_that_was_lost_proves_nothing(wallet_driver: WalletDriver, sql: Connection, loss: Loss) -> None:
+@pytest.mark.parametrize("loss", [LostAnswer(taken=True), LostAnswer(taken=False)], ids=["taken", "not taken"])
+def test_an_answer_that_was_lost_proves_nothing(wallet_driver: WalletDriver, sql: Connection, loss: LostAnswer) -> None:
     withdrawal = wallet_driver.signed()
     wallet_driver.chain.losses.extend([loss, loss])
     for _ in range(3):
@@ -177,7 +177,7 @@ def test_another_transaction_of_its_nonce_replaces_it_for_good_when_that_is_fina
     shown = wallet_driver.get(withdrawal)
     assert (shown["status"], shown["transaction_hash"]) == ("replaced", other)
     assert sql.execute_simple("SELECT status, transaction_hash FROM wallet_transactions").rows == [["failed", other]]
-    assert_told(sql, ["Your withdrawal of $25 USDT was replaced"])
+    assert_member_notified(sql, ["Your withdrawal of $25 USDT was replaced"])
     assert wallet_driver.ask().body["nonce"] == 1
 
 
@@ -230,7 +230,7 @@ def test_a_transfer_that_usdt_refuses_moves_nothing_and_says_so(wallet_driver: W
 
     assert wallet_driver.status(withdrawal) == "reverted"
     assert sql.execute_simple("SELECT status FROM wallet_transactions").rows == [["failed"]]
-    assert_told(sql, ["Your withdrawal of $25 USDT did not go through"])
+    assert_member_notified(sql, ["Your withdrawal of $25 USDT did not go through"])
 
 
 def test_what_ran_to_its_end_and_moved_something_else_is_not_called_refused(
@@ -247,7 +247,7 @@ def test_what_ran_to_its_end_and_moved_something_else_is_not_called_refused(
         moved.hash,
     )
     assert sql.execute_simple("SELECT status FROM wallet_transactions").rows == [["failed"]]
-    assert_told(sql, ["Your withdrawal of $25 USDT was replaced"])
+    assert_member_notified(sql, ["Your withdrawal of $25 USDT was replaced"])
 
 
 def test_on_another_chain_nothing_is_concluded_or_sent(wallet_driver: WalletDriver) -> None:
@@ -274,7 +274,7 @@ def test_what_no_block_takes_for_a_day_lapses_and_makes_room(
         assert wallet_driver.confirm(withdrawal)
     assert wallet_driver.status(withdrawal) == "lapsed"
     assert len(wallet_driver.chain.sent) == tried
-    assert_told(sql, ["Your withdrawal of $25 USDT has not gone through yet"])
+    assert_member_notified(sql, ["Your withdrawal of $25 USDT has not gone through yet"])
     assert wallet_driver.ask().body["nonce"] == 0  # whichever of the two is mined, the other one never is
 
 

@@ -16,7 +16,7 @@ from tests import factories
 from tests.client import refusal
 from tests.clock import moved_clock
 from tests.fakes.wallet_driver import RECIPIENT, WalletDriver, new_wallet, send, sign
-from tests.fakes.withdrawal_results import assert_confirmed_once, assert_told
+from tests.fakes.withdrawal_results import assert_confirmed_once, assert_member_notified
 from tests.rows import WRITTEN_BY_REFUSALS, rows_of_all_tables
 
 pytest_plugins = ["tests.fakes.wallet_plugin"]
@@ -239,7 +239,7 @@ def test_what_no_block_takes_lapses_and_nobody_sends_it(
         wallet_driver.confirm(UUID(made["id"]))
     assert wallet_driver.status(UUID(made["id"])) == "lapsed"
     assert len(wallet_driver.chain.sent) == tried
-    assert_told(sql, ["Your withdrawal of $25 USDT has not gone through yet"])
+    assert_member_notified(sql, ["Your withdrawal of $25 USDT has not gone through yet"])
 
 
 def test_the_schema_takes_no_bytes_for_what_is_closed_and_no_second_hash(

@@ -13,7 +13,7 @@ from shared.ports.polygon.chain import NonceUse
 from shared.withdrawals import State
 from tests.clock import moved_clock
 from tests.fakes.wallet_driver import BLOCKS_TO_FINAL, RECIPIENT, WalletDriver, checksummed
-from tests.fakes.withdrawal_results import assert_told
+from tests.fakes.withdrawal_results import assert_member_notified
 
 pytest_plugins = ["tests.fakes.wallet_plugin"]
 
@@ -55,7 +55,7 @@ def test_the_same_transfer_at_a_higher_fee_is_the_withdrawal(wallet_driver: Wall
 
     assert shown(wallet_driver, withdrawal) == ("confirmed", faster, f"https://polygonscan.com/tx/{faster}")
     assert history(sql) == [["confirmed", faster]]
-    assert_told(sql, [DONE])
+    assert_member_notified(sql, [DONE])
     assert sql.execute_simple("SELECT parameters ->> 'link' FROM mails").rows == [
         [f"https://polygonscan.com/tx/{faster}"]
     ]
@@ -72,7 +72,7 @@ def test_it_is_told_only_when_it_is_final(wallet_driver: WalletDriver, sql: Conn
 
     assert not wallet_driver.confirm(withdrawal)
     assert wallet_driver.status(withdrawal) == "signed"
-    assert_told(sql, [])
+    assert_member_notified(sql, [])
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_another_transfer_is_no_payment_of_the_withdrawal(
 
     assert shown(wallet_driver, withdrawal) == ("replaced", other, f"https://polygonscan.com/tx/{other}")
     assert history(sql) == [["failed", other]]
-    assert_told(sql, [REPLACED])
+    assert_member_notified(sql, [REPLACED])
 
 
 def test_a_cancelled_one_is_shown_without_a_hash_that_is_on_no_chain(
@@ -101,7 +101,7 @@ def test_a_cancelled_one_is_shown_without_a_hash_that_is_on_no_chain(
 
     assert shown(wallet_driver, withdrawal) == ("replaced", None, None)
     assert history(sql) == [["failed", None]]
-    assert_told(sql, [REPLACED])
+    assert_member_notified(sql, [REPLACED])
     ((template, parameters),) = sql.execute_simple("SELECT template, parameters FROM mails").rows
     wallet = f"https://polygonscan.com/address/{wallet_driver.wallet.address}"
     assert (template, parameters["link"]) == ("withdrawal_replaced", wallet)
