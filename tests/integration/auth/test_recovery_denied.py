@@ -16,7 +16,8 @@ from pg8000.dbapi import Connection
 from functions.auth import rules
 from shared import clock
 from shared.credentials import mailed_codes
-from shared.web.quotas import DAY, HOUR
+from shared.values.retry_after import HOUR
+from shared.web.quotas import DAY
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.clock import moved_clock
