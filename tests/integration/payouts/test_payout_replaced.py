@@ -9,7 +9,7 @@ from shared import clock, db, settings
 from shared.payouts import machine
 from tests.fakes.chain import BASE_FEE_WEI
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.payout_rows import RECIPIENT, PayoutRows, rule_of
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows, rule_of
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -147,28 +147,30 @@ def test_a_recipient_who_is_blocked_after_signing_gets_a_noop_in_place_of_the_pa
     assert payout_driver.row(payout).hold_reason == "blocked"
 
 
-def test_a_payout_that_people_stop_is_cancelled_when_the_noop_has_won(
+def test_a_payout_that_cannot_be_signed_waits_for_two_people_when_the_noop_has_won(
     payout_driver: PayoutDriver, sql: Connection
 ) -> None:
     payout, other = payout_driver.request(), payout_driver.request()
     payout_driver.send(payout)
     payout_driver.send(other)
-    assert db.atomically(lambda tx: machine.give_up(tx, payout, machine.CANCELLED_BY_PEOPLE, clock.now()))
+    assert db.atomically(lambda tx: machine.give_up(tx, payout, machine.UNSIGNABLE, clock.now()))
     payout_driver.send(payout)
     payout_driver.finalize(payout)
     payout_driver.confirm(other)
 
-    assert (payout_driver.state(payout), payout_driver.state(other)) == ("CANCELLED", "PAID")
+    assert (payout_driver.state(payout), payout_driver.state(other)) == ("HELD", "PAID")
+    assert payout_driver.row(payout).hold_reason == "review"
+    assert sql.execute_unnamed("SELECT approvals_needed FROM payouts WHERE id = $1", (payout,)).rows == [[2]]
     assert [moved.nonce for moved in payout_driver.chain.transfers()] == [1]
     in_flight = "SELECT sum(balance)::bigint FROM ledger_balances WHERE account = 'in_flight:member'"
-    assert sql.execute_simple(in_flight).rows == [[0]]
+    assert sql.execute_simple(in_flight).rows == [[AMOUNT]]  # it stays set aside while it is held
 
 
 def test_a_payment_that_was_faster_than_the_noop_is_a_payment(payout_driver: PayoutDriver) -> None:
     payout = payout_driver.request()
     payout_driver.send(payout)
     paying = dict(payout_driver.chain.pool)
-    db.atomically(lambda tx: machine.give_up(tx, payout, machine.CANCELLED_BY_PEOPLE, clock.now()))
+    db.atomically(lambda tx: machine.give_up(tx, payout, machine.UNSIGNABLE, clock.now()))
     payout_driver.send(payout)
     payout_driver.chain.pool = paying
     payout_driver.finalize(payout)
