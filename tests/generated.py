@@ -18,11 +18,11 @@ BUSY_MAX = 30  # how often a request is sent again because the platform is busy
 
 
 @dataclass(frozen=True)
-class Generated:
+class GeneratedClient:
     """The generated package, and the generator's output."""
 
     folder: Path
-    told: str
+    output: str
     clients: list[Any] = field(default_factory=list)
 
     def model(self, schema: str, /, **values: Any) -> Any:
@@ -38,7 +38,7 @@ class Generated:
         self.clients.append(made)
         return made
 
-    def must(self, operation_id: str, client: Any, **asked: Any) -> Any:
+    def call(self, operation_id: str, client: Any, **asked: Any) -> Any:
         """The parsed success of an operation. The request is sent again while the platform says that it is busy."""
         (operation,) = [found for found in contract.operations() if found.operation_id == operation_id]
         (tag,) = contract.document()["paths"][operation.template][operation.method.lower()]["tags"]
@@ -53,7 +53,7 @@ class Generated:
 
 
 @contextmanager
-def python_client(folder: Path) -> Iterator[Generated]:
+def python_client(folder: Path) -> Iterator[GeneratedClient]:
     """A client generated into `folder`, importable inside the block. Raises when the generator leaves anything out."""
     settings = folder / "settings.yaml"
     settings.write_text("post_hooks: []\n")  # its formatting does not matter
@@ -64,7 +64,7 @@ def python_client(folder: Path) -> Iterator[Generated]:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     sys.path.insert(0, str(folder))
-    made = Generated(folder / PACKAGE, done.stdout + done.stderr)
+    made = GeneratedClient(folder / PACKAGE, done.stdout + done.stderr)
     try:
         yield made
     finally:

@@ -25,11 +25,11 @@ from shared.payouts.machine import Payout, PayoutState
 from shared.payouts.signing import HeldKey, Plan
 from shared.payouts.slots import Slot, SlotState
 from shared.ports.polygon.chain import NONCES_APART_MAX, Found, Moved
-from shared.settings import PayoutSettings
 from shared.values import gas
 from shared.values.gas import Price
 from shared.values.money import MICRO_MAX, Usdt
 from shared.values.polygon import GWEI
+from shared.values.settings import PayoutSettings
 
 NONCES_PER_STEP = 500  # per run; the next run continues
 REBUILT = "rebuilt"  # the reason for which a nonce is given up

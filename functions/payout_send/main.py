@@ -7,11 +7,12 @@ A task handles PAYOUTS_PER_TASK payouts of its treasury, oldest request first; t
 where it began. A payout that cannot continue is postponed, and the others do not wait for it.
 """
 
+from dataclasses import replace
 from datetime import datetime
 
 from flask import Request, Response
 
-from functions.payout_send import halts, steps
+from functions.payout_send import steps
 from functions.payout_send.signing import resend_or_replace, sign_taken
 from functions.payout_send.steps import WorkerSession
 from shared import clock, db, log, settings
@@ -19,12 +20,14 @@ from shared.config import Config, read
 from shared.db import Tx
 from shared.events import SendPayout
 from shared.job import ComeAgain, Hopeless, Job
-from shared.payouts import machine, queue, slots, watch
-from shared.payouts.machine import Payout, PayoutState
+from shared.payouts import machine, queue, slots, stops, watch
+from shared.payouts.machine import Payout, PayoutState, Treasury
 from shared.payouts.slots import Signer, SignerBusy
 from shared.ports.polygon import chain
 from shared.ports.polygon.chain import Chain
 from shared.values.states import SignerStatus
+
+REMEDY = "Ask the token's issuer. Resume when it moves again: until then every task pauses it anew, before it signs."
 
 job = Job("payout_send")
 
@@ -63,7 +66,7 @@ def work(signer: Signer, nodes: Chain, asked_for: Payout) -> None:
     nodes.require(shift.treasury.chain_id)
     if not _may_sign(shift):
         return
-    shift = halts.heed(shift)
+    shift = _stop_if_halted(shift)
     chosen = _choose(shift, asked_for)
     steps.decide(shift, chosen)
     why_not = steps.reserve(shift, chosen) or steps.allocate(shift, chosen)
@@ -101,3 +104,21 @@ def _may_sign(shift: WorkerSession) -> bool:
         log.warning("a key is being rebuilt", treasury=signer.treasury, signer=signer.address)
         return False
     return watch.rebuild_unless_ours(signer.address, shift.nodes)
+
+
+def _stop_if_halted(shift: WorkerSession) -> WorkerSession:
+    """Pause the treasury if the token is paused or its issuer has blocked the treasury's key.
+
+    Every payment would revert then. Returns the session with the treasury as it is afterwards; unchanged if nothing is
+    wrong or it is paused already. Raises ChainUnreachable.
+    """
+    treasury = shift.treasury
+    reason = shift.nodes.halted(treasury.token_address, shift.signer.address)
+    if not reason or treasury.paused_at:
+        return shift
+
+    def stop(tx: Tx) -> Treasury:
+        stops.stop(tx, treasury.name, reason, REMEDY, clock.now())
+        return machine.treasury_of(tx, treasury.name)
+
+    return replace(shift, treasury=db.atomically(stop))

@@ -13,11 +13,11 @@ from shared.payouts.machine import ROTATION, HoldReason, Payout, PayoutState, Tr
 from shared.payouts.signing import RULES_OF_THE_PAYMENT, HeldKey
 from shared.payouts.slots import Signer
 from shared.ports.polygon.chain import Chain
-from shared.settings import PayoutLimits, PayoutSettings
 from shared.values import finality, gas
 from shared.values.gas import Price
 from shared.values.money import Usdt
 from shared.values.polygon import GWEI, ZERO_ADDRESS
+from shared.values.settings import PayoutLimits, PayoutSettings
 
 
 @dataclass(frozen=True)

@@ -47,12 +47,12 @@ from shared.members.security_notices import Owner, SecurityChange
 from shared.messages import mails
 from shared.messages.mails import Letter
 from shared.ports import files
-from shared.values import contacts, device_ids, tiers
+from shared.values import contacts, device_ids, retry_after, tiers
 from shared.values.device_ids import DEVICES_MAX
 from shared.values.fields import Listing
 from shared.values.problems import NotFound, NotValid, Problem, TokenNotValid
 from shared.values.states import AvatarStatus, ExportStatus
-from shared.web import forms, quotas
+from shared.web import forms
 from shared.web.http import IfMatch, Upload
 from shared.web.quotas import Limit, Quota
 
@@ -178,10 +178,10 @@ def decode(upload: Upload) -> Renditions:
 def upload_avatar(tx: Tx, member: Member, upload: Upload, picture: Renditions, now: datetime) -> Picture:
     """Upload a new picture. It is shown once it is checked and stored; of several, the latest one wins."""
     store.lock(tx, member.id)
-    recent = store.uploads_since(tx, member.id, now - quotas.HOUR)
+    recent = store.uploads_since(tx, member.id, now - retry_after.HOUR)
     if len(recent) >= rules.UPLOADS_PER_HOUR:
-        free_at = recent[-rules.UPLOADS_PER_HOUR] + quotas.HOUR
-        raise rules.TooManyPictures(headers=quotas.until(free_at, now))
+        free_at = recent[-rules.UPLOADS_PER_HOUR] + retry_after.HOUR
+        raise rules.TooManyPictures(headers=retry_after.until(free_at, now))
     identity = uuid4()
     name = avatars.object_name(member.id, now, picture.content_type)
     store.insert_avatar(
@@ -329,7 +329,7 @@ def _check_rename(tx: Tx, member: Member, username: str, now: datetime) -> None:
     recent = store.renames_since(tx, member.id, now - rules.RENAMES_WITHIN)
     if len(recent) >= rules.RENAMES_MAX:
         free_at = recent[-rules.RENAMES_MAX] + rules.RENAMES_WITHIN
-        raise rules.TooManyRenames(headers=quotas.until(free_at, now))
+        raise rules.TooManyRenames(headers=retry_after.until(free_at, now))
 
 
 def _raise_taken(refused: ConstraintViolated, constraints: tuple[str, ...], taken: type[Problem]) -> None:

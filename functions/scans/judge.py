@@ -12,11 +12,10 @@ from uuid import UUID, uuid4
 
 from functions.scans import fraud, rules
 from functions.scans.fraud import Flag, FraudEvidence, Location
-from functions.scans.records import Tally
-from functions.scans.store import Code, MemberScans
-from shared.settings import Settings
+from functions.scans.values import Code, MemberScans, Tally
+from shared.values import retry_after
 from shared.values.problems import Problem
-from shared.web import quotas
+from shared.values.settings import Settings
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -94,14 +93,14 @@ class Group:
     def judge(self, attempt: Attempt) -> Accepted | Refused | OwnEarlier:
         """Decide about the next scan."""
         if self._wrong_codes(attempt.subject) >= self.settings.guesses_per_hour_max:
-            return Refused(rules.TooManyWrongCodes(headers=quotas.until_next_hour(self.now)))
+            return Refused(rules.TooManyWrongCodes(headers=retry_after.until_next_hour(self.now)))
         code = self.codes.get(attempt.mac)
         if code is None or not code.spendable or code.mac in self.spent:
             return self._refused(attempt, code)
         member = self._member(attempt.member_id)
         if member.last_hour >= self.settings.scans_per_hour_max:
-            free_at = self._moments(member)[-self.settings.scans_per_hour_max] + quotas.HOUR
-            return Refused(rules.TooManyScans(headers=quotas.until(free_at, self.now)))
+            free_at = self._moments(member)[-self.settings.scans_per_hour_max] + retry_after.HOUR
+            return Refused(rules.TooManyScans(headers=retry_after.until(free_at, self.now)))
         return self._accepted(attempt, code, member)
 
     def _moments(self, member: _Member) -> list[datetime]:

@@ -8,19 +8,10 @@ from uuid import UUID
 
 from functions.scans.fraud import Flag
 from functions.scans.rules import Decision
+from functions.scans.values import Tally
 from shared.db import Tx
 from shared.values.money import Usdt
 from shared.values.tiers import Tier
-
-
-@dataclass(frozen=True)
-class Tally:
-    """The counts that a group adds to a member: the number of scans, and the last place if any scan had one."""
-
-    member_id: UUID
-    scans: int
-    latitude: float | None
-    longitude: float | None
 
 
 @dataclass(frozen=True)

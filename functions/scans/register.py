@@ -12,7 +12,7 @@ from functions.scans.judge import Accepted
 from functions.scans.receipts import Purse, ScanReceipt, Shown, receipt
 from functions.scans.records import Scan
 from functions.scans.rules import Climb, Decision, UnlockState
-from functions.scans.store import MemberScans
+from functions.scans.values import MemberScans
 from shared.auth import Member
 from shared.comps import awards
 from shared.comps.award_inputs import Inputs
@@ -21,10 +21,10 @@ from shared.db import Tx
 from shared.members import tier_history
 from shared.members.tier_history import TierChange
 from shared.messages import notifications
-from shared.settings import Settings
 from shared.values import tiers
 from shared.values.money import ZERO, Usdt
 from shared.values.prizes import CompType
+from shared.values.settings import Settings
 from shared.values.tiers import Tier
 from shared.web.signatures import Asked
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from functions.scans.values import Code, MemberScans
 from shared.comps import award_inputs
 from shared.comps.award_inputs import Inputs
 from shared.db import Tx
@@ -13,45 +14,6 @@ from shared.values.tiers import Tier
 from shared.web.paging import Position
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-
-
-@dataclass(frozen=True)
-class Code:
-    """A code that exists. `spendable`: manufactured, and of a batch that is neither recalled nor honey."""
-
-    mac: bytes
-    batch_id: UUID
-    product_sku: str
-    product_name: str
-    spendable: bool
-    honey: bool
-    scanned_by: UUID | None
-
-
-@dataclass(frozen=True)
-class MemberScans:
-    """A member before the scans of a group: scans of the last hour and minute, of the quarter, the last place.
-
-    `moments` are the times of the last hour's scans, oldest first, as microseconds since 1970 separated by blanks. They
-    are parsed only to tell a member who has scanned too often when to retry: parsing thousands of timestamps for each
-    group would cost more than all other work.
-    """
-
-    member_id: UUID
-    referred_by_id: UUID | None
-    last_hour: int
-    last_minute: int
-    moments: str
-    lifetime_comps: Usdt
-    comps_paid: Usdt
-    gold_chips: int
-    quarter_scans: int
-    quarter_tier: Tier
-    permanent_tier: Tier
-    located_at: datetime | None
-    latitude: float | None
-    longitude: float | None
-    tried_honey: bool
 
 
 @dataclass(frozen=True)

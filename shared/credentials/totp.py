@@ -10,8 +10,8 @@ from uuid import UUID
 
 from shared.credentials import vault
 from shared.db import Tx
+from shared.values import retry_after
 from shared.values.problems import Problem, TooManyRequests
-from shared.web import quotas
 
 STEP_SECONDS = 30
 DIGITS = 6
@@ -158,7 +158,7 @@ def count_failure(tx: Tx, member_id: UUID, now: datetime) -> None:
         WHERE member_id = :member_id
         """,
         member_id=member_id,
-        hour=quotas.hour_of(now),
+        hour=retry_after.hour_of(now),
     )
 
 
@@ -172,13 +172,13 @@ def _locked(tx: Tx, member_id: UUID, now: datetime, *, enabled: bool = True) -> 
         FOR UPDATE
         """,
         member_id=member_id,
-        hour=quotas.hour_of(now),
+        hour=retry_after.hour_of(now),
         enabled=enabled,
     )
     if found is None:
         raise SecondFactorNotSetUp
     if found.failures >= FAILURES_MAX:
-        raise SecondFactorLocked(headers=quotas.until_next_hour(now))
+        raise SecondFactorLocked(headers=retry_after.until_next_hour(now))
     return found
 
 

@@ -20,7 +20,6 @@ from shared.payouts.reads import Approvals, approvals, is_in_doubt, load, load_a
 from shared.payouts.slots import Signer, Slot, SlotState
 from shared.payouts.states import (
     CANCELLABLE,
-    CANCELLED_BY_PEOPLE,
     ROTATION,
     UNSIGNABLE,
     ApprovedBefore,
@@ -39,7 +38,6 @@ from shared.values.money import Usdt
 
 __all__ = [
     "CANCELLABLE",
-    "CANCELLED_BY_PEOPLE",
     "PROMISED_SOURCES",
     "ROTATION",
     "UNSIGNABLE",
@@ -201,7 +199,7 @@ def reserve(tx: Tx, payout: Payout, now: datetime, *, set_aside: bool | None = N
 def cancel(tx: Tx, payout: Payout, now: datetime) -> None:
     """Set a CANCELLABLE payout to CANCELLED and return what was set aside to the free balance. Harmless twice.
 
-    The schema refuses this while a slot may still pay the payout; `give_up` comes first then.
+    The schema refuses this while a slot may still pay the payout.
     """
     if payout.state is PayoutState.CANCELLED:
         return
@@ -276,8 +274,7 @@ def give_up(tx: Tx, payout_id: UUID, reason: str, now: datetime) -> bool:
     """Have a payout's open nonce (ALLOCATED or LIVE) used up by a no-op; a payment that was sent may still win.
 
     True also if the nonce was given up before: the first reason stays. False when the payout has no such nonce, as when
-    it is mined. Once the no-op is final, `reason` decides: CANCELLED_BY_PEOPLE cancels the payout, UNSIGNABLE holds it
-    for two people, any other has it sent again.
+    it is mined. Once the no-op is final the payout is sent again; it is held for two people if `reason` is UNSIGNABLE.
     """
     payout = load(tx, payout_id)
     slot = slots.open_slot(tx, payout_id)
@@ -369,15 +366,12 @@ def finalize(tx: Tx, payout: Payout, slot: Slot, kind: str, now: datetime) -> Pa
     """Apply the final result of a MINED slot to slot and payout in one transaction (C11); returns the new state.
 
     `kind` is that of the winning attempt. A payment that succeeded: PAID, and the journal is posted. A payment that
-    reverted: HELD, with the money still set aside. A no-op: RESERVED, to be sent again; CANCELLED if people gave its
-    nonce up for that; HELD for two people if its payment could not be signed.
+    reverted: HELD, with the money still set aside. A no-op: RESERVED, to be sent again; HELD for two people if its
+    payment could not be signed.
     """
     if kind != "PAY":
         slots.close(tx, slot, SlotState.FINAL_NOOP, now)
         _to(tx, payout.id, PayoutState.RESERVED, now)
-        if slot.given_up_for == CANCELLED_BY_PEOPLE:
-            cancel(tx, payout, now)
-            return PayoutState.CANCELLED
         if slot.given_up_for == UNSIGNABLE:
             hold_back(tx, payout, HoldReason.REVIEW, now, approvals_needed=TWO_PEOPLE)
             return PayoutState.HELD

@@ -10,9 +10,7 @@ from uuid import UUID
 from shared.values.money import Usdt
 
 ROTATION = "rotation"  # the source kind of the payout that moves a treasury's money to its next key
-# Why a nonce was given up, and the state of its payout once the no-op has won.
-CANCELLED_BY_PEOPLE = "cancelled"  # the payout is CANCELLED
-UNSIGNABLE = "cannot be signed"  # the payout is HELD until two people approve it
+UNSIGNABLE = "cannot be signed"  # a nonce is given up for it: once the no-op is final, two people must approve
 
 
 class PayoutState(StrEnum):

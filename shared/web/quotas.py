@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from shared import db
 from shared.db import Tx
 from shared.values.problems import TooManyRequests
+from shared.values.retry_after import HOUR, hour_of, until
 
-HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 
 
@@ -97,21 +97,6 @@ def give_back_in_turn(tx: Tx, groups: Sequence[Sequence[Quota]], now: datetime) 
 def used_up(quotas: Sequence[Quota], tries: dict[str, int]) -> list[Quota]:
     """The quotas that have had more tries than allowed."""
     return [quota for quota in quotas if tries[quota.subject] > quota.tries_max]
-
-
-def until_next_hour(now: datetime) -> dict[str, str]:
-    """The Retry-After header for what is counted in clock hours."""
-    return until(hour_of(now) + HOUR, now)
-
-
-def until(moment: datetime, now: datetime) -> dict[str, str]:
-    """A Retry-After header in whole seconds, rounded up, at least one."""
-    return {"Retry-After": str(max(1, int((moment - now).total_seconds()) + 1))}
-
-
-def hour_of(now: datetime) -> datetime:
-    """The start of the clock hour."""
-    return now.replace(minute=0, second=0, microsecond=0)
 
 
 def _refuse(limit: Limit, over: Sequence[Quota], now: datetime) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from emulators import bootstrap, contract
-from tests.generated import PACKAGE, Generated, python_client
+from tests.generated import PACKAGE, GeneratedClient, python_client
 
 NODE = Path(__file__).parent / "node"
 REASONS = {  # what the linter says against us and why it stays
@@ -27,7 +27,7 @@ def tools() -> Path:
 
 
 @pytest.fixture(scope="module")
-def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Generated]:
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GeneratedClient]:
     with python_client(tmp_path_factory.mktemp("python")) as made:
         yield made
 
@@ -56,8 +56,8 @@ def test_the_linter_finds_what_is_wrong(tools: Path, tmp_path: Path) -> None:
     assert rules == {"operation-tag-defined", "rule/summary-is-one-sentence", "path-parameters-defined"}
 
 
-def test_a_python_client_is_generated_without_a_warning_and_with_every_operation(generated: Generated) -> None:
-    assert "arning" not in generated.told, generated.told
+def test_a_python_client_is_generated_without_a_warning_and_with_every_operation(generated: GeneratedClient) -> None:
+    assert "arning" not in generated.output, generated.output
     made = {path.stem for path in generated.folder.glob("api/*/*.py")} - {"__init__"}
     assert made == {operation.operation_id for operation in contract.operations()}
     models = import_module(f"{PACKAGE}.models")
@@ -70,7 +70,7 @@ def test_a_python_client_is_generated_without_a_warning_and_with_every_operation
         import_module(f"{PACKAGE}.api.{path.parent.name}.{path.stem}")
 
 
-def test_a_python_client_reads_both_kinds_of_refusal(generated: Generated) -> None:
+def test_a_python_client_reads_both_kinds_of_refusal(generated: GeneratedClient) -> None:
     """A function's and the gateway's: one that knew only one of them would fail at the other."""
     import httpx
 

@@ -260,7 +260,7 @@ class Removed(Exception):
     """The target was taken away for want of permission."""
 
 
-class Ear:
+class ListenStream:
     """A Listen stream of a client; what its target was told, in short."""
 
     def __init__(self, engine: Engine, *documents: str, collection: str = "") -> None:
@@ -313,19 +313,19 @@ def test_an_open_listener_ends_with_the_first_change_after_what_it_rests_on_is_t
     """Google's emulator does so; whether the service does is not documented."""
     engine.client.document("taken/ada").delete()
     engine.client.document("kept/a").set({"text": "hello"})
-    ear = Ear(engine, *(() if collection else ("kept/a",)), collection=collection)
-    assert ear.until_current() == ["hello"]
+    stream = ListenStream(engine, *(() if collection else ("kept/a",)), collection=collection)
+    assert stream.until_current() == ["hello"]
     engine.client.document("kept/a").set({"text": "more"})
-    assert ear.next_text() == "more"
+    assert stream.next_text() == "more"
 
     engine.client.document("taken/ada").set({})
     engine.client.document("kept/a").set({"text": "secret"})
     with pytest.raises(Removed):
-        ear.next_text()
-    ear.close()
+        stream.next_text()
+    stream.close()
 
     with pytest.raises(Removed):
-        Ear(engine, "kept/a").until_current()
+        ListenStream(engine, "kept/a").until_current()
 
 
 UNKNOWN = (

@@ -16,14 +16,14 @@ import pytest
 
 from emulators import postgres
 from emulators.postgres import Access, Home, Postgres
-from tests.fakes.servers import SOURCES, server_of
+from tests.fakes.postgres_servers import SOURCES, running_server
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, which alone runs the server as somebody else")
 
 
 @pytest.fixture(scope="module", params=SOURCES)
 def server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
-    with server_of(request.param) as started:
+    with running_server(request.param) as started:
         yield started
 
 

@@ -32,11 +32,11 @@ from shared.messages.notifications import Note
 from tests import factories, openapi
 from tests.client import FunctionClient, app
 from tests.factories import Somebody
-from tests.fakes import comp_books, wallet_desk
+from tests.fakes import comp_records, wallet_driver
 from tests.fakes.chain import FakeChain
-from tests.fakes.light_hashes import hash_lightly
-from tests.fakes.wallet_desk import RECIPIENT, new_wallet
-from tests.fakes.wallets import held_chain
+from tests.fakes.cheap_hashes import use_cheap_hashes
+from tests.fakes.wallet_driver import RECIPIENT, new_wallet
+from tests.fakes.wallets import chain_of_port
 from tests.operations.scene import PASSWORD, Scene
 from tests.platform import Platform
 
@@ -122,13 +122,13 @@ class Visit:
             "export": lambda _: {"batch_id": str(self.scene.exportable_batch())},
             "award_comp": lambda _: {"member_id": str(self.member.id), "totp": None},
             "suspend_member": lambda _: {"member_id": str(factories.member().id)},
-            "cancel_comp": lambda _: {"comp_id": str(comp_books.given(self.member))},
+            "cancel_comp": lambda _: {"comp_id": str(comp_records.award_comp(self.member))},
             "decide_flagged_scan": lambda _: {"scan_id": str(factories.flagged_scan())},
             "choose_trip": lambda _: {"comp_id": str(factories.trip(self.member)), "destination": "hawaii"},
             "get_trip": lambda _: {"comp_id": str(factories.trip(self.member))},
             "contact_winner": lambda _: {"comp_id": str(factories.trip(self.member, chosen=True))},
             "mail_chip": lambda _: {"comp_id": str(factories.trip(self.member, chosen=True))},
-            "get_comp": lambda _: {"comp_id": str(comp_books.given(self.member))},
+            "get_comp": lambda _: {"comp_id": str(comp_records.award_comp(self.member))},
             "get_member_tier": lambda _: {"member_id": str(self.member.id)},
             "override_tier": lambda _: {"member_id": str(self.member.id)},
             "remove_quarter_override": lambda _: {"member_id": str(self.member.id)},
@@ -163,7 +163,7 @@ class Visit:
         )
         body, key = {"to_address": RECIPIENT, "amount": 25}, {"Idempotency-Key": f"prepare-{number}"}
         made = self.scene.client(self.admin.token).post("/v1/wallet/withdraw", body, **key).body
-        return {**made, "signed_transaction": wallet_desk.sign(made["transaction"], wallet)}
+        return {**made, "signed_transaction": wallet_driver.sign(made["transaction"], wallet)}
 
     def signed_withdrawal(self, number: int) -> dict[str, Any]:
         made = self.withdrawal(number)
@@ -173,7 +173,7 @@ class Visit:
         made = self.withdrawal(number)
         return {
             "withdrawal_id": made["id"],
-            "transaction_hash": wallet_desk.send(held_chain(), made["signed_transaction"]),
+            "transaction_hash": wallet_driver.send(chain_of_port(), made["signed_transaction"]),
         }
 
     def waiting_import(self) -> str:
@@ -208,10 +208,12 @@ REDIRECTING = {"follow_referral"}  # Schemathesis takes a redirect for a refusal
 
 
 @pytest.fixture
-def visit(platform: Platform, database: str, rich_chain: FakeChain, monkeypatch: pytest.MonkeyPatch) -> Iterator[Visit]:
+def visit(
+    platform: Platform, database: str, funded_chain: FakeChain, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Visit]:
     """Hashing a password is made cheap: how hard it is to guess is not what is tried here."""
-    assert rich_chain
-    hash_lightly(monkeypatch)
+    assert funded_chain
+    use_cheap_hashes(monkeypatch)
     public = {name: app(name) for name, function in contract.functions().items() if function.gateway}
     keys = KeySet(auth.published_keys)
     door.gateway = Gateway(

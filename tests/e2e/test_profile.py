@@ -9,7 +9,7 @@ from emulators.process import wait_until
 from emulators.stack import Stack
 from tests.e2e.conftest import Visitors, in_each_mode
 from tests.fakes import pictures
-from tests.fakes.profile_desk import PROFILE, fetched
+from tests.fakes.profile_client import PROFILE, fetched
 
 SECONDS_MAX = 60.0
 

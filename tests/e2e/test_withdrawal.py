@@ -9,7 +9,7 @@ from emulators.process import wait_until
 from emulators.stack import Stack
 from tests import openapi
 from tests.e2e.conftest import Visitors, in_each_mode
-from tests.fakes.wallet_desk import sign
+from tests.fakes.wallet_driver import sign
 
 FUNDS = 100_000_000
 GAS_WEI = 10**18

@@ -43,7 +43,7 @@ _hashes = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Sighting:
+class SignedTransfer:
     """A signed transfer as the pool holds it."""
 
     hash: str
@@ -66,7 +66,7 @@ class Sighting:
 class Included:
     """A transfer in a block, and whether it moved anything."""
 
-    transfer: Sighting
+    transfer: SignedTransfer
     succeeded: bool
 
 
@@ -80,7 +80,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Loss:
+class LostAnswer:
     """A lost answer to a sending: before the node has taken the transaction, or after (`taken`)."""
 
     taken: bool
@@ -99,7 +99,7 @@ class FakeChain(Chain):
         self.token_paused = False
         self.reverts_all = False  # for a reason that no call of the token reveals
         self.token_keeps_micro = 0  # of each transfer, which succeeds all the same
-        self.pool: dict[tuple[str, int], Sighting] = {}
+        self.pool: dict[tuple[str, int], SignedTransfer] = {}
         self.blocks = [Block(0)]
         self.finalized: int | None = None
         self.lag_seconds = 0  # of the finalized block behind the head
@@ -109,7 +109,7 @@ class FakeChain(Chain):
         self.disputed: set[str] = set()  # hashes about which the nodes disagree
         self.unreachable: set[str] = set()  # names of methods that do not answer
         self.hidden: set[str] = set()  # hashes of mined transactions whose receipt no node gives
-        self.losses: deque[Loss] = deque()  # of the next sendings
+        self.losses: deque[LostAnswer] = deque()  # of the next sendings
         self.sent: list[str] = []  # the hash of every sending that was tried
 
     # Actions of tests:
@@ -136,7 +136,7 @@ class FakeChain(Chain):
         """Drop all pending transactions, as a full pool does."""
         self.pool.clear()
 
-    def transfers(self) -> list[Sighting]:
+    def transfers(self) -> list[SignedTransfer]:
         """Everything that moved USDT, in order."""
         return [
             found.transfer
@@ -274,7 +274,7 @@ class FakeChain(Chain):
         outcome = self._take(transfer)
         return Sent(SendOutcome.UNKNOWN, "no answer in time") if loss else Sent(outcome, "")
 
-    def _found(self, transfer: Sighting, address: str) -> Found:
+    def _found(self, transfer: SignedTransfer, address: str) -> Found:
         receipt = self._receipt(transfer.hash)
         assert receipt
         fees = transfer.gas_limit, transfer.fee_wei, transfer.tip_wei
@@ -306,7 +306,7 @@ class FakeChain(Chain):
                     return Receipt(transaction_hash, block.number, block.hash, found.succeeded, moved)
         return None
 
-    def _take(self, transfer: Sighting) -> SendOutcome:
+    def _take(self, transfer: SignedTransfer) -> SendOutcome:
         key = (transfer.sender, transfer.nonce)
         pending = self.pool.get(key)
         if transfer.nonce < self._used(transfer.sender):
@@ -321,7 +321,7 @@ class FakeChain(Chain):
         self.pool[key] = transfer
         return SendOutcome.ACCEPTED
 
-    def _run(self, transfer: Sighting) -> Included:
+    def _run(self, transfer: SignedTransfer) -> Included:
         if transfer.is_noop:
             return Included(transfer, succeeded=True)
         enough = self.balance(transfer.sender, len(self.blocks) - 1) >= transfer.amount_micro
@@ -329,7 +329,7 @@ class FakeChain(Chain):
         return Included(transfer, enough and not (refused or self.token_paused or self.reverts_all))
 
 
-def read(raw: bytes) -> Sighting:
+def read(raw: bytes) -> SignedTransfer:
     """A raw transaction, parsed. Raises ValueError for one that no treasury would sign."""
     from eth_account import Account
     from eth_account.typed_transactions.typed_transaction import TypedTransaction
@@ -341,7 +341,7 @@ def read(raw: bytes) -> Sighting:
     if data and data[:4].hex() != "a9059cbb":
         raise ValueError("neither a transfer of the token nor a no-op")
     sender: str = Account.recover_transaction(raw).lower()
-    return Sighting(
+    return SignedTransfer(
         hash="0x" + keccak(raw).hex(),
         chain_id=int(fields["chainId"]),
         sender=sender,

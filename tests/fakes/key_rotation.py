@@ -9,7 +9,7 @@ from emulators import cloud
 from functions.payout_recover import main as payout_recover
 from shared import clock, db
 from shared.payouts import rotation
-from tests.fakes.payout_desk import Desk
+from tests.fakes.payout_driver import PayoutDriver
 from tests.platform import Platform
 
 
@@ -41,13 +41,15 @@ def rotate(next_key: tuple[str, str]) -> None:
     db.atomically(lambda tx: rotation.begin(tx, "member", address, version, clock.now()))
 
 
-def pass_minutes(desk: Desk, *payouts: UUID) -> None:
+def pass_minutes(payout_driver: PayoutDriver, *payouts: UUID) -> None:
     """Run what the schedules run each minute, ROUNDS times, while the chain goes on; send these payouts as well."""
     for _ in range(ROUNDS):
         payout_recover.advance(clock.now())
-        for payout in (*payouts, *desk.sweep()):
-            desk.try_to_send(payout)
-        for (waiting,) in desk.rows("SELECT id FROM payouts WHERE source_kind = 'rotation' AND state <> 'PAID'"):
-            desk.try_to_send(waiting)
-        desk.chain.mine(12)
-        desk.sweep()
+        for payout in (*payouts, *payout_driver.sweep()):
+            payout_driver.try_to_send(payout)
+        for (waiting,) in payout_driver.rows(
+            "SELECT id FROM payouts WHERE source_kind = 'rotation' AND state <> 'PAID'"
+        ):
+            payout_driver.try_to_send(waiting)
+        payout_driver.chain.mine(12)
+        payout_driver.sweep()

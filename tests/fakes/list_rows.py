@@ -14,7 +14,7 @@ from shared.messages.notifications import Note
 from shared.values.tiers import Tier
 from tests import factories
 from tests.factories import Somebody
-from tests.fakes.wallet_desk import RECIPIENT
+from tests.fakes.wallet_driver import RECIPIENT
 
 TREASURIES = ("member", "affiliate", "wholesale")
 HOLDS = ("limit", "review", "funds")
@@ -164,11 +164,11 @@ def flagged(owner: Somebody, at: datetime, number: int) -> str:
     return made
 
 
-NOTE_KINDS = ("system", "social", "comp")
+NOTIFICATION_TYPES = ("system", "social", "comp")
 
 
-def note(owner: Somebody, at: datetime, number: int, *, kind: str = "") -> str:
-    note = Note(owner.id, kind or NOTE_KINDS[number % 3], "Hello", "there", {}, str(uuid4()))
+def notification(owner: Somebody, at: datetime, number: int, *, kind: str = "") -> str:
+    note = Note(owner.id, kind or NOTIFICATION_TYPES[number % 3], "Hello", "there", {}, str(uuid4()))
     return str(db.atomically(lambda tx: notifications.notify(tx, note, at)))
 
 

@@ -15,20 +15,20 @@ Make = Callable[[Somebody, datetime, int], str]
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ListFilter:
     """A filter: `value` is one that finds the item (None if none does), `finds` says whether a value finds it."""
 
     value: Callable[[Item], str | None]
     finds: Callable[[Item, str], bool]
 
 
-def same(name: str) -> Chosen:
+def same(name: str) -> ListFilter:
     """A filter that compares its value with the item's own field."""
-    return Chosen(lambda item: item[name], lambda item, value: item[name] == value)
+    return ListFilter(lambda item: item[name], lambda item, value: item[name] == value)
 
 
 @dataclass(frozen=True)
-class Listed:
+class ListCase:
     """How to fill a list: `make` makes a row and returns the value that identifies it in the item's field `key`.
 
     `beside` makes rows that the list leaves out although they belong to the reader. `path` is given if the contract's
@@ -43,98 +43,104 @@ class Listed:
     path: str = ""
     ties: bool = True
     mine: bool = True
-    filters: Mapping[str, Chosen] = field(default_factory=dict)
+    filters: Mapping[str, ListFilter] = field(default_factory=dict)
 
 
 OPERATIONS, TREASURY = Role.OPERATIONS, Role.TREASURY
 DIRECTIONS = {"in": "deposits", "out": "withdrawals"}
 
-LISTS: Mapping[str, Listed] = {
-    "list_tier_history": Listed(list_rows.tier_change),
-    "list_comps": Listed(
+LISTS: Mapping[str, ListCase] = {
+    "list_tier_history": ListCase(list_rows.tier_change),
+    "list_comps": ListCase(
         list_rows.comp,
         filters={
-            "filter": Chosen(
+            "filter": ListFilter(
                 lambda item: "trips" if item["type"] == "trip" else "crypto",
                 lambda item, value: (item["type"] == "trip") == (value == "trips"),
             )
         },
     ),
-    "list_comps?filter=gold_chips": Listed(list_rows.chips, beside=list_rows.comp),
-    "list_withdrawals": Listed(list_rows.withdrawal),
-    "list_transactions": Listed(
+    "list_comps?filter=gold_chips": ListCase(list_rows.chips, beside=list_rows.comp),
+    "list_withdrawals": ListCase(list_rows.withdrawal),
+    "list_transactions": ListCase(
         list_rows.movement,
         filters={
-            "filter": Chosen(
+            "filter": ListFilter(
                 lambda item: DIRECTIONS[item["direction"]], lambda item, value: DIRECTIONS[item["direction"]] == value
             )
         },
     ),
-    "list_recent": Listed(list_rows.scan),
-    "list_notifications": Listed(list_rows.note, filters={"type": same("type")}),
-    "list_scan_periods": Listed(
+    "list_recent": ListCase(list_rows.scan),
+    "list_notifications": ListCase(list_rows.notification, filters={"type": same("type")}),
+    "list_scan_periods": ListCase(
         partial(list_rows.period, "hour"), "starts_at", beside=partial(list_rows.period, "day"), ties=False, mine=False
     ),
-    "list_scan_periods?period=day": Listed(
+    "list_scan_periods?period=day": ListCase(
         partial(list_rows.period, "day"), "starts_at", beside=partial(list_rows.period, "hour"), ties=False, mine=False
     ),
-    "list_notifications?type=order": Listed(partial(list_rows.note, kind="order"), beside=list_rows.note),
-    "list_batches": Listed(list_rows.batch, role=OPERATIONS, filters={"status": same("status")}),
-    "list_honey_trials": Listed(list_rows.honey_trial, "device_id", role=OPERATIONS),
-    "list_broadcasts": Listed(list_rows.broadcast, role=OPERATIONS),
-    "list_comp_rule_changes": Listed(
+    "list_notifications?type=order": ListCase(
+        partial(list_rows.notification, kind="order"), beside=list_rows.notification
+    ),
+    "list_batches": ListCase(list_rows.batch, role=OPERATIONS, filters={"status": same("status")}),
+    "list_honey_trials": ListCase(list_rows.honey_trial, "device_id", role=OPERATIONS),
+    "list_broadcasts": ListCase(list_rows.broadcast, role=OPERATIONS),
+    "list_comp_rule_changes": ListCase(
         partial(list_rows.rule_change, "crypto_100"),
         role=OPERATIONS,
         beside=partial(list_rows.rule_change, "crypto_1k"),
         path="/v1/admin/comp-rules/crypto_100/history",
     ),
-    "search_comps": Listed(
+    "search_comps": ListCase(
         list_rows.comp,
         role=OPERATIONS,
         filters={
             "status": same("status"),
             "type": same("type"),
-            "member_id": Chosen(lambda item: item["member"]["id"], lambda item, value: item["member"]["id"] == value),
-            "awarded_from": Chosen(lambda item: item["awarded_at"], lambda item, value: item["awarded_at"] >= value),
-            "awarded_to": Chosen(lambda item: item["awarded_at"], lambda item, value: item["awarded_at"] < value),
+            "member_id": ListFilter(
+                lambda item: item["member"]["id"], lambda item, value: item["member"]["id"] == value
+            ),
+            "awarded_from": ListFilter(
+                lambda item: item["awarded_at"], lambda item, value: item["awarded_at"] >= value
+            ),
+            "awarded_to": ListFilter(lambda item: item["awarded_at"], lambda item, value: item["awarded_at"] < value),
         },
     ),
-    "list_guarantee_reviews": Listed(list_rows.guarantee_review, role=OPERATIONS, filters={"status": same("status")}),
-    "list_reconciliations": Listed(list_rows.reconciliation, role=TREASURY),
-    "list_findings": Listed(
+    "list_guarantee_reviews": ListCase(list_rows.guarantee_review, role=OPERATIONS, filters={"status": same("status")}),
+    "list_reconciliations": ListCase(list_rows.reconciliation, role=TREASURY),
+    "list_findings": ListCase(
         list_rows.finding,
         role=TREASURY,
         filters={
             "pool": same("pool"),
-            "state": Chosen(
+            "state": ListFilter(
                 lambda item: "resolved" if item["resolved_at"] else "open",
                 lambda item, value: bool(item["resolved_at"]) == (value == "resolved"),
             ),
         },
     ),
-    "list_treasury_payouts": Listed(
+    "list_treasury_payouts": ListCase(
         partial(list_rows.payout, ""),
         role=TREASURY,
         filters={name: same(name) for name in ("pool", "status", "source_kind", "hold_reason")},
     ),
-    "list_treasury_transfers": Listed(
+    "list_treasury_transfers": ListCase(
         partial(list_rows.payout, "manual"),
         role=TREASURY,
         beside=partial(list_rows.payout, "test"),
         filters={name: same(name) for name in ("pool", "status")},
     ),
-    "list_flagged_scans": Listed(
+    "list_flagged_scans": ListCase(
         list_rows.flagged,
         "scan_id",
         role=OPERATIONS,
         beside=list_rows.scan,
         filters={
             "status": same("status"),
-            "flag": Chosen(lambda item: item["flags"][0], lambda item, value: value in item["flags"]),
-            "member_id": Chosen(lambda item: item["member_uuid"], lambda item, value: item["member_uuid"] == value),
+            "flag": ListFilter(lambda item: item["flags"][0], lambda item, value: value in item["flags"]),
+            "member_id": ListFilter(lambda item: item["member_uuid"], lambda item, value: item["member_uuid"] == value),
         },
     ),
-    "list_admin_trips": Listed(
+    "list_admin_trips": ListCase(
         list_rows.trip_won,
         "comp_id",
         role=OPERATIONS,

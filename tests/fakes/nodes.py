@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared.ports.polygon.nodes import TRANSFER_TOPIC, Movement, Node, NodeRefused, Nodes, NodeSilent
-from tests.fakes.chain import FakeChain, Included, Sighting
+from tests.fakes.chain import FakeChain, Included, SignedTransfer
 
 GAS_PRICE_WEI = 60 * 10**9
 STATES_KEPT = 128
-STRAY = "0x" + "99" * 20
+OTHER_TOKEN = "0x" + "99" * 20
 _hashes = itertools.count(1)
 
 
@@ -63,7 +63,7 @@ class FakeNode(Node):
             raise NodeRefused("too many blocks at once")
         _, sender, recipient = wanted["topics"]
         return [
-            _log(it, STRAY if self.strays else wanted["address"])
+            _log(it, OTHER_TOKEN if self.strays else wanted["address"])
             for it in self.world.movements()
             if first <= it.block_number <= last
             and it.transaction_hash not in self.hides
@@ -77,7 +77,7 @@ class FakeNodes:
     """Two nodes of one chain, and the money that the treasuries received on it."""
 
     chain: FakeChain
-    came: list[Movement] = field(default_factory=list)
+    deposits: list[Movement] = field(default_factory=list)
     questions: list[str] = field(default_factory=list)
     blocks_per_answer_max: int = 10_000
     one: FakeNode = field(init=False)
@@ -88,18 +88,18 @@ class FakeNodes:
         self.one, self.other = FakeNode(self), FakeNode(self)
         self.port = Nodes([self.one, self.other])
         for address, micro in list(self.chain.minted.items()):
-            self._came(address, micro, block_number=1)
+            self._deposit(address, micro, block_number=1)
 
     def pay_in(self, address: str, micro: int) -> None:
         """Somebody sends an amount to a treasury, in a block of its own."""
         self.chain.mine()
         self.chain.mint(address, micro)
-        self._came(address, micro, len(self.chain.blocks) - 1)
+        self._deposit(address, micro, len(self.chain.blocks) - 1)
 
     def steal(self, address: str, micro: int, recipient: str = "0x" + "ee" * 20) -> str:
         """A transfer from a treasury's key that was not signed here; returns its hash."""
         self.chain.mine()
-        transfer = Sighting(
+        transfer = SignedTransfer(
             hash=f"0x{next(_hashes) + 10**9:064x}",
             chain_id=self.chain.chain_id,
             sender=address.lower(),
@@ -119,7 +119,9 @@ class FakeNodes:
         self.chain.mine(10)
 
     def balance(self, address: str, block_number: int) -> int:
-        later = sum(it.amount_micro for it in self.came if it.recipient == address and it.block_number > block_number)
+        later = sum(
+            it.amount_micro for it in self.deposits if it.recipient == address and it.block_number > block_number
+        )
         return self.chain.balance(address, block_number) - later
 
     def movements(self) -> list[Movement]:
@@ -131,12 +133,12 @@ class FakeNodes:
             for index, it in enumerate(block.included)
             if it.succeeded
         ]  # fmt: skip
-        return sent + self.came
+        return sent + self.deposits
 
-    def _came(self, address: str, micro: int, block_number: int) -> None:
+    def _deposit(self, address: str, micro: int, block_number: int) -> None:
         hash_ = f"0x{next(_hashes) + 10**12:064x}"
-        self.came.append(
-            Movement(hash_, 1_000 + len(self.came), block_number, "0x" + "cc" * 20, address.lower(), micro)
+        self.deposits.append(
+            Movement(hash_, 1_000 + len(self.deposits), block_number, "0x" + "cc" * 20, address.lower(), micro)
         )
 
 

@@ -1,4 +1,4 @@
-"""Gives a test of the payout machine the logins `app` and `owner`, `rows` made with the first one, and a `desk`."""
+"""Gives a test of the payout machine the logins `app` and `owner`, `rows` made with `app`, and a `payout_driver`."""
 
 import io
 import logging
@@ -11,8 +11,8 @@ from shared import log
 from shared.ports.polygon import chain
 from tests.fakes import payout_rows
 from tests.fakes.chain import FakeChain
-from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import AMOUNT, Login, Rows
+from tests.fakes.payout_driver import PayoutDriver
+from tests.fakes.payout_rows import AMOUNT, Login, PayoutRows
 
 BLOCKS_BEFORE = 5
 TREASURY_AMOUNTS = 100  # the treasury's balance, in AMOUNTs
@@ -46,12 +46,12 @@ def logged() -> Iterator[io.StringIO]:
 
 
 @pytest.fixture
-def rows(app: Login) -> Rows:
-    return Rows(app)
+def rows(app: Login) -> PayoutRows:
+    return PayoutRows(app)
 
 
 @pytest.fixture
-def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+def advance_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Moves the test clock on by so many seconds."""
     file, passed = tmp_path / "clock", 0.0
     monkeypatch.setenv("CLOCK_FILE", str(file))
@@ -65,10 +65,10 @@ def later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], 
 
 
 @pytest.fixture
-def desk(rows: Rows, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+def payout_driver(rows: PayoutRows, monkeypatch: pytest.MonkeyPatch) -> Iterator[PayoutDriver]:
     """The payout functions with a simulated chain as their port. The test fails if a nonce is used twice."""
     token = rows.login.value("SELECT token_address FROM treasuries WHERE name = 'member'")
-    made = Desk(FakeChain(token))
+    made = PayoutDriver(FakeChain(token))
     made.chain.mint(rows.signer(), TREASURY_AMOUNTS * AMOUNT)
     made.chain.mine(BLOCKS_BEFORE)
     monkeypatch.setattr(chain, "connect", lambda: made.chain)

@@ -94,7 +94,7 @@ class Login:
 
 
 @dataclass
-class Rows:
+class PayoutRows:
     """Brings payouts into the state that a test needs, through every state on the way."""
 
     login: Login

@@ -11,7 +11,7 @@ from pg8000.dbapi import Connection
 
 from shared import db
 from tests.factories import NOW
-from tests.fakes.wallet_desk import RECIPIENT
+from tests.fakes.wallet_driver import RECIPIENT
 
 WITHOUT_INDEXES = "; SET enable_indexscan = off; SET enable_bitmapscan = off; SET enable_indexonlyscan = off"
 SIGNER, OTHER_SIGNER = "0x" + "5" * 40, "0x" + "6" * 40

@@ -8,7 +8,7 @@ from pg8000.dbapi import Connection
 from tests import factories
 from tests.client import FunctionClient
 from tests.factories import Somebody
-from tests.fakes.profile_desk import ProfileDesk
+from tests.fakes.profile_client import ProfileClient
 from tests.platform import Platform
 
 
@@ -18,7 +18,7 @@ def somebody() -> Somebody:
 
 
 @pytest.fixture
-def profile_desk(
+def profile_client(
     client: Callable[..., FunctionClient], platform: Platform, sql: Connection, somebody: Somebody
-) -> ProfileDesk:
-    return ProfileDesk(client(somebody.token), platform, sql)
+) -> ProfileClient:
+    return ProfileClient(client(somebody.token), platform, sql)

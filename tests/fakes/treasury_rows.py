@@ -7,7 +7,7 @@ from pg8000.dbapi import Connection
 
 from shared import clock, db, settings
 from shared.payouts import machine
-from tests.fakes.payout_rows import Rows
+from tests.fakes.payout_rows import PayoutRows
 
 
 def set_limits(sql: Connection, **limits: int) -> None:
@@ -19,7 +19,7 @@ def set_limits(sql: Connection, **limits: int) -> None:
     settings.forget()
 
 
-def held_for_review(rows: Rows, approvals: int, **terms: object) -> UUID:
+def held_for_review(rows: PayoutRows, approvals: int, **terms: object) -> UUID:
     """A payout that is HELD until so many people have approved it."""
     payout = rows.payout("REQUESTED", **terms)
     rows.run(

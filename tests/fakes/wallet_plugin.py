@@ -1,4 +1,4 @@
-"""Gives a test a `purse`: a member with a funded wallet, on a simulated chain behind both ports."""
+"""Gives a test a `wallet_driver`: a member with a funded wallet, on a simulated chain behind both ports."""
 
 from collections.abc import Callable
 
@@ -9,7 +9,7 @@ from shared.ports.polygon import wallets as port
 from tests import factories
 from tests.client import FunctionClient
 from tests.fakes.chain import FakeChain
-from tests.fakes.wallet_desk import FUNDS, WalletDesk, new_wallet
+from tests.fakes.wallet_driver import FUNDS, WalletDriver, new_wallet
 from tests.fakes.wallets import FakeWallets
 from tests.platform import USDT
 
@@ -17,7 +17,7 @@ BLOCKS_BEFORE = 5
 
 
 @pytest.fixture
-def rich_chain(database: str, monkeypatch: pytest.MonkeyPatch) -> FakeChain:
+def funded_chain(database: str, monkeypatch: pytest.MonkeyPatch) -> FakeChain:
     """A chain on which every wallet has funds."""
     assert database
     made = FakeChain(USDT)
@@ -30,10 +30,10 @@ def rich_chain(database: str, monkeypatch: pytest.MonkeyPatch) -> FakeChain:
 
 
 @pytest.fixture
-def purse(client: Callable[..., FunctionClient], rich_chain: FakeChain) -> WalletDesk:
+def wallet_driver(client: Callable[..., FunctionClient], funded_chain: FakeChain) -> WalletDriver:
     """A member with a wallet on that chain."""
     wallet = new_wallet()
     member = factories.member(wallet=wallet.address)
     nodes = port.connect()
     assert isinstance(nodes, FakeWallets)
-    return WalletDesk(rich_chain, nodes, member, wallet, client(member.token))
+    return WalletDriver(funded_chain, nodes, member, wallet, client(member.token))

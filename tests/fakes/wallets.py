@@ -56,7 +56,7 @@ class FakeWallets(Wallets):
             raise NodesSilent("the test says so")
 
 
-def held_chain() -> FakeChain:
+def chain_of_port() -> FakeChain:
     """The simulated chain that is behind the port in this test."""
     nodes = wallets.connect()
     assert isinstance(nodes, FakeWallets)

@@ -1,4 +1,4 @@
-"""The platform with a chain that mines on request, functions that can be killed, and a courier for the queues."""
+"""The platform with a chain that mines on request, functions that can be killed, and deliveries from the outbox."""
 
 import itertools
 import json
@@ -26,21 +26,21 @@ from shared.values.money import Usdt
 from shared.values.prizes import CompType
 from tests import factories
 from tests.factories import Somebody
-from tests.fakes.doors import Doors
-from tests.fault.courier import Courier
+from tests.fakes.invoker import FunctionInvoker
+from tests.fault.outbox import OutboxDeliverer
 from tests.platform import Platform
 
 PRIZE = Usdt.of(100)
 TREASURY = Usdt.of(10_000)
 GAS_WEI = 10**20
-NURSERY_STOP_SECONDS_MAX = 10.0
+WORKERS_STOP_SECONDS_MAX = 10.0
 
 _numbers = itertools.count(1)
 
 
 @dataclass
-class Nursery:
-    """The other process, in whose children deliveries stop or die."""
+class ForkedWorkers:
+    """A process of its own that forks one worker for each delivery, and the points at which workers stop or die."""
 
     process: subprocess.Popen[str]
     token: Any
@@ -71,8 +71,8 @@ class World:
     """A test's treasury, members and comps, and their state."""
 
     chain: ChainNode
-    courier: Courier
-    doors: Doors
+    outbox: OutboxDeliverer
+    invoker: FunctionInvoker
     platform: Platform
     sql: Connection
     snapshot: str
@@ -117,7 +117,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ChainNode]:
 
 
 @pytest.fixture(scope="session")
-def listeners() -> Iterator[Firestore]:
+def firestore_server() -> Iterator[Firestore]:
     """The Firestore that feed_project writes to."""
     server = Firestore()
     server.start()
@@ -126,22 +126,22 @@ def listeners() -> Iterator[Firestore]:
 
 
 @pytest.fixture(scope="session")
-def nursery(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
-    log = tmp_path_factory.mktemp("nursery") / "children.log"
-    command = [sys.executable, "-m", "tests.fault.nursery", str(log)]
+def forked_workers(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForkedWorkers]:
+    log = tmp_path_factory.mktemp("forked-workers") / "children.log"
+    command = [sys.executable, "-m", "tests.fault.forked_workers", str(log)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as process:
-        yield Nursery(process, platform.invoker_token)
+        yield ForkedWorkers(process, platform.invoker_token)
         assert process.stdin
         process.stdin.close()
-        process.wait(NURSERY_STOP_SECONDS_MAX)
+        process.wait(WORKERS_STOP_SECONDS_MAX)
 
 
 @pytest.fixture
 def world(
     platform: Platform,
     node: ChainNode,
-    listeners: Firestore,
+    firestore_server: Firestore,
     sql: Connection,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -149,12 +149,12 @@ def world(
     """The test's world; at its end the chain is set back to what it was before."""
     snapshot = node.snapshot()
     clock_file = tmp_path / "clock"
-    doors = Doors(platform.invoker_token)
-    courier = Courier(doors, sql, node, clock_file)
-    made = World(node, courier, doors, platform, sql, snapshot, clock_file)
+    invoker = FunctionInvoker(platform.invoker_token)
+    outbox = OutboxDeliverer(invoker, sql, node, clock_file)
+    made = World(node, outbox, invoker, platform, sql, snapshot, clock_file)
     monkeypatch.setenv("RPC_URLS", node.url)
     monkeypatch.setenv("CLOCK_FILE", str(clock_file))
-    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", listeners.host)
+    monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", firestore_server.host)
     monkeypatch.setenv("CONFIRM_POLL_SECONDS", "0")
     sql.execute_simple(f"UPDATE treasuries SET token_address = '{node.usdt}'")
     node.fund_gas(made.signer, GAS_WEI)

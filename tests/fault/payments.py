@@ -3,13 +3,13 @@
 import signal
 from uuid import UUID
 
-from tests.fault.conftest import PRIZE, TREASURY, Nursery, World
+from tests.fault.conftest import PRIZE, TREASURY, ForkedWorkers, World
 
 
-def kill_while_sending(nursery: Nursery, point: str, payout: UUID) -> None:
+def kill_while_sending(forked_workers: ForkedWorkers, point: str, payout: UUID) -> None:
     """Deliver the payout's task to a process that is killed at this point."""
     body = {"payout_id": str(payout), "treasury": "member"}
-    assert nursery.deliver(point, "payout_send", "payout-send-member", body)["ended"] == -signal.SIGKILL
+    assert forked_workers.deliver(point, "payout_send", "payout-send-member", body)["ended"] == -signal.SIGKILL
 
 
 def assert_paid_once(world: World, payout: UUID) -> None:

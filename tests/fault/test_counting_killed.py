@@ -8,9 +8,9 @@ from pg8000.dbapi import Connection
 
 from shared.values.tiers import Tier
 from tests import factories
-from tests.fakes.doors import Doors
+from tests.fakes.invoker import FunctionInvoker
 from tests.fakes.scan_rows import expected_rollups, insert_scans, rollups
-from tests.fault.conftest import Nursery
+from tests.fault.conftest import ForkedWorkers
 from tests.platform import Platform
 
 NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -19,8 +19,8 @@ FALLING = 105  # likewise
 
 
 @pytest.fixture
-def doors(platform: Platform) -> Doors:
-    return Doors(platform.invoker_token)
+def invoker(platform: Platform) -> FunctionInvoker:
+    return FunctionInvoker(platform.invoker_token)
 
 
 @pytest.mark.parametrize(
@@ -29,19 +29,19 @@ def doors(platform: Platform) -> Doors:
 def test_scans_are_counted_once(
     point: str,
     days_counted: int,
-    nursery: Nursery,
-    doors: Doors,
+    forked_workers: ForkedWorkers,
+    invoker: FunctionInvoker,
     sql: Connection,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("ROLLUP_RUN_SECONDS", "0")
     insert_scans(sql, [(NOON + timedelta(seconds=number // 3), number % 50) for number in range(SCANS)])
 
-    ended = nursery.deliver(point, "scan_rollup", "", {"schedule": "roll-up"})
+    ended = forked_workers.deliver(point, "scan_rollup", "", {"schedule": "roll-up"})
     assert ended["ended"] == -signal.SIGKILL
     assert sum(row[2] for row in rollups(sql) if row[0] == "day") == days_counted
 
-    assert doors.schedule("scan_rollup", "roll-up") == 204
+    assert invoker.schedule("scan_rollup", "roll-up") == 204
     assert rollups(sql) == expected_rollups(sql)
 
 
@@ -49,16 +49,18 @@ def test_scans_are_counted_once(
     ("point", "told"),
     [("told that a tier ended, before the commit", 0), ("telling that tiers ended, between two batches", 100)],
 )
-def test_the_end_of_a_tier_is_told_once(point: str, told: int, nursery: Nursery, doors: Doors, sql: Connection) -> None:
+def test_the_end_of_a_tier_is_told_once(
+    point: str, told: int, forked_workers: ForkedWorkers, invoker: FunctionInvoker, sql: Connection
+) -> None:
     for _ in range(FALLING):
         factories.quarter(factories.member(), Tier.VIP, 7, "2025-Q4")
     notified = "SELECT count(*), count(DISTINCT member_id) FROM notifications"
 
-    ended = nursery.deliver(point, "tier_rollover", "", {"schedule": "close"})
+    ended = forked_workers.deliver(point, "tier_rollover", "", {"schedule": "close"})
     assert ended["ended"] == -signal.SIGKILL
     assert sql.execute_simple(notified).rows == [[told, told]]
 
-    assert doors.schedule("tier_rollover", "close") == 204
+    assert invoker.schedule("tier_rollover", "close") == 204
     assert sql.execute_simple(notified).rows == [[FALLING, FALLING]]
     assert sql.execute_simple("SELECT count(*) FROM tier_history WHERE kind = 'ended'").rows == [[FALLING]]
     assert sql.execute_simple("SELECT sum(unread) FROM inboxes").rows == [[FALLING]]

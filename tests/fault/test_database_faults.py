@@ -41,13 +41,13 @@ def test_each_is_paid_once_though_connections_end_at_any_moment(world: World, da
 
     with hanging_up(world, database) as ended:
         for _ in range(ROUNDS_UNDER_FIRE):
-            world.courier.carry(threads=4)
+            world.outbox.deliver_all(threads=4)
             world.chain.mine(2)
-            world.courier.pass_time()
-    world.courier.until(world.all_paid)
+            world.outbox.pass_time()
+    world.outbox.deliver_until(world.all_paid)
 
     assert sum(ended) > ROUNDS_UNDER_FIRE
-    assert any(answer.endswith("500") for answer in world.courier.answers)
+    assert any(answer.endswith("500") for answer in world.outbox.answers)
     assert len(world.transfers()) == PAYOUTS
     assert world.rows("SELECT count(*), max(nonce) + 1 FROM payout_slots") == [[PAYOUTS, PAYOUTS]]
     balances = "SELECT account, sum(balance)::bigint FROM ledger_balances GROUP BY account"

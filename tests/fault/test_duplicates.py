@@ -43,7 +43,7 @@ def assert_one_of_everything(world: World, payouts: int) -> None:
 def test_everything_delivered_ten_times_is_done_once(world: World, threads: int) -> None:
     world.win()
 
-    world.courier.until(world.all_paid, copies=COPIES, threads=threads)
+    world.outbox.deliver_until(world.all_paid, copies=COPIES, threads=threads)
 
     assert_one_of_everything(world, 1)
 
@@ -52,23 +52,23 @@ def test_several_payouts_in_a_crowd_of_duplicates_are_each_paid_once(world: Worl
     for _ in range(4):
         world.win()
 
-    world.courier.until(world.all_paid, copies=3, threads=THREADS)
+    world.outbox.deliver_until(world.all_paid, copies=3, threads=THREADS)
 
     assert_one_of_everything(world, 4)
 
 
 def test_what_is_delivered_again_long_after_changes_nothing(world: World) -> None:
     world.win()
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
     before = facts(world)
-    world.courier.pass_time(DAYS)
+    world.outbox.pass_time(DAYS)
 
-    letters = world.courier.everything() * 2
-    world.courier.chance.shuffle(letters)
+    rows = world.outbox.all_rows() * 2
+    world.outbox.chance.shuffle(rows)
     with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(world.courier.bring, letters))
-    world.doors.schedule("payout_confirm", "sweep")
-    world.courier.until(world.all_paid)
+        list(pool.map(world.outbox.deliver, rows))
+    world.invoker.schedule("payout_confirm", "sweep")
+    world.outbox.deliver_until(world.all_paid)
 
     assert facts(world) == before
 
@@ -77,11 +77,11 @@ def test_what_comes_before_its_time_is_no_fault(world: World) -> None:
     """Confirmations of what is not sent, notifications of what is not told, tasks in backward order."""
     world.win()
     for _ in range(3):
-        assert world.doors.task("payout_confirm", "payout-confirm", {"signer": world.signer}) == 204
-    for letter in reversed(world.courier.waiting()):
-        world.courier.bring(letter)
+        assert world.invoker.task("payout_confirm", "payout-confirm", {"signer": world.signer}) == 204
+    for row in reversed(world.outbox.waiting()):
+        world.outbox.deliver(row)
 
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
 
     assert_one_of_everything(world, 1)
 
@@ -91,23 +91,23 @@ def test_two_workers_at_one_treasury_never_share_a_nonce(world: World) -> None:
     for _ in range(6):
         world.win()
 
-    world.courier.until(world.all_paid, copies=2, threads=12)
+    world.outbox.deliver_until(world.all_paid, copies=2, threads=12)
 
     assert_one_of_everything(world, 6)
     assert world.rows("SELECT nonce FROM payout_slots ORDER BY nonce") == [[nonce] for nonce in range(6)]
-    assert world.courier.answers["payout-send-member 503"] > 0
-    assert not [answer for answer in world.courier.answers if answer.endswith("500")]
+    assert world.outbox.answers["payout-send-member 503"] > 0
+    assert not [answer for answer in world.outbox.answers if answer.endswith("500")]
 
 
 def test_two_who_confirm_at_once_finish_it_once(world: World) -> None:
     world.win()
-    world.courier.carry()
+    world.outbox.deliver_all()
     world.chain.mine(12)
     body = {"signer": world.signer}
 
     with ThreadPoolExecutor(16) as pool:
-        answers = list(pool.map(lambda _: world.doors.task("payout_confirm", "payout-confirm", body), range(32)))
-    world.courier.until(world.all_paid)
+        answers = list(pool.map(lambda _: world.invoker.task("payout_confirm", "payout-confirm", body), range(32)))
+    world.outbox.deliver_until(world.all_paid)
 
     assert set(answers) == {204}
     assert_one_of_everything(world, 1)

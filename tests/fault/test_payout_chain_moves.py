@@ -13,7 +13,7 @@ DEPTHS = (1, 3, 9)
 
 def sent(world: World) -> UUID:
     payout = world.win()
-    world.courier.carry()
+    world.outbox.deliver_all()
     return payout
 
 
@@ -26,15 +26,15 @@ def pending(world: World) -> str:
 def test_a_block_that_is_reorganised_away_takes_the_payment_back_and_it_is_made_once(world: World, depth: int) -> None:
     payout = sent(world)
     world.chain.mine(depth)
-    world.courier.carry()
+    world.outbox.deliver_all()
     assert world.rows("SELECT state FROM payout_slots") == [["MINED"]]
     world.chain.reorg(depth)
     assert world.transfers() == []
-    world.courier.pass_time()
-    world.courier.carry()
+    world.outbox.pass_time()
+    world.outbox.deliver_all()
     assert world.rows("SELECT state FROM payout_slots") == [["LIVE"]]
 
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
 
     assert_paid_once(world, payout)
 
@@ -42,13 +42,13 @@ def test_a_block_that_is_reorganised_away_takes_the_payment_back_and_it_is_made_
 def test_a_payment_that_comes_back_in_another_block_is_followed_there(world: World) -> None:
     payout = sent(world)
     world.chain.mine(3)
-    world.courier.carry()
+    world.outbox.deliver_all()
     before = world.rows("SELECT block_hash FROM payout_slots")
     ((raw,),) = world.rows("SELECT '0x' || encode(raw, 'hex') FROM payout_attempts")
     world.chain.reorg(3, [(raw, 1)])
-    world.courier.pass_time()
+    world.outbox.pass_time()
 
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
 
     assert_paid_once(world, payout)
     assert world.rows("SELECT block_hash FROM payout_slots") != before
@@ -59,9 +59,9 @@ def test_a_payment_that_the_pool_forgets_is_sent_again(world: World) -> None:
     world.chain.drop_transaction(pending(world))
     world.chain.mine()
     assert world.transfers() == []
-    world.courier.pass_time()
+    world.outbox.pass_time()
 
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
 
     assert_paid_once(world, payout)
 
@@ -69,14 +69,14 @@ def test_a_payment_that_the_pool_forgets_is_sent_again(world: World) -> None:
 def test_while_no_block_is_mined_nothing_is_called_paid_and_only_one_nonce_is_used(world: World) -> None:
     payout = sent(world)
     for _ in range(5):
-        world.courier.pass_time(90)
-        world.courier.carry()
-        world.doors.schedule("payout_confirm", "sweep")
+        world.outbox.pass_time(90)
+        world.outbox.deliver_all()
+        world.invoker.schedule("payout_confirm", "sweep")
     assert world.state(payout) == "IN_FLIGHT"
     assert world.rows("SELECT nonce, state FROM payout_slots") == [[0, "LIVE"]]
     assert world.rows("SELECT count(*) > 1 FROM payout_attempts") == [[True]]
 
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
 
     assert_paid_once(world, payout)
 
@@ -88,9 +88,9 @@ def test_when_the_base_fee_rises_above_the_offer_a_replacement_pays_it(world: Wo
     world.chain.mine()
     assert world.transfers() == []
     world.chain.set_next_base_fee(fee + 20 * GWEI)
-    world.courier.pass_time(90)
+    world.outbox.pass_time(90)
 
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
 
     assert_paid_once(world, payout)
     assert world.rows(f"SELECT amount = {PRIZE.micro} FROM payouts") == [[True]]

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.fault.conftest import PRIZE, TREASURY, Nursery, World
+from tests.fault.conftest import PRIZE, TREASURY, ForkedWorkers, World
 from tests.fault.payments import kill_while_sending
 
 SENDING = (
@@ -33,9 +33,9 @@ CONFIRMING = (
 DEEP = 12
 
 
-def kill_while_confirming(world: World, nursery: Nursery, point: str) -> None:
+def kill_while_confirming(world: World, forked_workers: ForkedWorkers, point: str) -> None:
     body = {"signer": world.signer}
-    assert nursery.deliver(point, "payout_confirm", "payout-confirm", body)["ended"] == -signal.SIGKILL
+    assert forked_workers.deliver(point, "payout_confirm", "payout-confirm", body)["ended"] == -signal.SIGKILL
 
 
 def assert_paid_exactly_once(world: World, payout: UUID) -> None:
@@ -80,92 +80,92 @@ def assert_everybody_was_told_once(world: World) -> None:
 
 
 @pytest.mark.parametrize("point", SENDING)
-def test_killed_while_sending_it_is_paid_once(world: World, nursery: Nursery, point: str) -> None:
+def test_killed_while_sending_it_is_paid_once(world: World, forked_workers: ForkedWorkers, point: str) -> None:
     payout = world.win()
-    kill_while_sending(nursery, point, payout)
+    kill_while_sending(forked_workers, point, payout)
 
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
 
     assert_paid_exactly_once(world, payout)
 
 
-def test_killed_at_every_point_of_sending_in_turn_it_is_paid_once(world: World, nursery: Nursery) -> None:
+def test_killed_at_every_point_of_sending_in_turn_it_is_paid_once(world: World, forked_workers: ForkedWorkers) -> None:
     world.sql.execute_simple("UPDATE settings SET value = '3600' WHERE name = 'payout_stuck_seconds'")  # no replacement
     payout = world.win()
     for point in SENDING:
-        kill_while_sending(nursery, point, payout)
-        world.courier.pass_time()
+        kill_while_sending(forked_workers, point, payout)
+        world.outbox.pass_time()
 
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
 
     assert_paid_exactly_once(world, payout)
 
 
 def send_and_bury(world: World) -> None:
     """Sent, mined and deep; nobody has looked yet."""
-    world.doors.task("payout_send", "payout-send-member", world.courier.waiting_for("payout_send").body)
+    world.invoker.task("payout_send", "payout-send-member", world.outbox.waiting_for("payout_send").body)
     world.chain.mine(DEEP)
 
 
 @pytest.mark.parametrize("point", CONFIRMING)
-def test_killed_while_confirming_it_is_paid_once(world: World, nursery: Nursery, point: str) -> None:
+def test_killed_while_confirming_it_is_paid_once(world: World, forked_workers: ForkedWorkers, point: str) -> None:
     payout = world.win()
     send_and_bury(world)
-    kill_while_confirming(world, nursery, point)
+    kill_while_confirming(world, forked_workers, point)
 
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
 
     assert_paid_exactly_once(world, payout)
 
 
-def test_killed_while_the_end_is_written_nothing_of_it_stays(world: World, nursery: Nursery) -> None:
+def test_killed_while_the_end_is_written_nothing_of_it_stays(world: World, forked_workers: ForkedWorkers) -> None:
     payout = world.win()
     send_and_bury(world)
 
     for point in ("C11 FINAL, before the ledger", "C11 PAID, before the comp", "C11 the comp, before the commit"):
-        kill_while_confirming(world, nursery, point)
+        kill_while_confirming(world, forked_workers, point)
         assert world.state(payout) == "IN_FLIGHT", point
         assert world.rows("SELECT count(*) FROM ledger_journals WHERE ref LIKE 'paid:%'") == [[0]], point
         assert world.rows("SELECT status FROM comps") == [["pending"]], point
 
 
-def test_killed_before_anything_was_recorded_the_sweep_finds_it(world: World, nursery: Nursery) -> None:
+def test_killed_before_anything_was_recorded_the_sweep_finds_it(world: World, forked_workers: ForkedWorkers) -> None:
     """Its task is gone: acknowledged, or lost with the queue."""
     payout = world.win()
-    kill_while_sending(nursery, "C4 nonce taken, before it is signed", payout)
+    kill_while_sending(forked_workers, "C4 nonce taken, before it is signed", payout)
     world.rows("UPDATE outbox SET published_at = now() WHERE kind = 'task' RETURNING id")
-    world.courier.pass_time(180)
+    world.outbox.pass_time(180)
 
-    assert world.doors.schedule("payout_confirm", "sweep") == 204
-    world.courier.until(world.all_paid)
+    assert world.invoker.schedule("payout_confirm", "sweep") == 204
+    world.outbox.deliver_until(world.all_paid)
 
     assert_paid_exactly_once(world, payout)
 
 
-def test_a_worker_that_slept_through_its_lease_stores_nothing(world: World, nursery: Nursery) -> None:
+def test_a_worker_that_slept_through_its_lease_stores_nothing(world: World, forked_workers: ForkedWorkers) -> None:
     payout = world.win()
     body = {"payout_id": str(payout), "treasury": "member"}
-    asleep = nursery.deliver("asleep before it stores", "payout_send", "payout-send-member", body)
+    asleep = forked_workers.deliver("asleep before it stores", "payout_send", "payout-send-member", body)
     assert asleep["ended"] == 0
-    world.courier.pass_time()
-    world.courier.until(world.all_paid)
+    world.outbox.pass_time()
+    world.outbox.deliver_until(world.all_paid)
 
     wake(asleep["pid"])
 
-    assert nursery.watch(asleep["pid"])["ended"] == 5
+    assert forked_workers.watch(asleep["pid"])["ended"] == 5
     assert_paid_exactly_once(world, payout)
 
 
-def test_a_worker_that_slept_before_it_sent_sends_the_same_again(world: World, nursery: Nursery) -> None:
+def test_a_worker_that_slept_before_it_sent_sends_the_same_again(world: World, forked_workers: ForkedWorkers) -> None:
     payout = world.win()
     body = {"payout_id": str(payout), "treasury": "member"}
-    asleep = nursery.deliver("asleep before it sends", "payout_send", "payout-send-member", body)
-    world.courier.pass_time()
-    world.courier.until(world.all_paid)
+    asleep = forked_workers.deliver("asleep before it sends", "payout_send", "payout-send-member", body)
+    world.outbox.pass_time()
+    world.outbox.deliver_until(world.all_paid)
 
     wake(asleep["pid"])
 
-    assert nursery.watch(asleep["pid"])["ended"] == 2
+    assert forked_workers.watch(asleep["pid"])["ended"] == 2
     assert_paid_exactly_once(world, payout)
 
 
@@ -173,16 +173,18 @@ def wake(pid: int) -> None:
     os.kill(pid, signal.SIGCONT)
 
 
-def test_a_sender_killed_after_the_provider_took_the_mail_sends_no_second(world: World, nursery: Nursery) -> None:
+def test_a_sender_killed_after_the_provider_took_the_mail_sends_no_second(
+    world: World, forked_workers: ForkedWorkers
+) -> None:
     payout = world.win()
     send_and_bury(world)
-    world.doors.task("payout_confirm", "payout-confirm", {"signer": world.signer})
+    world.invoker.task("payout_confirm", "payout-confirm", {"signer": world.signer})
     ((mail,),) = world.rows("SELECT id FROM mails")
     message = {"attributes": {"topic": "mail-queued"}, "messageId": "1", "data": encoded({"mail_id": str(mail)})}
 
-    ended = nursery.deliver("mailed, before it is noted", "email_send", "", {"message": message})
+    ended = forked_workers.deliver("mailed, before it is noted", "email_send", "", {"message": message})
     assert ended["ended"] == -signal.SIGKILL
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
 
     assert_paid_exactly_once(world, payout)
 

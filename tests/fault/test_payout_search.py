@@ -62,12 +62,12 @@ def test_foreign_transactions_are_found_after_the_node_has_forgotten_the_account
 
 def test_a_key_that_is_used_outside_stops_its_treasury_with_the_proof(world: World) -> None:
     payout = world.win()
-    world.courier.carry()
+    world.outbox.deliver_all()
     ((raw,),) = world.rows("SELECT hash FROM payout_attempts")
     world.chain.drop_transaction(raw)
     stolen = steal(world, PRIZE.micro)
     world.chain.mine(DEEP)
-    world.courier.carry()
+    world.outbox.deliver_all()
 
     assert world.state(payout) == "QUARANTINED"
     assert world.rows("SELECT count(*) FROM treasuries WHERE paused_at IS NOT NULL") == [[1]]

@@ -50,7 +50,7 @@ def test_every_way_of_losing_a_sending_pays_once(world: World, proxy: RpcProxy) 
         world.win()
         proxy.faults["eth_sendRawTransaction"] += [fault]
 
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
 
     assert_each_paid_once(world, len(Fault))
 
@@ -60,11 +60,11 @@ def test_every_way_of_losing_a_question_before_sending_pays_once(world: World, p
     for fault in Fault:
         for question in QUESTIONS:
             proxy.faults[question] += [fault]
-            world.courier.carry()
+            world.outbox.deliver_all()
             proxy.faults.clear()
-            world.courier.pass_time()
+            world.outbox.pass_time()
 
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
 
     assert_each_paid_once(world, 1)
 
@@ -74,16 +74,16 @@ def test_no_fault_of_a_question_about_a_payment_is_taken_for_its_end(
     world: World, proxy: RpcProxy, question: str
 ) -> None:
     payout = world.win()
-    world.courier.carry()
+    world.outbox.deliver_all()
     world.chain.mine(DEEP)
     for fault in Fault:
         proxy.always = {question: fault}
-        world.courier.carry()
+        world.outbox.deliver_all()
         assert world.state(payout) == "IN_FLIGHT", fault
-        world.courier.pass_time()
+        world.outbox.pass_time()
     proxy.always = {}
 
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
 
     assert_each_paid_once(world, 1)
 
@@ -93,12 +93,12 @@ def test_a_node_that_is_down_for_a_while_loses_nothing(world: World, proxy: RpcP
         world.win()
     proxy.always = dict.fromkeys((*QUESTIONS, "eth_sendRawTransaction"), Fault.LOST_BEFORE)
     for _ in range(ROUNDS):
-        world.courier.carry()
-        world.courier.pass_time()
+        world.outbox.deliver_all()
+        world.outbox.pass_time()
     assert world.transfers() == []
     proxy.always = {}
 
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
 
     assert_each_paid_once(world, 3)
 
@@ -131,15 +131,15 @@ def test_while_a_second_node_says_otherwise_nothing_is_final(
 ) -> None:
     assert proxy.url != second.url
     payout = world.win()
-    world.courier.carry()
+    world.outbox.deliver_all()
     world.chain.mine(DEEP)
     second.altered = dict([DISAGREEMENTS[disagreement]])
     for _ in range(3):
-        world.courier.carry()
+        world.outbox.deliver_all()
     assert world.state(payout) == "IN_FLIGHT"
     second.altered = {}
 
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
 
     assert_each_paid_once(world, 1)
 
@@ -150,7 +150,7 @@ def test_a_second_node_on_another_chain_stops_everything_before_a_signature(
     world.win()
     second.altered = {"eth_chainId": lambda _: hex(CHAIN_ID + 1)}
     for _ in range(3):
-        world.courier.carry()
+        world.outbox.deliver_all()
 
     assert world.rows("SELECT count(*) FROM payout_attempts") == [[0]]
     assert "eth_sendRawTransaction" not in proxy.calls
@@ -162,7 +162,7 @@ def test_a_second_node_that_sees_less_money_is_believed(world: World, proxy: Rpc
     less = f"0x{PRIZE.micro - 1:064x}"
     second.altered = {"eth_call": lambda result: less if int(result, 16) > PRIZE.micro else result}  # not isBlocked
 
-    world.courier.carry()
+    world.outbox.deliver_all()
 
     assert world.rows("SELECT state, hold_reason FROM payouts") == [["HELD", "funds"]]
     assert world.rows("SELECT count(*) FROM payout_slots") == [[0]], payout
@@ -176,13 +176,13 @@ def test_a_transfer_that_succeeds_and_moves_nothing_pays_nobody(world: World) ->
     unpaid.
     """
     payout = world.win()
-    world.courier.carry()
+    world.outbox.deliver_all()
     code = world.chain.rpc("eth_getCode", [world.chain.usdt, "latest"])
     world.chain.rpc("anvil_setCode", [world.chain.usdt, RETURNS_FALSE])
     world.chain.mine(DEEP)
     world.chain.rpc("anvil_setCode", [world.chain.usdt, code])
     for _ in range(3):
-        world.courier.carry()
+        world.outbox.deliver_all()
 
     assert world.transfers() == []
     assert world.state(payout) == "QUARANTINED"  # it ran to its end: money may have moved in another way
@@ -193,16 +193,16 @@ def test_a_transfer_that_succeeds_and_moves_nothing_pays_nobody(world: World) ->
 @pytest.mark.parametrize("depth", [1, 5])
 def test_a_block_that_is_replaced_takes_the_payment_back_and_it_is_sent_again(world: World, depth: int) -> None:
     payout = world.win()
-    world.courier.carry()
+    world.outbox.deliver_all()
     world.chain.mine(depth)
-    world.courier.carry()
+    world.outbox.deliver_all()
     assert world.rows("SELECT state FROM payout_slots") == [["MINED"]]
 
     world.chain.reorg(depth)
-    world.courier.carry()
+    world.outbox.deliver_all()
     assert world.rows("SELECT state FROM payout_slots") == [["LIVE"]]
     assert world.state(payout) == "IN_FLIGHT"
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
 
     assert_each_paid_once(world, 1)
 
@@ -211,7 +211,7 @@ def test_a_block_that_is_replaced_takes_the_payment_back_and_it_is_sent_again(wo
 def test_amounts_arrive_to_the_last_micro_usdt(world: World, amount: Usdt) -> None:
     world.win(amount)
 
-    world.courier.until(world.all_paid)
+    world.outbox.deliver_until(world.all_paid)
 
     assert [moved.amount_micro for moved in world.transfers()] == [amount.micro]
 

@@ -116,7 +116,7 @@ def check(sql: Connection, load: Load) -> None:
     assert sql.execute_simple(owed).rows == [[1_000_000_000]]
 
 
-class Door:
+class ScansServer:
     """functions-framework in production mode; dies as a machine does, and is started again at the same port."""
 
     def __init__(self, log: Path, token: str) -> None:
@@ -158,20 +158,20 @@ class Door:
 
 
 @contextmanager
-def opened(platform: Platform, folder: Path) -> Iterator[Door]:
-    door = Door(folder / "scans.log", platform.gateway_token("scans"))
+def opened(platform: Platform, folder: Path) -> Iterator[ScansServer]:
+    server = ScansServer(folder / "scans.log", platform.gateway_token("scans"))
     try:
-        yield door
+        yield server
     finally:
-        door.stop()
+        server.stop()
 
 
 def test_the_function_dies_under_load(
     platform: Platform, sql: Connection, load: Callable[[Scan], Load], tmp_path: Path
 ) -> None:
-    with opened(platform, tmp_path) as door:
-        under_way = load(door.scan)
-        under_way.run(door.kill)
+    with opened(platform, tmp_path) as server:
+        under_way = load(server.scan)
+        under_way.run(server.kill)
     assert under_way.again >= KILLS
     check(sql, under_way)
 
@@ -191,8 +191,8 @@ def test_postgres_crashes_under_load(
             ).rows
         os.kill(backends[0][0], signal.SIGKILL)
 
-    with opened(platform, tmp_path) as door:
-        under_way = load(door.scan)
+    with opened(platform, tmp_path) as server:
+        under_way = load(server.scan)
         under_way.run(crash)
     assert under_way.again >= KILLS
     with cloud.superuser(platform.postgres, database) as connection:

@@ -13,8 +13,8 @@ from shared import config
 from shared.ports.polygon import wallets
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes.wallet_desk import RECIPIENT, new_wallet, sign
-from tests.fault.conftest import Nursery, World
+from tests.fakes.wallet_driver import RECIPIENT, new_wallet, sign
+from tests.fault.conftest import ForkedWorkers, World
 from tests.fault.rpc_proxy import RpcProxy
 
 FUNDS = 1_000_000_000
@@ -31,7 +31,7 @@ ENDING = (
 
 
 @dataclass
-class Leaving:
+class SignedWithdrawal:
     """A signed withdrawal that nobody has sent, on a real node."""
 
     world: World
@@ -39,14 +39,14 @@ class Leaving:
     client: FunctionClient
     id: str
 
-    def task(self, nursery: Nursery, point: str) -> int:
+    def task(self, forked_workers: ForkedWorkers, point: str) -> int:
         body = {"withdrawal_id": self.id}
-        return nursery.deliver(point, "withdrawal_confirm", "withdrawal-confirm", body)["ended"]
+        return forked_workers.deliver(point, "withdrawal_confirm", "withdrawal-confirm", body)["ended"]
 
     def follow(self) -> None:
         """One task, as the queue brings it."""
         body = {"withdrawal_id": self.id}
-        assert self.world.doors.task("withdrawal_confirm", "withdrawal-confirm", body) == 204
+        assert self.world.invoker.task("withdrawal_confirm", "withdrawal-confirm", body) == 204
 
     @property
     def state(self) -> str:
@@ -62,7 +62,7 @@ class Leaving:
 
 
 @pytest.fixture
-def leaving(world: World, client: Any) -> Leaving:
+def withdrawal(world: World, client: Any) -> SignedWithdrawal:
     wallets.connect.cache_clear()  # the world's node is the one to ask
     wallet = new_wallet()
     world.chain.fund_gas(wallet.address, GAS_WEI)
@@ -74,107 +74,109 @@ def leaving(world: World, client: Any) -> Leaving:
     body = {"signed_transaction": sign(made.body["transaction"], wallet)}
     path = f"/v1/wallet/withdrawals/{made.body['id']}/broadcast"
     assert member.post(path, body, **{"Idempotency-Key": "hand-in"}).status == 202
-    return Leaving(world, wallet, member, made.body["id"])
+    return SignedWithdrawal(world, wallet, member, made.body["id"])
 
 
-def assert_left_once(leaving: Leaving) -> None:
+def assert_left_once(withdrawal: SignedWithdrawal) -> None:
     """On the chain, in the rows, and in what the member hears."""
-    world = leaving.world
-    assert leaving.state == "confirmed"
-    assert leaving.moved() == [(RECIPIENT, AMOUNT)]
-    assert world.chain.balance_of(leaving.wallet.address) == FUNDS - AMOUNT
+    world = withdrawal.world
+    assert withdrawal.state == "confirmed"
+    assert withdrawal.moved() == [(RECIPIENT, AMOUNT)]
+    assert world.chain.balance_of(withdrawal.wallet.address) == FUNDS - AMOUNT
     assert world.rows("SELECT type, status, amount FROM wallet_transactions") == [["withdrawal", "confirmed", AMOUNT]]
     assert world.rows("SELECT title FROM notifications") == [["Your withdrawal of $25 USDT is complete"]]
     assert world.rows("SELECT template, status FROM mails") == [["withdrawal_confirmed", "sent"]]
     assert world.rows("SELECT unread FROM inboxes") == [[1]]
 
 
-def test_killed_at_every_point_in_turn_it_leaves_once(leaving: Leaving, nursery: Nursery) -> None:
+def test_killed_at_every_point_in_turn_it_leaves_once(
+    withdrawal: SignedWithdrawal, forked_workers: ForkedWorkers
+) -> None:
     for point in SENDING:
-        assert leaving.task(nursery, point) == -signal.SIGKILL, point
-        assert leaving.state == "signed"
-    leaving.world.chain.mine(DEEP)
+        assert withdrawal.task(forked_workers, point) == -signal.SIGKILL, point
+        assert withdrawal.state == "signed"
+    withdrawal.world.chain.mine(DEEP)
     for point in ENDING[:-1]:
-        assert leaving.task(nursery, point) == -signal.SIGKILL, point
-        assert leaving.state == "signed", point
-        assert leaving.world.rows("SELECT count(*) FROM mails") == [[0]], point
-    assert leaving.task(nursery, ENDING[-1]) == -signal.SIGKILL
-    leaving.world.courier.until(leaving.ended)
+        assert withdrawal.task(forked_workers, point) == -signal.SIGKILL, point
+        assert withdrawal.state == "signed", point
+        assert withdrawal.world.rows("SELECT count(*) FROM mails") == [[0]], point
+    assert withdrawal.task(forked_workers, ENDING[-1]) == -signal.SIGKILL
+    withdrawal.world.outbox.deliver_until(withdrawal.ended)
 
-    assert_left_once(leaving)
-
-
-def test_its_task_brought_often_and_by_many_at_once_it_leaves_once(leaving: Leaving) -> None:
-    leaving.world.courier.until(leaving.ended, copies=3, threads=4)
-
-    assert_left_once(leaving)
+    assert_left_once(withdrawal)
 
 
-def test_a_reorganisation_takes_it_away_and_it_is_sent_again(leaving: Leaving) -> None:
-    leaving.follow()
-    leaving.world.chain.mine(3)
-    leaving.follow()
-    assert leaving.state == "mined"
+def test_its_task_brought_often_and_by_many_at_once_it_leaves_once(withdrawal: SignedWithdrawal) -> None:
+    withdrawal.world.outbox.deliver_until(withdrawal.ended, copies=3, threads=4)
 
-    leaving.world.chain.reorg(3)
-    leaving.follow()
-    assert leaving.state == "signed"
-    assert leaving.moved() == []
-    leaving.world.courier.until(leaving.ended)
-
-    assert_left_once(leaving)
+    assert_left_once(withdrawal)
 
 
-def test_what_the_pool_drops_is_sent_again(leaving: Leaving) -> None:
-    leaving.follow()
-    ((transaction_hash,),) = leaving.world.rows("SELECT transaction_hash FROM withdrawals")
-    leaving.world.chain.drop_transaction(transaction_hash)
-    leaving.world.chain.mine(DEEP)
-    assert leaving.moved() == []
-    leaving.world.courier.until(leaving.ended)
+def test_a_reorganisation_takes_it_away_and_it_is_sent_again(withdrawal: SignedWithdrawal) -> None:
+    withdrawal.follow()
+    withdrawal.world.chain.mine(3)
+    withdrawal.follow()
+    assert withdrawal.state == "mined"
 
-    assert_left_once(leaving)
+    withdrawal.world.chain.reorg(3)
+    withdrawal.follow()
+    assert withdrawal.state == "signed"
+    assert withdrawal.moved() == []
+    withdrawal.world.outbox.deliver_until(withdrawal.ended)
+
+    assert_left_once(withdrawal)
 
 
-def test_sped_up_by_the_wallet_it_is_confirmed_with_the_hash_that_the_node_has(leaving: Leaving) -> None:
-    leaving.follow()
+def test_what_the_pool_drops_is_sent_again(withdrawal: SignedWithdrawal) -> None:
+    withdrawal.follow()
+    ((transaction_hash,),) = withdrawal.world.rows("SELECT transaction_hash FROM withdrawals")
+    withdrawal.world.chain.drop_transaction(transaction_hash)
+    withdrawal.world.chain.mine(DEEP)
+    assert withdrawal.moved() == []
+    withdrawal.world.outbox.deliver_until(withdrawal.ended)
+
+    assert_left_once(withdrawal)
+
+
+def test_sped_up_by_the_wallet_it_is_confirmed_with_the_hash_that_the_node_has(withdrawal: SignedWithdrawal) -> None:
+    withdrawal.follow()
     fields: dict[str, Any] = {
-        "type": 2, "chainId": 137, "nonce": 0, "to": leaving.world.chain.usdt, "value": 0, "gas": 120_000,
+        "type": 2, "chainId": 137, "nonce": 0, "to": withdrawal.world.chain.usdt, "value": 0, "gas": 120_000,
         "data": f"0xa9059cbb{int(RECIPIENT, 16):064x}{AMOUNT:064x}",
         "maxFeePerGas": 10**12, "maxPriorityFeePerGas": 10**11,
     }  # fmt: skip
-    signed = leaving.wallet.sign_transaction(fields)
-    leaving.world.chain.rpc("eth_sendRawTransaction", [signed.raw_transaction.to_0x_hex()])
-    leaving.world.chain.mine()
-    leaving.world.courier.until(leaving.ended)
+    signed = withdrawal.wallet.sign_transaction(fields)
+    withdrawal.world.chain.rpc("eth_sendRawTransaction", [signed.raw_transaction.to_0x_hex()])
+    withdrawal.world.chain.mine()
+    withdrawal.world.outbox.deliver_until(withdrawal.ended)
 
-    assert_left_once(leaving)
+    assert_left_once(withdrawal)
     faster = signed.hash.to_0x_hex()
-    assert leaving.world.rows("SELECT outcome_hash, transaction_hash = outcome_hash FROM withdrawals") == [
+    assert withdrawal.world.rows("SELECT outcome_hash, transaction_hash = outcome_hash FROM withdrawals") == [
         [faster, False]
     ]
-    assert leaving.world.rows("SELECT transaction_hash FROM wallet_transactions") == [[faster]]
+    assert withdrawal.world.rows("SELECT transaction_hash FROM wallet_transactions") == [[faster]]
 
 
-def test_another_transaction_of_the_wallet_replaces_it(leaving: Leaving) -> None:
+def test_another_transaction_of_the_wallet_replaces_it(withdrawal: SignedWithdrawal) -> None:
     fields: dict[str, Any] = {
         "type": 2, "chainId": 137, "nonce": 0, "to": RECIPIENT, "value": 1, "gas": 21_000,
         "maxFeePerGas": 10**12, "maxPriorityFeePerGas": 10**11,
     }  # fmt: skip
-    raw = leaving.wallet.sign_transaction(fields).raw_transaction.to_0x_hex()
-    leaving.world.chain.rpc("eth_sendRawTransaction", [raw])
-    leaving.world.chain.mine()
-    leaving.world.courier.until(leaving.ended)
+    raw = withdrawal.wallet.sign_transaction(fields).raw_transaction.to_0x_hex()
+    withdrawal.world.chain.rpc("eth_sendRawTransaction", [raw])
+    withdrawal.world.chain.mine()
+    withdrawal.world.outbox.deliver_until(withdrawal.ended)
 
-    assert leaving.state == "replaced"
-    assert leaving.moved() == []
-    assert leaving.world.rows("SELECT status FROM wallet_transactions") == [["failed"]]
+    assert withdrawal.state == "replaced"
+    assert withdrawal.moved() == []
+    assert withdrawal.world.rows("SELECT status FROM wallet_transactions") == [["failed"]]
 
 
 @pytest.fixture
-def proxies(world: World, leaving: Leaving, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[RpcProxy]]:
+def proxies(world: World, withdrawal: SignedWithdrawal, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[RpcProxy]]:
     """Two nodes in front of the one there is, each with a mind of its own."""
-    assert leaving
+    assert withdrawal
     made = [RpcProxy(world.chain.url) for _ in range(2)]
     with ExitStack() as stop:
         for proxy in made:
@@ -185,9 +187,9 @@ def proxies(world: World, leaving: Leaving, monkeypatch: pytest.MonkeyPatch) -> 
         yield made
 
 
-def test_while_two_nodes_disagree_nothing_is_final(leaving: Leaving, proxies: list[RpcProxy]) -> None:
-    leaving.follow()
-    leaving.world.chain.mine(DEEP)
+def test_while_two_nodes_disagree_nothing_is_final(withdrawal: SignedWithdrawal, proxies: list[RpcProxy]) -> None:
+    withdrawal.follow()
+    withdrawal.world.chain.mine(DEEP)
     lies = {
         "another block": ("eth_getTransactionReceipt", lambda it: it and it | {"blockHash": "0x" + "11" * 32}),
         "no receipt": ("eth_getTransactionReceipt", lambda _: None),
@@ -196,12 +198,12 @@ def test_while_two_nodes_disagree_nothing_is_final(leaving: Leaving, proxies: li
     }
     for name, (method, lie) in lies.items():
         proxies[1].altered = {method: lie}
-        leaving.follow()
-        assert leaving.state == "signed", name
-    proxies[1].altered = {"eth_blockNumber": lambda _: hex(leaving.world.chain.head() - DEEP + 2)}
-    leaving.follow()
-    assert leaving.state == "mined"  # the one that is behind does not deceive, it delays
+        withdrawal.follow()
+        assert withdrawal.state == "signed", name
+    proxies[1].altered = {"eth_blockNumber": lambda _: hex(withdrawal.world.chain.head() - DEEP + 2)}
+    withdrawal.follow()
+    assert withdrawal.state == "mined"  # the one that is behind does not deceive, it delays
     proxies[1].altered = {}
-    leaving.world.courier.until(leaving.ended)
+    withdrawal.world.outbox.deliver_until(withdrawal.ended)
 
-    assert_left_once(leaving)
+    assert_left_once(withdrawal)

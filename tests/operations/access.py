@@ -29,16 +29,16 @@ class AccessRule:
 
 
 @dataclass(frozen=True)
-class Thing:
-    """Something that belongs to one member; `said` has the fields of a body that must name it."""
+class OwnedResource:
+    """Something that belongs to one member; `body_fields` are those of a body that must name it."""
 
     id: UUID
-    said: Mapping[str, object] = field(default_factory=dict)
+    body_fields: Mapping[str, object] = field(default_factory=dict)
 
 
 @cache
 def access_rules() -> dict[str, AccessRule]:
-    return {name: AccessRule(**said) for name, said in yaml.safe_load(TABLE.read_text()).items()}
+    return {name: AccessRule(**spec) for name, spec in yaml.safe_load(TABLE.read_text()).items()}
 
 
 def operations_for(*by: str) -> Iterator[tuple[Operation, AccessRule]]:
@@ -49,19 +49,20 @@ def operations_for(*by: str) -> Iterator[tuple[Operation, AccessRule]]:
             yield operation, rule
 
 
-def send_example(client: FunctionClient, operation: Operation, thing: Thing | None = None) -> Answer:
-    """Call the operation with the contract's example, changed to name `thing` if it is given.
+def send_example(client: FunctionClient, operation: Operation, resource: OwnedResource | None = None) -> Answer:
+    """Call the operation with the contract's example, changed to name `resource` if it is given.
 
     An operation that takes a file gets bytes that are not one.
     """
-    said = contract.document()["paths"][operation.template][operation.method.lower()]
-    media = next(iter(said.get("requestBody", {"content": {}})["content"]), "application/json")
+    spec = contract.document()["paths"][operation.template][operation.method.lower()]
+    media = next(iter(spec.get("requestBody", {"content": {}})["content"]), "application/json")
     example = {
-        name: thing.said.get(name, value) if thing else value for name, value in (example_of(operation) or {}).items()
+        name: resource.body_fields.get(name, value) if resource else value
+        for name, value in (example_of(operation) or {}).items()
     }
     body = json.dumps(example).encode() if media == "application/json" else b"x"
     headers = {"Content-Type": media, "Idempotency-Key": "access", "If-Match": '"1"'}
-    path = re.sub(r"{\w+}", str(thing.id), operation.template) if thing else path_of(operation)
+    path = re.sub(r"{\w+}", str(resource.id), operation.template) if resource else path_of(operation)
     return client.send(operation.method, path, body, headers)
 
 

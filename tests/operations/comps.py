@@ -5,15 +5,15 @@ from uuid import uuid4
 
 from shared.auth import Role
 from tests import factories
-from tests.fakes import comp_books
-from tests.fakes.treasurers import treasurer
-from tests.fakes.wallet_desk import RECIPIENT
+from tests.fakes import comp_records
+from tests.fakes.treasury_admins import treasury_admin
+from tests.fakes.wallet_driver import RECIPIENT
 from tests.operations.requests import Request, as_json
 from tests.operations.scene import Scene
 
 
 def change_comp_rule(scene: Scene) -> Request:
-    admin = treasurer(scene.client, Role.OPERATIONS)
+    admin = treasury_admin(scene.client, Role.OPERATIONS)
     body = {
         "revision": 1, "interval": 500, "tier": "vip", "amount": 90, "unlock_volume": 0, "enabled": True,
         "unlocked_by_admin": False, "reason": "For Christmas", "totp": admin.code(),
@@ -31,13 +31,13 @@ def approve_comp(scene: Scene) -> Request:
     body = {"member_id": str(factories.member().id), "type": "trip", "reason": "An apology"}
     first = scene.member(Role.OPERATIONS)
     comp = first.post("/v1/admin/comps/award", body, **{"Idempotency-Key": "award"}).body["id"]
-    admin = treasurer(scene.client, Role.OPERATIONS)
-    said = {"totp": admin.code(), "note": "looked at it"}
-    return as_json(admin.client, f"/v1/admin/comps/{comp}/approve", said, said | {"note": "looked at it twice"})
+    admin = treasury_admin(scene.client, Role.OPERATIONS)
+    body = {"totp": admin.code(), "note": "looked at it"}
+    return as_json(admin.client, f"/v1/admin/comps/{comp}/approve", body, body | {"note": "looked at it twice"})
 
 
 def cancel_comp(scene: Scene) -> Request:
-    path = f"/v1/admin/comps/{comp_books.given(factories.member())}/cancel"
+    path = f"/v1/admin/comps/{comp_records.award_comp(factories.member())}/cancel"
     return as_json(scene.member(Role.OPERATIONS), path, {"reason": "By mistake"}, {"reason": "On purpose"})
 
 

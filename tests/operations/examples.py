@@ -19,8 +19,8 @@ def operations_with_body() -> list[Operation]:
 
 def schema_of(operation: Operation) -> Schema | None:
     """Return the schema of the operation's JSON body; None if it takes none."""
-    said = contract.document()["paths"][operation.template][operation.method.lower()]
-    media = said.get("requestBody", {}).get("content", {}).get(JSON)
+    spec = contract.document()["paths"][operation.template][operation.method.lower()]
+    media = spec.get("requestBody", {}).get("content", {}).get(JSON)
     return openapi.resolved(media["schema"]) if media else None
 
 
@@ -32,8 +32,8 @@ def example_of(operation: Operation) -> dict[str, Any] | None:
 
 def media_of(operation: Operation) -> dict[str, str]:
     """Return the Content-Type header of the operation's body; that of JSON if it takes no body."""
-    said = contract.document()["paths"][operation.template][operation.method.lower()]
-    (media,) = said.get("requestBody", {}).get("content", {JSON: None})
+    spec = contract.document()["paths"][operation.template][operation.method.lower()]
+    (media,) = spec.get("requestBody", {}).get("content", {JSON: None})
     return {"Content-Type": f"{media}; boundary=b" if media.startswith("multipart/") else media}
 
 

@@ -11,7 +11,7 @@ from tests.operations.scene import PASSWORD, Scene
 
 
 @dataclass
-class Enrolled:
+class EnrolledMember:
     """Somebody with an app whose code of this moment has been spent, and ten backup codes."""
 
     somebody: Somebody
@@ -24,7 +24,7 @@ class Enrolled:
         return totp.code(self.secret, self.step + steps)
 
 
-def enrol(scene: Scene, somebody: Somebody | None = None) -> Enrolled:
+def enrol(scene: Scene, somebody: Somebody | None = None) -> EnrolledMember:
     """Set up an authenticator app for this member, or for a new one."""
     somebody = somebody or scene.with_password()
     client = scene.client(somebody.token)
@@ -32,7 +32,7 @@ def enrol(scene: Scene, somebody: Somebody | None = None) -> Enrolled:
     step = totp.step_of(clock.now())
     answer = client.post("/v1/auth/2fa/enable", {"code": totp.code(secret, step)})
     assert answer.status == 200
-    return Enrolled(somebody, secret, answer.body["backup_codes"], step)
+    return EnrolledMember(somebody, secret, answer.body["backup_codes"], step)
 
 
 def try_to_sign_in(scene: Scene, email: str, **more: object) -> Answer:

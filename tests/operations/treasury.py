@@ -3,8 +3,8 @@
 import json
 
 from shared.auth import Role
-from tests.fakes.treasurers import EXCHANGE, finding, foreign_nonce, treasurer
-from tests.fakes.treasurers import PATH as TREASURY
+from tests.fakes.treasury_admins import EXCHANGE, finding, foreign_nonce, treasury_admin
+from tests.fakes.treasury_admins import PATH as TREASURY
 from tests.operations.requests import Request, as_json
 from tests.operations.scene import Scene
 
@@ -15,7 +15,7 @@ def pause_treasury(scene: Scene) -> Request:
 
 
 def resume_treasury(scene: Scene) -> Request:
-    admin, paused = treasurer(scene.client), pause_treasury(scene)
+    admin, paused = treasury_admin(scene.client), pause_treasury(scene)
     assert paused.client.post(paused.path, json.loads(paused.body)).status == 200
     body = {"reason": "it was nothing", "totp": admin.code()}
     path = f"{TREASURY}/pools/member/resume"
@@ -29,7 +29,7 @@ def set_treasury_alerts(scene: Scene) -> Request:
 
 
 def send_from_treasury(scene: Scene) -> Request:
-    admin = treasurer(scene.client)
+    admin = treasury_admin(scene.client)
     body = {"pool": "member", "to_address": EXCHANGE, "amount": 25.5, "reason": "to the exchange"}
     body["totp"] = admin.code()
     return as_json(admin.client, f"{TREASURY}/send", body, body | {"amount": 26})
@@ -37,7 +37,7 @@ def send_from_treasury(scene: Scene) -> Request:
 
 def approval_of_transfer(scene: Scene, kind: str) -> Request:
     """The id of a transfer that somebody else has asked for."""
-    transfer, admin = treasurer(scene.client).send().body["id"], treasurer(scene.client)
+    transfer, admin = treasury_admin(scene.client).send().body["id"], treasury_admin(scene.client)
     body = {"totp": admin.code(), "note": "read back by phone"}
     return as_json(admin.client, f"{TREASURY}/{kind}/{transfer}/approve", body, body | {"note": "read back by mail"})
 
@@ -47,7 +47,7 @@ def approve_payout(scene: Scene) -> Request:
 
 
 def approve_payouts(scene: Scene) -> Request:
-    transfer, admin = treasurer(scene.client).send().body["id"], treasurer(scene.client)
+    transfer, admin = treasury_admin(scene.client).send().body["id"], treasury_admin(scene.client)
     body = {"totp": admin.code(), "note": "read back by phone", "payout_ids": [transfer]}
     return as_json(admin.client, f"{TREASURY}/payouts/approve", body, body | {"note": "read back by mail"})
 
@@ -57,7 +57,7 @@ def approve_treasury_transfer(scene: Scene) -> Request:
 
 
 def cancel_treasury_transfer(scene: Scene) -> Request:
-    admin = treasurer(scene.client)
+    admin = treasury_admin(scene.client)
     path = f"{TREASURY}/transfers/{admin.send().body['id']}/cancel"
     return as_json(admin.client, path, {"reason": "no longer needed"}, {"reason": "mistyped"})
 
@@ -67,7 +67,7 @@ def start_reconciliation(scene: Scene) -> Request:
 
 
 def resolve_finding(scene: Scene) -> Request:
-    admin = treasurer(scene.client)
+    admin = treasury_admin(scene.client)
     path, body = f"{TREASURY}/findings/{finding(admin.somebody)}/resolve", {"explanation": "a gift"}
     body["totp"] = admin.code()
     return as_json(admin.client, path, body, body | {"explanation": "a mistake"})
@@ -75,7 +75,7 @@ def resolve_finding(scene: Scene) -> Request:
 
 def explain_foreign_nonce(scene: Scene) -> Request:
     signer, nonce = foreign_nonce()
-    admin = treasurer(scene.client)
+    admin = treasury_admin(scene.client)
     body = {"payout_id": None, "explanation": "the stolen key", "totp": admin.code()}
     path = f"{TREASURY}/foreign-nonces/{signer}/{nonce}/explain"
     return as_json(admin.client, path, body, body | {"explanation": "the key that was stolen"})

@@ -9,9 +9,9 @@ from eth_account.signers.local import LocalAccount
 
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes import wallet_desk
-from tests.fakes.wallet_desk import RECIPIENT, new_wallet
-from tests.fakes.wallets import held_chain
+from tests.fakes import wallet_driver
+from tests.fakes.wallet_driver import RECIPIENT, new_wallet
+from tests.fakes.wallets import chain_of_port
 from tests.operations.requests import Request, as_json
 from tests.operations.scene import Scene
 
@@ -44,7 +44,7 @@ def prepared_withdrawal(scene: Scene, wallet: LocalAccount) -> tuple[FunctionCli
 def broadcast_withdrawal(scene: Scene) -> Request:
     wallet = new_wallet()
     member, made = prepared_withdrawal(scene, wallet)
-    body = {"signed_transaction": wallet_desk.sign(made["transaction"], wallet)}
+    body = {"signed_transaction": wallet_driver.sign(made["transaction"], wallet)}
     path = f"/v1/wallet/withdrawals/{made['id']}/broadcast"
     return as_json(member, path, body, {"signed_transaction": "0x02"})
 
@@ -52,7 +52,7 @@ def broadcast_withdrawal(scene: Scene) -> Request:
 def follow_sent_withdrawal(scene: Scene) -> Request:
     wallet = new_wallet()
     member, made = prepared_withdrawal(scene, wallet)
-    body = {"transaction_hash": wallet_desk.send(held_chain(), wallet_desk.sign(made["transaction"], wallet))}
+    body = {"transaction_hash": wallet_driver.send(chain_of_port(), wallet_driver.sign(made["transaction"], wallet))}
     path = f"/v1/wallet/withdrawals/{made['id']}/sent"
     return as_json(member, path, body, {"transaction_hash": f"0x{'7' * 64}"})
 

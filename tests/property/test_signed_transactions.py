@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.ports.polygon.eip1559 import Transaction, TransactionNotReadable, read_signed
 from shared.ports.polygon.transactions import transfer_data
-from tests.fakes.wallet_desk import checksummed
+from tests.fakes.wallet_driver import checksummed
 
 WALLET = Account.from_key(b"\x07" * 32)
 

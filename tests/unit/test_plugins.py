@@ -20,5 +20,5 @@ def fixtures(plugin: Path) -> list[str]:
 def test_two_plugins_give_no_fixture_of_the_same_name() -> None:
     plugins = sorted(TESTS.rglob("*_plugin.py"))
     names = Counter(name for plugin in plugins for name in fixtures(plugin))
-    assert {"desk", "two_nodes", "vendors"} <= names.keys()
+    assert {"payout_driver", "two_nodes", "vendors"} <= names.keys()
     assert [name for name, times in names.items() if times > 1] == []

@@ -127,13 +127,13 @@ class Network:
             self.known[tx.key].append(tx)
         return ""
 
-    def spread(self, tx: Signed) -> None:
-        """Offer a transaction to every pool, as chance decides for each; `whisper` offers it again later."""
+    def broadcast(self, tx: Signed) -> None:
+        """Offer a transaction to every pool, as chance decides for each; `propagate` offers it again later."""
         for pool in self.pools:
             if self.chance.random() < self.gossip:
                 self.offer(pool, tx)
 
-    def whisper(self) -> None:
+    def propagate(self) -> None:
         """Offer to the producer's pool what only other pools have; chance decides when, but in the end it has all."""
         for pool in list(self.pools.values()):
             for tx in list(pool.values()):

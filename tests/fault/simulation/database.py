@@ -139,7 +139,7 @@ class SimulatedSession(Session):
         if not self._answered:
             self.settle()
         world, plan = self.world, self.world.plan
-        worker = world.director.current
+        worker = world.scheduler.current
         if worker and not worker.dead:
             world.maybe_kill("commit")
             if world.draw(plan.serialization, "the commit cannot be serialized"):
@@ -166,21 +166,21 @@ class SimulatedSession(Session):
 
 
 class Pool:
-    """Replaces `db._pool()`: a transaction begins at `outside`, where a worker may be stopped or killed."""
+    """Replaces `db._pool()`: a transaction begins at a `yield_point`, where a worker may be stopped or killed."""
 
     def __init__(self, database: Database, world: "World") -> None:
         self._database = database
         self._world = world
 
     def acquire(self) -> SimulatedSession:
-        self._world.outside("begin", 0.0)
-        worker = self._world.director.current
+        self._world.yield_point("begin", 0.0)
+        worker = self._world.scheduler.current
         if worker:
             worker.transactions += 1
         return self._database.take(self._world)
 
     def release(self, session: SimulatedSession, *, healthy: bool) -> None:
-        worker = self._world.director.current
+        worker = self._world.scheduler.current
         if worker:
             worker.transactions -= 1
         if healthy or session.rolled_back():

@@ -13,7 +13,7 @@ FOREIGN_FEE_WEI = 900 * GWEI
 
 
 def use_key(world: World, treasury: str, recipient: str, amount: int) -> Signed:
-    """Another party signs with the treasury's key: its next nonce on the chain pays a stranger."""
+    """Another party signs with the treasury's key: its next nonce on the chain pays somebody unknown."""
     key = world.treasury_keys[treasury]
     nonce = world.network.head.state.nonces.get(key.address, 0)
     data = TRANSFER_SELECTOR + bytes.fromhex(recipient[2:]).rjust(WORD, b"\0") + amount.to_bytes(WORD, "big")
@@ -21,8 +21,8 @@ def use_key(world: World, treasury: str, recipient: str, amount: int) -> Signed:
     fields = [CHAIN_ID, nonce, 50 * GWEI, FOREIGN_FEE_WEI, 120_000, to, 0, data, []]
     r, s, parity = world.keys.sign(key, keccak(TYPE_2 + rlp.encode(fields)))
     tx = read(TYPE_2 + rlp.encode([*fields, parity, r, s]))
-    world.strangers.add(recipient)
-    world.note("stranger", f"pays {amount} from {key.address[:8]} with nonce {nonce}")
+    world.stolen_to.add(recipient)
+    world.note("thief", f"pays {amount} from {key.address[:8]} with nonce {nonce}")
     world.network.force(tx)
     return tx
 
@@ -34,7 +34,7 @@ def use_key_for_nothing(world: World, treasury: str) -> Signed:
     fields = [CHAIN_ID, nonce, 50 * GWEI, FOREIGN_FEE_WEI, 21_000, bytes.fromhex(key.address[2:]), 0, b"", []]
     r, s, parity = world.keys.sign(key, keccak(TYPE_2 + rlp.encode(fields)))
     tx = read(TYPE_2 + rlp.encode([*fields, parity, r, s]))
-    world.note("stranger", f"sends nothing from {key.address[:8]} with nonce {nonce}")
+    world.note("thief", f"sends nothing from {key.address[:8]} with nonce {nonce}")
     world.network.force(tx)
     return tx
 
@@ -99,7 +99,7 @@ def back_up(world: World) -> None:
 
 def restore(world: World) -> None:
     """Restore the last backup: all workers lose the connection and die, and the lineage shows another server."""
-    for worker in world.director.resting:
+    for worker in world.scheduler.resting:
         worker.dead = True
     world.database.restore(world.backups[-1])
     world.database.run("UPDATE signers SET lineage = 'another'")

@@ -2,10 +2,19 @@
 
 from collections.abc import Mapping
 
-from tests.fault.simulation import outside, past, promises, strangers, token_faults
+from tests.fault.simulation import infrastructure_faults, people_faults, pruned_nodes, stolen_keys, token_faults
 from tests.fault.simulation.family import FAMILIES, Family
 
-__all__ = ["FAMILIES", "Family", "named", "outside", "past", "promises", "strangers", "token_faults"]
+__all__ = [
+    "FAMILIES",
+    "Family",
+    "infrastructure_faults",
+    "named",
+    "people_faults",
+    "pruned_nodes",
+    "stolen_keys",
+    "token_faults",
+]
 
 
 def named(names: str) -> Mapping[str, Family]:

@@ -66,7 +66,7 @@ def _each_paid_once(world: World) -> None:
     for _, tx, sender, recipient, amount in world.network.transfers():
         if sender in ours and amount and tx.hash not in world.stolen:
             moved[recipient].append((amount, tx.hash))
-    foreign = world.strangers
+    foreign = world.stolen_to
     rows = world.database.rows(
         "SELECT source_id, lower(recipient_address), amount, state::text, transaction_hash FROM payouts"
     )

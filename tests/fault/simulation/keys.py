@@ -58,7 +58,7 @@ class Keys:
     def asymmetric_sign(self, request: dict[str, Any], timeout: float, retry: object) -> SimpleNamespace:
         del timeout, retry  # the simulation decides about both
         world, plan, name = self.world, self.world.plan, str(request["name"])
-        world.outside("kms.sign", SIGN_SECONDS)
+        world.yield_point("kms.sign", SIGN_SECONDS)
         if world.draw(plan.kms_timeout, "kms times out"):
             world.pass_time(TIMEOUT_SECONDS)
             raise exceptions.DeadlineExceeded("deadline exceeded")  # type: ignore[no-untyped-call]
@@ -78,7 +78,7 @@ class Keys:
         signature = encode_dss_signature(r, s)
         damaged = world.draw(plan.kms_damaged, "kms's answer is damaged")
         world.note("kms", f"signs for {key.address[:8]}")
-        world.outside("kms.signed", 0.0)
+        world.yield_point("kms.signed", 0.0)
         return SimpleNamespace(
             name=name,
             signature=signature[:-1] + b"\0" if damaged else signature,

@@ -230,7 +230,9 @@ MUTANTS = (
         (Edit(SWEEP, "            self._failures.append(failure)\n", "            raise\n"),),
         tests="tests/integration/payouts/test_payout_judged.py",
     ),
-    Mutant("nobody asks whether the token moves", (Edit(SEND, "    shift = halts.heed(shift)\n", ""),), "token_halts"),
+    Mutant(
+        "nobody asks whether the token moves", (Edit(SEND, "    shift = _stop_if_halted(shift)\n", ""),), "token_halts"
+    ),
     Mutant(
         "a treasury goes on after any number of reverts",
         (Edit(REVERTS, "    if store.reverted_in_a_row(", "    if False and store.reverted_in_a_row("),),

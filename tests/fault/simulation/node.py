@@ -121,7 +121,7 @@ class Node(rpc.Node):
         """Answer as web3's provider does with a gateway's response; raises what requests raises."""
         world, plan = self.world, self.world.plan
         kind = "send" if calls[0][0] == "eth_sendRawTransaction" else calls[-1][0].removeprefix("eth_get")
-        world.outside(f"{self.name}.{kind}", CALL_SECONDS)
+        world.yield_point(f"{self.name}.{kind}", CALL_SECONDS)
         if kind == "send":
             for _, (raw,) in calls:
                 world.sees_broadcast(read(bytes.fromhex(raw[2:])))
@@ -134,7 +134,7 @@ class Node(rpc.Node):
                 {"id": answer["id"], "error": {"code": -32003, "message": "response too large"}}
                 for answer in answers[plan.whole_blocks_max :]
             ]
-        world.outside(f"{self.name}.{kind} answered", 0.0)
+        world.yield_point(f"{self.name}.{kind} answered", 0.0)
         if kind == "send" and world.draw(plan.rpc_lost_after, f"{self.name} has it and times out"):
             world.pass_time(TIMEOUT_SECONDS)
             raise ReadTimeout("read timed out")
@@ -180,7 +180,7 @@ class Node(rpc.Node):
         world.note(self.name, f"{tx.hash[:10]} nonce {tx.nonce}: {refusal or 'accepted'}")
         if refusal:
             raise Refused(-32000, refusal)
-        self.network.spread(tx)
+        self.network.broadcast(tx)
         return tx.hash
 
     def _offered(self, tx: Signed) -> str:

@@ -77,7 +77,7 @@ class Plan:
     # What is set up, and what happens at a moment (seconds):
     begin: "list[Callable[[World], None]]" = field(default_factory=list)
     events: "list[tuple[float, str, Callable[[World], None]]]" = field(default_factory=list)
-    mend: "list[Callable[[World], None]]" = field(default_factory=list)
+    repairs: "list[Callable[[World], None]]" = field(default_factory=list)
     # What may remain at the end besides PAID:
     may_hold: frozenset[str] = NEVER
     may_cancel: bool = False

@@ -48,7 +48,7 @@ class Queues:
 
         del audience
         world, plan = self.world, self.world.plan
-        world.outside("tasks.enqueue", 0.01)
+        world.yield_point("tasks.enqueue", 0.01)
         if world.draw(plan.enqueue_fails, "the queue takes nothing"):
             raise EnqueueFailed("unavailable")
         if name in self.names:
@@ -64,7 +64,7 @@ class Queues:
         self.put(message)
         if world.draw(plan.twice, f"{name} comes twice"):
             self.put(replace(message, due=message.due + world.chance.random() * TWICE_WITHIN_SECONDS))
-        world.outside("tasks.enqueued", 0.0)
+        world.yield_point("tasks.enqueued", 0.0)
         return True
 
     def put(self, message: Message) -> None:
@@ -79,7 +79,7 @@ class Queues:
 
     def publish(self, topic: str, messages: list[object]) -> list[str]:
         """Accept messages for Pub/Sub's port: the payout machine has no receivers."""
-        self.world.outside("pubsub.publish", 0.01)
+        self.world.yield_point("pubsub.publish", 0.01)
         return [f"{topic}-{place}" for place in range(len(messages))]
 
 

@@ -21,9 +21,9 @@ from shared.ports.polygon import chain as chain_port
 from shared.ports.polygon.chain import Chain, ChainUnreachable, WrongChain
 from tests.fault.simulation import invariants, people
 from tests.fault.simulation.database import Database, Pool
-from tests.fault.simulation.director import Killed, Worker
 from tests.fault.simulation.plan import Plan
 from tests.fault.simulation.queues import Message, Queues, poisoned
+from tests.fault.simulation.scheduler import Killed, Worker
 from tests.fault.simulation.violated import Violated
 from tests.fault.simulation.world import World
 
@@ -128,10 +128,10 @@ class Schedule:
         if can:
             can[world.chance.randrange(len(can))]()
             return True
-        upcoming = [worker.wake_at for worker in world.director.resting]
+        upcoming = [worker.wake_at for worker in world.scheduler.resting]
         upcoming += [message.due for message in self.queues.waiting] if self.free() else []
         upcoming += [self.relay_at] if self.free() else []
-        upcoming += [max(moment, world.weather_at) for moment, _, _ in world.plan.events[:1]]
+        upcoming += [max(moment, world.chain_events_at) for moment, _, _ in world.plan.events[:1]]
         quiet = not [moment for moment in upcoming if moment < self.sweep_at + SWEEP_SECONDS]
         world.pass_time(max(0.001, min([*upcoming, self.sweep_at]) - world.seconds))
         return not quiet
@@ -139,7 +139,7 @@ class Schedule:
     def possible(self) -> list[Callable[[], None]]:
         world, now = self.world, self.world.seconds
         can: list[Callable[[], None]] = []
-        can += [partial(self.resume, worker) for worker in world.director.resting if worker.wake_at <= now]
+        can += [partial(self.resume, worker) for worker in world.scheduler.resting if worker.wake_at <= now]
         if self.free():
             can += [partial(self.deliver, message) for message in self.queues.waiting if message.due <= now]
             if self.relay_at <= now:
@@ -150,7 +150,7 @@ class Schedule:
 
     def free(self) -> bool:
         """True if another worker may start. One that sleeps longer than a lease is given up by its caller."""
-        sleeping = sum(worker.wake_at > self.world.seconds + LEASE_SECONDS for worker in self.world.director.resting)
+        sleeping = sum(worker.wake_at > self.world.seconds + LEASE_SECONDS for worker in self.world.scheduler.resting)
         return len(self.running) < min(self.world.plan.workers + sleeping, WORKERS_DURING_SLEEP_MAX)
 
     # Actions:
@@ -162,7 +162,7 @@ class Schedule:
         worker = self.worker()
         self.world.note(worker.name, f"{message.function} {message.kind} {message.body.decode(errors='replace')[:60]}")
         self.running.append((worker, message))
-        self.world.director.start(worker, lambda: self.work(message))
+        self.world.scheduler.start(worker, lambda: self.work(message))
         self.after(worker)
 
     def relay(self) -> None:
@@ -182,7 +182,7 @@ class Schedule:
         self.deliver(message)
 
     def resume(self, worker: Worker) -> None:
-        self.world.director.resume(worker)
+        self.world.scheduler.resume(worker)
         self.after(worker)
 
     def worker(self) -> Worker:
@@ -275,10 +275,10 @@ class Schedule:
             node.view = type(node.view)()
         for key in world.keys.by_name.values():
             key.disabled = False
-        for worker in list(world.director.resting):
+        for worker in list(world.scheduler.resting):
             worker.wake_at = min(worker.wake_at, world.seconds + 1.0)
-        for mend in world.plan.mend:
-            mend(world)
+        for repair in world.plan.repairs:
+            repair(world)
 
     def is_over(self) -> bool:
         """True when no worker is busy, nothing is due, and every payout is final or waits for people."""
@@ -286,7 +286,7 @@ class Schedule:
         late = world.seconds - min(self.healed_at, world.plan.heal_at) > world.plan.patience_seconds
         if late or world.seconds > LIFE_SECONDS_MAX:
             raise Violated(f"it does not come to rest: {self.describe()}")
-        if self.running or world.director.resting or world.plan.events:
+        if self.running or world.scheduler.resting or world.plan.events:
             return False
         unfinished = invariants.unfinished(world)
         if unfinished:
@@ -308,11 +308,11 @@ class Schedule:
             for source, (_, state, reason) in sorted(self.world.payouts().items())
         )
 
-    def bury(self) -> None:
+    def finalize(self) -> None:
         """End the workers that still rest."""
-        for worker in list(self.world.director.resting):
+        for worker in list(self.world.scheduler.resting):
             worker.dead = True
-            self.world.director.resume(worker)
+            self.world.scheduler.resume(worker)
 
 
 def play(family: str, seed: int, plan: Callable[[random.Random], Plan], database: Database) -> Result:
@@ -324,7 +324,7 @@ def play(family: str, seed: int, plan: Callable[[random.Random], Plan], database
     violation = ""
     schedule = Schedule(world, queues, jobs())
     with _instead(world, queues):
-        world.found()
+        world.create_treasuries()
         try:
             schedule.play()
             invariants.check(world)
@@ -335,7 +335,7 @@ def play(family: str, seed: int, plan: Callable[[random.Random], Plan], database
             violation = f"unexpected {type(broken).__name__}: {broken}"
             world.note("VIOLATION", violation)
         finally:
-            schedule.bury()
+            schedule.finalize()
     states: dict[str, int] = {}
     for _, state, reason in world.payouts().values():
         name = f"{state} {reason}" if reason else state
@@ -376,15 +376,15 @@ def _instead(world: World, queues: Queues) -> Iterator[None]:
         return UUID(int=world.chance.getrandbits(128), version=4)
 
     def remember() -> None:
-        if world.director.current:
-            world.director.current.wrote = True
+        if world.scheduler.current:
+            world.scheduler.current.wrote = True
 
     def tell(event: str, **fields: object) -> None:
         if event == "payout is final" and fields["state"] == "PAID":
             world.sees_final(str(fields["hash"]))
         if "rule" in fields and fields["rule"] not in REFUSALS:
             world.stopped.append(f"the schema had to stop it: {fields['rule']}, {fields.get('reason', '')}")
-        who = world.director.current.name if world.director.current else "world"
+        who = world.scheduler.current.name if world.scheduler.current else "world"
         world.note(who, f"log: {event} " + " ".join(f"{name}={value}" for name, value in fields.items()))
 
     pool, nodes = Pool(world.database, world), Chain(world.nodes)

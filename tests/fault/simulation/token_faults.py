@@ -4,7 +4,7 @@ import random
 from functools import partial
 
 from tests.fault.simulation.family import family, moments, some
-from tests.fault.simulation.outside import slowly
+from tests.fault.simulation.infrastructure_faults import slowly
 from tests.fault.simulation.plan import Plan
 from tests.fault.simulation.violated import Violated
 from tests.fault.simulation.world import World
@@ -27,7 +27,7 @@ def reverts(chance: random.Random) -> Plan:
     for moment in [chance.choice((0.0, 1.0)), *moments(chance, 60.0, 2)]:
         what = chance.choice(("blocked", "paused", "answers_false", "well"))
         plan.events.append((moment, f"the token: {what}", partial(token, what=what)))
-    plan.mend.append(lambda world: token(world, "well"))
+    plan.repairs.append(lambda world: token(world, "well"))
     return plan
 
 
@@ -54,7 +54,7 @@ def token_halts(chance: random.Random) -> Plan:
     for moment, well in zip(moments(chance, 60.0, 2), (False, chance.random() < 0.5), strict=True):
         what = "well" if well else chance.choice(("paused", "keys_blocked"))
         plan.events.append((moment, f"the token: {what}", partial(token, what=what)))
-    plan.mend.append(lambda world: token(world, "well"))
+    plan.repairs.append(lambda world: token(world, "well"))
     return plan
 
 
@@ -72,8 +72,8 @@ def reverts_in_a_row(chance: random.Random) -> Plan:
         heal_at=300.0,
     )
     plan.begin.append(lambda world: token(world, "reverts_all"))
-    plan.mend.append(stopped_in_time)
-    plan.mend.append(lambda world: token(world, "well"))
+    plan.repairs.append(stopped_in_time)
+    plan.repairs.append(lambda world: token(world, "well"))
     return plan
 
 

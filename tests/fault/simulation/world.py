@@ -1,7 +1,7 @@
 """One schedule: a seed makes a small world, faults happen to it, then they end, and it must come to rest.
 
-Everything that waits for the outside (a transaction's begin and commit, a node, KMS, a queue) calls `outside`, where a
-worker may be stopped, put to sleep beyond its lease, or killed. Time passes only there and when all wait.
+Everything that waits for the outside (a transaction's begin and commit, a node, KMS, a queue) calls `yield_point`,
+where a worker may be stopped, put to sleep beyond its lease, or killed. Time passes only there and when all wait.
 """
 
 import random
@@ -17,10 +17,10 @@ from shared.payouts.machine import Promise
 from shared.values.money import Usdt
 from tests.fault.simulation.chain import CHAIN_ID, Block, Network, Token
 from tests.fault.simulation.database import Database
-from tests.fault.simulation.director import Director, Killed, Worker
 from tests.fault.simulation.keys import Key, Keys
 from tests.fault.simulation.node import Node
 from tests.fault.simulation.plan import Plan
+from tests.fault.simulation.scheduler import Killed, Worker, WorkerScheduler
 from tests.fault.simulation.trace import Trace
 from tests.fault.simulation.transactions import Signed
 from tests.fault.simulation.violated import Violated
@@ -31,8 +31,8 @@ START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 USDT_EACH = 100_000 * 10**6
 WEI_EACH = 100 * 10**18
 REST_SECONDS = 1.5
-WEATHER_SECONDS = 1.0  # between two looks at what happens to the world
-FOUNDED_SECONDS = 300.0  # the age of the chain when a schedule begins
+CHAIN_EVENTS_SECONDS = 1.0  # between two looks at what happens to the world
+CHAIN_AGE_SECONDS = 300.0  # the age of the chain when a schedule begins
 ASKED_WITHIN_SECONDS = 5.0  # a task's first and last question, without faults
 SLEEP_SECONDS = 75.0
 HALF_ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141 // 2
@@ -55,7 +55,7 @@ class World:
     database: Database
     chance: random.Random
     trace: Trace = field(default_factory=Trace)
-    director: Director = field(default_factory=Director)
+    scheduler: WorkerScheduler = field(default_factory=WorkerScheduler)
     seconds: float = 0.0
     healed: bool = False
     wanted: list[Wanted] = field(default_factory=list)
@@ -69,7 +69,7 @@ class World:
     backups: list[dict[str, str]] = field(default_factory=list)
     ask_again: Callable[[], None] = lambda: None
     person: Callable[[str, str, str], None] = lambda *_: None  # what is done, about which source, by whom
-    strangers: set[str] = field(default_factory=set)  # recipients that a stolen key has paid
+    stolen_to: set[str] = field(default_factory=set)  # recipients that a stolen key has paid
     stolen: set[str] = field(default_factory=set)  # transactions of a stolen key by which no payout may be paid
     impossible: set[str] = field(default_factory=set)  # sources whose terms must be refused
     kept_held: set[str] = field(default_factory=set)  # sources that people never release
@@ -89,7 +89,7 @@ class World:
 
     def now(self) -> datetime:
         """The time on a clock; a worker's own may be wrong."""
-        worker = self.director.current
+        worker = self.scheduler.current
         return START + timedelta(seconds=self.seconds + (worker.skew_seconds if worker else 0.0))
 
     def note(self, who: str, what: str) -> None:
@@ -108,18 +108,18 @@ class World:
         if self._moving:
             return
         self._moving = True
-        with self.director.nobody():
+        with self.scheduler.nobody():
             self.network.tick(self.seconds)
-            if self.seconds >= self.weather_at:
-                self.weather_at = self.seconds + WEATHER_SECONDS
-                self._weather()
+            if self.seconds >= self.chain_events_at:
+                self.chain_events_at = self.seconds + CHAIN_EVENTS_SECONDS
+                self._play_chain_events()
         self._moving = False
 
-    weather_at: float = WEATHER_SECONDS  # when what happens to the world is looked at again
+    chain_events_at: float = CHAIN_EVENTS_SECONDS  # when what happens to the world is looked at again
 
-    def _weather(self) -> None:
+    def _play_chain_events(self) -> None:
         plan, network = self.plan, self.network
-        network.whisper()
+        network.propagate()
         while plan.events and plan.events[0][0] <= self.seconds:
             _, what, happen = plan.events.pop(0)
             self.note("event", what)
@@ -137,9 +137,9 @@ class World:
 
     # The outside:
 
-    def outside(self, point: str, seconds: float) -> None:
+    def yield_point(self, point: str, seconds: float) -> None:
         """A point at which a worker waits for something else: nothing may be locked meanwhile."""
-        worker = self.director.current
+        worker = self.scheduler.current
         if worker is None:
             return
         if worker.dead:
@@ -155,7 +155,7 @@ class World:
             self._rest(worker, SLEEP_SECONDS * (0.5 + self.chance.random()))
 
     def maybe_kill(self, point: str) -> None:
-        worker = self.director.current
+        worker = self.scheduler.current
         assert worker
         probability = self.plan.kill
         for beginning, special in self.plan.kill_at.items():
@@ -168,7 +168,7 @@ class World:
 
     def _rest(self, worker: Worker, seconds: float) -> None:
         worker.wake_at = self.seconds + seconds
-        self.director.rest(worker)
+        self.scheduler.rest(worker)
         if worker.dead:
             raise Killed
 
@@ -207,7 +207,7 @@ class World:
 
     # The set-up:
 
-    def found(self) -> None:
+    def create_treasuries(self) -> None:
         """Create treasuries with money and keys, in empty tables."""
         self.database.empty()
         values = []
@@ -222,7 +222,7 @@ class World:
         )
         for _, key in values:
             self.network.fund(key.address, USDT_EACH, WEI_EACH)
-        self.seconds, self.weather_at = FOUNDED_SECONDS, FOUNDED_SECONDS + WEATHER_SECONDS
+        self.seconds, self.chain_events_at = CHAIN_AGE_SECONDS, CHAIN_AGE_SECONDS + CHAIN_EVENTS_SECONDS
         self.network.tick(self.seconds)
         self.network.finalized = self.network.head.number
 
@@ -306,4 +306,4 @@ class World:
         return {source: (UUID(str(identity)), state, reason) for source, identity, state, reason in rows}
 
 
-Happening = Callable[[World], None]
+EventAction = Callable[[World], None]

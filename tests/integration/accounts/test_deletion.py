@@ -22,10 +22,10 @@ from shared.ports.firestore import Document
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
-from tests.fakes import comp_books, pictures
+from tests.fakes import comp_records, pictures
 from tests.fakes.member_rows import MANY, ONE, insert_rows
 from tests.fakes.plain_rows import at, put, unchecked
-from tests.fakes.profile_desk import ProfileDesk, fetched
+from tests.fakes.profile_client import ProfileClient, fetched
 from tests.platform import Platform, environment
 from tests.rows import rows_of_all_tables
 
@@ -83,48 +83,50 @@ def _copies(database: str) -> Iterator[None]:
 
 
 @pytest.fixture
-def desk(client: Client, platform: Platform, sql: Connection, somebody: Somebody) -> ProfileDesk:
-    return ProfileDesk(client(somebody.token), platform, sql)
+def profile_client(client: Client, platform: Platform, sql: Connection, somebody: Somebody) -> ProfileClient:
+    return ProfileClient(client(somebody.token), platform, sql)
 
 
-def delete(desk: ProfileDesk, **body: object) -> Answer:
-    return desk.member.post(DELETION, {"username": desk.profile()["username"], **body})
+def delete(profile_client: ProfileClient, **body: object) -> Answer:
+    return profile_client.member.post(DELETION, {"username": profile_client.profile()["username"], **body})
 
 
-def erased(desk: ProfileDesk) -> None:
+def erased(profile_client: ProfileClient) -> None:
     """All tasks and all mails, then the last look."""
-    desk.run_tasks(times=2)
-    for (mail,) in desk.sql.execute_simple("SELECT id FROM mails WHERE status = 'queued'").rows:
-        assert desk.doors.event("email_send", "mail-queued", {"mail_id": str(mail)}) == 204
-    last = desk.one("SELECT DISTINCT body FROM outbox WHERE function = 'member_erase' AND deliver_at IS NOT NULL")
-    assert desk.doors.task("member_erase", "member-erase", last) == 204
-    desk.run_tasks()
+    profile_client.run_tasks(times=2)
+    for (mail,) in profile_client.sql.execute_simple("SELECT id FROM mails WHERE status = 'queued'").rows:
+        assert profile_client.invoker.event("email_send", "mail-queued", {"mail_id": str(mail)}) == 204
+    last = profile_client.one(
+        "SELECT DISTINCT body FROM outbox WHERE function = 'member_erase' AND deliver_at IS NOT NULL"
+    )
+    assert profile_client.invoker.task("member_erase", "member-erase", last) == 204
+    profile_client.run_tasks()
 
 
-def everything(desk: ProfileDesk, somebody: Somebody) -> dict[str, Any]:
+def everything(profile_client: ProfileClient, somebody: Somebody) -> dict[str, Any]:
     """A member who has left traces everywhere."""
     for code in factories.manufactured_codes(3):
-        answer = desk.member.post(
+        answer = profile_client.member.post(
             "/v1/scans/submit",
             {"code": code, "device_id": "canary-device", "location": {"latitude": 48.85, "longitude": 2.29}},
         )
         assert answer.status == 201, answer.body
-    shown = desk.uploaded()
-    desk.change(full_name="Canary Lovelace", bio="canary-bio", phone="+17755550199", city="Canaryville")
-    desk.change(email="canary@example.com")
-    desk.member.post("/v1/users/me/devices", {"platform": "android", "token": "canary-token:APA91bHun4MxP5"})
-    desk.member.put(
+    shown = profile_client.uploaded()
+    profile_client.change(full_name="Canary Lovelace", bio="canary-bio", phone="+17755550199", city="Canaryville")
+    profile_client.change(email="canary@example.com")
+    profile_client.member.post("/v1/users/me/devices", {"platform": "android", "token": "canary-token:APA91bHun4MxP5"})
+    profile_client.member.put(
         "/v1/users/me/notification-preferences",
         {kind: {"push": True, "email": True} for kind in ("system", "social", "comp", "order")},
     )
-    desk.member.post("/v1/wallet/challenge", {"address": WALLET}, **{"Idempotency-Key": "canary"})
-    desk.member.post("/v1/users/me/exports")
-    desk.member.put("/v1/affiliate/referral-link", {"code": "canary-link"})
+    profile_client.member.post("/v1/wallet/challenge", {"address": WALLET}, **{"Idempotency-Key": "canary"})
+    profile_client.member.post("/v1/users/me/exports")
+    profile_client.member.put("/v1/affiliate/referral-link", {"code": "canary-link"})
     for query in TRACES:
-        desk.sql.execute_unnamed(query, (somebody.id,))
+        profile_client.sql.execute_unnamed(query, (somebody.id,))
     note = Note(somebody.id, "social", "canary-title", "Hello", {}, "canary")
     db.atomically(lambda tx: telling.notify(tx, note, datetime.now(UTC)))
-    desk.run_tasks()
+    profile_client.run_tasks()
     firestore.put_newer(
         [
             Document(f"inboxes/{somebody.id}", 1, {"unread_count": 1}),
@@ -147,48 +149,48 @@ def rows_of(sql: Connection, *names: object) -> list[str]:
     return [row for row in found if any(str(name) in row for name in names)]
 
 
-def test_nothing_of_anybody_else_is_touched(desk: ProfileDesk, somebody: Somebody) -> None:
+def test_nothing_of_anybody_else_is_touched(profile_client: ProfileClient, somebody: Somebody) -> None:
     """Somebody else has rows of every kind that is exported, and both have a session's tokens."""
     other = factories.member()
-    everything(desk, somebody)
-    with unchecked(desk.sql):
+    everything(profile_client, somebody)
+    with unchecked(profile_client.sql):
         for section in sorted(MANY | ONE):
-            insert_rows(desk.sql, section, other)
-        desk.sql.execute_unnamed(
+            insert_rows(profile_client.sql, section, other)
+        profile_client.sql.execute_unnamed(
             "UPDATE mails SET status = 'sent', finished_at = queued_at WHERE member_id = $1", (other.id,)
         )
         for whose in (somebody, other):
-            put(desk.sql, "refresh_tokens", token_hash=whose.id.bytes, session_id=factories.session_of(whose),
+            put(profile_client.sql, "refresh_tokens", token_hash=whose.id.bytes, session_id=factories.session_of(whose),
                 issued_at=at(0), expires_at=at(9))  # fmt: skip
-    before = rows_of(desk.sql, other.id, factories.session_of(other))
+    before = rows_of(profile_client.sql, other.id, factories.session_of(other))
     assert len(before) > len(MANY)
 
-    assert delete(desk).status == 202
-    erased(desk)
+    assert delete(profile_client).status == 202
+    erased(profile_client)
 
-    assert rows_of(desk.sql, other.id, factories.session_of(other)) == before
+    assert rows_of(profile_client.sql, other.id, factories.session_of(other)) == before
 
 
 def test_nobody_signs_in_to_it_any_more_and_its_tokens_are_worth_nothing(
-    desk: ProfileDesk, client: Client, somebody: Somebody
+    profile_client: ProfileClient, client: Client, somebody: Somebody
 ) -> None:
-    answer = delete(desk)
+    answer = delete(profile_client)
     assert answer.status == 202
     for path in ("/v1/users/me", "/v1/users/me/profile", "/v1/notifications"):
-        assert desk.member.get(path).problem == "token-not-valid"
+        assert profile_client.member.get(path).problem == "token-not-valid"
     body = {"email": somebody.email, "password": "Sesame-Open-77!"}
     assert client().post("/v1/auth/login", body).problem == "sign-in-refused"
-    assert desk.one("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == 0
-    assert desk.one("SELECT count(*) FROM listener_revocations") == 1
+    assert profile_client.one("SELECT count(*) FROM sessions WHERE ended_at IS NULL") == 0
+    assert profile_client.one("SELECT count(*) FROM listener_revocations") == 1
 
 
 def test_nothing_of_the_person_is_left(
-    desk: ProfileDesk, somebody: Somebody, sql: Connection, monkeypatch: pytest.MonkeyPatch
+    profile_client: ProfileClient, somebody: Somebody, sql: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(erasing, "ROWS_AT_ONCE", 2)
-    shown = everything(desk, somebody)
-    assert delete(desk).status == 202
-    erased(desk)
+    shown = everything(profile_client, somebody)
+    assert delete(profile_client).status == 202
+    erased(profile_client)
     tables = sql.execute_simple(
         "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition "
         "AND relnamespace = 'public'::regnamespace"
@@ -202,7 +204,7 @@ def test_nothing_of_the_person_is_left(
         if found:
             left[table] = found
     assert left == {}
-    assert desk.one("SELECT finished_at IS NOT NULL FROM erasures") is True
+    assert profile_client.one("SELECT finished_at IS NOT NULL FROM erasures") is True
     assert firestore._client().document(f"inboxes/{somebody.id}").get().exists is False
     assert list(firestore._client().collection(f"members/{somebody.id}/notifications").list_documents()) == []
     for url in (shown["url"], shown["small_url"]):
@@ -210,41 +212,43 @@ def test_nothing_of_the_person_is_left(
             fetched(url)
 
 
-def test_scans_and_sums_stay_under_a_pseudonym(desk: ProfileDesk, somebody: Somebody, sql: Connection) -> None:
-    everything(desk, somebody)
-    delete(desk)
-    erased(desk)
+def test_scans_and_sums_stay_under_a_pseudonym(
+    profile_client: ProfileClient, somebody: Somebody, sql: Connection
+) -> None:
+    everything(profile_client, somebody)
+    delete(profile_client)
+    erased(profile_client)
     assert sql.execute_simple("SELECT number, member_id FROM scans ORDER BY number").rows == [
         [number, somebody.id] for number in (1, 2, 3)
     ]
-    assert desk.one("SELECT scans FROM member_totals WHERE scans > 0") == 3
+    assert profile_client.one("SELECT scans FROM member_totals WHERE scans > 0") == 3
     ((username, full_name, status),) = sql.execute_simple(
         f"SELECT username, full_name, status FROM members WHERE id = '{somebody.id}'"
     ).rows
     assert username.startswith("deleted_")
-    assert desk.one("SELECT count(*) FROM members WHERE oobit_card_status IS NOT NULL") == 0
+    assert profile_client.one("SELECT count(*) FROM members WHERE oobit_card_status IS NOT NULL") == 0
     assert (full_name, status) == ("", "deleted")
     audit = sql.execute_simple("SELECT count(*) FROM ledger_postings").rows
     assert audit == [[0]]
 
 
 def test_the_goodbye_is_mailed_to_the_address_that_was(
-    desk: ProfileDesk, somebody: Somebody, platform: Platform
+    profile_client: ProfileClient, somebody: Somebody, platform: Platform
 ) -> None:
     platform.mail.clear()
-    delete(desk)
-    erased(desk)
+    delete(profile_client)
+    erased(profile_client)
     (mail,) = platform.mail.mails()
     assert mail.to[0]["email"] == somebody.email
     assert "deleted" in mail.subject
 
 
 def test_the_address_is_free_again_and_the_name_is_nobodys(
-    desk: ProfileDesk, client: Client, somebody: Somebody
+    profile_client: ProfileClient, client: Client, somebody: Somebody
 ) -> None:
-    username = desk.profile()["username"]
-    delete(desk)
-    erased(desk)
+    username = profile_client.profile()["username"]
+    delete(profile_client)
+    erased(profile_client)
     body = {
         "email": somebody.email, "password": "Sesame-Open-77!", "full_name": "Ada", "date_of_birth": "1990-12-10",
     }  # fmt: skip
@@ -252,68 +256,70 @@ def test_the_address_is_free_again_and_the_name_is_nobodys(
     assert client().post("/v1/auth/signup", body).status == 201
 
 
-def test_there_is_no_way_back(desk: ProfileDesk, sql: Connection) -> None:
-    delete(desk)
+def test_there_is_no_way_back(profile_client: ProfileClient, sql: Connection) -> None:
+    delete(profile_client)
     with pytest.raises(Exception, match="member_deleted"):
         sql.execute_simple("UPDATE members SET status = 'active' WHERE status = 'deleted'")
 
 
-def test_whoever_signed_in_long_ago_signs_in_again_first(desk: ProfileDesk, sql: Connection) -> None:
+def test_whoever_signed_in_long_ago_signs_in_again_first(profile_client: ProfileClient, sql: Connection) -> None:
     sql.execute_simple("UPDATE sessions SET created_at = now() - interval '11 minutes'")
     before = rows_of_all_tables(sql)
-    answer = delete(desk)
+    answer = delete(profile_client)
     assert (answer.status, answer.problem) == (403, "sign-in-again")
     assert rows_of_all_tables(sql) == before
 
 
-def test_another_name_is_not_meant(desk: ProfileDesk, sql: Connection) -> None:
+def test_another_name_is_not_meant(profile_client: ProfileClient, sql: Connection) -> None:
     before = rows_of_all_tables(sql)
-    answer = desk.member.post(DELETION, {"username": "somebody_else"})
+    answer = profile_client.member.post(DELETION, {"username": "somebody_else"})
     assert (answer.status, answer.problem) == (422, "not-this-account")
     assert rows_of_all_tables(sql) == before
 
 
 def test_a_payout_under_way_is_in_the_way(platform: Platform, client: Client, sql: Connection) -> None:
     winner = factories.member(wallet=WALLET)
-    desk = ProfileDesk(client(winner.token), platform, sql)
-    comp_books.given(winner)
+    profile_client = ProfileClient(client(winner.token), platform, sql)
+    comp_records.award_comp(winner)
     before = rows_of_all_tables(sql)
-    check = desk.member.get(DELETION).body
+    check = profile_client.member.get(DELETION).body
     assert (check["possible"], [found["kind"] for found in check["obstacles"]]) == (False, ["payouts"])
     for forfeit in (False, True):
-        answer = delete(desk, forfeit=forfeit)
+        answer = delete(profile_client, forfeit=forfeit)
         assert (answer.status, answer.problem) == (409, "account-cannot-be-deleted")
         assert answer.body["obstacles"] == [{"kind": "payouts", "count": 1, "forfeitable": False}]
     assert rows_of_all_tables(sql) == before
 
 
-def test_what_waits_for_a_wallet_is_in_the_way_until_it_is_given_up(desk: ProfileDesk, somebody: Somebody) -> None:
-    comp = comp_books.given(somebody)
-    check = desk.member.get(DELETION).body["obstacles"]
+def test_what_waits_for_a_wallet_is_in_the_way_until_it_is_given_up(
+    profile_client: ProfileClient, somebody: Somebody
+) -> None:
+    comp = comp_records.award_comp(somebody)
+    check = profile_client.member.get(DELETION).body["obstacles"]
     assert [(found["kind"], found["count"], found["forfeitable"]) for found in check] == [("comps", 1, True)]
     assert check[0]["amount"] > 0
-    assert delete(desk).problem == "account-cannot-be-deleted"
-    assert delete(desk, forfeit=True).status == 202
-    ((found, status, reason),) = desk.sql.execute_simple("SELECT id, status, cancel_reason FROM comps").rows
+    assert delete(profile_client).problem == "account-cannot-be-deleted"
+    assert delete(profile_client, forfeit=True).status == 202
+    ((found, status, reason),) = profile_client.sql.execute_simple("SELECT id, status, cancel_reason FROM comps").rows
     assert found == comp
     assert (status, reason) == ("cancelled", "The account was deleted")
-    assert desk.one("SELECT sum(amount) FROM ledger_postings WHERE account = 'owed:member'") == 0
-    erased(desk)
-    assert desk.one("SELECT count(*) FROM comps") == 1
+    assert profile_client.one("SELECT sum(amount) FROM ledger_postings WHERE account = 'owed:member'") == 0
+    erased(profile_client)
+    assert profile_client.one("SELECT count(*) FROM comps") == 1
 
 
 def test_an_admin_hands_the_role_back_first(client: Client, platform: Platform, sql: Connection) -> None:
-    desk = ProfileDesk(client(factories.member(role=Role.SUPPORT).token), platform, sql)
-    answer = delete(desk, forfeit=True)
+    profile_client = ProfileClient(client(factories.member(role=Role.SUPPORT).token), platform, sql)
+    answer = delete(profile_client, forfeit=True)
     assert answer.body["obstacles"] == [{"kind": "role", "count": 1, "forfeitable": False}]
 
 
-def test_a_task_for_somebody_who_did_not_ask_removes_nothing(desk: ProfileDesk, somebody: Somebody) -> None:
-    before = rows_of_all_tables(desk.sql, without=("job_faults",))
+def test_a_task_for_somebody_who_did_not_ask_removes_nothing(profile_client: ProfileClient, somebody: Somebody) -> None:
+    before = rows_of_all_tables(profile_client.sql, without=("job_faults",))
     body = {"member_id": str(somebody.id), "is_last_look": False}
-    assert desk.doors.task("member_erase", "member-erase", body) == 204
-    assert rows_of_all_tables(desk.sql, without=("job_faults",)) == before
-    assert desk.one("SELECT count(*) FROM job_faults") == 1
+    assert profile_client.invoker.task("member_erase", "member-erase", body) == 204
+    assert rows_of_all_tables(profile_client.sql, without=("job_faults",)) == before
+    assert profile_client.one("SELECT count(*) FROM job_faults") == 1
 
 
 def test_every_table_about_members_is_erased_or_kept_and_exported_or_not_for_a_reason(sql: Connection) -> None:
@@ -337,58 +343,64 @@ def test_every_table_about_members_is_erased_or_kept_and_exported_or_not_for_a_r
     assert not shown & NOT_EXPORTED.keys()
 
 
-def test_somebody_elses_traces_stay(desk: ProfileDesk, client: Client, platform: Platform, sql: Connection) -> None:
-    other = ProfileDesk(client(factories.member().token), platform, sql)
+def test_somebody_elses_traces_stay(
+    profile_client: ProfileClient, client: Client, platform: Platform, sql: Connection
+) -> None:
+    other = ProfileClient(client(factories.member().token), platform, sql)
     other.change(bio="stays")
     (code,) = factories.manufactured_codes(1)
     other.member.post("/v1/scans/submit", {"code": code, "device_id": f"d-{uuid4()}"})
     shown = other.uploaded()
     before = other.profile()
-    delete(desk)
-    erased(desk)
+    delete(profile_client)
+    erased(profile_client)
     assert other.profile() == before
     assert fetched(shown["url"])[0]
-    assert desk.one("SELECT count(*) FROM scans WHERE device_id IS NOT NULL") == 1
+    assert profile_client.one("SELECT count(*) FROM scans WHERE device_id IS NOT NULL") == 1
     assert cloud.AVATARS_BUCKET in shown["url"]
 
 
 def test_counters_of_attempts_name_nobody_when_their_hour_is_over(
-    desk: ProfileDesk, sql: Connection, monkeypatch: pytest.MonkeyPatch
+    profile_client: ProfileClient, sql: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(old_store, "ROWS_AT_ONCE", 2)
-    desk.member.post("/v1/scans/submit", {"code": "AAAA-AAAA-AAAA", "device_id": "canary-device"})
-    desk.change(email="canary@example.com")
+    profile_client.member.post("/v1/scans/submit", {"code": "AAAA-AAAA-AAAA", "device_id": "canary-device"})
+    profile_client.change(email="canary@example.com")
     counted = "SELECT count(*) FROM attempt_counters"
-    before = desk.one(counted)
+    before = profile_client.one(counted)
     assert before >= 3
-    assert desk.doors.schedule("member_erase", "forget-old") == 204
-    assert desk.one(counted) == before
+    assert profile_client.invoker.schedule("member_erase", "forget-old") == 204
+    assert profile_client.one(counted) == before
     sql.execute_simple("UPDATE attempt_counters SET hour = hour - interval '27 hours'")
-    assert desk.doors.schedule("member_erase", "forget-old") == 204
-    assert desk.one(counted) == 0
+    assert profile_client.invoker.schedule("member_erase", "forget-old") == 204
+    assert profile_client.one(counted) == 0
 
 
 def test_a_picture_and_a_file_that_are_written_while_the_account_goes_are_removed_in_the_end(
-    desk: ProfileDesk,
+    profile_client: ProfileClient,
 ) -> None:
     """Both tasks have begun, and write when everything else is gone."""
-    assert desk.upload(pictures.picture()).status == 202
-    desk.member.post("/v1/users/me/exports")
-    delete(desk)
-    desk.run_tasks()
+    assert profile_client.upload(pictures.picture()).status == 202
+    profile_client.member.post("/v1/users/me/exports")
+    delete(profile_client)
+    profile_client.run_tasks()
     names = [
         (bucket, name)
         for bucket, query in (
             (cloud.AVATARS_BUCKET, "SELECT object_name FROM avatars"),
             (cloud.DOCUMENTS_BUCKET, "SELECT object_name FROM data_exports"),
         )
-        for (name,) in desk.sql.execute_simple(query).rows
+        for (name,) in profile_client.sql.execute_simple(query).rows
     ]
     assert len(names) == 2
     for bucket, name in names:
         files.write(bucket, name, [b"late"], "text/plain")
-    erased(desk)
+    erased(profile_client)
     for bucket, name in names:
         with pytest.raises(files.FileMissing):
             files.stored(bucket, name)
-    assert desk.one("SELECT count(*) FROM avatars") == desk.one("SELECT count(*) FROM data_exports") == 0
+    assert (
+        profile_client.one("SELECT count(*) FROM avatars")
+        == profile_client.one("SELECT count(*) FROM data_exports")
+        == 0
+    )

@@ -16,8 +16,8 @@ from shared.database.retention import PERIODS
 from tests import factories
 from tests.client import FunctionClient
 from tests.clock import moved_clock
-from tests.fakes import comp_books
-from tests.fakes.doors import Doors
+from tests.fakes import comp_records
+from tests.fakes.invoker import FunctionInvoker
 from tests.operations.scene import PASSWORD, Scene
 from tests.platform import Platform
 from tests.rows import rows_of_all_tables
@@ -34,8 +34,8 @@ def scene(client: Client, sql: Connection) -> Scene:
 
 
 @pytest.fixture
-def doors(platform: Platform) -> Doors:
-    return Doors(platform.invoker_token)
+def invoker(platform: Platform) -> FunctionInvoker:
+    return FunctionInvoker(platform.invoker_token)
 
 
 def statuses(scene: Scene) -> list[str]:
@@ -46,23 +46,23 @@ def test_it_is_a_week() -> None:
     assert timedelta(days=7) == WEEK
 
 
-def test_it_goes_when_its_week_is_over_and_not_before(scene: Scene, doors: Doors, tmp_path: Path) -> None:
+def test_it_goes_when_its_week_is_over_and_not_before(scene: Scene, invoker: FunctionInvoker, tmp_path: Path) -> None:
     scene.signed_up()
     with moved_clock(tmp_path, WEEK - MINUTE):
-        assert doors.schedule("member_erase", "forget-old") == 204
+        assert invoker.schedule("member_erase", "forget-old") == 204
         assert statuses(scene) == ["active"]
     with moved_clock(tmp_path, WEEK + MINUTE):
         for _ in range(2):
-            assert doors.schedule("member_erase", "forget-old") == 204
+            assert invoker.schedule("member_erase", "forget-old") == 204
             assert statuses(scene) == ["deleted"]
 
 
-def test_nothing_of_it_is_left(scene: Scene, doors: Doors, tmp_path: Path) -> None:
+def test_nothing_of_it_is_left(scene: Scene, invoker: FunctionInvoker, tmp_path: Path) -> None:
     body = {"email": "canary@example.com", "password": PASSWORD, "full_name": "Canary", "date_of_birth": "1990-12-10",
             "username": "canary", "city": "Canaryville", "phone": "+17755550199"}  # fmt: skip
     assert scene.client().post("/v1/auth/signup", body, **{"Idempotency-Key": "canary"}).status == 201
     with moved_clock(tmp_path, WEEK + MINUTE):
-        assert doors.schedule("member_erase", "forget-old") == 204
+        assert invoker.schedule("member_erase", "forget-old") == 204
     tables = scene.sql.execute_simple(
         "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND NOT relispartition "
         "AND relnamespace = 'public'::regnamespace"
@@ -80,19 +80,19 @@ def test_nothing_of_it_is_left(scene: Scene, doors: Doors, tmp_path: Path) -> No
     assert scene.client().post("/v1/auth/signup", body).status == 201, "address and name are free"
 
 
-def test_who_has_proved_the_address_stays(scene: Scene, doors: Doors, tmp_path: Path) -> None:
+def test_who_has_proved_the_address_stays(scene: Scene, invoker: FunctionInvoker, tmp_path: Path) -> None:
     factories.member(role=Role.OWNER), factories.member()
     email = scene.signed_up()
     body = {"email": email, "code": scene.mailed_code(email)}
     assert scene.client().post("/v1/auth/verify-email", body).status == 200
     before = rows_of_all_tables(scene.sql, without=("attempt_counters", "email_codes", "idempotency_keys"))
     with moved_clock(tmp_path, WEEK + MINUTE):
-        doors.schedule("member_erase", "forget-old")
+        invoker.schedule("member_erase", "forget-old")
     assert rows_of_all_tables(scene.sql, without=("attempt_counters", "email_codes", "idempotency_keys")) == before
 
 
 def test_who_was_given_something_or_is_suspended_stays_and_keeps_nobody_else(
-    scene: Scene, doors: Doors, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, invoker: FunctionInvoker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(old_store, "ROWS_AT_ONCE", 1)
     emails = [scene.signed_up() for _ in range(3)]
@@ -100,10 +100,10 @@ def test_who_was_given_something_or_is_suspended_stays_and_keeps_nobody_else(
         scene.sql.execute_unnamed("SELECT id FROM members WHERE email = $1", (email,)).rows[0][0]
         for email in emails[:2]
     )
-    comp_books.given(factories.Somebody(given, emails[0], ""))
+    comp_records.award_comp(factories.Somebody(given, emails[0], ""))
     scene.sql.execute_unnamed("UPDATE members SET status = 'suspended' WHERE id = $1", (suspended,))
     with moved_clock(tmp_path, WEEK + MINUTE):
-        assert doors.schedule("member_erase", "forget-old") == 204
+        assert invoker.schedule("member_erase", "forget-old") == 204
     assert statuses(scene) == ["active", "suspended", "deleted"]
 
 
@@ -126,12 +126,12 @@ def test_runs_beside_each_other_and_beside_who_proves_the_address(scene: Scene) 
     assert statuses(scene).count("deleted") == 6 - len(rows)
 
 
-def test_a_message_to_everybody_is_not_for_sign_ups(scene: Scene, doors: Doors) -> None:
+def test_a_message_to_everybody_is_not_for_sign_ups(scene: Scene, invoker: FunctionInvoker) -> None:
     scene.signed_up()
     admin = scene.member(Role.OPERATIONS)
     body = {"title": "Hello", "body": "there"}
     made = admin.post("/v1/admin/notifications/broadcast", body, **{"Idempotency-Key": "one"}).body["id"]
-    assert doors.task("broadcast_send", "broadcast-send", {"broadcast_id": made, "done_number": 0}) == 204
+    assert invoker.task("broadcast_send", "broadcast-send", {"broadcast_id": made, "done_number": 0}) == 204
     told = scene.sql.execute_simple(
         "SELECT email_verified_at IS NOT NULL FROM notifications JOIN members ON members.id = member_id"
     ).rows

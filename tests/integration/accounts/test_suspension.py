@@ -22,8 +22,8 @@ from shared.values.money import Usdt
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
-from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, rule_of
+from tests.fakes.payout_driver import PayoutDriver
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows, rule_of
 from tests.operations.access import admin_roles, operations_for, send_example
 
 pytest_plugins = ["tests.fakes.payout_plugin", "tests.contract.push_plugin"]
@@ -58,8 +58,8 @@ def promised(who: Somebody | None, source_kind: str = "test", treasury: str = "m
     return db.atomically(lambda tx: machine.request(tx, made, clock.now()))
 
 
-def hold(desk: Desk, payout: UUID) -> str:
-    row = desk.row(payout)
+def hold(payout_driver: PayoutDriver, payout: UUID) -> str:
+    row = payout_driver.row(payout)
     return f"{row.state.value} {row.hold_reason.value}" if row.hold_reason else row.state.value
 
 
@@ -102,12 +102,12 @@ def test_neither_is_done_twice_nor_to_nobody_nor_without_a_reason(
 def test_only_an_owner_suspends_and_activates_admins_and_nobody_themselves(
     admin: FunctionClient, client: Client
 ) -> None:
-    treasurer, owner = factories.member(role=Role.TREASURY), factories.member(role=Role.OWNER)
-    assert suspend(admin, treasurer).problem == "member-is-admin"
+    treasury_admin, owner = factories.member(role=Role.TREASURY), factories.member(role=Role.OWNER)
+    assert suspend(admin, treasury_admin).problem == "member-is-admin"
     assert suspend(client(owner.token), owner).problem == "member-is-admin"
-    assert suspend(client(owner.token), treasurer).status == 200
-    assert activate(admin, treasurer).problem == "member-is-admin"
-    assert activate(client(owner.token), treasurer).status == 200
+    assert suspend(client(owner.token), treasury_admin).status == 200
+    assert activate(admin, treasury_admin).problem == "member-is-admin"
+    assert activate(client(owner.token), treasury_admin).status == 200
 
 
 def test_nothing_that_takes_a_token_works_any_more(client: Client, sql: Connection) -> None:
@@ -146,79 +146,83 @@ def test_doors_that_ask_for_no_token_stay_shut_too(client: Client, admin: Functi
 
 
 def test_payments_are_held_for_a_reason_of_their_own_and_go_on_by_themselves(
-    admin: FunctionClient, somebody: Somebody, desk: Desk, sql: Connection
+    admin: FunctionClient, somebody: Somebody, payout_driver: PayoutDriver, sql: Connection
 ) -> None:
     suspend(admin, somebody)
     payout, match = promised(somebody), promised(somebody, "match")
     for waiting in (payout, match):
-        desk.send(waiting)
-        assert hold(desk, waiting) == "HELD suspended"
-    assert desk.sweep() == []
+        payout_driver.send(waiting)
+        assert hold(payout_driver, waiting) == "HELD suspended"
+    assert payout_driver.sweep() == []
     assert sql.execute_simple("SELECT DISTINCT approvals_needed FROM payouts").rows == [[0]]
 
-    before = len(desk._asked())
+    before = len(payout_driver._asked())
     activate(admin, somebody)
-    assert sorted(desk._asked()[before:]) == sorted([payout, match])
+    assert sorted(payout_driver._asked()[before:]) == sorted([payout, match])
     for waiting in (payout, match):
-        desk.send(waiting)
-        assert desk.state(waiting) == "IN_FLIGHT"
+        payout_driver.send(waiting)
+        assert payout_driver.state(waiting) == "IN_FLIGHT"
 
 
-def test_the_sweep_sends_on_what_an_activation_has_not(admin: FunctionClient, somebody: Somebody, desk: Desk) -> None:
+def test_the_sweep_sends_on_what_an_activation_has_not(
+    admin: FunctionClient, somebody: Somebody, payout_driver: PayoutDriver
+) -> None:
     suspend(admin, somebody)
     payout = promised(somebody)
     to_their_wallet = promised(None)
     for waiting in (payout, to_their_wallet):
-        desk.send(waiting)
-        assert hold(desk, waiting) == "HELD suspended"
+        payout_driver.send(waiting)
+        assert hold(payout_driver, waiting) == "HELD suspended"
     activate(admin, somebody)
-    assert sorted(desk.sweep()) == sorted([payout, to_their_wallet])
+    assert sorted(payout_driver.sweep()) == sorted([payout, to_their_wallet])
 
 
 def test_two_people_do_not_pay_a_suspended_member(
-    admin: FunctionClient, somebody: Somebody, desk: Desk, rows: Rows
+    admin: FunctionClient, somebody: Somebody, payout_driver: PayoutDriver, rows: PayoutRows
 ) -> None:
     suspend(admin, somebody)
     payout = promised(somebody)
-    desk.send(payout)
+    payout_driver.send(payout)
     rows.sign_off(payout, *(factories.member(role=Role.TREASURY).id for _ in range(2)))
     db.atomically(lambda tx: machine.release(tx, payout, clock.now()))
-    desk.send(payout)
-    assert hold(desk, payout) == "HELD suspended"
+    payout_driver.send(payout)
+    assert hold(payout_driver, payout) == "HELD suspended"
 
 
 @pytest.mark.parametrize("state", ["APPROVED", "RESERVED"])
 def test_who_is_suspended_on_the_way_gets_no_nonce(
-    state: str, admin: FunctionClient, somebody: Somebody, desk: Desk, rows: Rows
+    state: str, admin: FunctionClient, somebody: Somebody, payout_driver: PayoutDriver, rows: PayoutRows
 ) -> None:
     payout = rows.payout(state, member_id=somebody.id)
     suspend(admin, somebody)
-    desk.try_to_send(payout)
-    assert hold(desk, payout) == "HELD suspended"
-    assert desk.chain.transfers() == []
+    payout_driver.try_to_send(payout)
+    assert hold(payout_driver, payout) == "HELD suspended"
+    assert payout_driver.chain.transfers() == []
 
     activate(admin, somebody)
-    desk.send(payout)
-    desk.bury(payout)
-    assert desk.state(payout) == "PAID"
+    payout_driver.send(payout)
+    payout_driver.finalize(payout)
+    assert payout_driver.state(payout) == "PAID"
 
 
 def test_a_nonce_that_was_taken_for_somebody_suspended_since_is_used_up_by_nothing(
-    admin: FunctionClient, somebody: Somebody, desk: Desk, rows: Rows
+    admin: FunctionClient, somebody: Somebody, payout_driver: PayoutDriver, rows: PayoutRows
 ) -> None:
-    payout, other = rows.payout("IN_FLIGHT", member_id=somebody.id), desk.request(recipient=OTHER)
+    payout, other = rows.payout("IN_FLIGHT", member_id=somebody.id), payout_driver.request(recipient=OTHER)
     suspend(admin, somebody)
-    desk.send(other)
-    desk.bury(payout)
-    assert desk.state(payout) == "RESERVED"
-    desk.bury(other)
-    assert [moved.recipient for moved in desk.chain.transfers()] == [OTHER.lower()]
+    payout_driver.send(other)
+    payout_driver.finalize(payout)
+    assert payout_driver.state(payout) == "RESERVED"
+    payout_driver.finalize(other)
+    assert [moved.recipient for moved in payout_driver.chain.transfers()] == [OTHER.lower()]
 
-    desk.send(payout)
-    assert hold(desk, payout) == "HELD suspended"
+    payout_driver.send(payout)
+    assert hold(payout_driver, payout) == "HELD suspended"
 
 
-def test_the_schema_gives_no_nonce_and_no_signature(admin: FunctionClient, somebody: Somebody, rows: Rows) -> None:
+def test_the_schema_gives_no_nonce_and_no_signature(
+    admin: FunctionClient, somebody: Somebody, rows: PayoutRows
+) -> None:
     waiting, taken = rows.payout("RESERVED", member_id=somebody.id), rows.payout("IN_FLIGHT", member_id=somebody.id)
     suspend(admin, somebody)
     assert rule_of(lambda: rows.allocate(waiting)) == "suspended"

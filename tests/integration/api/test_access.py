@@ -21,12 +21,12 @@ from shared.messages import notifications
 from shared.messages.notifications import Note
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes import wallet_desk
+from tests.fakes import wallet_driver
 from tests.fakes.chain import FakeChain
-from tests.fakes.light_hashes import hash_lightly
-from tests.fakes.wallet_desk import WalletDesk, new_wallet
+from tests.fakes.cheap_hashes import use_cheap_hashes
+from tests.fakes.wallet_driver import WalletDriver, new_wallet
 from tests.fakes.wallets import FakeWallets
-from tests.operations.access import Thing, access_rules, admin_roles, operations_for, send_example
+from tests.operations.access import OwnedResource, access_rules, admin_roles, operations_for, send_example
 from tests.rows import WRITTEN_BY_REFUSALS, rows_of_all_tables
 
 pytest_plugins = ["tests.fakes.wallet_plugin"]
@@ -36,38 +36,40 @@ Client = Callable[..., FunctionClient]
 REFUSALS = frozenset({"token-missing", "token-not-valid", "not-allowed", "member-suspended", "second-factor-required"})
 
 
-def _notification(owner: WalletDesk) -> Thing:
+def _notification(owner: WalletDriver) -> OwnedResource:
     note = Note(owner.member.id, "system", "Hello", "there", {}, "access")
     made = db.atomically(lambda tx: notifications.notify(tx, note, datetime.now(UTC)))
     assert made
-    return Thing(made)
+    return OwnedResource(made)
 
 
-def _trip(owner: WalletDesk) -> Thing:
-    return Thing(factories.trip(owner.member))
+def _trip(owner: WalletDriver) -> OwnedResource:
+    return OwnedResource(factories.trip(owner.member))
 
 
-def _device(owner: WalletDesk) -> Thing:
-    return Thing(UUID(owner.client.post("/v1/users/me/devices", {"platform": "ios", "token": "ab" * 32}).body["id"]))
+def _device(owner: WalletDriver) -> OwnedResource:
+    return OwnedResource(
+        UUID(owner.client.post("/v1/users/me/devices", {"platform": "ios", "token": "ab" * 32}).body["id"])
+    )
 
 
-def _session(owner: WalletDesk) -> Thing:
-    return Thing(factories.session(owner.member, "mobile"))
+def _session(owner: WalletDriver) -> OwnedResource:
+    return OwnedResource(factories.session(owner.member, "mobile"))
 
 
-def _export(owner: WalletDesk) -> Thing:
-    return Thing(UUID(owner.client.post("/v1/users/me/exports").body["id"]))
+def _export(owner: WalletDriver) -> OwnedResource:
+    return OwnedResource(UUID(owner.client.post("/v1/users/me/exports").body["id"]))
 
 
-def _withdrawal(owner: WalletDesk) -> Thing:
+def _withdrawal(owner: WalletDriver) -> OwnedResource:
     """Signed, and sent by the wallet as well."""
     made = owner.prepared()
-    signed = wallet_desk.sign(made["transaction"], owner.wallet)
-    sent = wallet_desk.send(owner.chain, signed)
-    return Thing(UUID(made["id"]), {"signed_transaction": signed, "transaction_hash": sent})
+    signed = wallet_driver.sign(made["transaction"], owner.wallet)
+    sent = wallet_driver.send(owner.chain, signed)
+    return OwnedResource(UUID(made["id"]), {"signed_transaction": signed, "transaction_hash": sent})
 
 
-OWNED: Mapping[str, Callable[[WalletDesk], Thing]] = {
+OWNED: Mapping[str, Callable[[WalletDriver], OwnedResource]] = {
     "notification": _notification,
     "trip": _trip,
     "device": _device,
@@ -79,7 +81,7 @@ OWNED: Mapping[str, Callable[[WalletDesk], Thing]] = {
 
 @pytest.fixture(autouse=True)
 def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    hash_lightly(monkeypatch)
+    use_cheap_hashes(monkeypatch)
 
 
 def test_every_operation_has_a_line_and_every_line_an_operation() -> None:
@@ -154,7 +156,7 @@ def test_admins_who_have_not_proved_a_second_factor_may_do_nothing_of_an_admins(
         assert rows_of_all_tables(sql) == before
 
 
-@pytest.mark.usefixtures("rich_chain")
+@pytest.mark.usefixtures("funded_chain")
 def test_who_is_meant_is_let_in(client: Client) -> None:
     wrong = []
     for operation, row in operations_for("member", *admin_roles()):
@@ -167,7 +169,7 @@ def test_who_is_meant_is_let_in(client: Client) -> None:
 
 
 def test_what_belongs_to_one_member_is_not_there_for_others_admins_included(
-    client: Client, sql: Connection, rich_chain: FakeChain
+    client: Client, sql: Connection, funded_chain: FakeChain
 ) -> None:
     tried = set()
     for operation, row in operations_for("member"):
@@ -175,7 +177,7 @@ def test_what_belongs_to_one_member_is_not_there_for_others_admins_included(
             continue
         wallet = new_wallet()
         somebody = factories.member(wallet=wallet.address)
-        owner = WalletDesk(rich_chain, FakeWallets(rich_chain), somebody, wallet, client(somebody.token))
+        owner = WalletDriver(funded_chain, FakeWallets(funded_chain), somebody, wallet, client(somebody.token))
         thing = OWNED[row.owner](owner)
         strangers = [factories.member(), factories.member(role=Role.OWNER)]
         before = rows_of_all_tables(sql, without=WRITTEN_BY_REFUSALS)

@@ -17,7 +17,7 @@ from shared.credentials import totp
 from tests import factories
 from tests.client import FunctionClient
 from tests.factories import Somebody
-from tests.fakes.light_hashes import hash_lightly
+from tests.fakes.cheap_hashes import use_cheap_hashes
 from tests.logs import log_lines
 from tests.operations.scene import PASSWORD, Scene
 
@@ -33,7 +33,7 @@ IP_ADDRESS = re.compile(r"\b\d{1,3}(\.\d{1,3}){3}\b(?!/)")
 
 @pytest.fixture
 def scene(client: Client, sql: Connection, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    hash_lightly(monkeypatch)
+    use_cheap_hashes(monkeypatch)
     return Scene(lambda token=None, address=ADDRESS: client(token, address), sql)
 
 

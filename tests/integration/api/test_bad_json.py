@@ -150,11 +150,11 @@ def test_a_body_of_50_mb_is_refused_or_ignored_and_never_held_in_memory(
         "Content-Type": "text/csv" if operation == "import_feedback" else "application/json",
         **edge_headers(somebody.address),
     }
-    door = app(asked.function).test_client()
+    function_client = app(asked.function).test_client()
 
     tracemalloc.start()
     try:
-        response = door.open(asked.template, method=asked.method, headers=headers, environ_overrides=environ)
+        response = function_client.open(asked.template, method=asked.method, headers=headers, environ_overrides=environ)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

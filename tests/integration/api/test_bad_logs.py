@@ -114,8 +114,8 @@ def deliver_mail(platform: Platform, sql: Connection) -> int:
     mail_id = sql.execute_simple("SELECT id FROM mails ORDER BY queued_at DESC LIMIT 1").rows[0][0]
     data = base64.b64encode(json.dumps({"mail_id": str(mail_id)}).encode()).decode()
     message = {"messageId": "1", "attributes": {"topic": "mail-queued"}, "data": data}
-    door = FunctionClient(platform.invoker_token)
-    return door.raw("email_send", "POST", "/", json.dumps({"message": message}).encode()).status_code
+    function_client = FunctionClient(platform.invoker_token)
+    return function_client.raw("email_send", "POST", "/", json.dumps({"message": message}).encode()).status_code
 
 
 def test_a_mail_is_sent_or_not_without_its_text_or_its_reader_being_logged(

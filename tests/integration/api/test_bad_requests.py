@@ -1,4 +1,4 @@
-"""Wrong paths, methods, queries and headers at a function's own door: each gets its problem and changes nothing."""
+"""Wrong paths, methods, queries and headers at a function's own port: each gets its problem and changes nothing."""
 
 import base64
 import itertools

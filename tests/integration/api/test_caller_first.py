@@ -129,12 +129,12 @@ def test_a_file_of_somebody_who_may_not_send_it_is_never_held(client: Client) ->
         **edge_headers(somebody.address),
     }
     environ = {"wsgi.input": Counted(), "CONTENT_LENGTH": str(UPLOAD_BYTES)}
-    door = app(asked.function).test_client()
-    door.get("/v1/admin/qr/batches", headers=headers)  # what is imported once is no memory of a request
+    function_client = app(asked.function).test_client()
+    function_client.get("/v1/admin/qr/batches", headers=headers)  # what is imported once is no memory of a request
 
     tracemalloc.start()
     try:
-        response = door.post(asked.template, headers=headers, environ_overrides=environ)
+        response = function_client.post(asked.template, headers=headers, environ_overrides=environ)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

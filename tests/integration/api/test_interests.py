@@ -20,9 +20,9 @@ from shared.values.prizes import CompType
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
-from tests.fakes import comp_books
+from tests.fakes import comp_records
 from tests.fakes.nodes import FakeNodes
-from tests.fakes.payout_rows import Rows
+from tests.fakes.payout_rows import PayoutRows
 from tests.operations.access import operations_for
 from tests.rows import rows_of_all_tables
 
@@ -70,7 +70,7 @@ class Scene:
 
     client: Client
     admin: Somebody
-    rows: Rows
+    rows: PayoutRows
     sql: Connection
 
     def ask(self, method: str, path: str, body: Mapping[str, object], *, proved: bool = False) -> Answer:
@@ -121,7 +121,7 @@ def approve_comp(scene: Scene, about: Somebody) -> Act:
 
 
 def retry_comp(scene: Scene, about: Somebody) -> Act:
-    comp = comp_books.given(about, kind=CompType.CRYPTO_100)
+    comp = comp_records.award_comp(about, kind=CompType.CRYPTO_100)
     return partial(scene.ask, "POST", f"/v1/admin/comps/retry/{comp}", {})
 
 
@@ -255,7 +255,7 @@ TRIED = [
 
 
 @pytest.fixture
-def scene_for(client: Client, rows: Rows, sql: Connection, two_nodes: FakeNodes) -> Callable[[str], Scene]:
+def scene_for(client: Client, rows: PayoutRows, sql: Connection, two_nodes: FakeNodes) -> Callable[[str], Scene]:
     assert two_nodes
     roles = {operation.operation_id: Role(row.by) for operation, row in operations_for("operations", "treasury")}
     return lambda name: Scene(client, factories.member(role=roles[name]), rows, sql)

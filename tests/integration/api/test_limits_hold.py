@@ -24,7 +24,7 @@ from shared.web.in_transaction import Route
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.fakes import pictures
-from tests.fakes.light_hashes import hash_lightly
+from tests.fakes.cheap_hashes import use_cheap_hashes
 from tests.operations.scene import PASSWORD, Scene
 
 Client = Callable[..., FunctionClient]
@@ -185,7 +185,7 @@ ONLY_SUCCESSES_COUNT = {"too-many-scans", "too-many-renames"}
 @pytest.fixture
 def scene(client: Client, sql: Connection, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """How hard a hash is, is not what is tried here; Oobit cannot be reached."""
-    hash_lightly(monkeypatch)
+    use_cheap_hashes(monkeypatch)
     monkeypatch.setenv("OOBIT_URL", "http://127.0.0.1:1")
     return Scene(client, sql)
 

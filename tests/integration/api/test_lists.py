@@ -18,7 +18,7 @@ from tests import factories, openapi
 from tests.client import FunctionClient
 from tests.factories import NOW, Somebody
 from tests.fakes.list_rows import device, trip_won
-from tests.fakes.lists import LISTS, Item, Listed
+from tests.fakes.lists import LISTS, Item, ListCase
 from tests.fakes.plain_rows import without_indexes
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
@@ -77,11 +77,11 @@ def url(name: str, **query: str) -> str:
     return f"{LISTS[name].path or operation_of(name).template}?{'&'.join(filter(None, [fixed, *asked]))}"
 
 
-def reader(listed: Listed) -> Somebody:
+def reader(listed: ListCase) -> Somebody:
     return factories.member(role=listed.role)
 
 
-def rows(listed: Listed, owner: Somebody) -> list[str]:
+def rows(listed: ListCase, owner: Somebody) -> list[str]:
     """Three rows of the owner's, and as many that are in another list or somebody else's; the order to be shown."""
     made: list[tuple[datetime, str]] = []
     for number, moment in enumerate(MOMENTS):

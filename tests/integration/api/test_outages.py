@@ -21,7 +21,7 @@ from shared.values import problems
 from shared.values.problems import Problem
 from tests import factories
 from tests.client import Answer, FunctionClient
-from tests.fakes.treasurers import treasurer
+from tests.fakes.treasury_admins import treasury_admin
 from tests.operations.scene import PASSWORD, Scene
 from tests.platform import Platform
 
@@ -198,7 +198,7 @@ def test_a_node_that_hangs_holds_a_transfer_up_for_three_seconds_and_nothing_is_
     client: Client, sql: Connection, hung: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     setting(monkeypatch, "RPC_URLS", f"{hung},{hung}")
-    person = treasurer(client)
+    person = treasury_admin(client)
     started = time.monotonic()
     answer = person.send()
     assert_passing(answer, "chain-not-readable")

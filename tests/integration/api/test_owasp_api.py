@@ -1,4 +1,4 @@
-"""The OWASP API Security Top 10 (2023), one by one, tried at the doors of the functions as an attacker would."""
+"""The OWASP API Security Top 10 (2023), one by one, tried at the functions as an attacker would."""
 
 import json
 import socket
@@ -19,7 +19,7 @@ from shared import auth, config
 from shared.auth import Role
 from tests import factories
 from tests.client import Answer, FunctionClient, answer_of
-from tests.fakes.light_hashes import hash_lightly
+from tests.fakes.cheap_hashes import use_cheap_hashes
 from tests.operations.examples import example_of, operations_with_body, path_of, schema_of
 from tests.operations.scene import PASSWORD, Scene
 from tests.rows import rows_of_all_tables
@@ -42,7 +42,7 @@ def scene(client: Client, sql: Connection) -> Scene:
 
 @pytest.fixture
 def _cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
-    hash_lightly(monkeypatch)
+    use_cheap_hashes(monkeypatch)
 
 
 def send(client: FunctionClient, operation: contract.Operation, body: object) -> Answer:

@@ -14,7 +14,7 @@ from functions.auth.passwords import Room
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.clock import moved_clock
-from tests.fakes.light_hashes import hash_lightly, let_all_wait
+from tests.fakes.cheap_hashes import allow_many_waiting, use_cheap_hashes
 from tests.operations.scene import PASSWORD, Scene
 
 Client = Callable[..., FunctionClient]
@@ -25,8 +25,8 @@ WRONG = "Wrong-Guess-88!"
 @pytest.fixture
 def scene(client: Client, sql: Connection, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """How hard a hash is, is not what is tried here."""
-    hash_lightly(monkeypatch)
-    let_all_wait(monkeypatch, 100)
+    use_cheap_hashes(monkeypatch)
+    allow_many_waiting(monkeypatch, 100)
     return Scene(client, sql)
 
 

@@ -1,4 +1,4 @@
-"""Access tokens under attack, at a function's door and at the gateway: all are refused, nothing is done.
+"""Access tokens under attack, at a function and at the gateway: all are refused, nothing is done.
 
 RFC 8725, and chapter 9 of the OWASP ASVS 5.0: signature first (9.1.1), algorithms by list (9.1.2), keys from our own
 source only (9.1.3), time span (9.2.1), kind (9.2.2), audience (9.2.3, 9.2.4). Who may do what is in test_access.py.
@@ -85,8 +85,8 @@ class Forge:
 
 
 @dataclass(frozen=True)
-class Doors:
-    """The two places where a token is looked at."""
+class EntryPoints:
+    """The two places where a token is verified."""
 
     platform: Platform
     gateway: Gateway
@@ -99,8 +99,8 @@ class Doors:
     def at_the_gateway(self, token: str) -> Any:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         caller = {"REMOTE_ADDR": "203.0.113.7"}
-        door = WsgiClient(self.gateway)
-        return answer_of(door.open(PATH, method="POST", data=BODY, headers=headers, environ_overrides=caller))
+        client = WsgiClient(self.gateway)
+        return answer_of(client.open(PATH, method="POST", data=BODY, headers=headers, environ_overrides=caller))
 
 
 @pytest.fixture(scope="module")
@@ -117,46 +117,48 @@ def forge(attacker: rsa.RSAPrivateKey, sql: Connection) -> Forge:
 
 
 @pytest.fixture
-def doors(platform: Platform) -> Doors:
+def entry_points(platform: Platform) -> EntryPoints:
     public = {name: app(name) for name, function in contract.functions().items() if function.gateway}
     keys = KeySet(auth.published_keys)
-    return Doors(
+    return EntryPoints(
         platform,
         Gateway(contract.operations(), contract.token_rules(), public, keys, platform.gateway_token, platform.edge_key),
     )
 
 
-def assert_refused(doors: Doors, sql: Connection, tokens: Mapping[str, str]) -> None:
+def assert_refused(entry_points: EntryPoints, sql: Connection, tokens: Mapping[str, str]) -> None:
     before = rows_of_all_tables(sql)
     wrong = []
     for name, token in tokens.items():
-        for door in (doors.at_the_function, doors.at_the_gateway):
-            answer = door(token)
+        for send in (entry_points.at_the_function, entry_points.at_the_gateway):
+            answer = send(token)
             told = answer.headers.get("WWW-Authenticate", "")
-            by_the_gateway = door == doors.at_the_gateway and answer.body.get("code") == 401  # in words of its own
+            by_the_gateway = (
+                send == entry_points.at_the_gateway and answer.body.get("code") == 401
+            )  # in words of its own
             refused = answer.status == 401 and (by_the_gateway or answer.problem == "token-not-valid")
             if not (refused and told.startswith("Bearer")):
-                wrong.append(f"{name}, {door.__name__}: {answer.status} {answer.body}")
+                wrong.append(f"{name}, {send.__name__}: {answer.status} {answer.body}")
     assert not wrong, "\n".join(wrong)
     assert rows_of_all_tables(sql) == before
 
 
-def test_the_genuine_token_is_taken_at_both_doors(doors: Doors, forge: Forge) -> None:
-    assert doors.at_the_function(forge.token).status == 201
-    assert doors.at_the_gateway(forge.token).status == 201
-    assert doors.at_the_function(forge.signed()).status == 201
+def test_the_genuine_token_is_taken_at_both_entry_points(entry_points: EntryPoints, forge: Forge) -> None:
+    assert entry_points.at_the_function(forge.token).status == 201
+    assert entry_points.at_the_gateway(forge.token).status == 201
+    assert entry_points.at_the_function(forge.signed()).status == 201
 
 
-def test_a_token_without_a_signature_is_refused(doors: Doors, forge: Forge, sql: Connection) -> None:
+def test_a_token_without_a_signature_is_refused(entry_points: EntryPoints, forge: Forge, sql: Connection) -> None:
     header, claims, signature = forge.token.split(".")
     spellings: tuple[object, ...] = ("none", "None", "NONE", "nOnE", " none", "none\x00", "", None, 0, [], ["none"])
     tokens = {f"alg {alg!r}": forge.unsigned(alg) for alg in spellings}
     tokens |= {f"alg {alg!r} beside the signature": forge.unsigned(alg, signature) for alg in spellings}
     tokens |= {"stripped": f"{header}.{claims}.", "cut off": f"{header}.{claims}"}
-    assert_refused(doors, sql, tokens)
+    assert_refused(entry_points, sql, tokens)
 
 
-def test_a_mac_under_the_public_key_is_refused(doors: Doors, forge: Forge, sql: Connection) -> None:
+def test_a_mac_under_the_public_key_is_refused(entry_points: EntryPoints, forge: Forge, sql: Connection) -> None:
     pem = kms.public_key_pem(forge.kms_version).encode()
     key = load_pem_public_key(pem)
     (jwk,) = auth.published_keys()
@@ -172,7 +174,7 @@ def test_a_mac_under_the_public_key_is_refused(doors: Doors, forge: Forge, sql: 
         "nothing": b"",
     }
     assert_refused(
-        doors,
+        entry_points,
         sql,
         {
             f"{alg} with {name}": forge.hashed(secret, alg)
@@ -182,16 +184,20 @@ def test_a_mac_under_the_public_key_is_refused(doors: Doors, forge: Forge, sql: 
     )
 
 
-def test_another_algorithm_is_refused_whatever_the_header_asks_for(doors: Doors, forge: Forge, sql: Connection) -> None:
+def test_another_algorithm_is_refused_whatever_the_header_asks_for(
+    entry_points: EntryPoints, forge: Forge, sql: Connection
+) -> None:
     tokens = {f"our signature as {alg}": forge.signed(alg=alg) for alg in ("RS384", "PS256", "ES256", "EdDSA", "rs256")}
     tokens |= {f"attacker's {alg}": forge.attacked(alg) for alg in ("RS256", "RS512", "PS256")}
-    assert_refused(doors, sql, tokens)
+    assert_refused(entry_points, sql, tokens)
 
 
-def test_a_key_that_the_token_brings_along_is_not_used(doors: Doors, forge: Forge, sql: Connection) -> None:
+def test_a_key_that_the_token_brings_along_is_not_used(
+    entry_points: EntryPoints, forge: Forge, sql: Connection
+) -> None:
     certificates = "https://evil.example/keys.json"
     assert_refused(
-        doors,
+        entry_points,
         sql,
         {
             "jwk": forge.attacked(jwk=forge.attacker_jwk),
@@ -204,16 +210,20 @@ def test_a_key_that_the_token_brings_along_is_not_used(doors: Doors, forge: Forg
     )
 
 
-def test_the_key_id_only_names_a_key_that_we_have_published(doors: Doors, forge: Forge, sql: Connection) -> None:
+def test_the_key_id_only_names_a_key_that_we_have_published(
+    entry_points: EntryPoints, forge: Forge, sql: Connection
+) -> None:
     ids: tuple[object, ...] = (
         REMOVED, None, 0, True, [], {}, "", "unknown", forge.header["kid"].upper(), f"{forge.header['kid']} ",
         "../../../../dev/null", "/proc/sys/kernel/randomize_va_space", "' UNION SELECT 'secret' --", "x\x00", "é" * 50,
         "http://127.0.0.1:1/key", "a" * 3_000, "__class__",
     )  # fmt: skip
-    assert_refused(doors, sql, {f"kid {str(kid)[:30]!r}": forge.signed(kid=kid) for kid in ids})
+    assert_refused(entry_points, sql, {f"kid {str(kid)[:30]!r}": forge.signed(kid=kid) for kid in ids})
 
 
-def test_a_token_of_another_kind_is_refused(platform: Platform, doors: Doors, forge: Forge, sql: Connection) -> None:
+def test_a_token_of_another_kind_is_refused(
+    platform: Platform, entry_points: EntryPoints, forge: Forge, sql: Connection
+) -> None:
     """RFC 8725, sections 3.11 and 3.12: ours say at+jwt."""
     kinds: tuple[object, ...] = (
         REMOVED,
@@ -236,14 +246,16 @@ def test_a_token_of_another_kind_is_refused(platform: Platform, doors: Doors, fo
         "our claims under Google's key": platform.identity.sign(claims),
         "a refresh token": "Zr6ruMmMGsH1GyjIeRrxNRGcOjVvGPaBOXrAvhKDYFM",
     }
-    assert_refused(doors, sql, tokens)
+    assert_refused(entry_points, sql, tokens)
 
 
-def test_a_header_that_asks_for_more_than_we_understand_is_refused(doors: Doors, forge: Forge, sql: Connection) -> None:
+def test_a_header_that_asks_for_more_than_we_understand_is_refused(
+    entry_points: EntryPoints, forge: Forge, sql: Connection
+) -> None:
     """RFC 7515, section 4.1.11: `crit` names extensions that must be understood."""
     header, claims, signature = forge.token.split(".")
     assert_refused(
-        doors,
+        entry_points,
         sql,
         {
             "crit": forge.signed(crit=["exp"], exp=1),
@@ -256,16 +268,18 @@ def test_a_header_that_asks_for_more_than_we_understand_is_refused(doors: Doors,
     )
 
 
-def test_for_somebody_else_or_by_somebody_else_is_refused(doors: Doors, forge: Forge, sql: Connection) -> None:
+def test_for_somebody_else_or_by_somebody_else_is_refused(
+    entry_points: EntryPoints, forge: Forge, sql: Connection
+) -> None:
     others: tuple[object, ...] = (REMOVED, None, "", "other", "blakjaks ", "BLAKJAKS", ["other"], [], {}, 1)
     tokens = {f"aud {other!r}": forge.signed({"aud": other}) for other in others}
     issuers: tuple[object, ...] = (REMOVED, None, "", "https://accounts.google.com", "https://api.blakjaks.com/", [], 1,
                                    ["https://api.blakjaks.com", "x"])  # fmt: skip
     tokens |= {f"iss {issuer!r}": forge.signed({"iss": issuer}) for issuer in issuers}
-    assert_refused(doors, sql, tokens)
+    assert_refused(entry_points, sql, tokens)
 
 
-def test_expired_and_not_yet_valid_tokens_are_refused(doors: Doors, forge: Forge, sql: Connection) -> None:
+def test_expired_and_not_yet_valid_tokens_are_refused(entry_points: EntryPoints, forge: Forge, sql: Connection) -> None:
     now = int(datetime.now(UTC).timestamp())
     hour = 3600
     moments: dict[str, Mapping[str, object]] = {
@@ -282,31 +296,31 @@ def test_expired_and_not_yet_valid_tokens_are_refused(doors: Doors, forge: Forge
         **{f"no {name}": {name: REMOVED} for name in ("exp", "iat", "sub", "aud", "iss", "sid")},
         **{f"{name} is null": {name: None} for name in ("exp", "iat", "sub", "aud", "iss", "sid")},
     }
-    assert_refused(doors, sql, {name: forge.signed(changes) for name, changes in moments.items()})
+    assert_refused(entry_points, sql, {name: forge.signed(changes) for name, changes in moments.items()})
 
 
-def test_a_few_seconds_of_skew_are_forgiven(doors: Doors, forge: Forge) -> None:
+def test_a_few_seconds_of_skew_are_forgiven(entry_points: EntryPoints, forge: Forge) -> None:
     now = int(datetime.now(UTC).timestamp())
-    assert doors.at_the_function(forge.signed({"exp": now - 10})).status == 201
-    assert doors.at_the_function(forge.signed({"iat": now + 10})).status == 201
+    assert entry_points.at_the_function(forge.signed({"exp": now - 10})).status == 201
+    assert entry_points.at_the_function(forge.signed({"iat": now + 10})).status == 201
 
 
-def test_tokens_that_live_longer_than_fifteen_minutes_are_refused(doors: Doors, forge: Forge) -> None:
+def test_tokens_that_live_longer_than_fifteen_minutes_are_refused(entry_points: EntryPoints, forge: Forge) -> None:
     """Who slips a key of theirs into the database has no token for days. The gateway cannot ask this; functions do."""
     now = int(datetime.now(UTC).timestamp())
     day = 86_400
-    assert doors.at_the_function(forge.signed({"iat": now, "exp": now + 900})).status == 201
+    assert entry_points.at_the_function(forge.signed({"iat": now, "exp": now + 900})).status == 201
     for claims in (
         {"iat": now, "exp": now + 901},
         {"iat": now, "exp": now + 115 * day},
         {"iat": now - day, "exp": now + 60},
         {"iat": now - 960, "exp": now - 960 + 900},
     ):
-        assert doors.at_the_function(forge.signed(claims)).status == 401, claims
+        assert entry_points.at_the_function(forge.signed(claims)).status == 401, claims
 
 
 def test_claims_that_name_nobody_or_somebody_elses_session_are_refused(
-    doors: Doors, forge: Forge, sql: Connection
+    entry_points: EntryPoints, forge: Forge, sql: Connection
 ) -> None:
     other = jwt.decode(factories.member().token, options={"verify_signature": False})
     values: tuple[object, ...] = (
@@ -328,15 +342,15 @@ def test_claims_that_name_nobody_or_somebody_elses_session_are_refused(
         "another member's session": forge.signed({"sid": other["sid"]}),
         "both the wrong way round": forge.signed({"sub": forge.claims["sid"], "sid": forge.claims["sub"]}),
     }
-    assert_refused(doors, sql, tokens)
+    assert_refused(entry_points, sql, tokens)
 
 
-def test_a_changed_token_is_refused(doors: Doors, forge: Forge, sql: Connection) -> None:
+def test_a_changed_token_is_refused(entry_points: EntryPoints, forge: Forge, sql: Connection) -> None:
     header, claims, signature = forge.token.split(".")
     other = factories.member().token.split(".")
     flipped = ("B" if signature[0] == "A" else "A") + signature[1:]
     assert_refused(
-        doors,
+        entry_points,
         sql,
         {
             "a flipped bit": f"{header}.{claims}.{flipped}",
@@ -367,25 +381,27 @@ def test_what_is_no_bearer_token_is_refused(header: str, client: Client, forge: 
     assert (answer.status, answer.problem) == (401, "token-not-valid" if header else "token-missing")
 
 
-def test_a_token_signed_by_a_retired_key_is_refused(doors: Doors, forge: Forge, sql: Connection) -> None:
+def test_a_token_signed_by_a_retired_key_is_refused(entry_points: EntryPoints, forge: Forge, sql: Connection) -> None:
     sql.execute_simple("UPDATE signing_keys SET retired_at = now()")
     auth.forget_keys()
-    assert_refused(doors, sql, {"retired": forge.token})
+    assert_refused(entry_points, sql, {"retired": forge.token})
 
 
 @pytest.mark.parametrize("status", ["suspended", "deleted"])
-def test_a_suspended_member_may_do_nothing(status: str, doors: Doors, forge: Forge, sql: Connection) -> None:
+def test_a_suspended_member_may_do_nothing(
+    status: str, entry_points: EntryPoints, forge: Forge, sql: Connection
+) -> None:
     sql.execute_simple(f"UPDATE members SET status = '{status}'")
     before = rows_of_all_tables(sql)
-    for door in (doors.at_the_function, doors.at_the_gateway):
-        answer = door(forge.token)
+    for send in (entry_points.at_the_function, entry_points.at_the_gateway):
+        answer = send(forge.token)
         assert (answer.status, answer.problem) == (403, "member-suspended")
     assert rows_of_all_tables(sql) == before
 
 
-def test_the_token_of_an_ended_session_is_refused(doors: Doors, forge: Forge, sql: Connection) -> None:
+def test_the_token_of_an_ended_session_is_refused(entry_points: EntryPoints, forge: Forge, sql: Connection) -> None:
     sql.execute_simple("UPDATE sessions SET ended_at = now(), end_reason = 'signed out'")
-    assert_refused(doors, sql, {"ended": forge.token})
+    assert_refused(entry_points, sql, {"ended": forge.token})
 
 
 def test_a_token_lives_fifteen_minutes_and_says_who_it_is_for(forge: Forge) -> None:

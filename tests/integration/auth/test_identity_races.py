@@ -15,7 +15,7 @@ from shared import clock
 from shared.credentials import totp
 from tests import factories
 from tests.client import Answer, FunctionClient
-from tests.fakes.light_hashes import hash_lightly, let_all_wait
+from tests.fakes.cheap_hashes import allow_many_waiting, use_cheap_hashes
 from tests.operations.scene import Scene
 
 Client = Callable[..., FunctionClient]
@@ -29,8 +29,8 @@ def scene(client: Client, sql: Connection, monkeypatch: pytest.MonkeyPatch) -> S
     """Every request gets as far as the database, which decides here: hashes are cheap, the waiting room has a place for
     each, and an account may have that many tries in flight (a try counts as failed until its password was compared).
     """
-    hash_lightly(monkeypatch)
-    let_all_wait(monkeypatch, 2 * RACERS)
+    use_cheap_hashes(monkeypatch)
+    allow_many_waiting(monkeypatch, 2 * RACERS)
     monkeypatch.setattr(rules, "ACCOUNT_FAILURES_MAX", 2 * RACERS)
     return Scene(client, sql)
 

@@ -22,7 +22,7 @@ from shared.credentials import signing_keys
 from shared.ports import kms
 from tests.client import FunctionClient
 from tests.clock import moved_clock
-from tests.fakes.doors import Doors
+from tests.fakes.invoker import FunctionInvoker
 from tests.operations.scene import PASSWORD
 from tests.operations.scene import Scene as Accounts
 from tests.platform import Platform
@@ -39,13 +39,13 @@ class Scene:
     key: str
     email: str
     client: Client
-    doors: Doors
+    invoker: FunctionInvoker
     sql: Connection
     folder: Path
 
     def rotate(self, later: timedelta) -> None:
         with moved_clock(self.folder, later):
-            assert self.doors.schedule("key_rotate", "rotate") == 204
+            assert self.invoker.schedule("key_rotate", "rotate") == 204
 
     def published(self) -> list[str]:
         return [key["kid"] for key in self.client().get("/.well-known/jwks.json").body["keys"]]
@@ -86,7 +86,9 @@ def scene(
     monkeypatch.setenv("ACCESS_TOKEN_KEY_VERSION", f"{key.name}/cryptoKeyVersions/1")
     config.read.cache_clear()
     migrate.register(read(migrate.MigrateConfig), clock.now())
-    return Scene(key.name, Accounts(client, sql).verified(), client, Doors(platform.invoker_token), sql, tmp_path)
+    return Scene(
+        key.name, Accounts(client, sql).verified(), client, FunctionInvoker(platform.invoker_token), sql, tmp_path
+    )
 
 
 def test_a_young_key_is_left_alone(scene: Scene) -> None:

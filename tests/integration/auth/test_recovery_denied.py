@@ -16,11 +16,12 @@ from pg8000.dbapi import Connection
 from functions.auth import rules
 from shared import clock
 from shared.credentials import mailed_codes
-from shared.web.quotas import DAY, HOUR
+from shared.values.retry_after import HOUR
+from shared.web.quotas import DAY
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.clock import moved_clock
-from tests.fakes.light_hashes import hash_lightly, let_all_wait
+from tests.fakes.cheap_hashes import allow_many_waiting, use_cheap_hashes
 from tests.operations.scene import PASSWORD, Scene
 
 Client = Callable[..., FunctionClient]
@@ -34,8 +35,8 @@ STRANGER = "198.51.100.66"
 @pytest.fixture
 def scene(client: Client, sql: Connection, monkeypatch: pytest.MonkeyPatch) -> Scene:
     """How hard a hash is, is not what is tried here."""
-    hash_lightly(monkeypatch)
-    let_all_wait(monkeypatch)
+    use_cheap_hashes(monkeypatch)
+    allow_many_waiting(monkeypatch)
     return Scene(client, sql)
 
 

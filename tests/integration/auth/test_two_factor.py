@@ -12,7 +12,7 @@ from shared.auth import Role
 from shared.credentials import totp
 from tests.client import FunctionClient
 from tests.operations.scene import PASSWORD, Scene
-from tests.operations.second_factors import Enrolled, enrol, try_to_sign_in, wrong_code
+from tests.operations.second_factors import EnrolledMember, enrol, try_to_sign_in, wrong_code
 from tests.rows import rows_of_all_tables
 
 Client = Callable[..., FunctionClient]
@@ -26,7 +26,7 @@ def scene(client: Client, sql: Connection) -> Scene:
 
 
 @pytest.fixture
-def enrolled(scene: Scene) -> Enrolled:
+def enrolled(scene: Scene) -> EnrolledMember:
     return enrol(scene)
 
 
@@ -86,7 +86,7 @@ def test_what_was_never_set_up_cannot_be_enabled_renewed_or_disabled(scene: Scen
         assert client.post(f"/v1/auth/2fa/{path}", body).problem == "second-factor-not-set-up", path
 
 
-def test_an_enabled_one_is_not_set_up_over(scene: Scene, enrolled: Enrolled) -> None:
+def test_an_enabled_one_is_not_set_up_over(scene: Scene, enrolled: EnrolledMember) -> None:
     client = scene.client(enrolled.somebody.token)
     assert client.post("/v1/auth/2fa/setup", {"password": PASSWORD}).problem == "second-factor-already-set-up"
     assert client.post("/v1/auth/2fa/enable", {"code": enrolled.code()}).problem == "second-factor-already-set-up"
@@ -101,7 +101,9 @@ def test_enabling_ends_the_other_sessions_which_were_not_proved(scene: Scene) ->
     assert scene.sql.execute_simple("SELECT member_id FROM listener_revocations").rows == [[somebody.id]]
 
 
-def test_sign_in_asks_for_a_code_and_tells_so_only_to_who_knows_the_password(scene: Scene, enrolled: Enrolled) -> None:
+def test_sign_in_asks_for_a_code_and_tells_so_only_to_who_knows_the_password(
+    scene: Scene, enrolled: EnrolledMember
+) -> None:
     email = enrolled.somebody.email
     asked = try_to_sign_in(scene, email)
     assert (asked.status, asked.problem) == (403, "second-factor-needed")
@@ -117,7 +119,7 @@ def test_the_code_that_enabled_it_signs_nobody_in(scene: Scene) -> None:
     assert answers == ["second-factor-used", "", "second-factor-used"]
 
 
-def test_wrong_codes_are_counted_although_they_are_refused(scene: Scene, enrolled: Enrolled) -> None:
+def test_wrong_codes_are_counted_although_they_are_refused(scene: Scene, enrolled: EnrolledMember) -> None:
     try_to_sign_in(scene, enrolled.somebody.email, code=wrong_code(enrolled.secret))
     try_to_sign_in(scene, enrolled.somebody.email, code="aaaaa-aaaaa")
     assert scene.sql.execute_simple("SELECT failures FROM second_factors").rows == [[2]]
@@ -128,7 +130,7 @@ def test_wrong_codes_are_counted_although_they_are_refused(scene: Scene, enrolle
         assert 0 < int(answer.headers["Retry-After"]) <= 3600
 
 
-def test_a_wrong_code_that_is_sent_again_under_its_key_is_counted_once(scene: Scene, enrolled: Enrolled) -> None:
+def test_a_wrong_code_that_is_sent_again_under_its_key_is_counted_once(scene: Scene, enrolled: EnrolledMember) -> None:
     body = {"email": enrolled.somebody.email, "password": PASSWORD, "code": "aaaaa-aaaaa"}
     for _ in range(2):
         answer = scene.client().post("/v1/auth/login", body, **{"Idempotency-Key": "once"})
@@ -136,7 +138,7 @@ def test_a_wrong_code_that_is_sent_again_under_its_key_is_counted_once(scene: Sc
     assert scene.sql.execute_simple("SELECT failures FROM second_factors").rows == [[1]]
 
 
-def test_ten_backup_codes_sign_in_once_each_however_they_are_typed(scene: Scene, enrolled: Enrolled) -> None:
+def test_ten_backup_codes_sign_in_once_each_however_they_are_typed(scene: Scene, enrolled: EnrolledMember) -> None:
     email, codes = enrolled.somebody.email, enrolled.backup_codes
     assert len(set(codes)) == 10
     assert try_to_sign_in(scene, email, code=codes[0]).status == 200
@@ -146,12 +148,12 @@ def test_ten_backup_codes_sign_in_once_each_however_they_are_typed(scene: Scene,
     assert state.body == {"enabled": True, "backup_codes_left": 7}
 
 
-def test_one_members_backup_code_is_not_anothers(scene: Scene, enrolled: Enrolled) -> None:
+def test_one_members_backup_code_is_not_anothers(scene: Scene, enrolled: EnrolledMember) -> None:
     other = enrol(scene)
     assert try_to_sign_in(scene, other.somebody.email, code=enrolled.backup_codes[0]).problem == "second-factor-wrong"
 
 
-def test_new_backup_codes_replace_the_old_ones(scene: Scene, enrolled: Enrolled) -> None:
+def test_new_backup_codes_replace_the_old_ones(scene: Scene, enrolled: EnrolledMember) -> None:
     client = scene.client(enrolled.somebody.token)
     renewed = client.post("/v1/auth/2fa/backup-codes", {"code": enrolled.code()}).body["backup_codes"]
     assert not set(renewed) & set(enrolled.backup_codes)
@@ -161,7 +163,7 @@ def test_new_backup_codes_replace_the_old_ones(scene: Scene, enrolled: Enrolled)
     assert try_to_sign_in(scene, enrolled.somebody.email, code=renewed[0]).status == 200
 
 
-def test_codes_are_nowhere_in_plain(scene: Scene, enrolled: Enrolled) -> None:
+def test_codes_are_nowhere_in_plain(scene: Scene, enrolled: EnrolledMember) -> None:
     stored = "".join(
         str(row)
         for table in ("second_factors", "backup_codes", "idempotency_keys", "outbox", "audit_logs")
@@ -171,7 +173,7 @@ def test_codes_are_nowhere_in_plain(scene: Scene, enrolled: Enrolled) -> None:
     assert not [secret for secret in secrets if secret in stored]
 
 
-def test_it_ends_with_the_password_and_a_code_and_not_without(scene: Scene, enrolled: Enrolled) -> None:
+def test_it_ends_with_the_password_and_a_code_and_not_without(scene: Scene, enrolled: EnrolledMember) -> None:
     client, path = scene.client(enrolled.somebody.token), "/v1/auth/2fa/disable"
     assert client.post(path, {"password": WRONG, "code": enrolled.code()}).problem == "password-wrong"
     wrong = {"password": PASSWORD, "code": wrong_code(enrolled.secret)}
@@ -182,12 +184,12 @@ def test_it_ends_with_the_password_and_a_code_and_not_without(scene: Scene, enro
     assert try_to_sign_in(scene, enrolled.somebody.email).status == 200
 
 
-def test_who_lost_the_phone_ends_it_with_a_backup_code(scene: Scene, enrolled: Enrolled) -> None:
+def test_who_lost_the_phone_ends_it_with_a_backup_code(scene: Scene, enrolled: EnrolledMember) -> None:
     body = {"password": PASSWORD, "code": enrolled.backup_codes[9]}
     assert scene.client(enrolled.somebody.token).post("/v1/auth/2fa/disable", body).status == 204
 
 
-def test_a_new_password_by_mail_does_not_get_around_it(scene: Scene, enrolled: Enrolled) -> None:
+def test_a_new_password_by_mail_does_not_get_around_it(scene: Scene, enrolled: EnrolledMember) -> None:
     email = enrolled.somebody.email
     scene.client().post("/v1/auth/reset-password", {"email": email})
     body = {"email": email, "code": scene.mailed_code(email), "password": "Another-Sesame-9!"}

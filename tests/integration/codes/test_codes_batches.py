@@ -45,7 +45,7 @@ class Factory:
 
     def run_tasks(self, *, times: int = 1) -> int:
         """Deliver every waiting task, as Cloud Tasks would; how many there were."""
-        door = FunctionClient(self.platform.invoker_token)
+        function_client = FunctionClient(self.platform.invoker_token)
         for done in range(TASKS_MAX):
             waiting = self.sql.execute_simple(
                 "SELECT id, body, task_name FROM outbox WHERE function = 'codes_generate' AND published_at IS NULL"
@@ -55,7 +55,7 @@ class Factory:
             for identity, body, name in waiting:
                 headers = {"X-CloudTasks-TaskName": str(name), "X-CloudTasks-QueueName": "codes-generate"}
                 for _ in range(times):
-                    given = door.raw("codes_generate", "POST", "/", json.dumps(body).encode(), headers)
+                    given = function_client.raw("codes_generate", "POST", "/", json.dumps(body).encode(), headers)
                     assert given.status_code == 204
                 self.sql.execute_unnamed("UPDATE outbox SET published_at = now() WHERE id = $1", (identity,))
         raise AssertionError(f"more than {TASKS_MAX} tasks")

@@ -10,7 +10,7 @@ from shared.auth import Role
 from shared.codes import codes
 from tests import factories
 from tests.client import Answer, FunctionClient
-from tests.fakes.code_desk import count_manufactured, reset_codes
+from tests.fakes.code_admin import count_manufactured, reset_codes
 from tests.fakes.feedback_files import SPELLINGS, UNREADABLE
 from tests.rows import rows_of_all_tables
 

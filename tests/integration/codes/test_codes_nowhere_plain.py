@@ -11,7 +11,7 @@ from pg8000.native import identifier
 from shared.auth import Role
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes.code_desk import CodeDesk
+from tests.fakes.code_admin import CodeAdmin
 from tests.platform import Platform
 
 pytest_plugins = ["tests.fakes.log_plugin"]
@@ -22,8 +22,8 @@ READABLE = ("text", "bytea", "jsonb", "json", "character varying", "ARRAY", "USE
 
 
 @pytest.fixture
-def desk(client: Client, platform: Platform, sql: Connection) -> CodeDesk:
-    return CodeDesk(client(factories.member(role=Role.OPERATIONS).token), platform, sql)
+def code_admin(client: Client, platform: Platform, sql: Connection) -> CodeAdmin:
+    return CodeAdmin(client(factories.member(role=Role.OPERATIONS).token), platform, sql)
 
 
 def values(sql: Connection) -> Iterator[tuple[str, str]]:
@@ -50,29 +50,29 @@ def spellings(code: str) -> list[str]:
     return [*both, *(spelled.encode().hex() for spelled in both)]
 
 
-def do_everything(desk: CodeDesk, client: Client) -> list[str]:
+def do_everything(code_admin: CodeAdmin, client: Client) -> list[str]:
     """Whatever the platform can do with a code, successful and not, with and without a key for repeating it."""
-    _, made = desk.made(quantity=8, check_symbol=True)
-    _, honey = desk.made(quantity=1, honey=True)
+    _, made = code_admin.made(quantity=8, check_symbol=True)
+    _, honey = code_admin.made(quantity=1, honey=True)
     member = client(factories.member().token)
-    desk.manufactured(made[:3])
-    desk.imported("\n".join(["code", *made[3:6], *honey, "AAAA-BBBB-CCCC"]).encode())
-    desk.imported(f'code,note\n{made[6]},"{made[7]}"\n"{made[7]}'.encode())
+    code_admin.manufactured(made[:3])
+    code_admin.imported("\n".join(["code", *made[3:6], *honey, "AAAA-BBBB-CCCC"]).encode())
+    code_admin.imported(f'code,note\n{made[6]},"{made[7]}"\n"{made[7]}'.encode())
     for number, code in enumerate([*made, *made, *honey, made[0].lower().replace("-", "")]):
         member.post("/v1/scans/submit", {"code": code, "device_id": "d"}, **{"Idempotency-Key": f"scan-{number}"})
     for code in (*made, *honey):
-        desk.found(code)
-        desk.admin.post("/v1/admin/qr/search", {"code": code}, **{"Idempotency-Key": f"search-{code[:2]}"})
+        code_admin.found(code)
+        code_admin.admin.post("/v1/admin/qr/search", {"code": code}, **{"Idempotency-Key": f"search-{code[:2]}"})
     for act in ("invalidate", "reuse"):
         body = {"codes": made, "reason": "because"}
-        desk.admin.post(f"/v1/admin/qr/{act}", body, **{"Idempotency-Key": act})
+        code_admin.admin.post(f"/v1/admin/qr/{act}", body, **{"Idempotency-Key": act})
     return [*made, *honey]
 
 
 def test_no_table_no_message_and_no_log_holds_a_code(
-    desk: CodeDesk, client: Client, sql: Connection, log_output: io.StringIO
+    code_admin: CodeAdmin, client: Client, sql: Connection, log_output: io.StringIO
 ) -> None:
-    made = do_everything(desk, client)
+    made = do_everything(code_admin, client)
     searched = list(values(sql))
     assert {name for name, _ in searched} >= {
         "codes.mac",

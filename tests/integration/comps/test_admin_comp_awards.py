@@ -12,8 +12,8 @@ from shared.values.money import Usdt
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
-from tests.fakes.comp_books import WALLET, Books, given, together
-from tests.fakes.payout_desk import Desk
+from tests.fakes.comp_records import WALLET, CompRecords, award_comp, in_parallel
+from tests.fakes.payout_driver import PayoutDriver
 from tests.rows import rows_of_all_tables
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
@@ -24,8 +24,8 @@ KEY = {"Idempotency-Key": "5f0f2f1e-8f0b-4f5e-9c57-3d5f1e2a7b90"}
 
 
 @pytest.fixture
-def books(sql: Connection) -> Books:
-    return Books(sql)
+def comp_records(sql: Connection) -> CompRecords:
+    return CompRecords(sql)
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def untouched(sql: Connection) -> Any:
 
 
 def test_a_comp_awarded_by_hand_is_a_comp_like_any_other(
-    admin: FunctionClient, somebody: Somebody, books: Books
+    admin: FunctionClient, somebody: Somebody, comp_records: CompRecords
 ) -> None:
     affiliate = factories.member()
     winner = factories.member(wallet=WALLET, referred_by=affiliate)
@@ -64,13 +64,13 @@ def test_a_comp_awarded_by_hand_is_a_comp_like_any_other(
     assert made.body["payout"]["state"] == "REQUESTED"
     assert made.body["match"]["amount"] == 52.5
     assert made.body["why"]["inputs"] == {"why": "An apology", "awarded_by": str(somebody.id)}
-    assert books.told(winner) == ["You won $250!"]
-    assert books.told(affiliate) == ["You earned $52.50!"]
-    assert books.rows("SELECT text FROM feed_items") == []  # it waits for a second person: test_award_limits.py
-    assert books.rows("SELECT actor_id, action, resource_id, changes ->> 'amount' FROM audit_logs") == [
+    assert comp_records.notification_titles(winner) == ["You won $250!"]
+    assert comp_records.notification_titles(affiliate) == ["You earned $52.50!"]
+    assert comp_records.rows("SELECT text FROM feed_items") == []  # it waits for a second person: test_award_limits.py
+    assert comp_records.rows("SELECT actor_id, action, resource_id, changes ->> 'amount' FROM audit_logs") == [
         [somebody.id, "comp.award", made.body["id"], "250.00"]
     ]
-    books.must_agree()
+    comp_records.assert_consistent()
 
 
 @pytest.mark.parametrize(
@@ -78,11 +78,11 @@ def test_a_comp_awarded_by_hand_is_a_comp_like_any_other(
     [("crypto_100", 100), ("crypto_1k", 1_000), ("crypto_10k", 10_000), ("casino", 1_000), ("trip", 0)],
 )
 def test_a_prize_awarded_by_hand_is_worth_what_its_rule_says(
-    kind: str, usdt: int, admin: FunctionClient, books: Books
+    kind: str, usdt: int, admin: FunctionClient, comp_records: CompRecords
 ) -> None:
     made = award(admin, factories.member(), type=kind, amount=None)
     assert (made.status, made.body["type"], made.body["amount"]) == (201, kind, usdt)
-    books.must_agree()
+    comp_records.assert_consistent()
 
 
 @pytest.mark.parametrize(
@@ -113,12 +113,14 @@ def test_the_guarantee_is_not_awarded_by_hand(admin: FunctionClient) -> None:
 
 
 @pytest.mark.parametrize("reason", ["", "  ", "ab", " a  ", "x" * 501])
-def test_without_a_reason_nothing_is_awarded_or_cancelled(reason: str, admin: FunctionClient, books: Books) -> None:
+def test_without_a_reason_nothing_is_awarded_or_cancelled(
+    reason: str, admin: FunctionClient, comp_records: CompRecords
+) -> None:
     winner = factories.member()
-    comp = given(winner)
+    comp = award_comp(winner)
     for refused in (award(admin, winner, "a", reason=reason), cancel(admin, comp, "b", reason)):
         assert [error["field"] for error in refused.body["errors"]] == ["/reason"]
-    assert books.rows("SELECT status FROM comps") == [["pending"]]
+    assert comp_records.rows("SELECT status FROM comps") == [["pending"]]
 
 
 def test_a_member_that_there_is_not_wins_nothing(admin: FunctionClient) -> None:
@@ -127,10 +129,10 @@ def test_a_member_that_there_is_not_wins_nothing(admin: FunctionClient) -> None:
 
 @pytest.mark.parametrize("status", ["suspended", "deleted"])
 def test_who_is_not_active_wins_nothing_by_hand(
-    status: str, admin: FunctionClient, sql: Connection, books: Books
+    status: str, admin: FunctionClient, sql: Connection, comp_records: CompRecords
 ) -> None:
     winner = factories.member()
-    books.rows("UPDATE members SET status = $1 WHERE id = $2", status, winner.id)
+    comp_records.rows("UPDATE members SET status = $1 WHERE id = $2", status, winner.id)
     before = untouched(sql)
     refused = award(admin, winner)
     assert (refused.status, refused.problem) == (409, "member-not-active")
@@ -148,7 +150,7 @@ def test_nobody_awards_a_comp_that_they_profit_from(admin: FunctionClient, someb
 
 def test_money_moves_only_with_a_key(admin: FunctionClient, sql: Connection) -> None:
     winner = factories.member()
-    comp = given(winner)
+    comp = award_comp(winner)
     before = rows_of_all_tables(sql)
     body = {"member_id": str(winner.id), "amount": 250, "reason": "An apology"}
     for refused in (
@@ -160,37 +162,39 @@ def test_money_moves_only_with_a_key(admin: FunctionClient, sql: Connection) -> 
     assert rows_of_all_tables(sql) == before
 
 
-def test_one_key_awards_one_comp_however_often_it_comes(admin: FunctionClient, books: Books) -> None:
+def test_one_key_awards_one_comp_however_often_it_comes(admin: FunctionClient, comp_records: CompRecords) -> None:
     winner = factories.member(wallet=WALLET)
-    answers = together(*[lambda: award(admin, winner)] * 8)
+    answers = in_parallel(*[lambda: award(admin, winner)] * 8)
     assert {(answer.status, answer.body["id"]) for answer in answers} == {(201, answers[0].body["id"])}
-    assert books.rows("SELECT count(*) FROM comps") == [[1]]
-    books.must_agree()
+    assert comp_records.rows("SELECT count(*) FROM comps") == [[1]]
+    comp_records.assert_consistent()
 
 
-def test_two_admins_may_use_one_key(client: Client, books: Books) -> None:
+def test_two_admins_may_use_one_key(client: Client, comp_records: CompRecords) -> None:
     winner = factories.member()
     for _ in range(2):
         assert award(client(factories.member(role=Role.OPERATIONS).token), winner).status == 201
-    assert books.rows("SELECT count(*) FROM comps") == [[2]]
+    assert comp_records.rows("SELECT count(*) FROM comps") == [[2]]
 
 
-def test_a_comp_is_cancelled_with_its_payout_and_match(admin: FunctionClient, somebody: Somebody, books: Books) -> None:
-    comp = given(factories.member(wallet=WALLET, referred_by=factories.member()))
+def test_a_comp_is_cancelled_with_its_payout_and_match(
+    admin: FunctionClient, somebody: Somebody, comp_records: CompRecords
+) -> None:
+    comp = award_comp(factories.member(wallet=WALLET, referred_by=factories.member()))
 
     done = cancel(admin, comp)
 
     assert done.status == 200
     assert (done.body["status"], done.body["cancel_reason"]) == ("cancelled", "By mistake")
     assert (done.body["payout"]["state"], done.body["match"]["status"]) == ("CANCELLED", "cancelled")
-    assert books.rows("SELECT actor_id, action, resource_id, changes ->> 'reason' FROM audit_logs") == [
+    assert comp_records.rows("SELECT actor_id, action, resource_id, changes ->> 'reason' FROM audit_logs") == [
         [somebody.id, "comp.cancel", str(comp), "By mistake"]
     ]
-    books.must_agree()
+    comp_records.assert_consistent()
 
 
 def test_cancelling_again_changes_nothing(admin: FunctionClient, sql: Connection) -> None:
-    comp = given(factories.member())
+    comp = award_comp(factories.member())
     first = cancel(admin, comp)
     before = untouched(sql)
     again = cancel(admin, comp, "another", "Another reason")
@@ -199,16 +203,16 @@ def test_cancelling_again_changes_nothing(admin: FunctionClient, sql: Connection
 
 
 def test_what_was_sent_or_paid_is_not_cancelled(
-    admin: FunctionClient, desk: Desk, sql: Connection, books: Books
+    admin: FunctionClient, payout_driver: PayoutDriver, sql: Connection, comp_records: CompRecords
 ) -> None:
-    comp = given(factories.member(wallet=WALLET), Usdt.of(5))
-    desk.send(books.payout(comp))
+    comp = award_comp(factories.member(wallet=WALLET), Usdt.of(5))
+    payout_driver.send(comp_records.payout(comp))
     before = untouched(sql)
     refused = cancel(admin, comp, "first")
     assert (refused.status, refused.problem) == (409, "payment-under-way")
     assert untouched(sql) == before
 
-    desk.bury(books.payout(comp))
+    payout_driver.finalize(comp_records.payout(comp))
     before = untouched(sql)
     refused = cancel(admin, comp, "second")
     assert (refused.status, refused.problem) == (409, "comp-paid")

@@ -13,8 +13,8 @@ from shared.payouts.machine import HoldReason
 from shared.values.money import Usdt
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes import comp_books
-from tests.fakes.payout_desk import Desk
+from tests.fakes import comp_records
+from tests.fakes.payout_driver import PayoutDriver
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -28,7 +28,7 @@ def admin(client: Callable[..., FunctionClient]) -> FunctionClient:
 
 def comp(sql: Connection, wallet: str | None = WALLET) -> tuple[str, UUID | None]:
     """A comp that no second person has to agree to, and its payout."""
-    made = str(comp_books.given(factories.member(wallet=wallet), Usdt.of(5)))
+    made = str(comp_records.award_comp(factories.member(wallet=wallet), Usdt.of(5)))
     rows = sql.execute_simple(f"SELECT id FROM payouts WHERE source_id = '{made}'").rows
     return made, rows[0][0] if rows else None
 
@@ -38,17 +38,19 @@ def retry(admin: FunctionClient, identity: str) -> tuple[int, str, str]:
     return answer.status, answer.problem or answer.body["outcome"], answer.body.get("state", "")
 
 
-def test_it_goes_on_from_where_it_stands_and_is_paid_once(admin: FunctionClient, desk: Desk, sql: Connection) -> None:
+def test_it_goes_on_from_where_it_stands_and_is_paid_once(
+    admin: FunctionClient, payout_driver: PayoutDriver, sql: Connection
+) -> None:
     made, payout = comp(sql)
     assert payout
     assert retry(admin, made) == (200, "sent_on", "REQUESTED")
-    desk.send(payout)
+    payout_driver.send(payout)
     assert retry(admin, made) == (200, "looked_at", "IN_FLIGHT")
-    desk.send(payout)
-    desk.bury(payout)
+    payout_driver.send(payout)
+    payout_driver.finalize(payout)
     assert retry(admin, made) == (200, "over", "PAID")
 
-    assert len(desk.chain.transfers()) == 1
+    assert len(payout_driver.chain.transfers()) == 1
     assert sql.execute_simple("SELECT count(*) FROM payout_slots").rows == [[1]]
     logged = sql.execute_simple("SELECT changes ->> 'outcome' FROM audit_logs WHERE action = 'comp.retry' ORDER BY id")
     assert [outcome for (outcome,) in logged.rows] == ["sent_on", "looked_at", "over"]

@@ -12,9 +12,9 @@ from shared.values.tiers import Tier
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
-from tests.fakes.comp_books import Books, together
+from tests.fakes.comp_records import CompRecords, in_parallel
 from tests.fakes.payout_rows import Login, functions_login, owner_login, rule_of
-from tests.fakes.treasurers import Treasurer, treasurer
+from tests.fakes.treasury_admins import TreasuryAdmin, treasury_admin
 from tests.rows import rows_of_all_tables
 
 Client = Callable[..., FunctionClient]
@@ -39,13 +39,13 @@ DEFAULTS: dict[str, Edit] = {
 
 
 @pytest.fixture
-def books(sql: Connection) -> Books:
-    return Books(sql)
+def comp_records(sql: Connection) -> CompRecords:
+    return CompRecords(sql)
 
 
 @pytest.fixture
-def admin(client: Client) -> Treasurer:
-    return treasurer(client, Role.OPERATIONS)
+def admin(client: Client) -> TreasuryAdmin:
+    return treasury_admin(client, Role.OPERATIONS)
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def edit_of(kind: str, **other: object) -> Edit:
     return DEFAULTS[kind] | common | other
 
 
-def change(admin: Treasurer, kind: str, **other: object) -> Answer:
+def change(admin: TreasuryAdmin, kind: str, **other: object) -> Answer:
     return admin.client.put(f"/v1/admin/comp-rules/{kind}", edit_of(kind, **{"totp": admin.code()} | other))
 
 
@@ -70,7 +70,7 @@ def scan(client: Client, number: int, member: Somebody) -> Any:
     return client(member.token).post("/v1/scans/submit", {"code": code}).body
 
 
-def test_every_rule_is_listed_as_the_plan_has_it(admin: Treasurer) -> None:
+def test_every_rule_is_listed_as_the_plan_has_it(admin: TreasuryAdmin) -> None:
     listed = admin.client.get("/v1/admin/comp-rules").body
     assert listed["next_cursor"] is None
     found = {rule["type"]: rule for rule in listed["items"]}
@@ -80,7 +80,7 @@ def test_every_rule_is_listed_as_the_plan_has_it(admin: Treasurer) -> None:
         assert (found[kind]["revision"], found[kind]["enabled"], found[kind]["unlocked_by_admin"]) == (1, True, False)
 
 
-def test_a_change_is_kept_with_who_when_what_and_why(admin: Treasurer, books: Books) -> None:
+def test_a_change_is_kept_with_who_when_what_and_why(admin: TreasuryAdmin, comp_records: CompRecords) -> None:
     somebody = admin.somebody
     changed = change(admin, "crypto_100", amount=90.5, interval=600)
     assert changed.status == 200
@@ -92,12 +92,12 @@ def test_a_change_is_kept_with_who_when_what_and_why(admin: Treasurer, books: Bo
     assert (line["admin_id"], line["admin_username"]) == (str(somebody.id), somebody.email.partition("@")[0])
     assert (line["before"]["amount"], line["before"]["interval"]) == (100, 500)
     assert (line["after"]["amount"], line["after"]["interval"]) == (90.5, 600)
-    assert books.rows("SELECT actor_id, action, resource_id, changes ->> 'reason' FROM audit_logs") == [
+    assert comp_records.rows("SELECT actor_id, action, resource_id, changes ->> 'reason' FROM audit_logs") == [
         [somebody.id, "comp_rule.change", "crypto_100", "For Christmas"]
     ]
 
 
-def test_the_history_is_paged_newest_first_and_of_one_rule(admin: Treasurer) -> None:
+def test_the_history_is_paged_newest_first_and_of_one_rule(admin: TreasuryAdmin) -> None:
     change(admin, "trip", enabled=False)
     for revision in range(1, 6):
         assert change(admin, "crypto_100", revision=revision, amount=100 - revision).status == 200
@@ -108,7 +108,7 @@ def test_the_history_is_paged_newest_first_and_of_one_rule(admin: Treasurer) -> 
     assert [[line["revision"] for line in page["items"]] for page in pages] == [[6, 5], [4, 3], [2]]
 
 
-def test_a_change_is_for_later_scans_only(client: Client, admin: Treasurer, books: Books) -> None:
+def test_a_change_is_for_later_scans_only(client: Client, admin: TreasuryAdmin, comp_records: CompRecords) -> None:
     winner = factories.member(permanent_tier=Tier.VIP)
     first = scan(client, 500, winner)
 
@@ -119,57 +119,63 @@ def test_a_change_is_for_later_scans_only(client: Client, admin: Treasurer, book
     assert scan(client, 1_500, winner)["usdt_earned"] == 0
     earlier = admin.client.get(f"/v1/admin/comps/{first['comp_earned']['comp_id']}").body
     assert (earlier["amount"], earlier["why"]["interval"]) == (100, 500)
-    books.must_agree()
+    comp_records.assert_consistent()
 
 
-def test_a_prize_that_is_switched_off_is_not_won(client: Client, admin: Treasurer) -> None:
+def test_a_prize_that_is_switched_off_is_not_won(client: Client, admin: TreasuryAdmin) -> None:
     change(admin, "crypto_100", enabled=False)
     whale = factories.member(permanent_tier=Tier.WHALE)
     assert scan(client, 500, whale)["usdt_earned"] == 100  # it was promised when the scan before was made
     assert scan(client, 1_000, whale)["milestone_hit"] is None
 
 
-def test_a_prize_is_unlocked_by_an_admin(client: Client, admin: Treasurer) -> None:
+def test_a_prize_is_unlocked_by_an_admin(client: Client, admin: TreasuryAdmin) -> None:
     winner = factories.member(permanent_tier=Tier.HIGH_ROLLER)
     assert scan(client, 7_500, winner)["usdt_earned"] == 100
     change(admin, "crypto_1k", unlocked_by_admin=True)
     assert scan(client, 15_000, winner)["usdt_earned"] == 1_000
 
 
-def test_the_guarantee_is_a_rule_as_well(admin: Treasurer, books: Books) -> None:
+def test_the_guarantee_is_a_rule_as_well(admin: TreasuryAdmin, comp_records: CompRecords) -> None:
     assert change(admin, "new_member_guarantee", amount=6, awards_per_member=9).status == 200
     query = "SELECT amount, awards_per_member FROM comp_rules WHERE type = 'new_member_guarantee'"
-    assert books.rows(query) == [[6_000_000, 9]]
+    assert comp_records.rows(query) == [[6_000_000, 9]]
 
 
-def test_of_admins_who_have_read_the_same_one_wins_and_the_others_are_told(client: Client, books: Books) -> None:
-    admins = [treasurer(client, Role.OPERATIONS) for _ in range(8)]
+def test_of_admins_who_have_read_the_same_one_wins_and_the_others_are_told(
+    client: Client, comp_records: CompRecords
+) -> None:
+    admins = [treasury_admin(client, Role.OPERATIONS) for _ in range(8)]
 
-    answers = together(*(lambda who=who, n=n: change(who, "crypto_100", amount=50 + n) for n, who in enumerate(admins)))
+    answers = in_parallel(
+        *(lambda who=who, n=n: change(who, "crypto_100", amount=50 + n) for n, who in enumerate(admins))
+    )
 
     assert sorted(answer.status for answer in answers) == [200] + [409] * 7
     refused = [answer.body for answer in answers if answer.status == 409]
     assert {(body["type"], body["revision"]) for body in refused} == {("/problems/rule-changed", 2)}
-    assert books.rows("SELECT count(*) FROM comp_rule_changes") == [[1]]
+    assert comp_records.rows("SELECT count(*) FROM comp_rule_changes") == [[1]]
     (winner,) = [answer.body for answer in answers if answer.status == 200]
-    assert books.rows("SELECT amount FROM comp_rules WHERE type = 'crypto_100'") == [[winner["amount"] * 1_000_000]]
+    assert comp_records.rows("SELECT amount FROM comp_rules WHERE type = 'crypto_100'") == [
+        [winner["amount"] * 1_000_000]
+    ]
 
 
-def test_two_changes_that_only_fit_alone_are_not_both_made(client: Client, books: Books) -> None:
+def test_two_changes_that_only_fit_alone_are_not_both_made(client: Client, comp_records: CompRecords) -> None:
     """Each leaves the prizes in order beside the rules as they were, both together do not."""
-    first, second = (treasurer(client, Role.OPERATIONS) for _ in range(2))
+    first, second = (treasury_admin(client, Role.OPERATIONS) for _ in range(2))
 
-    answers = together(
+    answers = in_parallel(
         lambda: change(first, "crypto_100", amount=900, interval=5_000),
         lambda: change(second, "crypto_1k", amount=800, interval=7_500),
     )
 
     assert sorted(answer.status for answer in answers) == [200, 422]
-    amounts = books.rows("SELECT amount FROM comp_rules WHERE type IN ('crypto_100', 'crypto_1k') ORDER BY type")
+    amounts = comp_records.rows("SELECT amount FROM comp_rules WHERE type IN ('crypto_100', 'crypto_1k') ORDER BY type")
     assert amounts[0] < amounts[1]
 
 
-def test_a_change_that_was_read_too_long_ago_changes_nothing(admin: Treasurer, sql: Connection) -> None:
+def test_a_change_that_was_read_too_long_ago_changes_nothing(admin: TreasuryAdmin, sql: Connection) -> None:
     change(admin, "casino", amount=900)
     before = rows_of_all_tables(sql, without=CODES)
     refused = change(admin, "casino", amount=800)
@@ -178,7 +184,7 @@ def test_a_change_that_was_read_too_long_ago_changes_nothing(admin: Treasurer, s
     assert rows_of_all_tables(sql, without=CODES) == before
 
 
-def test_a_token_alone_changes_no_rule(client: Client, admin: Treasurer, sql: Connection) -> None:
+def test_a_token_alone_changes_no_rule(client: Client, admin: TreasuryAdmin, sql: Connection) -> None:
     """Whoever has stolen a token of an admin cannot raise a prize before a friend scans."""
     without_app = client(factories.member(role=Role.OPERATIONS).token)
     spent = admin.code()
@@ -214,7 +220,7 @@ def test_a_token_alone_changes_no_rule(client: Client, admin: Treasurer, sql: Co
     ],
 )
 def test_what_does_not_fit_the_prize_is_named_and_nothing_changes(
-    kind: str, other: Edit, fields: list[str], admin: Treasurer, sql: Connection
+    kind: str, other: Edit, fields: list[str], admin: TreasuryAdmin, sql: Connection
 ) -> None:
     before = rows_of_all_tables(sql, without=CODES)
     refused = change(admin, kind, **other)
@@ -223,14 +229,14 @@ def test_what_does_not_fit_the_prize_is_named_and_nothing_changes(
     assert rows_of_all_tables(sql, without=CODES) == before
 
 
-def test_there_are_no_rules_for_other_names(admin: Treasurer) -> None:
+def test_there_are_no_rules_for_other_names(admin: TreasuryAdmin) -> None:
     for name in ("manual", "crypto_5", "CRYPTO_100", "crypto_100%00", "%20", str(UUID(int=0))):
         edit = edit_of("crypto_100", totp=admin.code())
         assert admin.client.put(f"/v1/admin/comp-rules/{name}", edit).problem == "not-found"
     assert admin.client.get("/v1/admin/comp-rules/crypto_5/history").problem == "not-found"
 
 
-def test_nobody_rewrites_the_history(admin: Treasurer, app: Login) -> None:
+def test_nobody_rewrites_the_history(admin: TreasuryAdmin, app: Login) -> None:
     change(admin, "trip", enabled=False)
     with owner_login() as owner:
         assert rule_of(lambda: owner.run("UPDATE comp_rule_changes SET reason = 'none'")) == "append_only"

@@ -21,8 +21,8 @@ from shared.web.paging import Position
 from tests import factories
 from tests.client import FunctionClient
 from tests.factories import Somebody
-from tests.fakes.comp_books import WALLET, Books, cancel, comp_for, given
-from tests.fakes.payout_desk import Desk
+from tests.fakes.comp_records import WALLET, CompRecords, award_comp, award_for, cancel
+from tests.fakes.payout_driver import PayoutDriver
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -32,8 +32,8 @@ NOON = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
 
 @pytest.fixture
-def books(sql: Connection) -> Books:
-    return Books(sql)
+def comp_records(sql: Connection) -> CompRecords:
+    return CompRecords(sql)
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def admin(client: Client) -> FunctionClient:
 
 
 def awarded(somebody: Somebody, at: datetime, *, kind: CompType = CompType.MANUAL, in_review: bool = False) -> str:
-    award = comp_for(somebody, kind=kind, in_review=in_review)
+    award = award_for(somebody, kind=kind, in_review=in_review)
     return str(db.atomically(lambda tx: awards.award(tx, award, at)))
 
 
@@ -97,10 +97,10 @@ def test_pages_hold_every_comp_once_even_of_one_moment(admin: FunctionClient) ->
     ],
     ids=["all", "status", "type", "member", "time"],
 )
-def test_there_is_an_index_behind_each_filter(wanted: Filter, index: str, books: Books) -> None:
+def test_there_is_an_index_behind_each_filter(wanted: Filter, index: str, comp_records: CompRecords) -> None:
     """Also on later pages. Few of many comps fit, as in production."""
     somebody = factories.member()
-    books.rows(
+    comp_records.rows(
         """
         INSERT INTO comps (id, member_id, type, amount, source_kind, source_id, reason, awarded_at)
         SELECT gen_random_uuid(), $1, 'manual', 5000000, 'manual', n, '{}',
@@ -109,7 +109,7 @@ def test_there_is_an_index_behind_each_filter(wanted: Filter, index: str, books:
         """,
         somebody.id,
     )
-    books.sql.execute_simple("ANALYZE comps")
+    comp_records.sql.execute_simple("ANALYZE comps")
 
     class Asking:
         """Explains instead of asking."""
@@ -121,7 +121,7 @@ def test_there_is_an_index_behind_each_filter(wanted: Filter, index: str, books:
 
         def all(self, _: object, statement: str, **values: Any) -> list[object]:
             positional, ordered = to_statement(statement)
-            lines = books.rows(f"EXPLAIN {positional}", *ordered(values))
+            lines = comp_records.rows(f"EXPLAIN {positional}", *ordered(values))
             self.plan = "\n".join(line for (line,) in lines)
             return []
 
@@ -170,12 +170,14 @@ def test_the_detail_tells_why_and_what_was_missed(client: Client, admin: Functio
     )
 
 
-def test_the_detail_of_a_paid_comp_names_its_transaction(admin: FunctionClient, desk: Desk, books: Books) -> None:
-    comp = given(factories.member(wallet=WALLET), Usdt.of(5))
-    desk.send(books.payout(comp))
-    desk.bury(books.payout(comp))
+def test_the_detail_of_a_paid_comp_names_its_transaction(
+    admin: FunctionClient, payout_driver: PayoutDriver, comp_records: CompRecords
+) -> None:
+    comp = award_comp(factories.member(wallet=WALLET), Usdt.of(5))
+    payout_driver.send(comp_records.payout(comp))
+    payout_driver.finalize(comp_records.payout(comp))
     shown = admin.get(f"/v1/admin/comps/{comp}").body
-    (transfer,) = desk.chain.transfers()
+    (transfer,) = payout_driver.chain.transfers()
     assert (shown["status"], shown["transaction_hash"]) == ("paid", transfer.hash)
     assert shown["payout"]["state"] == "PAID"
     assert (shown["match"], shown["why"]["missed"], shown["why"]["tier"]) == (None, [], None)

@@ -151,14 +151,14 @@ def test_an_override_that_is_removed_during_a_scan_does_not_come_back(
     client: Client, sql: Connection, platform: Platform
 ) -> None:
     somebody, admin = factories.member(), factories.member(role=Role.OPERATIONS)
-    desk, path = client(admin.token), f"/v1/admin/members/{somebody.id}/tier"
-    assert desk.put(path, {"scope": "quarter", "tier": "whale", "reason": "a test"}).status == 200
+    payout_driver, path = client(admin.token), f"/v1/admin/members/{somebody.id}/tier"
+    assert payout_driver.put(path, {"scope": "quarter", "tier": "whale", "reason": "a test"}).status == 200
 
     with ThreadPoolExecutor(2) as threads:
         with held(platform, COUNTER):
             scanned = threads.submit(scan, client, somebody)
             until_waiting(sql, 1)  # it has seen the whale
-            removed = threads.submit(lambda: desk.delete(f"{path}/quarter").body["quarter_tier"])
+            removed = threads.submit(lambda: payout_driver.delete(f"{path}/quarter").body["quarter_tier"])
             until_waiting(sql, 2)
         assert scanned.result()["tier_progress"]["current_tier"] == "whale"
         assert removed.result() == "standard"

@@ -20,9 +20,9 @@ from shared.values.money import ZERO, Usdt
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import NOW, Somebody
-from tests.fakes import comp_books
-from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import Login, Rows, rule_of
+from tests.fakes import comp_records
+from tests.fakes.payout_driver import PayoutDriver
+from tests.fakes.payout_rows import Login, PayoutRows, rule_of
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -53,9 +53,9 @@ class Giver:
 
 
 @pytest.fixture
-def giver(client: Client, desk: Desk, rows: Rows) -> Giver:
-    desk.chain.mint(rows.signer(), 10**12)
-    desk.chain.mine(20)
+def giver(client: Client, payout_driver: PayoutDriver, rows: PayoutRows) -> Giver:
+    payout_driver.chain.mint(rows.signer(), 10**12)
+    payout_driver.chain.mine(20)
     return made(client)
 
 
@@ -65,47 +65,51 @@ def made(client: Client, role: Role = Role.OPERATIONS, friend: Somebody | None =
     return Giver(somebody, factories.second_factor(somebody), client(somebody.token), friend)
 
 
-def outcome(desk: Desk, answer: Answer) -> str:
+def outcome(payout_driver: PayoutDriver, answer: Answer) -> str:
     """The state of an award's payout, and the reason that holds it."""
     payout = UUID(answer.body["payout"]["id"])
-    desk.try_to_send(payout)
-    row = desk.row(payout)
+    payout_driver.try_to_send(payout)
+    row = payout_driver.row(payout)
     return f"{row.state.value} {row.hold_reason.value}" if row.hold_reason else row.state.value
 
 
-def test_a_small_award_with_a_fresh_code_is_paid(giver: Giver, desk: Desk, sql: Connection) -> None:
+def test_a_small_award_with_a_fresh_code_is_paid(giver: Giver, payout_driver: PayoutDriver, sql: Connection) -> None:
     answer = giver.award(250)
     assert answer.status == 201
-    assert outcome(desk, answer) == "IN_FLIGHT"
+    assert outcome(payout_driver, answer) == "IN_FLIGHT"
     assert sql.execute_simple("SELECT text FROM feed_items").rows == [["Someone won $250!"]]
     assert sql.execute_simple("SELECT changes ->> 'alone' FROM audit_logs").rows == [["true"]]
 
 
 @pytest.mark.parametrize(("amount", "proved"), [(250.01, True), (10_000, True), (0.01, False), (10_000, False)])
 def test_what_is_more_or_not_proved_waits_for_a_second_person(
-    amount: float, proved: bool, giver: Giver, desk: Desk, sql: Connection
+    amount: float, proved: bool, giver: Giver, payout_driver: PayoutDriver, sql: Connection
 ) -> None:
     answer = giver.award(amount, proved=proved)
     assert answer.status == 201
-    assert outcome(desk, answer) == "HELD review"
+    assert outcome(payout_driver, answer) == "HELD review"
     assert sql.execute_simple("SELECT count(*) FROM feed_items").rows == [[0]]
     assert sql.execute_simple("SELECT approvals_needed FROM payouts").rows == [[1]]
 
 
-def test_a_session_of_long_ago_moves_no_money(giver: Giver, desk: Desk, sql: Connection) -> None:
+def test_a_session_of_long_ago_moves_no_money(giver: Giver, payout_driver: PayoutDriver, sql: Connection) -> None:
     sql.execute_simple(
         "UPDATE sessions SET created_at = created_at - interval '80 days', totp_at = totp_at - interval '7 hours'"
     )
-    assert {outcome(desk, giver.award(10_000, proved=False)) for _ in range(6)} == {"HELD review"}
-    assert desk.chain.transfers() == []
+    assert {outcome(payout_driver, giver.award(10_000, proved=False)) for _ in range(6)} == {"HELD review"}
+    assert payout_driver.chain.transfers() == []
 
 
-def test_an_award_that_takes_an_admins_day_over_its_sum_waits_too(giver: Giver, desk: Desk, client: Client) -> None:
-    assert [outcome(desk, giver.award(amount)) for amount in (250, 250, 250, 250, 0.01)] == [
+def test_an_award_that_takes_an_admins_day_over_its_sum_waits_too(
+    giver: Giver, payout_driver: PayoutDriver, client: Client
+) -> None:
+    assert [outcome(payout_driver, giver.award(amount)) for amount in (250, 250, 250, 250, 0.01)] == [
         *["IN_FLIGHT"] * 4,
         "HELD review",
     ]
-    assert outcome(desk, made(client, friend=giver.friend).award(250)) == "IN_FLIGHT"  # each has a day of their own
+    assert (
+        outcome(payout_driver, made(client, friend=giver.friend).award(250)) == "IN_FLIGHT"
+    )  # each has a day of their own
 
 
 def test_the_sum_begins_anew_with_the_utc_day(giver: Giver) -> None:
@@ -118,9 +122,9 @@ def test_the_sum_begins_anew_with_the_utc_day(giver: Giver) -> None:
     assert days == [Usdt.of(1_000), ZERO]
 
 
-def test_what_waits_for_a_second_person_does_not_use_up_the_sum(giver: Giver, desk: Desk) -> None:
-    assert outcome(desk, giver.award(10_000)) == "HELD review"
-    assert outcome(desk, giver.award(250)) == "IN_FLIGHT"
+def test_what_waits_for_a_second_person_does_not_use_up_the_sum(giver: Giver, payout_driver: PayoutDriver) -> None:
+    assert outcome(payout_driver, giver.award(10_000)) == "HELD review"
+    assert outcome(payout_driver, giver.award(250)) == "IN_FLIGHT"
 
 
 def test_of_awards_at_once_with_one_code_one_is_made(giver: Giver, sql: Connection) -> None:
@@ -137,19 +141,21 @@ def test_a_wrong_code_awards_nothing(giver: Giver, sql: Connection) -> None:
     assert sql.execute_simple("SELECT count(*) FROM comps").rows == [[0]]
 
 
-def test_the_second_person_is_a_treasury_admin_and_another_one(giver: Giver, client: Client, desk: Desk) -> None:
+def test_the_second_person_is_a_treasury_admin_and_another_one(
+    giver: Giver, client: Client, payout_driver: PayoutDriver
+) -> None:
     owner = made(client, Role.OWNER, giver.friend)
     payout = owner.award(10_000).body["payout"]["id"]
-    desk.send(UUID(payout))
+    payout_driver.send(UUID(payout))
     path = f"/v1/admin/treasury/payouts/{payout}/approve"
 
     assert owner.client.post(path, {"totp": owner.code(), "note": "fine"}).problem == "approval-of-own-request"
     second = made(client, Role.TREASURY, giver.friend)
     assert second.client.post(path, {"totp": second.code(), "note": "fine"}).body["state"] == "APPROVED"
-    desk.send(UUID(payout))
-    desk.bury(UUID(payout))
+    payout_driver.send(UUID(payout))
+    payout_driver.finalize(UUID(payout))
 
-    assert [moved.amount_micro for moved in desk.chain.transfers()] == [10_000_000_000]
+    assert [moved.amount_micro for moved in payout_driver.chain.transfers()] == [10_000_000_000]
 
 
 def test_an_award_that_waited_for_a_wallet_waits_for_its_second_person_then(giver: Giver, sql: Connection) -> None:
@@ -177,10 +183,10 @@ def test_a_trip_by_hand_waits_for_another_admin(giver: Giver, client: Client, sq
 
 @pytest.mark.parametrize("lost", ["role = NULL", "role = 'treasury'", "status = 'suspended'"])
 def test_the_award_of_somebody_who_may_not_award_any_more_waits_for_two_others(
-    lost: str, giver: Giver, client: Client, desk: Desk, sql: Connection
+    lost: str, giver: Giver, client: Client, payout_driver: PayoutDriver, sql: Connection
 ) -> None:
     trip, payout = giver.award(None, type="trip").body["id"], giver.award(10_000).body["payout"]["id"]
-    desk.send(UUID(payout))
+    payout_driver.send(UUID(payout))
     sql.execute_unnamed(f"UPDATE members SET {lost} WHERE id = $1", (giver.somebody.id,))
 
     states = []
@@ -194,7 +200,7 @@ def test_the_award_of_somebody_who_may_not_award_any_more_waits_for_two_others(
 
 
 def test_what_a_flagged_scan_won_is_not_approved_beside_its_scan(giver: Giver) -> None:
-    comp = comp_books.given(giver.friend, in_review=True)
+    comp = comp_records.award_comp(giver.friend, in_review=True)
     answer = giver.client.post(f"/v1/admin/comps/{comp}/approve", {"totp": giver.code(), "note": "fine"})
     assert answer.problem == "comp-not-by-hand"
 
@@ -209,14 +215,14 @@ def test_an_award_to_somebody_who_was_suspended_since_is_not_approved(
     assert answer.problem == "member-not-active"
 
 
-def test_the_limits_are_read_as_they_are(giver: Giver, desk: Desk, sql: Connection) -> None:
+def test_the_limits_are_read_as_they_are(giver: Giver, payout_driver: PayoutDriver, sql: Connection) -> None:
     """A stale one would be refused by the schema, and that would be a failure of ours."""
-    assert outcome(desk, giver.award(5)) == "IN_FLIGHT"
+    assert outcome(payout_driver, giver.award(5)) == "IN_FLIGHT"
     sql.execute_simple("""UPDATE settings SET value = '{"single": 1, "day": 1}' WHERE name = 'manual_award_limits'""")
-    assert outcome(desk, giver.award(5)) == "HELD review"
+    assert outcome(payout_driver, giver.award(5)) == "HELD review"
 
 
-def test_the_schema_holds_the_limits_and_the_second_person(app: Login, rows: Rows) -> None:
+def test_the_schema_holds_the_limits_and_the_second_person(app: Login, rows: PayoutRows) -> None:
     admin, friend = factories.member(role=Role.OPERATIONS), factories.member(wallet=WALLET)
     insert = """
         INSERT INTO manual_awards (comp_id, awarded_by, value, alone, awarded_at)
@@ -238,16 +244,18 @@ def test_the_schema_holds_the_limits_and_the_second_person(app: Login, rows: Row
     assert rule_of(lambda: rows.approve(payout)) == "award_second_person"
 
 
-def test_what_is_paid_by_hand_is_asked_of_no_second_person_twice(giver: Giver, desk: Desk, client: Client) -> None:
+def test_what_is_paid_by_hand_is_asked_of_no_second_person_twice(
+    giver: Giver, payout_driver: PayoutDriver, client: Client
+) -> None:
     """After its release it waits for funds, and goes on when they come."""
     payout = UUID(giver.award(10_000).body["payout"]["id"])
-    desk.send(payout)
+    payout_driver.send(payout)
     second = made(client, Role.TREASURY, giver.friend)
     path = f"/v1/admin/treasury/payouts/{payout}/approve"
     second.client.post(path, {"totp": second.code(), "note": "fine"})
     db.atomically(lambda tx: machine.pause(tx, "member", "test", clock.now()))
-    desk.send(payout)
+    payout_driver.send(payout)
     db.atomically(lambda tx: machine.resume(tx, "member", clock.now()))
-    desk.send(payout)
+    payout_driver.send(payout)
 
-    assert desk.state(payout) == "IN_FLIGHT"
+    assert payout_driver.state(payout) == "IN_FLIGHT"

@@ -15,8 +15,8 @@ from shared.db import Tx
 from shared.job import ComeAgain
 from shared.values.money import Usdt
 from tests import factories
-from tests.fakes.comp_books import WALLET, Books, cancel, given, release, together
-from tests.fakes.payout_desk import Desk
+from tests.fakes.comp_records import WALLET, CompRecords, award_comp, cancel, in_parallel, release
+from tests.fakes.payout_driver import PayoutDriver
 from tests.fakes.payout_rows import Login
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
@@ -38,8 +38,8 @@ EVERY_SHARD = """
 
 
 @pytest.fixture
-def books(sql: Connection) -> Books:
-    return Books(sql)
+def comp_records(sql: Connection) -> CompRecords:
+    return CompRecords(sql)
 
 
 def tried(comp: UUID) -> str:
@@ -50,51 +50,53 @@ def tried(comp: UUID) -> str:
         return type(refused).__name__
 
 
-def sent(desk: Desk, payout: UUID) -> str:
+def sent(payout_driver: PayoutDriver, payout: UUID) -> str:
     while True:
         try:
-            desk.send(payout)
+            payout_driver.send(payout)
         except ComeAgain:
             continue
         return "sent"
 
 
-def received(desk: Desk) -> int:
-    return desk.chain.balance(WALLET, len(desk.chain.blocks) - 1)
+def received(payout_driver: PayoutDriver) -> int:
+    return payout_driver.chain.balance(WALLET, len(payout_driver.chain.blocks) - 1)
 
 
-def settle(desk: Desk, books: Books, made: list[UUID]) -> Counter[str]:
+def settle(payout_driver: PayoutDriver, comp_records: CompRecords, made: list[UUID]) -> Counter[str]:
     """Bring everything to its end; how the comps ended."""
-    desk.chain.mine(1)
+    payout_driver.chain.mine(1)
     for comp in made:
-        if desk.state(books.payout(comp)) not in ("CANCELLED", "PAID"):
-            sent(desk, books.payout(comp))
-            desk.bury(books.payout(comp))
-    return Counter(books.comp(comp) for comp in made)
+        if payout_driver.state(comp_records.payout(comp)) not in ("CANCELLED", "PAID"):
+            sent(payout_driver, comp_records.payout(comp))
+            payout_driver.finalize(comp_records.payout(comp))
+    return Counter(comp_records.comp_status(comp) for comp in made)
 
 
-def test_a_comp_cancelled_while_its_payout_is_sent_is_cancelled_or_paid(desk: Desk, books: Books) -> None:
+def test_a_comp_cancelled_while_its_payout_is_sent_is_cancelled_or_paid(
+    payout_driver: PayoutDriver, comp_records: CompRecords
+) -> None:
     winner = factories.member(wallet=WALLET, referred_by=factories.member())
-    made = [given(winner, FIVE) for _ in range(COMPS)]
+    made = [award_comp(winner, FIVE) for _ in range(COMPS)]
 
     for comp in made:
-        payout = books.payout(comp)
-        together(lambda payout=payout: sent(desk, payout), lambda comp=comp: tried(comp))  # type: ignore[misc]
+        payout = comp_records.payout(comp)
+        in_parallel(lambda payout=payout: sent(payout_driver, payout), lambda comp=comp: tried(comp))  # type: ignore[misc]
 
-    ends = settle(desk, books, made)
+    ends = settle(payout_driver, comp_records, made)
     assert set(ends) <= {"cancelled", "paid"}
     assert ends.total() == COMPS
-    assert received(desk) == ends["paid"] * FIVE.micro
-    books.must_agree()
+    assert received(payout_driver) == ends["paid"] * FIVE.micro
+    comp_records.assert_consistent()
 
 
 @pytest.mark.parametrize("step", EARLY + LATE)
 def test_a_comp_cancelled_at_each_step_of_its_payout_is_cancelled_or_refused(
-    step: str, desk: Desk, books: Books, monkeypatch: pytest.MonkeyPatch
+    step: str, payout_driver: PayoutDriver, comp_records: CompRecords, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """payout_send stands still before it asks the chain; meanwhile somebody cancels."""
-    comp = given(factories.member(wallet=WALLET, referred_by=factories.member()), FIVE)
-    payout, asked = books.payout(comp), getattr(desk.chain, step)
+    comp = award_comp(factories.member(wallet=WALLET, referred_by=factories.member()), FIVE)
+    payout, asked = comp_records.payout(comp), getattr(payout_driver.chain, step)
     outcomes: list[str] = []
 
     def interrupted(*arguments: object) -> object:
@@ -102,84 +104,88 @@ def test_a_comp_cancelled_at_each_step_of_its_payout_is_cancelled_or_refused(
             outcomes.append(tried(comp))
         return asked(*arguments)
 
-    monkeypatch.setattr(desk.chain, step, interrupted)
-    sent(desk, payout)
+    monkeypatch.setattr(payout_driver.chain, step, interrupted)
+    sent(payout_driver, payout)
 
     early = step in EARLY
     assert outcomes == ["cancelled" if early else "PaymentUnderWay"]
-    assert settle(desk, books, [comp]) == Counter({"cancelled" if early else "paid": 1})
-    assert received(desk) == (0 if early else FIVE.micro)
-    books.must_agree()
+    assert settle(payout_driver, comp_records, [comp]) == Counter({"cancelled" if early else "paid": 1})
+    assert received(payout_driver) == (0 if early else FIVE.micro)
+    comp_records.assert_consistent()
 
 
-def test_a_comp_cancelled_while_its_payment_becomes_final_stays_paid(desk: Desk, books: Books) -> None:
+def test_a_comp_cancelled_while_its_payment_becomes_final_stays_paid(
+    payout_driver: PayoutDriver, comp_records: CompRecords
+) -> None:
     winner = factories.member(wallet=WALLET, referred_by=factories.member())
-    made = [given(winner, FIVE) for _ in range(COMPS)]
+    made = [award_comp(winner, FIVE) for _ in range(COMPS)]
     for comp in made:
-        sent(desk, books.payout(comp))
-    desk.chain.mine(12)
+        sent(payout_driver, comp_records.payout(comp))
+    payout_driver.chain.mine(12)
 
     for comp in made:
-        payout = books.payout(comp)
-        outcomes = together(lambda payout=payout: desk.look(payout), lambda comp=comp: tried(comp))  # type: ignore[misc]
+        payout = comp_records.payout(comp)
+        outcomes = in_parallel(lambda payout=payout: payout_driver.confirm(payout), lambda comp=comp: tried(comp))  # type: ignore[misc]
         assert outcomes[1] in ("CompPaid", "PaymentUnderWay")
 
-    assert settle(desk, books, made) == Counter({"paid": COMPS})
-    books.must_agree()
+    assert settle(payout_driver, comp_records, made) == Counter({"paid": COMPS})
+    comp_records.assert_consistent()
 
 
-def test_a_wallet_linked_while_its_comp_is_cancelled_pays_it_or_not(books: Books) -> None:
+def test_a_wallet_linked_while_its_comp_is_cancelled_pays_it_or_not(comp_records: CompRecords) -> None:
     """The schema would refuse a payout for a cancelled comp; the code does not even ask for one."""
     for _ in range(COMPS):
         winner = factories.member()
-        comp = given(winner, FIVE)
-        outcome, requested = together(lambda: tried(comp), lambda: str(link(winner.id)))  # noqa: B023 - waited for
+        comp = award_comp(winner, FIVE)
+        outcome, requested = in_parallel(lambda: tried(comp), lambda: str(link(winner.id)))  # noqa: B023 - waited for
         assert outcome == "cancelled"
         assert requested in ("0", "1")
-        assert books.comp(comp) == "cancelled"
-        states = books.rows("SELECT state FROM payouts WHERE source_id = $1", str(comp))
+        assert comp_records.comp_status(comp) == "cancelled"
+        states = comp_records.rows("SELECT state FROM payouts WHERE source_id = $1", str(comp))
         assert states == ([["CANCELLED"]] if requested == "1" else [])
-    books.must_agree()
+    comp_records.assert_consistent()
 
 
-def test_a_comp_released_and_cancelled_at_once_ends_cancelled(books: Books) -> None:
+def test_a_comp_released_and_cancelled_at_once_ends_cancelled(comp_records: CompRecords) -> None:
     winner = factories.member(wallet=WALLET, referred_by=factories.member())
-    made = [given(winner, FIVE, in_review=True) for _ in range(COMPS)]
+    made = [award_comp(winner, FIVE, in_review=True) for _ in range(COMPS)]
 
     for comp in made:
-        _, outcome = together(lambda comp=comp: str(release(comp)), lambda comp=comp: tried(comp))  # type: ignore[misc]
+        _, outcome = in_parallel(lambda comp=comp: str(release(comp)), lambda comp=comp: tried(comp))  # type: ignore[misc]
         assert outcome == "cancelled"
 
-    assert Counter(books.comp(comp) for comp in made) == Counter({"cancelled": COMPS})
+    assert Counter(comp_records.comp_status(comp) for comp in made) == Counter({"cancelled": COMPS})
     open_ = "SELECT count(*) FROM payouts WHERE state <> 'CANCELLED'"
-    assert books.rows(open_) == [[0]]
-    books.must_agree()
+    assert comp_records.rows(open_) == [[0]]
+    comp_records.assert_consistent()
 
 
-def test_a_comp_linked_and_released_at_once_is_paid_once(desk: Desk, books: Books) -> None:
+def test_a_comp_linked_and_released_at_once_is_paid_once(
+    payout_driver: PayoutDriver, comp_records: CompRecords
+) -> None:
     for _ in range(COMPS):
         winner = factories.member()
-        comp = given(winner, FIVE, in_review=True)
-        together(lambda: str(release(comp)), lambda: str(link(winner.id)))  # noqa: B023 - waited for
-        assert desk.state(books.payout(comp)) == "REQUESTED"
-    books.must_agree()
+        comp = award_comp(winner, FIVE, in_review=True)
+        in_parallel(lambda: str(release(comp)), lambda: str(link(winner.id)))  # noqa: B023 - waited for
+        assert payout_driver.state(comp_records.payout(comp)) == "REQUESTED"
+    comp_records.assert_consistent()
 
 
 @pytest.mark.parametrize("act", ["cancel", "award", "pay"])
 def test_whoever_waits_for_a_members_totals_holds_nothing_that_a_scan_wants(
-    act: str, desk: Desk, app: Login, books: Books
+    act: str, payout_driver: PayoutDriver, app: Login, comp_records: CompRecords
 ) -> None:
     """The member's own scan holds the totals while it waits for the global count; the count's holder posts an award."""
     winner = factories.member(wallet=WALLET)
-    comp = given(winner, FIVE)
-    payout = books.payout(comp)
+    comp = award_comp(winner, FIVE)
+    payout = comp_records.payout(comp)
     if act == "pay":
-        sent(desk, payout)
-        desk.chain.mine(12)
+        sent(payout_driver, payout)
+        payout_driver.chain.mine(12)
     acts = {
         "cancel": lambda: cancel(comp),
-        "award": lambda: given(winner),
-        "pay": lambda: desk.bury(payout),
+        "award": lambda: award_comp(winner),
+        "pay": lambda: payout_driver.finalize(payout),
     }
 
     with ThreadPoolExecutor(1) as thread:
@@ -187,12 +193,12 @@ def test_whoever_waits_for_a_members_totals_holds_nothing_that_a_scan_wants(
             app.run("SELECT FROM member_totals WHERE member_id = :id FOR UPDATE", id=winner.id)
             done = thread.submit(acts[act])
             blocked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-            wait_until(lambda: bool(books.rows(blocked)), f"{act} to wait", 5.0)
-            books.sql.execute_simple(EVERY_SHARD)
-            assert books.rows("SELECT 1 FROM inboxes FOR UPDATE NOWAIT")
-            books.rows("SELECT 1 FROM payouts FOR UPDATE NOWAIT")  # who waits for the totals has no payout yet
+            wait_until(lambda: bool(comp_records.rows(blocked)), f"{act} to wait", 5.0)
+            comp_records.sql.execute_simple(EVERY_SHARD)
+            assert comp_records.rows("SELECT 1 FROM inboxes FOR UPDATE NOWAIT")
+            comp_records.rows("SELECT 1 FROM payouts FOR UPDATE NOWAIT")  # who waits for the totals has no payout yet
         done.result(timeout=30)
-    books.must_agree()
+    comp_records.assert_consistent()
 
 
 def link(member_id: UUID) -> int:

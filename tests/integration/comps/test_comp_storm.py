@@ -19,8 +19,8 @@ from shared.values.tiers import Tier
 from tests import factories
 from tests.client import FunctionClient
 from tests.factories import Somebody
-from tests.fakes.comp_books import Books, cancel, comp_for, given, match, release, together
-from tests.fakes.payout_desk import Desk
+from tests.fakes.comp_records import CompRecords, award_comp, award_for, cancel, in_parallel, match, release
+from tests.fakes.payout_driver import PayoutDriver
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -43,7 +43,7 @@ class Storm:
     """A chain of referrals, so that winners are affiliates as well; everybody goes on scanning."""
 
     client: Client
-    desk: Desk
+    payout_driver: PayoutDriver
     people: list[Somebody]
     codes: Iterator[str]
 
@@ -63,7 +63,7 @@ class Storm:
     def award(self, comp: UUID) -> None:
         """Award a comp from one of five sources of its member."""
         somebody = self.somebody(comp)
-        award = comp_for(somebody, FIVE, source=f"{somebody.id}-{comp.int % 5}")
+        award = award_for(somebody, FIVE, source=f"{somebody.id}-{comp.int % 5}")
         db.atomically(lambda tx: awards.award(tx, award, clock.now()))
 
     def scan(self, comp: UUID) -> None:
@@ -74,37 +74,37 @@ class Storm:
         some = "SELECT id FROM payouts WHERE state <> 'CANCELLED' ORDER BY random() LIMIT 1"
         for payout in db.atomically(lambda tx: tx.all(_Payout, some)):
             with suppress(ComeAgain):
-                self.desk.send(payout.id)
-                self.desk.chain.mine(2)
-                self.desk.look(payout.id)
+                self.payout_driver.send(payout.id)
+                self.payout_driver.chain.mine(2)
+                self.payout_driver.confirm(payout.id)
 
     def settle(self) -> None:
         """Send and bury until nothing waits any more: each task is worth the first payout that does, not its own."""
         waiting = "SELECT id FROM payouts WHERE state NOT IN ('PAID', 'CANCELLED') ORDER BY requested_at"
-        while payouts := self.desk.rows(waiting):
+        while payouts := self.payout_driver.rows(waiting):
             for (payout,) in payouts:
-                self.desk.try_to_send(payout)
+                self.payout_driver.try_to_send(payout)
             for (payout,) in payouts:
-                if self.desk.state(payout) == "IN_FLIGHT":
-                    self.desk.bury(payout)
+                if self.payout_driver.state(payout) == "IN_FLIGHT":
+                    self.payout_driver.finalize(payout)
 
     def acts(self) -> list[Callable[[UUID], None]]:
         return [self.cancel, self.choose, self.release, self.award, self.scan, self.scan, self.pay, self.pay]
 
 
 @pytest.fixture
-def storm(client: Client, desk: Desk) -> Storm:
+def storm(client: Client, payout_driver: PayoutDriver) -> Storm:
     people = [factories.member(wallet=WALLETS[0])]
     for wallet in WALLETS[1:]:
         people.append(factories.member(wallet=wallet, referred_by=people[-1], permanent_tier=Tier.VIP))
-    return Storm(client, desk, people, iter(factories.manufactured_codes(THREADS * ACTS)))
+    return Storm(client, payout_driver, people, iter(factories.manufactured_codes(THREADS * ACTS)))
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_whatever_many_do_at_once_the_books_agree(seed: int, storm: Storm, sql: Connection) -> None:
-    books, desk = Books(sql), storm.desk
+    comp_records, payout_driver = CompRecords(sql), storm.payout_driver
     made = [
-        given(somebody, amount, kind=kind, in_review=in_review)
+        award_comp(somebody, amount, kind=kind, in_review=in_review)
         for somebody in storm.people
         for amount, kind in ((FIVE, CompType.MANUAL), (FIVE, CompType.NEW_MEMBER_GUARANTEE), (ZERO, CompType.TRIP))
         for in_review in (False, True)
@@ -116,14 +116,14 @@ def test_whatever_many_do_at_once_the_books_agree(seed: int, storm: Storm, sql: 
         for _ in range(ACTS):
             chance.choice(storm.acts())(chance.choice(made))
 
-    together(*(lambda number=number: live(number) for number in range(THREADS)))
+    in_parallel(*(lambda number=number: live(number) for number in range(THREADS)))
 
-    books.must_agree()
+    comp_records.assert_consistent()
     for comp in made:
         storm.cancel(comp)
     storm.settle()
-    books.must_agree()
-    assert books.rows("SELECT count(*) FROM milestones WHERE scan_number = 500") == [[1]]
-    ((paid,),) = books.rows("SELECT coalesce(sum(amount), 0)::bigint FROM comps WHERE status = 'paid'")
-    assert paid == sum(desk.chain.balance(wallet, len(desk.chain.blocks) - 1) for wallet in WALLETS)
-    assert {comp for comp in made if books.comp(comp) not in ("cancelled", "paid")} == set()
+    comp_records.assert_consistent()
+    assert comp_records.rows("SELECT count(*) FROM milestones WHERE scan_number = 500") == [[1]]
+    ((paid,),) = comp_records.rows("SELECT coalesce(sum(amount), 0)::bigint FROM comps WHERE status = 'paid'")
+    assert paid == sum(payout_driver.chain.balance(wallet, len(payout_driver.chain.blocks) - 1) for wallet in WALLETS)
+    assert {comp for comp in made if comp_records.comp_status(comp) not in ("cancelled", "paid")} == set()

@@ -18,7 +18,7 @@ from tests import factories
 from tests.client import FunctionClient
 from tests.clock import moved_clock
 from tests.fakes.crashes import killed_after
-from tests.fakes.doors import Doors
+from tests.fakes.invoker import FunctionInvoker
 from tests.operations.scene import Scene
 from tests.platform import Platform
 from tests.rows import rows_of_all_tables
@@ -243,8 +243,8 @@ def test_one_who_cannot_be_served_keeps_nobody_waiting_and_is_served_later(sql: 
 def test_the_schedule_calls_it(platform: Platform, sql: Connection, tmp_path: Path) -> None:
     (member,) = newcomers(sql, datetime.now(UTC).date())
 
-    assert Doors(platform.invoker_token).schedule("guarantee_grant", "guarantee") == 204
+    assert FunctionInvoker(platform.invoker_token).schedule("guarantee_grant", "guarantee") == 204
     with moved_clock(tmp_path, timedelta(days=32)):
-        assert Doors(platform.invoker_token).schedule("guarantee_grant", "guarantee") == 204
+        assert FunctionInvoker(platform.invoker_token).schedule("guarantee_grant", "guarantee") == 204
 
     assert numbers(sql, member) == [1, 2]

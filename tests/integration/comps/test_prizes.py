@@ -15,7 +15,7 @@ from shared.values.money import Usdt
 from shared.values.prizes import CompType
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes.comp_books import award_trip
+from tests.fakes.comp_records import award_trip
 
 Client = Callable[..., FunctionClient]
 

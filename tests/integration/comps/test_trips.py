@@ -20,8 +20,8 @@ from shared.values.tiers import Tier
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
-from tests.fakes import comp_books, list_rows
-from tests.fakes.comp_books import award_trip
+from tests.fakes import comp_records, list_rows
+from tests.fakes.comp_records import award_trip
 from tests.fakes.scan_groups import Step, member_of_rank, scan_together
 from tests.rows import rows_of_all_tables
 
@@ -76,7 +76,7 @@ def test_trips_of_earlier_months_and_cancelled_ones_and_other_prizes_do_not_coun
 ) -> None:
     winner = factories.member()
     list_rows.comp(winner, THIS_MONTH - AN_INSTANT, 0, kind="trip")
-    assert comp_books.cancel(UUID(list_rows.comp(winner, THIS_MONTH, 0, kind="trip")))
+    assert comp_records.cancel(UUID(list_rows.comp(winner, THIS_MONTH, 0, kind="trip")))
     list_rows.comp(winner, THIS_MONTH, 0, kind="casino")
     sql.execute_simple("UPDATE sales_volume SET tins_per_month = 5000000")
     shown = client(winner.token).get("/v1/comps/prizes").body["items"]
@@ -190,21 +190,21 @@ def test_a_choice_that_is_none_changes_nothing(client: Client, sql: Connection, 
 
 
 def test_the_concierge_calls_and_then_mails_the_chip(client: Client, sql: Connection) -> None:
-    winner, desk = factories.member(), client(factories.member(role=Role.OPERATIONS).token)
+    winner, payout_driver = factories.member(), client(factories.member(role=Role.OPERATIONS).token)
     comp_id = award_trip(winner)
     path = f"/v1/admin/trips/{comp_id}"
     parcel = {"tracking_number": "1Z999AA10123456784"}
     for step in ("concierge-contacted", "chip-mailed"):  # before the choice
-        answer = desk.post(f"{path}/{step}", parcel if step == "chip-mailed" else None)
+        answer = payout_driver.post(f"{path}/{step}", parcel if step == "chip-mailed" else None)
         assert (answer.status, answer.problem, answer.body["state"]) == (409, "trip-step-not-next", "to_be_chosen")
     choose(client, winner, comp_id)
-    assert desk.post(f"{path}/chip-mailed", parcel).problem == "trip-step-not-next"
+    assert payout_driver.post(f"{path}/chip-mailed", parcel).problem == "trip-step-not-next"
     for _ in range(2):
-        assert desk.post(f"{path}/concierge-contacted").body["state"] == "concierge_contacted"
+        assert payout_driver.post(f"{path}/concierge-contacted").body["state"] == "concierge_contacted"
     for number in ("1Z999AA10123456784", "another"):
-        answer = desk.post(f"{path}/chip-mailed", {"tracking_number": number})
+        answer = payout_driver.post(f"{path}/chip-mailed", {"tracking_number": number})
         assert (answer.body["state"], answer.body["tracking_number"]) == ("chip_mailed", "1Z999AA10123456784")
-    assert desk.post(f"{path}/concierge-contacted").body["state"] == "chip_mailed"
+    assert payout_driver.post(f"{path}/concierge-contacted").body["state"] == "chip_mailed"
     actions = rows(sql, "SELECT action FROM audit_logs ORDER BY id")
     assert actions == [["trip.contact"], ["trip.chip"]]
     mine = client(winner.token).get(f"{TRIPS}/{comp_id}").body
@@ -212,15 +212,15 @@ def test_the_concierge_calls_and_then_mails_the_chip(client: Client, sql: Connec
 
 
 def test_admins_see_trips_by_state_page_by_page(client: Client) -> None:
-    desk, winner = client(factories.member(role=Role.OPERATIONS).token), factories.member()
+    payout_driver, winner = client(factories.member(role=Role.OPERATIONS).token), factories.member()
     made = [award_trip(winner) for _ in range(3)]
     choose(client, winner, made[0])
-    chosen = desk.get("/v1/admin/trips?state=chosen").body["items"]
+    chosen = payout_driver.get("/v1/admin/trips?state=chosen").body["items"]
     assert [(trip["comp_id"], trip["title"], trip["email"]) for trip in chosen] == [
         (str(made[0]), "Monaco Formula 1 VIP", winner.email)
     ]
-    first = desk.get("/v1/admin/trips?limit=2").body
-    second = desk.get(f"/v1/admin/trips?limit=2&cursor={first['next_cursor']}").body
+    first = payout_driver.get("/v1/admin/trips?limit=2").body
+    second = payout_driver.get(f"/v1/admin/trips?limit=2&cursor={first['next_cursor']}").body
     assert [trip["comp_id"] for trip in first["items"] + second["items"]] == [str(comp_id) for comp_id in made[::-1]]
 
 
@@ -228,9 +228,9 @@ def test_admins_see_trips_by_state_page_by_page(client: Client) -> None:
     "body", [{}, {"tracking_number": "abc"}, {"tracking_number": "x" * 61}, {"tracking_number": 1}]
 )
 def test_a_parcel_without_a_number_is_none(client: Client, sql: Connection, body: object) -> None:
-    desk, winner = client(factories.member(role=Role.OPERATIONS).token), factories.member()
+    payout_driver, winner = client(factories.member(role=Role.OPERATIONS).token), factories.member()
     comp_id = award_trip(winner)
     before = rows_of_all_tables(sql)
-    assert desk.post(f"/v1/admin/trips/{comp_id}/chip-mailed", body).problem == "not-valid"
-    assert desk.post(f"/v1/admin/trips/{uuid4()}/concierge-contacted").problem == "not-found"
+    assert payout_driver.post(f"/v1/admin/trips/{comp_id}/chip-mailed", body).problem == "not-valid"
+    assert payout_driver.post(f"/v1/admin/trips/{uuid4()}/concierge-contacted").problem == "not-found"
     assert rows_of_all_tables(sql) == before

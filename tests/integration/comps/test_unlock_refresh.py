@@ -12,7 +12,7 @@ from shared import db
 from shared.comps import sales
 from shared.database.session import ConstraintViolated
 from tests.fakes.crashes import killed_after
-from tests.fakes.doors import Doors
+from tests.fakes.invoker import FunctionInvoker
 from tests.platform import Platform
 
 TODAY = date(2027, 6, 30)
@@ -127,5 +127,5 @@ def test_a_run_that_dies_leaves_what_was_there(sql: Connection) -> None:
 def test_the_schedule_calls_it(platform: Platform, sql: Connection) -> None:
     today = datetime.now(UTC).date()
     db.atomically(partial(sales.record, day=today, source="wholesale", tins=30))
-    assert Doors(platform.invoker_token).schedule("unlock_refresh", "unlock") == 204
+    assert FunctionInvoker(platform.invoker_token).schedule("unlock_refresh", "unlock") == 204
     assert volume(sql)[0] == 10

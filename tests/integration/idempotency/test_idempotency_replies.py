@@ -34,8 +34,8 @@ Client = Callable[..., FunctionClient]
 
 
 @pytest.fixture
-def scene(client: Client, sql: Connection, rich_chain: FakeChain, two_nodes: FakeNodes) -> Scene:
-    assert rich_chain
+def scene(client: Client, sql: Connection, funded_chain: FakeChain, two_nodes: FakeNodes) -> Scene:
+    assert funded_chain
     assert two_nodes
     return Scene(client, sql)
 

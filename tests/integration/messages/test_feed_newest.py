@@ -16,7 +16,7 @@ from shared.messages.notifications import Note
 from shared.values.money import Usdt
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes.doors import Doors
+from tests.fakes.invoker import FunctionInvoker
 from tests.platform import Platform
 
 pytest_plugins = ["tests.contract.firestore_plugin"]
@@ -29,8 +29,8 @@ SEED = 7
 
 
 @pytest.fixture
-def doors(platform: Platform) -> Doors:
-    return Doors(platform.invoker_token)
+def invoker(platform: Platform) -> FunctionInvoker:
+    return FunctionInvoker(platform.invoker_token)
 
 
 def notify(member: UUID) -> UUID:
@@ -40,18 +40,18 @@ def notify(member: UUID) -> UUID:
     return made
 
 
-def deliver(doors: Doors, notification: UUID) -> int:
-    return doors.event("feed_project", "notification-changed", {"notification_id": str(notification)})
+def deliver(invoker: FunctionInvoker, notification: UUID) -> int:
+    return invoker.event("feed_project", "notification-changed", {"notification_id": str(notification)})
 
 
-def test_events_that_come_ten_times_in_any_order_leave_the_newest(listeners: Client, doors: Doors) -> None:
+def test_events_that_come_ten_times_in_any_order_leave_the_newest(listeners: Client, invoker: FunctionInvoker) -> None:
     member = factories.member()
     made = [notify(member.id) for _ in range(NOTES)]
     deliveries = made * DELIVERIES
     random.Random(SEED).shuffle(deliveries)  # noqa: S311 - repeatable on purpose
 
     with ThreadPoolExecutor(4) as threads:
-        answers = set(threads.map(lambda note: deliver(doors, note), deliveries))
+        answers = set(threads.map(lambda note: deliver(invoker, note), deliveries))
 
     assert answers == {204}
     copies = listeners.collection(f"members/{member.id}/notifications").stream()
@@ -59,36 +59,36 @@ def test_events_that_come_ten_times_in_any_order_leave_the_newest(listeners: Cli
     assert listeners.document(f"inboxes/{member.id}").get().get("unread_count") == NOTES
 
 
-def test_an_old_event_shows_what_is_true_now(listeners: Client, doors: Doors, client: Asking) -> None:
+def test_an_old_event_shows_what_is_true_now(listeners: Client, invoker: FunctionInvoker, client: Asking) -> None:
     member = factories.member()
     note = notify(member.id)
     assert client(member.token).put(f"/v1/notifications/{note}/read").status == 200
 
-    deliver(doors, note)  # of when it was made
+    deliver(invoker, note)  # of when it was made
 
     assert listeners.document(f"members/{member.id}/notifications/{note}").get().get("read") is True
     assert listeners.document(f"inboxes/{member.id}").get().get("unread_count") == 0
 
 
-def test_a_slow_writer_does_not_overwrite_a_newer_copy(listeners: Client, doors: Doors) -> None:
+def test_a_slow_writer_does_not_overwrite_a_newer_copy(listeners: Client, invoker: FunctionInvoker) -> None:
     member = factories.member()
     note = notify(member.id)
     newer = {"unread_count": 41, "sequence": 1000}
     listeners.document(f"inboxes/{member.id}").set(newer)
 
-    deliver(doors, note)
+    deliver(invoker, note)
 
     assert listeners.document(f"inboxes/{member.id}").get().to_dict() == newer
 
 
-def test_a_line_of_the_feed_is_one_document_however_often(listeners: Client, doors: Doors) -> None:
+def test_a_line_of_the_feed_is_one_document_however_often(listeners: Client, invoker: FunctionInvoker) -> None:
     now = datetime.now(UTC)
     for _ in range(2):
         amount = Usdt.of("5.000001")
         paid = texts.say("someone_was_paid", amount=amount)
         db.atomically(partial(feed.publish, kind="comp_paid", said=paid, amount=amount, dedupe_key="key", now=now))
 
-    answers = {doors.event("feed_project", "feed-item-made", {"feed_item_id": 1}) for _ in range(DELIVERIES)}
+    answers = {invoker.event("feed_project", "feed-item-made", {"feed_item_id": 1}) for _ in range(DELIVERIES)}
 
     assert answers == {204}
     (line,) = listeners.collection("feed").stream()
@@ -96,7 +96,7 @@ def test_a_line_of_the_feed_is_one_document_however_often(listeners: Client, doo
     assert (line.get("code"), line.get("params")) == ("someone_was_paid", {"amount": "5.000001"})
 
 
-def test_what_has_been_erased_meanwhile_is_no_fault(listeners: Client, doors: Doors) -> None:
-    assert deliver(doors, uuid4()) == 204
-    assert doors.event("feed_project", "inbox-changed", {"member_id": str(uuid4())}) == 204
+def test_what_has_been_erased_meanwhile_is_no_fault(listeners: Client, invoker: FunctionInvoker) -> None:
+    assert deliver(invoker, uuid4()) == 204
+    assert invoker.event("feed_project", "inbox-changed", {"member_id": str(uuid4())}) == 204
     assert list(listeners.collection("inboxes").stream()) == []

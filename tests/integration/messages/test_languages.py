@@ -20,7 +20,7 @@ from shared.values.prizes import CompType
 from tests import factories
 from tests.client import FunctionClient
 from tests.factories import Somebody
-from tests.fakes.doors import Doors
+from tests.fakes.invoker import FunctionInvoker
 from tests.platform import Platform
 
 Client = Callable[..., FunctionClient]
@@ -36,9 +36,9 @@ PARAMS = {"amount": "1000.50"}
 
 
 @pytest.fixture
-def doors(platform: Platform) -> Iterator[Doors]:
+def invoker(platform: Platform) -> Iterator[FunctionInvoker]:
     platform.mail.clear()
-    yield Doors(platform.invoker_token)
+    yield FunctionInvoker(platform.invoker_token)
     platform.mail.clear()
 
 
@@ -109,13 +109,13 @@ def test_a_notification_of_an_earlier_release_is_shown_as_it_was_stored(client: 
     ],
 )
 def test_a_mail_is_written_in_the_members_language(
-    language: str, subject: str, platform: Platform, doors: Doors, sql: Connection
+    language: str, subject: str, platform: Platform, invoker: FunctionInvoker, sql: Connection
 ) -> None:
     somebody = speaking(sql, language)
     comp_id = win(somebody)
     db.atomically(lambda tx: awards.mark_paid(tx, comp_id, WALLET, WALLET, HASH, datetime.now(UTC)))
     ((mail_id,),) = sql.execute_simple("SELECT id FROM mails").rows
-    assert doors.event("email_send", "mail-queued", {"mail_id": str(mail_id)}, message_id="m") == 204
+    assert invoker.event("email_send", "mail-queued", {"mail_id": str(mail_id)}, message_id="m") == 204
     (sent,) = platform.mail.mails(somebody.email)
     assert sent.subject.replace("\u00a0", " ") == subject.replace("\u00a0", " ")
     assert f'<html lang="{language}">' in sent.html

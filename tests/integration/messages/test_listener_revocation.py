@@ -29,8 +29,8 @@ from tests import factories
 from tests.client import FunctionClient
 from tests.clock import moved_clock
 from tests.factories import NOW, Somebody
-from tests.fakes.doors import Doors
-from tests.fakes.ears import App
+from tests.fakes.firestore_app import AppClient
+from tests.fakes.invoker import FunctionInvoker
 from tests.fakes.locks import held, until_waiting
 from tests.operations.scene import PASSWORD, Scene
 from tests.operations.sessions import (
@@ -65,8 +65,8 @@ def revoke(somebody: Somebody, after: timedelta) -> None:
 
 
 def published(platform: Platform, somebody: Somebody) -> dict[str, Any]:
-    doors = Doors(platform.invoker_token)
-    assert doors.event("feed_project", "listener-revoked", {"member_id": str(somebody.id)}) == 204
+    invoker = FunctionInvoker(platform.invoker_token)
+    assert invoker.event("feed_project", "listener-revoked", {"member_id": str(somebody.id)}) == 204
     return firestore._client().document(f"revocations/{somebody.id}").get().to_dict() or {}
 
 
@@ -93,8 +93,8 @@ class Phone:
         assert (answer.status, answer.body["expires_in"], answer.body["listens_for"]) == (200, 300, 3600)
         return str(answer.body["firebase_token"])
 
-    def app(self, custom_token: str) -> App:
-        made = App(self.host, self.platform.identity)
+    def app(self, custom_token: str) -> AppClient:
+        made = AppClient(self.host, self.platform.identity)
         made.sign_in(custom_token)
         return made
 
@@ -103,7 +103,7 @@ class Phone:
         note = Note(self.somebody.id, "system", "Hello", "there", {}, key)
         made = db.atomically(lambda tx: notify(tx, note, NOW))
         event = {"notification_id": str(made)}
-        assert Doors(self.platform.invoker_token).event("feed_project", "notification-changed", event) == 204
+        assert FunctionInvoker(self.platform.invoker_token).event("feed_project", "notification-changed", event) == 204
 
 
 @pytest.fixture
@@ -164,20 +164,20 @@ def test_a_token_that_was_issued_before_shows_nothing_however_it_is_used(
 ) -> None:
     used, kept = phone.app(phone.realtime_token()), phone.realtime_token()
     assert used.reads(phone.inbox)
-    with used.listening(phone.inbox) as ear:
-        assert ear.heard()
+    with used.listening(phone.inbox) as listener:
+        assert listener.next_version()
 
         act(phone)
         published(platform, phone.somebody)
         phone.told("second")
 
-        assert ear.heard() is None  # the open listener ends instead of hearing of it
+        assert listener.next_version() is None  # the open listener ends instead of hearing of it
     late = phone.app(kept)  # exchanged after it was taken back
     used.renew()
     for app in (used, late):
         assert not app.reads(phone.inbox)
         with app.listening(phone.inbox) as again:
-            assert again.heard() is None
+            assert again.next_version() is None
 
 
 @pytest.mark.parametrize("act", LOWERS, ids=lambda act: act.__name__)

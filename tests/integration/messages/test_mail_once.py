@@ -21,17 +21,17 @@ from shared.db import Tx
 from shared.messages import mails
 from shared.messages.mails import Letter
 from tests import factories
-from tests.fakes.doors import Doors
-from tests.fakes.waiting import meanwhile
+from tests.fakes.invoker import FunctionInvoker
+from tests.fakes.lock_waits import run_blocked
 from tests.platform import Platform
 
 TRIES_MAX = 5
 
 
 @pytest.fixture
-def doors(platform: Platform) -> Iterator[Doors]:
+def invoker(platform: Platform) -> Iterator[FunctionInvoker]:
     platform.mail.clear()
-    yield Doors(platform.invoker_token)
+    yield FunctionInvoker(platform.invoker_token)
     platform.mail.clear()
 
 
@@ -50,18 +50,20 @@ def queue_mail(sql: Connection, to: str = "winner@example.com", template: str = 
     return found
 
 
-def deliver(doors: Doors, mail: UUID) -> int:
-    return doors.event("email_send", "mail-queued", {"mail_id": str(mail)}, message_id=f"m-{mail}")
+def deliver(invoker: FunctionInvoker, mail: UUID) -> int:
+    return invoker.event("email_send", "mail-queued", {"mail_id": str(mail)}, message_id=f"m-{mail}")
 
 
 def status(sql: Connection) -> list[list[object]]:
     return list(sql.execute_simple("SELECT status, parameters = '{}', claimed_until FROM mails").rows)
 
 
-def test_ten_deliveries_one_after_the_other_are_one_mail(platform: Platform, doors: Doors, sql: Connection) -> None:
+def test_ten_deliveries_one_after_the_other_are_one_mail(
+    platform: Platform, invoker: FunctionInvoker, sql: Connection
+) -> None:
     mail = queue_mail(sql)
 
-    assert [deliver(doors, mail) for _ in range(10)] == [204] * 10
+    assert [deliver(invoker, mail) for _ in range(10)] == [204] * 10
 
     (sent,) = platform.mail.mails()
     assert (sent.subject, "<b>Ann" in sent.html, "<b>Ann" in sent.text) == (
@@ -72,20 +74,20 @@ def test_ten_deliveries_one_after_the_other_are_one_mail(platform: Platform, doo
     assert status(sql) == [["sent", True, None]]
 
 
-def test_ten_deliveries_at_once_are_one_mail(platform: Platform, doors: Doors, sql: Connection) -> None:
+def test_ten_deliveries_at_once_are_one_mail(platform: Platform, invoker: FunctionInvoker, sql: Connection) -> None:
     mail = queue_mail(sql)
 
     with ThreadPoolExecutor(10) as threads:
-        answers = Counter(threads.map(lambda _: deliver(doors, mail), range(10)))
+        answers = Counter(threads.map(lambda _: deliver(invoker, mail), range(10)))
 
     assert answers[204] >= 1
     assert set(answers) <= {204, 503}  # 503: somebody else is sending it, come again
-    assert deliver(doors, mail) == 204
+    assert deliver(invoker, mail) == 204
     assert len(platform.mail.mails()) == 1
 
 
 def test_whoever_comes_while_a_mail_is_being_claimed_waits_and_calls_nobody(
-    platform: Platform, doors: Doors, sql: Connection
+    platform: Platform, invoker: FunctionInvoker, sql: Connection
 ) -> None:
     """The provider refuses a second call under one key, so that only the calls tell whether there was one."""
     mail, now = queue_mail(sql), datetime.now(UTC)
@@ -96,32 +98,32 @@ def test_whoever_comes_while_a_mail_is_being_claimed_waits_and_calls_nobody(
     def claim(tx: Tx) -> None:
         store.claim(tx, mail, now, now + CLAIM_LIFE)
 
-    assert meanwhile(sql, look, lambda: deliver(doors, mail), before_the_end=claim) == 503
+    assert run_blocked(sql, look, lambda: deliver(invoker, mail), before_the_end=claim) == 503
     assert platform.mail.mails() == []
 
 
-def test_two_mails_of_one_occasion_are_one(platform: Platform, doors: Doors, sql: Connection) -> None:
+def test_two_mails_of_one_occasion_are_one(platform: Platform, invoker: FunctionInvoker, sql: Connection) -> None:
     letter = Letter("winner@example.com", "Ann", "verify_email", {"name": "Ann", "code": "123456"}, "occasion")
     for _ in range(10):
         db.atomically(lambda tx: mails.queue(tx, letter, datetime.now(UTC)))
 
     ((mail,),) = sql.execute_simple("SELECT id FROM mails").rows
     assert sql.execute_simple("SELECT count(*) FROM outbox").rows == [[1]]
-    deliver(doors, mail)
+    deliver(invoker, mail)
     assert len(platform.mail.mails()) == 1
 
 
 @pytest.mark.parametrize("fault", [Fault.INTERNAL_ERROR, Fault.TOO_MANY_REQUESTS, Fault.DROPPED])
 def test_a_provider_that_fails_is_asked_again_and_sends_one(
-    platform: Platform, doors: Doors, sql: Connection, fault: Fault
+    platform: Platform, invoker: FunctionInvoker, sql: Connection, fault: Fault
 ) -> None:
     """DROPPED: the mail was taken and nobody heard of it."""
     mail = queue_mail(sql)
     platform.mail.fail_next(2, fault)
 
-    answers = [deliver(doors, mail)]
+    answers = [deliver(invoker, mail)]
     while answers[-1] != 204 and len(answers) < TRIES_MAX:
-        answers.append(deliver(doors, mail))
+        answers.append(deliver(invoker, mail))
 
     assert answers[0] == 503
     assert len(platform.mail.mails()) == 1
@@ -129,52 +131,52 @@ def test_a_provider_that_fails_is_asked_again_and_sends_one(
 
 
 def test_a_sender_that_died_is_followed_by_another_when_its_claim_has_run_out(
-    platform: Platform, doors: Doors, sql: Connection, clock_file: Path
+    platform: Platform, invoker: FunctionInvoker, sql: Connection, clock_file: Path
 ) -> None:
     mail = queue_mail(sql)
     until = datetime.now(UTC) + CLAIM_LIFE
     sql.execute_simple(f"UPDATE mails SET claimed_until = '{until.isoformat()}'")
 
-    assert deliver(doors, mail) == 503
+    assert deliver(invoker, mail) == 503
     assert platform.mail.mails() == []
     clock_file.write_text(str((CLAIM_LIFE + timedelta(seconds=1)).total_seconds()))
-    assert deliver(doors, mail) == 204
+    assert deliver(invoker, mail) == 204
     assert len(platform.mail.mails()) == 1
 
 
 def test_an_address_that_is_refused_is_given_up_and_acknowledged(
-    platform: Platform, doors: Doors, sql: Connection
+    platform: Platform, invoker: FunctionInvoker, sql: Connection
 ) -> None:
     mail = queue_mail(sql, to="no-address")
 
-    assert [deliver(doors, mail), deliver(doors, mail)] == [204, 204]
+    assert [deliver(invoker, mail), deliver(invoker, mail)] == [204, 204]
     assert platform.mail.mails() == []
     assert status(sql) == [["refused", True, None]]
 
 
-def test_a_template_that_nobody_knows_is_recorded_and_acknowledged(doors: Doors, sql: Connection) -> None:
+def test_a_template_that_nobody_knows_is_recorded_and_acknowledged(invoker: FunctionInvoker, sql: Connection) -> None:
     mail = queue_mail(sql, template="no-such-template")
 
-    assert [deliver(doors, mail), deliver(doors, mail)] == [204, 204]
+    assert [deliver(invoker, mail), deliver(invoker, mail)] == [204, 204]
     assert sql.execute_simple("SELECT job, count(*) FROM job_faults GROUP BY job").rows == [["email_send", 1]]
     assert status(sql) == [["refused", True, None]]
 
 
-def test_a_mail_that_was_never_queued_is_no_fault(platform: Platform, doors: Doors) -> None:
-    assert deliver(doors, uuid4()) == 204
+def test_a_mail_that_was_never_queued_is_no_fault(platform: Platform, invoker: FunctionInvoker) -> None:
+    assert deliver(invoker, uuid4()) == 204
     assert platform.mail.mails() == []
 
 
 def test_a_mail_whose_fate_is_unknown_is_not_sent_again_once_the_provider_has_forgotten_its_key(
-    platform: Platform, doors: Doors, sql: Connection, clock_file: Path
+    platform: Platform, invoker: FunctionInvoker, sql: Connection, clock_file: Path
 ) -> None:
     """It was taken, nobody heard of it, and for a quarter of an hour nobody tried again."""
     mail = queue_mail(sql)
     platform.mail.fail_next(1, Fault.DROPPED)
-    assert deliver(doors, mail) == 503
+    assert deliver(invoker, mail) == 503
     clock_file.write_text(str((KEY_LIFE + timedelta(seconds=5)).total_seconds()))
 
-    assert [deliver(doors, mail), deliver(doors, mail)] == [204, 204]
+    assert [deliver(invoker, mail), deliver(invoker, mail)] == [204, 204]
 
     assert len(platform.mail.mails()) == 1
     assert status(sql) == [["unclear", True, None]]
@@ -182,20 +184,20 @@ def test_a_mail_whose_fate_is_unknown_is_not_sent_again_once_the_provider_has_fo
 
 @pytest.mark.parametrize("fault", [Fault.TOO_MANY_REQUESTS, None], ids=["refused for now", "nobody listens"])
 def test_a_mail_that_was_certainly_not_taken_is_sent_however_late(
-    platform: Platform, doors: Doors, sql: Connection, clock_file: Path, monkeypatch: pytest.MonkeyPatch,
+    platform: Platform, invoker: FunctionInvoker, sql: Connection, clock_file: Path, monkeypatch: pytest.MonkeyPatch,
     fault: Fault | None,
 ) -> None:  # fmt: skip
     mail = queue_mail(sql)
     if fault:
         platform.mail.fail_next(1, fault)
-        assert deliver(doors, mail) == 503
+        assert deliver(invoker, mail) == 503
     else:
         with monkeypatch.context() as nowhere:
             nowhere.setenv("BREVO_URL", f"http://127.0.0.1:{free_port()}")
-            assert deliver(doors, mail) == 503
+            assert deliver(invoker, mail) == 503
     clock_file.write_text(str(timedelta(hours=2).total_seconds()))
 
-    assert deliver(doors, mail) == 204
+    assert deliver(invoker, mail) == 204
 
     assert len(platform.mail.mails()) == 1
     assert status(sql) == [["sent", True, None]]
@@ -220,19 +222,19 @@ def events_of(sql: Connection) -> list[str]:
 
 
 def test_a_mail_whose_event_was_lost_is_asked_for_again_each_hour_until_it_is_sent(
-    doors: Doors, sql: Connection
+    invoker: FunctionInvoker, sql: Connection
 ) -> None:
     mail = queue_mail(sql)
     now = datetime.now(UTC)
     sent_at_once = queue_mail(sql)
-    deliver(doors, sent_at_once)
+    deliver(invoker, sent_at_once)
     sql.execute_simple("DELETE FROM outbox")
 
     for minutes in (50, 61, 71, 130):
         email_send.sweep(now + timedelta(minutes=minutes))
 
     assert events_of(sql) == [str(mail)] * 2
-    assert deliver(doors, mail) == 204
+    assert deliver(invoker, mail) == 204
     email_send.sweep(now + timedelta(hours=9))
     assert len(events_of(sql)) == 2
     assert status(sql) == [["sent", True, None]] * 2

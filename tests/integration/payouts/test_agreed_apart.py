@@ -10,9 +10,9 @@ from shared import clock, db
 from shared.payouts import machine
 from tests.client import FunctionClient
 from tests.fakes.nodes import FakeNodes
-from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import AMOUNT, Rows
-from tests.fakes.treasurers import Treasurer, treasurer
+from tests.fakes.payout_driver import PayoutDriver
+from tests.fakes.payout_rows import AMOUNT, PayoutRows
+from tests.fakes.treasury_admins import TreasuryAdmin, treasury_admin
 from tests.fakes.treasury_rows import held_for_review, set_limits
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
@@ -22,18 +22,18 @@ BULK = "/v1/admin/treasury/payouts/approve"
 
 
 @pytest.fixture
-def people(client: Callable[..., FunctionClient], two_nodes: FakeNodes) -> list[Treasurer]:
+def people(client: Callable[..., FunctionClient], two_nodes: FakeNodes) -> list[TreasuryAdmin]:
     """One who asks, and two who approve."""
     assert two_nodes
-    return [treasurer(client) for _ in range(3)]
+    return [treasury_admin(client) for _ in range(3)]
 
 
-def hold(desk: Desk, payout: UUID) -> str:
-    row = desk.row(payout)
+def hold(payout_driver: PayoutDriver, payout: UUID) -> str:
+    row = payout_driver.row(payout)
     return f"{row.state.value} {row.hold_reason.value}" if row.hold_reason else row.state.value
 
 
-def transfer(people: list[Treasurer], amount: float) -> UUID:
+def transfer(people: list[TreasuryAdmin], amount: float) -> UUID:
     """One that two people have approved."""
     asks, *others = people
     made = asks.send(amount=amount).body["id"]
@@ -46,112 +46,118 @@ def counted(sql: Connection, table: str) -> list[list[int]]:
     return list(sql.execute_simple(f"SELECT coalesce(sum(amount), 0)::bigint FROM {table}").rows)
 
 
-def minted(desk: Desk, rows: Rows) -> None:
-    desk.chain.mint(rows.signer(), 10**13)
-    desk.chain.mine(20)
+def minted(payout_driver: PayoutDriver, rows: PayoutRows) -> None:
+    payout_driver.chain.mint(rows.signer(), 10**13)
+    payout_driver.chain.mine(20)
 
 
 def test_approved_transfers_use_up_nothing_of_the_automatic_day(
-    people: list[Treasurer], desk: Desk, rows: Rows, sql: Connection
+    people: list[TreasuryAdmin], payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
-    minted(desk, rows)
+    minted(payout_driver, rows)
     set_limits(sql, day=10)
-    desk.send(transfer(people, 400))
+    payout_driver.send(transfer(people, 400))
     assert counted(sql, "treasury_days") == [[0]]
 
-    payout = desk.request(AMOUNT)
-    desk.send(payout)
-    assert desk.state(payout) == "IN_FLIGHT"
+    payout = payout_driver.request(AMOUNT)
+    payout_driver.send(payout)
+    assert payout_driver.state(payout) == "IN_FLIGHT"
     assert counted(sql, "treasury_days") == [[AMOUNT]]
 
 
 def test_two_approved_transfers_pause_nobody(
-    people: list[Treasurer], desk: Desk, rows: Rows, sql: Connection, later: Callable[[float], None]
+    people: list[TreasuryAdmin],
+    payout_driver: PayoutDriver,
+    rows: PayoutRows,
+    sql: Connection,
+    advance_clock: Callable[[float], None],
 ) -> None:
-    minted(desk, rows)
+    minted(payout_driver, rows)
     set_limits(sql, hour=500)
     first, second = transfer(people, 400), transfer(people, 400)
-    desk.send(first)
-    desk.send(second)
-    assert [hold(desk, it) for it in (first, second)] == ["IN_FLIGHT", "HELD limit"]
+    payout_driver.send(first)
+    payout_driver.send(second)
+    assert [hold(payout_driver, it) for it in (first, second)] == ["IN_FLIGHT", "HELD limit"]
     assert sql.execute_simple("SELECT count(*) FROM treasuries WHERE paused_at IS NOT NULL").rows == [[0]]
-    payout = desk.request(AMOUNT)
-    desk.send(payout)
-    assert desk.state(payout) == "IN_FLIGHT"
+    payout = payout_driver.request(AMOUNT)
+    payout_driver.send(payout)
+    assert payout_driver.state(payout) == "IN_FLIGHT"
 
-    assert second not in desk.sweep()
-    later(3_700)
-    assert second in desk.sweep()
-    desk.send(second)
-    assert desk.state(second) == "IN_FLIGHT"
+    assert second not in payout_driver.sweep()
+    advance_clock(3_700)
+    assert second in payout_driver.sweep()
+    payout_driver.send(second)
+    assert payout_driver.state(second) == "IN_FLIGHT"
 
 
 def test_the_hour_of_what_needs_no_people_still_pauses(
-    people: list[Treasurer], desk: Desk, rows: Rows, sql: Connection
+    people: list[TreasuryAdmin], payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
-    minted(desk, rows)
+    minted(payout_driver, rows)
     set_limits(sql, hour=9)
-    desk.send(transfer(people, 8))
-    first, second = desk.request(AMOUNT), desk.request(AMOUNT)
-    desk.send(first)
-    desk.send(second)
-    assert [hold(desk, it) for it in (first, second)] == ["IN_FLIGHT", "HELD limit"]
+    payout_driver.send(transfer(people, 8))
+    first, second = payout_driver.request(AMOUNT), payout_driver.request(AMOUNT)
+    payout_driver.send(first)
+    payout_driver.send(second)
+    assert [hold(payout_driver, it) for it in (first, second)] == ["IN_FLIGHT", "HELD limit"]
     assert sql.execute_simple("SELECT name FROM treasuries WHERE paused_at IS NOT NULL").rows == [["member"]]
 
 
 def test_what_only_the_days_limit_holds_goes_on_at_midnight_first_asked_first(
-    desk: Desk, sql: Connection, later: Callable[[float], None]
+    payout_driver: PayoutDriver, sql: Connection, advance_clock: Callable[[float], None]
 ) -> None:
     set_limits(sql, day=12)
-    asked = [desk.request(AMOUNT) for _ in range(5)]
+    asked = [payout_driver.request(AMOUNT) for _ in range(5)]
     for payout in asked:
-        desk.send(payout)
-    assert [hold(desk, it) for it in asked] == ["IN_FLIGHT"] * 2 + ["HELD limit"] * 3
-    assert desk.sweep() == []
+        payout_driver.send(payout)
+    assert [hold(payout_driver, it) for it in asked] == ["IN_FLIGHT"] * 2 + ["HELD limit"] * 3
+    assert payout_driver.sweep() == []
 
-    later(86_400)
+    advance_clock(86_400)
     held = asked[2:]
-    assert [it for it in desk.sweep() if it in held] == held[:2]  # as many as the new day has room for
+    assert [it for it in payout_driver.sweep() if it in held] == held[:2]  # as many as the new day has room for
     for payout in asked[2:]:
-        desk.send(payout)
-    assert [hold(desk, it) for it in asked[2:]] == ["IN_FLIGHT", "IN_FLIGHT", "HELD limit"]
+        payout_driver.send(payout)
+    assert [hold(payout_driver, it) for it in asked[2:]] == ["IN_FLIGHT", "IN_FLIGHT", "HELD limit"]
 
 
 def test_one_approval_neither_lets_it_go_earlier_nor_keeps_it_out_of_the_count(
-    people: list[Treasurer], desk: Desk, sql: Connection, later: Callable[[float], None]
+    people: list[TreasuryAdmin], payout_driver: PayoutDriver, sql: Connection, advance_clock: Callable[[float], None]
 ) -> None:
     set_limits(sql, day=6)
-    desk.send(desk.request(AMOUNT))
-    payout = desk.request(AMOUNT)
-    desk.send(payout)
+    payout_driver.send(payout_driver.request(AMOUNT))
+    payout = payout_driver.request(AMOUNT)
+    payout_driver.send(payout)
     one = people[0]
     path = f"/v1/admin/treasury/payouts/{payout}/approve"
     assert one.client.post(path, {"totp": one.code(), "note": "in a hurry"}).body["state"] == "HELD"
-    desk.send(payout)
-    assert hold(desk, payout) == "HELD limit"
+    payout_driver.send(payout)
+    assert hold(payout_driver, payout) == "HELD limit"
 
-    later(86_400)
-    desk.send(payout)
-    assert desk.state(payout) == "IN_FLIGHT"
+    advance_clock(86_400)
+    payout_driver.send(payout)
+    assert payout_driver.state(payout) == "IN_FLIGHT"
     assert counted(sql, "treasury_days") == [[2 * AMOUNT]]
 
 
-def test_two_people_let_it_go_earlier(people: list[Treasurer], desk: Desk, sql: Connection) -> None:
+def test_two_people_let_it_go_earlier(
+    people: list[TreasuryAdmin], payout_driver: PayoutDriver, sql: Connection
+) -> None:
     set_limits(sql, day=6)
-    desk.send(desk.request(AMOUNT))
-    payout = desk.request(AMOUNT)
-    desk.send(payout)
+    payout_driver.send(payout_driver.request(AMOUNT))
+    payout = payout_driver.request(AMOUNT)
+    payout_driver.send(payout)
     for one in people[:2]:
         body = {"totp": one.code(), "note": "in a hurry"}
         one.client.post(f"/v1/admin/treasury/payouts/{payout}/approve", body)
-    desk.send(payout)
+    payout_driver.send(payout)
 
-    assert desk.state(payout) == "IN_FLIGHT"
+    assert payout_driver.state(payout) == "IN_FLIGHT"
     assert counted(sql, "treasury_days") == [[AMOUNT]]
 
 
 def test_many_are_approved_with_one_code_each_judged_on_its_own(
-    people: list[Treasurer], rows: Rows, sql: Connection
+    people: list[TreasuryAdmin], rows: PayoutRows, sql: Connection
 ) -> None:
     _, second, third = people
     first, other = held_for_review(rows, 2), held_for_review(rows, 1)
@@ -179,7 +185,9 @@ def test_many_are_approved_with_one_code_each_judged_on_its_own(
     assert sql.execute_simple(audited).rows == [[4]]
 
 
-def test_a_wrong_or_used_code_approves_none_of_many(people: list[Treasurer], rows: Rows, sql: Connection) -> None:
+def test_a_wrong_or_used_code_approves_none_of_many(
+    people: list[TreasuryAdmin], rows: PayoutRows, sql: Connection
+) -> None:
     payout, one = held_for_review(rows, 1), people[0]
     assert one.client.post(BULK, bulk(one, [payout]) | {"totp": "000000"}).problem == "second-factor-wrong"
     said = bulk(one, [payout])
@@ -189,21 +197,21 @@ def test_a_wrong_or_used_code_approves_none_of_many(people: list[Treasurer], row
     assert sql.execute_simple("SELECT count(*) FROM payout_approvals").rows == [[1]]
 
 
-def bulk(who: Treasurer, wanted: list[UUID]) -> dict[str, object]:
+def bulk(who: TreasuryAdmin, wanted: list[UUID]) -> dict[str, object]:
     return {"totp": who.code(), "note": "the list of ticket 7", "payout_ids": [str(payout) for payout in wanted]}
 
 
 def test_what_was_let_go_and_waits_for_money_is_counted_once_when_it_leaves(
-    people: list[Treasurer], desk: Desk, sql: Connection
+    people: list[TreasuryAdmin], payout_driver: PayoutDriver, sql: Connection
 ) -> None:
     """A pause in between, and a policy that judges it anew, make of it no automatic payout."""
     payout = transfer(people, 100)
     db.atomically(lambda tx: machine.pause(tx, "member", "test", clock.now()))
-    desk.send(payout)
+    payout_driver.send(payout)
     db.atomically(lambda tx: machine.resume(tx, "member", clock.now()))
-    desk.send(payout)
+    payout_driver.send(payout)
 
-    assert desk.state(payout) == "IN_FLIGHT"
+    assert payout_driver.state(payout) == "IN_FLIGHT"
     assert sql.execute_simple("SELECT sum(amount)::bigint, sum(agreed)::bigint FROM treasury_minutes").rows == [
         [0, 100 * USDT]
     ]

@@ -15,9 +15,9 @@ from tests import factories
 from tests.client import FunctionClient
 from tests.factories import NOW, Somebody
 from tests.fakes.nodes import FakeNodes
-from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import RECIPIENT, Login, Rows, rule_of
-from tests.fakes.treasurers import EXCHANGE, Treasurer, treasurer
+from tests.fakes.payout_driver import PayoutDriver
+from tests.fakes.payout_rows import RECIPIENT, Login, PayoutRows, rule_of
+from tests.fakes.treasury_admins import EXCHANGE, TreasuryAdmin, treasury_admin
 from tests.fakes.treasury_rows import held_for_review
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
@@ -27,10 +27,10 @@ OTHER = "0x8617E340B3D1FA5F11F306F4090FD50E238070CD"
 
 
 @pytest.fixture
-def people(client: Callable[..., FunctionClient], two_nodes: FakeNodes) -> list[Treasurer]:
+def people(client: Callable[..., FunctionClient], two_nodes: FakeNodes) -> list[TreasuryAdmin]:
     """One who asks, and three who may approve."""
     assert two_nodes
-    return [treasurer(client) for _ in range(4)]
+    return [treasury_admin(client) for _ in range(4)]
 
 
 def change(sql: Connection, who: Somebody, what: str) -> None:
@@ -39,7 +39,7 @@ def change(sql: Connection, who: Somebody, what: str) -> None:
 
 @pytest.mark.parametrize("lost", LOST)
 def test_the_approval_of_somebody_who_has_lost_the_role_is_replaced_by_anothers(
-    lost: str, people: list[Treasurer], desk: Desk, sql: Connection
+    lost: str, people: list[TreasuryAdmin], payout_driver: PayoutDriver, sql: Connection
 ) -> None:
     asks, second, third, fourth = people
     transfer = asks.send().body["id"]
@@ -48,13 +48,15 @@ def test_the_approval_of_somebody_who_has_lost_the_role_is_replaced_by_anothers(
 
     last = third.approve(transfer).body
     assert (last["state"], last["approvals_given"]) == ("HELD", 1)
-    desk.send(UUID(transfer))
-    assert desk.chain.transfers() == []
+    payout_driver.send(UUID(transfer))
+    assert payout_driver.chain.transfers() == []
 
     assert fourth.approve(transfer).body["state"] == "APPROVED"
 
 
-def test_a_wallet_that_an_approver_links_after_the_approval_ends_it(people: list[Treasurer], sql: Connection) -> None:
+def test_a_wallet_that_an_approver_links_after_the_approval_ends_it(
+    people: list[TreasuryAdmin], sql: Connection
+) -> None:
     asks, second, third, fourth = people
     transfer = asks.send().body["id"]
     second.approve(transfer)
@@ -66,7 +68,7 @@ def test_a_wallet_that_an_approver_links_after_the_approval_ends_it(people: list
 
 @pytest.mark.parametrize("is_former", [False, True])
 def test_whose_wallet_it_is_or_was_neither_asks_nor_approves(
-    is_former: bool, people: list[Treasurer], sql: Connection
+    is_former: bool, people: list[TreasuryAdmin], sql: Connection
 ) -> None:
     asks, owner, *_ = people
     change(sql, owner.somebody, f"wallet_address = '{EXCHANGE.lower()}'")
@@ -79,7 +81,7 @@ def test_whose_wallet_it_is_or_was_neither_asks_nor_approves(
     assert sql.execute_simple("SELECT count(*) FROM payout_approvals").rows == [[0]]
 
 
-def test_who_asked_does_not_approve_by_another_account_of_theirs(people: list[Treasurer], sql: Connection) -> None:
+def test_who_asked_does_not_approve_by_another_account_of_theirs(people: list[TreasuryAdmin], sql: Connection) -> None:
     asks, second, *_ = people
     transfer = asks.send().body["id"]
     change(sql, asks.somebody, f"wallet_address = '{OTHER}'")
@@ -89,7 +91,7 @@ def test_who_asked_does_not_approve_by_another_account_of_theirs(people: list[Tr
     assert second.approve(transfer).problem == "approval-of-own-request"
 
 
-def test_a_quarantine_waits_for_people_who_still_may(rows: Rows, sql: Connection) -> None:
+def test_a_quarantine_waits_for_people_who_still_may(rows: PayoutRows, sql: Connection) -> None:
     payout = rows.payout("IN_FLIGHT")
     rows.sign(payout)
     with rows.login.transaction():
@@ -104,7 +106,7 @@ def test_a_quarantine_waits_for_people_who_still_may(rows: Rows, sql: Connection
 
 
 @pytest.mark.parametrize("lost", LOST)
-def test_the_schema_counts_only_who_may_still_approve(lost: str, rows: Rows, sql: Connection) -> None:
+def test_the_schema_counts_only_who_may_still_approve(lost: str, rows: PayoutRows, sql: Connection) -> None:
     payout = held_for_review(rows, 1)
     approver = factories.member(role=Role.OWNER)
     rows.sign_off(payout, approver.id)
@@ -115,7 +117,7 @@ def test_the_schema_counts_only_who_may_still_approve(lost: str, rows: Rows, sql
     assert rule_of(lambda: rows.approve(payout)) == ("approvals" if "deleted" in lost else "")
 
 
-def test_the_schema_takes_no_approval_and_no_request_of_who_profits(rows: Rows, sql: Connection) -> None:
+def test_the_schema_takes_no_approval_and_no_request_of_who_profits(rows: PayoutRows, sql: Connection) -> None:
     affiliate = factories.member(role=Role.TREASURY)
     owner, winner = factories.member(role=Role.OWNER), factories.member(referred_by=affiliate)
     change(sql, owner, f"wallet_address = '{RECIPIENT}'")
@@ -126,7 +128,7 @@ def test_the_schema_takes_no_approval_and_no_request_of_who_profits(rows: Rows, 
     assert rule_of(lambda: rows.payout(source_kind="manual", requested_by=owner.id)) == "own_interest"
 
 
-def test_how_many_people_agreed_is_the_schemas_own_count(rows: Rows) -> None:
+def test_how_many_people_agreed_is_the_schemas_own_count(rows: PayoutRows) -> None:
     payout = held_for_review(rows, 1)
     rows.run("UPDATE payouts SET people_agreed = 7 WHERE id = :payout", payout=payout)
     assert agreed(rows, payout) == 0
@@ -139,7 +141,7 @@ def test_how_many_people_agreed_is_the_schemas_own_count(rows: Rows) -> None:
     assert agreed(rows, payout) == 1
 
 
-def agreed(rows: Rows, payout: UUID) -> int:
+def agreed(rows: PayoutRows, payout: UUID) -> int:
     found: int = rows.login.value("SELECT people_agreed FROM payouts WHERE id = :x", x=payout)
     return found
 

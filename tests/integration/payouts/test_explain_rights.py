@@ -10,8 +10,8 @@ from shared.auth import Role
 from shared.payouts import explanations, machine
 from tests import factories
 from tests.factories import Somebody
-from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import RECIPIENT, Rows
+from tests.fakes.payout_driver import PayoutDriver
+from tests.fakes.payout_rows import RECIPIENT, PayoutRows
 from tests.fakes.rebuilding import pay_one_of_two_alike
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
@@ -24,8 +24,10 @@ of_ours_or_not = pytest.mark.parametrize("is_ours", [True, False])
 
 @may_not
 @of_ours_or_not
-def test_whoever_may_not_says_nothing(change: str, is_ours: bool, desk: Desk, rows: Rows, sql: Connection) -> None:
-    payout, _ = pay_one_of_two_alike(desk, sql)
+def test_whoever_may_not_says_nothing(
+    change: str, is_ours: bool, payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
+) -> None:
+    payout, _ = pay_one_of_two_alike(payout_driver, sql)
     person = factories.member(role=Role.TREASURY)
     sql.execute_unnamed(f"UPDATE members SET {change} WHERE id = $1", (person.id,))
 
@@ -36,9 +38,9 @@ def test_whoever_may_not_says_nothing(change: str, is_ours: bool, desk: Desk, ro
 @may_not
 @of_ours_or_not
 def test_what_was_said_by_somebody_who_may_not_any_more_does_not_count(
-    change: str, is_ours: bool, desk: Desk, rows: Rows, sql: Connection
+    change: str, is_ours: bool, payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
-    payout, _ = pay_one_of_two_alike(desk, sql)
+    payout, _ = pay_one_of_two_alike(payout_driver, sql)
     meant = payout if is_ours else None
     first, second, third = (factories.member(role=Role.TREASURY) for _ in range(3))
     assert says(rows, first, meant) == 1
@@ -48,7 +50,7 @@ def test_what_was_said_by_somebody_who_may_not_any_more_does_not_count(
     assert says(rows, third, meant) == 2
 
 
-def says(rows: Rows, person: Somebody, meant: UUID | None) -> int:
+def says(rows: PayoutRows, person: Somebody, meant: UUID | None) -> int:
     """How many people say the same now."""
     return db.atomically(
         lambda tx: explanations.explain(tx, rows.signer(), 0, meant, person.id, "seen", clock.now())

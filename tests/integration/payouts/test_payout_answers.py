@@ -9,8 +9,8 @@ from pg8000.dbapi import Connection
 from shared import clock
 from terraform.operations.payouts import ago, answer
 from tests.fakes.nodes import FakeNodes
-from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import NOW, RECIPIENT, Rows
+from tests.fakes.payout_driver import PayoutDriver
+from tests.fakes.payout_rows import NOW, RECIPIENT, PayoutRows
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
 
@@ -39,7 +39,7 @@ REASONS = {
 }
 
 
-def test_each_state_says_what_it_waits_for(rows: Rows) -> None:
+def test_each_state_says_what_it_waits_for(rows: PayoutRows) -> None:
     for state, reason in REASONS.items():
         payout = rows.payout("REQUESTED" if state == "HELD" else state)
         if state == "HELD":
@@ -54,13 +54,15 @@ def test_each_state_says_what_it_waits_for(rows: Rows) -> None:
         assert f"  why        {reason}" in told
 
 
-def test_a_payment_is_found_by_its_comp_and_by_its_transaction_with_its_whole_story(desk: Desk, rows: Rows) -> None:
-    payout = desk.request()
-    desk.send(payout)
-    (hash_,) = set(desk.chain.sent)
+def test_a_payment_is_found_by_its_comp_and_by_its_transaction_with_its_whole_story(
+    payout_driver: PayoutDriver, rows: PayoutRows
+) -> None:
+    payout = payout_driver.request()
+    payout_driver.send(payout)
+    (hash_,) = set(payout_driver.chain.sent)
     sent = "\n".join(answer("where", [hash_.upper().replace("0X", "0x")], clock.now()))
     assert "it is sent and not mined; after a while its fees are raised by itself" in sent
-    desk.bury(payout)
+    payout_driver.finalize(payout)
     comp = rows.payout(source_kind="match", source_id=str(uuid4()))
 
     told = "\n".join(answer("where", [hash_], clock.now()))
@@ -72,7 +74,7 @@ def test_a_payment_is_found_by_its_comp_and_by_its_transaction_with_its_whole_st
     assert str(comp) in ask("where", source)
 
 
-def test_a_later_nonce_says_which_one_it_waits_for(rows: Rows) -> None:
+def test_a_later_nonce_says_which_one_it_waits_for(rows: PayoutRows) -> None:
     first, second = rows.payout("IN_FLIGHT"), rows.payout("IN_FLIGHT")
     rows.sign(first)
     rows.sign(second)
@@ -80,7 +82,7 @@ def test_a_later_nonce_says_which_one_it_waits_for(rows: Rows) -> None:
     assert "nonce 0 of the same key must be mined first" in ask("where", str(second))
 
 
-def test_a_pause_is_the_reason_of_everything_that_would_move(rows: Rows) -> None:
+def test_a_pause_is_the_reason_of_everything_that_would_move(rows: PayoutRows) -> None:
     payout = rows.payout("RESERVED")
     rows.pause()
 
@@ -93,10 +95,10 @@ def test_what_there_is_not_is_said() -> None:
             ask("where", text)
 
 
-def test_what_is_stuck_is_listed_longest_standing_first_with_what_it_waits_for(rows: Rows) -> None:
+def test_what_is_stuck_is_listed_longest_standing_first_with_what_it_waits_for(rows: PayoutRows) -> None:
     held, out = rows.payout("HELD"), rows.payout("IN_FLIGHT")
     rows.payout("PAID")
-    fresh = Rows(rows.login, iter([LATER] * 9)).payout("REQUESTED")
+    fresh = PayoutRows(rows.login, iter([LATER] * 9)).payout("REQUESTED")
     rows.pause()
 
     lines = ask("stuck").splitlines()
@@ -108,7 +110,7 @@ def test_what_is_stuck_is_listed_longest_standing_first_with_what_it_waits_for(r
     assert "HELD(review)" in "\n".join(lines)
 
 
-def test_a_node_that_hangs_is_why_nothing_is_signed(rows: Rows, two_nodes: FakeNodes) -> None:
+def test_a_node_that_hangs_is_why_nothing_is_signed(rows: PayoutRows, two_nodes: FakeNodes) -> None:
     waiting = rows.payout("REQUESTED")
     two_nodes.other.silent = True
 
@@ -125,9 +127,13 @@ def test_nothing_stuck_is_said() -> None:
     assert ask("stuck") == "nothing is stuck: every open payout has moved within 2 minutes"
 
 
-def test_what_would_be_sent_next_is_told_and_nothing_is_sent(desk: Desk, two_nodes: FakeNodes) -> None:
+def test_what_would_be_sent_next_is_told_and_nothing_is_sent(payout_driver: PayoutDriver, two_nodes: FakeNodes) -> None:
     assert two_nodes
-    first, second, third = desk.request(300_000_000), desk.request(300_000_000), desk.request(5_000_000)
+    first, second, third = (
+        payout_driver.request(300_000_000),
+        payout_driver.request(300_000_000),
+        payout_driver.request(5_000_000),
+    )
 
     lines = "\n".join(answer("next", [], clock.now())).splitlines()
 
@@ -138,8 +144,8 @@ def test_what_would_be_sent_next_is_told_and_nothing_is_sent(desk: Desk, two_nod
         (str(second), "would be HELD(funds), if the policy agrees"),
         (str(third), "would be HELD(funds), if the policy agrees"),
     ]
-    assert desk.chain.sent == []
-    assert desk.state(first) == "REQUESTED"
+    assert payout_driver.chain.sent == []
+    assert payout_driver.state(first) == "REQUESTED"
 
 
 def test_pause_and_resume_are_at_once_and_stand_in_the_audit_log(sql: Connection) -> None:

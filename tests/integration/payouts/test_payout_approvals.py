@@ -7,7 +7,7 @@ import pytest
 
 from shared.auth import Role
 from tests import factories
-from tests.fakes.payout_rows import Login, Rows, rule_of
+from tests.fakes.payout_rows import Login, PayoutRows, rule_of
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -19,7 +19,7 @@ def people(database: str) -> list[UUID]:
     return [factories.member(role=Role.TREASURY).id for _ in range(3)]
 
 
-def held(rows: Rows, approvals: int, member_id: UUID | None = None) -> UUID:
+def held(rows: PayoutRows, approvals: int, member_id: UUID | None = None) -> UUID:
     payout = rows.payout(member_id=member_id)
     rows.run(
         """
@@ -32,7 +32,7 @@ def held(rows: Rows, approvals: int, member_id: UUID | None = None) -> UUID:
     return payout
 
 
-def test_it_waits_for_as_many_people_as_were_asked_for(rows: Rows, people: list[UUID]) -> None:
+def test_it_waits_for_as_many_people_as_were_asked_for(rows: PayoutRows, people: list[UUID]) -> None:
     payout = held(rows, 2)
 
     assert rule_of(lambda: rows.approve(payout)) == "approvals"
@@ -43,7 +43,7 @@ def test_it_waits_for_as_many_people_as_were_asked_for(rows: Rows, people: list[
     assert rows.state(payout) == "APPROVED"
 
 
-def test_one_person_is_one_approval_however_often(rows: Rows, people: list[UUID]) -> None:
+def test_one_person_is_one_approval_however_often(rows: PayoutRows, people: list[UUID]) -> None:
     payout = held(rows, 2)
     rows.sign_off(payout, people[0])
     again = (
@@ -56,7 +56,7 @@ def test_one_person_is_one_approval_however_often(rows: Rows, people: list[UUID]
     assert rule_of(lambda: rows.approve(payout)) == "approvals"
 
 
-def test_approving_one_payout_approves_no_other(rows: Rows, people: list[UUID]) -> None:
+def test_approving_one_payout_approves_no_other(rows: PayoutRows, people: list[UUID]) -> None:
     first, second = held(rows, 1), held(rows, 1)
     rows.sign_off(first, people[0])
 
@@ -64,7 +64,7 @@ def test_approving_one_payout_approves_no_other(rows: Rows, people: list[UUID]) 
 
 
 def test_approvals_of_an_earlier_hold_do_not_count_for_a_later_one_whatever_their_time(
-    rows: Rows, people: list[UUID]
+    rows: PayoutRows, people: list[UUID]
 ) -> None:
     payout = held(rows, 1)
     rows.run(
@@ -81,13 +81,13 @@ def test_approvals_of_an_earlier_hold_do_not_count_for_a_later_one_whatever_thei
     assert rule_of(lambda: rows.approve(payout)) == "approvals"
 
 
-def test_nobody_approves_what_is_not_held(rows: Rows, people: list[UUID]) -> None:
+def test_nobody_approves_what_is_not_held(rows: PayoutRows, people: list[UUID]) -> None:
     for state in ("REQUESTED", "APPROVED", "CANCELLED", "PAID"):
         payout = rows.payout(state)
         assert rule_of(partial(rows.sign_off, payout, people[0])) == "approvals", state
 
 
-def test_neither_the_requester_nor_the_recipient_approves(rows: Rows, app: Login, people: list[UUID]) -> None:
+def test_neither_the_requester_nor_the_recipient_approves(rows: PayoutRows, app: Login, people: list[UUID]) -> None:
     payout = held(rows, 1, member_id=people[0])
     assert rule_of(lambda: rows.sign_off(payout, people[0])) == "approvals"
 
@@ -95,7 +95,7 @@ def test_neither_the_requester_nor_the_recipient_approves(rows: Rows, app: Login
     assert "requested_by" in columns  # who asked for a manual transfer: known from birth, as its other terms
 
 
-def test_held_without_approvals_is_released_by_the_machine(rows: Rows) -> None:
+def test_held_without_approvals_is_released_by_the_machine(rows: PayoutRows) -> None:
     payout = rows.payout("HELD")
 
     rows.approve(payout)
@@ -104,7 +104,7 @@ def test_held_without_approvals_is_released_by_the_machine(rows: Rows) -> None:
 
 
 @pytest.mark.parametrize("approvals", [0, 2])
-def test_quarantine_ends_with_two_people_at_least(rows: Rows, people: list[UUID], approvals: int) -> None:
+def test_quarantine_ends_with_two_people_at_least(rows: PayoutRows, people: list[UUID], approvals: int) -> None:
     payout = rows.payout("IN_FLIGHT")
     rows.sign(payout)
     with rows.login.transaction():
@@ -121,7 +121,7 @@ def test_quarantine_ends_with_two_people_at_least(rows: Rows, people: list[UUID]
     assert rows.state(payout) == "IN_FLIGHT"
 
 
-def test_approvals_are_never_changed_or_removed(rows: Rows, owner: Login, people: list[UUID]) -> None:
+def test_approvals_are_never_changed_or_removed(rows: PayoutRows, owner: Login, people: list[UUID]) -> None:
     rows.sign_off(held(rows, 1), people[0])
 
     for change in ("UPDATE payout_approvals SET evidence = '{}'", "DELETE FROM payout_approvals"):

@@ -12,7 +12,7 @@ from shared.payouts import machine
 from shared.payouts.machine import Promise, TermsDiffer
 from shared.values.money import Usdt
 from tests import factories
-from tests.fakes.payout_rows import NOW, RECIPIENT, Login, Rows, new_hash, rule_of
+from tests.fakes.payout_rows import NOW, RECIPIENT, Login, PayoutRows, new_hash, rule_of
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -49,17 +49,17 @@ def test_no_payout_is_born_in_a_later_state(app: Login, owner: Login) -> None:
             assert rule_of(partial(login.run, insert, **values)) == "I13_born", state
 
 
-def test_a_payout_has_an_amount_that_can_be_sent(rows: Rows) -> None:
+def test_a_payout_has_an_amount_that_can_be_sent(rows: PayoutRows) -> None:
     for amount in (0, -1, 2**63):
         assert rule_of(partial(rows.payout, amount=amount)) != "", amount
 
 
-def test_a_payout_has_a_recipient_that_the_chain_can_hold(rows: Rows) -> None:
+def test_a_payout_has_a_recipient_that_the_chain_can_hold(rows: PayoutRows) -> None:
     for address in ("", "0x", "0x" + "g" * 40, "0x" + "a" * 39, "0x" + "a" * 41, "a" * 42, None):
         assert rule_of(partial(rows.payout, recipient_address=address)) != "", address
 
 
-def test_one_source_is_never_two_payouts_whatever_the_keys(rows: Rows) -> None:
+def test_one_source_is_never_two_payouts_whatever_the_keys(rows: PayoutRows) -> None:
     rows.payout(source_kind="comp", source_id="c1", idempotency_key="k1")
 
     rule = rule_of(lambda: rows.payout(source_kind="comp", source_id="c1", idempotency_key="k2"))
@@ -67,7 +67,7 @@ def test_one_source_is_never_two_payouts_whatever_the_keys(rows: Rows) -> None:
     assert rule == "payouts_source_kind_source_id_key"
 
 
-def test_another_spelling_is_not_another_source(rows: Rows) -> None:
+def test_another_spelling_is_not_another_source(rows: PayoutRows) -> None:
     rows.payout(source_kind="comp", source_id="c1")
 
     spellings = (("Comp", "c1"), ("comp", "C1"), ("comp", " c1"), ("comp ", "c1"), ("comp", "c1\n"))
@@ -78,7 +78,7 @@ def source(kind: str, identity: str) -> dict[str, str]:
     return {"source_kind": kind, "source_id": identity}
 
 
-def test_one_key_is_never_two_payouts(rows: Rows) -> None:
+def test_one_key_is_never_two_payouts(rows: PayoutRows) -> None:
     rows.payout(scope="s", idempotency_key="k1")
 
     rule = rule_of(lambda: rows.payout(scope="s", idempotency_key="k1"))
@@ -124,7 +124,7 @@ TERMS = {
 }
 
 
-def test_no_term_of_a_payout_changes_in_any_state(rows: Rows, owner: Login) -> None:
+def test_no_term_of_a_payout_changes_in_any_state(rows: PayoutRows, owner: Login) -> None:
     changes = [*TERMS.items(), ("member_id", factories.member().id)]
 
     for state in ("REQUESTED", "CANCELLED", "HELD", "APPROVED", "RESERVED", "IN_FLIGHT", "PAID", "QUARANTINED"):
@@ -142,7 +142,7 @@ BESIDES = {
 }
 
 
-def test_what_a_hold_waits_for_is_not_lowered_while_it_is_held(rows: Rows, owner: Login) -> None:
+def test_what_a_hold_waits_for_is_not_lowered_while_it_is_held(rows: PayoutRows, owner: Login) -> None:
     payout = rows.payout()
     rows.run(
         "UPDATE payouts SET state = 'HELD', hold_reason = 'review', approvals_needed = 2 WHERE id = :id", id=payout
@@ -152,7 +152,7 @@ def test_what_a_hold_waits_for_is_not_lowered_while_it_is_held(rows: Rows, owner
     assert changed(owner, "state_at", "approvals_needed") == []
 
 
-def test_what_is_paid_keeps_its_time_and_transaction(rows: Rows, owner: Login) -> None:
+def test_what_is_paid_keeps_its_time_and_transaction(rows: PayoutRows, owner: Login) -> None:
     rows.payout("PAID")
 
     assert changed(rows.login, "paid_at", "transaction_hash", "state_at") == []
@@ -165,7 +165,7 @@ def changed(login: Login, *columns: str) -> list[str]:
     return [column for column, change in sets.items() if rule_of(partial(login.run, change)) == ""]
 
 
-def test_a_promise_does_not_wait_for_the_treasury_that_is_being_read(rows: Rows) -> None:
+def test_a_promise_does_not_wait_for_the_treasury_that_is_being_read(rows: PayoutRows) -> None:
     """A winning scan holds the global counter: it must not queue behind payout_send's look at the treasury."""
     with db.transaction() as tx:
         machine.treasury_of(tx, "member")
@@ -174,7 +174,7 @@ def test_a_promise_does_not_wait_for_the_treasury_that_is_being_read(rows: Rows)
         assert rule_of(rows.payout) == ""
 
 
-def test_the_policy_is_recorded_before_it_approves(rows: Rows) -> None:
+def test_the_policy_is_recorded_before_it_approves(rows: PayoutRows) -> None:
     payout = rows.payout()
 
     assert rule_of(lambda: rows.move(payout, "APPROVED")) == "policy"

@@ -6,7 +6,7 @@ from emulators.contract import ROOT
 from shared import clock
 from terraform.operations.payouts import answer
 from tests import documents, factories
-from tests.fakes.payout_rows import Rows
+from tests.fakes.payout_rows import PayoutRows
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -14,7 +14,7 @@ DOCUMENT = ROOT / "docs" / "payouts.md"
 STATES = ("REQUESTED", "CANCELLED", "HELD", "APPROVED", "RESERVED", "IN_FLIGHT", "PAID", "QUARANTINED")
 
 
-def run(rows: Rows, kind: str, payout: UUID, member: UUID) -> int:
+def run(rows: PayoutRows, kind: str, payout: UUID, member: UUID) -> int:
     """All statements of a kind; how many there were."""
     chosen = [statement for statement in documents.statements("payouts.md") if statement.startswith(kind)]
     for statement in chosen:
@@ -22,13 +22,13 @@ def run(rows: Rows, kind: str, payout: UUID, member: UUID) -> int:
     return len(chosen)
 
 
-def test_every_question_can_be_asked(rows: Rows) -> None:
+def test_every_question_can_be_asked(rows: PayoutRows) -> None:
     payouts = [rows.payout(state) for state in STATES]
 
     assert run(rows, "SELECT", payouts[-1], payouts[-1]) > 5
 
 
-def test_the_ledger_agrees_with_the_states(rows: Rows) -> None:
+def test_the_ledger_agrees_with_the_states(rows: PayoutRows) -> None:
     for state in STATES:
         rows.payout(state)
     (question,) = [statement for statement in documents.statements("payouts.md") if "AS promised" in statement]
@@ -38,7 +38,7 @@ def test_the_ledger_agrees_with_the_states(rows: Rows) -> None:
     assert in_flight == promised == 3 * 5_000_000  # RESERVED, IN_FLIGHT, QUARANTINED
 
 
-def test_a_held_payout_is_released_by_one_who_may(rows: Rows) -> None:
+def test_a_held_payout_is_released_by_one_who_may(rows: PayoutRows) -> None:
     payout = rows.payout("HELD")
 
     run(rows, "INSERT", payout, factories.member().id)
@@ -49,7 +49,7 @@ def test_a_held_payout_is_released_by_one_who_may(rows: Rows) -> None:
     assert rows.state(payout) == "APPROVED"
 
 
-def test_a_treasury_is_paused_and_goes_on(rows: Rows) -> None:
+def test_a_treasury_is_paused_and_goes_on(rows: PayoutRows) -> None:
     (stop,) = [
         statement for statement in documents.statements("payouts.md") if statement.startswith("UPDATE treasuries")
     ]

@@ -15,10 +15,10 @@ from shared.payouts.explanations import Explained, ExplainedBefore
 from shared.payouts.recovery import NoEvidence
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, rule_of
+from tests.fakes.payout_driver import PayoutDriver
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows, rule_of
 from tests.fakes.restore import backup, restore
-from tests.fakes.treasurers import Treasurer, foreign_nonce, treasurer
+from tests.fakes.treasury_admins import TreasuryAdmin, foreign_nonce, treasury_admin
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
 
@@ -26,22 +26,22 @@ OTHER = "0x" + "Cd" * 20
 
 
 @pytest.fixture
-def people(client: Callable[..., FunctionClient], desk: Desk) -> list[Treasurer]:
-    assert desk
-    return [treasurer(client) for _ in range(3)]
+def people(client: Callable[..., FunctionClient], payout_driver: PayoutDriver) -> list[TreasuryAdmin]:
+    assert payout_driver
+    return [treasury_admin(client) for _ in range(3)]
 
 
 def explain(nonce: tuple[str, int], payout: UUID | None, person: UUID) -> Explained:
     return db.atomically(lambda tx: explanations.explain(tx, *nonce, payout, person, "seen", clock.now()))
 
 
-def held_in_doubt(desk: Desk) -> tuple[UUID, tuple[str, int]]:
+def held_in_doubt(payout_driver: PayoutDriver) -> tuple[UUID, tuple[str, int]]:
     """A payout of the terms that a foreign transaction has paid; people have resumed too early, by SQL say."""
     nonce = foreign_nonce(RECIPIENT, AMOUNT)
     resume()
-    payout = desk.request()
-    desk.send(payout)
-    assert (desk.state(payout), desk.row(payout).hold_reason) == ("HELD", "review")
+    payout = payout_driver.request()
+    payout_driver.send(payout)
+    assert (payout_driver.state(payout), payout_driver.row(payout).hold_reason) == ("HELD", "review")
     return payout, nonce
 
 
@@ -49,23 +49,27 @@ def resume() -> None:
     assert db.atomically(lambda tx: machine.resume(tx, "member", clock.now()))
 
 
-def test_it_is_not_approved_before_the_foreign_transaction_is_explained(desk: Desk, people: list[Treasurer]) -> None:
-    payout, nonce = held_in_doubt(desk)
+def test_it_is_not_approved_before_the_foreign_transaction_is_explained(
+    payout_driver: PayoutDriver, people: list[TreasuryAdmin]
+) -> None:
+    payout, nonce = held_in_doubt(payout_driver)
     first, second, _ = people
 
-    refused = first.agree(payout)
+    refused = first.approve_payout(payout)
 
     assert (refused.status, refused.problem) == (409, "payout-in-doubt")
     assert refused.body["title"].startswith("Somebody else's transaction may have paid this already")
     for person in (first, second):
         assert person.explain(nonce, None).status == 200
-    assert [person.agree(payout).status for person in (first, second)] == [200, 200]
+    assert [person.approve_payout(payout).status for person in (first, second)] == [200, 200]
     resume()
-    desk.send(payout)
-    assert desk.state(payout) == "IN_FLIGHT"
+    payout_driver.send(payout)
+    assert payout_driver.state(payout) == "IN_FLIGHT"
 
 
-def test_the_schema_takes_no_approval_no_release_and_no_nonce_for_it(desk: Desk, rows: Rows) -> None:
+def test_the_schema_takes_no_approval_no_release_and_no_nonce_for_it(
+    payout_driver: PayoutDriver, rows: PayoutRows
+) -> None:
     before = [factories.member(role=Role.TREASURY).id for _ in range(2)]
     approved = rows.payout("HELD", requested_by=factories.member().id)
     rows.sign_off(approved, *before)
@@ -73,13 +77,15 @@ def test_the_schema_takes_no_approval_no_release_and_no_nonce_for_it(desk: Desk,
     foreign_nonce(RECIPIENT, AMOUNT)
     held = rows.payout("HELD")
 
-    assert desk
+    assert payout_driver
     assert rule_of(lambda: rows.sign_off(held, before[0])) == "R8_unexplained"
     assert rule_of(lambda: rows.move(approved, "APPROVED")) == "R8_unexplained"
     assert rule_of(lambda: rows.allocate(reserved)) == "R8_unexplained"
 
 
-def test_what_was_approved_before_the_doubt_came_up_is_not_released(desk: Desk, rows: Rows) -> None:
+def test_what_was_approved_before_the_doubt_came_up_is_not_released(
+    payout_driver: PayoutDriver, rows: PayoutRows
+) -> None:
     payout = rows.payout("HELD")
     rows.run("UPDATE payouts SET state = 'HELD', approvals_needed = 2, state_at = :now WHERE id = :id", id=payout)
     rows.sign_off(payout, *(factories.member(role=Role.TREASURY).id for _ in range(2)))
@@ -88,54 +94,54 @@ def test_what_was_approved_before_the_doubt_came_up_is_not_released(desk: Desk, 
     with pytest.raises(machine.MayBePaidAlready):
         db.atomically(lambda tx: machine.release(tx, payout, clock.now()))
 
-    assert desk.state(payout) == "HELD"
+    assert payout_driver.state(payout) == "HELD"
 
 
 def test_what_was_reserved_before_a_restore_gets_no_nonce_and_holds_up_nobody(
-    desk: Desk, rows: Rows, sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
     sql.execute_simple("UPDATE settings SET value = '4' WHERE name = 'payout_in_flight_max'")
     settings.forget()
-    alike = [desk.request(), desk.request()]
+    alike = [payout_driver.request(), payout_driver.request()]
     for payout in alike:
         rows.approve(payout)
         rows.reserve(payout)
     backup(sql)
-    desk.send(alike[0])
-    desk.bury(alike[0])
+    payout_driver.send(alike[0])
+    payout_driver.finalize(alike[0])
     restore(sql)
-    desk.send(alike[1])
+    payout_driver.send(alike[1])
     for _ in range(4):
         payout_recover.advance(clock.now())
-        desk.chain.mine(12)
-        desk.sweep()
+        payout_driver.chain.mine(12)
+        payout_driver.sweep()
     resume()
-    stranger = desk.request(recipient=OTHER)
+    stranger = payout_driver.request(recipient=OTHER)
     for _ in range(3):
-        desk.try_to_send(stranger)
-        desk.chain.mine(12)
-        desk.sweep()
+        payout_driver.try_to_send(stranger)
+        payout_driver.chain.mine(12)
+        payout_driver.sweep()
 
-    assert desk.state(stranger) == "PAID"
-    assert {(desk.state(it), desk.row(it).hold_reason) for it in alike} == {("HELD", "review")}
+    assert payout_driver.state(stranger) == "PAID"
+    assert {(payout_driver.state(it), payout_driver.row(it).hold_reason) for it in alike} == {("HELD", "review")}
 
 
 def test_a_nonce_whose_payout_comes_into_doubt_is_used_up_by_a_no_op_and_its_payout_held(
-    desk: Desk, rows: Rows, sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
     """A transaction of another treasury's key has the same terms: this treasury is not paused, and must not jam."""
     doubtful = rows.payout("IN_FLIGHT")
     other_treasury_pays(sql)
-    stranger = desk.request(recipient=OTHER)
+    stranger = payout_driver.request(recipient=OTHER)
     for _ in range(4):
-        desk.try_to_send(stranger)
-        desk.chain.mine(12)
-        for payout in desk.sweep():
-            desk.try_to_send(payout)
+        payout_driver.try_to_send(stranger)
+        payout_driver.chain.mine(12)
+        for payout in payout_driver.sweep():
+            payout_driver.try_to_send(payout)
 
-    assert desk.state(stranger) == "PAID"
-    assert (desk.state(doubtful), desk.row(doubtful).hold_reason) == ("HELD", "review")
-    assert [moved.recipient for moved in desk.chain.transfers()] == [OTHER.lower()]
+    assert payout_driver.state(stranger) == "PAID"
+    assert (payout_driver.state(doubtful), payout_driver.row(doubtful).hold_reason) == ("HELD", "review")
+    assert [moved.recipient for moved in payout_driver.chain.transfers()] == [OTHER.lower()]
     slots = sql.execute_simple("SELECT nonce, state, given_up_for FROM payout_slots WHERE payout_id IS NOT NULL").rows
     assert slots == [[0, "FINAL_NOOP", "may be paid already"], [1, "FINAL_PAY", None]]
 
@@ -157,31 +163,31 @@ def other_treasury_pays(sql: Connection) -> None:
 
 
 def test_a_payment_that_is_out_when_the_doubt_comes_up_is_replaced_by_a_no_op(
-    desk: Desk, sql: Connection, later: Callable[[float], None]
+    payout_driver: PayoutDriver, sql: Connection, advance_clock: Callable[[float], None]
 ) -> None:
-    payout = desk.request()
-    desk.send(payout)
+    payout = payout_driver.request()
+    payout_driver.send(payout)
     other_treasury_pays(sql)
-    later(61)
-    desk.send(payout)
+    advance_clock(61)
+    payout_driver.send(payout)
 
     assert sql.execute_simple("SELECT kind FROM payout_attempts ORDER BY position").rows == [["PAY"], ["NOOP"]]
 
 
 def test_a_payment_that_the_schema_refuses_is_given_up_and_the_others_are_signed(
-    desk: Desk, rows: Rows, sql: Connection, logged: io.StringIO
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection, logged: io.StringIO
 ) -> None:
     refused = rows.payout("IN_FLIGHT")
     refuse_signatures_for(sql, refused)
-    stranger = desk.request(recipient=OTHER)
+    stranger = payout_driver.request(recipient=OTHER)
     for _ in range(4):
-        desk.try_to_send(stranger)
-        desk.chain.mine(12)
-        for payout in desk.sweep():
-            desk.try_to_send(payout)
+        payout_driver.try_to_send(stranger)
+        payout_driver.chain.mine(12)
+        for payout in payout_driver.sweep():
+            payout_driver.try_to_send(payout)
 
-    assert desk.state(stranger) == "PAID"
-    assert (desk.state(refused), desk.row(refused).hold_reason) == ("HELD", "review")
+    assert payout_driver.state(stranger) == "PAID"
+    assert (payout_driver.state(refused), payout_driver.row(refused).hold_reason) == ("HELD", "review")
     assert sql.execute_unnamed("SELECT approvals_needed FROM payouts WHERE id = $1", (refused,)).rows == [[2]]
     assert "a payment cannot be signed" in logged.getvalue()
 
@@ -199,8 +205,10 @@ def refuse_signatures_for(sql: Connection, payout: UUID) -> None:
     )
 
 
-def test_two_people_who_say_that_it_was_the_payment_make_it_paid(desk: Desk, people: list[Treasurer]) -> None:
-    payout, nonce = held_in_doubt(desk)
+def test_two_people_who_say_that_it_was_the_payment_make_it_paid(
+    payout_driver: PayoutDriver, people: list[TreasuryAdmin]
+) -> None:
+    payout, nonce = held_in_doubt(payout_driver)
     first, second, third = people
     listed = first.client.get("/v1/admin/treasury/foreign-nonces").body["items"]
     assert [(it["signer"], it["nonce"], it["transfers"][0]["to_address"]) for it in listed] == [
@@ -211,18 +219,18 @@ def test_two_people_who_say_that_it_was_the_payment_make_it_paid(desk: Desk, peo
     again = first.explain(nonce, payout)
     other = second.explain(nonce, None)
     assert (said.status, said.body["approvals_given"], again.problem) == (200, 1, "nonce-explained-before")
-    assert (other.body["approvals_given"], desk.state(payout)) == (1, "HELD")
+    assert (other.body["approvals_given"], payout_driver.state(payout)) == (1, "HELD")
     settled = third.explain(nonce, payout)
 
-    assert (settled.status, settled.body["approvals_given"], desk.state(payout)) == (200, 2, "IN_FLIGHT")
+    assert (settled.status, settled.body["approvals_given"], payout_driver.state(payout)) == (200, 2, "IN_FLIGHT")
     assert first.client.get("/v1/admin/treasury/foreign-nonces").body["items"] == []
     assert second.explain(nonce, None).problem == "nonce-not-in-question"
 
 
 def test_every_explanation_is_audited_and_wants_a_fresh_code(
-    desk: Desk, people: list[Treasurer], sql: Connection
+    payout_driver: PayoutDriver, people: list[TreasuryAdmin], sql: Connection
 ) -> None:
-    payout, nonce = held_in_doubt(desk)
+    payout, nonce = held_in_doubt(payout_driver)
     path = f"/v1/admin/treasury/foreign-nonces/{nonce[0]}/{nonce[1]}/explain"
     wrong = people[0].client.post(path, {"payout_id": str(payout), "explanation": "seen", "totp": "000000"})
     people[0].explain(nonce, payout, "the hash is in our log")
@@ -235,9 +243,9 @@ def test_every_explanation_is_audited_and_wants_a_fresh_code(
     assert row[2] == {"payout_id": str(payout), "explanation": "the hash is in our log", "agreed": "1 of 2"}
 
 
-def test_what_does_not_fit_is_refused(desk: Desk, people: list[Treasurer]) -> None:
-    payout, nonce = held_in_doubt(desk)
-    other, affiliates = desk.request(recipient=OTHER), desk.request(treasury="affiliate")
+def test_what_does_not_fit_is_refused(payout_driver: PayoutDriver, people: list[TreasuryAdmin]) -> None:
+    payout, nonce = held_in_doubt(payout_driver)
+    other, affiliates = payout_driver.request(recipient=OTHER), payout_driver.request(treasury="affiliate")
     admin = people[0]
 
     assert admin.explain(nonce, other).problem == "explanation-unfit"
@@ -248,10 +256,12 @@ def test_what_does_not_fit_is_refused(desk: Desk, people: list[Treasurer]) -> No
         "payout_id": None, "explanation": "seen", "totp": admin.code()}).status == 404  # fmt: skip
 
 
-def test_nobody_explains_their_own_payout_and_one_who_has_left_does_not_count(desk: Desk, sql: Connection) -> None:
+def test_nobody_explains_their_own_payout_and_one_who_has_left_does_not_count(
+    payout_driver: PayoutDriver, sql: Connection
+) -> None:
     owner, left, stays, joins = (factories.member(role=Role.TREASURY).id for _ in range(4))
     nonce = foreign_nonce(RECIPIENT, AMOUNT)
-    payout = desk.request(requested_by=owner)
+    payout = payout_driver.request(requested_by=owner)
 
     with pytest.raises(machine.OwnPayout):
         explain(nonce, payout, owner)
@@ -261,14 +271,14 @@ def test_nobody_explains_their_own_payout_and_one_who_has_left_does_not_count(de
     sql.execute_unnamed("UPDATE members SET role = NULL WHERE id = $1", (left,))
     assert explain(nonce, payout, stays) == Explained(1, 2)
     assert explain(nonce, payout, joins) == Explained(2, 2)
-    assert desk.state(payout) == "IN_FLIGHT"
+    assert payout_driver.state(payout) == "IN_FLIGHT"
 
 
 def test_the_schema_takes_no_explanation_of_what_is_no_question_or_of_another_treasurys_payout(
-    desk: Desk, rows: Rows, sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
     nonce = foreign_nonce(RECIPIENT, AMOUNT)
-    affiliates, person = desk.request(treasury="affiliate"), factories.member(role=Role.TREASURY).id
+    affiliates, person = payout_driver.request(treasury="affiliate"), factories.member(role=Role.TREASURY).id
     insert = (
         "INSERT INTO foreign_explanations (signer, nonce, person_id, payout_id, why, explained_at) "
         "VALUES (:signer, :nonce, :person, :payout, 'test', :now)"
@@ -282,9 +292,9 @@ def test_the_schema_takes_no_explanation_of_what_is_no_question_or_of_another_tr
     assert sql.execute_simple("SELECT state FROM payout_slots").rows == [["FINAL_NOOP"]]
 
 
-def test_an_explanation_needs_the_evidence(desk: Desk) -> None:
+def test_an_explanation_needs_the_evidence(payout_driver: PayoutDriver) -> None:
     nonce = foreign_nonce(RECIPIENT, AMOUNT + 1)
-    payout = desk.request()
+    payout = payout_driver.request()
 
     with pytest.raises(NoEvidence):
         explain(nonce, payout, factories.member(role=Role.TREASURY).id)

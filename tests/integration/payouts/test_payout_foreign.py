@@ -13,8 +13,8 @@ from shared.payouts import machine, recovery
 from shared.payouts.machine import TooFewApprovals
 from tests import factories
 from tests.fakes.foreign_transfers import THIEF, transfer_from_outside
-from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows
+from tests.fakes.payout_driver import PayoutDriver
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows
 from tests.fakes.treasury_rows import approve, release
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
@@ -36,14 +36,14 @@ def paused(sql: Connection) -> bool:
 
 
 def test_a_nonce_that_paid_somebody_else_is_foreign_its_payout_in_quarantine_and_the_treasury_paused(
-    desk: Desk, rows: Rows, sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
-    payout = desk.request()
-    desk.send(payout)
-    stolen = transfer_from_outside(desk, rows.signer(), 0, THIEF)
-    desk.look(payout)
+    payout = payout_driver.request()
+    payout_driver.send(payout)
+    stolen = transfer_from_outside(payout_driver, rows.signer(), 0, THIEF)
+    payout_driver.confirm(payout)
 
-    assert desk.state(payout) == "QUARANTINED"
+    assert payout_driver.state(payout) == "QUARANTINED"
     assert paused(sql)
     assert sql.execute_simple("SELECT state FROM payout_slots").rows == [["FOREIGN"]]
     ((proof,),) = sql.execute_simple("SELECT detail FROM payout_events WHERE kind = 'foreign'").rows
@@ -52,12 +52,12 @@ def test_a_nonce_that_paid_somebody_else_is_foreign_its_payout_in_quarantine_and
 
 
 def test_two_people_send_a_payout_on_whose_nonce_somebody_else_has_used(
-    desk: Desk, rows: Rows, people: list[UUID]
+    payout_driver: PayoutDriver, rows: PayoutRows, people: list[UUID]
 ) -> None:
-    payout = desk.request()
-    desk.send(payout)
-    transfer_from_outside(desk, rows.signer(), 0, THIEF)
-    desk.look(payout)
+    payout = payout_driver.request()
+    payout_driver.send(payout)
+    transfer_from_outside(payout_driver, rows.signer(), 0, THIEF)
+    payout_driver.confirm(payout)
     with pytest.raises(TooFewApprovals):
         agree(payout, people[:1])
     with pytest.raises(machine.ApprovedBefore):
@@ -66,51 +66,58 @@ def test_two_people_send_a_payout_on_whose_nonce_somebody_else_has_used(
 
     release(payout, people)
     db.atomically(lambda tx: machine.resume(tx, "member", clock.now()))
-    desk.send(payout)
-    desk.bury(payout)
+    payout_driver.send(payout)
+    payout_driver.finalize(payout)
 
-    assert desk.state(payout) == "PAID"
-    assert [(moved.nonce, moved.recipient) for moved in desk.chain.transfers()] == [(0, THIEF), (1, RECIPIENT.lower())]
+    assert payout_driver.state(payout) == "PAID"
+    assert [(moved.nonce, moved.recipient) for moved in payout_driver.chain.transfers()] == [
+        (0, THIEF),
+        (1, RECIPIENT.lower()),
+    ]
 
 
 def test_a_foreign_transaction_that_paid_the_payout_is_its_payment_once_two_people_agree(
-    desk: Desk, rows: Rows, people: list[UUID]
+    payout_driver: PayoutDriver, rows: PayoutRows, people: list[UUID]
 ) -> None:
-    payout = desk.request()
-    desk.send(payout)
-    transfer_from_outside(desk, rows.signer(), 0, RECIPIENT)
-    desk.look(payout)
+    payout = payout_driver.request()
+    payout_driver.send(payout)
+    transfer_from_outside(payout_driver, rows.signer(), 0, RECIPIENT)
+    payout_driver.confirm(payout)
     assert agree(payout, people) == "IN_FLIGHT"
-    desk.look(payout)
+    payout_driver.confirm(payout)
 
-    assert desk.state(payout) == "PAID"
-    assert len(desk.chain.transfers()) == 1
+    assert payout_driver.state(payout) == "PAID"
+    assert len(payout_driver.chain.transfers()) == 1
 
 
-def test_a_foreign_nonce_is_seen_before_anything_is_signed(desk: Desk, rows: Rows, sql: Connection) -> None:
-    payout = desk.request()
-    transfer_from_outside(desk, rows.signer(), 0, THIEF)
-    desk.send(payout)
+def test_a_foreign_nonce_is_seen_before_anything_is_signed(
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
+) -> None:
+    payout = payout_driver.request()
+    transfer_from_outside(payout_driver, rows.signer(), 0, THIEF)
+    payout_driver.send(payout)
 
     assert paused(sql)
     assert sql.execute_simple("SELECT count(*) FROM payout_slots").rows == [[0]]
     assert sql.execute_simple("SELECT count(*) FROM signers WHERE rebuild_asked_at IS NOT NULL").rows == [[1]]
 
 
-def test_a_key_that_rests_is_watched_all_the_same(desk: Desk, rows: Rows, sql: Connection) -> None:
+def test_a_key_that_rests_is_watched_all_the_same(
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
+) -> None:
     """Nobody waits to be paid, and somebody else uses the key: it is noticed within the minute."""
-    payout = desk.request()
-    desk.send(payout)
-    desk.bury(payout)
-    desk.sweep()
+    payout = payout_driver.request()
+    payout_driver.send(payout)
+    payout_driver.finalize(payout)
+    payout_driver.sweep()
     assert not paused(sql)
 
-    transfer_from_outside(desk, rows.signer(), 1, THIEF)
-    desk.chain.unreachable.add("used_nonces")
-    desk.sweep()
+    transfer_from_outside(payout_driver, rows.signer(), 1, THIEF)
+    payout_driver.chain.unreachable.add("used_nonces")
+    payout_driver.sweep()
     assert not paused(sql)
-    desk.chain.unreachable.clear()
-    desk.sweep()
+    payout_driver.chain.unreachable.clear()
+    payout_driver.sweep()
 
     assert paused(sql)
     assert sql.execute_simple("SELECT rebuild_reason FROM signers WHERE rebuild_asked_at IS NOT NULL").rows == [
@@ -119,82 +126,84 @@ def test_a_key_that_rests_is_watched_all_the_same(desk: Desk, rows: Rows, sql: C
 
 
 def test_a_disagreement_that_was_over_is_not_counted_from_its_beginning_when_there_is_another(
-    desk: Desk, later: Callable[[float], None]
+    payout_driver: PayoutDriver, advance_clock: Callable[[float], None]
 ) -> None:
-    payout = desk.request()
-    desk.send(payout)
-    desk.chain.mine(12)
-    desk.chain.finalized = 3  # it is in the chain and not final, for long
-    desk.chain.disputed = set(desk.chain.sent)
-    desk.look(payout)
-    desk.chain.disputed = set()
-    desk.look(payout)
-    later(16 * 60)
-    desk.chain.disputed = set(desk.chain.sent)
-    desk.look(payout)
+    payout = payout_driver.request()
+    payout_driver.send(payout)
+    payout_driver.chain.mine(12)
+    payout_driver.chain.finalized = 3  # it is in the chain and not final, for long
+    payout_driver.chain.disputed = set(payout_driver.chain.sent)
+    payout_driver.confirm(payout)
+    payout_driver.chain.disputed = set()
+    payout_driver.confirm(payout)
+    advance_clock(16 * 60)
+    payout_driver.chain.disputed = set(payout_driver.chain.sent)
+    payout_driver.confirm(payout)
 
-    assert desk.state(payout) == "IN_FLIGHT"
+    assert payout_driver.state(payout) == "IN_FLIGHT"
 
 
 def test_nodes_that_disagree_for_a_quarter_of_an_hour_end_in_quarantine(
-    desk: Desk, sql: Connection, later: Callable[[float], None], people: list[UUID]
+    payout_driver: PayoutDriver, sql: Connection, advance_clock: Callable[[float], None], people: list[UUID]
 ) -> None:
-    payout = desk.request()
-    desk.send(payout)
-    desk.chain.mine(12)
-    desk.chain.disputed = set(desk.chain.sent)
-    desk.look(payout)
-    later(14 * 60)
-    desk.look(payout)
-    assert desk.state(payout) == "IN_FLIGHT"
-    later(61)
-    desk.look(payout)
-    assert desk.state(payout) == "QUARANTINED"
+    payout = payout_driver.request()
+    payout_driver.send(payout)
+    payout_driver.chain.mine(12)
+    payout_driver.chain.disputed = set(payout_driver.chain.sent)
+    payout_driver.confirm(payout)
+    advance_clock(14 * 60)
+    payout_driver.confirm(payout)
+    assert payout_driver.state(payout) == "IN_FLIGHT"
+    advance_clock(61)
+    payout_driver.confirm(payout)
+    assert payout_driver.state(payout) == "QUARANTINED"
     assert paused(sql)
 
-    desk.chain.disputed = set()
+    payout_driver.chain.disputed = set()
     payout_recover.advance(clock.now())
-    assert desk.state(payout) == "QUARANTINED"
+    assert payout_driver.state(payout) == "QUARANTINED"
     approve(payout, people)
     payout_recover.advance(clock.now())
-    desk.look(payout)
-    assert desk.state(payout) == "PAID"
+    payout_driver.confirm(payout)
+    assert payout_driver.state(payout) == "PAID"
 
 
-def test_nodes_that_agree_again_are_forgiven(desk: Desk, later: Callable[[float], None]) -> None:
-    payout = desk.request()
-    desk.send(payout)
+def test_nodes_that_agree_again_are_forgiven(
+    payout_driver: PayoutDriver, advance_clock: Callable[[float], None]
+) -> None:
+    payout = payout_driver.request()
+    payout_driver.send(payout)
     for _ in range(3):
-        desk.chain.disputed = set(desk.chain.sent)
-        desk.look(payout)
-        later(10 * 60)
-        desk.chain.disputed = set()
-        desk.chain.hidden = set(desk.chain.sent)
-        desk.look(payout)
-    desk.chain.hidden = set()
-    desk.bury(payout)
+        payout_driver.chain.disputed = set(payout_driver.chain.sent)
+        payout_driver.confirm(payout)
+        advance_clock(10 * 60)
+        payout_driver.chain.disputed = set()
+        payout_driver.chain.hidden = set(payout_driver.chain.sent)
+        payout_driver.confirm(payout)
+    payout_driver.chain.hidden = set()
+    payout_driver.finalize(payout)
 
-    assert desk.state(payout) == "PAID"
+    assert payout_driver.state(payout) == "PAID"
 
 
 def test_while_the_finalized_block_stands_still_nothing_is_final_and_little_is_sent(
-    desk: Desk, sql: Connection
+    payout_driver: PayoutDriver, sql: Connection
 ) -> None:
     from shared import settings
 
     sql.execute_simple("UPDATE settings SET value = '7' WHERE name = 'payout_stalled_usdt_max'")
     settings.forget()
-    first, second = desk.request(), desk.request()
-    desk.chain.lag_seconds = 900
-    desk.send(first)
+    first, second = payout_driver.request(), payout_driver.request()
+    payout_driver.chain.lag_seconds = 900
+    payout_driver.send(first)
     with pytest.raises(Exception, match="stands still"):
-        desk.send(second)
-    desk.chain.mine(200)
-    assert not desk.look(first)
-    assert (desk.state(first), desk.state(second)) == ("IN_FLIGHT", "APPROVED")
+        payout_driver.send(second)
+    payout_driver.chain.mine(200)
+    assert not payout_driver.confirm(first)
+    assert (payout_driver.state(first), payout_driver.state(second)) == ("IN_FLIGHT", "APPROVED")
 
-    desk.chain.lag_seconds = 2
-    desk.bury(first)
-    desk.send(second)
-    desk.bury(second)
-    assert (desk.state(first), desk.state(second)) == ("PAID", "PAID")
+    payout_driver.chain.lag_seconds = 2
+    payout_driver.finalize(first)
+    payout_driver.send(second)
+    payout_driver.finalize(second)
+    assert (payout_driver.state(first), payout_driver.state(second)) == ("PAID", "PAID")

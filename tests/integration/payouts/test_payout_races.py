@@ -14,7 +14,7 @@ from shared.payouts import machine, slots
 from shared.payouts.machine import Payout, Promise, TermsDiffer
 from shared.payouts.slots import Attempt, Signer, SignerBusy, Slot
 from shared.values.money import Usdt
-from tests.fakes.payout_rows import AMOUNT, FEE, NOW, RECIPIENT, TIP, Rows, new_hash
+from tests.fakes.payout_rows import AMOUNT, FEE, NOW, RECIPIENT, TIP, PayoutRows, new_hash
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -59,7 +59,7 @@ def test_64_sources_under_one_key_are_one_payout(sql: Connection) -> None:
     assert sql.execute_simple("SELECT count(*) FROM payouts").rows == [[1]]
 
 
-def test_64_reservations_of_one_payout_set_its_money_aside_once(rows: Rows, sql: Connection) -> None:
+def test_64_reservations_of_one_payout_set_its_money_aside_once(rows: PayoutRows, sql: Connection) -> None:
     payout = load(rows.payout("APPROVED"))
 
     at_once(lambda _: db.atomically(lambda tx: machine.reserve(tx, payout, NOW)) or "reserved")
@@ -69,7 +69,7 @@ def test_64_reservations_of_one_payout_set_its_money_aside_once(rows: Rows, sql:
     assert rows.state(payout.id) == "RESERVED"
 
 
-def test_64_workers_who_want_a_slot_for_one_payout_get_one(rows: Rows, sql: Connection) -> None:
+def test_64_workers_who_want_a_slot_for_one_payout_get_one(rows: PayoutRows, sql: Connection) -> None:
     payout, signer = load(rows.payout("RESERVED")), take("member")
 
     def allocate(_: int) -> str:
@@ -83,7 +83,7 @@ def test_64_workers_who_want_a_slot_for_one_payout_get_one(rows: Rows, sql: Conn
     assert sql.execute_simple("SELECT next_nonce FROM signers WHERE treasury = 'member'").rows == [[1]]
 
 
-def test_64_payouts_get_64_nonces_without_a_gap(rows: Rows, sql: Connection) -> None:
+def test_64_payouts_get_64_nonces_without_a_gap(rows: PayoutRows, sql: Connection) -> None:
     waiting = [load(rows.payout("RESERVED")) for _ in range(CROWD)]
     signer = take("member")
 
@@ -101,7 +101,7 @@ def test_64_payouts_get_64_nonces_without_a_gap(rows: Rows, sql: Connection) -> 
     assert sql.execute_simple(contiguous).rows == [[CROWD, 0, CROWD - 1, CROWD]]
 
 
-def test_of_64_first_signatures_for_one_slot_one_is_stored(rows: Rows, sql: Connection) -> None:
+def test_of_64_first_signatures_for_one_slot_one_is_stored(rows: PayoutRows, sql: Connection) -> None:
     payout, signer = load(rows.payout("RESERVED")), take("member")
     slot = db.atomically(lambda tx: machine.allocate_slot(tx, payout, signer, NOW))
 
@@ -115,7 +115,7 @@ def test_of_64_first_signatures_for_one_slot_one_is_stored(rows: Rows, sql: Conn
     assert sql.execute_simple("SELECT count(*) FROM payout_attempts").rows == [[1]]
 
 
-def test_of_64_who_see_the_end_one_pays(rows: Rows, sql: Connection) -> None:
+def test_of_64_who_see_the_end_one_pays(rows: PayoutRows, sql: Connection) -> None:
     payout = load(rows.payout("IN_FLIGHT"))
     rows.sign(payout.id)
     rows.mine(payout.id)

@@ -9,8 +9,8 @@ from pg8000.dbapi import Connection
 from shared.job import ComeAgain
 from shared.ports import kms
 from tests.fakes.key_rotation import new_key_version, pass_minutes, rotate
-from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, rule_of
+from tests.fakes.payout_driver import PayoutDriver
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows, rule_of
 from tests.platform import Platform
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
@@ -24,16 +24,16 @@ def next_key(platform: Platform) -> tuple[str, str]:
 
 
 def test_the_older_key_drains_hands_over_and_retires_and_the_next_one_pays(
-    desk: Desk, rows: Rows, sql: Connection, next_key: tuple[str, str]
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection, next_key: tuple[str, str]
 ) -> None:
     old = rows.signer()
-    out, waiting = desk.request(), desk.request()
-    desk.send(out)
+    out, waiting = payout_driver.request(), payout_driver.request()
+    payout_driver.send(out)
     rotate(next_key)
-    pass_minutes(desk, out, waiting)
+    pass_minutes(payout_driver, out, waiting)
 
-    assert (desk.state(out), desk.state(waiting)) == ("PAID", "PAID")
-    moved = [(it.sender, it.recipient, it.amount_micro) for it in desk.chain.transfers()]
+    assert (payout_driver.state(out), payout_driver.state(waiting)) == ("PAID", "PAID")
+    moved = [(it.sender, it.recipient, it.amount_micro) for it in payout_driver.chain.transfers()]
     old, new = old.lower(), next_key[0].lower()
     assert moved == [
         (old, RECIPIENT.lower(), AMOUNT),
@@ -50,45 +50,47 @@ def test_the_older_key_drains_hands_over_and_retires_and_the_next_one_pays(
 
 
 def test_a_key_that_begins_to_drain_under_a_worker_takes_nothing_new_and_wakes_nobody(
-    desk: Desk, next_key: tuple[str, str], monkeypatch: pytest.MonkeyPatch, logged: io.StringIO
+    payout_driver: PayoutDriver, next_key: tuple[str, str], monkeypatch: pytest.MonkeyPatch, logged: io.StringIO
 ) -> None:
-    waiting, asked = desk.request(), desk.chain.gas_balance
+    waiting, asked = payout_driver.request(), payout_driver.chain.gas_balance
 
     def meanwhile(address: str) -> int:
         rotate(next_key)
         return asked(address)
 
-    monkeypatch.setattr(desk.chain, "gas_balance", meanwhile)
+    monkeypatch.setattr(payout_driver.chain, "gas_balance", meanwhile)
     with pytest.raises(ComeAgain, match="makes way"):
-        desk.send(waiting)
-    assert desk.state(waiting) == "RESERVED"
+        payout_driver.send(waiting)
+    assert payout_driver.state(waiting) == "RESERVED"
     assert '"ERROR"' not in logged.getvalue()
 
-    pass_minutes(desk, waiting)
-    assert desk.state(waiting) == "PAID"
-    assert desk.chain.transfers()[-1].sender == next_key[0].lower()
+    pass_minutes(payout_driver, waiting)
+    assert payout_driver.state(waiting) == "PAID"
+    assert payout_driver.chain.transfers()[-1].sender == next_key[0].lower()
 
 
 def test_until_it_has_drained_the_schema_gives_the_next_key_no_nonce(
-    desk: Desk, rows: Rows, next_key: tuple[str, str]
+    payout_driver: PayoutDriver, rows: PayoutRows, next_key: tuple[str, str]
 ) -> None:
-    out = desk.request()
-    desk.send(out)
+    out = payout_driver.request()
+    payout_driver.send(out)
     rotate(next_key)
 
     assert rule_of(lambda: rows.payout("IN_FLIGHT") and None) == "R6_draining"
 
 
-def test_asking_twice_is_asking_once(desk: Desk, sql: Connection, next_key: tuple[str, str]) -> None:
-    assert desk.chain
+def test_asking_twice_is_asking_once(payout_driver: PayoutDriver, sql: Connection, next_key: tuple[str, str]) -> None:
+    assert payout_driver.chain
     rotate(next_key)
     rotate(next_key)
 
     assert sql.execute_simple("SELECT count(*) FROM signers WHERE treasury = 'member'").rows == [[2]]
 
 
-def test_only_the_next_key_gets_the_money(desk: Desk, rows: Rows, next_key: tuple[str, str]) -> None:
-    assert desk.chain
+def test_only_the_next_key_gets_the_money(
+    payout_driver: PayoutDriver, rows: PayoutRows, next_key: tuple[str, str]
+) -> None:
+    assert payout_driver.chain
     assert rule_of(lambda: rows.payout(source_kind="rotation") and None) == "rotation"
     rotate(next_key)
 

@@ -9,10 +9,10 @@ from functions.payout_recover import main as payout_recover
 from shared import clock, config, db
 from shared.payouts import search, slots
 from shared.ports.polygon.chain import STATES_KEPT, ChainUnreachable, Found
-from tests.fakes.chain import Included, Sighting
+from tests.fakes.chain import Included, SignedTransfer
 from tests.fakes.crashes import killed_after
-from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import RECIPIENT, Rows
+from tests.fakes.payout_driver import PayoutDriver
+from tests.fakes.payout_rows import RECIPIENT, PayoutRows
 from tests.fakes.restore import backup, restore
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
@@ -22,127 +22,135 @@ OTHER = "0x" + "Cd" * 20
 STEPS_MAX = 400
 
 
-def used(desk: Desk, signer: str, nonce: int, amount_micro: int = 7, *, succeeded: bool = True) -> str:
+def used(payout_driver: PayoutDriver, signer: str, nonce: int, amount_micro: int = 7, *, succeeded: bool = True) -> str:
     """Somebody else uses the key's next nonce in a block of its own; of nothing when the amount is 0."""
-    desk.chain.mine()
-    token = desk.chain.token if amount_micro else signer.lower()
+    payout_driver.chain.mine()
+    token = payout_driver.chain.token if amount_micro else signer.lower()
     recipient = OTHER.lower() if amount_micro else signer.lower()
-    made = Sighting(f"0x{nonce + 1:064x}", 137, signer.lower(), nonce, token, recipient, amount_micro, 1, 1, 60_000)
-    desk.chain.blocks[-1].included.append(Included(made, succeeded))
+    made = SignedTransfer(
+        f"0x{nonce + 1:064x}", 137, signer.lower(), nonce, token, recipient, amount_micro, 1, 1, 60_000
+    )
+    payout_driver.chain.blocks[-1].included.append(Included(made, succeeded))
     return made.hash
 
 
-def steps(desk: Desk, signer: str, nonce: int) -> list[Found | None]:
+def steps(payout_driver: PayoutDriver, signer: str, nonce: int) -> list[Found | None]:
     """Until it is found, or for long."""
     taken: list[Found | None] = []
     while len(taken) < STEPS_MAX and not (taken and taken[-1]):
-        taken.append(search.find(signer, desk.chain.token, nonce, desk.chain))
+        taken.append(search.find(signer, payout_driver.chain.token, nonce, payout_driver.chain))
     return taken
 
 
-def test_a_rebuild_after_the_accounts_are_forgotten_ends_and_pays_nobody_twice(desk: Desk, sql: Connection) -> None:
-    first, second = desk.request(), desk.request(recipient=OTHER)
+def test_a_rebuild_after_the_accounts_are_forgotten_ends_and_pays_nobody_twice(
+    payout_driver: PayoutDriver, sql: Connection
+) -> None:
+    first, second = payout_driver.request(), payout_driver.request(recipient=OTHER)
     backup(sql)
-    desk.send(first)
-    desk.bury(first)
-    desk.chain.mine(LONG_AGO)
+    payout_driver.send(first)
+    payout_driver.finalize(first)
+    payout_driver.chain.mine(LONG_AGO)
     restore(sql)
-    desk.send(second)
+    payout_driver.send(second)
     for _ in range(12):
         payout_recover.advance(clock.now())
-        desk.chain.mine(12)
-        desk.sweep()
+        payout_driver.chain.mine(12)
+        payout_driver.sweep()
 
     assert sql.execute_simple("SELECT count(*) FROM signers WHERE rebuild_asked_at IS NOT NULL").rows == [[0]]
-    assert desk.state(first) == "PAID"
-    assert [moved.recipient for moved in desk.chain.transfers()] == [RECIPIENT.lower()]
+    assert payout_driver.state(first) == "PAID"
+    assert [moved.recipient for moved in payout_driver.chain.transfers()] == [RECIPIENT.lower()]
 
 
 @pytest.mark.parametrize(
     ("amount", "succeeded"), [(7, True), (7, False), (0, True)], ids=["paid", "reverted", "nothing"]
 )
-def test_it_is_found_long_ago_whatever_it_did(desk: Desk, rows: Rows, amount: int, *, succeeded: bool) -> None:
-    hashes = [used(desk, rows.signer(), 0)]
-    desk.chain.mine(40)
-    hashes.append(used(desk, rows.signer(), 1, amount, succeeded=succeeded))
-    desk.chain.mine(40)
-    hashes.append(used(desk, rows.signer(), 2))
-    desk.chain.mine(LONG_AGO)
+def test_it_is_found_long_ago_whatever_it_did(
+    payout_driver: PayoutDriver, rows: PayoutRows, amount: int, *, succeeded: bool
+) -> None:
+    hashes = [used(payout_driver, rows.signer(), 0)]
+    payout_driver.chain.mine(40)
+    hashes.append(used(payout_driver, rows.signer(), 1, amount, succeeded=succeeded))
+    payout_driver.chain.mine(40)
+    hashes.append(used(payout_driver, rows.signer(), 2))
+    payout_driver.chain.mine(LONG_AGO)
 
-    found = steps(desk, rows.signer(), 1)[-1]
+    found = steps(payout_driver, rows.signer(), 1)[-1]
 
     assert found
     assert (found.hash, found.receipt.succeeded) == (hashes[1], succeeded)
     assert len(found.receipt.moved) == int(amount > 0 and succeeded)
 
 
-def test_what_was_met_on_the_way_is_known_without_another_search(desk: Desk, rows: Rows) -> None:
-    hashes = [used(desk, rows.signer(), nonce) for nonce in range(3)]
-    desk.chain.mine(LONG_AGO)
-    assert steps(desk, rows.signer(), 0)[-1]
-    desk.chain.questions.clear()
+def test_what_was_met_on_the_way_is_known_without_another_search(payout_driver: PayoutDriver, rows: PayoutRows) -> None:
+    hashes = [used(payout_driver, rows.signer(), nonce) for nonce in range(3)]
+    payout_driver.chain.mine(LONG_AGO)
+    assert steps(payout_driver, rows.signer(), 0)[-1]
+    payout_driver.chain.questions.clear()
 
-    founds = [search.find(rows.signer(), desk.chain.token, nonce, desk.chain) for nonce in range(3)]
+    founds = [search.find(rows.signer(), payout_driver.chain.token, nonce, payout_driver.chain) for nonce in range(3)]
 
     assert [found and found.hash for found in founds] == hashes
-    assert desk.chain.questions == []
+    assert payout_driver.chain.questions == []
 
 
-def test_a_node_that_answers_for_few_blocks_is_asked_for_few(desk: Desk, rows: Rows, sql: Connection) -> None:
-    stolen = used(desk, rows.signer(), 0, 0)
-    desk.chain.mine(LONG_AGO)
-    desk.chain.blocks_per_answer_max = 3
+def test_a_node_that_answers_for_few_blocks_is_asked_for_few(
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
+) -> None:
+    stolen = used(payout_driver, rows.signer(), 0, 0)
+    payout_driver.chain.mine(LONG_AGO)
+    payout_driver.chain.blocks_per_answer_max = 3
 
-    taken = steps(desk, rows.signer(), 0)
+    taken = steps(payout_driver, rows.signer(), 0)
 
     assert taken[-1]
     assert taken[-1].hash == stolen
     assert len(taken) > 3  # each step asks a bounded number of questions, and the next one goes on
-    blocks = len(desk.chain.blocks)
-    assert desk.chain.questions.count("sent_in") < blocks
+    blocks = len(payout_driver.chain.blocks)
+    assert payout_driver.chain.questions.count("sent_in") < blocks
     assert sql.execute_simple("SELECT count(*) FROM nonce_searches").rows == [[0]]
 
 
-def test_a_search_that_is_cut_off_goes_on_where_it_was(desk: Desk, rows: Rows) -> None:
-    used(desk, rows.signer(), 0, 0)
-    desk.chain.mine(LONG_AGO)
-    desk.chain.blocks_per_answer_max = 5
+def test_a_search_that_is_cut_off_goes_on_where_it_was(payout_driver: PayoutDriver, rows: PayoutRows) -> None:
+    used(payout_driver, rows.signer(), 0, 0)
+    payout_driver.chain.mine(LONG_AGO)
+    payout_driver.chain.blocks_per_answer_max = 5
     found = None
     for transactions in range(1, 60):
         with killed_after(transactions):
-            found = search.find(rows.signer(), desk.chain.token, 0, desk.chain)
+            found = search.find(rows.signer(), payout_driver.chain.token, 0, payout_driver.chain)
         if found:
             break
 
     assert found
-    assert desk.chain.questions.count("sent_in") < len(desk.chain.blocks)
+    assert payout_driver.chain.questions.count("sent_in") < len(payout_driver.chain.blocks)
 
 
-def test_silence_is_asked_again_for_less(desk: Desk, rows: Rows, sql: Connection) -> None:
-    used(desk, rows.signer(), 0)
-    desk.chain.mine(LONG_AGO)
-    desk.chain.unreachable = {"sent_by_logs"}
+def test_silence_is_asked_again_for_less(payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection) -> None:
+    used(payout_driver, rows.signer(), 0)
+    payout_driver.chain.mine(LONG_AGO)
+    payout_driver.chain.unreachable = {"sent_by_logs"}
     with pytest.raises(ChainUnreachable):
-        search.find(rows.signer(), desk.chain.token, 0, desk.chain)
+        search.find(rows.signer(), payout_driver.chain.token, 0, payout_driver.chain)
 
     assert sql.execute_simple("SELECT logs_at_once < 10000, logs_read_to = top + 1 FROM nonce_searches").rows == [
         [True, True]
     ]
-    desk.chain.unreachable.clear()
-    assert steps(desk, rows.signer(), 0)[-1]
+    payout_driver.chain.unreachable.clear()
+    assert steps(payout_driver, rows.signer(), 0)[-1]
 
 
 def test_a_node_that_has_told_a_wrong_block_of_a_neighbour_hides_nothing_for_good(
-    desk: Desk, rows: Rows, sql: Connection
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
-    stolen = used(desk, rows.signer(), 0)
-    desk.chain.mine(LONG_AGO)
+    stolen = used(payout_driver, rows.signer(), 0)
+    payout_driver.chain.mine(LONG_AGO)
     sql.execute_simple(
         "INSERT INTO nonce_uses (signer, nonce, transaction_hash, block_number, seen_at) "
         f"VALUES ('{rows.signer()}', 1, '0x{'ab' * 32}', 2, now())"
     )
 
-    taken = steps(desk, rows.signer(), 0)
+    taken = steps(payout_driver, rows.signer(), 0)
 
     assert taken[0] is None
     assert taken[-1]
@@ -150,41 +158,43 @@ def test_a_node_that_has_told_a_wrong_block_of_a_neighbour_hides_nothing_for_goo
 
 
 def test_no_earlier_block_is_read_than_the_one_where_the_treasuries_begin(
-    desk: Desk, rows: Rows, monkeypatch: pytest.MonkeyPatch
+    payout_driver: PayoutDriver, rows: PayoutRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("RECONCILIATION_FIRST_BLOCK", "200")
     config.read.cache_clear()
-    used(desk, rows.signer(), 0, 0)
-    desk.chain.mine(LONG_AGO)
+    used(payout_driver, rows.signer(), 0, 0)
+    payout_driver.chain.mine(LONG_AGO)
 
-    assert search.find(rows.signer(), desk.chain.token, 0, desk.chain) is None
-    assert len(desk.chain.questions) < 40
+    assert search.find(rows.signer(), payout_driver.chain.token, 0, payout_driver.chain) is None
+    assert len(payout_driver.chain.questions) < 40
     config.read.cache_clear()
 
 
-def stall(desk: Desk) -> None:
+def stall(payout_driver: PayoutDriver) -> None:
     """Milestones stop, until the accounts of the finalized block are forgotten."""
-    desk.chain.finalized = len(desk.chain.blocks) - 1
-    desk.chain.mine(STATES_KEPT + 10)
+    payout_driver.chain.finalized = len(payout_driver.chain.blocks) - 1
+    payout_driver.chain.mine(STATES_KEPT + 10)
 
 
-def test_payouts_are_sent_and_followed_while_the_accounts_of_the_finalized_block_are_forgotten(desk: Desk) -> None:
-    stall(desk)
-    payout = desk.request()
+def test_payouts_are_sent_and_followed_while_the_accounts_of_the_finalized_block_are_forgotten(
+    payout_driver: PayoutDriver,
+) -> None:
+    stall(payout_driver)
+    payout = payout_driver.request()
 
-    desk.send(payout)
-    assert desk.state(payout) == "IN_FLIGHT"
-    desk.chain.forget_pending()
-    desk.look(payout)
-    assert desk.chain.pool  # it was offered again
-    desk.chain.mine(12)
-    desk.look(payout)
+    payout_driver.send(payout)
+    assert payout_driver.state(payout) == "IN_FLIGHT"
+    payout_driver.chain.forget_pending()
+    payout_driver.confirm(payout)
+    assert payout_driver.chain.pool  # it was offered again
+    payout_driver.chain.mine(12)
+    payout_driver.confirm(payout)
     assert slot_state(payout) == "MINED"
-    assert desk.state(payout) == "IN_FLIGHT"
+    assert payout_driver.state(payout) == "IN_FLIGHT"
 
-    desk.chain.finalized = None
-    desk.bury(payout)
-    assert desk.state(payout) == "PAID"
+    payout_driver.chain.finalized = None
+    payout_driver.finalize(payout)
+    assert payout_driver.state(payout) == "PAID"
 
 
 def slot_state(payout: UUID) -> str:
@@ -193,9 +203,11 @@ def slot_state(payout: UUID) -> str:
     return slot.state.value
 
 
-def test_money_that_came_lately_is_not_counted_while_finality_stands_still(desk: Desk, rows: Rows) -> None:
-    stall(desk)
-    before = desk.chain.token_balance(desk.chain.token, rows.signer())
-    used(desk, rows.signer(), 0, 5)
+def test_money_that_came_lately_is_not_counted_while_finality_stands_still(
+    payout_driver: PayoutDriver, rows: PayoutRows
+) -> None:
+    stall(payout_driver)
+    before = payout_driver.chain.token_balance(payout_driver.chain.token, rows.signer())
+    used(payout_driver, rows.signer(), 0, 5)
 
-    assert desk.chain.token_balance(desk.chain.token, rows.signer()) == before - 5
+    assert payout_driver.chain.token_balance(payout_driver.chain.token, rows.signer()) == before - 5

@@ -7,12 +7,12 @@ from uuid import UUID
 
 from shared.auth import Role
 from tests import factories
-from tests.fakes.payout_rows import AMOUNT, FEE, TIP, Rows, new_hash, rule_of
+from tests.fakes.payout_rows import AMOUNT, FEE, TIP, PayoutRows, new_hash, rule_of
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
 
-def win(rows: Rows, payout: UUID, winner: str) -> None:
+def win(rows: PayoutRows, payout: UUID, winner: str) -> None:
     """An attempt of ours is mined and final, and the payout paid."""
     slot = rows.slot(payout)
     with rows.login.transaction():
@@ -22,7 +22,7 @@ def win(rows: Rows, payout: UUID, winner: str) -> None:
         rows.settle(payout, winner)
 
 
-def test_a_bumped_payment_may_be_won_by_its_first_signature(rows: Rows) -> None:
+def test_a_bumped_payment_may_be_won_by_its_first_signature(rows: PayoutRows) -> None:
     payout = rows.payout("IN_FLIGHT")
     rows.sign(payout)
     first = rows.last_hash(rows.slot(payout))
@@ -34,7 +34,7 @@ def test_a_bumped_payment_may_be_won_by_its_first_signature(rows: Rows) -> None:
     assert rows.state(payout) == "PAID"
 
 
-def test_a_payment_that_was_given_up_may_still_win_the_race(rows: Rows) -> None:
+def test_a_payment_that_was_given_up_may_still_win_the_race(rows: PayoutRows) -> None:
     payout = rows.payout("IN_FLIGHT")
     rows.sign(payout)
     first = rows.last_hash(rows.slot(payout))
@@ -45,7 +45,7 @@ def test_a_payment_that_was_given_up_may_still_win_the_race(rows: Rows) -> None:
     assert rows.state(payout) == "PAID"
 
 
-def test_a_payment_that_was_given_up_is_sent_again_or_cancelled(rows: Rows) -> None:
+def test_a_payment_that_was_given_up_is_sent_again_or_cancelled(rows: PayoutRows) -> None:
     again, cancelled = rows.payout("IN_FLIGHT"), rows.payout("IN_FLIGHT")
     for payout in (again, cancelled):
         rows.sign(payout)
@@ -65,7 +65,7 @@ def test_a_payment_that_was_given_up_is_sent_again_or_cancelled(rows: Rows) -> N
     assert (rows.state(again), rows.state(cancelled)) == ("PAID", "CANCELLED")
 
 
-def test_a_reverted_payment_is_released_by_a_person_and_sent_again(rows: Rows) -> None:
+def test_a_reverted_payment_is_released_by_a_person_and_sent_again(rows: PayoutRows) -> None:
     payout = rows.payout("IN_FLIGHT")
     rows.sign(payout)
     slot = rows.slot(payout)
@@ -84,7 +84,7 @@ def test_a_reverted_payment_is_released_by_a_person_and_sent_again(rows: Rows) -
     assert rows.login.value("SELECT sum(balance) FROM ledger_balances WHERE account = 'paid:member'") == AMOUNT
 
 
-def test_a_reorganisation_takes_a_payment_back_and_brings_it_elsewhere(rows: Rows) -> None:
+def test_a_reorganisation_takes_a_payment_back_and_brings_it_elsewhere(rows: PayoutRows) -> None:
     payout = rows.payout("IN_FLIGHT")
     rows.sign(payout)
     slot = rows.slot(payout)
@@ -101,14 +101,14 @@ def test_a_reorganisation_takes_a_payment_back_and_brings_it_elsewhere(rows: Row
     assert rows.state(payout) == "PAID"
 
 
-def quarantined(rows: Rows) -> tuple[UUID, tuple[str, int]]:
+def quarantined(rows: PayoutRows) -> tuple[UUID, tuple[str, int]]:
     payout = rows.payout("QUARANTINED")
     for _ in range(2):
         rows.sign_off(payout, factories.member(role=Role.TREASURY).id)
     return payout, rows.slot(payout)
 
 
-def test_a_foreign_nonce_turns_out_to_be_our_own_lost_signature(rows: Rows) -> None:
+def test_a_foreign_nonce_turns_out_to_be_our_own_lost_signature(rows: PayoutRows) -> None:
     payout, slot = quarantined(rows)
 
     found = rows.attempt(slot, origin="recovered", fee=FEE, tip=TIP, epoch=0)
@@ -117,7 +117,7 @@ def test_a_foreign_nonce_turns_out_to_be_our_own_lost_signature(rows: Rows) -> N
     assert rows.state(payout) == "PAID"
 
 
-def test_a_foreign_nonce_was_a_strangers_and_the_payout_gets_another(rows: Rows) -> None:
+def test_a_foreign_nonce_was_a_strangers_and_the_payout_gets_another(rows: PayoutRows) -> None:
     payout, slot = quarantined(rows)
     theirs = {"kind": "OTHER", "origin": "recovered", "recipient": "0x" + "9" * 40, "amount": 1}
 
@@ -135,7 +135,7 @@ def test_a_foreign_nonce_was_a_strangers_and_the_payout_gets_another(rows: Rows)
     assert rows.state(payout) == "PAID"
 
 
-def test_a_nonce_that_was_called_foreign_by_mistake_goes_on(rows: Rows) -> None:
+def test_a_nonce_that_was_called_foreign_by_mistake_goes_on(rows: PayoutRows) -> None:
     """Else it could never be used, and every later nonce of the treasury would wait for it."""
     payout, slot = quarantined(rows)
 
@@ -150,7 +150,7 @@ def test_a_nonce_that_was_called_foreign_by_mistake_goes_on(rows: Rows) -> None:
     assert rows.state(payout) == "PAID"
 
 
-def test_a_nonce_that_was_called_foreign_before_it_was_signed_goes_on(rows: Rows) -> None:
+def test_a_nonce_that_was_called_foreign_before_it_was_signed_goes_on(rows: PayoutRows) -> None:
     payout = rows.payout("IN_FLIGHT")
     slot = rows.slot(payout)
     rows.slot_to(slot, "FOREIGN")
@@ -162,7 +162,7 @@ def test_a_nonce_that_was_called_foreign_before_it_was_signed_goes_on(rows: Rows
     assert rows.state(payout) == "PAID"
 
 
-def test_after_a_restore_the_slots_are_rebuilt_from_the_chain(rows: Rows) -> None:
+def test_after_a_restore_the_slots_are_rebuilt_from_the_chain(rows: PayoutRows) -> None:
     """The chain has three nonces that the restored database does not know: a payment, a no-op, a stranger's."""
     payout = rows.payout("RESERVED")
     rows.pause()
@@ -188,7 +188,7 @@ def test_after_a_restore_the_slots_are_rebuilt_from_the_chain(rows: Rows) -> Non
     assert rows.slot(after) == (signer, 3)
 
 
-def new_key(rows: Rows) -> str:
+def new_key(rows: PayoutRows) -> str:
     """The member treasury's next key, in office; the old one drains."""
     address = "0x" + "C" * 40
     with rows.login.transaction():
@@ -200,7 +200,7 @@ def new_key(rows: Rows) -> str:
     return address
 
 
-def test_an_old_key_finishes_its_payments_and_takes_no_new_ones(rows: Rows) -> None:
+def test_an_old_key_finishes_its_payments_and_takes_no_new_ones(rows: PayoutRows) -> None:
     out, waiting = rows.payout("IN_FLIGHT"), rows.payout("RESERVED")
     old, new = rows.signer(), new_key(rows)
 
@@ -215,7 +215,7 @@ def test_an_old_key_finishes_its_payments_and_takes_no_new_ones(rows: Rows) -> N
     assert (rows.slot(out), rows.slot(waiting)) == ((old, 0), (new, 0))
 
 
-def test_an_old_key_is_retired_when_nothing_of_it_is_open(rows: Rows) -> None:
+def test_an_old_key_is_retired_when_nothing_of_it_is_open(rows: PayoutRows) -> None:
     out = rows.payout("IN_FLIGHT")
     old = rows.signer()
     new_key(rows)
@@ -228,7 +228,7 @@ def test_an_old_key_is_retired_when_nothing_of_it_is_open(rows: Rows) -> None:
     assert rule_of(lambda: rows.login.run("UPDATE signers SET status = 'draining' WHERE address = :old", old=old)) != ""
 
 
-def test_an_old_key_sends_the_rest_of_its_usdt_to_the_new_one(rows: Rows) -> None:
+def test_an_old_key_sends_the_rest_of_its_usdt_to_the_new_one(rows: PayoutRows) -> None:
     old = rows.signer()
     new = new_key(rows)
     payout = rows.payout("RESERVED", source_kind="rotation", recipient_address=new)
@@ -244,7 +244,7 @@ def test_an_old_key_sends_the_rest_of_its_usdt_to_the_new_one(rows: Rows) -> Non
     assert rows.state(payout) == "PAID"
 
 
-def test_an_old_key_closes_the_gap_that_a_restore_left(rows: Rows) -> None:
+def test_an_old_key_closes_the_gap_that_a_restore_left(rows: PayoutRows) -> None:
     old = rows.signer()
     new_key(rows)
 
@@ -256,7 +256,7 @@ def test_an_old_key_closes_the_gap_that_a_restore_left(rows: Rows) -> None:
     assert rows.login.run("SELECT nonce, state FROM payout_slots") == [[0, "LIVE"]]
 
 
-def test_a_manual_transfer_waits_for_two_people_and_is_paid(rows: Rows) -> None:
+def test_a_manual_transfer_waits_for_two_people_and_is_paid(rows: PayoutRows) -> None:
     requester = factories.member(role=Role.TREASURY).id
     payout = rows.payout(source_kind="manual", source_id=new_hash(), requested_by=requester)
     rows.run("UPDATE payouts SET state = 'HELD', hold_reason = 'review', approvals_needed = 2, state_at = :now")

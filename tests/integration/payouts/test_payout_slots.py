@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pg8000.dbapi import Connection
 
-from tests.fakes.payout_rows import AMOUNT, Login, Rows, new_hash, rule_of
+from tests.fakes.payout_rows import AMOUNT, Login, PayoutRows, new_hash, rule_of
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -20,7 +20,7 @@ ALLOWED = {
 }
 
 
-def a_slot(rows: Rows, state: str, *, kind: str = "PAY") -> tuple[UUID, tuple[str, int]]:
+def a_slot(rows: PayoutRows, state: str, *, kind: str = "PAY") -> tuple[UUID, tuple[str, int]]:
     """A payout and its slot in that state; what is final is so within the open transaction."""
     payout = rows.payout("IN_FLIGHT")
     slot = rows.slot(payout)
@@ -35,7 +35,7 @@ def a_slot(rows: Rows, state: str, *, kind: str = "PAY") -> tuple[UUID, tuple[st
     return payout, slot
 
 
-def test_a_slot_changes_only_along_the_table(rows: Rows) -> None:
+def test_a_slot_changes_only_along_the_table(rows: PayoutRows) -> None:
     for state, allowed in ALLOWED.items():
         _, slot = a_slot(rows, state)
         for target in ALLOWED.keys() - allowed - {state}:
@@ -51,7 +51,7 @@ def test_the_table_in_the_database_is_the_one_of_the_design(app: Login) -> None:
     assert pairs == {(before, after) for before, targets in ALLOWED.items() for after in targets}
 
 
-def test_no_slot_is_born_in_a_later_state(rows: Rows, owner: Login) -> None:
+def test_no_slot_is_born_in_a_later_state(rows: PayoutRows, owner: Login) -> None:
     payout = rows.payout("RESERVED")
     insert = """
         INSERT INTO payout_slots (signer, nonce, payout_id, state, state_at, allocated_at, winning_hash, block_number,
@@ -68,7 +68,7 @@ def test_no_slot_is_born_in_a_later_state(rows: Rows, owner: Login) -> None:
             assert rule_of(born) == "I13_born", state
 
 
-def test_only_the_next_nonce_is_given_out(rows: Rows) -> None:
+def test_only_the_next_nonce_is_given_out(rows: PayoutRows) -> None:
     rows.payout("IN_FLIGHT")
     payout = rows.payout("RESERVED")
     insert = """
@@ -81,7 +81,7 @@ def test_only_the_next_nonce_is_given_out(rows: Rows) -> None:
         assert rule_of(taken) in ("I5_nonce", "payout_slots_pkey"), offset
 
 
-def test_a_slot_that_is_not_made_uses_up_no_nonce(rows: Rows) -> None:
+def test_a_slot_that_is_not_made_uses_up_no_nonce(rows: PayoutRows) -> None:
     """A gap would hold up every later payment of the treasury for ever."""
     payout = rows.payout("RESERVED")
     with rows.login.transaction():
@@ -101,7 +101,7 @@ def test_a_slot_that_is_not_made_uses_up_no_nonce(rows: Rows) -> None:
     assert rows.login.value("SELECT next_nonce FROM signers WHERE address = :signer", signer=rows.signer()) == 1
 
 
-def test_nobody_moves_the_nonce_by_hand(rows: Rows, owner: Login) -> None:
+def test_nobody_moves_the_nonce_by_hand(rows: PayoutRows, owner: Login) -> None:
     rows.payout("IN_FLIGHT")
 
     for login in (rows.login, owner):
@@ -109,7 +109,7 @@ def test_nobody_moves_the_nonce_by_hand(rows: Rows, owner: Login) -> None:
             assert rule_of(partial(login.run, "UPDATE signers SET next_nonce = :nonce", nonce=nonce)) != ""
 
 
-def test_no_epoch_comes_back(rows: Rows, owner: Login) -> None:
+def test_no_epoch_comes_back(rows: PayoutRows, owner: Login) -> None:
     rows.login.run("UPDATE signers SET epoch = epoch + 1")
 
     for login in (rows.login, owner):
@@ -151,19 +151,19 @@ def test_one_address_is_one_signer_however_it_is_written(app: Login) -> None:
     assert rule_of(lambda: app.run(insert)) == "signers_address"
 
 
-def test_only_a_reserved_payout_gets_a_slot(rows: Rows) -> None:
+def test_only_a_reserved_payout_gets_a_slot(rows: PayoutRows) -> None:
     for state in ("REQUESTED", "APPROVED", "HELD", "CANCELLED", "PAID", "QUARANTINED"):
         payout = rows.payout(state)
         assert rule_of(partial(rows.take_nonce, payout)) in ("R2_reserved", "payout_slots_one_open"), state
 
 
-def test_another_treasury_does_not_pay(rows: Rows) -> None:
+def test_another_treasury_does_not_pay(rows: PayoutRows) -> None:
     payout = rows.payout("RESERVED")
 
     assert rule_of(lambda: rows.take_nonce(payout, rows.signer("affiliate"))) == "R2_reserved"
 
 
-def test_a_payout_has_one_open_slot(rows: Rows) -> None:
+def test_a_payout_has_one_open_slot(rows: PayoutRows) -> None:
     payout = rows.payout("RESERVED")
     rows.login.run("BEGIN")
     rows.take_nonce(payout)
@@ -171,7 +171,7 @@ def test_a_payout_has_one_open_slot(rows: Rows) -> None:
     assert rule_of(lambda: rows.take_nonce(payout)) == "payout_slots_one_open"
 
 
-def test_a_payout_that_was_paid_gets_no_other_slot_whatever_the_clocks_say(rows: Rows) -> None:
+def test_a_payout_that_was_paid_gets_no_other_slot_whatever_the_clocks_say(rows: PayoutRows) -> None:
     """Its second slot was given out by a machine whose clock was late."""
     payout, slot = a_slot(rows, "FINAL_NOOP")
     rows.move(payout, "RESERVED")
@@ -194,7 +194,7 @@ def test_a_payout_that_was_paid_gets_no_other_slot_whatever_the_clocks_say(rows:
     assert rule_of(lambda: rows.move(payout, "RESERVED")) == "R2_one_slot"
 
 
-def test_a_payout_is_paid_once_even_where_no_trigger_looks(rows: Rows, sql: Connection) -> None:
+def test_a_payout_is_paid_once_even_where_no_trigger_looks(rows: PayoutRows, sql: Connection) -> None:
     """As a restore would write it: the index alone stands between it and the rows."""
     rows.payout("PAID")
     sql.execute_simple("SET session_replication_role = replica")
@@ -204,14 +204,14 @@ def test_a_payout_is_paid_once_even_where_no_trigger_looks(rows: Rows, sql: Conn
     assert rule_of(lambda: sql.execute_simple("INSERT INTO payout_slots SELECT * FROM copy")) == "payout_slots_one_paid"
 
 
-def test_a_slot_is_live_with_a_stored_attempt_only(rows: Rows) -> None:
+def test_a_slot_is_live_with_a_stored_attempt_only(rows: PayoutRows) -> None:
     payout = rows.payout("IN_FLIGHT")
 
     assert rule_of(lambda: rows.slot_to(rows.slot(payout), "LIVE")) == "R1_stored"
     rows.sign(payout)
 
 
-def test_the_winner_is_an_attempt_of_this_slot(rows: Rows) -> None:
+def test_the_winner_is_an_attempt_of_this_slot(rows: PayoutRows) -> None:
     other = rows.payout("IN_FLIGHT")
     rows.sign(other)
     payout = rows.payout("IN_FLIGHT")
@@ -223,7 +223,7 @@ def test_the_winner_is_an_attempt_of_this_slot(rows: Rows) -> None:
     rows.slot_to(slot, "MINED", rows.last_hash(slot))
 
 
-def test_a_slot_ends_as_its_winner_did(rows: Rows) -> None:
+def test_a_slot_ends_as_its_winner_did(rows: PayoutRows) -> None:
     ends = {("PAY", True): "FINAL_PAY", ("PAY", False): "FINAL_REVERTED"}
     ends |= {("NOOP", True): "FINAL_NOOP", ("NOOP", False): "FINAL_NOOP"}
     for (kind, succeeded), end in ends.items():
@@ -236,7 +236,7 @@ def test_a_slot_ends_as_its_winner_did(rows: Rows) -> None:
             assert rule_of(partial(rows.slot_to, slot, other)) == "I10_winner", (kind, succeeded, other)
 
 
-def test_a_slot_is_final_exactly_as_it_was_mined(rows: Rows) -> None:
+def test_a_slot_is_final_exactly_as_it_was_mined(rows: PayoutRows) -> None:
     payout = rows.payout("IN_FLIGHT")
     rows.sign(payout)
     first = rows.last_hash(rows.slot(payout))
@@ -249,7 +249,7 @@ def test_a_slot_is_final_exactly_as_it_was_mined(rows: Rows) -> None:
         assert rule_of(partial(rows.login.run, change, value=value)) == "I10_winner", column
 
 
-def test_a_slot_stays_what_it_is_for(rows: Rows, owner: Login) -> None:
+def test_a_slot_stays_what_it_is_for(rows: PayoutRows, owner: Login) -> None:
     rows.payout("IN_FLIGHT")
     other = rows.payout("RESERVED")
     changes = {"signer": rows.signer("affiliate"), "nonce": 7, "payout_id": other, "allocated_at": "2020-01-01Z"}
@@ -260,7 +260,7 @@ def test_a_slot_stays_what_it_is_for(rows: Rows, owner: Login) -> None:
             assert rule_of(change) == "I5_nonce", column
 
 
-def test_a_slot_can_be_found_again_in_another_block(rows: Rows) -> None:
+def test_a_slot_can_be_found_again_in_another_block(rows: PayoutRows) -> None:
     payout = rows.payout("IN_FLIGHT")
     rows.sign(payout)
     first = rows.last_hash(rows.slot(payout))

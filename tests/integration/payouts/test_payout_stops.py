@@ -12,8 +12,8 @@ from shared.auth import Role
 from shared.payouts import machine, queue
 from shared.ports.polygon.chain import ChainUnreachable
 from tests import factories
-from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import AMOUNT, Rows
+from tests.fakes.payout_driver import PayoutDriver
+from tests.fakes.payout_rows import AMOUNT, PayoutRows
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -27,117 +27,123 @@ def mails(sql: Connection) -> list[str]:
     return [row[0] for row in sql.execute_simple("SELECT parameters ->> 'subject' FROM mails").rows]
 
 
-def revert(desk: Desk, number: int) -> None:
+def revert(payout_driver: PayoutDriver, number: int) -> None:
     """So many payments, one after the other, as far as the machine signs."""
     for _ in range(number):
-        payout = desk.request()
-        desk.send(payout)
-        desk.bury(payout)
+        payout = payout_driver.request()
+        payout_driver.send(payout)
+        payout_driver.finalize(payout)
 
 
-def test_after_five_reverts_in_a_row_nothing_more_is_signed_and_people_are_woken(desk: Desk, sql: Connection) -> None:
+def test_after_five_reverts_in_a_row_nothing_more_is_signed_and_people_are_woken(
+    payout_driver: PayoutDriver, sql: Connection
+) -> None:
     factories.member(role=Role.TREASURY)
-    desk.chain.reverts_all = True
-    revert(desk, 9)
+    payout_driver.chain.reverts_all = True
+    revert(payout_driver, 9)
 
     assert sql.execute_simple("SELECT count(*) FROM payout_attempts").rows == [[5]]
     assert pause_reason(sql) == "5 payments in a row have reverted"
     assert mails(sql) == ["The member treasury is paused: 5 payments in a row have reverted"]
 
 
-def test_the_stop_does_not_wait_until_the_reverts_are_final(desk: Desk, sql: Connection) -> None:
-    desk.chain.reverts_all = True
-    sent = [desk.request(AMOUNT + number) for number in range(6)]
+def test_the_stop_does_not_wait_until_the_reverts_are_final(payout_driver: PayoutDriver, sql: Connection) -> None:
+    payout_driver.chain.reverts_all = True
+    sent = [payout_driver.request(AMOUNT + number) for number in range(6)]
     for payout in sent[:5]:
-        desk.send(payout)
-    desk.chain.mine()
-    desk.look(sent[0])
+        payout_driver.send(payout)
+    payout_driver.chain.mine()
+    payout_driver.confirm(sent[0])
 
     assert pause_reason(sql)
-    desk.send(sent[5])
-    assert desk.row(sent[5]).hold_reason == "paused"
+    payout_driver.send(sent[5])
+    assert payout_driver.row(sent[5]).hold_reason == "paused"
 
 
-def test_a_payment_between_them_begins_the_count_anew(desk: Desk, sql: Connection) -> None:
-    desk.chain.reverts_all = True
-    revert(desk, 4)
-    desk.chain.reverts_all = False
-    revert(desk, 1)
-    desk.chain.reverts_all = True
-    revert(desk, 4)
+def test_a_payment_between_them_begins_the_count_anew(payout_driver: PayoutDriver, sql: Connection) -> None:
+    payout_driver.chain.reverts_all = True
+    revert(payout_driver, 4)
+    payout_driver.chain.reverts_all = False
+    revert(payout_driver, 1)
+    payout_driver.chain.reverts_all = True
+    revert(payout_driver, 4)
 
     assert pause_reason(sql) is None
 
 
-def test_how_many_is_a_setting(desk: Desk, sql: Connection) -> None:
+def test_how_many_is_a_setting(payout_driver: PayoutDriver, sql: Connection) -> None:
     sql.execute_simple("UPDATE settings SET value = '2' WHERE name = 'payout_reverts_max'")
     settings.forget()
-    desk.chain.reverts_all = True
-    revert(desk, 3)
+    payout_driver.chain.reverts_all = True
+    revert(payout_driver, 3)
 
     assert sql.execute_simple("SELECT count(*) FROM payout_attempts").rows == [[2]]
 
 
-def test_after_the_pause_the_next_revert_pauses_again_and_a_payment_does_not(desk: Desk, sql: Connection) -> None:
-    desk.chain.reverts_all = True
-    revert(desk, 5)
+def test_after_the_pause_the_next_revert_pauses_again_and_a_payment_does_not(
+    payout_driver: PayoutDriver, sql: Connection
+) -> None:
+    payout_driver.chain.reverts_all = True
+    revert(payout_driver, 5)
     for reverts in (True, False):
         db.atomically(lambda tx: machine.resume(tx, "member", clock.now()))
-        desk.chain.reverts_all = reverts
-        revert(desk, 1)
+        payout_driver.chain.reverts_all = reverts
+        revert(payout_driver, 1)
         assert (pause_reason(sql) is not None) == reverts
 
 
 @pytest.mark.parametrize("halt", ["blocked", "paused"])
 def test_a_treasury_that_the_token_stops_is_paused_before_anything_is_signed(
-    desk: Desk, rows: Rows, sql: Connection, halt: str, later: Callable[[float], None]
+    payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection, halt: str, advance_clock: Callable[[float], None]
 ) -> None:
     factories.member(role=Role.OWNER)
-    desk.chain.blocked_addresses = {rows.signer().lower()} if halt == "blocked" else set()
-    desk.chain.token_paused = halt == "paused"
-    first, second = desk.request(), desk.request()
-    desk.send(first)
-    desk.send(second)
+    payout_driver.chain.blocked_addresses = {rows.signer().lower()} if halt == "blocked" else set()
+    payout_driver.chain.token_paused = halt == "paused"
+    first, second = payout_driver.request(), payout_driver.request()
+    payout_driver.send(first)
+    payout_driver.send(second)
 
     assert sql.execute_simple("SELECT count(*) FROM payout_slots").rows == [[0]]
-    assert {desk.row(it).hold_reason for it in (first, second)} == {"paused"}
+    assert {payout_driver.row(it).hold_reason for it in (first, second)} == {"paused"}
     assert halt in str(pause_reason(sql))
     assert len(mails(sql)) == 1
 
-    desk.chain.blocked_addresses.clear()
-    desk.chain.token_paused = False
+    payout_driver.chain.blocked_addresses.clear()
+    payout_driver.chain.token_paused = False
     db.atomically(lambda tx: machine.resume(tx, "member", clock.now()))
-    later(60)
-    for payout in desk.sweep():
-        desk.send(payout)
-    assert {desk.state(it) for it in (first, second)} == {"IN_FLIGHT"}
+    advance_clock(60)
+    for payout in payout_driver.sweep():
+        payout_driver.send(payout)
+    assert {payout_driver.state(it) for it in (first, second)} == {"IN_FLIGHT"}
 
 
-def test_resuming_while_the_token_stops_the_treasury_signs_nothing(desk: Desk, sql: Connection) -> None:
-    desk.chain.token_paused = True
-    payout = desk.request()
-    desk.send(payout)
+def test_resuming_while_the_token_stops_the_treasury_signs_nothing(
+    payout_driver: PayoutDriver, sql: Connection
+) -> None:
+    payout_driver.chain.token_paused = True
+    payout = payout_driver.request()
+    payout_driver.send(payout)
     db.atomically(lambda tx: machine.resume(tx, "member", clock.now()))
-    desk.send(payout)
+    payout_driver.send(payout)
 
     assert pause_reason(sql)
     assert sql.execute_simple("SELECT count(*) FROM payout_attempts").rows == [[0]]
 
 
-def test_nodes_that_do_not_say_whether_the_token_moves_have_nothing_signed(desk: Desk) -> None:
-    payout = desk.request()
-    desk.chain.unreachable = {"halted"}
+def test_nodes_that_do_not_say_whether_the_token_moves_have_nothing_signed(payout_driver: PayoutDriver) -> None:
+    payout = payout_driver.request()
+    payout_driver.chain.unreachable = {"halted"}
     with pytest.raises(ChainUnreachable):
-        desk.send(payout)
-    assert desk.state(payout) == "REQUESTED"
+        payout_driver.send(payout)
+    assert payout_driver.state(payout) == "REQUESTED"
 
-    desk.chain.unreachable.clear()
-    desk.send(payout)
-    assert desk.state(payout) == "IN_FLIGHT"
+    payout_driver.chain.unreachable.clear()
+    payout_driver.send(payout)
+    assert payout_driver.state(payout) == "IN_FLIGHT"
 
 
-def test_the_hour_counts_the_minute_that_it_begins_in(desk: Desk, sql: Connection) -> None:
-    desk.send(desk.request())
+def test_the_hour_counts_the_minute_that_it_begins_in(payout_driver: PayoutDriver, sql: Connection) -> None:
+    payout_driver.send(payout_driver.request())
     sql.execute_simple("UPDATE treasury_minutes SET minute = '2026-11-22T11:30:00Z'")
     seen = [datetime.fromisoformat(f"2026-11-22T12:{moment}+00:00") for moment in ("30:59", "31:00")]
 

@@ -10,7 +10,7 @@ from shared.payouts import machine
 from shared.payouts.machine import Promise
 from shared.payouts.terms import NothingToPay, PaysATreasury, PaysNobody, PaysTheToken
 from shared.values.money import NotAnAmount, Usdt
-from tests.fakes.payout_rows import RECIPIENT, Rows
+from tests.fakes.payout_rows import RECIPIENT, PayoutRows
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -44,7 +44,7 @@ def test_nobody_is_no_recipient(sql: Connection) -> None:
     assert_no_row(sql)
 
 
-def test_the_token_is_no_recipient_however_it_is_spelled(rows: Rows, sql: Connection) -> None:
+def test_the_token_is_no_recipient_however_it_is_spelled(rows: PayoutRows, sql: Connection) -> None:
     token: str = rows.login.value("SELECT token_address FROM treasuries WHERE name = 'member'")
     for spelled in (token, token.lower()):
         with pytest.raises(PaysTheToken):
@@ -54,7 +54,7 @@ def test_the_token_is_no_recipient_however_it_is_spelled(rows: Rows, sql: Connec
 
 
 @pytest.mark.parametrize("treasury", ["member", "affiliate", "wholesale"])
-def test_no_treasury_pays_a_treasury(rows: Rows, sql: Connection, treasury: str) -> None:
+def test_no_treasury_pays_a_treasury(rows: PayoutRows, sql: Connection, treasury: str) -> None:
     with pytest.raises(PaysATreasury):
         promise(rows.signer(treasury), Usdt(1))
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from tests import factories
-from tests.fakes.payout_rows import AMOUNT, Login, Rows, new_hash, rule_of
+from tests.fakes.payout_rows import AMOUNT, Login, PayoutRows, new_hash, rule_of
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -23,7 +23,7 @@ ALLOWED = {
 NO_RIGHT = "42501"
 
 
-def move(rows: Rows, payout: UUID, state: str) -> None:
+def move(rows: PayoutRows, payout: UUID, state: str) -> None:
     """With every column that the state asks for."""
     if state == "PAID":
         rows.settle(payout, new_hash())
@@ -31,12 +31,12 @@ def move(rows: Rows, payout: UUID, state: str) -> None:
         rows.move(payout, state, "review" if state == "HELD" else None)
 
 
-def test_whatever_the_table_does_not_name_is_refused_to_functions_and_owner(rows: Rows, owner: Login) -> None:
+def test_whatever_the_table_does_not_name_is_refused_to_functions_and_owner(rows: PayoutRows, owner: Login) -> None:
     for state, allowed in ALLOWED.items():
         payout = rows.payout(state)
         for target in ALLOWED.keys() - allowed - {state}:
             assert rule_of(partial(move, rows, payout, target)) == "I4_transition", (state, target)
-            assert rule_of(partial(move, Rows(owner), payout, target)) == "I4_transition", (state, target)
+            assert rule_of(partial(move, PayoutRows(owner), payout, target)) == "I4_transition", (state, target)
         assert rows.state(payout) == state
         if state == "QUARANTINED":
             rows.unpause()
@@ -60,26 +60,26 @@ def test_no_transition_is_changed_or_taken_away(owner: Login) -> None:
             assert rule_of(partial(owner.run, statement.format(table))) == "append_only", (table, statement)
 
 
-def test_nothing_is_reserved_without_its_journal(rows: Rows) -> None:
+def test_nothing_is_reserved_without_its_journal(rows: PayoutRows) -> None:
     payout = rows.payout("APPROVED")
 
     assert rule_of(lambda: rows.move(payout, "RESERVED")) == "I12_reserved"
 
 
-def test_a_journal_of_another_amount_reserves_nothing(rows: Rows) -> None:
+def test_a_journal_of_another_amount_reserves_nothing(rows: PayoutRows) -> None:
     payout = rows.payout("APPROVED")
     rows.journal(f"resv:{payout}", treasury=-1, in_flight=1)
 
     assert rule_of(lambda: rows.move(payout, "RESERVED")) == "I12_reserved"
 
 
-def test_nothing_is_in_flight_without_a_slot(rows: Rows) -> None:
+def test_nothing_is_in_flight_without_a_slot(rows: PayoutRows) -> None:
     payout = rows.payout("RESERVED")
 
     assert rule_of(lambda: rows.move(payout, "IN_FLIGHT")) == "I6_open_slot"
 
 
-def test_while_a_slot_may_still_pay_nothing_but_the_chain_moves_the_payout(rows: Rows) -> None:
+def test_while_a_slot_may_still_pay_nothing_but_the_chain_moves_the_payout(rows: PayoutRows) -> None:
     ways = {"ALLOCATED": (), "LIVE": (rows.sign,), "MINED": (rows.sign, rows.mine)}
     ways["FOREIGN"] = (lambda payout: rows.slot_to(rows.slot(payout), "FOREIGN"),)
     for state, steps in ways.items():
@@ -91,7 +91,7 @@ def test_while_a_slot_may_still_pay_nothing_but_the_chain_moves_the_payout(rows:
         assert rule_of(partial(rows.settle, payout, new_hash())) == "I11_paid", state
 
 
-def test_a_reserved_payout_with_a_slot_is_not_held_back(rows: Rows) -> None:
+def test_a_reserved_payout_with_a_slot_is_not_held_back(rows: PayoutRows) -> None:
     payout = rows.payout("RESERVED")
 
     rows.login.run("BEGIN")
@@ -100,7 +100,7 @@ def test_a_reserved_payout_with_a_slot_is_not_held_back(rows: Rows) -> None:
     assert rule_of(lambda: rows.move(payout, "HELD", "paused")) == "R2_held"
 
 
-def final(rows: Rows, payout: UUID, outcome: str) -> None:
+def final(rows: PayoutRows, payout: UUID, outcome: str) -> None:
     """The slot's end alone, in the open transaction."""
     slot = rows.slot(payout)
     kind = "NOOP" if outcome == "FINAL_NOOP" else "PAY"
@@ -111,7 +111,7 @@ def final(rows: Rows, payout: UUID, outcome: str) -> None:
 
 
 @pytest.mark.parametrize("outcome", ["FINAL_NOOP", "FINAL_REVERTED"])
-def test_after_an_end_that_did_not_pay_it_may_be_sent_again(rows: Rows, outcome: str) -> None:
+def test_after_an_end_that_did_not_pay_it_may_be_sent_again(rows: PayoutRows, outcome: str) -> None:
     payout = rows.payout("IN_FLIGHT")
 
     with rows.login.transaction():
@@ -122,7 +122,7 @@ def test_after_an_end_that_did_not_pay_it_may_be_sent_again(rows: Rows, outcome:
     assert (rows.state(payout), rows.slot(payout)[1]) == ("IN_FLIGHT", 1)
 
 
-def test_a_reverted_payment_is_held_with_its_money_still_set_aside(rows: Rows) -> None:
+def test_a_reverted_payment_is_held_with_its_money_still_set_aside(rows: PayoutRows) -> None:
     payout = rows.payout("IN_FLIGHT")
 
     with rows.login.transaction():
@@ -137,7 +137,7 @@ def test_a_reverted_payment_is_held_with_its_money_still_set_aside(rows: Rows) -
     assert rows.state(payout) == "CANCELLED"
 
 
-def paid_on_chain(rows: Rows) -> UUID:
+def paid_on_chain(rows: PayoutRows) -> UUID:
     """FINAL_PAY without the rest, in the open transaction."""
     payout = rows.payout("IN_FLIGHT")
     rows.login.run("BEGIN")
@@ -148,33 +148,33 @@ def paid_on_chain(rows: Rows) -> UUID:
 @pytest.mark.parametrize(
     ("state", "reason", "rule"), [("RESERVED", None, "R2_one_slot"), ("HELD", "review", "R2_held")]
 )
-def test_what_was_paid_goes_nowhere_but_paid(rows: Rows, state: str, reason: str | None, rule: str) -> None:
+def test_what_was_paid_goes_nowhere_but_paid(rows: PayoutRows, state: str, reason: str | None, rule: str) -> None:
     payout = paid_on_chain(rows)
 
     assert rule_of(lambda: rows.move(payout, state, reason)) == rule
 
 
-def test_paid_needs_the_journal(rows: Rows) -> None:
+def test_paid_needs_the_journal(rows: PayoutRows) -> None:
     payout = paid_on_chain(rows)
 
     assert rule_of(lambda: rows.settle(payout, rows.last_hash(rows.slot(payout)))) == "I11_paid"
 
 
-def test_paid_needs_the_journal_of_its_own_amount(rows: Rows) -> None:
+def test_paid_needs_the_journal_of_its_own_amount(rows: PayoutRows) -> None:
     payout = paid_on_chain(rows)
     rows.post(f"paid:{payout}", in_flight=-1, paid=1)
 
     assert rule_of(lambda: rows.settle(payout, rows.last_hash(rows.slot(payout)))) == "I11_paid"
 
 
-def test_paid_names_the_transaction_that_paid(rows: Rows) -> None:
+def test_paid_names_the_transaction_that_paid(rows: PayoutRows) -> None:
     payout = paid_on_chain(rows)
     rows.post(f"paid:{payout}", in_flight=-AMOUNT, paid=AMOUNT)
 
     assert rule_of(lambda: rows.settle(payout, new_hash())) == "I11_paid"
 
 
-def test_paid_needs_the_chain_whatever_the_journal_says(rows: Rows) -> None:
+def test_paid_needs_the_chain_whatever_the_journal_says(rows: PayoutRows) -> None:
     payout = rows.payout("IN_FLIGHT")
     rows.sign(payout)
     rows.mine(payout)
@@ -183,13 +183,13 @@ def test_paid_needs_the_chain_whatever_the_journal_says(rows: Rows) -> None:
     assert rule_of(lambda: rows.settle(payout, rows.last_hash(rows.slot(payout)))) == "I11_paid"
 
 
-def test_final_pay_and_paid_are_one_commit(rows: Rows) -> None:
+def test_final_pay_and_paid_are_one_commit(rows: PayoutRows) -> None:
     paid_on_chain(rows)
 
     assert rule_of(lambda: rows.login.run("COMMIT")) == "coupled"
 
 
-def test_a_slot_and_in_flight_are_one_commit(rows: Rows) -> None:
+def test_a_slot_and_in_flight_are_one_commit(rows: PayoutRows) -> None:
     payout = rows.payout("RESERVED")
     rows.login.run("BEGIN")
     rows.take_nonce(payout)
@@ -197,7 +197,7 @@ def test_a_slot_and_in_flight_are_one_commit(rows: Rows) -> None:
     assert rule_of(lambda: rows.login.run("COMMIT")) == "coupled"
 
 
-def test_reserved_money_is_given_back_before_a_payout_is_cancelled(rows: Rows) -> None:
+def test_reserved_money_is_given_back_before_a_payout_is_cancelled(rows: PayoutRows) -> None:
     payout = rows.payout("RESERVED")
 
     assert rule_of(lambda: rows.cancel(payout)) == "R2_cancelled"
@@ -207,12 +207,12 @@ def test_reserved_money_is_given_back_before_a_payout_is_cancelled(rows: Rows) -
     assert rows.state(payout) == "CANCELLED"
 
 
-def test_a_payout_is_not_cancelled_while_its_slot_is_being_taken(rows: Rows, owner: Login) -> None:
+def test_a_payout_is_not_cancelled_while_its_slot_is_being_taken(rows: PayoutRows, owner: Login) -> None:
     payout = rows.payout("RESERVED")
     rows.login.run("BEGIN")
     rows.take_nonce(payout)  # and has not committed yet
     owner.run("SET lock_timeout = '200ms'")
-    other = Rows(owner)
+    other = PayoutRows(owner)
 
     def give_back() -> None:
         with owner.transaction():
@@ -225,13 +225,13 @@ def test_a_payout_is_not_cancelled_while_its_slot_is_being_taken(rows: Rows, own
     assert rule_of(give_back) == "I4_transition"
 
 
-def test_a_payout_is_quarantined_only_together_with_its_treasury(rows: Rows) -> None:
+def test_a_payout_is_quarantined_only_together_with_its_treasury(rows: PayoutRows) -> None:
     payout = rows.payout("IN_FLIGHT")
 
     assert rule_of(lambda: rows.move(payout, "QUARANTINED")) == "R5_paused"
 
 
-def test_no_row_is_ever_deleted_or_truncated(rows: Rows, owner: Login) -> None:
+def test_no_row_is_ever_deleted_or_truncated(rows: PayoutRows, owner: Login) -> None:
     rows.payout("PAID")
 
     for table in ("payouts", "payout_slots", "payout_attempts", "payout_events", "payout_policy_runs"):
@@ -240,7 +240,7 @@ def test_no_row_is_ever_deleted_or_truncated(rows: Rows, owner: Login) -> None:
             assert rule_of(partial(rows.login.run, statement)) in ("never_deleted", NO_RIGHT), statement
 
 
-def test_the_diary_has_every_change_of_state(rows: Rows) -> None:
+def test_the_diary_has_every_change_of_state(rows: PayoutRows) -> None:
     payout = rows.payout("PAID")
 
     found = rows.login.run(
@@ -260,7 +260,7 @@ def test_the_diary_has_every_change_of_state(rows: Rows) -> None:
     ]
 
 
-def test_members_who_leave_do_not_take_payouts_along(owner: Login, rows: Rows) -> None:
+def test_members_who_leave_do_not_take_payouts_along(owner: Login, rows: PayoutRows) -> None:
     member = factories.member()
     rows.payout(member_id=member.id)
 

@@ -6,7 +6,7 @@ import json
 from pg8000.dbapi import Connection
 
 from emulators import contract
-from tests.fakes.doors import Doors
+from tests.fakes.invoker import FunctionInvoker
 from tests.platform import Platform
 
 JOBS = [name for name, function in contract.functions().items() if function.topics or function.queues]
@@ -43,27 +43,27 @@ MALFORMED = {
 
 
 def test_every_malformed_envelope_is_recorded_once_and_acknowledged(platform: Platform, sql: Connection) -> None:
-    doors = Doors(platform.invoker_token)
+    invoker = FunctionInvoker(platform.invoker_token)
 
-    answers = {name: [doors.knock("email_send", body) for _ in range(3)] for name, body in MALFORMED.items()}
+    answers = {name: [invoker.deliver("email_send", body) for _ in range(3)] for name, body in MALFORMED.items()}
 
     assert {name: answer for name, answer in answers.items() if answer != [204] * 3} == {}
     assert sql.execute_simple("SELECT count(*) FROM job_faults").rows == [[len(MALFORMED)]]
 
 
 def test_a_malformed_task_is_recorded_once_under_its_name(platform: Platform, sql: Connection) -> None:
-    doors = Doors(platform.invoker_token)
+    invoker = FunctionInvoker(platform.invoker_token)
 
     for body in ({}, {"payout_id": "nobody's"}, {"payout_id": 7, "treasury": "member"}):
-        assert doors.task("payout_send", "payout-send-member", body, name="t1") == 204
-    assert doors.task("payout_send", "payout-confirm", {}, name="t2") == 204  # of another function
+        assert invoker.task("payout_send", "payout-send-member", body, name="t1") == 204
+    assert invoker.task("payout_send", "payout-confirm", {}, name="t2") == 204  # of another function
 
     rows = sql.execute_simple("SELECT job, delivery_id FROM job_faults ORDER BY id").rows
     assert rows == [["payout_send", "t1"], ["payout_send", "t2"]]
 
 
 def test_nobody_but_the_invoker_delivers_anything(platform: Platform, sql: Connection) -> None:
-    strangers = Doors(platform.gateway_token)
+    strangers = FunctionInvoker(platform.gateway_token)
 
-    assert {strangers.knock(name, pushed(b"{}")) for name in JOBS} == {403}
+    assert {strangers.deliver(name, pushed(b"{}")) for name in JOBS} == {403}
     assert sql.execute_simple("SELECT count(*) FROM job_faults").rows == [[0]]

@@ -11,7 +11,7 @@ from pg8000.dbapi import Connection
 from pg8000.native import to_statement
 
 from emulators.contract import ROOT
-from tests.fakes import history
+from tests.fakes import planner_statistics
 
 MUCH = 100_000  # rows; a scan that may meet more reads a table that grows
 COST_MAX = 25_000.0  # what Postgres reckons for reading a quarter of ten million rows; small bounded reads cost less
@@ -106,7 +106,7 @@ _rows: dict[str, float] = {}  # of every table and index, as the planner believe
 @pytest.fixture
 def much(sql: Connection) -> Connection:
     """Tables as after years; every plan is made for the very values."""
-    history.grow(sql)
+    planner_statistics.fill_tables(sql)
     sql.execute_simple("SET plan_cache_mode = force_custom_plan; SET jit = off; SET timezone = 'UTC'")
     _rows.clear()
     _rows.update(sql.execute_simple("SELECT relname, reltuples FROM pg_class").rows)
@@ -138,9 +138,9 @@ BY_NAME: Mapping[tuple[str, str], str] = {
     ("treasury", "text"): "'member'",
     ("before", "timestamp with time zone"): "now() - interval '5 minutes'",
     ("since", "timestamp with time zone"): "now() - interval '1 hour'",
-    ("since", "text"): f"'{history.SAMPLE - 1}'",  # a transaction of today
-    ("horizon", "text"): f"'{history.SAMPLE - 1}'",
-    ("block_number", "bigint"): f"{history.SAMPLE - 1}",
+    ("since", "text"): f"'{planner_statistics.SAMPLE - 1}'",  # a transaction of today
+    ("horizon", "text"): f"'{planner_statistics.SAMPLE - 1}'",
+    ("block_number", "bigint"): f"{planner_statistics.SAMPLE - 1}",
 }
 ENUMS = frozenset({"tier", "comp_type", "payout_state", "slot_state", "hold_reason", "withdrawal_state", "admin_role"})
 BY_TYPE: Mapping[str, str] = {

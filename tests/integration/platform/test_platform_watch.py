@@ -19,8 +19,8 @@ from shared.ports.polygon import chain
 from shared.ports.polygon.chain import BlockTimes
 from tests.client import answer_of, app
 from tests.fakes.chain import FakeChain
-from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import Rows
+from tests.fakes.payout_driver import PayoutDriver
+from tests.fakes.payout_rows import PayoutRows
 from tests.platform import Platform
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
@@ -111,9 +111,9 @@ def test_the_outbox_is_as_old_as_its_oldest_row_that_is_not_published(watch: Wat
     assert (found["outbox_rows"], found["outbox_age_seconds"]) == (2, 300)
 
 
-def test_a_payout_is_as_old_as_its_request_until_it_is_paid_cancelled_or_held(watch: Watch, rows: Rows) -> None:
-    desk = Desk(watch.nodes)
-    payout = desk.request()
+def test_a_payout_is_as_old_as_its_request_until_it_is_paid_cancelled_or_held(watch: Watch, rows: PayoutRows) -> None:
+    payout_driver = PayoutDriver(watch.nodes)
+    payout = payout_driver.request()
     later = clock.now() + timedelta(hours=2)
     assert 7199 <= watch.platform(later)["oldest_payout_seconds"] <= 7201
 
@@ -125,7 +125,7 @@ def test_a_payout_is_as_old_as_its_request_until_it_is_paid_cancelled_or_held(wa
     assert watch.platform(later)["held_payouts"] == 0
 
 
-def test_a_pause_shows_as_long_as_it_lasts(watch: Watch, rows: Rows) -> None:
+def test_a_pause_shows_as_long_as_it_lasts(watch: Watch, rows: PayoutRows) -> None:
     rows.pause()
     assert watch.platform()["paused_treasuries"] == 1
     rows.unpause()

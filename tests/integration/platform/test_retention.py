@@ -17,7 +17,7 @@ from shared import db
 from shared.database.retention import FOR_EVER, HOURLY, PERIODS
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes.doors import Doors
+from tests.fakes.invoker import FunctionInvoker
 from tests.fakes.plain_rows import put, unchecked
 from tests.platform import Platform
 
@@ -231,15 +231,15 @@ def test_the_trouble_of_one_table_does_not_keep_the_others_full(sql: Connection)
 
 
 def test_it_runs_with_the_rights_of_its_own_login(platform: Platform, sql: Connection) -> None:
-    """At its door; the statements above ran as whoever tests may."""
+    """Called as the scheduler does; the statements above ran as whoever tests may."""
     for name in old_store.PURGES:
         fill(sql, name, NOW - timedelta(days=900))
-    doors = Doors(platform.invoker_token)
-    assert doors.schedule("member_erase", "forget-old") == 204
+    invoker = FunctionInvoker(platform.invoker_token)
+    assert invoker.schedule("member_erase", "forget-old") == 204
     assert {name: left(sql, name) for name in old_store.PURGES} == dict.fromkeys(old_store.PURGES, 0)
 
 
 def test_whoever_is_signed_in_stays_signed_in(client: Callable[..., FunctionClient], platform: Platform) -> None:
     somebody = factories.member()
-    assert Doors(platform.invoker_token).schedule("member_erase", "forget-old") == 204
+    assert FunctionInvoker(platform.invoker_token).schedule("member_erase", "forget-old") == 204
     assert client(somebody.token).get("/v1/users/me").status == 200

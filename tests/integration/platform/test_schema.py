@@ -7,12 +7,12 @@ from pg8000.dbapi import Connection
 
 from emulators import schema
 from emulators.postgres import Postgres
-from tests.fakes.servers import SOURCES, server_of
+from tests.fakes.postgres_servers import SOURCES, running_server
 
 
 @pytest.fixture(params=SOURCES)
 def server(request: pytest.FixtureRequest) -> Iterator[Postgres]:
-    with server_of(request.param) as started:
+    with running_server(request.param) as started:
         yield started
 
 

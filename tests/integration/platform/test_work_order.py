@@ -46,7 +46,7 @@ from tests.fakes.plain_rows import (
     withdrawal,
     without_indexes,
 )
-from tests.fakes.wallet_desk import RECIPIENT
+from tests.fakes.wallet_driver import RECIPIENT
 
 T = TypeVar("T")
 

@@ -13,7 +13,7 @@ from shared import db
 from shared.scans import histogram, velocity
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes.doors import Doors
+from tests.fakes.invoker import FunctionInvoker
 from tests.fakes.scan_rows import NOON, expected_rollups, insert_scans, random_scans, rollups
 from tests.platform import Platform
 
@@ -155,7 +155,7 @@ def test_scans_made_through_the_api_are_counted(
     for code in factories.manufactured_codes(3):
         assert member.post("/v1/scans/submit", {"code": code}).status == 201
 
-    assert Doors(platform.invoker_token).schedule("scan_rollup", "roll-up") == 204
+    assert FunctionInvoker(platform.invoker_token).schedule("scan_rollup", "roll-up") == 204
 
     assert rollups(sql) == expected_rollups(sql)
     assert sum(row[2] for row in rollups(sql) if row[0] == "day") == 3

@@ -13,7 +13,7 @@ from shared import db, settings
 from shared.members import downline
 from tests import factories
 from tests.factories import Somebody
-from tests.fakes.waiting import waits
+from tests.fakes.lock_waits import is_lock_awaited
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 WRITERS = 64
@@ -184,7 +184,7 @@ def test_whoever_waits_for_the_totals_holds_no_permanent_tier(
     sql.execute_unnamed("SELECT FROM member_totals WHERE member_id = $1 FOR NO KEY UPDATE", (affiliate.id,))
     with ThreadPoolExecutor(1) as threads:
         counting = threads.submit(add, buyer, 10, "order:2")
-        wait_until(lambda: waits(sql), "a lock that is waited for")
+        wait_until(lambda: is_lock_awaited(sql), "a lock that is waited for")
         free = sql.execute_unnamed(
             "SELECT member_id FROM permanent_tiers WHERE member_id = $1 FOR UPDATE SKIP LOCKED", (affiliate.id,)
         ).rows

@@ -17,7 +17,7 @@ from shared.members import downline
 from shared.values.tiers import Tier
 from tests import factories
 from tests.factories import Somebody
-from tests.fakes.doors import Doors
+from tests.fakes.invoker import FunctionInvoker
 from tests.platform import Platform
 
 QUARTER = "2026-Q4"
@@ -273,7 +273,7 @@ def override(sql: Connection, somebody: Somebody, admin: Somebody, at: datetime,
 def test_the_schedule_reaches_it(platform: Platform, sql: Connection) -> None:
     somebody = with_tier(Tier.VIP, quarter="2025-Q1")
 
-    assert Doors(platform.invoker_token).schedule("tier_rollover", "close") == 204
+    assert FunctionInvoker(platform.invoker_token).schedule("tier_rollover", "close") == 204
 
     assert notes_of(sql, somebody) == [["Your VIP ended with Q1 2025", "7 scans in a quarter bring it back."]]
 

@@ -2,14 +2,14 @@
 
 from functools import partial
 
-from tests.fakes.payout_rows import Login, Rows, rule_of
+from tests.fakes.payout_rows import Login, PayoutRows, rule_of
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
 BALANCED = {"treasury": -5, "in_flight": 5}
 
 
-def test_a_journal_that_does_not_sum_to_zero_is_refused_at_commit(rows: Rows) -> None:
+def test_a_journal_that_does_not_sum_to_zero_is_refused_at_commit(rows: PayoutRows) -> None:
     for lines in (
         {"treasury": -5, "in_flight": 4},
         {"treasury": 1, "in_flight": 1},
@@ -21,22 +21,22 @@ def test_a_journal_that_does_not_sum_to_zero_is_refused_at_commit(rows: Rows) ->
     assert rows.login.run("SELECT * FROM ledger_balances") == []
 
 
-def test_a_journal_has_two_lines_at_least(rows: Rows) -> None:
+def test_a_journal_has_two_lines_at_least(rows: PayoutRows) -> None:
     empty = "INSERT INTO ledger_journals (ref, posted_at) VALUES ('j', now())"
 
     assert rule_of(lambda: rows.login.run(empty)) == "I12_balanced"
     assert rule_of(lambda: rows.journal("j", treasury=5)) == "I12_balanced"
 
 
-def test_a_line_moves_something(rows: Rows) -> None:
+def test_a_line_moves_something(rows: PayoutRows) -> None:
     assert rule_of(lambda: rows.journal("j", treasury=0, in_flight=0)) == "ledger_postings_amount_check"
 
 
-def test_a_line_stands_on_an_account_that_exists(rows: Rows) -> None:
+def test_a_line_stands_on_an_account_that_exists(rows: PayoutRows) -> None:
     assert rule_of(lambda: rows.journal("j", treasury=-5, nowhere=5)) != ""
 
 
-def test_one_ref_is_one_journal(rows: Rows) -> None:
+def test_one_ref_is_one_journal(rows: PayoutRows) -> None:
     rows.journal("j", **BALANCED)
 
     assert rule_of(lambda: rows.journal("j", **BALANCED)) == "ledger_journals_ref_key"
@@ -50,13 +50,13 @@ APPEND = """
     """
 
 
-def test_a_journal_is_closed_when_it_has_been_committed(rows: Rows, owner: Login) -> None:
+def test_a_journal_is_closed_when_it_has_been_committed(rows: PayoutRows, owner: Login) -> None:
     rows.journal("j", **BALANCED)
 
     assert {rule_of(partial(login.run, APPEND)) for login in (rows.login, owner)} == {"I12_append_only"}
 
 
-def test_a_journal_cannot_be_called_complete_and_then_be_added_to(rows: Rows) -> None:
+def test_a_journal_cannot_be_called_complete_and_then_be_added_to(rows: PayoutRows) -> None:
     """SET CONSTRAINTS has the sum looked at early; the line after it must be looked at as well."""
     late = "INSERT INTO ledger_postings SELECT id, 'paid:member', 7 FROM ledger_journals"
 
@@ -70,7 +70,7 @@ def test_a_journal_cannot_be_called_complete_and_then_be_added_to(rows: Rows) ->
     assert rule_of(post) == "I12_balanced"
 
 
-def test_a_line_of_a_savepoint_that_was_undone_leaves_nothing(rows: Rows) -> None:
+def test_a_line_of_a_savepoint_that_was_undone_leaves_nothing(rows: PayoutRows) -> None:
     with rows.login.transaction():
         rows.post("j", **BALANCED)
         rows.login.run("SAVEPOINT s")
@@ -80,7 +80,7 @@ def test_a_line_of_a_savepoint_that_was_undone_leaves_nothing(rows: Rows) -> Non
     assert balances(rows.login) == {"treasury:member": -5, "in_flight:member": 5}
 
 
-def test_nothing_in_the_ledger_is_changed_or_removed(rows: Rows, owner: Login) -> None:
+def test_nothing_in_the_ledger_is_changed_or_removed(rows: PayoutRows, owner: Login) -> None:
     rows.journal("j", **BALANCED)
     changes = (
         "UPDATE ledger_journals SET ref = 'k'",
@@ -96,7 +96,7 @@ def test_nothing_in_the_ledger_is_changed_or_removed(rows: Rows, owner: Login) -
         assert rule_of(partial(rows.login.run, change)) == "42501", change
 
 
-def test_no_function_touches_balances_or_accounts(rows: Rows) -> None:
+def test_no_function_touches_balances_or_accounts(rows: PayoutRows) -> None:
     rows.journal("j", **BALANCED)
     changes = (
         "UPDATE ledger_balances SET balance = 0",
@@ -110,7 +110,7 @@ def test_no_function_touches_balances_or_accounts(rows: Rows) -> None:
     assert [change for change in changes if rule_of(partial(rows.login.run, change)) != "42501"] == []
 
 
-def test_an_account_that_would_overflow_is_refused_whole(rows: Rows) -> None:
+def test_an_account_that_would_overflow_is_refused_whole(rows: PayoutRows) -> None:
     most = 2**63 - 1
     rows.journal("most", treasury=-most, in_flight=most)
     outcomes = [rule_of(partial(rows.journal, f"more-{n}", treasury=-most, in_flight=most)) for n in range(20)]

@@ -15,8 +15,8 @@ from tests import factories
 from tests.fakes.chain import Included
 from tests.fakes.key_rotation import new_key_version, pass_minutes, rotate
 from tests.fakes.nodes import STATES_KEPT, FakeNodes
-from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import AMOUNT, Rows
+from tests.fakes.payout_driver import PayoutDriver
+from tests.fakes.payout_rows import AMOUNT, PayoutRows
 from tests.platform import Platform
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
@@ -51,18 +51,18 @@ def is_paused(sql: Connection) -> list[object]:
     return [name for (name,) in sql.execute_simple("SELECT name FROM treasuries WHERE paused_at IS NOT NULL").rows]
 
 
-def paid(desk: Desk, two_nodes: FakeNodes) -> object:
-    payout = desk.request()
-    desk.send(payout)
-    desk.bury(payout)
+def paid(payout_driver: PayoutDriver, two_nodes: FakeNodes) -> object:
+    payout = payout_driver.request()
+    payout_driver.send(payout)
+    payout_driver.finalize(payout)
     two_nodes.finish()
     return payout
 
 
 def test_every_paid_payout_has_its_transfer_to_the_last_digit(
-    desk: Desk, two_nodes: FakeNodes, sql: Connection
+    payout_driver: PayoutDriver, two_nodes: FakeNodes, sql: Connection
 ) -> None:
-    payouts = {paid(desk, two_nodes) for _ in range(3)}
+    payouts = {paid(payout_driver, two_nodes) for _ in range(3)}
 
     reconcile()
 
@@ -74,8 +74,8 @@ def test_every_paid_payout_has_its_transfer_to_the_last_digit(
     assert is_paused(sql) == []
 
 
-def test_running_twice_leaves_the_same_rows(desk: Desk, two_nodes: FakeNodes, sql: Connection) -> None:
-    paid(desk, two_nodes)
+def test_running_twice_leaves_the_same_rows(payout_driver: PayoutDriver, two_nodes: FakeNodes, sql: Connection) -> None:
+    paid(payout_driver, two_nodes)
     two_nodes.steal(desk_signer(sql), 7)
     two_nodes.finish()
     tables = ("reconciliations", "reconciliation_treasuries", "reconciliation_findings", "chain_transfers",
@@ -99,11 +99,11 @@ def test_money_that_came_is_in_the_books(two_nodes: FakeNodes, sql: Connection) 
 
 
 def test_an_unknown_transfer_is_named_pauses_the_treasury_and_wakes_its_admins_once(
-    desk: Desk, two_nodes: FakeNodes, sql: Connection
+    payout_driver: PayoutDriver, two_nodes: FakeNodes, sql: Connection
 ) -> None:
     woken = factories.member(role=Role.TREASURY)
     factories.member(role=Role.SUPPORT)
-    paid(desk, two_nodes)
+    paid(payout_driver, two_nodes)
     stolen = two_nodes.steal(desk_signer(sql), 2_000_000)
     two_nodes.finish()
 
@@ -126,9 +126,11 @@ def test_more_than_ten_dollars_show_in_the_badge(two_nodes: FakeNodes, sql: Conn
     assert outcome(sql) == ("discrepancy", "discrepancy")
 
 
-def test_a_payout_without_its_transfer_is_named(desk: Desk, two_nodes: FakeNodes, sql: Connection) -> None:
-    payout = paid(desk, two_nodes)
-    for block in desk.chain.blocks:
+def test_a_payout_without_its_transfer_is_named(
+    payout_driver: PayoutDriver, two_nodes: FakeNodes, sql: Connection
+) -> None:
+    payout = paid(payout_driver, two_nodes)
+    for block in payout_driver.chain.blocks:
         block.included.clear()
 
     reconcile()
@@ -146,10 +148,10 @@ def test_a_payout_without_its_transfer_is_named(desk: Desk, two_nodes: FakeNodes
     ],
 )
 def test_a_transfer_that_is_not_what_was_promised_is_named(
-    desk: Desk, two_nodes: FakeNodes, sql: Connection, change: dict[str, object], kind: str, found: int
+    payout_driver: PayoutDriver, two_nodes: FakeNodes, sql: Connection, change: dict[str, object], kind: str, found: int
 ) -> None:
-    paid(desk, two_nodes)
-    for block in desk.chain.blocks:
+    paid(payout_driver, two_nodes)
+    for block in payout_driver.chain.blocks:
         block.included[:] = [Included(replace(it.transfer, **change), it.succeeded) for it in block.included]  # type: ignore[arg-type]
 
     reconcile()
@@ -169,9 +171,11 @@ def test_a_balance_that_no_transfer_explains_is_a_finding(two_nodes: FakeNodes, 
     assert is_paused(sql) == ["affiliate", "member", "wholesale"]
 
 
-def test_what_is_under_way_is_pending_and_looked_at_again(desk: Desk, two_nodes: FakeNodes, sql: Connection) -> None:
-    payout = desk.request()
-    desk.send(payout)
+def test_what_is_under_way_is_pending_and_looked_at_again(
+    payout_driver: PayoutDriver, two_nodes: FakeNodes, sql: Connection
+) -> None:
+    payout = payout_driver.request()
+    payout_driver.send(payout)
     two_nodes.finish()
 
     reconcile()
@@ -180,7 +184,7 @@ def test_what_is_under_way_is_pending_and_looked_at_again(desk: Desk, two_nodes:
     tasks = "SELECT count(*) FROM outbox WHERE destination = 'reconciliation'"
     assert sql.execute_simple(tasks).rows == [[1]]
 
-    desk.bury(payout)
+    payout_driver.finalize(payout)
     reconcile()
     assert outcome(sql) == ("balanced", "balanced")
     assert sql.execute_simple(tasks).rows == [[1]]
@@ -210,14 +214,14 @@ def test_nodes_that_disagree_leave_it_pending(two_nodes: FakeNodes, sql: Connect
 
 
 def test_a_silent_node_leaves_it_pending_and_a_lagging_one_delays_it(
-    desk: Desk, two_nodes: FakeNodes, sql: Connection
+    payout_driver: PayoutDriver, two_nodes: FakeNodes, sql: Connection
 ) -> None:
     two_nodes.other.silent = True
     reconcile()
     assert outcome(sql) == ("pending", "pending")
     two_nodes.other.silent, two_nodes.other.behind = False, 3
 
-    paid(desk, two_nodes)
+    paid(payout_driver, two_nodes)
     two_nodes.other.behind = 25  # behind the block in which the payout was called final
     reconcile()
     assert outcome(sql) == ("pending", "pending")
@@ -229,17 +233,17 @@ def test_a_silent_node_leaves_it_pending_and_a_lagging_one_delays_it(
 
 
 def test_a_finality_stall_leaves_it_pending_until_milestones_go_on(
-    desk: Desk, two_nodes: FakeNodes, sql: Connection
+    payout_driver: PayoutDriver, two_nodes: FakeNodes, sql: Connection
 ) -> None:
-    paid(desk, two_nodes)
-    desk.chain.finalized = len(desk.chain.blocks) - 1
-    desk.chain.mine(STATES_KEPT + 1)
+    paid(payout_driver, two_nodes)
+    payout_driver.chain.finalized = len(payout_driver.chain.blocks) - 1
+    payout_driver.chain.mine(STATES_KEPT + 1)
     reconcile()
     assert outcome(sql) == ("pending", "pending")
     assert "missing trie node" in str(sql.execute_simple("SELECT reason FROM reconciliations").rows[0][0])
     assert is_paused(sql) == []
 
-    desk.chain.finalized = None
+    payout_driver.chain.finalized = None
     reconcile()
     assert outcome(sql) == ("balanced", "balanced")
 
@@ -256,9 +260,9 @@ def test_a_log_that_was_not_asked_for_is_no_money(two_nodes: FakeNodes, sql: Con
 
 
 def test_it_goes_on_where_it_stopped_and_asks_for_less_when_refused(
-    desk: Desk, two_nodes: FakeNodes, sql: Connection
+    payout_driver: PayoutDriver, two_nodes: FakeNodes, sql: Connection
 ) -> None:
-    paid(desk, two_nodes)
+    paid(payout_driver, two_nodes)
     two_nodes.blocks_per_answer_max = 4
     reconcile()
     assert outcome(sql) == ("balanced", "balanced")
@@ -271,18 +275,18 @@ def test_it_goes_on_where_it_stopped_and_asks_for_less_when_refused(
 
 
 def test_money_that_goes_to_the_treasurys_next_key_has_left_nothing(
-    desk: Desk, two_nodes: FakeNodes, sql: Connection, platform: Platform
+    payout_driver: PayoutDriver, two_nodes: FakeNodes, sql: Connection, platform: Platform
 ) -> None:
-    payout = paid(desk, two_nodes)
+    payout = paid(payout_driver, two_nodes)
     version = new_key_version(platform, f"next-{uuid4()}")
     rotate((kms.ethereum_address(version), version))
-    pass_minutes(desk)
+    pass_minutes(payout_driver)
     two_nodes.finish()
 
     reconcile()
 
     assert payout
-    assert [it.amount_micro for it in desk.chain.transfers()] == [AMOUNT, 99 * AMOUNT]
+    assert [it.amount_micro for it in payout_driver.chain.transfers()] == [AMOUNT, 99 * AMOUNT]
     assert findings(sql) == []
     assert outcome(sql) == ("balanced", "balanced")
     assert member(sql, "chain_balance, book_balance, payouts_matched") == [99 * AMOUNT, 99 * AMOUNT, 2]
@@ -297,7 +301,7 @@ def test_transfers_of_nothing_are_nobodys(two_nodes: FakeNodes, sql: Connection)
     assert outcome(sql) == ("balanced", "balanced")
 
 
-def test_an_old_finding_does_not_pause_again(two_nodes: FakeNodes, sql: Connection, rows: Rows) -> None:
+def test_an_old_finding_does_not_pause_again(two_nodes: FakeNodes, sql: Connection, rows: PayoutRows) -> None:
     two_nodes.steal(desk_signer(sql), 5)
     two_nodes.finish()
     reconcile()
@@ -311,10 +315,10 @@ def test_an_old_finding_does_not_pause_again(two_nodes: FakeNodes, sql: Connecti
 
 
 def test_what_was_unknown_and_is_ours_after_all_is_no_finding_any_more(
-    desk: Desk, two_nodes: FakeNodes, sql: Connection
+    payout_driver: PayoutDriver, two_nodes: FakeNodes, sql: Connection
 ) -> None:
     """After a restore the payout is rebuilt from the chain, with the transaction that was unknown."""
-    paid(desk, two_nodes)
+    paid(payout_driver, two_nodes)
     sql.execute_simple("SET session_replication_role = replica")
     sql.execute_simple("CREATE TABLE kept AS SELECT * FROM payout_attempts")
     sql.execute_simple("DELETE FROM payout_attempts")

@@ -12,9 +12,9 @@ from shared import clock
 from shared.events import Reconcile
 from tests.client import FunctionClient
 from tests.fakes.nodes import FakeNodes
-from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import Rows
-from tests.fakes.treasurers import Treasurer, treasurer
+from tests.fakes.payout_driver import PayoutDriver
+from tests.fakes.payout_rows import PayoutRows
+from tests.fakes.treasury_admins import TreasuryAdmin, treasury_admin
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
 
@@ -22,12 +22,12 @@ PATH = "/v1/admin/treasury"
 
 
 @pytest.fixture
-def admin(client: Callable[..., FunctionClient], two_nodes: FakeNodes) -> Treasurer:
+def admin(client: Callable[..., FunctionClient], two_nodes: FakeNodes) -> TreasuryAdmin:
     assert two_nodes
-    return treasurer(client)
+    return treasury_admin(client)
 
 
-def start(admin: Treasurer) -> str:
+def start(admin: TreasuryAdmin) -> str:
     """Ask for one and do its task."""
     made = admin.client.post(f"{PATH}/reconciliations", None)
     assert (made.status, made.body["status"], made.body["pools"]) == (202, "pending", [])
@@ -36,10 +36,10 @@ def start(admin: Treasurer) -> str:
     return identity
 
 
-def test_one_is_started_and_read(admin: Treasurer, desk: Desk, sql: Connection) -> None:
-    paid = desk.request()
-    desk.send(paid)
-    desk.bury(paid)
+def test_one_is_started_and_read(admin: TreasuryAdmin, payout_driver: PayoutDriver, sql: Connection) -> None:
+    paid = payout_driver.request()
+    payout_driver.send(paid)
+    payout_driver.finalize(paid)
     identity = start(admin)
 
     tasks = sql.execute_simple("SELECT body ->> 'reconciliation_id' FROM outbox WHERE function = 'reconciliation'").rows
@@ -54,7 +54,7 @@ def test_one_is_started_and_read(admin: Treasurer, desk: Desk, sql: Connection) 
 
 
 def test_a_finding_is_explained_the_books_follow_and_the_treasury_goes_on(
-    admin: Treasurer, two_nodes: FakeNodes, rows: Rows, sql: Connection
+    admin: TreasuryAdmin, two_nodes: FakeNodes, rows: PayoutRows, sql: Connection
 ) -> None:
     stolen = two_nodes.steal(rows.signer(), 12_500_000)
     two_nodes.finish()
@@ -89,7 +89,7 @@ def test_a_finding_is_explained_the_books_follow_and_the_treasury_goes_on(
 
 
 def test_an_explained_balance_is_balanced_and_the_next_difference_is_new(
-    admin: Treasurer, two_nodes: FakeNodes, sql: Connection
+    admin: TreasuryAdmin, two_nodes: FakeNodes, sql: Connection
 ) -> None:
     two_nodes.one.richer = two_nodes.other.richer = 3
     start(admin)
@@ -104,7 +104,7 @@ def test_an_explained_balance_is_balanced_and_the_next_difference_is_new(
     assert states == [[6, 3]]
 
 
-def test_what_there_is_not_is_not_found(admin: Treasurer) -> None:
+def test_what_there_is_not_is_not_found(admin: TreasuryAdmin) -> None:
     nothing = "00000000-0000-4000-8000-000000000000"
     assert admin.client.get(f"{PATH}/reconciliations/{nothing}").problem == "not-found"
     assert admin.client.get(f"{PATH}/payouts/{nothing}").problem == "not-found"

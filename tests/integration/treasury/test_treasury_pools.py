@@ -12,9 +12,9 @@ from shared import clock
 from shared.auth import Role
 from tests.client import FunctionClient
 from tests.fakes.nodes import GAS_PRICE_WEI, FakeNodes
-from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import AMOUNT, Rows
-from tests.fakes.treasurers import Treasurer, treasurer
+from tests.fakes.payout_driver import PayoutDriver
+from tests.fakes.payout_rows import AMOUNT, PayoutRows
+from tests.fakes.treasury_admins import TreasuryAdmin, treasury_admin
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
 
@@ -22,24 +22,24 @@ PATH = "/v1/admin/treasury/pools"
 
 
 @pytest.fixture
-def admin(client: Callable[..., FunctionClient], two_nodes: FakeNodes) -> Treasurer:
+def admin(client: Callable[..., FunctionClient], two_nodes: FakeNodes) -> TreasuryAdmin:
     assert two_nodes
-    return treasurer(client)
+    return treasury_admin(client)
 
 
-def pool(admin: Treasurer, name: str = "member") -> dict[str, Any]:
+def pool(admin: TreasuryAdmin, name: str = "member") -> dict[str, Any]:
     found: dict[str, Any] = {it["pool"]: it for it in admin.client.get(PATH).body["items"]}[name]
     return found
 
 
 def test_a_pool_is_shown_with_its_block_its_books_its_limits_and_how_long_it_lasts(
-    admin: Treasurer, desk: Desk, two_nodes: FakeNodes, rows: Rows
+    admin: TreasuryAdmin, payout_driver: PayoutDriver, two_nodes: FakeNodes, rows: PayoutRows
 ) -> None:
-    paid = desk.request()
-    desk.send(paid)
-    desk.bury(paid)
-    out = desk.request()
-    desk.send(out)
+    paid = payout_driver.request()
+    payout_driver.send(paid)
+    payout_driver.finalize(paid)
+    out = payout_driver.request()
+    payout_driver.send(out)
     rows.payout("HELD")
     two_nodes.chain.mine(3)
 
@@ -64,7 +64,7 @@ def test_a_pool_is_shown_with_its_block_its_books_its_limits_and_how_long_it_las
     assert shown["alert"]["level"] == "ok"  # the hour has not looked yet
 
 
-def test_what_each_node_says_is_shown_also_when_they_do_not_agree(admin: Treasurer, two_nodes: FakeNodes) -> None:
+def test_what_each_node_says_is_shown_also_when_they_do_not_agree(admin: TreasuryAdmin, two_nodes: FakeNodes) -> None:
     two_nodes.other.richer = 7
     shown = pool(admin)["chain"]
     assert (shown["balance"], [node["balance"] for node in shown["nodes"]]) == (None, [500, 500.000007])
@@ -76,19 +76,19 @@ def test_what_each_node_says_is_shown_also_when_they_do_not_agree(admin: Treasur
     assert [(node["balance"], node["fault"]) for node in shown["nodes"]] == [(500, None), (None, "it is switched off")]
 
 
-def test_the_level_tells_what_is_low_and_what_is_critical(admin: Treasurer, desk: Desk) -> None:
+def test_the_level_tells_what_is_low_and_what_is_critical(admin: TreasuryAdmin, payout_driver: PayoutDriver) -> None:
     assert pool(admin)["alert"]["level"] == "ok"
     snapshot.take(clock.now())
     shown = pool(admin)["alert"]
     assert (shown["level"], shown["usdt_low_since"] is None, shown["gas_low_since"]) == ("low", False, None)
 
-    big = desk.request(485_000_000)  # leaves 15 USDT, of which one payout of 485 is none
-    desk.send(big)
-    desk.bury(big)
+    big = payout_driver.request(485_000_000)  # leaves 15 USDT, of which one payout of 485 is none
+    payout_driver.send(big)
+    payout_driver.finalize(big)
     assert pool(admin)["alert"]["level"] == "critical"
 
 
-def test_thresholds_are_changed_and_the_next_crossing_is_told(admin: Treasurer, sql: Connection) -> None:
+def test_thresholds_are_changed_and_the_next_crossing_is_told(admin: TreasuryAdmin, sql: Connection) -> None:
     path = f"{PATH}/member/alerts"
     answer = admin.client.put(path, {"usdt": 499.5, "gas_wei": "1000000000000000000"})
 
@@ -103,20 +103,22 @@ def test_thresholds_are_changed_and_the_next_crossing_is_told(admin: Treasurer, 
     assert admin.client.put(f"{PATH}/operating/alerts", {"usdt": 1, "gas_wei": "1"}).problem == "not-found"
 
 
-def test_a_pause_is_at_once_and_stops_the_next_signature(admin: Treasurer, desk: Desk, sql: Connection) -> None:
-    payout = desk.request()
+def test_a_pause_is_at_once_and_stops_the_next_signature(
+    admin: TreasuryAdmin, payout_driver: PayoutDriver, sql: Connection
+) -> None:
+    payout = payout_driver.request()
     for why in ("nobody knows transfer 7", "again"):
         answer = admin.client.post(f"{PATH}/member/pause", {"reason": why})
         assert (answer.status, answer.body["pause_reason"]) == (200, "nobody knows transfer 7")
-    desk.try_to_send(payout)
+    payout_driver.try_to_send(payout)
 
-    assert desk.chain.sent == []
+    assert payout_driver.chain.sent == []
     assert pool(admin)["pause_reason"] == "nobody knows transfer 7"
     assert pool(admin, "affiliate")["paused_at"] is None
     assert sql.execute_simple("SELECT action FROM audit_logs").rows == [["treasury.pause"]]
 
 
-def test_resuming_needs_a_code_a_reason_and_a_pause(admin: Treasurer, sql: Connection) -> None:
+def test_resuming_needs_a_code_a_reason_and_a_pause(admin: TreasuryAdmin, sql: Connection) -> None:
     path = f"{PATH}/member/resume"
     assert admin.client.post(path, {"reason": "all found", "totp": admin.code()}).problem == "pool-not-paused"
     admin.client.post(f"{PATH}/member/pause", {"reason": "looking"})
@@ -133,22 +135,24 @@ def test_resuming_needs_a_code_a_reason_and_a_pause(admin: Treasurer, sql: Conne
 
 def test_only_treasury_admins_look(client: Callable[..., FunctionClient], two_nodes: FakeNodes) -> None:
     for role in (Role.SUPPORT, Role.OPERATIONS):
-        other = treasurer(client, role)
+        other = treasury_admin(client, role)
         assert other.client.get(PATH).problem == "not-allowed"
         assert other.send().problem == "not-allowed"
         assert other.client.post(f"{PATH}/member/pause", {"reason": "because"}).problem == "not-allowed"
     assert two_nodes.questions == []  # no node is troubled for them
 
 
-def test_payments_of_every_treasury_come_from_its_own_key(desk: Desk, two_nodes: FakeNodes, sql: Connection) -> None:
+def test_payments_of_every_treasury_come_from_its_own_key(
+    payout_driver: PayoutDriver, two_nodes: FakeNodes, sql: Connection
+) -> None:
     signers: dict[str, str] = dict(sql.execute_simple("SELECT treasury, address FROM signers").rows)
     paid: list[UUID] = []
     for name, address in signers.items():
         two_nodes.chain.mint(address, AMOUNT)
         two_nodes.chain.mine(3)
-        paid.append(desk.request(treasury=name))
-        desk.send(paid[-1])
-        desk.bury(paid[-1])
+        paid.append(payout_driver.request(treasury=name))
+        payout_driver.send(paid[-1])
+        payout_driver.finalize(paid[-1])
 
     assert [it.sender for it in two_nodes.chain.transfers()] == [address.lower() for address in signers.values()]
     assert dict(sql.execute_simple(

@@ -11,9 +11,9 @@ from shared.auth import Role
 from tests import factories
 from tests.client import FunctionClient
 from tests.fakes.nodes import FakeNodes
-from tests.fakes.payout_desk import Desk
-from tests.fakes.payout_rows import AMOUNT, RECIPIENT, Rows, rule_of
-from tests.fakes.treasurers import EXCHANGE, Treasurer, treasurer
+from tests.fakes.payout_driver import PayoutDriver
+from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows, rule_of
+from tests.fakes.treasury_admins import EXCHANGE, TreasuryAdmin, treasury_admin
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
 
@@ -23,10 +23,10 @@ TABLES = ("payouts", "manual_transfers", "payout_approvals", "payout_policy_runs
 
 
 @pytest.fixture
-def people(client: Callable[..., FunctionClient], two_nodes: FakeNodes) -> list[Treasurer]:
+def people(client: Callable[..., FunctionClient], two_nodes: FakeNodes) -> list[TreasuryAdmin]:
     """One who asks, and two others."""
     assert two_nodes
-    return [treasurer(client) for _ in range(3)]
+    return [treasury_admin(client) for _ in range(3)]
 
 
 def counts(sql: Connection) -> list[int]:
@@ -34,22 +34,22 @@ def counts(sql: Connection) -> list[int]:
     return [sql.execute_simple(f"SELECT count(*) FROM {table}").rows[0][0] for table in TABLES]
 
 
-def test_it_is_paid_when_two_others_have_approved(people: list[Treasurer], desk: Desk) -> None:
+def test_it_is_paid_when_two_others_have_approved(people: list[TreasuryAdmin], payout_driver: PayoutDriver) -> None:
     asks, second, third = people
     made = asks.send()
     assert (made.status, made.body["status"], made.body["hold_reason"]) == (201, "on_hold", "review")
     transfer = made.body["id"]
-    desk.send(UUID(transfer))
-    assert desk.chain.transfers() == []
+    payout_driver.send(UUID(transfer))
+    assert payout_driver.chain.transfers() == []
 
     first = second.approve(transfer)
     assert (first.body["approvals_given"], first.body["status"]) == (1, "on_hold")
     last = third.approve(transfer)
     assert (last.status, last.body["state"]) == (200, "APPROVED")
-    desk.send(UUID(transfer))
-    desk.bury(UUID(transfer))
+    payout_driver.send(UUID(transfer))
+    payout_driver.finalize(UUID(transfer))
 
-    (moved,) = desk.chain.transfers()
+    (moved,) = payout_driver.chain.transfers()
     assert (moved.recipient, moved.amount_micro) == (EXCHANGE.lower(), 25_500_000)
     told = asks.client.get(f"/v1/admin/treasury/transfers/{transfer}").body
     assert (told["status"], told["transaction_hash"], told["amount"]) == ("paid", moved.hash, 25.5)
@@ -60,7 +60,7 @@ def test_it_is_paid_when_two_others_have_approved(people: list[Treasurer], desk:
     assert told["transfer"]["reason"] == "to the exchange"
 
 
-def test_all_who_may_approve_are_told_by_mail(people: list[Treasurer], sql: Connection) -> None:
+def test_all_who_may_approve_are_told_by_mail(people: list[TreasuryAdmin], sql: Connection) -> None:
     asks, *others = people
     asks.send()
 
@@ -69,7 +69,7 @@ def test_all_who_may_approve_are_told_by_mail(people: list[Treasurer], sql: Conn
     assert all("asks for 25.50 USDT from the member treasury" in subject for _, subject in subjects)
 
 
-def test_the_same_key_is_one_transfer(people: list[Treasurer], sql: Connection) -> None:
+def test_the_same_key_is_one_transfer(people: list[TreasuryAdmin], sql: Connection) -> None:
     asks = people[0]
     code = asks.code()
     answers = [asks.send(key="one", totp=code) for _ in range(3)]
@@ -78,7 +78,7 @@ def test_the_same_key_is_one_transfer(people: list[Treasurer], sql: Connection) 
     assert counts(sql)[:2] == [1, 1]
 
 
-def test_bad_terms_are_refused_each_by_its_name_and_leave_no_row(people: list[Treasurer], sql: Connection) -> None:
+def test_bad_terms_are_refused_each_by_its_name_and_leave_no_row(people: list[TreasuryAdmin], sql: Connection) -> None:
     token = sql.execute_simple("SELECT token_address FROM treasuries").rows[0][0]
     bad: list[tuple[dict[str, object], str]] = [
         ({"amount": 0}, "transfer-amount-not-positive"),
@@ -104,7 +104,7 @@ def test_bad_terms_are_refused_each_by_its_name_and_leave_no_row(people: list[Tr
     assert counts(sql) == before
 
 
-def test_what_is_promised_to_others_is_not_sent_again(people: list[Treasurer], rows: Rows) -> None:
+def test_what_is_promised_to_others_is_not_sent_again(people: list[TreasuryAdmin], rows: PayoutRows) -> None:
     rows.payout("RESERVED")
 
     assert people[0].send(amount=500 - AMOUNT / 1e6 + 0.01).problem == "transfer-above-balance"
@@ -112,7 +112,7 @@ def test_what_is_promised_to_others_is_not_sent_again(people: list[Treasurer], r
 
 
 def test_a_chain_that_cannot_be_read_promises_nothing(
-    people: list[Treasurer], two_nodes: FakeNodes, sql: Connection
+    people: list[TreasuryAdmin], two_nodes: FakeNodes, sql: Connection
 ) -> None:
     two_nodes.other.silent = True
     before = counts(sql)
@@ -122,11 +122,11 @@ def test_a_chain_that_cannot_be_read_promises_nothing(
 
 
 def test_a_second_factor_is_needed_right_and_new(
-    people: list[Treasurer], client: Callable[..., FunctionClient], sql: Connection
+    people: list[TreasuryAdmin], client: Callable[..., FunctionClient], sql: Connection
 ) -> None:
     asks = people[0]
     before = counts(sql)
-    without = Treasurer(somebody := factories.member(role=Role.TREASURY), b"", client(somebody.token))
+    without = TreasuryAdmin(somebody := factories.member(role=Role.TREASURY), b"", client(somebody.token))
     assert without.send(totp="123456").problem == "second-factor-not-set-up"
     assert asks.send(totp="000000").problem == "second-factor-wrong"
     assert counts(sql) == before
@@ -137,17 +137,17 @@ def test_a_second_factor_is_needed_right_and_new(
 
 
 def test_only_treasury_admins_and_owners_ask_and_approve(
-    people: list[Treasurer], client: Callable[..., FunctionClient]
+    people: list[TreasuryAdmin], client: Callable[..., FunctionClient]
 ) -> None:
     transfer = people[0].send().body["id"]
     for role in (Role.SUPPORT, Role.OPERATIONS):
-        other = treasurer(client, role)
+        other = treasury_admin(client, role)
         assert (other.send().problem, other.approve(transfer).problem) == ("not-allowed", "not-allowed")
-    assert treasurer(client, Role.OWNER).approve(transfer).status == 200
+    assert treasury_admin(client, Role.OWNER).approve(transfer).status == 200
 
 
 def test_approvals_are_refused_by_the_requester_twice_after_cancel_and_with_a_used_code(
-    people: list[Treasurer], sql: Connection
+    people: list[TreasuryAdmin], sql: Connection
 ) -> None:
     asks, second, third = people
     transfer, other = (asks.send().body["id"] for _ in range(2))
@@ -165,18 +165,18 @@ def test_approvals_are_refused_by_the_requester_twice_after_cancel_and_with_a_us
 
 
 def test_what_is_not_held_is_not_approved(
-    people: list[Treasurer], rows: Rows, client: Callable[..., FunctionClient]
+    people: list[TreasuryAdmin], rows: PayoutRows, client: Callable[..., FunctionClient]
 ) -> None:
     for state in ("REQUESTED", "APPROVED", "PAID"):
         path = f"/v1/admin/treasury/payouts/{rows.payout(state)}/approve"
-        approver = treasurer(client)
+        approver = treasury_admin(client)
         answer = approver.client.post(path, {"totp": approver.code(), "note": "looked at it"})
         assert (answer.problem, answer.body["state"]) == ("payout-not-held", state)
     assert people[1].approve(str(rows.payout("HELD"))).problem == "not-found"  # no manual transfer
 
 
 def test_cancelling_is_harmless_twice_and_too_late_once_it_is_signed(
-    people: list[Treasurer], desk: Desk, sql: Connection
+    people: list[TreasuryAdmin], payout_driver: PayoutDriver, sql: Connection
 ) -> None:
     asks, second, third = people
     transfer = asks.send().body["id"]
@@ -188,16 +188,16 @@ def test_cancelling_is_harmless_twice_and_too_late_once_it_is_signed(
     other = asks.send().body["id"]
     second.approve(other)
     third.approve(other)
-    desk.send(UUID(other))
+    payout_driver.send(UUID(other))
     answer = asks.cancel(other)
     assert (answer.problem, answer.body["state"]) == ("transfer-under-way", "IN_FLIGHT")
 
 
 def test_of_64_who_approve_at_once_two_are_counted(
-    people: list[Treasurer], client: Callable[..., FunctionClient], sql: Connection
+    people: list[TreasuryAdmin], client: Callable[..., FunctionClient], sql: Connection
 ) -> None:
     transfer = people[0].send().body["id"]
-    crowd = [treasurer(client) for _ in range(MANY)]
+    crowd = [treasury_admin(client) for _ in range(MANY)]
 
     with ThreadPoolExecutor(MANY) as threads:
         answers = list(threads.map(lambda it: it.approve(transfer), crowd))
@@ -208,7 +208,9 @@ def test_of_64_who_approve_at_once_two_are_counted(
     assert sql.execute_simple(released).rows == [[1]]
 
 
-def test_of_64_times_that_one_person_approves_at_once_one_is_counted(people: list[Treasurer], sql: Connection) -> None:
+def test_of_64_times_that_one_person_approves_at_once_one_is_counted(
+    people: list[TreasuryAdmin], sql: Connection
+) -> None:
     transfer = people[0].send().body["id"]
     codes = [people[1].code(ahead) for ahead in range(2)]
 
@@ -220,7 +222,7 @@ def test_of_64_times_that_one_person_approves_at_once_one_is_counted(people: lis
     assert sql.execute_simple("SELECT count(*), count(DISTINCT payout_id) FROM payout_approvals").rows == [[1, 1]]
 
 
-def test_the_schema_lets_no_manual_transfer_pass_without_two_people(rows: Rows) -> None:
+def test_the_schema_lets_no_manual_transfer_pass_without_two_people(rows: PayoutRows) -> None:
     somebody = factories.member(role=Role.TREASURY).id
     assert rule_of(lambda: rows.payout(source_kind="manual")) == "payouts_manual_requester"
     payout = manual(rows, somebody)
@@ -229,7 +231,7 @@ def test_the_schema_lets_no_manual_transfer_pass_without_two_people(rows: Rows) 
     assert rule_of(lambda: rows.hold(payout)) == "manual_approvals"
 
 
-def test_transfers_are_listed_newest_first_page_by_page(people: list[Treasurer]) -> None:
+def test_transfers_are_listed_newest_first_page_by_page(people: list[TreasuryAdmin]) -> None:
     asks = people[0]
     made = [asks.send(amount=number).body["id"] for number in (1, 2, 3)]
     people[1].cancel(made[1])
@@ -244,7 +246,7 @@ def test_transfers_are_listed_newest_first_page_by_page(people: list[Treasurer])
 
 
 def test_what_waits_for_people_is_listed_with_its_reason_and_released(
-    people: list[Treasurer], rows: Rows, client: Callable[..., FunctionClient]
+    people: list[TreasuryAdmin], rows: PayoutRows, client: Callable[..., FunctionClient]
 ) -> None:
     held = rows.payout(recipient_address=RECIPIENT)
     rows.run(
@@ -258,7 +260,7 @@ def test_what_waits_for_people_is_listed_with_its_reason_and_released(
 
     (listed,) = people[0].client.get("/v1/admin/treasury/payouts?status=on_hold&hold_reason=review").body["items"]
     assert (listed["id"], listed["hold_reason"], listed["transfer"]) == (str(held), "review", None)
-    approver = treasurer(client)
+    approver = treasury_admin(client)
     answer = approver.client.post(
         f"/v1/admin/treasury/payouts/{held}/approve", {"totp": approver.code(), "note": "it is fine"}
     )
@@ -271,7 +273,7 @@ def address(sql: Connection, pool: str) -> str:
     return found
 
 
-def manual(rows: Rows, somebody: UUID) -> UUID:
+def manual(rows: PayoutRows, somebody: UUID) -> UUID:
     payout = UUID(int=somebody.int ^ 1)
     rows.run(
         """

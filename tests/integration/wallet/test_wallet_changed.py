@@ -18,8 +18,8 @@ from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.clock import moved_clock
 from tests.factories import Somebody
-from tests.fakes.comp_books import award_guarantee
-from tests.fakes.wallet_desk import WalletDesk
+from tests.fakes.comp_records import award_guarantee
+from tests.fakes.wallet_driver import WalletDriver
 from tests.operations.wallet_links import ask_for_challenge, link_wallet
 from tests.rows import rows_of_all_tables
 
@@ -158,23 +158,26 @@ def test_the_schema_lets_no_payout_go_to_a_wallet_that_rests(
         )
 
 
-def test_the_wallet_says_until_when_comps_rest(purse: WalletDesk) -> None:
-    assert purse.client.get("/v1/users/me/wallet").body["comps_rest_until"] is None
-    link_wallet(purse.client, Account.create())
-    assert purse.client.get("/v1/users/me/wallet").body["comps_rest_until"] is not None
+def test_the_wallet_says_until_when_comps_rest(wallet_driver: WalletDriver) -> None:
+    assert wallet_driver.client.get("/v1/users/me/wallet").body["comps_rest_until"] is None
+    link_wallet(wallet_driver.client, Account.create())
+    assert wallet_driver.client.get("/v1/users/me/wallet").body["comps_rest_until"] is not None
 
 
-def test_withdrawing_takes_a_code_of_whoever_has_an_app(purse: WalletDesk, sql: Connection) -> None:
-    secret = factories.second_factor(purse.member)
-    assert purse.ask().problem == "second-factor-needed"
+def test_withdrawing_takes_a_code_of_whoever_has_an_app(wallet_driver: WalletDriver, sql: Connection) -> None:
+    secret = factories.second_factor(wallet_driver.member)
+    assert wallet_driver.ask().problem == "second-factor-needed"
     code = totp.code(secret, totp.step_of(datetime.now(UTC)))
     order = {"to_address": "0x8617E340B3D01FA5F11F306F4090FD50E238070D", "amount": 25}
     wrong = order | {"code": f"{(int(code) + 1) % 10**6:06d}"}
-    assert purse.client.post("/v1/wallet/withdraw", wrong, **{"Idempotency-Key": "a"}).problem == "second-factor-wrong"
+    assert (
+        wallet_driver.client.post("/v1/wallet/withdraw", wrong, **{"Idempotency-Key": "a"}).problem
+        == "second-factor-wrong"
+    )
     assert sql.execute_simple("SELECT count(*) FROM withdrawals").rows == [[0]]
     assert sql.execute_simple("SELECT failures FROM second_factors").rows == [[1]]
 
-    answer = purse.client.post("/v1/wallet/withdraw", order | {"code": code}, **{"Idempotency-Key": "b"})
+    answer = wallet_driver.client.post("/v1/wallet/withdraw", order | {"code": code}, **{"Idempotency-Key": "b"})
     assert answer.status == 201
 
 

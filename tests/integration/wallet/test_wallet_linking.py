@@ -21,7 +21,7 @@ from shared.values.money import Usdt
 from tests import factories
 from tests.client import FunctionClient
 from tests.clock import moved_clock
-from tests.fakes.comp_books import award_guarantee
+from tests.fakes.comp_records import award_guarantee
 from tests.operations.wallet_links import Challenge, answer_challenge, ask_for_challenge
 from tests.platform import USDT
 from tests.rows import rows_of_all_tables

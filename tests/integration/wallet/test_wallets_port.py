@@ -11,7 +11,7 @@ import pytest
 from emulators.http_server import Handler, HttpServer
 from shared.ports.polygon import nodes
 from shared.ports.polygon.wallets import Balance, NodesSilent, SentTransaction, Wallets
-from tests.fakes.wallet_desk import RECIPIENT
+from tests.fakes.wallet_driver import RECIPIENT
 from tests.platform import NO_NODE, USDT
 
 SENDER = "0x52908400098527886E0F7030069857D2E4169EE7"

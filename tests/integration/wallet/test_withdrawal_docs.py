@@ -8,15 +8,15 @@ from emulators.contract import ROOT
 from shared.withdrawals import State
 from tests import documents
 from tests.fakes import payout_rows
-from tests.fakes.wallet_desk import WalletDesk
+from tests.fakes.wallet_driver import WalletDriver
 
 pytest_plugins = ["tests.fakes.wallet_plugin"]
 
 DOCUMENT = (ROOT / "docs" / "withdrawals.md").read_text()
 
 
-def test_every_question_has_an_answer(purse: WalletDesk) -> None:
-    withdrawal = purse.signed()
+def test_every_question_has_an_answer(wallet_driver: WalletDriver) -> None:
+    withdrawal = wallet_driver.signed()
     with payout_rows.functions_login() as login:
         answers = [login.run(statement, x=withdrawal) for statement in documents.statements("withdrawals.md")]
 

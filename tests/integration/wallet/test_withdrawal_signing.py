@@ -17,7 +17,7 @@ from shared.ports.kms import SECP256K1_ORDER
 from tests import factories
 from tests.client import refusal
 from tests.clock import moved_clock
-from tests.fakes.wallet_desk import RECIPIENT, WalletDesk, new_wallet, sign
+from tests.fakes.wallet_driver import RECIPIENT, WalletDriver, new_wallet, sign
 from tests.platform import USDT
 from tests.rows import WRITTEN_BY_REFUSALS, rows_of_all_tables
 
@@ -53,31 +53,33 @@ CHANGES: dict[str, tuple[dict[str, Any], list[str]]] = {
 }
 
 
-def test_what_differs_from_what_was_prepared_is_named_and_nothing_is_kept(purse: WalletDesk, sql: Connection) -> None:
-    made = purse.prepared()
+def test_what_differs_from_what_was_prepared_is_named_and_nothing_is_kept(
+    wallet_driver: WalletDriver, sql: Connection
+) -> None:
+    made = wallet_driver.prepared()
     before = rows_of_all_tables(sql, without=WRITTEN_BY_REFUSALS)
     for name, (changes, fields) in CHANGES.items():
-        answer = purse.hand_in(made, sign(made["transaction"], purse.wallet, **changes))
+        answer = wallet_driver.hand_in(made, sign(made["transaction"], wallet_driver.wallet, **changes))
         assert refusal(answer) == (422, "signed-transaction-differs"), name
         assert answer.body["fields"] == fields, name
     assert rows_of_all_tables(sql, without=WRITTEN_BY_REFUSALS) == before
 
 
-def test_another_chain_has_a_problem_of_its_own(purse: WalletDesk, sql: Connection) -> None:
-    made = purse.prepared()
+def test_another_chain_has_a_problem_of_its_own(wallet_driver: WalletDriver, sql: Connection) -> None:
+    made = wallet_driver.prepared()
     before = rows_of_all_tables(sql, without=WRITTEN_BY_REFUSALS)
 
-    assert refusal(purse.hand_in(made, sign(made["transaction"], purse.wallet, chainId=1))) == (
+    assert refusal(wallet_driver.hand_in(made, sign(made["transaction"], wallet_driver.wallet, chainId=1))) == (
         422, "signed-for-another-chain",
     )  # fmt: skip
     assert rows_of_all_tables(sql, without=WRITTEN_BY_REFUSALS) == before
 
 
-def test_another_key_cannot_sign_for_the_wallet(purse: WalletDesk, sql: Connection) -> None:
-    made = purse.prepared()
+def test_another_key_cannot_sign_for_the_wallet(wallet_driver: WalletDriver, sql: Connection) -> None:
+    made = wallet_driver.prepared()
     before = rows_of_all_tables(sql, without=WRITTEN_BY_REFUSALS)
 
-    answer = purse.hand_in(made, sign(made["transaction"], new_wallet()))
+    answer = wallet_driver.hand_in(made, sign(made["transaction"], new_wallet()))
 
     assert refusal(answer) == (422, "signed-by-another-key")
     assert rows_of_all_tables(sql, without=WRITTEN_BY_REFUSALS) == before
@@ -102,9 +104,9 @@ def padded(raw: str) -> str:
     return f"0x02{rlp.encode(fields).hex()}"
 
 
-def test_bytes_that_no_node_takes_are_no_signed_transaction(purse: WalletDesk, sql: Connection) -> None:
-    made = purse.prepared()
-    good = sign(made["transaction"], purse.wallet)
+def test_bytes_that_no_node_takes_are_no_signed_transaction(wallet_driver: WalletDriver, sql: Connection) -> None:
+    made = wallet_driver.prepared()
+    good = sign(made["transaction"], wallet_driver.wallet)
     before = rows_of_all_tables(sql, without=WRITTEN_BY_REFUSALS)
     cases = {
         "the unsigned one": made["transaction"]["serialised"],
@@ -117,18 +119,18 @@ def test_bytes_that_no_node_takes_are_no_signed_transaction(purse: WalletDesk, s
         "a number with a zero in front": padded(good),
     }
     for name, raw in cases.items():
-        assert refusal(purse.hand_in(made, raw)) == (422, "signed-transaction-not-readable"), name
+        assert refusal(wallet_driver.hand_in(made, raw)) == (422, "signed-transaction-not-readable"), name
     assert rows_of_all_tables(sql, without=WRITTEN_BY_REFUSALS) == before
 
 
-def test_what_was_signed_is_kept_before_anybody_sends_it(purse: WalletDesk, sql: Connection) -> None:
-    made = purse.prepared()
-    raw = sign(made["transaction"], purse.wallet)
-    answer = purse.hand_in(made, raw)
+def test_what_was_signed_is_kept_before_anybody_sends_it(wallet_driver: WalletDriver, sql: Connection) -> None:
+    made = wallet_driver.prepared()
+    raw = sign(made["transaction"], wallet_driver.wallet)
+    answer = wallet_driver.hand_in(made, raw)
 
     assert (answer.status, answer.body["status"], answer.body["transaction"]) == (202, "signed", None)
     assert answer.body["explorer_url"] == f"https://polygonscan.com/tx/{answer.body['transaction_hash']}"
-    assert purse.chain.sent == []
+    assert wallet_driver.chain.sent == []
     assert sql.execute_simple("SELECT encode(raw, 'hex') FROM withdrawals").rows == [[raw[2:]]]
     assert sql.execute_simple("SELECT destination, body ->> 'withdrawal_id' FROM outbox").rows == [
         ["withdrawal-confirm", made["id"]]
@@ -138,25 +140,28 @@ def test_what_was_signed_is_kept_before_anybody_sends_it(purse: WalletDesk, sql:
     ]
 
 
-def test_handed_in_twice_it_is_kept_once(purse: WalletDesk, sql: Connection) -> None:
-    made = purse.prepared()
-    raw = sign(made["transaction"], purse.wallet)
-    first = purse.hand_in(made, raw)
+def test_handed_in_twice_it_is_kept_once(wallet_driver: WalletDriver, sql: Connection) -> None:
+    made = wallet_driver.prepared()
+    raw = sign(made["transaction"], wallet_driver.wallet)
+    first = wallet_driver.hand_in(made, raw)
     before = rows_of_all_tables(sql, without=WRITTEN_BY_REFUSALS)
 
-    assert purse.hand_in(made, raw).body == first.body
-    assert refusal(purse.hand_in(made, sign(made["transaction"], purse.wallet, nonce=9))) == (409, "withdrawal-signed")
+    assert wallet_driver.hand_in(made, raw).body == first.body
+    assert refusal(wallet_driver.hand_in(made, sign(made["transaction"], wallet_driver.wallet, nonce=9))) == (
+        409,
+        "withdrawal-signed",
+    )
     assert rows_of_all_tables(sql, without=WRITTEN_BY_REFUSALS) == before
 
 
-def test_handed_in_many_times_at_once_it_is_kept_once(purse: WalletDesk, sql: Connection) -> None:
-    made = purse.prepared()
-    raw = sign(made["transaction"], purse.wallet)
+def test_handed_in_many_times_at_once_it_is_kept_once(wallet_driver: WalletDriver, sql: Connection) -> None:
+    made = wallet_driver.prepared()
+    raw = sign(made["transaction"], wallet_driver.wallet)
     together = Barrier(12)
 
     def click(number: int) -> int:
         together.wait()
-        return purse.hand_in(made, raw, key=f"click-{number % 8}").status
+        return wallet_driver.hand_in(made, raw, key=f"click-{number % 8}").status
 
     with ThreadPoolExecutor(12) as threads:
         assert Counter(threads.map(click, range(12))) == {202: 12}
@@ -164,60 +169,69 @@ def test_handed_in_many_times_at_once_it_is_kept_once(purse: WalletDesk, sql: Co
     assert sql.execute_simple("SELECT count(*) FROM wallet_transactions").rows == [[1]]
 
 
-def test_signed_and_cancelled_at_once_it_is_one_of_both(purse: WalletDesk) -> None:
-    made = purse.prepared()
-    raw = sign(made["transaction"], purse.wallet)
+def test_signed_and_cancelled_at_once_it_is_one_of_both(wallet_driver: WalletDriver) -> None:
+    made = wallet_driver.prepared()
+    raw = sign(made["transaction"], wallet_driver.wallet)
     path = f"/v1/wallet/withdrawals/{made['id']}"
     together = Barrier(2)
 
     def act(which: str) -> str:
         together.wait()
-        return (purse.client.post(f"{path}/cancel") if which == "cancel" else purse.hand_in(made, raw)).problem
+        return (
+            wallet_driver.client.post(f"{path}/cancel") if which == "cancel" else wallet_driver.hand_in(made, raw)
+        ).problem
 
     with ThreadPoolExecutor(2) as threads:
         outcomes = list(threads.map(act, ["cancel", "sign"]))
-    status = purse.client.get(path).body["status"]
+    status = wallet_driver.client.get(path).body["status"]
     assert (outcomes, status) in ((["", "withdrawal-closed"], "cancelled"), (["withdrawal-signed", ""], "signed"))
 
 
-def test_what_is_signed_cannot_be_taken_back(purse: WalletDesk) -> None:
-    path = f"/v1/wallet/withdrawals/{purse.signed()}/cancel"
+def test_what_is_signed_cannot_be_taken_back(wallet_driver: WalletDriver) -> None:
+    path = f"/v1/wallet/withdrawals/{wallet_driver.signed()}/cancel"
 
-    assert refusal(purse.client.post(path)) == (409, "withdrawal-signed")
+    assert refusal(wallet_driver.client.post(path)) == (409, "withdrawal-signed")
 
 
-def test_what_was_cancelled_or_has_expired_cannot_be_signed(purse: WalletDesk, tmp_path: Path) -> None:
-    cancelled = purse.prepared()
+def test_what_was_cancelled_or_has_expired_cannot_be_signed(wallet_driver: WalletDriver, tmp_path: Path) -> None:
+    cancelled = wallet_driver.prepared()
     path = f"/v1/wallet/withdrawals/{cancelled['id']}/cancel"
-    assert [purse.client.post(path).body["status"] for _ in range(2)] == ["cancelled", "cancelled"]
-    raw = sign(cancelled["transaction"], purse.wallet)
-    assert refusal(purse.hand_in(cancelled, raw)) == (409, "withdrawal-closed")
+    assert [wallet_driver.client.post(path).body["status"] for _ in range(2)] == ["cancelled", "cancelled"]
+    raw = sign(cancelled["transaction"], wallet_driver.wallet)
+    assert refusal(wallet_driver.hand_in(cancelled, raw)) == (409, "withdrawal-closed")
 
-    late = purse.prepared()
+    late = wallet_driver.prepared()
     with moved_clock(tmp_path, timedelta(minutes=11)):
-        assert refusal(purse.hand_in(late, sign(late["transaction"], purse.wallet))) == (409, "withdrawal-closed")
-    assert purse.client.get(f"/v1/wallet/withdrawals/{late['id']}").body["status"] == "expired"
+        assert refusal(wallet_driver.hand_in(late, sign(late["transaction"], wallet_driver.wallet))) == (
+            409,
+            "withdrawal-closed",
+        )
+    assert wallet_driver.client.get(f"/v1/wallet/withdrawals/{late['id']}").body["status"] == "expired"
 
 
-def test_a_withdrawal_is_its_members_own(purse: WalletDesk, sql: Connection) -> None:
-    made = purse.prepared()
-    raw = sign(made["transaction"], purse.wallet)
-    purse.client.token = factories.member(wallet=new_wallet().address).token
+def test_a_withdrawal_is_its_members_own(wallet_driver: WalletDriver, sql: Connection) -> None:
+    made = wallet_driver.prepared()
+    raw = sign(made["transaction"], wallet_driver.wallet)
+    wallet_driver.client.token = factories.member(wallet=new_wallet().address).token
     before = rows_of_all_tables(sql, without=WRITTEN_BY_REFUSALS)
     path = f"/v1/wallet/withdrawals/{made['id']}"
 
-    assert purse.client.get(path).status == 404
-    assert purse.client.post(f"{path}/cancel").status == 404
-    assert purse.hand_in(made, raw).status == 404
-    assert purse.client.get("/v1/wallet/withdrawals").body["items"] == []
+    assert wallet_driver.client.get(path).status == 404
+    assert wallet_driver.client.post(f"{path}/cancel").status == 404
+    assert wallet_driver.hand_in(made, raw).status == 404
+    assert wallet_driver.client.get("/v1/wallet/withdrawals").body["items"] == []
     assert rows_of_all_tables(sql, without=WRITTEN_BY_REFUSALS) == before
 
 
-def test_after_another_wallet_was_linked_the_old_ones_withdrawal_is_refused(purse: WalletDesk, sql: Connection) -> None:
-    made = purse.prepared()
-    sql.execute_unnamed("UPDATE members SET wallet_address = $1 WHERE id = $2", (new_wallet().address, purse.member.id))
+def test_after_another_wallet_was_linked_the_old_ones_withdrawal_is_refused(
+    wallet_driver: WalletDriver, sql: Connection
+) -> None:
+    made = wallet_driver.prepared()
+    sql.execute_unnamed(
+        "UPDATE members SET wallet_address = $1 WHERE id = $2", (new_wallet().address, wallet_driver.member.id)
+    )
 
-    answer = purse.hand_in(made, sign(made["transaction"], purse.wallet))
+    answer = wallet_driver.hand_in(made, sign(made["transaction"], wallet_driver.wallet))
 
     assert refusal(answer) == (409, "wallet-changed")
 
@@ -232,15 +246,15 @@ FORBIDDEN = {
 
 
 @pytest.mark.parametrize("rule", FORBIDDEN)
-def test_the_schema_refuses_what_no_code_may_do(purse: WalletDesk, sql: Connection, rule: str) -> None:
-    purse.signed()
+def test_the_schema_refuses_what_no_code_may_do(wallet_driver: WalletDriver, sql: Connection, rule: str) -> None:
+    wallet_driver.signed()
 
     with pytest.raises(Exception, match=rule):
         sql.execute_simple(FORBIDDEN[rule])
 
 
-def test_the_schema_lets_one_withdrawal_be_open_for_a_wallet(purse: WalletDesk, sql: Connection) -> None:
-    purse.signed()
+def test_the_schema_lets_one_withdrawal_be_open_for_a_wallet(wallet_driver: WalletDriver, sql: Connection) -> None:
+    wallet_driver.signed()
     columns = (
         "member_id, lower(from_address), to_address, amount, chain_id, token_address, nonce + 1, gas_limit, "
         "fee_per_gas_wei_max, priority_fee_per_gas_wei_max, prepared_at, expires_at, state_at"

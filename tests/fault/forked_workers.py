@@ -1,10 +1,10 @@
-"""A process whose children make one delivery each and stop or die in the middle of it, at a given point.
+"""A process that forks a worker for each delivery, and kills or stops it at a given point.
 
-`python -m tests.fault.nursery` reads one JSON object per line: {"environment", "function", "headers", "body", "point"}
-starts a child, {"wait": pid} goes on watching one that has stopped. Each line is answered by one: {"pid", "ended"}: the
-class of the answer's HTTP status (2, 4, 5), minus the signal that killed it, or 0 while it has only stopped. Children
-are forked, so that a test does not wait for the imports of web3 each time; this process itself never connects to
-anything.
+`python -m tests.fault.forked_workers` reads one JSON object per line: {"environment", "function", "headers", "body",
+"point"} starts a child, {"wait": pid} goes on watching one that has stopped. Each line is answered by one: {"pid",
+"ended"}: the class of the answer's HTTP status (2, 4, 5), minus the signal that killed it, or 0 while it has only
+stopped. Children are forked, so that a test does not wait for the imports of web3 each time; this process itself never
+connects to anything.
 """
 
 import itertools

@@ -1,4 +1,4 @@
-"""Decides who runs: workers are threads, but only one of them moves at a time, and it yields only at `outside`."""
+"""Decides who runs: of all workers, each a thread, only one moves at a time, and yields only at a `yield_point`."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ class Worker:
 
 
 @dataclass
-class Director:
+class WorkerScheduler:
     """Lets one worker run and waits until it yields."""
 
     current: Worker | None = None
@@ -48,7 +48,7 @@ class Director:
             worker.gate.acquire()
             try:
                 work()
-            except BaseException as failure:  # noqa: BLE001 - whatever it is, the director looks at it
+            except BaseException as failure:  # noqa: BLE001 - whatever it is, the schedule looks at it
                 worker.failure = failure
             worker.finished = True
             self._gate.release()

@@ -23,7 +23,7 @@ SEND = f"{PATH}/send"
 
 
 @dataclass
-class Treasurer:
+class TreasuryAdmin:
     """A person who may approve."""
 
     somebody: Somebody
@@ -51,7 +51,7 @@ class Treasurer:
         body = {"payout_id": str(payout_id) if payout_id else None, "explanation": why, "totp": self.code()}
         return self.client.post(f"{PATH}/foreign-nonces/{nonce[0]}/{nonce[1]}/explain", body)
 
-    def agree(self, payout_id: UUID) -> Answer:
+    def approve_payout(self, payout_id: UUID) -> Answer:
         """Approve a payout, whatever its hold."""
         body = {"totp": self.code(), "note": "read back by phone"}
         return self.client.post(f"{PATH}/payouts/{payout_id}/approve", body)
@@ -64,10 +64,10 @@ class Treasurer:
         return self.client.post(f"{PATH}/transfers/{transfer}/cancel", {"reason": "no longer needed"})
 
 
-def treasurer(client: Callable[..., FunctionClient], role: Role = Role.TREASURY) -> Treasurer:
+def treasury_admin(client: Callable[..., FunctionClient], role: Role = Role.TREASURY) -> TreasuryAdmin:
     """A new treasury admin."""
     somebody = factories.member(role=role)
-    return Treasurer(somebody, factories.second_factor(somebody), client(somebody.token))
+    return TreasuryAdmin(somebody, factories.second_factor(somebody), client(somebody.token))
 
 
 def finding(by: Somebody) -> UUID:

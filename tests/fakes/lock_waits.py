@@ -19,23 +19,23 @@ WAITING = """
 """
 
 
-def waits(sql: Connection) -> bool:
+def is_lock_awaited(sql: Connection) -> bool:
     """True if a session waits for a lock in the test's database."""
     return bool(sql.execute_simple(WAITING).rows[0][0])
 
 
-def meanwhile(
-    sql: Connection, look: Callable[[Tx], object], other: Callable[[], T], *, before_the_end: Callable[[Tx], object]
+def run_blocked(
+    sql: Connection, holder: Callable[[Tx], object], other: Callable[[], T], *, before_the_end: Callable[[Tx], object]
 ) -> T:
-    """Run `other`, which must wait for a transaction that has run `look`; returns what `other` returns.
+    """Run `other`, which must wait for a transaction that has run `holder`; returns what `other` returns.
 
     `before_the_end` runs in that transaction, once a session waits.
     """
     with ThreadPoolExecutor(1) as threads:
         with db.transaction() as tx:
-            look(tx)
+            holder(tx)
             begun = threads.submit(other)
-            wait_until(lambda: begun.done() or waits(sql), "a lock that is waited for", WAIT_SECONDS_MAX)
+            wait_until(lambda: begun.done() or is_lock_awaited(sql), "a lock that is waited for", WAIT_SECONDS_MAX)
             assert not begun.done(), f"nobody waited: {begun.result()}"
             before_the_end(tx)
         return begun.result(WAIT_SECONDS_MAX)

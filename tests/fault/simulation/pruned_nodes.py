@@ -4,7 +4,7 @@ import random
 
 from tests.fault.simulation import events
 from tests.fault.simulation.family import family, moments, some
-from tests.fault.simulation.outside import finality, slowly
+from tests.fault.simulation.infrastructure_faults import finality, slowly
 from tests.fault.simulation.plan import Plan
 from tests.fault.simulation.world import World
 
@@ -18,7 +18,10 @@ def pruned(chance: random.Random) -> Plan:
     taken, restored = chance.uniform(0.0, 60.0), chance.uniform(500.0, 800.0)
     plan.events = [
         (taken, "a backup is taken", events.back_up),
-        *((moment, "the key is used", stranger) for moment in moments(chance, 300.0, chance.choice((0, 1, 2)))),
+        *(
+            (moment, "the key is used", use_key_elsewhere)
+            for moment in moments(chance, 300.0, chance.choice((0, 1, 2)))
+        ),
         (restored, "it is restored", events.restore),
     ]
     return plan
@@ -48,7 +51,7 @@ def limited(chance: random.Random, plan: Plan) -> Plan:
     return plan
 
 
-def stranger(world: World) -> None:
+def use_key_elsewhere(world: World) -> None:
     """Half of the time, use the key's nonce for nothing, which the token does not log."""
     if world.chance.random() < 0.5:
         events.use_key_for_nothing(world, "member")

@@ -77,7 +77,7 @@ def nonces(chance: random.Random) -> Plan:
 def fees(chance: random.Random) -> Plan:
     """The base fee spikes, pools evict, and blocks pass without our transactions."""
     plan = some(chance, evict=0.03, heal_at=400.0)
-    plan.begin.append(spread_badly)
+    plan.begin.append(gossip_badly)
     for moment in moments(chance, 120.0, 3):
         gwei = chance.choice((30, 100, 300, 900))
         plan.events.append((moment, f"the base fee is {gwei} gwei", partial(base_fee, gwei=gwei)))
@@ -88,7 +88,7 @@ def base_fee(world: World, gwei: int) -> None:
     world.network.base_fee = gwei * GWEI
 
 
-def spread_badly(world: World) -> None:
+def gossip_badly(world: World) -> None:
     world.network.include = 0.15
     world.network.gossip = 0.6
     world.network.older = 0.4
@@ -252,7 +252,7 @@ def funds(chance: random.Random) -> Plan:
     """There is too little USDT, until somebody tops it up."""
     plan = some(chance, ends_alone=frozenset({"funds"}), kill=0.003)
     plan.begin.append(lambda world: events.leave_usdt(world, chance.choice((0, 10_000_000, 30_000_000))))
-    plan.mend.append(lambda world: events.leave_usdt(world, 10**12))
+    plan.repairs.append(lambda world: events.leave_usdt(world, 10**12))
     return plan
 
 
@@ -261,7 +261,7 @@ def gas(chance: random.Random) -> Plan:
     """There is too little POL, until somebody tops it up."""
     plan = some(chance, ends_alone=frozenset({"gas"}))
     plan.begin.append(lambda world: events.leave_wei(world, chance.choice((0, 10**15, 12 * 10**15, 25 * 10**15))))
-    plan.mend.append(lambda world: events.leave_wei(world, 10**20))
+    plan.repairs.append(lambda world: events.leave_wei(world, 10**20))
     return plan
 
 
@@ -308,7 +308,7 @@ def pauses(chance: random.Random) -> Plan:
     for place, moment in enumerate(moments(chance, 60.0, chance.choice((1, 2, 3)))):
         happen = events.resume_all if place % 2 else events.pause_all
         plan.events.append((moment, "people decide", happen))
-    plan.mend.append(events.resume_all)
+    plan.repairs.append(events.resume_all)
     return plan
 
 
@@ -323,7 +323,7 @@ def edges(chance: random.Random) -> Plan:
     """Recipients are no wallets of people, and amounts are at the edges."""
     plan = some(chance, may_hold=frozenset({"review", "funds", "limit"}), payouts=2)
     plan.begin.append(odd_ones)
-    plan.mend.append(refused)
+    plan.repairs.append(refused)
     return plan
 
 

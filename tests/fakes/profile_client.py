@@ -9,7 +9,7 @@ from pg8000.dbapi import Connection
 
 from tests.client import Answer, FunctionClient
 from tests.fakes import pictures
-from tests.fakes.doors import Doors
+from tests.fakes.invoker import FunctionInvoker
 from tests.platform import Platform
 
 Json = dict[str, Any]
@@ -19,7 +19,7 @@ TASKS_MAX = 200
 
 
 @dataclass(frozen=True)
-class ProfileDesk:
+class ProfileClient:
     """Sends requests as the gateway does for the member, and delivers tasks as the queue does."""
 
     member: FunctionClient
@@ -27,8 +27,8 @@ class ProfileDesk:
     sql: Connection
 
     @property
-    def doors(self) -> Doors:
-        return Doors(self.platform.invoker_token)
+    def invoker(self) -> FunctionInvoker:
+        return FunctionInvoker(self.platform.invoker_token)
 
     def profile(self) -> Json:
         answer = self.member.get(PROFILE)
@@ -77,7 +77,7 @@ class ProfileDesk:
             for identity, function, queue, body in waiting:
                 self.sql.execute_unnamed("UPDATE outbox SET published_at = now() WHERE id = $1", (identity,))
                 for _ in range(times):
-                    assert self.doors.task(function, queue, body) == 204, (function, body)
+                    assert self.invoker.task(function, queue, body) == 204, (function, body)
                 delivered += 1
         raise AssertionError(f"more than {TASKS_MAX} rounds")
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from tests.fault.simulation import events, people
 from tests.fault.simulation.family import family, moments, some
-from tests.fault.simulation.outside import slowly
+from tests.fault.simulation.infrastructure_faults import slowly
 from tests.fault.simulation.plan import Plan
 from tests.fault.simulation.world import World
 
@@ -16,11 +16,11 @@ def foreign(chance: random.Random) -> Plan:
     plan = some(chance, released=frozenset({"review", "paused"}), resumed=True, twice=0.2, treasuries=1)
     plan.begin.append(lambda world: slowly(world, chance.choice((0.1, 0.9))))
     for moment in moments(chance, 50.0, chance.choice((1, 1, 2))):
-        plan.events.append((moment, "the key is used", stranger))
+        plan.events.append((moment, "the key is used", use_key_elsewhere))
     return plan
 
 
-def stranger(world: World) -> None:
+def use_key_elsewhere(world: World) -> None:
     recipient = "0x5e" + world.chance.randbytes(19).hex()
     events.use_key(world, "member", recipient, world.chance.randint(1, 10_000_000))
 
@@ -50,7 +50,9 @@ def misled(chance: random.Random) -> Plan:
     plan.asked_within = 150.0  # some are requested when they may be paid already
     plan.begin.append(lambda world: slowly(world, chance.choice((0.1, 0.9))))
     plan.events = [(moment, "another key pays the same", same_terms) for moment in moments(chance, 40.0, 1)]
-    plan.events += [(moment, "the key is used", stranger) for moment in moments(chance, 50.0, chance.choice((0, 1)))]
+    plan.events += [
+        (moment, "the key is used", use_key_elsewhere) for moment in moments(chance, 50.0, chance.choice((0, 1)))
+    ]
     for moment in moments(chance, 230.0, chance.randint(3, 8)):
         what = chance.choice(people.MISTAKES)
         plan.events.append((moment, f"a mistake: {what}", partial(people.mistake, what=what)))

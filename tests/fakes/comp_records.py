@@ -1,4 +1,4 @@
-"""Comps for tests, and the books that they must agree with: totals, ledger and payouts, computed anew."""
+"""Awards of comps for tests, and the records that must agree: comps, matches, totals, ledger and payouts."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ WALLET = "0x" + "Ab" * 20
 HUNDRED = Usdt.of(100)
 
 # The balance that each account must have, from the states of comps, matches and payouts.
-EXPECTED = """
+EXPECTED_BALANCES = """
     SELECT 'owed:member', (SELECT sum(amount) FROM comps WHERE status IN ('in_review', 'pending'))
     UNION ALL SELECT 'settled:member', (SELECT sum(amount) FROM comps WHERE status = 'paid')
     UNION ALL SELECT 'pool:member', (SELECT -sum(amount) FROM comps WHERE status <> 'cancelled')
@@ -36,7 +36,7 @@ EXPECTED = """
 
 
 @dataclass(frozen=True)
-class Books:
+class CompRecords:
     """Reads everything that a comp moves."""
 
     sql: Connection
@@ -44,7 +44,7 @@ class Books:
     def rows(self, query: str, *values: object) -> list[Any]:
         return list(self.sql.execute_unnamed(query, values).rows or [])
 
-    def comp(self, comp_id: UUID) -> str:
+    def comp_status(self, comp_id: UUID) -> str:
         """The status of a comp."""
         return str(self.rows("SELECT status FROM comps WHERE id = $1", comp_id)[0][0])
 
@@ -57,18 +57,18 @@ class Books:
         """The id of the payout that pays the comp."""
         return UUID(str(self.rows("SELECT id FROM payouts WHERE source_id = $1", str(comp_id))[0][0]))
 
-    def told(self, somebody: Somebody) -> list[str]:
+    def notification_titles(self, somebody: Somebody) -> list[str]:
         """The titles of a member's notifications, in order."""
         query = "SELECT title FROM notifications WHERE member_id = $1 ORDER BY created_at, dedupe_key"
         return [str(title) for (title,) in self.rows(query, somebody.id)]
 
-    def must_agree(self) -> None:
+    def assert_consistent(self) -> None:
         """Check that postings, balances, states and totals agree, and that every journal is balanced."""
         posted = dict(self.rows("SELECT account, sum(amount)::bigint FROM ledger_postings GROUP BY 1"))
         kept = dict(self.rows("SELECT account, sum(balance)::bigint FROM ledger_balances GROUP BY 1"))
         assert posted == kept
         assert sum(posted.values()) == 0
-        for account, amount in self.rows(EXPECTED):
+        for account, amount in self.rows(EXPECTED_BALANCES):
             assert posted.get(account, 0) == int(amount or 0), account
         assert not self.rows(
             """
@@ -85,7 +85,7 @@ class Books:
         )
 
 
-def comp_for(
+def award_for(
     somebody: Somebody,
     amount: Usdt = HUNDRED,
     *,
@@ -98,11 +98,11 @@ def comp_for(
     return Award(somebody.id, kind, amount, source_kind, source or str(uuid4()), {}, needs_review=in_review)
 
 
-def given(
+def award_comp(
     somebody: Somebody, amount: Usdt = HUNDRED, *, kind: CompType = CompType.MANUAL, in_review: bool = False
 ) -> UUID:
     """Award a comp; returns its id."""
-    award = comp_for(somebody, amount, kind=kind, in_review=in_review)
+    award = award_for(somebody, amount, kind=kind, in_review=in_review)
     made = db.atomically(lambda tx: awards.award(tx, award, clock.now()))
     assert made
     return made
@@ -110,13 +110,13 @@ def given(
 
 def award_guarantee(somebody: Somebody, number: int, amount: Usdt) -> None:
     """Award one of the comps that a new member is guaranteed; `number` tells it from the others."""
-    award = comp_for(somebody, amount, kind=CompType.NEW_MEMBER_GUARANTEE, source=f"{somebody.id}:{number}")
+    award = award_for(somebody, amount, kind=CompType.NEW_MEMBER_GUARANTEE, source=f"{somebody.id}:{number}")
     db.atomically(lambda tx: awards.award(tx, award, clock.now()))
 
 
 def award_trip(winner: Somebody, *, in_review: bool = False) -> UUID:
     """Award a trip and return the comp's id."""
-    return given(winner, ZERO, kind=CompType.TRIP, in_review=in_review)
+    return award_comp(winner, ZERO, kind=CompType.TRIP, in_review=in_review)
 
 
 def cancel(comp_id: UUID) -> bool:
@@ -131,7 +131,7 @@ def match(comp_id: UUID, value: Usdt) -> UUID | None:
     return db.atomically(lambda tx: awards.match(tx, comp_id, value, clock.now()))
 
 
-def together(*acts: Callable[[], T]) -> list[T]:
+def in_parallel(*acts: Callable[[], T]) -> list[T]:
     """Run the acts in parallel, started at the same moment; returns their results."""
     ready = Barrier(len(acts))
 

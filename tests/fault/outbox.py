@@ -14,7 +14,7 @@ from typing import Any
 from pg8000.dbapi import Connection
 
 from emulators.chain.node import ChainNode
-from tests.fakes.doors import Doors, listeners
+from tests.fakes.invoker import FunctionInvoker, subscribers
 
 ROUNDS_MAX = 40
 ROUND_SECONDS = 31  # of the test clock: longer than a worker's lease
@@ -22,7 +22,7 @@ BLOCKS_PER_ROUND = 4
 
 
 @dataclass(frozen=True)
-class Letter:
+class OutboxRow:
     """A row of the outbox."""
 
     id: int
@@ -33,10 +33,10 @@ class Letter:
 
 
 @dataclass
-class Courier:
-    """The courier. `sql` is a superuser's connection, `clock_file` holds the offset of the test clock."""
+class OutboxDeliverer:
+    """Delivers rows of the outbox. `sql` is a superuser's connection, `clock_file` holds the test clock's offset."""
 
-    doors: Doors
+    invoker: FunctionInvoker
     sql: Connection
     chain: ChainNode
     clock_file: Path
@@ -44,64 +44,64 @@ class Courier:
     answers: Counter[str] = field(default_factory=Counter)
     chance: random.Random = field(default_factory=lambda: random.Random(20261129))  # noqa: S311 - repeatable on purpose
 
-    def waiting(self) -> list[Letter]:
+    def waiting(self) -> list[OutboxRow]:
         """Everything that is not delivered yet, due or not."""
-        return self._letters("WHERE published_at IS NULL")
+        return self._rows("WHERE published_at IS NULL")
 
-    def everything(self) -> list[Letter]:
+    def all_rows(self) -> list[OutboxRow]:
         """Every row that was ever written."""
-        return self._letters("")
+        return self._rows("")
 
-    def _letters(self, condition: str) -> list[Letter]:
+    def _rows(self, condition: str) -> list[OutboxRow]:
         columns = "id, kind, destination, function, body"
         rows = self.sql.execute_simple(f"SELECT {columns} FROM outbox {condition} ORDER BY id").rows
-        return [Letter(*row) for row in rows]
+        return [OutboxRow(*row) for row in rows]
 
-    def waiting_for(self, function: str) -> Letter:
+    def waiting_for(self, function: str) -> OutboxRow:
         """The first waiting task of a function."""
-        return next(letter for letter in self.waiting() if letter.function == function)
+        return next(row for row in self.waiting() if row.function == function)
 
-    def bring(self, letter: Letter) -> bool:
-        """Deliver a letter to all its receivers; True when all of them have acknowledged it."""
-        if letter.kind == "task":
-            assert letter.function
-            answers = [self.doors.task(letter.function, letter.destination, letter.body, name=f"outbox-{letter.id}")]
+    def deliver(self, row: OutboxRow) -> bool:
+        """Deliver a row to all its receivers; True when all of them have acknowledged it."""
+        if row.kind == "task":
+            assert row.function
+            answers = [self.invoker.task(row.function, row.destination, row.body, name=f"outbox-{row.id}")]
         else:
-            identity = f"message-{letter.id}"
+            identity = f"message-{row.id}"
             answers = [
-                self.doors.event(function, letter.destination, letter.body, identity)
-                for function in listeners(letter.destination)
+                self.invoker.event(function, row.destination, row.body, identity)
+                for function in subscribers(row.destination)
             ]
-        self.answers.update(f"{letter.destination} {answer}" for answer in answers)
+        self.answers.update(f"{row.destination} {answer}" for answer in answers)
         return set(answers) <= {204}
 
-    def carry(self, copies: int = 1, threads: int = 1) -> int:
-        """Deliver each letter `copies` times, in random order if more than once; returns how many letters there were.
+    def deliver_all(self, copies: int = 1, threads: int = 1) -> int:
+        """Deliver each waiting row `copies` times, in random order if more than once; returns how many rows there were.
 
-        One acknowledgement is enough for a letter, as it is for Cloud Tasks.
+        One acknowledgement is enough for a row, as it is for Cloud Tasks.
         """
-        letters = self.waiting()
-        deliveries = letters * copies
+        rows = self.waiting()
+        deliveries = rows * copies
         if copies > 1:
             self.chance.shuffle(deliveries)
         with ThreadPoolExecutor(threads) as pool:
-            taken = list(pool.map(self.bring, deliveries))
-        done = {str(letter.id) for letter, acknowledged in zip(deliveries, taken, strict=True) if acknowledged}
+            taken = list(pool.map(self.deliver, deliveries))
+        done = {str(row.id) for row, acknowledged in zip(deliveries, taken, strict=True) if acknowledged}
         if done:
             self.sql.execute_simple(f"UPDATE outbox SET published_at = now() WHERE id IN ({', '.join(done)})")
-        return len(letters)
+        return len(rows)
 
     def pass_time(self, seconds: float = ROUND_SECONDS) -> None:
         """Move the test clock on."""
         self.seconds += seconds
         self.clock_file.write_text(str(self.seconds))
 
-    def until(self, done: Callable[[], bool], copies: int = 1, threads: int = 1) -> None:
+    def deliver_until(self, done: Callable[[], bool], copies: int = 1, threads: int = 1) -> None:
         """Deliver, mine, move the clock and sweep, round after round, until `done` and nothing waits."""
         for _ in range(ROUNDS_MAX):
-            carried = self.carry(copies, threads)
-            self.doors.schedule("payout_confirm", "sweep")
-            if done() and not carried:
+            delivered = self.deliver_all(copies, threads)
+            self.invoker.schedule("payout_confirm", "sweep")
+            if done() and not delivered:
                 return
             self.chain.mine(BLOCKS_PER_ROUND)
             self.pass_time()

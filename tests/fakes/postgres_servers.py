@@ -12,7 +12,7 @@ SOURCES: tuple[Source, ...] = ("machine", "embedded")
 
 
 @contextmanager
-def server_of(source: Source) -> Iterator[Postgres]:
+def running_server(source: Source) -> Iterator[Postgres]:
     """A server that runs during the block; the test is skipped where this machine has no Postgres of that kind."""
     try:
         postgres.find_binaries(source)

@@ -17,12 +17,12 @@ from emulators.identity import Identity
 
 DATABASE = f"projects/{PROJECT}/databases/(default)"
 DOCUMENTS = f"{DATABASE}/documents"
-HEAR_SECONDS_MAX = 10.0
+LISTEN_SECONDS_MAX = 10.0
 Kind = types.TargetChange.TargetChangeType
 
 
 @dataclass
-class App:
+class AppClient:
     """An app's client. `host` is Firestore's; `identity` provides Firebase Authentication."""
 
     host: str
@@ -48,15 +48,15 @@ class App:
             return True
 
     @contextmanager
-    def listening(self, path: str) -> Iterator["Ear"]:
+    def listening(self, path: str) -> Iterator["DocumentListener"]:
         """Listen to a document until the end of the block."""
         requests: queue.SimpleQueue[types.ListenRequest | None] = queue.SimpleQueue()
         target = {"documents": {"documents": [f"{DOCUMENTS}/{path}"]}, "target_id": 2}
         requests.put(types.ListenRequest(database=DATABASE, add_target=target))
         with self._api() as api:
             listen: Any = api._transport.listen  # the client leaves it half typed
-            call = listen(iter(requests.get, None), metadata=self._metadata(), timeout=HEAR_SECONDS_MAX)
-            yield Ear(call)
+            call = listen(iter(requests.get, None), metadata=self._metadata(), timeout=LISTEN_SECONDS_MAX)
+            yield DocumentListener(call)
             requests.put(None)
             call.cancel()
 
@@ -71,12 +71,12 @@ class App:
 
 
 @dataclass
-class Ear:
+class DocumentListener:
     """Returns what a listener receives, one version after the other."""
 
     call: Any
 
-    def heard(self) -> types.Document | None:
+    def next_version(self) -> types.Document | None:
         """The next version of the document; None when the listener was ended because it lacks permission."""
         for message in self.call:
             if message.document_change.document.name:

@@ -21,7 +21,7 @@ TASKS_MAX = 400
 
 
 @dataclass(frozen=True)
-class Waiting:
+class OutboxTask:
     """A task in the outbox."""
 
     id: int
@@ -31,7 +31,7 @@ class Waiting:
 
 
 @dataclass(frozen=True)
-class CodeDesk:
+class CodeAdmin:
     """Sends requests as the gateway does for the admin, and delivers tasks as the queue does."""
 
     admin: FunctionClient
@@ -96,21 +96,23 @@ class CodeDesk:
     def progress(self, made: Json) -> Json:
         return self.done(self.admin.get(f"/v1/admin/qr/imports/{made['id']}"), 200)
 
-    def waiting(self) -> list[Waiting]:
+    def waiting(self) -> list[OutboxTask]:
         rows = self.sql.execute_simple(
             """
             SELECT id, function, task_name, body FROM outbox
             WHERE kind = 'task' AND function LIKE 'codes_%' AND published_at IS NULL ORDER BY id
             """
         ).rows
-        return [Waiting(identity, function, name, json.dumps(body).encode()) for identity, function, name, body in rows]
+        return [
+            OutboxTask(identity, function, name, json.dumps(body).encode()) for identity, function, name, body in rows
+        ]
 
-    def deliver(self, task: Waiting) -> int:
+    def deliver(self, task: OutboxTask) -> int:
         """Deliver a task; returns the answer's status, or 0 when the function has died without an answer."""
-        door = FunctionClient(self.platform.invoker_token)
+        queue_client = FunctionClient(self.platform.invoker_token)
         headers = {"X-CloudTasks-TaskName": task.name, "X-CloudTasks-QueueName": QUEUES[task.function]}
         try:
-            return door.raw(task.function, "POST", "/", task.body, headers).status_code
+            return queue_client.raw(task.function, "POST", "/", task.body, headers).status_code
         except Crash:
             return 0
 
@@ -131,12 +133,12 @@ class CodeDesk:
                 self._until_done(task, answers)
         raise AssertionError(f"more than {TASKS_MAX} tasks")
 
-    def _until_done(self, task: Waiting, answers: list[int]) -> None:
+    def _until_done(self, task: OutboxTask, answers: list[int]) -> None:
         """Deliver a task again, as the queue does, unless all answers were 204."""
         if set(answers) != {204}:
             assert self.deliver(task) == 204
 
-    def published(self, task: Waiting) -> None:
+    def published(self, task: OutboxTask) -> None:
         self.sql.execute_unnamed("UPDATE outbox SET published_at = now() WHERE id = $1", (task.id,))
 
     def states(self) -> dict[str, int]:

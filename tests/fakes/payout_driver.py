@@ -22,10 +22,10 @@ BLOCKS_TO_FINAL = 10
 
 
 @dataclass
-class Desk:
+class PayoutDriver:
     """Requests payouts, sends and follows them, as the queues would have it done.
 
-    A test that makes a desk has `shared.ports.polygon.chain.connect` return the desk's chain.
+    A test that makes one has `shared.ports.polygon.chain.connect` return its chain.
     """
 
     chain: FakeChain
@@ -42,7 +42,7 @@ class Desk:
         return db.atomically(lambda tx: machine.request(tx, promise, clock.now()))
 
     def send(self, payout: UUID) -> None:
-        """Run one task of payout_send on this desk's chain."""
+        """Run one task of payout_send on this chain."""
         payout_send.send(SendPayout(payout_id=payout, treasury=self.row(payout).treasury), clock.now())
 
     def try_to_send(self, payout: UUID) -> None:
@@ -50,7 +50,7 @@ class Desk:
         with suppress(ComeAgain):
             self.send(payout)
 
-    def look(self, payout: UUID) -> bool:
+    def confirm(self, payout: UUID) -> bool:
         """Run one task of payout_confirm; True when no other is needed."""
         with db.transaction() as tx:
             slot = slots.open_slot(tx, payout)
@@ -59,11 +59,11 @@ class Desk:
         observing.observe(slot.signer, self.chain)
         return self.state(payout) != "IN_FLIGHT"
 
-    def bury(self, payout: UUID) -> None:
+    def finalize(self, payout: UUID) -> None:
         """Mine until everything in the chain is final, and confirm."""
         self.chain.mine(BLOCKS_TO_FINAL + 1)
         for _ in range(ROUNDS_MAX):
-            if self.look(payout):
+            if self.confirm(payout):
                 return
         raise AssertionError(f"payout {payout} does not become final")
 

@@ -29,7 +29,7 @@ LOCATION = f"projects/{cloud.PROJECT}/locations/{cloud.LOCATION}"
 
 
 @dataclass(frozen=True)
-class Arrived:
+class ReceivedMessage:
     """A message or a task: its destination, the outbox row that it carries, and its body."""
 
     destination: str
@@ -38,7 +38,7 @@ class Arrived:
 
 
 @dataclass
-class PostOffice:
+class MessageBroker:
     """Reads the messages and tasks that have arrived so far."""
 
     pubsub: PubSub
@@ -49,19 +49,19 @@ class PostOffice:
         """The settings with which the ports find the two services."""
         return {"PUBSUB_EMULATOR_HOST": self.pubsub.host, "CLOUD_TASKS_EMULATOR_HOST": self.tasks.host}
 
-    def messages(self) -> list[Arrived]:
+    def messages(self) -> list[ReceivedMessage]:
         """Every message that has arrived; they are removed."""
         with grpc.insecure_channel(self.pubsub.host) as channel:
             client = SubscriberClient(transport=SubscriberClient.get_transport_class("grpc")(channel=channel))
             return [message for topic in topics() for message in _pulled(client, topic)]
 
-    def queued(self) -> list[Arrived]:
+    def queued(self) -> list[ReceivedMessage]:
         """Every task that has arrived."""
         with grpc.insecure_channel(self.tasks.host) as channel:
             client = _tasks_client(channel)
             view = Task.View.FULL
             return [
-                Arrived(queue, int(_id(task.name).split("-")[1]), json.loads(task.http_request.body))
+                ReceivedMessage(queue, int(_id(task.name).split("-")[1]), json.loads(task.http_request.body))
                 for queue in queues()
                 for task in client.list_tasks(
                     {"parent": _queue(queue), "response_view": view}, timeout=CALL_SECONDS_MAX
@@ -70,25 +70,25 @@ class PostOffice:
 
 
 @contextmanager
-def opened(identity: Identity, monkeypatch: pytest.MonkeyPatch) -> Iterator[PostOffice]:
+def opened(identity: Identity, monkeypatch: pytest.MonkeyPatch) -> Iterator[MessageBroker]:
     """The services to which this process publishes, until its last wake-up has arrived."""
-    office = PostOffice(PubSub(identity.mint), CloudTasks(identity.mint))
-    office.pubsub.start()
-    office.tasks.start()
+    broker = MessageBroker(PubSub(identity.mint), CloudTasks(identity.mint))
+    broker.pubsub.start()
+    broker.tasks.start()
     try:
-        cloud.make_topics(office.pubsub.host)
-        cloud.make_queues(office.tasks.host)
-        _subscribe(office.pubsub.host)
-        _pause(office.tasks.host)
-        for name, value in office.settings.items():
+        cloud.make_topics(broker.pubsub.host)
+        cloud.make_queues(broker.tasks.host)
+        _subscribe(broker.pubsub.host)
+        _pause(broker.tasks.host)
+        for name, value in broker.settings.items():
             monkeypatch.setenv(name, value)
         _forget()
-        yield office
+        yield broker
         assert events.wait_until_woken(CALL_SECONDS_MAX)
     finally:
         _forget()
-        office.tasks.stop()
-        office.pubsub.stop()
+        broker.tasks.stop()
+        broker.pubsub.stop()
 
 
 def _forget() -> None:
@@ -105,10 +105,10 @@ def queues() -> list[str]:
     return sorted({queue.name for function in contract.functions().values() for queue in function.queues})
 
 
-def _pulled(client: SubscriberClient, topic: str) -> list[Arrived]:
+def _pulled(client: SubscriberClient, topic: str) -> list[ReceivedMessage]:
     subscription = f"projects/{cloud.PROJECT}/subscriptions/test.{topic}"
     request = {"subscription": subscription, "max_messages": PULLED_MAX, "return_immediately": True}
-    found: list[Arrived] = []
+    found: list[ReceivedMessage] = []
     while True:
         # This flag is deprecated for receiving, but it is the only way to look without waiting.
         with warnings.catch_warnings():
@@ -119,7 +119,7 @@ def _pulled(client: SubscriberClient, topic: str) -> list[Arrived]:
         client.acknowledge(subscription=subscription, ack_ids=[message.ack_id for message in some])
         for received in some:
             carried = int(received.message.attributes.get("outbox_id", 0))
-            found.append(Arrived(topic, carried, json.loads(received.message.data)))
+            found.append(ReceivedMessage(topic, carried, json.loads(received.message.data)))
 
 
 def _subscribe(host: str) -> None:

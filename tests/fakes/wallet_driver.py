@@ -25,7 +25,7 @@ _keys = itertools.count(1)
 
 
 @dataclass
-class WalletDesk:
+class WalletDriver:
     """Prepares, signs, hands in and follows withdrawals, as app and queues would."""
 
     chain: FakeChain
@@ -68,15 +68,15 @@ class WalletDesk:
     def status(self, withdrawal: UUID) -> str:
         return str(self.get(withdrawal)["status"])
 
-    def look(self, withdrawal: UUID) -> bool:
+    def confirm(self, withdrawal: UUID) -> bool:
         """Run one task of withdrawal_confirm; True when no other is needed."""
         return withdrawal_confirm.observe(withdrawal, self.chain)
 
-    def bury(self, withdrawal: UUID) -> None:
+    def finalize(self, withdrawal: UUID) -> None:
         """Mine until everything in the chain is final, and confirm."""
         self.chain.mine(BLOCKS_TO_FINAL + 1)
         for _ in range(ROUNDS_MAX):
-            if self.look(withdrawal):
+            if self.confirm(withdrawal):
                 return
         raise AssertionError(f"withdrawal {withdrawal} does not become final")
 

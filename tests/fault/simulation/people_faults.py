@@ -1,4 +1,4 @@
-"""Families of promises: comps of members, people who approve and cancel, and deliveries that no job can use."""
+"""Families of what people do: comps, approvals, cancellations, suspensions; and deliveries that no job can use."""
 
 import random
 from collections.abc import Sequence
@@ -115,7 +115,7 @@ def suspended(chance: random.Random) -> Plan:
     for moment in moments(chance, 30.0, chance.randint(4, 12)):
         member, acts = chance.choice(members), (World.suspend, World.suspend, World.activate)
         plan.events.append((moment, "people decide about a member", partial(chance.choice(acts), member=member)))
-    plan.mend.append(partial(let_in, members=members, stays=stays))
+    plan.repairs.append(partial(reactivate_others, members=members, stays=stays))
     return plan
 
 
@@ -127,7 +127,7 @@ def promise_each(world: World, members: Sequence[UUID], stays: frozenset[UUID]) 
             world.kept_held.add(wanted.source)
 
 
-def let_in(world: World, members: Sequence[UUID], stays: frozenset[UUID]) -> None:
+def reactivate_others(world: World, members: Sequence[UUID], stays: frozenset[UUID]) -> None:
     """Reactivate the members who do not stay suspended."""
     for member in members:
         if member in stays:

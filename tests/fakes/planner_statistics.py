@@ -12,7 +12,7 @@ from pg8000.dbapi import Connection
 
 SAMPLE = 2_000
 ROWS = 10_000_000
-OPEN_EVERY = 500  # one row of so many is not finished
+UNFINISHED_EVERY = 500  # one row of so many is not finished
 
 # Tables that stay small, however large the platform grows.
 BOUNDED = frozenset(
@@ -24,7 +24,7 @@ BOUNDED = frozenset(
     }
 )
 # Tables that grow by what people do at a screen: thousands of rows, not millions.
-ACTS = frozenset(
+SMALL_TABLES = frozenset(
     {
         *(
             "award_inputs",
@@ -39,7 +39,7 @@ ACTS = frozenset(
         *("ledger_seals", "ledger_seal_balances", "treasury_days", "treasury_snapshot_days", "tins_sold_daily"),
     }
 )
-ROWS_OF_ACTS = 10_000
+SMALL_TABLE_ROWS = 10_000
 # The final value that nearly all rows of a table have.
 FINISHED: Mapping[str, str] = {
     "payouts.state": "PAID",
@@ -81,7 +81,7 @@ class Column:
     choices: str  # the labels of an enum, or of the table's CHECK, as an SQL array; empty when there are none
 
 
-def grow(sql: Connection) -> None:
+def fill_tables(sql: Connection) -> None:
     """Fill and analyse all tables, and make the planner believe that they are large."""
     sql.execute_simple("SET session_replication_role = replica")
     columns: dict[str, list[Column]] = {}
@@ -98,16 +98,16 @@ def grow(sql: Connection) -> None:
         )
     sql.execute_simple("ANALYZE")
     for table in columns:
-        _say_it_is_much(sql, table)
+        _scale_statistics(sql, table)
 
 
-def _say_it_is_much(sql: Connection, table: str) -> None:
+def _scale_statistics(sql: Connection, table: str) -> None:
     """Scale the statistics of a table with its partitions, and of their indexes in proportion."""
     itself = f"SELECT '{table}'::regclass::oid"
     parts = f"({itself} UNION ALL SELECT inhrelid FROM pg_inherits WHERE inhparent = '{table}'::regclass)"
     ((rows,),) = sql.execute_simple(f"SELECT sum(reltuples) FROM pg_class WHERE oid IN {parts} AND relkind = 'r'").rows
     assert rows > 0, f"{table} has no sample"
-    wanted = ROWS_OF_ACTS if table in ACTS else ROWS
+    wanted = SMALL_TABLE_ROWS if table in SMALL_TABLES else ROWS
     of_it = f"(oid IN {parts} OR oid IN (SELECT indexrelid FROM pg_index WHERE indrelid IN {parts}))"
     sql.execute_simple(
         f"UPDATE pg_class SET reltuples = reltuples * {wanted / float(rows)} WHERE reltuples > 0 AND {of_it}"
@@ -150,10 +150,9 @@ def _checks(sql: Connection) -> list[tuple[str, str]]:
 def _value(column: Column) -> str:
     """An SQL expression of i: rows are spread over a year, the newest last, and ids over fewer owners than rows."""
     finished = FINISHED.get(f"{column.table}.{column.name}")
-    is_open = f"i % {OPEN_EVERY} = 0"
-    choice = (
-        f"(CAST('{column.choices}' AS text[]))[1 + i / {OPEN_EVERY} % cardinality(CAST('{column.choices}' AS text[]))]"
-    )
+    is_open = f"i % {UNFINISHED_EVERY} = 0"
+    choices = f"CAST('{column.choices}' AS text[])"
+    choice = f"({choices})[1 + i / {UNFINISHED_EVERY} % cardinality({choices})]"
     if finished is not None:
         other = choice if column.choices else f"'{finished}'"
         return f"CAST(CASE WHEN {is_open} THEN {other} ELSE '{finished}' END AS {column.type})"
@@ -162,7 +161,7 @@ def _value(column: Column) -> str:
     if column.choices and column.nullable:
         return f"CAST(CASE WHEN {is_open} THEN {choice} END AS {column.type})"
     if column.choices:
-        choice = choice.replace(f"i / {OPEN_EVERY}", "i")
+        choice = choice.replace(f"i / {UNFINISHED_EVERY}", "i")
         return f"CAST({choice} AS {column.type})"
     value = f"CAST({_of_type(column, 'i' if column.alone else f'(i % {SAMPLE // 7})')} AS {column.type})"
     return f"CASE WHEN {is_open} THEN NULL ELSE {value} END" if column.nullable else value

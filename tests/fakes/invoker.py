@@ -13,7 +13,7 @@ _numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Doors:
+class FunctionInvoker:
     """Makes deliveries. `token(function)` is the caller's OIDC token; every method returns the answer's status."""
 
     token: Callable[[str], str]
@@ -25,21 +25,21 @@ class Doors:
             "attributes": {"topic": topic, "outbox_id": "1"},
             "messageId": message_id or str(next(_numbers)),
         }
-        return self.knock(function, json.dumps({"message": message, "subscription": "s"}).encode())
+        return self.deliver(function, json.dumps({"message": message, "subscription": "s"}).encode())
 
     def task(self, function: str, queue: str, body: Mapping[str, object], name: str = "") -> int:
         headers = {"X-CloudTasks-TaskName": name or f"task-{next(_numbers)}", "X-CloudTasks-QueueName": queue}
-        return self.knock(function, json.dumps(body).encode(), headers)
+        return self.deliver(function, json.dumps(body).encode(), headers)
 
     def schedule(self, function: str, name: str) -> int:
-        return self.knock(function, json.dumps({"schedule": name}).encode())
+        return self.deliver(function, json.dumps({"schedule": name}).encode())
 
-    def knock(self, function: str, body: bytes, headers: Mapping[str, str] | None = None) -> int:
+    def deliver(self, function: str, body: bytes, headers: Mapping[str, str] | None = None) -> int:
         """Deliver any request to the function."""
         given = {"Authorization": f"Bearer {self.token(function)}", "Content-Type": "application/json"}
         return app(function).test_client().post("/", data=body, headers=given | dict(headers or {})).status_code
 
 
-def listeners(topic: str) -> list[str]:
+def subscribers(topic: str) -> list[str]:
     """The functions that a topic's messages are pushed to."""
     return [name for name, function in contract.functions().items() if topic in function.topics]

@@ -1,0 +1,43 @@
+"""The settings that admins may tune, as values; `shared/settings.py` reads them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from shared.values.money import Usdt
+from shared.values.prizes import Destination
+from shared.values.tiers import Thresholds, Tier
+
+
+@dataclass(frozen=True)
+class PayoutLimits:
+    """One treasury's limits for a single payout, a UTC day and an hour, above which people are asked."""
+
+    single: Usdt
+    day: Usdt
+    hour: Usdt
+
+
+@dataclass(frozen=True)
+class PayoutSettings:
+    """The payout machine's limits, from the table `settings`; docs/payouts.md ("What bounds it") explains each."""
+
+    limits: Mapping[str, PayoutLimits]
+    fee_gwei_max: int
+    stuck_seconds: int
+    stalled_amount_max: Usdt
+    in_flight_max: int
+    reverts_max: int
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings, with their types."""
+
+    permanent_tier_thresholds: Thresholds
+    tier_multipliers: Mapping[Tier, Decimal]
+    scans_per_hour_max: int
+    guesses_per_hour_max: int
+    trip_destinations: Sequence[Destination]
+    concierge_email: str
+    payouts: PayoutSettings
