@@ -92,7 +92,7 @@ FIELDS: Mapping[str, str] = {
 
 
 def kind(value: object) -> str:
-    """What JSON has at a field."""
+    """The kind of a value: which text, or which other type of JSON; "" for null."""
     if isinstance(value, str):
         return ":" + next(name for name, pattern in TEXTS.items() if re.fullmatch(pattern, value))
     return "" if value is None else f":{type(value).__name__}"
