@@ -304,9 +304,9 @@ def open_payouts(tx: Tx, pool: str) -> list[Count]:
         """
         SELECT CAST(state AS text) AS state, count(*) AS payouts, CAST(sum(amount) AS bigint) AS amount FROM (
             SELECT state, amount FROM payouts
-            WHERE treasury = :pool AND state IN ('REQUESTED', 'APPROVED', 'RESERVED', 'IN_FLIGHT')
+            WHERE treasury = :pool AND payout_is_under_way(state)
             UNION ALL
-            SELECT state, amount FROM payouts WHERE treasury = :pool AND state IN ('HELD', 'QUARANTINED')
+            SELECT state, amount FROM payouts WHERE treasury = :pool AND payout_is_stopped(state)
         ) AS open_ones
         GROUP BY open_ones.state ORDER BY open_ones.state
         """,

@@ -44,6 +44,15 @@ def test_what_is_read_without_an_index_is_noticed(much: Connection) -> None:
     assert fault(much, Statement("here", waiting))
 
 
+def test_a_list_of_states_that_hides_an_index_is_noticed(much: Connection) -> None:
+    """As a function with settings of its own would: its list no longer takes its place in the plan."""
+    payable = "SELECT id FROM payouts WHERE treasury = :treasury AND payout_is_payable(state)"
+    waiting = Statement("here", f"{payable} ORDER BY requested_at, id LIMIT :limit")
+    assert fault(much, waiting) == ""
+    much.execute_simple("ALTER FUNCTION payout_is_payable SET search_path = public")
+    assert fault(much, waiting)
+
+
 def fault(sql: Connection, statement: Statement) -> str:
     """The fault of the statement's plan; "" when it has none."""
     if statement.text.split()[0] not in PLANNED:
