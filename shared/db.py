@@ -8,11 +8,12 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from functools import cache
 from ssl import SSLError
-from types import UnionType
+from types import NoneType
 from typing import Any, Concatenate, LiteralString, ParamSpec, TypeVar, cast, get_args, get_type_hints
 
 from pg8000.dbapi import Connection
 from pg8000.exceptions import DatabaseError, InterfaceError
+from pydantic import BaseModel
 
 from shared.config import Config, read
 from shared.database.session import SHUTTING_DOWN, CommitUnknown, ConstraintViolated, Session, sqlstate
@@ -108,7 +109,9 @@ def rule_of(failure: Exception) -> str:
 
 
 class Tx:
-    """An open transaction. `row` is a dataclass whose fields are the query's columns, in order."""
+    """An open transaction. `row` is a dataclass, or the model of a reply that shows the row as it is: its fields are
+    the query's columns, in order.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -352,10 +355,11 @@ def _cloud_sql(config: DatabaseConfig) -> Callable[[], Connection]:
 
 @cache
 def _row_maker(row: Hashable, columns: tuple[str, ...]) -> Callable[[list[Any]], Any]:
-    """A function that makes the dataclass from a row's values; its fields must be the query's columns, in order."""
+    """A function that makes the dataclass or model from a row's values; its fields must be the query's columns, in
+    order.
+    """
     assert isinstance(row, type)
-    assert is_dataclass(row), f"{row.__name__} is not a dataclass"
-    names = tuple(field.name for field in fields(row))
+    names, is_model = _fields_of(row), issubclass(row, BaseModel)
     assert names == columns, f"{row.__name__} has {names}, the query has {columns}"
     hints = get_type_hints(row)
     casts = [(position, made) for position, name in enumerate(names) if (made := _cast(hints[name]))]
@@ -364,14 +368,21 @@ def _row_maker(row: Hashable, columns: tuple[str, ...]) -> Callable[[list[Any]],
         for position, made in casts:
             if values[position] is not None:
                 values[position] = made(values[position])
-        return row(*values)
+        return row(**dict(zip(names, values, strict=True))) if is_model else row(*values)
 
     return make
 
 
+def _fields_of(row: type) -> tuple[str, ...]:
+    if issubclass(row, BaseModel):
+        return tuple(row.model_fields)
+    assert is_dataclass(row), f"{row.__name__} is neither a dataclass nor a model"
+    return tuple(field.name for field in fields(row))
+
+
 def _cast(hint: object) -> Callable[[Any], Any] | None:
     """The conversion for a field's type: to Usdt, enums, bytes and int; other values stay as pg8000 returns them."""
-    candidates = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    candidates = get_args(hint) if NoneType in get_args(hint) else (hint,)
     for candidate in candidates:
         if candidate is Usdt:
             return lambda micro: Usdt(int(micro))

@@ -115,7 +115,7 @@ def prepare(tx: Tx, member_id: UUID, terms: Terms, now: datetime) -> UUID | None
         VALUES (:id, :member_id, :from_address, :to_address, :amount, :chain_id, :token_address, :nonce,
                 :gas_limit, :fee_per_gas_wei_max, :priority_fee_per_gas_wei_max,
                 :prepared_block, :now, :until, :now)
-        ON CONFLICT (lower(from_address)) WHERE state IN ('prepared', 'signed', 'mined') DO NOTHING
+        ON CONFLICT (lower(from_address)) WHERE withdrawal_is_open(state) DO NOTHING
         """,
         id=identity,
         member_id=member_id,

@@ -10,6 +10,7 @@ from functions.admin_comps import details, rules, store
 from functions.admin_comps.common import Operations, amount_from, api
 from functions.admin_comps.details import AdminComp, AdminCompDetail
 from functions.admin_comps.rules import INTERVAL_MAX, INTERVAL_MIN, Terms
+from functions.admin_comps.store import CompRule
 from shared.credentials import totp
 from shared.credentials.totp import SECOND_FACTOR
 from shared.db import Tx
@@ -40,25 +41,6 @@ class CompRuleEdit(Body):
     unlocked_by_admin: bool
     reason: Reason
     totp: SixDigits
-
-
-class CompRule(Reply):
-    """A prize's rule. The guarantee has a number of comps per member instead of an interval.
-
-    `holds_from` is the scan number from which the latest revision holds, if that number is still to come.
-    """
-
-    type: CompType
-    interval: int | None
-    tier: Tier
-    amount: Money
-    unlock_volume: int
-    awards_per_member: int | None
-    enabled: bool
-    unlocked_by_admin: bool
-    revision: int
-    updated_at: datetime
-    holds_from: int | None
 
 
 class CompRuleTerms(Reply):
@@ -99,7 +81,7 @@ class CompFilter(Page):
 @api.get("/v1/admin/comp-rules")
 def list_comp_rules(tx: Tx, admin: Operations) -> Listing[CompRule]:
     """List all rules on one page."""
-    return Listing[CompRule](items=[CompRule(**vars(rule)) for rule in store.rules(tx)], next_cursor=None)
+    return Listing[CompRule](items=store.rules(tx), next_cursor=None)
 
 
 @api.put("/v1/admin/comp-rules/{comp_type}", problems=(rules.RuleChanged, *SECOND_FACTOR))
@@ -122,7 +104,7 @@ def change_comp_rule(
     store.insert_change(tx, before, after, admin.id, body.reason, now=now)
     changes = {"before": before.terms.recorded(), "after": terms.recorded(), "reason": body.reason}
     audit.record(tx, admin, client, Action("comp_rule.change", "comp_rule", after.type, changes), now)
-    return CompRule(**vars(store.ruling(tx, after.type)))
+    return store.ruling(tx, after.type)
 
 
 @api.get("/v1/admin/comp-rules/{comp_type}/history")

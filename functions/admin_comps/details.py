@@ -6,6 +6,7 @@ from uuid import UUID
 
 from functions.admin_comps import rules, store
 from functions.admin_comps.rules import Milestone
+from functions.admin_comps.store import CompMatch, CompPayout
 from shared.db import Tx
 from shared.values import tiers
 from shared.values.fields import Money, Reply
@@ -36,28 +37,6 @@ class AdminComp(Reply):
     paid_at: datetime | None
     cancelled_at: datetime | None
     transaction_hash: str | None
-
-
-class CompPayout(Reply):
-    """The state of the comp's payout; `hold_reason` says what it waits for."""
-
-    id: UUID
-    state: str
-    hold_reason: str | None
-    recipient_address: str
-    requested_at: datetime
-    state_at: datetime
-
-
-class CompMatch(Reply):
-    """The affiliate's match of the comp: `amount` is 21 % of `value`, or the amount that was promised."""
-
-    id: UUID
-    affiliate_id: UUID
-    affiliate_username: str
-    value: Money
-    amount: Money
-    status: str
 
 
 class PrizeDecision(Reply):
@@ -119,13 +98,12 @@ def detail(tx: Tx, comp_id: UUID, now: datetime) -> AdminCompDetail:
     if comp is None:
         raise NotFound
     known = store.background(tx, comp_id)
-    payout, match = store.payout(tx, comp_id), store.match(tx, comp_id)
     return AdminCompDetail(
         **listed(comp),
         cancel_reason=known.cancel_reason,
         wallet_address=known.wallet_address,
-        payout=CompPayout(**vars(payout)) if payout else None,
-        match=CompMatch(**vars(match)) if match else None,
+        payout=store.payout(tx, comp_id),
+        match=store.match(tx, comp_id),
         why=_why(comp, known.reason, store.milestones(tx, comp.scan_number)),
     )
 

@@ -7,27 +7,30 @@ from uuid import UUID, uuid4
 
 from functions.admin_comps.rules import AwardsToday, Milestone, Terms, Winner
 from shared.db import Tx
+from shared.values.fields import Money, Reply
 from shared.values.money import Usdt
 from shared.values.prizes import CompType
 from shared.values.tiers import Tier
 from shared.web.paging import Position
 
 
-@dataclass(frozen=True)
-class Rule:
-    """A prize's rule in its latest revision."""
+class CompRule(Reply):
+    """A prize's rule. The guarantee has a number of comps per member instead of an interval.
+
+    `holds_from` is the scan number from which the latest revision holds, if that number is still to come.
+    """
 
     type: CompType
     interval: int | None
     tier: Tier
-    amount: Usdt
+    amount: Money
     unlock_volume: int
     awards_per_member: int | None
     enabled: bool
     unlocked_by_admin: bool
     revision: int
     updated_at: datetime
-    holds_from: int | None = None  # a scan number that is still to come
+    holds_from: int | None
 
     @property
     def terms(self) -> Terms:
@@ -93,9 +96,8 @@ class Background:
     wallet_address: str | None
 
 
-@dataclass(frozen=True)
-class Payout:
-    """The state of the comp's payout."""
+class CompPayout(Reply):
+    """The state of the comp's payout; `hold_reason` says what it waits for."""
 
     id: UUID
     state: str
@@ -105,22 +107,21 @@ class Payout:
     state_at: datetime
 
 
-@dataclass(frozen=True)
-class Match:
-    """The affiliate's match of a comp."""
+class CompMatch(Reply):
+    """The affiliate's match of the comp: `amount` is 21 % of `value`, or the amount that was promised."""
 
     id: UUID
     affiliate_id: UUID
     affiliate_username: str
-    value: Usdt
-    amount: Usdt
+    value: Money
+    amount: Money
     status: str
 
 
-def rules(tx: Tx) -> list[Rule]:
+def rules(tx: Tx) -> list[CompRule]:
     """All rules, each with the scan number from which it holds."""
     return tx.all(
-        Rule,
+        CompRule,
         """
         SELECT type, interval, tier, amount, unlock_volume, awards_per_member, enabled, unlocked_by_admin, revision,
                updated_at, prize_holds_from(type) AS holds_from
@@ -129,7 +130,7 @@ def rules(tx: Tx) -> list[Rule]:
     )
 
 
-def ruling(tx: Tx, kind: CompType) -> Rule:
+def ruling(tx: Tx, kind: CompType) -> CompRule:
     """The rule that was changed in this transaction, with the number from which it holds. Call it last: from here until
     the commit every scan waits.
     """
@@ -137,12 +138,12 @@ def ruling(tx: Tx, kind: CompType) -> Rule:
     return next(rule for rule in rules(tx) if rule.type is kind)
 
 
-def lock_rules(tx: Tx) -> dict[CompType, Rule]:
+def lock_rules(tx: Tx) -> dict[CompType, CompRule]:
     """All rules, locked, so that a change is checked against the others as they are. Scans read them without
     waiting.
     """
     rows = tx.all(
-        Rule,
+        CompRule,
         """
         SELECT type, interval, tier, amount, unlock_volume, awards_per_member, enabled, unlocked_by_admin, revision,
                updated_at, CAST(NULL AS bigint) AS holds_from
@@ -152,10 +153,10 @@ def lock_rules(tx: Tx) -> dict[CompType, Rule]:
     return {row.type: row for row in rows}
 
 
-def change_rule(tx: Tx, kind: CompType, terms: Terms, now: datetime) -> Rule:
+def change_rule(tx: Tx, kind: CompType, terms: Terms, now: datetime) -> CompRule:
     """Store the terms as the rule's next revision, and return it."""
     return tx.one(
-        Rule,
+        CompRule,
         """
         UPDATE comp_rules
         SET interval = :interval, tier = :tier, amount = :amount, unlock_volume = :unlock_volume,
@@ -171,7 +172,7 @@ def change_rule(tx: Tx, kind: CompType, terms: Terms, now: datetime) -> Rule:
     )
 
 
-def insert_change(tx: Tx, before: Rule, after: Rule, admin_id: UUID, reason: str, now: datetime) -> None:
+def insert_change(tx: Tx, before: CompRule, after: CompRule, admin_id: UUID, reason: str, now: datetime) -> None:
     """Insert a line into the rule's history."""
     tx.run_later(
         """
@@ -270,10 +271,10 @@ def background(tx: Tx, comp_id: UUID) -> Background:
     )
 
 
-def payout(tx: Tx, comp_id: UUID) -> Payout | None:
+def payout(tx: Tx, comp_id: UUID) -> CompPayout | None:
     """The comp's payout, if there is one."""
     return tx.first(
-        Payout,
+        CompPayout,
         """
         SELECT id, state, hold_reason, recipient_address, requested_at, state_at
         FROM payouts WHERE source_kind = 'comp' AND source_id = :source_id
@@ -282,10 +283,10 @@ def payout(tx: Tx, comp_id: UUID) -> Payout | None:
     )
 
 
-def match(tx: Tx, comp_id: UUID) -> Match | None:
+def match(tx: Tx, comp_id: UUID) -> CompMatch | None:
     """The comp's match, if an affiliate earned one."""
     return tx.first(
-        Match,
+        CompMatch,
         """
         SELECT e.id, e.affiliate_id, m.username AS affiliate_username, e.value, e.amount, e.status
         FROM affiliate_earnings e JOIN members m ON m.id = e.affiliate_id WHERE e.comp_id = :comp_id

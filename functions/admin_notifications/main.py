@@ -8,12 +8,13 @@ from flask import Request, Response
 from pydantic import StringConstraints
 
 from functions.admin_notifications import store
+from functions.admin_notifications.store import Broadcast
 from shared import events
 from shared.api import Api
 from shared.auth import Admin, Role
 from shared.db import Tx
 from shared.events import SendBroadcast
-from shared.values.fields import LINE, LINES, Body, Listing, Page, Reply, Shape
+from shared.values.fields import LINE, LINES, Body, Listing, Page, Shape
 from shared.values.problems import IdempotencyKeyReused, NotFound
 from shared.web import audit, paging
 from shared.web.audit import Action
@@ -38,19 +39,6 @@ class BroadcastOrder(Body):
     screen: Annotated[str, Shape(r"^[a-z0-9/_-]{1,100}$", "a path of small letters, digits, / _ and -")] | None = None
 
 
-class Broadcast(Reply):
-    """A message to every member; `told` counts the members who have it so far. Later members do not get it."""
-
-    id: UUID
-    title: str
-    body: str
-    created_at: datetime
-    created_by: UUID
-    told: int
-    progress: float
-    finished_at: datetime | None
-
-
 @api.post("/v1/admin/notifications/broadcast", status=202)
 def broadcast(
     tx: Tx, admin: Operations, key: IdempotencyKey, body: BroadcastOrder, client: Client, now: datetime
@@ -71,7 +59,7 @@ def list_broadcasts(tx: Tx, admin: Operations, page: Page) -> Listing[Broadcast]
     """List the messages to all members, newest first."""
     rows = store.page(tx, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.created_at, row.id))
-    return Listing[Broadcast](items=[Broadcast(**vars(row)) for row in shown], next_cursor=cursor)
+    return Listing[Broadcast](items=list(shown), next_cursor=cursor)
 
 
 @api.get("/v1/admin/notifications/broadcasts/{broadcast_id}")
@@ -84,4 +72,4 @@ def _found(tx: Tx, broadcast_id: UUID) -> Broadcast:
     found = store.find(tx, broadcast_id)
     if found is None:
         raise NotFound
-    return Broadcast(**vars(found))
+    return found

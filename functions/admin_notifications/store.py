@@ -1,17 +1,18 @@
 """Messages to every member with their progress, as rows."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
+from shared.values.fields import Reply
 from shared.web.paging import Position
 
 
-@dataclass(frozen=True)
-class Broadcast:
-    """A message; `progress` goes from 0 to 1."""
+class Broadcast(Reply):
+    """A message to every member; `told` counts the members who have it so far. Later members do not get it. `progress`
+    goes from 0 to 1.
+    """
 
     id: UUID
     title: str

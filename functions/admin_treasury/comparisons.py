@@ -1,11 +1,12 @@
 """Operations on reconciliations and their findings: list, start, resolve."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Literal
 from uuid import UUID, uuid4
 
 from functions.admin_treasury import records, rules, store
 from functions.admin_treasury.common import Pool, Treasurer, api
+from functions.admin_treasury.store import ComparedPool, Comparison, Finding
 from shared import events
 from shared.credentials import totp
 from shared.credentials.totp import SECOND_FACTOR
@@ -13,7 +14,7 @@ from shared.db import Tx
 from shared.events import Reconcile
 from shared.ledger import journals
 from shared.payouts import interests
-from shared.values.fields import Body, Listing, Money, Page, Reason, Reply, SixDigits
+from shared.values.fields import Body, Listing, Page, Reason, SixDigits
 from shared.values.problems import NotFound
 from shared.web import audit, paging
 from shared.web.audit import Action
@@ -35,61 +36,10 @@ class FindingResolution(Body):
     totp: SixDigits
 
 
-class ComparedPool(Reply):
-    """A treasury as of the block. `difference` is chain less books; `payouts_waiting` have left the treasury but are
-    not paid yet.
-    """
-
-    pool: str
-    status: str
-    badge: str
-    reason: str | None
-    chain_balance: Money
-    book_balance: Money | None
-    difference: Money | None
-    payouts_matched: int | None
-    amount_matched: Money | None
-    payouts_waiting: int | None
-    findings_open: int | None
-
-
-class Comparison(Reply):
-    """A reconciliation. `status` compares exactly, `badge` tolerates ten dollars; `reason` says why all of it is
-    pending.
-    """
-
-    id: UUID
-    day: date | None
-    requested_at: datetime
-    finished_at: datetime | None
-    block_number: int | None
-    status: str
-    badge: str
-    reason: str | None
-
-
 class ComparisonDetail(Comparison):
     """A reconciliation with each of its treasuries."""
 
     pools: list[ComparedPool]
-
-
-class Finding(Reply):
-    """A difference between the books and the chain."""
-
-    id: UUID
-    reconciliation_id: UUID
-    pool: str
-    kind: str
-    payout_id: UUID | None
-    transaction_hash: str | None
-    counterparty: str | None
-    expected: Money
-    found: Money
-    found_at: datetime
-    resolved_at: datetime | None
-    resolved_by: UUID | None
-    resolution: str | None
 
 
 @api.post("/v1/admin/treasury/reconciliations", status=202)
@@ -107,7 +57,7 @@ def list_reconciliations(tx: Tx, admin: Treasurer, page: Page) -> Listing[Compar
     """List reconciliations, newest first."""
     rows = store.comparisons(tx, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.requested_at, row.id))
-    return Listing[Comparison](items=[Comparison(**vars(row)) for row in shown], next_cursor=cursor)
+    return Listing[Comparison](items=list(shown), next_cursor=cursor)
 
 
 @api.get("/v1/admin/treasury/reconciliations/{reconciliation_id}")
@@ -122,7 +72,7 @@ def list_findings(tx: Tx, admin: Treasurer, page: FindingFilter) -> Listing[Find
     is_open = None if page.state is None else page.state == "open"
     rows = store.findings(tx, page.pool, is_open, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.found_at, row.id))
-    return Listing[Finding](items=[Finding(**vars(row)) for row in shown], next_cursor=cursor)
+    return Listing[Finding](items=list(shown), next_cursor=cursor)
 
 
 @api.post(
@@ -152,11 +102,11 @@ def resolve_finding(
     audit.record(tx, admin, client, Action("finding.resolve", "finding", finding_id, changes), now)
     resolved = store.lock_finding(tx, finding_id)
     assert resolved, "findings are never deleted"
-    return Finding(**vars(resolved))
+    return resolved
 
 
 def _comparison(tx: Tx, identity: UUID) -> ComparisonDetail:
     row = store.comparison(tx, identity)
     if row is None:
         raise NotFound
-    return ComparisonDetail(**vars(row), pools=[ComparedPool(**vars(it)) for it in store.compared_pools(tx, identity)])
+    return ComparisonDetail(**vars(row), pools=store.compared_pools(tx, identity))

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from functions.admin_treasury import rules, store
 from functions.admin_treasury.common import Pool, Treasurer, api
+from functions.admin_treasury.store import ApprovalMade, AuditedAction, PayoutEvent, PolicyRun
 from shared.auth import Admin
 from shared.credentials import totp
 from shared.credentials.totp import SECOND_FACTOR
@@ -124,45 +125,6 @@ class TreasuryPayout(Reply):
     paid_at: datetime | None
     transaction_hash: str | None
     transfer: TransferTerms | None
-
-
-class PolicyRun(Reply):
-    """A decision of the payout policy, with its inputs."""
-
-    decided_at: datetime
-    policy_version: int
-    decision: str
-    reason: str | None
-    inputs: dict[str, Any]
-
-
-class ApprovalMade(Reply):
-    """An approval: by whom, and for which of the payout's holds."""
-
-    approved_at: datetime
-    approver_id: UUID
-    approver_username: str
-    hold: int
-    evidence: dict[str, Any]
-
-
-class PayoutEvent(Reply):
-    """A change of the payout's state, or an exchange with the chain."""
-
-    happened_at: datetime
-    kind: str
-    nonce: int | None
-    transaction_hash: str | None
-    detail: dict[str, Any]
-
-
-class AuditedAction(Reply):
-    """An admin's action on the payout, from the audit log."""
-
-    created_at: datetime
-    actor_id: UUID | None
-    action: str
-    changes: dict[str, Any]
 
 
 class TreasuryPayoutDetail(TreasuryPayout):
@@ -283,10 +245,10 @@ def detail(tx: Tx, payout_id: UUID) -> TreasuryPayoutDetail:
     end = store.end(tx, payout_id)
     return TreasuryPayoutDetail(
         **_shown(row),
-        policy_runs=[PolicyRun(**vars(it)) for it in store.policy_runs(tx, payout_id)],
-        approvals=[ApprovalMade(**vars(it)) for it in store.approvals(tx, payout_id)],
-        events=[PayoutEvent(**vars(it)) for it in store.events(tx, payout_id)],
-        actions=[AuditedAction(**vars(it)) for it in store.actions(tx, payout_id)],
+        policy_runs=store.policy_runs(tx, payout_id),
+        approvals=store.approvals(tx, payout_id),
+        events=store.events(tx, payout_id),
+        actions=store.actions(tx, payout_id),
         block_number=end.block_number,
         compared_on=end.compared_on,
     )

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, StringConstraints
 
 from functions.admin_treasury import records, rules, store
 from functions.admin_treasury.common import Treasurer, api
+from functions.admin_treasury.store import PoolLimits, PoolState
 from shared import db
 from shared.credentials import totp as second_factor
 from shared.credentials.totp import SECOND_FACTOR
@@ -89,18 +90,6 @@ class PoolCount(Reply):
     amount: Money
 
 
-class PoolLimits(Reply):
-    """The limits under which the policy approves by itself, and their use on this UTC day and in the last sixty
-    minutes.
-    """
-
-    single: Money
-    day: Money
-    hour: Money
-    used_day: Money
-    used_hour: Money
-
-
 class PoolForecast(Reply):
     """How many payouts of the average amount the USDT covers, and how many the gas covers at the present price."""
 
@@ -135,14 +124,6 @@ class TreasuryPool(Reply):
     limits: PoolLimits
     forecast: PoolForecast
     alert: PoolAlert
-
-
-class PoolState(Reply):
-    """Whether a treasury is paused, since when and why."""
-
-    pool: str
-    paused_at: datetime | None
-    pause_reason: str | None
 
 
 class Chain:
@@ -183,7 +164,7 @@ def pause_treasury(tx: Tx, admin: Treasurer, pool: str, body: PoolPause, client:
     """
     if machine.pause(tx, _named(pool), body.reason, now):
         audit.record(tx, admin, client, Action("treasury.pause", "treasury", pool, {"reason": body.reason}), now)
-    return PoolState(**vars(store.pool_state(tx, pool)))
+    return store.pool_state(tx, pool)
 
 
 @api.post(
@@ -206,7 +187,7 @@ def resume_treasury(
         raise rules.PoolNotPaused
     changes = {"reason": body.reason, "paused_because": paused.pause_reason}
     audit.record(tx, admin, client, Action("treasury.resume", "treasury", pool, changes), now)
-    return PoolState(**vars(store.pool_state(tx, pool)))
+    return store.pool_state(tx, pool)
 
 
 @api.put("/v1/admin/treasury/pools/{pool}/alerts")
@@ -258,7 +239,7 @@ def _pool(tx: Tx, name: str, own: list[Key], chain: Chain, now: datetime) -> Tre
             paid=journals.balance(tx, f"paid:{name}"),
         ),
         open=[_counted(it) for it in store.open_payouts(tx, name)],
-        limits=PoolLimits(**vars(store.limits(tx, name, now))),
+        limits=store.limits(tx, name, now),
         forecast=PoolForecast(
             average_payout=average,
             gas_price_wei=str(chain.gas_price_wei) if chain.gas_price_wei else None,

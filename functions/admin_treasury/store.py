@@ -1,4 +1,4 @@
-"""Rows that treasury admins read."""
+"""Rows that treasury admins read; those that are shown as they are, are replies."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from uuid import UUID
 
 from shared.db import Tx
 from shared.payouts.states import PayoutState
+from shared.values.fields import Money, Reply
 from shared.values.money import Usdt
 from shared.web.paging import Position
 
@@ -52,9 +53,8 @@ class Payout:
     cancel_reason: str | None
 
 
-@dataclass(frozen=True)
-class PolicyRun:
-    """A decision of the payout policy."""
+class PolicyRun(Reply):
+    """A decision of the payout policy, with its inputs."""
 
     decided_at: datetime
     policy_version: int
@@ -63,9 +63,8 @@ class PolicyRun:
     inputs: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Approval:
-    """An approval: by whom, and for which hold."""
+class ApprovalMade(Reply):
+    """An approval: by whom, and for which of the payout's holds."""
 
     approved_at: datetime
     approver_id: UUID
@@ -74,9 +73,8 @@ class Approval:
     evidence: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Event:
-    """A line of the payout's event log."""
+class PayoutEvent(Reply):
+    """A change of the payout's state, or an exchange with the chain."""
 
     happened_at: datetime
     kind: str
@@ -85,9 +83,8 @@ class Event:
     detail: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Acted:
-    """A line of the audit log about the payout."""
+class AuditedAction(Reply):
+    """An admin's action on the payout, from the audit log."""
 
     created_at: datetime
     actor_id: UUID | None
@@ -112,20 +109,20 @@ class Count:
     amount: Usdt
 
 
-@dataclass(frozen=True)
-class Limits:
-    """The limits under which the policy approves by itself, and how much of them is used."""
+class PoolLimits(Reply):
+    """The limits under which the policy approves by itself, and their use on this UTC day and in the last sixty
+    minutes.
+    """
 
-    single: Usdt
-    day: Usdt
-    hour: Usdt
-    used_day: Usdt
-    used_hour: Usdt
+    single: Money
+    day: Money
+    hour: Money
+    used_day: Money
+    used_hour: Money
 
 
-@dataclass(frozen=True)
-class State:
-    """Whether a treasury is paused."""
+class PoolState(Reply):
+    """Whether a treasury is paused, since when and why."""
 
     pool: str
     paused_at: datetime | None
@@ -141,9 +138,10 @@ class Alert:
     crossed_at: datetime | None
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """A reconciliation of all treasuries with the chain."""
+class Comparison(Reply):
+    """A reconciliation. `status` compares exactly, `badge` tolerates ten dollars; `reason` says why all of it is
+    pending.
+    """
 
     id: UUID
     day: date | None
@@ -155,25 +153,25 @@ class Comparison:
     reason: str | None
 
 
-@dataclass(frozen=True)
-class ComparedPool:
-    """One treasury of a reconciliation."""
+class ComparedPool(Reply):
+    """A treasury as of the block. `difference` is chain less books; `payouts_waiting` have left the treasury but are
+    not paid yet.
+    """
 
     pool: str
     status: str
     badge: str
     reason: str | None
-    chain_balance: Usdt
-    book_balance: Usdt | None
-    difference: Usdt | None
+    chain_balance: Money
+    book_balance: Money | None
+    difference: Money | None
     payouts_matched: int | None
-    amount_matched: Usdt | None
+    amount_matched: Money | None
     payouts_waiting: int | None
     findings_open: int | None
 
 
-@dataclass(frozen=True)
-class Finding:
+class Finding(Reply):
     """A difference between the books and the chain."""
 
     id: UUID
@@ -183,8 +181,8 @@ class Finding:
     payout_id: UUID | None
     transaction_hash: str | None
     counterparty: str | None
-    expected: Usdt
-    found: Usdt
+    expected: Money
+    found: Money
     found_at: datetime
     resolved_at: datetime | None
     resolved_by: UUID | None
@@ -243,10 +241,10 @@ def policy_runs(tx: Tx, payout_id: UUID) -> list[PolicyRun]:
     )
 
 
-def approvals(tx: Tx, payout_id: UUID) -> list[Approval]:
+def approvals(tx: Tx, payout_id: UUID) -> list[ApprovalMade]:
     """The approvals of the payout, oldest first."""
     return tx.all(
-        Approval,
+        ApprovalMade,
         """
         SELECT a.approved_at, a.approver_id, m.username AS approver_username, a.hold, a.evidence
         FROM payout_approvals a JOIN members m ON m.id = a.approver_id
@@ -257,10 +255,10 @@ def approvals(tx: Tx, payout_id: UUID) -> list[Approval]:
     )
 
 
-def events(tx: Tx, payout_id: UUID) -> list[Event]:
+def events(tx: Tx, payout_id: UUID) -> list[PayoutEvent]:
     """The events of the payout, oldest first."""
     return tx.all(
-        Event,
+        PayoutEvent,
         """
         SELECT happened_at, kind, nonce, attempt_hash AS transaction_hash, detail FROM payout_events
         WHERE payout_id = :payout_id ORDER BY id LIMIT :limit
@@ -270,10 +268,10 @@ def events(tx: Tx, payout_id: UUID) -> list[Event]:
     )
 
 
-def actions(tx: Tx, payout_id: UUID) -> list[Acted]:
+def actions(tx: Tx, payout_id: UUID) -> list[AuditedAction]:
     """The audited actions of admins on the payout, oldest first."""
     return tx.all(
-        Acted,
+        AuditedAction,
         """
         SELECT created_at, actor_id, action, changes FROM audit_logs
         WHERE resource_type = 'payout' AND resource_id = CAST(:payout_id AS text) ORDER BY id LIMIT :limit
@@ -304,9 +302,9 @@ def open_payouts(tx: Tx, pool: str) -> list[Count]:
         """
         SELECT CAST(state AS text) AS state, count(*) AS payouts, CAST(sum(amount) AS bigint) AS amount FROM (
             SELECT state, amount FROM payouts
-            WHERE treasury = :pool AND state IN ('REQUESTED', 'APPROVED', 'RESERVED', 'IN_FLIGHT')
+            WHERE treasury = :pool AND payout_is_under_way(state)
             UNION ALL
-            SELECT state, amount FROM payouts WHERE treasury = :pool AND state IN ('HELD', 'QUARANTINED')
+            SELECT state, amount FROM payouts WHERE treasury = :pool AND payout_is_stopped(state)
         ) AS open_ones
         GROUP BY open_ones.state ORDER BY open_ones.state
         """,
@@ -314,12 +312,12 @@ def open_payouts(tx: Tx, pool: str) -> list[Count]:
     )
 
 
-def limits(tx: Tx, pool: str, now: datetime) -> Limits:
+def limits(tx: Tx, pool: str, now: datetime) -> PoolLimits:
     """The treasury's limits. The day is UTC's, the hour is the last sixty minutes; settings have the amounts in
     USDT.
     """
     return tx.one(
-        Limits,
+        PoolLimits,
         """
         SELECT CAST(CAST(value -> :pool ->> 'single' AS numeric) * 1000000 AS bigint) AS single,
                CAST(CAST(value -> :pool ->> 'day' AS numeric) * 1000000 AS bigint) AS day,
@@ -336,10 +334,10 @@ def limits(tx: Tx, pool: str, now: datetime) -> Limits:
     )
 
 
-def pool_state(tx: Tx, pool: str) -> State:
+def pool_state(tx: Tx, pool: str) -> PoolState:
     """The state of a treasury, locked so that a pause and a resumption cannot interleave."""
     return tx.one(
-        State,
+        PoolState,
         "SELECT name AS pool, paused_at, pause_reason FROM treasuries WHERE name = :pool FOR NO KEY UPDATE",
         pool=pool,
     )

@@ -8,13 +8,14 @@ from flask import Request, Response
 from pydantic import AfterValidator, StringConstraints
 
 from functions.admin_trips import rules, store
+from functions.admin_trips.store import AdminTrip
 from shared.api import Api
 from shared.auth import Admin, Role
 from shared.db import Tx
 from shared.messages import notifications
 from shared.payouts import interests
 from shared.values import typed
-from shared.values.fields import LINE, Body, Listing, Money, Page, Reply
+from shared.values.fields import LINE, Body, Listing, Page
 from shared.values.problems import NotFound
 from shared.web import audit, paging
 from shared.web.audit import Action
@@ -43,34 +44,12 @@ class ChipParcel(Body):
     tracking_number: Annotated[str, LINE, AfterValidator(typed.line), StringConstraints(min_length=4, max_length=60)]
 
 
-class AdminTrip(Reply):
-    """A trip with its winner's contact data; `status` is the comp's, `state` the trip's own."""
-
-    comp_id: UUID
-    status: str
-    member_uuid: UUID
-    username: str
-    full_name: str
-    email: str
-    phone: str | None
-    awarded_at: datetime
-    scan_number: int | None
-    destination: str | None
-    title: str | None
-    value: Money | None
-    state: str
-    chosen_at: datetime | None
-    concierge_contacted_at: datetime | None
-    chip_mailed_at: datetime | None
-    tracking_number: str | None
-
-
 @api.get("/v1/admin/trips")
 def list_admin_trips(tx: Tx, admin: Operations, page: TripFilter) -> Listing[AdminTrip]:
     """List trips, newest first."""
     rows = store.trips(tx, page.state, None, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.awarded_at, row.comp_id))
-    return Listing[AdminTrip](items=[AdminTrip(**vars(row)) for row in shown], next_cursor=cursor)
+    return Listing[AdminTrip](items=list(shown), next_cursor=cursor)
 
 
 @api.post("/v1/admin/trips/{comp_id}/concierge-contacted", problems=(rules.TripStepNotNext, interests.OwnInterest))
@@ -81,7 +60,7 @@ def contact_winner(tx: Tx, admin: Operations, comp_id: UUID, client: Client, now
     if rules.is_next(trip.state, "concierge_contacted"):
         store.contacted(tx, comp_id, now)
         audit.record(tx, admin, client, Action("trip.contact", "comp", comp_id, {}), now)
-    return AdminTrip(**vars(_locked(tx, comp_id)))
+    return _locked(tx, comp_id)
 
 
 @api.post("/v1/admin/trips/{comp_id}/chip-mailed", problems=(rules.TripStepNotNext, interests.OwnInterest))
@@ -96,10 +75,10 @@ def mail_chip(tx: Tx, admin: Operations, comp_id: UUID, body: ChipParcel, client
         parcel = {"tracking_number": body.tracking_number}
         note = notifications.note(trip.member_uuid, "trip_chip_mailed", data, f"trip-chip:{comp_id}", **parcel)
         notifications.notify(tx, note, now)
-    return AdminTrip(**vars(_locked(tx, comp_id)))
+    return _locked(tx, comp_id)
 
 
-def _locked(tx: Tx, comp_id: UUID) -> store.Trip:
+def _locked(tx: Tx, comp_id: UUID) -> AdminTrip:
     """Lock the trip and return it. Raises NotFound."""
     store.lock(tx, comp_id)
     found = store.trips(tx, None, comp_id, after=None, limit=1)

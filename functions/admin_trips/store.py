@@ -1,17 +1,17 @@
 """Trips as the concierge sees them, as rows."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
-from shared.values.money import Usdt
+from shared.values.fields import Money, Reply
 from shared.web.paging import Position
 
 
-@dataclass(frozen=True)
-class Trip:
-    """A trip that was won; a field is None as long as its step has not happened."""
+class AdminTrip(Reply):
+    """A trip with its winner's contact data; `status` is the comp's, `state` the trip's own. A field is null as long as
+    its step has not happened.
+    """
 
     comp_id: UUID
     status: str
@@ -24,7 +24,7 @@ class Trip:
     scan_number: int | None
     destination: str | None
     title: str | None
-    value: Usdt | None
+    value: Money | None
     state: str
     chosen_at: datetime | None
     concierge_contacted_at: datetime | None
@@ -32,10 +32,10 @@ class Trip:
     tracking_number: str | None
 
 
-def trips(tx: Tx, state: str | None, comp_id: UUID | None, after: Position | None, limit: int) -> list[Trip]:
+def trips(tx: Tx, state: str | None, comp_id: UUID | None, after: Position | None, limit: int) -> list[AdminTrip]:
     """Trips, newest first; of one state, or a single trip, if given."""
     return tx.all(
-        Trip,
+        AdminTrip,
         """
         SELECT c.id AS comp_id, c.status, m.id AS member_uuid, m.username, m.full_name, m.email, m.phone, c.awarded_at,
                c.scan_number, t.destination, t.title, t.value, coalesce(t.state, 'to_be_chosen') AS state, t.chosen_at,

@@ -7,12 +7,12 @@ from uuid import UUID
 from flask import Request, Response
 
 from functions.insights import store
+from functions.insights.store import LiveNumbers
 from shared.api import Api
 from shared.auth import Anyone, Member
 from shared.db import Tx
 from shared.scans import velocity
 from shared.scans.counter import CountIsBeingCompared
-from shared.scans.velocity import ScanVelocity
 from shared.values.fields import Listing, Page, Reply
 from shared.web import paging
 from shared.web.paging import Position
@@ -26,14 +26,6 @@ api = Api("insights")
 
 def insights(request: Request) -> Response:
     return api.handle(request)
-
-
-class LiveNumbers(Reply):
-    """The global count and the scan velocity, each as of its own moment."""
-
-    total: int
-    as_of: datetime
-    velocity: ScanVelocity
 
 
 class PeriodFilter(Page):
@@ -61,7 +53,7 @@ class ScanPeriod(Reply):
 )
 def get_live(tx: Tx, caller: Anyone, now: datetime) -> LiveNumbers:
     """Return the live figures to anybody; they are at most a second old."""
-    return LiveNumbers(**vars(store.live(tx, now)))
+    return store.live(tx, now)
 
 
 @api.get("/v1/insights/scans")

@@ -9,14 +9,14 @@ from datetime import datetime
 from shared.db import Tx
 from shared.scans import counter, velocity
 from shared.scans.velocity import ScanVelocity
+from shared.values.fields import Reply
 from shared.web.paging import Position
 
 FRESH_SECONDS = 1.0
 
 
-@dataclass(frozen=True)
-class Live:
-    """The global count at `as_of`, and the velocity, which has a moment of its own."""
+class LiveNumbers(Reply):
+    """The global count and the scan velocity, each as of its own moment."""
 
     total: int
     as_of: datetime
@@ -36,7 +36,7 @@ class Rollup:
     rolled_up_to: datetime
 
 
-def live(tx: Tx, now: datetime) -> Live:
+def live(tx: Tx, now: datetime) -> LiveNumbers:
     """The live figures, at most FRESH_SECONDS old, so that frequent requests do not load the database.
 
     Raises CountIsBeingCompared.
@@ -44,7 +44,8 @@ def live(tx: Tx, now: datetime) -> Live:
     with _cache.lock:
         if _cache.live is None or time.monotonic() - _cache.read_at >= FRESH_SECONDS:
             total = counter.shown(tx)
-            _cache.live, _cache.read_at = Live(total, now, velocity.find(tx)), time.monotonic()
+            _cache.live = LiveNumbers(total=total, as_of=now, velocity=velocity.find(tx))
+            _cache.read_at = time.monotonic()
         return _cache.live
 
 
@@ -73,7 +74,7 @@ def rollups(tx: Tx, period: str, after: Position | None, limit: int) -> list[Rol
 class _Cache:
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.live: Live | None = None
+        self.live: LiveNumbers | None = None
         self.read_at = 0.0
 
 

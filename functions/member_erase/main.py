@@ -49,8 +49,8 @@ def erase(task: EraseMember, now: datetime) -> None:
         return
     began = time.monotonic()
     _erase_files(task.member_id)
-    for step in (*store.STEPS, *(store.LAST_STEPS if task.is_last_look else ())):
-        while db.atomically(partial(step, member_id=task.member_id, limit=store.ROWS_AT_ONCE)) == store.ROWS_AT_ONCE:
+    for table in (name for name in store.STEPS if task.is_last_look or name not in store.AT_LAST):
+        while db.atomically(store.erase, table, task.member_id, store.ROWS_AT_ONCE) == store.ROWS_AT_ONCE:
             if time.monotonic() - began > SECONDS_MAX:
                 raise ComeAgain("there is more to remove")
     _erase_copies(task.member_id)
@@ -69,7 +69,7 @@ def forget_old(now: datetime) -> None:
 
 def _forget(name: str, now: datetime) -> None:
     began = time.monotonic()
-    purge = partial(old_store.PURGES[name], before=now - PERIODS[name].kept, limit=old_store.ROWS_AT_ONCE)
+    purge = partial(old_store.purge, name=name, before=now - PERIODS[name].kept, limit=old_store.ROWS_AT_ONCE)
     while db.atomically(purge) == old_store.ROWS_AT_ONCE and time.monotonic() - began < TABLE_SECONDS_MAX:
         pass
 

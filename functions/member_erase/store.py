@@ -1,24 +1,15 @@
 """The rows of a deleted account: each step deletes a limited number of them and returns how many.
 
-Rows that name files are deleted in the last task, because until then a file may still be written.
-
 KEPT lists what stays and why. A contract test compares both lists with the schema.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import LiteralString
 from uuid import UUID
 
 from shared.db import Tx
-
-
-class Step(Protocol):
-    """Deletes at most `limit` rows of a member; returns how many."""
-
-    def __call__(self, tx: Tx, member_id: UUID, limit: int) -> int: ...
-
 
 ROWS_AT_ONCE = 500
 
@@ -63,6 +54,79 @@ KEPT: Mapping[str, str] = {
     "erasures": "that it was done",
 }
 
+# The step of each table, in the order in which they run.
+STEPS: Mapping[str, LiteralString] = {
+    # Before the notifications that they belong to.
+    "pushes": """
+        DELETE FROM pushes WHERE ctid IN (
+            SELECT pushes.ctid FROM pushes JOIN notifications ON notifications.id = notification_id
+            WHERE member_id = :member_id LIMIT :limit)
+        """,
+    "notifications": """
+        DELETE FROM notifications WHERE id IN (
+            SELECT id FROM notifications WHERE member_id = :member_id LIMIT :limit)
+        """,
+    "inboxes": "DELETE FROM inboxes WHERE member_id = :member_id AND :limit > 0",
+    "notification_preferences": "DELETE FROM notification_preferences WHERE member_id = :member_id AND :limit > 0",
+    "devices": "DELETE FROM devices WHERE member_id = :member_id AND :limit > 0",
+    # A queued mail is sent first, and goes with the last task.
+    "mails": """
+        DELETE FROM mails WHERE id IN (
+            SELECT id FROM mails WHERE member_id = :member_id AND status <> 'queued' LIMIT :limit)
+        """,
+    "email_codes": "DELETE FROM email_codes WHERE member_id = :member_id AND :limit > 0",
+    "email_changes": "DELETE FROM email_changes WHERE member_id = :member_id AND :limit > 0",
+    # Before the sessions that they belong to.
+    "refresh_tokens": """
+        DELETE FROM refresh_tokens WHERE token_hash IN (
+            SELECT token_hash FROM refresh_tokens JOIN sessions ON sessions.id = session_id
+            WHERE member_id = :member_id LIMIT :limit)
+        """,
+    "sessions": """
+        DELETE FROM sessions WHERE id IN (
+            SELECT id FROM sessions WHERE member_id = :member_id LIMIT :limit)
+        """,
+    "second_factors": "DELETE FROM second_factors WHERE member_id = :member_id AND :limit > 0",
+    "backup_codes": "DELETE FROM backup_codes WHERE member_id = :member_id AND :limit > 0",
+    "known_devices": """
+        DELETE FROM known_devices WHERE token_hash IN (
+            SELECT token_hash FROM known_devices WHERE member_id = :member_id LIMIT :limit)
+        """,
+    # Codes and names stay taken, as keyed fingerprints.
+    "referral_codes": """
+        DELETE FROM referral_codes WHERE code IN (
+            SELECT code FROM referral_codes WHERE member_id = :member_id LIMIT :limit)
+        """,
+    "former_usernames": """
+        DELETE FROM former_usernames WHERE name IN (
+            SELECT name FROM former_usernames WHERE member_id = :member_id LIMIT :limit)
+        """,
+    "wallet_balances": "DELETE FROM wallet_balances WHERE member_id = :member_id AND :limit > 0",
+    "wallet_challenges": "DELETE FROM wallet_challenges WHERE member_id = :member_id AND :limit > 0",
+    # The scope of a member's keys is the member's id.
+    "idempotency_keys": """
+        DELETE FROM idempotency_keys WHERE (scope, key_hash) IN (
+            SELECT scope, key_hash FROM idempotency_keys WHERE scope = CAST(:member_id AS text) LIMIT :limit)
+        """,
+    # The rows of scans and sums are kept, without place, device and address.
+    "scans": """
+        UPDATE scans SET latitude = NULL, longitude = NULL, device_time = NULL, device_id = NULL, ip_address = NULL
+        WHERE (scanned_at, id) IN (
+            SELECT scanned_at, id FROM scans WHERE member_id = :member_id
+              AND (latitude IS NOT NULL OR longitude IS NOT NULL OR device_time IS NOT NULL OR device_id IS NOT NULL
+                   OR ip_address IS NOT NULL)
+            LIMIT :limit)
+        """,
+    "member_totals": """
+        UPDATE member_totals SET located_at = NULL, latitude = NULL, longitude = NULL
+        WHERE member_id = :member_id AND located_at IS NOT NULL AND :limit > 0
+        """,
+    "avatars": "DELETE FROM avatars WHERE member_id = :member_id AND :limit > 0",
+    "data_exports": "DELETE FROM data_exports WHERE member_id = :member_id AND :limit > 0",
+}
+# Their rows name files, which may still be written until the last task.
+AT_LAST = frozenset({"avatars", "data_exports"})
+
 
 @dataclass(frozen=True)
 class Erasure:
@@ -95,284 +159,6 @@ def exports_left(tx: Tx, member_id: UUID) -> list[str]:
     return tx.column(str, "SELECT object_name FROM data_exports WHERE member_id = :member_id", member_id=member_id)
 
 
-def _pushes(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the pushes, before the notifications that they belong to."""
-    return tx.run(
-        """
-        DELETE FROM pushes WHERE ctid IN (
-            SELECT pushes.ctid FROM pushes JOIN notifications ON notifications.id = notification_id
-            WHERE member_id = :member_id LIMIT :limit)
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _notifications(tx: Tx, member_id: UUID, limit: int) -> int:
-    return tx.run(
-        """
-        DELETE FROM notifications WHERE id IN (
-            SELECT id FROM notifications WHERE member_id = :member_id LIMIT :limit)
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _inboxes(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the inbox with its unread count."""
-    return tx.run(
-        """
-        DELETE FROM inboxes WHERE member_id = :member_id AND :limit > 0
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _preferences(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the notification preferences."""
-    return tx.run(
-        """
-        DELETE FROM notification_preferences WHERE member_id = :member_id AND :limit > 0
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _devices(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the devices registered for push notifications."""
-    return tx.run(
-        """
-        DELETE FROM devices WHERE member_id = :member_id AND :limit > 0
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _mails(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the mails; a queued one is sent first and deleted with the last task."""
-    return tx.run(
-        """
-        DELETE FROM mails WHERE id IN (
-            SELECT id FROM mails WHERE member_id = :member_id AND status <> 'queued' LIMIT :limit)
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _codes(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the codes that were mailed to the member."""
-    return tx.run(
-        """
-        DELETE FROM email_codes WHERE member_id = :member_id AND :limit > 0
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _email_changes(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the unproved new e-mail address."""
-    return tx.run(
-        """
-        DELETE FROM email_changes WHERE member_id = :member_id AND :limit > 0
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _refresh_tokens(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the refresh tokens, before the sessions that they belong to."""
-    return tx.run(
-        """
-        DELETE FROM refresh_tokens WHERE token_hash IN (
-            SELECT token_hash FROM refresh_tokens JOIN sessions ON sessions.id = session_id
-            WHERE member_id = :member_id LIMIT :limit)
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _sessions(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the sessions with their devices and addresses."""
-    return tx.run(
-        """
-        DELETE FROM sessions WHERE id IN (
-            SELECT id FROM sessions WHERE member_id = :member_id LIMIT :limit)
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _second_factors(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the secret of the authenticator app."""
-    return tx.run(
-        """
-        DELETE FROM second_factors WHERE member_id = :member_id AND :limit > 0
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _backup_codes(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the hashes of the backup codes."""
-    return tx.run(
-        """
-        DELETE FROM backup_codes WHERE member_id = :member_id AND :limit > 0
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _known_devices(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete up to `limit` of the member's known devices; returns how many."""
-    return tx.run(
-        """
-        DELETE FROM known_devices WHERE token_hash IN (
-            SELECT token_hash FROM known_devices WHERE member_id = :member_id LIMIT :limit)
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _referral_codes(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the chosen referral codes; like usernames they stay taken, as keyed fingerprints."""
-    return tx.run(
-        """
-        DELETE FROM referral_codes WHERE code IN (
-            SELECT code FROM referral_codes WHERE member_id = :member_id LIMIT :limit)
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _former_usernames(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the former usernames; they stay taken, as keyed fingerprints."""
-    return tx.run(
-        """
-        DELETE FROM former_usernames WHERE name IN (
-            SELECT name FROM former_usernames WHERE member_id = :member_id LIMIT :limit)
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _balances(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the last read balance of the wallet."""
-    return tx.run(
-        """
-        DELETE FROM wallet_balances WHERE member_id = :member_id AND :limit > 0
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _challenges(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the challenges that wallets were asked to sign."""
-    return tx.run(
-        """
-        DELETE FROM wallet_challenges WHERE member_id = :member_id AND :limit > 0
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _replies(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the stored replies: the scope of a member's idempotency keys is the member's id."""
-    return tx.run(
-        """
-        DELETE FROM idempotency_keys WHERE (scope, key_hash) IN (
-            SELECT scope, key_hash FROM idempotency_keys WHERE scope = CAST(:member_id AS text) LIMIT :limit)
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _avatars(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the rows of pictures, whose files are deleted."""
-    return tx.run(
-        """
-        DELETE FROM avatars WHERE member_id = :member_id AND :limit > 0
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _exports(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Delete the rows of exports, whose files are deleted."""
-    return tx.run(
-        """
-        DELETE FROM data_exports WHERE member_id = :member_id AND :limit > 0
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _places(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Clear place, device and address of the member's scans, which are kept."""
-    return tx.run(
-        """
-        UPDATE scans SET latitude = NULL, longitude = NULL, device_time = NULL, device_id = NULL, ip_address = NULL
-        WHERE (scanned_at, id) IN (
-            SELECT scanned_at, id FROM scans WHERE member_id = :member_id
-              AND (latitude IS NOT NULL OR longitude IS NOT NULL OR device_time IS NOT NULL OR device_id IS NOT NULL
-                   OR ip_address IS NOT NULL)
-            LIMIT :limit)
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-def _last_place(tx: Tx, member_id: UUID, limit: int) -> int:
-    """Clear the place of the member's last scan."""
-    return tx.run(
-        """
-        UPDATE member_totals SET located_at = NULL, latitude = NULL, longitude = NULL
-        WHERE member_id = :member_id AND located_at IS NOT NULL AND :limit > 0
-        """,
-        member_id=member_id,
-        limit=limit,
-    )
-
-
-STEPS: Sequence[Step] = (
-    _pushes,
-    _notifications,
-    _inboxes,
-    _preferences,
-    _devices,
-    _mails,
-    _codes,
-    _email_changes,
-    _refresh_tokens,
-    _sessions,
-    _second_factors,
-    _backup_codes,
-    _known_devices,
-    _referral_codes,
-    _former_usernames,
-    _balances,
-    _challenges,
-    _replies,
-    _places,
-    _last_place,
-)
-LAST_STEPS: Sequence[Step] = (_avatars, _exports)
+def erase(tx: Tx, table: str, member_id: UUID, limit: int) -> int:
+    """Run the step of a table: delete or empty at most `limit` rows of the member's; returns how many."""
+    return tx.run(STEPS[table], member_id=member_id, limit=limit)

@@ -6,13 +6,11 @@ The file appears when it is complete. A repeated task replaces the file. A sched
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from functools import partial
 from uuid import UUID
 
 from flask import Request, Response
 
 from functions.member_export import records, store
-from functions.member_export.store import Section
 from shared import clock, db
 from shared.config import read
 from shared.db import Tx
@@ -77,15 +75,15 @@ def _finish(tx: Tx, export_id: UUID, member_id: UUID, now: datetime) -> None:
 def _document(member_id: UUID, now: datetime) -> Iterator[bytes]:
     """The file's content: a JSON object with a list for each section."""
     yield b'{"made_at": ' + json.dumps(now.isoformat()).encode()
-    for name, section in records.ALL.items():
-        yield f',\n"{name}": ['.encode()
+    for section in records.SECTIONS:
+        yield f',\n"{section}": ['.encode()
         yield from _rows(section, member_id)
         yield b"]"
     yield b"}\n"
 
 
-def _rows(section: Section, member_id: UUID) -> Iterator[bytes]:
+def _rows(section: str, member_id: UUID) -> Iterator[bytes]:
     after, between = "", b"\n"
-    while page := db.atomically(partial(section, member_id=member_id, after=after, limit=store.PAGE_ROWS)):
+    while page := db.atomically(records.rows, section, member_id, after, store.PAGE_ROWS):
         yield between + b",\n".join(row.document.encode() for row in page)
         after, between = page[-1].key, b",\n"

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
 from flask import Request, Response
 
 from functions.oobit import rules, store
 from functions.oobit.rules import CardServiceUnavailable, TooManyCardTokens
+from functions.oobit.store import CardStatus, OobitCard
 from shared import log
 from shared.api import Api
 from shared.auth import Claims, Member
@@ -19,7 +20,6 @@ from shared.values.problems import Problem
 from shared.web.quotas import Limit, Quota
 
 MISCONFIGURED_RETRY_SECONDS = 300
-CardStatus = Literal["pending", "active", "declined", "closed"]
 
 api = Api("oobit")
 
@@ -33,13 +33,6 @@ class OobitToken(Reply):
 
     token: str
     expires_at: datetime
-
-
-class OobitCard(Reply):
-    """The card as the app reported it last; both fields are null if there was no report yet."""
-
-    card_id: str | None
-    status: CardStatus | None
 
 
 class OobitCardReport(Body):
@@ -93,14 +86,15 @@ def create_oobit_token(member: Member, asked: Asked) -> OobitToken:
 @api.get("/v1/oobit/card")
 def get_oobit_card(tx: Tx, member: Member) -> OobitCard:
     """Return the card's id and status as last reported."""
-    return OobitCard.model_validate(vars(store.card(tx, member.id)))
+    return store.card(tx, member.id)
 
 
 @api.put("/v1/oobit/card")
 def put_oobit_card(tx: Tx, member: Member, body: OobitCardReport, now: datetime) -> OobitCard:
     """Store the card's id and status as the widget told the app."""
-    store.keep_card(tx, member.id, store.Card(body.card_id, body.status), now)
-    return OobitCard(card_id=body.card_id, status=body.status)
+    told = OobitCard(card_id=body.card_id, status=body.status)
+    store.keep_card(tx, member.id, told, now)
+    return told
 
 
 def _unavailable(seconds: int) -> CardServiceUnavailable:

@@ -1,30 +1,32 @@
 """The card as the app has reported it."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from shared.db import Tx
+from shared.values.fields import Reply
+
+CardStatus = Literal["pending", "active", "declined", "closed"]
 
 
-@dataclass(frozen=True)
-class Card:
-    """The card's id and status; both are None before the first report."""
+class OobitCard(Reply):
+    """The card as the app reported it last; both fields are null if there was no report yet."""
 
     card_id: str | None
-    status: str | None
+    status: CardStatus | None
 
 
-def card(tx: Tx, member_id: UUID) -> Card:
+def card(tx: Tx, member_id: UUID) -> OobitCard:
     """The last report about the member's card."""
     return tx.one(
-        Card,
+        OobitCard,
         "SELECT oobit_card_id AS card_id, oobit_card_status AS status FROM members WHERE id = :member_id",
         member_id=member_id,
     )
 
 
-def keep_card(tx: Tx, member_id: UUID, told: Card, now: datetime) -> None:
+def keep_card(tx: Tx, member_id: UUID, told: OobitCard, now: datetime) -> None:
     """Replace the report about the member's card."""
     tx.run(
         """

@@ -211,7 +211,7 @@ def neglected(tx: Tx, before: datetime, now: datetime, limit: int) -> list[Negle
                NOT EXISTS (SELECT FROM signers WHERE treasury = treasuries.name AND held_until > :before) AS idle
         FROM treasuries CROSS JOIN LATERAL (
             SELECT id, state_at FROM payouts
-            WHERE treasury = treasuries.name AND state IN ('REQUESTED', 'APPROVED', 'RESERVED')
+            WHERE treasury = treasuries.name AND payout_is_payable(state)
               AND (postponed_until IS NULL OR postponed_until <= :now)
             ORDER BY requested_at, id LIMIT :limit
         ) next
@@ -243,7 +243,7 @@ def open_signers(tx: Tx) -> list[Busy]:
         SELECT signers.address AS signer, signers.treasury, lowest.nonce, lowest.payout_id, lowest.state::text AS state
         FROM signers CROSS JOIN LATERAL (
             SELECT nonce, payout_id, state FROM payout_slots
-            WHERE signer = signers.address AND state IN ('ALLOCATED', 'LIVE', 'MINED') ORDER BY nonce LIMIT 1
+            WHERE signer = signers.address AND nonce_is_open(state) ORDER BY nonce LIMIT 1
         ) lowest
         ORDER BY signers.address
         """,

@@ -60,7 +60,7 @@ def candidates(tx: Tx, treasury: str, recipient: str, amount: Usdt) -> list[UUID
         """
         SELECT id FROM payouts
         WHERE treasury = :treasury AND lower(recipient_address) = lower(:recipient) AND amount = :amount
-          AND state NOT IN ('PAID', 'CANCELLED', 'IN_FLIGHT')
+          AND payout_is_unfinished(state) AND state <> 'IN_FLIGHT'
         ORDER BY requested_at, id
         """,
         treasury=treasury,
@@ -92,7 +92,7 @@ def open_below(tx: Tx, signer: str, nonce: int, limit: int) -> list[Slot]:
         """
         SELECT signer, nonce, payout_id, state, winning_hash, block_number, block_hash, succeeded, given_up_for
         FROM payout_slots
-        WHERE signer = :signer AND nonce < :nonce AND state IN ('ALLOCATED', 'LIVE') ORDER BY nonce LIMIT :limit
+        WHERE signer = :signer AND nonce < :nonce AND nonce_is_unmined(state) ORDER BY nonce LIMIT :limit
         """,
         signer=signer,
         nonce=nonce,
@@ -108,7 +108,7 @@ def unexplained(tx: Tx, signer: str, nonce: int, limit: int) -> list[Slot]:
         SELECT signer, nonce, payout_id, state, winning_hash, block_number, block_hash, succeeded, given_up_for
         FROM payout_slots
         WHERE signer = :signer AND nonce < :nonce
-          AND (state IN ('ALLOCATED', 'LIVE') OR (state = 'FOREIGN' AND payout_id IS NULL))
+          AND (nonce_is_unmined(state) OR (state = 'FOREIGN' AND payout_id IS NULL))
         ORDER BY nonce LIMIT :limit
         """,
         signer=signer,

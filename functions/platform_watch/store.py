@@ -51,9 +51,9 @@ def open_payouts(tx: Tx) -> Open:
     return tx.one(
         Open,
         """
-        SELECT min(requested_at) FILTER (WHERE state NOT IN ('HELD', 'QUARANTINED')) AS since,
-               count(*) FILTER (WHERE state IN ('HELD', 'QUARANTINED')) AS held
-        FROM payouts WHERE state NOT IN ('PAID', 'CANCELLED')
+        SELECT min(requested_at) FILTER (WHERE NOT payout_is_stopped(state)) AS since,
+               count(*) FILTER (WHERE payout_is_stopped(state)) AS held
+        FROM payouts WHERE payout_is_unfinished(state)
         """,
     )
 

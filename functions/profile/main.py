@@ -217,8 +217,7 @@ def change_preferences(tx: Tx, member: Member, body: PreferencesChange) -> Notif
 @api.get("/v1/users/me/devices")
 def list_devices(tx: Tx, member: Member) -> Listing[RegisteredDevice]:
     """List all devices on one page, newest first."""
-    found = store.devices(tx, member.id)
-    return Listing[RegisteredDevice](items=[RegisteredDevice(**vars(device)) for device in found], next_cursor=None)
+    return Listing[RegisteredDevice](items=store.devices(tx, member.id), next_cursor=None)
 
 
 @api.post("/v1/users/me/devices", status=201)
@@ -233,7 +232,7 @@ def register_device(tx: Tx, member: Member, body: DeviceRegistration, now: datet
     token = device_ids.canonical_token(body.platform, body.token)
     made = store.register_device(tx, uuid4(), member.id, member.session_id, body.platform, token=token, now=now)
     store.forget_oldest_devices(tx, member.id, DEVICES_MAX)
-    return RegisteredDevice(**vars(made))
+    return made
 
 
 @api.delete("/v1/users/me/devices/{device_id}", status=204)

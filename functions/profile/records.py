@@ -39,7 +39,7 @@ def in_the_way(tx: Tx, member_id: UUID) -> list[InTheWay]:
         """
         SELECT * FROM (
             SELECT 'payouts' AS kind, CAST(count(*) AS integer) AS count, coalesce(sum(amount), 0) AS amount
-            FROM payouts WHERE member_id = :member_id AND state NOT IN ('PAID', 'CANCELLED')
+            FROM payouts WHERE member_id = :member_id AND payout_is_unfinished(state)
             UNION ALL
             SELECT 'comps', CAST(count(*) AS integer), coalesce(sum(amount), 0) FROM comps
             WHERE member_id = :member_id AND status IN ('pending', 'in_review')

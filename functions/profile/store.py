@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from functions.profile.models import RegisteredDevice
 from shared.db import Tx
 from shared.values.money import Usdt
 
@@ -53,15 +54,6 @@ class Preference:
     type: str
     push: bool
     email: bool
-
-
-@dataclass(frozen=True)
-class Device:
-    """A device registered for push notifications."""
-
-    id: UUID
-    platform: str
-    registered_at: datetime
 
 
 @dataclass(frozen=True)
@@ -245,10 +237,10 @@ def prefer(tx: Tx, member_id: UUID, kind: str, *, push: bool, email: bool) -> No
     )
 
 
-def devices(tx: Tx, member_id: UUID) -> list[Device]:
+def devices(tx: Tx, member_id: UUID) -> list[RegisteredDevice]:
     """The member's devices, newest first."""
     return tx.all(
-        Device,
+        RegisteredDevice,
         """
         SELECT id, platform, registered_at FROM devices WHERE member_id = :member_id
         ORDER BY registered_at DESC, id
@@ -266,13 +258,13 @@ def lock_session(tx: Tx, session_id: UUID) -> bool:
 
 def register_device(
     tx: Tx, device_id: UUID, member_id: UUID, session_id: UUID, platform: str, token: str, now: datetime
-) -> Device:
+) -> RegisteredDevice:
     """Register the token for this session, with which it ends. Another member who had the token has signed out of that
     device.
     """
     tx.run("DELETE FROM devices WHERE token = :token AND member_id <> :member_id", token=token, member_id=member_id)
     return tx.one(
-        Device,
+        RegisteredDevice,
         """
         INSERT INTO devices (id, member_id, session_id, platform, token, registered_at)
         VALUES (:id, :member_id, :session_id, :platform, :token, :now)

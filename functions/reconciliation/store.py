@@ -301,7 +301,7 @@ def books(tx: Tx, treasury: str, block_number: int) -> Books:
             JOIN payout_attempts a ON a.hash = t.transaction_hash AND a.kind = 'PAY'
             JOIN payout_slots s ON s.signer = a.signer AND s.nonce = a.nonce
             WHERE t.treasury = :treasury AND t.direction = 'out' AND t.payout_id IS NULL
-              AND t.block_number <= :block_number AND s.state IN ('ALLOCATED', 'LIVE', 'MINED', 'FOREIGN')
+              AND t.block_number <= :block_number AND slot_is_open(s.state)
               AND NOT EXISTS (SELECT FROM own WHERE own.address = t.counterparty)
         ), paid_later AS (
             SELECT coalesce(sum(p.amount), 0) AS amount

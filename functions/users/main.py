@@ -7,6 +7,7 @@ from uuid import UUID
 from flask import Request, Response
 
 from functions.users import store
+from functions.users.store import Comp
 from shared import settings
 from shared.api import Api
 from shared.auth import Member
@@ -15,7 +16,6 @@ from shared.db import Tx
 from shared.members import standing, tier_history
 from shared.values import tiers
 from shared.values.fields import Listing, Money, Page, Reply
-from shared.values.prizes import CompType
 from shared.values.tiers import Tier, TierProgress, TierStep
 from shared.web import paging
 from shared.web.paging import Position
@@ -93,22 +93,6 @@ class CompsPage(Page):
     """
 
     filter: Literal["crypto", "trips", "gold_chips"] | None = None
-
-
-class Comp(Reply):
-    """A comp; `transaction_hash` is the Polygon transaction that paid it. Gold chips have their number in `chips` and
-    no amount.
-    """
-
-    id: UUID
-    type: CompType | Literal["gold_chips"]
-    amount: Money
-    status: str
-    awarded_at: datetime
-    paid_at: datetime | None
-    transaction_hash: str | None
-    scan_number: int | None
-    chips: int | None
 
 
 class Order(Reply):
@@ -196,7 +180,7 @@ def list_comps(tx: Tx, member: Member, page: CompsPage) -> Listing[Comp]:
         trips = None if page.filter is None else page.filter == "trips"
         rows = store.comps(tx, member.id, after, page.limit + 1, trips=trips)
     shown, cursor = paging.page(rows, page.limit, lambda comp: Position(comp.awarded_at, comp.id))
-    return Listing[Comp](items=[Comp.model_validate(vars(comp)) for comp in shown], next_cursor=cursor)
+    return Listing[Comp](items=list(shown), next_cursor=cursor)
 
 
 @api.get("/v1/users/me/orders")

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from shared.db import Tx
+from shared.values.fields import Money, Reply
 from shared.values.money import Usdt
+from shared.values.prizes import CompType
 from shared.web.paging import Position
 
 
@@ -32,13 +35,14 @@ class Totals:
     quarter_scans: int
 
 
-@dataclass(frozen=True)
-class Comp:
-    """A comp, or gold chips, as their winner sees them."""
+class Comp(Reply):
+    """A comp; `transaction_hash` is the Polygon transaction that paid it. Gold chips have their number in `chips` and
+    no amount.
+    """
 
     id: UUID
-    type: str
-    amount: Usdt
+    type: CompType | Literal["gold_chips"]
+    amount: Money
     status: str
     awarded_at: datetime
     paid_at: datetime | None

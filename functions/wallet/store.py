@@ -261,7 +261,7 @@ def open_withdrawal(tx: Tx, address: str) -> UUID | None:
         UUID,
         """
         SELECT id FROM withdrawals
-        WHERE lower(from_address) = lower(:address) AND state IN ('prepared', 'signed', 'mined')
+        WHERE lower(from_address) = lower(:address) AND withdrawal_is_open(state)
         """,
         address=address,
     )

@@ -2778,6 +2778,22 @@ BEGIN
        AND EXISTS (SELECT FROM manual_awards WHERE comp_id = payout.source_id::uuid AND NOT alone);
 END $function$;
 
+CREATE OR REPLACE FUNCTION nonce_is_open(state slot_state)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT state IN ('ALLOCATED', 'LIVE', 'MINED')
+$function$;
+
+CREATE OR REPLACE FUNCTION nonce_is_unmined(state slot_state)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT state IN ('ALLOCATED', 'LIVE')
+$function$;
+
 CREATE OR REPLACE FUNCTION payout_born()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -2879,6 +2895,38 @@ AS $function$
         WHERE id = identity AND state = 'QUARANTINED'
           AND (SELECT count(*) FROM payout_approvals WHERE payout_id = payouts.id AND hold = payouts.holds)
               >= greatest(payouts.approvals_needed, 2))
+$function$;
+
+CREATE OR REPLACE FUNCTION payout_is_payable(state payout_state)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT state IN ('REQUESTED', 'APPROVED', 'RESERVED')
+$function$;
+
+CREATE OR REPLACE FUNCTION payout_is_stopped(state payout_state)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT state IN ('HELD', 'QUARANTINED')
+$function$;
+
+CREATE OR REPLACE FUNCTION payout_is_under_way(state payout_state)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT state IN ('REQUESTED', 'APPROVED', 'RESERVED', 'IN_FLIGHT')
+$function$;
+
+CREATE OR REPLACE FUNCTION payout_is_unfinished(state payout_state)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT state NOT IN ('PAID', 'CANCELLED')
 $function$;
 
 CREATE OR REPLACE FUNCTION payout_let_go()
@@ -3342,6 +3390,22 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION slot_is_final(state slot_state)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT state IN ('FINAL_PAY', 'FINAL_REVERTED', 'FINAL_NOOP')
+$function$;
+
+CREATE OR REPLACE FUNCTION slot_is_open(state slot_state)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT state IN ('ALLOCATED', 'LIVE', 'MINED', 'FOREIGN')
+$function$;
+
 CREATE OR REPLACE FUNCTION slot_is_there()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3586,6 +3650,14 @@ BEGIN
     END IF;
     RETURN NEW;
 END $function$;
+
+CREATE OR REPLACE FUNCTION withdrawal_is_open(state withdrawal_state)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT state IN ('prepared', 'signed', 'mined')
+$function$;
 
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_app, blakjaks_approvals, blakjaks_awards, blakjaks_books,
     blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations,

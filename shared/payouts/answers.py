@@ -142,7 +142,7 @@ def where(tx: Tx, payout_id: UUID) -> Whereabouts:
                 ORDER BY position DESC LIMIT 1) AS last_hash,
                (SELECT count(*) FROM payout_attempts WHERE signer = s.signer AND nonce = s.nonce) AS attempts,
                (SELECT min(nonce) FROM payout_slots WHERE signer = s.signer
-                  AND state IN ('ALLOCATED', 'LIVE', 'MINED', 'FOREIGN')) AS lowest_open_nonce,
+                  AND slot_is_open(state)) AS lowest_open_nonce,
                payout_in_doubt(p) AS in_doubt
         FROM payouts p JOIN treasuries t ON t.name = p.treasury
         LEFT JOIN LATERAL (SELECT * FROM payout_slots WHERE payout_id = p.id
@@ -176,9 +176,9 @@ def stuck(tx: Tx, before: datetime) -> list[StuckPayout]:
                (SELECT approvals_that_count(payouts) FROM payouts WHERE id = p.id) AS approvals_given,
                p.approvals_needed, CAST(s.state AS text) AS slot_state, s.nonce,
                (SELECT count(*) FROM payout_attempts WHERE signer = s.signer AND nonce = s.nonce) AS attempts
-        FROM (SELECT * FROM payouts WHERE state IN ('REQUESTED', 'APPROVED', 'RESERVED', 'IN_FLIGHT')
-              UNION ALL SELECT * FROM payouts WHERE state IN ('HELD', 'QUARANTINED')) p
-        LEFT JOIN payout_slots s ON s.payout_id = p.id AND s.state IN ('ALLOCATED', 'LIVE', 'MINED', 'FOREIGN')
+        FROM (SELECT * FROM payouts WHERE payout_is_under_way(state)
+              UNION ALL SELECT * FROM payouts WHERE payout_is_stopped(state)) p
+        LEFT JOIN payout_slots s ON s.payout_id = p.id AND slot_is_open(s.state)
         WHERE p.state_at <= :before
         ORDER BY p.state_at, p.id LIMIT :limit
         """,
@@ -215,7 +215,7 @@ def next_payouts(tx: Tx, treasury: str, now: datetime, limit: int) -> list[NextP
         SELECT id, CAST(state AS text) AS state, amount, recipient_address, source_kind,
                payout_reserved(payouts) AS reserved
         FROM payouts
-        WHERE treasury = :treasury AND state IN ('REQUESTED', 'APPROVED', 'RESERVED')
+        WHERE treasury = :treasury AND payout_is_payable(state)
           AND (postponed_until IS NULL OR postponed_until <= :now)
         ORDER BY requested_at, id LIMIT :limit
         """,

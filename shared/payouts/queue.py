@@ -19,7 +19,7 @@ def waiting(tx: Tx, treasury: str, now: datetime, limit: int, *, rotation_only: 
         UUID,
         """
         SELECT id FROM payouts
-        WHERE treasury = :treasury AND state IN ('REQUESTED', 'APPROVED', 'RESERVED')
+        WHERE treasury = :treasury AND payout_is_payable(state)
           AND (postponed_until IS NULL OR postponed_until <= :now)
           AND (NOT :rotation_only OR source_kind = :rotation)
         ORDER BY requested_at, id LIMIT :limit

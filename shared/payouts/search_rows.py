@@ -71,13 +71,13 @@ def neighbours(tx: Tx, signer: str, nonce: int) -> Neighbours:
                  (SELECT block_number FROM nonce_uses WHERE signer = :signer AND nonce < :nonce
                   ORDER BY nonce DESC LIMIT 1),
                  (SELECT block_number FROM payout_slots WHERE signer = :signer AND nonce < :nonce
-                    AND state IN ('FINAL_PAY', 'FINAL_REVERTED', 'FINAL_NOOP') AND block_number IS NOT NULL
+                    AND slot_is_final(state) AND block_number IS NOT NULL
                   ORDER BY nonce DESC LIMIT 1)) AS before,
                least(
                  (SELECT block_number FROM nonce_uses WHERE signer = :signer AND nonce > :nonce
                   ORDER BY nonce LIMIT 1),
                  (SELECT block_number FROM payout_slots WHERE signer = :signer AND nonce > :nonce
-                    AND state IN ('FINAL_PAY', 'FINAL_REVERTED', 'FINAL_NOOP') AND block_number IS NOT NULL
+                    AND slot_is_final(state) AND block_number IS NOT NULL
                   ORDER BY nonce LIMIT 1)) AS after
         """,
         signer=signer,

@@ -108,7 +108,7 @@ def take_signer(tx: Tx, treasury: str, now: datetime, payout_id: UUID | None = N
         UPDATE signers SET epoch = epoch + 1, held_until = :until
         WHERE address = coalesce(
                   (SELECT signer FROM payout_slots
-                   WHERE payout_id = CAST(:payout_id AS uuid) AND state IN ('ALLOCATED', 'LIVE', 'MINED', 'FOREIGN')),
+                   WHERE payout_id = CAST(:payout_id AS uuid) AND slot_is_open(state)),
                   (SELECT address FROM signers WHERE treasury = :treasury AND status IN ('draining', 'active')
                    ORDER BY status DESC LIMIT 1))
           AND (held_until IS NULL OR held_until <= :now OR held_until > :believable)
@@ -187,7 +187,7 @@ def open_slot(tx: Tx, payout_id: UUID) -> Slot | None:
         SELECT signer, nonce, payout_id, state, winning_hash, block_number, block_hash, succeeded,
                given_up_for
         FROM payout_slots
-        WHERE payout_id = :payout_id AND state IN ('ALLOCATED', 'LIVE', 'MINED', 'FOREIGN')
+        WHERE payout_id = :payout_id AND slot_is_open(state)
         """,
         payout_id=payout_id,
     )
@@ -268,7 +268,7 @@ def window(tx: Tx, signer: str, after_nonce: int, limit: int) -> list[Slot]:
         """
         SELECT signer, nonce, payout_id, state, winning_hash, block_number, block_hash, succeeded, given_up_for
         FROM payout_slots
-        WHERE signer = :signer AND nonce > :after_nonce AND state IN ('ALLOCATED', 'LIVE', 'MINED')
+        WHERE signer = :signer AND nonce > :after_nonce AND nonce_is_open(state)
         ORDER BY nonce LIMIT :limit
         """,
         signer=signer,
@@ -296,7 +296,7 @@ def lowest_open(tx: Tx, signer: str) -> int | None:
     return tx.scalar_or_none(
         int,
         """
-        SELECT (SELECT nonce FROM payout_slots WHERE signer = :signer AND state IN ('ALLOCATED', 'LIVE', 'MINED')
+        SELECT (SELECT nonce FROM payout_slots WHERE signer = :signer AND nonce_is_open(state)
                 ORDER BY nonce LIMIT 1) AS nonce
         """,
         signer=signer,
@@ -335,7 +335,7 @@ def give_up(tx: Tx, slot: Slot, reason: str, now: datetime) -> None:
     tx.run(
         """
         UPDATE payout_slots SET given_up_at = :now, given_up_for = :reason
-        WHERE signer = :signer AND nonce = :nonce AND given_up_at IS NULL AND state IN ('ALLOCATED', 'LIVE')
+        WHERE signer = :signer AND nonce = :nonce AND given_up_at IS NULL AND nonce_is_unmined(state)
         """,
         signer=slot.signer,
         nonce=slot.nonce,

@@ -104,7 +104,9 @@ class Coverage:
             for it in self.tests.values()
             if it.name not in without
             and (
-                wanted in it.functions if place.function else any(name.startswith(whole_file) for name in it.functions)
+                wanted in it.functions
+                if place.is_in_function
+                else any(name.startswith(whole_file) for name in it.functions)
             )
         ]
         return list(_within(_spread(sorted(running, key=self._telling(place), reverse=True)), seconds_max))

@@ -7,7 +7,9 @@ from pathlib import Path
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """A place: `start` and `end` are positions in the file's text, `function` its qualified name ("" if none)."""
+    """A place: `start` and `end` are positions in the file's text. `function` is its function's qualified name, or the
+    entry of its table of statements (`TABLE[name]`), or "".
+    """
 
     path: str
     start: int
@@ -15,6 +17,11 @@ class Place:
     new: str
     kind: str
     function: str
+
+    @property
+    def is_in_function(self) -> bool:
+        """False if the place is run by no function alone."""
+        return bool(self.function) and not self.function.endswith("]")
 
     def broken(self, text: str) -> str:
         """The file's text with the break."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from tests.mutation import sql
 from tests.mutation.place import Place
+from tests.statements import TABLE_TYPE
 
 COMPARED: dict[type[ast.cmpop], tuple[str, str]] = {
     ast.Eq: ("==", "!="), ast.NotEq: ("!=", "=="), ast.Lt: ("<", "<="), ast.LtE: ("<=", "<"), ast.Gt: (">", ">="),
@@ -54,7 +55,14 @@ class Reader(ast.NodeVisitor):
         """Skip assertions, which are always true."""
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        if node.value:
+        """Name the places in a table of statements by its entries."""
+        if isinstance(node.value, ast.Dict) and ast.unparse(node.annotation) == TABLE_TYPE:
+            for key, value in zip(node.value.keys, node.value.values, strict=True):
+                assert key is not None, "a table of statements has no other table in it"
+                self._names.append(f"{ast.unparse(node.target)}[{ast.literal_eval(key)}]")
+                self.visit(value)
+                self._names.pop()
+        elif node.value:
             self.visit(node.value)
 
     def visit_Expr(self, node: ast.Expr) -> None:
@@ -154,7 +162,7 @@ class Reader(ast.NodeVisitor):
         return Place(self.path, start, end, new, kind, self._function())
 
     def _function(self) -> str:
-        """The name as `co_qualname` has it: Class.method, function.<locals>.inner."""
+        """The name as `co_qualname` has it: Class.method, function.<locals>.inner; TABLE[name] in a table."""
         name = ""
         for part in self._names:
             name += part if not name or name.endswith(".") else f".<locals>.{part}"

@@ -96,6 +96,8 @@ def test_a_line_is_broken(line: str, expected: list[str]) -> None:
 def test_a_place_knows_its_function() -> None:
     text = "A = 1 < 2\nclass B:\n    def c(self):\n        def d():\n            return 1 < 2\n        return 3 < 4\n"
     assert [place.function for place in places("a.py", text)] == ["", "B.c.<locals>.d", "B.c"]
+    table = "T: Mapping[str, LiteralString] = {'a': 'DELETE FROM t WHERE b', 'c': 'DELETE FROM t WHERE d'}\n"
+    assert [place.function for place in places("a.py", table)] == ["T[a]", "T[c]"]
     assert name_of("B.c.<locals>.d.<locals>.<lambda>") == "B.c.<locals>.d"
     assert name_of("<module>") == "<module>"
 
@@ -125,4 +127,6 @@ def test_tests_are_chosen_by_what_they_run_the_quick_and_special_ones_first(tmp_
     place = Place("shared/x.py", 0, 1, "", "kind", "f")
     assert loaded.chosen(place, 10.0) == [quick, wide]
     assert loaded.chosen(place, 10.0, {quick.name}) == [wide]
-    assert {it.name for it in loaded.chosen(Place("shared/x.py", 0, 1, "", "kind", ""), 10.0)} == set(known.tests)
+    for whole_file in ("", "TABLE[name]"):
+        anywhere = Place("shared/x.py", 0, 1, "", "kind", whole_file)
+        assert {it.name for it in loaded.chosen(anywhere, 10.0)} == set(known.tests)

@@ -6,7 +6,7 @@ import pytest
 from pg8000.dbapi import Connection
 
 from functions.member_export import records
-from functions.member_export.store import Row
+from functions.member_export.records import Row
 from shared import db
 from tests import factories
 from tests.factories import Somebody
@@ -32,11 +32,11 @@ def read(section: str, somebody: Somebody) -> list[Row]:
 
 
 def section_of(section: str, somebody: Somebody, after: str, limit: int) -> list[Row]:
-    return db.atomically(lambda tx: records.ALL[section](tx, somebody.id, after, limit))
+    return db.atomically(records.rows, section, somebody.id, after, limit)
 
 
 def test_every_section_is_tried_here() -> None:
-    assert set(records.ALL) == set(MANY | ONE)
+    assert set(records.SECTIONS) == set(MANY | ONE)
 
 
 @pytest.mark.parametrize("section", sorted(MANY | ONE))

@@ -1,6 +1,5 @@
 """Every table is cleared after a period or kept for a stated reason, and the job that clears may run at any time."""
 
-import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -102,8 +101,8 @@ def test_every_period_has_a_job_that_keeps_it() -> None:
         assert schedule in {found.name for found in functions()[function].schedules}, name
         code = "\n".join(path.read_text() for path in (ROOT / "functions" / function).glob("*.py"))
         assert name in old_store.PURGES or f'PERIODS["{name}"]' in code, name
-    for name, purge in old_store.PURGES.items():
-        assert f"DELETE FROM {table_of(name)} " in inspect.getsource(purge)
+    for name, statement in old_store.PURGES.items():
+        assert statement.split()[:3] == ["DELETE", "FROM", table_of(name)]
 
 
 def test_a_device_is_known_as_long_as_it_is_kept() -> None:
@@ -178,7 +177,7 @@ def test_it_goes_batch_by_batch(sql: Connection, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(old_store, "ROWS_AT_ONCE", 2)
     for _ in range(7):
         fill(sql, "email_codes", NOW - timedelta(days=9))
-    assert db.atomically(lambda tx: old_store.PURGES["email_codes"](tx, before=NOW, limit=2)) == 2
+    assert db.atomically(old_store.purge, "email_codes", before=NOW, limit=2) == 2
     member_erase.forget_old(NOW)
     assert left(sql, "email_codes") == 0
 

@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import pytest
 from pg8000.dbapi import Connection
 
 from shared import db
 from shared.db import ConstraintViolated, Tx
+from shared.values.fields import Money, Reply
 from shared.values.money import Usdt
 from shared.values.tiers import Tier
 from tests.platform import Platform
@@ -17,6 +19,15 @@ from tests.platform import Platform
 @dataclass(frozen=True)
 class Number:
     value: int
+
+
+class Shown(Reply):
+    """A row that is shown as it is."""
+
+    tier: Tier | None
+    kind: Tier | Literal["none"]
+    amount: Money
+    rest: Money | None
 
 
 def put(tx: Tx, name: str, value: int) -> None:
@@ -192,3 +203,24 @@ def test_no_connection_is_lost_when_work_fails(platform: Platform, sql: Connecti
             db.atomically(fail)
     db.atomically(lambda tx: put(tx, "b", 1))
     assert count(sql) == 1
+
+
+def test_a_reply_is_made_of_a_row_whose_amounts_are_micro_usdt() -> None:
+    row = "SELECT 'vip' AS tier, 'none' AS kind, 2500000 AS amount, CAST(NULL AS bigint) AS rest"
+    other = "SELECT NULL AS tier, 'whale' AS kind, CAST(1 AS numeric) AS amount, 7 AS rest"
+
+    found = [db.atomically(Tx.one, Shown, row), db.atomically(Tx.one, Shown, other)]
+
+    assert found == [
+        Shown(tier=Tier.VIP, kind="none", amount=Usdt(2_500_000), rest=None),
+        Shown(tier=None, kind=Tier.WHALE, amount=Usdt(1), rest=Usdt(7)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "columns", ["amount, rest, kind", "tier, kind, amount, rest, 1 AS secret", "kind, tier, amount, rest"]
+)
+def test_a_reply_has_the_columns_of_the_query_and_no_other(columns: str) -> None:
+    query = f"SELECT {columns} FROM (SELECT 'vip' AS tier, 'vip' AS kind, 1 AS amount, 1 AS rest) AS found"
+    with pytest.raises(AssertionError, match="the query has"):
+        db.atomically(lambda tx: tx.all(Shown, query))
