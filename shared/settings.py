@@ -16,7 +16,7 @@ FRESH_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class PayoutLimits:
-    """One treasury's limits for a single payout, a UTC day and an hour, above which people are asked."""
+    """One treasury's limits for a single payout, a UTC day and an hour; docs/payouts.md says what each one stops."""
 
     single: Usdt
     day: Usdt
