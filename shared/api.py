@@ -128,6 +128,11 @@ class Api:
         reply_headers: Mapping[str, str] | None = None,
         any_query: bool = False,
     ) -> Callable[[Handler], Handler]:
+        """Register a handler; `limit`, `before` and `after` are explained at the top of this module.
+
+        `problems` are the handler's own refusals. A `secret_reply` is kept encrypted under its Idempotency-Key.
+        `any_query` takes unknown query parameters. Raises UnclearSignature.
+        """
         names = frozenset(re.findall(r"{(\w+)}", template))
 
         def register(handler: Handler) -> Handler:
@@ -335,7 +340,7 @@ def _helped(helper: Contract, call: Call) -> Any:
 
 
 def _noted(call: Call) -> Response:
-    """Respond to a call; a refusal is noted in the log."""
+    """Respond to a call; a refusal that is a trace of an attack is logged (attacks.note)."""
     try:
         return _respond(call)
     except Problem as problem:

@@ -32,7 +32,7 @@ ConfigModel = TypeVar("ConfigModel", bound=Config)
 
 @cache
 def read(model: type[ConfigModel]) -> ConfigModel:
-    """The settings of one concern, read once per process; `read.cache_clear()` empties the cache."""
+    """The settings of one concern, read once per process (`read.cache_clear()` forgets them). Raises ConfigMissing."""
     return model.from_environment()
 
 

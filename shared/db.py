@@ -151,7 +151,7 @@ class Tx:
         return values[0] if values else None
 
     def run(self, sql: LiteralString, **parameters: object) -> int:
-        """Run the statement; returns how many rows it changed."""
+        """Run the statement; returns how many rows it changed, or found if it is a SELECT."""
         return self._session.execute(sql, parameters)[2]
 
     def run_later(self, sql: LiteralString, **parameters: object) -> None:
@@ -189,8 +189,9 @@ def atomically(work: Callable[Concatenate[Tx, P], T], /, *args: P.args, **named:
     """Run `work(tx, *args, **named)` in a transaction, commit, and return its result. Repeat it when Postgres asks to
     (deadlock, lost connection) or when something has to be fetched first.
 
-    `work` may run several times: it must have no effect outside the transaction. Whatever it raises rolls back. The
-    arguments are computed once, before the transaction; give a lambda where each run must ask anew, as for the time.
+    `work` may run several times: it must have no effect outside the transaction. Whatever it raises rolls back. After
+    ATTEMPTS_MAX runs the failure is raised; CommitUnknown and PoolExhausted are raised at once. The arguments are
+    computed once, before the transaction; give a lambda where each run must ask anew, as for the time.
     """
     for attempt in range(1, ATTEMPTS_MAX + 1):
         try:

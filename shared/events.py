@@ -212,7 +212,9 @@ def emit(tx: Tx, now: datetime, *events: Event) -> None:
 
 
 def enqueue(tx: Tx, now: datetime, task: Task, *, name: str | None = None, deliver_at: datetime | None = None) -> None:
-    """Record a task in the transaction of the work that caused it. Two tasks of one `name` are one task."""
+    """Record a task in the transaction of the work that caused it. Two tasks of one `name` within about a day are one
+    task (`tasks.enqueue`).
+    """
     tx.run_later(
         """
         INSERT INTO outbox (kind, destination, function, body, task_name, deliver_at, created_at)

@@ -90,7 +90,9 @@ class Job:
         return register
 
     def handle(self, request: Request) -> Response:
-        """Handle one delivery: 204 when it is done or hopeless, 500 or 503 when it must come again."""
+        """Handle one delivery: 204 when it is done or hopeless, 500 or 503 when it must come again; 403 to a caller who
+        is not ours.
+        """
         started = time.perf_counter()
         with log.bound(job=self.function), db.acting_for(self.function):
             try:

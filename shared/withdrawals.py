@@ -141,7 +141,7 @@ def load(tx: Tx, withdrawal_id: UUID) -> Withdrawal | None:
 
 
 def keep_signature(tx: Tx, withdrawal: Withdrawal, raw: bytes | None, transaction_hash: str, now: datetime) -> None:
-    """Store the signature and set the withdrawal to SIGNED; from here on its bytes are kept and will be sent.
+    """Store the signature, set the withdrawal to SIGNED, and queue withdrawal_confirm, which sends the bytes.
 
     `raw` is None when the wallet has sent the transaction already. The transfer is added to the wallet's history.
     """

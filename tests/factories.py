@@ -37,7 +37,9 @@ def member(
     wallet: str | None = None,
     referred_by: Somebody | None = None,
 ) -> Somebody:
-    """A verified member who is signed in; an admin also has a second factor, which admins need."""
+    """A verified member who is signed in. An admin's session counts as proved by a second factor; the factor itself is
+    made by `second_factor`.
+    """
     email = f"member{next(_numbers)}@example.com"
 
     def insert(tx: Tx) -> Grant:

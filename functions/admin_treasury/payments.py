@@ -180,7 +180,7 @@ def approve_payouts(tx: Tx, admin: Treasurer, body: BulkPayoutApproval, client: 
 
 
 def approve(tx: Tx, admin: Admin, payout_id: UUID, note: str, client: Client, now: datetime) -> TreasuryPayoutDetail:
-    """Approve one payout and return it with its history."""
+    """Approve one payout, as `_agree` does, and return it with its history."""
     _agree(tx, admin, payout_id, note, client, now=now)
     return detail(tx, payout_id)
 
@@ -206,7 +206,7 @@ def _outcome(tx: Tx, payout_id: UUID, outcome: str) -> ApprovalOutcome:
 
 def _agree(tx: Tx, admin: Admin, payout_id: UUID, note: str, client: Client, now: datetime) -> None:
     """Approve one payout, and release it with the last approval needed. The payout is locked first, so that concurrent
-    approvals are counted one after the other.
+    approvals are counted one after the other. Raises NotFound, or why it cannot be approved (APPROVAL_PROBLEMS).
     """
     payout = machine.load(tx, payout_id)
     if payout is None:

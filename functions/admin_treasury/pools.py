@@ -159,7 +159,7 @@ def list_treasury_pools(tx: Tx, admin: Treasurer, chain: Chain, now: datetime) -
 
 @api.post("/v1/admin/treasury/pools/{pool}/pause")
 def pause_treasury(tx: Tx, admin: Treasurer, pool: str, body: PoolPause, client: Client, now: datetime) -> PoolState:
-    """Pause a treasury: nothing more is signed from now on; sent transactions may still be mined. Harmless twice; the
+    """Pause a treasury: no new payment is signed from now on; sent transactions may still be mined. Harmless twice; the
     first reason stays.
     """
     if machine.pause(tx, _named(pool), body.reason, now):

@@ -148,7 +148,7 @@ def states_of(status: str | None) -> list[str]:
 
 
 def alert_level(*, below: bool, payouts: int | None, critical: int) -> str:
-    """The level of an alert; `payouts` is how many are still covered, None before the first payout."""
+    """The level of an alert; `payouts` is how many are still covered, None if that is not known."""
     if payouts is not None and payouts < critical:
         return "critical"
     return "low" if below else "ok"

@@ -179,8 +179,8 @@ def cancel_treasury_transfer(
 def _promised(tx: Tx, admin: Admin, key: IdempotencyKey, body: TreasuryTransfer, now: datetime) -> Payout:
     """Request the payout, or find the one that this admin requested under this key.
 
-    Raises IdempotencyKeyReused if that one has other terms or is not REQUESTED any more: the key's answer was deleted
-    then (shared/database/retention.py).
+    Raises the problem of terms that cannot be paid (TERMS), and IdempotencyKeyReused if that one has other terms or is
+    not REQUESTED any more: the key's answer was deleted then (shared/database/retention.py).
     """
     source = f"{admin.id}:{key.key_hash.hex()}"
     promise = Promise(

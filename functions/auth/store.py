@@ -239,7 +239,7 @@ def use_codes(tx: Tx, member_id: UUID, purpose: str, now: datetime) -> None:
 
 
 def verify_email(tx: Tx, member_id: UUID, now: datetime) -> None:
-    """Mark the address as proved. Raises Refused (members_email) when another member has proved it."""
+    """Mark the address as proved. Raises ConstraintViolated (members_email) when another member has proved it."""
     tx.run(
         """
         UPDATE members

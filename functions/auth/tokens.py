@@ -65,7 +65,9 @@ def sign_in(grant: Grant) -> SignedIn:
 
 
 def issue(grant: Grant) -> Tokens:
-    """Sign the access token. The same grant always gives the same token, because RS256 is deterministic."""
+    """Sign the access token and return it with the grant's refresh token. The same grant always gives the same tokens,
+    because RS256 is deterministic. Raises KmsFailure.
+    """
     config = read(AuthConfig)
     issued_at = int(grant.issued_at.timestamp())
     header = {"alg": "RS256", "typ": ACCESS_TOKEN_TYPE, "kid": grant.key_id}

@@ -33,7 +33,9 @@ def batch(tx: Tx, batch_id: UUID, *, lock: bool) -> Batch | None:
 
 
 def insert_chunk(tx: Tx, batch_id: UUID, chunk: int, macs: Sequence[bytes], object_name: str, now: datetime) -> None:
-    """Insert a chunk's codes. Raises Refused if a code exists already; the chunk is then generated anew."""
+    """Insert a chunk's codes. Raises ConstraintViolated if a code exists already: the task comes again and makes the
+    chunk anew.
+    """
     tx.run(
         """
         INSERT INTO code_batch_chunks (batch_id, chunk, codes, object_name, created_at)

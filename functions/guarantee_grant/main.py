@@ -31,7 +31,9 @@ class MembersFailed(Exception):
 
 @job.schedule("guarantee")
 def grant(now: datetime) -> None:
-    """Give every member who is due one comp; a failure does not delay the other members."""
+    """Give every member the comps that are due. A failure does not delay the other members; MembersFailed is raised at
+    the end.
+    """
     today = now.astimezone(UTC).date()
     last, given, failed = None, 0, 0
     for _ in range(PAGES_MAX):

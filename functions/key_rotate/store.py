@@ -11,7 +11,7 @@ def versions(tx: Tx) -> list[str]:
 
 
 def newest_created_at(tx: Tx) -> datetime:
-    """The latest published key, whose age says whether the next is due."""
+    """When the newest key was published; its age says whether the next one is due."""
     return tx.scalar(datetime, "SELECT created_at FROM signing_keys ORDER BY created_at DESC LIMIT 1")
 
 

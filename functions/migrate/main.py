@@ -76,7 +76,9 @@ def ask_nodes(now: datetime) -> None:
 
 
 def register(config: MigrateConfig, now: datetime) -> None:
-    """Register the keys that KMS holds in the database. Raises TreasuriesDiffer."""
+    """Register the keys that KMS holds, and insert what is missing: the first data key, treasuries, their first keys. A
+    treasury's key version that is new begins a rotation to that key. Raises TreasuriesDiffer, and then changes nothing.
+    """
     signing = config.access_token_key_version
     is_known = db.atomically(signing_keys.is_known, signing)
     jwk = None if is_known else signing_keys.jwk_of(signing)  # KMS does not return the public key of a retired version

@@ -64,7 +64,7 @@ def page_of_type(tx: Tx, member_id: UUID, kind: str, after: Position | None, lim
 
 
 def unread(tx: Tx, member_id: UUID) -> int:
-    """The inbox with the member's unread count."""
+    """The member's unread count, also with the changes that wait in late_counts."""
     return tx.scalar(int, "SELECT unread FROM inbox_counts WHERE member_id = :member_id", member_id=member_id)
 
 

@@ -136,7 +136,7 @@ def finish(tx: Tx, notification_id: UUID, device_id: UUID, status: str, now: dat
 
 
 def forget(tx: Tx, device: Device) -> bool:
-    """Delete a device and its pushes, unless it was registered again after its push was claimed."""
+    """Delete a device and its pushes; False, and it stays, if it was registered again after its push was claimed."""
     return (
         tx.run(
             "DELETE FROM devices WHERE id = :id AND token = :token AND registered_at = :registered_at",

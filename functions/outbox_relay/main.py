@@ -58,7 +58,9 @@ def sweep(now: datetime) -> None:
 
 
 def publish_waiting(now: datetime) -> None:
-    """Publish batch by batch until no row is left that can be published. Rows that have failed often come last."""
+    """Publish batch by batch until no row is left, or a few batches had rows that were not published. Rows that have
+    failed often come last.
+    """
     _publish_batches(events.claim, now, FAILED_BATCHES_MAX)
     _publish_batches(events.claim_stubborn, now, 1)
 
@@ -102,7 +104,9 @@ def _publish_events(topic: str, rows: Sequence[Waiting]) -> list[int]:
 
 
 def _enqueue(row: Waiting) -> int | None:
-    """Enqueue a task under a name by which the queue recognises a repetition. No name is used again after a restore."""
+    """Enqueue a task under a name by which the queue recognises a repetition; returns the row's id, None if it failed.
+    No name is used again after a restore.
+    """
     assert row.function
     url = read(RelayConfig).function_url.format(service=service_name(row.function))
     name = row.task_name or f"outbox-{row.id}-{row.created_at:%Y%m%d%H%M%S%f}"

@@ -32,7 +32,7 @@ class SignerView:
     look: Observation
 
     def receipt(self, slot: Slot) -> tuple[Attempt, Receipt] | None:
-        """The receipt of the one attempt that was mined, with the attempt; of a nonce there is at most one."""
+        """The one attempt of the nonce that was mined, with its receipt; None without one that all nodes give alike."""
         for attempt in reversed(self.attempts[slot.nonce]):
             if receipt := self.look.receipts.get(attempt.hash):
                 return attempt, receipt
@@ -238,8 +238,8 @@ def _quarantine(
 
 
 def _is_used(view: SignerView, slot: Slot, nodes: Chain) -> bool:
-    """Whether the finalized chain has used the nonce, in which case its transaction is found and recorded (R5). It may
-    be ours, since nodes forget hashes.
+    """True if the finalized chain has used the nonce: its transaction was found and is recorded (R5), or the nodes do
+    not answer now. It may be ours, since nodes forget hashes. False also if the search has not found it yet.
     """
     if view.final_nonces <= slot.nonce:
         return False

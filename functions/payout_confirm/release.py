@@ -22,8 +22,8 @@ HELD_MAX = 100  # payouts of a treasury and a reason per sweep: as many as its q
 
 
 def sweep(now: datetime) -> None:
-    """Release payouts of each treasury that has holds without approvals. If the chain does not answer, nothing
-    changes.
+    """Queue payout_send for held payouts that need no approval and whose cause is gone, in treasuries that are not
+    paused. If the chain does not answer, nothing changes.
     """
     with Sweep() as treasuries:
         places = [place for place in db.atomically(store.treasuries_with_holds) if not place.paused]

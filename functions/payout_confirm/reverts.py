@@ -12,8 +12,8 @@ REMEDY = "Read the reverted transactions and find out why. Resume when it is men
 
 
 def heed(tx: Tx, treasury: str, slot: Slot, now: datetime) -> None:
-    """Pause the treasury if this slot's payment and those before it have reverted, as many in a row as the setting
-    allows. A payment counts as soon as it is mined, because many more could be signed before it is final.
+    """Pause the treasury and wake people if this slot's payment and those before it have reverted, as many in a row as
+    `payout_reverts_max`. A payment counts as soon as it is mined: many more could be signed before it is final.
     """
     most = settings.load(tx).payouts.reverts_max
     if store.reverted_in_a_row(tx, slot.signer, slot.nonce, most):

@@ -34,7 +34,9 @@ def any_disputed(tx: Tx, signer: str, nonces: Sequence[int]) -> bool:
 
 
 def is_stuck(tx: Tx, signer: str, nonce: int, now: datetime) -> bool:
-    """Whether the slot was signed and has not been mined for longer than the settings allow."""
+    """Whether the slot's newest signature is older than `payout_stuck_seconds`; False if it has none. The caller knows
+    that it is not mined.
+    """
     since = now - timedelta(seconds=settings.load(tx).payouts.stuck_seconds)
     return tx.scalar(
         bool,
@@ -199,7 +201,8 @@ class Neglected:
 
 
 def neglected(tx: Tx, before: datetime, now: datetime, limit: int) -> list[Neglected]:
-    """The first payouts of each treasury that have not moved since `before`, even if others of the treasury move.
+    """The payouts among each treasury's first `limit` that have not moved since `before`, even if others move. Paused
+    treasuries are left out.
 
     A task always serves the payout that has waited longest. One lost task therefore delays every payout and stops none:
     only the waiting time of the first ones reveals it.

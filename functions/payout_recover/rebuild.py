@@ -127,7 +127,7 @@ def _paid(key: HeldKey, found: Found) -> list[Moved]:
 
 def _payout_of(tx: Tx, key: HeldKey, slot: Slot, paid: Sequence[Moved]) -> Payout | None:
     """The payout that a transaction has paid: the slot's own, or the only one with these terms that waits for
-    payment.
+    payment; None if none fits beyond doubt.
     """
     if len(paid) != 1 or paid[0].amount_micro > MICRO_MAX:
         return None
@@ -154,7 +154,9 @@ def _close_unpaid(tx: Tx, slot: Slot) -> None:
 
 
 def _burn(key: HeldKey, below: int, bounds: PayoutSettings) -> None:
-    """Sign no-ops for all nonces below `below` that have no signature, and raise the fees of those that are stuck."""
+    """Sign no-ops for all nonces below `below` that have no signature, giving up those of payouts, and raise the fees
+    of those that are stuck. Signs nothing while gas costs more than we pay.
+    """
 
     def take(tx: Tx) -> list[Slot]:
         missing = below - payout_slots.next_nonce(tx, key.signer.address)

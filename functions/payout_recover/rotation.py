@@ -27,7 +27,9 @@ def advance(key: HeldKey) -> None:
 
 
 def _hand_over(tx: Tx, key: HeldKey, left: Usdt) -> None:
-    """Request one payout per nonce of the older key; repeating it is harmless until the payment is final."""
+    """Request one payout per nonce of the older key; repeating it is harmless until the payment is final. Raises
+    TermsDiffer when more money has come since it was requested.
+    """
     nonce = slots.next_nonce(tx, key.signer.address)
     source = f"{key.signer.address.lower()}:{nonce}"
     recipient = store.next_key(tx, key.treasury.name)

@@ -54,7 +54,7 @@ def agreed(tx: Tx) -> list[UUID]:
 
 
 def candidates(tx: Tx, treasury: str, recipient: str, amount: Usdt) -> list[UUID]:
-    """Payouts with these terms that have nothing in flight and no final state: a found payment may be theirs."""
+    """Payouts with these terms that are not PAID, CANCELLED or IN_FLIGHT: a found payment may be theirs."""
     return tx.column(
         UUID,
         """
@@ -86,7 +86,7 @@ def rebuilt(tx: Tx, signer: str) -> None:
 
 
 def open_below(tx: Tx, signer: str, nonce: int, limit: int) -> list[Slot]:
-    """Open slots below a nonce, lowest first."""
+    """Slots below a nonce that are ALLOCATED or LIVE, lowest first."""
     return tx.all(
         Slot,
         """
@@ -101,7 +101,7 @@ def open_below(tx: Tx, signer: str, nonce: int, limit: int) -> list[Slot]:
 
 
 def unexplained(tx: Tx, signer: str, nonce: int, limit: int) -> list[Slot]:
-    """Slots below a nonce that are open, or FOREIGN without a payout, lowest first."""
+    """Slots below a nonce that are ALLOCATED, LIVE, or FOREIGN without a payout, lowest first."""
     return tx.all(
         Slot,
         """

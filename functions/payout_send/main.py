@@ -44,7 +44,7 @@ class SendConfig(Config):
 
 @job.task(SendPayout)
 def send(task: SendPayout, now: datetime) -> None:
-    """Take the treasury's next payouts as far as they can go today."""
+    """Take the treasury's next payouts as far as they can go now. Raises ComeAgain while another worker has the key."""
     asked_for = db.atomically(machine.load, task.payout_id)
     if asked_for is None:
         raise Hopeless("there is no such payout")
@@ -60,7 +60,7 @@ def send(task: SendPayout, now: datetime) -> None:
 
 def work(signer: Signer, nodes: Chain, asked_for: Payout) -> None:
     """Work with a key once: decide and reserve the next payouts, give them nonces, sign, and tend the payout
-    asked for.
+    asked for. Does nothing while the key may not sign. Raises ComeAgain when time may help the payout asked for.
     """
     shift = db.atomically(_shift, signer, nodes)
     nodes.require(shift.treasury.chain_id)
@@ -98,7 +98,9 @@ def _choose(shift: WorkerSession, asked_for: Payout) -> list[Payout]:
 
 
 def _may_sign(shift: WorkerSession) -> bool:
-    """Whether the key may sign: it is not being rebuilt, and has no transactions that are not ours."""
+    """Whether the key may sign: it is not being rebuilt, and has no transactions that are not ours; for those a
+    rebuild is requested, which pauses the treasury.
+    """
     signer = shift.signer
     if signer.rebuild_asked_at:
         log.warning("a key is being rebuilt", treasury=signer.treasury, signer=signer.address)

@@ -10,7 +10,9 @@ from shared.values.money import Usdt
 
 @dataclass(frozen=True)
 class Inputs:
-    """The facts that the policy checks; they are stored with each decision."""
+    """The facts that the policy checks; they are stored with each decision. A strange recipient is an address of the
+    platform (a key, a token) or the zero address.
+    """
 
     amount: Usdt
     recipient_address: str

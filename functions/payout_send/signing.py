@@ -22,7 +22,9 @@ BLOCKED = "blocked"  # the reason for which a nonce is given up
 
 
 def sign_taken(shift: WorkerSession, limit: int) -> None:
-    """Sign and send the first attempts of all allocated nonces, lowest first."""
+    """Sign and send the first attempts of allocated nonces, lowest first, at most `limit` + UNSIGNED_MAX. Signs nothing
+    while the treasury is paused, or gas costs more than we pay.
+    """
     slots = db.atomically(payout_slots.unsigned, shift.signer.address, limit + UNSIGNED_MAX)
     slots = [slot for slot in slots if slot.payout_id]
     if not slots or shift.treasury.paused_at:
@@ -78,7 +80,8 @@ def _give_up_unpayable(shift: WorkerSession, slots: Sequence[Slot]) -> list[Slot
 def resend_or_replace(shift: WorkerSession, payout_id: UUID) -> None:
     """Send a payout's stored transaction again, or replace it if it is stuck or must not be paid.
 
-    Once its nonce is given up the payment is not sent again, however long its no-op has to wait.
+    Once its nonce is given up the payment is not sent again, however long its no-op has to wait. Does nothing unless
+    the payout is IN_FLIGHT with a LIVE slot of this key.
     """
     slot = db.atomically(payout_slots.open_slot, payout_id)
     if slot is None or slot.state is not SlotState.LIVE or slot.signer != shift.signer.address:

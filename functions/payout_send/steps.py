@@ -105,7 +105,7 @@ class _Seen:
 
 
 def _judge(tx: Tx, shift: WorkerSession, payout: Payout, seen: _Seen, today: Usdt, now: datetime) -> bool:
-    """Record the policy's decision about one payout; True if it may continue."""
+    """Record the policy's decision about one payout, unless it stays held for the same reason; True if it may go on."""
     recipient = payout.recipient_address.lower()
     inputs = rules.Inputs(
         amount=payout.amount,
@@ -139,8 +139,10 @@ def _judge(tx: Tx, shift: WorkerSession, payout: Payout, seen: _Seen, today: Usd
 
 
 def reserve(shift: WorkerSession, chosen: Sequence[Payout]) -> str:
-    """Reserve the money, oldest request first, as far as it goes; returns why it went no further, if time may help,
-    else "".
+    """Reserve the money, oldest request first; returns why it went no further, if time may help, else "".
+
+    A payout for which USDT, gas or the hour's limit do not suffice is held; what goes over that limit without people
+    pauses the treasury too. Does nothing while the treasury is paused.
     """
     if shift.treasury.paused_at or not any(it.state is not PayoutState.RESERVED for it in chosen):
         return ""
@@ -225,7 +227,7 @@ def allocate(shift: WorkerSession, chosen: Sequence[Payout]) -> str:
     ones.
 
     A recipient who is blocked after this costs a reverting transaction or a no-op; one who is suspended, a no-op. A
-    payout that may be paid already gets no nonce.
+    payout that may be paid already gets no nonce and is held. Returns why it went no further, as `reserve` does.
     """
     ids = [payout.id for payout in chosen]
     waiting = db.atomically(machine.load_all, ids, PayoutState.RESERVED)

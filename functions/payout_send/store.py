@@ -80,7 +80,7 @@ def people_agreed(tx: Tx, payout_ids: Sequence[UUID]) -> dict[UUID, int]:
 
 
 def suspended(tx: Tx, payout_ids: Sequence[UUID]) -> frozenset[UUID]:
-    """The payouts whose member is suspended now."""
+    """The payouts whose member, or the member whose wallet they go to, is suspended now."""
     return frozenset(
         tx.column(
             UUID,

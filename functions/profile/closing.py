@@ -29,8 +29,10 @@ def obstacles(tx: Tx, member_id: UUID) -> list[Obstacle]:
 
 
 def close(tx: Tx, member_id: UUID, *, forfeit: bool, now: datetime) -> None:
-    """Close the account. The guarantee and the totals are locked first, in the same order as where comps are awarded.
-    Raises AccountCannotBeDeleted.
+    """Close the account: with `forfeit` cancel what is won and not paid; remove the pictures, mail a goodbye, retire
+    the names, end sessions and listeners, and queue member_erase. Raises AccountCannotBeDeleted.
+
+    The guarantee and the totals are locked first, in the same order as where comps are awarded.
     """
     guarantee_claims.observe(tx, member_id, _marks(tx, member_id), now)
     awards.lock_totals(tx, member_id)

@@ -113,7 +113,9 @@ def change(
     country: str,
     now: datetime,
 ) -> None:
-    """Store a new version of the profile. Raises Refused (members_username) when another member has the name."""
+    """Store a new version of the profile. Raises ConstraintViolated (members_username, username_former) when another
+    member has or had the name.
+    """
     tx.run(
         """
         UPDATE members SET username = :username, full_name = :full_name, bio = :bio, language = :language,
@@ -200,7 +202,7 @@ def count_email_attempt(tx: Tx, member_id: UUID) -> None:
 
 
 def change_email(tx: Tx, member_id: UUID, email: str, now: datetime) -> None:
-    """Make the proved address the member's. Raises Refused (members_email) when another member has taken it."""
+    """Make the proved address the member's. Raises ConstraintViolated (members_email) when another member has it."""
     tx.run(
         """
         UPDATE members SET email = :email, email_verified_at = :now, updated_at = :now,

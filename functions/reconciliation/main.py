@@ -48,7 +48,9 @@ def again(task: Reconcile, now: datetime) -> None:
 
 
 def work(run_id: UUID, asked: Nodes) -> None:
-    """Compare as much as is possible now; if anything is pending, a task continues the run later."""
+    """Compare as much as is possible now; if anything is pending, a task continues the run later. Does nothing for a
+    run that is finished. Raises Hopeless for an unknown one.
+    """
     run = db.atomically(store.run, run_id)
     if run is None:
         raise Hopeless("there is no such reconciliation")

@@ -167,7 +167,7 @@ def postpone_treasury(tx: Tx, run_id: UUID, treasury: str, reason: str) -> None:
 
 
 def save(tx: Tx, run_id: UUID, result: Result, reason: str | None, finished_at: datetime | None) -> None:
-    """Store the present result of the run; with `finished_at` it is not continued."""
+    """Store the present result of the run, unless it is finished; with `finished_at` it is not continued."""
     tx.run(
         """
         UPDATE reconciliations SET status = :status, badge = :badge, reason = :reason, finished_at = :finished_at

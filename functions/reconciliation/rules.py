@@ -88,12 +88,16 @@ def kind_of(found: Outgoing) -> Kind | None:
 
 
 def effect_of(kind: Kind, expected: Usdt, found: Usdt) -> Usdt:
-    """By how much an open finding moves the chain's balance away from the books'."""
+    """The chain's balance less the books', as far as one finding explains it: negative when more has left the treasury
+    than the books expect. A BALANCE_DIFFERS explains nothing.
+    """
     return ZERO if kind is Kind.BALANCE_DIFFERS else expected - found
 
 
 def result_of(sides: Sides, *, findings_open: int, reason: str | None) -> Result:
-    """The result of one treasury: exact for the status, within ten dollars for the badge."""
+    """The result of one treasury: exact for the status, within BADGE_TOLERANCE for the badge. A `reason` says why it is
+    pending; open findings are a discrepancy all the same.
+    """
     close = -BADGE_TOLERANCE <= sides.difference <= BADGE_TOLERANCE
     pending = Status.PENDING if reason else None
     status = Status.DISCREPANCY if findings_open else pending or Status.BALANCED

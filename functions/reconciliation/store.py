@@ -63,7 +63,7 @@ def begin_daily(tx: Tx, day: date, now: datetime) -> UUID:
 
 
 def run(tx: Tx, run_id: UUID) -> Run | None:
-    """The run, locked, so that one worker continues it."""
+    """The run, locked until the commit; None if there is none."""
     return tx.first(
         Run,
         """

@@ -96,7 +96,9 @@ def decide(rules: Sequence[Rule], tier: Tier, unlock: UnlockState) -> list[Decis
 
 
 def main_decision(decisions: Sequence[Decision]) -> Decision | None:
-    """The decision to show first: the best prize that was won, else the highest crypto prize that was missed."""
+    """The decision to show first: of the prizes that were won, else of all, the one with the longest interval; None
+    without decisions.
+    """
     won = [decision for decision in decisions if decision.awarded]
     return max(won or decisions, key=lambda decision: decision.rule.interval, default=None)
 

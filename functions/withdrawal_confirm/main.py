@@ -76,7 +76,9 @@ def pay_rested_wallets(now: datetime) -> None:
 
 
 def observe(withdrawal_id: UUID, nodes: Chain) -> bool:
-    """Compare a withdrawal with the chain; True if it need not be checked again soon."""
+    """Compare a withdrawal with the chain: send it again, or record its block or its end. True if it has ended or
+    lapsed, and need not be checked again soon. Raises Hopeless for an unknown one.
+    """
     found = db.atomically(_followed, withdrawal_id)
     if found is None:
         return True
@@ -92,7 +94,7 @@ def observe(withdrawal_id: UUID, nodes: Chain) -> bool:
 
 
 def _followed(tx: Tx, withdrawal_id: UUID) -> Withdrawal | None:
-    """The withdrawal, if it is still to be followed; None if it has ended."""
+    """The withdrawal, noted as checked now; None if it is not to be followed. Raises Hopeless for an unknown one."""
     found = withdrawals.load(tx, withdrawal_id)
     if found is None:
         raise Hopeless("there is no such withdrawal")
@@ -104,7 +106,8 @@ def _followed(tx: Tx, withdrawal_id: UUID) -> Withdrawal | None:
 
 def _seen(found: Withdrawal, nodes: Chain) -> Sighting:
     """Ask the nodes. The heads are read first, so that a change in between delays the answer but never makes it
-    premature. Accounts are read at a block some seconds old, which every node still has.
+    premature. Accounts are read at a block some seconds old, which every node still has. Raises ChainUnreachable and
+    WrongChain.
     """
     assert found.transaction_hash, "only what is signed is followed"
     nodes.require(found.chain_id)

@@ -59,7 +59,9 @@ def record(tx: Tx, change: CodeChange, now: datetime) -> None:
 
 
 def manufacture(tx: Tx, macs: Collection[bytes], actor_id: UUID, now: datetime) -> Outcome:
-    """Mark generated codes as manufactured, so that they can be scanned. All other codes stay as they are."""
+    """Mark generated codes as manufactured, so that they can be scanned, count them in their batches, and record the
+    change. All other codes stay as they are, also those of honey and recalled batches.
+    """
     ordered = sorted(set(macs))
     counts: Counter[UUID] = Counter()
     refused: dict[bytes, str] = {}

@@ -140,7 +140,7 @@ def match(tx: Tx, comp_id: UUID, value: Usdt, now: datetime) -> UUID | None:
     """Give the affiliate the match of a prize whose value is known only now (of a trip, when it is chosen).
 
     Returns the earning's id; None when there is no affiliate, the comp is cancelled, or it was matched before: the
-    first value stays.
+    first value stays. Raises NotFound.
     """
     comp = _locked(tx, comp_id)
     if comp.status == CompStatus.CANCELLED:

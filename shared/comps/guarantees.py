@@ -102,7 +102,8 @@ def resume(tx: Tx, member_id: UUID, now: datetime) -> int:
 def grant(tx: Tx, member_id: UUID, now: datetime) -> int:
     """Give a member the comps that are due; returns how many.
 
-    Gives nothing while another transaction is giving them, and while the guarantee is withheld.
+    Gives nothing before `next_on`, while the rule is disabled, while another transaction is giving them, and while the
+    guarantee is withheld; a member who seems to have had one before is withheld here.
     """
     today = now.astimezone(UTC).date()
     promised = _locked(tx, member_id, today)

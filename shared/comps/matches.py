@@ -51,8 +51,9 @@ class _Cancelled:
 def earn(tx: Tx, won: Won, now: datetime) -> UUID | None:
     """Post the match of a comp; the affiliate is told unless the comp waits for review. Returns the earning's id.
 
-    None when the member was not referred, or the comp was matched before: the first value stays. No totals are locked
-    here: a scan that holds the global count must not wait for a transaction that waits for the count.
+    None when nobody referred the member (a deleted account is nobody), the match comes to nothing, or the comp was
+    matched before: the first value stays. No totals are locked here: a scan that holds the global count must not wait
+    for a transaction that waits for the count.
     """
     percent = won.percent if won.percent is not None else award_inputs.in_force(tx).match_percent
     made = _insert(tx, won, percent, now)
@@ -80,7 +81,9 @@ def release(tx: Tx, comp_id: UUID, now: datetime) -> None:
 
 
 def cancel(tx: Tx, comp_id: UUID, now: datetime) -> None:
-    """Cancel the match of a comp. Harmless twice. Raises Refused when a payout may still pay it."""
+    """Cancel the match of a comp and tell the affiliate, if it was told. Harmless twice. Raises ConstraintViolated
+    (earning_cancelled) when a payout may still pay it.
+    """
     cancelled = tx.first(
         _Cancelled,
         """

@@ -34,7 +34,7 @@ def new() -> MailedCode:
 
 
 def matches(identity: UUID, mac: bytes, digits: str) -> bool:
-    """True if these are the digits that were mailed under this id."""
+    """True if these are the digits that were mailed under this id; the caller checks LIFE and ATTEMPTS_MAX."""
     return hmac.compare_digest(mac, keyed(f"{identity}:{digits}"))
 
 

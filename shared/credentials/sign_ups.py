@@ -7,7 +7,7 @@ from shared.db import Tx
 
 
 def lock_address(tx: Tx, email: str) -> None:
-    """Until the commit, no other transaction signs up with this address, proves it or requests a code for it.
+    """Lock an address: until the commit, no other transaction signs up with it, proves it or requests a code for it.
 
     The lock is taken after the idempotency key and before every row; a transaction takes only one such lock.
     """

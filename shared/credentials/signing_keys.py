@@ -21,7 +21,9 @@ def is_known(tx: Tx, kms_version: str) -> bool:
 
 
 def register(tx: Tx, kms_version: str, jwk: Mapping[str, str], now: datetime) -> None:
-    """Publish a key now and use it once every verifier has had time to learn it. Does nothing if it is known."""
+    """Publish a key now and use it once every verifier has had time to learn it; without another key, at once. Does
+    nothing if it is known.
+    """
     first = tx.scalar(int, "SELECT count(*) AS count FROM signing_keys WHERE retired_at IS NULL") == 0
     tx.run(
         """
@@ -37,7 +39,7 @@ def register(tx: Tx, kms_version: str, jwk: Mapping[str, str], now: datetime) ->
 
 
 def jwk_of(kms_version: str) -> Mapping[str, str]:
-    """The key's public half as a JSON Web Key, read from KMS."""
+    """The key's public half as a JSON Web Key, read from KMS. Raises KmsFailure."""
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
 

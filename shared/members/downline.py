@@ -21,10 +21,11 @@ class _Downline:
 
 
 def add_tins(tx: Tx, buyer_id: UUID, tins: int, source_id: str, now: datetime) -> None:
-    """Count tins that a member has paid for (negative if refunded) for the referring affiliate, once per `source_id`.
+    """Count tins that a member has paid for (negative if refunded) for the referring affiliate, once per `source_id`. A
+    permanent tier that the affiliate earns by them is set and told.
 
     The affiliate's rows are locked until the commit, and the call waits for the affiliate's scans. So call it for one
-    buyer per transaction, and before anybody is notified.
+    buyer per transaction, and before anybody is notified. Does nothing for a buyer whom nobody has referred.
     """
     if tins == 0:
         return

@@ -61,7 +61,9 @@ def language_of(tx: Tx, member_id: UUID) -> Language:
 
 
 def notify(tx: Tx, note: Note, now: datetime) -> UUID | None:
-    """Put a notification into the member's inbox; returns its id, or None if it is there already."""
+    """Put a notification into the member's inbox, count it as unread, and have it copied to listeners and pushed;
+    returns its id, or None if it is there already.
+    """
     identity = uuid4()
     if not tx.run(
         """
@@ -87,7 +89,7 @@ def notify(tx: Tx, note: Note, now: datetime) -> UUID | None:
 
 
 def notify_many(tx: Tx, notes: Sequence[Note], now: datetime) -> int:
-    """Put notifications into the inboxes of many members, one for each; returns how many were new.
+    """Do what `notify` does for many members, one notification for each; returns how many were new.
 
     Inboxes are locked in the order of their members, so that two such calls never wait for each other.
     """

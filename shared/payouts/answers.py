@@ -1,7 +1,7 @@
 """Read-only questions of operators: where a payout is and why, which payouts are stuck, and what is sent next.
 
-No function here changes or locks a payout, except `note` and `note_explanation`, which write to the audit log. The
-questions may be asked at any time and as often as needed.
+No function here changes or locks a payout; `note` and `note_explanation` write to the audit log. The questions may be
+asked at any time and as often as needed.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,10 @@ STUCK_MAX = 50
 
 @dataclass(frozen=True)
 class Whereabouts:
-    """A payout with its latest slot (nonce) and the hash of its latest signed transaction."""
+    """A payout with its latest slot (nonce) and the hash of its latest signed transaction.
+
+    `in_doubt`: a foreign transaction that people have not explained may have paid it.
+    """
 
     id: UUID
     treasury: str
@@ -129,7 +132,7 @@ def of_transaction(tx: Tx, transaction_hash: str) -> list[UUID]:
 
 
 def where(tx: Tx, payout_id: UUID) -> Whereabouts:
-    """One payout with its treasury and its latest slot."""
+    """One payout with its treasury and its latest slot; the payout must exist (see `of_id`)."""
     return tx.one(
         Whereabouts,
         """
@@ -208,7 +211,9 @@ def treasuries(tx: Tx) -> list[TreasuryStatus]:
 
 
 def next_payouts(tx: Tx, treasury: str, now: datetime, limit: int) -> list[NextPayout]:
-    """The next payouts of a treasury in the order in which payout_send takes them: oldest request first."""
+    """The next payouts of a treasury in the order in which payout_send takes them: oldest request first. Payouts that
+    are held or postponed are left out.
+    """
     return tx.all(
         NextPayout,
         """

@@ -34,9 +34,9 @@ def explain(
 ) -> Explained:
     """Record what a person says of a foreign nonce: it paid this payout, or it paid none of ours (payout_id None).
 
-    When a second person agrees, it takes effect: the payout is followed until it is PAID, or the nonce is closed. The
-    payout must be of the same treasury and fit the evidence. If it is held, the two explanations count as its
-    approvals. Raises NotWaiting, NoEvidence, OwnPayout, ExplainedBefore.
+    When a second person agrees, it takes effect: the payout is followed until it is PAID, or the nonce is closed, and
+    the treasury is paused if it is not. The payout must be of the same treasury and fit the evidence. If it is held,
+    the two explanations count as its approvals. Raises NotWaiting, NoEvidence, OwnPayout, ExplainedBefore.
     """
     payout = machine.load(tx, payout_id) if payout_id else None
     if payout_id and payout is None:

@@ -90,7 +90,7 @@ class _Terms:
 def request(tx: Tx, promise: Promise, now: datetime) -> UUID:
     """Promise a payout and have it sent. Asking again for the same source changes nothing and returns the same id.
 
-    Raises TermsDiffer when the source or the key was promised with other terms, and BadTerms (payout_terms).
+    Raises TermsDiffer when the source or the key was promised with other terms, and BadTerms (`terms.check`).
     """
     rotates = promise.source_kind == ROTATION
     terms.check(tx, promise.recipient_address, promise.amount, to_next_key=rotates)
@@ -245,9 +245,8 @@ def approve(tx: Tx, payout_id: UUID, approver_id: UUID, evidence: Mapping[str, o
 
 
 def release(tx: Tx, payout_id: UUID, now: datetime) -> None:
-    """Move a payout from HELD to APPROVED and have it sent; the policy decides anew if no approval is needed.
-
-    Raises NotWaiting, TooFewApprovals, MayBePaidAlready.
+    """Move a payout from HELD to APPROVED and queue payout_send. A hold that needs no approval stays: the policy, which
+    runs first in that task, ends it if its cause is gone. Raises NotWaiting, TooFewApprovals, MayBePaidAlready.
     """
     payout = load(tx, payout_id)
     if payout is None or payout.state is not PayoutState.HELD:
@@ -315,7 +314,9 @@ def retry(tx: Tx, payout_id: UUID, now: datetime) -> Retried:
 
 
 def pause(tx: Tx, treasury: str, reason: str, now: datetime) -> bool:
-    """Pause a treasury, so that nothing more is signed; an earlier reason stays. True when it was not paused before."""
+    """Pause a treasury, so that no payment is signed (R7), and wake nobody; `stops.stop` and `recovery.stop` do that.
+    True when it was not paused before; else the earlier reason stays.
+    """
     stopped = tx.run(
         "UPDATE treasuries SET paused_at = :now, pause_reason = :reason WHERE name = :treasury AND paused_at IS NULL",
         treasury=treasury,
@@ -344,7 +345,9 @@ def resume(tx: Tx, treasury: str, now: datetime) -> bool:
 
 
 def allocate_slot(tx: Tx, payout: Payout, signer: Signer, now: datetime) -> Slot:
-    """Set the payout to IN_FLIGHT and give it the signer's next nonce."""
+    """Set the payout to IN_FLIGHT and give it the signer's next nonce. Raises ConstraintViolated when the schema
+    refuses (another worker has taken the key, say).
+    """
     tx.run_later(
         """
         INSERT INTO payout_slots (signer, nonce, payout_id, state_at, allocated_at)

@@ -72,7 +72,7 @@ def reserved_last_hour(tx: Tx, treasury: str, now: datetime) -> Hour:
 
 @dataclass(frozen=True)
 class Committed:
-    """The amount set aside for payouts, and the part of it that may have left on the chain already."""
+    """The amount set aside for payouts, and the part of it that may have left already: payments LIVE or MINED."""
 
     set_aside: Usdt
     leaving: Usdt

@@ -21,11 +21,15 @@ WAITING = (PayoutState.REQUESTED, PayoutState.APPROVED, PayoutState.RESERVED)
 
 
 class NoEvidence(Exception):
-    """Raised when no stored event says what became of the payout's nonce."""
+    """Raised when no stored event says what became of a nonce, or when the event does not show that it has paid the
+    payout.
+    """
 
 
 def ask(tx: Tx, signer: str, reason: str, now: datetime) -> None:
-    """Ask for a key to be rebuilt from the chain before it signs anything more (R8), and pause its treasury."""
+    """Ask for a key to be rebuilt from the chain before it signs another payment (R8), and `stop` its treasury. An
+    earlier request and its reason stay.
+    """
     stop(tx, treasury_of_key(tx, signer), reason, now)
     tx.run(
         """
@@ -88,7 +92,9 @@ def _keep_transfers(tx: Tx, slot: Slot, proof: Mapping[str, object], now: dateti
 
 
 def quarantine(tx: Tx, slot: Slot, kind: str, reason: str, proof: Mapping[str, object], now: datetime) -> None:
-    """Quarantine the payout of an open slot until two people have decided, and pause the treasury."""
+    """Quarantine the payout of an open slot until two people have decided, pause the treasury, and keep `proof` as an
+    event of `kind`; do nothing unless the payout is IN_FLIGHT.
+    """
     assert slot.payout_id
     payout = machine.load(tx, slot.payout_id)
     if payout is None or payout.state is not PayoutState.IN_FLIGHT:
@@ -155,7 +161,8 @@ def _has_moved_otherwise(tx: Tx, slot: Slot) -> bool:
 def claim(tx: Tx, slot: Slot, payout: Payout, proof: Mapping[str, object], now: datetime) -> None:
     """Take a payout that a foreign nonce has paid to IN_FLIGHT; it is in WAITING, or was just approved.
 
-    The nonce belonged to no payout. The payout passes through the ordinary states in their order.
+    The nonce belonged to no payout. The payout passes through the ordinary states in their order. Pauses the treasury
+    if it is not paused.
     """
     _keep_paused(tx, slot, now)
     if payout.state is PayoutState.REQUESTED:
@@ -208,8 +215,8 @@ def _keep_paused(tx: Tx, slot: Slot, now: datetime) -> None:
 def recover(tx: Tx, slot: Slot, proof: Mapping[str, object], payout: Payout | None, now: datetime) -> Slot:
     """Record what only the chain knows of a nonce: an attempt of origin `recovered`, which makes the slot MINED.
 
-    With a payout the attempt is that payout's payment; without one it has paid none of ours. Returns the slot as
-    stored.
+    With a payout the attempt is that payout's payment; without one it has paid none of ours. Pauses the treasury if it
+    is not paused (R8). Returns the slot as stored.
     """
     _keep_paused(tx, slot, now)
     tx.run(

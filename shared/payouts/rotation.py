@@ -9,7 +9,8 @@ from shared.db import Tx
 def begin(tx: Tx, treasury: str, address: str, kms_version: str, now: datetime) -> bool:
     """Name the treasury's next key. From now on the old key finishes its open nonces and takes no new payouts.
 
-    False when this rotation, or another one that has not ended, began before.
+    False, and nothing changes, when the address is or was a key of ours (this rotation began before), or when another
+    rotation of the treasury has not ended.
     """
     drained = tx.run(
         """

@@ -42,7 +42,7 @@ Ask = Callable[[int, int], set[NonceUse]]
 def find(signer: str, token: str, nonce: int, nodes: Chain) -> Found | None:
     """Run one step of the search; returns the finalized transaction that used the nonce, None if not found yet.
 
-    Raises ChainUnreachable. In both cases call it again: the search continues where it stopped.
+    Raises ChainUnreachable. After that, or after None, call it again: the search continues where it stopped.
     """
     block = db.atomically(rows.block_of, signer, nonce)
     if block is None:

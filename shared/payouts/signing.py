@@ -54,10 +54,11 @@ Signed = tuple[Plan, Attempt]
 
 
 def sign(key: HeldKey, plans: Sequence[Plan]) -> None:
-    """Sign, store and send one attempt per plan. Raises the first KmsFailure at the end, after the others were sent.
+    """Sign, store and send one attempt per plan (at least one), and queue payout_confirm.
 
     A plan that the key service did not sign is left for the next task. A payment that the schema refuses delays no
-    other: its nonce is given up, and the next task uses the nonce up with a no-op.
+    other: its nonce is given up, and the next task uses the nonce up with a no-op. Raises the first KmsFailure, or the
+    ConstraintViolated of a no-op, after the others were sent; at once that of a key with which nothing may be signed.
     """
     with ThreadPoolExecutor(min(SIGNATURES_AT_ONCE, len(plans))) as threads:
         signed = list(threads.map(lambda plan: _attempt(key, plan), plans))

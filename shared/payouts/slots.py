@@ -36,7 +36,9 @@ class SignerBusy(Exception):
 
 @dataclass(frozen=True)
 class Signer:
-    """A key that signs for a treasury, held by this worker under `epoch`."""
+    """A key that signs for a treasury, held by this worker under `epoch`. Only nonces below `sealed_below` may have
+    signatures that a restored database does not know; it is None before a rebuild has read it.
+    """
 
     address: str
     treasury: str
@@ -262,7 +264,9 @@ def unsigned(tx: Tx, signer: str, limit: int) -> list[Slot]:
 
 
 def window(tx: Tx, signer: str, after_nonce: int, limit: int) -> list[Slot]:
-    """The lowest open slots above a nonce. The chain uses nonces in order, so no later slot can be further along."""
+    """The lowest open slots above a nonce, without FOREIGN ones. The chain uses nonces in order, so no later slot can
+    be further along.
+    """
     return tx.all(
         Slot,
         """
@@ -292,7 +296,7 @@ def reload_locked(tx: Tx, signer: str, nonces: Sequence[int]) -> list[Slot]:
 
 
 def lowest_open(tx: Tx, signer: str) -> int | None:
-    """The lowest open nonce, which all later ones wait for; None if none is open."""
+    """The lowest nonce that is ALLOCATED, LIVE or MINED, which all later ones wait for; None if there is none."""
     return tx.scalar_or_none(
         int,
         """
@@ -331,7 +335,9 @@ def attempts_of(tx: Tx, slots: Sequence[Slot]) -> dict[int, list[Attempt]]:
 
 
 def give_up(tx: Tx, slot: Slot, reason: str, now: datetime) -> None:
-    """From now on only a no-op is signed for the nonce (R3). A payment of it that was sent may still win."""
+    """Give a nonce up: from now on only a no-op is signed for it (R3), but a payment that was sent may still win. Does
+    nothing if it was given up before, or is neither ALLOCATED nor LIVE.
+    """
     tx.run(
         """
         UPDATE payout_slots SET given_up_at = :now, given_up_for = :reason

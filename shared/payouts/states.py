@@ -47,7 +47,9 @@ class TermsDiffer(Exception):
 
 
 class NotWaiting(Exception):
-    """Raised when a payout is neither held nor in quarantine, so that there is nothing to approve."""
+    """Raised when there is nothing to decide: the payout is unknown or in another state than the decision is for, or
+    the nonce is no open question.
+    """
 
 
 class MayBePaidAlready(NotWaiting):
@@ -55,7 +57,7 @@ class MayBePaidAlready(NotWaiting):
 
 
 class OwnPayout(Exception):
-    """Raised when people approve what they requested, would receive, or what goes to a wallet they ever linked."""
+    """Raised when people approve or explain what they requested or would profit from (`interests`)."""
 
 
 class ApprovedBefore(Exception):
@@ -106,7 +108,9 @@ class Payout:
 
 @dataclass(frozen=True)
 class Treasury:
-    """A treasury: its chain, its token and whether it is paused."""
+    """A treasury: its chain, its token and whether it is paused. With `finish_live`, payments that are out may be
+    replaced at higher fees during a pause (R7).
+    """
 
     name: str
     chain_id: int

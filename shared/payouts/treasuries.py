@@ -62,7 +62,7 @@ class _Person:
 
 
 def keys(tx: Tx) -> list[Key]:
-    """Every key that may hold money, by treasury, oldest first."""
+    """Every key, also retired ones (money may come to their addresses), by treasury, oldest first."""
     return tx.all(
         Key,
         """
@@ -96,7 +96,7 @@ def forecast(free: Usdt, average: Usdt | None, gas_wei: int, gas_price_wei: int 
 
 
 def tell_admins(tx: Tx, notice: TreasuryNotice, now: datetime) -> None:
-    """Queue a mail to everybody who may approve: treasury admins and owners."""
+    """Queue a mail to everybody who may approve: active treasury admins and owners."""
     people = tx.all(
         _Person,
         """

@@ -7,10 +7,10 @@ from shared.ports.polygon.chain import Chain
 
 
 def rebuild_unless_ours(signer: str, nodes: Chain) -> bool:
-    """True if every nonce that the chain has used is known to us; otherwise the treasury is paused.
+    """True if the key's rows were written in this database and every nonce that the chain has used is known to us.
 
-    An unknown nonce was used by somebody else, or by us before a restore. A rebuild of the key is then requested, which
-    finds out whom the nonce paid. Raises ChainUnreachable.
+    Otherwise a rebuild of the key is requested, which finds out whom the unknown nonces paid, and the treasury is
+    paused: they were used by somebody else, or by us before a restore. Raises ChainUnreachable.
     """
     same = db.atomically(_is_of_this_database, signer)
     used = nodes.used_nonces(signer)

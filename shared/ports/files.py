@@ -1,7 +1,8 @@
 """Cloud Storage: files written and read as streams, joined, deleted, and handed out by signed URLs.
 
 STORAGE_EMULATOR_HOST ("http://host:port") chooses an emulator. Memory stays at one chunk however large a file is. A
-deadline that passes leaves no half-written file: an object appears when its last byte has arrived, or not at all.
+deadline that passes leaves no half-written file: an object appears when its last byte has arrived, or not at all. Each
+call raises FilesUnavailable for what may pass by itself.
 """
 
 import os
@@ -87,7 +88,9 @@ def write(
 
 
 def read(bucket: str, name: str) -> Iterator[bytes]:
-    """The contents in chunks, all of one version of the file; the checksum is compared at the end."""
+    """The contents in chunks, all of one version of the file. Raises FileMissing, also when it is replaced meanwhile,
+    and FileDamaged at the end, when the checksum is not the stored one.
+    """
     import google_crc32c
 
     blob = _blob(bucket, name)
@@ -138,7 +141,7 @@ def compose(bucket: str, name: str, parts: Sequence[str]) -> None:
 
     A call joins at most 32, so longer lists grow step by step in files beside the target (`<name>.joining-1` …), which
     are deleted in the end. Each of them always has the same contents: repeating the call, even at the same time, is
-    harmless, and `name` appears complete or not at all. It gets the content type of the first part.
+    harmless, and `name` appears complete or not at all. It gets the content type of the first part. Raises FileMissing.
     """
     if not parts:
         raise ValueError("nothing to join")

@@ -1,6 +1,7 @@
 """Firestore, the copy that listeners read: a document only moves forward in sequence, whoever writes it, in any order.
 
-FIRESTORE_EMULATOR_HOST ("host:port") chooses an emulator, FIRESTORE_DATABASE a database other than "(default)".
+FIRESTORE_EMULATOR_HOST ("host:port") chooses an emulator, FIRESTORE_DATABASE a database other than "(default)". Each
+call raises FirestoreUnavailable when ATTEMPTS_MAX attempts have failed.
 """
 
 import json
@@ -65,7 +66,7 @@ def put_newer(documents: Sequence[Document]) -> int:
 
     Safe to repeat and to race: the document of the highest sequence stays, as a whole. If two have one path, the newer
     counts. Each CHUNK_DOCUMENTS_MAX documents take one round trip to read and one to write. A replacement whose answer
-    was lost on the way is not counted.
+    was lost on the way is not counted. Raises NotStorable before anything is written.
     """
     assert len(documents) <= DOCUMENTS_MAX, f"{len(documents)} documents in one call"
     newest: dict[str, Document] = {}

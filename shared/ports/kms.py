@@ -1,7 +1,8 @@
 """Cloud KMS: signs and encrypts with keys that never leave it.
 
 `key_version` and `key` are full resource names (`projects/…/cryptoKeyVersions/1`, `projects/…/cryptoKeys/…`).
-KMS_EMULATOR_HOST ("host:port") chooses an emulator. Checksums are compared both ways on every call:
+KMS_EMULATOR_HOST ("host:port") chooses an emulator. Each call raises KmsUnavailable for what may pass by itself,
+KmsRefused for everything else. Checksums are compared both ways on every call:
 https://cloud.google.com/kms/docs/data-integrity-guidelines
 """
 

@@ -36,7 +36,9 @@ class PublishFailed(Exception):
 
 
 def publish(topic: str, messages: Sequence[Message]) -> list[str]:
-    """Publish messages; returns their ids in the same order. Messages of one ordering key are stored in order too."""
+    """Publish messages; returns their ids in the same order. Messages of one ordering key are stored in order too.
+    Raises PublishFailed, whose `message_ids` say which were published.
+    """
     publisher = _publisher()
     path = f"projects/{os.environ['GOOGLE_CLOUD_PROJECT']}/topics/{topic}"
     message_ids: list[str | None] = [None] * len(messages)

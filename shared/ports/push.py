@@ -90,7 +90,10 @@ class Push:
 
 
 def send(platform: Platform, push: Push) -> None:
-    """Send a push; returns when the vendor has accepted it, which does not mean that the device has it."""
+    """Send a push; returns when the vendor has accepted it, which does not mean that the device has it.
+
+    Raises Unregistered, PushRefused, PushMisconfigured, PushDelayed.
+    """
     if platform == "ios":
         _apns().send(push)
     else:

@@ -26,7 +26,8 @@ def enqueue(
     schedule_time: datetime | None = None,
     audience: str | None = None,
 ) -> bool:
-    """Enqueue a request; False when a task of that name is in the queue, or was within about a day.
+    """Enqueue a request; False when a task of that name is in the queue, or was within about a day. Raises
+    EnqueueFailed.
 
     The request is a POST of JSON to `url`, with an OIDC token of TASKS_SERVICE_ACCOUNT for `audience` (else `url`), not
     before `schedule_time` (aware, at most 30 days ahead). `name` has letters, digits, hyphens and underscores, at most

@@ -79,7 +79,7 @@ def find(tx: Tx) -> ScanVelocity:
 
 
 def processing(total_ms: int, counted: Histogram) -> tuple[int | None, int | None]:
-    """Average and 95th percentile of processing times, in whole milliseconds."""
+    """Average and 95th percentile of processing times, in whole milliseconds; None without scans."""
     scans = sum(counted.values())
     return round(total_ms / scans) if scans else None, histogram.percentile(counted, PERCENT)
 

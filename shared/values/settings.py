@@ -11,7 +11,7 @@ from shared.values.tiers import Thresholds, Tier
 
 @dataclass(frozen=True)
 class PayoutLimits:
-    """One treasury's limits for a single payout, a UTC day and an hour, above which people are asked."""
+    """One treasury's limits for a single payout, a UTC day and an hour; docs/payouts.md says what each one stops."""
 
     single: Usdt
     day: Usdt

@@ -87,7 +87,7 @@ def claim(tx: Tx, key: IdempotencyKey, now: datetime) -> Answer | None:
 
 
 def earlier(tx: Tx, key: IdempotencyKey) -> Answer | None:
-    """The answer to the first request with this key; does not wait for one that is under way.
+    """The answer to the first request with this key; None if there is none yet, also while it is under way.
 
     Raises IdempotencyKeyReused when the first was another request.
     """

@@ -96,7 +96,9 @@ def answer(tx: Tx, call: Call) -> Answer:
 
 
 def answers(tx: Tx, calls: Sequence[Call]) -> list[Answer | BaseException]:
-    """Handle requests of one operation together, no two with the same key; returns an answer or Problem for each."""
+    """Handle requests of one operation together, no two with the same key; returns an answer or Problem for each. An
+    answer 429 is not kept under its key.
+    """
     now = clock.now()
     tx.plan_once()
     found: dict[int, Answer | BaseException] = {}

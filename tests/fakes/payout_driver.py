@@ -82,7 +82,7 @@ class PayoutDriver:
         return self._asked()[len(before) :]
 
     def rows(self, query: LiteralString) -> list[tuple[UUID]]:
-        """The ids that a query finds."""
+        """The ids that a query finds, each in a tuple of its own."""
         with db.transaction() as tx:
             return [(row.id,) for row in tx.all(Found, query)]
 

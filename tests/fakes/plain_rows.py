@@ -28,7 +28,7 @@ def unchecked(sql: Connection) -> Iterator[None]:
 
 
 def without_indexes(patch: pytest.MonkeyPatch) -> None:
-    """From the next connection on, rows come in the requested order or in none: no index gives it by chance."""
+    """Have rows come in the requested order or in none, from the next connection on: no index gives it by chance."""
     patch.setattr(db, "LIMITS", db.LIMITS + WITHOUT_INDEXES)
 
 

@@ -68,7 +68,7 @@ class ProfileClient:
         return [(identity, function, queue, body) for identity, function, queue, body in rows]
 
     def run_tasks(self, *, times: int = 1) -> int:
-        """Deliver every due task `times` times, until none is left."""
+        """Deliver every due task `times` times, until none is left; returns how many tasks there were."""
         delivered = 0
         for _ in range(TASKS_MAX):
             waiting = self.waiting()

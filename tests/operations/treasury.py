@@ -36,7 +36,7 @@ def send_from_treasury(scene: Scene) -> Request:
 
 
 def approval_of_transfer(scene: Scene, kind: str) -> Request:
-    """The id of a transfer that somebody else has asked for."""
+    """An approval of a transfer that somebody else has asked for, under the path of `kind` (transfers or payouts)."""
     transfer, admin = treasury_admin(scene.client).send().body["id"], treasury_admin(scene.client)
     body = {"totp": admin.code(), "note": "read back by phone"}
     return as_json(admin.client, f"{TREASURY}/{kind}/{transfer}/approve", body, body | {"note": "read back by mail"})

@@ -250,7 +250,7 @@ class World:
     # Operators:
 
     def pause(self, treasury: str, reason: str = "a person") -> None:
-        """Pause a treasury: nothing may be signed for it from here on."""
+        """Pause a treasury: no payment may be signed for it from here on, which the run checks."""
         self.note("operator", f"pauses {treasury}")
         db.atomically(lambda tx: machine.pause(tx, treasury, reason, self.now()))
         self.frozen[treasury] = self.signed_payments(treasury)
