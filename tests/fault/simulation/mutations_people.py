@@ -40,7 +40,7 @@ MUTANTS = (
     Mutant(
         "who was suspended since the nonce was taken is signed for",
         (Edit(SIGNING, "    reasons |= dict.fromkeys(suspended, SUSPENDED)\n", ""),),
-        "suspended",
+        tests="tests/integration/accounts/test_suspension.py",
     ),
     Mutant(
         "a suspension is not looked at when a nonce is given",
