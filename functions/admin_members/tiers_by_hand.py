@@ -11,7 +11,7 @@ from functions.admin_members import rules, store
 from functions.admin_members.common import Operations, api
 from functions.admin_members.rules import Scope
 from shared.auth import Admin
-from shared.comps import award_inputs, awards
+from shared.comps import award_inputs, totals
 from shared.db import Tx
 from shared.members import listeners, standing, tier_history
 from shared.members.standing import Standing
@@ -142,7 +142,7 @@ def _remove(tx: Tx, admin: Admin, client: Client, member_id: UUID, scope: Scope,
 
 def _lock(tx: Tx, member_id: UUID, scope: Scope, now: datetime) -> Held:
     """Lock one of the member's tiers; the member's scans wait until the commit. Raises NotFound."""
-    awards.lock_totals(tx, member_id)
+    totals.lock(tx, member_id)
     _found(tx, member_id, now)
     if scope is Scope.PERMANENT:
         kept = store.lock_permanent(tx, member_id)

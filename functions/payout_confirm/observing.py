@@ -7,7 +7,7 @@ from uuid import UUID
 
 from functions.payout_confirm import reverts, rules, store
 from shared import clock, db, log
-from shared.comps import awards
+from shared.comps import awards, totals
 from shared.db import Tx
 from shared.payouts import evidence as payout_evidence
 from shared.payouts import machine, recovery, search
@@ -115,7 +115,7 @@ def _each(view: SignerView, slots: Sequence[Slot], step: Step) -> None:
 def _there(tx: Tx, view: SignerView, slots: Sequence[Slot]) -> None:
     """Record the blocks of mined attempts, and the outcome of those that are final."""
     payouts = [slot.payout_id for slot in slots if slot.payout_id]
-    awards.lock_totals_of_winners(tx, payouts)
+    totals.lock_of_payouts(tx, payouts)
     known = {payout.id: payout for payout in machine.load_all(tx, payouts)}
     now_slots = payout_slots.reload_locked(tx, slots[0].signer, [slot.nonce for slot in slots])
     for slot in now_slots:

@@ -8,7 +8,7 @@ from functions.profile import records, store
 from functions.profile.models import Obstacle
 from functions.profile.rules import AccountCannotBeDeleted
 from shared import events
-from shared.comps import awards, guarantee_claims, matches
+from shared.comps import awards, guarantee_claims, matches, totals
 from shared.comps.guarantee_claims import Mark
 from shared.credentials import fingerprints
 from shared.credentials.fingerprints import FingerprintKind
@@ -35,7 +35,7 @@ def close(tx: Tx, member_id: UUID, *, forfeit: bool, now: datetime) -> None:
     The guarantee and the totals are locked first, in the same order as where comps are awarded.
     """
     guarantee_claims.observe(tx, member_id, _marks(tx, member_id), now)
-    awards.lock_totals(tx, member_id)
+    totals.lock(tx, member_id)
     store.lock(tx, member_id)
     in_the_way = [found for found in obstacles(tx, member_id) if not (forfeit and found.forfeitable)]
     if in_the_way:

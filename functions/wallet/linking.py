@@ -16,7 +16,7 @@ from functions.wallet.rules import (
     WalletSignatureNotValid,
 )
 from shared.auth import Member
-from shared.comps import awards, guarantee_claims
+from shared.comps import awards, guarantee_claims, totals
 from shared.comps.guarantee_claims import Mark
 from shared.config import Config, read
 from shared.credentials import fingerprints, recent_sign_in, totp
@@ -73,7 +73,7 @@ def link(tx: Tx, member: Member, body: WalletLink, now: datetime) -> LinkedWalle
     if before.wallet_address is not None and before.wallet_address.lower() != asked.address.lower():
         totp.spend_if_set_up(tx, member.id, body.code, now)
     guarantee_claims.observe(tx, member.id, _marks(tx, member.id, asked.address), now)
-    awards.lock_totals(tx, member.id)  # locked before the inbox and the member, as where comps are awarded
+    totals.lock(tx, member.id)  # locked before the inbox and the member, as where comps are awarded
     store.use_challenge(tx, asked.id, now)
     _tell(tx, member.id, before, asked, now)
     rests_until = _set_wallet(tx, member, asked.address, now)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from functions.withdrawal_confirm import store
 from shared import db, log
-from shared.comps import awards
+from shared.comps import awards, totals
 from shared.db import Tx
 from shared.sweep import Sweep
 
@@ -26,6 +26,6 @@ def _served(member_id: UUID, now: datetime) -> None:
 
 def _pay(tx: Tx, member_id: UUID, now: datetime) -> int:
     """Pay the pending comps; returns how many. 0 if another run was faster, or another wallet rests now."""
-    awards.lock_totals(tx, member_id)
+    totals.lock(tx, member_id)
     address = store.end_rest(tx, member_id, now)
     return awards.pay_pending(tx, member_id, address, now) if address else 0

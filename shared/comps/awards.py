@@ -1,11 +1,11 @@
 """Awards comps and pays them out. A comp is promised once per source, whoever requests it and however often."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from shared.comps import matches
+from shared.comps import matches, totals
 from shared.comps.matches import Won
 from shared.db import Tx
 from shared.ledger import journals
@@ -156,7 +156,7 @@ def release(tx: Tx, comp_id: UUID, now: datetime) -> bool:
 
     False when the comp was not in review. Raises NotFound.
     """
-    _lock_totals_of(tx, comp_id)
+    totals.lock_of_comp(tx, comp_id)
     comp = _locked(tx, comp_id)
     if comp.status != CompStatus.IN_REVIEW:
         return False
@@ -174,7 +174,7 @@ def cancel(tx: Tx, comp_id: UUID, reason: str, now: datetime) -> bool:
 
     Locks the totals, the payouts and the comp in this order, as payout_confirm does.
     """
-    _lock_totals_of(tx, comp_id)
+    totals.lock_of_comp(tx, comp_id)
     _lock_payouts(tx, comp_id)
     comp = _locked(tx, comp_id)
     if comp.status == CompStatus.CANCELLED:
@@ -224,31 +224,9 @@ def pay_pending(tx: Tx, member_id: UUID, address: str, now: datetime) -> int:
 
 def pay_waiting(tx: Tx, member_id: UUID, now: datetime) -> int:
     """Call `pay_pending` with the member's own wallet, if there is one that may be paid now."""
-    lock_totals(tx, member_id)
+    totals.lock(tx, member_id)
     address = _wallet_address(tx, member_id, now)
     return pay_pending(tx, member_id, address, now) if address else 0
-
-
-def lock_totals(tx: Tx, member_id: UUID) -> None:
-    """Lock the member's totals until the commit, so that no scan of the member runs at the same time.
-
-    This is for code that changes what a scan reads (tiers, the wallet) and for code that posts a comp's payment. The
-    totals are locked before anything else of the member.
-    """
-    tx.run("SELECT FROM member_totals WHERE member_id = :member_id FOR NO KEY UPDATE", member_id=member_id)
-
-
-def lock_totals_of_winners(tx: Tx, payout_ids: Sequence[UUID]) -> None:
-    """Lock the totals of the members whose comps these payouts pay; the caller locks the payouts afterwards."""
-    tx.run(
-        """
-        SELECT FROM member_totals
-        WHERE member_id IN (SELECT member_id FROM payouts
-                            WHERE id = ANY(CAST(:payout_ids AS uuid[])) AND source_kind = 'comp')
-        ORDER BY member_id FOR NO KEY UPDATE
-        """,
-        payout_ids=list(payout_ids),
-    )
 
 
 def mark_paid(tx: Tx, comp_id: UUID, payer: str, payee: str, transaction_hash: str, now: datetime) -> None:
@@ -349,17 +327,6 @@ def _locked(tx: Tx, comp_id: UUID) -> _Comp:
 def _promised_match(tx: Tx, comp_id: UUID) -> int | None:
     return tx.scalar_or_none(
         int, "SELECT CAST(reason ->> 'match_percent' AS integer) AS percent FROM comps WHERE id = :id", id=comp_id
-    )
-
-
-def _lock_totals_of(tx: Tx, comp_id: UUID) -> None:
-    """Lock the totals of the member who won the comp."""
-    tx.run_later(
-        """
-        SELECT FROM member_totals WHERE member_id = (SELECT member_id FROM comps WHERE id = :comp_id)
-        FOR NO KEY UPDATE
-        """,
-        comp_id=comp_id,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from shared import db
-from shared.comps import awards
+from shared.comps import awards, totals
 from shared.comps.awards import CompPaid, PaymentUnderWay
 from shared.db import Tx
 from shared.payouts import explanations, machine, recovery
@@ -71,7 +71,7 @@ def link(world: "World", promise: Promise) -> None:
     assert member
 
     def work(tx: Tx) -> None:
-        awards.lock_totals(tx, member)
+        totals.lock(tx, member)
         tx.run("UPDATE members SET wallet_address = :address WHERE id = :id", address=address, id=member)
         awards.pay_pending(tx, member, address, world.now())
 

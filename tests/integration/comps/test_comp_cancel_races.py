@@ -9,7 +9,7 @@ from pg8000.dbapi import Connection
 
 from emulators.process import wait_until
 from shared import clock, db
-from shared.comps import awards
+from shared.comps import awards, totals
 from shared.comps.awards import CompPaid, PaymentUnderWay
 from shared.db import Tx
 from shared.job import ComeAgain
@@ -205,7 +205,7 @@ def link(member_id: UUID) -> int:
     """As functions/wallet does it: the totals and the member's row first, then what waited."""
 
     def work(tx: Tx) -> int:
-        awards.lock_totals(tx, member_id)
+        totals.lock(tx, member_id)
         tx.run(
             "UPDATE members SET wallet_address = :address WHERE id = :id", address=address_of(member_id), id=member_id
         )

@@ -33,7 +33,7 @@ from emulators.contract import ROOT
 from functions.admin_comps import review_store
 from functions.email_send import store as email_send
 from shared import db, withdrawals
-from shared.comps import awards, guarantee_claims
+from shared.comps import awards, guarantee_claims, totals
 from shared.credentials import totp
 from shared.db import Tx
 from shared.members import downline, suspensions
@@ -199,7 +199,7 @@ def _review(sql: Connection) -> Prepared:
 def _totals_of(sql: Connection) -> Prepared:
     one, other = factories.member(), factories.member()
     won = comp(sql, one.id, 0)
-    take = _then_asked(awards._lock_totals_of)
+    take = _then_asked(totals.lock_of_comp)
     return _of("member_totals", one.id, other.id, lambda tx: take(tx, won), "member_id")
 
 
@@ -207,7 +207,7 @@ def _totals_of_winners(sql: Connection) -> Prepared:
     """Only the payout of a comp has a winner; the other member's payout comes from elsewhere."""
     one, other = factories.member(), factories.member()
     payouts = [payout(sql, 0, member_id=one.id, source_kind="comp"), payout(sql, 0, member_id=other.id)]
-    return _of("member_totals", one.id, other.id, lambda tx: awards.lock_totals_of_winners(tx, payouts), "member_id")
+    return _of("member_totals", one.id, other.id, lambda tx: totals.lock_of_payouts(tx, payouts), "member_id")
 
 
 def _totals_of_referrer(sql: Connection) -> Prepared:
@@ -358,9 +358,9 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
         "sales_volume", "true", "false", lambda tx: unlock_refresh.lock(tx, NOW)
     ),
     "functions/wallet/store.py::open_challenge": _challenge,
-    "shared/comps/awards.py::_lock_totals_of": _totals_of,
-    "shared/comps/awards.py::lock_totals_of_winners": _totals_of_winners,
-    "shared/comps/awards.py::lock_totals": _rows("member_totals", _totals, awards.lock_totals, "member_id"),
+    "shared/comps/totals.py::lock_of_comp": _totals_of,
+    "shared/comps/totals.py::lock_of_payouts": _totals_of_winners,
+    "shared/comps/totals.py::lock": _rows("member_totals", _totals, totals.lock, "member_id"),
     "shared/comps/awards.py::_locked": _rows("comps", _comp, awards._locked),
     "shared/members/downline.py::_lock_referrer": _totals_of_referrer,
     "shared/comps/guarantee_claims.py::observe": _rows(
