@@ -11,7 +11,7 @@ from shared import db
 from shared.config import ConfigMissing
 from shared.database.session import sqlstate
 from shared.ports.outage import Outage
-from shared.ports.polygon.nodes import NodeRefused, NodesDiffer, NodeSilent
+from shared.ports.polygon.failures import ChainFailure
 
 LOGIN_CLASSES = ("28", "3D")  # SQLSTATE: the login is refused, there is no such database
 
@@ -27,7 +27,7 @@ def answering() -> Iterator[None]:
         yield
     except ConfigMissing as missing:
         refuse(f"it cannot be asked: {missing}")
-    except (NodeSilent, NodeRefused, NodesDiffer) as fault:
+    except ChainFailure as fault:
         refuse(f"the chain cannot be asked: {fault}")
     except Outage as fault:
         refuse(f"a service cannot be asked: {fault}")

@@ -261,6 +261,7 @@ def _floor(chain: ChainNode, size: int) -> float:
     """The seconds of bare transfers, from the first byte sent to the finality of the last."""
     from eth_account import Account
 
+    from shared.ports.polygon.by_web3 import KeptOpen
     from shared.ports.polygon.rpc import Node
     from shared.ports.polygon.transactions import Unsigned
     from shared.values.gas import Price
@@ -274,7 +275,7 @@ def _floor(chain: ChainNode, size: int) -> float:
         unsigned = Unsigned.transfer(137, nonce, chain.usdt, recipient, AMOUNT_MICRO, price)
         signature = Account.unsafe_sign_hash(unsigned.signing_hash, account.key)
         raws.append(unsigned.signed(signature.r, signature.s, signature.v - 27).raw)
-    node, started = Node(chain.url), time.perf_counter()
+    node, started = Node(chain.url, KeptOpen()), time.perf_counter()
     for first in range(0, size, BATCH):
         node.ask([("eth_sendRawTransaction", ["0x" + raw.hex()]) for raw in raws[first : first + BATCH]])
     while int(chain.rpc("eth_getTransactionCount", [account.address, "latest"]), 16) < size:

@@ -16,7 +16,9 @@ from shared.ledger import journals
 from shared.payouts import machine, recovery, treasuries
 from shared.payouts.treasuries import CRITICAL_PAYOUTS, TREASURIES, Key
 from shared.ports.polygon import nodes
-from shared.ports.polygon.nodes import BalancesAtBlock, NodeRefused, NodeSilent
+from shared.ports.polygon.failures import ChainUnreachable
+from shared.ports.polygon.nodes import BalancesAtBlock
+from shared.ports.polygon.rpc import within
 from shared.values import typed
 from shared.values.fields import Body, Listing, Money, Reason, Reply, SixDigits
 from shared.values.money import ZERO, Usdt
@@ -140,11 +142,11 @@ def ask_nodes() -> Chain:
     """
     keys = db.atomically(treasuries.keys)
     asked = nodes.connect()
-    with nodes.within(rules.CHAIN_SECONDS_MAX):
+    with within(rules.CHAIN_SECONDS_MAX):
         look = asked.look(keys[0].token_address, [key.address for key in keys])
         try:
             price = asked.gas_price_wei()
-        except (NodeSilent, NodeRefused):
+        except ChainUnreachable:
             price = None
     return Chain(look, price)
 

@@ -26,6 +26,7 @@ from shared.payouts import interests, machine, policy, terms, treasuries
 from shared.payouts.machine import CANCELLABLE, HoldReason, Payout, PayoutState, Promise
 from shared.payouts.treasuries import TreasuryNotice
 from shared.ports.polygon import ethereum, nodes
+from shared.ports.polygon.rpc import within
 from shared.values.fields import Body, EvmAddress, Listing, Money, Page, Reason, SixDigits
 from shared.values.money import Usdt
 from shared.values.problems import IdempotencyKeyReused, NotFound
@@ -78,7 +79,7 @@ def read_chain() -> OnChain:
     """Read the balances of every treasury, because the body with the pool is not parsed yet."""
     paying = {key.treasury: key for key in db.atomically(treasuries.keys) if key.status == SignerStatus.ACTIVE}
     token = next(iter(paying.values())).token_address
-    with nodes.within(rules.CHAIN_SECONDS_MAX):
+    with within(rules.CHAIN_SECONDS_MAX):
         look = nodes.connect().look(token, [key.address for key in paying.values()])
     if look.agreed is None:
         return OnChain(None)

@@ -21,7 +21,7 @@ from shared.job import Job
 from shared.payouts import machine, watch
 from shared.payouts.slots import SlotState
 from shared.ports.polygon import chain
-from shared.ports.polygon.chain import ChainUnreachable
+from shared.ports.polygon.failures import ChainUnreachable
 from shared.sweep import Sweep
 
 NEGLECTED_AFTER = timedelta(minutes=2)

@@ -14,7 +14,8 @@ from shared.payouts import machine, recovery, search
 from shared.payouts import slots as payout_slots
 from shared.payouts.machine import Payout, PayoutState, Treasury
 from shared.payouts.slots import Attempt, Mined, Slot, SlotState
-from shared.ports.polygon.chain import Chain, ChainUnreachable, Moved, Observation, Receipt, StateGone
+from shared.ports.polygon.chain import Chain, Moved, Observation, Receipt
+from shared.ports.polygon.failures import ChainUnreachable, StateGone
 
 WINDOW = 100  # nonces compared together
 WINDOWS_MAX = 100

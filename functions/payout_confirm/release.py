@@ -11,7 +11,8 @@ from shared.db import Tx
 from shared.payouts import machine, queue, slots
 from shared.payouts.machine import HoldReason
 from shared.ports.polygon import chain
-from shared.ports.polygon.chain import Chain, ChainUnreachable
+from shared.ports.polygon.chain import Chain
+from shared.ports.polygon.failures import ChainUnreachable
 from shared.sweep import Sweep
 from shared.values import gas
 from shared.values.money import Usdt

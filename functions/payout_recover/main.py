@@ -16,7 +16,8 @@ from shared.payouts import machine, recovery, slots
 from shared.payouts.signing import HeldKey
 from shared.payouts.slots import SignerBusy
 from shared.ports.polygon import chain
-from shared.ports.polygon.chain import Chain, ChainUnreachable
+from shared.ports.polygon.chain import Chain
+from shared.ports.polygon.failures import ChainUnreachable
 from shared.sweep import Sweep
 from shared.values.states import SignerStatus
 

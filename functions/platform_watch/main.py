@@ -14,7 +14,8 @@ from shared import clock, db, log
 from shared.db import Tx
 from shared.job import Job
 from shared.ports.polygon import chain
-from shared.ports.polygon.chain import Chain, ChainUnreachable
+from shared.ports.polygon.chain import Chain
+from shared.ports.polygon.failures import ChainUnreachable
 from shared.sweep import Sweep
 
 job = Job("platform_watch")

@@ -22,7 +22,8 @@ from shared.job import Hopeless, Job
 from shared.payouts import treasuries
 from shared.payouts.treasuries import Key
 from shared.ports.polygon import nodes
-from shared.ports.polygon.nodes import NodeRefused, Nodes, NodesDiffer, NodeSilent
+from shared.ports.polygon.failures import ChainFailure
+from shared.ports.polygon.nodes import Nodes
 from shared.sweep import Sweep
 from shared.values.money import Usdt
 
@@ -59,7 +60,7 @@ def work(run_id: UUID, asked: Nodes) -> None:
     keys = db.atomically(treasuries.keys)
     try:
         block_number = run.block_number or _begin(run_id, keys, asked)
-    except (NodeSilent, NodeRefused, NodesDiffer) as error:
+    except ChainFailure as error:
         _end(run_id, [UNKNOWN], f"{type(error).__name__}: {error}")
         return
     if block_number is None:

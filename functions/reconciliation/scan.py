@@ -12,7 +12,8 @@ from shared.config import Config, read
 from shared.db import Tx
 from shared.ledger import journals
 from shared.payouts.treasuries import Key
-from shared.ports.polygon.nodes import Block, Movement, NodeRefused, Nodes, NodesDiffer, NodeSilent
+from shared.ports.polygon.failures import ChainFailure, TooMuch
+from shared.ports.polygon.nodes import Block, Movement, Nodes
 from shared.values.money import Usdt
 
 QUESTIONS_MAX = 2_000  # for one key in one run: four million blocks, three months
@@ -29,7 +30,7 @@ def read_up_to(key: Key, block_number: int, asked: Nodes) -> str | None:
     """Read the logs up to a block; returns None, or else the reason why it goes no further now."""
     try:
         return _read(key, block_number, asked, read(ScanConfig).reconciliation_blocks_per_question)
-    except (NodeSilent, NodeRefused, NodesDiffer) as error:
+    except ChainFailure as error:
         log.warning("the chain's logs cannot be read", treasury=key.treasury, reason=str(error))
         return f"{type(error).__name__}: {error}"
 
@@ -48,7 +49,7 @@ def _read(key: Key, block_number: int, asked: Nodes, blocks: int) -> str | None:
         try:
             leaving = asked.movements(key.token_address, sender=key.address, first=done + 1, last=last)
             coming = asked.movements(key.token_address, recipient=key.address, first=done + 1, last=last)
-        except NodeRefused:
+        except TooMuch:
             if blocks == 1:
                 raise
             blocks //= 2

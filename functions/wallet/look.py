@@ -7,7 +7,8 @@ from functions.wallet.models import SentWithdrawal, WithdrawalOrder
 from shared import db, log
 from shared.auth import Claims
 from shared.ports.polygon import wallets
-from shared.ports.polygon.wallets import Balance, NodesSilent, Outlook, SentTransaction
+from shared.ports.polygon.failures import ChainUnreachable
+from shared.ports.polygon.wallets import Balance, Outlook, SentTransaction
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ def at_wallet(claims: Claims) -> Glance:
         return Glance(None, None)
     try:
         return Glance(account.wallet_address, wallets.connect().balance(account.token_address, account.wallet_address))
-    except NodesSilent as silence:
+    except ChainUnreachable as silence:
         log.warning("the chain cannot be read", reason=str(silence))
         return Glance(account.wallet_address, None)
 
@@ -45,7 +46,7 @@ def at_transfer(claims: Claims, body: WithdrawalOrder) -> Ahead:
         return Ahead(None, None)
     try:
         found = wallets.connect().outlook(account.token_address, account.wallet_address, body.to_address)
-    except NodesSilent as silence:
+    except ChainUnreachable as silence:
         log.warning("the chain cannot be read", reason=str(silence))
         return Ahead(account.wallet_address, None)
     if found.chain_id != account.chain_id:
@@ -58,7 +59,7 @@ def at_sent(body: SentWithdrawal) -> SentTransaction:
     """Read the transaction that a wallet has sent. Raises ChainUnavailable, TransactionNotSeen."""
     try:
         found = wallets.connect().sent(body.transaction_hash)
-    except NodesSilent as silence:
+    except ChainUnreachable as silence:
         log.warning("the chain cannot be read", reason=str(silence))
         raise rules.ChainUnavailable from None
     if found is None:

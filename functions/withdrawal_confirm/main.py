@@ -18,7 +18,8 @@ from shared.db import Tx
 from shared.events import FollowWithdrawal
 from shared.job import Hopeless, Job
 from shared.ports.polygon import chain
-from shared.ports.polygon.chain import Chain, ChainUnreachable, Moved, Receipt, StateGone, WrongChain
+from shared.ports.polygon.chain import Chain, Moved, Receipt
+from shared.ports.polygon.failures import ChainUnreachable, StateGone, WrongChain
 from shared.sweep import Sweep
 from shared.withdrawals import FOLLOWED, Inclusion, State, Withdrawal
 

@@ -7,7 +7,8 @@ transactions, from the newest block backwards.
 
 from collections.abc import Iterator
 
-from shared.ports.polygon.chain import Chain, ChainUnreachable, NonceUse, Receipt, TooMuch
+from shared.ports.polygon.chain import Chain, NonceUse, Receipt
+from shared.ports.polygon.failures import NodesDiffer, TooMuch
 from shared.withdrawals import Withdrawal
 
 BLOCKS_AT_ONCE = 2_000  # per question; a node that refuses is asked for half of them
@@ -18,7 +19,7 @@ def taker(nodes: Chain, withdrawal: Withdrawal, last_block: int) -> Receipt | No
     """The transaction that used the nonce, which is known to be used by `last_block`. None if no log shows it, which
     means that it has moved none of the token out of the wallet.
 
-    Raises ChainUnreachable if the nodes do not agree.
+    Raises NodesDiffer if the nodes do not agree.
     """
     for first, last in _windows(withdrawal, last_block):
         uses = _uses(nodes, withdrawal, first, last)
@@ -26,7 +27,7 @@ def taker(nodes: Chain, withdrawal: Withdrawal, last_block: int) -> Receipt | No
         if found:
             receipt = nodes.observe([found.hash]).receipts.get(found.hash)
             if receipt is None:
-                raise ChainUnreachable(f"not every node has {found.hash}")
+                raise NodesDiffer(f"not every node has {found.hash}")
             return receipt
     return None
 

@@ -15,7 +15,8 @@ from shared import clock, db, log
 from shared.config import Config, read
 from shared.payouts import search_rows as rows
 from shared.payouts.search_rows import Reading, Search
-from shared.ports.polygon.chain import Chain, ChainUnreachable, Found, NonceUse, TooMuch
+from shared.ports.polygon.chain import Chain, Found, NonceUse
+from shared.ports.polygon.failures import ChainUnreachable, TooMuch
 
 AT_ONCE_MAX = {rows.LOGS: 10_000, rows.BLOCKS: 20}  # blocks per question; a block of Polygon may have 200 kB
 # Questions per step: 200,000 blocks by their logs, 800 by reading them.

@@ -34,7 +34,7 @@ from shared.payouts.machine import NotWaiting, OwnPayout, PayoutState
 from shared.payouts.recovery import NoEvidence
 from shared.payouts.treasuries import TREASURIES
 from shared.ports.polygon import nodes
-from shared.ports.polygon.nodes import NodeRefused, NodesDiffer, NodeSilent
+from shared.ports.polygon.failures import ChainFailure
 from shared.values.money import ZERO, Usdt
 from shared.values.problems import Problem
 
@@ -126,7 +126,7 @@ def _unread() -> str | None:
     """Why the chain cannot be read now; None while it can, or while no node is configured."""
     try:
         nodes.connect().finalized()
-    except (NodeSilent, NodeRefused, NodesDiffer) as fault:
+    except ChainFailure as fault:
         return f"{type(fault).__name__}: {fault}"
     except ConfigMissing:
         return None

@@ -16,7 +16,6 @@ from shared.ports.polygon.chain import (
     DEEP_BLOCKS,
     STATES_KEPT,
     Chain,
-    ChainUnreachable,
     Found,
     Heads,
     Moved,
@@ -25,10 +24,8 @@ from shared.ports.polygon.chain import (
     Receipt,
     SendOutcome,
     Sent,
-    StateGone,
-    TooMuch,
-    WrongChain,
 )
+from shared.ports.polygon.failures import ChainUnreachable, StateGone, TooMuch, WrongChain
 from shared.values.gas import Fees
 
 CHAIN_ID = 137

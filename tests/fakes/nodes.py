@@ -1,10 +1,14 @@
 """Nodes that answer JSON-RPC about a simulated chain: `nodes.Nodes` is real, but its nodes are not on the network."""
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.ports.polygon.nodes import TRANSFER_TOPIC, Movement, Node, NodeRefused, Nodes, NodeSilent
+from shared.ports.polygon.failures import ChainUnreachable, NodeRefused
+from shared.ports.polygon.nodes import Movement, Nodes
+from shared.ports.polygon.questions import TRANSFER_TOPIC
+from shared.ports.polygon.rpc import Call, Node, RpcError
 from tests.fakes.chain import FakeChain, Included, SignedTransfer
 
 GAS_PRICE_WEI = 60 * 10**9
@@ -25,11 +29,17 @@ class FakeNode(Node):
         self.strays = False  # its logs are of another token than was asked for
         self.hides: set[str] = set()  # hashes of transactions whose logs it leaves out
 
-    def ask(self, *calls: tuple[str, list[Any]]) -> list[Any]:
+    def ask(self, calls: Sequence[Call]) -> list[Any]:
         if self.silent:
-            raise NodeSilent("it is switched off")
+            raise ChainUnreachable("it is switched off")
         self.world.questions.extend(method for method, _ in calls)
-        return [getattr(self, f"_{method}")(*parameters) for method, parameters in calls]
+        return [self._answer(method, parameters) for method, parameters in calls]
+
+    def _answer(self, method: str, parameters: list[Any]) -> Any:
+        try:
+            return getattr(self, f"_{method}")(*parameters)
+        except NodeRefused as refusal:
+            return RpcError(str(refusal))
 
     def _eth_chainId(self) -> str:  # noqa: N802 - as the method is called
         return hex(self.world.chain.chain_id)

@@ -1,8 +1,9 @@
 """The simulated Polygon as functions that answer people see it."""
 
 from shared.ports.polygon import wallets
+from shared.ports.polygon.failures import ChainUnreachable
 from shared.ports.polygon.transactions import transfer_data
-from shared.ports.polygon.wallets import Balance, NodesSilent, Outlook, SentTransaction, Wallets
+from shared.ports.polygon.wallets import Balance, Outlook, SentTransaction, Wallets
 from tests.fakes.chain import FakeChain
 
 TIP_WEI = 30 * 10**9
@@ -53,7 +54,7 @@ class FakeWallets(Wallets):
 
     def _answer(self) -> None:
         if self.silent:
-            raise NodesSilent("the test says so")
+            raise ChainUnreachable("the test says so")
 
 
 def chain_of_port() -> FakeChain:

@@ -7,7 +7,8 @@ import pytest
 from emulators.chain.node import STATES_KEPT, _call_data, _word
 from shared.payouts import search
 from shared.ports.polygon import chain
-from shared.ports.polygon.chain import Found, StateGone
+from shared.ports.polygon.chain import Found
+from shared.ports.polygon.failures import StateGone
 from tests.fault.conftest import PRIZE, World
 
 DEEP = 12

@@ -9,7 +9,9 @@ import pytest
 from eth_keys.datatypes import PrivateKey
 
 from emulators.chain.node import CHAIN_ID, STATES_KEPT, ChainNode
-from shared.ports.polygon.chain import Chain, Moved, NonceUse, SendOutcome, StateGone
+from shared.ports.polygon.by_web3 import KeptOpen
+from shared.ports.polygon.chain import Chain, Moved, NonceUse, SendOutcome
+from shared.ports.polygon.failures import StateGone
 from shared.ports.polygon.rpc import CALLS_MAX, Node
 from shared.ports.polygon.transactions import Signed, Unsigned
 from shared.values.gas import Price
@@ -46,7 +48,7 @@ class Pair:
         self.world.network.fund(self.address.lower(), USDT, GAS_WEI)
         node.fund_gas(self.address, GAS_WEI)
         node.mint(self.address, USDT)
-        self.chains = (Chain([Node(node.url)]), Chain([self.world.nodes[0]]))
+        self.chains = (Chain([Node(node.url, KeptOpen())]), Chain([self.world.nodes[0]]))
 
     def mine(self, blocks: int = 1) -> None:
         self.node.mine(blocks)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.ports.polygon.chain import Chain, ChainUnreachable, NonceUse, TooMuch
-from shared.ports.polygon.nodes import COIN, FEE_TOPIC, TRANSFER_TOPIC
-from shared.ports.polygon.receipts import padded
+from shared.ports.polygon.chain import Chain, NonceUse
+from shared.ports.polygon.failures import ChainUnreachable, TooMuch
+from shared.ports.polygon.questions import COIN, FEE_TOPIC, TRANSFER_TOPIC, padded
 from shared.ports.polygon.rpc import Call, Node, RpcError
 
 HASH = "0x" + "ab" * 32
@@ -107,6 +107,12 @@ def test_a_transfer_from_the_key_in_somebody_elses_transaction_used_none_of_its_
 def test_a_log_that_was_not_asked_for_is_no_answer(log: Any) -> None:
     with pytest.raises(ChainUnreachable):
         by_logs(Stub(logs={TOKEN: [log], COIN: []}))
+
+
+@pytest.mark.parametrize("told", [{}, "", "0x", 7, None])
+def test_what_is_no_list_is_not_taken_for_no_logs(told: Any) -> None:
+    with pytest.raises(ChainUnreachable):
+        by_logs(Stub(logs={TOKEN: told, COIN: []}))
 
 
 def test_too_many_blocks_at_once_are_refused_and_not_silence() -> None:

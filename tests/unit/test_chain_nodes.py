@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from shared.ports.polygon.chain import DEEP_BLOCKS, Chain, ChainUnreachable, Heads, SendOutcome, StateGone, WrongChain
+from shared.ports.polygon.chain import DEEP_BLOCKS, Chain, Heads, SendOutcome
+from shared.ports.polygon.failures import ChainUnreachable, StateGone, WrongChain
 from shared.ports.polygon.rpc import Call, Node, RpcError
 
 HASH = "0x" + "ab" * 32

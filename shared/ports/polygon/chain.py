@@ -1,4 +1,9 @@
-"""Polygon over JSON-RPC: balances, fees, sending, receipts, finality, searches. Every configured node must agree.
+"""Polygon for the payout machine and for withdrawals: balances, fees, sending, receipts, finality, searches.
+
+Used by payout_send, payout_confirm, payout_recover, withdrawal_confirm and platform_watch. It is apart from `nodes`
+because it decides what is sent and what is final: where nodes differ it takes the careful answer (the lowest balance,
+the highest used nonce) instead of stopping, sends to every node, and asks so often that its connections stay open
+(`by_web3`).
 
 Facts: Bor takes no priority fee below 25 gwei; the `finalized` block is Heimdall's last milestone
 (docs.polygon.technology). A full node keeps the accounts of its newest 128 blocks, and the finalized block is older
@@ -12,18 +17,29 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
-from shared.ports.polygon import history, nodes
-from shared.ports.polygon.history import TooMuch
-from shared.ports.polygon.receipts import Found, Moved, NonceUse, Receipt, padded, reading, receipt
-from shared.ports.polygon.rpc import Call, ChainUnreachable, Node, RpcError, count, number
-from shared.ports.polygon.selectors import BALANCE_SELECTOR, BLOCKED_SELECTOR
+from shared.ports.polygon import answers, history
+from shared.ports.polygon.answers import count, hash_of, highest, number, reading, require_chain
+from shared.ports.polygon.by_web3 import KeptOpen
+from shared.ports.polygon.failures import ChainUnreachable, NodesDiffer, StateGone
+from shared.ports.polygon.questions import (
+    HEAD_NUMBER,
+    TIP,
+    balance_of,
+    gas_of,
+    is_blocked,
+    is_paused,
+    nonces_of,
+    receipt_of,
+    the_block,
+)
+from shared.ports.polygon.receipts import Found, Moved, NonceUse, Receipt, receipt
+from shared.ports.polygon.rpc import Call, Node, RpcError, configured, require_enough, unrefused
 from shared.values.finality import final_block
 from shared.values.gas import Fees
 
 __all__ = [
     "BlockTimes",
     "Chain",
-    "ChainUnreachable",
     "Found",
     "Heads",
     "Moved",
@@ -32,10 +48,6 @@ __all__ = [
     "Receipt",
     "SendOutcome",
     "Sent",
-    "StateGone",
-    "TooFewNodes",
-    "TooMuch",
-    "WrongChain",
     "connect",
 ]
 
@@ -43,19 +55,6 @@ STATES_KEPT = 128  # a full node has the accounts of as many newest blocks
 # The age of the state that stands in for the finalized one; young enough for nodes a few blocks apart.
 DEEP_BLOCKS = 100
 NONCES_APART_MAX = 10_000  # between two nodes' counts for one address; payouts of an hour are fewer
-PAUSED_SELECTOR = "0x5c975abb"  # paused()
-
-
-class WrongChain(Exception):
-    """Raised when a node is on another chain than the treasury: nothing may be signed."""
-
-
-class TooFewNodes(Exception):
-    """Raised when fewer nodes are configured than must agree; no node is asked then."""
-
-
-class StateGone(ChainUnreachable):
-    """Raised when a node no longer has the accounts of so old a block."""
 
 
 class SendOutcome(StrEnum):
@@ -120,9 +119,7 @@ class Chain:
 
     def require(self, chain_id: int) -> None:
         """Check that every node is on that chain. Raises WrongChain."""
-        found = {number(answer) for answer in self._each(("eth_chainId", []))}
-        if found != {chain_id}:
-            raise WrongChain(f"nodes are on {sorted(found)}, the treasury is on {chain_id}")
+        require_chain(self._nodes, chain_id)
 
     def token_balance(self, token: str, address: str) -> int:
         """Micro-USDT of an address at the finalized block; with several nodes the lowest.
@@ -130,16 +127,13 @@ class Chain:
         While a node no longer has the accounts of that block, the lower of the balances now and DEEP_BLOCKS ago is
         used: money that came later does not count.
         """
-        balance = BALANCE_SELECTOR + padded(address)
-        return min(_finalized_balance(node, token, balance) for node in self._nodes)
+        return min(_finalized_balance(node, token, address) for node in self._nodes)
 
     def blocked(self, token: str, addresses: Sequence[str]) -> frozenset[str]:
         """The addresses that the token's issuer has blocked, as any node says: a transfer to them would revert."""
-        calls = [_call(token, BLOCKED_SELECTOR + padded(address), "latest") for address in addresses]
-        answers = [[number(answer) for answer in node.ask(calls)] for node in self._nodes]
-        return frozenset(
-            address for address, told in zip(addresses, zip(*answers, strict=True), strict=True) if any(told)
-        )
+        calls = [is_blocked(token, address) for address in addresses]
+        told = [[number(answer) for answer in node.ask(calls)] for node in self._nodes]
+        return frozenset(address for address, *said in zip(addresses, *told, strict=True) if any(said))
 
     def halted(self, token: str, sender: str) -> str:
         """The reason why the token would revert every transfer of this sender, as a sentence; "" when it would not.
@@ -147,40 +141,35 @@ class Chain:
         The word of one node is enough. A token that cannot be paused lacks the function `paused`: the call reverts,
         which means that it is not paused.
         """
-        calls = [_call(token, PAUSED_SELECTOR, "latest"), _call(token, BLOCKED_SELECTOR + padded(sender), "latest")]
-        answers = [node.ask(calls) for node in self._nodes]
-        if any(number(blocked) for _, blocked in answers):
+        told = [node.ask([is_paused(token), is_blocked(token, sender)]) for node in self._nodes]
+        if any(number(blocked) for _, blocked in told):
             return f"the token's issuer has blocked the treasury's key {sender}"
-        if any(not _reverted(paused) and number(paused) for paused, _ in answers):
+        if any(not _reverted(paused) and number(paused) for paused, _ in told):
             return "the token is paused by its issuer"
         return ""
 
     def gas_balance(self, address: str) -> int:
         """Wei of the chain's own coin; with several nodes the lowest."""
-        return min(map(number, self._each(("eth_getBalance", [address, "latest"]))))
+        return min(map(number, self._each(gas_of(address))))
 
     def used_nonces(self, address: str) -> int:
         """How many transactions of the address the chain has; with several nodes the highest.
 
-        Raises ChainUnreachable when the counts are so far apart that one of them must be wrong.
+        Raises NodesDiffer when the counts are so far apart that one of them must be wrong.
         """
-        counts = [count(told) for told in self._each(("eth_getTransactionCount", [address, "latest"]))]
+        counts = [count(told) for told in self._each(nonces_of(address))]
         if max(counts) - min(counts) > NONCES_APART_MAX:
-            raise ChainUnreachable(f"the nodes count {min(counts)} to {max(counts)} transactions of {address}")
+            raise NodesDiffer(f"the nodes count {min(counts)} to {max(counts)} transactions of {address}")
         return max(counts)
 
     def final_nonces(self, address: str) -> int:
         """How many transactions the finalized chain has; with several nodes the lowest. Raises StateGone."""
-        return min(count(told) for told in self._states(("eth_getTransactionCount", [address, "finalized"])))
+        return min(count(told) for told in self._states(nonces_of(address, "finalized")))
 
     def fees(self) -> Fees:
         """The fees of a transaction now; with several nodes the highest."""
-        answers = [
-            node.ask([("eth_getBlockByNumber", ["pending", False]), ("eth_maxPriorityFeePerGas", [])])
-            for node in self._nodes
-        ]
-        with reading():
-            return Fees(max(_base_fee(told[0]) for told in answers), max(number(told[1]) for told in answers))
+        told = [node.ask([the_block("pending"), TIP]) for node in self._nodes]
+        return highest([answers.fees(pending, tip) for pending, tip in told])
 
     def heads(self) -> Heads:
         """The nodes' lowest heads: a node that lags delays the answer but never makes it wrong."""
@@ -188,27 +177,27 @@ class Chain:
 
     def block_times(self) -> BlockTimes:
         """The times of the newest blocks; a node that hangs or whose finality stalls shows here."""
-        answers = [node.ask(HEADS) for node in self._nodes]
+        told = [node.ask(HEADS) for node in self._nodes]
         with reading():
-            told = [_times(answer) for answer in answers]
-        return BlockTimes(min(latest for latest, _ in told), min(finalized for _, finalized in told))
+            times = [_times(answer) for answer in told]
+        return BlockTimes(min(latest for latest, _ in times), min(finalized for _, finalized in times))
 
     def send(self, raws: Sequence[bytes]) -> list[Sent]:
         """Send signed transactions, in order, to every node. Never raises: without an answer it returns UNKNOWN."""
         if not raws:
             return []
-        answers = [_send(node, raws) for node in self._nodes]
+        sent = [_send(node, raws) for node in self._nodes]
         order = list(SendOutcome)
-        return [min(told, key=lambda sent: order.index(sent.outcome)) for told in zip(*answers, strict=True)]
+        return [min(told, key=lambda it: order.index(it.outcome)) for told in zip(*sent, strict=True)]
 
     def observe(self, hashes: Sequence[str]) -> Observation:
         """Ask every node where these transactions are; heads are read before the blocks that are compared with them."""
-        calls = [*HEADS, *(("eth_getTransactionReceipt", [it]) for it in hashes)]
-        answers = [node.ask(calls) for node in self._nodes]
-        heads = [_heads(told) for told in answers]
+        calls = [*HEADS, *map(receipt_of, hashes)]
+        asked = [node.ask(calls) for node in self._nodes]
+        heads = [_heads(told) for told in asked]
         with reading():
             receipts = [
-                [receipt(it, wanted) for it, wanted in zip(told[len(HEADS) :], hashes, strict=True)] for told in answers
+                [receipt(it, wanted) for it, wanted in zip(told[len(HEADS) :], hashes, strict=True)] for told in asked
             ]
         seen = {it: told for it, *told in zip(hashes, *receipts, strict=True)}
         numbers = sorted({it.block_number for told in seen.values() for it in told if it})
@@ -241,11 +230,11 @@ class Chain:
 
         Raises StateGone.
         """
-        return min(count(told) for told in self._states(("eth_getTransactionCount", [address, hex(block_number)])))
+        return min(count(told) for told in self._states(nonces_of(address, block_number)))
 
     def anyone_has(self, transaction_hash: str) -> bool:
         """True if any node has a receipt of the transaction."""
-        return any(told is not None for told in self._each(("eth_getTransactionReceipt", [transaction_hash])))
+        return any(told is not None for told in self._each(receipt_of(transaction_hash)))
 
     def _each(self, call: Call) -> list[Any]:
         """Every node's answer to one question."""
@@ -253,38 +242,26 @@ class Chain:
 
     def _states(self, call: Call) -> list[Any]:
         """Every node's answer about the accounts of an older block. Raises StateGone when one refuses."""
-        told = self._each(call)
-        if refused := next((it for it in told if isinstance(it, RpcError)), None):
-            raise StateGone(refused.message)
-        return told
+        return unrefused(self._each(call), StateGone)
 
 
-HEADS: tuple[Call, ...] = (
-    ("eth_blockNumber", []),
-    ("eth_getBlockByNumber", ["latest", False]),
-    ("eth_getBlockByNumber", ["finalized", False]),
-)
+HEADS: tuple[Call, ...] = (HEAD_NUMBER, the_block("latest"), the_block("finalized"))
 
 
 @cache
 def connect() -> Chain:
     """The chain through the configured nodes. Raises TooFewNodes."""
-    configured = nodes.configured()
-    if len(configured.urls) < configured.needed:
-        raise TooFewNodes(f"{len(configured.urls)} nodes are configured, RPC_NODES_MIN is {configured.needed}")
-    return Chain([Node(url) for url in configured.urls])
+    found = configured()
+    require_enough(len(found.urls), found.needed)
+    return Chain([Node(url, KeptOpen()) for url in found.urls])
 
 
-def _call(to: str, data: str, block: str) -> Call:
-    return ("eth_call", [{"to": to, "data": data}, block])
-
-
-def _finalized_balance(node: Node, token: str, balance: str) -> int:
-    (told,) = node.ask([_call(token, balance, "finalized")])
+def _finalized_balance(node: Node, token: str, address: str) -> int:
+    (told,) = node.ask([balance_of(token, address, "finalized")])
     if not isinstance(told, RpcError):
         return number(told)
-    deep = max(0, count(node.ask([("eth_blockNumber", [])])[0]) - DEEP_BLOCKS)
-    return min(map(number, node.ask([_call(token, balance, hex(deep)), _call(token, balance, "latest")])))
+    deep = max(0, count(node.ask([HEAD_NUMBER])[0]) - DEEP_BLOCKS)
+    return min(map(number, node.ask([balance_of(token, address, deep), balance_of(token, address)])))
 
 
 def _reverted(answer: Any) -> bool:
@@ -311,20 +288,13 @@ def _lowest(heads: Sequence[Heads]) -> Heads:
     return Heads(min(it.latest for it in heads), min(it.finalized for it in heads), max(it.lag_seconds for it in heads))
 
 
-def _base_fee(block: Any) -> int:
-    return number(block["baseFeePerGas"])
-
-
 def _block_hashes(node: Node, numbers: Sequence[int]) -> dict[int, str | None]:
     """The hash of each numbered block at one node; None where the node lacks it.
 
     Raises ChainUnreachable if the node does not answer, answers nonsense, or gives a block of another number.
     """
-    told = node.ask([("eth_getBlockByNumber", [hex(it), False]) for it in numbers]) if numbers else []
-    with reading():
-        if any(block and number(block["number"]) != it for it, block in zip(numbers, told, strict=True)):
-            raise ChainUnreachable("a block that was not asked for")
-        return {it: block and str(block["hash"]).lower() for it, block in zip(numbers, told, strict=True)}
+    told = node.ask([the_block(it) for it in numbers])
+    return {it: None if block is None else hash_of(block, it) for it, block in zip(numbers, told, strict=True)}
 
 
 def _compare(

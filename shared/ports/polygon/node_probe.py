@@ -7,9 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from shared.ports.polygon import nodes
-from shared.ports.polygon.nodes import CALLS_MAX, COIN, FEE_TOPIC, TRANSFER_TOPIC, Node, NodeRefused, NodeSilent
-from shared.ports.polygon.selectors import BALANCE_SELECTOR, BLOCKED_SELECTOR
+from shared.ports.polygon import questions
+from shared.ports.polygon.answers import fees, hash_of, height, number
+from shared.ports.polygon.failures import ChainFailure, TooFewNodes
+from shared.ports.polygon.questions import (
+    COIN,
+    FEE_TOPIC,
+    HEAD_NUMBER,
+    TIP,
+    TRANSFER_TOPIC,
+    receipt_of,
+    the_block,
+    topic,
+)
+from shared.ports.polygon.rpc import CALLS_MAX, Call, Node, configured, require_enough
 
 STATE_BLOCKS = 100  # how many blocks behind the head accounts must still be there
 LOG_BLOCKS = 2_000  # how many blocks one question covers
@@ -33,21 +44,23 @@ class Probe:
     chain_id: int
     token: str
 
-    def ask(self, method: str, *parameters: Any) -> Any:
-        return self.node.ask((method, list(parameters)))[0]
+    def ask(self, call: Call) -> Any:
+        return self.node.result(call)
 
-    def call(self, data: str, block: str = "latest") -> str:
-        return str(self.ask("eth_call", {"to": self.token, "data": data}, block))
+    def call(self, data: str) -> Any:
+        return self.ask(questions.of_token(self.token, data))
 
 
 def faults(chain_id: int, token: str) -> list[str]:
     """One sentence for each thing that a node lacks; an empty list when all is well."""
-    configured = nodes.configured()
+    named = configured()
     found = []
-    if len(configured.urls) < configured.needed:
-        found.append(f"{len(configured.urls)} nodes are configured, RPC_NODES_MIN is {configured.needed}")
-    for number, url in enumerate(configured.urls, start=1):
-        found += [f"node {number}: {fault}" for fault in _faults(Probe(Node(url), chain_id, token.lower()))]
+    try:
+        require_enough(len(named.urls), named.needed)
+    except TooFewNodes as fault:
+        found.append(str(fault))
+    for place, url in enumerate(named.urls, start=1):
+        found += [f"node {place}: {fault}" for fault in _faults(Probe(Node(url), chain_id, token.lower()))]
     return found
 
 
@@ -55,85 +68,73 @@ def _faults(probe: Probe) -> Iterator[str]:
     for check in (_chain, _token, _accounts, _fees, _logs, _blocks, _index, _batch):
         try:
             check(probe)
-        except (Unfit, NodeSilent, NodeRefused, KeyError, TypeError, ValueError) as fault:
+        except (Unfit, ChainFailure, KeyError, TypeError, ValueError, AttributeError) as fault:
             yield f"{(check.__doc__ or '').rstrip('.')}: {type(fault).__name__}: {fault}"[:300]
 
 
 def _chain(probe: Probe) -> None:
     """The chain is the treasuries' and has a finalized block."""
-    if (found := int(probe.ask("eth_chainId"), 16)) != probe.chain_id:
+    if (found := number(probe.ask(questions.CHAIN_ID))) != probe.chain_id:
         raise Unfit(f"it is on chain {found}, CHAIN_ID is {probe.chain_id}")
-    _number(probe.ask("eth_getBlockByNumber", "finalized", False))
+    height(probe.ask(the_block("finalized")))
 
 
 def _token(probe: Probe) -> None:
     """The token is USDT with six decimals, and tells who is blocked."""
-    if (decimals := int(probe.call(DECIMALS_SELECTOR), 16)) != TOKEN_DECIMALS:
+    if (decimals := number(probe.call(DECIMALS_SELECTOR))) != TOKEN_DECIMALS:
         raise Unfit(f"it has {decimals} decimals")
     if not (symbol := _text(probe.call(SYMBOL_SELECTOR))).startswith(SYMBOL):
         raise Unfit(f"its symbol is {symbol!r}")
-    int(probe.call(BLOCKED_SELECTOR + _padded(probe.token)), 16)
+    number(probe.ask(questions.is_blocked(probe.token, probe.token)))
 
 
 def _accounts(probe: Probe) -> None:
     """Accounts are there now and some minutes ago."""
-    head = int(probe.ask("eth_blockNumber"), 16)
-    for block in ("latest", hex(max(0, head - STATE_BLOCKS))):
-        int(probe.ask("eth_getTransactionCount", probe.token, block), 16)
-        int(probe.ask("eth_getBalance", probe.token, block), 16)
-    int(probe.call(BALANCE_SELECTOR + _padded(probe.token)), 16)
+    head = number(probe.ask(HEAD_NUMBER))
+    for block in ("latest", max(0, head - STATE_BLOCKS)):
+        number(probe.ask(questions.nonces_of(probe.token, block)))
+        number(probe.ask(questions.gas_of(probe.token, block)))
+    number(probe.ask(questions.balance_of(probe.token, probe.token)))
 
 
 def _fees(probe: Probe) -> None:
     """Fees are told by the node."""
-    int(probe.ask("eth_getBlockByNumber", "pending", False)["baseFeePerGas"], 16)
-    int(probe.ask("eth_maxPriorityFeePerGas"), 16)
-    int(probe.ask("eth_gasPrice"), 16)
+    fees(probe.ask(the_block("pending")), probe.ask(TIP))
+    number(probe.ask(questions.GAS_PRICE))
 
 
 def _logs(probe: Probe) -> None:
     """Logs of many blocks are found by an address in them."""
-    last = _number(probe.ask("eth_getBlockByNumber", "finalized", False))
-    own = "0x" + _padded(probe.token)
+    last, own = height(probe.ask(the_block("finalized"))), topic(probe.token)
     for address, topics in ((probe.token, [TRANSFER_TOPIC, own]), (COIN, [FEE_TOPIC, None, own])):
-        wanted = {"address": address, "topics": topics, "fromBlock": hex(max(0, last - LOG_BLOCKS + 1))}
-        if not isinstance(probe.ask("eth_getLogs", wanted | {"toBlock": hex(last)}), list):
+        if not isinstance(probe.ask(questions.logs(address, topics, max(0, last - LOG_BLOCKS + 1), last)), list):
             raise Unfit("the logs are no list")
 
 
 def _blocks(probe: Probe) -> None:
     """A finalized block is given whole, with its receipts."""
-    number = _number(probe.ask("eth_getBlockByNumber", "finalized", False))
-    block = probe.ask("eth_getBlockByNumber", hex(number), True)
-    if len(probe.ask("eth_getBlockReceipts", hex(number))) < len(block["transactions"]):
-        raise Unfit(f"block {number} has fewer receipts than transactions")
+    last = height(probe.ask(the_block("finalized")))
+    block = probe.ask(the_block(last, whole=True))
+    if len(probe.ask(questions.receipts_in(last))) < len(block["transactions"]):
+        raise Unfit(f"block {last} has fewer receipts than transactions")
     if block["transactions"]:
-        first = probe.ask("eth_getTransactionByBlockNumberAndIndex", hex(number), "0x0")
+        first = probe.ask(questions.transaction_at(last, 0))
         if first["hash"] != block["transactions"][0]["hash"]:
-            raise Unfit(f"block {number} has another first transaction")
+            raise Unfit(f"block {last} has another first transaction")
 
 
 def _index(probe: Probe) -> None:
     """A transaction of yesterday is found by its hash."""
-    head = int(probe.ask("eth_blockNumber"), 16)
-    block = probe.ask("eth_getBlockByNumber", hex(max(0, head - INDEXED_BLOCKS)), False)
+    yesterday = max(0, number(probe.ask(HEAD_NUMBER)) - INDEXED_BLOCKS)
+    block = probe.ask(the_block(yesterday))
     for transaction_hash in block["transactions"][:1]:
-        if probe.ask("eth_getTransactionReceipt", transaction_hash)["blockHash"] != block["hash"]:
+        if probe.ask(receipt_of(transaction_hash))["blockHash"].lower() != hash_of(block, yesterday):
             raise Unfit(f"{transaction_hash} is in another block")
 
 
 def _batch(probe: Probe) -> None:
     """A hundred questions go in one request."""
-    questions: list[tuple[str, list[Any]]] = [("eth_blockNumber", [])] * CALLS_MAX
-    probe.node.ask(*questions)
-
-
-def _number(block: Any) -> int:
-    return int(block["number"], 16)
-
-
-def _padded(address: str) -> str:
-    return address[2:].rjust(2 * WORD, "0")
+    probe.node.results([HEAD_NUMBER] * CALLS_MAX)
 
 
 def _text(answer: str) -> str:

@@ -1,16 +1,16 @@
-"""A node's answers about transactions, as values: receipts, Transfer logs, and the transactions of a block.
+"""A node's answers about transactions, as values: receipts, logs, and the transactions of a block.
 
 An answer to another question than the one that was asked is rejected: a receipt of another hash, a log of another block
-or address.
+or address. What is read here is read inside `answers.reading`.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shared.ports.polygon.nodes import TRANSFER_TOPIC
-from shared.ports.polygon.rpc import ChainUnreachable, count, number
+from shared.ports.polygon.answers import count, number
+from shared.ports.polygon.questions import TRANSFER_TOPIC
+from shared.ports.polygon.rpc import Call
 
 TRANSFER_TOPICS = 3
 
@@ -63,20 +63,6 @@ class Found:
     receipt: Receipt
 
 
-@contextmanager
-def reading() -> Iterator[None]:
-    """Raises ChainUnreachable when what is read inside the block does not look like a node's answer."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        raise ChainUnreachable(f"{type(error).__name__}: {error}"[:500]) from error
-
-
-def padded(address: str) -> str:
-    """An address as 32 bytes in hexadecimal, as calls and topics carry it."""
-    return address[2:].lower().rjust(64, "0")
-
-
 def receipt(told: Any, wanted: str) -> Receipt | None:
     """The receipt of the transaction `wanted`; None while the node has none. Raises ValueError for that of another."""
     if told is None:
@@ -102,8 +88,21 @@ def moved(log: Mapping[str, Any]) -> Moved | None:
     topics = [str(topic).lower() for topic in log["topics"]]
     if len(topics) != TRANSFER_TOPICS or topics[0] != TRANSFER_TOPIC:
         return None
-    amount = int(str(log["data"]), 16)
-    return Moved(str(log["address"]).lower(), f"0x{topics[1][-40:]}", f"0x{topics[2][-40:]}", amount)
+    return Moved(str(log["address"]).lower(), f"0x{topics[1][-40:]}", f"0x{topics[2][-40:]}", number(log["data"]))
+
+
+def asked_for(told: Any, question: Call) -> list[Mapping[str, Any]]:
+    """The logs that were told. Raises ValueError if one was not asked for by `question` (`questions.logs`)."""
+    (wanted,) = question[1]
+    if not isinstance(told, list):
+        raise TypeError(f"no list of logs: {told!r}")
+    for log in told:
+        topics = [str(topic).lower() for topic in log["topics"][: len(wanted["topics"])]]
+        fits = all(want in (None, have) for want, have in zip(wanted["topics"], topics, strict=True))
+        there = number(wanted["fromBlock"]) <= number(log["blockNumber"]) <= number(wanted["toBlock"])
+        if not (fits and there and log["address"].lower() == wanted["address"]):
+            raise ValueError("a log that was not asked for")
+    return told
 
 
 def sent_by(sender: str, told: Mapping[str, Any], block_number: int) -> NonceUse | None:

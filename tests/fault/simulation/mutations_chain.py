@@ -9,6 +9,7 @@ from tests.fault.simulation.edits import (
     RECEIPTS,
     RECOVERY,
     RECOVERY_SCHEMA,
+    RPC,
     SEARCH,
     STEPS,
     WATCH,
@@ -32,11 +33,7 @@ MUTANTS = (
     Mutant("two blocks are deep", (Edit(FINALITY, "DEPTH_BLOCKS_MIN = 10", "DEPTH_BLOCKS_MIN = 2"),), "finality_wrong"),
     Mutant(
         "the head is final",
-        (
-            Edit(
-                CHAIN, '("eth_getBlockByNumber", ["finalized", False]),', '("eth_getBlockByNumber", ["latest", False]),'
-            ),
-        ),
+        (Edit(CHAIN, 'the_block("latest"), the_block("finalized"))', 'the_block("latest"), the_block("latest"))'),),
         "reorganised_deep",
     ),
     Mutant(
@@ -181,7 +178,7 @@ MUTANTS = (
     ),
     Mutant(
         "one configured node decides alone",
-        (Edit(CHAIN, "    if len(configured.urls) < configured.needed:\n", "    if False:\n"),),
+        (Edit(RPC, "    if found < needed:\n", "    if False:\n"),),
         tests="tests/integration/payouts/test_nodes_configured.py",
     ),
     Mutant(

@@ -1,7 +1,8 @@
 """A node's JSON-RPC interface: one view of the network, with the faults of public gateways.
 
-It replaces web3's HTTP provider, so that all of `rpc` and `chain` in `shared/ports/polygon` is used. It is a full
-node without an archive: it has the accounts of its newest blocks, and limits what it answers at once.
+It carries the calls of the port's own `rpc.Node`, in the place of `by_web3`, so that all else of `shared/ports/polygon`
+is used. It is a full node without an archive: it has the accounts of its newest blocks, and limits what it answers at
+once.
 """
 
 import json
@@ -63,14 +64,11 @@ class Node(rpc.Node):
     """The port's own node, connected to the simulated network."""
 
     def __init__(self, name: str, world: "World") -> None:
-        super().__init__(name)
+        super().__init__(name, self.carry)
         self.name = name
         self.world = world
         self.view = View()
         world.network.pools[name] = {}
-
-    def _connected(self) -> Any:
-        return self
 
     @property
     def network(self) -> Network:
@@ -117,8 +115,8 @@ class Node(rpc.Node):
 
     # Answers:
 
-    def make_batch_request(self, calls: Sequence[tuple[str, list[Any]]]) -> Any:
-        """Answer as web3's provider does with a gateway's response; raises what requests raises."""
+    def carry(self, _url: str, calls: Sequence[rpc.Call], _seconds: float) -> Any:
+        """Answer as `by_web3` does with a gateway's response; raises what requests raises."""
         world, plan = self.world, self.world.plan
         kind = "send" if calls[0][0] == "eth_sendRawTransaction" else calls[-1][0].removeprefix("eth_get")
         world.yield_point(f"{self.name}.{kind}", CALL_SECONDS)

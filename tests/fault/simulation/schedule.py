@@ -18,7 +18,8 @@ from shared.job import ComeAgain, Delivery, Hopeless, Job
 from shared.payouts import machine, signing, terms
 from shared.ports import kms, pubsub, tasks
 from shared.ports.polygon import chain as chain_port
-from shared.ports.polygon.chain import Chain, ChainUnreachable, WrongChain
+from shared.ports.polygon.chain import Chain
+from shared.ports.polygon.failures import ChainUnreachable, WrongChain
 from tests.fault.simulation import invariants, people
 from tests.fault.simulation.database import Database, Pool
 from tests.fault.simulation.plan import Plan

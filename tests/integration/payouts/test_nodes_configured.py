@@ -7,8 +7,7 @@ from functions.migrate import main as migrate
 from shared import clock, config
 from shared.config import read
 from shared.ports.polygon import chain, nodes
-from shared.ports.polygon.chain import TooFewNodes
-from shared.ports.polygon.nodes import NodesDiffer
+from shared.ports.polygon.failures import TooFewNodes
 
 ONE = "http://127.0.0.1:9"
 OTHER = "http://127.0.0.1:10"
@@ -34,7 +33,7 @@ def test_one_node_decides_nothing_unless_people_have_said_so(environment: pytest
 
     with pytest.raises(TooFewNodes, match="1 nodes are configured, RPC_NODES_MIN is 2"):
         chain.connect()
-    with pytest.raises(NodesDiffer, match="1 nodes are configured"):
+    with pytest.raises(TooFewNodes, match="1 nodes are configured"):
         nodes.connect().finalized()
     assert "1 nodes are configured" in str(nodes.connect().look("0x" + "1" * 40, []).fault)
 

@@ -116,7 +116,7 @@ def test_a_node_that_hangs_is_why_nothing_is_signed(rows: PayoutRows, two_nodes:
 
     lines = ask("stuck").splitlines()
 
-    assert lines[0] == "NODES   cannot be asked: NodeSilent: it is switched off"
+    assert lines[0] == "NODES   cannot be asked: ChainUnreachable: it is switched off"
     why = "the nodes cannot be asked, and nothing is signed or called paid until they answer"
     assert why in lines[-1]
     assert why in ask("where", str(waiting))

@@ -11,7 +11,7 @@ from pg8000.dbapi import Connection
 from shared import clock, db
 from shared.auth import Role
 from shared.job import ComeAgain
-from shared.ports.polygon.chain import ChainUnreachable, WrongChain
+from shared.ports.polygon.failures import ChainUnreachable, WrongChain
 from tests import factories
 from tests.fakes.chain import LostAnswer
 from tests.fakes.payout_driver import BLOCKS_TO_FINAL, PayoutDriver

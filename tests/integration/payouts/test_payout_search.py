@@ -8,7 +8,8 @@ from pg8000.dbapi import Connection
 from functions.payout_recover import main as payout_recover
 from shared import clock, config, db
 from shared.payouts import search, slots
-from shared.ports.polygon.chain import STATES_KEPT, ChainUnreachable, Found
+from shared.ports.polygon.chain import STATES_KEPT, Found
+from shared.ports.polygon.failures import ChainUnreachable
 from tests.fakes.chain import Included, SignedTransfer
 from tests.fakes.crashes import killed_after
 from tests.fakes.payout_driver import PayoutDriver

@@ -10,7 +10,7 @@ from pg8000.dbapi import Connection
 from shared import clock, db, settings
 from shared.auth import Role
 from shared.payouts import machine, queue
-from shared.ports.polygon.chain import ChainUnreachable
+from shared.ports.polygon.failures import ChainUnreachable
 from tests import factories
 from tests.fakes.payout_driver import PayoutDriver
 from tests.fakes.payout_rows import AMOUNT, PayoutRows

@@ -17,6 +17,7 @@ from shared import clock, db, events, log
 from shared.events import MailQueued
 from shared.ports.polygon import chain
 from shared.ports.polygon.chain import BlockTimes
+from shared.ports.polygon.failures import ChainUnreachable
 from tests.client import answer_of, app
 from tests.fakes.chain import FakeChain
 from tests.fakes.payout_driver import PayoutDriver
@@ -40,7 +41,7 @@ class TimedChain(FakeChain):
 
     def _or_unreachable(self, method: str, now: datetime) -> BlockTimes:
         if method in self.unreachable:
-            raise chain.ChainUnreachable(f"{method} answers nothing")
+            raise ChainUnreachable(f"{method} answers nothing")
         return BlockTimes(now - self.head_age, now - self.finalized_age)
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from emulators.http_server import Handler, HttpServer
-from shared.ports.polygon import nodes
-from shared.ports.polygon.wallets import Balance, NodesSilent, SentTransaction, Wallets
+from shared.ports.polygon import rpc
+from shared.ports.polygon.failures import ChainUnreachable, NodesDiffer
+from shared.ports.polygon.wallets import Balance, SentTransaction, Wallets
 from tests.fakes.wallet_driver import RECIPIENT
 from tests.platform import NO_NODE, USDT
 
@@ -66,7 +67,7 @@ def both() -> Iterator[tuple[Node, Node, Wallets]]:
             server.start()
             stop.callback(server.stop)
             urls.append(server.url)
-        yield *made, Wallets([nodes.Node(url, 2.5) for url in urls])
+        yield *made, Wallets([rpc.Node(url) for url in urls])
 
 
 def test_of_two_nodes_the_more_careful_answer_counts(both: tuple[Node, Node, Wallets]) -> None:
@@ -94,10 +95,10 @@ def test_a_balance_is_read_at_a_block_that_every_node_has(both: tuple[Node, Node
 def test_nodes_that_differ_are_not_believed(both: tuple[Node, Node, Wallets]) -> None:
     _, second, wallets = both
     second.answers["balance"] = "0x" + f"{6_000_000:064x}"
-    with pytest.raises(NodesSilent, match="differ"):
+    with pytest.raises(NodesDiffer, match="differ"):
         wallets.balance(USDT, SENDER)
     second.answers["eth_chainId"] = "0x1"
-    with pytest.raises(NodesSilent, match="chains"):
+    with pytest.raises(NodesDiffer, match="chains"):
         wallets.outlook(USDT, SENDER, RECIPIENT)
 
 
@@ -118,7 +119,7 @@ def test_nonsense_is_no_answer(both: tuple[Node, Node, Wallets]) -> None:
     }
     for name, body in bodies.items():
         second.whole = lambda _, body=body: body
-        with pytest.raises(NodesSilent):
+        with pytest.raises(ChainUnreachable):
             wallets.outlook(USDT, SENDER, RECIPIENT)
         assert second.calls, name
 
@@ -141,7 +142,7 @@ def test_a_sent_transaction_is_what_every_node_says_but_for_its_fees(both: tuple
     assert found == SentTransaction(137, SENDER.lower(), 7, USDT.lower(), 0, data)
     assert [node.calls[0][1]["params"] for node in (first, second)] == [[HASH], [HASH]]
     second.answers["eth_getTransactionByHash"] = SENT | {"to": None}
-    with pytest.raises(NodesSilent, match="different stories"):
+    with pytest.raises(NodesDiffer, match="different stories"):
         wallets.sent(HASH)
 
 
@@ -155,10 +156,10 @@ def test_a_transaction_that_a_node_has_not_heard_of_is_not_there(both: tuple[Nod
 def test_nonsense_is_no_transaction(both: tuple[Node, Node, Wallets], lie: object) -> None:
     for node in both[:2]:
         node.answers["eth_getTransactionByHash"] = lie
-    with pytest.raises(NodesSilent):
+    with pytest.raises(ChainUnreachable):
         both[2].sent(HASH)
 
 
 def test_a_node_that_is_not_there_is_silent() -> None:
-    with pytest.raises(NodesSilent):
-        Wallets([nodes.Node(NO_NODE, 2.5)]).balance(USDT, SENDER)
+    with pytest.raises(ChainUnreachable):
+        Wallets([rpc.Node(NO_NODE)]).balance(USDT, SENDER)

@@ -12,7 +12,8 @@ from pg8000.dbapi import Connection
 
 from functions.withdrawal_confirm import telling
 from shared import clock, withdrawals
-from shared.ports.polygon.chain import STATES_KEPT, WrongChain
+from shared.ports.polygon.chain import STATES_KEPT
+from shared.ports.polygon.failures import WrongChain
 from tests.clock import moved_clock
 from tests.fakes.chain import LostAnswer
 from tests.fakes.crashes import crash, killed_after
