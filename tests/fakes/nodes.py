@@ -49,7 +49,10 @@ class FakeNode(Node):
 
     def _eth_getBlockByNumber(self, tag: str, _full: bool) -> dict[str, str]:  # noqa: N802
         heads = self.world.chain.heads()
-        tags = {"latest": heads.latest - self.behind, "finalized": heads.finalized - self.behind}
+        tags = {
+            tag: max(0, number - self.behind)
+            for tag, number in (("latest", heads.latest), ("finalized", heads.finalized))
+        }
         number = tags[tag] if tag in tags else int(tag, 16)
         return {"number": hex(number), "hash": self.world.chain.blocks[number].hash}
 

@@ -1,4 +1,4 @@
-"""Reads a node's answers: numbers, blocks, fees. Whatever is something else raises ChainUnreachable."""
+"""Reads what nodes answer: numbers, blocks, fees, the chain they are on. Anything else raises ChainUnreachable."""
 
 import re
 from collections.abc import Iterator, Sequence
