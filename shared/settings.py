@@ -36,6 +36,15 @@ class PayoutSettings:
 
 
 @dataclass(frozen=True)
+class ShopSettings:
+    """The price of shipping, the sum of goods from which it is free, and below how many tins a product is low."""
+
+    shipping: Usdt
+    free_shipping_from: Usdt
+    low_below: int
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings, with their types."""
 
@@ -46,6 +55,7 @@ class Settings:
     trip_destinations: Sequence[Destination]
     concierge_email: str
     payouts: PayoutSettings
+    shop: ShopSettings
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,7 @@ def _made(values: Mapping[str, object]) -> Settings:
         trip_destinations=_destinations(values["trip_destinations"]),
         concierge_email=str(values["concierge_email"]),
         payouts=_payouts(values),
+        shop=_shop(values),
     )
 
 
@@ -107,6 +118,16 @@ def _payouts(values: Mapping[str, object]) -> PayoutSettings:
         stalled_amount_max=Usdt.of(str(values["payout_stalled_usdt_max"])),
         in_flight_max=int(str(values["payout_in_flight_max"])),
         reverts_max=int(str(values["payout_reverts_max"])),
+    )
+
+
+def _shop(values: Mapping[str, object]) -> ShopSettings:
+    shipping = values["shop_shipping"]
+    assert isinstance(shipping, dict)
+    return ShopSettings(
+        shipping=Usdt.of(str(shipping["cost"])),
+        free_shipping_from=Usdt.of(str(shipping["free_from"])),
+        low_below=int(str(values["stock_low"])),
     )
 
 

@@ -72,6 +72,19 @@ def _avatars(tx: Tx, before: datetime, limit: int) -> int:
     )
 
 
+def _carts(tx: Tx, before: datetime, limit: int) -> int:
+    """Delete open carts; what is in them goes with them."""
+    return tx.run(
+        """
+        DELETE FROM carts WHERE id IN (
+            SELECT id FROM carts WHERE status = 'open' AND changed_at < :before
+            ORDER BY changed_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
+        before=before,
+        limit=limit,
+    )
+
+
 def _data_exports(tx: Tx, before: datetime, limit: int) -> int:
     return tx.run(
         """
@@ -237,6 +250,7 @@ def _wallet_challenges(tx: Tx, before: datetime, limit: int) -> int:
 PURGES: Mapping[str, Purge] = {
     "attempt_counters": _attempt_counters,
     "avatars": _avatars,
+    "carts": _carts,
     "data_exports": _data_exports,
     "email_changes": _email_changes,
     "email_codes": _email_codes,

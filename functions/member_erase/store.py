@@ -57,6 +57,7 @@ KEPT: Mapping[str, str] = {
     "code_imports": "likewise",
     "broadcasts": "likewise",
     "manual_transfers": "likewise",
+    "stock_moves": "likewise",
     "reconciliations": "likewise",
     "reconciliation_findings": "likewise",
     "listener_revocations": "older realtime tokens stay refused",
@@ -291,6 +292,17 @@ def _challenges(tx: Tx, member_id: UUID, limit: int) -> int:
     )
 
 
+def _carts(tx: Tx, member_id: UUID, limit: int) -> int:
+    """Delete the carts; what is in them goes with them."""
+    return tx.run(
+        """
+        DELETE FROM carts WHERE id IN (SELECT id FROM carts WHERE member_id = :member_id LIMIT :limit)
+        """,
+        member_id=member_id,
+        limit=limit,
+    )
+
+
 def _replies(tx: Tx, member_id: UUID, limit: int) -> int:
     """Delete the stored replies: the scope of a member's idempotency keys is the member's id."""
     return tx.run(
@@ -371,6 +383,7 @@ STEPS: Sequence[Step] = (
     _former_usernames,
     _balances,
     _challenges,
+    _carts,
     _replies,
     _places,
     _last_place,

@@ -353,6 +353,23 @@ def _downline(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
     )
 
 
+def _cart(tx: Tx, member_id: UUID, after: str, limit: int) -> list[Row]:
+    """The items in the member's carts."""
+    return tx.all(
+        Row,
+        """
+        SELECT key, document FROM (
+            SELECT CAST(cart_items.id AS text) AS key,
+                   CAST(to_jsonb(cart_items) - 'id' AS text) AS document
+            FROM cart_items JOIN carts ON carts.id = cart_id WHERE member_id = :member_id
+        ) AS found WHERE key > :after ORDER BY key LIMIT :limit
+        """,
+        member_id=member_id,
+        after=after,
+        limit=limit,
+    )
+
+
 ALL: Mapping[str, Section] = {
     "account": _account,
     "totals": _totals,
@@ -378,6 +395,7 @@ ALL: Mapping[str, Section] = {
     "chips": _chips,
     "chip_balance": _chip_balance,
     "downline": _downline,
+    "cart": _cart,
     "notifications": store.notifications,
     "notification_preferences": store.notification_preferences,
     "devices": store.devices,
