@@ -9,7 +9,7 @@ from decimal import Decimal
 from shared.db import Tx
 from shared.values.money import Usdt
 from shared.values.prizes import Destination
-from shared.values.settings import PayoutLimits, PayoutSettings, Settings
+from shared.values.settings import PayoutLimits, PayoutSettings, Settings, ShopSettings
 from shared.values.tiers import Thresholds, Tier
 
 FRESH_SECONDS = 5.0
@@ -58,6 +58,7 @@ def _made(values: Mapping[str, object]) -> Settings:
         trip_destinations=_destinations(values["trip_destinations"]),
         concierge_email=str(values["concierge_email"]),
         payouts=_payouts(values),
+        shop=_shop(values),
     )
 
 
@@ -74,6 +75,16 @@ def _payouts(values: Mapping[str, object]) -> PayoutSettings:
         stalled_amount_max=Usdt.of(str(values["payout_stalled_usdt_max"])),
         in_flight_max=int(str(values["payout_in_flight_max"])),
         reverts_max=int(str(values["payout_reverts_max"])),
+    )
+
+
+def _shop(values: Mapping[str, object]) -> ShopSettings:
+    shipping = values["shop_shipping"]
+    assert isinstance(shipping, dict)
+    return ShopSettings(
+        shipping=Usdt.of(str(shipping["cost"])),
+        free_shipping_from=Usdt.of(str(shipping["free_from"])),
+        low_below=int(str(values["stock_low"])),
     )
 
 

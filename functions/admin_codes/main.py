@@ -45,6 +45,7 @@ from shared.db import Tx
 from shared.events import ChangeCodeBatch, FillCodeBatch, ImportCodes
 from shared.ports import files
 from shared.values.fields import Listing, Page
+from shared.values.goods import ProductUnknown
 from shared.values.problems import NotFound
 from shared.values.states import BatchStatus
 from shared.web import audit, paging
@@ -65,11 +66,11 @@ def admin_codes(request: Request) -> Response:
     return api.handle(request)
 
 
-@api.post("/v1/admin/qr/generate", status=202, problems=(rules.ProductUnknown,))
+@api.post("/v1/admin/qr/generate", status=202, problems=(ProductUnknown,))
 def generate(tx: Tx, admin: Operations, body: BatchOrder, client: Client, now: datetime) -> CodeBatch:
     """Order a batch; its codes are generated in the background."""
     if not store.product_exists(tx, body.product_sku):
-        raise rules.ProductUnknown
+        raise ProductUnknown
     new = store.NewBatch(id=uuid4(), created_by=admin.id, **body.model_dump())
     store.insert_batch(tx, new, now)
     events.enqueue(tx, now, FillCodeBatch(batch_id=new.id, chunk=0), name=f"fill-{new.id}-0")

@@ -4,14 +4,13 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import Field, StringConstraints
 
 from functions.admin_codes import rules
 from shared.values import typed
-from shared.values.fields import LINES, Body, Page, Reply, Text
+from shared.values.fields import LINES, Body, Page, Reply, Sku, Text
 
 TypedCode = Annotated[str, StringConstraints(max_length=typed.TYPED_MAX)]
-Sku = Annotated[Text, AfterValidator(typed.written)]
 
 
 class BatchOrder(Body):

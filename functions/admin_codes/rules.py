@@ -15,12 +15,6 @@ LISTED_CODES_MAX = 1_000
 Kind = Literal["generated", "manufactured", "scanned", "invalidated", "reused", "recalled"]
 
 
-class ProductUnknown(Problem):
-    """No product has this SKU."""
-
-    status, title = 422, "There is no such product."
-
-
 class BatchUnknown(Problem):
     """There is no batch with this id."""
 

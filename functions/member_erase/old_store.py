@@ -26,6 +26,12 @@ PURGES: Mapping[str, LiteralString] = {
             SELECT id FROM avatars WHERE removed_at < :before
             ORDER BY removed_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
+    # What is in them goes with them.
+    "carts": """
+        DELETE FROM carts WHERE id IN (
+            SELECT id FROM carts WHERE status = 'open' AND changed_at < :before
+            ORDER BY changed_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
     "data_exports": """
         DELETE FROM data_exports WHERE id IN (
             SELECT id FROM data_exports WHERE status = 'expired' AND expires_at < :before

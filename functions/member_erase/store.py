@@ -48,6 +48,7 @@ KEPT: Mapping[str, str] = {
     "code_imports": "likewise",
     "broadcasts": "likewise",
     "manual_transfers": "likewise",
+    "stock_moves": "likewise",
     "reconciliations": "likewise",
     "reconciliation_findings": "likewise",
     "listener_revocations": "older realtime tokens stay refused",
@@ -103,6 +104,8 @@ STEPS: Mapping[str, LiteralString] = {
         """,
     "wallet_balances": "DELETE FROM wallet_balances WHERE member_id = :member_id AND :limit > 0",
     "wallet_challenges": "DELETE FROM wallet_challenges WHERE member_id = :member_id AND :limit > 0",
+    # What is in them goes with them.
+    "carts": "DELETE FROM carts WHERE id IN (SELECT id FROM carts WHERE member_id = :member_id LIMIT :limit)",
     # The scope of a member's keys is the member's id.
     "idempotency_keys": """
         DELETE FROM idempotency_keys WHERE (scope, key_hash) IN (

@@ -127,6 +127,11 @@ SECTIONS: Mapping[str, LiteralString] = {
         SELECT source_id AS key, CAST(to_jsonb(downline_entries) - 'affiliate_id' - 'buyer_id' AS text) AS document
         FROM downline_entries WHERE affiliate_id = :member_id AND source_id > :after ORDER BY key LIMIT :limit
         """,
+    "cart": """
+        SELECT CAST(cart_items.id AS text) AS key, CAST(to_jsonb(cart_items) - 'id' AS text) AS document
+        FROM cart_items JOIN carts ON carts.id = cart_id
+        WHERE member_id = :member_id AND CAST(cart_items.id AS text) > :after ORDER BY key LIMIT :limit
+        """,
     "notifications": """
         SELECT CAST(id AS text) AS key, CAST(to_jsonb(notifications) - 'member_id' - 'dedupe_key' AS text) AS document
         FROM notifications WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit

@@ -185,7 +185,7 @@ def list_comps(tx: Tx, member: Member, page: CompsPage) -> Listing[Comp]:
 
 @api.get("/v1/users/me/orders")
 def list_orders(member: Member, page: Page) -> Listing[Order]:
-    """List the member's orders, newest first. The list is empty until there is a shop."""
+    """List the member's orders, newest first. The list is empty until there are orders."""
     paging.after(page.cursor)
     return Listing[Order](items=[], next_cursor=None)
 

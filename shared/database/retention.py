@@ -29,6 +29,10 @@ PERIODS: Mapping[str, Period] = {
     "avatars": Period(
         "avatars", "removed_at", timedelta(days=30), "the picture is out of the storage", only="those not shown"
     ),
+    "carts": Period(
+        "carts", "changed_at", timedelta(days=365), "nobody has touched it for a year; what is in it goes with it",
+        only="those that no order has closed",
+    ),
     "data_exports": Period(
         "data_exports", "expires_at", timedelta(days=30), "the file is gone", only="those whose file has expired"
     ),
@@ -93,7 +97,8 @@ FOR_EVER: Mapping[str, str] = {
          "withdrawal_events", "withdrawals"), _BOOKS),
     **dict.fromkeys(
         ("audit_logs", "broadcasts", "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
-         "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards"), _ADMINS),
+         "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards", "stock_moves"),
+        _ADMINS),
     **dict.fromkeys(
         ("award_inputs", "codes", "count_comparisons", "downline_entries", "feed_items", "guarantees",
          "member_quarters", "member_totals", "permanent_tiers", "scans", "tier_history", "transparency_metrics"),
@@ -101,7 +106,7 @@ FOR_EVER: Mapping[str, str] = {
     **dict.fromkeys(
         ("chain_scans", "comp_rules", "data_keys", "hold_windows", "leases", "nonce_searches", "nonce_uses",
          "payout_transitions", "products", "reconciliation_marks", "scan_counter", "scan_rollup_position",
-         "schema_migrations", "settings", "signers", "signing_keys", "slot_transitions", "treasuries",
+         "schema_migrations", "settings", "signers", "signing_keys", "slot_transitions", "stock", "treasuries",
          "treasury_alerts", "withdrawal_transitions"), _SMALL),
     **dict.fromkeys(
         ("code_retries", "flagged_scans", "guarantee_claims", "guarantee_reviews", "honey_trials", "member_wallets"),
@@ -109,6 +114,7 @@ FOR_EVER: Mapping[str, str] = {
     **dict.fromkeys(
         ("backup_codes", "devices", "former_usernames", "inboxes", "members", "notification_preferences",
          "notifications", "referral_codes", "wallet_balances"), "the member's own, until the account is closed"),
+    "cart_items": "as long as their cart",
     "erasures": "that it was done",
     "late_counts": "on its way to a count, which the next change of that count takes in",
     "listener_revocations": "one moment a member: tokens from before it stay refused",

@@ -167,6 +167,41 @@ CREATE TABLE broadcasts (
 CREATE INDEX broadcasts_creator ON broadcasts (created_by);
 CREATE INDEX broadcasts_newest ON broadcasts (created_at DESC, id DESC);
 
+CREATE TABLE cart_items (
+    id           uuid         NOT NULL,
+    cart_id      uuid         NOT NULL,
+    sku          text         NOT NULL,
+    quantity     integer      NOT NULL,
+    price_cents  integer      NOT NULL,
+    added_at     timestamptz  NOT NULL,
+    CONSTRAINT cart_items_pkey PRIMARY KEY (id),
+    CONSTRAINT cart_items_cart_id_sku_key UNIQUE (cart_id, sku),
+    CONSTRAINT cart_items_price_cents_check CHECK (price_cents > 0),
+    CONSTRAINT cart_items_quantity_check CHECK (quantity >= 1 AND quantity <= 99),
+    CONSTRAINT cart_items_cart_id_fkey FOREIGN KEY (cart_id) REFERENCES carts(id) ON DELETE CASCADE,
+    CONSTRAINT cart_items_sku_fkey FOREIGN KEY (sku) REFERENCES products(sku)
+);
+CREATE TRIGGER cart_item_changed BEFORE INSERT OR DELETE OR UPDATE ON cart_items FOR EACH ROW EXECUTE FUNCTION
+    cart_item_changed();
+
+CREATE TABLE carts (
+    id          uuid         NOT NULL,
+    member_id   uuid         NOT NULL,
+    status      text         NOT NULL DEFAULT 'open',
+    revision    bigint       NOT NULL DEFAULT 0,
+    created_at  timestamptz  NOT NULL,
+    changed_at  timestamptz  NOT NULL,
+    ordered_at  timestamptz,
+    CONSTRAINT carts_pkey PRIMARY KEY (id),
+    CONSTRAINT carts_check CHECK ((status = 'ordered') = (ordered_at IS NOT NULL)),
+    CONSTRAINT carts_revision_check CHECK (revision >= 0),
+    CONSTRAINT carts_status_check CHECK (status IN ('open', 'ordered')),
+    CONSTRAINT carts_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX carts_idle ON carts (changed_at) WHERE status = 'open';
+CREATE INDEX carts_member ON carts (member_id);
+CREATE UNIQUE INDEX carts_open ON carts (member_id) WHERE status = 'open';
+
 CREATE TABLE chain_scans (
     signer      evm_address  NOT NULL,
     scanned_to  bigint       NOT NULL,
@@ -1440,8 +1475,14 @@ CREATE TABLE products (
     flavor       text     NOT NULL,
     strength_mg  integer  NOT NULL,
     price_cents  integer  NOT NULL,
+    on_sale      boolean  NOT NULL DEFAULT true,
+    revision     bigint   NOT NULL DEFAULT 1,
+    picture      text,
     CONSTRAINT products_pkey PRIMARY KEY (sku),
-    CONSTRAINT products_price_cents_check CHECK (price_cents > 0)
+    CONSTRAINT products_picture_check CHECK (picture ~ '^(/[a-z0-9][a-z0-9._-]{0,60}){1,3}$'),
+    CONSTRAINT products_price_cents_check CHECK (price_cents > 0),
+    CONSTRAINT products_price_cents_max CHECK (price_cents <= 100000),
+    CONSTRAINT products_revision_check CHECK (revision > 0)
 );
 
 CREATE TABLE pushes (
@@ -1762,6 +1803,43 @@ CREATE TABLE slot_transitions (
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON slot_transitions FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON slot_transitions FOR EACH STATEMENT EXECUTE FUNCTION
     append_only();
+
+CREATE TABLE stock (
+    sku         text         NOT NULL,
+    on_hand     integer      NOT NULL DEFAULT 0,
+    promised    integer      NOT NULL DEFAULT 0,
+    counted_at  timestamptz,
+    sellable    integer      NOT NULL GENERATED ALWAYS AS (GREATEST(on_hand - promised, 0)) STORED,
+    shortage    integer      NOT NULL GENERATED ALWAYS AS (GREATEST(promised - on_hand, 0)) STORED,
+    CONSTRAINT stock_pkey PRIMARY KEY (sku),
+    CONSTRAINT stock_on_hand_check CHECK (on_hand >= 0),
+    CONSTRAINT stock_promised_check CHECK (promised >= 0),
+    CONSTRAINT stock_sku_fkey FOREIGN KEY (sku) REFERENCES products(sku)
+) WITH (fillfactor=50);
+
+CREATE TABLE stock_moves (
+    id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    sku          text         NOT NULL,
+    kind         text         NOT NULL,
+    quantity     integer      NOT NULL,
+    moved_at     timestamptz  NOT NULL,
+    recorded_at  timestamptz  NOT NULL,
+    counted_by   uuid,
+    reason       text,
+    CONSTRAINT stock_moves_pkey PRIMARY KEY (id),
+    CONSTRAINT stock_moves_count CHECK ((kind = 'count') = (counted_by IS NOT NULL AND reason IS NOT NULL)),
+    CONSTRAINT stock_moves_kind_check CHECK (kind = 'count'),
+    CONSTRAINT stock_moves_not_of_the_future CHECK (moved_at <= recorded_at),
+    CONSTRAINT stock_moves_quantity_check CHECK (quantity >= 0),
+    CONSTRAINT stock_moves_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 500),
+    CONSTRAINT stock_moves_counted_by_fkey FOREIGN KEY (counted_by) REFERENCES members(id),
+    CONSTRAINT stock_moves_sku_fkey FOREIGN KEY (sku) REFERENCES stock(sku)
+);
+CREATE INDEX stock_moves_sku ON stock_moves (sku, moved_at);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON stock_moves FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON stock_moves FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER stock_moved AFTER INSERT ON stock_moves REFERENCING NEW TABLE AS moved FOR EACH STATEMENT EXECUTE
+    FUNCTION stock_moved();
 
 CREATE TABLE tier_history (
     id             bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -2360,6 +2438,25 @@ AS $function$
                    FROM jsonb_each(promised -> 'prizes') AS before (type, was)
                    FULL JOIN jsonb_each(wanted -> 'prizes') AS after (type, shall) USING (type)))
 $function$;
+
+CREATE OR REPLACE FUNCTION cart_item_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    cart uuid := CASE TG_OP WHEN 'INSERT' THEN NEW.cart_id ELSE OLD.cart_id END;
+BEGIN
+    IF TG_OP = 'UPDATE' AND (NEW.id, NEW.cart_id, NEW.sku) IS DISTINCT FROM (OLD.id, OLD.cart_id, OLD.sku) THEN
+        PERFORM refuse('cart_item_fixed', format('item %s stays in its cart and of its product', OLD.id));
+    END IF;
+    UPDATE carts SET revision = revision + 1 WHERE id = cart AND status = 'open';
+    IF NOT FOUND AND (TG_OP <> 'DELETE' OR EXISTS (SELECT FROM carts WHERE id = cart)) THEN
+        PERFORM refuse('cart_ordered', format('cart %s is not open', cart));
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END $function$;
 
 CREATE OR REPLACE FUNCTION comp_changed()
  RETURNS trigger
@@ -3441,6 +3538,26 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION stock_moved()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    late text;
+BEGIN
+    PERFORM FROM stock WHERE sku IN (SELECT sku FROM moved) ORDER BY sku FOR NO KEY UPDATE;
+    SELECT string_agg(DISTINCT sku, ', ') INTO late FROM moved JOIN stock USING (sku) WHERE moved_at <= counted_at;
+    IF late IS NOT NULL THEN
+        PERFORM refuse('stock_count_old', format('%s was counted later', late));
+    END IF;
+    UPDATE stock SET on_hand = newest.quantity, counted_at = newest.moved_at
+    FROM (SELECT DISTINCT ON (sku) sku, quantity, moved_at FROM moved ORDER BY sku, moved_at DESC, id DESC) newest
+    WHERE stock.sku = newest.sku;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION stranded_months(target text)
  RETURNS SETOF date
  LANGUAGE plpgsql
@@ -3660,11 +3777,11 @@ AS $function$
 $function$;
 
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_app, blakjaks_approvals, blakjaks_awards, blakjaks_books,
-    blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations,
-    blakjaks_exports, blakjaks_figures, blakjaks_inbox, blakjaks_keys, blakjaks_listening, blakjaks_months,
-    blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups,
-    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing, blakjaks_telling, blakjaks_wallets,
-    blakjaks_work, PUBLIC;
+    blakjaks_carts, blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure,
+    blakjaks_explanations, blakjaks_exports, blakjaks_figures, blakjaks_goods, blakjaks_inbox, blakjaks_keys,
+    blakjaks_listening, blakjaks_months, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals,
+    blakjaks_relay, blakjaks_rollups, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing,
+    blakjaks_telling, blakjaks_wallets, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -3688,12 +3805,12 @@ GRANT UPDATE (email, email_verified_at, last_login_at, password_hash, sign_up_ti
     blakjaks_accounts;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, attempt_counters, avatars,
-    backup_codes, broadcasts, chain_scans, chain_transfers, chip_balances, chip_counts, code_batch_chunks,
-    code_batch_walks, code_batches, code_import_chunks, code_imports, code_retries, codes, comp_rules, comps,
-    data_exports, data_keys, devices, email_changes, email_codes, erasures, feed_items, flagged_scans,
-    foreign_explanations, former_usernames, guarantee_claims, guarantee_reviews, guarantees, hold_windows,
-    idempotency_keys, inbox_counts, inboxes, job_faults, known_devices, late_counts, leases, listener_revocations,
-    mails, manual_transfers, member_quarters, member_totals, members, nonce_searches, nonce_uses,
+    backup_codes, broadcasts, cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts,
+    code_batch_chunks, code_batch_walks, code_batches, code_import_chunks, code_imports, code_retries, codes,
+    comp_rules, comps, data_exports, data_keys, devices, email_changes, email_codes, erasures, feed_items,
+    flagged_scans, foreign_explanations, former_usernames, guarantee_claims, guarantee_reviews, guarantees,
+    hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults, known_devices, late_counts, leases,
+    listener_revocations, mails, manual_transfers, member_quarters, member_totals, members, nonce_searches, nonce_uses,
     notification_preferences, notifications, outbox, payout_slots, payouts, permanent_tiers, products, pushes,
     reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes,
     refresh_tokens, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions,
@@ -3707,14 +3824,14 @@ GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
 GRANT INSERT, SELECT ON TABLE audit_logs, code_change_codes, code_changes, comp_rule_changes, downline_entries,
     foreign_transfers, honey_trials, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
     manual_awards, milestones, payout_approvals, payout_attempts, payout_events, payout_policy_runs, retired_names,
-    treasuries, wallet_links, withdrawal_events TO blakjaks_app;
+    stock_moves, treasuries, wallet_links, withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
-    payout_transitions, slot_transitions, treasury_days, treasury_minutes, trip_places, withdrawal_transitions TO
-    blakjaks_app;
+    payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places, withdrawal_transitions
+    TO blakjaks_app;
 GRANT SELECT, USAGE ON SEQUENCE audit_logs_id_seq, count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq,
     job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq, outbox_id_seq,
-    payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq, tier_history_id_seq, wallet_links_id_seq,
-    withdrawal_events_id_seq TO blakjaks_app;
+    payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq, stock_moves_id_seq, tier_history_id_seq,
+    wallet_links_id_seq, withdrawal_events_id_seq TO blakjaks_app;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_app;
 
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, manual_transfers, payout_approvals, payout_policy_runs,
@@ -3741,6 +3858,11 @@ GRANT SELECT ON TABLE payout_attempts TO blakjaks_books;
 GRANT UPDATE (crossed_at) ON TABLE treasury_alerts TO blakjaks_books;
 GRANT UPDATE (pause_reason, paused_at) ON TABLE treasuries TO blakjaks_books;
 
+GRANT DELETE, INSERT ON TABLE cart_items TO blakjaks_carts;
+GRANT INSERT (changed_at, created_at, id, member_id) ON TABLE carts TO blakjaks_carts;
+GRANT UPDATE (changed_at) ON TABLE carts TO blakjaks_carts;
+GRANT UPDATE (price_cents, quantity) ON TABLE cart_items TO blakjaks_carts;
+
 GRANT INSERT, UPDATE ON TABLE code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes,
     code_import_chunks, code_imports, codes TO blakjaks_codes;
 
@@ -3755,7 +3877,7 @@ GRANT UPDATE ON TABLE mails TO blakjaks_delivery;
 GRANT INSERT ON TABLE signers, treasuries TO blakjaks_enrolment;
 GRANT INSERT, SELECT ON TABLE data_keys TO blakjaks_enrolment;
 
-GRANT DELETE ON TABLE attempt_counters, avatars, data_exports, devices, inboxes, job_faults, late_counts, mails,
+GRANT DELETE ON TABLE attempt_counters, avatars, carts, data_exports, devices, inboxes, job_faults, late_counts, mails,
     notification_preferences, notifications, pushes, referral_codes, sessions, wallet_balances, wallet_challenges TO
     blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
@@ -3770,6 +3892,7 @@ GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date
     blakjaks_erasure;
 GRANT UPDATE (asked_at) ON TABLE data_exports TO blakjaks_erasure;
 GRANT UPDATE (asked_at) ON TABLE email_changes TO blakjaks_erasure;
+GRANT UPDATE (changed_at) ON TABLE carts TO blakjaks_erasure;
 GRANT UPDATE (closed_at) ON TABLE member_quarters TO blakjaks_erasure;
 GRANT UPDATE (created_at) ON TABLE email_codes TO blakjaks_erasure;
 GRANT UPDATE (created_at) ON TABLE known_devices TO blakjaks_erasure;
@@ -3799,6 +3922,9 @@ GRANT SELECT (id, number, permanent_tier, role, status, username) ON TABLE membe
 GRANT SELECT ON TABLE comp_rules, feed_items, member_quarters, milestones, reconciliation_treasuries, reconciliations,
     sales_volume, scan_counter, scan_rollup_position, scan_rollups, settings, transparency_metrics, treasuries,
     treasury_snapshot_days, treasury_snapshots TO blakjaks_figures;
+
+GRANT INSERT (counted_by, kind, moved_at, quantity, reason, recorded_at, sku) ON TABLE stock_moves TO blakjaks_goods;
+GRANT UPDATE (on_sale, picture, price_cents, revision) ON TABLE products TO blakjaks_goods;
 
 GRANT UPDATE (read_at) ON TABLE notifications TO blakjaks_inbox;
 GRANT UPDATE ON TABLE inboxes TO blakjaks_inbox;
@@ -3842,10 +3968,10 @@ GRANT SELECT (amount, block_hash, block_number, chain_id, checked_at, expires_at
 GRANT SELECT (amount, epoch, fee_per_gas_wei_max, gas_limit, hash, kind, nonce, origin, position,
     priority_fee_per_gas_wei_max, recipient_address, signed_at, signer) ON TABLE payout_attempts TO blakjaks_read;
 GRANT SELECT (created_at, enabled_at, member_id) ON TABLE second_factors TO blakjaks_read;
-GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, audit_logs, avatars, award_inputs, broadcasts, chain_scans,
-    chain_transfers, chip_balances, chip_counts, code_batch_chunks, code_batch_walks, code_batches, code_change_codes,
-    code_changes, code_import_chunks, code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps,
-    count_comparisons, data_exports, devices, downline_entries, erasures, feed_items, flagged_scans,
+GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, audit_logs, avatars, award_inputs, broadcasts, cart_items,
+    carts, chain_scans, chain_transfers, chip_balances, chip_counts, code_batch_chunks, code_batch_walks, code_batches,
+    code_change_codes, code_changes, code_import_chunks, code_imports, code_retries, codes, comp_rule_changes,
+    comp_rules, comps, count_comparisons, data_exports, devices, downline_entries, erasures, feed_items, flagged_scans,
     foreign_explanations, foreign_transfers, former_usernames, guarantee_claims, guarantee_reviews, guarantees,
     hold_windows, honey_trials, inbox_counts, inboxes, job_faults, late_counts, leases, ledger_accounts,
     ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, mails,
@@ -3854,9 +3980,10 @@ GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, audit_logs, avatars, 
     payout_slots, payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings,
     reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes, retired_names, sales_volume,
     scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings, signers,
-    signing_keys, slot_transitions, tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts,
-    treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, wallet_balances,
-    wallet_challenges, wallet_links, wallet_transactions, withdrawal_events, withdrawal_transitions TO blakjaks_read;
+    signing_keys, slot_transitions, stock, stock_moves, tier_history, tins_sold_daily, transparency_metrics,
+    treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots,
+    trip_places, trips, wallet_balances, wallet_challenges, wallet_links, wallet_transactions, withdrawal_events,
+    withdrawal_transitions TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 

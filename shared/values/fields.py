@@ -127,6 +127,7 @@ Day = Annotated[date, _written(r"\d{4}-\d\d-\d\d", date.fromisoformat, "a day, Y
 Moment = Annotated[AwareDatetime, _written(RFC_3339, _utc, "a time, YYYY-MM-DDTHH:MM:SS with Z or an offset")]
 SixDigits = Annotated[str, StringConstraints(max_length=typed.TYPED_MAX), AfterValidator(typed.six_digits)]
 Username = Annotated[str, StringConstraints(max_length=typed.TYPED_MAX), AfterValidator(typed.username)]
+Sku = Annotated[Text, AfterValidator(typed.written)]
 EvmAddress = Annotated[str, StringConstraints(max_length=typed.PASTED_MAX), AfterValidator(typed.evm_address)]
 
 

@@ -31,6 +31,15 @@ class PayoutSettings:
 
 
 @dataclass(frozen=True)
+class ShopSettings:
+    """The price of shipping, the sum of goods from which it is free, and below how many tins a product is low."""
+
+    shipping: Usdt
+    free_shipping_from: Usdt
+    low_below: int
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings, with their types."""
 
@@ -41,3 +50,4 @@ class Settings:
     trip_destinations: Sequence[Destination]
     concierge_email: str
     payouts: PayoutSettings
+    shop: ShopSettings

@@ -3,6 +3,7 @@
 FIELDS = {
     "AccountDeletion.username": "username",
     "BatchOrder.product_sku": "stock-keeping unit",
+    "CartAddition.sku": "stock-keeping unit",
     "ChipParcel.tracking_number": "tracking number",
     "CodeList.codes": "any tin code",
     "CodeQuery.code": "any tin code",
@@ -44,6 +45,6 @@ WORDS = frozenset(
 )  # fmt: skip
 PASSWORDS = frozenset({"password", "current_password"})  # read where they are hashed
 MADE_BY_PROGRAMS = frozenset(
-    {"card_id", "country", "cursor", "destination", "device_id", "id", "refresh_token", "screen", "signature",
-     "signed_transaction", "source_kind", "ticket", "timestamp", "token"}
+    {"card_id", "country", "cursor", "destination", "device_id", "id", "picture", "refresh_token", "screen",
+     "signature", "signed_transaction", "source_kind", "ticket", "timestamp", "token"}
 )  # fmt: skip

@@ -63,6 +63,9 @@ MANY = {
         SELECT gen_random_uuid(), $1, 'vault_bonus', 1, now() FROM generate_series(1, 5) AS n""",
     "downline": """
         downline_entries SELECT gen_random_uuid(), $1, gen_random_uuid(), 1, now() FROM generate_series(1, 5) AS n""",
+    "cart": """
+        cart_items SELECT gen_random_uuid(), id, 'TIN-' || n, 1, 499, now() FROM carts, generate_series(1, 5) AS n
+        WHERE member_id = $1""",
     "notifications": """
         notifications (id, member_id, type, title, body, dedupe_key, created_at)
         SELECT gen_random_uuid(), $1, 'system', 'x', 'x', n, now() FROM generate_series(1, 5) AS n""",
@@ -96,9 +99,16 @@ ONE = {
 }
 
 
+# What rows of a section lie in.
+BEFORE = {
+    "trips": (MANY["comps"],),
+    "cart": ("carts (id, member_id, created_at, changed_at) VALUES (gen_random_uuid(), $1, now(), now())",),
+}
+
+
 def insert_rows(sql: Connection, section: str, somebody: Somebody) -> None:
     """Insert the member's rows of this section, outside of foreign keys (`plain_rows.unchecked`)."""
-    before = (MANY["comps"],) if section == "trips" else ()
+    before = BEFORE.get(section, ())
     for rows in (*before, (MANY | ONE)[section]):
         if rows:
             sql.execute_unnamed(f"INSERT INTO {rows}", (somebody.id,))

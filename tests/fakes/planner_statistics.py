@@ -20,7 +20,7 @@ BOUNDED = frozenset(
         *("settings", "products", "leases", "treasuries", "treasury_alerts", "signers", "signing_keys", "data_keys"),
         *("ledger_accounts", "ledger_balances", "scan_counter", "scan_rollup_position", "sales_volume", "comp_rules"),
         *("payout_transitions", "slot_transitions", "withdrawal_transitions", "schema_migrations", "hold_windows"),
-        *("reconciliation_marks", "chain_scans"),
+        *("reconciliation_marks", "chain_scans", "stock"),
     }
 )
 # Tables that grow by what people do at a screen: thousands of rows, not millions.
@@ -37,6 +37,7 @@ SMALL_TABLES = frozenset(
         ),
         *("manual_transfers", "reconciliations", "reconciliation_treasuries", "reconciliation_findings"),
         *("ledger_seals", "ledger_seal_balances", "treasury_days", "treasury_snapshot_days", "tins_sold_daily"),
+        "stock_moves",
     }
 )
 SMALL_TABLE_ROWS = 10_000
@@ -44,6 +45,7 @@ SMALL_TABLE_ROWS = 10_000
 FINISHED: Mapping[str, str] = {
     "payouts.state": "PAID",
     "payout_slots.state": "FINAL_PAY",
+    "carts.status": "ordered",
     "comps.status": "paid",
     "comps.type": "crypto_100",
     "mails.status": "sent",

@@ -40,7 +40,8 @@ NOT_EXPORTED = {
     "payout_approvals": "of admins", "code_batches": "of admins", "code_changes": "of admins",
     "foreign_explanations": "of admins",
     "code_imports": "of admins", "comp_rule_changes": "of admins", "broadcasts": "of admins",
-    "manual_transfers": "of admins", "manual_awards": "of admins", "member_wallets": "the wallets of `wallets`",
+    "manual_transfers": "of admins", "manual_awards": "of admins", "stock_moves": "of admins",
+    "member_wallets": "the wallets of `wallets`",
     "reconciliations": "of admins", "reconciliation_findings": "of admins",
     "codes": "a hash", "wallet_challenges": "questions that were answered", "refresh_tokens": "hashes",
     "email_codes": "hashes", "backup_codes": "hashes", "pushes": "which device was told of which notification",
@@ -53,7 +54,7 @@ SECTIONS = {
     "account": "members", "totals": "member_totals", "quarters": "member_quarters", "tiers": "tier_history",
     "guarantee": "guarantees", "wallets": "wallet_links", "chips": "affiliate_chips", "chip_balance": "chip_balances",
     "downline": "downline_entries", "second_factor": "second_factors", "wallet_balance": "wallet_balances",
-    "pictures": "avatars", "exports": "data_exports",
+    "pictures": "avatars", "exports": "data_exports", "cart": "carts",
 }  # fmt: skip
 
 # What they leave where a test would come only by way of an app, a chain or a vendor.
@@ -342,6 +343,18 @@ def test_every_table_about_members_is_erased_or_kept_and_exported_or_not_for_a_r
     shown = {SECTIONS.get(name, name) for name in records.SECTIONS}
     assert shown & about | NOT_EXPORTED.keys() == about
     assert not shown & NOT_EXPORTED.keys()
+
+
+def test_a_cart_goes_with_its_account(profile_client: ProfileClient, client: Client) -> None:
+    other = client(factories.member().token)
+    for member in (profile_client.member, other):
+        assert member.post("/v1/cart/add", {"sku": "COFFEE-3", "quantity": 2}).status == 200
+    delete(profile_client)
+    erased(profile_client)
+    assert (
+        profile_client.one("SELECT count(*) FROM carts") == profile_client.one("SELECT count(*) FROM cart_items") == 1
+    )
+    assert [item["quantity"] for item in other.get("/v1/cart").body["items"]] == [2]
 
 
 def test_somebody_elses_traces_stay(

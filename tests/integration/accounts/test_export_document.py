@@ -79,6 +79,7 @@ FIELDS: Mapping[str, str] = {
     "chips": "id:uuid kind:text chips:int earned_at:time scan_number",
     "chip_balance": "earned:int",
     "downline": "tins:int source_id:uuid counted_at:time",
+    "cart": "sku:text cart_id:uuid added_at:time quantity:int price_cents:int",
     "notifications": "id:uuid body:text code data:dict type:text title:text params:dict read_at created_at:time",
     "notification_preferences": "push:bool type:text email:bool",
     "devices": "id:uuid platform:text session_id registered_at:time",

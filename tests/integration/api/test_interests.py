@@ -56,6 +56,8 @@ NOBODY_IN_PARTICULAR = {
     "reuse_batch": "likewise",
     "change_comp_rule": "prizes of everybody; every change is public and audited",
     "broadcast": "a message to everybody",
+    "change_product": "prices of everybody; every change is audited",
+    "count_stock": "what lies in the warehouse",
     "search_code": "a look",
     "resume_treasury": "everybody is paid what was promised",
     "set_treasury_alerts": "when admins are woken",

@@ -38,8 +38,11 @@ ONE_PAGE = {
     "list_trips",
     "list_comp_rules",
     "list_treasury_pools",
+    "list_products",
+    "list_admin_products",
+    "list_stock",
 }
-ALWAYS_EMPTY = {"list_orders"}  # there is no shop yet
+ALWAYS_EMPTY = {"list_orders"}  # nobody can order yet
 PAGES_MAX = 10
 
 

@@ -203,7 +203,7 @@ def test_an_unknown_product_is_no_batch(factory: Factory) -> None:
     before = rows_of_all_tables(factory.sql)
     for sku in ("NOTHING-6", "mintice-6", "MINTICE-6' --", "💥"):
         answer = factory.admin.post("/v1/admin/qr/generate", {"name": "x", "product_sku": sku, "quantity": 1})
-        assert (answer.status, answer.problem) == (422, "product-unknown"), sku
+        assert (answer.status, answer.problem) == (404, "product-unknown"), sku
     assert rows_of_all_tables(factory.sql) == before
 
 

@@ -57,6 +57,13 @@ POWERFUL = {
     ),
     "an amount that is owed": ("UPDATE payouts SET amount = 1", set[str]()),
     "the global count": ("UPDATE scan_counter SET value = 0", {"scans"}),
+    "a price": ("UPDATE products SET price_cents = 1", {"admin_shop"}),
+    "a count of the stock": (
+        "INSERT INTO stock_moves (sku, kind, quantity, moved_at, recorded_at) VALUES ('', 'count', 1, now(), now())",
+        {"admin_shop"},
+    ),
+    "stock that nobody counted": ("UPDATE stock SET on_hand = 1", set[str]()),
+    "somebody's cart": ("UPDATE cart_items SET quantity = 1", {"shop"}),
     "the audit log": ("DELETE FROM audit_logs", set[str]()),
     "who referred a member": ("UPDATE members SET referred_by_id = NULL", {"admin_comps"}),
     "the terms that awards follow": ("INSERT INTO award_inputs (revision) VALUES (1)", set[str]()),
@@ -93,7 +100,7 @@ SECRET = {
 # Nobody's login writes these: triggers do, or migrations.
 WRITTEN_BY_NOBODY = {
     *("award_inputs", "count_comparisons", "ledger_accounts", "ledger_balances", "member_wallets"),
-    *("payout_transitions", "products", "schema_migrations", "settings", "slot_transitions", "treasury_days"),
+    *("payout_transitions", "schema_migrations", "settings", "slot_transitions", "stock", "treasury_days"),
     *("treasury_minutes", "trip_places", "withdrawal_transitions"),
 }
 FILLED_BY_FEATURES_TO_COME = {"downline_entries", "tins_sold_daily"}

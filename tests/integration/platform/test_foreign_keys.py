@@ -13,6 +13,8 @@ WITHOUT: Mapping[tuple[str, str], tuple[str, str]] = {
     ("code_change_codes", "change_id"): ("code_changes", "written by the million; changes are append-only"),
     ("payouts", "treasury"): ("treasuries", "there are three, which stay; payouts have enough indexes to write"),
     ("scan_counter", "revision"): ("award_inputs", "one row, which every scan writes; revisions stay"),
+    ("cart_items", "sku"): ("products", "a product is never removed, it goes off sale"),
+    ("stock_moves", "counted_by"): ("members", "written by people; an account is emptied, its row stays"),
     ("signers", "treasury"): ("treasuries", "a handful of rows"),
 }
 KEYS = """

@@ -37,6 +37,7 @@ def row(name: str, at: datetime) -> dict[str, object]:
         "attempt_counters": {"subject": str(identity), "hour": at, "attempts": 1},
         "avatars": {"id": identity, "member_id": MEMBER, "status": "replaced", "object_name": str(identity),
                     "content_type": "image/png", "uploaded_at": at, "finished_at": at, "removed_at": at},
+        "carts": {"id": identity, "member_id": identity, "created_at": at, "changed_at": at},
         "data_exports": {"id": identity, "member_id": MEMBER, "status": "expired", "object_name": "x", "asked_at": at,
                          "ready_at": at, "expires_at": at},
         "email_changes": {"member_id": identity, "id": identity, "new_email": "x", "code_mac": b"x", "asked_at": at,
@@ -64,6 +65,7 @@ def row(name: str, at: datetime) -> dict[str, object]:
 # Rows as old as those above, which stay all the same.
 UNFINISHED: dict[str, dict[str, object]] = {
     "avatars": {"status": "live", "removed_at": None},
+    "carts": {"status": "ordered", "ordered_at": NOW},
     "data_exports": {"status": "ready"},
     "mails": {"status": "queued", "finished_at": None},
     "second_factors": {"enabled_at": NOW},
@@ -163,6 +165,20 @@ def test_a_session_goes_after_its_refresh_tokens(sql: Connection) -> None:
     assert left(sql, "sessions") == 1
     member_erase.forget_old(NOW + timedelta(days=2))
     assert (left(sql, "sessions"), left(sql, "refresh_tokens")) == (0, 0)
+
+
+def test_what_is_in_a_cart_goes_with_it_and_a_cart_that_was_touched_stays(
+    platform: Platform, client: Callable[..., FunctionClient], sql: Connection
+) -> None:
+    old, new = (client(factories.member().token) for _ in range(2))
+    for somebody in (old, new):
+        assert somebody.post("/v1/cart/add", {"sku": "COFFEE-3", "quantity": 2}).status == 200
+    gone = old.get("/v1/cart").body["id"]
+    sql.execute_unnamed("UPDATE carts SET changed_at = now() - interval '366 days' WHERE id = $1", (gone,))
+    assert FunctionInvoker(platform.invoker_token).schedule("member_erase", "forget-old") == 204
+    assert old.get("/v1/cart").body["items"] == []
+    assert [item["quantity"] for item in new.get("/v1/cart").body["items"]] == [2]
+    assert sql.execute_simple("SELECT count(*) FROM cart_items").rows == [[1]]
 
 
 def test_members_keep_their_answers_longer_than_strangers(sql: Connection) -> None:

@@ -15,6 +15,7 @@ from pg8000.exceptions import DatabaseError
 import functions.admin_codes.store as admin_codes
 import functions.admin_comps.store as admin_comps
 import functions.admin_scans.store as admin_scans
+import functions.admin_shop.store as admin_shop
 import functions.admin_treasury.store as admin_treasury
 import functions.admin_trips.store as admin_trips
 import functions.auth.store as auth_store
@@ -59,6 +60,7 @@ TRIED_ELSEWHERE = {
     "functions/email_send/store.py::ask_again": "test_mail_once.py",
     "functions/member_erase/old_store.py::PURGES[attempt_counters]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[avatars]": "test_retention.py",
+    "functions/member_erase/old_store.py::PURGES[carts]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[data_exports]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[email_changes]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[email_codes]": "test_retention.py",
@@ -315,6 +317,11 @@ def _marks(sql: Connection) -> Prepared:
     )  # fmt: skip
 
 
+def _product(sql: Connection) -> Prepared:
+    assert sql
+    return "products", "sku = 'COFFEE-3'", "sku = 'COFFEE-6'", lambda tx: admin_shop.lock(tx, "COFFEE-3")
+
+
 LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/admin_codes/store.py::lock_batch": _rows("code_batches", _batch, admin_codes.lock_batch),
     "functions/admin_comps/store.py::lock_rules": lambda _: ("comp_rules", "true", "false", admin_comps.lock_rules),
@@ -323,6 +330,7 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/admin_scans/store.py::lock": _rows(
         "flagged_scans", _flagged, lambda tx, one: admin_scans.lock(tx, [one], uuid4()), "scan_id"
     ),
+    "functions/admin_shop/store.py::lock": _product,
     "functions/admin_treasury/store.py::pool_state": _treasuries(lambda tx: admin_treasury.pool_state(tx, "member")),
     "functions/admin_treasury/store.py::lock_finding": _rows(
         "reconciliation_findings", _finding, admin_treasury.lock_finding

@@ -1,0 +1,1 @@
+"""Admins set prices, take products off sale, and count the stock."""

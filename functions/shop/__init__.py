@@ -1,0 +1,1 @@
+"""Members see what is sold, and fill a cart."""
