@@ -10,7 +10,7 @@ import pytest
 from emulators.bootstrap import NODE, ROOT, VENV
 
 CHAIN = ROOT / "emulators" / "chain"
-COMPILE_SECONDS_MAX = 60.0
+COMPILE_SECONDS_MAX = 300.0  # seven on an idle machine; a limit against hanging only
 
 
 def node() -> str:
