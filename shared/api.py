@@ -24,6 +24,7 @@ from shared import auth, clock, db, events, log
 from shared.auth import Anyone, Claims
 from shared.db import CommitUnknown, PoolExhausted
 from shared.ports.outage import Outage
+from shared.values import encoding
 from shared.values.fields import Query, Reply
 from shared.values.problems import (
     CONTENT_TYPE,
@@ -258,8 +259,11 @@ def _asked(upload: object, raw: bytes) -> bytes:
 
 
 def _path_values(contract: Contract, path: Mapping[str, str]) -> dict[str, object]:
-    """The path's parameters in the types that the handler takes. Raises NotFound for an id that is not a UUID."""
+    """The path's parameters in the types that the handler takes. Raises NotFound for an id that is not a UUID, and for
+    text that cannot be stored.
+    """
     try:
+        encoding.check_text(path)
         return {name: UUID(value) if contract.path[name] is UUID else value for name, value in path.items()}
     except ValueError:
         raise NotFound from None

@@ -69,6 +69,18 @@ def parameters(operation: Operation, place: str) -> Iterator[dict[str, Any]]:
     return (parameter for parameter in resolved if parameter["in"] == place)
 
 
+def headers_of(operation: Operation) -> dict[str, str]:
+    """The headers of a request with a JSON body, and some version where the operation wants one (If-Match)."""
+    wants = {parameter["name"] for parameter in parameters(operation, "header")}
+    return JSON | ({"If-Match": '"1"'} if "If-Match" in wants else {})
+
+
+def required_query(operation: Operation) -> str:
+    """A query with an id for each parameter that the operation wants."""
+    wanted = [parameter["name"] for parameter in parameters(operation, "query") if parameter.get("required")]
+    return "?" + "&".join(f"{name}={uuid4()}" for name in wanted) if wanted else ""
+
+
 def with_query() -> list[Operation]:
     return [found for found in contract.operations() if list(parameters(found, "query"))]
 
@@ -86,7 +98,7 @@ def test_a_wrong_query_parameter_is_named_and_nothing_is_read(client: Client) ->
                 continue
             values = WRONG_NUMBERS if parameter["schema"]["type"] == "integer" else WRONG_TEXTS
             for value in values:
-                answer = somebody.get(f"{path_of(operation)}?{parameter['name']}={value}")
+                answer = somebody.send(operation.method, f"{path_of(operation)}?{parameter['name']}={value}")
                 if (answer.status, answer.problem) != (422, "not-valid"):
                     wrong.append(f"{operation.operation_id}, {parameter['name']}={value[:40]}: {answer.status}")
     assert not wrong, "\n".join(wrong)
@@ -97,7 +109,7 @@ def test_a_parameter_that_is_unknown_or_comes_twice_is_refused(client: Client) -
     somebody = client(factories.member(role=Role.OWNER).token)
     for operation in with_query():
         for query in WRONG_QUERIES:
-            answer = somebody.get(f"{path_of(operation)}?{query}")
+            answer = somebody.send(operation.method, f"{path_of(operation)}?{query}")
             assert (answer.status, answer.problem) == (422, "not-valid"), f"{operation.operation_id}?{query[:40]}"
             assert len(answer.body["errors"]) <= 50
 
@@ -132,7 +144,8 @@ def test_an_id_in_a_path_that_is_none_names_nothing(client: Client, sql: Connect
                 expected.add((409, "chain-unavailable"))  # the nodes are asked before anything is looked for here
             for value in (*WRONG_IDS, str(uuid4()), str(UUID(int=0))):
                 path = operation.template.replace("{" + parameter["name"] + "}", value)
-                body, headers = json.dumps(example_of(operation) or {}).encode(), JSON | {"Idempotency-Key": f"{asked}"}
+                body = json.dumps(example_of(operation) or {}).encode()
+                headers = headers_of(operation) | {"Idempotency-Key": f"{asked}"}
                 answer = answer_of(somebody.raw(operation.function, operation.method, path, body, headers))
                 assert (answer.status, answer.problem) in expected, f"{operation.operation_id}: {value[:40]}"
                 asked += 1
@@ -152,7 +165,7 @@ def test_paths_that_only_resemble_an_operation_are_not_found(client: Client, sql
         resembling = (*tails, *elsewhere, path.upper(), doubled, dotted, other_version)
         body = json.dumps(example_of(operation) or {}).encode()
         for other in resembling:
-            answer = answer_of(somebody.raw(operation.function, operation.method, other, body, JSON))
+            answer = answer_of(somebody.raw(operation.function, operation.method, other, body, headers_of(operation)))
             methods = {found.method for found in contract.operations() if found.matches(unquote(other))}
             path_of_another = methods and operation.method not in methods  # /comps/award.json names a comp, to be read
             expected = (405, "method-not-allowed") if path_of_another else (404, "not-found")
@@ -193,9 +206,8 @@ def test_a_malformed_idempotency_key_is_refused_by_every_mutation(client: Client
         body = json.dumps(example_of(operation) or {}).encode()
         media = media_of(operation)
         for key in WRONG_KEYS:
-            answer = somebody.send(
-                operation.method, path_of(operation), body, {**media, "Idempotency-Key": key.encode().decode("latin-1")}
-            )
+            headers = {**media, "Idempotency-Key": key.encode().decode("latin-1")}
+            answer = somebody.send(operation.method, path_of(operation) + required_query(operation), body, headers)
             assert (answer.status, answer.problem) == (422, "not-valid"), f"{operation.operation_id}: {key[:20]!r}"
             assert [error["field"] for error in answer.body["errors"]] == ["Idempotency-Key"]
     assert rows_of_all_tables(sql) == before
