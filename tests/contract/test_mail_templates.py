@@ -118,7 +118,7 @@ def test_no_subject_has_a_code_or_what_a_member_has_typed() -> None:
 
 @pytest.mark.parametrize("name", sorted(name for name, source in SOURCES.items() if "code" in source.parameters()))
 def test_a_preview_of_a_mail_with_a_code_does_not_show_it(name: str) -> None:
-    """What a locked phone shows is the beginning of what is read in the body, at most some two hundred characters."""
+    """A locked phone shows the beginning of the body's text, at most some two hundred characters."""
     assert SOURCES[name].is_secret
     for language in LANGUAGES:
         made = render(name, {"name": "Al", "code": "135246"}, language)

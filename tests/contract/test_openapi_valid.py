@@ -21,7 +21,7 @@ def test_it_is_valid() -> None:
 
 
 def test_a_stray_property_is_noticed() -> None:
-    """What an unquoted comma makes of `{description: Free, the plainest first., content: …}`."""
+    """An unquoted comma makes a key of the second half: `{description: Free, the plainest first., content: …}`."""
     broken = copy.deepcopy(contract.document())
     broken["paths"]["/v1/auth/username-suggestions"]["get"]["responses"]["200"]["the plainest first."] = None
     assert faults(broken)

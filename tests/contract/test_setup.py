@@ -62,7 +62,7 @@ def test_the_systems_certificates_count_when_none_are_named() -> None:
 
 
 def test_every_program_that_is_looked_up_has_a_fallback() -> None:
-    """Whoever asks for another program adds what happens where there is none."""
+    """A change that asks for another program has to say in FALLBACKS what happens where it is missing."""
     sources = [path.read_text() for path in (contract.ROOT / "emulators").rglob("*.py")]
     asked = {name for text in sources for name in LOOKED_UP.findall(text)}
 

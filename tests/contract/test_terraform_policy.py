@@ -61,7 +61,7 @@ def test_a_broad_role_is_known_when_it_is_seen(role: str) -> None:
 
 
 def test_the_edge_tells_the_clients_address_and_shows_its_key() -> None:
-    """What the load balancer itself knows, not what a caller has sent; the policy holds every door to these headers."""
+    """Headers of which the load balancer itself knows the values; the policy sets them at every entrance."""
     address, key = hcl.ours().values["edge_headers"]
     assert address == "X-Client-Address:{client_ip_address}"
     assert key.startswith("X-Edge-Key:${")

@@ -77,7 +77,7 @@ def test_killed_while_a_nonce_is_given_up_it_pays_nobody_and_later_once(
 
 
 def test_what_is_reserved_is_what_the_chain_still_has(world: World) -> None:
-    """Of two payments that are more than the treasury has together, one waits for a top-up."""
+    """One of two payments that together exceed the treasury's balance waits for a top-up."""
     world.win(TREASURY - PRIZE)
     second = world.win(PRIZE + PRIZE)
     world.outbox.deliver_until(lambda: world.state(second) == "HELD")

@@ -60,5 +60,5 @@ def test_neighbours_do_not_depend_on_each_other() -> None:
 
 
 def test_no_code_comes_twice() -> None:
-    """Of 2**60 codes, two of 200,000 are the same once in fifty million runs."""
+    """Two of 200,000 random codes out of 2**60 are the same once in fifty million runs."""
     assert len(set(codes.generate(COUNT))) == COUNT

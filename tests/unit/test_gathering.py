@@ -239,7 +239,7 @@ def test_a_leader_that_vanished_without_a_word_is_replaced() -> None:
 
 
 def test_a_leader_that_is_slow_and_alive_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever waits has looked after it many times by then, and no second group is begun beside it."""
+    """The waiting threads have looked at the leader many times by then, and none begins a second group beside it."""
     monkeypatch.setattr(group_commit, "LOOK_SECONDS", 0.01)
     worker = Worker()
     made = gatherer(worker)

@@ -242,7 +242,7 @@ def test_the_largest_picture_is_decoded_within_the_memory_of_the_function(
 
 
 def test_pictures_wait_for_each_other_so_that_memory_is_for_one() -> None:
-    """What the function has, less itself and as many bodies as may come at once, each copied a few times."""
+    """The function's memory, less its own use and as many bodies as may come at once, each copied a few times."""
     function = contract.functions()["profile"]
     bodies = function.concurrency * BODY_COPIES_MAX * FILE_BYTES_MAX // 2**20
     assert MEMORY_MIB[function.memory] >= ITSELF_MIB + bodies + DECODING_MIB_MAX
@@ -271,7 +271,7 @@ def test_who_waits_too_long_is_told_to_come_again(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(("kind", "mode"), [("JPEG", "RGB"), ("PNG", "RGB"), ("PNG", "RGBA")])
 def test_colours_of_display_p3_are_converted_to_srgb(kind: str, mode: str) -> None:
-    """What is expected comes from CSS Color 4 (W3C): its matrix from Display P3 to sRGB, and its transfer curve."""
+    """The expected values come from CSS Color 4 (W3C): its matrix from Display P3 to sRGB, and its transfer curve."""
     for colour in ((180, 90, 60), (120, 150, 90), (128, 128, 128), (60, 80, 140)):
         given = colour if mode == "RGB" else (*colour, 100)
         sent = pictures.picture(kind, colour=given, mode=mode, icc_profile=pictures.display_p3(), **LITTLE_LOSS[kind])

@@ -109,7 +109,7 @@ def test_there_are_thousands_of_places_in_the_product() -> None:
 
 
 def test_what_was_judged_to_break_nothing_is_still_there() -> None:
-    """Whoever changes such a line judges it again."""
+    """A changed line has to be judged again."""
     there = set()
     for path in {it.path for it in judged.judged().values()}:
         text = (ROOT / path).read_text()

@@ -144,7 +144,7 @@ def test_a_file_of_somebody_who_may_not_send_it_is_never_held(client: Client) ->
 
 
 def test_an_id_of_nothing_and_a_wrong_field_are_told_to_who_may_call(client: Client) -> None:
-    """Of the same requests, by the right people: else the test above would pass for an operation that tells nobody."""
+    """The same requests by the right people tell: else the test above would pass for one that tells nobody."""
     owner, told = client(factories.member(role=Role.OWNER).token), {"not-found": 0, "not-valid": 0}
     for operation, _ in operations_for("member", *ADMIN_ROLES):
         if "{" in operation.template and "_id}" in operation.template:

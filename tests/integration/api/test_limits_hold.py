@@ -211,7 +211,7 @@ def test_every_limited_operation_is_in_the_table() -> None:
 
 
 def test_nothing_else_counts_attempts() -> None:
-    """Whoever adds a count of their own adds it to the table above."""
+    """A module that counts tries by itself stands in the table above."""
     counting = {
         str(path.relative_to(contract.ROOT))
         for folder in (contract.FUNCTIONS, contract.ROOT / "shared")

@@ -62,7 +62,7 @@ def names_in(value: Any) -> Iterator[str]:
 
 
 def test_api1_object_level_authorization_a_wallet_is_not_linked_by_somebody_elses_challenge(scene: Scene) -> None:
-    """What a path names is tried for every operation in test_access.py; this is named in a body."""
+    """Ids in paths are tried for every operation in test_access.py; this one is named in a body."""
     victim, thief, wallet = scene.member(), scene.member(), Account.create()
     asked = victim.post("/v1/wallet/challenge", {"address": wallet.address}).body
     signature = wallet.sign_message(encode_defunct(text=asked["message"])).signature.to_0x_hex()

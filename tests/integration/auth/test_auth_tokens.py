@@ -306,7 +306,7 @@ def test_a_few_seconds_of_skew_are_forgiven(entry_points: EntryPoints, forge: Fo
 
 
 def test_tokens_that_live_longer_than_fifteen_minutes_are_refused(entry_points: EntryPoints, forge: Forge) -> None:
-    """Who slips a key of theirs into the database has no token for days. The gateway cannot ask this; functions do."""
+    """A key that somebody has slipped into the database makes no token for days; only functions can check it."""
     now = int(datetime.now(UTC).timestamp())
     day = 86_400
     assert entry_points.at_the_function(forge.signed({"iat": now, "exp": now + 900})).status == 201

@@ -111,7 +111,7 @@ def test_a_later_code_replaces_the_earlier_one(scene: Scene) -> None:
 def test_three_codes_in_an_hour_and_network_and_the_same_answer_for_nobody(
     path: str, scene: Scene, tmp_path: Path
 ) -> None:
-    """What all networks together may ask for is in test_recovery_denied.py."""
+    """The limit over all networks is tested in test_recovery_denied.py."""
     member = scene.signed_up() if "resend" in path else scene.verified()
     for email in (member, "nobody@example.com"):
         answers = [scene.client(address="203.0.113.9").post(path, {"email": email}) for _ in range(4)]

@@ -185,7 +185,7 @@ def test_a_change_that_was_read_too_long_ago_changes_nothing(admin: TreasuryAdmi
 
 
 def test_a_token_alone_changes_no_rule(client: Client, admin: TreasuryAdmin, sql: Connection) -> None:
-    """Whoever has stolen a token of an admin cannot raise a prize before a friend scans."""
+    """A thief with an admin's token cannot raise a prize before a friend scans."""
     without_app = client(factories.member(role=Role.OPERATIONS).token)
     spent = admin.code()
     assert change(admin, "crypto_1k", totp=spent).status == 200

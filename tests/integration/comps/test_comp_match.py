@@ -186,7 +186,7 @@ def test_a_cancelled_trip_is_not_matched(referred: Somebody, comp_records: CompR
 def test_a_scan_does_not_wait_for_the_affiliates_totals(
     affiliate: Somebody, client: Client, app: Login, comp_records: CompRecords
 ) -> None:
-    """Whoever scans holds the global count; somebody who waits for the count may hold them."""
+    """A scan holds the global count, and another one that waits for the count may hold the totals."""
     winner = factories.member(referred_by=affiliate, permanent_tier=Tier.VIP, wallet=WALLET)
     (code,) = factories.manufactured_codes(1)
     factories.set_scan_counter(499)

@@ -248,7 +248,7 @@ def test_an_unknown_key_id_asks_for_the_keys_again_but_not_each_time() -> None:
 
 
 def test_the_functions_client_of_the_tests_is_such_a_gateway(platform: Platform, spied: WsgiClient, spy: Spy) -> None:
-    """What other tests rely on: they call functions with the headers that the gateway would have set."""
+    """Other tests call functions with the headers that the gateway would have set, and rely on this."""
     somebody = factories.member()
     ask(spied, "GET", "/v1/users/me", Authorization=f"Bearer {somebody.token}")
     client = FunctionClient(platform.gateway_token, somebody.token)

@@ -125,7 +125,7 @@ def test_no_secret_of_an_answer_is_in_the_database(name: str, scene: Scene) -> N
 
 
 def test_the_secrets_are_those_that_we_know_of() -> None:
-    """Whoever adds a text to an answer decides here: it is a secret, or its name belongs to PUBLIC."""
+    """A new text in an answer is a secret, or its name belongs to PUBLIC: a person decides."""
     assert secrets() == {
         "login": {"access_token", "refresh_token", "device_token"},
         "refresh": {"access_token", "refresh_token"},

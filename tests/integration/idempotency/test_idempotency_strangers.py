@@ -90,7 +90,7 @@ def test_two_strangers_sign_up_under_one_key_and_each_gets_their_own_account(sce
 
 
 def test_what_is_kept_of_an_answer_says_nothing_of_a_person(scene: Scene) -> None:
-    """Nothing leads from the row to the member, so that no erasure could find it: it is sealed instead."""
+    """The row does not lead to the member, so that no erasure could find it: it is sealed instead."""
     person = {"email": "grace@example.com", "full_name": "Grace", "date_of_birth": "1990-12-10"}
     request = as_json(scene.client(), "/v1/auth/signup", person | {"password": PASSWORD})
     answer = answer_of(request.send(operation_named("signup"), KEY))
@@ -102,7 +102,7 @@ def test_what_is_kept_of_an_answer_says_nothing_of_a_person(scene: Scene) -> Non
 
 
 def test_the_hash_of_a_request_is_not_made_of_the_request_alone(scene: Scene) -> None:
-    """Whoever reads the table and knows an address cannot look up whether a code was asked for it."""
+    """A reader of the table who knows an address cannot look up whether a code was asked for it."""
     request, operation = request_password_reset(scene), operation_named("request_password_reset")
     for key in ("one", "two"):
         request.send(operation, key)

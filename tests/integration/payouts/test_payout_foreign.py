@@ -105,7 +105,7 @@ def test_a_foreign_nonce_is_seen_before_anything_is_signed(
 def test_a_key_that_rests_is_watched_all_the_same(
     payout_driver: PayoutDriver, rows: PayoutRows, sql: Connection
 ) -> None:
-    """Nobody waits to be paid, and somebody else uses the key: it is noticed within the minute."""
+    """A foreign use of a key at rest, with no payout waiting, is noticed within the minute."""
     payout = payout_driver.request()
     payout_driver.send(payout)
     payout_driver.finalize(payout)

@@ -28,7 +28,7 @@ def mails(sql: Connection) -> list[str]:
 
 
 def revert(payout_driver: PayoutDriver, number: int) -> None:
-    """So many payments, one after the other, as far as the machine signs."""
+    """Send this many payments one after the other, as far as the machine signs."""
     for _ in range(number):
         payout = payout_driver.request()
         payout_driver.send(payout)

@@ -72,7 +72,7 @@ def test_a_lost_task_is_made_up_once_in_a_while_and_not_with_each_sweep(
 def held(
     payout_driver: PayoutDriver, rows: PayoutRows, number: int, reason: HoldReason, recipient: str = RECIPIENT
 ) -> list[UUID]:
-    """So many payouts that wait for their cause to end."""
+    """Make this many payouts that wait for their cause to end."""
     made = [payout_driver.request(recipient=recipient) for _ in range(number)]
     rows.login.run(
         "UPDATE payouts SET state = 'HELD', hold_reason = CAST(:reason AS hold_reason) WHERE id = ANY(:ids)",

@@ -29,7 +29,7 @@ def broker(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> Iterator[Mess
 
 
 def fill(mails: int, payouts: int = 0) -> None:
-    """So many events and tasks, in one transaction."""
+    """Enqueue this many events and tasks in one transaction."""
 
     def write(tx: db.Tx) -> None:
         events.emit(tx, WHEN, *(MailQueued(mail_id=uuid4()) for _ in range(mails)))
