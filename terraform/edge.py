@@ -41,7 +41,7 @@ def _from_here(api_url: str) -> set[str]:
     """The addresses that functions see for this machine, which also sends forged headers."""
     asked = Request(api_url + PATH, headers=FORGED_HEADERS)  # noqa: S310 - our own API
     try:
-        return {_address(urlopen(asked, timeout=ASK_SECONDS_MAX).read()) for _ in range(PROBES)}  # noqa: S310
+        return {_address(urlopen(asked, timeout=ASK_SECONDS_MAX).read()) for _ in range(PROBES)}  # noqa: S310 - ours
     except (URLError, TimeoutError) as fault:
         raise CommandFailed(f"the edge cannot be asked: {fault}") from None
 

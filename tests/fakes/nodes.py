@@ -44,10 +44,10 @@ class FakeNode(Node):
     def _eth_chainId(self) -> str:  # noqa: N802 - as the method is called
         return hex(self.world.chain.chain_id)
 
-    def _eth_gasPrice(self) -> str:  # noqa: N802
+    def _eth_gasPrice(self) -> str:  # noqa: N802 - as the JSON-RPC method is called
         return hex(GAS_PRICE_WEI)
 
-    def _eth_getBlockByNumber(self, tag: str, _full: bool) -> dict[str, str]:  # noqa: N802
+    def _eth_getBlockByNumber(self, tag: str, _full: bool) -> dict[str, str]:  # noqa: N802 - as the JSON-RPC method is called
         heads = self.world.chain.heads()
         tags = {
             tag: max(0, number - self.behind)
@@ -61,7 +61,7 @@ class FakeNode(Node):
         address = "0x" + call["data"][-40:]
         return hex(self.world.balance(address, int(block, 16)) + self.richer)
 
-    def _eth_getBalance(self, address: str, block: str) -> str:  # noqa: N802
+    def _eth_getBalance(self, address: str, block: str) -> str:  # noqa: N802 - as the JSON-RPC method is called
         self._require_accounts(int(block, 16))
         return hex(self.world.chain.gas[address.lower()])
 
@@ -70,7 +70,7 @@ class FakeNode(Node):
         if block_number <= self.world.chain.heads().latest - self.behind - STATES_KEPT:
             raise NodeRefused(f"missing trie node: state of block {block_number} is not available")
 
-    def _eth_getLogs(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: N802
+    def _eth_getLogs(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:  # noqa: N802 - as the JSON-RPC method is called
         first, last = int(wanted["fromBlock"], 16), int(wanted["toBlock"], 16)
         if last - first + 1 > self.world.blocks_per_answer_max:
             raise NodeRefused("too many blocks at once")

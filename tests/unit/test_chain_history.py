@@ -60,18 +60,18 @@ class Stub(Node):
             return RpcError("exceed maximum block range")
         return self.logs[wanted["address"]]
 
-    def eth_getTransactionByBlockNumberAndIndex(self, _number: str, _index: str) -> Any:  # noqa: N802
+    def eth_getTransactionByBlockNumberAndIndex(self, _number: str, _index: str) -> Any:  # noqa: N802 - as the JSON-RPC method is called
         return self.sent
 
-    def eth_getBlockByNumber(self, number: str, _whole: bool) -> Any:  # noqa: N802
+    def eth_getBlockByNumber(self, number: str, _whole: bool) -> Any:  # noqa: N802 - as the JSON-RPC method is called
         here = [self.sent] if int(number, 16) == BLOCK else []
         told = number if self.block_number is None else hex(self.block_number)
         return {"number": told, "hash": self.block_hash, "transactions": here}
 
-    def eth_getTransactionReceipt(self, _hash: str) -> Any:  # noqa: N802
+    def eth_getTransactionReceipt(self, _hash: str) -> Any:  # noqa: N802 - as the JSON-RPC method is called
         return self.by_hash
 
-    def eth_getBlockReceipts(self, _number: str) -> Any:  # noqa: N802
+    def eth_getBlockReceipts(self, _number: str) -> Any:  # noqa: N802 - as the JSON-RPC method is called
         return self.of_block
 
 

@@ -235,7 +235,7 @@ def test_there_is_no_import_of_another_id(code_admin: CodeAdmin) -> None:
 def put(made: Json, body: bytes, **headers: str) -> int:
     asked = Request(made["upload_url"], body, made["upload_headers"] | headers, method="PUT")  # noqa: S310 - emulator
     try:
-        with urlopen(asked, timeout=10) as answer:  # noqa: S310
+        with urlopen(asked, timeout=10) as answer:  # noqa: S310 - emulator
             return int(answer.status)
     except HTTPError as refused:
         refused.close()

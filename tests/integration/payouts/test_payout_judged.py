@@ -290,7 +290,7 @@ def test_a_payout_that_cannot_be_finished_keeps_no_other_of_its_key_waiting(
         told = asked(hashes)
         receipts = dict(told.receipts)
         if strange in receipts:
-            receipts[strange] = replace(receipts[strange], moved=None)  # type: ignore[arg-type]
+            receipts[strange] = replace(receipts[strange], moved=None)  # type: ignore[arg-type] # wrong on purpose
         return replace(told, receipts=receipts)
 
     monkeypatch.setattr(payout_driver.chain, "observe", observe)

@@ -154,7 +154,7 @@ def plan(sql: Connection, statement: Statement) -> Mapping[str, Any]:
     given = [_value(name, kind) for name, kind in zip(values.names, types, strict=True)]
     execute = f"EXECUTE asked({', '.join(given)})" if given else "EXECUTE asked"
     ((made,),) = sql.execute_simple(f"EXPLAIN (FORMAT JSON) {execute}").rows
-    return (json.loads(made) if isinstance(made, str) else made)[0]["Plan"]  # type: ignore[no-any-return]
+    return (json.loads(made) if isinstance(made, str) else made)[0]["Plan"]  # type: ignore[no-any-return] # untyped JSON
 
 
 def _value(name: str, kind: str) -> str:

@@ -363,7 +363,7 @@ def test_keys_the_newest_that_is_active_signs(sql: Connection) -> None:
     for number in SHUFFLED:
         put(sql, "signing_keys", kid=f"k{number}", kms_version=f"v{number}", public_jwk={"kid": number},
             created_at=at(number), active_from=at(number), retired_at=at(9) if number == 2 else None)  # fmt: skip
-    signs = [done(lambda tx: auth_store.signing_key(tx, at(number))).kid for number in (1, 2, 3, 4)]  # noqa: B023
+    signs = [done(lambda tx: auth_store.signing_key(tx, at(number))).kid for number in (1, 2, 3, 4)]  # noqa: B023 - done at once
     assert signs == ["k1", "k1", "k3", "k4"]
     assert done(key_rotate.newest_created_at) == at(4)
     assert [key["kid"] for key in auth.published_keys()] == [1, 3, 4]
