@@ -174,7 +174,7 @@ class Tx:
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
-        """An exception inside the block undoes only what was done inside the block."""
+        """An exception inside the block undoes only what was done inside the block. Blocks may be nested."""
         self._session.command_later("SAVEPOINT inner_work")
         try:
             yield
@@ -182,6 +182,7 @@ class Tx:
             self._session.settle()
         except BaseException:
             self._session.command_later("ROLLBACK TO SAVEPOINT inner_work")
+            self._session.command_later("RELEASE SAVEPOINT inner_work")  # the name is that of the outer block again
             raise
 
 

@@ -93,6 +93,31 @@ def test_a_savepoint_undoes_what_was_done_inside_and_no_more(sql: Connection) ->
     assert rows == [["after"], ["before"]]
 
 
+def test_an_outer_savepoint_undoes_what_was_done_after_an_inner_one_failed(sql: Connection) -> None:
+    def work(tx: Tx) -> None:
+        put(tx, "before", 1)
+        with pytest.raises(ZeroDivisionError):
+            outer(tx)
+        put(tx, "after", 2)
+
+    def outer(tx: Tx) -> None:
+        with tx.savepoint():
+            put(tx, "outside", 3)
+            with pytest.raises(ConstraintViolated):
+                inner(tx)
+            put(tx, "later", 5)
+            raise ZeroDivisionError
+
+    def inner(tx: Tx) -> None:
+        with tx.savepoint():
+            put(tx, "inside", 4)
+            put(tx, "inside", 6)
+
+    db.atomically(work)
+    rows = sql.execute_simple("SELECT name FROM settings WHERE description = '' ORDER BY name").rows
+    assert rows == [["after"], ["before"]]
+
+
 def test_a_scalar_is_the_value_of_the_only_row(database: str) -> None:
     del database
     with db.transaction() as tx:
