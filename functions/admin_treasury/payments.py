@@ -37,8 +37,9 @@ OUTCOMES: dict[type[Problem], str] = {
     rules.ApprovalOfOwnRequest: "own",
     rules.ApprovedBefore: "approved_before",
     rules.PayoutCancelled: "cancelled",
+    rules.PayoutInDoubt: "in_doubt",
     rules.PayoutNotHeld: "not_held",
-}  # each of these is raised before anything is written
+}
 
 
 class TreasuryPayoutFilter(Page):
@@ -79,7 +80,7 @@ class ApprovalOutcome(Reply):
     """
 
     payout_id: UUID
-    outcome: Literal["approved", "released", "own", "approved_before", "cancelled", "not_held", "not_found"]
+    outcome: Literal["approved", "released", "own", "approved_before", "cancelled", "in_doubt", "not_held", "not_found"]
     state: str | None
     hold_reason: str | None
     approvals_given: int | None
@@ -171,7 +172,8 @@ def approve_payouts(tx: Tx, admin: Treasurer, body: BulkPayoutApproval, client: 
     found: dict[UUID, ApprovalOutcome] = {}
     for payout_id in sorted(body.payout_ids):  # sorted: two admins who approve the same payouts lock them in one order
         try:
-            _agree(tx, admin, payout_id, body.note, client, now=now)
+            with tx.savepoint():
+                _agree(tx, admin, payout_id, body.note, client, now=now)
             outcome = "approved"
         except tuple(OUTCOMES) as refused:
             outcome = OUTCOMES[type(refused)]
@@ -215,6 +217,8 @@ def _agree(tx: Tx, admin: Admin, payout_id: UUID, note: str, client: Client, now
         raise rules.PayoutCancelled
     try:
         agreed = machine.approve(tx, payout_id, admin.id, {"why": note}, now)
+        if agreed.given >= agreed.needed and payout.state is machine.PayoutState.HELD:
+            machine.release(tx, payout_id, now)
     except machine.MayBePaidAlready:
         raise rules.PayoutInDoubt from None
     except machine.NotWaiting:
@@ -223,8 +227,6 @@ def _agree(tx: Tx, admin: Admin, payout_id: UUID, note: str, client: Client, now
         raise rules.ApprovalOfOwnRequest from None
     except machine.ApprovedBefore:
         raise rules.ApprovedBefore from None
-    if agreed.given >= agreed.needed and payout.state is machine.PayoutState.HELD:
-        machine.release(tx, payout_id, now)
     changes = {"note": note, "approvals": f"{agreed.given} of {agreed.needed}", "amount": str(payout.amount)}
     audit.record(tx, admin, client, Action("payout.approve", "payout", payout_id, changes), now)
 

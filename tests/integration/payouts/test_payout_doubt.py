@@ -19,6 +19,7 @@ from tests.fakes.payout_driver import PayoutDriver
 from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows, rule_of
 from tests.fakes.restore import backup, restore
 from tests.fakes.treasury_admins import TreasuryAdmin, foreign_nonce, treasury_admin
+from tests.fakes.treasury_rows import held_for_review
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
 
@@ -65,6 +66,20 @@ def test_it_is_not_approved_before_the_foreign_transaction_is_explained(
     resume()
     payout_driver.send(payout)
     assert payout_driver.state(payout) == "IN_FLIGHT"
+
+
+def test_one_in_doubt_among_many_is_named_and_the_others_are_approved(
+    payout_driver: PayoutDriver, people: list[TreasuryAdmin], rows: PayoutRows
+) -> None:
+    other = held_for_review(rows, 2, recipient_address=OTHER)
+    doubted, _ = held_in_doubt(payout_driver)
+    person = people[0]
+
+    body = {"totp": person.code(), "note": "read back by mail", "payout_ids": [str(doubted), str(other)]}
+    answer = person.client.post("/v1/admin/treasury/payouts/approve", body)
+
+    assert answer.status == 200
+    assert [(it["outcome"], it["approvals_given"]) for it in answer.body["items"]] == [("in_doubt", 0), ("approved", 1)]
 
 
 def test_the_schema_takes_no_approval_no_release_and_no_nonce_for_it(
