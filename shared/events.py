@@ -119,6 +119,22 @@ class FollowWithdrawal(Task):
     withdrawal_id: UUID
 
 
+class AdvanceOrder(Task):
+    """Take an order to its next state, if something has happened that allows it."""
+
+    queue: ClassVar[str] = "order-advance"
+    function: ClassVar[str] = "order_advance"
+    order_id: UUID
+
+
+class AskPayment(Task):
+    """Ask the payment provider for what an operation says, or for what has become of it."""
+
+    queue: ClassVar[str] = "payment-watch"
+    function: ClassVar[str] = "payment_watch"
+    operation_id: UUID
+
+
 class Reconcile(Task):
     """Compare the books with the chain, or check pending transactions again."""
 

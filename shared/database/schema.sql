@@ -9,6 +9,7 @@ CREATE TYPE admin_role AS ENUM ('support', 'operations', 'treasury', 'owner');
 CREATE TYPE comp_type AS ENUM ('crypto_100', 'crypto_1k', 'crypto_10k', 'trip', 'casino', 'new_member_guarantee',
     'manual');
 CREATE TYPE hold_reason AS ENUM ('limit', 'funds', 'gas', 'blocked', 'paused', 'review', 'reverted', 'suspended');
+CREATE TYPE order_state AS ENUM ('pending', 'age_verification', 'payment_processing', 'confirmed', 'cancelled');
 CREATE TYPE payout_state AS ENUM ('REQUESTED', 'HELD', 'APPROVED', 'RESERVED', 'IN_FLIGHT', 'PAID', 'QUARANTINED',
     'CANCELLED');
 CREATE TYPE slot_state AS ENUM ('ALLOCATED', 'LIVE', 'MINED', 'FINAL_PAY', 'FINAL_REVERTED', 'FINAL_NOOP', 'FOREIGN');
@@ -18,6 +19,7 @@ CREATE TYPE withdrawal_state AS ENUM ('prepared', 'signed', 'mined', 'lapsed', '
 CREATE DOMAIN evm_address AS text CHECK (VALUE ~ '^0x[0-9a-fA-F]{40}$');
 CREATE DOMAIN evm_hash AS text CHECK (VALUE ~ '^0x[0-9a-f]{64}$');
 CREATE DOMAIN micro_usdt AS bigint;
+CREATE DOMAIN usd AS bigint CHECK ((VALUE % 10000::bigint) = 0);
 
 CREATE TABLE affiliate_chips (
     id            uuid         NOT NULL,
@@ -70,6 +72,30 @@ CREATE INDEX affiliate_earnings_pending ON affiliate_earnings (affiliate_id) WHE
 CREATE INDEX affiliate_earnings_referred ON affiliate_earnings (referred_id);
 CREATE TRIGGER affiliate_earning_changed BEFORE UPDATE ON affiliate_earnings FOR EACH ROW EXECUTE FUNCTION
     affiliate_earning_changed();
+
+CREATE TABLE age_checks (
+    id           uuid         NOT NULL,
+    member_id    uuid         NOT NULL,
+    status       text         NOT NULL DEFAULT 'pending',
+    reference    text,
+    url          text,
+    reason       text,
+    recorded_at  timestamptz  NOT NULL,
+    looked_at    timestamptz,
+    decided_at   timestamptz,
+    valid_until  timestamptz,
+    CONSTRAINT age_checks_pkey PRIMARY KEY (id),
+    CONSTRAINT age_checks_reference_key UNIQUE (reference),
+    CONSTRAINT age_checks_decided CHECK ((status = 'pending') = (decided_at IS NULL)),
+    CONSTRAINT age_checks_known CHECK (status = 'pending' OR reference IS NOT NULL),
+    CONSTRAINT age_checks_status_check CHECK (status IN ('pending', 'accepted', 'denied')),
+    CONSTRAINT age_checks_valid CHECK ((status = 'accepted') = (valid_until IS NOT NULL)),
+    CONSTRAINT age_checks_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX age_checks_member ON age_checks (member_id, recorded_at);
+CREATE UNIQUE INDEX age_checks_one_pending ON age_checks (member_id) WHERE status = 'pending';
+CREATE INDEX age_checks_pending ON age_checks (looked_at NULLS FIRST) WHERE status = 'pending';
+CREATE TRIGGER age_check_changed BEFORE UPDATE ON age_checks FOR EACH ROW EXECUTE FUNCTION age_check_changed();
 
 CREATE TABLE attempt_counters (
     subject   text         NOT NULL,
@@ -1214,6 +1240,108 @@ CREATE INDEX notifications_member ON notifications (member_id, created_at DESC, 
 CREATE INDEX notifications_type ON notifications (member_id, type, created_at DESC, id DESC);
 CREATE INDEX notifications_unread ON notifications (member_id, created_at) WHERE read_at IS NULL;
 
+CREATE TABLE order_events (
+    id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    order_id     uuid         NOT NULL,
+    state        order_state  NOT NULL,
+    reason       text,
+    happened_at  timestamptz  NOT NULL,
+    CONSTRAINT order_events_pkey PRIMARY KEY (id),
+    CONSTRAINT order_events_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id)
+);
+CREATE INDEX order_events_order ON order_events (order_id, id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON order_events FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON order_events FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+CREATE TABLE order_items (
+    order_id      uuid     NOT NULL,
+    sku           text     NOT NULL,
+    product_name  text     NOT NULL,
+    quantity      integer  NOT NULL,
+    unit_price    usd      NOT NULL,
+    line_total    usd      NOT NULL,
+    tax           usd      NOT NULL,
+    promised      integer  NOT NULL DEFAULT 0,
+    released      integer  NOT NULL DEFAULT 0,
+    CONSTRAINT order_items_pkey PRIMARY KEY (order_id, sku),
+    CONSTRAINT order_items_line CHECK (line_total::bigint = (quantity * unit_price::bigint)),
+    CONSTRAINT order_items_once CHECK (released <= promised),
+    CONSTRAINT order_items_promised CHECK (promised = 0 OR promised = quantity),
+    CONSTRAINT order_items_quantity_check CHECK (quantity > 0),
+    CONSTRAINT order_items_released_check CHECK (released >= 0),
+    CONSTRAINT order_items_tax_check CHECK (tax::bigint >= 0),
+    CONSTRAINT order_items_unit_price_check CHECK (unit_price::bigint > 0),
+    CONSTRAINT order_items_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id),
+    CONSTRAINT order_items_sku_fkey FOREIGN KEY (sku) REFERENCES products(sku)
+);
+CREATE INDEX order_items_sku ON order_items (sku);
+
+CREATE TABLE order_transitions (
+    from_state  order_state  NOT NULL,
+    to_state    order_state  NOT NULL,
+    CONSTRAINT order_transitions_pkey PRIMARY KEY (from_state, to_state)
+);
+
+CREATE TABLE orders (
+    id                uuid         NOT NULL,
+    number            bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    member_id         uuid         NOT NULL,
+    cart_id           uuid         NOT NULL,
+    state             order_state  NOT NULL DEFAULT 'pending',
+    state_at          timestamptz  NOT NULL,
+    placed_at         timestamptz  NOT NULL,
+    expires_at        timestamptz  NOT NULL,
+    tins              integer      NOT NULL,
+    subtotal          usd          NOT NULL,
+    shipping_cost     usd          NOT NULL,
+    shipping_tax      usd          NOT NULL,
+    tax_amount        usd          NOT NULL,
+    total_amount      usd          NOT NULL,
+    cost_per_tin      usd          NOT NULL,
+    tax_quote_id      uuid         NOT NULL,
+    tax_breakdown     jsonb        NOT NULL,
+    address           bytea,
+    ship_state        text         NOT NULL,
+    ship_zip          text         NOT NULL,
+    doorstep          bytea        NOT NULL,
+    age_check_id      uuid,
+    confirmed_at      timestamptz,
+    cancel_wanted_at  timestamptz,
+    cancel_reason     text,
+    CONSTRAINT orders_pkey PRIMARY KEY (id),
+    CONSTRAINT orders_cart_id_key UNIQUE (cart_id),
+    CONSTRAINT orders_number_key UNIQUE (number),
+    CONSTRAINT orders_cancel_reason_check CHECK (cancel_reason IN ('member', 'expired', 'age_denied', 'people')),
+    CONSTRAINT orders_cancel_wanted CHECK ((cancel_wanted_at IS NULL) = (cancel_reason IS NULL)),
+    CONSTRAINT orders_cancelled CHECK (state <> 'cancelled' OR cancel_reason IS NOT NULL),
+    CONSTRAINT orders_check CHECK (tax_amount::bigint >= shipping_tax::bigint),
+    CONSTRAINT orders_confirmed CHECK (state <> 'confirmed' OR confirmed_at IS NOT NULL),
+    CONSTRAINT orders_cost_per_tin_check CHECK (cost_per_tin::bigint >= 0),
+    CONSTRAINT orders_doorstep_check CHECK (octet_length(doorstep) = 32),
+    CONSTRAINT orders_ship_state_check CHECK (ship_state ~ '^[A-Z]{2}$'),
+    CONSTRAINT orders_ship_zip_check CHECK (ship_zip ~ '^\d{5}(-\d{4})?$'),
+    CONSTRAINT orders_shipping_cost_check CHECK (shipping_cost::bigint >= 0),
+    CONSTRAINT orders_shipping_tax_check CHECK (shipping_tax::bigint >= 0),
+    CONSTRAINT orders_subtotal_check CHECK (subtotal::bigint > 0),
+    CONSTRAINT orders_tins_check CHECK (tins > 0),
+    CONSTRAINT orders_total CHECK (total_amount::bigint = (subtotal::bigint + shipping_cost::bigint +
+        tax_amount::bigint)),
+    CONSTRAINT orders_age_check_id_fkey FOREIGN KEY (age_check_id) REFERENCES age_checks(id),
+    CONSTRAINT orders_cart_id_fkey FOREIGN KEY (cart_id) REFERENCES carts(id),
+    CONSTRAINT orders_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX orders_age_check ON orders (age_check_id) WHERE age_check_id IS NOT NULL;
+CREATE INDEX orders_doorstep ON orders (doorstep, placed_at);
+CREATE INDEX orders_leaving ON orders (cancel_wanted_at) WHERE cancel_wanted_at IS NOT NULL AND state <> 'cancelled';
+CREATE INDEX orders_member ON orders (member_id, placed_at, id);
+CREATE INDEX orders_waiting ON orders (expires_at) WHERE state IN ('pending', 'age_verification',
+    'payment_processing');
+CREATE TRIGGER never_deleted BEFORE DELETE ON orders FOR EACH ROW EXECUTE FUNCTION order_never_deleted();
+CREATE TRIGGER order_born AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION order_born();
+CREATE TRIGGER order_changed BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION order_changed();
+CREATE CONSTRAINT TRIGGER order_whole AFTER INSERT ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
+    FUNCTION order_whole();
+
 CREATE TABLE outbox (
     id             bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
     kind           text         NOT NULL,
@@ -1233,6 +1361,72 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
 CREATE INDEX outbox_waiting ON outbox (id) WHERE published_at IS NULL;
+
+CREATE TABLE payment_operations (
+    id           uuid         NOT NULL,
+    payment_id   uuid         NOT NULL,
+    kind         text         NOT NULL,
+    amount       usd          NOT NULL,
+    status       text         NOT NULL DEFAULT 'recorded',
+    recorded_at  timestamptz  NOT NULL,
+    sent_at      timestamptz,
+    look_at      timestamptz,
+    answered_at  timestamptz,
+    evidence     text,
+    reference    text,
+    reason       text,
+    CONSTRAINT payment_operations_pkey PRIMARY KEY (id),
+    CONSTRAINT payment_operations_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT payment_operations_ended CHECK ((status IN ('succeeded', 'failed')) = (answered_at IS NOT NULL AND
+        evidence IS NOT NULL)),
+    CONSTRAINT payment_operations_evidence_check CHECK (evidence IN ('reply', 'lookup', 'person', 'never_sent')),
+    CONSTRAINT payment_operations_kind_check CHECK (kind IN ('authorize', 'capture', 'void', 'refund')),
+    CONSTRAINT payment_operations_known CHECK (status <> 'succeeded' OR reference IS NOT NULL),
+    CONSTRAINT payment_operations_looked_after CHECK ((look_at IS NULL) = (status IN ('succeeded', 'failed'))),
+    CONSTRAINT payment_operations_never_sent CHECK (evidence IS DISTINCT FROM 'never_sent' OR sent_at IS NULL AND
+        status = 'failed'),
+    CONSTRAINT payment_operations_sent CHECK ((status NOT IN ('sent', 'succeeded')) OR sent_at IS NOT NULL),
+    CONSTRAINT payment_operations_status_check CHECK (status IN ('recorded', 'sent', 'succeeded', 'failed')),
+    CONSTRAINT payment_operations_unsent CHECK (status <> 'recorded' OR sent_at IS NULL),
+    CONSTRAINT payment_operations_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id)
+);
+CREATE INDEX payment_operations_due ON payment_operations (look_at) WHERE look_at IS NOT NULL;
+CREATE UNIQUE INDEX payment_operations_once ON payment_operations (payment_id, kind) WHERE status = 'succeeded' AND
+    kind <> 'refund';
+CREATE UNIQUE INDEX payment_operations_one_open ON payment_operations (payment_id) WHERE (status IN ('recorded',
+    'sent')) AND kind <> 'refund';
+CREATE INDEX payment_operations_payment ON payment_operations (payment_id, recorded_at);
+CREATE UNIQUE INDEX payment_operations_reference ON payment_operations (kind, reference) WHERE status = 'succeeded';
+CREATE TRIGGER payment_operation_born BEFORE INSERT ON payment_operations FOR EACH ROW EXECUTE FUNCTION
+    payment_operation_born();
+CREATE TRIGGER payment_operation_changed BEFORE UPDATE ON payment_operations FOR EACH ROW EXECUTE FUNCTION
+    payment_operation_changed();
+
+CREATE TABLE payments (
+    id           uuid         NOT NULL,
+    order_id     uuid         NOT NULL,
+    provider     text         NOT NULL,
+    amount       usd          NOT NULL,
+    state        text         NOT NULL DEFAULT 'pending',
+    refund_open  usd          NOT NULL DEFAULT 0,
+    refunded     usd          NOT NULL DEFAULT 0,
+    token        bytea,
+    action_url   text,
+    reason       text,
+    created_at   timestamptz  NOT NULL,
+    CONSTRAINT payments_pkey PRIMARY KEY (id),
+    CONSTRAINT payments_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT payments_provider_check CHECK (provider = 'card'),
+    CONSTRAINT payments_refund_open_check CHECK (refund_open::bigint >= 0),
+    CONSTRAINT payments_refunded_check CHECK (refunded::bigint >= 0),
+    CONSTRAINT payments_refunds CHECK ((refund_open::bigint + refunded::bigint) <= CASE state     WHEN 'captured' THEN
+        amount::bigint     ELSE 0::bigint END),
+    CONSTRAINT payments_state_check CHECK (state IN ('pending', 'authorized', 'captured', 'failed', 'voided')),
+    CONSTRAINT payments_token CHECK (token IS NULL OR state = 'pending'),
+    CONSTRAINT payments_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id)
+);
+CREATE UNIQUE INDEX payments_live ON payments (order_id) WHERE state IN ('pending', 'authorized', 'captured');
+CREATE INDEX payments_order ON payments (order_id, created_at);
 
 CREATE TABLE payout_approvals (
     id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -1612,6 +1806,31 @@ CREATE TABLE refresh_tokens (
 CREATE INDEX refresh_tokens_expires ON refresh_tokens (expires_at);
 CREATE INDEX refresh_tokens_session ON refresh_tokens (session_id);
 
+CREATE TABLE refunds (
+    id           uuid         NOT NULL,
+    order_id     uuid         NOT NULL,
+    goods        usd          NOT NULL,
+    shipping     usd          NOT NULL,
+    tax          usd          NOT NULL,
+    amount       usd          NOT NULL,
+    reason       text         NOT NULL,
+    recorded_at  timestamptz  NOT NULL,
+    CONSTRAINT refunds_pkey PRIMARY KEY (id),
+    CONSTRAINT refunds_amount CHECK (amount::bigint = (goods::bigint + shipping::bigint + tax::bigint)),
+    CONSTRAINT refunds_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT refunds_goods_check CHECK (goods::bigint >= 0),
+    CONSTRAINT refunds_reason_check CHECK (reason = 'cancelled'),
+    CONSTRAINT refunds_shipping_check CHECK (shipping::bigint >= 0),
+    CONSTRAINT refunds_tax_check CHECK (tax::bigint >= 0),
+    CONSTRAINT refunds_id_fkey FOREIGN KEY (id) REFERENCES payment_operations(id) DEFERRABLE INITIALLY DEFERRED,
+    CONSTRAINT refunds_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id)
+);
+CREATE INDEX refunds_order ON refunds (order_id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON refunds FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON refunds FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE CONSTRAINT TRIGGER refund_fits AFTER INSERT ON refunds DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
+    FUNCTION refund_fits();
+
 CREATE TABLE retired_names (
     fingerprint  bytea        NOT NULL,
     retired_at   timestamptz  NOT NULL,
@@ -1826,20 +2045,45 @@ CREATE TABLE stock_moves (
     recorded_at  timestamptz  NOT NULL,
     counted_by   uuid,
     reason       text,
+    order_id     uuid,
     CONSTRAINT stock_moves_pkey PRIMARY KEY (id),
     CONSTRAINT stock_moves_count CHECK ((kind = 'count') = (counted_by IS NOT NULL AND reason IS NOT NULL)),
-    CONSTRAINT stock_moves_kind_check CHECK (kind = 'count'),
+    CONSTRAINT stock_moves_kind_check CHECK (kind IN ('count', 'promise', 'release')),
     CONSTRAINT stock_moves_not_of_the_future CHECK (moved_at <= recorded_at),
+    CONSTRAINT stock_moves_order CHECK ((kind = 'count') = (order_id IS NULL)),
     CONSTRAINT stock_moves_quantity_check CHECK (quantity >= 0),
     CONSTRAINT stock_moves_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 500),
+    CONSTRAINT stock_moves_tins CHECK (kind = 'count' OR quantity > 0),
     CONSTRAINT stock_moves_counted_by_fkey FOREIGN KEY (counted_by) REFERENCES members(id),
+    CONSTRAINT stock_moves_item FOREIGN KEY (order_id, sku) REFERENCES order_items(order_id, sku),
     CONSTRAINT stock_moves_sku_fkey FOREIGN KEY (sku) REFERENCES stock(sku)
 );
+CREATE UNIQUE INDEX stock_moves_once ON stock_moves (order_id, sku, kind) WHERE kind <> 'count';
 CREATE INDEX stock_moves_sku ON stock_moves (sku, moved_at);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON stock_moves FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON stock_moves FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 CREATE TRIGGER stock_moved AFTER INSERT ON stock_moves REFERENCING NEW TABLE AS moved FOR EACH STATEMENT EXECUTE
     FUNCTION stock_moved();
+
+CREATE TABLE tax_quotes (
+    id          uuid         NOT NULL,
+    member_id   uuid         NOT NULL,
+    basis       bytea        NOT NULL,
+    tax         usd          NOT NULL,
+    shipping    usd          NOT NULL,
+    lines       jsonb        NOT NULL,
+    breakdown   jsonb        NOT NULL,
+    quoted_at   timestamptz  NOT NULL,
+    expires_at  timestamptz  NOT NULL,
+    CONSTRAINT tax_quotes_pkey PRIMARY KEY (id),
+    CONSTRAINT tax_quotes_basis_check CHECK (octet_length(basis) = 32),
+    CONSTRAINT tax_quotes_check CHECK (shipping::bigint >= 0 AND shipping::bigint <= tax::bigint),
+    CONSTRAINT tax_quotes_check1 CHECK (expires_at > quoted_at),
+    CONSTRAINT tax_quotes_tax_check CHECK (tax::bigint >= 0),
+    CONSTRAINT tax_quotes_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX tax_quotes_basis ON tax_quotes (member_id, basis, expires_at);
+CREATE INDEX tax_quotes_old ON tax_quotes (expires_at);
 
 CREATE TABLE tier_history (
     id             bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -2051,6 +2295,18 @@ CREATE TABLE wallet_transactions (
 CREATE UNIQUE INDEX wallet_transactions_comp ON wallet_transactions (comp_id) WHERE comp_id IS NOT NULL;
 CREATE INDEX wallet_transactions_member ON wallet_transactions (member_id, created_at DESC, id DESC);
 
+CREATE TABLE webhook_deliveries (
+    source       text         NOT NULL,
+    event_id     text         NOT NULL,
+    subject      text         NOT NULL,
+    received_at  timestamptz  NOT NULL,
+    CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (source, event_id),
+    CONSTRAINT webhook_deliveries_event_id_check CHECK (length(event_id) >= 1 AND length(event_id) <= 200),
+    CONSTRAINT webhook_deliveries_source_check CHECK (source IN ('card', 'agechecker')),
+    CONSTRAINT webhook_deliveries_subject_check CHECK (length(subject) >= 1 AND length(subject) <= 200)
+);
+CREATE INDEX webhook_deliveries_old ON webhook_deliveries (received_at);
+
 CREATE TABLE withdrawal_events (
     id             bigint            NOT NULL GENERATED ALWAYS AS IDENTITY,
     withdrawal_id  uuid              NOT NULL,
@@ -2186,6 +2442,19 @@ BEGIN
     IF NEW.status = 'cancelled' AND EXISTS
        (SELECT FROM payouts WHERE source_kind = 'match' AND source_id = OLD.id::text AND state <> 'CANCELLED') THEN
         PERFORM refuse('earning_cancelled', format('the payout of earning %s may still pay', OLD.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION age_check_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.member_id, NEW.recorded_at) IS DISTINCT FROM (OLD.id, OLD.member_id, OLD.recorded_at)
+       OR (OLD.reference IS NOT NULL AND NEW.reference IS DISTINCT FROM OLD.reference)
+       OR (OLD.status <> 'pending' AND (NEW.status, NEW.valid_until) IS DISTINCT FROM (OLD.status, OLD.valid_until)) THEN
+        PERFORM refuse('age_check_decided', format('age check %s is decided once', OLD.id));
     END IF;
     RETURN NEW;
 END $function$;
@@ -2891,6 +3160,172 @@ AS $function$
     SELECT state IN ('ALLOCATED', 'LIVE')
 $function$;
 
+CREATE OR REPLACE FUNCTION order_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NEW.state <> 'pending' THEN
+        PERFORM refuse('order_born', format('order %s is born pending', NEW.id));
+    END IF;
+    INSERT INTO order_events (order_id, state, happened_at) VALUES (NEW.id, NEW.state, NEW.state_at);
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION order_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.number, NEW.member_id, NEW.cart_id, NEW.placed_at, NEW.tins, NEW.subtotal, NEW.shipping_cost,
+        NEW.shipping_tax, NEW.tax_amount, NEW.total_amount, NEW.cost_per_tin, NEW.ship_state, NEW.ship_zip, NEW.doorstep)
+       IS DISTINCT FROM
+       (OLD.id, OLD.number, OLD.member_id, OLD.cart_id, OLD.placed_at, OLD.tins, OLD.subtotal, OLD.shipping_cost,
+        OLD.shipping_tax, OLD.tax_amount, OLD.total_amount, OLD.cost_per_tin, OLD.ship_state, OLD.ship_zip, OLD.doorstep)
+       OR (NEW.address IS DISTINCT FROM OLD.address AND NEW.address IS NOT NULL) THEN
+        PERFORM refuse('order_terms', format('the terms of order %s are fixed', OLD.id));
+    END IF;
+    IF OLD.cancel_wanted_at IS NOT NULL AND NEW.cancel_wanted_at IS NULL THEN
+        PERFORM refuse('order_cancel_stays', format('order %s stays cancelled', OLD.id));
+    END IF;
+    IF NEW.state = OLD.state THEN
+        RETURN NEW;
+    END IF;
+    IF NOT EXISTS (SELECT FROM order_transitions WHERE from_state = OLD.state AND to_state = NEW.state) THEN
+        PERFORM refuse('order_transition', format('order %s: %s to %s', NEW.id, OLD.state, NEW.state));
+    END IF;
+    IF NEW.state = 'payment_processing' AND NOT EXISTS
+       (SELECT FROM age_checks WHERE id = NEW.age_check_id AND member_id = NEW.member_id AND status = 'accepted'
+                                 AND valid_until > NEW.state_at) THEN
+        PERFORM refuse('order_age', format('order %s has no accepted age check of its member', NEW.id));
+    END IF;
+    IF NEW.state = 'confirmed' AND NOT (
+        EXISTS (SELECT FROM payments WHERE order_id = NEW.id AND state = 'captured' AND amount = NEW.total_amount
+                                       AND refund_open + refunded = 0)
+        AND ledger_has('sale:' || NEW.id, 'turnover:shop', -NEW.subtotal)) THEN
+        PERFORM refuse('order_paid', format('order %s is not paid, or its sale is not booked', NEW.id));
+    END IF;
+    IF NEW.state = 'cancelled' AND EXISTS (
+        SELECT FROM payments WHERE order_id = NEW.id
+        AND (state IN ('pending', 'authorized') OR (state = 'captured' AND refunded <> amount))) THEN
+        PERFORM refuse('order_money', format('order %s holds money, or may', NEW.id));
+    END IF;
+    IF NEW.state = 'cancelled' AND EXISTS (SELECT FROM order_items WHERE order_id = NEW.id AND promised <> released) THEN
+        PERFORM refuse('order_stock', format('order %s holds stock', NEW.id));
+    END IF;
+    INSERT INTO order_events (order_id, state, reason, happened_at)
+    VALUES (NEW.id, NEW.state, CASE NEW.state WHEN 'cancelled' THEN NEW.cancel_reason END, NEW.state_at);
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION order_is_unpaid(state order_state)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT state IN ('pending', 'age_verification', 'payment_processing')
+$function$;
+
+CREATE OR REPLACE FUNCTION order_never_deleted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    PERFORM refuse('order_never_deleted', format('order %s stays', OLD.id));
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION order_whole()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    items record;
+BEGIN
+    SELECT count(*) AS lines, sum(quantity) AS tins, sum(line_total) AS total, sum(tax) AS tax,
+           bool_and(promised = quantity) AS promised
+    INTO items FROM order_items WHERE order_id = NEW.id;
+    IF items.lines = 0 OR items.tins <> NEW.tins OR items.total <> NEW.subtotal
+       OR items.tax + NEW.shipping_tax <> NEW.tax_amount THEN
+        PERFORM refuse('order_adds_up', format('order %s is not the sum of its lines', NEW.id));
+    END IF;
+    IF NOT items.promised THEN
+        PERFORM refuse('order_promised', format('order %s has no stock', NEW.id));
+    END IF;
+    IF NOT EXISTS (SELECT FROM payments WHERE order_id = NEW.id AND amount = NEW.total_amount) THEN
+        PERFORM refuse('order_payment', format('order %s has no payment of its total', NEW.id));
+    END IF;
+    IF NOT EXISTS (SELECT FROM carts WHERE id = NEW.cart_id AND status = 'ordered' AND member_id = NEW.member_id) THEN
+        PERFORM refuse('order_cart', format('cart %s is open, or somebody else''s', NEW.cart_id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION payment_operation_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    payment payments%ROWTYPE;
+BEGIN
+    SELECT * INTO payment FROM payments WHERE id = NEW.payment_id FOR NO KEY UPDATE;
+    IF NEW.status <> 'recorded' THEN
+        PERFORM refuse('operation_born', format('operation %s is born recorded', NEW.id));
+    END IF;
+    IF NEW.kind <> 'refund' AND NEW.amount <> payment.amount THEN
+        PERFORM refuse('operation_amount', format('payment %s is of another amount', payment.id));
+    END IF;
+    IF payment.state <> (CASE NEW.kind WHEN 'authorize' THEN 'pending' WHEN 'refund' THEN 'captured'
+                                       ELSE 'authorized' END) THEN
+        PERFORM refuse('operation_order', format('payment %s is %s: no %s', payment.id, payment.state, NEW.kind));
+    END IF;
+    IF NEW.kind = 'refund' THEN
+        UPDATE payments SET refund_open = refund_open + NEW.amount WHERE id = payment.id;
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION payment_operation_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.payment_id, NEW.kind, NEW.amount, NEW.recorded_at)
+       IS DISTINCT FROM (OLD.id, OLD.payment_id, OLD.kind, OLD.amount, OLD.recorded_at)
+       OR (OLD.sent_at IS NOT NULL AND NEW.sent_at IS DISTINCT FROM OLD.sent_at) THEN
+        PERFORM refuse('operation_terms', format('the terms of operation %s are fixed', OLD.id));
+    END IF;
+    IF NEW.status = OLD.status THEN
+        RETURN NEW;
+    END IF;
+    IF (OLD.status, NEW.status) NOT IN
+       (('recorded', 'sent'), ('recorded', 'failed'), ('sent', 'succeeded'), ('sent', 'failed')) THEN
+        PERFORM refuse('operation_transition', format('operation %s: %s to %s', OLD.id, OLD.status, NEW.status));
+    END IF;
+    IF NEW.status = 'succeeded' THEN
+        UPDATE payments SET
+            state = CASE NEW.kind WHEN 'authorize' THEN 'authorized' WHEN 'capture' THEN 'captured'
+                                  WHEN 'void' THEN 'voided' ELSE state END,
+            token = NULL,
+            refund_open = refund_open - CASE NEW.kind WHEN 'refund' THEN NEW.amount ELSE 0 END,
+            refunded = refunded + CASE NEW.kind WHEN 'refund' THEN NEW.amount ELSE 0 END
+        WHERE id = NEW.payment_id;
+    ELSIF NEW.status = 'failed' AND NEW.kind = 'authorize' THEN
+        UPDATE payments SET state = 'failed', token = NULL WHERE id = NEW.payment_id;
+    ELSIF NEW.status = 'failed' AND NEW.kind = 'refund' THEN
+        UPDATE payments SET refund_open = refund_open - NEW.amount WHERE id = NEW.payment_id;
+    END IF;
+    RETURN NEW;
+END $function$;
+
 CREATE OR REPLACE FUNCTION payout_born()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3266,6 +3701,26 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION refund_fits()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    charged orders%ROWTYPE;
+    given record;
+BEGIN
+    SELECT * INTO charged FROM orders WHERE id = NEW.order_id;
+    SELECT sum(goods) AS goods, sum(shipping) AS shipping, sum(tax) AS tax INTO given
+    FROM refunds WHERE order_id = NEW.order_id;
+    IF given.goods > charged.subtotal OR given.shipping > charged.shipping_cost OR given.tax > charged.tax_amount THEN
+        PERFORM refuse('refund_fits', format('order %s was not charged so much', NEW.order_id));
+    END IF;
+    IF NOT ledger_has('refund:' || NEW.id, 'owed:refunds', -NEW.amount) THEN
+        PERFORM refuse('refund_booked', format('refund %s is not in the ledger', NEW.id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION refuse(rule text, explanation text)
  RETURNS void
  LANGUAGE plpgsql
@@ -3545,16 +4000,33 @@ CREATE OR REPLACE FUNCTION stock_moved()
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 DECLARE
-    late text;
+    named text;
 BEGIN
+    UPDATE order_items item SET promised = item.promised + m.promised, released = item.released + m.released
+    FROM (SELECT order_id, sku, coalesce(sum(quantity) FILTER (WHERE kind = 'promise'), 0) AS promised,
+                 coalesce(sum(quantity) FILTER (WHERE kind = 'release'), 0) AS released
+          FROM moved WHERE order_id IS NOT NULL GROUP BY order_id, sku) m
+    WHERE item.order_id = m.order_id AND item.sku = m.sku;
     PERFORM FROM stock WHERE sku IN (SELECT sku FROM moved) ORDER BY sku FOR NO KEY UPDATE;
-    SELECT string_agg(DISTINCT sku, ', ') INTO late FROM moved JOIN stock USING (sku) WHERE moved_at <= counted_at;
-    IF late IS NOT NULL THEN
-        PERFORM refuse('stock_count_old', format('%s was counted later', late));
+    SELECT string_agg(DISTINCT sku, ', ' ORDER BY sku) INTO named
+    FROM moved JOIN stock USING (sku) WHERE kind = 'count' AND moved_at <= counted_at;
+    IF named IS NOT NULL THEN
+        PERFORM refuse('stock_count_old', format('%s was counted later', named));
     END IF;
     UPDATE stock SET on_hand = newest.quantity, counted_at = newest.moved_at
-    FROM (SELECT DISTINCT ON (sku) sku, quantity, moved_at FROM moved ORDER BY sku, moved_at DESC, id DESC) newest
+    FROM (SELECT DISTINCT ON (sku) sku, quantity, moved_at FROM moved WHERE kind = 'count'
+          ORDER BY sku, moved_at DESC, id DESC) newest
     WHERE stock.sku = newest.sku;
+    SELECT string_agg(DISTINCT sku, ', ' ORDER BY sku) INTO named
+    FROM (SELECT sku, sum(quantity) AS quantity FROM moved WHERE kind = 'promise' GROUP BY sku) wanted
+    JOIN stock USING (sku) WHERE wanted.quantity > stock.sellable;
+    IF named IS NOT NULL THEN
+        PERFORM refuse('stock_short', format('fewer than wanted are left of %s', named));
+    END IF;
+    UPDATE stock SET promised = stock.promised + m.quantity
+    FROM (SELECT sku, sum(CASE kind WHEN 'promise' THEN quantity ELSE -quantity END) AS quantity
+          FROM moved WHERE kind <> 'count' GROUP BY sku) m
+    WHERE stock.sku = m.sku;
     RETURN NULL;
 END $function$;
 
@@ -3777,11 +4249,11 @@ AS $function$
 $function$;
 
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_app, blakjaks_approvals, blakjaks_awards, blakjaks_books,
-    blakjaks_carts, blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure,
-    blakjaks_explanations, blakjaks_exports, blakjaks_figures, blakjaks_goods, blakjaks_inbox, blakjaks_keys,
-    blakjaks_listening, blakjaks_months, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals,
-    blakjaks_relay, blakjaks_rollups, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing,
-    blakjaks_telling, blakjaks_wallets, blakjaks_work, PUBLIC;
+    blakjaks_carts, blakjaks_checkout, blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_enrolment,
+    blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures, blakjaks_goods, blakjaks_inbox,
+    blakjaks_keys, blakjaks_listening, blakjaks_months, blakjaks_orders, blakjaks_payouts, blakjaks_profiles,
+    blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_scans, blakjaks_second_factors,
+    blakjaks_settings, blakjaks_standing, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -3804,34 +4276,35 @@ GRANT SELECT ON TABLE data_keys, members TO blakjaks_accounts;
 GRANT UPDATE (email, email_verified_at, last_login_at, password_hash, sign_up_ticket, updated_at) ON TABLE members TO
     blakjaks_accounts;
 
-GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, attempt_counters, avatars,
-    backup_codes, broadcasts, cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts,
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, age_checks, attempt_counters,
+    avatars, backup_codes, broadcasts, cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts,
     code_batch_chunks, code_batch_walks, code_batches, code_import_chunks, code_imports, code_retries, codes,
     comp_rules, comps, data_exports, data_keys, devices, email_changes, email_codes, erasures, feed_items,
     flagged_scans, foreign_explanations, former_usernames, guarantee_claims, guarantee_reviews, guarantees,
     hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults, known_devices, late_counts, leases,
     listener_revocations, mails, manual_transfers, member_quarters, member_totals, members, nonce_searches, nonce_uses,
-    notification_preferences, notifications, outbox, payout_slots, payouts, permanent_tiers, products, pushes,
-    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes,
-    refresh_tokens, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions,
-    settings, signers, signing_keys, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
-    treasury_snapshot_days, treasury_snapshots, trips, wallet_balances, wallet_challenges, wallet_transactions,
-    withdrawals TO blakjaks_app;
+    notification_preferences, notifications, orders, outbox, payment_operations, payments, payout_slots, payouts,
+    permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries,
+    reconciliations, referral_codes, refresh_tokens, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
+    scans, second_factors, sessions, settings, signers, signing_keys, tax_quotes, tier_history, tins_sold_daily,
+    transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, wallet_balances,
+    wallet_challenges, wallet_transactions, webhook_deliveries, withdrawals TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
     blakjaks_app;
 GRANT INSERT, SELECT ON TABLE audit_logs, code_change_codes, code_changes, comp_rule_changes, downline_entries,
     foreign_transfers, honey_trials, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
-    manual_awards, milestones, payout_approvals, payout_attempts, payout_events, payout_policy_runs, retired_names,
-    stock_moves, treasuries, wallet_links, withdrawal_events TO blakjaks_app;
+    manual_awards, milestones, order_events, order_items, payout_approvals, payout_attempts, payout_events,
+    payout_policy_runs, refunds, retired_names, stock_moves, treasuries, wallet_links, withdrawal_events TO
+    blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
-    payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places, withdrawal_transitions
-    TO blakjaks_app;
+    order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
+    withdrawal_transitions TO blakjaks_app;
 GRANT SELECT, USAGE ON SEQUENCE audit_logs_id_seq, count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq,
-    job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq, outbox_id_seq,
-    payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq, stock_moves_id_seq, tier_history_id_seq,
-    wallet_links_id_seq, withdrawal_events_id_seq TO blakjaks_app;
+    job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq, order_events_id_seq,
+    orders_number_seq, outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq,
+    stock_moves_id_seq, tier_history_id_seq, wallet_links_id_seq, withdrawal_events_id_seq TO blakjaks_app;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_app;
 
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, manual_transfers, payout_approvals, payout_policy_runs,
@@ -3863,6 +4336,12 @@ GRANT INSERT (changed_at, created_at, id, member_id) ON TABLE carts TO blakjaks_
 GRANT UPDATE (changed_at) ON TABLE carts TO blakjaks_carts;
 GRANT UPDATE (price_cents, quantity) ON TABLE cart_items TO blakjaks_carts;
 
+GRANT INSERT ON TABLE order_items, payment_operations, stock_moves, tax_quotes TO blakjaks_checkout;
+GRANT INSERT, SELECT ON TABLE orders, payments TO blakjaks_checkout;
+GRANT SELECT ON TABLE data_keys TO blakjaks_checkout;
+GRANT UPDATE (cancel_reason, cancel_wanted_at, expires_at) ON TABLE orders TO blakjaks_checkout;
+GRANT UPDATE (changed_at, ordered_at, status) ON TABLE carts TO blakjaks_checkout;
+
 GRANT INSERT, UPDATE ON TABLE code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes,
     code_import_chunks, code_imports, codes TO blakjaks_codes;
 
@@ -3878,14 +4357,15 @@ GRANT INSERT ON TABLE signers, treasuries TO blakjaks_enrolment;
 GRANT INSERT, SELECT ON TABLE data_keys TO blakjaks_enrolment;
 
 GRANT DELETE ON TABLE attempt_counters, avatars, carts, data_exports, devices, inboxes, job_faults, late_counts, mails,
-    notification_preferences, notifications, pushes, referral_codes, sessions, wallet_balances, wallet_challenges TO
-    blakjaks_erasure;
+    notification_preferences, notifications, pushes, referral_codes, sessions, tax_quotes, wallet_balances,
+    wallet_challenges, webhook_deliveries TO blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
 GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, refresh_tokens, second_factors
     TO blakjaks_erasure;
 GRANT EXECUTE ON FUNCTION forget_sign_up(uuid,timestamp with time zone) TO blakjaks_erasure;
 GRANT INSERT, UPDATE ON TABLE erasures, retired_names TO blakjaks_erasure;
 GRANT SELECT ON TABLE members, withdrawals TO blakjaks_erasure;
+GRANT UPDATE (address) ON TABLE orders TO blakjaks_erasure;
 GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date_of_birth, email, email_verified_at,
     full_name, language, last_login_at, oobit_card_id, oobit_card_status, password_hash, phone, profile_revision,
     state, status, updated_at, username, wallet_address, wallet_rests_until, zip_code) ON TABLE members TO
@@ -3937,6 +4417,17 @@ GRANT UPDATE (issued_at) ON TABLE listener_revocations TO blakjaks_listening;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), stranded_months(text), validate_references(text) TO blakjaks_months;
 
+GRANT INSERT ON TABLE age_checks, ledger_journals, ledger_postings, payment_operations, refunds, stock_moves TO
+    blakjaks_orders;
+GRANT SELECT ON TABLE data_keys, orders, payments TO blakjaks_orders;
+GRANT UPDATE (action_url, reason) ON TABLE payments TO blakjaks_orders;
+GRANT UPDATE (age_check_id, cancel_reason, cancel_wanted_at, confirmed_at, expires_at, state, state_at) ON TABLE orders
+    TO blakjaks_orders;
+GRANT UPDATE (answered_at, evidence, look_at, reason, reference, sent_at, status) ON TABLE payment_operations TO
+    blakjaks_orders;
+GRANT UPDATE (decided_at, looked_at, reason, reference, status, url, valid_until) ON TABLE age_checks TO
+    blakjaks_orders;
+
 GRANT DELETE, INSERT, UPDATE ON TABLE hold_windows, nonce_searches, nonce_uses TO blakjaks_payouts;
 GRANT INSERT ON TABLE foreign_transfers, ledger_journals, ledger_postings, payout_events, payout_policy_runs, payouts,
     wallet_transactions TO blakjaks_payouts;
@@ -3957,10 +4448,15 @@ GRANT INSERT, UPDATE ON TABLE avatars, data_exports, notification_preferences, r
 GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date_of_birth, full_name, language, phone,
     profile_revision, state, updated_at, username, zip_code) ON TABLE members TO blakjaks_profiles;
 
+GRANT SELECT (action_url, amount, created_at, id, order_id, provider, reason, refund_open, refunded, state) ON TABLE
+    payments TO blakjaks_read;
 GRANT SELECT (address_line1, address_line2, avatar_url, bio, city, country, created_at, date_of_birth, email,
     email_verified_at, full_name, id, language, last_login_at, number, oobit_card_id, oobit_card_status,
     permanent_tier, phone, profile_revision, referred_by_id, role, state, status, updated_at, username, wallet_address,
     wallet_rests_until, zip_code) ON TABLE members TO blakjaks_read;
+GRANT SELECT (age_check_id, cancel_reason, cancel_wanted_at, cart_id, confirmed_at, cost_per_tin, doorstep, expires_at,
+    id, member_id, number, placed_at, ship_state, ship_zip, shipping_cost, shipping_tax, state, state_at, subtotal,
+    tax_amount, tax_breakdown, tax_quote_id, tins, total_amount) ON TABLE orders TO blakjaks_read;
 GRANT SELECT (amount, block_hash, block_number, chain_id, checked_at, expires_at, fee_per_gas_wei_max, from_address,
     gas_limit, id, member_id, nonce, outcome_hash, prepared_at, prepared_block, priority_fee_per_gas_wei_max,
     signed_at, state, state_at, succeeded, to_address, token_address, transaction_hash) ON TABLE withdrawals TO
@@ -3968,21 +4464,22 @@ GRANT SELECT (amount, block_hash, block_number, chain_id, checked_at, expires_at
 GRANT SELECT (amount, epoch, fee_per_gas_wei_max, gas_limit, hash, kind, nonce, origin, position,
     priority_fee_per_gas_wei_max, recipient_address, signed_at, signer) ON TABLE payout_attempts TO blakjaks_read;
 GRANT SELECT (created_at, enabled_at, member_id) ON TABLE second_factors TO blakjaks_read;
-GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, audit_logs, avatars, award_inputs, broadcasts, cart_items,
-    carts, chain_scans, chain_transfers, chip_balances, chip_counts, code_batch_chunks, code_batch_walks, code_batches,
-    code_change_codes, code_changes, code_import_chunks, code_imports, code_retries, codes, comp_rule_changes,
-    comp_rules, comps, count_comparisons, data_exports, devices, downline_entries, erasures, feed_items, flagged_scans,
-    foreign_explanations, foreign_transfers, former_usernames, guarantee_claims, guarantee_reviews, guarantees,
-    hold_windows, honey_trials, inbox_counts, inboxes, job_faults, late_counts, leases, ledger_accounts,
-    ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, mails,
-    manual_awards, manual_transfers, member_quarters, member_totals, member_wallets, milestones, nonce_searches,
-    nonce_uses, notification_preferences, notifications, outbox, payout_approvals, payout_events, payout_policy_runs,
-    payout_slots, payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings,
-    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes, retired_names, sales_volume,
-    scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings, signers,
-    signing_keys, slot_transitions, stock, stock_moves, tier_history, tins_sold_daily, transparency_metrics,
-    treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots,
-    trip_places, trips, wallet_balances, wallet_challenges, wallet_links, wallet_transactions, withdrawal_events,
+GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_logs, avatars, award_inputs, broadcasts,
+    cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, code_batch_chunks, code_batch_walks,
+    code_batches, code_change_codes, code_changes, code_import_chunks, code_imports, code_retries, codes,
+    comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices, downline_entries, erasures,
+    feed_items, flagged_scans, foreign_explanations, foreign_transfers, former_usernames, guarantee_claims,
+    guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, job_faults, late_counts, leases,
+    ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
+    listener_revocations, mails, manual_awards, manual_transfers, member_quarters, member_totals, member_wallets,
+    milestones, nonce_searches, nonce_uses, notification_preferences, notifications, order_events, order_items,
+    order_transitions, outbox, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
+    payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
+    reconciliation_treasuries, reconciliations, referral_codes, refunds, retired_names, sales_volume, scan_counter,
+    scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings, signers, signing_keys,
+    slot_transitions, stock, stock_moves, tax_quotes, tier_history, tins_sold_daily, transparency_metrics, treasuries,
+    treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips,
+    wallet_balances, wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, withdrawal_events,
     withdrawal_transitions TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
@@ -4019,6 +4516,8 @@ GRANT INSERT, SELECT, UPDATE ON TABLE withdrawals TO blakjaks_wallets;
 GRANT INSERT, UPDATE ON TABLE wallet_balances, wallet_challenges, wallet_transactions TO blakjaks_wallets;
 GRANT UPDATE (oobit_card_id, oobit_card_status, updated_at, wallet_address, wallet_rests_until) ON TABLE members TO
     blakjaks_wallets;
+
+GRANT INSERT ON TABLE webhook_deliveries TO blakjaks_webhooks;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE idempotency_keys TO blakjaks_work;
 GRANT INSERT ON TABLE audit_logs, job_faults, outbox TO blakjaks_work;

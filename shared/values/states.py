@@ -89,3 +89,40 @@ class FlagStatus(StrEnum):
     OPEN = "open"
     CLEARED = "cleared"
     CONFIRMED = "confirmed"
+
+
+class OrderState(StrEnum):
+    """The type `order_state`: how far an order has come."""
+
+    PENDING = "pending"
+    AGE_VERIFICATION = "age_verification"
+    PAYMENT_PROCESSING = "payment_processing"
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+
+
+class PaymentState(StrEnum):
+    """The values of `payments.state`."""
+
+    PENDING = "pending"
+    AUTHORIZED = "authorized"
+    CAPTURED = "captured"
+    FAILED = "failed"
+    VOIDED = "voided"
+
+
+class OperationStatus(StrEnum):
+    """The values of `payment_operations.status`."""
+
+    RECORDED = "recorded"
+    SENT = "sent"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+class AgeCheckStatus(StrEnum):
+    """The values of `age_checks.status`."""
+
+    PENDING = "pending"
+    ACCEPTED = "accepted"
+    DENIED = "denied"
