@@ -91,16 +91,6 @@ class FlagStatus(StrEnum):
     CONFIRMED = "confirmed"
 
 
-class OrderState(StrEnum):
-    """The type `order_state`: how far an order has come."""
-
-    PENDING = "pending"
-    AGE_VERIFICATION = "age_verification"
-    PAYMENT_PROCESSING = "payment_processing"
-    CONFIRMED = "confirmed"
-    CANCELLED = "cancelled"
-
-
 class PaymentState(StrEnum):
     """The values of `payments.state`."""
 

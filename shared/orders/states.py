@@ -1,0 +1,25 @@
+"""The states of an order, and who may want it cancelled."""
+
+from enum import StrEnum
+
+
+class OrderState(StrEnum):
+    """The type `order_state`: how far an order has come."""
+
+    PENDING = "pending"
+    AGE_VERIFICATION = "age_verification"
+    PAYMENT_PROCESSING = "payment_processing"
+    CONFIRMED = "confirmed"
+    CANCELLED = "cancelled"
+
+
+UNPAID = frozenset({OrderState.PENDING, OrderState.AGE_VERIFICATION, OrderState.PAYMENT_PROCESSING})
+
+
+class CancelReason(StrEnum):
+    """The values of `orders.cancel_reason`."""
+
+    MEMBER = "member"
+    EXPIRED = "expired"
+    AGE_DENIED = "age_denied"
+    PEOPLE = "people"
