@@ -20,7 +20,7 @@ from tests import factories
 from tests.factories import Somebody
 from tests.fakes.shop_client import COFFEE, MINT
 
-HOME = DeliveryAddress("Test Member", "12 Main Street", "Apt 4", "Springfield", "IL", "62704")
+HOME = DeliveryAddress("Test Member", "12 Main Street", "Apt 4", "New York", "NY", "10001")
 UNPAID_LIFE = timedelta(minutes=30)
 PRICE = Usdt.of("4.99")
 SHIPPING = Usdt.of("2.99")
@@ -75,6 +75,22 @@ def payment(order_id: UUID, card: str = "ok", at: datetime | None = None) -> UUI
     """One more payment of an order, as after a decline; returns its id."""
     moment = at or datetime.now(UTC)
     return db.atomically(lambda tx: _pay(tx, order_id, card, moment))
+
+
+def ended(order_id: UUID, reason: str = "expired") -> None:
+    """End an order for which nothing was charged: its payment failed unsent, its tins are released."""
+    db.atomically(lambda tx: _end(tx, order_id, reason, clock.now()))
+
+
+def declined(order_id: UUID, at: datetime | None = None) -> None:
+    """Have the card of the order's pending payment declined."""
+    moment = at or clock.now()
+    db.atomically(lambda tx: _fail(tx, order_id, "reply", moment))
+
+
+def taken_further(who: Somebody, order_id: UUID) -> None:
+    """Take a pending order to where its card is asked, with an age check that was accepted."""
+    db.atomically(lambda tx: _accept(tx, who.id, order_id, clock.now()))
 
 
 def _fill(tx: Tx, cart_id: UUID, member_id: UUID, tins: Mapping[str, int]) -> None:
@@ -133,7 +149,7 @@ def _place(
         total=PRICE * count + SHIPPING + tax,
         cost=COST_PER_TIN,
         quote_id=uuid4(),
-        breakdown=json.dumps([{"name": "Illinois", "rate": "0.0625", "amount": tax.micro}]),
+        breakdown=json.dumps([{"name": "New York", "rate": "0.08875", "amount": tax.micro}]),
         address=addresses.seal(tx, order_id, address),
         state=address.state,
         zip=address.zip,
@@ -176,3 +192,70 @@ def _pay(tx: Tx, order_id: UUID, card: str, now: datetime) -> UUID:
         now=now,
     )
     return payment_id
+
+
+def _fail(tx: Tx, order_id: UUID, evidence: str, now: datetime) -> None:
+    """Fail the pending payment; what was never sent has no moment at which it was."""
+    operation_id = uuid4()
+    tx.run(
+        """
+        INSERT INTO payment_operations (id, payment_id, kind, amount, recorded_at, look_at)
+        SELECT :id, id, 'authorize', amount, :now, :now FROM payments WHERE order_id = :order_id AND state = 'pending'
+        """,
+        id=operation_id,
+        order_id=order_id,
+        now=now,
+    )
+    if evidence != "never_sent":
+        tx.run("UPDATE payment_operations SET status = 'sent', sent_at = :now WHERE id = :id", id=operation_id, now=now)
+    tx.run(
+        """
+        UPDATE payment_operations SET status = 'failed', look_at = NULL, answered_at = :now, evidence = :evidence
+        WHERE id = :id
+        """,
+        id=operation_id,
+        now=now,
+        evidence=evidence,
+    )
+
+
+def _end(tx: Tx, order_id: UUID, reason: str, now: datetime) -> None:
+    _fail(tx, order_id, "never_sent", now)
+    tx.run(
+        """
+        INSERT INTO stock_moves (sku, kind, quantity, moved_at, recorded_at, order_id)
+        SELECT sku, 'release', quantity, :now, :now, order_id FROM order_items WHERE order_id = :order_id
+        """,
+        order_id=order_id,
+        now=now,
+    )
+    tx.run(
+        """
+        UPDATE orders SET state = 'cancelled', state_at = :now, cancel_wanted_at = :now, cancel_reason = :reason
+        WHERE id = :id
+        """,
+        id=order_id,
+        now=now,
+        reason=reason,
+    )
+
+
+def _accept(tx: Tx, member_id: UUID, order_id: UUID, now: datetime) -> None:
+    check_id = uuid4()
+    tx.run(
+        """
+        INSERT INTO age_checks (id, member_id, status, reference, recorded_at, decided_at, valid_until)
+        VALUES (:id, :member_id, 'accepted', :reference, :now, :now, :until)
+        """,
+        id=check_id,
+        member_id=member_id,
+        reference=str(check_id),
+        now=now,
+        until=now + timedelta(hours=24),
+    )
+    tx.run(
+        "UPDATE orders SET state = 'payment_processing', state_at = :now, age_check_id = :check WHERE id = :id",
+        id=order_id,
+        check=check_id,
+        now=now,
+    )
