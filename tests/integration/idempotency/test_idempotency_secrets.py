@@ -36,11 +36,11 @@ PUBLIC = frozenset({
     "detail", "details", "device_id", "email", "evidence", "explanation", "explorer_url", "fault", "filename",
     "flags", "flavor", "from_address", "full_name", "gas_wei_threshold", "hold_reason", "inputs", "ip_address", "key",
     "kind", "language", "level", "manufacturer_name", "member_id", "message", "method", "name", "network",
-    "note", "notes", "params", "pause_reason", "pending_email", "phone", "picture", "platform", "pool", "product_name",
-    "product_sku", "quarter", "quarter_label", "reason", "recipient_address", "requested_by_username",
-    "resolution", "serialised", "signer", "signing_hash", "sku", "small_url", "source_id", "source_kind", "state",
+    "note", "notes", "order_number", "params", "pause_reason", "pending_email", "phone", "picture", "platform", "pool",
+    "product_name", "product_sku", "quarter", "quarter_label", "reason", "recipient", "recipient_address",
+    "requested_by_username", "resolution", "serialised", "signer", "signing_hash", "sku", "small_url", "source_id", "source_kind", "state",
     "status", "title", "to", "to_address", "token_address", "token_type", "tracking_number", "transaction_hash",
-    "type", "upload_headers", "url", "username", "wallet_address", "zip_code",
+    "type", "upload_headers", "url", "username", "wallet_address", "zip", "zip_code",
 })  # fmt: skip
 NOT_THERE_AT_ONCE = {"create_export", "start_import"}  # the link comes with the file, which a job makes
 Secrets = Mapping[str, set[str]]

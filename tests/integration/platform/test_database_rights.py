@@ -63,6 +63,23 @@ POWERFUL = {
         {"admin_shop"},
     ),
     "stock that nobody counted": ("UPDATE stock SET on_hand = 1", set[str]()),
+    "an order that is paid": ("UPDATE orders SET state = 'confirmed'", set[str]()),
+    "an order's terms": ("UPDATE orders SET total_amount = 0", set[str]()),
+    "a payment that is captured": ("UPDATE payments SET state = 'captured'", set[str]()),
+    "a card to be charged": (
+        f"INSERT INTO payments (id, order_id, provider, amount, created_at)"
+        f" VALUES ({ANY_ID}, {ANY_ID}, 'card', 10000, now())",
+        {"orders"},
+    ),
+    "an age that was proved": (
+        f"INSERT INTO age_checks (id, member_id, recorded_at) VALUES ({ANY_ID}, {ANY_ID}, now())",
+        set[str](),
+    ),
+    "a promise of stock": (
+        "INSERT INTO stock_moves (sku, kind, quantity, moved_at, recorded_at, order_id)"
+        f" VALUES ('', 'promise', 1, now(), now(), {ANY_ID})",
+        {"orders"},
+    ),
     "somebody's cart": ("UPDATE cart_items SET quantity = 1", {"shop"}),
     "the audit log": ("DELETE FROM audit_logs", set[str]()),
     "who referred a member": ("UPDATE members SET referred_by_id = NULL", {"admin_comps"}),
@@ -89,11 +106,13 @@ SECRET = {
         {"payout_send", "payout_confirm", "payout_recover", "reconciliation", "ledger_seal", "treasury_snapshot",
          "admin_treasury", "migrate"},
     ),
+    "cards": ("SELECT token FROM payments", {"orders"}),
+    "addresses of orders": ("SELECT address FROM orders", {"orders", "member_erase", "profile"}),
     "refresh tokens": ("SELECT token_hash FROM refresh_tokens", {"auth", "profile", "member_erase"}),
     "mailed codes": ("SELECT code_mac FROM email_codes", {"auth", "profile", "member_erase"}),
     "wrapped keys": (
         "SELECT wrapped FROM data_keys",
-        {"auth", "admin_treasury", "admin_comps", "wallet", "profile", "migrate"},
+        {"auth", "admin_treasury", "admin_comps", "wallet", "profile", "orders", "migrate"},
     ),
 }  # fmt: skip
 
