@@ -13,7 +13,7 @@ from tests.client import Answer, Client, FunctionClient
 from tests.factories import Somebody
 
 ADDRESS: Mapping[str, Any] = {
-    "line1": "12 Main Street", "line2": "Apt 4", "city": "New York", "state": "NY", "zip": "10001",
+    "line1": "12 Main Street", "line2": "Apartment 4", "city": "New York", "state": "NY", "zip": "10001",
 }  # fmt: skip
 SERVED = ("CA", "NY", "OR", "TX")
 
