@@ -68,16 +68,10 @@ class AgeStandIn(VendorStandIn):
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings with which the port finds it."""
         return {"AGECHECKER_URL": self.url, "AGECHECKER_KEY": KEY, "AGECHECKER_SECRET": SECRET}
 
-    def clear(self) -> None:
-        """Forget all checks and faults."""
-        with self.lock:
-            self.cancel_timers()
-            self.forget_faults()
-            self.webhooks.clear()
-            self._checks.clear()
+    def forget(self) -> None:
+        self._checks.clear()
 
     def checks(self) -> list[Check]:
         """All verifications, first to last; those of one `check_id` have it in their metadata."""

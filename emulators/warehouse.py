@@ -88,7 +88,6 @@ class WarehouseStandIn(VendorStandIn):
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings with which the port finds it."""
         return {
             "SELERY_URL": self.url,
             "SELERY_API_KEY": API_KEY,
@@ -96,14 +95,9 @@ class WarehouseStandIn(VendorStandIn):
             "SELERY_WEBHOOK_SECRET": WEBHOOK_SECRET,
         }
 
-    def clear(self) -> None:
-        """Forget all orders, goods and faults."""
-        with self.lock:
-            self.cancel_timers()
-            self.forget_faults()
-            self.webhooks.clear()
-            self._orders.clear()
-            self._stock.clear()
+    def forget(self) -> None:
+        self._orders.clear()
+        self._stock.clear()
 
     def orders(self) -> list[WarehouseOrder]:
         """All orders, first to last."""

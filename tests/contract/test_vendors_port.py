@@ -114,7 +114,7 @@ def test_a_key_that_the_vendor_does_not_know_needs_a_person(
     shop_vendors: Vendors, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, "stolen")
-    (vendor,) = (vendor for vendor in VENDORS if name in vendor.stand_in(shop_vendors).settings)  # type: ignore[attr-defined]
+    (vendor,) = (vendor for vendor in VENDORS if name in vendor.stand_in(shop_vendors).settings)
     with pytest.raises(VendorMisconfigured):
         vendor.ask(uuid4())
     assert vendor.done(shop_vendors) == 0
@@ -134,7 +134,7 @@ def test_where_nobody_listens_nothing_is_known(
     shop_vendors: Vendors, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in = vendor.stand_in(shop_vendors)
-    (name,) = (name for name in stand_in.settings if name.endswith("_URL"))  # type: ignore[attr-defined]
+    (name,) = (name for name in stand_in.settings if name.endswith("_URL"))
     monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     with pytest.raises(VendorSilent):
         vendor.ask(uuid4())
@@ -272,7 +272,7 @@ def test_a_notice_is_good_for_five_minutes(
     body = b"{}"
     headers = vendor.stand_in(shop_vendors).webhooks.signed(body)
     now = time.time()
-    monkeypatch.setattr(vendors.time, "time", lambda: now + seconds)  # type: ignore[attr-defined]
+    monkeypatch.setattr(time, "time", lambda: now + seconds)
     if taken:
         assert vendor.notice(headers, body)
     else:
