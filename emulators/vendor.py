@@ -114,6 +114,7 @@ class VendorStandIn:
         with self.lock:
             self.cancel_timers()
             self._faults.clear()
+            self.later_seconds = LATER_SECONDS
             self.webhooks.clear()
             self.forget()
 

@@ -81,7 +81,7 @@ class WarehouseStandIn(VendorStandIn):
     ) -> None:
         super().__init__(Webhooks("warehouse", "POST", timed_signature("Selery-Signature", WEBHOOK_SECRET)))
         self.now = now
-        self.ship_after = ship_after
+        self.ship_after = self._ship_after = ship_after
         self._knows_all = stock is None
         self._stock = Counter(stock or {})
         self._orders: dict[str, WarehouseOrder] = {}
@@ -96,6 +96,7 @@ class WarehouseStandIn(VendorStandIn):
         }
 
     def forget(self) -> None:
+        self.ship_after = self._ship_after
         self._orders.clear()
         self._stock.clear()
 

@@ -63,7 +63,7 @@ class VendorMisconfigured(VendorFailure):
 
 
 class SignatureNotValid(Exception):
-    """Raised when a notice is not from the vendor, or too old."""
+    """Raised when a notice is not the vendor's, too old, or does not say what it is about."""
 
 
 @dataclass(frozen=True)
@@ -190,10 +190,18 @@ def cents(amount: Usdt) -> int:
 
 
 def from_cents(said: object) -> Usdt:
-    """The amount of so many cents. Raises ValueError unless it is a whole number."""
+    """The amount of so many cents, negative ones too. Raises ValueError unless it is a whole number."""
     if not isinstance(said, int) or isinstance(said, bool):
         raise NotAnAmount("not a number of cents")
     return goods.dollars(said)
+
+
+def paid_cents(said: object) -> Usdt:
+    """The amount of so many cents. Raises ValueError unless it is a whole number from zero."""
+    amount = from_cents(said)
+    if amount < ZERO:
+        raise NotAnAmount("less than nothing")
+    return amount
 
 
 def check_timed_signature(headers: Mapping[str, str], name: str, raw: bytes, secrets: str) -> None:

@@ -93,6 +93,7 @@ def test_a_bad_address_is_refused_and_an_outage_is_never_zero() -> None:
         ({"total_tax_amount_calculated": "1e9"}, None),
         ({"total_tax_amount_calculated": "1e-99999"}, None),
         ({"external_id": "another"}, None),
+        ({"has_active_registration": "false"}, None),
         ({}, []),
         ({}, [{"external_id": "COFFEE-12", "tax_amount": "1.89"}] * 2),
         ({}, [{"external_id": "COFFEE-12", "tax_amount": "many", "tax_items": []}]),
