@@ -89,7 +89,7 @@ class AgeStandIn(VendorStandIn):
             for name, value in metadata.items()
         ):
             raise VendorError(HTTPStatus.BAD_REQUEST, "invalid_metadata")
-        age_min = options.get("min_age", 21)
+        age_min = options.get("min_age", AGES[0])
         if age_min not in AGES:
             raise VendorError(HTTPStatus.BAD_REQUEST, "invalid_min_age")
         status = "not_created" if _age(buyer, self.now().date()) < age_min else _status(buyer)

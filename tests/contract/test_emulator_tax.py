@@ -139,6 +139,22 @@ def test_numbers_may_come_as_numbers(shop_vendors: Vendors, monkeypatch: pytest.
     assert ask(quote_id).breakdown == [Jurisdiction("Texas", Decimal("0.0825"), Usdt.of("0.41"))]
 
 
+@pytest.mark.parametrize(("told", "tax_in_cents"), [("1.894", "1.89"), ("1.895", "1.90"), ("0.004", "0.00")])
+def test_a_total_in_parts_of_a_cent_is_rounded(
+    shop_vendors: Vendors, monkeypatch: pytest.MonkeyPatch, told: str, tax_in_cents: str
+) -> None:
+    quote_id = uuid4()
+    estimate = {
+        "external_id": str(quote_id),
+        "total_tax_amount_calculated": told,
+        "has_active_registration": True,
+        "transaction_items": [{"external_id": "COFFEE-12", "tax_amount": told, "tax_items": []}],
+    }
+    monkeypatch.setattr(shop_vendors.tax, "estimate", lambda _: estimate)
+    found = ask(quote_id)
+    assert found.tax == found.lines["COFFEE-12"] == Usdt.of(tax_in_cents)
+
+
 # Reports
 
 
