@@ -16,11 +16,16 @@ PORT = "a vendor is imported in ports and nowhere else"
 OPERATOR = "an operator's command reads it too: terraform/operations"
 TO_COME = "shop and wholesale will call it; its rules are tested"
 NEXT = "orders use it next"
+MACHINE = "the machine that takes orders further needs it too, and comes with it"
 NEEDED_BY_ONE = {
     "comps/sales.py": TO_COME,
     "database/migrate.py": "packaging and tests read the migrations with it",
     "ledger/seals.py": OPERATOR,
     "members/downline.py": TO_COME,
+    "orders/addresses.py": MACHINE,
+    "orders/card_tokens.py": MACHINE,
+    "orders/states.py": MACHINE,
+    "orders/tasks.py": MACHINE,
     "payouts/answers.py": OPERATOR,
     "payouts/explanations.py": OPERATOR,
     "payouts/rotation.py": "it belongs to the payout machine, which payout_recover runs",

@@ -33,7 +33,7 @@ COST_PER_TIN = Usdt.of("2.00")
 
 @dataclass(frozen=True)
 class Charged:
-    """What an order has cost."""
+    """The sums that an order has cost."""
 
     subtotal: Usdt
     shipping_cost: Usdt

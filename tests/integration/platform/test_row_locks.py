@@ -327,18 +327,14 @@ def _product(sql: Connection) -> Prepared:
     return "products", "sku = 'COFFEE-3'", "sku = 'COFFEE-6'", lambda tx: admin_shop.lock(tx, "COFFEE-3")
 
 
-def _cart(sql: Connection) -> Prepared:
-    assert sql
-    one, other = (factories.member() for _ in range(2))
+def _cart(_: Connection) -> Prepared:
+    one, other = factories.member(), factories.member()
     for who in (one, other):
         order_rows.cart(who)
-    return (
-        "carts", f"member_id = '{one.id}'", f"member_id = '{other.id}'", lambda tx: orders.lock_cart(tx, one.id)
-    )  # fmt: skip
+    return _of("carts", one.id, other.id, lambda tx: orders.lock_cart(tx, one.id), "member_id")
 
 
-def _order(sql: Connection) -> Prepared:
-    assert sql
+def _order(_: Connection) -> Prepared:
     order_rows.counted(10)
     who = factories.member()
     one, other = (order_rows.placed(who, {MINT: 1}) for _ in range(2))

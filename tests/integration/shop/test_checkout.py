@@ -34,7 +34,7 @@ def limits(sql: Connection, text: str) -> None:
 
 @pytest.fixture
 def nothing_ordered(sql: Connection) -> Iterator[None]:
-    """Nothing is ordered or promised by the test."""
+    """Check that the test has neither ordered nor promised anything."""
     yield
     assert one(sql, "SELECT count(*) FROM orders") == 0
     assert one(sql, "SELECT sum(promised) FROM stock") == 0
