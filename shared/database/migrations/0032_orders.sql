@@ -216,6 +216,7 @@ CREATE TABLE payments (
     CONSTRAINT payments_token CHECK (token IS NULL OR state = 'pending')
 );
 CREATE INDEX payments_order ON payments (order_id, created_at);
+CREATE INDEX payments_unfinished ON payments (created_at) WHERE state IN ('pending', 'authorized');
 CREATE UNIQUE INDEX payments_live ON payments (order_id) WHERE state IN ('pending', 'authorized', 'captured');
 
 -- Everything that is asked of a provider. Its id is the key that it is asked with. It is committed as `sent` before the
