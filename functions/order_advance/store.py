@@ -137,8 +137,9 @@ def unasked_payments(tx: Tx, before: datetime, limit: int) -> list[UUID]:
         """
         SELECT o.id FROM payments p JOIN orders o ON o.id = p.order_id
         WHERE p.state IN ('pending', 'authorized') AND p.created_at <= :before AND o.state = 'payment_processing'
-          AND NOT EXISTS (SELECT FROM payment_operations open
-                          WHERE open.payment_id = p.id AND open.status IN ('recorded', 'sent') AND open.kind <> 'refund')
+          AND NOT EXISTS (SELECT FROM payment_operations asked
+                          WHERE asked.payment_id = p.id AND asked.status IN ('recorded', 'sent')
+                            AND asked.kind <> 'refund')
         ORDER BY p.created_at, p.id LIMIT :limit
         """,
         before=before,
