@@ -23,6 +23,7 @@ locals {
       ACCESS_TOKEN_ISSUER      = "https://${local.hosts.api}"
       ACCESS_TOKEN_KEY_VERSION = "${google_kms_crypto_key.signing["access-token-key"].id}/cryptoKeyVersions/1"
       DATA_KEY_KMS_KEY         = google_kms_crypto_key.envelope.id
+      AGECHECKER_CALLBACK_URL  = "https://${local.hosts.api}/v1/webhooks/agechecker"
       AVATARS_URL              = "https://${local.hosts.media}"
       COOKIE_DOMAIN            = var.domain
       SITE_DOMAIN              = var.domain
