@@ -128,6 +128,6 @@ def _record(tx: Tx, check_id: UUID, told: AgeCheck, now: datetime) -> None:
     valid_until = None
     if status is AgeCheckStatus.ACCEPTED:
         valid_until = now + settings.load(tx).shop.age_valid
-    store.decide_check(tx, check_id, status, told.reason, now, valid_until)
+    store.decide_check(tx, check_id, status, told.reason, now, valid_until=valid_until)
     for order_id in store.waiting_for(tx, check_id):
         tasks.advance_soon(tx, order_id, now)

@@ -3,8 +3,7 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.orders.operations import Kind
-from shared.values.states import OperationStatus
+from shared.values.states import OperationKind, OperationStatus
 
 ANSWER_EXPECTED_IN = timedelta(seconds=30)
 UNDECIDED_PAUSE = timedelta(seconds=10)
@@ -22,7 +21,7 @@ class Move(StrEnum):
     NOTHING = "nothing"  # it has ended
 
 
-def move(status: OperationStatus, kind: Kind, *, order_is_leaving: bool) -> Move:
+def move(status: OperationStatus, kind: OperationKind, *, order_is_leaving: bool) -> Move:
     """The next move. Money is neither held nor taken for an order that is to be cancelled."""
     if status is OperationStatus.RECORDED:
         return Move.NEVER if order_is_leaving and kind in ("authorize", "capture") else Move.SEND

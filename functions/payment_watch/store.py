@@ -5,9 +5,8 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
-from shared.orders.operations import Kind
 from shared.values.money import Usdt
-from shared.values.states import OperationStatus
+from shared.values.states import OperationKind, OperationStatus
 
 
 @dataclass(frozen=True)
@@ -19,7 +18,7 @@ class Operation:
     id: UUID
     order_id: UUID
     payment_id: UUID
-    kind: Kind
+    kind: OperationKind
     amount: Usdt
     status: OperationStatus
     sent_at: datetime | None

@@ -4337,7 +4337,8 @@ GRANT INSERT (changed_at, created_at, id, member_id) ON TABLE carts TO blakjaks_
 GRANT UPDATE (changed_at) ON TABLE carts TO blakjaks_carts;
 GRANT UPDATE (price_cents, quantity) ON TABLE cart_items TO blakjaks_carts;
 
-GRANT INSERT ON TABLE order_items, payment_operations, stock_moves, tax_quotes TO blakjaks_checkout;
+GRANT INSERT (kind, moved_at, order_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_checkout;
+GRANT INSERT ON TABLE order_items, tax_quotes TO blakjaks_checkout;
 GRANT INSERT, SELECT ON TABLE orders, payments TO blakjaks_checkout;
 GRANT SELECT ON TABLE data_keys TO blakjaks_checkout;
 GRANT UPDATE (cancel_reason, cancel_wanted_at, expires_at) ON TABLE orders TO blakjaks_checkout;
@@ -4418,8 +4419,8 @@ GRANT UPDATE (issued_at) ON TABLE listener_revocations TO blakjaks_listening;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), stranded_months(text), validate_references(text) TO blakjaks_months;
 
-GRANT INSERT ON TABLE age_checks, ledger_journals, ledger_postings, payment_operations, refunds, stock_moves TO
-    blakjaks_orders;
+GRANT INSERT (kind, moved_at, order_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_orders;
+GRANT INSERT ON TABLE age_checks, ledger_journals, ledger_postings, payment_operations, refunds TO blakjaks_orders;
 GRANT SELECT ON TABLE data_keys, orders, payments TO blakjaks_orders;
 GRANT UPDATE (action_url, reason) ON TABLE payments TO blakjaks_orders;
 GRANT UPDATE (age_check_id, cancel_reason, cancel_wanted_at, confirmed_at, expires_at, state, state_at) ON TABLE orders

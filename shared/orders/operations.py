@@ -1,20 +1,18 @@
 """Operations: what the payment provider is asked for. Each is recorded first and sent under its row's id."""
 
 from datetime import datetime, timedelta
-from typing import Literal
 from uuid import UUID, uuid4
 
 from shared.db import Tx
 from shared.orders import tasks
 from shared.values.money import Usdt
-
-Kind = Literal["authorize", "capture", "void", "refund"]
+from shared.values.states import OperationKind
 
 LOST_AFTER = timedelta(minutes=1)  # by then a task has come, or the sweep queues another one
 
 
 def record(
-    tx: Tx, payment_id: UUID, kind: Kind, amount: Usdt, now: datetime, *, operation_id: UUID | None = None,
+    tx: Tx, payment_id: UUID, kind: OperationKind, amount: Usdt, now: datetime, *, operation_id: UUID | None = None,
     asked: bool = True,
 ) -> UUID:  # fmt: skip
     """Record an operation and return its id. A task asks the provider for it, unless `asked` is False."""

@@ -59,7 +59,7 @@ POWERFUL = {
     "the global count": ("UPDATE scan_counter SET value = 0", {"scans"}),
     "a price": ("UPDATE products SET price_cents = 1", {"admin_shop"}),
     "a count of the stock": (
-        "INSERT INTO stock_moves (sku, kind, quantity, moved_at, recorded_at) VALUES ('', 'count', 1, now(), now())",
+        "INSERT INTO stock_moves (sku, kind, quantity, counted_by, reason) VALUES ('', '', 1, NULL, '')",
         {"admin_shop"},
     ),
     "stock that nobody counted": ("UPDATE stock SET on_hand = 1", set[str]()),
@@ -93,7 +93,7 @@ SECRET = {
     "mailed codes": ("SELECT code_mac FROM email_codes", {"auth", "profile", "member_erase"}),
     "wrapped keys": (
         "SELECT wrapped FROM data_keys",
-        {"auth", "admin_treasury", "admin_comps", "wallet", "profile", "migrate"},
+        {"auth", "admin_treasury", "admin_comps", "wallet", "profile", "migrate", "order_advance", "payment_watch"},
     ),
 }  # fmt: skip
 

@@ -140,6 +140,7 @@ BY_TYPE: Mapping[str, str] = {
     "evm_address": "'0x' || repeat('7', 40)",
     "evm_hash": "'0x' || repeat('7', 64)",
     "inet": "'10.0.0.7'",
+    "usd": "70000",
 }
 
 

@@ -38,9 +38,11 @@ from shared.comps import awards, guarantee_claims, totals
 from shared.credentials import totp
 from shared.db import Tx
 from shared.members import downline, suspensions
+from shared.orders import rows as orders
 from shared.payouts import reads, slots
 from tests import factories
 from tests.factories import NOW
+from tests.fakes import order_rows
 from tests.fakes.plain_rows import OTHER_SIGNER, SIGNER, at, comp, payout, put, slot, unchecked, withdrawal
 from tests.mutation.place import product
 from tests.mutation.python import places
@@ -75,6 +77,7 @@ TRIED_ELSEWHERE = {
     "functions/member_erase/old_store.py::PURGES[sessions]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[wallet_challenges]": "test_retention.py",
     "functions/notifications/store.py::mark_read": "test_notifications_unread.py",
+    "functions/payment_watch/store.py::due": "test_order_payments.py",
     "functions/notify/store.py::claim": "test_notify_once.py",
     "functions/profile/store.py::lock_session": "test_push_sessions.py",
     "functions/scans/records.py::insert_chips": "test_scan_waits.py",
@@ -322,6 +325,13 @@ def _product(sql: Connection) -> Prepared:
     return "products", "sku = 'COFFEE-3'", "sku = 'COFFEE-6'", lambda tx: admin_shop.lock(tx, "COFFEE-3")
 
 
+def _order(sql: Connection) -> Prepared:
+    assert sql
+    order_rows.counted(10)
+    one, other = (order_rows.placed(factories.member()) for _ in range(2))
+    return _of("orders", one, other, lambda tx: orders.lock(tx, one))
+
+
 LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/admin_codes/store.py::lock_batch": _rows("code_batches", _batch, admin_codes.lock_batch),
     "functions/admin_comps/store.py::lock_rules": lambda _: ("comp_rules", "true", "false", admin_comps.lock_rules),
@@ -374,6 +384,7 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "shared/comps/guarantee_claims.py::observe": _rows(
         "guarantees", _guarantee, lambda tx, one: guarantee_claims.observe(tx, one, [], NOW), "member_id"
     ),
+    "shared/orders/rows.py::lock": _order,
     "shared/payouts/reads.py::load": _rows("payouts", _payout, reads.load),
     "shared/payouts/reads.py::load_all": _rows("payouts", _payout, lambda tx, one: reads.load_all(tx, [one])),
     "shared/payouts/reads.py::of_sources": _rows("payouts", _payout, _of_source),
