@@ -68,16 +68,10 @@ class AgeStandIn(VendorStandIn):
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings with which the port finds it."""
         return {"AGECHECKER_URL": self.url, "AGECHECKER_KEY": KEY, "AGECHECKER_SECRET": SECRET}
 
-    def clear(self) -> None:
-        """Forget all checks and faults."""
-        with self.lock:
-            self.cancel_timers()
-            self.forget_faults()
-            self.webhooks.clear()
-            self._checks.clear()
+    def forget(self) -> None:
+        self._checks.clear()
 
     def checks(self) -> list[Check]:
         """All verifications, first to last; those of one `check_id` have it in their metadata."""
@@ -95,7 +89,7 @@ class AgeStandIn(VendorStandIn):
             for name, value in metadata.items()
         ):
             raise VendorError(HTTPStatus.BAD_REQUEST, "invalid_metadata")
-        age_min = options.get("min_age", 21)
+        age_min = options.get("min_age", AGES[0])
         if age_min not in AGES:
             raise VendorError(HTTPStatus.BAD_REQUEST, "invalid_min_age")
         status = "not_created" if _age(buyer, self.now().date()) < age_min else _status(buyer)

@@ -70,18 +70,12 @@ class CardStandIn(VendorStandIn):
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings with which the port finds it."""
         return {"CARD_URL": self.url, "CARD_API_KEY": API_KEY, "CARD_WEBHOOK_SECRET": WEBHOOK_SECRET}
 
-    def clear(self) -> None:
-        """Forget everything that was done, and all faults."""
-        with self.lock:
-            self.cancel_timers()
-            self.forget_faults()
-            self.webhooks.clear()
-            self._operations.clear()
-            self._silenced.clear()
-            self._declining.clear()
+    def forget(self) -> None:
+        self._operations.clear()
+        self._silenced.clear()
+        self._declining.clear()
 
     def operations(self, key: object = None) -> list[CardOperation]:
         """Everything that was really done, or all of it under one key: a second one is a mistake of the caller's."""

@@ -66,7 +66,6 @@ class TaxStandIn(VendorStandIn):
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings with which the port finds it."""
         return {
             "KINTSUGI_URL": self.url,
             "KINTSUGI_API_KEY": API_KEY,
@@ -74,14 +73,9 @@ class TaxStandIn(VendorStandIn):
             "KINTSUGI_WEBHOOK_SECRET": WEBHOOK_SECRET,
         }
 
-    def clear(self) -> None:
-        """Forget all transactions and faults."""
-        with self.lock:
-            self.cancel_timers()
-            self.forget_faults()
-            self.webhooks.clear()
-            self._transactions.clear()
-            self.estimates = 0
+    def forget(self) -> None:
+        self._transactions.clear()
+        self.estimates = 0
 
     def transactions(self, external_id: object = None) -> list[Transaction]:
         """Everything that was really reported, or all of it under one of our ids."""

@@ -100,6 +100,24 @@ class VendorStandIn:
             self._server = None
             self.webhooks.stop()
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings with which the port finds the stand-in."""
+        raise NotImplementedError
+
+    def forget(self) -> None:
+        """Forget everything that was done; `lock` is held."""
+        raise NotImplementedError
+
+    def clear(self) -> None:
+        """Forget everything that was done, what was to be done later, the faults and the webhooks."""
+        with self.lock:
+            self.cancel_timers()
+            self._faults.clear()
+            self.later_seconds = LATER_SECONDS
+            self.webhooks.clear()
+            self.forget()
+
     def fail_next(self, count: int, fault: Fault) -> None:
         """Ask for a fault of the next `count` calls, after those that earlier calls are for."""
         with self.lock:
@@ -108,11 +126,6 @@ class VendorStandIn:
     def next_fault(self) -> Fault | None:
         with self.lock:
             return self._faults.popleft() if self._faults else None
-
-    def forget_faults(self) -> None:
-        """Answer all later calls as they should be."""
-        with self.lock:
-            self._faults.clear()
 
     def later(self, seconds: float, act: Callable[[], object]) -> None:
         """Act after so many seconds, unless the stand-in is stopped or cleared before."""
@@ -130,7 +143,7 @@ class VendorStandIn:
             self._timers.clear()
 
     def wait_for_nothing(self) -> None:
-        """Wait longer than any client does, or until the stop."""
+        """Wait until any client of ours has gone, or until the stop."""
         self._stopping.wait(TIMEOUT_SECONDS)
 
 
@@ -152,7 +165,7 @@ class VendorHandler(Handler):
         raise NotImplementedError
 
     def operate(self, raw: bytes) -> None:
-        """Answer an operator."""
+        """Answer a call of an operator."""
         del raw
         self.answer_json(HTTPStatus.NOT_FOUND, {"error": "there is no such page"})
 

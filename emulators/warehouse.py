@@ -81,14 +81,13 @@ class WarehouseStandIn(VendorStandIn):
     ) -> None:
         super().__init__(Webhooks("warehouse", "POST", timed_signature("Selery-Signature", WEBHOOK_SECRET)))
         self.now = now
-        self.ship_after = ship_after
+        self.ship_after = self._ship_after = ship_after
         self._knows_all = stock is None
         self._stock = Counter(stock or {})
         self._orders: dict[str, WarehouseOrder] = {}
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings with which the port finds it."""
         return {
             "SELERY_URL": self.url,
             "SELERY_API_KEY": API_KEY,
@@ -96,14 +95,10 @@ class WarehouseStandIn(VendorStandIn):
             "SELERY_WEBHOOK_SECRET": WEBHOOK_SECRET,
         }
 
-    def clear(self) -> None:
-        """Forget all orders, goods and faults."""
-        with self.lock:
-            self.cancel_timers()
-            self.forget_faults()
-            self.webhooks.clear()
-            self._orders.clear()
-            self._stock.clear()
+    def forget(self) -> None:
+        self.ship_after = self._ship_after
+        self._orders.clear()
+        self._stock.clear()
 
     def orders(self) -> list[WarehouseOrder]:
         """All orders, first to last."""

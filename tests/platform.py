@@ -115,7 +115,8 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
 
 @pytest.fixture
 def database(platform: Platform, request: pytest.FixtureRequest) -> Iterator[str]:
-    """A database of the test's own; its name."""
+    """A database of the test's own; its name. The shop's vendors know nothing of former tests."""
+    platform.vendors.clear()
     name = platform.databases.take()
     begins = platform.postgres.log.stat().st_size
     with environment({**platform.settings, "DATABASE_NAME": name}):

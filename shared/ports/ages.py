@@ -20,7 +20,7 @@ from urllib.parse import quote
 from uuid import UUID
 
 from shared.ports import vendors
-from shared.ports.vendors import VendorMisconfigured, VendorRefused, VendorReply, VendorSilent
+from shared.ports.vendors import SignatureNotValid, VendorMisconfigured, VendorRefused, VendorReply, VendorSilent
 
 URL_DEFAULT = "https://api.agechecker.net"
 SIGNATURE = "X-AgeChecker-Signature"
@@ -123,12 +123,12 @@ def look(reference: str) -> AgeCheck:
 
 
 def notice(headers: Mapping[str, str], raw: bytes) -> str:
-    """Read a callback: the reference to look at. Raises SignatureNotValid, VendorMisconfigured, VendorSilent."""
+    """Read a callback: the reference to look at. Raises SignatureNotValid, VendorMisconfigured."""
     vendors.check_sha1_signature(headers, SIGNATURE, raw, os.environ["AGECHECKER_SECRET"])
     try:
         return _reference(vendors.notice_object(raw)["uuid"])
-    except (KeyError, ValueError) as error:
-        raise vendors.misunderstood(error) from None
+    except (KeyError, ValueError):
+        raise SignatureNotValid("no reference") from None
 
 
 def _data(person: Person) -> dict[str, object]:

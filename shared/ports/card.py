@@ -30,7 +30,10 @@ KINDS: Mapping[str, Kind] = {"authorize": "authorize", "capture": "capture", "vo
 
 @dataclass(frozen=True)
 class Done:
-    """It is done. `reference` is the processor's: captures and voids name an authorization's, refunds a capture's."""
+    """It is done. `reference` is the processor's: captures and voids name an authorization's, refunds a capture's.
+
+    `amount` is the processor's word too, and may be less than what was asked for: compare it.
+    """
 
     reference: str
     amount: Usdt
@@ -198,7 +201,7 @@ def _answer(body: Mapping[str, Any], key: UUID, kind: Kind | None) -> Answer:
 
 
 def _done(body: Mapping[str, Any]) -> Answer:
-    return Done(vendors.identifier(body["id"]), vendors.from_cents(body["amount"]))
+    return Done(vendors.identifier(body["id"]), vendors.paid_cents(body["amount"]))
 
 
 def _action(body: Mapping[str, Any]) -> Answer:
@@ -215,7 +218,7 @@ ANSWERS: Mapping[str, Any] = {
 
 
 def _settled(told: Mapping[str, Any]) -> Settled:
-    amount, fee = vendors.from_cents(told["amount"]), vendors.from_cents(told["fee"])
+    amount, fee = vendors.paid_cents(told["amount"]), vendors.paid_cents(told["fee"])
     return Settled(vendors.own_id(told["key"]), KINDS[told["kind"]], vendors.identifier(told["id"]), amount, fee)
 
 

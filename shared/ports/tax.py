@@ -258,8 +258,10 @@ def _quote(body: Mapping[str, Any], wanted: Sequence[str]) -> TaxQuote:
         name = free_text.shortened(free_text.shown(str(part["name"])), NAME_LENGTH_MAX) or OTHER
         key = (name, _amount(part.get("rate") or 0))
         shares[key] = shares.get(key, Decimal(0)) + _amount(part.get("amount") or 0)
-    shipping_tax = taxes.pop(SHIPPING, ZERO)
-    return TaxQuote(Usdt.of(tax), taxes, shipping_tax, breakdown(tax, shares), bool(body["has_active_registration"]))
+    shipping_tax, registered = taxes.pop(SHIPPING, ZERO), body["has_active_registration"]
+    if not isinstance(registered, bool):
+        raise TypeError("neither registered nor not")
+    return TaxQuote(Usdt.of(tax), taxes, shipping_tax, breakdown(tax, shares), registered)
 
 
 def in_cents(total: Decimal, parts: Sequence[Decimal]) -> list[Usdt]:

@@ -26,6 +26,7 @@ CONNECT_SECONDS_MAX = 3.0
 ANSWER_SECONDS_MAX = 10.0  # between two pieces of an answer
 WHOLE_ANSWER_SECONDS_MAX = 15.0
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
+PIECE_BYTES = 64 * 1024
 NOTICE_AGE_SECONDS_MAX = 300
 HEADER_LENGTH_MAX = 1000
 KEYS_WRONG = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -63,7 +64,7 @@ class VendorMisconfigured(VendorFailure):
 
 
 class SignatureNotValid(Exception):
-    """Raised when a notice is not from the vendor, or too old."""
+    """Raised when a notice is not the vendor's, too old, or does not say what it is about."""
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ def ask(method: str, url: str, headers: Mapping[str, str], body: object = None) 
     A refusal (4xx) is returned, because each vendor says it in its own words.
     """
     import requests
+    from urllib3.exceptions import HTTPError
 
     sent = {"accept": "application/json", **headers}
     if body is not None:
@@ -116,8 +118,8 @@ def ask(method: str, url: str, headers: Mapping[str, str], body: object = None) 
                 allow_redirects=False,
                 stream=True,
             )
-            content = _content(answer.iter_content(64 * 1024))
-    except (requests.RequestException, OSError) as error:
+            content = _content(answer.raw)
+    except (requests.RequestException, HTTPError, OSError) as error:
         raise VendorSilent(type(error).__name__) from None  # its text may quote the address, which may hold a reference
     if answer.status_code in KEYS_WRONG:
         raise VendorMisconfigured(str(answer.status_code))
@@ -190,10 +192,18 @@ def cents(amount: Usdt) -> int:
 
 
 def from_cents(said: object) -> Usdt:
-    """The amount of so many cents. Raises ValueError unless it is a whole number."""
+    """The amount of so many cents, negative ones too. Raises ValueError unless it is a whole number."""
     if not isinstance(said, int) or isinstance(said, bool):
         raise NotAnAmount("not a number of cents")
     return goods.dollars(said)
+
+
+def paid_cents(said: object) -> Usdt:
+    """The amount of so many cents. Raises ValueError unless it is a whole number from zero."""
+    amount = from_cents(said)
+    if amount < ZERO:
+        raise NotAnAmount("less than nothing")
+    return amount
 
 
 def check_timed_signature(headers: Mapping[str, str], name: str, raw: bytes, secrets: str) -> None:
@@ -244,11 +254,14 @@ def event_id(told: Mapping[str, Any], raw: bytes) -> str:
         return f"sha256:{hashlib.sha256(raw).hexdigest()}"
 
 
-def _content(pieces: Any) -> bytes:
-    """The answer's content, within bounds of size and time. Raises VendorSilent."""
+def _content(stream: Any) -> bytes:
+    """The answer's content, within bounds of size and time. Raises VendorSilent.
+
+    `read1` returns what has arrived: `iter_content` would wait for a full piece, however slowly it drips.
+    """
     deadline = time.monotonic() + WHOLE_ANSWER_SECONDS_MAX
     content = bytearray()
-    for piece in pieces:
+    while piece := stream.read1(PIECE_BYTES, decode_content=True):
         content += piece
         if len(content) > ANSWER_BYTES_MAX or time.monotonic() > deadline:
             raise VendorSilent("the answer does not end")

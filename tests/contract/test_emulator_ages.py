@@ -11,9 +11,10 @@ import requests
 from emulators import ages as stand_ins
 from emulators.vendor import Fault
 from emulators.vendors import Vendors
+from shared import clock
 from shared.ports import ages
 from shared.ports.ages import Person
-from shared.ports.vendors import VendorRefused, VendorSilent
+from shared.ports.vendors import SignatureNotValid, VendorRefused, VendorSilent
 
 pytest_plugins = ["tests.contract.vendor_plugin"]
 
@@ -54,6 +55,14 @@ def test_two_refused_creations_have_two_references() -> None:
     first, second = (ages.begin(uuid4(), young) for _ in range(2))
     assert first.status == second.status == "denied"
     assert first.reference != second.reference
+
+
+@pytest.mark.parametrize(("years", "status"), [(20, "denied"), (21, "accepted")])
+@pytest.mark.usefixtures("shop_vendors")
+def test_21_is_asked_for_whatever_the_site_is_set_to(years: int, status: str) -> None:
+    today = clock.now().date()
+    born = date(today.year - years, 1, 1)
+    assert ages.begin(uuid4(), replace(ADA, born_on=born)).status == status
 
 
 def test_the_vendor_gets_what_it_needs(shop_vendors: Vendors, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -163,7 +172,7 @@ def test_data_that_is_missing_is_refused(shop_vendors: Vendors, change: dict[str
 def test_a_notice_without_a_usable_reference_says_nothing(shop_vendors: Vendors) -> None:
     webhooks = shop_vendors.ages.webhooks
     for body in (b"{}", b"no json", b'{"uuid": "../x"}', b'{"uuid": 7}'):
-        with pytest.raises(VendorSilent):
+        with pytest.raises(SignatureNotValid, match="no reference"):
             ages.notice(webhooks.signed(body), body)
 
 

@@ -353,3 +353,38 @@ def test_a_route_or_a_body_that_is_none_is_refused(processor: CardStandIn) -> No
         answer = requests.post(f"{processor.url}/v1/operations/x", data=body, headers=headers, timeout=10)
         assert answer.status_code in (400, 422)
     assert requests.get(f"{processor.url}/v1/settlements?day=x", headers=headers, timeout=10).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"amount": -1},
+        {"amount": 1.5},
+        {"amount": True},
+        {"amount": "1297"},
+        {"amount": 10**15},
+        {"id": ""},
+        {"id": "a b"},
+        {"id": None},
+        {"status": "paid"},
+        {"status": None},
+        {"status": "requires_action"},
+        {"status": "requires_action", "next_action": {"url": "http://bank.example"}},
+        {"kind": "gift"},
+        {"key": "another"},
+    ],
+)
+def test_an_answer_that_is_not_sound_is_not_believed(change: dict[str, object]) -> None:
+    key = uuid4()
+    sound = {"id": "auth_1", "key": str(key), "kind": "authorize", "status": "succeeded", "amount": 1297}
+    assert card._answer(sound, key, "authorize") == Done("auth_1", TOTAL)
+    with pytest.raises(VendorSilent):
+        card._answer(sound | change, key, "authorize")
+
+
+def test_a_reason_that_is_no_code_is_not_kept() -> None:
+    key = uuid4()
+    told = {"id": "auth_1", "key": str(key), "kind": "authorize", "status": "declined", "amount": 1297}
+    assert card._answer(told | {"reason": "Do Not Honor"}, key, None) == Declined("do_not_honor")
+    for reason in ("<b>no</b>", "x" * 61, "", None, 7, "ünï"):
+        assert card._answer(told | {"reason": reason}, key, None) == Declined("unclear")

@@ -93,6 +93,7 @@ def test_a_bad_address_is_refused_and_an_outage_is_never_zero() -> None:
         ({"total_tax_amount_calculated": "1e9"}, None),
         ({"total_tax_amount_calculated": "1e-99999"}, None),
         ({"external_id": "another"}, None),
+        ({"has_active_registration": "false"}, None),
         ({}, []),
         ({}, [{"external_id": "COFFEE-12", "tax_amount": "1.89"}] * 2),
         ({}, [{"external_id": "COFFEE-12", "tax_amount": "many", "tax_items": []}]),
@@ -136,6 +137,22 @@ def test_numbers_may_come_as_numbers(shop_vendors: Vendors, monkeypatch: pytest.
     }
     monkeypatch.setattr(shop_vendors.tax, "estimate", lambda _: told)
     assert ask(quote_id).breakdown == [Jurisdiction("Texas", Decimal("0.0825"), Usdt.of("0.41"))]
+
+
+@pytest.mark.parametrize(("told", "tax_in_cents"), [("1.894", "1.89"), ("1.895", "1.90"), ("0.004", "0.00")])
+def test_a_total_in_parts_of_a_cent_is_rounded(
+    shop_vendors: Vendors, monkeypatch: pytest.MonkeyPatch, told: str, tax_in_cents: str
+) -> None:
+    quote_id = uuid4()
+    estimate = {
+        "external_id": str(quote_id),
+        "total_tax_amount_calculated": told,
+        "has_active_registration": True,
+        "transaction_items": [{"external_id": "COFFEE-12", "tax_amount": told, "tax_items": []}],
+    }
+    monkeypatch.setattr(shop_vendors.tax, "estimate", lambda _: estimate)
+    found = ask(quote_id)
+    assert found.tax == found.lines["COFFEE-12"] == Usdt.of(tax_in_cents)
 
 
 # Reports

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from http import HTTPStatus
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -114,7 +115,7 @@ def test_a_key_that_the_vendor_does_not_know_needs_a_person(
     shop_vendors: Vendors, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv(name, "stolen")
-    (vendor,) = (vendor for vendor in VENDORS if name in vendor.stand_in(shop_vendors).settings)  # type: ignore[attr-defined]
+    (vendor,) = (vendor for vendor in VENDORS if name in vendor.stand_in(shop_vendors).settings)
     with pytest.raises(VendorMisconfigured):
         vendor.ask(uuid4())
     assert vendor.done(shop_vendors) == 0
@@ -134,7 +135,7 @@ def test_where_nobody_listens_nothing_is_known(
     shop_vendors: Vendors, vendor: Vendor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in = vendor.stand_in(shop_vendors)
-    (name,) = (name for name in stand_in.settings if name.endswith("_URL"))  # type: ignore[attr-defined]
+    (name,) = (name for name in stand_in.settings if name.endswith("_URL"))
     monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
     with pytest.raises(VendorSilent):
         vendor.ask(uuid4())
@@ -146,17 +147,24 @@ def test_where_nobody_listens_nothing_is_known(
 class _Endless(Handler):
     """Answers with what the test put into `status` and `content`, or without an end."""
 
-    status, content, pieces = HTTPStatus.OK, b"{}", 0
+    status, content, pieces, pause, asked = HTTPStatus.OK, b"{}", 0, 0.0, 0
+
+    def do_GET(self) -> None:  # noqa: N802 - the name is the base class's
+        self.do_POST()
 
     def do_POST(self) -> None:  # noqa: N802 - the name is the base class's
         self.body()
+        type(self).asked += 1
         if not self.pieces:
-            self.answer(self.status, self.content, "application/json")
+            moved = {"location": "/elsewhere"} if self.status == HTTPStatus.FOUND else {}
+            self.answer(self.status, self.content, "application/json", moved)
             return
         self.send_head(self.status, 1 << 40, "application/json")
         try:
             for _ in range(self.pieces):
-                self.wfile.write(b" " * (1 << 20))
+                self.wfile.write(b" " * (1 if self.pause else 1 << 20))
+                self.wfile.flush()
+                time.sleep(self.pause)
         except OSError:
             self.close_connection = True
 
@@ -209,6 +217,61 @@ def test_an_answer_without_an_end_is_broken_off(vendor: Vendor, somebody: type[_
     assert time.monotonic() - began < vendors.WHOLE_ANSWER_SECONDS_MAX
 
 
+@each_vendor
+@pytest.mark.usefixtures("shop_vendors")
+def test_an_answer_that_drips_is_broken_off(
+    vendor: Vendor, somebody: type[_Endless], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vendors, "WHOLE_ANSWER_SECONDS_MAX", 0.3)
+    somebody.pieces, somebody.pause = 100, 0.05
+    with pytest.raises(VendorSilent, match="does not end"):
+        vendor.ask(uuid4())
+
+
+@each_vendor
+@pytest.mark.usefixtures("shop_vendors")
+def test_nobody_sends_us_elsewhere(vendor: Vendor, somebody: type[_Endless]) -> None:
+    somebody.status = HTTPStatus.FOUND
+    with pytest.raises(VendorSilent):
+        vendor.ask(uuid4())
+    assert somebody.asked == 1
+
+
+FINDERS: list[Callable[[UUID], object]] = [card.find, tax.find, warehouse.find]
+
+
+@pytest.mark.parametrize("find", FINDERS, ids=["card", "tax", "warehouse"])
+@pytest.mark.parametrize("content", [b'{"message": "no Route matched"}', b"{}", b"<html>"])
+@pytest.mark.usefixtures("shop_vendors")
+def test_a_gateways_not_found_is_not_the_vendors(
+    find: Callable[[UUID], object], content: bytes, somebody: type[_Endless]
+) -> None:
+    somebody.status, somebody.content = HTTPStatus.NOT_FOUND, content
+    with pytest.raises(VendorSilent):
+        find(uuid4())
+
+
+@pytest.mark.parametrize(
+    ("name", "find"), [("CARD_URL", card.find), ("SELERY_URL", warehouse.find)], ids=["card", "warehouse"]
+)
+def test_a_wrong_address_at_the_vendor_is_no_missing_operation(
+    shop_vendors: Vendors, monkeypatch: pytest.MonkeyPatch, name: str, find: Callable[[UUID], object]
+) -> None:
+    monkeypatch.setenv(name, f"{shop_vendors.settings[name]}/v1/old")
+    with pytest.raises(VendorRefused, match="no_such_route"):
+        find(uuid4())
+
+
+def test_a_netrc_does_not_replace_our_key(
+    shop_vendors: Vendors, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    assert isinstance(card.authorize(uuid4(), Usdt.of("7.98"), "ok"), card.Done)
+    assert len(shop_vendors.card.operations()) == 1
+
+
 def test_an_answer_about_another_key_is_not_taken(shop_vendors: Vendors, somebody: type[_Endless]) -> None:
     assert shop_vendors
     told = {"id": "auth_1", "key": str(uuid4()), "kind": "authorize", "status": "succeeded", "amount": 798}
@@ -257,6 +320,16 @@ def test_a_notice_of_somebody_else_is_not(shop_vendors: Vendors, vendor: Vendor)
             vendor.notice({name: bad}, body)
 
 
+@each_timed_vendor
+def test_a_notice_has_one_time(shop_vendors: Vendors, vendor: Vendor) -> None:
+    headers = vendor.stand_in(shop_vendors).webhooks.signed(b"{}")
+    (name,) = (name for name in headers if "ignature" in name)
+    assert vendor.notice({name: f"{headers[name]},v1=00,v0=1"}, b"{}")
+    for twice in (f"{headers[name]},t=1", f"t=1,{headers[name]}"):
+        with pytest.raises(SignatureNotValid):
+            vendor.notice({name: twice}, b"{}")
+
+
 @each_vendor
 def test_the_case_of_a_headers_name_does_not_count(shop_vendors: Vendors, vendor: Vendor) -> None:
     body = b'{"uuid": "a-reference"}'
@@ -272,7 +345,7 @@ def test_a_notice_is_good_for_five_minutes(
     body = b"{}"
     headers = vendor.stand_in(shop_vendors).webhooks.signed(body)
     now = time.time()
-    monkeypatch.setattr(vendors.time, "time", lambda: now + seconds)  # type: ignore[attr-defined]
+    monkeypatch.setattr(time, "time", lambda: now + seconds)
     if taken:
         assert vendor.notice(headers, body)
     else:
