@@ -88,7 +88,7 @@ def _answered(tx: Tx, member: Member, body: WalletLink, now: datetime) -> store.
         raise WalletChallengeNotValid
     try:
         signer = ethereum.signer_of(asked.message, body.signature)
-    except ethereum.SignatureNotValid:
+    except ethereum.SignatureMalformed:
         raise WalletSignatureNotValid from None
     if signer != asked.address:
         raise WalletSignatureNotValid

@@ -11,12 +11,11 @@ from http import HTTPStatus
 from typing import Any
 
 from shared.ports.outage import Outage
+from shared.values import retry_after
 
 URL_DEFAULT = "https://v2.prod-api-oobit.com"
 CONNECT_SECONDS_MAX = 3.0
 ANSWER_SECONDS_MAX = 7.0
-RETRY_AFTER_SECONDS_DEFAULT = 30
-RETRY_AFTER_SECONDS_MAX = 3600
 
 
 class OobitFailure(Exception):
@@ -30,7 +29,7 @@ class OobitMisconfigured(OobitFailure):
 class OobitUnavailable(OobitFailure, Outage):
     """Raised for a temporary failure: too many calls, an outage, or an unreadable answer."""
 
-    def __init__(self, reason: str, retry_after_seconds: int = RETRY_AFTER_SECONDS_DEFAULT) -> None:
+    def __init__(self, reason: str, retry_after_seconds: int = retry_after.ASKED_SECONDS_DEFAULT) -> None:
         super().__init__(reason)
         self.retry_after_seconds = retry_after_seconds
 
@@ -59,7 +58,7 @@ def create_token() -> WidgetToken:
     if answer.status_code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
         raise OobitMisconfigured(str(answer.status_code))
     if answer.status_code != HTTPStatus.OK:
-        raise OobitUnavailable(str(answer.status_code), _seconds(answer.headers.get("Retry-After", "")))
+        raise OobitUnavailable(str(answer.status_code), retry_after.asked(answer.headers.get("Retry-After", "")))
     return _token(answer.content)
 
 
@@ -75,10 +74,3 @@ def _token(content: bytes) -> WidgetToken:
     if not isinstance(token, str) or not token or expires_at.tzinfo is None:
         raise OobitUnavailable("the answer has no token")
     return WidgetToken(token, expires_at.astimezone(UTC))
-
-
-def _seconds(retry_after: str) -> int:
-    """The seconds that Oobit asks to wait, within bounds. A date instead of seconds gets the default."""
-    if not (retry_after.isascii() and retry_after.isdigit()):
-        return RETRY_AFTER_SECONDS_DEFAULT
-    return max(1, min(int(retry_after), RETRY_AFTER_SECONDS_MAX))

@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 
 HOUR = timedelta(hours=1)
+ASKED_SECONDS_DEFAULT = 30
+ASKED_SECONDS_MAX = 3600
 
 
 def until_next_hour(now: datetime) -> dict[str, str]:
@@ -18,3 +20,10 @@ def until(moment: datetime, now: datetime) -> dict[str, str]:
 def hour_of(now: datetime) -> datetime:
     """The start of the clock hour."""
     return now.replace(minute=0, second=0, microsecond=0)
+
+
+def asked(header: str) -> int:
+    """The seconds for which a vendor's Retry-After asks, within bounds. A date instead of seconds gets the default."""
+    if not (header.isascii() and header.isdigit()):
+        return ASKED_SECONDS_DEFAULT
+    return max(1, min(int(header[:9]), ASKED_SECONDS_MAX))

@@ -1,7 +1,7 @@
 """Ethereum addresses and signed messages; no node is asked."""
 
 
-class SignatureNotValid(Exception):
+class SignatureMalformed(Exception):
     """Raised when the signature is malformed, so that its signer cannot be determined."""
 
 
@@ -21,7 +21,7 @@ def checksum_fits(address: str) -> bool:
 def signer_of(message: str, signature: str) -> str:
     """The checksummed address whose key signed the text as a personal message (EIP-191, version 0x45).
 
-    Raises SignatureNotValid.
+    Raises SignatureMalformed.
     """
     from eth_account import Account
     from eth_account.messages import encode_defunct
@@ -31,4 +31,4 @@ def signer_of(message: str, signature: str) -> str:
     try:
         return str(Account.recover_message(encode_defunct(text=message), signature=signature))
     except (BadSignature, ValidationError, ValueError, TypeError) as error:
-        raise SignatureNotValid from error
+        raise SignatureMalformed from error
