@@ -4,12 +4,13 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from shared.db import Tx
 from shared.values.money import Usdt
 from shared.values.prizes import Destination
-from shared.values.settings import PayoutLimits, PayoutSettings, Settings, ShopSettings
+from shared.values.settings import OrderLimits, PayoutLimits, PayoutSettings, Settings, ShopSettings
 from shared.values.tiers import Thresholds, Tier
 
 FRESH_SECONDS = 5.0
@@ -79,12 +80,18 @@ def _payouts(values: Mapping[str, object]) -> PayoutSettings:
 
 
 def _shop(values: Mapping[str, object]) -> ShopSettings:
-    shipping = values["shop_shipping"]
+    shipping, limits, destinations = (values[f"shop_{name}"] for name in ("shipping", "limits", "destinations"))
     assert isinstance(shipping, dict)
+    assert isinstance(limits, dict)
+    assert isinstance(destinations, dict)
     return ShopSettings(
         shipping=Usdt.of(str(shipping["cost"])),
         free_shipping_from=Usdt.of(str(shipping["free_from"])),
         low_below=int(str(values["stock_low"])),
+        cost_per_tin=Usdt.of(str(values["shop_cost_per_tin"])),
+        limits=OrderLimits(*(int(str(limits[name])) for name in ("unpaid", "tins", "tins_in_30_days"))),
+        age_valid=timedelta(hours=int(str(values["shop_age_valid_hours"]))),
+        destinations=frozenset(str(state) for state in destinations),
     )
 
 

@@ -8,8 +8,6 @@ from functools import partial
 from uuid import UUID
 
 from flask import Request, Response
-from shared.ports.ages import AgeCheck, Person
-from shared.ports.vendors import VendorRefused, VendorSilent
 
 from functions.order_advance import store
 from functions.order_advance.store import Check
@@ -21,6 +19,8 @@ from shared.orders import addresses, machine, tasks
 from shared.orders.machine import OrderUnknown
 from shared.orders.states import OrderState
 from shared.ports import ages
+from shared.ports.ages import AgeCheck, Person
+from shared.ports.vendors import VendorRefused, VendorSilent
 from shared.sweep import Sweep
 from shared.values.states import AgeCheckStatus
 
@@ -100,15 +100,15 @@ def _noted(tx: Tx, order_id: UUID, now: datetime) -> tuple[Check | None, Person 
 
 
 def _person(tx: Tx, order_id: UUID, check: Check) -> Person:
-    doorstep = addresses.unseal(tx, order_id, check.address)
-    first, _, last = doorstep.recipient.rpartition(" ")
+    address = addresses.unseal(tx, order_id, check.address)
+    first, _, last = address.recipient.rpartition(" ")
     return Person(
         first_name=first or last,
         last_name=last,
-        address=", ".join(line for line in (doorstep.line1, doorstep.line2) if line),
-        city=doorstep.city,
-        state=check.ship_state,
-        zip=check.ship_zip,
+        address=", ".join(line for line in (address.line1, address.line2) if line),
+        city=address.city,
+        state=address.state,
+        zip=address.zip,
         country="US",
         born_on=check.date_of_birth,
         email=check.email,
@@ -124,7 +124,7 @@ def _record(tx: Tx, check_id: UUID, told: AgeCheck, now: datetime) -> None:
         return
     valid_until = None
     if status is AgeCheckStatus.ACCEPTED:
-        valid_until = now + timedelta(hours=settings.load(tx).shop.age_valid_hours)
+        valid_until = now + settings.load(tx).shop.age_valid
     store.decide_check(tx, check_id, status, told.reason, now, valid_until)
     for order_id in store.waiting_for(tx, check_id):
         tasks.advance_soon(tx, order_id, now)

@@ -19,8 +19,6 @@ class Check:
     email: str
     date_of_birth: date
     address: bytes
-    ship_state: str
-    ship_zip: str
 
 
 def pending_check(tx: Tx, order_id: UUID) -> Check | None:
@@ -28,7 +26,7 @@ def pending_check(tx: Tx, order_id: UUID) -> Check | None:
     return tx.first(
         Check,
         """
-        SELECT c.id, c.reference, m.email, m.date_of_birth, o.address, o.ship_state, o.ship_zip
+        SELECT c.id, c.reference, m.email, m.date_of_birth, o.address
         FROM orders o JOIN members m ON m.id = o.member_id
         JOIN age_checks c ON c.member_id = o.member_id AND c.status = 'pending'
         WHERE o.id = :order_id AND o.address IS NOT NULL
@@ -137,8 +135,9 @@ def unasked_payments(tx: Tx, before: datetime, limit: int) -> list[UUID]:
         """
         SELECT o.id FROM payments p JOIN orders o ON o.id = p.order_id
         WHERE p.state IN ('pending', 'authorized') AND p.created_at <= :before AND o.state = 'payment_processing'
-          AND NOT EXISTS (SELECT FROM payment_operations open
-                          WHERE open.payment_id = p.id AND open.status IN ('recorded', 'sent') AND open.kind <> 'refund')
+          AND NOT EXISTS (SELECT FROM payment_operations asked
+                          WHERE asked.payment_id = p.id AND asked.status IN ('recorded', 'sent')
+                            AND asked.kind <> 'refund')
         ORDER BY p.created_at, p.id LIMIT :limit
         """,
         before=before,

@@ -9,20 +9,19 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from flask import Request, Response
-from shared.ports.card import ActionNeeded, Answer, Declined, Done, Ended, Working
-from shared.ports.vendors import VendorRefused, VendorSilent
 
 from functions.payment_watch import rules, store
 from functions.payment_watch.rules import Move, Unknown
 from functions.payment_watch.store import Operation
 from shared import clock, db, log
-from shared.credentials import vault
 from shared.db import Tx
 from shared.events import AskPayment
 from shared.job import Hopeless, Job
-from shared.orders import books, machine, operations, rows, tasks, telling
+from shared.orders import books, card_tokens, machine, operations, rows, tasks, telling
 from shared.orders.rows import Order
 from shared.ports import card
+from shared.ports.card import ActionNeeded, Answer, Declined, Done, Ended, Working
+from shared.ports.vendors import VendorRefused, VendorSilent
 from shared.sweep import Sweep
 from shared.values.states import OperationStatus
 
@@ -77,7 +76,7 @@ def _begin(tx: Tx, operation_id: UUID, now: datetime) -> Step:
         machine.advance(tx, order.id, now)
     token = None
     if operation.kind == "authorize" and operation.token and move in (Move.SEND, Move.FIND):
-        token = vault.unseal(tx, operation.token, f"payments:{operation.payment_id}").decode()
+        token = card_tokens.unseal(tx, operation.payment_id, operation.token)
     if move is Move.SEND:
         store.mark_sent(tx, operation_id, now, now + rules.ANSWER_EXPECTED_IN)
     return Step(move, operation, token, leaving)

@@ -12,7 +12,9 @@ from shared.values.states import OperationStatus
 
 @dataclass(frozen=True)
 class Operation:
-    """An operation with what it is asked with. `of` is the provider's name for what it takes, lets go of or gives back."""
+    """An operation with what it is asked with. `of` is the provider's name for the authorization that a capture takes
+    and a void lets go of, and for the capture that a refund gives back.
+    """
 
     id: UUID
     order_id: UUID

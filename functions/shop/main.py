@@ -12,8 +12,11 @@ from shared import settings
 from shared.api import Api
 from shared.auth import Member
 from shared.db import Tx
+from shared.orders import carts
+from shared.values import cart_sums
+from shared.values.cart_sums import Line, Mark
 from shared.values.fields import Body, Listing, Money, Query, Reply, Sku
-from shared.values.goods import Availability, ProductUnknown, availability, dollars
+from shared.values.goods import Availability, ProductNotOnSale, ProductUnknown, availability, dollars
 
 Quantity = Annotated[int, Field(ge=1, le=rules.QUANTITY_MAX)]
 
@@ -72,7 +75,7 @@ class CartItem(Reply):
     unit_price: Money
     added_price: Money
     line_total: Money
-    marks: list[rules.Mark]
+    marks: list[Mark]
     left: int | None
 
 
@@ -104,14 +107,14 @@ def get_cart(tx: Tx, member: Member) -> CartView:
     return _shown(tx, member)
 
 
-@api.post("/v1/cart/add", problems=(ProductUnknown, rules.ProductNotOnSale))
+@api.post("/v1/cart/add", problems=(ProductUnknown, ProductNotOnSale))
 def add_to_cart(tx: Tx, member: Member, body: CartAddition, now: datetime) -> CartView:
     """Put tins of a product into the cart. It may be more than there is: stock is promised with an order only."""
     offer = store.offer(tx, body.sku)
     if offer is None:
         raise ProductUnknown
     if not offer.on_sale:
-        raise rules.ProductNotOnSale
+        raise ProductNotOnSale
     cart_id = store.take_cart(tx, member.id, uuid4(), now)
     held = store.held(tx, cart_id, body.sku)
     if held:
@@ -155,11 +158,11 @@ def _product(row: store.Product, low_below: int) -> ShopProduct:
 
 
 def _shown(tx: Tx, member: Member) -> CartView:
-    cart = store.open_cart(tx, member.id)
-    rows = store.items(tx, cart.id) if cart else []
-    lines = [_line(row) for row in rows]
+    cart = carts.open_cart(tx, member.id)
+    rows = carts.items(tx, cart.id) if cart else []
+    lines = [row.line for row in rows]
     terms = settings.load(tx).shop
-    sums = rules.totals(lines, terms.shipping, terms.free_shipping_from)
+    sums = cart_sums.totals(lines, terms.shipping, terms.free_shipping_from)
     return CartView(
         id=cart.id if cart else None,
         revision=cart.revision if cart else 0,
@@ -171,17 +174,7 @@ def _shown(tx: Tx, member: Member) -> CartView:
     )
 
 
-def _line(row: store.Item) -> rules.Line:
-    return rules.Line(
-        quantity=row.quantity,
-        added_price=dollars(row.added_cents),
-        price=dollars(row.price_cents),
-        on_sale=row.on_sale,
-        sellable=row.sellable,
-    )
-
-
-def _item(row: store.Item, line: rules.Line) -> CartItem:
+def _item(row: carts.Item, line: Line) -> CartItem:
     return CartItem(
         id=row.id,
         sku=row.sku,

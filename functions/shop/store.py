@@ -1,4 +1,4 @@
-"""Products on sale and members' carts as rows. A cart is locked before its items, by changing it."""
+"""Products on sale, and what members change in their carts. A cart is locked before its items, by changing it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,31 +18,6 @@ class Product:
     price_cents: int
     on_sale: bool
     picture: str | None
-    sellable: int
-
-
-@dataclass(frozen=True)
-class Cart:
-    """An open cart; its revision counts the changes of its items."""
-
-    id: UUID
-    revision: int
-
-
-@dataclass(frozen=True)
-class Item:
-    """A product in a cart: the price at which it was put in, and what is true of it now."""
-
-    id: UUID
-    sku: str
-    name: str
-    flavor: str
-    strength_mg: int
-    picture: str | None
-    quantity: int
-    added_cents: int
-    price_cents: int
-    on_sale: bool
     sellable: int
 
 
@@ -76,27 +51,6 @@ def products(tx: Tx) -> list[Product]:
 def offer(tx: Tx, sku: str) -> Offer | None:
     """The product's price and whether it is on sale; None if there is no such product."""
     return tx.first(Offer, "SELECT price_cents, on_sale FROM products WHERE sku = :sku", sku=sku)
-
-
-def open_cart(tx: Tx, member_id: UUID) -> Cart | None:
-    """The member's open cart, if there is one."""
-    return tx.first(
-        Cart, "SELECT id, revision FROM carts WHERE member_id = :member_id AND status = 'open'", member_id=member_id
-    )
-
-
-def items(tx: Tx, cart_id: UUID) -> list[Item]:
-    """The items of the cart, in the order in which they were put in."""
-    return tx.all(
-        Item,
-        """
-        SELECT i.id, sku, p.name, p.flavor, p.strength_mg, p.picture, i.quantity, i.price_cents AS added_cents,
-               p.price_cents, p.on_sale, s.sellable
-        FROM cart_items i JOIN products p USING (sku) JOIN stock s USING (sku)
-        WHERE i.cart_id = :cart_id ORDER BY i.added_at, i.id
-        """,
-        cart_id=cart_id,
-    )
 
 
 def take_cart(tx: Tx, member_id: UUID, cart_id: UUID, now: datetime) -> UUID:

@@ -27,6 +27,7 @@ class FingerprintKind(StrEnum):
     WALLET = "wallet"
     DEVICE = "device"
     NAME = "name"
+    DOORSTEP = "doorstep"
 
 
 class FingerprintsConfig(Config):
@@ -53,6 +54,11 @@ def of_device(device_id: str) -> bytes:
 def of_name(name: str) -> bytes:
     """The fingerprint of a username or referral code, whatever its capitals."""
     return _of(FingerprintKind.NAME, name.lower())
+
+
+def of_doorstep(doorstep: str) -> bytes:
+    """The fingerprint of a door (`DeliveryAddress.doorstep`), by which an order's tins are limited."""
+    return _of(FingerprintKind.DOORSTEP, doorstep)
 
 
 def mailbox(email: str) -> str:

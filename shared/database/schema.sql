@@ -1427,6 +1427,7 @@ CREATE TABLE payments (
 );
 CREATE UNIQUE INDEX payments_live ON payments (order_id) WHERE state IN ('pending', 'authorized', 'captured');
 CREATE INDEX payments_order ON payments (order_id, created_at);
+CREATE INDEX payments_unfinished ON payments (created_at) WHERE state IN ('pending', 'authorized');
 
 CREATE TABLE payout_approvals (
     id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,

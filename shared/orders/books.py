@@ -53,5 +53,5 @@ def refund_all(tx: Tx, order: Order, payment: Payment, now: datetime) -> None:
 
 
 def book_refunded(tx: Tx, refund_id: UUID, amount: Usdt, now: datetime) -> None:
-    """Post the journal of a refund that the provider has paid: the debt is gone, and so is what the provider owed us."""
+    """Post the journal of a refund that the provider has paid: we owe it no more, and the provider owes us less."""
     journals.move(tx, f"refunded:{refund_id}", "takings:card", "owed:refunds", amount, now)

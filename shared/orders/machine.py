@@ -95,7 +95,7 @@ def _leave(tx: Tx, order: Order, now: datetime) -> None:
 
 
 def _holds_nothing(tx: Tx, order: Order, payment: Payment, now: datetime) -> bool:
-    """True if the order has no money and will get none. Otherwise record what gives it back, if nothing is under way."""
+    """True if the order has no money and will get none. Otherwise what gives it back is recorded, once."""
     if payment.open_operation is not None:
         return False  # it was sent: the provider's answer decides
     if payment.state is PaymentState.AUTHORIZED:

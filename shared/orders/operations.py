@@ -1,4 +1,4 @@
-"""What is asked of the payment provider, as rows: recorded first, sent under the row's id, ended by the provider's word."""
+"""Operations: what the payment provider is asked for. Each is recorded first and sent under its row's id."""
 
 from datetime import datetime, timedelta
 from typing import Literal

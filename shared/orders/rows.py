@@ -1,4 +1,4 @@
-"""Orders and their payments as rows. Locks are taken in this order: the order, its payment, its operations, stock last."""
+"""Orders and their payments as rows. Locks are taken in this order: order, payment, operations, and stock last."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -89,7 +89,8 @@ def newest_payment(tx: Tx, order_id: UUID) -> Payment:
                EXISTS (SELECT FROM payment_operations r WHERE r.payment_id = p.id AND r.kind = 'void'
                        AND r.status = 'failed' AND r.sent_at IS NOT NULL) AS void_refused
         FROM payments p
-        LEFT JOIN payment_operations o ON o.payment_id = p.id AND o.kind <> 'refund' AND o.status IN ('recorded', 'sent')
+        LEFT JOIN payment_operations o
+            ON o.payment_id = p.id AND o.status IN ('recorded', 'sent') AND o.kind <> 'refund'
         WHERE p.order_id = :order_id ORDER BY p.created_at DESC, p.id DESC LIMIT 1
         """,
         order_id=order_id,

@@ -30,7 +30,10 @@ def confirmed(tx: Tx, order: Order, now: datetime) -> None:
     items = ", ".join(
         tx.column(
             str,
-            "SELECT quantity || ' x ' || product_name FROM order_items WHERE order_id = :id ORDER BY sku",
+            """
+            SELECT item.quantity || ' x ' || item.product_name || ' ' || product.strength_mg || ' mg'
+            FROM order_items item JOIN products product USING (sku) WHERE item.order_id = :id ORDER BY sku
+            """,
             id=order.id,
         )
     )

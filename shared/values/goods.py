@@ -18,6 +18,12 @@ class ProductUnknown(Problem):
     status, title = 404, "There is no such product."
 
 
+class ProductNotOnSale(Problem):
+    """The product is off sale: nobody can put it into a cart or order it now; `skus` names those of a cart."""
+
+    status, title = 409, "This product is not on sale."
+
+
 def dollars(cents: int) -> Usdt:
     """The amount of so many cents: a dollar is one USDT."""
     return Usdt(cents * MICRO_PER_CENT)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 
 from shared.values.money import Usdt
@@ -31,12 +32,27 @@ class PayoutSettings:
 
 
 @dataclass(frozen=True)
+class OrderLimits:
+    """The limits of unpaid orders per member, of tins per order, and of tins in 30 days per member and per door."""
+
+    unpaid: int
+    tins: int
+    tins_in_30_days: int
+
+
+@dataclass(frozen=True)
 class ShopSettings:
-    """The price of shipping, the sum of goods from which it is free, and below how many tins a product is low."""
+    """The price of shipping, the sum of goods from which it is free, below how many tins a product is low; what a tin
+    costs us, the limits of orders, how long an accepted age check serves, and the states that are served.
+    """
 
     shipping: Usdt
     free_shipping_from: Usdt
     low_below: int
+    cost_per_tin: Usdt
+    limits: OrderLimits
+    age_valid: timedelta
+    destinations: frozenset[str]
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.shop import rules
-from functions.shop.rules import Line
+from shared.values import cart_sums
+from shared.values.cart_sums import Line
 from shared.values.goods import availability, cents, dollars
 from shared.values.money import ZERO, Usdt
 
@@ -25,7 +25,7 @@ amounts = st.integers(0, 20_000).map(dollars)
 
 @given(carts, amounts, amounts)
 def test_goods_and_shipping_are_the_total_and_each_is_whole_cents(cart: list[Line], cost: Usdt, free: Usdt) -> None:
-    sums = rules.totals(cart, cost, free)
+    sums = cart_sums.totals(cart, cost, free)
     counted = sum((Decimal(cents(line.price)) * line.quantity for line in cart if line.on_sale), Decimal(0)) / 100
     assert sums.subtotal.decimal == counted
     assert sum((line.total for line in cart), ZERO) == sums.subtotal
@@ -38,7 +38,7 @@ def test_goods_and_shipping_are_the_total_and_each_is_whole_cents(cart: list[Lin
 def test_shipping_is_free_when_nothing_is_missing_and_costs_the_setting_otherwise(
     cart: list[Line], cost: Usdt, free: Usdt
 ) -> None:
-    sums = rules.totals(cart, cost, free)
+    sums = cart_sums.totals(cart, cost, free)
     if sums.free_shipping_in is None:
         assert sums.shipping == ZERO
         assert sums.subtotal >= free

@@ -1,0 +1,178 @@
+"""Orders as rows, without the long way through the API: stock that was counted, a cart, an order that a member placed.
+
+They are what a checkout writes, and pass every rule of the schema; `placed` leaves an order as pending as a checkout
+does, without the task that takes it further.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from shared import clock, db
+from shared.auth import Role
+from shared.credentials import fingerprints
+from shared.db import Tx
+from shared.orders import addresses, card_tokens
+from shared.orders.addresses import DeliveryAddress
+from shared.values.money import Usdt
+from tests import factories
+from tests.factories import Somebody
+from tests.fakes.shop_client import COFFEE, MINT
+
+HOME = DeliveryAddress("Test Member", "12 Main Street", "Apt 4", "Springfield", "IL", "62704")
+UNPAID_LIFE = timedelta(minutes=30)
+PRICE = Usdt.of("4.99")
+SHIPPING = Usdt.of("2.99")
+SHIPPING_TAX = Usdt.of("0.19")
+TAX_PER_TIN = Usdt.of("0.31")
+COST_PER_TIN = Usdt.of("2.00")
+
+
+def counted(quantity: int, *skus: str, at: datetime | None = None) -> None:
+    """Count the stock of products (of MINT and COFFEE unless others are named)."""
+    admin = factories.member(role=Role.OPERATIONS)
+    moment = at or clock.now()
+
+    def count(tx: Tx) -> None:
+        for sku in skus or (MINT, COFFEE):
+            tx.run(
+                """
+                INSERT INTO stock_moves (sku, kind, quantity, moved_at, recorded_at, counted_by, reason)
+                VALUES (:sku, 'count', :quantity, :now, :now, :admin, 'A count')
+                """,
+                sku=sku,
+                quantity=quantity,
+                now=moment,
+                admin=admin.id,
+            )
+
+    db.atomically(count)
+
+
+def cart(who: Somebody, tins: Mapping[str, int] | None = None) -> UUID:
+    """Put tins into a new open cart of the member's, at the prices of now; returns its id."""
+    made = uuid4()
+    db.atomically(lambda tx: _fill(tx, made, who.id, tins or {MINT: 3}))
+    return made
+
+
+def placed(
+    who: Somebody,
+    tins: Mapping[str, int] | None = None,
+    *,
+    card: str = "ok",
+    address: DeliveryAddress = HOME,
+    at: datetime | None = None,
+) -> UUID:
+    """Place an order of the member's, at PRICE a tin, with SHIPPING and taxes; returns its id. There must be stock."""
+    order_id, moment, wanted = uuid4(), at or datetime.now(UTC), dict(tins or {MINT: 3})
+    db.atomically(lambda tx: _place(tx, order_id, who.id, wanted, card=card, address=address, now=moment))
+    return order_id
+
+
+def payment(order_id: UUID, card: str = "ok", at: datetime | None = None) -> UUID:
+    """One more payment of an order, as after a decline; returns its id."""
+    moment = at or datetime.now(UTC)
+    return db.atomically(lambda tx: _pay(tx, order_id, card, moment))
+
+
+def _fill(tx: Tx, cart_id: UUID, member_id: UUID, tins: Mapping[str, int]) -> None:
+    now = clock.now()
+    tx.run(
+        "INSERT INTO carts (id, member_id, created_at, changed_at) VALUES (:id, :member_id, :now, :now)",
+        id=cart_id,
+        member_id=member_id,
+        now=now,
+    )
+    for sku, quantity in tins.items():
+        tx.run(
+            """
+            INSERT INTO cart_items (id, cart_id, sku, quantity, price_cents, added_at)
+            SELECT gen_random_uuid(), :cart_id, sku, :quantity, price_cents, :now FROM products WHERE sku = :sku
+            """,
+            cart_id=cart_id,
+            sku=sku,
+            quantity=quantity,
+            now=now,
+        )
+
+
+def _place(
+    tx: Tx,
+    order_id: UUID,
+    member_id: UUID,
+    tins: Mapping[str, int],
+    *,
+    card: str,
+    address: DeliveryAddress,
+    now: datetime,
+) -> None:
+    cart_id, count = uuid4(), sum(tins.values())
+    _fill(tx, cart_id, member_id, tins)
+    tx.run("UPDATE carts SET status = 'ordered', ordered_at = :now WHERE id = :id", id=cart_id, now=now)
+    tax = TAX_PER_TIN * count + SHIPPING_TAX
+    tx.run(
+        """
+        INSERT INTO orders (id, member_id, cart_id, state_at, placed_at, expires_at, tins, subtotal, shipping_cost,
+                            shipping_tax, tax_amount, total_amount, cost_per_tin, tax_quote_id, tax_breakdown, address,
+                            ship_state, ship_zip, doorstep)
+        VALUES (:id, :member_id, :cart_id, :now, :now, :expires_at, :tins, :subtotal, :shipping, :shipping_tax, :tax,
+                :total, :cost, :quote_id, CAST(:breakdown AS jsonb), :address, :state, :zip, :doorstep)
+        """,
+        id=order_id,
+        member_id=member_id,
+        cart_id=cart_id,
+        now=now,
+        expires_at=now + UNPAID_LIFE,
+        tins=count,
+        subtotal=PRICE * count,
+        shipping=SHIPPING,
+        shipping_tax=SHIPPING_TAX,
+        tax=tax,
+        total=PRICE * count + SHIPPING + tax,
+        cost=COST_PER_TIN,
+        quote_id=uuid4(),
+        breakdown=json.dumps([{"name": "Illinois", "rate": "0.0625", "amount": tax.micro}]),
+        address=addresses.seal(tx, order_id, address),
+        state=address.state,
+        zip=address.zip,
+        doorstep=fingerprints.of_doorstep(address.doorstep),
+    )
+    for sku, quantity in tins.items():
+        tx.run(
+            """
+            INSERT INTO order_items (order_id, sku, product_name, quantity, unit_price, line_total, tax)
+            SELECT :order_id, sku, name, :quantity, :price, :line, :tax FROM products WHERE sku = :sku
+            """,
+            order_id=order_id,
+            sku=sku,
+            quantity=quantity,
+            price=PRICE,
+            line=PRICE * quantity,
+            tax=TAX_PER_TIN * quantity,
+        )
+    _pay(tx, order_id, card, now)
+    tx.run(
+        """
+        INSERT INTO stock_moves (sku, kind, quantity, moved_at, recorded_at, order_id)
+        SELECT sku, 'promise', quantity, :now, :now, order_id FROM order_items WHERE order_id = :order_id
+        """,
+        order_id=order_id,
+        now=now,
+    )
+
+
+def _pay(tx: Tx, order_id: UUID, card: str, now: datetime) -> UUID:
+    payment_id = uuid4()
+    tx.run(
+        """
+        INSERT INTO payments (id, order_id, provider, amount, token, created_at)
+        SELECT :id, id, 'card', total_amount, :token, :now FROM orders WHERE id = :order_id
+        """,
+        id=payment_id,
+        order_id=order_id,
+        token=card_tokens.seal(tx, payment_id, card),
+        now=now,
+    )
+    return payment_id

@@ -1,0 +1,29 @@
+"""An order that tests put in place is one that the schema takes, and holds what a checkout would have stored."""
+
+from pg8000.dbapi import Connection
+
+from shared import db
+from shared.orders import addresses, card_tokens
+from tests import factories
+from tests.fakes import order_rows
+from tests.fakes.shop_client import COFFEE, MINT
+
+
+def test_an_order_in_place_is_whole(sql: Connection) -> None:
+    order_rows.counted(10)
+    order_id = order_rows.placed(factories.member(), {MINT: 3, COFFEE: 2}, card="declined")
+    assert sql.execute_unnamed("SELECT state, tins FROM orders WHERE id = $1", (order_id,)).rows == [["pending", 5]]
+    assert sql.execute_simple("SELECT sku, promised FROM stock WHERE promised > 0 ORDER BY sku").rows == [
+        [COFFEE, 2],
+        [MINT, 3],
+    ]
+    ((payment_id, token, address),) = sql.execute_simple(
+        "SELECT p.id, p.token, o.address FROM payments p JOIN orders o ON o.id = order_id"
+    ).rows
+    assert db.atomically(card_tokens.unseal, payment_id, bytes(token)) == "declined"
+    assert db.atomically(addresses.unseal, order_id, bytes(address)) == order_rows.HOME
+
+
+def test_a_cart_in_place_is_open(sql: Connection) -> None:
+    cart_id = order_rows.cart(factories.member(), {MINT: 2})
+    assert sql.execute_simple("SELECT id, status, revision FROM carts").rows == [[cart_id, "open", 1]]
