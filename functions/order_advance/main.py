@@ -3,6 +3,7 @@
 Everything follows from rows: a task that comes twice, late or never changes nothing but the moment.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -27,6 +28,8 @@ from shared.values.states import AgeCheckStatus
 NEGLECTED_AFTER = timedelta(minutes=1)
 LOOKED_AT_EVERY = timedelta(seconds=30)
 SWEPT_MAX = 500
+
+Find = Callable[[Tx, datetime, int], list[UUID]]
 
 job = Job("order_advance")
 
@@ -56,18 +59,18 @@ def sweep(now: datetime) -> None:
     with Sweep() as parts:
         parts.part(partial(_queue, store.overdue, now), "orders whose time is over")
         parts.part(partial(_queue, store.leaving, neglected), "orders that are being cancelled")
-        parts.part(partial(_queue, partial(store.forgotten, now=now), neglected), "orders without a task")
+        parts.part(partial(_queue, store.forgotten, neglected), "orders without a task")
         parts.part(partial(_queue, store.unasked_payments, neglected), "payments without a task")
         parts.part(partial(_queue, store.unseen_checks, unseen), "undecided checks of ages")
 
 
-def _queue(find: "partial[list[UUID]]", before: datetime) -> None:
+def _queue(find: Find, before: datetime) -> None:
     db.atomically(_queued, find, before)
 
 
-def _queued(tx: Tx, find: "partial[list[UUID]]", before: datetime) -> None:
+def _queued(tx: Tx, find: Find, before: datetime) -> None:
     now = clock.now()
-    for order_id in find(tx, before=before, limit=SWEPT_MAX):
+    for order_id in find(tx, before, SWEPT_MAX):
         tasks.advance_soon(tx, order_id, now)
 
 

@@ -89,14 +89,15 @@ def waiting_for(tx: Tx, check_id: UUID) -> list[UUID]:
     )
 
 
-def overdue(tx: Tx, now: datetime, limit: int) -> list[UUID]:
-    """Unpaid orders whose time is over, longest overdue first."""
+def overdue(tx: Tx, before: datetime, limit: int) -> list[UUID]:
+    """Unpaid orders whose time was over before that time, longest overdue first."""
     return tx.column(
         UUID,
         """
-        SELECT id FROM orders WHERE order_is_unpaid(state) AND expires_at <= :now ORDER BY expires_at, id LIMIT :limit
+        SELECT id FROM orders WHERE order_is_unpaid(state) AND expires_at <= :before
+        ORDER BY expires_at, id LIMIT :limit
         """,
-        now=now,
+        before=before,
         limit=limit,
     )
 
@@ -114,15 +115,13 @@ def leaving(tx: Tx, before: datetime, limit: int) -> list[UUID]:
     )
 
 
-def forgotten(tx: Tx, now: datetime, before: datetime, limit: int) -> list[UUID]:
+def forgotten(tx: Tx, before: datetime, limit: int) -> list[UUID]:
     """Orders that were placed before that time and are still pending: their task was lost."""
     return tx.column(
         UUID,
         """
-        SELECT id FROM orders WHERE state = 'pending' AND expires_at > :now AND state_at <= :before
-        ORDER BY expires_at, id LIMIT :limit
+        SELECT id FROM orders WHERE state = 'pending' AND state_at <= :before ORDER BY expires_at, id LIMIT :limit
         """,
-        now=now,
         before=before,
         limit=limit,
     )

@@ -248,7 +248,7 @@ def test_a_confirmed_order_is_cancelled_once_all_its_money_was_paid_back(sql: Co
     assert order_views.balances() == {}
     assert order_views.stock() == (100, 0)
     assert sql.execute_simple("SELECT count(*) FROM refunds").rows == [[1]]
-    assert sql.execute_simple("SELECT count(*) FROM cart_items").rows == [[0]]
+    assert sql.execute_simple("SELECT count(*) FROM carts WHERE status = 'open'").rows == [[0]]
 
 
 def test_a_refused_refund_stays_a_debt_that_people_see(sql: Connection) -> None:
