@@ -37,6 +37,7 @@ from emulators.scheduler import Entry, Scheduler
 from emulators.settings import Choice, Source
 from emulators.storage import Storage
 from emulators.tasks import CloudTasks
+from emulators.vendors import Vendors
 from emulators.vision import VisionStandIn
 from emulators.watch import Watch
 from shared import clock
@@ -47,6 +48,8 @@ LOCAL = ROOT / ".local"
 SERVE_THREADS = 64
 TREASURY_MICRO = 1_000_000_000_000  # a million USDT each
 TREASURY_GAS_WEI = 10**21
+TINS = 10_000  # of each product, in the warehouse
+SHIP_AFTER_SECONDS = 10.0
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE")
 FUNCTION_START_SECONDS_MAX = 60.0
 FUNCTION_STOP_SECONDS = 1.0  # functions may die anywhere, so a job that runs for a minute is not waited for
@@ -121,6 +124,7 @@ class Stack:
         self.push = PushStandIn()
         self.vision = VisionStandIn()
         self.oobit = OobitStandIn()
+        self.vendors = Vendors(self.now, ship_after=SHIP_AFTER_SECONDS)
         self.postgres = Postgres(source=self.options.postgres, durable=self.options.durable, log=self.log("postgres"))
         self.chain = ChainNode(block_time_seconds=self.options.block_seconds, log=self.log("chain"))
         self._listening: list[socket.socket] = []  # the gateway's and the router's, until the functions have them
@@ -266,13 +270,17 @@ class Stack:
         return bridged
 
     def _start_embedded(self) -> None:
-        vendors = (self.mail, self.push, self.vision, self.oobit)
+        vendors = (self.mail, self.push, self.vision, self.oobit, self.vendors)
         for part in (self.identity, self.kms, self.pubsub, self.tasks, self.storage, *vendors):
             part.start()
             self._parts.append(part)
+        self.vendors.tell(self.url)
         self.kinds |= dict.fromkeys(("KMS", "Cloud Tasks", "Cloud Storage", "Scheduler", "IAM"), "embedded")
         self.kinds["Mail"] = f"Brevo stand-in, mails at {self.mail.url}"
         self.kinds["Vision"] = "stand-in: a picture is refused when its middle is magenta or yellow"
+        self.kinds["Shop"] = (
+            f"card, age check, tax and warehouse stand-ins; parcels at {self.vendors.warehouse.url}/orders"
+        )
         self.kinds["Push"] = f"APNs and FCM stand-ins, pushes at {self.push.fcm_url}/pushes"
 
     def _prepare(self) -> dict[str, str]:
@@ -303,6 +311,7 @@ class Stack:
             "VISION_URL": self.vision.url,
             "OOBIT_URL": self.oobit.url,
             "OOBIT_API_KEY": self.oobit.api_key,
+            **self.vendors.settings,
             "CONFIRM_POLL_SECONDS": "1",
             **self.options.settings,
         }
@@ -324,6 +333,8 @@ class Stack:
         cloud.make_queues(self.tasks.host)
         with cloud.superuser(self.postgres, cloud.DATABASE) as connection:
             signers = [str(address) for (address,) in connection.execute_simple("SELECT address FROM signers").rows]
+            skus = [str(sku) for (sku,) in connection.execute_simple("SELECT sku FROM products").rows]
+        self.vendors.warehouse.set_counts(dict.fromkeys(skus, TINS))
         for address in signers:
             self.chain.mint(address, TREASURY_MICRO)
             self.chain.fund_gas(address, TREASURY_GAS_WEI)

@@ -22,6 +22,7 @@ from emulators.oobit import OobitStandIn
 from emulators.postgres import Postgres
 from emulators.pubsub import PubSub
 from emulators.storage import Storage
+from emulators.vendors import Vendors
 from emulators.vision import VisionStandIn
 from functions.insights import store as insights
 from functions.migrate import main as migrate
@@ -51,6 +52,7 @@ class Platform:
     mail: MailStandIn = field(default_factory=MailStandIn)
     oobit: OobitStandIn = field(default_factory=OobitStandIn)
     storage: Storage = field(default_factory=Storage)
+    vendors: Vendors = field(default_factory=Vendors)
     vision: VisionStandIn = field(default_factory=VisionStandIn)
     pubsub: PubSub = field(init=False)
     databases: Databases = field(init=False)
@@ -80,7 +82,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     made = Platform(Postgres(durable=False, log=log))
     logins = cloud.Logins()
     with ExitStack() as stop:
-        vendors = (made.mail, made.vision, made.oobit)
+        vendors = (made.mail, made.vision, made.oobit, made.vendors)
         for part in (made.postgres, made.identity, made.kms, made.storage, made.pubsub, *vendors):
             part.start()
             stop.callback(part.stop)
@@ -98,6 +100,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             "BREVO_API_KEY": made.mail.api_key,
             "OOBIT_URL": made.oobit.url,
             "OOBIT_API_KEY": made.oobit.api_key,
+            **made.vendors.settings,
             "RPC_URLS": NO_NODE,
             "RPC_NODES_MIN": "1",
             "CHAIN_ID": "137",

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from shared.ports import vendors
 from shared.ports.vendors import Address, VendorRefused, VendorReply, VendorSilent
-from shared.values import encoding, free_text
+from shared.values import encoding, free_text, goods
 from shared.values.money import ZERO, Usdt
 
 URL_DEFAULT = "https://api.trykintsugi.com"
@@ -183,7 +183,7 @@ def _accepted(reply: VendorReply) -> Mapping[str, Any]:
 
 
 def _items(lines: Sequence[TaxLine], shipping: Usdt, date: str, sign: int = 1) -> list[dict[str, object]]:
-    goods = [(line.sku, line.quantity, line.amount) for line in lines]
+    sold = [(line.sku, line.quantity, line.amount) for line in lines]
     carried = [(SHIPPING, 1, shipping)] if shipping else []
     return [
         {
@@ -193,7 +193,7 @@ def _items(lines: Sequence[TaxLine], shipping: Usdt, date: str, sign: int = 1) -
             "quantity": str(quantity),
             "amount": f"{amount.decimal * sign:f}",
         }
-        for sku, quantity, amount in goods + carried
+        for sku, quantity, amount in sold + carried
     ]
 
 
@@ -272,7 +272,7 @@ def in_cents(total: Decimal, parts: Sequence[Decimal]) -> list[Usdt]:
         return [ZERO] * len(parts)
     scale = Decimal(10) ** max(0, *(-int(part.as_tuple().exponent) for part in parts))
     shares = Usdt(count).allocate([int(part * scale) for part in parts])
-    return [Usdt(share.micro * vendors.MICRO_PER_CENT) for share in shares]
+    return [goods.dollars(share.micro) for share in shares]
 
 
 def breakdown(tax: Decimal, shares: Mapping[tuple[str, Decimal], Decimal]) -> list[Jurisdiction]:

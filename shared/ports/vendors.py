@@ -19,8 +19,8 @@ from uuid import UUID
 
 from shared.ports.loopback import is_loopback
 from shared.ports.outage import Outage
-from shared.values import encoding, retry_after
-from shared.values.money import NotAnAmount, Usdt
+from shared.values import encoding, goods, retry_after
+from shared.values.money import ZERO, NotAnAmount, Usdt
 
 CONNECT_SECONDS_MAX = 3.0
 ANSWER_SECONDS_MAX = 10.0  # between two pieces of an answer
@@ -28,7 +28,6 @@ WHOLE_ANSWER_SECONDS_MAX = 15.0
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
 NOTICE_AGE_SECONDS_MAX = 300
 HEADER_LENGTH_MAX = 1000
-MICRO_PER_CENT = 10_000
 KEYS_WRONG = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 TRY_AGAIN = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 SLUG = re.compile(r"[a-z0-9][a-z0-9_.-]{0,59}")
@@ -184,18 +183,17 @@ def moment(said: object) -> datetime:
 
 
 def cents(amount: Usdt) -> int:
-    """The amount in whole cents. Raises NotAnAmount for a fraction of a cent or a negative amount."""
-    whole, rest = divmod(amount.micro, MICRO_PER_CENT)
-    if rest or whole < 0:
-        raise NotAnAmount(f"{amount} is not a number of cents")
-    return whole
+    """The amount in whole cents. Raises ValueError for a fraction of a cent or a negative amount."""
+    if amount < ZERO:
+        raise NotAnAmount("less than nothing")
+    return goods.cents(amount)
 
 
 def from_cents(said: object) -> Usdt:
     """The amount of so many cents. Raises ValueError unless it is a whole number."""
     if not isinstance(said, int) or isinstance(said, bool):
         raise NotAnAmount("not a number of cents")
-    return Usdt(said * MICRO_PER_CENT)
+    return goods.dollars(said)
 
 
 def check_timed_signature(headers: Mapping[str, str], name: str, raw: bytes, secrets: str) -> None:

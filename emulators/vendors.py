@@ -1,0 +1,51 @@
+"""The shop's four vendors together: started, stopped, and pointed at the platform's webhooks as one part."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from emulators.ages import AgeStandIn
+from emulators.card import CardStandIn
+from emulators.tax import TaxStandIn
+from emulators.warehouse import WarehouseStandIn
+from shared import clock
+
+
+class Vendors:
+    """The stand-ins; `now` is their clock, `stock` the tins that lie in the warehouse by sku."""
+
+    def __init__(
+        self,
+        now: Callable[[], datetime] = clock.now,
+        stock: Mapping[str, int] | None = None,
+        ship_after: float | None = None,
+    ) -> None:
+        self.card = CardStandIn(now)
+        self.ages = AgeStandIn(now)
+        self.tax = TaxStandIn(now)
+        self.warehouse = WarehouseStandIn(now, stock, ship_after)
+        self._all = (self.card, self.ages, self.tax, self.warehouse)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings with which the ports find them."""
+        return {name: value for part in self._all for name, value in part.settings.items()}
+
+    def start(self) -> None:
+        for part in self._all:
+            part.start()
+
+    def stop(self) -> None:
+        for part in self._all:
+            part.stop()
+
+    def clear(self) -> None:
+        """Forget everything that was done, and all faults."""
+        for part in self._all:
+            part.clear()
+
+    def tell(self, base: str) -> None:
+        """Send webhooks to the platform with this base URL."""
+        self.card.webhooks.url = f"{base}/v1/webhooks/payments/card"
+        self.ages.webhooks.url = f"{base}/v1/webhooks/agechecker"
+        self.tax.webhooks.url = f"{base}/v1/webhooks/kintsugi"
+        self.warehouse.webhooks.url = f"{base}/v1/webhooks/selery"
