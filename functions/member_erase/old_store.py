@@ -96,10 +96,20 @@ PURGES: Mapping[str, LiteralString] = {
               AND NOT EXISTS (SELECT FROM refresh_tokens WHERE session_id = sessions.id)
             ORDER BY coalesce(ended_at, last_used_at) LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
+    "tax_quotes": """
+        DELETE FROM tax_quotes WHERE id IN (
+            SELECT id FROM tax_quotes WHERE expires_at < :before
+            ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
     "wallet_challenges": """
         DELETE FROM wallet_challenges WHERE id IN (
             SELECT id FROM wallet_challenges WHERE expires_at < :before
             ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
+    "webhook_deliveries": """
+        DELETE FROM webhook_deliveries WHERE (source, event_id) IN (
+            SELECT source, event_id FROM webhook_deliveries WHERE received_at < :before
+            ORDER BY received_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
 }
 

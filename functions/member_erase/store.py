@@ -49,6 +49,8 @@ KEPT: Mapping[str, str] = {
     "broadcasts": "likewise",
     "manual_transfers": "likewise",
     "stock_moves": "likewise",
+    "orders": "bookkeeping: what was sold and taxed; without the address",
+    "age_checks": "who sells must be able to show that the buyer was old enough; the provider keeps the person",
     "reconciliations": "likewise",
     "reconciliation_findings": "likewise",
     "listener_revocations": "older realtime tokens stay refused",
@@ -104,8 +106,19 @@ STEPS: Mapping[str, LiteralString] = {
         """,
     "wallet_balances": "DELETE FROM wallet_balances WHERE member_id = :member_id AND :limit > 0",
     "wallet_challenges": "DELETE FROM wallet_challenges WHERE member_id = :member_id AND :limit > 0",
-    # What is in them goes with them.
-    "carts": "DELETE FROM carts WHERE id IN (SELECT id FROM carts WHERE member_id = :member_id LIMIT :limit)",
+    # What is in them goes with them. One that an order has closed belongs to the order.
+    "carts": """
+        DELETE FROM carts WHERE id IN (
+            SELECT id FROM carts WHERE member_id = :member_id AND status = 'open' LIMIT :limit)
+        """,
+    "tax_quotes": """
+        DELETE FROM tax_quotes WHERE id IN (SELECT id FROM tax_quotes WHERE member_id = :member_id LIMIT :limit)
+        """,
+    # What was sold stays, without the place it went to; state and ZIP code are what the tax is for.
+    "orders": """
+        UPDATE orders SET address = NULL WHERE id IN (
+            SELECT id FROM orders WHERE member_id = :member_id AND address IS NOT NULL LIMIT :limit)
+        """,
     # The scope of a member's keys is the member's id.
     "idempotency_keys": """
         DELETE FROM idempotency_keys WHERE (scope, key_hash) IN (

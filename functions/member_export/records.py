@@ -132,6 +132,41 @@ SECTIONS: Mapping[str, LiteralString] = {
         FROM cart_items JOIN carts ON carts.id = cart_id
         WHERE member_id = :member_id AND CAST(cart_items.id AS text) > :after ORDER BY key LIMIT :limit
         """,
+    # The address is sealed, the door is a fingerprint; what a tin costs us stays with us.
+    "orders": """
+        SELECT CAST(id AS text) AS key, CAST(to_jsonb(own) AS text) AS document
+        FROM (SELECT id, number, cart_id, state, state_at, placed_at, expires_at, tins, subtotal, shipping_cost,
+                     shipping_tax, tax_amount, total_amount, tax_quote_id, tax_breakdown, ship_state, ship_zip,
+                     age_check_id, confirmed_at, cancel_wanted_at, cancel_reason
+              FROM orders WHERE member_id = :member_id) AS own
+        WHERE CAST(id AS text) > :after ORDER BY key LIMIT :limit
+        """,
+    "order_items": """
+        SELECT order_id || ' ' || sku AS key,
+               CAST(to_jsonb(order_items) - 'promised' - 'released' AS text) AS document
+        FROM order_items JOIN orders ON orders.id = order_id
+        WHERE member_id = :member_id AND order_id || ' ' || sku > :after ORDER BY key LIMIT :limit
+        """,
+    # The card's token is sealed, and goes when it is spent.
+    "payments": """
+        SELECT CAST(id AS text) AS key, CAST(to_jsonb(own) AS text) AS document
+        FROM (SELECT payments.id, order_id, provider, amount, payments.state, refund_open, refunded, reason, created_at
+              FROM payments JOIN orders ON orders.id = order_id WHERE member_id = :member_id) AS own
+        WHERE CAST(id AS text) > :after ORDER BY key LIMIT :limit
+        """,
+    "refunds": """
+        SELECT CAST(refunds.id AS text) AS key, CAST(to_jsonb(refunds) AS text) AS document
+        FROM refunds JOIN orders ON orders.id = order_id
+        WHERE member_id = :member_id AND CAST(refunds.id AS text) > :after ORDER BY key LIMIT :limit
+        """,
+    "age_checks": """
+        SELECT CAST(id AS text) AS key, CAST(to_jsonb(age_checks) - 'member_id' AS text) AS document
+        FROM age_checks WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
+        """,
+    "tax_quotes": """
+        SELECT CAST(id AS text) AS key, CAST(to_jsonb(tax_quotes) - 'member_id' - 'basis' AS text) AS document
+        FROM tax_quotes WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
+        """,
     "notifications": """
         SELECT CAST(id AS text) AS key, CAST(to_jsonb(notifications) - 'member_id' - 'dedupe_key' AS text) AS document
         FROM notifications WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit

@@ -32,8 +32,10 @@ def close(tx: Tx, member_id: UUID, *, forfeit: bool, now: datetime) -> None:
     """Close the account: with `forfeit` cancel what is won and not paid; remove the pictures, mail a goodbye, retire
     the names, end sessions and listeners, and queue member_erase. Raises AccountCannotBeDeleted.
 
-    The guarantee and the totals are locked first, in the same order as where comps are awarded.
+    The cart goes first, in the same order as where orders are placed, so that none is placed meanwhile; then the
+    guarantee and the totals are locked, in the same order as where comps are awarded.
     """
+    records.remove_cart(tx, member_id)
     guarantee_claims.observe(tx, member_id, _marks(tx, member_id), now)
     totals.lock(tx, member_id)
     store.lock(tx, member_id)

@@ -18,7 +18,7 @@ FORFEITED_MAX = 1000
 class InTheWay:
     """A reason why an account cannot be deleted yet."""
 
-    kind: Literal["payouts", "comps", "matches", "role"]
+    kind: Literal["payouts", "comps", "matches", "orders", "role"]
     count: int
     amount: Usdt
 
@@ -33,7 +33,7 @@ class Addressee:
 
 
 def in_the_way(tx: Tx, member_id: UUID) -> list[InTheWay]:
-    """Payouts under way; comps and matches without a payout; the role of an admin."""
+    """Payouts under way; comps and matches without a payout; orders that were not cancelled; the role of an admin."""
     return tx.all(
         InTheWay,
         """
@@ -51,11 +51,19 @@ def in_the_way(tx: Tx, member_id: UUID) -> list[InTheWay]:
               AND NOT EXISTS (SELECT FROM payouts WHERE source_kind = 'match'
                               AND source_id = CAST(affiliate_earnings.id AS text) AND state <> 'CANCELLED')
             UNION ALL
+            SELECT 'orders', CAST(count(*) AS integer), coalesce(sum(total_amount), 0) FROM orders
+            WHERE member_id = :member_id AND state <> 'cancelled'
+            UNION ALL
             SELECT 'role', 1, 0 FROM members WHERE id = :member_id AND role IS NOT NULL
         ) AS found WHERE count > 0
         """,
         member_id=member_id,
     )
+
+
+def remove_cart(tx: Tx, member_id: UUID) -> None:
+    """Remove the open cart. Whoever is ordering it now holds it: their order is there before this goes on."""
+    tx.run("DELETE FROM carts WHERE member_id = :member_id AND status = 'open'", member_id=member_id)
 
 
 def unpaid_comps(tx: Tx, member_id: UUID) -> list[UUID]:

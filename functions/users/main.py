@@ -95,16 +95,6 @@ class CompsPage(Page):
     filter: Literal["crypto", "trips", "gold_chips"] | None = None
 
 
-class Order(Reply):
-    """An order of the shop; `total` is in USD."""
-
-    id: UUID
-    order_number: str
-    status: str
-    total: Money
-    placed_at: datetime
-
-
 @api.get("/v1/users/me")
 def get_me(tx: Tx, member: Member) -> Profile:
     """Return the member's account."""
@@ -181,13 +171,6 @@ def list_comps(tx: Tx, member: Member, page: CompsPage) -> Listing[Comp]:
         rows = store.comps(tx, member.id, after, page.limit + 1, trips=trips)
     shown, cursor = paging.page(rows, page.limit, lambda comp: Position(comp.awarded_at, comp.id))
     return Listing[Comp](items=list(shown), next_cursor=cursor)
-
-
-@api.get("/v1/users/me/orders")
-def list_orders(member: Member, page: Page) -> Listing[Order]:
-    """List the member's orders, newest first. The list is empty until there are orders."""
-    paging.after(page.cursor)
-    return Listing[Order](items=[], next_cursor=None)
 
 
 def _shown(entry: tier_history.Entry) -> TierEntry:

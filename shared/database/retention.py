@@ -74,11 +74,15 @@ PERIODS: Mapping[str, Period] = {
         "sessions", "ended_at, or last_used_at", timedelta(days=400),
         "devices are compared as long as the new member guarantee runs, which is a year",
     ),
+    "tax_quotes": Period("tax_quotes", "expires_at", timedelta(days=1), "an order keeps what it took of its quote"),
     "treasury_snapshots": Period(
         "treasury_snapshots", "at", timedelta(days=90), "a day's extremes and end are kept for ever",
         "treasury_snapshot: hourly",
     ),
     "wallet_challenges": Period("wallet_challenges", "expires_at", timedelta(days=30), "the link itself is kept"),
+    "webhook_deliveries": Period(
+        "webhook_deliveries", "received_at", timedelta(days=90), "no vendor repeats a message for so long"
+    ),
 }  # fmt: skip
 
 _BOOKS = "bookkeeping, ten years at least"
@@ -88,13 +92,14 @@ _SMALL = "a row for each thing there is now, not for what happens"
 _TRIED = "fraud: whoever comes back years later is recognised"
 FOR_EVER: Mapping[str, str] = {
     **dict.fromkeys(
-        ("affiliate_chips", "affiliate_earnings", "chain_transfers", "chip_balances", "comps", "foreign_explanations",
-         "foreign_transfers", "ledger_accounts", "ledger_balances", "ledger_journals", "ledger_postings",
-         "ledger_seal_balances", "ledger_seals", "manual_transfers", "milestones", "payout_approvals",
-         "payout_attempts", "payout_events", "payout_policy_runs", "payout_slots", "payouts", "reconciliation_findings",
-         "reconciliation_treasuries", "reconciliations", "sales_volume", "tins_sold_daily", "treasury_days",
-         "treasury_minutes", "treasury_snapshot_days", "trip_places", "trips", "wallet_links", "wallet_transactions",
-         "withdrawal_events", "withdrawals"), _BOOKS),
+        ("affiliate_chips", "affiliate_earnings", "chain_transfers", "chip_balances", "comps",
+         "foreign_explanations", "foreign_transfers", "ledger_accounts", "ledger_balances", "ledger_journals",
+         "ledger_postings", "ledger_seal_balances", "ledger_seals", "manual_transfers", "milestones", "order_events",
+         "order_items", "orders", "payment_operations", "payments", "payout_approvals", "payout_attempts",
+         "payout_events", "payout_policy_runs", "payout_slots", "payouts", "reconciliation_findings",
+         "reconciliation_treasuries", "reconciliations", "refunds", "sales_volume", "tins_sold_daily",
+         "treasury_days", "treasury_minutes", "treasury_snapshot_days", "trip_places", "trips", "wallet_links",
+         "wallet_transactions", "withdrawal_events", "withdrawals"), _BOOKS),
     **dict.fromkeys(
         ("audit_logs", "broadcasts", "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
          "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards", "stock_moves"),
@@ -105,15 +110,16 @@ FOR_EVER: Mapping[str, str] = {
         _STANDING),
     **dict.fromkeys(
         ("chain_scans", "comp_rules", "data_keys", "hold_windows", "leases", "nonce_searches", "nonce_uses",
-         "payout_transitions", "products", "reconciliation_marks", "scan_counter", "scan_rollup_position",
-         "schema_migrations", "settings", "signers", "signing_keys", "slot_transitions", "stock", "treasuries",
-         "treasury_alerts", "withdrawal_transitions"), _SMALL),
+         "order_transitions", "payout_transitions", "products", "reconciliation_marks", "scan_counter",
+         "scan_rollup_position", "schema_migrations", "settings", "signers", "signing_keys", "slot_transitions",
+         "stock", "treasuries", "treasury_alerts", "withdrawal_transitions"), _SMALL),
     **dict.fromkeys(
         ("code_retries", "flagged_scans", "guarantee_claims", "guarantee_reviews", "honey_trials", "member_wallets"),
         _TRIED),
     **dict.fromkeys(
         ("backup_codes", "devices", "former_usernames", "inboxes", "members", "notification_preferences",
          "notifications", "referral_codes", "wallet_balances"), "the member's own, until the account is closed"),
+    "age_checks": "whoever sells must be able to show that the buyer was old enough",
     "cart_items": "as long as their cart",
     "erasures": "that it was done",
     "late_counts": "on its way to a count, which the next change of that count takes in",

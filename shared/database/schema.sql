@@ -4366,6 +4366,7 @@ GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_de
     TO blakjaks_erasure;
 GRANT EXECUTE ON FUNCTION forget_sign_up(uuid,timestamp with time zone) TO blakjaks_erasure;
 GRANT INSERT, UPDATE ON TABLE erasures, retired_names TO blakjaks_erasure;
+GRANT SELECT (address) ON TABLE orders TO blakjaks_erasure;
 GRANT SELECT ON TABLE members, withdrawals TO blakjaks_erasure;
 GRANT UPDATE (address) ON TABLE orders TO blakjaks_erasure;
 GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date_of_birth, email, email_verified_at,
@@ -4382,12 +4383,14 @@ GRANT UPDATE (created_at) ON TABLE second_factors TO blakjaks_erasure;
 GRANT UPDATE (created_at) ON TABLE wallet_challenges TO blakjaks_erasure;
 GRANT UPDATE (device_id, device_time, ip_address, latitude, longitude) ON TABLE scans TO blakjaks_erasure;
 GRANT UPDATE (end_reason, ended_at) ON TABLE sessions TO blakjaks_erasure;
+GRANT UPDATE (expires_at) ON TABLE tax_quotes TO blakjaks_erasure;
 GRANT UPDATE (finished_at) ON TABLE mails TO blakjaks_erasure;
 GRANT UPDATE (finished_at) ON TABLE pushes TO blakjaks_erasure;
 GRANT UPDATE (happened_at) ON TABLE job_faults TO blakjaks_erasure;
 GRANT UPDATE (issued_at) ON TABLE refresh_tokens TO blakjaks_erasure;
 GRANT UPDATE (latitude, located_at, longitude) ON TABLE member_totals TO blakjaks_erasure;
 GRANT UPDATE (next_on) ON TABLE guarantees TO blakjaks_erasure;
+GRANT UPDATE (received_at) ON TABLE webhook_deliveries TO blakjaks_erasure;
 GRANT UPDATE (uploaded_at) ON TABLE avatars TO blakjaks_erasure;
 
 GRANT INSERT ON TABLE payout_attempts, payout_events TO blakjaks_explanations;

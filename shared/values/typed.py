@@ -19,6 +19,8 @@ DASHES = frozenset(
 # They choose how the character before them looks.
 SELECTORS = frozenset(chr(number) for number in range(0xFE00, 0xFE10))
 WEI_DIGITS_MAX = 30
+STATE_CODE = re.compile(r"[A-Z]{2}")
+ZIP = re.compile(r"[0-9]{5}(-[0-9]{4})?")
 USERNAME = re.compile(r"[A-Za-z0-9_]{3,30}")
 REFERRAL_CODE = re.compile(r"[A-Za-z0-9_-]{3,30}")  # a username or a custom code
 CUSTOM_CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
@@ -103,6 +105,22 @@ def custom_code(text: str) -> str:
         raise ValueError(
             "must be two or more words of letters from a to z and digits, with hyphens between, 3 to 30 long"
         )
+    return code
+
+
+def state_code(text: str) -> str:
+    """A state by its two capital letters. Raises ValueError."""
+    code = compact(text).upper()
+    if not STATE_CODE.fullmatch(code):
+        raise ValueError("must be a state by its two letters")
+    return code
+
+
+def zip_code(text: str) -> str:
+    """A ZIP code: five digits, or nine with a hyphen. Raises ValueError."""
+    code = compact(text)
+    if not ZIP.fullmatch(code):
+        raise ValueError("must be the five digits of a ZIP code, or nine with a hyphen")
     return code
 
 

@@ -35,6 +35,8 @@ TYPED: dict[str, tuple[list[str], str]] = {
     "telephone number": (["(775)\u00a0555\u20110100", "tel:+1-775-555-0100"], "+17755550100"),
     "any telephone number": (["(775) 555-0100"], "(775) 555-0100"),  # read when its country is known
     "postal code": (["\u00a089501\u20131234\n"], "89501-1234"),
+    "state": ([" ny\n", "\uff2e\uff39"], "NY"),
+    "ZIP code": (["10001\u20111234 ", "\uff110001-1234"], "10001-1234"),
     "stock-keeping unit": ([" MINTICE\u20116\n"], "MINTICE-6"),
     "number of wei": ([" 1,000\u00a0000\n", "\uff11000000"], "1000000"),
     "tracking number": ([" 1Z 999\u00a0AA1\n"], "1Z 999 AA1"),

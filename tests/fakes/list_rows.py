@@ -14,6 +14,8 @@ from shared.messages.notifications import Note
 from shared.values.tiers import Tier
 from tests import factories
 from tests.factories import Somebody
+from tests.fakes import order_rows
+from tests.fakes.shop_client import MINT
 from tests.fakes.wallet_driver import RECIPIENT
 
 TREASURIES = ("member", "affiliate", "wholesale")
@@ -43,6 +45,11 @@ def tier_change(owner: Somebody, at: datetime, number: int) -> str:
     db.atomically(lambda tx: tier_history.record(tx, change))
     query = "SELECT CAST(entry_id AS text) AS id FROM tier_history WHERE scan_count = :scans"
     return db.atomically(lambda tx: tx.one(_Id, query, scans=change.scan_count)).id
+
+
+def order(owner: Somebody, at: datetime, number: int) -> str:
+    order_rows.counted(100, MINT)
+    return str(order_rows.placed(owner, {MINT: 1 + number}, at=at))
 
 
 COMP_TYPES = ("manual", "trip", "casino")

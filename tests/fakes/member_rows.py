@@ -77,6 +77,27 @@ MANY = {
     "mails": """
         mails (id, dedupe_key, member_id, to_email, to_name, template, parameters, queued_at)
         SELECT gen_random_uuid(), gen_random_uuid(), $1, 'x', 'x', 'x', '{}', now() FROM generate_series(1, 5) AS n""",
+    "orders": """
+        orders (id, member_id, cart_id, state_at, placed_at, expires_at, tins, subtotal, shipping_cost, shipping_tax,
+                tax_amount, total_amount, cost_per_tin, tax_quote_id, tax_breakdown, ship_state, ship_zip, doorstep)
+        SELECT gen_random_uuid(), $1, gen_random_uuid(), now(), now(), now(), 1, 10000, 0, 0, 0, 10000, 0,
+               gen_random_uuid(), '[]', 'NY', '10001', sha256('door') FROM generate_series(1, 5) AS n""",
+    "order_items": """
+        order_items (order_id, sku, product_name, quantity, unit_price, line_total, tax)
+        SELECT id, 'MINTICE-6', 'BlakJaks Mint Ice', 1, 10000, 10000, 0 FROM orders WHERE member_id = $1""",
+    "payments": """
+        payments (id, order_id, provider, amount, created_at)
+        SELECT gen_random_uuid(), id, 'card', 10000, now() FROM orders WHERE member_id = $1""",
+    "refunds": """
+        refunds (id, order_id, goods, shipping, tax, amount, reason, recorded_at)
+        SELECT gen_random_uuid(), id, 10000, 0, 0, 10000, 'cancelled', now() FROM orders WHERE member_id = $1""",
+    "age_checks": """
+        age_checks (id, member_id, status, reference, recorded_at, decided_at)
+        SELECT gen_random_uuid(), $1, 'denied', gen_random_uuid(), now(), now() FROM generate_series(1, 5) AS n""",
+    "tax_quotes": """
+        tax_quotes (id, member_id, basis, tax, shipping, lines, breakdown, quoted_at, expires_at)
+        SELECT gen_random_uuid(), $1, sha256('cart'), 0, 0, '{}', '[]', now(), now() + interval '1 hour'
+        FROM generate_series(1, 5) AS n""",
     "pictures": """
         avatars (id, member_id, status, object_name, content_type, uploaded_at, finished_at)
         SELECT gen_random_uuid(), $1, 'replaced', gen_random_uuid(), 'image/png', now(), now()
@@ -102,6 +123,9 @@ ONE = {
 # What rows of a section lie in.
 BEFORE = {
     "trips": (MANY["comps"],),
+    "order_items": (MANY["orders"],),
+    "payments": (MANY["orders"],),
+    "refunds": (MANY["orders"],),
     "cart": ("carts (id, member_id, created_at, changed_at) VALUES (gen_random_uuid(), $1, now(), now())",),
 }
 

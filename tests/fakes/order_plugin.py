@@ -1,23 +1,30 @@
-"""Gives a test an `orders` driver over the stand-ins of the vendors, with a hundred tins of stock."""
+"""Gives a test a `buyer`: a member at the checkout of a shop that serves some states, with tins in its warehouse."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import pytest
 from pg8000.dbapi import Connection
 
-from emulators.vendors import Vendors
+from emulators.tax import TaxStandIn
+from tests.client import Client
 from tests.fakes import order_rows
-from tests.fakes.invoker import FunctionInvoker
-from tests.fakes.order_driver import OrderDriver
+from tests.fakes.order_client import SERVED, OrderClient, order_client, serve
 from tests.platform import Platform
 
-pytest_plugins = ["tests.fakes.clock_plugin", "tests.contract.vendor_plugin"]
+TINS = 500
 
 
 @pytest.fixture
-def orders(
-    platform: Platform, sql: Connection, advance_clock: Callable[[float], None], shop_vendors: Vendors
-) -> OrderDriver:
-    assert shop_vendors
-    order_rows.counted(100)
-    return OrderDriver(FunctionInvoker(platform.invoker_token), sql, advance_clock)
+def tax_service(platform: Platform) -> Iterator[TaxStandIn]:
+    """The tax service, which has done nothing yet and has no faults."""
+    platform.vendors.tax.clear()
+    yield platform.vendors.tax
+    platform.vendors.tax.clear()
+
+
+@pytest.fixture
+def buyer(client: Client, sql: Connection, tax_service: TaxStandIn) -> OrderClient:
+    assert tax_service
+    serve(sql, *SERVED)
+    order_rows.counted(TINS)
+    return order_client(client)

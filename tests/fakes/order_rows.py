@@ -6,6 +6,7 @@ does, without the task that takes it further.
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -13,6 +14,7 @@ from shared import clock, db
 from shared.auth import Role
 from shared.credentials import fingerprints
 from shared.db import Tx
+from shared.ledger import journals
 from shared.orders import addresses, card_tokens
 from shared.orders.addresses import DeliveryAddress
 from shared.values.money import Usdt
@@ -20,13 +22,23 @@ from tests import factories
 from tests.factories import Somebody
 from tests.fakes.shop_client import COFFEE, MINT
 
-HOME = DeliveryAddress("Test Member", "12 Main Street", "Apt 4", "Springfield", "IL", "62704")
+HOME = DeliveryAddress("Test Member", "12 Main Street", "Apt 4", "New York", "NY", "10001")
 UNPAID_LIFE = timedelta(minutes=30)
 PRICE = Usdt.of("4.99")
 SHIPPING = Usdt.of("2.99")
 SHIPPING_TAX = Usdt.of("0.19")
 TAX_PER_TIN = Usdt.of("0.31")
 COST_PER_TIN = Usdt.of("2.00")
+
+
+@dataclass(frozen=True)
+class Charged:
+    """What an order has cost."""
+
+    subtotal: Usdt
+    shipping_cost: Usdt
+    tax_amount: Usdt
+    total_amount: Usdt
 
 
 def counted(quantity: int, *skus: str, at: datetime | None = None) -> None:
@@ -75,6 +87,33 @@ def payment(order_id: UUID, card: str = "ok", at: datetime | None = None) -> UUI
     """One more payment of an order, as after a decline; returns its id."""
     moment = at or datetime.now(UTC)
     return db.atomically(lambda tx: _pay(tx, order_id, card, moment))
+
+
+def ended(order_id: UUID, reason: str = "expired") -> None:
+    """End an order for which nothing was charged: its payment failed unsent, its tins are released."""
+    db.atomically(lambda tx: _end(tx, order_id, reason, clock.now()))
+
+
+def declined(order_id: UUID, at: datetime | None = None) -> None:
+    """Have the card of the order's pending payment declined."""
+    moment = at or clock.now()
+    db.atomically(lambda tx: _fail(tx, order_id, "reply", moment))
+
+
+def taken_further(who: Somebody, order_id: UUID) -> None:
+    """Take a pending order to where its card is asked, with an age check that was accepted."""
+    db.atomically(lambda tx: _accept(tx, who.id, order_id, clock.now()))
+
+
+def paid(who: Somebody, order_id: UUID) -> UUID:
+    """Take a pending order to where it is paid and its sale is booked; returns the id of its payment."""
+    taken_further(who, order_id)
+    return db.atomically(lambda tx: _capture(tx, order_id, clock.now()))
+
+
+def refunded(order_id: UUID, payment_id: UUID, *, is_done: bool) -> None:
+    """Record that the whole of a paid order is paid back; with `is_done` the provider has done it."""
+    db.atomically(lambda tx: _refund(tx, order_id, payment_id, is_done=is_done, now=clock.now()))
 
 
 def _fill(tx: Tx, cart_id: UUID, member_id: UUID, tins: Mapping[str, int]) -> None:
@@ -133,7 +172,7 @@ def _place(
         total=PRICE * count + SHIPPING + tax,
         cost=COST_PER_TIN,
         quote_id=uuid4(),
-        breakdown=json.dumps([{"name": "Illinois", "rate": "0.0625", "amount": tax.micro}]),
+        breakdown=json.dumps([{"name": "New York", "rate": "0.08875", "amount": tax.micro}]),
         address=addresses.seal(tx, order_id, address),
         state=address.state,
         zip=address.zip,
@@ -176,3 +215,154 @@ def _pay(tx: Tx, order_id: UUID, card: str, now: datetime) -> UUID:
         now=now,
     )
     return payment_id
+
+
+def _fail(tx: Tx, order_id: UUID, evidence: str, now: datetime) -> None:
+    """Fail the pending payment; what was never sent has no moment at which it was."""
+    operation_id = uuid4()
+    tx.run(
+        """
+        INSERT INTO payment_operations (id, payment_id, kind, amount, recorded_at, look_at)
+        SELECT :id, id, 'authorize', amount, :now, :now FROM payments WHERE order_id = :order_id AND state = 'pending'
+        """,
+        id=operation_id,
+        order_id=order_id,
+        now=now,
+    )
+    if evidence != "never_sent":
+        tx.run("UPDATE payment_operations SET status = 'sent', sent_at = :now WHERE id = :id", id=operation_id, now=now)
+    tx.run(
+        """
+        UPDATE payment_operations SET status = 'failed', look_at = NULL, answered_at = :now, evidence = :evidence
+        WHERE id = :id
+        """,
+        id=operation_id,
+        now=now,
+        evidence=evidence,
+    )
+
+
+def _end(tx: Tx, order_id: UUID, reason: str, now: datetime) -> None:
+    _fail(tx, order_id, "never_sent", now)
+    tx.run(
+        """
+        INSERT INTO stock_moves (sku, kind, quantity, moved_at, recorded_at, order_id)
+        SELECT sku, 'release', quantity, :now, :now, order_id FROM order_items WHERE order_id = :order_id
+        """,
+        order_id=order_id,
+        now=now,
+    )
+    tx.run(
+        """
+        UPDATE orders SET state = 'cancelled', state_at = :now, cancel_wanted_at = :now, cancel_reason = :reason
+        WHERE id = :id
+        """,
+        id=order_id,
+        now=now,
+        reason=reason,
+    )
+
+
+def _accept(tx: Tx, member_id: UUID, order_id: UUID, now: datetime) -> None:
+    check_id = uuid4()
+    tx.run(
+        """
+        INSERT INTO age_checks (id, member_id, status, reference, recorded_at, decided_at, valid_until)
+        VALUES (:id, :member_id, 'accepted', :reference, :now, :now, :until)
+        """,
+        id=check_id,
+        member_id=member_id,
+        reference=str(check_id),
+        now=now,
+        until=now + timedelta(hours=24),
+    )
+    tx.run(
+        "UPDATE orders SET state = 'payment_processing', state_at = :now, age_check_id = :check WHERE id = :id",
+        id=order_id,
+        check=check_id,
+        now=now,
+    )
+
+
+def _succeed(tx: Tx, payment_id: UUID, kind: str, now: datetime) -> None:
+    operation_id = uuid4()
+    tx.run(
+        """
+        INSERT INTO payment_operations (id, payment_id, kind, amount, recorded_at, look_at)
+        SELECT :id, id, :kind, amount, :now, :now FROM payments WHERE id = :payment_id
+        """,
+        id=operation_id,
+        payment_id=payment_id,
+        kind=kind,
+        now=now,
+    )
+    tx.run("UPDATE payment_operations SET status = 'sent', sent_at = :now WHERE id = :id", id=operation_id, now=now)
+    _done(tx, operation_id, now)
+
+
+def _done(tx: Tx, operation_id: UUID, now: datetime) -> None:
+    tx.run(
+        """
+        UPDATE payment_operations SET status = 'succeeded', look_at = NULL, answered_at = :now, evidence = 'reply',
+               reference = :reference
+        WHERE id = :id
+        """,
+        id=operation_id,
+        reference=f"ref-{operation_id}",
+        now=now,
+    )
+
+
+def _capture(tx: Tx, order_id: UUID, now: datetime) -> UUID:
+    payment_id = tx.scalar(
+        UUID, "SELECT id FROM payments WHERE order_id = :order_id AND state = 'pending'", order_id=order_id
+    )
+    for kind in ("authorize", "capture"):
+        _succeed(tx, payment_id, kind, now)
+    _book(tx, f"sale:{order_id}", order_id, 1, "takings:card", now)
+    tx.run(
+        "UPDATE orders SET state = 'confirmed', state_at = :now, confirmed_at = :now WHERE id = :id",
+        id=order_id,
+        now=now,
+    )
+    return payment_id
+
+
+def _refund(tx: Tx, order_id: UUID, payment_id: UUID, *, is_done: bool, now: datetime) -> None:
+    refund_id = uuid4()
+    tx.run(
+        """
+        INSERT INTO payment_operations (id, payment_id, kind, amount, recorded_at, look_at)
+        SELECT :id, id, 'refund', amount, :now, :now FROM payments WHERE id = :payment_id
+        """,
+        id=refund_id,
+        payment_id=payment_id,
+        now=now,
+    )
+    tx.run(
+        """
+        INSERT INTO refunds (id, order_id, goods, shipping, tax, amount, reason, recorded_at)
+        SELECT :refund_id, id, subtotal, shipping_cost, tax_amount, total_amount, 'cancelled', :now
+        FROM orders WHERE id = :id
+        """,
+        refund_id=refund_id,
+        id=order_id,
+        now=now,
+    )
+    _book(tx, f"refund:{refund_id}", order_id, -1, "owed:refunds", now)
+    if is_done:
+        tx.run("UPDATE payment_operations SET status = 'sent', sent_at = :now WHERE id = :id", id=refund_id, now=now)
+        _done(tx, refund_id, now)
+
+
+def _book(tx: Tx, ref: str, order_id: UUID, sign: int, against: str, now: datetime) -> None:
+    sums = tx.one(
+        Charged, "SELECT subtotal, shipping_cost, tax_amount, total_amount FROM orders WHERE id = :id", id=order_id
+    )
+    lines = {
+        against: sums.total_amount * sign,
+        "turnover:shop": sums.subtotal * -sign,
+        "shipping:shop": sums.shipping_cost * -sign,
+        "sales_tax:shop": sums.tax_amount * -sign,
+    }
+    journals.post(tx, ref, lines, now)

@@ -492,5 +492,6 @@ GRANT UPDATE (status, sent_at, look_at, answered_at, evidence, reference, reason
 GRANT INSERT ON webhook_deliveries TO blakjaks_webhooks;
 
 -- erasure: quotes, unneeded checks and kept messages go when they are old, the address when nobody needs it any more.
-GRANT DELETE ON tax_quotes, webhook_deliveries TO blakjaks_erasure;
-GRANT UPDATE (address) ON orders TO blakjaks_erasure;
+GRANT UPDATE (expires_at), DELETE ON tax_quotes TO blakjaks_erasure;
+GRANT UPDATE (received_at), DELETE ON webhook_deliveries TO blakjaks_erasure;
+GRANT SELECT (address), UPDATE (address) ON orders TO blakjaks_erasure;

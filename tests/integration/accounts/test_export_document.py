@@ -80,6 +80,22 @@ FIELDS: Mapping[str, str] = {
     "chip_balance": "earned:int",
     "downline": "tins:int source_id:uuid counted_at:time",
     "cart": "sku:text cart_id:uuid added_at:time quantity:int price_cents:int",
+    "orders":
+        "id:uuid tins:int state:text number:int cart_id:uuid ship_zip:text state_at:time subtotal:int "
+        "placed_at:time expires_at:time ship_state:text tax_amount:int age_check_id confirmed_at "
+        "shipping_tax:int tax_quote_id:uuid total_amount:int cancel_reason shipping_cost:int "
+        "tax_breakdown:list cancel_wanted_at",
+    "order_items":
+        "sku:text tax:int order_id:uuid quantity:int line_total:int unit_price:int product_name:text",
+    "payments":
+        "id:uuid state:text amount:int reason order_id:uuid provider:text refunded:int created_at:time "
+        "refund_open:int",
+    "refunds":
+        "id:uuid tax:int goods:int amount:int reason:text order_id:uuid shipping:int recorded_at:time",
+    "age_checks":
+        "id:uuid url reason status:text looked_at reference:uuid decided_at:time recorded_at:time valid_until",
+    "tax_quotes":
+        "id:uuid tax:int lines:dict shipping:int breakdown:list quoted_at:time expires_at:time",
     "notifications": "id:uuid body:text code data:dict type:text title:text params:dict read_at created_at:time",
     "notification_preferences": "push:bool type:text email:bool",
     "devices": "id:uuid platform:text session_id registered_at:time",

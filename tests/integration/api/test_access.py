@@ -21,7 +21,7 @@ from shared.messages import notifications
 from shared.messages.notifications import Note
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes import wallet_driver
+from tests.fakes import order_rows, wallet_driver
 from tests.fakes.chain import FakeChain
 from tests.fakes.cheap_hashes import use_cheap_hashes
 from tests.fakes.wallet_driver import WalletDriver, new_wallet
@@ -69,6 +69,24 @@ def _withdrawal(owner: WalletDriver) -> OwnedResource:
     return OwnedResource(UUID(made["id"]), {"signed_transaction": signed, "transaction_hash": sent})
 
 
+def _order(owner: WalletDriver) -> OwnedResource:
+    order_rows.counted(10)
+    return OwnedResource(order_rows.placed(owner.member))
+
+
+def _declined_order(owner: WalletDriver) -> OwnedResource:
+    made = _order(owner)
+    order_rows.taken_further(owner.member, made.id)
+    order_rows.declined(made.id)
+    return made
+
+
+def _paid_order(owner: WalletDriver) -> OwnedResource:
+    made = _order(owner)
+    order_rows.paid(owner.member, made.id)
+    return made
+
+
 OWNED: Mapping[str, Callable[[WalletDriver], OwnedResource]] = {
     "notification": _notification,
     "trip": _trip,
@@ -76,6 +94,9 @@ OWNED: Mapping[str, Callable[[WalletDriver], OwnedResource]] = {
     "session": _session,
     "export": _export,
     "withdrawal": _withdrawal,
+    "order": _order,
+    "declined_order": _declined_order,
+    "paid_order": _paid_order,
 }
 
 

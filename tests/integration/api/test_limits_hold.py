@@ -15,6 +15,7 @@ from pg8000.dbapi import Connection
 from emulators import contract
 from functions.auth import rules as auth_rules
 from functions.oobit import rules as oobit_rules
+from functions.orders import rules as order_rules
 from functions.profile import rules as profile_rules
 from functions.wallet import rules as wallet_rules
 from shared.api import Api
@@ -25,6 +26,7 @@ from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.fakes import pictures
 from tests.fakes.cheap_hashes import use_cheap_hashes
+from tests.fakes.order_client import ADDRESS
 from tests.operations.scene import PASSWORD, Scene
 
 Client = Callable[..., FunctionClient]
@@ -173,13 +175,18 @@ LIMITS: dict[str, Limited] = {
         "picture-not-supported", profile_rules.PICTURES_TRIED_PER_HOUR, "too-many-pictures", upload
     ),
     "withdraw": Limited("wallet-not-linked", wallet_rules.WITHDRAWALS_PER_HOUR, "too-many-withdrawals", withdraw),
+    "estimate_tax": Limited(
+        "cart-empty", order_rules.ESTIMATES_PER_HOUR, "too-many-estimates",
+        posting("/v1/tax/estimate", {"shipping_address": dict(ADDRESS)}, signed_in=True),
+    ),
     "create_oobit_token": Limited(
         "card-service-unavailable", oobit_rules.TOKENS_PER_HOUR_MAX, "too-many-card-tokens",
         posting("/v1/oobit/create-token", {}, signed_in=True),
     ),
     "submit": Limited("code-not-valid", GUESSES_PER_HOUR_MAX, "too-many-wrong-codes", scan),
 }  # fmt: skip
-ONLY_SUCCESSES_COUNT = {"too-many-scans", "too-many-renames"}
+# What was done counts, and not what was tried: test_checkout.py and test_order_pages.py try those of orders.
+ONLY_SUCCESSES_COUNT = {"too-many-scans", "too-many-renames", "too-many-orders", "too-many-declines"}
 
 
 @pytest.fixture

@@ -59,10 +59,25 @@ POWERFUL = {
     "the global count": ("UPDATE scan_counter SET value = 0", {"scans"}),
     "a price": ("UPDATE products SET price_cents = 1", {"admin_shop"}),
     "a count of the stock": (
-        "INSERT INTO stock_moves (sku, kind, quantity, counted_by, reason) VALUES ('', '', 1, NULL, '')",
+        f"INSERT INTO stock_moves (sku, kind, quantity, counted_by) VALUES ('', 'count', 1, {ANY_ID})",
         {"admin_shop"},
     ),
     "stock that nobody counted": ("UPDATE stock SET on_hand = 1", set[str]()),
+    "an order that is paid": ("UPDATE orders SET state = 'confirmed'", set[str]()),
+    "an order's terms": ("UPDATE orders SET total_amount = 0", set[str]()),
+    "a payment that is captured": ("UPDATE payments SET state = 'captured'", set[str]()),
+    "a card to be charged": (
+        f"INSERT INTO payments (id, order_id, provider, amount) VALUES ({ANY_ID}, {ANY_ID}, 'card', 10000)",
+        {"orders"},
+    ),
+    "an age that was proved": (
+        f"INSERT INTO age_checks (id, member_id, recorded_at) VALUES ({ANY_ID}, {ANY_ID}, now())",
+        set[str](),
+    ),
+    "a promise of stock": (
+        f"INSERT INTO stock_moves (sku, kind, quantity, order_id) VALUES ('', 'promise', 1, {ANY_ID})",
+        {"orders"},
+    ),
     "somebody's cart": ("UPDATE cart_items SET quantity = 1", {"shop"}),
     "the audit log": ("DELETE FROM audit_logs", set[str]()),
     "who referred a member": ("UPDATE members SET referred_by_id = NULL", {"admin_comps"}),
@@ -89,21 +104,33 @@ SECRET = {
         {"payout_send", "payout_confirm", "payout_recover", "reconciliation", "ledger_seal", "treasury_snapshot",
          "admin_treasury", "migrate"},
     ),
+    "cards": ("SELECT token FROM payments", {"orders"}),
+    "addresses of orders": ("SELECT address FROM orders", {"orders", "member_erase", "profile"}),
     "refresh tokens": ("SELECT token_hash FROM refresh_tokens", {"auth", "profile", "member_erase"}),
     "mailed codes": ("SELECT code_mac FROM email_codes", {"auth", "profile", "member_erase"}),
     "wrapped keys": (
         "SELECT wrapped FROM data_keys",
-        {"auth", "admin_treasury", "admin_comps", "wallet", "profile", "migrate", "order_advance", "payment_watch"},
+        {"auth", "admin_treasury", "admin_comps", "wallet", "profile", "orders", "order_advance", "payment_watch", "migrate"},
     ),
 }  # fmt: skip
 
 # Nobody's login writes these: triggers do, or migrations.
 WRITTEN_BY_NOBODY = {
     *("award_inputs", "count_comparisons", "ledger_accounts", "ledger_balances", "member_wallets"),
-    *("payout_transitions", "schema_migrations", "settings", "slot_transitions", "stock", "treasury_days"),
-    *("treasury_minutes", "trip_places", "withdrawal_transitions"),
+    *(
+        "order_events",
+        "order_transitions",
+        "payout_transitions",
+        "schema_migrations",
+        "settings",
+        "slot_transitions",
+        "stock",
+        "treasury_days",
+    ),
+    *("treasury_minutes", "trip_places"),
+    "withdrawal_transitions",
 }
-FILLED_BY_FEATURES_TO_COME = {"downline_entries", "tins_sold_daily"}
+FILLED_BY_FEATURES_TO_COME = {"age_checks", "downline_entries", "refunds", "tins_sold_daily"}
 
 FUNCTIONS = sorted(name for name, function in contract.functions().items() if function.database)
 

@@ -15,6 +15,7 @@ WITHOUT: Mapping[tuple[str, str], tuple[str, str]] = {
     ("scan_counter", "revision"): ("award_inputs", "one row, which every scan writes; revisions stay"),
     ("cart_items", "sku"): ("products", "a product is never removed, it goes off sale"),
     ("stock_moves", "counted_by"): ("members", "written by people; an account is emptied, its row stays"),
+    ("stock_moves", "order_id, sku"): ("order_items", "lines of an order stay; promises and releases have an index"),
     ("signers", "treasury"): ("treasuries", "a handful of rows"),
 }
 KEYS = """

@@ -57,8 +57,11 @@ def row(name: str, at: datetime) -> dict[str, object]:
         "second_factors": {"member_id": identity, "sealed_secret": b"x", "created_at": at},
         "sessions": {"id": identity, "member_id": MEMBER, "device_kind": "mobile", "created_at": at,
                      "last_used_at": at, "ended_at": at, "end_reason": "signed out"},
+        "tax_quotes": {"id": identity, "member_id": MEMBER, "basis": b"x" * 32, "tax": 0, "shipping": 0, "lines": {},
+                       "breakdown": {}, "quoted_at": at - SECOND, "expires_at": at},
         "wallet_challenges": {"id": identity, "member_id": MEMBER, "address": "0x" + "5" * 40, "message": "x",
                               "created_at": at, "expires_at": at},
+        "webhook_deliveries": {"source": "card", "event_id": str(identity), "subject": "x", "received_at": at},
     }[name]  # fmt: skip
 
 

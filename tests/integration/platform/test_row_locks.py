@@ -25,6 +25,7 @@ import functions.codes_change.store as codes_change
 import functions.codes_generate.store as codes_generate
 import functions.codes_import.store as codes_import
 import functions.comps.store as comps_store
+import functions.orders.store as checkout
 import functions.profile.store as profile
 import functions.reconciliation.store as reconciliation
 import functions.scans.store as scans
@@ -44,6 +45,7 @@ from tests import factories
 from tests.factories import NOW
 from tests.fakes import order_rows
 from tests.fakes.plain_rows import OTHER_SIGNER, SIGNER, at, comp, payout, put, slot, unchecked, withdrawal
+from tests.fakes.shop_client import MINT
 from tests.mutation.place import product
 from tests.mutation.python import places
 
@@ -75,7 +77,9 @@ TRIED_ELSEWHERE = {
     "functions/member_erase/old_store.py::PURGES[refresh_tokens]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[second_factors]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[sessions]": "test_retention.py",
+    "functions/member_erase/old_store.py::PURGES[tax_quotes]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[wallet_challenges]": "test_retention.py",
+    "functions/member_erase/old_store.py::PURGES[webhook_deliveries]": "test_retention.py",
     "functions/notifications/store.py::mark_read": "test_notifications_unread.py",
     "functions/payment_watch/store.py::due": "test_order_payments.py",
     "functions/notify/store.py::claim": "test_notify_once.py",
@@ -325,11 +329,25 @@ def _product(sql: Connection) -> Prepared:
     return "products", "sku = 'COFFEE-3'", "sku = 'COFFEE-6'", lambda tx: admin_shop.lock(tx, "COFFEE-3")
 
 
-def _order(sql: Connection) -> Prepared:
+def _cart(sql: Connection) -> Prepared:
     assert sql
-    order_rows.counted(10)
-    one, other = (order_rows.placed(factories.member()) for _ in range(2))
-    return _of("orders", one, other, lambda tx: orders.lock(tx, one))
+    one, other = (factories.member() for _ in range(2))
+    for who in (one, other):
+        order_rows.cart(who)
+    return (
+        "carts", f"member_id = '{one.id}'", f"member_id = '{other.id}'", lambda tx: checkout.lock_cart(tx, one.id)
+    )  # fmt: skip
+
+
+def _order(take: Callable[[Tx, UUID, UUID], object]) -> Callable[[Connection], Prepared]:
+    def prepared(sql: Connection) -> Prepared:
+        assert sql
+        order_rows.counted(10)
+        who = factories.member()
+        one, other = (order_rows.placed(who, {MINT: 1}) for _ in range(2))
+        return _of("orders", one, other, lambda tx: take(tx, who.id, one))
+
+    return prepared
 
 
 LOCKS: dict[str, Callable[[Connection], Prepared]] = {
@@ -365,6 +383,8 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
         "comps", _comp, _then_asked(comps_store.lock)
     ),
     "functions/email_send/store.py::mail": _rows("mails", _mail, email_send.mail),
+    "functions/orders/store.py::lock_cart": _cart,
+    "functions/orders/store.py::lock_order": _order(checkout.lock_order),
     "functions/profile/store.py::lock": _members(profile.lock),
     "functions/profile/store.py::email_change": _rows(
         "email_changes", _email_change, lambda tx, one: profile.email_change(tx, one, NOW), "member_id"
@@ -384,7 +404,7 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "shared/comps/guarantee_claims.py::observe": _rows(
         "guarantees", _guarantee, lambda tx, one: guarantee_claims.observe(tx, one, [], NOW), "member_id"
     ),
-    "shared/orders/rows.py::lock": _order,
+    "shared/orders/rows.py::lock": _order(lambda tx, _, one: orders.lock(tx, one)),
     "shared/payouts/reads.py::load": _rows("payouts", _payout, reads.load),
     "shared/payouts/reads.py::load_all": _rows("payouts", _payout, lambda tx, one: reads.load_all(tx, [one])),
     "shared/payouts/reads.py::of_sources": _rows("payouts", _payout, _of_source),

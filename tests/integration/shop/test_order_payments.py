@@ -15,7 +15,7 @@ from tests.fakes import order_views
 from tests.fakes.order_driver import OrderDriver
 from tests.fakes.order_views import Placed, standing
 
-pytest_plugins = ["tests.fakes.order_plugin"]
+pytest_plugins = ["tests.fakes.order_jobs_plugin"]
 
 PAID = ["authorize succeeded", "capture succeeded"]
 CENTS = 1378

@@ -1,0 +1,1 @@
+"""Members order what is in their cart, and see, pay and cancel their orders."""

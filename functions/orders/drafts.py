@@ -1,0 +1,76 @@
+"""The open cart as an order that may be: what is wanted at which price, where it would go, and its quoted tax."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from functions.orders import rules
+from functions.orders.models import ShippingAddress
+from functions.orders.rules import Sums, Wanted
+from functions.orders.store import Quote
+from shared import settings
+from shared.db import Tx
+from shared.orders import carts
+from shared.orders.addresses import DeliveryAddress
+from shared.orders.carts import Cart
+from shared.values import cart_sums
+from shared.values.money import Usdt
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A cart with what is in it; `names` are those of the products. `basis` is what its tax quote must stand for."""
+
+    cart: Cart
+    wanted: Sequence[Wanted]
+    names: Mapping[str, str]
+    off_sale: Sequence[str]
+    shipping: Usdt
+    address: DeliveryAddress
+    is_served: bool
+
+    @property
+    def basis(self) -> bytes:
+        """What a quote for this draft stands for."""
+        return rules.basis(self.wanted, self.shipping, self.address.place)
+
+    @property
+    def tins(self) -> int:
+        """How many tins are wanted."""
+        return sum(line.quantity for line in self.wanted)
+
+    @property
+    def can_be_ordered(self) -> bool:
+        """True if `check` finds nothing."""
+        return self.is_served and bool(self.wanted) and not self.off_sale
+
+    def check(self) -> None:
+        """Raises CartEmpty, ProductNotOnSale, DestinationNotServed."""
+        rules.check_on_sale(self.off_sale)
+        if not self.wanted:
+            raise rules.CartEmpty
+        if not self.is_served:
+            raise rules.DestinationNotServed(state=self.address.state)
+
+    def sums(self, quote: Quote) -> Sums:
+        """What it costs with a quote's taxes."""
+        return rules.sums(self.wanted, self.shipping, quote.taxes, quote.shipping)
+
+
+def read(tx: Tx, cart: Cart, recipient: str, to: ShippingAddress) -> Draft:
+    """The draft of a cart, at the prices of now."""
+    rows, terms = carts.items(tx, cart.id), settings.load(tx).shop
+    lines = [row.line for row in rows]
+    return Draft(
+        cart=cart,
+        wanted=[Wanted(row.sku, row.quantity, row.line.price) for row in rows if row.on_sale],
+        names={row.sku: row.name for row in rows},
+        off_sale=[row.sku for row in rows if not row.on_sale],
+        shipping=cart_sums.totals(lines, terms.shipping, terms.free_shipping_from).shipping,
+        address=delivery(recipient, to),
+        is_served=to.state in terms.destinations,
+    )
+
+
+def delivery(recipient: str, to: ShippingAddress) -> DeliveryAddress:
+    """The address of the parcel."""
+    return DeliveryAddress(recipient, to.line1, to.line2 or "", to.city, to.state, to.zip)

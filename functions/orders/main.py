@@ -1,0 +1,136 @@
+"""HTTP: a member orders what is in the cart, and sees, pays and cancels orders (docs/product.md, "Orders").
+
+The order exists before any money: it is recorded here with its payment, and the machine takes it further.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from flask import Request, Response
+
+from functions.orders import checkout, quotes, reads, records, rules
+from functions.orders.models import (
+    CardPayment,
+    Order,
+    OrderRequest,
+    OrderView,
+    Receipt,
+    TaxedLine,
+    TaxEstimate,
+    TaxQuestion,
+)
+from functions.orders.quotes import Inquiry
+from shared.api import Api
+from shared.auth import Member
+from shared.db import Tx
+from shared.values.fields import Listing, Page
+from shared.values.goods import ProductNotOnSale
+from shared.web import paging
+from shared.web.idempotency import IdempotencyKey
+from shared.web.paging import Position
+
+CANNOT_BE_ORDERED = (
+    rules.CartEmpty,
+    rules.DestinationNotServed,
+    rules.QuoteStale,
+    rules.TaxUnavailable,
+    rules.TooManyEstimates,
+    ProductNotOnSale,
+)
+
+api = Api("orders")
+
+
+def orders(request: Request) -> Response:
+    return api.handle(request)
+
+
+@api.post("/v1/tax/estimate", limit=quotes.limit_estimates, before=quotes.for_estimate, problems=CANNOT_BE_ORDERED)
+def estimate_tax(tx: Tx, member: Member, body: TaxQuestion, inquiry: Inquiry, now: datetime) -> TaxEstimate:
+    """Return what the open cart would cost at an address, with its tax."""
+    draft, quote = checkout.estimate(tx, member.id, body.shipping_address, inquiry, now)
+    sums, taxes = draft.sums(quote), quote.taxes
+    return TaxEstimate(
+        cart_id=draft.cart.id,
+        revision=draft.cart.revision,
+        items=[
+            TaxedLine(
+                sku=line.sku,
+                quantity=line.quantity,
+                unit_price=line.price,
+                line_total=line.amount,
+                tax=taxes[line.sku],
+            )
+            for line in draft.wanted
+        ],
+        subtotal=sums.subtotal,
+        shipping=sums.shipping,
+        shipping_tax=sums.shipping_tax,
+        tax=sums.tax,
+        total=sums.total,
+        breakdown=reads.shares(quote.breakdown),
+        expires_at=quote.expires_at,
+    )
+
+
+@api.post(
+    "/v1/orders/create",
+    status=201,
+    before=quotes.for_order,
+    secret_reply=True,
+    problems=(
+        *CANNOT_BE_ORDERED,
+        rules.CartAlreadyOrdered,
+        rules.LimitReached,
+        rules.StockShort,
+        rules.TooManyDeclines,
+        rules.TooManyOrders,
+        rules.TotalChanged,
+    ),
+)
+def create_order(
+    tx: Tx, member: Member, key: IdempotencyKey, body: OrderRequest, inquiry: Inquiry, now: datetime
+) -> OrderView:
+    """Order what is in the open cart. The order is recorded and its tins are promised; nothing is charged yet."""
+    order_id = checkout.place(tx, member.id, body, inquiry, now)
+    return reads.order(tx, member.id, order_id)
+
+
+@api.get("/v1/users/me/orders")
+def list_orders(tx: Tx, member: Member, page: Page) -> Listing[Order]:
+    """List the member's orders, newest first."""
+    rows = records.summaries(tx, member.id, paging.after(page.cursor), page.limit + 1)
+    shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.placed_at, row.id))
+    return Listing[Order](items=[reads.summary(row) for row in shown], next_cursor=cursor)
+
+
+@api.get("/v1/orders/{order_id}")
+def get_order(tx: Tx, member: Member, order_id: UUID) -> OrderView:
+    """Return one of the member's orders."""
+    return reads.order(tx, member.id, order_id)
+
+
+@api.post("/v1/orders/{order_id}/cancel", secret_reply=True, problems=(rules.OrderNotCancellable,))
+def cancel_order(tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, now: datetime) -> OrderView:
+    """Have an order cancelled: it ends as soon as it holds no money."""
+    checkout.cancel(tx, member.id, order_id, now)
+    return reads.order(tx, member.id, order_id)
+
+
+@api.post(
+    "/v1/orders/{order_id}/pay",
+    secret_reply=True,
+    problems=(rules.OrderNotPayable, rules.TooManyDeclines),
+)
+def pay_order(
+    tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, body: CardPayment, now: datetime
+) -> OrderView:
+    """Pay with another card, after the last one was declined."""
+    checkout.pay_again(tx, member.id, order_id, body.token, now)
+    return reads.order(tx, member.id, order_id)
+
+
+@api.get("/v1/orders/{order_id}/receipt", problems=(rules.OrderNotConfirmed,))
+def get_receipt(tx: Tx, member: Member, order_id: UUID) -> Receipt:
+    """Return the receipt of a paid order."""
+    return reads.receipt(tx, member.id, order_id)

@@ -1,0 +1,197 @@
+"""Requests and replies of the function `orders`. Amounts are USD."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, Field, InstanceOf, StringConstraints
+
+from functions.orders.rules import PaymentStatus
+from shared.orders.states import OrderState
+from shared.values import typed
+from shared.values.fields import LINE, Body, Money, Reply, Shape
+from shared.values.states import AgeCheckStatus
+
+AddressLine = Annotated[str, StringConstraints(min_length=1, max_length=100), LINE]
+
+
+class ShippingAddress(Body):
+    """Where the parcel goes, within the United States. It is addressed to the member, whose age is checked."""
+
+    line1: AddressLine
+    line2: AddressLine | None = None
+    city: AddressLine
+    state: Annotated[str, StringConstraints(max_length=typed.TYPED_MAX), AfterValidator(typed.state_code)]
+    zip: Annotated[str, StringConstraints(max_length=typed.TYPED_MAX), AfterValidator(typed.zip_code)]
+
+
+class TaxQuestion(Body):
+    """The address for which the tax of the open cart is asked."""
+
+    shipping_address: ShippingAddress
+
+
+class CardPayment(Body):
+    """A card, by the token that its provider gave the app."""
+
+    provider: Literal["card"]
+    token: Annotated[str, Shape(r"^[!-~]{1,200}$", "a token of the card's provider")]
+
+
+class OrderRequest(Body):
+    """An order of what is in the open cart. `expected_total` is the sum that the member has seen and agrees to;
+    `cart_id` may name the cart, which is then ordered or nothing.
+    """
+
+    shipping_address: ShippingAddress
+    payment: CardPayment
+    expected_total: Money
+    cart_id: UUID | None = None
+
+
+class TaxShare(Reply):
+    """The part of the tax that a state, county, city or district takes; a rate of 0.0625 is 6.25 %."""
+
+    name: str
+    rate: InstanceOf[Decimal] = Field(json_schema_extra={"type": "number"})
+    amount: Money
+
+
+class TaxedLine(Reply):
+    """A product of the cart with its tax."""
+
+    sku: str
+    quantity: int
+    unit_price: Money
+    line_total: Money
+    tax: Money
+
+
+class TaxEstimate(Reply):
+    """What the cart would cost at that address. An order before `expires_at` costs the same, as long as neither the
+    cart nor a price changes.
+    """
+
+    cart_id: UUID
+    revision: int
+    items: list[TaxedLine]
+    subtotal: Money
+    shipping: Money
+    shipping_tax: Money
+    tax: Money
+    total: Money
+    breakdown: list[TaxShare]
+    expires_at: datetime
+
+
+class Order(Reply):
+    """An order of the shop; `total` is in USD."""
+
+    id: UUID
+    order_number: str
+    status: OrderState
+    total: Money
+    placed_at: datetime
+
+
+class OrderLine(Reply):
+    """A product of an order, at the price and with the tax of its moment."""
+
+    sku: str
+    product_name: str
+    quantity: int
+    unit_price: Money
+    line_total: Money
+    tax: Money
+
+
+class DeliveryView(Reply):
+    """Where the parcel goes."""
+
+    recipient: str
+    line1: str
+    line2: str | None
+    city: str
+    state: str
+    zip: str
+
+
+class PaymentView(Reply):
+    """How the order is paid. `failed`: the last card was declined, or nothing was taken; `reason` says why. While the
+    bank wants to see the member, `action_url` is its page.
+    """
+
+    provider: Literal["card"]
+    status: PaymentStatus
+    reason: str | None
+    action_url: str | None
+    refunded_amount: Money
+
+
+class AgeCheckView(Reply):
+    """The check of the member's age; `url` is where the member proves more, if that is asked for."""
+
+    status: AgeCheckStatus
+    url: str | None
+
+
+class OrderStep(Reply):
+    """A state that the order has reached; a cancelled one has a reason: member, expired, age_denied or people."""
+
+    status: OrderState
+    reason: str | None
+    at: datetime
+
+
+class OrderView(Reply):
+    """An order with its sums, payment, age check and history. Until it is confirmed, it ends at `expires_at`; one with
+    `cancel_wanted` is cancelled as soon as it holds no money. The address is null once it was removed.
+    """
+
+    id: UUID
+    order_number: str
+    status: OrderState
+    placed_at: datetime
+    expires_at: datetime
+    confirmed_at: datetime | None
+    cancel_wanted: bool
+    items: list[OrderLine]
+    subtotal: Money
+    shipping: Money
+    tax: Money
+    total: Money
+    shipping_address: DeliveryView | None
+    payment: PaymentView
+    age_check: AgeCheckView | None
+    history: list[OrderStep]
+
+
+class RefundLine(Reply):
+    """What was paid back: goods, shipping and tax. `paid_at` is null while the provider has not done it."""
+
+    id: UUID
+    goods: Money
+    shipping: Money
+    tax: Money
+    amount: Money
+    recorded_at: datetime
+    paid_at: datetime | None
+
+
+class Receipt(Reply):
+    """The receipt of a paid order, with everything that was paid back since."""
+
+    order_id: UUID
+    order_number: str
+    confirmed_at: datetime
+    items: list[OrderLine]
+    subtotal: Money
+    shipping: Money
+    shipping_tax: Money
+    tax: Money
+    total: Money
+    breakdown: list[TaxShare]
+    shipping_address: DeliveryView | None
+    provider: Literal["card"]
+    refunds: list[RefundLine]

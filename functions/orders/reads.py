@@ -1,0 +1,111 @@
+"""Orders as their members see them."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from uuid import UUID
+
+from functions.orders import records, rules
+from functions.orders.models import DeliveryView, Order, OrderView, PaymentView, Receipt, TaxShare
+from functions.orders.records import OrderRow, PaymentRow
+from shared.db import Tx
+from shared.orders import addresses
+from shared.values.money import ZERO, Usdt
+from shared.values.problems import NotFound
+from shared.values.states import PaymentState
+
+
+def summary(row: records.Summary) -> Order:
+    """An order as the list shows it."""
+    return Order(
+        id=row.id,
+        order_number=rules.number_shown(row.number),
+        status=row.state,
+        total=row.total,
+        placed_at=row.placed_at,
+    )
+
+
+def order(tx: Tx, member_id: UUID, order_id: UUID) -> OrderView:
+    """The member's own order with everything around it. Raises NotFound."""
+    row = _row(tx, member_id, order_id)
+    return OrderView(
+        id=row.id,
+        order_number=rules.number_shown(row.number),
+        status=row.state,
+        placed_at=row.placed_at,
+        expires_at=row.expires_at,
+        confirmed_at=row.confirmed_at,
+        cancel_wanted=row.cancel_wanted_at is not None,
+        items=records.items(tx, order_id),
+        subtotal=row.subtotal,
+        shipping=row.shipping_cost,
+        tax=row.tax_amount,
+        total=row.total_amount,
+        shipping_address=_delivery(tx, row),
+        payment=_payment(records.payments(tx, order_id)),
+        age_check=records.age_check(tx, member_id, row),
+        history=records.history(tx, order_id),
+    )
+
+
+def receipt(tx: Tx, member_id: UUID, order_id: UUID) -> Receipt:
+    """The receipt of the member's own order. Raises NotFound, OrderNotConfirmed."""
+    row = _row(tx, member_id, order_id)
+    if row.confirmed_at is None:
+        raise rules.OrderNotConfirmed
+    return Receipt(
+        order_id=row.id,
+        order_number=rules.number_shown(row.number),
+        confirmed_at=row.confirmed_at,
+        items=records.items(tx, order_id),
+        subtotal=row.subtotal,
+        shipping=row.shipping_cost,
+        shipping_tax=row.shipping_tax,
+        tax=row.tax_amount,
+        total=row.total_amount,
+        breakdown=shares(row.tax_breakdown),
+        shipping_address=_delivery(tx, row),
+        provider="card",
+        refunds=records.refunds(tx, order_id),
+    )
+
+
+def shares(breakdown: Sequence[Mapping[str, str | int]]) -> list[TaxShare]:
+    """The jurisdictions of a stored breakdown."""
+    return [
+        TaxShare(name=str(part["name"]), rate=Decimal(str(part["rate"])), amount=Usdt(int(part["amount"])))
+        for part in breakdown
+    ]
+
+
+def _row(tx: Tx, member_id: UUID, order_id: UUID) -> OrderRow:
+    found = records.order(tx, member_id, order_id)
+    if found is None:
+        raise NotFound
+    return found
+
+
+def _delivery(tx: Tx, row: OrderRow) -> DeliveryView | None:
+    if row.address is None:
+        return None
+    found = addresses.unseal(tx, row.id, row.address)
+    return DeliveryView(
+        recipient=found.recipient,
+        line1=found.line1,
+        line2=found.line2 or None,
+        city=found.city,
+        state=found.state,
+        zip=found.zip,
+    )
+
+
+def _payment(payments: Sequence[PaymentRow]) -> PaymentView:
+    """The payments as one; the last one says why it failed, or where the bank waits."""
+    last = payments[-1]
+    return PaymentView(
+        provider="card",
+        status=rules.payment_status([(each.state, each.amount, each.refunded) for each in payments]),
+        reason=last.reason,
+        action_url=last.action_url if last.state == PaymentState.PENDING else None,
+        refunded_amount=sum((each.refunded for each in payments), ZERO),
+    )
