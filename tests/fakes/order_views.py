@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from shared import clock, db
 from shared.db import Tx
+from shared.orders.addresses import DeliveryAddress
 from shared.values.money import Usdt
 from tests import factories
 from tests.factories import Somebody
@@ -43,9 +44,17 @@ def accept_age(member_id: UUID, *, status: str = "accepted", for_hours: int = 24
     return db.atomically(work, clock.now())
 
 
-def place(member: Somebody | None = None, tins: Mapping[str, int] | None = None, *, card: str = "ok") -> Placed:
+def place(
+    member: Somebody | None = None,
+    tins: Mapping[str, int] | None = None,
+    *,
+    card: str = "ok",
+    address: DeliveryAddress = order_rows.HOME,
+) -> Placed:
     """An order of a member, of two tins unless others are named, placed now."""
-    order_id = order_rows.placed(member or factories.member(), tins or {MINT: 2}, card=card, at=clock.now())
+    order_id = order_rows.placed(
+        member or factories.member(), tins or {MINT: 2}, card=card, address=address, at=clock.now()
+    )
 
     def work(tx: Tx) -> Placed:
         return tx.one(
