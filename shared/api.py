@@ -3,8 +3,8 @@
 A request is one transaction (shared/web/in_transaction.py), or shares one with requests of its kind that came at the
 same time. A route names its helpers. `limit` says what is counted of a request before anything else is done
 (shared/web/quotas.py). `before` does slow work that must not hold the transaction (hashing a password, reading the
-chain). `after` does what is allowed only after the commit (signing a token). A request that was answered before runs
-neither `limit` nor `before`.
+chain), and checks the signature of a vendor's message. `after` does what is allowed only after the commit (signing a
+token). A request that was answered before runs neither `limit` nor `before`.
 """
 
 import json
@@ -21,7 +21,7 @@ from flask import Request, Response, current_app, has_app_context
 from flask import request as current_request
 
 from shared import auth, clock, db, events, log
-from shared.auth import Anyone, Claims
+from shared.auth import Claims
 from shared.db import CommitUnknown, PoolExhausted
 from shared.ports.outage import Outage
 from shared.values import encoding
@@ -40,6 +40,7 @@ from shared.web import attacks, edge, idempotency, in_transaction, quotas
 from shared.web.group_commit import GroupCommitter, LeaderLost
 from shared.web.http import (
     Client,
+    RawRequest,
     Upload,
     allowed,
     discard_body,
@@ -56,7 +57,7 @@ from shared.web.http import (
 from shared.web.idempotency import Answer, IdempotencyKey
 from shared.web.in_transaction import Call, Route
 from shared.web.quotas import Limit
-from shared.web.signatures import Contract, Handler, UnclearSignature, contract_of, helper_of
+from shared.web.signatures import Contract, Handler, UnclearSignature, check_helpers, contract_of, helper_of
 
 BODY_BYTES_MAX = 64 * 1024
 MUTATING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -132,7 +133,7 @@ class Api:
         """Register a handler; `limit`, `before` and `after` are explained at the top of this module.
 
         `problems` are the handler's own refusals. A `secret_reply` is kept encrypted under its Idempotency-Key.
-        `any_query` takes unknown query parameters. Raises UnclearSignature.
+        `any_query` takes unknown query parameters, as a vendor's operation does. Raises UnclearSignature.
         """
         names = frozenset(re.findall(r"{(\w+)}", template))
 
@@ -141,8 +142,7 @@ class Api:
             contract = contract_of(handler, names, prepared)
             limiter = helper_of(limit, frozenset()) if limit else None
             helper = helper_of(before, frozenset()) if before else None
-            if contract.caller is Anyone and any(found and found.claims_name for found in (limiter, helper)):
-                raise UnclearSignature(f"{handler.__qualname__} is for anyone: there are no claims before it")
+            check_helpers(contract, limiter, helper)
             if after and not contract.reply:
                 raise UnclearSignature(f"{handler.__qualname__} gives nothing to what comes after it")
             self.routes.append(
@@ -159,7 +159,7 @@ class Api:
                     upload_types=upload_types,
                     body_bytes_max=body_bytes_max,
                     reply_headers=reply_headers or {},
-                    any_query=any_query,
+                    any_query=any_query or contract.is_vendors,
                     together=_gatherer() if contract.group_name else None,
                 )
             )
@@ -202,7 +202,7 @@ def _read(route: Route, path: Mapping[str, str], request: Request, since: float)
     anything is read; for the others, before the request's faults are reported (and again in the transaction).
     """
     now = clock.now()
-    claims = auth.claims(request, now) if route.contract.caller is not Anyone else None
+    claims = auth.claims(request, now) if route.contract.takes_token else None
     if claims is None:
         return _said(route, path, request, None, now, since=since)
     if route.knows_first:
@@ -244,6 +244,8 @@ def _said(
         values["body"] = parse_body(raw, contract.body)
     if contract.upload_name:
         values["upload"] = Upload(raw, request.mimetype_params.get("boundary", ""))
+    if contract.is_vendors:
+        values["raw"] = RawRequest(dict(request.headers), read_body(request, route.body_bytes_max))
     if not route.any_query:
         values["query"] = parse_query(request, contract.query or Query)
     key = _key(route, request, claims, _asked(values.get("upload"), raw))
@@ -271,8 +273,8 @@ def _path_values(contract: Contract, path: Mapping[str, str]) -> dict[str, objec
 
 def _key(route: Route, request: Request, claims: Claims | None, raw: bytes) -> IdempotencyKey | None:
     header = request.headers.get("Idempotency-Key")
-    if route.method not in MUTATING:
-        return None
+    if route.method not in MUTATING or route.contract.is_vendors:
+        return None  # a vendor's message has a name of its own
     if header is None:
         if route.contract.key_name:
             raise NotValid(errors=[{"field": "Idempotency-Key", "message": "is required here"}])
@@ -319,7 +321,7 @@ def _done(call: Call) -> Answer:
     if route.together:
         return route.together.do(call)
     if route.limit or route.before:
-        if earlier := db.atomically(in_transaction.admit, call):
+        if (call.claims or call.key) and (earlier := db.atomically(in_transaction.admit, call)):
             return earlier
         call = _prepared(call)
     return db.atomically(in_transaction.answer, call)

@@ -74,6 +74,11 @@ class Anyone:
 
 
 @dataclass(frozen=True)
+class Vendor:
+    """A vendor who sends us a message. It has no token: what is before its operation checks the message's signature."""
+
+
+@dataclass(frozen=True)
 class Member:
     """A signed-in member with a live session."""
 

@@ -63,19 +63,8 @@ DATABASE_ROLES = frozenset(
             "listening",
             "months",
         ),
-        *(
-            "orders",
-            "payouts",
-            "profiles",
-            "read",
-            "referrals",
-            "relay",
-            "rollups",
-            "scans",
-            "second_factors",
-            "settings",
-        ),
-        *("standing", "telling", "wallets", "webhooks", "work"),
+        *("orders", "payouts", "profiles", "read", "referrals", "relay", "rollups", "scans", "second_factors"),
+        *("settings", "standing", "telling", "wallets", "webhooks", "work"),
     }
 )
 SET_BY_THE_PLATFORM = frozenset({"THREADS", "PORT", "FUNCTION_TARGET", "FUNCTION_SOURCE", "K_SERVICE", "K_REVISION"})

@@ -69,23 +69,28 @@ PRIZES: Mapping[str, Source] = {
     "withdrawal_reverted": _withdrawal("withdrawal_reverted"),
     "withdrawal_replaced": _withdrawal("withdrawal_replaced"),
     "withdrawal_lapsed": _withdrawal("withdrawal_lapsed"),
-    "order_confirmed": Source(
+    "order_receipt": Source(
         (
-            "Your order $order_number is confirmed",
-            "Tu pedido $order_number está confirmado",
-            "Seu pedido $order_number foi confirmado",
+            "Receipt of your order $order_number",
+            "Recibo de tu pedido $order_number",
+            "Recibo do seu pedido $order_number",
         ),
         (
             HELLO,
             (
-                "thank you! We have your order, and it will be packed next.",
-                "¡gracias! Recibimos tu pedido y enseguida lo prepararemos.",
-                "agradecemos! Recebemos o seu pedido e em seguida vamos prepará-lo.",
+                "thank you! Your order is paid, and it will be packed next.",
+                "¡gracias! Tu pedido está pagado y enseguida lo prepararemos.",
+                "agradecemos! Seu pedido está pago e em seguida vamos prepará-lo.",
             ),
         ),
         alike("$total"),
-        (("Order $order_number: $items.", "Pedido $order_number: $items.", "Pedido $order_number: $items."),),
-        OPTIONAL,
+        (
+            (
+                "Order $order_number: $items. Shipping $shipping, sales tax $tax.",
+                "Pedido $order_number: $items. Envío $shipping, impuesto sobre las ventas $tax.",
+                "Pedido $order_number: $items. Frete $shipping, imposto sobre vendas $tax.",
+            ),
+        ),
     ),
     "order_shipped": Source(
         (

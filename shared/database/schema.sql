@@ -1427,6 +1427,7 @@ CREATE TABLE payments (
 );
 CREATE UNIQUE INDEX payments_live ON payments (order_id) WHERE state IN ('pending', 'authorized', 'captured');
 CREATE INDEX payments_order ON payments (order_id, created_at);
+CREATE INDEX payments_unfinished ON payments (created_at) WHERE state IN ('pending', 'authorized');
 
 CREATE TABLE payout_approvals (
     id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -4337,7 +4338,7 @@ GRANT UPDATE (changed_at) ON TABLE carts TO blakjaks_carts;
 GRANT UPDATE (price_cents, quantity) ON TABLE cart_items TO blakjaks_carts;
 
 GRANT INSERT (kind, moved_at, order_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_checkout;
-GRANT INSERT ON TABLE order_items, payment_operations, tax_quotes TO blakjaks_checkout;
+GRANT INSERT ON TABLE order_items, tax_quotes TO blakjaks_checkout;
 GRANT INSERT, SELECT ON TABLE orders, payments TO blakjaks_checkout;
 GRANT SELECT ON TABLE data_keys TO blakjaks_checkout;
 GRANT UPDATE (cancel_reason, cancel_wanted_at, expires_at) ON TABLE orders TO blakjaks_checkout;

@@ -17,7 +17,6 @@ OPTIONAL: Mapping[str, str] = {
     "withdrawal_reverted": "comp",
     "withdrawal_replaced": "comp",
     "withdrawal_lapsed": "comp",
-    "order_confirmed": "order",
     "order_shipped": "order",
 }
 

@@ -36,6 +36,29 @@ ONCE = (
     "Eles são dados uma única vez por pessoa.",
 )
 
+ORDER_CANCELLED = (
+    "Your order $order_number was cancelled",
+    "Tu pedido $order_number fue cancelado",
+    "Seu pedido $order_number foi cancelado",
+)
+ORDER_DECLINED = (
+    "The payment of your order $order_number failed",
+    "El pago de tu pedido $order_number falló",
+    "O pagamento do seu pedido $order_number falhou",
+)
+PAY_AGAIN = (
+    "Pay with another card, and your order goes on.",
+    "Paga con otra tarjeta y tu pedido sigue su curso.",
+    "Pague com outro cartão e seu pedido continua.",
+)
+AGE_NOT_PROVED = (
+    "We could not confirm that you are 21 or older.",
+    "No pudimos confirmar que tengas 21 años o más.",
+    "Não conseguimos confirmar que você tem 21 anos ou mais.",
+)
+NOT_CHARGED = ("You were not charged.", "No se te cobró nada.", "Nada foi cobrado de você.")
+REFUNDED = ("We have paid your money back.", "Te devolvimos el dinero.", "Devolvemos o seu dinheiro.")
+
 
 def _notice(kind: NoticeType, titles: tuple[str, str, str], bodies: tuple[str, str, str]) -> Notice:
     """A notice from its titles and bodies in English, Spanish and Portuguese."""
@@ -394,4 +417,19 @@ NOTICES: Mapping[str, Notice] = {
             "O número de rastreamento é $tracking_number.",
         ),
     ),
+    "order_confirmed": _notice(
+        "order",
+        (
+            "Your order $order_number is confirmed",
+            "Tu pedido $order_number está confirmado",
+            "Seu pedido $order_number foi confirmado",
+        ),
+        ("You paid $total.", "Pagaste $total.", "Você pagou $total."),
+    ),
+    "order_declined": _notice("order", ORDER_DECLINED, PAY_AGAIN),
+    "order_expired": _notice("order", ORDER_CANCELLED, ("It was not paid in time.", "No se pagó a tiempo.",
+                                                        "Ele não foi pago a tempo.")),
+    "order_age_denied": _notice("order", ORDER_CANCELLED, AGE_NOT_PROVED),
+    "order_cancelled": _notice("order", ORDER_CANCELLED, NOT_CHARGED),
+    "order_refunded": _notice("order", ORDER_CANCELLED, REFUNDED),
 }  # fmt: skip

@@ -47,6 +47,8 @@ KINDS: Mapping[str, Kind] = {
     "amount": Kind.MONEY,
     "value": Kind.MONEY,
     "total": Kind.MONEY,
+    "shipping": Kind.MONEY,
+    "tax": Kind.MONEY,
     "tins": Kind.NUMBER,
     "needed": Kind.NUMBER,
     "scans": Kind.NUMBER,

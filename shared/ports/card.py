@@ -1,6 +1,6 @@
 """Card payments: money is held (authorize), taken (capture), let go (void) and given back (refund), each under our key.
 
-CARD_URL, CARD_API_KEY, CARD_WEBHOOK_SECRET. No processor is chosen yet: this speaks to the test provider of
+CARD_URL, CARD_API_KEY. No processor is chosen yet: this speaks to the test provider of
 `emulators/card.py`, and the default address leads nowhere. An adapter for a real one keeps this interface:
 
 - A repetition of a key gives the first answer, for 24 hours; later it would be done again, so look it up instead.
@@ -21,7 +21,6 @@ from shared.ports.vendors import VendorRefused, VendorReply, VendorSilent
 from shared.values.money import Usdt
 
 URL_DEFAULT = "https://card.invalid"
-SIGNATURE = "Card-Signature"
 CURRENCY = "usd"
 UNKNOWN = "operation_unknown"
 
@@ -99,15 +98,6 @@ class SettledPage:
     cursor: str | None
 
 
-@dataclass(frozen=True)
-class CardNotice:
-    """A notice that something changed; `key` is None when it is about no operation of ours, as a deposit."""
-
-    event_id: str
-    key: UUID | None
-    kind: str
-
-
 def authorize(key: UUID, amount: Usdt, token: str) -> Answer:
     """Hold the amount on the card of the token. Raises VendorSilent, VendorRefused, VendorMisconfigured."""
     return _do(key, "authorize", {"amount": vendors.cents(amount), "currency": CURRENCY, "source": token})
@@ -166,15 +156,6 @@ def settled(day: date, cursor: str | None = None) -> SettledPage:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise vendors.misunderstood(error) from None
-
-
-def notice(headers: Mapping[str, str], raw: bytes) -> CardNotice:
-    """Read a notice of the processor. Raises SignatureNotValid, VendorMisconfigured."""
-    vendors.check_timed_signature(headers, SIGNATURE, raw, os.environ["CARD_WEBHOOK_SECRET"])
-    told = vendors.notice_object(raw)
-    data = told.get("data")
-    key = vendors.own_id(data.get("key")) if isinstance(data, dict) else None
-    return CardNotice(vendors.event_id(told, raw), key, vendors.slug(told.get("type")))
 
 
 def _do(key: UUID, kind: Kind, asked: Mapping[str, object]) -> Answer:

@@ -4,6 +4,9 @@ A member equals the text that a query gives: `row.status == MemberStatus.ACTIVE`
 """
 
 from enum import StrEnum
+from typing import Literal
+
+OperationKind = Literal["authorize", "capture", "void", "refund"]  # payment_operations.kind
 
 
 class MemberStatus(StrEnum):

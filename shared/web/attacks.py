@@ -24,6 +24,8 @@ def note(problem: str) -> None:
         log.warning("a password was not repeated", problem=problem)
     elif problem in MAILED_CODE_WRONG:
         log.warning("a mailed code was wrong", problem=problem)
+    elif problem == "signature-not-valid":
+        log.warning("a vendor's message had no valid signature", problem=problem)
     elif problem in PROOF_WRONG:
         log.warning("a wallet was not proved", problem=problem)
     elif problem.startswith("too-many-"):

@@ -91,6 +91,14 @@ class Upload:
 
 
 @dataclass(frozen=True)
+class RawRequest:
+    """A vendor's message as it came, before its signature is checked: the body may be anything, of any type."""
+
+    headers: Mapping[str, str] = field(repr=False)
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True)
 class IfMatch:
     """The versions that a change may apply to (RFC 9110, section 13.1.1): entity tags, or "*" for any."""
 

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from shared import auth, clock
-from shared.auth import Anyone, Claims, Member
+from shared.auth import Anyone, Claims, Member, Vendor
 from shared.db import Tx
 from shared.values.fields import Reply, Versioned
 from shared.values.problems import Problem, TooManyRequests
@@ -18,7 +18,7 @@ from shared.web import idempotency
 from shared.web.group_commit import GroupCommitter
 from shared.web.http import Redirect, encode, entity_tag
 from shared.web.idempotency import Answer, IdempotencyKey
-from shared.web.signatures import Asked, Contract
+from shared.web.signatures import AnyCaller, Asked, Contract
 
 
 @dataclass(frozen=True)
@@ -143,11 +143,14 @@ def caller_of(tx: Tx, contract: Contract, claims: Claims, now: datetime) -> Memb
     return auth.admin(found, contract.role, now) if contract.role else found
 
 
-def _caller(tx: Tx, call: Call) -> Anyone | Member:
-    return caller_of(tx, call.route.contract, call.claims, call.now) if call.claims else Anyone()
+def _caller(tx: Tx, call: Call) -> AnyCaller:
+    contract = call.route.contract
+    if call.claims:
+        return caller_of(tx, contract, call.claims, call.now)
+    return Vendor() if contract.is_vendors else Anyone()
 
 
-def _handle(tx: Tx, call: Call, caller: Anyone | Member) -> object:
+def _handle(tx: Tx, call: Call, caller: AnyCaller) -> object:
     contract = call.route.contract
     arguments = contract.arguments(**call.values, tx=tx, caller=caller, key=call.key)
     path = {name: call.values[name] for name in contract.path}

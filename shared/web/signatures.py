@@ -3,6 +3,9 @@
 `def submit(tx: Tx, member: Member, key: IdempotencyKey, body: Submission, now: datetime) -> Receipt` says all of that;
 importing a handler that names no caller fails. A handler that takes many requests at once looks like `def submit(tx:
 Tx, group: Sequence[Asked[Member, Submission]]) -> list[Receipt | Problem]`.
+
+A vendor's message is `def hear(tx: Tx, vendor: Vendor, notice: Notice, now: datetime) -> Heard`, and what is before it
+`def verified(message: RawRequest) -> Notice`: the handler gets what was verified, and nothing else of the message.
 """
 
 import inspect
@@ -13,15 +16,19 @@ from types import UnionType
 from typing import Annotated, Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from shared.auth import Admin, Anyone, Claims, Member, Role
+from shared.auth import Admin, Anyone, Claims, Member, Role, Vendor
 from shared.db import Tx
 from shared.values.fields import Body, Query, Reply
-from shared.web.http import Client, IfMatch, Upload
+from shared.web.http import Client, IfMatch, RawRequest, Upload
 from shared.web.idempotency import IdempotencyKey
 
 Handler = Callable[..., Any]
 Caller = TypeVar("Caller", bound=Member)
 Sent = TypeVar("Sent", bound=Body)
+
+AnyCaller = Anyone | Vendor | Member
+OF_A_VENDOR = frozenset({"caller", "tx", "prepared", "now"})  # what a handler may have that hears a vendor
+BEFORE_A_VENDOR = frozenset({"raw", "now"})  # and what is before it
 
 
 class UnclearSignature(TypeError):
@@ -43,7 +50,7 @@ class Contract:
     """The parameters of a handler's signature. Each `…_name` is a parameter's name, or None without such a one."""
 
     handler: Handler
-    caller: type[Anyone | Member]
+    caller: type[AnyCaller]
     caller_name: str | None
     role: Role | None
     tx_name: str | None
@@ -60,7 +67,18 @@ class Contract:
     path: Mapping[str, type]
     prepared_name: str | None
     group_name: str | None
+    raw_name: str | None
     reply: type[Reply] | None
+
+    @property
+    def takes_token(self) -> bool:
+        """True if the caller is a member, who shows an access token."""
+        return issubclass(self.caller, Member)
+
+    @property
+    def is_vendors(self) -> bool:
+        """True if the caller is a vendor, who signs what they send."""
+        return issubclass(self.caller, Vendor)
 
     def arguments(self, **given: object) -> dict[str, object]:
         """The keyword arguments of a call, from values that are named by what they are (`tx`, `body`, `now`, …)."""
@@ -77,6 +95,7 @@ class Contract:
             "prepared": self.prepared_name,
             "claims": self.claims_name,
             "group": self.group_name,
+            "raw": self.raw_name,
         }
         return {name: given[kind] for kind, name in wanted.items() if name is not None}
 
@@ -89,8 +108,13 @@ def contract_of(handler: Handler, path_names: frozenset[str], prepared: object =
     if found.is_group and found.names.keys() - {"tx", "group", "now"}:
         raise UnclearSignature(f"{handler.__qualname__} takes a group: callers and bodies come with each of it")
     if not ("caller" in found.names or found.is_group):
-        raise UnclearSignature(f"{handler.__qualname__} names no caller: Anyone, Member or Admin")
-    return found.contract(handler)
+        raise UnclearSignature(f"{handler.__qualname__} names no caller: Anyone, Vendor, Member or Admin")
+    if "raw" in found.names:
+        raise UnclearSignature(f"{handler.__qualname__} gets what was verified, not the message as it came")
+    contract = found.contract(handler)
+    if contract.is_vendors and (contract.path or found.names.keys() - OF_A_VENDOR):
+        raise UnclearSignature(f"{handler.__qualname__} hears a vendor: it takes nothing that was not verified")
+    return contract
 
 
 def helper_of(handler: Handler, path_names: frozenset[str]) -> Contract:
@@ -102,7 +126,27 @@ def helper_of(handler: Handler, path_names: frozenset[str]) -> Contract:
     found = _parameters(handler, path_names, None)
     if {"caller", "tx", "key", "group"} & found.names.keys():
         raise UnclearSignature(f"{handler.__qualname__} runs before the transaction and knows no caller")
+    if "raw" in found.names and (found.path or found.names.keys() - BEFORE_A_VENDOR):
+        raise UnclearSignature(f"{handler.__qualname__} verifies a message: it looks at nothing else of the request")
     return found.contract(handler)
+
+
+def check_helpers(contract: Contract, limit: Contract | None, before: Contract | None) -> None:
+    """Check that the helpers fit their handler: claims come with a token, and a vendor's message is verified.
+
+    Raises UnclearSignature.
+    """
+    name = contract.handler.__qualname__
+    if not contract.takes_token and any(found and found.claims_name for found in (limit, before)):
+        raise UnclearSignature(f"{name} takes no token: there are no claims before it")
+    if limit and limit.raw_name:
+        raise UnclearSignature(f"{name} counts a message that nobody has verified")
+    if not contract.is_vendors:
+        if before and before.raw_name:
+            raise UnclearSignature(f"{name} hears no vendor: nothing before it takes the message as it came")
+        return
+    if before is None or before.raw_name is None or contract.prepared_name is None:
+        raise UnclearSignature(f"{name} hears a vendor: what is before it takes a RawRequest and returns what it gets")
 
 
 class _Found:
@@ -137,6 +181,7 @@ class _Found:
             path=self.path,
             prepared_name=self.names.get("prepared"),
             group_name=self.names.get("group"),
+            raw_name=self.names.get("raw"),
             reply=self.reply,
         )
 
@@ -169,6 +214,7 @@ def _kind(hint: Any) -> str | None:
         Upload: "upload",
         Client: "client",
         IfMatch: "match",
+        RawRequest: "raw",
         Claims: "claims",
         datetime: "now",
     }
@@ -179,14 +225,14 @@ def _kind(hint: Any) -> str | None:
     plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     if not isinstance(plain, type):
         return None
-    if issubclass(plain, Anyone | Member):
+    if issubclass(plain, AnyCaller):
         return "caller"
     if issubclass(plain, Body):
         return "body"
     return "query" if issubclass(plain, Query) else None
 
 
-def _caller(hint: Any) -> tuple[type[Anyone | Member], Role | None]:
+def _caller(hint: Any) -> tuple[type[AnyCaller], Role | None]:
     if get_origin(hint) is not Annotated:
         if hint is Admin:
             raise UnclearSignature("say which admin: Annotated[Admin, Role.OPERATIONS]")

@@ -11,7 +11,7 @@ import requests
 from emulators.card import API_KEY, CardStandIn
 from emulators.process import wait_until
 from emulators.vendor import Fault
-from shared.ports import card
+from shared.ports import card, card_notices
 from shared.ports.card import ActionNeeded, Declined, Done, Ended, Working
 from shared.ports.vendors import VendorRefused, VendorSilent
 from shared.values.money import Usdt
@@ -287,7 +287,7 @@ def test_an_authorization_lapses_and_its_void_counts(processor: CardStandIn, clo
 def test_each_change_is_told(processor: CardStandIn) -> None:
     key, url = asked_to_confirm()
     requests.post(url, timeout=10)
-    told = [card.notice(processor.webhooks.signed(body), body) for body in processor.webhooks.told()]
+    told = [card_notices.notice(processor.webhooks.signed(body), body) for body in processor.webhooks.told()]
     assert [(each.key, each.kind) for each in told] == [
         (key, "authorize.requires_action"),
         (key, "authorize.succeeded"),

@@ -13,7 +13,7 @@ from emulators import webhooks as sending
 from emulators.http_server import Handler, HttpServer
 from emulators.process import wait_until
 from emulators.vendors import Vendors
-from shared.ports import ages, card, warehouse
+from shared.ports import ages, card, card_notices, warehouse
 from shared.values.money import Usdt
 
 pytest_plugins = ["tests.contract.vendor_plugin"]
@@ -79,7 +79,7 @@ def test_each_vendor_tells_its_own_address_in_its_own_way(shop_vendors: Vendors,
         "/v1/webhooks/selery": "POST",
     }
     _, headers, body = by_path["/v1/webhooks/payments/card"]
-    assert card.notice(headers, body).key == key
+    assert card_notices.notice(headers, body).key == key
     _, headers, body = by_path["/v1/webhooks/agechecker"]
     assert ages.notice(headers, body) == "a-reference"
     _, headers, body = by_path["/v1/webhooks/selery"]
@@ -136,7 +136,7 @@ def test_what_nobody_takes_comes_again_and_not_for_ever(
 def test_without_an_address_nothing_is_sent_and_all_is_kept(shop_vendors: Vendors) -> None:
     card.authorize(uuid4(), Usdt.of("1.00"), "ok")
     (body,) = shop_vendors.card.webhooks.told()
-    assert card.notice(shop_vendors.card.webhooks.signed(body), body).kind == "authorize.succeeded"
+    assert card_notices.notice(shop_vendors.card.webhooks.signed(body), body).kind == "authorize.succeeded"
     shop_vendors.clear()
     assert shop_vendors.card.webhooks.told() == []
     assert shop_vendors.card.operations() == []

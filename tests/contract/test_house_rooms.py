@@ -16,21 +16,16 @@ PORT = "a vendor is imported in ports and nowhere else"
 OPERATOR = "an operator's command reads it too: terraform/operations"
 TO_COME = "shop and wholesale will call it; its rules are tested"
 NEXT = "orders use it next"
-MACHINE = "the machine that takes orders further needs it too, and comes with it"
 NEEDED_BY_ONE = {
     "comps/sales.py": TO_COME,
     "database/migrate.py": "packaging and tests read the migrations with it",
     "ledger/seals.py": OPERATOR,
     "members/downline.py": TO_COME,
-    "orders/addresses.py": MACHINE,
-    "orders/card_tokens.py": MACHINE,
-    "orders/states.py": MACHINE,
-    "orders/tasks.py": MACHINE,
     "payouts/answers.py": OPERATOR,
     "payouts/explanations.py": OPERATOR,
     "payouts/rotation.py": "it belongs to the payout machine, which payout_recover runs",
-    "ports/ages.py": NEXT,
-    "ports/card.py": NEXT,
+    "ports/card.py": PORT,
+    "ports/card_notices.py": PORT,
     "ports/identity.py": PORT,
     "ports/mail.py": PORT,
     "ports/oobit.py": PORT,
@@ -39,8 +34,7 @@ NEEDED_BY_ONE = {
     "ports/polygon/wallets.py": PORT,
     "ports/push.py": PORT,
     "ports/tasks.py": PORT,
-    "ports/tax.py": NEXT,
-    "ports/vendors.py": NEXT,
+    "ports/tax.py": PORT,
     "ports/vision.py": PORT,
     "ports/warehouse.py": NEXT,
     "members/suspensions.py": "it is the one place that knows all that a suspension stops",

@@ -9,7 +9,7 @@ import pytest
 
 from emulators import contract
 from shared.api import MUTATING
-from shared.auth import Anyone, MemberSuspended
+from shared.auth import MemberSuspended
 from shared.values import problems
 from shared.values.fields import Body, Reply
 from shared.values.problems import Problem
@@ -49,7 +49,7 @@ def test_a_route_is_secured_exactly_when_its_signature_names_a_member(route: Rou
     (operation,) = [
         found for found in contract.operations() if (found.method, found.template) == (route.method, route.template)
     ]
-    assert operation.secured == (route.contract.caller is not Anyone)
+    assert operation.secured == route.contract.takes_token
 
 
 @every_route
@@ -67,7 +67,7 @@ def test_the_problems_named_are_those_the_handler_declares(route: Route) -> None
 def test_mutating_routes_take_an_idempotency_key_and_some_insist_on_it(route: Route) -> None:
     parameters = {parameter.get("$ref", "").rsplit("/", 1)[-1] for parameter in said_of(route).get("parameters", [])}
     wanted = "RequiredIdempotencyKey" if route.contract.key_name else "IdempotencyKey"
-    assert parameters - {"", "IfMatch"} == ({wanted} if route.method in MUTATING else set())
+    assert parameters - {"", "IfMatch"} == ({wanted} if route.method in MUTATING and not is_vendors(route) else set())
 
 
 @every_route
@@ -88,7 +88,7 @@ def test_path_and_query_parameters_are_the_same(route: Route) -> None:
 def test_a_body_has_the_same_fields_in_both(route: Route) -> None:
     body = route.contract.body
     if body is None:
-        assert ("requestBody" in said_of(route)) == (route.contract.upload_name is not None)
+        assert ("requestBody" in said_of(route)) == (route.contract.upload_name is not None or is_vendors(route))
         return
     schema = said_of(route)["requestBody"]["content"]["application/json"]["schema"]
     assert schema["$ref"] == f"#/components/schemas/{body.__name__}"
@@ -149,10 +149,17 @@ def test_it_is_what_api_gateway_takes() -> None:
     ]
 
 
+def is_vendors(route: Route) -> bool:
+    """Return True if a vendor calls: it has no token and no Idempotency-Key, and its body is not described."""
+    return route.contract.is_vendors
+
+
 def possible_statuses(route: Route) -> set[int]:
     """The answers that a route can give, by its signature and the problems that it declares."""
     contract_ = route.contract
     statuses = {route.status, *ALWAYS, *(problem.status for problem in route.problems)}
+    if contract_.is_vendors:
+        return statuses | {400, 413}  # a body that breaks off, or is too long: nothing else of it is read
     if not route.any_query:
         statuses.add(422)  # a parameter that the operation does not know
     if contract_.body or contract_.upload_name:
@@ -161,7 +168,7 @@ def possible_statuses(route: Route) -> set[int]:
         statuses.add(400)
     if contract_.match_name:
         statuses |= {412, 428}
-    if contract_.caller is not Anyone:
+    if contract_.takes_token:
         statuses |= {401, 403}
         if route.method in MUTATING:
             statuses.add(409)  # a key of somebody who is not signed in is never refused as another request's

@@ -15,7 +15,7 @@ from emulators.http_server import Handler, HttpServer
 from emulators.process import free_port, wait_until
 from emulators.vendor import DONE, Fault, VendorStandIn
 from emulators.vendors import Vendors
-from shared.ports import ages, card, tax, vendors, warehouse
+from shared.ports import ages, card, card_notices, tax, vendors, warehouse
 from shared.ports.outage import Outage
 from shared.ports.vendors import (
     Address,
@@ -52,7 +52,7 @@ VENDORS = [
         "card",
         lambda key: card.authorize(key, Usdt.of("7.98"), "ok"),
         lambda world: len(world.card.operations()),
-        card.notice,
+        card_notices.notice,
         "CARD_WEBHOOK_SECRET",
     ),
     Vendor(

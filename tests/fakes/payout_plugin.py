@@ -2,8 +2,7 @@
 
 import io
 import logging
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -13,6 +12,8 @@ from tests.fakes import payout_rows
 from tests.fakes.chain import FakeChain
 from tests.fakes.payout_driver import PayoutDriver
 from tests.fakes.payout_rows import AMOUNT, Login, PayoutRows
+
+pytest_plugins = ["tests.fakes.clock_plugin"]
 
 BLOCKS_BEFORE = 5
 TREASURY_AMOUNTS = 100  # the treasury's balance, in AMOUNTs
@@ -48,20 +49,6 @@ def logged() -> Iterator[io.StringIO]:
 @pytest.fixture
 def rows(app: Login) -> PayoutRows:
     return PayoutRows(app)
-
-
-@pytest.fixture
-def advance_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Moves the test clock on by so many seconds."""
-    file, passed = tmp_path / "clock", 0.0
-    monkeypatch.setenv("CLOCK_FILE", str(file))
-
-    def move(seconds: float) -> None:
-        nonlocal passed
-        passed += seconds
-        file.write_text(str(passed))
-
-    return move
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 """An example request for every operation that changes something."""
 
-from tests.operations import auth, codes, comps, members, messages, orders, scans, shop, treasury, wallet
+from tests.operations import auth, codes, comps, members, messages, orders, scans, shop, treasury, wallet, webhooks
 
 EXAMPLE_REQUESTS = [
     members.change_profile, members.confirm_email, members.upload_avatar, members.remove_avatar, members.create_export,
@@ -13,6 +13,7 @@ EXAMPLE_REQUESTS = [
     auth.renew_backup_codes, auth.prove_second_factor, auth.end_session,
     wallet.challenge, wallet.link, wallet.withdraw, wallet.broadcast_withdrawal, wallet.follow_sent_withdrawal,
     wallet.cancel_withdrawal, wallet.create_oobit_token, wallet.put_oobit_card,
+    webhooks.hear_card, webhooks.hear_agechecker,
     shop.add_to_cart, shop.update_cart_item, shop.remove_cart_item, shop.change_product, shop.count_stock,
     orders.estimate_tax, orders.create_order, orders.cancel_order, orders.pay_order,
     scans.submit, scans.decide_flagged_scan, scans.decide_flagged_scans,

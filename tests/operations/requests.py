@@ -1,7 +1,8 @@
 """A request that a test prepares once and sends as often as it needs, under an Idempotency-Key."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from werkzeug.test import TestResponse
 
@@ -21,9 +22,10 @@ class Request:
     content_type: str = "application/json"
     other: "Request | None" = None
     version: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def send(self, operation: contract.Operation, key: str) -> TestResponse:
-        headers = {"Content-Type": self.content_type, "Idempotency-Key": key}
+        headers = {"Content-Type": self.content_type, "Idempotency-Key": key, **self.headers}
         if self.version:
             headers["If-Match"] = self.version
         return self.client.raw(operation.function, operation.method, self.path, self.body, headers)

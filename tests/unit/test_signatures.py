@@ -8,11 +8,11 @@ from uuid import UUID
 import pytest
 
 from shared.api import Api
-from shared.auth import Admin, Anyone, Claims, Member, Role
+from shared.auth import Admin, Anyone, Claims, Member, Role, Vendor
 from shared.db import Tx
 from shared.values.fields import Body, Page, Query, Reply
 from shared.values.problems import Problem
-from shared.web.http import Client, Upload
+from shared.web.http import Client, IfMatch, RawRequest, Upload
 from shared.web.idempotency import IdempotencyKey
 from shared.web.signatures import Handler, UnclearSignature, contract_of, helper_of
 
@@ -144,6 +144,93 @@ def test_what_runs_before_the_transaction_may_know_who_claims_to_call() -> None:
     with pytest.raises(UnclearSignature, match="names its caller"):
         api.get("/v1/z")(claiming)
     assert len(api.routes) == 1
+
+
+class Notice:
+    """What a vendor tells, once its signature was checked."""
+
+
+def verified(message: RawRequest) -> Notice:
+    raise NotImplementedError
+
+
+def hear(tx: Tx, vendor: Vendor, notice: Notice, now: datetime) -> Receipt:
+    raise NotImplementedError
+
+
+def parsed(body: Order) -> Notice:
+    raise NotImplementedError
+
+
+def verified_with_a_look_aside(message: RawRequest, page: Page) -> Notice:
+    raise NotImplementedError
+
+
+def unread() -> Notice:
+    raise NotImplementedError
+
+
+def believes_anybody(tx: Tx, vendor: Vendor, now: datetime) -> Receipt:
+    raise NotImplementedError
+
+
+def hears_another_thing(vendor: Vendor, seen: Hash) -> Receipt:
+    raise NotImplementedError
+
+
+def with_body(vendor: Vendor, notice: Notice, body: Order) -> None: ...
+def with_upload(vendor: Vendor, notice: Notice, file: Upload) -> None: ...
+def with_query(vendor: Vendor, notice: Notice, page: Page) -> None: ...
+def with_key(vendor: Vendor, notice: Notice, key: IdempotencyKey) -> None: ...
+def with_version(vendor: Vendor, notice: Notice, version: IfMatch) -> None: ...
+def with_message(vendor: Vendor, notice: Notice, message: RawRequest) -> None: ...
+def of_two(vendor: Vendor, member: Member, notice: Notice) -> None: ...
+def hear_one_of(vendor: Vendor, notice: Notice, provider: str) -> None: ...
+def for_member(member: Member, notice: Notice) -> None: ...
+
+
+def test_a_vendor_is_heard_once_its_message_is_verified() -> None:
+    api = Api("tests")
+    api.post("/v1/heard", before=verified)(hear)
+    (route,) = api.routes
+    assert (route.contract.caller, route.contract.caller_name, route.contract.prepared_name) == (
+        Vendor,
+        "vendor",
+        "notice",
+    )
+    assert (route.contract.is_vendors, route.contract.takes_token, route.any_query) == (True, False, True)
+    assert route.before
+    assert route.before.arguments(raw="message", body="unread", client="unread") == {"message": "message"}
+
+
+@pytest.mark.parametrize(
+    ("handler", "before"),
+    [
+        (hear, None), (hear, parsed), (hear, unread), (hear, verified_with_a_look_aside), (believes_anybody, None),
+        (believes_anybody, verified), (hears_another_thing, verified), (with_body, verified), (with_upload, verified),
+        (with_query, verified), (with_key, verified), (with_version, verified), (with_message, verified),
+        (of_two, verified), (for_member, verified),
+    ],
+    ids=lambda given: given.__name__ if given else "nothing",
+)  # fmt: skip
+def test_a_vendor_is_not_heard_without_a_check_or_with_more_than_was_checked(
+    handler: Handler, before: Handler | None
+) -> None:
+    api = Api("tests")
+    with pytest.raises(UnclearSignature):
+        api.post("/v1/heard", before=before)(handler)
+    assert api.routes == []
+
+
+def test_neither_a_path_nor_a_count_of_tries_is_made_of_what_is_not_verified() -> None:
+    def counted(message: RawRequest) -> None: ...
+
+    api = Api("tests")
+    with pytest.raises(UnclearSignature):
+        api.post("/v1/heard/{provider}", before=verified)(hear_one_of)
+    with pytest.raises(UnclearSignature, match="nobody has verified"):
+        api.post("/v1/heard", limit=counted, before=verified)(hear)
+    assert api.routes == []
 
 
 def test_a_route_that_leaves_something_open_is_not_registered() -> None:

@@ -216,6 +216,7 @@ CREATE TABLE payments (
     CONSTRAINT payments_token CHECK (token IS NULL OR state = 'pending')
 );
 CREATE INDEX payments_order ON payments (order_id, created_at);
+CREATE INDEX payments_unfinished ON payments (created_at) WHERE state IN ('pending', 'authorized');
 CREATE UNIQUE INDEX payments_live ON payments (order_id) WHERE state IN ('pending', 'authorized', 'captured');
 
 -- Everything that is asked of a provider. Its id is the key that it is asked with. It is committed as `sent` before the
@@ -471,15 +472,15 @@ GRANT SELECT (id, order_id, provider, amount, state, refund_open, refunded, acti
 
 -- checkout: a member asks for the tax, orders what is in the cart, pays again, wants to cancel.
 GRANT SELECT ON orders, payments, data_keys TO blakjaks_checkout;
-GRANT INSERT ON tax_quotes, orders, order_items, payments, payment_operations TO blakjaks_checkout;
-GRANT INSERT (sku, kind, quantity, moved_at, recorded_at, order_id) ON stock_moves TO blakjaks_checkout;
+GRANT INSERT ON tax_quotes, orders, order_items, payments TO blakjaks_checkout;
+GRANT INSERT (sku, kind, quantity, order_id, moved_at, recorded_at) ON stock_moves TO blakjaks_checkout;
 GRANT UPDATE (status, ordered_at, changed_at) ON carts TO blakjaks_checkout;
 GRANT UPDATE (cancel_wanted_at, cancel_reason, expires_at) ON orders TO blakjaks_checkout;
 
 -- orders: the machine that takes orders further, asks the providers, books sales and refunds.
 GRANT SELECT ON orders, payments, data_keys TO blakjaks_orders;
 GRANT INSERT ON age_checks, payment_operations, refunds, ledger_journals, ledger_postings TO blakjaks_orders;
-GRANT INSERT (sku, kind, quantity, moved_at, recorded_at, order_id) ON stock_moves TO blakjaks_orders;
+GRANT INSERT (sku, kind, quantity, order_id, moved_at, recorded_at) ON stock_moves TO blakjaks_orders;
 GRANT UPDATE (status, reference, url, reason, looked_at, decided_at, valid_until) ON age_checks TO blakjaks_orders;
 GRANT UPDATE (state, state_at, expires_at, age_check_id, confirmed_at, cancel_wanted_at, cancel_reason)
     ON orders TO blakjaks_orders;

@@ -16,7 +16,7 @@ from pg8000.dbapi import Connection
 from emulators import contract
 from emulators.contract import Operation
 from shared import db
-from shared.auth import Anyone, Role
+from shared.auth import Role
 from shared.messages import notifications
 from shared.messages.notifications import Note
 from tests import factories
@@ -116,7 +116,7 @@ def test_the_table_says_whose_the_things_are_that_members_name() -> None:
     for operation, row in operations_for("member"):
         if "{" in operation.template:
             assert row.public or row.owner in OWNED, f"{operation.operation_id}: say its owner, or that it is public"
-    assert {row.by for row in access_rules().values()} <= {"anyone", "member", *admin_roles()}
+    assert {row.by for row in access_rules().values()} <= {"anyone", "member", "vendor", *admin_roles()}
 
 
 def test_nobody_is_told_to_sign_in_and_nothing_happens(client: Client, sql: Connection) -> None:
@@ -134,6 +134,17 @@ def test_anyone_needs_no_token_and_a_bad_one_is_no_hindrance(client: Client) -> 
     for operation, _ in operations_for("anyone"):
         for who in (client(), client("no.token.atall")):
             assert send_example(who, operation).problem not in REFUSALS - {"token-not-valid"}, operation.operation_id
+
+
+def test_vendors_are_known_by_their_signature_whoever_else_calls(client: Client, sql: Connection) -> None:
+    people = [client(), client("no.token.atall"), client(factories.member(role=Role.OWNER).token)]
+    before, tried = rows_of_all_tables(sql), 0
+    for operation, _ in operations_for("vendor"):
+        for who in people:
+            answer, tried = send_example(who, operation), tried + 1
+            assert (answer.status, answer.problem) == (401, "signature-not-valid"), operation.operation_id
+    assert tried == len(people) * len(list(operations_for("vendor"))) > 0
+    assert rows_of_all_tables(sql) == before
 
 
 def test_the_suspended_and_the_deleted_may_do_nothing_that_takes_a_token(client: Client, sql: Connection) -> None:
@@ -215,6 +226,6 @@ def _proposal(operation: Operation) -> str:
     """The line that the signature suggests; whoever adds it has to judge it."""
     routes: list[Any] = importlib.import_module(f"functions.{operation.function}.main").api.routes
     (found,) = [route for route in routes if route.contract.handler.__name__ == operation.operation_id]
-    by = "anyone" if found.contract.caller is Anyone else found.contract.role or "member"
+    by = found.contract.role or found.contract.caller.__name__.lower()
     owner = ", owner: TO BE SAID" if by == "member" and "{" in operation.template else ""
     return f"{operation.operation_id}: {{by: {by}{owner}}}"

@@ -18,6 +18,7 @@ from tests import factories
 from tests.client import FunctionClient
 from tests.factories import Somebody
 from tests.fakes.cheap_hashes import use_cheap_hashes
+from tests.fakes.vendor_messages import signed_agechecker, signed_card
 from tests.logs import log_lines
 from tests.operations.scene import PASSWORD, Scene
 
@@ -140,6 +141,17 @@ def test_a_limit_that_was_reached(scene: Scene, log_output: io.StringIO) -> None
     for _ in range(rules.MAILED_CODES_MAX + 1):
         scene.client().post("/v1/auth/reset-password", {"email": "nobody@example.com"})
     assert_traced(log_output, "a limit was reached", "too-many-mailed-codes", None)
+
+
+def test_a_vendors_message_that_is_not_signed(scene: Scene, log_output: io.StringIO) -> None:
+    body = b'{"id": "evt_c4n4ry", "uuid": "c4n4ry"}'
+    for unsigned in (signed_card(body, secret=WRONG), signed_agechecker(body, secret=WRONG)):
+        unsigned.send(scene.client())
+    assert_traced(log_output, "a vendor's message had no valid signature", "signature-not-valid", None)
+    found = traces(log_output, "a vendor's message had no valid signature")
+    assert [line["operation"] for line in found] == ["hear_card", "hear_agechecker"]
+    signatures = [value for name, value in unsigned.headers.items() if "Signature" in name]
+    assert_nothing_told(log_output, "c4n4ry", *signatures)
 
 
 def test_what_came_past_the_edge(scene: Scene, log_output: io.StringIO) -> None:

@@ -17,6 +17,7 @@ from shared.api import MUTATING
 from shared.auth import Role
 from tests import factories, openapi
 from tests.client import FunctionClient, answer_of
+from tests.operations.access import operations_for
 from tests.operations.examples import example_of, media_of, path_of
 from tests.rows import rows_of_all_tables
 
@@ -200,8 +201,8 @@ def test_an_operation_of_another_function_is_not_found_here(client: Client) -> N
 def test_a_malformed_idempotency_key_is_refused_by_every_mutation(client: Client, sql: Connection) -> None:
     somebody = client(factories.member(role=Role.OWNER).token)
     before = rows_of_all_tables(sql)
-    for operation in contract.operations():
-        if operation.method not in MUTATING:
+    for operation, rule in operations_for():
+        if operation.method not in MUTATING or rule.by == "vendor":  # a vendor's message has a name of its own
             continue
         body = json.dumps(example_of(operation) or {}).encode()
         media = media_of(operation)

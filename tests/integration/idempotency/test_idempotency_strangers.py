@@ -9,9 +9,9 @@ from dataclasses import replace
 import pytest
 from pg8000.dbapi import Connection
 
-from emulators import contract
 from shared.api import MUTATING
 from tests.client import Client, answer_of
+from tests.operations.access import operations_for
 from tests.operations.auth import request_password_reset
 from tests.operations.examples import operation_named
 from tests.operations.mutating import EXAMPLE_REQUESTS
@@ -38,9 +38,7 @@ def elsewhere(scene: Scene, request: Request) -> Request:
 
 
 def test_every_operation_for_anyone_is_tried_here() -> None:
-    for_anyone = {
-        found.operation_id for found in contract.operations() if found.method in MUTATING and not found.secured
-    }
+    for_anyone = {found.operation_id for found, _ in operations_for("anyone") if found.method in MUTATING}
     assert for_anyone == TOLD.keys() == {prepared.__name__ for prepared in FOR_ANYONE}
 
 

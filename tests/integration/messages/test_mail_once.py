@@ -206,14 +206,14 @@ def test_a_mail_that_was_certainly_not_taken_is_sent_however_late(
 def test_who_does_not_want_mails_of_a_kind_gets_none_of_it_and_all_others(sql: Connection) -> None:
     somebody = factories.member()
     sql.execute_unnamed("INSERT INTO notification_preferences VALUES ($1, 'comp', true, false)", (somebody.id,))
-    for template in ("comp_paid", "verify_email", "order_confirmed"):
+    for template in ("comp_paid", "verify_email", "order_receipt"):
         letter = Letter("a@example.com", "Ann", template, {}, template, somebody.id)
         db.atomically(partial(mails.queue, letter=letter, now=datetime.now(UTC)))
     stranger = Letter("b@example.com", "Eve", "comp_paid", {}, "stranger")
     db.atomically(lambda tx: mails.queue(tx, stranger, datetime.now(UTC)))
     rows = sql.execute_simple("SELECT template, to_email FROM mails ORDER BY template").rows
     assert rows == [
-        ["comp_paid", "b@example.com"], ["order_confirmed", "a@example.com"], ["verify_email", "a@example.com"],
+        ["comp_paid", "b@example.com"], ["order_receipt", "a@example.com"], ["verify_email", "a@example.com"],
     ]  # fmt: skip
 
 

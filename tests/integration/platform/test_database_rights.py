@@ -110,7 +110,8 @@ SECRET = {
     "mailed codes": ("SELECT code_mac FROM email_codes", {"auth", "profile", "member_erase"}),
     "wrapped keys": (
         "SELECT wrapped FROM data_keys",
-        {"auth", "admin_treasury", "admin_comps", "wallet", "profile", "orders", "migrate"},
+        {"auth", "admin_treasury", "admin_comps", "wallet", "profile", "orders", "order_advance", "payment_watch",
+         "migrate"},
     ),
 }  # fmt: skip
 

@@ -25,7 +25,7 @@ import functions.codes_change.store as codes_change
 import functions.codes_generate.store as codes_generate
 import functions.codes_import.store as codes_import
 import functions.comps.store as comps_store
-import functions.orders.store as orders
+import functions.orders.store as checkout
 import functions.profile.store as profile
 import functions.reconciliation.store as reconciliation
 import functions.scans.store as scans
@@ -39,6 +39,7 @@ from shared.comps import awards, guarantee_claims, totals
 from shared.credentials import totp
 from shared.db import Tx
 from shared.members import downline, suspensions
+from shared.orders import rows as orders
 from shared.payouts import reads, slots
 from tests import factories
 from tests.factories import NOW
@@ -80,6 +81,7 @@ TRIED_ELSEWHERE = {
     "functions/member_erase/old_store.py::PURGES[wallet_challenges]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[webhook_deliveries]": "test_retention.py",
     "functions/notifications/store.py::mark_read": "test_notifications_unread.py",
+    "functions/payment_watch/store.py::due": "test_order_payments.py",
     "functions/notify/store.py::claim": "test_notify_once.py",
     "functions/profile/store.py::lock_session": "test_push_sessions.py",
     "functions/scans/records.py::insert_chips": "test_scan_waits.py",
@@ -331,14 +333,17 @@ def _cart(_: Connection) -> Prepared:
     one, other = factories.member(), factories.member()
     for who in (one, other):
         order_rows.cart(who)
-    return _of("carts", one.id, other.id, lambda tx: orders.lock_cart(tx, one.id), "member_id")
+    return _of("carts", one.id, other.id, lambda tx: checkout.lock_cart(tx, one.id), "member_id")
 
 
-def _order(_: Connection) -> Prepared:
-    order_rows.counted(10)
-    who = factories.member()
-    one, other = (order_rows.placed(who, {MINT: 1}) for _ in range(2))
-    return _of("orders", one, other, lambda tx: orders.lock_order(tx, who.id, one))
+def _order(take: Callable[[Tx, UUID, UUID], object]) -> Callable[[Connection], Prepared]:
+    def prepared(_: Connection) -> Prepared:
+        order_rows.counted(10)
+        who = factories.member()
+        one, other = (order_rows.placed(who, {MINT: 1}) for _ in range(2))
+        return _of("orders", one, other, lambda tx: take(tx, who.id, one))
+
+    return prepared
 
 
 LOCKS: dict[str, Callable[[Connection], Prepared]] = {
@@ -354,9 +359,7 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/admin_treasury/store.py::lock_finding": _rows(
         "reconciliation_findings", _finding, admin_treasury.lock_finding
     ),
-    "functions/admin_trips/store.py::lock": _rows(
-        "comps", _comp, _then_asked(admin_trips.lock)
-    ),
+    "functions/admin_trips/store.py::lock": _rows("comps", _comp, _then_asked(admin_trips.lock)),
     "functions/auth/store.py::open_code": _email_code,
     "functions/auth/store.py::refresh_token": _refresh_token,
     "functions/avatar_publish/store.py::lock_member": _members(avatar_publish.lock_member),
@@ -370,12 +373,10 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/codes_import/store.py::get": _rows(
         "code_imports", _import, lambda tx, one: codes_import.get(tx, one, lock=True)
     ),
-    "functions/comps/store.py::lock": _rows(
-        "comps", _comp, _then_asked(comps_store.lock)
-    ),
+    "functions/comps/store.py::lock": _rows("comps", _comp, _then_asked(comps_store.lock)),
     "functions/email_send/store.py::mail": _rows("mails", _mail, email_send.mail),
     "functions/orders/store.py::lock_cart": _cart,
-    "functions/orders/store.py::lock_order": _order,
+    "functions/orders/store.py::lock_order": _order(checkout.lock_order),
     "functions/profile/store.py::lock": _members(profile.lock),
     "functions/profile/store.py::email_change": _rows(
         "email_changes", _email_change, lambda tx, one: profile.email_change(tx, one, NOW), "member_id"
@@ -395,6 +396,7 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "shared/comps/guarantee_claims.py::observe": _rows(
         "guarantees", _guarantee, lambda tx, one: guarantee_claims.observe(tx, one, [], NOW), "member_id"
     ),
+    "shared/orders/rows.py::lock": _order(lambda tx, _, one: orders.lock(tx, one)),
     "shared/payouts/reads.py::load": _rows("payouts", _payout, reads.load),
     "shared/payouts/reads.py::load_all": _rows("payouts", _payout, lambda tx, one: reads.load_all(tx, [one])),
     "shared/payouts/reads.py::of_sources": _rows("payouts", _payout, _of_source),

@@ -1,0 +1,1 @@
+"""Takes orders to their next state, has ages checked, and ends what was not paid in time."""

@@ -1,0 +1,160 @@
+"""Orders that wait, and checks of members' ages, as rows."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from shared.db import Tx
+from shared.values.states import AgeCheckStatus
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check that is not decided, with the person whom it is about; `reference` is None until the provider has named
+    it.
+    """
+
+    id: UUID
+    reference: str | None
+    email: str
+    date_of_birth: date
+    address: bytes
+
+
+def pending_check(tx: Tx, order_id: UUID) -> Check | None:
+    """The undecided check of the order's member; None when there is none. The address is the order's."""
+    return tx.first(
+        Check,
+        """
+        SELECT c.id, c.reference, m.email, m.date_of_birth, o.address
+        FROM orders o JOIN members m ON m.id = o.member_id
+        JOIN age_checks c ON c.member_id = o.member_id AND c.status = 'pending'
+        WHERE o.id = :order_id AND o.address IS NOT NULL
+        """,
+        order_id=order_id,
+    )
+
+
+def note_look(tx: Tx, check_id: UUID, now: datetime) -> None:
+    """Note that the provider is being asked about the check."""
+    tx.run("UPDATE age_checks SET looked_at = :now WHERE id = :id AND status = 'pending'", id=check_id, now=now)
+
+
+def name_check(tx: Tx, check_id: UUID, reference: str, url: str | None) -> bool:
+    """Keep the provider's reference and page; False if the check has another reference, or is decided."""
+    return (
+        tx.run(
+            """
+            UPDATE age_checks SET reference = :reference, url = :url
+            WHERE id = :id AND status = 'pending' AND coalesce(reference, :reference) = :reference
+            """,
+            id=check_id,
+            reference=reference,
+            url=url,
+        )
+        > 0
+    )
+
+
+def decide_check(
+    tx: Tx, check_id: UUID, status: AgeCheckStatus, reason: str | None, now: datetime, valid_until: datetime | None
+) -> bool:
+    """Decide the check for good; False if it is decided."""
+    return (
+        tx.run(
+            """
+            UPDATE age_checks SET status = :status, reason = :reason, url = NULL, decided_at = :now,
+                                  valid_until = :valid_until
+            WHERE id = :id AND status = 'pending'
+            """,
+            id=check_id,
+            status=status,
+            reason=reason,
+            now=now,
+            valid_until=valid_until,
+        )
+        > 0
+    )
+
+
+def waiting_for(tx: Tx, check_id: UUID) -> list[UUID]:
+    """The orders that wait for the check."""
+    return tx.column(
+        UUID,
+        """
+        SELECT o.id FROM orders o JOIN age_checks c ON c.member_id = o.member_id
+        WHERE c.id = :id AND o.state = 'age_verification' ORDER BY o.placed_at, o.id
+        """,
+        id=check_id,
+    )
+
+
+def overdue(tx: Tx, before: datetime, limit: int) -> list[UUID]:
+    """Unpaid orders whose time was over before that time, longest overdue first."""
+    return tx.column(
+        UUID,
+        """
+        SELECT id FROM orders WHERE order_is_unpaid(state) AND expires_at <= :before
+        ORDER BY expires_at, id LIMIT :limit
+        """,
+        before=before,
+        limit=limit,
+    )
+
+
+def leaving(tx: Tx, before: datetime, limit: int) -> list[UUID]:
+    """Orders that somebody wanted to cancel before that time and that are not cancelled yet."""
+    return tx.column(
+        UUID,
+        """
+        SELECT id FROM orders WHERE cancel_wanted_at <= :before AND state <> 'cancelled'
+        ORDER BY cancel_wanted_at, id LIMIT :limit
+        """,
+        before=before,
+        limit=limit,
+    )
+
+
+def forgotten(tx: Tx, before: datetime, limit: int) -> list[UUID]:
+    """Orders that were placed before that time and are still pending: their task was lost."""
+    return tx.column(
+        UUID,
+        """
+        SELECT id FROM orders WHERE state = 'pending' AND state_at <= :before ORDER BY expires_at, id LIMIT :limit
+        """,
+        before=before,
+        limit=limit,
+    )
+
+
+def unasked_payments(tx: Tx, before: datetime, limit: int) -> list[UUID]:
+    """Orders whose payment is not under way though it should be: their task was lost."""
+    return tx.column(
+        UUID,
+        """
+        SELECT o.id FROM payments p JOIN orders o ON o.id = p.order_id
+        WHERE p.state IN ('pending', 'authorized') AND p.created_at <= :before AND o.state = 'payment_processing'
+          AND NOT EXISTS (SELECT FROM payment_operations asked
+                          WHERE asked.payment_id = p.id AND asked.status IN ('recorded', 'sent')
+                            AND asked.kind <> 'refund')
+        ORDER BY p.created_at, p.id LIMIT :limit
+        """,
+        before=before,
+        limit=limit,
+    )
+
+
+def unseen_checks(tx: Tx, before: datetime, limit: int) -> list[UUID]:
+    """An order for each undecided check that nobody has asked about since that time, longest waiting first."""
+    return tx.column(
+        UUID,
+        """
+        SELECT waiting.id FROM age_checks c
+        CROSS JOIN LATERAL (SELECT o.id FROM orders o WHERE o.member_id = c.member_id AND o.state = 'age_verification'
+                            ORDER BY o.placed_at DESC LIMIT 1) waiting
+        WHERE c.status = 'pending' AND (c.looked_at IS NULL OR c.looked_at <= :before)
+        ORDER BY c.looked_at NULLS FIRST, c.id LIMIT :limit
+        """,
+        before=before,
+        limit=limit,
+    )

@@ -1,0 +1,1 @@
+"""Asks the card's provider for what orders need, and for what has become of it."""

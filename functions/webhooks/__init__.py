@@ -1,0 +1,1 @@
+"""Hears from the shop's vendors that something has happened."""

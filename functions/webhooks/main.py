@@ -1,0 +1,103 @@
+"""HTTP: hear from the shop's vendors that something has happened (docs/shop.md, "Webhooks").
+
+A message is a wake-up and never the truth: its signature is checked, it is kept once, it is answered, and a task asks
+the vendor what has happened. Twice, late, in another order or lost, it comes to the same end.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from flask import Request, Response
+
+from functions.webhooks import rules, store
+from functions.webhooks.rules import MESSAGE_BYTES_MAX, Message, SignatureNotValid
+from shared.api import Api
+from shared.auth import Vendor
+from shared.db import Tx
+from shared.orders import tasks
+from shared.ports import ages, card_notices, vendors
+from shared.ports.card_notices import CardNotice
+from shared.ports.vendors import VendorSilent
+from shared.values.fields import Reply
+from shared.web.http import RawRequest
+
+Told = TypeVar("Told")
+
+api = Api("webhooks")
+
+
+def webhooks(request: Request) -> Response:
+    return api.handle(request)
+
+
+class Heard(Reply):
+    """Confirms that the message is kept; the field is always true, also for a message that came before."""
+
+    received: bool
+
+
+@dataclass(frozen=True)
+class AgeNotice:
+    """A verified message of AgeChecker. It has no id of its own; `reference` is None if it names no check."""
+
+    event_id: str
+    reference: str | None
+
+
+def verify_card(message: RawRequest) -> CardNotice:
+    """Check the signature of the card's provider, at most five minutes old. Raises SignatureNotValid."""
+    return _verified(card_notices.notice, message)
+
+
+def verify_agechecker(message: RawRequest) -> AgeNotice:
+    """Check AgeChecker's signature. It has no time and can be replayed. Raises SignatureNotValid."""
+    event_id = vendors.event_id({}, message.data)
+    try:
+        return AgeNotice(event_id, _verified(ages.notice, message))
+    except VendorSilent:  # it is signed, and of a shape that we do not know
+        return AgeNotice(event_id, None)
+
+
+@api.post(
+    "/v1/webhooks/payments/card",
+    before=verify_card,
+    body_bytes_max=MESSAGE_BYTES_MAX,
+    problems=(SignatureNotValid,),
+)
+def hear_card(tx: Tx, vendor: Vendor, notice: CardNotice, now: datetime) -> Heard:
+    """Keep a message of the card's provider, and have the operation that it names looked up."""
+    wake_up = _kept(tx, Message("card", notice.event_id, str(notice.key or notice.kind)), now)
+    if wake_up and notice.key and store.is_operation(tx, notice.key):
+        tasks.ask_soon(tx, notice.key, now, name=wake_up)
+    return Heard(received=True)
+
+
+@api.put(
+    "/v1/webhooks/agechecker",
+    before=verify_agechecker,
+    body_bytes_max=MESSAGE_BYTES_MAX,
+    problems=(SignatureNotValid,),
+)
+def hear_agechecker(tx: Tx, vendor: Vendor, notice: AgeNotice, now: datetime) -> Heard:
+    """Keep a message of AgeChecker, and take the orders further that wait for the check that it names."""
+    wake_up = _kept(tx, Message("agechecker", notice.event_id, notice.reference or vendors.UNCLEAR), now)
+    if wake_up and notice.reference:
+        for order_id in store.waiting_for(tx, notice.reference):
+            tasks.advance_soon(tx, order_id, now, name=f"{wake_up}-{order_id}")
+    return Heard(received=True)
+
+
+def _verified(notice: Callable[..., Told], message: RawRequest) -> Told:
+    """Have a port check the message's signature, and read it. Raises SignatureNotValid."""
+    try:
+        return notice(message.headers, message.data)
+    except vendors.SignatureNotValid:
+        raise SignatureNotValid from None
+
+
+def _kept(tx: Tx, message: Message, now: datetime) -> str | None:
+    """Keep the message if it is new; returns the name of the wake-up that it causes, if it causes one."""
+    is_first = store.keep(tx, message, now)
+    return rules.wake_up(message, now if is_first else store.first_at(tx, message), now, is_first=is_first)

@@ -1,0 +1,54 @@
+"""Messages of vendors, and what they may be about."""
+
+from datetime import datetime
+from uuid import UUID
+
+from functions.webhooks.rules import Message
+from shared.db import Tx
+
+
+def keep(tx: Tx, message: Message, now: datetime) -> bool:
+    """Keep the message; False if it came before."""
+    return (
+        tx.run(
+            """
+            INSERT INTO webhook_deliveries (source, event_id, subject, received_at)
+            VALUES (:source, :event_id, :subject, :now)
+            ON CONFLICT DO NOTHING
+            """,
+            source=message.source,
+            event_id=message.event_id,
+            subject=message.subject,
+            now=now,
+        )
+        > 0
+    )
+
+
+def first_at(tx: Tx, message: Message) -> datetime:
+    """When the message came first. It is kept already."""
+    return tx.scalar(
+        datetime,
+        "SELECT received_at FROM webhook_deliveries WHERE source = :source AND event_id = :event_id",
+        source=message.source,
+        event_id=message.event_id,
+    )
+
+
+def is_operation(tx: Tx, operation_id: UUID) -> bool:
+    """True if we have asked the payment provider for this."""
+    return tx.scalar(
+        bool, "SELECT EXISTS (SELECT FROM payment_operations WHERE id = :operation_id)", operation_id=operation_id
+    )
+
+
+def waiting_for(tx: Tx, reference: str) -> list[UUID]:
+    """The orders that wait for the age of the member whose check has this reference."""
+    return tx.column(
+        UUID,
+        """
+        SELECT o.id FROM age_checks c JOIN orders o ON o.member_id = c.member_id
+        WHERE c.reference = :reference AND o.state = 'age_verification' ORDER BY o.placed_at, o.id
+        """,
+        reference=reference,
+    )

@@ -1,0 +1,48 @@
+"""Operations: what the payment provider is asked for. Each is recorded first and sent under its row's id."""
+
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from shared.db import Tx
+from shared.orders import tasks
+from shared.values.money import Usdt
+from shared.values.states import OperationKind
+
+LOST_AFTER = timedelta(minutes=1)  # by then a task has come, or the sweep queues another one
+
+
+def record(
+    tx: Tx, payment_id: UUID, kind: OperationKind, amount: Usdt, now: datetime, *, operation_id: UUID | None = None,
+    asked: bool = True,
+) -> UUID:  # fmt: skip
+    """Record an operation and return its id. A task asks the provider for it, unless `asked` is False."""
+    identity = operation_id or uuid4()
+    tx.run(
+        """
+        INSERT INTO payment_operations (id, payment_id, kind, amount, recorded_at, look_at)
+        VALUES (:id, :payment_id, :kind, :amount, :now, :look_at)
+        """,
+        id=identity,
+        payment_id=payment_id,
+        kind=kind,
+        amount=amount,
+        now=now,
+        look_at=now + LOST_AFTER,
+    )
+    if asked:
+        tasks.ask_soon(tx, identity, now)
+    return identity
+
+
+def never_send(tx: Tx, operation_id: UUID, now: datetime) -> bool:
+    """End an operation that nobody has sent, as failed; False if it was sent or has ended."""
+    ended = tx.run(
+        """
+        UPDATE payment_operations
+        SET status = 'failed', evidence = 'never_sent', answered_at = :now, look_at = NULL
+        WHERE id = :id AND status = 'recorded'
+        """,
+        id=operation_id,
+        now=now,
+    )
+    return ended > 0

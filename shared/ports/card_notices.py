@@ -1,0 +1,31 @@
+"""What the card's processor tells us by itself. Apart from `card`, so that who listens needs no key that moves money.
+
+CARD_WEBHOOK_SECRET.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.ports import vendors
+
+SIGNATURE = "Card-Signature"
+
+
+@dataclass(frozen=True)
+class CardNotice:
+    """A notice that something changed; `key` is None when it is about no operation of ours, as a deposit."""
+
+    event_id: str
+    key: UUID | None
+    kind: str
+
+
+def notice(headers: Mapping[str, str], raw: bytes) -> CardNotice:
+    """Read a notice of the processor. Raises SignatureNotValid, VendorMisconfigured."""
+    vendors.check_timed_signature(headers, SIGNATURE, raw, os.environ["CARD_WEBHOOK_SECRET"])
+    told = vendors.notice_object(raw)
+    data = told.get("data")
+    key = vendors.own_id(data.get("key")) if isinstance(data, dict) else None
+    return CardNotice(vendors.event_id(told, raw), key, vendors.slug(told.get("type")))

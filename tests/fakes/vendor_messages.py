@@ -1,0 +1,61 @@
+"""Messages as the shop's vendors sign them, made by hand, so that a test can spoil each part."""
+
+import base64
+import hmac
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from uuid import UUID, uuid4
+
+from tests.client import Answer, FunctionClient
+
+JSON = {"Content-Type": "application/json"}
+CARD, AGECHECKER = "/v1/webhooks/payments/card", "/v1/webhooks/agechecker"
+CARD_SIGNATURE, AGECHECKER_SIGNATURE = "Card-Signature", "X-AgeChecker-Signature"
+
+
+@dataclass(frozen=True)
+class VendorMessage:
+    """A message on its way: it is signed when it is made, so that a test which replaces a part leaves it unsigned."""
+
+    method: str
+    path: str
+    body: bytes
+    headers: Mapping[str, str]
+
+    def send(self, client: FunctionClient) -> Answer:
+        return client.send(self.method, self.path, self.body, self.headers)
+
+    def with_headers(self, **headers: str) -> "VendorMessage":
+        """The same message with other headers; an underscore stands for a hyphen."""
+        changed = {name.replace("_", "-"): value for name, value in headers.items()}
+        return replace(self, headers={**self.headers, **changed})
+
+
+def of_card(
+    key: UUID | None, *, event_id: str | None = None, kind: str = "operation.changed", seconds_ago: int = 0
+) -> VendorMessage:
+    """The card's provider tells that something has become of our operation."""
+    told = {"id": event_id or f"evt_{uuid4().hex}", "type": kind, "data": {"key": str(key) if key else None}}
+    return signed_card(json.dumps(told).encode(), seconds_ago=seconds_ago)
+
+
+def of_agechecker(reference: str, status: str = "accepted") -> VendorMessage:
+    """AgeChecker tells what a check has come to."""
+    return signed_agechecker(json.dumps({"uuid": reference, "status": status}).encode())
+
+
+def signed_card(body: bytes, *, seconds_ago: int = 0, secret: str | None = None) -> VendorMessage:
+    """Any body with the signature of the card's provider, of so many seconds ago."""
+    moment = str(int(time.time()) - seconds_ago)
+    key = secret or os.environ["CARD_WEBHOOK_SECRET"]
+    made = hmac.digest(key.encode(), f"{moment}.".encode() + body, "sha256").hex()
+    return VendorMessage("POST", CARD, body, {**JSON, CARD_SIGNATURE: f"t={moment},v1={made}"})
+
+
+def signed_agechecker(body: bytes, *, secret: str | None = None) -> VendorMessage:
+    """Any body with AgeChecker's signature."""
+    made = hmac.digest((secret or os.environ["AGECHECKER_SECRET"]).encode(), body, "sha1")
+    return VendorMessage("PUT", AGECHECKER, body, {**JSON, AGECHECKER_SIGNATURE: base64.b64encode(made).decode()})

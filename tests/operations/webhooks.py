@@ -1,0 +1,19 @@
+"""One example request for each operation that a vendor calls, in a function of its name."""
+
+from uuid import uuid4
+
+from tests.fakes.vendor_messages import VendorMessage, of_agechecker, of_card
+from tests.operations.requests import Request
+from tests.operations.scene import Scene
+
+
+def hear_card(scene: Scene) -> Request:
+    return _signed(scene, of_card(uuid4()))
+
+
+def hear_agechecker(scene: Scene) -> Request:
+    return _signed(scene, of_agechecker("b7hQx2"))
+
+
+def _signed(scene: Scene, message: VendorMessage) -> Request:
+    return Request(scene.client(), message.path, message.body, headers=message.headers)
