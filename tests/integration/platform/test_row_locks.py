@@ -324,15 +324,13 @@ def _marks(sql: Connection) -> Prepared:
     )  # fmt: skip
 
 
-def _product(sql: Connection) -> Prepared:
-    assert sql
+def _product(_: Connection) -> Prepared:
     return "products", "sku = 'COFFEE-3'", "sku = 'COFFEE-6'", lambda tx: admin_shop.lock(tx, "COFFEE-3")
 
 
 def _cart(_: Connection) -> Prepared:
-    one, other = factories.member(), factories.member()
-    for who in (one, other):
-        order_rows.cart(who)
+    one, other = (factories.member() for _ in range(2))
+    assert order_rows.cart(one) != order_rows.cart(other)
     return _of("carts", one.id, other.id, lambda tx: checkout.lock_cart(tx, one.id), "member_id")
 
 
