@@ -32,9 +32,11 @@ from shared.messages.notifications import Note
 from tests import factories, openapi
 from tests.client import FunctionClient, app
 from tests.factories import Somebody
-from tests.fakes import comp_records, wallet_driver
+from tests.fakes import comp_records, order_rows, wallet_driver
 from tests.fakes.chain import FakeChain
 from tests.fakes.cheap_hashes import use_cheap_hashes
+from tests.fakes.order_client import ADDRESS, SERVED, serve
+from tests.fakes.shop_client import MINT
 from tests.fakes.wallet_driver import RECIPIENT, new_wallet
 from tests.fakes.wallets import chain_of_port
 from tests.operations.scene import PASSWORD, Scene
@@ -152,6 +154,12 @@ class Visit:
             "cancel_withdrawal": lambda number: {"withdrawal_id": self.withdrawal(number)["id"]},
             "broadcast_withdrawal": self.signed_withdrawal,
             "follow_sent_withdrawal": self.sent_withdrawal,
+            "estimate_tax": lambda _: {"shipping_address": self.filled_cart()},
+            "create_order": lambda _: {"shipping_address": self.filled_cart()},
+            "get_order": lambda _: {"order_id": str(self.order())},
+            "cancel_order": lambda _: {"order_id": str(self.order())},
+            "pay_order": lambda _: {"order_id": str(self.declined_order())},
+            "get_receipt": lambda _: {"order_id": str(self.paid_order())},
             "read_one": lambda number: {"notification_id": str(self.notification(number))},
         }  # fmt: skip
 
@@ -175,6 +183,27 @@ class Visit:
             "withdrawal_id": made["id"],
             "transaction_hash": wallet_driver.send(chain_of_port(), made["signed_transaction"]),
         }
+
+    def filled_cart(self) -> dict[str, Any]:
+        """The address for an order of what is in the cart."""
+        serve(self.scene.sql, *SERVED)
+        self.scene.client(self.admin.token).post("/v1/cart/add", {"sku": MINT, "quantity": 1})
+        return dict(ADDRESS)
+
+    def order(self) -> UUID:
+        order_rows.counted(1_000)
+        return order_rows.placed(self.admin, {MINT: 1})
+
+    def declined_order(self) -> UUID:
+        made = self.order()
+        order_rows.taken_further(self.admin, made)
+        order_rows.declined(made)
+        return made
+
+    def paid_order(self) -> UUID:
+        made = self.order()
+        order_rows.paid(self.admin, made)
+        return made
 
     def waiting_import(self) -> str:
         return str(self.scene.client(self.admin.token).post("/v1/admin/qr/imports").body["id"])
