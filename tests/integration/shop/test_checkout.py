@@ -83,6 +83,20 @@ def test_an_order_closes_the_cart_and_promises_its_tins(buyer: OrderClient, sql:
     assert [made["id"] in row for (row,) in queued] == [True]
 
 
+@pytest.mark.parametrize(("tins", "subtotal", "shipping"), [(10, 49.90, 2.99), (11, 54.89, 0)])
+def test_shipping_is_decided_with_the_order(
+    buyer: OrderClient, sql: Connection, tins: int, subtotal: float, shipping: float
+) -> None:
+    buyer.add(MINT, tins)
+    made = buyer.create().body
+    assert (made["subtotal"], made["shipping"]) == (subtotal, shipping)
+    assert made["total"] == round(subtotal + shipping + made["tax"], 2)
+    assert (one(sql, "SELECT shipping_tax FROM orders") > 0) == (shipping > 0)
+    sql.execute_simple("""UPDATE settings SET value = '{"cost": 9, "free_from": 500}' WHERE name = 'shop_shipping'""")
+    settings.forget()
+    assert buyer.order(made["id"])["shipping"] == shipping
+
+
 def test_the_cost_of_a_tin_is_that_of_the_moment(buyer: OrderClient, sql: Connection) -> None:
     buyer.add(MINT, 1)
     buyer.create()
