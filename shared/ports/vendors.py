@@ -26,7 +26,7 @@ CONNECT_SECONDS_MAX = 3.0
 ANSWER_SECONDS_MAX = 10.0  # between two pieces of an answer
 WHOLE_ANSWER_SECONDS_MAX = 15.0
 ANSWER_BYTES_MAX = 4 * 1024 * 1024
-PIECE_BYTES = 64 * 1024
+ANSWER_PIECE_BYTES = 64 * 1024
 NOTICE_AGE_SECONDS_MAX = 300
 HEADER_LENGTH_MAX = 1000
 KEYS_WRONG = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
@@ -261,7 +261,7 @@ def _content(stream: Any) -> bytes:
     """
     deadline = time.monotonic() + WHOLE_ANSWER_SECONDS_MAX
     content = bytearray()
-    while piece := stream.read1(PIECE_BYTES, decode_content=True):
+    while piece := stream.read1(ANSWER_PIECE_BYTES, decode_content=True):
         content += piece
         if len(content) > ANSWER_BYTES_MAX or time.monotonic() > deadline:
             raise VendorSilent("the answer does not end")
