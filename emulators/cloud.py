@@ -1,7 +1,8 @@
 """Does for one local stack what Terraform does in the cloud: logins, keys, buckets, topics, queues and settings."""
 
+import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
@@ -92,6 +93,14 @@ def superuser(postgres: Postgres, name: str | None = None) -> Iterator[Connectio
         yield connection
     finally:
         connection.close()
+
+
+def serve_states(connection: Connection, states: Sequence[str]) -> None:
+    """Have the shop ship to these states: nobody has judged any until a person enters it in the settings."""
+    connection.execute_unnamed(
+        "UPDATE settings SET value = CAST($1 AS jsonb) WHERE name = 'shop_destinations'",
+        (json.dumps({state: {} for state in states}),),
+    )
 
 
 def database_settings(postgres: Postgres, logins: Logins, name: str = DATABASE) -> dict[str, str]:

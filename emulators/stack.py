@@ -19,7 +19,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
 
-from emulators import cloud, contract, firestore, running, scheduler, settings
+from emulators import cloud, contract, firestore, running, scheduler, settings, tax
 from emulators.chain.node import CHAIN_ID, ChainNode
 from emulators.firestore import Firestore, OfficialFirestore
 from emulators.identity import Identity
@@ -334,6 +334,7 @@ class Stack:
         with cloud.superuser(self.postgres, cloud.DATABASE) as connection:
             signers = [str(address) for (address,) in connection.execute_simple("SELECT address FROM signers").rows]
             skus = [str(sku) for (sku,) in connection.execute_simple("SELECT sku FROM products").rows]
+            cloud.serve_states(connection, sorted(tax.RATES))
         self.vendors.warehouse.set_counts(dict.fromkeys(skus, TINS))
         for address in signers:
             self.chain.mint(address, TREASURY_MICRO)

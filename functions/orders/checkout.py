@@ -120,7 +120,7 @@ def _check_pace(tx: Tx, member_id: UUID, now: datetime) -> None:
 
 
 def _check_declines(tx: Tx, member_id: UUID, now: datetime) -> None:
-    """Raises TooManyDeclines."""
+    """Raises TooManyDeclines when the day is full."""
     today = hour_of(now) - timedelta(hours=now.hour)
     if store.declines_since(tx, member_id, today) >= rules.DECLINES_PER_DAY:
         raise rules.TooManyDeclines(headers=until(today + DAY, now))

@@ -30,7 +30,7 @@ class Draft:
 
     @property
     def basis(self) -> bytes:
-        """What a quote for this draft stands for."""
+        """The hash of everything that a quote for this draft stands for."""
         return rules.basis(self.wanted, self.shipping, self.address.place)
 
     @property
@@ -52,7 +52,7 @@ class Draft:
             raise rules.DestinationNotServed(state=self.address.state)
 
     def sums(self, quote: Quote) -> Sums:
-        """What it costs with a quote's taxes."""
+        """The sums with a quote's taxes."""
         return rules.sums(self.wanted, self.shipping, quote.taxes, quote.shipping)
 
 
@@ -73,4 +73,6 @@ def read(tx: Tx, cart: Cart, recipient: str, to: ShippingAddress) -> Draft:
 
 def delivery(recipient: str, to: ShippingAddress) -> DeliveryAddress:
     """The address of the parcel."""
-    return DeliveryAddress(recipient, to.line1, to.line2 or "", to.city, to.state, to.zip)
+    return DeliveryAddress(
+        recipient=recipient, line1=to.line1, line2=to.line2 or "", city=to.city, state=to.state, zip=to.zip
+    )

@@ -69,7 +69,7 @@ class TaxedLine(Reply):
 
 
 class TaxEstimate(Reply):
-    """What the cart would cost at that address. An order before `expires_at` costs the same, as long as neither the
+    """The sums of the cart at that address. An order before `expires_at` costs the same, as long as neither the
     cart nor a price changes.
     """
 
@@ -168,7 +168,7 @@ class OrderView(Reply):
 
 
 class RefundLine(Reply):
-    """What was paid back: goods, shipping and tax. `paid_at` is null while the provider has not done it."""
+    """A refund: goods, shipping and tax. `paid_at` is null while the provider has not done it."""
 
     id: UUID
     goods: Money

@@ -28,7 +28,7 @@ RETRY_SECONDS = 30
 
 @dataclass(frozen=True)
 class Inquiry:
-    """What came of asking the service: `refusal` is why it gives no quote for the address."""
+    """The outcome of asking the service: `refusal` is why it gives no quote for the address."""
 
     was_asked: bool
     refusal: Problem | None = None

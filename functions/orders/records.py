@@ -88,7 +88,7 @@ def order(tx: Tx, member_id: UUID, order_id: UUID) -> OrderRow | None:
 
 
 def items(tx: Tx, order_id: UUID) -> list[OrderLine]:
-    """What was ordered."""
+    """The products of an order, by name."""
     return tx.all(
         OrderLine,
         """
@@ -121,7 +121,7 @@ def history(tx: Tx, order_id: UUID) -> list[OrderStep]:
 
 
 def refunds(tx: Tx, order_id: UUID) -> list[RefundLine]:
-    """What was paid back of an order, oldest first."""
+    """The refunds of an order, oldest first."""
     return tx.all(
         RefundLine,
         """

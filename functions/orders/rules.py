@@ -1,4 +1,4 @@
-"""Which orders are taken: the refusals, the limits, what a tax quote stands for, and how payments are told. Pure."""
+"""Decides which orders are taken: refusals, limits, what a quote stands for, and how payments are told. Pure."""
 
 import hashlib
 import json
@@ -65,7 +65,7 @@ class LimitReached(Problem):
 
 
 class DestinationNotServed(Problem):
-    """Nothing is shipped to the `state` of the address."""
+    """The `state` of the address is not one that we ship to."""
 
     status, title = 409, "We do not ship to this state."
 
@@ -128,7 +128,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Sums:
-    """What an order costs, and how much of the tax is for shipping."""
+    """The sums of an order, and how much of the tax is for shipping."""
 
     subtotal: Usdt
     shipping: Usdt
@@ -143,7 +143,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class Bought:
-    """What counts against the limits: the member's unpaid orders, and the tins of 30 days by member and by door."""
+    """The purchases that count against the limits: unpaid orders, and the tins of 30 days by member and by door."""
 
     unpaid: int
     tins_of_member: int
@@ -151,7 +151,7 @@ class Bought:
 
 
 def basis(wanted: Iterable[Wanted], shipping: Usdt, place: Sequence[str]) -> bytes:
-    """What a tax quote stands for: products, quantities, prices, shipping and the address. Any change changes it."""
+    """The hash of what a quote stands for: products, quantities, prices, shipping, address. Any change changes it."""
     lines = sorted((line.sku, line.quantity, line.price.micro) for line in wanted)
     return hashlib.sha256(json.dumps([lines, shipping.micro, list(place)]).encode()).digest()
 

@@ -1,4 +1,4 @@
-"""What a checkout reads and writes: quotes, carts, orders, payments, promises of stock.
+"""The rows that a checkout reads and writes: quotes, carts, orders, payments, promises of stock.
 
 Locks are taken in this order: the cart, the door, the order, and the stock last, because others wait for it.
 """
@@ -37,7 +37,7 @@ class Quote:
 
 @dataclass(frozen=True)
 class Left:
-    """What is left of a product of which more is wanted."""
+    """The tins that are left of a product."""
 
     sku: str
     left: int
@@ -156,7 +156,7 @@ def lock_door(tx: Tx, doorstep: bytes) -> None:
 
 
 def bought(tx: Tx, member_id: UUID, doorstep: bytes, since: datetime) -> Bought:
-    """What counts against the limits, of orders that were not cancelled."""
+    """The purchases that count against the limits, of orders that were not cancelled."""
     return tx.one(
         Bought,
         """
@@ -200,7 +200,7 @@ def declines_since(tx: Tx, member_id: UUID, since: datetime) -> int:
 
 
 def insert_order(tx: Tx, order: NewOrder) -> None:
-    """Record an order."""
+    """Record an order as pending."""
     tx.run(
         """
         INSERT INTO orders (id, member_id, cart_id, state_at, placed_at, expires_at, tins, subtotal, shipping_cost,
@@ -281,7 +281,7 @@ def promise(tx: Tx, order_id: UUID, now: datetime) -> None:
 
 
 def left(tx: Tx, skus: Sequence[str]) -> list[Left]:
-    """What can be sold of products."""
+    """The tins that can be sold of each product."""
     return tx.all(
         Left,
         "SELECT sku, sellable AS left FROM stock WHERE sku = ANY(CAST(:skus AS text[])) ORDER BY sku",

@@ -14,7 +14,7 @@ from shared.auth import Member
 from shared.db import Tx
 from shared.orders import carts
 from shared.values import cart_sums
-from shared.values.cart_sums import Line, Mark
+from shared.values.cart_sums import CartLine, Mark
 from shared.values.fields import Body, Listing, Money, Query, Reply, Sku
 from shared.values.goods import Availability, ProductNotOnSale, ProductUnknown, availability, dollars
 
@@ -174,7 +174,7 @@ def _shown(tx: Tx, member: Member) -> CartView:
     )
 
 
-def _item(row: carts.Item, line: Line) -> CartItem:
+def _item(row: carts.Item, line: CartLine) -> CartItem:
     return CartItem(
         id=row.id,
         sku=row.sku,

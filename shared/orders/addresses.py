@@ -42,7 +42,7 @@ class DeliveryAddress:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """What decides the tax, in one spelling."""
+        """The parts that decide the tax, in one spelling."""
         return tuple(_plain(part) for part in (self.line1, self.line2, self.city, self.state, self.zip))
 
     @property

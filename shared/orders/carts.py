@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from shared.db import Tx
-from shared.values.cart_sums import Line
+from shared.values.cart_sums import CartLine
 from shared.values.goods import dollars
 
 
@@ -33,9 +33,9 @@ class Item:
     sellable: int
 
     @property
-    def line(self) -> Line:
+    def line(self) -> CartLine:
         """The item as amounts."""
-        return Line(
+        return CartLine(
             quantity=self.quantity,
             added_price=dollars(self.added_cents),
             price=dollars(self.price_cents),

@@ -10,7 +10,7 @@ Mark = Literal["price_changed", "off_sale", "short_of_stock"]
 
 
 @dataclass(frozen=True)
-class Line:
+class CartLine:
     """A product in a cart, beside what is true of it now."""
 
     quantity: int
@@ -41,7 +41,7 @@ class Line:
 
 
 @dataclass(frozen=True)
-class Totals:
+class CartTotals:
     """The sums of a cart before tax; `free_shipping_in` is None when shipping is free."""
 
     subtotal: Usdt
@@ -54,9 +54,9 @@ class Totals:
         return self.subtotal + self.shipping
 
 
-def totals(lines: Iterable[Line], shipping: Usdt, free_from: Usdt) -> Totals:
+def totals(lines: Iterable[CartLine], shipping: Usdt, free_from: Usdt) -> CartTotals:
     """Add up the lines. Shipping is free from a sum of goods on; where there is nothing to ship it costs nothing."""
     subtotal = sum((line.total for line in lines), ZERO)
     if subtotal >= free_from:
-        return Totals(subtotal, ZERO, None)
-    return Totals(subtotal, shipping if subtotal else ZERO, free_from - subtotal)
+        return CartTotals(subtotal, ZERO, None)
+    return CartTotals(subtotal, shipping if subtotal else ZERO, free_from - subtotal)

@@ -7,13 +7,14 @@ from uuid import uuid4
 
 from pg8000.dbapi import Connection
 
+from emulators import cloud
 from shared import settings
 from tests import factories
 from tests.client import Answer, Client, FunctionClient
 from tests.factories import Somebody
 
 ADDRESS: Mapping[str, Any] = {
-    "line1": "12 Main Street", "line2": "Apt 4", "city": "New York", "state": "NY", "zip": "10001",
+    "line1": "12 Main Street", "line2": "Apartment 4", "city": "New York", "state": "NY", "zip": "10001",
 }  # fmt: skip
 SERVED = ("CA", "NY", "OR", "TX")
 
@@ -80,8 +81,5 @@ def order_client(client: Client) -> OrderClient:
 
 def serve(sql: Connection, *states: str) -> None:
     """Ship to these states and to no others."""
-    served = ", ".join(f'"{state}": {{}}' for state in states)
-    sql.execute_unnamed(
-        "UPDATE settings SET value = CAST($1 AS jsonb) WHERE name = 'shop_destinations'", (f"{{{served}}}",)
-    )
+    cloud.serve_states(sql, states)
     settings.forget()

@@ -22,7 +22,7 @@ from tests import factories
 from tests.factories import Somebody
 from tests.fakes.shop_client import COFFEE, MINT
 
-HOME = DeliveryAddress("Test Member", "12 Main Street", "Apt 4", "New York", "NY", "10001")
+HOME = DeliveryAddress("Test Member", "12 Main Street", "Apartment 4", "New York", "NY", "10001")
 UNPAID_LIFE = timedelta(minutes=30)
 PRICE = Usdt.of("4.99")
 SHIPPING = Usdt.of("2.99")
@@ -33,7 +33,7 @@ COST_PER_TIN = Usdt.of("2.00")
 
 @dataclass(frozen=True)
 class Charged:
-    """What an order has cost."""
+    """The sums that an order has cost."""
 
     subtotal: Usdt
     shipping_cost: Usdt

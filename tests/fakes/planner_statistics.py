@@ -20,7 +20,7 @@ BOUNDED = frozenset(
         *("settings", "products", "leases", "treasuries", "treasury_alerts", "signers", "signing_keys", "data_keys"),
         *("ledger_accounts", "ledger_balances", "scan_counter", "scan_rollup_position", "sales_volume", "comp_rules"),
         *("payout_transitions", "slot_transitions", "withdrawal_transitions", "schema_migrations", "hold_windows"),
-        *("reconciliation_marks", "chain_scans", "stock"),
+        *("reconciliation_marks", "chain_scans", "stock", "order_transitions"),
     }
 )
 # Tables that grow by what people do at a screen: thousands of rows, not millions.
@@ -46,6 +46,12 @@ FINISHED: Mapping[str, str] = {
     "payouts.state": "PAID",
     "payout_slots.state": "FINAL_PAY",
     "carts.status": "ordered",
+    "orders.state": "confirmed",
+    "payments.state": "captured",
+    "payment_operations.status": "succeeded",
+    "payment_operations.kind": "capture",
+    "payment_operations.evidence": "reply",
+    "age_checks.status": "accepted",
     "comps.status": "paid",
     "comps.type": "crypto_100",
     "mails.status": "sent",
@@ -184,6 +190,7 @@ def _of_type(column: Column, owner: str) -> str:
         "inet": "CAST('10.0.0.0' AS inet) + i",
         "xid8": "CAST(i::text AS xid8)",
         "smallint": "i",
+        "usd": "i * 10000",
         "real": "i",
         "double precision": "i",
     }

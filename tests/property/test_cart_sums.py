@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.values import cart_sums
-from shared.values.cart_sums import Line
+from shared.values.cart_sums import CartLine
 from shared.values.goods import availability, cents, dollars
 from shared.values.money import ZERO, Usdt
 
 prices = st.integers(1, 100_000).map(dollars)
 lines = st.builds(
-    Line,
+    CartLine,
     quantity=st.integers(1, 99),
     added_price=prices,
     price=prices,
@@ -24,7 +24,7 @@ amounts = st.integers(0, 20_000).map(dollars)
 
 
 @given(carts, amounts, amounts)
-def test_goods_and_shipping_are_the_total_and_each_is_whole_cents(cart: list[Line], cost: Usdt, free: Usdt) -> None:
+def test_goods_and_shipping_are_the_total_and_each_is_whole_cents(cart: list[CartLine], cost: Usdt, free: Usdt) -> None:
     sums = cart_sums.totals(cart, cost, free)
     counted = sum((Decimal(cents(line.price)) * line.quantity for line in cart if line.on_sale), Decimal(0)) / 100
     assert sums.subtotal.decimal == counted
@@ -36,7 +36,7 @@ def test_goods_and_shipping_are_the_total_and_each_is_whole_cents(cart: list[Lin
 
 @given(carts, amounts, amounts)
 def test_shipping_is_free_when_nothing_is_missing_and_costs_the_setting_otherwise(
-    cart: list[Line], cost: Usdt, free: Usdt
+    cart: list[CartLine], cost: Usdt, free: Usdt
 ) -> None:
     sums = cart_sums.totals(cart, cost, free)
     if sums.free_shipping_in is None:
@@ -49,7 +49,7 @@ def test_shipping_is_free_when_nothing_is_missing_and_costs_the_setting_otherwis
 
 
 @given(lines)
-def test_what_is_marked_is_what_is_wrong(line: Line) -> None:
+def test_what_is_marked_is_what_is_wrong(line: CartLine) -> None:
     assert ("price_changed" in line.marks) == (line.price != line.added_price)
     assert ("off_sale" in line.marks) == (not line.on_sale)
     assert ("short_of_stock" in line.marks) == (line.quantity > line.sellable) == (line.left is not None)

@@ -1,7 +1,6 @@
 """An account that is deleted: nobody can come back to it, and nothing of the person is left but what money needs."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -23,12 +22,10 @@ from shared.ports.firestore import Document
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
-from tests.fakes import comp_records, order_rows, pictures
+from tests.fakes import comp_records, pictures
 from tests.fakes.member_rows import MANY, ONE, insert_rows
-from tests.fakes.order_client import SERVED, OrderClient, serve
 from tests.fakes.plain_rows import at, put, unchecked
 from tests.fakes.profile_client import ProfileClient, fetched
-from tests.fakes.shop_client import MINT
 from tests.platform import Platform, environment
 from tests.rows import rows_of_all_tables
 
@@ -293,43 +290,6 @@ def test_a_payout_under_way_is_in_the_way(platform: Platform, client: Client, sq
         assert (answer.status, answer.problem) == (409, "account-cannot-be-deleted")
         assert answer.body["obstacles"] == [{"kind": "payouts", "count": 1, "forfeitable": False}]
     assert rows_of_all_tables(sql) == before
-
-
-def test_an_order_that_was_not_cancelled_is_in_the_way(
-    profile_client: ProfileClient, somebody: Somebody, sql: Connection
-) -> None:
-    """Its address goes with the account, what was sold stays."""
-    order_rows.counted(10, MINT)
-    open_one, paid = (order_rows.placed(somebody, {MINT: 1}) for _ in range(2))
-    order_rows.paid(somebody, paid)
-    assert delete(profile_client, forfeit=True).body["obstacles"] == [
-        {"kind": "orders", "count": 2, "forfeitable": False}
-    ]
-    order_rows.ended(open_one)
-    with unchecked(sql):
-        sql.execute_unnamed(
-            "UPDATE orders SET state = 'cancelled', cancel_wanted_at = now(), cancel_reason = 'people' WHERE id = $1",
-            (paid,),
-        )
-    assert delete(profile_client).status == 202
-    erased(profile_client)
-    assert sql.execute_simple("SELECT address, tins FROM orders").rows == [[None, 1], [None, 1]]
-
-
-def test_no_order_is_placed_while_the_account_is_closed(
-    profile_client: ProfileClient, somebody: Somebody, client: Client, sql: Connection
-) -> None:
-    """Whichever comes first: the order is in the way, or there is none."""
-    serve(sql, *SERVED)
-    order_rows.counted(10, MINT)
-    buyer = OrderClient(somebody, client(somebody.token))
-    buyer.add(MINT, 1)
-    total = buyer.total()
-    with ThreadPoolExecutor(2) as threads:
-        ordering, closing = threads.submit(buyer.create, total), threads.submit(delete, profile_client)
-        ordered, closed = ordering.result().status == 201, closing.result().status == 202
-    assert ordered != closed
-    assert profile_client.one("SELECT count(*) FROM orders") == ordered
 
 
 def test_what_waits_for_a_wallet_is_in_the_way_until_it_is_given_up(

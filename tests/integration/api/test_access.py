@@ -70,7 +70,7 @@ def _withdrawal(owner: WalletDriver) -> OwnedResource:
 
 
 def _order(owner: WalletDriver) -> OwnedResource:
-    order_rows.counted(10)
+    order_rows.counted(100)
     return OwnedResource(order_rows.placed(owner.member))
 
 

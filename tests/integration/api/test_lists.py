@@ -225,10 +225,3 @@ def test_rules_are_in_the_order_of_their_types(client: Client) -> None:
 def test_treasuries_are_in_the_order_of_the_plan(client: Client) -> None:
     items = client(factories.member(role=Role.TREASURY).token).get("/v1/admin/treasury/pools").body["items"]
     assert [item["pool"] for item in items] == ["member", "affiliate", "wholesale"]
-
-
-def test_an_order_that_does_not_exist_yet_is_in_no_table(sql: Connection, client: Client) -> None:
-    """With the first table of orders their list gets a line in LISTS."""
-    assert sql.execute_simple("SELECT to_regclass('orders')").rows == [[None]]
-    body = client(factories.member().token).get("/v1/users/me/orders").body
-    assert body == {"items": [], "next_cursor": None}

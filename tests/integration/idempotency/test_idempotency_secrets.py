@@ -30,12 +30,12 @@ pytest_plugins = ["tests.fakes.wallet_plugin", "tests.fakes.treasury_plugin"]
 
 # Texts that whoever reads the database may read: facts of the account, names, reasons, what the chain shows to all.
 PUBLIC = frozenset({
-    "access_list", "action", "address_line1", "address_line2", "affiliate_username", "amount", "approver_username",
-    "badge", "bio", "body", "cancel_reason", "cancelled_by_username", "card_id", "changes", "changing", "city", "code",
-    "counterparty", "country", "custom_codes", "data", "decision", "destination", "detail", "details", "device_id",
-    "email", "evidence", "explanation", "explorer_url", "fault", "filename", "flags", "flavor", "from_address",
-    "full_name", "gas_wei_threshold", "hold_reason", "inputs", "ip_address", "key", "kind", "language", "level",
-    "manufacturer_name", "member_id", "message", "method", "name", "network", "note", "notes", "order_number",
+    "access_list", "action", "action_url", "address_line1", "address_line2", "affiliate_username", "amount",
+    "approver_username", "badge", "bio", "body", "cancel_reason", "cancelled_by_username", "card_id", "changes",
+    "changing", "city", "code", "counterparty", "country", "custom_codes", "data", "decision", "destination", "detail",
+    "details", "device_id", "email", "evidence", "explanation", "explorer_url", "fault", "filename", "flags", "flavor",
+    "from_address", "full_name", "gas_wei_threshold", "hold_reason", "inputs", "ip_address", "key", "kind", "language",
+    "level", "manufacturer_name", "member_id", "message", "method", "name", "network", "note", "notes", "order_number",
     "params", "pause_reason", "pending_email", "phone", "picture", "platform", "pool", "product_name", "product_sku",
     "quarter", "quarter_label", "reason", "recipient", "recipient_address", "requested_by_username", "resolution",
     "serialised", "signer", "signing_hash", "sku", "small_url", "source_id", "source_kind", "state", "status", "title",
@@ -138,6 +138,9 @@ def test_the_secrets_are_those_that_we_know_of() -> None:
         "export": {"download_url"},
         "create_import": {"upload_url"},
         "start_import": {"report_url"},
+        "create_order": {"line1", "line2"},
+        "cancel_order": {"line1", "line2"},
+        "pay_order": {"line1", "line2"},
     }
 
 

@@ -120,7 +120,9 @@ BY_NAME: Mapping[tuple[str, str], str] = {
     ("horizon", "text"): f"'{planner_statistics.SAMPLE - 1}'",
     ("block_number", "bigint"): f"{planner_statistics.SAMPLE - 1}",
 }
-ENUMS = frozenset({"tier", "comp_type", "payout_state", "slot_state", "hold_reason", "withdrawal_state", "admin_role"})
+ENUMS = frozenset(
+    {"tier", "comp_type", "payout_state", "slot_state", "hold_reason", "withdrawal_state", "order_state", "admin_role"}
+)
 BY_TYPE: Mapping[str, str] = {
     "uuid": "md5('7')::uuid",
     "uuid[]": "ARRAY[md5('7')::uuid, md5('8')::uuid]",
@@ -140,7 +142,7 @@ BY_TYPE: Mapping[str, str] = {
     "evm_address": "'0x' || repeat('7', 40)",
     "evm_hash": "'0x' || repeat('7', 64)",
     "inet": "'10.0.0.7'",
-    "usd": "70000",
+    "usd": "10000",
 }
 
 

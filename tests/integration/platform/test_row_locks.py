@@ -324,24 +324,18 @@ def _marks(sql: Connection) -> Prepared:
     )  # fmt: skip
 
 
-def _product(sql: Connection) -> Prepared:
-    assert sql
+def _product(_: Connection) -> Prepared:
     return "products", "sku = 'COFFEE-3'", "sku = 'COFFEE-6'", lambda tx: admin_shop.lock(tx, "COFFEE-3")
 
 
-def _cart(sql: Connection) -> Prepared:
-    assert sql
+def _cart(_: Connection) -> Prepared:
     one, other = (factories.member() for _ in range(2))
-    for who in (one, other):
-        order_rows.cart(who)
-    return (
-        "carts", f"member_id = '{one.id}'", f"member_id = '{other.id}'", lambda tx: checkout.lock_cart(tx, one.id)
-    )  # fmt: skip
+    assert order_rows.cart(one) != order_rows.cart(other)
+    return _of("carts", one.id, other.id, lambda tx: checkout.lock_cart(tx, one.id), "member_id")
 
 
 def _order(take: Callable[[Tx, UUID, UUID], object]) -> Callable[[Connection], Prepared]:
-    def prepared(sql: Connection) -> Prepared:
-        assert sql
+    def prepared(_: Connection) -> Prepared:
         order_rows.counted(10)
         who = factories.member()
         one, other = (order_rows.placed(who, {MINT: 1}) for _ in range(2))
@@ -363,9 +357,7 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/admin_treasury/store.py::lock_finding": _rows(
         "reconciliation_findings", _finding, admin_treasury.lock_finding
     ),
-    "functions/admin_trips/store.py::lock": _rows(
-        "comps", _comp, _then_asked(admin_trips.lock)
-    ),
+    "functions/admin_trips/store.py::lock": _rows("comps", _comp, _then_asked(admin_trips.lock)),
     "functions/auth/store.py::open_code": _email_code,
     "functions/auth/store.py::refresh_token": _refresh_token,
     "functions/avatar_publish/store.py::lock_member": _members(avatar_publish.lock_member),
@@ -379,9 +371,7 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/codes_import/store.py::get": _rows(
         "code_imports", _import, lambda tx, one: codes_import.get(tx, one, lock=True)
     ),
-    "functions/comps/store.py::lock": _rows(
-        "comps", _comp, _then_asked(comps_store.lock)
-    ),
+    "functions/comps/store.py::lock": _rows("comps", _comp, _then_asked(comps_store.lock)),
     "functions/email_send/store.py::mail": _rows("mails", _mail, email_send.mail),
     "functions/orders/store.py::lock_cart": _cart,
     "functions/orders/store.py::lock_order": _order(checkout.lock_order),

@@ -34,7 +34,7 @@ def limits(sql: Connection, text: str) -> None:
 
 @pytest.fixture
 def nothing_ordered(sql: Connection) -> Iterator[None]:
-    """Nothing is ordered or promised by the test."""
+    """Check that the test has neither ordered nor promised anything."""
     yield
     assert one(sql, "SELECT count(*) FROM orders") == 0
     assert one(sql, "SELECT sum(promised) FROM stock") == 0
@@ -104,7 +104,7 @@ def test_address_and_card_are_sealed_and_each_opens_for_its_own_row_alone(buyer:
     with pytest.raises(InvalidTag):
         db.atomically(addresses.unseal, uuid4(), bytes(sealed))
     stored = str(rows_of_all_tables(sql))
-    for secret in ("tok_secret", "12 Main Street"):
+    for secret in ("tok_secret", "12 Main Street", "Apartment 4"):
         assert secret not in stored
         assert secret.encode() not in bytes(sealed) + bytes(token) + bytes(door)
 

@@ -1,4 +1,4 @@
-"""What members see of their orders, and how they pay again and cancel."""
+"""Members see their orders, pay again, and cancel."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4

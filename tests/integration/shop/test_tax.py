@@ -1,5 +1,6 @@
 """The tax of a cart is the tax service's word: asked once for the same cart and address, and never guessed."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -131,6 +132,28 @@ def test_an_order_without_a_tax_is_not_taken(buyer: OrderClient, tax_service: Ta
     assert refusal(answer) == (503, "tax-unavailable")
     assert sql.execute_simple("SELECT count(*) FROM orders").rows == [[0]]
     assert refusal(buyer.create(17.96, key="order")) == (409, "total-changed")
+
+
+def test_a_cart_that_changes_while_its_tax_is_asked_for_is_not_ordered(
+    buyer: OrderClient, tax_service: TaxStandIn, sql: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is kept under the key: the same request is judged anew."""
+    buyer.add(MINT, 3)
+    answered = tax_service.estimate
+
+    def slow(asked: Mapping[str, Any]) -> dict[str, Any]:
+        buyer.add(COFFEE, 1)
+        return answered(asked)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tax_service, "estimate", slow)
+        answer = buyer.create(19.55, key="order")
+    assert refusal(answer) == (409, "quote-stale")
+    assert answer.headers["Retry-After"] == "1"
+    assert sql.execute_simple("SELECT count(*) FROM orders").rows == [[0]]
+    again = buyer.create(19.55, key="order")
+    assert refusal(again) == (409, "total-changed")
+    assert again.body["subtotal"] == 19.96
 
 
 def test_an_address_that_the_service_does_not_know_is_not_valid(buyer: OrderClient, sql: Connection) -> None:
