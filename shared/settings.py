@@ -9,7 +9,7 @@ from decimal import Decimal
 from shared.db import Tx
 from shared.values.money import Usdt
 from shared.values.prizes import Destination
-from shared.values.settings import PayoutLimits, PayoutSettings, Settings, ShopSettings
+from shared.values.settings import PayoutLimits, PayoutSettings, Settings, ShopSettings, WholesaleSettings
 from shared.values.tiers import Thresholds, Tier
 
 FRESH_SECONDS = 5.0
@@ -59,6 +59,7 @@ def _made(values: Mapping[str, object]) -> Settings:
         concierge_email=str(values["concierge_email"]),
         payouts=_payouts(values),
         shop=_shop(values),
+        wholesale=_wholesale(values["wholesale_terms"]),
     )
 
 
@@ -85,6 +86,13 @@ def _shop(values: Mapping[str, object]) -> ShopSettings:
         shipping=Usdt.of(str(shipping["cost"])),
         free_shipping_from=Usdt.of(str(shipping["free_from"])),
         low_below=int(str(values["stock_low"])),
+    )
+
+
+def _wholesale(terms: object) -> WholesaleSettings:
+    assert isinstance(terms, dict)
+    return WholesaleSettings(
+        price=Usdt.of(str(terms["price"])), tins_min=int(terms["tins_min"]), tins_step=int(terms["tins_step"])
     )
 
 

@@ -101,6 +101,11 @@ PURGES: Mapping[str, LiteralString] = {
             SELECT id FROM wallet_challenges WHERE expires_at < :before
             ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
+    "wholesale_accounts": """
+        DELETE FROM wholesale_accounts WHERE id IN (
+            SELECT id FROM wholesale_accounts WHERE status = 'rejected' AND decided_at < :before
+            ORDER BY decided_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
 }
 
 

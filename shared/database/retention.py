@@ -79,6 +79,11 @@ PERIODS: Mapping[str, Period] = {
         "treasury_snapshot: hourly",
     ),
     "wallet_challenges": Period("wallet_challenges", "expires_at", timedelta(days=30), "the link itself is kept"),
+    "wholesale_accounts": Period(
+        "wholesale_accounts", "decided_at", timedelta(days=365),
+        "whoever was rejected may ask why, and apply again; the audit log keeps what was decided",
+        only="those that were rejected",
+    ),
 }  # fmt: skip
 
 _BOOKS = "bookkeeping, ten years at least"

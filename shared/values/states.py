@@ -89,3 +89,13 @@ class FlagStatus(StrEnum):
     OPEN = "open"
     CLEARED = "cleared"
     CONFIRMED = "confirmed"
+
+
+class WholesaleStatus(StrEnum):
+    """The values of `wholesale_accounts.status`."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REJECTED = "rejected"

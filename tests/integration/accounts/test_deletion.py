@@ -55,6 +55,7 @@ SECTIONS = {
     "guarantee": "guarantees", "wallets": "wallet_links", "chips": "affiliate_chips", "chip_balance": "chip_balances",
     "downline": "downline_entries", "second_factor": "second_factors", "wallet_balance": "wallet_balances",
     "pictures": "avatars", "exports": "data_exports", "cart": "carts",
+    "wholesale_account": "wholesale_accounts",
 }  # fmt: skip
 
 # What they leave where a test would come only by way of an app, a chain or a vendor.

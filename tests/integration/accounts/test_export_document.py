@@ -80,6 +80,9 @@ FIELDS: Mapping[str, str] = {
     "chip_balance": "earned:int",
     "downline": "tins:int source_id:uuid counted_at:time",
     "cart": "sku:text cart_id:uuid added_at:time quantity:int price_cents:int",
+    "wholesale_account":
+        "id:uuid email:text phone number:text status:text applied_at:time created_at:time decided_at activated_at "
+        "company_name:text contact_name:text tax_id_last4:text business_address:dict",
     "notifications": "id:uuid body:text code data:dict type:text title:text params:dict read_at created_at:time",
     "notification_preferences": "push:bool type:text email:bool",
     "devices": "id:uuid platform:text session_id registered_at:time",

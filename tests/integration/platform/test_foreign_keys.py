@@ -15,6 +15,7 @@ WITHOUT: Mapping[tuple[str, str], tuple[str, str]] = {
     ("scan_counter", "revision"): ("award_inputs", "one row, which every scan writes; revisions stay"),
     ("cart_items", "sku"): ("products", "a product is never removed, it goes off sale"),
     ("stock_moves", "counted_by"): ("members", "written by people; an account is emptied, its row stays"),
+    ("wholesale_accounts", "decided_by"): ("members", "written by people; an account is emptied, its row stays"),
     ("signers", "treasury"): ("treasuries", "a handful of rows"),
 }
 KEYS = """

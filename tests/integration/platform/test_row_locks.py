@@ -74,6 +74,7 @@ TRIED_ELSEWHERE = {
     "functions/member_erase/old_store.py::PURGES[second_factors]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[sessions]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[wallet_challenges]": "test_retention.py",
+    "functions/member_erase/old_store.py::PURGES[wholesale_accounts]": "test_retention.py",
     "functions/notifications/store.py::mark_read": "test_notifications_unread.py",
     "functions/notify/store.py::claim": "test_notify_once.py",
     "functions/profile/store.py::lock_session": "test_push_sessions.py",
