@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from shared.messages.notices_wholesale import WHOLESALE
+
 NoticeType = Literal["system", "social", "comp", "order"]
 
 
@@ -394,4 +396,5 @@ NOTICES: Mapping[str, Notice] = {
             "O número de rastreamento é $tracking_number.",
         ),
     ),
+    **{code: _notice("system", titles, bodies) for code, (titles, bodies) in WHOLESALE.items()},
 }  # fmt: skip

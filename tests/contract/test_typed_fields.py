@@ -35,6 +35,8 @@ TYPED: dict[str, tuple[list[str], str]] = {
     "telephone number": (["(775)\u00a0555\u20110100", "tel:+1-775-555-0100"], "+17755550100"),
     "any telephone number": (["(775) 555-0100"], "(775) 555-0100"),  # read when its country is known
     "postal code": (["\u00a089501\u20131234\n"], "89501-1234"),
+    "state": ([" nv\u200b", "\uff2e\uff36\n"], "NV"),
+    "employer identification number": (["12\u20113456789", "\uff11\uff12 3456789\n"], "123456789"),
     "stock-keeping unit": ([" MINTICE\u20116\n"], "MINTICE-6"),
     "number of wei": ([" 1,000\u00a0000\n", "\uff11000000"], "1000000"),
     "tracking number": ([" 1Z 999\u00a0AA1\n"], "1Z 999 AA1"),

@@ -181,6 +181,7 @@ PROTECTS_NOTHING = {
     "add_to_cart": "tins in a cart; nothing is bought",
     "update_cart_item": "likewise",
     "remove_cart_item": "likewise",
+    "apply_for_wholesale": "a business asks for prices; people decide, and tell the member",
     "create_oobit_token": "a card of the member's own",
     "put_oobit_card": "likewise",
     "override_tier": "a tier, which is told as such",

@@ -18,6 +18,7 @@ import functions.admin_scans.store as admin_scans
 import functions.admin_shop.store as admin_shop
 import functions.admin_treasury.store as admin_treasury
 import functions.admin_trips.store as admin_trips
+import functions.admin_wholesale.store as admin_wholesale
 import functions.auth.store as auth_store
 import functions.avatar_publish.store as avatar_publish
 import functions.broadcast_send.store as broadcast_send
@@ -30,6 +31,7 @@ import functions.reconciliation.store as reconciliation
 import functions.scans.store as scans
 import functions.unlock_refresh.store as unlock_refresh
 import functions.wallet.store as wallet
+import functions.wholesale.store as wholesale
 from emulators.contract import ROOT
 from functions.admin_comps import review_store
 from functions.email_send import store as email_send
@@ -42,6 +44,7 @@ from shared.payouts import reads, slots
 from tests import factories
 from tests.factories import NOW
 from tests.fakes.plain_rows import OTHER_SIGNER, SIGNER, at, comp, payout, put, slot, unchecked, withdrawal
+from tests.fakes.wholesale_rows import wholesale_account, wholesale_member
 from tests.mutation.place import product
 from tests.mutation.python import places
 
@@ -325,6 +328,12 @@ def _product(sql: Connection) -> Prepared:
 
 LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/admin_codes/store.py::lock_batch": _rows("code_batches", _batch, admin_codes.lock_batch),
+    "functions/admin_wholesale/store.py::lock": _rows(
+        "wholesale_accounts", lambda _: wholesale_account(), _then_asked(admin_wholesale.lock)
+    ),
+    "functions/wholesale/store.py::lock": _rows(
+        "wholesale_accounts", lambda _: wholesale_member(), _then_asked(wholesale.lock), "member_id"
+    ),
     "functions/admin_comps/store.py::lock_rules": lambda _: ("comp_rules", "true", "false", admin_comps.lock_rules),
     "functions/admin_comps/review_store.py::lock": _review,
     "functions/admin_comps/store.py::winner": _members(admin_comps.winner),
