@@ -13,14 +13,12 @@ import pytest
 from pg8000.dbapi import Connection
 
 from emulators import contract
-from functions.admin_wholesale import rules as admin_wholesale_rules
 from functions.auth import rules as auth_rules
 from functions.oobit import rules as oobit_rules
 from functions.profile import rules as profile_rules
 from functions.wallet import rules as wallet_rules
 from functions.wholesale import rules as wholesale_rules
 from shared.api import Api
-from shared.auth import Role
 from shared.credentials import totp
 from shared.values.problems import TooManyRequests
 from shared.web.in_transaction import Route
@@ -29,7 +27,6 @@ from tests.client import Answer, FunctionClient
 from tests.fakes import pictures
 from tests.fakes.cheap_hashes import use_cheap_hashes
 from tests.fakes.wholesale_client import application
-from tests.fakes.wholesale_rows import wholesale_account
 from tests.operations.scene import PASSWORD, Scene
 
 Client = Callable[..., FunctionClient]
@@ -134,11 +131,6 @@ def apply_for_wholesale(scene: Scene) -> Callable[[], Answer]:
     return lambda: client.post("/v1/wholesale/apply", body)
 
 
-def show_tax_id(scene: Scene) -> Callable[[], Answer]:
-    admin, account = scene.member(Role.OPERATIONS), wholesale_account(emptied=True)
-    return lambda: admin.post(f"/v1/admin/wholesale/{account}/tax-id", {"reason": "To compare it"})
-
-
 LIMITS: dict[str, Limited] = {
     "signup": Limited("email-already-registered", auth_rules.SIGN_UPS_MAX, "too-many-sign-ups", sign_up),
     "verify_email": Limited(
@@ -197,12 +189,9 @@ LIMITS: dict[str, Limited] = {
     "apply_for_wholesale": Limited(
         "wholesale-applied-before", wholesale_rules.APPLICATIONS_PER_HOUR, "too-many-applications", apply_for_wholesale
     ),
-    "show_wholesale_tax_id": Limited(
-        "tax-id-erased", admin_wholesale_rules.TAX_IDS_PER_HOUR, "too-many-tax-ids-shown", show_tax_id
-    ),
     "submit": Limited("code-not-valid", GUESSES_PER_HOUR_MAX, "too-many-wrong-codes", scan),
 }  # fmt: skip
-ONLY_SUCCESSES_COUNT = {"too-many-scans", "too-many-renames"}
+ONLY_SUCCESSES_COUNT = {"too-many-scans", "too-many-renames", "too-many-tax-ids-shown"}
 
 
 @pytest.fixture

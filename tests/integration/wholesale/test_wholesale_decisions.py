@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from pg8000.dbapi import Connection
 
+from functions.admin_wholesale import rules
 from functions.email_send import templates
 from shared.auth import Role
 from shared.messages.wording import LANGUAGES
@@ -196,3 +197,23 @@ def test_who_looks_at_a_tax_id_is_in_the_audit_log(desk: WholesaleClient, sql: C
     changes = {"number": desk.account()["number"], "reason": "To compare it"}
     assert audited(sql) == [[desk.staff.id, "wholesale.tax_id", str(account), changes]]
     assert desk.told() == []
+
+
+def test_so_many_tax_ids_are_shown_to_one_admin_within_an_hour(
+    desk: WholesaleClient, client: Client, sql: Connection
+) -> None:
+    account = desk.applied()
+    assert refusal(desk.admin.post(f"{ADMIN}/{uuid4()}/tax-id", WHY)) == (404, "not-found")
+    for _ in range(2):
+        assert desk.tax_id(account, **{"Idempotency-Key": "again"}).status == 200
+    mine = "UPDATE attempt_counters SET attempts = $1 WHERE attempts = 1 AND subject = encode(sha256($2), 'hex')"
+    subject = f"tax-ids:{desk.staff.id}".encode()
+    assert sql.execute_unnamed(mine, (rules.TAX_IDS_PER_HOUR - 1, subject)).row_count == 1
+    assert desk.tax_id(account).status == 200
+    for _ in range(2):
+        answer = desk.tax_id(account)
+        assert refusal(answer) == (429, "too-many-tax-ids-shown")
+        assert 0 < int(answer.headers["Retry-After"]) <= 3600
+    assert len(audited(sql)) == 2
+    other = client(factories.member(role=Role.OPERATIONS).token)
+    assert other.post(f"{ADMIN}/{account}/tax-id", WHY).status == 200
