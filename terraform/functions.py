@@ -65,6 +65,10 @@ DATABASE_ROLES = frozenset(
         ),
         *("orders", "payouts", "profiles", "read", "referrals", "relay", "rollups", "scans", "second_factors"),
         *("settings", "standing", "telling", "wallets", "webhooks", "work"),
+        *("accounts", "approvals", "awards", "books", "carts", "codes", "counting", "delivery", "enrolment", "erasure"),
+        *("explanations", "exports", "figures", "goods", "inbox", "keys", "listening", "months", "payouts", "profiles"),
+        *("read", "referrals", "relay", "rollups", "scans", "second_factors", "settings", "standing", "telling"),
+        *("wallets", "wholesale", "wholesale_decisions", "work"),
     }
 )
 SET_BY_THE_PLATFORM = frozenset({"THREADS", "PORT", "FUNCTION_TARGET", "FUNCTION_SOURCE", "K_SERVICE", "K_REVISION"})

@@ -18,6 +18,7 @@ import functions.admin_scans.store as admin_scans
 import functions.admin_shop.store as admin_shop
 import functions.admin_treasury.store as admin_treasury
 import functions.admin_trips.store as admin_trips
+import functions.admin_wholesale.store as admin_wholesale
 import functions.auth.store as auth_store
 import functions.avatar_publish.store as avatar_publish
 import functions.broadcast_send.store as broadcast_send
@@ -31,6 +32,7 @@ import functions.reconciliation.store as reconciliation
 import functions.scans.store as scans
 import functions.unlock_refresh.store as unlock_refresh
 import functions.wallet.store as wallet
+import functions.wholesale.store as wholesale
 from emulators.contract import ROOT
 from functions.admin_comps import review_store
 from functions.email_send import store as email_send
@@ -46,6 +48,7 @@ from tests.factories import NOW
 from tests.fakes import order_rows
 from tests.fakes.plain_rows import OTHER_SIGNER, SIGNER, at, comp, payout, put, slot, unchecked, withdrawal
 from tests.fakes.shop_client import MINT
+from tests.fakes.wholesale_rows import wholesale_account, wholesale_member
 from tests.mutation.place import product
 from tests.mutation.python import places
 
@@ -80,6 +83,7 @@ TRIED_ELSEWHERE = {
     "functions/member_erase/old_store.py::PURGES[tax_quotes]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[wallet_challenges]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[webhook_deliveries]": "test_retention.py",
+    "functions/member_erase/old_store.py::PURGES[wholesale_accounts]": "test_retention.py",
     "functions/notifications/store.py::mark_read": "test_notifications_unread.py",
     "functions/payment_watch/store.py::due": "test_order_payments.py",
     "functions/notify/store.py::claim": "test_notify_once.py",
@@ -346,6 +350,12 @@ def _order(take: Callable[[Tx, UUID, UUID], object]) -> Callable[[Connection], P
 
 LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/admin_codes/store.py::lock_batch": _rows("code_batches", _batch, admin_codes.lock_batch),
+    "functions/admin_wholesale/store.py::lock": _rows(
+        "wholesale_accounts", lambda _: wholesale_account(), _then_asked(admin_wholesale.lock)
+    ),
+    "functions/wholesale/store.py::lock": _rows(
+        "wholesale_accounts", lambda _: wholesale_member(), _then_asked(wholesale.lock), "member_id"
+    ),
     "functions/admin_comps/store.py::lock_rules": lambda _: ("comp_rules", "true", "false", admin_comps.lock_rules),
     "functions/admin_comps/review_store.py::lock": _review,
     "functions/admin_comps/store.py::winner": _members(admin_comps.winner),
