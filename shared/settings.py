@@ -10,8 +10,14 @@ from decimal import Decimal
 from shared.db import Tx
 from shared.values.money import Usdt
 from shared.values.prizes import Destination
-from shared.values.settings import OrderLimits, PayoutLimits, PayoutSettings, Settings, ShopSettings
-from shared.values.settings import PayoutLimits, PayoutSettings, Settings, ShopSettings, WholesaleSettings
+from shared.values.settings import (
+    OrderLimits,
+    PayoutLimits,
+    PayoutSettings,
+    Settings,
+    ShopSettings,
+    WholesaleSettings,
+)
 from shared.values.tiers import Thresholds, Tier
 
 FRESH_SECONDS = 5.0

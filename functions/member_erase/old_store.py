@@ -110,6 +110,7 @@ PURGES: Mapping[str, LiteralString] = {
         DELETE FROM webhook_deliveries WHERE (source, event_id) IN (
             SELECT source, event_id FROM webhook_deliveries WHERE received_at < :before
             ORDER BY received_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
     "wholesale_accounts": """
         DELETE FROM wholesale_accounts WHERE id IN (
             SELECT id FROM wholesale_accounts WHERE status = 'rejected' AND decided_at < :before

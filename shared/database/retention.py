@@ -82,6 +82,7 @@ PERIODS: Mapping[str, Period] = {
     "wallet_challenges": Period("wallet_challenges", "expires_at", timedelta(days=30), "the link itself is kept"),
     "webhook_deliveries": Period(
         "webhook_deliveries", "received_at", timedelta(days=90), "no vendor repeats a message for so long"
+    ),
     "wholesale_accounts": Period(
         "wholesale_accounts", "decided_at", timedelta(days=365),
         "whoever was rejected may ask why, and apply again; the audit log keeps what was decided",

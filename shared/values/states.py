@@ -119,6 +119,8 @@ class AgeCheckStatus(StrEnum):
     PENDING = "pending"
     ACCEPTED = "accepted"
     DENIED = "denied"
+
+
 class WholesaleStatus(StrEnum):
     """The values of `wholesale_accounts.status`."""
 

@@ -47,10 +47,8 @@ FIELDS = {
 SECOND_FACTORS = "totp"  # a code of the app, under this name in every body of an admin
 # Of people, for people: kept as they are written.
 WORDS = frozenset(
-    {"address_line1", "address_line2", "bio", "body", "city", "explanation", "full_name", "line1", "line2",
-     "manufacturer_name", "name", "note", "notes", "reason", "state", "title"}
     {"address_line1", "address_line2", "bio", "body", "city", "company_name", "contact_name", "explanation",
-     "full_name", "manufacturer_name", "name", "note", "notes", "reason", "state", "title"}
+     "full_name", "line1", "line2", "manufacturer_name", "name", "note", "notes", "reason", "state", "title"}
 )  # fmt: skip
 PASSWORDS = frozenset({"password", "current_password"})  # read where they are hashed
 MADE_BY_PROGRAMS = frozenset(

@@ -1,7 +1,19 @@
 """An example request for every operation that changes something."""
 
-from tests.operations import auth, codes, comps, members, messages, orders, scans, shop, treasury, wallet, webhooks
-from tests.operations import auth, codes, comps, members, messages, scans, shop, treasury, wallet, wholesale
+from tests.operations import (
+    auth,
+    codes,
+    comps,
+    members,
+    messages,
+    orders,
+    scans,
+    shop,
+    treasury,
+    wallet,
+    webhooks,
+    wholesale,
+)
 
 EXAMPLE_REQUESTS = [
     members.change_profile, members.confirm_email, members.upload_avatar, members.remove_avatar, members.create_export,

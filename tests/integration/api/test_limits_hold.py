@@ -198,8 +198,9 @@ LIMITS: dict[str, Limited] = {
     "submit": Limited("code-not-valid", GUESSES_PER_HOUR_MAX, "too-many-wrong-codes", scan),
 }  # fmt: skip
 # What was done counts, and not what was tried: test_checkout.py and test_order_pages.py try those of orders.
-ONLY_SUCCESSES_COUNT = {"too-many-scans", "too-many-renames", "too-many-orders", "too-many-declines"}
-ONLY_SUCCESSES_COUNT = {"too-many-scans", "too-many-renames", "too-many-tax-ids-shown"}
+ONLY_SUCCESSES_COUNT = {
+    "too-many-scans", "too-many-renames", "too-many-orders", "too-many-declines", "too-many-tax-ids-shown",
+}  # fmt: skip
 
 
 @pytest.fixture

@@ -41,15 +41,6 @@ PUBLIC = frozenset({
     "serialised", "signer", "signing_hash", "sku", "small_url", "source_id", "source_kind", "state", "status", "title",
     "to", "to_address", "token_address", "token_type", "tracking_number", "transaction_hash", "type", "upload_headers",
     "url", "username", "wallet_address", "zip", "zip_code",
-    "changing", "city", "code", "counterparty", "country", "custom_codes", "data", "decision", "destination",
-    "detail", "details", "device_id", "email", "evidence", "explanation", "explorer_url", "fault", "filename",
-    "flags", "flavor", "from_address", "full_name", "gas_wei_threshold", "hold_reason", "inputs", "ip_address", "key",
-    "kind", "language", "level", "manufacturer_name", "member_id", "message", "method", "name", "network",
-    "note", "notes", "params", "pause_reason", "pending_email", "phone", "picture", "platform", "pool", "product_name",
-    "product_sku", "quarter", "quarter_label", "reason", "recipient_address", "requested_by_username",
-    "resolution", "serialised", "signer", "signing_hash", "sku", "small_url", "source_id", "source_kind", "state",
-    "status", "title", "to", "to_address", "token_address", "token_type", "tracking_number", "transaction_hash",
-    "type", "upload_headers", "url", "username", "wallet_address", "zip_code",
     "company_name", "contact_name", "number", "tax_id_last4",
 })  # fmt: skip
 NOT_THERE_AT_ONCE = {"create_export", "start_import"}  # the link comes with the file, which a job makes

@@ -116,9 +116,8 @@ SECRET = {
     "mailed codes": ("SELECT code_mac FROM email_codes", {"auth", "profile", "member_erase"}),
     "wrapped keys": (
         "SELECT wrapped FROM data_keys",
-        {"auth", "admin_treasury", "admin_comps", "wallet", "profile", "orders", "order_advance", "payment_watch",
-         "migrate"},
-        {"auth", "admin_treasury", "admin_comps", "admin_wholesale", "wallet", "wholesale", "profile", "migrate"},
+        {"auth", "admin_treasury", "admin_comps", "admin_wholesale", "wallet", "wholesale", "profile", "orders",
+         "order_advance", "payment_watch", "migrate"},
     ),
     "tax ids": ("SELECT tax_id FROM wholesale_accounts", {"admin_wholesale"}),
 }  # fmt: skip
