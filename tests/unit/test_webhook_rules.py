@@ -1,4 +1,4 @@
-"""Which deliveries of a vendor's message wake somebody, and which wake-ups are one."""
+"""A delivery of a vendor's message wakes somebody, or is a copy of one that did."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What vendors tell is believed by nobody: verified, kept once, answered, and the vendor is asked."""
+"""A vendor's message is believed by nobody: it is verified, kept once and answered, and the vendor is asked."""
 
 import json
 import os
