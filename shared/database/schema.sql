@@ -2307,6 +2307,7 @@ CREATE TABLE webhook_deliveries (
     CONSTRAINT webhook_deliveries_subject_check CHECK (length(subject) >= 1 AND length(subject) <= 200)
 );
 CREATE INDEX webhook_deliveries_old ON webhook_deliveries (received_at);
+
 CREATE TABLE wholesale_accounts (
     id                uuid         NOT NULL,
     serial            bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -4377,12 +4378,8 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_app, blakjaks_approv
     blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures, blakjaks_goods, blakjaks_inbox,
     blakjaks_keys, blakjaks_listening, blakjaks_months, blakjaks_orders, blakjaks_payouts, blakjaks_profiles,
     blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_scans, blakjaks_second_factors,
-    blakjaks_settings, blakjaks_standing, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_work, PUBLIC;
-    blakjaks_carts, blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure,
-    blakjaks_explanations, blakjaks_exports, blakjaks_figures, blakjaks_goods, blakjaks_inbox, blakjaks_keys,
-    blakjaks_listening, blakjaks_months, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals,
-    blakjaks_relay, blakjaks_rollups, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing,
-    blakjaks_telling, blakjaks_wallets, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_settings, blakjaks_standing, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale,
+    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -4417,13 +4414,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earning
     reconciliations, referral_codes, refresh_tokens, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
     scans, second_factors, sessions, settings, signers, signing_keys, tax_quotes, tier_history, tins_sold_daily,
     transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, wallet_balances,
-    wallet_challenges, wallet_transactions, webhook_deliveries, withdrawals TO blakjaks_app;
-    notification_preferences, notifications, outbox, payout_slots, payouts, permanent_tiers, products, pushes,
-    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes,
-    refresh_tokens, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions,
-    settings, signers, signing_keys, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
-    treasury_snapshot_days, treasury_snapshots, trips, wallet_balances, wallet_challenges, wallet_transactions,
-    wholesale_accounts, withdrawals TO blakjaks_app;
+    wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -4439,10 +4430,8 @@ GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_b
 GRANT SELECT, USAGE ON SEQUENCE audit_logs_id_seq, count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq,
     job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq, order_events_id_seq,
     orders_number_seq, outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq,
-    stock_moves_id_seq, tier_history_id_seq, wallet_links_id_seq, withdrawal_events_id_seq TO blakjaks_app;
-    job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq, outbox_id_seq,
-    payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq, stock_moves_id_seq, tier_history_id_seq,
-    wallet_links_id_seq, wholesale_accounts_serial_seq, withdrawal_events_id_seq TO blakjaks_app;
+    stock_moves_id_seq, tier_history_id_seq, wallet_links_id_seq, wholesale_accounts_serial_seq,
+    withdrawal_events_id_seq TO blakjaks_app;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_app;
 
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, manual_transfers, payout_approvals, payout_policy_runs,
@@ -4497,9 +4486,7 @@ GRANT INSERT, SELECT ON TABLE data_keys TO blakjaks_enrolment;
 
 GRANT DELETE ON TABLE attempt_counters, avatars, carts, data_exports, devices, inboxes, job_faults, late_counts, mails,
     notification_preferences, notifications, pushes, referral_codes, sessions, tax_quotes, wallet_balances,
-    wallet_challenges, webhook_deliveries TO blakjaks_erasure;
-    notification_preferences, notifications, pushes, referral_codes, sessions, wallet_balances, wallet_challenges,
-    wholesale_accounts TO blakjaks_erasure;
+    wallet_challenges, webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
 GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, refresh_tokens, second_factors
     TO blakjaks_erasure;
@@ -4667,6 +4654,7 @@ GRANT UPDATE (oobit_card_id, oobit_card_status, updated_at, wallet_address, wall
     blakjaks_wallets;
 
 GRANT INSERT ON TABLE webhook_deliveries TO blakjaks_webhooks;
+
 GRANT INSERT (applied_at, business_address, company_name, contact_name, email, id, member_id, phone, tax_id,
     tax_id_last4) ON TABLE wholesale_accounts TO blakjaks_wholesale;
 GRANT SELECT ON TABLE data_keys TO blakjaks_wholesale;
