@@ -16,7 +16,7 @@ NEWS_SECONDS = 30.0
 
 
 def main() -> int:
-    """Run the command line; returns the exit code."""
+    """Play the schedules that the command line asks for; returns the exit code."""
     parser = argparse.ArgumentParser(prog="make order-faults")
     parser.add_argument("--schedules", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)

@@ -1,4 +1,4 @@
-"""What must hold once a schedule has ended and everything that was open has run out."""
+"""The rules that hold once a schedule has ended and everything that was open has run out."""
 
 from collections import Counter
 from collections.abc import Iterator
