@@ -17,7 +17,7 @@ $(error there is no setting $(unknown); there are $(SETTINGS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types build seal schema terraform-test plan deploy rollback capacity bench bench-scans bench-codes bench-payouts bench-ledger payouts ledger-check dead-letters faults mutants bench-auth soak tick lock clean
+.PHONY: help setup run demo test lint format types build seal schema terraform-test plan deploy rollback capacity bench bench-scans bench-codes bench-payouts bench-ledger payouts ledger-check dead-letters faults order-faults mutants bench-auth soak tick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -36,6 +36,9 @@ test: lint types ## Lint, types and every suite (ARGS="-k scan" picks tests)
 
 faults: setup ## Fault schedules of the payout machine (SCHEDULES=500 SEED=1 FAMILY=killed,restored): none may break a rule
 	@$(BIN)/python -m tests.fault.simulation $(if $(SCHEDULES),--schedules $(SCHEDULES)) $(if $(SEED),--seed $(SEED)) $(if $(FAMILY),--family $(FAMILY)) $(ARGS)
+
+order-faults: setup ## Fault schedules of the order machine (SCHEDULES=200 SEED=1): paid once, or nothing held
+	@$(BIN)/python -m tests.fault.orders $(if $(SCHEDULES),--schedules $(SCHEDULES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 mutants: setup ## Deliberate breaks of the payout machine's rules; SAMPLE=100 SEED=1: random ones of the whole product
 ifdef SAMPLE

@@ -118,6 +118,11 @@ class VendorStandIn:
             self.webhooks.clear()
             self.forget()
 
+    def mend(self) -> None:
+        """Have no more calls fail."""
+        with self.lock:
+            self._faults.clear()
+
     def fail_next(self, count: int, fault: Fault) -> None:
         """Ask for a fault of the next `count` calls, after those that earlier calls are for."""
         with self.lock:

@@ -10,7 +10,14 @@ from decimal import Decimal
 from shared.db import Tx
 from shared.values.money import Usdt
 from shared.values.prizes import Destination
-from shared.values.settings import OrderLimits, PayoutLimits, PayoutSettings, Settings, ShopSettings
+from shared.values.settings import (
+    OrderLimits,
+    PayoutLimits,
+    PayoutSettings,
+    Settings,
+    ShopSettings,
+    WholesaleSettings,
+)
 from shared.values.tiers import Thresholds, Tier
 
 FRESH_SECONDS = 5.0
@@ -60,6 +67,7 @@ def _made(values: Mapping[str, object]) -> Settings:
         concierge_email=str(values["concierge_email"]),
         payouts=_payouts(values),
         shop=_shop(values),
+        wholesale=_wholesale(values["wholesale_terms"]),
     )
 
 
@@ -92,6 +100,13 @@ def _shop(values: Mapping[str, object]) -> ShopSettings:
         limits=OrderLimits(*(int(str(limits[name])) for name in ("unpaid", "tins", "tins_in_30_days"))),
         age_valid=timedelta(hours=int(str(values["shop_age_valid_hours"]))),
         destinations=frozenset(str(state) for state in destinations),
+    )
+
+
+def _wholesale(terms: object) -> WholesaleSettings:
+    assert isinstance(terms, dict)
+    return WholesaleSettings(
+        price=Usdt.of(str(terms["price"])), tins_min=int(terms["tins_min"]), tins_step=int(terms["tins_step"])
     )
 
 

@@ -28,6 +28,7 @@ locals {
       COOKIE_DOMAIN            = var.domain
       SITE_DOMAIN              = var.domain
       ALLOWED_ORIGINS          = join(",", local.origins)
+      AGECHECKER_CALLBACK_URL  = "https://${local.hosts.api}/v1/webhooks/agechecker"
       CHAIN_ID                 = tostring(var.chain.id)
       USDT_ADDRESS             = var.chain.usdt_address
       RPC_URLS                 = join(",", local.rpc_urls)

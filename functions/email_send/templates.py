@@ -12,10 +12,11 @@ from string import Template
 from functions.email_send.sources import Source
 from functions.email_send.sources_account import ACCOUNT
 from functions.email_send.sources_prizes import PRIZES
+from functions.email_send.sources_wholesale import WHOLESALE
 from shared.messages import texts
 from shared.messages.wording import DEFAULT, LANGUAGES, Language
 
-SOURCES: Mapping[str, Source] = {**ACCOUNT, **PRIZES}
+SOURCES: Mapping[str, Source] = {**ACCOUNT, **PRIZES, **WHOLESALE}
 
 
 class TemplateUnknown(Exception):

@@ -111,6 +111,11 @@ PURGES: Mapping[str, LiteralString] = {
             SELECT source, event_id FROM webhook_deliveries WHERE received_at < :before
             ORDER BY received_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
+    "wholesale_accounts": """
+        DELETE FROM wholesale_accounts WHERE id IN (
+            SELECT id FROM wholesale_accounts WHERE status = 'rejected' AND decided_at < :before
+            ORDER BY decided_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
 }
 
 

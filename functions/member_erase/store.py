@@ -36,6 +36,7 @@ KEPT: Mapping[str, str] = {
     "affiliate_earnings": "bookkeeping",
     "affiliate_chips": "bookkeeping",
     "chip_balances": "bookkeeping",
+    "wholesale_accounts": "what people decided about it, by its number; what names the business goes",
     "late_counts": "bookkeeping: numbers on their way to a count",
     "downline_entries": "bookkeeping",
     "honey_trials": "fraud: who tried a code that is on no tin",
@@ -136,6 +137,12 @@ STEPS: Mapping[str, LiteralString] = {
     "member_totals": """
         UPDATE member_totals SET located_at = NULL, latitude = NULL, longitude = NULL
         WHERE member_id = :member_id AND located_at IS NOT NULL AND :limit > 0
+        """,
+    # The tax id goes with all that names the business.
+    "wholesale_accounts": """
+        UPDATE wholesale_accounts SET company_name = NULL, contact_name = NULL, email = NULL, phone = NULL,
+               business_address = NULL, tax_id = NULL, tax_id_last4 = NULL
+        WHERE member_id = :member_id AND email IS NOT NULL AND :limit > 0
         """,
     "avatars": "DELETE FROM avatars WHERE member_id = :member_id AND :limit > 0",
     "data_exports": "DELETE FROM data_exports WHERE member_id = :member_id AND :limit > 0",

@@ -13,7 +13,7 @@ LOST_PAUSE = timedelta(hours=1)
 
 
 class Move(StrEnum):
-    """What is done for an operation."""
+    """The next thing that is done for an operation."""
 
     SEND = "send"  # for the first time: it is marked as sent before
     FIND = "find"  # look up what has become of it
@@ -29,7 +29,7 @@ def move(status: OperationStatus, kind: OperationKind, *, order_is_leaving: bool
 
 
 class Unknown(StrEnum):
-    """What follows when the provider has never heard of an operation that was sent."""
+    """The consequence when the provider has never heard of an operation that was sent."""
 
     WAIT = "wait"  # it may still be on its way
     REPEAT = "repeat"  # under the same key
@@ -37,7 +37,7 @@ class Unknown(StrEnum):
 
 
 def unknown(sent_at: datetime, now: datetime) -> Unknown:
-    """What follows, by how long ago it was sent."""
+    """Return the consequence, by how long ago the operation was sent."""
     age = now - sent_at
     if age < UNKNOWN_AFTER:
         return Unknown.WAIT

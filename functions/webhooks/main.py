@@ -17,9 +17,8 @@ from shared.api import Api
 from shared.auth import Vendor
 from shared.db import Tx
 from shared.orders import tasks
-from shared.ports import ages, card_notices, vendors
+from shared.ports import age_notices, card_notices, vendors
 from shared.ports.card_notices import CardNotice
-from shared.ports.vendors import VendorSilent
 from shared.values.fields import Reply
 from shared.web.http import RawRequest
 
@@ -40,10 +39,10 @@ class Heard(Reply):
 
 @dataclass(frozen=True)
 class AgeNotice:
-    """A verified message of AgeChecker. It has no id of its own; `reference` is None if it names no check."""
+    """A verified message of AgeChecker, which names the check but has no id of its own."""
 
     event_id: str
-    reference: str | None
+    reference: str
 
 
 def verify_card(message: RawRequest) -> CardNotice:
@@ -52,12 +51,9 @@ def verify_card(message: RawRequest) -> CardNotice:
 
 
 def verify_agechecker(message: RawRequest) -> AgeNotice:
-    """Check AgeChecker's signature. It has no time and can be replayed. Raises SignatureNotValid."""
-    event_id = vendors.event_id({}, message.data)
-    try:
-        return AgeNotice(event_id, _verified(ages.notice, message))
-    except VendorSilent:  # it is signed, and of a shape that we do not know
-        return AgeNotice(event_id, None)
+    """Check AgeChecker's signature, which has no time: it can be replayed. Raises SignatureNotValid."""
+    reference = _verified(age_notices.notice, message)
+    return AgeNotice(vendors.event_id({}, message.data), reference)
 
 
 @api.post(
@@ -82,8 +78,8 @@ def hear_card(tx: Tx, vendor: Vendor, notice: CardNotice, now: datetime) -> Hear
 )
 def hear_agechecker(tx: Tx, vendor: Vendor, notice: AgeNotice, now: datetime) -> Heard:
     """Keep a message of AgeChecker, and take the orders further that wait for the check that it names."""
-    wake_up = _kept(tx, Message("agechecker", notice.event_id, notice.reference or vendors.UNCLEAR), now)
-    if wake_up and notice.reference:
+    wake_up = _kept(tx, Message("agechecker", notice.event_id, notice.reference), now)
+    if wake_up:
         for order_id in store.waiting_for(tx, notice.reference):
             tasks.advance_soon(tx, order_id, now, name=f"{wake_up}-{order_id}")
     return Heard(received=True)

@@ -1,4 +1,4 @@
-"""Which deliveries of a vendor's message wake somebody, and under which name. Pure."""
+"""Decides which deliveries of a vendor's message wake somebody, and under which name. Pure."""
 
 import hashlib
 from dataclasses import dataclass

@@ -83,6 +83,11 @@ PERIODS: Mapping[str, Period] = {
     "webhook_deliveries": Period(
         "webhook_deliveries", "received_at", timedelta(days=90), "no vendor repeats a message for so long"
     ),
+    "wholesale_accounts": Period(
+        "wholesale_accounts", "decided_at", timedelta(days=365),
+        "whoever was rejected may ask why, and apply again; the audit log keeps what was decided",
+        only="those that were rejected",
+    ),
 }  # fmt: skip
 
 _BOOKS = "bookkeeping, ten years at least"

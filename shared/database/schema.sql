@@ -2308,6 +2308,54 @@ CREATE TABLE webhook_deliveries (
 );
 CREATE INDEX webhook_deliveries_old ON webhook_deliveries (received_at);
 
+CREATE TABLE wholesale_accounts (
+    id                uuid         NOT NULL,
+    serial            bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    number            text         NOT NULL GENERATED ALWAYS AS ((('WP-' || EXTRACT(year FROM (created_at AT TIME ZONE
+        'UTC'))::text) || '-') || lpad(serial::text, GREATEST(length(serial::text), 4), '0')) STORED,
+    member_id         uuid         NOT NULL,
+    company_name      text,
+    contact_name      text,
+    email             text,
+    phone             text,
+    business_address  jsonb,
+    tax_id            bytea,
+    tax_id_last4      text,
+    status            text         NOT NULL DEFAULT 'pending',
+    created_at        timestamptz  NOT NULL,
+    applied_at        timestamptz  NOT NULL,
+    decided_by        uuid,
+    decided_at        timestamptz,
+    reason            text,
+    activated_at      timestamptz,
+    CONSTRAINT wholesale_accounts_pkey PRIMARY KEY (id),
+    CONSTRAINT wholesale_accounts_member_id_key UNIQUE (member_id),
+    CONSTRAINT wholesale_accounts_serial_key UNIQUE (serial),
+    CONSTRAINT wholesale_accounts_activated CHECK ( CASE status     WHEN 'active' THEN activated_at IS NOT NULL
+        WHEN 'suspended' THEN true     ELSE activated_at IS NULL END),
+    CONSTRAINT wholesale_accounts_business_address_check CHECK (jsonb_typeof(business_address) = 'object'),
+    CONSTRAINT wholesale_accounts_decided CHECK ((status = 'pending') = (decided_at IS NULL)),
+    CONSTRAINT wholesale_accounts_decision CHECK (num_nulls(decided_by, decided_at, reason) IN (0, 3)),
+    CONSTRAINT wholesale_accounts_emptied CHECK ((num_nulls(company_name, contact_name, email, business_address,
+        tax_id, tax_id_last4) IN (0, 6)) AND (phone IS NULL OR email IS NOT NULL)),
+    CONSTRAINT wholesale_accounts_own CHECK (decided_by <> member_id),
+    CONSTRAINT wholesale_accounts_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 500),
+    CONSTRAINT wholesale_accounts_status_check CHECK (status IN ('pending', 'approved', 'active', 'suspended',
+        'rejected')),
+    CONSTRAINT wholesale_accounts_tax_id_last4_check CHECK (tax_id_last4 ~ '^\d{4}$'),
+    CONSTRAINT wholesale_accounts_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES members(id),
+    CONSTRAINT wholesale_accounts_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE UNIQUE INDEX wholesale_accounts_email ON wholesale_accounts (lower(email));
+CREATE INDEX wholesale_accounts_listed ON wholesale_accounts (applied_at DESC, id DESC);
+CREATE INDEX wholesale_accounts_rejected ON wholesale_accounts (decided_at) WHERE status = 'rejected';
+CREATE TRIGGER wholesale_account_born BEFORE INSERT ON wholesale_accounts FOR EACH ROW EXECUTE FUNCTION
+    wholesale_account_born();
+CREATE TRIGGER wholesale_account_changed BEFORE UPDATE ON wholesale_accounts FOR EACH ROW EXECUTE FUNCTION
+    wholesale_account_changed();
+CREATE TRIGGER wholesale_account_removed BEFORE DELETE ON wholesale_accounts FOR EACH ROW EXECUTE FUNCTION
+    wholesale_account_removed();
+
 CREATE TABLE withdrawal_events (
     id             bigint            NOT NULL GENERATED ALWAYS AS IDENTITY,
     withdrawal_id  uuid              NOT NULL,
@@ -4170,6 +4218,82 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION wholesale_account_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.status <> 'pending' OR NEW.email IS NULL THEN
+        PERFORM refuse('wholesale_born', format('account %s begins with an application', NEW.id));
+    END IF;
+    NEW.created_at := NEW.applied_at;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION wholesale_account_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.serial, NEW.member_id, NEW.created_at) IS DISTINCT FROM
+       (OLD.id, OLD.serial, OLD.member_id, OLD.created_at)
+       OR (OLD.activated_at IS NOT NULL AND NEW.activated_at IS DISTINCT FROM OLD.activated_at) THEN
+        PERFORM refuse('wholesale_account_fixed', format('account %s stays what it is', OLD.id));
+    END IF;
+    IF NEW.applied_at <> OLD.applied_at THEN
+        IF OLD.status <> 'rejected' OR NEW.applied_at < OLD.decided_at + interval '30 days'
+           OR OLD.email IS NULL OR NEW.email IS NULL THEN
+            PERFORM refuse('wholesale_again', format('account %s does not apply again yet', OLD.id));
+        END IF;
+        NEW.status := 'pending';
+        NEW.decided_by := NULL;
+        NEW.decided_at := NULL;
+        NEW.reason := NULL;
+        RETURN NEW;
+    END IF;
+    IF NEW.email IS NOT NULL AND
+       (NEW.company_name, NEW.contact_name, NEW.email, NEW.phone, NEW.business_address, NEW.tax_id, NEW.tax_id_last4)
+       IS DISTINCT FROM
+       (OLD.company_name, OLD.contact_name, OLD.email, OLD.phone, OLD.business_address, OLD.tax_id, OLD.tax_id_last4) THEN
+        PERFORM refuse('wholesale_application_fixed', format('account %s was judged by what it said', OLD.id));
+    END IF;
+    IF NEW.status = OLD.status THEN
+        IF (NEW.decided_by, NEW.decided_at, NEW.reason, NEW.activated_at) IS DISTINCT FROM
+           (OLD.decided_by, OLD.decided_at, OLD.reason, OLD.activated_at) THEN
+            PERFORM refuse('wholesale_decision_fixed', format('the decision about account %s stands', OLD.id));
+        END IF;
+        RETURN NEW;
+    END IF;
+    IF (OLD.status, NEW.status) NOT IN (
+        ('pending', 'approved'), ('pending', 'rejected'), ('approved', 'active'), ('approved', 'suspended'),
+        ('active', 'suspended'), ('suspended', 'approved'), ('suspended', 'active')) THEN
+        PERFORM refuse('wholesale_transition', format('account %s: %s to %s', OLD.id, OLD.status, NEW.status));
+    END IF;
+    IF OLD.status = 'approved' AND NEW.status = 'active' THEN
+        RETURN NEW;  -- by its first order, not by a person
+    END IF;
+    IF NEW.decided_at IS NOT DISTINCT FROM OLD.decided_at THEN
+        PERFORM refuse('wholesale_undecided', format('nobody decided about account %s', OLD.id));
+    END IF;
+    IF profits_from_member(NEW.decided_by, OLD.member_id) THEN
+        PERFORM refuse('own_interest', format('account %s profits whoever decides', OLD.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION wholesale_account_removed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF OLD.status <> 'rejected' THEN
+        PERFORM refuse('wholesale_account_kept', format('account %s is %s', OLD.id, OLD.status));
+    END IF;
+    RETURN OLD;
+END $function$;
+
 CREATE OR REPLACE FUNCTION withdrawal_born()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4254,7 +4378,8 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_app, blakjaks_approv
     blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures, blakjaks_goods, blakjaks_inbox,
     blakjaks_keys, blakjaks_listening, blakjaks_months, blakjaks_orders, blakjaks_payouts, blakjaks_profiles,
     blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_scans, blakjaks_second_factors,
-    blakjaks_settings, blakjaks_standing, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_work, PUBLIC;
+    blakjaks_settings, blakjaks_standing, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale,
+    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -4289,7 +4414,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earning
     reconciliations, referral_codes, refresh_tokens, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
     scans, second_factors, sessions, settings, signers, signing_keys, tax_quotes, tier_history, tins_sold_daily,
     transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, wallet_balances,
-    wallet_challenges, wallet_transactions, webhook_deliveries, withdrawals TO blakjaks_app;
+    wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -4305,7 +4430,8 @@ GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_b
 GRANT SELECT, USAGE ON SEQUENCE audit_logs_id_seq, count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq,
     job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq, order_events_id_seq,
     orders_number_seq, outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq,
-    stock_moves_id_seq, tier_history_id_seq, wallet_links_id_seq, withdrawal_events_id_seq TO blakjaks_app;
+    stock_moves_id_seq, tier_history_id_seq, wallet_links_id_seq, wholesale_accounts_serial_seq,
+    withdrawal_events_id_seq TO blakjaks_app;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_app;
 
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, manual_transfers, payout_approvals, payout_policy_runs,
@@ -4360,7 +4486,7 @@ GRANT INSERT, SELECT ON TABLE data_keys TO blakjaks_enrolment;
 
 GRANT DELETE ON TABLE attempt_counters, avatars, carts, data_exports, devices, inboxes, job_faults, late_counts, mails,
     notification_preferences, notifications, pushes, referral_codes, sessions, tax_quotes, wallet_balances,
-    wallet_challenges, webhook_deliveries TO blakjaks_erasure;
+    wallet_challenges, webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
 GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, refresh_tokens, second_factors
     TO blakjaks_erasure;
@@ -4375,6 +4501,8 @@ GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date
     blakjaks_erasure;
 GRANT UPDATE (asked_at) ON TABLE data_exports TO blakjaks_erasure;
 GRANT UPDATE (asked_at) ON TABLE email_changes TO blakjaks_erasure;
+GRANT UPDATE (business_address, company_name, contact_name, email, phone, tax_id, tax_id_last4) ON TABLE
+    wholesale_accounts TO blakjaks_erasure;
 GRANT UPDATE (changed_at) ON TABLE carts TO blakjaks_erasure;
 GRANT UPDATE (closed_at) ON TABLE member_quarters TO blakjaks_erasure;
 GRANT UPDATE (created_at) ON TABLE email_codes TO blakjaks_erasure;
@@ -4455,6 +4583,9 @@ GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date
 
 GRANT SELECT (action_url, amount, created_at, id, order_id, provider, reason, refund_open, refunded, state) ON TABLE
     payments TO blakjaks_read;
+GRANT SELECT (activated_at, applied_at, business_address, company_name, contact_name, created_at, decided_at,
+    decided_by, email, id, member_id, number, phone, reason, serial, status, tax_id_last4) ON TABLE wholesale_accounts
+    TO blakjaks_read;
 GRANT SELECT (address_line1, address_line2, avatar_url, bio, city, country, created_at, date_of_birth, email,
     email_verified_at, full_name, id, language, last_login_at, number, oobit_card_id, oobit_card_status,
     permanent_tier, phone, profile_revision, referred_by_id, role, state, status, updated_at, username, wallet_address,
@@ -4523,6 +4654,15 @@ GRANT UPDATE (oobit_card_id, oobit_card_status, updated_at, wallet_address, wall
     blakjaks_wallets;
 
 GRANT INSERT ON TABLE webhook_deliveries TO blakjaks_webhooks;
+
+GRANT INSERT (applied_at, business_address, company_name, contact_name, email, id, member_id, phone, tax_id,
+    tax_id_last4) ON TABLE wholesale_accounts TO blakjaks_wholesale;
+GRANT SELECT ON TABLE data_keys TO blakjaks_wholesale;
+GRANT UPDATE (applied_at, business_address, company_name, contact_name, email, phone, tax_id, tax_id_last4) ON TABLE
+    wholesale_accounts TO blakjaks_wholesale;
+
+GRANT SELECT ON TABLE data_keys, wholesale_accounts TO blakjaks_wholesale_decisions;
+GRANT UPDATE (decided_at, decided_by, reason, status) ON TABLE wholesale_accounts TO blakjaks_wholesale_decisions;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE idempotency_keys TO blakjaks_work;
 GRANT INSERT ON TABLE audit_logs, job_faults, outbox TO blakjaks_work;

@@ -1,4 +1,4 @@
-"""What members hear of their orders: a notice in the app, and a receipt by mail, which nobody can switch off."""
+"""Tells members of their orders: a notice in the app, and a receipt by mail, which nobody can switch off."""
 
 from dataclasses import dataclass
 from datetime import datetime

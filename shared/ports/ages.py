@@ -1,17 +1,15 @@
 """AgeChecker: whether a person is 21, from name, address and date of birth, else from a photo of their ID.
 
 AGECHECKER_URL (https://api.agechecker.net unless given), AGECHECKER_KEY (of our site), AGECHECKER_SECRET (of our
-account; it signs the callbacks too), AGECHECKER_CALLBACK_URL (none unless given). Server API, to be read with a login:
-https://agechecker.net/account
+account; it signs the callbacks too: `age_notices`), AGECHECKER_CALLBACK_URL (none unless given). Server API, to be read
+with a login: https://agechecker.net/account
 
 - It knows no key of ours: a check that got no answer is begun anew, and the former one may still send a callback. Both
   carry the check's id in their metadata, so that either may be taken, and nobody else's.
 - A check that was denied may be accepted later, when the person sends a better picture.
-- The callback has no time in it and can be replayed: it only says where to look.
 """
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -19,14 +17,12 @@ from typing import Any, Literal
 from urllib.parse import quote
 from uuid import UUID
 
-from shared.ports import vendors
-from shared.ports.vendors import SignatureNotValid, VendorMisconfigured, VendorRefused, VendorReply, VendorSilent
+from shared.ports import age_notices, vendors
+from shared.ports.vendors import VendorMisconfigured, VendorRefused, VendorReply, VendorSilent
 
 URL_DEFAULT = "https://api.agechecker.net"
-SIGNATURE = "X-AgeChecker-Signature"
 BUYER_AGE_MIN = 21
 CHECK_ID = "check_id"
-REFERENCE = re.compile(r"[A-Za-z0-9_-]{1,100}")
 NOT_CREATED = "not_created"  # also the beginning of our own reference for a check that the vendor refused to create
 NOT_FOUND = "uuid_not_found"
 OUR_KEYS_WRONG = frozenset({"invalid_token", "invalid_key", "invalid_secret"})  # it answers 400, not 401
@@ -87,7 +83,7 @@ def begin(check_id: UUID, person: Person) -> AgeCheck:
         options["callback_url"] = callback
     asked = {
         "key": os.environ["AGECHECKER_KEY"],
-        "secret": os.environ["AGECHECKER_SECRET"],
+        "secret": _shown_secret(),
         "data": _data(person),
         "options": options,
     }
@@ -95,7 +91,7 @@ def begin(check_id: UUID, person: Person) -> AgeCheck:
     try:
         if body["status"] == NOT_CREATED:
             return AgeCheck(f"{NOT_CREATED}-{check_id}", DENIED, NOT_CREATED, check_id)
-        return _check(_reference(body["uuid"]), body, check_id)
+        return _check(age_notices.reference(body["uuid"]), body, check_id)
     except (KeyError, TypeError, ValueError) as error:
         raise vendors.misunderstood(error) from None
 
@@ -105,7 +101,7 @@ def look(reference: str) -> AgeCheck:
 
     Raises VendorRefused("uuid_not_found") when there is none of our site, VendorSilent, VendorMisconfigured.
     """
-    if not REFERENCE.fullmatch(reference):
+    if not age_notices.REFERENCE.fullmatch(reference):
         raise VendorRefused(NOT_FOUND)
     if reference.startswith(f"{NOT_CREATED}-"):
         check_id = vendors.own_id(reference.removeprefix(f"{NOT_CREATED}-"))
@@ -120,15 +116,6 @@ def look(reference: str) -> AgeCheck:
         return _check(reference, body, check_id)
     except (KeyError, TypeError, ValueError) as error:
         raise vendors.misunderstood(error) from None
-
-
-def notice(headers: Mapping[str, str], raw: bytes) -> str:
-    """Read a callback: the reference to look at. Raises SignatureNotValid, VendorMisconfigured."""
-    vendors.check_sha1_signature(headers, SIGNATURE, raw, os.environ["AGECHECKER_SECRET"])
-    try:
-        return _reference(vendors.notice_object(raw)["uuid"])
-    except (KeyError, ValueError):
-        raise SignatureNotValid("no reference") from None
 
 
 def _data(person: Person) -> dict[str, object]:
@@ -147,9 +134,14 @@ def _data(person: Person) -> dict[str, object]:
     return told | ({"email": person.email} if person.email else {})
 
 
+def _shown_secret() -> str:
+    """The secret that goes out with requests: the first one, while it is rotated and there are two."""
+    return os.environ["AGECHECKER_SECRET"].partition(",")[0].strip()
+
+
 def _ask(method: str, path: str, body: object = None) -> VendorReply:
     url = os.environ.get("AGECHECKER_URL", URL_DEFAULT) + path
-    return vendors.ask(method, url, {"X-AgeChecker-Secret": os.environ["AGECHECKER_SECRET"]}, body)
+    return vendors.ask(method, url, {"X-AgeChecker-Secret": _shown_secret()}, body)
 
 
 def _accepted(reply: VendorReply) -> Mapping[str, Any]:
@@ -170,10 +162,3 @@ def _check(reference: str, body: Mapping[str, Any], check_id: UUID | None) -> Ag
     reason = vendors.slug(body.get("reason")) if standing == DENIED else None
     link = body.get("link")
     return AgeCheck(reference, standing, reason, check_id, None if link is None else vendors.page_url(link))
-
-
-def _reference(said: object) -> str:
-    """The vendor's reference. Raises ValueError unless it can stand in an address."""
-    if not isinstance(said, str) or not REFERENCE.fullmatch(said):
-        raise ValueError("not a reference")
-    return said

@@ -1,4 +1,5 @@
-"""What the card's processor tells us by itself. Apart from `card`, so that who listens needs no key that moves money.
+"""Messages that the card's processor sends by itself. They are read apart from `card`, so that the function that hears
+them needs no key that moves money.
 
 CARD_WEBHOOK_SECRET.
 """

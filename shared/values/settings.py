@@ -56,6 +56,17 @@ class ShopSettings:
 
 
 @dataclass(frozen=True)
+class WholesaleSettings:
+    """The price of a tin for accounts of the wholesale program, how many tins of a product they order at least, and in
+    which steps.
+    """
+
+    price: Usdt
+    tins_min: int
+    tins_step: int
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings, with their types."""
 
@@ -67,3 +78,4 @@ class Settings:
     concierge_email: str
     payouts: PayoutSettings
     shop: ShopSettings
+    wholesale: WholesaleSettings

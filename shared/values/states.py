@@ -119,3 +119,13 @@ class AgeCheckStatus(StrEnum):
     PENDING = "pending"
     ACCEPTED = "accepted"
     DENIED = "denied"
+
+
+class WholesaleStatus(StrEnum):
+    """The values of `wholesale_accounts.status`."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REJECTED = "rejected"

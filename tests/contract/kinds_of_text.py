@@ -3,6 +3,8 @@
 FIELDS = {
     "AccountDeletion.username": "username",
     "BatchOrder.product_sku": "stock-keeping unit",
+    "BusinessAddress.state": "state",
+    "BusinessAddress.zip_code": "postal code",
     "CartAddition.sku": "stock-keeping unit",
     "ChipParcel.tracking_number": "tracking number",
     "CodeList.codes": "any tin code",
@@ -36,14 +38,17 @@ FIELDS = {
     "TreasuryTransfer.to_address": "address of Polygon",
     "WalletAddress.address": "address of Polygon",
     "WalletLink.code": "six digits",
+    "WholesaleApplication.email": "new e-mail address",
+    "WholesaleApplication.phone": "telephone number",
+    "WholesaleApplication.tax_id": "employer identification number",
     "WithdrawalOrder.code": "six digits",
     "WithdrawalOrder.to_address": "address of Polygon",
 }
 SECOND_FACTORS = "totp"  # a code of the app, under this name in every body of an admin
 # Of people, for people: kept as they are written.
 WORDS = frozenset(
-    {"address_line1", "address_line2", "bio", "body", "city", "explanation", "full_name", "line1", "line2",
-     "manufacturer_name", "name", "note", "notes", "reason", "state", "title"}
+    {"address_line1", "address_line2", "bio", "body", "city", "company_name", "contact_name", "explanation",
+     "full_name", "line1", "line2", "manufacturer_name", "name", "note", "notes", "reason", "state", "title"}
 )  # fmt: skip
 PASSWORDS = frozenset({"password", "current_password"})  # read where they are hashed
 MADE_BY_PROGRAMS = frozenset(

@@ -63,12 +63,12 @@ def test_calls_are_told_of_functions_that_exist() -> None:
 
 
 def test_the_bill_of_ten_million_tins_by_hand() -> None:
-    """97 million calls at 3 dollars a million; answers of 2 kB and documents of 500 bytes at 12 cents a GiB."""
+    """100 million calls at 3 dollars a million; answers of 2 kB and documents of 500 bytes at 12 cents a GiB."""
     at = capacity.given()
     load = capacity.month(at, at.says["loads"][1])
     dollars = capacity.bill(at, load)
-    assert dollars["API Gateway"] == pytest.approx(97 * 3)
-    answers, documents = 97e6 * 2_000, load.reads * 500
+    assert dollars["API Gateway"] == pytest.approx(100 * 3)
+    answers, documents = 100e6 * 2_000, load.reads * 500
     edge = at.dollars["load_balancer_month"] + at.dollars["armor_month"]
     assert dollars["Network, balancer, Armor"] == pytest.approx((answers + documents) / 2**30 * 0.12 + edge)
     assert dollars["Polygon nodes"] == pytest.approx(2 * (730 * 0.7769 + 8192 * 0.17))

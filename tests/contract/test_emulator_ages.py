@@ -12,9 +12,9 @@ from emulators import ages as stand_ins
 from emulators.vendor import Fault
 from emulators.vendors import Vendors
 from shared import clock
-from shared.ports import ages
+from shared.ports import age_notices, ages
 from shared.ports.ages import Person
-from shared.ports.vendors import SignatureNotValid, VendorRefused, VendorSilent
+from shared.ports.vendors import SignatureNotValid, VendorMisconfigured, VendorRefused, VendorSilent
 
 pytest_plugins = ["tests.contract.vendor_plugin"]
 
@@ -65,6 +65,17 @@ def test_21_is_asked_for_whatever_the_site_is_set_to(years: int, status: str) ->
     assert ages.begin(uuid4(), replace(ADA, born_on=born)).status == status
 
 
+def test_while_the_secret_is_rotated_the_first_one_is_shown(
+    shop_vendors: Vendors, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    present = shop_vendors.settings["AGECHECKER_SECRET"]
+    monkeypatch.setenv("AGECHECKER_SECRET", f" {present} , next-one")
+    assert ages.look(ages.begin(uuid4(), ADA).reference).status == "accepted"
+    monkeypatch.setenv("AGECHECKER_SECRET", f"next-one,{present}")
+    with pytest.raises(VendorMisconfigured):
+        ages.begin(uuid4(), ADA)
+
+
 def test_the_vendor_gets_what_it_needs(shop_vendors: Vendors, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AGECHECKER_CALLBACK_URL", "https://api.example/v1/webhooks/agechecker")
     check_id = uuid4()
@@ -111,7 +122,7 @@ def test_a_person_sends_a_photo_and_a_denial_may_become_an_acceptance(shop_vendo
     assert (ages.look(begun.reference).status, ages.look(begun.reference).reason) == ("accepted", None)
     webhooks = shop_vendors.ages.webhooks
     assert [json.loads(body)["status"] for body in webhooks.told()] == ["denied", "accepted"]
-    assert {ages.notice(webhooks.signed(body), body) for body in webhooks.told()} == {begun.reference}
+    assert {age_notices.notice(webhooks.signed(body), body) for body in webhooks.told()} == {begun.reference}
 
 
 @pytest.mark.usefixtures("shop_vendors")
@@ -173,7 +184,7 @@ def test_a_notice_without_a_usable_reference_says_nothing(shop_vendors: Vendors)
     webhooks = shop_vendors.ages.webhooks
     for body in (b"{}", b"no json", b'{"uuid": "../x"}', b'{"uuid": 7}'):
         with pytest.raises(SignatureNotValid, match="no reference"):
-            ages.notice(webhooks.signed(body), body)
+            age_notices.notice(webhooks.signed(body), body)
 
 
 def test_without_the_secret_the_vendor_tells_less(shop_vendors: Vendors) -> None:

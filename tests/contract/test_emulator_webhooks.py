@@ -13,7 +13,7 @@ from emulators import webhooks as sending
 from emulators.http_server import Handler, HttpServer
 from emulators.process import wait_until
 from emulators.vendors import Vendors
-from shared.ports import ages, card, card_notices, warehouse
+from shared.ports import age_notices, ages, card, card_notices, warehouse
 from shared.values.money import Usdt
 
 pytest_plugins = ["tests.contract.vendor_plugin"]
@@ -81,7 +81,7 @@ def test_each_vendor_tells_its_own_address_in_its_own_way(shop_vendors: Vendors,
     _, headers, body = by_path["/v1/webhooks/payments/card"]
     assert card_notices.notice(headers, body).key == key
     _, headers, body = by_path["/v1/webhooks/agechecker"]
-    assert ages.notice(headers, body) == "a-reference"
+    assert age_notices.notice(headers, body) == "a-reference"
     _, headers, body = by_path["/v1/webhooks/selery"]
     assert warehouse.notice(headers, body).fulfilment_id is None
 

@@ -24,6 +24,7 @@ NEEDED_BY_ONE = {
     "payouts/answers.py": OPERATOR,
     "payouts/explanations.py": OPERATOR,
     "payouts/rotation.py": "it belongs to the payout machine, which payout_recover runs",
+    "ports/ages.py": PORT,
     "ports/card.py": PORT,
     "ports/card_notices.py": PORT,
     "ports/identity.py": PORT,

@@ -37,6 +37,7 @@ TYPED: dict[str, tuple[list[str], str]] = {
     "postal code": (["\u00a089501\u20131234\n"], "89501-1234"),
     "state": ([" ny\n", "\uff2e\uff39"], "NY"),
     "ZIP code": (["10001\u20111234 ", "\uff110001-1234"], "10001-1234"),
+    "employer identification number": (["12\u20113456789", "\uff11\uff12 3456789\n"], "123456789"),
     "stock-keeping unit": ([" MINTICE\u20116\n"], "MINTICE-6"),
     "number of wei": ([" 1,000\u00a0000\n", "\uff11000000"], "1000000"),
     "tracking number": ([" 1Z 999\u00a0AA1\n"], "1Z 999 AA1"),

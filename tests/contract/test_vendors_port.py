@@ -15,7 +15,7 @@ from emulators.http_server import Handler, HttpServer
 from emulators.process import free_port, wait_until
 from emulators.vendor import DONE, Fault, VendorStandIn
 from emulators.vendors import Vendors
-from shared.ports import ages, card, card_notices, tax, vendors, warehouse
+from shared.ports import age_notices, ages, card, card_notices, tax, vendors, warehouse
 from shared.ports.outage import Outage
 from shared.ports.vendors import (
     Address,
@@ -59,7 +59,7 @@ VENDORS = [
         "ages",
         lambda key: ages.begin(key, BUYER),
         lambda world: len(world.ages.checks()),
-        ages.notice,
+        age_notices.notice,
         "AGECHECKER_SECRET",
     ),
     Vendor(

@@ -17,6 +17,7 @@ from tests.factories import Somebody
 from tests.fakes import order_rows
 from tests.fakes.shop_client import MINT
 from tests.fakes.wallet_driver import RECIPIENT
+from tests.fakes.wholesale_rows import wholesale_account
 
 TREASURIES = ("member", "affiliate", "wholesale")
 HOLDS = ("limit", "review", "funds")
@@ -82,6 +83,15 @@ def trip_won(owner: Somebody, at: datetime, number: int) -> str:
     if number % 3:
         insert("trips", comp_id=UUID(made), destination="hawaii", title="Hawaii", value=1, chosen_at=at)
     return made
+
+
+WHOLESALE_STATUSES = ((), ("approved",), ("rejected",))
+
+
+def wholesale(owner: Somebody, at: datetime, number: int, *, emptied: bool = False) -> str:
+    """An account of another member each time: nobody has two."""
+    del owner
+    return str(wholesale_account(*WHOLESALE_STATUSES[number % 3], at=at, emptied=emptied))
 
 
 def chips(owner: Somebody, at: datetime, number: int) -> str:

@@ -141,6 +141,12 @@ LISTS: Mapping[str, ListCase] = {
             "member_id": ListFilter(lambda item: item["member_uuid"], lambda item, value: item["member_uuid"] == value),
         },
     ),
+    "list_wholesale_applications": ListCase(
+        list_rows.wholesale,
+        role=OPERATIONS,
+        beside=partial(list_rows.wholesale, emptied=True),
+        filters={name: same(name) for name in ("status", "member_id")},
+    ),
     "list_admin_trips": ListCase(
         list_rows.trip_won,
         "comp_id",

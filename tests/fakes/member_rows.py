@@ -114,6 +114,10 @@ ONE = {
     "guarantee": "guarantees VALUES ($1, now(), 0, NULL) ON CONFLICT DO NOTHING",
     "wallet_balance": "wallet_balances VALUES ($1, '0x' || repeat('5', 40), 1, 1, now())",
     "chip_balance": "chip_balances VALUES ($1, 1)",
+    "wholesale_account": """
+        wholesale_accounts (id, member_id, company_name, contact_name, email, business_address, tax_id, tax_id_last4,
+                            created_at, applied_at)
+        VALUES (gen_random_uuid(), $1, 'x', 'x', 'x' || gen_random_uuid(), '{}', '', '1234', now(), now())""",
     "email_changes": """
         email_changes (member_id, id, new_email, code_mac, asked_at, expires_at)
         VALUES ($1, gen_random_uuid(), 'x', '', now(), now())""",

@@ -128,7 +128,7 @@ def balances() -> Mapping[str, Usdt]:
 
 
 def stock(sku: str = MINT) -> tuple[int, int]:
-    """What lies there and what is promised of a product."""
+    """Return how many tins of a product lie there, and how many of them are promised."""
 
     def work(tx: Tx) -> tuple[int, int]:
         found = tx.scalar(str, "SELECT on_hand || ' ' || promised FROM stock WHERE sku = :sku", sku=sku)

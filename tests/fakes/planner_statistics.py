@@ -37,7 +37,7 @@ SMALL_TABLES = frozenset(
         ),
         *("manual_transfers", "reconciliations", "reconciliation_treasuries", "reconciliation_findings"),
         *("ledger_seals", "ledger_seal_balances", "treasury_days", "treasury_snapshot_days", "tins_sold_daily"),
-        "stock_moves",
+        *("stock_moves", "wholesale_accounts"),
     }
 )
 SMALL_TABLE_ROWS = 10_000
@@ -58,6 +58,7 @@ FINISHED: Mapping[str, str] = {
     "pushes.status": "sent",
     "codes.status": "scanned",
     "withdrawals.state": "confirmed",
+    "wholesale_accounts.status": "active",
     "wallet_transactions.status": "confirmed",
     "members.status": "active",
     "outbox.kind": "event",

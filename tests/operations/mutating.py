@@ -1,6 +1,19 @@
 """An example request for every operation that changes something."""
 
-from tests.operations import auth, codes, comps, members, messages, orders, scans, shop, treasury, wallet, webhooks
+from tests.operations import (
+    auth,
+    codes,
+    comps,
+    members,
+    messages,
+    orders,
+    scans,
+    shop,
+    treasury,
+    wallet,
+    webhooks,
+    wholesale,
+)
 
 EXAMPLE_REQUESTS = [
     members.change_profile, members.confirm_email, members.upload_avatar, members.remove_avatar, members.create_export,
@@ -16,6 +29,8 @@ EXAMPLE_REQUESTS = [
     webhooks.hear_card, webhooks.hear_agechecker,
     shop.add_to_cart, shop.update_cart_item, shop.remove_cart_item, shop.change_product, shop.count_stock,
     orders.estimate_tax, orders.create_order, orders.cancel_order, orders.pay_order,
+    wholesale.apply_for_wholesale, wholesale.decide_wholesale_application, wholesale.suspend_wholesale_account,
+    wholesale.activate_wholesale_account, wholesale.show_wholesale_tax_id,
     scans.submit, scans.decide_flagged_scan, scans.decide_flagged_scans,
     codes.generate, codes.export, codes.import_feedback, codes.create_import, codes.start_import,
     codes.invalidate_codes, codes.reuse_codes, codes.invalidate_batch, codes.reuse_batch, codes.recall_batch,

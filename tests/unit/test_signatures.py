@@ -147,7 +147,7 @@ def test_what_runs_before_the_transaction_may_know_who_claims_to_call() -> None:
 
 
 class Notice:
-    """What a vendor tells, once its signature was checked."""
+    """A vendor's message, once its signature was checked."""
 
 
 def verified(message: RawRequest) -> Notice:

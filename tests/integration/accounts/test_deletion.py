@@ -26,6 +26,7 @@ from tests.fakes import comp_records, pictures
 from tests.fakes.member_rows import MANY, ONE, insert_rows
 from tests.fakes.plain_rows import at, put, unchecked
 from tests.fakes.profile_client import ProfileClient, fetched
+from tests.fakes.wholesale_client import application
 from tests.platform import Platform, environment
 from tests.rows import rows_of_all_tables
 
@@ -55,6 +56,7 @@ SECTIONS = {
     "guarantee": "guarantees", "wallets": "wallet_links", "chips": "affiliate_chips", "chip_balance": "chip_balances",
     "downline": "downline_entries", "second_factor": "second_factors", "wallet_balance": "wallet_balances",
     "pictures": "avatars", "exports": "data_exports", "cart": "carts",
+    "wholesale_account": "wholesale_accounts",
 }  # fmt: skip
 
 # What they leave where a test would come only by way of an app, a chain or a vendor.
@@ -123,6 +125,8 @@ def everything(profile_client: ProfileClient, somebody: Somebody) -> dict[str, A
     profile_client.member.post("/v1/wallet/challenge", {"address": WALLET}, **{"Idempotency-Key": "canary"})
     profile_client.member.post("/v1/users/me/exports")
     profile_client.member.put("/v1/affiliate/referral-link", {"code": "canary-link"})
+    business = application(company_name="Canary LLC", contact_name="Canary", email="canary@canary.example.com")
+    assert profile_client.member.post("/v1/wholesale/apply", business).status == 201
     for query in TRACES:
         profile_client.sql.execute_unnamed(query, (somebody.id,))
     note = Note(somebody.id, "social", "canary-title", "Hello", {}, "canary")

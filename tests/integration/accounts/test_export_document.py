@@ -96,6 +96,9 @@ FIELDS: Mapping[str, str] = {
         "id:uuid url reason status:text looked_at reference:uuid decided_at:time recorded_at:time valid_until",
     "tax_quotes":
         "id:uuid tax:int lines:dict shipping:int breakdown:list quoted_at:time expires_at:time",
+    "wholesale_account":
+        "id:uuid email:text phone number:text status:text applied_at:time created_at:time decided_at activated_at "
+        "company_name:text contact_name:text tax_id_last4:text business_address:dict",
     "notifications": "id:uuid body:text code data:dict type:text title:text params:dict read_at created_at:time",
     "notification_preferences": "push:bool type:text email:bool",
     "devices": "id:uuid platform:text session_id registered_at:time",

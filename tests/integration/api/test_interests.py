@@ -23,6 +23,7 @@ from tests.factories import Somebody
 from tests.fakes import comp_records
 from tests.fakes.nodes import FakeNodes
 from tests.fakes.payout_rows import PayoutRows
+from tests.fakes.wholesale_rows import wholesale_account
 from tests.operations.access import operations_for
 from tests.rows import rows_of_all_tables
 
@@ -40,6 +41,7 @@ TAKES = {
     "remove_quarter_override": "a tier is taken back",
     "remove_permanent_override": "likewise",
     "suspend_member": "an account is closed for now",
+    "suspend_wholesale_account": "an account orders nothing for now",
     "invalidate_codes": "codes are worth nothing from then on",
     "invalidate_batch": "likewise",
     "recall_batch": "likewise",
@@ -59,6 +61,7 @@ NOBODY_IN_PARTICULAR = {
     "change_product": "prices of everybody; every change is audited",
     "count_stock": "what lies in the warehouse",
     "search_code": "a look",
+    "show_wholesale_tax_id": "likewise; who has looked, and why, is audited",
     "resume_treasury": "everybody is paid what was promised",
     "set_treasury_alerts": "when admins are woken",
     "start_reconciliation": "books and chain are compared",
@@ -157,6 +160,16 @@ def decide_flagged_scans(scene: Scene, about: Somebody) -> Act:
     return partial(scene.ask, "POST", "/v1/admin/scans/flagged/decide", body)
 
 
+def decide_wholesale_application(scene: Scene, about: Somebody) -> Act:
+    body = {"decision": "approve", "reason": "The register knows it"}
+    return partial(scene.ask, "PUT", f"/v1/admin/wholesale/{wholesale_account(member=about)}/approve", body)
+
+
+def activate_wholesale_account(scene: Scene, about: Somebody) -> Act:
+    account = wholesale_account("approved", "suspended", member=about)
+    return partial(scene.ask, "POST", f"/v1/admin/wholesale/{account}/activate", {"reason": "all is well"})
+
+
 def contact_winner(scene: Scene, about: Somebody) -> Act:
     comp = factories.trip(about, chosen=True)
     return partial(scene.ask, "POST", f"/v1/admin/trips/{comp}/concierge-contacted", {})
@@ -245,7 +258,8 @@ def stranger(scene: Scene) -> Somebody:
 
 
 TO_A_MEMBER = (award_comp, approve_comp, retry_comp, decide_guarantee_review, override_tier, decide_flagged_scan,
-               decide_flagged_scans, contact_winner, mail_chip, approve_payout, approve_payouts)  # fmt: skip
+               decide_flagged_scans, decide_wholesale_application, activate_wholesale_account, contact_winner,
+               mail_chip, approve_payout, approve_payouts)  # fmt: skip
 TO_A_WALLET = (send_from_treasury, approve_treasury_transfer, resolve_finding)
 OF_OTHERS = (activate_member,)  # of their own they cannot: who is suspended does nothing
 GIVES = {act.__name__: act for act in (*TO_A_MEMBER, *TO_A_WALLET, *OF_OTHERS)}

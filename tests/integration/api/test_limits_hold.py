@@ -18,6 +18,7 @@ from functions.oobit import rules as oobit_rules
 from functions.orders import rules as order_rules
 from functions.profile import rules as profile_rules
 from functions.wallet import rules as wallet_rules
+from functions.wholesale import rules as wholesale_rules
 from shared.api import Api
 from shared.credentials import totp
 from shared.values.problems import TooManyRequests
@@ -27,6 +28,7 @@ from tests.client import Answer, FunctionClient
 from tests.fakes import pictures
 from tests.fakes.cheap_hashes import use_cheap_hashes
 from tests.fakes.order_client import ADDRESS
+from tests.fakes.wholesale_client import application
 from tests.operations.scene import PASSWORD, Scene
 
 Client = Callable[..., FunctionClient]
@@ -124,6 +126,13 @@ def scan(scene: Scene) -> Callable[[], Answer]:
     return lambda: client.post("/v1/scans/submit", {"code": "AAAA-AAAA-AAAA"})
 
 
+def apply_for_wholesale(scene: Scene) -> Callable[[], Answer]:
+    client, body = scene.client(somebody(scene).token), application()
+    assert client.post("/v1/wholesale/apply", body).status == 201
+    scene.sql.execute_simple("DELETE FROM attempt_counters")
+    return lambda: client.post("/v1/wholesale/apply", body)
+
+
 LIMITS: dict[str, Limited] = {
     "signup": Limited("email-already-registered", auth_rules.SIGN_UPS_MAX, "too-many-sign-ups", sign_up),
     "verify_email": Limited(
@@ -183,10 +192,15 @@ LIMITS: dict[str, Limited] = {
         "card-service-unavailable", oobit_rules.TOKENS_PER_HOUR_MAX, "too-many-card-tokens",
         posting("/v1/oobit/create-token", {}, signed_in=True),
     ),
+    "apply_for_wholesale": Limited(
+        "wholesale-applied-before", wholesale_rules.APPLICATIONS_PER_HOUR, "too-many-applications", apply_for_wholesale
+    ),
     "submit": Limited("code-not-valid", GUESSES_PER_HOUR_MAX, "too-many-wrong-codes", scan),
 }  # fmt: skip
 # What was done counts, and not what was tried: test_checkout.py and test_order_pages.py try those of orders.
-ONLY_SUCCESSES_COUNT = {"too-many-scans", "too-many-renames", "too-many-orders", "too-many-declines"}
+ONLY_SUCCESSES_COUNT = {
+    "too-many-scans", "too-many-renames", "too-many-orders", "too-many-declines", "too-many-tax-ids-shown",
+}  # fmt: skip
 
 
 @pytest.fixture

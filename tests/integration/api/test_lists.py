@@ -41,6 +41,7 @@ ONE_PAGE = {
     "list_products",
     "list_admin_products",
     "list_stock",
+    "list_wholesale_products",  # tests/integration/wholesale/test_wholesale_prices.py
 }
 PAGES_MAX = 10
 

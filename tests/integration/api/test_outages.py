@@ -22,6 +22,7 @@ from shared.values.problems import Problem
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.fakes.treasury_admins import treasury_admin
+from tests.fakes.wholesale_client import application
 from tests.operations.scene import PASSWORD, Scene
 from tests.platform import Platform
 
@@ -157,6 +158,19 @@ def test_without_kms_a_second_factor_is_set_up_later(scene: Scene, monkeypatch: 
         assert_passing(client.post("/v1/auth/2fa/setup", {"password": PASSWORD}, **KEY))
     assert kept(scene.sql) == []
     assert client.post("/v1/auth/2fa/setup", {"password": PASSWORD}, **KEY).status == 200
+
+
+def test_without_kms_an_application_comes_again_under_its_key(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, body = scene.member(), application()
+    monkeypatch.setattr(vault, "_unwrapped", {})
+    with monkeypatch.context() as gone:
+        gone.setattr(kms, "_client", lambda: kms._client_of(-1, "127.0.0.1:1"))
+        gone.setattr(kms, "TOTAL_SECONDS_MAX", 0.3)
+        gone.setattr(kms, "CALL_SECONDS_MAX", 0.2)
+        assert_passing(client.post("/v1/wholesale/apply", body, **KEY))
+    assert kept(scene.sql) == []
+    assert client.post("/v1/wholesale/apply", body, **KEY).status == 201
+    assert scene.sql.execute_simple("SELECT count(*) FROM wholesale_accounts").rows == [[1]]
 
 
 def test_without_the_signer_of_tokens_a_listener_comes_again(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -185,6 +185,7 @@ PROTECTS_NOTHING = {
     "create_order": "nothing is charged yet; a receipt says what was",
     "cancel_order": "nothing is bought",
     "pay_order": "another card for an order that there is",
+    "apply_for_wholesale": "a business asks for prices; people decide, and tell the member",
     "create_oobit_token": "a card of the member's own",
     "put_oobit_card": "likewise",
     "override_tier": "a tier, which is told as such",

@@ -41,6 +41,7 @@ PUBLIC = frozenset({
     "serialised", "signer", "signing_hash", "sku", "small_url", "source_id", "source_kind", "state", "status", "title",
     "to", "to_address", "token_address", "token_type", "tracking_number", "transaction_hash", "type", "upload_headers",
     "url", "username", "wallet_address", "zip", "zip_code",
+    "company_name", "contact_name", "number", "tax_id_last4",
 })  # fmt: skip
 NOT_THERE_AT_ONCE = {"create_export", "start_import"}  # the link comes with the file, which a job makes
 Secrets = Mapping[str, set[str]]
@@ -141,6 +142,7 @@ def test_the_secrets_are_those_that_we_know_of() -> None:
         "create_order": {"line1", "line2"},
         "cancel_order": {"line1", "line2"},
         "pay_order": {"line1", "line2"},
+        "show_wholesale_tax_id": {"tax_id"},
     }
 
 

@@ -79,6 +79,12 @@ POWERFUL = {
         {"orders"},
     ),
     "somebody's cart": ("UPDATE cart_items SET quantity = 1", {"shop"}),
+    "a wholesale account that may order": ("UPDATE wholesale_accounts SET status = 'approved'", {"admin_wholesale"}),
+    "an order of a wholesale account": ("UPDATE wholesale_accounts SET activated_at = now()", set[str]()),
+    "what a business has said": (
+        "UPDATE wholesale_accounts SET company_name = ''",
+        {"wholesale", "profile", "member_erase"},
+    ),
     "the audit log": ("DELETE FROM audit_logs", set[str]()),
     "who referred a member": ("UPDATE members SET referred_by_id = NULL", {"admin_comps"}),
     "the terms that awards follow": ("INSERT INTO award_inputs (revision) VALUES (1)", set[str]()),
@@ -110,9 +116,10 @@ SECRET = {
     "mailed codes": ("SELECT code_mac FROM email_codes", {"auth", "profile", "member_erase"}),
     "wrapped keys": (
         "SELECT wrapped FROM data_keys",
-        {"auth", "admin_treasury", "admin_comps", "wallet", "profile", "orders", "order_advance", "payment_watch",
-         "migrate"},
+        {"auth", "admin_treasury", "admin_comps", "admin_wholesale", "wallet", "wholesale", "profile", "orders",
+         "order_advance", "payment_watch", "migrate"},
     ),
+    "tax ids": ("SELECT tax_id FROM wholesale_accounts", {"admin_wholesale"}),
 }  # fmt: skip
 
 # Nobody's login writes these: triggers do, or migrations.

@@ -16,6 +16,7 @@ WITHOUT: Mapping[tuple[str, str], tuple[str, str]] = {
     ("cart_items", "sku"): ("products", "a product is never removed, it goes off sale"),
     ("stock_moves", "counted_by"): ("members", "written by people; an account is emptied, its row stays"),
     ("stock_moves", "order_id, sku"): ("order_items", "lines of an order stay; promises and releases have an index"),
+    ("wholesale_accounts", "decided_by"): ("members", "written by people; an account is emptied, its row stays"),
     ("signers", "treasury"): ("treasuries", "a handful of rows"),
 }
 KEYS = """

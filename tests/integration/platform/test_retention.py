@@ -62,6 +62,8 @@ def row(name: str, at: datetime) -> dict[str, object]:
         "wallet_challenges": {"id": identity, "member_id": MEMBER, "address": "0x" + "5" * 40, "message": "x",
                               "created_at": at, "expires_at": at},
         "webhook_deliveries": {"source": "card", "event_id": str(identity), "subject": "x", "received_at": at},
+        "wholesale_accounts": {"id": identity, "member_id": identity, "status": "rejected", "created_at": at,
+                               "applied_at": at, "decided_by": MEMBER, "decided_at": at, "reason": "x"},
     }[name]  # fmt: skip
 
 
@@ -73,6 +75,7 @@ UNFINISHED: dict[str, dict[str, object]] = {
     "mails": {"status": "queued", "finished_at": None},
     "second_factors": {"enabled_at": NOW},
     "sessions": {"ended_at": NOW},
+    "wholesale_accounts": {"status": "approved"},
 }
 
 

@@ -18,6 +18,7 @@ import functions.admin_scans.store as admin_scans
 import functions.admin_shop.store as admin_shop
 import functions.admin_treasury.store as admin_treasury
 import functions.admin_trips.store as admin_trips
+import functions.admin_wholesale.store as admin_wholesale
 import functions.auth.store as auth_store
 import functions.avatar_publish.store as avatar_publish
 import functions.broadcast_send.store as broadcast_send
@@ -31,6 +32,7 @@ import functions.reconciliation.store as reconciliation
 import functions.scans.store as scans
 import functions.unlock_refresh.store as unlock_refresh
 import functions.wallet.store as wallet
+import functions.wholesale.store as wholesale
 from emulators.contract import ROOT
 from functions.admin_comps import review_store
 from functions.email_send import store as email_send
@@ -46,6 +48,8 @@ from tests.factories import NOW
 from tests.fakes import order_rows
 from tests.fakes.plain_rows import OTHER_SIGNER, SIGNER, at, comp, payout, put, slot, unchecked, withdrawal
 from tests.fakes.shop_client import MINT
+from tests.fakes.wholesale_rows import wholesale_account, wholesale_member
+from tests.integration.platform.locks_elsewhere import TRIED_ELSEWHERE
 from tests.mutation.place import product
 from tests.mutation.python import places
 
@@ -56,45 +60,6 @@ Take = Callable[[Tx], object]
 Prepared = tuple[str, str, str, Take]  # the table, a condition for the row that is locked, for one that is not, the act
 
 # What a lock is for is tried with several at once, by the tests that are named.
-TRIED_ELSEWHERE = {
-    "functions/admin_codes/store.py::invalidate": "test_codes_changes.py",
-    "functions/admin_codes/store.py::reuse": "test_codes_changes.py",
-    "functions/codes_change/store.py::invalidate": "test_codes_changes.py",
-    "functions/codes_change/store.py::reuse": "test_codes_changes.py",
-    "functions/email_send/store.py::ask_again": "test_mail_once.py",
-    "functions/member_erase/old_store.py::PURGES[attempt_counters]": "test_retention.py",
-    "functions/member_erase/old_store.py::PURGES[avatars]": "test_retention.py",
-    "functions/member_erase/old_store.py::PURGES[carts]": "test_retention.py",
-    "functions/member_erase/old_store.py::PURGES[data_exports]": "test_retention.py",
-    "functions/member_erase/old_store.py::PURGES[email_changes]": "test_retention.py",
-    "functions/member_erase/old_store.py::PURGES[email_codes]": "test_retention.py",
-    "functions/member_erase/old_store.py::PURGES[idempotency_keys]": "test_retention.py",
-    "functions/member_erase/old_store.py::PURGES[idempotency_keys_of_anyone]": "test_retention.py",
-    "functions/member_erase/old_store.py::PURGES[job_faults]": "test_retention.py",
-    "functions/member_erase/old_store.py::PURGES[known_devices]": "test_retention.py",
-    "functions/member_erase/old_store.py::PURGES[mails]": "test_retention.py",
-    "functions/member_erase/old_store.py::PURGES[pushes]": "test_retention.py",
-    "functions/member_erase/old_store.py::PURGES[refresh_tokens]": "test_retention.py",
-    "functions/member_erase/old_store.py::PURGES[second_factors]": "test_retention.py",
-    "functions/member_erase/old_store.py::PURGES[sessions]": "test_retention.py",
-    "functions/member_erase/old_store.py::PURGES[tax_quotes]": "test_retention.py",
-    "functions/member_erase/old_store.py::PURGES[wallet_challenges]": "test_retention.py",
-    "functions/member_erase/old_store.py::PURGES[webhook_deliveries]": "test_retention.py",
-    "functions/notifications/store.py::mark_read": "test_notifications_unread.py",
-    "functions/payment_watch/store.py::due": "test_order_payments.py",
-    "functions/notify/store.py::claim": "test_notify_once.py",
-    "functions/profile/store.py::lock_session": "test_push_sessions.py",
-    "functions/scans/records.py::insert_chips": "test_scan_waits.py",
-    "functions/scan_rollup/store.py::lock_position": "test_scan_rollup.py",
-    "functions/tier_rollover/store.py::lock_open": "test_tier_rollover.py",
-    "shared/codes/changes.py::_mark": "test_codes_import.py",
-    "shared/comps/awards.py::pay_pending": "test_comp_cancel_races.py",
-    "shared/events.py::claim": "test_outbox_relay.py",
-    "shared/events.py::claim_stubborn": "test_outbox_relay.py",
-    "shared/comps/guarantees.py::_locked": "test_guarantee.py",
-    "shared/messages/notifications.py::count_unread": "test_scan_waits.py",
-    "shared/withdrawals.py::expire": "test_withdrawal_prepare.py",
-}
 
 
 def _then_asked(take: Callable[[Tx, T], None]) -> Callable[[Tx, T], None]:
@@ -346,6 +311,12 @@ def _order(take: Callable[[Tx, UUID, UUID], object]) -> Callable[[Connection], P
 
 LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/admin_codes/store.py::lock_batch": _rows("code_batches", _batch, admin_codes.lock_batch),
+    "functions/admin_wholesale/store.py::lock": _rows(
+        "wholesale_accounts", lambda _: wholesale_account(), _then_asked(admin_wholesale.lock)
+    ),
+    "functions/wholesale/store.py::lock": _rows(
+        "wholesale_accounts", lambda _: wholesale_member(), _then_asked(wholesale.lock), "member_id"
+    ),
     "functions/admin_comps/store.py::lock_rules": lambda _: ("comp_rules", "true", "false", admin_comps.lock_rules),
     "functions/admin_comps/review_store.py::lock": _review,
     "functions/admin_comps/store.py::winner": _members(admin_comps.winner),

@@ -56,7 +56,7 @@ def answered(sql: Connection, order: Placed, status: str, reference: str = "ref"
 
 
 def paid(sql: Connection) -> Placed:
-    """A confirmed order."""
+    """Place an order, and have it paid and confirmed."""
     order = order_views.place()
     order_views.accept_age(order.member_id)
     advance(order.id)

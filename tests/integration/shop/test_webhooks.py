@@ -1,4 +1,4 @@
-"""What vendors tell is believed by nobody: verified, kept once, answered, and the vendor is asked."""
+"""A vendor's message is believed by nobody: it is verified, kept once and answered, and the vendor is asked."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 from pg8000.dbapi import Connection
 
-from shared import clock, db
+from shared import clock, config, db
 from shared.orders import machine, operations
 from tests import factories
 from tests.client import Client, FunctionClient, refusal
@@ -29,6 +29,7 @@ from tests.fakes.vendor_messages import (
     signed_agechecker,
     signed_card,
 )
+from tests.platform import Platform
 from tests.rows import rows_of_all_tables
 
 pytest_plugins = ["tests.fakes.clock_plugin"]
@@ -156,6 +157,45 @@ def test_a_body_of_fifty_megabytes_is_refused_before_it_is_looked_at(vendor: Fun
     assert kept(sql) == []
 
 
+def test_the_stand_ins_sign_as_the_ports_expect(vendor: FunctionClient, platform: Platform, sql: Connection) -> None:
+    card, age = of_card(asked_operation()), of_agechecker(REFERENCE)
+    for message, stand_in in ((card, platform.vendors.card), (age, platform.vendors.ages)):
+        assert stand_in.webhooks.method == message.method
+        assert replace(message, headers=stand_in.webhooks.signed(message.body)).send(vendor).status == 200
+    assert len(kept(sql)) == 2
+
+
+def test_without_a_database_the_signature_is_checked_all_the_same(
+    vendor: FunctionClient, sql: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever only guesses costs no transaction; a vendor is told to come again."""
+    good = of_card(asked_operation())
+    bad = replace(good, body=good.body + b" ")
+    assert good.send(vendor).status == 200
+    db.close()
+    with monkeypatch.context() as gone:
+        gone.setenv("DATABASE_PORT", "1")
+        config.read.cache_clear()
+        assert refusal(bad.send(vendor)) == NOT_VALID
+        told = good.send(vendor)
+        assert (told.status, told.problem, "Retry-After" in told.headers) == (503, "overloaded", True)
+    db.close()
+    config.read.cache_clear()
+    assert good.send(vendor).status == 200
+    assert len(kept(sql)) == 1
+
+
+def test_a_message_whose_task_could_not_be_queued_is_not_kept(vendor: FunctionClient, sql: Connection) -> None:
+    """The vendor sends it again, and then it is the first."""
+    message = of_card(asked_operation())
+    sql.execute_simple("ALTER TABLE outbox ADD CONSTRAINT broken CHECK (false) NOT VALID")
+    assert message.send(vendor).status == 500
+    assert kept(sql) == []
+    sql.execute_simple("ALTER TABLE outbox DROP CONSTRAINT broken")
+    assert message.send(vendor).status == 200
+    assert len(kept(sql)) == len(tasks(sql)) == 1
+
+
 STRANGE = [
     b"", b"{", b"null", b"[]", b'"text"', b"\xff\xfe\x00", b"1e999", b"[" * 50_000, b'{"id": 1, "type": [], "data": 7}',
     b'{"id": "", "data": {"key": "not-ours"}}', b'{"id": "\\u0000", "type": "\\u0000", "data": {"key": "\\u0000"}}',
@@ -164,24 +204,25 @@ STRANGE = [
 ]  # fmt: skip
 
 
-def test_a_signed_message_of_any_shape_is_kept_and_wakes_nobody(vendor: FunctionClient, sql: Connection) -> None:
+def test_a_signed_message_of_any_shape_is_kept_or_refused_and_wakes_nobody(
+    vendor: FunctionClient, sql: Connection
+) -> None:
+    """AgeChecker's have no other content than the check that they name."""
     for body in STRANGE:
-        for message in (signed_card(body), signed_agechecker(body)):
-            answer = message.send(vendor)
-            assert (answer.status, answer.body) == (200, HEARD), (message.path, body[:40], answer.body)
-    assert Counter(source for source, _, _ in kept(sql)) == {"card": len(STRANGE), "agechecker": len(STRANGE)}
+        answer = signed_card(body).send(vendor)
+        assert (answer.status, answer.body) == (200, HEARD), (body[:40], answer.body)
+        assert refusal(signed_agechecker(body).send(vendor)) == NOT_VALID, body[:40]
+    assert Counter(source for source, _, _ in kept(sql)) == {"card": len(STRANGE)}
     assert tasks(sql) == []
 
 
-def test_one_vendors_message_at_anothers_door_is_kept_only_if_it_is_signed_for_it(
-    vendor: FunctionClient, sql: Connection
-) -> None:
+def test_one_vendors_message_at_anothers_door_wakes_nobody(vendor: FunctionClient, sql: Connection) -> None:
     card, age = of_card(asked_operation()), of_agechecker(REFERENCE)
     assert refusal(replace(card, method=age.method, path=age.path).send(vendor)) == NOT_VALID
     assert refusal(replace(age, method=card.method, path=card.path).send(vendor)) == NOT_VALID
-    assert signed_agechecker(card.body).send(vendor).status == 200
+    assert refusal(signed_agechecker(card.body).send(vendor)) == NOT_VALID
     assert signed_card(age.body).send(vendor).status == 200
-    assert [(source, subject) for source, _, subject in kept(sql)] == [("agechecker", "unclear"), ("card", "unclear")]
+    assert [(source, subject) for source, _, subject in kept(sql)] == [("card", "unclear")]
     assert tasks(sql) == []
 
 

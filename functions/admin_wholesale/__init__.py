@@ -1,0 +1,1 @@
+"""Admins decide about wholesale accounts: approve, reject, suspend and activate."""

@@ -1,0 +1,1 @@
+"""Members apply for a wholesale account, and see it and its prices."""

@@ -1,0 +1,56 @@
+"""The notices about a wholesale account: titles and bodies in English, Spanish and Portuguese (see `notices`)."""
+
+from collections.abc import Mapping
+
+Texts = tuple[str, str, str]
+
+WHOLESALE: Mapping[str, tuple[Texts, Texts]] = {
+    "wholesale_approved": (
+        (
+            "Your wholesale account was approved",
+            "Tu cuenta mayorista fue aprobada",
+            "Sua conta de atacado foi aprovada",
+        ),
+        (
+            "Your account $number sees its prices now.",
+            "Tu cuenta $number ya ve sus precios.",
+            "Sua conta $number já vê os preços dela.",
+        ),
+    ),
+    "wholesale_rejected": (
+        (
+            "Your wholesale application was not accepted",
+            "Tu solicitud de cuenta mayorista no fue aceptada",
+            "Seu pedido de conta de atacado não foi aceito",
+        ),
+        (
+            "You may apply again from $at.",
+            "Puedes volver a solicitarla a partir del $at.",
+            "Você pode pedir de novo a partir de $at.",
+        ),
+    ),
+    "wholesale_suspended": (
+        (
+            "Your wholesale account was suspended",
+            "Tu cuenta mayorista fue suspendida",
+            "Sua conta de atacado foi suspensa",
+        ),
+        (
+            "Your account $number cannot order for now. Our support can tell you more.",
+            "Tu cuenta $number no puede hacer pedidos por ahora. Nuestro equipo de soporte puede decirte más.",
+            "Sua conta $number não pode fazer pedidos por enquanto. Nosso suporte pode contar mais a você.",
+        ),
+    ),
+    "wholesale_activated": (
+        (
+            "Your wholesale account is open again",
+            "Tu cuenta mayorista está abierta de nuevo",
+            "Sua conta de atacado está aberta de novo",
+        ),
+        (
+            "Your account $number sees its prices again.",
+            "Tu cuenta $number vuelve a ver sus precios.",
+            "Sua conta $number voltou a ver os preços dela.",
+        ),
+    ),
+}

@@ -1,0 +1,227 @@
+"""A shop whose parts fail: the real jobs and Postgres, the vendors' stand-ins over HTTP, and tasks that get lost."""
+
+import json
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from emulators.vendor import Fault
+from emulators.vendors import Vendors
+from functions.order_advance import main as order_advance
+from functions.payment_watch import main as payment_watch
+from shared import clock, db, settings
+from shared.credentials import vault
+from shared.db import Tx
+from shared.events import AdvanceOrder, AskPayment
+from shared.orders import rows, tasks
+from shared.orders.addresses import DeliveryAddress
+from shared.orders.states import CancelReason
+from shared.ports import ages, card, vendors
+from tests.factories import Somebody
+from tests.fakes import order_rows
+from tests.fakes.crashes import Crash, crash, killed_after
+from tests.fakes.shop_client import COFFEE, MINT
+from tests.fault.simulation.database import Database
+from tests.fault.simulation.people import WINNERS
+
+BEGIN = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+STOCK = 1_000
+CARDS = ("ok", "ok", "ok", "declined", "action", "silent-done", "silent-undone", "late", "captures-late")
+NAMES = ("Accepted", "Accepted", "Accepted", "Denied", "Photo", "Pending")
+CALLS = (
+    *((card, name) for name in ("authorize", "capture", "void", "refund", "find", "abandon")),
+    *((ages, name) for name in ("begin", "look")),
+)
+FAULTS = tuple(fault for fault in Fault if fault not in (Fault.UNAUTHORIZED, Fault.FORBIDDEN, Fault.REFUSED))
+LATER_SECONDS = 1e6  # what is late is decided by the schedule, not by a timer
+ANSWER_SECONDS_MAX = 0.05
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A task that waits in a queue."""
+
+    function: str
+    body: Mapping[str, Any]
+
+
+@dataclass
+class World:
+    """One schedule's shop. `random` decides everything that chance decides."""
+
+    database: Database
+    vendors: Vendors
+    random: random.Random
+    time: datetime = BEGIN
+    waiting: list[Delivery] = field(default_factory=list)
+    orders: list[UUID] = field(default_factory=list)
+    done: Counter[str] = field(default_factory=Counter)
+
+    def now(self) -> datetime:
+        return self.time
+
+    def order(self) -> None:
+        """A member orders; the task that the checkout queues may be lost."""
+        who = Somebody(UUID(str(self.random.choice(WINNERS))), "", "")
+        name, paid_by = self.random.choice(NAMES), self.random.choice(CARDS)
+        home = DeliveryAddress(f"Ann {name}", "12 Main Street", "", "Springfield", "IL", "62704")
+        tins = {MINT: self.random.randint(1, 9)} | ({COFFEE: 2} if self.random.random() < 0.3 else {})
+        self.database.run(f"DELETE FROM carts WHERE status = 'open' AND member_id = '{who.id}'")
+        order = order_rows.placed(who, tins, card=paid_by, address=home, at=self.time)
+        self.orders.append(order)
+        if self.random.random() < 0.9:
+            db.atomically(tasks.advance_soon, order, self.time)
+        self.done[f"order {paid_by} {name}"] += 1
+
+    def pay_again(self) -> None:
+        """Pay an order whose payment failed once more, as `POST /v1/orders/{order_id}/pay` does."""
+        failed = self.database.rows(
+            "SELECT o.id FROM orders o WHERE state = 'payment_processing' AND cancel_wanted_at IS NULL AND NOT EXISTS ("
+            "SELECT FROM payments WHERE order_id = o.id AND state IN ('pending', 'authorized', 'captured')) ORDER BY id"
+        )
+        if failed:
+            (order,) = self.random.choice(failed)
+            order_rows.payment(order, self.random.choice(CARDS), at=self.time)
+            db.atomically(tasks.advance_soon, order, self.time)
+            self.done["paid again"] += 1
+
+    def cancel(self) -> None:
+        """The buyer of an order wants it no more."""
+        if self.orders:
+            order = self.random.choice(self.orders)
+            db.atomically(rows.want_cancelled, order, CancelReason.MEMBER, self.time)
+            db.atomically(tasks.advance_soon, order, self.time)
+            self.done["cancel"] += 1
+
+    def decide(self) -> None:
+        """The bank or the age check decides something that it had left open."""
+        for made in self.vendors.card.operations():
+            if self.random.random() < 0.5:
+                self.vendors.card.decide(made.id, self.random.choice(("succeeded", "succeeded", "declined")))
+        for check in self.vendors.ages.checks():
+            if check.status in ("photo_id", "pending") and self.random.random() < 0.5:
+                self.vendors.ages.decide(check.uuid, self.random.choice(("accepted", "denied")))
+
+    def spoil(self) -> None:
+        """The next calls of a vendor fail, done or not; or the issuer declines to have the money taken."""
+        part = self.random.choice((self.vendors.card, self.vendors.card, self.vendors.ages))
+        part.fail_next(self.random.randint(1, 3), self.random.choice(FAULTS))
+        if self.random.random() < 0.2:
+            self.vendors.card.decline_next("capture")
+
+    def collect(self) -> None:
+        """Take the tasks that were queued since from the outbox."""
+        found = self.database.rows(
+            "UPDATE outbox SET published_at = created_at WHERE published_at IS NULL RETURNING id, kind, function, body"
+        )
+        for _, kind, function, body in sorted(found):
+            if kind == "task":
+                self.waiting.append(Delivery(function, body if isinstance(body, dict) else json.loads(body)))
+
+    def deliver(self) -> None:
+        """Deliver one task: perhaps out of order, twice, to a worker that dies, or not at all."""
+        self.collect()
+        if not self.waiting:
+            return
+        delivery = self.waiting.pop(self.random.randrange(len(self.waiting)))
+        chance = self.random.random()
+        if chance < 0.05:
+            self.done["task lost"] += 1
+            return
+        if chance < 0.15:
+            self.waiting.append(delivery)  # it comes again
+        with self._dying() as died:
+            self.handle(delivery)
+        if died() and self.random.random() < 0.7:
+            self.waiting.append(delivery)
+
+    def drain(self) -> None:
+        """Deliver everything that waits, with nobody dying."""
+        self.collect()
+        while self.waiting:
+            self.handle(self.waiting.pop(0))
+            self.collect()
+
+    def handle(self, delivery: Delivery) -> None:
+        with db.acting_for(delivery.function):
+            if delivery.function == "order_advance":
+                order_advance.advance(AdvanceOrder.model_validate(delivery.body, strict=False), self.time)
+            else:
+                payment_watch.ask(AskPayment.model_validate(delivery.body, strict=False), self.time)
+
+    def sweep(self) -> None:
+        for function, job in (("order_advance", order_advance), ("payment_watch", payment_watch)):
+            with db.acting_for(function):
+                job.sweep(self.time)
+
+    def pass_time(self, seconds: int) -> None:
+        self.time += timedelta(seconds=seconds)
+
+    @contextmanager
+    def _dying(self) -> Iterator[Callable[[], bool]]:
+        """A worker that may die: between two of its transactions, or just before or after it calls a vendor."""
+        chance, dead = self.random.random(), False
+        with ExitStack() as stack:
+            if chance < 0.15:
+                stack.enter_context(killed_after(self.random.randint(0, 2)))
+            elif chance < 0.4:
+                owner, name = self.random.choice(CALLS)
+                stack.enter_context(crash(owner, name, at=1, after=self.random.random() < 0.5))
+            try:
+                yield lambda: dead
+            except Crash:
+                dead = True
+                self.done["killed"] += 1
+
+
+@contextmanager
+def opened(database: Database) -> Iterator[Vendors]:
+    """The vendors' stand-ins, with the ports pointed at them and Postgres's secrets at hand."""
+    made = Vendors()
+    made.start()
+    try:
+        with pytest.MonkeyPatch.context() as patched:
+            for name, value in made.settings.items():
+                patched.setenv(name, value)
+            patched.setenv("FINGERPRINT_KEY", "00" * 32)
+            patched.setattr(vendors, "ANSWER_SECONDS_MAX", ANSWER_SECONDS_MAX)
+            yield made
+    finally:
+        made.stop()
+    assert database
+
+
+@contextmanager
+def begun(database: Database, made: Vendors, seed: int) -> Iterator[World]:
+    """A new world: empty tables, full shelves, vendors who know nothing."""
+    world = World(database, made, random.Random(seed))  # noqa: S311 - the same seed plays the same schedule
+    database.empty()
+    made.clear()
+    made.card.later_seconds = LATER_SECONDS
+    for part in (made.card, made.ages):
+        part.now = world.now
+    settings.forget()
+    database.run(f"UPDATE stock SET on_hand = {STOCK}, promised = 0, counted_at = '{BEGIN}'")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(clock, "now", world.now)
+        db.atomically(_data_key)
+        yield world
+
+
+def _data_key(tx: Tx) -> None:
+    """A data key that this process knows without KMS."""
+    key = uuid4()
+    tx.run(
+        "INSERT INTO data_keys (id, kms_key, wrapped, created_at) VALUES (:id, 'simulated', '\\x00', :now)",
+        id=key,
+        now=BEGIN,
+    )
+    vault._unwrapped[key] = os.urandom(vault.KEY_BYTES)

@@ -1,0 +1,33 @@
+"""Whatever breaks, an order ends paid once and confirmed, or cancelled without money and stock: some schedules."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from emulators.vendors import Vendors
+from tests.fault.orders import world
+from tests.fault.orders.schedule import play
+from tests.fault.simulation import run
+from tests.fault.simulation.database import Database
+
+SEEDS = range(1, 21)
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[tuple[Database, Vendors]]:
+    with run.stage("simulated_orders") as database, world.opened(database) as vendors:
+        yield database, vendors
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_an_order_is_paid_once_or_holds_nothing(stage: tuple[Database, Vendors], seed: int) -> None:
+    played = play(seed, *stage)
+    assert played.broken == []
+    assert played.orders
+
+
+def test_the_schedules_reach_what_they_are_for(stage: tuple[Database, Vendors]) -> None:
+    """Orders end both ways, and workers die."""
+    played = [play(seed, *stage) for seed in range(101, 111)]
+    assert sum(each.kills for each in played) > 10
+    assert all(sum(each.states[state] for each in played) > 5 for state in ("confirmed", "cancelled"))
