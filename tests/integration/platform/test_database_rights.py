@@ -63,7 +63,7 @@ POWERFUL = {
         {"admin_shop"},
     ),
     "stock that nobody counted": ("UPDATE stock SET on_hand = 1", set[str]()),
-    "an order that is paid": ("UPDATE orders SET state = 'confirmed'", set[str]()),
+    "an order that is paid": ("UPDATE orders SET state = 'confirmed'", {"order_advance", "payment_watch"}),
     "an order's terms": ("UPDATE orders SET total_amount = 0", set[str]()),
     "a payment that is captured": ("UPDATE payments SET state = 'captured'", set[str]()),
     "a card to be charged": (
@@ -72,13 +72,13 @@ POWERFUL = {
     ),
     "an age that was proved": (
         f"INSERT INTO age_checks (id, member_id, recorded_at) VALUES ({ANY_ID}, {ANY_ID}, now())",
-        set[str](),
+        {"order_advance", "payment_watch"},
     ),
     "a promise of stock": (
         f"INSERT INTO stock_moves (sku, kind, quantity, order_id) VALUES ('', 'promise', 1, {ANY_ID})",
-        {"orders"},
+        {"orders", "order_advance", "payment_watch"},
     ),
-    "somebody's cart": ("UPDATE cart_items SET quantity = 1", {"shop"}),
+    "somebody's cart": ("UPDATE cart_items SET quantity = 1", {"shop", "order_advance", "payment_watch"}),
     "a wholesale account that may order": ("UPDATE wholesale_accounts SET status = 'approved'", {"admin_wholesale"}),
     "an order of a wholesale account": ("UPDATE wholesale_accounts SET activated_at = now()", set[str]()),
     "what a business has said": (
@@ -110,8 +110,11 @@ SECRET = {
         {"payout_send", "payout_confirm", "payout_recover", "reconciliation", "ledger_seal", "treasury_snapshot",
          "admin_treasury", "migrate"},
     ),
-    "cards": ("SELECT token FROM payments", {"orders"}),
-    "addresses of orders": ("SELECT address FROM orders", {"orders", "member_erase", "profile"}),
+    "cards": ("SELECT token FROM payments", {"orders", "order_advance", "payment_watch"}),
+    "addresses of orders": (
+        "SELECT address FROM orders",
+        {"orders", "order_advance", "payment_watch", "member_erase", "profile"},
+    ),
     "refresh tokens": ("SELECT token_hash FROM refresh_tokens", {"auth", "profile", "member_erase"}),
     "mailed codes": ("SELECT code_mac FROM email_codes", {"auth", "profile", "member_erase"}),
     "wrapped keys": (
@@ -138,7 +141,7 @@ WRITTEN_BY_NOBODY = {
     *("treasury_minutes", "trip_places"),
     "withdrawal_transitions",
 }
-FILLED_BY_FEATURES_TO_COME = {"age_checks", "downline_entries", "refunds", "tins_sold_daily"}
+FILLED_BY_FEATURES_TO_COME = {"downline_entries", "tins_sold_daily"}
 
 FUNCTIONS = sorted(name for name, function in contract.functions().items() if function.database)
 
