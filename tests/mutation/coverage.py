@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,29 +70,37 @@ class Coverage:
         self.store.parent.mkdir(parents=True, exist_ok=True)
         self.store.write_text(json.dumps({"digests": self.digests, "tests": tests}))
 
-    def renew(self, root: Path) -> int:
-        """Run and record the test files that have changed; returns how many there were."""
+    def renew(self, root: Path, processes: int = 1) -> int:
+        """Run and record the test files that have changed; returns how many there were. `processes` suites run at a
+        time, the largest first.
+        """
         found = {
             str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files_of_tests(root)
         }
         changed = [name for name, digest in found.items() if self.digests.get(name) != digest]
         self.tests = {name: it for name, it in self.tests.items() if it.file in found and it.file not in changed}
-        for suite in _by_suite(changed):
-            self._record(root, suite)
-            self.digests |= {name: found[name] for name in suite}
-            self.save()
+        suites = sorted(_by_suite(changed), key=len, reverse=True)
+        with ThreadPoolExecutor(processes) as threads:
+            running = {threads.submit(self._recorded, root, suite): suite for suite in suites}
+            for ended in as_completed(running):
+                self.tests |= ended.result()
+                self.digests |= {name: found[name] for name in running[ended]}
+                self.save()
         return len(changed)
 
-    def _record(self, root: Path, files: Sequence[str]) -> None:
-        record = self.store.with_name("recorded.json")
+    def _recorded(self, root: Path, files: Sequence[str]) -> dict[str, Ran]:
+        """Run the test files and say which of their tests ran what; those that failed are left out."""
+        record = self.store.with_name(f"{str(Path(files[0]).parent).replace('/', '_')}.json")
+        record.parent.mkdir(parents=True, exist_ok=True)
         record.unlink(missing_ok=True)
         command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.mutation.recorder", *files]
         subprocess.run(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root), RECORD: str(record)}, check=False)
         assert record.exists(), f"the tests did not run to their end: {' '.join(command)}"
-        for name, it in json.loads(record.read_text()).items():
-            if not it["failed"]:
-                self.tests[name] = Ran(name, it["seconds"], frozenset(it["functions"]))
+        ran = json.loads(record.read_text())
         record.unlink()
+        return {
+            name: Ran(name, it["seconds"], frozenset(it["functions"])) for name, it in ran.items() if not it["failed"]
+        }
 
     def chosen(self, place: Place, seconds_max: float, without: Iterable[str] = ()) -> list[Ran]:
         """Tests that run the place's function (any of its file, if it has none), the most telling first and a few of
