@@ -1,12 +1,15 @@
 """The breaks that `make mutants SAMPLE=100` makes: of statements and of Python, and where they are looked for."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from emulators.contract import ROOT
 from tests.mutation import judged, sql
+from tests.mutation.__main__ import figures, remembered, sample
 from tests.mutation.coverage import Coverage, Ran
+from tests.mutation.hunt import Fate
 from tests.mutation.place import Place, product, squeezed
 from tests.mutation.python import places
 from tests.mutation.recorder import name_of
@@ -115,6 +118,21 @@ def test_what_was_judged_to_break_nothing_is_still_there() -> None:
         text = (ROOT / path).read_text()
         there |= {(path, place.function, *place.shown(text)) for place in places(path, text)}
     assert set(judged.judged()) <= there
+
+
+def test_a_break_of_earlier_figures_is_found_again_unless_its_line_has_changed(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    file = tmp_path / "shared" / "a.py"
+    file.write_text("def f(a, b):\n    if a < 1:\n        return b > 2\n")
+    first = {mutant: Fate("", 3, 1.5) for mutant in sample(tmp_path, 100, 1)}
+    rows: Any = figures(first, 1)["mutants"]
+
+    assert remembered(tmp_path, rows) == first
+
+    file.write_text("\n\n" + file.read_text().replace("a < 1", "a < 3"))
+    left = [mutant.before for mutant in remembered(tmp_path, rows)]
+    assert left == [mutant.before for mutant in first if "b" in mutant.before]
+    assert remembered(tmp_path, [row | {"path": "shared/gone.py"} for row in rows]) == {}
 
 
 def test_tests_are_chosen_by_what_they_run_the_quick_and_special_ones_first(tmp_path: Path) -> None:
