@@ -26,6 +26,7 @@ LEFT_OUT = (
 )  # fmt: skip
 LET_IN = ("_port.py", "test_emulator_kms.py")
 FIRST, PER_FILE_FIRST = 3, 8
+MUCH = 0.25  # of the time for all
 SECONDS_AT_LEAST = 0.3  # of any test, since starting one takes that long
 
 
@@ -104,7 +105,8 @@ class Coverage:
 
     def chosen(self, place: Place, seconds_max: float, without: Iterable[str] = ()) -> list[Ran]:
         """Tests that run the place's function (any of its file, if it has none), the most telling first and a few of
-        each file; as many as fit into `seconds_max`, the first FIRST in any case, none named in `without`.
+        each file; as many as fit into `seconds_max`, the first FIRST in any case, none named in `without`. A test that
+        takes much of that time comes after all others.
         """
         wanted = f"{place.path}::{place.function}"
         whole_file = f"{place.path}::"
@@ -118,7 +120,8 @@ class Coverage:
                 else any(name.startswith(whole_file) for name in it.functions)
             )
         ]
-        return list(_within(_spread(sorted(running, key=self._telling(place), reverse=True)), seconds_max))
+        telling = _spread(sorted(running, key=self._telling(place), reverse=True))
+        return list(_within(sorted(telling, key=lambda it: it.seconds > seconds_max * MUCH), seconds_max))
 
     def _telling(self, place: Place) -> Callable[[Ran], float]:
         """A score for sorting tests: how much of the place's neighbourhood a test runs that few others run, per second.

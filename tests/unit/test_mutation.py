@@ -148,3 +148,13 @@ def test_tests_are_chosen_by_what_they_run_the_quick_and_special_ones_first(tmp_
     for whole_file in ("", "TABLE[name]"):
         anywhere = Place("shared/x.py", 0, 1, "", "kind", whole_file)
         assert {it.name for it in loaded.chosen(anywhere, 10.0)} == set(known.tests)
+
+
+def test_a_test_that_takes_much_of_the_time_leaves_it_to_the_others(tmp_path: Path) -> None:
+    runs = {"tests/a.py::test_slow": 6.0, **{f"tests/b.py::test_{number}": 2.0 for number in range(4)}}
+    special = frozenset({"shared/x.py::f", "shared/x.py::g"})
+    ran = [Ran(name, took, special if took > 2 else frozenset({"shared/x.py::f"})) for name, took in runs.items()]
+    known = Coverage(tmp_path / "c.json", {}, {it.name: it for it in ran})
+    place = Place("shared/x.py", 0, 1, "", "kind", "f")
+    assert [it.seconds for it in known.chosen(place, 9.0)] == [2.0] * 4
+    assert [it.seconds for it in known.chosen(place, 24.0)] == [6.0] + [2.0] * 4
