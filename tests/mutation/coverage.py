@@ -124,7 +124,8 @@ class Coverage:
         return list(_within(sorted(telling, key=lambda it: it.seconds > seconds_max * MUCH), seconds_max))
 
     def _telling(self, place: Place) -> Callable[[Ran], float]:
-        """A score for sorting tests: how much of the place's neighbourhood a test runs that few others run, per second.
+        """A score for sorting tests: how much of the place's neighbourhood a test runs that few others run, per second,
+        and how little it runs besides.
 
         The neighbourhood of a file in `functions` is its folder, that of a file in `shared` the file itself.
         """
@@ -133,7 +134,8 @@ class Coverage:
         weight = {name: math.log(1 + len(self.tests) / count) for name, count in runs.items()}
 
         def value(it: Ran) -> float:
-            return sum(weight.get(name, 0.0) for name in it.functions) / math.sqrt(it.seconds + SECONDS_AT_LEAST)
+            near_by = sum(weight.get(name, 0.0) for name in it.functions)
+            return near_by / math.sqrt(it.seconds + SECONDS_AT_LEAST) / math.log(2 + len(it.functions))
 
         return value
 
