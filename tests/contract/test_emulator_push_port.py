@@ -131,6 +131,14 @@ def test_a_provider_token_of_forty_minutes_is_replaced(vendors: PushStandIn, mon
     assert len(vendors.provider.seen) >= 2
 
 
+def test_after_it_is_closed_the_next_push_opens_a_new_connection(vendors: PushStandIn) -> None:
+    for opened in (1, 2):
+        for _ in range(2):
+            port.send("ios", WON)
+        assert len(vendors.provider.seen) == opened  # a provider token for each
+        port.close()
+
+
 def test_a_connection_closed_while_idle_costs_no_push(vendors: PushStandIn) -> None:
     port.send("ios", WON)
     vendors.provider.hang_up()

@@ -37,6 +37,18 @@ def test_content_type_and_cache_control_are_kept(bucket: Any) -> None:
     assert (found.content_type, found.cache_control) == ("text/csv", "no-store")
 
 
+def test_a_file_is_read_in_chunks_each_byte_once(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert storage.host
+    size = 256 * 1024
+    monkeypatch.setattr(port, "CHUNK_BYTES", size)
+    for length in (0, 1, size - 1, size, size + 1, 2 * size, 2 * size + size // 2):
+        content = bytes(number * 7 % 251 for number in range(length))
+        write("a", content)
+        chunks = list(port.read("documents", "a"))
+        assert b"".join(chunks) == content
+        assert [len(chunk) for chunk in chunks] == [*[size] * (length // size), *[length % size] * bool(length % size)]
+
+
 def test_if_absent_never_replaces(storage: Storage) -> None:
     assert storage.host
     write("a", b"first", if_absent=True)

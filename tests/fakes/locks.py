@@ -6,10 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from pg8000.dbapi import Connection
+from pg8000.exceptions import DatabaseError
 
 from emulators import cloud
 from tests.platform import Platform
 
+LOCK_NOT_AVAILABLE = "55P03"
 WAIT_SECONDS_MAX = 4.0  # less than db.LOCK_TIMEOUT
 WAITERS = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
@@ -22,6 +24,17 @@ def held(platform: Platform, statement: str) -> Iterator[None]:
         connection.execute_simple(statement)
         yield
         connection.execute_simple("COMMIT")
+
+
+def is_locked(sql: Connection, table: str, condition: str) -> bool:
+    """Whether another session has locked a row of the table for which the condition holds."""
+    try:
+        sql.execute_simple(f"SELECT 1 FROM {table} WHERE {condition} FOR UPDATE NOWAIT")
+    except DatabaseError as error:
+        if error.args[0]["C"] != LOCK_NOT_AVAILABLE:
+            raise
+        return True
+    return False
 
 
 def until_waiting(sql: Connection, sessions: int) -> None:

@@ -28,6 +28,7 @@ class FakeNode(Node):
         self.richer = 0
         self.strays = False  # its logs are of another token than was asked for
         self.hides: set[str] = set()  # hashes of transactions whose logs it leaves out
+        self.told: list[tuple[str, range]] = []  # whose logs of which blocks it has told, senders as ">0x…"
 
     def ask(self, calls: Sequence[Call]) -> list[Any]:
         if self.silent:
@@ -75,6 +76,8 @@ class FakeNode(Node):
         if last - first + 1 > self.world.blocks_per_answer_max:
             raise NodeRefused("too many blocks at once")
         _, sender, recipient = wanted["topics"]
+        whose = f">0x{sender[-40:]}" if sender else f"0x{recipient[-40:]}"
+        self.told.append((whose, range(first, last + 1)))
         return [
             _log(it, OTHER_TOKEN if self.strays else wanted["address"])
             for it in self.world.movements()

@@ -56,11 +56,16 @@ def payout(sql: Connection, number: int, **other: object) -> UUID:
 
 
 def slot(
-    sql: Connection, nonce: int, state: str = "ALLOCATED", signer: str = SIGNER, payout_id: UUID | None = None
+    sql: Connection,
+    nonce: int,
+    state: str = "ALLOCATED",
+    signer: str = SIGNER,
+    payout_id: UUID | None = None,
+    **other: object,
 ) -> None:
     put(
         sql, "payout_slots", signer=signer, nonce=nonce, state=state, state_at=NOW, allocated_at=NOW,
-        payout_id=payout_id,
+        payout_id=payout_id, **other,
     )  # fmt: skip
 
 

@@ -6,12 +6,13 @@ import random
 import shutil
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
+from typing import Any
 
 from emulators.bootstrap import LOCAL
 from emulators.contract import ROOT
@@ -47,6 +48,22 @@ def sample(root: Path, size: int, seed: int, only: str = "", kind: str = "") -> 
     half = size // 2
     drawn = draw.sample(in_sql, min(half, len(in_sql))) + draw.sample(in_python, min(size - half, len(in_python)))
     return [Mutant(place, *place.shown(known[place.path])) for place in drawn]
+
+
+def remembered(root: Path, rows: Sequence[Mapping[str, Any]]) -> dict[Mutant, Fate]:
+    """The breaks of earlier figures with their fates, without those whose lines have changed since and those that
+    people have judged to change nothing.
+    """
+    found: dict[Mutant, Fate] = {}
+    for path in sorted({row["path"] for row in rows if (root / row["path"]).exists()}):
+        text = (root / path).read_text()
+        there = {(it.function, it.kind, *it.shown(text)): it for it in places(path, text) if not equivalent(it, text)}
+        for row in rows:
+            place = there.get((row["function"], row["kind"], row["before"], row["after"]))
+            if row["path"] == path and place:
+                fate = Fate(row["by"], row["tests"], row["seconds"])
+                found[Mutant(place, row["before"], row["after"])] = fate
+    return found
 
 
 def fates(mutants: Sequence[Mutant], coverage: Coverage, processes: int, seconds_max: float) -> dict[Mutant, Fate]:
@@ -118,9 +135,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make mutants SAMPLE=100")
     parser.add_argument("--sample", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--again", action="store_true", help="hunt the survivors of the last figures once more")
     parser.add_argument("--only", default="", help="of files whose path has this in it")
     parser.add_argument("--kind", default="", help="whose kind has this in it: lock, order, comparison")
-    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--processes", type=int, default=2, help="sessions of pytest at a time")
     parser.add_argument("--seconds", type=float, default=120.0, help="of tests for each mutant, as recorded")
     parser.add_argument("--anew", action="store_true", help="record again which tests run what")
     parser.add_argument("--share", type=float, default=0.95, help="how many must be caught")
@@ -128,12 +146,15 @@ def main() -> int:
     if asked.anew:
         COVERAGE.unlink(missing_ok=True)
     coverage = Coverage.load(COVERAGE)
-    coverage.renew(ROOT)
-    mutants = sample(ROOT, asked.sample, asked.seed, asked.only, asked.kind)
-    found = fates(mutants, coverage, asked.processes, asked.seconds)
+    coverage.renew(ROOT, asked.processes)
+    last = json.loads(FIGURES.read_text()) if asked.again else {"seed": asked.seed, "mutants": []}
+    found = remembered(ROOT, last["mutants"])
+    survivors = [mutant for mutant, fate in found.items() if not fate.by]
+    mutants = survivors if asked.again else sample(ROOT, asked.sample, asked.seed, asked.only, asked.kind)
+    found |= fates(mutants, coverage, asked.processes, asked.seconds)
     sys.stdout.writelines(f"{line}\n" for line in table(found))
     FIGURES.parent.mkdir(exist_ok=True)
-    FIGURES.write_text(json.dumps(figures(found, asked.seed), indent=1) + "\n")
+    FIGURES.write_text(json.dumps(figures(found, last["seed"]), indent=1) + "\n")
     return 0 if sum(bool(fate.by) for fate in found.values()) >= asked.share * len(found) else 1
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,7 @@ LEFT_OUT = (
 )  # fmt: skip
 LET_IN = ("_port.py", "test_emulator_kms.py")
 FIRST, PER_FILE_FIRST = 3, 8
+MUCH = 0.25  # of the time for all
 SECONDS_AT_LEAST = 0.3  # of any test, since starting one takes that long
 
 
@@ -69,33 +71,42 @@ class Coverage:
         self.store.parent.mkdir(parents=True, exist_ok=True)
         self.store.write_text(json.dumps({"digests": self.digests, "tests": tests}))
 
-    def renew(self, root: Path) -> int:
-        """Run and record the test files that have changed; returns how many there were."""
+    def renew(self, root: Path, processes: int = 1) -> int:
+        """Run and record the test files that have changed; returns how many there were. `processes` suites run at a
+        time, the largest first.
+        """
         found = {
             str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files_of_tests(root)
         }
         changed = [name for name, digest in found.items() if self.digests.get(name) != digest]
         self.tests = {name: it for name, it in self.tests.items() if it.file in found and it.file not in changed}
-        for suite in _by_suite(changed):
-            self._record(root, suite)
-            self.digests |= {name: found[name] for name in suite}
-            self.save()
+        suites = sorted(_by_suite(changed), key=len, reverse=True)
+        with ThreadPoolExecutor(processes) as threads:
+            running = {threads.submit(self._recorded, root, suite): suite for suite in suites}
+            for ended in as_completed(running):
+                self.tests |= ended.result()
+                self.digests |= {name: found[name] for name in running[ended]}
+                self.save()
         return len(changed)
 
-    def _record(self, root: Path, files: Sequence[str]) -> None:
-        record = self.store.with_name("recorded.json")
+    def _recorded(self, root: Path, files: Sequence[str]) -> dict[str, Ran]:
+        """Run the test files and say which of their tests ran what; those that failed are left out."""
+        record = self.store.with_name(f"{str(Path(files[0]).parent).replace('/', '_')}.json")
+        record.parent.mkdir(parents=True, exist_ok=True)
         record.unlink(missing_ok=True)
         command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.mutation.recorder", *files]
         subprocess.run(command, cwd=root, env=os.environ | {"PYTHONPATH": str(root), RECORD: str(record)}, check=False)
         assert record.exists(), f"the tests did not run to their end: {' '.join(command)}"
-        for name, it in json.loads(record.read_text()).items():
-            if not it["failed"]:
-                self.tests[name] = Ran(name, it["seconds"], frozenset(it["functions"]))
+        ran = json.loads(record.read_text())
         record.unlink()
+        return {
+            name: Ran(name, it["seconds"], frozenset(it["functions"])) for name, it in ran.items() if not it["failed"]
+        }
 
     def chosen(self, place: Place, seconds_max: float, without: Iterable[str] = ()) -> list[Ran]:
         """Tests that run the place's function (any of its file, if it has none), the most telling first and a few of
-        each file; as many as fit into `seconds_max`, the first FIRST in any case, none named in `without`.
+        each file; as many as fit into `seconds_max`, the first FIRST in any case, none named in `without`. A test that
+        takes much of that time comes after all others.
         """
         wanted = f"{place.path}::{place.function}"
         whole_file = f"{place.path}::"
@@ -109,10 +120,12 @@ class Coverage:
                 else any(name.startswith(whole_file) for name in it.functions)
             )
         ]
-        return list(_within(_spread(sorted(running, key=self._telling(place), reverse=True)), seconds_max))
+        telling = _spread(sorted(running, key=self._telling(place), reverse=True))
+        return list(_within(sorted(telling, key=lambda it: it.seconds > seconds_max * MUCH), seconds_max))
 
     def _telling(self, place: Place) -> Callable[[Ran], float]:
-        """A score for sorting tests: how much of the place's neighbourhood a test runs that few others run, per second.
+        """A score for sorting tests: how much of the place's neighbourhood a test runs that few others run, per second,
+        and how little it runs besides.
 
         The neighbourhood of a file in `functions` is its folder, that of a file in `shared` the file itself.
         """
@@ -121,7 +134,8 @@ class Coverage:
         weight = {name: math.log(1 + len(self.tests) / count) for name, count in runs.items()}
 
         def value(it: Ran) -> float:
-            return sum(weight.get(name, 0.0) for name in it.functions) / math.sqrt(it.seconds + SECONDS_AT_LEAST)
+            near_by = sum(weight.get(name, 0.0) for name in it.functions)
+            return near_by / math.sqrt(it.seconds + SECONDS_AT_LEAST) / math.log(2 + len(it.functions))
 
         return value
 

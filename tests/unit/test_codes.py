@@ -24,6 +24,14 @@ def test_a_code_has_twelve_of_32_symbols_that_cannot_be_mistaken() -> None:
     assert not set(codes.ALPHABET) & set("01OI")
 
 
+@pytest.mark.parametrize("count", [0, 1, 999, 1_000, 1_001, 2_500])
+@pytest.mark.parametrize("check_symbol", [True, False])
+def test_there_are_as_many_codes_as_were_asked_for(count: int, *, check_symbol: bool) -> None:
+    made = list(codes.generate(count, check_symbol=check_symbol))
+    assert len(made) == len(set(made)) == count
+    assert {len(code) for code in made} <= {12}
+
+
 @pytest.mark.parametrize(
     "typed", ["ABCD-EFGH-JKLM", "abcd-efgh-jklm", "abcdefghjklm", " ABCD EFGH JKLM ", "ABCD-EFGHJKLM"]
 )

@@ -1,12 +1,15 @@
 """The breaks that `make mutants SAMPLE=100` makes: of statements and of Python, and where they are looked for."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from emulators.contract import ROOT
 from tests.mutation import judged, sql
+from tests.mutation.__main__ import figures, remembered, sample
 from tests.mutation.coverage import Coverage, Ran
+from tests.mutation.hunt import Fate
 from tests.mutation.place import Place, product, squeezed
 from tests.mutation.python import places
 from tests.mutation.recorder import name_of
@@ -117,6 +120,21 @@ def test_what_was_judged_to_break_nothing_is_still_there() -> None:
     assert set(judged.judged()) <= there
 
 
+def test_a_break_of_earlier_figures_is_found_again_unless_its_line_has_changed(tmp_path: Path) -> None:
+    (tmp_path / "shared").mkdir()
+    file = tmp_path / "shared" / "a.py"
+    file.write_text("def f(a, b):\n    if a < 1:\n        return b > 2\n")
+    first = {mutant: Fate("", 3, 1.5) for mutant in sample(tmp_path, 100, 1)}
+    rows: Any = figures(first, 1)["mutants"]
+
+    assert remembered(tmp_path, rows) == first
+
+    file.write_text("\n\n" + file.read_text().replace("a < 1", "a < 3"))
+    left = [mutant.before for mutant in remembered(tmp_path, rows)]
+    assert left == [mutant.before for mutant in first if "b" in mutant.before]
+    assert remembered(tmp_path, [row | {"path": "shared/gone.py"} for row in rows]) == {}
+
+
 def test_tests_are_chosen_by_what_they_run_the_quick_and_special_ones_first(tmp_path: Path) -> None:
     wide = Ran("tests/a.py::test_wide", 1.0, frozenset({"shared/x.py::f", *(f"shared/y.py::{n}" for n in range(200))}))
     quick = Ran("tests/a.py::test_quick", 0.1, frozenset({"shared/x.py::f"}))
@@ -130,3 +148,13 @@ def test_tests_are_chosen_by_what_they_run_the_quick_and_special_ones_first(tmp_
     for whole_file in ("", "TABLE[name]"):
         anywhere = Place("shared/x.py", 0, 1, "", "kind", whole_file)
         assert {it.name for it in loaded.chosen(anywhere, 10.0)} == set(known.tests)
+
+
+def test_a_test_that_takes_much_of_the_time_leaves_it_to_the_others(tmp_path: Path) -> None:
+    runs = {"tests/a.py::test_slow": 6.0, **{f"tests/b.py::test_{number}": 2.0 for number in range(4)}}
+    special = frozenset({"shared/x.py::f", "shared/x.py::g"})
+    ran = [Ran(name, took, special if took > 2 else frozenset({"shared/x.py::f"})) for name, took in runs.items()]
+    known = Coverage(tmp_path / "c.json", {}, {it.name: it for it in ran})
+    place = Place("shared/x.py", 0, 1, "", "kind", "f")
+    assert [it.seconds for it in known.chosen(place, 9.0)] == [2.0] * 4
+    assert [it.seconds for it in known.chosen(place, 24.0)] == [6.0] + [2.0] * 4

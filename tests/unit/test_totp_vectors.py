@@ -47,3 +47,12 @@ def test_a_step_ends_when_its_thirty_seconds_have_passed() -> None:
 )
 def test_what_is_no_code_matches_nothing(given: str) -> None:
     assert totp.matching_step(SECRET, given, datetime.fromtimestamp(59, UTC)) is None
+
+
+def test_of_two_steps_with_one_code_the_later_counts() -> None:
+    """Once in a million; the earlier one would let the code be used a second time."""
+    secret, earlier, given = bytes(range(20)), 58_787_833, "297426"
+    assert [totp.code(secret, step) for step in (earlier, earlier + 1)] == [given, given]
+    for step in (earlier, earlier + 1):
+        moment = datetime.fromtimestamp(step * totp.STEP_SECONDS, UTC)
+        assert totp.matching_step(secret, given, moment) == earlier + 1

@@ -349,6 +349,18 @@ def test_every_table_about_members_is_erased_or_kept_and_exported_or_not_for_a_r
     assert not shown & NOT_EXPORTED.keys()
 
 
+def test_each_trace_of_a_scan_goes_also_where_it_is_the_only_one(sql: Connection, somebody: Somebody) -> None:
+    traces = {"latitude": 48.85, "longitude": 2.29, "device_time": at(0), "device_id": "phone", "ip_address": "::1"}
+    with unchecked(sql):
+        for number, (column, value) in enumerate(traces.items(), 1):
+            put(sql, "scans", id=uuid4(), number=number, member_id=somebody.id, code_mac=bytes([number]),
+                product_sku="MINTICE-6", scanned_at=at(number), method="qr", tier="standard", quarter="2026-Q4",
+                quarter_scans=number, **{column: value})  # fmt: skip
+
+    assert db.atomically(lambda tx: erasing.erase(tx, "scans", somebody.id, 9)) == len(traces)
+    assert sql.execute_simple(f"SELECT sum(num_nonnulls({', '.join(traces)})) FROM scans").rows == [[0]]
+
+
 def test_a_cart_goes_with_its_account(profile_client: ProfileClient, client: Client) -> None:
     other = client(factories.member().token)
     for member in (profile_client.member, other):

@@ -7,7 +7,9 @@ import importlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache
+from pathlib import Path
 
 import pytest
 from pg8000.dbapi import Connection
@@ -19,12 +21,14 @@ from functions.orders import rules as order_rules
 from functions.profile import rules as profile_rules
 from functions.wallet import rules as wallet_rules
 from functions.wholesale import rules as wholesale_rules
+from shared import auth
 from shared.api import Api
 from shared.credentials import totp
 from shared.values.problems import TooManyRequests
 from shared.web.in_transaction import Route
 from tests import factories
 from tests.client import Answer, FunctionClient
+from tests.clock import moved_clock
 from tests.fakes import pictures
 from tests.fakes.cheap_hashes import use_cheap_hashes
 from tests.fakes.order_client import ADDRESS
@@ -37,6 +41,7 @@ Prepare = Callable[[Scene], Callable[[], Answer]]
 WRONG = "Wrong-Guess-88!"
 NOT_429 = {"sign-in-refused", "password-wrong"}  # they do not tell a locked account from a wrong password
 GUESSES_PER_HOUR_MAX = 30  # the setting of that name
+FEW_SECONDS = 30  # more than these tests take
 
 
 @dataclass(frozen=True)
@@ -205,8 +210,9 @@ ONLY_SUCCESSES_COUNT = {
 
 @pytest.fixture
 def scene(client: Client, sql: Connection, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    """How hard a hash is, is not what is tried here; Oobit cannot be reached."""
+    """How hard a hash is, is not what is tried here; Oobit cannot be reached. Access tokens outlive the hour."""
     use_cheap_hashes(monkeypatch)
+    monkeypatch.setattr(auth, "CLOCK_SKEW_SECONDS", 3 * 3600)
     monkeypatch.setenv("OOBIT_URL", "http://127.0.0.1:1")
     return Scene(client, sql)
 
@@ -243,7 +249,7 @@ def test_nothing_else_counts_attempts() -> None:
 
 
 @pytest.mark.parametrize("operation", LIMITS)
-def test_the_limit_holds_when_each_try_is_refused(operation: str, scene: Scene) -> None:
+def test_the_limit_holds_when_each_try_is_refused(operation: str, scene: Scene, tmp_path: Path) -> None:
     limit = LIMITS[operation]
     attempt = limit.attempt(scene)
     assert attempt().problem == limit.refused
@@ -254,4 +260,8 @@ def test_the_limit_holds_when_each_try_is_refused(operation: str, scene: Scene) 
     over = (limit.final(scene) if limit.final else attempt)()
     assert over.problem == limit.told
     if over.status == TooManyRequests.status:
-        assert 0 < int(over.headers["Retry-After"]) <= 3600
+        wait = int(over.headers["Retry-After"])
+        assert 0 < wait <= 3600
+        for seconds in (max(0, wait - FEW_SECONDS), wait):
+            with moved_clock(tmp_path, timedelta(seconds=seconds)):
+                assert (attempt().problem == limit.told) == (seconds < wait), f"{seconds} of {wait} seconds later"

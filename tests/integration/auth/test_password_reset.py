@@ -107,6 +107,16 @@ def test_a_later_code_replaces_the_earlier_one(scene: Scene) -> None:
     assert confirm(scene, email, second).status == 204
 
 
+def test_when_a_code_was_used_stays_what_it_was(scene: Scene, tmp_path: Path) -> None:
+    email, code = scene.reset_code()
+    confirm(scene, email, code)
+    used = scene.sql.execute_simple("SELECT id, used_at FROM email_codes").rows
+    with moved_clock(tmp_path, timedelta(minutes=5)):
+        scene.client().post("/v1/auth/reset-password", {"email": email})
+    assert used[0][1]
+    assert scene.sql.execute_simple("SELECT id, used_at FROM email_codes ORDER BY created_at LIMIT 1").rows == used
+
+
 @pytest.mark.parametrize("path", ASKING)
 def test_three_codes_in_an_hour_and_network_and_the_same_answer_for_nobody(
     path: str, scene: Scene, tmp_path: Path

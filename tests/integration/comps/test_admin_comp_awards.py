@@ -107,6 +107,12 @@ def test_an_amount_that_does_not_fit_is_refused(other: dict[str, Any], admin: Fu
     assert untouched(sql) == before
 
 
+@pytest.mark.parametrize("amount", [0.01, 10_000])
+def test_the_least_and_the_most_are_awarded(amount: float, admin: FunctionClient) -> None:
+    made = award(admin, factories.member(), amount=amount)
+    assert (made.status, made.body["amount"]) == (201, amount)
+
+
 def test_the_guarantee_is_not_awarded_by_hand(admin: FunctionClient) -> None:
     refused = award(admin, factories.member(), type="new_member_guarantee", amount=None)
     assert [error["field"] for error in refused.body["errors"]] == ["/type"]

@@ -11,6 +11,7 @@ from shared import clock, settings
 from shared.job import ComeAgain
 from tests.fakes.payout_driver import PayoutDriver
 from tests.fakes.payout_rows import AMOUNT, RECIPIENT, PayoutRows
+from tests.fakes.treasury_rows import set_limits
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -55,6 +56,17 @@ def test_who_is_blocked_or_too_large_is_held_and_the_others_are_paid(payout_driv
 
     assert [payout_driver.row(it).hold_reason for it in (large, blocked)] == ["review", "blocked"]
     assert {payout_driver.state(it) for it in others} == {"IN_FLIGHT"}
+
+
+@pytest.mark.usefixtures("together")
+def test_the_hour_counts_what_goes_in_the_same_task(payout_driver: PayoutDriver, sql: Connection) -> None:
+    set_limits(sql, hour=14)
+    payouts = [payout_driver.request() for _ in range(4)]
+    payout_driver.send(payouts[0])
+
+    assert [payout_driver.row(it).hold_reason for it in payouts if payout_driver.row(it).hold_reason] == ["limit"]
+    assert sql.execute_simple("SELECT name FROM treasuries WHERE paused_at IS NOT NULL").rows == [["member"]]
+    assert sql.execute_simple("SELECT sum(amount)::bigint FROM treasury_minutes").rows == [[2 * AMOUNT]]
 
 
 @pytest.mark.usefixtures("together")

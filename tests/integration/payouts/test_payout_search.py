@@ -1,19 +1,21 @@
 """The transaction that used a nonce is found, step by step, by answers of a node that keeps no old accounts."""
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from pg8000.dbapi import Connection
 
 from functions.payout_recover import main as payout_recover
 from shared import clock, config, db
-from shared.payouts import search, slots
+from shared.payouts import search, search_rows, slots
+from shared.payouts.search_rows import Neighbours
 from shared.ports.polygon.chain import STATES_KEPT, Found
 from shared.ports.polygon.failures import ChainUnreachable
 from tests.fakes.chain import Included, SignedTransfer
 from tests.fakes.crashes import killed_after
 from tests.fakes.payout_driver import PayoutDriver
 from tests.fakes.payout_rows import RECIPIENT, PayoutRows
+from tests.fakes.plain_rows import OTHER_SIGNER, SIGNER, put, slot, unchecked
 from tests.fakes.restore import backup, restore
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
@@ -156,6 +158,42 @@ def test_a_node_that_has_told_a_wrong_block_of_a_neighbour_hides_nothing_for_goo
     assert taken[0] is None
     assert taken[-1]
     assert taken[-1].hash == stolen
+
+
+def test_the_nearest_known_blocks_are_those_of_this_key_found_or_final(sql: Connection) -> None:
+    mined = {1: "FINAL_PAY", 2: "FINAL_NOOP", 4: "MINED", 6: "MINED", 7: "FINAL_REVERTED", 8: "FINAL_PAY"}
+    with unchecked(sql):
+        for nonce, state in mined.items():
+            mined_slot(sql, nonce, state, 10 * nonce)
+        for nonce in (4, 6):
+            mined_slot(sql, nonce, "FINAL_PAY", 50, OTHER_SIGNER)
+
+        known = [neighbours()]
+        for nonce, block in ((9, 90), (0, 0), (1, 10), (6, 60)):
+            met(sql, SIGNER, nonce, block)
+        met(sql, OTHER_SIGNER, 4, 45)
+        met(sql, OTHER_SIGNER, 6, 55)
+        known.append(neighbours())
+        met(sql, SIGNER, 3, 30)
+        met(sql, SIGNER, 5, 50)
+        known.append(neighbours())
+
+    assert known == [Neighbours(20, 70), Neighbours(20, 60), Neighbours(30, 60)]
+
+
+def mined_slot(sql: Connection, nonce: int, state: str, block: int, signer: str = SIGNER) -> None:
+    slot(sql, nonce, state, signer, uuid4(), winning_hash=f"0x{nonce:064x}", block_number=block,
+         block_hash=f"0x{block:064x}", succeeded=True)  # fmt: skip
+
+
+def neighbours() -> Neighbours:
+    return db.atomically(lambda tx: search_rows.neighbours(tx, SIGNER, 5))
+
+
+def met(sql: Connection, signer: str, nonce: int, block: int) -> None:
+    """A search has met the nonce there."""
+    put(sql, "nonce_uses", signer=signer, nonce=nonce, transaction_hash=f"0x{nonce:064x}", block_number=block,
+        seen_at=clock.now())  # fmt: skip
 
 
 def test_no_earlier_block_is_read_than_the_one_where_the_treasuries_begin(

@@ -71,6 +71,14 @@ def test_a_payment_between_them_begins_the_count_anew(payout_driver: PayoutDrive
     assert pause_reason(sql) is None
 
 
+def test_payments_that_arrived_before_them_do_not_count(payout_driver: PayoutDriver, sql: Connection) -> None:
+    revert(payout_driver, 2)
+    payout_driver.chain.reverts_all = True
+    revert(payout_driver, 5)
+
+    assert pause_reason(sql) == "5 payments in a row have reverted"
+
+
 def test_how_many_is_a_setting(payout_driver: PayoutDriver, sql: Connection) -> None:
     sql.execute_simple("UPDATE settings SET value = '2' WHERE name = 'payout_reverts_max'")
     settings.forget()

@@ -10,7 +10,6 @@ from uuid import UUID, uuid4
 
 import pytest
 from pg8000.dbapi import Connection
-from pg8000.exceptions import DatabaseError
 
 import functions.admin_codes.store as admin_codes
 import functions.admin_comps.store as admin_comps
@@ -46,6 +45,7 @@ from shared.payouts import reads, slots
 from tests import factories
 from tests.factories import NOW
 from tests.fakes import order_rows
+from tests.fakes.locks import is_locked
 from tests.fakes.plain_rows import OTHER_SIGNER, SIGNER, at, comp, payout, put, slot, unchecked, withdrawal
 from tests.fakes.shop_client import MINT
 from tests.fakes.wholesale_rows import wholesale_account, wholesale_member
@@ -55,7 +55,6 @@ from tests.mutation.python import places
 
 T = TypeVar("T")
 
-LOCK_NOT_AVAILABLE = "55P03"
 Take = Callable[[Tx], object]
 Prepared = tuple[str, str, str, Take]  # the table, a condition for the row that is locked, for one that is not, the act
 
@@ -378,16 +377,6 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     ),
     "shared/withdrawals.py::load": _rows("withdrawals", _withdrawal, withdrawals.load),
 }  # fmt: skip
-
-
-def is_locked(sql: Connection, table: str, condition: str) -> bool:
-    try:
-        sql.execute_simple(f"SELECT 1 FROM {table} WHERE {condition} FOR UPDATE NOWAIT")
-    except DatabaseError as error:
-        if error.args[0]["C"] != LOCK_NOT_AVAILABLE:
-            raise
-        return True
-    return False
 
 
 def test_every_lock_of_the_product_is_tried() -> None:

@@ -265,6 +265,19 @@ def test_nonces_in_question_are_told_by_key_and_nonce(sql: Connection) -> None:
     ]  # fmt: skip
 
 
+def test_explanations_of_a_nonce_earliest_first(sql: Connection) -> None:
+    put(sql, "signers", address=SIGNER, treasury="member", kms_version="v", status="draining", created_at=NOW)
+    slot(sql, 1, "FOREIGN")
+    put(sql, "payout_events", id=1, signer=SIGNER, nonce=1, kind="foreign", happened_at=NOW)
+    people = sorted(factories.member().id for _ in range(4))
+    for person, minute, nonce in ((2, 1, 1), (1, 1, 1), (0, 2, 1), (3, 0, 2), (3, 0, 1)):
+        put(sql, "foreign_explanations", signer=SIGNER, nonce=nonce, person_id=people[person], why="x",
+            explained_at=at(minute))  # fmt: skip
+    (foreign,) = done(lambda tx: explanations.unexplained(tx, 5))
+    said = done(lambda tx: explanations.said(tx, foreign))
+    assert [people.index(it.person_id) for it in said] == [3, 1, 2, 0]
+
+
 def test_signatures_of_a_nonce_first_to_last(sql: Connection) -> None:
     slots(sql)
     for nonce in (1, 2):

@@ -3,17 +3,20 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from functools import partial
+from pathlib import Path
 
 import pytest
 from pg8000.dbapi import Connection
 
-from shared import db
+from shared import auth, db
 from shared.messages import notifications
 from shared.messages.notifications import Note
 from shared.values.tiers import Tier
 from tests import factories
-from tests.client import FunctionClient
+from tests.client import Answer, FunctionClient
+from tests.clock import moved_clock
 from tests.factories import Somebody
 from tests.fakes.locks import held, until_waiting
 from tests.platform import Platform
@@ -52,6 +55,26 @@ def win(client: Client, member: Somebody, code: str) -> None:
     answer = client(member.token).post("/v1/scans/submit", {"code": code})
     assert answer.status == 201, answer.body
     assert answer.body["usdt_earned"] == 100
+
+
+def test_a_member_who_scans_too_often_is_told_when_the_oldest_of_those_scans_is_an_hour_old(
+    client: Client, sql: Connection, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(auth, "CLOCK_SKEW_SECONDS", 3 * 3600)  # the access token outlives the hour
+    sql.execute_simple("UPDATE settings SET value = '2' WHERE name = 'scans_per_hour_max'")
+    mine, codes = client(factories.member().token), factories.manufactured_codes(5)
+
+    def scan(code: str, minutes: float) -> Answer:
+        with moved_clock(tmp_path, timedelta(minutes=minutes)):
+            return mine.post("/v1/scans/submit", {"code": code})
+
+    assert [scan(code, minutes).status for code, minutes in zip(codes, (0, 10), strict=False)] == [201, 201]
+    told = scan(codes[2], 20)
+    assert (told.status, told.problem) == (429, "too-many-scans")
+    assert 39 * 60 < int(told.headers["Retry-After"]) <= 40 * 60 + 1
+    assert scan(codes[2], 59.5).problem == "too-many-scans"
+    assert scan(codes[2], 60.5).status == 201
+    assert 9 * 60 < int(scan(codes[3], 60.5).headers["Retry-After"]) < 10 * 60
 
 
 def test_a_winning_scan_waits_for_no_row_of_any_other_table(

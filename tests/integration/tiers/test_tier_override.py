@@ -232,6 +232,20 @@ def test_an_override_of_one_quarter_is_none_in_another(tier_admin: TierAdmin) ->
     assert tier_admin.remove("quarter").problem == "not-found"
 
 
+def test_what_was_earned_in_another_quarter_is_not_what_is_left_of_this_one(tier_admin: TierAdmin) -> None:
+    other = factories.member()
+    tier_admin.sql.execute_unnamed(
+        """
+        INSERT INTO tier_history (member_id, quarter, kind, tier, scan_count, achieved_at)
+        VALUES ($1, '2025-Q1', 'earned', 'whale', 30, now()), ($2, $3, 'earned', 'whale', 30, now())
+        """,
+        (tier_admin.somebody.id, other.id, this_quarter()),
+    )
+
+    assert tier_admin.override("quarter", "vip").body["quarter_tier"] == "vip"
+    assert tier_admin.remove("quarter").body["quarter_tier"] == "standard"
+
+
 def test_members_and_other_admins_may_not(tier_admin: TierAdmin, client: Client) -> None:
     strangers = [
         tier_admin.member,

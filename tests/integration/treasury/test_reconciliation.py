@@ -1,5 +1,6 @@
 """Books and chain are compared payout by payout; what differs is named, pauses the treasury and wakes people."""
 
+from collections import defaultdict
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
@@ -8,7 +9,8 @@ import pytest
 from pg8000.dbapi import Connection
 
 from functions.reconciliation import main as reconciliation
-from shared import clock
+from functions.reconciliation import store
+from shared import clock, db
 from shared.auth import Role
 from shared.ports import kms
 from tests import factories
@@ -17,6 +19,7 @@ from tests.fakes.key_rotation import new_key_version, pass_minutes, rotate
 from tests.fakes.nodes import STATES_KEPT, FakeNodes
 from tests.fakes.payout_driver import PayoutDriver
 from tests.fakes.payout_rows import AMOUNT, PayoutRows
+from tests.fakes.plain_rows import SIGNER, at, payout, put, slot, unchecked
 from tests.platform import Platform
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
@@ -272,6 +275,44 @@ def test_it_goes_on_where_it_stopped_and_asks_for_less_when_refused(
 
     assert two_nodes.questions.count("eth_getLogs") == 0
     assert outcome(sql) == ("balanced", "balanced")
+
+
+def test_the_logs_of_each_block_are_asked_for_once_in_each_direction(
+    payout_driver: PayoutDriver, two_nodes: FakeNodes, sql: Connection
+) -> None:
+    two_nodes.blocks_per_answer_max = 4
+    for day in range(2):
+        paid(payout_driver, two_nodes)
+        reconciliation.daily(clock.now() + timedelta(days=day))
+
+    blocks: defaultdict[str, list[int]] = defaultdict(list)
+    for whose, told in two_nodes.other.told:
+        blocks[whose].extend(told)
+    keys = [address.lower() for (address,) in sql.execute_simple("SELECT address FROM signers").rows]
+    last = two_nodes.port.finalized().number
+    assert blocks == {f"{direction}{key}": list(range(last + 1)) for direction in ("", ">") for key in keys}
+
+
+def test_a_payout_that_was_paid_above_the_runs_block_is_looked_for_by_the_next_run(sql: Connection) -> None:
+    """However long the run has taken."""
+    with unchecked(sql):
+        put(sql, "reconciliation_marks", treasury="member")
+        for nonce, (minute, block, change) in enumerate([
+            (1, 9, {}), (2, 10, {}), (5, 12, {}), (4, 11, {}), (3, 11, {"treasury": "affiliate"}),
+        ]):  # fmt: skip
+            kept = {"state": "PAID", "paid_at": at(minute), "transaction_hash": f"0x{nonce:064x}"} | change
+            slot(sql, nonce, "FINAL_PAY", SIGNER, payout(sql, 0, **kept), winning_hash=f"0x{nonce:064x}",
+                 block_number=block, block_hash=f"0x{block:064x}", succeeded=True)  # fmt: skip
+
+    marks = [settled(sql, block, minute) for block, minute in ((10, 9), (10, 3), (12, 9))]
+
+    assert marks == [at(4), at(3), at(9)]
+
+
+def settled(sql: Connection, block_number: int, minute: int) -> object:
+    """The mark of a run of that block which ends at that minute."""
+    db.atomically(lambda tx: store.settle(tx, "member", block_number, at(minute)))
+    return sql.execute_simple("SELECT settled_until FROM reconciliation_marks WHERE treasury = 'member'").rows[0][0]
 
 
 def test_money_that_goes_to_the_treasurys_next_key_has_left_nothing(

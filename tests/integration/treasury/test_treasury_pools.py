@@ -64,6 +64,21 @@ def test_a_pool_is_shown_with_its_block_its_books_its_limits_and_how_long_it_las
     assert shown["alert"]["level"] == "ok"  # the hour has not looked yet
 
 
+def test_what_is_used_of_a_pools_limits_is_what_that_pool_has_sent(
+    admin: TreasuryAdmin, payout_driver: PayoutDriver, sql: Connection
+) -> None:
+    payout_driver.send(payout_driver.request())
+    for table, time, amount in (("treasury_days", "day", 7), ("treasury_minutes", "minute", 8)):
+        also = f"SELECT 'affiliate', {time}, {amount} FROM {table}"
+        sql.execute_simple(f"INSERT INTO {table} (treasury, {time}, amount) {also}")
+
+    used = {name: pool(admin, name)["limits"] for name in ("member", "affiliate", "wholesale")}
+
+    assert {name: (it["used_day"], it["used_hour"]) for name, it in used.items()} == {
+        "member": (5, 5), "affiliate": (0.000007, 0.000008), "wholesale": (0, 0),
+    }  # fmt: skip
+
+
 def test_what_each_node_says_is_shown_also_when_they_do_not_agree(admin: TreasuryAdmin, two_nodes: FakeNodes) -> None:
     two_nodes.other.richer = 7
     shown = pool(admin)["chain"]

@@ -1,6 +1,8 @@
 """The spend card's widget is opened with a token of Oobit's; what goes wrong there is told as something to wait for."""
 
+import json
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 from pg8000.dbapi import Connection
@@ -11,6 +13,7 @@ from shared.ports import oobit as port
 from shared.ports.oobit import OobitMisconfigured, OobitUnavailable
 from tests import factories
 from tests.client import FunctionClient
+from tests.fakes.pages import web_page
 from tests.platform import Platform
 from tests.rows import rows_of_all_tables
 
@@ -70,6 +73,30 @@ def test_whatever_fails_at_oobit_may_be_tried_again_under_the_same_key(
     assert rows_of_all_tables(sql, without=("attempt_counters",)) == before
 
     assert member.post(PATH, **{"Idempotency-Key": "card"}).status == 201
+
+
+TOLD: dict[str, object] = {"success": True, "token": "t0ken", "expiresAt": "2026-11-29T13:00:00+01:00"}
+NO_TOKENS: list[dict[str, object]] = [
+    {"token": ""},
+    {"token": None},
+    {"token": 7},
+    {"success": False},
+    {"success": "true"},
+    {"expiresAt": "2026-11-29T13:00:00"},
+    {"expiresAt": "soon"},
+    {"expiresAt": None},
+]
+
+
+def test_an_answer_without_a_token_that_can_be_shown_is_one_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    with web_page(200, json.dumps(TOLD).encode()) as url:
+        monkeypatch.setenv("OOBIT_URL", url)
+        assert port.create_token() == port.WidgetToken("t0ken", datetime(2026, 11, 29, 12, tzinfo=UTC))
+    for change in NO_TOKENS:
+        with web_page(200, json.dumps(TOLD | change).encode()) as url:
+            monkeypatch.setenv("OOBIT_URL", url)
+            with pytest.raises(OobitUnavailable):
+                port.create_token()
 
 
 def test_nobody_waits_for_oobit_for_long(vendor: OobitStandIn, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,219 @@
+"""Whoever locks several rows takes them in one order, so that two wait for each other in turn and never in a circle.
+
+The statements are read out of the product: a new one fails here until it is tried.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from threading import Thread
+from uuid import UUID, uuid4
+
+import pytest
+from pg8000.dbapi import Connection
+
+import functions.admin_codes.store as admin_codes
+import functions.admin_comps.store as admin_comps
+import functions.admin_scans.store as admin_scans
+import functions.codes_change.store as codes_change
+import functions.notifications.store as notifications
+import functions.scans.records as scan_records
+import functions.scans.store as scans
+from shared import db
+from shared.codes import changes
+from shared.comps import awards, totals
+from shared.db import Tx
+from shared.messages import notifications as telling
+from shared.messages.notifications import Note
+from shared.payouts import reads, slots
+from tests import factories, statements
+from tests.factories import NOW
+from tests.fakes.locks import held, is_locked, until_waiting
+from tests.fakes.plain_rows import SIGNER, comp, payout, put, slot, unchecked, without_indexes
+from tests.platform import Platform
+
+Take = Callable[[Tx], object]
+Prepared = tuple[str, list[str], Take]  # the table, a condition for each row in the order of locking, the act
+
+LOCKS_ROWS = re.compile(r"FOR (NO KEY )?(UPDATE|SHARE)|ON CONFLICT")
+TRIED_ELSEWHERE = {"shared.web.idempotency.claim_all": "test_group_twins.py"}
+
+
+class _Undone(Exception):
+    """Raised to roll back."""
+
+
+@pytest.fixture(autouse=True)
+def _no_order_by_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_indexes(monkeypatch)
+
+
+def _ids() -> list[UUID]:
+    return sorted(uuid4() for _ in range(3))
+
+
+def _by(column: str, keys: Sequence[object]) -> list[str]:
+    return [f"{column} = '{key}'" for key in keys]
+
+
+def _made_codes(sql: Connection, status: str) -> list[bytes]:
+    """The hashes of three codes, in order."""
+    macs = sorted(factories.mac(code) for code in factories.manufactured_codes(3))
+    sql.execute_unnamed("UPDATE codes SET status = $1, manufactured_at = NULL", (status,))
+    return macs
+
+
+def _by_mac(macs: Sequence[bytes]) -> list[str]:
+    return _by("mac", [f"\\x{mac.hex()}" for mac in macs])
+
+
+def _codes(status: str, take: Callable[[Tx, list[bytes]], object]) -> Callable[[Connection], Prepared]:
+    def prepare(sql: Connection) -> Prepared:
+        macs = _made_codes(sql, status)
+        return "codes", _by_mac(macs), lambda tx: take(tx, macs)
+
+    return prepare
+
+
+def _chunk(status: str, take: Callable[[Tx, UUID, int], object]) -> Callable[[Connection], Prepared]:
+    def prepare(sql: Connection) -> Prepared:
+        macs = _made_codes(sql, status)
+        sql.execute_simple("UPDATE codes SET batch_id = (SELECT id FROM code_batches LIMIT 1), chunk = 0")
+        ((batch,),) = sql.execute_simple("SELECT DISTINCT batch_id FROM codes").rows
+        return "codes", _by_mac(macs), lambda tx: take(tx, batch, 0)
+
+    return prepare
+
+
+def _rules(sql: Connection) -> Prepared:
+    types = [kind for (kind,) in sql.execute_simple("SELECT type FROM comp_rules ORDER BY type").rows]
+    return "comp_rules", _by("type", types), admin_comps.lock_rules
+
+
+def _flagged(sql: Connection) -> Prepared:
+    assert sql
+    scanned = sorted(factories.flagged_scan() for _ in range(3))
+    return "flagged_scans", _by("scan_id", scanned), lambda tx: admin_scans.lock(tx, scanned, uuid4())
+
+
+def _notifications(sql: Connection) -> Prepared:
+    somebody, ids = uuid4(), _ids()
+    for each in ids:
+        put(sql, "notifications", id=each, member_id=somebody, type="system", title="x", body="x", data={},
+            dedupe_key=str(each), created_at=NOW)  # fmt: skip
+    return "notifications", _by("id", ids), lambda tx: notifications.mark_read(tx, somebody, None, NOW)
+
+
+def _totals(take: Callable[[Tx, list[UUID]], object]) -> Callable[[Connection], Prepared]:
+    def prepare(sql: Connection) -> Prepared:
+        assert sql
+        people = sorted(factories.member().id for _ in range(3))
+        return "member_totals", _by("member_id", people), lambda tx: take(tx, people)
+
+    return prepare
+
+
+def _totals_of_payouts(sql: Connection) -> Prepared:
+    people = sorted(factories.member().id for _ in range(3))
+    paid = [payout(sql, 0, member_id=person, source_kind="comp") for person in people]
+    return "member_totals", _by("member_id", people), lambda tx: totals.lock_of_payouts(tx, paid)
+
+
+def _wrong_codes(sql: Connection) -> Prepared:
+    subjects = ["a", "b", "c"]
+    for subject in subjects:
+        put(sql, "attempt_counters", subject=subject, hour=NOW, attempts=1)
+    wrong = dict.fromkeys(reversed(subjects), 1)
+    return "attempt_counters", _by("subject", subjects), lambda tx: scan_records.count_wrong_codes(tx, wrong, NOW)
+
+
+def _inboxes(sql: Connection) -> Prepared:
+    assert sql
+    people = sorted(factories.member().id for _ in range(3))
+    notes = [Note(person, "system", "x", "x", {}, "x") for person in reversed(people)]
+    return "inboxes", _by("member_id", people), lambda tx: telling.notify_many(tx, notes, NOW)
+
+
+def _pending(sql: Connection) -> Prepared:
+    somebody = factories.member().id
+    won = [comp(sql, somebody, number) for number in (1, 2, 3)]
+    return "comps", _by("id", won), lambda tx: awards.pay_pending(tx, somebody, SIGNER, NOW)
+
+
+def _payouts(sql: Connection) -> Prepared:
+    asked = [payout(sql, number) for number in (1, 2, 3)]
+    return "payouts", _by("id", asked), lambda tx: reads.load_all(tx, asked)
+
+
+def _payouts_of_sources(sql: Connection) -> Prepared:
+    ids = _ids()
+    sources = dict.fromkeys(("comp", "other", "test"), "x")
+    for each, (kind, source) in zip(ids, sources.items(), strict=True):
+        payout(sql, 0, id=each, source_kind=kind, source_id=source)
+    return "payouts", _by("id", ids), lambda tx: reads.of_sources(tx, sources)
+
+
+def _slots(sql: Connection) -> Prepared:
+    for nonce in (1, 2, 3):
+        slot(sql, nonce)
+    return "payout_slots", _by("nonce", (1, 2, 3)), lambda tx: slots.reload_locked(tx, SIGNER, [3, 1, 2])
+
+
+ORDERED: dict[str, Callable[[Connection], Prepared]] = {
+    "functions.admin_codes.store.invalidate": _codes("generated", admin_codes.invalidate),
+    "functions.admin_codes.store.reuse": _codes("invalidated", admin_codes.reuse),
+    "functions.admin_comps.store.lock_rules": _rules,
+    "functions.admin_scans.store.lock": _flagged,
+    "functions.codes_change.store.invalidate": _chunk("generated", codes_change.invalidate),
+    "functions.codes_change.store.reuse": _chunk("invalidated", codes_change.reuse),
+    "functions.notifications.store.mark_read": _notifications,
+    "functions.scans.records.count_wrong_codes": _wrong_codes,
+    "functions.scans.store.lock codes": _codes("generated", lambda tx, macs: scans.lock(tx, macs[::-1], [])),
+    "functions.scans.store.lock members": _totals(lambda tx, people: scans.lock(tx, [], people[::-1])),
+    "shared.codes.changes._mark": _codes("generated", lambda tx, macs: changes._mark(tx, macs, NOW)),
+    "shared.comps.awards.pay_pending": _pending,
+    "shared.comps.totals.lock_of_payouts": _totals_of_payouts,
+    "shared.messages.notifications.notify_many": _inboxes,
+    "shared.payouts.reads.load_all": _payouts,
+    "shared.payouts.reads.of_sources": _payouts_of_sources,
+    "shared.payouts.slots.reload_locked": _slots,
+}
+
+
+def test_every_statement_that_locks_rows_in_an_order_is_tried() -> None:
+    """Those that skip locked rows wait for nobody."""
+    ordering = {
+        it.where
+        for it in statements.of_product()
+        if "ORDER BY" in it.text and "SKIP LOCKED" not in it.text and LOCKS_ROWS.search(it.text)
+    }
+    assert ordering == {name.partition(" ")[0] for name in ORDERED} | TRIED_ELSEWHERE.keys()
+
+
+@pytest.mark.parametrize("name", ORDERED)
+def test_the_first_row_is_locked_first_and_the_last_one_last(name: str, sql: Connection, platform: Platform) -> None:
+    with unchecked(sql):
+        table, rows, take = ORDERED[name](sql)
+        column = rows[0].partition(" ")[0]
+        sql.execute_simple(f"UPDATE {table} SET {column} = {column} WHERE {rows[0]}")  # it moves behind the others
+    first, last = rows[0], rows[-1]
+
+    for waited_for, other, is_taken in ((first, last, False), (last, first, True)):
+        with held(platform, f"SELECT 1 FROM {table} WHERE {waited_for} FOR UPDATE"):
+            locking = Thread(target=undone, args=[take])
+            locking.start()
+            until_waiting(sql, 1)
+            assert is_locked(sql, table, other) == is_taken
+        locking.join(30)
+
+
+def undone(take: Take) -> None:
+    """Do it and roll it back; however it ends, it has locked its rows."""
+
+    def act(tx: Tx) -> None:
+        take(tx)
+        tx.run("SELECT 1")  # sends what travels with the next statement
+        raise _Undone
+
+    with suppress(Exception):
+        db.atomically(act)
