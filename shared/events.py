@@ -135,6 +135,14 @@ class AskPayment(Task):
     operation_id: UUID
 
 
+class AccrueSale(Task):
+    """Give the pools what an order's sale and refunds leave for them."""
+
+    queue: ClassVar[str] = "sale-accrue"
+    function: ClassVar[str] = "sale_accrue"
+    order_id: UUID
+
+
 class Reconcile(Task):
     """Compare the books with the chain, or check pending transactions again."""
 

@@ -102,7 +102,7 @@ FOR_EVER: Mapping[str, str] = {
          "ledger_postings", "ledger_seal_balances", "ledger_seals", "manual_transfers", "milestones", "order_events",
          "order_items", "orders", "payment_operations", "payments", "payout_approvals", "payout_attempts",
          "payout_events", "payout_policy_runs", "payout_slots", "payouts", "reconciliation_findings",
-         "reconciliation_treasuries", "reconciliations", "refunds", "sales_volume", "tins_sold_daily",
+         "reconciliation_treasuries", "reconciliations", "refunds", "sale_accruals", "sales_volume", "tins_sold_daily",
          "treasury_days", "treasury_minutes", "treasury_snapshot_days", "trip_places", "trips", "wallet_links",
          "wallet_transactions", "withdrawal_events", "withdrawals"), _BOOKS),
     **dict.fromkeys(

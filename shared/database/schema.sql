@@ -1308,6 +1308,7 @@ CREATE TABLE orders (
     confirmed_at      timestamptz,
     cancel_wanted_at  timestamptz,
     cancel_reason     text,
+    accrual_due_at    timestamptz,
     CONSTRAINT orders_pkey PRIMARY KEY (id),
     CONSTRAINT orders_cart_id_key UNIQUE (cart_id),
     CONSTRAINT orders_number_key UNIQUE (number),
@@ -1330,6 +1331,7 @@ CREATE TABLE orders (
     CONSTRAINT orders_cart_id_fkey FOREIGN KEY (cart_id) REFERENCES carts(id),
     CONSTRAINT orders_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
+CREATE INDEX orders_accrual_due ON orders (accrual_due_at, id) WHERE accrual_due_at IS NOT NULL;
 CREATE INDEX orders_age_check ON orders (age_check_id) WHERE age_check_id IS NOT NULL;
 CREATE INDEX orders_doorstep ON orders (doorstep, placed_at);
 CREATE INDEX orders_leaving ON orders (cancel_wanted_at) WHERE cancel_wanted_at IS NOT NULL AND state <> 'cancelled';
@@ -1341,6 +1343,8 @@ CREATE TRIGGER order_born AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION o
 CREATE TRIGGER order_changed BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION order_changed();
 CREATE CONSTRAINT TRIGGER order_whole AFTER INSERT ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
     FUNCTION order_whole();
+CREATE TRIGGER sale_accrual_done BEFORE UPDATE OF accrual_due_at ON orders FOR EACH ROW WHEN (old.accrual_due_at IS NOT
+    NULL AND new.accrual_due_at IS NULL) EXECUTE FUNCTION sale_accrual_done();
 
 CREATE TABLE outbox (
     id             bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -1401,6 +1405,8 @@ CREATE TRIGGER payment_operation_born BEFORE INSERT ON payment_operations FOR EA
     payment_operation_born();
 CREATE TRIGGER payment_operation_changed BEFORE UPDATE ON payment_operations FOR EACH ROW EXECUTE FUNCTION
     payment_operation_changed();
+CREATE TRIGGER sale_accrual_due AFTER UPDATE OF status ON payment_operations FOR EACH ROW WHEN (new.kind = 'capture'
+    AND new.status = 'succeeded' AND old.status <> 'succeeded') EXECUTE FUNCTION sale_accrual_due();
 
 CREATE TABLE payments (
     id           uuid         NOT NULL,
@@ -1831,6 +1837,7 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON refunds FOR EACH ROW EXECU
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON refunds FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 CREATE CONSTRAINT TRIGGER refund_fits AFTER INSERT ON refunds DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
     FUNCTION refund_fits();
+CREATE TRIGGER sale_accrual_due AFTER INSERT ON refunds FOR EACH ROW EXECUTE FUNCTION sale_accrual_due();
 
 CREATE TABLE retired_names (
     fingerprint  bytea        NOT NULL,
@@ -1840,6 +1847,33 @@ CREATE TABLE retired_names (
 );
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON retired_names FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON retired_names FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+CREATE TABLE sale_accruals (
+    order_id      uuid         NOT NULL,
+    sequence      integer      NOT NULL,
+    turnover      usd          NOT NULL,
+    tins          integer      NOT NULL,
+    cost_per_tin  usd          NOT NULL,
+    profit        usd          NOT NULL,
+    member        micro_usdt   NOT NULL,
+    affiliate     micro_usdt   NOT NULL,
+    wholesale     micro_usdt   NOT NULL,
+    accrued_at    timestamptz  NOT NULL,
+    CONSTRAINT sale_accruals_pkey PRIMARY KEY (order_id, sequence),
+    CONSTRAINT sale_accruals_cost_per_tin_check CHECK (cost_per_tin::bigint >= 0),
+    CONSTRAINT sale_accruals_profit CHECK (profit::bigint = GREATEST(turnover::bigint - tins * cost_per_tin::bigint,
+        0::bigint)),
+    CONSTRAINT sale_accruals_sequence_check CHECK (sequence > 0),
+    CONSTRAINT sale_accruals_shares CHECK ((member::bigint * 2) = profit::bigint AND (affiliate::bigint * 20) =
+        profit::bigint AND (wholesale::bigint * 20) = profit::bigint),
+    CONSTRAINT sale_accruals_tins_check CHECK (tins >= 0),
+    CONSTRAINT sale_accruals_turnover_check CHECK (turnover::bigint >= 0),
+    CONSTRAINT sale_accruals_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON sale_accruals FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON sale_accruals FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE CONSTRAINT TRIGGER sale_accrual_posted AFTER INSERT ON sale_accruals DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    EXECUTE FUNCTION sale_accrual_posted();
 
 CREATE TABLE sales_volume (
     only_row        boolean      NOT NULL DEFAULT true,
@@ -3209,6 +3243,27 @@ AS $function$
     SELECT state IN ('ALLOCATED', 'LIVE')
 $function$;
 
+CREATE OR REPLACE FUNCTION order_accruable(sold uuid)
+ RETURNS TABLE(turnover bigint, tins integer, cost_per_tin bigint)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT o.subtotal - given.goods, CASE WHEN given.goods = o.subtotal THEN 0 ELSE o.tins END, o.cost_per_tin::bigint
+    FROM orders o
+    CROSS JOIN LATERAL (SELECT coalesce(sum(r.goods), 0)::bigint AS goods FROM refunds r WHERE r.order_id = o.id) given
+    WHERE o.id = sold AND ledger_has('sale:' || o.id, 'turnover:shop', -o.subtotal)
+$function$;
+
+CREATE OR REPLACE FUNCTION order_accrual_differs(sold uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT (SELECT ROW(turnover, tins, cost_per_tin) FROM order_accruable(sold)) IS DISTINCT FROM
+           (SELECT ROW(turnover::bigint, tins, cost_per_tin::bigint) FROM sale_accruals
+            WHERE order_id = sold ORDER BY sequence DESC LIMIT 1)
+$function$;
+
 CREATE OR REPLACE FUNCTION order_born()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3812,6 +3867,67 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION sale_accrual_done()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF order_accrual_differs(NEW.id) THEN
+        PERFORM refuse('accrual_due', format('the pools have something else of order %s than it gives', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION sale_accrual_due()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF TG_TABLE_NAME = 'refunds' THEN
+        UPDATE orders SET accrual_due_at = coalesce(accrual_due_at, NEW.recorded_at) WHERE id = NEW.order_id;
+    ELSE
+        UPDATE orders SET accrual_due_at = coalesce(accrual_due_at, NEW.answered_at)
+        WHERE id = (SELECT order_id FROM payments WHERE id = NEW.payment_id);
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION sale_accrual_posted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    before sale_accruals%ROWTYPE;
+    journal text := format('accrual:%s:%s', NEW.order_id, NEW.sequence);
+    expected jsonb;
+    posted jsonb;
+BEGIN
+    SELECT * INTO before FROM sale_accruals WHERE order_id = NEW.order_id AND sequence = NEW.sequence - 1;
+    IF NEW.sequence > 1 AND before.order_id IS NULL THEN
+        PERFORM refuse('accrual_sequence', format('%s has no predecessor', journal));
+    END IF;
+    IF order_accrual_differs(NEW.order_id) THEN
+        PERFORM refuse('accrual_state', format('%s is not what the order gives', journal));
+    END IF;
+    SELECT jsonb_object_agg(account, amount) INTO expected
+    FROM (VALUES ('pool:member', NEW.member - coalesce(before.member, 0)),
+                 ('pool:affiliate', NEW.affiliate - coalesce(before.affiliate, 0)),
+                 ('pool:wholesale', NEW.wholesale - coalesce(before.wholesale, 0)),
+                 ('profit:shop', coalesce(before.member + before.affiliate + before.wholesale, 0)
+                                 - NEW.member - NEW.affiliate - NEW.wholesale)) AS line (account, amount)
+    WHERE amount <> 0;
+    SELECT jsonb_object_agg(account, amount) INTO posted
+    FROM ledger_journals JOIN ledger_postings ON journal_id = ledger_journals.id WHERE ref = journal;
+    IF expected IS DISTINCT FROM posted THEN
+        PERFORM refuse('accrual_posted', format('%s is not in the ledger as the difference of two rows', journal));
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION scan_decision_is_disinterested()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4373,13 +4489,13 @@ AS $function$
     SELECT state IN ('prepared', 'signed', 'mined')
 $function$;
 
-GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_app, blakjaks_approvals, blakjaks_awards, blakjaks_books,
-    blakjaks_carts, blakjaks_checkout, blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_enrolment,
-    blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures, blakjaks_goods, blakjaks_inbox,
-    blakjaks_keys, blakjaks_listening, blakjaks_months, blakjaks_orders, blakjaks_payouts, blakjaks_profiles,
-    blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_scans, blakjaks_second_factors,
-    blakjaks_settings, blakjaks_standing, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale,
-    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_app, blakjaks_approvals,
+    blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_codes, blakjaks_counting,
+    blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures,
+    blakjaks_goods, blakjaks_inbox, blakjaks_keys, blakjaks_listening, blakjaks_months, blakjaks_orders,
+    blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups,
+    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing, blakjaks_telling, blakjaks_wallets,
+    blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -4402,6 +4518,9 @@ GRANT SELECT ON TABLE data_keys, members TO blakjaks_accounts;
 GRANT UPDATE (email, email_verified_at, last_login_at, password_hash, sign_up_ticket, updated_at) ON TABLE members TO
     blakjaks_accounts;
 
+GRANT INSERT ON TABLE ledger_journals, ledger_postings, sale_accruals TO blakjaks_accruals;
+GRANT UPDATE (accrual_due_at) ON TABLE orders TO blakjaks_accruals;
+
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, age_checks, attempt_counters,
     avatars, backup_codes, broadcasts, cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts,
     code_batch_chunks, code_batch_walks, code_batches, code_import_chunks, code_imports, code_retries, codes,
@@ -4422,8 +4541,8 @@ GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
 GRANT INSERT, SELECT ON TABLE audit_logs, code_change_codes, code_changes, comp_rule_changes, downline_entries,
     foreign_transfers, honey_trials, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
     manual_awards, milestones, order_events, order_items, payout_approvals, payout_attempts, payout_events,
-    payout_policy_runs, refunds, retired_names, stock_moves, treasuries, wallet_links, withdrawal_events TO
-    blakjaks_app;
+    payout_policy_runs, refunds, retired_names, sale_accruals, stock_moves, treasuries, wallet_links, withdrawal_events
+    TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
@@ -4581,6 +4700,9 @@ GRANT INSERT, UPDATE ON TABLE avatars, data_exports, notification_preferences, r
 GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date_of_birth, full_name, language, phone,
     profile_revision, state, updated_at, username, zip_code) ON TABLE members TO blakjaks_profiles;
 
+GRANT SELECT (accrual_due_at, age_check_id, cancel_reason, cancel_wanted_at, cart_id, confirmed_at, cost_per_tin,
+    doorstep, expires_at, id, member_id, number, placed_at, ship_state, ship_zip, shipping_cost, shipping_tax, state,
+    state_at, subtotal, tax_amount, tax_breakdown, tax_quote_id, tins, total_amount) ON TABLE orders TO blakjaks_read;
 GRANT SELECT (action_url, amount, created_at, id, order_id, provider, reason, refund_open, refunded, state) ON TABLE
     payments TO blakjaks_read;
 GRANT SELECT (activated_at, applied_at, business_address, company_name, contact_name, created_at, decided_at,
@@ -4590,9 +4712,6 @@ GRANT SELECT (address_line1, address_line2, avatar_url, bio, city, country, crea
     email_verified_at, full_name, id, language, last_login_at, number, oobit_card_id, oobit_card_status,
     permanent_tier, phone, profile_revision, referred_by_id, role, state, status, updated_at, username, wallet_address,
     wallet_rests_until, zip_code) ON TABLE members TO blakjaks_read;
-GRANT SELECT (age_check_id, cancel_reason, cancel_wanted_at, cart_id, confirmed_at, cost_per_tin, doorstep, expires_at,
-    id, member_id, number, placed_at, ship_state, ship_zip, shipping_cost, shipping_tax, state, state_at, subtotal,
-    tax_amount, tax_breakdown, tax_quote_id, tins, total_amount) ON TABLE orders TO blakjaks_read;
 GRANT SELECT (amount, block_hash, block_number, chain_id, checked_at, expires_at, fee_per_gas_wei_max, from_address,
     gas_limit, id, member_id, nonce, outcome_hash, prepared_at, prepared_block, priority_fee_per_gas_wei_max,
     signed_at, state, state_at, succeeded, to_address, token_address, transaction_hash) ON TABLE withdrawals TO
@@ -4611,12 +4730,12 @@ GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_log
     milestones, nonce_searches, nonce_uses, notification_preferences, notifications, order_events, order_items,
     order_transitions, outbox, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
     payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_codes, refunds, retired_names, sales_volume, scan_counter,
-    scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings, signers, signing_keys,
-    slot_transitions, stock, stock_moves, tax_quotes, tier_history, tins_sold_daily, transparency_metrics, treasuries,
-    treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips,
-    wallet_balances, wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, withdrawal_events,
-    withdrawal_transitions TO blakjaks_read;
+    reconciliation_treasuries, reconciliations, referral_codes, refunds, retired_names, sale_accruals, sales_volume,
+    scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings, signers,
+    signing_keys, slot_transitions, stock, stock_moves, tax_quotes, tier_history, tins_sold_daily,
+    transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days,
+    treasury_snapshots, trip_places, trips, wallet_balances, wallet_challenges, wallet_links, wallet_transactions,
+    webhook_deliveries, withdrawal_events, withdrawal_transitions TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 

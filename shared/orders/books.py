@@ -1,11 +1,14 @@
-"""The journals of an order: its sale when the money is captured, a refund as a debt, and the debt when it is paid."""
+"""The journals of an order: its sale when the money is captured, a refund as a debt, and the debt when it is paid.
+
+What sale and refund give to the pools, and take from them, is a transaction of its own: a task of the same commit.
+"""
 
 from datetime import datetime
 from uuid import UUID, uuid4
 
 from shared.db import Tx
 from shared.ledger import journals
-from shared.orders import operations
+from shared.orders import operations, tasks
 from shared.orders.rows import Order, Payment
 from shared.values.money import Usdt
 
@@ -22,6 +25,7 @@ def book_sale(tx: Tx, order: Order, now: datetime) -> None:
         "sales_tax:shop": -order.tax_amount,
     }
     journals.post(tx, ref, lines, now)
+    tasks.accrue_soon(tx, order.id, now)
 
 
 def refund_all(tx: Tx, order: Order, payment: Payment, now: datetime) -> None:
@@ -50,6 +54,7 @@ def refund_all(tx: Tx, order: Order, payment: Payment, now: datetime) -> None:
         amount=order.total_amount,
         now=now,
     )
+    tasks.accrue_soon(tx, order.id, now)
 
 
 def book_refunded(tx: Tx, refund_id: UUID, amount: Usdt, now: datetime) -> None:

@@ -1,11 +1,14 @@
-"""The tasks that take orders further and ask about payments. Two of one `name` within about a day are one task."""
+"""The tasks that take orders further, ask about payments and give the pools their shares.
+
+Two of one `name` within about a day are one task.
+"""
 
 from datetime import datetime
 from uuid import UUID
 
 from shared import events
 from shared.db import Tx
-from shared.events import AdvanceOrder, AskPayment
+from shared.events import AccrueSale, AdvanceOrder, AskPayment
 
 
 def advance_soon(tx: Tx, order_id: UUID, now: datetime, *, name: str | None = None) -> None:
@@ -16,3 +19,8 @@ def advance_soon(tx: Tx, order_id: UUID, now: datetime, *, name: str | None = No
 def ask_soon(tx: Tx, operation_id: UUID, now: datetime, *, name: str | None = None) -> None:
     """Queue a task of payment_watch for an operation."""
     events.enqueue(tx, now, AskPayment(operation_id=operation_id), name=name)
+
+
+def accrue_soon(tx: Tx, order_id: UUID, now: datetime) -> None:
+    """Queue a task of sale_accrue for an order."""
+    events.enqueue(tx, now, AccrueSale(order_id=order_id))

@@ -76,10 +76,11 @@ def placed(
     card: str = "ok",
     address: DeliveryAddress = HOME,
     at: datetime | None = None,
+    cost: Usdt = COST_PER_TIN,
 ) -> UUID:
     """Place an order of the member's, at PRICE a tin, with SHIPPING and taxes; returns its id. There must be stock."""
     order_id, moment, wanted = uuid4(), at or datetime.now(UTC), dict(tins or {MINT: 3})
-    db.atomically(lambda tx: _place(tx, order_id, who.id, wanted, card=card, address=address, now=moment))
+    db.atomically(lambda tx: _place(tx, order_id, who.id, wanted, card=card, address=address, cost=cost, now=moment))
     return order_id
 
 
@@ -145,6 +146,7 @@ def _place(
     *,
     card: str,
     address: DeliveryAddress,
+    cost: Usdt,
     now: datetime,
 ) -> None:
     cart_id, count = uuid4(), sum(tins.values())
@@ -170,7 +172,7 @@ def _place(
         shipping_tax=SHIPPING_TAX,
         tax=tax,
         total=PRICE * count + SHIPPING + tax,
-        cost=COST_PER_TIN,
+        cost=cost,
         quote_id=uuid4(),
         breakdown=json.dumps([{"name": "New York", "rate": "0.08875", "amount": tax.micro}]),
         address=addresses.seal(tx, order_id, address),

@@ -74,6 +74,11 @@ POWERFUL = {
         f"INSERT INTO age_checks (id, member_id, recorded_at) VALUES ({ANY_ID}, {ANY_ID}, now())",
         {"order_advance", "payment_watch"},
     ),
+    "a share of a sale": (
+        f"INSERT INTO sale_accruals (order_id, sequence) VALUES ({ANY_ID}, 1)",
+        {"sale_accrue"},
+    ),
+    "a sale whose shares are settled": ("UPDATE orders SET accrual_due_at = NULL", {"sale_accrue"}),
     "a promise of stock": (
         f"INSERT INTO stock_moves (sku, kind, quantity, order_id) VALUES ('', 'promise', 1, {ANY_ID})",
         {"orders", "order_advance", "payment_watch"},

@@ -1,0 +1,1 @@
+"""Gives the pools their shares of what was sold, and takes them back with what is refunded."""
