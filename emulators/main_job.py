@@ -10,10 +10,11 @@ from functools import partial
 from typing import Any
 from urllib.request import urlopen
 
-from emulators import people
+from emulators import people, shop_job
 from emulators.listener import Listener
 from emulators.people import Person
 from emulators.process import wait_until
+from emulators.shop_job import Bought
 from emulators.stack import Stack
 
 MEMBERS = 15  # some 33 scans each: enough for a whale, and too few to look like a burst
@@ -41,6 +42,7 @@ class Played:
     comp: dict[str, Any] = field(default_factory=dict)
     balance: Decimal = Decimal(0)
     spare_codes: list[str] = field(default_factory=list)
+    bought: Bought = field(default_factory=Bought)
 
     def hang_up(self) -> None:
         """Close the connections of all people."""
@@ -79,6 +81,11 @@ def play(stack: Stack, tell: Tell = print) -> Played:
              f"paid by {played.comp['transaction_hash']}")  # fmt: skip
         with _step(tell, "notification, unread count, activity feed and live counter are Firestore documents"):
             listener.wait_for(winner, SCANS, DOCUMENT_SECONDS_MAX)
+    with _step(tell, f"a member orders {shop_job.TINS} tins, proves their age, and pays with the test card"):
+        played.bought = shop_job.buy(stack, played.admin, played.members[0])
+    shares = ", ".join(f"${amount} to the {pool} pool" for pool, amount in played.bought.shares.items())
+    tell(f"  order {played.bought.order['order_number']} of ${played.bought.order['total']:.2f} is confirmed; "
+         f"its profit gave {shares}")  # fmt: skip
     return played
 
 

@@ -9,6 +9,7 @@ from functions.orders.models import DeliveryView, Order, OrderView, PaymentView,
 from functions.orders.records import OrderRow, PaymentRow
 from shared.db import Tx
 from shared.orders import addresses
+from shared.orders.states import number_shown
 from shared.values.money import ZERO, Usdt
 from shared.values.problems import NotFound
 from shared.values.states import PaymentState
@@ -18,7 +19,7 @@ def summary(row: records.Summary) -> Order:
     """An order as the list shows it."""
     return Order(
         id=row.id,
-        order_number=rules.number_shown(row.number),
+        order_number=number_shown(row.number),
         status=row.state,
         total=row.total,
         placed_at=row.placed_at,
@@ -30,7 +31,7 @@ def order(tx: Tx, member_id: UUID, order_id: UUID) -> OrderView:
     row = _row(tx, member_id, order_id)
     return OrderView(
         id=row.id,
-        order_number=rules.number_shown(row.number),
+        order_number=number_shown(row.number),
         status=row.state,
         placed_at=row.placed_at,
         expires_at=row.expires_at,
@@ -55,7 +56,7 @@ def receipt(tx: Tx, member_id: UUID, order_id: UUID) -> Receipt:
         raise rules.OrderNotConfirmed
     return Receipt(
         order_id=row.id,
-        order_number=rules.number_shown(row.number),
+        order_number=number_shown(row.number),
         confirmed_at=row.confirmed_at,
         items=records.items(tx, order_id),
         subtotal=row.subtotal,

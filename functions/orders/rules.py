@@ -195,8 +195,3 @@ def payment_status(payments: Sequence[tuple[PaymentState, Usdt, Usdt]]) -> Payme
     if PaymentState.AUTHORIZED in states:
         return "authorized"
     return "pending" if PaymentState.PENDING in states else "failed"
-
-
-def number_shown(number: int) -> str:
-    """The order's number as people read it: SO-000042."""
-    return f"SO-{number:06d}"

@@ -9,7 +9,6 @@ from shared.orders.states import CancelReason, OrderState
 from shared.values.money import Usdt
 from shared.values.states import AgeCheckStatus, OperationStatus, PaymentState
 
-NUMBER_BASE = 1_000_000  # so that all numbers have seven digits
 PAYING_LIFE = timedelta(minutes=30)
 
 
@@ -58,11 +57,6 @@ class AgeCheckRow:
     status: AgeCheckStatus
     recorded_at: datetime
     valid_until: datetime | None
-
-
-def number_shown(number: int) -> str:
-    """The number by which people call an order: BJO-1000042."""
-    return f"BJO-{NUMBER_BASE + number}"
 
 
 def lock(tx: Tx, order_id: UUID) -> Order | None:

@@ -1,4 +1,4 @@
-"""The states of an order, and who may want it cancelled."""
+"""The states of an order, why it may be cancelled, and the number by which people call it. Pure."""
 
 from enum import StrEnum
 
@@ -23,3 +23,8 @@ class CancelReason(StrEnum):
     EXPIRED = "expired"
     AGE_DENIED = "age_denied"
     PEOPLE = "people"
+
+
+def number_shown(number: int) -> str:
+    """The order's number as people read it: SO-000042."""
+    return f"SO-{number:06d}"

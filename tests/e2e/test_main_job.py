@@ -1,5 +1,7 @@
 """A scan becomes a paid comp, through the gateway, on real parts."""
 
+from decimal import Decimal
+
 from emulators import cloud, people
 from emulators.main_job import Played
 from emulators.stack import Stack
@@ -40,6 +42,21 @@ def test_the_winner_gets_one_mail(stack: Stack, played: Played) -> None:
     assert played.winner
     subjects = [mail["subject"] for mail in people.mails_to(stack, played.winner.email)]
     assert subjects.count("$100 USDT is in your wallet") == 1
+
+
+@in_each_mode
+def test_an_order_is_paid_once_and_its_profit_is_in_the_pools(stack: Stack, played: Played) -> None:
+    order, shares = played.bought.order, played.bought.shares
+    assert (order["status"], order["payment"]["status"]) == ("confirmed", "captured")
+    assert stack.vendors.card.total("capture") == round(order["total"] * 100)
+    profit = Decimal(str(order["subtotal"])) - 11 * Decimal(2)
+    assert [shares[pool] for pool in ("member", "affiliate", "wholesale")] == [
+        profit * 50 / 100,
+        profit * 5 / 100,
+        profit * 5 / 100,
+    ]
+    receipt = [mail["subject"] for mail in people.mails_to(stack, played.members[0].email)]
+    assert receipt.count(f"Receipt of your order {order['order_number']}") == 1
 
 
 @in_each_mode

@@ -16,6 +16,7 @@ def broken(world: World) -> Iterator[str]:
     yield from _provider(world)
     yield from _stock(world)
     yield from _books(world)
+    yield from _pools(world)
 
 
 def _orders(world: World) -> Iterator[str]:
@@ -93,3 +94,15 @@ def _books(world: World) -> Iterator[str]:
     for account, amount in confirmed.items():
         if balances.get(account, 0) != -amount:
             yield f"{account} is {balances.get(account, 0)}, confirmed orders make {-amount}"
+
+
+def _pools(world: World) -> Iterator[str]:
+    """The pools have 50, 5 and 5 % of the profit of confirmed orders, and of no other."""
+    profits = world.database.rows(
+        "SELECT greatest(subtotal - tins * cost_per_tin, 0)::bigint FROM orders WHERE state = 'confirmed'"
+    )
+    profit = sum(amount for (amount,) in profits)
+    balances = dict(world.database.rows("SELECT account, sum(balance)::bigint FROM ledger_balances GROUP BY account"))
+    for pool, percent in (("member", 50), ("affiliate", 5), ("wholesale", 5)):
+        if balances.get(f"pool:{pool}", 0) * 100 != profit * percent:
+            yield f"pool:{pool} is {balances.get(f'pool:{pool}', 0)}, the profit is {profit}"

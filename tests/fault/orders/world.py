@@ -17,10 +17,11 @@ from emulators.vendor import Fault
 from emulators.vendors import Vendors
 from functions.order_advance import main as order_advance
 from functions.payment_watch import main as payment_watch
+from functions.sale_accrue import main as sale_accrue
 from shared import clock, db, settings
 from shared.credentials import vault
 from shared.db import Tx
-from shared.events import AdvanceOrder, AskPayment
+from shared.events import AccrueSale, AdvanceOrder, AskPayment
 from shared.orders import rows, tasks
 from shared.orders.addresses import DeliveryAddress
 from shared.orders.states import CancelReason
@@ -154,12 +155,14 @@ class World:
         with db.acting_for(delivery.function):
             if delivery.function == "order_advance":
                 order_advance.advance(AdvanceOrder.model_validate(delivery.body, strict=False), self.time)
-            else:
+            elif delivery.function == "payment_watch":
                 payment_watch.ask(AskPayment.model_validate(delivery.body, strict=False), self.time)
+            else:
+                sale_accrue.accrue(AccrueSale.model_validate(delivery.body, strict=False), self.time)
 
     def sweep(self) -> None:
-        for function, job in (("order_advance", order_advance), ("payment_watch", payment_watch)):
-            with db.acting_for(function):
+        for job in (order_advance, payment_watch, sale_accrue):
+            with db.acting_for(job.job.function):
                 job.sweep(self.time)
 
     def pass_time(self, seconds: int) -> None:

@@ -90,8 +90,11 @@ def test_an_order_with_an_accepted_age_is_paid_and_confirmed(sql: Connection) ->
     }
     assert order_views.stock() == (100, 2)
     assert notices(sql) == ["order_confirmed"]
-    mailed = "SELECT template, parameters ->> 'items', parameters ->> 'total' FROM mails"
-    assert sql.execute_simple(mailed).rows == [["order_receipt", "2 x BlakJaks Mint Ice 6 mg", "13.78"]]
+    mailed = "SELECT template, parameters ->> 'items', parameters ->> 'total', parameters ->> 'order_number' FROM mails"
+    number = sql.execute_simple("SELECT number FROM orders").rows[0][0]
+    assert sql.execute_simple(mailed).rows == [
+        ["order_receipt", "2 x BlakJaks Mint Ice 6 mg", "13.78", f"SO-{number:06d}"]
+    ]
 
 
 def test_advancing_again_changes_nothing(sql: Connection) -> None:

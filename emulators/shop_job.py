@@ -1,0 +1,64 @@
+"""Plays an order of the shop: a member buys tins with the test card, and the pools get their shares of the profit."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from emulators import cloud
+from emulators.people import Person
+from emulators.process import wait_until
+from emulators.stack import Stack
+
+SKU = "MINTICE-6"
+COUNTED = 1_000
+TINS = 11  # the first number that ships free
+ADDRESS = {"line1": "12 Main Street", "city": "New York", "state": "NY", "zip": "10001"}
+ORDER_SECONDS_MAX = 60.0
+MICRO = 1_000_000
+POOLS = ("member", "affiliate", "wholesale")
+
+
+@dataclass
+class Bought:
+    """The confirmed order as its buyer sees it, and what it gave each pool in USD."""
+
+    order: dict[str, Any] = field(default_factory=dict)
+    shares: dict[str, Decimal] = field(default_factory=dict)
+
+
+def buy(stack: Stack, admin: Person, buyer: Person) -> Bought:
+    """Count the stock, fill a cart, order it, and wait until it is paid and the pools have their shares."""
+    count = {"quantity": COUNTED, "as_of": stack.now().isoformat(), "reason": "Counted for the self-check."}
+    admin.client.must("PUT", f"/v1/admin/stock/{SKU}", count)
+    buyer.client.must("POST", "/v1/cart/add", {"sku": SKU, "quantity": TINS})
+    estimate = buyer.client.must("POST", "/v1/tax/estimate", {"shipping_address": ADDRESS})
+    wanted = {
+        "shipping_address": ADDRESS,
+        "payment": {"provider": "card", "token": "ok"},
+        "expected_total": estimate["total"],
+    }
+    placed = buyer.client.must("POST", "/v1/orders/create", wanted, key=str(uuid4()))
+    bought = Bought()
+
+    def confirmed() -> bool:
+        bought.order = buyer.client.must("GET", f"/v1/orders/{placed['id']}")
+        return bool(bought.order["status"] == "confirmed")
+
+    def accrued() -> bool:
+        bought.shares = _shares(stack, placed["id"])
+        return bool(bought.shares)
+
+    wait_until(confirmed, "the order's confirmation", ORDER_SECONDS_MAX)
+    wait_until(accrued, "the pools' shares", ORDER_SECONDS_MAX)
+    return bought
+
+
+def _shares(stack: Stack, order_id: str) -> dict[str, Decimal]:
+    with cloud.superuser(stack.postgres, cloud.DATABASE) as connection:
+        rows = connection.execute_unnamed(
+            "SELECT account, amount FROM ledger_postings JOIN ledger_journals j ON j.id = journal_id WHERE j.ref = $1",
+            (f"accrual:{order_id}:1",),
+        ).rows
+    given = {account: Decimal(amount) / MICRO for account, amount in rows}
+    return {pool: given[f"pool:{pool}"] for pool in POOLS if f"pool:{pool}" in given}
