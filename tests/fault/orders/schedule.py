@@ -56,8 +56,8 @@ def settle(made: World) -> None:
         made.sweep()
         made.drain()
         open_orders = made.database.rows(
-            "SELECT 1 FROM orders WHERE state <> 'cancelled' AND (state <> 'confirmed' OR cancel_wanted_at IS NOT NULL) "
-            "OR accrual_due_at IS NOT NULL"
+            "SELECT 1 FROM orders WHERE state NOT IN ('confirmed', 'cancelled') OR accrual_due_at IS NOT NULL "
+            "OR (state = 'confirmed' AND cancel_wanted_at IS NOT NULL)"
         )
         if not open_orders:
             return
