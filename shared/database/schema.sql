@@ -3259,9 +3259,9 @@ CREATE OR REPLACE FUNCTION order_accrual_differs(sold uuid)
  LANGUAGE sql
  STABLE
 AS $function$
-    SELECT (SELECT ROW(turnover, tins, cost_per_tin) FROM order_accruable(sold)) IS DISTINCT FROM
-           (SELECT ROW(turnover::bigint, tins, cost_per_tin::bigint) FROM sale_accruals
-            WHERE order_id = sold ORDER BY sequence DESC LIMIT 1)
+    SELECT coalesce((SELECT ROW(turnover, tins, cost_per_tin) FROM order_accruable(sold)) <>
+                    (SELECT ROW(turnover::bigint, tins, cost_per_tin::bigint) FROM sale_accruals
+                     WHERE order_id = sold ORDER BY sequence DESC LIMIT 1), true)
 $function$;
 
 CREATE OR REPLACE FUNCTION order_born()

@@ -39,11 +39,11 @@ LANGUAGE sql STABLE AS $$
     WHERE o.id = sold AND ledger_has('sale:' || o.id, 'turnover:shop', -o.subtotal)
 $$;
 
--- The state may have changed, and the last row is another one than it gives.
+-- The last row is not what the order gives now; of an order without a booked sale no row is.
 CREATE FUNCTION order_accrual_differs(sold uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
-    SELECT (SELECT ROW(turnover, tins, cost_per_tin) FROM order_accruable(sold)) IS DISTINCT FROM
-           (SELECT ROW(turnover::bigint, tins, cost_per_tin::bigint) FROM sale_accruals
-            WHERE order_id = sold ORDER BY sequence DESC LIMIT 1)
+    SELECT coalesce((SELECT ROW(turnover, tins, cost_per_tin) FROM order_accruable(sold)) <>
+                    (SELECT ROW(turnover::bigint, tins, cost_per_tin::bigint) FROM sale_accruals
+                     WHERE order_id = sold ORDER BY sequence DESC LIMIT 1), true)
 $$;
 
 CREATE FUNCTION sale_accrual_due() RETURNS trigger

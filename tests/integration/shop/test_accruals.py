@@ -365,3 +365,14 @@ def test_an_order_stays_noted_as_due_until_its_last_row_is_what_it_gives(order: 
             return
         accrual_rows.give_back(order)
     raise AssertionError("the refund has not accrued")
+
+
+def test_an_order_whose_sale_is_not_booked_stays_due_and_gives_nothing(stocked: None, sql: Connection) -> None:
+    assert stocked is None
+    order_id = order_views.place().id
+    sql.execute_unnamed("UPDATE orders SET accrual_due_at = $1 WHERE id = $2", (clock.now(), order_id))
+    accrue(order_id)
+    assert (totals(order_id), is_due(order_id)) == ([], True)
+    with pytest.raises(ConstraintViolated) as refused:
+        db.atomically(store.settle, order_id)
+    assert db.rule_of(refused.value) == "accrual_due"
