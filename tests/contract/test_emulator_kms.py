@@ -7,6 +7,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
 import google_crc32c
 import grpc
@@ -292,6 +294,27 @@ def test_high_s_on_request_is_high_every_time(kms: Kms, client: Client, treasury
 def test_the_port_refuses_a_signature_of_another_address(treasury: str) -> None:
     with pytest.raises(port.WrongSigner):
         port.sign_ethereum(treasury, DIGEST, "0x000000000000000000000000000000000000dEaD")
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"verified_digest_crc32c": False}, {"signature_crc32c": 7}, {"signature": b"x"}, {"name": "another/1"}],
+    ids=lambda damage: next(iter(damage)),
+)
+def test_the_port_takes_no_signature_that_was_damaged_on_the_way(
+    treasury: str, monkeypatch: pytest.MonkeyPatch, damage: dict[str, object]
+) -> None:
+    known = port._client()
+
+    def damaged(*given: Any, **named: Any) -> Any:
+        answer = known.asymmetric_sign(*given, **named)
+        for name, value in damage.items():
+            setattr(answer, name, value)
+        return answer
+
+    monkeypatch.setattr(port, "_client", lambda: SimpleNamespace(asymmetric_sign=damaged))
+    with pytest.raises(port.KmsUnavailable, match="damaged on the way"):
+        port.sign_digest(treasury, DIGEST)
 
 
 def test_the_port_signs_a_transaction_that_the_library_attributes_to_its_address(treasury: str) -> None:

@@ -1,4 +1,4 @@
-"""Statements that lock several rows take them in one order, so that two wait in turn and never in a circle.
+"""Several rows are locked in one order, so that two who lock them wait for each other in turn and never in a circle.
 
 The statements are read out of the product: a new one fails here until it is tried.
 """

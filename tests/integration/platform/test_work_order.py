@@ -29,6 +29,7 @@ from shared import auth, db, events, withdrawals
 from shared.comps import awards
 from shared.credentials import vault
 from shared.db import Tx
+from shared.members import suspensions
 from shared.payouts import answers, explanations, queue, reads
 from shared.payouts import slots as payout_slots
 from shared.values.prizes import CompType
@@ -70,8 +71,8 @@ def done(work: Callable[[Tx], T]) -> T:
 
 
 def payouts(sql: Connection, **other: object) -> list[UUID]:
-    """The first, the second with one of the same minute, and the fourth: in the order to be taken."""
-    made = [(number, payout(sql, number, **other)) for number in (4, 2, 1, 2)]
+    """The first, five of the second minute, and the fourth: in the order to be taken."""
+    made = [(number, payout(sql, number, **other)) for number in (4, 2, 1, 2, 2, 2, 2)]
     payout(sql, 0, **(other | {"treasury": "wholesale"}))
     return [identity for _, identity in sorted(made)]
 
@@ -198,6 +199,16 @@ def test_holds_first_asked_for_first_looked_at(sql: Connection) -> None:
     payout(sql, 0, state="HELD", hold_reason="limit")
     turn = done(lambda tx: send_store.first_in_want(tx, "member"))
     assert turn == (at(1), expected[0])
+
+
+def test_payouts_held_for_a_suspension_go_on_first_asked_for_first(sql: Connection) -> None:
+    somebody = factories.member().id
+    expected = payouts(sql, state="HELD", hold_reason="suspended", member_id=somebody)
+    payout(sql, 0, state="HELD", hold_reason="suspended")
+    payout(sql, 0, state="HELD", hold_reason="funds", member_id=somebody)
+    held = done(lambda tx: suspensions.held_for_suspension(tx, somebody, 4))
+    assert [(it.treasury, it.payout_id) for it in held[1:]] == [("member", it) for it in expected[:3]]
+    assert held[0].treasury == "wholesale"
 
 
 def test_what_is_stuck_longest_is_told_first(sql: Connection, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,15 +101,18 @@ def test_the_history_is_newest_first_in_pages(period: str, client: Client, sql: 
     assert [item["processing_ms_average"] for item in seen] == [round(row[3] / row[2]) for row in expected]
 
 
-def test_a_period_is_over_when_all_its_scans_are_counted(client: Client, sql: Connection) -> None:
+@pytest.mark.parametrize(("later", "over"), [(-1, [False, False, True]), (0, [False, True, True])])
+def test_a_period_is_over_when_all_its_scans_are_counted(
+    client: Client, sql: Connection, later: int, over: list[bool]
+) -> None:
     insert_scans(sql, [(NOON - timedelta(minutes=90), 5), (NOON - timedelta(minutes=30), 5), (NOON, 5)])
-    rolled_up(sql, NOON + timedelta(minutes=1))
+    rolled_up(sql, NOON + timedelta(microseconds=later))
     member = client(factories.member().token)
 
     hours = member.get("/v1/insights/scans").body["items"]
     days = member.get("/v1/insights/scans?period=day").body["items"]
 
-    assert [hour["is_over"] for hour in hours] == [False, True, True]
+    assert [hour["is_over"] for hour in hours] == over
     assert [day["is_over"] for day in days] == [False]
 
 

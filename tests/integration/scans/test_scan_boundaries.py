@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 from pg8000.dbapi import Connection
 
+from functions.scans.receipts import ScanReceipt
 from shared.values.tiers import Tier
 from tests import factories
 from tests.client import FunctionClient
+from tests.fakes.scan_groups import Step, member_of_rank, scan_together
 
 Client = Callable[..., FunctionClient]
 SCANNERS = 64
@@ -55,3 +57,14 @@ def test_each_prize_is_won_once_by_the_scan_that_took_the_number(
     assert [[kind, str(scan_id), same] for kind, scan_id, same in comps] == [
         [prize, winner["scan_id"], True] for prize, awarded in PRIZES[boundary].items() if awarded
     ]
+
+
+def test_what_was_won_before_in_the_same_group_is_in_what_was_won_in_all(sql: Connection) -> None:
+    sql.execute_simple("UPDATE comp_rules SET interval = 1 WHERE type = 'crypto_100'")
+    member, made = member_of_rank(3), factories.manufactured_codes(3)
+    factories.set_scan_counter(1)
+
+    told = scan_together([member], made, [Step(0, number) for number in range(3)])
+
+    won = [it.comp_earned for it in told if isinstance(it, ScanReceipt) and it.comp_earned]
+    assert [it.lifetime_comps.micro for it in won] == [100_000_000, 200_000_000, 300_000_000]

@@ -1,5 +1,6 @@
 """A wallet raises the fee of a withdrawal, or cancels it: the transaction that used the nonce decides what is told."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -174,6 +175,27 @@ def test_it_is_searched_from_the_newest_block_back_to_the_preparation(
     assert asked == sorted(asked, reverse=True)
     assert asked[-1][0] <= mined_in <= asked[-1][1]
     assert asked[-1][0] >= (wallet_driver.row(withdrawal).prepared_block or 0) == mined_in - 1
+
+
+@pytest.mark.parametrize(
+    ("start", "last", "ranges"),
+    [
+        (None, 100, [(91, 100), (81, 90), (75, 80)]),
+        (None, 12, [(3, 12), (0, 2)]),
+        (88, 100, [(91, 100), (88, 90)]),
+        (91, 100, [(91, 100)]),
+        (100, 100, [(100, 100)]),
+        (101, 100, []),
+    ],
+)
+def test_each_block_since_the_preparation_is_searched_once(
+    wallet_driver: WalletDriver, monkeypatch: pytest.MonkeyPatch, start: int | None, last: int, ranges: object
+) -> None:
+    """If it is not known where the preparation was, the newest blocks only."""
+    monkeypatch.setattr(nonce, "BLOCKS_AT_ONCE", 10)
+    monkeypatch.setattr(nonce, "BLOCKS_WITHOUT_A_START", 25)
+    withdrawal = replace(wallet_driver.row(wallet_driver.signed()), prepared_block=start)
+    assert list(nonce._windows(withdrawal, last)) == ranges
 
 
 def test_a_node_that_refuses_so_many_blocks_is_asked_for_fewer(wallet_driver: WalletDriver) -> None:

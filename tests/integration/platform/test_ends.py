@@ -1,0 +1,128 @@
+"""Whatever ends at a moment is there until then, and no longer at that moment.
+
+The statements are read out of the product: a new one fails here until it is tried.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from pg8000.dbapi import Connection
+
+import functions.auth.store as auth_store
+import functions.notify.store as notify
+import functions.profile.store as profile
+import functions.wallet.store as wallet
+from functions.auth import session_records
+from shared import auth, db
+from shared.auth import Claims
+from shared.db import Tx
+from tests import factories, statements
+from tests.factories import NOW, Somebody
+from tests.fakes.plain_rows import SIGNER, at, put, unchecked
+
+ENDS_LATER = re.compile(r"\b(expires_at|ends_at) > :now\b")
+TICK = timedelta(microseconds=1)
+END = at(5)
+Found = Callable[[Tx, datetime], object]  # what is there at a moment; nothing, or an empty list, when it is not
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_checked(sql: Connection) -> Iterator[None]:
+    with unchecked(sql):
+        yield
+
+
+def _email_code(sql: Connection, somebody: Somebody) -> Found:
+    put(sql, "email_codes", id=uuid4(), member_id=somebody.id, purpose="reset", code_mac=b"x", created_at=NOW,
+        expires_at=END)  # fmt: skip
+    return lambda tx, now: auth_store.open_code(tx, somebody.email, "reset", None, now)
+
+
+def _email_change(sql: Connection, somebody: Somebody) -> None:
+    put(sql, "email_changes", member_id=somebody.id, id=uuid4(), new_email="x@example.com", code_mac=b"x", asked_at=NOW,
+        expires_at=END)  # fmt: skip
+
+
+def _pending_email(sql: Connection, somebody: Somebody) -> Found:
+    _email_change(sql, somebody)
+    return lambda tx, now: profile.profile(tx, somebody.id, now).pending_email
+
+
+def _waiting_change(sql: Connection, somebody: Somebody) -> Found:
+    _email_change(sql, somebody)
+    return lambda tx, now: profile.email_change(tx, somebody.id, now)
+
+
+def _challenge(sql: Connection, somebody: Somebody) -> Found:
+    made = uuid4()
+    put(sql, "wallet_challenges", id=made, member_id=somebody.id, address=SIGNER, message="x", created_at=NOW,
+        expires_at=END)  # fmt: skip
+    return lambda tx, now: wallet.open_challenge(tx, made, somebody.id, now)
+
+
+def _session(sql: Connection, somebody: Somebody) -> UUID:
+    """The member's session, which ends at that moment."""
+    session = factories.session_of(somebody)
+    sql.execute_unnamed(
+        "UPDATE sessions SET created_at = created_at + ($1 - ends_at), last_used_at = last_used_at + ($1 - ends_at)",
+        (END,),
+    )
+    assert sql.execute_simple("SELECT ends_at FROM sessions").rows == [[END]]
+    return session
+
+
+def _live(sql: Connection, somebody: Somebody) -> Found:
+    _session(sql, somebody)
+    return lambda tx, now: session_records.live(tx, somebody.id, now)
+
+
+def _caller(sql: Connection, somebody: Somebody) -> Found:
+    claims = Claims(somebody.id, _session(sql, somebody))
+    return lambda tx, now: [it for it in auth.members(tx, [claims], now) if isinstance(it, auth.Member)]
+
+
+def _device(sql: Connection, somebody: Somebody) -> tuple[notify.Notification, UUID]:
+    session, device = _session(sql, somebody), uuid4()
+    put(sql, "devices", id=device, member_id=somebody.id, session_id=session, platform="ios", token="x",
+        registered_at=NOW)  # fmt: skip
+    told = uuid4()
+    put(sql, "notifications", id=told, member_id=somebody.id, type="system", title="x", body="x", data={},
+        dedupe_key="x", created_at=NOW)  # fmt: skip
+    note = notify.Notification(told, somebody.id, "system", "x", "x", None, {}, {}, "en", NOW, read=False, wanted=True)
+    return note, device
+
+
+def _waiting_devices(sql: Connection, somebody: Somebody) -> Found:
+    note, _ = _device(sql, somebody)
+    return lambda tx, now: notify.waiting(tx, note, now, 9)
+
+
+def _claimed_device(sql: Connection, somebody: Somebody) -> Found:
+    note, device = _device(sql, somebody)
+    return lambda tx, now: notify.claim(tx, note, device, now, now)
+
+
+ENDING: dict[str, Callable[[Connection, Somebody], Found]] = {
+    "functions.auth.session_records.live": _live,
+    "functions.auth.store.open_code": _email_code,
+    "functions.notify.store.claim": _claimed_device,
+    "functions.notify.store.waiting": _waiting_devices,
+    "functions.profile.store.email_change": _waiting_change,
+    "functions.profile.store.profile": _pending_email,
+    "functions.wallet.store.open_challenge": _challenge,
+    "shared.auth.members": _caller,
+}
+
+
+def test_every_statement_that_leaves_out_what_has_ended_is_tried() -> None:
+    assert {it.where for it in statements.of_product() if ENDS_LATER.search(it.text)} == set(ENDING)
+
+
+@pytest.mark.parametrize("name", ENDING)
+def test_it_is_there_until_its_end_and_not_at_its_end(name: str, sql: Connection) -> None:
+    found = ENDING[name](sql, factories.member())
+    there = [bool(db.atomically(found, now)) for now in (END, END - TICK)]
+    assert there == [False, True]
