@@ -313,8 +313,8 @@ def open_payouts(tx: Tx, pool: str) -> list[Count]:
 
 
 def limits(tx: Tx, pool: str, now: datetime) -> PoolLimits:
-    """The treasury's limits. The day is UTC's, the hour is the last sixty minutes; settings have the amounts in
-    USDT.
+    """The treasury's limits. The day is UTC's, the hour is the last sixty minutes, the first of them in full as
+    the policy counts it; settings have the amounts in USDT.
     """
     return tx.one(
         PoolLimits,
@@ -324,7 +324,8 @@ def limits(tx: Tx, pool: str, now: datetime) -> PoolLimits:
                CAST(CAST(value -> :pool ->> 'hour' AS numeric) * 1000000 AS bigint) AS hour,
                coalesce((SELECT amount FROM treasury_days WHERE treasury = :pool AND day = :today), 0) AS used_day,
                CAST(coalesce((SELECT sum(amount) FROM treasury_minutes
-                              WHERE treasury = :pool AND minute > CAST(:now AS timestamptz) - interval '1 hour'), 0)
+                              WHERE treasury = :pool
+                                AND minute >= date_trunc('minute', CAST(:now AS timestamptz) - interval '1 hour')), 0)
                     AS bigint) AS used_hour
         FROM settings WHERE name = 'payout_limits'
         """,

@@ -1,15 +1,19 @@
 """Pools are shown as every node tells them and as the books have them; a pause is at once, resuming needs a code."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from pg8000.dbapi import Connection
 
+from functions.admin_treasury import store
 from functions.treasury_snapshot import main as snapshot
-from shared import clock
+from shared import clock, db
 from shared.auth import Role
+from shared.payouts import queue
+from shared.values.money import Usdt
 from tests.client import FunctionClient
 from tests.fakes.nodes import GAS_PRICE_WEI, FakeNodes
 from tests.fakes.payout_driver import PayoutDriver
@@ -77,6 +81,19 @@ def test_what_is_used_of_a_pools_limits_is_what_that_pool_has_sent(
     assert {name: (it["used_day"], it["used_hour"]) for name, it in used.items()} == {
         "member": (5, 5), "affiliate": (0.000007, 0.000008), "wholesale": (0, 0),
     }  # fmt: skip
+
+
+def test_the_hour_of_the_page_begins_where_the_policys_begins(sql: Connection) -> None:
+    """Both count the minute in which the last hour begins in full."""
+    now = clock.now()
+    begins = (now - timedelta(hours=1)).replace(second=0, microsecond=0)
+    for minute, amount in ((begins, 8), (begins - timedelta(minutes=1), 16)):
+        sql.execute_unnamed("INSERT INTO treasury_minutes VALUES ('member', $1, $2)", (minute, amount * 1_000_000))
+
+    counted = db.atomically(queue.reserved_last_hour, "member", now)
+    shown = db.atomically(store.limits, "member", now)
+
+    assert (counted.alone, shown.used_hour) == (Usdt.of(8), Usdt.of(8))
 
 
 def test_what_each_node_says_is_shown_also_when_they_do_not_agree(admin: TreasuryAdmin, two_nodes: FakeNodes) -> None:
