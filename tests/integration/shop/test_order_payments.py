@@ -7,10 +7,12 @@ from pg8000.dbapi import Connection
 
 from emulators.vendor import Fault
 from emulators.vendors import Vendors
+from functions.payment_watch import main as payment_watch
 from functions.payment_watch import store
 from shared import clock, db
 from shared.orders import machine, rows
 from shared.orders.states import CancelReason
+from shared.ports.card import Done
 from tests.fakes import order_views
 from tests.fakes.order_driver import OrderDriver
 from tests.fakes.order_views import Placed, standing
@@ -208,6 +210,34 @@ def test_a_task_that_comes_twice_changes_nothing(orders: OrderDriver, shop_vendo
 
     assert len(shop_vendors.card.operations()) == 2
     assert order_views.balances()["takings:card"] == order.total
+
+
+def test_an_answer_that_two_workers_bring_is_recorded_once(orders: OrderDriver, sql: Connection) -> None:
+    """Both have asked before either has recorded the provider's word."""
+    order = of_age()
+    orders.begin(order.id)
+    leave(order)
+    orders.pass_time(2)
+    ((refund, reference),) = sql.execute_simple(
+        "SELECT id, reference FROM payment_operations WHERE kind = 'refund'"
+    ).rows
+
+    db.atomically(payment_watch._record, refund, Done(reference, order.total), "lookup", clock.now())
+
+    assert sql.execute_unnamed("SELECT evidence FROM payment_operations WHERE id = $1", (refund,)).rows == [["reply"]]
+    assert order_views.balances() == {}
+
+
+def test_an_answer_of_another_amount_is_not_believed(orders: OrderDriver, shop_vendors: Vendors) -> None:
+    order = of_age("silent-done")
+    orders.begin(order.id)
+    (made,) = shop_vendors.card.operations()
+    made.amount -= 1
+
+    orders.pass_time(3)
+
+    assert standing(order.id).operations == ["authorize sent"]
+    assert standing(order.id).state == "payment_processing"
 
 
 def test_an_unknown_operation_or_order_is_hopeless_and_not_tried_again(orders: OrderDriver, sql: Connection) -> None:
