@@ -26,6 +26,7 @@ CHEAPEST: Mapping[str, tuple[str, str, object]] = {
     "notifications": ("GET", "/v1/notifications/unread-count", None),
     "realtime": ("POST", "/v1/realtime/token", None),
     "wallet": ("POST", "/v1/wallet/challenge", {"address": "0x000000000000000000000000000000000000dEaD"}),
+    "webhooks": ("PUT", "/v1/webhooks/agechecker", {"uuid": NOBODY, "status": "accepted"}),
     "wholesale": ("POST", "/v1/wholesale/apply", {
         "company_name": "Bench LLC", "contact_name": "Bench", "email": "bench@business.example.com",
         "business_address": {"address_line1": "1 Main St", "city": "Reno", "state": "NV", "zip_code": "89501"},
@@ -99,7 +100,11 @@ def cheapest(stack: Stack, function: Function, token: str) -> Call:
         path = path.replace("{caller}", _subject(token))
         if function.name in ONCE:
             headers["Idempotency-Key"] = "bench"
-        return Call(method, path, headers, json.dumps(body) if body is not None else "")
+        text = json.dumps(body) if body is not None else ""
+        if function.name == "webhooks":
+            signed = stack.vendors.ages.webhooks.signed(text.encode())
+            headers |= {name: value for name, value in signed.items() if name != "content-type"}  # `Call` has its own
+        return Call(method, path, headers, text)
     bearer = {"Authorization": f"Bearer {_checked(stack, cloud.INVOKER_ACCOUNT, function.name)}"}
     if function.name in DELIVERIES:
         kind, message = DELIVERIES[function.name]
