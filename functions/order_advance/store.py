@@ -90,11 +90,11 @@ def waiting_for(tx: Tx, check_id: UUID) -> list[UUID]:
 
 
 def overdue(tx: Tx, before: datetime, limit: int) -> list[UUID]:
-    """Unpaid orders whose time was over before that time, longest overdue first."""
+    """Unpaid orders that nobody has ended and whose time was over before that time, longest overdue first."""
     return tx.column(
         UUID,
         """
-        SELECT id FROM orders WHERE order_is_unpaid(state) AND expires_at <= :before
+        SELECT id FROM orders WHERE order_is_unpaid(state) AND expires_at <= :before AND cancel_wanted_at IS NULL
         ORDER BY expires_at, id LIMIT :limit
         """,
         before=before,
@@ -103,11 +103,14 @@ def overdue(tx: Tx, before: datetime, limit: int) -> list[UUID]:
 
 
 def leaving(tx: Tx, before: datetime, limit: int) -> list[UUID]:
-    """Orders that somebody wanted to cancel before that time and that are not cancelled yet."""
+    """Orders that somebody wanted to cancel before that time and that are not cancelled yet, longest wanted first.
+    Those whose money people must get back are left out: there may be many, and they would take the others' turn.
+    """
     return tx.column(
         UUID,
         """
-        SELECT id FROM orders WHERE cancel_wanted_at <= :before AND state <> 'cancelled'
+        SELECT id FROM orders
+        WHERE cancel_wanted_at <= :before AND state <> 'cancelled' AND NOT order_waits_for_people(id)
         ORDER BY cancel_wanted_at, id LIMIT :limit
         """,
         before=before,
@@ -134,6 +137,7 @@ def unasked_payments(tx: Tx, before: datetime, limit: int) -> list[UUID]:
         """
         SELECT o.id FROM payments p JOIN orders o ON o.id = p.order_id
         WHERE p.state IN ('pending', 'authorized') AND p.created_at <= :before AND o.state = 'payment_processing'
+          AND NOT order_waits_for_people(o.id)
           AND NOT EXISTS (SELECT FROM payment_operations asked
                           WHERE asked.payment_id = p.id AND asked.status IN ('recorded', 'sent')
                             AND asked.kind <> 'refund')
@@ -145,15 +149,15 @@ def unasked_payments(tx: Tx, before: datetime, limit: int) -> list[UUID]:
 
 
 def unseen_checks(tx: Tx, before: datetime, limit: int) -> list[UUID]:
-    """An order for each undecided check that nobody has asked about since that time, longest waiting first."""
+    """Orders that wait for a check that nobody has asked about since that time, longest waiting first. Checks that no
+    order waits for any more are never read: they stay undecided for ever.
+    """
     return tx.column(
         UUID,
         """
-        SELECT waiting.id FROM age_checks c
-        CROSS JOIN LATERAL (SELECT o.id FROM orders o WHERE o.member_id = c.member_id AND o.state = 'age_verification'
-                            ORDER BY o.placed_at DESC LIMIT 1) waiting
-        WHERE c.status = 'pending' AND (c.looked_at IS NULL OR c.looked_at <= :before)
-        ORDER BY c.looked_at NULLS FIRST, c.id LIMIT :limit
+        SELECT o.id FROM orders o JOIN age_checks c ON c.member_id = o.member_id AND c.status = 'pending'
+        WHERE o.state = 'age_verification' AND (c.looked_at IS NULL OR c.looked_at <= :before)
+        ORDER BY c.looked_at NULLS FIRST, o.id LIMIT :limit
         """,
         before=before,
         limit=limit,

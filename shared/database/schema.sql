@@ -94,7 +94,6 @@ CREATE TABLE age_checks (
 );
 CREATE INDEX age_checks_member ON age_checks (member_id, recorded_at);
 CREATE UNIQUE INDEX age_checks_one_pending ON age_checks (member_id) WHERE status = 'pending';
-CREATE INDEX age_checks_pending ON age_checks (looked_at NULLS FIRST) WHERE status = 'pending';
 CREATE TRIGGER age_check_changed BEFORE UPDATE ON age_checks FOR EACH ROW EXECUTE FUNCTION age_check_changed();
 
 CREATE TABLE attempt_counters (
@@ -3342,6 +3341,15 @@ BEGIN
     PERFORM refuse('order_never_deleted', format('order %s stays', OLD.id));
     RETURN NULL;
 END $function$;
+
+CREATE OR REPLACE FUNCTION order_waits_for_people(waiting uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (SELECT FROM payments JOIN payment_operations refused ON refused.payment_id = payments.id
+                   WHERE payments.order_id = waiting AND refused.kind IN ('void', 'refund') AND refused.status = 'failed')
+$function$;
 
 CREATE OR REPLACE FUNCTION order_whole()
  RETURNS trigger

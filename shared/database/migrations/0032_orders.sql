@@ -52,7 +52,6 @@ CREATE TABLE age_checks (
 );
 CREATE INDEX age_checks_member ON age_checks (member_id, recorded_at);
 CREATE UNIQUE INDEX age_checks_one_pending ON age_checks (member_id) WHERE status = 'pending';
-CREATE INDEX age_checks_pending ON age_checks (looked_at NULLS FIRST) WHERE status = 'pending';
 
 CREATE FUNCTION age_check_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -308,6 +307,12 @@ BEGIN
 END $$;
 CREATE TRIGGER payment_operation_changed BEFORE UPDATE ON payment_operations
     FOR EACH ROW EXECUTE FUNCTION payment_operation_changed();
+
+-- The provider has refused to let go of the order's money, or to pay it back: nothing more happens by itself.
+CREATE FUNCTION order_waits_for_people(waiting uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT EXISTS (SELECT FROM payments JOIN payment_operations refused ON refused.payment_id = payments.id
+                   WHERE payments.order_id = waiting AND refused.kind IN ('void', 'refund') AND refused.status = 'failed')
+$$;
 
 -- A refund is a debt from its record on: its journal takes the sale back, its operation pays it. Its id is also that of
 -- the operation.
