@@ -1,9 +1,8 @@
 """Kintsugi: sales tax of an order, and the report of what was sold and given back, from which it files.
 
-KINTSUGI_URL (https://api.trykintsugi.com unless given), KINTSUGI_API_KEY, KINTSUGI_ORGANIZATION,
-KINTSUGI_WEBHOOK_SECRET. Reference: https://docs.trykintsugi.com (tax/estimate, transactions, credit_notes). The
-products, SHIPPING among them, are entered there once by hand. How it signs its webhooks is not documented yet: here it
-is done as the others do it.
+KINTSUGI_URL (https://api.trykintsugi.com unless given), KINTSUGI_API_KEY, KINTSUGI_ORGANIZATION. Reference:
+https://docs.trykintsugi.com (tax/estimate, transactions, credit_notes). The products, SHIPPING among them, are entered
+there once by hand.
 
 An estimate is zero where we are not registered: `registered` says which kind of zero it is.
 """
@@ -23,7 +22,6 @@ from shared.values import encoding, free_text, goods
 from shared.values.money import ZERO, Usdt
 
 URL_DEFAULT = "https://api.trykintsugi.com"
-SIGNATURE = "Kintsugi-Signature"
 SHIPPING = "SHIPPING"
 OTHER = "other"
 NAME_LENGTH_MAX = 100
@@ -92,15 +90,6 @@ class TaxedRefund:
     shipping_tax: Usdt
 
 
-@dataclass(frozen=True)
-class TaxNotice:
-    """A notice that something happened there; `transaction_id` is ours, if it is about one."""
-
-    event_id: str
-    kind: str
-    transaction_id: UUID | None
-
-
 def estimate(quote_id: UUID, lines: Sequence[TaxLine], shipping: Usdt, address: Address) -> TaxQuote:
     """Ask for the tax of an order. Raises VendorSilent, VendorRefused (the address, say), VendorMisconfigured."""
     now = encoding.moment(datetime.now(UTC))
@@ -153,15 +142,6 @@ def find(transaction_id: UUID) -> str | None:
     if reply.status == HTTPStatus.NOT_FOUND and "detail" in reply.body:
         return None
     return _transaction_reference(_accepted(reply), transaction_id)
-
-
-def notice(headers: Mapping[str, str], raw: bytes) -> TaxNotice:
-    """Read a notice. Raises SignatureNotValid, VendorMisconfigured."""
-    vendors.check_timed_signature(headers, SIGNATURE, raw, os.environ["KINTSUGI_WEBHOOK_SECRET"])
-    told = vendors.notice_object(raw)
-    data = told.get("data")
-    about = vendors.own_id(data.get("external_id")) if isinstance(data, dict) else None
-    return TaxNotice(vendors.event_id(told, raw), vendors.slug(told.get("type")), about)
 
 
 def _ask(method: str, path: str, body: object = None) -> VendorReply:

@@ -176,7 +176,7 @@ def test_a_made_up_reference_is_not_found(shop_vendors: Vendors, reference: str)
 )
 def test_data_that_is_missing_is_refused(shop_vendors: Vendors, change: dict[str, str]) -> None:
     with pytest.raises(VendorRefused, match="invalid_data"):
-        ages.begin(uuid4(), replace(ADA, **change))  # type: ignore[arg-type]  # texts all
+        ages.begin(uuid4(), replace(ADA, **change))  # type: ignore[arg-type]  # every value is a text
     assert shop_vendors.ages.checks() == []
 
 

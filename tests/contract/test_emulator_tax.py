@@ -11,7 +11,7 @@ import requests
 from emulators.tax import RATES
 from emulators.vendor import Fault
 from emulators.vendors import Vendors
-from shared.ports import tax
+from shared.ports import tax, tax_notices
 from shared.ports.tax import Jurisdiction, TaxedRefund, TaxedSale, TaxLine, TaxQuote
 from shared.ports.vendors import Address, VendorRefused, VendorSilent
 from shared.values.money import ZERO, Usdt
@@ -236,7 +236,7 @@ def test_what_is_reported_is_told_and_can_be_seen(shop_vendors: Vendors) -> None
     sold = uuid4()
     tax.report(sold, sale())
     (body,) = shop_vendors.tax.webhooks.told()
-    told = tax.notice(shop_vendors.tax.webhooks.signed(body), body)
+    told = tax_notices.notice(shop_vendors.tax.webhooks.signed(body), body)
     assert (told.kind, told.transaction_id) == ("transaction.created", sold)
     (shown,) = requests.get(f"{shop_vendors.tax.url}/transactions", timeout=10).json()
     assert (shown["external_id"], shown["total_amount"]) == (str(sold), "24.84")

@@ -15,7 +15,7 @@ from emulators.http_server import Handler, HttpServer
 from emulators.process import free_port, wait_until
 from emulators.vendor import DONE, Fault, VendorStandIn
 from emulators.vendors import Vendors
-from shared.ports import age_notices, ages, card, card_notices, tax, vendors, warehouse
+from shared.ports import age_notices, ages, card, card_notices, tax, tax_notices, vendors, warehouse
 from shared.ports.outage import Outage
 from shared.ports.vendors import (
     Address,
@@ -66,7 +66,7 @@ VENDORS = [
         "tax",
         lambda key: tax.estimate(key, [tax.TaxLine("MINTICE-3", 1, Usdt.of("4.99"))], Usdt.of("2.99"), HOME),
         lambda world: world.tax.estimates,
-        tax.notice,
+        tax_notices.notice,
         "KINTSUGI_WEBHOOK_SECRET",
     ),
     Vendor(
