@@ -8,6 +8,7 @@ import enum
 import functools
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -66,7 +67,7 @@ class VendorError(Exception):
         self.code = code
 
 
-class VendorStandIn:
+class VendorStandIn(ABC):
     """The server of one vendor. A subclass names its handler and keeps what was done under `lock`."""
 
     handler: ClassVar[type["VendorHandler"]]
@@ -101,13 +102,13 @@ class VendorStandIn:
             self.webhooks.stop()
 
     @property
+    @abstractmethod
     def settings(self) -> dict[str, str]:
         """The settings with which the port finds the stand-in."""
-        raise NotImplementedError
 
+    @abstractmethod
     def forget(self) -> None:
         """Forget everything that was done; `lock` is held."""
-        raise NotImplementedError
 
     def clear(self) -> None:
         """Forget everything that was done, what was to be done later, the faults and the webhooks."""
@@ -152,7 +153,7 @@ class VendorStandIn:
         self._stopping.wait(TIMEOUT_SECONDS)
 
 
-class VendorHandler(Handler):
+class VendorHandler(Handler, ABC):
     """One call. A subclass says who may call, what is done, and how an error is written."""
 
     stand_in: Any
@@ -161,13 +162,13 @@ class VendorHandler(Handler):
         """True for a page or a command that the real vendor has elsewhere, if at all."""
         return not self.target_path.startswith("/v1/")
 
+    @abstractmethod
     def authorised(self) -> bool:
         """True when the call shows the right key."""
-        raise NotImplementedError
 
+    @abstractmethod
     def done(self, asked: Mapping[str, Any]) -> Answered:
         """Do what is asked and return the answer. Raises VendorError."""
-        raise NotImplementedError
 
     def operate(self, raw: bytes) -> None:
         """Answer a call of an operator."""

@@ -293,7 +293,7 @@ WarehouseStandIn.handler = _WarehouseHandler
 def _items(said: object) -> dict[str, int]:
     """The tins wanted by sku; empty when they are not told as they should be."""
     try:
-        items = {str(each["sku"]): int(each["quantity"]) for each in said}  # type: ignore[attr-defined]  # tried
+        items = {str(each["sku"]): int(each["quantity"]) for each in said}  # type: ignore[attr-defined]  # else a TypeError, below
     except (TypeError, KeyError, ValueError):
         return {}
     return items if all(tins > 0 for tins in items.values()) else {}

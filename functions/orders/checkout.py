@@ -13,9 +13,9 @@ from functions.orders.store import NewOrder, Quote, Standing
 from shared import settings
 from shared.credentials import fingerprints
 from shared.db import ConstraintViolated, Tx
-from shared.orders import addresses, card_tokens, carts, tasks
+from shared.orders import addresses, card_tokens, carts, rows, tasks
 from shared.orders.carts import Cart
-from shared.orders.states import OrderState
+from shared.orders.states import CancelReason, OrderState
 from shared.values.problems import NotFound
 from shared.values.retry_after import HOUR, hour_of, until
 from shared.values.states import PaymentState
@@ -89,7 +89,7 @@ def cancel(tx: Tx, member_id: UUID, order_id: UUID, now: datetime) -> None:
     if order.state == OrderState.CANCELLED:
         raise rules.OrderNotCancellable
     if order.cancel_wanted_at is None:
-        store.want_cancelled(tx, order_id, now)
+        rows.want_cancelled(tx, order_id, CancelReason.MEMBER, now)
         tasks.advance_soon(tx, order_id, now)
 
 

@@ -312,8 +312,3 @@ def _standing(tx: Tx, order_id: UUID) -> Standing:
         """,
         id=order_id,
     )
-
-
-def want_cancelled(tx: Tx, order_id: UUID, now: datetime) -> None:
-    """Record that the member wants the order cancelled."""
-    tx.run("UPDATE orders SET cancel_wanted_at = :now, cancel_reason = 'member' WHERE id = :id", id=order_id, now=now)

@@ -169,7 +169,8 @@ def _recorded(tx: Tx, operation: Operation, answer: Answer, evidence: str, now: 
         return None
     reason = "ended" if isinstance(answer, Ended) else answer.reason
     store.fail(tx, operation.id, evidence, reason, now)
-    store.tell_payment(tx, operation.payment_id, reason=reason, action_url=None)
-    if operation.kind != "authorize":
+    if operation.kind == "authorize":
+        store.tell_payment(tx, operation.payment_id, reason=reason, action_url=None)
+    else:
         log.error("the payment provider refuses", operation_id=operation.id, kind=operation.kind, reason=reason)
     return None

@@ -1,6 +1,6 @@
 """An account that is deleted: nobody can come back to it, and nothing of the person is left but what money needs."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -9,7 +9,6 @@ import pytest
 from pg8000.dbapi import Connection
 
 from emulators import cloud
-from emulators.firestore import Firestore
 from functions.member_erase import old_store
 from functions.member_erase import store as erasing
 from functions.member_export import records
@@ -27,8 +26,11 @@ from tests.fakes.member_rows import MANY, ONE, insert_rows
 from tests.fakes.plain_rows import at, put, unchecked
 from tests.fakes.profile_client import ProfileClient, fetched
 from tests.fakes.wholesale_client import application
-from tests.platform import Platform, environment
+from tests.platform import Platform
 from tests.rows import rows_of_all_tables
+
+pytest_plugins = ["tests.fakes.profile_plugin"]
+pytestmark = pytest.mark.usefixtures("listener_copies")
 
 Client = Callable[..., FunctionClient]
 
@@ -67,27 +69,6 @@ TRACES = (
     "UPDATE members SET oobit_card_id = 'canary', oobit_card_status = 'active' WHERE id = $1",
     "INSERT INTO wallet_balances VALUES ($1, '0x' || repeat('5', 40), 5550199, 1, now())",
 )
-
-
-@pytest.fixture
-def somebody() -> Somebody:
-    return factories.member()
-
-
-@pytest.fixture(autouse=True)
-def _copies(database: str) -> Iterator[None]:
-    """The copies that listeners read."""
-    assert database
-    server = Firestore()
-    server.start()
-    with environment({"FIRESTORE_EMULATOR_HOST": server.host}):
-        yield
-    server.stop()
-
-
-@pytest.fixture
-def profile_client(client: Client, platform: Platform, sql: Connection, somebody: Somebody) -> ProfileClient:
-    return ProfileClient(client(somebody.token), platform, sql)
 
 
 def delete(profile_client: ProfileClient, **body: object) -> Answer:

@@ -181,7 +181,7 @@ ORDERED: dict[str, Callable[[Connection], Prepared]] = {
 
 
 def test_every_statement_that_locks_rows_in_an_order_is_tried() -> None:
-    """Those that skip locked rows wait for nobody."""
+    """Statements with SKIP LOCKED are left out, because they never wait."""
     ordering = {
         it.where
         for it in statements.of_product()

@@ -1,13 +1,11 @@
 """A member with orders leaves: none is placed meanwhile, an open one is in the way, and addresses go."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pg8000.dbapi import Connection
 
-from emulators.firestore import Firestore
-from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
 from tests.fakes import order_rows
@@ -15,30 +13,11 @@ from tests.fakes.order_client import SERVED, OrderClient, serve
 from tests.fakes.plain_rows import unchecked
 from tests.fakes.profile_client import ProfileClient
 from tests.fakes.shop_client import MINT
-from tests.platform import Platform, environment
+
+pytest_plugins = ["tests.fakes.profile_plugin"]
+pytestmark = pytest.mark.usefixtures("listener_copies")
 
 Client = Callable[..., FunctionClient]
-
-
-@pytest.fixture
-def somebody() -> Somebody:
-    return factories.member()
-
-
-@pytest.fixture(autouse=True)
-def _copies(database: str) -> Iterator[None]:
-    """The copies that listeners read."""
-    assert database
-    server = Firestore()
-    server.start()
-    with environment({"FIRESTORE_EMULATOR_HOST": server.host}):
-        yield
-    server.stop()
-
-
-@pytest.fixture
-def profile_client(client: Client, platform: Platform, sql: Connection, somebody: Somebody) -> ProfileClient:
-    return ProfileClient(client(somebody.token), platform, sql)
 
 
 def delete(profile_client: ProfileClient, **body: object) -> Answer:

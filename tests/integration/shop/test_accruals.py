@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -288,7 +289,7 @@ def test_accruals_and_awards_at_once_end_well(stocked: None) -> None:
     winners = [factories.member(referred_by=factories.member()) for _ in range(8)]
     works: list[Callable[[], None]] = []
     for one, winner in zip(made, winners, strict=True):
-        works += [lambda one=one: accrue(one.id), lambda winner=winner: award(winner, Usdt.of(1))]  # type: ignore[misc]
+        works += [partial(accrue, one.id), partial(award, winner, Usdt.of(1))]
     with ThreadPoolExecutor(len(works)) as threads:
         for done in [threads.submit(work) for work in works]:
             done.result()

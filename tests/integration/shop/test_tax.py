@@ -113,7 +113,7 @@ FAULTS = (Fault.UNANSWERED, Fault.INTERNAL_ERROR, Fault.NONSENSE, Fault.TOO_MANY
 def test_a_service_that_does_not_answer_gives_no_tax_at_all(
     buyer: OrderClient, tax_service: TaxStandIn, sql: Connection, fault: Fault
 ) -> None:
-    """Nothing is kept under the key: the same request gets the tax once the service is back."""
+    """The refusal is not kept under the key, so that the same request gets the tax once the service is back."""
     buyer.add(MINT, 3)
     key = {"Idempotency-Key": "again"}
     tax_service.fail_next(1, fault)
@@ -137,7 +137,7 @@ def test_an_order_without_a_tax_is_not_taken(buyer: OrderClient, tax_service: Ta
 def test_a_cart_that_changes_while_its_tax_is_asked_for_is_not_ordered(
     buyer: OrderClient, tax_service: TaxStandIn, sql: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is kept under the key: the same request is judged anew."""
+    """The refusal is not kept under the key, so that the same request is judged anew."""
     buyer.add(MINT, 3)
     answered = tax_service.estimate
 

@@ -168,7 +168,7 @@ def test_the_stand_ins_sign_as_the_ports_expect(vendor: FunctionClient, platform
 def test_without_a_database_the_signature_is_checked_all_the_same(
     vendor: FunctionClient, sql: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever only guesses costs no transaction; a vendor is told to come again."""
+    """A wrong signature is refused without a transaction; a right one gets 503 and may come again."""
     good = of_card(asked_operation())
     bad = replace(good, body=good.body + b" ")
     assert good.send(vendor).status == 200
