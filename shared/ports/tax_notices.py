@@ -1,5 +1,5 @@
-"""Messages that Kintsugi sends by itself. They are read apart from `tax`, so that the function that asks for taxes needs
-no secret of the webhooks, and the one that hears them no key of the API.
+"""Messages that Kintsugi sends by itself. They are read apart from `tax`, so that asking for a tax needs no secret of
+the webhooks, and hearing them no key of the API.
 
 KINTSUGI_WEBHOOK_SECRET. How Kintsugi signs is not documented yet: here it is done as the others do it.
 """
