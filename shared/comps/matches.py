@@ -15,7 +15,8 @@ from shared.ledger import journals
 from shared.messages import notifications
 from shared.values.money import Usdt
 
-TREASURY = "affiliate"  # matches are paid from the affiliate pool
+TREASURY = "affiliate"  # matches are paid from its address, and not out of the pool that affiliates divide
+ACCOUNT = "match:affiliate"
 SOURCE = "match"  # the source kind of the payouts of matches; the source id is the earning's id
 
 
@@ -59,7 +60,7 @@ def earn(tx: Tx, won: Won, now: datetime) -> UUID | None:
     made = _insert(tx, won, percent, now)
     if made is None:
         return None
-    journals.move(tx, f"match:{made.id}", f"pool:{TREASURY}", f"owed:{TREASURY}", made.amount, now=now)
+    journals.move(tx, f"match:{made.id}", ACCOUNT, f"owed:{TREASURY}", made.amount, now=now)
     if not won.in_review:
         _tell_earned(tx, made, now)
     return made.id
@@ -98,7 +99,7 @@ def cancel(tx: Tx, comp_id: UUID, now: datetime) -> None:
     if cancelled is None:
         return
     ref = f"match-cancelled:{cancelled.id}"
-    journals.move(tx, ref, f"owed:{TREASURY}", f"pool:{TREASURY}", cancelled.amount, now=now)
+    journals.move(tx, ref, f"owed:{TREASURY}", ACCOUNT, cancelled.amount, now=now)
     if cancelled.was_told:
         data = {"earning_id": str(cancelled.id)}
         note = notifications.note(cancelled.affiliate_id, "match_cancelled", data, ref, amount=cancelled.amount)

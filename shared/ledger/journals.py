@@ -13,10 +13,9 @@ from shared.values.money import Usdt
 def post(tx: Tx, ref: str, lines: Mapping[str, Usdt], now: datetime) -> None:
     """Post one journal. If `ref` was posted before or the sum is not zero, the next statement or commit fails.
 
-    Accounts of the member treasury come first, as a prize is posted before its match: two transactions may meet in
-    shards that are only being made, and must come to them in one order.
+    Its accounts come in the order of their names: two transactions may meet in shards that are only being made.
     """
-    accounts = sorted((account for account, amount in lines.items() if amount), key=_turn)
+    accounts = sorted(account for account, amount in lines.items() if amount)
     tx.run_later(
         """
         WITH journal AS (
@@ -31,10 +30,6 @@ def post(tx: Tx, ref: str, lines: Mapping[str, Usdt], now: datetime) -> None:
         accounts=accounts,
         amounts=[lines[account].micro for account in accounts],
     )
-
-
-def _turn(account: str) -> tuple[bool, str]:
-    return not account.endswith(":member"), account
 
 
 def move(tx: Tx, ref: str, source: str, target: str, amount: Usdt, now: datetime) -> None:

@@ -28,7 +28,7 @@ EXPECTED_BALANCES = """
     UNION ALL SELECT 'pool:member', (SELECT -sum(amount) FROM comps WHERE status <> 'cancelled')
     UNION ALL SELECT 'owed:affiliate',
                      (SELECT sum(amount) FROM affiliate_earnings WHERE status IN ('in_review', 'pending'))
-    UNION ALL SELECT 'pool:affiliate', (SELECT -sum(amount) FROM affiliate_earnings WHERE status <> 'cancelled')
+    UNION ALL SELECT 'match:affiliate', (SELECT -sum(amount) FROM affiliate_earnings WHERE status <> 'cancelled')
     UNION ALL SELECT 'in_flight:member',
                      (SELECT sum(amount) FROM payouts WHERE state IN ('RESERVED', 'IN_FLIGHT') AND treasury = 'member')
     UNION ALL SELECT 'paid:member', (SELECT sum(amount) FROM payouts WHERE state = 'PAID' AND treasury = 'member')

@@ -100,3 +100,21 @@ def test_a_file_that_fails_leaves_nothing_of_itself_and_everything_before_it(emp
         run(empty, broken)
     assert columns(empty) == {"name", "kind"}
     assert run(empty, write()) == ["0002_species.sql"]
+
+
+def test_matches_that_were_taken_from_the_affiliate_pool_are_given_back_to_it(empty: Connection) -> None:
+    every = migrate.load()
+    run(empty, every[:34])
+    for ref, amount in (("match:a", 21), ("match:b", 42), ("match-cancelled:b", -42), ("other", 5)):
+        empty.execute_unnamed(
+            """
+            WITH journal AS (INSERT INTO ledger_journals (ref, posted_at) VALUES ($1, now()) RETURNING id)
+            INSERT INTO ledger_postings (journal_id, account, amount)
+            SELECT id, account, amount FROM journal,
+                (VALUES ('owed:affiliate', $2::bigint), ('pool:affiliate', -$2::bigint)) AS line (account, amount)
+            """,
+            (ref, amount),
+        )
+    run(empty, every[:35])
+    balances = empty.execute_simple("SELECT account, sum(balance)::integer FROM ledger_balances GROUP BY account").rows
+    assert dict(map(tuple, balances)) == {"owed:affiliate": 26, "pool:affiliate": -5, "match:affiliate": -21}

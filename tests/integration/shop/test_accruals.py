@@ -258,25 +258,22 @@ def test_no_award_waits_for_an_accrual_that_is_not_committed(order: Paid) -> Non
     assert pools()["pool:member"] == SHARES["pool:member"] - Usdt.of(1) * 2 * AT_ONCE - Usdt(AT_ONCE)
 
 
-def test_an_accrual_and_an_award_in_one_shard_come_to_the_pools_in_one_order(order: Paid, sql: Connection) -> None:
-    """The accrual waits for the prize at the first pool, and has none that the prize's match needs."""
+def test_an_accrual_and_an_award_in_one_shard_do_not_wait_for_each_other_in_turn(order: Paid, sql: Connection) -> None:
+    """They share the pool of members alone: the prize's match is on an account of its own."""
+    winner = factories.member(referred_by=factories.member())
 
     def prize(tx: Tx) -> None:
         _in_one_shard(tx)
-        journals.move(tx, "prize", "pool:member", "owed:member", Usdt.of(1), now=clock.now())
-        tx.run("SELECT 1")
-
-    def match(tx: Tx) -> None:
-        journals.move(tx, "match", "pool:affiliate", "owed:affiliate", Usdt.of("0.21"), now=clock.now())
+        awards.award(tx, award_for(winner, Usdt.of(1), source=str(uuid4())), clock.now())
         tx.run("SELECT 1")
 
     def accrue_there(tx: Tx) -> None:
         _in_one_shard(tx)
         main.bring_up_to_date(tx, order.id, clock.now())
 
-    run_blocked(sql, prize, lambda: db.atomically(accrue_there), before_the_end=match)
+    run_blocked(sql, prize, lambda: db.atomically(accrue_there), before_the_end=prize)
     assert totals(order.id) == [FIRST]
-    assert pools()["pool:affiliate"] == SHARES["pool:affiliate"] - Usdt.of("0.21")
+    assert pools()["pool:affiliate"] == SHARES["pool:affiliate"]
 
 
 def _in_one_shard(tx: Tx) -> None:
@@ -295,7 +292,7 @@ def test_accruals_and_awards_at_once_end_well(stocked: None) -> None:
             done.result()
     assert pools() == {
         "pool:member": SHARES["pool:member"] * 8 - Usdt.of(8),
-        "pool:affiliate": SHARES["pool:affiliate"] * 8 - Usdt.of("0.21") * 8,
+        "pool:affiliate": SHARES["pool:affiliate"] * 8,
         "pool:wholesale": SHARES["pool:wholesale"] * 8,
         "profit:shop": SHARES["profit:shop"] * 8,
     }
