@@ -17,7 +17,7 @@ class MoreThanLeft(Exception):
 
 
 @dataclass(frozen=True)
-class Line:
+class ChargedLine:
     """A line of an order: what it cost, and what was given back of it. `tins_goods` and `tins_tax` were given back with
     tins, `lowered_goods` and `lowered_tax` by amounts.
     """
@@ -34,20 +34,20 @@ class Line:
 
     @property
     def goods_left(self) -> Usdt:
-        """What was not given back of the goods."""
+        """The part of the goods that was not given back."""
         return self.goods - self.tins_goods - self.lowered_goods
 
     @property
     def tax_left(self) -> Usdt:
-        """What was not given back of the tax."""
+        """The part of the tax that was not given back."""
         return self.tax - self.tins_tax - self.lowered_tax
 
 
 @dataclass(frozen=True)
 class Charge:
-    """What is left to be given back of an order: its lines, its shipping and the tax of that."""
+    """An order as far as refunds ask: its lines, and what is left of its shipping and the tax of that."""
 
-    lines: Sequence[Line]
+    lines: Sequence[ChargedLine]
     shipping: Usdt
     shipping_tax: Usdt
 
@@ -58,8 +58,8 @@ class Charge:
 
 
 @dataclass(frozen=True)
-class LineShare:
-    """What a refund gives back of a line."""
+class RefundedLine:
+    """The part of a line that a refund gives back."""
 
     sku: str
     tins: int
@@ -68,10 +68,10 @@ class LineShare:
 
 
 @dataclass(frozen=True)
-class Share:
-    """What a refund gives back; `shipping_tax` is the tax of `shipping`."""
+class RefundShare:
+    """The parts of an order that a refund gives back; `shipping_tax` is the tax of `shipping`."""
 
-    lines: Sequence[LineShare]
+    lines: Sequence[RefundedLine]
     shipping: Usdt
     shipping_tax: Usdt
 
@@ -82,12 +82,12 @@ class Share:
 
     @property
     def goods(self) -> Usdt:
-        """What it gives back of the goods."""
+        """The goods that it gives back."""
         return sum((line.goods for line in self.lines), ZERO)
 
     @property
     def tax(self) -> Usdt:
-        """What it gives back of the taxes, that of the shipping included."""
+        """The taxes that it gives back, that of the shipping included."""
         return sum((line.tax for line in self.lines), self.shipping_tax)
 
     @property
@@ -96,7 +96,7 @@ class Share:
         return self.goods + self.shipping + self.tax
 
 
-def of_tins(charge: Charge, tins: Mapping[str, int]) -> Share:
+def of_tins(charge: Charge, tins: Mapping[str, int]) -> RefundShare:
     """The share of so many tins of each product. Raises MoreThanLeft."""
     lines = {line.sku: line for line in charge.lines}
     taken = []
@@ -105,44 +105,44 @@ def of_tins(charge: Charge, tins: Mapping[str, int]) -> Share:
         if line is None or not 0 < count <= line.quantity - line.tins_back:
             raise MoreThanLeft
         taken.append(_tins(line, count))
-    return _something(Share(taken, ZERO, ZERO))
+    return _something(RefundShare(taken, ZERO, ZERO))
 
 
-def of_shipping(charge: Charge) -> Share:
-    """What is left of the shipping and its tax. Raises MoreThanLeft."""
-    return _something(Share([], charge.shipping, charge.shipping_tax))
+def of_shipping(charge: Charge) -> RefundShare:
+    """Give back what is left of the shipping and its tax. Raises MoreThanLeft."""
+    return _something(RefundShare([], charge.shipping, charge.shipping_tax))
 
 
-def of_amount(charge: Charge, amount: Usdt) -> Share:
+def of_amount(charge: Charge, amount: Usdt) -> RefundShare:
     """The share of an amount in whole cents. Raises MoreThanLeft."""
     if not ZERO < amount <= charge.left:
         raise MoreThanLeft
     left = [part for line in charge.lines for part in (line.goods_left, line.tax_left)]
     shares = _in_proportion(amount, [*left, charge.shipping, charge.shipping_tax])
     lines = [
-        LineShare(line.sku, 0, goods, tax)
+        RefundedLine(line.sku, 0, goods, tax)
         for line, goods, tax in zip(charge.lines, shares[0:-2:2], shares[1:-2:2], strict=True)
         if goods or tax
     ]
-    return Share(lines, shares[-2], shares[-1])
+    return RefundShare(lines, shares[-2], shares[-1])
 
 
-def of_rest(charge: Charge) -> Share | None:
+def of_rest(charge: Charge) -> RefundShare | None:
     """Everything that is left, with all tins that are; None if no money is."""
     lines = [
-        LineShare(line.sku, line.quantity - line.tins_back, line.goods_left, line.tax_left)
+        RefundedLine(line.sku, line.quantity - line.tins_back, line.goods_left, line.tax_left)
         for line in charge.lines
         if line.quantity > line.tins_back or line.goods_left or line.tax_left
     ]
-    share = Share(lines, charge.shipping, charge.shipping_tax)
+    share = RefundShare(lines, charge.shipping, charge.shipping_tax)
     return share if share.amount else None
 
 
-def _tins(line: Line, count: int) -> LineShare:
+def _tins(line: ChargedLine, count: int) -> RefundedLine:
     gone = line.tins_back + count
     goods = _cumulative(line.goods - line.lowered_goods, gone, line.quantity) - line.tins_goods
     tax = _cumulative(line.tax - line.lowered_tax, gone, line.quantity) - line.tins_tax
-    return LineShare(line.sku, count, max(goods, ZERO), max(tax, ZERO))
+    return RefundedLine(line.sku, count, max(goods, ZERO), max(tax, ZERO))
 
 
 def _cumulative(whole: Usdt, gone: int, quantity: int) -> Usdt:
@@ -155,7 +155,7 @@ def _in_proportion(amount: Usdt, parts: Sequence[Usdt]) -> list[Usdt]:
     return [dollars(share.micro) for share in Usdt(cents(amount)).allocate([cents(part) for part in parts])]
 
 
-def _something(share: Share) -> Share:
+def _something(share: RefundShare) -> RefundShare:
     if not share.amount:
         raise MoreThanLeft
     return share

@@ -13,7 +13,7 @@ from uuid import UUID, uuid4
 from shared.db import Tx
 from shared.ledger import journals
 from shared.orders import operations, refund_shares, tasks
-from shared.orders.refund_shares import Charge, Line, Share
+from shared.orders.refund_shares import Charge, ChargedLine, RefundShare
 from shared.orders.rows import Order, Payment
 from shared.values.money import Usdt
 
@@ -59,7 +59,7 @@ def refund_rest(tx: Tx, order: Order, payment: Payment, reason: RefundReason, no
 
 
 def charge(tx: Tx, order_id: UUID) -> Charge:
-    """What an order has cost, and what was given back of it."""
+    """The order's charges, with what was given back of them."""
     shipping = tx.one(
         _Shipping,
         """
@@ -72,9 +72,9 @@ def charge(tx: Tx, order_id: UUID) -> Charge:
     return Charge(_lines(tx, order_id), shipping.shipping, shipping.shipping_tax)
 
 
-def _lines(tx: Tx, order_id: UUID) -> list[Line]:
+def _lines(tx: Tx, order_id: UUID) -> list[ChargedLine]:
     return tx.all(
-        Line,
+        ChargedLine,
         """
         SELECT item.sku, item.quantity, item.line_total AS goods, item.tax, item.refunded AS tins_back,
                CAST(coalesce(sum(line.goods) FILTER (WHERE line.tins > 0), 0) AS bigint) AS tins_goods,
@@ -91,7 +91,7 @@ def _lines(tx: Tx, order_id: UUID) -> list[Line]:
 
 
 def record(
-    tx: Tx, order: Order, payment: Payment, share: Share, reason: RefundReason, *, now: datetime,
+    tx: Tx, order: Order, payment: Payment, share: RefundShare, reason: RefundReason, *, now: datetime,
     refund_id: UUID | None = None,
 ) -> UUID:  # fmt: skip
     """Record a refund of that share, which is owed from now on, and have the payment's provider pay it."""
@@ -114,7 +114,7 @@ def _pay_back(tx: Tx, payment: Payment, refund_id: UUID, amount: Usdt, now: date
     operations.record(tx, payment.id, "refund", amount, now, operation_id=refund_id)
 
 
-def _insert(tx: Tx, refund_id: UUID, order_id: UUID, share: Share, reason: RefundReason, now: datetime) -> None:
+def _insert(tx: Tx, refund_id: UUID, order_id: UUID, share: RefundShare, reason: RefundReason, now: datetime) -> None:
     tx.run(
         """
         INSERT INTO refunds (id, order_id, tins, goods, shipping, shipping_tax, tax, amount, reason, recorded_at)

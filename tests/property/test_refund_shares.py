@@ -1,4 +1,4 @@
-"""Refunds of tins, of shipping and of amounts, in any order, add up to what was charged, to the cent, and never above."""
+"""Refunds of tins, of shipping and of amounts in any order add up to the cent to what was charged, never above."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.orders import refund_shares
-from shared.orders.refund_shares import Charge, Line, LineShare, MoreThanLeft, Share
+from shared.orders.refund_shares import Charge, ChargedLine, MoreThanLeft, RefundedLine, RefundShare
 from shared.values.goods import cents, dollars
 from shared.values.money import ZERO, Usdt
 
@@ -27,13 +27,13 @@ steps = st.lists(
 
 def charged(of: Sequence[tuple[int, int, int]], shipping: int, shipping_tax: int) -> Charge:
     made = [
-        Line(f"P-{at}", tins, dollars(tins * price), dollars(tax), 0, ZERO, ZERO, ZERO, ZERO)
+        ChargedLine(f"P-{at}", tins, dollars(tins * price), dollars(tax), 0, ZERO, ZERO, ZERO, ZERO)
         for at, (tins, price, tax) in enumerate(of)
     ]
     return Charge(made, dollars(shipping), dollars(shipping_tax))
 
 
-def after(charge: Charge, share: Share) -> Charge:
+def after(charge: Charge, share: RefundShare) -> Charge:
     """The charge once a refund is recorded."""
     taken = {line.sku: line for line in share.lines}
     return Charge(
@@ -43,7 +43,7 @@ def after(charge: Charge, share: Share) -> Charge:
     )
 
 
-def _after(line: Line, taken: LineShare) -> Line:
+def _after(line: ChargedLine, taken: RefundedLine) -> ChargedLine:
     if taken.tins:
         return replace(
             line,
@@ -56,7 +56,7 @@ def _after(line: Line, taken: LineShare) -> Line:
     )  # fmt: skip
 
 
-def share_of(charge: Charge, step: tuple[str, int, int]) -> Share:
+def share_of(charge: Charge, step: tuple[str, int, int]) -> RefundShare:
     kind, position, count = step
     if kind == "tins":
         return refund_shares.of_tins(charge, {charge.lines[position % len(charge.lines)].sku: count})
