@@ -15,7 +15,7 @@ from shared.credentials import fingerprints
 from shared.db import ConstraintViolated, Tx
 from shared.orders import addresses, card_tokens, carts, rows, tasks
 from shared.orders.carts import Cart
-from shared.orders.states import CancelReason, OrderState
+from shared.orders.states import CancelReason, OrderNotCancellable, OrderState
 from shared.values.problems import NotFound
 from shared.values.retry_after import HOUR, hour_of, until
 from shared.values.states import PaymentState
@@ -87,7 +87,7 @@ def cancel(tx: Tx, member_id: UUID, order_id: UUID, now: datetime) -> None:
     """
     order = _locked(tx, member_id, order_id)
     if order.state == OrderState.CANCELLED:
-        raise rules.OrderNotCancellable
+        raise OrderNotCancellable
     if order.cancel_wanted_at is None:
         rows.want_cancelled(tx, order_id, CancelReason.MEMBER, now)
         tasks.advance_soon(tx, order_id, now)

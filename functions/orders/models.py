@@ -7,11 +7,11 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, InstanceOf, StringConstraints
 
-from functions.orders.rules import PaymentStatus
+from shared.orders.refunds import RefundReason
 from shared.orders.states import OrderState
 from shared.values import typed
 from shared.values.fields import LINE, Body, Money, Reply, Shape
-from shared.values.states import AgeCheckStatus
+from shared.values.states import AgeCheckStatus, PaymentStatus
 
 AddressLine = Annotated[str, StringConstraints(min_length=1, max_length=100), LINE]
 
@@ -167,10 +167,24 @@ class OrderView(Reply):
     history: list[OrderStep]
 
 
+class RefundedItem(Reply):
+    """The part of a line that a refund gives back. An amount names no tins: they stay bought."""
+
+    sku: str
+    product_name: str
+    tins: int
+    goods: Money
+    tax: Money
+
+
 class RefundLine(Reply):
-    """A refund: goods, shipping and tax. `paid_at` is null while the provider has not done it."""
+    """A refund, which corrects the receipt: goods, shipping and tax, and its part of each line. `paid_at` is null while
+    nobody has paid it.
+    """
 
     id: UUID
+    reason: RefundReason
+    items: list[RefundedItem]
     goods: Money
     shipping: Money
     tax: Money

@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from functions.orders.models import AgeCheckView, OrderLine, OrderStep, RefundLine
+from functions.orders.models import AgeCheckView, OrderLine, OrderStep, RefundedItem, RefundLine
 from shared.db import Tx
+from shared.orders.refunds import RefundReason
 from shared.orders.states import OrderState
 from shared.values.money import Usdt
 from shared.values.states import PaymentState
@@ -54,6 +55,32 @@ class Summary:
     state: OrderState
     total: Usdt
     placed_at: datetime
+
+
+@dataclass(frozen=True)
+class _RefundRow:
+    id: UUID
+    reason: RefundReason
+    goods: Usdt
+    shipping: Usdt
+    tax: Usdt
+    amount: Usdt
+    recorded_at: datetime
+    paid_at: datetime | None
+
+
+@dataclass(frozen=True)
+class _RefundedLine:
+    refund_id: UUID
+    sku: str
+    product_name: str
+    tins: int
+    goods: Usdt
+    tax: Usdt
+
+    @property
+    def shown(self) -> RefundedItem:
+        return RefundedItem(**{name: value for name, value in vars(self).items() if name != "refund_id"})
 
 
 def summaries(tx: Tx, member_id: UUID, after: Position | None, limit: int) -> list[Summary]:
@@ -121,17 +148,28 @@ def history(tx: Tx, order_id: UUID) -> list[OrderStep]:
 
 
 def refunds(tx: Tx, order_id: UUID) -> list[RefundLine]:
-    """The refunds of an order, oldest first."""
-    return tx.all(
-        RefundLine,
+    """The refunds of an order with their parts of its lines, oldest first."""
+    lines = tx.all(
+        _RefundedLine,
         """
-        SELECT refunds.id, goods, shipping, tax, refunds.amount, refunds.recorded_at,
+        SELECT line.refund_id, line.sku, item.product_name, line.tins, line.goods, line.tax
+        FROM refunds JOIN refund_lines line ON line.refund_id = refunds.id
+        JOIN order_items item ON item.order_id = refunds.order_id AND item.sku = line.sku
+        WHERE refunds.order_id = :order_id ORDER BY item.product_name, line.sku
+        """,
+        order_id=order_id,
+    )
+    found = tx.all(
+        _RefundRow,
+        """
+        SELECT refunds.id, refunds.reason, goods, shipping, tax, refunds.amount, refunds.recorded_at,
                CASE operation.status WHEN 'succeeded' THEN operation.answered_at END AS paid_at
         FROM refunds JOIN payment_operations operation USING (id)
         WHERE order_id = :order_id ORDER BY refunds.recorded_at, refunds.id
         """,
         order_id=order_id,
     )
+    return [RefundLine(**vars(row), items=[line.shown for line in lines if line.refund_id == row.id]) for row in found]
 
 
 def age_check(tx: Tx, member_id: UUID, row: OrderRow) -> AgeCheckView | None:

@@ -2,6 +2,10 @@
 
 from enum import StrEnum
 
+from shared.values.problems import Problem
+
+NUMBER_PREFIX = "SO-"
+
 
 class OrderState(StrEnum):
     """The type `order_state`: how far an order has come."""
@@ -11,6 +15,12 @@ class OrderState(StrEnum):
     PAYMENT_PROCESSING = "payment_processing"
     CONFIRMED = "confirmed"
     CANCELLED = "cancelled"
+
+
+class OrderNotCancellable(Problem):
+    """The order is cancelled already, or it is too late for it."""
+
+    status, title = 409, "This order cannot be cancelled."
 
 
 UNPAID = frozenset({OrderState.PENDING, OrderState.AGE_VERIFICATION, OrderState.PAYMENT_PROCESSING})
@@ -27,4 +37,9 @@ class CancelReason(StrEnum):
 
 def number_shown(number: int) -> str:
     """The order's number as people read it: SO-000042."""
-    return f"SO-{number:06d}"
+    return f"{NUMBER_PREFIX}{number:06d}"
+
+
+def number_read(text: str) -> int:
+    """The number that people read; the prefix may be missing."""
+    return int(text.removeprefix(NUMBER_PREFIX))

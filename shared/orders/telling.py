@@ -7,6 +7,7 @@ from uuid import UUID
 from shared.db import Tx
 from shared.messages import mails, notifications
 from shared.messages.mails import Letter
+from shared.orders.refund_shares import RefundShare
 from shared.orders.rows import Order
 from shared.orders.states import CancelReason, number_shown
 
@@ -49,6 +50,27 @@ def confirmed(tx: Tx, order: Order, now: datetime) -> None:
             "total": str(order.total_amount),
         },
         dedupe_key=f"order-receipt:{order.id}",
+        member_id=order.member_id,
+    )
+    mails.queue(tx, letter, now)
+
+
+def refunded(tx: Tx, order: Order, refund_id: UUID, share: RefundShare, now: datetime) -> None:
+    """Send the receipt of a refund, which corrects that of the order."""
+    buyer = tx.one(_Buyer, "SELECT email, full_name FROM members WHERE id = :id", id=order.member_id)
+    letter = Letter(
+        buyer.email,
+        buyer.full_name,
+        "order_refund",
+        {
+            "name": buyer.full_name,
+            "order_number": number_shown(order.number),
+            "goods": str(share.goods),
+            "shipping": str(share.shipping),
+            "tax": str(share.tax),
+            "total": str(share.amount),
+        },
+        dedupe_key=f"order-refund:{refund_id}",
         member_id=order.member_id,
     )
     mails.queue(tx, letter, now)

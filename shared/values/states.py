@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 OperationKind = Literal["authorize", "capture", "void", "refund"]  # payment_operations.kind
+PaymentStatus = Literal["pending", "authorized", "captured", "failed", "refunded"]  # how an order's payments are told
 
 
 class MemberStatus(StrEnum):
