@@ -381,7 +381,7 @@ def _diary(tx: Tx, order_id: UUID) -> list[DiaryEntry]:
                    m.username, log.id
             FROM audit_logs log LEFT JOIN members m ON m.id = log.actor_id
             WHERE log.resource_type = 'order' AND log.resource_id = CAST(CAST(:order_id AS uuid) AS text)
-        ) entries ORDER BY at, kind DESC, turn LIMIT :limit
+        ) entries ORDER BY at, kind, turn LIMIT :limit
         """,
         order_id=order_id,
         limit=DIARY_MAX,
