@@ -118,6 +118,7 @@ class AdminOrder(Reply):
     placed_at: datetime
     member_id: UUID
     username: str
+    email: str
 
 
 class AdminOrderLine(Reply):

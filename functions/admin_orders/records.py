@@ -56,6 +56,7 @@ class ListedOrder:
     placed_at: datetime
     member_id: UUID
     username: str
+    email: str
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def orders(tx: Tx, wanted: Wanted, after: Position | None, limit: int) -> list[L
         ListedOrder,
         """
         SELECT o.id, o.number, o.state, paid.status AS payment, o.total_amount, paid.refunded, o.cancel_wanted_at,
-               o.placed_at, o.member_id, m.username
+               o.placed_at, o.member_id, m.username, m.email
         FROM orders o JOIN members m ON m.id = o.member_id CROSS JOIN LATERAL order_paid(o.id) paid
         WHERE (CAST(:state AS order_state) IS NULL OR o.state = CAST(:state AS order_state))
           AND (CAST(:payment AS text) IS NULL OR paid.status = :payment)
@@ -168,7 +169,7 @@ def order(tx: Tx, order_id: UUID) -> WholeOrder | None:
         WholeOrder,
         """
         SELECT o.id, o.number, o.state, paid.status AS payment, o.total_amount, paid.refunded, o.cancel_wanted_at,
-               o.placed_at, o.member_id, m.username, o.subtotal, o.shipping_cost, o.shipping_tax, o.tax_amount,
+               o.placed_at, o.member_id, m.username, m.email, o.subtotal, o.shipping_cost, o.shipping_tax, o.tax_amount,
                o.expires_at, o.confirmed_at, o.cancel_reason, o.ship_state, o.ship_zip, o.age_check_id
         FROM orders o JOIN members m ON m.id = o.member_id CROSS JOIN LATERAL order_paid(o.id) paid WHERE o.id = :id
         """,
@@ -212,6 +213,7 @@ def _summed(row: ListedOrder) -> dict[str, object]:
         "placed_at": row.placed_at,
         "member_id": row.member_id,
         "username": row.username,
+        "email": row.email,
     }
 
 

@@ -102,12 +102,14 @@ FOR_EVER: Mapping[str, str] = {
          "ledger_postings", "ledger_seal_balances", "ledger_seals", "manual_transfers", "milestones", "order_events",
          "order_items", "orders", "payment_operations", "payments", "payout_approvals", "payout_attempts",
          "payout_events", "payout_policy_runs", "payout_slots", "payouts", "reconciliation_findings",
-         "reconciliation_treasuries", "reconciliations", "refunds", "sale_accruals", "sales_volume", "tins_sold_daily",
+         "reconciliation_treasuries", "reconciliations", "refund_lines", "refunds", "sale_accruals", "sales_volume",
+         "tins_sold_daily",
          "treasury_days", "treasury_minutes", "treasury_snapshot_days", "trip_places", "trips", "wallet_links",
          "wallet_transactions", "withdrawal_events", "withdrawals"), _BOOKS),
     **dict.fromkeys(
         ("audit_logs", "broadcasts", "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
-         "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards", "stock_moves"),
+         "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards",
+         "operation_resolutions", "refund_requests", "stock_moves"),
         _ADMINS),
     **dict.fromkeys(
         ("award_inputs", "codes", "count_comparisons", "downline_entries", "feed_items", "guarantees",

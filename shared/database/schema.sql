@@ -1888,7 +1888,9 @@ CREATE TABLE refund_requests (
 );
 CREATE INDEX refund_requests_admin ON refund_requests (requested_by, requested_at);
 CREATE INDEX refund_requests_decider ON refund_requests (decided_by) WHERE decided_by IS NOT NULL;
+CREATE INDEX refund_requests_newest ON refund_requests (requested_at, id);
 CREATE INDEX refund_requests_order ON refund_requests (order_id, requested_at);
+CREATE INDEX refund_requests_status ON refund_requests (status, requested_at, id);
 CREATE TRIGGER never_deleted BEFORE DELETE ON refund_requests FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER refund_request_born BEFORE INSERT ON refund_requests FOR EACH ROW EXECUTE FUNCTION
     refund_request_born();

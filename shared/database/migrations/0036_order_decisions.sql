@@ -51,6 +51,8 @@ CREATE TABLE refund_requests (
                                          AND (status <> 'waiting' OR decided_by IS NULL)
                                          AND (status <> 'rejected' OR decided_by IS NOT NULL))
 );
+CREATE INDEX refund_requests_newest ON refund_requests (requested_at, id);
+CREATE INDEX refund_requests_status ON refund_requests (status, requested_at, id);
 CREATE INDEX refund_requests_order ON refund_requests (order_id, requested_at);
 CREATE INDEX refund_requests_admin ON refund_requests (requested_by, requested_at);
 CREATE INDEX refund_requests_decider ON refund_requests (decided_by) WHERE decided_by IS NOT NULL;

@@ -66,6 +66,18 @@ POWERFUL = {
     "an order that is paid": ("UPDATE orders SET state = 'confirmed'", {"order_advance", "payment_watch"}),
     "an order's terms": ("UPDATE orders SET total_amount = 0", set[str]()),
     "a payment that is captured": ("UPDATE payments SET state = 'captured'", set[str]()),
+    "a refund that nobody waits for": (
+        f"INSERT INTO refunds (id, order_id, goods, shipping, tax, amount) VALUES ({ANY_ID}, {ANY_ID}, 1, 0, 0, 1)",
+        {"admin_orders", "order_advance", "payment_watch"},
+    ),
+    "a refund that somebody asks for": (
+        f"INSERT INTO refund_requests (id, order_id) VALUES ({ANY_ID}, {ANY_ID})",
+        {"admin_orders"},
+    ),
+    "what became of a payment": (
+        f"INSERT INTO operation_resolutions (operation_id, person_id) VALUES ({ANY_ID}, {ANY_ID})",
+        {"admin_orders"},
+    ),
     "a card to be charged": (
         f"INSERT INTO payments (id, order_id, provider, amount) VALUES ({ANY_ID}, {ANY_ID}, 'card', 10000)",
         {"orders"},
@@ -108,7 +120,7 @@ SECRET = {
     ),
     "second factors": (
         "SELECT sealed_secret FROM second_factors",
-        {"auth", "admin_treasury", "admin_comps", "wallet", "profile", "member_export", "member_erase"},
+        {"auth", "admin_treasury", "admin_comps", "admin_orders", "wallet", "profile", "member_export", "member_erase"},
     ),
     "signed payments": (
         "SELECT raw FROM payout_attempts",
@@ -118,14 +130,14 @@ SECRET = {
     "cards": ("SELECT token FROM payments", {"orders", "order_advance", "payment_watch"}),
     "addresses of orders": (
         "SELECT address FROM orders",
-        {"orders", "order_advance", "payment_watch", "member_erase", "profile"},
+        {"orders", "admin_orders", "order_advance", "payment_watch", "member_erase", "profile"},
     ),
     "refresh tokens": ("SELECT token_hash FROM refresh_tokens", {"auth", "profile", "member_erase"}),
     "mailed codes": ("SELECT code_mac FROM email_codes", {"auth", "profile", "member_erase"}),
     "wrapped keys": (
         "SELECT wrapped FROM data_keys",
-        {"auth", "admin_treasury", "admin_comps", "admin_wholesale", "wallet", "wholesale", "profile", "orders",
-         "order_advance", "payment_watch", "migrate"},
+        {"auth", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale", "wallet", "wholesale", "profile",
+         "orders", "order_advance", "payment_watch", "migrate"},
     ),
     "tax ids": ("SELECT tax_id FROM wholesale_accounts", {"admin_wholesale"}),
 }  # fmt: skip
