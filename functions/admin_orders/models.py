@@ -10,12 +10,18 @@ from functions.admin_orders import rules
 from shared.orders.refunds import RefundReason
 from shared.orders.states import CancelReason, OrderState
 from shared.values.fields import LINE, Body, Moment, Money, Page, Reason, Reply, Shape, SixDigits, Sku
-from shared.values.states import AgeCheckStatus, OperationKind, OperationStatus, PaymentState, PaymentStatus
+from shared.values.states import (
+    AgeCheckStatus,
+    OperationKind,
+    OperationStatus,
+    PaymentState,
+    PaymentStatus,
+    RefundRequestStatus,
+)
 
 SKUS_MAX = 32
 
 RefundKind = Literal["tins", "shipping", "amount"]
-RequestStatus = Literal["waiting", "recorded", "rejected"]
 Outcome = Literal["done", "not_done", "paid_elsewhere"]
 EmailAddress = Annotated[str, StringConstraints(max_length=320), LINE]
 
@@ -36,7 +42,7 @@ class OrderFilter(Page):
 class RefundFilter(Page):
     """A page of the refunds that admins have asked for, of one status if given."""
 
-    status: RequestStatus | None = None
+    status: RefundRequestStatus | None = None
 
 
 class OrderChange(Body):
@@ -93,7 +99,7 @@ class RefundRejection(Body):
 
 
 class PaymentResolution(Body):
-    """What became of an operation, and the evidence for it, which is kept. `reference` is the provider's name for what
+    """A person's word about an operation, with the evidence, which is kept. `reference` is the provider's name for what
     it has done, or that of the payment by which a refused refund was paid in another way.
     """
 
@@ -220,7 +226,7 @@ class RefundRequest(Reply):
     amount: Money
     reason: RefundReason
     note: str
-    status: RequestStatus
+    status: RefundRequestStatus
     needs_approval: bool
     requested_by: UUID
     requested_at: datetime

@@ -28,7 +28,7 @@ from shared.payouts import interests
 from shared.values.fields import Listing
 from shared.values.money import ZERO, Usdt
 from shared.values.problems import NotFound, NotValid
-from shared.values.states import PaymentState
+from shared.values.states import PaymentState, RefundRequestStatus
 from shared.web import audit, paging
 from shared.web.audit import Action
 from shared.web.http import Client
@@ -63,7 +63,7 @@ def refund_order(
     waits = store.insert_request(tx, refund_id, order_id, admin.id, body, amount=share.amount, now=now)
     if not waits:
         refunds.record(tx, order, payment, share, RefundReason(body.reason), now=now, refund_id=refund_id)
-        store.close_request(tx, refund_id, "recorded", now)
+        store.close_request(tx, refund_id, RefundRequestStatus.RECORDED, now)
     changes = {"refund_id": str(refund_id), "amount": str(share.amount), "reason": body.reason, "note": body.note}
     audit.record(tx, admin, client, Action("order.refund", "order", order_id, changes | {"waits": waits}), now)
     return _found(tx, order_id, refund_id)
@@ -97,7 +97,7 @@ def approve_refund(
     if share.amount != asked.amount:
         raise rules.RefundChanged(amount=share.amount)
     refunds.record(tx, order, payment, share, asked.reason, now=now, refund_id=refund_id)
-    store.close_request(tx, refund_id, "recorded", now, decided_by=admin.id, note=body.note)
+    store.close_request(tx, refund_id, RefundRequestStatus.RECORDED, now, decided_by=admin.id, note=body.note)
     changes = {"refund_id": str(refund_id), "amount": str(share.amount), "note": body.note}
     audit.record(tx, admin, client, Action("order.refund_approve", "order", order_id, changes), now)
     return _found(tx, order_id, refund_id)
@@ -111,7 +111,7 @@ def reject_refund(
     if rows.lock(tx, order_id) is None:
         raise NotFound
     _waiting(tx, order_id, refund_id)
-    store.close_request(tx, refund_id, "rejected", now, decided_by=admin.id, note=body.reason)
+    store.close_request(tx, refund_id, RefundRequestStatus.REJECTED, now, decided_by=admin.id, note=body.reason)
     changes = {"refund_id": str(refund_id), "reason": body.reason}
     audit.record(tx, admin, client, Action("order.refund_reject", "order", order_id, changes), now)
     return _found(tx, order_id, refund_id)
@@ -154,8 +154,8 @@ def _of_kind(charge: Charge, kind: RefundKind, tins: dict[str, int], amount: Usd
 def _waiting(tx: Tx, order_id: UUID, refund_id: UUID) -> RefundRequest:
     """The refund that waits for a decision. Raises NotFound, RefundDecided."""
     asked = _found(tx, order_id, refund_id)
-    if asked.status != "waiting":
-        raise rules.RefundDecided(refund_status=asked.status)
+    if asked.status != RefundRequestStatus.WAITING:
+        raise rules.RefundDecided(refund_status=asked.status.value)
     return asked
 
 

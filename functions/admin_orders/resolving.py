@@ -1,4 +1,4 @@
-"""What became of an operation that the provider cannot tell, or has refused: two people say so, with their evidence."""
+"""The operation by which two people say what became of a payment that the provider cannot tell, or has refused."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,13 +12,12 @@ from shared.credentials.totp import SECOND_FACTOR
 from shared.db import ConstraintViolated, Tx
 from shared.orders import books, rows, tasks
 from shared.payouts import interests
+from shared.payouts.policy import TWO_PEOPLE
 from shared.values.problems import NotFound, NotValid
 from shared.values.states import OperationStatus
 from shared.web import audit
 from shared.web.audit import Action
 from shared.web.http import Client
-
-TWO_PEOPLE = 2
 
 
 @api.post(

@@ -1,4 +1,4 @@
-"""What people decide about orders, as rows. Locks are taken in this order: the order, the request, the operation."""
+"""The decisions of people about orders, as rows. Locks are taken in this order: the order, the request, the operation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from uuid import UUID
 from functions.admin_orders.models import RefundOrder, RefundRequest
 from shared.db import Tx
 from shared.values.money import Usdt
-from shared.values.states import OperationKind, OperationStatus
+from shared.values.states import OperationKind, OperationStatus, RefundRequestStatus
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,13 @@ def request(tx: Tx, order_id: UUID, request_id: UUID) -> RefundRequest | None:
 
 
 def close_request(
-    tx: Tx, request_id: UUID, status: str, now: datetime, *, decided_by: UUID | None = None, note: str | None = None
+    tx: Tx,
+    request_id: UUID,
+    status: RefundRequestStatus,
+    now: datetime,
+    *,
+    decided_by: UUID | None = None,
+    note: str | None = None,
 ) -> None:
     """Note that the refund is recorded or rejected, and who has decided it, unless its own admin recorded it alone."""
     tx.run(
@@ -70,7 +76,7 @@ def close_request(
         WHERE id = :id
         """,
         id=request_id,
-        status=status,
+        status=status.value,
         now=now,
         decided_by=decided_by,
         note=note,

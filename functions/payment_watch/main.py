@@ -128,7 +128,10 @@ def _find(step: Step) -> None:
     if follows is Unknown.REPEAT:
         _apply(step, _send(step), "reply")
     elif follows is Unknown.PEOPLE:
-        log.error("a payment operation is lost: people must decide", operation_id=asked.id, kind=asked.kind)
+        log.error(
+            "a payment operation is lost: people must decide",
+            order_id=asked.order_id, operation_id=asked.id, kind=asked.kind,
+        )  # fmt: skip
         db.atomically(store.look_again, asked.id, now + rules.LOST_PAUSE)
 
 
@@ -158,7 +161,10 @@ def _recorded(tx: Tx, operation: Operation, answer: Answer, evidence: str, now: 
         store.tell_payment(tx, operation.payment_id, reason=None, action_url=answer.url)
         return rules.ANSWER_EXPECTED_IN
     if isinstance(answer, Done) and answer.amount != operation.amount:
-        log.error("the payment provider names another amount", operation_id=operation.id, amount=str(answer.amount))
+        log.error(
+            "the payment provider names another amount",
+            order_id=operation.order_id, operation_id=operation.id, amount=str(answer.amount),
+        )  # fmt: skip
         return rules.LOST_PAUSE
     if isinstance(answer, Done):
         store.succeed(tx, operation.id, evidence, answer.reference, now)
@@ -172,5 +178,8 @@ def _recorded(tx: Tx, operation: Operation, answer: Answer, evidence: str, now: 
     if operation.kind == "authorize":
         store.tell_payment(tx, operation.payment_id, reason=reason, action_url=None)
     else:
-        log.error("the payment provider refuses", operation_id=operation.id, kind=operation.kind, reason=reason)
+        log.error(
+            "the payment provider refuses",
+            order_id=operation.order_id, operation_id=operation.id, kind=operation.kind, reason=reason,
+        )  # fmt: skip
     return None

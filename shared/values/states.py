@@ -114,6 +114,14 @@ class OperationStatus(StrEnum):
     FAILED = "failed"
 
 
+class RefundRequestStatus(StrEnum):
+    """The values of `refund_requests.status`."""
+
+    WAITING = "waiting"
+    RECORDED = "recorded"
+    REJECTED = "rejected"
+
+
 class AgeCheckStatus(StrEnum):
     """The values of `age_checks.status`."""
 

@@ -18,7 +18,7 @@ PATH = "/v1/admin/orders"
 
 
 def paid_order(buyer: Somebody | None = None, tins: int = 2) -> UUID:
-    """A paid order."""
+    """Return a new order that is paid."""
     order_rows.counted(500)
     who = buyer or factories.member()
     order_id = order_rows.placed(who, {MINT: tins}, at=clock.now())

@@ -1,4 +1,4 @@
-"""What the provider cannot tell, or has refused, ends by the word of two people, and the order goes on."""
+"""A payment that the provider cannot tell, or has refused, ends by the word of two people, and its order goes on."""
 
 from collections.abc import Callable
 from datetime import timedelta
