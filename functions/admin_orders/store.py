@@ -1,4 +1,4 @@
-"""The decisions of people about orders, as rows. Locks are taken in this order: the order, the request, the operation."""
+"""The decisions of people about orders, as rows. The caller locks the order first."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
