@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from shared.db import Tx
-from shared.orders import books, operations, rows, telling
+from shared.orders import books, fulfilments, operations, rows, telling
 from shared.orders.rows import Order, Payment
 from shared.orders.states import UNPAID, CancelReason, OrderState
 from shared.values.states import AgeCheckStatus, OperationStatus, PaymentState
@@ -71,6 +71,7 @@ def _pay(tx: Tx, order: Order, now: datetime) -> None:
     payment = rows.newest_payment(tx, order.id)
     if payment.state is PaymentState.CAPTURED:
         books.book_sale(tx, order, now)
+        fulfilments.record(tx, order.id, now)
         rows.confirm(tx, order.id, now)
         telling.confirmed(tx, order, now)
     elif payment.open_operation is None and payment.state is PaymentState.PENDING:
@@ -83,7 +84,11 @@ def _pay(tx: Tx, order: Order, now: datetime) -> None:
 
 
 def _leave(tx: Tx, order: Order, now: datetime) -> None:
-    """Cancel the order once it holds no money and may get none any more; until then, have the money given back."""
+    """Cancel the order once it holds no money and may get none any more; until then, have the money given back. What is
+    at the warehouse is paid back only when that sends nothing any more.
+    """
+    if not fulfilments.withdraw(tx, order.id, now):
+        return
     payment = _without_unsent(tx, rows.newest_payment(tx, order.id), now)
     if not _holds_nothing(tx, order, payment, now):
         return
