@@ -1396,11 +1396,12 @@ CREATE INDEX orders_waiting ON orders (expires_at) WHERE state IN ('pending', 'a
     'payment_processing');
 CREATE TRIGGER never_deleted BEFORE DELETE ON orders FOR EACH ROW EXECUTE FUNCTION order_never_deleted();
 CREATE TRIGGER order_born AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION order_born();
-CREATE TRIGGER order_cancel_refused BEFORE UPDATE OF cancel_refused_at ON orders FOR EACH ROW WHEN
-    (new.cancel_refused_at IS DISTINCT FROM old.cancel_refused_at) EXECUTE FUNCTION order_cancel_refused();
+CREATE CONSTRAINT TRIGGER order_cancel_refused AFTER UPDATE OF cancel_refused_at ON orders DEFERRABLE INITIALLY
+    DEFERRED FOR EACH ROW WHEN (new.cancel_refused_at IS DISTINCT FROM old.cancel_refused_at) EXECUTE FUNCTION
+    order_cancel_refused();
 CREATE TRIGGER order_changed BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION order_changed();
-CREATE TRIGGER order_goes_out BEFORE UPDATE OF state ON orders FOR EACH ROW WHEN (new.state <> old.state) EXECUTE
-    FUNCTION order_goes_out();
+CREATE CONSTRAINT TRIGGER order_goes_out AFTER UPDATE OF state ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (new.state <> old.state) EXECUTE FUNCTION order_goes_out();
 CREATE CONSTRAINT TRIGGER order_whole AFTER INSERT ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
     FUNCTION order_whole();
 CREATE TRIGGER sale_accrual_done BEFORE UPDATE OF accrual_due_at ON orders FOR EACH ROW WHEN (old.accrual_due_at IS NOT
@@ -3443,15 +3444,13 @@ END $function$;
 CREATE OR REPLACE FUNCTION order_cancel_refused()
  RETURNS trigger
  LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'public', 'pg_temp'
 AS $function$
 BEGIN
     IF OLD.cancel_refused_at IS NOT NULL
        OR NOT EXISTS (SELECT FROM order_items WHERE order_id = NEW.id AND shipped > 0) THEN
         PERFORM refuse('order_cancel_refused', format('nothing of order %s has left', NEW.id));
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END $function$;
 
 CREATE OR REPLACE FUNCTION order_changed()
@@ -3505,8 +3504,6 @@ END $function$;
 CREATE OR REPLACE FUNCTION order_goes_out()
  RETURNS trigger
  LANGUAGE plpgsql
- SECURITY DEFINER
- SET search_path TO 'public', 'pg_temp'
 AS $function$
 BEGIN
     IF NEW.state = 'confirmed' AND NOT EXISTS (SELECT FROM fulfilments WHERE order_id = NEW.id) THEN
@@ -3525,7 +3522,7 @@ BEGIN
        AND EXISTS (SELECT FROM fulfilments WHERE order_id = NEW.id AND fulfilment_is_open(status)) THEN
         PERFORM refuse('order_at_warehouse', format('the warehouse may still send order %s', NEW.id));
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END $function$;
 
 CREATE OR REPLACE FUNCTION order_is_unpaid(state order_state)
@@ -4909,8 +4906,6 @@ GRANT SELECT ON TABLE comp_rules, feed_items, member_quarters, milestones, recon
     sales_volume, scan_counter, scan_rollup_position, scan_rollups, settings, transparency_metrics, treasuries,
     treasury_snapshot_days, treasury_snapshots TO blakjaks_figures;
 
-GRANT INSERT (kind, moved_at, order_id, parcel_id, quantity, recorded_at, sku) ON TABLE stock_moves TO
-    blakjaks_fulfilment;
 GRANT INSERT ON TABLE parcel_lines, parcels TO blakjaks_fulfilment;
 GRANT UPDATE (answered_at, evidence, look_at, reason, reference, sent_at, status) ON TABLE fulfilments TO
     blakjaks_fulfilment;
@@ -4931,7 +4926,7 @@ GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), stranded_months(text), validate_references(text) TO blakjaks_months;
 
 GRANT INSERT (id, look_at, order_id, recorded_at) ON TABLE fulfilments TO blakjaks_orders;
-GRANT INSERT (kind, moved_at, order_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_orders;
+GRANT INSERT (kind, moved_at, order_id, parcel_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_orders;
 GRANT INSERT ON TABLE age_checks, fulfilment_lines, ledger_journals, ledger_postings, payment_operations, refunds TO
     blakjaks_orders;
 GRANT SELECT ON TABLE data_keys, orders, payments TO blakjaks_orders;

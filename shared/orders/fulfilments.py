@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from shared.db import Tx
+from shared.orders import tasks
 from shared.values.states import FulfilmentStatus
 
 LOST_AFTER = timedelta(minutes=1)  # by then a task has come, or the sweep queues another one
@@ -20,7 +21,7 @@ class Fulfilment:
 
 
 def record(tx: Tx, order_id: UUID, now: datetime) -> UUID:
-    """Record that everything is to be sent that the order waits for; returns the id.
+    """Record that everything is to be sent that the order waits for; returns the id. A task asks the warehouse for it.
 
     Raises ConstraintViolated (fulfilments_live) while another fulfilment of the order may be sent.
     """
@@ -41,6 +42,7 @@ def record(tx: Tx, order_id: UUID, now: datetime) -> UUID:
         id=identity,
         order_id=order_id,
     )
+    tasks.fulfil_soon(tx, identity, now)
     return identity
 
 
@@ -63,8 +65,19 @@ def withdraw(tx: Tx, order_id: UUID, now: datetime) -> bool:
     if found.status is FulfilmentStatus.RECORDED:
         _never_send(tx, found.id, now)
         return True
-    _want_cancelled(tx, found.id, now)
+    want_cancelled(tx, found.id, now)
     return False
+
+
+def want_cancelled(tx: Tx, fulfilment_id: UUID, now: datetime) -> None:
+    """Note once that the warehouse is to cancel what has not left yet, with a task that asks for it."""
+    noted = tx.run(
+        "UPDATE fulfilments SET cancel_wanted_at = :now WHERE id = :id AND cancel_wanted_at IS NULL",
+        id=fulfilment_id,
+        now=now,
+    )
+    if noted:
+        tasks.fulfil_soon(tx, fulfilment_id, now)
 
 
 def _never_send(tx: Tx, fulfilment_id: UUID, now: datetime) -> None:
@@ -73,14 +86,6 @@ def _never_send(tx: Tx, fulfilment_id: UUID, now: datetime) -> None:
         UPDATE fulfilments SET status = 'cancelled', evidence = 'never_sent', answered_at = :now, look_at = NULL
         WHERE id = :id
         """,
-        id=fulfilment_id,
-        now=now,
-    )
-
-
-def _want_cancelled(tx: Tx, fulfilment_id: UUID, now: datetime) -> None:
-    tx.run(
-        "UPDATE fulfilments SET cancel_wanted_at = :now, look_at = :now WHERE id = :id AND cancel_wanted_at IS NULL",
         id=fulfilment_id,
         now=now,
     )

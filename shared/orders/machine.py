@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from shared.db import Tx
-from shared.orders import books, fulfilments, operations, rows, telling
+from shared.orders import books, dispatch, fulfilments, operations, rows, telling
 from shared.orders.rows import Order, Payment
-from shared.orders.states import UNPAID, CancelReason, OrderState
+from shared.orders.states import GOING_OUT, UNPAID, CancelReason, OrderState
 from shared.values.states import AgeCheckStatus, OperationStatus, PaymentState
 
 AGE_CHECK_LIFE = timedelta(minutes=60)
@@ -34,7 +34,10 @@ def advance(tx: Tx, order_id: UUID, now: datetime) -> Order:
     if order.state is OrderState.PAYMENT_PROCESSING and order.cancel_wanted_at is None:
         _pay(tx, order, now)
         order = _locked(tx, order_id)
-    if order.cancel_wanted_at is not None and order.state is not OrderState.CANCELLED:
+    if order.state in GOING_OUT:
+        dispatch.go_out(tx, order, now)
+        order = _locked(tx, order_id)
+    if order.is_leaving and order.state is not OrderState.CANCELLED:
         _leave(tx, order, now)
         order = _locked(tx, order_id)
     return order

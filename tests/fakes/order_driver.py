@@ -11,7 +11,7 @@ from shared import clock, db
 from shared.orders import tasks
 from tests.fakes.invoker import FunctionInvoker
 
-FUNCTIONS = ("order_advance", "payment_watch", "sale_accrue")
+FUNCTIONS = ("order_advance", "payment_watch", "order_fulfil", "sale_accrue")
 ROUNDS_MAX = 100
 
 

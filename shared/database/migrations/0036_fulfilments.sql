@@ -242,10 +242,9 @@ BEGIN
 END $$;
 
 -- ---------------------------------------------------------------------------------------------------- the order's rules
--- A confirmed order has a fulfilment; one is shipped once each of its tins is shipped or released; it is delivered once
--- nothing of it is under way; it is cancelled once the warehouse sends nothing of it any more.
-CREATE FUNCTION order_goes_out() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+-- At the commit a confirmed order has a fulfilment; one is shipped once each of its tins is shipped or released; it is
+-- delivered once nothing of it is under way; it is cancelled once the warehouse sends nothing of it any more.
+CREATE FUNCTION order_goes_out() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.state = 'confirmed' AND NOT EXISTS (SELECT FROM fulfilments WHERE order_id = NEW.id) THEN
         PERFORM refuse('order_fulfilment', format('nothing of order %s would be sent', NEW.id));
@@ -263,22 +262,22 @@ BEGIN
        AND EXISTS (SELECT FROM fulfilments WHERE order_id = NEW.id AND fulfilment_is_open(status)) THEN
         PERFORM refuse('order_at_warehouse', format('the warehouse may still send order %s', NEW.id));
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END $$;
-CREATE TRIGGER order_goes_out BEFORE UPDATE OF state ON orders
+CREATE CONSTRAINT TRIGGER order_goes_out AFTER UPDATE OF state ON orders DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (NEW.state <> OLD.state) EXECUTE FUNCTION order_goes_out();
 
--- A wish to cancel is refused once, and only when tins have left.
-CREATE FUNCTION order_cancel_refused() RETURNS trigger
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+-- A wish to cancel is refused once, and at the commit tins have left.
+CREATE FUNCTION order_cancel_refused() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF OLD.cancel_refused_at IS NOT NULL
        OR NOT EXISTS (SELECT FROM order_items WHERE order_id = NEW.id AND shipped > 0) THEN
         PERFORM refuse('order_cancel_refused', format('nothing of order %s has left', NEW.id));
     END IF;
-    RETURN NEW;
+    RETURN NULL;
 END $$;
-CREATE TRIGGER order_cancel_refused BEFORE UPDATE OF cancel_refused_at ON orders
+CREATE CONSTRAINT TRIGGER order_cancel_refused AFTER UPDATE OF cancel_refused_at ON orders
+    DEFERRABLE INITIALLY DEFERRED
     FOR EACH ROW WHEN (NEW.cancel_refused_at IS DISTINCT FROM OLD.cancel_refused_at)
     EXECUTE FUNCTION order_cancel_refused();
 
@@ -297,14 +296,14 @@ GRANT USAGE ON SCHEMA public TO blakjaks_fulfilment;
 GRANT SELECT ON fulfilments, fulfilment_lines, parcels, parcel_lines TO blakjaks_read;
 GRANT SELECT (cancel_refused_at) ON orders TO blakjaks_read;
 
--- orders: the machine records what is to be sent, ends what nobody has sent, and wants it cancelled.
+-- orders: the machine records what is to be sent, ends what nobody has sent, wants it cancelled, and moves its stock.
 GRANT INSERT (id, order_id, recorded_at, look_at) ON fulfilments TO blakjaks_orders;
 GRANT INSERT ON fulfilment_lines TO blakjaks_orders;
 GRANT UPDATE (status, look_at, answered_at, evidence, cancel_wanted_at) ON fulfilments TO blakjaks_orders;
 GRANT UPDATE (cancel_refused_at) ON orders TO blakjaks_orders;
+GRANT INSERT (parcel_id) ON stock_moves TO blakjaks_orders;
 
--- fulfilment: the warehouse is asked, and its parcels leave the stock.
+-- fulfilment: the warehouse is asked, and what it says is recorded.
 GRANT UPDATE (status, sent_at, look_at, answered_at, evidence, reference, reason) ON fulfilments TO blakjaks_fulfilment;
 GRANT INSERT ON parcels, parcel_lines TO blakjaks_fulfilment;
 GRANT UPDATE (status, news_at, delivered_at) ON parcels TO blakjaks_fulfilment;
-GRANT INSERT (sku, kind, quantity, order_id, parcel_id, moved_at, recorded_at) ON stock_moves TO blakjaks_fulfilment;

@@ -146,7 +146,7 @@ WRITTEN_BY_NOBODY = {
     *("treasury_minutes", "trip_places"),
     "withdrawal_transitions",
 }
-FILLED_BY_FEATURES_TO_COME = {"downline_entries", "parcel_lines", "parcels", "tins_sold_daily"}
+FILLED_BY_FEATURES_TO_COME = {"downline_entries", "tins_sold_daily"}
 
 FUNCTIONS = sorted(name for name, function in contract.functions().items() if function.database)
 
