@@ -107,7 +107,13 @@ PRIZES: Mapping[str, Source] = {
             ),
         ),
         alike("$tracking_number"),
-        (alike("$carrier, $items"),),
+        (
+            (
+                "It goes with $carrier, and this is in it: $items.",
+                "Viaja con $carrier y contiene: $items.",
+                "Ele vai com $carrier e contém: $items.",
+            ),
+        ),
         why=OPTIONAL,
     ),
     "order_delivered": Source(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from shared.orders.fulfilments import ENDED
 from shared.values.states import FulfilmentStatus, ParcelStatus
 
 ANSWER_EXPECTED_IN = timedelta(seconds=30)
@@ -16,7 +17,6 @@ REST_AWAITED = timedelta(days=7)  # from the first parcel on
 NEWS_AWAITED = timedelta(days=14)
 HEARD_LATELY = timedelta(days=1)
 
-ENDED = frozenset({FulfilmentStatus.SHIPPED, FulfilmentStatus.CANCELLED, FulfilmentStatus.REFUSED})
 SENT_NO_MORE = frozenset({FulfilmentStatus.CANCELLED, FulfilmentStatus.REFUSED})
 _FORWARD = (FulfilmentStatus.RECORDED, FulfilmentStatus.SENT, FulfilmentStatus.ACCEPTED, FulfilmentStatus.PACKED)
 _JOURNEY = tuple(ParcelStatus)

@@ -25,6 +25,18 @@ PARCELS: Mapping[str, tuple[Texts, Texts]] = {
         ),
         ("Enjoy it!", "¡Que lo disfrutes!", "Aproveite!"),
     ),
+    "order_short": (
+        (
+            "A part of your order $order_number will not come",
+            "Una parte de tu pedido $order_number no llegará",
+            "Uma parte do seu pedido $order_number não virá",
+        ),
+        (
+            "Our warehouse does not have it. We pay $amount back.",
+            "Nuestro almacén no la tiene. Te devolvemos $amount.",
+            "Nosso depósito não a tem. Vamos devolver $amount.",
+        ),
+    ),
     "order_not_cancelled": (
         (
             "Your order $order_number could not be cancelled",

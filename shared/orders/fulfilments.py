@@ -9,7 +9,7 @@ from shared.orders import tasks
 from shared.values.states import FulfilmentStatus
 
 LOST_AFTER = timedelta(minutes=1)  # by then a task has come, or the sweep queues another one
-AT_WAREHOUSE = frozenset({FulfilmentStatus.SENT, FulfilmentStatus.ACCEPTED, FulfilmentStatus.PACKED})
+ENDED = frozenset({FulfilmentStatus.SHIPPED, FulfilmentStatus.CANCELLED, FulfilmentStatus.REFUSED})
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def withdraw(tx: Tx, order_id: UUID, now: datetime) -> bool:
     it ends by its word alone.
     """
     found = newest(tx, order_id)
-    if found is None or found.status not in (FulfilmentStatus.RECORDED, *AT_WAREHOUSE):
+    if found is None or found.status in ENDED:
         return True
     if found.status is FulfilmentStatus.RECORDED:
         _never_send(tx, found.id, now)

@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from shared.db import Tx
-from shared.orders import books, dispatch, fulfilments, operations, rows, telling
+from shared.orders import books, dispatch, fulfilments, operations, refunds, rows, telling
+from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order, Payment
 from shared.orders.states import GOING_OUT, UNPAID, CancelReason, OrderState
 from shared.values.states import AgeCheckStatus, OperationStatus, PaymentState
@@ -111,7 +112,7 @@ def _holds_nothing(tx: Tx, order: Order, payment: Payment, now: datetime) -> boo
         return False
     if payment.state is PaymentState.CAPTURED and payment.refunded < payment.amount:
         books.book_sale(tx, order, now)
-        books.refund_all(tx, order, payment, now)
+        refunds.refund_rest(tx, order, payment, RefundReason.CANCELLED, now)
         return False
     return True
 

@@ -12,6 +12,7 @@ from shared.messages import mails, notifications
 from shared.messages.mails import Letter
 from shared.orders.rows import Order
 from shared.orders.states import CancelReason, number_shown
+from shared.values.money import Usdt
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,16 @@ def delivered(tx: Tx, order: Order, now: datetime) -> None:
     """Tell the buyer that the last parcel has arrived."""
     _tell(tx, order, "order_delivered", f"order-delivered:{order.id}", now)
     _mail(tx, order, "order_delivered", f"order-delivered:{order.id}", {}, now=now)
+
+
+def short(tx: Tx, order: Order, refund_id: UUID, now: datetime) -> None:
+    """Tell the buyer that a part of the order does not come, and what is paid back for it."""
+    amount = tx.scalar(Usdt, "SELECT amount FROM refunds WHERE id = :id", id=refund_id)
+    note = notifications.note(
+        order.member_id, "order_short", {"order_id": str(order.id)}, f"order-short:{refund_id}",
+        order_number=number_shown(order.number), amount=amount,
+    )  # fmt: skip
+    notifications.notify(tx, note, now)
 
 
 def not_cancelled(tx: Tx, order: Order, now: datetime) -> None:

@@ -183,7 +183,8 @@ CREATE CONSTRAINT TRIGGER parcel_left AFTER INSERT ON parcel_lines DEFERRABLE IN
 ALTER TABLE order_items
     ADD COLUMN shipped integer NOT NULL DEFAULT 0 CHECK (shipped >= 0),
     DROP CONSTRAINT order_items_once,
-    ADD CONSTRAINT order_items_once CHECK (released + shipped <= promised);
+    ADD CONSTRAINT order_items_once CHECK (released + shipped <= promised),
+    ADD CONSTRAINT order_items_refunded_or_shipped CHECK (refunded_unsent + shipped <= quantity);
 
 ALTER TABLE stock_moves
     ADD COLUMN parcel_id uuid,
