@@ -24,6 +24,7 @@ from shared.ports.vendors import Address, VendorRefused, VendorSilent
 from shared.ports.warehouse import Parcelled, Shipment
 from shared.sweep import Sweep
 from shared.values.states import FulfilmentStatus, ParcelStatus
+from shared.values.vendor_times import ANSWER_EXPECTED_IN
 
 SWEPT_MAX = 500
 
@@ -73,7 +74,7 @@ def sweep(now: datetime) -> None:
 
 
 def _ask_again(tx: Tx, now: datetime) -> None:
-    for fulfilment_id in store.due(tx, now, now + rules.ANSWER_EXPECTED_IN, SWEPT_MAX):
+    for fulfilment_id in store.due(tx, now, now + ANSWER_EXPECTED_IN, SWEPT_MAX):
         tasks.fulfil_soon(tx, fulfilment_id, now)
 
 
@@ -103,7 +104,7 @@ def _begin(tx: Tx, fulfilment_id: UUID, now: datetime) -> Step | None:
     is_asked_for = found.status in (FulfilmentStatus.RECORDED, FulfilmentStatus.SENT)
     step = Step(move, found, _wanted(tx, found) if is_asked_for else None)
     if move is Move.SUBMIT:
-        store.mark_sent(tx, fulfilment_id, now, now + rules.ANSWER_EXPECTED_IN)
+        store.mark_sent(tx, fulfilment_id, now, now + ANSWER_EXPECTED_IN)
     return step
 
 
@@ -116,7 +117,7 @@ def _locked(tx: Tx, fulfilment_id: UUID) -> tuple[Order, Fulfilment]:
 
 
 def _wanted(tx: Tx, found: Fulfilment) -> Parcelled:
-    """What the warehouse is asked to send, and where to."""
+    """The goods that the warehouse is asked to send, and where to."""
     assert found.address, "an address stays until its order was delivered"
     home = addresses.unseal(tx, found.order_id, found.address)
     to = Address(street=home.line1, unit=home.line2, city=home.city, state=home.state, zip=home.zip)

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from shared.orders.fulfilments import ENDED
-from shared.values.states import FulfilmentStatus, ParcelStatus
+from shared.values.states import FULFILMENT_ENDS, FulfilmentStatus, ParcelStatus
+from shared.values.vendor_times import UNKNOWN_AFTER
 
-ANSWER_EXPECTED_IN = timedelta(seconds=30)
-UNKNOWN_AFTER = timedelta(minutes=5)  # a request may reach the warehouse so late
 CANCEL_PAUSE = timedelta(minutes=1)
 PACKING_PAUSE = timedelta(minutes=15)  # the warehouse tells each change; this is for what it has not told
 JOURNEY_PAUSE = timedelta(hours=6)
@@ -43,14 +41,14 @@ def move(status: FulfilmentStatus, *, is_cancel_wanted: bool) -> Move:
     """The next move. What has ended is looked up: its parcels go on."""
     if status is FulfilmentStatus.RECORDED:
         return Move.SUBMIT
-    return Move.CANCEL if is_cancel_wanted and status not in ENDED else Move.FIND
+    return Move.CANCEL if is_cancel_wanted and status not in FULFILMENT_ENDS else Move.FIND
 
 
 def is_news(before: FulfilmentStatus, told: FulfilmentStatus) -> bool:
     """True if a status follows the other one. Answers may be read late: none takes a step back."""
-    if before in ENDED:
+    if before in FULFILMENT_ENDS:
         return False
-    return told in ENDED or _FORWARD.index(told) > _FORWARD.index(before)
+    return told in FULFILMENT_ENDS or _FORWARD.index(told) > _FORWARD.index(before)
 
 
 def is_further(before: ParcelStatus, told: ParcelStatus) -> bool:
@@ -60,7 +58,7 @@ def is_further(before: ParcelStatus, told: ParcelStatus) -> bool:
 
 def next_look(status: FulfilmentStatus, *, is_cancel_wanted: bool, parcels: Iterable[ParcelStatus]) -> timedelta | None:
     """After how long to ask again; None once nothing of it is under way."""
-    if status not in ENDED:
+    if status not in FULFILMENT_ENDS:
         return CANCEL_PAUSE if is_cancel_wanted else PACKING_PAUSE
     under_way = (ParcelStatus.SHIPPED, ParcelStatus.IN_TRANSIT)
     return JOURNEY_PAUSE if any(each in under_way for each in parcels) else None

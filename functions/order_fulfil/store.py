@@ -204,7 +204,7 @@ def incomplete(tx: Tx, before: datetime, limit: int) -> list[UUID]:
         UUID,
         """
         SELECT f.id FROM fulfilments f
-        WHERE fulfilment_is_open(f.status) AND f.status <> 'recorded' AND f.cancel_wanted_at IS NULL
+        WHERE f.status IN ('accepted', 'packed') AND f.cancel_wanted_at IS NULL AND f.recorded_at <= :before
           AND EXISTS (SELECT FROM parcels WHERE fulfilment_id = f.id AND shipped_at <= :before)
         ORDER BY f.recorded_at, f.id LIMIT :limit
         """,
@@ -218,11 +218,10 @@ def silent(tx: Tx, before: datetime, heard_since: datetime, limit: int) -> list[
     return tx.all(
         Silent,
         """
-        SELECT parcels.id, f.order_id, parcels.tracking_number
-        FROM parcels JOIN fulfilments f ON f.id = fulfilment_id
-        WHERE parcels.status IN ('shipped', 'in_transit') AND parcels.news_at <= :before
-          AND f.answered_at >= :heard_since
-        ORDER BY parcels.news_at, parcels.id LIMIT :limit
+        SELECT id, (SELECT order_id FROM fulfilments WHERE id = fulfilment_id) AS order_id, tracking_number FROM parcels
+        WHERE status IN ('shipped', 'in_transit') AND news_at <= :before
+          AND (SELECT answered_at FROM fulfilments WHERE id = fulfilment_id) >= :heard_since
+        ORDER BY news_at, id LIMIT :limit
         """,
         before=before,
         heard_since=heard_since,

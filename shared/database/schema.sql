@@ -791,6 +791,8 @@ CREATE TABLE fulfilments (
 CREATE INDEX fulfilments_due ON fulfilments (look_at) WHERE look_at IS NOT NULL;
 CREATE UNIQUE INDEX fulfilments_live ON fulfilments (order_id) WHERE status NOT IN ('cancelled', 'refused');
 CREATE INDEX fulfilments_order ON fulfilments (order_id, recorded_at);
+CREATE INDEX fulfilments_packing ON fulfilments (recorded_at, id) WHERE (status IN ('accepted', 'packed')) AND
+    cancel_wanted_at IS NULL;
 CREATE TRIGGER fulfilment_born BEFORE INSERT ON fulfilments FOR EACH ROW EXECUTE FUNCTION fulfilment_born();
 CREATE TRIGGER fulfilment_changed BEFORE UPDATE ON fulfilments FOR EACH ROW EXECUTE FUNCTION fulfilment_changed();
 CREATE CONSTRAINT TRIGGER fulfilment_whole AFTER INSERT ON fulfilments DEFERRABLE INITIALLY DEFERRED FOR EACH ROW

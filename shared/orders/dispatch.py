@@ -9,11 +9,11 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
-from shared.orders import fulfilments, refunds, rows, telling
+from shared.orders import refunds, rows, telling
 from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order
 from shared.orders.states import GOING_OUT, CancelReason, OrderState
-from shared.values.states import FulfilmentStatus
+from shared.values.states import FULFILMENT_ENDS, FulfilmentStatus
 
 WAY = (*GOING_OUT, OrderState.DELIVERED)
 
@@ -51,7 +51,7 @@ def go_out(tx: Tx, order: Order, now: datetime) -> None:
     if order.is_leaving:
         _refuse_cancel(tx, order.id, now)
         telling.not_cancelled(tx, order, now)
-    is_over = found.fulfilment in fulfilments.ENDED
+    is_over = found.fulfilment in FULFILMENT_ENDS
     if found.left and is_over:
         _refund_rest(tx, order, now)
     reached = _reached(found, is_over=is_over)
@@ -67,7 +67,7 @@ def _refund_rest(tx: Tx, order: Order, now: datetime) -> None:
     tins = {line.sku: line.tins for line in _unsent(tx, order.id)}
     if tins:
         payment = rows.newest_payment(tx, order.id)
-        refund_id = refunds.refund_tins(tx, order, payment, tins, RefundReason.SHORT, now)
+        refund_id = refunds.refund_tins(tx, order, payment, tins, RefundReason.SHORT, now=now)
         telling.short(tx, order, refund_id, now)
 
 
@@ -149,10 +149,10 @@ def _move_stock(tx: Tx, order_id: UUID, now: datetime, *, release: bool) -> None
         SELECT sku, 'release', CAST(left_over AS integer), CAST(:order_id AS uuid), NULL, :now, :now
         FROM (SELECT item.sku, item.promised - item.released - (SELECT coalesce(sum(tins), 0) FROM parcelled
                                                                 WHERE parcelled.sku = item.sku) AS left_over
-              FROM order_items item WHERE item.order_id = :order_id AND CAST(:release AS boolean)) rest
+              FROM order_items item WHERE item.order_id = CAST(:given_up AS uuid)) rest
         WHERE left_over > 0
         """,
         order_id=order_id,
         now=now,
-        release=release,
+        given_up=order_id if release else None,
     )

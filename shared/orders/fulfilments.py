@@ -1,20 +1,18 @@
 """Fulfilments: what the warehouse is asked to send of an order. Each is recorded first and sent under its row's id."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from shared.db import Tx
 from shared.orders import tasks
-from shared.values.states import FulfilmentStatus
-
-LOST_AFTER = timedelta(minutes=1)  # by then a task has come, or the sweep queues another one
-ENDED = frozenset({FulfilmentStatus.SHIPPED, FulfilmentStatus.CANCELLED, FulfilmentStatus.REFUSED})
+from shared.values.states import FULFILMENT_ENDS, FulfilmentStatus
+from shared.values.vendor_times import LOST_AFTER
 
 
 @dataclass(frozen=True)
-class Fulfilment:
-    """A fulfilment as far as the machine asks."""
+class LastFulfilment:
+    """The last fulfilment of an order, as far as the machine asks."""
 
     id: UUID
     status: FulfilmentStatus
@@ -46,10 +44,10 @@ def record(tx: Tx, order_id: UUID, now: datetime) -> UUID:
     return identity
 
 
-def newest(tx: Tx, order_id: UUID) -> Fulfilment | None:
+def newest(tx: Tx, order_id: UUID) -> LastFulfilment | None:
     """The order's last fulfilment, if it has one. The order is locked by the caller."""
     return tx.first(
-        Fulfilment,
+        LastFulfilment,
         "SELECT id, status FROM fulfilments WHERE order_id = :order_id ORDER BY recorded_at DESC, id DESC LIMIT 1",
         order_id=order_id,
     )
@@ -60,7 +58,7 @@ def withdraw(tx: Tx, order_id: UUID, now: datetime) -> bool:
     it ends by its word alone.
     """
     found = newest(tx, order_id)
-    if found is None or found.status in ENDED:
+    if found is None or found.status in FULFILMENT_ENDS:
         return True
     if found.status is FulfilmentStatus.RECORDED:
         _never_send(tx, found.id, now)

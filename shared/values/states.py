@@ -125,6 +125,9 @@ class FulfilmentStatus(StrEnum):
     REFUSED = "refused"
 
 
+FULFILMENT_ENDS = frozenset({FulfilmentStatus.SHIPPED, FulfilmentStatus.CANCELLED, FulfilmentStatus.REFUSED})
+
+
 class ParcelStatus(StrEnum):
     """The values of `parcels.status`."""
 

@@ -49,6 +49,8 @@ CREATE TABLE fulfilments (
 CREATE INDEX fulfilments_order ON fulfilments (order_id, recorded_at);
 CREATE UNIQUE INDEX fulfilments_live ON fulfilments (order_id) WHERE status NOT IN ('cancelled', 'refused');
 CREATE INDEX fulfilments_due ON fulfilments (look_at) WHERE look_at IS NOT NULL;
+CREATE INDEX fulfilments_packing ON fulfilments (recorded_at, id)
+    WHERE status IN ('accepted', 'packed') AND cancel_wanted_at IS NULL;
 
 -- The warehouse may still send something of it, or has not been asked yet.
 CREATE FUNCTION fulfilment_is_open(status text) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$

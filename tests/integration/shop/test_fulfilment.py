@@ -9,8 +9,10 @@ from pg8000.dbapi import Connection
 from emulators.vendor import Fault
 from emulators.vendors import Vendors
 from emulators.warehouse import WarehouseStandIn
+from functions.order_fulfil import store
 from shared import clock, db
-from shared.orders import tasks
+from shared.orders import fulfilments, tasks
+from tests import factories
 from tests.fakes import order_rows, order_views, parcel_views
 from tests.fakes.order_driver import OrderDriver
 from tests.fakes.order_views import standing
@@ -263,3 +265,36 @@ def test_a_parcel_that_left_before_the_last_count_lowers_only_what_is_promised(
 
     assert standing(order.id).state == "shipped"
     assert order_views.stock(MINT) == (50, 0)
+
+
+def test_what_is_to_be_looked_after_is_taken_by_one_sweep_longest_waiting_first(orders: OrderDriver) -> None:
+    assert orders
+    fulfilled = []
+    for _ in range(3):
+        member = factories.member()
+        order_id = order_rows.placed(member, {MINT: 1}, at=clock.now())
+        order_rows.paid(member, order_id)
+        fulfilled.append(db.atomically(fulfilments.newest, order_id))
+    now = clock.now() + timedelta(minutes=5)
+
+    first = db.atomically(store.due, now, now + timedelta(seconds=30), 2)
+    rest = db.atomically(store.due, now, now + timedelta(seconds=30), 9)
+
+    assert sorted(first) == sorted(each.id for each in fulfilled[:2] if each)
+    assert rest == [each.id for each in fulfilled[2:] if each]
+    assert db.atomically(store.due, now, now, 9) == []
+
+
+def test_two_sweeps_at_once_take_nothing_twice(orders: OrderDriver, sql: Connection) -> None:
+    """A row that another sweep holds is left to it."""
+    assert orders
+    member = factories.member()
+    order_rows.paid(member, order_rows.placed(member, {MINT: 1}, at=clock.now()))
+    now = clock.now() + timedelta(minutes=5)
+    sql.execute_simple("BEGIN")
+    sql.execute_simple("SELECT FROM fulfilments FOR NO KEY UPDATE")
+
+    assert db.atomically(store.due, now, now, 9) == []
+
+    sql.execute_simple("ROLLBACK")
+    assert len(db.atomically(store.due, now, now, 9)) == 1
