@@ -12,14 +12,16 @@ from functions.admin_orders.models import (
     OrderAddress,
     OrderChange,
     OrderFilter,
+    OrderResend,
 )
 from functions.admin_orders.records import Wanted
 from shared.db import Tx
-from shared.orders import addresses, refunds, rows, tasks
-from shared.orders.states import CancelReason, OrderNotCancellable, OrderState, number_read
+from shared.orders import addresses, fulfilments, refunds, rows, tasks
+from shared.orders.states import GOING_OUT, CancelReason, OrderNotCancellable, OrderState, number_read
 from shared.payouts import interests
 from shared.values.fields import Listing
 from shared.values.problems import NotFound
+from shared.values.states import FulfilmentStatus
 from shared.web import audit, paging, quotas
 from shared.web.audit import Action
 from shared.web.http import Client
@@ -53,17 +55,38 @@ def get_admin_order(tx: Tx, admin: Operations, order_id: UUID) -> AdminOrderDeta
 def change_order(
     tx: Tx, admin: Operations, order_id: UUID, body: OrderChange, client: Client, now: datetime
 ) -> AdminOrderDetail:
-    """Have an order cancelled: it ends as soon as it holds no money. A second wish changes nothing."""
+    """Have an order cancelled, of which nothing has left: it ends as soon as it holds no money and the warehouse sends
+    nothing of it. A second wish changes nothing.
+    """
     order = rows.lock(tx, order_id)
     if order is None:
         raise NotFound
     interests.require_none_in_member(tx, admin.id, order.member_id)
-    if order.state is OrderState.CANCELLED:
+    if order.state is OrderState.CANCELLED or store.has_left(tx, order_id):
         raise OrderNotCancellable
     if order.cancel_wanted_at is None:
         rows.want_cancelled(tx, order_id, CancelReason.PEOPLE, now)
         tasks.advance_soon(tx, order_id, now)
         audit.record(tx, admin, client, Action("order.cancel", "order", order_id, {"reason": body.reason}), now)
+    return _detail(tx, order_id)
+
+
+@api.post("/v1/admin/orders/{order_id}/resend", problems=(rules.OrderNotResendable, interests.OwnInterest))
+def resend_order(
+    tx: Tx, admin: Operations, order_id: UUID, body: OrderResend, client: Client, now: datetime
+) -> AdminOrderDetail:
+    """Give an order to the warehouse again, which has refused or cancelled it by its own word."""
+    order = rows.lock(tx, order_id)
+    if order is None:
+        raise NotFound
+    interests.require_none_in_member(tx, admin.id, order.member_id)
+    last = fulfilments.newest(tx, order_id)
+    is_over = last is not None and last.status in (FulfilmentStatus.CANCELLED, FulfilmentStatus.REFUSED)
+    if not is_over or order.is_leaving or order.state not in GOING_OUT or store.has_left(tx, order_id):
+        raise rules.OrderNotResendable
+    fulfilment_id = fulfilments.record(tx, order_id, now)
+    changes = {"fulfilment_id": str(fulfilment_id), "reason": body.reason}
+    audit.record(tx, admin, client, Action("order.resend", "order", order_id, changes), now)
     return _detail(tx, order_id)
 
 

@@ -12,8 +12,10 @@ from shared.orders.states import CancelReason, OrderState
 from shared.values.fields import LINE, Body, Moment, Money, Page, Reason, Reply, Shape, SixDigits, Sku
 from shared.values.states import (
     AgeCheckStatus,
+    FulfilmentStatus,
     OperationKind,
     OperationStatus,
+    ParcelStatus,
     PaymentState,
     PaymentStatus,
     RefundRequestStatus,
@@ -51,6 +53,12 @@ class OrderChange(Body):
     """
 
     status: Literal["cancelled"]
+    reason: Reason
+
+
+class OrderResend(Body):
+    """The reason why an order is given to the warehouse again."""
+
     reason: Reason
 
 
@@ -128,7 +136,7 @@ class AdminOrder(Reply):
 
 
 class AdminOrderLine(Reply):
-    """A product of an order; `refunded` counts the tins that refunds have named."""
+    """A product of an order: the tins that have left the warehouse, and those that refunds have named."""
 
     sku: str
     product_name: str
@@ -136,6 +144,7 @@ class AdminOrderLine(Reply):
     unit_price: Money
     line_total: Money
     tax: Money
+    shipped: int
     refunded: int
 
 
@@ -235,6 +244,38 @@ class RefundRequest(Reply):
     decision_note: str | None
 
 
+class AdminParcelLine(Reply):
+    """The tins of a product in a parcel."""
+
+    sku: str
+    tins: int
+
+
+class AdminParcel(Reply):
+    """A parcel that has left the warehouse."""
+
+    carrier: str
+    tracking_number: str
+    status: ParcelStatus
+    shipped_at: datetime
+    delivered_at: datetime | None
+    lines: list[AdminParcelLine]
+
+
+class AdminFulfilment(Reply):
+    """An order as the warehouse was asked to send it, under this id; `reference` is the warehouse's name for it, and
+    `reason` that of a refusal.
+    """
+
+    id: UUID
+    status: FulfilmentStatus
+    recorded_at: datetime
+    sent_at: datetime | None
+    reference: str | None
+    reason: str | None
+    parcels: list[AdminParcel]
+
+
 class DiaryEntry(Reply):
     """Something that happened to the order: a state that it reached, an operation that ended, or an act of an admin."""
 
@@ -263,6 +304,7 @@ class AdminOrderDetail(AdminOrder):
     ship_zip: str
     age_check: AgeResult | None
     payments: list[AdminPayment]
+    fulfilments: list[AdminFulfilment]
     refunds: list[AdminRefund]
     refund_requests: list[RefundRequest]
     diary: list[DiaryEntry]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from functions.admin_orders import parcels
 from functions.admin_orders.models import (
     AdminOrder,
     AdminOrderDetail,
@@ -52,7 +53,7 @@ class ListedOrder:
     payment: PaymentStatus
     total_amount: Usdt
     refunded: Usdt
-    cancel_wanted_at: datetime | None
+    cancel_wanted: bool
     placed_at: datetime
     member_id: UUID
     username: str
@@ -139,7 +140,8 @@ def orders(tx: Tx, wanted: Wanted, after: Position | None, limit: int) -> list[L
     return tx.all(
         ListedOrder,
         """
-        SELECT o.id, o.number, o.state, paid.status AS payment, o.total_amount, paid.refunded, o.cancel_wanted_at,
+        SELECT o.id, o.number, o.state, paid.status AS payment, o.total_amount, paid.refunded,
+               o.cancel_wanted_at IS NOT NULL AND o.cancel_refused_at IS NULL AS cancel_wanted,
                o.placed_at, o.member_id, m.username, m.email
         FROM orders o JOIN members m ON m.id = o.member_id CROSS JOIN LATERAL order_paid(o.id) paid
         WHERE (CAST(:state AS order_state) IS NULL OR o.state = CAST(:state AS order_state))
@@ -168,7 +170,8 @@ def order(tx: Tx, order_id: UUID) -> WholeOrder | None:
     return tx.first(
         WholeOrder,
         """
-        SELECT o.id, o.number, o.state, paid.status AS payment, o.total_amount, paid.refunded, o.cancel_wanted_at,
+        SELECT o.id, o.number, o.state, paid.status AS payment, o.total_amount, paid.refunded,
+               o.cancel_wanted_at IS NOT NULL AND o.cancel_refused_at IS NULL AS cancel_wanted,
                o.placed_at, o.member_id, m.username, m.email, o.subtotal, o.shipping_cost, o.shipping_tax, o.tax_amount,
                o.expires_at, o.confirmed_at, o.cancel_reason, o.ship_state, o.ship_zip, o.age_check_id
         FROM orders o JOIN members m ON m.id = o.member_id CROSS JOIN LATERAL order_paid(o.id) paid WHERE o.id = :id
@@ -209,7 +212,7 @@ def _summed(row: ListedOrder) -> dict[str, object]:
         "payment": row.payment,
         "total": row.total_amount,
         "refunded_amount": row.refunded,
-        "cancel_wanted": row.cancel_wanted_at is not None,
+        "cancel_wanted": row.cancel_wanted,
         "placed_at": row.placed_at,
         "member_id": row.member_id,
         "username": row.username,
@@ -234,6 +237,7 @@ def detail(tx: Tx, row: WholeOrder, left: Usdt) -> AdminOrderDetail:
         ship_zip=row.ship_zip,
         age_check=_age(tx, row.age_check_id),
         payments=_payments(tx, row.id),
+        fulfilments=parcels.of_order(tx, row.id),
         refunds=_refunds(tx, row.id),
         refund_requests=_requests_of(tx, row.id),
         diary=_diary(tx, row.id),
@@ -251,7 +255,7 @@ def _items(tx: Tx, order_id: UUID) -> list[AdminOrderLine]:
     return tx.all(
         AdminOrderLine,
         """
-        SELECT sku, product_name, quantity, unit_price, line_total, tax, refunded FROM order_items
+        SELECT sku, product_name, quantity, unit_price, line_total, tax, shipped, refunded FROM order_items
         WHERE order_id = :order_id ORDER BY product_name, sku
         """,
         order_id=order_id,

@@ -47,7 +47,7 @@ def list_refund_requests(tx: Tx, admin: Operations, page: RefundFilter) -> Listi
 @api.post(
     "/v1/admin/orders/{order_id}/refunds",
     status=201,
-    problems=(rules.RefundExceedsPayment, interests.OwnInterest),
+    problems=(rules.RefundExceedsPayment, rules.TinsNotSent, interests.OwnInterest),
 )
 def refund_order(
     tx: Tx, admin: Operations, key: IdempotencyKey, order_id: UUID, body: RefundOrder, client: Client, now: datetime
@@ -77,6 +77,7 @@ def refund_order(
         rules.RefundExceedsPayment,
         rules.RefundOfOwnRequest,
         rules.RefundWithoutRequester,
+        rules.TinsNotSent,
         interests.OwnInterest,
         *SECOND_FACTOR,
     ),
@@ -135,12 +136,16 @@ def _captured(tx: Tx, order_id: UUID) -> Payment:
 
 
 def _share(tx: Tx, order_id: UUID, kind: RefundKind, tins: dict[str, int], amount: Usdt) -> RefundShare:
-    """The parts of the order that such a refund gives back now. Raises RefundExceedsPayment."""
+    """The parts of the order that such a refund gives back now. Raises RefundExceedsPayment, TinsNotSent."""
     charge = refunds.charge(tx, order_id)
     try:
-        return _of_kind(charge, kind, tins, amount)
+        share = _of_kind(charge, kind, tins, amount)
     except MoreThanLeft:
         raise rules.RefundExceedsPayment(left=charge.left) from None
+    sent = store.sent_tins(tx, order_id)
+    if any(line.tins > sent[line.sku] for line in share.lines):
+        raise rules.TinsNotSent(sent=sent)
+    return share
 
 
 def _of_kind(charge: Charge, kind: RefundKind, tins: dict[str, int], amount: Usdt) -> RefundShare:

@@ -17,6 +17,20 @@ class RefundExceedsPayment(Problem):
     status, title = 409, "So much is not left of this order."
 
 
+class TinsNotSent(Problem):
+    """So many tins have not left the warehouse, or were refunded before: what is not sent is refunded by cancelling
+    it. `sent` has the tins of each product that could be refunded.
+    """
+
+    status, title = 409, "These tins have not been sent."
+
+
+class OrderNotResendable(Problem):
+    """The warehouse may still send the order, or has sent something of it; or it is not paid, or to be cancelled."""
+
+    status, title = 409, "This order cannot be sent again."
+
+
 class RefundChanged(Problem):
     """Since it was asked for, other refunds have changed what these tins, or the shipping, give back; `amount` is what
     it would be now. Reject it, and ask anew.

@@ -22,6 +22,14 @@ class Operation:
     amount: Usdt
 
 
+@dataclass(frozen=True)
+class RefundableTins:
+    """The tins of a product that have left the warehouse and were not refunded."""
+
+    sku: str
+    tins: int
+
+
 def insert_request(
     tx: Tx, request_id: UUID, order_id: UUID, admin_id: UUID, body: RefundOrder, amount: Usdt, now: datetime
 ) -> bool:
@@ -159,6 +167,21 @@ def end(
         reason=reason,
         now=now,
     )
+
+
+def has_left(tx: Tx, order_id: UUID) -> bool:
+    """True if something of the order has left the warehouse."""
+    return tx.scalar(bool, "SELECT EXISTS (SELECT FROM order_items WHERE order_id = :id AND shipped > 0)", id=order_id)
+
+
+def sent_tins(tx: Tx, order_id: UUID) -> dict[str, int]:
+    """The tins of the order that have left the warehouse and were not refunded since, by SKU."""
+    found = tx.all(
+        RefundableTins,
+        "SELECT sku, shipped - (refunded - refunded_unsent) AS tins FROM order_items WHERE order_id = :order_id",
+        order_id=order_id,
+    )
+    return {line.sku: line.tins for line in found}
 
 
 def sealed_address(tx: Tx, order_id: UUID) -> bytes | None:

@@ -14,6 +14,9 @@ class OrderState(StrEnum):
     AGE_VERIFICATION = "age_verification"
     PAYMENT_PROCESSING = "payment_processing"
     CONFIRMED = "confirmed"
+    FULFILLED = "fulfilled"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
     CANCELLED = "cancelled"
 
 
@@ -24,6 +27,7 @@ class OrderNotCancellable(Problem):
 
 
 UNPAID = frozenset({OrderState.PENDING, OrderState.AGE_VERIFICATION, OrderState.PAYMENT_PROCESSING})
+GOING_OUT = (OrderState.CONFIRMED, OrderState.FULFILLED, OrderState.SHIPPED)  # paid, in the order in which they follow
 
 
 class CancelReason(StrEnum):
@@ -33,6 +37,7 @@ class CancelReason(StrEnum):
     EXPIRED = "expired"
     AGE_DENIED = "age_denied"
     PEOPLE = "people"
+    SHORT = "short"
 
 
 def number_shown(number: int) -> str:

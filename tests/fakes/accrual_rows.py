@@ -53,7 +53,7 @@ def give_back_tins(order: Paid, tins: int) -> None:
         held = rows.lock(tx, order.id)
         assert held is not None
         payment = rows.newest_payment(tx, order.id)
-        refunds.refund_tins(tx, held, payment, {MINT: tins}, RefundReason.LOST, now=clock.now())
+        refunds.refund_tins(tx, held, payment, {MINT: tins}, RefundReason.SHORT, now=clock.now())
 
     db.atomically(work)
 

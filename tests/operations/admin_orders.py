@@ -56,6 +56,22 @@ def refused_refund(sql: Connection, order_id: UUID) -> UUID:
     return UUID(str(operation))
 
 
+def refused_order(sql: Connection, buyer: Somebody | None = None) -> UUID:
+    """A paid order that the warehouse has refused to send."""
+    order_id = paid_order(buyer)
+    for change in (
+        "status = 'sent', sent_at = recorded_at",
+        "status = 'refused', answered_at = recorded_at, evidence = 'reply', look_at = NULL",
+    ):
+        sql.execute_unnamed(f"UPDATE fulfilments SET {change} WHERE order_id = $1", (order_id,))
+    return order_id
+
+
+def resend_order(scene: Scene) -> Request:
+    path = f"{PATH}/{refused_order(scene.sql)}/resend"
+    return as_json(scene.member(Role.OPERATIONS), path, {"reason": "It is there again"}, {"reason": "They have asked"})
+
+
 def _code() -> tuple[Somebody, str]:
     """An admin with a code of their app."""
     who = factories.member(role=Role.OPERATIONS)

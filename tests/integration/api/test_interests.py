@@ -179,6 +179,11 @@ def change_order(scene: Scene, about: Somebody) -> Act:
     return partial(scene.ask, "PUT", f"/v1/admin/orders/{admin_orders.paid_order(about)}", body)
 
 
+def resend_order(scene: Scene, about: Somebody) -> Act:
+    order = admin_orders.refused_order(scene.sql, about)
+    return partial(scene.ask, "POST", f"/v1/admin/orders/{order}/resend", {"reason": "It is there again"})
+
+
 def refund_order(scene: Scene, about: Somebody) -> Act:
     body = {"kind": "amount", "amount": 1, "reason": "goodwill", "note": "It came late"}
     return partial(scene.ask, "POST", f"/v1/admin/orders/{admin_orders.paid_order(about)}/refunds", body)
@@ -287,8 +292,8 @@ def stranger(scene: Scene) -> Somebody:
 
 TO_A_MEMBER = (award_comp, approve_comp, retry_comp, decide_guarantee_review, override_tier, decide_flagged_scan,
                decide_flagged_scans, decide_wholesale_application, activate_wholesale_account, contact_winner,
-               mail_chip, approve_payout, approve_payouts, change_order, refund_order, approve_refund,
-               resolve_payment)  # fmt: skip
+               mail_chip, approve_payout, approve_payouts, change_order, resend_order, refund_order,
+               approve_refund, resolve_payment)  # fmt: skip
 TO_A_WALLET = (send_from_treasury, approve_treasury_transfer, resolve_finding)
 OF_OTHERS = (activate_member,)  # of their own they cannot: who is suspended does nothing
 GIVES = {act.__name__: act for act in (*TO_A_MEMBER, *TO_A_WALLET, *OF_OTHERS)}

@@ -8,10 +8,12 @@ from pg8000.dbapi import Connection
 
 from emulators.vendors import Vendors
 from functions.admin_orders import rules
+from shared import clock, db
 from shared.auth import Role
+from shared.orders import tasks
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes import order_views
+from tests.fakes import order_views, parcel_views
 from tests.fakes.order_admins import PATH, OrderAdmin, order_admin
 from tests.fakes.order_driver import OrderDriver
 from tests.fakes.order_views import Placed
@@ -106,6 +108,44 @@ def test_a_wish_to_cancel_is_noted_and_the_machine_does_it(
     assert admin.cancel(placed.id).problem == "order-not-cancellable"
     (event,) = [entry for entry in admin.order(placed.id)["diary"] if entry["what"] == "cancelled"]
     assert event["reason"] == "people"
+
+
+def test_an_order_that_the_warehouse_refused_is_given_to_it_again(
+    admin: OrderAdmin, orders: OrderDriver, shop_vendors: Vendors, sql: Connection
+) -> None:
+    placed = bought(orders)
+    again = {"reason": "It is there again"}
+    assert admin.client.post(f"{PATH}/{placed.id}/resend", again).problem == "order-not-resendable"
+    ((first,),) = sql.execute_simple("SELECT id FROM fulfilments").rows
+    shop_vendors.warehouse.refuse(first)
+    db.atomically(tasks.fulfil_soon, first, clock.now())
+    orders.deliver()
+
+    answer = admin.client.post(f"{PATH}/{placed.id}/resend", again)
+    orders.deliver()
+
+    assert answer.status == 200
+    shown = admin.order(placed.id)
+    assert [each["status"] for each in shown["fulfilments"]] == ["refused", "accepted"]
+    assert sorted(order.external_id for order in shop_vendors.warehouse.orders()) == sorted(
+        each["id"] for each in shown["fulfilments"]
+    )
+    assert admin.client.post(f"{PATH}/{placed.id}/resend", again).problem == "order-not-resendable"
+    admin.cancel(placed.id)
+    orders.pass_time(3)
+    assert admin.client.post(f"{PATH}/{placed.id}/resend", again).problem == "order-not-resendable"
+
+
+def test_an_order_that_was_sent_shows_its_parcels_and_is_not_cancelled(
+    admin: OrderAdmin, orders: OrderDriver, shop_vendors: Vendors
+) -> None:
+    placed = bought(orders)
+    parcel_views.sent(orders, shop_vendors.warehouse, placed.id)
+    order = admin.order(placed.id)
+    ((parcel,),) = [each["parcels"] for each in order["fulfilments"]]
+    assert (order["status"], parcel["status"], parcel["lines"]) == ("shipped", "shipped", [{"sku": MINT, "tins": 2}])
+    assert order["items"][0]["shipped"] == 2
+    assert admin.cancel(placed.id).problem == "order-not-cancellable"
 
 
 def test_people_set_no_other_state(admin: OrderAdmin, orders: OrderDriver) -> None:

@@ -18,7 +18,7 @@ from shared.orders.states import CancelReason
 from shared.values.money import Usdt
 from tests import factories
 from tests.client import Answer, FunctionClient
-from tests.fakes import accrual_rows, order_views
+from tests.fakes import accrual_rows, order_views, parcel_views
 from tests.fakes.accrual_rows import Paid
 from tests.fakes.order_admins import OrderAdmin, order_admin, signed_in_again
 from tests.fakes.order_driver import OrderDriver
@@ -47,8 +47,16 @@ def second(client: Client) -> OrderAdmin:
 
 @pytest.fixture
 def paid(orders: OrderDriver) -> Paid:
-    """An order of two tins that went its way from the checkout to the capture."""
+    """An order of two tins that went its way from the checkout to the warehouse."""
     return bought(orders)
+
+
+@pytest.fixture
+def sent(orders: OrderDriver, shop_vendors: Vendors, paid: Paid) -> Paid:
+    """An order of two tins that the warehouse has sent."""
+    parcel_views.sent(orders, shop_vendors.warehouse, paid.id)
+    assert order_views.standing(paid.id).state == "shipped"
+    return paid
 
 
 def bought(orders: OrderDriver, tins: int = 2) -> Paid:
@@ -65,18 +73,29 @@ def left(order_id: UUID) -> Usdt:
 
 # ----------------------------------------------------------------------------------------------------- what is refunded
 def test_a_tin_is_refunded_with_its_tax(
-    admin: OrderAdmin, orders: OrderDriver, paid: Paid, shop_vendors: Vendors
+    admin: OrderAdmin, orders: OrderDriver, sent: Paid, shop_vendors: Vendors
 ) -> None:
-    answer = admin.refund(paid.id, tins={MINT: 1})
+    answer = admin.refund(sent.id, tins={MINT: 1})
     assert (answer.status, answer.body["status"], answer.body["amount"]) == (201, "recorded", 5.3)
     orders.deliver()
 
-    order = admin.order(paid.id)
+    order = admin.order(sent.id)
     assert shop_vendors.card.total("refund") == 530
     assert (order["refunded_amount"], order["left"], order["items"][0]["refunded"]) == (5.3, 8.48, 1)
-    assert (order["status"], order["payment"]) == ("confirmed", "captured")
-    assert accrual_rows.totals(paid.id)[-1] == (2, Usdt.of("4.99"), 1, Usdt.of("2.99"))
+    assert (order["status"], order["payment"]) == ("shipped", "captured")
+    assert accrual_rows.totals(sent.id)[-1] == (2, Usdt.of("4.99"), 1, Usdt.of("2.99"))
     assert order_views.balances()["takings:card"] == TOTAL - TIN
+
+
+def test_tins_that_have_not_left_are_refunded_by_cancelling(
+    admin: OrderAdmin, orders: OrderDriver, paid: Paid, shop_vendors: Vendors
+) -> None:
+    refused = admin.refund(paid.id, tins={MINT: 1})
+    assert (refused.status, refused.problem, refused.body["sent"]) == (409, "tins-not-sent", {MINT: 0})
+    parcel_views.sent(orders, shop_vendors.warehouse, paid.id)
+    assert admin.refund(paid.id, tins={MINT: 1}).status == 201
+    assert admin.refund(paid.id, tins={MINT: 2}).problem == "refund-exceeds-payment"
+    assert admin.cancel(paid.id).problem == "order-not-cancellable"
 
 
 def test_shipping_is_refunded_once(admin: OrderAdmin, orders: OrderDriver, paid: Paid) -> None:
@@ -88,16 +107,16 @@ def test_shipping_is_refunded_once(admin: OrderAdmin, orders: OrderDriver, paid:
 
 
 def test_an_amount_is_taken_of_everything_and_the_rest_is_what_is_left(
-    admin: OrderAdmin, orders: OrderDriver, paid: Paid, shop_vendors: Vendors
+    admin: OrderAdmin, orders: OrderDriver, sent: Paid, shop_vendors: Vendors
 ) -> None:
-    admin.refund(paid.id, amount=1)
-    admin.refund(paid.id, tins={MINT: 2})
-    assert admin.refund(paid.id, amount=3.01).problem == "refund-exceeds-payment"
-    answer = admin.refund(paid.id, amount=float(left(paid.id).decimal))
+    admin.refund(sent.id, amount=1)
+    admin.refund(sent.id, tins={MINT: 2})
+    assert admin.refund(sent.id, amount=3.01).problem == "refund-exceeds-payment"
+    answer = admin.refund(sent.id, amount=float(left(sent.id).decimal))
     assert answer.status == 201
     orders.deliver()
 
-    order = admin.order(paid.id)
+    order = admin.order(sent.id)
     assert (order["left"], order["payment"]) == (0, "refunded")
     assert shop_vendors.card.total("refund") == 1378
     assert order_views.balances() == {}
@@ -105,12 +124,13 @@ def test_an_amount_is_taken_of_everything_and_the_rest_is_what_is_left(
 
 
 def test_refunds_correct_the_receipt_and_are_mailed(
-    admin: OrderAdmin, client: Client, orders: OrderDriver, sql: Connection
+    admin: OrderAdmin, client: Client, orders: OrderDriver, sql: Connection, shop_vendors: Vendors
 ) -> None:
     who = factories.member()
     placed = order_views.place(who, {MINT: 1, COFFEE: 1})
     order_views.accept_age(who.id)
     orders.begin(placed.id)
+    parcel_views.sent(orders, shop_vendors.warehouse, placed.id)
     admin.refund(placed.id, tins={MINT: 1})
     orders.deliver()
 
@@ -130,6 +150,7 @@ def test_more_than_a_hundred_dollars_wait_for_a_second_person(
     admin: OrderAdmin, second: OrderAdmin, orders: OrderDriver, shop_vendors: Vendors
 ) -> None:
     order = bought(orders, tins=20)
+    parcel_views.sent(orders, shop_vendors.warehouse, order.id)
     asked = admin.refund(order.id, tins={MINT: 19})
     assert (asked.status, asked.body["status"], asked.body["needs_approval"]) == (201, "waiting", True)
     orders.deliver()
@@ -184,9 +205,10 @@ def test_a_rejected_refund_is_never_paid(
 
 
 def test_a_refund_that_would_be_another_now_is_not_approved(
-    admin: OrderAdmin, second: OrderAdmin, orders: OrderDriver
+    admin: OrderAdmin, second: OrderAdmin, orders: OrderDriver, shop_vendors: Vendors
 ) -> None:
     order = bought(orders, tins=40)
+    parcel_views.sent(orders, shop_vendors.warehouse, order.id)
     tins = admin.refund(order.id, tins={MINT: 30}).body["id"]
     all_of_them = admin.refund(order.id, tins={MINT: 40}).body["id"]
     admin.refund(order.id, amount=40)
@@ -330,13 +352,13 @@ def test_an_order_that_expires_while_it_is_refunded_is_paid_back_once(
 
 # ------------------------------------------------------------------------------------------------------ what is refused
 def spoil(paid: Paid, work: Callable[[Tx, UUID], object]) -> str:
-    """The rule that refuses it when something is done to a refund of a tin in its own transaction."""
+    """The rule that refuses something more that is done in the transaction of a refund of a tin."""
 
     def record(tx: Tx) -> None:
         order = rows.lock(tx, paid.id)
         assert order is not None
         payment = rows.newest_payment(tx, paid.id)
-        made = refunds.refund_tins(tx, order, payment, {MINT: 1}, RefundReason.LOST, now=clock.now())
+        made = refunds.refund_tins(tx, order, payment, {MINT: 1}, RefundReason.SHORT, now=clock.now())
         work(tx, made)
 
     with pytest.raises(ConstraintViolated) as refused:
@@ -383,11 +405,23 @@ def test_more_of_a_line_than_it_cost_is_refused(orders: OrderDriver) -> None:
         dear = refund_shares.RefundedLine(MINT, 1, Usdt.of("5.00"), share.tax)
         too_much = refund_shares.RefundShare([dear], share.shipping, share.shipping_tax)
         payment = rows.newest_payment(tx, placed.id)
-        refunds.record(tx, order, payment, too_much, RefundReason.LOST, now=clock.now())
+        refunds.record(tx, order, payment, too_much, RefundReason.SHORT, now=clock.now())
 
     with pytest.raises(ConstraintViolated) as refused:
         db.atomically(work)
     assert refused.value.constraint == "refund_fits"
+
+
+def test_tins_are_not_lost_before_they_are_sent(paid: Paid) -> None:
+    def work(tx: Tx) -> None:
+        order = rows.lock(tx, paid.id)
+        assert order is not None
+        payment = rows.newest_payment(tx, paid.id)
+        refunds.refund_tins(tx, order, payment, {MINT: 1}, RefundReason.LOST, now=clock.now())
+
+    with pytest.raises(ConstraintViolated) as refused:
+        db.atomically(work)
+    assert refused.value.constraint == "order_items_refunded_sent"
 
 
 @pytest.mark.parametrize("reason", [RefundReason.FAULTY, RefundReason.RETURNED, RefundReason.GOODWILL])

@@ -10,6 +10,9 @@ INSERT INTO ledger_accounts (name, description) VALUES
     ('bank:operating', 'Our bank account, as far as the shop moves it: what was paid out of it is negative.')
 ON CONFLICT DO NOTHING;
 
+-- Tins that did not stay in the warehouse are refunded once they have left it.
+ALTER TABLE order_items ADD CONSTRAINT order_items_refunded_sent CHECK (refunded - refunded_unsent <= shipped);
+
 CREATE INDEX orders_placed ON orders (placed_at, id);
 
 -- How an order is paid, in a word, and how much was paid back: only its newest payment may have paid.
@@ -233,6 +236,8 @@ GRANT SELECT ON orders, data_keys TO blakjaks_order_decisions;
 GRANT UPDATE (cancel_wanted_at, cancel_reason) ON orders TO blakjaks_order_decisions;
 GRANT INSERT ON refunds, refund_lines, refund_requests, operation_resolutions, payment_operations, ledger_journals,
     ledger_postings TO blakjaks_order_decisions;
+GRANT INSERT (id, order_id, recorded_at, look_at) ON fulfilments TO blakjaks_order_decisions;
+GRANT INSERT ON fulfilment_lines TO blakjaks_order_decisions;
 GRANT UPDATE (status, decided_by, decided_at, decision_note) ON refund_requests TO blakjaks_order_decisions;
 GRANT UPDATE (outcome, reference, why, said_at) ON operation_resolutions TO blakjaks_order_decisions;
 GRANT UPDATE (status, look_at, answered_at, evidence, reference, reason) ON payment_operations
