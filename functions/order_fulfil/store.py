@@ -140,7 +140,8 @@ def add_parcel(
         """
         INSERT INTO parcels (id, fulfilment_id, carrier, tracking_number, status, shipped_at, recorded_at, news_at,
                              delivered_at)
-        VALUES (:id, :fulfilment_id, :carrier, :tracking_number, :status, :shipped_at, :now, :now, :delivered_at)
+        VALUES (:id, :fulfilment_id, :carrier, :tracking_number, :status, :shipped_at, :now, :now,
+                CASE WHEN :status IN ('delivered', 'returned') THEN CAST(:delivered_at AS timestamptz) END)
         ON CONFLICT (carrier, tracking_number) DO NOTHING
         """,
         id=parcel_id,
@@ -170,7 +171,8 @@ def move_parcel(tx: Tx, parcel_id: UUID, status: str, delivered_at: datetime | N
     """Record how far a parcel is."""
     tx.run(
         """
-        UPDATE parcels SET status = :status, news_at = :now, delivered_at = coalesce(delivered_at, :delivered_at)
+        UPDATE parcels SET status = :status, news_at = :now, delivered_at = coalesce(delivered_at,
+            CASE WHEN :status IN ('delivered', 'returned') THEN CAST(:delivered_at AS timestamptz) END)
         WHERE id = :id
         """,
         id=parcel_id,

@@ -12,10 +12,8 @@ from shared.db import Tx
 from shared.orders import refunds, rows, telling
 from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order
-from shared.orders.states import GOING_OUT, CancelReason, OrderState
+from shared.orders.states import PAID, CancelReason, OrderState
 from shared.values.states import FULFILMENT_ENDS, FulfilmentStatus
-
-WAY = (*GOING_OUT, OrderState.DELIVERED)
 
 
 @dataclass(frozen=True)
@@ -55,7 +53,7 @@ def go_out(tx: Tx, order: Order, now: datetime) -> None:
     if found.left and is_over:
         _refund_rest(tx, order, now)
     reached = _reached(found, is_over=is_over)
-    if WAY.index(reached) > WAY.index(order.state):
+    if PAID.index(reached) > PAID.index(order.state):
         _move(tx, order.id, reached, now)
         if reached is OrderState.DELIVERED and found.arrived:
             telling.delivered(tx, order, now)

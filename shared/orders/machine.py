@@ -10,7 +10,7 @@ from shared.db import Tx
 from shared.orders import books, dispatch, fulfilments, operations, refunds, rows, telling
 from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order, Payment
-from shared.orders.states import GOING_OUT, UNPAID, CancelReason, OrderState
+from shared.orders.states import PAID, UNPAID, CancelReason, OrderState
 from shared.values.states import AgeCheckStatus, OperationStatus, PaymentState
 
 AGE_CHECK_LIFE = timedelta(minutes=60)
@@ -35,7 +35,7 @@ def advance(tx: Tx, order_id: UUID, now: datetime) -> Order:
     if order.state is OrderState.PAYMENT_PROCESSING and order.cancel_wanted_at is None:
         _pay(tx, order, now)
         order = _locked(tx, order_id)
-    if order.state in GOING_OUT:
+    if order.state in PAID:
         dispatch.go_out(tx, order, now)
         order = _locked(tx, order_id)
     if order.is_leaving and order.state is not OrderState.CANCELLED:

@@ -27,7 +27,7 @@ class OrderNotCancellable(Problem):
 
 
 UNPAID = frozenset({OrderState.PENDING, OrderState.AGE_VERIFICATION, OrderState.PAYMENT_PROCESSING})
-GOING_OUT = (OrderState.CONFIRMED, OrderState.FULFILLED, OrderState.SHIPPED)  # paid, in the order in which they follow
+PAID = (OrderState.CONFIRMED, OrderState.FULFILLED, OrderState.SHIPPED, OrderState.DELIVERED)  # one after the other
 
 
 class CancelReason(StrEnum):

@@ -129,6 +129,21 @@ def test_steps_that_were_missed_are_skipped(orders: OrderDriver, place: Warehous
     assert told(order.id) == ["order_confirmed", "order_delivered", "order_shipped"]
 
 
+def test_a_parcel_that_was_called_delivered_too_early_is_under_way(
+    orders: OrderDriver, place: WarehouseStandIn
+) -> None:
+    """The warehouse takes its word back, and still names the moment."""
+    order = confirmed(orders)
+    parcel = place.ship(at_warehouse(place).external_id)
+    for status in ("delivered", "in_transit"):
+        place.journey(parcel.tracking_number, status)
+
+    orders.pass_time(QUARTER)
+
+    assert parcels(order.id)[0].status == "in_transit"
+    assert standing(order.id).state == "shipped"
+
+
 def test_an_order_whose_parcels_all_came_back_is_over_and_nobody_is_told_that_it_arrived(
     orders: OrderDriver, place: WarehouseStandIn
 ) -> None:
