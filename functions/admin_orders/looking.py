@@ -17,7 +17,7 @@ from functions.admin_orders.models import (
 from functions.admin_orders.records import Wanted
 from shared.db import Tx
 from shared.orders import addresses, fulfilments, refunds, rows, tasks
-from shared.orders.states import GOING_OUT, CancelReason, OrderNotCancellable, OrderState, number_read
+from shared.orders.states import PAID, CancelReason, OrderNotCancellable, OrderState, number_read
 from shared.payouts import interests
 from shared.values.fields import Listing
 from shared.values.problems import NotFound
@@ -82,7 +82,7 @@ def resend_order(
     interests.require_none_in_member(tx, admin.id, order.member_id)
     last = fulfilments.newest(tx, order_id)
     is_over = last is not None and last.status in (FulfilmentStatus.CANCELLED, FulfilmentStatus.REFUSED)
-    if not is_over or order.is_leaving or order.state not in GOING_OUT or store.has_left(tx, order_id):
+    if not is_over or order.is_leaving or order.state not in PAID or store.has_left(tx, order_id):
         raise rules.OrderNotResendable
     fulfilment_id = fulfilments.record(tx, order_id, now)
     changes = {"fulfilment_id": str(fulfilment_id), "reason": body.reason}

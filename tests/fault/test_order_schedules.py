@@ -35,3 +35,7 @@ def test_the_schedules_reach_what_they_are_for(stage: tuple[Database, Vendors]) 
     told = sum((each.told for each in played), Counter())
     assert told["order_shipped"] > told["order_delivered"] > 5
     assert told["order_not_cancelled"] + told["order_short"] > 0
+    done = sum((each.done for each in played), Counter())
+    assert done["refund"] > 20
+    assert done["approve"] > 0
+    assert done["refund: refund-exceeds-payment"] > 0

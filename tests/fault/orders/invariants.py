@@ -19,6 +19,33 @@ def broken(world: World) -> Iterator[str]:
     yield from _told(world)
     yield from _books(world)
     yield from _pools(world)
+    yield from _refunds(world)
+
+
+def _refunds(world: World) -> Iterator[str]:
+    """Each order gives back what it was charged at most, its lines too, and a refund that waits gives nothing."""
+    for order, charged, given in world.database.rows(
+        "SELECT o.id, total_amount, coalesce(sum(r.amount), 0)::bigint FROM orders o LEFT JOIN refunds r "
+        "ON r.order_id = o.id GROUP BY o.id HAVING coalesce(sum(r.amount), 0) > total_amount"
+    ):
+        yield f"order {order} cost {charged} and gives back {given}"
+    for order, sku in world.database.rows(
+        "SELECT r.order_id, line.sku FROM refunds r JOIN refund_lines line ON line.refund_id = r.id "
+        "JOIN order_items i ON i.order_id = r.order_id AND i.sku = line.sku "
+        "GROUP BY r.order_id, line.sku, i.line_total, i.tax, i.refunded "
+        "HAVING sum(line.goods) > i.line_total OR sum(line.tax) > i.tax OR sum(line.tins) <> i.refunded"
+    ):
+        yield f"{sku} of order {order} gives back more than it cost, or other tins than are counted"
+    for request, status in world.database.rows(
+        "SELECT q.id, q.status FROM refund_requests q LEFT JOIN refunds r USING (id) "
+        "WHERE (q.status = 'recorded') <> (r.id IS NOT NULL) OR r.amount <> q.amount"
+    ):
+        yield f"refund {request} is {status}, and not what was asked for"
+    for refund, mails in world.database.rows(
+        "SELECT r.id, count(m.id) FROM refunds r LEFT JOIN mails m ON m.dedupe_key = 'order-refund:' || r.id "
+        "GROUP BY r.id HAVING count(m.id) <> 1"
+    ):
+        yield f"refund {refund} was mailed {mails} times"
 
 
 def _orders(world: World) -> Iterator[str]:
@@ -93,13 +120,14 @@ def _parcels(world: World) -> Iterator[str]:
     for each in sent:
         for parcel in each.shipments:
             left.update({(known.get(each.external_id, ""), sku): tins for sku, tins in parcel.items.items()})
-    for order, state, sku, quantity, shipped, refunded in world.database.rows(
-        "SELECT order_id, state, sku, quantity, i.shipped, refunded FROM order_items i JOIN orders o ON o.id = order_id"
+    for order, state, sku, quantity, shipped, unsent in world.database.rows(
+        "SELECT order_id, state, sku, quantity, i.shipped, refunded_unsent "
+        "FROM order_items i JOIN orders o ON o.id = order_id"
     ):
         if shipped != left[str(order), sku]:
             yield f"{shipped} tins {sku} of order {order} are shipped, {left[str(order), sku]} have left"
-        if state == "delivered" and shipped + refunded != quantity:
-            yield f"order {order}: of {quantity} tins {sku} {shipped} are shipped, {refunded} paid back"
+        if state == "delivered" and shipped + unsent != quantity:
+            yield f"order {order}: of {quantity} tins {sku} {shipped} are shipped, {unsent} paid back unsent"
 
 
 def _told(world: World) -> Iterator[str]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from emulators.vendors import Vendors
-from tests.fault.orders import invariants, world
+from tests.fault.orders import invariants, people, world
 from tests.fault.orders.world import World
 from tests.fault.simulation.database import Database
 
@@ -24,6 +24,9 @@ ACTIONS = (
     (World.sweep, 6),
     (World.work, 6),
     (World.count, 2),
+    (people.refund, 4),
+    (people.decide, 2),
+    (people.cancel, 1),
 )
 
 
@@ -38,6 +41,9 @@ LATE_ACTIONS = (
     (World.spoil, 8),
     (World.cancel, 3),
     (World.sweep, 6),
+    (people.refund, 12),
+    (people.decide, 4),
+    (people.cancel, 1),
 )
 # Orders end delivered or cancelled. One that the warehouse has refused waits for people, unless it is to be cancelled.
 OPEN = """
@@ -51,19 +57,23 @@ OPEN = """
 
 @dataclass(frozen=True)
 class Played:
-    """How a schedule ended, and what members were told, by code; `broken` names every rule that did not hold."""
+    """How a schedule ended, what members were told, by code, and what was done in it; `broken` names every rule that
+    did not hold.
+    """
 
     seed: int
     orders: int
     kills: int
     states: Counter[str]
     told: Counter[str]
+    done: Counter[str]
     broken: list[str]
 
 
 def play(seed: int, database: Database, vendors: Vendors) -> Played:
     """Play one schedule and look at what it has left behind."""
     with world.begun(database, vendors, seed) as made:
+        people.begin(made)
         made.order()
         _act(made, STEPS, ACTIONS)
         for _ in range(CALM_ROUNDS):
@@ -75,7 +85,7 @@ def play(seed: int, database: Database, vendors: Vendors) -> Played:
         states = Counter(dict(database.rows("SELECT state, count(*) FROM orders GROUP BY 1")))
         told = Counter(dict(database.rows("SELECT code, count(*) FROM notifications GROUP BY 1")))
         broken = list(invariants.broken(made))
-        return Played(seed, len(made.orders), made.done["killed"], states, told=told, broken=broken)
+        return Played(seed, len(made.orders), made.done["killed"], states, told=told, done=made.done, broken=broken)
 
 
 def _act(made: World, steps: int, weighted: Sequence[tuple[Callable[[World], None], int]]) -> None:

@@ -69,6 +69,7 @@ class World:
     orders: list[UUID] = field(default_factory=list)
     counts: list[tuple[datetime, Mapping[str, int]]] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
+    secrets: Mapping[UUID, bytes] = field(default_factory=dict)  # of the admins' authenticator apps
 
     def now(self) -> datetime:
         return self.time
@@ -193,7 +194,7 @@ class World:
             return
         if chance < 0.15:
             self.waiting.append(delivery)  # it comes again
-        with self._dying() as died:
+        with self.dying() as died:
             self.handle(delivery)
         if died() and self.random.random() < 0.7:
             self.waiting.append(delivery)
@@ -225,7 +226,7 @@ class World:
         self.time += timedelta(seconds=seconds)
 
     @contextmanager
-    def _dying(self) -> Iterator[Callable[[], bool]]:
+    def dying(self) -> Iterator[Callable[[], bool]]:
         """A worker that may die: between two of its transactions, or just before or after it calls a vendor."""
         chance, dead = self.random.random(), False
         with ExitStack() as stack:
