@@ -55,6 +55,10 @@ PERIODS: Mapping[str, Period] = {
         "members", "created_at", timedelta(days=7), "a sign-up whose address nobody proved; its number stays, emptied",
         only="those whose address was never proved",
     ),
+    "orders": Period(
+        "orders", "state_at", timedelta(days=180), "disputes and recalls; state and ZIP code stay for the tax",
+        only="the addresses of those that were delivered or cancelled",
+    ),
     "outbox": Period(
         "outbox", "published_at", timedelta(days=7), "longer than Pub/Sub keeps a message", "outbox_relay: sweep",
         only="those that were published",
@@ -102,8 +106,8 @@ FOR_EVER: Mapping[str, str] = {
          "ledger_journals", "ledger_postings", "ledger_seal_balances", "ledger_seals", "manual_transfers",
          "milestones", "order_events", "order_items", "orders", "parcel_lines", "parcels", "payment_operations",
          "payments", "payout_approvals", "payout_attempts", "payout_events", "payout_policy_runs", "payout_slots",
-         "payouts", "reconciliation_findings", "reconciliation_treasuries", "reconciliations", "refunds",
-         "sale_accruals", "sales_volume", "tins_sold_daily", "treasury_days", "treasury_minutes",
+         "payouts", "reconciliation_findings", "reconciliation_treasuries", "reconciliations", "refund_lines",
+         "refunds", "sale_accruals", "sales_volume", "tins_sold_daily", "treasury_days", "treasury_minutes",
          "treasury_snapshot_days", "trip_places", "trips", "wallet_links", "wallet_transactions", "withdrawal_events",
          "withdrawals"), _BOOKS),
     **dict.fromkeys(

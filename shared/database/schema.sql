@@ -1393,12 +1393,12 @@ CREATE TABLE orders (
     CONSTRAINT orders_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
 CREATE INDEX orders_accrual_due ON orders (accrual_due_at, id) WHERE accrual_due_at IS NOT NULL;
+CREATE INDEX orders_addressed ON orders (state_at) WHERE address IS NOT NULL AND (state IN ('delivered', 'cancelled'));
 CREATE INDEX orders_age_check ON orders (age_check_id) WHERE age_check_id IS NOT NULL;
 CREATE INDEX orders_doorstep ON orders (doorstep, placed_at);
 CREATE INDEX orders_leaving ON orders (cancel_wanted_at) WHERE cancel_wanted_at IS NOT NULL AND cancel_refused_at IS
     NULL AND state <> 'cancelled';
 CREATE INDEX orders_member ON orders (member_id, placed_at, id);
-CREATE INDEX orders_out ON orders (state_at) WHERE state IN ('confirmed', 'fulfilled', 'shipped');
 CREATE INDEX orders_waiting ON orders (expires_at) WHERE state IN ('pending', 'age_verification',
     'payment_processing');
 CREATE TRIGGER never_deleted BEFORE DELETE ON orders FOR EACH ROW EXECUTE FUNCTION order_never_deleted();
@@ -3565,6 +3565,14 @@ BEGIN
     END IF;
     RETURN NULL;
 END $function$;
+
+CREATE OR REPLACE FUNCTION order_is_under_way(state order_state)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT state NOT IN ('delivered', 'cancelled')
+$function$;
 
 CREATE OR REPLACE FUNCTION order_is_unpaid(state order_state)
  RETURNS boolean
