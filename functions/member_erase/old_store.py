@@ -1,5 +1,5 @@
 """Rows whose retention period has ended (shared/database/retention.py). Each statement deletes a limited number, the
-oldest first, and returns how many.
+oldest first, or empties what goes of them, and returns how many.
 
 Rows that another transaction has locked are left for the next run, so that no run waits for another.
 """
@@ -72,6 +72,13 @@ PURGES: Mapping[str, LiteralString] = {
         DELETE FROM mails WHERE id IN (
             SELECT id FROM mails WHERE finished_at < :before
             ORDER BY finished_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
+    # The address alone goes: what was sold stays.
+    "orders": """
+        UPDATE orders SET address = NULL WHERE id IN (
+            SELECT id FROM orders
+            WHERE address IS NOT NULL AND state IN ('delivered', 'cancelled') AND state_at < :before
+            ORDER BY state_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
     "pushes": """
         DELETE FROM pushes WHERE (notification_id, device_id) IN (
@@ -146,5 +153,5 @@ def sign_ups(tx: Tx, before: datetime, after: datetime, after_id: UUID, limit: i
 
 
 def purge(tx: Tx, name: str, before: datetime, limit: int) -> int:
-    """Delete at most `limit` rows of a table whose time was over before a moment; returns how many."""
+    """Delete or empty at most `limit` rows of a table whose time was over before a moment; returns how many."""
     return tx.run(PURGES[name], before=before, limit=limit)

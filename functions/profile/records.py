@@ -33,7 +33,9 @@ class Addressee:
 
 
 def in_the_way(tx: Tx, member_id: UUID) -> list[InTheWay]:
-    """Payouts under way; comps and matches without a payout; orders that were not cancelled; the role of an admin."""
+    """Payouts under way; comps and matches without a payout; orders that are under way, or of which money is owed; the
+    role of an admin.
+    """
     return tx.all(
         InTheWay,
         """
@@ -52,7 +54,9 @@ def in_the_way(tx: Tx, member_id: UUID) -> list[InTheWay]:
                               AND source_id = CAST(affiliate_earnings.id AS text) AND state <> 'CANCELLED')
             UNION ALL
             SELECT 'orders', CAST(count(*) AS integer), coalesce(sum(total_amount), 0) FROM orders
-            WHERE member_id = :member_id AND state <> 'cancelled'
+            WHERE member_id = :member_id
+              AND (order_is_under_way(state)
+                   OR EXISTS (SELECT FROM payments WHERE order_id = orders.id AND refund_open > 0))
             UNION ALL
             SELECT 'role', 1, 0 FROM members WHERE id = :member_id AND role IS NOT NULL
         ) AS found WHERE count > 0

@@ -55,6 +55,10 @@ PERIODS: Mapping[str, Period] = {
         "members", "created_at", timedelta(days=7), "a sign-up whose address nobody proved; its number stays, emptied",
         only="those whose address was never proved",
     ),
+    "orders": Period(
+        "orders", "state_at", timedelta(days=180), "disputes and recalls; state and ZIP code stay for the tax",
+        only="the addresses of those that were delivered or cancelled",
+    ),
     "outbox": Period(
         "outbox", "published_at", timedelta(days=7), "longer than Pub/Sub keeps a message", "outbox_relay: sweep",
         only="those that were published",

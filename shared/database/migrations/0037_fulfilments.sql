@@ -19,7 +19,12 @@ ALTER TABLE orders
 DROP INDEX orders_leaving;
 CREATE INDEX orders_leaving ON orders (cancel_wanted_at)
     WHERE cancel_wanted_at IS NOT NULL AND cancel_refused_at IS NULL AND state <> 'cancelled';
-CREATE INDEX orders_out ON orders (state_at) WHERE state IN ('confirmed', 'fulfilled', 'shipped');
+CREATE INDEX orders_addressed ON orders (state_at) WHERE address IS NOT NULL AND state IN ('delivered', 'cancelled');
+
+-- The order has neither arrived nor come to nothing.
+CREATE FUNCTION order_is_under_way(state order_state) RETURNS boolean LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT state NOT IN ('delivered', 'cancelled')
+$$;
 
 -- --------------------------------------------------------------------------------------------------------- fulfilments
 -- What the warehouse is asked to send; the id is the one by which it knows the order. It is committed as `sent` before

@@ -17,6 +17,7 @@ TRIED_ELSEWHERE = {
     "functions/member_erase/old_store.py::PURGES[job_faults]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[known_devices]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[mails]": "test_retention.py",
+    "functions/member_erase/old_store.py::PURGES[orders]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[pushes]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[refresh_tokens]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[second_factors]": "test_retention.py",

@@ -25,9 +25,27 @@ def delete(profile_client: ProfileClient, **body: object) -> Answer:
     return profile_client.member.post("/v1/users/me/deletion", body)
 
 
-def test_an_order_that_was_not_cancelled_is_in_the_way(
+def test_an_order_that_has_arrived_is_not_in_the_way_unless_money_of_it_is_owed(
     profile_client: ProfileClient, somebody: Somebody, sql: Connection
 ) -> None:
+    order_rows.counted(10, MINT)
+    paid = order_rows.placed(somebody, {MINT: 1})
+    payment = order_rows.paid(somebody, paid)
+    way = [{"kind": "orders", "count": 1, "forfeitable": False}]
+    for state in ("fulfilled", "shipped"):
+        with unchecked(sql):
+            sql.execute_unnamed("UPDATE orders SET state = $2 WHERE id = $1", (paid, state))
+        assert delete(profile_client).body["obstacles"] == way
+    with unchecked(sql):
+        sql.execute_unnamed("UPDATE orders SET state = 'delivered' WHERE id = $1", (paid,))
+        sql.execute_unnamed("UPDATE payments SET refund_open = 10000 WHERE id = $1", (payment,))
+    assert delete(profile_client).body["obstacles"] == way
+    with unchecked(sql):
+        sql.execute_simple("UPDATE payments SET refund_open = 0")
+    assert delete(profile_client).status == 202
+
+
+def test_an_order_under_way_is_in_the_way(profile_client: ProfileClient, somebody: Somebody, sql: Connection) -> None:
     """Its address goes with the account, what was sold stays."""
     order_rows.counted(10, MINT)
     open_one, paid = (order_rows.placed(somebody, {MINT: 1}) for _ in range(2))
