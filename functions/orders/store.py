@@ -8,31 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from functions.orders.rules import Bought, Sums, Wanted
+from functions.orders.rules import Bought
 from shared.db import Tx
 from shared.orders.carts import Cart
 from shared.orders.states import OrderState
-from shared.ports.tax import TaxQuote
+from shared.orders.sums import Sums, Wanted
+from shared.orders.tax_quotes import Quote
 from shared.values import encoding
 from shared.values.money import Usdt
 from shared.values.states import PaymentState
-
-
-@dataclass(frozen=True)
-class Quote:
-    """A tax quote; `lines` are micro-dollars by SKU, `shipping` is the part of the tax that is for shipping."""
-
-    id: UUID
-    tax: Usdt
-    shipping: Usdt
-    lines: Mapping[str, int]
-    breakdown: Sequence[Mapping[str, str | int]]
-    expires_at: datetime
-
-    @property
-    def taxes(self) -> dict[str, Usdt]:
-        """The tax of each product."""
-        return {sku: Usdt(micro) for sku, micro in self.lines.items()}
 
 
 @dataclass(frozen=True)
@@ -77,45 +61,6 @@ class Standing:
 def full_name(tx: Tx, member_id: UUID) -> str:
     """The member's name, to whom the parcel is addressed."""
     return tx.scalar(str, "SELECT full_name FROM members WHERE id = :id", id=member_id)
-
-
-def quote(tx: Tx, member_id: UUID, basis: bytes, now: datetime) -> Quote | None:
-    """The newest unexpired quote of the member's for a basis."""
-    return tx.first(
-        Quote,
-        """
-        SELECT id, tax, shipping, lines, breakdown, expires_at FROM tax_quotes
-        WHERE member_id = :member_id AND basis = :basis AND expires_at > :now
-        ORDER BY expires_at DESC, id LIMIT 1
-        """,
-        member_id=member_id,
-        basis=basis,
-        now=now,
-    )
-
-
-def keep_quote(
-    tx: Tx, quote_id: UUID, member_id: UUID, basis: bytes, *, found: TaxQuote, now: datetime, expires_at: datetime
-) -> None:
-    """Keep what the tax service has answered."""
-    tx.run(
-        """
-        INSERT INTO tax_quotes (id, member_id, basis, tax, shipping, lines, breakdown, quoted_at, expires_at)
-        VALUES (:id, :member_id, :basis, :tax, :shipping, CAST(:lines AS jsonb), CAST(:breakdown AS jsonb), :now,
-                :expires_at)
-        """,
-        id=quote_id,
-        member_id=member_id,
-        basis=basis,
-        tax=found.tax,
-        shipping=found.shipping_tax,
-        lines=encoding.dump({sku: tax.micro for sku, tax in found.lines.items()}).decode(),
-        breakdown=encoding.dump(
-            [{"name": part.name, "rate": f"{part.rate:f}", "amount": part.amount.micro} for part in found.breakdown]
-        ).decode(),
-        now=now,
-        expires_at=expires_at,
-    )
 
 
 def lock_cart(tx: Tx, member_id: UUID) -> Cart | None:
