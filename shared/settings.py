@@ -67,7 +67,7 @@ def _made(values: Mapping[str, object]) -> Settings:
         concierge_email=str(values["concierge_email"]),
         payouts=_payouts(values),
         shop=_shop(values),
-        wholesale=_wholesale(values["wholesale_terms"]),
+        wholesale=_wholesale(values["wholesale_terms"], values["wholesale_orders"]),
     )
 
 
@@ -103,10 +103,15 @@ def _shop(values: Mapping[str, object]) -> ShopSettings:
     )
 
 
-def _wholesale(terms: object) -> WholesaleSettings:
+def _wholesale(terms: object, orders: object) -> WholesaleSettings:
     assert isinstance(terms, dict)
+    assert isinstance(orders, dict)
     return WholesaleSettings(
-        price=Usdt.of(str(terms["price"])), tins_min=int(terms["tins_min"]), tins_step=int(terms["tins_step"])
+        price=Usdt.of(str(terms["price"])),
+        tins_min=int(terms["tins_min"]),
+        tins_step=int(terms["tins_step"]),
+        invoice_life=timedelta(days=int(orders["invoice_days"])),
+        unpaid_max=Usdt.of(str(orders["unpaid_max"])),
     )
 
 

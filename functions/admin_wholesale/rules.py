@@ -38,6 +38,12 @@ class ApplicantNotActive(Problem):
     status, title = 409, "The account of the member who applied is not active."
 
 
+class AccountNeverApproved(Problem):
+    """The account waits for a decision or was rejected; `account_status` tells which."""
+
+    status, title = 409, "This wholesale account was never approved."
+
+
 class TaxIdErased(Problem):
     """The tax id went when the member's account was erased."""
 

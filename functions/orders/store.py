@@ -106,9 +106,10 @@ def bought(tx: Tx, member_id: UUID, doorstep: bytes, since: datetime) -> Bought:
         Bought,
         """
         SELECT (SELECT CAST(count(*) AS integer) FROM orders
-                WHERE member_id = :member_id AND order_is_unpaid(state)) AS unpaid,
+                WHERE member_id = :member_id AND kind = 'retail' AND order_is_unpaid(state)) AS unpaid,
                (SELECT CAST(coalesce(sum(tins), 0) AS integer) FROM orders
-                WHERE member_id = :member_id AND placed_at > :since AND state <> 'cancelled') AS tins_of_member,
+                WHERE member_id = :member_id AND kind = 'retail' AND placed_at > :since AND state <> 'cancelled')
+                   AS tins_of_member,
                (SELECT CAST(coalesce(sum(tins), 0) AS integer) FROM orders
                 WHERE doorstep = :doorstep AND placed_at > :since AND state <> 'cancelled') AS tins_of_door
         """,
@@ -122,7 +123,10 @@ def placed_since(tx: Tx, member_id: UUID, since: datetime) -> list[datetime]:
     """When the member has placed orders, from a moment on, oldest first."""
     return tx.column(
         datetime,
-        "SELECT placed_at FROM orders WHERE member_id = :member_id AND placed_at > :since ORDER BY placed_at",
+        """
+        SELECT placed_at FROM orders
+        WHERE member_id = :member_id AND kind = 'retail' AND placed_at > :since ORDER BY placed_at
+        """,
         member_id=member_id,
         since=since,
     )
@@ -237,7 +241,7 @@ def left(tx: Tx, skus: Sequence[str]) -> list[Left]:
 def lock_order(tx: Tx, member_id: UUID, order_id: UUID) -> Standing | None:
     """Lock an order of the member's; None if it is somebody else's, or there is none."""
     found = tx.run(
-        "SELECT FROM orders WHERE id = :id AND member_id = :member_id FOR NO KEY UPDATE",
+        "SELECT FROM orders WHERE id = :id AND member_id = :member_id AND kind = 'retail' FOR NO KEY UPDATE",
         id=order_id,
         member_id=member_id,
     )

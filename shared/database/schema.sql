@@ -172,6 +172,25 @@ CREATE TABLE backup_codes (
     CONSTRAINT backup_codes_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
 
+CREATE TABLE bank_transfers (
+    operation_id  uuid         NOT NULL,
+    reference     text         NOT NULL,
+    booked_by     uuid         NOT NULL,
+    reason        text         NOT NULL,
+    booked_at     timestamptz  NOT NULL,
+    CONSTRAINT bank_transfers_pkey PRIMARY KEY (operation_id),
+    CONSTRAINT bank_transfers_reference_key UNIQUE (reference),
+    CONSTRAINT bank_transfers_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 500),
+    CONSTRAINT bank_transfers_reference_check CHECK (reference ~ '^[A-Z0-9][A-Z0-9./-]{2,63}$'),
+    CONSTRAINT bank_transfers_booked_by_fkey FOREIGN KEY (booked_by) REFERENCES members(id),
+    CONSTRAINT bank_transfers_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES payment_operations(id)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON bank_transfers FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON bank_transfers FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE TRIGGER bank_transfer_booked BEFORE INSERT ON bank_transfers FOR EACH ROW EXECUTE FUNCTION
+    bank_transfer_booked();
+
 CREATE TABLE broadcasts (
     id           uuid         NOT NULL,
     title        text         NOT NULL,
@@ -850,6 +869,21 @@ CREATE TABLE inboxes (
     CONSTRAINT inboxes_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
 
+CREATE TABLE invoices (
+    payment_id  uuid         NOT NULL,
+    serial      bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    number      text         NOT NULL GENERATED ALWAYS AS ((('INV-' || EXTRACT(year FROM (issued_at AT TIME ZONE
+        'UTC'))::text) || '-') || lpad(serial::text, GREATEST(length(serial::text), 4), '0')) STORED,
+    issued_at   timestamptz  NOT NULL,
+    due_at      timestamptz  NOT NULL,
+    CONSTRAINT invoices_pkey PRIMARY KEY (payment_id),
+    CONSTRAINT invoices_serial_key UNIQUE (serial),
+    CONSTRAINT invoices_check CHECK (due_at > issued_at),
+    CONSTRAINT invoices_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON invoices FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON invoices FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
 CREATE TABLE job_faults (
     id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
     job          text         NOT NULL,
@@ -1285,7 +1319,7 @@ CREATE TABLE orders (
     id                uuid         NOT NULL,
     number            bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
     member_id         uuid         NOT NULL,
-    cart_id           uuid         NOT NULL,
+    cart_id           uuid,
     state             order_state  NOT NULL DEFAULT 'pending',
     state_at          timestamptz  NOT NULL,
     placed_at         timestamptz  NOT NULL,
@@ -1297,17 +1331,20 @@ CREATE TABLE orders (
     tax_amount        usd          NOT NULL,
     total_amount      usd          NOT NULL,
     cost_per_tin      usd          NOT NULL,
-    tax_quote_id      uuid         NOT NULL,
+    tax_quote_id      uuid,
     tax_breakdown     jsonb        NOT NULL,
     address           bytea,
     ship_state        text         NOT NULL,
     ship_zip          text         NOT NULL,
-    doorstep          bytea        NOT NULL,
+    doorstep          bytea,
     age_check_id      uuid,
     confirmed_at      timestamptz,
     cancel_wanted_at  timestamptz,
     cancel_reason     text,
     accrual_due_at    timestamptz,
+    kind              text         NOT NULL DEFAULT 'retail',
+    account_id        uuid,
+    certificate_id    uuid,
     CONSTRAINT orders_pkey PRIMARY KEY (id),
     CONSTRAINT orders_cart_id_key UNIQUE (cart_id),
     CONSTRAINT orders_number_key UNIQUE (number),
@@ -1318,20 +1355,31 @@ CREATE TABLE orders (
     CONSTRAINT orders_confirmed CHECK (state <> 'confirmed' OR confirmed_at IS NOT NULL),
     CONSTRAINT orders_cost_per_tin_check CHECK (cost_per_tin::bigint >= 0),
     CONSTRAINT orders_doorstep_check CHECK (octet_length(doorstep) = 32),
+    CONSTRAINT orders_kind_check CHECK (kind IN ('retail', 'wholesale')),
+    CONSTRAINT orders_retail CHECK (kind <> 'retail' OR num_nulls(cart_id, doorstep) = 0 AND num_nonnulls(account_id,
+        certificate_id) = 0),
     CONSTRAINT orders_ship_state_check CHECK (ship_state ~ '^[A-Z]{2}$'),
     CONSTRAINT orders_ship_zip_check CHECK (ship_zip ~ '^\d{5}(-\d{4})?$'),
     CONSTRAINT orders_shipping_cost_check CHECK (shipping_cost::bigint >= 0),
     CONSTRAINT orders_shipping_tax_check CHECK (shipping_tax::bigint >= 0),
     CONSTRAINT orders_subtotal_check CHECK (subtotal::bigint > 0),
+    CONSTRAINT orders_taxed CHECK ( CASE     WHEN certificate_id IS NULL THEN tax_quote_id IS NOT NULL     ELSE
+        tax_amount::bigint = 0 AND tax_quote_id IS NULL END),
     CONSTRAINT orders_tins_check CHECK (tins > 0),
     CONSTRAINT orders_total CHECK (total_amount::bigint = (subtotal::bigint + shipping_cost::bigint +
         tax_amount::bigint)),
+    CONSTRAINT orders_wholesale CHECK (kind <> 'wholesale' OR account_id IS NOT NULL AND num_nonnulls(cart_id,
+        doorstep, age_check_id) = 0 AND shipping_cost::bigint = 0),
+    CONSTRAINT orders_account_id_fkey FOREIGN KEY (account_id) REFERENCES wholesale_accounts(id),
     CONSTRAINT orders_age_check_id_fkey FOREIGN KEY (age_check_id) REFERENCES age_checks(id),
     CONSTRAINT orders_cart_id_fkey FOREIGN KEY (cart_id) REFERENCES carts(id),
+    CONSTRAINT orders_certificate_id_fkey FOREIGN KEY (certificate_id) REFERENCES resale_certificates(id),
     CONSTRAINT orders_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
+CREATE INDEX orders_account ON orders (account_id, placed_at, id) WHERE account_id IS NOT NULL;
 CREATE INDEX orders_accrual_due ON orders (accrual_due_at, id) WHERE accrual_due_at IS NOT NULL;
 CREATE INDEX orders_age_check ON orders (age_check_id) WHERE age_check_id IS NOT NULL;
+CREATE INDEX orders_certificate ON orders (certificate_id) WHERE certificate_id IS NOT NULL;
 CREATE INDEX orders_doorstep ON orders (doorstep, placed_at);
 CREATE INDEX orders_leaving ON orders (cancel_wanted_at) WHERE cancel_wanted_at IS NOT NULL AND state <> 'cancelled';
 CREATE INDEX orders_member ON orders (member_id, placed_at, id);
@@ -1400,6 +1448,9 @@ CREATE UNIQUE INDEX payment_operations_one_open ON payment_operations (payment_i
     'sent')) AND kind <> 'refund';
 CREATE INDEX payment_operations_payment ON payment_operations (payment_id, recorded_at);
 CREATE UNIQUE INDEX payment_operations_reference ON payment_operations (kind, reference) WHERE status = 'succeeded';
+CREATE CONSTRAINT TRIGGER payment_operation_booked AFTER UPDATE OF status ON payment_operations DEFERRABLE INITIALLY
+    DEFERRED FOR EACH ROW WHEN (new.status = 'sent' OR new.status = 'succeeded') EXECUTE FUNCTION
+    payment_operation_booked();
 CREATE TRIGGER payment_operation_born BEFORE INSERT ON payment_operations FOR EACH ROW EXECUTE FUNCTION
     payment_operation_born();
 CREATE TRIGGER payment_operation_changed BEFORE UPDATE ON payment_operations FOR EACH ROW EXECUTE FUNCTION
@@ -1421,7 +1472,7 @@ CREATE TABLE payments (
     created_at   timestamptz  NOT NULL,
     CONSTRAINT payments_pkey PRIMARY KEY (id),
     CONSTRAINT payments_amount_check CHECK (amount::bigint > 0),
-    CONSTRAINT payments_provider_check CHECK (provider = 'card'),
+    CONSTRAINT payments_provider_check CHECK (provider IN ('card', 'usdt', 'invoice')),
     CONSTRAINT payments_refund_open_check CHECK (refund_open::bigint >= 0),
     CONSTRAINT payments_refunded_check CHECK (refunded::bigint >= 0),
     CONSTRAINT payments_refunds CHECK ((refund_open::bigint + refunded::bigint) <= CASE state     WHEN 'captured' THEN
@@ -1837,6 +1888,29 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON refunds FOR EACH STATEMEN
 CREATE CONSTRAINT TRIGGER refund_fits AFTER INSERT ON refunds DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
     FUNCTION refund_fits();
 CREATE TRIGGER sale_accrual_due AFTER INSERT ON refunds FOR EACH ROW EXECUTE FUNCTION sale_accrual_due();
+
+CREATE TABLE resale_certificates (
+    id           uuid         NOT NULL,
+    account_id   uuid         NOT NULL,
+    state        text         NOT NULL,
+    number       text         NOT NULL,
+    valid_until  date         NOT NULL,
+    recorded_by  uuid         NOT NULL,
+    reason       text         NOT NULL,
+    recorded_at  timestamptz  NOT NULL,
+    CONSTRAINT resale_certificates_pkey PRIMARY KEY (id),
+    CONSTRAINT resale_certificates_number_check CHECK (length(number) >= 1 AND length(number) <= 50),
+    CONSTRAINT resale_certificates_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 500),
+    CONSTRAINT resale_certificates_state_check CHECK (state ~ '^[A-Z]{2}$'),
+    CONSTRAINT resale_certificates_account_id_fkey FOREIGN KEY (account_id) REFERENCES wholesale_accounts(id),
+    CONSTRAINT resale_certificates_recorded_by_fkey FOREIGN KEY (recorded_by) REFERENCES members(id)
+);
+CREATE INDEX resale_certificates_account ON resale_certificates (account_id, state, recorded_at, id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON resale_certificates FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON resale_certificates FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE TRIGGER resale_certificate_born BEFORE INSERT ON resale_certificates FOR EACH ROW EXECUTE FUNCTION
+    resale_certificate_born();
 
 CREATE TABLE retired_names (
     fingerprint  bytea        NOT NULL,
@@ -2790,6 +2864,34 @@ AS $function$
                    FULL JOIN jsonb_each(wanted -> 'prizes') AS after (type, shall) USING (type)))
 $function$;
 
+CREATE OR REPLACE FUNCTION bank_transfer_booked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    of_order orders%ROWTYPE;
+    waiting boolean;
+BEGIN
+    SELECT o.* INTO of_order FROM orders o JOIN payments p ON p.order_id = o.id
+    JOIN payment_operations operation ON operation.payment_id = p.id
+    WHERE operation.id = NEW.operation_id FOR NO KEY UPDATE OF o;
+    SELECT operation.status = 'recorded' AND p.provider = 'invoice' INTO waiting
+    FROM payment_operations operation JOIN payments p ON p.id = operation.payment_id WHERE operation.id = NEW.operation_id;
+    IF waiting IS NOT TRUE THEN
+        PERFORM refuse('transfer_awaited', format('operation %s waits for no transfer', NEW.operation_id));
+    END IF;
+    IF profits_from_member(NEW.booked_by, of_order.member_id) THEN
+        PERFORM refuse('own_interest', format('order %s is of whoever books its transfer', of_order.id));
+    END IF;
+    UPDATE payment_operations SET status = 'sent', sent_at = NEW.booked_at WHERE id = NEW.operation_id;
+    UPDATE payment_operations SET status = 'succeeded', evidence = 'person', reference = 'bank:' || NEW.reference,
+                                  answered_at = NEW.booked_at, look_at = NULL
+    WHERE id = NEW.operation_id;
+    RETURN NEW;
+END $function$;
+
 CREATE OR REPLACE FUNCTION cart_item_changed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3273,6 +3375,11 @@ BEGIN
     IF NEW.state <> 'pending' THEN
         PERFORM refuse('order_born', format('order %s is born pending', NEW.id));
     END IF;
+    IF NEW.kind = 'wholesale' AND NOT EXISTS
+       (SELECT FROM wholesale_accounts WHERE id = NEW.account_id AND member_id = NEW.member_id
+                                         AND status IN ('approved', 'active')) THEN
+        PERFORM refuse('order_account', format('account %s may not order, or is somebody else''s', NEW.account_id));
+    END IF;
     INSERT INTO order_events (order_id, state, happened_at) VALUES (NEW.id, NEW.state, NEW.state_at);
     RETURN NULL;
 END $function$;
@@ -3285,10 +3392,12 @@ CREATE OR REPLACE FUNCTION order_changed()
 AS $function$
 BEGIN
     IF (NEW.id, NEW.number, NEW.member_id, NEW.cart_id, NEW.placed_at, NEW.tins, NEW.subtotal, NEW.shipping_cost,
-        NEW.shipping_tax, NEW.tax_amount, NEW.total_amount, NEW.cost_per_tin, NEW.ship_state, NEW.ship_zip, NEW.doorstep)
+        NEW.shipping_tax, NEW.tax_amount, NEW.total_amount, NEW.cost_per_tin, NEW.ship_state, NEW.ship_zip, NEW.doorstep,
+        NEW.kind, NEW.account_id, NEW.certificate_id)
        IS DISTINCT FROM
        (OLD.id, OLD.number, OLD.member_id, OLD.cart_id, OLD.placed_at, OLD.tins, OLD.subtotal, OLD.shipping_cost,
-        OLD.shipping_tax, OLD.tax_amount, OLD.total_amount, OLD.cost_per_tin, OLD.ship_state, OLD.ship_zip, OLD.doorstep)
+        OLD.shipping_tax, OLD.tax_amount, OLD.total_amount, OLD.cost_per_tin, OLD.ship_state, OLD.ship_zip, OLD.doorstep,
+        OLD.kind, OLD.account_id, OLD.certificate_id)
        OR (NEW.address IS DISTINCT FROM OLD.address AND NEW.address IS NOT NULL) THEN
         PERFORM refuse('order_terms', format('the terms of order %s are fixed', OLD.id));
     END IF;
@@ -3301,7 +3410,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM order_transitions WHERE from_state = OLD.state AND to_state = NEW.state) THEN
         PERFORM refuse('order_transition', format('order %s: %s to %s', NEW.id, OLD.state, NEW.state));
     END IF;
-    IF NEW.state = 'payment_processing' AND NOT EXISTS
+    IF NEW.state = 'payment_processing' AND NEW.kind = 'retail' AND NOT EXISTS
        (SELECT FROM age_checks WHERE id = NEW.age_check_id AND member_id = NEW.member_id AND status = 'accepted'
                                  AND valid_until > NEW.state_at) THEN
         PERFORM refuse('order_age', format('order %s has no accepted age check of its member', NEW.id));
@@ -3347,8 +3456,9 @@ CREATE OR REPLACE FUNCTION order_waits_for_people(waiting uuid)
  LANGUAGE sql
  STABLE
 AS $function$
-    SELECT EXISTS (SELECT FROM payments JOIN payment_operations refused ON refused.payment_id = payments.id
-                   WHERE payments.order_id = waiting AND refused.kind IN ('void', 'refund') AND refused.status = 'failed')
+    SELECT EXISTS (SELECT FROM payments JOIN payment_operations asked ON asked.payment_id = payments.id
+                   WHERE payments.order_id = waiting AND asked.kind IN ('void', 'refund')
+                     AND (asked.status = 'failed' OR (payments.provider = 'invoice' AND asked.status = 'recorded')))
 $function$;
 
 CREATE OR REPLACE FUNCTION order_whole()
@@ -3371,8 +3481,31 @@ BEGIN
     IF NOT EXISTS (SELECT FROM payments WHERE order_id = NEW.id AND amount = NEW.total_amount) THEN
         PERFORM refuse('order_payment', format('order %s has no payment of its total', NEW.id));
     END IF;
-    IF NOT EXISTS (SELECT FROM carts WHERE id = NEW.cart_id AND status = 'ordered' AND member_id = NEW.member_id) THEN
+    IF EXISTS (SELECT FROM payments p LEFT JOIN invoices i ON i.payment_id = p.id
+               WHERE p.order_id = NEW.id AND p.provider = 'invoice'
+                 AND (NEW.kind <> 'wholesale' OR i.due_at IS DISTINCT FROM NEW.expires_at)) THEN
+        PERFORM refuse('order_invoice', format('order %s has no invoice that is due when it expires', NEW.id));
+    END IF;
+    IF NEW.kind = 'retail' AND NOT EXISTS
+       (SELECT FROM carts WHERE id = NEW.cart_id AND status = 'ordered' AND member_id = NEW.member_id) THEN
         PERFORM refuse('order_cart', format('cart %s is open, or somebody else''s', NEW.cart_id));
+    END IF;
+    IF NEW.certificate_id IS NOT NULL AND NOT EXISTS
+       (SELECT FROM resale_certificates WHERE id = NEW.certificate_id AND account_id = NEW.account_id
+        AND state = NEW.ship_state AND valid_until >= CAST(NEW.placed_at AT TIME ZONE 'UTC' AS date)) THEN
+        PERFORM refuse('order_certificate', format('order %s has no valid certificate of %s', NEW.id, NEW.ship_state));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION payment_operation_booked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM payments WHERE id = NEW.payment_id AND provider = 'invoice')
+       AND NOT EXISTS (SELECT FROM bank_transfers WHERE operation_id = NEW.id) THEN
+        PERFORM refuse('transfer_booked', format('nobody has booked the transfer of operation %s', NEW.id));
     END IF;
     RETURN NULL;
 END $function$;
@@ -3393,8 +3526,9 @@ BEGIN
     IF NEW.kind <> 'refund' AND NEW.amount <> payment.amount THEN
         PERFORM refuse('operation_amount', format('payment %s is of another amount', payment.id));
     END IF;
-    IF payment.state <> (CASE NEW.kind WHEN 'authorize' THEN 'pending' WHEN 'refund' THEN 'captured'
-                                       ELSE 'authorized' END) THEN
+    IF payment.state <> (CASE WHEN NEW.kind = 'refund' THEN 'captured' WHEN NEW.kind = 'authorize' THEN 'pending'
+                              WHEN NEW.kind = 'capture' AND payment.provider = 'invoice' THEN 'pending'
+                              ELSE 'authorized' END) THEN
         PERFORM refuse('operation_order', format('payment %s is %s: no %s', payment.id, payment.state, NEW.kind));
     END IF;
     IF NEW.kind = 'refund' THEN
@@ -3430,10 +3564,11 @@ BEGIN
             refund_open = refund_open - CASE NEW.kind WHEN 'refund' THEN NEW.amount ELSE 0 END,
             refunded = refunded + CASE NEW.kind WHEN 'refund' THEN NEW.amount ELSE 0 END
         WHERE id = NEW.payment_id;
-    ELSIF NEW.status = 'failed' AND NEW.kind = 'authorize' THEN
-        UPDATE payments SET state = 'failed', token = NULL WHERE id = NEW.payment_id;
     ELSIF NEW.status = 'failed' AND NEW.kind = 'refund' THEN
         UPDATE payments SET refund_open = refund_open - NEW.amount WHERE id = NEW.payment_id;
+    ELSIF NEW.status = 'failed' THEN
+        UPDATE payments SET state = 'failed', token = NULL
+        WHERE id = NEW.payment_id AND (NEW.kind = 'authorize' OR (NEW.kind = 'capture' AND provider = 'invoice'));
     END IF;
     RETURN NEW;
 END $function$;
@@ -3861,6 +3996,34 @@ BEGIN
         PERFORM refuse('count_compared', 'the count of this database has not been compared with what was published');
     END IF;
 END $function$;
+
+CREATE OR REPLACE FUNCTION resale_certificate_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    account wholesale_accounts%ROWTYPE;
+BEGIN
+    SELECT * INTO account FROM wholesale_accounts WHERE id = NEW.account_id;
+    IF account.status NOT IN ('approved', 'active', 'suspended') THEN
+        PERFORM refuse('certificate_account', format('account %s is %s', account.id, account.status));
+    END IF;
+    IF profits_from_member(NEW.recorded_by, account.member_id) THEN
+        PERFORM refuse('own_interest', format('account %s profits whoever records its certificate', account.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION resale_certificate_of(account uuid, in_state text, on_day date)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT CASE WHEN valid_until >= on_day THEN id END FROM resale_certificates
+    WHERE account_id = account AND state = in_state ORDER BY recorded_at DESC, id DESC LIMIT 1
+$function$;
 
 CREATE OR REPLACE FUNCTION rotation_born()
  RETURNS trigger
@@ -4500,10 +4663,10 @@ $function$;
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_app, blakjaks_approvals,
     blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_codes, blakjaks_counting,
     blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures,
-    blakjaks_goods, blakjaks_inbox, blakjaks_keys, blakjaks_listening, blakjaks_months, blakjaks_orders,
-    blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups,
-    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing, blakjaks_telling, blakjaks_wallets,
-    blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_goods, blakjaks_inbox, blakjaks_invoices, blakjaks_keys, blakjaks_listening, blakjaks_months,
+    blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay,
+    blakjaks_rollups, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing, blakjaks_telling,
+    blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -4546,19 +4709,19 @@ GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
     blakjaks_app;
-GRANT INSERT, SELECT ON TABLE audit_logs, code_change_codes, code_changes, comp_rule_changes, downline_entries,
-    foreign_transfers, honey_trials, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
-    manual_awards, milestones, order_events, order_items, payout_approvals, payout_attempts, payout_events,
-    payout_policy_runs, refunds, retired_names, sale_accruals, stock_moves, treasuries, wallet_links, withdrawal_events
-    TO blakjaks_app;
+GRANT INSERT, SELECT ON TABLE audit_logs, bank_transfers, code_change_codes, code_changes, comp_rule_changes,
+    downline_entries, foreign_transfers, honey_trials, invoices, ledger_journals, ledger_postings,
+    ledger_seal_balances, ledger_seals, manual_awards, milestones, order_events, order_items, payout_approvals,
+    payout_attempts, payout_events, payout_policy_runs, refunds, resale_certificates, retired_names, sale_accruals,
+    stock_moves, treasuries, wallet_links, withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
 GRANT SELECT, USAGE ON SEQUENCE audit_logs_id_seq, count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq,
-    job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq, order_events_id_seq,
-    orders_number_seq, outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq,
-    stock_moves_id_seq, tier_history_id_seq, wallet_links_id_seq, wholesale_accounts_serial_seq,
-    withdrawal_events_id_seq TO blakjaks_app;
+    invoices_serial_seq, job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq,
+    order_events_id_seq, orders_number_seq, outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq,
+    payout_policy_runs_id_seq, stock_moves_id_seq, tier_history_id_seq, wallet_links_id_seq,
+    wholesale_accounts_serial_seq, withdrawal_events_id_seq TO blakjaks_app;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_app;
 
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, manual_transfers, payout_approvals, payout_policy_runs,
@@ -4669,6 +4832,8 @@ GRANT UPDATE (on_sale, picture, price_cents, revision) ON TABLE products TO blak
 GRANT UPDATE (read_at) ON TABLE notifications TO blakjaks_inbox;
 GRANT UPDATE ON TABLE inboxes TO blakjaks_inbox;
 
+GRANT INSERT ON TABLE bank_transfers, ledger_journals, ledger_postings TO blakjaks_invoices;
+
 GRANT INSERT, UPDATE ON TABLE signing_keys TO blakjaks_keys;
 
 GRANT INSERT (issued_at, member_id) ON TABLE listener_revocations TO blakjaks_listening;
@@ -4708,9 +4873,10 @@ GRANT INSERT, UPDATE ON TABLE avatars, data_exports, notification_preferences, r
 GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date_of_birth, full_name, language, phone,
     profile_revision, state, updated_at, username, zip_code) ON TABLE members TO blakjaks_profiles;
 
-GRANT SELECT (accrual_due_at, age_check_id, cancel_reason, cancel_wanted_at, cart_id, confirmed_at, cost_per_tin,
-    doorstep, expires_at, id, member_id, number, placed_at, ship_state, ship_zip, shipping_cost, shipping_tax, state,
-    state_at, subtotal, tax_amount, tax_breakdown, tax_quote_id, tins, total_amount) ON TABLE orders TO blakjaks_read;
+GRANT SELECT (account_id, accrual_due_at, age_check_id, cancel_reason, cancel_wanted_at, cart_id, certificate_id,
+    confirmed_at, cost_per_tin, doorstep, expires_at, id, kind, member_id, number, placed_at, ship_state, ship_zip,
+    shipping_cost, shipping_tax, state, state_at, subtotal, tax_amount, tax_breakdown, tax_quote_id, tins,
+    total_amount) ON TABLE orders TO blakjaks_read;
 GRANT SELECT (action_url, amount, created_at, id, order_id, provider, reason, refund_open, refunded, state) ON TABLE
     payments TO blakjaks_read;
 GRANT SELECT (activated_at, applied_at, business_address, company_name, contact_name, created_at, decided_at,
@@ -4727,23 +4893,24 @@ GRANT SELECT (amount, block_hash, block_number, chain_id, checked_at, expires_at
 GRANT SELECT (amount, epoch, fee_per_gas_wei_max, gas_limit, hash, kind, nonce, origin, position,
     priority_fee_per_gas_wei_max, recipient_address, signed_at, signer) ON TABLE payout_attempts TO blakjaks_read;
 GRANT SELECT (created_at, enabled_at, member_id) ON TABLE second_factors TO blakjaks_read;
-GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_logs, avatars, award_inputs, broadcasts,
-    cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, code_batch_chunks, code_batch_walks,
-    code_batches, code_change_codes, code_changes, code_import_chunks, code_imports, code_retries, codes,
-    comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices, downline_entries, erasures,
-    feed_items, flagged_scans, foreign_explanations, foreign_transfers, former_usernames, guarantee_claims,
-    guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, job_faults, late_counts, leases,
-    ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
-    listener_revocations, mails, manual_awards, manual_transfers, member_quarters, member_totals, member_wallets,
-    milestones, nonce_searches, nonce_uses, notification_preferences, notifications, order_events, order_items,
-    order_transitions, outbox, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
-    payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_codes, refunds, retired_names, sale_accruals, sales_volume,
-    scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings, signers,
-    signing_keys, slot_transitions, stock, stock_moves, tax_quotes, tier_history, tins_sold_daily,
-    transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days,
-    treasury_snapshots, trip_places, trips, wallet_balances, wallet_challenges, wallet_links, wallet_transactions,
-    webhook_deliveries, withdrawal_events, withdrawal_transitions TO blakjaks_read;
+GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_logs, avatars, award_inputs,
+    bank_transfers, broadcasts, cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts,
+    code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes, code_import_chunks,
+    code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices,
+    downline_entries, erasures, feed_items, flagged_scans, foreign_explanations, foreign_transfers, former_usernames,
+    guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, invoices,
+    job_faults, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings,
+    ledger_seal_balances, ledger_seals, listener_revocations, mails, manual_awards, manual_transfers, member_quarters,
+    member_totals, member_wallets, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
+    order_events, order_items, order_transitions, outbox, payment_operations, payout_approvals, payout_events,
+    payout_policy_runs, payout_slots, payout_transitions, payouts, permanent_tiers, products, pushes,
+    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes, refunds,
+    resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
+    scans, schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock, stock_moves,
+    tax_quotes, tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days,
+    treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, wallet_balances,
+    wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, withdrawal_events, withdrawal_transitions
+    TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 
@@ -4784,10 +4951,15 @@ GRANT INSERT ON TABLE webhook_deliveries TO blakjaks_webhooks;
 
 GRANT INSERT (applied_at, business_address, company_name, contact_name, email, id, member_id, phone, tax_id,
     tax_id_last4) ON TABLE wholesale_accounts TO blakjaks_wholesale;
+GRANT INSERT (kind, moved_at, order_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_wholesale;
+GRANT INSERT ON TABLE invoices, order_items, payments, tax_quotes TO blakjaks_wholesale;
+GRANT INSERT, SELECT ON TABLE orders TO blakjaks_wholesale;
 GRANT SELECT ON TABLE data_keys TO blakjaks_wholesale;
 GRANT UPDATE (applied_at, business_address, company_name, contact_name, email, phone, tax_id, tax_id_last4) ON TABLE
     wholesale_accounts TO blakjaks_wholesale;
+GRANT UPDATE (cancel_reason, cancel_wanted_at, expires_at) ON TABLE orders TO blakjaks_wholesale;
 
+GRANT INSERT ON TABLE resale_certificates TO blakjaks_wholesale_decisions;
 GRANT SELECT ON TABLE data_keys, wholesale_accounts TO blakjaks_wholesale_decisions;
 GRANT UPDATE (decided_at, decided_by, reason, status) ON TABLE wholesale_accounts TO blakjaks_wholesale_decisions;
 

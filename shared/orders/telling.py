@@ -8,7 +8,7 @@ from shared.db import Tx
 from shared.messages import mails, notifications
 from shared.messages.mails import Letter
 from shared.orders.rows import Order
-from shared.orders.states import CancelReason, number_shown
+from shared.orders.states import CancelReason
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class _Buyer:
 
 def confirmed(tx: Tx, order: Order, now: datetime) -> None:
     """Tell the buyer that the order is paid, and send the receipt."""
-    number = number_shown(order.number)
+    number = order.number_shown
     note = notifications.note(
         order.member_id, "order_confirmed", {"order_id": str(order.id)}, f"order-confirmed:{order.id}",
         order_number=number, total=order.total_amount,
@@ -58,7 +58,7 @@ def declined(tx: Tx, order: Order, payment_id: UUID, now: datetime) -> None:
     """Tell the buyer that a payment came to nothing, and that the order waits for another one."""
     note = notifications.note(
         order.member_id, "order_declined", {"order_id": str(order.id)}, f"order-declined:{payment_id}",
-        order_number=number_shown(order.number),
+        order_number=order.number_shown,
     )  # fmt: skip
     notifications.notify(tx, note, now)
 
@@ -72,6 +72,6 @@ def cancelled(tx: Tx, order: Order, now: datetime, *, refunded: bool) -> None:
         code = "order_age_denied"
     note = notifications.note(
         order.member_id, code, {"order_id": str(order.id)}, f"order-cancelled:{order.id}",
-        order_number=number_shown(order.number),
+        order_number=order.number_shown,
     )  # fmt: skip
     notifications.notify(tx, note, now)
