@@ -77,7 +77,7 @@ def book_invoice_paid(
         raise NotFound
     found = invoice_rows.payment_of(tx, order_id)
     booked = _booked(tx, admin, found, body, now)
-    _record(tx, admin, client, "invoice.paid", booked, body.reason)
+    _record(tx, admin, client, "invoice.paid", booked, reason=body.reason)
     return booked
 
 
@@ -91,7 +91,7 @@ def book_invoice_refunded(
         raise NotFound
     booked = _booked(tx, admin, invoice_rows.refund(tx, refund_id), body, now)
     books.book_refunded(tx, refund_id, booked.amount, now, provider=PaymentProvider.INVOICE)
-    _record(tx, admin, client, "invoice.refunded", booked, body.reason)
+    _record(tx, admin, client, "invoice.refunded", booked, reason=body.reason)
     return booked
 
 
@@ -126,6 +126,6 @@ def _booked(tx: Tx, admin: Admin, found: Awaited | None, body: BankTransfer, now
     )
 
 
-def _record(tx: Tx, admin: Admin, client: Client, name: str, booked: BookedTransfer, reason: str) -> None:
+def _record(tx: Tx, admin: Admin, client: Client, name: str, booked: BookedTransfer, *, reason: str) -> None:
     changes = {"bank_reference": booked.bank_reference, "amount": str(booked.amount), "reason": reason}
     audit.record(tx, admin, client, Action(name, "order", booked.order_id, changes), booked.booked_at)

@@ -5,7 +5,6 @@ from uuid import UUID
 
 from shared.db import Tx
 from shared.values.fields import Reply
-from shared.web.paging import Position
 
 
 class ResaleCertificate(Reply):
@@ -20,20 +19,15 @@ class ResaleCertificate(Reply):
     recorded_at: datetime
 
 
-def certificates(tx: Tx, account_id: UUID, after: Position | None, limit: int) -> list[ResaleCertificate]:
-    """The certificates of an account after a position, newest first."""
+def newest(tx: Tx, account_id: UUID) -> list[ResaleCertificate]:
+    """The newest certificate of each state, by state."""
     return tx.all(
         ResaleCertificate,
         """
-        SELECT id, state, number, valid_until, recorded_by, reason, recorded_at FROM resale_certificates
-        WHERE account_id = :account_id
-          AND (CAST(:at AS timestamptz) IS NULL OR (recorded_at, id) < (:at, CAST(:id AS uuid)))
-        ORDER BY recorded_at DESC, id DESC LIMIT :limit
+        SELECT DISTINCT ON (state) id, state, number, valid_until, recorded_by, reason, recorded_at
+        FROM resale_certificates WHERE account_id = :account_id ORDER BY state, recorded_at DESC, id DESC
         """,
         account_id=account_id,
-        at=after.at if after else None,
-        id=after.id if after else None,
-        limit=limit,
     )
 
 

@@ -12,12 +12,11 @@ from functions.admin_wholesale.common import Operations, api
 from shared.db import ConstraintViolated, Tx
 from shared.payouts import interests
 from shared.values import typed
-from shared.values.fields import LINE, Body, Day, Listing, Page, Reason
+from shared.values.fields import LINE, Body, Day, Listing, Reason
 from shared.values.problems import NotFound
-from shared.web import audit, paging
+from shared.web import audit
 from shared.web.audit import Action
 from shared.web.http import Client
-from shared.web.paging import Position
 
 
 class CertificateGrant(Body):
@@ -32,13 +31,11 @@ class CertificateGrant(Body):
 
 
 @api.get("/v1/admin/wholesale/{account_id}/certificates")
-def list_resale_certificates(tx: Tx, admin: Operations, account_id: UUID, page: Page) -> Listing[ResaleCertificate]:
-    """List the certificates of an account, newest first; of each state the newest one counts."""
+def list_resale_certificates(tx: Tx, admin: Operations, account_id: UUID) -> Listing[ResaleCertificate]:
+    """List the certificates that count on one page: of each state the newest, valid or not."""
     if store.account(tx, account_id) is None:
         raise NotFound
-    rows = certificate_rows.certificates(tx, account_id, paging.after(page.cursor), page.limit + 1)
-    shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.recorded_at, row.id))
-    return Listing[ResaleCertificate](items=list(shown), next_cursor=cursor)
+    return Listing[ResaleCertificate](items=certificate_rows.newest(tx, account_id), next_cursor=None)
 
 
 @api.post(

@@ -1,4 +1,4 @@
-"""An invoice as plain text, which every printer and every accountant's program takes. Pure."""
+"""An invoice as plain text, which every printer and every accountant's program takes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

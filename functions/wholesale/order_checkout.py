@@ -51,7 +51,7 @@ def pay_again(tx: Tx, member_id: UUID, order_id: UUID, token: str, now: datetime
     waits = order.state is OrderState.PAYMENT_PROCESSING and order.last_payment is PaymentState.FAILED
     over = order.expires_at <= now or order.cancel_wanted_at is not None
     by_card = order.provider is PaymentProvider.CARD
-    if not waits or over or not by_card or order.declines >= order_rules.DECLINES_PER_ORDER:
+    if not waits or over or not by_card or order.declines >= order_rules.CARDS_PER_ORDER:
         raise refusals.OrderNotPayable
     _pay_by_card(tx, order_id, token, now)
     tasks.advance_soon(tx, order_id, now)
@@ -73,8 +73,8 @@ def cancel(tx: Tx, member_id: UUID, order_id: UUID, now: datetime) -> None:
 def _check_pace(tx: Tx, account_id: UUID, now: datetime) -> None:
     """Raises TooManyOrders. Orders are counted, not tries."""
     placed = order_store.placed_since(tx, account_id, now - HOUR)
-    if len(placed) >= order_rules.ORDERS_PER_HOUR:
-        raise refusals.TooManyOrders(headers=until(placed[-order_rules.ORDERS_PER_HOUR] + HOUR, now))
+    if len(placed) >= order_rules.ACCOUNT_ORDERS_PER_HOUR:
+        raise refusals.TooManyOrders(headers=until(placed[-order_rules.ACCOUNT_ORDERS_PER_HOUR] + HOUR, now))
 
 
 def _insert(tx: Tx, order_id: UUID, draft: Draft, taxed: Taxed, now: datetime, *, expires_at: datetime) -> None:
@@ -107,12 +107,12 @@ def _insert(tx: Tx, order_id: UUID, draft: Draft, taxed: Taxed, now: datetime, *
 def _pay_by_card(tx: Tx, order_id: UUID, token: str, now: datetime) -> None:
     payment_id = uuid4()
     sealed = card_tokens.seal(tx, payment_id, token)
-    order_store.insert_payment(tx, payment_id, order_id, PaymentProvider.CARD, sealed, now)
+    order_store.insert_payment(tx, payment_id, order_id, PaymentProvider.CARD, sealed=sealed, now=now)
 
 
 def _pay_by_invoice(tx: Tx, order_id: UUID, now: datetime, due_at: datetime) -> None:
     payment_id = uuid4()
-    order_store.insert_payment(tx, payment_id, order_id, PaymentProvider.INVOICE, None, now)
+    order_store.insert_payment(tx, payment_id, order_id, PaymentProvider.INVOICE, sealed=None, now=now)
     order_store.insert_invoice(tx, payment_id, now, due_at)
 
 

@@ -26,7 +26,7 @@ from shared.web.quotas import Limit
 
 @dataclass(frozen=True)
 class Draft:
-    """What is wanted, in the order of SKUs; `names` are those of the products. The certificate frees it from tax."""
+    """Goods in the order of SKUs, with the names of the products. The certificate frees them from tax."""
 
     buyer: Buyer
     wanted: Sequence[Wanted]

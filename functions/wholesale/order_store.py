@@ -104,7 +104,7 @@ def certificate(tx: Tx, account_id: UUID, state: str, day: date) -> UUID | None:
 
 
 def offers(tx: Tx, skus: Sequence[str]) -> list[Offer]:
-    """Those of the products that exist."""
+    """The products that exist, of those that are named."""
     return tx.all(
         Offer, "SELECT sku, name, on_sale FROM products WHERE sku = ANY(CAST(:skus AS text[]))", skus=list(skus)
     )
@@ -187,9 +187,9 @@ def insert_items(
 
 
 def insert_payment(
-    tx: Tx, payment_id: UUID, order_id: UUID, provider: PaymentProvider, token: bytes | None, now: datetime
+    tx: Tx, payment_id: UUID, order_id: UUID, provider: PaymentProvider, *, sealed: bytes | None, now: datetime
 ) -> None:
-    """Record a payment of the order's total; a card's token is sealed. Raises ConstraintViolated (payments_live) when
+    """Record a payment of the order's total; `sealed` is a card's token. Raises ConstraintViolated (payments_live) when
     another one may still pay.
     """
     tx.run(
@@ -200,7 +200,7 @@ def insert_payment(
         id=payment_id,
         order_id=order_id,
         provider=provider.value,
-        token=token,
+        token=sealed,
         now=now,
     )
 

@@ -109,7 +109,7 @@ def ask(member_id: UUID, question: Question, now: datetime) -> Inquiry:
         return Inquiry(was_asked=True, refusal=NotValid(errors=[{"field": "/shipping_address", "message": message}]))
     if not answer.registered:
         log.warning("the state is served without a registration for its tax", state=question.address.state)
-    db.atomically(lambda tx: _keep(tx, quote_id, member_id, question, answer, now))
+    db.atomically(lambda tx: _keep(tx, quote_id, member_id, question, found=answer, now=now))
     return Inquiry(was_asked=True)
 
 
@@ -127,7 +127,7 @@ def _asked(quote_id: UUID, question: Question) -> TaxQuote:
         raise _unavailable(RETRY_SECONDS) from None
 
 
-def _keep(tx: Tx, quote_id: UUID, member_id: UUID, question: Question, found: TaxQuote, now: datetime) -> None:
+def _keep(tx: Tx, quote_id: UUID, member_id: UUID, question: Question, *, found: TaxQuote, now: datetime) -> None:
     """Keep the answer of the tax service."""
     tx.run(
         """

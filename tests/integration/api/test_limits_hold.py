@@ -200,6 +200,10 @@ LIMITS: dict[str, Limited] = {
     "apply_for_wholesale": Limited(
         "wholesale-applied-before", wholesale_rules.APPLICATIONS_PER_HOUR, "too-many-applications", apply_for_wholesale
     ),
+    "estimate_wholesale_order": Limited(
+        "account-not-approved", tax_quotes.ESTIMATES_PER_HOUR, "too-many-estimates",
+        posting("/v1/wholesale/estimate", {"items": [{"sku": "MINTICE-6", "quantity": 100}]}, signed_in=True),
+    ),
     "submit": Limited("code-not-valid", GUESSES_PER_HOUR_MAX, "too-many-wrong-codes", scan),
 }  # fmt: skip
 # What was done counts, and not what was tried: test_checkout.py and test_order_pages.py try those of orders.

@@ -42,7 +42,7 @@ def test_the_newest_of_a_state_counts(trade: WholesaleBuyer, orders: OrderDriver
     trade.certify(number="RS-2", valid_until="2020-01-01")
     assert not is_exempt(trade)
     listed = trade.staff.get(f"/v1/admin/wholesale/{trade.account}/certificates").body["items"]
-    assert [item["valid_until"] for item in listed] == ["2020-01-01", "2027-12-31"]
+    assert [(item["state"], item["number"], item["valid_until"]) for item in listed] == [("NV", "RS-2", "2020-01-01")]
 
 
 def test_who_recorded_it_and_why_is_audited(trade: WholesaleBuyer, sql: Connection) -> None:
