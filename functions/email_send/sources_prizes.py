@@ -107,6 +107,29 @@ PRIZES: Mapping[str, Source] = {
             ),
         ),
         alike("$tracking_number"),
+        (
+            (
+                "It goes with $carrier, and this is in it: $items.",
+                "Viaja con $carrier y contiene: $items.",
+                "Ele vai com $carrier e contém: $items.",
+            ),
+        ),
+        why=OPTIONAL,
+    ),
+    "order_delivered": Source(
+        (
+            "Your order $order_number was delivered",
+            "Tu pedido $order_number fue entregado",
+            "Seu pedido $order_number foi entregue",
+        ),
+        (
+            HELLO,
+            (
+                "your order has arrived. Enjoy it!",
+                "tu pedido llegó. ¡Que lo disfrutes!",
+                "seu pedido chegou. Aproveite!",
+            ),
+        ),
         why=OPTIONAL,
     ),
     "casino_won": Source(

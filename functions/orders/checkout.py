@@ -81,12 +81,11 @@ def pay_again(tx: Tx, member_id: UUID, order_id: UUID, token: str, now: datetime
 
 
 def cancel(tx: Tx, member_id: UUID, order_id: UUID, now: datetime) -> None:
-    """Record the wish to cancel an order; the machine ends it once it holds no money. A second wish changes nothing.
-
-    Raises OrderNotCancellable.
+    """Record the wish to cancel an order; the machine ends it once it holds no money and the warehouse sends nothing of
+    it. A second wish changes nothing. Raises OrderNotCancellable, once something of it has left.
     """
     order = _locked(tx, member_id, order_id)
-    if order.state == OrderState.CANCELLED:
+    if order.state == OrderState.CANCELLED or order.has_left:
         raise refusals.OrderNotCancellable
     if order.cancel_wanted_at is None:
         rows.want_cancelled(tx, order_id, CancelReason.MEMBER, now)

@@ -9,7 +9,7 @@ from functions.orders.models import AgeCheckView, OrderLine, OrderStep, RefundLi
 from shared.db import Tx
 from shared.orders.states import OrderState
 from shared.values.money import Usdt
-from shared.values.states import PaymentState
+from shared.values.states import ParcelStatus, PaymentState
 from shared.web.paging import Position
 
 
@@ -24,6 +24,8 @@ class OrderRow:
     expires_at: datetime
     confirmed_at: datetime | None
     cancel_wanted_at: datetime | None
+    cancel_refused_at: datetime | None
+    partly_shipped: bool
     subtotal: Usdt
     shipping_cost: Usdt
     shipping_tax: Usdt
@@ -43,6 +45,20 @@ class PaymentRow:
     refunded: Usdt
     action_url: str | None
     reason: str | None
+
+
+@dataclass(frozen=True)
+class Parcelled:
+    """A line of a parcel, with the parcel."""
+
+    parcel_id: UUID
+    carrier: str
+    tracking_number: str
+    status: ParcelStatus
+    shipped_at: datetime
+    delivered_at: datetime | None
+    sku: str
+    tins: int
 
 
 @dataclass(frozen=True)
@@ -78,8 +94,10 @@ def order(tx: Tx, member_id: UUID, order_id: UUID) -> OrderRow | None:
     return tx.first(
         OrderRow,
         """
-        SELECT id, number, state, placed_at, expires_at, confirmed_at, cancel_wanted_at, subtotal, shipping_cost,
-               shipping_tax, tax_amount, total_amount, tax_breakdown, address, age_check_id
+        SELECT id, number, state, placed_at, expires_at, confirmed_at, cancel_wanted_at, cancel_refused_at,
+               EXISTS (SELECT FROM order_items WHERE order_id = :id AND shipped > 0)
+                   AND state = 'fulfilled' AS partly_shipped,
+               subtotal, shipping_cost, shipping_tax, tax_amount, total_amount, tax_breakdown, address, age_check_id
         FROM orders WHERE id = :id AND member_id = :member_id AND kind = 'retail'
         """,
         id=order_id,
@@ -116,6 +134,19 @@ def history(tx: Tx, order_id: UUID) -> list[OrderStep]:
     return tx.all(
         OrderStep,
         "SELECT state AS status, reason, happened_at AS at FROM order_events WHERE order_id = :order_id ORDER BY id",
+        order_id=order_id,
+    )
+
+
+def parcel_lines(tx: Tx, order_id: UUID) -> list[Parcelled]:
+    """The lines of the order's parcels, those that left first before the others."""
+    return tx.all(
+        Parcelled,
+        """
+        SELECT parcel_id, carrier, tracking_number, parcels.status, shipped_at, delivered_at, line.sku, line.tins
+        FROM fulfilments JOIN parcels ON fulfilment_id = fulfilments.id JOIN parcel_lines line ON parcel_id = parcels.id
+        WHERE order_id = :order_id ORDER BY shipped_at, parcel_id, line.sku
+        """,
         order_id=order_id,
     )
 

@@ -24,6 +24,7 @@ from shared.ports.card import ActionNeeded, Answer, Declined, Done, Ended, Worki
 from shared.ports.vendors import VendorRefused, VendorSilent
 from shared.sweep import Sweep
 from shared.values.states import OperationStatus
+from shared.values.vendor_times import ANSWER_EXPECTED_IN
 
 SWEPT_MAX = 500
 
@@ -62,7 +63,7 @@ def sweep(now: datetime) -> None:
 
 
 def _ask_again(tx: Tx, now: datetime) -> None:
-    for operation_id in store.due(tx, now, now + rules.ANSWER_EXPECTED_IN, SWEPT_MAX):
+    for operation_id in store.due(tx, now, now + ANSWER_EXPECTED_IN, SWEPT_MAX):
         tasks.ask_soon(tx, operation_id, now)
 
 
@@ -78,7 +79,7 @@ def _begin(tx: Tx, operation_id: UUID, now: datetime) -> Step:
     if operation.kind == "authorize" and operation.token and move in (Move.SEND, Move.FIND):
         token = card_tokens.unseal(tx, operation.payment_id, operation.token)
     if move is Move.SEND:
-        store.mark_sent(tx, operation_id, now, now + rules.ANSWER_EXPECTED_IN)
+        store.mark_sent(tx, operation_id, now, now + ANSWER_EXPECTED_IN)
     return Step(move, operation, token, leaving)
 
 
@@ -156,7 +157,7 @@ def _recorded(tx: Tx, operation: Operation, answer: Answer, evidence: str, now: 
         return rules.UNDECIDED_PAUSE
     if isinstance(answer, ActionNeeded):
         store.tell_payment(tx, operation.payment_id, reason=None, action_url=answer.url)
-        return rules.ANSWER_EXPECTED_IN
+        return ANSWER_EXPECTED_IN
     if isinstance(answer, Done) and answer.amount != operation.amount:
         log.error("the payment provider names another amount", operation_id=operation.id, amount=str(answer.amount))
         return rules.LOST_PAUSE

@@ -42,6 +42,13 @@ def is_operation(tx: Tx, operation_id: UUID) -> bool:
     )
 
 
+def is_fulfilment(tx: Tx, fulfilment_id: UUID) -> bool:
+    """True if this is what the warehouse was asked to send."""
+    return tx.scalar(
+        bool, "SELECT EXISTS (SELECT FROM fulfilments WHERE id = :fulfilment_id)", fulfilment_id=fulfilment_id
+    )
+
+
 def waiting_for(tx: Tx, reference: str) -> list[UUID]:
     """The orders that wait for the age of the member whose check has this reference."""
     return tx.column(

@@ -63,7 +63,7 @@ def cancel(tx: Tx, member_id: UUID, order_id: UUID, now: datetime) -> None:
     Raises NotFound, OrderNotCancellable.
     """
     order = _locked(tx, member_id, order_id)
-    if order.state is OrderState.CANCELLED:
+    if order.state is OrderState.CANCELLED or order.has_left:
         raise refusals.OrderNotCancellable
     if order.cancel_wanted_at is None:
         rows.want_cancelled(tx, order_id, CancelReason.MEMBER, now)

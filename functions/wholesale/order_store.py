@@ -76,6 +76,7 @@ class Standing:
     provider: PaymentProvider
     last_payment: PaymentState
     declines: int
+    has_left: bool
 
 
 def buyer(tx: Tx, member_id: UUID) -> Buyer | None:
@@ -252,7 +253,8 @@ def _standing(tx: Tx, order_id: UUID) -> Standing:
         """
         SELECT orders.id, orders.state, expires_at, cancel_wanted_at, newest.provider, newest.state AS last_payment,
                (SELECT CAST(count(*) AS integer) FROM payments WHERE order_id = orders.id AND state = 'failed')
-                   AS declines
+                   AS declines,
+               EXISTS (SELECT FROM order_items WHERE order_id = orders.id AND shipped > 0) AS has_left
         FROM orders
         CROSS JOIN LATERAL (SELECT provider, state FROM payments WHERE order_id = orders.id
                             ORDER BY created_at DESC, id DESC LIMIT 1) newest

@@ -98,13 +98,14 @@ _TRIED = "fraud: whoever comes back years later is recognised"
 FOR_EVER: Mapping[str, str] = {
     **dict.fromkeys(
         ("affiliate_chips", "affiliate_earnings", "bank_transfers", "chain_transfers", "chip_balances", "comps",
-         "foreign_explanations", "foreign_transfers", "invoices", "ledger_accounts", "ledger_balances",
-         "ledger_journals", "ledger_postings", "ledger_seal_balances", "ledger_seals", "manual_transfers",
-         "milestones", "order_events", "order_items", "orders", "payment_operations", "payments", "payout_approvals",
-         "payout_attempts", "payout_events", "payout_policy_runs", "payout_slots", "payouts",
-         "reconciliation_findings", "reconciliation_treasuries", "reconciliations", "refunds", "sale_accruals",
-         "sales_volume", "tins_sold_daily", "treasury_days", "treasury_minutes", "treasury_snapshot_days",
-         "trip_places", "trips", "wallet_links", "wallet_transactions", "withdrawal_events", "withdrawals"), _BOOKS),
+         "foreign_explanations", "foreign_transfers", "fulfilment_lines", "fulfilments", "invoices",
+         "ledger_accounts", "ledger_balances", "ledger_journals", "ledger_postings", "ledger_seal_balances",
+         "ledger_seals", "manual_transfers", "milestones", "order_events", "order_items", "orders", "parcel_lines",
+         "parcels", "payment_operations", "payments", "payout_approvals", "payout_attempts", "payout_events",
+         "payout_policy_runs", "payout_slots", "payouts", "reconciliation_findings", "reconciliation_treasuries",
+         "reconciliations", "refunds", "sale_accruals", "sales_volume", "tins_sold_daily", "treasury_days",
+         "treasury_minutes", "treasury_snapshot_days", "trip_places", "trips", "wallet_links", "wallet_transactions",
+         "withdrawal_events", "withdrawals"), _BOOKS),
     **dict.fromkeys(
         ("audit_logs", "broadcasts", "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
          "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards", "stock_moves"),

@@ -9,7 +9,8 @@ CREATE TYPE admin_role AS ENUM ('support', 'operations', 'treasury', 'owner');
 CREATE TYPE comp_type AS ENUM ('crypto_100', 'crypto_1k', 'crypto_10k', 'trip', 'casino', 'new_member_guarantee',
     'manual');
 CREATE TYPE hold_reason AS ENUM ('limit', 'funds', 'gas', 'blocked', 'paused', 'review', 'reverted', 'suspended');
-CREATE TYPE order_state AS ENUM ('pending', 'age_verification', 'payment_processing', 'confirmed', 'cancelled');
+CREATE TYPE order_state AS ENUM ('pending', 'age_verification', 'payment_processing', 'confirmed', 'fulfilled',
+    'shipped', 'delivered', 'cancelled');
 CREATE TYPE payout_state AS ENUM ('REQUESTED', 'HELD', 'APPROVED', 'RESERVED', 'IN_FLIGHT', 'PAID', 'QUARANTINED',
     'CANCELLED');
 CREATE TYPE slot_state AS ENUM ('ALLOCATED', 'LIVE', 'MINED', 'FINAL_PAY', 'FINAL_REVERTED', 'FINAL_NOOP', 'FOREIGN');
@@ -767,6 +768,55 @@ CREATE TABLE former_usernames (
 );
 CREATE INDEX former_usernames_member ON former_usernames (member_id, given_up_at DESC);
 
+CREATE TABLE fulfilment_lines (
+    fulfilment_id  uuid     NOT NULL,
+    sku            text     NOT NULL,
+    tins           integer  NOT NULL,
+    CONSTRAINT fulfilment_lines_pkey PRIMARY KEY (fulfilment_id, sku),
+    CONSTRAINT fulfilment_lines_tins_check CHECK (tins > 0),
+    CONSTRAINT fulfilment_lines_fulfilment_id_fkey FOREIGN KEY (fulfilment_id) REFERENCES fulfilments(id),
+    CONSTRAINT fulfilment_lines_sku_fkey FOREIGN KEY (sku) REFERENCES products(sku)
+);
+CREATE INDEX fulfilment_lines_sku ON fulfilment_lines (sku);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON fulfilment_lines FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON fulfilment_lines FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE fulfilments (
+    id                uuid         NOT NULL,
+    order_id          uuid         NOT NULL,
+    status            text         NOT NULL DEFAULT 'recorded',
+    recorded_at       timestamptz  NOT NULL,
+    sent_at           timestamptz,
+    answered_at       timestamptz,
+    look_at           timestamptz,
+    cancel_wanted_at  timestamptz,
+    evidence          text,
+    reference         text,
+    reason            text,
+    CONSTRAINT fulfilments_pkey PRIMARY KEY (id),
+    CONSTRAINT fulfilments_answered CHECK ((status IN ('recorded', 'sent')) = (answered_at IS NULL AND evidence IS
+        NULL)),
+    CONSTRAINT fulfilments_evidence_check CHECK (evidence IN ('reply', 'lookup', 'person', 'never_sent')),
+    CONSTRAINT fulfilments_looked_after CHECK (look_at IS NOT NULL OR (status IN ('shipped', 'cancelled', 'refused'))),
+    CONSTRAINT fulfilments_never_sent CHECK ((status = 'cancelled' AND sent_at IS NULL) = (NOT evidence IS DISTINCT
+        FROM 'never_sent')),
+    CONSTRAINT fulfilments_sent CHECK ((status IN ('recorded', 'cancelled')) OR sent_at IS NOT NULL),
+    CONSTRAINT fulfilments_status_check CHECK (status IN ('recorded', 'sent', 'accepted', 'packed', 'shipped',
+        'cancelled', 'refused')),
+    CONSTRAINT fulfilments_unsent CHECK (status <> 'recorded' OR sent_at IS NULL),
+    CONSTRAINT fulfilments_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id)
+);
+CREATE INDEX fulfilments_due ON fulfilments (look_at) WHERE look_at IS NOT NULL;
+CREATE UNIQUE INDEX fulfilments_live ON fulfilments (order_id) WHERE status NOT IN ('cancelled', 'refused');
+CREATE INDEX fulfilments_order ON fulfilments (order_id, recorded_at);
+CREATE INDEX fulfilments_packing ON fulfilments (recorded_at, id) WHERE (status IN ('accepted', 'packed')) AND
+    cancel_wanted_at IS NULL;
+CREATE TRIGGER fulfilment_born BEFORE INSERT ON fulfilments FOR EACH ROW EXECUTE FUNCTION fulfilment_born();
+CREATE TRIGGER fulfilment_changed BEFORE UPDATE ON fulfilments FOR EACH ROW EXECUTE FUNCTION fulfilment_changed();
+CREATE CONSTRAINT TRIGGER fulfilment_whole AFTER INSERT ON fulfilments DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    EXECUTE FUNCTION fulfilment_whole();
+
 CREATE TABLE guarantee_claims (
     kind         text         NOT NULL,
     fingerprint  bytea        NOT NULL,
@@ -1287,21 +1337,28 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON order_events FOR EACH ROW 
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON order_events FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
 CREATE TABLE order_items (
-    order_id      uuid     NOT NULL,
-    sku           text     NOT NULL,
-    product_name  text     NOT NULL,
-    quantity      integer  NOT NULL,
-    unit_price    usd      NOT NULL,
-    line_total    usd      NOT NULL,
-    tax           usd      NOT NULL,
-    promised      integer  NOT NULL DEFAULT 0,
-    released      integer  NOT NULL DEFAULT 0,
+    order_id         uuid     NOT NULL,
+    sku              text     NOT NULL,
+    product_name     text     NOT NULL,
+    quantity         integer  NOT NULL,
+    unit_price       usd      NOT NULL,
+    line_total       usd      NOT NULL,
+    tax              usd      NOT NULL,
+    promised         integer  NOT NULL DEFAULT 0,
+    released         integer  NOT NULL DEFAULT 0,
+    refunded         integer  NOT NULL DEFAULT 0,
+    refunded_unsent  integer  NOT NULL DEFAULT 0,
+    shipped          integer  NOT NULL DEFAULT 0,
     CONSTRAINT order_items_pkey PRIMARY KEY (order_id, sku),
     CONSTRAINT order_items_line CHECK (line_total::bigint = (quantity * unit_price::bigint)),
-    CONSTRAINT order_items_once CHECK (released <= promised),
+    CONSTRAINT order_items_once CHECK ((released + shipped) <= promised),
     CONSTRAINT order_items_promised CHECK (promised = 0 OR promised = quantity),
     CONSTRAINT order_items_quantity_check CHECK (quantity > 0),
+    CONSTRAINT order_items_refunded CHECK (refunded >= refunded_unsent AND refunded <= quantity),
+    CONSTRAINT order_items_refunded_or_shipped CHECK ((refunded_unsent + shipped) <= quantity),
+    CONSTRAINT order_items_refunded_unsent CHECK (refunded_unsent >= 0),
     CONSTRAINT order_items_released_check CHECK (released >= 0),
+    CONSTRAINT order_items_shipped_check CHECK (shipped >= 0),
     CONSTRAINT order_items_tax_check CHECK (tax::bigint >= 0),
     CONSTRAINT order_items_unit_price_check CHECK (unit_price::bigint > 0),
     CONSTRAINT order_items_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id),
@@ -1316,43 +1373,48 @@ CREATE TABLE order_transitions (
 );
 
 CREATE TABLE orders (
-    id                uuid         NOT NULL,
-    number            bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
-    member_id         uuid         NOT NULL,
-    cart_id           uuid,
-    state             order_state  NOT NULL DEFAULT 'pending',
-    state_at          timestamptz  NOT NULL,
-    placed_at         timestamptz  NOT NULL,
-    expires_at        timestamptz  NOT NULL,
-    tins              integer      NOT NULL,
-    subtotal          usd          NOT NULL,
-    shipping_cost     usd          NOT NULL,
-    shipping_tax      usd          NOT NULL,
-    tax_amount        usd          NOT NULL,
-    total_amount      usd          NOT NULL,
-    cost_per_tin      usd          NOT NULL,
-    tax_quote_id      uuid,
-    tax_breakdown     jsonb        NOT NULL,
-    address           bytea,
-    ship_state        text         NOT NULL,
-    ship_zip          text         NOT NULL,
-    doorstep          bytea,
-    age_check_id      uuid,
-    confirmed_at      timestamptz,
-    cancel_wanted_at  timestamptz,
-    cancel_reason     text,
-    accrual_due_at    timestamptz,
-    kind              text         NOT NULL DEFAULT 'retail',
-    account_id        uuid,
-    certificate_id    uuid,
+    id                 uuid         NOT NULL,
+    number             bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    member_id          uuid         NOT NULL,
+    cart_id            uuid,
+    state              order_state  NOT NULL DEFAULT 'pending',
+    state_at           timestamptz  NOT NULL,
+    placed_at          timestamptz  NOT NULL,
+    expires_at         timestamptz  NOT NULL,
+    tins               integer      NOT NULL,
+    subtotal           usd          NOT NULL,
+    shipping_cost      usd          NOT NULL,
+    shipping_tax       usd          NOT NULL,
+    tax_amount         usd          NOT NULL,
+    total_amount       usd          NOT NULL,
+    cost_per_tin       usd          NOT NULL,
+    tax_quote_id       uuid,
+    tax_breakdown      jsonb        NOT NULL,
+    address            bytea,
+    ship_state         text         NOT NULL,
+    ship_zip           text         NOT NULL,
+    doorstep           bytea,
+    age_check_id       uuid,
+    confirmed_at       timestamptz,
+    cancel_wanted_at   timestamptz,
+    cancel_reason      text,
+    accrual_due_at     timestamptz,
+    cancel_refused_at  timestamptz,
+    kind               text         NOT NULL DEFAULT 'retail',
+    account_id         uuid,
+    certificate_id     uuid,
     CONSTRAINT orders_pkey PRIMARY KEY (id),
     CONSTRAINT orders_cart_id_key UNIQUE (cart_id),
     CONSTRAINT orders_number_key UNIQUE (number),
-    CONSTRAINT orders_cancel_reason_check CHECK (cancel_reason IN ('member', 'expired', 'age_denied', 'people')),
+    CONSTRAINT orders_cancel_reason_check CHECK (cancel_reason IN ('member', 'expired', 'age_denied', 'people',
+        'short')),
+    CONSTRAINT orders_cancel_refused CHECK (cancel_refused_at IS NULL OR cancel_wanted_at IS NOT NULL AND state <>
+        'cancelled'),
     CONSTRAINT orders_cancel_wanted CHECK ((cancel_wanted_at IS NULL) = (cancel_reason IS NULL)),
     CONSTRAINT orders_cancelled CHECK (state <> 'cancelled' OR cancel_reason IS NOT NULL),
     CONSTRAINT orders_check CHECK (tax_amount::bigint >= shipping_tax::bigint),
-    CONSTRAINT orders_confirmed CHECK (state <> 'confirmed' OR confirmed_at IS NOT NULL),
+    CONSTRAINT orders_confirmed CHECK ((state NOT IN ('confirmed', 'fulfilled', 'shipped', 'delivered')) OR
+        confirmed_at IS NOT NULL),
     CONSTRAINT orders_cost_per_tin_check CHECK (cost_per_tin::bigint >= 0),
     CONSTRAINT orders_doorstep_check CHECK (octet_length(doorstep) = 32),
     CONSTRAINT orders_kind_check CHECK (kind IN ('retail', 'wholesale')),
@@ -1381,13 +1443,20 @@ CREATE INDEX orders_accrual_due ON orders (accrual_due_at, id) WHERE accrual_due
 CREATE INDEX orders_age_check ON orders (age_check_id) WHERE age_check_id IS NOT NULL;
 CREATE INDEX orders_certificate ON orders (certificate_id) WHERE certificate_id IS NOT NULL;
 CREATE INDEX orders_doorstep ON orders (doorstep, placed_at);
-CREATE INDEX orders_leaving ON orders (cancel_wanted_at) WHERE cancel_wanted_at IS NOT NULL AND state <> 'cancelled';
+CREATE INDEX orders_leaving ON orders (cancel_wanted_at) WHERE cancel_wanted_at IS NOT NULL AND cancel_refused_at IS
+    NULL AND state <> 'cancelled';
 CREATE INDEX orders_member ON orders (member_id, placed_at, id);
+CREATE INDEX orders_out ON orders (state_at) WHERE state IN ('confirmed', 'fulfilled', 'shipped');
 CREATE INDEX orders_waiting ON orders (expires_at) WHERE state IN ('pending', 'age_verification',
     'payment_processing');
 CREATE TRIGGER never_deleted BEFORE DELETE ON orders FOR EACH ROW EXECUTE FUNCTION order_never_deleted();
 CREATE TRIGGER order_born AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION order_born();
+CREATE CONSTRAINT TRIGGER order_cancel_refused AFTER UPDATE OF cancel_refused_at ON orders DEFERRABLE INITIALLY
+    DEFERRED FOR EACH ROW WHEN (new.cancel_refused_at IS DISTINCT FROM old.cancel_refused_at) EXECUTE FUNCTION
+    order_cancel_refused();
 CREATE TRIGGER order_changed BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION order_changed();
+CREATE CONSTRAINT TRIGGER order_goes_out AFTER UPDATE OF state ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (new.state <> old.state) EXECUTE FUNCTION order_goes_out();
 CREATE CONSTRAINT TRIGGER order_whole AFTER INSERT ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
     FUNCTION order_whole();
 CREATE TRIGGER sale_accrual_done BEFORE UPDATE OF accrual_due_at ON orders FOR EACH ROW WHEN (old.accrual_due_at IS NOT
@@ -1412,6 +1481,44 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
 CREATE INDEX outbox_waiting ON outbox (id) WHERE published_at IS NULL;
+
+CREATE TABLE parcel_lines (
+    parcel_id  uuid     NOT NULL,
+    sku        text     NOT NULL,
+    tins       integer  NOT NULL,
+    CONSTRAINT parcel_lines_pkey PRIMARY KEY (parcel_id, sku),
+    CONSTRAINT parcel_lines_tins_check CHECK (tins > 0),
+    CONSTRAINT parcel_lines_parcel_id_fkey FOREIGN KEY (parcel_id) REFERENCES parcels(id),
+    CONSTRAINT parcel_lines_sku_fkey FOREIGN KEY (sku) REFERENCES products(sku)
+);
+CREATE INDEX parcel_lines_sku ON parcel_lines (sku);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON parcel_lines FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON parcel_lines FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE CONSTRAINT TRIGGER parcel_left AFTER INSERT ON parcel_lines DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
+    FUNCTION parcel_left();
+
+CREATE TABLE parcels (
+    id               uuid         NOT NULL,
+    fulfilment_id    uuid         NOT NULL,
+    carrier          text         NOT NULL,
+    tracking_number  text         NOT NULL,
+    status           text         NOT NULL DEFAULT 'shipped',
+    shipped_at       timestamptz  NOT NULL,
+    recorded_at      timestamptz  NOT NULL,
+    news_at          timestamptz  NOT NULL,
+    delivered_at     timestamptz,
+    CONSTRAINT parcels_pkey PRIMARY KEY (id),
+    CONSTRAINT parcels_carrier_tracking_number_key UNIQUE (carrier, tracking_number),
+    CONSTRAINT parcels_carrier_check CHECK (length(carrier) >= 1 AND length(carrier) <= 200),
+    CONSTRAINT parcels_delivered CHECK (delivered_at IS NULL OR (status IN ('delivered', 'returned'))),
+    CONSTRAINT parcels_not_of_the_future CHECK (shipped_at <= recorded_at),
+    CONSTRAINT parcels_status_check CHECK (status IN ('shipped', 'in_transit', 'lost', 'delivered', 'returned')),
+    CONSTRAINT parcels_tracking_number_check CHECK (length(tracking_number) >= 1 AND length(tracking_number) <= 200),
+    CONSTRAINT parcels_fulfilment_id_fkey FOREIGN KEY (fulfilment_id) REFERENCES fulfilments(id)
+);
+CREATE INDEX parcels_fulfilment ON parcels (fulfilment_id, recorded_at);
+CREATE INDEX parcels_under_way ON parcels (news_at) WHERE status IN ('shipped', 'in_transit');
+CREATE TRIGGER parcel_changed BEFORE UPDATE ON parcels FOR EACH ROW EXECUTE FUNCTION parcel_changed();
 
 CREATE TABLE payment_operations (
     id           uuid         NOT NULL,
@@ -1863,22 +1970,47 @@ CREATE TABLE refresh_tokens (
 CREATE INDEX refresh_tokens_expires ON refresh_tokens (expires_at);
 CREATE INDEX refresh_tokens_session ON refresh_tokens (session_id);
 
+CREATE TABLE refund_lines (
+    refund_id  uuid     NOT NULL,
+    sku        text     NOT NULL,
+    tins       integer  NOT NULL,
+    goods      usd      NOT NULL,
+    tax        usd      NOT NULL,
+    CONSTRAINT refund_lines_pkey PRIMARY KEY (refund_id, sku),
+    CONSTRAINT refund_lines_goods_check CHECK (goods::bigint >= 0),
+    CONSTRAINT refund_lines_something CHECK (tins > 0 OR (goods::bigint + tax::bigint) > 0),
+    CONSTRAINT refund_lines_tax_check CHECK (tax::bigint >= 0),
+    CONSTRAINT refund_lines_tins_check CHECK (tins >= 0),
+    CONSTRAINT refund_lines_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refunds(id),
+    CONSTRAINT refund_lines_sku_fkey FOREIGN KEY (sku) REFERENCES products(sku)
+);
+CREATE INDEX refund_lines_sku ON refund_lines (sku);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON refund_lines FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON refund_lines FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE CONSTRAINT TRIGGER refund_fits AFTER INSERT ON refund_lines DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
+    FUNCTION refund_fits();
+CREATE TRIGGER refund_line_counted AFTER INSERT ON refund_lines FOR EACH ROW EXECUTE FUNCTION refund_line_counted();
+
 CREATE TABLE refunds (
-    id           uuid         NOT NULL,
-    order_id     uuid         NOT NULL,
-    goods        usd          NOT NULL,
-    shipping     usd          NOT NULL,
-    tax          usd          NOT NULL,
-    amount       usd          NOT NULL,
-    reason       text         NOT NULL,
-    recorded_at  timestamptz  NOT NULL,
+    id            uuid         NOT NULL,
+    order_id      uuid         NOT NULL,
+    goods         usd          NOT NULL,
+    shipping      usd          NOT NULL,
+    tax           usd          NOT NULL,
+    amount        usd          NOT NULL,
+    reason        text         NOT NULL,
+    recorded_at   timestamptz  NOT NULL,
+    tins          integer      NOT NULL DEFAULT 0,
+    shipping_tax  usd          NOT NULL DEFAULT 0,
     CONSTRAINT refunds_pkey PRIMARY KEY (id),
     CONSTRAINT refunds_amount CHECK (amount::bigint = (goods::bigint + shipping::bigint + tax::bigint)),
     CONSTRAINT refunds_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT refunds_check CHECK (shipping_tax::bigint >= 0 AND shipping_tax::bigint <= tax::bigint),
     CONSTRAINT refunds_goods_check CHECK (goods::bigint >= 0),
-    CONSTRAINT refunds_reason_check CHECK (reason = 'cancelled'),
+    CONSTRAINT refunds_reason_check CHECK (reason IN ('cancelled', 'short', 'faulty', 'lost', 'returned', 'goodwill')),
     CONSTRAINT refunds_shipping_check CHECK (shipping::bigint >= 0),
     CONSTRAINT refunds_tax_check CHECK (tax::bigint >= 0),
+    CONSTRAINT refunds_tins_check CHECK (tins >= 0),
     CONSTRAINT refunds_id_fkey FOREIGN KEY (id) REFERENCES payment_operations(id) DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT refunds_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id)
 );
@@ -2154,19 +2286,23 @@ CREATE TABLE stock_moves (
     counted_by   uuid,
     reason       text,
     order_id     uuid,
+    parcel_id    uuid,
     CONSTRAINT stock_moves_pkey PRIMARY KEY (id),
     CONSTRAINT stock_moves_count CHECK ((kind = 'count') = (counted_by IS NOT NULL AND reason IS NOT NULL)),
-    CONSTRAINT stock_moves_kind_check CHECK (kind IN ('count', 'promise', 'release')),
+    CONSTRAINT stock_moves_kind_check CHECK (kind IN ('count', 'promise', 'release', 'ship')),
     CONSTRAINT stock_moves_not_of_the_future CHECK (moved_at <= recorded_at),
     CONSTRAINT stock_moves_order CHECK ((kind = 'count') = (order_id IS NULL)),
+    CONSTRAINT stock_moves_parcel CHECK ((kind = 'ship') = (parcel_id IS NOT NULL)),
     CONSTRAINT stock_moves_quantity_check CHECK (quantity >= 0),
     CONSTRAINT stock_moves_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 500),
     CONSTRAINT stock_moves_tins CHECK (kind = 'count' OR quantity > 0),
     CONSTRAINT stock_moves_counted_by_fkey FOREIGN KEY (counted_by) REFERENCES members(id),
     CONSTRAINT stock_moves_item FOREIGN KEY (order_id, sku) REFERENCES order_items(order_id, sku),
+    CONSTRAINT stock_moves_line FOREIGN KEY (parcel_id, sku) REFERENCES parcel_lines(parcel_id, sku),
     CONSTRAINT stock_moves_sku_fkey FOREIGN KEY (sku) REFERENCES stock(sku)
 );
-CREATE UNIQUE INDEX stock_moves_once ON stock_moves (order_id, sku, kind) WHERE kind <> 'count';
+CREATE UNIQUE INDEX stock_moves_promised ON stock_moves (order_id, sku) WHERE kind = 'promise';
+CREATE UNIQUE INDEX stock_moves_shipped ON stock_moves (parcel_id, sku) WHERE parcel_id IS NOT NULL;
 CREATE INDEX stock_moves_sku ON stock_moves (sku, moved_at);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON stock_moves FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON stock_moves FOR EACH STATEMENT EXECUTE FUNCTION append_only();
@@ -2410,7 +2546,7 @@ CREATE TABLE webhook_deliveries (
     received_at  timestamptz  NOT NULL,
     CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (source, event_id),
     CONSTRAINT webhook_deliveries_event_id_check CHECK (length(event_id) >= 1 AND length(event_id) <= 200),
-    CONSTRAINT webhook_deliveries_source_check CHECK (source IN ('card', 'agechecker')),
+    CONSTRAINT webhook_deliveries_source_check CHECK (source IN ('card', 'agechecker', 'selery')),
     CONSTRAINT webhook_deliveries_subject_check CHECK (length(subject) >= 1 AND length(subject) <= 200)
 );
 CREATE INDEX webhook_deliveries_old ON webhook_deliveries (received_at);
@@ -3050,6 +3186,66 @@ BEGIN
     RETURN true;
 END $function$;
 
+CREATE OR REPLACE FUNCTION fulfilment_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NEW.status <> 'recorded' THEN
+        PERFORM refuse('fulfilment_born', format('fulfilment %s is born recorded', NEW.id));
+    END IF;
+    IF NOT EXISTS (SELECT FROM payments WHERE order_id = NEW.order_id AND state = 'captured')
+       OR EXISTS (SELECT FROM orders WHERE id = NEW.order_id
+                  AND (state = 'cancelled' OR (cancel_wanted_at IS NOT NULL AND cancel_refused_at IS NULL))) THEN
+        PERFORM refuse('fulfilment_paid', format('order %s is not paid, or is to be cancelled', NEW.order_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION fulfilment_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.order_id, NEW.recorded_at) IS DISTINCT FROM (OLD.id, OLD.order_id, OLD.recorded_at)
+       OR (OLD.sent_at IS NOT NULL AND NEW.sent_at IS DISTINCT FROM OLD.sent_at)
+       OR (OLD.cancel_wanted_at IS NOT NULL AND NEW.cancel_wanted_at IS DISTINCT FROM OLD.cancel_wanted_at) THEN
+        PERFORM refuse('fulfilment_terms', format('the terms of fulfilment %s are fixed', OLD.id));
+    END IF;
+    IF NEW.status <> OLD.status AND NOT (
+        (OLD.status, NEW.status) IN (('recorded', 'sent'), ('recorded', 'cancelled'), ('accepted', 'packed'))
+        OR (OLD.status = 'sent' AND NEW.status IN ('accepted', 'packed'))
+        OR (OLD.status IN ('sent', 'accepted', 'packed') AND NEW.status IN ('shipped', 'cancelled', 'refused'))
+        OR (OLD.status = 'recorded' AND NEW.status = 'shipped' AND NEW.evidence = 'person')) THEN
+        PERFORM refuse('fulfilment_transition', format('fulfilment %s: %s to %s', OLD.id, OLD.status, NEW.status));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION fulfilment_is_open(status text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT status IN ('recorded', 'sent', 'accepted', 'packed')
+$function$;
+
+CREATE OR REPLACE FUNCTION fulfilment_whole()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM (SELECT sku, tins FROM fulfilment_lines WHERE fulfilment_id = NEW.id) asked
+               FULL JOIN (SELECT sku, promised - released - shipped AS tins FROM order_items
+                          WHERE order_id = NEW.order_id AND promised > released + shipped) open USING (sku)
+               WHERE asked.tins IS DISTINCT FROM open.tins) THEN
+        PERFORM refuse('fulfilment_whole', format('fulfilment %s is not what its order waits for', NEW.id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION guarantee_is_withheld()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3349,9 +3545,8 @@ CREATE OR REPLACE FUNCTION order_accruable(sold uuid)
  LANGUAGE sql
  STABLE
 AS $function$
-    SELECT o.subtotal - given.goods, CASE WHEN given.goods = o.subtotal THEN 0 ELSE o.tins END, o.cost_per_tin::bigint
-    FROM orders o
-    CROSS JOIN LATERAL (SELECT coalesce(sum(r.goods), 0)::bigint AS goods FROM refunds r WHERE r.order_id = o.id) given
+    SELECT o.subtotal - given.goods, o.tins - given.tins, o.cost_per_tin::bigint
+    FROM orders o CROSS JOIN LATERAL order_given_back(o.id) given
     WHERE o.id = sold AND ledger_has('sale:' || o.id, 'turnover:shop', -o.subtotal)
 $function$;
 
@@ -3381,6 +3576,18 @@ BEGIN
         PERFORM refuse('order_account', format('account %s may not order, or is somebody else''s', NEW.account_id));
     END IF;
     INSERT INTO order_events (order_id, state, happened_at) VALUES (NEW.id, NEW.state, NEW.state_at);
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION order_cancel_refused()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF OLD.cancel_refused_at IS NOT NULL
+       OR NOT EXISTS (SELECT FROM order_items WHERE order_id = NEW.id AND shipped > 0) THEN
+        PERFORM refuse('order_cancel_refused', format('nothing of order %s has left', NEW.id));
+    END IF;
     RETURN NULL;
 END $function$;
 
@@ -3432,6 +3639,40 @@ BEGIN
     INSERT INTO order_events (order_id, state, reason, happened_at)
     VALUES (NEW.id, NEW.state, CASE NEW.state WHEN 'cancelled' THEN NEW.cancel_reason END, NEW.state_at);
     RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION order_given_back(sold uuid)
+ RETURNS TABLE(goods bigint, shipping bigint, tax bigint, tins integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT coalesce(sum(r.goods), 0)::bigint, coalesce(sum(r.shipping), 0)::bigint, coalesce(sum(r.tax), 0)::bigint,
+           coalesce(sum(r.tins), 0)::integer
+    FROM refunds r WHERE r.order_id = sold
+$function$;
+
+CREATE OR REPLACE FUNCTION order_goes_out()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.state = 'confirmed' AND NOT EXISTS (SELECT FROM fulfilments WHERE order_id = NEW.id) THEN
+        PERFORM refuse('order_fulfilment', format('nothing of order %s would be sent', NEW.id));
+    END IF;
+    IF NEW.state IN ('shipped', 'delivered')
+       AND (SELECT bool_or(promised > released + shipped) OR sum(shipped) = 0 FROM order_items WHERE order_id = NEW.id) THEN
+        PERFORM refuse('order_shipped', format('order %s has not left yet', NEW.id));
+    END IF;
+    IF NEW.state = 'delivered' AND EXISTS (
+        SELECT FROM parcels JOIN fulfilments f ON f.id = fulfilment_id
+        WHERE f.order_id = NEW.id AND parcels.status NOT IN ('delivered', 'returned')) THEN
+        PERFORM refuse('order_delivered', format('a parcel of order %s is under way', NEW.id));
+    END IF;
+    IF NEW.state = 'cancelled'
+       AND EXISTS (SELECT FROM fulfilments WHERE order_id = NEW.id AND fulfilment_is_open(status)) THEN
+        PERFORM refuse('order_at_warehouse', format('the warehouse may still send order %s', NEW.id));
+    END IF;
+    RETURN NULL;
 END $function$;
 
 CREATE OR REPLACE FUNCTION order_is_unpaid(state order_state)
@@ -3494,6 +3735,38 @@ BEGIN
        (SELECT FROM resale_certificates WHERE id = NEW.certificate_id AND account_id = NEW.account_id
         AND state = NEW.ship_state AND valid_until >= CAST(NEW.placed_at AT TIME ZONE 'UTC' AS date)) THEN
         PERFORM refuse('order_certificate', format('order %s has no valid certificate of %s', NEW.id, NEW.ship_state));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION parcel_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    way text[] := ARRAY['shipped', 'in_transit', 'lost', 'delivered', 'returned'];
+BEGIN
+    IF (NEW.id, NEW.fulfilment_id, NEW.carrier, NEW.tracking_number, NEW.shipped_at, NEW.recorded_at) IS DISTINCT FROM
+       (OLD.id, OLD.fulfilment_id, OLD.carrier, OLD.tracking_number, OLD.shipped_at, OLD.recorded_at)
+       OR (OLD.delivered_at IS NOT NULL AND NEW.delivered_at IS DISTINCT FROM OLD.delivered_at) THEN
+        PERFORM refuse('parcel_fixed', format('parcel %s stays what it is', OLD.id));
+    END IF;
+    IF array_position(way, NEW.status) < array_position(way, OLD.status) THEN
+        PERFORM refuse('parcel_forward', format('parcel %s: %s to %s', OLD.id, OLD.status, NEW.status));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION parcel_left()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NOT EXISTS (SELECT FROM stock_moves m
+                   JOIN parcels ON parcels.id = m.parcel_id JOIN fulfilments f ON f.id = parcels.fulfilment_id
+                   WHERE m.kind = 'ship' AND m.parcel_id = NEW.parcel_id AND m.sku = NEW.sku AND m.quantity = NEW.tins
+                     AND m.order_id = f.order_id AND m.moved_at = parcels.shipped_at) THEN
+        PERFORM refuse('parcel_left', format('%s of parcel %s has not left the stock', NEW.sku, NEW.parcel_id));
     END IF;
     RETURN NULL;
 END $function$;
@@ -3953,17 +4226,53 @@ CREATE OR REPLACE FUNCTION refund_fits()
  LANGUAGE plpgsql
 AS $function$
 DECLARE
+    whole refunds%ROWTYPE;
     charged orders%ROWTYPE;
     given record;
+    lines record;
 BEGIN
-    SELECT * INTO charged FROM orders WHERE id = NEW.order_id;
-    SELECT sum(goods) AS goods, sum(shipping) AS shipping, sum(tax) AS tax INTO given
-    FROM refunds WHERE order_id = NEW.order_id;
-    IF given.goods > charged.subtotal OR given.shipping > charged.shipping_cost OR given.tax > charged.tax_amount THEN
-        PERFORM refuse('refund_fits', format('order %s was not charged so much', NEW.order_id));
+    IF TG_TABLE_NAME = 'refund_lines' THEN
+        SELECT * INTO whole FROM refunds WHERE id = NEW.refund_id;
+    ELSE
+        whole := NEW;
     END IF;
-    IF NOT ledger_has('refund:' || NEW.id, 'owed:refunds', -NEW.amount) THEN
-        PERFORM refuse('refund_booked', format('refund %s is not in the ledger', NEW.id));
+    SELECT * INTO charged FROM orders WHERE id = whole.order_id;
+    SELECT * INTO given FROM order_given_back(whole.order_id);
+    IF given.goods > charged.subtotal OR given.shipping > charged.shipping_cost OR given.tax > charged.tax_amount
+       OR (SELECT sum(shipping_tax) FROM refunds WHERE order_id = whole.order_id) > charged.shipping_tax
+       OR EXISTS (SELECT FROM refund_lines line
+                  JOIN refunds ON refunds.id = line.refund_id JOIN order_items item USING (order_id, sku)
+                  WHERE order_id = whole.order_id GROUP BY sku, item.line_total, item.tax
+                  HAVING sum(line.goods) > item.line_total OR sum(line.tax) > item.tax) THEN
+        PERFORM refuse('refund_fits', format('order %s was not charged so much', whole.order_id));
+    END IF;
+    SELECT coalesce(sum(tins), 0) AS tins, coalesce(sum(goods), 0) AS goods, coalesce(sum(tax), 0) AS tax INTO lines
+    FROM refund_lines WHERE refund_id = whole.id;
+    IF (lines.tins, lines.goods, lines.tax + whole.shipping_tax) <> (whole.tins, whole.goods, whole.tax) THEN
+        PERFORM refuse('refund_lines', format('refund %s is not the sum of its lines', whole.id));
+    END IF;
+    IF NOT ledger_has('refund:' || whole.id, 'owed:refunds', -whole.amount) THEN
+        PERFORM refuse('refund_booked', format('refund %s is not in the ledger', whole.id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION refund_line_counted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    whole refunds%ROWTYPE;
+BEGIN
+    SELECT * INTO whole FROM refunds WHERE id = NEW.refund_id;
+    UPDATE order_items
+    SET refunded = refunded + NEW.tins,
+        refunded_unsent = refunded_unsent + CASE WHEN whole.reason IN ('cancelled', 'short') THEN NEW.tins ELSE 0 END
+    WHERE order_id = whole.order_id AND sku = NEW.sku;
+    IF NOT FOUND THEN
+        PERFORM refuse('refund_lines', format('order %s has no line of %s', whole.order_id, NEW.sku));
     END IF;
     RETURN NULL;
 END $function$;
@@ -4338,9 +4647,11 @@ AS $function$
 DECLARE
     named text;
 BEGIN
-    UPDATE order_items item SET promised = item.promised + m.promised, released = item.released + m.released
+    UPDATE order_items item SET promised = item.promised + m.promised, released = item.released + m.released,
+                                shipped = item.shipped + m.shipped
     FROM (SELECT order_id, sku, coalesce(sum(quantity) FILTER (WHERE kind = 'promise'), 0) AS promised,
-                 coalesce(sum(quantity) FILTER (WHERE kind = 'release'), 0) AS released
+                 coalesce(sum(quantity) FILTER (WHERE kind = 'release'), 0) AS released,
+                 coalesce(sum(quantity) FILTER (WHERE kind = 'ship'), 0) AS shipped
           FROM moved WHERE order_id IS NOT NULL GROUP BY order_id, sku) m
     WHERE item.order_id = m.order_id AND item.sku = m.sku;
     PERFORM FROM stock WHERE sku IN (SELECT sku FROM moved) ORDER BY sku FOR NO KEY UPDATE;
@@ -4349,7 +4660,15 @@ BEGIN
     IF named IS NOT NULL THEN
         PERFORM refuse('stock_count_old', format('%s was counted later', named));
     END IF;
-    UPDATE stock SET on_hand = newest.quantity, counted_at = newest.moved_at
+    UPDATE stock SET on_hand = greatest(stock.on_hand - m.quantity, 0)
+    FROM (SELECT sku, sum(quantity) AS quantity FROM moved JOIN stock USING (sku)
+          WHERE kind = 'ship' AND moved_at > counted_at GROUP BY sku) m
+    WHERE stock.sku = m.sku;
+    UPDATE stock SET counted_at = newest.moved_at,
+                     on_hand = greatest(newest.quantity - (
+                         SELECT coalesce(sum(quantity), 0) FROM stock_moves shipped
+                         WHERE shipped.sku = newest.sku AND shipped.kind = 'ship'
+                           AND shipped.moved_at > newest.moved_at), 0)
     FROM (SELECT DISTINCT ON (sku) sku, quantity, moved_at FROM moved WHERE kind = 'count'
           ORDER BY sku, moved_at DESC, id DESC) newest
     WHERE stock.sku = newest.sku;
@@ -4663,10 +4982,11 @@ $function$;
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_app, blakjaks_approvals,
     blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_codes, blakjaks_counting,
     blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures,
-    blakjaks_goods, blakjaks_inbox, blakjaks_invoices, blakjaks_keys, blakjaks_listening, blakjaks_months,
-    blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay,
-    blakjaks_rollups, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing, blakjaks_telling,
-    blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_invoices, blakjaks_keys, blakjaks_listening,
+    blakjaks_months, blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals,
+    blakjaks_relay, blakjaks_rollups, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing,
+    blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions,
+    blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -4696,24 +5016,25 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earning
     avatars, backup_codes, broadcasts, cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts,
     code_batch_chunks, code_batch_walks, code_batches, code_import_chunks, code_imports, code_retries, codes,
     comp_rules, comps, data_exports, data_keys, devices, email_changes, email_codes, erasures, feed_items,
-    flagged_scans, foreign_explanations, former_usernames, guarantee_claims, guarantee_reviews, guarantees,
-    hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults, known_devices, late_counts, leases,
+    flagged_scans, foreign_explanations, former_usernames, fulfilments, guarantee_claims, guarantee_reviews,
+    guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults, known_devices, late_counts, leases,
     listener_revocations, mails, manual_transfers, member_quarters, member_totals, members, nonce_searches, nonce_uses,
-    notification_preferences, notifications, orders, outbox, payment_operations, payments, payout_slots, payouts,
-    permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries,
-    reconciliations, referral_codes, refresh_tokens, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
-    scans, second_factors, sessions, settings, signers, signing_keys, tax_quotes, tier_history, tins_sold_daily,
-    transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, wallet_balances,
-    wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals TO blakjaks_app;
+    notification_preferences, notifications, orders, outbox, parcels, payment_operations, payments, payout_slots,
+    payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
+    reconciliation_treasuries, reconciliations, referral_codes, refresh_tokens, sales_volume, scan_counter,
+    scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys, tax_quotes,
+    tier_history, tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots,
+    trips, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals
+    TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
     blakjaks_app;
 GRANT INSERT, SELECT ON TABLE audit_logs, bank_transfers, code_change_codes, code_changes, comp_rule_changes,
-    downline_entries, foreign_transfers, honey_trials, invoices, ledger_journals, ledger_postings,
-    ledger_seal_balances, ledger_seals, manual_awards, milestones, order_events, order_items, payout_approvals,
-    payout_attempts, payout_events, payout_policy_runs, refunds, resale_certificates, retired_names, sale_accruals,
-    stock_moves, treasuries, wallet_links, withdrawal_events TO blakjaks_app;
+    downline_entries, foreign_transfers, fulfilment_lines, honey_trials, invoices, ledger_journals, ledger_postings,
+    ledger_seal_balances, ledger_seals, manual_awards, milestones, order_events, order_items, parcel_lines,
+    payout_approvals, payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds, resale_certificates,
+    retired_names, sale_accruals, stock_moves, treasuries, wallet_links, withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
@@ -4826,6 +5147,11 @@ GRANT SELECT ON TABLE comp_rules, feed_items, member_quarters, milestones, recon
     sales_volume, scan_counter, scan_rollup_position, scan_rollups, settings, transparency_metrics, treasuries,
     treasury_snapshot_days, treasury_snapshots TO blakjaks_figures;
 
+GRANT INSERT ON TABLE parcel_lines, parcels TO blakjaks_fulfilment;
+GRANT UPDATE (answered_at, evidence, look_at, reason, reference, sent_at, status) ON TABLE fulfilments TO
+    blakjaks_fulfilment;
+GRANT UPDATE (delivered_at, news_at, status) ON TABLE parcels TO blakjaks_fulfilment;
+
 GRANT INSERT (counted_by, kind, moved_at, quantity, reason, recorded_at, sku) ON TABLE stock_moves TO blakjaks_goods;
 GRANT UPDATE (on_sale, picture, price_cents, revision) ON TABLE products TO blakjaks_goods;
 
@@ -4842,12 +5168,15 @@ GRANT UPDATE (issued_at) ON TABLE listener_revocations TO blakjaks_listening;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), stranded_months(text), validate_references(text) TO blakjaks_months;
 
-GRANT INSERT (kind, moved_at, order_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_orders;
-GRANT INSERT ON TABLE age_checks, ledger_journals, ledger_postings, payment_operations, refunds TO blakjaks_orders;
+GRANT INSERT (id, look_at, order_id, recorded_at) ON TABLE fulfilments TO blakjaks_orders;
+GRANT INSERT (kind, moved_at, order_id, parcel_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_orders;
+GRANT INSERT ON TABLE age_checks, fulfilment_lines, ledger_journals, ledger_postings, payment_operations, refund_lines,
+    refunds TO blakjaks_orders;
 GRANT SELECT ON TABLE data_keys, orders, payments TO blakjaks_orders;
 GRANT UPDATE (action_url, reason) ON TABLE payments TO blakjaks_orders;
-GRANT UPDATE (age_check_id, cancel_reason, cancel_wanted_at, confirmed_at, expires_at, state, state_at) ON TABLE orders
-    TO blakjaks_orders;
+GRANT UPDATE (age_check_id, cancel_reason, cancel_refused_at, cancel_wanted_at, confirmed_at, expires_at, state,
+    state_at) ON TABLE orders TO blakjaks_orders;
+GRANT UPDATE (answered_at, cancel_wanted_at, evidence, look_at, status) ON TABLE fulfilments TO blakjaks_orders;
 GRANT UPDATE (answered_at, evidence, look_at, reason, reference, sent_at, status) ON TABLE payment_operations TO
     blakjaks_orders;
 GRANT UPDATE (decided_at, looked_at, reason, reference, status, url, valid_until) ON TABLE age_checks TO
@@ -4873,10 +5202,10 @@ GRANT INSERT, UPDATE ON TABLE avatars, data_exports, notification_preferences, r
 GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date_of_birth, full_name, language, phone,
     profile_revision, state, updated_at, username, zip_code) ON TABLE members TO blakjaks_profiles;
 
-GRANT SELECT (account_id, accrual_due_at, age_check_id, cancel_reason, cancel_wanted_at, cart_id, certificate_id,
-    confirmed_at, cost_per_tin, doorstep, expires_at, id, kind, member_id, number, placed_at, ship_state, ship_zip,
-    shipping_cost, shipping_tax, state, state_at, subtotal, tax_amount, tax_breakdown, tax_quote_id, tins,
-    total_amount) ON TABLE orders TO blakjaks_read;
+GRANT SELECT (account_id, accrual_due_at, age_check_id, cancel_reason, cancel_refused_at, cancel_wanted_at, cart_id,
+    certificate_id, confirmed_at, cost_per_tin, doorstep, expires_at, id, kind, member_id, number, placed_at,
+    ship_state, ship_zip, shipping_cost, shipping_tax, state, state_at, subtotal, tax_amount, tax_breakdown,
+    tax_quote_id, tins, total_amount) ON TABLE orders TO blakjaks_read;
 GRANT SELECT (action_url, amount, created_at, id, order_id, provider, reason, refund_open, refunded, state) ON TABLE
     payments TO blakjaks_read;
 GRANT SELECT (activated_at, applied_at, business_address, company_name, contact_name, created_at, decided_at,
@@ -4898,19 +5227,19 @@ GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_log
     code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes, code_import_chunks,
     code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices,
     downline_entries, erasures, feed_items, flagged_scans, foreign_explanations, foreign_transfers, former_usernames,
-    guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, invoices,
-    job_faults, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings,
-    ledger_seal_balances, ledger_seals, listener_revocations, mails, manual_awards, manual_transfers, member_quarters,
-    member_totals, member_wallets, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
-    order_events, order_items, order_transitions, outbox, payment_operations, payout_approvals, payout_events,
-    payout_policy_runs, payout_slots, payout_transitions, payouts, permanent_tiers, products, pushes,
-    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes, refunds,
-    resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
-    scans, schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock, stock_moves,
-    tax_quotes, tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days,
-    treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, wallet_balances,
-    wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, withdrawal_events, withdrawal_transitions
-    TO blakjaks_read;
+    fulfilment_lines, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials,
+    inbox_counts, inboxes, invoices, job_faults, late_counts, leases, ledger_accounts, ledger_balances,
+    ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, mails, manual_awards,
+    manual_transfers, member_quarters, member_totals, member_wallets, milestones, nonce_searches, nonce_uses,
+    notification_preferences, notifications, order_events, order_items, order_transitions, outbox, parcel_lines,
+    parcels, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots, payout_transitions,
+    payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
+    reconciliation_treasuries, reconciliations, referral_codes, refund_lines, refunds, resale_certificates,
+    retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
+    schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock, stock_moves, tax_quotes,
+    tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
+    treasury_snapshot_days, treasury_snapshots, trip_places, trips, wallet_balances, wallet_challenges, wallet_links,
+    wallet_transactions, webhook_deliveries, withdrawal_events, withdrawal_transitions TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 

@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from shared.db import Tx
-from shared.orders import books, operations, rows, telling
+from shared.orders import books, dispatch, fulfilments, operations, refunds, rows, telling
+from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order, Payment
-from shared.orders.states import UNPAID, CancelReason, OrderKind, OrderState, PaymentProvider
+from shared.orders.states import GOING_OUT, UNPAID, CancelReason, OrderKind, OrderState, PaymentProvider
 from shared.values.states import AgeCheckStatus, OperationStatus, PaymentState
 
 AGE_CHECK_LIFE = timedelta(minutes=60)
@@ -37,7 +38,10 @@ def advance(tx: Tx, order_id: UUID, now: datetime) -> Order:
     if order.state is OrderState.PAYMENT_PROCESSING and order.cancel_wanted_at is None:
         _pay(tx, order, now)
         order = _locked(tx, order_id)
-    if order.cancel_wanted_at is not None and order.state is not OrderState.CANCELLED:
+    if order.state in GOING_OUT:
+        dispatch.go_out(tx, order, now)
+        order = _locked(tx, order_id)
+    if order.is_leaving and order.state is not OrderState.CANCELLED:
         _leave(tx, order, now)
         order = _locked(tx, order_id)
     return order
@@ -74,6 +78,7 @@ def _pay(tx: Tx, order: Order, now: datetime) -> None:
     payment = rows.newest_payment(tx, order.id)
     if payment.state is PaymentState.CAPTURED:
         books.book_sale(tx, order, payment, now)
+        fulfilments.record(tx, order.id, now)
         rows.confirm(tx, order.id, now)
         telling.confirmed(tx, order, now)
     elif payment.provider is PaymentProvider.INVOICE:
@@ -88,7 +93,11 @@ def _pay(tx: Tx, order: Order, now: datetime) -> None:
 
 
 def _leave(tx: Tx, order: Order, now: datetime) -> None:
-    """Cancel the order once it holds no money and may get none any more; until then, have the money given back."""
+    """Cancel the order once it holds no money and may get none any more; until then, have the money given back. What is
+    at the warehouse is paid back only when that sends nothing any more.
+    """
+    if not fulfilments.withdraw(tx, order.id, now):
+        return
     payment = _without_unsent(tx, rows.newest_payment(tx, order.id), now)
     if not _holds_nothing(tx, order, payment, now):
         return
@@ -108,7 +117,7 @@ def _holds_nothing(tx: Tx, order: Order, payment: Payment, now: datetime) -> boo
         return False
     if payment.state is PaymentState.CAPTURED and payment.refunded < payment.amount:
         books.book_sale(tx, order, payment, now)
-        books.refund_all(tx, order, payment, now)
+        refunds.refund_rest(tx, order, payment, RefundReason.CANCELLED, now)
         return False
     return True
 

@@ -25,10 +25,14 @@ class OrderState(StrEnum):
     AGE_VERIFICATION = "age_verification"
     PAYMENT_PROCESSING = "payment_processing"
     CONFIRMED = "confirmed"
+    FULFILLED = "fulfilled"
+    SHIPPED = "shipped"
+    DELIVERED = "delivered"
     CANCELLED = "cancelled"
 
 
 UNPAID = frozenset({OrderState.PENDING, OrderState.AGE_VERIFICATION, OrderState.PAYMENT_PROCESSING})
+GOING_OUT = (OrderState.CONFIRMED, OrderState.FULFILLED, OrderState.SHIPPED)  # paid, in the order in which they follow
 
 
 class CancelReason(StrEnum):
@@ -38,6 +42,7 @@ class CancelReason(StrEnum):
     EXPIRED = "expired"
     AGE_DENIED = "age_denied"
     PEOPLE = "people"
+    SHORT = "short"
 
 
 def number_shown(number: int) -> str:

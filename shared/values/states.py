@@ -113,6 +113,31 @@ class OperationStatus(StrEnum):
     FAILED = "failed"
 
 
+class FulfilmentStatus(StrEnum):
+    """The values of `fulfilments.status`."""
+
+    RECORDED = "recorded"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    PACKED = "packed"
+    SHIPPED = "shipped"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
+
+
+FULFILMENT_ENDS = frozenset({FulfilmentStatus.SHIPPED, FulfilmentStatus.CANCELLED, FulfilmentStatus.REFUSED})
+
+
+class ParcelStatus(StrEnum):
+    """The values of `parcels.status`."""
+
+    SHIPPED = "shipped"
+    IN_TRANSIT = "in_transit"
+    LOST = "lost"
+    DELIVERED = "delivered"
+    RETURNED = "returned"
+
+
 class AgeCheckStatus(StrEnum):
     """The values of `age_checks.status`."""
 

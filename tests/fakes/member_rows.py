@@ -89,8 +89,8 @@ MANY = {
         payments (id, order_id, provider, amount, created_at)
         SELECT gen_random_uuid(), id, 'card', 10000, now() FROM orders WHERE member_id = $1""",
     "refunds": """
-        refunds (id, order_id, goods, shipping, tax, amount, reason, recorded_at)
-        SELECT gen_random_uuid(), id, 10000, 0, 0, 10000, 'cancelled', now() FROM orders WHERE member_id = $1""",
+        refunds (id, order_id, tins, goods, shipping, tax, amount, reason, recorded_at)
+        SELECT gen_random_uuid(), id, 1, 10000, 0, 0, 10000, 'cancelled', now() FROM orders WHERE member_id = $1""",
     "age_checks": """
         age_checks (id, member_id, status, reference, recorded_at, decided_at)
         SELECT gen_random_uuid(), $1, 'denied', gen_random_uuid(), now(), now() FROM generate_series(1, 5) AS n""",

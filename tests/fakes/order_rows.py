@@ -15,7 +15,7 @@ from shared.auth import Role
 from shared.credentials import fingerprints
 from shared.db import Tx
 from shared.ledger import journals
-from shared.orders import addresses, card_tokens
+from shared.orders import addresses, card_tokens, fulfilments
 from shared.orders.addresses import DeliveryAddress
 from shared.values.money import Usdt
 from tests import factories
@@ -322,6 +322,7 @@ def _capture(tx: Tx, order_id: UUID, now: datetime) -> UUID:
     for kind in ("authorize", "capture"):
         _succeed(tx, payment_id, kind, now)
     _book(tx, f"sale:{order_id}", order_id, 1, "takings:card", now)
+    fulfilments.record(tx, order_id, now)
     tx.run(
         "UPDATE orders SET state = 'confirmed', state_at = :now, confirmed_at = :now WHERE id = :id",
         id=order_id,
@@ -343,13 +344,21 @@ def _refund(tx: Tx, order_id: UUID, payment_id: UUID, *, is_done: bool, now: dat
     )
     tx.run(
         """
-        INSERT INTO refunds (id, order_id, goods, shipping, tax, amount, reason, recorded_at)
-        SELECT :refund_id, id, subtotal, shipping_cost, tax_amount, total_amount, 'cancelled', :now
+        INSERT INTO refunds (id, order_id, tins, goods, shipping, shipping_tax, tax, amount, reason, recorded_at)
+        SELECT :refund_id, id, tins, subtotal, shipping_cost, shipping_tax, tax_amount, total_amount, 'cancelled', :now
         FROM orders WHERE id = :id
         """,
         refund_id=refund_id,
         id=order_id,
         now=now,
+    )
+    tx.run(
+        """
+        INSERT INTO refund_lines (refund_id, sku, tins, goods, tax)
+        SELECT :refund_id, sku, quantity, line_total, tax FROM order_items WHERE order_id = :id
+        """,
+        refund_id=refund_id,
+        id=order_id,
     )
     _book(tx, f"refund:{refund_id}", order_id, -1, "owed:refunds", now)
     if is_done:

@@ -12,8 +12,8 @@ from uuid import UUID, uuid4
 from tests.client import Answer, FunctionClient
 
 JSON = {"Content-Type": "application/json"}
-CARD, AGECHECKER = "/v1/webhooks/payments/card", "/v1/webhooks/agechecker"
-CARD_SIGNATURE, AGECHECKER_SIGNATURE = "Card-Signature", "X-AgeChecker-Signature"
+CARD, AGECHECKER, SELERY = "/v1/webhooks/payments/card", "/v1/webhooks/agechecker", "/v1/webhooks/selery"
+CARD_SIGNATURE, AGECHECKER_SIGNATURE, SELERY_SIGNATURE = "Card-Signature", "X-AgeChecker-Signature", "Selery-Signature"
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,31 @@ def of_agechecker(reference: str, status: str = "accepted") -> VendorMessage:
     return signed_agechecker(json.dumps({"uuid": reference, "status": status}).encode())
 
 
+def of_selery(
+    fulfilment_id: UUID | None, *, event_id: str | None = None, kind: str = "order.shipped", seconds_ago: int = 0
+) -> VendorMessage:
+    """The warehouse tells that something has become of an order of ours, or of none."""
+    data = {"external_id": str(fulfilment_id)} if fulfilment_id else {}
+    told = {"id": event_id or f"evt_{uuid4().hex}", "type": kind, "data": data}
+    return signed_selery(json.dumps(told).encode(), seconds_ago=seconds_ago)
+
+
 def signed_card(body: bytes, *, seconds_ago: int = 0, secret: str | None = None) -> VendorMessage:
     """Any body with the signature of the card's provider, of so many seconds ago."""
-    moment = str(int(time.time()) - seconds_ago)
     key = secret or os.environ["CARD_WEBHOOK_SECRET"]
+    return VendorMessage("POST", CARD, body, {**JSON, CARD_SIGNATURE: _timed(body, key, seconds_ago)})
+
+
+def signed_selery(body: bytes, *, seconds_ago: int = 0, secret: str | None = None) -> VendorMessage:
+    """Any body with the warehouse's signature, of so many seconds ago."""
+    key = secret or os.environ["SELERY_WEBHOOK_SECRET"]
+    return VendorMessage("POST", SELERY, body, {**JSON, SELERY_SIGNATURE: _timed(body, key, seconds_ago)})
+
+
+def _timed(body: bytes, key: str, seconds_ago: int) -> str:
+    moment = str(int(time.time()) - seconds_ago)
     made = hmac.digest(key.encode(), f"{moment}.".encode() + body, "sha256").hex()
-    return VendorMessage("POST", CARD, body, {**JSON, CARD_SIGNATURE: f"t={moment},v1={made}"})
+    return f"t={moment},v1={made}"
 
 
 def signed_agechecker(body: bytes, *, secret: str | None = None) -> VendorMessage:

@@ -16,7 +16,7 @@ def _mutant(name: str, path: str, old: str, new: str, tests: str = SCHEDULES) ->
 
 MUTANTS = (
     _mutant("asked before it is marked as sent", WATCH,
-            "        store.mark_sent(tx, operation_id, now, now + rules.ANSWER_EXPECTED_IN)\n",
+            "        store.mark_sent(tx, operation_id, now, now + ANSWER_EXPECTED_IN)\n",
             "        pass\n", PAYMENTS),
     _mutant("no answer is a decline", WATCH,
             "operation_id=asked.id, kind=asked.kind, reason=str(silent))\n        return None\n",
@@ -46,7 +46,7 @@ MUTANTS = (
         "tests/integration/shop/test_order_machine.py",
     ),
     _mutant("taken money is not paid back", MACHINE,
-            "        books.refund_all(tx, order, payment, now)\n", ""),
+            "        refunds.refund_rest(tx, order, payment, RefundReason.CANCELLED, now)\n", ""),
     _mutant("stock is not released", MACHINE,
             "    rows.release_stock(tx, order.id, now)\n", ""),
     _mutant("an order does not expire", MACHINE,

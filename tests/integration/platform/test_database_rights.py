@@ -63,7 +63,10 @@ POWERFUL = {
         {"admin_shop"},
     ),
     "stock that nobody counted": ("UPDATE stock SET on_hand = 1", set[str]()),
-    "an order that is paid": ("UPDATE orders SET state = 'confirmed'", {"order_advance", "payment_watch"}),
+    "an order that is paid": (
+        "UPDATE orders SET state = 'confirmed'",
+        {"order_advance", "order_fulfil", "payment_watch"},
+    ),
     "an order's terms": ("UPDATE orders SET total_amount = 0", set[str]()),
     "a payment that is captured": ("UPDATE payments SET state = 'captured'", set[str]()),
     "a card to be charged": (
@@ -80,7 +83,7 @@ POWERFUL = {
     ),
     "an age that was proved": (
         f"INSERT INTO age_checks (id, member_id, recorded_at) VALUES ({ANY_ID}, {ANY_ID}, now())",
-        {"order_advance", "payment_watch"},
+        {"order_advance", "order_fulfil", "payment_watch"},
     ),
     "a share of a sale": (
         f"INSERT INTO sale_accruals (order_id, sequence) VALUES ({ANY_ID}, 1)",
@@ -89,7 +92,7 @@ POWERFUL = {
     "a sale whose shares are settled": ("UPDATE orders SET accrual_due_at = NULL", {"sale_accrue"}),
     "a promise of stock": (
         f"INSERT INTO stock_moves (sku, kind, quantity, order_id) VALUES ('', 'promise', 1, {ANY_ID})",
-        {"orders", "wholesale", "order_advance", "payment_watch"},
+        {"orders", "wholesale", "order_advance", "order_fulfil", "payment_watch"},
     ),
     "somebody's cart": ("UPDATE cart_items SET quantity = 1", {"shop", "order_advance", "payment_watch"}),
     "a wholesale account that may order": ("UPDATE wholesale_accounts SET status = 'approved'", {"admin_wholesale"}),
@@ -123,17 +126,17 @@ SECRET = {
         {"payout_send", "payout_confirm", "payout_recover", "reconciliation", "ledger_seal", "treasury_snapshot",
          "admin_treasury", "migrate"},
     ),
-    "cards": ("SELECT token FROM payments", {"orders", "order_advance", "payment_watch"}),
+    "cards": ("SELECT token FROM payments", {"orders", "order_advance", "order_fulfil", "payment_watch"}),
     "addresses of orders": (
         "SELECT address FROM orders",
-        {"orders", "wholesale", "order_advance", "payment_watch", "member_erase", "profile"},
+        {"orders", "wholesale", "order_advance", "order_fulfil", "payment_watch", "member_erase", "profile"},
     ),
     "refresh tokens": ("SELECT token_hash FROM refresh_tokens", {"auth", "profile", "member_erase"}),
     "mailed codes": ("SELECT code_mac FROM email_codes", {"auth", "profile", "member_erase"}),
     "wrapped keys": (
         "SELECT wrapped FROM data_keys",
         {"auth", "admin_treasury", "admin_comps", "admin_wholesale", "wallet", "wholesale", "profile", "orders",
-         "order_advance", "payment_watch", "migrate"},
+         "order_advance", "order_fulfil", "payment_watch", "migrate"},
     ),
     "tax ids": ("SELECT tax_id FROM wholesale_accounts", {"admin_wholesale"}),
 }  # fmt: skip
