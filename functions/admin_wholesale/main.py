@@ -6,7 +6,7 @@ from uuid import UUID
 
 from flask import Request, Response
 
-from functions.admin_wholesale import certificates, rules, store, telling
+from functions.admin_wholesale import certificates, rewards, rules, store, telling
 from functions.admin_wholesale.common import Operations, api
 from functions.admin_wholesale.rules import Standing, Verb
 from functions.admin_wholesale.store import AdminWholesaleAccount
@@ -24,7 +24,7 @@ from shared.web.http import Client
 from shared.web.paging import Position
 from shared.web.quotas import Limit, Quota
 
-__all__ = ["admin_wholesale", "api", "certificates"]
+__all__ = ["admin_wholesale", "api", "certificates", "rewards"]
 
 
 def admin_wholesale(request: Request) -> Response:

@@ -6,18 +6,28 @@ from uuid import uuid4
 
 from pydantic import AfterValidator
 
-from functions.wholesale import rules, store
+from functions.wholesale import reward_store, rules, store
 from functions.wholesale.common import BusinessAddress, Typed, WholesaleAddress, api
+from functions.wholesale.reward_store import (
+    ChipsRow,
+    WholesaleChips,
+    WholesaleComp,
+    WholesaleMilestone,
+    WholesaleTotals,
+)
 from functions.wholesale.store import Business
 from shared import settings
 from shared.auth import Claims, Member
 from shared.credentials import vault
 from shared.db import ConstraintViolated, Tx
+from shared.orders.states import wholesale_number_shown
 from shared.values.contacts import NewEmailAddress
-from shared.values.fields import Body, Listing, Money, Reply, Text
+from shared.values.fields import Body, Listing, Money, Page, Reply, Text
 from shared.values.goods import Availability, availability
 from shared.values.states import WholesaleStatus
 from shared.values.wholesale import may_apply_at, row_of
+from shared.web import paging
+from shared.web.paging import Position
 from shared.web.quotas import Limit, Quota
 
 LAST_DIGITS = 4
@@ -50,6 +60,10 @@ class WholesaleAccount(Reply):
     applied_at: datetime
     decided_at: datetime | None
     may_apply_at: datetime | None
+    activated_at: datetime | None
+    totals: WholesaleTotals
+    milestones: list[WholesaleMilestone]
+    comps: list[WholesaleComp]
 
 
 class WholesaleProduct(Reply):
@@ -119,6 +133,14 @@ def get_wholesale_account(tx: Tx, member: Member) -> WholesaleAccount:
     return _shown(tx, member)
 
 
+@api.get("/v1/wholesale/chips")
+def list_wholesale_chips(tx: Tx, member: Member, page: Page) -> Listing[WholesaleChips]:
+    """List what orders have brought the member's account in chips, and what refunds took back, newest first."""
+    rows = reward_store.chips(tx, member.id, paging.after(page.cursor), page.limit + 1)
+    shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.earned_at, row.id))
+    return Listing[WholesaleChips](items=[_chips(row) for row in shown], next_cursor=cursor)
+
+
 @api.get("/v1/wholesale/products", problems=(rules.AccountNotApproved,))
 def list_wholesale_products(tx: Tx, member: Member) -> Listing[WholesaleProduct]:
     """List all products on one page, by flavor and strength, at the price of approved accounts."""
@@ -159,4 +181,19 @@ def _shown(tx: Tx, member: Member) -> WholesaleAccount:
         applied_at=found.applied_at,
         decided_at=found.decided_at,
         may_apply_at=may_apply_at(found.status, found.decided_at),
+        activated_at=found.activated_at,
+        totals=reward_store.totals(tx, found.id),
+        milestones=reward_store.milestones(tx, found.id),
+        comps=reward_store.comps(tx, found.id),
+    )
+
+
+def _chips(row: ChipsRow) -> WholesaleChips:
+    return WholesaleChips(
+        id=row.id,
+        order_id=row.order_id,
+        order_number=wholesale_number_shown(row.number, row.placed_at),
+        chips=row.chips,
+        is_refund=row.is_refund,
+        earned_at=row.earned_at,
     )

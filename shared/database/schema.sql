@@ -1461,6 +1461,9 @@ CREATE CONSTRAINT TRIGGER order_whole AFTER INSERT ON orders DEFERRABLE INITIALL
     FUNCTION order_whole();
 CREATE TRIGGER sale_accrual_done BEFORE UPDATE OF accrual_due_at ON orders FOR EACH ROW WHEN (old.accrual_due_at IS NOT
     NULL AND new.accrual_due_at IS NULL) EXECUTE FUNCTION sale_accrual_done();
+CREATE CONSTRAINT TRIGGER wholesale_order_sent AFTER UPDATE OF state ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH
+    ROW WHEN (new.kind = 'wholesale' AND (new.state IN ('shipped', 'delivered')) AND (old.state NOT IN ('shipped',
+    'delivered'))) EXECUTE FUNCTION wholesale_order_sent();
 
 CREATE TABLE outbox (
     id             bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -1805,6 +1808,8 @@ CREATE TRIGGER payout_counted AFTER UPDATE ON payouts FOR EACH ROW WHEN ((new.st
 CREATE TRIGGER payout_let_go BEFORE UPDATE ON payouts FOR EACH ROW EXECUTE FUNCTION payout_let_go();
 CREATE TRIGGER payout_of_comp_born AFTER INSERT ON payouts FOR EACH ROW WHEN (new.source_kind = 'comp' AND
     new.source_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$') EXECUTE FUNCTION payout_of_comp_born();
+CREATE TRIGGER payout_of_wholesale_comp_born AFTER INSERT ON payouts FOR EACH ROW WHEN (new.source_kind =
+    'wholesale_comp') EXECUTE FUNCTION payout_of_wholesale_comp_born();
 CREATE TRIGGER payout_of_withheld_guarantee AFTER INSERT ON payouts FOR EACH ROW WHEN (new.source_kind = 'comp' AND
     new.source_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$') EXECUTE FUNCTION payout_of_withheld_guarantee();
 CREATE TRIGGER payout_to_resting_wallet AFTER INSERT ON payouts FOR EACH ROW WHEN (new.source_kind IN ('comp',
@@ -2020,6 +2025,8 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON refunds FOR EACH STATEMEN
 CREATE CONSTRAINT TRIGGER refund_fits AFTER INSERT ON refunds DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
     FUNCTION refund_fits();
 CREATE TRIGGER sale_accrual_due AFTER INSERT ON refunds FOR EACH ROW EXECUTE FUNCTION sale_accrual_due();
+CREATE TRIGGER wholesale_chips_refunded AFTER INSERT ON refunds FOR EACH ROW WHEN (new.tins > 0) EXECUTE FUNCTION
+    wholesale_chips_refunded();
 
 CREATE TABLE resale_certificates (
     id           uuid         NOT NULL,
@@ -2598,6 +2605,68 @@ CREATE TRIGGER wholesale_account_changed BEFORE UPDATE ON wholesale_accounts FOR
     wholesale_account_changed();
 CREATE TRIGGER wholesale_account_removed BEFORE DELETE ON wholesale_accounts FOR EACH ROW EXECUTE FUNCTION
     wholesale_account_removed();
+
+CREATE TABLE wholesale_chips (
+    id          uuid         NOT NULL DEFAULT gen_random_uuid(),
+    account_id  uuid         NOT NULL,
+    order_id    uuid         NOT NULL,
+    refund_id   uuid,
+    chips       integer      NOT NULL,
+    earned_at   timestamptz  NOT NULL,
+    CONSTRAINT wholesale_chips_pkey PRIMARY KEY (id),
+    CONSTRAINT wholesale_chips_refund_id_key UNIQUE (refund_id),
+    CONSTRAINT wholesale_chips_sign CHECK ( CASE     WHEN refund_id IS NULL THEN chips > 0     ELSE chips < 0 END),
+    CONSTRAINT wholesale_chips_account_id_fkey FOREIGN KEY (account_id) REFERENCES wholesale_accounts(id),
+    CONSTRAINT wholesale_chips_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id),
+    CONSTRAINT wholesale_chips_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refunds(id)
+);
+CREATE INDEX wholesale_chips_account ON wholesale_chips (account_id, earned_at, id);
+CREATE UNIQUE INDEX wholesale_chips_once ON wholesale_chips (order_id) WHERE refund_id IS NULL;
+CREATE INDEX wholesale_chips_order ON wholesale_chips (order_id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON wholesale_chips FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON wholesale_chips FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE wholesale_comps (
+    id            uuid         NOT NULL,
+    account_id    uuid         NOT NULL,
+    milestone_id  uuid,
+    amount        micro_usdt   NOT NULL,
+    reason        text         NOT NULL,
+    awarded_by    uuid         NOT NULL,
+    awarded_at    timestamptz  NOT NULL,
+    CONSTRAINT wholesale_comps_pkey PRIMARY KEY (id),
+    CONSTRAINT wholesale_comps_milestone_id_key UNIQUE (milestone_id),
+    CONSTRAINT wholesale_comps_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT wholesale_comps_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 500),
+    CONSTRAINT wholesale_comps_account_id_fkey FOREIGN KEY (account_id) REFERENCES wholesale_accounts(id),
+    CONSTRAINT wholesale_comps_awarded_by_fkey FOREIGN KEY (awarded_by) REFERENCES members(id),
+    CONSTRAINT wholesale_comps_milestone_id_fkey FOREIGN KEY (milestone_id) REFERENCES wholesale_milestones(id)
+);
+CREATE INDEX wholesale_comps_account ON wholesale_comps (account_id, awarded_at, id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON wholesale_comps FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON wholesale_comps FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE TRIGGER wholesale_comp_born BEFORE INSERT ON wholesale_comps FOR EACH ROW EXECUTE FUNCTION
+    wholesale_comp_born();
+CREATE CONSTRAINT TRIGGER wholesale_comp_owed AFTER INSERT ON wholesale_comps DEFERRABLE INITIALLY DEFERRED FOR EACH
+    ROW EXECUTE FUNCTION wholesale_comp_owed();
+
+CREATE TABLE wholesale_milestones (
+    id          uuid         NOT NULL DEFAULT gen_random_uuid(),
+    account_id  uuid         NOT NULL,
+    chips       integer      NOT NULL,
+    value       micro_usdt   NOT NULL,
+    reached_at  timestamptz  NOT NULL,
+    CONSTRAINT wholesale_milestones_pkey PRIMARY KEY (id),
+    CONSTRAINT wholesale_milestones_account_id_chips_key UNIQUE (account_id, chips),
+    CONSTRAINT wholesale_milestones_chips_check CHECK (chips > 0),
+    CONSTRAINT wholesale_milestones_value_check CHECK (value::bigint > 0),
+    CONSTRAINT wholesale_milestones_account_id_fkey FOREIGN KEY (account_id) REFERENCES wholesale_accounts(id)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON wholesale_milestones FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON wholesale_milestones FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
 
 CREATE TABLE withdrawal_events (
     id             bigint            NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -3520,8 +3589,9 @@ CREATE OR REPLACE FUNCTION needs_second_person(payout payouts)
  STABLE
 AS $function$
 BEGIN
-    RETURN payout.source_kind = 'comp' AND payout.source_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-       AND EXISTS (SELECT FROM manual_awards WHERE comp_id = payout.source_id::uuid AND NOT alone);
+    RETURN payout.source_kind = 'wholesale_comp'
+        OR (payout.source_kind = 'comp' AND payout.source_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+            AND EXISTS (SELECT FROM manual_awards WHERE comp_id = payout.source_id::uuid AND NOT alone));
 END $function$;
 
 CREATE OR REPLACE FUNCTION nonce_is_open(state slot_state)
@@ -4110,6 +4180,22 @@ BEGIN
     SELECT status INTO comp_status FROM comps WHERE id = NEW.source_id::uuid FOR SHARE;
     IF comp_status <> 'pending' THEN
         PERFORM refuse('comp_pending', format('comp %s is %s', NEW.source_id, comp_status));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION payout_of_wholesale_comp_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.treasury <> 'wholesale' OR NOT EXISTS (
+        SELECT FROM wholesale_comps comp JOIN wholesale_accounts account ON account.id = comp.account_id
+        JOIN members ON members.id = account.member_id
+        WHERE comp.id::text = NEW.source_id AND comp.amount = NEW.amount AND comp.awarded_by = NEW.requested_by
+          AND members.id = NEW.member_id AND members.wallet_address = NEW.recipient_address
+          AND coalesce(members.wallet_rests_until <= NEW.requested_at, true)) THEN
+        PERFORM refuse('wholesale_comp_payout', format('payout %s is not what was awarded', NEW.id));
     END IF;
     RETURN NULL;
 END $function$;
@@ -4900,6 +4986,85 @@ BEGIN
     RETURN OLD;
 END $function$;
 
+CREATE OR REPLACE FUNCTION wholesale_chips_refunded()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    INSERT INTO wholesale_chips (account_id, order_id, refund_id, chips, earned_at)
+    SELECT account_id, order_id, NEW.id, -least(NEW.tins, sum(chips)), NEW.recorded_at
+    FROM wholesale_chips WHERE order_id = NEW.order_id GROUP BY account_id, order_id HAVING sum(chips) > 0;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION wholesale_comp_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    account wholesale_accounts%ROWTYPE;
+    most bigint;
+BEGIN
+    SELECT * INTO account FROM wholesale_accounts WHERE id = NEW.account_id FOR SHARE;
+    IF account.status NOT IN ('approved', 'active') THEN
+        PERFORM refuse('wholesale_comp_account', format('account %s is %s', account.id, account.status));
+    END IF;
+    IF profits_from_member(NEW.awarded_by, account.member_id) THEN
+        PERFORM refuse('own_interest', format('account %s profits whoever awards', account.id));
+    END IF;
+    IF NEW.milestone_id IS NULL THEN
+        SELECT (value #>> '{}')::numeric * 1000000 INTO most FROM settings WHERE name = 'wholesale_comp_max';
+    ELSE
+        SELECT value INTO most FROM wholesale_milestones WHERE id = NEW.milestone_id AND account_id = NEW.account_id;
+    END IF;
+    IF most IS NULL OR NEW.amount > most THEN
+        PERFORM refuse('wholesale_comp_value', format('comp %s is more than may be awarded', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION wholesale_comp_owed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NOT ledger_has('wholesale-comp:' || NEW.id, 'owed:wholesale', NEW.amount)
+       OR NOT ledger_has('wholesale-comp:' || NEW.id, 'pool:wholesale', -NEW.amount)
+       OR NOT EXISTS (SELECT FROM payouts WHERE source_kind = 'wholesale_comp' AND source_id = NEW.id::text) THEN
+        PERFORM refuse('wholesale_comp_owed', format('comp %s is not owed to anybody', NEW.id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION wholesale_order_sent()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    total bigint;
+BEGIN
+    PERFORM FROM wholesale_accounts WHERE id = NEW.account_id FOR NO KEY UPDATE;
+    INSERT INTO wholesale_chips (account_id, order_id, chips, earned_at)
+    SELECT NEW.account_id, NEW.id, sum(shipped), NEW.state_at FROM order_items WHERE order_id = NEW.id
+    HAVING sum(shipped) > 0
+    ON CONFLICT (order_id) WHERE refund_id IS NULL DO NOTHING;
+    UPDATE wholesale_accounts SET status = 'active', activated_at = NEW.state_at
+    WHERE id = NEW.account_id AND status = 'approved';
+    SELECT sum(chips) INTO total FROM wholesale_chips WHERE account_id = NEW.account_id;
+    INSERT INTO wholesale_milestones (account_id, chips, value, reached_at)
+    SELECT NEW.account_id, (step ->> 'chips')::integer, (step ->> 'value')::numeric * 1000000, NEW.state_at
+    FROM settings CROSS JOIN LATERAL jsonb_array_elements(value) AS step
+    WHERE name = 'wholesale_milestones' AND (step ->> 'chips')::integer <= total
+    ON CONFLICT (account_id, chips) DO NOTHING;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION withdrawal_born()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -5034,7 +5199,8 @@ GRANT INSERT, SELECT ON TABLE audit_logs, bank_transfers, code_change_codes, cod
     downline_entries, foreign_transfers, fulfilment_lines, honey_trials, invoices, ledger_journals, ledger_postings,
     ledger_seal_balances, ledger_seals, manual_awards, milestones, order_events, order_items, parcel_lines,
     payout_approvals, payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds, resale_certificates,
-    retired_names, sale_accruals, stock_moves, treasuries, wallet_links, withdrawal_events TO blakjaks_app;
+    retired_names, sale_accruals, stock_moves, treasuries, wallet_links, wholesale_chips, wholesale_comps,
+    wholesale_milestones, withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
@@ -5239,7 +5405,8 @@ GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_log
     schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock, stock_moves, tax_quotes,
     tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
     treasury_snapshot_days, treasury_snapshots, trip_places, trips, wallet_balances, wallet_challenges, wallet_links,
-    wallet_transactions, webhook_deliveries, withdrawal_events, withdrawal_transitions TO blakjaks_read;
+    wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
+    withdrawal_transitions TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 
@@ -5288,7 +5455,8 @@ GRANT UPDATE (applied_at, business_address, company_name, contact_name, email, p
     wholesale_accounts TO blakjaks_wholesale;
 GRANT UPDATE (cancel_reason, cancel_wanted_at, expires_at) ON TABLE orders TO blakjaks_wholesale;
 
-GRANT INSERT ON TABLE resale_certificates TO blakjaks_wholesale_decisions;
+GRANT INSERT ON TABLE ledger_journals, ledger_postings, payouts, resale_certificates, wholesale_comps TO
+    blakjaks_wholesale_decisions;
 GRANT SELECT ON TABLE data_keys, wholesale_accounts TO blakjaks_wholesale_decisions;
 GRANT UPDATE (decided_at, decided_by, reason, status) ON TABLE wholesale_accounts TO blakjaks_wholesale_decisions;
 
