@@ -67,7 +67,7 @@ def _made(values: Mapping[str, object]) -> Settings:
         concierge_email=str(values["concierge_email"]),
         payouts=_payouts(values),
         shop=_shop(values),
-        wholesale=_wholesale(values["wholesale_terms"]),
+        wholesale=_wholesale(values),
     )
 
 
@@ -103,10 +103,17 @@ def _shop(values: Mapping[str, object]) -> ShopSettings:
     )
 
 
-def _wholesale(terms: object) -> WholesaleSettings:
+def _wholesale(values: Mapping[str, object]) -> WholesaleSettings:
+    terms, orders = values["wholesale_terms"], values["wholesale_orders"]
     assert isinstance(terms, dict)
+    assert isinstance(orders, dict)
     return WholesaleSettings(
-        price=Usdt.of(str(terms["price"])), tins_min=int(terms["tins_min"]), tins_step=int(terms["tins_step"])
+        price=Usdt.of(str(terms["price"])),
+        tins_min=int(terms["tins_min"]),
+        tins_step=int(terms["tins_step"]),
+        invoice_life=timedelta(days=int(orders["invoice_days"])),
+        unpaid_max=Usdt.of(str(orders["unpaid_max"])),
+        comp_max=Usdt.of(str(values["wholesale_comp_max"])),
     )
 
 

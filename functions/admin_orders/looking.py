@@ -17,7 +17,8 @@ from functions.admin_orders.models import (
 from functions.admin_orders.records import Wanted
 from shared.db import Tx
 from shared.orders import addresses, fulfilments, refunds, rows, tasks
-from shared.orders.states import PAID, CancelReason, OrderNotCancellable, OrderState, number_read
+from shared.orders.refusals import OrderNotCancellable
+from shared.orders.states import PAID, CancelReason, OrderState, number_read
 from shared.payouts import interests
 from shared.values.fields import Listing
 from shared.values.problems import NotFound

@@ -1,5 +1,8 @@
 """The problems of the treasury's operations, and how states of payouts and alerts are shown. Pure."""
 
+import re
+
+from shared.values import typed
 from shared.values.money import Usdt
 from shared.values.problems import NotAllowed, Problem
 
@@ -7,6 +10,7 @@ CHAIN_SECONDS_MAX = 3.0  # how long a request waits for the nodes
 RETRY_AFTER_SECONDS = "5"
 PENDING = ("REQUESTED", "APPROVED", "RESERVED")
 ON_HOLD = ("HELD", "QUARANTINED")
+BANK_REFERENCE = re.compile(r"[A-Z0-9][A-Z0-9./-]{2,63}")  # as the schema has it
 
 
 class TransferAmountNotPositive(Problem):
@@ -43,6 +47,26 @@ class TransferToTreasury(Problem):
     """The recipient is a treasury's key, of this or another treasury."""
 
     status, title = 422, "This is a treasury's own address."
+
+
+class TransferNotAwaited(Problem):
+    """The invoice or refund waits for no transfer: one is booked, or the order is cancelled. What was received all the
+    same has to be sent back.
+    """
+
+    status, title = 409, "No transfer is waited for here."
+
+
+class TransferAmountDiffers(Problem):
+    """The transfer is of another amount than is waited for, which `awaited` tells."""
+
+    status, title = 409, "This is not the amount that is waited for."
+
+
+class BankReferenceUsed(Problem):
+    """A transfer with this reference is booked: one transfer pays once."""
+
+    status, title = 409, "This bank reference was booked before."
 
 
 class ChainNotReadable(Problem):
@@ -157,3 +181,13 @@ def alert_level(*, below: bool, payouts: int | None, critical: int) -> str:
 def adjustment(kind: str, expected: Usdt, found: Usdt) -> Usdt:
     """The amount by which a treasury's books must change when a finding is accepted as the truth."""
     return found - expected if kind == "balance_differs" else expected - found
+
+
+def bank_reference(text: str) -> str:
+    """A reference of the bank's in capitals and without blanks, so that one transfer is written in one way only. Raises
+    ValueError.
+    """
+    found = typed.compact(text).upper()
+    if not BANK_REFERENCE.fullmatch(found):
+        raise ValueError("must be the bank's reference: 3 to 64 letters, digits, dots, dashes and slashes")
+    return found

@@ -1,16 +1,16 @@
 """HTTP for admins: applications for wholesale accounts, and what is decided about them (docs/product.md, "Shop")."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
 from flask import Request, Response
 
-from functions.admin_wholesale import rules, store, telling
+from functions.admin_wholesale import certificates, rewards, rules, store, telling
+from functions.admin_wholesale.common import Operations, api
 from functions.admin_wholesale.rules import Standing, Verb
 from functions.admin_wholesale.store import AdminWholesaleAccount
-from shared.api import Api
-from shared.auth import Admin, Role
+from shared.auth import Admin
 from shared.credentials import vault
 from shared.db import Tx
 from shared.payouts import interests
@@ -24,9 +24,7 @@ from shared.web.http import Client
 from shared.web.paging import Position
 from shared.web.quotas import Limit, Quota
 
-Operations = Annotated[Admin, Role.OPERATIONS]
-
-api = Api("admin_wholesale")
+__all__ = ["admin_wholesale", "api", "certificates", "rewards"]
 
 
 def admin_wholesale(request: Request) -> Response:

@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from shared.values.goods import cents
+from shared.values.money import Usdt
 from shared.values.problems import Problem, TooManyRequests
 from shared.values.states import MemberStatus, WholesaleStatus
 
 TAX_IDS_PER_HOUR = 30
+COMP_MIN = Usdt.of(1)
 
 Verb = Literal["approve", "reject", "suspend", "activate"]
 OPEN = frozenset({WholesaleStatus.APPROVED, WholesaleStatus.ACTIVE})
@@ -36,6 +39,36 @@ class ApplicantNotActive(Problem):
     """The member is suspended or has closed their account; `member_status` tells which."""
 
     status, title = 409, "The account of the member who applied is not active."
+
+
+class AccountNeverApproved(Problem):
+    """The account waits for a decision or was rejected; `account_status` tells which."""
+
+    status, title = 409, "This wholesale account was never approved."
+
+
+class MilestoneUnknown(Problem):
+    """The account has reached no such milestone."""
+
+    status, title = 404, "This account has no such milestone."
+
+
+class MilestoneAwarded(Problem):
+    """A comp was awarded for the milestone; `comp_id` names it."""
+
+    status, title = 409, "A comp was awarded for this milestone before."
+
+
+class CompAboveValue(Problem):
+    """The amount is more than the milestone's value, or than a comp for no milestone may be; `maximum` tells."""
+
+    status, title = 409, "A comp may not be of so much."
+
+
+class NoWalletToPay(Problem):
+    """The account's member has linked no wallet, or has changed it within a day: a comp is paid to the linked one."""
+
+    status, title = 409, "The account has no wallet that may be paid now."
 
 
 class TaxIdErased(Problem):
@@ -107,3 +140,11 @@ def _check_pending(found: Standing) -> None:
 def _check_active(found: Standing) -> None:
     if found.member_status != MemberStatus.ACTIVE:
         raise ApplicantNotActive(member_status=found.member_status)
+
+
+def comp_amount(amount: Usdt) -> Usdt:
+    """An amount from one USDT on, in whole cents. Raises ValueError."""
+    if amount < COMP_MIN:
+        raise ValueError(f"must be at least {COMP_MIN}")
+    cents(amount)
+    return amount

@@ -61,6 +61,7 @@ def sweep(now: datetime) -> None:
         parts.part(partial(_queue, store.leaving, neglected), "orders that are being cancelled")
         parts.part(partial(_queue, store.forgotten, neglected), "orders without a task")
         parts.part(partial(_queue, store.unasked_payments, neglected), "payments without a task")
+        parts.part(partial(_queue, store.unconfirmed, neglected), "paid invoices without a task")
         parts.part(partial(_queue, store.unseen_checks, unseen), "undecided checks of ages")
 
 

@@ -149,6 +149,22 @@ def unasked_payments(tx: Tx, before: datetime, limit: int) -> list[UUID]:
     )
 
 
+def unconfirmed(tx: Tx, before: datetime, limit: int) -> list[UUID]:
+    """Orders whose invoice was booked as paid before that time and that are not confirmed: their task was lost."""
+    return tx.column(
+        UUID,
+        """
+        SELECT o.id FROM orders o
+        JOIN payments p ON p.order_id = o.id AND p.state = 'captured'
+        JOIN payment_operations paid ON paid.payment_id = p.id AND paid.kind = 'capture' AND paid.status = 'succeeded'
+        WHERE o.state = 'payment_processing' AND paid.answered_at <= :before
+        ORDER BY paid.answered_at, o.id LIMIT :limit
+        """,
+        before=before,
+        limit=limit,
+    )
+
+
 def unseen_checks(tx: Tx, before: datetime, limit: int) -> list[UUID]:
     """Orders that wait for a check that nobody has asked about since that time, longest waiting first. Checks that no
     order waits for any more are never read: they stay undecided for ever.

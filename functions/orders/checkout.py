@@ -7,15 +7,15 @@ from uuid import UUID, uuid4
 from functions.orders import drafts, rules, store
 from functions.orders.drafts import Draft
 from functions.orders.models import OrderRequest, ShippingAddress
-from functions.orders.quotes import Inquiry
-from functions.orders.rules import Wanted
-from functions.orders.store import NewOrder, Quote, Standing
+from functions.orders.store import NewOrder, Standing
 from shared import settings
 from shared.credentials import fingerprints
 from shared.db import ConstraintViolated, Tx
-from shared.orders import addresses, card_tokens, carts, rows, tasks
+from shared.orders import addresses, card_tokens, carts, refusals, rows, sums, tasks, tax_quotes
 from shared.orders.carts import Cart
-from shared.orders.states import CancelReason, OrderNotCancellable, OrderState
+from shared.orders.states import CancelReason, OrderState
+from shared.orders.sums import Wanted
+from shared.orders.tax_quotes import Inquiry, Quote
 from shared.values.problems import NotFound
 from shared.values.retry_after import HOUR, hour_of, until
 from shared.values.states import PaymentState
@@ -41,15 +41,15 @@ def place(tx: Tx, member_id: UUID, body: OrderRequest, inquiry: Inquiry, now: da
     store.lock_door(tx, doorstep)
     terms = settings.load(tx).shop
     rules.check_limits(store.bought(tx, member_id, doorstep, now - rules.TINS_COUNTED), draft.tins, terms.limits)
-    sums = draft.sums(quote)
-    rules.check_total(body.expected_total, sums)
+    added = draft.sums(quote)
+    sums.check_total(body.expected_total, added)
     order_id = uuid4()
     order = NewOrder(
         id=order_id,
         member_id=member_id,
         cart_id=cart.id,
         tins=draft.tins,
-        sums=sums,
+        sums=added,
         cost_per_tin=terms.cost_per_tin,
         quote=quote,
         address=addresses.seal(tx, order_id, draft.address),
@@ -74,7 +74,7 @@ def pay_again(tx: Tx, member_id: UUID, order_id: UUID, token: str, now: datetime
     waits = order.state == OrderState.PAYMENT_PROCESSING and order.last_payment == PaymentState.FAILED
     over = order.expires_at <= now or order.cancel_wanted_at is not None
     if not waits or over or order.declines >= rules.DECLINES_PER_ORDER:
-        raise rules.OrderNotPayable
+        raise refusals.OrderNotPayable
     _check_declines(tx, member_id, now)
     _insert_payment(tx, order_id, token, now)
     tasks.advance_soon(tx, order_id, now)
@@ -86,7 +86,7 @@ def cancel(tx: Tx, member_id: UUID, order_id: UUID, now: datetime) -> None:
     """
     order = _locked(tx, member_id, order_id)
     if order.state == OrderState.CANCELLED or order.has_left:
-        raise OrderNotCancellable
+        raise refusals.OrderNotCancellable
     if order.cancel_wanted_at is None:
         rows.want_cancelled(tx, order_id, CancelReason.MEMBER, now)
         tasks.advance_soon(tx, order_id, now)
@@ -104,17 +104,14 @@ def _open_cart(tx: Tx, member_id: UUID, cart_id: UUID | None) -> Cart:
 def _quoted(tx: Tx, member_id: UUID, draft: Draft, inquiry: Inquiry, now: datetime) -> Quote:
     """The quote of the draft. Raises the refusal of a draft that cannot be ordered, QuoteStale."""
     draft.check()
-    found = store.quote(tx, member_id, draft.basis, now)
-    if found is None:
-        raise inquiry.refusal or rules.QuoteStale()
-    return found
+    return tax_quotes.found(tx, member_id, draft.question.basis, inquiry, now)
 
 
 def _check_pace(tx: Tx, member_id: UUID, now: datetime) -> None:
     """Raises TooManyOrders, TooManyDeclines. Orders are counted, not tries: a repeated one is told which it became."""
     placed = store.placed_since(tx, member_id, now - HOUR)
     if len(placed) >= rules.ORDERS_PER_HOUR:
-        raise rules.TooManyOrders(headers=until(placed[-rules.ORDERS_PER_HOUR] + HOUR, now))
+        raise refusals.TooManyOrders(headers=until(placed[-rules.ORDERS_PER_HOUR] + HOUR, now))
     _check_declines(tx, member_id, now)
 
 
@@ -122,7 +119,7 @@ def _check_declines(tx: Tx, member_id: UUID, now: datetime) -> None:
     """Raises TooManyDeclines when the day is full."""
     today = hour_of(now) - timedelta(hours=now.hour)
     if store.declines_since(tx, member_id, today) >= rules.DECLINES_PER_DAY:
-        raise rules.TooManyDeclines(headers=until(today + DAY, now))
+        raise refusals.TooManyDeclines(headers=until(today + DAY, now))
 
 
 def _insert_payment(tx: Tx, order_id: UUID, token: str, now: datetime) -> None:
@@ -140,7 +137,7 @@ def _promise(tx: Tx, order_id: UUID, wanted: Sequence[Wanted], now: datetime) ->
             raise
         left = {row.sku: row.left for row in store.left(tx, [line.sku for line in wanted])}
         short = [line for line in wanted if line.quantity > left[line.sku]]
-        raise rules.StockShort(
+        raise refusals.StockShort(
             items=[{"sku": line.sku, "wanted": line.quantity, "left": left[line.sku]} for line in short]
         ) from None
 

@@ -5,20 +5,21 @@ from dataclasses import dataclass
 
 from functions.orders import rules
 from functions.orders.models import ShippingAddress
-from functions.orders.rules import Sums, Wanted
-from functions.orders.store import Quote
 from shared import settings
 from shared.db import Tx
-from shared.orders import carts
+from shared.orders import carts, sums
 from shared.orders.addresses import DeliveryAddress
 from shared.orders.carts import Cart
+from shared.orders.refusals import DestinationNotServed
+from shared.orders.sums import Sums, Wanted
+from shared.orders.tax_quotes import Question, Quote
 from shared.values import cart_sums
 from shared.values.money import Usdt
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A cart with what is in it; `names` are those of the products. `basis` is what its tax quote must stand for."""
+    """A cart with what is in it; `names` are those of the products. `question` is what its tax quote must stand for."""
 
     cart: Cart
     wanted: Sequence[Wanted]
@@ -29,9 +30,9 @@ class Draft:
     is_served: bool
 
     @property
-    def basis(self) -> bytes:
-        """The hash of everything that a quote for this draft stands for."""
-        return rules.basis(self.wanted, self.shipping, self.address.place)
+    def question(self) -> Question:
+        """The question that a quote for this draft answers."""
+        return Question(self.wanted, self.shipping, self.address)
 
     @property
     def tins(self) -> int:
@@ -49,11 +50,11 @@ class Draft:
         if not self.wanted:
             raise rules.CartEmpty
         if not self.is_served:
-            raise rules.DestinationNotServed(state=self.address.state)
+            raise DestinationNotServed(state=self.address.state)
 
     def sums(self, quote: Quote) -> Sums:
         """The sums with a quote's taxes."""
-        return rules.sums(self.wanted, self.shipping, quote.taxes, quote.shipping)
+        return sums.add_up(self.wanted, self.shipping, quote.taxes, quote.shipping)
 
 
 def read(tx: Tx, cart: Cart, recipient: str, to: ShippingAddress) -> Draft:

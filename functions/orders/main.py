@@ -19,11 +19,11 @@ from functions.orders.models import (
     TaxEstimate,
     TaxQuestion,
 )
-from functions.orders.quotes import Inquiry
 from shared.api import Api
 from shared.auth import Member
 from shared.db import Tx
-from shared.orders.states import OrderNotCancellable
+from shared.orders import refusals
+from shared.orders.tax_quotes import Inquiry
 from shared.values.fields import Listing, Page
 from shared.values.goods import ProductNotOnSale
 from shared.web import paging
@@ -32,10 +32,10 @@ from shared.web.paging import Position
 
 CANNOT_BE_ORDERED = (
     rules.CartEmpty,
-    rules.DestinationNotServed,
-    rules.QuoteStale,
-    rules.TaxUnavailable,
-    rules.TooManyEstimates,
+    refusals.DestinationNotServed,
+    refusals.QuoteStale,
+    refusals.TaxUnavailable,
+    refusals.TooManyEstimates,
     ProductNotOnSale,
 )
 
@@ -82,11 +82,11 @@ def estimate_tax(tx: Tx, member: Member, body: TaxQuestion, inquiry: Inquiry, no
     problems=(
         *CANNOT_BE_ORDERED,
         rules.CartAlreadyOrdered,
-        rules.LimitReached,
-        rules.StockShort,
-        rules.TooManyDeclines,
-        rules.TooManyOrders,
-        rules.TotalChanged,
+        refusals.LimitReached,
+        refusals.StockShort,
+        refusals.TooManyDeclines,
+        refusals.TooManyOrders,
+        refusals.TotalChanged,
     ),
 )
 def create_order(
@@ -111,7 +111,7 @@ def get_order(tx: Tx, member: Member, order_id: UUID) -> OrderView:
     return reads.order(tx, member.id, order_id)
 
 
-@api.post("/v1/orders/{order_id}/cancel", secret_reply=True, problems=(OrderNotCancellable,))
+@api.post("/v1/orders/{order_id}/cancel", secret_reply=True, problems=(refusals.OrderNotCancellable,))
 def cancel_order(tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, now: datetime) -> OrderView:
     """Have an order cancelled: it ends as soon as it holds no money."""
     checkout.cancel(tx, member.id, order_id, now)
@@ -121,7 +121,7 @@ def cancel_order(tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, no
 @api.post(
     "/v1/orders/{order_id}/pay",
     secret_reply=True,
-    problems=(rules.OrderNotPayable, rules.TooManyDeclines),
+    problems=(refusals.OrderNotPayable, refusals.TooManyDeclines),
 )
 def pay_order(
     tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, body: CardPayment, now: datetime

@@ -1,37 +1,19 @@
-"""Asks the tax service before the transaction, and keeps what it said: the transaction only looks for it.
-
-No word of it is never a tax of zero: without a quote nothing is estimated or ordered.
-"""
+"""Asks for the tax of the open cart before the transaction, which then only looks for the quote."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
-from functions.orders import drafts, rules, store
+from functions.orders import drafts
 from functions.orders.drafts import Draft
 from functions.orders.models import OrderRequest, ShippingAddress, TaxQuestion
-from shared import db, log
+from shared import db
 from shared.auth import Claims
 from shared.db import Tx
-from shared.orders import carts
-from shared.orders.addresses import DeliveryAddress
-from shared.ports import tax
-from shared.ports.tax import TaxLine, TaxQuote
-from shared.ports.vendors import Address, VendorMisconfigured, VendorRefused, VendorSilent
-from shared.values.problems import NotValid, Problem
+from shared.orders import carts, tax_quotes
+from shared.orders.tax_quotes import Inquiry
 from shared.web import quotas
-from shared.web.quotas import Limit, Quota
-
-ADDRESS_REFUSED = "invalid"
-RETRY_SECONDS = 30
-
-
-@dataclass(frozen=True)
-class Inquiry:
-    """The outcome of asking the service: `refusal` is why it gives no quote for the address."""
-
-    was_asked: bool
-    refusal: Problem | None = None
+from shared.web.quotas import Limit
 
 
 @dataclass(frozen=True)
@@ -44,7 +26,7 @@ class _Open:
 
 def limit_estimates(claims: Claims) -> Limit:
     """Limit how often a member has the service asked."""
-    return Limit([Quota(f"tax:{claims.member_id}", rules.ESTIMATES_PER_HOUR)], rules.TooManyEstimates)
+    return tax_quotes.limit(claims.member_id)
 
 
 def for_estimate(claims: Claims, body: TaxQuestion, now: datetime) -> Inquiry:
@@ -63,23 +45,7 @@ def _have_quote(claims: Claims, to: ShippingAddress, now: datetime, *, counted: 
         return Inquiry(was_asked=False)
     if not counted:
         quotas.spend(limit_estimates(claims), now)
-    draft, quote_id = found.draft, uuid4()
-    try:
-        answer = _asked(quote_id, draft)
-    except VendorRefused as refused:
-        if refused.reason != ADDRESS_REFUSED:
-            log.error("the tax service refuses our question", reason=refused.reason)
-            raise _unavailable(RETRY_SECONDS) from None
-        message = "the tax service does not know this address"
-        return Inquiry(was_asked=True, refusal=NotValid(errors=[{"field": "/shipping_address", "message": message}]))
-    if not answer.registered:
-        log.warning("the state is served without a registration for its tax", state=draft.address.state)
-    db.atomically(
-        lambda tx: store.keep_quote(
-            tx, quote_id, claims.member_id, draft.basis, found=answer, now=now, expires_at=now + rules.QUOTE_LIFE
-        )
-    )
-    return Inquiry(was_asked=True)
+    return tax_quotes.ask(claims.member_id, found.draft.question, now)
 
 
 def _look(tx: Tx, member_id: UUID, to: ShippingAddress, now: datetime) -> _Open:
@@ -88,25 +54,4 @@ def _look(tx: Tx, member_id: UUID, to: ShippingAddress, now: datetime) -> _Open:
     draft = drafts.read(tx, cart, "", to) if cart else None
     if draft is None or not draft.can_be_ordered:
         return _Open(None, is_quoted=False)
-    return _Open(draft, is_quoted=store.quote(tx, member_id, draft.basis, now) is not None)
-
-
-def _asked(quote_id: UUID, draft: Draft) -> TaxQuote:
-    """The service's answer. Raises TaxUnavailable, VendorRefused."""
-    lines = [TaxLine(line.sku, line.quantity, line.amount) for line in draft.wanted]
-    try:
-        return tax.estimate(quote_id, lines, draft.shipping, _address(draft.address))
-    except VendorSilent as silence:
-        log.warning("the tax service does not answer", reason=str(silence))
-        raise _unavailable(silence.retry_after_seconds) from None
-    except VendorMisconfigured as wrong:
-        log.error("the tax service does not take our key", reason=str(wrong))
-        raise _unavailable(RETRY_SECONDS) from None
-
-
-def _address(address: DeliveryAddress) -> Address:
-    return Address(address.line1, address.line2, address.city, address.state, address.zip)
-
-
-def _unavailable(seconds: int) -> rules.TaxUnavailable:
-    return rules.TaxUnavailable(headers={"Retry-After": str(seconds)})
+    return _Open(draft, is_quoted=tax_quotes.find(tx, member_id, draft.question.basis, now) is not None)

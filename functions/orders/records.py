@@ -105,7 +105,7 @@ def summaries(tx: Tx, member_id: UUID, after: Position | None, limit: int) -> li
         Summary,
         """
         SELECT id, number, state, total_amount AS total, placed_at FROM orders
-        WHERE member_id = :member_id
+        WHERE member_id = :member_id AND kind = 'retail'
           AND (CAST(:at AS timestamptz) IS NULL OR (placed_at, id) < (:at, CAST(:id AS uuid)))
         ORDER BY placed_at DESC, id DESC LIMIT :limit
         """,
@@ -125,7 +125,7 @@ def order(tx: Tx, member_id: UUID, order_id: UUID) -> OrderRow | None:
                EXISTS (SELECT FROM order_items WHERE order_id = :id AND shipped > 0)
                    AND state = 'fulfilled' AS partly_shipped,
                subtotal, shipping_cost, shipping_tax, tax_amount, total_amount, tax_breakdown, address, age_check_id
-        FROM orders WHERE id = :id AND member_id = :member_id
+        FROM orders WHERE id = :id AND member_id = :member_id AND kind = 'retail'
         """,
         id=order_id,
         member_id=member_id,

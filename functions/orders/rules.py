@@ -1,26 +1,22 @@
-"""Decides which orders are taken: refusals, limits, what a quote stands for, and how payments are told. Pure."""
+"""Decides which orders are taken: refusals, limits, and how payments are told. Pure."""
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from shared.orders.refusals import LimitReached
 from shared.values.goods import ProductNotOnSale
-from shared.values.money import ZERO, Usdt
-from shared.values.problems import Problem, TooManyRequests
+from shared.values.money import Usdt
+from shared.values.problems import Problem
 from shared.values.settings import OrderLimits
 from shared.values.states import PaymentState, PaymentStatus
 
 UNPAID_LIFE = timedelta(minutes=30)
-QUOTE_LIFE = timedelta(minutes=30)
 TINS_COUNTED = timedelta(days=30)
 ORDERS_PER_HOUR = 10
-ESTIMATES_PER_HOUR = 60
 DECLINES_PER_ORDER = 3
 DECLINES_PER_DAY = 10
 
-AGAIN = {"Retry-After": "1"}
 
 
 class CartEmpty(Problem):
@@ -35,102 +31,10 @@ class CartAlreadyOrdered(Problem):
     status, title = 409, "This cart is ordered already."
 
 
-class StockShort(Problem):
-    """Fewer tins than wanted are left; `items` names each product with what was wanted and what is left."""
-
-    status, title = 409, "There are fewer left than you want."
-
-
-class TotalChanged(Problem):
-    """The order costs another sum than the member has seen: a price, shipping or the tax has changed meanwhile."""
-
-    status, title = 409, "Your order costs another sum now."
-
-
-class QuoteStale(Problem):
-    """The cart has changed while its tax was asked for. Nothing was done: send the request again."""
-
-    status, title, passing = 409, "Your cart has changed at this moment; try again.", True
-
-    def __init__(self) -> None:
-        super().__init__(headers=AGAIN)
-
-
-class LimitReached(Problem):
-    """The order goes beyond a limit, which `limit` names (unpaid, tins, tins_in_30_days) and `maximum` tells."""
-
-    status, title = 409, "You cannot order so much now."
-
-
-class DestinationNotServed(Problem):
-    """The `state` of the address is not one that we ship to."""
-
-    status, title = 409, "We do not ship to this state."
-
-
-class TaxUnavailable(Problem):
-    """The tax service does not answer, and no order is taken without its word. Nothing was done."""
-
-    status, title, passing = 503, "The tax cannot be computed at this moment.", True
-
-
-class TooManyEstimates(TooManyRequests):
-    """The member has asked for the tax too often in this hour."""
-
-    title = "You have asked for the tax very often; wait a little."
-
-
-class TooManyOrders(TooManyRequests):
-    """The member has placed too many orders within an hour."""
-
-    title = "You have placed many orders; wait a little."
-
-
-class TooManyDeclines(TooManyRequests):
-    """The member's cards were declined too often today (UTC)."""
-
-    title = "Your cards were declined too often today; try again tomorrow."
-
-
-class OrderNotPayable(Problem):
-    """The order waits for no other card: it is paid, under way, declined three times, expired or cancelled."""
-
-    status, title = 409, "This order cannot be paid again."
-
-
 class OrderNotConfirmed(Problem):
     """The order was never paid: there is no receipt."""
 
     status, title = 409, "There is a receipt once the order is paid."
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """A product that is ordered, at the price of now."""
-
-    sku: str
-    quantity: int
-    price: Usdt
-
-    @property
-    def amount(self) -> Usdt:
-        """The price of its tins together."""
-        return self.price * self.quantity
-
-
-@dataclass(frozen=True)
-class Sums:
-    """The sums of an order, and how much of the tax is for shipping."""
-
-    subtotal: Usdt
-    shipping: Usdt
-    tax: Usdt
-    shipping_tax: Usdt
-
-    @property
-    def total(self) -> Usdt:
-        """Everything that is charged."""
-        return self.subtotal + self.shipping + self.tax
 
 
 @dataclass(frozen=True)
@@ -140,12 +44,6 @@ class Bought:
     unpaid: int
     tins_of_member: int
     tins_of_door: int
-
-
-def basis(wanted: Iterable[Wanted], shipping: Usdt, place: Sequence[str]) -> bytes:
-    """The hash of what a quote stands for: products, quantities, prices, shipping, address. Any change changes it."""
-    lines = sorted((line.sku, line.quantity, line.price.micro) for line in wanted)
-    return hashlib.sha256(json.dumps([lines, shipping.micro, list(place)]).encode()).digest()
 
 
 def check_on_sale(off_sale: Sequence[str]) -> None:
@@ -162,18 +60,6 @@ def check_limits(bought: Bought, tins: int, limits: OrderLimits) -> None:
         raise LimitReached(limit="tins", maximum=limits.tins)
     if max(bought.tins_of_member, bought.tins_of_door) + tins > limits.tins_in_30_days:
         raise LimitReached(limit="tins_in_30_days", maximum=limits.tins_in_30_days)
-
-
-def check_total(expected: Usdt, sums: Sums) -> None:
-    """Raises TotalChanged, with the sums of now, when the member expects to pay something else."""
-    if sums.total != expected:
-        raise TotalChanged(subtotal=sums.subtotal, shipping=sums.shipping, tax=sums.tax, total=sums.total)
-
-
-def sums(wanted: Iterable[Wanted], shipping: Usdt, taxes: Mapping[str, Usdt], shipping_tax: Usdt) -> Sums:
-    """Add up an order: goods, shipping, and the taxes of both."""
-    subtotal = sum((line.amount for line in wanted), ZERO)
-    return Sums(subtotal, shipping, sum(taxes.values(), shipping_tax), shipping_tax)
 
 
 def payment_status(payments: Sequence[tuple[PaymentState, Usdt, Usdt]]) -> PaymentStatus:

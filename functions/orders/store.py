@@ -8,31 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from functions.orders.rules import Bought, Sums, Wanted
+from functions.orders.rules import Bought
 from shared.db import Tx
 from shared.orders.carts import Cart
 from shared.orders.states import OrderState
-from shared.ports.tax import TaxQuote
+from shared.orders.sums import Sums, Wanted
+from shared.orders.tax_quotes import Quote
 from shared.values import encoding
 from shared.values.money import Usdt
 from shared.values.states import PaymentState
-
-
-@dataclass(frozen=True)
-class Quote:
-    """A tax quote; `lines` are micro-dollars by SKU, `shipping` is the part of the tax that is for shipping."""
-
-    id: UUID
-    tax: Usdt
-    shipping: Usdt
-    lines: Mapping[str, int]
-    breakdown: Sequence[Mapping[str, str | int]]
-    expires_at: datetime
-
-    @property
-    def taxes(self) -> dict[str, Usdt]:
-        """The tax of each product."""
-        return {sku: Usdt(micro) for sku, micro in self.lines.items()}
 
 
 @dataclass(frozen=True)
@@ -82,45 +66,6 @@ def full_name(tx: Tx, member_id: UUID) -> str:
     return tx.scalar(str, "SELECT full_name FROM members WHERE id = :id", id=member_id)
 
 
-def quote(tx: Tx, member_id: UUID, basis: bytes, now: datetime) -> Quote | None:
-    """The newest unexpired quote of the member's for a basis."""
-    return tx.first(
-        Quote,
-        """
-        SELECT id, tax, shipping, lines, breakdown, expires_at FROM tax_quotes
-        WHERE member_id = :member_id AND basis = :basis AND expires_at > :now
-        ORDER BY expires_at DESC, id LIMIT 1
-        """,
-        member_id=member_id,
-        basis=basis,
-        now=now,
-    )
-
-
-def keep_quote(
-    tx: Tx, quote_id: UUID, member_id: UUID, basis: bytes, *, found: TaxQuote, now: datetime, expires_at: datetime
-) -> None:
-    """Keep what the tax service has answered."""
-    tx.run(
-        """
-        INSERT INTO tax_quotes (id, member_id, basis, tax, shipping, lines, breakdown, quoted_at, expires_at)
-        VALUES (:id, :member_id, :basis, :tax, :shipping, CAST(:lines AS jsonb), CAST(:breakdown AS jsonb), :now,
-                :expires_at)
-        """,
-        id=quote_id,
-        member_id=member_id,
-        basis=basis,
-        tax=found.tax,
-        shipping=found.shipping_tax,
-        lines=encoding.dump({sku: tax.micro for sku, tax in found.lines.items()}).decode(),
-        breakdown=encoding.dump(
-            [{"name": part.name, "rate": f"{part.rate:f}", "amount": part.amount.micro} for part in found.breakdown]
-        ).decode(),
-        now=now,
-        expires_at=expires_at,
-    )
-
-
 def lock_cart(tx: Tx, member_id: UUID) -> Cart | None:
     """Lock the member's open cart; None if there is none, or somebody has just ordered it."""
     return tx.first(
@@ -164,9 +109,10 @@ def bought(tx: Tx, member_id: UUID, doorstep: bytes, since: datetime) -> Bought:
         Bought,
         """
         SELECT (SELECT CAST(count(*) AS integer) FROM orders
-                WHERE member_id = :member_id AND order_is_unpaid(state)) AS unpaid,
+                WHERE member_id = :member_id AND kind = 'retail' AND order_is_unpaid(state)) AS unpaid,
                (SELECT CAST(coalesce(sum(tins), 0) AS integer) FROM orders
-                WHERE member_id = :member_id AND placed_at > :since AND state <> 'cancelled') AS tins_of_member,
+                WHERE member_id = :member_id AND kind = 'retail' AND placed_at > :since AND state <> 'cancelled')
+                   AS tins_of_member,
                (SELECT CAST(coalesce(sum(tins), 0) AS integer) FROM orders
                 WHERE doorstep = :doorstep AND placed_at > :since AND state <> 'cancelled') AS tins_of_door
         """,
@@ -180,7 +126,10 @@ def placed_since(tx: Tx, member_id: UUID, since: datetime) -> list[datetime]:
     """When the member has placed orders, from a moment on, oldest first."""
     return tx.column(
         datetime,
-        "SELECT placed_at FROM orders WHERE member_id = :member_id AND placed_at > :since ORDER BY placed_at",
+        """
+        SELECT placed_at FROM orders
+        WHERE member_id = :member_id AND kind = 'retail' AND placed_at > :since ORDER BY placed_at
+        """,
         member_id=member_id,
         since=since,
     )
@@ -295,7 +244,7 @@ def left(tx: Tx, skus: Sequence[str]) -> list[Left]:
 def lock_order(tx: Tx, member_id: UUID, order_id: UUID) -> Standing | None:
     """Lock an order of the member's; None if it is somebody else's, or there is none."""
     found = tx.run(
-        "SELECT FROM orders WHERE id = :id AND member_id = :member_id FOR NO KEY UPDATE",
+        "SELECT FROM orders WHERE id = :id AND member_id = :member_id AND kind = 'retail' FOR NO KEY UPDATE",
         id=order_id,
         member_id=member_id,
     )

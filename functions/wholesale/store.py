@@ -24,6 +24,7 @@ class Account:
     tax_id_last4: str
     applied_at: datetime
     decided_at: datetime | None
+    activated_at: datetime | None
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def account(tx: Tx, member_id: UUID) -> Account | None:
         Account,
         """
         SELECT id, number, status, company_name, contact_name, email, phone, business_address, tax_id_last4, applied_at,
-               decided_at
+               decided_at, activated_at
         FROM wholesale_accounts WHERE member_id = :member_id
         """,
         member_id=member_id,

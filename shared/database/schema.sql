@@ -173,6 +173,25 @@ CREATE TABLE backup_codes (
     CONSTRAINT backup_codes_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
 
+CREATE TABLE bank_transfers (
+    operation_id  uuid         NOT NULL,
+    reference     text         NOT NULL,
+    booked_by     uuid         NOT NULL,
+    reason        text         NOT NULL,
+    booked_at     timestamptz  NOT NULL,
+    CONSTRAINT bank_transfers_pkey PRIMARY KEY (operation_id),
+    CONSTRAINT bank_transfers_reference_key UNIQUE (reference),
+    CONSTRAINT bank_transfers_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 500),
+    CONSTRAINT bank_transfers_reference_check CHECK (reference ~ '^[A-Z0-9][A-Z0-9./-]{2,63}$'),
+    CONSTRAINT bank_transfers_booked_by_fkey FOREIGN KEY (booked_by) REFERENCES members(id),
+    CONSTRAINT bank_transfers_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES payment_operations(id)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON bank_transfers FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON bank_transfers FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE TRIGGER bank_transfer_booked BEFORE INSERT ON bank_transfers FOR EACH ROW EXECUTE FUNCTION
+    bank_transfer_booked();
+
 CREATE TABLE broadcasts (
     id           uuid         NOT NULL,
     title        text         NOT NULL,
@@ -900,6 +919,21 @@ CREATE TABLE inboxes (
     CONSTRAINT inboxes_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
 
+CREATE TABLE invoices (
+    payment_id  uuid         NOT NULL,
+    serial      bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    number      text         NOT NULL GENERATED ALWAYS AS ((('INV-' || EXTRACT(year FROM (issued_at AT TIME ZONE
+        'UTC'))::text) || '-') || lpad(serial::text, GREATEST(length(serial::text), 4), '0')) STORED,
+    issued_at   timestamptz  NOT NULL,
+    due_at      timestamptz  NOT NULL,
+    CONSTRAINT invoices_pkey PRIMARY KEY (payment_id),
+    CONSTRAINT invoices_serial_key UNIQUE (serial),
+    CONSTRAINT invoices_check CHECK (due_at > issued_at),
+    CONSTRAINT invoices_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON invoices FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON invoices FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
 CREATE TABLE job_faults (
     id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
     job          text         NOT NULL,
@@ -1342,7 +1376,7 @@ CREATE TABLE orders (
     id                 uuid         NOT NULL,
     number             bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
     member_id          uuid         NOT NULL,
-    cart_id            uuid         NOT NULL,
+    cart_id            uuid,
     state              order_state  NOT NULL DEFAULT 'pending',
     state_at           timestamptz  NOT NULL,
     placed_at          timestamptz  NOT NULL,
@@ -1354,18 +1388,21 @@ CREATE TABLE orders (
     tax_amount         usd          NOT NULL,
     total_amount       usd          NOT NULL,
     cost_per_tin       usd          NOT NULL,
-    tax_quote_id       uuid         NOT NULL,
+    tax_quote_id       uuid,
     tax_breakdown      jsonb        NOT NULL,
     address            bytea,
     ship_state         text         NOT NULL,
     ship_zip           text         NOT NULL,
-    doorstep           bytea        NOT NULL,
+    doorstep           bytea,
     age_check_id       uuid,
     confirmed_at       timestamptz,
     cancel_wanted_at   timestamptz,
     cancel_reason      text,
     accrual_due_at     timestamptz,
     cancel_refused_at  timestamptz,
+    kind               text         NOT NULL DEFAULT 'retail',
+    account_id         uuid,
+    certificate_id     uuid,
     CONSTRAINT orders_pkey PRIMARY KEY (id),
     CONSTRAINT orders_cart_id_key UNIQUE (cart_id),
     CONSTRAINT orders_number_key UNIQUE (number),
@@ -1380,21 +1417,32 @@ CREATE TABLE orders (
         confirmed_at IS NOT NULL),
     CONSTRAINT orders_cost_per_tin_check CHECK (cost_per_tin::bigint >= 0),
     CONSTRAINT orders_doorstep_check CHECK (octet_length(doorstep) = 32),
+    CONSTRAINT orders_kind_check CHECK (kind IN ('retail', 'wholesale')),
+    CONSTRAINT orders_retail CHECK (kind <> 'retail' OR num_nulls(cart_id, doorstep) = 0 AND num_nonnulls(account_id,
+        certificate_id) = 0),
     CONSTRAINT orders_ship_state_check CHECK (ship_state ~ '^[A-Z]{2}$'),
     CONSTRAINT orders_ship_zip_check CHECK (ship_zip ~ '^\d{5}(-\d{4})?$'),
     CONSTRAINT orders_shipping_cost_check CHECK (shipping_cost::bigint >= 0),
     CONSTRAINT orders_shipping_tax_check CHECK (shipping_tax::bigint >= 0),
     CONSTRAINT orders_subtotal_check CHECK (subtotal::bigint > 0),
+    CONSTRAINT orders_taxed CHECK ( CASE     WHEN certificate_id IS NULL THEN tax_quote_id IS NOT NULL     ELSE
+        tax_amount::bigint = 0 AND tax_quote_id IS NULL END),
     CONSTRAINT orders_tins_check CHECK (tins > 0),
     CONSTRAINT orders_total CHECK (total_amount::bigint = (subtotal::bigint + shipping_cost::bigint +
         tax_amount::bigint)),
+    CONSTRAINT orders_wholesale CHECK (kind <> 'wholesale' OR account_id IS NOT NULL AND num_nonnulls(cart_id,
+        doorstep, age_check_id) = 0 AND shipping_cost::bigint = 0),
+    CONSTRAINT orders_account_id_fkey FOREIGN KEY (account_id) REFERENCES wholesale_accounts(id),
     CONSTRAINT orders_age_check_id_fkey FOREIGN KEY (age_check_id) REFERENCES age_checks(id),
     CONSTRAINT orders_cart_id_fkey FOREIGN KEY (cart_id) REFERENCES carts(id),
+    CONSTRAINT orders_certificate_id_fkey FOREIGN KEY (certificate_id) REFERENCES resale_certificates(id),
     CONSTRAINT orders_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
+CREATE INDEX orders_account ON orders (account_id, placed_at, id) WHERE account_id IS NOT NULL;
 CREATE INDEX orders_accrual_due ON orders (accrual_due_at, id) WHERE accrual_due_at IS NOT NULL;
 CREATE INDEX orders_addressed ON orders (state_at) WHERE address IS NOT NULL AND (state IN ('delivered', 'cancelled'));
 CREATE INDEX orders_age_check ON orders (age_check_id) WHERE age_check_id IS NOT NULL;
+CREATE INDEX orders_certificate ON orders (certificate_id) WHERE certificate_id IS NOT NULL;
 CREATE INDEX orders_doorstep ON orders (doorstep, placed_at);
 CREATE INDEX orders_leaving ON orders (cancel_wanted_at) WHERE cancel_wanted_at IS NOT NULL AND cancel_refused_at IS
     NULL AND state <> 'cancelled';
@@ -1413,6 +1461,9 @@ CREATE CONSTRAINT TRIGGER order_whole AFTER INSERT ON orders DEFERRABLE INITIALL
     FUNCTION order_whole();
 CREATE TRIGGER sale_accrual_done BEFORE UPDATE OF accrual_due_at ON orders FOR EACH ROW WHEN (old.accrual_due_at IS NOT
     NULL AND new.accrual_due_at IS NULL) EXECUTE FUNCTION sale_accrual_done();
+CREATE CONSTRAINT TRIGGER wholesale_order_sent AFTER UPDATE OF state ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH
+    ROW WHEN (new.kind = 'wholesale' AND (new.state IN ('shipped', 'delivered')) AND (old.state NOT IN ('shipped',
+    'delivered'))) EXECUTE FUNCTION wholesale_order_sent();
 
 CREATE TABLE outbox (
     id             bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -1507,6 +1558,9 @@ CREATE UNIQUE INDEX payment_operations_one_open ON payment_operations (payment_i
     'sent')) AND kind <> 'refund';
 CREATE INDEX payment_operations_payment ON payment_operations (payment_id, recorded_at);
 CREATE UNIQUE INDEX payment_operations_reference ON payment_operations (kind, reference) WHERE status = 'succeeded';
+CREATE CONSTRAINT TRIGGER payment_operation_booked AFTER UPDATE OF status ON payment_operations DEFERRABLE INITIALLY
+    DEFERRED FOR EACH ROW WHEN (new.status = 'sent' OR new.status = 'succeeded') EXECUTE FUNCTION
+    payment_operation_booked();
 CREATE TRIGGER payment_operation_born BEFORE INSERT ON payment_operations FOR EACH ROW EXECUTE FUNCTION
     payment_operation_born();
 CREATE TRIGGER payment_operation_changed BEFORE UPDATE ON payment_operations FOR EACH ROW EXECUTE FUNCTION
@@ -1528,7 +1582,7 @@ CREATE TABLE payments (
     created_at   timestamptz  NOT NULL,
     CONSTRAINT payments_pkey PRIMARY KEY (id),
     CONSTRAINT payments_amount_check CHECK (amount::bigint > 0),
-    CONSTRAINT payments_provider_check CHECK (provider = 'card'),
+    CONSTRAINT payments_provider_check CHECK (provider IN ('card', 'usdt', 'invoice')),
     CONSTRAINT payments_refund_open_check CHECK (refund_open::bigint >= 0),
     CONSTRAINT payments_refunded_check CHECK (refunded::bigint >= 0),
     CONSTRAINT payments_refunds CHECK ((refund_open::bigint + refunded::bigint) <= CASE state     WHEN 'captured' THEN
@@ -1754,6 +1808,8 @@ CREATE TRIGGER payout_counted AFTER UPDATE ON payouts FOR EACH ROW WHEN ((new.st
 CREATE TRIGGER payout_let_go BEFORE UPDATE ON payouts FOR EACH ROW EXECUTE FUNCTION payout_let_go();
 CREATE TRIGGER payout_of_comp_born AFTER INSERT ON payouts FOR EACH ROW WHEN (new.source_kind = 'comp' AND
     new.source_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$') EXECUTE FUNCTION payout_of_comp_born();
+CREATE TRIGGER payout_of_wholesale_comp_born AFTER INSERT ON payouts FOR EACH ROW WHEN (new.source_kind =
+    'wholesale_comp') EXECUTE FUNCTION payout_of_wholesale_comp_born();
 CREATE TRIGGER payout_of_withheld_guarantee AFTER INSERT ON payouts FOR EACH ROW WHEN (new.source_kind = 'comp' AND
     new.source_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$') EXECUTE FUNCTION payout_of_withheld_guarantee();
 CREATE TRIGGER payout_to_resting_wallet AFTER INSERT ON payouts FOR EACH ROW WHEN (new.source_kind IN ('comp',
@@ -1969,6 +2025,31 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON refunds FOR EACH STATEMEN
 CREATE CONSTRAINT TRIGGER refund_fits AFTER INSERT ON refunds DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
     FUNCTION refund_fits();
 CREATE TRIGGER sale_accrual_due AFTER INSERT ON refunds FOR EACH ROW EXECUTE FUNCTION sale_accrual_due();
+CREATE TRIGGER wholesale_chips_refunded AFTER INSERT ON refunds FOR EACH ROW WHEN (new.tins > 0) EXECUTE FUNCTION
+    wholesale_chips_refunded();
+
+CREATE TABLE resale_certificates (
+    id           uuid         NOT NULL,
+    account_id   uuid         NOT NULL,
+    state        text         NOT NULL,
+    number       text         NOT NULL,
+    valid_until  date         NOT NULL,
+    recorded_by  uuid         NOT NULL,
+    reason       text         NOT NULL,
+    recorded_at  timestamptz  NOT NULL,
+    CONSTRAINT resale_certificates_pkey PRIMARY KEY (id),
+    CONSTRAINT resale_certificates_number_check CHECK (length(number) >= 1 AND length(number) <= 50),
+    CONSTRAINT resale_certificates_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 500),
+    CONSTRAINT resale_certificates_state_check CHECK (state ~ '^[A-Z]{2}$'),
+    CONSTRAINT resale_certificates_account_id_fkey FOREIGN KEY (account_id) REFERENCES wholesale_accounts(id),
+    CONSTRAINT resale_certificates_recorded_by_fkey FOREIGN KEY (recorded_by) REFERENCES members(id)
+);
+CREATE INDEX resale_certificates_account ON resale_certificates (account_id, state, recorded_at, id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON resale_certificates FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON resale_certificates FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE TRIGGER resale_certificate_born BEFORE INSERT ON resale_certificates FOR EACH ROW EXECUTE FUNCTION
+    resale_certificate_born();
 
 CREATE TABLE retired_names (
     fingerprint  bytea        NOT NULL,
@@ -2525,6 +2606,68 @@ CREATE TRIGGER wholesale_account_changed BEFORE UPDATE ON wholesale_accounts FOR
 CREATE TRIGGER wholesale_account_removed BEFORE DELETE ON wholesale_accounts FOR EACH ROW EXECUTE FUNCTION
     wholesale_account_removed();
 
+CREATE TABLE wholesale_chips (
+    id          uuid         NOT NULL DEFAULT gen_random_uuid(),
+    account_id  uuid         NOT NULL,
+    order_id    uuid         NOT NULL,
+    refund_id   uuid,
+    chips       integer      NOT NULL,
+    earned_at   timestamptz  NOT NULL,
+    CONSTRAINT wholesale_chips_pkey PRIMARY KEY (id),
+    CONSTRAINT wholesale_chips_refund_id_key UNIQUE (refund_id),
+    CONSTRAINT wholesale_chips_sign CHECK ( CASE     WHEN refund_id IS NULL THEN chips > 0     ELSE chips < 0 END),
+    CONSTRAINT wholesale_chips_account_id_fkey FOREIGN KEY (account_id) REFERENCES wholesale_accounts(id),
+    CONSTRAINT wholesale_chips_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id),
+    CONSTRAINT wholesale_chips_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refunds(id)
+);
+CREATE INDEX wholesale_chips_account ON wholesale_chips (account_id, earned_at, id);
+CREATE UNIQUE INDEX wholesale_chips_once ON wholesale_chips (order_id) WHERE refund_id IS NULL;
+CREATE INDEX wholesale_chips_order ON wholesale_chips (order_id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON wholesale_chips FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON wholesale_chips FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE wholesale_comps (
+    id            uuid         NOT NULL,
+    account_id    uuid         NOT NULL,
+    milestone_id  uuid,
+    amount        micro_usdt   NOT NULL,
+    reason        text         NOT NULL,
+    awarded_by    uuid         NOT NULL,
+    awarded_at    timestamptz  NOT NULL,
+    CONSTRAINT wholesale_comps_pkey PRIMARY KEY (id),
+    CONSTRAINT wholesale_comps_milestone_id_key UNIQUE (milestone_id),
+    CONSTRAINT wholesale_comps_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT wholesale_comps_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 500),
+    CONSTRAINT wholesale_comps_account_id_fkey FOREIGN KEY (account_id) REFERENCES wholesale_accounts(id),
+    CONSTRAINT wholesale_comps_awarded_by_fkey FOREIGN KEY (awarded_by) REFERENCES members(id),
+    CONSTRAINT wholesale_comps_milestone_id_fkey FOREIGN KEY (milestone_id) REFERENCES wholesale_milestones(id)
+);
+CREATE INDEX wholesale_comps_account ON wholesale_comps (account_id, awarded_at, id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON wholesale_comps FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON wholesale_comps FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE TRIGGER wholesale_comp_born BEFORE INSERT ON wholesale_comps FOR EACH ROW EXECUTE FUNCTION
+    wholesale_comp_born();
+CREATE CONSTRAINT TRIGGER wholesale_comp_owed AFTER INSERT ON wholesale_comps DEFERRABLE INITIALLY DEFERRED FOR EACH
+    ROW EXECUTE FUNCTION wholesale_comp_owed();
+
+CREATE TABLE wholesale_milestones (
+    id          uuid         NOT NULL DEFAULT gen_random_uuid(),
+    account_id  uuid         NOT NULL,
+    chips       integer      NOT NULL,
+    value       micro_usdt   NOT NULL,
+    reached_at  timestamptz  NOT NULL,
+    CONSTRAINT wholesale_milestones_pkey PRIMARY KEY (id),
+    CONSTRAINT wholesale_milestones_account_id_chips_key UNIQUE (account_id, chips),
+    CONSTRAINT wholesale_milestones_chips_check CHECK (chips > 0),
+    CONSTRAINT wholesale_milestones_value_check CHECK (value::bigint > 0),
+    CONSTRAINT wholesale_milestones_account_id_fkey FOREIGN KEY (account_id) REFERENCES wholesale_accounts(id)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON wholesale_milestones FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON wholesale_milestones FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
 CREATE TABLE withdrawal_events (
     id             bigint            NOT NULL GENERATED ALWAYS AS IDENTITY,
     withdrawal_id  uuid              NOT NULL,
@@ -2925,6 +3068,34 @@ AS $function$
                    FROM jsonb_each(promised -> 'prizes') AS before (type, was)
                    FULL JOIN jsonb_each(wanted -> 'prizes') AS after (type, shall) USING (type)))
 $function$;
+
+CREATE OR REPLACE FUNCTION bank_transfer_booked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    of_order orders%ROWTYPE;
+    waiting boolean;
+BEGIN
+    SELECT o.* INTO of_order FROM orders o JOIN payments p ON p.order_id = o.id
+    JOIN payment_operations operation ON operation.payment_id = p.id
+    WHERE operation.id = NEW.operation_id FOR NO KEY UPDATE OF o;
+    SELECT operation.status = 'recorded' AND p.provider = 'invoice' INTO waiting
+    FROM payment_operations operation JOIN payments p ON p.id = operation.payment_id WHERE operation.id = NEW.operation_id;
+    IF waiting IS NOT TRUE THEN
+        PERFORM refuse('transfer_awaited', format('operation %s waits for no transfer', NEW.operation_id));
+    END IF;
+    IF profits_from_member(NEW.booked_by, of_order.member_id) THEN
+        PERFORM refuse('own_interest', format('order %s is of whoever books its transfer', of_order.id));
+    END IF;
+    UPDATE payment_operations SET status = 'sent', sent_at = NEW.booked_at WHERE id = NEW.operation_id;
+    UPDATE payment_operations SET status = 'succeeded', evidence = 'person', reference = 'bank:' || NEW.reference,
+                                  answered_at = NEW.booked_at, look_at = NULL
+    WHERE id = NEW.operation_id;
+    RETURN NEW;
+END $function$;
 
 CREATE OR REPLACE FUNCTION cart_item_changed()
  RETURNS trigger
@@ -3418,8 +3589,9 @@ CREATE OR REPLACE FUNCTION needs_second_person(payout payouts)
  STABLE
 AS $function$
 BEGIN
-    RETURN payout.source_kind = 'comp' AND payout.source_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
-       AND EXISTS (SELECT FROM manual_awards WHERE comp_id = payout.source_id::uuid AND NOT alone);
+    RETURN payout.source_kind = 'wholesale_comp'
+        OR (payout.source_kind = 'comp' AND payout.source_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$'
+            AND EXISTS (SELECT FROM manual_awards WHERE comp_id = payout.source_id::uuid AND NOT alone));
 END $function$;
 
 CREATE OR REPLACE FUNCTION nonce_is_open(state slot_state)
@@ -3468,6 +3640,11 @@ BEGIN
     IF NEW.state <> 'pending' THEN
         PERFORM refuse('order_born', format('order %s is born pending', NEW.id));
     END IF;
+    IF NEW.kind = 'wholesale' AND NOT EXISTS
+       (SELECT FROM wholesale_accounts WHERE id = NEW.account_id AND member_id = NEW.member_id
+                                         AND status IN ('approved', 'active')) THEN
+        PERFORM refuse('order_account', format('account %s may not order, or is somebody else''s', NEW.account_id));
+    END IF;
     INSERT INTO order_events (order_id, state, happened_at) VALUES (NEW.id, NEW.state, NEW.state_at);
     RETURN NULL;
 END $function$;
@@ -3492,10 +3669,12 @@ CREATE OR REPLACE FUNCTION order_changed()
 AS $function$
 BEGIN
     IF (NEW.id, NEW.number, NEW.member_id, NEW.cart_id, NEW.placed_at, NEW.tins, NEW.subtotal, NEW.shipping_cost,
-        NEW.shipping_tax, NEW.tax_amount, NEW.total_amount, NEW.cost_per_tin, NEW.ship_state, NEW.ship_zip, NEW.doorstep)
+        NEW.shipping_tax, NEW.tax_amount, NEW.total_amount, NEW.cost_per_tin, NEW.ship_state, NEW.ship_zip, NEW.doorstep,
+        NEW.kind, NEW.account_id, NEW.certificate_id)
        IS DISTINCT FROM
        (OLD.id, OLD.number, OLD.member_id, OLD.cart_id, OLD.placed_at, OLD.tins, OLD.subtotal, OLD.shipping_cost,
-        OLD.shipping_tax, OLD.tax_amount, OLD.total_amount, OLD.cost_per_tin, OLD.ship_state, OLD.ship_zip, OLD.doorstep)
+        OLD.shipping_tax, OLD.tax_amount, OLD.total_amount, OLD.cost_per_tin, OLD.ship_state, OLD.ship_zip, OLD.doorstep,
+        OLD.kind, OLD.account_id, OLD.certificate_id)
        OR (NEW.address IS DISTINCT FROM OLD.address AND NEW.address IS NOT NULL) THEN
         PERFORM refuse('order_terms', format('the terms of order %s are fixed', OLD.id));
     END IF;
@@ -3508,7 +3687,7 @@ BEGIN
     IF NOT EXISTS (SELECT FROM order_transitions WHERE from_state = OLD.state AND to_state = NEW.state) THEN
         PERFORM refuse('order_transition', format('order %s: %s to %s', NEW.id, OLD.state, NEW.state));
     END IF;
-    IF NEW.state = 'payment_processing' AND NOT EXISTS
+    IF NEW.state = 'payment_processing' AND NEW.kind = 'retail' AND NOT EXISTS
        (SELECT FROM age_checks WHERE id = NEW.age_check_id AND member_id = NEW.member_id AND status = 'accepted'
                                  AND valid_until > NEW.state_at) THEN
         PERFORM refuse('order_age', format('order %s has no accepted age check of its member', NEW.id));
@@ -3596,8 +3775,9 @@ CREATE OR REPLACE FUNCTION order_waits_for_people(waiting uuid)
  LANGUAGE sql
  STABLE
 AS $function$
-    SELECT EXISTS (SELECT FROM payments JOIN payment_operations refused ON refused.payment_id = payments.id
-                   WHERE payments.order_id = waiting AND refused.kind IN ('void', 'refund') AND refused.status = 'failed')
+    SELECT EXISTS (SELECT FROM payments JOIN payment_operations asked ON asked.payment_id = payments.id
+                   WHERE payments.order_id = waiting AND asked.kind IN ('void', 'refund')
+                     AND (asked.status = 'failed' OR (payments.provider = 'invoice' AND asked.status = 'recorded')))
 $function$;
 
 CREATE OR REPLACE FUNCTION order_whole()
@@ -3620,8 +3800,19 @@ BEGIN
     IF NOT EXISTS (SELECT FROM payments WHERE order_id = NEW.id AND amount = NEW.total_amount) THEN
         PERFORM refuse('order_payment', format('order %s has no payment of its total', NEW.id));
     END IF;
-    IF NOT EXISTS (SELECT FROM carts WHERE id = NEW.cart_id AND status = 'ordered' AND member_id = NEW.member_id) THEN
+    IF EXISTS (SELECT FROM payments p LEFT JOIN invoices i ON i.payment_id = p.id
+               WHERE p.order_id = NEW.id AND p.provider = 'invoice'
+                 AND (NEW.kind <> 'wholesale' OR i.due_at IS DISTINCT FROM NEW.expires_at)) THEN
+        PERFORM refuse('order_invoice', format('order %s has no invoice that is due when it expires', NEW.id));
+    END IF;
+    IF NEW.kind = 'retail' AND NOT EXISTS
+       (SELECT FROM carts WHERE id = NEW.cart_id AND status = 'ordered' AND member_id = NEW.member_id) THEN
         PERFORM refuse('order_cart', format('cart %s is open, or somebody else''s', NEW.cart_id));
+    END IF;
+    IF NEW.certificate_id IS NOT NULL AND NOT EXISTS
+       (SELECT FROM resale_certificates WHERE id = NEW.certificate_id AND account_id = NEW.account_id
+        AND state = NEW.ship_state AND valid_until >= CAST(NEW.placed_at AT TIME ZONE 'UTC' AS date)) THEN
+        PERFORM refuse('order_certificate', format('order %s has no valid certificate of %s', NEW.id, NEW.ship_state));
     END IF;
     RETURN NULL;
 END $function$;
@@ -3658,6 +3849,18 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION payment_operation_booked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM payments WHERE id = NEW.payment_id AND provider = 'invoice')
+       AND NOT EXISTS (SELECT FROM bank_transfers WHERE operation_id = NEW.id) THEN
+        PERFORM refuse('transfer_booked', format('nobody has booked the transfer of operation %s', NEW.id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION payment_operation_born()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3674,8 +3877,9 @@ BEGIN
     IF NEW.kind <> 'refund' AND NEW.amount <> payment.amount THEN
         PERFORM refuse('operation_amount', format('payment %s is of another amount', payment.id));
     END IF;
-    IF payment.state <> (CASE NEW.kind WHEN 'authorize' THEN 'pending' WHEN 'refund' THEN 'captured'
-                                       ELSE 'authorized' END) THEN
+    IF payment.state <> (CASE WHEN NEW.kind = 'refund' THEN 'captured' WHEN NEW.kind = 'authorize' THEN 'pending'
+                              WHEN NEW.kind = 'capture' AND payment.provider = 'invoice' THEN 'pending'
+                              ELSE 'authorized' END) THEN
         PERFORM refuse('operation_order', format('payment %s is %s: no %s', payment.id, payment.state, NEW.kind));
     END IF;
     IF NEW.kind = 'refund' THEN
@@ -3711,10 +3915,11 @@ BEGIN
             refund_open = refund_open - CASE NEW.kind WHEN 'refund' THEN NEW.amount ELSE 0 END,
             refunded = refunded + CASE NEW.kind WHEN 'refund' THEN NEW.amount ELSE 0 END
         WHERE id = NEW.payment_id;
-    ELSIF NEW.status = 'failed' AND NEW.kind = 'authorize' THEN
-        UPDATE payments SET state = 'failed', token = NULL WHERE id = NEW.payment_id;
     ELSIF NEW.status = 'failed' AND NEW.kind = 'refund' THEN
         UPDATE payments SET refund_open = refund_open - NEW.amount WHERE id = NEW.payment_id;
+    ELSIF NEW.status = 'failed' THEN
+        UPDATE payments SET state = 'failed', token = NULL
+        WHERE id = NEW.payment_id AND (NEW.kind = 'authorize' OR (NEW.kind = 'capture' AND provider = 'invoice'));
     END IF;
     RETURN NEW;
 END $function$;
@@ -3987,6 +4192,22 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION payout_of_wholesale_comp_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.treasury <> 'wholesale' OR NOT EXISTS (
+        SELECT FROM wholesale_comps comp JOIN wholesale_accounts account ON account.id = comp.account_id
+        JOIN members ON members.id = account.member_id
+        WHERE comp.id::text = NEW.source_id AND comp.amount = NEW.amount AND comp.awarded_by = NEW.requested_by
+          AND members.id = NEW.member_id AND members.wallet_address = NEW.recipient_address
+          AND coalesce(members.wallet_rests_until <= NEW.requested_at, true)) THEN
+        PERFORM refuse('wholesale_comp_payout', format('payout %s is not what was awarded', NEW.id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION payout_of_withheld_guarantee()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4178,6 +4399,34 @@ BEGIN
         PERFORM refuse('count_compared', 'the count of this database has not been compared with what was published');
     END IF;
 END $function$;
+
+CREATE OR REPLACE FUNCTION resale_certificate_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    account wholesale_accounts%ROWTYPE;
+BEGIN
+    SELECT * INTO account FROM wholesale_accounts WHERE id = NEW.account_id;
+    IF account.status NOT IN ('approved', 'active', 'suspended') THEN
+        PERFORM refuse('certificate_account', format('account %s is %s', account.id, account.status));
+    END IF;
+    IF profits_from_member(NEW.recorded_by, account.member_id) THEN
+        PERFORM refuse('own_interest', format('account %s profits whoever records its certificate', account.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION resale_certificate_of(account uuid, in_state text, on_day date)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT CASE WHEN valid_until >= on_day THEN id END FROM resale_certificates
+    WHERE account_id = account AND state = in_state ORDER BY recorded_at DESC, id DESC LIMIT 1
+$function$;
 
 CREATE OR REPLACE FUNCTION rotation_born()
  RETURNS trigger
@@ -4745,6 +4994,85 @@ BEGIN
     RETURN OLD;
 END $function$;
 
+CREATE OR REPLACE FUNCTION wholesale_chips_refunded()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    INSERT INTO wholesale_chips (account_id, order_id, refund_id, chips, earned_at)
+    SELECT account_id, order_id, NEW.id, -least(NEW.tins, sum(chips)), NEW.recorded_at
+    FROM wholesale_chips WHERE order_id = NEW.order_id GROUP BY account_id, order_id HAVING sum(chips) > 0;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION wholesale_comp_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    account wholesale_accounts%ROWTYPE;
+    most bigint;
+BEGIN
+    SELECT * INTO account FROM wholesale_accounts WHERE id = NEW.account_id FOR SHARE;
+    IF account.status NOT IN ('approved', 'active') THEN
+        PERFORM refuse('wholesale_comp_account', format('account %s is %s', account.id, account.status));
+    END IF;
+    IF profits_from_member(NEW.awarded_by, account.member_id) THEN
+        PERFORM refuse('own_interest', format('account %s profits whoever awards', account.id));
+    END IF;
+    IF NEW.milestone_id IS NULL THEN
+        SELECT (value #>> '{}')::numeric * 1000000 INTO most FROM settings WHERE name = 'wholesale_comp_max';
+    ELSE
+        SELECT value INTO most FROM wholesale_milestones WHERE id = NEW.milestone_id AND account_id = NEW.account_id;
+    END IF;
+    IF most IS NULL OR NEW.amount > most THEN
+        PERFORM refuse('wholesale_comp_value', format('comp %s is more than may be awarded', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION wholesale_comp_owed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NOT ledger_has('wholesale-comp:' || NEW.id, 'owed:wholesale', NEW.amount)
+       OR NOT ledger_has('wholesale-comp:' || NEW.id, 'pool:wholesale', -NEW.amount)
+       OR NOT EXISTS (SELECT FROM payouts WHERE source_kind = 'wholesale_comp' AND source_id = NEW.id::text) THEN
+        PERFORM refuse('wholesale_comp_owed', format('comp %s is not owed to anybody', NEW.id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION wholesale_order_sent()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    total bigint;
+BEGIN
+    PERFORM FROM wholesale_accounts WHERE id = NEW.account_id FOR NO KEY UPDATE;
+    INSERT INTO wholesale_chips (account_id, order_id, chips, earned_at)
+    SELECT NEW.account_id, NEW.id, sum(shipped), NEW.state_at FROM order_items WHERE order_id = NEW.id
+    HAVING sum(shipped) > 0
+    ON CONFLICT (order_id) WHERE refund_id IS NULL DO NOTHING;
+    UPDATE wholesale_accounts SET status = 'active', activated_at = NEW.state_at
+    WHERE id = NEW.account_id AND status = 'approved';
+    SELECT sum(chips) INTO total FROM wholesale_chips WHERE account_id = NEW.account_id;
+    INSERT INTO wholesale_milestones (account_id, chips, value, reached_at)
+    SELECT NEW.account_id, (step ->> 'chips')::integer, (step ->> 'value')::numeric * 1000000, NEW.state_at
+    FROM settings CROSS JOIN LATERAL jsonb_array_elements(value) AS step
+    WHERE name = 'wholesale_milestones' AND (step ->> 'chips')::integer <= total
+    ON CONFLICT (account_id, chips) DO NOTHING;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION withdrawal_born()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4827,10 +5155,11 @@ $function$;
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_app, blakjaks_approvals,
     blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_codes, blakjaks_counting,
     blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures,
-    blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_keys, blakjaks_listening, blakjaks_months,
-    blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay,
-    blakjaks_rollups, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing, blakjaks_telling,
-    blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_invoices, blakjaks_keys, blakjaks_listening,
+    blakjaks_months, blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals,
+    blakjaks_relay, blakjaks_rollups, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing,
+    blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions,
+    blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -4874,19 +5203,20 @@ GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
     blakjaks_app;
-GRANT INSERT, SELECT ON TABLE audit_logs, code_change_codes, code_changes, comp_rule_changes, downline_entries,
-    foreign_transfers, fulfilment_lines, honey_trials, ledger_journals, ledger_postings, ledger_seal_balances,
-    ledger_seals, manual_awards, milestones, order_events, order_items, parcel_lines, payout_approvals,
-    payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds, retired_names, sale_accruals,
-    stock_moves, treasuries, wallet_links, withdrawal_events TO blakjaks_app;
+GRANT INSERT, SELECT ON TABLE audit_logs, bank_transfers, code_change_codes, code_changes, comp_rule_changes,
+    downline_entries, foreign_transfers, fulfilment_lines, honey_trials, invoices, ledger_journals, ledger_postings,
+    ledger_seal_balances, ledger_seals, manual_awards, milestones, order_events, order_items, parcel_lines,
+    payout_approvals, payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds, resale_certificates,
+    retired_names, sale_accruals, stock_moves, treasuries, wallet_links, wholesale_chips, wholesale_comps,
+    wholesale_milestones, withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
 GRANT SELECT, USAGE ON SEQUENCE audit_logs_id_seq, count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq,
-    job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq, order_events_id_seq,
-    orders_number_seq, outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq,
-    stock_moves_id_seq, tier_history_id_seq, wallet_links_id_seq, wholesale_accounts_serial_seq,
-    withdrawal_events_id_seq TO blakjaks_app;
+    invoices_serial_seq, job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq,
+    order_events_id_seq, orders_number_seq, outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq,
+    payout_policy_runs_id_seq, stock_moves_id_seq, tier_history_id_seq, wallet_links_id_seq,
+    wholesale_accounts_serial_seq, withdrawal_events_id_seq TO blakjaks_app;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_app;
 
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, manual_transfers, payout_approvals, payout_policy_runs,
@@ -5002,6 +5332,8 @@ GRANT UPDATE (on_sale, picture, price_cents, revision) ON TABLE products TO blak
 GRANT UPDATE (read_at) ON TABLE notifications TO blakjaks_inbox;
 GRANT UPDATE ON TABLE inboxes TO blakjaks_inbox;
 
+GRANT INSERT ON TABLE bank_transfers, ledger_journals, ledger_postings TO blakjaks_invoices;
+
 GRANT INSERT, UPDATE ON TABLE signing_keys TO blakjaks_keys;
 
 GRANT INSERT (issued_at, member_id) ON TABLE listener_revocations TO blakjaks_listening;
@@ -5044,10 +5376,10 @@ GRANT INSERT, UPDATE ON TABLE avatars, data_exports, notification_preferences, r
 GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date_of_birth, full_name, language, phone,
     profile_revision, state, updated_at, username, zip_code) ON TABLE members TO blakjaks_profiles;
 
-GRANT SELECT (accrual_due_at, age_check_id, cancel_reason, cancel_refused_at, cancel_wanted_at, cart_id, confirmed_at,
-    cost_per_tin, doorstep, expires_at, id, member_id, number, placed_at, ship_state, ship_zip, shipping_cost,
-    shipping_tax, state, state_at, subtotal, tax_amount, tax_breakdown, tax_quote_id, tins, total_amount) ON TABLE
-    orders TO blakjaks_read;
+GRANT SELECT (account_id, accrual_due_at, age_check_id, cancel_reason, cancel_refused_at, cancel_wanted_at, cart_id,
+    certificate_id, confirmed_at, cost_per_tin, doorstep, expires_at, id, kind, member_id, number, placed_at,
+    ship_state, ship_zip, shipping_cost, shipping_tax, state, state_at, subtotal, tax_amount, tax_breakdown,
+    tax_quote_id, tins, total_amount) ON TABLE orders TO blakjaks_read;
 GRANT SELECT (action_url, amount, created_at, id, order_id, provider, reason, refund_open, refunded, state) ON TABLE
     payments TO blakjaks_read;
 GRANT SELECT (activated_at, applied_at, business_address, company_name, contact_name, created_at, decided_at,
@@ -5064,24 +5396,25 @@ GRANT SELECT (amount, block_hash, block_number, chain_id, checked_at, expires_at
 GRANT SELECT (amount, epoch, fee_per_gas_wei_max, gas_limit, hash, kind, nonce, origin, position,
     priority_fee_per_gas_wei_max, recipient_address, signed_at, signer) ON TABLE payout_attempts TO blakjaks_read;
 GRANT SELECT (created_at, enabled_at, member_id) ON TABLE second_factors TO blakjaks_read;
-GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_logs, avatars, award_inputs, broadcasts,
-    cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, code_batch_chunks, code_batch_walks,
-    code_batches, code_change_codes, code_changes, code_import_chunks, code_imports, code_retries, codes,
-    comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices, downline_entries, erasures,
-    feed_items, flagged_scans, foreign_explanations, foreign_transfers, former_usernames, fulfilment_lines,
-    fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes,
-    job_faults, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings,
-    ledger_seal_balances, ledger_seals, listener_revocations, mails, manual_awards, manual_transfers, member_quarters,
-    member_totals, member_wallets, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
-    order_events, order_items, order_transitions, outbox, parcel_lines, parcels, payment_operations, payout_approvals,
-    payout_events, payout_policy_runs, payout_slots, payout_transitions, payouts, permanent_tiers, products, pushes,
-    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes,
-    refund_lines, refunds, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position,
-    scan_rollups, scans, schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock,
-    stock_moves, tax_quotes, tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts,
-    treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, wallet_balances,
-    wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, withdrawal_events, withdrawal_transitions
-    TO blakjaks_read;
+GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_logs, avatars, award_inputs,
+    bank_transfers, broadcasts, cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts,
+    code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes, code_import_chunks,
+    code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices,
+    downline_entries, erasures, feed_items, flagged_scans, foreign_explanations, foreign_transfers, former_usernames,
+    fulfilment_lines, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials,
+    inbox_counts, inboxes, invoices, job_faults, late_counts, leases, ledger_accounts, ledger_balances,
+    ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, mails, manual_awards,
+    manual_transfers, member_quarters, member_totals, member_wallets, milestones, nonce_searches, nonce_uses,
+    notification_preferences, notifications, order_events, order_items, order_transitions, outbox, parcel_lines,
+    parcels, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots, payout_transitions,
+    payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
+    reconciliation_treasuries, reconciliations, referral_codes, refund_lines, refunds, resale_certificates,
+    retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
+    schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock, stock_moves, tax_quotes,
+    tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
+    treasury_snapshot_days, treasury_snapshots, trip_places, trips, wallet_balances, wallet_challenges, wallet_links,
+    wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
+    withdrawal_transitions TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 
@@ -5122,10 +5455,16 @@ GRANT INSERT ON TABLE webhook_deliveries TO blakjaks_webhooks;
 
 GRANT INSERT (applied_at, business_address, company_name, contact_name, email, id, member_id, phone, tax_id,
     tax_id_last4) ON TABLE wholesale_accounts TO blakjaks_wholesale;
+GRANT INSERT (kind, moved_at, order_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_wholesale;
+GRANT INSERT ON TABLE invoices, order_items, payments, tax_quotes TO blakjaks_wholesale;
+GRANT INSERT, SELECT ON TABLE orders TO blakjaks_wholesale;
 GRANT SELECT ON TABLE data_keys TO blakjaks_wholesale;
 GRANT UPDATE (applied_at, business_address, company_name, contact_name, email, phone, tax_id, tax_id_last4) ON TABLE
     wholesale_accounts TO blakjaks_wholesale;
+GRANT UPDATE (cancel_reason, cancel_wanted_at, expires_at) ON TABLE orders TO blakjaks_wholesale;
 
+GRANT INSERT ON TABLE ledger_journals, ledger_postings, payouts, resale_certificates, wholesale_comps TO
+    blakjaks_wholesale_decisions;
 GRANT SELECT ON TABLE data_keys, wholesale_accounts TO blakjaks_wholesale_decisions;
 GRANT UPDATE (decided_at, decided_by, reason, status) ON TABLE wholesale_accounts TO blakjaks_wholesale_decisions;
 

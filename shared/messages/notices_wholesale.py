@@ -53,4 +53,16 @@ WHOLESALE: Mapping[str, tuple[Texts, Texts]] = {
             "Sua conta $number voltou a ver os preços dela.",
         ),
     ),
+    "wholesale_comp_awarded": (
+        (
+            "Your wholesale account was awarded $amount",
+            "Tu cuenta mayorista recibió un premio de $amount",
+            "Sua conta de atacado recebeu um prêmio de $amount",
+        ),
+        (
+            "It is paid to your wallet once a second person has approved it.",
+            "Se paga en tu billetera cuando una segunda persona lo apruebe.",
+            "Ele é pago na sua carteira quando uma segunda pessoa o aprovar.",
+        ),
+    ),
 }

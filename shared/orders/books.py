@@ -9,17 +9,21 @@ from uuid import UUID
 from shared.db import Tx
 from shared.ledger import journals
 from shared.orders import tasks
-from shared.orders.rows import Order
+from shared.orders.rows import Order, Payment
+from shared.orders.states import PaymentProvider
 from shared.values.money import Usdt
 
+# The accounts on which captured money stands until it is paid back.
+TAKINGS = {PaymentProvider.CARD: "takings:card", PaymentProvider.INVOICE: "takings:bank"}
 
-def book_sale(tx: Tx, order: Order, now: datetime) -> None:
+
+def book_sale(tx: Tx, order: Order, payment: Payment, now: datetime) -> None:
     """Post the journal of the sale, unless it is posted."""
     ref = f"sale:{order.id}"
     if tx.scalar(bool, "SELECT EXISTS (SELECT FROM ledger_journals WHERE ref = :ref)", ref=ref):
         return
     lines = {
-        "takings:card": order.total_amount,
+        TAKINGS[payment.provider]: order.total_amount,
         "turnover:shop": -order.subtotal,
         "shipping:shop": -order.shipping_cost,
         "sales_tax:shop": -order.tax_amount,
@@ -28,9 +32,11 @@ def book_sale(tx: Tx, order: Order, now: datetime) -> None:
     tasks.accrue_soon(tx, order.id, now)
 
 
-def book_refunded(tx: Tx, refund_id: UUID, amount: Usdt, now: datetime) -> None:
-    """Post the journal of a refund that the provider has paid: we owe it no more, and the provider owes us less."""
-    journals.move(tx, f"refunded:{refund_id}", "takings:card", "owed:refunds", amount, now=now)
+def book_refunded(
+    tx: Tx, refund_id: UUID, amount: Usdt, now: datetime, *, provider: PaymentProvider = PaymentProvider.CARD
+) -> None:
+    """Post the journal of a refund that was paid: we owe it no more, and have less where the money was."""
+    journals.move(tx, f"refunded:{refund_id}", TAKINGS[provider], "owed:refunds", amount, now=now)
 
 
 def book_paid_elsewhere(tx: Tx, refund_id: UUID, amount: Usdt, now: datetime) -> None:

@@ -10,7 +10,7 @@ from shared.db import Tx
 from shared.orders import books, dispatch, fulfilments, operations, refunds, rows, telling
 from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order, Payment
-from shared.orders.states import PAID, UNPAID, CancelReason, OrderState
+from shared.orders.states import PAID, UNPAID, CancelReason, OrderKind, OrderState, PaymentProvider
 from shared.values.states import AgeCheckStatus, OperationStatus, PaymentState
 
 AGE_CHECK_LIFE = timedelta(minutes=60)
@@ -28,6 +28,9 @@ def advance(tx: Tx, order_id: UUID, now: datetime) -> Order:
     order = _locked(tx, order_id)
     if order.state in UNPAID and order.expires_at <= now:
         rows.want_cancelled(tx, order.id, CancelReason.EXPIRED, now)
+        order = _locked(tx, order_id)
+    if order.state is OrderState.PENDING and order.kind is OrderKind.WHOLESALE and order.cancel_wanted_at is None:
+        rows.go_on_to_payment(tx, order.id, None, now)
         order = _locked(tx, order_id)
     if order.state in (OrderState.PENDING, OrderState.AGE_VERIFICATION) and order.cancel_wanted_at is None:
         _check_age(tx, order, now)
@@ -74,10 +77,12 @@ def _pay(tx: Tx, order: Order, now: datetime) -> None:
     """
     payment = rows.newest_payment(tx, order.id)
     if payment.state is PaymentState.CAPTURED:
-        books.book_sale(tx, order, now)
+        books.book_sale(tx, order, payment, now)
         fulfilments.record(tx, order.id, now)
         rows.confirm(tx, order.id, now)
         telling.confirmed(tx, order, now)
+    elif payment.provider is PaymentProvider.INVOICE:
+        _await_transfer(tx, payment, now)
     elif payment.open_operation is None and payment.state is PaymentState.PENDING:
         operations.record(tx, payment.id, "authorize", payment.amount, now)
     elif payment.open_operation is None and payment.state is PaymentState.AUTHORIZED:
@@ -96,7 +101,7 @@ def _leave(tx: Tx, order: Order, now: datetime) -> None:
     payment = _without_unsent(tx, rows.newest_payment(tx, order.id), now)
     if not _holds_nothing(tx, order, payment, now):
         return
-    if order.confirmed_at is None:
+    if order.confirmed_at is None and order.kind is OrderKind.RETAIL:
         rows.refill_cart(tx, order, uuid4(), now)
     telling.cancelled(tx, order, now, refunded=payment.state is PaymentState.CAPTURED)
     rows.release_stock(tx, order.id, now)
@@ -111,7 +116,7 @@ def _holds_nothing(tx: Tx, order: Order, payment: Payment, now: datetime) -> boo
         _void(tx, payment, now)
         return False
     if payment.state is PaymentState.CAPTURED and payment.refunded < payment.amount:
-        books.book_sale(tx, order, now)
+        books.book_sale(tx, order, payment, now)
         refunds.refund_rest(tx, order, payment, RefundReason.CANCELLED, now)
         return False
     return True
@@ -126,6 +131,12 @@ def _without_unsent(tx: Tx, payment: Payment, now: datetime) -> Payment:
         return payment
     operations.never_send(tx, operation, now)
     return rows.newest_payment(tx, payment.order_id)
+
+
+def _await_transfer(tx: Tx, payment: Payment, now: datetime) -> None:
+    """Record that a transfer of the invoice's amount is waited for, once; it ends when people book the transfer."""
+    if payment.state is PaymentState.PENDING and payment.open_operation is None:
+        operations.record(tx, payment.id, "capture", payment.amount, now, asked=False)
 
 
 def _void(tx: Tx, payment: Payment, now: datetime) -> None:

@@ -5,7 +5,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from shared.db import Tx
-from shared.orders.states import CancelReason, OrderState
+from shared.orders.states import (
+    CancelReason,
+    OrderKind,
+    OrderState,
+    PaymentProvider,
+    number_shown,
+    wholesale_number_shown,
+)
 from shared.values.money import Usdt
 from shared.values.states import AgeCheckStatus, OperationStatus, PaymentState
 
@@ -18,8 +25,8 @@ class Order:
 
     id: UUID
     number: int
+    kind: OrderKind
     member_id: UUID
-    cart_id: UUID
     state: OrderState
     placed_at: datetime
     expires_at: datetime
@@ -31,6 +38,13 @@ class Order:
     cancel_wanted_at: datetime | None
     cancel_refused_at: datetime | None
     cancel_reason: CancelReason | None
+
+    @property
+    def number_shown(self) -> str:
+        """The number by which people call it."""
+        if self.kind is OrderKind.WHOLESALE:
+            return wholesale_number_shown(self.number, self.placed_at)
+        return number_shown(self.number)
 
     @property
     def is_leaving(self) -> bool:
@@ -46,6 +60,7 @@ class Payment:
 
     id: UUID
     order_id: UUID
+    provider: PaymentProvider
     amount: Usdt
     state: PaymentState
     refunded: Usdt
@@ -70,7 +85,7 @@ def lock(tx: Tx, order_id: UUID) -> Order | None:
     return tx.first(
         Order,
         """
-        SELECT id, number, member_id, cart_id, state, placed_at, expires_at, subtotal, shipping_cost, tax_amount,
+        SELECT id, number, kind, member_id, state, placed_at, expires_at, subtotal, shipping_cost, tax_amount,
                total_amount, confirmed_at, cancel_wanted_at, cancel_refused_at, cancel_reason
         FROM orders WHERE id = :order_id FOR NO KEY UPDATE
         """,
@@ -83,7 +98,8 @@ def newest_payment(tx: Tx, order_id: UUID) -> Payment:
     return tx.one(
         Payment,
         """
-        SELECT p.id, p.order_id, p.amount, p.state, p.refunded, o.id AS open_operation, o.status AS open_status,
+        SELECT p.id, p.order_id, p.provider, p.amount, p.state, p.refunded, o.id AS open_operation,
+               o.status AS open_status,
                EXISTS (SELECT FROM payment_operations r WHERE r.payment_id = p.id AND r.kind = 'capture'
                        AND r.status = 'failed' AND r.sent_at IS NOT NULL) AS capture_refused,
                EXISTS (SELECT FROM payment_operations r WHERE r.payment_id = p.id AND r.kind = 'void'
@@ -149,8 +165,10 @@ def wait_for_age_check(tx: Tx, order_id: UUID, now: datetime, until: datetime) -
     )
 
 
-def go_on_to_payment(tx: Tx, order_id: UUID, check_id: UUID, now: datetime) -> None:
-    """Move the order to PAYMENT_PROCESSING; the member has half an hour from now on to pay, or more if it had more."""
+def go_on_to_payment(tx: Tx, order_id: UUID, check_id: UUID | None, now: datetime) -> None:
+    """Move the order to PAYMENT_PROCESSING; the member has half an hour from now on to pay, or more if it had more.
+    A wholesale order has no check.
+    """
     tx.run(
         """
         UPDATE orders SET state = 'payment_processing', state_at = :now, age_check_id = :check_id,

@@ -1,10 +1,23 @@
-"""The states of an order, why it may be cancelled, and the number by which people call it. Pure."""
+"""The kinds and states of an order, why it may be cancelled, and the number by which people call it. Pure."""
 
+from datetime import UTC, datetime
 from enum import StrEnum
 
-from shared.values.problems import Problem
-
 NUMBER_PREFIX = "SO-"
+
+
+class OrderKind(StrEnum):
+    """The values of `orders.kind`: a member orders from the cart, or a wholesale account."""
+
+    RETAIL = "retail"
+    WHOLESALE = "wholesale"
+
+
+class PaymentProvider(StrEnum):
+    """The values of `payments.provider`: how an order is paid."""
+
+    CARD = "card"
+    INVOICE = "invoice"
 
 
 class OrderState(StrEnum):
@@ -18,12 +31,6 @@ class OrderState(StrEnum):
     SHIPPED = "shipped"
     DELIVERED = "delivered"
     CANCELLED = "cancelled"
-
-
-class OrderNotCancellable(Problem):
-    """The order is cancelled already, or it is too late for it."""
-
-    status, title = 409, "This order cannot be cancelled."
 
 
 UNPAID = frozenset({OrderState.PENDING, OrderState.AGE_VERIFICATION, OrderState.PAYMENT_PROCESSING})
@@ -41,10 +48,15 @@ class CancelReason(StrEnum):
 
 
 def number_shown(number: int) -> str:
-    """The order's number as people read it: SO-000042."""
+    """The number of a member's order as people read it: SO-000042."""
     return f"{NUMBER_PREFIX}{number:06d}"
 
 
 def number_read(text: str) -> int:
     """The number that people read; the prefix may be missing."""
     return int(text.removeprefix(NUMBER_PREFIX))
+
+
+def wholesale_number_shown(number: int, placed_at: datetime) -> str:
+    """The number of a wholesale order as people read it, with the year (UTC) in which it was placed: WO-2026-0042."""
+    return f"WO-{placed_at.astimezone(UTC).year}-{number:04d}"

@@ -12,7 +12,7 @@ from shared.messages import mails, notifications
 from shared.messages.mails import Letter
 from shared.orders.refund_shares import RefundShare
 from shared.orders.rows import Order
-from shared.orders.states import CancelReason, number_shown
+from shared.orders.states import CancelReason
 from shared.values.money import Usdt
 
 
@@ -32,7 +32,7 @@ def confirmed(tx: Tx, order: Order, now: datetime) -> None:
     """Tell the buyer that the order is paid, and send the receipt."""
     note = notifications.note(
         order.member_id, "order_confirmed", {"order_id": str(order.id)}, f"order-confirmed:{order.id}",
-        order_number=number_shown(order.number), total=order.total_amount,
+        order_number=order.number_shown, total=order.total_amount,
     )  # fmt: skip
     notifications.notify(tx, note, now)
     items = ", ".join(
@@ -95,7 +95,7 @@ def shipped(tx: Tx, order: Order, parcel_id: UUID, now: datetime) -> None:
     parcel = tx.one(_Parcel, "SELECT carrier, tracking_number FROM parcels WHERE id = :id", id=parcel_id)
     note = notifications.note(
         order.member_id, "order_shipped", {"order_id": str(order.id)}, f"order-shipped:{parcel_id}",
-        order_number=number_shown(order.number), tracking_number=parcel.tracking_number, carrier=parcel.carrier,
+        order_number=order.number_shown, tracking_number=parcel.tracking_number, carrier=parcel.carrier,
     )  # fmt: skip
     notifications.notify(tx, note, now)
     items = ", ".join(
@@ -123,7 +123,7 @@ def short(tx: Tx, order: Order, refund_id: UUID, now: datetime) -> None:
     amount = tx.scalar(Usdt, "SELECT amount FROM refunds WHERE id = :id", id=refund_id)
     note = notifications.note(
         order.member_id, "order_short", {"order_id": str(order.id)}, f"order-short:{refund_id}",
-        order_number=number_shown(order.number), amount=amount,
+        order_number=order.number_shown, amount=amount,
     )  # fmt: skip
     notifications.notify(tx, note, now)
 
@@ -135,12 +135,12 @@ def not_cancelled(tx: Tx, order: Order, now: datetime) -> None:
 
 def _tell(tx: Tx, order: Order, code: str, dedupe_key: str, now: datetime) -> None:
     data = {"order_id": str(order.id)}
-    note = notifications.note(order.member_id, code, data, dedupe_key, order_number=number_shown(order.number))
+    note = notifications.note(order.member_id, code, data, dedupe_key, order_number=order.number_shown)
     notifications.notify(tx, note, now)
 
 
 def _mail(tx: Tx, order: Order, template: str, dedupe_key: str, values: Mapping[str, str], *, now: datetime) -> None:
     buyer = tx.one(_Buyer, "SELECT email, full_name FROM members WHERE id = :id", id=order.member_id)
-    parameters = {"name": buyer.full_name, "order_number": number_shown(order.number), **values}
+    parameters = {"name": buyer.full_name, "order_number": order.number_shown, **values}
     letter = Letter(buyer.email, buyer.full_name, template, parameters, dedupe_key, member_id=order.member_id)
     mails.queue(tx, letter, now)

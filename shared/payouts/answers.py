@@ -112,7 +112,8 @@ def of_id(tx: Tx, identity: UUID) -> list[UUID]:
         """
         SELECT id FROM payouts WHERE id = :identity
         UNION SELECT id FROM payouts
-              WHERE source_kind IN ('comp', 'match', 'pool_share', 'rotation') AND source_id = CAST(:identity AS text)
+              WHERE source_kind IN ('comp', 'match', 'pool_share', 'wholesale_comp', 'rotation')
+                AND source_id = CAST(:identity AS text)
         """,
         identity=identity,
     )

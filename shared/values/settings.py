@@ -58,12 +58,16 @@ class ShopSettings:
 @dataclass(frozen=True)
 class WholesaleSettings:
     """The price of a tin for accounts of the wholesale program, how many tins of a product they order at least, and in
-    which steps.
+    which steps; for how long an invoice may be paid, and how much an account's unpaid orders may cost together; and of
+    how much a comp may be that is for no milestone.
     """
 
     price: Usdt
     tins_min: int
     tins_step: int
+    invoice_life: timedelta
+    unpaid_max: Usdt
+    comp_max: Usdt
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,12 @@
 
 FIELDS = {
     "AccountDeletion.username": "username",
+    "BankTransfer.bank_reference": "bank's reference",
     "BatchOrder.product_sku": "stock-keeping unit",
     "BusinessAddress.state": "state",
     "BusinessAddress.zip_code": "postal code",
     "CartAddition.sku": "stock-keeping unit",
+    "CertificateGrant.state": "state",
     "ChipParcel.tracking_number": "tracking number",
     "CodeList.codes": "any tin code",
     "CodeQuery.code": "any tin code",
@@ -38,6 +40,7 @@ FIELDS = {
     "TreasuryTransfer.to_address": "address of Polygon",
     "WalletAddress.address": "address of Polygon",
     "WalletLink.code": "six digits",
+    "WholesaleItem.sku": "stock-keeping unit",
     "WholesaleApplication.email": "new e-mail address",
     "WholesaleApplication.phone": "telephone number",
     "WholesaleApplication.tax_id": "employer identification number",
@@ -48,7 +51,7 @@ SECOND_FACTORS = "totp"  # a code of the app, under this name in every body of a
 # Of people, for people: kept as they are written.
 WORDS = frozenset(
     {"address_line1", "address_line2", "bio", "body", "city", "company_name", "contact_name", "explanation",
-     "full_name", "line1", "line2", "manufacturer_name", "name", "note", "notes", "reason", "state", "title"}
+     "full_name", "line1", "line2", "manufacturer_name", "name", "note", "notes", "number", "reason", "state", "title"}
 )  # fmt: skip
 PASSWORDS = frozenset({"password", "current_password"})  # read where they are hashed
 MADE_BY_PROGRAMS = frozenset(

@@ -35,7 +35,6 @@ NEEDED_BY_ONE = {
     "ports/polygon/wallets.py": PORT,
     "ports/push.py": PORT,
     "ports/tasks.py": PORT,
-    "ports/tax.py": PORT,
     "ports/tax_notices.py": NEXT,
     "ports/vision.py": PORT,
     "ports/warehouse.py": PORT,

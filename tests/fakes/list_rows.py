@@ -8,14 +8,16 @@ from uuid import UUID, uuid4
 
 from shared import db
 from shared.auth import Role
+from shared.db import Tx
 from shared.members import tier_history
 from shared.members.tier_history import TierChange
 from shared.messages import notifications
 from shared.messages.notifications import Note
+from shared.orders import operations, rows
 from shared.values.tiers import Tier
 from tests import factories
 from tests.factories import Somebody
-from tests.fakes import order_rows
+from tests.fakes import order_rows, wholesale_order_rows
 from tests.fakes.shop_client import MINT
 from tests.fakes.wallet_driver import RECIPIENT
 from tests.fakes.wholesale_rows import wholesale_account
@@ -50,7 +52,7 @@ def tier_change(owner: Somebody, at: datetime, number: int) -> str:
 
 
 def order(owner: Somebody, at: datetime, number: int) -> str:
-    order_rows.counted(100, MINT)
+    order_rows.counted(10_000, MINT)
     return str(order_rows.placed(owner, {MINT: 1 + number}, at=at))
 
 
@@ -85,6 +87,23 @@ def refund_request(owner: Somebody, at: datetime, number: int) -> str:
             """,
             id=made,
         )
+    return str(made)
+
+
+def wholesale_order(owner: Somebody, at: datetime, number: int) -> str:
+    order_rows.counted(10_000, MINT)
+    return str(wholesale_order_rows.placed(owner, wholesale_order_rows.account_of(owner), 100 * (1 + number), at=at))
+
+
+def awaited_transfer(owner: Somebody, at: datetime, number: int) -> str:
+    """A transfer that the invoice of a new order waits for."""
+    order_id, made = UUID(wholesale_order(owner, at, number)), uuid4()
+
+    def record(tx: Tx) -> None:
+        payment = rows.newest_payment(tx, order_id)
+        operations.record(tx, payment.id, "capture", payment.amount, at, operation_id=made, asked=False)
+
+    db.atomically(record)
     return str(made)
 
 

@@ -62,7 +62,9 @@ LISTS: Mapping[str, ListCase] = {
     ),
     "list_comps?filter=gold_chips": ListCase(list_rows.chips, beside=list_rows.comp),
     "list_withdrawals": ListCase(list_rows.withdrawal),
-    "list_orders": ListCase(list_rows.order),
+    "list_orders": ListCase(list_rows.order, beside=list_rows.wholesale_order),
+    "list_wholesale_orders": ListCase(list_rows.wholesale_order, beside=list_rows.order),
+    "list_awaited_transfers": ListCase(list_rows.awaited_transfer, "operation_id", role=TREASURY),
     "list_transactions": ListCase(
         list_rows.movement,
         filters={

@@ -118,7 +118,8 @@ def balances() -> Mapping[str, Usdt]:
             """
             SELECT coalesce(json_object_agg(account, sum), '{}')::text FROM (
                 SELECT account, sum(balance) FROM ledger_balances
-                WHERE account IN ('turnover:shop', 'shipping:shop', 'sales_tax:shop', 'takings:card', 'owed:refunds')
+                WHERE account IN ('turnover:shop', 'shipping:shop', 'sales_tax:shop', 'takings:card', 'takings:bank',
+                                  'owed:refunds')
                 GROUP BY account HAVING sum(balance) <> 0) b
             """,
         )

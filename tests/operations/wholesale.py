@@ -3,10 +3,18 @@
 from collections.abc import Mapping
 
 from shared.auth import Role
+from tests import factories
+from tests.client import FunctionClient
+from tests.fakes import order_rows, wholesale_order_rows
+from tests.fakes.order_client import serve
+from tests.fakes.shop_client import MINT
+from tests.fakes.treasury_admins import treasury_admin
 from tests.fakes.wholesale_client import application
 from tests.fakes.wholesale_rows import wholesale_account
 from tests.operations.requests import Request, as_json
 from tests.operations.scene import Scene
+
+CARD = {"provider": "card", "token": "ok"}
 
 
 def apply_for_wholesale(scene: Scene) -> Request:
@@ -32,6 +40,63 @@ def activate_wholesale_account(scene: Scene) -> Request:
 def show_wholesale_tax_id(scene: Scene) -> Request:
     body = {"reason": "To compare it with a register"}
     return _asked(scene, "tax-id", body, body | {"reason": "An auditor asked"})
+
+
+def record_resale_certificate(scene: Scene) -> Request:
+    body = {"state": "NV", "number": "RS-1042-77", "valid_until": "2027-12-31", "reason": "The register knows it"}
+    return _asked(scene, "certificates", body, body | {"number": "RS-1042-78"}, ("approved",))
+
+
+def estimate_wholesale_order(scene: Scene) -> Request:
+    body = {"items": [{"sku": MINT, "quantity": 100}]}
+    return as_json(_buyer(scene), "/v1/wholesale/estimate", body, {"items": [{"sku": MINT, "quantity": 200}]})
+
+
+def create_wholesale_order(scene: Scene) -> Request:
+    order_rows.counted(1000)
+    buyer, items = _buyer(scene), [{"sku": MINT, "quantity": 100}]
+    total = buyer.post("/v1/wholesale/estimate", {"items": items}).body["total"]
+    body = {"items": items, "payment": {"provider": "invoice"}, "expected_total": total}
+    return as_json(buyer, "/v1/wholesale/orders", body, body | {"expected_total": 1})
+
+
+def cancel_wholesale_order(scene: Scene) -> Request:
+    order_rows.counted(1000)
+    who = factories.member()
+    one, other = (f"/v1/wholesale/orders/{wholesale_order_rows.awaited(who)}/cancel" for _ in range(2))
+    client = scene.client(who.token)
+    return Request(client, one, other=Request(client, other))
+
+
+def pay_wholesale_order(scene: Scene) -> Request:
+    order_rows.counted(1000)
+    who = factories.member()
+    path = f"/v1/wholesale/orders/{wholesale_order_rows.declined(who)}/pay"
+    return as_json(scene.client(who.token), path, CARD, CARD | {"token": "another"})
+
+
+def book_invoice_paid(scene: Scene) -> Request:
+    order_rows.counted(1000)
+    return _booking(scene, f"/v1/admin/wholesale/orders/{wholesale_order_rows.awaited(factories.member())}/paid")
+
+
+def book_invoice_refunded(scene: Scene) -> Request:
+    order_rows.counted(1000)
+    return _booking(scene, f"/v1/admin/wholesale/refunds/{wholesale_order_rows.refunding(factories.member())}/paid")
+
+
+def _booking(scene: Scene, path: str) -> Request:
+    admin = treasury_admin(scene.client)
+    body = {"bank_reference": "FT-1", "amount": 210, "reason": "On the statement", "totp": admin.code()}
+    return as_json(admin.client, path, body, body | {"bank_reference": "FT-2"})
+
+
+def _buyer(scene: Scene) -> FunctionClient:
+    """A member with an approved account, in a state that is served."""
+    serve(scene.sql, "NV")
+    who = factories.member()
+    wholesale_account("approved", member=who)
+    return scene.client(who.token)
 
 
 def _asked(

@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.orders import rules
-from functions.orders.rules import Wanted
+from shared.orders import sums as order_sums
 from shared.orders.addresses import DeliveryAddress
+from shared.orders.refusals import LimitReached
+from shared.orders.sums import Wanted
 from shared.values.goods import cents, dollars
 from shared.values.money import ZERO, Usdt
 from shared.values.settings import OrderLimits
@@ -29,7 +31,7 @@ def test_lines_shipping_and_taxes_are_the_total_to_the_cent(
 ) -> None:
     taxes = {line.sku: data.draw(amounts) for line in wanted}
     shipping_tax = data.draw(amounts)
-    sums = rules.sums(wanted, shipping, taxes, shipping_tax)
+    sums = order_sums.add_up(wanted, shipping, taxes, shipping_tax)
     parts = [*(line.amount for line in wanted), shipping, *taxes.values(), shipping_tax]
     assert sum(cents(part) for part in parts) == cents(sums.total)
     assert sums.total == sums.subtotal + sums.shipping + sums.tax
@@ -40,20 +42,20 @@ def test_lines_shipping_and_taxes_are_the_total_to_the_cent(
 def test_a_quote_does_not_depend_on_the_order_of_the_lines(wanted: list[Wanted], shipping: Usdt, dice: Random) -> None:
     mixed = list(wanted)
     dice.shuffle(mixed)
-    assert rules.basis(mixed, shipping, PLACE) == rules.basis(wanted, shipping, PLACE)
+    assert order_sums.basis(mixed, shipping, PLACE) == order_sums.basis(wanted, shipping, PLACE)
 
 
 @given(orders, amounts)
 def test_any_change_makes_it_another_quote(wanted: list[Wanted], shipping: Usdt) -> None:
     first, rest = wanted[0], wanted[1:]
-    same = rules.basis(wanted, shipping, PLACE)
+    same = order_sums.basis(wanted, shipping, PLACE)
     others = [
-        rules.basis([replace(first, quantity=first.quantity + 1), *rest], shipping, PLACE),
-        rules.basis([replace(first, price=first.price + dollars(1)), *rest], shipping, PLACE),
-        rules.basis([replace(first, sku="SKU-99"), *rest], shipping, PLACE),
-        rules.basis(rest, shipping, PLACE),
-        rules.basis(wanted, shipping + dollars(1), PLACE),
-        rules.basis(wanted, shipping, (*PLACE[:-1], "10002")),
+        order_sums.basis([replace(first, quantity=first.quantity + 1), *rest], shipping, PLACE),
+        order_sums.basis([replace(first, price=first.price + dollars(1)), *rest], shipping, PLACE),
+        order_sums.basis([replace(first, sku="SKU-99"), *rest], shipping, PLACE),
+        order_sums.basis(rest, shipping, PLACE),
+        order_sums.basis(wanted, shipping + dollars(1), PLACE),
+        order_sums.basis(wanted, shipping, (*PLACE[:-1], "10002")),
     ]
     assert same not in others
     assert len(set(others)) == len(others)
@@ -66,7 +68,7 @@ def test_an_order_within_all_limits_is_taken_and_no_other(unpaid: int, tins: int
     try:
         rules.check_limits(rules.Bought(unpaid, of_member, of_door), tins, limits)
         taken = True
-    except rules.LimitReached:
+    except LimitReached:
         taken = False
     assert taken == fits
 

@@ -21,7 +21,7 @@ from shared.messages import notifications
 from shared.messages.notifications import Note
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes import order_rows, wallet_driver
+from tests.fakes import order_rows, wallet_driver, wholesale_order_rows
 from tests.fakes.chain import FakeChain
 from tests.fakes.cheap_hashes import use_cheap_hashes
 from tests.fakes.wallet_driver import WalletDriver, new_wallet
@@ -87,6 +87,16 @@ def _paid_order(owner: WalletDriver) -> OwnedResource:
     return made
 
 
+def _wholesale_order(owner: WalletDriver) -> OwnedResource:
+    order_rows.counted(1000)
+    return OwnedResource(wholesale_order_rows.awaited(owner.member))
+
+
+def _declined_wholesale_order(owner: WalletDriver) -> OwnedResource:
+    order_rows.counted(1000)
+    return OwnedResource(wholesale_order_rows.declined(owner.member))
+
+
 OWNED: Mapping[str, Callable[[WalletDriver], OwnedResource]] = {
     "notification": _notification,
     "trip": _trip,
@@ -97,6 +107,8 @@ OWNED: Mapping[str, Callable[[WalletDriver], OwnedResource]] = {
     "order": _order,
     "declined_order": _declined_order,
     "paid_order": _paid_order,
+    "wholesale_order": _wholesale_order,
+    "declined_wholesale_order": _declined_wholesale_order,
 }
 
 

@@ -20,7 +20,7 @@ from shared.values.prizes import CompType
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
-from tests.fakes import comp_records
+from tests.fakes import comp_records, order_rows, wholesale_order_rows
 from tests.fakes.nodes import FakeNodes
 from tests.fakes.payout_rows import PayoutRows
 from tests.fakes.wholesale_rows import wholesale_account
@@ -203,6 +203,26 @@ def resolve_payment(scene: Scene, about: Somebody) -> Act:
     return partial(scene.ask, "POST", f"/v1/admin/orders/{order}/payments/{operation}/resolve", body, proved=True)
 
 
+def record_resale_certificate(scene: Scene, about: Somebody) -> Act:
+    body = {"state": "NV", "number": "RS-1", "valid_until": "2027-12-31", "reason": "The register knows it"}
+    account = wholesale_account("approved", member=about)
+    return partial(scene.ask, "POST", f"/v1/admin/wholesale/{account}/certificates", body)
+
+
+def book_invoice_paid(scene: Scene, about: Somebody) -> Act:
+    order_rows.counted(1000)
+    path = f"/v1/admin/wholesale/orders/{wholesale_order_rows.awaited(about)}/paid"
+    body = {"bank_reference": "FT-1", "amount": 210, "reason": "On the statement"}
+    return partial(scene.ask, "POST", path, body, proved=True)
+
+
+def book_invoice_refunded(scene: Scene, about: Somebody) -> Act:
+    order_rows.counted(1000)
+    path = f"/v1/admin/wholesale/refunds/{wholesale_order_rows.refunding(about)}/paid"
+    body = {"bank_reference": "FT-1", "amount": 210, "reason": "On the statement"}
+    return partial(scene.ask, "POST", path, body, proved=True)
+
+
 def contact_winner(scene: Scene, about: Somebody) -> Act:
     comp = factories.trip(about, chosen=True)
     return partial(scene.ask, "POST", f"/v1/admin/trips/{comp}/concierge-contacted", {})
@@ -293,7 +313,8 @@ def stranger(scene: Scene) -> Somebody:
 TO_A_MEMBER = (award_comp, approve_comp, retry_comp, decide_guarantee_review, override_tier, decide_flagged_scan,
                decide_flagged_scans, decide_wholesale_application, activate_wholesale_account, contact_winner,
                mail_chip, approve_payout, approve_payouts, change_order, resend_order, refund_order,
-               approve_refund, resolve_payment)  # fmt: skip
+               approve_refund, resolve_payment, record_resale_certificate, book_invoice_paid,
+               book_invoice_refunded)  # fmt: skip
 TO_A_WALLET = (send_from_treasury, approve_treasury_transfer, resolve_finding)
 OF_OTHERS = (activate_member,)  # of their own they cannot: who is suspended does nothing
 GIVES = {act.__name__: act for act in (*TO_A_MEMBER, *TO_A_WALLET, *OF_OTHERS)}

@@ -17,13 +17,13 @@ from pg8000.dbapi import Connection
 from emulators import contract
 from functions.auth import rules as auth_rules
 from functions.oobit import rules as oobit_rules
-from functions.orders import rules as order_rules
 from functions.profile import rules as profile_rules
 from functions.wallet import rules as wallet_rules
 from functions.wholesale import rules as wholesale_rules
 from shared import auth
 from shared.api import Api
 from shared.credentials import totp
+from shared.orders import tax_quotes
 from shared.values.problems import TooManyRequests
 from shared.web.in_transaction import Route
 from tests import factories
@@ -190,7 +190,7 @@ LIMITS: dict[str, Limited] = {
     ),
     "withdraw": Limited("wallet-not-linked", wallet_rules.WITHDRAWALS_PER_HOUR, "too-many-withdrawals", withdraw),
     "estimate_tax": Limited(
-        "cart-empty", order_rules.ESTIMATES_PER_HOUR, "too-many-estimates",
+        "cart-empty", tax_quotes.ESTIMATES_PER_HOUR, "too-many-estimates",
         posting("/v1/tax/estimate", {"shipping_address": dict(ADDRESS)}, signed_in=True),
     ),
     "create_oobit_token": Limited(
@@ -199,6 +199,10 @@ LIMITS: dict[str, Limited] = {
     ),
     "apply_for_wholesale": Limited(
         "wholesale-applied-before", wholesale_rules.APPLICATIONS_PER_HOUR, "too-many-applications", apply_for_wholesale
+    ),
+    "estimate_wholesale_order": Limited(
+        "account-not-approved", tax_quotes.ESTIMATES_PER_HOUR, "too-many-estimates",
+        posting("/v1/wholesale/estimate", {"items": [{"sku": "MINTICE-6", "quantity": 100}]}, signed_in=True),
     ),
     "submit": Limited("code-not-valid", GUESSES_PER_HOUR_MAX, "too-many-wrong-codes", scan),
 }  # fmt: skip

@@ -41,7 +41,7 @@ PUBLIC = frozenset({
     "serialised", "signer", "signing_hash", "sku", "small_url", "source_id", "source_kind", "state", "status", "title",
     "to", "to_address", "token_address", "token_type", "tracking_number", "transaction_hash", "type", "upload_headers",
     "url", "username", "wallet_address", "zip", "zip_code",
-    "company_name", "contact_name", "number", "tax_id_last4",
+    "bank_reference", "company_name", "contact_name", "number", "tax_id_last4",
 })  # fmt: skip
 NOT_THERE_AT_ONCE = {"create_export", "start_import"}  # the link comes with the file, which a job makes
 Secrets = Mapping[str, set[str]]

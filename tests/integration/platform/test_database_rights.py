@@ -83,7 +83,15 @@ POWERFUL = {
     ),
     "a card to be charged": (
         f"INSERT INTO payments (id, order_id, provider, amount) VALUES ({ANY_ID}, {ANY_ID}, 'card', 10000)",
-        {"orders"},
+        {"orders", "wholesale"},
+    ),
+    "an invoice that is paid": (
+        f"INSERT INTO bank_transfers (operation_id, reference) VALUES ({ANY_ID}, 'FT-1')",
+        {"admin_treasury"},
+    ),
+    "a business that pays no sales tax": (
+        f"INSERT INTO resale_certificates (id, account_id) VALUES ({ANY_ID}, {ANY_ID})",
+        {"admin_wholesale"},
     ),
     "an age that was proved": (
         f"INSERT INTO age_checks (id, member_id, recorded_at) VALUES ({ANY_ID}, {ANY_ID}, now())",
@@ -96,7 +104,7 @@ POWERFUL = {
     "a sale whose shares are settled": ("UPDATE orders SET accrual_due_at = NULL", {"sale_accrue"}),
     "a promise of stock": (
         f"INSERT INTO stock_moves (sku, kind, quantity, order_id) VALUES ('', 'promise', 1, {ANY_ID})",
-        {"orders", "order_advance", "order_fulfil", "payment_watch"},
+        {"orders", "wholesale", "order_advance", "order_fulfil", "payment_watch"},
     ),
     "somebody's cart": ("UPDATE cart_items SET quantity = 1", {"shop", "order_advance", "payment_watch"}),
     "a wholesale account that may order": ("UPDATE wholesale_accounts SET status = 'approved'", {"admin_wholesale"}),
@@ -133,7 +141,8 @@ SECRET = {
     "cards": ("SELECT token FROM payments", {"orders", "order_advance", "order_fulfil", "payment_watch"}),
     "addresses of orders": (
         "SELECT address FROM orders",
-        {"orders", "admin_orders", "order_advance", "order_fulfil", "payment_watch", "member_erase", "profile"},
+        {"orders", "admin_orders", "wholesale", "order_advance", "order_fulfil", "payment_watch", "member_erase",
+         "profile"},
     ),
     "refresh tokens": ("SELECT token_hash FROM refresh_tokens", {"auth", "profile", "member_erase"}),
     "mailed codes": ("SELECT code_mac FROM email_codes", {"auth", "profile", "member_erase"}),

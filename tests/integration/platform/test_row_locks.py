@@ -31,6 +31,7 @@ import functions.reconciliation.store as reconciliation
 import functions.scans.store as scans
 import functions.unlock_refresh.store as unlock_refresh
 import functions.wallet.store as wallet
+import functions.wholesale.order_store as wholesale_orders
 import functions.wholesale.store as wholesale
 from emulators.contract import ROOT
 from functions.admin_comps import review_store
@@ -44,7 +45,7 @@ from shared.orders import rows as orders
 from shared.payouts import reads, slots
 from tests import factories
 from tests.factories import NOW
-from tests.fakes import order_rows
+from tests.fakes import order_rows, wholesale_order_rows
 from tests.fakes.locks import is_locked
 from tests.fakes.plain_rows import OTHER_SIGNER, SIGNER, at, comp, payout, put, slot, unchecked, withdrawal
 from tests.fakes.shop_client import MINT
@@ -308,6 +309,14 @@ def _order(take: Callable[[Tx, UUID, UUID], object]) -> Callable[[Connection], P
     return prepared
 
 
+def _wholesale_order(_: Connection) -> Prepared:
+    order_rows.counted(1000)
+    who = factories.member()
+    account = wholesale_account("approved", member=who)
+    one, other = (wholesale_order_rows.placed(who, account) for _ in range(2))
+    return _of("orders", one, other, lambda tx: wholesale_orders.lock_order(tx, who.id, one))
+
+
 LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/admin_codes/store.py::lock_batch": _rows("code_batches", _batch, admin_codes.lock_batch),
     "functions/admin_wholesale/store.py::lock": _rows(
@@ -316,6 +325,7 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/wholesale/store.py::lock": _rows(
         "wholesale_accounts", lambda _: wholesale_member(), _then_asked(wholesale.lock), "member_id"
     ),
+    "functions/wholesale/order_store.py::lock_order": _wholesale_order,
     "functions/admin_comps/store.py::lock_rules": lambda _: ("comp_rules", "true", "false", admin_comps.lock_rules),
     "functions/admin_comps/review_store.py::lock": _review,
     "functions/admin_comps/store.py::winner": _members(admin_comps.winner),

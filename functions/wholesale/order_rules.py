@@ -1,0 +1,62 @@
+"""The rules of wholesale orders: how many tins, how much unpaid, and how their payments are told. Pure."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Literal
+
+from shared.orders.refusals import LimitReached
+from shared.values.money import Usdt
+from shared.values.problems import NotValid, Problem
+from shared.values.settings import WholesaleSettings
+from shared.values.states import PaymentState
+
+CARD_LIFE = timedelta(minutes=30)
+LINES_MAX = 32  # as many products as there are
+TINS_MAX = 1_000_000
+ACCOUNT_ORDERS_PER_HOUR = 10
+CARDS_PER_ORDER = 3
+
+PaymentWord = Literal["pending", "authorized", "captured", "failed", "refunded"]
+
+
+class OrderWithoutInvoice(Problem):
+    """The order is paid by card: there is no invoice."""
+
+    status, title = 409, "This order is not paid by invoice."
+
+
+def check_items(items: Sequence[tuple[str, int]], terms: WholesaleSettings) -> None:
+    """Raises NotValid when a product (SKU, tins) is named twice, or ordered in another number than accounts may."""
+    errors = []
+    for place, (sku, tins) in enumerate(items):
+        if sku in {earlier for earlier, _ in items[:place]}:
+            errors.append({"field": f"/items/{place}/sku", "message": "names a product for the second time"})
+        if tins < terms.tins_min or tins % terms.tins_step:
+            message = f"must be at least {terms.tins_min}, in steps of {terms.tins_step}"
+            errors.append({"field": f"/items/{place}/quantity", "message": message})
+    if errors:
+        raise NotValid(errors=errors)
+
+
+def check_payment(provider: str, token: str | None) -> None:
+    """Raises NotValid when a card has no token, or an invoice has one."""
+    if (provider == "card") != (token is not None):
+        message = "is needed for a card" if provider == "card" else "is for a card only"
+        raise NotValid(errors=[{"field": "/payment/token", "message": message}])
+
+
+def check_unpaid(unpaid: Usdt, total: Usdt, terms: WholesaleSettings) -> None:
+    """Raises LimitReached when the account's unpaid orders would cost too much together."""
+    if unpaid + total > terms.unpaid_max:
+        raise LimitReached(limit="unpaid_sum", maximum=terms.unpaid_max.decimal)
+
+
+def payment_word(payments: Sequence[tuple[PaymentState, Usdt, Usdt]]) -> PaymentWord:
+    """The word for an order's payments (state, amount, paid back), oldest first."""
+    for state, amount, refunded in payments:
+        if state is PaymentState.CAPTURED:
+            return "refunded" if refunded == amount else "captured"
+    states = {state for state, _, _ in payments}
+    if PaymentState.AUTHORIZED in states:
+        return "authorized"
+    return "pending" if PaymentState.PENDING in states else "failed"
