@@ -18,7 +18,6 @@ DECLINES_PER_ORDER = 3
 DECLINES_PER_DAY = 10
 
 
-
 class CartEmpty(Problem):
     """The cart holds nothing that could be ordered."""
 

@@ -1323,6 +1323,25 @@ CREATE INDEX notifications_member ON notifications (member_id, created_at DESC, 
 CREATE INDEX notifications_type ON notifications (member_id, type, created_at DESC, id DESC);
 CREATE INDEX notifications_unread ON notifications (member_id, created_at) WHERE read_at IS NULL;
 
+CREATE TABLE operation_resolutions (
+    operation_id  uuid         NOT NULL,
+    person_id     uuid         NOT NULL,
+    outcome       text         NOT NULL,
+    reference     text,
+    why           text         NOT NULL,
+    said_at       timestamptz  NOT NULL,
+    CONSTRAINT operation_resolutions_pkey PRIMARY KEY (operation_id, person_id),
+    CONSTRAINT operation_resolutions_outcome_check CHECK (outcome IN ('done', 'not_done', 'paid_elsewhere')),
+    CONSTRAINT operation_resolutions_reference CHECK ((outcome = 'not_done') = (reference IS NULL)),
+    CONSTRAINT operation_resolutions_reference_check CHECK (length(reference) >= 1 AND length(reference) <= 200),
+    CONSTRAINT operation_resolutions_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES payment_operations(id),
+    CONSTRAINT operation_resolutions_person_id_fkey FOREIGN KEY (person_id) REFERENCES members(id)
+);
+CREATE INDEX operation_resolutions_person ON operation_resolutions (person_id);
+CREATE TRIGGER never_deleted BEFORE DELETE ON operation_resolutions FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER resolution_said BEFORE INSERT OR UPDATE ON operation_resolutions FOR EACH ROW EXECUTE FUNCTION
+    resolution_said();
+
 CREATE TABLE order_events (
     id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
     order_id     uuid         NOT NULL,
@@ -1356,6 +1375,7 @@ CREATE TABLE order_items (
     CONSTRAINT order_items_quantity_check CHECK (quantity > 0),
     CONSTRAINT order_items_refunded CHECK (refunded >= refunded_unsent AND refunded <= quantity),
     CONSTRAINT order_items_refunded_or_shipped CHECK ((refunded_unsent + shipped) <= quantity),
+    CONSTRAINT order_items_refunded_sent CHECK ((refunded - refunded_unsent) <= shipped),
     CONSTRAINT order_items_refunded_unsent CHECK (refunded_unsent >= 0),
     CONSTRAINT order_items_released_check CHECK (released >= 0),
     CONSTRAINT order_items_shipped_check CHECK (shipped >= 0),
@@ -1447,6 +1467,7 @@ CREATE INDEX orders_doorstep ON orders (doorstep, placed_at);
 CREATE INDEX orders_leaving ON orders (cancel_wanted_at) WHERE cancel_wanted_at IS NOT NULL AND cancel_refused_at IS
     NULL AND state <> 'cancelled';
 CREATE INDEX orders_member ON orders (member_id, placed_at, id);
+CREATE INDEX orders_placed ON orders (placed_at, id);
 CREATE INDEX orders_waiting ON orders (expires_at) WHERE state IN ('pending', 'age_verification',
     'payment_processing');
 CREATE TRIGGER never_deleted BEFORE DELETE ON orders FOR EACH ROW EXECUTE FUNCTION order_never_deleted();
@@ -1540,7 +1561,8 @@ CREATE TABLE payment_operations (
     CONSTRAINT payment_operations_amount_check CHECK (amount::bigint > 0),
     CONSTRAINT payment_operations_ended CHECK ((status IN ('succeeded', 'failed')) = (answered_at IS NOT NULL AND
         evidence IS NOT NULL)),
-    CONSTRAINT payment_operations_evidence_check CHECK (evidence IN ('reply', 'lookup', 'person', 'never_sent')),
+    CONSTRAINT payment_operations_evidence_check CHECK (evidence IN ('reply', 'lookup', 'person', 'never_sent',
+        'bank')),
     CONSTRAINT payment_operations_kind_check CHECK (kind IN ('authorize', 'capture', 'void', 'refund')),
     CONSTRAINT payment_operations_known CHECK (status <> 'succeeded' OR reference IS NOT NULL),
     CONSTRAINT payment_operations_looked_after CHECK ((look_at IS NULL) = (status IN ('succeeded', 'failed'))),
@@ -1996,6 +2018,46 @@ CREATE CONSTRAINT TRIGGER refund_fits AFTER INSERT ON refund_lines DEFERRABLE IN
     FUNCTION refund_fits();
 CREATE TRIGGER refund_line_counted AFTER INSERT ON refund_lines FOR EACH ROW EXECUTE FUNCTION refund_line_counted();
 
+CREATE TABLE refund_requests (
+    id              uuid         NOT NULL,
+    order_id        uuid         NOT NULL,
+    kind            text         NOT NULL,
+    tins            jsonb        NOT NULL DEFAULT '{}',
+    amount          usd          NOT NULL,
+    reason          text         NOT NULL,
+    note            text         NOT NULL,
+    status          text         NOT NULL DEFAULT 'waiting',
+    needs_approval  boolean      NOT NULL,
+    requested_by    uuid         NOT NULL,
+    requested_at    timestamptz  NOT NULL,
+    decided_by      uuid,
+    decided_at      timestamptz,
+    decision_note   text,
+    CONSTRAINT refund_requests_pkey PRIMARY KEY (id),
+    CONSTRAINT refund_requests_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT refund_requests_by CHECK ((decided_by IS NULL) = (decision_note IS NULL) AND (status <> 'waiting' OR
+        decided_by IS NULL) AND (status <> 'rejected' OR decided_by IS NOT NULL)),
+    CONSTRAINT refund_requests_decided CHECK ((status = 'waiting') = (decided_at IS NULL)),
+    CONSTRAINT refund_requests_goodwill CHECK (kind <> 'tins' OR reason <> 'goodwill'),
+    CONSTRAINT refund_requests_kind_check CHECK (kind IN ('tins', 'shipping', 'amount')),
+    CONSTRAINT refund_requests_reason_check CHECK (reason IN ('faulty', 'lost', 'returned', 'goodwill')),
+    CONSTRAINT refund_requests_status_check CHECK (status IN ('waiting', 'recorded', 'rejected')),
+    CONSTRAINT refund_requests_tins CHECK ((kind = 'tins') = (tins <> '{}')),
+    CONSTRAINT refund_requests_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES members(id),
+    CONSTRAINT refund_requests_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id),
+    CONSTRAINT refund_requests_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES members(id)
+);
+CREATE INDEX refund_requests_admin ON refund_requests (requested_by, requested_at);
+CREATE INDEX refund_requests_decider ON refund_requests (decided_by) WHERE decided_by IS NOT NULL;
+CREATE INDEX refund_requests_newest ON refund_requests (requested_at, id);
+CREATE INDEX refund_requests_order ON refund_requests (order_id, requested_at);
+CREATE INDEX refund_requests_status ON refund_requests (status, requested_at, id);
+CREATE TRIGGER never_deleted BEFORE DELETE ON refund_requests FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER refund_request_born BEFORE INSERT ON refund_requests FOR EACH ROW EXECUTE FUNCTION
+    refund_request_born();
+CREATE TRIGGER refund_request_changed BEFORE UPDATE ON refund_requests FOR EACH ROW EXECUTE FUNCTION
+    refund_request_changed();
+
 CREATE TABLE refunds (
     id            uuid         NOT NULL,
     order_id      uuid         NOT NULL,
@@ -2022,6 +2084,8 @@ CREATE TABLE refunds (
 CREATE INDEX refunds_order ON refunds (order_id);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON refunds FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON refunds FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE CONSTRAINT TRIGGER refund_asked AFTER INSERT ON refunds DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN
+    (new.reason IN ('faulty', 'returned', 'goodwill')) EXECUTE FUNCTION refund_asked();
 CREATE CONSTRAINT TRIGGER refund_fits AFTER INSERT ON refunds DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
     FUNCTION refund_fits();
 CREATE TRIGGER sale_accrual_due AFTER INSERT ON refunds FOR EACH ROW EXECUTE FUNCTION sale_accrual_due();
@@ -3091,7 +3155,7 @@ BEGIN
         PERFORM refuse('own_interest', format('order %s is of whoever books its transfer', of_order.id));
     END IF;
     UPDATE payment_operations SET status = 'sent', sent_at = NEW.booked_at WHERE id = NEW.operation_id;
-    UPDATE payment_operations SET status = 'succeeded', evidence = 'person', reference = 'bank:' || NEW.reference,
+    UPDATE payment_operations SET status = 'succeeded', evidence = 'bank', reference = 'bank:' || NEW.reference,
                                   answered_at = NEW.booked_at, look_at = NULL
     WHERE id = NEW.operation_id;
     RETURN NEW;
@@ -3572,6 +3636,15 @@ AS $function$
         WHERE lower(moved.recipient_address) = lower(payout.recipient_address) AND moved.amount = payout.amount)
 $function$;
 
+CREATE OR REPLACE FUNCTION may_decide_for(person uuid, buyer uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (SELECT FROM members WHERE id = person AND status = 'active' AND role IN ('operations', 'owner'))
+       AND NOT profits_from_member(person, buyer)
+$function$;
+
 CREATE OR REPLACE FUNCTION member_changed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3608,6 +3681,35 @@ CREATE OR REPLACE FUNCTION nonce_is_unmined(state slot_state)
  IMMUTABLE PARALLEL SAFE
 AS $function$
     SELECT state IN ('ALLOCATED', 'LIVE')
+$function$;
+
+CREATE OR REPLACE FUNCTION operation_is_resolved(asked uuid, into_status text, named text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (
+        SELECT FROM operation_resolutions one JOIN operation_resolutions other USING (operation_id, outcome)
+        JOIN payment_operations o ON o.id = operation_id JOIN payments p ON p.id = o.payment_id
+        JOIN orders ON orders.id = p.order_id
+        WHERE operation_id = asked AND one.person_id < other.person_id
+          AND one.reference IS NOT DISTINCT FROM named AND other.reference IS NOT DISTINCT FROM named
+          AND (outcome = 'not_done') = (into_status = 'failed')
+          AND NOT is_same_person(one.person_id, other.person_id)
+          AND may_decide_for(one.person_id, orders.member_id) AND may_decide_for(other.person_id, orders.member_id))
+$function$;
+
+CREATE OR REPLACE FUNCTION operation_waits_for_people(asked payment_operations, outcome text, at timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT CASE asked.status
+        WHEN 'sent' THEN asked.sent_at <= at - interval '23 hours' AND outcome IN ('done', 'not_done')
+        WHEN 'failed' THEN asked.sent_at IS NOT NULL
+            AND (outcome = 'done' AND asked.kind IN ('void', 'refund')
+                 OR outcome = 'paid_elsewhere' AND asked.kind = 'refund')
+        ELSE false END
 $function$;
 
 CREATE OR REPLACE FUNCTION order_accruable(sold uuid)
@@ -3770,6 +3872,16 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION order_paid(sold uuid)
+ RETURNS TABLE(status text, refunded bigint)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT CASE WHEN p.state = 'voided' THEN 'failed'
+                WHEN p.state = 'captured' AND p.refunded = p.amount THEN 'refunded' ELSE p.state END, p.refunded::bigint
+    FROM payments p WHERE p.order_id = sold ORDER BY p.created_at DESC, p.id DESC LIMIT 1
+$function$;
+
 CREATE OR REPLACE FUNCTION order_waits_for_people(waiting uuid)
  RETURNS boolean
  LANGUAGE sql
@@ -3904,15 +4016,21 @@ BEGIN
         RETURN NEW;
     END IF;
     IF (OLD.status, NEW.status) NOT IN
-       (('recorded', 'sent'), ('recorded', 'failed'), ('sent', 'succeeded'), ('sent', 'failed')) THEN
+       (('recorded', 'sent'), ('recorded', 'failed'), ('sent', 'succeeded'), ('sent', 'failed'))
+       AND NOT (OLD.status = 'failed' AND NEW.status = 'succeeded' AND OLD.sent_at IS NOT NULL
+                AND NEW.kind IN ('void', 'refund') AND NEW.evidence = 'person') THEN
         PERFORM refuse('operation_transition', format('operation %s: %s to %s', OLD.id, OLD.status, NEW.status));
+    END IF;
+    IF NEW.evidence = 'person' AND NOT operation_is_resolved(NEW.id, NEW.status, NEW.reference) THEN
+        PERFORM refuse('operation_second_person', format('two people have not said so of operation %s', OLD.id));
     END IF;
     IF NEW.status = 'succeeded' THEN
         UPDATE payments SET
             state = CASE NEW.kind WHEN 'authorize' THEN 'authorized' WHEN 'capture' THEN 'captured'
                                   WHEN 'void' THEN 'voided' ELSE state END,
             token = NULL,
-            refund_open = refund_open - CASE NEW.kind WHEN 'refund' THEN NEW.amount ELSE 0 END,
+            refund_open = refund_open
+                - CASE WHEN NEW.kind = 'refund' AND OLD.status <> 'failed' THEN NEW.amount ELSE 0 END,
             refunded = refunded + CASE NEW.kind WHEN 'refund' THEN NEW.amount ELSE 0 END
         WHERE id = NEW.payment_id;
     ELSIF NEW.status = 'failed' AND NEW.kind = 'refund' THEN
@@ -4315,6 +4433,17 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION refund_asked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NOT EXISTS (SELECT FROM refund_requests WHERE id = NEW.id AND status = 'recorded') THEN
+        PERFORM refuse('refund_asked', format('nobody has asked for refund %s', NEW.id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION refund_fits()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4369,6 +4498,60 @@ BEGIN
         PERFORM refuse('refund_lines', format('order %s has no line of %s', whole.order_id, NEW.sku));
     END IF;
     RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION refund_request_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    limits jsonb;
+BEGIN
+    IF NEW.status <> 'waiting' THEN
+        PERFORM refuse('refund_request_decided', format('refund %s is born waiting', NEW.id));
+    END IF;
+    IF NOT EXISTS (SELECT FROM orders WHERE id = NEW.order_id AND may_decide_for(NEW.requested_by, member_id)) THEN
+        PERFORM refuse('own_interest', format('the admin would profit from refund %s', NEW.id));
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('refunds of ' || NEW.requested_by, 0));
+    SELECT value INTO limits FROM settings WHERE name = 'refund_limits';
+    NEW.needs_approval := NEW.amount > (limits ->> 'single')::numeric * 1000000
+        OR (SELECT count(*) FROM refund_requests
+            WHERE requested_by = NEW.requested_by AND status <> 'rejected'
+              AND requested_at >= date_trunc('day', NEW.requested_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC')
+           >= (limits ->> 'day')::numeric;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION refund_request_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.order_id, NEW.kind, NEW.tins, NEW.amount, NEW.reason, NEW.note, NEW.needs_approval,
+        NEW.requested_by, NEW.requested_at)
+       IS DISTINCT FROM
+       (OLD.id, OLD.order_id, OLD.kind, OLD.tins, OLD.amount, OLD.reason, OLD.note, OLD.needs_approval,
+        OLD.requested_by, OLD.requested_at) OR OLD.status <> 'waiting' THEN
+        PERFORM refuse('refund_request_decided', format('refund %s is decided, or its terms are fixed', OLD.id));
+    END IF;
+    IF NEW.status <> 'recorded' THEN
+        RETURN NEW;
+    END IF;
+    IF NEW.needs_approval AND NEW.decided_by IS NULL OR NEW.decided_by IS NOT NULL AND (
+        is_same_person(NEW.decided_by, NEW.requested_by)
+        OR NOT EXISTS (SELECT FROM orders WHERE id = NEW.order_id AND may_decide_for(NEW.decided_by, member_id))) THEN
+        PERFORM refuse('refund_second_person', format('refund %s needs a second person', NEW.id));
+    END IF;
+    IF NOT EXISTS (SELECT FROM refunds WHERE id = NEW.id AND order_id = NEW.order_id AND amount = NEW.amount
+                                         AND reason = NEW.reason) THEN
+        PERFORM refuse('refund_asked', format('refund %s is not recorded as it was asked for', NEW.id));
+    END IF;
+    RETURN NEW;
 END $function$;
 
 CREATE OR REPLACE FUNCTION refuse(rule text, explanation text)
@@ -4427,6 +4610,25 @@ AS $function$
     SELECT CASE WHEN valid_until >= on_day THEN id END FROM resale_certificates
     WHERE account_id = account AND state = in_state ORDER BY recorded_at DESC, id DESC LIMIT 1
 $function$;
+
+CREATE OR REPLACE FUNCTION resolution_said()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NOT EXISTS (SELECT FROM payment_operations o WHERE o.id = NEW.operation_id
+                   AND operation_waits_for_people(o, NEW.outcome, NEW.said_at)) THEN
+        PERFORM refuse('operation_question', format('operation %s is no such question', NEW.operation_id));
+    END IF;
+    IF NOT EXISTS (SELECT FROM payment_operations o JOIN payments p ON p.id = o.payment_id
+                   JOIN orders ON orders.id = p.order_id
+                   WHERE o.id = NEW.operation_id AND may_decide_for(NEW.person_id, orders.member_id)) THEN
+        PERFORM refuse('own_interest', format('the admin would profit from operation %s', NEW.operation_id));
+    END IF;
+    RETURN NEW;
+END $function$;
 
 CREATE OR REPLACE FUNCTION rotation_born()
  RETURNS trigger
@@ -5156,10 +5358,10 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_codes, blakjaks_counting,
     blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures,
     blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_invoices, blakjaks_keys, blakjaks_listening,
-    blakjaks_months, blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals,
-    blakjaks_relay, blakjaks_rollups, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing,
-    blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions,
-    blakjaks_work, PUBLIC;
+    blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read,
+    blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_scans, blakjaks_second_factors, blakjaks_settings,
+    blakjaks_standing, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale,
+    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -5192,13 +5394,13 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earning
     flagged_scans, foreign_explanations, former_usernames, fulfilments, guarantee_claims, guarantee_reviews,
     guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults, known_devices, late_counts, leases,
     listener_revocations, mails, manual_transfers, member_quarters, member_totals, members, nonce_searches, nonce_uses,
-    notification_preferences, notifications, orders, outbox, parcels, payment_operations, payments, payout_slots,
-    payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_codes, refresh_tokens, sales_volume, scan_counter,
-    scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys, tax_quotes,
-    tier_history, tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots,
-    trips, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals
-    TO blakjaks_app;
+    notification_preferences, notifications, operation_resolutions, orders, outbox, parcels, payment_operations,
+    payments, payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
+    reconciliation_treasuries, reconciliations, referral_codes, refresh_tokens, refund_requests, sales_volume,
+    scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys,
+    tax_quotes, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days,
+    treasury_snapshots, trips, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries,
+    wholesale_accounts, withdrawals TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -5342,6 +5544,16 @@ GRANT UPDATE (issued_at) ON TABLE listener_revocations TO blakjaks_listening;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), stranded_months(text), validate_references(text) TO blakjaks_months;
 
+GRANT INSERT (id, look_at, order_id, recorded_at) ON TABLE fulfilments TO blakjaks_order_decisions;
+GRANT INSERT ON TABLE fulfilment_lines, ledger_journals, ledger_postings, operation_resolutions, payment_operations,
+    refund_lines, refund_requests, refunds TO blakjaks_order_decisions;
+GRANT SELECT ON TABLE data_keys, orders TO blakjaks_order_decisions;
+GRANT UPDATE (answered_at, evidence, look_at, reason, reference, status) ON TABLE payment_operations TO
+    blakjaks_order_decisions;
+GRANT UPDATE (cancel_reason, cancel_wanted_at) ON TABLE orders TO blakjaks_order_decisions;
+GRANT UPDATE (decided_at, decided_by, decision_note, status) ON TABLE refund_requests TO blakjaks_order_decisions;
+GRANT UPDATE (outcome, reference, said_at, why) ON TABLE operation_resolutions TO blakjaks_order_decisions;
+
 GRANT INSERT (id, look_at, order_id, recorded_at) ON TABLE fulfilments TO blakjaks_orders;
 GRANT INSERT (kind, moved_at, order_id, parcel_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_orders;
 GRANT INSERT ON TABLE age_checks, fulfilment_lines, ledger_journals, ledger_postings, payment_operations, refund_lines,
@@ -5405,16 +5617,16 @@ GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_log
     inbox_counts, inboxes, invoices, job_faults, late_counts, leases, ledger_accounts, ledger_balances,
     ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, mails, manual_awards,
     manual_transfers, member_quarters, member_totals, member_wallets, milestones, nonce_searches, nonce_uses,
-    notification_preferences, notifications, order_events, order_items, order_transitions, outbox, parcel_lines,
-    parcels, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots, payout_transitions,
-    payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_codes, refund_lines, refunds, resale_certificates,
-    retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
-    schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock, stock_moves, tax_quotes,
-    tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
-    treasury_snapshot_days, treasury_snapshots, trip_places, trips, wallet_balances, wallet_challenges, wallet_links,
-    wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
-    withdrawal_transitions TO blakjaks_read;
+    notification_preferences, notifications, operation_resolutions, order_events, order_items, order_transitions,
+    outbox, parcel_lines, parcels, payment_operations, payout_approvals, payout_events, payout_policy_runs,
+    payout_slots, payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings,
+    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes, refund_lines, refund_requests,
+    refunds, resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position,
+    scan_rollups, scans, schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock,
+    stock_moves, tax_quotes, tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts,
+    treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, wallet_balances,
+    wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps,
+    wholesale_milestones, withdrawal_events, withdrawal_transitions TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 

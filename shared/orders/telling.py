@@ -56,23 +56,13 @@ def confirmed(tx: Tx, order: Order, now: datetime) -> None:
 
 def refunded(tx: Tx, order: Order, refund_id: UUID, share: RefundShare, now: datetime) -> None:
     """Send the receipt of a refund, which corrects that of the order."""
-    buyer = tx.one(_Buyer, "SELECT email, full_name FROM members WHERE id = :id", id=order.member_id)
-    letter = Letter(
-        buyer.email,
-        buyer.full_name,
-        "order_refund",
-        {
-            "name": buyer.full_name,
-            "order_number": number_shown(order.number),
-            "goods": str(share.goods),
-            "shipping": str(share.shipping),
-            "tax": str(share.tax),
-            "total": str(share.amount),
-        },
-        dedupe_key=f"order-refund:{refund_id}",
-        member_id=order.member_id,
-    )
-    mails.queue(tx, letter, now)
+    values = {
+        "goods": str(share.goods),
+        "shipping": str(share.shipping),
+        "tax": str(share.tax),
+        "total": str(share.amount),
+    }
+    _mail(tx, order, "order_refund", f"order-refund:{refund_id}", values, now=now)
 
 
 def declined(tx: Tx, order: Order, payment_id: UUID, now: datetime) -> None:

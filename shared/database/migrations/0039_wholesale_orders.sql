@@ -71,6 +71,10 @@ ALTER TABLE payments
     DROP CONSTRAINT payments_provider_check,
     ADD CONSTRAINT payments_provider_check CHECK (provider IN ('card', 'usdt', 'invoice'));
 
+ALTER TABLE payment_operations
+    DROP CONSTRAINT payment_operations_evidence_check,
+    ADD CONSTRAINT payment_operations_evidence_check CHECK (evidence IN ('reply', 'lookup', 'person', 'never_sent', 'bank'));
+
 -- An invoice is a payment that waits for a transfer to our bank. Its order keeps its tins until it is due.
 CREATE TABLE invoices (
     payment_id uuid PRIMARY KEY REFERENCES payments (id),
@@ -113,7 +117,7 @@ BEGIN
         PERFORM refuse('own_interest', format('order %s is of whoever books its transfer', of_order.id));
     END IF;
     UPDATE payment_operations SET status = 'sent', sent_at = NEW.booked_at WHERE id = NEW.operation_id;
-    UPDATE payment_operations SET status = 'succeeded', evidence = 'person', reference = 'bank:' || NEW.reference,
+    UPDATE payment_operations SET status = 'succeeded', evidence = 'bank', reference = 'bank:' || NEW.reference,
                                   answered_at = NEW.booked_at, look_at = NULL
     WHERE id = NEW.operation_id;
     RETURN NEW;
@@ -158,15 +162,21 @@ BEGIN
         RETURN NEW;
     END IF;
     IF (OLD.status, NEW.status) NOT IN
-       (('recorded', 'sent'), ('recorded', 'failed'), ('sent', 'succeeded'), ('sent', 'failed')) THEN
+       (('recorded', 'sent'), ('recorded', 'failed'), ('sent', 'succeeded'), ('sent', 'failed'))
+       AND NOT (OLD.status = 'failed' AND NEW.status = 'succeeded' AND OLD.sent_at IS NOT NULL
+                AND NEW.kind IN ('void', 'refund') AND NEW.evidence = 'person') THEN
         PERFORM refuse('operation_transition', format('operation %s: %s to %s', OLD.id, OLD.status, NEW.status));
+    END IF;
+    IF NEW.evidence = 'person' AND NOT operation_is_resolved(NEW.id, NEW.status, NEW.reference) THEN
+        PERFORM refuse('operation_second_person', format('two people have not said so of operation %s', OLD.id));
     END IF;
     IF NEW.status = 'succeeded' THEN
         UPDATE payments SET
             state = CASE NEW.kind WHEN 'authorize' THEN 'authorized' WHEN 'capture' THEN 'captured'
                                   WHEN 'void' THEN 'voided' ELSE state END,
             token = NULL,
-            refund_open = refund_open - CASE NEW.kind WHEN 'refund' THEN NEW.amount ELSE 0 END,
+            refund_open = refund_open
+                - CASE WHEN NEW.kind = 'refund' AND OLD.status <> 'failed' THEN NEW.amount ELSE 0 END,
             refunded = refunded + CASE NEW.kind WHEN 'refund' THEN NEW.amount ELSE 0 END
         WHERE id = NEW.payment_id;
     ELSIF NEW.status = 'failed' AND NEW.kind = 'refund' THEN

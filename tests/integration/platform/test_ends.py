@@ -13,7 +13,6 @@ from pg8000.dbapi import Connection
 
 import functions.auth.store as auth_store
 import functions.notify.store as notify
-import functions.orders.store as orders
 import functions.profile.store as profile
 import functions.wallet.store as wallet
 from functions.auth import session_records
@@ -110,7 +109,7 @@ def _quote(sql: Connection, somebody: Somebody) -> Found:
     basis = bytes(32)
     put(sql, "tax_quotes", id=uuid4(), member_id=somebody.id, basis=basis, tax=0, shipping=0, lines={}, breakdown=[],
         quoted_at=NOW, expires_at=END)  # fmt: skip
-    return lambda tx, now: orders.quote(tx, somebody.id, basis, now)
+    return lambda tx, now: tax_quotes.find(tx, somebody.id, basis, now)
 
 
 ENDING: dict[str, Callable[[Connection, Somebody], Found]] = {
@@ -118,7 +117,7 @@ ENDING: dict[str, Callable[[Connection, Somebody], Found]] = {
     "functions.auth.store.open_code": _email_code,
     "functions.notify.store.claim": _claimed_device,
     "functions.notify.store.waiting": _waiting_devices,
-    "functions.orders.store.quote": _quote,
+    "shared.orders.tax_quotes.find": _quote,
     "functions.profile.store.email_change": _waiting_change,
     "functions.profile.store.profile": _pending_email,
     "functions.wallet.store.open_challenge": _challenge,
