@@ -4,12 +4,13 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Literal
 
 from shared.values.goods import ProductNotOnSale
 from shared.values.money import ZERO, Usdt
 from shared.values.problems import Problem, TooManyRequests
+from shared.values.retry_after import HOUR, hour_of, until
 from shared.values.settings import OrderLimits
 from shared.values.states import PaymentState
 
@@ -23,6 +24,7 @@ DECLINES_PER_DAY = 10
 
 PaymentStatus = Literal["pending", "authorized", "captured", "failed", "refunded"]
 AGAIN = {"Retry-After": "1"}
+DAY = timedelta(days=1)
 
 
 class CartEmpty(Problem):
@@ -162,6 +164,25 @@ def check_on_sale(off_sale: Sequence[str]) -> None:
         raise ProductNotOnSale(skus=sorted(off_sale))
 
 
+def check_pace(placed: Sequence[datetime], now: datetime) -> None:
+    """Raises TooManyOrders; `placed` are the member's orders of the last hour, oldest first. Orders are counted, not
+    tries, so that whoever repeats a request is told which order it became.
+    """
+    if len(placed) >= ORDERS_PER_HOUR:
+        raise TooManyOrders(headers=until(placed[-ORDERS_PER_HOUR] + HOUR, now))
+
+
+def day_of(now: datetime) -> datetime:
+    """The start of the day (UTC), from which declined cards count."""
+    return hour_of(now) - timedelta(hours=now.hour)
+
+
+def check_declines(declines: int, now: datetime) -> None:
+    """Raises TooManyDeclines when so many declined cards fill the day."""
+    if declines >= DECLINES_PER_DAY:
+        raise TooManyDeclines(headers=until(day_of(now) + DAY, now))
+
+
 def check_limits(bought: Bought, tins: int, limits: OrderLimits) -> None:
     """Raises LimitReached when the order would go beyond a limit."""
     if bought.unpaid >= limits.unpaid:
@@ -176,6 +197,19 @@ def check_total(expected: Usdt, sums: Sums) -> None:
     """Raises TotalChanged, with the sums of now, when the member expects to pay something else."""
     if sums.total != expected:
         raise TotalChanged(subtotal=sums.subtotal, shipping=sums.shipping, tax=sums.tax, total=sums.total)
+
+
+def check_stock(wanted: Iterable[Wanted], left: Mapping[str, int]) -> None:
+    """Raises StockShort when fewer tins are left of a product than are wanted."""
+    refusal = stock_short(wanted, left)
+    if refusal.members["items"]:
+        raise refusal
+
+
+def stock_short(wanted: Iterable[Wanted], left: Mapping[str, int]) -> StockShort:
+    """The refusal that names each product of which fewer tins are left than are wanted."""
+    short = [line for line in wanted if line.quantity > left[line.sku]]
+    return StockShort(items=[{"sku": line.sku, "wanted": line.quantity, "left": left[line.sku]} for line in short])
 
 
 def sums(wanted: Iterable[Wanted], shipping: Usdt, taxes: Mapping[str, Usdt], shipping_tax: Usdt) -> Sums:

@@ -118,7 +118,7 @@ ENDING: dict[str, Callable[[Connection, Somebody], Found]] = {
     "functions.auth.store.open_code": _email_code,
     "functions.notify.store.claim": _claimed_device,
     "functions.notify.store.waiting": _waiting_devices,
-    "functions.orders.store.quote": _quote,
+    "functions.orders.store.quotes": _quote,
     "functions.profile.store.email_change": _waiting_change,
     "functions.profile.store.profile": _pending_email,
     "functions.wallet.store.open_challenge": _challenge,
