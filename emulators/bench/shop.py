@@ -70,7 +70,7 @@ QUICK = Effort((1_000, 20_000), seconds=2, rounds=1, races=1, rate=10, rate_seco
 
 
 def main() -> None:
-    """Run the benchmark."""
+    """Run the benchmark, print its figures and write them."""
     parser = argparse.ArgumentParser(prog="python -m emulators.bench.shop")
     parser.add_argument("--quick", action="store_true", help="fewer of everything")
     effort = QUICK if parser.parse_args().quick else FULL

@@ -40,8 +40,8 @@ class Confirmed:
 
 @dataclass(frozen=True)
 class End:
-    """What deliveries have come to: orders by state, operations by kind and status, and the dollars of the totals that
-    were not captured.
+    """The end that deliveries have come to: orders by state, operations by kind and status, and the dollars of totals
+    that were not captured.
     """
 
     states: Mapping[str, int]

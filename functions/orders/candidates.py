@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import groupby
 from uuid import UUID
 
-from functions.orders import buyers, drafts, store
+from functions.orders import buyer_records, drafts, store
 from functions.orders.drafts import Draft
 from functions.orders.judge import Candidate
 from functions.orders.models import OrderRequest
@@ -26,7 +26,9 @@ def read(tx: Tx, group: Sequence[OrderAsked], terms: ShopSettings, now: datetime
     members = {asked.caller.id for asked in group}
     found = _drafts(tx, group, terms)
     named = [(asked.caller.id, asked.body.cart_id) for asked in group]
-    ordered = buyers.orders_of_carts(tx, {name for name, draft in zip(named, found, strict=True) if draft is None})
+    ordered = buyer_records.orders_of_carts(
+        tx, {name for name, draft in zip(named, found, strict=True) if draft is None}
+    )
     bases = [
         (asked.caller.id, draft.basis) if draft and draft.can_be_ordered else None
         for asked, draft in zip(group, found, strict=True)
@@ -37,8 +39,8 @@ def read(tx: Tx, group: Sequence[OrderAsked], terms: ShopSettings, now: datetime
         fingerprints.of_doorstep(draft.address.doorstep) if draft and quote else None
         for draft, quote in zip(found, quoted, strict=True)
     ]
-    buyers.lock_doors(tx, {door for door in doors if door})
-    people = buyers.read(tx, members, now)
+    buyer_records.lock_doors(tx, {door for door in doors if door})
+    people = buyer_records.read(tx, members, now)
     return [
         Candidate(
             buyer=people[asked.caller.id],
@@ -55,7 +57,7 @@ def read(tx: Tx, group: Sequence[OrderAsked], terms: ShopSettings, now: datetime
 
 def _drafts(tx: Tx, group: Sequence[OrderAsked], terms: ShopSettings) -> list[Draft | None]:
     """The drafts of the open carts; None where there is none, or another one than the request names."""
-    open_carts = buyers.lock_carts(tx, {asked.caller.id for asked in group})
+    open_carts = buyer_records.lock_carts(tx, {asked.caller.id for asked in group})
     items = _by_cart(carts.items(tx, [cart.id for cart in open_carts.values()]))
     return [
         drafts.made(cart, items.get(cart.id, []), terms, asked.body.shipping_address)

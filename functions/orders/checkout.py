@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from functions.orders import births, buyers, candidates, drafts, rules, store
-from functions.orders.births import Born
+from functions.orders import birth_records, buyer_records, candidates, drafts, rules, store
+from functions.orders.birth_records import Born
 from functions.orders.candidates import OrderAsked
 from functions.orders.drafts import Draft
 from functions.orders.judge import Accepted, Group
@@ -44,7 +44,7 @@ def place(tx: Tx, group: Sequence[OrderAsked], now: datetime) -> list[Born | Pro
     """
     terms = settings.load(tx).shop
     found = candidates.read(tx, group, terms, now)
-    doors = buyers.tins_of_doors(tx, {each.doorstep for each in found if each.doorstep}, now)
+    doors = buyer_records.tins_of_doors(tx, {each.doorstep for each in found if each.doorstep}, now)
     judge = Group(doors, terms, now)
     verdicts = [judge.judge(candidate) for candidate in found]
     accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
@@ -89,11 +89,11 @@ def _recorded(
     if not accepted:
         return {}
     if len(accepted) > 1:
-        return {born.accepted.id: born for born in births.record(tx, accepted, cost_per_tin, now)}
+        return {born.accepted.id: born for born in birth_records.record(tx, accepted, cost_per_tin, now)}
     (order,) = accepted
     try:
         with tx.savepoint():
-            (born,) = births.record(tx, accepted, cost_per_tin, now)
+            (born,) = birth_records.record(tx, accepted, cost_per_tin, now)
     except ConstraintViolated as refused:
         if refused.constraint != "stock_short":
             raise

@@ -1,5 +1,5 @@
-"""Decides which orders of a group are placed, one after another, as if each had come alone. Pure: what it is given was
-read under lock.
+"""Decides which orders of a group are placed, one after another, as if each had come alone. It is given what was read
+under lock, and reads nothing itself.
 
 A cart that an earlier order of the group has taken is ordered already, and its tins are gone for the next one, as are
 those that its door may have in 30 days; so the grouping never shows in an answer.
@@ -12,7 +12,7 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from functions.orders import rules
-from functions.orders.buyers import Buyer
+from functions.orders.buyer_records import Buyer
 from functions.orders.drafts import Draft
 from functions.orders.models import CardPayment, OrderRequest
 from functions.orders.quotes import Inquiry

@@ -10,7 +10,7 @@ from uuid import UUID
 from flask import Request, Response
 
 from functions.orders import checkout, quotes, reads, records, rules
-from functions.orders.births import Born
+from functions.orders.birth_records import Born
 from functions.orders.models import (
     CardPayment,
     Order,

@@ -6,7 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from functions.orders import records, rules
-from functions.orders.births import Born
+from functions.orders.birth_records import Born
 from functions.orders.models import (
     AgeCheckView,
     DeliveryView,

@@ -24,7 +24,6 @@ DECLINES_PER_DAY = 10
 
 PaymentStatus = Literal["pending", "authorized", "captured", "failed", "refunded"]
 AGAIN = {"Retry-After": "1"}
-DAY = timedelta(days=1)
 
 
 class CartEmpty(Problem):
@@ -180,7 +179,7 @@ def day_of(now: datetime) -> datetime:
 def check_declines(declines: int, now: datetime) -> None:
     """Raises TooManyDeclines when so many declined cards fill the day."""
     if declines >= DECLINES_PER_DAY:
-        raise TooManyDeclines(headers=until(day_of(now) + DAY, now))
+        raise TooManyDeclines(headers=until(day_of(now) + timedelta(days=1), now))
 
 
 def check_limits(bought: Bought, tins: int, limits: OrderLimits) -> None:

@@ -1,4 +1,4 @@
-"""The rows of quotes, and of orders that are paid again or cancelled; `buyers` and `births` are for new orders."""
+"""The rows of quotes, and of orders that are paid again or cancelled. New orders have records of their own."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

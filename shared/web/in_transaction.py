@@ -127,7 +127,7 @@ def answers(tx: Tx, calls: Sequence[Call]) -> list[Answer | BaseException]:
 
 
 def _handle_all(tx: Tx, calls: Mapping[int, Call], callers: Mapping[int, Member], now: datetime) -> dict[int, object]:
-    """What the handler returns, by the calls' positions."""
+    """The handler's results, by the calls' positions."""
     if not calls:
         return {}
     contract = next(iter(calls.values())).route.contract

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from functions.orders import checkout
-from functions.orders.births import Born
+from functions.orders.birth_records import Born
 from functions.orders.models import CardPayment, OrderRequest, ShippingAddress
 from functions.orders.quotes import Inquiry
 from shared import db

@@ -38,7 +38,7 @@ def buyers(client: Client, buyer: OrderClient) -> list[tuple[OrderClient, float,
 
 
 def killer() -> Callable[[], int]:
-    """What ends the thread that leads a group, once there is one; it returns how many it has ended."""
+    """A function that ends the thread which leads a group, once there is one; it returns how many it has ended."""
     app("orders")
     gc.unfreeze()  # an earlier file may have imported the function (tests/conftest.py)
     gatherers = [made for made in gc.get_objects() if isinstance(made, GroupCommitter)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pg8000.dbapi import Connection
 
 import shared.settings
-from functions.orders.births import Born
+from functions.orders.birth_records import Born
 from shared.values.problems import Problem
 from shared.web.signatures import NotPrepared
 from tests.client import Client

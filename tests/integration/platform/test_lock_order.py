@@ -19,7 +19,7 @@ import functions.codes_change.store as codes_change
 import functions.notifications.store as notifications
 import functions.scans.records as scan_records
 import functions.scans.store as scans
-from functions.orders import buyers
+from functions.orders import buyer_records
 from shared import db
 from shared.codes import changes
 from shared.comps import awards, totals
@@ -69,7 +69,7 @@ def _carts(sql: Connection) -> Prepared:
     assert sql
     people = [factories.member() for _ in range(3)]
     made = sorted(order_rows.cart(person) for person in people)
-    return "carts", _by("id", made), lambda tx: buyers.lock_carts(tx, [person.id for person in people])
+    return "carts", _by("id", made), lambda tx: buyer_records.lock_carts(tx, [person.id for person in people])
 
 
 def _by_mac(macs: Sequence[bytes]) -> list[str]:
@@ -176,7 +176,7 @@ ORDERED: dict[str, Callable[[Connection], Prepared]] = {
     "functions.codes_change.store.invalidate": _chunk("generated", codes_change.invalidate),
     "functions.codes_change.store.reuse": _chunk("invalidated", codes_change.reuse),
     "functions.notifications.store.mark_read": _notifications,
-    "functions.orders.buyers.lock_carts": _carts,
+    "functions.orders.buyer_records.lock_carts": _carts,
     "functions.scans.records.count_wrong_codes": _wrong_codes,
     "functions.scans.store.lock codes": _codes("generated", lambda tx, macs: scans.lock(tx, macs[::-1], [])),
     "functions.scans.store.lock members": _totals(lambda tx, people: scans.lock(tx, [], people[::-1])),

@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 from pg8000.dbapi import Connection
 
-from functions.orders.births import Born
+from functions.orders.birth_records import Born
 from functions.orders.rules import CartAlreadyOrdered, CartEmpty, StockShort, TotalChanged
 from shared.db import ConstraintViolated
 from shared.web.signatures import NotPrepared

@@ -1,7 +1,7 @@
 """The rows by which a group of new orders is judged: locked carts and doors, and what their buyers have ordered.
 
-Locks are taken in this order: carts, doors, and by `births` the stock last, because others wait for it. Each kind is
-locked in the order of its ids, so that two groups never wait for each other in a circle.
+Locks are taken in this order: carts, doors, and by `birth_records` the stock last, because others wait for it. Each
+kind is locked in the order of its ids, so that two groups never wait for each other in a circle.
 """
 
 from collections.abc import Collection, Sequence
