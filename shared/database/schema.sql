@@ -2070,6 +2070,15 @@ CREATE TABLE stock (
     CONSTRAINT stock_sku_fkey FOREIGN KEY (sku) REFERENCES products(sku)
 ) WITH (fillfactor=50);
 
+CREATE TABLE stock_alerts (
+    sku         text         NOT NULL,
+    kind        text         NOT NULL,
+    crossed_at  timestamptz  NOT NULL,
+    CONSTRAINT stock_alerts_pkey PRIMARY KEY (sku, kind),
+    CONSTRAINT stock_alerts_kind_check CHECK (kind IN ('low', 'shortage')),
+    CONSTRAINT stock_alerts_sku_fkey FOREIGN KEY (sku) REFERENCES stock(sku)
+);
+
 CREATE TABLE stock_moves (
     id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
     sku          text         NOT NULL,
@@ -2081,7 +2090,8 @@ CREATE TABLE stock_moves (
     reason       text,
     order_id     uuid,
     CONSTRAINT stock_moves_pkey PRIMARY KEY (id),
-    CONSTRAINT stock_moves_count CHECK ((kind = 'count') = (counted_by IS NOT NULL AND reason IS NOT NULL)),
+    CONSTRAINT stock_moves_count CHECK ((kind = 'count') = (reason IS NOT NULL)),
+    CONSTRAINT stock_moves_counted_by CHECK (counted_by IS NULL OR kind = 'count'),
     CONSTRAINT stock_moves_kind_check CHECK (kind IN ('count', 'promise', 'release')),
     CONSTRAINT stock_moves_not_of_the_future CHECK (moved_at <= recorded_at),
     CONSTRAINT stock_moves_order CHECK ((kind = 'count') = (order_id IS NULL)),
@@ -4500,10 +4510,10 @@ $function$;
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_app, blakjaks_approvals,
     blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_codes, blakjaks_counting,
     blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures,
-    blakjaks_goods, blakjaks_inbox, blakjaks_keys, blakjaks_listening, blakjaks_months, blakjaks_orders,
-    blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups,
-    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing, blakjaks_telling, blakjaks_wallets,
-    blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_keys, blakjaks_listening, blakjaks_months,
+    blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay,
+    blakjaks_rollups, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing, blakjaks_telling,
+    blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -4539,9 +4549,10 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earning
     notification_preferences, notifications, orders, outbox, payment_operations, payments, payout_slots, payouts,
     permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries,
     reconciliations, referral_codes, refresh_tokens, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
-    scans, second_factors, sessions, settings, signers, signing_keys, tax_quotes, tier_history, tins_sold_daily,
-    transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, wallet_balances,
-    wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals TO blakjaks_app;
+    scans, second_factors, sessions, settings, signers, signing_keys, stock_alerts, tax_quotes, tier_history,
+    tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips,
+    wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals TO
+    blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -4669,6 +4680,9 @@ GRANT UPDATE (on_sale, picture, price_cents, revision) ON TABLE products TO blak
 GRANT UPDATE (read_at) ON TABLE notifications TO blakjaks_inbox;
 GRANT UPDATE ON TABLE inboxes TO blakjaks_inbox;
 
+GRANT DELETE, INSERT ON TABLE stock_alerts TO blakjaks_inventory;
+GRANT INSERT (kind, moved_at, quantity, reason, recorded_at, sku) ON TABLE stock_moves TO blakjaks_inventory;
+
 GRANT INSERT, UPDATE ON TABLE signing_keys TO blakjaks_keys;
 
 GRANT INSERT (issued_at, member_id) ON TABLE listener_revocations TO blakjaks_listening;
@@ -4740,7 +4754,7 @@ GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_log
     payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
     reconciliation_treasuries, reconciliations, referral_codes, refunds, retired_names, sale_accruals, sales_volume,
     scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings, signers,
-    signing_keys, slot_transitions, stock, stock_moves, tax_quotes, tier_history, tins_sold_daily,
+    signing_keys, slot_transitions, stock, stock_alerts, stock_moves, tax_quotes, tier_history, tins_sold_daily,
     transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days,
     treasury_snapshots, trip_places, trips, wallet_balances, wallet_challenges, wallet_links, wallet_transactions,
     webhook_deliveries, withdrawal_events, withdrawal_transitions TO blakjaks_read;

@@ -38,7 +38,8 @@ NEEDED_BY_ONE = {
     "ports/tax.py": PORT,
     "ports/tax_notices.py": NEXT,
     "ports/vision.py": PORT,
-    "ports/warehouse.py": NEXT,
+    "ports/warehouse.py": PORT,
+    "ports/warehouse_notices.py": NEXT,
     "members/suspensions.py": "it is the one place that knows all that a suspension stops",
     "web/forms.py": "it reads a request, as the other modules of the room do",
 }
