@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from shared.ports import sessions
+from shared.ports import google_sessions
 from shared.ports.outage import Outage
 
 REAL_URL = "https://iamcredentials.googleapis.com"
@@ -34,7 +34,7 @@ def sign_jwt(service_account: str, claims: Mapping[str, object]) -> str:
     base = os.environ.get("IAM_CREDENTIALS_URL", REAL_URL)
     url = f"{base}/v1/projects/-/serviceAccounts/{quote(service_account, safe='@')}:signJwt"
     try:
-        with sessions.authorized(base, SCOPE) as session:
+        with google_sessions.authorized(base, SCOPE) as session:
             answer = session.post(url, json={"payload": json.dumps(claims)}, timeout=SIGN_SECONDS_MAX)
     except (requests.RequestException, TransportError) as error:
         raise SigningUnavailable(f"{url}: {error}") from error

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 from uuid import UUID
 
-from shared.ports import sessions
+from shared.ports import google_sessions, sessions
 
 if TYPE_CHECKING:
     import httpx
@@ -275,7 +275,7 @@ def _send_by_fcm(push: Push) -> None:
     base = os.environ.get("FCM_URL", FCM_URL_DEFAULT)
     url = f"{base}/v1/projects/{quote(_required('FCM_PROJECT_ID'))}/messages:send"
     try:
-        with sessions.authorized(base, FCM_SCOPE) as session:
+        with google_sessions.authorized(base, FCM_SCOPE) as session:
             answer = session.post(
                 url, json=_fcm_body(push), timeout=(CONNECT_SECONDS_MAX, ANSWER_SECONDS_MAX), allow_redirects=False
             )

@@ -109,7 +109,7 @@ def ask(method: str, url: str, headers: Mapping[str, str], body: object = None) 
         sent["content-type"] = "application/json"
     try:
         with (
-            sessions.plain() as session,
+            sessions.plain(url) as session,
             session.request(
                 method,
                 url,

@@ -9,7 +9,7 @@ import os
 from http import HTTPStatus
 from typing import Any
 
-from shared.ports import sessions
+from shared.ports import google_sessions
 from shared.ports.outage import Outage
 
 URL_DEFAULT = "https://vision.googleapis.com"
@@ -47,7 +47,7 @@ def objections(picture: bytes) -> list[str]:
     content = base64.b64encode(picture).decode()
     asked = {"requests": [{"image": {"content": content}, "features": [{"type": "SAFE_SEARCH_DETECTION"}]}]}
     try:
-        with sessions.authorized(base, SCOPE) as session:
+        with google_sessions.authorized(base, SCOPE) as session:
             answer = session.post(
                 f"{base}/v1/images:annotate",
                 json=asked,

@@ -9,7 +9,7 @@ import pytest
 
 from emulators.http_server import Handler, HttpServer
 from emulators.process import free_port, wait_until
-from shared.ports import sessions, vendors
+from shared.ports import google_sessions, sessions, vendors
 from shared.ports.vendors import VendorSilent
 
 ASKED = {"authorization": "Bearer ours"}
@@ -99,12 +99,24 @@ def test_after_a_long_rest_it_connects_anew(server: Counting, monkeypatch: pytes
     assert server.connections == 2
 
 
-def test_where_nobody_listens_the_next_call_connects_anew(server: Counting) -> None:
+def test_after_a_failure_the_next_call_connects_anew(server: Counting) -> None:
+    """All connections may be broken, so none of those that were kept is used."""
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda _: ask(server), range(20)))
+    before = set(server.requests)
+    with pytest.raises(VendorSilent):
+        ask(server, "/hang-up")
+    del server.requests[:]
+    ask(server)
+    assert not before & set(server.requests)
+
+
+def test_the_failure_of_one_vendor_costs_no_other_its_connections(server: Counting) -> None:
     ask(server)
     with pytest.raises(VendorSilent):
         vendors.ask("POST", f"http://127.0.0.1:{free_port()}", ASKED)
     ask(server)
-    assert server.connections == 2
+    assert server.connections == 1
 
 
 def test_a_forked_process_does_not_use_the_connections_of_its_parent(server: Counting) -> None:
@@ -132,6 +144,6 @@ def test_threads_share_the_session(server: Counting) -> None:
 
 def test_a_login_is_not_sent_to_this_machine_and_the_connection_is_that_of_all(server: Counting) -> None:
     ask(server)
-    with sessions.authorized(server.url, "https://www.googleapis.com/auth/cloud-platform") as session:
+    with google_sessions.authorized(server.url, "https://www.googleapis.com/auth/cloud-platform") as session:
         assert session.post(server.url, timeout=5).ok
     assert server.connections == 1
