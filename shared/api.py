@@ -4,7 +4,8 @@ A request is one transaction (shared/web/in_transaction.py), or shares one with 
 same time. A route names its helpers. `limit` says what is counted of a request before anything else is done
 (shared/web/quotas.py). `before` does slow work that must not hold the transaction (hashing a password, reading the
 chain), and checks the signature of a vendor's message. `after` does what is allowed only after the commit (signing a
-token). A request that was answered before runs neither `limit` nor `before`.
+token). A request that was answered before runs neither `limit` nor `before`. In a group `before` runs only for the
+requests for which the handler returns NotPrepared; they join a later group.
 """
 
 import json
@@ -57,7 +58,15 @@ from shared.web.http import (
 from shared.web.idempotency import Answer, IdempotencyKey
 from shared.web.in_transaction import Call, Route
 from shared.web.quotas import Limit
-from shared.web.signatures import Contract, Handler, UnclearSignature, check_helpers, contract_of, helper_of
+from shared.web.signatures import (
+    Contract,
+    Handler,
+    NotPrepared,
+    UnclearSignature,
+    check_helpers,
+    contract_of,
+    helper_of,
+)
 
 BODY_BYTES_MAX = 64 * 1024
 MUTATING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -128,11 +137,13 @@ class Api:
         upload_types: tuple[str, ...] = ("application/octet-stream", "text/csv"),
         body_bytes_max: int = BODY_BYTES_MAX,
         reply_headers: Mapping[str, str] | None = None,
+        key_required: bool = False,
         any_query: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Register a handler; `limit`, `before` and `after` are explained at the top of this module.
 
-        `problems` are the handler's own refusals. A `secret_reply` is kept encrypted under its Idempotency-Key.
+        `problems` are the handler's own refusals. A `secret_reply` is kept encrypted under its Idempotency-Key. A
+        handler that takes a key requires one; that of a group says so by `key_required`.
         `any_query` takes unknown query parameters, as a vendor's operation does. Raises UnclearSignature.
         """
         names = frozenset(re.findall(r"{(\w+)}", template))
@@ -159,6 +170,7 @@ class Api:
                     upload_types=upload_types,
                     body_bytes_max=body_bytes_max,
                     reply_headers=reply_headers or {},
+                    key_required=key_required or contract.key_name is not None,
                     any_query=any_query or contract.is_vendors,
                     together=_gatherer() if contract.group_name else None,
                 )
@@ -276,7 +288,7 @@ def _key(route: Route, request: Request, claims: Claims | None, raw: bytes) -> I
     if route.method not in MUTATING or route.contract.is_vendors:
         return None  # a vendor's message has a name of its own
     if header is None:
-        if route.contract.key_name:
+        if route.key_required:
             raise NotValid(errors=[{"field": "Idempotency-Key", "message": "is required here"}])
         return None
     version = request.headers.get("If-Match", "") if route.contract.match_name else ""
@@ -319,7 +331,10 @@ def _done(call: Call) -> Answer:
     """Do one call. A caller who is refused, or was answered before, is not counted and causes no slow work."""
     route = call.route
     if route.together:
-        return route.together.do(call)
+        try:
+            return route.together.do(call)
+        except NotPrepared:
+            return route.together.do(_prepared(call))
     if route.limit or route.before:
         if (call.claims or call.key) and (earlier := db.atomically(in_transaction.admit, call)):
             return earlier

@@ -151,6 +151,13 @@ class AccrueSale(Task):
     order_id: UUID
 
 
+class SyncInventory(Task):
+    """Ask the warehouse for its counts."""
+
+    queue: ClassVar[str] = "inventory-sync"
+    function: ClassVar[str] = "inventory_sync"
+
+
 class Reconcile(Task):
     """Compare the books with the chain, or check pending transactions again."""
 

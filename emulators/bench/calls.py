@@ -45,6 +45,7 @@ DELIVERIES: Mapping[str, tuple[str, object]] = {
     "codes_generate": ("codes-generate", {"batch_id": NOBODY, "chunk": 0}),
     "email_send": ("mail-queued", {"mail_id": NOBODY}),
     "feed_project": ("notification-changed", {"notification_id": NOBODY}),
+    "inventory_sync": ("inventory-sync", {}),
     "notify": ("notification-made", {"notification_id": NOBODY}),
     "outbox_relay": ("outbox-filled", {}),
     "payout_send": ("payout-send-member", {"payout_id": NOBODY, "treasury": "member"}),

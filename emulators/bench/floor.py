@@ -49,7 +49,6 @@ class Floor:
     def __init__(self, world: World, seconds: int) -> None:
         """Prepare codes for all runs, which last `seconds` together."""
         self._world = world
-        self._binary = _pgbench()
         with world.sql() as connection:
             connection.execute_simple("CREATE SEQUENCE IF NOT EXISTS bench_codes")
             ((used,),) = connection.execute_simple(
@@ -71,25 +70,9 @@ class Floor:
         """Run pgbench once; `database` is the server's process id. Raises RuntimeError if scans are
         missing afterwards.
         """
-        with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-            script = Path(folder) / "scan.sql"
-            script.write_text(SCRIPT)
-            command = [str(self._binary), "--no-vacuum", "--protocol=prepared", f"--client={clients}", "--jobs=1",
-                       f"--time={seconds}", f"--file={script}", "--log", f"--log-prefix={folder}/log",
-                       *self._access()]  # fmt: skip
-            cpu, database_cpu = _children_seconds(), processes.cpu_seconds(database)
-            done = subprocess.run(command, env=self._environment(), capture_output=True, text=True,
-                                  timeout=seconds + SPARE_SECONDS_MAX, check=False)  # fmt: skip
-            cpu, database_cpu = _children_seconds() - cpu, processes.cpu_seconds(database) - database_cpu
-            if done.returncode:
-                raise RuntimeError(f"pgbench failed:\n{done.stderr[-2000:]}")
-            milliseconds = [
-                int(line.split()[2]) / 1000
-                for log in Path(folder).glob("log.*")
-                for line in log.read_text().splitlines()
-            ]
-        self._check(len(milliseconds))
-        return FloorRun(milliseconds, cpu, database_cpu)
+        made = pgbench(self._world, SCRIPT, clients, seconds, database)
+        self._check(len(made.milliseconds))
+        return made
 
     def _check(self, count: int) -> None:
         self._done += count
@@ -102,12 +85,28 @@ class Floor:
         query = "SELECT count(*) FROM codes WHERE status = 'scanned' AND substr(mac, 9) = int8send(0)"
         return int(connection.execute_simple(query).rows[0][0])
 
-    def _access(self) -> list[str]:
-        access = self._world.stack.postgres.access
-        return [f"--host={access.host}", f"--port={access.port}", f"--username={access.user}", cloud.DATABASE]
 
-    def _environment(self) -> dict[str, str]:
-        return {"PATH": os.environ.get("PATH", os.defpath), "PGPASSWORD": self._world.stack.postgres.access.password}
+def pgbench(world: World, script: str, clients: int, seconds: int, database: int) -> FloorRun:
+    """Run a script of pgbench; `database` is the server's process id. Raises RuntimeError if it fails."""
+    access = world.stack.postgres.access
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "PGPASSWORD": access.password}
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        file = Path(folder) / "script.sql"
+        file.write_text(script)
+        command = [str(_pgbench()), "--no-vacuum", "--protocol=prepared", f"--client={clients}", "--jobs=1",
+                   f"--time={seconds}", f"--file={file}", "--log", f"--log-prefix={folder}/log",
+                   f"--host={access.host}", f"--port={access.port}", f"--username={access.user}",
+                   cloud.DATABASE]  # fmt: skip
+        cpu, database_cpu = _children_seconds(), processes.cpu_seconds(database)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True,
+                              timeout=seconds + SPARE_SECONDS_MAX, check=False)  # fmt: skip
+        cpu, database_cpu = _children_seconds() - cpu, processes.cpu_seconds(database) - database_cpu
+        if done.returncode:
+            raise RuntimeError(f"pgbench failed:\n{done.stderr[-2000:]}")
+        milliseconds = [
+            int(line.split()[2]) / 1000 for log in Path(folder).glob("log.*") for line in log.read_text().splitlines()
+        ]
+    return FloorRun(milliseconds, cpu, database_cpu)
 
 
 def _pgbench() -> Path:

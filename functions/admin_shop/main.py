@@ -50,7 +50,9 @@ class ProductChange(Body):
 
 class StockLevel(Reply):
     """The stock of a product: as last counted, less what has left since. `promised` waits to be shipped, `sellable` is
-    the rest, `shortage` what is promised and not there. Who counted last, when and why, is null until somebody has.
+    the rest, `shortage` what is promised and not there. When it was counted last and why is null until it was; who
+    counted also when that was the warehouse. `low_since` and `short_since` are when people were told that it runs low
+    or that tins are missing, and null once it has recovered.
     """
 
     sku: str
@@ -63,6 +65,8 @@ class StockLevel(Reply):
     counted_at: datetime | None
     counted_by: UUID | None
     reason: str | None
+    low_since: datetime | None
+    short_since: datetime | None
 
 
 class StockCount(Body):

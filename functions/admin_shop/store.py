@@ -34,6 +34,8 @@ class Level:
     counted_at: datetime | None
     counted_by: UUID | None
     reason: str | None
+    low_since: datetime | None
+    short_since: datetime | None
 
 
 def products(tx: Tx) -> list[Product]:
@@ -78,7 +80,9 @@ def levels(tx: Tx, sku: str | None) -> list[Level]:
     return tx.all(
         Level,
         """
-        SELECT s.sku, p.name, s.on_hand, s.promised, s.sellable, s.shortage, s.counted_at, m.counted_by, m.reason
+        SELECT s.sku, p.name, s.on_hand, s.promised, s.sellable, s.shortage, s.counted_at, m.counted_by, m.reason,
+               (SELECT crossed_at FROM stock_alerts WHERE sku = s.sku AND kind = 'low') AS low_since,
+               (SELECT crossed_at FROM stock_alerts WHERE sku = s.sku AND kind = 'shortage') AS short_since
         FROM stock s JOIN products p ON p.sku = s.sku
         LEFT JOIN stock_moves m ON m.sku = s.sku AND m.kind = 'count' AND m.moved_at = s.counted_at
         WHERE CAST(:sku AS text) IS NULL OR s.sku = :sku

@@ -202,6 +202,13 @@ PRIZES: Mapping[str, Source] = {
         STAFF,
         is_english_only=True,
     ),
+    "shop_notice": Source(
+        alike("$subject"),
+        (alike("$what"),),
+        after=(alike("What to do: $remedy"), alike("How stock is kept is in docs/shop.md.")),
+        why=STAFF,
+        is_english_only=True,
+    ),
     "treasury_notice": Source(
         alike("$subject"),
         (alike("$what"),),

@@ -1,25 +1,25 @@
 """The transactions of a member's order: its birth, another card, and the wish to cancel it."""
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from uuid import UUID, uuid4
 
-from functions.orders import drafts, rules, store
+from functions.orders import birth_records, buyer_records, candidates, drafts, rules, store
+from functions.orders.birth_records import Born
+from functions.orders.candidates import OrderAsked
 from functions.orders.drafts import Draft
-from functions.orders.models import OrderRequest, ShippingAddress
-from functions.orders.store import NewOrder, Standing
+from functions.orders.judge import Accepted, Group
+from functions.orders.models import ShippingAddress
+from functions.orders.store import Standing
 from shared import settings
-from shared.credentials import fingerprints
 from shared.db import ConstraintViolated, Tx
-from shared.orders import addresses, card_tokens, carts, refusals, rows, sums, tasks, tax_quotes
-from shared.orders.carts import Cart
+from shared.orders import card_tokens, carts, refusals, rows, sums, tasks, tax_quotes
 from shared.orders.states import CancelReason, OrderState
-from shared.orders.sums import Wanted
 from shared.orders.tax_quotes import Inquiry, Quote
-from shared.values.problems import NotFound
-from shared.values.retry_after import HOUR, hour_of, until
+from shared.values.money import Usdt
+from shared.values.problems import NotFound, Problem
 from shared.values.states import PaymentState
-from shared.web.quotas import DAY
+from shared.web.signatures import NotPrepared
 
 
 def estimate(tx: Tx, member_id: UUID, to: ShippingAddress, inquiry: Inquiry, now: datetime) -> tuple[Draft, Quote]:
@@ -27,45 +27,25 @@ def estimate(tx: Tx, member_id: UUID, to: ShippingAddress, inquiry: Inquiry, now
     cart = carts.open_cart(tx, member_id)
     if cart is None:
         raise rules.CartEmpty
-    draft = drafts.read(tx, cart, "", to)
-    return draft, _quoted(tx, member_id, draft, inquiry, now)
+    draft = drafts.read(tx, cart, to)
+    draft.check()
+    return draft, tax_quotes.found(tx, member_id, draft.question.basis, inquiry, now)
 
 
-def place(tx: Tx, member_id: UUID, body: OrderRequest, inquiry: Inquiry, now: datetime) -> UUID:
-    """Place an order of what is in the open cart; returns its id. Raises the refusals of `rules`."""
-    cart = _open_cart(tx, member_id, body.cart_id)
-    draft = drafts.read(tx, cart, store.full_name(tx, member_id), body.shipping_address)
-    quote = _quoted(tx, member_id, draft, inquiry, now)
-    doorstep = fingerprints.of_doorstep(draft.address.doorstep)
-    _check_pace(tx, member_id, now)
-    store.lock_door(tx, doorstep)
+def place(tx: Tx, group: Sequence[OrderAsked], now: datetime) -> list[Born | Problem | NotPrepared]:
+    """Place orders of what is in the open carts; for each request its order or the refusal, and NotPrepared where the
+    tax service has to be asked first.
+
+    Raises ConstraintViolated (stock_short) when others have just taken tins that several orders want.
+    """
     terms = settings.load(tx).shop
-    rules.check_limits(store.bought(tx, member_id, doorstep, now - rules.TINS_COUNTED), draft.tins, terms.limits)
-    added = draft.sums(quote)
-    sums.check_total(body.expected_total, added)
-    order_id = uuid4()
-    order = NewOrder(
-        id=order_id,
-        member_id=member_id,
-        cart_id=cart.id,
-        tins=draft.tins,
-        sums=added,
-        cost_per_tin=terms.cost_per_tin,
-        quote=quote,
-        address=addresses.seal(tx, order_id, draft.address),
-        state=draft.address.state,
-        zip=draft.address.zip,
-        doorstep=doorstep,
-        placed_at=now,
-        expires_at=now + rules.UNPAID_LIFE,
-    )
-    store.close_cart(tx, cart.id, now)
-    store.insert_order(tx, order)
-    store.insert_items(tx, order_id, draft.wanted, draft.names, quote.taxes)
-    _insert_payment(tx, order_id, body.payment.token, now)
-    tasks.advance_soon(tx, order_id, now)
-    _promise(tx, order_id, draft.wanted, now)
-    return order_id
+    found = candidates.read(tx, group, terms, now)
+    doors = buyer_records.tins_of_doors(tx, {each.doorstep for each in found if each.doorstep}, now)
+    judge = Group(doors, terms, now)
+    verdicts = [judge.judge(candidate) for candidate in found]
+    accepted = [verdict for verdict in verdicts if isinstance(verdict, Accepted)]
+    recorded = _recorded(tx, accepted, terms.cost_per_tin, now)
+    return [recorded[verdict.id] if isinstance(verdict, Accepted) else verdict for verdict in verdicts]
 
 
 def pay_again(tx: Tx, member_id: UUID, order_id: UUID, token: str, now: datetime) -> None:
@@ -75,71 +55,47 @@ def pay_again(tx: Tx, member_id: UUID, order_id: UUID, token: str, now: datetime
     over = order.expires_at <= now or order.cancel_wanted_at is not None
     if not waits or over or order.declines >= rules.DECLINES_PER_ORDER:
         raise refusals.OrderNotPayable
-    _check_declines(tx, member_id, now)
-    _insert_payment(tx, order_id, token, now)
+    rules.check_declines(store.declines_since(tx, member_id, rules.day_of(now)), now)
+    payment_id = uuid4()
+    store.insert_payment(tx, payment_id, order_id, card_tokens.seal(tx, payment_id, token), now)
     tasks.advance_soon(tx, order_id, now)
 
 
 def cancel(tx: Tx, member_id: UUID, order_id: UUID, now: datetime) -> None:
-    """Record the wish to cancel an order; the machine ends it once it holds no money and the warehouse sends nothing of
-    it. A second wish changes nothing. Raises OrderNotCancellable, once something of it has left.
+    """Record the wish to cancel an order; the machine ends it once it holds no money. A second wish changes nothing.
+
+    Raises OrderNotCancellable.
     """
     order = _locked(tx, member_id, order_id)
-    if order.state == OrderState.CANCELLED or order.has_left:
+    if order.state == OrderState.CANCELLED:
         raise refusals.OrderNotCancellable
     if order.cancel_wanted_at is None:
         rows.want_cancelled(tx, order_id, CancelReason.MEMBER, now)
         tasks.advance_soon(tx, order_id, now)
 
 
-def _open_cart(tx: Tx, member_id: UUID, cart_id: UUID | None) -> Cart:
-    """The member's open cart, locked. Raises CartAlreadyOrdered, CartEmpty."""
-    cart = store.lock_cart(tx, member_id)
-    if cart and cart_id in (None, cart.id):
-        return cart
-    order_id = store.order_of_cart(tx, member_id, cart_id)
-    raise rules.CartAlreadyOrdered(order_id=str(order_id)) if order_id else rules.CartEmpty
+def _recorded(
+    tx: Tx, accepted: Sequence[Accepted], cost_per_tin: Usdt, now: datetime
+) -> Mapping[UUID, Born | refusals.StockShort]:
+    """Record the orders; returns by id what became of each.
 
-
-def _quoted(tx: Tx, member_id: UUID, draft: Draft, inquiry: Inquiry, now: datetime) -> Quote:
-    """The quote of the draft. Raises the refusal of a draft that cannot be ordered, QuoteStale."""
-    draft.check()
-    return tax_quotes.found(tx, member_id, draft.question.basis, inquiry, now)
-
-
-def _check_pace(tx: Tx, member_id: UUID, now: datetime) -> None:
-    """Raises TooManyOrders, TooManyDeclines. Orders are counted, not tries: a repeated one is told which it became."""
-    placed = store.placed_since(tx, member_id, now - HOUR)
-    if len(placed) >= rules.ORDERS_PER_HOUR:
-        raise refusals.TooManyOrders(headers=until(placed[-rules.ORDERS_PER_HOUR] + HOUR, now))
-    _check_declines(tx, member_id, now)
-
-
-def _check_declines(tx: Tx, member_id: UUID, now: datetime) -> None:
-    """Raises TooManyDeclines when the day is full."""
-    today = hour_of(now) - timedelta(hours=now.hour)
-    if store.declines_since(tx, member_id, today) >= rules.DECLINES_PER_DAY:
-        raise refusals.TooManyDeclines(headers=until(today + DAY, now))
-
-
-def _insert_payment(tx: Tx, order_id: UUID, token: str, now: datetime) -> None:
-    payment_id = uuid4()
-    store.insert_payment(tx, payment_id, order_id, card_tokens.seal(tx, payment_id, token), now)
-
-
-def _promise(tx: Tx, order_id: UUID, wanted: Sequence[Wanted], now: datetime) -> None:
-    """Promise the stock. Raises StockShort, with what is left."""
+    When others have taken the tins since they were read, a single order is told how many are left. Of several orders
+    nobody knows which ones still fit: ConstraintViolated is raised, and each is done alone (group_commit.py).
+    """
+    if not accepted:
+        return {}
+    if len(accepted) > 1:
+        return {born.accepted.id: born for born in birth_records.record(tx, accepted, cost_per_tin, now)}
+    (order,) = accepted
     try:
         with tx.savepoint():
-            store.promise(tx, order_id, now)
+            (born,) = birth_records.record(tx, accepted, cost_per_tin, now)
     except ConstraintViolated as refused:
         if refused.constraint != "stock_short":
             raise
-        left = {row.sku: row.left for row in store.left(tx, [line.sku for line in wanted])}
-        short = [line for line in wanted if line.quantity > left[line.sku]]
-        raise refusals.StockShort(
-            items=[{"sku": line.sku, "wanted": line.quantity, "left": left[line.sku]} for line in short]
-        ) from None
+        left = {row.sku: row.left for row in store.left(tx, list(order.draft.names))}
+        return {order.id: sums.stock_short(order.draft.wanted, left)}
+    return {order.id: born}
 
 
 def _locked(tx: Tx, member_id: UUID, order_id: UUID) -> Standing:

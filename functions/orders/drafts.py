@@ -1,4 +1,4 @@
-"""The open cart as an order that may be: what is wanted at which price, where it would go, and its quoted tax."""
+"""An open cart as an order that may be: what is wanted at which price, where it would go, and its quoted tax."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,21 +9,25 @@ from shared import settings
 from shared.db import Tx
 from shared.orders import carts, sums
 from shared.orders.addresses import DeliveryAddress
-from shared.orders.carts import Cart
+from shared.orders.carts import Cart, Item
 from shared.orders.refusals import DestinationNotServed
 from shared.orders.sums import Sums, Wanted
 from shared.orders.tax_quotes import Question, Quote
 from shared.values import cart_sums
 from shared.values.money import Usdt
+from shared.values.settings import ShopSettings
 
 
 @dataclass(frozen=True)
 class Draft:
-    """A cart with what is in it; `names` are those of the products. `question` is what its tax quote must stand for."""
+    """A cart with what is in it: by SKU, the `names` of products, and how many tins are `left`. `question` is what
+    its tax quote must answer.
+    """
 
     cart: Cart
     wanted: Sequence[Wanted]
     names: Mapping[str, str]
+    left: Mapping[str, int]
     off_sale: Sequence[str]
     shipping: Usdt
     address: DeliveryAddress
@@ -57,23 +61,22 @@ class Draft:
         return sums.add_up(self.wanted, self.shipping, quote.taxes, quote.shipping)
 
 
-def read(tx: Tx, cart: Cart, recipient: str, to: ShippingAddress) -> Draft:
+def read(tx: Tx, cart: Cart, to: ShippingAddress) -> Draft:
     """The draft of a cart, at the prices of now."""
-    rows, terms = carts.items(tx, cart.id), settings.load(tx).shop
-    lines = [row.line for row in rows]
+    return made(cart, carts.items(tx, [cart.id]), settings.load(tx).shop, to)
+
+
+def made(cart: Cart, items: Sequence[Item], terms: ShopSettings, to: ShippingAddress) -> Draft:
+    """The draft of a cart with these items. Its address has no recipient yet: prices and limits do not ask for one."""
     return Draft(
         cart=cart,
-        wanted=[Wanted(row.sku, row.quantity, row.line.price) for row in rows if row.on_sale],
-        names={row.sku: row.name for row in rows},
-        off_sale=[row.sku for row in rows if not row.on_sale],
-        shipping=cart_sums.totals(lines, terms.shipping, terms.free_shipping_from).shipping,
-        address=delivery(recipient, to),
+        wanted=[Wanted(item.sku, item.quantity, item.line.price) for item in items if item.on_sale],
+        names={item.sku: item.name for item in items},
+        left={item.sku: item.sellable for item in items},
+        off_sale=[item.sku for item in items if not item.on_sale],
+        shipping=cart_sums.totals([item.line for item in items], terms.shipping, terms.free_shipping_from).shipping,
+        address=DeliveryAddress(
+            recipient="", line1=to.line1, line2=to.line2 or "", city=to.city, state=to.state, zip=to.zip
+        ),
         is_served=to.state in terms.destinations,
-    )
-
-
-def delivery(recipient: str, to: ShippingAddress) -> DeliveryAddress:
-    """The address of the parcel."""
-    return DeliveryAddress(
-        recipient=recipient, line1=to.line1, line2=to.line2 or "", city=to.city, state=to.state, zip=to.zip
     )

@@ -3,12 +3,14 @@
 The order exists before any money: it is recorded here with its payment, and the machine takes it further.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 from flask import Request, Response
 
 from functions.orders import checkout, quotes, reads, records, rules
+from functions.orders.birth_records import Born
 from functions.orders.models import (
     CardPayment,
     Order,
@@ -26,9 +28,11 @@ from shared.orders import refusals
 from shared.orders.tax_quotes import Inquiry
 from shared.values.fields import Listing, Page
 from shared.values.goods import ProductNotOnSale
+from shared.values.problems import Problem
 from shared.web import paging
 from shared.web.idempotency import IdempotencyKey
 from shared.web.paging import Position
+from shared.web.signatures import AskedPrepared, NotPrepared
 
 CANNOT_BE_ORDERED = (
     rules.CartEmpty,
@@ -79,6 +83,7 @@ def estimate_tax(tx: Tx, member: Member, body: TaxQuestion, inquiry: Inquiry, no
     status=201,
     before=quotes.for_order,
     secret_reply=True,
+    key_required=True,
     problems=(
         *CANNOT_BE_ORDERED,
         rules.CartAlreadyOrdered,
@@ -90,11 +95,11 @@ def estimate_tax(tx: Tx, member: Member, body: TaxQuestion, inquiry: Inquiry, no
     ),
 )
 def create_order(
-    tx: Tx, member: Member, key: IdempotencyKey, body: OrderRequest, inquiry: Inquiry, now: datetime
-) -> OrderView:
+    tx: Tx, group: Sequence[AskedPrepared[Member, OrderRequest, Inquiry]], now: datetime
+) -> list[OrderView | Problem | NotPrepared]:
     """Order what is in the open cart. The order is recorded and its tins are promised; nothing is charged yet."""
-    order_id = checkout.place(tx, member.id, body, inquiry, now)
-    return reads.order(tx, member.id, order_id)
+    placed = checkout.place(tx, group, now)
+    return [reads.born(each, now) if isinstance(each, Born) else each for each in placed]
 
 
 @api.get("/v1/users/me/orders")

@@ -51,7 +51,7 @@ def _have_quote(claims: Claims, to: ShippingAddress, now: datetime, *, counted: 
 def _look(tx: Tx, member_id: UUID, to: ShippingAddress, now: datetime) -> _Open:
     """The draft of the open cart, if it can be ordered at all."""
     cart = carts.open_cart(tx, member_id)
-    draft = drafts.read(tx, cart, "", to) if cart else None
+    draft = drafts.read(tx, cart, to) if cart else None
     if draft is None or not draft.can_be_ordered:
         return _Open(None, is_quoted=False)
     return _Open(draft, is_quoted=tax_quotes.find(tx, member_id, draft.question.basis, now) is not None)

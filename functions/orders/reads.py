@@ -1,13 +1,18 @@
 """Orders as their members see them."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
 from functions.orders import records, rules
+from functions.orders.birth_records import Born
 from functions.orders.models import (
+    AgeCheckView,
     DeliveryView,
     Order,
+    OrderLine,
+    OrderStep,
     OrderView,
     ParcelLine,
     ParcelView,
@@ -18,7 +23,8 @@ from functions.orders.models import (
 from functions.orders.records import OrderRow, PaymentRow
 from shared.db import Tx
 from shared.orders import addresses
-from shared.orders.states import number_shown
+from shared.orders.addresses import DeliveryAddress
+from shared.orders.states import OrderState, number_shown
 from shared.values.money import ZERO, Usdt
 from shared.values.problems import NotFound
 from shared.values.states import PaymentState
@@ -58,6 +64,45 @@ def order(tx: Tx, member_id: UUID, order_id: UUID) -> OrderView:
         payment=_payment(records.payments(tx, order_id)),
         age_check=records.age_check(tx, member_id, row),
         history=records.history(tx, order_id),
+    )
+
+
+def born(made: Born, now: datetime) -> OrderView:
+    """A new order as `order` shows it, without reading it again."""
+    order, lines = made.accepted, {line.sku: line for line in made.accepted.draft.wanted}
+    taxes = order.quote.taxes
+    return OrderView(
+        id=order.id,
+        order_number=number_shown(made.number),
+        status=OrderState.PENDING,
+        placed_at=now,
+        expires_at=now + rules.UNPAID_LIFE,
+        confirmed_at=None,
+        cancel_wanted=False,
+        cancel_refused=False,
+        partly_shipped=False,
+        parcels=[],
+        items=[
+            OrderLine(
+                sku=sku,
+                product_name=order.draft.names[sku],
+                quantity=lines[sku].quantity,
+                unit_price=lines[sku].price,
+                line_total=lines[sku].amount,
+                tax=taxes[sku],
+            )
+            for sku in made.skus
+        ],
+        subtotal=order.sums.subtotal,
+        shipping=order.sums.shipping,
+        tax=order.sums.tax,
+        total=order.sums.total,
+        shipping_address=_shown(made.address),
+        payment=PaymentView(provider="card", status="pending", reason=None, action_url=None, refunded_amount=ZERO),
+        age_check=AgeCheckView(status=order.buyer.check_status, url=order.buyer.check_url)
+        if order.buyer.check_status
+        else None,
+        history=[OrderStep(status=OrderState.PENDING, reason=None, at=now)],
     )
 
 
@@ -101,14 +146,17 @@ def _row(tx: Tx, member_id: UUID, order_id: UUID) -> OrderRow:
 def _delivery(tx: Tx, row: OrderRow) -> DeliveryView | None:
     if row.address is None:
         return None
-    found = addresses.unseal(tx, row.id, row.address)
+    return _shown(addresses.unseal(tx, row.id, row.address))
+
+
+def _shown(address: DeliveryAddress) -> DeliveryView:
     return DeliveryView(
-        recipient=found.recipient,
-        line1=found.line1,
-        line2=found.line2 or None,
-        city=found.city,
-        state=found.state,
-        zip=found.zip,
+        recipient=address.recipient,
+        line1=address.line1,
+        line2=address.line2 or None,
+        city=address.city,
+        state=address.state,
+        zip=address.zip,
     )
 
 

@@ -159,7 +159,7 @@ def _product(row: store.Product, low_below: int) -> ShopProduct:
 
 def _shown(tx: Tx, member: Member) -> CartView:
     cart = carts.open_cart(tx, member.id)
-    rows = carts.items(tx, cart.id) if cart else []
+    rows = carts.items(tx, [cart.id]) if cart else []
     lines = [row.line for row in rows]
     terms = settings.load(tx).shop
     sums = cart_sums.totals(lines, terms.shipping, terms.free_shipping_from)

@@ -6,6 +6,7 @@ the ciphertext with its tag.
 """
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -36,11 +37,19 @@ def new_data_key(kms_key: str) -> DataKey:
 
 def seal(tx: Tx, secret: bytes, row: str) -> bytes:
     """Encrypt a secret. `row` names its table and id, so that the secret cannot be moved to another row."""
+    return seal_all(tx, {row: secret})[row]
+
+
+def seal_all(tx: Tx, secrets: Mapping[str, bytes]) -> dict[str, bytes]:
+    """Encrypt the secrets of many rows."""
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     newest = tx.one(DataKey, "SELECT id, kms_key, wrapped FROM data_keys ORDER BY created_at DESC, id LIMIT 1")
-    nonce = os.urandom(NONCE_BYTES)
-    return newest.id.bytes + nonce + AESGCM(_plain(newest)).encrypt(nonce, secret, row.encode())
+    cipher, nonces = AESGCM(_plain(newest)), {row: os.urandom(NONCE_BYTES) for row in secrets}
+    return {
+        row: newest.id.bytes + nonces[row] + cipher.encrypt(nonces[row], secret, row.encode())
+        for row, secret in secrets.items()
+    }
 
 
 def unseal(tx: Tx, sealed: bytes, row: str) -> bytes:

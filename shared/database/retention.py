@@ -123,7 +123,7 @@ FOR_EVER: Mapping[str, str] = {
         ("chain_scans", "comp_rules", "data_keys", "hold_windows", "leases", "nonce_searches", "nonce_uses",
          "order_transitions", "payout_transitions", "products", "reconciliation_marks", "scan_counter",
          "scan_rollup_position", "schema_migrations", "settings", "signers", "signing_keys", "slot_transitions",
-         "stock", "treasuries", "treasury_alerts", "withdrawal_transitions"), _SMALL),
+         "stock", "stock_alerts", "treasuries", "treasury_alerts", "withdrawal_transitions"), _SMALL),
     **dict.fromkeys(
         ("code_retries", "flagged_scans", "guarantee_claims", "guarantee_reviews", "honey_trials", "member_wallets"),
         _TRIED),

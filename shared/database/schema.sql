@@ -2347,6 +2347,15 @@ CREATE TABLE stock (
     CONSTRAINT stock_sku_fkey FOREIGN KEY (sku) REFERENCES products(sku)
 ) WITH (fillfactor=50);
 
+CREATE TABLE stock_alerts (
+    sku         text         NOT NULL,
+    kind        text         NOT NULL,
+    crossed_at  timestamptz  NOT NULL,
+    CONSTRAINT stock_alerts_pkey PRIMARY KEY (sku, kind),
+    CONSTRAINT stock_alerts_kind_check CHECK (kind IN ('low', 'shortage')),
+    CONSTRAINT stock_alerts_sku_fkey FOREIGN KEY (sku) REFERENCES stock(sku)
+);
+
 CREATE TABLE stock_moves (
     id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
     sku          text         NOT NULL,
@@ -2359,7 +2368,8 @@ CREATE TABLE stock_moves (
     order_id     uuid,
     parcel_id    uuid,
     CONSTRAINT stock_moves_pkey PRIMARY KEY (id),
-    CONSTRAINT stock_moves_count CHECK ((kind = 'count') = (counted_by IS NOT NULL AND reason IS NOT NULL)),
+    CONSTRAINT stock_moves_count CHECK ((kind = 'count') = (reason IS NOT NULL)),
+    CONSTRAINT stock_moves_counted_by CHECK (counted_by IS NULL OR kind = 'count'),
     CONSTRAINT stock_moves_kind_check CHECK (kind IN ('count', 'promise', 'release', 'ship')),
     CONSTRAINT stock_moves_not_of_the_future CHECK (moved_at <= recorded_at),
     CONSTRAINT stock_moves_order CHECK ((kind = 'count') = (order_id IS NULL)),
@@ -5357,11 +5367,11 @@ $function$;
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_app, blakjaks_approvals,
     blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_codes, blakjaks_counting,
     blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures,
-    blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_invoices, blakjaks_keys, blakjaks_listening,
-    blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read,
-    blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_scans, blakjaks_second_factors, blakjaks_settings,
-    blakjaks_standing, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale,
-    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys,
+    blakjaks_listening, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
+    blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_scans,
+    blakjaks_second_factors, blakjaks_settings, blakjaks_standing, blakjaks_telling, blakjaks_wallets,
+    blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -5398,9 +5408,9 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earning
     payments, payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
     reconciliation_treasuries, reconciliations, referral_codes, refresh_tokens, refund_requests, sales_volume,
     scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys,
-    tax_quotes, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days,
-    treasury_snapshots, trips, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries,
-    wholesale_accounts, withdrawals TO blakjaks_app;
+    stock_alerts, tax_quotes, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
+    treasury_snapshot_days, treasury_snapshots, trips, wallet_balances, wallet_challenges, wallet_transactions,
+    webhook_deliveries, wholesale_accounts, withdrawals TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -5534,6 +5544,9 @@ GRANT UPDATE (on_sale, picture, price_cents, revision) ON TABLE products TO blak
 GRANT UPDATE (read_at) ON TABLE notifications TO blakjaks_inbox;
 GRANT UPDATE ON TABLE inboxes TO blakjaks_inbox;
 
+GRANT DELETE, INSERT ON TABLE stock_alerts TO blakjaks_inventory;
+GRANT INSERT (kind, moved_at, quantity, reason, recorded_at, sku) ON TABLE stock_moves TO blakjaks_inventory;
+
 GRANT INSERT ON TABLE bank_transfers, ledger_journals, ledger_postings TO blakjaks_invoices;
 
 GRANT INSERT, UPDATE ON TABLE signing_keys TO blakjaks_keys;
@@ -5623,10 +5636,10 @@ GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_log
     reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes, refund_lines, refund_requests,
     refunds, resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position,
     scan_rollups, scans, schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock,
-    stock_moves, tax_quotes, tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts,
-    treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, wallet_balances,
-    wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps,
-    wholesale_milestones, withdrawal_events, withdrawal_transitions TO blakjaks_read;
+    stock_alerts, stock_moves, tax_quotes, tier_history, tins_sold_daily, transparency_metrics, treasuries,
+    treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips,
+    wallet_balances, wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips,
+    wholesale_comps, wholesale_milestones, withdrawal_events, withdrawal_transitions TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 

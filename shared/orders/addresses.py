@@ -7,6 +7,7 @@ blanks: a tax quote rests on it. `doorstep` is the same also for other spellings
 import json
 import re
 import unicodedata
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
@@ -55,7 +56,14 @@ class DeliveryAddress:
 
 def seal(tx: Tx, order_id: UUID, address: DeliveryAddress) -> bytes:
     """The address as `orders.address` has it."""
-    return vault.seal(tx, json.dumps(asdict(address)).encode(), _row(order_id))
+    return seal_all(tx, {order_id: address})[order_id]
+
+
+def seal_all(tx: Tx, to: Mapping[UUID, DeliveryAddress]) -> dict[UUID, bytes]:
+    """The addresses of orders, as `orders.address` has them."""
+    plain = {_row(order_id): json.dumps(asdict(address)).encode() for order_id, address in to.items()}
+    sealed = vault.seal_all(tx, plain)
+    return {order_id: sealed[_row(order_id)] for order_id in to}
 
 
 def unseal(tx: Tx, order_id: UUID, sealed: bytes) -> DeliveryAddress:

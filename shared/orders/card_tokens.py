@@ -1,5 +1,6 @@
 """The token of a card, sealed and bound to its payment until it is spent."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from shared.credentials import vault
@@ -8,7 +9,13 @@ from shared.db import Tx
 
 def seal(tx: Tx, payment_id: UUID, token: str) -> bytes:
     """The token as `payments.token` has it."""
-    return vault.seal(tx, token.encode(), _row(payment_id))
+    return seal_all(tx, {payment_id: token})[payment_id]
+
+
+def seal_all(tx: Tx, tokens: Mapping[UUID, str]) -> dict[UUID, bytes]:
+    """The tokens of payments, as `payments.token` has them."""
+    sealed = vault.seal_all(tx, {_row(payment_id): token.encode() for payment_id, token in tokens.items()})
+    return {payment_id: sealed[_row(payment_id)] for payment_id in tokens}
 
 
 def unseal(tx: Tx, payment_id: UUID, sealed: bytes) -> str:

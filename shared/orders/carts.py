@@ -1,5 +1,6 @@
 """Members' open carts, with prices and stock of now: what they would cost, and what an order takes over."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -21,6 +22,7 @@ class Item:
     """A product in a cart: the price at which it was put in, and what is true of it now."""
 
     id: UUID
+    cart_id: UUID
     sku: str
     name: str
     flavor: str
@@ -51,15 +53,15 @@ def open_cart(tx: Tx, member_id: UUID) -> Cart | None:
     )
 
 
-def items(tx: Tx, cart_id: UUID) -> list[Item]:
-    """The items of the cart, in the order in which they were put in."""
+def items(tx: Tx, cart_ids: Collection[UUID]) -> list[Item]:
+    """The items of carts, in the order in which they were put in."""
     return tx.all(
         Item,
         """
-        SELECT i.id, sku, p.name, p.flavor, p.strength_mg, p.picture, i.quantity, i.price_cents AS added_cents,
-               p.price_cents, p.on_sale, s.sellable
+        SELECT i.id, i.cart_id, sku, p.name, p.flavor, p.strength_mg, p.picture, i.quantity,
+               i.price_cents AS added_cents, p.price_cents, p.on_sale, s.sellable
         FROM cart_items i JOIN products p USING (sku) JOIN stock s USING (sku)
-        WHERE i.cart_id = :cart_id ORDER BY i.added_at, i.id
+        WHERE i.cart_id = ANY(CAST(:cart_ids AS uuid[])) ORDER BY i.added_at, i.id
         """,
-        cart_id=cart_id,
+        cart_ids=list(cart_ids),
     )

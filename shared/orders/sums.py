@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from shared.orders.refusals import TotalChanged
+from shared.orders.refusals import StockShort, TotalChanged
 from shared.values.money import ZERO, Usdt
 
 
@@ -48,6 +48,19 @@ def check_total(expected: Usdt, sums: Sums) -> None:
     """Raises TotalChanged, with the sums of now, when the member expects to pay something else."""
     if sums.total != expected:
         raise TotalChanged(subtotal=sums.subtotal, shipping=sums.shipping, tax=sums.tax, total=sums.total)
+
+
+def check_stock(wanted: Iterable[Wanted], left: Mapping[str, int]) -> None:
+    """Raises StockShort when fewer tins are left of a product than are wanted."""
+    refusal = stock_short(wanted, left)
+    if refusal.members["items"]:
+        raise refusal
+
+
+def stock_short(wanted: Iterable[Wanted], left: Mapping[str, int]) -> StockShort:
+    """The refusal that names each product of which fewer tins are left than are wanted."""
+    short = [line for line in wanted if line.quantity > left[line.sku]]
+    return StockShort(items=[{"sku": line.sku, "wanted": line.quantity, "left": left[line.sku]} for line in short])
 
 
 def add_up(wanted: Iterable[Wanted], shipping: Usdt, taxes: Mapping[str, Usdt], shipping_tax: Usdt) -> Sums:

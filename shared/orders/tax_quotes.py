@@ -4,7 +4,7 @@ They are asked before the transaction that needs one, and kept at once: the tran
 the service says nothing, that is never a tax of zero.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -53,9 +53,13 @@ class Inquiry:
 
 @dataclass(frozen=True)
 class Quote:
-    """A tax quote; `lines` are micro-dollars by SKU, `shipping` is the part of the tax that is for shipping."""
+    """A tax quote of a member's; `lines` are micro-dollars by SKU, `shipping` is the part of the tax that is for
+    shipping.
+    """
 
     id: UUID
+    member_id: UUID
+    basis: bytes
     tax: Usdt
     shipping: Usdt
     lines: Mapping[str, int]
@@ -75,17 +79,27 @@ def limit(member_id: UUID) -> Limit:
 
 def find(tx: Tx, member_id: UUID, basis: bytes, now: datetime) -> Quote | None:
     """The newest unexpired quote of the member's for a basis."""
-    return tx.first(
+    return find_many(tx, [(member_id, basis)], now).get((member_id, basis))
+
+
+def find_many(tx: Tx, wanted: Collection[tuple[UUID, bytes]], now: datetime) -> dict[tuple[UUID, bytes], Quote]:
+    """The newest unexpired quotes by member and basis, of those that have one."""
+    if not wanted:
+        return {}
+    rows = tx.all(
         Quote,
         """
-        SELECT id, tax, shipping, lines, breakdown, expires_at FROM tax_quotes
-        WHERE member_id = :member_id AND basis = :basis AND expires_at > :now
-        ORDER BY expires_at DESC, id LIMIT 1
+        SELECT DISTINCT ON (member_id, basis) id, member_id, basis, tax, shipping, lines, breakdown, expires_at
+        FROM tax_quotes
+        WHERE (member_id, basis) IN (SELECT * FROM unnest(CAST(:members AS uuid[]), CAST(:bases AS bytea[])))
+          AND expires_at > :now
+        ORDER BY member_id, basis, expires_at DESC, id
         """,
-        member_id=member_id,
-        basis=basis,
+        members=[member_id for member_id, _ in wanted],
+        bases=[basis for _, basis in wanted],
         now=now,
     )
+    return {(row.member_id, row.basis): row for row in rows}
 
 
 def found(tx: Tx, member_id: UUID, basis: bytes, inquiry: Inquiry, now: datetime) -> Quote:
@@ -109,7 +123,7 @@ def ask(member_id: UUID, question: Question, now: datetime) -> Inquiry:
         return Inquiry(was_asked=True, refusal=NotValid(errors=[{"field": "/shipping_address", "message": message}]))
     if not answer.registered:
         log.warning("the state is served without a registration for its tax", state=question.address.state)
-    db.atomically(lambda tx: _keep(tx, quote_id, member_id, question, found=answer, now=now))
+    db.atomically(lambda tx: keep(tx, quote_id, member_id, question, found=answer, now=now))
     return Inquiry(was_asked=True)
 
 
@@ -127,7 +141,7 @@ def _asked(quote_id: UUID, question: Question) -> TaxQuote:
         raise _unavailable(RETRY_SECONDS) from None
 
 
-def _keep(tx: Tx, quote_id: UUID, member_id: UUID, question: Question, *, found: TaxQuote, now: datetime) -> None:
+def keep(tx: Tx, quote_id: UUID, member_id: UUID, question: Question, *, found: TaxQuote, now: datetime) -> None:
     """Keep the answer of the tax service."""
     tx.run(
         """

@@ -3,15 +3,10 @@
 import json
 import os
 from collections.abc import Mapping
-from functools import cache
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from shared.ports.loopback import is_loopback
+from shared.ports import google_sessions
 from shared.ports.outage import Outage
-
-if TYPE_CHECKING:
-    import requests
 
 REAL_URL = "https://iamcredentials.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"
@@ -39,7 +34,8 @@ def sign_jwt(service_account: str, claims: Mapping[str, object]) -> str:
     base = os.environ.get("IAM_CREDENTIALS_URL", REAL_URL)
     url = f"{base}/v1/projects/-/serviceAccounts/{quote(service_account, safe='@')}:signJwt"
     try:
-        answer = _session(os.getpid(), base).post(url, json={"payload": json.dumps(claims)}, timeout=SIGN_SECONDS_MAX)
+        with google_sessions.authorized(base, SCOPE) as session:
+            answer = session.post(url, json={"payload": json.dumps(claims)}, timeout=SIGN_SECONDS_MAX)
     except (requests.RequestException, TransportError) as error:
         raise SigningUnavailable(f"{url}: {error}") from error
     except GoogleAuthError as error:
@@ -50,18 +46,3 @@ def sign_jwt(service_account: str, claims: Mapping[str, object]) -> str:
         raise SigningRefused(f"{url} answered {answer.status_code}: {answer.text}")
     signed: str = answer.json()["signedJwt"]
     return signed
-
-
-@cache
-def _session(process_id: int, base: str) -> "requests.Session":
-    """One session per process, since a fork must not share connections; it keeps its access token until it ends."""
-    del process_id
-    import requests
-
-    if is_loopback(base):
-        return requests.Session()
-    import google.auth
-    from google.auth.transport.requests import AuthorizedSession
-
-    credentials, _ = google.auth.default(scopes=[SCOPE])
-    return AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # google-auth leaves it untyped

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 from uuid import UUID
 
-from shared.ports.loopback import is_loopback
+from shared.ports import google_sessions, sessions
 
 if TYPE_CHECKING:
     import httpx
@@ -105,11 +105,9 @@ def close() -> None:
     process_id = os.getpid()
     with _lock:
         apns = [_apns_of.pop(key) for key in list(_apns_of) if key[0] == process_id]
-        sessions = [_sessions.pop(key) for key in list(_sessions) if key[0] == process_id]
     for account in apns:
         account.close()
-    for session in sessions:
-        session.close()
+    sessions.close()
 
 
 @dataclass(frozen=True)
@@ -277,9 +275,10 @@ def _send_by_fcm(push: Push) -> None:
     base = os.environ.get("FCM_URL", FCM_URL_DEFAULT)
     url = f"{base}/v1/projects/{quote(_required('FCM_PROJECT_ID'))}/messages:send"
     try:
-        answer = _session(base).post(
-            url, json=_fcm_body(push), timeout=(CONNECT_SECONDS_MAX, ANSWER_SECONDS_MAX), allow_redirects=False
-        )
+        with google_sessions.authorized(base, FCM_SCOPE) as session:
+            answer = session.post(
+                url, json=_fcm_body(push), timeout=(CONNECT_SECONDS_MAX, ANSWER_SECONDS_MAX), allow_redirects=False
+            )
     except requests.RequestException as error:
         raise PushDelayed(type(error).__name__) from error
     except GoogleAuthError as error:
@@ -359,7 +358,6 @@ def _required(name: str) -> str:
 _lock = threading.Lock()
 # By process: a forked child must not use its parent's connections.
 _apns_of: dict[tuple[int, _Account], _Apns] = {}
-_sessions: "dict[tuple[int, str], requests.Session]" = {}
 
 
 def _apns() -> _Apns:
@@ -372,26 +370,3 @@ def _apns() -> _Apns:
     )
     with _lock:
         return _apns_of.setdefault((os.getpid(), account), _Apns(account))
-
-
-def _session(base: str) -> "requests.Session":
-    key = (os.getpid(), base)
-    with _lock:
-        if key not in _sessions:
-            _sessions[key] = _new_session(base)
-        return _sessions[key]
-
-
-def _new_session(base: str) -> "requests.Session":
-    import requests
-
-    if is_loopback(base):
-        session = requests.Session()
-        session.trust_env = False  # no proxy and no credentials
-        return session
-    import google.auth
-    from google.auth.transport.requests import AuthorizedSession
-
-    credentials, _ = google.auth.default(scopes=[FCM_SCOPE])
-    # google-auth has no types for it
-    return AuthorizedSession(credentials, refresh_timeout=ANSWER_SECONDS_MAX)  # type: ignore[no-untyped-call]

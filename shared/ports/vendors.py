@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from shared.ports import sessions
 from shared.ports.loopback import is_loopback
 from shared.ports.outage import Outage
 from shared.values import encoding, goods, retry_after
@@ -107,9 +108,9 @@ def ask(method: str, url: str, headers: Mapping[str, str], body: object = None) 
     if body is not None:
         sent["content-type"] = "application/json"
     try:
-        with requests.Session() as session:
-            session.trust_env = False  # else a .netrc would replace our Authorization
-            answer = session.request(
+        with (
+            sessions.plain(url) as session,
+            session.request(
                 method,
                 url,
                 headers=sent,
@@ -117,8 +118,9 @@ def ask(method: str, url: str, headers: Mapping[str, str], body: object = None) 
                 timeout=(CONNECT_SECONDS_MAX, ANSWER_SECONDS_MAX),
                 allow_redirects=False,
                 stream=True,
-            )
-            content = _content(answer.raw)
+            ) as answer,
+        ):
+            content = _content(answer.raw)  # read to its end, so that the connection can be used again
     except (requests.RequestException, HTTPError, OSError) as error:
         raise VendorSilent(type(error).__name__) from None  # its text may quote the address, which may hold a reference
     if answer.status_code in KEYS_WRONG:

@@ -6,15 +6,11 @@ https://cloud.google.com/vision/docs/reference/rest/v1/images/annotate
 
 import base64
 import os
-from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from shared.ports.loopback import is_loopback
+from shared.ports import google_sessions
 from shared.ports.outage import Outage
-
-if TYPE_CHECKING:
-    import requests
 
 URL_DEFAULT = "https://vision.googleapis.com"
 SCOPE = "https://www.googleapis.com/auth/cloud-vision"
@@ -51,12 +47,13 @@ def objections(picture: bytes) -> list[str]:
     content = base64.b64encode(picture).decode()
     asked = {"requests": [{"image": {"content": content}, "features": [{"type": "SAFE_SEARCH_DETECTION"}]}]}
     try:
-        answer = _session(os.getpid(), base).post(
-            f"{base}/v1/images:annotate",
-            json=asked,
-            timeout=(CONNECT_SECONDS_MAX, ANSWER_SECONDS_MAX),
-            allow_redirects=False,
-        )
+        with google_sessions.authorized(base, SCOPE) as session:
+            answer = session.post(
+                f"{base}/v1/images:annotate",
+                json=asked,
+                timeout=(CONNECT_SECONDS_MAX, ANSWER_SECONDS_MAX),
+                allow_redirects=False,
+            )
     except (requests.RequestException, GoogleAuthError) as error:
         raise VisionUnavailable(type(error).__name__) from error
     if answer.status_code != HTTPStatus.OK:
@@ -77,20 +74,3 @@ def _objections(content: bytes) -> list[str]:
         return [kind for kind in KINDS if found[kind] in BAD]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise VisionUnavailable("the answer is none") from error
-
-
-@cache
-def _session(process_id: int, base: str) -> "requests.Session":
-    """One session per process, because connections must not be shared across a fork."""
-    del process_id
-    import requests
-
-    if is_loopback(base):
-        session = requests.Session()
-        session.trust_env = False  # no proxy, no credentials
-        return session
-    import google.auth
-    from google.auth.transport.requests import AuthorizedSession
-
-    credentials, _ = google.auth.default(scopes=[SCOPE])
-    return AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # google-auth leaves it untyped

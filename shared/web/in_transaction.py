@@ -1,7 +1,7 @@
 """A request inside its transaction: its caller, an earlier answer, the handler, and the answer to keep.
 
 It runs alone or in a group: a handler that takes `Sequence[Asked[Member, ThatBody]]` is given many requests at once and
-returns a reply or a Problem for each, in order.
+returns a reply, a Problem or NotPrepared for each, in order.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,12 +13,12 @@ from shared import auth, clock
 from shared.auth import Anyone, Claims, Member, Vendor
 from shared.db import Tx
 from shared.values.fields import Reply, Versioned
-from shared.values.problems import Problem, TooManyRequests
+from shared.values.problems import Problem
 from shared.web import idempotency
 from shared.web.group_commit import GroupCommitter
 from shared.web.http import Redirect, encode, entity_tag
 from shared.web.idempotency import Answer, IdempotencyKey
-from shared.web.signatures import AnyCaller, Asked, Contract
+from shared.web.signatures import AnyCaller, Asked, AskedPrepared, Contract, NotPrepared
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class Route:
     upload_types: tuple[str, ...]
     body_bytes_max: int
     reply_headers: Mapping[str, str]
+    key_required: bool
     any_query: bool  # links to which others append parameters (fbclid, utm_source) are followed all the same
     together: "GroupCommitter[Call, Answer] | None"
 
@@ -96,8 +97,8 @@ def answer(tx: Tx, call: Call) -> Answer:
 
 
 def answers(tx: Tx, calls: Sequence[Call]) -> list[Answer | BaseException]:
-    """Handle requests of one operation together, no two with the same key; returns an answer or Problem for each. An
-    answer 429 is not kept under its key.
+    """Handle requests of one operation together, no two with the same key; returns for each an answer, the Problem of
+    a caller who may not call, or NotPrepared. The key of a passing Problem is free again.
     """
     now = clock.now()
     tx.plan_once()
@@ -110,25 +111,36 @@ def answers(tx: Tx, calls: Sequence[Call]) -> list[Answer | BaseException]:
             callers[position] = caller
     keys = {position: key for position in callers if (key := calls[position].key)}
     found |= idempotency.claim_all(tx, keys, now)
-    given = _handle_all(tx, {position: calls[position] for position in callers if position not in found}, callers, now)
-    keep = {keys[position]: answer for position, answer in given.items() if position in keys}
-    idempotency.keep_all(tx, {key: answer for key, answer in keep.items() if answer.status != TooManyRequests.status})
-    idempotency.forget_all(tx, [key for key, answer in keep.items() if answer.status == TooManyRequests.status])
-    found |= given
+    todo = {position: calls[position] for position in callers if position not in found}
+    results = _handle_all(tx, todo, callers, now)
+    kept: dict[IdempotencyKey, Answer] = {}
+    for position, result in results.items():
+        if isinstance(result, NotPrepared):
+            found[position] = result
+            continue
+        found[position] = given = _outcome(calls[position], result)
+        if position in keys and not (isinstance(result, Problem) and result.passing):
+            kept[keys[position]] = given
+    idempotency.keep_all(tx, kept)
+    idempotency.forget_all(tx, [keys[p] for p in results if p in keys and keys[p] not in kept])
     return [found[position] for position in range(len(calls))]
 
 
-def _handle_all(tx: Tx, calls: Mapping[int, Call], callers: Mapping[int, Member], now: datetime) -> dict[int, Answer]:
-    """The handler's answers by the calls' positions."""
+def _handle_all(tx: Tx, calls: Mapping[int, Call], callers: Mapping[int, Member], now: datetime) -> dict[int, object]:
+    """The handler's results, by the calls' positions."""
     if not calls:
         return {}
     contract = next(iter(calls.values())).route.contract
-    group = [
-        Asked(callers[position], call.values["body"], call.values["client"], call.since)
-        for position, call in calls.items()
-    ]
+    group = [_asked(callers[position], call) for position, call in calls.items()]
     results = contract.handler(**contract.arguments(tx=tx, group=group, now=now))
-    return {position: _outcome(call, result) for (position, call), result in zip(calls.items(), results, strict=True)}
+    return dict(zip(calls, results, strict=True))
+
+
+def _asked(caller: Member, call: Call) -> Asked[Member, Any]:
+    body, client = call.values["body"], call.values["client"]
+    if call.route.before is None:
+        return Asked(caller, body, client, call.since)
+    return AskedPrepared(caller, body, client, call.since, call.values.get("prepared"))
 
 
 def admit(tx: Tx, call: Call) -> Answer | None:

@@ -2,7 +2,8 @@
 
 `def submit(tx: Tx, member: Member, key: IdempotencyKey, body: Submission, now: datetime) -> Receipt` says all of that;
 importing a handler that names no caller fails. A handler that takes many requests at once looks like `def submit(tx:
-Tx, group: Sequence[Asked[Member, Submission]]) -> list[Receipt | Problem]`.
+Tx, group: Sequence[Asked[Member, Submission]]) -> list[Receipt | Problem]`. With slow work before it, it takes
+`Sequence[AskedPrepared[Member, Submission, Hash]]` and returns NotPrepared for the requests that need that work.
 
 A vendor's message is `def hear(tx: Tx, vendor: Vendor, notice: Notice, now: datetime) -> Heard`, and what is before it
 `def verified(message: RawRequest) -> Notice`: the handler gets what was verified, and nothing else of the message.
@@ -25,6 +26,7 @@ from shared.web.idempotency import IdempotencyKey
 Handler = Callable[..., Any]
 Caller = TypeVar("Caller", bound=Member)
 Sent = TypeVar("Sent", bound=Body)
+Ready = TypeVar("Ready")
 
 AnyCaller = Anyone | Vendor | Member
 OF_A_VENDOR = frozenset({"caller", "tx", "prepared", "now"})  # what a handler may have that hears a vendor
@@ -43,6 +45,19 @@ class Asked(Generic[Caller, Sent]):
     body: Sent
     client: Client
     since: float
+
+
+@dataclass(frozen=True)
+class AskedPrepared(Asked[Caller, Sent], Generic[Caller, Sent, Ready]):
+    """One request of a group with what its `before` helper returned; None as long as nobody has asked for that."""
+
+    prepared: Ready | None = None
+
+
+class NotPrepared(Exception):
+    """Returned by a handler of a group for a request that needs its `before` helper. Nothing of the request is kept;
+    it comes again with what the helper has returned.
+    """
 
 
 @dataclass(frozen=True)
@@ -132,13 +147,16 @@ def helper_of(handler: Handler, path_names: frozenset[str]) -> Contract:
 
 
 def check_helpers(contract: Contract, limit: Contract | None, before: Contract | None) -> None:
-    """Check that the helpers fit their handler: claims come with a token, and a vendor's message is verified.
+    """Check that the helpers fit their handler: claims come with a token, a vendor's message is verified, and nothing
+    is counted before a group.
 
     Raises UnclearSignature.
     """
     name = contract.handler.__qualname__
     if not contract.takes_token and any(found and found.claims_name for found in (limit, before)):
         raise UnclearSignature(f"{name} takes no token: there are no claims before it")
+    if limit and contract.group_name:
+        raise UnclearSignature(f"{name} takes a group: it counts by itself")
     if limit and limit.raw_name:
         raise UnclearSignature(f"{name} counts a message that nobody has verified")
     if not contract.is_vendors:
@@ -200,7 +218,9 @@ def _parameters(handler: Handler, path_names: frozenset[str], prepared: object) 
             raise UnclearSignature(f"{handler.__qualname__}: nothing supplies {name}: {hint}")
         found.names[kind] = name
         if kind == "group":
-            found.types["caller"], found.types["body"] = get_args(get_args(hint)[0])
+            found.types["caller"], found.types["body"], *ready = get_args(get_args(hint)[0])
+            if ready != ([] if prepared is None else [prepared]):
+                raise UnclearSignature(f"{handler.__qualname__} takes what its helper returns with each request")
         found.types[kind] = hint
     if missing := path_names - found.path.keys():
         raise UnclearSignature(f"{handler.__qualname__} takes no {', '.join(sorted(missing))} from its path")
@@ -221,7 +241,7 @@ def _kind(hint: Any) -> str | None:
     if hint in simple:
         return simple[hint]
     if get_origin(hint) is Sequence:
-        return "group" if get_origin(get_args(hint)[0]) is Asked else None
+        return "group" if get_origin(get_args(hint)[0]) in (Asked, AskedPrepared) else None
     plain = get_args(hint)[0] if get_origin(hint) is Annotated else hint
     if not isinstance(plain, type):
         return None

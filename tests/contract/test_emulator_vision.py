@@ -8,7 +8,7 @@ import requests
 
 from emulators.process import free_port
 from emulators.vision import VisionStandIn
-from shared.ports import vision
+from shared.ports import sessions, vision
 from tests.fakes import pictures
 
 
@@ -19,7 +19,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[VisionStandIn]:
     monkeypatch.setenv("VISION_URL", server.url)
     yield server
     server.stop()
-    vision._session.cache_clear()
+    sessions.close()
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
@@ -55,7 +55,7 @@ def test_where_nobody_listens_it_is_asked_again(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("VISION_URL", f"http://127.0.0.1:{free_port()}")
     with pytest.raises(vision.VisionUnavailable):
         vision.objections(pictures.picture())
-    vision._session.cache_clear()
+    sessions.close()
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", b"[]", b"<html>", b'{"responses": [{}]}', b'{"responses": []}'])

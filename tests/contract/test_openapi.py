@@ -66,7 +66,7 @@ def test_the_problems_named_are_those_the_handler_declares(route: Route) -> None
 @every_route
 def test_mutating_routes_take_an_idempotency_key_and_some_insist_on_it(route: Route) -> None:
     parameters = {parameter.get("$ref", "").rsplit("/", 1)[-1] for parameter in said_of(route).get("parameters", [])}
-    wanted = "RequiredIdempotencyKey" if route.contract.key_name else "IdempotencyKey"
+    wanted = "RequiredIdempotencyKey" if route.key_required else "IdempotencyKey"
     assert parameters - {"", "IfMatch"} == ({wanted} if route.method in MUTATING and not is_vendors(route) else set())
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from emulators.vendors import Vendors
+from shared.ports import sessions
 from shared.ports import vendors as port
 
 
@@ -15,6 +16,7 @@ def shop_vendors(monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendors]:
     for name, value in made.settings.items():
         monkeypatch.setenv(name, value)
     yield made
+    sessions.close()
     made.stop()
 
 

@@ -20,7 +20,7 @@ BOUNDED = frozenset(
         *("settings", "products", "leases", "treasuries", "treasury_alerts", "signers", "signing_keys", "data_keys"),
         *("ledger_accounts", "ledger_balances", "scan_counter", "scan_rollup_position", "sales_volume", "comp_rules"),
         *("payout_transitions", "slot_transitions", "withdrawal_transitions", "schema_migrations", "hold_windows"),
-        *("reconciliation_marks", "chain_scans", "stock", "order_transitions"),
+        *("reconciliation_marks", "chain_scans", "stock", "stock_alerts", "order_transitions"),
     }
 )
 # Tables that grow by what people do at a screen: thousands of rows, not millions.

@@ -62,6 +62,11 @@ POWERFUL = {
         f"INSERT INTO stock_moves (sku, kind, quantity, counted_by) VALUES ('', 'count', 1, {ANY_ID})",
         {"admin_shop"},
     ),
+    "a count by the warehouse": (
+        "INSERT INTO stock_moves (sku, kind, quantity, reason) VALUES ('', 'count', 1, '')",
+        {"admin_shop", "inventory_sync"},
+    ),
+    "a product that people were told of": ("DELETE FROM stock_alerts", {"inventory_sync"}),
     "stock that nobody counted": ("UPDATE stock SET on_hand = 1", set[str]()),
     "an order that is paid": (
         "UPDATE orders SET state = 'confirmed'",

@@ -19,6 +19,7 @@ from functions.auth import session_records
 from shared import auth, db
 from shared.auth import Claims
 from shared.db import Tx
+from shared.orders import tax_quotes
 from tests import factories, statements
 from tests.factories import NOW, Somebody
 from tests.fakes.plain_rows import SIGNER, at, put, unchecked
@@ -117,7 +118,7 @@ ENDING: dict[str, Callable[[Connection, Somebody], Found]] = {
     "functions.auth.store.open_code": _email_code,
     "functions.notify.store.claim": _claimed_device,
     "functions.notify.store.waiting": _waiting_devices,
-    "shared.orders.tax_quotes.find": _quote,
+    "shared.orders.tax_quotes.find_many": _quote,
     "functions.profile.store.email_change": _waiting_change,
     "functions.profile.store.profile": _pending_email,
     "functions.wallet.store.open_challenge": _challenge,

@@ -19,6 +19,7 @@ import functions.codes_change.store as codes_change
 import functions.notifications.store as notifications
 import functions.scans.records as scan_records
 import functions.scans.store as scans
+from functions.orders import buyer_records
 from shared import db
 from shared.codes import changes
 from shared.comps import awards, totals
@@ -28,6 +29,7 @@ from shared.messages.notifications import Note
 from shared.payouts import reads, slots
 from tests import factories, statements
 from tests.factories import NOW
+from tests.fakes import order_rows
 from tests.fakes.locks import held, is_locked, until_waiting
 from tests.fakes.plain_rows import SIGNER, comp, payout, put, slot, unchecked, without_indexes
 from tests.platform import Platform
@@ -61,6 +63,13 @@ def _made_codes(sql: Connection, status: str) -> list[bytes]:
     macs = sorted(factories.mac(code) for code in factories.manufactured_codes(3))
     sql.execute_unnamed("UPDATE codes SET status = $1, manufactured_at = NULL", (status,))
     return macs
+
+
+def _carts(sql: Connection) -> Prepared:
+    assert sql
+    people = [factories.member() for _ in range(3)]
+    made = sorted(order_rows.cart(person) for person in people)
+    return "carts", _by("id", made), lambda tx: buyer_records.lock_carts(tx, [person.id for person in people])
 
 
 def _by_mac(macs: Sequence[bytes]) -> list[str]:
@@ -167,6 +176,7 @@ ORDERED: dict[str, Callable[[Connection], Prepared]] = {
     "functions.codes_change.store.invalidate": _chunk("generated", codes_change.invalidate),
     "functions.codes_change.store.reuse": _chunk("invalidated", codes_change.reuse),
     "functions.notifications.store.mark_read": _notifications,
+    "functions.orders.buyer_records.lock_carts": _carts,
     "functions.scans.records.count_wrong_codes": _wrong_codes,
     "functions.scans.store.lock codes": _codes("generated", lambda tx, macs: scans.lock(tx, macs[::-1], [])),
     "functions.scans.store.lock members": _totals(lambda tx, people: scans.lock(tx, [], people[::-1])),

@@ -36,6 +36,7 @@ import functions.wholesale.store as wholesale
 from emulators.contract import ROOT
 from functions.admin_comps import review_store
 from functions.email_send import store as email_send
+from functions.orders import buyer_records
 from shared import db, withdrawals
 from shared.comps import awards, guarantee_claims, totals
 from shared.credentials import totp
@@ -296,7 +297,7 @@ def _product(_: Connection) -> Prepared:
 def _cart(_: Connection) -> Prepared:
     one, other = (factories.member() for _ in range(2))
     assert order_rows.cart(one) != order_rows.cart(other)
-    return _of("carts", one.id, other.id, lambda tx: checkout.lock_cart(tx, one.id), "member_id")
+    return _of("carts", one.id, other.id, lambda tx: buyer_records.lock_carts(tx, [one.id]), "member_id")
 
 
 def _order(take: Callable[[Tx, UUID, UUID], object]) -> Callable[[Connection], Prepared]:
@@ -353,7 +354,7 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     ),
     "functions/comps/store.py::lock": _rows("comps", _comp, _then_asked(comps_store.lock)),
     "functions/email_send/store.py::mail": _rows("mails", _mail, email_send.mail),
-    "functions/orders/store.py::lock_cart": _cart,
+    "functions/orders/buyer_records.py::lock_carts": _cart,
     "functions/orders/store.py::lock_order": _order(checkout.lock_order),
     "functions/profile/store.py::lock": _members(profile.lock),
     "functions/profile/store.py::email_change": _rows(

@@ -17,6 +17,7 @@ def test_a_count_is_shown_with_who_counted_when_and_why(shop: ShopClient) -> Non
     assert shop.level() == {
         "sku": MINT, "name": "BlakJaks Mint Ice", "on_hand": 0, "promised": 0, "sellable": 0, "shortage": 0,
         "availability": "out", "counted_at": None, "counted_by": None, "reason": None,
+        "low_since": None, "short_since": None,
     }  # fmt: skip
     shown = shop.count(4200, reason="Monthly count").body
     assert (shown["on_hand"], shown["sellable"], shown["promised"], shown["shortage"]) == (4200, 4200, 0, 0)
