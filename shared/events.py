@@ -135,6 +135,14 @@ class AskPayment(Task):
     operation_id: UUID
 
 
+class LookAtDispute(Task):
+    """Ask the payment provider what has become of a dispute, by the provider's name for it."""
+
+    queue: ClassVar[str] = "dispute-look"
+    function: ClassVar[str] = "payment_watch"
+    reference: str
+
+
 class AccrueSale(Task):
     """Give the pools what an order's sale and refunds leave for them."""
 

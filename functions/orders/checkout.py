@@ -13,7 +13,7 @@ from functions.orders.store import NewOrder, Quote, Standing
 from shared import settings
 from shared.credentials import fingerprints
 from shared.db import ConstraintViolated, Tx
-from shared.orders import addresses, card_tokens, carts, rows, tasks
+from shared.orders import addresses, card_tokens, carts, disputes, rows, tasks
 from shared.orders.carts import Cart
 from shared.orders.states import CancelReason, OrderState
 from shared.values.problems import NotFound
@@ -83,11 +83,12 @@ def pay_again(tx: Tx, member_id: UUID, order_id: UUID, token: str, now: datetime
 def cancel(tx: Tx, member_id: UUID, order_id: UUID, now: datetime) -> None:
     """Record the wish to cancel an order; the machine ends it once it holds no money. A second wish changes nothing.
 
-    Raises OrderNotCancellable.
+    Raises OrderNotCancellable, PaymentDisputed.
     """
     order = _locked(tx, member_id, order_id)
     if order.state == OrderState.CANCELLED:
         raise rules.OrderNotCancellable
+    disputes.refuse_disputed(tx, order_id)
     if order.cancel_wanted_at is None:
         rows.want_cancelled(tx, order_id, CancelReason.MEMBER, now)
         tasks.advance_soon(tx, order_id, now)

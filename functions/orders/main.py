@@ -23,6 +23,7 @@ from functions.orders.quotes import Inquiry
 from shared.api import Api
 from shared.auth import Member
 from shared.db import Tx
+from shared.orders.disputes import PaymentDisputed
 from shared.values.fields import Listing, Page
 from shared.values.goods import ProductNotOnSale
 from shared.web import paging
@@ -110,7 +111,7 @@ def get_order(tx: Tx, member: Member, order_id: UUID) -> OrderView:
     return reads.order(tx, member.id, order_id)
 
 
-@api.post("/v1/orders/{order_id}/cancel", secret_reply=True, problems=(rules.OrderNotCancellable,))
+@api.post("/v1/orders/{order_id}/cancel", secret_reply=True, problems=(rules.OrderNotCancellable, PaymentDisputed))
 def cancel_order(tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, now: datetime) -> OrderView:
     """Have an order cancelled: it ends as soon as it holds no money."""
     checkout.cancel(tx, member.id, order_id, now)

@@ -24,6 +24,7 @@ class Operation:
     sent_at: datetime | None
     token: bytes | None
     of: str | None
+    is_disputed: bool
 
 
 def order_of(tx: Tx, operation_id: UUID) -> UUID | None:
@@ -43,7 +44,8 @@ def operation(tx: Tx, operation_id: UUID) -> Operation:
         SELECT o.id, p.order_id, o.payment_id, o.kind, o.amount, o.status, o.sent_at, p.token,
                (SELECT former.reference FROM payment_operations former
                 WHERE former.payment_id = o.payment_id AND former.status = 'succeeded'
-                  AND former.kind = CASE o.kind WHEN 'refund' THEN 'capture' ELSE 'authorize' END) AS of
+                  AND former.kind = CASE o.kind WHEN 'refund' THEN 'capture' ELSE 'authorize' END) AS of,
+               order_is_disputed(p.order_id) AS is_disputed
         FROM payment_operations o JOIN payments p ON p.id = o.payment_id WHERE o.id = :id
         """,
         id=operation_id,
@@ -64,6 +66,15 @@ def look_again(tx: Tx, operation_id: UUID, look_at: datetime) -> None:
     """Look after the operation again at that time, unless it has ended."""
     tx.run(
         "UPDATE payment_operations SET look_at = :look_at WHERE id = :id AND status = 'sent'",
+        id=operation_id,
+        look_at=look_at,
+    )
+
+
+def hold(tx: Tx, operation_id: UUID, look_at: datetime) -> None:
+    """Leave a recorded operation unsent until that time."""
+    tx.run(
+        "UPDATE payment_operations SET look_at = :look_at WHERE id = :id AND status = 'recorded'",
         id=operation_id,
         look_at=look_at,
     )

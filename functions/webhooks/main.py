@@ -63,9 +63,11 @@ def verify_agechecker(message: RawRequest) -> AgeNotice:
     problems=(SignatureNotValid,),
 )
 def hear_card(tx: Tx, vendor: Vendor, notice: CardNotice, now: datetime) -> Heard:
-    """Keep a message of the card's provider, and have the operation that it names looked up."""
-    wake_up = _kept(tx, Message("card", notice.event_id, str(notice.key or notice.kind)), now)
-    if wake_up and notice.key and store.is_operation(tx, notice.key):
+    """Keep a message of the card's provider, and have the operation or the dispute that it names looked up."""
+    wake_up = _kept(tx, Message("card", notice.event_id, notice.dispute or str(notice.key or notice.kind)), now)
+    if wake_up and notice.dispute:
+        tasks.look_at_dispute_soon(tx, notice.dispute, now, name=wake_up)
+    elif wake_up and notice.key and store.is_operation(tx, notice.key):
         tasks.ask_soon(tx, notice.key, now, name=wake_up)
     return Heard(received=True)
 

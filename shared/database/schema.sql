@@ -597,6 +597,59 @@ CREATE TABLE devices (
 CREATE INDEX devices_member ON devices (member_id);
 CREATE INDEX devices_session ON devices (session_id) WHERE session_id IS NOT NULL;
 
+CREATE TABLE dispute_movements (
+    dispute_id  uuid         NOT NULL,
+    sequence    integer      NOT NULL,
+    goods       usd          NOT NULL,
+    shipping    usd          NOT NULL,
+    tax         usd          NOT NULL,
+    excess      usd          NOT NULL,
+    amount      usd          NOT NULL,
+    tins        integer      NOT NULL,
+    moved_at    timestamptz  NOT NULL,
+    CONSTRAINT dispute_movements_pkey PRIMARY KEY (dispute_id, sequence),
+    CONSTRAINT dispute_movements_amount CHECK (amount::bigint = (goods::bigint + shipping::bigint + tax::bigint +
+        excess::bigint)),
+    CONSTRAINT dispute_movements_amount_check CHECK (amount::bigint <> 0),
+    CONSTRAINT dispute_movements_sequence_check CHECK (sequence > 0),
+    CONSTRAINT dispute_movements_dispute_id_fkey FOREIGN KEY (dispute_id) REFERENCES disputes(id)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON dispute_movements FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON dispute_movements FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE CONSTRAINT TRIGGER dispute_fits AFTER INSERT ON dispute_movements DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    EXECUTE FUNCTION dispute_fits();
+CREATE TRIGGER dispute_moved AFTER INSERT ON dispute_movements FOR EACH ROW EXECUTE FUNCTION dispute_moved();
+
+CREATE TABLE disputes (
+    id           uuid         NOT NULL,
+    payment_id   uuid         NOT NULL,
+    reference    text         NOT NULL,
+    state        text         NOT NULL,
+    reason       text         NOT NULL,
+    amount       usd          NOT NULL,
+    withdrawn    usd          NOT NULL DEFAULT 0,
+    evidence_by  timestamptz,
+    opened_at    timestamptz  NOT NULL,
+    noticed_at   timestamptz  NOT NULL,
+    looked_at    timestamptz  NOT NULL,
+    decided_at   timestamptz,
+    CONSTRAINT disputes_pkey PRIMARY KEY (id),
+    CONSTRAINT disputes_reference_key UNIQUE (reference),
+    CONSTRAINT disputes_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT disputes_decided CHECK ((state IN ('won', 'lost')) = (decided_at IS NOT NULL)),
+    CONSTRAINT disputes_reference_check CHECK (length(reference) >= 1 AND length(reference) <= 200),
+    CONSTRAINT disputes_state_check CHECK (state IN ('inquiry', 'open', 'won', 'lost')),
+    CONSTRAINT disputes_withdrawn_check CHECK (withdrawn::bigint >= 0),
+    CONSTRAINT disputes_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id)
+);
+CREATE INDEX disputes_newest ON disputes (opened_at, id);
+CREATE INDEX disputes_payment ON disputes (payment_id);
+CREATE INDEX disputes_undecided ON disputes (looked_at) WHERE decided_at IS NULL;
+CREATE TRIGGER dispute_changed BEFORE UPDATE ON disputes FOR EACH ROW EXECUTE FUNCTION dispute_changed();
+CREATE TRIGGER never_deleted BEFORE DELETE ON disputes FOR EACH ROW EXECUTE FUNCTION payout_never_deleted();
+CREATE TRIGGER never_truncated BEFORE TRUNCATE ON disputes FOR EACH STATEMENT EXECUTE FUNCTION payout_never_deleted();
+
 CREATE TABLE downline_entries (
     source_id     text         NOT NULL,
     affiliate_id  uuid         NOT NULL,
@@ -1340,6 +1393,8 @@ CREATE INDEX orders_waiting ON orders (expires_at) WHERE state IN ('pending', 'a
 CREATE TRIGGER never_deleted BEFORE DELETE ON orders FOR EACH ROW EXECUTE FUNCTION order_never_deleted();
 CREATE TRIGGER order_born AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION order_born();
 CREATE TRIGGER order_changed BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION order_changed();
+CREATE TRIGGER order_undisputed BEFORE UPDATE OF state ON orders FOR EACH ROW WHEN (new.state = 'cancelled' AND
+    old.state <> 'cancelled') EXECUTE FUNCTION order_undisputed();
 CREATE CONSTRAINT TRIGGER order_whole AFTER INSERT ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
     FUNCTION order_whole();
 CREATE TRIGGER sale_accrual_done BEFORE UPDATE OF accrual_due_at ON orders FOR EACH ROW WHEN (old.accrual_due_at IS NOT
@@ -1404,6 +1459,10 @@ CREATE TRIGGER payment_operation_born BEFORE INSERT ON payment_operations FOR EA
     payment_operation_born();
 CREATE TRIGGER payment_operation_changed BEFORE UPDATE ON payment_operations FOR EACH ROW EXECUTE FUNCTION
     payment_operation_changed();
+CREATE TRIGGER refund_sent_undisputed BEFORE UPDATE OF status ON payment_operations FOR EACH ROW WHEN (new.kind =
+    'refund' AND old.status = 'recorded' AND new.status = 'sent') EXECUTE FUNCTION refund_undisputed();
+CREATE TRIGGER refund_undisputed BEFORE INSERT ON payment_operations FOR EACH ROW WHEN (new.kind = 'refund') EXECUTE
+    FUNCTION refund_undisputed();
 CREATE TRIGGER sale_accrual_due AFTER UPDATE OF status ON payment_operations FOR EACH ROW WHEN (new.kind = 'capture'
     AND new.status = 'succeeded' AND old.status <> 'succeeded') EXECUTE FUNCTION sale_accrual_due();
 
@@ -1419,13 +1478,15 @@ CREATE TABLE payments (
     action_url   text,
     reason       text,
     created_at   timestamptz  NOT NULL,
+    disputed     usd          NOT NULL DEFAULT 0,
     CONSTRAINT payments_pkey PRIMARY KEY (id),
     CONSTRAINT payments_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT payments_disputed_check CHECK (disputed::bigint >= 0),
     CONSTRAINT payments_provider_check CHECK (provider = 'card'),
     CONSTRAINT payments_refund_open_check CHECK (refund_open::bigint >= 0),
     CONSTRAINT payments_refunded_check CHECK (refunded::bigint >= 0),
-    CONSTRAINT payments_refunds CHECK ((refund_open::bigint + refunded::bigint) <= CASE state     WHEN 'captured' THEN
-        amount::bigint     ELSE 0::bigint END),
+    CONSTRAINT payments_refunds CHECK ((refund_open::bigint + refunded::bigint + disputed::bigint) <= CASE state
+        WHEN 'captured' THEN amount::bigint     ELSE 0::bigint END),
     CONSTRAINT payments_state_check CHECK (state IN ('pending', 'authorized', 'captured', 'failed', 'voided')),
     CONSTRAINT payments_token CHECK (token IS NULL OR state = 'pending'),
     CONSTRAINT payments_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id)
@@ -2842,6 +2903,60 @@ AS $function$
            left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)
 $function$;
 
+CREATE OR REPLACE FUNCTION dispute_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.payment_id, NEW.reference, NEW.noticed_at)
+       IS DISTINCT FROM (OLD.id, OLD.payment_id, OLD.reference, OLD.noticed_at) OR NEW.looked_at < OLD.looked_at THEN
+        PERFORM refuse('dispute_terms', format('what dispute %s is about is fixed, and no older answer counts', OLD.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION dispute_fits()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    charged orders%ROWTYPE;
+    taken record;
+BEGIN
+    IF NEW.sequence > 1 AND NOT EXISTS (SELECT FROM dispute_movements
+                                        WHERE dispute_id = NEW.dispute_id AND sequence = NEW.sequence - 1) THEN
+        PERFORM refuse('dispute_sequence', format('movement %s of dispute %s has no predecessor', NEW.sequence, NEW.dispute_id));
+    END IF;
+    IF NOT ledger_has(format('dispute:%s:%s', NEW.dispute_id, NEW.sequence), 'takings:card', -NEW.amount) THEN
+        PERFORM refuse('dispute_booked', format('movement %s of dispute %s is not in the ledger', NEW.sequence, NEW.dispute_id));
+    END IF;
+    SELECT o.* INTO charged FROM disputes JOIN payments ON payments.id = payment_id JOIN orders o ON o.id = order_id
+    WHERE disputes.id = NEW.dispute_id;
+    SELECT * INTO taken FROM order_disputed(charged.id);
+    IF taken.goods NOT BETWEEN 0 AND charged.subtotal OR taken.shipping NOT BETWEEN 0 AND charged.shipping_cost
+       OR taken.tax NOT BETWEEN 0 AND charged.tax_amount OR taken.tins NOT BETWEEN 0 AND charged.tins THEN
+        PERFORM refuse('dispute_fits', format('order %s was not charged so much', charged.id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION dispute_moved()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    disputed_payment uuid;
+BEGIN
+    UPDATE disputes SET withdrawn = withdrawn + NEW.amount WHERE id = NEW.dispute_id
+    RETURNING payment_id INTO disputed_payment;
+    UPDATE payments SET disputed = disputed + NEW.goods + NEW.shipping + NEW.tax WHERE id = disputed_payment;
+    UPDATE orders SET accrual_due_at = coalesce(accrual_due_at, NEW.moved_at)
+    WHERE id = (SELECT order_id FROM payments WHERE id = disputed_payment);
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION drop_treasury_snapshots(before timestamp with time zone)
  RETURNS integer
  LANGUAGE plpgsql
@@ -3247,9 +3362,8 @@ CREATE OR REPLACE FUNCTION order_accruable(sold uuid)
  LANGUAGE sql
  STABLE
 AS $function$
-    SELECT o.subtotal - given.goods, CASE WHEN given.goods = o.subtotal THEN 0 ELSE o.tins END, o.cost_per_tin::bigint
-    FROM orders o
-    CROSS JOIN LATERAL (SELECT coalesce(sum(r.goods), 0)::bigint AS goods FROM refunds r WHERE r.order_id = o.id) given
+    SELECT o.subtotal - given.goods, o.tins - given.tins, o.cost_per_tin::bigint
+    FROM orders o CROSS JOIN LATERAL order_given_back(o.id) given
     WHERE o.id = sold AND ledger_has('sale:' || o.id, 'turnover:shop', -o.subtotal)
 $function$;
 
@@ -3308,13 +3422,13 @@ BEGIN
     END IF;
     IF NEW.state = 'confirmed' AND NOT (
         EXISTS (SELECT FROM payments WHERE order_id = NEW.id AND state = 'captured' AND amount = NEW.total_amount
-                                       AND refund_open + refunded = 0)
+                                       AND refund_open + refunded + disputed = 0)
         AND ledger_has('sale:' || NEW.id, 'turnover:shop', -NEW.subtotal)) THEN
         PERFORM refuse('order_paid', format('order %s is not paid, or its sale is not booked', NEW.id));
     END IF;
     IF NEW.state = 'cancelled' AND EXISTS (
         SELECT FROM payments WHERE order_id = NEW.id
-        AND (state IN ('pending', 'authorized') OR (state = 'captured' AND refunded <> amount))) THEN
+        AND (state IN ('pending', 'authorized') OR (state = 'captured' AND refunded + disputed <> amount))) THEN
         PERFORM refuse('order_money', format('order %s holds money, or may', NEW.id));
     END IF;
     IF NEW.state = 'cancelled' AND EXISTS (SELECT FROM order_items WHERE order_id = NEW.id AND promised <> released) THEN
@@ -3324,6 +3438,51 @@ BEGIN
     VALUES (NEW.id, NEW.state, CASE NEW.state WHEN 'cancelled' THEN NEW.cancel_reason END, NEW.state_at);
     RETURN NEW;
 END $function$;
+
+CREATE OR REPLACE FUNCTION order_disputed(sold uuid)
+ RETURNS TABLE(goods bigint, shipping bigint, tax bigint, tins integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT coalesce(sum(m.goods), 0)::bigint, coalesce(sum(m.shipping), 0)::bigint, coalesce(sum(m.tax), 0)::bigint,
+           coalesce(sum(m.tins), 0)::integer
+    FROM payments JOIN disputes d ON d.payment_id = payments.id JOIN dispute_movements m ON m.dispute_id = d.id
+    WHERE payments.order_id = sold
+$function$;
+
+CREATE OR REPLACE FUNCTION order_given_back(sold uuid)
+ RETURNS TABLE(goods bigint, shipping bigint, tax bigint, tins integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT r.goods + d.goods, r.shipping + d.shipping, r.tax + d.tax,
+           CASE WHEN r.goods = o.subtotal THEN o.tins ELSE 0 END + d.tins
+    FROM orders o
+    CROSS JOIN LATERAL (SELECT coalesce(sum(refunds.goods), 0)::bigint AS goods,
+                               coalesce(sum(refunds.shipping), 0)::bigint AS shipping,
+                               coalesce(sum(refunds.tax), 0)::bigint AS tax
+                        FROM refunds WHERE refunds.order_id = o.id) r
+    CROSS JOIN LATERAL order_disputed(o.id) d
+    WHERE o.id = sold
+$function$;
+
+CREATE OR REPLACE FUNCTION order_has_open_dispute(sold uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (SELECT FROM payments JOIN disputes ON disputes.payment_id = payments.id
+                   WHERE payments.order_id = sold AND disputes.state = 'open')
+$function$;
+
+CREATE OR REPLACE FUNCTION order_is_disputed(sold uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (SELECT FROM payments JOIN disputes ON disputes.payment_id = payments.id
+                   WHERE payments.order_id = sold AND (disputes.state = 'open' OR disputes.withdrawn > 0))
+$function$;
 
 CREATE OR REPLACE FUNCTION order_is_unpaid(state order_state)
  RETURNS boolean
@@ -3340,6 +3499,17 @@ AS $function$
 BEGIN
     PERFORM refuse('order_never_deleted', format('order %s stays', OLD.id));
     RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION order_undisputed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF order_has_open_dispute(NEW.id) THEN
+        PERFORM refuse('order_disputed', format('order %s is disputed', NEW.id));
+    END IF;
+    RETURN NEW;
 END $function$;
 
 CREATE OR REPLACE FUNCTION order_waits_for_people(waiting uuid)
@@ -3831,6 +4001,17 @@ BEGIN
         PERFORM refuse('refund_booked', format('refund %s is not in the ledger', NEW.id));
     END IF;
     RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION refund_undisputed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF order_is_disputed((SELECT order_id FROM payments WHERE id = NEW.payment_id)) THEN
+        PERFORM refuse('payment_disputed', format('payment %s is disputed: no refund', NEW.payment_id));
+    END IF;
+    RETURN NEW;
 END $function$;
 
 CREATE OR REPLACE FUNCTION refuse(rule text, explanation text)
@@ -4532,7 +4713,7 @@ GRANT UPDATE (accrual_due_at) ON TABLE orders TO blakjaks_accruals;
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, age_checks, attempt_counters,
     avatars, backup_codes, broadcasts, cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts,
     code_batch_chunks, code_batch_walks, code_batches, code_import_chunks, code_imports, code_retries, codes,
-    comp_rules, comps, data_exports, data_keys, devices, email_changes, email_codes, erasures, feed_items,
+    comp_rules, comps, data_exports, data_keys, devices, disputes, email_changes, email_codes, erasures, feed_items,
     flagged_scans, foreign_explanations, former_usernames, guarantee_claims, guarantee_reviews, guarantees,
     hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults, known_devices, late_counts, leases,
     listener_revocations, mails, manual_transfers, member_quarters, member_totals, members, nonce_searches, nonce_uses,
@@ -4546,11 +4727,11 @@ GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
     blakjaks_app;
-GRANT INSERT, SELECT ON TABLE audit_logs, code_change_codes, code_changes, comp_rule_changes, downline_entries,
-    foreign_transfers, honey_trials, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
-    manual_awards, milestones, order_events, order_items, payout_approvals, payout_attempts, payout_events,
-    payout_policy_runs, refunds, retired_names, sale_accruals, stock_moves, treasuries, wallet_links, withdrawal_events
-    TO blakjaks_app;
+GRANT INSERT, SELECT ON TABLE audit_logs, code_change_codes, code_changes, comp_rule_changes, dispute_movements,
+    downline_entries, foreign_transfers, honey_trials, ledger_journals, ledger_postings, ledger_seal_balances,
+    ledger_seals, manual_awards, milestones, order_events, order_items, payout_approvals, payout_attempts,
+    payout_events, payout_policy_runs, refunds, retired_names, sale_accruals, stock_moves, treasuries, wallet_links,
+    withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
@@ -4678,11 +4859,13 @@ GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), stranded_months(text), validate_references(text) TO blakjaks_months;
 
 GRANT INSERT (kind, moved_at, order_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_orders;
-GRANT INSERT ON TABLE age_checks, ledger_journals, ledger_postings, payment_operations, refunds TO blakjaks_orders;
+GRANT INSERT ON TABLE age_checks, dispute_movements, disputes, ledger_journals, ledger_postings, payment_operations,
+    refunds TO blakjaks_orders;
 GRANT SELECT ON TABLE data_keys, orders, payments TO blakjaks_orders;
 GRANT UPDATE (action_url, reason) ON TABLE payments TO blakjaks_orders;
 GRANT UPDATE (age_check_id, cancel_reason, cancel_wanted_at, confirmed_at, expires_at, state, state_at) ON TABLE orders
     TO blakjaks_orders;
+GRANT UPDATE (amount, decided_at, evidence_by, looked_at, reason, state) ON TABLE disputes TO blakjaks_orders;
 GRANT UPDATE (answered_at, evidence, look_at, reason, reference, sent_at, status) ON TABLE payment_operations TO
     blakjaks_orders;
 GRANT UPDATE (decided_at, looked_at, reason, reference, status, url, valid_until) ON TABLE age_checks TO
@@ -4711,8 +4894,8 @@ GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date
 GRANT SELECT (accrual_due_at, age_check_id, cancel_reason, cancel_wanted_at, cart_id, confirmed_at, cost_per_tin,
     doorstep, expires_at, id, member_id, number, placed_at, ship_state, ship_zip, shipping_cost, shipping_tax, state,
     state_at, subtotal, tax_amount, tax_breakdown, tax_quote_id, tins, total_amount) ON TABLE orders TO blakjaks_read;
-GRANT SELECT (action_url, amount, created_at, id, order_id, provider, reason, refund_open, refunded, state) ON TABLE
-    payments TO blakjaks_read;
+GRANT SELECT (action_url, amount, created_at, disputed, id, order_id, provider, reason, refund_open, refunded, state)
+    ON TABLE payments TO blakjaks_read;
 GRANT SELECT (activated_at, applied_at, business_address, company_name, contact_name, created_at, decided_at,
     decided_by, email, id, member_id, number, phone, reason, serial, status, tax_id_last4) ON TABLE wholesale_accounts
     TO blakjaks_read;
@@ -4730,17 +4913,17 @@ GRANT SELECT (created_at, enabled_at, member_id) ON TABLE second_factors TO blak
 GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_logs, avatars, award_inputs, broadcasts,
     cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, code_batch_chunks, code_batch_walks,
     code_batches, code_change_codes, code_changes, code_import_chunks, code_imports, code_retries, codes,
-    comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices, downline_entries, erasures,
-    feed_items, flagged_scans, foreign_explanations, foreign_transfers, former_usernames, guarantee_claims,
-    guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, job_faults, late_counts, leases,
-    ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
-    listener_revocations, mails, manual_awards, manual_transfers, member_quarters, member_totals, member_wallets,
-    milestones, nonce_searches, nonce_uses, notification_preferences, notifications, order_events, order_items,
-    order_transitions, outbox, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
-    payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_codes, refunds, retired_names, sale_accruals, sales_volume,
-    scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings, signers,
-    signing_keys, slot_transitions, stock, stock_moves, tax_quotes, tier_history, tins_sold_daily,
+    comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices, dispute_movements, disputes,
+    downline_entries, erasures, feed_items, flagged_scans, foreign_explanations, foreign_transfers, former_usernames,
+    guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, job_faults,
+    late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances,
+    ledger_seals, listener_revocations, mails, manual_awards, manual_transfers, member_quarters, member_totals,
+    member_wallets, milestones, nonce_searches, nonce_uses, notification_preferences, notifications, order_events,
+    order_items, order_transitions, outbox, payment_operations, payout_approvals, payout_events, payout_policy_runs,
+    payout_slots, payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings,
+    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes, refunds, retired_names,
+    sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions,
+    settings, signers, signing_keys, slot_transitions, stock, stock_moves, tax_quotes, tier_history, tins_sold_daily,
     transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days,
     treasury_snapshots, trip_places, trips, wallet_balances, wallet_challenges, wallet_links, wallet_transactions,
     webhook_deliveries, withdrawal_events, withdrawal_transitions TO blakjaks_read;

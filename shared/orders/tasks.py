@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared import events
 from shared.db import Tx
-from shared.events import AccrueSale, AdvanceOrder, AskPayment
+from shared.events import AccrueSale, AdvanceOrder, AskPayment, LookAtDispute
 
 
 def advance_soon(tx: Tx, order_id: UUID, now: datetime, *, name: str | None = None) -> None:
@@ -19,6 +19,11 @@ def advance_soon(tx: Tx, order_id: UUID, now: datetime, *, name: str | None = No
 def ask_soon(tx: Tx, operation_id: UUID, now: datetime, *, name: str | None = None) -> None:
     """Queue a task of payment_watch for an operation."""
     events.enqueue(tx, now, AskPayment(operation_id=operation_id), name=name)
+
+
+def look_at_dispute_soon(tx: Tx, reference: str, now: datetime, *, name: str | None = None) -> None:
+    """Queue a task of payment_watch for a dispute."""
+    events.enqueue(tx, now, LookAtDispute(reference=reference), name=name)
 
 
 def accrue_soon(tx: Tx, order_id: UUID, now: datetime) -> None:

@@ -91,6 +91,10 @@ MANY = {
     "refunds": """
         refunds (id, order_id, goods, shipping, tax, amount, reason, recorded_at)
         SELECT gen_random_uuid(), id, 10000, 0, 0, 10000, 'cancelled', now() FROM orders WHERE member_id = $1""",
+    "disputes": """
+        disputes (id, payment_id, reference, state, reason, amount, opened_at, noticed_at, looked_at)
+        SELECT gen_random_uuid(), payments.id, gen_random_uuid(), 'open', 'fraudulent', 10000, now(), now(), now()
+        FROM payments JOIN orders ON orders.id = order_id WHERE member_id = $1""",
     "age_checks": """
         age_checks (id, member_id, status, reference, recorded_at, decided_at)
         SELECT gen_random_uuid(), $1, 'denied', gen_random_uuid(), now(), now() FROM generate_series(1, 5) AS n""",
@@ -130,6 +134,7 @@ BEFORE = {
     "order_items": (MANY["orders"],),
     "payments": (MANY["orders"],),
     "refunds": (MANY["orders"],),
+    "disputes": (MANY["orders"], MANY["payments"]),
     "cart": ("carts (id, member_id, created_at, changed_at) VALUES (gen_random_uuid(), $1, now(), now())",),
 }
 

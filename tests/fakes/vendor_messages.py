@@ -42,6 +42,14 @@ def of_card(
     return signed_card(json.dumps(told).encode(), seconds_ago=seconds_ago)
 
 
+def of_dispute(dispute: str, key: UUID, *, event_id: str | None = None) -> VendorMessage:
+    """The card's provider tells that something has become of a dispute of our capture."""
+    data = {"key": str(key), "dispute": dispute}
+    return signed_card(
+        json.dumps({"id": event_id or f"evt_{uuid4().hex}", "type": "dispute.open", "data": data}).encode()
+    )
+
+
 def of_agechecker(reference: str, status: str = "accepted") -> VendorMessage:
     """AgeChecker tells what a check has come to."""
     return signed_agechecker(json.dumps({"uuid": reference, "status": status}).encode())

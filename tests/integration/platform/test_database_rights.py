@@ -78,6 +78,11 @@ POWERFUL = {
         f"INSERT INTO sale_accruals (order_id, sequence) VALUES ({ANY_ID}, 1)",
         {"sale_accrue"},
     ),
+    "money that a dispute has taken": (
+        f"INSERT INTO dispute_movements (dispute_id, sequence) VALUES ({ANY_ID}, 1)",
+        {"order_advance", "payment_watch"},
+    ),
+    "a dispute that is decided": ("UPDATE disputes SET state = 'won'", {"order_advance", "payment_watch"}),
     "a sale whose shares are settled": ("UPDATE orders SET accrual_due_at = NULL", {"sale_accrue"}),
     "a promise of stock": (
         f"INSERT INTO stock_moves (sku, kind, quantity, order_id) VALUES ('', 'promise', 1, {ANY_ID})",

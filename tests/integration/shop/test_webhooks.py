@@ -26,6 +26,7 @@ from tests.fakes.vendor_messages import (
     VendorMessage,
     of_agechecker,
     of_card,
+    of_dispute,
     signed_agechecker,
     signed_card,
 )
@@ -88,6 +89,16 @@ def test_the_cards_provider_has_the_operation_looked_up(vendor: FunctionClient, 
     assert kept(sql) == [("card", "evt_1", str(operation))]
     ((queue, body, name),) = tasks(sql)
     assert (queue, body) == ("payment-watch", {"operation_id": str(operation)})
+    assert name
+
+
+def test_a_message_about_a_dispute_has_it_looked_at_by_its_name(vendor: FunctionClient, sql: Connection) -> None:
+    message = of_dispute("dp_1", asked_operation(), event_id="evt_1")
+    for _ in range(2):
+        assert message.send(vendor).status == 200
+    assert kept(sql) == [("card", "evt_1", "dp_1")]
+    ((queue, body, name),) = tasks(sql)
+    assert (queue, body) == ("dispute-look", {"reference": "dp_1"})
     assert name
 
 
