@@ -1306,20 +1306,24 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON order_events FOR EACH ROW 
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON order_events FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
 CREATE TABLE order_items (
-    order_id      uuid     NOT NULL,
-    sku           text     NOT NULL,
-    product_name  text     NOT NULL,
-    quantity      integer  NOT NULL,
-    unit_price    usd      NOT NULL,
-    line_total    usd      NOT NULL,
-    tax           usd      NOT NULL,
-    promised      integer  NOT NULL DEFAULT 0,
-    released      integer  NOT NULL DEFAULT 0,
+    order_id         uuid     NOT NULL,
+    sku              text     NOT NULL,
+    product_name     text     NOT NULL,
+    quantity         integer  NOT NULL,
+    unit_price       usd      NOT NULL,
+    line_total       usd      NOT NULL,
+    tax              usd      NOT NULL,
+    promised         integer  NOT NULL DEFAULT 0,
+    released         integer  NOT NULL DEFAULT 0,
+    refunded         integer  NOT NULL DEFAULT 0,
+    refunded_unsent  integer  NOT NULL DEFAULT 0,
     CONSTRAINT order_items_pkey PRIMARY KEY (order_id, sku),
     CONSTRAINT order_items_line CHECK (line_total::bigint = (quantity * unit_price::bigint)),
     CONSTRAINT order_items_once CHECK (released <= promised),
     CONSTRAINT order_items_promised CHECK (promised = 0 OR promised = quantity),
     CONSTRAINT order_items_quantity_check CHECK (quantity > 0),
+    CONSTRAINT order_items_refunded CHECK (refunded >= refunded_unsent AND refunded <= quantity),
+    CONSTRAINT order_items_refunded_unsent CHECK (refunded_unsent >= 0),
     CONSTRAINT order_items_released_check CHECK (released >= 0),
     CONSTRAINT order_items_tax_check CHECK (tax::bigint >= 0),
     CONSTRAINT order_items_unit_price_check CHECK (unit_price::bigint > 0),
@@ -1873,22 +1877,47 @@ CREATE TABLE refresh_tokens (
 CREATE INDEX refresh_tokens_expires ON refresh_tokens (expires_at);
 CREATE INDEX refresh_tokens_session ON refresh_tokens (session_id);
 
+CREATE TABLE refund_lines (
+    refund_id  uuid     NOT NULL,
+    sku        text     NOT NULL,
+    tins       integer  NOT NULL,
+    goods      usd      NOT NULL,
+    tax        usd      NOT NULL,
+    CONSTRAINT refund_lines_pkey PRIMARY KEY (refund_id, sku),
+    CONSTRAINT refund_lines_goods_check CHECK (goods::bigint >= 0),
+    CONSTRAINT refund_lines_something CHECK (tins > 0 OR (goods::bigint + tax::bigint) > 0),
+    CONSTRAINT refund_lines_tax_check CHECK (tax::bigint >= 0),
+    CONSTRAINT refund_lines_tins_check CHECK (tins >= 0),
+    CONSTRAINT refund_lines_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refunds(id),
+    CONSTRAINT refund_lines_sku_fkey FOREIGN KEY (sku) REFERENCES products(sku)
+);
+CREATE INDEX refund_lines_sku ON refund_lines (sku);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON refund_lines FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON refund_lines FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE CONSTRAINT TRIGGER refund_fits AFTER INSERT ON refund_lines DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
+    FUNCTION refund_fits();
+CREATE TRIGGER refund_line_counted AFTER INSERT ON refund_lines FOR EACH ROW EXECUTE FUNCTION refund_line_counted();
+
 CREATE TABLE refunds (
-    id           uuid         NOT NULL,
-    order_id     uuid         NOT NULL,
-    goods        usd          NOT NULL,
-    shipping     usd          NOT NULL,
-    tax          usd          NOT NULL,
-    amount       usd          NOT NULL,
-    reason       text         NOT NULL,
-    recorded_at  timestamptz  NOT NULL,
+    id            uuid         NOT NULL,
+    order_id      uuid         NOT NULL,
+    goods         usd          NOT NULL,
+    shipping      usd          NOT NULL,
+    tax           usd          NOT NULL,
+    amount        usd          NOT NULL,
+    reason        text         NOT NULL,
+    recorded_at   timestamptz  NOT NULL,
+    tins          integer      NOT NULL DEFAULT 0,
+    shipping_tax  usd          NOT NULL DEFAULT 0,
     CONSTRAINT refunds_pkey PRIMARY KEY (id),
     CONSTRAINT refunds_amount CHECK (amount::bigint = (goods::bigint + shipping::bigint + tax::bigint)),
     CONSTRAINT refunds_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT refunds_check CHECK (shipping_tax::bigint >= 0 AND shipping_tax::bigint <= tax::bigint),
     CONSTRAINT refunds_goods_check CHECK (goods::bigint >= 0),
-    CONSTRAINT refunds_reason_check CHECK (reason = 'cancelled'),
+    CONSTRAINT refunds_reason_check CHECK (reason IN ('cancelled', 'short', 'faulty', 'lost', 'returned', 'goodwill')),
     CONSTRAINT refunds_shipping_check CHECK (shipping::bigint >= 0),
     CONSTRAINT refunds_tax_check CHECK (tax::bigint >= 0),
+    CONSTRAINT refunds_tins_check CHECK (tins >= 0),
     CONSTRAINT refunds_id_fkey FOREIGN KEY (id) REFERENCES payment_operations(id) DEFERRABLE INITIALLY DEFERRED,
     CONSTRAINT refunds_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id)
 );
@@ -3455,15 +3484,10 @@ CREATE OR REPLACE FUNCTION order_given_back(sold uuid)
  LANGUAGE sql
  STABLE
 AS $function$
-    SELECT r.goods + d.goods, r.shipping + d.shipping, r.tax + d.tax,
-           CASE WHEN r.goods = o.subtotal THEN o.tins ELSE 0 END + d.tins
-    FROM orders o
-    CROSS JOIN LATERAL (SELECT coalesce(sum(refunds.goods), 0)::bigint AS goods,
-                               coalesce(sum(refunds.shipping), 0)::bigint AS shipping,
-                               coalesce(sum(refunds.tax), 0)::bigint AS tax
-                        FROM refunds WHERE refunds.order_id = o.id) r
-    CROSS JOIN LATERAL order_disputed(o.id) d
-    WHERE o.id = sold
+    SELECT refunded.goods + d.goods, refunded.shipping + d.shipping, refunded.tax + d.tax, refunded.tins + d.tins
+    FROM (SELECT coalesce(sum(r.goods), 0)::bigint AS goods, coalesce(sum(r.shipping), 0)::bigint AS shipping,
+                 coalesce(sum(r.tax), 0)::bigint AS tax, coalesce(sum(r.tins), 0)::integer AS tins
+          FROM refunds r WHERE r.order_id = sold) refunded, order_disputed(sold) d
 $function$;
 
 CREATE OR REPLACE FUNCTION order_has_open_dispute(sold uuid)
@@ -3988,17 +4012,53 @@ CREATE OR REPLACE FUNCTION refund_fits()
  LANGUAGE plpgsql
 AS $function$
 DECLARE
+    whole refunds%ROWTYPE;
     charged orders%ROWTYPE;
     given record;
+    lines record;
 BEGIN
-    SELECT * INTO charged FROM orders WHERE id = NEW.order_id;
-    SELECT sum(goods) AS goods, sum(shipping) AS shipping, sum(tax) AS tax INTO given
-    FROM refunds WHERE order_id = NEW.order_id;
-    IF given.goods > charged.subtotal OR given.shipping > charged.shipping_cost OR given.tax > charged.tax_amount THEN
-        PERFORM refuse('refund_fits', format('order %s was not charged so much', NEW.order_id));
+    IF TG_TABLE_NAME = 'refund_lines' THEN
+        SELECT * INTO whole FROM refunds WHERE id = NEW.refund_id;
+    ELSE
+        whole := NEW;
     END IF;
-    IF NOT ledger_has('refund:' || NEW.id, 'owed:refunds', -NEW.amount) THEN
-        PERFORM refuse('refund_booked', format('refund %s is not in the ledger', NEW.id));
+    SELECT * INTO charged FROM orders WHERE id = whole.order_id;
+    SELECT * INTO given FROM order_given_back(whole.order_id);
+    IF given.goods > charged.subtotal OR given.shipping > charged.shipping_cost OR given.tax > charged.tax_amount
+       OR (SELECT sum(shipping_tax) FROM refunds WHERE order_id = whole.order_id) > charged.shipping_tax
+       OR EXISTS (SELECT FROM refund_lines line
+                  JOIN refunds ON refunds.id = line.refund_id JOIN order_items item USING (order_id, sku)
+                  WHERE order_id = whole.order_id GROUP BY sku, item.line_total, item.tax
+                  HAVING sum(line.goods) > item.line_total OR sum(line.tax) > item.tax) THEN
+        PERFORM refuse('refund_fits', format('order %s was not charged so much', whole.order_id));
+    END IF;
+    SELECT coalesce(sum(tins), 0) AS tins, coalesce(sum(goods), 0) AS goods, coalesce(sum(tax), 0) AS tax INTO lines
+    FROM refund_lines WHERE refund_id = whole.id;
+    IF (lines.tins, lines.goods, lines.tax + whole.shipping_tax) <> (whole.tins, whole.goods, whole.tax) THEN
+        PERFORM refuse('refund_lines', format('refund %s is not the sum of its lines', whole.id));
+    END IF;
+    IF NOT ledger_has('refund:' || whole.id, 'owed:refunds', -whole.amount) THEN
+        PERFORM refuse('refund_booked', format('refund %s is not in the ledger', whole.id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION refund_line_counted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    whole refunds%ROWTYPE;
+BEGIN
+    SELECT * INTO whole FROM refunds WHERE id = NEW.refund_id;
+    UPDATE order_items
+    SET refunded = refunded + NEW.tins,
+        refunded_unsent = refunded_unsent + CASE WHEN whole.reason IN ('cancelled', 'short') THEN NEW.tins ELSE 0 END
+    WHERE order_id = whole.order_id AND sku = NEW.sku;
+    IF NOT FOUND THEN
+        PERFORM refuse('refund_lines', format('order %s has no line of %s', whole.order_id, NEW.sku));
     END IF;
     RETURN NULL;
 END $function$;
@@ -4730,8 +4790,8 @@ GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
 GRANT INSERT, SELECT ON TABLE audit_logs, code_change_codes, code_changes, comp_rule_changes, dispute_movements,
     downline_entries, foreign_transfers, honey_trials, ledger_journals, ledger_postings, ledger_seal_balances,
     ledger_seals, manual_awards, milestones, order_events, order_items, payout_approvals, payout_attempts,
-    payout_events, payout_policy_runs, refunds, retired_names, sale_accruals, stock_moves, treasuries, wallet_links,
-    withdrawal_events TO blakjaks_app;
+    payout_events, payout_policy_runs, refund_lines, refunds, retired_names, sale_accruals, stock_moves, treasuries,
+    wallet_links, withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
@@ -4860,7 +4920,7 @@ GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
 
 GRANT INSERT (kind, moved_at, order_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_orders;
 GRANT INSERT ON TABLE age_checks, dispute_movements, disputes, ledger_journals, ledger_postings, payment_operations,
-    refunds TO blakjaks_orders;
+    refund_lines, refunds TO blakjaks_orders;
 GRANT SELECT ON TABLE data_keys, orders, payments TO blakjaks_orders;
 GRANT UPDATE (action_url, reason) ON TABLE payments TO blakjaks_orders;
 GRANT UPDATE (age_check_id, cancel_reason, cancel_wanted_at, confirmed_at, expires_at, state, state_at) ON TABLE orders
@@ -4921,12 +4981,12 @@ GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_log
     member_wallets, milestones, nonce_searches, nonce_uses, notification_preferences, notifications, order_events,
     order_items, order_transitions, outbox, payment_operations, payout_approvals, payout_events, payout_policy_runs,
     payout_slots, payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings,
-    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes, refunds, retired_names,
-    sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions,
-    settings, signers, signing_keys, slot_transitions, stock, stock_moves, tax_quotes, tier_history, tins_sold_daily,
-    transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days,
-    treasury_snapshots, trip_places, trips, wallet_balances, wallet_challenges, wallet_links, wallet_transactions,
-    webhook_deliveries, withdrawal_events, withdrawal_transitions TO blakjaks_read;
+    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes, refund_lines, refunds,
+    retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
+    schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock, stock_moves, tax_quotes,
+    tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
+    treasury_snapshot_days, treasury_snapshots, trip_places, trips, wallet_balances, wallet_challenges, wallet_links,
+    wallet_transactions, webhook_deliveries, withdrawal_events, withdrawal_transitions TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 

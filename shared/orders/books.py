@@ -1,15 +1,15 @@
-"""The journals of an order: its sale when the money is captured, a refund as a debt, and the debt when it is paid.
+"""The journals of an order: its sale when the money is captured, and the debt of a refund when it is paid.
 
-What sale and refund give to the pools, and take from them, is a transaction of its own: a task of the same commit.
+What a sale gives to the pools is a transaction of its own: a task of the same commit.
 """
 
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from shared.db import Tx
 from shared.ledger import journals
-from shared.orders import operations, tasks
-from shared.orders.rows import Order, Payment
+from shared.orders import tasks
+from shared.orders.rows import Order
 from shared.values.money import Usdt
 
 
@@ -25,35 +25,6 @@ def book_sale(tx: Tx, order: Order, now: datetime) -> None:
         "sales_tax:shop": -order.tax_amount,
     }
     journals.post(tx, ref, lines, now)
-    tasks.accrue_soon(tx, order.id, now)
-
-
-def refund_all(tx: Tx, order: Order, payment: Payment, now: datetime) -> None:
-    """Record the refund of everything that the order was charged, unless one is recorded; from now on it is owed."""
-    if tx.scalar(bool, "SELECT EXISTS (SELECT FROM refunds WHERE order_id = :order_id)", order_id=order.id):
-        return
-    identity = uuid4()
-    lines = {
-        "turnover:shop": order.subtotal,
-        "shipping:shop": order.shipping_cost,
-        "sales_tax:shop": order.tax_amount,
-        "owed:refunds": -order.total_amount,
-    }
-    journals.post(tx, f"refund:{identity}", lines, now)
-    operations.record(tx, payment.id, "refund", order.total_amount, now, operation_id=identity)
-    tx.run(
-        """
-        INSERT INTO refunds (id, order_id, goods, shipping, tax, amount, reason, recorded_at)
-        VALUES (:id, :order_id, :goods, :shipping, :tax, :amount, 'cancelled', :now)
-        """,
-        id=identity,
-        order_id=order.id,
-        goods=order.subtotal,
-        shipping=order.shipping_cost,
-        tax=order.tax_amount,
-        amount=order.total_amount,
-        now=now,
-    )
     tasks.accrue_soon(tx, order.id, now)
 
 

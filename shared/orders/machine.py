@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from shared.db import Tx
-from shared.orders import books, operations, rows, telling
+from shared.orders import books, operations, refunds, rows, telling
+from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order, Payment
 from shared.orders.states import UNPAID, CancelReason, OrderState
 from shared.values.states import AgeCheckStatus, OperationStatus, PaymentState
@@ -107,7 +108,7 @@ def _holds_nothing(tx: Tx, order: Order, payment: Payment, now: datetime) -> boo
         return payment.refunded + payment.disputed == payment.amount  # else people decide about the rest
     if payment.state is PaymentState.CAPTURED and payment.refunded < payment.amount:
         books.book_sale(tx, order, now)
-        books.refund_all(tx, order, payment, now)
+        refunds.refund_rest(tx, order, payment, RefundReason.CANCELLED, now)
         return False
     return True
 

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from functions.sale_accrue import main
 from shared import clock, db
 from shared.db import Tx
-from shared.ledger import journals
-from shared.values.money import ZERO, Usdt
+from shared.orders import refunds, rows
+from shared.orders.refunds import RefundReason
+from shared.values.money import Usdt
 from tests import factories
 from tests.fakes import order_rows
 from tests.fakes.shop_client import MINT
@@ -23,15 +24,6 @@ class Paid:
     payment_id: UUID
 
 
-@dataclass(frozen=True)
-class Left:
-    """An order's charges that were not refunded."""
-
-    goods: Usdt
-    shipping: Usdt
-    tax: Usdt
-
-
 def paid(tins: int = 2, cost: Usdt = order_rows.COST_PER_TIN) -> Paid:
     """A paid order of a new member; its sale is booked, and nothing has accrued."""
     who = factories.member()
@@ -39,44 +31,29 @@ def paid(tins: int = 2, cost: Usdt = order_rows.COST_PER_TIN) -> Paid:
     return Paid(order_id, order_rows.paid(who, order_id))
 
 
-def give_back(order: Paid, goods: Usdt | None = None) -> None:
-    """Record a refund of so much of the goods; without an amount, of everything that is left of the order."""
+def give_back(order: Paid, amount: Usdt | None = None) -> None:
+    """Record a refund of that amount; without one, of everything that is left of the order."""
 
     def work(tx: Tx) -> None:
-        now, refund_id = clock.now(), uuid4()
-        left = tx.one(
-            Left,
-            """
-            SELECT o.subtotal - coalesce(sum(r.goods), 0)::bigint AS goods,
-                   o.shipping_cost - coalesce(sum(r.shipping), 0)::bigint AS shipping,
-                   o.tax_amount - coalesce(sum(r.tax), 0)::bigint AS tax
-            FROM orders o LEFT JOIN refunds r ON r.order_id = o.id WHERE o.id = :id GROUP BY o.id
-            """,
-            id=order.id,
-        )
-        given = left if goods is None else Left(goods, ZERO, ZERO)
-        amount = given.goods + given.shipping + given.tax
-        tx.run(
-            """
-            INSERT INTO payment_operations (id, payment_id, kind, amount, recorded_at, look_at)
-            VALUES (:id, :payment_id, 'refund', :amount, :now, :now)
-            """,
-            id=refund_id, payment_id=order.payment_id, amount=amount, now=now,
-        )  # fmt: skip
-        tx.run(
-            """
-            INSERT INTO refunds (id, order_id, goods, shipping, tax, amount, reason, recorded_at)
-            VALUES (:id, :order_id, :goods, :shipping, :tax, :amount, 'cancelled', :now)
-            """,
-            id=refund_id, order_id=order.id, **vars(given), amount=amount, now=now,
-        )  # fmt: skip
-        lines = {
-            "turnover:shop": given.goods,
-            "shipping:shop": given.shipping,
-            "sales_tax:shop": given.tax,
-            "owed:refunds": -amount,
-        }
-        journals.post(tx, f"refund:{refund_id}", lines, now)
+        now, held = clock.now(), rows.lock(tx, order.id)
+        assert held is not None
+        payment = rows.newest_payment(tx, order.id)
+        if amount is None:
+            refunds.refund_rest(tx, held, payment, RefundReason.CANCELLED, now)
+        else:
+            refunds.refund_amount(tx, held, payment, amount, RefundReason.GOODWILL, now=now)
+
+    db.atomically(work)
+
+
+def give_back_tins(order: Paid, tins: int) -> None:
+    """Record a refund of so many tins."""
+
+    def work(tx: Tx) -> None:
+        held = rows.lock(tx, order.id)
+        assert held is not None
+        payment = rows.newest_payment(tx, order.id)
+        refunds.refund_tins(tx, held, payment, {MINT: tins}, RefundReason.RETURNED, now=clock.now())
 
     db.atomically(work)
 

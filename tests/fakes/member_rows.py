@@ -89,8 +89,8 @@ MANY = {
         payments (id, order_id, provider, amount, created_at)
         SELECT gen_random_uuid(), id, 'card', 10000, now() FROM orders WHERE member_id = $1""",
     "refunds": """
-        refunds (id, order_id, goods, shipping, tax, amount, reason, recorded_at)
-        SELECT gen_random_uuid(), id, 10000, 0, 0, 10000, 'cancelled', now() FROM orders WHERE member_id = $1""",
+        refunds (id, order_id, tins, goods, shipping, tax, amount, reason, recorded_at)
+        SELECT gen_random_uuid(), id, 1, 10000, 0, 0, 10000, 'cancelled', now() FROM orders WHERE member_id = $1""",
     "disputes": """
         disputes (id, payment_id, reference, state, reason, amount, opened_at, noticed_at, looked_at)
         SELECT gen_random_uuid(), payments.id, gen_random_uuid(), 'open', 'fraudulent', 10000, now(), now(), now()

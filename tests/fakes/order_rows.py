@@ -343,13 +343,21 @@ def _refund(tx: Tx, order_id: UUID, payment_id: UUID, *, is_done: bool, now: dat
     )
     tx.run(
         """
-        INSERT INTO refunds (id, order_id, goods, shipping, tax, amount, reason, recorded_at)
-        SELECT :refund_id, id, subtotal, shipping_cost, tax_amount, total_amount, 'cancelled', :now
+        INSERT INTO refunds (id, order_id, tins, goods, shipping, shipping_tax, tax, amount, reason, recorded_at)
+        SELECT :refund_id, id, tins, subtotal, shipping_cost, shipping_tax, tax_amount, total_amount, 'cancelled', :now
         FROM orders WHERE id = :id
         """,
         refund_id=refund_id,
         id=order_id,
         now=now,
+    )
+    tx.run(
+        """
+        INSERT INTO refund_lines (refund_id, sku, tins, goods, tax)
+        SELECT :refund_id, sku, quantity, line_total, tax FROM order_items WHERE order_id = :id
+        """,
+        refund_id=refund_id,
+        id=order_id,
     )
     _book(tx, f"refund:{refund_id}", order_id, -1, "owed:refunds", now)
     if is_done:

@@ -12,7 +12,6 @@ from shared.values.goods import dollars
 from shared.values.money import ZERO, Usdt
 from tests.fakes import accrual_rows, order_rows
 
-CENT = Usdt.of("0.01")
 POOLS = {"pool:member": Decimal("0.50"), "pool:affiliate": Decimal("0.05"), "pool:wholesale": Decimal("0.05")}
 sold = st.builds(
     Sold,
@@ -20,8 +19,8 @@ sold = st.builds(
     tins=st.integers(0, 200),
     cost_per_tin=st.integers(0, 2_000).map(dollars),
 )
-# Tins, what a tin costs in cents, and what is refunded of the goods: so many thousandths of what is left, or all.
-orders = st.tuples(st.integers(1, 5), st.integers(0, 800), st.lists(st.integers(1, 1000), max_size=3), st.booleans())
+# Tins, what a tin costs in cents, and how many tins are refunded at a time, as long as there are so many.
+orders = st.tuples(st.integers(1, 5), st.integers(0, 800), st.lists(st.integers(1, 3), max_size=3), st.booleans())
 
 
 def shares(profit: Decimal) -> dict[str, Decimal]:
@@ -67,16 +66,15 @@ def test_any_orders_and_refunds_leave_the_pools_their_shares_and_whole_refunds_l
         for tins, cost, refunds, is_late in given_orders:
             order = accrual_rows.paid(tins, dollars(cost))
             made.append(order)
-            left = order_rows.PRICE * tins
-            for thousandths in refunds:
+            left = tins
+            for count in refunds:
                 if not is_late:
                     accrual_rows.accrue(order.id)
-                goods = Usdt(left.micro * thousandths // 1000 // CENT.micro * CENT.micro)
-                if goods:
-                    accrual_rows.give_back(order, goods)
-                    left -= goods
+                if count <= left:
+                    accrual_rows.give_back_tins(order, count)
+                    left -= count
             accrual_rows.accrue(order.id)
-            profit += max(left.decimal - Decimal(cost) / 100 * (tins if left else 0), Decimal(0))
+            profit += max(order_rows.PRICE.decimal - Decimal(cost) / 100, Decimal(0)) * left
         assert grown(before) == shares(profit)
 
         for order in made:

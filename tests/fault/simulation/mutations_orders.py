@@ -46,7 +46,7 @@ MUTANTS = (
         "tests/integration/shop/test_order_machine.py",
     ),
     _mutant("taken money is not paid back", MACHINE,
-            "        books.refund_all(tx, order, payment, now)\n", ""),
+            "        refunds.refund_rest(tx, order, payment, RefundReason.CANCELLED, now)\n", ""),
     _mutant("stock is not released", MACHINE,
             "    rows.release_stock(tx, order.id, now)\n", ""),
     _mutant("an order does not expire", MACHINE,

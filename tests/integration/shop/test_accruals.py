@@ -15,7 +15,8 @@ from shared import clock, db
 from shared.comps import awards
 from shared.db import ConstraintViolated, Tx
 from shared.ledger import journals
-from shared.orders import books, rows, tasks
+from shared.orders import books, refunds, rows, tasks
+from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order
 from shared.orders.states import CancelReason
 from shared.values.money import ZERO, Usdt
@@ -100,16 +101,24 @@ def test_a_refund_that_the_provider_has_not_paid_counts(order: Paid) -> None:
     assert totals(order.id) == [FIRST, TAKEN_BACK]
 
 
-def test_part_of_the_goods_takes_back_its_part_and_keeps_the_tins(order: Paid) -> None:
+def test_an_amount_takes_back_its_part_of_the_goods_and_keeps_the_tins(order: Paid) -> None:
+    """Of a dollar, 72 cents are of the goods; the others are of shipping and taxes."""
     accrue(order.id)
     accrual_rows.give_back(order, Usdt.of("1.00"))
     accrue(order.id)
-    assert totals(order.id) == [FIRST, (2, Usdt.of("8.98"), 2, Usdt.of("4.98"))]
-    assert pools()["pool:member"] == Usdt.of("2.49")
+    assert totals(order.id) == [FIRST, (2, Usdt.of("9.26"), 2, Usdt.of("5.26"))]
+    assert pools()["pool:member"] == Usdt.of("2.63")
     accrual_rows.give_back(order)
     accrue(order.id)
     assert totals(order.id)[2:] == [(3, ZERO, 0, ZERO)]
     assert pools() == {}
+
+
+def test_a_refunded_tin_takes_back_its_price_and_counts_no_more(order: Paid) -> None:
+    accrue(order.id)
+    accrual_rows.give_back_tins(order, 1)
+    accrue(order.id)
+    assert totals(order.id) == [FIRST, (2, Usdt.of("4.99"), 1, Usdt.of("2.99"))]
 
 
 def test_what_is_refunded_before_it_accrued_gives_nothing(order: Paid, sql: Connection) -> None:
@@ -223,7 +232,7 @@ def test_sale_and_refund_queue_their_task_in_their_own_transaction(order: Paid) 
         return tx.scalar(int, "SELECT count(*) FROM outbox WHERE body ->> 'order_id' = :id", id=str(order.id))
 
     def refund(tx: Tx, held: Order) -> None:
-        books.refund_all(tx, held, rows.newest_payment(tx, order.id), clock.now())
+        refunds.refund_rest(tx, held, rows.newest_payment(tx, order.id), RefundReason.CANCELLED, clock.now())
 
     assert db.atomically(lambda tx: work(tx, lambda held: books.book_sale(tx, held, clock.now()))) == 0  # it is booked
     assert db.atomically(lambda tx: work(tx, lambda held: refund(tx, held))) == 1

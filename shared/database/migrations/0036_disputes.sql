@@ -109,26 +109,13 @@ LANGUAGE sql STABLE AS $$
     WHERE payments.order_id = sold
 $$;
 
--- What was given back of an order: by refunds from their record on, and by disputes while the money is withdrawn. Refunds
--- name no tins: they take back all once they have taken back all of the goods.
-CREATE FUNCTION order_given_back(sold uuid) RETURNS TABLE (goods bigint, shipping bigint, tax bigint, tins integer)
-LANGUAGE sql STABLE AS $$
-    SELECT r.goods + d.goods, r.shipping + d.shipping, r.tax + d.tax,
-           CASE WHEN r.goods = o.subtotal THEN o.tins ELSE 0 END + d.tins
-    FROM orders o
-    CROSS JOIN LATERAL (SELECT coalesce(sum(refunds.goods), 0)::bigint AS goods,
-                               coalesce(sum(refunds.shipping), 0)::bigint AS shipping,
-                               coalesce(sum(refunds.tax), 0)::bigint AS tax
-                        FROM refunds WHERE refunds.order_id = o.id) r
-    CROSS JOIN LATERAL order_disputed(o.id) d
-    WHERE o.id = sold
-$$;
-
-CREATE OR REPLACE FUNCTION order_accruable(sold uuid)
-RETURNS TABLE (turnover bigint, tins integer, cost_per_tin bigint) LANGUAGE sql STABLE AS $$
-    SELECT o.subtotal - given.goods, o.tins - given.tins, o.cost_per_tin::bigint
-    FROM orders o CROSS JOIN LATERAL order_given_back(o.id) given
-    WHERE o.id = sold AND ledger_has('sale:' || o.id, 'turnover:shop', -o.subtotal)
+-- What was given back of an order: by refunds from their record on, and by disputes while the money is withdrawn.
+CREATE OR REPLACE FUNCTION order_given_back(sold uuid)
+RETURNS TABLE (goods bigint, shipping bigint, tax bigint, tins integer) LANGUAGE sql STABLE AS $$
+    SELECT refunded.goods + d.goods, refunded.shipping + d.shipping, refunded.tax + d.tax, refunded.tins + d.tins
+    FROM (SELECT coalesce(sum(r.goods), 0)::bigint AS goods, coalesce(sum(r.shipping), 0)::bigint AS shipping,
+                 coalesce(sum(r.tax), 0)::bigint AS tax, coalesce(sum(r.tins), 0)::integer AS tins
+          FROM refunds r WHERE r.order_id = sold) refunded, order_disputed(sold) d
 $$;
 
 -- A dispute of the order is open, or has taken money that has not come back: it is neither refunded nor sent.
