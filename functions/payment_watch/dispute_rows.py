@@ -8,6 +8,7 @@ from functions.payment_watch.dispute_shares import Taken
 from shared.db import Tx
 from shared.ports.card import Dispute
 from shared.values.money import Usdt
+from shared.values.states import DisputeState
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Known:
     """A dispute as we know it."""
 
     id: UUID
-    state: str
+    state: DisputeState
     withdrawn: Usdt
     looked_at: datetime
 
@@ -93,7 +94,7 @@ def update(tx: Tx, dispute_id: UUID, told: Dispute, asked_at: datetime, now: dat
 
 
 def taken(tx: Tx, dispute_id: UUID) -> Taken:
-    """What the dispute has taken from its order."""
+    """Return what the dispute has taken from its order."""
     return tx.one(
         Taken,
         """
@@ -107,7 +108,7 @@ def taken(tx: Tx, dispute_id: UUID) -> Taken:
 
 
 def left(tx: Tx, order_id: UUID) -> Taken:
-    """What the order was charged and has not given back."""
+    """Return what the order was charged and has not given back."""
     return tx.one(
         Taken,
         """

@@ -1,4 +1,4 @@
-"""What a dispute takes from an order: goods, shipping and tax in whole cents. Pure."""
+"""The shares of an order that a dispute takes: goods, shipping and tax in whole cents. Pure."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from shared.values.money import ZERO, Usdt
 
 @dataclass(frozen=True)
 class Taken:
-    """What is taken from an order, or what is left of it; `excess` is what was taken beyond that."""
+    """A part of an order: taken from it, or left of it. `excess` is what was taken beyond the order."""
 
     goods: Usdt
     shipping: Usdt

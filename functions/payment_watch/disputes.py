@@ -20,6 +20,7 @@ from shared.ports.card import Dispute
 from shared.ports.vendors import VendorSilent
 from shared.sweep import Sweep
 from shared.values.money import ZERO
+from shared.values.states import DisputeState
 
 CHANGED_WITHIN = timedelta(days=30)
 SEEN_WITHIN = timedelta(hours=20)
@@ -105,9 +106,9 @@ def _tell(order: Order, told: Dispute) -> None:
     """Tell people of a new dispute, and of each change of its state."""
     what = {"order_id": order.id, "dispute": told.reference, "amount": str(told.amount), "reason": told.reason}
     due = told.evidence_by.isoformat() if told.evidence_by else None
-    if told.state in ("inquiry", "open"):
+    if told.state in (DisputeState.INQUIRY, DisputeState.OPEN):
         log.error("a payment is disputed", state=told.state, evidence_by=due, **what)
-    elif told.state == "lost":
+    elif told.state is DisputeState.LOST:
         log.warning("a dispute is lost", **what)
     else:
         log.info("a dispute is won", **what)

@@ -18,6 +18,7 @@ from shared.db import Tx
 from shared.events import AskPayment, LookAtDispute
 from shared.job import Hopeless, Job
 from shared.orders import books, card_tokens, machine, operations, rows, tasks, telling
+from shared.orders.disputes import is_disputed
 from shared.orders.rows import Order
 from shared.ports import card
 from shared.ports.card import ActionNeeded, Answer, Declined, Done, Ended, Working
@@ -82,10 +83,10 @@ def _begin(tx: Tx, operation_id: UUID, now: datetime) -> Step:
     """Decide the next move under the order's lock; what is to be sent is marked as sent."""
     order, operation = _locked(tx, operation_id)
     leaving = order.cancel_wanted_at is not None
-    if rules.must_wait(operation.status, operation.kind, is_disputed=operation.is_disputed):
-        store.hold(tx, operation_id, now + rules.LOST_PAUSE)
-        return Step(Move.NOTHING, operation, None, leaving)
     move = rules.move(operation.status, operation.kind, order_is_leaving=leaving)
+    if move is Move.SEND and operation.kind == "refund" and is_disputed(tx, order.id):
+        store.hold(tx, operation_id, now + rules.LOST_PAUSE)  # the buyer would get the money twice
+        move = Move.NOTHING
     if move is Move.NEVER:
         operations.never_send(tx, operation_id, now)
         machine.advance(tx, order.id, now)

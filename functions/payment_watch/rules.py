@@ -28,11 +28,6 @@ def move(status: OperationStatus, kind: OperationKind, *, order_is_leaving: bool
     return Move.FIND if status is OperationStatus.SENT else Move.NOTHING
 
 
-def must_wait(status: OperationStatus, kind: OperationKind, *, is_disputed: bool) -> bool:
-    """True for a refund that was not sent before the payment was disputed: the buyer would get the money twice."""
-    return status is OperationStatus.RECORDED and kind == "refund" and is_disputed
-
-
 class Unknown(StrEnum):
     """The consequence when the provider has never heard of an operation that was sent."""
 

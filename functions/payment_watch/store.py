@@ -24,7 +24,6 @@ class Operation:
     sent_at: datetime | None
     token: bytes | None
     of: str | None
-    is_disputed: bool
 
 
 def order_of(tx: Tx, operation_id: UUID) -> UUID | None:
@@ -44,8 +43,7 @@ def operation(tx: Tx, operation_id: UUID) -> Operation:
         SELECT o.id, p.order_id, o.payment_id, o.kind, o.amount, o.status, o.sent_at, p.token,
                (SELECT former.reference FROM payment_operations former
                 WHERE former.payment_id = o.payment_id AND former.status = 'succeeded'
-                  AND former.kind = CASE o.kind WHEN 'refund' THEN 'capture' ELSE 'authorize' END) AS of,
-               order_is_disputed(p.order_id) AS is_disputed
+                  AND former.kind = CASE o.kind WHEN 'refund' THEN 'capture' ELSE 'authorize' END) AS of
         FROM payment_operations o JOIN payments p ON p.id = o.payment_id WHERE o.id = :id
         """,
         id=operation_id,

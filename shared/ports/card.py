@@ -21,6 +21,7 @@ from shared.ports import vendors
 from shared.ports.vendors import VendorRefused, VendorReply, VendorSilent
 from shared.values import encoding
 from shared.values.money import Usdt
+from shared.values.states import DisputeState
 
 URL_DEFAULT = "https://card.invalid"
 CURRENCY = "usd"
@@ -31,8 +32,6 @@ Kind = Literal["authorize", "capture", "void", "refund"]
 KINDS: Mapping[str, Kind] = {"authorize": "authorize", "capture": "capture", "void": "void", "refund": "refund"}
 BookedKind = Kind | Literal["dispute", "dispute_reversal"]
 BOOKED: Mapping[str, BookedKind] = {**KINDS, "dispute": "dispute", "dispute_reversal": "dispute_reversal"}
-DisputeState = Literal["inquiry", "open", "won", "lost"]
-DISPUTE_STATES: Mapping[str, DisputeState] = {"inquiry": "inquiry", "open": "open", "won": "won", "lost": "lost"}
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,7 @@ Answer = Done | Declined | ActionNeeded | Working | Ended
 
 @dataclass(frozen=True)
 class Settled:
-    """What the processor booked; `fee` is what it keeps for itself. Each `reference` stands once, on one day.
+    """A booking of the processor; `fee` is what it keeps for itself. Each `reference` stands once, on one day.
 
     `key` is None for what was not asked for by us, such as a refund by hand on the processor's own pages. `dispute` is
     the processor's name of the dispute for which it took the amount (`dispute`), or gave it back (`dispute_reversal`).
@@ -290,12 +289,12 @@ def _settled(told: Mapping[str, Any]) -> Settled:
     if kind not in KINDS and about is None:
         raise ValueError("no dispute")
     return Settled(
-        vendors.own_id(told["key"]),
-        kind,
-        vendors.identifier(told["id"]),
-        amount,
-        fee,
-        None if about is None else vendors.identifier(about),
+        key=vendors.own_id(told["key"]),
+        kind=kind,
+        reference=vendors.identifier(told["id"]),
+        amount=amount,
+        fee=fee,
+        dispute=None if about is None else vendors.identifier(about),
     )
 
 
@@ -308,7 +307,7 @@ def _dispute(told: Mapping[str, Any]) -> Dispute:
         key=vendors.own_id(told["key"]),
         amount=amount,
         withdrawn=withdrawn,
-        state=DISPUTE_STATES[told["status"]],
+        state=DisputeState(told["status"]),
         reason=vendors.slug(told["reason"]),
         evidence_by=None if told["evidence_by"] is None else vendors.moment(told["evidence_by"]),
         opened_at=vendors.moment(told["opened_at"]),

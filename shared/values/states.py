@@ -113,6 +113,15 @@ class OperationStatus(StrEnum):
     FAILED = "failed"
 
 
+class DisputeState(StrEnum):
+    """The values of `disputes.state`."""
+
+    INQUIRY = "inquiry"
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
 class AgeCheckStatus(StrEnum):
     """The values of `age_checks.status`."""
 

@@ -134,7 +134,11 @@ BEFORE = {
     "order_items": (MANY["orders"],),
     "payments": (MANY["orders"],),
     "refunds": (MANY["orders"],),
-    "disputes": (MANY["orders"], MANY["payments"]),
+    "disputes": (
+        """
+        payments (id, order_id, provider, amount, state, created_at)
+        SELECT gen_random_uuid(), id, 'card', 10000, 'voided', now() FROM orders WHERE member_id = $1""",
+    ),
     "cart": ("carts (id, member_id, created_at, changed_at) VALUES (gen_random_uuid(), $1, now(), now())",),
 }
 

@@ -259,17 +259,12 @@ def refund(sql: Connection, order: Placed) -> None:
     )
 
 
-def test_the_schema_refuses_a_refund_and_a_cancellation_while_a_dispute_is_open(
+def test_the_schema_refuses_a_refund_while_a_dispute_is_open(
     orders: OrderDriver, order: Placed, shop_vendors: Vendors, sql: Connection
 ) -> None:
     heard(orders, shop_vendors.card.open_dispute(capture_of(order.id), withdraw=False).id)
     with pytest.raises(DatabaseError, match="payment_disputed"):
         refund(sql, order)
-    with pytest.raises(DatabaseError, match="order_disputed"):
-        sql.execute_unnamed(
-            "UPDATE orders SET state = 'cancelled', cancel_wanted_at = now(), cancel_reason = 'people' WHERE id = $1",
-            (order.id,),
-        )
 
 
 def test_no_more_is_refunded_and_disputed_than_was_captured(
@@ -278,6 +273,18 @@ def test_no_more_is_refunded_and_disputed_than_was_captured(
     heard(orders, shop_vendors.card.open_dispute(capture_of(order.id)).id)
     with pytest.raises(DatabaseError, match="payments_refunds"):
         refund(sql, order)
+
+
+def test_the_schema_cancels_no_order_while_a_dispute_is_open(
+    orders: OrderDriver, order: Placed, shop_vendors: Vendors, sql: Connection
+) -> None:
+    heard(orders, shop_vendors.card.open_dispute(capture_of(order.id)).id)
+    db.atomically(rows.release_stock, order.id, clock.now())
+    with pytest.raises(DatabaseError, match="order_disputed"):
+        sql.execute_unnamed(
+            "UPDATE orders SET state = 'cancelled', cancel_wanted_at = now(), cancel_reason = 'people' WHERE id = $1",
+            (order.id,),
+        )
 
 
 def test_no_movement_is_kept_without_its_journal(
