@@ -8,7 +8,7 @@ relay with one small message; the relay's schedule finds what a lost wake-up lef
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -141,6 +141,14 @@ class LookAtDispute(Task):
     queue: ClassVar[str] = "dispute-look"
     function: ClassVar[str] = "payment_watch"
     reference: str
+
+
+class ReconcilePayments(Task):
+    """Read the card provider's list of a day, and compare payments with it."""
+
+    queue: ClassVar[str] = "payment-reconciliation"
+    function: ClassVar[str] = "payment_reconciliation"
+    day: date
 
 
 class AccrueSale(Task):

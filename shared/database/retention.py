@@ -98,7 +98,8 @@ _TRIED = "fraud: whoever comes back years later is recognised"
 FOR_EVER: Mapping[str, str] = {
     **dict.fromkeys(
         ("affiliate_chips", "affiliate_earnings", "chain_transfers", "chip_balances", "comps",
-         "dispute_movements", "disputes",
+         "card_balance", "card_bookings", "card_days", "card_deposits", "dispute_movements", "disputes",
+         "payment_findings",
          "foreign_explanations", "foreign_transfers", "ledger_accounts", "ledger_balances", "ledger_journals",
          "ledger_postings", "ledger_seal_balances", "ledger_seals", "manual_transfers", "milestones", "order_events",
          "order_items", "orders", "payment_operations", "payments", "payout_approvals", "payout_attempts",

@@ -192,6 +192,73 @@ CREATE TABLE broadcasts (
 CREATE INDEX broadcasts_creator ON broadcasts (created_by);
 CREATE INDEX broadcasts_newest ON broadcasts (created_at DESC, id DESC);
 
+CREATE TABLE card_balance (
+    is_one  boolean  NOT NULL DEFAULT true,
+    owed    usd      NOT NULL DEFAULT 0,
+    CONSTRAINT card_balance_pkey PRIMARY KEY (is_one),
+    CONSTRAINT card_balance_is_one_check CHECK (is_one)
+);
+
+CREATE TABLE card_bookings (
+    reference     text         NOT NULL,
+    kind          text         NOT NULL,
+    key           uuid,
+    dispute       text,
+    amount        usd          NOT NULL,
+    fee           usd          NOT NULL,
+    booked_on     date         NOT NULL,
+    seen_at       timestamptz  NOT NULL,
+    operation_id  uuid,
+    dispute_id    uuid,
+    CONSTRAINT card_bookings_pkey PRIMARY KEY (reference),
+    CONSTRAINT card_bookings_operation_id_key UNIQUE (operation_id),
+    CONSTRAINT card_bookings_amount_check CHECK (amount::bigint >= 0),
+    CONSTRAINT card_bookings_dispute CHECK ((kind IN ('dispute', 'dispute_reversal')) = (dispute IS NOT NULL)),
+    CONSTRAINT card_bookings_fee_check CHECK (fee::bigint >= 0),
+    CONSTRAINT card_bookings_kind_check CHECK (kind IN ('authorize', 'capture', 'void', 'refund', 'dispute',
+        'dispute_reversal')),
+    CONSTRAINT card_bookings_matched CHECK ( CASE     WHEN dispute IS NULL THEN dispute_id     ELSE operation_id END IS
+        NULL),
+    CONSTRAINT card_bookings_reference_check CHECK (length(reference) >= 1 AND length(reference) <= 200),
+    CONSTRAINT card_bookings_dispute_id_fkey FOREIGN KEY (dispute_id) REFERENCES disputes(id),
+    CONSTRAINT card_bookings_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES payment_operations(id)
+);
+CREATE INDEX card_bookings_disputes ON card_bookings (dispute_id) WHERE dispute_id IS NOT NULL;
+CREATE INDEX card_bookings_key ON card_bookings (key) WHERE key IS NOT NULL;
+CREATE INDEX card_bookings_unmatched ON card_bookings (seen_at, reference) WHERE operation_id IS NULL AND dispute_id IS
+    NULL;
+CREATE TRIGGER card_booked AFTER INSERT ON card_bookings FOR EACH ROW EXECUTE FUNCTION card_booked();
+CREATE TRIGGER card_booking_matched BEFORE UPDATE ON card_bookings FOR EACH ROW EXECUTE FUNCTION
+    card_booking_matched();
+CREATE CONSTRAINT TRIGGER card_posted AFTER INSERT ON card_bookings DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
+    FUNCTION card_posted();
+CREATE TRIGGER never_deleted BEFORE DELETE ON card_bookings FOR EACH ROW EXECUTE FUNCTION payout_never_deleted();
+CREATE TRIGGER never_truncated BEFORE TRUNCATE ON card_bookings FOR EACH STATEMENT EXECUTE FUNCTION
+    payout_never_deleted();
+
+CREATE TABLE card_days (
+    day       date         NOT NULL,
+    cursor    text,
+    read_at   timestamptz,
+    begun_at  timestamptz  NOT NULL,
+    CONSTRAINT card_days_pkey PRIMARY KEY (day)
+);
+CREATE INDEX card_days_unread ON card_days (day) WHERE read_at IS NULL;
+
+CREATE TABLE card_deposits (
+    reference     text         NOT NULL,
+    amount        usd          NOT NULL,
+    deposited_at  timestamptz  NOT NULL,
+    seen_at       timestamptz  NOT NULL,
+    CONSTRAINT card_deposits_pkey PRIMARY KEY (reference),
+    CONSTRAINT card_deposits_reference_check CHECK (length(reference) >= 1 AND length(reference) <= 200)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON card_deposits FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON card_deposits FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER card_booked AFTER INSERT ON card_deposits FOR EACH ROW EXECUTE FUNCTION card_booked();
+CREATE CONSTRAINT TRIGGER card_posted AFTER INSERT ON card_deposits DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
+    FUNCTION card_posted();
+
 CREATE TABLE cart_items (
     id           uuid         NOT NULL,
     cart_id      uuid         NOT NULL,
@@ -634,6 +701,7 @@ CREATE TABLE disputes (
     noticed_at   timestamptz  NOT NULL,
     looked_at    timestamptz  NOT NULL,
     decided_at   timestamptz,
+    booked       usd          NOT NULL DEFAULT 0,
     CONSTRAINT disputes_pkey PRIMARY KEY (id),
     CONSTRAINT disputes_reference_key UNIQUE (reference),
     CONSTRAINT disputes_amount_check CHECK (amount::bigint > 0),
@@ -643,6 +711,7 @@ CREATE TABLE disputes (
     CONSTRAINT disputes_withdrawn_check CHECK (withdrawn::bigint >= 0),
     CONSTRAINT disputes_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id)
 );
+CREATE INDEX disputes_differ ON disputes (id) WHERE withdrawn::bigint <> booked::bigint;
 CREATE INDEX disputes_newest ON disputes (opened_at, id);
 CREATE INDEX disputes_payment ON disputes (payment_id);
 CREATE INDEX disputes_undecided ON disputes (looked_at) WHERE decided_at IS NULL;
@@ -1424,6 +1493,30 @@ CREATE TABLE outbox (
 CREATE INDEX outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
 CREATE INDEX outbox_waiting ON outbox (id) WHERE published_at IS NULL;
 
+CREATE TABLE payment_findings (
+    id            uuid         NOT NULL,
+    kind          text         NOT NULL,
+    ref           text         NOT NULL,
+    operation_id  uuid,
+    expected      usd          NOT NULL,
+    found         usd          NOT NULL,
+    found_at      timestamptz  NOT NULL,
+    resolved_at   timestamptz,
+    resolved_by   uuid,
+    resolution    text,
+    CONSTRAINT payment_findings_pkey PRIMARY KEY (id),
+    CONSTRAINT payment_findings_kind_check CHECK (kind IN ('unknown_booking', 'missing_booking', 'amount_differs',
+        'booking_changed', 'dispute_differs', 'balance_differs')),
+    CONSTRAINT payment_findings_resolved CHECK ((resolved_at IS NULL) = (resolution IS NULL)),
+    CONSTRAINT payment_findings_resolver CHECK (resolved_by IS NULL OR resolved_at IS NOT NULL),
+    CONSTRAINT payment_findings_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES payment_operations(id),
+    CONSTRAINT payment_findings_resolved_by_fkey FOREIGN KEY (resolved_by) REFERENCES members(id)
+);
+CREATE INDEX payment_findings_newest ON payment_findings (found_at, id);
+CREATE UNIQUE INDEX payment_findings_open ON payment_findings (kind, ref) WHERE resolved_at IS NULL;
+CREATE INDEX payment_findings_operation ON payment_findings (operation_id) WHERE operation_id IS NOT NULL;
+CREATE INDEX payment_findings_ref ON payment_findings (kind, ref);
+
 CREATE TABLE payment_operations (
     id           uuid         NOT NULL,
     payment_id   uuid         NOT NULL,
@@ -1437,6 +1530,7 @@ CREATE TABLE payment_operations (
     evidence     text,
     reference    text,
     reason       text,
+    booked_at    timestamptz,
     CONSTRAINT payment_operations_pkey PRIMARY KEY (id),
     CONSTRAINT payment_operations_amount_check CHECK (amount::bigint > 0),
     CONSTRAINT payment_operations_ended CHECK ((status IN ('succeeded', 'failed')) = (answered_at IS NOT NULL AND
@@ -1459,6 +1553,8 @@ CREATE UNIQUE INDEX payment_operations_one_open ON payment_operations (payment_i
     'sent')) AND kind <> 'refund';
 CREATE INDEX payment_operations_payment ON payment_operations (payment_id, recorded_at);
 CREATE UNIQUE INDEX payment_operations_reference ON payment_operations (kind, reference) WHERE status = 'succeeded';
+CREATE INDEX payment_operations_unbooked ON payment_operations (answered_at, id) WHERE booked_at IS NULL AND status =
+    'succeeded' AND (kind IN ('capture', 'refund'));
 CREATE TRIGGER payment_operation_born BEFORE INSERT ON payment_operations FOR EACH ROW EXECUTE FUNCTION
     payment_operation_born();
 CREATE TRIGGER payment_operation_changed BEFORE UPDATE ON payment_operations FOR EACH ROW EXECUTE FUNCTION
@@ -2879,6 +2975,74 @@ AS $function$
                    FROM jsonb_each(promised -> 'prizes') AS before (type, was)
                    FULL JOIN jsonb_each(wanted -> 'prizes') AS after (type, shall) USING (type)))
 $function$;
+
+CREATE OR REPLACE FUNCTION card_booked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF TG_TABLE_NAME = 'card_bookings' THEN
+        UPDATE card_balance SET owed = owed + card_booking_effect(NEW.kind, NEW.amount) - NEW.fee;
+    ELSE
+        UPDATE card_balance SET owed = owed - NEW.amount;
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION card_booking_effect(kind text, amount bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT CASE WHEN kind IN ('capture', 'dispute_reversal') THEN amount WHEN kind IN ('refund', 'dispute') THEN -amount
+                ELSE 0 END
+$function$;
+
+CREATE OR REPLACE FUNCTION card_booking_matched()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF (NEW.reference, NEW.kind, NEW.key, NEW.dispute, NEW.amount, NEW.fee, NEW.booked_on, NEW.seen_at) IS DISTINCT FROM
+       (OLD.reference, OLD.kind, OLD.key, OLD.dispute, OLD.amount, OLD.fee, OLD.booked_on, OLD.seen_at)
+       OR num_nonnulls(OLD.operation_id, OLD.dispute_id) > 0 THEN
+        PERFORM refuse('booking_fixed', format('booking %s is what the provider said, and is matched once', OLD.reference));
+    END IF;
+    IF NEW.operation_id IS NOT NULL THEN
+        UPDATE payment_operations SET booked_at = NEW.seen_at
+        WHERE id = NEW.operation_id AND id = NEW.key AND kind = NEW.kind AND status = 'succeeded'
+          AND reference = NEW.reference AND amount = NEW.amount;
+    ELSE
+        UPDATE disputes SET booked = booked - card_booking_effect(NEW.kind, NEW.amount)
+        WHERE id = NEW.dispute_id AND reference = NEW.dispute;
+    END IF;
+    IF NOT FOUND THEN
+        PERFORM refuse('booking_differs', format('booking %s is another one than ours', NEW.reference));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION card_posted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    is_posted boolean;
+BEGIN
+    IF TG_TABLE_NAME = 'card_bookings' THEN
+        is_posted := NEW.fee = 0 OR ledger_has('fee:' || NEW.reference, 'fees:card', NEW.fee);
+    ELSE
+        is_posted := NEW.amount = 0 OR ledger_has('settlement:' || NEW.reference, 'bank:operating', NEW.amount);
+    END IF;
+    IF NOT is_posted THEN
+        PERFORM refuse('settlement_booked', format('%s of %s is not in the ledger', TG_TABLE_NAME, NEW.reference));
+    END IF;
+    RETURN NULL;
+END $function$;
 
 CREATE OR REPLACE FUNCTION cart_item_changed()
  RETURNS trigger
@@ -4743,8 +4907,9 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures,
     blakjaks_goods, blakjaks_inbox, blakjaks_keys, blakjaks_listening, blakjaks_months, blakjaks_orders,
     blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups,
-    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing, blakjaks_telling, blakjaks_wallets,
-    blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing,
+    blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions,
+    blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -4771,27 +4936,28 @@ GRANT INSERT ON TABLE ledger_journals, ledger_postings, sale_accruals TO blakjak
 GRANT UPDATE (accrual_due_at) ON TABLE orders TO blakjaks_accruals;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, age_checks, attempt_counters,
-    avatars, backup_codes, broadcasts, cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts,
-    code_batch_chunks, code_batch_walks, code_batches, code_import_chunks, code_imports, code_retries, codes,
-    comp_rules, comps, data_exports, data_keys, devices, disputes, email_changes, email_codes, erasures, feed_items,
-    flagged_scans, foreign_explanations, former_usernames, guarantee_claims, guarantee_reviews, guarantees,
-    hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults, known_devices, late_counts, leases,
-    listener_revocations, mails, manual_transfers, member_quarters, member_totals, members, nonce_searches, nonce_uses,
-    notification_preferences, notifications, orders, outbox, payment_operations, payments, payout_slots, payouts,
-    permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries,
-    reconciliations, referral_codes, refresh_tokens, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
-    scans, second_factors, sessions, settings, signers, signing_keys, tax_quotes, tier_history, tins_sold_daily,
-    transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, wallet_balances,
-    wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals TO blakjaks_app;
+    avatars, backup_codes, broadcasts, card_balance, card_bookings, card_days, cart_items, carts, chain_scans,
+    chain_transfers, chip_balances, chip_counts, code_batch_chunks, code_batch_walks, code_batches, code_import_chunks,
+    code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys, devices, disputes, email_changes,
+    email_codes, erasures, feed_items, flagged_scans, foreign_explanations, former_usernames, guarantee_claims,
+    guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults, known_devices,
+    late_counts, leases, listener_revocations, mails, manual_transfers, member_quarters, member_totals, members,
+    nonce_searches, nonce_uses, notification_preferences, notifications, orders, outbox, payment_findings,
+    payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings,
+    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes, refresh_tokens, sales_volume,
+    scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys,
+    tax_quotes, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days,
+    treasury_snapshots, trips, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries,
+    wholesale_accounts, withdrawals TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
     blakjaks_app;
-GRANT INSERT, SELECT ON TABLE audit_logs, code_change_codes, code_changes, comp_rule_changes, dispute_movements,
-    downline_entries, foreign_transfers, honey_trials, ledger_journals, ledger_postings, ledger_seal_balances,
-    ledger_seals, manual_awards, milestones, order_events, order_items, payout_approvals, payout_attempts,
-    payout_events, payout_policy_runs, refund_lines, refunds, retired_names, sale_accruals, stock_moves, treasuries,
-    wallet_links, withdrawal_events TO blakjaks_app;
+GRANT INSERT, SELECT ON TABLE audit_logs, card_deposits, code_change_codes, code_changes, comp_rule_changes,
+    dispute_movements, downline_entries, foreign_transfers, honey_trials, ledger_journals, ledger_postings,
+    ledger_seal_balances, ledger_seals, manual_awards, milestones, order_events, order_items, payout_approvals,
+    payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds, retired_names, sale_accruals,
+    stock_moves, treasuries, wallet_links, withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
@@ -4971,22 +5137,23 @@ GRANT SELECT (amount, epoch, fee_per_gas_wei_max, gas_limit, hash, kind, nonce, 
     priority_fee_per_gas_wei_max, recipient_address, signed_at, signer) ON TABLE payout_attempts TO blakjaks_read;
 GRANT SELECT (created_at, enabled_at, member_id) ON TABLE second_factors TO blakjaks_read;
 GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_logs, avatars, award_inputs, broadcasts,
-    cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, code_batch_chunks, code_batch_walks,
-    code_batches, code_change_codes, code_changes, code_import_chunks, code_imports, code_retries, codes,
-    comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices, dispute_movements, disputes,
-    downline_entries, erasures, feed_items, flagged_scans, foreign_explanations, foreign_transfers, former_usernames,
-    guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, job_faults,
-    late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances,
-    ledger_seals, listener_revocations, mails, manual_awards, manual_transfers, member_quarters, member_totals,
-    member_wallets, milestones, nonce_searches, nonce_uses, notification_preferences, notifications, order_events,
-    order_items, order_transitions, outbox, payment_operations, payout_approvals, payout_events, payout_policy_runs,
-    payout_slots, payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings,
-    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes, refund_lines, refunds,
-    retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
-    schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock, stock_moves, tax_quotes,
-    tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
-    treasury_snapshot_days, treasury_snapshots, trip_places, trips, wallet_balances, wallet_challenges, wallet_links,
-    wallet_transactions, webhook_deliveries, withdrawal_events, withdrawal_transitions TO blakjaks_read;
+    card_balance, card_bookings, card_days, card_deposits, cart_items, carts, chain_scans, chain_transfers,
+    chip_balances, chip_counts, code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes,
+    code_import_chunks, code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps, count_comparisons,
+    data_exports, devices, dispute_movements, disputes, downline_entries, erasures, feed_items, flagged_scans,
+    foreign_explanations, foreign_transfers, former_usernames, guarantee_claims, guarantee_reviews, guarantees,
+    hold_windows, honey_trials, inbox_counts, inboxes, job_faults, late_counts, leases, ledger_accounts,
+    ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, mails,
+    manual_awards, manual_transfers, member_quarters, member_totals, member_wallets, milestones, nonce_searches,
+    nonce_uses, notification_preferences, notifications, order_events, order_items, order_transitions, outbox,
+    payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
+    payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
+    reconciliation_treasuries, reconciliations, referral_codes, refund_lines, refunds, retired_names, sale_accruals,
+    sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings,
+    signers, signing_keys, slot_transitions, stock, stock_moves, tax_quotes, tier_history, tins_sold_daily,
+    transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days,
+    treasury_snapshots, trip_places, trips, wallet_balances, wallet_challenges, wallet_links, wallet_transactions,
+    webhook_deliveries, withdrawal_events, withdrawal_transitions TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 
@@ -5007,6 +5174,13 @@ GRANT UPDATE (failures, failures_in, last_step) ON TABLE second_factors TO blakj
 
 GRANT INSERT ON TABLE comp_rule_changes TO blakjaks_settings;
 GRANT UPDATE ON TABLE comp_rules TO blakjaks_settings;
+
+GRANT INSERT ON TABLE card_bookings, card_days, card_deposits, ledger_journals, ledger_postings, payment_findings TO
+    blakjaks_settlements;
+GRANT UPDATE (cursor, read_at) ON TABLE card_days TO blakjaks_settlements;
+GRANT UPDATE (dispute_id, operation_id) ON TABLE card_bookings TO blakjaks_settlements;
+GRANT UPDATE (is_one) ON TABLE card_balance TO blakjaks_settlements;
+GRANT UPDATE (resolution, resolved_at) ON TABLE payment_findings TO blakjaks_settlements;
 
 GRANT INSERT, UPDATE ON TABLE member_quarters, permanent_tiers, tier_history TO blakjaks_standing;
 GRANT UPDATE (end_reason, ended_at) ON TABLE sessions TO blakjaks_standing;

@@ -83,6 +83,13 @@ POWERFUL = {
         {"order_advance", "payment_watch"},
     ),
     "a dispute that is decided": ("UPDATE disputes SET state = 'won'", {"order_advance", "payment_watch"}),
+    "a booking of the card's provider": (
+        "INSERT INTO card_bookings (reference, kind) VALUES ('', 'capture')",
+        {"payment_reconciliation"},
+    ),
+    "a deposit to our bank": ("INSERT INTO card_deposits (reference) VALUES ('')", {"payment_reconciliation"}),
+    "a booking that is matched": ("UPDATE card_bookings SET operation_id = NULL", {"payment_reconciliation"}),
+    "what the card's provider owes": ("UPDATE card_balance SET owed = 0", set[str]()),
     "a sale whose shares are settled": ("UPDATE orders SET accrual_due_at = NULL", {"sale_accrue"}),
     "a promise of stock": (
         f"INSERT INTO stock_moves (sku, kind, quantity, order_id) VALUES ('', 'promise', 1, {ANY_ID})",
