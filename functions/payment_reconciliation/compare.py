@@ -2,21 +2,21 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 
-from functions.payment_reconciliation import findings, rules, store
-from functions.payment_reconciliation.findings import Found
+from functions.payment_reconciliation import finding_records, rules, store
+from functions.payment_reconciliation.finding_records import Found
 from functions.payment_reconciliation.rules import Kind
 from shared import db, log
 from shared.db import Tx
 from shared.values.money import ZERO
 
-BATCHES_MAX = 5_000
+MATCH_ROUNDS_MAX = 5_000
 DISPUTES_ASKED_WITHIN = timedelta(hours=1)
 
 
 def everything(now: datetime) -> int:
     """Match what can be matched in batches, then judge the rest; returns the number of open findings."""
-    for _ in range(BATCHES_MAX):
-        if db.atomically(_match) < store.MATCHED_MAX:
+    for _ in range(MATCH_ROUNDS_MAX):
+        if db.atomically(_match) < store.BOOKINGS_MATCHED_MAX:
             break
     return db.atomically(_judge, now)
 
@@ -28,13 +28,13 @@ def _match(tx: Tx) -> int:
 
 def _judge(tx: Tx, now: datetime) -> int:
     store.lock(tx)
-    findings.close_explained(tx, now)
-    new = [found for found in _differences(tx, now) if findings.insert(tx, found, now)]
+    finding_records.close_explained(tx, now)
+    new = [found for found in _differences(tx, now) if finding_records.insert(tx, found, now)]
     sides = store.sides(tx)
     ref = str(sides.unexplained.micro)
-    findings.close_balance(tx, ref, now)
+    finding_records.close_balance(tx, ref, now)
     difference = Found(Kind.BALANCE_DIFFERS, ref, expected=sides.owed + sides.unexplained, found=sides.owed)
-    if sides.unexplained and findings.insert(tx, difference, now):
+    if sides.unexplained and finding_records.insert(tx, difference, now):
         new.append(difference)
     for found in new:
         log.error(
@@ -44,7 +44,7 @@ def _judge(tx: Tx, now: datetime) -> int:
             expected=str(found.expected),
             found=str(found.found),
         )
-    return findings.count_open(tx)
+    return finding_records.count_open(tx)
 
 
 def _differences(tx: Tx, now: datetime) -> list[Found]:

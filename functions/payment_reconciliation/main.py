@@ -8,8 +8,8 @@ from datetime import date, datetime
 
 from flask import Request, Response
 
-from functions.payment_reconciliation import compare, findings, rules, store
-from functions.payment_reconciliation.findings import Found
+from functions.payment_reconciliation import compare, finding_records, rules, store
+from functions.payment_reconciliation.finding_records import Found
 from functions.payment_reconciliation.rules import Kind
 from functions.payment_reconciliation.store import Day
 from shared import clock, db, events, log
@@ -103,10 +103,10 @@ def _compare_with_kept(tx: Tx, page: SettledPage, now: datetime) -> None:
     told: dict[str, Usdt] = {it.reference: it.amount - it.fee for it in page.operations}
     told |= {it.reference: it.amount for it in page.deposits}
     kept = {it.reference: it.amount for it in store.net_amounts(tx, list(told))}
-    findings.close_unchanged(tx, [ref for ref, amount in kept.items() if amount == told[ref]], now)
+    finding_records.close_unchanged(tx, [ref for ref, amount in kept.items() if amount == told[ref]], now)
     for reference, amount in kept.items():
         found = Found(Kind.BOOKING_CHANGED, reference, expected=amount, found=told[reference])
-        if amount != told[reference] and findings.insert(tx, found, now):
+        if amount != told[reference] and finding_records.insert(tx, found, now):
             log.error("the provider's list has changed", ref=reference, expected=str(amount), found=str(found.found))
 
 

@@ -1,4 +1,4 @@
-"""Which days are read, what a booking that matches nothing is, and whether the balances agree. Pure."""
+"""The days to read, the findings that unmatched bookings are, and whether the balances agree. Pure."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -36,7 +36,7 @@ class Unmatched:
 
 @dataclass(frozen=True)
 class Sides:
-    """What the provider owes us, by our books and by its list, and what of the difference is known.
+    """The provider's debt to us by our books and by its list, and what of the difference is known.
 
     `unbooked` is what we have done and it has not booked yet, `unmatched` what it has booked and we have not done,
     `disputed` what was withdrawn for disputes by our rows and not by its list.

@@ -10,8 +10,8 @@ from shared.db import Tx
 from shared.ports.card import Deposit, Settled
 from shared.values.money import Usdt
 
-MATCHED_MAX = 2_000  # in one transaction
-FOUND_MAX = 500  # new findings of one kind in one run; the next run names the rest
+BOOKINGS_MATCHED_MAX = 2_000  # in one transaction
+FINDINGS_MAX = 500  # new findings of one kind in one run; the next run names the rest
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ def match(tx: Tx) -> int:
         )
         UPDATE card_bookings SET operation_id = pairs.id FROM pairs WHERE card_bookings.reference = pairs.reference
         """,
-        limit=MATCHED_MAX,
+        limit=BOOKINGS_MATCHED_MAX,
     )
     return operations + tx.run(
         """
@@ -186,7 +186,7 @@ def match(tx: Tx) -> int:
         )
         UPDATE card_bookings SET dispute_id = pairs.id FROM pairs WHERE card_bookings.reference = pairs.reference
         """,
-        limit=MATCHED_MAX,
+        limit=BOOKINGS_MATCHED_MAX,
     )
 
 
@@ -206,7 +206,7 @@ def unmatched(tx: Tx, disputes_before: datetime) -> list[Unmatched]:
         ORDER BY b.seen_at, b.reference LIMIT :limit
         """,
         disputes_before=disputes_before,
-        limit=FOUND_MAX,
+        limit=FINDINGS_MAX,
     )
 
 
@@ -223,7 +223,7 @@ def missing(tx: Tx, before: datetime) -> list[Missing]:
         ORDER BY o.answered_at, o.id LIMIT :limit
         """,
         before=before,
-        limit=FOUND_MAX,
+        limit=FINDINGS_MAX,
     )
 
 
@@ -232,15 +232,17 @@ def differing_disputes(tx: Tx, before: datetime) -> list[Differing]:
     return tx.all(
         Differing,
         """
-        SELECT d.reference, d.withdrawn, d.booked FROM disputes d
-        WHERE d.withdrawn <> d.booked
-          AND NOT EXISTS (SELECT FROM dispute_movements m WHERE m.dispute_id = d.id AND m.moved_at >= :before)
+        WITH differ AS (
+            SELECT id, reference, withdrawn, booked FROM disputes WHERE withdrawn <> booked ORDER BY id LIMIT :limit
+        )
+        SELECT d.reference, d.withdrawn, d.booked FROM differ d
+        WHERE NOT EXISTS (SELECT FROM dispute_movements m WHERE m.dispute_id = d.id AND m.moved_at >= :before)
           AND NOT EXISTS (SELECT FROM card_bookings b WHERE b.dispute_id = d.id AND b.seen_at >= :before)
           AND NOT EXISTS (SELECT FROM payment_findings f WHERE f.kind = 'dispute_differs' AND f.ref = d.reference)
-        ORDER BY d.id LIMIT :limit
+        ORDER BY d.id
         """,
         before=before,
-        limit=FOUND_MAX,
+        limit=FINDINGS_MAX,
     )
 
 

@@ -6,8 +6,8 @@ An answer is recorded with the moment at which it was asked for, so that an olde
 from datetime import datetime, timedelta
 from functools import partial
 
-from functions.payment_watch import dispute_rows, dispute_shares
-from functions.payment_watch.dispute_rows import Known
+from functions.payment_watch import dispute_records, dispute_shares
+from functions.payment_watch.dispute_records import Known
 from shared import clock, db, log
 from shared.db import Tx
 from shared.job import ComeAgain, Hopeless
@@ -57,23 +57,23 @@ def look_at_all() -> None:
 
 
 def _queue_unseen(tx: Tx, began: datetime) -> None:
-    for reference in dispute_rows.undecided(tx, began - SEEN_WITHIN, UNDECIDED_MAX):
+    for reference in dispute_records.undecided(tx, began - SEEN_WITHIN, UNDECIDED_MAX):
         tasks.look_at_dispute_soon(tx, reference, began)
 
 
 def record(tx: Tx, told: Dispute, asked_at: datetime, now: datetime) -> None:
     """Record what the provider said at that moment, book the money, and take the order further, in one commit."""
-    disputed = dispute_rows.of_capture(tx, told.key) if told.key else None
+    disputed = dispute_records.of_capture(tx, told.key) if told.key else None
     order = rows.lock(tx, disputed.order_id) if disputed else None
     if disputed is None or order is None:
         log.error("a dispute is about no payment of ours", dispute=told.reference, amount=str(told.amount))
         return
-    before = dispute_rows.known(tx, told.reference)
+    before = dispute_records.known(tx, told.reference)
     if before and before.looked_at > asked_at:
         return
-    dispute = before or dispute_rows.insert(tx, disputed.payment_id, told, asked_at, now)
+    dispute = before or dispute_records.insert(tx, disputed.payment_id, told, asked_at, now)
     if before:
-        dispute_rows.update(tx, dispute.id, told, asked_at, now)
+        dispute_records.update(tx, dispute.id, told, asked_at, now)
     if told.withdrawn != dispute.withdrawn:
         _move(tx, order, dispute, told, now)
     if before is None or before.state != told.state:
@@ -83,9 +83,9 @@ def record(tx: Tx, told: Dispute, asked_at: datetime, now: datetime) -> None:
 
 def _move(tx: Tx, order: Order, dispute: Known, told: Dispute, now: datetime) -> None:
     """Book the difference between what the provider has taken now and what it had before."""
-    had = dispute_rows.taken(tx, dispute.id)
-    moved = dispute_shares.taken(dispute_rows.left(tx, order.id) + had, told.withdrawn) + -had
-    number = dispute_rows.move(tx, dispute.id, moved, now)
+    had = dispute_records.taken(tx, dispute.id)
+    moved = dispute_shares.taken(dispute_records.left(tx, order.id) + had, told.withdrawn) + -had
+    number = dispute_records.move(tx, dispute.id, moved, now)
     lines = {
         "takings:card": -moved.amount,
         "turnover:shop": moved.goods,

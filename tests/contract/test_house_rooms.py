@@ -25,7 +25,6 @@ NEEDED_BY_ONE = {
     "payouts/explanations.py": OPERATOR,
     "payouts/rotation.py": "it belongs to the payout machine, which payout_recover runs",
     "ports/ages.py": PORT,
-    "ports/card.py": PORT,
     "ports/card_notices.py": PORT,
     "ports/identity.py": PORT,
     "ports/mail.py": PORT,

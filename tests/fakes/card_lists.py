@@ -68,5 +68,5 @@ def settled() -> Mapping[str, Usdt]:
 
 
 def owed() -> Usdt:
-    """What the provider owes us by its own list."""
+    """Return what the provider owes us by its own list."""
     return db.atomically(lambda tx: store.sides(tx).owed)

@@ -26,6 +26,7 @@ TRIED_ELSEWHERE = {
     "functions/member_erase/old_store.py::PURGES[webhook_deliveries]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[wholesale_accounts]": "test_retention.py",
     "functions/notifications/store.py::mark_read": "test_notifications_unread.py",
+    "functions/payment_reconciliation/store.py::lock": "test_payment_reconciliation.py",
     "functions/payment_watch/store.py::due": "test_order_payments.py",
     "functions/notify/store.py::claim": "test_notify_once.py",
     "functions/profile/store.py::lock_session": "test_push_sessions.py",
