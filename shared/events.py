@@ -151,6 +151,14 @@ class ReconcilePayments(Task):
     day: date
 
 
+class ReportTax(Task):
+    """Report a sale or a refund to the tax service, or find out that it is reported."""
+
+    queue: ClassVar[str] = "tax-report"
+    function: ClassVar[str] = "tax_report"
+    transaction_id: UUID
+
+
 class AccrueSale(Task):
     """Give the pools what an order's sale and refunds leave for them."""
 

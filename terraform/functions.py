@@ -53,7 +53,17 @@ DATABASE_ROLES = frozenset(
         *("accounts", "accruals", "approvals", "awards", "books", "carts", "checkout", "codes", "counting"),
         *("delivery", "enrolment", "erasure", "explanations", "exports", "figures", "goods", "inbox", "keys"),
         *("listening", "months", "orders", "payouts", "profiles", "read", "referrals", "relay", "rollups", "scans"),
-        *("second_factors", "settings", "settlements", "standing", "telling", "wallets", "webhooks", "wholesale"),
+        *(
+            "second_factors",
+            "settings",
+            "settlements",
+            "standing",
+            "taxes",
+            "telling",
+            "wallets",
+            "webhooks",
+            "wholesale",
+        ),
         *("wholesale_decisions", "work"),
     }
 )

@@ -17,8 +17,9 @@ from shared.api import Api
 from shared.auth import Vendor
 from shared.db import Tx
 from shared.orders import tasks
-from shared.ports import age_notices, card_notices, vendors
+from shared.ports import age_notices, card_notices, tax_notices, vendors
 from shared.ports.card_notices import CardNotice
+from shared.ports.tax_notices import TaxNotice
 from shared.values.fields import Reply
 from shared.web.http import RawRequest
 
@@ -56,6 +57,11 @@ def verify_agechecker(message: RawRequest) -> AgeNotice:
     return AgeNotice(vendors.event_id({}, message.data), reference)
 
 
+def verify_kintsugi(message: RawRequest) -> TaxNotice:
+    """Check the tax service's signature, at most five minutes old. Raises SignatureNotValid."""
+    return _verified(tax_notices.notice, message)
+
+
 @api.post(
     "/v1/webhooks/payments/card",
     before=verify_card,
@@ -84,6 +90,20 @@ def hear_agechecker(tx: Tx, vendor: Vendor, notice: AgeNotice, now: datetime) ->
     if wake_up:
         for order_id in store.waiting_for(tx, notice.reference):
             tasks.advance_soon(tx, order_id, now, name=f"{wake_up}-{order_id}")
+    return Heard(received=True)
+
+
+@api.post(
+    "/v1/webhooks/kintsugi",
+    before=verify_kintsugi,
+    body_bytes_max=MESSAGE_BYTES_MAX,
+    problems=(SignatureNotValid,),
+)
+def hear_kintsugi(tx: Tx, vendor: Vendor, notice: TaxNotice, now: datetime) -> Heard:
+    """Keep a message of the tax service, and have the sale or refund looked up that it names."""
+    wake_up = _kept(tx, Message("kintsugi", notice.event_id, str(notice.transaction_id or notice.kind)), now)
+    if wake_up and notice.transaction_id and store.is_tax_report(tx, notice.transaction_id):
+        tasks.report_tax_soon(tx, notice.transaction_id, now, name=wake_up)
     return Heard(received=True)
 
 

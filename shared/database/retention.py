@@ -99,7 +99,7 @@ FOR_EVER: Mapping[str, str] = {
     **dict.fromkeys(
         ("affiliate_chips", "affiliate_earnings", "chain_transfers", "chip_balances", "comps",
          "card_bookings", "card_days", "card_deposits", "dispute_movements", "disputes",
-         "payment_findings",
+         "payment_findings", "tax_reports",
          "foreign_explanations", "foreign_transfers", "ledger_accounts", "ledger_balances", "ledger_journals",
          "ledger_postings", "ledger_seal_balances", "ledger_seals", "manual_transfers", "milestones", "order_events",
          "order_items", "orders", "payment_operations", "payments", "payout_approvals", "payout_attempts",
@@ -116,7 +116,8 @@ FOR_EVER: Mapping[str, str] = {
          "member_quarters", "member_totals", "permanent_tiers", "scans", "tier_history", "transparency_metrics"),
         _STANDING),
     **dict.fromkeys(
-        ("card_balance", "chain_scans", "comp_rules", "data_keys", "hold_windows", "leases", "nonce_searches", "nonce_uses",
+        ("card_balance",
+         "chain_scans", "comp_rules", "data_keys", "hold_windows", "leases", "nonce_searches", "nonce_uses",
          "order_transitions", "payout_transitions", "products", "reconciliation_marks", "scan_counter",
          "scan_rollup_position", "schema_migrations", "settings", "signers", "signing_keys", "slot_transitions",
          "stock", "treasuries", "treasury_alerts", "withdrawal_transitions"), _SMALL),

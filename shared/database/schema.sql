@@ -1566,6 +1566,8 @@ CREATE TRIGGER refund_undisputed BEFORE INSERT ON payment_operations FOR EACH RO
     FUNCTION refund_undisputed();
 CREATE TRIGGER sale_accrual_due AFTER UPDATE OF status ON payment_operations FOR EACH ROW WHEN (new.kind = 'capture'
     AND new.status = 'succeeded' AND old.status <> 'succeeded') EXECUTE FUNCTION sale_accrual_due();
+CREATE TRIGGER tax_report_due AFTER UPDATE OF status ON payment_operations FOR EACH ROW WHEN (new.kind = 'capture' AND
+    new.status = 'succeeded' AND old.status <> 'succeeded') EXECUTE FUNCTION tax_report_due();
 
 CREATE TABLE payments (
     id           uuid         NOT NULL,
@@ -2024,6 +2026,7 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON refunds FOR EACH STATEMEN
 CREATE CONSTRAINT TRIGGER refund_fits AFTER INSERT ON refunds DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
     FUNCTION refund_fits();
 CREATE TRIGGER sale_accrual_due AFTER INSERT ON refunds FOR EACH ROW EXECUTE FUNCTION sale_accrual_due();
+CREATE TRIGGER tax_report_due AFTER INSERT ON refunds FOR EACH ROW EXECUTE FUNCTION tax_report_due();
 
 CREATE TABLE retired_names (
     fingerprint  bytea        NOT NULL,
@@ -2306,6 +2309,36 @@ CREATE TABLE tax_quotes (
 CREATE INDEX tax_quotes_basis ON tax_quotes (member_id, basis, expires_at);
 CREATE INDEX tax_quotes_old ON tax_quotes (expires_at);
 
+CREATE TABLE tax_reports (
+    id           uuid         NOT NULL,
+    order_id     uuid         NOT NULL,
+    refund_id    uuid,
+    status       text         NOT NULL DEFAULT 'recorded',
+    recorded_at  timestamptz  NOT NULL,
+    sent_at      timestamptz,
+    look_at      timestamptz,
+    done_at      timestamptz,
+    reference    text,
+    refusal      text,
+    CONSTRAINT tax_reports_pkey PRIMARY KEY (id),
+    CONSTRAINT tax_reports_done CHECK ( CASE status     WHEN 'done' THEN num_nulls(done_at, reference) = 0     ELSE
+        num_nonnulls(done_at, reference) = 0 END),
+    CONSTRAINT tax_reports_id CHECK (id = COALESCE(refund_id, order_id)),
+    CONSTRAINT tax_reports_looked_after CHECK ((look_at IS NULL) = (status = 'done')),
+    CONSTRAINT tax_reports_sent CHECK (status = 'recorded' OR sent_at IS NOT NULL),
+    CONSTRAINT tax_reports_status_check CHECK (status IN ('recorded', 'sent', 'done')),
+    CONSTRAINT tax_reports_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id),
+    CONSTRAINT tax_reports_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refunds(id)
+);
+CREATE INDEX tax_reports_due ON tax_reports (look_at) WHERE look_at IS NOT NULL;
+CREATE INDEX tax_reports_open ON tax_reports (recorded_at) WHERE look_at IS NOT NULL;
+CREATE INDEX tax_reports_order ON tax_reports (order_id);
+CREATE INDEX tax_reports_refund ON tax_reports (refund_id) WHERE refund_id IS NOT NULL;
+CREATE TRIGGER never_deleted BEFORE DELETE ON tax_reports FOR EACH ROW EXECUTE FUNCTION payout_never_deleted();
+CREATE TRIGGER never_truncated BEFORE TRUNCATE ON tax_reports FOR EACH STATEMENT EXECUTE FUNCTION
+    payout_never_deleted();
+CREATE TRIGGER tax_report_changed BEFORE UPDATE ON tax_reports FOR EACH ROW EXECUTE FUNCTION tax_report_changed();
+
 CREATE TABLE tier_history (
     id             bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
     member_id      uuid         NOT NULL,
@@ -2523,7 +2556,7 @@ CREATE TABLE webhook_deliveries (
     received_at  timestamptz  NOT NULL,
     CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (source, event_id),
     CONSTRAINT webhook_deliveries_event_id_check CHECK (length(event_id) >= 1 AND length(event_id) <= 200),
-    CONSTRAINT webhook_deliveries_source_check CHECK (source IN ('card', 'agechecker')),
+    CONSTRAINT webhook_deliveries_source_check CHECK (source IN ('card', 'agechecker', 'kintsugi')),
     CONSTRAINT webhook_deliveries_subject_check CHECK (length(subject) >= 1 AND length(subject) <= 200)
 );
 CREATE INDEX webhook_deliveries_old ON webhook_deliveries (received_at);
@@ -4623,6 +4656,37 @@ BEGIN
         target || '_other');
 END $function$;
 
+CREATE OR REPLACE FUNCTION tax_report_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.order_id, NEW.refund_id, NEW.recorded_at)
+       IS DISTINCT FROM (OLD.id, OLD.order_id, OLD.refund_id, OLD.recorded_at)
+       OR (OLD.status, NEW.status) NOT IN
+          (('recorded', 'recorded'), ('recorded', 'sent'), ('sent', 'sent'), ('sent', 'done')) THEN
+        PERFORM refuse('tax_report_transition', format('tax report %s: %s to %s', OLD.id, OLD.status, NEW.status));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION tax_report_due()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF TG_TABLE_NAME = 'refunds' THEN
+        INSERT INTO tax_reports (id, order_id, refund_id, recorded_at, look_at)
+        VALUES (NEW.id, NEW.order_id, NEW.id, NEW.recorded_at, NEW.recorded_at);
+    ELSE
+        INSERT INTO tax_reports (id, order_id, recorded_at, look_at)
+        SELECT order_id, order_id, NEW.answered_at, NEW.answered_at FROM payments WHERE id = NEW.payment_id;
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION thresholds_are_worse(before jsonb, after jsonb)
  RETURNS boolean
  LANGUAGE sql
@@ -4909,8 +4973,8 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_goods, blakjaks_inbox, blakjaks_keys, blakjaks_listening, blakjaks_months, blakjaks_orders,
     blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups,
     blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing,
-    blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions,
-    blakjaks_work, PUBLIC;
+    blakjaks_taxes, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale,
+    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -4947,9 +5011,9 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earning
     payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings,
     reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes, refresh_tokens, sales_volume,
     scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys,
-    tax_quotes, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days,
-    treasury_snapshots, trips, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries,
-    wholesale_accounts, withdrawals TO blakjaks_app;
+    tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
+    treasury_snapshot_days, treasury_snapshots, trips, wallet_balances, wallet_challenges, wallet_transactions,
+    webhook_deliveries, wholesale_accounts, withdrawals TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -5151,10 +5215,10 @@ GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_log
     payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
     reconciliation_treasuries, reconciliations, referral_codes, refund_lines, refunds, retired_names, sale_accruals,
     sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings,
-    signers, signing_keys, slot_transitions, stock, stock_moves, tax_quotes, tier_history, tins_sold_daily,
-    transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days,
-    treasury_snapshots, trip_places, trips, wallet_balances, wallet_challenges, wallet_links, wallet_transactions,
-    webhook_deliveries, withdrawal_events, withdrawal_transitions TO blakjaks_read;
+    signers, signing_keys, slot_transitions, stock, stock_moves, tax_quotes, tax_reports, tier_history,
+    tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
+    treasury_snapshot_days, treasury_snapshots, trip_places, trips, wallet_balances, wallet_challenges, wallet_links,
+    wallet_transactions, webhook_deliveries, withdrawal_events, withdrawal_transitions TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 
@@ -5187,6 +5251,10 @@ GRANT INSERT, UPDATE ON TABLE member_quarters, permanent_tiers, tier_history TO 
 GRANT UPDATE (end_reason, ended_at) ON TABLE sessions TO blakjaks_standing;
 GRANT UPDATE (located_at) ON TABLE member_totals TO blakjaks_standing;
 GRANT UPDATE (permanent_tier, status, updated_at) ON TABLE members TO blakjaks_standing;
+
+GRANT SELECT (address) ON TABLE orders TO blakjaks_taxes;
+GRANT SELECT ON TABLE data_keys TO blakjaks_taxes;
+GRANT UPDATE (done_at, look_at, reference, refusal, sent_at, status) ON TABLE tax_reports TO blakjaks_taxes;
 
 GRANT DELETE, INSERT, UPDATE ON TABLE late_counts TO blakjaks_telling;
 GRANT INSERT ON TABLE feed_items, mails, notifications TO blakjaks_telling;

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared import events
 from shared.db import Tx
-from shared.events import AccrueSale, AdvanceOrder, AskPayment, LookAtDispute
+from shared.events import AccrueSale, AdvanceOrder, AskPayment, LookAtDispute, ReportTax
 
 
 def advance_soon(tx: Tx, order_id: UUID, now: datetime, *, name: str | None = None) -> None:
@@ -24,6 +24,11 @@ def ask_soon(tx: Tx, operation_id: UUID, now: datetime, *, name: str | None = No
 def look_at_dispute_soon(tx: Tx, reference: str, now: datetime, *, name: str | None = None) -> None:
     """Queue a task of payment_watch for a dispute."""
     events.enqueue(tx, now, LookAtDispute(reference=reference), name=name)
+
+
+def report_tax_soon(tx: Tx, transaction_id: UUID, now: datetime, *, name: str | None = None) -> None:
+    """Queue a task of tax_report for a sale or a refund."""
+    events.enqueue(tx, now, ReportTax(transaction_id=transaction_id), name=name)
 
 
 def accrue_soon(tx: Tx, order_id: UUID, now: datetime) -> None:

@@ -122,6 +122,14 @@ class DisputeState(StrEnum):
     LOST = "lost"
 
 
+class TaxReportStatus(StrEnum):
+    """The values of `tax_reports.status`."""
+
+    RECORDED = "recorded"
+    SENT = "sent"
+    DONE = "done"
+
+
 class AgeCheckStatus(StrEnum):
     """The values of `age_checks.status`."""
 

@@ -13,7 +13,9 @@ from tests.client import Answer, FunctionClient
 
 JSON = {"Content-Type": "application/json"}
 CARD, AGECHECKER = "/v1/webhooks/payments/card", "/v1/webhooks/agechecker"
+KINTSUGI = "/v1/webhooks/kintsugi"
 CARD_SIGNATURE, AGECHECKER_SIGNATURE = "Card-Signature", "X-AgeChecker-Signature"
+KINTSUGI_SIGNATURE = "Kintsugi-Signature"
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,24 @@ def of_agechecker(reference: str, status: str = "accepted") -> VendorMessage:
     return signed_agechecker(json.dumps({"uuid": reference, "status": status}).encode())
 
 
+def of_kintsugi(transaction_id: UUID, *, event_id: str | None = None) -> VendorMessage:
+    """The tax service tells that it has a sale or refund of ours."""
+    data = {"id": "txn_1", "external_id": str(transaction_id)}
+    told = {"id": event_id or f"evt_{uuid4().hex}", "type": "transaction.created", "data": data}
+    secret = os.environ["KINTSUGI_WEBHOOK_SECRET"]
+    return _timed(KINTSUGI, KINTSUGI_SIGNATURE, json.dumps(told).encode(), secret, seconds_ago=0)
+
+
 def signed_card(body: bytes, *, seconds_ago: int = 0, secret: str | None = None) -> VendorMessage:
     """Any body with the signature of the card's provider, of so many seconds ago."""
-    moment = str(int(time.time()) - seconds_ago)
     key = secret or os.environ["CARD_WEBHOOK_SECRET"]
-    made = hmac.digest(key.encode(), f"{moment}.".encode() + body, "sha256").hex()
-    return VendorMessage("POST", CARD, body, {**JSON, CARD_SIGNATURE: f"t={moment},v1={made}"})
+    return _timed(CARD, CARD_SIGNATURE, body, key, seconds_ago=seconds_ago)
+
+
+def _timed(path: str, header: str, body: bytes, secret: str, *, seconds_ago: int) -> VendorMessage:
+    moment = str(int(time.time()) - seconds_ago)
+    made = hmac.digest(secret.encode(), f"{moment}.".encode() + body, "sha256").hex()
+    return VendorMessage("POST", path, body, {**JSON, header: f"t={moment},v1={made}"})
 
 
 def signed_agechecker(body: bytes, *, secret: str | None = None) -> VendorMessage:

@@ -26,7 +26,7 @@ EXAMPLE_REQUESTS = [
     auth.renew_backup_codes, auth.prove_second_factor, auth.end_session,
     wallet.challenge, wallet.link, wallet.withdraw, wallet.broadcast_withdrawal, wallet.follow_sent_withdrawal,
     wallet.cancel_withdrawal, wallet.create_oobit_token, wallet.put_oobit_card,
-    webhooks.hear_card, webhooks.hear_agechecker,
+    webhooks.hear_card, webhooks.hear_agechecker, webhooks.hear_kintsugi,
     shop.add_to_cart, shop.update_cart_item, shop.remove_cart_item, shop.change_product, shop.count_stock,
     orders.estimate_tax, orders.create_order, orders.cancel_order, orders.pay_order,
     wholesale.apply_for_wholesale, wholesale.decide_wholesale_application, wholesale.suspend_wholesale_account,
