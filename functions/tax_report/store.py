@@ -158,5 +158,5 @@ def due(tx: Tx, now: datetime, look_at: datetime, limit: int) -> list[UUID]:
 def count_open(tx: Tx, before: datetime) -> int:
     """The number of sales and refunds of before that time that are not reported."""
     return tx.scalar(
-        int, "SELECT count(*) FROM tax_reports WHERE look_at IS NOT NULL AND recorded_at < :before", before=before
+        int, "SELECT count(*) FROM tax_reports WHERE status <> 'done' AND recorded_at < :before", before=before
     )

@@ -15,7 +15,7 @@ ROOMS_MAX = 30
 PORT = "a vendor is imported in ports and nowhere else"
 OPERATOR = "an operator's command reads it too: terraform/operations"
 TO_COME = "shop and wholesale will call it; its rules are tested"
-NEXT = "the warehouse, the tax report and their webhooks use it next"
+NEXT = "the warehouse and its webhook use it next"
 NEEDED_BY_ONE = {
     "comps/sales.py": TO_COME,
     "database/migrate.py": "packaging and tests read the migrations with it",
@@ -34,8 +34,7 @@ NEEDED_BY_ONE = {
     "ports/polygon/wallets.py": PORT,
     "ports/push.py": PORT,
     "ports/tasks.py": PORT,
-    "ports/tax.py": PORT,
-    "ports/tax_notices.py": NEXT,
+    "ports/tax_notices.py": PORT,
     "ports/vision.py": PORT,
     "ports/warehouse.py": NEXT,
     "members/suspensions.py": "it is the one place that knows all that a suspension stops",

@@ -53,6 +53,7 @@ FINISHED: Mapping[str, str] = {
     "payment_operations.kind": "capture",
     "payment_operations.evidence": "reply",
     "age_checks.status": "accepted",
+    "tax_reports.status": "done",
     "comps.status": "paid",
     "comps.type": "crypto_100",
     "mails.status": "sent",

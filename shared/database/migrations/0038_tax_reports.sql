@@ -20,7 +20,7 @@ CREATE TABLE tax_reports (
 CREATE INDEX tax_reports_order ON tax_reports (order_id);
 CREATE INDEX tax_reports_refund ON tax_reports (refund_id) WHERE refund_id IS NOT NULL;
 CREATE INDEX tax_reports_due ON tax_reports (look_at) WHERE look_at IS NOT NULL;
-CREATE INDEX tax_reports_open ON tax_reports (recorded_at) WHERE look_at IS NOT NULL;
+CREATE INDEX tax_reports_open ON tax_reports (recorded_at) WHERE status <> 'done';
 CREATE TRIGGER never_deleted BEFORE DELETE ON tax_reports FOR EACH ROW EXECUTE FUNCTION payout_never_deleted();
 CREATE TRIGGER never_truncated BEFORE TRUNCATE ON tax_reports EXECUTE FUNCTION payout_never_deleted();
 

@@ -28,6 +28,8 @@ TRIED_ELSEWHERE = {
     "functions/notifications/store.py::mark_read": "test_notifications_unread.py",
     "functions/payment_reconciliation/store.py::lock": "test_payment_reconciliation.py",
     "functions/payment_watch/store.py::due": "test_order_payments.py",
+    "functions/tax_report/store.py::due": "test_tax_reports.py",
+    "functions/tax_report/store.py::lock": "test_tax_reports.py",
     "functions/notify/store.py::claim": "test_notify_once.py",
     "functions/profile/store.py::lock_session": "test_push_sessions.py",
     "functions/scans/records.py::insert_chips": "test_scan_waits.py",

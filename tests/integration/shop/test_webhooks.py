@@ -110,7 +110,7 @@ def test_the_tax_service_has_the_sale_looked_up(vendor: FunctionClient, sql: Con
     order_rows.paid(who, order_id)
     for transaction_id in (order_id, order_id, uuid4()):
         assert of_kintsugi(transaction_id, event_id=f"evt_{transaction_id}").send(vendor).status == 200
-    assert [(source, subject) for source, _, subject in kept(sql)][0] == ("kintsugi", str(order_id))
+    assert {(source, subject) for source, _, subject in kept(sql)} >= {("kintsugi", str(order_id))}
     ((queue, body, _),) = [task for task in tasks(sql) if task[0] == "tax-report"]
     assert (queue, body) == ("tax-report", {"transaction_id": str(order_id)})
 
