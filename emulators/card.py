@@ -12,29 +12,34 @@ Tokens (a colon and anything may follow): `ok`, `declined`, `expired` (a decline
 `captures-late` (its capture is). Another token is refused.
 
 Webhooks, signed as `Card-Signature: t=...,v1=...`, at each change: `{"id", "type": "<kind>.<status>", "created",
-"data": {"key", "kind"}}`. Each day's captures less fees (2.9 % + 30 cents) and refunds are deposited at six the next
-morning (UTC). `GET /operations` shows everything that was really done.
+"data": {"key", "kind"}}`. Each day's captures less fees (2.9 % + 30 cents), refunds and disputes are deposited at six
+the next morning (UTC). `GET /operations` shows everything that was really done.
+
+Disputes: `GET /v1/disputes?since=&cursor=`, `GET /v1/disputes/<id>`; their webhooks are `dispute.<status>` with "key"
+(the capture's) and "dispute". A person's commands: `POST /disputes/<capture's key>/open` or `/inquiry` (`?amount=`
+cents), `POST /disputes/<id>/opened`, `/won` or `/lost`.
 """
 
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from http import HTTPStatus
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qs
 
+from emulators.card_books import Booking, CardBooks, CardDispute, shown
 from emulators.vendor import Answered, Fault, VendorError, VendorHandler, VendorStandIn
 from emulators.webhooks import Webhooks, timed_signature
 from shared import clock
+
+Read = TypeVar("Read")
 
 API_KEY = "local-card-key"
 WEBHOOK_SECRET = "local-card-webhook-secret"  # noqa: S105 - it opens nothing outside this machine
 REMEMBERED = timedelta(hours=24)
 HELD = timedelta(days=7)
-PAGE_SIZE = 100
-DEPOSITED_AT = timedelta(hours=6)
 FORM = """<!doctype html><title>Your bank</title><h1>Confirm {amount} USD?</h1><form method="post">
 <button name="outcome" value="accept">Confirm</button> <button name="outcome" value="refuse">Refuse</button></form>"""
 
@@ -64,6 +69,7 @@ class CardStandIn(VendorStandIn):
     def __init__(self, now: Callable[[], datetime] = clock.now) -> None:
         super().__init__(Webhooks("card", "POST", timed_signature("Card-Signature", WEBHOOK_SECRET)))
         self.now = now
+        self.books = CardBooks(now)
         self._operations: list[CardOperation] = []
         self._silenced: set[str] = set()
         self._declining: Counter[str] = Counter()
@@ -74,6 +80,7 @@ class CardStandIn(VendorStandIn):
 
     def forget(self) -> None:
         self._operations.clear()
+        self.books.clear()
         self._silenced.clear()
         self._declining.clear()
 
@@ -146,28 +153,33 @@ class CardStandIn(VendorStandIn):
             return self.operations(key)[0]
 
     def settlement(self, day: date, cursor: int) -> dict[str, Any]:
-        """A page of the operations that succeeded on the day, and on the last page the deposit of the day before."""
+        """A page of what was booked on the day (emulators/card_books.py)."""
         with self.lock:
-            booked = self._booked(day)
-            page, after = booked[cursor : cursor + PAGE_SIZE], cursor + PAGE_SIZE
-            is_last = after >= len(booked)
-            return {
-                "operations": [
-                    {"id": it.id, "key": it.key, "kind": it.kind, "amount": it.amount, "fee": _fee(it)} for it in page
+            return self.books.settlement(
+                [
+                    Booking(each.id, each.key, each.kind, each.amount, _fee(each), each.decided_at)
+                    for each in self._operations
+                    if each.status == "succeeded"
                 ],
-                "deposits": self._deposits(day) if is_last else [],
-                "next_cursor": None if is_last else str(after),
-            }
+                day,
+                cursor,
+            )
 
-    def _booked(self, day: date) -> list[CardOperation]:
-        return [each for each in self._operations if each.status == "succeeded" and each.decided_at.date() == day]
+    def open_dispute(
+        self, key: object, amount: int | None = None, *, inquiry: bool = False, withdraw: bool = True
+    ) -> CardDispute:
+        """Have the buyer's bank dispute the capture of this key, or inquire about it. Raises VendorError."""
+        with self.lock:
+            made = self.books.open(str(key), amount or self.find(str(key)).amount, inquiry=inquiry, withdraw=withdraw)
+            self._tell_dispute(made)
+            return made
 
-    def _deposits(self, day: date) -> list[dict[str, Any]]:
-        before = day - timedelta(days=1)
-        at = datetime(day.year, day.month, day.day, tzinfo=UTC) + DEPOSITED_AT
-        signs = {"capture": 1, "refund": -1}
-        net = sum(signs.get(each.kind, 0) * each.amount - _fee(each) for each in self._booked(before))
-        return [{"id": f"dep_{before:%Y%m%d}", "amount": net, "at": at.isoformat()}] if net and at <= self.now() else []
+    def change_dispute(self, dispute_id: str, status: str, *, withdraw: bool = True) -> CardDispute:
+        """Decide a dispute as `won` or `lost`, or make an inquiry an `open` one. Raises VendorError."""
+        with self.lock:
+            changed = self.books.change(dispute_id, status, withdraw=withdraw)
+            self._tell_dispute(changed)
+            return changed
 
     def _made(self, key: str, asked: Mapping[str, Any]) -> CardOperation:
         kind = asked.get("kind")
@@ -254,6 +266,16 @@ class CardStandIn(VendorStandIn):
             if holds and self.now() - each.decided_at > HELD:
                 each.status = "ended"
 
+    def _tell_dispute(self, made: CardDispute) -> None:
+        self.webhooks.tell(
+            {
+                "id": _id("evt"),
+                "type": f"dispute.{made.status}",
+                "created": self.now().isoformat(),
+                "data": {"key": made.key, "dispute": made.id},
+            }
+        )
+
     def _tell(self, made: CardOperation) -> None:
         self.webhooks.tell(
             {
@@ -277,7 +299,15 @@ class _CardHandler(VendorHandler):
     def done(self, asked: Mapping[str, Any]) -> Answered:
         match (self.command, *self.target_path.strip("/").split("/")):
             case ("GET", "v1", "settlements"):
-                return HTTPStatus.OK, self._settlement()
+                day = _query(date.fromisoformat, self.query, "day")
+                return HTTPStatus.OK, self.stand_in.settlement(day, self._cursor())
+            case ("GET", "v1", "disputes"):
+                since = _query(datetime.fromisoformat, self.query, "since")
+                with self.stand_in.lock:
+                    return HTTPStatus.OK, self.stand_in.books.changed(since, self._cursor())
+            case ("GET", "v1", "disputes", dispute_id):
+                with self.stand_in.lock:
+                    return HTTPStatus.OK, shown(self.stand_in.books.find(dispute_id))
             case ("POST", "v1", "operations", key):
                 return HTTPStatus.OK, self._shown(self.stand_in.take(key, asked))
             case ("GET", "v1", "operations", key):
@@ -297,6 +327,11 @@ class _CardHandler(VendorHandler):
                 )
             case (method, "3ds", key) if self.stand_in.operations(key):
                 self._confirm(method, self.stand_in.operations(key)[0], raw)
+            case ("POST", "disputes", subject, what):
+                try:
+                    self.answer_json(HTTPStatus.OK, self._dispute(subject, what))
+                except VendorError as error:
+                    self.answer_json(error.status, self.error_body(error.status, error.code))
             case _:
                 super().operate(raw)
 
@@ -309,12 +344,17 @@ class _CardHandler(VendorHandler):
         status = HTTPStatus.OK if decided else HTTPStatus.GONE
         self.answer(status, b"You may go back to the shop." if decided else b"It is too late.", "text/plain")
 
-    def _settlement(self) -> dict[str, Any]:
-        try:
-            day, cursor = date.fromisoformat(self.query["day"]), int(self.query.get("cursor", "0"))
-        except (KeyError, ValueError):
-            raise VendorError(HTTPStatus.UNPROCESSABLE_ENTITY, "day_or_cursor_not_valid") from None
-        return self.stand_in.settlement(day, cursor)
+    def _cursor(self) -> int:
+        return _query(int, {"cursor": "0", **self.query}, "cursor")
+
+    def _dispute(self, subject: str, what: str) -> Mapping[str, Any]:
+        """Do an operator's command. Raises VendorError."""
+        if what in ("open", "inquiry"):
+            amount = _query(int, {"amount": "0", **self.query}, "amount")
+            return shown(self.stand_in.open_dispute(subject, amount or None, inquiry=what == "inquiry"))
+        if what not in ("won", "lost", "opened"):
+            raise VendorError(HTTPStatus.NOT_FOUND, "no_such_command")
+        return shown(self.stand_in.change_dispute(subject, "open" if what == "opened" else what))
 
     def _shown(self, made: CardOperation) -> dict[str, Any]:
         action = {"url": f"{self.stand_in.url}/3ds/{made.key}"} if made.status == "requires_action" else None
@@ -330,6 +370,14 @@ class _CardHandler(VendorHandler):
 
 
 CardStandIn.handler = _CardHandler
+
+
+def _query(read: Callable[[str], Read], query: Mapping[str, str], name: str) -> Read:
+    """A parameter of the query. Raises VendorError."""
+    try:
+        return read(query[name])
+    except (KeyError, ValueError):
+        raise VendorError(HTTPStatus.UNPROCESSABLE_ENTITY, f"{name}_not_valid") from None
 
 
 def _token(asked: Mapping[str, Any]) -> str:

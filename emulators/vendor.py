@@ -76,7 +76,7 @@ class VendorStandIn(ABC):
         self.webhooks = webhooks
         self.later_seconds = LATER_SECONDS
         self.lock = threading.RLock()
-        self._faults: collections.deque[Fault] = collections.deque()
+        self._faults: collections.deque[Fault | None] = collections.deque()
         self._timers: list[threading.Timer] = []
         self._stopping = threading.Event()
         self._server: HttpServer | None = None
@@ -124,10 +124,10 @@ class VendorStandIn(ABC):
         with self.lock:
             self._faults.clear()
 
-    def fail_next(self, count: int, fault: Fault) -> None:
-        """Ask for a fault of the next `count` calls, after those that earlier calls are for."""
+    def fail_next(self, count: int, fault: Fault, *, after: int = 0) -> None:
+        """Ask for a fault of the next `count` calls, once `after` calls went well and earlier faults are over."""
         with self.lock:
-            self._faults.extend([fault] * count)
+            self._faults.extend([None] * after + [fault] * count)
 
     def next_fault(self) -> Fault | None:
         with self.lock:

@@ -8,7 +8,7 @@ relay with one small message; the relay's schedule finds what a lost wake-up lef
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -141,6 +141,30 @@ class FulfilOrder(Task):
     queue: ClassVar[str] = "order-fulfil"
     function: ClassVar[str] = "order_fulfil"
     fulfilment_id: UUID
+
+
+class LookAtDispute(Task):
+    """Ask the payment provider what has become of a dispute, by the provider's name for it."""
+
+    queue: ClassVar[str] = "dispute-look"
+    function: ClassVar[str] = "payment_watch"
+    reference: str
+
+
+class ReconcilePayments(Task):
+    """Read the card provider's list of a day, and compare payments with it."""
+
+    queue: ClassVar[str] = "payment-reconciliation"
+    function: ClassVar[str] = "payment_reconciliation"
+    day: date
+
+
+class ReportTax(Task):
+    """Report a sale or a refund to the tax service, or find out that it is reported."""
+
+    queue: ClassVar[str] = "tax-report"
+    function: ClassVar[str] = "tax_report"
+    transaction_id: UUID
 
 
 class AccrueSale(Task):

@@ -150,7 +150,8 @@ SECTIONS: Mapping[str, LiteralString] = {
     # The card's token is sealed, and goes when it is spent.
     "payments": """
         SELECT CAST(id AS text) AS key, CAST(to_jsonb(own) AS text) AS document
-        FROM (SELECT payments.id, order_id, provider, amount, payments.state, refund_open, refunded, reason, created_at
+        FROM (SELECT payments.id, order_id, provider, amount, payments.state, refund_open, refunded, disputed, reason,
+                     created_at
               FROM payments JOIN orders ON orders.id = order_id WHERE member_id = :member_id) AS own
         WHERE CAST(id AS text) > :after ORDER BY key LIMIT :limit
         """,
@@ -163,6 +164,14 @@ SECTIONS: Mapping[str, LiteralString] = {
         SELECT refund_id || ' ' || sku AS key, CAST(to_jsonb(refund_lines) AS text) AS document
         FROM refund_lines JOIN refunds ON refunds.id = refund_id JOIN orders ON orders.id = order_id
         WHERE member_id = :member_id AND refund_id || ' ' || sku > :after ORDER BY key LIMIT :limit
+        """,
+    "disputes": """
+        SELECT CAST(id AS text) AS key, CAST(to_jsonb(own) AS text) AS document
+        FROM (SELECT disputes.id, order_id, disputes.state, disputes.reason, disputes.amount, withdrawn, evidence_by,
+                     opened_at, noticed_at, decided_at
+              FROM disputes JOIN payments ON payments.id = payment_id JOIN orders ON orders.id = order_id
+              WHERE member_id = :member_id) AS own
+        WHERE CAST(id AS text) > :after ORDER BY key LIMIT :limit
         """,
     "age_checks": """
         SELECT CAST(id AS text) AS key, CAST(to_jsonb(age_checks) - 'member_id' AS text) AS document

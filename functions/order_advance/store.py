@@ -104,14 +104,15 @@ def overdue(tx: Tx, before: datetime, limit: int) -> list[UUID]:
 
 def leaving(tx: Tx, before: datetime, limit: int) -> list[UUID]:
     """Orders that somebody wanted to cancel before that time and that are not cancelled yet, longest wanted first.
-    Those whose money people must get back are left out: there may be many, and they would take the others' turn.
+    Those whose money people must get back are left out, and those that are disputed: there may be many, and they would
+    take the others' turn.
     """
     return tx.column(
         UUID,
         """
         SELECT id FROM orders
         WHERE cancel_wanted_at <= :before AND cancel_refused_at IS NULL AND state <> 'cancelled'
-          AND NOT order_waits_for_people(id)
+          AND NOT order_waits_for_people(id) AND NOT order_has_open_dispute(id)
         ORDER BY cancel_wanted_at, id LIMIT :limit
         """,
         before=before,

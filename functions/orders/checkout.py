@@ -13,7 +13,7 @@ from functions.orders.models import ShippingAddress
 from functions.orders.store import Standing
 from shared import settings
 from shared.db import ConstraintViolated, Tx
-from shared.orders import card_tokens, carts, refusals, rows, sums, tasks, tax_quotes
+from shared.orders import card_tokens, carts, disputes, refusals, rows, sums, tasks, tax_quotes
 from shared.orders.states import CancelReason, OrderState
 from shared.orders.tax_quotes import Inquiry, Quote
 from shared.values.money import Usdt
@@ -64,11 +64,12 @@ def pay_again(tx: Tx, member_id: UUID, order_id: UUID, token: str, now: datetime
 def cancel(tx: Tx, member_id: UUID, order_id: UUID, now: datetime) -> None:
     """Record the wish to cancel an order; the machine ends it once it holds no money. A second wish changes nothing.
 
-    Raises OrderNotCancellable.
+    Raises OrderNotCancellable, PaymentDisputed.
     """
     order = _locked(tx, member_id, order_id)
     if order.state == OrderState.CANCELLED:
         raise refusals.OrderNotCancellable
+    disputes.refuse_disputed(tx, order_id)
     if order.cancel_wanted_at is None:
         rows.want_cancelled(tx, order_id, CancelReason.MEMBER, now)
         tasks.advance_soon(tx, order_id, now)

@@ -10,14 +10,15 @@ from uuid import UUID
 
 from flask import Request, Response
 
-from functions.payment_watch import rules, store
+from functions.payment_watch import disputes, rules, store
 from functions.payment_watch.rules import Move, Unknown
 from functions.payment_watch.store import Operation
 from shared import clock, db, log
 from shared.db import Tx
-from shared.events import AskPayment
+from shared.events import AskPayment, LookAtDispute
 from shared.job import Hopeless, Job
 from shared.orders import books, card_tokens, machine, operations, rows, tasks, telling
+from shared.orders.disputes import is_disputed
 from shared.orders.rows import Order
 from shared.ports import card
 from shared.ports.card import ActionNeeded, Answer, Declined, Done, Ended, Working
@@ -55,6 +56,18 @@ def ask(task: AskPayment, now: datetime) -> None:
         _find(step)
 
 
+@job.task(LookAtDispute)
+def look_at_dispute(task: LookAtDispute, now: datetime) -> None:
+    """Ask the provider what has become of a dispute. Raises Hopeless for one that it does not know."""
+    disputes.look(task.reference)
+
+
+@job.schedule("disputes")
+def look_at_disputes(now: datetime) -> None:
+    """Ask the provider for every dispute that has changed; messages about them may be lost."""
+    disputes.look_at_all()
+
+
 @job.schedule("sweep")
 def sweep(now: datetime) -> None:
     """Queue a task for every operation whose answer is missing, or whose task was lost."""
@@ -72,6 +85,9 @@ def _begin(tx: Tx, operation_id: UUID, now: datetime) -> Step:
     order, operation = _locked(tx, operation_id)
     leaving = order.cancel_wanted_at is not None
     move = rules.move(operation.status, operation.kind, order_is_leaving=leaving)
+    if move is Move.SEND and operation.kind == "refund" and is_disputed(tx, order.id):
+        store.hold(tx, operation_id, now + rules.LOST_PAUSE)  # the buyer would get the money twice
+        move = Move.NOTHING
     if move is Move.NEVER:
         operations.never_send(tx, operation_id, now)
         machine.advance(tx, order.id, now)

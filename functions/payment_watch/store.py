@@ -69,6 +69,15 @@ def look_again(tx: Tx, operation_id: UUID, look_at: datetime) -> None:
     )
 
 
+def hold(tx: Tx, operation_id: UUID, look_at: datetime) -> None:
+    """Leave a recorded operation unsent until that time."""
+    tx.run(
+        "UPDATE payment_operations SET look_at = :look_at WHERE id = :id AND status = 'recorded'",
+        id=operation_id,
+        look_at=look_at,
+    )
+
+
 def succeed(tx: Tx, operation_id: UUID, evidence: str, reference: str, now: datetime) -> None:
     """End the operation as done; the schema changes its payment."""
     tx.run(

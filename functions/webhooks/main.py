@@ -17,8 +17,9 @@ from shared.api import Api
 from shared.auth import Vendor
 from shared.db import Tx
 from shared.orders import tasks
-from shared.ports import age_notices, card_notices, vendors, warehouse_notices
+from shared.ports import age_notices, card_notices, tax_notices, vendors, warehouse_notices
 from shared.ports.card_notices import CardNotice
+from shared.ports.tax_notices import TaxNotice
 from shared.ports.warehouse_notices import WarehouseNotice
 from shared.values.fields import Reply
 from shared.web.http import RawRequest
@@ -62,6 +63,11 @@ def verify_selery(message: RawRequest) -> WarehouseNotice:
     return _verified(warehouse_notices.notice, message)
 
 
+def verify_kintsugi(message: RawRequest) -> TaxNotice:
+    """Check the tax service's signature, at most five minutes old. Raises SignatureNotValid."""
+    return _verified(tax_notices.notice, message)
+
+
 @api.post(
     "/v1/webhooks/payments/card",
     before=verify_card,
@@ -69,9 +75,11 @@ def verify_selery(message: RawRequest) -> WarehouseNotice:
     problems=(SignatureNotValid,),
 )
 def hear_card(tx: Tx, vendor: Vendor, notice: CardNotice, now: datetime) -> Heard:
-    """Keep a message of the card's provider, and have the operation that it names looked up."""
-    wake_up = _kept(tx, Message("card", notice.event_id, str(notice.key or notice.kind)), now)
-    if wake_up and notice.key and store.is_operation(tx, notice.key):
+    """Keep a message of the card's provider, and have the operation or the dispute that it names looked up."""
+    wake_up = _kept(tx, Message("card", notice.event_id, notice.dispute or str(notice.key or notice.kind)), now)
+    if wake_up and notice.dispute:
+        tasks.look_at_dispute_soon(tx, notice.dispute, now, name=wake_up)
+    elif wake_up and notice.key and store.is_operation(tx, notice.key):
         tasks.ask_soon(tx, notice.key, now, name=wake_up)
     return Heard(received=True)
 
@@ -102,6 +110,22 @@ def hear_selery(tx: Tx, vendor: Vendor, notice: WarehouseNotice, now: datetime) 
     wake_up = _kept(tx, Message("selery", notice.event_id, str(notice.fulfilment_id or notice.kind)), now)
     if wake_up and notice.fulfilment_id and store.is_fulfilment(tx, notice.fulfilment_id):
         tasks.fulfil_soon(tx, notice.fulfilment_id, now, name=wake_up)
+    if wake_up and notice.fulfilment_id is None:
+        tasks.count_soon(tx, now, name=wake_up)
+    return Heard(received=True)
+
+
+@api.post(
+    "/v1/webhooks/kintsugi",
+    before=verify_kintsugi,
+    body_bytes_max=MESSAGE_BYTES_MAX,
+    problems=(SignatureNotValid,),
+)
+def hear_kintsugi(tx: Tx, vendor: Vendor, notice: TaxNotice, now: datetime) -> Heard:
+    """Keep a message of the tax service, and have the sale or refund looked up that it names."""
+    wake_up = _kept(tx, Message("kintsugi", notice.event_id, str(notice.transaction_id or notice.kind)), now)
+    if wake_up and notice.transaction_id and store.is_tax_report(tx, notice.transaction_id):
+        tasks.report_tax_soon(tx, notice.transaction_id, now, name=wake_up)
     return Heard(received=True)
 
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 from shared.values.problems import Problem
 
-Source = Literal["card", "agechecker", "selery"]
+Source = Literal["card", "agechecker", "kintsugi", "selery"]
 
 MESSAGE_BYTES_MAX = 256 * 1024
 COPIES_ARE_ONE_FOR = timedelta(minutes=1)

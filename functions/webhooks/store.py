@@ -49,6 +49,13 @@ def is_fulfilment(tx: Tx, fulfilment_id: UUID) -> bool:
     )
 
 
+def is_tax_report(tx: Tx, transaction_id: UUID) -> bool:
+    """True if we have something to report to the tax service under this id."""
+    return tx.scalar(
+        bool, "SELECT EXISTS (SELECT FROM tax_reports WHERE id = :transaction_id)", transaction_id=transaction_id
+    )
+
+
 def waiting_for(tx: Tx, reference: str) -> list[UUID]:
     """The orders that wait for the age of the member whose check has this reference."""
     return tx.column(

@@ -101,14 +101,16 @@ _SMALL = "a row for each thing there is now, not for what happens"
 _TRIED = "fraud: whoever comes back years later is recognised"
 FOR_EVER: Mapping[str, str] = {
     **dict.fromkeys(
-        ("affiliate_chips", "affiliate_earnings", "bank_transfers", "chain_transfers", "chip_balances", "comps",
-         "foreign_explanations", "foreign_transfers", "fulfilment_lines", "fulfilments", "invoices",
-         "ledger_accounts", "ledger_balances", "ledger_journals", "ledger_postings", "ledger_seal_balances",
-         "ledger_seals", "manual_transfers", "milestones", "order_events", "order_items", "orders", "parcel_lines",
-         "parcels", "payment_operations", "payments", "payout_approvals", "payout_attempts", "payout_events",
+        ("affiliate_chips", "affiliate_earnings", "bank_transfers", "card_bookings", "card_days", "card_deposits",
+         "chain_transfers", "chip_balances", "comps", "dispute_movements", "disputes", "foreign_explanations",
+         "foreign_transfers", "fulfilment_lines", "fulfilments", "invoices", "ledger_accounts", "ledger_balances",
+         "ledger_journals", "ledger_postings", "ledger_seal_balances", "ledger_seals", "manual_transfers",
+         "milestones", "order_events", "order_items", "orders", "parcel_lines", "parcels", "payment_findings",
+         "payment_operations", "payments", "payout_approvals", "payout_attempts", "payout_events",
          "payout_policy_runs", "payout_slots", "payouts", "reconciliation_findings", "reconciliation_treasuries",
-         "reconciliations", "refund_lines", "refunds", "sale_accruals", "sales_volume", "tins_sold_daily",
-         "treasury_days", "treasury_minutes", "treasury_snapshot_days", "trip_places", "trips", "wallet_links",
+         "reconciliations", "refund_lines", "refunds", "sale_accruals", "sales_volume", "tax_reports",
+         "tins_sold_daily", "treasury_days", "treasury_minutes", "treasury_snapshot_days", "trip_places", "trips",
+         "wallet_links",
          "wallet_transactions", "withdrawal_events", "withdrawals"), _BOOKS),
     **dict.fromkeys(
         ("audit_logs", "broadcasts", "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
@@ -120,7 +122,8 @@ FOR_EVER: Mapping[str, str] = {
          "member_quarters", "member_totals", "permanent_tiers", "scans", "tier_history", "transparency_metrics"),
         _STANDING),
     **dict.fromkeys(
-        ("chain_scans", "comp_rules", "data_keys", "hold_windows", "leases", "nonce_searches", "nonce_uses",
+        ("card_balance",
+         "chain_scans", "comp_rules", "data_keys", "hold_windows", "leases", "nonce_searches", "nonce_uses",
          "order_transitions", "payout_transitions", "products", "reconciliation_marks", "scan_counter",
          "scan_rollup_position", "schema_migrations", "settings", "signers", "signing_keys", "slot_transitions",
          "stock", "stock_alerts", "treasuries", "treasury_alerts", "withdrawal_transitions"), _SMALL),

@@ -212,6 +212,74 @@ CREATE TABLE broadcasts (
 CREATE INDEX broadcasts_creator ON broadcasts (created_by);
 CREATE INDEX broadcasts_newest ON broadcasts (created_at DESC, id DESC);
 
+CREATE TABLE card_balance (
+    is_one  boolean  NOT NULL DEFAULT true,
+    owed    usd      NOT NULL DEFAULT 0,
+    CONSTRAINT card_balance_pkey PRIMARY KEY (is_one),
+    CONSTRAINT card_balance_is_one_check CHECK (is_one)
+);
+
+CREATE TABLE card_bookings (
+    reference     text         NOT NULL,
+    kind          text         NOT NULL,
+    key           uuid,
+    dispute       text,
+    amount        usd          NOT NULL,
+    fee           usd          NOT NULL,
+    booked_on     date         NOT NULL,
+    seen_at       timestamptz  NOT NULL,
+    operation_id  uuid,
+    dispute_id    uuid,
+    CONSTRAINT card_bookings_pkey PRIMARY KEY (reference),
+    CONSTRAINT card_bookings_operation_id_key UNIQUE (operation_id),
+    CONSTRAINT card_bookings_amount_check CHECK (amount::bigint >= 0),
+    CONSTRAINT card_bookings_dispute CHECK ((kind IN ('dispute', 'dispute_reversal')) = (dispute IS NOT NULL)),
+    CONSTRAINT card_bookings_fee_check CHECK (fee::bigint >= 0),
+    CONSTRAINT card_bookings_kind_check CHECK (kind IN ('authorize', 'capture', 'void', 'refund', 'dispute',
+        'dispute_reversal')),
+    CONSTRAINT card_bookings_matched CHECK ( CASE     WHEN dispute IS NULL THEN dispute_id     ELSE operation_id END IS
+        NULL),
+    CONSTRAINT card_bookings_reference_check CHECK (length(reference) >= 1 AND length(reference) <= 200),
+    CONSTRAINT card_bookings_dispute_id_fkey FOREIGN KEY (dispute_id) REFERENCES disputes(id),
+    CONSTRAINT card_bookings_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES payment_operations(id)
+);
+CREATE INDEX card_bookings_disputes ON card_bookings (dispute_id) WHERE dispute_id IS NOT NULL;
+CREATE INDEX card_bookings_key ON card_bookings (key) WHERE key IS NOT NULL;
+CREATE INDEX card_bookings_unmatched ON card_bookings (seen_at, reference) WHERE operation_id IS NULL AND dispute_id IS
+    NULL;
+CREATE TRIGGER card_booked AFTER INSERT ON card_bookings FOR EACH ROW EXECUTE FUNCTION card_booked();
+CREATE TRIGGER card_booking_matched BEFORE UPDATE ON card_bookings FOR EACH ROW EXECUTE FUNCTION
+    card_booking_matched();
+CREATE CONSTRAINT TRIGGER card_posted AFTER INSERT ON card_bookings DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
+    FUNCTION card_posted();
+CREATE TRIGGER never_deleted BEFORE DELETE ON card_bookings FOR EACH ROW EXECUTE FUNCTION payout_never_deleted();
+CREATE TRIGGER never_truncated BEFORE TRUNCATE ON card_bookings FOR EACH STATEMENT EXECUTE FUNCTION
+    payout_never_deleted();
+
+CREATE TABLE card_days (
+    day       date         NOT NULL,
+    cursor    text,
+    read_at   timestamptz,
+    begun_at  timestamptz  NOT NULL,
+    CONSTRAINT card_days_pkey PRIMARY KEY (day)
+);
+CREATE INDEX card_days_read ON card_days (day) WHERE read_at IS NOT NULL;
+CREATE INDEX card_days_unread ON card_days (day) WHERE read_at IS NULL;
+
+CREATE TABLE card_deposits (
+    reference     text         NOT NULL,
+    amount        usd          NOT NULL,
+    deposited_at  timestamptz  NOT NULL,
+    seen_at       timestamptz  NOT NULL,
+    CONSTRAINT card_deposits_pkey PRIMARY KEY (reference),
+    CONSTRAINT card_deposits_reference_check CHECK (length(reference) >= 1 AND length(reference) <= 200)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON card_deposits FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON card_deposits FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER card_booked AFTER INSERT ON card_deposits FOR EACH ROW EXECUTE FUNCTION card_booked();
+CREATE CONSTRAINT TRIGGER card_posted AFTER INSERT ON card_deposits DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
+    FUNCTION card_posted();
+
 CREATE TABLE cart_items (
     id           uuid         NOT NULL,
     cart_id      uuid         NOT NULL,
@@ -616,6 +684,61 @@ CREATE TABLE devices (
 );
 CREATE INDEX devices_member ON devices (member_id);
 CREATE INDEX devices_session ON devices (session_id) WHERE session_id IS NOT NULL;
+
+CREATE TABLE dispute_movements (
+    dispute_id  uuid         NOT NULL,
+    sequence    integer      NOT NULL,
+    goods       usd          NOT NULL,
+    shipping    usd          NOT NULL,
+    tax         usd          NOT NULL,
+    excess      usd          NOT NULL,
+    amount      usd          NOT NULL,
+    tins        integer      NOT NULL,
+    moved_at    timestamptz  NOT NULL,
+    CONSTRAINT dispute_movements_pkey PRIMARY KEY (dispute_id, sequence),
+    CONSTRAINT dispute_movements_amount CHECK (amount::bigint = (goods::bigint + shipping::bigint + tax::bigint +
+        excess::bigint)),
+    CONSTRAINT dispute_movements_amount_check CHECK (amount::bigint <> 0),
+    CONSTRAINT dispute_movements_sequence_check CHECK (sequence > 0),
+    CONSTRAINT dispute_movements_dispute_id_fkey FOREIGN KEY (dispute_id) REFERENCES disputes(id)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON dispute_movements FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON dispute_movements FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE CONSTRAINT TRIGGER dispute_fits AFTER INSERT ON dispute_movements DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    EXECUTE FUNCTION dispute_fits();
+CREATE TRIGGER dispute_moved AFTER INSERT ON dispute_movements FOR EACH ROW EXECUTE FUNCTION dispute_moved();
+
+CREATE TABLE disputes (
+    id           uuid         NOT NULL,
+    payment_id   uuid         NOT NULL,
+    reference    text         NOT NULL,
+    state        text         NOT NULL,
+    reason       text         NOT NULL,
+    amount       usd          NOT NULL,
+    withdrawn    usd          NOT NULL DEFAULT 0,
+    evidence_by  timestamptz,
+    opened_at    timestamptz  NOT NULL,
+    noticed_at   timestamptz  NOT NULL,
+    looked_at    timestamptz  NOT NULL,
+    decided_at   timestamptz,
+    booked       usd          NOT NULL DEFAULT 0,
+    CONSTRAINT disputes_pkey PRIMARY KEY (id),
+    CONSTRAINT disputes_reference_key UNIQUE (reference),
+    CONSTRAINT disputes_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT disputes_decided CHECK ((state IN ('won', 'lost')) = (decided_at IS NOT NULL)),
+    CONSTRAINT disputes_reference_check CHECK (length(reference) >= 1 AND length(reference) <= 200),
+    CONSTRAINT disputes_state_check CHECK (state IN ('inquiry', 'open', 'won', 'lost')),
+    CONSTRAINT disputes_withdrawn_check CHECK (withdrawn::bigint >= 0),
+    CONSTRAINT disputes_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id)
+);
+CREATE INDEX disputes_differ ON disputes (id) WHERE withdrawn::bigint <> booked::bigint;
+CREATE INDEX disputes_newest ON disputes (opened_at, id);
+CREATE INDEX disputes_payment ON disputes (payment_id);
+CREATE INDEX disputes_undecided ON disputes (looked_at) WHERE decided_at IS NULL;
+CREATE TRIGGER dispute_changed BEFORE UPDATE ON disputes FOR EACH ROW EXECUTE FUNCTION dispute_changed();
+CREATE TRIGGER never_deleted BEFORE DELETE ON disputes FOR EACH ROW EXECUTE FUNCTION payout_never_deleted();
+CREATE TRIGGER never_truncated BEFORE TRUNCATE ON disputes FOR EACH STATEMENT EXECUTE FUNCTION payout_never_deleted();
 
 CREATE TABLE downline_entries (
     source_id     text         NOT NULL,
@@ -1478,6 +1601,8 @@ CREATE CONSTRAINT TRIGGER order_cancel_refused AFTER UPDATE OF cancel_refused_at
 CREATE TRIGGER order_changed BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION order_changed();
 CREATE CONSTRAINT TRIGGER order_goes_out AFTER UPDATE OF state ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (new.state <> old.state) EXECUTE FUNCTION order_goes_out();
+CREATE TRIGGER order_undisputed BEFORE UPDATE OF state ON orders FOR EACH ROW WHEN (new.state = 'cancelled' AND
+    old.state <> 'cancelled') EXECUTE FUNCTION order_undisputed();
 CREATE CONSTRAINT TRIGGER order_whole AFTER INSERT ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
     FUNCTION order_whole();
 CREATE TRIGGER sale_accrual_done BEFORE UPDATE OF accrual_due_at ON orders FOR EACH ROW WHEN (old.accrual_due_at IS NOT
@@ -1544,6 +1669,30 @@ CREATE INDEX parcels_fulfilment ON parcels (fulfilment_id, recorded_at);
 CREATE INDEX parcels_under_way ON parcels (news_at) WHERE status IN ('shipped', 'in_transit');
 CREATE TRIGGER parcel_changed BEFORE UPDATE ON parcels FOR EACH ROW EXECUTE FUNCTION parcel_changed();
 
+CREATE TABLE payment_findings (
+    id            uuid         NOT NULL,
+    kind          text         NOT NULL,
+    ref           text         NOT NULL,
+    operation_id  uuid,
+    expected      usd          NOT NULL,
+    found         usd          NOT NULL,
+    found_at      timestamptz  NOT NULL,
+    resolved_at   timestamptz,
+    resolved_by   uuid,
+    resolution    text,
+    CONSTRAINT payment_findings_pkey PRIMARY KEY (id),
+    CONSTRAINT payment_findings_kind_check CHECK (kind IN ('unknown_booking', 'missing_booking', 'amount_differs',
+        'booking_changed', 'dispute_differs', 'balance_differs')),
+    CONSTRAINT payment_findings_resolved CHECK ((resolved_at IS NULL) = (resolution IS NULL)),
+    CONSTRAINT payment_findings_resolver CHECK (resolved_by IS NULL OR resolved_at IS NOT NULL),
+    CONSTRAINT payment_findings_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES payment_operations(id),
+    CONSTRAINT payment_findings_resolved_by_fkey FOREIGN KEY (resolved_by) REFERENCES members(id)
+);
+CREATE INDEX payment_findings_newest ON payment_findings (found_at, id);
+CREATE UNIQUE INDEX payment_findings_open ON payment_findings (kind, ref) WHERE resolved_at IS NULL;
+CREATE INDEX payment_findings_operation ON payment_findings (operation_id) WHERE operation_id IS NOT NULL;
+CREATE INDEX payment_findings_ref ON payment_findings (kind, ref);
+
 CREATE TABLE payment_operations (
     id           uuid         NOT NULL,
     payment_id   uuid         NOT NULL,
@@ -1557,6 +1706,7 @@ CREATE TABLE payment_operations (
     evidence     text,
     reference    text,
     reason       text,
+    booked_at    timestamptz,
     CONSTRAINT payment_operations_pkey PRIMARY KEY (id),
     CONSTRAINT payment_operations_amount_check CHECK (amount::bigint > 0),
     CONSTRAINT payment_operations_ended CHECK ((status IN ('succeeded', 'failed')) = (answered_at IS NOT NULL AND
@@ -1580,6 +1730,8 @@ CREATE UNIQUE INDEX payment_operations_one_open ON payment_operations (payment_i
     'sent')) AND kind <> 'refund';
 CREATE INDEX payment_operations_payment ON payment_operations (payment_id, recorded_at);
 CREATE UNIQUE INDEX payment_operations_reference ON payment_operations (kind, reference) WHERE status = 'succeeded';
+CREATE INDEX payment_operations_unbooked ON payment_operations (answered_at, id) WHERE booked_at IS NULL AND status =
+    'succeeded' AND (kind IN ('capture', 'refund'));
 CREATE CONSTRAINT TRIGGER payment_operation_booked AFTER UPDATE OF status ON payment_operations DEFERRABLE INITIALLY
     DEFERRED FOR EACH ROW WHEN (new.status = 'sent' OR new.status = 'succeeded') EXECUTE FUNCTION
     payment_operation_booked();
@@ -1587,8 +1739,14 @@ CREATE TRIGGER payment_operation_born BEFORE INSERT ON payment_operations FOR EA
     payment_operation_born();
 CREATE TRIGGER payment_operation_changed BEFORE UPDATE ON payment_operations FOR EACH ROW EXECUTE FUNCTION
     payment_operation_changed();
+CREATE TRIGGER refund_sent_undisputed BEFORE UPDATE OF status ON payment_operations FOR EACH ROW WHEN (new.kind =
+    'refund' AND old.status = 'recorded' AND new.status = 'sent') EXECUTE FUNCTION refund_undisputed();
+CREATE TRIGGER refund_undisputed BEFORE INSERT ON payment_operations FOR EACH ROW WHEN (new.kind = 'refund') EXECUTE
+    FUNCTION refund_undisputed();
 CREATE TRIGGER sale_accrual_due AFTER UPDATE OF status ON payment_operations FOR EACH ROW WHEN (new.kind = 'capture'
     AND new.status = 'succeeded' AND old.status <> 'succeeded') EXECUTE FUNCTION sale_accrual_due();
+CREATE TRIGGER tax_report_due AFTER UPDATE OF status ON payment_operations FOR EACH ROW WHEN (new.kind = 'capture' AND
+    new.status = 'succeeded' AND old.status <> 'succeeded') EXECUTE FUNCTION tax_report_due();
 
 CREATE TABLE payments (
     id           uuid         NOT NULL,
@@ -1602,13 +1760,15 @@ CREATE TABLE payments (
     action_url   text,
     reason       text,
     created_at   timestamptz  NOT NULL,
+    disputed     usd          NOT NULL DEFAULT 0,
     CONSTRAINT payments_pkey PRIMARY KEY (id),
     CONSTRAINT payments_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT payments_disputed_check CHECK (disputed::bigint >= 0),
     CONSTRAINT payments_provider_check CHECK (provider IN ('card', 'usdt', 'invoice')),
     CONSTRAINT payments_refund_open_check CHECK (refund_open::bigint >= 0),
     CONSTRAINT payments_refunded_check CHECK (refunded::bigint >= 0),
-    CONSTRAINT payments_refunds CHECK ((refund_open::bigint + refunded::bigint) <= CASE state     WHEN 'captured' THEN
-        amount::bigint     ELSE 0::bigint END),
+    CONSTRAINT payments_refunds CHECK ((refund_open::bigint + refunded::bigint + disputed::bigint) <= CASE state
+        WHEN 'captured' THEN amount::bigint     ELSE 0::bigint END),
     CONSTRAINT payments_state_check CHECK (state IN ('pending', 'authorized', 'captured', 'failed', 'voided')),
     CONSTRAINT payments_token CHECK (token IS NULL OR state = 'pending'),
     CONSTRAINT payments_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id)
@@ -2089,6 +2249,7 @@ CREATE CONSTRAINT TRIGGER refund_asked AFTER INSERT ON refunds DEFERRABLE INITIA
 CREATE CONSTRAINT TRIGGER refund_fits AFTER INSERT ON refunds DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
     FUNCTION refund_fits();
 CREATE TRIGGER sale_accrual_due AFTER INSERT ON refunds FOR EACH ROW EXECUTE FUNCTION sale_accrual_due();
+CREATE TRIGGER tax_report_due AFTER INSERT ON refunds FOR EACH ROW EXECUTE FUNCTION tax_report_due();
 CREATE TRIGGER wholesale_chips_refunded AFTER INSERT ON refunds FOR EACH ROW WHEN (new.tins > 0) EXECUTE FUNCTION
     wholesale_chips_refunded();
 
@@ -2410,6 +2571,36 @@ CREATE TABLE tax_quotes (
 CREATE INDEX tax_quotes_basis ON tax_quotes (member_id, basis, expires_at);
 CREATE INDEX tax_quotes_old ON tax_quotes (expires_at);
 
+CREATE TABLE tax_reports (
+    id           uuid         NOT NULL,
+    order_id     uuid         NOT NULL,
+    refund_id    uuid,
+    status       text         NOT NULL DEFAULT 'recorded',
+    recorded_at  timestamptz  NOT NULL,
+    sent_at      timestamptz,
+    look_at      timestamptz,
+    done_at      timestamptz,
+    reference    text,
+    refusal      text,
+    CONSTRAINT tax_reports_pkey PRIMARY KEY (id),
+    CONSTRAINT tax_reports_done CHECK ( CASE status     WHEN 'done' THEN num_nulls(done_at, reference) = 0     ELSE
+        num_nonnulls(done_at, reference) = 0 END),
+    CONSTRAINT tax_reports_id CHECK (id = COALESCE(refund_id, order_id)),
+    CONSTRAINT tax_reports_looked_after CHECK ((look_at IS NULL) = (status = 'done')),
+    CONSTRAINT tax_reports_sent CHECK (status = 'recorded' OR sent_at IS NOT NULL),
+    CONSTRAINT tax_reports_status_check CHECK (status IN ('recorded', 'sent', 'done')),
+    CONSTRAINT tax_reports_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id),
+    CONSTRAINT tax_reports_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refunds(id)
+);
+CREATE INDEX tax_reports_due ON tax_reports (look_at) WHERE look_at IS NOT NULL;
+CREATE INDEX tax_reports_open ON tax_reports (recorded_at) WHERE status <> 'done';
+CREATE INDEX tax_reports_order ON tax_reports (order_id);
+CREATE INDEX tax_reports_refund ON tax_reports (refund_id) WHERE refund_id IS NOT NULL;
+CREATE TRIGGER never_deleted BEFORE DELETE ON tax_reports FOR EACH ROW EXECUTE FUNCTION payout_never_deleted();
+CREATE TRIGGER never_truncated BEFORE TRUNCATE ON tax_reports FOR EACH STATEMENT EXECUTE FUNCTION
+    payout_never_deleted();
+CREATE TRIGGER tax_report_changed BEFORE UPDATE ON tax_reports FOR EACH ROW EXECUTE FUNCTION tax_report_changed();
+
 CREATE TABLE tier_history (
     id             bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
     member_id      uuid         NOT NULL,
@@ -2627,7 +2818,7 @@ CREATE TABLE webhook_deliveries (
     received_at  timestamptz  NOT NULL,
     CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (source, event_id),
     CONSTRAINT webhook_deliveries_event_id_check CHECK (length(event_id) >= 1 AND length(event_id) <= 200),
-    CONSTRAINT webhook_deliveries_source_check CHECK (source IN ('card', 'agechecker', 'selery')),
+    CONSTRAINT webhook_deliveries_source_check CHECK (source IN ('card', 'agechecker', 'selery', 'kintsugi')),
     CONSTRAINT webhook_deliveries_subject_check CHECK (length(subject) >= 1 AND length(subject) <= 200)
 );
 CREATE INDEX webhook_deliveries_old ON webhook_deliveries (received_at);
@@ -3171,6 +3362,74 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION card_booked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF TG_TABLE_NAME = 'card_bookings' THEN
+        UPDATE card_balance SET owed = owed + card_booking_effect(NEW.kind, NEW.amount) - NEW.fee;
+    ELSE
+        UPDATE card_balance SET owed = owed - NEW.amount;
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION card_booking_effect(kind text, amount bigint)
+ RETURNS bigint
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT CASE WHEN kind IN ('capture', 'dispute_reversal') THEN amount WHEN kind IN ('refund', 'dispute') THEN -amount
+                ELSE 0 END
+$function$;
+
+CREATE OR REPLACE FUNCTION card_booking_matched()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF (NEW.reference, NEW.kind, NEW.key, NEW.dispute, NEW.amount, NEW.fee, NEW.booked_on, NEW.seen_at) IS DISTINCT FROM
+       (OLD.reference, OLD.kind, OLD.key, OLD.dispute, OLD.amount, OLD.fee, OLD.booked_on, OLD.seen_at)
+       OR num_nonnulls(OLD.operation_id, OLD.dispute_id) > 0 THEN
+        PERFORM refuse('booking_fixed', format('booking %s is what the provider said, and is matched once', OLD.reference));
+    END IF;
+    IF NEW.operation_id IS NOT NULL THEN
+        UPDATE payment_operations SET booked_at = NEW.seen_at
+        WHERE id = NEW.operation_id AND id = NEW.key AND kind = NEW.kind AND status = 'succeeded'
+          AND reference = NEW.reference AND amount = NEW.amount;
+    ELSE
+        UPDATE disputes SET booked = booked - card_booking_effect(NEW.kind, NEW.amount)
+        WHERE id = NEW.dispute_id AND reference = NEW.dispute;
+    END IF;
+    IF NOT FOUND THEN
+        PERFORM refuse('booking_differs', format('booking %s is another one than ours', NEW.reference));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION card_posted()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    is_posted boolean;
+BEGIN
+    IF TG_TABLE_NAME = 'card_bookings' THEN
+        is_posted := NEW.fee = 0 OR ledger_has('fee:' || NEW.reference, 'fees:card', NEW.fee);
+    ELSE
+        is_posted := NEW.amount = 0 OR ledger_has('settlement:' || NEW.reference, 'bank:operating', NEW.amount);
+    END IF;
+    IF NOT is_posted THEN
+        PERFORM refuse('settlement_booked', format('%s of %s is not in the ledger', TG_TABLE_NAME, NEW.reference));
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION cart_item_changed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3222,6 +3481,60 @@ AS $function$
     SELECT (SELECT system_identifier FROM pg_control_system()) || '/' ||
            left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)
 $function$;
+
+CREATE OR REPLACE FUNCTION dispute_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.payment_id, NEW.reference, NEW.noticed_at)
+       IS DISTINCT FROM (OLD.id, OLD.payment_id, OLD.reference, OLD.noticed_at) OR NEW.looked_at < OLD.looked_at THEN
+        PERFORM refuse('dispute_terms', format('what dispute %s is about is fixed, and no older answer counts', OLD.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION dispute_fits()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    charged orders%ROWTYPE;
+    taken record;
+BEGIN
+    IF NEW.sequence > 1 AND NOT EXISTS (SELECT FROM dispute_movements
+                                        WHERE dispute_id = NEW.dispute_id AND sequence = NEW.sequence - 1) THEN
+        PERFORM refuse('dispute_sequence', format('movement %s of dispute %s has no predecessor', NEW.sequence, NEW.dispute_id));
+    END IF;
+    IF NOT ledger_has(format('dispute:%s:%s', NEW.dispute_id, NEW.sequence), 'takings:card', -NEW.amount) THEN
+        PERFORM refuse('dispute_booked', format('movement %s of dispute %s is not in the ledger', NEW.sequence, NEW.dispute_id));
+    END IF;
+    SELECT o.* INTO charged FROM disputes JOIN payments ON payments.id = payment_id JOIN orders o ON o.id = order_id
+    WHERE disputes.id = NEW.dispute_id;
+    SELECT * INTO taken FROM order_disputed(charged.id);
+    IF taken.goods NOT BETWEEN 0 AND charged.subtotal OR taken.shipping NOT BETWEEN 0 AND charged.shipping_cost
+       OR taken.tax NOT BETWEEN 0 AND charged.tax_amount OR taken.tins NOT BETWEEN 0 AND charged.tins THEN
+        PERFORM refuse('dispute_fits', format('order %s was not charged so much', charged.id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION dispute_moved()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    disputed_payment uuid;
+BEGIN
+    UPDATE disputes SET withdrawn = withdrawn + NEW.amount WHERE id = NEW.dispute_id
+    RETURNING payment_id INTO disputed_payment;
+    UPDATE payments SET disputed = disputed + NEW.goods + NEW.shipping + NEW.tax WHERE id = disputed_payment;
+    UPDATE orders SET accrual_due_at = coalesce(accrual_due_at, NEW.moved_at)
+    WHERE id = (SELECT order_id FROM payments WHERE id = disputed_payment);
+    RETURN NULL;
+END $function$;
 
 CREATE OR REPLACE FUNCTION drop_treasury_snapshots(before timestamp with time zone)
  RETURNS integer
@@ -3806,13 +4119,13 @@ BEGIN
     END IF;
     IF NEW.state = 'confirmed' AND NOT (
         EXISTS (SELECT FROM payments WHERE order_id = NEW.id AND state = 'captured' AND amount = NEW.total_amount
-                                       AND refund_open + refunded = 0)
+                                       AND refund_open + refunded + disputed = 0)
         AND ledger_has('sale:' || NEW.id, 'turnover:shop', -NEW.subtotal)) THEN
         PERFORM refuse('order_paid', format('order %s is not paid, or its sale is not booked', NEW.id));
     END IF;
     IF NEW.state = 'cancelled' AND EXISTS (
         SELECT FROM payments WHERE order_id = NEW.id
-        AND (state IN ('pending', 'authorized') OR (state = 'captured' AND refunded <> amount))) THEN
+        AND (state IN ('pending', 'authorized') OR (state = 'captured' AND refunded + disputed <> amount))) THEN
         PERFORM refuse('order_money', format('order %s holds money, or may', NEW.id));
     END IF;
     IF NEW.state = 'cancelled' AND EXISTS (SELECT FROM order_items WHERE order_id = NEW.id AND promised <> released) THEN
@@ -3823,14 +4136,26 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION order_disputed(sold uuid)
+ RETURNS TABLE(goods bigint, shipping bigint, tax bigint, tins integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT coalesce(sum(m.goods), 0)::bigint, coalesce(sum(m.shipping), 0)::bigint, coalesce(sum(m.tax), 0)::bigint,
+           coalesce(sum(m.tins), 0)::integer
+    FROM payments JOIN disputes d ON d.payment_id = payments.id JOIN dispute_movements m ON m.dispute_id = d.id
+    WHERE payments.order_id = sold
+$function$;
+
 CREATE OR REPLACE FUNCTION order_given_back(sold uuid)
  RETURNS TABLE(goods bigint, shipping bigint, tax bigint, tins integer)
  LANGUAGE sql
  STABLE
 AS $function$
-    SELECT coalesce(sum(r.goods), 0)::bigint, coalesce(sum(r.shipping), 0)::bigint, coalesce(sum(r.tax), 0)::bigint,
-           coalesce(sum(r.tins), 0)::integer
-    FROM refunds r WHERE r.order_id = sold
+    SELECT refunded.goods + d.goods, refunded.shipping + d.shipping, refunded.tax + d.tax, refunded.tins + d.tins
+    FROM (SELECT coalesce(sum(r.goods), 0)::bigint AS goods, coalesce(sum(r.shipping), 0)::bigint AS shipping,
+                 coalesce(sum(r.tax), 0)::bigint AS tax, coalesce(sum(r.tins), 0)::integer AS tins
+          FROM refunds r WHERE r.order_id = sold) refunded, order_disputed(sold) d
 $function$;
 
 CREATE OR REPLACE FUNCTION order_goes_out()
@@ -3856,6 +4181,24 @@ BEGIN
     END IF;
     RETURN NULL;
 END $function$;
+
+CREATE OR REPLACE FUNCTION order_has_open_dispute(sold uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (SELECT FROM payments JOIN disputes ON disputes.payment_id = payments.id
+                   WHERE payments.order_id = sold AND disputes.state = 'open')
+$function$;
+
+CREATE OR REPLACE FUNCTION order_is_disputed(sold uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (SELECT FROM payments JOIN disputes ON disputes.payment_id = payments.id
+                   WHERE payments.order_id = sold AND (disputes.state = 'open' OR disputes.withdrawn > 0))
+$function$;
 
 CREATE OR REPLACE FUNCTION order_is_under_way(state order_state)
  RETURNS boolean
@@ -3891,6 +4234,17 @@ AS $function$
                 WHEN p.state = 'captured' AND p.refunded = p.amount THEN 'refunded' ELSE p.state END, p.refunded::bigint
     FROM payments p WHERE p.order_id = sold ORDER BY p.created_at DESC, p.id DESC LIMIT 1
 $function$;
+
+CREATE OR REPLACE FUNCTION order_undisputed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF order_has_open_dispute(NEW.id) THEN
+        PERFORM refuse('order_disputed', format('order %s is disputed', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
 
 CREATE OR REPLACE FUNCTION order_waits_for_people(waiting uuid)
  RETURNS boolean
@@ -4564,6 +4918,17 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION refund_undisputed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF order_is_disputed((SELECT order_id FROM payments WHERE id = NEW.payment_id)) THEN
+        PERFORM refuse('payment_disputed', format('payment %s is disputed: no refund', NEW.payment_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
 CREATE OR REPLACE FUNCTION refuse(rule text, explanation text)
  RETURNS void
  LANGUAGE plpgsql
@@ -5005,6 +5370,37 @@ BEGIN
         target || '_other');
 END $function$;
 
+CREATE OR REPLACE FUNCTION tax_report_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.order_id, NEW.refund_id, NEW.recorded_at)
+       IS DISTINCT FROM (OLD.id, OLD.order_id, OLD.refund_id, OLD.recorded_at)
+       OR (OLD.status, NEW.status) NOT IN
+          (('recorded', 'recorded'), ('recorded', 'sent'), ('sent', 'sent'), ('sent', 'done')) THEN
+        PERFORM refuse('tax_report_transition', format('tax report %s: %s to %s', OLD.id, OLD.status, NEW.status));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION tax_report_due()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF TG_TABLE_NAME = 'refunds' THEN
+        INSERT INTO tax_reports (id, order_id, refund_id, recorded_at, look_at)
+        VALUES (NEW.id, NEW.order_id, NEW.id, NEW.recorded_at, NEW.recorded_at);
+    ELSE
+        INSERT INTO tax_reports (id, order_id, recorded_at, look_at)
+        SELECT order_id, order_id, NEW.answered_at, NEW.answered_at FROM payments WHERE id = NEW.payment_id;
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION thresholds_are_worse(before jsonb, after jsonb)
  RETURNS boolean
  LANGUAGE sql
@@ -5370,8 +5766,9 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys,
     blakjaks_listening, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
     blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_scans,
-    blakjaks_second_factors, blakjaks_settings, blakjaks_standing, blakjaks_telling, blakjaks_wallets,
-    blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing, blakjaks_taxes,
+    blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions,
+    blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -5398,29 +5795,30 @@ GRANT INSERT ON TABLE ledger_journals, ledger_postings, sale_accruals TO blakjak
 GRANT UPDATE (accrual_due_at) ON TABLE orders TO blakjaks_accruals;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, age_checks, attempt_counters,
-    avatars, backup_codes, broadcasts, cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts,
-    code_batch_chunks, code_batch_walks, code_batches, code_import_chunks, code_imports, code_retries, codes,
-    comp_rules, comps, data_exports, data_keys, devices, email_changes, email_codes, erasures, feed_items,
-    flagged_scans, foreign_explanations, former_usernames, fulfilments, guarantee_claims, guarantee_reviews,
-    guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults, known_devices, late_counts, leases,
-    listener_revocations, mails, manual_transfers, member_quarters, member_totals, members, nonce_searches, nonce_uses,
-    notification_preferences, notifications, operation_resolutions, orders, outbox, parcels, payment_operations,
-    payments, payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_codes, refresh_tokens, refund_requests, sales_volume,
-    scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys,
-    stock_alerts, tax_quotes, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
-    treasury_snapshot_days, treasury_snapshots, trips, wallet_balances, wallet_challenges, wallet_transactions,
-    webhook_deliveries, wholesale_accounts, withdrawals TO blakjaks_app;
+    avatars, backup_codes, broadcasts, card_balance, card_bookings, card_days, cart_items, carts, chain_scans,
+    chain_transfers, chip_balances, chip_counts, code_batch_chunks, code_batch_walks, code_batches, code_import_chunks,
+    code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys, devices, disputes, email_changes,
+    email_codes, erasures, feed_items, flagged_scans, foreign_explanations, former_usernames, fulfilments,
+    guarantee_claims, guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults,
+    known_devices, late_counts, leases, listener_revocations, mails, manual_transfers, member_quarters, member_totals,
+    members, nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions, orders,
+    outbox, parcels, payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers, products,
+    pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes,
+    refresh_tokens, refund_requests, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
+    second_factors, sessions, settings, signers, signing_keys, stock_alerts, tax_quotes, tax_reports, tier_history,
+    tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips,
+    wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals TO
+    blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
     blakjaks_app;
-GRANT INSERT, SELECT ON TABLE audit_logs, bank_transfers, code_change_codes, code_changes, comp_rule_changes,
-    downline_entries, foreign_transfers, fulfilment_lines, honey_trials, invoices, ledger_journals, ledger_postings,
-    ledger_seal_balances, ledger_seals, manual_awards, milestones, order_events, order_items, parcel_lines,
-    payout_approvals, payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds, resale_certificates,
-    retired_names, sale_accruals, stock_moves, treasuries, wallet_links, wholesale_chips, wholesale_comps,
-    wholesale_milestones, withdrawal_events TO blakjaks_app;
+GRANT INSERT, SELECT ON TABLE audit_logs, bank_transfers, card_deposits, code_change_codes, code_changes,
+    comp_rule_changes, dispute_movements, downline_entries, foreign_transfers, fulfilment_lines, honey_trials,
+    invoices, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, manual_awards, milestones,
+    order_events, order_items, parcel_lines, payout_approvals, payout_attempts, payout_events, payout_policy_runs,
+    refund_lines, refunds, resale_certificates, retired_names, sale_accruals, stock_moves, treasuries, wallet_links,
+    wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
@@ -5569,12 +5967,13 @@ GRANT UPDATE (outcome, reference, said_at, why) ON TABLE operation_resolutions T
 
 GRANT INSERT (id, look_at, order_id, recorded_at) ON TABLE fulfilments TO blakjaks_orders;
 GRANT INSERT (kind, moved_at, order_id, parcel_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_orders;
-GRANT INSERT ON TABLE age_checks, fulfilment_lines, ledger_journals, ledger_postings, payment_operations, refund_lines,
-    refunds TO blakjaks_orders;
+GRANT INSERT ON TABLE age_checks, dispute_movements, disputes, fulfilment_lines, ledger_journals, ledger_postings,
+    payment_operations, refund_lines, refunds TO blakjaks_orders;
 GRANT SELECT ON TABLE data_keys, orders, payments TO blakjaks_orders;
 GRANT UPDATE (action_url, reason) ON TABLE payments TO blakjaks_orders;
 GRANT UPDATE (age_check_id, cancel_reason, cancel_refused_at, cancel_wanted_at, confirmed_at, expires_at, state,
     state_at) ON TABLE orders TO blakjaks_orders;
+GRANT UPDATE (amount, decided_at, evidence_by, looked_at, reason, state) ON TABLE disputes TO blakjaks_orders;
 GRANT UPDATE (answered_at, cancel_wanted_at, evidence, look_at, status) ON TABLE fulfilments TO blakjaks_orders;
 GRANT UPDATE (answered_at, evidence, look_at, reason, reference, sent_at, status) ON TABLE payment_operations TO
     blakjaks_orders;
@@ -5605,8 +6004,8 @@ GRANT SELECT (account_id, accrual_due_at, age_check_id, cancel_reason, cancel_re
     certificate_id, confirmed_at, cost_per_tin, doorstep, expires_at, id, kind, member_id, number, placed_at,
     ship_state, ship_zip, shipping_cost, shipping_tax, state, state_at, subtotal, tax_amount, tax_breakdown,
     tax_quote_id, tins, total_amount) ON TABLE orders TO blakjaks_read;
-GRANT SELECT (action_url, amount, created_at, id, order_id, provider, reason, refund_open, refunded, state) ON TABLE
-    payments TO blakjaks_read;
+GRANT SELECT (action_url, amount, created_at, disputed, id, order_id, provider, reason, refund_open, refunded, state)
+    ON TABLE payments TO blakjaks_read;
 GRANT SELECT (activated_at, applied_at, business_address, company_name, contact_name, created_at, decided_at,
     decided_by, email, id, member_id, number, phone, reason, serial, status, tax_id_last4) ON TABLE wholesale_accounts
     TO blakjaks_read;
@@ -5622,21 +6021,22 @@ GRANT SELECT (amount, epoch, fee_per_gas_wei_max, gas_limit, hash, kind, nonce, 
     priority_fee_per_gas_wei_max, recipient_address, signed_at, signer) ON TABLE payout_attempts TO blakjaks_read;
 GRANT SELECT (created_at, enabled_at, member_id) ON TABLE second_factors TO blakjaks_read;
 GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_logs, avatars, award_inputs,
-    bank_transfers, broadcasts, cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts,
-    code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes, code_import_chunks,
-    code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices,
-    downline_entries, erasures, feed_items, flagged_scans, foreign_explanations, foreign_transfers, former_usernames,
-    fulfilment_lines, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials,
-    inbox_counts, inboxes, invoices, job_faults, late_counts, leases, ledger_accounts, ledger_balances,
-    ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, mails, manual_awards,
-    manual_transfers, member_quarters, member_totals, member_wallets, milestones, nonce_searches, nonce_uses,
-    notification_preferences, notifications, operation_resolutions, order_events, order_items, order_transitions,
-    outbox, parcel_lines, parcels, payment_operations, payout_approvals, payout_events, payout_policy_runs,
-    payout_slots, payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings,
-    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes, refund_lines, refund_requests,
-    refunds, resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position,
-    scan_rollups, scans, schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock,
-    stock_alerts, stock_moves, tax_quotes, tier_history, tins_sold_daily, transparency_metrics, treasuries,
+    bank_transfers, broadcasts, card_balance, card_bookings, card_days, card_deposits, cart_items, carts, chain_scans,
+    chain_transfers, chip_balances, chip_counts, code_batch_chunks, code_batch_walks, code_batches, code_change_codes,
+    code_changes, code_import_chunks, code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps,
+    count_comparisons, data_exports, devices, dispute_movements, disputes, downline_entries, erasures, feed_items,
+    flagged_scans, foreign_explanations, foreign_transfers, former_usernames, fulfilment_lines, fulfilments,
+    guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, invoices,
+    job_faults, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings,
+    ledger_seal_balances, ledger_seals, listener_revocations, mails, manual_awards, manual_transfers, member_quarters,
+    member_totals, member_wallets, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
+    operation_resolutions, order_events, order_items, order_transitions, outbox, parcel_lines, parcels,
+    payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
+    payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
+    reconciliation_treasuries, reconciliations, referral_codes, refund_lines, refund_requests, refunds,
+    resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
+    scans, schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock, stock_alerts,
+    stock_moves, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasuries,
     treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips,
     wallet_balances, wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips,
     wholesale_comps, wholesale_milestones, withdrawal_events, withdrawal_transitions TO blakjaks_read;
@@ -5661,10 +6061,21 @@ GRANT UPDATE (failures, failures_in, last_step) ON TABLE second_factors TO blakj
 GRANT INSERT ON TABLE comp_rule_changes TO blakjaks_settings;
 GRANT UPDATE ON TABLE comp_rules TO blakjaks_settings;
 
+GRANT INSERT ON TABLE card_bookings, card_days, card_deposits, ledger_journals, ledger_postings, payment_findings TO
+    blakjaks_settlements;
+GRANT UPDATE (cursor, read_at) ON TABLE card_days TO blakjaks_settlements;
+GRANT UPDATE (dispute_id, operation_id) ON TABLE card_bookings TO blakjaks_settlements;
+GRANT UPDATE (is_one) ON TABLE card_balance TO blakjaks_settlements;
+GRANT UPDATE (resolution, resolved_at) ON TABLE payment_findings TO blakjaks_settlements;
+
 GRANT INSERT, UPDATE ON TABLE member_quarters, permanent_tiers, tier_history TO blakjaks_standing;
 GRANT UPDATE (end_reason, ended_at) ON TABLE sessions TO blakjaks_standing;
 GRANT UPDATE (located_at) ON TABLE member_totals TO blakjaks_standing;
 GRANT UPDATE (permanent_tier, status, updated_at) ON TABLE members TO blakjaks_standing;
+
+GRANT SELECT (address) ON TABLE orders TO blakjaks_taxes;
+GRANT SELECT ON TABLE data_keys TO blakjaks_taxes;
+GRANT UPDATE (done_at, look_at, reference, refusal, sent_at, status) ON TABLE tax_reports TO blakjaks_taxes;
 
 GRANT DELETE, INSERT, UPDATE ON TABLE late_counts TO blakjaks_telling;
 GRANT INSERT ON TABLE feed_items, mails, notifications TO blakjaks_telling;

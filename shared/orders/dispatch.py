@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
-from shared.orders import refunds, rows, telling
+from shared.orders import disputes, fulfilments, refunds, rows, telling
 from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order
 from shared.orders.states import PAID, CancelReason, OrderState
@@ -37,10 +37,13 @@ class _Unsent:
 
 def go_out(tx: Tx, order: Order, now: datetime) -> None:
     """Take a paid order as far as its parcels go. Once a tin has left, a wish to cancel is refused, which is told; what
-    the warehouse does not send of it is paid back; when it sends nothing at all, the order is to be cancelled.
+    the warehouse does not send of it is paid back; when it sends nothing at all, the order is to be cancelled. Nothing
+    is sent while the payment is disputed.
     """
     found = _progress(tx, order.id)
     if not found.sent:
+        if disputes.is_disputed(tx, order.id):
+            fulfilments.stop(tx, order.id, now)
         if found.fulfilment is FulfilmentStatus.SHIPPED:
             rows.want_cancelled(tx, order.id, CancelReason.SHORT, now)
         elif found.fulfilment is FulfilmentStatus.PACKED and order.state is OrderState.CONFIRMED:

@@ -55,7 +55,8 @@ class Order:
 @dataclass(frozen=True)
 class Payment:
     """A payment; `open_operation` is the one that is recorded or sent, refunds apart. `capture_refused` and
-    `void_refused` say that the provider has refused to take, or to let go of, what it holds.
+    `void_refused` say that the provider has refused to take, or to let go of, what it holds. `disputed` is what was
+    withdrawn for disputes; while one is open, nothing is decided.
     """
 
     id: UUID
@@ -64,8 +65,10 @@ class Payment:
     amount: Usdt
     state: PaymentState
     refunded: Usdt
+    disputed: Usdt
     open_operation: UUID | None
     open_status: OperationStatus | None
+    dispute_open: bool
     capture_refused: bool
     void_refused: bool
 
@@ -98,8 +101,9 @@ def newest_payment(tx: Tx, order_id: UUID) -> Payment:
     return tx.one(
         Payment,
         """
-        SELECT p.id, p.order_id, p.provider, p.amount, p.state, p.refunded, o.id AS open_operation,
+        SELECT p.id, p.order_id, p.provider, p.amount, p.state, p.refunded, p.disputed, o.id AS open_operation,
                o.status AS open_status,
+               EXISTS (SELECT FROM disputes d WHERE d.payment_id = p.id AND d.state = 'open') AS dispute_open,
                EXISTS (SELECT FROM payment_operations r WHERE r.payment_id = p.id AND r.kind = 'capture'
                        AND r.status = 'failed' AND r.sent_at IS NOT NULL) AS capture_refused,
                EXISTS (SELECT FROM payment_operations r WHERE r.payment_id = p.id AND r.kind = 'void'

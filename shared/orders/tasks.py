@@ -8,7 +8,15 @@ from uuid import UUID
 
 from shared import events
 from shared.db import Tx
-from shared.events import AccrueSale, AdvanceOrder, AskPayment, FulfilOrder
+from shared.events import (
+    AccrueSale,
+    AdvanceOrder,
+    AskPayment,
+    FulfilOrder,
+    LookAtDispute,
+    ReportTax,
+    SyncInventory,
+)
 
 
 def advance_soon(tx: Tx, order_id: UUID, now: datetime, *, name: str | None = None) -> None:
@@ -26,6 +34,21 @@ def fulfil_soon(tx: Tx, fulfilment_id: UUID, now: datetime, *, name: str | None 
     events.enqueue(tx, now, FulfilOrder(fulfilment_id=fulfilment_id), name=name)
 
 
+def look_at_dispute_soon(tx: Tx, reference: str, now: datetime, *, name: str | None = None) -> None:
+    """Queue a task of payment_watch for a dispute."""
+    events.enqueue(tx, now, LookAtDispute(reference=reference), name=name)
+
+
+def report_tax_soon(tx: Tx, transaction_id: UUID, now: datetime, *, name: str | None = None) -> None:
+    """Queue a task of tax_report for a sale or a refund."""
+    events.enqueue(tx, now, ReportTax(transaction_id=transaction_id), name=name)
+
+
 def accrue_soon(tx: Tx, order_id: UUID, now: datetime) -> None:
     """Queue a task of sale_accrue for an order."""
     events.enqueue(tx, now, AccrueSale(order_id=order_id))
+
+
+def count_soon(tx: Tx, now: datetime, *, name: str) -> None:
+    """Queue a task of inventory_sync, after the warehouse has told of something that is no order of ours."""
+    events.enqueue(tx, now, SyncInventory(), name=name)

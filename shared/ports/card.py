@@ -6,6 +6,7 @@ CARD_URL, CARD_API_KEY. No processor is chosen yet: this speaks to the test prov
 - A repetition of a key gives the first answer, for 24 hours; later it would be done again, so look it up instead.
 - `find` knows a key for ever. A processor that cannot be asked by our key cannot be used.
 - Amounts travel in whole cents.
+- A notice about a dispute names it; the dispute names the key of the capture.
 """
 
 import os
@@ -18,14 +19,19 @@ from uuid import UUID
 
 from shared.ports import vendors
 from shared.ports.vendors import VendorRefused, VendorReply, VendorSilent
+from shared.values import encoding
 from shared.values.money import Usdt
+from shared.values.states import DisputeState
 
 URL_DEFAULT = "https://card.invalid"
 CURRENCY = "usd"
 UNKNOWN = "operation_unknown"
+DISPUTE_UNKNOWN = "dispute_unknown"
 
 Kind = Literal["authorize", "capture", "void", "refund"]
 KINDS: Mapping[str, Kind] = {"authorize": "authorize", "capture": "capture", "void": "void", "refund": "refund"}
+BookedKind = Kind | Literal["dispute", "dispute_reversal"]
+BOOKED: Mapping[str, BookedKind] = {**KINDS, "dispute": "dispute", "dispute_reversal": "dispute_reversal"}
 
 
 @dataclass(frozen=True)
@@ -68,16 +74,18 @@ Answer = Done | Declined | ActionNeeded | Working | Ended
 
 @dataclass(frozen=True)
 class Settled:
-    """An operation as the processor booked it; `fee` is what it keeps for itself.
+    """A booking of the processor; `fee` is what it keeps for itself. Each `reference` stands once, on one day.
 
-    `key` is None for what was not asked for by us, such as a refund by hand on the processor's own pages.
+    `key` is None for what was not asked for by us, such as a refund by hand on the processor's own pages. `dispute` is
+    the processor's name of the dispute for which it took the amount (`dispute`), or gave it back (`dispute_reversal`).
     """
 
     key: UUID | None
-    kind: Kind
+    kind: BookedKind
     reference: str
     amount: Usdt
     fee: Usdt
+    dispute: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +103,30 @@ class SettledPage:
 
     operations: list[Settled]
     deposits: list[Deposit]
+    cursor: str | None
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """A buyer's bank disputes a capture of ours. `key` is the capture's; `withdrawn` is what the processor has taken
+    from us for it now, and at most `amount`. Evidence is taken until `evidence_by`.
+    """
+
+    reference: str
+    key: UUID | None
+    amount: Usdt
+    withdrawn: Usdt
+    state: DisputeState
+    reason: str
+    evidence_by: datetime | None
+    opened_at: datetime
+
+
+@dataclass(frozen=True)
+class DisputePage:
+    """Some disputes; `cursor` asks for the next ones, and is None on the last page."""
+
+    disputes: list[Dispute]
     cursor: str | None
 
 
@@ -153,6 +185,40 @@ def settled(day: date, cursor: str | None = None) -> SettledPage:
             [_settled(each) for each in body["operations"]],
             [_deposit(each) for each in body["deposits"]],
             None if told is None else vendors.identifier(told),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise vendors.misunderstood(error) from None
+
+
+def dispute(reference: str) -> Dispute | None:
+    """The dispute as it is now; None when the processor has never heard of it.
+
+    Raises VendorSilent, VendorRefused, VendorMisconfigured.
+    """
+    from urllib.parse import quote
+
+    reply = _ask("GET", f"/v1/disputes/{quote(reference, safe='')}")
+    if reply.status == HTTPStatus.NOT_FOUND and _code(reply) == DISPUTE_UNKNOWN:
+        return None
+    try:
+        told = _dispute(_accepted(reply))
+    except (KeyError, TypeError, ValueError) as error:
+        raise vendors.misunderstood(error) from None
+    if told.reference != reference:
+        raise VendorSilent("the answer is about another dispute")
+    return told
+
+
+def disputes(since: datetime, cursor: str | None = None) -> DisputePage:
+    """A page of the disputes that have changed since then. Raises VendorSilent, VendorRefused, VendorMisconfigured."""
+    from urllib.parse import urlencode
+
+    asked = {"since": encoding.moment(since)} | ({"cursor": cursor} if cursor else {})
+    body = _accepted(_ask("GET", f"/v1/disputes?{urlencode(asked)}"))
+    try:
+        told = body["next_cursor"]
+        return DisputePage(
+            [_dispute(each) for each in body["disputes"]], None if told is None else vendors.identifier(told)
         )
     except (KeyError, TypeError, ValueError) as error:
         raise vendors.misunderstood(error) from None
@@ -219,7 +285,33 @@ ANSWERS: Mapping[str, Any] = {
 
 def _settled(told: Mapping[str, Any]) -> Settled:
     amount, fee = vendors.paid_cents(told["amount"]), vendors.paid_cents(told["fee"])
-    return Settled(vendors.own_id(told["key"]), KINDS[told["kind"]], vendors.identifier(told["id"]), amount, fee)
+    kind, about = BOOKED[told["kind"]], told.get("dispute")
+    if kind not in KINDS and about is None:
+        raise ValueError("no dispute")
+    return Settled(
+        key=vendors.own_id(told["key"]),
+        kind=kind,
+        reference=vendors.identifier(told["id"]),
+        amount=amount,
+        fee=fee,
+        dispute=None if about is None else vendors.identifier(about),
+    )
+
+
+def _dispute(told: Mapping[str, Any]) -> Dispute:
+    amount, withdrawn = vendors.paid_cents(told["amount"]), vendors.paid_cents(told["withdrawn"])
+    if withdrawn > amount:
+        raise ValueError("more was withdrawn than is disputed")
+    return Dispute(
+        reference=vendors.identifier(told["id"]),
+        key=vendors.own_id(told["key"]),
+        amount=amount,
+        withdrawn=withdrawn,
+        state=DisputeState(told["status"]),
+        reason=vendors.slug(told["reason"]),
+        evidence_by=None if told["evidence_by"] is None else vendors.moment(told["evidence_by"]),
+        opened_at=vendors.moment(told["opened_at"]),
+    )
 
 
 def _deposit(told: Mapping[str, Any]) -> Deposit:

@@ -16,11 +16,14 @@ SIGNATURE = "Card-Signature"
 
 @dataclass(frozen=True)
 class CardNotice:
-    """A notice that something changed; `key` is None when it is about no operation of ours, as a deposit."""
+    """A notice that something changed; `key` is None when it is about no operation of ours, as a deposit. `dispute` is
+    the processor's name of the dispute that it is about.
+    """
 
     event_id: str
     key: UUID | None
     kind: str
+    dispute: str | None = None
 
 
 def notice(headers: Mapping[str, str], raw: bytes) -> CardNotice:
@@ -28,5 +31,14 @@ def notice(headers: Mapping[str, str], raw: bytes) -> CardNotice:
     vendors.check_timed_signature(headers, SIGNATURE, raw, os.environ["CARD_WEBHOOK_SECRET"])
     told = vendors.notice_object(raw)
     data = told.get("data")
-    key = vendors.own_id(data.get("key")) if isinstance(data, dict) else None
-    return CardNotice(vendors.event_id(told, raw), key, vendors.slug(told.get("type")))
+    about = data if isinstance(data, dict) else {}
+    return CardNotice(
+        vendors.event_id(told, raw), vendors.own_id(about.get("key")), vendors.slug(told.get("type")), _dispute(about)
+    )
+
+
+def _dispute(about: Mapping[str, object]) -> str | None:
+    try:
+        return vendors.identifier(about.get("dispute"))
+    except ValueError:
+        return None

@@ -147,6 +147,23 @@ class ParcelStatus(StrEnum):
     RETURNED = "returned"
 
 
+class DisputeState(StrEnum):
+    """The values of `disputes.state`."""
+
+    INQUIRY = "inquiry"
+    OPEN = "open"
+    WON = "won"
+    LOST = "lost"
+
+
+class TaxReportStatus(StrEnum):
+    """The values of `tax_reports.status`."""
+
+    RECORDED = "recorded"
+    SENT = "sent"
+    DONE = "done"
+
+
 class AgeCheckStatus(StrEnum):
     """The values of `age_checks.status`."""
 

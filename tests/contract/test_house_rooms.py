@@ -15,7 +15,7 @@ ROOMS_MAX = 30
 PORT = "a vendor is imported in ports and nowhere else"
 OPERATOR = "an operator's command reads it too: terraform/operations"
 TO_COME = "shop and wholesale will call it; its rules are tested"
-NEXT = "the warehouse, the tax report and their webhooks use it next"
+NEXT = "the warehouse and its webhook use it next"
 NEEDED_BY_ONE = {
     "comps/sales.py": TO_COME,
     "database/migrate.py": "packaging and tests read the migrations with it",
@@ -25,7 +25,6 @@ NEEDED_BY_ONE = {
     "payouts/explanations.py": OPERATOR,
     "payouts/rotation.py": "it belongs to the payout machine, which payout_recover runs",
     "ports/ages.py": PORT,
-    "ports/card.py": PORT,
     "ports/card_notices.py": PORT,
     "ports/identity.py": PORT,
     "ports/mail.py": PORT,
@@ -35,7 +34,7 @@ NEEDED_BY_ONE = {
     "ports/polygon/wallets.py": PORT,
     "ports/push.py": PORT,
     "ports/tasks.py": PORT,
-    "ports/tax_notices.py": NEXT,
+    "ports/tax_notices.py": PORT,
     "ports/vision.py": PORT,
     "ports/warehouse.py": PORT,
     "ports/warehouse_notices.py": PORT,

@@ -95,6 +95,10 @@ MANY = {
         refund_lines (refund_id, sku, tins, goods, tax)
         SELECT refunds.id, 'MINTICE-6', 1, 10000, 0
         FROM refunds JOIN orders ON orders.id = order_id WHERE member_id = $1""",
+    "disputes": """
+        disputes (id, payment_id, reference, state, reason, amount, opened_at, noticed_at, looked_at)
+        SELECT gen_random_uuid(), payments.id, gen_random_uuid(), 'open', 'fraudulent', 10000, now(), now(), now()
+        FROM payments JOIN orders ON orders.id = order_id WHERE member_id = $1""",
     "age_checks": """
         age_checks (id, member_id, status, reference, recorded_at, decided_at)
         SELECT gen_random_uuid(), $1, 'denied', gen_random_uuid(), now(), now() FROM generate_series(1, 5) AS n""",
@@ -135,6 +139,11 @@ BEFORE = {
     "payments": (MANY["orders"],),
     "refunds": (MANY["orders"],),
     "refund_lines": (MANY["orders"], MANY["refunds"]),
+    "disputes": (
+        """
+        payments (id, order_id, provider, amount, state, created_at)
+        SELECT gen_random_uuid(), id, 'card', 10000, 'voided', now() FROM orders WHERE member_id = $1""",
+    ),
     "cart": ("carts (id, member_id, created_at, changed_at) VALUES (gen_random_uuid(), $1, now(), now())",),
 }
 

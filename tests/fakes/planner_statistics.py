@@ -21,6 +21,7 @@ BOUNDED = frozenset(
         *("ledger_accounts", "ledger_balances", "scan_counter", "scan_rollup_position", "sales_volume", "comp_rules"),
         *("payout_transitions", "slot_transitions", "withdrawal_transitions", "schema_migrations", "hold_windows"),
         *("reconciliation_marks", "chain_scans", "stock", "stock_alerts", "order_transitions"),
+        "card_balance",
     }
 )
 # Tables that grow by what people do at a screen: thousands of rows, not millions.
@@ -37,7 +38,7 @@ SMALL_TABLES = frozenset(
         ),
         *("manual_transfers", "reconciliations", "reconciliation_treasuries", "reconciliation_findings"),
         *("ledger_seals", "ledger_seal_balances", "treasury_days", "treasury_snapshot_days", "tins_sold_daily"),
-        *("stock_moves", "wholesale_accounts"),
+        *("stock_moves", "wholesale_accounts", "card_days", "card_deposits", "payment_findings"),
     }
 )
 SMALL_TABLE_ROWS = 10_000
@@ -52,6 +53,7 @@ FINISHED: Mapping[str, str] = {
     "payment_operations.kind": "capture",
     "payment_operations.evidence": "reply",
     "age_checks.status": "accepted",
+    "tax_reports.status": "done",
     "comps.status": "paid",
     "comps.type": "crypto_100",
     "mails.status": "sent",

@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from tests.fakes.vendor_messages import VendorMessage, of_agechecker, of_card, of_selery
+from tests.fakes.vendor_messages import VendorMessage, of_agechecker, of_card, of_kintsugi, of_selery
 from tests.operations.requests import Request
 from tests.operations.scene import Scene
 
@@ -17,6 +17,10 @@ def hear_agechecker(scene: Scene) -> Request:
 
 def hear_selery(scene: Scene) -> Request:
     return _signed(scene, of_selery(uuid4()))
+
+
+def hear_kintsugi(scene: Scene) -> Request:
+    return _signed(scene, of_kintsugi(uuid4()))
 
 
 def _signed(scene: Scene, message: VendorMessage) -> Request:

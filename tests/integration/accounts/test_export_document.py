@@ -88,12 +88,15 @@ FIELDS: Mapping[str, str] = {
     "order_items":
         "sku:text tax:int order_id:uuid quantity:int refunded:int line_total:int unit_price:int product_name:text",
     "payments":
-        "id:uuid state:text amount:int reason order_id:uuid provider:text refunded:int created_at:time "
+        "id:uuid state:text amount:int reason disputed:int order_id:uuid provider:text refunded:int created_at:time "
         "refund_open:int",
     "refunds":
         "id:uuid tax:int tins:int goods:int amount:int reason:text order_id:uuid shipping:int recorded_at:time "
         "shipping_tax:int",
     "refund_lines": "sku:text tax:int tins:int goods:int refund_id:uuid",
+    "disputes":
+        "id:uuid state:text amount:int reason:text order_id:uuid opened_at:time withdrawn:int decided_at "
+        "noticed_at:time evidence_by",
     "age_checks":
         "id:uuid url reason status:text looked_at reference:uuid decided_at:time recorded_at:time valid_until",
     "tax_quotes":

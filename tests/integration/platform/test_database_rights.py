@@ -106,6 +106,19 @@ POWERFUL = {
         f"INSERT INTO sale_accruals (order_id, sequence) VALUES ({ANY_ID}, 1)",
         {"sale_accrue"},
     ),
+    "money that a dispute has taken": (
+        f"INSERT INTO dispute_movements (dispute_id, sequence) VALUES ({ANY_ID}, 1)",
+        {"order_advance", "payment_watch"},
+    ),
+    "a dispute that is decided": ("UPDATE disputes SET state = 'won'", {"order_advance", "payment_watch"}),
+    "a booking of the card's provider": (
+        "INSERT INTO card_bookings (reference, kind) VALUES ('', 'capture')",
+        {"payment_reconciliation"},
+    ),
+    "a deposit to our bank": ("INSERT INTO card_deposits (reference) VALUES ('')", {"payment_reconciliation"}),
+    "a booking that is matched": ("UPDATE card_bookings SET operation_id = NULL", {"payment_reconciliation"}),
+    "what the card's provider owes": ("UPDATE card_balance SET owed = 0", set[str]()),
+    "a tax that is reported": ("UPDATE tax_reports SET status = 'done'", {"tax_report"}),
     "a sale whose shares are settled": ("UPDATE orders SET accrual_due_at = NULL", {"sale_accrue"}),
     "a promise of stock": (
         f"INSERT INTO stock_moves (sku, kind, quantity, order_id) VALUES ('', 'promise', 1, {ANY_ID})",
@@ -147,14 +160,14 @@ SECRET = {
     "addresses of orders": (
         "SELECT address FROM orders",
         {"orders", "admin_orders", "wholesale", "order_advance", "order_fulfil", "payment_watch", "member_erase",
-         "profile"},
+         "profile", "tax_report"},
     ),
     "refresh tokens": ("SELECT token_hash FROM refresh_tokens", {"auth", "profile", "member_erase"}),
     "mailed codes": ("SELECT code_mac FROM email_codes", {"auth", "profile", "member_erase"}),
     "wrapped keys": (
         "SELECT wrapped FROM data_keys",
         {"auth", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale", "wallet", "wholesale", "profile",
-         "orders", "order_advance", "order_fulfil", "payment_watch", "migrate"},
+         "orders", "order_advance", "order_fulfil", "payment_watch", "tax_report", "migrate"},
     ),
     "tax ids": ("SELECT tax_id FROM wholesale_accounts", {"admin_wholesale"}),
 }  # fmt: skip

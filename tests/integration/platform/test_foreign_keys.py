@@ -14,6 +14,7 @@ WITHOUT: Mapping[tuple[str, str], tuple[str, str]] = {
     ("payouts", "treasury"): ("treasuries", "there are three, which stay; payouts have enough indexes to write"),
     ("scan_counter", "revision"): ("award_inputs", "one row, which every scan writes; revisions stay"),
     ("cart_items", "sku"): ("products", "a product is never removed, it goes off sale"),
+    ("payment_findings", "resolved_by"): ("members", "written by people; an account is emptied, its row stays"),
     ("stock_moves", "counted_by"): ("members", "written by people; an account is emptied, its row stays"),
     ("stock_moves", "order_id, sku"): ("order_items", "lines of an order stay; promises and releases have an index"),
     ("wholesale_accounts", "decided_by"): ("members", "written by people; an account is emptied, its row stays"),

@@ -142,6 +142,20 @@ def test_what_is_cancelled_cannot_be_cancelled(buyer: OrderClient) -> None:
     ]
 
 
+def test_what_the_buyers_bank_disputes_is_not_cancelled(buyer: OrderClient, sql: Connection) -> None:
+    order_id = order_rows.placed(buyer.who)
+    payment_id = order_rows.paid(buyer.who, order_id)
+    sql.execute_unnamed(
+        """
+        INSERT INTO disputes (id, payment_id, reference, state, reason, amount, opened_at, noticed_at, looked_at)
+        VALUES ($1, $2, 'dp_1', 'open', 'fraudulent', 10000, now(), now(), now())
+        """,
+        (uuid4(), payment_id),
+    )
+    assert refusal(buyer.cancel(order_id)) == (409, "payment-disputed")
+    assert not buyer.order(order_id)["cancel_wanted"]
+
+
 def test_there_is_no_receipt_before_the_order_is_paid(buyer: OrderClient) -> None:
     order_id = processing(buyer)
     assert refusal(buyer.member.get(f"/v1/orders/{order_id}/receipt")) == (409, "order-not-confirmed")

@@ -26,6 +26,8 @@ from tests.fakes.vendor_messages import (
     VendorMessage,
     of_agechecker,
     of_card,
+    of_dispute,
+    of_kintsugi,
     of_selery,
     signed_agechecker,
     signed_card,
@@ -93,6 +95,28 @@ def test_the_cards_provider_has_the_operation_looked_up(vendor: FunctionClient, 
     assert name
 
 
+def test_a_message_about_a_dispute_has_it_looked_at_by_its_name(vendor: FunctionClient, sql: Connection) -> None:
+    message = of_dispute("dp_1", asked_operation(), event_id="evt_1")
+    for _ in range(2):
+        assert message.send(vendor).status == 200
+    assert kept(sql) == [("card", "evt_1", "dp_1")]
+    ((queue, body, name),) = tasks(sql)
+    assert (queue, body) == ("dispute-look", {"reference": "dp_1"})
+    assert name
+
+
+def test_the_tax_service_has_the_sale_looked_up(vendor: FunctionClient, sql: Connection) -> None:
+    order_rows.counted(100)
+    who = factories.member()
+    order_id = order_rows.placed(who)
+    order_rows.paid(who, order_id)
+    for transaction_id in (order_id, order_id, uuid4()):
+        assert of_kintsugi(transaction_id, event_id=f"evt_{transaction_id}").send(vendor).status == 200
+    assert {(source, subject) for source, _, subject in kept(sql)} >= {("kintsugi", str(order_id))}
+    ((queue, body, _),) = [task for task in tasks(sql) if task[0] == "tax-report"]
+    assert (queue, body) == ("tax-report", {"transaction_id": str(order_id)})
+
+
 def test_agechecker_takes_the_orders_further_that_wait_for_the_check(vendor: FunctionClient, sql: Connection) -> None:
     order = waiting_order(sql)
     answer = of_agechecker(REFERENCE).send(vendor)
@@ -145,9 +169,9 @@ def test_a_message_changes_nothing_by_itself(vendor: FunctionClient, sql: Connec
 
 def spoiled() -> Iterator[tuple[str, VendorMessage]]:
     """Messages whose signatures are missing, wrong, of another body, another vendor or another day."""
-    card, age, selery = of_card(uuid4()), of_agechecker(REFERENCE), of_selery(uuid4())
+    card, age, selery, sale = of_card(uuid4()), of_agechecker(REFERENCE), of_selery(uuid4()), of_kintsugi(uuid4())
     ours = os.environ["CARD_WEBHOOK_SECRET"], os.environ["AGECHECKER_SECRET"]
-    for name, message in (("card", card), ("age", age), ("selery", selery)):
+    for name, message in (("card", card), ("age", age), ("selery", selery), ("tax", sale)):
         unsigned = {key: value for key, value in message.headers.items() if "Signature" not in key}
         yield f"{name} without a signature", replace(message, headers=unsigned)
         yield f"{name} with another body", replace(message, body=message.body.replace(b'"', b"' ", 1))

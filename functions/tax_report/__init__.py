@@ -1,0 +1,1 @@
+"""Reports sales and refunds to the tax service, each once."""

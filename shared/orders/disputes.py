@@ -1,0 +1,23 @@
+"""Disputes: while a buyer's bank wants its money back, nothing is refunded, cancelled or sent (docs/shop.md)."""
+
+from uuid import UUID
+
+from shared.db import Tx
+from shared.values.problems import Problem
+
+
+class PaymentDisputed(Problem):
+    """The buyer's bank disputes the payment, or has got its money back: it is not refunded or cancelled here."""
+
+    status, title = 409, "The payment of this order is disputed by the buyer's bank."
+
+
+def is_disputed(tx: Tx, order_id: UUID) -> bool:
+    """True while a dispute of the order is open, or has taken money that has not come back."""
+    return tx.scalar(bool, "SELECT order_is_disputed(CAST(:order_id AS uuid))", order_id=order_id)
+
+
+def refuse_disputed(tx: Tx, order_id: UUID) -> None:
+    """Raises PaymentDisputed if the order is disputed. The caller has locked the order."""
+    if is_disputed(tx, order_id):
+        raise PaymentDisputed
