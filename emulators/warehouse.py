@@ -152,12 +152,12 @@ class WarehouseStandIn(VendorStandIn):
             return self._orders[str(external_id)]
 
     def cancel(self, external_id: str) -> WarehouseOrder:
-        """Cancel what has not left yet; an order of which a part has left stays as it is."""
+        """Cancel what has not left yet; an order of which a part has left is shipped, and the rest never is."""
         with self.lock:
             order = self.find(external_id)
-            if order.status in OPEN and not order.shipments:
-                order.status = "cancelled"
-                self._tell("order.cancelled", external_id)
+            if order.status in OPEN:
+                order.status = "shipped" if order.shipments else "cancelled"
+                self._tell(f"order.{order.status}", external_id)
             return order
 
     def pack(self, external_id: object) -> None:

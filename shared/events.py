@@ -135,6 +135,14 @@ class AskPayment(Task):
     operation_id: UUID
 
 
+class FulfilOrder(Task):
+    """Ask the warehouse to send what a fulfilment says, or what has become of it."""
+
+    queue: ClassVar[str] = "order-fulfil"
+    function: ClassVar[str] = "order_fulfil"
+    fulfilment_id: UUID
+
+
 class LookAtDispute(Task):
     """Ask the payment provider what has become of a dispute, by the provider's name for it."""
 

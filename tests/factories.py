@@ -10,7 +10,7 @@ import jwt
 
 from functions.auth import passwords, session_records, store, tokens
 from functions.auth.tokens import Grant
-from shared import db
+from shared import clock, db
 from shared.auth import Role
 from shared.codes import codes
 from shared.credentials import totp, vault
@@ -242,6 +242,23 @@ def session(somebody: Somebody, kind: str) -> UUID:
 def session_of(somebody: Somebody) -> UUID:
     """The id of the member's live session, from the token."""
     return UUID(jwt.decode(somebody.token, options={"verify_signature": False})["sid"])
+
+
+def token(somebody: Somebody) -> str:
+    """A new access token for the member's live session, of the moment of the test clock."""
+
+    def grant(tx: Tx, now: datetime) -> Grant:
+        key = store.signing_key(tx, now)
+        return Grant(
+            member_id=somebody.id,
+            session_id=session_of(somebody),
+            key_id=key.kid,
+            kms_version=key.kms_version,
+            issued_at=now,
+            refresh_token="unused",
+        )
+
+    return tokens.issue(db.atomically(grant, clock.now())).access_token
 
 
 def set_scan_counter(value: int) -> None:

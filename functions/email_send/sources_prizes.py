@@ -92,6 +92,29 @@ PRIZES: Mapping[str, Source] = {
             ),
         ),
     ),
+    "order_refund": Source(
+        (
+            "Refund of your order $order_number",
+            "Reembolso de tu pedido $order_number",
+            "Reembolso do seu pedido $order_number",
+        ),
+        (
+            HELLO,
+            (
+                "we are paying you back, in the way in which you have paid:",
+                "te devolvemos, por el mismo medio con el que pagaste:",
+                "estamos devolvendo a você, pelo mesmo meio com que pagou:",
+            ),
+        ),
+        alike("$total"),
+        (
+            (
+                "Order $order_number: goods $goods, shipping $shipping, sales tax $tax.",
+                "Pedido $order_number: productos $goods, envío $shipping, impuesto sobre las ventas $tax.",
+                "Pedido $order_number: produtos $goods, frete $shipping, imposto sobre vendas $tax.",
+            ),
+        ),
+    ),
     "order_shipped": Source(
         (
             "Your order $order_number is on its way",
@@ -107,6 +130,29 @@ PRIZES: Mapping[str, Source] = {
             ),
         ),
         alike("$tracking_number"),
+        (
+            (
+                "It goes with $carrier, and this is in it: $items.",
+                "Viaja con $carrier y contiene: $items.",
+                "Ele vai com $carrier e contém: $items.",
+            ),
+        ),
+        why=OPTIONAL,
+    ),
+    "order_delivered": Source(
+        (
+            "Your order $order_number was delivered",
+            "Tu pedido $order_number fue entregado",
+            "Seu pedido $order_number foi entregue",
+        ),
+        (
+            HELLO,
+            (
+                "your order has arrived. Enjoy it!",
+                "tu pedido llegó. ¡Que lo disfrutes!",
+                "seu pedido chegou. Aproveite!",
+            ),
+        ),
         why=OPTIONAL,
     ),
     "casino_won": Source(

@@ -143,7 +143,7 @@ SECTIONS: Mapping[str, LiteralString] = {
         """,
     "order_items": """
         SELECT order_id || ' ' || sku AS key,
-               CAST(to_jsonb(order_items) - 'promised' - 'released' AS text) AS document
+               CAST(to_jsonb(order_items) - 'promised' - 'released' - 'refunded_unsent' AS text) AS document
         FROM order_items JOIN orders ON orders.id = order_id
         WHERE member_id = :member_id AND order_id || ' ' || sku > :after ORDER BY key LIMIT :limit
         """,
@@ -159,6 +159,11 @@ SECTIONS: Mapping[str, LiteralString] = {
         SELECT CAST(refunds.id AS text) AS key, CAST(to_jsonb(refunds) AS text) AS document
         FROM refunds JOIN orders ON orders.id = order_id
         WHERE member_id = :member_id AND CAST(refunds.id AS text) > :after ORDER BY key LIMIT :limit
+        """,
+    "refund_lines": """
+        SELECT refund_id || ' ' || sku AS key, CAST(to_jsonb(refund_lines) AS text) AS document
+        FROM refund_lines JOIN refunds ON refunds.id = refund_id JOIN orders ON orders.id = order_id
+        WHERE member_id = :member_id AND refund_id || ' ' || sku > :after ORDER BY key LIMIT :limit
         """,
     "disputes": """
         SELECT CAST(id AS text) AS key, CAST(to_jsonb(own) AS text) AS document

@@ -111,7 +111,8 @@ def leaving(tx: Tx, before: datetime, limit: int) -> list[UUID]:
         UUID,
         """
         SELECT id FROM orders
-        WHERE cancel_wanted_at <= :before AND state <> 'cancelled' AND NOT order_waits_for_people(id)
+        WHERE cancel_wanted_at <= :before AND cancel_refused_at IS NULL AND state <> 'cancelled'
+          AND NOT order_waits_for_people(id)
           AND NOT order_has_open_dispute(id)
         ORDER BY cancel_wanted_at, id LIMIT :limit
         """,

@@ -15,7 +15,7 @@ from shared.credentials import fingerprints
 from shared.db import ConstraintViolated, Tx
 from shared.orders import addresses, card_tokens, carts, disputes, rows, tasks
 from shared.orders.carts import Cart
-from shared.orders.states import CancelReason, OrderState
+from shared.orders.states import CancelReason, OrderNotCancellable, OrderState
 from shared.values.problems import NotFound
 from shared.values.retry_after import HOUR, hour_of, until
 from shared.values.states import PaymentState
@@ -81,13 +81,12 @@ def pay_again(tx: Tx, member_id: UUID, order_id: UUID, token: str, now: datetime
 
 
 def cancel(tx: Tx, member_id: UUID, order_id: UUID, now: datetime) -> None:
-    """Record the wish to cancel an order; the machine ends it once it holds no money. A second wish changes nothing.
-
-    Raises OrderNotCancellable, PaymentDisputed.
+    """Record the wish to cancel an order; the machine ends it once it holds no money and the warehouse sends nothing of
+    it. A second wish changes nothing. Raises OrderNotCancellable, once something of it has left, and PaymentDisputed.
     """
     order = _locked(tx, member_id, order_id)
-    if order.state == OrderState.CANCELLED:
-        raise rules.OrderNotCancellable
+    if order.state == OrderState.CANCELLED or order.has_left:
+        raise OrderNotCancellable
     disputes.refuse_disputed(tx, order_id)
     if order.cancel_wanted_at is None:
         rows.want_cancelled(tx, order_id, CancelReason.MEMBER, now)

@@ -24,6 +24,7 @@ from shared.api import Api
 from shared.auth import Member
 from shared.db import Tx
 from shared.orders.disputes import PaymentDisputed
+from shared.orders.states import OrderNotCancellable
 from shared.values.fields import Listing, Page
 from shared.values.goods import ProductNotOnSale
 from shared.web import paging
@@ -111,7 +112,7 @@ def get_order(tx: Tx, member: Member, order_id: UUID) -> OrderView:
     return reads.order(tx, member.id, order_id)
 
 
-@api.post("/v1/orders/{order_id}/cancel", secret_reply=True, problems=(rules.OrderNotCancellable, PaymentDisputed))
+@api.post("/v1/orders/{order_id}/cancel", secret_reply=True, problems=(OrderNotCancellable, PaymentDisputed))
 def cancel_order(tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, now: datetime) -> OrderView:
     """Have an order cancelled: it ends as soon as it holds no money."""
     checkout.cancel(tx, member.id, order_id, now)

@@ -7,11 +7,11 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, InstanceOf, StringConstraints
 
-from functions.orders.rules import PaymentStatus
+from shared.orders.refunds import RefundReason
 from shared.orders.states import OrderState
 from shared.values import typed
 from shared.values.fields import LINE, Body, Money, Reply, Shape
-from shared.values.states import AgeCheckStatus
+from shared.values.states import AgeCheckStatus, ParcelStatus, PaymentStatus
 
 AddressLine = Annotated[str, StringConstraints(min_length=1, max_length=100), LINE]
 
@@ -137,16 +137,37 @@ class AgeCheckView(Reply):
 
 
 class OrderStep(Reply):
-    """A state that the order has reached; a cancelled one has a reason: member, expired, age_denied or people."""
+    """A state that the order has reached. A cancelled one has a reason: member, expired, age_denied, people, short."""
 
     status: OrderState
     reason: str | None
     at: datetime
 
 
+class ParcelLine(Reply):
+    """A product in a parcel."""
+
+    sku: str
+    quantity: int
+
+
+class ParcelView(Reply):
+    """A parcel of an order that has left the warehouse. `lost`: there was no news of it for 14 days; it may still
+    arrive.
+    """
+
+    carrier: str
+    tracking_number: str
+    status: ParcelStatus
+    shipped_at: datetime
+    delivered_at: datetime | None
+    items: list[ParcelLine]
+
+
 class OrderView(Reply):
-    """An order with its sums, payment, age check and history. Until it is confirmed, it ends at `expires_at`; one with
-    `cancel_wanted` is cancelled as soon as it holds no money. The address is null once it was removed.
+    """An order with its sums, payment, age check, parcels and history. Until it is confirmed, it ends at `expires_at`;
+    one with `cancel_wanted` is cancelled as soon as it holds no money and has not left; `cancel_refused` says that it
+    had. The address is null once it was removed.
     """
 
     id: UUID
@@ -156,6 +177,9 @@ class OrderView(Reply):
     expires_at: datetime
     confirmed_at: datetime | None
     cancel_wanted: bool
+    cancel_refused: bool
+    partly_shipped: bool
+    parcels: list[ParcelView]
     items: list[OrderLine]
     subtotal: Money
     shipping: Money
@@ -167,10 +191,24 @@ class OrderView(Reply):
     history: list[OrderStep]
 
 
+class RefundedItem(Reply):
+    """The part of a line that a refund gives back. An amount names no tins: they stay bought."""
+
+    sku: str
+    product_name: str
+    tins: int
+    goods: Money
+    tax: Money
+
+
 class RefundLine(Reply):
-    """A refund: goods, shipping and tax. `paid_at` is null while the provider has not done it."""
+    """A refund, which corrects the receipt: goods, shipping and tax, and its part of each line. `paid_at` is null while
+    nobody has paid it.
+    """
 
     id: UUID
+    reason: RefundReason
+    items: list[RefundedItem]
     goods: Money
     shipping: Money
     tax: Money

@@ -5,7 +5,16 @@ from decimal import Decimal
 from uuid import UUID
 
 from functions.orders import records, rules
-from functions.orders.models import DeliveryView, Order, OrderView, PaymentView, Receipt, TaxShare
+from functions.orders.models import (
+    DeliveryView,
+    Order,
+    OrderView,
+    ParcelLine,
+    ParcelView,
+    PaymentView,
+    Receipt,
+    TaxShare,
+)
 from functions.orders.records import OrderRow, PaymentRow
 from shared.db import Tx
 from shared.orders import addresses
@@ -36,7 +45,10 @@ def order(tx: Tx, member_id: UUID, order_id: UUID) -> OrderView:
         placed_at=row.placed_at,
         expires_at=row.expires_at,
         confirmed_at=row.confirmed_at,
-        cancel_wanted=row.cancel_wanted_at is not None,
+        cancel_wanted=row.cancel_wanted_at is not None and row.cancel_refused_at is None,
+        cancel_refused=row.cancel_refused_at is not None,
+        partly_shipped=row.partly_shipped,
+        parcels=_parcels(records.parcel_lines(tx, order_id)),
         items=records.items(tx, order_id),
         subtotal=row.subtotal,
         shipping=row.shipping_cost,
@@ -98,6 +110,25 @@ def _delivery(tx: Tx, row: OrderRow) -> DeliveryView | None:
         state=found.state,
         zip=found.zip,
     )
+
+
+def _parcels(lines: Sequence[records.Parcelled]) -> list[ParcelView]:
+    """The parcels of an order, from their lines."""
+    parcels: dict[UUID, ParcelView] = {}
+    for line in lines:
+        parcel = parcels.setdefault(
+            line.parcel_id,
+            ParcelView(
+                carrier=line.carrier,
+                tracking_number=line.tracking_number,
+                status=line.status,
+                shipped_at=line.shipped_at,
+                delivered_at=line.delivered_at,
+                items=[],
+            ),
+        )
+        parcel.items.append(ParcelLine(sku=line.sku, quantity=line.tins))
+    return list(parcels.values())
 
 
 def _payment(payments: Sequence[PaymentRow]) -> PaymentView:

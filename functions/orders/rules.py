@@ -5,13 +5,12 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
 
 from shared.values.goods import ProductNotOnSale
 from shared.values.money import ZERO, Usdt
 from shared.values.problems import Problem, TooManyRequests
 from shared.values.settings import OrderLimits
-from shared.values.states import PaymentState
+from shared.values.states import PaymentState, PaymentStatus
 
 UNPAID_LIFE = timedelta(minutes=30)
 QUOTE_LIFE = timedelta(minutes=30)
@@ -21,7 +20,6 @@ ESTIMATES_PER_HOUR = 60
 DECLINES_PER_ORDER = 3
 DECLINES_PER_DAY = 10
 
-PaymentStatus = Literal["pending", "authorized", "captured", "failed", "refunded"]
 AGAIN = {"Retry-After": "1"}
 
 
@@ -98,12 +96,6 @@ class OrderNotPayable(Problem):
     """The order waits for no other card: it is paid, under way, declined three times, expired or cancelled."""
 
     status, title = 409, "This order cannot be paid again."
-
-
-class OrderNotCancellable(Problem):
-    """The order is cancelled already, or it is too late for it."""
-
-    status, title = 409, "This order cannot be cancelled."
 
 
 class OrderNotConfirmed(Problem):

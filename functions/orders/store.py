@@ -64,7 +64,9 @@ class NewOrder:
 
 @dataclass(frozen=True)
 class Standing:
-    """An order as far as paying and cancelling ask: its state and that of its newest payment."""
+    """An order as far as paying and cancelling ask: its state and that of its newest payment, and whether something of
+    it has left the warehouse.
+    """
 
     id: UUID
     state: OrderState
@@ -72,6 +74,7 @@ class Standing:
     cancel_wanted_at: datetime | None
     last_payment: PaymentState | None
     declines: int
+    has_left: bool
 
 
 def full_name(tx: Tx, member_id: UUID) -> str:
@@ -307,7 +310,8 @@ def _standing(tx: Tx, order_id: UUID) -> Standing:
                (SELECT state FROM payments WHERE order_id = orders.id ORDER BY created_at DESC, id DESC LIMIT 1)
                    AS last_payment,
                (SELECT CAST(count(*) AS integer) FROM payments WHERE order_id = orders.id AND state = 'failed')
-                   AS declines
+                   AS declines,
+               EXISTS (SELECT FROM order_items WHERE order_id = orders.id AND shipped > 0) AS has_left
         FROM orders WHERE id = :id
         """,
         id=order_id,

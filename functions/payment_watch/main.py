@@ -25,6 +25,7 @@ from shared.ports.card import ActionNeeded, Answer, Declined, Done, Ended, Worki
 from shared.ports.vendors import VendorRefused, VendorSilent
 from shared.sweep import Sweep
 from shared.values.states import OperationStatus
+from shared.values.vendor_times import ANSWER_EXPECTED_IN
 
 SWEPT_MAX = 500
 
@@ -75,7 +76,7 @@ def sweep(now: datetime) -> None:
 
 
 def _ask_again(tx: Tx, now: datetime) -> None:
-    for operation_id in store.due(tx, now, now + rules.ANSWER_EXPECTED_IN, SWEPT_MAX):
+    for operation_id in store.due(tx, now, now + ANSWER_EXPECTED_IN, SWEPT_MAX):
         tasks.ask_soon(tx, operation_id, now)
 
 
@@ -94,7 +95,7 @@ def _begin(tx: Tx, operation_id: UUID, now: datetime) -> Step:
     if operation.kind == "authorize" and operation.token and move in (Move.SEND, Move.FIND):
         token = card_tokens.unseal(tx, operation.payment_id, operation.token)
     if move is Move.SEND:
-        store.mark_sent(tx, operation_id, now, now + rules.ANSWER_EXPECTED_IN)
+        store.mark_sent(tx, operation_id, now, now + ANSWER_EXPECTED_IN)
     return Step(move, operation, token, leaving)
 
 
@@ -144,7 +145,10 @@ def _find(step: Step) -> None:
     if follows is Unknown.REPEAT:
         _apply(step, _send(step), "reply")
     elif follows is Unknown.PEOPLE:
-        log.error("a payment operation is lost: people must decide", operation_id=asked.id, kind=asked.kind)
+        log.error(
+            "a payment operation is lost: people must decide",
+            order_id=asked.order_id, operation_id=asked.id, kind=asked.kind,
+        )  # fmt: skip
         db.atomically(store.look_again, asked.id, now + rules.LOST_PAUSE)
 
 
@@ -172,9 +176,12 @@ def _recorded(tx: Tx, operation: Operation, answer: Answer, evidence: str, now: 
         return rules.UNDECIDED_PAUSE
     if isinstance(answer, ActionNeeded):
         store.tell_payment(tx, operation.payment_id, reason=None, action_url=answer.url)
-        return rules.ANSWER_EXPECTED_IN
+        return ANSWER_EXPECTED_IN
     if isinstance(answer, Done) and answer.amount != operation.amount:
-        log.error("the payment provider names another amount", operation_id=operation.id, amount=str(answer.amount))
+        log.error(
+            "the payment provider names another amount",
+            order_id=operation.order_id, operation_id=operation.id, amount=str(answer.amount),
+        )  # fmt: skip
         return rules.LOST_PAUSE
     if isinstance(answer, Done):
         store.succeed(tx, operation.id, evidence, answer.reference, now)
@@ -188,5 +195,8 @@ def _recorded(tx: Tx, operation: Operation, answer: Answer, evidence: str, now: 
     if operation.kind == "authorize":
         store.tell_payment(tx, operation.payment_id, reason=reason, action_url=None)
     else:
-        log.error("the payment provider refuses", operation_id=operation.id, kind=operation.kind, reason=reason)
+        log.error(
+            "the payment provider refuses",
+            order_id=operation.order_id, operation_id=operation.id, kind=operation.kind, reason=reason,
+        )  # fmt: skip
     return None

@@ -4,10 +4,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.values.states import OperationKind, OperationStatus
+from shared.values.vendor_times import UNKNOWN_AFTER
 
-ANSWER_EXPECTED_IN = timedelta(seconds=30)
 UNDECIDED_PAUSE = timedelta(seconds=10)
-UNKNOWN_AFTER = timedelta(minutes=5)  # a request may reach the provider so late
 KEY_LIFE = timedelta(hours=23)  # the provider remembers a key for 24 hours: later it would do it a second time
 LOST_PAUSE = timedelta(hours=1)
 

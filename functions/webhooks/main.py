@@ -17,9 +17,10 @@ from shared.api import Api
 from shared.auth import Vendor
 from shared.db import Tx
 from shared.orders import tasks
-from shared.ports import age_notices, card_notices, tax_notices, vendors
+from shared.ports import age_notices, card_notices, tax_notices, vendors, warehouse_notices
 from shared.ports.card_notices import CardNotice
 from shared.ports.tax_notices import TaxNotice
+from shared.ports.warehouse_notices import WarehouseNotice
 from shared.values.fields import Reply
 from shared.web.http import RawRequest
 
@@ -57,6 +58,11 @@ def verify_agechecker(message: RawRequest) -> AgeNotice:
     return AgeNotice(vendors.event_id({}, message.data), reference)
 
 
+def verify_selery(message: RawRequest) -> WarehouseNotice:
+    """Check the warehouse's signature, at most five minutes old. Raises SignatureNotValid."""
+    return _verified(warehouse_notices.notice, message)
+
+
 def verify_kintsugi(message: RawRequest) -> TaxNotice:
     """Check the tax service's signature, at most five minutes old. Raises SignatureNotValid."""
     return _verified(tax_notices.notice, message)
@@ -90,6 +96,20 @@ def hear_agechecker(tx: Tx, vendor: Vendor, notice: AgeNotice, now: datetime) ->
     if wake_up:
         for order_id in store.waiting_for(tx, notice.reference):
             tasks.advance_soon(tx, order_id, now, name=f"{wake_up}-{order_id}")
+    return Heard(received=True)
+
+
+@api.post(
+    "/v1/webhooks/selery",
+    before=verify_selery,
+    body_bytes_max=MESSAGE_BYTES_MAX,
+    problems=(SignatureNotValid,),
+)
+def hear_selery(tx: Tx, vendor: Vendor, notice: WarehouseNotice, now: datetime) -> Heard:
+    """Keep a message of the warehouse, and have the fulfilment that it names looked up."""
+    wake_up = _kept(tx, Message("selery", notice.event_id, str(notice.fulfilment_id or notice.kind)), now)
+    if wake_up and notice.fulfilment_id and store.is_fulfilment(tx, notice.fulfilment_id):
+        tasks.fulfil_soon(tx, notice.fulfilment_id, now, name=wake_up)
     return Heard(received=True)
 
 

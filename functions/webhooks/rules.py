@@ -7,7 +7,7 @@ from typing import Literal
 
 from shared.values.problems import Problem
 
-Source = Literal["card", "agechecker", "kintsugi"]
+Source = Literal["card", "agechecker", "selery", "kintsugi"]
 
 MESSAGE_BYTES_MAX = 256 * 1024
 COPIES_ARE_ONE_FOR = timedelta(minutes=1)

@@ -42,6 +42,13 @@ def is_operation(tx: Tx, operation_id: UUID) -> bool:
     )
 
 
+def is_fulfilment(tx: Tx, fulfilment_id: UUID) -> bool:
+    """True if this is what the warehouse was asked to send."""
+    return tx.scalar(
+        bool, "SELECT EXISTS (SELECT FROM fulfilments WHERE id = :fulfilment_id)", fulfilment_id=fulfilment_id
+    )
+
+
 def is_tax_report(tx: Tx, transaction_id: UUID) -> bool:
     """True if we have something to report to the tax service under this id."""
     return tx.scalar(

@@ -97,19 +97,21 @@ _SMALL = "a row for each thing there is now, not for what happens"
 _TRIED = "fraud: whoever comes back years later is recognised"
 FOR_EVER: Mapping[str, str] = {
     **dict.fromkeys(
-        ("affiliate_chips", "affiliate_earnings", "chain_transfers", "chip_balances", "comps",
-         "card_bookings", "card_days", "card_deposits", "dispute_movements", "disputes",
-         "payment_findings", "tax_reports",
-         "foreign_explanations", "foreign_transfers", "ledger_accounts", "ledger_balances", "ledger_journals",
-         "ledger_postings", "ledger_seal_balances", "ledger_seals", "manual_transfers", "milestones", "order_events",
-         "order_items", "orders", "payment_operations", "payments", "payout_approvals", "payout_attempts",
-         "payout_events", "payout_policy_runs", "payout_slots", "payouts", "reconciliation_findings",
-         "reconciliation_treasuries", "reconciliations", "refunds", "sale_accruals", "sales_volume", "tins_sold_daily",
-         "treasury_days", "treasury_minutes", "treasury_snapshot_days", "trip_places", "trips", "wallet_links",
-         "wallet_transactions", "withdrawal_events", "withdrawals"), _BOOKS),
+        ("card_bookings", "card_days", "card_deposits", "dispute_movements", "disputes", "payment_findings",
+         "tax_reports",
+         "affiliate_chips", "affiliate_earnings", "chain_transfers", "chip_balances", "comps", "foreign_explanations",
+         "foreign_transfers", "fulfilment_lines", "fulfilments", "ledger_accounts", "ledger_balances",
+         "ledger_journals", "ledger_postings", "ledger_seal_balances", "ledger_seals", "manual_transfers",
+         "milestones", "order_events", "order_items", "orders", "parcel_lines", "parcels", "payment_operations",
+         "payments", "payout_approvals", "payout_attempts", "payout_events", "payout_policy_runs", "payout_slots",
+         "payouts", "reconciliation_findings", "reconciliation_treasuries", "reconciliations", "refund_lines",
+         "refunds", "sale_accruals", "sales_volume", "tins_sold_daily", "treasury_days", "treasury_minutes",
+         "treasury_snapshot_days", "trip_places", "trips", "wallet_links", "wallet_transactions", "withdrawal_events",
+         "withdrawals"), _BOOKS),
     **dict.fromkeys(
         ("audit_logs", "broadcasts", "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
-         "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards", "stock_moves"),
+         "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards",
+         "operation_resolutions", "refund_requests", "stock_moves"),
         _ADMINS),
     **dict.fromkeys(
         ("award_inputs", "codes", "count_comparisons", "downline_entries", "feed_items", "guarantees",

@@ -9,7 +9,8 @@ CREATE TYPE admin_role AS ENUM ('support', 'operations', 'treasury', 'owner');
 CREATE TYPE comp_type AS ENUM ('crypto_100', 'crypto_1k', 'crypto_10k', 'trip', 'casino', 'new_member_guarantee',
     'manual');
 CREATE TYPE hold_reason AS ENUM ('limit', 'funds', 'gas', 'blocked', 'paused', 'review', 'reverted', 'suspended');
-CREATE TYPE order_state AS ENUM ('pending', 'age_verification', 'payment_processing', 'confirmed', 'cancelled');
+CREATE TYPE order_state AS ENUM ('pending', 'age_verification', 'payment_processing', 'confirmed', 'fulfilled',
+    'shipped', 'delivered', 'cancelled');
 CREATE TYPE payout_state AS ENUM ('REQUESTED', 'HELD', 'APPROVED', 'RESERVED', 'IN_FLIGHT', 'PAID', 'QUARANTINED',
     'CANCELLED');
 CREATE TYPE slot_state AS ENUM ('ALLOCATED', 'LIVE', 'MINED', 'FINAL_PAY', 'FINAL_REVERTED', 'FINAL_NOOP', 'FOREIGN');
@@ -871,6 +872,55 @@ CREATE TABLE former_usernames (
 );
 CREATE INDEX former_usernames_member ON former_usernames (member_id, given_up_at DESC);
 
+CREATE TABLE fulfilment_lines (
+    fulfilment_id  uuid     NOT NULL,
+    sku            text     NOT NULL,
+    tins           integer  NOT NULL,
+    CONSTRAINT fulfilment_lines_pkey PRIMARY KEY (fulfilment_id, sku),
+    CONSTRAINT fulfilment_lines_tins_check CHECK (tins > 0),
+    CONSTRAINT fulfilment_lines_fulfilment_id_fkey FOREIGN KEY (fulfilment_id) REFERENCES fulfilments(id),
+    CONSTRAINT fulfilment_lines_sku_fkey FOREIGN KEY (sku) REFERENCES products(sku)
+);
+CREATE INDEX fulfilment_lines_sku ON fulfilment_lines (sku);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON fulfilment_lines FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON fulfilment_lines FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE fulfilments (
+    id                uuid         NOT NULL,
+    order_id          uuid         NOT NULL,
+    status            text         NOT NULL DEFAULT 'recorded',
+    recorded_at       timestamptz  NOT NULL,
+    sent_at           timestamptz,
+    answered_at       timestamptz,
+    look_at           timestamptz,
+    cancel_wanted_at  timestamptz,
+    evidence          text,
+    reference         text,
+    reason            text,
+    CONSTRAINT fulfilments_pkey PRIMARY KEY (id),
+    CONSTRAINT fulfilments_answered CHECK ((status IN ('recorded', 'sent')) = (answered_at IS NULL AND evidence IS
+        NULL)),
+    CONSTRAINT fulfilments_evidence_check CHECK (evidence IN ('reply', 'lookup', 'person', 'never_sent')),
+    CONSTRAINT fulfilments_looked_after CHECK (look_at IS NOT NULL OR (status IN ('shipped', 'cancelled', 'refused'))),
+    CONSTRAINT fulfilments_never_sent CHECK ((status = 'cancelled' AND sent_at IS NULL) = (NOT evidence IS DISTINCT
+        FROM 'never_sent')),
+    CONSTRAINT fulfilments_sent CHECK ((status IN ('recorded', 'cancelled')) OR sent_at IS NOT NULL),
+    CONSTRAINT fulfilments_status_check CHECK (status IN ('recorded', 'sent', 'accepted', 'packed', 'shipped',
+        'cancelled', 'refused')),
+    CONSTRAINT fulfilments_unsent CHECK (status <> 'recorded' OR sent_at IS NULL),
+    CONSTRAINT fulfilments_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id)
+);
+CREATE INDEX fulfilments_due ON fulfilments (look_at) WHERE look_at IS NOT NULL;
+CREATE UNIQUE INDEX fulfilments_live ON fulfilments (order_id) WHERE status NOT IN ('cancelled', 'refused');
+CREATE INDEX fulfilments_order ON fulfilments (order_id, recorded_at);
+CREATE INDEX fulfilments_packing ON fulfilments (recorded_at, id) WHERE (status IN ('accepted', 'packed')) AND
+    cancel_wanted_at IS NULL;
+CREATE TRIGGER fulfilment_born BEFORE INSERT ON fulfilments FOR EACH ROW EXECUTE FUNCTION fulfilment_born();
+CREATE TRIGGER fulfilment_changed BEFORE UPDATE ON fulfilments FOR EACH ROW EXECUTE FUNCTION fulfilment_changed();
+CREATE CONSTRAINT TRIGGER fulfilment_whole AFTER INSERT ON fulfilments DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    EXECUTE FUNCTION fulfilment_whole();
+
 CREATE TABLE guarantee_claims (
     kind         text         NOT NULL,
     fingerprint  bytea        NOT NULL,
@@ -1362,6 +1412,25 @@ CREATE INDEX notifications_member ON notifications (member_id, created_at DESC, 
 CREATE INDEX notifications_type ON notifications (member_id, type, created_at DESC, id DESC);
 CREATE INDEX notifications_unread ON notifications (member_id, created_at) WHERE read_at IS NULL;
 
+CREATE TABLE operation_resolutions (
+    operation_id  uuid         NOT NULL,
+    person_id     uuid         NOT NULL,
+    outcome       text         NOT NULL,
+    reference     text,
+    why           text         NOT NULL,
+    said_at       timestamptz  NOT NULL,
+    CONSTRAINT operation_resolutions_pkey PRIMARY KEY (operation_id, person_id),
+    CONSTRAINT operation_resolutions_outcome_check CHECK (outcome IN ('done', 'not_done', 'paid_elsewhere')),
+    CONSTRAINT operation_resolutions_reference CHECK ((outcome = 'not_done') = (reference IS NULL)),
+    CONSTRAINT operation_resolutions_reference_check CHECK (length(reference) >= 1 AND length(reference) <= 200),
+    CONSTRAINT operation_resolutions_operation_id_fkey FOREIGN KEY (operation_id) REFERENCES payment_operations(id),
+    CONSTRAINT operation_resolutions_person_id_fkey FOREIGN KEY (person_id) REFERENCES members(id)
+);
+CREATE INDEX operation_resolutions_person ON operation_resolutions (person_id);
+CREATE TRIGGER never_deleted BEFORE DELETE ON operation_resolutions FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER resolution_said BEFORE INSERT OR UPDATE ON operation_resolutions FOR EACH ROW EXECUTE FUNCTION
+    resolution_said();
+
 CREATE TABLE order_events (
     id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
     order_id     uuid         NOT NULL,
@@ -1387,14 +1456,18 @@ CREATE TABLE order_items (
     released         integer  NOT NULL DEFAULT 0,
     refunded         integer  NOT NULL DEFAULT 0,
     refunded_unsent  integer  NOT NULL DEFAULT 0,
+    shipped          integer  NOT NULL DEFAULT 0,
     CONSTRAINT order_items_pkey PRIMARY KEY (order_id, sku),
     CONSTRAINT order_items_line CHECK (line_total::bigint = (quantity * unit_price::bigint)),
-    CONSTRAINT order_items_once CHECK (released <= promised),
+    CONSTRAINT order_items_once CHECK ((released + shipped) <= promised),
     CONSTRAINT order_items_promised CHECK (promised = 0 OR promised = quantity),
     CONSTRAINT order_items_quantity_check CHECK (quantity > 0),
     CONSTRAINT order_items_refunded CHECK (refunded >= refunded_unsent AND refunded <= quantity),
+    CONSTRAINT order_items_refunded_or_shipped CHECK ((refunded_unsent + shipped) <= quantity),
+    CONSTRAINT order_items_refunded_sent CHECK ((refunded - refunded_unsent) <= shipped),
     CONSTRAINT order_items_refunded_unsent CHECK (refunded_unsent >= 0),
     CONSTRAINT order_items_released_check CHECK (released >= 0),
+    CONSTRAINT order_items_shipped_check CHECK (shipped >= 0),
     CONSTRAINT order_items_tax_check CHECK (tax::bigint >= 0),
     CONSTRAINT order_items_unit_price_check CHECK (unit_price::bigint > 0),
     CONSTRAINT order_items_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id),
@@ -1409,40 +1482,45 @@ CREATE TABLE order_transitions (
 );
 
 CREATE TABLE orders (
-    id                uuid         NOT NULL,
-    number            bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
-    member_id         uuid         NOT NULL,
-    cart_id           uuid         NOT NULL,
-    state             order_state  NOT NULL DEFAULT 'pending',
-    state_at          timestamptz  NOT NULL,
-    placed_at         timestamptz  NOT NULL,
-    expires_at        timestamptz  NOT NULL,
-    tins              integer      NOT NULL,
-    subtotal          usd          NOT NULL,
-    shipping_cost     usd          NOT NULL,
-    shipping_tax      usd          NOT NULL,
-    tax_amount        usd          NOT NULL,
-    total_amount      usd          NOT NULL,
-    cost_per_tin      usd          NOT NULL,
-    tax_quote_id      uuid         NOT NULL,
-    tax_breakdown     jsonb        NOT NULL,
-    address           bytea,
-    ship_state        text         NOT NULL,
-    ship_zip          text         NOT NULL,
-    doorstep          bytea        NOT NULL,
-    age_check_id      uuid,
-    confirmed_at      timestamptz,
-    cancel_wanted_at  timestamptz,
-    cancel_reason     text,
-    accrual_due_at    timestamptz,
+    id                 uuid         NOT NULL,
+    number             bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    member_id          uuid         NOT NULL,
+    cart_id            uuid         NOT NULL,
+    state              order_state  NOT NULL DEFAULT 'pending',
+    state_at           timestamptz  NOT NULL,
+    placed_at          timestamptz  NOT NULL,
+    expires_at         timestamptz  NOT NULL,
+    tins               integer      NOT NULL,
+    subtotal           usd          NOT NULL,
+    shipping_cost      usd          NOT NULL,
+    shipping_tax       usd          NOT NULL,
+    tax_amount         usd          NOT NULL,
+    total_amount       usd          NOT NULL,
+    cost_per_tin       usd          NOT NULL,
+    tax_quote_id       uuid         NOT NULL,
+    tax_breakdown      jsonb        NOT NULL,
+    address            bytea,
+    ship_state         text         NOT NULL,
+    ship_zip           text         NOT NULL,
+    doorstep           bytea        NOT NULL,
+    age_check_id       uuid,
+    confirmed_at       timestamptz,
+    cancel_wanted_at   timestamptz,
+    cancel_reason      text,
+    accrual_due_at     timestamptz,
+    cancel_refused_at  timestamptz,
     CONSTRAINT orders_pkey PRIMARY KEY (id),
     CONSTRAINT orders_cart_id_key UNIQUE (cart_id),
     CONSTRAINT orders_number_key UNIQUE (number),
-    CONSTRAINT orders_cancel_reason_check CHECK (cancel_reason IN ('member', 'expired', 'age_denied', 'people')),
+    CONSTRAINT orders_cancel_reason_check CHECK (cancel_reason IN ('member', 'expired', 'age_denied', 'people',
+        'short')),
+    CONSTRAINT orders_cancel_refused CHECK (cancel_refused_at IS NULL OR cancel_wanted_at IS NOT NULL AND state <>
+        'cancelled'),
     CONSTRAINT orders_cancel_wanted CHECK ((cancel_wanted_at IS NULL) = (cancel_reason IS NULL)),
     CONSTRAINT orders_cancelled CHECK (state <> 'cancelled' OR cancel_reason IS NOT NULL),
     CONSTRAINT orders_check CHECK (tax_amount::bigint >= shipping_tax::bigint),
-    CONSTRAINT orders_confirmed CHECK (state <> 'confirmed' OR confirmed_at IS NOT NULL),
+    CONSTRAINT orders_confirmed CHECK ((state NOT IN ('confirmed', 'fulfilled', 'shipped', 'delivered')) OR
+        confirmed_at IS NOT NULL),
     CONSTRAINT orders_cost_per_tin_check CHECK (cost_per_tin::bigint >= 0),
     CONSTRAINT orders_doorstep_check CHECK (octet_length(doorstep) = 32),
     CONSTRAINT orders_ship_state_check CHECK (ship_state ~ '^[A-Z]{2}$'),
@@ -1460,13 +1538,21 @@ CREATE TABLE orders (
 CREATE INDEX orders_accrual_due ON orders (accrual_due_at, id) WHERE accrual_due_at IS NOT NULL;
 CREATE INDEX orders_age_check ON orders (age_check_id) WHERE age_check_id IS NOT NULL;
 CREATE INDEX orders_doorstep ON orders (doorstep, placed_at);
-CREATE INDEX orders_leaving ON orders (cancel_wanted_at) WHERE cancel_wanted_at IS NOT NULL AND state <> 'cancelled';
+CREATE INDEX orders_leaving ON orders (cancel_wanted_at) WHERE cancel_wanted_at IS NOT NULL AND cancel_refused_at IS
+    NULL AND state <> 'cancelled';
 CREATE INDEX orders_member ON orders (member_id, placed_at, id);
+CREATE INDEX orders_out ON orders (state_at) WHERE state IN ('confirmed', 'fulfilled', 'shipped');
+CREATE INDEX orders_placed ON orders (placed_at, id);
 CREATE INDEX orders_waiting ON orders (expires_at) WHERE state IN ('pending', 'age_verification',
     'payment_processing');
 CREATE TRIGGER never_deleted BEFORE DELETE ON orders FOR EACH ROW EXECUTE FUNCTION order_never_deleted();
 CREATE TRIGGER order_born AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION order_born();
+CREATE CONSTRAINT TRIGGER order_cancel_refused AFTER UPDATE OF cancel_refused_at ON orders DEFERRABLE INITIALLY
+    DEFERRED FOR EACH ROW WHEN (new.cancel_refused_at IS DISTINCT FROM old.cancel_refused_at) EXECUTE FUNCTION
+    order_cancel_refused();
 CREATE TRIGGER order_changed BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION order_changed();
+CREATE CONSTRAINT TRIGGER order_goes_out AFTER UPDATE OF state ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (new.state <> old.state) EXECUTE FUNCTION order_goes_out();
 CREATE TRIGGER order_undisputed BEFORE UPDATE OF state ON orders FOR EACH ROW WHEN (new.state = 'cancelled' AND
     old.state <> 'cancelled') EXECUTE FUNCTION order_undisputed();
 CREATE CONSTRAINT TRIGGER order_whole AFTER INSERT ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
@@ -1493,6 +1579,44 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_published ON outbox (published_at) WHERE published_at IS NOT NULL;
 CREATE INDEX outbox_waiting ON outbox (id) WHERE published_at IS NULL;
+
+CREATE TABLE parcel_lines (
+    parcel_id  uuid     NOT NULL,
+    sku        text     NOT NULL,
+    tins       integer  NOT NULL,
+    CONSTRAINT parcel_lines_pkey PRIMARY KEY (parcel_id, sku),
+    CONSTRAINT parcel_lines_tins_check CHECK (tins > 0),
+    CONSTRAINT parcel_lines_parcel_id_fkey FOREIGN KEY (parcel_id) REFERENCES parcels(id),
+    CONSTRAINT parcel_lines_sku_fkey FOREIGN KEY (sku) REFERENCES products(sku)
+);
+CREATE INDEX parcel_lines_sku ON parcel_lines (sku);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON parcel_lines FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON parcel_lines FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE CONSTRAINT TRIGGER parcel_left AFTER INSERT ON parcel_lines DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
+    FUNCTION parcel_left();
+
+CREATE TABLE parcels (
+    id               uuid         NOT NULL,
+    fulfilment_id    uuid         NOT NULL,
+    carrier          text         NOT NULL,
+    tracking_number  text         NOT NULL,
+    status           text         NOT NULL DEFAULT 'shipped',
+    shipped_at       timestamptz  NOT NULL,
+    recorded_at      timestamptz  NOT NULL,
+    news_at          timestamptz  NOT NULL,
+    delivered_at     timestamptz,
+    CONSTRAINT parcels_pkey PRIMARY KEY (id),
+    CONSTRAINT parcels_carrier_tracking_number_key UNIQUE (carrier, tracking_number),
+    CONSTRAINT parcels_carrier_check CHECK (length(carrier) >= 1 AND length(carrier) <= 200),
+    CONSTRAINT parcels_delivered CHECK (delivered_at IS NULL OR (status IN ('delivered', 'returned'))),
+    CONSTRAINT parcels_not_of_the_future CHECK (shipped_at <= recorded_at),
+    CONSTRAINT parcels_status_check CHECK (status IN ('shipped', 'in_transit', 'lost', 'delivered', 'returned')),
+    CONSTRAINT parcels_tracking_number_check CHECK (length(tracking_number) >= 1 AND length(tracking_number) <= 200),
+    CONSTRAINT parcels_fulfilment_id_fkey FOREIGN KEY (fulfilment_id) REFERENCES fulfilments(id)
+);
+CREATE INDEX parcels_fulfilment ON parcels (fulfilment_id, recorded_at);
+CREATE INDEX parcels_under_way ON parcels (news_at) WHERE status IN ('shipped', 'in_transit');
+CREATE TRIGGER parcel_changed BEFORE UPDATE ON parcels FOR EACH ROW EXECUTE FUNCTION parcel_changed();
 
 CREATE TABLE payment_findings (
     id            uuid         NOT NULL,
@@ -1997,6 +2121,46 @@ CREATE CONSTRAINT TRIGGER refund_fits AFTER INSERT ON refund_lines DEFERRABLE IN
     FUNCTION refund_fits();
 CREATE TRIGGER refund_line_counted AFTER INSERT ON refund_lines FOR EACH ROW EXECUTE FUNCTION refund_line_counted();
 
+CREATE TABLE refund_requests (
+    id              uuid         NOT NULL,
+    order_id        uuid         NOT NULL,
+    kind            text         NOT NULL,
+    tins            jsonb        NOT NULL DEFAULT '{}',
+    amount          usd          NOT NULL,
+    reason          text         NOT NULL,
+    note            text         NOT NULL,
+    status          text         NOT NULL DEFAULT 'waiting',
+    needs_approval  boolean      NOT NULL,
+    requested_by    uuid         NOT NULL,
+    requested_at    timestamptz  NOT NULL,
+    decided_by      uuid,
+    decided_at      timestamptz,
+    decision_note   text,
+    CONSTRAINT refund_requests_pkey PRIMARY KEY (id),
+    CONSTRAINT refund_requests_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT refund_requests_by CHECK ((decided_by IS NULL) = (decision_note IS NULL) AND (status <> 'waiting' OR
+        decided_by IS NULL) AND (status <> 'rejected' OR decided_by IS NOT NULL)),
+    CONSTRAINT refund_requests_decided CHECK ((status = 'waiting') = (decided_at IS NULL)),
+    CONSTRAINT refund_requests_goodwill CHECK (kind <> 'tins' OR reason <> 'goodwill'),
+    CONSTRAINT refund_requests_kind_check CHECK (kind IN ('tins', 'shipping', 'amount')),
+    CONSTRAINT refund_requests_reason_check CHECK (reason IN ('faulty', 'lost', 'returned', 'goodwill')),
+    CONSTRAINT refund_requests_status_check CHECK (status IN ('waiting', 'recorded', 'rejected')),
+    CONSTRAINT refund_requests_tins CHECK ((kind = 'tins') = (tins <> '{}')),
+    CONSTRAINT refund_requests_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES members(id),
+    CONSTRAINT refund_requests_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id),
+    CONSTRAINT refund_requests_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES members(id)
+);
+CREATE INDEX refund_requests_admin ON refund_requests (requested_by, requested_at);
+CREATE INDEX refund_requests_decider ON refund_requests (decided_by) WHERE decided_by IS NOT NULL;
+CREATE INDEX refund_requests_newest ON refund_requests (requested_at, id);
+CREATE INDEX refund_requests_order ON refund_requests (order_id, requested_at);
+CREATE INDEX refund_requests_status ON refund_requests (status, requested_at, id);
+CREATE TRIGGER never_deleted BEFORE DELETE ON refund_requests FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER refund_request_born BEFORE INSERT ON refund_requests FOR EACH ROW EXECUTE FUNCTION
+    refund_request_born();
+CREATE TRIGGER refund_request_changed BEFORE UPDATE ON refund_requests FOR EACH ROW EXECUTE FUNCTION
+    refund_request_changed();
+
 CREATE TABLE refunds (
     id            uuid         NOT NULL,
     order_id      uuid         NOT NULL,
@@ -2023,6 +2187,8 @@ CREATE TABLE refunds (
 CREATE INDEX refunds_order ON refunds (order_id);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON refunds FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON refunds FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE CONSTRAINT TRIGGER refund_asked AFTER INSERT ON refunds DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN
+    (new.reason IN ('faulty', 'returned', 'goodwill')) EXECUTE FUNCTION refund_asked();
 CREATE CONSTRAINT TRIGGER refund_fits AFTER INSERT ON refunds DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
     FUNCTION refund_fits();
 CREATE TRIGGER sale_accrual_due AFTER INSERT ON refunds FOR EACH ROW EXECUTE FUNCTION sale_accrual_due();
@@ -2270,19 +2436,23 @@ CREATE TABLE stock_moves (
     counted_by   uuid,
     reason       text,
     order_id     uuid,
+    parcel_id    uuid,
     CONSTRAINT stock_moves_pkey PRIMARY KEY (id),
     CONSTRAINT stock_moves_count CHECK ((kind = 'count') = (counted_by IS NOT NULL AND reason IS NOT NULL)),
-    CONSTRAINT stock_moves_kind_check CHECK (kind IN ('count', 'promise', 'release')),
+    CONSTRAINT stock_moves_kind_check CHECK (kind IN ('count', 'promise', 'release', 'ship')),
     CONSTRAINT stock_moves_not_of_the_future CHECK (moved_at <= recorded_at),
     CONSTRAINT stock_moves_order CHECK ((kind = 'count') = (order_id IS NULL)),
+    CONSTRAINT stock_moves_parcel CHECK ((kind = 'ship') = (parcel_id IS NOT NULL)),
     CONSTRAINT stock_moves_quantity_check CHECK (quantity >= 0),
     CONSTRAINT stock_moves_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 500),
     CONSTRAINT stock_moves_tins CHECK (kind = 'count' OR quantity > 0),
     CONSTRAINT stock_moves_counted_by_fkey FOREIGN KEY (counted_by) REFERENCES members(id),
     CONSTRAINT stock_moves_item FOREIGN KEY (order_id, sku) REFERENCES order_items(order_id, sku),
+    CONSTRAINT stock_moves_line FOREIGN KEY (parcel_id, sku) REFERENCES parcel_lines(parcel_id, sku),
     CONSTRAINT stock_moves_sku_fkey FOREIGN KEY (sku) REFERENCES stock(sku)
 );
-CREATE UNIQUE INDEX stock_moves_once ON stock_moves (order_id, sku, kind) WHERE kind <> 'count';
+CREATE UNIQUE INDEX stock_moves_promised ON stock_moves (order_id, sku) WHERE kind = 'promise';
+CREATE UNIQUE INDEX stock_moves_shipped ON stock_moves (parcel_id, sku) WHERE parcel_id IS NOT NULL;
 CREATE INDEX stock_moves_sku ON stock_moves (sku, moved_at);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON stock_moves FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON stock_moves FOR EACH STATEMENT EXECUTE FUNCTION append_only();
@@ -2556,7 +2726,7 @@ CREATE TABLE webhook_deliveries (
     received_at  timestamptz  NOT NULL,
     CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (source, event_id),
     CONSTRAINT webhook_deliveries_event_id_check CHECK (length(event_id) >= 1 AND length(event_id) <= 200),
-    CONSTRAINT webhook_deliveries_source_check CHECK (source IN ('card', 'agechecker', 'kintsugi')),
+    CONSTRAINT webhook_deliveries_source_check CHECK (source IN ('card', 'agechecker', 'selery', 'kintsugi')),
     CONSTRAINT webhook_deliveries_subject_check CHECK (length(subject) >= 1 AND length(subject) <= 200)
 );
 CREATE INDEX webhook_deliveries_old ON webhook_deliveries (received_at);
@@ -3290,6 +3460,66 @@ BEGIN
     RETURN true;
 END $function$;
 
+CREATE OR REPLACE FUNCTION fulfilment_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NEW.status <> 'recorded' THEN
+        PERFORM refuse('fulfilment_born', format('fulfilment %s is born recorded', NEW.id));
+    END IF;
+    IF NOT EXISTS (SELECT FROM payments WHERE order_id = NEW.order_id AND state = 'captured')
+       OR EXISTS (SELECT FROM orders WHERE id = NEW.order_id
+                  AND (state = 'cancelled' OR (cancel_wanted_at IS NOT NULL AND cancel_refused_at IS NULL))) THEN
+        PERFORM refuse('fulfilment_paid', format('order %s is not paid, or is to be cancelled', NEW.order_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION fulfilment_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.order_id, NEW.recorded_at) IS DISTINCT FROM (OLD.id, OLD.order_id, OLD.recorded_at)
+       OR (OLD.sent_at IS NOT NULL AND NEW.sent_at IS DISTINCT FROM OLD.sent_at)
+       OR (OLD.cancel_wanted_at IS NOT NULL AND NEW.cancel_wanted_at IS DISTINCT FROM OLD.cancel_wanted_at) THEN
+        PERFORM refuse('fulfilment_terms', format('the terms of fulfilment %s are fixed', OLD.id));
+    END IF;
+    IF NEW.status <> OLD.status AND NOT (
+        (OLD.status, NEW.status) IN (('recorded', 'sent'), ('recorded', 'cancelled'), ('accepted', 'packed'))
+        OR (OLD.status = 'sent' AND NEW.status IN ('accepted', 'packed'))
+        OR (OLD.status IN ('sent', 'accepted', 'packed') AND NEW.status IN ('shipped', 'cancelled', 'refused'))
+        OR (OLD.status = 'recorded' AND NEW.status = 'shipped' AND NEW.evidence = 'person')) THEN
+        PERFORM refuse('fulfilment_transition', format('fulfilment %s: %s to %s', OLD.id, OLD.status, NEW.status));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION fulfilment_is_open(status text)
+ RETURNS boolean
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT status IN ('recorded', 'sent', 'accepted', 'packed')
+$function$;
+
+CREATE OR REPLACE FUNCTION fulfilment_whole()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM (SELECT sku, tins FROM fulfilment_lines WHERE fulfilment_id = NEW.id) asked
+               FULL JOIN (SELECT sku, promised - released - shipped AS tins FROM order_items
+                          WHERE order_id = NEW.order_id AND promised > released + shipped) open USING (sku)
+               WHERE asked.tins IS DISTINCT FROM open.tins) THEN
+        PERFORM refuse('fulfilment_whole', format('fulfilment %s is not what its order waits for', NEW.id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION guarantee_is_withheld()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3547,6 +3777,15 @@ AS $function$
         WHERE lower(moved.recipient_address) = lower(payout.recipient_address) AND moved.amount = payout.amount)
 $function$;
 
+CREATE OR REPLACE FUNCTION may_decide_for(person uuid, buyer uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (SELECT FROM members WHERE id = person AND status = 'active' AND role IN ('operations', 'owner'))
+       AND NOT profits_from_member(person, buyer)
+$function$;
+
 CREATE OR REPLACE FUNCTION member_changed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3584,6 +3823,35 @@ AS $function$
     SELECT state IN ('ALLOCATED', 'LIVE')
 $function$;
 
+CREATE OR REPLACE FUNCTION operation_is_resolved(asked uuid, into_status text, named text)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (
+        SELECT FROM operation_resolutions one JOIN operation_resolutions other USING (operation_id, outcome)
+        JOIN payment_operations o ON o.id = operation_id JOIN payments p ON p.id = o.payment_id
+        JOIN orders ON orders.id = p.order_id
+        WHERE operation_id = asked AND one.person_id < other.person_id
+          AND one.reference IS NOT DISTINCT FROM named AND other.reference IS NOT DISTINCT FROM named
+          AND (outcome = 'not_done') = (into_status = 'failed')
+          AND NOT is_same_person(one.person_id, other.person_id)
+          AND may_decide_for(one.person_id, orders.member_id) AND may_decide_for(other.person_id, orders.member_id))
+$function$;
+
+CREATE OR REPLACE FUNCTION operation_waits_for_people(asked payment_operations, outcome text, at timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT CASE asked.status
+        WHEN 'sent' THEN asked.sent_at <= at - interval '23 hours' AND outcome IN ('done', 'not_done')
+        WHEN 'failed' THEN asked.sent_at IS NOT NULL
+            AND (outcome = 'done' AND asked.kind IN ('void', 'refund')
+                 OR outcome = 'paid_elsewhere' AND asked.kind = 'refund')
+        ELSE false END
+$function$;
+
 CREATE OR REPLACE FUNCTION order_accruable(sold uuid)
  RETURNS TABLE(turnover bigint, tins integer, cost_per_tin bigint)
  LANGUAGE sql
@@ -3615,6 +3883,18 @@ BEGIN
         PERFORM refuse('order_born', format('order %s is born pending', NEW.id));
     END IF;
     INSERT INTO order_events (order_id, state, happened_at) VALUES (NEW.id, NEW.state, NEW.state_at);
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION order_cancel_refused()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF OLD.cancel_refused_at IS NOT NULL
+       OR NOT EXISTS (SELECT FROM order_items WHERE order_id = NEW.id AND shipped > 0) THEN
+        PERFORM refuse('order_cancel_refused', format('nothing of order %s has left', NEW.id));
+    END IF;
     RETURN NULL;
 END $function$;
 
@@ -3688,6 +3968,30 @@ AS $function$
           FROM refunds r WHERE r.order_id = sold) refunded, order_disputed(sold) d
 $function$;
 
+CREATE OR REPLACE FUNCTION order_goes_out()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.state = 'confirmed' AND NOT EXISTS (SELECT FROM fulfilments WHERE order_id = NEW.id) THEN
+        PERFORM refuse('order_fulfilment', format('nothing of order %s would be sent', NEW.id));
+    END IF;
+    IF NEW.state IN ('shipped', 'delivered')
+       AND (SELECT bool_or(promised > released + shipped) OR sum(shipped) = 0 FROM order_items WHERE order_id = NEW.id) THEN
+        PERFORM refuse('order_shipped', format('order %s has not left yet', NEW.id));
+    END IF;
+    IF NEW.state = 'delivered' AND EXISTS (
+        SELECT FROM parcels JOIN fulfilments f ON f.id = fulfilment_id
+        WHERE f.order_id = NEW.id AND parcels.status NOT IN ('delivered', 'returned')) THEN
+        PERFORM refuse('order_delivered', format('a parcel of order %s is under way', NEW.id));
+    END IF;
+    IF NEW.state = 'cancelled'
+       AND EXISTS (SELECT FROM fulfilments WHERE order_id = NEW.id AND fulfilment_is_open(status)) THEN
+        PERFORM refuse('order_at_warehouse', format('the warehouse may still send order %s', NEW.id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION order_has_open_dispute(sold uuid)
  RETURNS boolean
  LANGUAGE sql
@@ -3722,6 +4026,16 @@ BEGIN
     PERFORM refuse('order_never_deleted', format('order %s stays', OLD.id));
     RETURN NULL;
 END $function$;
+
+CREATE OR REPLACE FUNCTION order_paid(sold uuid)
+ RETURNS TABLE(status text, refunded bigint)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT CASE WHEN p.state = 'voided' THEN 'failed'
+                WHEN p.state = 'captured' AND p.refunded = p.amount THEN 'refunded' ELSE p.state END, p.refunded::bigint
+    FROM payments p WHERE p.order_id = sold ORDER BY p.created_at DESC, p.id DESC LIMIT 1
+$function$;
 
 CREATE OR REPLACE FUNCTION order_undisputed()
  RETURNS trigger
@@ -3769,6 +4083,38 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION parcel_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    way text[] := ARRAY['shipped', 'in_transit', 'lost', 'delivered', 'returned'];
+BEGIN
+    IF (NEW.id, NEW.fulfilment_id, NEW.carrier, NEW.tracking_number, NEW.shipped_at, NEW.recorded_at) IS DISTINCT FROM
+       (OLD.id, OLD.fulfilment_id, OLD.carrier, OLD.tracking_number, OLD.shipped_at, OLD.recorded_at)
+       OR (OLD.delivered_at IS NOT NULL AND NEW.delivered_at IS DISTINCT FROM OLD.delivered_at) THEN
+        PERFORM refuse('parcel_fixed', format('parcel %s stays what it is', OLD.id));
+    END IF;
+    IF array_position(way, NEW.status) < array_position(way, OLD.status) THEN
+        PERFORM refuse('parcel_forward', format('parcel %s: %s to %s', OLD.id, OLD.status, NEW.status));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION parcel_left()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NOT EXISTS (SELECT FROM stock_moves m
+                   JOIN parcels ON parcels.id = m.parcel_id JOIN fulfilments f ON f.id = parcels.fulfilment_id
+                   WHERE m.kind = 'ship' AND m.parcel_id = NEW.parcel_id AND m.sku = NEW.sku AND m.quantity = NEW.tins
+                     AND m.order_id = f.order_id AND m.moved_at = parcels.shipped_at) THEN
+        PERFORM refuse('parcel_left', format('%s of parcel %s has not left the stock', NEW.sku, NEW.parcel_id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION payment_operation_born()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3811,15 +4157,21 @@ BEGIN
         RETURN NEW;
     END IF;
     IF (OLD.status, NEW.status) NOT IN
-       (('recorded', 'sent'), ('recorded', 'failed'), ('sent', 'succeeded'), ('sent', 'failed')) THEN
+       (('recorded', 'sent'), ('recorded', 'failed'), ('sent', 'succeeded'), ('sent', 'failed'))
+       AND NOT (OLD.status = 'failed' AND NEW.status = 'succeeded' AND OLD.sent_at IS NOT NULL
+                AND NEW.kind IN ('void', 'refund') AND NEW.evidence = 'person') THEN
         PERFORM refuse('operation_transition', format('operation %s: %s to %s', OLD.id, OLD.status, NEW.status));
+    END IF;
+    IF NEW.evidence = 'person' AND NOT operation_is_resolved(NEW.id, NEW.status, NEW.reference) THEN
+        PERFORM refuse('operation_second_person', format('two people have not said so of operation %s', OLD.id));
     END IF;
     IF NEW.status = 'succeeded' THEN
         UPDATE payments SET
             state = CASE NEW.kind WHEN 'authorize' THEN 'authorized' WHEN 'capture' THEN 'captured'
                                   WHEN 'void' THEN 'voided' ELSE state END,
             token = NULL,
-            refund_open = refund_open - CASE NEW.kind WHEN 'refund' THEN NEW.amount ELSE 0 END,
+            refund_open = refund_open
+                - CASE WHEN NEW.kind = 'refund' AND OLD.status <> 'failed' THEN NEW.amount ELSE 0 END,
             refunded = refunded + CASE NEW.kind WHEN 'refund' THEN NEW.amount ELSE 0 END
         WHERE id = NEW.payment_id;
     ELSIF NEW.status = 'failed' AND NEW.kind = 'authorize' THEN
@@ -4205,6 +4557,17 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION refund_asked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NOT EXISTS (SELECT FROM refund_requests WHERE id = NEW.id AND status = 'recorded') THEN
+        PERFORM refuse('refund_asked', format('nobody has asked for refund %s', NEW.id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION refund_fits()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4261,6 +4624,60 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION refund_request_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    limits jsonb;
+BEGIN
+    IF NEW.status <> 'waiting' THEN
+        PERFORM refuse('refund_request_decided', format('refund %s is born waiting', NEW.id));
+    END IF;
+    IF NOT EXISTS (SELECT FROM orders WHERE id = NEW.order_id AND may_decide_for(NEW.requested_by, member_id)) THEN
+        PERFORM refuse('own_interest', format('the admin would profit from refund %s', NEW.id));
+    END IF;
+    PERFORM pg_advisory_xact_lock(hashtextextended('refunds of ' || NEW.requested_by, 0));
+    SELECT value INTO limits FROM settings WHERE name = 'refund_limits';
+    NEW.needs_approval := NEW.amount > (limits ->> 'single')::numeric * 1000000
+        OR (SELECT count(*) FROM refund_requests
+            WHERE requested_by = NEW.requested_by AND status <> 'rejected'
+              AND requested_at >= date_trunc('day', NEW.requested_at AT TIME ZONE 'UTC') AT TIME ZONE 'UTC')
+           >= (limits ->> 'day')::numeric;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION refund_request_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.order_id, NEW.kind, NEW.tins, NEW.amount, NEW.reason, NEW.note, NEW.needs_approval,
+        NEW.requested_by, NEW.requested_at)
+       IS DISTINCT FROM
+       (OLD.id, OLD.order_id, OLD.kind, OLD.tins, OLD.amount, OLD.reason, OLD.note, OLD.needs_approval,
+        OLD.requested_by, OLD.requested_at) OR OLD.status <> 'waiting' THEN
+        PERFORM refuse('refund_request_decided', format('refund %s is decided, or its terms are fixed', OLD.id));
+    END IF;
+    IF NEW.status <> 'recorded' THEN
+        RETURN NEW;
+    END IF;
+    IF NEW.needs_approval AND NEW.decided_by IS NULL OR NEW.decided_by IS NOT NULL AND (
+        is_same_person(NEW.decided_by, NEW.requested_by)
+        OR NOT EXISTS (SELECT FROM orders WHERE id = NEW.order_id AND may_decide_for(NEW.decided_by, member_id))) THEN
+        PERFORM refuse('refund_second_person', format('refund %s needs a second person', NEW.id));
+    END IF;
+    IF NOT EXISTS (SELECT FROM refunds WHERE id = NEW.id AND order_id = NEW.order_id AND amount = NEW.amount
+                                         AND reason = NEW.reason) THEN
+        PERFORM refuse('refund_asked', format('refund %s is not recorded as it was asked for', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
 CREATE OR REPLACE FUNCTION refund_undisputed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4299,6 +4716,25 @@ BEGIN
     IF (SELECT lineage <> database_lineage() FROM scan_counter) THEN
         PERFORM refuse('count_compared', 'the count of this database has not been compared with what was published');
     END IF;
+END $function$;
+
+CREATE OR REPLACE FUNCTION resolution_said()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NOT EXISTS (SELECT FROM payment_operations o WHERE o.id = NEW.operation_id
+                   AND operation_waits_for_people(o, NEW.outcome, NEW.said_at)) THEN
+        PERFORM refuse('operation_question', format('operation %s is no such question', NEW.operation_id));
+    END IF;
+    IF NOT EXISTS (SELECT FROM payment_operations o JOIN payments p ON p.id = o.payment_id
+                   JOIN orders ON orders.id = p.order_id
+                   WHERE o.id = NEW.operation_id AND may_decide_for(NEW.person_id, orders.member_id)) THEN
+        PERFORM refuse('own_interest', format('the admin would profit from operation %s', NEW.operation_id));
+    END IF;
+    RETURN NEW;
 END $function$;
 
 CREATE OR REPLACE FUNCTION rotation_born()
@@ -4614,9 +5050,11 @@ AS $function$
 DECLARE
     named text;
 BEGIN
-    UPDATE order_items item SET promised = item.promised + m.promised, released = item.released + m.released
+    UPDATE order_items item SET promised = item.promised + m.promised, released = item.released + m.released,
+                                shipped = item.shipped + m.shipped
     FROM (SELECT order_id, sku, coalesce(sum(quantity) FILTER (WHERE kind = 'promise'), 0) AS promised,
-                 coalesce(sum(quantity) FILTER (WHERE kind = 'release'), 0) AS released
+                 coalesce(sum(quantity) FILTER (WHERE kind = 'release'), 0) AS released,
+                 coalesce(sum(quantity) FILTER (WHERE kind = 'ship'), 0) AS shipped
           FROM moved WHERE order_id IS NOT NULL GROUP BY order_id, sku) m
     WHERE item.order_id = m.order_id AND item.sku = m.sku;
     PERFORM FROM stock WHERE sku IN (SELECT sku FROM moved) ORDER BY sku FOR NO KEY UPDATE;
@@ -4625,7 +5063,15 @@ BEGIN
     IF named IS NOT NULL THEN
         PERFORM refuse('stock_count_old', format('%s was counted later', named));
     END IF;
-    UPDATE stock SET on_hand = newest.quantity, counted_at = newest.moved_at
+    UPDATE stock SET on_hand = greatest(stock.on_hand - m.quantity, 0)
+    FROM (SELECT sku, sum(quantity) AS quantity FROM moved JOIN stock USING (sku)
+          WHERE kind = 'ship' AND moved_at > counted_at GROUP BY sku) m
+    WHERE stock.sku = m.sku;
+    UPDATE stock SET counted_at = newest.moved_at,
+                     on_hand = greatest(newest.quantity - (
+                         SELECT coalesce(sum(quantity), 0) FROM stock_moves shipped
+                         WHERE shipped.sku = newest.sku AND shipped.kind = 'ship'
+                           AND shipped.moved_at > newest.moved_at), 0)
     FROM (SELECT DISTINCT ON (sku) sku, quantity, moved_at FROM moved WHERE kind = 'count'
           ORDER BY sku, moved_at DESC, id DESC) newest
     WHERE stock.sku = newest.sku;
@@ -4970,10 +5416,10 @@ $function$;
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_app, blakjaks_approvals,
     blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_codes, blakjaks_counting,
     blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures,
-    blakjaks_goods, blakjaks_inbox, blakjaks_keys, blakjaks_listening, blakjaks_months, blakjaks_orders,
-    blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups,
-    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing,
-    blakjaks_taxes, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale,
+    blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_keys, blakjaks_listening, blakjaks_months,
+    blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals,
+    blakjaks_relay, blakjaks_rollups, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements,
+    blakjaks_standing, blakjaks_taxes, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale,
     blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
@@ -5004,25 +5450,25 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earning
     avatars, backup_codes, broadcasts, card_balance, card_bookings, card_days, cart_items, carts, chain_scans,
     chain_transfers, chip_balances, chip_counts, code_batch_chunks, code_batch_walks, code_batches, code_import_chunks,
     code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys, devices, disputes, email_changes,
-    email_codes, erasures, feed_items, flagged_scans, foreign_explanations, former_usernames, guarantee_claims,
-    guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults, known_devices,
-    late_counts, leases, listener_revocations, mails, manual_transfers, member_quarters, member_totals, members,
-    nonce_searches, nonce_uses, notification_preferences, notifications, orders, outbox, payment_findings,
-    payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings,
-    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes, refresh_tokens, sales_volume,
-    scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys,
-    tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
-    treasury_snapshot_days, treasury_snapshots, trips, wallet_balances, wallet_challenges, wallet_transactions,
-    webhook_deliveries, wholesale_accounts, withdrawals TO blakjaks_app;
+    email_codes, erasures, feed_items, flagged_scans, foreign_explanations, former_usernames, fulfilments,
+    guarantee_claims, guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults,
+    known_devices, late_counts, leases, listener_revocations, mails, manual_transfers, member_quarters, member_totals,
+    members, nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions, orders,
+    outbox, parcels, payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers, products,
+    pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes,
+    refresh_tokens, refund_requests, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
+    second_factors, sessions, settings, signers, signing_keys, tax_quotes, tax_reports, tier_history, tins_sold_daily,
+    transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, wallet_balances,
+    wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
     blakjaks_app;
 GRANT INSERT, SELECT ON TABLE audit_logs, card_deposits, code_change_codes, code_changes, comp_rule_changes,
-    dispute_movements, downline_entries, foreign_transfers, honey_trials, ledger_journals, ledger_postings,
-    ledger_seal_balances, ledger_seals, manual_awards, milestones, order_events, order_items, payout_approvals,
-    payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds, retired_names, sale_accruals,
-    stock_moves, treasuries, wallet_links, withdrawal_events TO blakjaks_app;
+    dispute_movements, downline_entries, foreign_transfers, fulfilment_lines, honey_trials, ledger_journals,
+    ledger_postings, ledger_seal_balances, ledger_seals, manual_awards, milestones, order_events, order_items,
+    parcel_lines, payout_approvals, payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds,
+    retired_names, sale_accruals, stock_moves, treasuries, wallet_links, withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
@@ -5135,6 +5581,11 @@ GRANT SELECT ON TABLE comp_rules, feed_items, member_quarters, milestones, recon
     sales_volume, scan_counter, scan_rollup_position, scan_rollups, settings, transparency_metrics, treasuries,
     treasury_snapshot_days, treasury_snapshots TO blakjaks_figures;
 
+GRANT INSERT ON TABLE parcel_lines, parcels TO blakjaks_fulfilment;
+GRANT UPDATE (answered_at, evidence, look_at, reason, reference, sent_at, status) ON TABLE fulfilments TO
+    blakjaks_fulfilment;
+GRANT UPDATE (delivered_at, news_at, status) ON TABLE parcels TO blakjaks_fulfilment;
+
 GRANT INSERT (counted_by, kind, moved_at, quantity, reason, recorded_at, sku) ON TABLE stock_moves TO blakjaks_goods;
 GRANT UPDATE (on_sale, picture, price_cents, revision) ON TABLE products TO blakjaks_goods;
 
@@ -5149,14 +5600,26 @@ GRANT UPDATE (issued_at) ON TABLE listener_revocations TO blakjaks_listening;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), stranded_months(text), validate_references(text) TO blakjaks_months;
 
-GRANT INSERT (kind, moved_at, order_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_orders;
-GRANT INSERT ON TABLE age_checks, dispute_movements, disputes, ledger_journals, ledger_postings, payment_operations,
-    refund_lines, refunds TO blakjaks_orders;
+GRANT INSERT (id, look_at, order_id, recorded_at) ON TABLE fulfilments TO blakjaks_order_decisions;
+GRANT INSERT ON TABLE fulfilment_lines, ledger_journals, ledger_postings, operation_resolutions, payment_operations,
+    refund_lines, refund_requests, refunds TO blakjaks_order_decisions;
+GRANT SELECT ON TABLE data_keys, orders TO blakjaks_order_decisions;
+GRANT UPDATE (answered_at, evidence, look_at, reason, reference, status) ON TABLE payment_operations TO
+    blakjaks_order_decisions;
+GRANT UPDATE (cancel_reason, cancel_wanted_at) ON TABLE orders TO blakjaks_order_decisions;
+GRANT UPDATE (decided_at, decided_by, decision_note, status) ON TABLE refund_requests TO blakjaks_order_decisions;
+GRANT UPDATE (outcome, reference, said_at, why) ON TABLE operation_resolutions TO blakjaks_order_decisions;
+
+GRANT INSERT (id, look_at, order_id, recorded_at) ON TABLE fulfilments TO blakjaks_orders;
+GRANT INSERT (kind, moved_at, order_id, parcel_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_orders;
+GRANT INSERT ON TABLE age_checks, dispute_movements, disputes, fulfilment_lines, ledger_journals, ledger_postings,
+    payment_operations, refund_lines, refunds TO blakjaks_orders;
 GRANT SELECT ON TABLE data_keys, orders, payments TO blakjaks_orders;
 GRANT UPDATE (action_url, reason) ON TABLE payments TO blakjaks_orders;
-GRANT UPDATE (age_check_id, cancel_reason, cancel_wanted_at, confirmed_at, expires_at, state, state_at) ON TABLE orders
-    TO blakjaks_orders;
+GRANT UPDATE (age_check_id, cancel_reason, cancel_refused_at, cancel_wanted_at, confirmed_at, expires_at, state,
+    state_at) ON TABLE orders TO blakjaks_orders;
 GRANT UPDATE (amount, decided_at, evidence_by, looked_at, reason, state) ON TABLE disputes TO blakjaks_orders;
+GRANT UPDATE (answered_at, cancel_wanted_at, evidence, look_at, status) ON TABLE fulfilments TO blakjaks_orders;
 GRANT UPDATE (answered_at, evidence, look_at, reason, reference, sent_at, status) ON TABLE payment_operations TO
     blakjaks_orders;
 GRANT UPDATE (decided_at, looked_at, reason, reference, status, url, valid_until) ON TABLE age_checks TO
@@ -5182,9 +5645,10 @@ GRANT INSERT, UPDATE ON TABLE avatars, data_exports, notification_preferences, r
 GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date_of_birth, full_name, language, phone,
     profile_revision, state, updated_at, username, zip_code) ON TABLE members TO blakjaks_profiles;
 
-GRANT SELECT (accrual_due_at, age_check_id, cancel_reason, cancel_wanted_at, cart_id, confirmed_at, cost_per_tin,
-    doorstep, expires_at, id, member_id, number, placed_at, ship_state, ship_zip, shipping_cost, shipping_tax, state,
-    state_at, subtotal, tax_amount, tax_breakdown, tax_quote_id, tins, total_amount) ON TABLE orders TO blakjaks_read;
+GRANT SELECT (accrual_due_at, age_check_id, cancel_reason, cancel_refused_at, cancel_wanted_at, cart_id, confirmed_at,
+    cost_per_tin, doorstep, expires_at, id, member_id, number, placed_at, ship_state, ship_zip, shipping_cost,
+    shipping_tax, state, state_at, subtotal, tax_amount, tax_breakdown, tax_quote_id, tins, total_amount) ON TABLE
+    orders TO blakjaks_read;
 GRANT SELECT (action_url, amount, created_at, disputed, id, order_id, provider, reason, refund_open, refunded, state)
     ON TABLE payments TO blakjaks_read;
 GRANT SELECT (activated_at, applied_at, business_address, company_name, contact_name, created_at, decided_at,
@@ -5206,19 +5670,20 @@ GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_log
     chip_balances, chip_counts, code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes,
     code_import_chunks, code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps, count_comparisons,
     data_exports, devices, dispute_movements, disputes, downline_entries, erasures, feed_items, flagged_scans,
-    foreign_explanations, foreign_transfers, former_usernames, guarantee_claims, guarantee_reviews, guarantees,
-    hold_windows, honey_trials, inbox_counts, inboxes, job_faults, late_counts, leases, ledger_accounts,
-    ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, mails,
-    manual_awards, manual_transfers, member_quarters, member_totals, member_wallets, milestones, nonce_searches,
-    nonce_uses, notification_preferences, notifications, order_events, order_items, order_transitions, outbox,
-    payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
-    payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_codes, refund_lines, refunds, retired_names, sale_accruals,
-    sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings,
-    signers, signing_keys, slot_transitions, stock, stock_moves, tax_quotes, tax_reports, tier_history,
-    tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
-    treasury_snapshot_days, treasury_snapshots, trip_places, trips, wallet_balances, wallet_challenges, wallet_links,
-    wallet_transactions, webhook_deliveries, withdrawal_events, withdrawal_transitions TO blakjaks_read;
+    foreign_explanations, foreign_transfers, former_usernames, fulfilment_lines, fulfilments, guarantee_claims,
+    guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, job_faults, late_counts, leases,
+    ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
+    listener_revocations, mails, manual_awards, manual_transfers, member_quarters, member_totals, member_wallets,
+    milestones, nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions,
+    order_events, order_items, order_transitions, outbox, parcel_lines, parcels, payment_findings, payment_operations,
+    payout_approvals, payout_events, payout_policy_runs, payout_slots, payout_transitions, payouts, permanent_tiers,
+    products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations,
+    referral_codes, refund_lines, refund_requests, refunds, retired_names, sale_accruals, sales_volume, scan_counter,
+    scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings, signers, signing_keys,
+    slot_transitions, stock, stock_moves, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics,
+    treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots,
+    trip_places, trips, wallet_balances, wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries,
+    withdrawal_events, withdrawal_transitions TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 

@@ -18,6 +18,7 @@ OPTIONAL: Mapping[str, str] = {
     "withdrawal_replaced": "comp",
     "withdrawal_lapsed": "comp",
     "order_shipped": "order",
+    "order_delivered": "order",
 }
 
 

@@ -31,3 +31,8 @@ def book_sale(tx: Tx, order: Order, now: datetime) -> None:
 def book_refunded(tx: Tx, refund_id: UUID, amount: Usdt, now: datetime) -> None:
     """Post the journal of a refund that the provider has paid: we owe it no more, and the provider owes us less."""
     journals.move(tx, f"refunded:{refund_id}", "takings:card", "owed:refunds", amount, now=now)
+
+
+def book_paid_elsewhere(tx: Tx, refund_id: UUID, amount: Usdt, now: datetime) -> None:
+    """Post the journal of a refund that the provider has refused and that people have paid out of our bank account."""
+    journals.move(tx, f"refunded:{refund_id}", "bank:operating", "owed:refunds", amount, now=now)

@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from shared.db import Tx
-from shared.orders import books, operations, refunds, rows, telling
+from shared.orders import books, dispatch, fulfilments, operations, refunds, rows, telling
 from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order, Payment
-from shared.orders.states import UNPAID, CancelReason, OrderState
+from shared.orders.states import PAID, UNPAID, CancelReason, OrderState
 from shared.values.states import AgeCheckStatus, OperationStatus, PaymentState
 
 AGE_CHECK_LIFE = timedelta(minutes=60)
@@ -35,7 +35,10 @@ def advance(tx: Tx, order_id: UUID, now: datetime) -> Order:
     if order.state is OrderState.PAYMENT_PROCESSING and order.cancel_wanted_at is None:
         _pay(tx, order, now)
         order = _locked(tx, order_id)
-    if order.cancel_wanted_at is not None and order.state is not OrderState.CANCELLED:
+    if order.state in PAID:
+        dispatch.go_out(tx, order, now)
+        order = _locked(tx, order_id)
+    if order.is_leaving and order.state is not OrderState.CANCELLED:
         _leave(tx, order, now)
         order = _locked(tx, order_id)
     return order
@@ -72,6 +75,7 @@ def _pay(tx: Tx, order: Order, now: datetime) -> None:
     payment = rows.newest_payment(tx, order.id)
     if payment.state is PaymentState.CAPTURED:
         books.book_sale(tx, order, now)
+        fulfilments.record(tx, order.id, now)
         rows.confirm(tx, order.id, now)
         telling.confirmed(tx, order, now)
     elif payment.open_operation is None and payment.state is PaymentState.PENDING:
@@ -84,7 +88,11 @@ def _pay(tx: Tx, order: Order, now: datetime) -> None:
 
 
 def _leave(tx: Tx, order: Order, now: datetime) -> None:
-    """Cancel the order once it holds no money and may get none any more; until then, have the money given back."""
+    """Cancel the order once it holds no money and may get none any more; until then, have the money given back. What is
+    at the warehouse is paid back only when that sends nothing any more.
+    """
+    if not fulfilments.withdraw(tx, order.id, now):
+        return
     payment = _without_unsent(tx, rows.newest_payment(tx, order.id), now)
     if not _holds_nothing(tx, order, payment, now):
         return

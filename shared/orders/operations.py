@@ -1,14 +1,13 @@
 """Operations: what the payment provider is asked for. Each is recorded first and sent under its row's id."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from shared.db import Tx
 from shared.orders import tasks
 from shared.values.money import Usdt
 from shared.values.states import OperationKind
-
-LOST_AFTER = timedelta(minutes=1)  # by then a task has come, or the sweep queues another one
+from shared.values.vendor_times import LOST_AFTER
 
 
 def record(

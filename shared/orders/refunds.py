@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from shared.db import Tx
 from shared.ledger import journals
-from shared.orders import operations, refund_shares, tasks
+from shared.orders import operations, refund_shares, tasks, telling
 from shared.orders.refund_shares import Charge, ChargedLine, RefundShare
 from shared.orders.rows import Order, Payment
 from shared.values.money import Usdt
@@ -105,6 +105,7 @@ def record(
     journals.post(tx, f"refund:{identity}", {account: amount for account, amount in lines.items() if amount}, now)
     _pay_back(tx, payment, identity, share.amount, now)
     _insert(tx, identity, order.id, share, reason, now=now)
+    telling.refunded(tx, order, identity, share, now)
     tasks.accrue_soon(tx, order.id, now)
     return identity
 

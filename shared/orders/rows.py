@@ -29,7 +29,13 @@ class Order:
     total_amount: Usdt
     confirmed_at: datetime | None
     cancel_wanted_at: datetime | None
+    cancel_refused_at: datetime | None
     cancel_reason: CancelReason | None
+
+    @property
+    def is_leaving(self) -> bool:
+        """True if it is to be cancelled, or was. A wish that came too late was refused."""
+        return self.cancel_wanted_at is not None and self.cancel_refused_at is None
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ def lock(tx: Tx, order_id: UUID) -> Order | None:
         Order,
         """
         SELECT id, number, member_id, cart_id, state, placed_at, expires_at, subtotal, shipping_cost, tax_amount,
-               total_amount, confirmed_at, cancel_wanted_at, cancel_reason
+               total_amount, confirmed_at, cancel_wanted_at, cancel_refused_at, cancel_reason
         FROM orders WHERE id = :order_id FOR NO KEY UPDATE
         """,
         order_id=order_id,

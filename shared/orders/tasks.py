@@ -1,4 +1,4 @@
-"""The tasks that take orders further, ask about payments and give the pools their shares.
+"""The tasks that take orders further, ask about payments, have orders sent and give the pools their shares.
 
 Two of one `name` within about a day are one task.
 """
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from shared import events
 from shared.db import Tx
-from shared.events import AccrueSale, AdvanceOrder, AskPayment, LookAtDispute, ReportTax
+from shared.events import AccrueSale, AdvanceOrder, AskPayment, FulfilOrder, LookAtDispute, ReportTax
 
 
 def advance_soon(tx: Tx, order_id: UUID, now: datetime, *, name: str | None = None) -> None:
@@ -19,6 +19,11 @@ def advance_soon(tx: Tx, order_id: UUID, now: datetime, *, name: str | None = No
 def ask_soon(tx: Tx, operation_id: UUID, now: datetime, *, name: str | None = None) -> None:
     """Queue a task of payment_watch for an operation."""
     events.enqueue(tx, now, AskPayment(operation_id=operation_id), name=name)
+
+
+def fulfil_soon(tx: Tx, fulfilment_id: UUID, now: datetime, *, name: str | None = None) -> None:
+    """Queue a task of order_fulfil for a fulfilment."""
+    events.enqueue(tx, now, FulfilOrder(fulfilment_id=fulfilment_id), name=name)
 
 
 def look_at_dispute_soon(tx: Tx, reference: str, now: datetime, *, name: str | None = None) -> None:

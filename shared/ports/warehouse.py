@@ -1,7 +1,7 @@
 """Selery: the warehouse that keeps the tins, packs and ships them. A fulfilment's id is the warehouse's external id.
 
-SELERY_URL (https://api.selery.com unless given), SELERY_API_KEY, SELERY_WAREHOUSE, SELERY_WEBHOOK_SECRET. Its
-documentation is not public: the shapes are those of `emulators/warehouse.py`, to be compared with the contract.
+SELERY_URL (https://api.selery.com unless given), SELERY_API_KEY, SELERY_WAREHOUSE. Its documentation is not public: the
+shapes are those of `emulators/warehouse.py`, to be compared with the contract.
 
 A count is what physically lies there, tins picked for our orders included. A parcel is named by carrier and number.
 """
@@ -19,7 +19,6 @@ from shared.ports import vendors
 from shared.ports.vendors import Address, VendorRefused, VendorReply, VendorSilent
 
 URL_DEFAULT = "https://api.selery.com"
-SIGNATURE = "Selery-Signature"
 UNKNOWN = "order_unknown"
 SKU_LENGTH_MAX = 64
 COUNT_MAX = 100_000_000
@@ -77,14 +76,6 @@ class Counts:
     counts: dict[str, int]
 
 
-@dataclass(frozen=True)
-class WarehouseNotice:
-    """A notice that something changed; `fulfilment_id` is None when it is about no order of ours: new counts, say."""
-
-    event_id: str
-    fulfilment_id: UUID | None
-
-
 def submit(fulfilment_id: UUID, order: Parcelled) -> Fulfilment:
     """Have an order packed and sent, once per id. Raises VendorSilent, VendorRefused, VendorMisconfigured."""
     asked = {
@@ -133,15 +124,6 @@ def counts() -> Counts:
         return Counts(vendors.moment(body["as_of"]), _lines(body["items"], "on_hand"))
     except (KeyError, TypeError, ValueError) as error:
         raise vendors.misunderstood(error) from None
-
-
-def notice(headers: Mapping[str, str], raw: bytes) -> WarehouseNotice:
-    """Read a notice. Raises SignatureNotValid, VendorMisconfigured."""
-    vendors.check_timed_signature(headers, SIGNATURE, raw, os.environ["SELERY_WEBHOOK_SECRET"])
-    told = vendors.notice_object(raw)
-    data = told.get("data")
-    about = vendors.own_id(data.get("external_id")) if isinstance(data, dict) else None
-    return WarehouseNotice(vendors.event_id(told, raw), about)
 
 
 def _ask(method: str, path: str, body: object = None) -> VendorReply:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 OperationKind = Literal["authorize", "capture", "void", "refund"]  # payment_operations.kind
+PaymentStatus = Literal["pending", "authorized", "captured", "failed", "refunded"]  # how an order's payments are told
 
 
 class MemberStatus(StrEnum):
@@ -111,6 +112,39 @@ class OperationStatus(StrEnum):
     SENT = "sent"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
+
+
+class RefundRequestStatus(StrEnum):
+    """The values of `refund_requests.status`."""
+
+    WAITING = "waiting"
+    RECORDED = "recorded"
+    REJECTED = "rejected"
+
+
+class FulfilmentStatus(StrEnum):
+    """The values of `fulfilments.status`."""
+
+    RECORDED = "recorded"
+    SENT = "sent"
+    ACCEPTED = "accepted"
+    PACKED = "packed"
+    SHIPPED = "shipped"
+    CANCELLED = "cancelled"
+    REFUSED = "refused"
+
+
+FULFILMENT_ENDS = frozenset({FulfilmentStatus.SHIPPED, FulfilmentStatus.CANCELLED, FulfilmentStatus.REFUSED})
+
+
+class ParcelStatus(StrEnum):
+    """The values of `parcels.status`."""
+
+    SHIPPED = "shipped"
+    IN_TRANSIT = "in_transit"
+    LOST = "lost"
+    DELIVERED = "delivered"
+    RETURNED = "returned"
 
 
 class DisputeState(StrEnum):

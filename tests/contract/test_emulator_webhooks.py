@@ -13,7 +13,7 @@ from emulators import webhooks as sending
 from emulators.http_server import Handler, HttpServer
 from emulators.process import wait_until
 from emulators.vendors import Vendors
-from shared.ports import age_notices, ages, card, card_notices, warehouse
+from shared.ports import age_notices, ages, card, card_notices, warehouse_notices
 from shared.values.money import Usdt
 
 pytest_plugins = ["tests.contract.vendor_plugin"]
@@ -83,7 +83,7 @@ def test_each_vendor_tells_its_own_address_in_its_own_way(shop_vendors: Vendors,
     _, headers, body = by_path["/v1/webhooks/agechecker"]
     assert age_notices.notice(headers, body) == "a-reference"
     _, headers, body = by_path["/v1/webhooks/selery"]
-    assert warehouse.notice(headers, body).fulfilment_id is None
+    assert warehouse_notices.notice(headers, body).fulfilment_id is None
 
 
 def test_each_comes_three_times_and_in_another_order(shop_vendors: Vendors, inbox: Inbox) -> None:

@@ -15,7 +15,7 @@ from emulators.http_server import Handler, HttpServer
 from emulators.process import free_port, wait_until
 from emulators.vendor import DONE, Fault, VendorStandIn
 from emulators.vendors import Vendors
-from shared.ports import age_notices, ages, card, card_notices, tax, tax_notices, vendors, warehouse
+from shared.ports import age_notices, ages, card, card_notices, tax, tax_notices, vendors, warehouse, warehouse_notices
 from shared.ports.outage import Outage
 from shared.ports.vendors import (
     Address,
@@ -73,7 +73,7 @@ VENDORS = [
         "warehouse",
         lambda key: warehouse.submit(key, warehouse.Parcelled("Ada", HOME, {"MINTICE-3": 2})),
         lambda world: len(world.warehouse.orders()),
-        warehouse.notice,
+        warehouse_notices.notice,
         "SELERY_WEBHOOK_SECRET",
     ),
 ]

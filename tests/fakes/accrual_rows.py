@@ -41,7 +41,7 @@ def give_back(order: Paid, amount: Usdt | None = None) -> None:
         if amount is None:
             refunds.refund_rest(tx, held, payment, RefundReason.CANCELLED, now)
         else:
-            refunds.refund_amount(tx, held, payment, amount, RefundReason.GOODWILL, now=now)
+            refunds.refund_amount(tx, held, payment, amount, RefundReason.LOST, now=now)
 
     db.atomically(work)
 
@@ -53,7 +53,7 @@ def give_back_tins(order: Paid, tins: int) -> None:
         held = rows.lock(tx, order.id)
         assert held is not None
         payment = rows.newest_payment(tx, order.id)
-        refunds.refund_tins(tx, held, payment, {MINT: tins}, RefundReason.RETURNED, now=clock.now())
+        refunds.refund_tins(tx, held, payment, {MINT: tins}, RefundReason.SHORT, now=clock.now())
 
     db.atomically(work)
 

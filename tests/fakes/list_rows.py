@@ -7,6 +7,7 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 from shared import db
+from shared.auth import Role
 from shared.members import tier_history
 from shared.members.tier_history import TierChange
 from shared.messages import notifications
@@ -51,6 +52,40 @@ def tier_change(owner: Somebody, at: datetime, number: int) -> str:
 def order(owner: Somebody, at: datetime, number: int) -> str:
     order_rows.counted(100, MINT)
     return str(order_rows.placed(owner, {MINT: 1 + number}, at=at))
+
+
+def admins_order(owner: Somebody, at: datetime, number: int) -> str:
+    """An order that waits, or that came to nothing."""
+    made = order(owner, at, number)
+    if number % 2:
+        order_rows.ended(UUID(made))
+    return made
+
+
+def refund_request(owner: Somebody, at: datetime, number: int) -> str:
+    """A refund that the owner has asked for, and that waits or was rejected."""
+    buyer, made = factories.member(), uuid4()
+    order_id = order(buyer, at, number)
+    insert(
+        "refund_requests",
+        id=made,
+        order_id=order_id,
+        kind="shipping",
+        amount=2_990_000,
+        reason="faulty",
+        note="It was open",
+        requested_by=(owner if number < 3 else factories.member(role=Role.OPERATIONS)).id,
+        requested_at=at,
+    )
+    if number % 2:
+        run(
+            """
+            UPDATE refund_requests SET status = 'rejected', decided_by = requested_by, decided_at = requested_at,
+                   decision_note = 'It was not' WHERE id = :id
+            """,
+            id=made,
+        )
+    return str(made)
 
 
 COMP_TYPES = ("manual", "trip", "casino")

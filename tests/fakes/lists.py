@@ -147,6 +147,19 @@ LISTS: Mapping[str, ListCase] = {
         beside=partial(list_rows.wholesale, emptied=True),
         filters={name: same(name) for name in ("status", "member_id")},
     ),
+    "list_admin_orders": ListCase(
+        list_rows.admins_order,
+        role=OPERATIONS,
+        filters={
+            "status": same("status"),
+            "payment": same("payment"),
+            "placed_from": ListFilter(lambda item: item["placed_at"], lambda item, value: item["placed_at"] >= value),
+            "placed_to": ListFilter(lambda item: item["placed_at"], lambda item, value: item["placed_at"] < value),
+            "number": ListFilter(lambda item: item["order_number"], lambda item, value: item["order_number"] == value),
+            "email": same("email"),
+        },
+    ),
+    "list_refund_requests": ListCase(list_rows.refund_request, role=OPERATIONS, filters={"status": same("status")}),
     "list_admin_trips": ListCase(
         list_rows.trip_won,
         "comp_id",

@@ -91,6 +91,10 @@ MANY = {
     "refunds": """
         refunds (id, order_id, tins, goods, shipping, tax, amount, reason, recorded_at)
         SELECT gen_random_uuid(), id, 1, 10000, 0, 0, 10000, 'cancelled', now() FROM orders WHERE member_id = $1""",
+    "refund_lines": """
+        refund_lines (refund_id, sku, tins, goods, tax)
+        SELECT refunds.id, 'MINTICE-6', 1, 10000, 0
+        FROM refunds JOIN orders ON orders.id = order_id WHERE member_id = $1""",
     "disputes": """
         disputes (id, payment_id, reference, state, reason, amount, opened_at, noticed_at, looked_at)
         SELECT gen_random_uuid(), payments.id, gen_random_uuid(), 'open', 'fraudulent', 10000, now(), now(), now()
@@ -134,6 +138,7 @@ BEFORE = {
     "order_items": (MANY["orders"],),
     "payments": (MANY["orders"],),
     "refunds": (MANY["orders"],),
+    "refund_lines": (MANY["orders"], MANY["refunds"]),
     "disputes": (
         """
         payments (id, order_id, provider, amount, state, created_at)

@@ -15,7 +15,7 @@ from shared.auth import Role
 from shared.credentials import fingerprints
 from shared.db import Tx
 from shared.ledger import journals
-from shared.orders import addresses, card_tokens
+from shared.orders import addresses, card_tokens, fulfilments
 from shared.orders.addresses import DeliveryAddress
 from shared.values.money import Usdt
 from tests import factories
@@ -322,6 +322,7 @@ def _capture(tx: Tx, order_id: UUID, now: datetime) -> UUID:
     for kind in ("authorize", "capture"):
         _succeed(tx, payment_id, kind, now)
     _book(tx, f"sale:{order_id}", order_id, 1, "takings:card", now)
+    fulfilments.record(tx, order_id, now)
     tx.run(
         "UPDATE orders SET state = 'confirmed', state_at = :now, confirmed_at = :now WHERE id = :id",
         id=order_id,

@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from tests.fakes.vendor_messages import VendorMessage, of_agechecker, of_card, of_kintsugi
+from tests.fakes.vendor_messages import VendorMessage, of_agechecker, of_card, of_kintsugi, of_selery
 from tests.operations.requests import Request
 from tests.operations.scene import Scene
 
@@ -13,6 +13,10 @@ def hear_card(scene: Scene) -> Request:
 
 def hear_agechecker(scene: Scene) -> Request:
     return _signed(scene, of_agechecker("b7hQx2"))
+
+
+def hear_selery(scene: Scene) -> Request:
+    return _signed(scene, of_selery(uuid4()))
 
 
 def hear_kintsugi(scene: Scene) -> Request:

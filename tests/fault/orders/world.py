@@ -5,7 +5,7 @@ import os
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,19 +13,20 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from emulators.vendor import Fault
+from emulators.vendor import Fault, VendorError
 from emulators.vendors import Vendors
 from functions.order_advance import main as order_advance
+from functions.order_fulfil import main as order_fulfil
 from functions.payment_watch import main as payment_watch
 from functions.sale_accrue import main as sale_accrue
 from shared import clock, db, settings
 from shared.credentials import vault
-from shared.db import Tx
-from shared.events import AccrueSale, AdvanceOrder, AskPayment
+from shared.db import ConstraintViolated, Tx
+from shared.events import AccrueSale, AdvanceOrder, AskPayment, FulfilOrder
 from shared.orders import rows, tasks
 from shared.orders.addresses import DeliveryAddress
 from shared.orders.states import CancelReason
-from shared.ports import ages, card, vendors
+from shared.ports import ages, card, vendors, warehouse
 from tests.factories import Somebody
 from tests.fakes import order_rows
 from tests.fakes.crashes import Crash, crash, killed_after
@@ -40,8 +41,10 @@ NAMES = ("Accepted", "Accepted", "Accepted", "Denied", "Photo", "Pending")
 CALLS = (
     *((card, name) for name in ("authorize", "capture", "void", "refund", "find", "abandon")),
     *((ages, name) for name in ("begin", "look")),
+    *((warehouse, name) for name in ("submit", "find", "cancel")),
 )
 FAULTS = tuple(fault for fault in Fault if fault not in (Fault.UNAUTHORIZED, Fault.FORBIDDEN, Fault.REFUSED))
+PAID_SHARE = 0.5  # of the orders are paid without ado, so that many come to the warehouse
 LATER_SECONDS = 1e6  # what is late is decided by the schedule, not by a timer
 ANSWER_SECONDS_MAX = 0.05
 
@@ -64,7 +67,9 @@ class World:
     time: datetime = BEGIN
     waiting: list[Delivery] = field(default_factory=list)
     orders: list[UUID] = field(default_factory=list)
+    counts: list[tuple[datetime, Mapping[str, int]]] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
+    secrets: Mapping[UUID, bytes] = field(default_factory=dict)  # of the admins' authenticator apps
 
     def now(self) -> datetime:
         return self.time
@@ -73,6 +78,8 @@ class World:
         """A member orders; the task that the checkout queues may be lost."""
         who = Somebody(UUID(str(self.random.choice(WINNERS))), "", "")
         name, paid_by = self.random.choice(NAMES), self.random.choice(CARDS)
+        if self.random.random() < PAID_SHARE:
+            name, paid_by = "Accepted", "ok"
         home = DeliveryAddress(f"Ann {name}", "12 Main Street", "", "Springfield", "IL", "62704")
         tins = {MINT: self.random.randint(1, 9)} | ({COFFEE: 2} if self.random.random() < 0.3 else {})
         self.database.run(f"DELETE FROM carts WHERE status = 'open' AND member_id = '{who.id}'")
@@ -113,10 +120,58 @@ class World:
 
     def spoil(self) -> None:
         """The next calls of a vendor fail, done or not; or the issuer declines to have the money taken."""
-        part = self.random.choice((self.vendors.card, self.vendors.card, self.vendors.ages))
+        part = self.random.choice((self.vendors.card, self.vendors.ages, self.vendors.warehouse))
         part.fail_next(self.random.randint(1, 3), self.random.choice(FAULTS))
         if self.random.random() < 0.2:
             self.vendors.card.decline_next("capture")
+
+    def work(self) -> None:
+        """The warehouse does something with one of its orders, and tells it, or its message gets lost."""
+        place, chance = self.vendors.warehouse, self.random.random()
+        if not place.orders():
+            return
+        order = self.random.choice(place.orders())
+        with suppress(VendorError):
+            if chance < 0.3:
+                place.pack(order.external_id)
+            elif chance < 0.35:
+                place.refuse(order.external_id)
+            elif chance < 0.6:
+                sku = self.random.choice(sorted(order.items))
+                place.ship(order.external_id, {sku: 1})
+            elif chance < 0.7:
+                place.ship(order.external_id)
+            elif order.shipments:
+                way = self.random.choice(("in_transit", "delivered", "returned"))
+                place.journey(self.random.choice(order.shipments).tracking_number, way)
+        self._tell(order.external_id)
+
+    def count(self) -> None:
+        """Somebody counts what lies in the warehouse; the count arrives now, later, or after the next one."""
+        self.pass_time(1)
+        self.counts.append((self.time, self.vendors.warehouse.stock()))
+        self.pass_time(1)
+        if self.random.random() < 0.6:
+            as_of, found = self.counts.pop(self.random.randrange(len(self.counts)))
+            with suppress(ConstraintViolated):  # a later count is known
+                db.atomically(_counted, found, as_of, self.time)
+                self.done["counted"] += 1
+
+    def send_all(self) -> None:
+        """The warehouse sends whatever it has, and every parcel arrives."""
+        place = self.vendors.warehouse
+        for order in place.orders():
+            with suppress(VendorError):
+                place.ship(order.external_id)
+            for parcel in order.shipments:
+                if parcel.status in ("shipped", "in_transit"):
+                    place.journey(parcel.tracking_number, "delivered")
+            self._tell(order.external_id)
+
+    def _tell(self, external_id: str) -> None:
+        """The warehouse's message about an order arrives, or gets lost; its tasks come in any order."""
+        if self.random.random() < 0.7:
+            db.atomically(tasks.fulfil_soon, UUID(external_id), self.time)
 
     def collect(self) -> None:
         """Take the tasks that were queued since from the outbox."""
@@ -139,7 +194,7 @@ class World:
             return
         if chance < 0.15:
             self.waiting.append(delivery)  # it comes again
-        with self._dying() as died:
+        with self.dying() as died:
             self.handle(delivery)
         if died() and self.random.random() < 0.7:
             self.waiting.append(delivery)
@@ -157,11 +212,13 @@ class World:
                 order_advance.advance(AdvanceOrder.model_validate(delivery.body, strict=False), self.time)
             elif delivery.function == "payment_watch":
                 payment_watch.ask(AskPayment.model_validate(delivery.body, strict=False), self.time)
+            elif delivery.function == "order_fulfil":
+                order_fulfil.fulfil(FulfilOrder.model_validate(delivery.body, strict=False), self.time)
             else:
                 sale_accrue.accrue(AccrueSale.model_validate(delivery.body, strict=False), self.time)
 
     def sweep(self) -> None:
-        for job in (order_advance, payment_watch, sale_accrue):
+        for job in (order_advance, payment_watch, order_fulfil, sale_accrue):
             with db.acting_for(job.job.function):
                 job.sweep(self.time)
 
@@ -169,7 +226,7 @@ class World:
         self.time += timedelta(seconds=seconds)
 
     @contextmanager
-    def _dying(self) -> Iterator[Callable[[], bool]]:
+    def dying(self) -> Iterator[Callable[[], bool]]:
         """A worker that may die: between two of its transactions, or just before or after it calls a vendor."""
         chance, dead = self.random.random(), False
         with ExitStack() as stack:
@@ -209,14 +266,31 @@ def begun(database: Database, made: Vendors, seed: int) -> Iterator[World]:
     database.empty()
     made.clear()
     made.card.later_seconds = LATER_SECONDS
-    for part in (made.card, made.ages):
+    for part in (made.card, made.ages, made.warehouse):
         part.now = world.now
+    made.warehouse.set_counts({sku: STOCK for (sku,) in database.rows("SELECT sku FROM stock")})
     settings.forget()
     database.run(f"UPDATE stock SET on_hand = {STOCK}, promised = 0, counted_at = '{BEGIN}'")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(clock, "now", world.now)
         db.atomically(_data_key)
         yield world
+
+
+def _counted(tx: Tx, found: Mapping[str, int], as_of: datetime, now: datetime) -> None:
+    """Record a count, of the products that orders are of."""
+    for sku in (MINT, COFFEE):
+        tx.run(
+            """
+            INSERT INTO stock_moves (sku, kind, quantity, moved_at, recorded_at, counted_by, reason)
+            VALUES (:sku, 'count', :quantity, :as_of, :now, :member, 'A count')
+            """,
+            sku=sku,
+            quantity=found[sku],
+            as_of=as_of,
+            now=now,
+            member=WINNERS[0],
+        )
 
 
 def _data_key(tx: Tx) -> None:

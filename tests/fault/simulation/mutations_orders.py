@@ -16,7 +16,7 @@ def _mutant(name: str, path: str, old: str, new: str, tests: str = SCHEDULES) ->
 
 MUTANTS = (
     _mutant("asked before it is marked as sent", WATCH,
-            "        store.mark_sent(tx, operation_id, now, now + rules.ANSWER_EXPECTED_IN)\n",
+            "        store.mark_sent(tx, operation_id, now, now + ANSWER_EXPECTED_IN)\n",
             "        pass\n", PAYMENTS),
     _mutant("no answer is a decline", WATCH,
             "operation_id=asked.id, kind=asked.kind, reason=str(silent))\n        return None\n",

@@ -86,12 +86,14 @@ FIELDS: Mapping[str, str] = {
         "shipping_tax:int tax_quote_id:uuid total_amount:int cancel_reason shipping_cost:int "
         "tax_breakdown:list cancel_wanted_at",
     "order_items":
-        "sku:text tax:int order_id:uuid quantity:int line_total:int unit_price:int product_name:text",
+        "sku:text tax:int order_id:uuid quantity:int refunded:int line_total:int unit_price:int product_name:text",
     "payments":
         "id:uuid state:text amount:int reason disputed:int order_id:uuid provider:text refunded:int created_at:time "
         "refund_open:int",
     "refunds":
-        "id:uuid tax:int goods:int amount:int reason:text order_id:uuid shipping:int recorded_at:time",
+        "id:uuid tax:int tins:int goods:int amount:int reason:text order_id:uuid shipping:int recorded_at:time "
+        "shipping_tax:int",
+    "refund_lines": "sku:text tax:int tins:int goods:int refund_id:uuid",
     "disputes":
         "id:uuid state:text amount:int reason:text order_id:uuid opened_at:time withdrawn:int decided_at "
         "noticed_at:time evidence_by",

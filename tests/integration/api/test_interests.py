@@ -24,7 +24,9 @@ from tests.fakes import comp_records
 from tests.fakes.nodes import FakeNodes
 from tests.fakes.payout_rows import PayoutRows
 from tests.fakes.wholesale_rows import wholesale_account
+from tests.operations import admin_orders
 from tests.operations.access import operations_for
+from tests.operations.scene import Scene as Operations
 from tests.rows import rows_of_all_tables
 
 pytest_plugins = ["tests.fakes.treasury_plugin"]
@@ -47,6 +49,7 @@ TAKES = {
     "recall_batch": "likewise",
     "pause_treasury": "nobody is paid",
     "cancel_treasury_transfer": "a transfer is taken back",
+    "reject_refund": "a refund is not given",
 }
 NOBODY_IN_PARTICULAR = {
     "generate": "codes of tins: whoever buys the tin has them",
@@ -62,6 +65,7 @@ NOBODY_IN_PARTICULAR = {
     "count_stock": "what lies in the warehouse",
     "search_code": "a look",
     "show_wholesale_tax_id": "likewise; who has looked, and why, is audited",
+    "show_order_address": "likewise",
     "resume_treasury": "everybody is paid what was promised",
     "set_treasury_alerts": "when admins are woken",
     "start_reconciliation": "books and chain are compared",
@@ -170,6 +174,35 @@ def activate_wholesale_account(scene: Scene, about: Somebody) -> Act:
     return partial(scene.ask, "POST", f"/v1/admin/wholesale/{account}/activate", {"reason": "all is well"})
 
 
+def change_order(scene: Scene, about: Somebody) -> Act:
+    body = {"status": "cancelled", "reason": "The buyer has called"}
+    return partial(scene.ask, "PUT", f"/v1/admin/orders/{admin_orders.paid_order(about)}", body)
+
+
+def resend_order(scene: Scene, about: Somebody) -> Act:
+    order = admin_orders.refused_order(scene.sql, about)
+    return partial(scene.ask, "POST", f"/v1/admin/orders/{order}/resend", {"reason": "It is there again"})
+
+
+def refund_order(scene: Scene, about: Somebody) -> Act:
+    body = {"kind": "amount", "amount": 1, "reason": "goodwill", "note": "It came late"}
+    return partial(scene.ask, "POST", f"/v1/admin/orders/{admin_orders.paid_order(about)}/refunds", body)
+
+
+def approve_refund(scene: Scene, about: Somebody) -> Act:
+    order = admin_orders.paid_order(about, tins=40)
+    refund = admin_orders.waiting_refund(Operations(scene.client, scene.sql), order)
+    path = f"/v1/admin/orders/{order}/refunds/{refund}/approve"
+    return partial(scene.ask, "POST", path, {"note": "The picture shows it"}, proved=True)
+
+
+def resolve_payment(scene: Scene, about: Somebody) -> Act:
+    order = admin_orders.paid_order(about)
+    operation = admin_orders.refused_refund(scene.sql, order)
+    body = {"outcome": "paid_elsewhere", "reference": "Check 1042", "evidence": "The card is closed"}
+    return partial(scene.ask, "POST", f"/v1/admin/orders/{order}/payments/{operation}/resolve", body, proved=True)
+
+
 def contact_winner(scene: Scene, about: Somebody) -> Act:
     comp = factories.trip(about, chosen=True)
     return partial(scene.ask, "POST", f"/v1/admin/trips/{comp}/concierge-contacted", {})
@@ -259,7 +292,8 @@ def stranger(scene: Scene) -> Somebody:
 
 TO_A_MEMBER = (award_comp, approve_comp, retry_comp, decide_guarantee_review, override_tier, decide_flagged_scan,
                decide_flagged_scans, decide_wholesale_application, activate_wholesale_account, contact_winner,
-               mail_chip, approve_payout, approve_payouts)  # fmt: skip
+               mail_chip, approve_payout, approve_payouts, change_order, resend_order, refund_order,
+               approve_refund, resolve_payment)  # fmt: skip
 TO_A_WALLET = (send_from_treasury, approve_treasury_transfer, resolve_finding)
 OF_OTHERS = (activate_member,)  # of their own they cannot: who is suspended does nothing
 GIVES = {act.__name__: act for act in (*TO_A_MEMBER, *TO_A_WALLET, *OF_OTHERS)}
@@ -279,7 +313,7 @@ def scene_for(client: Client, rows: PayoutRows, sql: Connection, two_nodes: Fake
 
 def said(answer: Answer) -> str:
     """The problem; of a bulk operation what became of its one thing."""
-    return answer.problem or (answer.body["items"][0]["outcome"] if "items" in answer.body else "")
+    return answer.problem or (answer.body["items"][0].get("outcome", "") if "items" in answer.body else "")
 
 
 def test_every_operation_by_which_an_admin_changes_something_is_in_one_table() -> None:

@@ -143,6 +143,7 @@ def test_the_secrets_are_those_that_we_know_of() -> None:
         "cancel_order": {"line1", "line2"},
         "pay_order": {"line1", "line2"},
         "show_wholesale_tax_id": {"tax_id"},
+        "show_order_address": {"recipient", "line1", "line2", "city"},
     }
 
 

@@ -26,6 +26,7 @@ TRIED_ELSEWHERE = {
     "functions/member_erase/old_store.py::PURGES[webhook_deliveries]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[wholesale_accounts]": "test_retention.py",
     "functions/notifications/store.py::mark_read": "test_notifications_unread.py",
+    "functions/order_fulfil/store.py::due": "test_fulfilment.py",
     "functions/payment_reconciliation/store.py::lock": "test_payment_reconciliation.py",
     "functions/payment_watch/store.py::due": "test_order_payments.py",
     "functions/tax_report/store.py::due": "test_tax_reports.py",

@@ -63,16 +63,31 @@ POWERFUL = {
         {"admin_shop"},
     ),
     "stock that nobody counted": ("UPDATE stock SET on_hand = 1", set[str]()),
-    "an order that is paid": ("UPDATE orders SET state = 'confirmed'", {"order_advance", "payment_watch"}),
+    "an order that is paid": (
+        "UPDATE orders SET state = 'confirmed'",
+        {"order_advance", "order_fulfil", "payment_watch"},
+    ),
     "an order's terms": ("UPDATE orders SET total_amount = 0", set[str]()),
     "a payment that is captured": ("UPDATE payments SET state = 'captured'", set[str]()),
+    "a refund that nobody waits for": (
+        f"INSERT INTO refunds (id, order_id, goods, shipping, tax, amount) VALUES ({ANY_ID}, {ANY_ID}, 1, 0, 0, 1)",
+        {"admin_orders", "order_advance", "order_fulfil", "payment_watch"},
+    ),
+    "a refund that somebody asks for": (
+        f"INSERT INTO refund_requests (id, order_id) VALUES ({ANY_ID}, {ANY_ID})",
+        {"admin_orders"},
+    ),
+    "what became of a payment": (
+        f"INSERT INTO operation_resolutions (operation_id, person_id) VALUES ({ANY_ID}, {ANY_ID})",
+        {"admin_orders"},
+    ),
     "a card to be charged": (
         f"INSERT INTO payments (id, order_id, provider, amount) VALUES ({ANY_ID}, {ANY_ID}, 'card', 10000)",
         {"orders"},
     ),
     "an age that was proved": (
         f"INSERT INTO age_checks (id, member_id, recorded_at) VALUES ({ANY_ID}, {ANY_ID}, now())",
-        {"order_advance", "payment_watch"},
+        {"order_advance", "order_fulfil", "payment_watch"},
     ),
     "a share of a sale": (
         f"INSERT INTO sale_accruals (order_id, sequence) VALUES ({ANY_ID}, 1)",
@@ -94,7 +109,7 @@ POWERFUL = {
     "a sale whose shares are settled": ("UPDATE orders SET accrual_due_at = NULL", {"sale_accrue"}),
     "a promise of stock": (
         f"INSERT INTO stock_moves (sku, kind, quantity, order_id) VALUES ('', 'promise', 1, {ANY_ID})",
-        {"orders", "order_advance", "payment_watch"},
+        {"orders", "order_advance", "order_fulfil", "payment_watch"},
     ),
     "somebody's cart": ("UPDATE cart_items SET quantity = 1", {"shop", "order_advance", "payment_watch"}),
     "a wholesale account that may order": ("UPDATE wholesale_accounts SET status = 'approved'", {"admin_wholesale"}),
@@ -121,24 +136,26 @@ SECRET = {
     ),
     "second factors": (
         "SELECT sealed_secret FROM second_factors",
-        {"auth", "admin_treasury", "admin_comps", "wallet", "profile", "member_export", "member_erase"},
+        {"auth", "admin_treasury", "admin_comps", "admin_orders", "wallet", "profile", "member_export", "member_erase"},
     ),
     "signed payments": (
         "SELECT raw FROM payout_attempts",
         {"payout_send", "payout_confirm", "payout_recover", "reconciliation", "ledger_seal", "treasury_snapshot",
          "admin_treasury", "migrate"},
     ),
-    "cards": ("SELECT token FROM payments", {"orders", "order_advance", "payment_watch"}),
+    "cards": ("SELECT token FROM payments", {"orders", "order_advance", "order_fulfil", "payment_watch"}),
     "addresses of orders": (
         "SELECT address FROM orders",
-        {"orders", "order_advance", "payment_watch", "member_erase", "profile", "tax_report"},
+        {"orders", "admin_orders", "order_advance", "order_fulfil", "payment_watch", "member_erase", "profile",
+         "tax_report"},
     ),
     "refresh tokens": ("SELECT token_hash FROM refresh_tokens", {"auth", "profile", "member_erase"}),
     "mailed codes": ("SELECT code_mac FROM email_codes", {"auth", "profile", "member_erase"}),
     "wrapped keys": (
         "SELECT wrapped FROM data_keys",
-        {"auth", "admin_treasury", "admin_comps", "admin_wholesale", "wallet", "wholesale", "profile", "orders",
-         "order_advance", "payment_watch", "tax_report", "migrate"},
+        {"auth", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale", "wallet", "wholesale", "profile",
+         "orders", "order_advance", "order_fulfil", "payment_watch", "tax_report",
+         "migrate"},
     ),
     "tax ids": ("SELECT tax_id FROM wholesale_accounts", {"admin_wholesale"}),
 }  # fmt: skip

@@ -20,7 +20,7 @@ from shared.orders.states import CancelReason
 from shared.ports import card
 from shared.values.money import ZERO, Usdt
 from tests.fakes import order_views
-from tests.fakes.accrual_rows import is_due, pools, totals
+from tests.fakes.accrual_rows import Paid, give_back, is_due, pools, totals
 from tests.fakes.crashes import Crash, crash
 from tests.fakes.dispute_rows import DisputeStanding, bought, capture_of, dispute, heard, journals_of_disputes
 from tests.fakes.order_driver import OrderDriver
@@ -233,8 +233,7 @@ def test_an_order_that_is_to_be_cancelled_is_refunded_when_its_dispute_is_won(
 def test_a_refund_that_was_not_sent_waits_and_what_is_withdrawn_then_is_excess(
     orders: OrderDriver, order: Placed, shop_vendors: Vendors
 ) -> None:
-    db.atomically(rows.want_cancelled, order.id, CancelReason.MEMBER, clock.now())
-    db.atomically(machine.advance, order.id, clock.now())  # the refund is recorded, and its task waits
+    give_back(Paid(order.id, order.payment_id))  # the refund is recorded, and its task waits
     made = shop_vendors.card.open_dispute(capture_of(order.id))
     disputes.look(made.id)
     orders.deliver()

@@ -28,8 +28,10 @@ from tests.fakes.vendor_messages import (
     of_card,
     of_dispute,
     of_kintsugi,
+    of_selery,
     signed_agechecker,
     signed_card,
+    signed_selery,
 )
 from tests.platform import Platform
 from tests.rows import rows_of_all_tables
@@ -125,6 +127,36 @@ def test_agechecker_takes_the_orders_further_that_wait_for_the_check(vendor: Fun
     assert (queue, body) == ("order-advance", {"order_id": str(order.id)})
 
 
+def asked_fulfilment(sql: Connection) -> UUID:
+    """A fulfilment of a paid order, whose own task is not counted here."""
+    order_rows.counted(100)
+    member = factories.member()
+    order_rows.paid(member, order_rows.placed(member))
+    sql.execute_simple("DELETE FROM outbox")
+    (found,) = sql.execute_simple("SELECT id FROM fulfilments").rows[0]
+    return UUID(str(found))
+
+
+def test_the_warehouse_has_the_fulfilment_looked_up(vendor: FunctionClient, sql: Connection) -> None:
+    fulfilment = asked_fulfilment(sql)
+    before = rows_of_all_tables(sql, without=("webhook_deliveries", "outbox"))
+    answer = of_selery(fulfilment, event_id="evt_1").send(vendor)
+    assert (answer.status, answer.body) == (200, HEARD)
+    assert kept(sql) == [("selery", "evt_1", str(fulfilment))]
+    ((queue, body, name),) = tasks(sql)
+    assert (queue, body) == ("order-fulfil", {"fulfilment_id": str(fulfilment)})
+    assert name
+    assert rows_of_all_tables(sql, without=("webhook_deliveries", "outbox")) == before
+
+
+def test_a_message_of_the_warehouse_about_no_order_of_ours_is_kept(vendor: FunctionClient, sql: Connection) -> None:
+    unknown = uuid4()
+    of_selery(unknown, event_id="evt_1").send(vendor)
+    of_selery(None, event_id="evt_2", kind="inventory.counted").send(vendor)
+    assert kept(sql) == [("selery", "evt_1", str(unknown)), ("selery", "evt_2", "inventory.counted")]
+    assert tasks(sql) == []
+
+
 def test_a_message_changes_nothing_by_itself(vendor: FunctionClient, sql: Connection) -> None:
     order, operation = waiting_order(sql), asked_operation()
     before = rows_of_all_tables(sql, without=("webhook_deliveries", "outbox"))
@@ -137,9 +169,10 @@ def test_a_message_changes_nothing_by_itself(vendor: FunctionClient, sql: Connec
 
 def spoiled() -> Iterator[tuple[str, VendorMessage]]:
     """Messages whose signatures are missing, wrong, of another body, another vendor or another day."""
-    card, age, sale = of_card(uuid4()), of_agechecker(REFERENCE), of_kintsugi(uuid4())
+    card, age, selery = of_card(uuid4()), of_agechecker(REFERENCE), of_selery(uuid4())
     ours = os.environ["CARD_WEBHOOK_SECRET"], os.environ["AGECHECKER_SECRET"]
-    for name, message in (("card", card), ("age", age), ("tax", sale)):
+    sale = of_kintsugi(uuid4())
+    for name, message in (("card", card), ("age", age), ("selery", selery), ("tax", sale)):
         unsigned = {key: value for key, value in message.headers.items() if "Signature" not in key}
         yield f"{name} without a signature", replace(message, headers=unsigned)
         yield f"{name} with another body", replace(message, body=message.body.replace(b'"', b"' ", 1))
@@ -147,6 +180,8 @@ def spoiled() -> Iterator[tuple[str, VendorMessage]]:
         yield f"{name} without a body", replace(message, body=b"")
     yield "the card's, signed by AgeChecker's secret", signed_card(card.body, secret=ours[1])
     yield "AgeChecker's, signed by the card's secret", signed_agechecker(age.body, secret=ours[0])
+    yield "the warehouse's, signed by the card's secret", signed_selery(selery.body, secret=ours[0])
+    yield "the warehouse's, six minutes old", of_selery(uuid4(), seconds_ago=360)
     yield "yesterday's", of_card(uuid4(), seconds_ago=86_400)
     yield "six minutes old", of_card(uuid4(), seconds_ago=360)
     yield "of tomorrow", of_card(uuid4(), seconds_ago=-86_400)
@@ -183,10 +218,11 @@ def test_a_body_of_fifty_megabytes_is_refused_before_it_is_looked_at(vendor: Fun
 
 def test_the_stand_ins_sign_as_the_ports_expect(vendor: FunctionClient, platform: Platform, sql: Connection) -> None:
     card, age = of_card(asked_operation()), of_agechecker(REFERENCE)
-    for message, stand_in in ((card, platform.vendors.card), (age, platform.vendors.ages)):
+    parts = platform.vendors
+    for message, stand_in in ((card, parts.card), (age, parts.ages), (of_selery(None), parts.warehouse)):
         assert stand_in.webhooks.method == message.method
         assert replace(message, headers=stand_in.webhooks.signed(message.body)).send(vendor).status == 200
-    assert len(kept(sql)) == 2
+    assert len(kept(sql)) == 3
 
 
 def test_without_a_database_the_signature_is_checked_all_the_same(
@@ -235,8 +271,9 @@ def test_a_signed_message_of_any_shape_is_kept_or_refused_and_wakes_nobody(
     for body in STRANGE:
         answer = signed_card(body).send(vendor)
         assert (answer.status, answer.body) == (200, HEARD), (body[:40], answer.body)
+        assert signed_selery(body).send(vendor).status == 200, body[:40]
         assert refusal(signed_agechecker(body).send(vendor)) == NOT_VALID, body[:40]
-    assert Counter(source for source, _, _ in kept(sql)) == {"card": len(STRANGE)}
+    assert Counter(source for source, _, _ in kept(sql)) == {"card": len(STRANGE), "selery": len(STRANGE)}
     assert tasks(sql) == []
 
 

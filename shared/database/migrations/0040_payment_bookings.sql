@@ -1,8 +1,7 @@
 -- The card provider's own list of what it has booked and deposited, and where it differs from our rows.
 
 INSERT INTO ledger_accounts (name, description) VALUES
-    ('fees:card', 'Fees that the card provider has kept.'),
-    ('bank:operating', 'Deposited to our bank by the card provider, less what it took back.');
+    ('fees:card', 'Fees that the card provider has kept.');
 
 -- How far the list of a day (UTC) was read: `cursor` is the next page of a reading under way, `read_at` the end of the last.
 CREATE TABLE card_days (

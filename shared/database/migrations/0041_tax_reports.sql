@@ -61,7 +61,7 @@ SELECT id, order_id, id, recorded_at, recorded_at FROM refunds;
 
 ALTER TABLE webhook_deliveries
     DROP CONSTRAINT webhook_deliveries_source_check,
-    ADD CONSTRAINT webhook_deliveries_source_check CHECK (source IN ('card', 'agechecker', 'kintsugi'));
+    ADD CONSTRAINT webhook_deliveries_source_check CHECK (source IN ('card', 'agechecker', 'selery', 'kintsugi'));
 
 -- -------------------------------------------------------------------------------------------------------------- rights
 DO $$

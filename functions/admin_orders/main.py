@@ -1,0 +1,12 @@
+"""HTTP for operations admins (docs/shop.md, "What people decide"). Each module has one matter's operations."""
+
+from flask import Request, Response
+
+from functions.admin_orders import looking, refunding, resolving
+from functions.admin_orders.common import api
+
+__all__ = ["api", "looking", "refunding", "resolving"]
+
+
+def admin_orders(request: Request) -> Response:
+    return api.handle(request)

@@ -1,0 +1,1 @@
+"""Has the warehouse send paid orders, and follows their parcels."""

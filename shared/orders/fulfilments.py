@@ -1,0 +1,89 @@
+"""Fulfilments: what the warehouse is asked to send of an order. Each is recorded first and sent under its row's id."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from shared.db import Tx
+from shared.orders import tasks
+from shared.values.states import FULFILMENT_ENDS, FulfilmentStatus
+from shared.values.vendor_times import LOST_AFTER
+
+
+@dataclass(frozen=True)
+class LastFulfilment:
+    """The last fulfilment of an order, as far as the machine asks."""
+
+    id: UUID
+    status: FulfilmentStatus
+
+
+def record(tx: Tx, order_id: UUID, now: datetime) -> UUID:
+    """Record that everything is to be sent that the order waits for; returns the id. A task asks the warehouse for it.
+
+    Raises ConstraintViolated (fulfilments_live) while another fulfilment of the order may be sent.
+    """
+    identity = uuid4()
+    tx.run(
+        "INSERT INTO fulfilments (id, order_id, recorded_at, look_at) VALUES (:id, :order_id, :now, :look_at)",
+        id=identity,
+        order_id=order_id,
+        now=now,
+        look_at=now + LOST_AFTER,
+    )
+    tx.run(
+        """
+        INSERT INTO fulfilment_lines (fulfilment_id, sku, tins)
+        SELECT :id, sku, promised - released - shipped FROM order_items
+        WHERE order_id = :order_id AND promised > released + shipped
+        """,
+        id=identity,
+        order_id=order_id,
+    )
+    tasks.fulfil_soon(tx, identity, now)
+    return identity
+
+
+def newest(tx: Tx, order_id: UUID) -> LastFulfilment | None:
+    """The order's last fulfilment, if it has one. The order is locked by the caller."""
+    return tx.first(
+        LastFulfilment,
+        "SELECT id, status FROM fulfilments WHERE order_id = :order_id ORDER BY recorded_at DESC, id DESC LIMIT 1",
+        order_id=order_id,
+    )
+
+
+def withdraw(tx: Tx, order_id: UUID, now: datetime) -> bool:
+    """True if the warehouse will send nothing of the order any more. Otherwise it is asked to cancel: what was sent to
+    it ends by its word alone.
+    """
+    found = newest(tx, order_id)
+    if found is None or found.status in FULFILMENT_ENDS:
+        return True
+    if found.status is FulfilmentStatus.RECORDED:
+        _never_send(tx, found.id, now)
+        return True
+    want_cancelled(tx, found.id, now)
+    return False
+
+
+def want_cancelled(tx: Tx, fulfilment_id: UUID, now: datetime) -> None:
+    """Note once that the warehouse is to cancel what has not left yet, with a task that asks for it."""
+    noted = tx.run(
+        "UPDATE fulfilments SET cancel_wanted_at = :now WHERE id = :id AND cancel_wanted_at IS NULL",
+        id=fulfilment_id,
+        now=now,
+    )
+    if noted:
+        tasks.fulfil_soon(tx, fulfilment_id, now)
+
+
+def _never_send(tx: Tx, fulfilment_id: UUID, now: datetime) -> None:
+    tx.run(
+        """
+        UPDATE fulfilments SET status = 'cancelled', evidence = 'never_sent', answered_at = :now, look_at = NULL
+        WHERE id = :id
+        """,
+        id=fulfilment_id,
+        now=now,
+    )
