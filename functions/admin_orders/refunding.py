@@ -20,7 +20,8 @@ from shared.auth import Admin
 from shared.credentials import totp
 from shared.credentials.totp import SECOND_FACTOR
 from shared.db import Tx
-from shared.orders import refund_shares, refunds, rows
+from shared.orders import disputes, refund_shares, refunds, rows
+from shared.orders.disputes import PaymentDisputed
 from shared.orders.refund_shares import Charge, MoreThanLeft, RefundShare
 from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order, Payment
@@ -47,7 +48,7 @@ def list_refund_requests(tx: Tx, admin: Operations, page: RefundFilter) -> Listi
 @api.post(
     "/v1/admin/orders/{order_id}/refunds",
     status=201,
-    problems=(rules.RefundExceedsPayment, rules.TinsNotSent, interests.OwnInterest),
+    problems=(rules.RefundExceedsPayment, rules.TinsNotSent, PaymentDisputed, interests.OwnInterest),
 )
 def refund_order(
     tx: Tx, admin: Operations, key: IdempotencyKey, order_id: UUID, body: RefundOrder, client: Client, now: datetime
@@ -78,6 +79,7 @@ def refund_order(
         rules.RefundOfOwnRequest,
         rules.RefundWithoutRequester,
         rules.TinsNotSent,
+        PaymentDisputed,
         interests.OwnInterest,
         *SECOND_FACTOR,
     ),
@@ -128,10 +130,11 @@ def _locked(tx: Tx, admin: Admin, order_id: UUID) -> Order:
 
 
 def _captured(tx: Tx, order_id: UUID) -> Payment:
-    """The payment that has paid the order. Raises RefundExceedsPayment when none has."""
+    """The payment that has paid the order. Raises RefundExceedsPayment when none has, PaymentDisputed."""
     payment = rows.newest_payment(tx, order_id)
     if payment.state is not PaymentState.CAPTURED:
         raise rules.RefundExceedsPayment(left=ZERO)
+    disputes.refuse_disputed(tx, order_id)
     return payment
 
 

@@ -17,7 +17,8 @@ from shared import clock, db, log
 from shared.db import Tx
 from shared.events import FulfilOrder
 from shared.job import Hopeless, Job
-from shared.orders import addresses, disputes, fulfilments, machine, rows, tasks, telling
+from shared.orders import addresses, fulfilments, machine, rows, tasks, telling
+from shared.orders.disputes import is_disputed
 from shared.orders.rows import Order
 from shared.ports import warehouse
 from shared.ports.vendors import Address, VendorRefused, VendorSilent
@@ -92,7 +93,7 @@ def _mark_lost(tx: Tx, now: datetime) -> None:
 
 def _begin(tx: Tx, fulfilment_id: UUID, now: datetime) -> Step | None:
     """Decide the next move under the order's lock; what is to be submitted is marked as sent. None if there is none:
-    the order is to be cancelled, and nobody has sent this, or its payment is disputed.
+    nobody has sent this, and the order is to be cancelled, or its payment is disputed.
     """
     order, found = _locked(tx, fulfilment_id)
     if found.status is FulfilmentStatus.RECORDED and order.is_leaving:
@@ -100,7 +101,8 @@ def _begin(tx: Tx, fulfilment_id: UUID, now: datetime) -> Step | None:
         return None
     if found.status is FulfilmentStatus.CANCELLED and found.sent_at is None:
         return None
-    if found.status is FulfilmentStatus.RECORDED and disputes.is_disputed(tx, order.id):
+    if found.status is FulfilmentStatus.RECORDED and is_disputed(tx, order.id):
+        store.hold(tx, fulfilment_id, now + rules.DISPUTED_PAUSE)
         return None
     move = rules.move(found.status, is_cancel_wanted=found.cancel_wanted_at is not None)
     is_asked_for = found.status in (FulfilmentStatus.RECORDED, FulfilmentStatus.SENT)

@@ -13,6 +13,7 @@ PACKING_PAUSE = timedelta(minutes=15)  # the warehouse tells each change; this i
 JOURNEY_PAUSE = timedelta(hours=6)
 REST_AWAITED = timedelta(days=7)  # from the first parcel on
 NEWS_AWAITED = timedelta(days=14)
+DISPUTED_PAUSE = timedelta(hours=1)
 HEARD_LATELY = timedelta(days=1)
 
 SENT_NO_MORE = frozenset({FulfilmentStatus.CANCELLED, FulfilmentStatus.REFUSED})

@@ -100,6 +100,15 @@ def tell(tx: Tx, fulfilment_id: UUID, told: Told, evidence: str, now: datetime) 
     )
 
 
+def hold(tx: Tx, fulfilment_id: UUID, look_at: datetime) -> None:
+    """Leave a recorded fulfilment unsent until that time."""
+    tx.run(
+        "UPDATE fulfilments SET look_at = :look_at WHERE id = :id AND status = 'recorded'",
+        id=fulfilment_id,
+        look_at=look_at,
+    )
+
+
 def note_answer(tx: Tx, fulfilment_id: UUID, now: datetime, look_at: datetime | None) -> None:
     """Note that the warehouse has answered, and when it is asked next."""
     tx.run(

@@ -12,7 +12,8 @@ from shared import clock, db, log
 from shared.db import Tx
 from shared.job import ComeAgain, Hopeless
 from shared.ledger import journals
-from shared.orders import machine, rows, tasks
+from shared.orders import fulfilments, machine, rows, tasks
+from shared.orders.disputes import is_disputed
 from shared.orders.rows import Order
 from shared.orders.states import OrderState
 from shared.ports import card
@@ -20,7 +21,7 @@ from shared.ports.card import Dispute
 from shared.ports.vendors import VendorSilent
 from shared.sweep import Sweep
 from shared.values.money import ZERO
-from shared.values.states import DisputeState
+from shared.values.states import FULFILMENT_ENDS, DisputeState, FulfilmentStatus
 
 CHANGED_WITHIN = timedelta(days=30)
 SEEN_WITHIN = timedelta(hours=20)
@@ -78,6 +79,7 @@ def record(tx: Tx, told: Dispute, asked_at: datetime, now: datetime) -> None:
         _move(tx, order, dispute, told, now)
     if before is None or before.state != told.state:
         _tell(order, told)
+        _stop_or_send(tx, order, now)
         machine.advance(tx, order.id, now)
 
 
@@ -100,6 +102,20 @@ def _move(tx: Tx, order: Order, dispute: Known, told: Dispute, now: datetime) ->
         log.error("a dispute takes more than the order has left", order_id=order.id, dispute=told.reference)
     if moved.amount < ZERO and order.state is OrderState.CANCELLED:
         log.error("a dispute of a cancelled order was won", order_id=order.id, dispute=told.reference)
+
+
+def _stop_or_send(tx: Tx, order: Order, now: datetime) -> None:
+    """Have the warehouse stop what has not left of a disputed order, and send it after all once it is disputed no more.
+    What was recorded and not sent to the warehouse waits there by itself.
+    """
+    last = fulfilments.newest(tx, order.id)
+    if last is None:
+        return
+    if is_disputed(tx, order.id):
+        if last.status is not FulfilmentStatus.RECORDED and last.status not in FULFILMENT_ENDS:
+            fulfilments.want_cancelled(tx, last.id, now)
+    elif last.status is FulfilmentStatus.CANCELLED and order.state is OrderState.CONFIRMED and not order.is_leaving:
+        fulfilments.record(tx, order.id, now)
 
 
 def _tell(order: Order, told: Dispute) -> None:

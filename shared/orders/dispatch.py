@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
-from shared.orders import disputes, fulfilments, refunds, rows, telling
+from shared.orders import disputes, refunds, rows, telling
 from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order
 from shared.orders.states import PAID, CancelReason, OrderState
@@ -37,13 +37,11 @@ class _Unsent:
 
 def go_out(tx: Tx, order: Order, now: datetime) -> None:
     """Take a paid order as far as its parcels go. Once a tin has left, a wish to cancel is refused, which is told; what
-    the warehouse does not send of it is paid back; when it sends nothing at all, the order is to be cancelled. Nothing
-    is sent while the payment is disputed.
+    the warehouse does not send of it is paid back; when it sends nothing at all, the order is to be cancelled. The rest
+    of a disputed order waits; once the bank has the money, it is not paid back again.
     """
     found = _progress(tx, order.id)
     if not found.sent:
-        if disputes.is_disputed(tx, order.id):
-            fulfilments.stop(tx, order.id, now)
         if found.fulfilment is FulfilmentStatus.SHIPPED:
             rows.want_cancelled(tx, order.id, CancelReason.SHORT, now)
         elif found.fulfilment is FulfilmentStatus.PACKED and order.state is OrderState.CONFIRMED:
@@ -52,8 +50,8 @@ def go_out(tx: Tx, order: Order, now: datetime) -> None:
     if order.is_leaving:
         _refuse_cancel(tx, order.id, now)
         telling.not_cancelled(tx, order, now)
-    is_over = found.fulfilment in FULFILMENT_ENDS
-    if found.left and is_over:
+    is_over = found.fulfilment in FULFILMENT_ENDS and not (found.left and disputes.is_open(tx, order.id))
+    if found.left and is_over and not disputes.is_disputed(tx, order.id):
         _refund_rest(tx, order, now)
     reached = _reached(found, is_over=is_over)
     if PAID.index(reached) > PAID.index(order.state):

@@ -67,13 +67,6 @@ def withdraw(tx: Tx, order_id: UUID, now: datetime) -> bool:
     return False
 
 
-def stop(tx: Tx, order_id: UUID, now: datetime) -> None:
-    """Have the warehouse cancel what it was sent and has not packed off; what it does not know yet waits."""
-    found = newest(tx, order_id)
-    if found and found.status is not FulfilmentStatus.RECORDED and found.status not in FULFILMENT_ENDS:
-        want_cancelled(tx, found.id, now)
-
-
 def want_cancelled(tx: Tx, fulfilment_id: UUID, now: datetime) -> None:
     """Note once that the warehouse is to cancel what has not left yet, with a task that asks for it."""
     noted = tx.run(

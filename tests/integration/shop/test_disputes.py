@@ -20,12 +20,11 @@ from shared.orders.states import CancelReason
 from shared.ports import card
 from shared.values.money import ZERO, Usdt
 from tests.fakes import order_views
-from tests.fakes.accrual_rows import is_due, pools, totals
+from tests.fakes.accrual_rows import Paid, give_back, is_due, pools, totals
 from tests.fakes.crashes import Crash, crash
 from tests.fakes.dispute_rows import DisputeStanding, bought, capture_of, dispute, heard, journals_of_disputes
 from tests.fakes.order_driver import OrderDriver
 from tests.fakes.order_views import Placed, balances, standing
-from tests.fakes.parcel_views import fulfilments
 
 pytest_plugins = ["tests.fakes.order_jobs_plugin"]
 
@@ -234,8 +233,7 @@ def test_an_order_that_is_to_be_cancelled_is_refunded_when_its_dispute_is_won(
 def test_a_refund_that_was_not_sent_waits_and_what_is_withdrawn_then_is_excess(
     orders: OrderDriver, order: Placed, shop_vendors: Vendors
 ) -> None:
-    db.atomically(rows.want_cancelled, order.id, CancelReason.MEMBER, clock.now())
-    db.atomically(machine.advance, order.id, clock.now())  # the refund is recorded, and its task waits
+    give_back(Paid(order.id, order.payment_id))  # the refund is recorded, and its task waits
     made = shop_vendors.card.open_dispute(capture_of(order.id))
     disputes.look(made.id)
     orders.deliver()
@@ -299,30 +297,3 @@ def test_no_movement_is_kept_without_its_journal(
             "moved_at) SELECT id, 1, 10000, 0, 0, 0, 10000, 0, now() FROM disputes WHERE reference = $1",
             (made.id,),
         )
-
-
-def test_goods_that_are_at_the_warehouse_are_stopped_while_the_payment_is_disputed(
-    orders: OrderDriver, order: Placed, shop_vendors: Vendors
-) -> None:
-    made = shop_vendors.card.open_dispute(capture_of(order.id))
-    heard(orders, made.id)
-    assert fulfilments(order.id) == ["cancelled"]
-    assert standing(order.id).state == "confirmed"
-
-
-def test_goods_that_the_warehouse_does_not_know_yet_wait_for_the_end_of_the_dispute(
-    orders: OrderDriver, shop_vendors: Vendors
-) -> None:
-    order = order_views.place()
-    order_views.accept_age(order.member_id)
-    db.atomically(tasks.advance_soon, order.id, clock.now())
-    orders.deliver(lost="order_fulfil")
-    assert fulfilments(order.id) == ["recorded"]
-    made = shop_vendors.card.open_dispute(capture_of(order.id))
-    heard(orders, made.id)
-    orders.pass_time(5)
-    assert (fulfilments(order.id), shop_vendors.warehouse.orders()) == (["recorded"], [])
-    shop_vendors.card.change_dispute(made.id, "won")
-    heard(orders, made.id)
-    orders.pass_time(5)
-    assert (fulfilments(order.id), len(shop_vendors.warehouse.orders())) == (["accepted"], 1)
