@@ -53,7 +53,7 @@ DATABASE_ROLES = frozenset(
         *("accounts", "accruals", "approvals", "awards", "books", "carts", "checkout", "codes", "counting"),
         *("delivery", "enrolment", "erasure", "explanations", "exports", "figures", "fulfilment", "goods", "inbox"),
         *("keys", "listening", "months", "orders", "payouts", "profiles", "read", "referrals", "relay", "rollups"),
-        *("scans", "second_factors", "settings", "standing", "telling", "wallets", "webhooks", "wholesale"),
+        *("sales", "scans", "second_factors", "settings", "standing", "telling", "wallets", "webhooks", "wholesale"),
         *("wholesale_decisions", "work"),
     }
 )
