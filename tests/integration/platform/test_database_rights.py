@@ -36,7 +36,10 @@ POWERFUL = {
     "the token that is paid": ("UPDATE treasuries SET token_address = ''", set[str]()),
     "an admin's role": ("UPDATE members SET role = 'owner'", set[str]()),
     "an account with a role": ("INSERT INTO members (email, role) VALUES ('', 'owner')", set[str]()),
-    "a tier for good": ("UPDATE members SET permanent_tier = 'whale'", {"admin_members", "sales_count", "tier_rollover"}),
+    "a tier for good": (
+        "UPDATE members SET permanent_tier = 'whale'",
+        {"admin_members", "sales_count", "tier_rollover"},
+    ),
     "a password": ("UPDATE members SET password_hash = ''", {"auth", "profile", "member_erase"}),
     "a second factor": (
         f"INSERT INTO second_factors (member_id, sealed_secret, created_at) VALUES ({ANY_ID}, '', now())",
