@@ -81,11 +81,16 @@ def play(stack: Stack, tell: Tell = print) -> Played:
              f"paid by {played.comp['transaction_hash']}")  # fmt: skip
         with _step(tell, "notification, unread count, activity feed and live counter are Firestore documents"):
             listener.wait_for(winner, SCANS, DOCUMENT_SECONDS_MAX)
-    with _step(tell, f"a member orders {shop_job.TINS} tins, proves their age, and pays with the test card"):
+    with _step(
+        tell, f"a member orders {shop_job.TINS} tins, proves their age, pays with the test card, and gets a parcel"
+    ):
         played.bought = shop_job.buy(stack, played.admin, played.members[0])
     shares = ", ".join(f"${amount} to the {pool} pool" for pool, amount in played.bought.shares.items())
     tell(f"  order {played.bought.order['order_number']} of ${played.bought.order['total']:.2f} is confirmed; "
          f"its profit gave {shares}")  # fmt: skip
+    parcel = played.bought.order["parcels"][0]
+    tell(f"  the warehouse has sent it with {parcel['carrier']} {parcel['tracking_number']}; "
+         f"{played.bought.tins_sold} tins are sold")  # fmt: skip
     return played
 
 

@@ -1,11 +1,13 @@
-"""Plays an order of the shop: a member buys tins with the test card, and the pools get their shares of the profit."""
+"""Plays an order of the shop: a member buys tins with the test card, the pools get their shares of the profit, and the
+warehouse sends them.
+"""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-from emulators import cloud
+from emulators import cloud, scheduler
 from emulators.people import Person
 from emulators.process import wait_until
 from emulators.stack import Stack
@@ -21,14 +23,15 @@ POOLS = ("member", "affiliate", "wholesale")
 
 @dataclass
 class Bought:
-    """The confirmed order as its buyer sees it, and what it gave each pool in USD."""
+    """The order as its buyer sees it, what it gave each pool in USD, and the tins that the days' sales have in all."""
 
     order: dict[str, Any] = field(default_factory=dict)
     shares: dict[str, Decimal] = field(default_factory=dict)
+    tins_sold: int = 0
 
 
 def buy(stack: Stack, admin: Person, buyer: Person) -> Bought:
-    """Count the stock, fill a cart, order it, and wait until it is paid and the pools have their shares."""
+    """Count the stock, fill a cart, order it, and wait until it is paid, accrued, and sent."""
     count = {"quantity": COUNTED, "as_of": stack.now().isoformat(), "reason": "Counted for the self-check."}
     admin.client.must("PUT", f"/v1/admin/stock/{SKU}", count)
     buyer.client.must("POST", "/v1/cart/add", {"sku": SKU, "quantity": TINS})
@@ -43,15 +46,28 @@ def buy(stack: Stack, admin: Person, buyer: Person) -> Bought:
 
     def confirmed() -> bool:
         bought.order = buyer.client.must("GET", f"/v1/orders/{placed['id']}")
-        return bool(bought.order["status"] == "confirmed")
+        return bool(bought.order["confirmed_at"])
 
     def accrued() -> bool:
         bought.shares = _shares(stack, placed["id"])
         return bool(bought.shares)
 
+    def sent() -> bool:
+        return confirmed() and bought.order["status"] in ("shipped", "delivered")
+
     wait_until(confirmed, "the order's confirmation", ORDER_SECONDS_MAX)
     wait_until(accrued, "the pools' shares", ORDER_SECONDS_MAX)
+    wait_until(sent, "the order's parcel", ORDER_SECONDS_MAX)
+    bought.tins_sold = _counted(stack)
     return bought
+
+
+def _counted(stack: Stack) -> int:
+    """The tins that count as sold, after the job that counts them has run."""
+    scheduler.call(stack.function_url("sales_count"), "sweep", stack.token("sales_count"))
+    with cloud.superuser(stack.postgres, cloud.DATABASE) as connection:
+        rows = connection.execute_simple("SELECT coalesce(sum(tins), 0)::bigint FROM tins_sold_daily").rows
+    return int(rows[0][0])
 
 
 def _shares(stack: Stack, order_id: str) -> dict[str, Decimal]:

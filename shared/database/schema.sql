@@ -1509,6 +1509,16 @@ CREATE TABLE order_items (
 );
 CREATE INDEX order_items_sku ON order_items (sku);
 
+CREATE TABLE order_tins_sold (
+    order_id    uuid         NOT NULL,
+    day         date         NOT NULL,
+    tins        integer      NOT NULL,
+    counted_at  timestamptz  NOT NULL,
+    CONSTRAINT order_tins_sold_pkey PRIMARY KEY (order_id, day),
+    CONSTRAINT order_tins_sold_tins_check CHECK (tins >= 0),
+    CONSTRAINT order_tins_sold_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id)
+);
+
 CREATE TABLE order_transitions (
     from_state  order_state  NOT NULL,
     to_state    order_state  NOT NULL,
@@ -1543,6 +1553,8 @@ CREATE TABLE orders (
     cancel_reason      text,
     accrual_due_at     timestamptz,
     cancel_refused_at  timestamptz,
+    volume_due_at      timestamptz,
+    settled_at         timestamptz,
     kind               text         NOT NULL DEFAULT 'retail',
     account_id         uuid,
     certificate_id     uuid,
@@ -1563,6 +1575,7 @@ CREATE TABLE orders (
     CONSTRAINT orders_kind_check CHECK (kind IN ('retail', 'wholesale')),
     CONSTRAINT orders_retail CHECK (kind <> 'retail' OR num_nulls(cart_id, doorstep) = 0 AND num_nonnulls(account_id,
         certificate_id) = 0),
+    CONSTRAINT orders_settled CHECK (settled_at IS NULL OR (state IN ('shipped', 'delivered'))),
     CONSTRAINT orders_ship_state_check CHECK (ship_state ~ '^[A-Z]{2}$'),
     CONSTRAINT orders_ship_zip_check CHECK (ship_zip ~ '^\d{5}(-\d{4})?$'),
     CONSTRAINT orders_shipping_cost_check CHECK (shipping_cost::bigint >= 0),
@@ -1591,6 +1604,9 @@ CREATE INDEX orders_leaving ON orders (cancel_wanted_at) WHERE cancel_wanted_at 
     NULL AND state <> 'cancelled';
 CREATE INDEX orders_member ON orders (member_id, placed_at, id);
 CREATE INDEX orders_placed ON orders (placed_at, id);
+CREATE INDEX orders_unsettled ON orders (placed_at, id) WHERE settled_at IS NULL AND (state IN ('shipped',
+    'delivered'));
+CREATE INDEX orders_volume_due ON orders (volume_due_at, id) WHERE volume_due_at IS NOT NULL;
 CREATE INDEX orders_waiting ON orders (expires_at) WHERE state IN ('pending', 'age_verification',
     'payment_processing');
 CREATE TRIGGER never_deleted BEFORE DELETE ON orders FOR EACH ROW EXECUTE FUNCTION order_never_deleted();
@@ -1601,8 +1617,12 @@ CREATE CONSTRAINT TRIGGER order_cancel_refused AFTER UPDATE OF cancel_refused_at
 CREATE TRIGGER order_changed BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION order_changed();
 CREATE CONSTRAINT TRIGGER order_goes_out AFTER UPDATE OF state ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (new.state <> old.state) EXECUTE FUNCTION order_goes_out();
+CREATE TRIGGER order_settled BEFORE UPDATE OF settled_at ON orders FOR EACH ROW WHEN (old.settled_at IS NOT NULL AND
+    new.settled_at IS DISTINCT FROM old.settled_at) EXECUTE FUNCTION order_settled();
 CREATE TRIGGER order_undisputed BEFORE UPDATE OF state ON orders FOR EACH ROW WHEN (new.state = 'cancelled' AND
     old.state <> 'cancelled') EXECUTE FUNCTION order_undisputed();
+CREATE TRIGGER order_volume_done BEFORE UPDATE OF volume_due_at ON orders FOR EACH ROW WHEN (old.volume_due_at IS NOT
+    NULL AND new.volume_due_at IS NULL) EXECUTE FUNCTION order_volume_done();
 CREATE CONSTRAINT TRIGGER order_whole AFTER INSERT ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
     FUNCTION order_whole();
 CREATE TRIGGER sale_accrual_done BEFORE UPDATE OF accrual_due_at ON orders FOR EACH ROW WHEN (old.accrual_due_at IS NOT
@@ -1667,6 +1687,7 @@ CREATE TABLE parcels (
 );
 CREATE INDEX parcels_fulfilment ON parcels (fulfilment_id, recorded_at);
 CREATE INDEX parcels_under_way ON parcels (news_at) WHERE status IN ('shipped', 'in_transit');
+CREATE TRIGGER order_volume_due AFTER INSERT ON parcels FOR EACH ROW EXECUTE FUNCTION order_volume_due();
 CREATE TRIGGER parcel_changed BEFORE UPDATE ON parcels FOR EACH ROW EXECUTE FUNCTION parcel_changed();
 
 CREATE TABLE payment_findings (
@@ -2244,6 +2265,7 @@ CREATE TABLE refunds (
 CREATE INDEX refunds_order ON refunds (order_id);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON refunds FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON refunds FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER order_volume_due AFTER INSERT ON refunds FOR EACH ROW EXECUTE FUNCTION order_volume_due();
 CREATE CONSTRAINT TRIGGER refund_asked AFTER INSERT ON refunds DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN
     (new.reason IN ('faulty', 'returned', 'goodwill')) EXECUTE FUNCTION refund_asked();
 CREATE CONSTRAINT TRIGGER refund_fits AFTER INSERT ON refunds DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
@@ -4235,6 +4257,15 @@ AS $function$
     FROM payments p WHERE p.order_id = sold ORDER BY p.created_at DESC, p.id DESC LIMIT 1
 $function$;
 
+CREATE OR REPLACE FUNCTION order_settled()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    PERFORM refuse('order_settled', format('the tins of order %s were counted for the referrer', OLD.id));
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION order_undisputed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4244,6 +4275,64 @@ BEGIN
         PERFORM refuse('order_disputed', format('order %s is disputed', NEW.id));
     END IF;
     RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION order_volume(sold uuid)
+ RETURNS TABLE(day date, tins integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    WITH given_back AS (
+        SELECT greatest((SELECT given.tins FROM order_given_back(sold) given) - sum(refunded_unsent), 0) AS tins
+        FROM order_items WHERE order_id = sold
+    ), sent AS (
+        SELECT (shipped_at AT TIME ZONE 'UTC')::date AS day, sum(line.tins) AS tins
+        FROM fulfilments f JOIN parcels ON parcels.fulfilment_id = f.id JOIN parcel_lines line ON parcel_id = parcels.id
+        WHERE f.order_id = sold GROUP BY 1
+    )
+    SELECT sent.day, greatest(least(sent.tins, sum(sent.tins) OVER (ORDER BY sent.day) - given_back.tins), 0)::integer
+    FROM sent CROSS JOIN given_back
+$function$;
+
+CREATE OR REPLACE FUNCTION order_volume_differs(sold uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (
+        SELECT FROM order_volume(sold) now
+        FULL JOIN (SELECT day, tins FROM order_tins_sold WHERE order_id = sold) counted USING (day)
+        WHERE coalesce(now.tins, 0) <> coalesce(counted.tins, 0))
+$function$;
+
+CREATE OR REPLACE FUNCTION order_volume_done()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF order_volume_differs(NEW.id) THEN
+        PERFORM refuse('volume_due', format('the sales have something else of order %s than it gives', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION order_volume_due()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF TG_TABLE_NAME = 'refunds' THEN
+        UPDATE orders SET volume_due_at = coalesce(volume_due_at, NEW.recorded_at)
+        WHERE id = NEW.order_id AND EXISTS (SELECT FROM order_items WHERE order_id = NEW.order_id AND shipped > 0);
+    ELSE
+        UPDATE orders SET volume_due_at = coalesce(volume_due_at, NEW.recorded_at)
+        WHERE id = (SELECT order_id FROM fulfilments WHERE id = NEW.fulfilment_id);
+    END IF;
+    RETURN NULL;
 END $function$;
 
 CREATE OR REPLACE FUNCTION order_waits_for_people(waiting uuid)
@@ -5765,10 +5854,10 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures,
     blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys,
     blakjaks_listening, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
-    blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_scans,
-    blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing, blakjaks_taxes,
-    blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions,
-    blakjaks_work, PUBLIC;
+    blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_sales,
+    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing,
+    blakjaks_taxes, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale,
+    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -5801,14 +5890,14 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earning
     email_codes, erasures, feed_items, flagged_scans, foreign_explanations, former_usernames, fulfilments,
     guarantee_claims, guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults,
     known_devices, late_counts, leases, listener_revocations, mails, manual_transfers, member_quarters, member_totals,
-    members, nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions, orders,
-    outbox, parcels, payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers, products,
-    pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_codes,
-    refresh_tokens, refund_requests, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
-    second_factors, sessions, settings, signers, signing_keys, stock_alerts, tax_quotes, tax_reports, tier_history,
-    tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips,
-    wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals TO
-    blakjaks_app;
+    members, nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions,
+    order_tins_sold, orders, outbox, parcels, payment_findings, payment_operations, payments, payout_slots, payouts,
+    permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries,
+    reconciliations, referral_codes, refresh_tokens, refund_requests, sales_volume, scan_counter, scan_rollup_position,
+    scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys, stock_alerts, tax_quotes,
+    tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days,
+    treasury_snapshots, trips, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries,
+    wholesale_accounts, withdrawals TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -6002,8 +6091,8 @@ GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date
 
 GRANT SELECT (account_id, accrual_due_at, age_check_id, cancel_reason, cancel_refused_at, cancel_wanted_at, cart_id,
     certificate_id, confirmed_at, cost_per_tin, doorstep, expires_at, id, kind, member_id, number, placed_at,
-    ship_state, ship_zip, shipping_cost, shipping_tax, state, state_at, subtotal, tax_amount, tax_breakdown,
-    tax_quote_id, tins, total_amount) ON TABLE orders TO blakjaks_read;
+    settled_at, ship_state, ship_zip, shipping_cost, shipping_tax, state, state_at, subtotal, tax_amount,
+    tax_breakdown, tax_quote_id, tins, total_amount, volume_due_at) ON TABLE orders TO blakjaks_read;
 GRANT SELECT (action_url, amount, created_at, disputed, id, order_id, provider, reason, refund_open, refunded, state)
     ON TABLE payments TO blakjaks_read;
 GRANT SELECT (activated_at, applied_at, business_address, company_name, contact_name, created_at, decided_at,
@@ -6030,8 +6119,8 @@ GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_log
     job_faults, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings,
     ledger_seal_balances, ledger_seals, listener_revocations, mails, manual_awards, manual_transfers, member_quarters,
     member_totals, member_wallets, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
-    operation_resolutions, order_events, order_items, order_transitions, outbox, parcel_lines, parcels,
-    payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
+    operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox, parcel_lines,
+    parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
     payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
     reconciliation_treasuries, reconciliations, referral_codes, refund_lines, refund_requests, refunds,
     resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
@@ -6048,6 +6137,10 @@ GRANT DELETE, UPDATE ON TABLE outbox TO blakjaks_relay;
 GRANT DELETE, INSERT, UPDATE ON TABLE scan_rollups TO blakjaks_rollups;
 GRANT INSERT ON TABLE transparency_metrics TO blakjaks_rollups;
 GRANT UPDATE ON TABLE sales_volume, scan_rollup_position TO blakjaks_rollups;
+
+GRANT INSERT ON TABLE downline_entries TO blakjaks_sales;
+GRANT INSERT, UPDATE ON TABLE order_tins_sold, tins_sold_daily TO blakjaks_sales;
+GRANT UPDATE (settled_at, volume_due_at) ON TABLE orders TO blakjaks_sales;
 
 GRANT INSERT ON TABLE affiliate_chips, flagged_scans, honey_trials, milestones, scans, tier_history TO blakjaks_scans;
 GRANT INSERT, UPDATE ON TABLE chip_balances, code_retries, member_quarters TO blakjaks_scans;

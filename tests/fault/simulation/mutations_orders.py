@@ -8,6 +8,13 @@ MACHINE = "shared/orders/machine.py"
 WATCH = "functions/payment_watch/main.py"
 WATCH_RULES = "functions/payment_watch/rules.py"
 BOOKS = "shared/orders/books.py"
+FULFIL = "functions/order_fulfil/main.py"
+FULFIL_RULES = "functions/order_fulfil/rules.py"
+DISPATCH = "shared/orders/dispatch.py"
+FULFILMENTS = "shared/orders/fulfilments.py"
+SENDING = "tests/integration/shop/test_fulfilment.py"
+CANCELS = "tests/integration/shop/test_fulfilment_cancels.py"
+COUNTS = "tests/integration/shop/test_sales_count.py"
 
 
 def _mutant(name: str, path: str, old: str, new: str, tests: str = SCHEDULES) -> Mutant:
@@ -65,4 +72,39 @@ MUTANTS = (
             "    elif check and check.status == AgeCheckStatus.DENIED and check.recorded_at >= order.placed_at:\n",
             "    elif check and check.status == AgeCheckStatus.DENIED and check.recorded_at < order.placed_at:\n",
             "tests/integration/shop/test_order_machine.py"),
+    _mutant("money goes back before the warehouse has answered", MACHINE,
+            "    if not fulfilments.withdraw(tx, order.id, now):\n        return\n",
+            "    fulfilments.withdraw(tx, order.id, now)\n", CANCELS),
+    _mutant("a warehouse that does not answer has refused", FULFIL,
+            "reason=str(silent))\n        return None\n",
+            'reason=str(silent))\n        return Answer(Told(FulfilmentStatus.REFUSED, None, "s"), [], "reply")\n'),
+    _mutant("what the warehouse never got is not sent again", FULFIL_RULES,
+            "    return now - sent_at >= UNKNOWN_AFTER\n", "    return False\n"),
+    _mutant("an old answer takes a step back", FULFIL_RULES,
+            "    if before in FULFILMENT_ENDS:\n        return False\n", "", CANCELS),
+    _mutant("a parcel goes back", FULFIL_RULES,
+            "    return _JOURNEY.index(told) > _JOURNEY.index(before)\n", "    return told is not before\n", SENDING),
+    _mutant("tins beyond the order are taken for its own", FULFIL_RULES,
+            "min(tins, open_tins.get(sku, 0))", "tins", SENDING),
+    _mutant("a cancelled order gets a parcel", FULFIL,
+            "{} if found.status in rules.SENT_NO_MORE else ", "", CANCELS),
+    _mutant("a wish that came too late is not answered", DISPATCH,
+            "        telling.not_cancelled(tx, order, now)\n", "", CANCELS),
+    _mutant("what does not come is not paid back", DISPATCH,
+            "        _refund_rest(tx, order, now)\n", "        pass\n", SENDING),
+    _mutant("what does not come stays promised", DISPATCH,
+            "given_up=order_id if release else None", "given_up=None", SENDING),
+    _mutant("a fulfilment that nobody has sent is asked about", FULFILMENTS,
+            "    if found.status is FulfilmentStatus.RECORDED:\n", "    if False:\n", CANCELS),
+    _mutant("parcels are lost while the warehouse is silent", "functions/order_fulfil/store.py",
+            "          AND (SELECT answered_at FROM fulfilments WHERE id = fulfilment_id) >= :heard_since\n",
+            "          AND :heard_since IS NOT NULL\n", SENDING),
+    _mutant("a parcel is told to nobody", FULFIL,
+            "                telling.shipped(tx, order, parcel_id, now)\n", ""),
+    _mutant("tins that were given back stay sold", "functions/sales_count/main.py",
+            "        sales.record(tx, change.day, SOURCE, change.difference)\n",
+            "        sales.record(tx, change.day, SOURCE, max(change.difference, 0))\n", COUNTS),
+    _mutant("tins count for the referrer at once", "functions/sales_count/main.py",
+            "    before = now - db.atomically(lambda tx: settings.load(tx).shop.tins_settle)\n",
+            "    before = now\n", COUNTS),
 )  # fmt: skip

@@ -36,7 +36,10 @@ POWERFUL = {
     "the token that is paid": ("UPDATE treasuries SET token_address = ''", set[str]()),
     "an admin's role": ("UPDATE members SET role = 'owner'", set[str]()),
     "an account with a role": ("INSERT INTO members (email, role) VALUES ('', 'owner')", set[str]()),
-    "a tier for good": ("UPDATE members SET permanent_tier = 'whale'", {"admin_members", "tier_rollover"}),
+    "a tier for good": (
+        "UPDATE members SET permanent_tier = 'whale'",
+        {"admin_members", "sales_count", "tier_rollover"},
+    ),
     "a password": ("UPDATE members SET password_hash = ''", {"auth", "profile", "member_erase"}),
     "a second factor": (
         f"INSERT INTO second_factors (member_id, sealed_secret, created_at) VALUES ({ANY_ID}, '', now())",
@@ -188,7 +191,7 @@ WRITTEN_BY_NOBODY = {
     *("treasury_minutes", "trip_places"),
     "withdrawal_transitions",
 }
-FILLED_BY_FEATURES_TO_COME = {"downline_entries", "tins_sold_daily"}
+FILLED_BY_FEATURES_TO_COME = set[str]()
 
 FUNCTIONS = sorted(name for name, function in contract.functions().items() if function.database)
 
