@@ -4037,10 +4037,9 @@ AS $function$
         SELECT FROM operation_resolutions one JOIN operation_resolutions other USING (operation_id, outcome)
         JOIN payment_operations o ON o.id = operation_id JOIN payments p ON p.id = o.payment_id
         JOIN orders ON orders.id = p.order_id
-        WHERE operation_id = asked AND one.person_id < other.person_id
+        WHERE operation_id = asked AND NOT is_same_person(one.person_id, other.person_id)
           AND one.reference IS NOT DISTINCT FROM named AND other.reference IS NOT DISTINCT FROM named
           AND (outcome = 'not_done') = (into_status = 'failed')
-          AND NOT is_same_person(one.person_id, other.person_id)
           AND may_decide_for(one.person_id, orders.member_id) AND may_decide_for(other.person_id, orders.member_id))
 $function$;
 

@@ -86,6 +86,8 @@ def test_refunds_in_any_order_add_up_to_the_charge(
                 assert line.goods_left == line.tax_left == ZERO
         assert min(charge.shipping, charge.shipping_tax) >= ZERO
     rest = refund_shares.of_rest(charge)
+    tins_left = sum(line.quantity - line.tins_back for line in charge.lines)
+    assert rest is None or rest.tins == tins_left
     assert given_back + (rest.amount if rest else ZERO) == whole.left
     assert rest is None or after(charge, rest).left == ZERO
 
@@ -99,6 +101,15 @@ def test_tins_one_by_one_are_tins_at_once(quantity: int, tax: int, data: st.Data
         charge = after(charge, refund_shares.of_tins(charge, {"P-0": 1}))
     at_once = after(at_once, refund_shares.of_tins(at_once, {"P-0": count}))
     assert charge == at_once
+
+
+def test_a_share_is_rounded_down_and_the_last_tin_takes_the_rest() -> None:
+    charge, taxes = charged([(3, 499, 100)], 0, 0), []
+    for _ in range(3):
+        share = refund_shares.of_tins(charge, {"P-0": 1})
+        charge = after(charge, share)
+        taxes.append(cents(share.tax))
+    assert taxes == [33, 33, 34]
 
 
 @given(lines, st.integers(0, 299), st.integers(1, 5000))

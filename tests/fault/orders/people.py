@@ -21,19 +21,23 @@ from tests.fault.orders.world import World
 from tests.fault.simulation.people import APPROVERS
 
 DESK = Client("203.0.113.7", "tests")
+LIMITS = '{"single": 5, "day": 2}'  # low, so that many refunds need a second person
+PAID = "SELECT order_id FROM payments WHERE state = 'captured' AND refunded < amount ORDER BY order_id"
 WAITING = "SELECT order_id, id FROM refund_requests WHERE status = 'waiting' ORDER BY id"
 
 
 def begin(world: World) -> None:
-    """Two owners, each with an authenticator app."""
+    """Make two owners, each with an authenticator app."""
     names = ", ".join(f"'{person}'" for person in APPROVERS)
     world.database.run(f"UPDATE members SET role = 'owner' WHERE id IN ({names})")
+    world.database.run(f"UPDATE settings SET value = '{LIMITS}' WHERE name = 'refund_limits'")
     world.secrets = {person: factories.second_factor(Somebody(person, "", "")) for person in APPROVERS}
 
 
 def refund(world: World) -> None:
     """An admin refunds tins, the shipping or an amount of some order, which may be more than is left of it."""
-    order, chance = world.random.choice(world.orders), world.random.random()
+    paid = [order for (order,) in world.database.rows(PAID)]
+    order, chance = world.random.choice(paid or world.orders), world.random.random()
     if chance < 0.4:
         tins = [RefundedTins(sku=world.random.choice((MINT, COFFEE)), tins=world.random.randint(1, 3))]
         body = RefundOrder(kind="tins", tins=tins, reason="returned", note="It came back")

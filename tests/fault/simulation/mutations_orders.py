@@ -15,6 +15,13 @@ FULFILMENTS = "shared/orders/fulfilments.py"
 SENDING = "tests/integration/shop/test_fulfilment.py"
 CANCELS = "tests/integration/shop/test_fulfilment_cancels.py"
 COUNTS = "tests/integration/shop/test_sales_count.py"
+SHARES = "shared/orders/refund_shares.py"
+REFUNDS = "shared/orders/refunds.py"
+REFUNDING = "functions/admin_orders/refunding.py"
+DECISIONS_SCHEMA = "shared/database/migrations/0039_order_decisions.sql"
+SHARE_TESTS = "tests/property/test_refund_shares.py"
+REFUND_TESTS = "tests/integration/shop/test_refunds.py"
+RESOLUTION_TESTS = "tests/integration/shop/test_payment_resolutions.py"
 
 
 def _mutant(name: str, path: str, old: str, new: str, tests: str = SCHEDULES) -> Mutant:
@@ -107,4 +114,40 @@ MUTANTS = (
     _mutant("tins count for the referrer at once", "functions/sales_count/main.py",
             "    before = now - db.atomically(lambda tx: settings.load(tx).shop.tins_settle)\n",
             "    before = now\n", COUNTS),
+    _mutant("a tin takes more than its share", SHARES,
+            "    return dollars(whole.micro * gone // quantity // MICRO_PER_CENT)\n",
+            "    return dollars(-(-whole.micro * gone // quantity // MICRO_PER_CENT))\n", SHARE_TESTS),
+    _mutant("tins give back what an amount gave before", SHARES,
+            "    goods = _cumulative(line.goods - line.lowered_goods, gone, line.quantity) - line.tins_goods\n",
+            "    goods = _cumulative(line.goods, gone, line.quantity) - line.tins_goods\n", SHARE_TESTS),
+    _mutant("an amount may be more than is left", SHARES,
+            "    if not ZERO < amount <= charge.left:\n", "    if not ZERO < amount:\n", SHARE_TESTS),
+    _mutant("a rest names tins that were refunded", SHARES,
+            "        RefundedLine(line.sku, line.quantity - line.tins_back, line.goods_left, line.tax_left)\n",
+            "        RefundedLine(line.sku, line.quantity, line.goods_left, line.tax_left)\n", SHARE_TESTS),
+    _mutant("a refund is not mailed", REFUNDS, "    telling.refunded(tx, order, identity, share, now)\n", ""),
+    _mutant("an admin refunds any sum alone", DECISIONS_SCHEMA,
+            "    NEW.needs_approval := NEW.amount > (limits ->> 'single')::numeric * 1000000\n",
+            "    NEW.needs_approval := false\n", REFUND_TESTS),
+    _mutant("the sixth refund of a day does not wait", DECISIONS_SCHEMA,
+            ">= (limits ->> 'day')::numeric;\n", "> (limits ->> 'day')::numeric;\n", REFUND_TESTS),
+    _mutant("who asks for a refund approves it", REFUNDING,
+            "    if store.same_person(tx, admin.id, asked.requested_by):\n", "    if False:\n", REFUND_TESTS),
+    _mutant("a refund is approved that would be another now", REFUNDING,
+            "    if share.amount != asked.amount:\n", "    if False:\n", REFUND_TESTS),
+    _mutant("tins are refunded that have not been sent", REFUNDING,
+            "    if any(line.tins > sent[line.sku] for line in share.lines):\n", "    if False:\n", REFUND_TESTS),
+    _mutant("nobody needs to ask for a refund", DECISIONS_SCHEMA,
+            "    IF NOT EXISTS (SELECT FROM refund_requests WHERE id = NEW.id AND status = 'recorded') THEN\n",
+            "    IF false THEN\n", REFUND_TESTS),
+    _mutant("one person says what became of a payment", DECISIONS_SCHEMA,
+            " AND NOT is_same_person(one.person_id, other.person_id)\n", "\n", RESOLUTION_TESTS),
+    _mutant("two people may say different things", DECISIONS_SCHEMA,
+            " AND other.reference IS NOT DISTINCT FROM named\n", "\n", RESOLUTION_TESTS),
+    _mutant("people decide while the provider may still tell", DECISIONS_SCHEMA,
+            "asked.sent_at <= at - interval '23 hours' AND ", "", RESOLUTION_TESTS),
+    _mutant("a refund that was paid elsewhere stays owed", "functions/admin_orders/resolving.py",
+            "            books.book_paid_elsewhere(tx, found.id, found.amount, now)\n", "            pass\n",
+        RESOLUTION_TESTS,
+    ),
 )  # fmt: skip
