@@ -77,6 +77,10 @@ POWERFUL = {
         f"INSERT INTO bank_transfers (operation_id, reference) VALUES ({ANY_ID}, 'FT-1')",
         {"admin_treasury"},
     ),
+    "a comp of a wholesale account": (
+        f"INSERT INTO wholesale_comps (id, account_id, amount) VALUES ({ANY_ID}, {ANY_ID}, 1)",
+        {"admin_wholesale"},
+    ),
     "a business that pays no sales tax": (
         f"INSERT INTO resale_certificates (id, account_id) VALUES ({ANY_ID}, {ANY_ID})",
         {"admin_wholesale"},
@@ -119,7 +123,8 @@ SECRET = {
     ),
     "second factors": (
         "SELECT sealed_secret FROM second_factors",
-        {"auth", "admin_treasury", "admin_comps", "wallet", "profile", "member_export", "member_erase"},
+        {"auth", "admin_treasury", "admin_comps", "admin_wholesale", "wallet", "profile", "member_export",
+         "member_erase"},
     ),
     "signed payments": (
         "SELECT raw FROM payout_attempts",
@@ -154,7 +159,7 @@ WRITTEN_BY_NOBODY = {
         "stock",
         "treasury_days",
     ),
-    *("treasury_minutes", "trip_places"),
+    *("treasury_minutes", "trip_places", "wholesale_chips", "wholesale_milestones"),
     "withdrawal_transitions",
 }
 FILLED_BY_FEATURES_TO_COME = {"downline_entries", "tins_sold_daily"}
