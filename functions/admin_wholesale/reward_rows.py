@@ -1,4 +1,4 @@
-"""What wholesale accounts have earned, and the comps that people award them, as rows."""
+"""Chips and milestones of wholesale accounts, and the comps that people award them, as rows."""
 
 from dataclasses import dataclass
 from datetime import datetime

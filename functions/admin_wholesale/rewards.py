@@ -1,4 +1,4 @@
-"""What an account has earned, and comps: an operations admin awards one, and a treasury admin approves its payout."""
+"""Rewards of an account: an operations admin awards a comp, and a treasury admin approves its payout."""
 
 from datetime import datetime
 from typing import Annotated
@@ -40,7 +40,7 @@ class WholesaleCompGrant(Body):
 
 
 class WholesaleRewards(Reply):
-    """What an account has earned: its chips now, the milestones that it has reached, and its comps, newest first."""
+    """The account's chips now, the milestones that it has reached, and its comps, newest first."""
 
     chips: int
     milestones: list[ReachedMilestone]
@@ -91,7 +91,14 @@ def award_wholesale_comp(
     wallet = reward_rows.wallet(tx, account.member_id)
     if wallet.address is None or (wallet.rests_until and wallet.rests_until > now):
         raise rules.NoWalletToPay
-    comp = NewComp(uuid4(), account_id, body.milestone_id, body.amount, body.reason, admin.id)
+    comp = NewComp(
+        id=uuid4(),
+        account_id=account_id,
+        milestone_id=body.milestone_id,
+        amount=body.amount,
+        reason=body.reason,
+        awarded_by=admin.id,
+    )
     _insert(tx, account, comp, now)
     _promise(tx, account.member_id, comp, wallet.address, now)
     changes = {"comp_id": str(comp.id), "amount": str(comp.amount), "reason": comp.reason}

@@ -189,6 +189,23 @@ SECTIONS: Mapping[str, LiteralString] = {
               FROM wholesale_accounts WHERE member_id = :member_id) AS shown
         WHERE CAST(id AS text) > :after ORDER BY key LIMIT :limit
         """,
+    "wholesale_chips": """
+        SELECT CAST(own.id AS text) AS key, CAST(to_jsonb(own) - 'account_id' AS text) AS document
+        FROM wholesale_chips own JOIN wholesale_accounts ON wholesale_accounts.id = account_id
+        WHERE member_id = :member_id AND CAST(own.id AS text) > :after ORDER BY key LIMIT :limit
+        """,
+    "wholesale_comps": """
+        SELECT CAST(own.id AS text) AS key,
+               CAST(to_jsonb(own) - 'account_id' - 'awarded_by' - 'reason' AS text) AS document
+        FROM wholesale_comps own JOIN wholesale_accounts ON wholesale_accounts.id = account_id
+        WHERE member_id = :member_id AND CAST(own.id AS text) > :after ORDER BY key LIMIT :limit
+        """,
+    "resale_certificates": """
+        SELECT CAST(own.id AS text) AS key,
+               CAST(to_jsonb(own) - 'account_id' - 'recorded_by' - 'reason' AS text) AS document
+        FROM resale_certificates own JOIN wholesale_accounts ON wholesale_accounts.id = account_id
+        WHERE member_id = :member_id AND CAST(own.id AS text) > :after ORDER BY key LIMIT :limit
+        """,
     "notifications": """
         SELECT CAST(id AS text) AS key, CAST(to_jsonb(notifications) - 'member_id' - 'dedupe_key' AS text) AS document
         FROM notifications WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit

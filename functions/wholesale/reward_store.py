@@ -1,4 +1,4 @@
-"""What a wholesale account has earned, as rows."""
+"""The sums of a wholesale account, its chips, milestones and comps, as rows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +11,8 @@ from shared.web.paging import Position
 
 
 class WholesaleTotals(Reply):
-    """What the account has bought and earned: orders that were paid and not cancelled, the tins that were sent of them,
-    what its orders have cost less what was paid back, and its chips now.
+    """The account's orders that were paid and not cancelled, the tins that were sent of them, their cost less what was
+    paid back, and its chips now.
     """
 
     orders: int

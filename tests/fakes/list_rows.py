@@ -95,6 +95,13 @@ def wholesale_order(owner: Somebody, at: datetime, number: int) -> str:
     return str(wholesale_order_rows.placed(owner, wholesale_order_rows.account_of(owner), 100 * (1 + number), at=at))
 
 
+def wholesale_chips(owner: Somebody, at: datetime, number: int) -> str:
+    made, order_id = uuid4(), UUID(wholesale_order(owner, at, number))
+    account = wholesale_order_rows.account_of(owner)
+    insert("wholesale_chips", id=made, account_id=account, order_id=order_id, chips=100, earned_at=at)
+    return str(made)
+
+
 def awaited_transfer(owner: Somebody, at: datetime, number: int) -> str:
     """A transfer that the invoice of a new order waits for."""
     order_id, made = UUID(wholesale_order(owner, at, number)), uuid4()

@@ -64,6 +64,7 @@ LISTS: Mapping[str, ListCase] = {
     "list_withdrawals": ListCase(list_rows.withdrawal),
     "list_orders": ListCase(list_rows.order, beside=list_rows.wholesale_order),
     "list_wholesale_orders": ListCase(list_rows.wholesale_order, beside=list_rows.order),
+    "list_wholesale_chips": ListCase(list_rows.wholesale_chips),
     "list_awaited_transfers": ListCase(list_rows.awaited_transfer, "operation_id", role=TREASURY),
     "list_transactions": ListCase(
         list_rows.movement,

@@ -106,6 +106,18 @@ MANY = {
         tax_quotes (id, member_id, basis, tax, shipping, lines, breakdown, quoted_at, expires_at)
         SELECT gen_random_uuid(), $1, sha256('cart'), 0, 0, '{}', '[]', now(), now() + interval '1 hour'
         FROM generate_series(1, 5) AS n""",
+    "wholesale_chips": """
+        wholesale_chips (account_id, order_id, chips, earned_at)
+        SELECT id, gen_random_uuid(), n, now()
+        FROM wholesale_accounts CROSS JOIN generate_series(1, 5) AS n WHERE member_id = $1""",
+    "wholesale_comps": """
+        wholesale_comps (id, account_id, amount, reason, awarded_by, awarded_at)
+        SELECT gen_random_uuid(), id, n, 'x', $1, now()
+        FROM wholesale_accounts CROSS JOIN generate_series(1, 5) AS n WHERE member_id = $1""",
+    "resale_certificates": """
+        resale_certificates (id, account_id, state, number, valid_until, recorded_by, reason, recorded_at)
+        SELECT gen_random_uuid(), id, 'NV', 'x', current_date, $1, 'x', now()
+        FROM wholesale_accounts CROSS JOIN generate_series(1, 5) AS n WHERE member_id = $1""",
     "pictures": """
         avatars (id, member_id, status, object_name, content_type, uploaded_at, finished_at)
         SELECT gen_random_uuid(), $1, 'replaced', gen_random_uuid(), 'image/png', now(), now()
@@ -125,7 +137,8 @@ ONE = {
     "wholesale_account": """
         wholesale_accounts (id, member_id, company_name, contact_name, email, business_address, tax_id, tax_id_last4,
                             created_at, applied_at)
-        VALUES (gen_random_uuid(), $1, 'x', 'x', 'x' || gen_random_uuid(), '{}', '', '1234', now(), now())""",
+        VALUES (gen_random_uuid(), $1, 'x', 'x', 'x' || gen_random_uuid(), '{}', '', '1234', now(), now())
+        ON CONFLICT DO NOTHING""",
     "email_changes": """
         email_changes (member_id, id, new_email, code_mac, asked_at, expires_at)
         VALUES ($1, gen_random_uuid(), 'x', '', now(), now())""",
@@ -144,6 +157,9 @@ BEFORE = {
         payments (id, order_id, provider, amount, state, created_at)
         SELECT gen_random_uuid(), id, 'card', 10000, 'voided', now() FROM orders WHERE member_id = $1""",
     ),
+    "wholesale_chips": (ONE["wholesale_account"],),
+    "wholesale_comps": (ONE["wholesale_account"],),
+    "resale_certificates": (ONE["wholesale_account"],),
     "cart": ("carts (id, member_id, created_at, changed_at) VALUES (gen_random_uuid(), $1, now(), now())",),
 }
 

@@ -36,6 +36,7 @@ EXAMPLE_REQUESTS = [
     wholesale.activate_wholesale_account, wholesale.show_wholesale_tax_id, wholesale.record_resale_certificate,
     wholesale.estimate_wholesale_order, wholesale.create_wholesale_order, wholesale.cancel_wholesale_order,
     wholesale.pay_wholesale_order, wholesale.book_invoice_paid, wholesale.book_invoice_refunded,
+    wholesale.award_wholesale_comp,
     scans.submit, scans.decide_flagged_scan, scans.decide_flagged_scans,
     codes.generate, codes.export, codes.import_feedback, codes.create_import, codes.start_import,
     codes.invalidate_codes, codes.reuse_codes, codes.invalidate_batch, codes.reuse_batch, codes.recall_batch,

@@ -8,7 +8,7 @@ from tests.client import FunctionClient
 from tests.fakes import order_rows, wholesale_order_rows
 from tests.fakes.order_client import serve
 from tests.fakes.shop_client import MINT
-from tests.fakes.treasury_admins import treasury_admin
+from tests.fakes.treasury_admins import EXCHANGE, treasury_admin
 from tests.fakes.wholesale_client import application
 from tests.fakes.wholesale_rows import wholesale_account
 from tests.operations.requests import Request, as_json
@@ -83,6 +83,13 @@ def book_invoice_paid(scene: Scene) -> Request:
 def book_invoice_refunded(scene: Scene) -> Request:
     order_rows.counted(1000)
     return _booking(scene, f"/v1/admin/wholesale/refunds/{wholesale_order_rows.refunding(factories.member())}/paid")
+
+
+def award_wholesale_comp(scene: Scene) -> Request:
+    admin = treasury_admin(scene.client, Role.OPERATIONS)
+    account = wholesale_account("approved", member=factories.member(wallet=EXCHANGE))
+    body = {"amount": 100, "reason": "A good year", "totp": admin.code()}
+    return as_json(admin.client, f"/v1/admin/wholesale/{account}/comps", body, body | {"amount": 200})
 
 
 def _booking(scene: Scene, path: str) -> Request:

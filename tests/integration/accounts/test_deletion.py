@@ -44,6 +44,7 @@ NOT_EXPORTED = {
     "foreign_explanations": "of admins",
     "code_imports": "of admins", "comp_rule_changes": "of admins", "broadcasts": "of admins",
     "manual_transfers": "of admins", "manual_awards": "of admins", "stock_moves": "of admins",
+    "bank_transfers": "of admins",
     "member_wallets": "the wallets of `wallets`",
     "reconciliations": "of admins", "reconciliation_findings": "of admins",
     "codes": "a hash", "wallet_challenges": "questions that were answered", "refresh_tokens": "hashes",

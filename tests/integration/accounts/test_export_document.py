@@ -104,6 +104,9 @@ FIELDS: Mapping[str, str] = {
     "wholesale_account":
         "id:uuid email:text phone number:text status:text applied_at:time created_at:time decided_at activated_at "
         "company_name:text contact_name:text tax_id_last4:text business_address:dict",
+    "wholesale_chips": "id:uuid chips:int order_id:uuid earned_at:time refund_id",
+    "wholesale_comps": "id:uuid amount:int awarded_at:time milestone_id",
+    "resale_certificates": "id:uuid state:text number:text recorded_at:time valid_until:date",
     "notifications": "id:uuid body:text code data:dict type:text title:text params:dict read_at created_at:time",
     "notification_preferences": "push:bool type:text email:bool",
     "devices": "id:uuid platform:text session_id registered_at:time",

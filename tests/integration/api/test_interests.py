@@ -223,6 +223,13 @@ def book_invoice_refunded(scene: Scene, about: Somebody) -> Act:
     return partial(scene.ask, "POST", path, body, proved=True)
 
 
+def award_wholesale_comp(scene: Scene, about: Somebody) -> Act:
+    scene.link(about, WALLET)
+    account = wholesale_account("approved", member=about)
+    body = {"amount": 100, "reason": "A good year"}
+    return partial(scene.ask, "POST", f"/v1/admin/wholesale/{account}/comps", body, proved=True)
+
+
 def contact_winner(scene: Scene, about: Somebody) -> Act:
     comp = factories.trip(about, chosen=True)
     return partial(scene.ask, "POST", f"/v1/admin/trips/{comp}/concierge-contacted", {})
@@ -314,7 +321,7 @@ TO_A_MEMBER = (award_comp, approve_comp, retry_comp, decide_guarantee_review, ov
                decide_flagged_scans, decide_wholesale_application, activate_wholesale_account, contact_winner,
                mail_chip, approve_payout, approve_payouts, change_order, resend_order, refund_order,
                approve_refund, resolve_payment, record_resale_certificate, book_invoice_paid,
-               book_invoice_refunded)  # fmt: skip
+               book_invoice_refunded, award_wholesale_comp)  # fmt: skip
 TO_A_WALLET = (send_from_treasury, approve_treasury_transfer, resolve_finding)
 OF_OTHERS = (activate_member,)  # of their own they cannot: who is suspended does nothing
 GIVES = {act.__name__: act for act in (*TO_A_MEMBER, *TO_A_WALLET, *OF_OTHERS)}

@@ -97,6 +97,10 @@ POWERFUL = {
         f"INSERT INTO bank_transfers (operation_id, reference) VALUES ({ANY_ID}, 'FT-1')",
         {"admin_treasury"},
     ),
+    "a comp of a wholesale account": (
+        f"INSERT INTO wholesale_comps (id, account_id, amount) VALUES ({ANY_ID}, {ANY_ID}, 1)",
+        {"admin_wholesale"},
+    ),
     "a business that pays no sales tax": (
         f"INSERT INTO resale_certificates (id, account_id) VALUES ({ANY_ID}, {ANY_ID})",
         {"admin_wholesale"},
@@ -152,7 +156,8 @@ SECRET = {
     ),
     "second factors": (
         "SELECT sealed_secret FROM second_factors",
-        {"auth", "admin_treasury", "admin_comps", "admin_orders", "wallet", "profile", "member_export", "member_erase"},
+        {"auth", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale", "wallet", "profile",
+         "member_export", "member_erase"},
     ),
     "signed payments": (
         "SELECT raw FROM payout_attempts",
@@ -188,7 +193,7 @@ WRITTEN_BY_NOBODY = {
         "stock",
         "treasury_days",
     ),
-    *("treasury_minutes", "trip_places"),
+    *("treasury_minutes", "trip_places", "wholesale_chips", "wholesale_milestones"),
     "withdrawal_transitions",
 }
 FILLED_BY_FEATURES_TO_COME = set[str]()

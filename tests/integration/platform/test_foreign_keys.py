@@ -18,6 +18,7 @@ WITHOUT: Mapping[tuple[str, str], tuple[str, str]] = {
     ("stock_moves", "counted_by"): ("members", "written by people; an account is emptied, its row stays"),
     ("stock_moves", "order_id, sku"): ("order_items", "lines of an order stay; promises and releases have an index"),
     ("wholesale_accounts", "decided_by"): ("members", "written by people; an account is emptied, its row stays"),
+    ("wholesale_comps", "awarded_by"): ("members", "written by people; an account is emptied, its row stays"),
     ("resale_certificates", "recorded_by"): ("members", "written by people; an account is emptied, its row stays"),
     ("bank_transfers", "booked_by"): ("members", "written by people; an account is emptied, its row stays"),
     ("signers", "treasury"): ("treasuries", "a handful of rows"),

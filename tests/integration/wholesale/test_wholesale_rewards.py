@@ -183,9 +183,16 @@ def test_a_comp_for_a_milestone_is_paid_once_a_second_person_has_approved_it(
     assert operator.treasurer.approve_payout(payout).status == 403, "whoever awards is no second person"
     treasurer = treasury_admin(client)
     assert treasurer.approve_payout(payout).status == 200
-    assert sql.execute_simple("SELECT state FROM payouts").rows == [["APPROVED"]]
+    ((signer,),) = sql.execute_simple("SELECT address FROM signers WHERE treasury = 'wholesale'").rows
+    payout_driver.chain.mint(signer, 1_000_000_000)
+    payout_driver.chain.mine()
+    payout_driver.send(payout)
+    payout_driver.finalize(payout)
+    assert sql.execute_simple(owed).rows == [[0]]
     (comp,) = operator.staff.get(path).body["comps"]
-    assert comp["payout_state"] == "APPROVED"
+    assert comp["payout_state"] == "PAID"
+    (seen,) = operator.member.get("/v1/wholesale/account").body["comps"]
+    assert (seen["amount"], seen["status"], seen["transaction_hash"]) == (1000, "paid", comp["transaction_hash"])
 
 
 def test_a_comp_for_no_milestone_is_limited(operator: WholesaleBuyer) -> None:
