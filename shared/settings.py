@@ -11,6 +11,7 @@ from shared.db import Tx
 from shared.values.money import Usdt
 from shared.values.prizes import Destination
 from shared.values.settings import (
+    AffiliateSettings,
     OrderLimits,
     PayoutLimits,
     PayoutSettings,
@@ -68,6 +69,7 @@ def _made(values: Mapping[str, object]) -> Settings:
         payouts=_payouts(values),
         shop=_shop(values),
         wholesale=_wholesale(values["wholesale_terms"]),
+        affiliates=_affiliates(values["affiliate_week"]),
     )
 
 
@@ -107,6 +109,15 @@ def _wholesale(terms: object) -> WholesaleSettings:
     assert isinstance(terms, dict)
     return WholesaleSettings(
         price=Usdt.of(str(terms["price"])), tins_min=int(terms["tins_min"]), tins_step=int(terms["tins_step"])
+    )
+
+
+def _affiliates(week: object) -> AffiliateSettings:
+    assert isinstance(week, dict)
+    return AffiliateSettings(
+        chips_max=int(week["chips_max"]),
+        payout_min=Usdt.of(str(week["payout_min"])),
+        automatic=week["approval"] == "automatic",
     )
 
 

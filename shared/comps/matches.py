@@ -17,7 +17,6 @@ from shared.values.money import Usdt
 
 TREASURY = "affiliate"  # matches are paid from its address, and not out of the pool that affiliates divide
 ACCOUNT = "match:affiliate"
-SOURCE = "match"  # the source kind of the payouts of matches; the source id is the earning's id
 
 
 @dataclass(frozen=True)
@@ -42,11 +41,13 @@ class _Earning:
 
 
 @dataclass(frozen=True)
-class _Cancelled:
+class _Standing:
     id: UUID
     affiliate_id: UUID
+    referred_id: UUID
     amount: Usdt
-    was_told: bool
+    status: str
+    in_payout: bool
 
 
 def earn(tx: Tx, won: Won, now: datetime) -> UUID | None:
@@ -82,28 +83,59 @@ def release(tx: Tx, comp_id: UUID, now: datetime) -> None:
 
 
 def cancel(tx: Tx, comp_id: UUID, now: datetime) -> None:
-    """Cancel the match of a comp and tell the affiliate, if it was told. Harmless twice. Raises ConstraintViolated
-    (earning_cancelled) when a payout may still pay it.
+    """Cancel the match of a comp and tell the affiliate, if it was told. Harmless twice.
+
+    A match that a payout has paid, or may pay, is taken back by an earning of the same amount below zero, which lowers
+    the affiliate's next payout.
     """
-    cancelled = tx.first(
-        _Cancelled,
+    found = tx.first(
+        _Standing,
         """
-        UPDATE affiliate_earnings AS earning SET status = 'cancelled', cancelled_at = :now
-        FROM affiliate_earnings AS before
-        WHERE earning.comp_id = :comp_id AND earning.status IN ('in_review', 'pending') AND before.id = earning.id
-        RETURNING earning.id, earning.affiliate_id, earning.amount, before.status = 'pending' AS was_told
+        SELECT id, affiliate_id, referred_id, amount, status,
+               status = 'paid' OR EXISTS (SELECT FROM affiliate_payout_lines line
+                                          WHERE line.earning_id = affiliate_earnings.id AND line.released_at IS NULL)
+                   AS in_payout
+        FROM affiliate_earnings WHERE comp_id = :comp_id AND status <> 'cancelled' FOR NO KEY UPDATE
         """,
         comp_id=comp_id,
-        now=now,
     )
-    if cancelled is None:
+    if found is None:
         return
-    ref = f"match-cancelled:{cancelled.id}"
-    journals.move(tx, ref, f"owed:{TREASURY}", ACCOUNT, cancelled.amount, now=now)
-    if cancelled.was_told:
-        data = {"earning_id": str(cancelled.id)}
-        note = notifications.note(cancelled.affiliate_id, "match_cancelled", data, ref, amount=cancelled.amount)
+    if found.in_payout:
+        _reverse(tx, found, now)
+        return
+    tx.run(
+        "UPDATE affiliate_earnings SET status = 'cancelled', cancelled_at = :now WHERE id = :id", id=found.id, now=now
+    )
+    ref = f"match-cancelled:{found.id}"
+    journals.move(tx, ref, f"owed:{TREASURY}", ACCOUNT, found.amount, now=now)
+    if found.status == "pending":
+        data = {"earning_id": str(found.id)}
+        note = notifications.note(found.affiliate_id, "match_cancelled", data, ref, amount=found.amount)
         notifications.notify(tx, note, now)
+
+
+def _reverse(tx: Tx, match: _Standing, now: datetime) -> None:
+    identity = uuid4()
+    if not tx.run(
+        """
+        INSERT INTO affiliate_earnings (id, affiliate_id, referred_id, kind, reverses_id, amount, status, earned_at)
+        VALUES (:id, :affiliate_id, :referred_id, 'reversal', :reverses_id, :amount, 'pending', :now)
+        ON CONFLICT (reverses_id) DO NOTHING
+        """,
+        id=identity,
+        affiliate_id=match.affiliate_id,
+        referred_id=match.referred_id,
+        reverses_id=match.id,
+        amount=-match.amount,
+        now=now,
+    ):
+        return
+    ref = f"match-reversed:{match.id}"
+    journals.move(tx, ref, f"owed:{TREASURY}", ACCOUNT, match.amount, now=now)
+    data = {"earning_id": str(identity)}
+    note = notifications.note(match.affiliate_id, "match_reversed", data, ref, amount=match.amount)
+    notifications.notify(tx, note, now)
 
 
 def _insert(tx: Tx, won: Won, percent: int, now: datetime) -> _Earning | None:

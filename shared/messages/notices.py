@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from shared.messages.notices_affiliates import AFFILIATES
 from shared.messages.notices_wholesale import WHOLESALE
 
 NoticeType = Literal["system", "social", "comp", "order"]
@@ -434,5 +435,6 @@ NOTICES: Mapping[str, Notice] = {
     "order_age_denied": _notice("order", ORDER_CANCELLED, AGE_NOT_PROVED),
     "order_cancelled": _notice("order", ORDER_CANCELLED, NOT_CHARGED),
     "order_refunded": _notice("order", ORDER_CANCELLED, REFUNDED),
+    **{code: _notice("comp", titles, bodies) for code, (titles, bodies) in AFFILIATES.items()},
     **{code: _notice("system", titles, bodies) for code, (titles, bodies) in WHOLESALE.items()},
 }  # fmt: skip

@@ -67,6 +67,17 @@ class WholesaleSettings:
 
 
 @dataclass(frozen=True)
+class AffiliateSettings:
+    """How many chips of an affiliate count in a week, the least that is paid, and whether a week below the day limit
+    is approved by itself.
+    """
+
+    chips_max: int
+    payout_min: Usdt
+    automatic: bool
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings, with their types."""
 
@@ -79,3 +90,4 @@ class Settings:
     payouts: PayoutSettings
     shop: ShopSettings
     wholesale: WholesaleSettings
+    affiliates: AffiliateSettings
