@@ -118,6 +118,7 @@ def _affiliates(week: object) -> AffiliateSettings:
         chips_max=int(week["chips_max"]),
         payout_min=Usdt.of(str(week["payout_min"])),
         automatic=week["approval"] == "automatic",
+        award_alone_max=Usdt.of(str(week["award_alone_max"])),
     )
 
 

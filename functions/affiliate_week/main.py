@@ -10,26 +10,27 @@ from functools import partial
 
 from flask import Request, Response
 
-from functions.affiliate_week import agreeing, counting, paying, weeks
-from functions.affiliate_week.weeks import State, Week
+from functions.affiliate_week import payout_store, proposal_store, share_store, week_store
+from functions.affiliate_week.week_store import Week
 from shared import db, log
 from shared.db import Tx
 from shared.events import AdvanceWeek
 from shared.job import Job
 from shared.sweep import Sweep
+from shared.values.states import WeekState
 
 STEPS_MAX = 5_000  # of one week in one run; each takes a portion of 2,000 affiliates at most
 
 job = Job("affiliate_week")
 
 # What is done in each state; a step returns False when the week has to wait.
-STEPS: Mapping[State, Callable[[Tx, Week, datetime], bool]] = {
-    State.OPENED: counting.count,
-    State.COUNTED: agreeing.propose,
-    State.READY: agreeing.settle,
-    State.APPROVED: paying.request_portion,
-    State.REQUESTED: paying.tell_portion,
-    State.TOLD: paying.complete,
+STEPS: Mapping[WeekState, Callable[[Tx, Week, datetime], bool]] = {
+    WeekState.OPENED: share_store.count,
+    WeekState.COUNTED: proposal_store.propose,
+    WeekState.READY: proposal_store.settle,
+    WeekState.APPROVED: payout_store.request_portion,
+    WeekState.REQUESTED: payout_store.tell_portion,
+    WeekState.TOLD: payout_store.complete,
 }
 
 
@@ -46,12 +47,12 @@ def open_weeks(now: datetime) -> None:
 @job.schedule("go-on")
 def go_on(now: datetime) -> None:
     """Open weeks that have ended, and take all open ones further. A week that fails does not delay the others."""
-    while db.atomically(weeks.open_next, now):
+    while db.atomically(week_store.open_next, now):
         pass
     with Sweep() as parts:
-        parts.part(lambda: db.atomically(paying.release_cancelled, now), "cancelled payouts of affiliates")
-        parts.part(lambda: db.atomically(counting.judge_postponed, now), "chips that waited for a decision")
-        for week_on in db.atomically(weeks.open_ones):
+        parts.part(lambda: db.atomically(payout_store.release_cancelled, now), "cancelled payouts of affiliates")
+        parts.part(lambda: db.atomically(share_store.judge_postponed, now), "chips that waited for a decision")
+        for week_on in db.atomically(week_store.open_ones):
             parts.part(partial(_advance, week_on, now), f"the week of {week_on}")
 
 
@@ -69,7 +70,7 @@ def _advance(week_on: date, now: datetime) -> None:
 
 
 def _step(tx: Tx, week_on: date, now: datetime) -> bool:
-    week = weeks.lock(tx, week_on)
+    week = week_store.lock(tx, week_on)
     if week is None:
         return False  # another run has it, or it is completed
     before = week.state

@@ -38,7 +38,7 @@ class _GivenUp:
 
 
 @dataclass(frozen=True)
-class _Paid:
+class _PaidAffiliate:
     affiliate_id: UUID
     amount: Usdt
     email: str
@@ -153,13 +153,13 @@ def give_up_shares(tx: Tx, member_id: UUID, now: datetime) -> None:
     )
     for share in given:
         ref = f"week-returned:{share.week_on}:{member_id}"
-        journals.move(tx, ref, f"owed:{TREASURY}", f"pool:{TREASURY}", share.share, now)
+        journals.move(tx, ref, f"owed:{TREASURY}", f"pool:{TREASURY}", share.share, now=now)
 
 
 def mark_paid(tx: Tx, identity: UUID, payer: str, payee: str, transaction_hash: str, now: datetime) -> None:
     """Record a final payment: the row, its shares and earnings, wallet history, notification, mail. Harmless twice."""
     paid = tx.first(
-        _Paid,
+        _PaidAffiliate,
         """
         UPDATE affiliate_payouts p SET state = 'paid', state_at = :now FROM members m
         WHERE p.id = :id AND p.state = 'requested' AND m.id = p.affiliate_id

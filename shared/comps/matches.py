@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
+from shared.affiliates import earnings
 from shared.comps import award_inputs
 from shared.db import Tx
 from shared.ledger import journals
 from shared.messages import notifications
 from shared.values.money import Usdt
-
-TREASURY = "affiliate"  # matches are paid from its address, and not out of the pool that affiliates divide
-ACCOUNT = "match:affiliate"
 
 
 @dataclass(frozen=True)
@@ -40,16 +38,6 @@ class _Earning:
     amount: Usdt
 
 
-@dataclass(frozen=True)
-class _Standing:
-    id: UUID
-    affiliate_id: UUID
-    referred_id: UUID
-    amount: Usdt
-    status: str
-    in_payout: bool
-
-
 def earn(tx: Tx, won: Won, now: datetime) -> UUID | None:
     """Post the match of a comp; the affiliate is told unless the comp waits for review. Returns the earning's id.
 
@@ -61,7 +49,7 @@ def earn(tx: Tx, won: Won, now: datetime) -> UUID | None:
     made = _insert(tx, won, percent, now)
     if made is None:
         return None
-    journals.move(tx, f"match:{made.id}", ACCOUNT, f"owed:{TREASURY}", made.amount, now=now)
+    journals.move(tx, f"match:{made.id}", earnings.ACCOUNTS["prize_match"], earnings.OWED, made.amount, now=now)
     if not won.in_review:
         _tell_earned(tx, made, now)
     return made.id
@@ -83,59 +71,11 @@ def release(tx: Tx, comp_id: UUID, now: datetime) -> None:
 
 
 def cancel(tx: Tx, comp_id: UUID, now: datetime) -> None:
-    """Cancel the match of a comp and tell the affiliate, if it was told. Harmless twice.
-
-    A match that a payout has paid, or may pay, is taken back by an earning of the same amount below zero, which lowers
-    the affiliate's next payout.
-    """
-    found = tx.first(
-        _Standing,
-        """
-        SELECT id, affiliate_id, referred_id, amount, status,
-               status = 'paid' OR EXISTS (SELECT FROM affiliate_payout_lines line
-                                          WHERE line.earning_id = affiliate_earnings.id AND line.released_at IS NULL)
-                   AS in_payout
-        FROM affiliate_earnings WHERE comp_id = :comp_id AND status <> 'cancelled' FOR NO KEY UPDATE
-        """,
-        comp_id=comp_id,
-    )
-    if found is None:
-        return
-    if found.in_payout:
-        _reverse(tx, found, now)
-        return
-    tx.run(
-        "UPDATE affiliate_earnings SET status = 'cancelled', cancelled_at = :now WHERE id = :id", id=found.id, now=now
-    )
-    ref = f"match-cancelled:{found.id}"
-    journals.move(tx, ref, f"owed:{TREASURY}", ACCOUNT, found.amount, now=now)
-    if found.status == "pending":
-        data = {"earning_id": str(found.id)}
-        note = notifications.note(found.affiliate_id, "match_cancelled", data, ref, amount=found.amount)
-        notifications.notify(tx, note, now)
-
-
-def _reverse(tx: Tx, match: _Standing, now: datetime) -> None:
-    identity = uuid4()
-    if not tx.run(
-        """
-        INSERT INTO affiliate_earnings (id, affiliate_id, referred_id, kind, reverses_id, amount, status, earned_at)
-        VALUES (:id, :affiliate_id, :referred_id, 'reversal', :reverses_id, :amount, 'pending', :now)
-        ON CONFLICT (reverses_id) DO NOTHING
-        """,
-        id=identity,
-        affiliate_id=match.affiliate_id,
-        referred_id=match.referred_id,
-        reverses_id=match.id,
-        amount=-match.amount,
-        now=now,
-    ):
-        return
-    ref = f"match-reversed:{match.id}"
-    journals.move(tx, ref, f"owed:{TREASURY}", ACCOUNT, match.amount, now=now)
-    data = {"earning_id": str(identity)}
-    note = notifications.note(match.affiliate_id, "match_reversed", data, ref, amount=match.amount)
-    notifications.notify(tx, note, now)
+    """Take back the match of a comp (`earnings.take_back`), and tell the affiliate, if it was told. Harmless twice."""
+    earning_id = tx.scalar_or_none(UUID, "SELECT id FROM affiliate_earnings WHERE comp_id = :comp_id", comp_id=comp_id)
+    match = earnings.lock(tx, earning_id) if earning_id else None
+    if match:
+        earnings.take_back(tx, match, now)
 
 
 def _insert(tx: Tx, won: Won, percent: int, now: datetime) -> _Earning | None:

@@ -51,6 +51,9 @@ CREATE TABLE affiliate_earnings (
     cancelled_at  timestamptz,
     percent       integer      NOT NULL DEFAULT 21,
     reverses_id   uuid,
+    awarded_by    uuid,
+    agreed_by     uuid,
+    reason        text,
     CONSTRAINT affiliate_earnings_pkey PRIMARY KEY (id),
     CONSTRAINT affiliate_earnings_comp_id_key UNIQUE (comp_id),
     CONSTRAINT affiliate_earnings_reverses_id_key UNIQUE (reverses_id),
@@ -60,25 +63,34 @@ CREATE TABLE affiliate_earnings (
     CONSTRAINT affiliate_earnings_check1 CHECK ((kind = 'prize_match') = (comp_id IS NOT NULL)),
     CONSTRAINT affiliate_earnings_check3 CHECK ((status = 'paid') = (paid_at IS NOT NULL)),
     CONSTRAINT affiliate_earnings_check4 CHECK ((status = 'cancelled') = (cancelled_at IS NOT NULL)),
-    CONSTRAINT affiliate_earnings_kind_check CHECK (kind IN ('prize_match', 'reversal')),
+    CONSTRAINT affiliate_earnings_kind_check CHECK (kind IN ('prize_match', 'manual', 'reversal')),
+    CONSTRAINT affiliate_earnings_manual CHECK ((kind = 'manual') = (awarded_by IS NOT NULL) AND (kind <> 'manual' OR
+        reason IS NOT NULL)),
     CONSTRAINT affiliate_earnings_match CHECK ((kind = 'prize_match') = (value IS NOT NULL)),
     CONSTRAINT affiliate_earnings_percent_check CHECK (percent >= 1 AND percent <= 100),
     CONSTRAINT affiliate_earnings_rate CHECK (kind <> 'prize_match' OR amount::bigint = (value::bigint * percent /
         100)),
+    CONSTRAINT affiliate_earnings_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 2000),
     CONSTRAINT affiliate_earnings_referred CHECK (kind <> 'prize_match' OR referred_id IS NOT NULL),
     CONSTRAINT affiliate_earnings_reverses CHECK ((kind = 'reversal') = (reverses_id IS NOT NULL)),
     CONSTRAINT affiliate_earnings_status_check CHECK (status IN ('in_review', 'pending', 'paid', 'cancelled')),
     CONSTRAINT affiliate_earnings_value_check CHECK (value::bigint > 0),
     CONSTRAINT affiliate_earnings_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id),
+    CONSTRAINT affiliate_earnings_agreed_by_fkey FOREIGN KEY (agreed_by) REFERENCES members(id),
+    CONSTRAINT affiliate_earnings_awarded_by_fkey FOREIGN KEY (awarded_by) REFERENCES members(id),
     CONSTRAINT affiliate_earnings_comp_id_fkey FOREIGN KEY (comp_id) REFERENCES comps(id),
     CONSTRAINT affiliate_earnings_referred_id_fkey FOREIGN KEY (referred_id) REFERENCES members(id),
     CONSTRAINT affiliate_earnings_reverses_id_fkey FOREIGN KEY (reverses_id) REFERENCES affiliate_earnings(id)
 );
 CREATE INDEX affiliate_earnings_affiliate ON affiliate_earnings (affiliate_id, earned_at, id);
+CREATE INDEX affiliate_earnings_agreed_by ON affiliate_earnings (agreed_by) WHERE agreed_by IS NOT NULL;
+CREATE INDEX affiliate_earnings_awarded_by ON affiliate_earnings (awarded_by) WHERE awarded_by IS NOT NULL;
 CREATE INDEX affiliate_earnings_pending ON affiliate_earnings (affiliate_id) WHERE status = 'pending';
 CREATE INDEX affiliate_earnings_referred ON affiliate_earnings (referred_id);
 CREATE TRIGGER affiliate_earning_changed BEFORE UPDATE ON affiliate_earnings FOR EACH ROW EXECUTE FUNCTION
     affiliate_earning_changed();
+CREATE TRIGGER earning_by_hand BEFORE INSERT OR UPDATE OF status, agreed_by ON affiliate_earnings FOR EACH ROW WHEN
+    (new.kind = 'manual' AND (new.status IN ('in_review', 'pending'))) EXECUTE FUNCTION earning_by_hand();
 CREATE TRIGGER earning_reverses BEFORE INSERT ON affiliate_earnings FOR EACH ROW WHEN (new.reverses_id IS NOT NULL)
     EXECUTE FUNCTION earning_reverses();
 
@@ -138,6 +150,7 @@ CREATE TRIGGER affiliate_proposals_unmade AFTER DELETE ON affiliate_payouts REFE
     STATEMENT EXECUTE FUNCTION affiliate_proposals_unmade();
 
 CREATE TABLE affiliate_week_decisions (
+    id              bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
     week_on         date         NOT NULL,
     ready_at        timestamptz  NOT NULL,
     admin_id        uuid         NOT NULL,
@@ -145,13 +158,16 @@ CREATE TABLE affiliate_week_decisions (
     payment_digest  bytea        NOT NULL,
     reason          text         NOT NULL,
     decided_at      timestamptz  NOT NULL,
-    CONSTRAINT affiliate_week_decisions_pkey PRIMARY KEY (week_on, ready_at, admin_id, verdict),
+    CONSTRAINT affiliate_week_decisions_pkey PRIMARY KEY (id),
     CONSTRAINT affiliate_week_decisions_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 2000),
-    CONSTRAINT affiliate_week_decisions_verdict_check CHECK (verdict IN ('approve', 'reject')),
+    CONSTRAINT affiliate_week_decisions_verdict_check CHECK (verdict IN ('approve', 'reject', 'hold', 'release')),
     CONSTRAINT affiliate_week_decisions_admin_id_fkey FOREIGN KEY (admin_id) REFERENCES members(id),
     CONSTRAINT affiliate_week_decisions_week_on_fkey FOREIGN KEY (week_on) REFERENCES affiliate_weeks(week_on)
 );
 CREATE INDEX affiliate_week_decisions_admin ON affiliate_week_decisions (admin_id);
+CREATE UNIQUE INDEX affiliate_week_decisions_once ON affiliate_week_decisions (week_on, ready_at, admin_id) WHERE
+    verdict = 'approve';
+CREATE INDEX affiliate_week_decisions_week ON affiliate_week_decisions (week_on, ready_at, id);
 CREATE TRIGGER affiliate_week_decided BEFORE INSERT ON affiliate_week_decisions FOR EACH ROW EXECUTE FUNCTION
     affiliate_week_decided();
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON affiliate_week_decisions FOR EACH ROW EXECUTE FUNCTION
@@ -2763,10 +2779,11 @@ CREATE OR REPLACE FUNCTION affiliate_earning_changed()
 AS $function$
 BEGIN
     IF (NEW.id, NEW.affiliate_id, NEW.referred_id, NEW.kind, NEW.comp_id, NEW.value, NEW.percent, NEW.amount,
-        NEW.earned_at, NEW.reverses_id)
+        NEW.earned_at, NEW.reverses_id, NEW.awarded_by, NEW.reason)
        IS DISTINCT FROM
        (OLD.id, OLD.affiliate_id, OLD.referred_id, OLD.kind, OLD.comp_id, OLD.value, OLD.percent, OLD.amount,
-        OLD.earned_at, OLD.reverses_id) THEN
+        OLD.earned_at, OLD.reverses_id, OLD.awarded_by, OLD.reason)
+       OR (OLD.agreed_by IS NOT NULL AND NEW.agreed_by IS DISTINCT FROM OLD.agreed_by) THEN
         PERFORM refuse('earning_terms', format('the terms of earning %s are fixed', OLD.id));
     END IF;
     IF NEW.status <> OLD.status AND (OLD.status, NEW.status) NOT IN
@@ -2953,7 +2970,8 @@ BEGIN
             PERFORM refuse('week_adds_up', format('the shares of the week of %s are not its pool', OLD.week_on));
         END IF;
     END IF;
-    IF NEW.state = 'approved' AND (week_is_rejected(NEW) OR week_approvals_given(NEW) < NEW.approvals) THEN
+    IF NEW.state = 'approved' AND (week_is_rejected(NEW) OR week_is_held(NEW)
+                                       OR week_approvals_given(NEW) < NEW.approvals) THEN
         PERFORM refuse('week_approved', format('too few people have agreed to the week of %s', OLD.week_on));
     END IF;
     IF NEW.state = 'approved' AND NOT ledger_has('week:' || NEW.week_on, 'week:affiliate', -NEW.pool) THEN
@@ -3376,6 +3394,24 @@ BEGIN
         END IF;
     END LOOP;
     RETURN dropped;
+END $function$;
+
+CREATE OR REPLACE FUNCTION earning_by_hand()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF profits_from_member(NEW.awarded_by, NEW.affiliate_id) OR profits_from_member(NEW.agreed_by, NEW.affiliate_id)
+       OR is_same_person(NEW.awarded_by, NEW.agreed_by) THEN
+        PERFORM refuse('earning_own', format('earning %s would profit who decides about it', NEW.id));
+    END IF;
+    IF NEW.status = 'pending' AND NEW.agreed_by IS NULL AND NEW.amount >
+       (SELECT (value ->> 'award_alone_max')::numeric * 1000000 FROM settings WHERE name = 'affiliate_week') THEN
+        PERFORM refuse('earning_second_person', format('earning %s waits for a second person', NEW.id));
+    END IF;
+    RETURN NEW;
 END $function$;
 
 CREATE OR REPLACE FUNCTION earning_reverses()
@@ -4961,6 +4997,16 @@ AS $function$
     JOIN members ON members.id = affiliate_id AND members.status <> 'deleted'
 $function$;
 
+CREATE OR REPLACE FUNCTION week_is_held(week affiliate_weeks)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT coalesce((SELECT d.verdict = 'hold' FROM affiliate_week_decisions d
+                     WHERE d.week_on = week.week_on AND d.ready_at = week.ready_at AND d.verdict IN ('hold', 'release')
+                     ORDER BY d.id DESC LIMIT 1), false)
+$function$;
+
 CREATE OR REPLACE FUNCTION week_is_rejected(week affiliate_weeks)
  RETURNS boolean
  LANGUAGE sql
@@ -5125,14 +5171,14 @@ AS $function$
     SELECT state IN ('prepared', 'signed', 'mined')
 $function$;
 
-GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_app, blakjaks_approvals,
-    blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_codes, blakjaks_counting,
-    blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures,
-    blakjaks_goods, blakjaks_inbox, blakjaks_keys, blakjaks_listening, blakjaks_months, blakjaks_orders,
-    blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups,
-    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing, blakjaks_telling, blakjaks_wallets,
-    blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions,
-    blakjaks_work, PUBLIC;
+GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_affiliate_desk, blakjaks_app,
+    blakjaks_approvals, blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_codes,
+    blakjaks_counting, blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations,
+    blakjaks_exports, blakjaks_figures, blakjaks_goods, blakjaks_inbox, blakjaks_keys, blakjaks_listening,
+    blakjaks_months, blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals,
+    blakjaks_relay, blakjaks_rollups, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_standing,
+    blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale,
+    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -5157,6 +5203,9 @@ GRANT UPDATE (email, email_verified_at, last_login_at, password_hash, sign_up_ti
 
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, sale_accruals TO blakjaks_accruals;
 GRANT UPDATE (accrual_due_at) ON TABLE orders TO blakjaks_accruals;
+
+GRANT INSERT ON TABLE affiliate_earnings, chip_moves, ledger_journals, ledger_postings TO blakjaks_affiliate_desk;
+GRANT UPDATE (agreed_by, cancelled_at, status) ON TABLE affiliate_earnings TO blakjaks_affiliate_desk;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, affiliate_payout_lines,
     affiliate_payouts, affiliate_week_shares, affiliate_weeks, age_checks, attempt_counters, avatars, backup_codes,
@@ -5185,11 +5234,11 @@ GRANT INSERT, SELECT ON TABLE affiliate_week_decisions, audit_logs, chip_moves, 
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
-GRANT SELECT, USAGE ON SEQUENCE audit_logs_id_seq, chip_moves_id_seq, count_comparisons_id_seq, feed_items_id_seq,
-    honey_trials_id_seq, job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq,
-    order_events_id_seq, orders_number_seq, outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq,
-    payout_policy_runs_id_seq, stock_moves_id_seq, tier_history_id_seq, wallet_links_id_seq,
-    wholesale_accounts_serial_seq, withdrawal_events_id_seq TO blakjaks_app;
+GRANT SELECT, USAGE ON SEQUENCE affiliate_week_decisions_id_seq, audit_logs_id_seq, chip_moves_id_seq,
+    count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq, job_faults_id_seq, late_counts_id_seq,
+    ledger_journals_id_seq, members_number_seq, order_events_id_seq, orders_number_seq, outbox_id_seq,
+    payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq, stock_moves_id_seq, tier_history_id_seq,
+    wallet_links_id_seq, wholesale_accounts_serial_seq, withdrawal_events_id_seq TO blakjaks_app;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_app;
 
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, manual_transfers, payout_approvals, payout_policy_runs,

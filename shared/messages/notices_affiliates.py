@@ -17,6 +17,18 @@ AFFILIATES: Mapping[str, tuple[Texts, Texts]] = {
             "No aplicativo você vê como ela foi calculada e quando é paga.",
         ),
     ),
+    "affiliate_awarded": (
+        (
+            "You were given $amount!",
+            "¡Recibiste $amount!",
+            "Você recebeu $amount!",
+        ),
+        (
+            "It is paid with your next weekly payment.",
+            "Se paga con tu próximo pago semanal.",
+            "É pago com o seu próximo pagamento semanal.",
+        ),
+    ),
     "affiliate_paid": (
         (
             "$amount USDT for your referrals are in your wallet",

@@ -13,7 +13,7 @@ from shared.payouts.states import Promise, TermsDiffer
 
 
 @dataclass(frozen=True)
-class _Promised:
+class _KnownPromise:
     id: UUID
     source_kind: str
     source_id: str
@@ -78,9 +78,9 @@ def _insert(tx: Tx, promises: Sequence[Promise], now: datetime) -> frozenset[UUI
     )
 
 
-def _promised(tx: Tx, promises: Sequence[Promise]) -> dict[tuple[str, str], _Promised]:
+def _promised(tx: Tx, promises: Sequence[Promise]) -> dict[tuple[str, str], _KnownPromise]:
     rows = tx.all(
-        _Promised,
+        _KnownPromise,
         """
         SELECT payouts.id, source_kind, source_id, body_hash
         FROM unnest(CAST(:kinds AS text[]), CAST(:sources AS text[])) AS wanted (source_kind, source_id)

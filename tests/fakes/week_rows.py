@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from pg8000.dbapi import Connection
 
 from functions.affiliate_week import main
+from functions.affiliate_week.week_store import SETTLING_TIME, last_sunday
 from shared import clock, db
 from shared.comps import awards
 from shared.db import Tx
@@ -27,6 +28,12 @@ WEEK = timedelta(days=7)
 def wallet() -> str:
     """An address that nobody has."""
     return "0x" + uuid4().hex + "ab" * 4
+
+
+def newest_ended(now: datetime) -> tuple[date, datetime]:
+    """The Sunday on which the newest week has ended, and a moment shortly before its end."""
+    week_on = last_sunday(now - SETTLING_TIME)
+    return week_on, datetime.combine(week_on, time(), UTC) - timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class Weeks:
         return found
 
     def flag(self, number: int) -> None:
-        """Doubt a scan."""
+        """Have a scan doubted, as fraud checks do."""
         self.rows(
             """
             INSERT INTO flagged_scans (scan_id, scanned_at, scan_number, member_id, flags, flagged_at)
@@ -95,7 +102,7 @@ class Weeks:
         )
 
     def run(self, now: datetime = AFTER) -> None:
-        """Run the job."""
+        """Run the job as its schedule does."""
         main.go_on(now)
 
     def agree(self, *people: Somebody, week_on: date = SUNDAY, verdict: str = "approve") -> None:
@@ -114,7 +121,7 @@ class Weeks:
             )
 
     def week(self, week_on: date = SUNDAY) -> Mapping[str, Any]:
-        """The week's row."""
+        """The week's row as JSON."""
         (found,) = self.rows("SELECT to_jsonb(w) FROM affiliate_weeks w WHERE week_on = $1", week_on)
         row: Mapping[str, Any] = found[0]
         return row

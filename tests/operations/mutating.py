@@ -1,6 +1,7 @@
 """An example request for every operation that changes something."""
 
 from tests.operations import (
+    affiliates,
     auth,
     codes,
     comps,
@@ -31,6 +32,9 @@ EXAMPLE_REQUESTS = [
     orders.estimate_tax, orders.create_order, orders.cancel_order, orders.pay_order,
     wholesale.apply_for_wholesale, wholesale.decide_wholesale_application, wholesale.suspend_wholesale_account,
     wholesale.activate_wholesale_account, wholesale.show_wholesale_tax_id,
+    affiliates.approve_affiliate_week, affiliates.reject_affiliate_week, affiliates.hold_affiliate_week,
+    affiliates.release_affiliate_week, affiliates.award_affiliate, affiliates.agree_to_affiliate_award,
+    affiliates.reverse_affiliate_earning, affiliates.grant_chips,
     scans.submit, scans.decide_flagged_scan, scans.decide_flagged_scans,
     codes.generate, codes.export, codes.import_feedback, codes.create_import, codes.start_import,
     codes.invalidate_codes, codes.reuse_codes, codes.invalidate_batch, codes.reuse_batch, codes.recall_batch,

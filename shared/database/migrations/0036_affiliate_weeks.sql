@@ -1,11 +1,12 @@
 -- The weeks of affiliates: which scans a week has, how its pool is divided by chips, who agreed to it, and what is paid.
 
 INSERT INTO ledger_accounts (name, description) VALUES
-    ('week:affiliate', 'What weeks took from the pool of affiliates and have not promised yet.');
+    ('week:affiliate', 'What weeks took from the pool of affiliates and have not promised yet.'),
+    ('award:affiliate', 'What admins gave affiliates by hand (negative), less what was taken back.');
 
 INSERT INTO settings (name, value, description) VALUES
-    ('affiliate_week', '{"chips_max": 1000, "payout_min": "1.00", "approval": "manual"}',
-     'How many chips of an affiliate count in a week (the rest is vaulted), the least that is paid, in USDT, and whether people approve each week (manual) or only those beyond the day limit (automatic).');
+    ('affiliate_week', '{"chips_max": 1000, "payout_min": "1.00", "approval": "manual", "award_alone_max": "1000.00"}',
+     'Most chips of an affiliate that count in a week (the rest is vaulted), the least that is paid, in USDT, whether people approve each week (manual) or only those beyond the day limit (automatic), and the most that one admin gives an affiliate by hand alone.');
 
 -- ------------------------------------------------------------------------------------------------------------- marks
 -- A member is published under a mark, another one in each context: nobody can tell whose it is or tie two of them
@@ -94,15 +95,18 @@ CREATE INDEX affiliate_week_shares_owed ON affiliate_week_shares (affiliate_id) 
 -- What people decided about a week; `ready_at` names its version, since a rejected week is counted anew. Approvals are of
 -- exactly what was shown.
 CREATE TABLE affiliate_week_decisions (
+    id             bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     week_on        date NOT NULL REFERENCES affiliate_weeks (week_on),
     ready_at       timestamptz NOT NULL,
     admin_id       uuid NOT NULL REFERENCES members (id),
-    verdict        text NOT NULL CHECK (verdict IN ('approve', 'reject')),
+    verdict        text NOT NULL CHECK (verdict IN ('approve', 'reject', 'hold', 'release')),
     payment_digest bytea NOT NULL,
     reason         text NOT NULL CHECK (length(reason) BETWEEN 1 AND 2000),
-    decided_at     timestamptz NOT NULL,
-    PRIMARY KEY (week_on, ready_at, admin_id, verdict)
+    decided_at     timestamptz NOT NULL
 );
+CREATE UNIQUE INDEX affiliate_week_decisions_once ON affiliate_week_decisions (week_on, ready_at, admin_id)
+    WHERE verdict = 'approve';
+CREATE INDEX affiliate_week_decisions_week ON affiliate_week_decisions (week_on, ready_at, id);
 CREATE INDEX affiliate_week_decisions_admin ON affiliate_week_decisions (admin_id);
 SELECT make_append_only('affiliate_week_decisions');
 
@@ -130,6 +134,13 @@ $$;
 CREATE FUNCTION week_is_rejected(week affiliate_weeks) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM affiliate_week_decisions d
                    WHERE d.week_on = week.week_on AND d.ready_at = week.ready_at AND d.verdict = 'reject')
+$$;
+
+-- Somebody has held the week and nobody has released it since: approvals wait.
+CREATE FUNCTION week_is_held(week affiliate_weeks) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT coalesce((SELECT d.verdict = 'hold' FROM affiliate_week_decisions d
+                     WHERE d.week_on = week.week_on AND d.ready_at = week.ready_at AND d.verdict IN ('hold', 'release')
+                     ORDER BY d.id DESC LIMIT 1), false)
 $$;
 
 -- What orders that were not shipped at that moment had given the pool of affiliates: they might still be cancelled.
@@ -241,14 +252,38 @@ ALTER TABLE affiliate_earnings
     ALTER COLUMN referred_id DROP NOT NULL,
     ALTER COLUMN value DROP NOT NULL,
     ADD COLUMN reverses_id uuid UNIQUE REFERENCES affiliate_earnings (id),
+    ADD COLUMN awarded_by uuid REFERENCES members (id),
+    ADD COLUMN agreed_by uuid REFERENCES members (id),
+    ADD COLUMN reason text CHECK (length(reason) BETWEEN 1 AND 2000),
     DROP CONSTRAINT affiliate_earnings_kind_check,
     DROP CONSTRAINT affiliate_earnings_amount_check,
-    ADD CONSTRAINT affiliate_earnings_kind_check CHECK (kind IN ('prize_match', 'reversal')),
+    ADD CONSTRAINT affiliate_earnings_kind_check CHECK (kind IN ('prize_match', 'manual', 'reversal')),
     ADD CONSTRAINT affiliate_earnings_amount_check
         CHECK (amount <> 0 AND (amount < 0) = (kind = 'reversal')),
     ADD CONSTRAINT affiliate_earnings_match CHECK ((kind = 'prize_match') = (value IS NOT NULL)),
     ADD CONSTRAINT affiliate_earnings_referred CHECK (kind <> 'prize_match' OR referred_id IS NOT NULL),
+    ADD CONSTRAINT affiliate_earnings_manual CHECK ((kind = 'manual') = (awarded_by IS NOT NULL)
+                                                    AND (kind <> 'manual' OR reason IS NOT NULL)),
     ADD CONSTRAINT affiliate_earnings_reverses CHECK ((kind = 'reversal') = (reverses_id IS NOT NULL));
+CREATE INDEX affiliate_earnings_awarded_by ON affiliate_earnings (awarded_by) WHERE awarded_by IS NOT NULL;
+CREATE INDEX affiliate_earnings_agreed_by ON affiliate_earnings (agreed_by) WHERE agreed_by IS NOT NULL;
+
+-- What an admin gives an affiliate by hand: above the bound of one person, a second one agrees; nobody to themselves.
+CREATE FUNCTION earning_by_hand() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF profits_from_member(NEW.awarded_by, NEW.affiliate_id) OR profits_from_member(NEW.agreed_by, NEW.affiliate_id)
+       OR is_same_person(NEW.awarded_by, NEW.agreed_by) THEN
+        PERFORM refuse('earning_own', format('earning %s would profit who decides about it', NEW.id));
+    END IF;
+    IF NEW.status = 'pending' AND NEW.agreed_by IS NULL AND NEW.amount >
+       (SELECT (value ->> 'award_alone_max')::numeric * 1000000 FROM settings WHERE name = 'affiliate_week') THEN
+        PERFORM refuse('earning_second_person', format('earning %s waits for a second person', NEW.id));
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER earning_by_hand BEFORE INSERT OR UPDATE OF status, agreed_by ON affiliate_earnings FOR EACH ROW
+    WHEN (NEW.kind = 'manual' AND NEW.status IN ('in_review', 'pending')) EXECUTE FUNCTION earning_by_hand();
 
 CREATE FUNCTION earning_reverses() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -376,10 +411,11 @@ CREATE TRIGGER affiliate_payout_changed BEFORE UPDATE ON affiliate_payouts
 CREATE OR REPLACE FUNCTION affiliate_earning_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (NEW.id, NEW.affiliate_id, NEW.referred_id, NEW.kind, NEW.comp_id, NEW.value, NEW.percent, NEW.amount,
-        NEW.earned_at, NEW.reverses_id)
+        NEW.earned_at, NEW.reverses_id, NEW.awarded_by, NEW.reason)
        IS DISTINCT FROM
        (OLD.id, OLD.affiliate_id, OLD.referred_id, OLD.kind, OLD.comp_id, OLD.value, OLD.percent, OLD.amount,
-        OLD.earned_at, OLD.reverses_id) THEN
+        OLD.earned_at, OLD.reverses_id, OLD.awarded_by, OLD.reason)
+       OR (OLD.agreed_by IS NOT NULL AND NEW.agreed_by IS DISTINCT FROM OLD.agreed_by) THEN
         PERFORM refuse('earning_terms', format('the terms of earning %s are fixed', OLD.id));
     END IF;
     IF NEW.status <> OLD.status AND (OLD.status, NEW.status) NOT IN
@@ -449,7 +485,8 @@ BEGIN
             PERFORM refuse('week_adds_up', format('the shares of the week of %s are not its pool', OLD.week_on));
         END IF;
     END IF;
-    IF NEW.state = 'approved' AND (week_is_rejected(NEW) OR week_approvals_given(NEW) < NEW.approvals) THEN
+    IF NEW.state = 'approved' AND (week_is_rejected(NEW) OR week_is_held(NEW)
+                                       OR week_approvals_given(NEW) < NEW.approvals) THEN
         PERFORM refuse('week_approved', format('too few people have agreed to the week of %s', OLD.week_on));
     END IF;
     IF NEW.state = 'approved' AND NOT ledger_has('week:' || NEW.week_on, 'week:affiliate', -NEW.pool) THEN
@@ -561,7 +598,7 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['weeks', 'week_decisions'] LOOP
+    FOREACH name IN ARRAY ARRAY['affiliate_desk', 'weeks', 'week_decisions'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'blakjaks_' || name) THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', 'blakjaks_' || name);
         END IF;
@@ -583,6 +620,10 @@ GRANT INSERT ON chip_moves, vault_lots, payouts, ledger_journals, ledger_posting
 
 -- week_decisions: people agree to a week, or have it counted anew.
 GRANT INSERT ON affiliate_week_decisions TO blakjaks_week_decisions;
+
+-- affiliate_desk: people give affiliates money and chips, or take money back.
+GRANT INSERT ON affiliate_earnings, chip_moves, ledger_journals, ledger_postings TO blakjaks_affiliate_desk;
+GRANT UPDATE (status, agreed_by, cancelled_at) ON affiliate_earnings TO blakjaks_affiliate_desk;
 
 -- awards: what an affiliate is owed is paid when they link a wallet.
 GRANT INSERT ON affiliate_payouts, affiliate_payout_lines TO blakjaks_awards;

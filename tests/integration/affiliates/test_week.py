@@ -7,8 +7,8 @@ from typing import cast
 import pytest
 from pg8000.dbapi import Connection
 
+from functions.affiliate_week import marks
 from shared import db, settings
-from shared.affiliates import marks
 from shared.auth import Role
 from shared.values.money import ZERO, Usdt
 from tests import factories

@@ -1,4 +1,4 @@
-"""What a week pays: what people agreed to, once, to whom it may be paid; and what is owed to the others stays owed."""
+"""A week pays what people agreed to, once, to whom it may be paid; what is owed to the others stays owed."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -7,7 +7,7 @@ import pytest
 from eth_account import Account
 from pg8000.dbapi import Connection
 
-from functions.affiliate_week import paying
+from functions.affiliate_week import payout_store
 from shared import clock, db, settings
 from shared.affiliates import payouts
 from shared.auth import Role
@@ -230,7 +230,7 @@ def test_the_day_limit_does_not_hold_what_people_agreed_to_but_the_approver_wait
 def test_a_week_asks_for_no_more_in_an_hour_than_the_machine_lets_go(
     weeks: Weeks, sql: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(paying, "PORTION", 2)
+    monkeypatch.setattr(payout_store, "PORTION", 2)
     sql.execute_simple(
         "UPDATE settings SET value = jsonb_set(value, '{affiliate,hour}', '\"50.00\"') WHERE name = 'payout_limits'"
     )
@@ -250,7 +250,7 @@ def _wallet(weeks: Weeks, who: Somebody) -> str:
 
 
 def test_a_run_that_dies_in_a_portion_is_continued(weeks: Weeks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(paying, "PORTION", 2)
+    monkeypatch.setattr(payout_store, "PORTION", 2)
     people = [factories.member(wallet=wallet()) for _ in range(7)]
     ready(weeks, *people)
     weeks.agree(treasurer())

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from functions.affiliate_week import weeks
-from functions.affiliate_week.weeks import State, Week
+from functions.affiliate_week import week_store
+from functions.affiliate_week.week_store import Week
 from shared import log, settings
 from shared.affiliates import payouts
 from shared.affiliates.payouts import Due
 from shared.db import Tx
 from shared.messages import notifications
 from shared.values.money import ZERO, Usdt
+from shared.values.states import WeekState
 
 PORTION = 2_000
 NOBODY = UUID(int=0)
@@ -40,7 +41,7 @@ def request_portion(tx: Tx, week: Week, now: datetime) -> bool:
         limit=PORTION,
     )
     if not due:
-        weeks.move(tx, week, State.REQUESTED, now)
+        week_store.move(tx, week, WeekState.REQUESTED, now)
         return True
     affordable = _within_pace(tx, due, now)
     if not affordable:
@@ -64,7 +65,7 @@ def tell_portion(tx: Tx, week: Week, now: datetime) -> bool:
         limit=PORTION,
     )
     if not told:
-        weeks.move(tx, week, State.TOLD, now)
+        week_store.move(tx, week, WeekState.TOLD, now)
         return True
     data = {"week_on": week.week_on.isoformat()}
     notes = [
@@ -74,7 +75,7 @@ def tell_portion(tx: Tx, week: Week, now: datetime) -> bool:
         for row in told
     ]
     notifications.notify_many(tx, notes, now)
-    weeks.note_portion(tx, week, told[-1].affiliate_id)
+    week_store.note_portion(tx, week, told[-1].affiliate_id)
     return True
 
 
@@ -90,7 +91,7 @@ def complete(tx: Tx, week: Week, now: datetime) -> bool:
     )
     if is_open:
         return False
-    weeks.move(tx, week, State.COMPLETED, now)
+    week_store.move(tx, week, WeekState.COMPLETED, now)
     return True
 
 

@@ -6,8 +6,8 @@ Only `chip_balances` is written by scans, and nothing here touches it: a week ne
 from dataclasses import dataclass
 from datetime import datetime
 
-from functions.affiliate_week import weeks
-from functions.affiliate_week.weeks import Week
+from functions.affiliate_week import week_store
+from functions.affiliate_week.week_store import Week
 from shared.db import Tx
 
 JUDGED_MAX = 1_000
@@ -27,7 +27,7 @@ def count(tx: Tx, week: Week, now: datetime) -> bool:
     _postpone(tx, week)
     if not week.pool:
         _carry_on(tx, week, now)
-        weeks.give_back(tx, week, "no_pool", now)
+        week_store.give_back(tx, week, "no_pool", now)
         return True
     _insert_shares(tx, week)
     found = tx.one(
@@ -39,7 +39,7 @@ def count(tx: Tx, week: Week, now: datetime) -> bool:
         week_on=week.week_on,
     )
     if not found.chips:
-        weeks.give_back(tx, week, "no_chips", now)
+        week_store.give_back(tx, week, "no_chips", now)
         return True
     tx.run(
         """

@@ -2,29 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from enum import StrEnum
 from uuid import UUID
 
 from shared import log, settings
 from shared.db import Tx
 from shared.ledger import journals
 from shared.values.money import ZERO, Usdt
+from shared.values.states import WeekState
 
 POOL = "pool:affiliate"
 WEEK = "week:affiliate"
 SETTLING_TIME = timedelta(minutes=5)  # scans of before Sunday 00:00 are committed by then
-
-
-class State(StrEnum):
-    """The values of `affiliate_weeks.state`."""
-
-    OPENED = "opened"
-    COUNTED = "counted"
-    READY = "ready"
-    APPROVED = "approved"
-    REQUESTED = "requested"
-    TOLD = "told"
-    COMPLETED = "completed"
 
 
 @dataclass(frozen=True)
@@ -32,7 +20,7 @@ class Week:
     """A week that is not completed. Its pool is what it divides; `done_affiliate` how far the state's portions are."""
 
     week_on: date
-    state: State
+    state: WeekState
     first_number: int
     last_number: int
     pool: Usdt
@@ -82,7 +70,7 @@ def open_next(tx: Tx, now: datetime) -> bool:
         now=now,
     )
     if pool:
-        journals.move(tx, f"week-opened:{week_on}", POOL, WEEK, pool, now)
+        journals.move(tx, f"week-opened:{week_on}", POOL, WEEK, pool, now=now)
     log.info("a week was opened", week_on=week_on, pool=pool)
     return True
 
@@ -124,10 +112,10 @@ def give_back(tx: Tx, week: Week, outcome: str, now: datetime) -> None:
         now=now,
     )
     if week.pool:
-        journals.move(tx, f"week-returned:{week.week_on}", WEEK, POOL, week.pool, now)
+        journals.move(tx, f"week-returned:{week.week_on}", WEEK, POOL, week.pool, now=now)
 
 
-def move(tx: Tx, week: Week, state: State, now: datetime) -> None:
+def move(tx: Tx, week: Week, state: WeekState, now: datetime) -> None:
     """Move the week to REQUESTED, TOLD or COMPLETED; its portions begin anew."""
     tx.run(
         """

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from functions.affiliate_week.weeks import POOL, WEEK, Week
+from functions.affiliate_week.week_store import POOL, WEEK, Week
 from shared import log, settings
+from shared.affiliates import payouts
 from shared.db import Tx
 from shared.ledger import journals
 from shared.values.money import Usdt
 
-TREASURY = "affiliate"
 NOBODY = str(UUID(int=0))
 DIGESTED = 20_000  # shares or payouts that are read at once
 ALONE_MAX = Usdt.of(50_000)  # what one person, or nobody, may approve
@@ -28,6 +28,7 @@ class _Proposed:
 class _Decided:
     given: int
     rejected: bool
+    held: bool
 
 
 def propose(tx: Tx, week: Week, now: datetime) -> bool:
@@ -46,7 +47,7 @@ def propose(tx: Tx, week: Week, now: datetime) -> bool:
     )
     shares = digest(header(week), share_lines(tx, week))
     rules = settings.load(tx)
-    is_small = found.amount <= min(rules.payouts.limits[TREASURY].day, ALONE_MAX)
+    is_small = found.amount <= min(rules.payouts.limits[payouts.TREASURY].day, ALONE_MAX)
     approvals = (0 if rules.affiliates.automatic else 1) if is_small else 2
     tx.run(
         """
@@ -68,7 +69,8 @@ def propose(tx: Tx, week: Week, now: datetime) -> bool:
 
 
 def settle(tx: Tx, week: Week, now: datetime) -> bool:
-    """Take the week from READY to APPROVED when enough people have agreed, or back to OPENED when one has rejected it.
+    """Take the week from READY to APPROVED when enough people have agreed and nobody holds it, or back to OPENED
+    when one has rejected it.
 
     With the approval its shares are promised, and what was beyond the most that counts is vaulted. Shares of those who
     have closed their account go back to the pool.
@@ -76,7 +78,8 @@ def settle(tx: Tx, week: Week, now: datetime) -> bool:
     decided = tx.one(
         _Decided,
         """
-        SELECT week_approvals_given(affiliate_weeks) AS given, week_is_rejected(affiliate_weeks) AS rejected
+        SELECT week_approvals_given(affiliate_weeks) AS given, week_is_rejected(affiliate_weeks) AS rejected,
+               week_is_held(affiliate_weeks) AS held
         FROM affiliate_weeks WHERE week_on = :week_on
         """,
         week_on=week.week_on,
@@ -84,10 +87,10 @@ def settle(tx: Tx, week: Week, now: datetime) -> bool:
     if decided.rejected:
         _count_anew(tx, week)
         return True
-    if week.approvals is None or decided.given < week.approvals:
+    if decided.held or week.approvals is None or decided.given < week.approvals:
         return False
     given_up = _give_up(tx, week, now)
-    lines = {WEEK: -week.pool, f"owed:{TREASURY}": week.pool - given_up, POOL: given_up}
+    lines = {WEEK: -week.pool, f"owed:{payouts.TREASURY}": week.pool - given_up, POOL: given_up}
     journals.post(tx, f"week:{week.week_on}", lines, now)
     _vault_overflow(tx, week)
     tx.run(
