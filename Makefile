@@ -17,7 +17,7 @@ $(error there is no setting $(unknown); there are $(SETTINGS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types build seal schema terraform-test plan deploy rollback capacity bench bench-scans bench-shop bench-codes bench-payouts bench-ledger payouts ledger-check dead-letters faults order-faults mutants bench-auth soak tick lock clean
+.PHONY: help setup run demo test lint format types build seal schema terraform-test plan deploy rollback capacity bench bench-scans bench-shop bench-codes bench-payouts bench-ledger payouts ledger-check week-recount dead-letters faults order-faults mutants bench-auth soak tick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -103,6 +103,9 @@ payouts: setup ## Ask about payouts: make payouts ARGS="where ID" (stuck, next, 
 
 ledger-check: setup ## Recompute every balance, sum every journal, verify every seal
 	@$(BIN)/python -m terraform.operations.ledger_check
+
+week-recount: setup ## Count a week of affiliates again from the facts: make week-recount ARGS=2026-11-22 (--list prints its shares)
+	@$(BIN)/python -m terraform.operations.week_recount $(ARGS)
 
 dead-letters: setup ## What no receiver could handle: make dead-letters ARGS=list, or ARGS=again to deliver it once more
 	@$(BIN)/python -m terraform.operations.dead_letters $(ARGS)

@@ -182,6 +182,13 @@ class SyncInventory(Task):
     function: ClassVar[str] = "inventory_sync"
 
 
+class AdvanceWeek(Task):
+    """Take the weeks of affiliates as far as they can go."""
+
+    queue: ClassVar[str] = "affiliate-week"
+    function: ClassVar[str] = "affiliate_week"
+
+
 class Reconcile(Task):
     """Compare the books with the chain, or check pending transactions again."""
 
@@ -288,6 +295,25 @@ def enqueue(tx: Tx, now: datetime, task: Task, *, name: str | None = None, deliv
         body=task.model_dump(mode="json"),
         name=name,
         deliver_at=deliver_at,
+        now=now,
+    )
+    _waker.remember()
+
+
+def enqueue_many(tx: Tx, now: datetime, tasks: Sequence[Task]) -> None:
+    """Record tasks as `enqueue` does, each without a name."""
+    if not tasks:
+        return
+    tx.run(
+        """
+        INSERT INTO outbox (kind, destination, function, body, created_at)
+        SELECT 'task', destination, function, body, :now
+        FROM unnest(CAST(:destinations AS text[]), CAST(:functions AS text[]), CAST(:bodies AS jsonb[]))
+            AS tasks (destination, function, body)
+        """,
+        destinations=[task.queue_name for task in tasks],
+        functions=[task.function for task in tasks],
+        bodies=[task.model_dump_json() for task in tasks],
         now=now,
     )
     _waker.remember()

@@ -11,6 +11,7 @@ from shared.db import Tx
 from shared.values.money import Usdt
 from shared.values.prizes import Destination
 from shared.values.settings import (
+    AffiliateSettings,
     OrderLimits,
     PayoutLimits,
     PayoutSettings,
@@ -68,6 +69,7 @@ def _made(values: Mapping[str, object]) -> Settings:
         payouts=_payouts(values),
         shop=_shop(values),
         wholesale=_wholesale(values),
+        affiliates=_affiliates(values["affiliate_week"]),
     )
 
 
@@ -115,6 +117,16 @@ def _wholesale(values: Mapping[str, object]) -> WholesaleSettings:
         invoice_life=timedelta(days=int(orders["invoice_days"])),
         unpaid_max=Usdt.of(str(orders["unpaid_max"])),
         comp_max=Usdt.of(str(values["wholesale_comp_max"])),
+    )
+
+
+def _affiliates(week: object) -> AffiliateSettings:
+    assert isinstance(week, dict)
+    return AffiliateSettings(
+        chips_max=int(week["chips_max"]),
+        payout_min=Usdt.of(str(week["payout_min"])),
+        automatic=week["approval"] == "automatic",
+        award_alone_max=Usdt.of(str(week["award_alone_max"])),
     )
 
 

@@ -65,6 +65,20 @@ PRIZES: Mapping[str, Source] = {
         (POLYGON,),
         OPTIONAL,
     ),
+    "affiliate_paid": Source(
+        title("affiliate_paid"),
+        (
+            HELLO,
+            (
+                "what you earned by the members you referred has been paid, and the payment is final:",
+                "lo que ganaste por los miembros que recomendaste fue pagado, y el pago es definitivo:",
+                "o que você ganhou pelos membros que indicou foi pago, e o pagamento é definitivo:",
+            ),
+        ),
+        alike("$amount USDT"),
+        (POLYGON,),
+        OPTIONAL,
+    ),
     "withdrawal_confirmed": _withdrawal("withdrawal_confirmed"),
     "withdrawal_reverted": _withdrawal("withdrawal_reverted"),
     "withdrawal_replaced": _withdrawal("withdrawal_replaced"),

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from functions.payout_confirm import reverts, rules, store
 from shared import clock, db, log
+from shared.affiliates import payouts as affiliate_payouts
 from shared.comps import awards, totals
 from shared.db import Tx
 from shared.payouts import evidence as payout_evidence
@@ -20,6 +21,7 @@ from shared.ports.polygon.failures import ChainUnreachable, StateGone
 WINDOW = 100  # nonces compared together
 WINDOWS_MAX = 100
 REMINDED_MAX = 20  # transactions sent again, and checked for being stuck, per call
+MARK_PAID = {"comp": awards.mark_paid, affiliate_payouts.SOURCE: affiliate_payouts.mark_paid}  # by source kind
 
 
 @dataclass(frozen=True)
@@ -149,8 +151,9 @@ def _record(tx: Tx, view: SignerView, slot: Slot, payout: Payout | None) -> None
         recovery.quarantine(tx, slot, recovery.MOVED_OTHERWISE, reason, proof, now=now)
         return
     state = machine.finalize(tx, payout, slot, attempt.kind, now)
-    if state is PayoutState.PAID and payout.source_kind == "comp":
-        awards.mark_paid(tx, UUID(payout.source_id), slot.signer, payout.recipient_address, attempt.hash, now=now)
+    if state is PayoutState.PAID and payout.source_kind in MARK_PAID:
+        mark_paid = MARK_PAID[payout.source_kind]
+        mark_paid(tx, UUID(payout.source_id), slot.signer, payout.recipient_address, attempt.hash, now=now)
     log.info("payout is final", payout_id=payout.id, state=state.value, hash=attempt.hash)
     if state is PayoutState.HELD:
         log.error("a payment has reverted", payout_id=payout.id, hash=attempt.hash)

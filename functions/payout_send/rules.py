@@ -22,6 +22,8 @@ class Inputs:
     blocked: bool
     suspended: bool
     people_agreed: int
+    agreed_in_week: bool
+    approved_own: bool
     needs_second_person: bool
     approved_today: Usdt
     single_amount_max: Usdt
@@ -38,6 +40,8 @@ class Inputs:
             "blocked": self.blocked,
             "suspended": self.suspended,
             "people_agreed": self.people_agreed,
+            "agreed_in_week": self.agreed_in_week,
+            "approved_own": self.approved_own,
             "needs_second_person": self.needs_second_person,
             "let_go_today": str(self.approved_today),
             "single_amount_max": str(self.single_amount_max),
@@ -58,16 +62,18 @@ class Verdict:
 def judge(inputs: Inputs) -> Verdict:
     """Decide about a payout; the first objection counts.
 
-    Two approvals let it pass the limit for one payout and a strange recipient; one lets it pass the second person's
-    check and the day's limit. No approval helps while a foreign transaction may have paid it, or while it is suspended,
-    blocked or paused.
+    Two approvals let it pass the limit for one payout, a strange recipient, and an affiliate who has approved the week
+    that pays them; one lets it pass the second person's check and the day's limit, as does the approval of a week. No
+    approval helps while a foreign transaction may have paid it, or while it is suspended, blocked or paused.
     """
     agreed = inputs.people_agreed >= TWO_PEOPLE
     is_first_of_two = inputs.needs_second_person and inputs.people_agreed < SECOND_PERSON
-    is_over_day = inputs.amount > inputs.day_amount_max - inputs.approved_today and not inputs.people_agreed
+    is_agreed = inputs.people_agreed > 0 or inputs.agreed_in_week
+    is_over_day = inputs.amount > inputs.day_amount_max - inputs.approved_today and not is_agreed
     objections = (
         (inputs.may_be_paid_already, Verdict(HoldReason.REVIEW, TWO_PEOPLE)),
         (inputs.recipient_is_strange and not agreed, Verdict(HoldReason.REVIEW, TWO_PEOPLE)),
+        (inputs.approved_own and not agreed, Verdict(HoldReason.REVIEW, TWO_PEOPLE)),
         (inputs.suspended, Verdict(HoldReason.SUSPENDED)),
         (inputs.blocked, Verdict(HoldReason.BLOCKED)),
         (inputs.paused, Verdict(HoldReason.PAUSED)),

@@ -81,12 +81,16 @@ def decide(shift: WorkerSession, chosen: Sequence[Payout]) -> None:
             store.may_be_paid_already(tx, ids),
             suspended=store.suspended(tx, ids),
             awarded=store.need_second_person(tx, ids),
+            in_week=store.agreed_in_week(tx, ids),
+            own=store.approved_own_week(tx, ids),
         )
         today = queue.approved_today(tx, treasury.name, now)
         for payout in locked:
             if payout.state is PayoutState.HELD and machine.approvals(tx, payout.id).needed:
                 continue
-            if _judge(tx, shift, payout, seen, today, now=now) and not seen.agreed.get(payout.id):
+            if _judge(tx, shift, payout, seen, today, now=now) and not (
+                seen.agreed.get(payout.id) or payout.id in seen.in_week
+            ):
                 today += payout.amount
         return ""
 
@@ -102,6 +106,8 @@ class _Seen:
     doubtful: frozenset[UUID]
     suspended: frozenset[UUID]
     awarded: frozenset[UUID]
+    in_week: frozenset[UUID]
+    own: frozenset[UUID]
 
 
 def _judge(tx: Tx, shift: WorkerSession, payout: Payout, seen: _Seen, today: Usdt, now: datetime) -> bool:
@@ -116,6 +122,8 @@ def _judge(tx: Tx, shift: WorkerSession, payout: Payout, seen: _Seen, today: Usd
         blocked=recipient in seen.blocked,
         suspended=payout.id in seen.suspended,
         people_agreed=policy.TWO_PEOPLE if payout.source_kind == ROTATION else seen.agreed.get(payout.id, 0),
+        agreed_in_week=payout.id in seen.in_week,
+        approved_own=payout.id in seen.own,
         needs_second_person=payout.id in seen.awarded,
         approved_today=today,
         single_amount_max=shift.limits.single,

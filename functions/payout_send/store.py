@@ -90,6 +90,28 @@ def suspended(tx: Tx, payout_ids: Sequence[UUID]) -> frozenset[UUID]:
     )
 
 
+def agreed_in_week(tx: Tx, payout_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """The payouts to which people have agreed with their week of affiliates; not those of who has agreed themselves."""
+    return frozenset(
+        tx.column(
+            UUID,
+            "SELECT id FROM payouts WHERE id = ANY(CAST(:ids AS uuid[])) AND agreed_in_week(payouts)",
+            ids=list(payout_ids),
+        )
+    )
+
+
+def approved_own_week(tx: Tx, payout_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """The payouts of a week of affiliates to people who have approved that week."""
+    return frozenset(
+        tx.column(
+            UUID,
+            "SELECT id FROM payouts WHERE id = ANY(CAST(:ids AS uuid[])) AND approved_own_week(payouts)",
+            ids=list(payout_ids),
+        )
+    )
+
+
 def need_second_person(tx: Tx, payout_ids: Sequence[UUID]) -> frozenset[UUID]:
     """The payouts of comps that an admin awarded and may not award alone."""
     return frozenset(

@@ -8,6 +8,7 @@ from functions.profile import records, store
 from functions.profile.models import Obstacle
 from functions.profile.rules import AccountCannotBeDeleted
 from shared import events
+from shared.affiliates import payouts as affiliate_payouts
 from shared.comps import awards, guarantee_claims, matches, totals
 from shared.comps.guarantee_claims import Mark
 from shared.credentials import fingerprints
@@ -18,7 +19,7 @@ from shared.members import listeners, usernames
 from shared.messages import mails
 from shared.messages.mails import Letter
 
-FORFEITABLE = frozenset({"comps", "matches"})
+FORFEITABLE = frozenset({"comps", "matches", "shares"})
 REASON = "The account was deleted"
 
 
@@ -61,6 +62,8 @@ def _marks(tx: Tx, member_id: UUID) -> list[Mark]:
 
 
 def _forfeit(tx: Tx, member_id: UUID, now: datetime) -> None:
+    affiliate_payouts.withdraw_proposed(tx, member_id, now)
+    affiliate_payouts.give_up_shares(tx, member_id, now)
     for comp_id in records.unpaid_comps(tx, member_id):
         awards.cancel(tx, comp_id, REASON, now)
     for comp_id in records.unpaid_matches(tx, member_id):

@@ -140,7 +140,7 @@ class StoredExport(Reply):
 class Obstacle(Reply):
     """A reason against the deletion; the member may give up a `forfeitable` one. Amounts are USDT."""
 
-    kind: Literal["payouts", "comps", "matches", "orders", "role"]
+    kind: Literal["payouts", "comps", "matches", "shares", "orders", "role"]
     count: int
     amount: Money
     forfeitable: bool

@@ -18,7 +18,7 @@ FORFEITED_MAX = 1000
 class InTheWay:
     """A reason why an account cannot be deleted yet."""
 
-    kind: Literal["payouts", "comps", "matches", "orders", "role"]
+    kind: Literal["payouts", "comps", "matches", "shares", "orders", "role"]
     count: int
     amount: Usdt
 
@@ -33,8 +33,8 @@ class Addressee:
 
 
 def in_the_way(tx: Tx, member_id: UUID) -> list[InTheWay]:
-    """Payouts under way; comps and matches without a payout; orders that are under way, or of which money is owed; the
-    role of an admin.
+    """Payouts under way; comps, matches and shares of weeks without a payout; orders that are under way, or of which
+    money is owed; the role of an admin.
     """
     return tx.all(
         InTheWay,
@@ -50,8 +50,17 @@ def in_the_way(tx: Tx, member_id: UUID) -> list[InTheWay]:
             UNION ALL
             SELECT 'matches', CAST(count(*) AS integer), coalesce(sum(amount), 0) FROM affiliate_earnings
             WHERE affiliate_id = :member_id AND status IN ('pending', 'in_review')
-              AND NOT EXISTS (SELECT FROM payouts WHERE source_kind = 'match'
-                              AND source_id = CAST(affiliate_earnings.id AS text) AND state <> 'CANCELLED')
+              AND NOT EXISTS (SELECT FROM affiliate_payout_lines line JOIN affiliate_payouts paying
+                              ON paying.id = line.payout_id AND paying.state <> 'proposed'
+                              WHERE line.earning_id = affiliate_earnings.id AND line.released_at IS NULL)
+            UNION ALL
+            SELECT 'shares', CAST(count(*) AS integer), coalesce(sum(share), 0) FROM affiliate_week_shares shared
+            JOIN affiliate_weeks USING (week_on)
+            WHERE affiliate_id = :member_id AND share > 0 AND settled_at IS NULL AND approved_at IS NOT NULL
+              AND NOT EXISTS (SELECT FROM affiliate_payout_lines line JOIN affiliate_payouts paying
+                              ON paying.id = line.payout_id AND paying.state <> 'proposed'
+                              WHERE line.share_week = shared.week_on AND line.affiliate_id = shared.affiliate_id
+                                AND line.released_at IS NULL)
             UNION ALL
             SELECT 'orders', CAST(count(*) AS integer), coalesce(sum(total_amount), 0) FROM orders
             WHERE member_id = :member_id

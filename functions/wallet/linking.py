@@ -15,6 +15,7 @@ from functions.wallet.rules import (
     WalletLinkedElsewhere,
     WalletSignatureNotValid,
 )
+from shared.affiliates import payouts as affiliate_payouts
 from shared.auth import Member
 from shared.comps import awards, guarantee_claims, totals
 from shared.comps.guarantee_claims import Mark
@@ -64,8 +65,8 @@ def challenge(tx: Tx, member: Member, body: WalletAddress, now: datetime) -> Wal
 
 
 def link(tx: Tx, member: Member, body: WalletLink, now: datetime) -> LinkedWallet:
-    """Link the wallet whose key signed the challenge, and pay the comps that waited for it. A wallet that replaces
-    another one rests for a day first.
+    """Link the wallet whose key signed the challenge, and pay what waited for it: comps, and what an affiliate earned.
+    A wallet that replaces another one rests for a day first.
     """
     asked = _answered(tx, member, body, now)
     before = store.owner(tx, member.id)
@@ -78,6 +79,8 @@ def link(tx: Tx, member: Member, body: WalletLink, now: datetime) -> LinkedWalle
     _tell(tx, member.id, before, asked, now)
     rests_until = _set_wallet(tx, member, asked.address, now)
     requested = 0 if rests_until else awards.pay_pending(tx, member.id, asked.address, now)
+    if not rests_until:
+        affiliate_payouts.pay_owed(tx, member.id, asked.address, now)
     return LinkedWallet(wallet_address=asked.address, comps_requested=requested, comps_rest_until=rests_until)
 
 

@@ -51,8 +51,8 @@ from shared.withdrawals import State, Terms
 
 BALANCE_STALE = timedelta(minutes=1)
 TYPES = {
-    "all": ["comp_deposit", "external_deposit", "withdrawal", "oobit_spend"],
-    "deposits": ["comp_deposit", "external_deposit"],
+    "all": ["comp_deposit", "affiliate_deposit", "external_deposit", "withdrawal", "oobit_spend"],
+    "deposits": ["comp_deposit", "affiliate_deposit", "external_deposit"],
     "withdrawals": ["withdrawal", "oobit_spend"],
 }
 SECOND_FACTOR = (

@@ -151,7 +151,7 @@ class WalletTransaction(Reply):
     """A movement of USDT into or out of the wallet. A `failed` one has moved nothing."""
 
     id: UUID
-    type: Literal["comp_deposit", "withdrawal", "oobit_spend", "external_deposit"]
+    type: Literal["comp_deposit", "affiliate_deposit", "withdrawal", "oobit_spend", "external_deposit"]
     direction: Literal["in", "out"]
     amount: Money
     status: Literal["pending", "confirmed", "failed"]

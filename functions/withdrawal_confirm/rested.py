@@ -1,10 +1,11 @@
-"""Pays comps to wallets that replaced another one and have rested for a day."""
+"""Pays comps, and what affiliates earned, to wallets that replaced another one and have rested for a day."""
 
 from datetime import datetime
 from uuid import UUID
 
 from functions.withdrawal_confirm import store
 from shared import db, log
+from shared.affiliates import payouts as affiliate_payouts
 from shared.comps import awards, totals
 from shared.db import Tx
 from shared.sweep import Sweep
@@ -28,4 +29,7 @@ def _pay(tx: Tx, member_id: UUID, now: datetime) -> int:
     """Pay the pending comps; returns how many. 0 if another run was faster, or another wallet rests now."""
     totals.lock(tx, member_id)
     address = store.end_rest(tx, member_id, now)
-    return awards.pay_pending(tx, member_id, address, now) if address else 0
+    if address is None:
+        return 0
+    affiliate_payouts.pay_owed(tx, member_id, address, now)
+    return awards.pay_pending(tx, member_id, address, now)

@@ -25,7 +25,7 @@ PENDING_MAX = 500  # as many unpaid comps are paid at once when a wallet is link
 class CompPaid(Problem):
     """Raised when the comp's money is in a wallet: it cannot be taken back."""
 
-    status, title = 409, "This comp or its match has been paid."
+    status, title = 409, "This comp has been paid."
 
 
 class PaymentUnderWay(Problem):
@@ -331,12 +331,8 @@ def _promised_match(tx: Tx, comp_id: UUID) -> int | None:
 
 
 def _lock_payouts(tx: Tx, comp_id: UUID) -> list[Payout]:
-    """The payouts of the comp and of its match, locked."""
-    sources = {"comp": str(comp_id)}
-    earning_id = tx.scalar_or_none(UUID, "SELECT id FROM affiliate_earnings WHERE comp_id = :comp_id", comp_id=comp_id)
-    if earning_id:
-        sources[matches.SOURCE] = str(earning_id)
-    return machine.of_sources(tx, sources)
+    """The payouts of the comp, locked."""
+    return machine.of_sources(tx, {"comp": str(comp_id)})
 
 
 def _mark_cancelled(tx: Tx, comp_id: UUID, reason: str, now: datetime) -> None:

@@ -9,15 +9,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
+from shared.affiliates import earnings
 from shared.comps import award_inputs
 from shared.db import Tx
 from shared.ledger import journals
 from shared.messages import notifications
 from shared.values.money import Usdt
-
-TREASURY = "affiliate"  # matches are paid from its address, and not out of the pool that affiliates divide
-ACCOUNT = "match:affiliate"
-SOURCE = "match"  # the source kind of the payouts of matches; the source id is the earning's id
 
 
 @dataclass(frozen=True)
@@ -41,14 +38,6 @@ class _Earning:
     amount: Usdt
 
 
-@dataclass(frozen=True)
-class _Cancelled:
-    id: UUID
-    affiliate_id: UUID
-    amount: Usdt
-    was_told: bool
-
-
 def earn(tx: Tx, won: Won, now: datetime) -> UUID | None:
     """Post the match of a comp; the affiliate is told unless the comp waits for review. Returns the earning's id.
 
@@ -60,7 +49,7 @@ def earn(tx: Tx, won: Won, now: datetime) -> UUID | None:
     made = _insert(tx, won, percent, now)
     if made is None:
         return None
-    journals.move(tx, f"match:{made.id}", ACCOUNT, f"owed:{TREASURY}", made.amount, now=now)
+    journals.move(tx, f"match:{made.id}", earnings.ACCOUNTS["prize_match"], earnings.OWED, made.amount, now=now)
     if not won.in_review:
         _tell_earned(tx, made, now)
     return made.id
@@ -82,28 +71,11 @@ def release(tx: Tx, comp_id: UUID, now: datetime) -> None:
 
 
 def cancel(tx: Tx, comp_id: UUID, now: datetime) -> None:
-    """Cancel the match of a comp and tell the affiliate, if it was told. Harmless twice. Raises ConstraintViolated
-    (earning_cancelled) when a payout may still pay it.
-    """
-    cancelled = tx.first(
-        _Cancelled,
-        """
-        UPDATE affiliate_earnings AS earning SET status = 'cancelled', cancelled_at = :now
-        FROM affiliate_earnings AS before
-        WHERE earning.comp_id = :comp_id AND earning.status IN ('in_review', 'pending') AND before.id = earning.id
-        RETURNING earning.id, earning.affiliate_id, earning.amount, before.status = 'pending' AS was_told
-        """,
-        comp_id=comp_id,
-        now=now,
-    )
-    if cancelled is None:
-        return
-    ref = f"match-cancelled:{cancelled.id}"
-    journals.move(tx, ref, f"owed:{TREASURY}", ACCOUNT, cancelled.amount, now=now)
-    if cancelled.was_told:
-        data = {"earning_id": str(cancelled.id)}
-        note = notifications.note(cancelled.affiliate_id, "match_cancelled", data, ref, amount=cancelled.amount)
-        notifications.notify(tx, note, now)
+    """Take back the match of a comp (`earnings.take_back`), and tell the affiliate, if it was told. Harmless twice."""
+    earning_id = tx.scalar_or_none(UUID, "SELECT id FROM affiliate_earnings WHERE comp_id = :comp_id", comp_id=comp_id)
+    match = earnings.lock(tx, earning_id) if earning_id else None
+    if match:
+        earnings.take_back(tx, match, now)
 
 
 def _insert(tx: Tx, won: Won, percent: int, now: datetime) -> _Earning | None:

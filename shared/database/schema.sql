@@ -41,38 +41,225 @@ CREATE INDEX affiliate_chips_affiliate ON affiliate_chips (affiliate_id, earned_
 CREATE TABLE affiliate_earnings (
     id            uuid         NOT NULL,
     affiliate_id  uuid         NOT NULL,
-    referred_id   uuid         NOT NULL,
+    referred_id   uuid,
     kind          text         NOT NULL,
     comp_id       uuid,
-    value         micro_usdt   NOT NULL,
+    value         micro_usdt,
     amount        micro_usdt   NOT NULL,
     status        text         NOT NULL,
     earned_at     timestamptz  NOT NULL,
     paid_at       timestamptz,
     cancelled_at  timestamptz,
     percent       integer      NOT NULL DEFAULT 21,
+    reverses_id   uuid,
+    awarded_by    uuid,
+    agreed_by     uuid,
+    reason        text,
     CONSTRAINT affiliate_earnings_pkey PRIMARY KEY (id),
     CONSTRAINT affiliate_earnings_comp_id_key UNIQUE (comp_id),
-    CONSTRAINT affiliate_earnings_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT affiliate_earnings_reverses_id_key UNIQUE (reverses_id),
+    CONSTRAINT affiliate_earnings_amount_check CHECK (amount::bigint <> 0 AND (amount::bigint < 0) = (kind =
+        'reversal')),
     CONSTRAINT affiliate_earnings_check CHECK (affiliate_id <> referred_id),
     CONSTRAINT affiliate_earnings_check1 CHECK ((kind = 'prize_match') = (comp_id IS NOT NULL)),
     CONSTRAINT affiliate_earnings_check3 CHECK ((status = 'paid') = (paid_at IS NOT NULL)),
     CONSTRAINT affiliate_earnings_check4 CHECK ((status = 'cancelled') = (cancelled_at IS NOT NULL)),
-    CONSTRAINT affiliate_earnings_kind_check CHECK (kind = 'prize_match'),
+    CONSTRAINT affiliate_earnings_kind_check CHECK (kind IN ('prize_match', 'manual', 'reversal')),
+    CONSTRAINT affiliate_earnings_manual CHECK ((kind = 'manual') = (awarded_by IS NOT NULL) AND (kind <> 'manual' OR
+        reason IS NOT NULL)),
+    CONSTRAINT affiliate_earnings_match CHECK ((kind = 'prize_match') = (value IS NOT NULL)),
     CONSTRAINT affiliate_earnings_percent_check CHECK (percent >= 1 AND percent <= 100),
     CONSTRAINT affiliate_earnings_rate CHECK (kind <> 'prize_match' OR amount::bigint = (value::bigint * percent /
         100)),
+    CONSTRAINT affiliate_earnings_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 2000),
+    CONSTRAINT affiliate_earnings_referred CHECK (kind <> 'prize_match' OR referred_id IS NOT NULL),
+    CONSTRAINT affiliate_earnings_reverses CHECK ((kind = 'reversal') = (reverses_id IS NOT NULL)),
     CONSTRAINT affiliate_earnings_status_check CHECK (status IN ('in_review', 'pending', 'paid', 'cancelled')),
     CONSTRAINT affiliate_earnings_value_check CHECK (value::bigint > 0),
     CONSTRAINT affiliate_earnings_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id),
+    CONSTRAINT affiliate_earnings_agreed_by_fkey FOREIGN KEY (agreed_by) REFERENCES members(id),
+    CONSTRAINT affiliate_earnings_awarded_by_fkey FOREIGN KEY (awarded_by) REFERENCES members(id),
     CONSTRAINT affiliate_earnings_comp_id_fkey FOREIGN KEY (comp_id) REFERENCES comps(id),
-    CONSTRAINT affiliate_earnings_referred_id_fkey FOREIGN KEY (referred_id) REFERENCES members(id)
+    CONSTRAINT affiliate_earnings_referred_id_fkey FOREIGN KEY (referred_id) REFERENCES members(id),
+    CONSTRAINT affiliate_earnings_reverses_id_fkey FOREIGN KEY (reverses_id) REFERENCES affiliate_earnings(id)
 );
 CREATE INDEX affiliate_earnings_affiliate ON affiliate_earnings (affiliate_id, earned_at, id);
+CREATE INDEX affiliate_earnings_agreed_by ON affiliate_earnings (agreed_by) WHERE agreed_by IS NOT NULL;
+CREATE INDEX affiliate_earnings_awarded_by ON affiliate_earnings (awarded_by) WHERE awarded_by IS NOT NULL;
 CREATE INDEX affiliate_earnings_pending ON affiliate_earnings (affiliate_id) WHERE status = 'pending';
 CREATE INDEX affiliate_earnings_referred ON affiliate_earnings (referred_id);
 CREATE TRIGGER affiliate_earning_changed BEFORE UPDATE ON affiliate_earnings FOR EACH ROW EXECUTE FUNCTION
     affiliate_earning_changed();
+CREATE TRIGGER earning_by_hand BEFORE INSERT OR UPDATE OF status, agreed_by ON affiliate_earnings FOR EACH ROW WHEN
+    (new.kind = 'manual' AND (new.status IN ('in_review', 'pending'))) EXECUTE FUNCTION earning_by_hand();
+CREATE TRIGGER earning_reverses BEFORE INSERT ON affiliate_earnings FOR EACH ROW WHEN (new.reverses_id IS NOT NULL)
+    EXECUTE FUNCTION earning_reverses();
+
+CREATE TABLE affiliate_payout_lines (
+    payout_id     uuid         NOT NULL,
+    affiliate_id  uuid         NOT NULL,
+    share_week    date,
+    earning_id    uuid,
+    amount        micro_usdt   NOT NULL,
+    released_at   timestamptz,
+    CONSTRAINT affiliate_payout_lines_amount_check CHECK (amount::bigint <> 0),
+    CONSTRAINT affiliate_payout_lines_part CHECK ((share_week IS NULL) <> (earning_id IS NULL)),
+    CONSTRAINT affiliate_payout_lines_earning_id_fkey FOREIGN KEY (earning_id) REFERENCES affiliate_earnings(id),
+    CONSTRAINT affiliate_payout_lines_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES affiliate_payouts(id),
+    CONSTRAINT affiliate_payout_lines_share_week_affiliate_id_fkey FOREIGN KEY (share_week, affiliate_id) REFERENCES
+        affiliate_week_shares(week_on, affiliate_id)
+);
+CREATE UNIQUE INDEX affiliate_payout_lines_earning ON affiliate_payout_lines (earning_id) WHERE earning_id IS NOT NULL
+    AND released_at IS NULL;
+CREATE INDEX affiliate_payout_lines_earning_all ON affiliate_payout_lines (earning_id);
+CREATE INDEX affiliate_payout_lines_payout ON affiliate_payout_lines (payout_id);
+CREATE UNIQUE INDEX affiliate_payout_lines_share ON affiliate_payout_lines (affiliate_id, share_week) WHERE share_week
+    IS NOT NULL AND released_at IS NULL;
+CREATE INDEX affiliate_payout_lines_share_all ON affiliate_payout_lines (share_week, affiliate_id);
+CREATE TRIGGER affiliate_line_changed BEFORE UPDATE ON affiliate_payout_lines FOR EACH ROW EXECUTE FUNCTION
+    affiliate_line_changed();
+CREATE TRIGGER affiliate_lines_fit AFTER INSERT ON affiliate_payout_lines REFERENCING NEW TABLE AS added FOR EACH
+    STATEMENT EXECUTE FUNCTION affiliate_lines_fit();
+
+CREATE TABLE affiliate_payouts (
+    id            uuid         NOT NULL,
+    affiliate_id  uuid         NOT NULL,
+    week_on       date,
+    address       text         NOT NULL,
+    amount        micro_usdt   NOT NULL,
+    state         text         NOT NULL DEFAULT 'proposed',
+    payout_id     uuid,
+    made_at       timestamptz  NOT NULL,
+    state_at      timestamptz  NOT NULL,
+    CONSTRAINT affiliate_payouts_pkey PRIMARY KEY (id),
+    CONSTRAINT affiliate_payouts_payout_id_key UNIQUE (payout_id),
+    CONSTRAINT affiliate_payouts_address_check CHECK (address ~ '^0x[0-9A-Fa-f]{40}$'),
+    CONSTRAINT affiliate_payouts_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT affiliate_payouts_proposed CHECK (state <> 'proposed' OR payout_id IS NULL),
+    CONSTRAINT affiliate_payouts_requested CHECK ((state NOT IN ('requested', 'paid')) OR payout_id IS NOT NULL),
+    CONSTRAINT affiliate_payouts_state_check CHECK (state IN ('proposed', 'requested', 'paid', 'cancelled')),
+    CONSTRAINT affiliate_payouts_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id),
+    CONSTRAINT affiliate_payouts_payout_id_fkey FOREIGN KEY (payout_id) REFERENCES payouts(id),
+    CONSTRAINT affiliate_payouts_week_on_fkey FOREIGN KEY (week_on) REFERENCES affiliate_weeks(week_on)
+);
+CREATE INDEX affiliate_payouts_affiliate ON affiliate_payouts (affiliate_id, made_at, id);
+CREATE INDEX affiliate_payouts_open ON affiliate_payouts (week_on) WHERE state IN ('proposed', 'requested');
+CREATE UNIQUE INDEX affiliate_payouts_week ON affiliate_payouts (week_on, affiliate_id) WHERE state <> 'cancelled';
+CREATE TRIGGER affiliate_payout_changed BEFORE UPDATE ON affiliate_payouts FOR EACH ROW EXECUTE FUNCTION
+    affiliate_payout_changed();
+CREATE TRIGGER affiliate_proposals_unmade AFTER DELETE ON affiliate_payouts REFERENCING OLD TABLE AS changed FOR EACH
+    STATEMENT EXECUTE FUNCTION affiliate_proposals_unmade();
+
+CREATE TABLE affiliate_week_decisions (
+    id              bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    week_on         date         NOT NULL,
+    ready_at        timestamptz  NOT NULL,
+    admin_id        uuid         NOT NULL,
+    verdict         text         NOT NULL,
+    payment_digest  bytea        NOT NULL,
+    reason          text         NOT NULL,
+    decided_at      timestamptz  NOT NULL,
+    CONSTRAINT affiliate_week_decisions_pkey PRIMARY KEY (id),
+    CONSTRAINT affiliate_week_decisions_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 2000),
+    CONSTRAINT affiliate_week_decisions_verdict_check CHECK (verdict IN ('approve', 'reject', 'hold', 'release')),
+    CONSTRAINT affiliate_week_decisions_admin_id_fkey FOREIGN KEY (admin_id) REFERENCES members(id),
+    CONSTRAINT affiliate_week_decisions_week_on_fkey FOREIGN KEY (week_on) REFERENCES affiliate_weeks(week_on)
+);
+CREATE INDEX affiliate_week_decisions_admin ON affiliate_week_decisions (admin_id);
+CREATE UNIQUE INDEX affiliate_week_decisions_once ON affiliate_week_decisions (week_on, ready_at, admin_id) WHERE
+    verdict = 'approve';
+CREATE INDEX affiliate_week_decisions_week ON affiliate_week_decisions (week_on, ready_at, id);
+CREATE TRIGGER affiliate_week_decided BEFORE INSERT ON affiliate_week_decisions FOR EACH ROW EXECUTE FUNCTION
+    affiliate_week_decided();
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON affiliate_week_decisions FOR EACH ROW EXECUTE FUNCTION
+    append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON affiliate_week_decisions FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE affiliate_week_shares (
+    week_on       date         NOT NULL,
+    affiliate_id  uuid         NOT NULL,
+    mark          bytea        NOT NULL,
+    scan_chips    integer      NOT NULL,
+    brought       integer      NOT NULL,
+    put_away      integer      NOT NULL,
+    chips         integer      NOT NULL,
+    overflow      integer      NOT NULL,
+    share         micro_usdt   NOT NULL,
+    settled_at    timestamptz,
+    given_up      boolean      NOT NULL DEFAULT false,
+    CONSTRAINT affiliate_week_shares_pkey PRIMARY KEY (week_on, affiliate_id),
+    CONSTRAINT affiliate_week_shares_mark UNIQUE (week_on, mark),
+    CONSTRAINT affiliate_week_shares_brought_check CHECK (brought >= 0),
+    CONSTRAINT affiliate_week_shares_chips CHECK ((chips + overflow) = (scan_chips + brought - put_away)),
+    CONSTRAINT affiliate_week_shares_chips_check CHECK (chips >= 0),
+    CONSTRAINT affiliate_week_shares_given_up CHECK (NOT given_up OR settled_at IS NOT NULL),
+    CONSTRAINT affiliate_week_shares_mark_check CHECK (octet_length(mark) = 32),
+    CONSTRAINT affiliate_week_shares_overflow_check CHECK (overflow >= 0),
+    CONSTRAINT affiliate_week_shares_put_away_check CHECK (put_away >= 0),
+    CONSTRAINT affiliate_week_shares_scan_chips_check CHECK (scan_chips >= 0),
+    CONSTRAINT affiliate_week_shares_share_check CHECK (share::bigint >= 0),
+    CONSTRAINT affiliate_week_shares_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id),
+    CONSTRAINT affiliate_week_shares_week_on_fkey FOREIGN KEY (week_on) REFERENCES affiliate_weeks(week_on)
+);
+CREATE INDEX affiliate_week_shares_affiliate ON affiliate_week_shares (affiliate_id, week_on);
+CREATE INDEX affiliate_week_shares_owed ON affiliate_week_shares (affiliate_id) WHERE share::bigint > 0 AND settled_at
+    IS NULL;
+CREATE TRIGGER affiliate_share_changed BEFORE UPDATE ON affiliate_week_shares FOR EACH ROW EXECUTE FUNCTION
+    affiliate_share_changed();
+CREATE TRIGGER affiliate_shares_made AFTER INSERT ON affiliate_week_shares REFERENCING NEW TABLE AS changed FOR EACH
+    STATEMENT EXECUTE FUNCTION affiliate_shares_made();
+CREATE TRIGGER affiliate_shares_unmade AFTER DELETE ON affiliate_week_shares REFERENCING OLD TABLE AS changed FOR EACH
+    STATEMENT EXECUTE FUNCTION affiliate_shares_made();
+
+CREATE TABLE affiliate_weeks (
+    week_on         date         NOT NULL,
+    state           text         NOT NULL DEFAULT 'opened',
+    outcome         text,
+    first_number    bigint       NOT NULL,
+    last_number     bigint       NOT NULL,
+    pool            micro_usdt   NOT NULL,
+    chips_max       integer      NOT NULL,
+    payout_min      micro_usdt   NOT NULL,
+    chips           bigint,
+    affiliates      integer,
+    recipients      integer,
+    proposed        micro_usdt,
+    approvals       smallint,
+    digest          bytea,
+    payment_digest  bytea,
+    done_affiliate  uuid,
+    opened_at       timestamptz  NOT NULL,
+    claimed_at      timestamptz,
+    ready_at        timestamptz,
+    approved_at     timestamptz,
+    completed_at    timestamptz,
+    CONSTRAINT affiliate_weeks_pkey PRIMARY KEY (week_on),
+    CONSTRAINT affiliate_weeks_approved CHECK ((state IN ('opened', 'counted', 'ready')) OR outcome <> 'shared' OR
+        approved_at IS NOT NULL),
+    CONSTRAINT affiliate_weeks_chips_max_check CHECK (chips_max > 0),
+    CONSTRAINT affiliate_weeks_completed CHECK ((state = 'completed') = (completed_at IS NOT NULL)),
+    CONSTRAINT affiliate_weeks_counted CHECK (state = 'opened' OR ROW(chips, affiliates, outcome) IS NOT NULL),
+    CONSTRAINT affiliate_weeks_digest_check CHECK (octet_length(digest) = 32),
+    CONSTRAINT affiliate_weeks_nothing CHECK (outcome IS NULL OR outcome = 'shared' OR state = 'completed'),
+    CONSTRAINT affiliate_weeks_outcome_check CHECK (outcome IN ('shared', 'no_pool', 'no_chips')),
+    CONSTRAINT affiliate_weeks_payment_digest_check CHECK (octet_length(payment_digest) = 32),
+    CONSTRAINT affiliate_weeks_payout_min_check CHECK (payout_min::bigint >= 0),
+    CONSTRAINT affiliate_weeks_pool_check CHECK (pool::bigint >= 0),
+    CONSTRAINT affiliate_weeks_range CHECK (last_number >= (first_number - 1)),
+    CONSTRAINT affiliate_weeks_ready CHECK ((state IN ('opened', 'counted')) OR outcome <> 'shared' OR ROW(digest,
+        payment_digest, recipients, proposed, approvals, ready_at) IS NOT NULL),
+    CONSTRAINT affiliate_weeks_state_check CHECK (state IN ('opened', 'counted', 'ready', 'approved', 'requested',
+        'told', 'completed')),
+    CONSTRAINT affiliate_weeks_week_on_check CHECK (EXTRACT(isodow FROM week_on) = 7::numeric)
+);
+CREATE INDEX affiliate_weeks_open ON affiliate_weeks (week_on) WHERE state <> 'completed';
+CREATE TRIGGER affiliate_week_born BEFORE INSERT ON affiliate_weeks FOR EACH ROW EXECUTE FUNCTION
+    affiliate_week_born();
+CREATE TRIGGER affiliate_week_changed BEFORE UPDATE ON affiliate_weeks FOR EACH ROW EXECUTE FUNCTION
+    affiliate_week_changed();
+CREATE TRIGGER affiliate_week_stays BEFORE DELETE ON affiliate_weeks FOR EACH ROW EXECUTE FUNCTION
+    affiliate_week_stays();
 
 CREATE TABLE age_checks (
     id           uuid         NOT NULL,
@@ -359,6 +546,34 @@ CREATE TABLE chip_balances (
     CONSTRAINT chip_balances_earned_check CHECK (earned >= 0),
     CONSTRAINT chip_balances_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id)
 ) WITH (fillfactor=70);
+
+CREATE TABLE chip_claims (
+    affiliate_id  uuid    NOT NULL,
+    claimed       bigint  NOT NULL,
+    CONSTRAINT chip_claims_pkey PRIMARY KEY (affiliate_id),
+    CONSTRAINT chip_claims_claimed_check CHECK (claimed >= 0),
+    CONSTRAINT chip_claims_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id)
+);
+
+CREATE TABLE chip_moves (
+    id            bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    affiliate_id  uuid         NOT NULL,
+    week_on       date         NOT NULL,
+    kind          text         NOT NULL,
+    chips         integer      NOT NULL,
+    source        text         NOT NULL,
+    moved_at      timestamptz  NOT NULL,
+    CONSTRAINT chip_moves_pkey PRIMARY KEY (id),
+    CONSTRAINT chip_moves_kind_source_key UNIQUE (kind, source),
+    CONSTRAINT chip_moves_chips_check CHECK (chips > 0),
+    CONSTRAINT chip_moves_kind_check CHECK (kind IN ('vault', 'withdraw', 'bonus', 'grant', 'cleared', 'carried')),
+    CONSTRAINT chip_moves_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id)
+);
+CREATE INDEX chip_moves_affiliate ON chip_moves (affiliate_id, id);
+CREATE INDEX chip_moves_week ON chip_moves (week_on, affiliate_id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON chip_moves FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON chip_moves FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER chip_move_born BEFORE INSERT ON chip_moves FOR EACH ROW EXECUTE FUNCTION chip_move_born();
 
 CREATE TABLE code_batch_chunks (
     batch_id     uuid         NOT NULL,
@@ -1120,6 +1335,7 @@ CREATE TABLE ledger_journals (
     CONSTRAINT ledger_journals_pkey PRIMARY KEY (id),
     CONSTRAINT ledger_journals_ref_key UNIQUE (ref)
 );
+CREATE INDEX ledger_journals_posted ON ledger_journals USING brin (posted_at);
 CREATE INDEX ledger_journals_written_by ON ledger_journals (written_by);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON ledger_journals FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON ledger_journals FOR EACH STATEMENT EXECUTE FUNCTION
@@ -1248,6 +1464,14 @@ CREATE TABLE manual_transfers (
 CREATE INDEX manual_transfers_canceller ON manual_transfers (cancelled_by) WHERE cancelled_by IS NOT NULL;
 CREATE INDEX manual_transfers_newest ON manual_transfers (requested_at, payout_id);
 CREATE INDEX manual_transfers_requester ON manual_transfers (requested_by);
+
+CREATE TABLE mark_secrets (
+    member_id  uuid   NOT NULL,
+    secret     bytea  NOT NULL DEFAULT uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()),
+    CONSTRAINT mark_secrets_pkey PRIMARY KEY (member_id),
+    CONSTRAINT mark_secrets_secret_check CHECK (octet_length(secret) = 32),
+    CONSTRAINT mark_secrets_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
 
 CREATE TABLE member_quarters (
     member_id      uuid         NOT NULL,
@@ -1603,9 +1827,11 @@ CREATE INDEX orders_doorstep ON orders (doorstep, placed_at);
 CREATE INDEX orders_leaving ON orders (cancel_wanted_at) WHERE cancel_wanted_at IS NOT NULL AND cancel_refused_at IS
     NULL AND state <> 'cancelled';
 CREATE INDEX orders_member ON orders (member_id, placed_at, id);
+CREATE INDEX orders_moved ON orders (state_at) WHERE confirmed_at IS NOT NULL;
 CREATE INDEX orders_placed ON orders (placed_at, id);
 CREATE INDEX orders_unsettled ON orders (placed_at, id) WHERE settled_at IS NULL AND (state IN ('shipped',
     'delivered'));
+CREATE INDEX orders_unshipped ON orders (confirmed_at) WHERE state IN ('confirmed', 'fulfilled');
 CREATE INDEX orders_volume_due ON orders (volume_due_at, id) WHERE volume_due_at IS NOT NULL;
 CREATE INDEX orders_waiting ON orders (expires_at) WHERE state IN ('pending', 'age_verification',
     'payment_processing');
@@ -2009,14 +2235,18 @@ CREATE TRIGGER payout_changed BEFORE UPDATE ON payouts FOR EACH ROW EXECUTE FUNC
 CREATE TRIGGER payout_counted AFTER UPDATE ON payouts FOR EACH ROW WHEN ((new.state IN ('APPROVED', 'RESERVED')) AND
     new.state IS DISTINCT FROM old.state) EXECUTE FUNCTION payout_counted();
 CREATE TRIGGER payout_let_go BEFORE UPDATE ON payouts FOR EACH ROW EXECUTE FUNCTION payout_let_go();
+CREATE TRIGGER payout_of_affiliate_born AFTER INSERT ON payouts FOR EACH ROW WHEN (new.source_kind =
+    'affiliate_payout') EXECUTE FUNCTION payout_of_affiliate_born();
 CREATE TRIGGER payout_of_comp_born AFTER INSERT ON payouts FOR EACH ROW WHEN (new.source_kind = 'comp' AND
     new.source_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$') EXECUTE FUNCTION payout_of_comp_born();
+CREATE TRIGGER payout_of_week BEFORE UPDATE ON payouts FOR EACH ROW WHEN (new.source_kind = 'affiliate_payout') EXECUTE
+    FUNCTION payout_of_week();
 CREATE TRIGGER payout_of_wholesale_comp_born AFTER INSERT ON payouts FOR EACH ROW WHEN (new.source_kind =
     'wholesale_comp') EXECUTE FUNCTION payout_of_wholesale_comp_born();
 CREATE TRIGGER payout_of_withheld_guarantee AFTER INSERT ON payouts FOR EACH ROW WHEN (new.source_kind = 'comp' AND
     new.source_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$') EXECUTE FUNCTION payout_of_withheld_guarantee();
 CREATE TRIGGER payout_to_resting_wallet AFTER INSERT ON payouts FOR EACH ROW WHEN (new.source_kind IN ('comp',
-    'match')) EXECUTE FUNCTION payout_to_resting_wallet();
+    'affiliate_payout')) EXECUTE FUNCTION payout_to_resting_wallet();
 CREATE TRIGGER release_is_certain BEFORE UPDATE ON payouts FOR EACH ROW WHEN (old.state = 'HELD' AND new.state =
     'APPROVED') EXECUTE FUNCTION release_is_certain();
 CREATE TRIGGER rotation_born BEFORE INSERT ON payouts FOR EACH ROW WHEN (new.source_kind = 'rotation') EXECUTE FUNCTION
@@ -2034,6 +2264,22 @@ CREATE TABLE permanent_tiers (
 CREATE CONSTRAINT TRIGGER tier_override_has_author AFTER INSERT OR UPDATE OF override_tier ON permanent_tiers
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.override_tier IS NOT NULL) EXECUTE FUNCTION
     tier_override_has_author();
+
+CREATE TABLE postponed_chips (
+    scan_number   bigint       NOT NULL,
+    affiliate_id  uuid         NOT NULL,
+    week_on       date         NOT NULL,
+    judged_at     timestamptz,
+    counts        boolean,
+    CONSTRAINT postponed_chips_pkey PRIMARY KEY (scan_number),
+    CONSTRAINT postponed_chips_judged CHECK ((judged_at IS NULL) = (counts IS NULL)),
+    CONSTRAINT postponed_chips_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id),
+    CONSTRAINT postponed_chips_scan_number_fkey FOREIGN KEY (scan_number) REFERENCES affiliate_chips(scan_number),
+    CONSTRAINT postponed_chips_week_on_fkey FOREIGN KEY (week_on) REFERENCES affiliate_weeks(week_on)
+);
+CREATE INDEX postponed_chips_affiliate ON postponed_chips (affiliate_id);
+CREATE INDEX postponed_chips_waiting ON postponed_chips (scan_number) WHERE judged_at IS NULL;
+CREATE INDEX postponed_chips_week ON postponed_chips (week_on);
 
 CREATE TABLE products (
     sku          text     NOT NULL,
@@ -2766,6 +3012,26 @@ CREATE TABLE trips (
 );
 CREATE TRIGGER trip_changed BEFORE UPDATE ON trips FOR EACH ROW EXECUTE FUNCTION trip_changed();
 
+CREATE TABLE vault_lots (
+    id            uuid         NOT NULL,
+    affiliate_id  uuid         NOT NULL,
+    kind          text         NOT NULL,
+    week_on       date         NOT NULL,
+    chips         integer      NOT NULL,
+    left_chips    integer      NOT NULL,
+    vaulted_at    timestamptz  NOT NULL,
+    expires_at    timestamptz  NOT NULL,
+    CONSTRAINT vault_lots_pkey PRIMARY KEY (id),
+    CONSTRAINT vault_lots_chips_check CHECK (chips > 0),
+    CONSTRAINT vault_lots_kind_check CHECK (kind IN ('manual', 'overflow')),
+    CONSTRAINT vault_lots_left CHECK (left_chips >= 0 AND left_chips <= chips),
+    CONSTRAINT vault_lots_life CHECK (expires_at = (vaulted_at + '365 days')),
+    CONSTRAINT vault_lots_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id)
+);
+CREATE INDEX vault_lots_affiliate ON vault_lots (affiliate_id, expires_at, id) WHERE left_chips > 0;
+CREATE INDEX vault_lots_expiring ON vault_lots (expires_at, id) WHERE left_chips > 0;
+CREATE UNIQUE INDEX vault_lots_overflow ON vault_lots (affiliate_id, week_on) WHERE kind = 'overflow';
+
 CREATE TABLE wallet_balances (
     member_id     uuid         NOT NULL,
     address       evm_address  NOT NULL,
@@ -2824,8 +3090,8 @@ CREATE TABLE wallet_transactions (
     CONSTRAINT wallet_transactions_amount_check CHECK (amount::bigint > 0),
     CONSTRAINT wallet_transactions_check CHECK ((type = 'withdrawal') = (withdrawal_id IS NOT NULL)),
     CONSTRAINT wallet_transactions_status_check CHECK (status IN ('pending', 'confirmed', 'failed')),
-    CONSTRAINT wallet_transactions_type_check CHECK (type IN ('comp_deposit', 'withdrawal', 'oobit_spend',
-        'external_deposit')),
+    CONSTRAINT wallet_transactions_type_check CHECK (type IN ('comp_deposit', 'affiliate_deposit', 'withdrawal',
+        'oobit_spend', 'external_deposit')),
     CONSTRAINT wallet_transactions_comp_id_fkey FOREIGN KEY (comp_id) REFERENCES comps(id),
     CONSTRAINT wallet_transactions_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
     CONSTRAINT wallet_transactions_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES withdrawals(id)
@@ -3078,20 +3344,235 @@ CREATE OR REPLACE FUNCTION affiliate_earning_changed()
  LANGUAGE plpgsql
 AS $function$
 BEGIN
-    IF (NEW.id, NEW.affiliate_id, NEW.referred_id, NEW.kind, NEW.comp_id, NEW.value, NEW.amount, NEW.earned_at)
+    IF (NEW.id, NEW.affiliate_id, NEW.referred_id, NEW.kind, NEW.comp_id, NEW.value, NEW.percent, NEW.amount,
+        NEW.earned_at, NEW.reverses_id, NEW.awarded_by, NEW.reason)
        IS DISTINCT FROM
-       (OLD.id, OLD.affiliate_id, OLD.referred_id, OLD.kind, OLD.comp_id, OLD.value, OLD.amount, OLD.earned_at) THEN
+       (OLD.id, OLD.affiliate_id, OLD.referred_id, OLD.kind, OLD.comp_id, OLD.value, OLD.percent, OLD.amount,
+        OLD.earned_at, OLD.reverses_id, OLD.awarded_by, OLD.reason)
+       OR (OLD.agreed_by IS NOT NULL AND NEW.agreed_by IS DISTINCT FROM OLD.agreed_by) THEN
         PERFORM refuse('earning_terms', format('the terms of earning %s are fixed', OLD.id));
     END IF;
     IF NEW.status <> OLD.status AND (OLD.status, NEW.status) NOT IN
        (('in_review', 'pending'), ('in_review', 'cancelled'), ('pending', 'paid'), ('pending', 'cancelled')) THEN
         PERFORM refuse('earning_transition', format('earning %s: %s to %s', OLD.id, OLD.status, NEW.status));
     END IF;
-    IF NEW.status = 'cancelled' AND EXISTS
-       (SELECT FROM payouts WHERE source_kind = 'match' AND source_id = OLD.id::text AND state <> 'CANCELLED') THEN
-        PERFORM refuse('earning_cancelled', format('the payout of earning %s may still pay', OLD.id));
+    IF NEW.status = 'cancelled' AND OLD.status <> 'cancelled' AND EXISTS
+       (SELECT FROM affiliate_payout_lines WHERE earning_id = OLD.id AND released_at IS NULL) THEN
+        PERFORM refuse('earning_cancelled', format('a payout may pay earning %s: it can only be reversed', OLD.id));
     END IF;
     RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION affiliate_is_payable(member members, at timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT member.status = 'active' AND member.wallet_address IS NOT NULL
+       AND (member.wallet_rests_until IS NULL OR member.wallet_rests_until <= at)
+       AND NOT EXISTS (SELECT FROM signers WHERE lower(address) = lower(member.wallet_address))
+       AND NOT EXISTS (SELECT FROM treasuries WHERE lower(token_address) = lower(member.wallet_address))
+$function$;
+
+CREATE OR REPLACE FUNCTION affiliate_line_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (to_jsonb(NEW) - 'released_at') <> (to_jsonb(OLD) - 'released_at') OR OLD.released_at IS NOT NULL
+       OR NOT EXISTS (SELECT FROM affiliate_payouts WHERE id = NEW.payout_id AND state = 'cancelled') THEN
+        PERFORM refuse('affiliate_line_stays', format('a line of payout %s is released once, with it', NEW.payout_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION affiliate_lines_fit()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    PERFORM FROM affiliate_earnings WHERE id IN (SELECT earning_id FROM added) ORDER BY id FOR SHARE;
+    IF EXISTS (SELECT FROM added a LEFT JOIN affiliate_earnings e ON e.id = a.earning_id
+               WHERE a.earning_id IS NOT NULL
+               AND (e.affiliate_id, e.amount::bigint, e.status) IS DISTINCT FROM (a.affiliate_id, a.amount::bigint, 'pending'))
+       OR EXISTS (SELECT FROM added a LEFT JOIN affiliate_week_shares s
+                  ON s.week_on = a.share_week AND s.affiliate_id = a.affiliate_id
+                  WHERE a.share_week IS NOT NULL AND (s.share IS DISTINCT FROM a.amount OR s.settled_at IS NOT NULL)) THEN
+        PERFORM refuse('affiliate_line_owed', 'a line pays what is not owed');
+    END IF;
+    IF EXISTS (SELECT FROM (SELECT payout_id, sum(amount) AS amount FROM added GROUP BY payout_id) a
+               JOIN affiliate_payouts p ON p.id = a.payout_id
+               WHERE p.amount <> a.amount OR p.state <> 'proposed'
+                  OR EXISTS (SELECT FROM added WHERE payout_id = p.id AND affiliate_id <> p.affiliate_id)) THEN
+        PERFORM refuse('affiliate_lines_sum', 'the lines of a payout are not its amount');
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION affiliate_payout_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.affiliate_id, NEW.week_on, NEW.address, NEW.amount, NEW.made_at)
+       IS DISTINCT FROM (OLD.id, OLD.affiliate_id, OLD.week_on, OLD.address, OLD.amount, OLD.made_at)
+       OR (OLD.payout_id IS NOT NULL AND NEW.payout_id <> OLD.payout_id) THEN
+        PERFORM refuse('affiliate_payout_terms', format('the terms of payout %s are fixed', OLD.id));
+    END IF;
+    IF NEW.state = OLD.state THEN
+        RETURN NEW;
+    END IF;
+    IF (OLD.state, NEW.state) NOT IN (('proposed', 'requested'), ('proposed', 'cancelled'), ('requested', 'paid'),
+                                      ('requested', 'cancelled')) THEN
+        PERFORM refuse('affiliate_payout_transition', format('payout %s: %s to %s', OLD.id, OLD.state, NEW.state));
+    END IF;
+    IF NEW.state = 'requested' AND (
+        NOT EXISTS (SELECT FROM payouts WHERE id = NEW.payout_id AND source_kind = 'affiliate_payout'
+                    AND source_id = NEW.id::text AND amount = NEW.amount AND member_id = NEW.affiliate_id
+                    AND lower(recipient_address) = lower(NEW.address))
+        OR (SELECT sum(amount) FROM affiliate_payout_lines WHERE payout_id = NEW.id) IS DISTINCT FROM NEW.amount) THEN
+        PERFORM refuse('affiliate_payout_promised', format('payout %s is promised on other terms', NEW.id));
+    END IF;
+    IF NEW.state = 'requested' AND NEW.week_on IS NOT NULL AND NOT EXISTS
+       (SELECT FROM affiliate_weeks WHERE week_on = NEW.week_on AND state = 'approved') THEN
+        PERFORM refuse('affiliate_payout_agreed', format('nobody has agreed to payout %s', NEW.id));
+    END IF;
+    IF NEW.state = 'paid' AND NOT EXISTS (SELECT FROM payouts WHERE id = NEW.payout_id AND state = 'PAID') THEN
+        PERFORM refuse('affiliate_payout_paid', format('payout %s is not paid', NEW.id));
+    END IF;
+    IF NEW.state = 'cancelled' AND EXISTS (SELECT FROM payouts WHERE id = NEW.payout_id AND state <> 'CANCELLED') THEN
+        PERFORM refuse('affiliate_payout_open', format('payout %s may still be paid', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION affiliate_proposals_unmade()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM changed LEFT JOIN affiliate_weeks w USING (week_on)
+               WHERE w.state IS DISTINCT FROM 'opened' OR changed.state <> 'proposed') THEN
+        PERFORM refuse('affiliate_payout_stays', 'only proposals of a rejected week are removed');
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION affiliate_share_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (to_jsonb(NEW) - 'settled_at' - 'given_up') <> (to_jsonb(OLD) - 'settled_at' - 'given_up')
+       OR OLD.settled_at IS NOT NULL THEN
+        PERFORM refuse('week_share_terms', format('a share of the week of %s is fixed', OLD.week_on));
+    END IF;
+    IF NEW.given_up AND EXISTS (SELECT FROM affiliate_payout_lines
+        WHERE share_week = NEW.week_on AND affiliate_id = NEW.affiliate_id AND released_at IS NULL) THEN
+        PERFORM refuse('week_share_open', format('a payout may pay the share of the week of %s', OLD.week_on));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION affiliate_shares_made()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM changed JOIN affiliate_weeks USING (week_on) WHERE state <> 'opened') THEN
+        PERFORM refuse('week_shares', 'the shares of a week are made while it is counted');
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION affiliate_week_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    before affiliate_weeks%ROWTYPE;
+BEGIN
+    SELECT * INTO before FROM affiliate_weeks ORDER BY week_on DESC LIMIT 1;
+    IF NEW.state <> 'opened' OR (before.week_on IS NOT NULL AND (NEW.week_on, NEW.first_number)
+                                 IS DISTINCT FROM (before.week_on + 7, before.last_number + 1)) THEN
+        PERFORM refuse('week_follows', format('the week of %s does not follow the one before', NEW.week_on));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION affiliate_week_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    counted record;
+BEGIN
+    IF (NEW.week_on, NEW.first_number, NEW.last_number, NEW.pool, NEW.chips_max, NEW.payout_min, NEW.opened_at)
+       IS DISTINCT FROM
+       (OLD.week_on, OLD.first_number, OLD.last_number, OLD.pool, OLD.chips_max, OLD.payout_min, OLD.opened_at)
+       OR (OLD.claimed_at IS NOT NULL AND NEW.claimed_at IS DISTINCT FROM OLD.claimed_at) THEN
+        PERFORM refuse('week_terms', format('the range and the pool of the week of %s are fixed', OLD.week_on));
+    END IF;
+    IF OLD.approved_at IS NOT NULL AND (NEW.approved_at, NEW.ready_at, NEW.digest, NEW.payment_digest, NEW.chips)
+       IS DISTINCT FROM (OLD.approved_at, OLD.ready_at, OLD.digest, OLD.payment_digest, OLD.chips) THEN
+        PERFORM refuse('week_agreed', format('people have agreed to the week of %s', OLD.week_on));
+    END IF;
+    IF NEW.state = OLD.state THEN
+        RETURN NEW;
+    END IF;
+    IF (OLD.state, NEW.state) NOT IN
+       (('opened', 'counted'), ('counted', 'ready'), ('ready', 'opened'), ('ready', 'approved'),
+        ('approved', 'requested'), ('requested', 'told'), ('told', 'completed'), ('opened', 'completed')) THEN
+        PERFORM refuse('week_transition', format('week of %s: %s to %s', OLD.week_on, OLD.state, NEW.state));
+    END IF;
+    IF NEW.state = 'counted' THEN
+        SELECT count(*) AS rows, coalesce(sum(chips), 0) AS chips, coalesce(sum(share), 0) AS share INTO counted
+        FROM affiliate_week_shares WHERE week_on = NEW.week_on;
+        IF (counted.chips, counted.share, counted.rows) IS DISTINCT FROM (NEW.chips, NEW.pool::numeric, NEW.affiliates::bigint) THEN
+            PERFORM refuse('week_adds_up', format('the shares of the week of %s are not its pool', OLD.week_on));
+        END IF;
+    END IF;
+    IF NEW.state = 'approved' AND (week_is_rejected(NEW) OR week_is_held(NEW)
+                                       OR week_approvals_given(NEW) < NEW.approvals) THEN
+        PERFORM refuse('week_approved', format('too few people have agreed to the week of %s', OLD.week_on));
+    END IF;
+    IF NEW.state = 'approved' AND NOT ledger_has('week:' || NEW.week_on, 'week:affiliate', -NEW.pool) THEN
+        PERFORM refuse('week_booked', format('the shares of the week of %s are not promised', OLD.week_on));
+    END IF;
+    IF NEW.state IN ('requested', 'completed') AND EXISTS (SELECT FROM affiliate_payouts
+        WHERE week_on = NEW.week_on AND state = ANY(CASE NEW.state WHEN 'requested' THEN ARRAY['proposed']
+                                                    ELSE ARRAY['proposed', 'requested'] END)) THEN
+        PERFORM refuse('week_open', format('payouts of the week of %s are open', OLD.week_on));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION affiliate_week_decided()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    PERFORM FROM affiliate_weeks WHERE week_on = NEW.week_on AND state = 'ready' AND ready_at = NEW.ready_at
+                                   AND payment_digest = NEW.payment_digest FOR SHARE;
+    IF NOT FOUND THEN
+        PERFORM refuse('week_decision', format('the week of %s is not what was shown', NEW.week_on));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION affiliate_week_stays()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    PERFORM refuse('week_stays', format('the week of %s stays', OLD.week_on));
+    RETURN NULL;
 END $function$;
 
 CREATE OR REPLACE FUNCTION age_check_changed()
@@ -3106,6 +3587,16 @@ BEGIN
     END IF;
     RETURN NEW;
 END $function$;
+
+CREATE OR REPLACE FUNCTION agreed_in_week(payout payouts)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT payout.source_kind = 'affiliate_payout' AND EXISTS (
+        SELECT FROM affiliate_payouts p JOIN affiliate_weeks w USING (week_on)
+        WHERE p.payout_id = payout.id AND w.approved_at IS NOT NULL) AND NOT approved_own_week(payout)
+$function$;
 
 CREATE OR REPLACE FUNCTION append_only()
  RETURNS trigger
@@ -3185,6 +3676,17 @@ AS $function$
       AND approver.status = 'active' AND approver.role IN ('treasury', 'owner')
       AND NOT profits_from_payout(approver.id, payout)
       AND NOT is_same_person(approver.id, payout.requested_by)
+$function$;
+
+CREATE OR REPLACE FUNCTION approved_own_week(payout payouts)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT payout.source_kind = 'affiliate_payout' AND EXISTS (
+        SELECT FROM affiliate_payouts p JOIN affiliate_weeks w USING (week_on)
+        JOIN affiliate_week_decisions d USING (week_on, ready_at)
+        WHERE p.payout_id = payout.id AND d.verdict = 'approve' AND is_same_person(d.admin_id, p.affiliate_id))
 $function$;
 
 CREATE OR REPLACE FUNCTION attempt_born()
@@ -3471,6 +3973,35 @@ BEGIN
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END $function$;
 
+CREATE OR REPLACE FUNCTION chip_move_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.week_on <> chip_week(NEW.moved_at) THEN
+        PERFORM refuse('chip_move_week', format('a move of %s is not of the week of %s', NEW.moved_at, NEW.week_on));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION chip_week(at timestamp with time zone)
+ RETURNS date
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    today date := (at AT TIME ZONE 'UTC')::date;
+    last_sunday date := today - extract(dow FROM today)::integer;
+    newest date;
+BEGIN
+    SELECT week_on INTO newest FROM affiliate_weeks ORDER BY week_on DESC LIMIT 1 FOR SHARE;
+    IF newest < last_sunday THEN
+        PERFORM refuse('week_closing', format('the week of %s is not opened yet', last_sunday));
+    END IF;
+    RETURN greatest(last_sunday, newest) + 7;
+END $function$;
+
 CREATE OR REPLACE FUNCTION comp_changed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -3579,6 +4110,36 @@ BEGIN
         END IF;
     END LOOP;
     RETURN dropped;
+END $function$;
+
+CREATE OR REPLACE FUNCTION earning_by_hand()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF profits_from_member(NEW.awarded_by, NEW.affiliate_id) OR profits_from_member(NEW.agreed_by, NEW.affiliate_id)
+       OR is_same_person(NEW.awarded_by, NEW.agreed_by) THEN
+        PERFORM refuse('earning_own', format('earning %s would profit who decides about it', NEW.id));
+    END IF;
+    IF NEW.status = 'pending' AND NEW.agreed_by IS NULL AND NEW.amount >
+       (SELECT (value ->> 'award_alone_max')::numeric * 1000000 FROM settings WHERE name = 'affiliate_week') THEN
+        PERFORM refuse('earning_second_person', format('earning %s waits for a second person', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION earning_reverses()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NOT EXISTS (SELECT FROM affiliate_earnings WHERE id = NEW.reverses_id AND affiliate_id = NEW.affiliate_id
+                                                    AND amount = -NEW.amount AND status <> 'cancelled') THEN
+        PERFORM refuse('earning_reverses', format('earning %s takes back another one', NEW.id));
+    END IF;
+    RETURN NEW;
 END $function$;
 
 CREATE OR REPLACE FUNCTION ensure_month_partitions(target text, first_month date, months integer)
@@ -3746,6 +4307,26 @@ BEGIN
     END IF;
     RETURN NEW;
 END $function$;
+
+CREATE OR REPLACE FUNCTION hmac_block(secret bytea, pad bigint)
+ RETURNS bytea
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT int8send(('x' || encode(substr(secret, 1, 8), 'hex'))::bit(64)::bigint # pad)
+        || int8send(('x' || encode(substr(secret, 9, 8), 'hex'))::bit(64)::bigint # pad)
+        || int8send(('x' || encode(substr(secret, 17, 8), 'hex'))::bit(64)::bigint # pad)
+        || int8send(('x' || encode(substr(secret, 25, 8), 'hex'))::bit(64)::bigint # pad)
+$function$;
+
+CREATE OR REPLACE FUNCTION hmac_sha256(secret bytea, message bytea)
+ RETURNS bytea
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT sha256(hmac_block(secret, 6655295901103053916) || decode(repeat('5c', 32), 'hex')
+        || sha256(hmac_block(secret, 3906369333256140342) || decode(repeat('36', 32), 'hex') || message))
+$function$;
 
 CREATE OR REPLACE FUNCTION is_same_person(one uuid, other uuid)
  RETURNS boolean
@@ -4000,6 +4581,14 @@ BEGIN
     END IF;
     RETURN NEW;
 END $function$;
+
+CREATE OR REPLACE FUNCTION member_mark(secret bytea, context text)
+ RETURNS bytea
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT sha256(hmac_sha256(secret, convert_to(context, 'UTF8')) || sha256('person'::bytea || secret))
+$function$;
 
 CREATE OR REPLACE FUNCTION needs_second_person(payout payouts)
  RETURNS boolean
@@ -4746,6 +5335,19 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION payout_of_affiliate_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NOT EXISTS (SELECT FROM affiliate_payouts WHERE id::text = NEW.source_id AND state = 'proposed') THEN
+        PERFORM refuse('affiliate_payout_known', format('there is no affiliate payout %s', NEW.source_id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION payout_of_comp_born()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4760,6 +5362,19 @@ BEGIN
         PERFORM refuse('comp_pending', format('comp %s is %s', NEW.source_id, comp_status));
     END IF;
     RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION payout_of_week()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NEW.counted_on IS DISTINCT FROM OLD.counted_on AND agreed_in_week(NEW) THEN
+        NEW.counted_on := OLD.counted_on;
+    END IF;
+    RETURN NEW;
 END $function$;
 
 CREATE OR REPLACE FUNCTION payout_of_wholesale_comp_born()
@@ -5555,6 +6170,20 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION unshipped_affiliate_accruals(at timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT coalesce(sum(last.affiliate), 0)::bigint
+    FROM (SELECT id FROM orders WHERE state IN ('confirmed', 'fulfilled') AND confirmed_at < at
+          UNION SELECT id FROM orders WHERE state_at >= at AND confirmed_at < at) unshipped
+    CROSS JOIN LATERAL (SELECT affiliate FROM sale_accruals
+                        WHERE order_id = unshipped.id AND accrued_at < at ORDER BY sequence DESC LIMIT 1) last
+    WHERE NOT EXISTS (SELECT FROM order_events
+                      WHERE order_id = unshipped.id AND state IN ('shipped', 'delivered') AND happened_at < at)
+$function$;
+
 CREATE OR REPLACE FUNCTION username_given_up()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -5613,6 +6242,53 @@ BEGIN
     NEW.wallet_rests_until := NEW.updated_at + interval '24 hours';
     RETURN NEW;
 END $function$;
+
+CREATE OR REPLACE FUNCTION week_approvals_given(week affiliate_weeks)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT count(DISTINCT d.admin_id)::integer FROM affiliate_week_decisions d
+    JOIN members m ON m.id = d.admin_id AND m.status = 'active' AND m.role IN ('treasury', 'owner')
+    WHERE d.week_on = week.week_on AND d.ready_at = week.ready_at AND d.payment_digest = week.payment_digest
+      AND d.verdict = 'approve'
+$function$;
+
+CREATE OR REPLACE FUNCTION week_chips(week date, first_number bigint, last_number bigint)
+ RETURNS TABLE(affiliate_id uuid, scan_chips integer, brought integer, put_away integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT affiliate_id, coalesce(scanned.chips, 0), coalesce(moved.brought, 0), coalesce(moved.put_away, 0)
+    FROM (SELECT c.affiliate_id, count(*)::integer AS chips FROM affiliate_chips c
+          WHERE c.scan_number BETWEEN first_number AND last_number
+          AND NOT EXISTS (SELECT FROM flagged_scans f WHERE f.scan_number = c.scan_number AND f.status <> 'cleared')
+          AND NOT EXISTS (SELECT FROM postponed_chips p WHERE p.scan_number = c.scan_number)
+          GROUP BY c.affiliate_id) scanned
+    FULL JOIN (SELECT m.affiliate_id, coalesce(sum(m.chips) FILTER (WHERE m.kind <> 'vault'), 0)::integer AS brought,
+                      coalesce(sum(m.chips) FILTER (WHERE m.kind = 'vault'), 0)::integer AS put_away
+               FROM chip_moves m WHERE m.week_on = week GROUP BY m.affiliate_id) moved USING (affiliate_id)
+    JOIN members ON members.id = affiliate_id AND members.status <> 'deleted'
+$function$;
+
+CREATE OR REPLACE FUNCTION week_is_held(week affiliate_weeks)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT coalesce((SELECT d.verdict = 'hold' FROM affiliate_week_decisions d
+                     WHERE d.week_on = week.week_on AND d.ready_at = week.ready_at AND d.verdict IN ('hold', 'release')
+                     ORDER BY d.id DESC LIMIT 1), false)
+$function$;
+
+CREATE OR REPLACE FUNCTION week_is_rejected(week affiliate_weeks)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (SELECT FROM affiliate_week_decisions d
+                   WHERE d.week_on = week.week_on AND d.ready_at = week.ready_at AND d.verdict = 'reject')
+$function$;
 
 CREATE OR REPLACE FUNCTION wholesale_account_born()
  RETURNS trigger
@@ -5848,15 +6524,15 @@ AS $function$
     SELECT state IN ('prepared', 'signed', 'mined')
 $function$;
 
-GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_app, blakjaks_approvals,
-    blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_codes, blakjaks_counting,
-    blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures,
-    blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys,
-    blakjaks_listening, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
-    blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_sales,
-    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing,
-    blakjaks_taxes, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale,
-    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_affiliate_desk, blakjaks_app,
+    blakjaks_approvals, blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_codes,
+    blakjaks_counting, blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations,
+    blakjaks_exports, blakjaks_figures, blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_inventory,
+    blakjaks_invoices, blakjaks_keys, blakjaks_listening, blakjaks_months, blakjaks_order_decisions, blakjaks_orders,
+    blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups,
+    blakjaks_sales, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements,
+    blakjaks_standing, blakjaks_taxes, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_week_decisions,
+    blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -5882,39 +6558,44 @@ GRANT UPDATE (email, email_verified_at, last_login_at, password_hash, sign_up_ti
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, sale_accruals TO blakjaks_accruals;
 GRANT UPDATE (accrual_due_at) ON TABLE orders TO blakjaks_accruals;
 
-GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, age_checks, attempt_counters,
-    avatars, backup_codes, broadcasts, card_balance, card_bookings, card_days, cart_items, carts, chain_scans,
-    chain_transfers, chip_balances, chip_counts, code_batch_chunks, code_batch_walks, code_batches, code_import_chunks,
-    code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys, devices, disputes, email_changes,
-    email_codes, erasures, feed_items, flagged_scans, foreign_explanations, former_usernames, fulfilments,
-    guarantee_claims, guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults,
-    known_devices, late_counts, leases, listener_revocations, mails, manual_transfers, member_quarters, member_totals,
+GRANT INSERT ON TABLE affiliate_earnings, chip_moves, ledger_journals, ledger_postings TO blakjaks_affiliate_desk;
+GRANT UPDATE (agreed_by, cancelled_at, status) ON TABLE affiliate_earnings TO blakjaks_affiliate_desk;
+
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, affiliate_payout_lines,
+    affiliate_payouts, affiliate_week_shares, affiliate_weeks, age_checks, attempt_counters, avatars, backup_codes,
+    broadcasts, card_balance, card_bookings, card_days, cart_items, carts, chain_scans, chain_transfers, chip_balances,
+    chip_claims, chip_counts, code_batch_chunks, code_batch_walks, code_batches, code_import_chunks, code_imports,
+    code_retries, codes, comp_rules, comps, data_exports, data_keys, devices, disputes, email_changes, email_codes,
+    erasures, feed_items, flagged_scans, foreign_explanations, former_usernames, fulfilments, guarantee_claims,
+    guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults, known_devices,
+    late_counts, leases, listener_revocations, mails, manual_transfers, mark_secrets, member_quarters, member_totals,
     members, nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions,
     order_tins_sold, orders, outbox, parcels, payment_findings, payment_operations, payments, payout_slots, payouts,
-    permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries,
-    reconciliations, referral_codes, refresh_tokens, refund_requests, sales_volume, scan_counter, scan_rollup_position,
-    scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys, stock_alerts, tax_quotes,
-    tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days,
-    treasury_snapshots, trips, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries,
-    wholesale_accounts, withdrawals TO blakjaks_app;
+    permanent_tiers, postponed_chips, products, pushes, reconciliation_findings, reconciliation_marks,
+    reconciliation_treasuries, reconciliations, referral_codes, refresh_tokens, refund_requests, sales_volume,
+    scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys,
+    stock_alerts, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
+    treasury_snapshot_days, treasury_snapshots, trips, vault_lots, wallet_balances, wallet_challenges,
+    wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
     blakjaks_app;
-GRANT INSERT, SELECT ON TABLE audit_logs, bank_transfers, card_deposits, code_change_codes, code_changes,
-    comp_rule_changes, dispute_movements, downline_entries, foreign_transfers, fulfilment_lines, honey_trials,
-    invoices, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, manual_awards, milestones,
-    order_events, order_items, parcel_lines, payout_approvals, payout_attempts, payout_events, payout_policy_runs,
-    refund_lines, refunds, resale_certificates, retired_names, sale_accruals, stock_moves, treasuries, wallet_links,
-    wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events TO blakjaks_app;
+GRANT INSERT, SELECT ON TABLE affiliate_week_decisions, audit_logs, bank_transfers, card_deposits, chip_moves,
+    code_change_codes, code_changes, comp_rule_changes, dispute_movements, downline_entries, foreign_transfers,
+    fulfilment_lines, honey_trials, invoices, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
+    manual_awards, milestones, order_events, order_items, parcel_lines, payout_approvals, payout_attempts,
+    payout_events, payout_policy_runs, refund_lines, refunds, resale_certificates, retired_names, sale_accruals,
+    stock_moves, treasuries, wallet_links, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events TO
+    blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
-GRANT SELECT, USAGE ON SEQUENCE audit_logs_id_seq, count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq,
-    invoices_serial_seq, job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq,
-    order_events_id_seq, orders_number_seq, outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq,
-    payout_policy_runs_id_seq, stock_moves_id_seq, tier_history_id_seq, wallet_links_id_seq,
-    wholesale_accounts_serial_seq, withdrawal_events_id_seq TO blakjaks_app;
+GRANT SELECT, USAGE ON SEQUENCE affiliate_week_decisions_id_seq, audit_logs_id_seq, chip_moves_id_seq,
+    count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq, invoices_serial_seq, job_faults_id_seq,
+    late_counts_id_seq, ledger_journals_id_seq, members_number_seq, order_events_id_seq, orders_number_seq,
+    outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq, stock_moves_id_seq,
+    tier_history_id_seq, wallet_links_id_seq, wholesale_accounts_serial_seq, withdrawal_events_id_seq TO blakjaks_app;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_app;
 
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, manual_transfers, payout_approvals, payout_policy_runs,
@@ -5925,11 +6606,13 @@ GRANT UPDATE (crossed_at, threshold) ON TABLE treasury_alerts TO blakjaks_approv
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_approvals;
 GRANT UPDATE (resolution, resolved_at, resolved_by) ON TABLE reconciliation_findings TO blakjaks_approvals;
 
-GRANT INSERT ON TABLE ledger_journals, ledger_postings, manual_awards, payout_policy_runs, payouts TO blakjaks_awards;
+GRANT INSERT ON TABLE affiliate_payout_lines, affiliate_payouts, ledger_journals, ledger_postings, manual_awards,
+    payout_policy_runs, payouts TO blakjaks_awards;
 GRANT INSERT, UPDATE ON TABLE affiliate_earnings, comps, guarantee_claims, guarantee_reviews, trips TO blakjaks_awards;
 GRANT UPDATE (decided_at, decided_by, note, status) ON TABLE flagged_scans TO blakjaks_awards;
 GRANT UPDATE (given, next_on) ON TABLE guarantees TO blakjaks_awards;
 GRANT UPDATE (hold_reason, state, state_at) ON TABLE payouts TO blakjaks_awards;
+GRANT UPDATE (payout_id, state, state_at) ON TABLE affiliate_payouts TO blakjaks_awards;
 GRANT UPDATE (updated_at) ON TABLE members TO blakjaks_awards;
 GRANT UPDATE ON TABLE member_totals TO blakjaks_awards;
 
@@ -5968,12 +6651,13 @@ GRANT INSERT ON TABLE signers, treasuries TO blakjaks_enrolment;
 GRANT INSERT, SELECT ON TABLE data_keys TO blakjaks_enrolment;
 
 GRANT DELETE ON TABLE attempt_counters, avatars, carts, data_exports, devices, inboxes, job_faults, late_counts, mails,
-    notification_preferences, notifications, pushes, referral_codes, sessions, tax_quotes, wallet_balances,
-    wallet_challenges, webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
+    mark_secrets, notification_preferences, notifications, pushes, referral_codes, sessions, tax_quotes,
+    wallet_balances, wallet_challenges, webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
 GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, refresh_tokens, second_factors
     TO blakjaks_erasure;
 GRANT EXECUTE ON FUNCTION forget_sign_up(uuid,timestamp with time zone) TO blakjaks_erasure;
+GRANT INSERT ON TABLE ledger_journals, ledger_postings TO blakjaks_erasure;
 GRANT INSERT, UPDATE ON TABLE erasures, retired_names TO blakjaks_erasure;
 GRANT SELECT (address) ON TABLE orders TO blakjaks_erasure;
 GRANT SELECT ON TABLE members, withdrawals TO blakjaks_erasure;
@@ -5997,11 +6681,14 @@ GRANT UPDATE (end_reason, ended_at) ON TABLE sessions TO blakjaks_erasure;
 GRANT UPDATE (expires_at) ON TABLE tax_quotes TO blakjaks_erasure;
 GRANT UPDATE (finished_at) ON TABLE mails TO blakjaks_erasure;
 GRANT UPDATE (finished_at) ON TABLE pushes TO blakjaks_erasure;
+GRANT UPDATE (given_up, settled_at) ON TABLE affiliate_week_shares TO blakjaks_erasure;
 GRANT UPDATE (happened_at) ON TABLE job_faults TO blakjaks_erasure;
 GRANT UPDATE (issued_at) ON TABLE refresh_tokens TO blakjaks_erasure;
 GRANT UPDATE (latitude, located_at, longitude) ON TABLE member_totals TO blakjaks_erasure;
 GRANT UPDATE (next_on) ON TABLE guarantees TO blakjaks_erasure;
 GRANT UPDATE (received_at) ON TABLE webhook_deliveries TO blakjaks_erasure;
+GRANT UPDATE (released_at) ON TABLE affiliate_payout_lines TO blakjaks_erasure;
+GRANT UPDATE (state, state_at) ON TABLE affiliate_payouts TO blakjaks_erasure;
 GRANT UPDATE (uploaded_at) ON TABLE avatars TO blakjaks_erasure;
 
 GRANT INSERT ON TABLE payout_attempts, payout_events TO blakjaks_explanations;
@@ -6081,6 +6768,8 @@ GRANT UPDATE (epoch, held_until, lineage, next_nonce, rebuild_asked_at, rebuild_
 GRANT UPDATE (paid_at, status) ON TABLE affiliate_earnings TO blakjaks_payouts;
 GRANT UPDATE (paid_at, status, transaction_hash) ON TABLE comps TO blakjaks_payouts;
 GRANT UPDATE (pause_reason, paused_at) ON TABLE treasuries TO blakjaks_payouts;
+GRANT UPDATE (settled_at) ON TABLE affiliate_week_shares TO blakjaks_payouts;
+GRANT UPDATE (state, state_at) ON TABLE affiliate_payouts TO blakjaks_payouts;
 
 GRANT DELETE, INSERT, UPDATE ON TABLE devices TO blakjaks_profiles;
 GRANT INSERT ON TABLE former_usernames TO blakjaks_profiles;
@@ -6108,26 +6797,28 @@ GRANT SELECT (amount, block_hash, block_number, chain_id, checked_at, expires_at
 GRANT SELECT (amount, epoch, fee_per_gas_wei_max, gas_limit, hash, kind, nonce, origin, position,
     priority_fee_per_gas_wei_max, recipient_address, signed_at, signer) ON TABLE payout_attempts TO blakjaks_read;
 GRANT SELECT (created_at, enabled_at, member_id) ON TABLE second_factors TO blakjaks_read;
-GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, age_checks, audit_logs, avatars, award_inputs,
+GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, affiliate_payout_lines, affiliate_payouts,
+    affiliate_week_decisions, affiliate_week_shares, affiliate_weeks, age_checks, audit_logs, avatars, award_inputs,
     bank_transfers, broadcasts, card_balance, card_bookings, card_days, card_deposits, cart_items, carts, chain_scans,
-    chain_transfers, chip_balances, chip_counts, code_batch_chunks, code_batch_walks, code_batches, code_change_codes,
-    code_changes, code_import_chunks, code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps,
-    count_comparisons, data_exports, devices, dispute_movements, disputes, downline_entries, erasures, feed_items,
-    flagged_scans, foreign_explanations, foreign_transfers, former_usernames, fulfilment_lines, fulfilments,
-    guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, invoices,
-    job_faults, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings,
-    ledger_seal_balances, ledger_seals, listener_revocations, mails, manual_awards, manual_transfers, member_quarters,
-    member_totals, member_wallets, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
-    operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox, parcel_lines,
-    parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
-    payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_codes, refund_lines, refund_requests, refunds,
-    resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
-    scans, schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock, stock_alerts,
-    stock_moves, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasuries,
-    treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips,
-    wallet_balances, wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips,
-    wholesale_comps, wholesale_milestones, withdrawal_events, withdrawal_transitions TO blakjaks_read;
+    chain_transfers, chip_balances, chip_claims, chip_counts, chip_moves, code_batch_chunks, code_batch_walks,
+    code_batches, code_change_codes, code_changes, code_import_chunks, code_imports, code_retries, codes,
+    comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices, dispute_movements, disputes,
+    downline_entries, erasures, feed_items, flagged_scans, foreign_explanations, foreign_transfers, former_usernames,
+    fulfilment_lines, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials,
+    inbox_counts, inboxes, invoices, job_faults, late_counts, leases, ledger_accounts, ledger_balances,
+    ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, mails, manual_awards,
+    manual_transfers, member_quarters, member_totals, member_wallets, milestones, nonce_searches, nonce_uses,
+    notification_preferences, notifications, operation_resolutions, order_events, order_items, order_tins_sold,
+    order_transitions, outbox, parcel_lines, parcels, payment_findings, payment_operations, payout_approvals,
+    payout_events, payout_policy_runs, payout_slots, payout_transitions, payouts, permanent_tiers, postponed_chips,
+    products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations,
+    referral_codes, refund_lines, refund_requests, refunds, resale_certificates, retired_names, sale_accruals,
+    sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings,
+    signers, signing_keys, slot_transitions, stock, stock_alerts, stock_moves, tax_quotes, tax_reports, tier_history,
+    tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
+    treasury_snapshot_days, treasury_snapshots, trip_places, trips, vault_lots, wallet_balances, wallet_challenges,
+    wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones,
+    withdrawal_events, withdrawal_transitions TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 
@@ -6180,6 +6871,17 @@ GRANT UPDATE (oobit_card_id, oobit_card_status, updated_at, wallet_address, wall
     blakjaks_wallets;
 
 GRANT INSERT ON TABLE webhook_deliveries TO blakjaks_webhooks;
+
+GRANT INSERT ON TABLE affiliate_week_decisions TO blakjaks_week_decisions;
+
+GRANT DELETE, INSERT ON TABLE affiliate_payout_lines, affiliate_payouts, affiliate_week_shares TO blakjaks_weeks;
+GRANT DELETE, INSERT, UPDATE ON TABLE postponed_chips TO blakjaks_weeks;
+GRANT INSERT ON TABLE chip_moves, ledger_journals, ledger_postings, payouts, vault_lots TO blakjaks_weeks;
+GRANT INSERT, SELECT ON TABLE mark_secrets TO blakjaks_weeks;
+GRANT INSERT, UPDATE ON TABLE affiliate_weeks, chip_claims TO blakjaks_weeks;
+GRANT UPDATE (given_up, settled_at) ON TABLE affiliate_week_shares TO blakjaks_weeks;
+GRANT UPDATE (payout_id, state, state_at) ON TABLE affiliate_payouts TO blakjaks_weeks;
+GRANT UPDATE (released_at) ON TABLE affiliate_payout_lines TO blakjaks_weeks;
 
 GRANT INSERT (applied_at, business_address, company_name, contact_name, email, id, member_id, phone, tax_id,
     tax_id_last4) ON TABLE wholesale_accounts TO blakjaks_wholesale;

@@ -13,6 +13,7 @@ from shared.events import MailQueued
 OPTIONAL: Mapping[str, str] = {
     "comp_awarded": "comp",
     "comp_paid": "comp",
+    "affiliate_paid": "comp",
     "withdrawal_confirmed": "comp",
     "withdrawal_reverted": "comp",
     "withdrawal_replaced": "comp",

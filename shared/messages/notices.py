@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from shared.messages.notices_affiliates import AFFILIATES
 from shared.messages.notices_parcels import PARCELS
 from shared.messages.notices_wholesale import WHOLESALE
 
@@ -436,5 +437,6 @@ NOTICES: Mapping[str, Notice] = {
     "order_cancelled": _notice("order", ORDER_CANCELLED, NOT_CHARGED),
     "order_refunded": _notice("order", ORDER_CANCELLED, REFUNDED),
     **{code: _notice("order", titles, bodies) for code, (titles, bodies) in PARCELS.items()},
+    **{code: _notice("comp", titles, bodies) for code, (titles, bodies) in AFFILIATES.items()},
     **{code: _notice("system", titles, bodies) for code, (titles, bodies) in WHOLESALE.items()},
 }  # fmt: skip

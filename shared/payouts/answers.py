@@ -106,13 +106,13 @@ class NextPayout:
 
 
 def of_id(tx: Tx, identity: UUID) -> list[UUID]:
-    """The ids of the payouts that an id may stand for: the payout's own id, or its comp's, match's or pool share's."""
+    """The ids of the payouts that an id may stand for: the payout's own id, or its comp's or affiliate payout's."""
     return tx.column(
         UUID,
         """
         SELECT id FROM payouts WHERE id = :identity
         UNION SELECT id FROM payouts
-              WHERE source_kind IN ('comp', 'match', 'pool_share', 'wholesale_comp', 'rotation')
+              WHERE source_kind IN ('comp', 'affiliate_payout', 'wholesale_comp', 'rotation')
                 AND source_id = CAST(:identity AS text)
         """,
         identity=identity,

@@ -19,6 +19,11 @@ class OwnInterest(NotAllowed):
     title = "Somebody else must do this: you would profit from it."
 
 
+def is_same_person(tx: Tx, one: UUID, other: UUID) -> bool:
+    """True if both accounts are one person's."""
+    return tx.scalar(bool, "SELECT is_same_person(:one, :other) AS same", one=one, other=other)
+
+
 def profits_from_member(tx: Tx, person: UUID, winner: UUID) -> bool:
     """True if what is given to the winner also profits this person."""
     return tx.scalar(bool, "SELECT profits_from_member(:person, :winner) AS profits", person=person, winner=winner)

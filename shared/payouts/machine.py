@@ -78,7 +78,7 @@ __all__ = [
 ]
 
 # Sources whose amount stands on the account `owed` until it is paid.
-PROMISED_SOURCES = frozenset({"comp", "match", "pool_share", "wholesale_comp"})
+PROMISED_SOURCES = frozenset({"comp", "affiliate_payout", "wholesale_comp"})
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Checks the terms of a payout before it is promised; each kind of refusal has its own exception."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.db import Tx
@@ -29,8 +30,8 @@ class PaysATreasury(BadTerms):
 
 @dataclass(frozen=True)
 class _Ours:
+    address: str
     token: bool
-    signer: bool
 
 
 def check(tx: Tx, recipient_address: str, amount: Usdt, *, to_next_key: bool = False) -> None:
@@ -38,19 +39,33 @@ def check(tx: Tx, recipient_address: str, amount: Usdt, *, to_next_key: bool = F
 
     Only a rotation (`to_next_key`) may pay a key of ours; the schema makes sure that it is the treasury's next key.
     """
+    check_amount(amount)
+    check_recipients(tx, [recipient_address], to_next_key=to_next_key)
+
+
+def check_amount(amount: Usdt) -> None:
+    """Check an amount. Raises NothingToPay."""
     if amount <= ZERO:
         raise NothingToPay(str(amount))
-    if recipient_address.lower() == ZERO_ADDRESS:
-        raise PaysNobody(recipient_address)
-    ours = tx.one(
+
+
+def check_recipients(tx: Tx, addresses: Sequence[str], *, to_next_key: bool = False) -> None:
+    """Check recipients, as `check` does. Raises PaysNobody, PaysTheToken, PaysATreasury."""
+    for address in addresses:
+        if address.lower() == ZERO_ADDRESS:
+            raise PaysNobody(address)
+    ours = tx.all(
         _Ours,
         """
-        SELECT EXISTS (SELECT FROM treasuries WHERE lower(token_address) = lower(:address)) AS token,
-               EXISTS (SELECT FROM signers WHERE lower(address) = lower(:address)) AS signer
+        SELECT lower(token_address) AS address, true AS token FROM treasuries
+        WHERE lower(token_address) = ANY(CAST(:addresses AS text[]))
+        UNION ALL
+        SELECT lower(address), false FROM signers WHERE lower(address) = ANY(CAST(:addresses AS text[]))
         """,
-        address=recipient_address,
+        addresses=[address.lower() for address in addresses],
     )
-    if ours.token:
-        raise PaysTheToken(recipient_address)
-    if ours.signer and not to_next_key:
-        raise PaysATreasury(recipient_address)
+    for row in ours:
+        if row.token:
+            raise PaysTheToken(row.address)
+        if not to_next_key:
+            raise PaysATreasury(row.address)

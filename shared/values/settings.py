@@ -73,6 +73,18 @@ class WholesaleSettings:
 
 
 @dataclass(frozen=True)
+class AffiliateSettings:
+    """How many chips of an affiliate count in a week, the least that is paid, whether a week below the day limit is
+    approved by itself, and the most that one admin gives by hand alone.
+    """
+
+    chips_max: int
+    payout_min: Usdt
+    automatic: bool
+    award_alone_max: Usdt
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings, with their types."""
 
@@ -85,3 +97,4 @@ class Settings:
     payouts: PayoutSettings
     shop: ShopSettings
     wholesale: WholesaleSettings
+    affiliates: AffiliateSettings

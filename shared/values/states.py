@@ -180,3 +180,24 @@ class WholesaleStatus(StrEnum):
     ACTIVE = "active"
     SUSPENDED = "suspended"
     REJECTED = "rejected"
+
+
+class WeekState(StrEnum):
+    """The values of `affiliate_weeks.state`."""
+
+    OPENED = "opened"
+    COUNTED = "counted"
+    READY = "ready"
+    APPROVED = "approved"
+    REQUESTED = "requested"
+    TOLD = "told"
+    COMPLETED = "completed"
+
+
+class EarningStatus(StrEnum):
+    """The values of `affiliate_earnings.status`."""
+
+    IN_REVIEW = "in_review"
+    PENDING = "pending"
+    PAID = "paid"
+    CANCELLED = "cancelled"

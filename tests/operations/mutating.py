@@ -2,6 +2,7 @@
 
 from tests.operations import (
     admin_orders,
+    affiliates,
     auth,
     codes,
     comps,
@@ -37,6 +38,9 @@ EXAMPLE_REQUESTS = [
     wholesale.estimate_wholesale_order, wholesale.create_wholesale_order, wholesale.cancel_wholesale_order,
     wholesale.pay_wholesale_order, wholesale.book_invoice_paid, wholesale.book_invoice_refunded,
     wholesale.award_wholesale_comp,
+    affiliates.approve_affiliate_week, affiliates.reject_affiliate_week, affiliates.hold_affiliate_week,
+    affiliates.release_affiliate_week, affiliates.award_affiliate, affiliates.agree_to_affiliate_award,
+    affiliates.reverse_affiliate_earning, affiliates.grant_chips,
     scans.submit, scans.decide_flagged_scan, scans.decide_flagged_scans,
     codes.generate, codes.export, codes.import_feedback, codes.create_import, codes.start_import,
     codes.invalidate_codes, codes.reuse_codes, codes.invalidate_batch, codes.reuse_batch, codes.recall_batch,

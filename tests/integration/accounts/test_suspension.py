@@ -149,8 +149,8 @@ def test_payments_are_held_for_a_reason_of_their_own_and_go_on_by_themselves(
     admin: FunctionClient, somebody: Somebody, payout_driver: PayoutDriver, sql: Connection
 ) -> None:
     suspend(admin, somebody)
-    payout, match = promised(somebody), promised(somebody, "match")
-    for waiting in (payout, match):
+    payout, other = promised(somebody), promised(somebody, "other")
+    for waiting in (payout, other):
         payout_driver.send(waiting)
         assert hold(payout_driver, waiting) == "HELD suspended"
     assert payout_driver.sweep() == []
@@ -158,8 +158,8 @@ def test_payments_are_held_for_a_reason_of_their_own_and_go_on_by_themselves(
 
     before = len(payout_driver._asked())
     activate(admin, somebody)
-    assert sorted(payout_driver._asked()[before:]) == sorted([payout, match])
-    for waiting in (payout, match):
+    assert sorted(payout_driver._asked()[before:]) == sorted([payout, other])
+    for waiting in (payout, other):
         payout_driver.send(waiting)
         assert payout_driver.state(waiting) == "IN_FLIGHT"
 

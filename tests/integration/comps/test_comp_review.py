@@ -8,8 +8,6 @@ from pg8000.dbapi import Connection
 from shared import clock, db
 from shared.comps import awards
 from shared.comps.awards import CompPaid, PaymentUnderWay
-from shared.payouts import machine
-from shared.payouts.machine import Promise
 from shared.values.money import ZERO, Usdt
 from shared.values.prizes import CompType
 from shared.values.problems import NotFound
@@ -231,36 +229,6 @@ def test_a_paid_comp_is_not_cancelled(payout_driver: PayoutDriver, sql: Connecti
 
     assert rows_of_all_tables(sql) == before
     comp_records.assert_consistent()
-
-
-@pytest.mark.parametrize("sent", [False, True], ids=["asked for", "sent"])
-def test_the_payout_of_a_match_decides_as_well(sent: bool, rows: PayoutRows, comp_records: CompRecords) -> None:
-    comp = award_comp(factories.member(referred_by=factories.member()))
-    ((earning,),) = comp_records.rows("SELECT id FROM affiliate_earnings")
-    promise = Promise("affiliate", "match", str(earning), WALLET, Usdt.of(21), None, "matches", str(earning))
-    payout = db.atomically(lambda tx: machine.request(tx, promise, clock.now()))
-    if sent:
-        rows.approve(payout)
-        with rows.login.transaction():
-            rows.run(
-                """
-                WITH journal AS (INSERT INTO ledger_journals (ref, posted_at) VALUES (:ref, :now) RETURNING id)
-                INSERT INTO ledger_postings SELECT id, account, amount FROM journal,
-                    (VALUES ('treasury:affiliate', -21000000), ('in_flight:affiliate', 21000000)) AS l (account, amount)
-                """,
-                ref=f"resv:{payout}",
-            )
-            rows.move(payout, "RESERVED")
-        with rows.login.transaction():
-            rows.take_nonce(payout, rows.signer("affiliate"))
-            rows.move(payout, "IN_FLIGHT")
-        with pytest.raises(PaymentUnderWay):
-            cancel(comp)
-        assert comp_records.match(comp) == ("pending", 21_000_000)
-    else:
-        assert cancel(comp)
-        assert rows.state(payout) == "CANCELLED"
-        assert comp_records.match(comp) == ("cancelled", 21_000_000)
 
 
 def test_a_comp_that_there_is_not_is_neither_released_nor_cancelled_nor_matched() -> None:

@@ -63,7 +63,7 @@ def test_a_payment_is_found_by_its_comp_and_by_its_transaction_with_its_whole_st
     sent = "\n".join(answer("where", [hash_.upper().replace("0X", "0x")], clock.now()))
     assert "it is sent and not mined; after a while its fees are raised by itself" in sent
     payout_driver.finalize(payout)
-    comp = rows.payout(source_kind="match", source_id=str(uuid4()))
+    comp = rows.payout(source_kind="comp", source_id=str(uuid4()))
 
     told = "\n".join(answer("where", [hash_], clock.now()))
 

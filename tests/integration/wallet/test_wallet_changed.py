@@ -153,7 +153,7 @@ def test_the_schema_lets_no_payout_go_to_a_wallet_that_rests(
         sql.execute_unnamed(
             "INSERT INTO payouts (id, treasury, member_id, scope, idempotency_key, body_hash, source_kind, source_id, "
             "recipient_address, amount, requested_at, state_at) SELECT gen_random_uuid(), treasury, member_id, scope, "
-            "'x', body_hash, 'match', 'x', $1, amount, requested_at, state_at FROM payouts",
+            "'x', body_hash, 'comp', 'x', $1, amount, requested_at, state_at FROM payouts",
             (other.address,),
         )
 

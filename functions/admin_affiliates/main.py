@@ -1,0 +1,12 @@
+"""HTTP for admins: the weeks of affiliates, and what is given or taken back by hand (docs/affiliates.md)."""
+
+from flask import Request, Response
+
+from functions.admin_affiliates import by_hand, weeks
+from functions.admin_affiliates.common import api
+
+__all__ = ["api", "by_hand", "weeks"]
+
+
+def admin_affiliates(request: Request) -> Response:
+    return api.handle(request)

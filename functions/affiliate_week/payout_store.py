@@ -1,0 +1,159 @@
+"""Pays an approved week, two thousand affiliates at a time, tells everybody their share, and ends the week."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from functions.affiliate_week import week_store
+from functions.affiliate_week.week_store import Week
+from shared import log, settings
+from shared.affiliates import payouts
+from shared.affiliates.payouts import Due
+from shared.db import Tx
+from shared.messages import notifications
+from shared.values.money import ZERO, Usdt
+from shared.values.states import WeekState
+
+PORTION = 2_000
+NOBODY = UUID(int=0)
+PACE_PERCENT = 80  # of what the machine lets go in an hour before it stops
+
+
+@dataclass(frozen=True)
+class _Told:
+    affiliate_id: UUID
+    share: Usdt
+
+
+def request_portion(tx: Tx, week: Week, now: datetime) -> bool:
+    """Have the next affiliates paid; False while as much was asked for in this hour as the machine may let go.
+
+    Whoever can no longer be paid as proposed (suspended, another wallet, none) is left out, and stays owed.
+    """
+    _leave_out(tx, week, now)
+    due = tx.all(
+        Due,
+        """
+        SELECT id, affiliate_id, address, amount FROM affiliate_payouts
+        WHERE week_on = :week_on AND state = 'proposed' ORDER BY affiliate_id LIMIT :limit FOR NO KEY UPDATE
+        """,
+        week_on=week.week_on,
+        limit=PORTION,
+    )
+    if not due:
+        week_store.move(tx, week, WeekState.REQUESTED, now)
+        return True
+    affordable = _within_pace(tx, due, now)
+    if not affordable:
+        log.info("a week waits for the next hour", week_on=week.week_on)
+        return False
+    payouts.promise(tx, affordable, now)
+    return True
+
+
+def tell_portion(tx: Tx, week: Week, now: datetime) -> bool:
+    """Tell the next affiliates their share, each once."""
+    told = tx.all(
+        _Told,
+        """
+        SELECT affiliate_id, share FROM affiliate_week_shares
+        WHERE week_on = :week_on AND share > 0 AND NOT given_up AND affiliate_id > :after
+        ORDER BY affiliate_id LIMIT :limit
+        """,
+        week_on=week.week_on,
+        after=week.done_affiliate or NOBODY,
+        limit=PORTION,
+    )
+    if not told:
+        week_store.move(tx, week, WeekState.TOLD, now)
+        return True
+    data = {"week_on": week.week_on.isoformat()}
+    notes = [
+        notifications.note(
+            row.affiliate_id, "week_shared", data, f"week:{week.week_on}:{row.affiliate_id}", amount=row.share
+        )
+        for row in told
+    ]
+    notifications.notify_many(tx, notes, now)
+    week_store.note_portion(tx, week, told[-1].affiliate_id)
+    return True
+
+
+def complete(tx: Tx, week: Week, now: datetime) -> bool:
+    """Complete the week once none of its payouts is open."""
+    is_open = tx.scalar(
+        bool,
+        """
+        SELECT EXISTS (SELECT FROM affiliate_payouts
+                       WHERE week_on = :week_on AND state IN ('proposed', 'requested')) AS is_open
+        """,
+        week_on=week.week_on,
+    )
+    if is_open:
+        return False
+    week_store.move(tx, week, WeekState.COMPLETED, now)
+    return True
+
+
+def release_cancelled(tx: Tx, now: datetime) -> None:
+    """End rows whose payout people have cancelled; their shares and earnings are owed again."""
+    tx.run(
+        """
+        WITH cancelled AS (
+            UPDATE affiliate_payouts p SET state = 'cancelled', state_at = :now FROM payouts
+            WHERE p.state = 'requested' AND payouts.id = p.payout_id AND payouts.state = 'CANCELLED'
+            RETURNING p.id
+        )
+        SELECT id FROM cancelled
+        """,
+        now=now,
+    )
+    _release_lines(tx, now)
+
+
+def _leave_out(tx: Tx, week: Week, now: datetime) -> None:
+    tx.run(
+        """
+        UPDATE affiliate_payouts p SET state = 'cancelled', state_at = :now
+        FROM (SELECT id FROM affiliate_payouts WHERE week_on = :week_on AND state = 'proposed'
+              ORDER BY affiliate_id LIMIT :limit) portion, members m
+        WHERE p.id = portion.id AND m.id = p.affiliate_id
+          AND NOT (affiliate_is_payable(m, :now) AND lower(m.wallet_address) = lower(p.address))
+        """,
+        week_on=week.week_on,
+        limit=PORTION,
+        now=now,
+    )
+    _release_lines(tx, now)
+
+
+def _release_lines(tx: Tx, now: datetime) -> None:
+    tx.run(
+        """
+        UPDATE affiliate_payout_lines l SET released_at = :now FROM affiliate_payouts p
+        WHERE p.id = l.payout_id AND p.state = 'cancelled' AND l.released_at IS NULL
+        """,
+        now=now,
+    )
+
+
+def _within_pace(tx: Tx, due: list[Due], now: datetime) -> list[Due]:
+    """As many of them, in this order, as may still be asked for in this hour."""
+    hour = settings.load(tx).payouts.limits[payouts.TREASURY].hour
+    asked = tx.scalar(
+        Usdt,
+        """
+        SELECT CAST(coalesce(sum(amount), 0) AS bigint) AS amount FROM payouts
+        WHERE treasury = :treasury AND requested_at > :since
+        """,
+        treasury=payouts.TREASURY,
+        since=now - timedelta(hours=1),
+    )
+    room = hour.percent(PACE_PERCENT) - asked
+    taken: list[Due] = []
+    for row in due:
+        room -= row.amount
+        if room < ZERO and (taken or asked):
+            break
+        taken.append(row)
+    return taken

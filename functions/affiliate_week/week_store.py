@@ -1,0 +1,164 @@
+"""The weeks of affiliates as rows: opening, locking and moving them."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID
+
+from shared import log, settings
+from shared.db import Tx
+from shared.ledger import journals
+from shared.values.money import ZERO, Usdt
+from shared.values.states import WeekState
+
+POOL = "pool:affiliate"
+WEEK = "week:affiliate"
+SETTLING_TIME = timedelta(minutes=5)  # scans of before Sunday 00:00 are committed by then
+
+
+@dataclass(frozen=True)
+class Week:
+    """A week that is not completed. Its pool is what it divides; `done_affiliate` how far the state's portions are."""
+
+    week_on: date
+    state: WeekState
+    first_number: int
+    last_number: int
+    pool: Usdt
+    chips_max: int
+    payout_min: Usdt
+    chips: int | None
+    affiliates: int | None
+    approvals: int | None
+    claimed_at: datetime | None
+    ready_at: datetime | None
+    done_affiliate: UUID | None
+
+
+@dataclass(frozen=True)
+class _Newest:
+    week_on: date
+    last_number: int
+
+
+def open_next(tx: Tx, now: datetime) -> bool:
+    """Open the oldest week that has ended and has none; False if there is none.
+
+    Its range of scans goes on from the week before. Its pool is what the pool of affiliates held when it ended, less
+    what orders that were not shipped then had given it. So a week that is opened late is the same.
+    """
+    tx.run("LOCK TABLE affiliate_weeks IN EXCLUSIVE MODE")  # waits for moves of chips that belong to this week
+    newest = tx.first(_Newest, "SELECT week_on, last_number FROM affiliate_weeks ORDER BY week_on DESC LIMIT 1")
+    ended = last_sunday(now - SETTLING_TIME)
+    week_on = newest.week_on + timedelta(days=7) if newest else ended
+    if week_on > ended:
+        return False
+    first = newest.last_number + 1 if newest else 1
+    cut_at = datetime.combine(week_on, time(), UTC)
+    pool = max(_divisible(tx, cut_at), ZERO)
+    rules = settings.load(tx).affiliates
+    tx.run(
+        """
+        INSERT INTO affiliate_weeks (week_on, first_number, last_number, pool, chips_max, payout_min, opened_at)
+        VALUES (:week_on, :first, :last, :pool, :chips_max, :payout_min, :now)
+        """,
+        week_on=week_on,
+        first=first,
+        last=_last_number(tx, cut_at, first),
+        pool=pool,
+        chips_max=rules.chips_max,
+        payout_min=rules.payout_min,
+        now=now,
+    )
+    if pool:
+        journals.move(tx, f"week-opened:{week_on}", POOL, WEEK, pool, now=now)
+    log.info("a week was opened", week_on=week_on, pool=pool)
+    return True
+
+
+def last_sunday(now: datetime) -> date:
+    """The Sunday that began last, in UTC."""
+    today = now.astimezone(UTC).date()
+    return today - timedelta(days=today.isoweekday() % 7)
+
+
+def open_ones(tx: Tx) -> list[date]:
+    """The weeks that are not completed, oldest first."""
+    return tx.column(date, "SELECT week_on FROM affiliate_weeks WHERE state <> 'completed' ORDER BY week_on")
+
+
+def lock(tx: Tx, week_on: date) -> Week | None:
+    """The week, locked until the commit; None if it is completed, or another run works at it."""
+    return tx.first(
+        Week,
+        """
+        SELECT week_on, state, first_number, last_number, pool, chips_max, payout_min, chips, affiliates, approvals,
+               claimed_at, ready_at, done_affiliate
+        FROM affiliate_weeks WHERE week_on = :week_on AND state <> 'completed' FOR NO KEY UPDATE SKIP LOCKED
+        """,
+        week_on=week_on,
+    )
+
+
+def give_back(tx: Tx, week: Week, outcome: str, now: datetime) -> None:
+    """Complete a week that divides nothing: what it took goes back to the pool. `outcome` is no_pool or no_chips."""
+    tx.run(
+        """
+        UPDATE affiliate_weeks SET state = 'completed', outcome = :outcome, chips = 0, affiliates = 0,
+                                   completed_at = :now
+        WHERE week_on = :week_on
+        """,
+        week_on=week.week_on,
+        outcome=outcome,
+        now=now,
+    )
+    if week.pool:
+        journals.move(tx, f"week-returned:{week.week_on}", WEEK, POOL, week.pool, now=now)
+
+
+def move(tx: Tx, week: Week, state: WeekState, now: datetime) -> None:
+    """Move the week to REQUESTED, TOLD or COMPLETED; its portions begin anew."""
+    tx.run(
+        """
+        UPDATE affiliate_weeks SET state = :state, done_affiliate = NULL,
+               completed_at = CASE WHEN :state = 'completed' THEN CAST(:now AS timestamptz) END
+        WHERE week_on = :week_on
+        """,
+        week_on=week.week_on,
+        state=state,
+        now=now,
+    )
+
+
+def note_portion(tx: Tx, week: Week, last: UUID) -> None:
+    """Note the last affiliate of a portion."""
+    tx.run(
+        "UPDATE affiliate_weeks SET done_affiliate = :last WHERE week_on = :week_on", week_on=week.week_on, last=last
+    )
+
+
+def _divisible(tx: Tx, cut_at: datetime) -> Usdt:
+    since = tx.scalar(
+        Usdt,
+        """
+        SELECT CAST(coalesce(sum(amount), 0) AS bigint) AS amount
+        FROM ledger_journals j JOIN ledger_postings p ON p.journal_id = j.id
+        WHERE j.posted_at >= :cut_at AND p.account = :pool AND j.ref NOT LIKE 'week-opened:%'
+        """,
+        cut_at=cut_at,
+        pool=POOL,
+    )
+    unshipped = tx.scalar(Usdt, "SELECT unshipped_affiliate_accruals(:cut_at) AS amount", cut_at=cut_at)
+    return journals.balance(tx, POOL) - since - unshipped
+
+
+def _last_number(tx: Tx, cut_at: datetime, first: int) -> int:
+    """The highest scan number of before the cut; `first` - 1 if there was no scan."""
+    return tx.scalar(
+        int,
+        """
+        SELECT coalesce((SELECT number FROM scans WHERE scanned_at < :cut_at AND number >= :first
+                         ORDER BY number DESC LIMIT 1), :first - 1) AS number
+        """,
+        cut_at=cut_at,
+        first=first,
+    )

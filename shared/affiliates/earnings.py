@@ -1,0 +1,85 @@
+"""Takes an affiliate's earning back: it is cancelled, or, once a payout may pay it, reversed by one below zero."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from shared.db import Tx
+from shared.ledger import journals
+from shared.messages import notifications
+from shared.values.money import Usdt
+from shared.values.states import EarningStatus
+
+OWED = "owed:affiliate"
+ACCOUNTS = {"prize_match": "match:affiliate", "manual": "award:affiliate"}  # which each kind of earning is paid from
+
+
+@dataclass(frozen=True)
+class LockedEarning:
+    """An earning that was not cancelled. `in_payout`: it was paid, or a payout may pay it."""
+
+    id: UUID
+    affiliate_id: UUID
+    referred_id: UUID | None
+    kind: str
+    amount: Usdt
+    status: EarningStatus
+    in_payout: bool
+
+
+def lock(tx: Tx, earning_id: UUID) -> LockedEarning | None:
+    """The earning, locked; None if there is none, or it is cancelled."""
+    return tx.first(
+        LockedEarning,
+        """
+        SELECT id, affiliate_id, referred_id, kind, amount, status,
+               status = 'paid' OR EXISTS (SELECT FROM affiliate_payout_lines line
+                                          WHERE line.earning_id = affiliate_earnings.id AND line.released_at IS NULL)
+                   AS in_payout
+        FROM affiliate_earnings WHERE id = :id AND status <> 'cancelled' FOR NO KEY UPDATE
+        """,
+        id=earning_id,
+    )
+
+
+def take_back(tx: Tx, earning: LockedEarning, now: datetime) -> bool:
+    """Cancel or reverse a locked earning, and tell the affiliate if they knew of it; False if it was reversed before.
+
+    A reversal lowers the affiliate's next payout.
+    """
+    reversal = _reverse(tx, earning, now) if earning.in_payout else None
+    if earning.in_payout and reversal is None:
+        return False
+    if not earning.in_payout:
+        tx.run(
+            "UPDATE affiliate_earnings SET status = 'cancelled', cancelled_at = :now WHERE id = :id",
+            id=earning.id,
+            now=now,
+        )
+    code = "match_reversed" if earning.in_payout else "match_cancelled"
+    ref = f"{code.replace('_', '-')}:{earning.id}"
+    journals.move(tx, ref, OWED, ACCOUNTS[earning.kind], earning.amount, now=now)
+    if earning.status is not EarningStatus.IN_REVIEW:
+        data = {"earning_id": str(reversal or earning.id)}
+        note = notifications.note(earning.affiliate_id, code, data, ref, amount=earning.amount)
+        notifications.notify(tx, note, now)
+    return True
+
+
+def _reverse(tx: Tx, earning: LockedEarning, now: datetime) -> UUID | None:
+    """Insert the earning that takes this one back; its id, or None if there is one."""
+    identity = uuid4()
+    made = tx.run(
+        """
+        INSERT INTO affiliate_earnings (id, affiliate_id, referred_id, kind, reverses_id, amount, status, earned_at)
+        VALUES (:id, :affiliate_id, :referred_id, 'reversal', :reverses_id, :amount, 'pending', :now)
+        ON CONFLICT (reverses_id) DO NOTHING
+        """,
+        id=identity,
+        affiliate_id=earning.affiliate_id,
+        referred_id=earning.referred_id,
+        reverses_id=earning.id,
+        amount=-earning.amount,
+        now=now,
+    )
+    return identity if made else None
