@@ -2174,7 +2174,7 @@ CREATE TABLE treasuries (
     finish_live    boolean      NOT NULL DEFAULT false,
     CONSTRAINT treasuries_pkey PRIMARY KEY (name),
     CONSTRAINT treasuries_check CHECK ((paused_at IS NULL) = (pause_reason IS NULL)),
-    CONSTRAINT treasuries_name_check CHECK (name IN ('member', 'affiliate', 'wholesale'))
+    CONSTRAINT treasuries_name_check CHECK (name IN ('member', 'affiliate', 'wholesale', 'shop'))
 );
 
 CREATE TABLE treasury_alerts (
@@ -2185,7 +2185,7 @@ CREATE TABLE treasury_alerts (
     CONSTRAINT treasury_alerts_pkey PRIMARY KEY (treasury, kind),
     CONSTRAINT treasury_alerts_kind_check CHECK (kind IN ('usdt', 'gas')),
     CONSTRAINT treasury_alerts_threshold_check CHECK (threshold >= 0::numeric),
-    CONSTRAINT treasury_alerts_treasury_check CHECK (treasury IN ('member', 'affiliate', 'wholesale'))
+    CONSTRAINT treasury_alerts_treasury_check CHECK (treasury IN ('member', 'affiliate', 'wholesale', 'shop'))
 );
 
 CREATE TABLE treasury_days (
@@ -2216,7 +2216,7 @@ CREATE TABLE treasury_snapshot_days (
     closing     micro_usdt   NOT NULL,
     closing_at  timestamptz  NOT NULL,
     CONSTRAINT treasury_snapshot_days_pkey PRIMARY KEY (day, treasury),
-    CONSTRAINT treasury_snapshot_days_treasury_check CHECK (treasury IN ('member', 'affiliate', 'wholesale'))
+    CONSTRAINT treasury_snapshot_days_treasury_check CHECK (treasury IN ('member', 'affiliate', 'wholesale', 'shop'))
 );
 
 CREATE TABLE treasury_snapshots (
@@ -2227,7 +2227,7 @@ CREATE TABLE treasury_snapshots (
     block_number     bigint         NOT NULL,
     metadata         jsonb          NOT NULL DEFAULT '{}',
     CONSTRAINT treasury_snapshots_pkey PRIMARY KEY (at, treasury),
-    CONSTRAINT treasury_snapshots_treasury_check CHECK (treasury IN ('member', 'affiliate', 'wholesale'))
+    CONSTRAINT treasury_snapshots_treasury_check CHECK (treasury IN ('member', 'affiliate', 'wholesale', 'shop'))
 ) PARTITION BY RANGE (at);
 
 CREATE TABLE trip_places (
