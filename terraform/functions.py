@@ -51,9 +51,9 @@ DATABASE_ROLES = frozenset(
     {
         "owner",  # it changes the schema; the others are blakjaks_… in shared/database/migrations/*_database_roles.sql
         *("accounts", "accruals", "approvals", "awards", "books", "carts", "checkout", "codes", "counting"),
-        *("delivery", "enrolment", "erasure", "explanations", "exports", "figures", "goods", "inbox", "keys"),
-        *("listening", "months", "orders", "payouts", "profiles", "read", "referrals", "relay", "rollups", "scans"),
-        *("second_factors", "settings", "standing", "telling", "wallets", "webhooks", "wholesale"),
+        *("delivery", "deposits", "enrolment", "erasure", "explanations", "exports", "figures", "goods", "inbox"),
+        *("keys", "listening", "months", "orders", "payouts", "profiles", "read", "referrals", "relay", "rollups"),
+        *("scans", "second_factors", "settings", "standing", "telling", "wallets", "webhooks", "wholesale"),
         *("wholesale_decisions", "work"),
     }
 )

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from functions.orders import drafts, rules, store
+from functions.orders import drafts, rules, store, usdt_records
 from functions.orders.drafts import Draft
-from functions.orders.models import OrderRequest, ShippingAddress
+from functions.orders.models import OrderPayment, OrderRequest, ShippingAddress
 from functions.orders.quotes import Inquiry
 from functions.orders.rules import Wanted
 from functions.orders.store import NewOrder, Quote, Standing
@@ -16,7 +16,7 @@ from shared.db import ConstraintViolated, Tx
 from shared.orders import addresses, card_tokens, carts, rows, tasks
 from shared.orders.carts import Cart
 from shared.orders.states import CancelReason, OrderState
-from shared.values.problems import NotFound
+from shared.values.problems import NotFound, NotValid
 from shared.values.retry_after import HOUR, hour_of, until
 from shared.values.states import PaymentState
 from shared.web.quotas import DAY
@@ -33,6 +33,7 @@ def estimate(tx: Tx, member_id: UUID, to: ShippingAddress, inquiry: Inquiry, now
 
 def place(tx: Tx, member_id: UUID, body: OrderRequest, inquiry: Inquiry, now: datetime) -> UUID:
     """Place an order of what is in the open cart; returns its id. Raises the refusals of `rules`."""
+    refund_to = _refund_to(tx, member_id, body.payment, now)
     cart = _open_cart(tx, member_id, body.cart_id)
     draft = drafts.read(tx, cart, store.full_name(tx, member_id), body.shipping_address)
     quote = _quoted(tx, member_id, draft, inquiry, now)
@@ -57,26 +58,31 @@ def place(tx: Tx, member_id: UUID, body: OrderRequest, inquiry: Inquiry, now: da
         zip=draft.address.zip,
         doorstep=doorstep,
         placed_at=now,
-        expires_at=now + rules.UNPAID_LIFE,
+        expires_at=now + (terms.usdt_life if refund_to else rules.UNPAID_LIFE),
     )
     store.close_cart(tx, cart.id, now)
     store.insert_order(tx, order)
     store.insert_items(tx, order_id, draft.wanted, draft.names, quote.taxes)
-    _insert_payment(tx, order_id, body.payment.token, now)
+    _insert_payment(tx, order_id, body.payment, refund_to, now)
     tasks.advance_soon(tx, order_id, now)
     _promise(tx, order_id, draft.wanted, now)
     return order_id
 
 
-def pay_again(tx: Tx, member_id: UUID, order_id: UUID, token: str, now: datetime) -> None:
-    """Have another card pay, after the last one was declined. Raises OrderNotPayable, TooManyDeclines."""
+def pay_again(tx: Tx, member_id: UUID, order_id: UUID, payment: OrderPayment, now: datetime) -> None:
+    """Have the order paid in another way, after the last card was declined. Raises OrderNotPayable, TooManyDeclines,
+    WalletRequired, UsdtNotAvailable.
+    """
+    refund_to = _refund_to(tx, member_id, payment, now)
     order = _locked(tx, member_id, order_id)
     waits = order.state == OrderState.PAYMENT_PROCESSING and order.last_payment == PaymentState.FAILED
     over = order.expires_at <= now or order.cancel_wanted_at is not None
     if not waits or over or order.declines >= rules.DECLINES_PER_ORDER:
         raise rules.OrderNotPayable
     _check_declines(tx, member_id, now)
-    _insert_payment(tx, order_id, token, now)
+    _insert_payment(tx, order_id, payment, refund_to, now)
+    if refund_to:
+        store.prolong(tx, order_id, now + settings.load(tx).shop.usdt_life)
     tasks.advance_soon(tx, order_id, now)
 
 
@@ -126,9 +132,22 @@ def _check_declines(tx: Tx, member_id: UUID, now: datetime) -> None:
         raise rules.TooManyDeclines(headers=until(today + DAY, now))
 
 
-def _insert_payment(tx: Tx, order_id: UUID, token: str, now: datetime) -> None:
+def _refund_to(tx: Tx, member_id: UUID, payment: OrderPayment, now: datetime) -> str | None:
+    """The wallet of who pays in USDT; None for a card. Raises WalletRequired, and NotValid for a card without token."""
+    if (payment.token is None) != (payment.provider == "usdt"):
+        raise NotValid(errors=[{"field": "/payment/token", "message": "a card has one, USDT has none"}])
+    return usdt_records.wallet(tx, member_id, now) if payment.provider == "usdt" else None
+
+
+def _insert_payment(tx: Tx, order_id: UUID, payment: OrderPayment, refund_to: str | None, now: datetime) -> None:
+    """Record the payment. Raises UsdtNotAvailable."""
+    if refund_to:
+        usdt_records.insert(tx, order_id, refund_to, now)
+        tasks.watch_deposits(tx, now)
+        return
+    assert payment.token, "a card has a token"
     payment_id = uuid4()
-    store.insert_payment(tx, payment_id, order_id, card_tokens.seal(tx, payment_id, token), now)
+    store.insert_payment(tx, payment_id, order_id, card_tokens.seal(tx, payment_id, payment.token), now)
 
 
 def _promise(tx: Tx, order_id: UUID, wanted: Sequence[Wanted], now: datetime) -> None:

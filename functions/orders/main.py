@@ -10,8 +10,8 @@ from flask import Request, Response
 
 from functions.orders import checkout, quotes, reads, records, rules
 from functions.orders.models import (
-    CardPayment,
     Order,
+    OrderPayment,
     OrderRequest,
     OrderView,
     Receipt,
@@ -86,6 +86,8 @@ def estimate_tax(tx: Tx, member: Member, body: TaxQuestion, inquiry: Inquiry, no
         rules.TooManyDeclines,
         rules.TooManyOrders,
         rules.TotalChanged,
+        rules.UsdtNotAvailable,
+        rules.WalletRequired,
     ),
 )
 def create_order(
@@ -120,13 +122,13 @@ def cancel_order(tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, no
 @api.post(
     "/v1/orders/{order_id}/pay",
     secret_reply=True,
-    problems=(rules.OrderNotPayable, rules.TooManyDeclines),
+    problems=(rules.OrderNotPayable, rules.TooManyDeclines, rules.UsdtNotAvailable, rules.WalletRequired),
 )
 def pay_order(
-    tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, body: CardPayment, now: datetime
+    tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, body: OrderPayment, now: datetime
 ) -> OrderView:
-    """Pay with another card, after the last one was declined."""
-    checkout.pay_again(tx, member.id, order_id, body.token, now)
+    """Pay with another card or in USDT, after the last card was declined."""
+    checkout.pay_again(tx, member.id, order_id, body, now)
     return reads.order(tx, member.id, order_id)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, InstanceOf, StringConstraints
@@ -11,7 +11,7 @@ from functions.orders.rules import PaymentStatus
 from shared.orders.states import OrderState
 from shared.values import typed
 from shared.values.fields import LINE, Body, Money, Reply, Shape
-from shared.values.states import AgeCheckStatus
+from shared.values.states import AgeCheckStatus, PaymentProvider
 
 AddressLine = Annotated[str, StringConstraints(min_length=1, max_length=100), LINE]
 
@@ -32,11 +32,11 @@ class TaxQuestion(Body):
     shipping_address: ShippingAddress
 
 
-class CardPayment(Body):
-    """A card, by the token that its provider gave the app."""
+class OrderPayment(Body):
+    """How the member pays: by a card, with the token that its provider gave the app, or in USDT, without a token."""
 
-    provider: Literal["card"]
-    token: Annotated[str, Shape(r"^[!-~]{1,200}$", "a token of the card's provider")]
+    provider: PaymentProvider
+    token: Annotated[str, Shape(r"^[!-~]{1,200}$", "a token of the card's provider")] | None = None
 
 
 class OrderRequest(Body):
@@ -45,7 +45,7 @@ class OrderRequest(Body):
     """
 
     shipping_address: ShippingAddress
-    payment: CardPayment
+    payment: OrderPayment
     expected_total: Money
     cart_id: UUID | None = None
 
@@ -117,16 +117,32 @@ class DeliveryView(Reply):
     zip: str
 
 
-class PaymentView(Reply):
-    """How the order is paid. `failed`: the last card was declined, or nothing was taken; `reason` says why. While the
-    bank wants to see the member, `action_url` is its page.
+class UsdtInstructions(Reply):
+    """The transfer that is awaited on Polygon until `expires_at`: exactly `amount` of the token, to `address`. `seen`
+    has come but is not final yet, `received` is. What is too much or too late goes back to the wallet `refund_to`.
     """
 
-    provider: Literal["card"]
+    address: str
+    amount: str
+    token_address: str
+    chain_id: int
+    refund_to: str
+    expires_at: datetime
+    seen: Money
+    received: Money
+
+
+class PaymentView(Reply):
+    """How the order is paid. `failed`: the last card was declined, or nothing was taken; `reason` says why. While the
+    bank wants to see the member, `action_url` is its page; while USDT is awaited, `usdt` says what to send.
+    """
+
+    provider: PaymentProvider
     status: PaymentStatus
     reason: str | None
     action_url: str | None
     refunded_amount: Money
+    usdt: UsdtInstructions | None
 
 
 class AgeCheckView(Reply):
@@ -193,5 +209,5 @@ class Receipt(Reply):
     total: Money
     breakdown: list[TaxShare]
     shipping_address: DeliveryView | None
-    provider: Literal["card"]
+    provider: PaymentProvider
     refunds: list[RefundLine]

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from uuid import UUID
 
-from functions.orders import records, rules
-from functions.orders.models import DeliveryView, Order, OrderView, PaymentView, Receipt, TaxShare
+from functions.orders import records, rules, usdt_records
+from functions.orders.models import DeliveryView, Order, OrderView, PaymentView, Receipt, TaxShare, UsdtInstructions
 from functions.orders.records import OrderRow, PaymentRow
 from shared.db import Tx
 from shared.orders import addresses
@@ -43,7 +43,7 @@ def order(tx: Tx, member_id: UUID, order_id: UUID) -> OrderView:
         tax=row.tax_amount,
         total=row.total_amount,
         shipping_address=_delivery(tx, row),
-        payment=_payment(records.payments(tx, order_id)),
+        payment=_payment(records.payments(tx, order_id), usdt_records.instructions(tx, order_id, row.expires_at)),
         age_check=records.age_check(tx, member_id, row),
         history=records.history(tx, order_id),
     )
@@ -66,7 +66,7 @@ def receipt(tx: Tx, member_id: UUID, order_id: UUID) -> Receipt:
         total=row.total_amount,
         breakdown=shares(row.tax_breakdown),
         shipping_address=_delivery(tx, row),
-        provider="card",
+        provider=records.payments(tx, order_id)[-1].provider,
         refunds=records.refunds(tx, order_id),
     )
 
@@ -100,13 +100,14 @@ def _delivery(tx: Tx, row: OrderRow) -> DeliveryView | None:
     )
 
 
-def _payment(payments: Sequence[PaymentRow]) -> PaymentView:
+def _payment(payments: Sequence[PaymentRow], awaited: UsdtInstructions | None) -> PaymentView:
     """The payments as one; the last one says why it failed, or where the bank waits."""
     last = payments[-1]
     return PaymentView(
-        provider="card",
+        provider=last.provider,
         status=rules.payment_status([(each.state, each.amount, each.refunded) for each in payments]),
         reason=last.reason,
         action_url=last.action_url if last.state == PaymentState.PENDING else None,
         refunded_amount=sum((each.refunded for each in payments), ZERO),
+        usdt=awaited,
     )

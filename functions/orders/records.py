@@ -9,7 +9,7 @@ from functions.orders.models import AgeCheckView, OrderLine, OrderStep, RefundLi
 from shared.db import Tx
 from shared.orders.states import OrderState
 from shared.values.money import Usdt
-from shared.values.states import PaymentState
+from shared.values.states import PaymentProvider, PaymentState
 from shared.web.paging import Position
 
 
@@ -38,6 +38,7 @@ class OrderRow:
 class PaymentRow:
     """A payment without its token."""
 
+    provider: PaymentProvider
     state: PaymentState
     amount: Usdt
     refunded: Usdt
@@ -104,7 +105,7 @@ def payments(tx: Tx, order_id: UUID) -> list[PaymentRow]:
     return tx.all(
         PaymentRow,
         """
-        SELECT state, amount, refunded, action_url, reason FROM payments
+        SELECT provider, state, amount, refunded, action_url, reason FROM payments
         WHERE order_id = :order_id ORDER BY created_at, id
         """,
         order_id=order_id,

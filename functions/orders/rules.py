@@ -94,6 +94,20 @@ class TooManyDeclines(TooManyRequests):
     title = "Your cards were declined too often today; try again tomorrow."
 
 
+class WalletRequired(Problem):
+    """Who pays in USDT needs a linked wallet, to which refunds go. A wallet that has taken another one's place cannot
+    be used before `rests_until`, which is null when there is no wallet.
+    """
+
+    status, title = 409, "Link a wallet to pay in USDT: refunds go to it."
+
+
+class UsdtNotAvailable(Problem):
+    """No amount is free that nobody else was asked for lately, or the chain was never read. Nothing was done."""
+
+    status, title, passing = 409, "USDT cannot be taken at this moment; pay by card, or try again later.", True
+
+
 class OrderNotPayable(Problem):
     """The order waits for no other card: it is paid, under way, declined three times, expired or cancelled."""
 

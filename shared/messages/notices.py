@@ -53,6 +53,16 @@ PAY_AGAIN = (
     "Paga con otra tarjeta y tu pedido sigue su curso.",
     "Pague com outro cartão e seu pedido continua.",
 )
+USDT_RETURNED = (
+    "We return USDT of your order $order_number",
+    "Devolvemos USDT de tu pedido $order_number",
+    "Devolvemos USDT do seu pedido $order_number",
+)
+TO_YOUR_WALLET = (
+    "$amount USDT that came for it and were not needed go back to your wallet.",
+    "$amount USDT que llegaron y no hacían falta vuelven a tu billetera.",
+    "$amount USDT que chegaram e não eram necessários voltam para sua carteira.",
+)
 AGE_NOT_PROVED = (
     "We could not confirm that you are 21 or older.",
     "No pudimos confirmar que tengas 21 años o más.",
@@ -434,5 +444,6 @@ NOTICES: Mapping[str, Notice] = {
     "order_age_denied": _notice("order", ORDER_CANCELLED, AGE_NOT_PROVED),
     "order_cancelled": _notice("order", ORDER_CANCELLED, NOT_CHARGED),
     "order_refunded": _notice("order", ORDER_CANCELLED, REFUNDED),
+    "order_usdt_returned": _notice("order", USDT_RETURNED, TO_YOUR_WALLET),
     **{code: _notice("system", titles, bodies) for code, (titles, bodies) in WHOLESALE.items()},
 }  # fmt: skip

@@ -4,6 +4,7 @@ What sale and refund give to the pools, and take from them, is a transaction of 
 """
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID, uuid4
 
 from shared.db import Tx
@@ -13,13 +14,13 @@ from shared.orders.rows import Order, Payment
 from shared.values.money import Usdt
 
 
-def book_sale(tx: Tx, order: Order, now: datetime) -> None:
+def book_sale(tx: Tx, order: Order, payment: Payment, now: datetime) -> None:
     """Post the journal of the sale, unless it is posted."""
     ref = f"sale:{order.id}"
     if tx.scalar(bool, "SELECT EXISTS (SELECT FROM ledger_journals WHERE ref = :ref)", ref=ref):
         return
     lines = {
-        "takings:card": order.total_amount,
+        f"takings:{payment.provider}": order.total_amount,
         "turnover:shop": -order.subtotal,
         "shipping:shop": -order.shipping_cost,
         "sales_tax:shop": -order.tax_amount,
@@ -60,3 +61,9 @@ def refund_all(tx: Tx, order: Order, payment: Payment, now: datetime) -> None:
 def book_refunded(tx: Tx, refund_id: UUID, amount: Usdt, now: datetime) -> None:
     """Post the journal of a refund that the provider has paid: we owe it no more, and the provider owes us less."""
     journals.move(tx, f"refunded:{refund_id}", "takings:card", "owed:refunds", amount, now=now)
+
+
+def book_returned(tx: Tx, kind: Literal["refund", "return"], identity: UUID, amount: Usdt, now: datetime) -> None:
+    """Post the journal of a refund or return that has left the shop's treasury: we owe it no more."""
+    ref = f"refunded:{identity}" if kind == "refund" else f"returned:{identity}"
+    journals.move(tx, ref, "settled:shop", "owed:refunds", amount, now=now)

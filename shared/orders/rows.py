@@ -7,7 +7,7 @@ from uuid import UUID
 from shared.db import Tx
 from shared.orders.states import CancelReason, OrderState
 from shared.values.money import Usdt
-from shared.values.states import AgeCheckStatus, OperationStatus, PaymentState
+from shared.values.states import AgeCheckStatus, OperationStatus, PaymentProvider, PaymentState
 
 PAYING_LIFE = timedelta(minutes=30)
 
@@ -40,6 +40,7 @@ class Payment:
 
     id: UUID
     order_id: UUID
+    provider: PaymentProvider
     amount: Usdt
     state: PaymentState
     refunded: Usdt
@@ -77,7 +78,8 @@ def newest_payment(tx: Tx, order_id: UUID) -> Payment:
     return tx.one(
         Payment,
         """
-        SELECT p.id, p.order_id, p.amount, p.state, p.refunded, o.id AS open_operation, o.status AS open_status,
+        SELECT p.id, p.order_id, p.provider, p.amount, p.state, p.refunded, o.id AS open_operation,
+               o.status AS open_status,
                EXISTS (SELECT FROM payment_operations r WHERE r.payment_id = p.id AND r.kind = 'capture'
                        AND r.status = 'failed' AND r.sent_at IS NOT NULL) AS capture_refused,
                EXISTS (SELECT FROM payment_operations r WHERE r.payment_id = p.id AND r.kind = 'void'
@@ -143,8 +145,8 @@ def wait_for_age_check(tx: Tx, order_id: UUID, now: datetime, until: datetime) -
     )
 
 
-def go_on_to_payment(tx: Tx, order_id: UUID, check_id: UUID, now: datetime) -> None:
-    """Move the order to PAYMENT_PROCESSING; the member has half an hour from now on to pay, or more if it had more."""
+def go_on_to_payment(tx: Tx, order_id: UUID, check_id: UUID, now: datetime, life: timedelta) -> None:
+    """Move the order to PAYMENT_PROCESSING; from now on the member has `life` to pay, or more if it had more."""
     tx.run(
         """
         UPDATE orders SET state = 'payment_processing', state_at = :now, age_check_id = :check_id,
@@ -154,7 +156,7 @@ def go_on_to_payment(tx: Tx, order_id: UUID, check_id: UUID, now: datetime) -> N
         order_id=order_id,
         check_id=check_id,
         now=now,
-        until=now + PAYING_LIFE,
+        until=now + life,
     )
 
 

@@ -1,14 +1,16 @@
-"""The tasks that take orders further, ask about payments and give the pools their shares.
+"""The tasks that take orders further, ask about payments, watch for deposits and give the pools their shares.
 
 Two of one `name` within about a day are one task.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from shared import events
 from shared.db import Tx
-from shared.events import AccrueSale, AdvanceOrder, AskPayment
+from shared.events import AccrueSale, AdvanceOrder, AskPayment, WatchDeposits
+
+WATCHED_EVERY = timedelta(seconds=10)
 
 
 def advance_soon(tx: Tx, order_id: UUID, now: datetime, *, name: str | None = None) -> None:
@@ -19,6 +21,18 @@ def advance_soon(tx: Tx, order_id: UUID, now: datetime, *, name: str | None = No
 def ask_soon(tx: Tx, operation_id: UUID, now: datetime, *, name: str | None = None) -> None:
     """Queue a task of payment_watch for an operation."""
     events.enqueue(tx, now, AskPayment(operation_id=operation_id), name=name)
+
+
+def watch_deposits(tx: Tx, now: datetime, *, again: bool = False) -> None:
+    """Queue a task of deposit_watch: now, or with `again` at the next full WATCHED_EVERY. Those of one moment are one
+    task.
+    """
+    if not again:
+        events.enqueue(tx, now, WatchDeposits(), name=f"deposits-{now:%Y%m%d%H%M%S}")
+        return
+    moment = int(now.timestamp() // WATCHED_EVERY.total_seconds()) + 1
+    deliver_at = datetime.fromtimestamp(moment * WATCHED_EVERY.total_seconds(), UTC)
+    events.enqueue(tx, now, WatchDeposits(), name=f"deposits-again-{deliver_at:%Y%m%d%H%M%S}", deliver_at=deliver_at)
 
 
 def accrue_soon(tx: Tx, order_id: UUID, now: datetime) -> None:

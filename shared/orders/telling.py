@@ -9,6 +9,7 @@ from shared.messages import mails, notifications
 from shared.messages.mails import Letter
 from shared.orders.rows import Order
 from shared.orders.states import CancelReason, number_shown
+from shared.values.money import Usdt
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,15 @@ def declined(tx: Tx, order: Order, payment_id: UUID, now: datetime) -> None:
     note = notifications.note(
         order.member_id, "order_declined", {"order_id": str(order.id)}, f"order-declined:{payment_id}",
         order_number=number_shown(order.number),
+    )  # fmt: skip
+    notifications.notify(tx, note, now)
+
+
+def sent_back(tx: Tx, order: Order, return_id: UUID, amount: Usdt, now: datetime) -> None:
+    """Tell the buyer that USDT of theirs is sent back: it came too late or twice, or was too much or too little."""
+    note = notifications.note(
+        order.member_id, "order_usdt_returned", {"order_id": str(order.id)}, f"order-usdt-returned:{return_id}",
+        order_number=number_shown(order.number), amount=amount,
     )  # fmt: skip
     notifications.notify(tx, note, now)
 

@@ -222,10 +222,13 @@ def test_sale_and_refund_queue_their_task_in_their_own_transaction(order: Paid) 
         book(held)
         return tx.scalar(int, "SELECT count(*) FROM outbox WHERE body ->> 'order_id' = :id", id=str(order.id))
 
+    def sale(tx: Tx, held: Order) -> None:
+        books.book_sale(tx, held, rows.newest_payment(tx, order.id), clock.now())
+
     def refund(tx: Tx, held: Order) -> None:
         books.refund_all(tx, held, rows.newest_payment(tx, order.id), clock.now())
 
-    assert db.atomically(lambda tx: work(tx, lambda held: books.book_sale(tx, held, clock.now()))) == 0  # it is booked
+    assert db.atomically(lambda tx: work(tx, lambda held: sale(tx, held))) == 0  # it is booked
     assert db.atomically(lambda tx: work(tx, lambda held: refund(tx, held))) == 1
     assert db.atomically(lambda tx: work(tx, lambda held: refund(tx, held))) == 1
 
