@@ -95,7 +95,7 @@ class TooManyDeclines(TooManyRequests):
 
 
 class WalletRequired(Problem):
-    """Who pays in USDT needs a linked wallet, to which refunds go. A wallet that has taken another one's place cannot
+    """A payment in USDT needs a linked wallet, to which refunds go. A wallet that has taken another one's place cannot
     be used before `rests_until`, which is null when there is no wallet.
     """
 

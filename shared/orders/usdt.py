@@ -23,7 +23,7 @@ ReturnReason = Literal["excess", "unused", "late", "duplicate"]
 
 @dataclass(frozen=True)
 class Request:
-    """What a payment asks for: `amount` is the order's total with the tail that tells requests apart."""
+    """A request for USDT: `amount` is the order's total with the tail that tells requests apart."""
 
     amount: Usdt
     received: Usdt
