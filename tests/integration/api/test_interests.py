@@ -20,7 +20,7 @@ from shared.values.prizes import CompType
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
-from tests.fakes import comp_records
+from tests.fakes import comp_records, order_rows, usdt_rows
 from tests.fakes.nodes import FakeNodes
 from tests.fakes.payout_rows import PayoutRows
 from tests.fakes.wholesale_rows import wholesale_account
@@ -199,6 +199,19 @@ def send_from_treasury(scene: Scene, about: Somebody) -> Act:
     return partial(scene.ask, "POST", "/v1/admin/treasury/send", body, proved=True)
 
 
+def assign_deposit(scene: Scene, about: Somebody) -> Act:
+    order_rows.counted(100)
+    body = {"order_id": str(usdt_rows.waiting(about)), "reason": "the buyer has shown the receipt"}
+    return partial(scene.ask, "POST", f"/v1/admin/deposits/{usdt_rows.deposit()}/assign", body)
+
+
+def return_deposit(scene: Scene, about: Somebody) -> Act:
+    del about
+    usdt_rows.fund()
+    body = {"to_address": WALLET, "reason": "the sender has asked for it"}
+    return partial(scene.ask, "POST", f"/v1/admin/deposits/{usdt_rows.deposit()}/return", body, proved=True)
+
+
 def approve_treasury_transfer(scene: Scene, about: Somebody) -> Act:
     del about
     other = factories.member(role=Role.TREASURY)
@@ -259,8 +272,8 @@ def stranger(scene: Scene) -> Somebody:
 
 TO_A_MEMBER = (award_comp, approve_comp, retry_comp, decide_guarantee_review, override_tier, decide_flagged_scan,
                decide_flagged_scans, decide_wholesale_application, activate_wholesale_account, contact_winner,
-               mail_chip, approve_payout, approve_payouts)  # fmt: skip
-TO_A_WALLET = (send_from_treasury, approve_treasury_transfer, resolve_finding)
+               mail_chip, approve_payout, approve_payouts, assign_deposit)  # fmt: skip
+TO_A_WALLET = (send_from_treasury, return_deposit, approve_treasury_transfer, resolve_finding)
 OF_OTHERS = (activate_member,)  # of their own they cannot: who is suspended does nothing
 GIVES = {act.__name__: act for act in (*TO_A_MEMBER, *TO_A_WALLET, *OF_OTHERS)}
 TRIED = [
