@@ -68,7 +68,8 @@ def waiting(who: Somebody) -> UUID:
             """
             INSERT INTO usdt_requests (payment_id, address, chain_id, token_address, tail, amount, refund_to,
                                        after_block, opened_at)
-            SELECT :id, s.address, t.chain_id, t.token_address, CAST(:tail AS integer), o.total_amount + CAST(:tail AS integer), :wallet, 0, :now
+            SELECT :id, s.address, t.chain_id, t.token_address, CAST(:tail AS integer),
+                   o.total_amount + CAST(:tail AS integer), :wallet, 0, :now
             FROM signers s JOIN treasuries t ON t.name = s.treasury, orders o
             WHERE s.treasury = 'shop' AND s.status = 'active' AND o.id = :order_id
             """,
