@@ -11,16 +11,15 @@ from flask import Request, Response
 
 from functions.deposit_watch import reading, rules, store
 from functions.deposit_watch.rules import Arrival
-from functions.deposit_watch.store import Deposit, Ended, Named, Owed
+from functions.deposit_watch.store import Named, Owed, Return
 from shared import clock, db, log
 from shared.db import Tx
 from shared.events import WatchDeposits
 from shared.job import Job
 from shared.ledger import journals
-from shared.orders import books, machine, rows, tasks, usdt
-from shared.orders.rows import Order
-from shared.payouts import machine as payouts
-from shared.payouts import treasuries
+from shared.orders import books, tasks, usdt
+from shared.orders.rows import Buyer
+from shared.payouts import machine, treasuries
 from shared.payouts.states import Promise
 from shared.payouts.treasuries import TreasuryNotice
 from shared.ports.polygon import nodes
@@ -57,7 +56,8 @@ def _work() -> None:
         parts.part(_read, "the chain")
         parts.each(db.atomically(store.unbooked, SWEPT_MAX), _book_one, lambda it: it.id)
         parts.each(db.atomically(store.unpromised, SWEPT_MAX), _promise_one, lambda it: it.id)
-        parts.each(db.atomically(store.ended, SWEPT_MAX), _end_one, lambda it: it.id)
+        parts.each(db.atomically(store.paid_returns, SWEPT_MAX), _end_one, lambda it: it.id)
+        parts.part(lambda: db.atomically(_settle_orders), "refunds that have ended")
         parts.part(lambda: db.atomically(_come_again), "the next look")
 
 
@@ -97,23 +97,20 @@ def _book_one(known: Named) -> None:
 
 
 def _book(tx: Tx, known: Named, now: datetime) -> None:
-    """Count a deposit for its order, or send it back if the order waits for none any more; then take the order further,
-    in one commit.
+    """Count a deposit for its order, or send it back if the order waits for none any more; a task takes the order
+    further.
     """
-    order, deposit = _locked(tx, known.order_id), store.deposit(tx, known.id)
+    asked, deposit = usdt.lock(tx, known.payment_id), store.deposit(tx, known.id)
     if deposit.booked_at is not None:
         return  # another run has booked it
     ref = f"deposit:{deposit.transaction_hash}:{deposit.log_index}"
     journals.move(tx, ref, "takings:usdt", "external:shop", deposit.amount, now=now)
-    store.book(tx, deposit.id, "counted" if deposit.is_open else "returned", now)
-    if not deposit.is_open:
-        _send_back(tx, order, deposit, now)
-    machine.advance(tx, order.id, now)
-
-
-def _send_back(tx: Tx, order: Order, deposit: Deposit, now: datetime) -> None:
-    paid = deposit.payment_state is PaymentState.CAPTURED
-    usdt.send_back(tx, order, deposit.payment_id, deposit.amount, "duplicate" if paid else "late", now=now)
+    store.book(tx, deposit.id, "returned" if asked.closed_at else "counted", now)
+    if asked.closed_at:
+        buyer = Buyer(known.order_id, known.number, known.member_id)
+        reason: usdt.ReturnReason = "duplicate" if deposit.payment_state is PaymentState.CAPTURED else "late"
+        usdt.send_back(tx, buyer, known.payment_id, deposit.amount, reason, now=now)
+    tasks.advance_soon(tx, known.order_id, now)
 
 
 def _promise_one(owed: Owed) -> None:
@@ -132,33 +129,26 @@ def _promise(tx: Tx, owed: Owed, now: datetime) -> UUID:
         scope=SOURCE,
         idempotency_key=str(owed.id),
     )
-    return payouts.request(tx, promise, now)
+    return machine.request(tx, promise, now)
 
 
-def _end_one(done: Ended) -> None:
-    db.atomically(lambda tx: _end(tx, done, clock.now()))
+def _end_one(paid: Return) -> None:
+    db.atomically(lambda tx: _end(tx, paid, clock.now()))
 
 
-def _end(tx: Tx, done: Ended, now: datetime) -> None:
-    """Book what was paid back, and take the order further. After a cancelled payout the debt stays: people decide."""
-    order = _locked(tx, done.order_id)
-    if not store.is_recorded(tx, done.id):
-        return  # another run has seen it
-    if done.is_paid:
-        books.book_returned(tx, done.kind, done.id, done.amount, now)
-    if done.kind == "return":
-        store.end_return(tx, done.id, now)
-    else:
-        store.end_refund(tx, done, now)
-    if not done.is_paid:
-        log.error("a refund in USDT was cancelled: it is still owed", refund_id=done.id, payout_id=done.payout_id)
-    machine.advance(tx, order.id, now)
+def _end(tx: Tx, paid: Return, now: datetime) -> None:
+    """Book a return that was paid; a task takes the order further."""
+    usdt.lock(tx, paid.payment_id)
+    if not store.is_unpaid(tx, paid.id):
+        return  # another run has booked it
+    books.book_returned(tx, "return", paid.id, paid.amount, now)
+    store.end_return(tx, paid.id, now)
+    tasks.advance_soon(tx, paid.order_id, now)
 
 
-def _locked(tx: Tx, order_id: UUID) -> Order:
-    order = rows.lock(tx, order_id)
-    assert order, "orders are never deleted"
-    return order
+def _settle_orders(tx: Tx) -> None:
+    for order_id in store.orders_refunded(tx, SWEPT_MAX):
+        tasks.advance_soon(tx, order_id, clock.now())
 
 
 def _come_again(tx: Tx) -> None:

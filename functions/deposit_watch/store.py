@@ -16,23 +16,24 @@ FORMER = timedelta(days=180)  # so long nobody else is asked for the amount of a
 
 @dataclass(frozen=True)
 class Named:
-    """A deposit whose order is known and that is not booked yet."""
+    """A deposit whose payment is known and that is not booked yet, with who has placed the order."""
 
     id: UUID
+    payment_id: UUID
     order_id: UUID
+    number: int
+    member_id: UUID
 
 
 @dataclass(frozen=True)
 class Deposit:
-    """A deposit with what has become of the payment that it is for; `is_open` says that it still counts."""
+    """A deposit with the state of the payment that it is for."""
 
     id: UUID
     transaction_hash: str
     log_index: int
     amount: Usdt
-    payment_id: UUID
     payment_state: PaymentState
-    is_open: bool
     booked_at: datetime | None
 
 
@@ -47,15 +48,13 @@ class Owed:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A refund or return whose payout has ended; `order_id` is of the order that it is for."""
+class Return:
+    """A return whose payout is paid."""
 
     id: UUID
     order_id: UUID
-    kind: Literal["refund", "return"]
+    payment_id: UUID
     amount: Usdt
-    payout_id: UUID
-    is_paid: bool
 
 
 def note_head(tx: Tx, signer: str, head: int) -> None:
@@ -141,11 +140,12 @@ def insert(tx: Tx, came: Arrival, found: Match | None, now: datetime) -> UUID | 
 
 
 def unbooked(tx: Tx, limit: int) -> list[Named]:
-    """Deposits whose order is known and that are not booked yet, oldest first."""
+    """Deposits whose payment is known and that are not booked yet, oldest first."""
     return tx.all(
         Named,
         """
-        SELECT d.id, payments.order_id FROM usdt_deposits d JOIN payments ON payments.id = d.payment_id
+        SELECT d.id, d.payment_id, payments.order_id, orders.number, orders.member_id
+        FROM usdt_deposits d JOIN payments ON payments.id = d.payment_id JOIN orders ON orders.id = payments.order_id
         WHERE d.payment_id IS NOT NULL AND d.booked_at IS NULL ORDER BY d.found_at, d.id LIMIT :limit
         """,
         limit=limit,
@@ -153,15 +153,13 @@ def unbooked(tx: Tx, limit: int) -> list[Named]:
 
 
 def deposit(tx: Tx, deposit_id: UUID) -> Deposit:
-    """A deposit whose order is known. The order is locked by the caller."""
+    """A deposit whose payment is known. The payment's request is locked by the caller."""
     return tx.one(
         Deposit,
         """
-        SELECT d.id, d.transaction_hash, d.log_index, came.amount, d.payment_id, payments.state AS payment_state,
-               asked.closed_at IS NULL AS is_open, d.booked_at
+        SELECT d.id, d.transaction_hash, d.log_index, came.amount, payments.state AS payment_state, d.booked_at
         FROM usdt_deposits d
         JOIN chain_transfers came USING (transaction_hash, log_index, direction)
-        JOIN usdt_requests asked ON asked.payment_id = d.payment_id
         JOIN payments ON payments.id = d.payment_id
         WHERE d.id = :id
         """,
@@ -199,58 +197,41 @@ def unpromised(tx: Tx, limit: int) -> list[Owed]:
     )
 
 
-def ended(tx: Tx, limit: int) -> list[Ended]:
-    """Refunds and returns whose payout has ended, and that do not say so yet: paid ones, and refunds whose payout
-    people have cancelled.
-    """
+def paid_returns(tx: Tx, limit: int) -> list[Return]:
+    """Returns whose payout is paid and that do not say so yet, oldest first."""
     return tx.all(
-        Ended,
+        Return,
         """
-        SELECT owed.id, payments.order_id, owed.kind, owed.amount, payouts.id AS payout_id,
-               payouts.state = 'PAID' AS is_paid
-        FROM (SELECT id, payment_id, amount, recorded_at, 'return' AS kind FROM usdt_returns WHERE paid_at IS NULL
-              UNION ALL
-              SELECT id, payment_id, amount, recorded_at, 'refund' AS kind FROM payment_operations
-              WHERE kind = 'refund' AND status = 'recorded') owed
-        JOIN payouts ON payouts.source_kind = 'refund' AND payouts.source_id = CAST(owed.id AS text)
-        JOIN payments ON payments.id = owed.payment_id
-        WHERE payouts.state = 'PAID' OR (payouts.state = 'CANCELLED' AND owed.kind = 'refund')
-        ORDER BY owed.recorded_at, owed.id LIMIT :limit
+        SELECT back.id, payments.order_id, back.payment_id, back.amount
+        FROM usdt_returns back JOIN payments ON payments.id = back.payment_id
+        JOIN payouts ON payouts.source_kind = 'refund' AND payouts.source_id = CAST(back.id AS text)
+        WHERE back.paid_at IS NULL AND payouts.state = 'PAID' ORDER BY back.recorded_at, back.id LIMIT :limit
         """,
         limit=limit,
     )
 
 
-def end_return(tx: Tx, return_id: UUID, now: datetime) -> bool:
-    """Note that a return was paid; False if it is noted."""
-    return (
-        tx.run("UPDATE usdt_returns SET paid_at = :now WHERE id = :id AND paid_at IS NULL", id=return_id, now=now) > 0
-    )
-
-
-def is_recorded(tx: Tx, identity: UUID) -> bool:
-    """True if the refund or return does not say yet how its payout ended."""
+def is_unpaid(tx: Tx, return_id: UUID) -> bool:
+    """True if the return does not say yet that it was paid. Its request is locked by the caller."""
     return tx.scalar(
-        bool,
-        """
-        SELECT EXISTS (SELECT FROM usdt_returns WHERE id = :id AND paid_at IS NULL)
-            OR EXISTS (SELECT FROM payment_operations WHERE id = :id AND status = 'recorded') AS waits
-        """,
-        id=identity,
+        bool, "SELECT paid_at IS NULL AS is_unpaid FROM usdt_returns WHERE id = :return_id", return_id=return_id
     )
 
 
-def end_refund(tx: Tx, done: Ended, now: datetime) -> None:
-    """End a refund as its payout has ended."""
-    tx.run(
+def end_return(tx: Tx, return_id: UUID, now: datetime) -> None:
+    """Note that a return was paid."""
+    tx.run("UPDATE usdt_returns SET paid_at = :now WHERE id = :id", id=return_id, now=now)
+
+
+def orders_refunded(tx: Tx, limit: int) -> list[UUID]:
+    """Orders with a refund in USDT whose payout has ended, and that does not say so yet."""
+    return tx.column(
+        UUID,
         """
-        UPDATE payment_operations SET status = :status, evidence = 'payout', reference = :payout_id, reason = :reason,
-                                      answered_at = :now
-        WHERE id = :id
+        SELECT payments.order_id FROM payment_operations refund JOIN payments ON payments.id = refund.payment_id
+        JOIN payouts ON payouts.source_kind = 'refund' AND payouts.source_id = CAST(refund.id AS text)
+        WHERE refund.kind = 'refund' AND refund.status = 'recorded' AND payouts.state IN ('PAID', 'CANCELLED')
+        ORDER BY refund.recorded_at, refund.id LIMIT :limit
         """,
-        id=done.id,
-        status="succeeded" if done.is_paid else "failed",
-        payout_id=str(done.payout_id),
-        reason=None if done.is_paid else "the payout was cancelled",
-        now=now,
+        limit=limit,
     )

@@ -4933,7 +4933,8 @@ GRANT UPDATE (token) ON TABLE devices TO blakjaks_delivery;
 GRANT UPDATE (updated_at) ON TABLE members TO blakjaks_delivery;
 GRANT UPDATE ON TABLE mails TO blakjaks_delivery;
 
-GRANT INSERT ON TABLE chain_transfers, ledger_journals, ledger_postings, payouts, usdt_deposits TO blakjaks_deposits;
+GRANT INSERT ON TABLE chain_transfers, ledger_journals, ledger_postings, payouts, usdt_deposits, usdt_returns TO
+    blakjaks_deposits;
 GRANT INSERT, UPDATE ON TABLE chain_scans TO blakjaks_deposits;
 GRANT UPDATE (booked_at, matched_by, outcome, payment_id) ON TABLE usdt_deposits TO blakjaks_deposits;
 GRANT UPDATE (paid_at) ON TABLE usdt_returns TO blakjaks_deposits;

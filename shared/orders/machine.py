@@ -25,6 +25,8 @@ def advance(tx: Tx, order_id: UUID, now: datetime) -> Order:
     Harmless at any time: an order that waits for somebody stays as it is.
     """
     order = _locked(tx, order_id)
+    if order.confirmed_at is not None or order.cancel_wanted_at is not None:
+        usdt.settle(tx, order.id, now)
     if order.state in UNPAID and order.expires_at <= now and usdt.may_expire(tx, order.id):
         rows.want_cancelled(tx, order.id, CancelReason.EXPIRED, now)
         order = _locked(tx, order_id)

@@ -13,6 +13,15 @@ PAYING_LIFE = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
+class Buyer:
+    """The member who has placed an order, and the order's number."""
+
+    order_id: UUID
+    number: int
+    member_id: UUID
+
+
+@dataclass(frozen=True)
 class Order:
     """An order with what decides where it goes next."""
 
@@ -30,6 +39,11 @@ class Order:
     confirmed_at: datetime | None
     cancel_wanted_at: datetime | None
     cancel_reason: CancelReason | None
+
+    @property
+    def buyer(self) -> Buyer:
+        """The member who has placed it."""
+        return Buyer(self.id, self.number, self.member_id)
 
 
 @dataclass(frozen=True)

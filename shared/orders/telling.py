@@ -7,7 +7,7 @@ from uuid import UUID
 from shared.db import Tx
 from shared.messages import mails, notifications
 from shared.messages.mails import Letter
-from shared.orders.rows import Order
+from shared.orders.rows import Buyer, Order
 from shared.orders.states import CancelReason, number_shown
 from shared.values.money import Usdt
 
@@ -64,11 +64,11 @@ def declined(tx: Tx, order: Order, payment_id: UUID, now: datetime) -> None:
     notifications.notify(tx, note, now)
 
 
-def sent_back(tx: Tx, order: Order, return_id: UUID, amount: Usdt, now: datetime) -> None:
+def sent_back(tx: Tx, buyer: Buyer, return_id: UUID, amount: Usdt, now: datetime) -> None:
     """Tell the buyer that USDT of theirs is sent back: it came too late or twice, or was too much or too little."""
     note = notifications.note(
-        order.member_id, "order_usdt_returned", {"order_id": str(order.id)}, f"order-usdt-returned:{return_id}",
-        order_number=number_shown(order.number), amount=amount,
+        buyer.member_id, "order_usdt_returned", {"order_id": str(buyer.order_id)}, f"order-usdt-returned:{return_id}",
+        order_number=number_shown(buyer.number), amount=amount,
     )  # fmt: skip
     notifications.notify(tx, note, now)
 

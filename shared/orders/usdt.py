@@ -1,6 +1,7 @@
 """Payments in USDT: what was asked of a buyer, what has come for it, and what goes back (docs/shop.md, "USDT").
 
-Everything here happens under the order's lock and asks nobody: `deposit_watch` reads the chain and promises payouts.
+Nobody is asked here: `deposit_watch` reads the chain and promises payouts. The request's lock is taken after the
+order's and keeps what has come from changing.
 """
 
 from dataclasses import dataclass
@@ -8,11 +9,11 @@ from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID, uuid4
 
-from shared import settings
+from shared import log, settings
 from shared.db import Tx
 from shared.ledger import journals
-from shared.orders import operations, tasks, telling
-from shared.orders.rows import Order, Payment
+from shared.orders import books, operations, tasks, telling
+from shared.orders.rows import Buyer, Order, Payment
 from shared.values.money import ZERO, Usdt
 from shared.values.states import PaymentState
 
@@ -31,6 +32,16 @@ class Request:
     closed_at: datetime | None
 
 
+@dataclass(frozen=True)
+class _Ended:
+    """A refund whose payout has ended."""
+
+    id: UUID
+    amount: Usdt
+    payout_id: UUID
+    is_paid: bool
+
+
 def paying_life(tx: Tx) -> timedelta:
     """How long a buyer has for paying in USDT."""
     return settings.load(tx).shop.usdt_life
@@ -41,9 +52,44 @@ def may_expire(tx: Tx, order_id: UUID) -> bool:
     return tx.scalar(bool, "SELECT NOT order_awaits_deposits(:order_id) AS may", order_id=order_id)
 
 
+def lock(tx: Tx, payment_id: UUID) -> Request:
+    """The request of a payment, locked until the commit."""
+    return tx.one(
+        Request,
+        """
+        SELECT amount, received, returned, closed_at FROM usdt_requests WHERE payment_id = :payment_id
+        FOR NO KEY UPDATE
+        """,
+        payment_id=payment_id,
+    )
+
+
+def settle(tx: Tx, order_id: UUID, now: datetime) -> None:
+    """End the order's refunds in USDT whose payout has ended, as that did. After a cancelled payout the debt stays:
+    people decide.
+    """
+    for ended in _ended(tx, order_id):
+        if ended.is_paid:
+            books.book_returned(tx, "refund", ended.id, ended.amount, now)
+        else:
+            log.error("a refund in USDT was cancelled: it is still owed", refund_id=ended.id, payout_id=ended.payout_id)
+        tx.run(
+            """
+            UPDATE payment_operations SET status = :status, evidence = 'payout', reference = :payout_id,
+                                          reason = :reason, answered_at = :now
+            WHERE id = :id
+            """,
+            id=ended.id,
+            status="succeeded" if ended.is_paid else "failed",
+            payout_id=str(ended.payout_id),
+            reason=None if ended.is_paid else "the payout was cancelled",
+            now=now,
+        )
+
+
 def capture(tx: Tx, order: Order, payment: Payment, now: datetime) -> bool:
     """Charge the order's total to what has come, once it is enough; what is more goes back or is booked as excess."""
-    asked = _request(tx, payment.id)
+    asked = lock(tx, payment.id)
     if asked.received < payment.amount:
         return False
     operation = operations.record(tx, payment.id, "capture", payment.amount, now, asked=False)
@@ -51,7 +97,7 @@ def capture(tx: Tx, order: Order, payment: Payment, now: datetime) -> bool:
     over = asked.received - asked.amount
     back = over if over >= RETURNED_FROM else ZERO
     if back:
-        send_back(tx, order, payment.id, back, "excess", now=now)
+        send_back(tx, order.buyer, payment.id, back, "excess", now=now)
     _keep_excess(tx, payment.id, asked.received - payment.amount - back, now)
     _close(tx, payment.id, now)
     return True
@@ -61,10 +107,10 @@ def stop(tx: Tx, order: Order, payment: Payment, now: datetime) -> None:
     """Close the request of a payment that was not captured, so that the payment fails; what has come goes back."""
     if payment.state is not PaymentState.PENDING:
         return
-    asked = _request(tx, payment.id)
+    asked = lock(tx, payment.id)
     _close(tx, payment.id, now)
     if left := asked.received - asked.returned:
-        send_back(tx, order, payment.id, left, "unused", now=now)
+        send_back(tx, order.buyer, payment.id, left, "unused", now=now)
     operation = operations.record(tx, payment.id, "capture", payment.amount, now, asked=False)
     operations.never_send(tx, operation, now)
 
@@ -84,9 +130,7 @@ def holds_nothing(tx: Tx, order_id: UUID) -> bool:
     )
 
 
-def send_back(
-    tx: Tx, order: Order, payment_id: UUID, amount: Usdt, reason: ReturnReason, now: datetime
-) -> None:  # fmt: skip
+def send_back(tx: Tx, buyer: Buyer, payment_id: UUID, amount: Usdt, reason: ReturnReason, *, now: datetime) -> None:
     """Record that an amount goes back to the buyer's wallet, which is a debt from now on, and tell the buyer."""
     identity = uuid4()
     journals.move(tx, f"return:{identity}", "owed:refunds", "takings:usdt", amount, now=now)
@@ -101,15 +145,22 @@ def send_back(
         reason=reason,
         now=now,
     )
-    telling.sent_back(tx, order, identity, amount, now)
+    telling.sent_back(tx, buyer, identity, amount, now)
     tasks.watch_deposits(tx, now)
 
 
-def _request(tx: Tx, payment_id: UUID) -> Request:
-    return tx.one(
-        Request,
-        "SELECT amount, received, returned, closed_at FROM usdt_requests WHERE payment_id = :payment_id",
-        payment_id=payment_id,
+def _ended(tx: Tx, order_id: UUID) -> list[_Ended]:
+    return tx.all(
+        _Ended,
+        """
+        SELECT refund.id, refund.amount, payouts.id AS payout_id, payouts.state = 'PAID' AS is_paid
+        FROM payments JOIN payment_operations refund
+            ON refund.payment_id = payments.id AND refund.kind = 'refund' AND refund.status = 'recorded'
+        JOIN payouts ON payouts.source_kind = 'refund' AND payouts.source_id = CAST(refund.id AS text)
+        WHERE payments.order_id = :order_id AND payments.provider = 'usdt' AND payouts.state IN ('PAID', 'CANCELLED')
+        ORDER BY refund.recorded_at, refund.id
+        """,
+        order_id=order_id,
     )
 
 

@@ -372,7 +372,8 @@ GRANT INSERT ON usdt_returns TO blakjaks_orders;
 GRANT UPDATE (closed_at, excess) ON usdt_requests TO blakjaks_orders;
 
 -- deposits: the chain is read for what buyers send, and what is owed to them is promised as a payout.
-GRANT INSERT ON chain_transfers, usdt_deposits, payouts, ledger_journals, ledger_postings TO blakjaks_deposits;
+GRANT INSERT ON chain_transfers, usdt_deposits, usdt_returns, payouts, ledger_journals, ledger_postings
+    TO blakjaks_deposits;
 GRANT INSERT, UPDATE ON chain_scans TO blakjaks_deposits;
 GRANT UPDATE (payment_id, matched_by, booked_at, outcome) ON usdt_deposits TO blakjaks_deposits;
 GRANT UPDATE (seen) ON usdt_requests TO blakjaks_deposits;

@@ -17,6 +17,10 @@ WITHOUT: Mapping[tuple[str, str], tuple[str, str]] = {
     ("stock_moves", "counted_by"): ("members", "written by people; an account is emptied, its row stays"),
     ("stock_moves", "order_id, sku"): ("order_items", "lines of an order stay; promises and releases have an index"),
     ("wholesale_accounts", "decided_by"): ("members", "written by people; an account is emptied, its row stays"),
+    ("usdt_deposits", "transaction_hash, log_index, direction"): (
+        "chain_transfers",
+        "the primary key finds them, and transfers stay",
+    ),
     ("signers", "treasury"): ("treasuries", "a handful of rows"),
 }
 KEYS = """
