@@ -104,7 +104,8 @@ FOR_EVER: Mapping[str, str] = {
          "payout_events", "payout_policy_runs", "payout_slots", "payouts", "reconciliation_findings",
          "reconciliation_treasuries", "reconciliations", "refunds", "sale_accruals", "sales_volume", "tins_sold_daily",
          "treasury_days", "treasury_minutes", "treasury_snapshot_days", "trip_places", "trips", "usdt_deposits",
-         "usdt_requests", "usdt_returns", "wallet_links", "wallet_transactions", "withdrawal_events", "withdrawals"), _BOOKS),
+         "usdt_requests", "usdt_returns", "wallet_links", "wallet_transactions", "withdrawal_events",
+         "withdrawals"), _BOOKS),
     **dict.fromkeys(
         ("audit_logs", "broadcasts", "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
          "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards", "stock_moves"),

@@ -1,17 +1,23 @@
 """Watchers that die, meet or are told lies, and nodes that lag: a deposit is booked once, and never from a lie."""
 
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 import pytest
 
 from functions.deposit_watch import main as deposit_watch
+from functions.deposit_watch import store
 from functions.reconciliation import main as reconciliation
 from shared import clock, db
-from shared.db import ConstraintViolated
+from shared.db import ConstraintViolated, Tx
+from shared.orders import machine as orders
+from shared.orders import rows
+from shared.orders.states import CancelReason
 from shared.payouts import machine as payouts
 from shared.payouts.states import Promise
 from shared.values.money import Usdt
 from tests.fakes.crashes import killed_after
+from tests.fakes.lock_waits import run_blocked
 from tests.fakes.usdt_driver import EXCHANGE, MICRO, WALLET, UsdtDriver, micro, wanted
 
 pytest_plugins = ["tests.fakes.usdt_plugin"]
@@ -52,6 +58,25 @@ def test_watchers_that_meet_book_a_deposit_once(usdt: UsdtDriver) -> None:
     assert usdt.seen(order)["status"] == "confirmed"
     assert usdt.pay_out() == [(WALLET, 2 * MICRO)]
     assert usdt.one("SELECT received FROM usdt_requests") == wanted(order) + 2 * MICRO
+
+
+def test_a_deposit_that_meets_the_end_of_its_request_waits_and_goes_back(usdt: UsdtDriver) -> None:
+    order = usdt.order()
+    usdt.send(5 * MICRO)
+    usdt.watch()
+    usdt.send(3 * MICRO)
+    usdt.nodes.finish()
+    deposit_watch._read()
+    (deposit,) = db.atomically(store.unbooked, 10)
+
+    def end(tx: Tx) -> None:
+        rows.want_cancelled(tx, UUID(order["id"]), CancelReason.MEMBER, clock.now())
+        orders.advance(tx, UUID(order["id"]), clock.now())
+
+    run_blocked(usdt.sql, end, lambda: deposit_watch._book_one(deposit), before_the_end=lambda _: None)
+
+    returned = usdt.sql.execute_simple("SELECT reason, amount FROM usdt_returns ORDER BY reason").rows
+    assert [list(row) for row in returned] == [["late", 3 * MICRO], ["unused", 5 * MICRO]]
 
 
 def test_what_the_reconciliation_has_read_is_found_as_well(usdt: UsdtDriver) -> None:
@@ -152,12 +177,12 @@ def test_the_schema_counts_a_deposit_once_and_no_more_than_has_come(usdt: UsdtDr
     usdt.send(wanted(order))
     usdt.watch()
 
-    for change in (
-        "UPDATE usdt_deposits SET payment_id = NULL, matched_by = NULL",
-        "UPDATE usdt_deposits SET booked_at = now() + interval '1 second'",
-        "UPDATE usdt_requests SET returned = 1",
-        "UPDATE usdt_requests SET closed_at = NULL",
-    ):
-        with pytest.raises(ConstraintViolated):
-            db.atomically(lambda tx, change=change: tx.run(change))
+    with pytest.raises(ConstraintViolated):
+        db.atomically(lambda tx: tx.run("UPDATE usdt_deposits SET payment_id = NULL, matched_by = NULL"))
+    with pytest.raises(ConstraintViolated):
+        db.atomically(lambda tx: tx.run("UPDATE usdt_deposits SET booked_at = now() + interval '1 second'"))
+    with pytest.raises(ConstraintViolated):
+        db.atomically(lambda tx: tx.run("UPDATE usdt_requests SET returned = 1"))
+    with pytest.raises(ConstraintViolated):
+        db.atomically(lambda tx: tx.run("UPDATE usdt_requests SET closed_at = NULL"))
     assert usdt.one("SELECT count(*) FROM usdt_deposits WHERE outcome = 'counted'") == 1

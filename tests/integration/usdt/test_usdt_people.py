@@ -1,4 +1,4 @@
-"""What belongs to no order is for people: they assign it to one that waits, or two others let it go back."""
+"""A deposit of no order is for people: they assign it to one that waits, or two others let it go back."""
 
 from collections.abc import Callable
 from uuid import UUID, uuid4

@@ -1,4 +1,4 @@
-"""Who may pay in USDT, and that no two are asked for one amount."""
+"""A buyer needs a wallet to pay in USDT, and no two are asked for one amount."""
 
 from datetime import timedelta
 from uuid import uuid4
