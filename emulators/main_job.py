@@ -43,6 +43,7 @@ class Played:
     balance: Decimal = Decimal(0)
     spare_codes: list[str] = field(default_factory=list)
     bought: Bought = field(default_factory=Bought)
+    bought_in_usdt: dict[str, Any] = field(default_factory=dict)
 
     def hang_up(self) -> None:
         """Close the connections of all people."""
@@ -91,6 +92,9 @@ def play(stack: Stack, tell: Tell = print) -> Played:
     parcel = played.bought.order["parcels"][0]
     tell(f"  the warehouse has sent it with {parcel['carrier']} {parcel['tracking_number']}; "
          f"{played.bought.tins_sold} tins are sold")  # fmt: skip
+    with _step(tell, f"another one orders {shop_job.USDT_TINS} tins and pays in USDT from the wallet, on the chain"):
+        played.bought_in_usdt = shop_job.buy_in_usdt(stack, next(it for it in played.members if it is not winner))
+    tell(f"  order {played.bought_in_usdt['order_number']} of ${played.bought_in_usdt['total']:.2f} is confirmed")
     return played
 
 

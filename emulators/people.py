@@ -47,6 +47,7 @@ class Person:
     member_id: str = ""
     id: str = ""
     wallet: str = ""
+    key: LocalAccount | None = field(default=None, repr=False)  # of the wallet
     totp_secret: str = field(default="", repr=False)  # base32, as authenticator apps take it by hand
 
 
@@ -101,6 +102,7 @@ def link_wallet(person: Person, wallet: LocalAccount | None = None) -> None:
     signature = wallet.sign_message(encode_defunct(text=asked["message"])).signature.to_0x_hex()
     body = {"challenge_id": asked["challenge_id"], "signature": signature}
     person.wallet = person.client.must("POST", "/v1/wallet/link", body)["wallet_address"]
+    person.key = wallet
 
 
 def make_admin(stack: Stack, person: Person, role: str) -> None:

@@ -1,5 +1,5 @@
-"""Plays an order of the shop: a member buys tins with the test card, the pools get their shares of the profit, and the
-warehouse sends them.
+"""Plays orders of the shop: one is paid with the test card, gives the pools their shares of the profit, and is sent by
+the warehouse; one is paid in USDT on the chain.
 """
 
 from dataclasses import dataclass, field
@@ -17,6 +17,9 @@ COUNTED = 1_000
 TINS = 11  # the first number that ships free
 ADDRESS = {"line1": "12 Main Street", "city": "New York", "state": "NY", "zip": "10001"}
 ORDER_SECONDS_MAX = 60.0
+USDT_TINS = 3
+USDT_SECONDS_MAX = 120.0
+GAS_WEI = 10**18
 MICRO = 1_000_000
 POOLS = ("member", "affiliate", "wholesale")
 
@@ -68,6 +71,26 @@ def _counted(stack: Stack) -> int:
     with cloud.superuser(stack.postgres, cloud.DATABASE) as connection:
         rows = connection.execute_simple("SELECT coalesce(sum(tins), 0)::bigint FROM tins_sold_daily").rows
     return int(rows[0][0])
+
+
+def buy_in_usdt(stack: Stack, buyer: Person) -> dict[str, Any]:
+    """Order tins, send what the order asks for from the buyer's own wallet, and wait until the order is confirmed."""
+    assert buyer.key, "the buyer has linked a wallet"
+    buyer.client.must("POST", "/v1/cart/add", {"sku": SKU, "quantity": USDT_TINS})
+    estimate = buyer.client.must("POST", "/v1/tax/estimate", {"shipping_address": ADDRESS})
+    wanted = {"shipping_address": ADDRESS, "payment": {"provider": "usdt"}, "expected_total": estimate["total"]}
+    placed = buyer.client.must("POST", "/v1/orders/create", wanted, key=str(uuid4()))
+    asked = placed["payment"]["usdt"]
+    micro = int(Decimal(asked["amount"]) * MICRO)
+    stack.chain.mint(buyer.wallet, micro)
+    stack.chain.fund_gas(buyer.wallet, GAS_WEI)
+    stack.chain.send_usdt(buyer.key, asked["address"], micro)
+
+    def confirmed() -> bool:
+        return bool(buyer.client.must("GET", f"/v1/orders/{placed['id']}")["status"] == "confirmed")
+
+    wait_until(confirmed, "the confirmation of the order in USDT", USDT_SECONDS_MAX)
+    return dict(buyer.client.must("GET", f"/v1/orders/{placed['id']}"))
 
 
 def _shares(stack: Stack, order_id: str) -> dict[str, Decimal]:

@@ -167,6 +167,13 @@ class ReportTax(Task):
     transaction_id: UUID
 
 
+class WatchDeposits(Task):
+    """Read what buyers have sent in USDT, and send back what is owed to them."""
+
+    queue: ClassVar[str] = "deposit-watch"
+    function: ClassVar[str] = "deposit_watch"
+
+
 class AccrueSale(Task):
     """Give the pools what an order's sale and refunds leave for them."""
 

@@ -100,6 +100,7 @@ def _shop(values: Mapping[str, object]) -> ShopSettings:
         low_below=int(str(values["stock_low"])),
         cost_per_tin=Usdt.of(str(values["shop_cost_per_tin"])),
         limits=OrderLimits(*(int(str(limits[name])) for name in ("unpaid", "tins", "tins_in_30_days"))),
+        usdt_life=timedelta(minutes=int(str(values["shop_usdt_minutes"]))),
         age_valid=timedelta(hours=int(str(values["shop_age_valid_hours"]))),
         tins_settle=timedelta(days=int(str(values["tins_settle_days"]))),
         destinations=frozenset(str(state) for state in destinations),

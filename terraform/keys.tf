@@ -1,7 +1,7 @@
 # Keys never leave their HSM. Destroying a version takes 120 days in which it can be called back, and Terraform refuses.
 
 locals {
-  treasuries = ["member", "affiliate", "wholesale"]
+  treasuries = ["member", "affiliate", "wholesale", "shop"]
   signing_keys = merge(
     { for name in local.treasuries : "${name}-treasury-key" => { ring = "treasury-keys", algorithm = "EC_SIGN_SECP256K1_SHA256", level = "HSM" } },
     # Old tokens live fifteen minutes: a new version is used ten minutes after it was published (functions/migrate).

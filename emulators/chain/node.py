@@ -32,11 +32,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from eth_account.signers.local import LocalAccount
+
 from emulators.bootstrap import LOCAL, anvil
 from emulators.deliveries import Pump
 from emulators.process import Child, free_port, wait_until
 
 CHAIN_ID = 137
+TRANSFER_GAS = 120_000
 ARTIFACT = Path(__file__).resolve().parent / "artifacts" / "TestUsdt.json"
 TRANSFER_TOPIC = "0xddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef"
 HARDFORK = "cancun"
@@ -158,6 +161,19 @@ class ChainNode:
         """Micro-USDT at a block tag or hexadecimal number."""
         call = {"to": self.usdt, "data": _call_data("balanceOf(address)", _word(address))}
         return int(self.rpc("eth_call", [call, block]), 16)
+
+    def send_usdt(self, wallet: LocalAccount, to: str, micro: int) -> str:
+        """Send USDT from a wallet with its own key; returns the hash. The wallet needs gas."""
+        transaction: dict[str, Any] = {
+            "to": self.usdt,
+            "data": _call_data("transfer(address,uint256)", _word(to), _word(micro)),
+            "nonce": int(self.rpc("eth_getTransactionCount", [wallet.address, "pending"]), 16),
+            "gas": TRANSFER_GAS,
+            "gasPrice": 2 * int(self.rpc("eth_gasPrice"), 16),
+            "chainId": CHAIN_ID,
+        }
+        signed = wallet.sign_transaction(transaction)
+        return str(self.rpc("eth_sendRawTransaction", [signed.raw_transaction.to_0x_hex()]))
 
     def transfers(self, from_block: int = 0) -> list[Transfer]:
         """Every Transfer log up to the head, mints (from the zero address) included, in chain order."""

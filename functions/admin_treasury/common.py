@@ -6,6 +6,6 @@ from shared.api import Api
 from shared.auth import Admin, Role
 
 Treasurer = Annotated[Admin, Role.TREASURY]
-Pool = Literal["member", "affiliate", "wholesale"]
+Pool = Literal["member", "affiliate", "wholesale", "shop"]
 
 api = Api("admin_treasury")

@@ -153,7 +153,7 @@ def ask_nodes() -> Chain:
 
 @api.get("/v1/admin/treasury/pools", before=ask_nodes)
 def list_treasury_pools(tx: Tx, admin: Treasurer, chain: Chain, now: datetime) -> Listing[TreasuryPool]:
-    """List all three pools on one page."""
+    """List all treasuries on one page."""
     keys = treasuries.keys(tx)
     shown = [_pool(tx, name, [key for key in keys if key.treasury == name], chain, now) for name in TREASURIES]
     return Listing[TreasuryPool](items=shown, next_cursor=None)

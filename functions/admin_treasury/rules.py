@@ -132,6 +132,18 @@ class TransferUnderWay(Problem):
     status, title = 409, "It is too late to cancel this transfer."
 
 
+class DepositUsed(Problem):
+    """The deposit belongs to an order already, or is on its way back."""
+
+    status, title = 409, "This deposit is somebody's already, or on its way back."
+
+
+class OrderAwaitsNothing(Problem):
+    """The order does not exist, waits for no payment in USDT, or is to be cancelled."""
+
+    status, title = 409, "This order does not wait for USDT."
+
+
 class PoolNotPaused(Problem):
     """The treasury is not paused, so there is nothing to resume."""
 

@@ -29,7 +29,7 @@ from shared.ports.polygon import ethereum, nodes
 from shared.ports.polygon.rpc import within
 from shared.values.fields import Body, EvmAddress, Listing, Money, Page, Reason, SixDigits
 from shared.values.money import Usdt
-from shared.values.problems import IdempotencyKeyReused, NotFound
+from shared.values.problems import IdempotencyKeyReused, NotFound, Problem
 from shared.values.states import SignerStatus
 from shared.web import audit
 from shared.web.audit import Action
@@ -37,6 +37,17 @@ from shared.web.http import Client
 from shared.web.idempotency import IdempotencyKey
 
 SOURCE = "manual"
+TRANSFER_PROBLEMS: tuple[type[Problem], ...] = (
+    rules.ChainNotReadable,
+    rules.TransferAboveBalance,
+    rules.TransferAddressMistyped,
+    rules.TransferAmountNotPositive,
+    rules.TransferToTreasury,
+    rules.TransferToNobody,
+    rules.TransferToToken,
+    interests.OwnInterest,
+    *SECOND_FACTOR,
+)
 TERMS = {
     terms.NothingToPay: rules.TransferAmountNotPositive,
     terms.PaysNobody: rules.TransferToNobody,
@@ -86,22 +97,7 @@ def read_chain() -> OnChain:
     return OnChain({name: Usdt(look.agreed[key.address].usdt_micro) for name, key in paying.items()})
 
 
-@api.post(
-    "/v1/admin/treasury/send",
-    status=201,
-    before=read_chain,
-    problems=(
-        rules.ChainNotReadable,
-        rules.TransferAboveBalance,
-        rules.TransferAddressMistyped,
-        rules.TransferAmountNotPositive,
-        rules.TransferToTreasury,
-        rules.TransferToNobody,
-        rules.TransferToToken,
-        interests.OwnInterest,
-        *SECOND_FACTOR,
-    ),
-)
+@api.post("/v1/admin/treasury/send", status=201, before=read_chain, problems=TRANSFER_PROBLEMS)
 def send_from_treasury(
     tx: Tx,
     admin: Treasurer,
@@ -112,6 +108,14 @@ def send_from_treasury(
     now: datetime,
 ) -> TreasuryPayoutDetail:
     """Ask for a transfer. Nothing is sent before two other treasury admins have approved it."""
+    return payments.detail(tx, ask(tx, admin, key, body, on_chain, client=client, now=now))
+
+
+def ask(
+    tx: Tx, admin: Admin, key: IdempotencyKey, body: TreasuryTransfer, on_chain: OnChain, *, client: Client,
+    now: datetime,
+) -> UUID:  # fmt: skip
+    """Record a transfer that waits for two others, and tell them; returns its id. Raises TRANSFER_PROBLEMS."""
     totp.spend(tx, admin.id, body.totp, now)
     if ethereum.checksummed(body.to_address) != body.to_address:
         raise rules.TransferAddressMistyped
@@ -134,7 +138,7 @@ def send_from_treasury(
     changes = {"pool": body.pool, "to": body.to_address, "amount": str(body.amount), "reason": body.reason}
     audit.record(tx, admin, client, Action("transfer.request", "payout", payout.id, changes), now)
     treasuries.tell_admins(tx, _asked(admin, body, payout.id), now)
-    return payments.detail(tx, payout.id)
+    return payout.id
 
 
 @api.get("/v1/admin/treasury/transfers")

@@ -48,6 +48,7 @@ class MigrateConfig(Config):
     treasury_key_version_member: str
     treasury_key_version_affiliate: str
     treasury_key_version_wholesale: str
+    treasury_key_version_shop: str
     chain_id: int
     usdt_address: str
 
@@ -86,6 +87,7 @@ def register(config: MigrateConfig, now: datetime) -> None:
         "member": config.treasury_key_version_member,
         "affiliate": config.treasury_key_version_affiliate,
         "wholesale": config.treasury_key_version_wholesale,
+        "shop": config.treasury_key_version_shop,
     }
     data_key = vault.new_data_key(config.data_key_kms_key)
     addresses = {name: kms.ethereum_address(version) for name, version in versions.items()}

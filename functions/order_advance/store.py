@@ -90,11 +90,14 @@ def waiting_for(tx: Tx, check_id: UUID) -> list[UUID]:
 
 
 def overdue(tx: Tx, before: datetime, limit: int) -> list[UUID]:
-    """Unpaid orders that nobody has ended and whose time was over before that time, longest overdue first."""
+    """Unpaid orders that nobody has ended and whose time was over before that time, longest overdue first. Those whose
+    payment in USDT may still be found are left out: while the chain cannot be read, there may be many.
+    """
     return tx.column(
         UUID,
         """
         SELECT id FROM orders WHERE order_is_unpaid(state) AND expires_at <= :before AND cancel_wanted_at IS NULL
+          AND NOT order_awaits_deposits(id)
         ORDER BY expires_at, id LIMIT :limit
         """,
         before=before,
@@ -133,12 +136,13 @@ def forgotten(tx: Tx, before: datetime, limit: int) -> list[UUID]:
 
 
 def unasked_payments(tx: Tx, before: datetime, limit: int) -> list[UUID]:
-    """Orders whose payment is not under way though it should be: their task was lost."""
+    """Orders whose payment by card is not under way though it should be: their task was lost."""
     return tx.column(
         UUID,
         """
         SELECT o.id FROM payments p JOIN orders o ON o.id = p.order_id
-        WHERE p.state IN ('pending', 'authorized') AND p.created_at <= :before AND o.state = 'payment_processing'
+        WHERE p.provider = 'card' AND p.state IN ('pending', 'authorized') AND p.created_at <= :before
+          AND o.state = 'payment_processing'
           AND NOT order_waits_for_people(o.id)
           AND NOT EXISTS (SELECT FROM payment_operations asked
                           WHERE asked.payment_id = p.id AND asked.status IN ('recorded', 'sent')

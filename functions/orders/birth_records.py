@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from functions.orders import rules
+from functions.orders import usdt_records
 from functions.orders.judge import Accepted
+from functions.orders.models import UsdtInstructions
 from shared.db import Tx
 from shared.orders import addresses, card_tokens, tasks
 from shared.orders.addresses import DeliveryAddress
@@ -22,6 +23,7 @@ class Born:
     number: int
     address: DeliveryAddress
     skus: Sequence[str]
+    usdt: UsdtInstructions | None
 
 
 @dataclass(frozen=True)
@@ -37,8 +39,8 @@ class _Item:
 
 
 def record(tx: Tx, orders: Sequence[Accepted], cost_per_tin: Usdt, now: datetime) -> list[Born]:
-    """Record orders as pending, all of them or none. Raises ConstraintViolated (stock_short) when tins are
-    missing.
+    """Record orders as pending, all of them or none. Raises ConstraintViolated (stock_short) when tins are missing,
+    UsdtNotAvailable.
 
     The tins are promised last, by one statement: whoever else wants them waits from there to the commit.
     """
@@ -46,13 +48,14 @@ def record(tx: Tx, orders: Sequence[Accepted], cost_per_tin: Usdt, now: datetime
     _close_carts(tx, [order.draft.cart.id for order in orders], now)
     numbers = _insert_orders(tx, orders, addresses.seal_all(tx, to), cost_per_tin, now)
     skus = _insert_items(tx, orders)
-    payments = {order.id: uuid4() for order in orders}
-    tokens = {payments[order.id]: order.payment.token for order in orders}
+    payments = {order.id: uuid4() for order in orders if order.payment.token}
+    tokens = {payments[order.id]: order.payment.token for order in orders if order.payment.token}
     _insert_payments(tx, payments, card_tokens.seal_all(tx, tokens), now)
+    awaited = _await_usdt(tx, [order for order in orders if order.refund_to], now)
     for order in orders:
         tasks.advance_soon(tx, order.id, now)
     _promise(tx, list(to), now)
-    return [Born(order, numbers[order.id], to[order.id], skus[order.id]) for order in orders]
+    return [Born(order, numbers[order.id], to[order.id], skus[order.id], awaited.get(order.id)) for order in orders]
 
 
 def _close_carts(tx: Tx, carts: Collection[UUID], now: datetime) -> None:
@@ -76,19 +79,18 @@ def _insert_orders(
         INSERT INTO orders (id, member_id, cart_id, state_at, placed_at, expires_at, tins, subtotal, shipping_cost,
                             shipping_tax, tax_amount, total_amount, cost_per_tin, tax_quote_id, tax_breakdown, address,
                             ship_state, ship_zip, doorstep)
-        SELECT id, member_id, cart_id, :now, :now, :expires_at, tins, subtotal, shipping, shipping_tax, tax, total,
+        SELECT id, member_id, cart_id, :now, :now, expires_at, tins, subtotal, shipping, shipping_tax, tax, total,
                :cost, quote_id, breakdown, address, state, zip, doorstep
         FROM unnest(CAST(:ids AS uuid[]), CAST(:members AS uuid[]), CAST(:carts AS uuid[]), CAST(:tins AS integer[]),
                     CAST(:subtotals AS bigint[]), CAST(:shippings AS bigint[]), CAST(:shipping_taxes AS bigint[]),
                     CAST(:taxes AS bigint[]), CAST(:totals AS bigint[]), CAST(:quotes AS uuid[]),
                     CAST(:breakdowns AS jsonb[]), CAST(:addresses AS bytea[]), CAST(:states AS text[]),
-                    CAST(:zips AS text[]), CAST(:doorsteps AS bytea[]))
+                    CAST(:zips AS text[]), CAST(:doorsteps AS bytea[]), CAST(:ends AS timestamptz[]))
              AS given (id, member_id, cart_id, tins, subtotal, shipping, shipping_tax, tax, total, quote_id, breakdown,
-                       address, state, zip, doorstep)
+                       address, state, zip, doorstep, expires_at)
         RETURNING id, number
         """,
         now=now,
-        expires_at=now + rules.UNPAID_LIFE,
         cost=cost_per_tin,
         ids=[order.id for order in orders],
         members=[order.buyer.member_id for order in orders],
@@ -105,6 +107,7 @@ def _insert_orders(
         states=[order.draft.address.state for order in orders],
         zips=[order.draft.address.zip for order in orders],
         doorsteps=[order.doorstep for order in orders],
+        ends=[order.expires_at for order in orders],
     )
     return {row.id: row.number for row in rows}
 
@@ -154,6 +157,19 @@ def _insert_payments(tx: Tx, payments: Mapping[UUID, UUID], tokens: Mapping[UUID
         tokens=[tokens[payment_id] for payment_id in payments.values()],
         now=now,
     )
+
+
+def _await_usdt(tx: Tx, orders: Sequence[Accepted], now: datetime) -> dict[UUID, UsdtInstructions]:
+    """Record payments in USDT; returns by order what their buyers are asked to send. Raises UsdtNotAvailable."""
+    found = {}
+    for order in orders:
+        assert order.refund_to, "they pay in USDT"
+        usdt_records.insert(tx, order.id, order.refund_to, now)
+        if asked := usdt_records.instructions(tx, order.id, order.expires_at):
+            found[order.id] = asked
+    if orders:
+        tasks.watch_deposits(tx, now)
+    return found
 
 
 def _promise(tx: Tx, orders: Collection[UUID], now: datetime) -> None:

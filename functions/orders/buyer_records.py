@@ -10,6 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from functions.orders import rules
+from functions.orders.rules import Wallet
 from shared.db import Tx
 from shared.orders.carts import Cart
 from shared.values.retry_after import HOUR
@@ -30,6 +31,13 @@ class Buyer:
     declines: int
     check_status: AgeCheckStatus | None
     check_url: str | None
+    wallet_address: str | None
+    wallet_rests_until: datetime | None
+
+    @property
+    def wallet(self) -> Wallet:
+        """The wallet that the member has linked."""
+        return Wallet(self.wallet_address, self.wallet_rests_until)
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,8 @@ def read(tx: Tx, members: Collection[UUID], now: datetime) -> dict[UUID, Buyer]:
                 JOIN payment_operations operation ON operation.payment_id = payments.id
                 WHERE orders.member_id = m.id AND operation.kind = 'authorize' AND operation.status = 'failed'
                   AND operation.evidence <> 'never_sent' AND operation.answered_at >= :today) AS declines,
-               age.status AS check_status, age.url AS check_url
+               age.status AS check_status, age.url AS check_url, m.wallet_address,
+               CASE WHEN m.wallet_rests_until > :now THEN m.wallet_rests_until END AS wallet_rests_until
         FROM members m
         LEFT JOIN LATERAL (SELECT status, url FROM age_checks
                            WHERE member_id = m.id AND (status = 'pending' OR decided_at >= :now)

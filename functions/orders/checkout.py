@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from functions.orders import birth_records, buyer_records, candidates, drafts, rules, store
+from functions.orders import birth_records, buyer_records, candidates, drafts, rules, store, usdt_records
 from functions.orders.birth_records import Born
 from functions.orders.candidates import OrderAsked
 from functions.orders.drafts import Draft
 from functions.orders.judge import Accepted, Group
-from functions.orders.models import ShippingAddress
+from functions.orders.models import OrderPayment, ShippingAddress
 from functions.orders.store import Standing
 from shared import settings
 from shared.db import ConstraintViolated, Tx
@@ -48,16 +48,25 @@ def place(tx: Tx, group: Sequence[OrderAsked], now: datetime) -> list[Born | Pro
     return [recorded[verdict.id] if isinstance(verdict, Accepted) else verdict for verdict in verdicts]
 
 
-def pay_again(tx: Tx, member_id: UUID, order_id: UUID, token: str, now: datetime) -> None:
-    """Have another card pay, after the last one was declined. Raises OrderNotPayable, TooManyDeclines."""
+def pay_again(tx: Tx, member_id: UUID, order_id: UUID, payment: OrderPayment, now: datetime) -> None:
+    """Have the order paid in another way, after the last card was declined. Raises OrderNotPayable, TooManyDeclines,
+    WalletRequired, UsdtNotAvailable.
+    """
+    refund_to = rules.refund_to(payment.provider, payment.token, usdt_records.wallet(tx, member_id, now))
     order = _locked(tx, member_id, order_id)
     waits = order.state == OrderState.PAYMENT_PROCESSING and order.last_payment == PaymentState.FAILED
     over = order.expires_at <= now or order.cancel_wanted_at is not None
     if not waits or over or order.declines >= rules.DECLINES_PER_ORDER:
         raise refusals.OrderNotPayable
     rules.check_declines(store.declines_since(tx, member_id, rules.day_of(now)), now)
-    payment_id = uuid4()
-    store.insert_payment(tx, payment_id, order_id, card_tokens.seal(tx, payment_id, token), now)
+    if refund_to:
+        usdt_records.insert(tx, order_id, refund_to, now)
+        store.prolong(tx, order_id, now + settings.load(tx).shop.usdt_life)
+        tasks.watch_deposits(tx, now)
+    else:
+        assert payment.token, "a card has a token"
+        payment_id = uuid4()
+        store.insert_payment(tx, payment_id, order_id, card_tokens.seal(tx, payment_id, payment.token), now)
     tasks.advance_soon(tx, order_id, now)
 
 

@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 from functions.orders import rules
 from functions.orders.buyer_records import Buyer
 from functions.orders.drafts import Draft
-from functions.orders.models import CardPayment, OrderRequest
+from functions.orders.models import OrderPayment, OrderRequest
 from functions.orders.rules import Bought
 from shared.orders import sums as order_sums
 from shared.orders.refusals import QuoteStale
@@ -42,7 +42,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Accepted:
-    """An order that is to be placed."""
+    """An order that is to be placed; `refund_to` is the wallet of a buyer who pays in USDT."""
 
     id: UUID
     buyer: Buyer
@@ -50,7 +50,9 @@ class Accepted:
     quote: Quote
     sums: Sums
     doorstep: bytes
-    payment: CardPayment
+    payment: OrderPayment
+    refund_to: str | None
+    expires_at: datetime
 
 
 Verdict = Accepted | Problem | NotPrepared
@@ -78,6 +80,9 @@ class Group:
 
     def _accepted(self, candidate: Candidate) -> Accepted:
         """Raises the refusals of `rules`, and NotPrepared when the tax service has to be asked first."""
+        refund_to = rules.refund_to(
+            candidate.body.payment.provider, candidate.body.payment.token, candidate.buyer.wallet
+        )
         draft = self._draft(candidate)
         quote, doorstep = _quoted(candidate, draft)
         rules.check_pace(candidate.buyer.placed, self.now)
@@ -96,6 +101,8 @@ class Group:
             sums=sums,
             doorstep=doorstep,
             payment=candidate.body.payment,
+            refund_to=refund_to,
+            expires_at=self.now + (self.terms.usdt_life if refund_to else rules.UNPAID_LIFE),
         )
         self._placed[draft.cart.id] = accepted.id
         self._taken.update({line.sku: line.quantity for line in draft.wanted})

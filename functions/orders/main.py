@@ -12,8 +12,8 @@ from flask import Request, Response
 from functions.orders import checkout, quotes, reads, records, rules
 from functions.orders.birth_records import Born
 from functions.orders.models import (
-    CardPayment,
     Order,
+    OrderPayment,
     OrderRequest,
     OrderView,
     Receipt,
@@ -93,6 +93,8 @@ def estimate_tax(tx: Tx, member: Member, body: TaxQuestion, inquiry: Inquiry, no
         refusals.TooManyDeclines,
         refusals.TooManyOrders,
         refusals.TotalChanged,
+        rules.UsdtNotAvailable,
+        rules.WalletRequired,
     ),
 )
 def create_order(
@@ -127,13 +129,13 @@ def cancel_order(tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, no
 @api.post(
     "/v1/orders/{order_id}/pay",
     secret_reply=True,
-    problems=(refusals.OrderNotPayable, refusals.TooManyDeclines),
+    problems=(refusals.OrderNotPayable, refusals.TooManyDeclines, rules.UsdtNotAvailable, rules.WalletRequired),
 )
 def pay_order(
-    tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, body: CardPayment, now: datetime
+    tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, body: OrderPayment, now: datetime
 ) -> OrderView:
-    """Pay with another card, after the last one was declined."""
-    checkout.pay_again(tx, member.id, order_id, body.token, now)
+    """Pay with another card or in USDT, after the last card was declined."""
+    checkout.pay_again(tx, member.id, order_id, body, now)
     return reads.order(tx, member.id, order_id)
 
 

@@ -32,11 +32,14 @@ class TaxQuestion(Body):
     shipping_address: ShippingAddress
 
 
-class CardPayment(Body):
-    """A card, by the token that its provider gave the app."""
+Provider = Literal["card", "usdt"]
 
-    provider: Literal["card"]
-    token: Annotated[str, Shape(r"^[!-~]{1,200}$", "a token of the card's provider")]
+
+class OrderPayment(Body):
+    """How the member pays: by a card, with the token that its provider gave the app, or in USDT, without a token."""
+
+    provider: Provider
+    token: Annotated[str, Shape(r"^[!-~]{1,200}$", "a token of the card's provider")] | None = None
 
 
 class OrderRequest(Body):
@@ -45,7 +48,7 @@ class OrderRequest(Body):
     """
 
     shipping_address: ShippingAddress
-    payment: CardPayment
+    payment: OrderPayment
     expected_total: Money
     cart_id: UUID | None = None
 
@@ -117,16 +120,32 @@ class DeliveryView(Reply):
     zip: str
 
 
-class PaymentView(Reply):
-    """How the order is paid. `failed`: the last card was declined, or nothing was taken; `reason` says why. While the
-    bank wants to see the member, `action_url` is its page.
+class UsdtInstructions(Reply):
+    """The transfer that is awaited on Polygon until `expires_at`: exactly `amount` of the token, to `address`. `seen`
+    has come but is not final yet, `received` is. What is too much or too late goes back to the wallet `refund_to`.
     """
 
-    provider: Literal["card"]
+    address: str
+    amount: str
+    token_address: str
+    chain_id: int
+    refund_to: str
+    expires_at: datetime
+    seen: Money
+    received: Money
+
+
+class PaymentView(Reply):
+    """How the order is paid. `failed`: the last card was declined, or nothing was taken; `reason` says why. While the
+    bank wants to see the member, `action_url` is its page; while USDT is awaited, `usdt` says what to send.
+    """
+
+    provider: Provider
     status: PaymentStatus
     reason: str | None
     action_url: str | None
     refunded_amount: Money
+    usdt: UsdtInstructions | None
 
 
 class AgeCheckView(Reply):
@@ -231,5 +250,5 @@ class Receipt(Reply):
     total: Money
     breakdown: list[TaxShare]
     shipping_address: DeliveryView | None
-    provider: Literal["card"]
+    provider: Provider
     refunds: list[RefundLine]

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from functions.orders import records, rules
+from functions.orders import records, rules, usdt_records
 from functions.orders.birth_records import Born
 from functions.orders.models import (
     AgeCheckView,
@@ -19,6 +19,7 @@ from functions.orders.models import (
     PaymentView,
     Receipt,
     TaxShare,
+    UsdtInstructions,
 )
 from functions.orders.records import OrderRow, PaymentRow
 from shared.db import Tx
@@ -61,7 +62,7 @@ def order(tx: Tx, member_id: UUID, order_id: UUID) -> OrderView:
         tax=row.tax_amount,
         total=row.total_amount,
         shipping_address=_delivery(tx, row),
-        payment=_payment(records.payments(tx, order_id)),
+        payment=_payment(records.payments(tx, order_id), usdt_records.instructions(tx, order_id, row.expires_at)),
         age_check=records.age_check(tx, member_id, row),
         history=records.history(tx, order_id),
     )
@@ -76,7 +77,7 @@ def born(made: Born, now: datetime) -> OrderView:
         order_number=number_shown(made.number),
         status=OrderState.PENDING,
         placed_at=now,
-        expires_at=now + rules.UNPAID_LIFE,
+        expires_at=order.expires_at,
         confirmed_at=None,
         cancel_wanted=False,
         cancel_refused=False,
@@ -98,7 +99,14 @@ def born(made: Born, now: datetime) -> OrderView:
         tax=order.sums.tax,
         total=order.sums.total,
         shipping_address=_shown(made.address),
-        payment=PaymentView(provider="card", status="pending", reason=None, action_url=None, refunded_amount=ZERO),
+        payment=PaymentView(
+            provider=order.payment.provider,
+            status="pending",
+            reason=None,
+            action_url=None,
+            refunded_amount=ZERO,
+            usdt=made.usdt,
+        ),
         age_check=AgeCheckView(status=order.buyer.check_status, url=order.buyer.check_url)
         if order.buyer.check_status
         else None,
@@ -123,7 +131,7 @@ def receipt(tx: Tx, member_id: UUID, order_id: UUID) -> Receipt:
         total=row.total_amount,
         breakdown=shares(row.tax_breakdown),
         shipping_address=_delivery(tx, row),
-        provider="card",
+        provider=records.payments(tx, order_id)[-1].provider,
         refunds=records.refunds(tx, order_id),
     )
 
@@ -179,13 +187,14 @@ def _parcels(lines: Sequence[records.Parcelled]) -> list[ParcelView]:
     return list(parcels.values())
 
 
-def _payment(payments: Sequence[PaymentRow]) -> PaymentView:
+def _payment(payments: Sequence[PaymentRow], awaited: UsdtInstructions | None) -> PaymentView:
     """The payments as one; the last one says why it failed, or where the bank waits."""
     last = payments[-1]
     return PaymentView(
-        provider="card",
+        provider=last.provider,
         status=rules.payment_status([(each.state, each.amount, each.refunded) for each in payments]),
         reason=last.reason,
         action_url=last.action_url if last.state == PaymentState.PENDING else None,
         refunded_amount=sum((each.refunded for each in payments), ZERO),
+        usdt=awaited,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from functions.orders.models import AgeCheckView, OrderLine, OrderStep, RefundedItem, RefundLine
+from functions.orders.models import AgeCheckView, OrderLine, OrderStep, Provider, RefundedItem, RefundLine
 from shared.db import Tx
 from shared.orders.refunds import RefundReason
 from shared.orders.states import OrderState
@@ -41,6 +41,7 @@ class OrderRow:
 class PaymentRow:
     """A payment without its token."""
 
+    provider: Provider
     state: PaymentState
     amount: Usdt
     refunded: Usdt
@@ -149,7 +150,7 @@ def payments(tx: Tx, order_id: UUID) -> list[PaymentRow]:
     return tx.all(
         PaymentRow,
         """
-        SELECT state, amount, refunded, action_url, reason FROM payments
+        SELECT provider, state, amount, refunded, action_url, reason FROM payments
         WHERE order_id = :order_id ORDER BY created_at, id
         """,
         order_id=order_id,

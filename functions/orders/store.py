@@ -65,6 +65,15 @@ def insert_payment(tx: Tx, payment_id: UUID, order_id: UUID, token: bytes, now: 
     )
 
 
+def prolong(tx: Tx, order_id: UUID, until: datetime) -> None:
+    """Give the order time until then, unless it has more."""
+    tx.run(
+        "UPDATE orders SET expires_at = greatest(expires_at, CAST(:until AS timestamptz)) WHERE id = :id",
+        until=until,
+        id=order_id,
+    )
+
+
 def left(tx: Tx, skus: Sequence[str]) -> list[Left]:
     """The tins that can be sold of each product."""
     return tx.all(

@@ -27,10 +27,13 @@ class Operation:
 
 
 def order_of(tx: Tx, operation_id: UUID) -> UUID | None:
-    """The id of the operation's order; None if there is no such operation."""
+    """The id of the operation's order; None if there is no such operation of a card."""
     return tx.scalar_or_none(
         UUID,
-        "SELECT order_id FROM payments JOIN payment_operations o ON o.payment_id = payments.id WHERE o.id = :id",
+        """
+        SELECT order_id FROM payments JOIN payment_operations o ON o.payment_id = payments.id
+        WHERE o.id = :id AND provider = 'card'
+        """,
         id=operation_id,
     )
 

@@ -10,6 +10,7 @@ from shared import clock, db, log
 from shared.affiliates import payouts as affiliate_payouts
 from shared.comps import awards, totals
 from shared.db import Tx
+from shared.orders import tasks
 from shared.payouts import evidence as payout_evidence
 from shared.payouts import machine, recovery, search
 from shared.payouts import slots as payout_slots
@@ -154,6 +155,8 @@ def _record(tx: Tx, view: SignerView, slot: Slot, payout: Payout | None) -> None
     if state is PayoutState.PAID and payout.source_kind in MARK_PAID:
         mark_paid = MARK_PAID[payout.source_kind]
         mark_paid(tx, UUID(payout.source_id), slot.signer, payout.recipient_address, attempt.hash, now=now)
+    if state is PayoutState.PAID and payout.source_kind == "refund":
+        tasks.watch_deposits(tx, now)  # which books it and takes the order further
     log.info("payout is final", payout_id=payout.id, state=state.value, hash=attempt.hash)
     if state is PayoutState.HELD:
         log.error("a payment has reverted", payout_id=payout.id, hash=attempt.hash)

@@ -12,14 +12,14 @@ from uuid import UUID
 
 from flask import Request, Response
 
-from functions.reconciliation import compare, records, rules, scan, store
+from functions.reconciliation import compare, records, rules, store
 from functions.reconciliation.records import ChainBalance
 from functions.reconciliation.rules import Result, Status
 from shared import clock, db, events, log
 from shared.db import Tx
 from shared.events import Reconcile
 from shared.job import Hopeless, Job
-from shared.payouts import treasuries
+from shared.payouts import transfer_logs, treasuries
 from shared.payouts.treasuries import Key
 from shared.ports.polygon import nodes
 from shared.ports.polygon.failures import ChainFailure
@@ -97,7 +97,7 @@ def _compare_each(run_id: UUID, keys: list[Key], block_number: int, asked: Nodes
     def compare_one(has: ChainBalance) -> None:
         results[has.treasury] = UNKNOWN
         own = [key for key in keys if key.treasury == has.treasury]
-        reasons = [reason for key in own if (reason := scan.read_up_to(key, block_number, asked))]
+        reasons = [reason for key in own if (reason := transfer_logs.read_up_to(key, block_number, asked))]
         if reasons:
             db.atomically(records.postpone_treasury, run_id, has.treasury, reasons[0])
         else:

@@ -1,14 +1,12 @@
-"""Transfer logs and how far they were read, runs, and the books as of a block, from rows."""
+"""Runs, what was compared, and the books as of a block, from rows."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID, uuid4
 
 from functions.reconciliation.rules import Outgoing
 from shared.db import Tx
-from shared.payouts.treasuries import Key
-from shared.ports.polygon.nodes import Block, Movement
+from shared.ports.polygon.nodes import Block
 from shared.values.money import Usdt
 
 MATCHED_MAX = 2_000  # in one transaction
@@ -23,14 +21,6 @@ class Run:
     requested_at: datetime
     block_number: int | None
     finished_at: datetime | None
-
-
-@dataclass(frozen=True)
-class Cursor:
-    """How far a key's logs are read."""
-
-    scanned_to: int
-    block_hash: str | None
 
 
 @dataclass(frozen=True)
@@ -107,66 +97,6 @@ def paid_above(tx: Tx, block_number: int) -> bool:
             WHERE latest.block_number > :block_number) AS found
         """,
         block_number=block_number,
-    )
-
-
-def cursor(tx: Tx, signer: str, first_block: int, now: datetime) -> Cursor:
-    """The position of a key; if it was never read, it starts before `first_block`."""
-    tx.run(
-        """
-        INSERT INTO chain_scans (signer, scanned_to, scanned_at) VALUES (:signer, :before, :now) ON CONFLICT DO NOTHING
-        """,
-        signer=signer,
-        before=first_block - 1,
-        now=now,
-    )
-    return tx.one(Cursor, "SELECT scanned_to, block_hash FROM chain_scans WHERE signer = :signer", signer=signer)
-
-
-def advance(tx: Tx, signer: str, before: int, block: Block, now: datetime) -> bool:
-    """Move the position forward; False if another run has read these blocks meanwhile."""
-    return bool(
-        tx.run(
-            """
-            UPDATE chain_scans SET scanned_to = :number, block_hash = :hash, scanned_at = :now
-            WHERE signer = :signer AND scanned_to = :before
-            """,
-            signer=signer,
-            before=before,
-            number=block.number,
-            hash=block.hash,
-            now=now,
-        )
-    )
-
-
-def keep(tx: Tx, key: Key, direction: str, moved: Sequence[Movement], now: datetime) -> None:
-    """Store the transfers that were read."""
-    tx.run(
-        """
-        INSERT INTO chain_transfers (transaction_hash, log_index, direction, treasury, signer, counterparty, amount,
-                                     block_number, seen_at)
-        SELECT hash, index, :direction, :treasury, :signer, counterparty, amount, block, :now
-        FROM unnest(CAST(:hashes AS text[]), CAST(:indexes AS int[]), CAST(:counterparties AS text[]),
-                    CAST(:amounts AS bigint[]), CAST(:blocks AS bigint[]))
-             AS given (hash, index, counterparty, amount, block)
-        """,
-        direction=direction,
-        treasury=key.treasury,
-        signer=key.address,
-        now=now,
-        hashes=[it.transaction_hash for it in moved],
-        indexes=[it.log_index for it in moved],
-        counterparties=[it.recipient if direction == "out" else it.sender for it in moved],
-        amounts=[it.amount_micro for it in moved],
-        blocks=[it.block_number for it in moved],
-    )
-
-
-def own_addresses(tx: Tx, treasury: str) -> frozenset[str]:
-    """Every key that the treasury has or had, in lower case."""
-    return frozenset(
-        tx.column(str, "SELECT lower(address) AS address FROM signers WHERE treasury = :treasury", treasury=treasury)
     )
 
 

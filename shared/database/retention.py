@@ -110,8 +110,8 @@ FOR_EVER: Mapping[str, str] = {
          "payout_policy_runs", "payout_slots", "payouts", "reconciliation_findings", "reconciliation_treasuries",
          "reconciliations", "refund_lines", "refunds", "sale_accruals", "sales_volume", "tax_reports",
          "tins_sold_daily", "treasury_days", "treasury_minutes", "treasury_snapshot_days", "trip_places", "trips",
-         "wallet_links", "wallet_transactions", "wholesale_chips", "wholesale_comps", "wholesale_milestones",
-         "withdrawal_events", "withdrawals"), _BOOKS),
+         "usdt_deposits", "usdt_requests", "usdt_returns", "wallet_links", "wallet_transactions", "wholesale_chips",
+         "wholesale_comps", "wholesale_milestones", "withdrawal_events", "withdrawals"), _BOOKS),
     **dict.fromkeys(
         ("audit_logs", "broadcasts", "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
          "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards",

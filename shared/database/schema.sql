@@ -507,6 +507,8 @@ CREATE TABLE chain_scans (
     scanned_to  bigint       NOT NULL,
     block_hash  evm_hash,
     scanned_at  timestamptz  NOT NULL,
+    block_time  timestamptz,
+    head        bigint,
     CONSTRAINT chain_scans_pkey PRIMARY KEY (signer),
     CONSTRAINT chain_scans_scanned_to_check CHECK (scanned_to >= '-1'),
     CONSTRAINT chain_scans_signer_fkey FOREIGN KEY (signer) REFERENCES signers(address)
@@ -536,6 +538,8 @@ CREATE TABLE chain_transfers (
 );
 CREATE INDEX chain_transfers_block ON chain_transfers (treasury, block_number);
 CREATE INDEX chain_transfers_signer ON chain_transfers (signer);
+CREATE INDEX chain_transfers_to_shop ON chain_transfers (block_number, transaction_hash, log_index) WHERE treasury =
+    'shop' AND direction = 'in';
 CREATE INDEX chain_transfers_unexplained ON chain_transfers (treasury, block_number) WHERE direction = 'out' AND
     payout_id IS NULL;
 
@@ -1847,6 +1851,7 @@ CREATE TRIGGER order_settled BEFORE UPDATE OF settled_at ON orders FOR EACH ROW 
     new.settled_at IS DISTINCT FROM old.settled_at) EXECUTE FUNCTION order_settled();
 CREATE TRIGGER order_undisputed BEFORE UPDATE OF state ON orders FOR EACH ROW WHEN (new.state = 'cancelled' AND
     old.state <> 'cancelled') EXECUTE FUNCTION order_undisputed();
+CREATE TRIGGER order_usdt_changed BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION order_usdt_changed();
 CREATE TRIGGER order_volume_done BEFORE UPDATE OF volume_due_at ON orders FOR EACH ROW WHEN (old.volume_due_at IS NOT
     NULL AND new.volume_due_at IS NULL) EXECUTE FUNCTION order_volume_done();
 CREATE CONSTRAINT TRIGGER order_whole AFTER INSERT ON orders DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE
@@ -1958,14 +1963,15 @@ CREATE TABLE payment_operations (
     CONSTRAINT payment_operations_amount_check CHECK (amount::bigint > 0),
     CONSTRAINT payment_operations_ended CHECK ((status IN ('succeeded', 'failed')) = (answered_at IS NOT NULL AND
         evidence IS NOT NULL)),
-    CONSTRAINT payment_operations_evidence_check CHECK (evidence IN ('reply', 'lookup', 'person', 'never_sent',
-        'bank')),
+    CONSTRAINT payment_operations_evidence_check CHECK (evidence IN ('reply', 'lookup', 'person', 'never_sent', 'bank',
+        'chain', 'payout')),
     CONSTRAINT payment_operations_kind_check CHECK (kind IN ('authorize', 'capture', 'void', 'refund')),
     CONSTRAINT payment_operations_known CHECK (status <> 'succeeded' OR reference IS NOT NULL),
-    CONSTRAINT payment_operations_looked_after CHECK ((look_at IS NULL) = (status IN ('succeeded', 'failed'))),
+    CONSTRAINT payment_operations_looked_after CHECK (look_at IS NULL OR (status IN ('recorded', 'sent'))),
     CONSTRAINT payment_operations_never_sent CHECK (evidence IS DISTINCT FROM 'never_sent' OR sent_at IS NULL AND
         status = 'failed'),
-    CONSTRAINT payment_operations_sent CHECK ((status NOT IN ('sent', 'succeeded')) OR sent_at IS NOT NULL),
+    CONSTRAINT payment_operations_sent CHECK ((status NOT IN ('sent', 'succeeded')) OR sent_at IS NOT NULL OR
+        COALESCE(evidence IN ('chain', 'payout'), false)),
     CONSTRAINT payment_operations_status_check CHECK (status IN ('recorded', 'sent', 'succeeded', 'failed')),
     CONSTRAINT payment_operations_unsent CHECK (status <> 'recorded' OR sent_at IS NULL),
     CONSTRAINT payment_operations_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id)
@@ -1979,6 +1985,8 @@ CREATE INDEX payment_operations_payment ON payment_operations (payment_id, recor
 CREATE UNIQUE INDEX payment_operations_reference ON payment_operations (kind, reference) WHERE status = 'succeeded';
 CREATE INDEX payment_operations_unbooked ON payment_operations (answered_at, id) WHERE booked_at IS NULL AND status =
     'succeeded' AND (kind IN ('capture', 'refund'));
+CREATE INDEX payment_operations_unpaid ON payment_operations (recorded_at, id) WHERE kind = 'refund' AND status =
+    'recorded';
 CREATE CONSTRAINT TRIGGER payment_operation_booked AFTER UPDATE OF status ON payment_operations DEFERRABLE INITIALLY
     DEFERRED FOR EACH ROW WHEN (new.status = 'sent' OR new.status = 'succeeded') EXECUTE FUNCTION
     payment_operation_booked();
@@ -2018,11 +2026,16 @@ CREATE TABLE payments (
         WHEN 'captured' THEN amount::bigint     ELSE 0::bigint END),
     CONSTRAINT payments_state_check CHECK (state IN ('pending', 'authorized', 'captured', 'failed', 'voided')),
     CONSTRAINT payments_token CHECK (token IS NULL OR state = 'pending'),
+    CONSTRAINT payments_usdt CHECK (provider = 'card' OR token IS NULL AND action_url IS NULL),
     CONSTRAINT payments_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id)
 );
 CREATE UNIQUE INDEX payments_live ON payments (order_id) WHERE state IN ('pending', 'authorized', 'captured');
 CREATE INDEX payments_order ON payments (order_id, created_at);
 CREATE INDEX payments_unfinished ON payments (created_at) WHERE state IN ('pending', 'authorized');
+CREATE CONSTRAINT TRIGGER usdt_payment_asked AFTER INSERT ON payments DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN
+    (new.provider = 'usdt') EXECUTE FUNCTION usdt_payment_asked();
+CREATE TRIGGER usdt_payment_changed BEFORE UPDATE OF state ON payments FOR EACH ROW WHEN (new.provider = 'usdt' AND
+    new.state <> old.state) EXECUTE FUNCTION usdt_payment_changed();
 
 CREATE TABLE payout_approvals (
     id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -2247,6 +2260,8 @@ CREATE TRIGGER payout_of_withheld_guarantee AFTER INSERT ON payouts FOR EACH ROW
     new.source_id ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$') EXECUTE FUNCTION payout_of_withheld_guarantee();
 CREATE TRIGGER payout_to_resting_wallet AFTER INSERT ON payouts FOR EACH ROW WHEN (new.source_kind IN ('comp',
     'affiliate_payout')) EXECUTE FUNCTION payout_to_resting_wallet();
+CREATE TRIGGER refund_payout_born BEFORE INSERT ON payouts FOR EACH ROW WHEN (new.source_kind = 'refund') EXECUTE
+    FUNCTION refund_payout_born();
 CREATE TRIGGER release_is_certain BEFORE UPDATE ON payouts FOR EACH ROW WHEN (old.state = 'HELD' AND new.state =
     'APPROVED') EXECUTE FUNCTION release_is_certain();
 CREATE TRIGGER rotation_born BEFORE INSERT ON payouts FOR EACH ROW WHEN (new.source_kind = 'rotation') EXECUTE FUNCTION
@@ -2924,7 +2939,7 @@ CREATE TABLE treasuries (
     finish_live    boolean      NOT NULL DEFAULT false,
     CONSTRAINT treasuries_pkey PRIMARY KEY (name),
     CONSTRAINT treasuries_check CHECK ((paused_at IS NULL) = (pause_reason IS NULL)),
-    CONSTRAINT treasuries_name_check CHECK (name IN ('member', 'affiliate', 'wholesale'))
+    CONSTRAINT treasuries_name_check CHECK (name IN ('member', 'affiliate', 'wholesale', 'shop'))
 );
 
 CREATE TABLE treasury_alerts (
@@ -2935,7 +2950,7 @@ CREATE TABLE treasury_alerts (
     CONSTRAINT treasury_alerts_pkey PRIMARY KEY (treasury, kind),
     CONSTRAINT treasury_alerts_kind_check CHECK (kind IN ('usdt', 'gas')),
     CONSTRAINT treasury_alerts_threshold_check CHECK (threshold >= 0::numeric),
-    CONSTRAINT treasury_alerts_treasury_check CHECK (treasury IN ('member', 'affiliate', 'wholesale'))
+    CONSTRAINT treasury_alerts_treasury_check CHECK (treasury IN ('member', 'affiliate', 'wholesale', 'shop'))
 );
 
 CREATE TABLE treasury_days (
@@ -2966,7 +2981,7 @@ CREATE TABLE treasury_snapshot_days (
     closing     micro_usdt   NOT NULL,
     closing_at  timestamptz  NOT NULL,
     CONSTRAINT treasury_snapshot_days_pkey PRIMARY KEY (day, treasury),
-    CONSTRAINT treasury_snapshot_days_treasury_check CHECK (treasury IN ('member', 'affiliate', 'wholesale'))
+    CONSTRAINT treasury_snapshot_days_treasury_check CHECK (treasury IN ('member', 'affiliate', 'wholesale', 'shop'))
 );
 
 CREATE TABLE treasury_snapshots (
@@ -2977,7 +2992,7 @@ CREATE TABLE treasury_snapshots (
     block_number     bigint         NOT NULL,
     metadata         jsonb          NOT NULL DEFAULT '{}',
     CONSTRAINT treasury_snapshots_pkey PRIMARY KEY (at, treasury),
-    CONSTRAINT treasury_snapshots_treasury_check CHECK (treasury IN ('member', 'affiliate', 'wholesale'))
+    CONSTRAINT treasury_snapshots_treasury_check CHECK (treasury IN ('member', 'affiliate', 'wholesale', 'shop'))
 ) PARTITION BY RANGE (at);
 
 CREATE TABLE trip_places (
@@ -3011,6 +3026,92 @@ CREATE TABLE trips (
     CONSTRAINT trips_comp_id_fkey FOREIGN KEY (comp_id) REFERENCES comps(id)
 );
 CREATE TRIGGER trip_changed BEFORE UPDATE ON trips FOR EACH ROW EXECUTE FUNCTION trip_changed();
+
+CREATE TABLE usdt_deposits (
+    id                uuid         NOT NULL,
+    transaction_hash  evm_hash     NOT NULL,
+    log_index         integer      NOT NULL,
+    direction         text         NOT NULL DEFAULT 'in',
+    payment_id        uuid,
+    matched_by        text,
+    transfer_id       uuid,
+    found_at          timestamptz  NOT NULL,
+    booked_at         timestamptz,
+    outcome           text,
+    CONSTRAINT usdt_deposits_pkey PRIMARY KEY (transaction_hash, log_index),
+    CONSTRAINT usdt_deposits_id_key UNIQUE (id),
+    CONSTRAINT usdt_deposits_booked CHECK ((booked_at IS NULL) = (outcome IS NULL) AND (booked_at IS NULL OR payment_id
+        IS NOT NULL)),
+    CONSTRAINT usdt_deposits_direction_check CHECK (direction = 'in'),
+    CONSTRAINT usdt_deposits_matched CHECK ((payment_id IS NULL) = (matched_by IS NULL)),
+    CONSTRAINT usdt_deposits_matched_by_check CHECK (matched_by IN ('amount', 'sender', 'person')),
+    CONSTRAINT usdt_deposits_outcome_check CHECK (outcome IN ('counted', 'returned')),
+    CONSTRAINT usdt_deposits_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES usdt_requests(payment_id),
+    CONSTRAINT usdt_deposits_transaction_hash_log_index_direction_fkey FOREIGN KEY (transaction_hash, log_index,
+        direction) REFERENCES chain_transfers(transaction_hash, log_index, direction),
+    CONSTRAINT usdt_deposits_transfer_id_fkey FOREIGN KEY (transfer_id) REFERENCES manual_transfers(payout_id)
+);
+CREATE INDEX usdt_deposits_payment ON usdt_deposits (payment_id);
+CREATE INDEX usdt_deposits_transfer ON usdt_deposits (transfer_id);
+CREATE INDEX usdt_deposits_unbooked ON usdt_deposits (found_at) WHERE payment_id IS NOT NULL AND booked_at IS NULL;
+CREATE INDEX usdt_deposits_unmatched ON usdt_deposits (found_at, id) WHERE payment_id IS NULL;
+CREATE TRIGGER usdt_deposit_changed BEFORE UPDATE ON usdt_deposits FOR EACH ROW EXECUTE FUNCTION
+    usdt_deposit_changed();
+
+CREATE TABLE usdt_requests (
+    payment_id     uuid         NOT NULL,
+    address        evm_address  NOT NULL,
+    chain_id       bigint       NOT NULL,
+    token_address  evm_address  NOT NULL,
+    tail           integer      NOT NULL,
+    amount         micro_usdt   NOT NULL,
+    refund_to      evm_address  NOT NULL,
+    after_block    bigint       NOT NULL,
+    opened_at      timestamptz  NOT NULL,
+    closed_at      timestamptz,
+    seen           micro_usdt   NOT NULL DEFAULT 0,
+    received       micro_usdt   NOT NULL DEFAULT 0,
+    charged        micro_usdt   NOT NULL DEFAULT 0,
+    excess         micro_usdt   NOT NULL DEFAULT 0,
+    returned       micro_usdt   NOT NULL DEFAULT 0,
+    CONSTRAINT usdt_requests_pkey PRIMARY KEY (payment_id),
+    CONSTRAINT usdt_requests_adds_up CHECK ((charged::bigint + excess::bigint + returned::bigint) <= received::bigint),
+    CONSTRAINT usdt_requests_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT usdt_requests_charged_check CHECK (charged::bigint >= 0),
+    CONSTRAINT usdt_requests_excess_check CHECK (excess::bigint >= 0),
+    CONSTRAINT usdt_requests_returned_check CHECK (returned::bigint >= 0),
+    CONSTRAINT usdt_requests_seen_check CHECK (seen::bigint >= 0),
+    CONSTRAINT usdt_requests_tail CHECK ((amount::bigint % 10000::bigint) = tail),
+    CONSTRAINT usdt_requests_tail_check CHECK (tail >= 1 AND tail <= 9999),
+    CONSTRAINT usdt_requests_address_fkey FOREIGN KEY (address) REFERENCES signers(address),
+    CONSTRAINT usdt_requests_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id)
+);
+CREATE INDEX usdt_requests_address ON usdt_requests (address);
+CREATE INDEX usdt_requests_amount ON usdt_requests (amount, opened_at);
+CREATE INDEX usdt_requests_open ON usdt_requests (opened_at) WHERE closed_at IS NULL;
+CREATE INDEX usdt_requests_tail_closed ON usdt_requests (tail, closed_at);
+CREATE UNIQUE INDEX usdt_requests_tail_open ON usdt_requests (tail) WHERE closed_at IS NULL;
+CREATE INDEX usdt_requests_wallet ON usdt_requests (lower(refund_to::text)) WHERE closed_at IS NULL;
+CREATE TRIGGER usdt_request_born BEFORE INSERT ON usdt_requests FOR EACH ROW EXECUTE FUNCTION usdt_request_born();
+CREATE TRIGGER usdt_request_changed BEFORE UPDATE ON usdt_requests FOR EACH ROW EXECUTE FUNCTION
+    usdt_request_changed();
+
+CREATE TABLE usdt_returns (
+    id           uuid         NOT NULL,
+    payment_id   uuid         NOT NULL,
+    amount       micro_usdt   NOT NULL,
+    reason       text         NOT NULL,
+    recorded_at  timestamptz  NOT NULL,
+    paid_at      timestamptz,
+    CONSTRAINT usdt_returns_pkey PRIMARY KEY (id),
+    CONSTRAINT usdt_returns_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT usdt_returns_reason_check CHECK (reason IN ('excess', 'unused', 'late', 'duplicate')),
+    CONSTRAINT usdt_returns_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES usdt_requests(payment_id)
+);
+CREATE INDEX usdt_returns_payment ON usdt_returns (payment_id);
+CREATE INDEX usdt_returns_unpaid ON usdt_returns (recorded_at, id) WHERE paid_at IS NULL;
+CREATE TRIGGER usdt_return_born BEFORE INSERT ON usdt_returns FOR EACH ROW EXECUTE FUNCTION usdt_return_born();
+CREATE TRIGGER usdt_return_changed BEFORE UPDATE ON usdt_returns FOR EACH ROW EXECUTE FUNCTION usdt_return_changed();
 
 CREATE TABLE vault_lots (
     id            uuid         NOT NULL,
@@ -3338,6 +3439,20 @@ CREATE VIEW inbox_counts AS
            FROM late_counts
           WHERE kind = 'unread') counts
   GROUP BY member_id;
+
+CREATE VIEW usdt_arrivals AS
+ SELECT transaction_hash,
+    log_index,
+    signer,
+    counterparty AS sender,
+    amount,
+    block_number
+   FROM chain_transfers came
+  WHERE treasury = 'shop' AND direction = 'in' AND NOT (EXISTS ( SELECT
+           FROM usdt_deposits known
+          WHERE transaction_hash::text = transaction_hash::text AND log_index = log_index)) AND NOT (EXISTS ( SELECT
+           FROM signers own
+          WHERE lower(address::text) = counterparty::text));
 
 CREATE OR REPLACE FUNCTION affiliate_earning_changed()
  RETURNS trigger
@@ -4665,6 +4780,23 @@ AS $function$
                      WHERE order_id = sold ORDER BY sequence DESC LIMIT 1), true)
 $function$;
 
+CREATE OR REPLACE FUNCTION order_awaits_deposits(waiting uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (
+        SELECT FROM orders JOIN payments ON payments.order_id = orders.id
+        JOIN usdt_requests asked ON asked.payment_id = payments.id AND asked.closed_at IS NULL
+        WHERE orders.id = waiting AND (
+            (orders.state = 'payment_processing' AND asked.received >= payments.amount)
+            OR NOT EXISTS (SELECT FROM chain_scans
+                           WHERE signer = asked.address AND block_time >= orders.expires_at)
+            OR EXISTS (SELECT FROM usdt_deposits
+                       WHERE usdt_deposits.payment_id = asked.payment_id AND booked_at IS NULL)
+            OR EXISTS (SELECT FROM usdt_arrivals WHERE block_number > asked.after_block)))
+$function$;
+
 CREATE OR REPLACE FUNCTION order_born()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4865,6 +4997,29 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION order_usdt_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF OLD.cancel_reason IS NULL AND NEW.cancel_reason = 'expired' AND order_awaits_deposits(NEW.id) THEN
+        PERFORM refuse('usdt_unread', format('order %s may have been paid in time', NEW.id));
+    END IF;
+    IF NEW.state = 'cancelled' AND OLD.state <> 'cancelled' AND EXISTS (
+        SELECT FROM payments JOIN usdt_requests asked ON asked.payment_id = payments.id
+        WHERE payments.order_id = NEW.id AND (
+            asked.closed_at IS NULL
+            OR EXISTS (SELECT FROM usdt_deposits
+                       WHERE usdt_deposits.payment_id = asked.payment_id AND booked_at IS NULL)
+            OR EXISTS (SELECT FROM usdt_returns WHERE usdt_returns.payment_id = asked.payment_id AND paid_at IS NULL)))
+    THEN
+        PERFORM refuse('usdt_kept', format('order %s holds USDT, or may', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
 CREATE OR REPLACE FUNCTION order_volume(sold uuid)
  RETURNS TABLE(day date, tins integer)
  LANGUAGE sql
@@ -5024,15 +5179,16 @@ DECLARE
     payment payments%ROWTYPE;
 BEGIN
     SELECT * INTO payment FROM payments WHERE id = NEW.payment_id FOR NO KEY UPDATE;
-    IF NEW.status <> 'recorded' THEN
+    IF NEW.status <> 'recorded' OR (NEW.look_at IS NULL) <> (payment.provider <> 'card') THEN
         PERFORM refuse('operation_born', format('operation %s is born recorded', NEW.id));
     END IF;
     IF NEW.kind <> 'refund' AND NEW.amount <> payment.amount THEN
         PERFORM refuse('operation_amount', format('payment %s is of another amount', payment.id));
     END IF;
-    IF payment.state <> (CASE WHEN NEW.kind = 'refund' THEN 'captured' WHEN NEW.kind = 'authorize' THEN 'pending'
-                              WHEN NEW.kind = 'capture' AND payment.provider = 'invoice' THEN 'pending'
-                              ELSE 'authorized' END) THEN
+    IF payment.provider = 'usdt' AND NEW.kind NOT IN ('capture', 'refund') OR payment.state <> (CASE
+        WHEN NEW.kind = 'refund' THEN 'captured'
+        WHEN NEW.kind = 'authorize' OR (NEW.kind = 'capture' AND payment.provider <> 'card') THEN 'pending'
+        ELSE 'authorized' END) THEN
         PERFORM refuse('operation_order', format('payment %s is %s: no %s', payment.id, payment.state, NEW.kind));
     END IF;
     IF NEW.kind = 'refund' THEN
@@ -5047,6 +5203,8 @@ CREATE OR REPLACE FUNCTION payment_operation_changed()
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
 AS $function$
+DECLARE
+    in_usdt boolean := EXISTS (SELECT FROM payments WHERE id = NEW.payment_id AND provider = 'usdt');
 BEGIN
     IF (NEW.id, NEW.payment_id, NEW.kind, NEW.amount, NEW.recorded_at)
        IS DISTINCT FROM (OLD.id, OLD.payment_id, OLD.kind, OLD.amount, OLD.recorded_at)
@@ -5059,11 +5217,20 @@ BEGIN
     IF (OLD.status, NEW.status) NOT IN
        (('recorded', 'sent'), ('recorded', 'failed'), ('sent', 'succeeded'), ('sent', 'failed'))
        AND NOT (OLD.status = 'failed' AND NEW.status = 'succeeded' AND OLD.sent_at IS NOT NULL
-                AND NEW.kind IN ('void', 'refund') AND NEW.evidence = 'person') THEN
+                AND NEW.kind IN ('void', 'refund') AND NEW.evidence = 'person')
+       AND NOT (in_usdt AND (OLD.status, NEW.status) = ('recorded', 'succeeded')) OR in_usdt AND NEW.status = 'sent' THEN
         PERFORM refuse('operation_transition', format('operation %s: %s to %s', OLD.id, OLD.status, NEW.status));
     END IF;
     IF NEW.evidence = 'person' AND NOT operation_is_resolved(NEW.id, NEW.status, NEW.reference) THEN
         PERFORM refuse('operation_second_person', format('two people have not said so of operation %s', OLD.id));
+    END IF;
+    IF NEW.status = 'succeeded' AND in_usdt <> coalesce(NEW.evidence = CASE NEW.kind WHEN 'capture' THEN 'chain'
+                                                             ELSE 'payout' END, false)
+       OR NEW.evidence = 'payout' AND NOT EXISTS
+          (SELECT FROM payouts WHERE source_kind = 'refund' AND source_id = NEW.id::text
+                                 AND state = CASE NEW.status WHEN 'succeeded' THEN 'PAID' ELSE 'CANCELLED' END::payout_state)
+    THEN
+        PERFORM refuse('operation_evidence', format('nothing proves that operation %s is done', OLD.id));
     END IF;
     IF NEW.status = 'succeeded' THEN
         UPDATE payments SET
@@ -5078,7 +5245,7 @@ BEGIN
         UPDATE payments SET refund_open = refund_open - NEW.amount WHERE id = NEW.payment_id;
     ELSIF NEW.status = 'failed' THEN
         UPDATE payments SET state = 'failed', token = NULL
-        WHERE id = NEW.payment_id AND (NEW.kind = 'authorize' OR (NEW.kind = 'capture' AND provider = 'invoice'));
+        WHERE id = NEW.payment_id AND (NEW.kind = 'authorize' OR (NEW.kind = 'capture' AND provider <> 'card'));
     END IF;
     RETURN NEW;
 END $function$;
@@ -5565,6 +5732,23 @@ BEGIN
         PERFORM refuse('refund_lines', format('order %s has no line of %s', whole.order_id, NEW.sku));
     END IF;
     RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION refund_payout_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.treasury <> 'shop' OR NOT EXISTS (
+        SELECT FROM usdt_requests asked
+        JOIN (SELECT id, payment_id, amount FROM usdt_returns
+              UNION ALL SELECT id, payment_id, amount FROM payment_operations WHERE kind = 'refund') owed
+            ON owed.payment_id = asked.payment_id
+        WHERE owed.id::text = NEW.source_id AND owed.amount = NEW.amount
+          AND lower(asked.refund_to) = lower(NEW.recipient_address)) THEN
+        PERFORM refuse('refund_payout', format('payout %s is no refund that was recorded', NEW.id));
+    END IF;
+    RETURN NEW;
 END $function$;
 
 CREATE OR REPLACE FUNCTION refund_request_born()
@@ -6184,6 +6368,142 @@ AS $function$
                       WHERE order_id = unshipped.id AND state IN ('shipped', 'delivered') AND happened_at < at)
 $function$;
 
+CREATE OR REPLACE FUNCTION usdt_deposit_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    came bigint;
+BEGIN
+    IF (NEW.id, NEW.transaction_hash, NEW.log_index, NEW.found_at)
+       IS DISTINCT FROM (OLD.id, OLD.transaction_hash, OLD.log_index, OLD.found_at)
+       OR (OLD.payment_id IS NOT NULL AND NEW.payment_id IS DISTINCT FROM OLD.payment_id)
+       OR (OLD.booked_at IS NOT NULL AND NEW.booked_at IS DISTINCT FROM OLD.booked_at) THEN
+        PERFORM refuse('deposit_once', format('deposit %s is used once', OLD.id));
+    END IF;
+    IF (NEW.payment_id, NEW.transfer_id) IS DISTINCT FROM (OLD.payment_id, OLD.transfer_id)
+       AND NOT usdt_deposit_is_free(OLD) THEN
+        PERFORM refuse('deposit_once', format('deposit %s is somebody''s', OLD.id));
+    END IF;
+    IF NEW.booked_at IS NULL OR OLD.booked_at IS NOT NULL THEN
+        RETURN NEW;
+    END IF;
+    SELECT amount INTO came FROM chain_transfers
+    WHERE (transaction_hash, log_index, direction) = (NEW.transaction_hash, NEW.log_index, 'in');
+    IF NOT ledger_has(format('deposit:%s:%s', NEW.transaction_hash, NEW.log_index), 'takings:usdt', -came) THEN
+        PERFORM refuse('usdt_booked', format('deposit %s is not in the ledger', NEW.id));
+    END IF;
+    IF NEW.outcome = 'counted' AND EXISTS
+       (SELECT FROM usdt_requests WHERE payment_id = NEW.payment_id AND closed_at IS NOT NULL) THEN
+        PERFORM refuse('usdt_request_closed', format('deposit %s comes too late to count', NEW.id));
+    END IF;
+    UPDATE usdt_requests SET received = received + came WHERE payment_id = NEW.payment_id;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION usdt_deposit_is_free(deposit usdt_deposits)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT deposit.payment_id IS NULL AND NOT EXISTS
+           (SELECT FROM payouts WHERE id = deposit.transfer_id AND state <> 'CANCELLED')
+$function$;
+
+CREATE OR REPLACE FUNCTION usdt_payment_asked()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NOT EXISTS (SELECT FROM usdt_requests WHERE payment_id = NEW.id) THEN
+        PERFORM refuse('usdt_request_terms', format('payment %s asks for nothing', NEW.id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION usdt_payment_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NEW.state = 'captured' THEN
+        UPDATE usdt_requests SET charged = NEW.amount WHERE payment_id = NEW.id;
+    ELSIF EXISTS (SELECT FROM usdt_requests WHERE payment_id = NEW.id AND closed_at IS NULL) THEN
+        PERFORM refuse('usdt_request_open', format('payment %s may still be paid', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION usdt_request_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.closed_at IS NOT NULL OR NEW.received + NEW.seen <> 0 OR NOT EXISTS
+       (SELECT FROM payments WHERE id = NEW.payment_id AND provider = 'usdt' AND state = 'pending'
+                               AND amount + NEW.tail = NEW.amount) THEN
+        PERFORM refuse('usdt_request_terms', format('request %s is not of its payment', NEW.payment_id));
+    END IF;
+    IF EXISTS (SELECT FROM usdt_requests WHERE amount = NEW.amount
+                                           AND coalesce(closed_at, 'infinity') > NEW.opened_at - interval '180 days') THEN
+        PERFORM refuse('usdt_tail', format('somebody was asked for %s lately', NEW.amount));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION usdt_request_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (NEW.payment_id, NEW.address, NEW.chain_id, NEW.token_address, NEW.tail, NEW.amount, NEW.refund_to,
+        NEW.after_block, NEW.opened_at)
+       IS DISTINCT FROM
+       (OLD.payment_id, OLD.address, OLD.chain_id, OLD.token_address, OLD.tail, OLD.amount, OLD.refund_to,
+        OLD.after_block, OLD.opened_at)
+       OR (OLD.closed_at IS NOT NULL AND NEW.closed_at IS DISTINCT FROM OLD.closed_at) THEN
+        PERFORM refuse('usdt_request_terms', format('request %s stays what it is', OLD.payment_id));
+    END IF;
+    IF NEW.excess > OLD.excess
+       AND NOT ledger_has('excess:' || NEW.payment_id, 'excess:shop', OLD.excess - NEW.excess) THEN
+        PERFORM refuse('usdt_booked', format('the excess of request %s is not in the ledger', NEW.payment_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION usdt_return_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NEW.paid_at IS NOT NULL OR NOT ledger_has('return:' || NEW.id, 'owed:refunds', -NEW.amount) THEN
+        PERFORM refuse('usdt_booked', format('return %s is not in the ledger', NEW.id));
+    END IF;
+    UPDATE usdt_requests SET returned = returned + NEW.amount WHERE payment_id = NEW.payment_id;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION usdt_return_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.payment_id, NEW.amount, NEW.reason, NEW.recorded_at)
+       IS DISTINCT FROM (OLD.id, OLD.payment_id, OLD.amount, OLD.reason, OLD.recorded_at)
+       OR OLD.paid_at IS NOT NULL
+       OR NOT EXISTS (SELECT FROM payouts WHERE source_kind = 'refund' AND source_id = NEW.id::text AND state = 'PAID')
+       OR NOT ledger_has('returned:' || NEW.id, 'owed:refunds', NEW.amount) THEN
+        PERFORM refuse('usdt_return_paid', format('return %s is paid once, by its payout', OLD.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
 CREATE OR REPLACE FUNCTION username_given_up()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -6526,13 +6846,13 @@ $function$;
 
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_affiliate_desk, blakjaks_app,
     blakjaks_approvals, blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_codes,
-    blakjaks_counting, blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations,
-    blakjaks_exports, blakjaks_figures, blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_inventory,
-    blakjaks_invoices, blakjaks_keys, blakjaks_listening, blakjaks_months, blakjaks_order_decisions, blakjaks_orders,
-    blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups,
-    blakjaks_sales, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements,
-    blakjaks_standing, blakjaks_taxes, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_week_decisions,
-    blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_counting, blakjaks_delivery, blakjaks_deposits, blakjaks_enrolment, blakjaks_erasure,
+    blakjaks_explanations, blakjaks_exports, blakjaks_figures, blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox,
+    blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening, blakjaks_months,
+    blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals,
+    blakjaks_relay, blakjaks_rollups, blakjaks_sales, blakjaks_scans, blakjaks_second_factors, blakjaks_settings,
+    blakjaks_settlements, blakjaks_standing, blakjaks_taxes, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks,
+    blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -6575,8 +6895,9 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earning
     reconciliation_treasuries, reconciliations, referral_codes, refresh_tokens, refund_requests, sales_volume,
     scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys,
     stock_alerts, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
-    treasury_snapshot_days, treasury_snapshots, trips, vault_lots, wallet_balances, wallet_challenges,
-    wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals TO blakjaks_app;
+    treasury_snapshot_days, treasury_snapshots, trips, usdt_arrivals, usdt_deposits, usdt_requests, usdt_returns,
+    vault_lots, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts,
+    withdrawals TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -6604,6 +6925,7 @@ GRANT UPDATE (approvals_needed, hold_reason, state, state_at) ON TABLE payouts T
 GRANT UPDATE (cancel_reason, cancelled_at, cancelled_by) ON TABLE manual_transfers TO blakjaks_approvals;
 GRANT UPDATE (crossed_at, threshold) ON TABLE treasury_alerts TO blakjaks_approvals;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_approvals;
+GRANT UPDATE (matched_by, payment_id, transfer_id) ON TABLE usdt_deposits TO blakjaks_approvals;
 GRANT UPDATE (resolution, resolved_at, resolved_by) ON TABLE reconciliation_findings TO blakjaks_approvals;
 
 GRANT INSERT ON TABLE affiliate_payout_lines, affiliate_payouts, ledger_journals, ledger_postings, manual_awards,
@@ -6630,7 +6952,7 @@ GRANT UPDATE (changed_at) ON TABLE carts TO blakjaks_carts;
 GRANT UPDATE (price_cents, quantity) ON TABLE cart_items TO blakjaks_carts;
 
 GRANT INSERT (kind, moved_at, order_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_checkout;
-GRANT INSERT ON TABLE order_items, tax_quotes TO blakjaks_checkout;
+GRANT INSERT ON TABLE order_items, tax_quotes, usdt_requests TO blakjaks_checkout;
 GRANT INSERT, SELECT ON TABLE orders, payments TO blakjaks_checkout;
 GRANT SELECT ON TABLE data_keys TO blakjaks_checkout;
 GRANT UPDATE (cancel_reason, cancel_wanted_at, expires_at) ON TABLE orders TO blakjaks_checkout;
@@ -6646,6 +6968,13 @@ GRANT INSERT, UPDATE ON TABLE broadcasts, pushes TO blakjaks_delivery;
 GRANT UPDATE (token) ON TABLE devices TO blakjaks_delivery;
 GRANT UPDATE (updated_at) ON TABLE members TO blakjaks_delivery;
 GRANT UPDATE ON TABLE mails TO blakjaks_delivery;
+
+GRANT INSERT ON TABLE chain_transfers, ledger_journals, ledger_postings, payouts, usdt_deposits, usdt_returns TO
+    blakjaks_deposits;
+GRANT INSERT, UPDATE ON TABLE chain_scans TO blakjaks_deposits;
+GRANT UPDATE (booked_at, matched_by, outcome, payment_id) ON TABLE usdt_deposits TO blakjaks_deposits;
+GRANT UPDATE (paid_at) ON TABLE usdt_returns TO blakjaks_deposits;
+GRANT UPDATE (seen) ON TABLE usdt_requests TO blakjaks_deposits;
 
 GRANT INSERT ON TABLE signers, treasuries TO blakjaks_enrolment;
 GRANT INSERT, SELECT ON TABLE data_keys TO blakjaks_enrolment;
@@ -6743,7 +7072,7 @@ GRANT UPDATE (outcome, reference, said_at, why) ON TABLE operation_resolutions T
 GRANT INSERT (id, look_at, order_id, recorded_at) ON TABLE fulfilments TO blakjaks_orders;
 GRANT INSERT (kind, moved_at, order_id, parcel_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_orders;
 GRANT INSERT ON TABLE age_checks, dispute_movements, disputes, fulfilment_lines, ledger_journals, ledger_postings,
-    payment_operations, refund_lines, refunds TO blakjaks_orders;
+    payment_operations, refund_lines, refunds, usdt_returns TO blakjaks_orders;
 GRANT SELECT ON TABLE data_keys, orders, payments TO blakjaks_orders;
 GRANT UPDATE (action_url, reason) ON TABLE payments TO blakjaks_orders;
 GRANT UPDATE (age_check_id, cancel_reason, cancel_refused_at, cancel_wanted_at, confirmed_at, expires_at, state,
@@ -6752,6 +7081,7 @@ GRANT UPDATE (amount, decided_at, evidence_by, looked_at, reason, state) ON TABL
 GRANT UPDATE (answered_at, cancel_wanted_at, evidence, look_at, status) ON TABLE fulfilments TO blakjaks_orders;
 GRANT UPDATE (answered_at, evidence, look_at, reason, reference, sent_at, status) ON TABLE payment_operations TO
     blakjaks_orders;
+GRANT UPDATE (closed_at, excess) ON TABLE usdt_requests TO blakjaks_orders;
 GRANT UPDATE (decided_at, looked_at, reason, reference, status, url, valid_until) ON TABLE age_checks TO
     blakjaks_orders;
 
@@ -6816,9 +7146,10 @@ GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, affiliate_payout_line
     sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings,
     signers, signing_keys, slot_transitions, stock, stock_alerts, stock_moves, tax_quotes, tax_reports, tier_history,
     tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
-    treasury_snapshot_days, treasury_snapshots, trip_places, trips, vault_lots, wallet_balances, wallet_challenges,
-    wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones,
-    withdrawal_events, withdrawal_transitions TO blakjaks_read;
+    treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_arrivals, usdt_deposits, usdt_requests,
+    usdt_returns, vault_lots, wallet_balances, wallet_challenges, wallet_links, wallet_transactions,
+    webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
+    withdrawal_transitions TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 

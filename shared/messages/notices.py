@@ -55,6 +55,16 @@ PAY_AGAIN = (
     "Paga con otra tarjeta y tu pedido sigue su curso.",
     "Pague com outro cartão e seu pedido continua.",
 )
+USDT_RETURNED = (
+    "We return USDT of your order $order_number",
+    "Devolvemos USDT de tu pedido $order_number",
+    "Devolvemos USDT do seu pedido $order_number",
+)
+TO_YOUR_WALLET = (
+    "$amount USDT that came for it and were not needed go back to your wallet.",
+    "$amount USDT que llegaron y no hacían falta vuelven a tu billetera.",
+    "$amount USDT que chegaram e não eram necessários voltam para sua carteira.",
+)
 AGE_NOT_PROVED = (
     "We could not confirm that you are 21 or older.",
     "No pudimos confirmar que tengas 21 años o más.",
@@ -438,5 +448,6 @@ NOTICES: Mapping[str, Notice] = {
     "order_refunded": _notice("order", ORDER_CANCELLED, REFUNDED),
     **{code: _notice("order", titles, bodies) for code, (titles, bodies) in PARCELS.items()},
     **{code: _notice("comp", titles, bodies) for code, (titles, bodies) in AFFILIATES.items()},
+    "order_usdt_returned": _notice("order", USDT_RETURNED, TO_YOUR_WALLET),
     **{code: _notice("system", titles, bodies) for code, (titles, bodies) in WHOLESALE.items()},
 }  # fmt: skip

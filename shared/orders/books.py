@@ -4,6 +4,7 @@ What a sale gives to the pools is a transaction of its own: a task of the same c
 """
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from shared.db import Tx
@@ -14,7 +15,11 @@ from shared.orders.states import PaymentProvider
 from shared.values.money import Usdt
 
 # The accounts on which captured money stands until it is paid back.
-TAKINGS = {PaymentProvider.CARD: "takings:card", PaymentProvider.INVOICE: "takings:bank"}
+TAKINGS = {
+    PaymentProvider.CARD: "takings:card",
+    PaymentProvider.INVOICE: "takings:bank",
+    PaymentProvider.USDT: "takings:usdt",
+}
 
 
 def book_sale(tx: Tx, order: Order, payment: Payment, now: datetime) -> None:
@@ -42,3 +47,9 @@ def book_refunded(
 def book_paid_elsewhere(tx: Tx, refund_id: UUID, amount: Usdt, now: datetime) -> None:
     """Post the journal of a refund that the provider has refused and that people have paid out of our bank account."""
     journals.move(tx, f"refunded:{refund_id}", "bank:operating", "owed:refunds", amount, now=now)
+
+
+def book_returned(tx: Tx, kind: Literal["refund", "return"], identity: UUID, amount: Usdt, now: datetime) -> None:
+    """Post the journal of a refund or return that has left the shop's treasury: we owe it no more."""
+    ref = f"refunded:{identity}" if kind == "refund" else f"returned:{identity}"
+    journals.move(tx, ref, "settled:shop", "owed:refunds", amount, now=now)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from shared.db import Tx
-from shared.orders import books, dispatch, fulfilments, operations, refunds, rows, telling
+from shared.orders import books, dispatch, fulfilments, operations, refunds, rows, telling, usdt
 from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order, Payment
 from shared.orders.states import PAID, UNPAID, CancelReason, OrderKind, OrderState, PaymentProvider
@@ -26,11 +26,13 @@ def advance(tx: Tx, order_id: UUID, now: datetime) -> Order:
     Harmless at any time: an order that waits for somebody stays as it is.
     """
     order = _locked(tx, order_id)
-    if order.state in UNPAID and order.expires_at <= now:
+    if order.confirmed_at is not None or order.cancel_wanted_at is not None:
+        usdt.settle(tx, order.id, now)
+    if order.state in UNPAID and order.expires_at <= now and usdt.may_expire(tx, order.id):
         rows.want_cancelled(tx, order.id, CancelReason.EXPIRED, now)
         order = _locked(tx, order_id)
     if order.state is OrderState.PENDING and order.kind is OrderKind.WHOLESALE and order.cancel_wanted_at is None:
-        rows.go_on_to_payment(tx, order.id, None, now)
+        rows.go_on_to_payment(tx, order.id, None, now, rows.PAYING_LIFE)
         order = _locked(tx, order_id)
     if order.state in (OrderState.PENDING, OrderState.AGE_VERIFICATION) and order.cancel_wanted_at is None:
         _check_age(tx, order, now)
@@ -61,7 +63,9 @@ def _check_age(tx: Tx, order: Order, now: datetime) -> None:
     """
     check = rows.newest_age_check(tx, order.member_id)
     if check and check.status == AgeCheckStatus.ACCEPTED and check.valid_until and check.valid_until > now:
-        rows.go_on_to_payment(tx, order.id, check.id, now)
+        in_usdt = rows.newest_payment(tx, order.id).provider is PaymentProvider.USDT
+        life = usdt.paying_life(tx) if in_usdt else rows.PAYING_LIFE
+        rows.go_on_to_payment(tx, order.id, check.id, now, life)
     elif check and check.status == AgeCheckStatus.DENIED and check.recorded_at >= order.placed_at:
         rows.want_cancelled(tx, order.id, CancelReason.AGE_DENIED, now)
     else:
@@ -76,6 +80,10 @@ def _pay(tx: Tx, order: Order, now: datetime) -> None:
     nothing waits for the member's next one.
     """
     payment = rows.newest_payment(tx, order.id)
+    if payment.provider is PaymentProvider.USDT and payment.state is PaymentState.PENDING:
+        if not usdt.capture(tx, order, payment, now):
+            return
+        payment = rows.newest_payment(tx, order.id)
     if payment.state is PaymentState.CAPTURED:
         books.book_sale(tx, order, payment, now)
         fulfilments.record(tx, order.id, now)
@@ -98,7 +106,7 @@ def _leave(tx: Tx, order: Order, now: datetime) -> None:
     """
     if not fulfilments.withdraw(tx, order.id, now):
         return
-    payment = _without_unsent(tx, rows.newest_payment(tx, order.id), now)
+    payment = _without_unsent(tx, order, rows.newest_payment(tx, order.id), now)
     if not _holds_nothing(tx, order, payment, now):
         return
     if order.confirmed_at is None and order.kind is OrderKind.RETAIL:
@@ -123,11 +131,14 @@ def _holds_nothing(tx: Tx, order: Order, payment: Payment, now: datetime) -> boo
         books.book_sale(tx, order, payment, now)
         refunds.refund_rest(tx, order, payment, RefundReason.CANCELLED, now)
         return False
-    return True
+    return usdt.holds_nothing(tx, order.id)
 
 
-def _without_unsent(tx: Tx, payment: Payment, now: datetime) -> Payment:
+def _without_unsent(tx: Tx, order: Order, payment: Payment, now: datetime) -> Payment:
     """The payment once an operation that nobody has sent is ended; a payment that nobody has tried fails by that."""
+    if payment.provider is PaymentProvider.USDT:
+        usdt.stop(tx, order, payment, now)
+        return rows.newest_payment(tx, order.id)
     operation = payment.open_operation if payment.open_status is OperationStatus.RECORDED else None
     if payment.state is PaymentState.PENDING and payment.open_operation is None:
         operation = operations.record(tx, payment.id, "authorize", payment.amount, now, asked=False)

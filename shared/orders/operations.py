@@ -14,12 +14,18 @@ def record(
     tx: Tx, payment_id: UUID, kind: OperationKind, amount: Usdt, now: datetime, *, operation_id: UUID | None = None,
     asked: bool = True,
 ) -> UUID:  # fmt: skip
-    """Record an operation and return its id. A task asks the provider for it, unless `asked` is False."""
+    """Record an operation and return its id. A task asks the provider for it, unless `asked` is False.
+
+    In USDT nobody is asked: a refund is promised as a payout, for which the task asks then.
+    """
     identity = operation_id or uuid4()
-    tx.run(
+    in_usdt = tx.scalar(
+        bool,
         """
         INSERT INTO payment_operations (id, payment_id, kind, amount, recorded_at, look_at)
-        VALUES (:id, :payment_id, :kind, :amount, :now, :look_at)
+        SELECT :id, id, :kind, :amount, :now, CASE provider WHEN 'card' THEN CAST(:look_at AS timestamptz) END
+        FROM payments WHERE id = :payment_id
+        RETURNING look_at IS NULL AS in_usdt
         """,
         id=identity,
         payment_id=payment_id,
@@ -28,7 +34,9 @@ def record(
         now=now,
         look_at=now + LOST_AFTER,
     )
-    if asked:
+    if asked and in_usdt:
+        tasks.watch_deposits(tx, now)
+    elif asked:
         tasks.ask_soon(tx, identity, now)
     return identity
 

@@ -20,6 +20,15 @@ PAYING_LIFE = timedelta(minutes=30)
 
 
 @dataclass(frozen=True)
+class Buyer:
+    """The member who has placed an order, and the order's number."""
+
+    order_id: UUID
+    number: int
+    member_id: UUID
+
+
+@dataclass(frozen=True)
 class Order:
     """An order with what decides where it goes next."""
 
@@ -50,6 +59,11 @@ class Order:
     def is_leaving(self) -> bool:
         """True if it is to be cancelled, or was. A wish that came too late was refused."""
         return self.cancel_wanted_at is not None and self.cancel_refused_at is None
+
+    @property
+    def buyer(self) -> Buyer:
+        """The member who has placed it."""
+        return Buyer(self.id, self.number, self.member_id)
 
 
 @dataclass(frozen=True)
@@ -169,9 +183,9 @@ def wait_for_age_check(tx: Tx, order_id: UUID, now: datetime, until: datetime) -
     )
 
 
-def go_on_to_payment(tx: Tx, order_id: UUID, check_id: UUID | None, now: datetime) -> None:
-    """Move the order to PAYMENT_PROCESSING; the member has half an hour from now on to pay, or more if it had more.
-    A wholesale order has no check.
+def go_on_to_payment(tx: Tx, order_id: UUID, check_id: UUID | None, now: datetime, life: timedelta) -> None:
+    """Move the order to PAYMENT_PROCESSING; from now on the member has `life` to pay, or more if it had more. A
+    wholesale order has no check.
     """
     tx.run(
         """
@@ -182,7 +196,7 @@ def go_on_to_payment(tx: Tx, order_id: UUID, check_id: UUID | None, now: datetim
         order_id=order_id,
         check_id=check_id,
         now=now,
-        until=now + PAYING_LIFE,
+        until=now + life,
     )
 
 

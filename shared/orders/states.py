@@ -18,6 +18,7 @@ class PaymentProvider(StrEnum):
 
     CARD = "card"
     INVOICE = "invoice"
+    USDT = "usdt"
 
 
 class OrderState(StrEnum):

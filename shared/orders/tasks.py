@@ -1,9 +1,10 @@
-"""The tasks that take orders further, ask about payments, have orders sent and give the pools their shares.
+"""The tasks that take orders further, ask about payments, watch for deposits, have orders sent and give the pools their
+shares.
 
 Two of one `name` within about a day are one task.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from shared import events
@@ -16,7 +17,10 @@ from shared.events import (
     LookAtDispute,
     ReportTax,
     SyncInventory,
+    WatchDeposits,
 )
+
+WATCHED_EVERY = timedelta(seconds=10)
 
 
 def advance_soon(tx: Tx, order_id: UUID, now: datetime, *, name: str | None = None) -> None:
@@ -42,6 +46,18 @@ def look_at_dispute_soon(tx: Tx, reference: str, now: datetime, *, name: str | N
 def report_tax_soon(tx: Tx, transaction_id: UUID, now: datetime, *, name: str | None = None) -> None:
     """Queue a task of tax_report for a sale or a refund."""
     events.enqueue(tx, now, ReportTax(transaction_id=transaction_id), name=name)
+
+
+def watch_deposits(tx: Tx, now: datetime, *, again: bool = False) -> None:
+    """Queue a task of deposit_watch: now, or with `again` at the next full WATCHED_EVERY. Those of one moment are one
+    task.
+    """
+    if not again:
+        events.enqueue(tx, now, WatchDeposits(), name=f"deposits-{now:%Y%m%d%H%M%S}")
+        return
+    moment = int(now.timestamp() // WATCHED_EVERY.total_seconds()) + 1
+    deliver_at = datetime.fromtimestamp(moment * WATCHED_EVERY.total_seconds(), UTC)
+    events.enqueue(tx, now, WatchDeposits(), name=f"deposits-again-{deliver_at:%Y%m%d%H%M%S}", deliver_at=deliver_at)
 
 
 def accrue_soon(tx: Tx, order_id: UUID, now: datetime) -> None:

@@ -11,8 +11,8 @@ from shared.db import Tx
 from shared.messages import mails, notifications
 from shared.messages.mails import Letter
 from shared.orders.refund_shares import RefundShare
-from shared.orders.rows import Order
-from shared.orders.states import CancelReason
+from shared.orders.rows import Buyer, Order
+from shared.orders.states import CancelReason, number_shown
 from shared.values.money import Usdt
 
 
@@ -68,6 +68,15 @@ def refunded(tx: Tx, order: Order, refund_id: UUID, share: RefundShare, now: dat
 def declined(tx: Tx, order: Order, payment_id: UUID, now: datetime) -> None:
     """Tell the buyer that a payment came to nothing, and that the order waits for another one."""
     _tell(tx, order, "order_declined", f"order-declined:{payment_id}", now)
+
+
+def sent_back(tx: Tx, buyer: Buyer, return_id: UUID, amount: Usdt, now: datetime) -> None:
+    """Tell the buyer that USDT of theirs is sent back: it came too late or twice, or was too much or too little."""
+    note = notifications.note(
+        buyer.member_id, "order_usdt_returned", {"order_id": str(buyer.order_id)}, f"order-usdt-returned:{return_id}",
+        order_number=number_shown(buyer.number), amount=amount,
+    )  # fmt: skip
+    notifications.notify(tx, note, now)
 
 
 def cancelled(tx: Tx, order: Order, now: datetime, *, refunded: bool) -> None:

@@ -192,7 +192,7 @@ def stuck(tx: Tx, before: datetime) -> list[StuckPayout]:
 
 
 def treasuries(tx: Tx) -> list[TreasuryStatus]:
-    """The three treasuries, in the order of their names."""
+    """The treasuries, in the order of their names."""
     return tx.all(
         TreasuryStatus,
         """

@@ -1,4 +1,4 @@
-"""The three treasuries as people watch them: their keys, their forecast, and the mail to their admins."""
+"""The treasuries as people watch them: their keys, their forecast, and the mail to their admins."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from shared.messages import mails
 from shared.messages.mails import Letter
 from shared.values.money import Usdt
 
-TREASURIES = ("member", "affiliate", "wholesale")
+TREASURIES = ("member", "affiliate", "wholesale", "shop")
 AVERAGED_PAYOUTS = 100
 GAS_PER_TRANSFER = 120_000  # the gas limit of a payout's transaction, of which it uses about half
 CRITICAL_PAYOUTS = 20  # a treasury that covers fewer payouts needs a person at once

@@ -43,8 +43,8 @@ class OrderLimits:
 @dataclass(frozen=True)
 class ShopSettings:
     """The price of shipping, the sum of goods from which it is free, below how many tins a product is low; what a tin
-    costs us, the limits of orders, how long an accepted age check serves, how long after they have left tins count for
-    the referrer, and the states that are served.
+    costs us, the limits of orders, how long a buyer may pay in USDT, how long an accepted age check serves, how long
+    after they have left tins count for the referrer, and the states that are served.
     """
 
     shipping: Usdt
@@ -52,6 +52,7 @@ class ShopSettings:
     low_below: int
     cost_per_tin: Usdt
     limits: OrderLimits
+    usdt_life: timedelta
     age_valid: timedelta
     tins_settle: timedelta
     destinations: frozenset[str]

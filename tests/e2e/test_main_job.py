@@ -72,6 +72,18 @@ def test_the_order_is_sent_once_and_its_tins_are_sold(stack: Stack, played: Play
 
 
 @in_each_mode
+def test_an_order_in_usdt_is_paid_by_what_came_to_the_shops_key(stack: Stack, played: Played) -> None:
+    order = played.bought_in_usdt
+    with cloud.superuser(stack.postgres, cloud.DATABASE) as connection:
+        ((key,),) = connection.execute_simple("SELECT lower(address) FROM signers WHERE treasury = 'shop'").rows
+    came = [move.amount_micro for move in stack.chain.transfers() if move.recipient.lower() == key]
+    assert (order["status"], order["payment"]["provider"], order["payment"]["status"]) == (
+        "confirmed", "usdt", "captured",
+    )  # fmt: skip
+    assert [amount // 10_000 for amount in came] == [round(order["total"] * 100)]
+
+
+@in_each_mode
 def test_the_books_say_what_the_chain_says(stack: Stack, played: Played) -> None:
     assert played.winner
     with cloud.superuser(stack.postgres, cloud.DATABASE) as connection:

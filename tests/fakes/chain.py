@@ -10,8 +10,10 @@ import itertools
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TypeVar
 
+from shared import clock
 from shared.ports.polygon.chain import (
     DEEP_BLOCKS,
     STATES_KEPT,
@@ -73,6 +75,7 @@ class Block:
 
     number: int
     hash: str = field(default_factory=lambda: f"0x{next(_hashes):064x}")
+    made_at: datetime = field(default_factory=clock.now)
     included: list[Included] = field(default_factory=list)
 
 

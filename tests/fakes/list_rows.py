@@ -17,7 +17,7 @@ from shared.orders import operations, rows
 from shared.values.tiers import Tier
 from tests import factories
 from tests.factories import Somebody
-from tests.fakes import order_rows, wholesale_order_rows
+from tests.fakes import order_rows, usdt_rows, wholesale_order_rows
 from tests.fakes.shop_client import MINT
 from tests.fakes.wallet_driver import RECIPIENT
 from tests.fakes.wholesale_rows import wholesale_account
@@ -372,6 +372,11 @@ def finding(owner: Somebody, at: datetime, number: int) -> str:
         resolution="a gift" if resolved else None,
     )
     return str(made)
+
+
+def deposit(owner: Somebody, at: datetime, number: int) -> str:  # noqa: ARG001 - as all of them
+    """A deposit of USDT that belongs to no order."""
+    return str(usdt_rows.deposit(at))
 
 
 def payout(source_kind: str, owner: Somebody, at: datetime, number: int) -> str:

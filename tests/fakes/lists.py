@@ -133,6 +133,7 @@ LISTS: Mapping[str, ListCase] = {
         beside=partial(list_rows.payout, "test"),
         filters={name: same(name) for name in ("pool", "status")},
     ),
+    "list_deposits": ListCase(list_rows.deposit, role=TREASURY),
     "list_flagged_scans": ListCase(
         list_rows.flagged,
         "scan_id",

@@ -14,6 +14,7 @@ from tests.fakes.chain import FakeChain, Included, SignedTransfer
 GAS_PRICE_WEI = 60 * 10**9
 STATES_KEPT = 128
 OTHER_TOKEN = "0x" + "99" * 20
+STRANGER = "0x" + "cc" * 20
 _hashes = itertools.count(1)
 
 
@@ -55,7 +56,8 @@ class FakeNode(Node):
             for tag, number in (("latest", heads.latest), ("finalized", heads.finalized))
         }
         number = tags[tag] if tag in tags else int(tag, 16)
-        return {"number": hex(number), "hash": self.world.chain.blocks[number].hash}
+        block = self.world.chain.blocks[number]
+        return {"number": hex(number), "hash": block.hash, "timestamp": hex(int(block.made_at.timestamp()))}
 
     def _eth_call(self, call: dict[str, str], block: str) -> str:
         self._require_accounts(int(block, 16))
@@ -106,11 +108,11 @@ class FakeNodes:
         for address, micro in list(self.chain.minted.items()):
             self._deposit(address, micro, block_number=1)
 
-    def pay_in(self, address: str, micro: int) -> None:
-        """Somebody sends an amount to a treasury, in a block of its own."""
+    def pay_in(self, address: str, micro: int, sender: str = STRANGER) -> str:
+        """Somebody sends an amount to a treasury, in a block of its own; returns the hash."""
         self.chain.mine()
         self.chain.mint(address, micro)
-        self._deposit(address, micro, len(self.chain.blocks) - 1)
+        return self._deposit(address, micro, len(self.chain.blocks) - 1, sender)
 
     def steal(self, address: str, micro: int, recipient: str = "0x" + "ee" * 20) -> str:
         """A transfer from a treasury's key that was not signed here; returns its hash."""
@@ -151,11 +153,12 @@ class FakeNodes:
         ]  # fmt: skip
         return sent + self.deposits
 
-    def _deposit(self, address: str, micro: int, block_number: int) -> None:
+    def _deposit(self, address: str, micro: int, block_number: int, sender: str = STRANGER) -> str:
         hash_ = f"0x{next(_hashes) + 10**12:064x}"
         self.deposits.append(
-            Movement(hash_, 1_000 + len(self.deposits), block_number, "0x" + "cc" * 20, address.lower(), micro)
+            Movement(hash_, 1_000 + len(self.deposits), block_number, sender.lower(), address.lower(), micro)
         )
+        return hash_
 
 
 def _log(it: Movement, token: str) -> dict[str, Any]:

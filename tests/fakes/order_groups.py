@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from functions.orders import checkout
 from functions.orders.birth_records import Born
-from functions.orders.models import CardPayment, OrderRequest, ShippingAddress
+from functions.orders.models import OrderPayment, OrderRequest, ShippingAddress
 from shared import db
 from shared.auth import Member
 from shared.orders.tax_quotes import Inquiry
@@ -44,7 +44,7 @@ def order_together(wishes: Sequence[Wish]) -> list[Born | Problem | NotPrepared]
 def _asked(wish: Wish) -> Asked:
     body = OrderRequest(
         shipping_address=ShippingAddress(**{**ADDRESS, **(wish.address or {})}),
-        payment=CardPayment(provider="card", token="ok"),
+        payment=OrderPayment(provider="card", token="ok"),
         expected_total=Usdt.of(f"{wish.total:.2f}"),
         cart_id=wish.cart_id,
     )

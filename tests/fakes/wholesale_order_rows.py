@@ -43,7 +43,7 @@ def placed(
 def declined(who: Somebody) -> UUID:
     """The id of an order of the member's account whose card was declined."""
     order_id = placed(who, account_of(who), card="declined")
-    db.atomically(rows.go_on_to_payment, order_id, None, clock.now())
+    db.atomically(rows.go_on_to_payment, order_id, None, clock.now(), rows.PAYING_LIFE)
     order_rows.declined(order_id)
     return order_id
 

@@ -3,6 +3,8 @@
 import json
 
 from shared.auth import Role
+from tests import factories
+from tests.fakes import order_rows, usdt_rows
 from tests.fakes.treasury_admins import EXCHANGE, finding, foreign_nonce, treasury_admin
 from tests.fakes.treasury_admins import PATH as TREASURY
 from tests.operations.requests import Request, as_json
@@ -79,3 +81,19 @@ def explain_foreign_nonce(scene: Scene) -> Request:
     body = {"payout_id": None, "explanation": "the stolen key", "totp": admin.code()}
     path = f"{TREASURY}/foreign-nonces/{signer}/{nonce}/explain"
     return as_json(admin.client, path, body, body | {"explanation": "the key that was stolen"})
+
+
+def assign_deposit(scene: Scene) -> Request:
+    order_rows.counted(100)
+    order, deposit = usdt_rows.waiting(factories.member()), usdt_rows.deposit()
+    body = {"order_id": str(order), "reason": "the buyer has shown the receipt"}
+    path = f"/v1/admin/deposits/{deposit}/assign"
+    return as_json(scene.member(Role.TREASURY), path, body, body | {"reason": "the buyer has written"})
+
+
+def return_deposit(scene: Scene) -> Request:
+    admin, deposit = treasury_admin(scene.client), usdt_rows.deposit()
+    usdt_rows.fund()
+    body = {"to_address": EXCHANGE, "reason": "the sender has asked for it", "totp": admin.code()}
+    path = f"/v1/admin/deposits/{deposit}/return"
+    return as_json(admin.client, path, body, body | {"reason": "the sender has written"})

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from shared.ports.polygon.failures import ChainUnreachable, WrongChain
@@ -55,6 +56,12 @@ def hash_of(block: Any, wanted: int) -> str:
     """The hash of the block `wanted`. Raises ChainUnreachable, also for a block of another number."""
     with reading():
         return str(numbered(block, wanted)["hash"].lower())
+
+
+def made_at(block: Any) -> datetime:
+    """The time of a block. Raises ChainUnreachable."""
+    with reading():
+        return datetime.fromtimestamp(number(block["timestamp"]), UTC)
 
 
 def fees(pending: Any, tip: Any) -> Fees:

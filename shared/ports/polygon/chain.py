@@ -12,13 +12,13 @@ than that when milestones have stood still for some minutes: nothing here depend
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from functools import cache
 from typing import Any
 
 from shared.ports.polygon import answers, history
-from shared.ports.polygon.answers import count, hash_of, highest, number, reading, require_chain
+from shared.ports.polygon.answers import count, hash_of, highest, made_at, number, reading, require_chain
 from shared.ports.polygon.by_web3 import KeptOpen
 from shared.ports.polygon.failures import ChainUnreachable, NodesDiffer, StateGone
 from shared.ports.polygon.questions import (
@@ -277,11 +277,7 @@ def _heads(told: Sequence[Any]) -> Heads:
 
 def _times(told: Sequence[Any]) -> tuple[datetime, datetime]:
     _, latest, finalized = told[:3]
-    return _made_at(latest), _made_at(finalized)
-
-
-def _made_at(block: Any) -> datetime:
-    return datetime.fromtimestamp(number(block["timestamp"]), UTC)
+    return made_at(latest), made_at(finalized)
 
 
 def _lowest(heads: Sequence[Heads]) -> Heads:

@@ -7,14 +7,16 @@ today. People see each node's own answer beside the common one. It asks seldom, 
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache, partial
 from typing import Any, TypeVar
 
-from shared.ports.polygon.answers import hash_of, height, number, reading, require_chain
+from shared.ports.polygon.answers import hash_of, height, made_at, number, numbered, reading, require_chain
 from shared.ports.polygon.failures import ChainFailure, ChainUnreachable, NodeRefused, NodesDiffer, TooMuch
 from shared.ports.polygon.questions import GAS_PRICE, TRANSFER_TOPIC, balance_of, gas_of, logs, the_block, topic
 from shared.ports.polygon.receipts import asked_for, moved
 from shared.ports.polygon.rpc import Call, Node, configured, require_enough
+from shared.values.finality import final_block
 
 Told = TypeVar("Told")
 
@@ -25,6 +27,14 @@ class Block:
 
     number: int
     hash: str
+
+
+@dataclass(frozen=True)
+class Final:
+    """The newest final block, finality.NO_BLOCK while milestones have stalled; and the lowest head of all nodes."""
+
+    number: int
+    latest: int
 
 
 @dataclass(frozen=True)
@@ -84,6 +94,18 @@ class Nodes:
         require_enough(len(self._nodes), self._needed)
         lowest = min(height(node.result(the_block("finalized"))) for node in self._nodes)
         return Block(lowest, self.block_hash(lowest))
+
+    def final(self) -> Final:
+        """The newest final block (values/finality.py) and the lowest head. Raises TooFewNodes, ChainUnreachable."""
+        require_enough(len(self._nodes), self._needed)
+        told = [node.results([the_block("latest"), the_block("finalized")]) for node in self._nodes]
+        latest, finalized = (min(height(blocks[place]) for blocks in told) for place in (0, 1))
+        lag = max((made_at(head) - made_at(last)).total_seconds() for head, last in told)
+        return Final(final_block(latest, finalized, max(0, int(lag))), latest)
+
+    def block_time(self, block: int) -> datetime:
+        """The time of the block that every node has at a height. Raises ChainUnreachable."""
+        return self._agreed(the_block(block), lambda told: made_at(numbered(told, block)), f"the time of {block} is")
 
     def block_hash(self, block: int) -> str:
         """The hash of the block that every node has at a height. Raises ChainUnreachable."""

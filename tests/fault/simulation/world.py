@@ -25,7 +25,7 @@ from tests.fault.simulation.trace import Trace
 from tests.fault.simulation.transactions import Signed
 from tests.fault.simulation.violated import Violated
 
-TREASURIES = ("member", "affiliate", "wholesale")
+TREASURIES = ("member", "affiliate", "wholesale", "shop")
 TOKEN = "0x" + "c2132d05" * 5
 START = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 USDT_EACH = 100_000 * 10**6

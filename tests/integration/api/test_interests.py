@@ -20,7 +20,7 @@ from shared.values.prizes import CompType
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
-from tests.fakes import comp_records, order_rows, wholesale_order_rows
+from tests.fakes import comp_records, order_rows, usdt_rows, wholesale_order_rows
 from tests.fakes.nodes import FakeNodes
 from tests.fakes.payout_rows import PayoutRows
 from tests.fakes.wholesale_rows import wholesale_account
@@ -259,6 +259,19 @@ def send_from_treasury(scene: Scene, about: Somebody) -> Act:
     return partial(scene.ask, "POST", "/v1/admin/treasury/send", body, proved=True)
 
 
+def assign_deposit(scene: Scene, about: Somebody) -> Act:
+    order_rows.counted(100)
+    body = {"order_id": str(usdt_rows.waiting(about)), "reason": "the buyer has shown the receipt"}
+    return partial(scene.ask, "POST", f"/v1/admin/deposits/{usdt_rows.deposit()}/assign", body)
+
+
+def return_deposit(scene: Scene, about: Somebody) -> Act:
+    del about
+    usdt_rows.fund()
+    body = {"to_address": WALLET, "reason": "the sender has asked for it"}
+    return partial(scene.ask, "POST", f"/v1/admin/deposits/{usdt_rows.deposit()}/return", body, proved=True)
+
+
 def approve_treasury_transfer(scene: Scene, about: Somebody) -> Act:
     del about
     other = factories.member(role=Role.TREASURY)
@@ -321,8 +334,8 @@ TO_A_MEMBER = (award_comp, approve_comp, retry_comp, decide_guarantee_review, ov
                decide_flagged_scans, decide_wholesale_application, activate_wholesale_account, contact_winner,
                mail_chip, approve_payout, approve_payouts, change_order, resend_order, refund_order,
                approve_refund, resolve_payment, record_resale_certificate, book_invoice_paid,
-               book_invoice_refunded, award_wholesale_comp)  # fmt: skip
-TO_A_WALLET = (send_from_treasury, approve_treasury_transfer, resolve_finding)
+               book_invoice_refunded, award_wholesale_comp, assign_deposit)  # fmt: skip
+TO_A_WALLET = (send_from_treasury, return_deposit, approve_treasury_transfer, resolve_finding)
 OF_OTHERS = (activate_member,)  # of their own they cannot: who is suspended does nothing
 GIVES = {act.__name__: act for act in (*TO_A_MEMBER, *TO_A_WALLET, *OF_OTHERS)}
 TRIED = [

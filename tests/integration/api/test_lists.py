@@ -226,4 +226,4 @@ def test_rules_are_in_the_order_of_their_types(client: Client) -> None:
 @pytest.mark.usefixtures("two_nodes")
 def test_treasuries_are_in_the_order_of_the_plan(client: Client) -> None:
     items = client(factories.member(role=Role.TREASURY).token).get("/v1/admin/treasury/pools").body["items"]
-    assert [item["pool"] for item in items] == ["member", "affiliate", "wholesale"]
+    assert [item["pool"] for item in items] == ["member", "affiliate", "wholesale", "shop"]

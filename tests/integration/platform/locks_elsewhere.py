@@ -43,5 +43,6 @@ TRIED_ELSEWHERE = {
     "shared/events.py::claim_stubborn": "test_outbox_relay.py",
     "shared/comps/guarantees.py::_locked": "test_guarantee.py",
     "shared/messages/notifications.py::count_unread": "test_scan_waits.py",
+    "shared/orders/usdt.py::lock": "test_usdt_faults.py",
     "shared/withdrawals.py::expire": "test_withdrawal_prepare.py",
 }

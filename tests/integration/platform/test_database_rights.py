@@ -105,6 +105,17 @@ POWERFUL = {
         f"INSERT INTO resale_certificates (id, account_id) VALUES ({ANY_ID}, {ANY_ID})",
         {"admin_wholesale"},
     ),
+    "what a buyer has sent": ("UPDATE usdt_deposits SET outcome = 'counted'", {"deposit_watch"}),
+    "whose a deposit is": ("UPDATE usdt_deposits SET payment_id = id", {"deposit_watch", "admin_treasury"}),
+    "what a buyer is asked to send": (
+        f"INSERT INTO usdt_requests (payment_id, tail) VALUES ({ANY_ID}, 1)",
+        {"orders"},
+    ),
+    "where a refund goes": ("UPDATE usdt_requests SET refund_to = ''", set[str]()),
+    "a return to a buyer": (
+        f"INSERT INTO usdt_returns (id, payment_id) VALUES ({ANY_ID}, {ANY_ID})",
+        {"deposit_watch", "order_advance", "payment_watch"},
+    ),
     "an age that was proved": (
         f"INSERT INTO age_checks (id, member_id, recorded_at) VALUES ({ANY_ID}, {ANY_ID}, now())",
         {"order_advance", "order_fulfil", "payment_watch"},

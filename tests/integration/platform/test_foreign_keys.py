@@ -21,6 +21,10 @@ WITHOUT: Mapping[tuple[str, str], tuple[str, str]] = {
     ("wholesale_comps", "awarded_by"): ("members", "written by people; an account is emptied, its row stays"),
     ("resale_certificates", "recorded_by"): ("members", "written by people; an account is emptied, its row stays"),
     ("bank_transfers", "booked_by"): ("members", "written by people; an account is emptied, its row stays"),
+    ("usdt_deposits", "transaction_hash, log_index, direction"): (
+        "chain_transfers",
+        "the primary key finds them, and transfers stay",
+    ),
     ("signers", "treasury"): ("treasuries", "a handful of rows"),
 }
 KEYS = """

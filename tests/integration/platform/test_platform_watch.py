@@ -156,7 +156,7 @@ def test_every_treasury_tells_whole_usdt_and_thousandths_of_a_coin(watch: Watch,
     found = {line["treasury"]: (line["usdt"], line["gas_milli"]) for line in watch.lines()[TREASURY]}
 
     assert found["member"] == (2, 1999)
-    assert set(found) == {"affiliate", "member", "wholesale"}
+    assert set(found) == {"affiliate", "member", "shop", "wholesale"}
 
 
 @pytest.mark.parametrize("silent", ["block_times", "token_balance", "gas_balance"])

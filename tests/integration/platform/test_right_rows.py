@@ -74,7 +74,7 @@ def test_each_treasury_is_told_its_own_open_findings(sql: Connection) -> None:
         put(sql, "reconciliation_findings", id=uuid4(), reconciliation_id=uuid4(), treasury=treasury,
             kind="balance_differs", ref=str(uuid4()), expected=0, found=1, found_at=NOW, **end)  # fmt: skip
     assert {it.name: it.findings_open for it in done(answers.treasuries)} == {
-        "affiliate": 0, "member": 2, "wholesale": 1,
+        "affiliate": 0, "member": 2, "shop": 0, "wholesale": 1,
     }  # fmt: skip
 
 

@@ -30,7 +30,7 @@ def test_a_treasury_that_cannot_be_compared_is_pending_and_the_others_are_compar
         reconciliation.daily(clock.now())
 
     compared = sql.execute_simple("SELECT treasury, payouts_matched FROM reconciliation_treasuries ORDER BY 1").rows
-    assert compared == [["affiliate", None], ["member", 0], ["wholesale", 0]]
+    assert compared == [["affiliate", None], ["member", 0], ["shop", 0], ["wholesale", 0]]
     assert sql.execute_simple("SELECT status, finished_at FROM reconciliations").rows[0][1] is None
     assert sql.execute_simple("SELECT count(*) FROM outbox WHERE function = 'reconciliation'").rows == [[1]]
 
@@ -43,7 +43,7 @@ def test_a_snapshot_that_cannot_be_kept_keeps_no_other_from_being_kept(two_nodes
         treasury_snapshot.take(clock.now())
 
     kept = sql.execute_simple("SELECT treasury FROM treasury_snapshots ORDER BY 1").rows
-    assert kept == [["member"], ["wholesale"]]
+    assert kept == [["member"], ["shop"], ["wholesale"]]
 
 
 def test_a_treasury_that_cannot_be_paused_keeps_no_other_from_being_paused(
@@ -59,7 +59,7 @@ def test_a_treasury_that_cannot_be_paused_keeps_no_other_from_being_paused(
         ledger_seal.daily(clock.now())
 
     paused = sql.execute_simple("SELECT name FROM treasuries WHERE paused_at IS NOT NULL ORDER BY 1").rows
-    assert paused == [["member"], ["wholesale"]]
+    assert paused == [["member"], ["shop"], ["wholesale"]]
 
 
 def test_a_file_that_cannot_be_forgotten_keeps_no_other_from_being_forgotten(

@@ -231,11 +231,11 @@ def test_sale_and_refund_queue_their_task_in_their_own_transaction(order: Paid) 
         book(held)
         return tx.scalar(int, "SELECT count(*) FROM outbox WHERE body ->> 'order_id' = :id", id=str(order.id))
 
-    def refund(tx: Tx, held: Order) -> None:
-        refunds.refund_rest(tx, held, rows.newest_payment(tx, order.id), RefundReason.CANCELLED, clock.now())
-
     def sale(tx: Tx, held: Order) -> None:
         books.book_sale(tx, held, rows.newest_payment(tx, order.id), clock.now())
+
+    def refund(tx: Tx, held: Order) -> None:
+        refunds.refund_rest(tx, held, rows.newest_payment(tx, order.id), RefundReason.CANCELLED, clock.now())
 
     assert db.atomically(lambda tx: work(tx, lambda held: sale(tx, held))) == 0  # it is booked
     assert db.atomically(lambda tx: work(tx, lambda held: refund(tx, held))) == 1

@@ -171,7 +171,7 @@ def test_a_balance_that_no_transfer_explains_is_a_finding(two_nodes: FakeNodes, 
     kinds = [(kind, is_open) for kind, _, _, is_open in findings(sql)]
     assert set(kinds) == {("balance_differs", True)}
     assert outcome(sql) == ("discrepancy", "balanced")
-    assert is_paused(sql) == ["affiliate", "member", "wholesale"]
+    assert is_paused(sql) == ["affiliate", "member", "shop", "wholesale"]
 
 
 def test_what_is_under_way_is_pending_and_looked_at_again(

@@ -101,7 +101,7 @@ def test_an_explained_balance_is_balanced_and_the_next_difference_is_new(
     two_nodes.one.richer = two_nodes.other.richer = 6
     assert admin.client.get(f"{PATH}/reconciliations/{start(admin)}").body["status"] == "discrepancy"
     states = sql.execute_simple("SELECT count(*), count(resolved_at) FROM reconciliation_findings").rows
-    assert states == [[6, 3]]
+    assert states == [[8, 4]]
 
 
 def test_what_there_is_not_is_not_found(admin: TreasuryAdmin) -> None:

@@ -76,10 +76,11 @@ def test_what_is_used_of_a_pools_limits_is_what_that_pool_has_sent(
         also = f"SELECT 'affiliate', {time}, {amount} FROM {table}"
         sql.execute_simple(f"INSERT INTO {table} (treasury, {time}, amount) {also}")
 
-    used = {name: pool(admin, name)["limits"] for name in ("member", "affiliate", "wholesale")}
+    used = {name: pool(admin, name)["limits"] for name in ("member", "affiliate", "wholesale", "shop")}
 
     assert {name: (it["used_day"], it["used_hour"]) for name, it in used.items()} == {
         "member": (5, 5), "affiliate": (0.000007, 0.000008), "wholesale": (0, 0),
+        "shop": (0, 0),
     }  # fmt: skip
 
 

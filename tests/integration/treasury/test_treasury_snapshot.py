@@ -46,6 +46,7 @@ def test_each_treasury_has_one_snapshot_an_hour_however_often_it_runs(two_nodes:
     assert [list(row) for row in rows] == [
         ["affiliate", hour, RICH, None, block, True],
         ["member", hour, RICH + 100 * AMOUNT, None, block, True],
+        ["shop", hour, RICH, None, block, True],
         ["wholesale", hour, RICH, None, block, True],
     ]
 
@@ -106,5 +107,5 @@ def test_old_months_are_dropped_and_their_days_stay(sql: Connection) -> None:
 
     assert sql.execute_simple("SELECT DISTINCT at FROM treasury_snapshots").rows == [[NOW.replace(minute=0)]]
     assert sql.execute_simple("SELECT to_regclass('treasury_snapshots_2026_07')").rows == [[None]]
-    assert sql.execute_simple("SELECT count(*) FROM treasury_snapshot_days").rows == [[6]]
+    assert sql.execute_simple("SELECT count(*) FROM treasury_snapshot_days").rows == [[8]]
     assert sql.execute_simple("SELECT count(*) FROM treasury_snapshots_2026_08").rows == [[0]]  # 90 days are kept

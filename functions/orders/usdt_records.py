@@ -1,0 +1,142 @@
+"""Requests of USDT as rows: how much a buyer is asked to send, and to where."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from functions.orders import rules
+from functions.orders.models import UsdtInstructions
+from functions.orders.rules import Wallet
+from shared.db import Tx
+from shared.values.money import Usdt
+
+TAIL_RESTS = timedelta(days=180)  # before the same amount is asked of somebody else
+ONE_AT_A_TIME = 7_500_125_002  # any constant: all who choose an amount must lock the same one
+
+
+@dataclass(frozen=True)
+class _Place:
+    address: str
+    chain_id: int
+    token_address: str
+    head: int
+
+
+@dataclass(frozen=True)
+class _Row:
+    address: str
+    amount: Usdt
+    token_address: str
+    chain_id: int
+    refund_to: str
+    seen: Usdt
+    received: Usdt
+
+
+def wallet(tx: Tx, member_id: UUID, now: datetime) -> Wallet:
+    """The member's wallet, to which what is too much or refunded goes back."""
+    return tx.one(
+        Wallet,
+        """
+        SELECT wallet_address AS address, CASE WHEN wallet_rests_until > :now THEN wallet_rests_until END AS rests_until
+        FROM members WHERE id = :id
+        """,
+        id=member_id,
+        now=now,
+    )
+
+
+def insert(tx: Tx, order_id: UUID, refund_to: str, now: datetime) -> None:
+    """Record a payment of the order's total in USDT, with an amount that nobody else is asked for. Until the commit,
+    all others who choose an amount wait. Raises UsdtNotAvailable.
+    """
+    payment_id = uuid4()
+    total = tx.scalar(
+        Usdt,
+        """
+        INSERT INTO payments (id, order_id, provider, amount, created_at)
+        SELECT :id, id, 'usdt', total_amount, :now FROM orders WHERE id = :order_id RETURNING amount
+        """,
+        id=payment_id,
+        order_id=order_id,
+        now=now,
+    )
+    place = _place(tx)
+    tx.run("SELECT pg_advisory_xact_lock(:lock)", lock=ONE_AT_A_TIME)
+    tail = _free_tail(tx, total, now - TAIL_RESTS)
+    if place is None or tail is None:
+        raise rules.UsdtNotAvailable
+    tx.run(
+        """
+        INSERT INTO usdt_requests (payment_id, address, chain_id, token_address, tail, amount, refund_to, after_block,
+                                   opened_at)
+        VALUES (:payment_id, :address, :chain_id, :token_address, :tail, :amount, :refund_to, :head, :now)
+        """,
+        payment_id=payment_id,
+        address=place.address,
+        chain_id=place.chain_id,
+        token_address=place.token_address,
+        tail=tail,
+        amount=total + Usdt(tail),
+        refund_to=refund_to,
+        head=place.head,
+        now=now,
+    )
+
+
+def instructions(tx: Tx, order_id: UUID, expires_at: datetime) -> UsdtInstructions | None:
+    """The request that the order waits for, as its buyer sees it; None when nothing is awaited."""
+    row = tx.first(
+        _Row,
+        """
+        SELECT address, asked.amount, token_address, chain_id, refund_to, seen, received
+        FROM payments JOIN usdt_requests asked ON asked.payment_id = payments.id
+        WHERE payments.order_id = :order_id AND asked.closed_at IS NULL
+        """,
+        order_id=order_id,
+    )
+    if row is None:
+        return None
+    return UsdtInstructions(
+        address=row.address,
+        amount=f"{row.amount.decimal:.6f}",
+        token_address=row.token_address,
+        chain_id=row.chain_id,
+        refund_to=row.refund_to,
+        expires_at=expires_at,
+        seen=row.seen,
+        received=row.received,
+    )
+
+
+def _place(tx: Tx) -> _Place | None:
+    """The key that takes USDT, and the newest block that deposit_watch has seen; None before it has seen one."""
+    return tx.first(
+        _Place,
+        """
+        SELECT s.address, t.chain_id, t.token_address, greatest(c.scanned_to, c.head) AS head
+        FROM treasuries t JOIN signers s ON s.treasury = t.name AND s.status = 'active'
+        JOIN chain_scans c ON c.signer = s.address AND c.head IS NOT NULL
+        WHERE t.name = 'shop'
+        """,
+    )
+
+
+def _free_tail(tx: Tx, total: Usdt, since: datetime) -> int | None:
+    """A tail that no open request has, and whose sum with the total nobody was asked for since: first those that never
+    were in use, then those that were freed first. None if there is none.
+    """
+    return tx.scalar_or_none(
+        int,
+        """
+        SELECT tails.tail FROM generate_series(1, 9999) AS tails (tail)
+        WHERE NOT EXISTS (SELECT FROM usdt_requests taken WHERE taken.tail = tails.tail AND taken.closed_at IS NULL)
+          AND NOT EXISTS (SELECT FROM usdt_requests former
+                          WHERE former.amount = CAST(:total AS bigint) + tails.tail AND former.closed_at > :since)
+        ORDER BY (SELECT max(former.closed_at) FROM usdt_requests former WHERE former.tail = tails.tail) NULLS FIRST,
+                 tails.tail
+        LIMIT 1
+        """,
+        total=total,
+        since=since,
+    )
