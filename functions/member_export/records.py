@@ -143,7 +143,7 @@ SECTIONS: Mapping[str, LiteralString] = {
         """,
     "order_items": """
         SELECT order_id || ' ' || sku AS key,
-               CAST(to_jsonb(order_items) - 'promised' - 'released' AS text) AS document
+               CAST(to_jsonb(order_items) - 'promised' - 'released' - 'refunded_unsent' AS text) AS document
         FROM order_items JOIN orders ON orders.id = order_id
         WHERE member_id = :member_id AND order_id || ' ' || sku > :after ORDER BY key LIMIT :limit
         """,
@@ -158,6 +158,18 @@ SECTIONS: Mapping[str, LiteralString] = {
         SELECT CAST(refunds.id AS text) AS key, CAST(to_jsonb(refunds) AS text) AS document
         FROM refunds JOIN orders ON orders.id = order_id
         WHERE member_id = :member_id AND CAST(refunds.id AS text) > :after ORDER BY key LIMIT :limit
+        """,
+    "refund_lines": """
+        SELECT refund_id || ' ' || sku AS key, CAST(to_jsonb(refund_lines) AS text) AS document
+        FROM refund_lines JOIN refunds ON refunds.id = refund_id JOIN orders ON orders.id = order_id
+        WHERE member_id = :member_id AND refund_id || ' ' || sku > :after ORDER BY key LIMIT :limit
+        """,
+    "parcels": """
+        SELECT CAST(id AS text) AS key, CAST(to_jsonb(own) AS text) AS document
+        FROM (SELECT parcels.id, order_id, carrier, tracking_number, parcels.status, shipped_at, delivered_at
+              FROM parcels JOIN fulfilments ON fulfilments.id = fulfilment_id JOIN orders ON orders.id = order_id
+              WHERE member_id = :member_id) AS own
+        WHERE CAST(id AS text) > :after ORDER BY key LIMIT :limit
         """,
     "age_checks": """
         SELECT CAST(id AS text) AS key, CAST(to_jsonb(age_checks) - 'member_id' AS text) AS document

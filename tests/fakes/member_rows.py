@@ -91,6 +91,14 @@ MANY = {
     "refunds": """
         refunds (id, order_id, tins, goods, shipping, tax, amount, reason, recorded_at)
         SELECT gen_random_uuid(), id, 1, 10000, 0, 0, 10000, 'cancelled', now() FROM orders WHERE member_id = $1""",
+    "refund_lines": """
+        refund_lines (refund_id, sku, tins, goods, tax)
+        SELECT refunds.id, 'MINTICE-6', 1, 10000, 0
+        FROM refunds JOIN orders ON orders.id = order_id WHERE member_id = $1""",
+    "parcels": """
+        parcels (id, fulfilment_id, carrier, tracking_number, shipped_at, recorded_at, news_at)
+        SELECT gen_random_uuid(), fulfilments.id, 'USPS', 'No. ' || fulfilments.id, now(), now(), now()
+        FROM fulfilments JOIN orders ON orders.id = order_id WHERE member_id = $1""",
     "age_checks": """
         age_checks (id, member_id, status, reference, recorded_at, decided_at)
         SELECT gen_random_uuid(), $1, 'denied', gen_random_uuid(), now(), now() FROM generate_series(1, 5) AS n""",
@@ -125,11 +133,16 @@ ONE = {
 
 
 # What rows of a section lie in.
+FULFILMENTS = """
+    fulfilments (id, order_id, recorded_at, look_at)
+    SELECT gen_random_uuid(), id, now(), now() FROM orders WHERE member_id = $1"""
 BEFORE = {
     "trips": (MANY["comps"],),
     "order_items": (MANY["orders"],),
     "payments": (MANY["orders"],),
     "refunds": (MANY["orders"],),
+    "refund_lines": (MANY["orders"], MANY["refunds"]),
+    "parcels": (MANY["orders"], FULFILMENTS),
     "cart": ("carts (id, member_id, created_at, changed_at) VALUES (gen_random_uuid(), $1, now(), now())",),
 }
 

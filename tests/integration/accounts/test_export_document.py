@@ -86,12 +86,17 @@ FIELDS: Mapping[str, str] = {
         "shipping_tax:int tax_quote_id:uuid total_amount:int cancel_reason shipping_cost:int "
         "tax_breakdown:list cancel_wanted_at",
     "order_items":
-        "sku:text tax:int order_id:uuid quantity:int line_total:int unit_price:int product_name:text",
+        "sku:text tax:int shipped:int order_id:uuid quantity:int refunded:int line_total:int unit_price:int "
+        "product_name:text",
     "payments":
         "id:uuid state:text amount:int reason order_id:uuid provider:text refunded:int created_at:time "
         "refund_open:int",
     "refunds":
-        "id:uuid tax:int goods:int amount:int reason:text order_id:uuid shipping:int recorded_at:time",
+        "id:uuid tax:int tins:int goods:int amount:int reason:text order_id:uuid shipping:int recorded_at:time "
+        "shipping_tax:int",
+    "refund_lines": "sku:text tax:int tins:int goods:int refund_id:uuid",
+    "parcels":
+        "id:uuid status:text carrier:text order_id:uuid shipped_at:time delivered_at tracking_number:text",
     "age_checks":
         "id:uuid url reason status:text looked_at reference:uuid decided_at:time recorded_at:time valid_until",
     "tax_quotes":
