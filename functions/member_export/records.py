@@ -173,6 +173,13 @@ SECTIONS: Mapping[str, LiteralString] = {
               WHERE member_id = :member_id) AS own
         WHERE CAST(id AS text) > :after ORDER BY key LIMIT :limit
         """,
+    "parcels": """
+        SELECT CAST(id AS text) AS key, CAST(to_jsonb(own) AS text) AS document
+        FROM (SELECT parcels.id, order_id, carrier, tracking_number, parcels.status, shipped_at, delivered_at
+              FROM parcels JOIN fulfilments ON fulfilments.id = fulfilment_id JOIN orders ON orders.id = order_id
+              WHERE member_id = :member_id) AS own
+        WHERE CAST(id AS text) > :after ORDER BY key LIMIT :limit
+        """,
     "age_checks": """
         SELECT CAST(id AS text) AS key, CAST(to_jsonb(age_checks) - 'member_id' AS text) AS document
         FROM age_checks WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit

@@ -4912,9 +4912,7 @@ BEGIN
        AND (SELECT bool_or(promised > released + shipped) OR sum(shipped) = 0 FROM order_items WHERE order_id = NEW.id) THEN
         PERFORM refuse('order_shipped', format('order %s has not left yet', NEW.id));
     END IF;
-    IF NEW.state = 'delivered' AND EXISTS (
-        SELECT FROM parcels JOIN fulfilments f ON f.id = fulfilment_id
-        WHERE f.order_id = NEW.id AND parcels.status NOT IN ('delivered', 'returned')) THEN
+    IF NEW.state = 'delivered' AND order_has_parcels_under_way(NEW.id) THEN
         PERFORM refuse('order_delivered', format('a parcel of order %s is under way', NEW.id));
     END IF;
     IF NEW.state = 'cancelled'
@@ -4931,6 +4929,21 @@ CREATE OR REPLACE FUNCTION order_has_open_dispute(sold uuid)
 AS $function$
     SELECT EXISTS (SELECT FROM payments JOIN disputes ON disputes.payment_id = payments.id
                    WHERE payments.order_id = sold AND disputes.state = 'open')
+$function$;
+
+CREATE OR REPLACE FUNCTION order_has_parcels_under_way(sent uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT EXISTS (SELECT FROM parcels JOIN fulfilments f ON f.id = fulfilment_id
+                   WHERE f.order_id = sent AND parcels.status IN ('shipped', 'in_transit'))
+        OR EXISTS (SELECT FROM order_items item
+                   JOIN (SELECT line.sku, sum(line.tins) AS tins
+                         FROM fulfilments f JOIN parcels ON parcels.fulfilment_id = f.id
+                         JOIN parcel_lines line ON line.parcel_id = parcels.id
+                         WHERE f.order_id = sent AND parcels.status = 'lost' GROUP BY line.sku) lost USING (sku)
+                   WHERE item.order_id = sent AND lost.tins > item.refunded - item.refunded_unsent)
 $function$;
 
 CREATE OR REPLACE FUNCTION order_is_disputed(sold uuid)

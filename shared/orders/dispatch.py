@@ -19,13 +19,13 @@ from shared.values.states import FULFILMENT_ENDS, FulfilmentStatus
 @dataclass(frozen=True)
 class Progress:
     """How far a paid order has come: tins in parcels, tins that are neither in a parcel nor released, the status of its
-    last fulfilment, how many parcels have not come to an end, and how many have arrived.
+    last fulfilment, whether a parcel may still arrive, and how many have arrived.
     """
 
     sent: int
     left: int
     fulfilment: FulfilmentStatus
-    under_way: int
+    is_under_way: bool
     arrived: int
 
 
@@ -74,7 +74,7 @@ def _reached(found: Progress, *, is_over: bool) -> OrderState:
     """The state that an order of which something has left has reached."""
     if found.left and not is_over:
         return OrderState.FULFILLED
-    return OrderState.SHIPPED if found.under_way else OrderState.DELIVERED
+    return OrderState.SHIPPED if found.is_under_way else OrderState.DELIVERED
 
 
 def _progress(tx: Tx, order_id: UUID) -> Progress:
@@ -85,8 +85,7 @@ def _progress(tx: Tx, order_id: UUID) -> Progress:
                CAST(sum(item.promised - item.released - parcelled.tins) AS integer) AS left,
                (SELECT status FROM fulfilments WHERE order_id = :order_id ORDER BY recorded_at DESC, id DESC LIMIT 1)
                    AS fulfilment,
-               (SELECT CAST(count(*) AS integer) FROM parcels JOIN fulfilments f ON f.id = fulfilment_id
-                WHERE f.order_id = :order_id AND parcels.status NOT IN ('delivered', 'returned')) AS under_way,
+               order_has_parcels_under_way(CAST(:order_id AS uuid)) AS is_under_way,
                (SELECT CAST(count(*) AS integer) FROM parcels JOIN fulfilments f ON f.id = fulfilment_id
                 WHERE f.order_id = :order_id AND parcels.status = 'delivered') AS arrived
         FROM order_items item

@@ -99,6 +99,10 @@ MANY = {
         disputes (id, payment_id, reference, state, reason, amount, opened_at, noticed_at, looked_at)
         SELECT gen_random_uuid(), payments.id, gen_random_uuid(), 'open', 'fraudulent', 10000, now(), now(), now()
         FROM payments JOIN orders ON orders.id = order_id WHERE member_id = $1""",
+    "parcels": """
+        parcels (id, fulfilment_id, carrier, tracking_number, shipped_at, recorded_at, news_at)
+        SELECT gen_random_uuid(), fulfilments.id, 'USPS', 'No. ' || fulfilments.id, now(), now(), now()
+        FROM fulfilments JOIN orders ON orders.id = order_id WHERE member_id = $1""",
     "age_checks": """
         age_checks (id, member_id, status, reference, recorded_at, decided_at)
         SELECT gen_random_uuid(), $1, 'denied', gen_random_uuid(), now(), now() FROM generate_series(1, 5) AS n""",
@@ -146,6 +150,9 @@ ONE = {
 
 
 # What rows of a section lie in.
+FULFILMENTS = """
+    fulfilments (id, order_id, recorded_at, look_at)
+    SELECT gen_random_uuid(), id, now(), now() FROM orders WHERE member_id = $1"""
 BEFORE = {
     "trips": (MANY["comps"],),
     "order_items": (MANY["orders"],),
@@ -160,6 +167,7 @@ BEFORE = {
     "wholesale_chips": (ONE["wholesale_account"],),
     "wholesale_comps": (ONE["wholesale_account"],),
     "resale_certificates": (ONE["wholesale_account"],),
+    "parcels": (MANY["orders"], FULFILMENTS),
     "cart": ("carts (id, member_id, created_at, changed_at) VALUES (gen_random_uuid(), $1, now(), now())",),
 }
 

@@ -112,6 +112,11 @@ def paid(who: Somebody, order_id: UUID) -> UUID:
     return db.atomically(lambda tx: _capture(tx, order_id, clock.now()))
 
 
+def captured(order_id: UUID) -> UUID:
+    """Have an order that was taken further paid, and book its sale, without confirming it; returns its payment's id."""
+    return db.atomically(lambda tx: _capture(tx, order_id, clock.now(), is_confirmed=False))
+
+
 def refunded(order_id: UUID, payment_id: UUID, *, is_done: bool) -> None:
     """Record that the whole of a paid order is paid back; with `is_done` the provider has done it."""
     db.atomically(lambda tx: _refund(tx, order_id, payment_id, is_done=is_done, now=clock.now()))
@@ -315,13 +320,15 @@ def _done(tx: Tx, operation_id: UUID, now: datetime) -> None:
     )
 
 
-def _capture(tx: Tx, order_id: UUID, now: datetime) -> UUID:
+def _capture(tx: Tx, order_id: UUID, now: datetime, *, is_confirmed: bool = True) -> UUID:
     payment_id = tx.scalar(
         UUID, "SELECT id FROM payments WHERE order_id = :order_id AND state = 'pending'", order_id=order_id
     )
     for kind in ("authorize", "capture"):
         _succeed(tx, payment_id, kind, now)
     _book(tx, f"sale:{order_id}", order_id, 1, "takings:card", now)
+    if not is_confirmed:
+        return payment_id
     fulfilments.record(tx, order_id, now)
     tx.run(
         "UPDATE orders SET state = 'confirmed', state_at = :now, confirmed_at = :now WHERE id = :id",

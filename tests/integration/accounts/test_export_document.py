@@ -86,7 +86,8 @@ FIELDS: Mapping[str, str] = {
         "shipping_tax:int tax_quote_id:uuid total_amount:int cancel_reason shipping_cost:int "
         "tax_breakdown:list cancel_wanted_at",
     "order_items":
-        "sku:text tax:int order_id:uuid quantity:int refunded:int line_total:int unit_price:int product_name:text",
+        "sku:text tax:int shipped:int order_id:uuid quantity:int refunded:int line_total:int unit_price:int "
+        "product_name:text",
     "payments":
         "id:uuid state:text amount:int reason disputed:int order_id:uuid provider:text refunded:int created_at:time "
         "refund_open:int",
@@ -97,6 +98,8 @@ FIELDS: Mapping[str, str] = {
     "disputes":
         "id:uuid state:text amount:int reason:text order_id:uuid opened_at:time withdrawn:int decided_at "
         "noticed_at:time evidence_by",
+    "parcels":
+        "id:uuid status:text carrier:text order_id:uuid shipped_at:time delivered_at tracking_number:text",
     "age_checks":
         "id:uuid url reason status:text looked_at reference:uuid decided_at:time recorded_at:time valid_until",
     "tax_quotes":

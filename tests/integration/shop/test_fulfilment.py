@@ -1,7 +1,9 @@
 """A paid order is sent by the warehouse, once, whatever goes wrong on the way; its parcels take it to its end."""
 
 import io
+from collections.abc import Mapping
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from pg8000.dbapi import Connection
@@ -11,7 +13,9 @@ from emulators.vendors import Vendors
 from emulators.warehouse import WarehouseStandIn
 from functions.order_fulfil import store
 from shared import clock, db
-from shared.orders import fulfilments, tasks
+from shared.db import Tx
+from shared.orders import fulfilments, refunds, rows, tasks
+from shared.orders.refunds import RefundReason
 from tests import factories
 from tests.fakes import order_rows, order_views, parcel_views
 from tests.fakes.order_driver import OrderDriver
@@ -254,6 +258,30 @@ def test_a_parcel_without_news_is_lost_and_may_still_arrive(
     orders.deliver()
 
     assert standing(order.id).state == "delivered"
+
+
+def test_an_order_whose_lost_parcel_was_refunded_is_over(
+    orders: OrderDriver, place: WarehouseStandIn, sql: Connection
+) -> None:
+    order = confirmed(orders)
+    place.ship(at_warehouse(place).external_id)
+    orders.pass_time(QUARTER)
+    sql.execute_simple("UPDATE parcels SET status = 'lost'")
+    for tins in ({MINT: 3, COFFEE: 1}, {COFFEE: 1}):
+        orders.begin(order.id)
+        assert standing(order.id).state == "shipped"
+        db.atomically(give_back, order.id, tins)
+
+    orders.begin(order.id)
+
+    assert standing(order.id).state == "delivered"
+    assert "order_delivered" not in told(order.id)
+
+
+def give_back(tx: Tx, order_id: UUID, tins: Mapping[str, int]) -> None:
+    held = rows.lock(tx, order_id)
+    assert held is not None
+    refunds.refund_tins(tx, held, rows.newest_payment(tx, order_id), tins, RefundReason.LOST, now=clock.now())
 
 
 def test_no_parcel_is_lost_while_the_warehouse_does_not_answer(orders: OrderDriver, place: WarehouseStandIn) -> None:

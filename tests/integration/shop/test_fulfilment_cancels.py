@@ -149,20 +149,25 @@ def test_an_answer_of_before_takes_nothing_back(
     assert standing(order.id).state == "cancelled"
 
 
-def test_a_parcel_of_a_cancelled_order_is_recorded_for_nobody(
-    orders: OrderDriver, place: WarehouseStandIn, sql: Connection
+def test_a_parcel_of_what_the_warehouse_had_cancelled_is_recorded_for_nobody(
+    orders: OrderDriver, place: WarehouseStandIn, shop_vendors: Vendors, sql: Connection
 ) -> None:
+    """Also while the money is still on its way back, and the tins are promised."""
     order = confirmed(orders)
+    shop_vendors.card.fail_next(1, Fault.UNANSWERED)
     leave(order, orders)
+    assert parcel_views.fulfilments(order.id) == ["cancelled"]
+    assert standing(order.id).state == "confirmed"
     at_warehouse(place).status = "accepted"
     place.ship(at_warehouse(place).external_id)
     (fulfilment,) = sql.execute_simple("SELECT id FROM fulfilments").rows[0]
 
     with db.acting_for("order_fulfil"):
         order_fulfil.fulfil(FulfilOrder(fulfilment_id=fulfilment), clock.now())
+    orders.pass_time(QUARTER)
 
     assert parcel_views.parcels(order.id) == []
-    assert standing(order.id).state == "cancelled"
+    assert is_paid_back(order, shop_vendors)
 
 
 @pytest.fixture
