@@ -2,10 +2,10 @@
 
 from flask import Request, Response
 
-from functions.admin_treasury import comparisons, foreign_nonces, payments, pools, transfers
+from functions.admin_treasury import card_payments, comparisons, foreign_nonces, payments, pools, transfers
 from functions.admin_treasury.common import api
 
-__all__ = ["api", "comparisons", "foreign_nonces", "payments", "pools", "transfers"]
+__all__ = ["api", "card_payments", "comparisons", "foreign_nonces", "payments", "pools", "transfers"]
 
 
 def admin_treasury(request: Request) -> Response:

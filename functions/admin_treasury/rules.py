@@ -7,6 +7,7 @@ CHAIN_SECONDS_MAX = 3.0  # how long a request waits for the nodes
 RETRY_AFTER_SECONDS = "5"
 PENDING = ("REQUESTED", "APPROVED", "RESERVED")
 ON_HOLD = ("HELD", "QUARANTINED")
+COMPARED_DAYS_MAX = 365
 
 
 class TransferAmountNotPositive(Problem):
@@ -124,6 +125,12 @@ class FindingsOpen(Problem):
     """A treasury resumes only when each difference of its books is explained; `findings` counts those that are not."""
 
     status, title = 409, "Resolve the findings of this treasury first."
+
+
+class DayNotOver(Problem):
+    """Payments are compared of a day that is over in UTC, and not a year ago."""
+
+    status, title = 409, "Choose a day that is over, within a year."
 
 
 class FindingResolved(Problem):

@@ -160,3 +160,6 @@ GRANT UPDATE (cursor, read_at) ON card_days TO blakjaks_settlements;
 GRANT UPDATE (operation_id, dispute_id) ON card_bookings TO blakjaks_settlements;
 GRANT UPDATE (is_one) ON card_balance TO blakjaks_settlements;  -- to lock it
 GRANT UPDATE (resolved_at, resolution) ON payment_findings TO blakjaks_settlements;
+
+-- explanations: people explain what differs.
+GRANT UPDATE (resolved_at, resolved_by, resolution) ON payment_findings TO blakjaks_explanations;
