@@ -4604,6 +4604,14 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION refund_is_paid_elsewhere(refund uuid, amount bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT ledger_has('refunded:' || refund, 'bank:operating', -amount)
+$function$;
+
 CREATE OR REPLACE FUNCTION refund_line_counted()
  RETURNS trigger
  LANGUAGE plpgsql

@@ -83,6 +83,11 @@ CREATE FUNCTION card_booking_effect(kind text, amount bigint) RETURNS bigint LAN
                 ELSE 0 END
 $$;
 
+-- A refund that the provider has refused, and that people have paid from our bank: the provider's list will never have it.
+CREATE FUNCTION refund_is_paid_elsewhere(refund uuid, amount bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT ledger_has('refunded:' || refund, 'bank:operating', -amount)
+$$;
+
 -- What is booked changes what the provider owes, and never changes itself.
 CREATE FUNCTION card_booked() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
