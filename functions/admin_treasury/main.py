@@ -2,10 +2,29 @@
 
 from flask import Request, Response
 
-from functions.admin_treasury import comparisons, deposits, foreign_nonces, invoices, payments, pools, transfers
+from functions.admin_treasury import (
+    card_payments,
+    comparisons,
+    deposits,
+    foreign_nonces,
+    invoices,
+    payments,
+    pools,
+    transfers,
+)
 from functions.admin_treasury.common import api
 
-__all__ = ["api", "comparisons", "deposits", "foreign_nonces", "invoices", "payments", "pools", "transfers"]
+__all__ = [
+    "api",
+    "card_payments",
+    "comparisons",
+    "deposits",
+    "foreign_nonces",
+    "invoices",
+    "payments",
+    "pools",
+    "transfers",
+]
 
 
 def admin_treasury(request: Request) -> Response:

@@ -11,6 +11,7 @@ RETRY_AFTER_SECONDS = "5"
 PENDING = ("REQUESTED", "APPROVED", "RESERVED")
 ON_HOLD = ("HELD", "QUARANTINED")
 BANK_REFERENCE = re.compile(r"[A-Z0-9][A-Z0-9./-]{2,63}")  # as the schema has it
+COMPARED_DAYS_MAX = 365
 
 
 class TransferAmountNotPositive(Problem):
@@ -160,6 +161,12 @@ class FindingsOpen(Problem):
     """A treasury resumes only when each difference of its books is explained; `findings` counts those that are not."""
 
     status, title = 409, "Resolve the findings of this treasury first."
+
+
+class DayNotOver(Problem):
+    """Payments are compared of a day that is over in UTC, and not a year ago."""
+
+    status, title = 409, "Choose a day that is over, within a year."
 
 
 class FindingResolved(Problem):

@@ -218,6 +218,7 @@ def missing(tx: Tx, before: datetime) -> list[Missing]:
         SELECT o.id AS operation_id, o.amount FROM payment_operations o JOIN payments p ON p.id = o.payment_id
         WHERE o.booked_at IS NULL AND o.status = 'succeeded' AND o.kind IN ('capture', 'refund')
           AND o.answered_at < :before AND p.provider = 'card'
+          AND NOT (o.evidence = 'person' AND refund_is_paid_elsewhere(o.id, o.amount))
           AND NOT EXISTS (SELECT FROM card_bookings b WHERE b.key = o.id AND b.reference = o.reference)
           AND NOT EXISTS (SELECT FROM payment_findings f WHERE f.kind = 'missing_booking' AND f.operation_id = o.id)
         ORDER BY o.answered_at, o.id LIMIT :limit
@@ -257,7 +258,9 @@ def sides(tx: Tx) -> Sides:
                CAST((SELECT coalesce(sum(card_booking_effect(o.kind, o.amount)), 0)
                      FROM payment_operations o JOIN payments p ON p.id = o.payment_id
                      WHERE o.booked_at IS NULL AND o.status = 'succeeded' AND o.kind IN ('capture', 'refund')
-                       AND p.provider = 'card') AS bigint) AS unbooked,
+                       AND p.provider = 'card'
+                       AND NOT (o.evidence = 'person' AND refund_is_paid_elsewhere(o.id, o.amount))) AS bigint)
+                   AS unbooked,
                CAST((SELECT coalesce(sum(card_booking_effect(kind, amount)), 0) FROM card_bookings
                      WHERE operation_id IS NULL AND dispute_id IS NULL) AS bigint) AS unmatched,
                CAST((SELECT coalesce(sum(withdrawn - booked), 0) FROM disputes WHERE withdrawn <> booked) AS bigint)

@@ -5727,6 +5727,14 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION refund_is_paid_elsewhere(refund uuid, amount bigint)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT ledger_has('refunded:' || refund, 'bank:operating', -amount)
+$function$;
+
 CREATE OR REPLACE FUNCTION refund_line_counted()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -7035,6 +7043,7 @@ GRANT UPDATE (uploaded_at) ON TABLE avatars TO blakjaks_erasure;
 
 GRANT INSERT ON TABLE payout_attempts, payout_events TO blakjaks_explanations;
 GRANT INSERT, UPDATE ON TABLE foreign_explanations, payout_slots TO blakjaks_explanations;
+GRANT UPDATE (resolution, resolved_at, resolved_by) ON TABLE payment_findings TO blakjaks_explanations;
 
 GRANT SELECT ON TABLE email_changes, known_devices, members, second_factors, withdrawals TO blakjaks_exports;
 GRANT UPDATE (expires_at, ready_at, status) ON TABLE data_exports TO blakjaks_exports;

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from uuid import UUID, uuid4
 
 from functions.payment_reconciliation import store
 from shared import clock, db
@@ -70,3 +71,22 @@ def settled() -> Mapping[str, Usdt]:
 def owed() -> Usdt:
     """Return what the provider owes us by its own list."""
     return db.atomically(lambda tx: store.sides(tx).owed)
+
+
+def payment_finding() -> UUID:
+    """An open finding about no operation of ours; returns its id."""
+    made = uuid4()
+
+    def work(tx: Tx) -> None:
+        tx.run(
+            """
+            INSERT INTO payment_findings (id, kind, ref, expected, found, found_at)
+            VALUES (:id, 'unknown_booking', :ref, 0, 20000, :now)
+            """,
+            id=made,
+            ref=str(made),
+            now=clock.now(),
+        )
+
+    db.atomically(work)
+    return made

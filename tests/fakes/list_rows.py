@@ -354,6 +354,44 @@ def reconciliation(owner: Somebody, at: datetime, number: int) -> str:  # noqa: 
     return str(made)
 
 
+def payment_finding(owner: Somebody, at: datetime, number: int) -> str:  # noqa: ARG001 - as all of them
+    """A finding about a card payment; the second one is resolved."""
+    made, resolved = uuid4(), number % 3 == 1
+    insert(
+        "payment_findings",
+        id=made,
+        kind="unknown_booking",
+        ref=str(made),
+        expected=0,
+        found=10_000,
+        found_at=at,
+        resolved_at=at if resolved else None,
+        resolution="by hand" if resolved else None,
+    )
+    return str(made)
+
+
+def dispute(owner: Somebody, at: datetime, number: int) -> str:
+    """A dispute of a paid order, in one state after the other."""
+    order_rows.counted(100)
+    made, order_id = uuid4(), order_rows.placed(owner, {MINT: 1})
+    state = ("inquiry", "open", "won", "lost")[number % 4]
+    insert(
+        "disputes",
+        id=made,
+        payment_id=order_rows.paid(owner, order_id),
+        reference=str(made),
+        state=state,
+        reason="fraudulent",
+        amount=10_000,
+        opened_at=at,
+        noticed_at=at,
+        looked_at=at,
+        decided_at=at if state in ("won", "lost") else None,
+    )
+    return str(made)
+
+
 def finding(owner: Somebody, at: datetime, number: int) -> str:
     """A finding of a reconciliation; the second one is resolved."""
     made, run_ = uuid4(), UUID(reconciliation(owner, at, number))

@@ -122,6 +122,17 @@ LISTS: Mapping[str, ListCase] = {
             ),
         },
     ),
+    "list_payment_findings": ListCase(
+        list_rows.payment_finding,
+        role=TREASURY,
+        filters={
+            "state": ListFilter(
+                lambda item: "resolved" if item["resolved_at"] else "open",
+                lambda item, value: bool(item["resolved_at"]) == (value == "resolved"),
+            ),
+        },
+    ),
+    "list_disputes": ListCase(list_rows.dispute, role=TREASURY, filters={"state": same("state")}),
     "list_treasury_payouts": ListCase(
         partial(list_rows.payout, ""),
         role=TREASURY,

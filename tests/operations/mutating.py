@@ -49,7 +49,8 @@ EXAMPLE_REQUESTS = [
     comps.mail_chip, comps.decide_guarantee_review, comps.retry_comp, comps.approve_comp,
     treasury.pause_treasury, treasury.resume_treasury, treasury.set_treasury_alerts, treasury.send_from_treasury,
     treasury.approve_payout, treasury.approve_treasury_transfer, treasury.cancel_treasury_transfer,
-    treasury.start_reconciliation, treasury.resolve_finding, treasury.approve_payouts, treasury.explain_foreign_nonce,
+    treasury.start_reconciliation, treasury.compare_payments, treasury.resolve_payment_finding,
+    treasury.resolve_finding, treasury.approve_payouts, treasury.explain_foreign_nonce,
     treasury.assign_deposit, treasury.return_deposit,
 ]  # fmt: skip
 # The access token of the request is no longer valid after these, so that they cannot be repeated.

@@ -1,10 +1,13 @@
 """One example request for each operation on the treasury, in a function of its name."""
 
 import json
+from datetime import timedelta
 
+from shared import clock
 from shared.auth import Role
 from tests import factories
 from tests.fakes import order_rows, usdt_rows
+from tests.fakes.card_lists import payment_finding
 from tests.fakes.treasury_admins import EXCHANGE, finding, foreign_nonce, treasury_admin
 from tests.fakes.treasury_admins import PATH as TREASURY
 from tests.operations.requests import Request, as_json
@@ -73,6 +76,19 @@ def resolve_finding(scene: Scene) -> Request:
     path, body = f"{TREASURY}/findings/{finding(admin.somebody)}/resolve", {"explanation": "a gift"}
     body["totp"] = admin.code()
     return as_json(admin.client, path, body, body | {"explanation": "a mistake"})
+
+
+def resolve_payment_finding(scene: Scene) -> Request:
+    path = f"{TREASURY}/payment-findings/{payment_finding()}/resolve"
+    admin = scene.member(Role.TREASURY)
+    return as_json(admin, path, {"explanation": "by hand"}, {"explanation": "a mistake"})
+
+
+def compare_payments(scene: Scene) -> Request:
+    today = clock.now().date()
+    days = [(today - timedelta(days=number)).isoformat() for number in (2, 3)]
+    admin = scene.member(Role.TREASURY)
+    return as_json(admin, f"{TREASURY}/payment-comparisons", {"day": days[0]}, {"day": days[1]})
 
 
 def explain_foreign_nonce(scene: Scene) -> Request:

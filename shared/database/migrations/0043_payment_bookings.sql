@@ -82,6 +82,11 @@ CREATE FUNCTION card_booking_effect(kind text, amount bigint) RETURNS bigint LAN
                 ELSE 0 END
 $$;
 
+-- A refund that the provider has refused, and that people have paid from our bank: the provider's list will never have it.
+CREATE FUNCTION refund_is_paid_elsewhere(refund uuid, amount bigint) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT ledger_has('refunded:' || refund, 'bank:operating', -amount)
+$$;
+
 -- What is booked changes what the provider owes, and never changes itself.
 CREATE FUNCTION card_booked() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -159,3 +164,6 @@ GRANT UPDATE (cursor, read_at) ON card_days TO blakjaks_settlements;
 GRANT UPDATE (operation_id, dispute_id) ON card_bookings TO blakjaks_settlements;
 GRANT UPDATE (is_one) ON card_balance TO blakjaks_settlements;  -- to lock it
 GRANT UPDATE (resolved_at, resolution) ON payment_findings TO blakjaks_settlements;
+
+-- explanations: people explain what differs.
+GRANT UPDATE (resolved_at, resolved_by, resolution) ON payment_findings TO blakjaks_explanations;

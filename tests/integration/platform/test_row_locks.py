@@ -35,6 +35,7 @@ import functions.wholesale.order_store as wholesale_orders
 import functions.wholesale.store as wholesale
 from emulators.contract import ROOT
 from functions.admin_comps import review_store
+from functions.admin_treasury import card_records
 from functions.email_send import store as email_send
 from functions.orders import buyer_records
 from shared import db, withdrawals
@@ -47,6 +48,7 @@ from shared.payouts import reads, slots
 from tests import factories
 from tests.factories import NOW
 from tests.fakes import order_rows, wholesale_order_rows
+from tests.fakes.card_lists import payment_finding
 from tests.fakes.locks import is_locked
 from tests.fakes.plain_rows import OTHER_SIGNER, SIGNER, at, comp, payout, put, slot, unchecked, withdrawal
 from tests.fakes.shop_client import MINT
@@ -337,6 +339,9 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/admin_treasury/store.py::pool_state": _treasuries(lambda tx: admin_treasury.pool_state(tx, "member")),
     "functions/admin_treasury/store.py::lock_finding": _rows(
         "reconciliation_findings", _finding, admin_treasury.lock_finding
+    ),
+    "functions/admin_treasury/card_records.py::lock_finding": _rows(
+        "payment_findings", lambda _: payment_finding(), card_records.lock_finding
     ),
     "functions/admin_trips/store.py::lock": _rows("comps", _comp, _then_asked(admin_trips.lock)),
     "functions/auth/store.py::open_code": _email_code,

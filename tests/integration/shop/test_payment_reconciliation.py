@@ -1,5 +1,6 @@
 """Every payment is compared with the provider's own list, in both directions, and what it owes us to the cent."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from uuid import UUID
@@ -19,9 +20,11 @@ from shared.orders import rows, tasks
 from shared.orders.states import CancelReason
 from shared.ports import card
 from shared.values.money import ZERO, Usdt
+from tests.client import FunctionClient
 from tests.fakes.card_lists import PaymentFinding, findings, go_to_noon, next_day, owed, read, settled
 from tests.fakes.crashes import Crash, crash
 from tests.fakes.dispute_rows import bought, capture_of, dispute, heard
+from tests.fakes.order_admins import order_admin
 from tests.fakes.order_driver import OrderDriver
 from tests.fakes.order_views import Placed
 
@@ -247,6 +250,23 @@ def test_refunds_and_disputes_of_the_list_agree_with_ours(
     assert findings(only_open=False) == []
     fees = FEE * 2 + Usdt.of("15.00")
     assert settled() == {"takings:card": ZERO, "bank:operating": TOTAL - fees, "fees:card": fees}
+
+
+def test_a_refund_that_people_paid_from_our_bank_is_not_looked_for_in_the_list(
+    client: Callable[..., FunctionClient], orders: OrderDriver, order: Placed, shop_vendors: Vendors, sql: Connection
+) -> None:
+    shop_vendors.card.decline_next("refund")
+    db.atomically(rows.want_cancelled, order.id, CancelReason.MEMBER, clock.now())
+    db.atomically(tasks.advance_soon, order.id, clock.now())
+    orders.deliver()
+    orders.pass_time(2)
+    ((refund,),) = sql.execute_simple("SELECT id FROM payment_operations WHERE kind = 'refund'").rows
+    for _ in range(2):
+        order_admin(client).resolve(order.id, refund, "paid_elsewhere", "Check 1042")
+    for _ in range(3):
+        next_day(orders)
+    assert findings(only_open=False) == []
+    assert (settled()["takings:card"], owed()) == (ZERO, ZERO)
 
 
 def test_a_dispute_that_no_message_told_is_found_by_the_list(
