@@ -18,7 +18,6 @@ from shared.credentials import totp
 from shared.credentials.totp import SECOND_FACTOR
 from shared.db import ConstraintViolated, Tx
 from shared.orders import books, tasks
-from shared.orders.states import PaymentProvider
 from shared.payouts import interests
 from shared.values import typed
 from shared.values.fields import Body, Listing, Money, Page, Reason, Reply, SixDigits
@@ -90,7 +89,7 @@ def book_invoice_refunded(
     if not invoice_rows.refund_exists(tx, refund_id):
         raise NotFound
     booked = _booked(tx, admin, invoice_rows.refund(tx, refund_id), body, now)
-    books.book_refunded(tx, refund_id, booked.amount, now, provider=PaymentProvider.INVOICE)
+    books.book_refunded(tx, refund_id, booked.amount, now, provider="invoice")
     _record(tx, admin, client, "invoice.refunded", booked, reason=body.reason)
     return booked
 

@@ -11,7 +11,7 @@ from functions.wholesale.order_store import NewOrder, Standing
 from shared import settings
 from shared.db import ConstraintViolated, Tx
 from shared.orders import addresses, card_tokens, refusals, rows, sums, tasks
-from shared.orders.states import CancelReason, OrderState, PaymentProvider
+from shared.orders.states import CancelReason, OrderState
 from shared.orders.sums import Wanted
 from shared.orders.tax_quotes import Inquiry
 from shared.values.problems import NotFound
@@ -50,7 +50,7 @@ def pay_again(tx: Tx, member_id: UUID, order_id: UUID, token: str, now: datetime
     order = _locked(tx, member_id, order_id)
     waits = order.state is OrderState.PAYMENT_PROCESSING and order.last_payment is PaymentState.FAILED
     over = order.expires_at <= now or order.cancel_wanted_at is not None
-    by_card = order.provider is PaymentProvider.CARD
+    by_card = order.provider == "card"
     if not waits or over or not by_card or order.declines >= order_rules.CARDS_PER_ORDER:
         raise refusals.OrderNotPayable
     _pay_by_card(tx, order_id, token, now)
@@ -107,12 +107,12 @@ def _insert(tx: Tx, order_id: UUID, draft: Draft, taxed: Taxed, now: datetime, *
 def _pay_by_card(tx: Tx, order_id: UUID, token: str, now: datetime) -> None:
     payment_id = uuid4()
     sealed = card_tokens.seal(tx, payment_id, token)
-    order_store.insert_payment(tx, payment_id, order_id, PaymentProvider.CARD, sealed=sealed, now=now)
+    order_store.insert_payment(tx, payment_id, order_id, "card", sealed=sealed, now=now)
 
 
 def _pay_by_invoice(tx: Tx, order_id: UUID, now: datetime, due_at: datetime) -> None:
     payment_id = uuid4()
-    order_store.insert_payment(tx, payment_id, order_id, PaymentProvider.INVOICE, sealed=None, now=now)
+    order_store.insert_payment(tx, payment_id, order_id, "invoice", sealed=None, now=now)
     order_store.insert_invoice(tx, payment_id, now, due_at)
 
 

@@ -3,6 +3,7 @@
 What a sale gives to the pools is a transaction of its own: a task of the same commit.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
@@ -10,11 +11,11 @@ from shared.db import Tx
 from shared.ledger import journals
 from shared.orders import tasks
 from shared.orders.rows import Order, Payment
-from shared.orders.states import PaymentProvider
 from shared.values.money import Usdt
+from shared.values.states import PaymentProvider
 
 # The accounts on which captured money stands until it is paid back.
-TAKINGS = {PaymentProvider.CARD: "takings:card", PaymentProvider.INVOICE: "takings:bank"}
+TAKINGS: Mapping[PaymentProvider, str] = {"card": "takings:card", "usdt": "takings:usdt", "invoice": "takings:bank"}
 
 
 def book_sale(tx: Tx, order: Order, payment: Payment, now: datetime) -> None:
@@ -32,8 +33,6 @@ def book_sale(tx: Tx, order: Order, payment: Payment, now: datetime) -> None:
     tasks.accrue_soon(tx, order.id, now)
 
 
-def book_refunded(
-    tx: Tx, refund_id: UUID, amount: Usdt, now: datetime, *, provider: PaymentProvider = PaymentProvider.CARD
-) -> None:
+def book_refunded(tx: Tx, refund_id: UUID, amount: Usdt, now: datetime, *, provider: PaymentProvider = "card") -> None:
     """Post the journal of a refund that was paid: we owe it no more, and have less where the money was."""
     journals.move(tx, f"refunded:{refund_id}", TAKINGS[provider], "owed:refunds", amount, now=now)

@@ -10,7 +10,7 @@ from shared.db import Tx
 from shared.orders import books, dispatch, fulfilments, operations, refunds, rows, telling
 from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order, Payment
-from shared.orders.states import GOING_OUT, UNPAID, CancelReason, OrderKind, OrderState, PaymentProvider
+from shared.orders.states import GOING_OUT, UNPAID, CancelReason, OrderKind, OrderState
 from shared.values.states import AgeCheckStatus, OperationStatus, PaymentState
 
 AGE_CHECK_LIFE = timedelta(minutes=60)
@@ -81,7 +81,7 @@ def _pay(tx: Tx, order: Order, now: datetime) -> None:
         fulfilments.record(tx, order.id, now)
         rows.confirm(tx, order.id, now)
         telling.confirmed(tx, order, now)
-    elif payment.provider is PaymentProvider.INVOICE:
+    elif payment.provider == "invoice":
         _await_transfer(tx, payment, now)
     elif payment.open_operation is None and payment.state is PaymentState.PENDING:
         operations.record(tx, payment.id, "authorize", payment.amount, now)

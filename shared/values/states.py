@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Literal
 
 OperationKind = Literal["authorize", "capture", "void", "refund"]  # payment_operations.kind
+PaymentProvider = Literal["card", "usdt", "invoice"]  # payments.provider
 
 
 class MemberStatus(StrEnum):
