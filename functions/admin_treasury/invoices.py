@@ -18,11 +18,11 @@ from shared.credentials import totp
 from shared.credentials.totp import SECOND_FACTOR
 from shared.db import ConstraintViolated, Tx
 from shared.orders import books, tasks
-from shared.orders.states import PaymentProvider
 from shared.payouts import interests
 from shared.values import typed
 from shared.values.fields import Body, Listing, Money, Page, Reason, Reply, SixDigits
 from shared.values.problems import NotFound
+from shared.values.states import PaymentProvider
 from shared.web import audit, paging
 from shared.web.audit import Action
 from shared.web.http import Client

@@ -11,12 +11,12 @@ from functions.wholesale.order_store import NewOrder, Standing
 from shared import settings
 from shared.db import ConstraintViolated, Tx
 from shared.orders import addresses, card_tokens, refusals, rows, sums, tasks
-from shared.orders.states import CancelReason, OrderState, PaymentProvider
+from shared.orders.states import CancelReason, OrderState
 from shared.orders.sums import Wanted
 from shared.orders.tax_quotes import Inquiry
 from shared.values.problems import NotFound
 from shared.values.retry_after import HOUR, until
-from shared.values.states import PaymentState
+from shared.values.states import PaymentProvider, PaymentState
 
 
 def place(tx: Tx, member_id: UUID, body: WholesaleOrderRequest, inquiry: Inquiry, now: datetime) -> UUID:

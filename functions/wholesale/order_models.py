@@ -9,8 +9,9 @@ from pydantic import Field, InstanceOf
 
 from functions.wholesale.common import BusinessAddress, WholesaleAddress
 from functions.wholesale.order_rules import LINES_MAX, TINS_MAX, PaymentWord
-from shared.orders.states import OrderState, PaymentProvider
+from shared.orders.states import OrderState
 from shared.values.fields import Body, Money, Reply, Shape, Sku
+from shared.values.states import PaymentProvider
 
 CardToken = Annotated[str, Shape(r"^[!-~]{1,200}$", "a token of the card's provider")]
 

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from functions.wholesale.order_models import InvoiceReference, OrderStep, WholesaleLine
 from shared.db import Tx
-from shared.orders.states import OrderState, PaymentProvider
+from shared.orders.states import OrderState
 from shared.values.money import Usdt
-from shared.values.states import PaymentState
+from shared.values.states import PaymentProvider, PaymentState
 from shared.web.paging import Position
 
 

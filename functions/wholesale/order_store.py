@@ -10,12 +10,12 @@ from typing import Any
 from uuid import UUID
 
 from shared.db import Tx
-from shared.orders.states import OrderState, PaymentProvider
+from shared.orders.states import OrderState
 from shared.orders.sums import Sums, Wanted
 from shared.orders.tax_quotes import Quote
 from shared.values import encoding
 from shared.values.money import Usdt
-from shared.values.states import PaymentState
+from shared.values.states import PaymentProvider, PaymentState
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ def insert_payment(
         """,
         id=payment_id,
         order_id=order_id,
-        provider=provider.value,
+        provider=provider,
         token=sealed,
         now=now,
     )

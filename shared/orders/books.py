@@ -11,8 +11,8 @@ from shared.db import Tx
 from shared.ledger import journals
 from shared.orders import tasks
 from shared.orders.rows import Order, Payment
-from shared.orders.states import PaymentProvider
 from shared.values.money import Usdt
+from shared.values.states import PaymentProvider
 
 # The accounts on which captured money stands until it is paid back.
 TAKINGS = {

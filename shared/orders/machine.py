@@ -10,8 +10,8 @@ from shared.db import Tx
 from shared.orders import books, dispatch, fulfilments, operations, refunds, rows, telling, usdt
 from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order, Payment
-from shared.orders.states import PAID, UNPAID, CancelReason, OrderKind, OrderState, PaymentProvider
-from shared.values.states import AgeCheckStatus, OperationStatus, PaymentState
+from shared.orders.states import PAID, UNPAID, CancelReason, OrderKind, OrderState
+from shared.values.states import AgeCheckStatus, OperationStatus, PaymentProvider, PaymentState
 
 AGE_CHECK_LIFE = timedelta(minutes=60)
 

@@ -15,8 +15,8 @@ from shared.ledger import journals
 from shared.orders import operations, refund_shares, tasks, telling
 from shared.orders.refund_shares import Charge, ChargedLine, RefundShare
 from shared.orders.rows import Order, Payment
-from shared.orders.states import PaymentProvider
 from shared.values.money import Usdt
+from shared.values.states import PaymentProvider
 
 
 class RefundReason(StrEnum):
@@ -112,7 +112,9 @@ def record(
 
 
 def _pay_back(tx: Tx, payment: Payment, refund_id: UUID, amount: Usdt, now: datetime) -> None:
-    """Have the money paid back: a card's provider does it when it is asked, an invoice people pay back at the bank."""
+    """Have the money paid back: a card's provider does it when it is asked, an invoice people pay back at the
+    bank, and USDT goes by a payout.
+    """
     is_asked = payment.provider is not PaymentProvider.INVOICE
     operations.record(tx, payment.id, "refund", amount, now, operation_id=refund_id, asked=is_asked)
 

@@ -5,16 +5,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from shared.db import Tx
-from shared.orders.states import (
-    CancelReason,
-    OrderKind,
-    OrderState,
-    PaymentProvider,
-    number_shown,
-    wholesale_number_shown,
-)
+from shared.orders.states import CancelReason, OrderKind, OrderState, number_shown, wholesale_number_shown
 from shared.values.money import Usdt
-from shared.values.states import AgeCheckStatus, OperationStatus, PaymentState
+from shared.values.states import AgeCheckStatus, OperationStatus, PaymentProvider, PaymentState
 
 PAYING_LIFE = timedelta(minutes=30)
 

@@ -13,14 +13,6 @@ class OrderKind(StrEnum):
     WHOLESALE = "wholesale"
 
 
-class PaymentProvider(StrEnum):
-    """The values of `payments.provider`: how an order is paid."""
-
-    CARD = "card"
-    INVOICE = "invoice"
-    USDT = "usdt"
-
-
 class OrderState(StrEnum):
     """The type `order_state`: how far an order has come."""
 

@@ -95,6 +95,14 @@ class FlagStatus(StrEnum):
     CONFIRMED = "confirmed"
 
 
+class PaymentProvider(StrEnum):
+    """The values of `payments.provider`: how an order is paid."""
+
+    CARD = "card"
+    USDT = "usdt"
+    INVOICE = "invoice"
+
+
 class PaymentState(StrEnum):
     """The values of `payments.state`."""
 

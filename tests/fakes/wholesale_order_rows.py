@@ -11,10 +11,11 @@ from shared.auth import Role
 from shared.db import Tx
 from shared.orders import addresses, card_tokens, machine, rows
 from shared.orders.addresses import DeliveryAddress
-from shared.orders.states import CancelReason, PaymentProvider
+from shared.orders.states import CancelReason
 from shared.orders.sums import Sums, Wanted
 from shared.orders.tax_quotes import Quote
 from shared.values.money import ZERO, Usdt
+from shared.values.states import PaymentProvider
 from tests import factories
 from tests.factories import Somebody
 from tests.fakes import order_rows
@@ -90,7 +91,7 @@ def _place(tx: Tx, member_id: UUID, account: UUID, tins: int, card: str | None, 
     )
     order_store.insert_order(tx, order)
     order_store.insert_items(tx, order_id, [Wanted(MINT, tins, PRICE)], {MINT: "BlakJaks Mint Ice"}, {MINT: ZERO})
-    provider = PaymentProvider.CARD if card else PaymentProvider.INVOICE
+    provider: PaymentProvider = PaymentProvider.CARD if card else PaymentProvider.INVOICE
     sealed = card_tokens.seal(tx, payment_id, card) if card else None
     order_store.insert_payment(tx, payment_id, order_id, provider, sealed=sealed, now=now)
     if not card:

@@ -54,7 +54,10 @@ def test_an_application_waits_for_a_decision(desk: WholesaleClient) -> None:
         "business_address": {"address_line1": "12 Commerce Way", "address_line2": None, "city": "Reno", "state": "NV",
                              "zip_code": "89501-1234"},
         "tax_id_last4": "6789", "applied_at": shown["applied_at"], "decided_at": None, "may_apply_at": None,
+        "activated_at": None, "totals": {"orders": 0, "tins": 0, "spent": 0, "chips": 0},
+        "milestones": shown["milestones"], "comps": [],
     }  # fmt: skip
+    assert {step["reached_at"] for step in shown["milestones"]} == {None}
     assert desk.account() == shown
 
 
