@@ -6,13 +6,14 @@ missing answer decides nothing: it is looked up under the id. All else follows f
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from uuid import UUID, uuid4
 
 from flask import Request, Response
 
 from functions.order_fulfil import rules, store
 from functions.order_fulfil.rules import Move, Told
-from functions.order_fulfil.store import Fulfilment
+from functions.order_fulfil.store import Fulfilment, Silent
 from shared import clock, db, log
 from shared.db import Tx
 from shared.events import FulfilOrder
@@ -71,7 +72,8 @@ def sweep(now: datetime) -> None:
     with Sweep() as parts:
         parts.part(lambda: db.atomically(_ask_again, now), "fulfilments to be looked after")
         parts.part(lambda: db.atomically(_give_up_rest, now), "orders whose rest does not come")
-        parts.part(lambda: db.atomically(_mark_lost, now), "parcels without news")
+        silent = db.atomically(store.silent, now - rules.NEWS_AWAITED, now - rules.HEARD_LATELY, SWEPT_MAX)
+        parts.each(silent, partial(_mark_lost, now=now), lambda parcel: parcel.id)
 
 
 def _ask_again(tx: Tx, now: datetime) -> None:
@@ -85,10 +87,9 @@ def _give_up_rest(tx: Tx, now: datetime) -> None:
         fulfilments.want_cancelled(tx, fulfilment_id, now)
 
 
-def _mark_lost(tx: Tx, now: datetime) -> None:
-    for parcel in store.silent(tx, now - rules.NEWS_AWAITED, now - rules.HEARD_LATELY, SWEPT_MAX):
+def _mark_lost(parcel: Silent, now: datetime) -> None:
+    if db.atomically(store.mark_lost, parcel.id, now):
         log.error("a parcel is lost", order_id=parcel.order_id, tracking_number=parcel.tracking_number)
-        store.move_parcel(tx, parcel.id, ParcelStatus.LOST, None, now)
 
 
 def _begin(tx: Tx, fulfilment_id: UUID, now: datetime) -> Step | None:

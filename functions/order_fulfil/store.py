@@ -191,6 +191,20 @@ def move_parcel(tx: Tx, parcel_id: UUID, status: str, delivered_at: datetime | N
     )
 
 
+def mark_lost(tx: Tx, parcel_id: UUID, now: datetime) -> bool:
+    """Note that a parcel is lost; False if there is news of it by now."""
+    return (
+        tx.run(
+            """
+            UPDATE parcels SET status = 'lost', news_at = :now WHERE id = :id AND status IN ('shipped', 'in_transit')
+            """,
+            id=parcel_id,
+            now=now,
+        )
+        > 0
+    )
+
+
 def due(tx: Tx, now: datetime, look_at: datetime, limit: int) -> list[UUID]:
     """Fulfilments that should have been looked after by now, longest waiting first; they are due again at `look_at`."""
     return tx.column(

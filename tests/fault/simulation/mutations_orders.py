@@ -105,7 +105,7 @@ MUTANTS = (
             "    if found.status is FulfilmentStatus.RECORDED:\n", "    if False:\n", CANCELS),
     _mutant("parcels are lost while the warehouse is silent", "functions/order_fulfil/store.py",
             "          AND (SELECT answered_at FROM fulfilments WHERE id = fulfilment_id) >= :heard_since\n",
-            "          AND :heard_since IS NOT NULL\n", SENDING),
+            "          AND CAST(:heard_since AS timestamptz) IS NOT NULL\n", SENDING),
     _mutant("a parcel is told to nobody", FULFIL,
             "                telling.shipped(tx, order, parcel_id, now)\n", ""),
     _mutant("tins that were given back stay sold", "functions/sales_count/main.py",
