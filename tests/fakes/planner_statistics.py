@@ -38,7 +38,7 @@ SMALL_TABLES = frozenset(
         ),
         *("manual_transfers", "reconciliations", "reconciliation_treasuries", "reconciliation_findings"),
         *("ledger_seals", "ledger_seal_balances", "treasury_days", "treasury_snapshot_days", "tins_sold_daily"),
-        *("stock_moves", "wholesale_accounts", "card_days", "card_deposits", "payment_findings"),
+        *("stock_moves", "wholesale_accounts", "card_days", "card_deposits", "disputes", "payment_findings"),
     }
 )
 SMALL_TABLE_ROWS = 10_000
