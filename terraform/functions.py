@@ -53,8 +53,8 @@ DATABASE_ROLES = frozenset(
         *("accounts", "accruals", "approvals", "awards", "books", "carts", "checkout", "codes", "counting"),
         *("delivery", "enrolment", "erasure", "explanations", "exports", "figures", "goods", "inbox", "keys"),
         *("listening", "months", "orders", "payouts", "profiles", "read", "referrals", "relay", "rollups", "scans"),
-        *("second_factors", "settings", "standing", "telling", "wallets", "webhooks", "week_decisions"),
-        *("weeks", "wholesale", "wholesale_decisions", "work"),
+        *("second_factors", "settings", "standing", "telling", "vault_upkeep", "vaults", "wallets", "webhooks"),
+        *("week_decisions", "weeks", "wholesale", "wholesale_decisions", "work"),
     }
 )
 SET_BY_THE_PLATFORM = frozenset({"THREADS", "PORT", "FUNCTION_TARGET", "FUNCTION_SOURCE", "K_SERVICE", "K_REVISION"})

@@ -97,7 +97,9 @@ _SMALL = "a row for each thing there is now, not for what happens"
 _TRIED = "fraud: whoever comes back years later is recognised"
 FOR_EVER: Mapping[str, str] = {
     **dict.fromkeys(
-        ("affiliate_chips", "affiliate_earnings", "chain_transfers", "chip_balances", "comps",
+        ("affiliate_chips", "affiliate_earnings", "affiliate_payout_lines", "affiliate_payouts",
+         "affiliate_week_shares", "affiliate_weeks", "chain_transfers", "chip_balances", "chip_claims", "chip_moves",
+         "chip_vaults", "comps", "postponed_chips", "vault_lots", "vault_months", "vault_moves", "vault_warnings",
          "foreign_explanations", "foreign_transfers", "ledger_accounts", "ledger_balances", "ledger_journals",
          "ledger_postings", "ledger_seal_balances", "ledger_seals", "manual_transfers", "milestones", "order_events",
          "order_items", "orders", "payment_operations", "payments", "payout_approvals", "payout_attempts",
@@ -106,8 +108,9 @@ FOR_EVER: Mapping[str, str] = {
          "treasury_days", "treasury_minutes", "treasury_snapshot_days", "trip_places", "trips", "wallet_links",
          "wallet_transactions", "withdrawal_events", "withdrawals"), _BOOKS),
     **dict.fromkeys(
-        ("audit_logs", "broadcasts", "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
-         "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards", "stock_moves"),
+        ("affiliate_week_decisions", "audit_logs", "broadcasts", "code_batch_chunks", "code_batch_walks",
+         "code_batches", "code_change_codes", "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes",
+         "manual_awards", "stock_moves"),
         _ADMINS),
     **dict.fromkeys(
         ("award_inputs", "codes", "count_comparisons", "downline_entries", "feed_items", "guarantees",
@@ -122,8 +125,9 @@ FOR_EVER: Mapping[str, str] = {
         ("code_retries", "flagged_scans", "guarantee_claims", "guarantee_reviews", "honey_trials", "member_wallets"),
         _TRIED),
     **dict.fromkeys(
-        ("backup_codes", "devices", "former_usernames", "inboxes", "members", "notification_preferences",
-         "notifications", "referral_codes", "wallet_balances"), "the member's own, until the account is closed"),
+        ("backup_codes", "devices", "former_usernames", "inboxes", "mark_secrets", "members",
+         "notification_preferences", "notifications", "referral_codes", "wallet_balances"),
+        "the member's own, until the account is closed"),
     "age_checks": "whoever sells must be able to show that the buyer was old enough",
     "cart_items": "as long as their cart",
     "erasures": "that it was done",

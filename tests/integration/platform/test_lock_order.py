@@ -6,6 +6,7 @@ The statements are read out of the product: a new one fails here until it is tri
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from threading import Thread
 from uuid import UUID, uuid4
 
@@ -15,6 +16,7 @@ from pg8000.dbapi import Connection
 import functions.admin_codes.store as admin_codes
 import functions.admin_comps.store as admin_comps
 import functions.admin_scans.store as admin_scans
+import functions.affiliate.chip_store as chip_store
 import functions.codes_change.store as codes_change
 import functions.notifications.store as notifications
 import functions.scans.records as scan_records
@@ -159,11 +161,20 @@ def _slots(sql: Connection) -> Prepared:
     return "payout_slots", _by("nonce", (1, 2, 3)), lambda tx: slots.reload_locked(tx, SIGNER, [3, 1, 2])
 
 
+def _lots(sql: Connection) -> Prepared:
+    somebody, ids = factories.member().id, _ids()
+    for each in ids:
+        put(sql, "vault_lots", id=each, affiliate_id=somebody, kind="manual", week_on=NOW.date(), chips=1, left_chips=1,
+            vaulted_at=NOW, expires_at=NOW + timedelta(days=365))  # fmt: skip
+    return "vault_lots", _by("id", ids), lambda tx: chip_store.lock_lots(tx, somebody, NOW)
+
+
 ORDERED: dict[str, Callable[[Connection], Prepared]] = {
     "functions.admin_codes.store.invalidate": _codes("generated", admin_codes.invalidate),
     "functions.admin_codes.store.reuse": _codes("invalidated", admin_codes.reuse),
     "functions.admin_comps.store.lock_rules": _rules,
     "functions.admin_scans.store.lock": _flagged,
+    "functions.affiliate.chip_store.lock_lots": _lots,
     "functions.codes_change.store.invalidate": _chunk("generated", codes_change.invalidate),
     "functions.codes_change.store.reuse": _chunk("invalidated", codes_change.reuse),
     "functions.notifications.store.mark_read": _notifications,

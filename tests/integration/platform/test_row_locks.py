@@ -5,6 +5,7 @@ what it is for is named.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID, uuid4
 
@@ -18,6 +19,7 @@ import functions.admin_shop.store as admin_shop
 import functions.admin_treasury.store as admin_treasury
 import functions.admin_trips.store as admin_trips
 import functions.admin_wholesale.store as admin_wholesale
+import functions.affiliate.chip_store as chip_store
 import functions.auth.store as auth_store
 import functions.avatar_publish.store as avatar_publish
 import functions.broadcast_send.store as broadcast_send
@@ -308,6 +310,15 @@ def _order(take: Callable[[Tx, UUID, UUID], object]) -> Callable[[Connection], P
     return prepared
 
 
+def _lots(sql: Connection) -> Prepared:
+    """The lots of one member; those of another stay free."""
+    people, lots = [factories.member().id for _ in range(2)], [uuid4() for _ in range(2)]
+    for person, lot in zip(people, lots, strict=True):
+        put(sql, "vault_lots", id=lot, affiliate_id=person, kind="manual", week_on=NOW.date(), chips=1, left_chips=1,
+            vaulted_at=NOW, expires_at=NOW + timedelta(days=365))  # fmt: skip
+    return _of("vault_lots", *lots, lambda tx: chip_store.lock_lots(tx, people[0], NOW))
+
+
 LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/admin_codes/store.py::lock_batch": _rows("code_batches", _batch, admin_codes.lock_batch),
     "functions/admin_wholesale/store.py::lock": _rows(
@@ -328,6 +339,7 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
         "reconciliation_findings", _finding, admin_treasury.lock_finding
     ),
     "functions/admin_trips/store.py::lock": _rows("comps", _comp, _then_asked(admin_trips.lock)),
+    "functions/affiliate/chip_store.py::lock_lots": _lots,
     "functions/auth/store.py::open_code": _email_code,
     "functions/auth/store.py::refresh_token": _refresh_token,
     "functions/avatar_publish/store.py::lock_member": _members(avatar_publish.lock_member),
