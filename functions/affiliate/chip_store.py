@@ -34,8 +34,8 @@ class Uncounted:
 
 @dataclass(frozen=True)
 class Standing:
-    """The week and the vault of a member. `week_on` is the Sunday on which the uncounted chips are counted; `moves_open` is False
-    between that day and the opening of its week.
+    """The week and the vault of a member. `week_on` is the Sunday on which the uncounted chips are counted;
+    `moves_open` is False between that day and the opening of its week.
     """
 
     week_on: date

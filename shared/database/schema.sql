@@ -130,6 +130,8 @@ CREATE TABLE affiliate_payouts (
     CONSTRAINT affiliate_payouts_week_on_fkey FOREIGN KEY (week_on) REFERENCES affiliate_weeks(week_on)
 );
 CREATE INDEX affiliate_payouts_affiliate ON affiliate_payouts (affiliate_id, made_at, id);
+CREATE INDEX affiliate_payouts_cancelled ON affiliate_payouts (id) WHERE state = 'cancelled';
+CREATE INDEX affiliate_payouts_of_week ON affiliate_payouts (week_on);
 CREATE INDEX affiliate_payouts_open ON affiliate_payouts (week_on) WHERE state IN ('proposed', 'requested');
 CREATE UNIQUE INDEX affiliate_payouts_week ON affiliate_payouts (week_on, affiliate_id) WHERE state <> 'cancelled';
 CREATE TRIGGER affiliate_payout_changed BEFORE UPDATE ON affiliate_payouts FOR EACH ROW EXECUTE FUNCTION
@@ -478,6 +480,7 @@ CREATE TABLE chip_vaults (
     CONSTRAINT chip_vaults_pkey PRIMARY KEY (affiliate_id),
     CONSTRAINT chip_vaults_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id)
 );
+CREATE INDEX chip_vaults_opened ON chip_vaults (opened_at);
 
 CREATE TABLE code_batch_chunks (
     batch_id     uuid         NOT NULL,
@@ -2519,6 +2522,7 @@ CREATE TABLE vault_lots (
 CREATE INDEX vault_lots_affiliate ON vault_lots (affiliate_id, expires_at, id) WHERE left_chips > 0;
 CREATE INDEX vault_lots_expiring ON vault_lots (expires_at, id) WHERE left_chips > 0;
 CREATE UNIQUE INDEX vault_lots_overflow ON vault_lots (affiliate_id, week_on) WHERE kind = 'overflow';
+CREATE INDEX vault_lots_owner ON vault_lots (affiliate_id, id);
 CREATE TRIGGER vault_lot_changed BEFORE UPDATE ON vault_lots FOR EACH ROW EXECUTE FUNCTION vault_lot_changed();
 CREATE TRIGGER vault_lot_made AFTER INSERT ON vault_lots FOR EACH ROW WHEN (new.kind = 'manual') EXECUTE FUNCTION
     vault_lot_made();

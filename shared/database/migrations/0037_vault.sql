@@ -5,6 +5,7 @@ CREATE TABLE chip_vaults (
     affiliate_id uuid PRIMARY KEY REFERENCES members (id),
     opened_at    timestamptz NOT NULL   -- when the first chips came
 );
+CREATE INDEX chip_vaults_opened ON chip_vaults (opened_at);
 
 -- What came into lots and what left them; triggers keep `vault_lots.left_chips` by these.
 CREATE TABLE vault_moves (
@@ -37,6 +38,12 @@ CREATE TABLE vault_months (
     done_affiliate uuid,
     finished_at    timestamptz
 );
+
+CREATE INDEX vault_lots_owner ON vault_lots (affiliate_id, id);
+
+-- What a week proposes is summed and taken back by its week, and lines are released by the payouts that were cancelled.
+CREATE INDEX affiliate_payouts_of_week ON affiliate_payouts (week_on);
+CREATE INDEX affiliate_payouts_cancelled ON affiliate_payouts (id) WHERE state = 'cancelled';
 
 -- The history of a member's chips is read in the order of time.
 CREATE INDEX chip_moves_time ON chip_moves (affiliate_id, moved_at, id);

@@ -20,7 +20,8 @@ Entry = tuple[str, int]
 
 def history(who: Somebody, limit: int) -> list[Entry]:
     """All pages of this size."""
-    after, found = chip_records.NEWEST, []
+    after = chip_records.NEWEST
+    found: list[Entry] = []
     while page := db.atomically(chip_records.history, who.id, after, limit):
         found += [(entry.kind, entry.chips) for entry in page]
         after = Position(page[-1].at, page[-1].id)

@@ -11,13 +11,13 @@ from uuid import UUID, uuid4
 import pytest
 from pg8000.dbapi import Connection
 
-import functions.affiliate.chip_store as chip_store
 import functions.affiliate_vault.store as vault_store
 import functions.auth.store as auth_store
 import functions.notify.store as notify
 import functions.orders.store as orders
 import functions.profile.store as profile
 import functions.wallet.store as wallet
+from functions.affiliate import chip_store
 from functions.auth import session_records
 from shared import auth, db
 from shared.auth import Claims

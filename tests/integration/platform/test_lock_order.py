@@ -16,11 +16,11 @@ from pg8000.dbapi import Connection
 import functions.admin_codes.store as admin_codes
 import functions.admin_comps.store as admin_comps
 import functions.admin_scans.store as admin_scans
-import functions.affiliate.chip_store as chip_store
 import functions.codes_change.store as codes_change
 import functions.notifications.store as notifications
 import functions.scans.records as scan_records
 import functions.scans.store as scans
+from functions.affiliate import chip_store
 from shared import db
 from shared.codes import changes
 from shared.comps import awards, totals
@@ -38,7 +38,10 @@ Take = Callable[[Tx], object]
 Prepared = tuple[str, list[str], Take]  # the table, a condition for each row in the order of locking, the act
 
 LOCKS_ROWS = re.compile(r"FOR (NO KEY )?(UPDATE|SHARE)|ON CONFLICT")
-TRIED_ELSEWHERE = {"shared.web.idempotency.claim_all": "test_group_twins.py"}
+TRIED_ELSEWHERE = {
+    "functions.affiliate_vault.store.note_warned": "test_vault_upkeep.py",
+    "shared.web.idempotency.claim_all": "test_group_twins.py",
+}
 
 
 class _Undone(Exception):

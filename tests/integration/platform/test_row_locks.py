@@ -19,7 +19,6 @@ import functions.admin_shop.store as admin_shop
 import functions.admin_treasury.store as admin_treasury
 import functions.admin_trips.store as admin_trips
 import functions.admin_wholesale.store as admin_wholesale
-import functions.affiliate.chip_store as chip_store
 import functions.auth.store as auth_store
 import functions.avatar_publish.store as avatar_publish
 import functions.broadcast_send.store as broadcast_send
@@ -36,6 +35,7 @@ import functions.wallet.store as wallet
 import functions.wholesale.store as wholesale
 from emulators.contract import ROOT
 from functions.admin_comps import review_store
+from functions.affiliate import chip_store
 from functions.email_send import store as email_send
 from shared import db, withdrawals
 from shared.comps import awards, guarantee_claims, totals
@@ -312,11 +312,11 @@ def _order(take: Callable[[Tx, UUID, UUID], object]) -> Callable[[Connection], P
 
 def _lots(sql: Connection) -> Prepared:
     """The lots of one member; those of another stay free."""
-    people, lots = [factories.member().id for _ in range(2)], [uuid4() for _ in range(2)]
-    for person, lot in zip(people, lots, strict=True):
+    people, (one, other) = [factories.member().id for _ in range(2)], (uuid4(), uuid4())
+    for person, lot in zip(people, (one, other), strict=True):
         put(sql, "vault_lots", id=lot, affiliate_id=person, kind="manual", week_on=NOW.date(), chips=1, left_chips=1,
             vaulted_at=NOW, expires_at=NOW + timedelta(days=365))  # fmt: skip
-    return _of("vault_lots", *lots, lambda tx: chip_store.lock_lots(tx, people[0], NOW))
+    return _of("vault_lots", one, other, lambda tx: chip_store.lock_lots(tx, people[0], NOW))
 
 
 LOCKS: dict[str, Callable[[Connection], Prepared]] = {
