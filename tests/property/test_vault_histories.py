@@ -96,7 +96,7 @@ def test_the_bonus_is_what_a_day_by_day_look_at_the_vault_finds(seed: int, sql: 
     while moment < datetime(2027, 4, 2, tzinfo=UTC):
         vaults.run(moment)
         chips = random.randint(1, 40)
-        if random.random() < 0.6 or balance < chips:  # noqa: PLR2004 - more comes than goes
+        if random.random() < 0.6 or balance < chips:
             vaults.scan(somebody, chips, moment)
             assert vaults.vault(somebody, chips, moment) == ""
             balance += chips
