@@ -54,8 +54,8 @@ DATABASE_ROLES = frozenset(
         *("counting", "delivery", "deposits", "enrolment", "erasure", "explanations", "exports", "figures"),
         *("fulfilment", "goods", "inbox", "inventory", "invoices", "keys", "listening", "months"),
         *("order_decisions", "orders", "payouts", "profiles", "read", "referrals", "relay", "rollups", "sales"),
-        *("scans", "second_factors", "settings", "settlements", "standing", "taxes", "telling", "wallets"),
-        *("webhooks", "week_decisions", "weeks", "wholesale", "wholesale_decisions", "work"),
+        *("scans", "second_factors", "settings", "settlements", "standing", "taxes", "telling", "vault_upkeep"),
+        *("vaults", "wallets", "webhooks", "week_decisions", "weeks", "wholesale", "wholesale_decisions", "work"),
     }
 )
 SET_BY_THE_PLATFORM = frozenset({"THREADS", "PORT", "FUNCTION_TARGET", "FUNCTION_SOURCE", "K_SERVICE", "K_REVISION"})

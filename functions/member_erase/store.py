@@ -36,6 +36,15 @@ KEPT: Mapping[str, str] = {
     "affiliate_earnings": "bookkeeping",
     "affiliate_chips": "bookkeeping",
     "chip_balances": "bookkeeping",
+    "chip_claims": "bookkeeping",
+    "chip_moves": "bookkeeping",
+    "chip_vaults": "bookkeeping",
+    "postponed_chips": "bookkeeping",
+    "vault_lots": "bookkeeping",
+    "vault_moves": "bookkeeping",
+    "affiliate_week_shares": "bookkeeping: what a week has published, under a mark that leads to nobody any more",
+    "affiliate_week_decisions": "what an admin did, seven years",
+    "affiliate_payouts": "bookkeeping: the chain shows them anyway",
     "wholesale_accounts": "what people decided about it, by its number; what names the business goes",
     "late_counts": "bookkeeping: numbers on their way to a count",
     "downline_entries": "bookkeeping",
@@ -99,6 +108,8 @@ STEPS: Mapping[str, LiteralString] = {
         DELETE FROM known_devices WHERE token_hash IN (
             SELECT token_hash FROM known_devices WHERE member_id = :member_id LIMIT :limit)
         """,
+    # Without it nothing that was published can be tied to the member.
+    "mark_secrets": "DELETE FROM mark_secrets WHERE member_id = :member_id AND :limit > 0",
     # Codes and names stay taken, as keyed fingerprints.
     "referral_codes": """
         DELETE FROM referral_codes WHERE code IN (

@@ -123,6 +123,39 @@ SECTIONS: Mapping[str, LiteralString] = {
         FROM chip_counts WHERE affiliate_id = :member_id AND CAST(affiliate_id AS text) > :after
         ORDER BY key LIMIT :limit
         """,
+    # The mark is how the member is named in the published list; the scans behind moves are of others.
+    "week_shares": """
+        SELECT CAST(week_on AS text) AS key, CAST(to_jsonb(affiliate_week_shares) - 'affiliate_id' AS text) AS document
+        FROM affiliate_week_shares WHERE affiliate_id = :member_id AND CAST(week_on AS text) > :after
+        ORDER BY key LIMIT :limit
+        """,
+    "chip_moves": """
+        SELECT lpad(CAST(id AS text), 20, '0') AS key,
+               CAST(to_jsonb(chip_moves) - 'affiliate_id' - 'source' AS text) AS document
+        FROM chip_moves WHERE affiliate_id = :member_id AND lpad(CAST(id AS text), 20, '0') > :after
+        ORDER BY key LIMIT :limit
+        """,
+    "vault_lots": """
+        SELECT CAST(id AS text) AS key, CAST(to_jsonb(vault_lots) - 'affiliate_id' AS text) AS document
+        FROM vault_lots WHERE affiliate_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
+        """,
+    "vault_moves": """
+        SELECT lpad(CAST(id AS text), 20, '0') AS key, CAST(to_jsonb(vault_moves) - 'affiliate_id' AS text) AS document
+        FROM vault_moves WHERE affiliate_id = :member_id AND lpad(CAST(id AS text), 20, '0') > :after
+        ORDER BY key LIMIT :limit
+        """,
+    "affiliate_payouts": """
+        SELECT CAST(id AS text) AS key, CAST(to_jsonb(affiliate_payouts) - 'affiliate_id' AS text) AS document
+        FROM affiliate_payouts WHERE affiliate_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
+        """,
+    "affiliate_payout_lines": """
+        SELECT l.payout_id || ' ' || coalesce(CAST(l.share_week AS text), CAST(l.earning_id AS text)) AS key,
+               CAST(to_jsonb(l) - 'affiliate_id' AS text) AS document
+        FROM affiliate_payouts p JOIN affiliate_payout_lines l ON l.payout_id = p.id
+        WHERE p.affiliate_id = :member_id
+          AND l.payout_id || ' ' || coalesce(CAST(l.share_week AS text), CAST(l.earning_id AS text)) > :after
+        ORDER BY key LIMIT :limit
+        """,
     "downline": """
         SELECT source_id AS key, CAST(to_jsonb(downline_entries) - 'affiliate_id' - 'buyer_id' AS text) AS document
         FROM downline_entries WHERE affiliate_id = :member_id AND source_id > :after ORDER BY key LIMIT :limit

@@ -143,6 +143,8 @@ CREATE TABLE affiliate_payouts (
     CONSTRAINT affiliate_payouts_week_on_fkey FOREIGN KEY (week_on) REFERENCES affiliate_weeks(week_on)
 );
 CREATE INDEX affiliate_payouts_affiliate ON affiliate_payouts (affiliate_id, made_at, id);
+CREATE INDEX affiliate_payouts_cancelled ON affiliate_payouts (id) WHERE state = 'cancelled';
+CREATE INDEX affiliate_payouts_of_week ON affiliate_payouts (week_on);
 CREATE INDEX affiliate_payouts_open ON affiliate_payouts (week_on) WHERE state IN ('proposed', 'requested');
 CREATE UNIQUE INDEX affiliate_payouts_week ON affiliate_payouts (week_on, affiliate_id) WHERE state <> 'cancelled';
 CREATE TRIGGER affiliate_payout_changed BEFORE UPDATE ON affiliate_payouts FOR EACH ROW EXECUTE FUNCTION
@@ -574,10 +576,19 @@ CREATE TABLE chip_moves (
     CONSTRAINT chip_moves_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id)
 );
 CREATE INDEX chip_moves_affiliate ON chip_moves (affiliate_id, id);
+CREATE INDEX chip_moves_time ON chip_moves (affiliate_id, moved_at, id);
 CREATE INDEX chip_moves_week ON chip_moves (week_on, affiliate_id);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON chip_moves FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON chip_moves FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 CREATE TRIGGER chip_move_born BEFORE INSERT ON chip_moves FOR EACH ROW EXECUTE FUNCTION chip_move_born();
+
+CREATE TABLE chip_vaults (
+    affiliate_id  uuid         NOT NULL,
+    opened_at     timestamptz  NOT NULL,
+    CONSTRAINT chip_vaults_pkey PRIMARY KEY (affiliate_id),
+    CONSTRAINT chip_vaults_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id)
+);
+CREATE INDEX chip_vaults_opened ON chip_vaults (opened_at);
 
 CREATE TABLE code_batch_chunks (
     batch_id     uuid         NOT NULL,
@@ -3132,6 +3143,56 @@ CREATE TABLE vault_lots (
 CREATE INDEX vault_lots_affiliate ON vault_lots (affiliate_id, expires_at, id) WHERE left_chips > 0;
 CREATE INDEX vault_lots_expiring ON vault_lots (expires_at, id) WHERE left_chips > 0;
 CREATE UNIQUE INDEX vault_lots_overflow ON vault_lots (affiliate_id, week_on) WHERE kind = 'overflow';
+CREATE INDEX vault_lots_owner ON vault_lots (affiliate_id, id);
+CREATE TRIGGER vault_lot_changed BEFORE UPDATE ON vault_lots FOR EACH ROW EXECUTE FUNCTION vault_lot_changed();
+CREATE TRIGGER vault_lot_made AFTER INSERT ON vault_lots FOR EACH ROW WHEN (new.kind = 'manual') EXECUTE FUNCTION
+    vault_lot_made();
+CREATE TRIGGER vault_lots_made AFTER INSERT ON vault_lots REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE
+    FUNCTION vault_lots_made();
+
+CREATE TABLE vault_months (
+    month           date         NOT NULL,
+    done_affiliate  uuid,
+    finished_at     timestamptz,
+    CONSTRAINT vault_months_pkey PRIMARY KEY (month),
+    CONSTRAINT vault_months_month_check CHECK (EXTRACT(day FROM month) = 1::numeric)
+);
+CREATE TRIGGER vault_month_born BEFORE INSERT ON vault_months FOR EACH ROW EXECUTE FUNCTION vault_month_born();
+CREATE TRIGGER vault_month_changed BEFORE UPDATE ON vault_months FOR EACH ROW EXECUTE FUNCTION vault_month_changed();
+
+CREATE TABLE vault_moves (
+    id            bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    affiliate_id  uuid         NOT NULL,
+    lot_id        uuid         NOT NULL,
+    kind          text         NOT NULL,
+    chips         integer      NOT NULL,
+    happened_at   timestamptz  NOT NULL,
+    CONSTRAINT vault_moves_pkey PRIMARY KEY (id),
+    CONSTRAINT vault_moves_chips_check CHECK (chips > 0),
+    CONSTRAINT vault_moves_kind_check CHECK (kind IN ('vault', 'overflow', 'withdraw', 'expire')),
+    CONSTRAINT vault_moves_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id),
+    CONSTRAINT vault_moves_lot_id_fkey FOREIGN KEY (lot_id) REFERENCES vault_lots(id)
+);
+CREATE INDEX vault_moves_affiliate ON vault_moves (affiliate_id, happened_at, id);
+CREATE UNIQUE INDEX vault_moves_expired ON vault_moves (lot_id) WHERE kind = 'expire';
+CREATE INDEX vault_moves_lot ON vault_moves (lot_id);
+CREATE UNIQUE INDEX vault_moves_made ON vault_moves (lot_id) WHERE kind IN ('vault', 'overflow');
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON vault_moves FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON vault_moves FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER vault_move_made AFTER INSERT ON vault_moves FOR EACH ROW WHEN (new.kind IN ('withdraw', 'expire'))
+    EXECUTE FUNCTION vault_move_made();
+
+CREATE TABLE vault_warnings (
+    lot_id     uuid         NOT NULL,
+    days       smallint     NOT NULL,
+    warned_at  timestamptz  NOT NULL,
+    CONSTRAINT vault_warnings_pkey PRIMARY KEY (lot_id, days),
+    CONSTRAINT vault_warnings_days_check CHECK (days IN (30, 7)),
+    CONSTRAINT vault_warnings_lot_id_fkey FOREIGN KEY (lot_id) REFERENCES vault_lots(id)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON vault_warnings FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON vault_warnings FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
 
 CREATE TABLE wallet_balances (
     member_id     uuid         NOT NULL,
@@ -4574,6 +4635,34 @@ BEGIN
     PERFORM keep_award_inputs();
     RETURN above;
 END $function$;
+
+CREATE OR REPLACE FUNCTION lock_vault(affiliate uuid, at timestamp with time zone)
+ RETURNS date
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    week date := chip_week(at);
+BEGIN
+    INSERT INTO chip_vaults (affiliate_id, opened_at) VALUES (affiliate, at) ON CONFLICT DO NOTHING;
+    PERFORM FROM chip_vaults WHERE affiliate_id = affiliate FOR NO KEY UPDATE;
+    RETURN week;
+END $function$;
+
+CREATE OR REPLACE FUNCTION lowest_vaulted(affiliate uuid, since timestamp with time zone, until timestamp with time zone)
+ RETURNS bigint
+ LANGUAGE sql
+ STABLE
+AS $function$
+    WITH changes AS (
+        SELECT greatest(happened_at, since) AS at,
+               sum(CASE WHEN kind IN ('vault', 'overflow') THEN chips ELSE -chips END) AS chips
+        FROM vault_moves WHERE affiliate_id = affiliate AND happened_at < until GROUP BY 1
+        UNION ALL SELECT since, 0
+    )
+    SELECT min(balance)::bigint FROM (SELECT sum(chips) OVER (ORDER BY at) AS balance FROM changes) balances
+$function$;
 
 CREATE OR REPLACE FUNCTION make_append_only(target regclass)
  RETURNS void
@@ -6375,6 +6464,29 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION uncounted_chips(affiliate uuid, before timestamp with time zone)
+ RETURNS TABLE(scan_chips integer, doubted integer, brought integer, put_away integer)
+ LANGUAGE sql
+ STABLE
+ SET "TimeZone" TO 'UTC'
+AS $function$
+    WITH newest AS (
+        SELECT coalesce(max(week_on), '-infinity'::date) AS week_on, coalesce(max(last_number), 0) AS last_number
+        FROM (SELECT week_on, last_number FROM affiliate_weeks ORDER BY week_on DESC LIMIT 1) week
+    ), scanned AS (
+        SELECT count(*) FILTER (WHERE coalesce(f.status, 'cleared') = 'cleared')::integer AS chips,
+               count(*) FILTER (WHERE f.status = 'open')::integer AS doubted
+        FROM newest, affiliate_chips c LEFT JOIN flagged_scans f USING (scan_number)
+        WHERE c.affiliate_id = affiliate AND c.scan_number > newest.last_number AND c.earned_at < before
+          AND c.earned_at >= newest.week_on::timestamptz - interval '1 hour'
+    ), moved AS (
+        SELECT coalesce(sum(m.chips) FILTER (WHERE m.kind <> 'vault'), 0)::integer AS brought,
+               coalesce(sum(m.chips) FILTER (WHERE m.kind = 'vault'), 0)::integer AS put_away
+        FROM newest, chip_moves m WHERE m.affiliate_id = affiliate AND m.week_on > newest.week_on
+    )
+    SELECT scanned.chips, scanned.doubted, moved.brought, moved.put_away FROM scanned, moved
+$function$;
+
 CREATE OR REPLACE FUNCTION unshipped_affiliate_accruals(at timestamp with time zone)
  RETURNS bigint
  LANGUAGE sql
@@ -6561,6 +6673,105 @@ BEGIN
         validated := validated + 1;
     END LOOP;
     RETURN validated;
+END $function$;
+
+CREATE OR REPLACE FUNCTION vault_lot_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (to_jsonb(NEW) - 'left_chips') <> (to_jsonb(OLD) - 'left_chips')
+       OR NEW.left_chips <> NEW.chips - (SELECT coalesce(sum(chips), 0) FROM vault_moves
+                                         WHERE lot_id = NEW.id AND kind IN ('withdraw', 'expire')) THEN
+        PERFORM refuse('vault_lot_left', format('what is left of lot %s is what no move has taken', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION vault_lot_made()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    uncounted record;
+BEGIN
+    IF NEW.week_on <> lock_vault(NEW.affiliate_id, NEW.vaulted_at) THEN
+        PERFORM refuse('chip_move_week', format('lot %s is not of the week of %s', NEW.id, NEW.week_on));
+    END IF;
+    INSERT INTO chip_moves (affiliate_id, week_on, kind, chips, source, moved_at)
+    VALUES (NEW.affiliate_id, NEW.week_on, 'vault', NEW.chips, NEW.id::text, NEW.vaulted_at);
+    SELECT * INTO uncounted
+    FROM uncounted_chips(NEW.affiliate_id, NEW.week_on::timestamp AT TIME ZONE 'UTC');
+    IF uncounted.scan_chips < uncounted.put_away THEN
+        PERFORM refuse('vault_chips', format('lot %s has more chips than the week gave', NEW.id));
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION vault_lots_made()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM added WHERE left_chips <> chips) THEN
+        PERFORM refuse('vault_lot_left', 'a new lot is whole');
+    END IF;
+    INSERT INTO chip_vaults (affiliate_id, opened_at)
+    SELECT affiliate_id, min(vaulted_at) FROM added GROUP BY affiliate_id ORDER BY affiliate_id ON CONFLICT DO NOTHING;
+    INSERT INTO vault_moves (affiliate_id, lot_id, kind, chips, happened_at)
+    SELECT affiliate_id, id, CASE kind WHEN 'manual' THEN 'vault' ELSE kind END, chips, vaulted_at FROM added;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION vault_month_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    newest vault_months%ROWTYPE;
+BEGIN
+    SELECT * INTO newest FROM vault_months ORDER BY month DESC LIMIT 1;
+    IF newest.finished_at IS NULL AND newest.month IS NOT NULL
+       OR NEW.month <> (newest.month + interval '1 month')::date OR NEW.finished_at IS NOT NULL THEN
+        PERFORM refuse('vault_month', format('%s does not follow the month that was given last', NEW.month));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION vault_month_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.month <> OLD.month OR OLD.finished_at IS NOT NULL OR NEW.done_affiliate < OLD.done_affiliate THEN
+        PERFORM refuse('vault_month', format('the bonus of %s only goes on', OLD.month));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION vault_move_made()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    UPDATE vault_lots SET left_chips = left_chips - NEW.chips
+    WHERE id = NEW.lot_id AND affiliate_id = NEW.affiliate_id AND CASE NEW.kind
+        WHEN 'withdraw' THEN vaulted_at <= NEW.happened_at AND NEW.happened_at < expires_at
+        ELSE NEW.happened_at = expires_at AND NEW.chips = left_chips END;
+    IF NOT FOUND THEN
+        PERFORM refuse('vault_move', format('chips of lot %s cannot %s', NEW.lot_id, NEW.kind));
+    END IF;
+    IF NEW.kind = 'withdraw' THEN
+        INSERT INTO chip_moves (affiliate_id, week_on, kind, chips, source, moved_at)
+        VALUES (NEW.affiliate_id, chip_week(NEW.happened_at), 'withdraw', NEW.chips, NEW.id::text, NEW.happened_at);
+    END IF;
+    RETURN NULL;
 END $function$;
 
 CREATE OR REPLACE FUNCTION wallet_remembered()
@@ -6872,16 +7083,17 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening, blakjaks_months,
     blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals,
     blakjaks_relay, blakjaks_rollups, blakjaks_sales, blakjaks_scans, blakjaks_second_factors, blakjaks_settings,
-    blakjaks_settlements, blakjaks_standing, blakjaks_taxes, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks,
-    blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_settlements, blakjaks_standing, blakjaks_taxes, blakjaks_telling, blakjaks_vault_upkeep, blakjaks_vaults,
+    blakjaks_wallets, blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale,
+    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
 
 REVOKE EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone), keep_award_inputs(),
-    let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) FROM
-    PUBLIC;
+    let_count_go_on(bigint,bigint,text,timestamp with time zone), lock_vault(uuid,timestamp with time zone),
+    stranded_months(text), validate_references(text) FROM PUBLIC;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE backup_codes, email_changes, known_devices, second_factors TO
     blakjaks_accounts;
@@ -6905,20 +7117,20 @@ GRANT UPDATE (agreed_by, cancelled_at, status) ON TABLE affiliate_earnings TO bl
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, affiliate_payout_lines,
     affiliate_payouts, affiliate_week_shares, affiliate_weeks, age_checks, attempt_counters, avatars, backup_codes,
     broadcasts, card_balance, card_bookings, card_days, cart_items, carts, chain_scans, chain_transfers, chip_balances,
-    chip_claims, chip_counts, code_batch_chunks, code_batch_walks, code_batches, code_import_chunks, code_imports,
-    code_retries, codes, comp_rules, comps, data_exports, data_keys, devices, disputes, email_changes, email_codes,
-    erasures, feed_items, flagged_scans, foreign_explanations, former_usernames, fulfilments, guarantee_claims,
-    guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults, known_devices,
-    late_counts, leases, listener_revocations, mails, manual_transfers, mark_secrets, member_quarters, member_totals,
-    members, nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions,
+    chip_claims, chip_counts, chip_vaults, code_batch_chunks, code_batch_walks, code_batches, code_import_chunks,
+    code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys, devices, disputes, email_changes,
+    email_codes, erasures, feed_items, flagged_scans, foreign_explanations, former_usernames, fulfilments,
+    guarantee_claims, guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults,
+    known_devices, late_counts, leases, listener_revocations, mails, manual_transfers, mark_secrets, member_quarters,
+    member_totals, members, nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions,
     order_tins_sold, orders, outbox, parcels, payment_findings, payment_operations, payments, payout_slots, payouts,
     permanent_tiers, postponed_chips, products, pushes, reconciliation_findings, reconciliation_marks,
     reconciliation_treasuries, reconciliations, referral_codes, refresh_tokens, refund_requests, sales_volume,
     scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys,
     stock_alerts, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
     treasury_snapshot_days, treasury_snapshots, trips, usdt_arrivals, usdt_deposits, usdt_requests, usdt_returns,
-    vault_lots, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts,
-    withdrawals TO blakjaks_app;
+    vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries,
+    wholesale_accounts, withdrawals TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -6928,8 +7140,8 @@ GRANT INSERT, SELECT ON TABLE affiliate_week_decisions, audit_logs, bank_transfe
     fulfilment_lines, honey_trials, invoices, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
     manual_awards, milestones, order_events, order_items, parcel_lines, payout_approvals, payout_attempts,
     payout_events, payout_policy_runs, refund_lines, refunds, resale_certificates, retired_names, sale_accruals,
-    stock_moves, treasuries, wallet_links, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events TO
-    blakjaks_app;
+    stock_moves, treasuries, vault_moves, vault_warnings, wallet_links, wholesale_chips, wholesale_comps,
+    wholesale_milestones, withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
@@ -6937,7 +7149,8 @@ GRANT SELECT, USAGE ON SEQUENCE affiliate_week_decisions_id_seq, audit_logs_id_s
     count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq, invoices_serial_seq, job_faults_id_seq,
     late_counts_id_seq, ledger_journals_id_seq, members_number_seq, order_events_id_seq, orders_number_seq,
     outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq, stock_moves_id_seq,
-    tier_history_id_seq, wallet_links_id_seq, wholesale_accounts_serial_seq, withdrawal_events_id_seq TO blakjaks_app;
+    tier_history_id_seq, vault_moves_id_seq, wallet_links_id_seq, wholesale_accounts_serial_seq,
+    withdrawal_events_id_seq TO blakjaks_app;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_app;
 
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, manual_transfers, payout_approvals, payout_policy_runs,
@@ -7010,6 +7223,7 @@ GRANT EXECUTE ON FUNCTION forget_sign_up(uuid,timestamp with time zone) TO blakj
 GRANT INSERT ON TABLE ledger_journals, ledger_postings TO blakjaks_erasure;
 GRANT INSERT, UPDATE ON TABLE erasures, retired_names TO blakjaks_erasure;
 GRANT SELECT (address) ON TABLE orders TO blakjaks_erasure;
+GRANT SELECT (member_id) ON TABLE mark_secrets TO blakjaks_erasure;
 GRANT SELECT ON TABLE members, withdrawals TO blakjaks_erasure;
 GRANT UPDATE (address) ON TABLE orders TO blakjaks_erasure;
 GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date_of_birth, email, email_verified_at,
@@ -7152,9 +7366,9 @@ GRANT SELECT (created_at, enabled_at, member_id) ON TABLE second_factors TO blak
 GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, affiliate_payout_lines, affiliate_payouts,
     affiliate_week_decisions, affiliate_week_shares, affiliate_weeks, age_checks, audit_logs, avatars, award_inputs,
     bank_transfers, broadcasts, card_balance, card_bookings, card_days, card_deposits, cart_items, carts, chain_scans,
-    chain_transfers, chip_balances, chip_claims, chip_counts, chip_moves, code_batch_chunks, code_batch_walks,
-    code_batches, code_change_codes, code_changes, code_import_chunks, code_imports, code_retries, codes,
-    comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices, dispute_movements, disputes,
+    chain_transfers, chip_balances, chip_claims, chip_counts, chip_moves, chip_vaults, code_batch_chunks,
+    code_batch_walks, code_batches, code_change_codes, code_changes, code_import_chunks, code_imports, code_retries,
+    codes, comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices, dispute_movements, disputes,
     downline_entries, erasures, feed_items, flagged_scans, foreign_explanations, foreign_transfers, former_usernames,
     fulfilment_lines, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials,
     inbox_counts, inboxes, invoices, job_faults, late_counts, leases, ledger_accounts, ledger_balances,
@@ -7169,9 +7383,9 @@ GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, affiliate_payout_line
     signers, signing_keys, slot_transitions, stock, stock_alerts, stock_moves, tax_quotes, tax_reports, tier_history,
     tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
     treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_arrivals, usdt_deposits, usdt_requests,
-    usdt_returns, vault_lots, wallet_balances, wallet_challenges, wallet_links, wallet_transactions,
-    webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
-    withdrawal_transitions TO blakjaks_read;
+    usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges,
+    wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones,
+    withdrawal_events, withdrawal_transitions TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 
@@ -7216,6 +7430,14 @@ GRANT UPDATE (done_at, look_at, reference, refusal, sent_at, status) ON TABLE ta
 GRANT DELETE, INSERT, UPDATE ON TABLE late_counts TO blakjaks_telling;
 GRANT INSERT ON TABLE feed_items, mails, notifications TO blakjaks_telling;
 GRANT INSERT, UPDATE ON TABLE inboxes, listener_revocations TO blakjaks_telling;
+
+GRANT INSERT ON TABLE chip_moves, vault_moves, vault_warnings TO blakjaks_vault_upkeep;
+GRANT INSERT, UPDATE ON TABLE vault_months TO blakjaks_vault_upkeep;
+GRANT UPDATE (left_chips) ON TABLE vault_lots TO blakjaks_vault_upkeep;
+
+GRANT EXECUTE ON FUNCTION lock_vault(uuid,timestamp with time zone) TO blakjaks_vaults;
+GRANT INSERT ON TABLE vault_lots, vault_moves TO blakjaks_vaults;
+GRANT UPDATE (left_chips) ON TABLE vault_lots TO blakjaks_vaults;
 
 GRANT INSERT ON TABLE wallet_links, withdrawal_events TO blakjaks_wallets;
 GRANT INSERT, SELECT, UPDATE ON TABLE withdrawals TO blakjaks_wallets;

@@ -49,4 +49,16 @@ AFFILIATES: Mapping[str, tuple[Texts, Texts]] = {
             "O prêmio a que ela correspondia foi cancelado. Seu próximo pagamento será menor nesse valor.",
         ),
     ),
+    "vault_expiring": (
+        (
+            "Vaulted chips that expire soon: $chips",
+            "Fichas guardadas que vencen pronto: $chips",
+            "Fichas guardadas que vencem em breve: $chips",
+        ),
+        (
+            "They are good until $at, or longer. What you withdraw before counts in its week.",
+            "Valen hasta el $at, o más. Las que retires antes cuentan en esa semana.",
+            "Elas valem até $at, ou mais. As que você retirar antes contam nessa semana.",
+        ),
+    ),
 }

@@ -52,6 +52,7 @@ KINDS: Mapping[str, Kind] = {
     "tins": Kind.NUMBER,
     "needed": Kind.NUMBER,
     "scans": Kind.NUMBER,
+    "chips": Kind.NUMBER,
     "tier": Kind.TIER,
     "left": Kind.TIER,
     "quarter": Kind.QUARTER,

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID, uuid4
 
@@ -159,6 +159,15 @@ def chips(owner: Somebody, at: datetime, number: int) -> str:
     made = uuid4()
     insert("affiliate_chips", id=made, affiliate_id=owner.id, kind="vault_bonus", chips=1 + number, earned_at=at)
     return str(made)
+
+
+def chip_entry(owner: Somebody, at: datetime, number: int) -> str:
+    """A lot that a week has vaulted; its move is the entry."""
+    lot = uuid4()
+    insert("vault_lots", id=lot, affiliate_id=owner.id, kind="overflow", week_on=date(2026, 11, 1 + number), chips=1,
+           left_chips=1, vaulted_at=at, expires_at=at + timedelta(days=365))  # fmt: skip
+    query = "SELECT '1' || lpad(to_hex(id), 31, '0') AS id FROM vault_moves WHERE lot_id = :lot"
+    return str(UUID(db.atomically(lambda tx: tx.one(_Id, query, lot=lot)).id))
 
 
 def withdrawal(owner: Somebody, at: datetime, number: int) -> str:

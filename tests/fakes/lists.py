@@ -61,6 +61,7 @@ LISTS: Mapping[str, ListCase] = {
         },
     ),
     "list_comps?filter=gold_chips": ListCase(list_rows.chips, beside=list_rows.comp),
+    "list_chip_history": ListCase(list_rows.chip_entry),
     "list_withdrawals": ListCase(list_rows.withdrawal),
     "list_orders": ListCase(list_rows.order, beside=list_rows.wholesale_order),
     "list_wholesale_orders": ListCase(list_rows.wholesale_order, beside=list_rows.order),

@@ -61,6 +61,26 @@ MANY = {
     "chips": """
         affiliate_chips (id, affiliate_id, kind, chips, earned_at)
         SELECT gen_random_uuid(), $1, 'vault_bonus', 1, now() FROM generate_series(1, 5) AS n""",
+    "week_shares": """
+        affiliate_week_shares (week_on, affiliate_id, mark, scan_chips, brought, put_away, chips, overflow, share)
+        SELECT date '2026-11-29' - 7 * n, $1, sha256(uuid_send(gen_random_uuid())), 1, 0, 0, 1, 0, 1
+        FROM generate_series(1, 5) AS n""",
+    "chip_moves": """
+        chip_moves (affiliate_id, week_on, kind, chips, source, moved_at)
+        SELECT $1, '2026-11-29', 'bonus', 1, gen_random_uuid(), now() FROM generate_series(1, 5) AS n""",
+    "vault_lots": """
+        vault_lots (id, affiliate_id, kind, week_on, chips, left_chips, vaulted_at, expires_at)
+        SELECT gen_random_uuid(), $1, 'manual', '2026-11-29', 1, 1, now(), now() + interval '365 days'
+        FROM generate_series(1, 5) AS n""",
+    "vault_moves": """
+        vault_moves (affiliate_id, lot_id, kind, chips, happened_at)
+        SELECT $1, gen_random_uuid(), 'withdraw', 1, now() FROM generate_series(1, 5) AS n""",
+    "affiliate_payouts": """
+        affiliate_payouts (id, affiliate_id, address, amount, made_at, state_at)
+        SELECT gen_random_uuid(), $1, '0x' || repeat('5', 40), 1, now(), now() FROM generate_series(1, 5) AS n""",
+    "affiliate_payout_lines": """
+        affiliate_payout_lines (payout_id, affiliate_id, earning_id, amount)
+        SELECT id, $1, gen_random_uuid(), 1 FROM affiliate_payouts WHERE affiliate_id = $1""",
     "downline": """
         downline_entries SELECT gen_random_uuid(), $1, gen_random_uuid(), 1, now() FROM generate_series(1, 5) AS n""",
     "cart": """
@@ -168,6 +188,7 @@ BEFORE = {
     "wholesale_comps": (ONE["wholesale_account"],),
     "resale_certificates": (ONE["wholesale_account"],),
     "parcels": (MANY["orders"], FULFILMENTS),
+    "affiliate_payout_lines": (MANY["affiliate_payouts"],),
     "cart": ("carts (id, member_id, created_at, changed_at) VALUES (gen_random_uuid(), $1, now(), now())",),
 }
 

@@ -39,6 +39,7 @@ SMALL_TABLES = frozenset(
         *("manual_transfers", "reconciliations", "reconciliation_treasuries", "reconciliation_findings"),
         *("ledger_seals", "ledger_seal_balances", "treasury_days", "treasury_snapshot_days", "tins_sold_daily"),
         *("stock_moves", "wholesale_accounts", "card_days", "card_deposits", "disputes", "payment_findings"),
+        *("affiliate_weeks", "affiliate_week_decisions", "vault_months"),
     }
 )
 SMALL_TABLE_ROWS = 10_000
@@ -74,6 +75,9 @@ FINISHED: Mapping[str, str] = {
     "payout_policy_runs.decision": "approve",
     "chain_transfers.direction": "out",
     "affiliate_chips.status": "active",
+    "affiliate_weeks.state": "completed",
+    "affiliate_payouts.state": "paid",
+    "vault_lots.left_chips": "0",
     "payouts.source_kind": "comp",
     "payouts.approvals_needed": "0",
 }

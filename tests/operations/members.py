@@ -3,9 +3,11 @@
 import json
 from uuid import uuid4
 
+from shared import clock
 from shared.auth import Role
 from tests import factories
 from tests.fakes import pictures
+from tests.fakes.vault_rows import Vaults
 from tests.operations.requests import Request, as_json
 from tests.operations.scene import Scene
 
@@ -77,3 +79,22 @@ def remove_avatar(scene: Scene) -> Request:
 
 def create_export(scene: Scene) -> Request:
     return Request(scene.member(), "/v1/users/me/exports")
+
+
+def move_chips(scene: Scene, verb: str) -> Request:
+    """The member's referral has scanned, in a week that is open."""
+    somebody, now = factories.member(), clock.now()
+    vaults = Vaults(scene.sql)
+    vaults.run(now)
+    vaults.scan(somebody, 4, now)
+    if verb == "withdraw":
+        assert vaults.vault(somebody, 3, now) == ""
+    return as_json(scene.client(somebody.token), f"/v1/affiliate/chips/{verb}", {"chips": 1}, {"chips": 2})
+
+
+def vault_chips(scene: Scene) -> Request:
+    return move_chips(scene, "vault")
+
+
+def withdraw_chips(scene: Scene) -> Request:
+    return move_chips(scene, "withdraw")

@@ -45,7 +45,9 @@ NOT_EXPORTED = {
     "code_imports": "of admins", "comp_rule_changes": "of admins", "broadcasts": "of admins",
     "manual_transfers": "of admins", "manual_awards": "of admins", "stock_moves": "of admins",
     "bank_transfers": "of admins",
-    "member_wallets": "the wallets of `wallets`",
+    "affiliate_week_decisions": "of admins", "chip_claims": "how many of `chips` are in `week_shares`",
+    "chip_vaults": "when the first of `vault_lots` came", "postponed_chips": "how fraud is found",
+    "mark_secrets": "a secret", "member_wallets": "the wallets of `wallets`",
     "reconciliations": "of admins", "reconciliation_findings": "of admins",
     "codes": "a hash", "wallet_challenges": "questions that were answered", "refresh_tokens": "hashes",
     "email_codes": "hashes", "backup_codes": "hashes", "pushes": "which device was told of which notification",
@@ -59,12 +61,13 @@ SECTIONS = {
     "guarantee": "guarantees", "wallets": "wallet_links", "chips": "affiliate_chips", "chip_balance": "chip_balances",
     "downline": "downline_entries", "second_factor": "second_factors", "wallet_balance": "wallet_balances",
     "pictures": "avatars", "exports": "data_exports", "cart": "carts",
-    "wholesale_account": "wholesale_accounts",
+    "wholesale_account": "wholesale_accounts", "week_shares": "affiliate_week_shares",
 }  # fmt: skip
 
 # What they leave where a test would come only by way of an app, a chain or a vendor.
 TRACES = (
     "INSERT INTO second_factors (member_id, sealed_secret, created_at) VALUES ($1, 'canary', now())",
+    "INSERT INTO mark_secrets VALUES ($1, convert_to('canary' || repeat('x', 26), 'UTF8'))",
     "INSERT INTO backup_codes (member_id, code_mac, created_at) VALUES ($1, 'canary', now())",
     "INSERT INTO known_devices SELECT CAST('canary' || n AS bytea), $1, now(), now() FROM generate_series(1, 3) AS n",
     "UPDATE members SET oobit_card_id = 'canary', oobit_card_status = 'active' WHERE id = $1",

@@ -78,6 +78,16 @@ FIELDS: Mapping[str, str] = {
         "cancelled_at",
     "chips": "id:uuid kind:text chips:int earned_at:time scan_number",
     "chip_balance": "earned:int",
+    "week_shares":
+        "mark:text chips:int share:int brought:int week_on:date given_up:bool overflow:int put_away:int settled_at "
+        "scan_chips:int",
+    "chip_moves": "id:int kind:text chips:int week_on:date moved_at:time",
+    "vault_lots":
+        "id:uuid kind:text chips:int week_on:date expires_at:time left_chips:int vaulted_at:time",
+    "vault_moves": "id:int kind:text chips:int lot_id:uuid happened_at:time",
+    "affiliate_payouts":
+        "id:uuid state:text amount:int address:address made_at:time week_on state_at:time payout_id",
+    "affiliate_payout_lines": "amount:int payout_id:uuid earning_id:uuid share_week released_at",
     "downline": "tins:int source_id:uuid counted_at:time",
     "cart": "sku:text cart_id:uuid added_at:time quantity:int price_cents:int",
     "orders":

@@ -3,6 +3,7 @@
 TRIED_ELSEWHERE = {
     "functions/admin_codes/store.py::invalidate": "test_codes_changes.py",
     "functions/admin_codes/store.py::reuse": "test_codes_changes.py",
+    "functions/affiliate_vault/store.py::expire": "test_vault.py",
     "functions/codes_change/store.py::invalidate": "test_codes_changes.py",
     "functions/codes_change/store.py::reuse": "test_codes_changes.py",
     "functions/email_send/store.py::ask_again": "test_mail_once.py",

@@ -149,6 +149,15 @@ POWERFUL = {
         "UPDATE wholesale_accounts SET company_name = ''",
         {"wholesale", "profile", "member_erase"},
     ),
+    "a chip out of nothing": (
+        f"INSERT INTO chip_moves (affiliate_id, kind) VALUES ({ANY_ID}, 'grant')",
+        {"affiliate_week", "affiliate_vault"},
+    ),
+    "a vaulted chip": (f"INSERT INTO vault_lots (id) VALUES ({ANY_ID})", {"affiliate", "affiliate_week"}),
+    "a chip that leaves the vault": (
+        f"INSERT INTO vault_moves (lot_id) VALUES ({ANY_ID})",
+        {"affiliate", "affiliate_vault"},
+    ),
     "the audit log": ("DELETE FROM audit_logs", set[str]()),
     "who referred a member": ("UPDATE members SET referred_by_id = NULL", {"admin_comps"}),
     "the terms that awards follow": ("INSERT INTO award_inputs (revision) VALUES (1)", set[str]()),
@@ -193,7 +202,7 @@ SECRET = {
 
 # Nobody's login writes these: triggers do, or migrations.
 WRITTEN_BY_NOBODY = {
-    *("award_inputs", "count_comparisons", "ledger_accounts", "ledger_balances", "member_wallets"),
+    *("award_inputs", "chip_vaults", "count_comparisons", "ledger_accounts", "ledger_balances", "member_wallets"),
     *(
         "order_events",
         "order_transitions",

@@ -11,10 +11,12 @@ from uuid import UUID, uuid4
 import pytest
 from pg8000.dbapi import Connection
 
+import functions.affiliate_vault.store as vault_store
 import functions.auth.store as auth_store
 import functions.notify.store as notify
 import functions.profile.store as profile
 import functions.wallet.store as wallet
+from functions.affiliate import chip_store
 from functions.auth import session_records
 from shared import auth, db
 from shared.auth import Claims
@@ -113,7 +115,42 @@ def _quote(sql: Connection, somebody: Somebody) -> Found:
     return lambda tx, now: tax_quotes.find(tx, somebody.id, basis, now)
 
 
+def _lot(sql: Connection, somebody: Somebody) -> None:
+    put(sql, "vault_lots", id=uuid4(), affiliate_id=somebody.id, kind="manual", week_on=NOW.date(), chips=1,
+        left_chips=1, vaulted_at=END - timedelta(days=365), expires_at=END)  # fmt: skip
+
+
+def _vaulted(sql: Connection, somebody: Somebody) -> Found:
+    _lot(sql, somebody)
+    return lambda tx, now: chip_store.standing(tx, somebody.id, now).vaulted
+
+
+def _lots(sql: Connection, somebody: Somebody) -> Found:
+    _lot(sql, somebody)
+    return lambda tx, now: chip_store.lots(tx, somebody.id, now)
+
+
+def _lots_to_withdraw(sql: Connection, somebody: Somebody) -> Found:
+    _lot(sql, somebody)
+    return lambda tx, now: chip_store.lock_lots(tx, somebody.id, now)
+
+
+def _lots_to_warn_of(sql: Connection, somebody: Somebody) -> Found:
+    _lot(sql, somebody)
+    return lambda tx, now: vault_store.unwarned(tx, UUID(int=0), now)
+
+
+def _warned_lots(sql: Connection, somebody: Somebody) -> Found:
+    _lot(sql, somebody)
+    return lambda tx, now: vault_store.note_warned(tx, [somebody.id], now)
+
+
 ENDING: dict[str, Callable[[Connection, Somebody], Found]] = {
+    "functions.affiliate.chip_store.lock_lots": _lots_to_withdraw,
+    "functions.affiliate.chip_store.lots": _lots,
+    "functions.affiliate.chip_store.standing": _vaulted,
+    "functions.affiliate_vault.store.note_warned": _warned_lots,
+    "functions.affiliate_vault.store.unwarned": _lots_to_warn_of,
     "functions.auth.session_records.live": _live,
     "functions.auth.store.open_code": _email_code,
     "functions.notify.store.claim": _claimed_device,

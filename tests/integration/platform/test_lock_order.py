@@ -6,6 +6,7 @@ The statements are read out of the product: a new one fails here until it is tri
 import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from threading import Thread
 from uuid import UUID, uuid4
 
@@ -19,6 +20,7 @@ import functions.codes_change.store as codes_change
 import functions.notifications.store as notifications
 import functions.scans.records as scan_records
 import functions.scans.store as scans
+from functions.affiliate import chip_store
 from functions.orders import buyer_records
 from shared import db
 from shared.codes import changes
@@ -38,7 +40,10 @@ Take = Callable[[Tx], object]
 Prepared = tuple[str, list[str], Take]  # the table, a condition for each row in the order of locking, the act
 
 LOCKS_ROWS = re.compile(r"FOR (NO KEY )?(UPDATE|SHARE)|ON CONFLICT")
-TRIED_ELSEWHERE = {"shared.web.idempotency.claim_all": "test_group_twins.py"}
+TRIED_ELSEWHERE = {
+    "functions.affiliate_vault.store.note_warned": "test_vault_upkeep.py",
+    "shared.web.idempotency.claim_all": "test_group_twins.py",
+}
 
 
 class _Undone(Exception):
@@ -168,11 +173,20 @@ def _slots(sql: Connection) -> Prepared:
     return "payout_slots", _by("nonce", (1, 2, 3)), lambda tx: slots.reload_locked(tx, SIGNER, [3, 1, 2])
 
 
+def _lots(sql: Connection) -> Prepared:
+    somebody, ids = factories.member().id, _ids()
+    for each in ids:
+        put(sql, "vault_lots", id=each, affiliate_id=somebody, kind="manual", week_on=NOW.date(), chips=1, left_chips=1,
+            vaulted_at=NOW, expires_at=NOW + timedelta(days=365))  # fmt: skip
+    return "vault_lots", _by("id", ids), lambda tx: chip_store.lock_lots(tx, somebody, NOW)
+
+
 ORDERED: dict[str, Callable[[Connection], Prepared]] = {
     "functions.admin_codes.store.invalidate": _codes("generated", admin_codes.invalidate),
     "functions.admin_codes.store.reuse": _codes("invalidated", admin_codes.reuse),
     "functions.admin_comps.store.lock_rules": _rules,
     "functions.admin_scans.store.lock": _flagged,
+    "functions.affiliate.chip_store.lock_lots": _lots,
     "functions.codes_change.store.invalidate": _chunk("generated", codes_change.invalidate),
     "functions.codes_change.store.reuse": _chunk("invalidated", codes_change.reuse),
     "functions.notifications.store.mark_read": _notifications,

@@ -19,6 +19,10 @@ PLANNED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 # Statements that may read more, and why.
 ACCEPTED: Mapping[str, str] = {
     "functions.payment_reconciliation.store.sides": "once a day, by indexes of what is not matched",
+    "functions.affiliate_week.proposal_store._count_anew": "a week that people reject is taken back whole",
+    "functions.affiliate_week.proposal_store._insert_payouts": "a week pays everything that is owed, once",
+    "functions.affiliate_week.share_store._insert_shares": "a week divides its pool among all who have chips, once",
+    "functions.affiliate_week.share_store._carry_on": "a week without a pool carries all its chips on, once",
     "shared.ledger.seals.totals": "make ledger-check adds everything up; no schedule does",
 }
 
@@ -118,6 +122,7 @@ BY_NAME: Mapping[tuple[str, str], str] = {
     ("before", "timestamp with time zone"): "now() - interval '5 minutes'",
     ("since", "timestamp with time zone"): "now() - interval '1 hour'",
     ("since", "text"): f"'{planner_statistics.SAMPLE - 1}'",  # a transaction of today
+    ("after", "text"): "repeat('ab', 32)",  # a mark
     ("horizon", "text"): f"'{planner_statistics.SAMPLE - 1}'",
     ("block_number", "bigint"): f"{planner_statistics.SAMPLE - 1}",
 }

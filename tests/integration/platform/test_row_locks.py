@@ -5,6 +5,7 @@ what it is for is named.
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar
 from uuid import UUID, uuid4
 
@@ -36,6 +37,7 @@ import functions.wholesale.store as wholesale
 from emulators.contract import ROOT
 from functions.admin_comps import review_store
 from functions.admin_treasury import card_records
+from functions.affiliate import chip_store
 from functions.email_send import store as email_send
 from functions.orders import buyer_records
 from shared import db, withdrawals
@@ -320,6 +322,15 @@ def _wholesale_order(_: Connection) -> Prepared:
     return _of("orders", one, other, lambda tx: wholesale_orders.lock_order(tx, who.id, one))
 
 
+def _lots(sql: Connection) -> Prepared:
+    """The lots of one member; those of another stay free."""
+    people, (one, other) = [factories.member().id for _ in range(2)], (uuid4(), uuid4())
+    for person, lot in zip(people, (one, other), strict=True):
+        put(sql, "vault_lots", id=lot, affiliate_id=person, kind="manual", week_on=NOW.date(), chips=1, left_chips=1,
+            vaulted_at=NOW, expires_at=NOW + timedelta(days=365))  # fmt: skip
+    return _of("vault_lots", one, other, lambda tx: chip_store.lock_lots(tx, people[0], NOW))
+
+
 LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/admin_codes/store.py::lock_batch": _rows("code_batches", _batch, admin_codes.lock_batch),
     "functions/admin_wholesale/store.py::lock": _rows(
@@ -344,6 +355,7 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
         "payment_findings", lambda _: payment_finding(), card_records.lock_finding
     ),
     "functions/admin_trips/store.py::lock": _rows("comps", _comp, _then_asked(admin_trips.lock)),
+    "functions/affiliate/chip_store.py::lock_lots": _lots,
     "functions/auth/store.py::open_code": _email_code,
     "functions/auth/store.py::refresh_token": _refresh_token,
     "functions/avatar_publish/store.py::lock_member": _members(avatar_publish.lock_member),

@@ -1,0 +1,47 @@
+"""The rules of vaulting and withdrawing chips. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from shared.values.problems import Problem
+
+CHIPS_MAX = 1_000_000  # of one request
+
+
+class ChipsNotEnough(Problem):
+    """There are fewer chips that may be vaulted, or withdrawn; `available` says how many there are."""
+
+    status, title = 409, "You have not so many chips there."
+
+
+class WeekCapReached(Problem):
+    """More chips than count in a week would be active; `room` says how many more there may be."""
+
+    status, title = 409, "So many chips do not count this week."
+
+
+class AffiliateWeekClosing(Problem):
+    """The week that has ended is being closed; a few minutes after Sunday 00:00 UTC chips move again."""
+
+    status, title, passing = 409, "The week is being closed. Try again in a few minutes.", True
+
+
+@dataclass(frozen=True)
+class Lot:
+    """Vaulted chips of one moment, of which so many are left."""
+
+    id: UUID
+    left: int
+
+
+def taken(lots: Sequence[Lot], chips: int) -> Sequence[Lot]:
+    """So many chips, taken from these lots in their order; the lots have enough."""
+    parts: list[Lot] = []
+    for lot in lots:
+        part = min(lot.left, chips)
+        if part:
+            parts.append(Lot(lot.id, part))
+        chips -= part
+    assert chips == 0, "the caller has compared them"
+    return parts
