@@ -1558,6 +1558,7 @@ CREATE UNIQUE INDEX payment_operations_one_open ON payment_operations (payment_i
     'sent')) AND kind <> 'refund';
 CREATE INDEX payment_operations_payment ON payment_operations (payment_id, recorded_at);
 CREATE UNIQUE INDEX payment_operations_reference ON payment_operations (kind, reference) WHERE status = 'succeeded';
+CREATE INDEX payment_operations_unsent_yet ON payment_operations (recorded_at, id) WHERE status = 'recorded';
 CREATE CONSTRAINT TRIGGER payment_operation_booked AFTER UPDATE OF status ON payment_operations DEFERRABLE INITIALLY
     DEFERRED FOR EACH ROW WHEN (new.status = 'sent' OR new.status = 'succeeded') EXECUTE FUNCTION
     payment_operation_booked();
