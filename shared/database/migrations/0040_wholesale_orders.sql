@@ -99,6 +99,9 @@ CREATE TABLE bank_transfers (
 );
 SELECT make_append_only('bank_transfers');
 
+-- What nobody has sent yet is little at any time: most of it waits for a transfer.
+CREATE INDEX payment_operations_unsent_yet ON payment_operations (recorded_at, id) WHERE status = 'recorded';
+
 CREATE FUNCTION bank_transfer_booked() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
