@@ -51,7 +51,8 @@ DATABASE_ROLES = frozenset(
     {
         "owner",  # it changes the schema; the others are blakjaks_… in shared/database/migrations/*_database_roles.sql
         *("accounts", "accruals", "approvals", "awards", "books", "carts", "checkout", "codes", "counting"),
-        *("delivery", "enrolment", "erasure", "explanations", "exports", "figures", "fulfilment", "goods", "inbox"),
+        *("delivery", "disputes", "enrolment", "erasure", "explanations", "exports", "figures", "fulfilment"),
+        *("goods", "inbox"),
         *("keys", "listening", "months", "order_decisions", "orders", "payouts", "profiles", "read", "referrals"),
         *("relay", "rollups", "scans", "second_factors", "settings", "settlements", "standing"),
         *("taxes", "telling", "wallets", "webhooks"),

@@ -5423,12 +5423,13 @@ $function$;
 
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_app, blakjaks_approvals,
     blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_codes, blakjaks_counting,
-    blakjaks_delivery, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures,
-    blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_keys, blakjaks_listening, blakjaks_months,
-    blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals,
-    blakjaks_relay, blakjaks_rollups, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements,
-    blakjaks_standing, blakjaks_taxes, blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale,
-    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_delivery, blakjaks_disputes, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations,
+    blakjaks_exports, blakjaks_figures, blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_keys,
+    blakjaks_listening, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
+    blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_scans,
+    blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing, blakjaks_taxes,
+    blakjaks_telling, blakjaks_wallets, blakjaks_webhooks, blakjaks_wholesale, blakjaks_wholesale_decisions,
+    blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -5534,6 +5535,9 @@ GRANT UPDATE (token) ON TABLE devices TO blakjaks_delivery;
 GRANT UPDATE (updated_at) ON TABLE members TO blakjaks_delivery;
 GRANT UPDATE ON TABLE mails TO blakjaks_delivery;
 
+GRANT INSERT ON TABLE dispute_movements, disputes TO blakjaks_disputes;
+GRANT UPDATE (amount, decided_at, evidence_by, looked_at, reason, state) ON TABLE disputes TO blakjaks_disputes;
+
 GRANT INSERT ON TABLE signers, treasuries TO blakjaks_enrolment;
 GRANT INSERT, SELECT ON TABLE data_keys TO blakjaks_enrolment;
 
@@ -5621,13 +5625,12 @@ GRANT UPDATE (outcome, reference, said_at, why) ON TABLE operation_resolutions T
 
 GRANT INSERT (id, look_at, order_id, recorded_at) ON TABLE fulfilments TO blakjaks_orders;
 GRANT INSERT (kind, moved_at, order_id, parcel_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_orders;
-GRANT INSERT ON TABLE age_checks, dispute_movements, disputes, fulfilment_lines, ledger_journals, ledger_postings,
-    payment_operations, refund_lines, refunds TO blakjaks_orders;
+GRANT INSERT ON TABLE age_checks, fulfilment_lines, ledger_journals, ledger_postings, payment_operations, refund_lines,
+    refunds TO blakjaks_orders;
 GRANT SELECT ON TABLE data_keys, orders, payments TO blakjaks_orders;
 GRANT UPDATE (action_url, reason) ON TABLE payments TO blakjaks_orders;
 GRANT UPDATE (age_check_id, cancel_reason, cancel_refused_at, cancel_wanted_at, confirmed_at, expires_at, state,
     state_at) ON TABLE orders TO blakjaks_orders;
-GRANT UPDATE (amount, decided_at, evidence_by, looked_at, reason, state) ON TABLE disputes TO blakjaks_orders;
 GRANT UPDATE (answered_at, cancel_wanted_at, evidence, look_at, status) ON TABLE fulfilments TO blakjaks_orders;
 GRANT UPDATE (answered_at, evidence, look_at, reason, reference, sent_at, status) ON TABLE payment_operations TO
     blakjaks_orders;
