@@ -1998,6 +1998,7 @@ CREATE INDEX payment_operations_unbooked ON payment_operations (answered_at, id)
     'succeeded' AND (kind IN ('capture', 'refund'));
 CREATE INDEX payment_operations_unpaid ON payment_operations (recorded_at, id) WHERE kind = 'refund' AND status =
     'recorded';
+CREATE INDEX payment_operations_unsent_yet ON payment_operations (recorded_at, id) WHERE status = 'recorded';
 CREATE CONSTRAINT TRIGGER payment_operation_booked AFTER UPDATE OF status ON payment_operations DEFERRABLE INITIALLY
     DEFERRED FOR EACH ROW WHEN (new.status = 'sent' OR new.status = 'succeeded') EXECUTE FUNCTION
     payment_operation_booked();
@@ -7078,7 +7079,7 @@ $function$;
 
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_affiliate_desk, blakjaks_app,
     blakjaks_approvals, blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_codes,
-    blakjaks_counting, blakjaks_delivery, blakjaks_deposits, blakjaks_enrolment, blakjaks_erasure,
+    blakjaks_counting, blakjaks_delivery, blakjaks_deposits, blakjaks_disputes, blakjaks_enrolment, blakjaks_erasure,
     blakjaks_explanations, blakjaks_exports, blakjaks_figures, blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox,
     blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening, blakjaks_months,
     blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals,
@@ -7210,6 +7211,9 @@ GRANT UPDATE (booked_at, matched_by, outcome, payment_id) ON TABLE usdt_deposits
 GRANT UPDATE (paid_at) ON TABLE usdt_returns TO blakjaks_deposits;
 GRANT UPDATE (seen) ON TABLE usdt_requests TO blakjaks_deposits;
 
+GRANT INSERT ON TABLE dispute_movements, disputes TO blakjaks_disputes;
+GRANT UPDATE (amount, decided_at, evidence_by, looked_at, reason, state) ON TABLE disputes TO blakjaks_disputes;
+
 GRANT INSERT ON TABLE signers, treasuries TO blakjaks_enrolment;
 GRANT INSERT, SELECT ON TABLE data_keys TO blakjaks_enrolment;
 
@@ -7307,13 +7311,12 @@ GRANT UPDATE (outcome, reference, said_at, why) ON TABLE operation_resolutions T
 
 GRANT INSERT (id, look_at, order_id, recorded_at) ON TABLE fulfilments TO blakjaks_orders;
 GRANT INSERT (kind, moved_at, order_id, parcel_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_orders;
-GRANT INSERT ON TABLE age_checks, dispute_movements, disputes, fulfilment_lines, ledger_journals, ledger_postings,
-    payment_operations, refund_lines, refunds, usdt_returns TO blakjaks_orders;
+GRANT INSERT ON TABLE age_checks, fulfilment_lines, ledger_journals, ledger_postings, payment_operations, refund_lines,
+    refunds, usdt_returns TO blakjaks_orders;
 GRANT SELECT ON TABLE data_keys, orders, payments TO blakjaks_orders;
 GRANT UPDATE (action_url, reason) ON TABLE payments TO blakjaks_orders;
 GRANT UPDATE (age_check_id, cancel_reason, cancel_refused_at, cancel_wanted_at, confirmed_at, expires_at, state,
     state_at) ON TABLE orders TO blakjaks_orders;
-GRANT UPDATE (amount, decided_at, evidence_by, looked_at, reason, state) ON TABLE disputes TO blakjaks_orders;
 GRANT UPDATE (answered_at, cancel_wanted_at, evidence, look_at, status) ON TABLE fulfilments TO blakjaks_orders;
 GRANT UPDATE (answered_at, evidence, look_at, reason, reference, sent_at, status) ON TABLE payment_operations TO
     blakjaks_orders;

@@ -203,9 +203,16 @@ BEGIN
 END $$;
 
 -- -------------------------------------------------------------------------------------------------------------- rights
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'blakjaks_disputes') THEN
+        CREATE ROLE blakjaks_disputes NOLOGIN;
+    END IF;
+END $$;
+GRANT USAGE ON SCHEMA public TO blakjaks_disputes;
 GRANT SELECT ON disputes, dispute_movements TO blakjaks_read;
 GRANT SELECT (disputed) ON payments TO blakjaks_read;
 
--- orders: what the provider says of disputes is kept, and booked.
-GRANT INSERT ON disputes, dispute_movements TO blakjaks_orders;
-GRANT UPDATE (state, reason, amount, evidence_by, looked_at, decided_at) ON disputes TO blakjaks_orders;
+-- disputes: what the provider says of disputes is kept, and booked.
+GRANT INSERT ON disputes, dispute_movements TO blakjaks_disputes;
+GRANT UPDATE (state, reason, amount, evidence_by, looked_at, decided_at) ON disputes TO blakjaks_disputes;

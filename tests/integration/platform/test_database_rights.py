@@ -126,9 +126,9 @@ POWERFUL = {
     ),
     "money that a dispute has taken": (
         f"INSERT INTO dispute_movements (dispute_id, sequence) VALUES ({ANY_ID}, 1)",
-        {"order_advance", "payment_watch"},
+        {"payment_watch"},
     ),
-    "a dispute that is decided": ("UPDATE disputes SET state = 'won'", {"order_advance", "payment_watch"}),
+    "a dispute that is decided": ("UPDATE disputes SET state = 'won'", {"payment_watch"}),
     "a booking of the card's provider": (
         "INSERT INTO card_bookings (reference, kind) VALUES ('', 'capture')",
         {"payment_reconciliation"},

@@ -18,7 +18,6 @@ PLANNED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 # Statements that may read more, and why.
 ACCEPTED: Mapping[str, str] = {
-    "functions.payment_reconciliation.store.sides": "once a day, by indexes of what is not matched",
     "functions.affiliate_week.proposal_store._count_anew": "a week that people reject is taken back whole",
     "functions.affiliate_week.proposal_store._insert_payouts": "a week pays everything that is owed, once",
     "functions.affiliate_week.share_store._insert_shares": "a week divides its pool among all who have chips, once",
