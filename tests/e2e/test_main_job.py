@@ -4,8 +4,11 @@ from decimal import Decimal
 
 from emulators import cloud, people
 from emulators.main_job import Played
+from emulators.process import wait_until
 from emulators.stack import Stack
 from tests.e2e.conftest import in_each_mode
+
+MAIL_SECONDS_MAX = 60.0
 
 
 @in_each_mode
@@ -67,8 +70,13 @@ def test_the_order_is_sent_once_and_its_tins_are_sold(stack: Stack, played: Play
     assert [parcel.items for parcel in sent] == [{"MINTICE-6": 11}]
     assert [parcel["tracking_number"] for parcel in order["parcels"]] == [parcel.tracking_number for parcel in sent]
     assert played.bought.tins_sold == 11
-    mails = [mail["subject"] for mail in people.mails_to(stack, played.members[0].email)]
-    assert mails.count(f"Your order {order['order_number']} is on its way") == 1
+    told = f"Your order {order['order_number']} is on its way"
+
+    def mails() -> int:
+        return [mail["subject"] for mail in people.mails_to(stack, played.members[0].email)].count(told)
+
+    wait_until(lambda: mails() > 0, "the parcel's mail", MAIL_SECONDS_MAX)
+    assert mails() == 1
 
 
 @in_each_mode
