@@ -50,7 +50,7 @@ MUTANTS = (
     _mutant("stock is not released", MACHINE,
             "    rows.release_stock(tx, order.id, now)\n", ""),
     _mutant("an order does not expire", MACHINE,
-            "    if order.state in UNPAID and order.expires_at <= now:\n", "    if False:\n"),
+            "    if order.state in UNPAID and order.expires_at <= now and usdt.may_expire(tx, order.id):\n", "    if False:\n"),
     _mutant("a sale is not booked", BOOKS,
             "    journals.post(tx, ref, lines, now)\n    tasks.accrue_soon", "    tasks.accrue_soon"),
     _mutant("a paid refund stays owed", WATCH,
