@@ -230,7 +230,7 @@ def orders_refunded(tx: Tx, limit: int) -> list[UUID]:
         """
         SELECT payments.order_id FROM payment_operations refund JOIN payments ON payments.id = refund.payment_id
         JOIN payouts ON payouts.source_kind = 'refund' AND payouts.source_id = CAST(refund.id AS text)
-        WHERE refund.kind = 'refund' AND refund.status = 'recorded' AND payouts.state IN ('PAID', 'CANCELLED')
+        WHERE refund.kind = 'refund' AND refund.status = 'recorded' AND NOT payout_is_unfinished(payouts.state)
         ORDER BY refund.recorded_at, refund.id LIMIT :limit
         """,
         limit=limit,

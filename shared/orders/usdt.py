@@ -157,7 +157,7 @@ def _ended(tx: Tx, order_id: UUID) -> list[_Ended]:
         FROM payments JOIN payment_operations refund
             ON refund.payment_id = payments.id AND refund.kind = 'refund' AND refund.status = 'recorded'
         JOIN payouts ON payouts.source_kind = 'refund' AND payouts.source_id = CAST(refund.id AS text)
-        WHERE payments.order_id = :order_id AND payments.provider = 'usdt' AND payouts.state IN ('PAID', 'CANCELLED')
+        WHERE payments.order_id = :order_id AND payments.provider = 'usdt' AND NOT payout_is_unfinished(payouts.state)
         ORDER BY refund.recorded_at, refund.id
         """,
         order_id=order_id,

@@ -38,6 +38,7 @@ FIELDS = {
     "ShippingAddress.zip": "ZIP code",
     "Signup.zip_code": "postal code",
     "TreasuryTransfer.to_address": "address of Polygon",
+    "DepositReturn.to_address": "address of Polygon",
     "WalletAddress.address": "address of Polygon",
     "WalletLink.code": "six digits",
     "WholesaleItem.sku": "stock-keeping unit",

@@ -62,7 +62,7 @@ def test_an_order_holds_what_the_cart_was_and_what_the_member_has_seen(buyer: Or
     ]
     assert made["shipping_address"] == {**ADDRESS, "recipient": "Test Member"}
     assert made["payment"] == {
-        "provider": "card", "status": "pending", "reason": None, "action_url": None, "refunded_amount": 0,
+        "provider": "card", "status": "pending", "reason": None, "action_url": None, "refunded_amount": 0, "usdt": None,
     }  # fmt: skip
     assert [(step["status"], step["reason"]) for step in made["history"]] == [("pending", None)]
     life = datetime.fromisoformat(made["expires_at"]) - datetime.fromisoformat(made["placed_at"])
