@@ -4535,7 +4535,7 @@ BEGIN
     END IF;
 END $function$;
 
-CREATE OR REPLACE FUNCTION return_doubted_chips(week date)
+CREATE OR REPLACE FUNCTION return_doubted_chips(week date, at timestamp with time zone)
  RETURNS void
  LANGUAGE plpgsql
  SECURITY DEFINER
@@ -4566,6 +4566,11 @@ BEGIN
             INSERT INTO chip_moves (affiliate_id, week_on, kind, chips, source, moved_at)
             SELECT short.affiliate_id, week, 'return', part, max(id)::text, cut FROM vault_moves WHERE lot_id = lot.id;
         END LOOP;
+        IF short.chips > 0 THEN
+            INSERT INTO chip_moves (affiliate_id, week_on, kind, chips, source, moved_at)
+            SELECT short.affiliate_id, of_week, kind, short.chips, gen_random_uuid()::text, at
+            FROM (VALUES (week, 'return'), (chip_week(at), 'vault')) AS both_weeks (of_week, kind);
+        END IF;
     END LOOP;
 END $function$;
 
@@ -5391,7 +5396,7 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE O
 REVOKE EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone), keep_award_inputs(),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), lock_vault(uuid,timestamp with time zone),
-    return_doubted_chips(date), stranded_months(text), validate_references(text) FROM PUBLIC;
+    return_doubted_chips(date,timestamp with time zone), stranded_months(text), validate_references(text) FROM PUBLIC;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE backup_codes, email_changes, known_devices, second_factors TO
     blakjaks_accounts;
@@ -5687,7 +5692,7 @@ GRANT INSERT ON TABLE affiliate_week_decisions TO blakjaks_week_decisions;
 
 GRANT DELETE, INSERT ON TABLE affiliate_payout_lines, affiliate_payouts, affiliate_week_shares TO blakjaks_weeks;
 GRANT DELETE, INSERT, UPDATE ON TABLE postponed_chips TO blakjaks_weeks;
-GRANT EXECUTE ON FUNCTION return_doubted_chips(date) TO blakjaks_weeks;
+GRANT EXECUTE ON FUNCTION return_doubted_chips(date,timestamp with time zone) TO blakjaks_weeks;
 GRANT INSERT ON TABLE chip_moves, ledger_journals, ledger_postings, payouts, vault_lots TO blakjaks_weeks;
 GRANT INSERT, SELECT ON TABLE mark_secrets TO blakjaks_weeks;
 GRANT INSERT, UPDATE ON TABLE affiliate_weeks, chip_claims TO blakjaks_weeks;

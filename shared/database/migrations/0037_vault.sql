@@ -153,7 +153,8 @@ END $$;
 CREATE TRIGGER vault_lot_changed BEFORE UPDATE ON vault_lots FOR EACH ROW EXECUTE FUNCTION vault_lot_changed();
 
 -- A scan may be doubted after its chip was vaulted. Then the chip returns from the vault to its week, when that is counted:
--- there it waits for people with its scan, and what was put away is again no more than there is.
+-- there it waits for people with its scan, and what was put away is again no more than there is. If a week that people
+-- have rejected is counted anew, the vault may be empty by then: the present week has those chips, and gives them back.
 ALTER TABLE chip_moves
     DROP CONSTRAINT chip_moves_kind_check,
     ADD CONSTRAINT chip_moves_kind_check
@@ -171,7 +172,7 @@ BEGIN
     RETURN NEW;
 END $$;
 
-CREATE FUNCTION return_doubted_chips(week date) RETURNS void
+CREATE FUNCTION return_doubted_chips(week date, at timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     cut timestamptz := week::timestamp AT TIME ZONE 'UTC';
@@ -198,9 +199,14 @@ BEGIN
             INSERT INTO chip_moves (affiliate_id, week_on, kind, chips, source, moved_at)
             SELECT short.affiliate_id, week, 'return', part, max(id)::text, cut FROM vault_moves WHERE lot_id = lot.id;
         END LOOP;
+        IF short.chips > 0 THEN
+            INSERT INTO chip_moves (affiliate_id, week_on, kind, chips, source, moved_at)
+            SELECT short.affiliate_id, of_week, kind, short.chips, gen_random_uuid()::text, at
+            FROM (VALUES (week, 'return'), (chip_week(at), 'vault')) AS both_weeks (of_week, kind);
+        END IF;
     END LOOP;
 END $$;
-REVOKE EXECUTE ON FUNCTION return_doubted_chips(date) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION return_doubted_chips(date, timestamptz) FROM PUBLIC;
 
 -- The smallest sum of an affiliate's vaulted chips from the beginning of a month until its end.
 CREATE FUNCTION lowest_vaulted(affiliate uuid, since timestamptz, until timestamptz) RETURNS bigint
@@ -260,7 +266,7 @@ GRANT UPDATE (left_chips) ON vault_lots TO blakjaks_vaults;
 GRANT EXECUTE ON FUNCTION lock_vault(uuid, timestamptz) TO blakjaks_vaults;
 
 -- weeks: chips of doubted scans return from the vault to the week that is counted.
-GRANT EXECUTE ON FUNCTION return_doubted_chips(date) TO blakjaks_weeks;
+GRANT EXECUTE ON FUNCTION return_doubted_chips(date, timestamptz) TO blakjaks_weeks;
 
 -- vault_upkeep: chips expire, their owners are warned, and what has stayed for a month earns its bonus.
 GRANT INSERT ON vault_moves, vault_warnings, vault_months, chip_moves TO blakjaks_vault_upkeep;
