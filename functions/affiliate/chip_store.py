@@ -23,8 +23,8 @@ class Uncounted:
 
     @property
     def active(self) -> int:
-        """How many there are now."""
-        return self.scan_chips + self.brought - self.put_away
+        """How many there are now; none while vaulted chips are of scans that were doubted later."""
+        return max(self.scan_chips + self.brought - self.put_away, 0)
 
     @property
     def vaultable(self) -> int:

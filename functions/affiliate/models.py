@@ -47,12 +47,15 @@ class Chips(Reply):
 class ChipEntry(Reply):
     """An event in the history of chips. `earn` sums a day's scans up, at its beginning; `count` is what a week has
     counted, and `overflow` what it vaulted, at its end. `vault`, `overflow`, `withdraw` and `expire` are of one lot
-    each, whose end is `expires_at`. `bonus`, `grant`, `cleared` (a scan that people have cleared) and `carried` (of a
-    week without a pool) came to the week `week_on`.
+    each, whose end is `expires_at`; so is `return`, of a chip whose scan was doubted after it was vaulted. `bonus`,
+    `grant`, `cleared` (a scan that people have cleared) and `carried` (of a week without a pool) came to the week
+    `week_on`.
     """
 
     id: UUID
-    kind: Literal["earn", "vault", "overflow", "withdraw", "expire", "bonus", "grant", "cleared", "carried", "count"]
+    kind: Literal[
+        "earn", "vault", "overflow", "withdraw", "expire", "bonus", "grant", "cleared", "carried", "count", "return"
+    ]
     chips: int
     at: datetime
     week_on: date | None

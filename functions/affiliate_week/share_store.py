@@ -25,6 +25,7 @@ def count(tx: Tx, week: Week, now: datetime) -> bool:
     """
     _claim(tx, week, now)
     _postpone(tx, week)
+    tx.run("SELECT return_doubted_chips(:week_on, :now)", week_on=week.week_on, now=now)
     if not week.pool:
         _carry_on(tx, week, now)
         week_store.give_back(tx, week, "no_pool", now)

@@ -572,7 +572,8 @@ CREATE TABLE chip_moves (
     CONSTRAINT chip_moves_pkey PRIMARY KEY (id),
     CONSTRAINT chip_moves_kind_source_key UNIQUE (kind, source),
     CONSTRAINT chip_moves_chips_check CHECK (chips > 0),
-    CONSTRAINT chip_moves_kind_check CHECK (kind IN ('vault', 'withdraw', 'bonus', 'grant', 'cleared', 'carried')),
+    CONSTRAINT chip_moves_kind_check CHECK (kind IN ('vault', 'withdraw', 'bonus', 'grant', 'cleared', 'carried',
+        'return')),
     CONSTRAINT chip_moves_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id)
 );
 CREATE INDEX chip_moves_affiliate ON chip_moves (affiliate_id, id);
@@ -3170,7 +3171,7 @@ CREATE TABLE vault_moves (
     happened_at   timestamptz  NOT NULL,
     CONSTRAINT vault_moves_pkey PRIMARY KEY (id),
     CONSTRAINT vault_moves_chips_check CHECK (chips > 0),
-    CONSTRAINT vault_moves_kind_check CHECK (kind IN ('vault', 'overflow', 'withdraw', 'expire')),
+    CONSTRAINT vault_moves_kind_check CHECK (kind IN ('vault', 'overflow', 'withdraw', 'expire', 'return')),
     CONSTRAINT vault_moves_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id),
     CONSTRAINT vault_moves_lot_id_fkey FOREIGN KEY (lot_id) REFERENCES vault_lots(id)
 );
@@ -3180,8 +3181,8 @@ CREATE INDEX vault_moves_lot ON vault_moves (lot_id);
 CREATE UNIQUE INDEX vault_moves_made ON vault_moves (lot_id) WHERE kind IN ('vault', 'overflow');
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON vault_moves FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON vault_moves FOR EACH STATEMENT EXECUTE FUNCTION append_only();
-CREATE TRIGGER vault_move_made AFTER INSERT ON vault_moves FOR EACH ROW WHEN (new.kind IN ('withdraw', 'expire'))
-    EXECUTE FUNCTION vault_move_made();
+CREATE TRIGGER vault_move_made AFTER INSERT ON vault_moves FOR EACH ROW WHEN (new.kind IN ('withdraw', 'expire',
+    'return')) EXECUTE FUNCTION vault_move_made();
 
 CREATE TABLE vault_warnings (
     lot_id     uuid         NOT NULL,
@@ -4155,7 +4156,11 @@ CREATE OR REPLACE FUNCTION chip_move_born()
  LANGUAGE plpgsql
 AS $function$
 BEGIN
-    IF NEW.week_on <> chip_week(NEW.moved_at) THEN
+    IF NEW.kind = 'return' THEN
+        IF NOT EXISTS (SELECT FROM affiliate_weeks WHERE week_on = NEW.week_on AND state = 'opened') THEN
+            PERFORM refuse('chip_move_week', format('the week of %s is not being counted', NEW.week_on));
+        END IF;
+    ELSIF NEW.week_on <> chip_week(NEW.moved_at) THEN
         PERFORM refuse('chip_move_week', format('a move of %s is not of the week of %s', NEW.moved_at, NEW.week_on));
     END IF;
     RETURN NEW;
@@ -6003,6 +6008,45 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION return_doubted_chips(week date, at timestamp with time zone)
+ RETURNS void
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    cut timestamptz := week::timestamp AT TIME ZONE 'UTC';
+    short record;
+    lot record;
+    part integer;
+BEGIN
+    FOR short IN
+        SELECT c.affiliate_id, c.put_away - c.scan_chips - c.brought AS chips
+        FROM affiliate_weeks w, week_chips(w.week_on, w.first_number, w.last_number) c
+        WHERE w.week_on = week AND c.put_away > c.scan_chips + c.brought ORDER BY c.affiliate_id
+    LOOP
+        PERFORM FROM chip_vaults WHERE affiliate_id = short.affiliate_id FOR NO KEY UPDATE;
+        FOR lot IN
+            SELECT id, left_chips FROM vault_lots
+            WHERE affiliate_id = short.affiliate_id AND left_chips > 0 AND vaulted_at < cut
+            ORDER BY expires_at DESC, id FOR NO KEY UPDATE
+        LOOP
+            part := least(lot.left_chips, short.chips);
+            EXIT WHEN part = 0;
+            short.chips := short.chips - part;
+            INSERT INTO vault_moves (affiliate_id, lot_id, kind, chips, happened_at)
+            VALUES (short.affiliate_id, lot.id, 'return', part, cut);
+            INSERT INTO chip_moves (affiliate_id, week_on, kind, chips, source, moved_at)
+            SELECT short.affiliate_id, week, 'return', part, max(id)::text, cut FROM vault_moves WHERE lot_id = lot.id;
+        END LOOP;
+        IF short.chips > 0 THEN
+            INSERT INTO chip_moves (affiliate_id, week_on, kind, chips, source, moved_at)
+            SELECT short.affiliate_id, of_week, kind, short.chips, gen_random_uuid()::text, at
+            FROM (VALUES (week, 'return'), (chip_week(at), 'vault')) AS both_weeks (of_week, kind);
+        END IF;
+    END LOOP;
+END $function$;
+
 CREATE OR REPLACE FUNCTION rotation_born()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -6683,7 +6727,7 @@ AS $function$
 BEGIN
     IF (to_jsonb(NEW) - 'left_chips') <> (to_jsonb(OLD) - 'left_chips')
        OR NEW.left_chips <> NEW.chips - (SELECT coalesce(sum(chips), 0) FROM vault_moves
-                                         WHERE lot_id = NEW.id AND kind IN ('withdraw', 'expire')) THEN
+                                         WHERE lot_id = NEW.id AND kind IN ('withdraw', 'expire', 'return')) THEN
         PERFORM refuse('vault_lot_left', format('what is left of lot %s is what no move has taken', NEW.id));
     END IF;
     RETURN NEW;
@@ -6764,6 +6808,7 @@ BEGIN
     UPDATE vault_lots SET left_chips = left_chips - NEW.chips
     WHERE id = NEW.lot_id AND affiliate_id = NEW.affiliate_id AND CASE NEW.kind
         WHEN 'withdraw' THEN vaulted_at <= NEW.happened_at AND NEW.happened_at < expires_at
+        WHEN 'return' THEN vaulted_at < NEW.happened_at
         ELSE NEW.happened_at = expires_at AND NEW.chips = left_chips END;
     IF NOT FOUND THEN
         PERFORM refuse('vault_move', format('chips of lot %s cannot %s', NEW.lot_id, NEW.kind));
@@ -7094,7 +7139,7 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE O
 REVOKE EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone), keep_award_inputs(),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), lock_vault(uuid,timestamp with time zone),
-    stranded_months(text), validate_references(text) FROM PUBLIC;
+    return_doubted_chips(date,timestamp with time zone), stranded_months(text), validate_references(text) FROM PUBLIC;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE backup_codes, email_changes, known_devices, second_factors TO
     blakjaks_accounts;
@@ -7454,6 +7499,7 @@ GRANT INSERT ON TABLE affiliate_week_decisions TO blakjaks_week_decisions;
 
 GRANT DELETE, INSERT ON TABLE affiliate_payout_lines, affiliate_payouts, affiliate_week_shares TO blakjaks_weeks;
 GRANT DELETE, INSERT, UPDATE ON TABLE postponed_chips TO blakjaks_weeks;
+GRANT EXECUTE ON FUNCTION return_doubted_chips(date,timestamp with time zone) TO blakjaks_weeks;
 GRANT INSERT ON TABLE chip_moves, ledger_journals, ledger_postings, payouts, vault_lots TO blakjaks_weeks;
 GRANT INSERT, SELECT ON TABLE mark_secrets TO blakjaks_weeks;
 GRANT INSERT, UPDATE ON TABLE affiliate_weeks, chip_claims TO blakjaks_weeks;

@@ -116,7 +116,7 @@ ACCOUNTS = """
            (SELECT coalesce(sum(chips), 0) FROM vault_moves WHERE affiliate_id = $1 AND kind = 'expire'),
            (SELECT count(*) FROM mine WHERE is_postponed AND judged_at IS NULL) + (SELECT doubted FROM uncounted),
            (SELECT count(*) FROM mine WHERE counts IS false OR (NOT is_postponed AND status = 'confirmed')),
-           (SELECT scan_chips < 0 OR brought < 0 OR scan_chips < put_away FROM uncounted)
+           (SELECT scan_chips < 0 OR brought < 0 FROM uncounted)
            OR EXISTS (SELECT FROM vault_lots l WHERE affiliate_id = $1 AND (left_chips < 0 OR left_chips <>
                (SELECT sum(CASE WHEN kind IN ('vault', 'overflow') THEN m.chips ELSE -m.chips END)
                 FROM vault_moves m WHERE m.lot_id = l.id)))

@@ -12,7 +12,7 @@ CREATE TABLE vault_moves (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     affiliate_id uuid NOT NULL REFERENCES members (id),
     lot_id       uuid NOT NULL REFERENCES vault_lots (id),
-    kind         text NOT NULL CHECK (kind IN ('vault', 'overflow', 'withdraw', 'expire')),
+    kind         text NOT NULL CHECK (kind IN ('vault', 'overflow', 'withdraw', 'expire', 'return')),
     chips        integer NOT NULL CHECK (chips > 0),
     happened_at  timestamptz NOT NULL   -- an overflow happens when its week ends, and chips expire at the lot's end,
                                         -- whenever it is recorded
@@ -127,6 +127,7 @@ BEGIN
     UPDATE vault_lots SET left_chips = left_chips - NEW.chips
     WHERE id = NEW.lot_id AND affiliate_id = NEW.affiliate_id AND CASE NEW.kind
         WHEN 'withdraw' THEN vaulted_at <= NEW.happened_at AND NEW.happened_at < expires_at
+        WHEN 'return' THEN vaulted_at < NEW.happened_at
         ELSE NEW.happened_at = expires_at AND NEW.chips = left_chips END;
     IF NOT FOUND THEN
         PERFORM refuse('vault_move', format('chips of lot %s cannot %s', NEW.lot_id, NEW.kind));
@@ -138,18 +139,74 @@ BEGIN
     RETURN NULL;
 END $$;
 CREATE TRIGGER vault_move_made AFTER INSERT ON vault_moves FOR EACH ROW
-    WHEN (NEW.kind IN ('withdraw', 'expire')) EXECUTE FUNCTION vault_move_made();
+    WHEN (NEW.kind IN ('withdraw', 'expire', 'return')) EXECUTE FUNCTION vault_move_made();
 
 CREATE FUNCTION vault_lot_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (to_jsonb(NEW) - 'left_chips') <> (to_jsonb(OLD) - 'left_chips')
        OR NEW.left_chips <> NEW.chips - (SELECT coalesce(sum(chips), 0) FROM vault_moves
-                                         WHERE lot_id = NEW.id AND kind IN ('withdraw', 'expire')) THEN
+                                         WHERE lot_id = NEW.id AND kind IN ('withdraw', 'expire', 'return')) THEN
         PERFORM refuse('vault_lot_left', format('what is left of lot %s is what no move has taken', NEW.id));
     END IF;
     RETURN NEW;
 END $$;
 CREATE TRIGGER vault_lot_changed BEFORE UPDATE ON vault_lots FOR EACH ROW EXECUTE FUNCTION vault_lot_changed();
+
+-- A scan may be doubted after its chip was vaulted. Then the chip returns from the vault to its week, when that is counted:
+-- there it waits for people with its scan, and what was put away is again no more than there is. If a week that people
+-- have rejected is counted anew, the vault may be empty by then: the present week has those chips, and gives them back.
+ALTER TABLE chip_moves
+    DROP CONSTRAINT chip_moves_kind_check,
+    ADD CONSTRAINT chip_moves_kind_check
+        CHECK (kind IN ('vault', 'withdraw', 'bonus', 'grant', 'cleared', 'carried', 'return'));
+
+CREATE OR REPLACE FUNCTION chip_move_born() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.kind = 'return' THEN
+        IF NOT EXISTS (SELECT FROM affiliate_weeks WHERE week_on = NEW.week_on AND state = 'opened') THEN
+            PERFORM refuse('chip_move_week', format('the week of %s is not being counted', NEW.week_on));
+        END IF;
+    ELSIF NEW.week_on <> chip_week(NEW.moved_at) THEN
+        PERFORM refuse('chip_move_week', format('a move of %s is not of the week of %s', NEW.moved_at, NEW.week_on));
+    END IF;
+    RETURN NEW;
+END $$;
+
+CREATE FUNCTION return_doubted_chips(week date, at timestamptz) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    cut timestamptz := week::timestamp AT TIME ZONE 'UTC';
+    short record;
+    lot record;
+    part integer;
+BEGIN
+    FOR short IN
+        SELECT c.affiliate_id, c.put_away - c.scan_chips - c.brought AS chips
+        FROM affiliate_weeks w, week_chips(w.week_on, w.first_number, w.last_number) c
+        WHERE w.week_on = week AND c.put_away > c.scan_chips + c.brought ORDER BY c.affiliate_id
+    LOOP
+        PERFORM FROM chip_vaults WHERE affiliate_id = short.affiliate_id FOR NO KEY UPDATE;
+        FOR lot IN
+            SELECT id, left_chips FROM vault_lots
+            WHERE affiliate_id = short.affiliate_id AND left_chips > 0 AND vaulted_at < cut
+            ORDER BY expires_at DESC, id FOR NO KEY UPDATE
+        LOOP
+            part := least(lot.left_chips, short.chips);
+            EXIT WHEN part = 0;
+            short.chips := short.chips - part;
+            INSERT INTO vault_moves (affiliate_id, lot_id, kind, chips, happened_at)
+            VALUES (short.affiliate_id, lot.id, 'return', part, cut);
+            INSERT INTO chip_moves (affiliate_id, week_on, kind, chips, source, moved_at)
+            SELECT short.affiliate_id, week, 'return', part, max(id)::text, cut FROM vault_moves WHERE lot_id = lot.id;
+        END LOOP;
+        IF short.chips > 0 THEN
+            INSERT INTO chip_moves (affiliate_id, week_on, kind, chips, source, moved_at)
+            SELECT short.affiliate_id, of_week, kind, short.chips, gen_random_uuid()::text, at
+            FROM (VALUES (week, 'return'), (chip_week(at), 'vault')) AS both_weeks (of_week, kind);
+        END IF;
+    END LOOP;
+END $$;
+REVOKE EXECUTE ON FUNCTION return_doubted_chips(date, timestamptz) FROM PUBLIC;
 
 -- The smallest sum of an affiliate's vaulted chips from the beginning of a month until its end.
 CREATE FUNCTION lowest_vaulted(affiliate uuid, since timestamptz, until timestamptz) RETURNS bigint
@@ -207,6 +264,9 @@ GRANT SELECT (member_id) ON mark_secrets TO blakjaks_erasure;
 GRANT INSERT ON vault_lots, vault_moves TO blakjaks_vaults;
 GRANT UPDATE (left_chips) ON vault_lots TO blakjaks_vaults;
 GRANT EXECUTE ON FUNCTION lock_vault(uuid, timestamptz) TO blakjaks_vaults;
+
+-- weeks: chips of doubted scans return from the vault to the week that is counted.
+GRANT EXECUTE ON FUNCTION return_doubted_chips(date, timestamptz) TO blakjaks_weeks;
 
 -- vault_upkeep: chips expire, their owners are warned, and what has stayed for a month earns its bonus.
 GRANT INSERT ON vault_moves, vault_warnings, vault_months, chip_moves TO blakjaks_vault_upkeep;

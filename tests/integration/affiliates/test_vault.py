@@ -84,6 +84,48 @@ def test_a_doubted_scan_waits_and_may_be_vaulted_once_it_is_cleared(vaults: Vaul
     assert vaults.vault(somebody, 1) == ""
 
 
+def test_a_vaulted_chip_whose_scan_is_doubted_later_returns_to_its_week_and_waits(vaults: Vaults) -> None:
+    """Without it, what was put away would be more than there is, and nobody's week could be counted."""
+    somebody, other = factories.member(), factories.member()
+    vaults.begin()
+    doubted, *_ = vaults.scan(somebody, 3, MONDAY)
+    vaults.scan(other, 1, MONDAY)
+    assert vaults.vault(somebody, 3, MONDAY) == ""
+    vaults.flag(doubted)
+    assert (vaults.shown(somebody).active, vaults.shown(somebody).waiting) == (0, 1)
+    vaults.fill(HUNDRED, MONDAY)
+    agreed(vaults)
+    assert vaults.shares(SUNDAY + WEEK) == {other.id: (1, 0, HUNDRED.micro), somebody.id: (0, 0, 0)}
+    assert vaults.lots(somebody) == [("manual", 3, 2)]
+    assert vaults.vault_moves(somebody)[-1] == ("return", 1, CUT + WEEK)
+    vaults.judge(doubted, "cleared")
+    vaults.run(AFTER + WEEK + DAY)
+    assert (vaults.shown(somebody, AFTER + WEEK + DAY).active, vaults.shown(somebody).waiting) == (1, 0)
+
+
+def test_a_week_that_is_counted_anew_takes_doubted_chips_from_the_present_one_if_the_vault_is_empty(
+    vaults: Vaults,
+) -> None:
+    somebody, other = factories.member(), factories.member()
+    vaults.begin()
+    doubted, *_ = vaults.scan(somebody, 3, MONDAY)
+    vaults.scan(other, 1, MONDAY)
+    assert vaults.vault(somebody, 3, MONDAY) == ""
+    vaults.fill(HUNDRED, MONDAY)
+    vaults.run(AFTER + WEEK)
+    later = AFTER + WEEK + DAY
+    assert vaults.withdraw(somebody, 3, later) == ""
+    vaults.flag(doubted)
+    vaults.agree(factories.member(role=Role.TREASURY), week_on=SUNDAY + WEEK, verdict="reject")
+    vaults.run(later)
+    assert vaults.week(SUNDAY + WEEK)["state"] == "ready"
+    assert vaults.shares(SUNDAY + WEEK)[somebody.id] == (0, 0, 0)
+    where = dict(vaults.where_chips_are(somebody.id))
+    assert where == {
+        "in": 3, "counted": 0, "active": 2, "vaulted": 0, "expired": 0, "postponed": 1, "refused": 0,
+    }  # fmt: skip
+
+
 def test_those_that_expire_first_are_withdrawn_first(vaults: Vaults) -> None:
     somebody = factories.member()
     vaults.begin()
