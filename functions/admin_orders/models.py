@@ -25,6 +25,7 @@ SKUS_MAX = 32
 
 RefundKind = Literal["tins", "shipping", "amount"]
 Outcome = Literal["done", "not_done", "paid_elsewhere"]
+OrderNumber = Annotated[str, Shape(r"^((SO|WO-[0-9]{4})-)?[0-9]{1,18}$", "a number such as SO-000042 or WO-2026-0042")]
 EmailAddress = Annotated[str, StringConstraints(max_length=320), LINE]
 
 
@@ -37,7 +38,7 @@ class OrderFilter(Page):
     payment: PaymentStatus | None = None
     placed_from: Moment | None = None
     placed_to: Moment | None = None
-    number: Annotated[str, Shape(r"^(SO-)?[0-9]{1,18}$", "a number such as SO-000042")] | None = None
+    number: OrderNumber | None = None
     email: EmailAddress | None = None
 
 

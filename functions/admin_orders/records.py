@@ -23,7 +23,7 @@ from functions.admin_orders.models import (
 )
 from shared.db import Tx
 from shared.orders.refunds import RefundReason
-from shared.orders.states import CancelReason, OrderState, number_shown
+from shared.orders.states import CancelReason, OrderKind, OrderState, number_of
 from shared.values.money import Usdt
 from shared.values.states import OperationKind, OperationStatus, PaymentState, PaymentStatus
 from shared.web.paging import Position
@@ -49,6 +49,7 @@ class ListedOrder:
 
     id: UUID
     number: int
+    kind: OrderKind
     state: OrderState
     payment: PaymentStatus
     total_amount: Usdt
@@ -140,7 +141,7 @@ def orders(tx: Tx, wanted: Wanted, after: Position | None, limit: int) -> list[L
     return tx.all(
         ListedOrder,
         """
-        SELECT o.id, o.number, o.state, paid.status AS payment, o.total_amount, paid.refunded,
+        SELECT o.id, o.number, o.kind, o.state, paid.status AS payment, o.total_amount, paid.refunded,
                o.cancel_wanted_at IS NOT NULL AND o.cancel_refused_at IS NULL AS cancel_wanted,
                o.placed_at, o.member_id, m.username, m.email
         FROM orders o JOIN members m ON m.id = o.member_id CROSS JOIN LATERAL order_paid(o.id) paid
@@ -170,7 +171,7 @@ def order(tx: Tx, order_id: UUID) -> WholeOrder | None:
     return tx.first(
         WholeOrder,
         """
-        SELECT o.id, o.number, o.state, paid.status AS payment, o.total_amount, paid.refunded,
+        SELECT o.id, o.number, o.kind, o.state, paid.status AS payment, o.total_amount, paid.refunded,
                o.cancel_wanted_at IS NOT NULL AND o.cancel_refused_at IS NULL AS cancel_wanted,
                o.placed_at, o.member_id, m.username, m.email, o.subtotal, o.shipping_cost, o.shipping_tax, o.tax_amount,
                o.expires_at, o.confirmed_at, o.cancel_reason, o.ship_state, o.ship_zip, o.age_check_id
@@ -200,14 +201,14 @@ def requests(tx: Tx, status: str | None, after: Position | None, limit: int) -> 
 
 
 def summary(row: ListedOrder) -> AdminOrder:
-    """An order as the list shows it."""
+    """An order as the list of admins shows it."""
     return AdminOrder(**_summed(row))
 
 
 def _summed(row: ListedOrder) -> dict[str, object]:
     return {
         "id": row.id,
-        "order_number": number_shown(row.number),
+        "order_number": number_of(row.kind, row.number, row.placed_at),
         "status": row.state,
         "payment": row.payment,
         "total": row.total_amount,

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 from pydantic import AfterValidator, StringConstraints
 
-from functions.admin_wholesale import certificate_rows, rules, store
-from functions.admin_wholesale.certificate_rows import ResaleCertificate
+from functions.admin_wholesale import certificate_records, rules, store
+from functions.admin_wholesale.certificate_records import ResaleCertificate
 from functions.admin_wholesale.common import Operations, api
 from shared.db import ConstraintViolated, Tx
 from shared.payouts import interests
@@ -35,7 +35,7 @@ def list_resale_certificates(tx: Tx, admin: Operations, account_id: UUID) -> Lis
     """List the certificates that count on one page: of each state the newest, valid or not."""
     if store.account(tx, account_id) is None:
         raise NotFound
-    return Listing[ResaleCertificate](items=certificate_rows.newest(tx, account_id), next_cursor=None)
+    return Listing[ResaleCertificate](items=certificate_records.newest(tx, account_id), next_cursor=None)
 
 
 @api.post(
@@ -62,7 +62,7 @@ def record_resale_certificate(
     )
     try:
         with tx.savepoint():
-            certificate_rows.insert(tx, account_id, made)
+            certificate_records.insert(tx, account_id, made)
     except ConstraintViolated as refused:
         if refused.constraint != "certificate_account":
             raise

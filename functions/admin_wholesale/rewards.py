@@ -6,9 +6,9 @@ from uuid import UUID, uuid4
 
 from pydantic import AfterValidator
 
-from functions.admin_wholesale import reward_rows, rules, store
+from functions.admin_wholesale import reward_records, rules, store
 from functions.admin_wholesale.common import Operations, api
-from functions.admin_wholesale.reward_rows import AwardedWholesaleComp, NewComp, ReachedMilestone
+from functions.admin_wholesale.reward_records import AwardedWholesaleComp, NewComp, ReachedMilestone
 from functions.admin_wholesale.store import AdminWholesaleAccount
 from shared import settings
 from shared.credentials import totp
@@ -53,9 +53,9 @@ def get_wholesale_rewards(tx: Tx, admin: Operations, account_id: UUID) -> Wholes
     if store.account(tx, account_id) is None:
         raise NotFound
     return WholesaleRewards(
-        chips=reward_rows.chips(tx, account_id),
-        milestones=reward_rows.milestones(tx, account_id),
-        comps=reward_rows.comps(tx, account_id),
+        chips=reward_records.chips(tx, account_id),
+        milestones=reward_records.milestones(tx, account_id),
+        comps=reward_records.comps(tx, account_id),
     )
 
 
@@ -88,7 +88,7 @@ def award_wholesale_comp(
         raise NotFound
     interests.require_none_in_member(tx, admin.id, account.member_id)
     _check_value(tx, account_id, body)
-    wallet = reward_rows.wallet(tx, account.member_id)
+    wallet = reward_records.wallet(tx, account.member_id)
     if wallet.address is None or (wallet.rests_until and wallet.rests_until > now):
         raise rules.NoWalletToPay
     comp = NewComp(
@@ -103,14 +103,14 @@ def award_wholesale_comp(
     _promise(tx, account.member_id, comp, wallet.address, now)
     changes = {"comp_id": str(comp.id), "amount": str(comp.amount), "reason": comp.reason}
     audit.record(tx, admin, client, Action("wholesale.comp", "wholesale_account", account_id, changes), now)
-    return next(made for made in reward_rows.comps(tx, account_id) if made.id == comp.id)
+    return next(made for made in reward_records.comps(tx, account_id) if made.id == comp.id)
 
 
 def _check_value(tx: Tx, account_id: UUID, body: WholesaleCompGrant) -> None:
     """Raises MilestoneUnknown, MilestoneAwarded, CompAboveValue."""
     most = settings.load(tx).wholesale.comp_max
     if body.milestone_id:
-        reached = {found.id: found for found in reward_rows.milestones(tx, account_id)}
+        reached = {found.id: found for found in reward_records.milestones(tx, account_id)}
         if body.milestone_id not in reached:
             raise rules.MilestoneUnknown
         milestone = reached[body.milestone_id]
@@ -125,7 +125,7 @@ def _insert(tx: Tx, account: AdminWholesaleAccount, comp: NewComp, now: datetime
     """Record the comp. Raises AccountNotOpen, and MilestoneAwarded when somebody was first."""
     try:
         with tx.savepoint():
-            reward_rows.insert_comp(tx, comp, now)
+            reward_records.insert_comp(tx, comp, now)
     except ConstraintViolated as refused:
         if refused.constraint == "wholesale_comp_account":
             raise rules.AccountNotOpen(account_status=account.status) from None

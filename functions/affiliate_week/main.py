@@ -49,6 +49,9 @@ def go_on(now: datetime) -> None:
     """Open weeks that have ended, and take all open ones further. A week that fails does not delay the others."""
     while db.atomically(week_store.open_next, now):
         pass
+    if week_store.is_closing(now):
+        log.info("the weeks wait until the one that has just ended is opened")
+        return
     with Sweep() as parts:
         parts.part(lambda: db.atomically(payout_store.release_cancelled, now), "cancelled payouts of affiliates")
         parts.part(lambda: db.atomically(share_store.judge_postponed, now), "chips that waited for a decision")

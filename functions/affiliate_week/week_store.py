@@ -81,6 +81,11 @@ def last_sunday(now: datetime) -> date:
     return today - timedelta(days=today.isoweekday() % 7)
 
 
+def is_closing(now: datetime) -> bool:
+    """True in the minutes after a week's end in which its last scans are still being committed: no chips move then."""
+    return last_sunday(now) > last_sunday(now - SETTLING_TIME)
+
+
 def open_ones(tx: Tx) -> list[date]:
     """The weeks that are not completed, oldest first."""
     return tx.column(date, "SELECT week_on FROM affiliate_weeks WHERE state <> 'completed' ORDER BY week_on")

@@ -13,11 +13,12 @@ from functools import partial
 from flask import Request, Response
 
 from functions.outbox_relay import store
-from shared import db, events, log
+from functions.outbox_relay.store import Waiting
+from shared import db, log
 from shared.config import Config, read, service_name
 from shared.database.retention import PERIODS
 from shared.db import Tx
-from shared.events import OutboxFilled, Waiting
+from shared.events import OutboxFilled
 from shared.job import Job
 from shared.ports import pubsub, tasks
 from shared.values import encoding
@@ -61,8 +62,8 @@ def publish_waiting(now: datetime) -> None:
     """Publish batch by batch until no row is left, or a few batches had rows that were not published. Rows that have
     failed often come last.
     """
-    _publish_batches(events.claim, now, FAILED_BATCHES_MAX)
-    _publish_batches(events.claim_stubborn, now, 1)
+    _publish_batches(store.claim, now, FAILED_BATCHES_MAX)
+    _publish_batches(store.claim_stubborn, now, 1)
 
 
 def _publish_batches(claim: Claim, now: datetime, failed_max: int) -> None:
@@ -73,7 +74,7 @@ def _publish_batches(claim: Claim, now: datetime, failed_max: int) -> None:
         if not rows:
             return
         done = _publish(rows)
-        db.atomically(partial(events.mark_published, ids=done, now=now))
+        db.atomically(partial(store.mark_published, ids=done, now=now))
         if len(done) < len(rows):
             _report([row for row in rows if row.id not in set(done)])
             failed += 1
@@ -120,5 +121,5 @@ def _enqueue(row: Waiting) -> int | None:
 
 def _report(rows: Sequence[Waiting]) -> None:
     worst = max(row.attempts for row in rows)
-    if worst >= events.STUBBORN_ATTEMPTS:
+    if worst >= store.STUBBORN_ATTEMPTS:
         log.error("outbox rows cannot be published", rows=len(rows), attempts=worst, first_id=rows[0].id)

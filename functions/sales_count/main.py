@@ -18,11 +18,13 @@ from shared.db import Tx
 from shared.job import Job
 from shared.members import downline
 from shared.orders import rows
+from shared.orders.states import OrderKind
 from shared.sweep import Sweep
 
 COUNTED_MAX = 1_000  # orders in a minute
 SETTLED_MAX = 10_000  # orders in a day
-SOURCE = "shop"
+
+SOURCES = {OrderKind.RETAIL: "shop", OrderKind.WHOLESALE: "wholesale"}
 
 job = Job("sales_count")
 
@@ -52,13 +54,14 @@ def _bring_up_to_date(order_id: UUID, now: datetime) -> None:
 
 def _count(tx: Tx, order_id: UUID, now: datetime) -> None:
     """Bring what the days' sales have of an order to what its parcels give. The days come last: they are shared."""
-    rows.lock(tx, order_id)
+    order = rows.lock(tx, order_id)
+    assert order is not None
     changes = store.changes(tx, order_id)
     for change in changes:
         store.note(tx, order_id, change, now)
     store.done(tx, order_id)
     for change in changes:
-        sales.record(tx, change.day, SOURCE, change.difference)
+        sales.record(tx, change.day, SOURCES[order.kind], change.difference)
 
 
 def _settle(order_id: UUID, now: datetime) -> None:

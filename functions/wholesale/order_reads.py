@@ -53,7 +53,7 @@ def estimate(draft: Draft, taxed: Taxed) -> WholesaleEstimate:
 
 
 def summary(row: Summary) -> WholesaleOrder:
-    """An order as the list shows it."""
+    """A wholesale order as the list shows it."""
     return WholesaleOrder(
         id=row.id,
         order_number=wholesale_number_shown(row.number, row.placed_at),

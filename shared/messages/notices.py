@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.messages.notices_affiliates import AFFILIATES
+from shared.messages.notices_orders import ORDERS
 from shared.messages.notices_parcels import PARCELS
 from shared.messages.notices_wholesale import WHOLESALE
 
@@ -39,39 +40,6 @@ ONCE = (
     "Se dan una sola vez por persona.",
     "Eles são dados uma única vez por pessoa.",
 )
-
-ORDER_CANCELLED = (
-    "Your order $order_number was cancelled",
-    "Tu pedido $order_number fue cancelado",
-    "Seu pedido $order_number foi cancelado",
-)
-ORDER_DECLINED = (
-    "The payment of your order $order_number failed",
-    "El pago de tu pedido $order_number falló",
-    "O pagamento do seu pedido $order_number falhou",
-)
-PAY_AGAIN = (
-    "Pay with another card, and your order goes on.",
-    "Paga con otra tarjeta y tu pedido sigue su curso.",
-    "Pague com outro cartão e seu pedido continua.",
-)
-USDT_RETURNED = (
-    "We return USDT of your order $order_number",
-    "Devolvemos USDT de tu pedido $order_number",
-    "Devolvemos USDT do seu pedido $order_number",
-)
-TO_YOUR_WALLET = (
-    "$amount USDT that came for it and were not needed go back to your wallet.",
-    "$amount USDT que llegaron y no hacían falta vuelven a tu billetera.",
-    "$amount USDT que chegaram e não eram necessários voltam para sua carteira.",
-)
-AGE_NOT_PROVED = (
-    "We could not confirm that you are 21 or older.",
-    "No pudimos confirmar que tengas 21 años o más.",
-    "Não conseguimos confirmar que você tem 21 anos ou mais.",
-)
-NOT_CHARGED = ("You were not charged.", "No se te cobró nada.", "Nada foi cobrado de você.")
-REFUNDED = ("We have paid your money back.", "Te devolvimos el dinero.", "Devolvemos o seu dinheiro.")
 
 
 def _notice(kind: NoticeType, titles: tuple[str, str, str], bodies: tuple[str, str, str]) -> Notice:
@@ -431,23 +399,8 @@ NOTICES: Mapping[str, Notice] = {
             "O número de rastreamento é $tracking_number.",
         ),
     ),
-    "order_confirmed": _notice(
-        "order",
-        (
-            "Your order $order_number is confirmed",
-            "Tu pedido $order_number está confirmado",
-            "Seu pedido $order_number foi confirmado",
-        ),
-        ("You paid $total.", "Pagaste $total.", "Você pagou $total."),
-    ),
-    "order_declined": _notice("order", ORDER_DECLINED, PAY_AGAIN),
-    "order_expired": _notice("order", ORDER_CANCELLED, ("It was not paid in time.", "No se pagó a tiempo.",
-                                                        "Ele não foi pago a tempo.")),
-    "order_age_denied": _notice("order", ORDER_CANCELLED, AGE_NOT_PROVED),
-    "order_cancelled": _notice("order", ORDER_CANCELLED, NOT_CHARGED),
-    "order_refunded": _notice("order", ORDER_CANCELLED, REFUNDED),
+    **{code: _notice("order", titles, bodies) for code, (titles, bodies) in ORDERS.items()},
     **{code: _notice("order", titles, bodies) for code, (titles, bodies) in PARCELS.items()},
     **{code: _notice("comp", titles, bodies) for code, (titles, bodies) in AFFILIATES.items()},
-    "order_usdt_returned": _notice("order", USDT_RETURNED, TO_YOUR_WALLET),
     **{code: _notice("system", titles, bodies) for code, (titles, bodies) in WHOLESALE.items()},
-}  # fmt: skip
+}

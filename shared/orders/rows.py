@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from shared.db import Tx
-from shared.orders.states import CancelReason, OrderKind, OrderState, number_shown, wholesale_number_shown
+from shared.orders.states import CancelReason, OrderKind, OrderState, number_of
 from shared.values.money import Usdt
 from shared.values.states import AgeCheckStatus, OperationStatus, PaymentProvider, PaymentState
 
@@ -44,9 +44,7 @@ class Order:
     @property
     def number_shown(self) -> str:
         """The number by which people call it."""
-        if self.kind is OrderKind.WHOLESALE:
-            return wholesale_number_shown(self.number, self.placed_at)
-        return number_shown(self.number)
+        return number_of(self.kind, self.number, self.placed_at)
 
     @property
     def is_leaving(self) -> bool:

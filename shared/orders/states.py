@@ -46,10 +46,15 @@ def number_shown(number: int) -> str:
 
 
 def number_read(text: str) -> int:
-    """The number that people read; the prefix may be missing."""
-    return int(text.removeprefix(NUMBER_PREFIX))
+    """The number that people read, of either kind of order; the prefix may be missing."""
+    return int(text.rpartition("-")[2])
 
 
 def wholesale_number_shown(number: int, placed_at: datetime) -> str:
     """The number of a wholesale order as people read it, with the year (UTC) in which it was placed: WO-2026-0042."""
     return f"WO-{placed_at.astimezone(UTC).year}-{number:04d}"
+
+
+def number_of(kind: OrderKind, number: int, placed_at: datetime) -> str:
+    """The number of an order of that kind as people read it."""
+    return wholesale_number_shown(number, placed_at) if kind is OrderKind.WHOLESALE else number_shown(number)

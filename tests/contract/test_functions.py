@@ -24,6 +24,8 @@ PURE_SHARED = frozenset(
         "codes.files",
         "members.accounts",
         "messages.texts",
+        "orders.refusals",
+        "orders.sums",
         "payouts.policy",
         "payouts.states",
         "scans.histogram",

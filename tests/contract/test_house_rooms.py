@@ -36,7 +36,6 @@ NEEDED_BY_ONE = {
     "ports/tasks.py": PORT,
     "ports/tax_notices.py": PORT,
     "ports/vision.py": PORT,
-    "ports/warehouse.py": PORT,
     "ports/warehouse_notices.py": PORT,
     "members/suspensions.py": "it is the one place that knows all that a suspension stops",
     "web/forms.py": "it reads a request, as the other modules of the room do",

@@ -8,6 +8,7 @@ from emulators import contract
 
 # Loops in which a later round must not go on when an earlier one has failed, and why; or that catch what may fail.
 IN_ORDER = {
+    "affiliate_week/main.py:_advance": "the steps of one week in order",
     "affiliate_vault/main.py:_warn": "portions of members by their ids; the next run tells the rest",
     "feed_project/main.py:tick_counter": "one counter, time after time",
     "guarantee_grant/main.py:grant": "pages; each member's failure is caught by itself",

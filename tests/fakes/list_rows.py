@@ -7,18 +7,14 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 from shared import db
-from shared.auth import Role
-from shared.db import Tx
 from shared.members import tier_history
 from shared.members.tier_history import TierChange
 from shared.messages import notifications
 from shared.messages.notifications import Note
-from shared.orders import operations, rows
 from shared.values.tiers import Tier
 from tests import factories
 from tests.factories import Somebody
-from tests.fakes import order_rows, usdt_rows, wholesale_order_rows
-from tests.fakes.shop_client import MINT
+from tests.fakes import usdt_rows
 from tests.fakes.wallet_driver import RECIPIENT
 from tests.fakes.wholesale_rows import wholesale_account
 
@@ -49,69 +45,6 @@ def tier_change(owner: Somebody, at: datetime, number: int) -> str:
     db.atomically(lambda tx: tier_history.record(tx, change))
     query = "SELECT CAST(entry_id AS text) AS id FROM tier_history WHERE scan_count = :scans"
     return db.atomically(lambda tx: tx.one(_Id, query, scans=change.scan_count)).id
-
-
-def order(owner: Somebody, at: datetime, number: int) -> str:
-    order_rows.counted(10_000, MINT)
-    return str(order_rows.placed(owner, {MINT: 1 + number}, at=at))
-
-
-def admins_order(owner: Somebody, at: datetime, number: int) -> str:
-    """An order that waits, or that came to nothing."""
-    made = order(owner, at, number)
-    if number % 2:
-        order_rows.ended(UUID(made))
-    return made
-
-
-def refund_request(owner: Somebody, at: datetime, number: int) -> str:
-    """A refund that the owner has asked for, and that waits or was rejected."""
-    buyer, made = factories.member(), uuid4()
-    order_id = order(buyer, at, number)
-    insert(
-        "refund_requests",
-        id=made,
-        order_id=order_id,
-        kind="shipping",
-        amount=2_990_000,
-        reason="faulty",
-        note="It was open",
-        requested_by=(owner if number < 3 else factories.member(role=Role.OPERATIONS)).id,
-        requested_at=at,
-    )
-    if number % 2:
-        run(
-            """
-            UPDATE refund_requests SET status = 'rejected', decided_by = requested_by, decided_at = requested_at,
-                   decision_note = 'It was not' WHERE id = :id
-            """,
-            id=made,
-        )
-    return str(made)
-
-
-def wholesale_order(owner: Somebody, at: datetime, number: int) -> str:
-    order_rows.counted(10_000, MINT)
-    return str(wholesale_order_rows.placed(owner, wholesale_order_rows.account_of(owner), 100 * (1 + number), at=at))
-
-
-def wholesale_chips(owner: Somebody, at: datetime, number: int) -> str:
-    made, order_id = uuid4(), UUID(wholesale_order(owner, at, number))
-    account = wholesale_order_rows.account_of(owner)
-    insert("wholesale_chips", id=made, account_id=account, order_id=order_id, chips=100, earned_at=at)
-    return str(made)
-
-
-def awaited_transfer(owner: Somebody, at: datetime, number: int) -> str:
-    """A transfer that the invoice of a new order waits for."""
-    order_id, made = UUID(wholesale_order(owner, at, number)), uuid4()
-
-    def record(tx: Tx) -> None:
-        payment = rows.newest_payment(tx, order_id)
-        operations.record(tx, payment.id, "capture", payment.amount, at, operation_id=made, asked=False)
-
-    db.atomically(record)
-    return str(made)
 
 
 COMP_TYPES = ("manual", "trip", "casino")
@@ -360,44 +293,6 @@ def guarantee_review(owner: Somebody, at: datetime, number: int) -> str:
 def reconciliation(owner: Somebody, at: datetime, number: int) -> str:  # noqa: ARG001 - as all of them
     made = uuid4()
     insert("reconciliations", id=made, requested_by=owner.id, requested_at=at)
-    return str(made)
-
-
-def payment_finding(owner: Somebody, at: datetime, number: int) -> str:  # noqa: ARG001 - as all of them
-    """A finding about a card payment; the second one is resolved."""
-    made, resolved = uuid4(), number % 3 == 1
-    insert(
-        "payment_findings",
-        id=made,
-        kind="unknown_booking",
-        ref=str(made),
-        expected=0,
-        found=10_000,
-        found_at=at,
-        resolved_at=at if resolved else None,
-        resolution="by hand" if resolved else None,
-    )
-    return str(made)
-
-
-def dispute(owner: Somebody, at: datetime, number: int) -> str:
-    """A dispute of a paid order, in one state after the other."""
-    order_rows.counted(100)
-    made, order_id = uuid4(), order_rows.placed(owner, {MINT: 1})
-    state = ("inquiry", "open", "won", "lost")[number % 4]
-    insert(
-        "disputes",
-        id=made,
-        payment_id=order_rows.paid(owner, order_id),
-        reference=str(made),
-        state=state,
-        reason="fraudulent",
-        amount=10_000,
-        opened_at=at,
-        noticed_at=at,
-        looked_at=at,
-        decided_at=at if state in ("won", "lost") else None,
-    )
     return str(made)
 
 

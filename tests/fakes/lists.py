@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.auth import Role
 from tests.factories import Somebody
-from tests.fakes import list_rows
+from tests.fakes import list_rows, shop_list_rows
 
 Item = Mapping[str, Any]
 Make = Callable[[Somebody, datetime, int], str]
@@ -63,10 +63,10 @@ LISTS: Mapping[str, ListCase] = {
     "list_comps?filter=gold_chips": ListCase(list_rows.chips, beside=list_rows.comp),
     "list_chip_history": ListCase(list_rows.chip_entry),
     "list_withdrawals": ListCase(list_rows.withdrawal),
-    "list_orders": ListCase(list_rows.order, beside=list_rows.wholesale_order),
-    "list_wholesale_orders": ListCase(list_rows.wholesale_order, beside=list_rows.order),
-    "list_wholesale_chips": ListCase(list_rows.wholesale_chips),
-    "list_awaited_transfers": ListCase(list_rows.awaited_transfer, "operation_id", role=TREASURY),
+    "list_orders": ListCase(shop_list_rows.order, beside=shop_list_rows.wholesale_order),
+    "list_wholesale_orders": ListCase(shop_list_rows.wholesale_order, beside=shop_list_rows.order),
+    "list_wholesale_chips": ListCase(shop_list_rows.wholesale_chips),
+    "list_awaited_transfers": ListCase(shop_list_rows.awaited_transfer, "operation_id", role=TREASURY),
     "list_transactions": ListCase(
         list_rows.movement,
         filters={
@@ -124,7 +124,7 @@ LISTS: Mapping[str, ListCase] = {
         },
     ),
     "list_payment_findings": ListCase(
-        list_rows.payment_finding,
+        shop_list_rows.payment_finding,
         role=TREASURY,
         filters={
             "state": ListFilter(
@@ -133,7 +133,7 @@ LISTS: Mapping[str, ListCase] = {
             ),
         },
     ),
-    "list_disputes": ListCase(list_rows.dispute, role=TREASURY, filters={"state": same("state")}),
+    "list_disputes": ListCase(shop_list_rows.dispute, role=TREASURY, filters={"state": same("state")}),
     "list_treasury_payouts": ListCase(
         partial(list_rows.payout, ""),
         role=TREASURY,
@@ -164,7 +164,7 @@ LISTS: Mapping[str, ListCase] = {
         filters={name: same(name) for name in ("status", "member_id")},
     ),
     "list_admin_orders": ListCase(
-        list_rows.admins_order,
+        shop_list_rows.admins_order,
         role=OPERATIONS,
         filters={
             "status": same("status"),
@@ -175,7 +175,9 @@ LISTS: Mapping[str, ListCase] = {
             "email": same("email"),
         },
     ),
-    "list_refund_requests": ListCase(list_rows.refund_request, role=OPERATIONS, filters={"status": same("status")}),
+    "list_refund_requests": ListCase(
+        shop_list_rows.refund_request, role=OPERATIONS, filters={"status": same("status")}
+    ),
     "list_admin_trips": ListCase(
         list_rows.trip_won,
         "comp_id",

@@ -150,6 +150,23 @@ def test_chips_of_doubted_scans_wait_and_count_once_people_have_cleared_them(wee
     assert weeks.shares(SUNDAY + WEEK) == {somebody.id: (1, 0, HUNDRED.micro)}
 
 
+def test_no_chips_move_between_a_weeks_end_and_its_opening(weeks: Weeks) -> None:
+    somebody = factories.member()
+    doubted, _ = weeks.scan(somebody, 2)
+    weeks.flag(doubted)
+    weeks.fill(HUNDRED)
+    weeks.run()
+    weeks.agree(*treasurers())
+    weeks.run()
+    weeks.judge(doubted, "cleared")
+
+    weeks.run(CUT + WEEK + 4 * MINUTE)
+    assert weeks.rows("SELECT kind FROM chip_moves") == []
+
+    weeks.run(CUT + WEEK + 5 * MINUTE)
+    assert weeks.rows("SELECT kind, chips, week_on FROM chip_moves") == [("cleared", 1, SUNDAY + 2 * WEEK)]
+
+
 def test_accounts_that_are_closed_have_no_share(weeks: Weeks, sql: Connection) -> None:
     gone, here = factories.member(), factories.member()
     weeks.scan(gone, 3)

@@ -10,6 +10,7 @@ import pytest
 from pg8000.dbapi import Connection
 
 from functions.outbox_relay import main as relay
+from functions.outbox_relay import store as relay_store
 from shared import db, events
 from shared.events import ConfirmPayouts, MailQueued
 from shared.ports import pubsub
@@ -84,7 +85,7 @@ def test_what_a_transaction_undid_is_never_published(broker: MessageBroker, sql:
 
 def test_a_relay_that_died_before_it_marked_is_followed_by_another(broker: MessageBroker, sql: Connection) -> None:
     fill(mails=3, payouts=3)
-    rows = db.atomically(lambda tx: events.claim(tx, WHEN, WHEN + relay.CLAIM_LIFE, BATCH))
+    rows = db.atomically(lambda tx: relay_store.claim(tx, WHEN, WHEN + relay.CLAIM_LIFE, BATCH))
     relay._publish(rows)  # and no more is heard of it
 
     relay.publish_waiting(WHEN + timedelta(seconds=30))
@@ -148,7 +149,7 @@ def test_hundreds_that_cannot_be_published_keep_nobody_waiting_for_another_run(
 
 
 def test_thousands_that_have_failed_often_come_after_all_others(broker: MessageBroker, sql: Connection) -> None:
-    poison_many(sql, 10 * BATCH, attempts=events.STUBBORN_ATTEMPTS)
+    poison_many(sql, 10 * BATCH, attempts=relay_store.STUBBORN_ATTEMPTS)
     for minutes in range(3):
         fill(mails=5)
         relay.publish_waiting(WHEN + timedelta(minutes=minutes))

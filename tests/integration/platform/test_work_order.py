@@ -23,9 +23,10 @@ import functions.outbox_relay.store as outbox_relay
 import functions.payout_recover.store as payout_recover
 import functions.profile.records as profile_records
 import functions.scan_rollup.store as scan_rollup
+from functions.outbox_relay import store as relay_store
 from functions.payout_confirm import store as confirm_store
 from functions.payout_send import store as send_store
-from shared import auth, db, events, withdrawals
+from shared import auth, db, withdrawals
 from shared.comps import awards
 from shared.credentials import vault
 from shared.db import Tx
@@ -120,9 +121,9 @@ def test_the_outbox_is_published_oldest_first(sql: Connection) -> None:
         outbox(sql, number)
     outbox(sql, 0, published_at=NOW)
     outbox(sql, -1, claimed_until=at(2))
-    taken = [done(lambda tx: [row.id for row in events.claim(tx, at(1), at(2), 2)]) for _ in range(3)]
+    taken = [done(lambda tx: [row.id for row in relay_store.claim(tx, at(1), at(2), 2)]) for _ in range(3)]
     assert taken == [[1, 2], [3, 4], []]
-    assert [row.id for row in done(lambda tx: events.claim(tx, at(2), at(3), 9))] == [-1, 1, 2, 3, 4]
+    assert [row.id for row in done(lambda tx: relay_store.claim(tx, at(2), at(3), 9))] == [-1, 1, 2, 3, 4]
 
 
 def test_minutes_are_forgotten_oldest_first(sql: Connection) -> None:

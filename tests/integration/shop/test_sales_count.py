@@ -11,11 +11,10 @@ from emulators.warehouse import WarehouseStandIn
 from functions.sales_count import main
 from shared import clock, db, settings
 from shared.comps import sales
-from shared.db import Tx
-from shared.orders import refunds, rows
 from shared.orders.refunds import RefundReason
 from tests import factories
 from tests.fakes import order_views
+from tests.fakes.asked_refunds import refund_tins
 from tests.fakes.order_driver import OrderDriver
 from tests.fakes.parcel_views import at_warehouse, confirmed, leave
 from tests.fakes.plain_rows import unchecked
@@ -47,12 +46,7 @@ def sold(sql: Connection) -> list[int]:
 
 
 def give_back(order_id: UUID, tins: int, reason: RefundReason = RefundReason.RETURNED) -> None:
-    def work(tx: Tx) -> None:
-        held = rows.lock(tx, order_id)
-        assert held is not None
-        refunds.refund_tins(tx, held, rows.newest_payment(tx, order_id), {MINT: tins}, reason, now=clock.now())
-
-    db.atomically(work)
+    refund_tins(order_id, {MINT: tins}, reason)
 
 
 def test_tins_count_on_the_day_on_which_they_left(

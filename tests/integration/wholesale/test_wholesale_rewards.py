@@ -11,11 +11,12 @@ from emulators.vendors import Vendors
 from shared import clock, db
 from shared.auth import Role
 from shared.db import ConstraintViolated, Tx
-from shared.orders import refunds, rows, tasks
+from shared.orders import tasks
 from shared.orders.refunds import RefundReason
 from tests import factories
 from tests.client import Answer, Client, refusal
 from tests.fakes import order_rows
+from tests.fakes.asked_refunds import refund_tins
 from tests.fakes.order_driver import OrderDriver
 from tests.fakes.payout_driver import PayoutDriver
 from tests.fakes.shop_client import MINT
@@ -63,16 +64,6 @@ def ship(order_id: UUID, orders: OrderDriver, vendors: Vendors) -> None:
     orders.deliver()
 
 
-def refund(order_id: UUID, tins: int) -> None:
-    def work(tx: Tx) -> None:
-        order = rows.lock(tx, order_id)
-        assert order
-        payment = rows.newest_payment(tx, order_id)
-        refunds.refund_tins(tx, order, payment, {MINT: tins}, RefundReason.FAULTY, clock.now())
-
-    db.atomically(work)
-
-
 def chips(sql: Connection) -> list[list[int]]:
     return [list(row) for row in sql.execute_simple("SELECT chips FROM wholesale_chips ORDER BY earned_at, chips").rows]
 
@@ -94,6 +85,18 @@ def operator(client: Client, rich: WholesaleBuyer) -> WholesaleBuyer:
     """The account with an operations admin who has an authenticator app, as `treasurer` and `staff`."""
     admin = treasury_admin(client, Role.OPERATIONS)
     return replace(rich, staff=admin.client, treasurer=admin)
+
+
+def test_tins_that_have_left_are_counted_as_wholesale(
+    rich: WholesaleBuyer, orders: OrderDriver, shop_vendors: Vendors, sql: Connection
+) -> None:
+    order_id = sent(rich, orders, shop_vendors, 300)
+    refund_tins(order_id, {MINT: 1}, RefundReason.FAULTY)
+
+    assert orders.invoker.schedule("sales_count", "sweep") == 204
+
+    counted = sql.execute_simple("SELECT source, tins FROM tins_sold_daily").rows
+    assert [list(row) for row in counted] == [["wholesale", 299]]
 
 
 def test_the_first_order_that_is_sent_makes_the_account_active_and_gives_a_chip_for_each_tin(
@@ -122,9 +125,9 @@ def test_tins_that_are_refunded_take_their_chips_back(
     rich: WholesaleBuyer, orders: OrderDriver, shop_vendors: Vendors, sql: Connection
 ) -> None:
     order_id = sent(rich, orders, shop_vendors, 300)
-    refund(order_id, 120)
+    refund_tins(order_id, {MINT: 120}, RefundReason.FAULTY)
     assert sql.execute_simple("SELECT sum(chips) FROM wholesale_chips").rows == [[180]]
-    refund(order_id, 180)
+    refund_tins(order_id, {MINT: 180}, RefundReason.FAULTY)
     assert sql.execute_simple("SELECT sum(chips) FROM wholesale_chips").rows == [[0]]
 
 
