@@ -154,10 +154,9 @@ def release_affiliate_week(
 
 
 def _shown(tx: Tx, body: WeekVerdict) -> store.Ready:
-    """The week, if it is what the admin was shown. Raises NotFound, WeekNotReady, WeekChanged."""
+    """The week, if it is what the admin was shown. Raises WeekNotReady, WeekChanged."""
     ready = store.ready(tx, body.week_on)
     if ready is None:
-        _detail(tx, body.week_on)
         raise rules.WeekNotReady
     if ready.payment_digest != body.digest:
         raise rules.WeekChanged
@@ -180,6 +179,8 @@ def _decided(
 
 def _detail(tx: Tx, week_on: date) -> AffiliateWeekDetail:
     """The week in full. Raises NotFound."""
+    if week_on == date.max:
+        raise NotFound
     found = store.weeks(tx, week_on + timedelta(days=1), 2)
     if not found or found[0].week_on != week_on:
         raise NotFound

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from functions.admin_orders import rules
 from shared.orders.refunds import RefundReason
 from shared.orders.states import CancelReason, OrderState
+from shared.values.contacts import EmailAddress
 from shared.values.fields import LINE, Body, Moment, Money, Page, Reason, Reply, Shape, SixDigits, Sku
 from shared.values.states import (
     AgeCheckStatus,
@@ -26,7 +27,6 @@ SKUS_MAX = 32
 RefundKind = Literal["tins", "shipping", "amount"]
 Outcome = Literal["done", "not_done", "paid_elsewhere"]
 OrderNumber = Annotated[str, Shape(r"^((SO|WO-[0-9]{4})-)?[0-9]{1,18}$", "a number such as SO-000042 or WO-2026-0042")]
-EmailAddress = Annotated[str, StringConstraints(max_length=320), LINE]
 
 
 class OrderFilter(Page):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from functions.admin_orders import parcels
+from functions.admin_orders import parcel_records
 from functions.admin_orders.models import (
     AdminOrder,
     AdminOrderDetail,
@@ -238,7 +238,7 @@ def detail(tx: Tx, row: WholeOrder, left: Usdt) -> AdminOrderDetail:
         ship_zip=row.ship_zip,
         age_check=_age(tx, row.age_check_id),
         payments=_payments(tx, row.id),
-        fulfilments=parcels.of_order(tx, row.id),
+        fulfilments=parcel_records.of_order(tx, row.id),
         refunds=_refunds(tx, row.id),
         refund_requests=_requests_of(tx, row.id),
         diary=_diary(tx, row.id),

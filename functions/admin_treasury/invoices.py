@@ -10,9 +10,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, StringConstraints
 
-from functions.admin_treasury import invoice_rows, rules
+from functions.admin_treasury import invoice_records, rules
 from functions.admin_treasury.common import Treasurer, api
-from functions.admin_treasury.invoice_rows import Awaited, AwaitedTransfer
+from functions.admin_treasury.invoice_records import Awaited, AwaitedTransfer
 from shared.auth import Admin
 from shared.credentials import totp
 from shared.credentials.totp import SECOND_FACTOR
@@ -62,7 +62,7 @@ class BookedTransfer(Reply):
 @api.get("/v1/admin/treasury/invoices")
 def list_awaited_transfers(tx: Tx, admin: Treasurer, page: Page) -> Listing[AwaitedTransfer]:
     """List the transfers that invoices wait for, newest first."""
-    rows = invoice_rows.awaited(tx, paging.after(page.cursor), page.limit + 1)
+    rows = invoice_records.awaited(tx, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.recorded_at, row.operation_id))
     return Listing[AwaitedTransfer](items=list(shown), next_cursor=cursor)
 
@@ -73,9 +73,9 @@ def book_invoice_paid(
 ) -> BookedTransfer:
     """Book the transfer by which an order's invoice is paid."""
     totp.spend(tx, admin.id, body.totp, now)
-    if not invoice_rows.exists(tx, order_id):
+    if not invoice_records.exists(tx, order_id):
         raise NotFound
-    found = invoice_rows.payment_of(tx, order_id)
+    found = invoice_records.payment_of(tx, order_id)
     booked = _booked(tx, admin, found, body, now)
     _record(tx, admin, client, "invoice.paid", booked, reason=body.reason)
     return booked
@@ -87,9 +87,9 @@ def book_invoice_refunded(
 ) -> BookedTransfer:
     """Book the transfer by which a refund of an invoice was paid back."""
     totp.spend(tx, admin.id, body.totp, now)
-    if not invoice_rows.refund_exists(tx, refund_id):
+    if not invoice_records.refund_exists(tx, refund_id):
         raise NotFound
-    booked = _booked(tx, admin, invoice_rows.refund(tx, refund_id), body, now)
+    booked = _booked(tx, admin, invoice_records.refund(tx, refund_id), body, now)
     books.book_refunded(tx, refund_id, booked.amount, now, provider=PaymentProvider.INVOICE)
     _record(tx, admin, client, "invoice.refunded", booked, reason=body.reason)
     return booked
@@ -107,7 +107,7 @@ def _booked(tx: Tx, admin: Admin, found: Awaited | None, body: BankTransfer, now
         raise rules.TransferAmountDiffers(awaited=found.amount.decimal)
     try:
         with tx.savepoint():
-            invoice_rows.book(
+            invoice_records.book(
                 tx, found.operation_id, body.bank_reference, admin_id=admin.id, reason=body.reason, now=now
             )
     except ConstraintViolated as refused:

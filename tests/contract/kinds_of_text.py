@@ -18,6 +18,7 @@ FIELDS = {
     "Login.code": "six digits or backup code",
     "Login.email": "e-mail address",
     "MailedCodeRequest.email": "e-mail address",
+    "OrderFilter.email": "e-mail address",
     "PasswordReset.code": "six digits",
     "PasswordReset.email": "e-mail address",
     "PoolThresholds.gas_wei": "number of wei",
@@ -26,6 +27,7 @@ FIELDS = {
     "ProfileChange.phone": "any telephone number",
     "ProfileChange.username": "username",
     "ProfileChange.zip_code": "postal code",
+    "RefundedTins.sku": "stock-keeping unit",
     "ScanSubmission.code": "tin code",
     "SecondFactorEnd.code": "six digits or backup code",
     "SecondFactorProof.code": "six digits",
@@ -51,11 +53,11 @@ FIELDS = {
 SECOND_FACTORS = "totp"  # a code of the app, under this name in every body of an admin
 # Of people, for people: kept as they are written.
 WORDS = frozenset(
-    {"address_line1", "address_line2", "bio", "body", "city", "company_name", "contact_name", "explanation",
+    {"address_line1", "address_line2", "bio", "body", "city", "company_name", "contact_name", "evidence", "explanation",
      "full_name", "line1", "line2", "manufacturer_name", "name", "note", "notes", "number", "reason", "state", "title"}
 )  # fmt: skip
 PASSWORDS = frozenset({"password", "current_password"})  # read where they are hashed
 MADE_BY_PROGRAMS = frozenset(
-    {"card_id", "country", "cursor", "destination", "device_id", "digest", "id", "picture", "refresh_token", "screen",
-     "signature", "signed_transaction", "source_kind", "ticket", "timestamp", "token"}
+    {"card_id", "country", "cursor", "destination", "device_id", "digest", "id", "picture", "reference",
+     "refresh_token", "screen", "signature", "signed_transaction", "source_kind", "ticket", "timestamp", "token"}
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from functions.admin_treasury import invoice_rows
+from functions.admin_treasury import invoice_records
 from functions.wholesale import order_store
 from functions.wholesale.order_store import NewOrder
 from shared import clock, db
@@ -64,7 +64,7 @@ def refunding(who: Somebody) -> UUID:
         operation = rows.newest_payment(tx, order_id).open_operation
         assert operation
         reference = f"FT-{order_id.hex.upper()}"
-        invoice_rows.book(tx, operation, reference, admin_id=admin.id, reason="Paid", now=now)
+        invoice_records.book(tx, operation, reference, admin_id=admin.id, reason="Paid", now=now)
         rows.want_cancelled(tx, order_id, CancelReason.PEOPLE, now)
         machine.advance(tx, order_id, now)
         return tx.scalar(UUID, "SELECT id FROM refunds WHERE order_id = :id", id=order_id)

@@ -116,7 +116,7 @@ def test_more_than_the_day_limit_takes_two_people_who_still_have_the_role(
     assert shown(admins[1], ready)["state"] == "ready"
 
 
-@pytest.mark.parametrize("week_on", ["2026-11-21", "2036-11-23", "2026-02-30", "today", "1"])
+@pytest.mark.parametrize("week_on", ["2026-11-21", "2036-11-23", "9999-12-31", "2026-02-30", "today", "1"])
 def test_a_week_that_there_is_not_is_not_found(week_on: str, admins: list[TreasuryAdmin]) -> None:
     assert admins[0].client.get(f"{PATH}/weeks/{week_on}").status == 404
 
