@@ -108,10 +108,11 @@ SECTIONS: Mapping[str, LiteralString] = {
         SELECT CAST(id AS text) AS key, CAST(to_jsonb(wallet_links) - 'member_id' AS text) AS document
         FROM wallet_links WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
         """,
-    # Referred members stay unnamed.
+    # Referred members stay unnamed, and so do admins, whose reasons are for admins.
     "affiliate_earnings": """
         SELECT CAST(id AS text) AS key,
-               CAST(to_jsonb(affiliate_earnings) - 'affiliate_id' - 'referred_id' AS text) AS document
+               CAST(to_jsonb(affiliate_earnings)
+                    - ARRAY['affiliate_id', 'referred_id', 'awarded_by', 'agreed_by', 'reason'] AS text) AS document
         FROM affiliate_earnings WHERE affiliate_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
         """,
     "chips": """

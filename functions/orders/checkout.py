@@ -76,7 +76,7 @@ def cancel(tx: Tx, member_id: UUID, order_id: UUID, now: datetime) -> None:
     Raises OrderNotCancellable, PaymentDisputed.
     """
     order = _locked(tx, member_id, order_id)
-    if order.state == OrderState.CANCELLED:
+    if order.state == OrderState.CANCELLED or order.has_left:
         raise refusals.OrderNotCancellable
     disputes.refuse_disputed(tx, order_id)
     if order.cancel_wanted_at is None:

@@ -208,6 +208,22 @@ def period(period: str, owner: Somebody, at: datetime, number: int) -> str:  # n
     return f"{starts_at:%Y-%m-%dT%H:%M:%S}Z"
 
 
+def affiliate_week(owner: Somebody, at: datetime, number: int) -> str:  # noqa: ARG001 - as all of them
+    """The next week of affiliates, which is open; no two end on the same day."""
+    week_on = date(2026, 1, 4) + timedelta(days=7 * number)
+    insert(
+        "affiliate_weeks",
+        week_on=week_on,
+        first_number=1,
+        last_number=0,
+        pool=0,
+        chips_max=1000,
+        payout_min=1_000_000,
+        opened_at=at,
+    )
+    return week_on.isoformat()
+
+
 BATCH_STATES = ("generated", "generating", "recalled")
 
 

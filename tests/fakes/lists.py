@@ -67,6 +67,7 @@ LISTS: Mapping[str, ListCase] = {
     "list_wholesale_orders": ListCase(shop_list_rows.wholesale_order, beside=shop_list_rows.order),
     "list_wholesale_chips": ListCase(shop_list_rows.wholesale_chips),
     "list_awaited_transfers": ListCase(shop_list_rows.awaited_transfer, "operation_id", role=TREASURY),
+    "list_affiliate_weeks": ListCase(list_rows.affiliate_week, "week_on", role=TREASURY, ties=False, mine=False),
     "list_transactions": ListCase(
         list_rows.movement,
         filters={

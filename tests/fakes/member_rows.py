@@ -180,6 +180,7 @@ BEFORE = {
     "refunds": (MANY["orders"],),
     "refund_lines": (MANY["orders"], MANY["refunds"]),
     "disputes": (
+        MANY["orders"],
         """
         payments (id, order_id, provider, amount, state, created_at)
         SELECT gen_random_uuid(), id, 'card', 10000, 'voided', now() FROM orders WHERE member_id = $1""",

@@ -18,6 +18,7 @@ from shared.values.money import Usdt
 from tests import factories
 from tests.factories import Somebody
 from tests.fakes.comp_records import award_for
+from tests.fakes.plain_rows import put
 
 SUNDAY = date(2026, 11, 22)
 CUT = datetime.combine(SUNDAY, time(), UTC)
@@ -28,6 +29,14 @@ WEEK = timedelta(days=7)
 def wallet() -> str:
     """An address that nobody has."""
     return "0x" + uuid4().hex + "ab" * 4
+
+
+def manual_earning(sql: Connection) -> UUID:
+    """An award that waits, outside of foreign keys (`plain_rows.unchecked`)."""
+    made = uuid4()
+    put(sql, "affiliate_earnings", id=made, affiliate_id=uuid4(), kind="manual", amount=1, status="in_review",
+        earned_at=AFTER, awarded_by=uuid4(), reason="x")  # fmt: skip
+    return made
 
 
 def newest_ended(now: datetime) -> tuple[date, datetime]:

@@ -8,6 +8,7 @@ from shared import clock
 from shared.auth import Role
 from shared.values.money import Usdt
 from tests import factories
+from tests.fakes.plain_rows import unchecked
 from tests.fakes.treasury_admins import TreasuryAdmin, treasury_admin
 from tests.fakes.week_rows import Weeks, newest_ended
 from tests.operations.requests import Request, as_json
@@ -56,7 +57,8 @@ def reverse_affiliate_earning(scene: Scene) -> Request:
 
 
 def grant_chips(scene: Scene) -> Request:
-    Weeks(scene.sql).run(clock.now())
+    if not Weeks(scene.sql).rows("SELECT 1 FROM affiliate_weeks"):
+        Weeks(scene.sql).run(clock.now())
     body = {"chips": 25, "reason": "Lost in the outage of Sunday"}
     path = f"{PATH}/{factories.member().id}/chips"
     return as_json(scene.member(Role.TREASURY), path, body, body | {"chips": 26})
@@ -74,9 +76,11 @@ def _decided(scene: Scene, verb: str) -> Request:
 
 
 def _verdict(scene: Scene) -> dict[str, Any]:
-    """The body of a decision about the newest week, which is made ready if there is none."""
+    """The body of a decision about the newest week, which is made ready if there is none, or one without chips."""
     weeks, now = Weeks(scene.sql), clock.now()
     week_on, cut_at = newest_ended(now)
+    with unchecked(scene.sql):
+        scene.sql.execute_simple("DELETE FROM affiliate_weeks WHERE outcome = 'no_pool' OR outcome = 'no_chips'")
     if not weeks.rows("SELECT 1 FROM affiliate_weeks WHERE week_on = $1", week_on):
         weeks.scan(factories.member(), at=cut_at)
         weeks.fill(Usdt.of(100), cut_at)

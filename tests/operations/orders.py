@@ -20,7 +20,7 @@ def estimate_tax(scene: Scene) -> Request:
 
 def create_order(scene: Scene) -> Request:
     serve(scene.sql, *SERVED)
-    order_rows.counted(100)
+    order_rows.counted(10_000)
     member = scene.member()
     member.post("/v1/cart/add", {"sku": MINT, "quantity": 3})
     total = member.post("/v1/tax/estimate", {"shipping_address": dict(ADDRESS)}).body["total"]
@@ -29,7 +29,7 @@ def create_order(scene: Scene) -> Request:
 
 
 def cancel_order(scene: Scene) -> Request:
-    order_rows.counted(100)
+    order_rows.counted(10_000)
     who = factories.member()
     one, other = (f"/v1/orders/{order_rows.placed(who)}/cancel" for _ in range(2))
     client = scene.client(who.token)
@@ -37,7 +37,7 @@ def cancel_order(scene: Scene) -> Request:
 
 
 def pay_order(scene: Scene) -> Request:
-    order_rows.counted(100)
+    order_rows.counted(10_000)
     who = factories.member()
     order_id = order_rows.placed(who)
     order_rows.taken_further(who, order_id)

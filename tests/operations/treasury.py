@@ -100,7 +100,7 @@ def explain_foreign_nonce(scene: Scene) -> Request:
 
 
 def assign_deposit(scene: Scene) -> Request:
-    order_rows.counted(100)
+    order_rows.counted(10_000)
     order, deposit = usdt_rows.waiting(factories.member()), usdt_rows.deposit()
     body = {"order_id": str(order), "reason": "the buyer has shown the receipt"}
     path = f"/v1/admin/deposits/{deposit}/assign"

@@ -1,6 +1,7 @@
 """One example request for each operation on wholesale accounts, in a function of its name."""
 
 from collections.abc import Mapping
+from uuid import uuid4
 
 from shared.auth import Role
 from tests import factories
@@ -94,8 +95,9 @@ def award_wholesale_comp(scene: Scene) -> Request:
 
 def _booking(scene: Scene, path: str) -> Request:
     admin = treasury_admin(scene.client)
-    body = {"bank_reference": "FT-1", "amount": 210, "reason": "On the statement", "totp": admin.code()}
-    return as_json(admin.client, path, body, body | {"bank_reference": "FT-2"})
+    reference = f"FT-{uuid4().hex[:12].upper()}"
+    body = {"bank_reference": reference, "amount": 210, "reason": "On the statement", "totp": admin.code()}
+    return as_json(admin.client, path, body, body | {"bank_reference": f"{reference}-2"})
 
 
 def _buyer(scene: Scene) -> FunctionClient:

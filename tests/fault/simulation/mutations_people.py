@@ -125,7 +125,7 @@ MUTANTS = (
     ),
     Mutant(
         "a comp is not told that it is paid",
-        (Edit(OBSERVING, 'if state is PayoutState.PAID and payout.source_kind == "comp":', "if False:"),),
+        (Edit(OBSERVING, "if state is PayoutState.PAID and payout.source_kind in MARK_PAID:", "if False:"),),
         "members_comps",
     ),
     Mutant(

@@ -75,12 +75,12 @@ FIELDS: Mapping[str, str] = {
     "wallets": "id:int method:text address:address linked_at:time",
     "affiliate_earnings":
         "id:uuid kind:text value:int amount:int status:text comp_id:uuid paid_at percent:int earned_at:time "
-        "cancelled_at",
+        "reverses_id cancelled_at",
     "chips": "id:uuid kind:text chips:int earned_at:time scan_number",
     "chip_balance": "earned:int",
     "week_shares":
-        "mark:text chips:int share:int brought:int week_on:date given_up:bool overflow:int put_away:int settled_at "
-        "scan_chips:int",
+        "mark:text chips:int share:int brought:int week_on:date given_up:bool overflow:int put_away:int "
+        "scan_chips:int settled_at",
     "chip_moves": "id:int kind:text chips:int week_on:date moved_at:time",
     "vault_lots":
         "id:uuid kind:text chips:int week_on:date expires_at:time left_chips:int vaulted_at:time",

@@ -6,14 +6,14 @@ A new operation of an admin has to be put into one of the tables below.
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
 from pg8000.dbapi import Connection
 
-from shared import clock
+from shared import clock, settings
 from shared.auth import Role
 from shared.credentials import totp
 from shared.values.prizes import CompType
@@ -50,6 +50,7 @@ TAKES = {
     "pause_treasury": "nobody is paid",
     "cancel_treasury_transfer": "a transfer is taken back",
     "reject_refund": "a refund is not given",
+    "reverse_affiliate_earning": "what was earned is taken back",
 }
 NOBODY_IN_PARTICULAR = {
     "generate": "codes of tins: whoever buys the tin has them",
@@ -69,8 +70,16 @@ NOBODY_IN_PARTICULAR = {
     "resume_treasury": "everybody is paid what was promised",
     "set_treasury_alerts": "when admins are woken",
     "start_reconciliation": "books and chain are compared",
+    "compare_payments": "books and the card provider's list are compared",
+    "resolve_payment_finding": "words about a difference; no money moves",
+    "reject_affiliate_week": "everybody's week is counted anew",
+    "hold_affiliate_week": "everybody waits",
+    "release_affiliate_week": "everybody waits no longer",
 }
-TRIED_ELSEWHERE = {"explain_foreign_nonce": "tests/integration/payouts/test_explain_rights.py"}
+TRIED_ELSEWHERE = {
+    "explain_foreign_nonce": "tests/integration/payouts/test_explain_rights.py",
+    "approve_affiliate_week": "tests/integration/affiliates/test_week_payouts.py: the approver's own payout waits",
+}
 
 
 @dataclass
@@ -230,6 +239,28 @@ def award_wholesale_comp(scene: Scene, about: Somebody) -> Act:
     return partial(scene.ask, "POST", f"/v1/admin/wholesale/{account}/comps", body, proved=True)
 
 
+def award_affiliate(scene: Scene, about: Somebody) -> Act:
+    body = {"amount": 5, "reason": "A prize draw"}
+    return partial(scene.ask, "POST", f"/v1/admin/affiliates/{about.id}/award", body, proved=True)
+
+
+def agree_to_affiliate_award(scene: Scene, about: Somebody) -> Act:
+    other = replace(scene, admin=factories.member(role=Role.TREASURY))
+    scene.sql.execute_simple(
+        "UPDATE settings SET value = jsonb_set(value, '{award_alone_max}', '\"1.00\"') WHERE name = 'affiliate_week'"
+    )
+    settings.forget()
+    made = award_affiliate(other, about)()
+    assert made.body["status"] == "in_review", made.body
+    path = f"/v1/admin/affiliates/earnings/{made.body['id']}/agree"
+    return partial(scene.ask, "POST", path, {"reason": "So do I"}, proved=True)
+
+
+def grant_chips(scene: Scene, about: Somebody) -> Act:
+    path = f"/v1/admin/affiliates/{about.id}/chips"
+    return partial(scene.ask, "POST", path, {"chips": 5, "reason": "A prize draw"})
+
+
 def contact_winner(scene: Scene, about: Somebody) -> Act:
     comp = factories.trip(about, chosen=True)
     return partial(scene.ask, "POST", f"/v1/admin/trips/{comp}/concierge-contacted", {})
@@ -334,7 +365,8 @@ TO_A_MEMBER = (award_comp, approve_comp, retry_comp, decide_guarantee_review, ov
                decide_flagged_scans, decide_wholesale_application, activate_wholesale_account, contact_winner,
                mail_chip, approve_payout, approve_payouts, change_order, resend_order, refund_order,
                approve_refund, resolve_payment, record_resale_certificate, book_invoice_paid,
-               book_invoice_refunded, award_wholesale_comp, assign_deposit)  # fmt: skip
+               book_invoice_refunded, award_wholesale_comp, assign_deposit,
+               award_affiliate, agree_to_affiliate_award, grant_chips)  # fmt: skip
 TO_A_WALLET = (send_from_treasury, return_deposit, approve_treasury_transfer, resolve_finding)
 OF_OTHERS = (activate_member,)  # of their own they cannot: who is suspended does nothing
 GIVES = {act.__name__: act for act in (*TO_A_MEMBER, *TO_A_WALLET, *OF_OTHERS)}

@@ -171,6 +171,8 @@ PROTECTS_NOTHING = {
     "register_device": "a phone that is told, until its session ends",
     "remove_device": "a phone that is not told any more",
     "set_referral_code": "a name for a link",
+    "vault_chips": "chips of the member's own",
+    "withdraw_chips": "likewise",
     "read_one": "what was read",
     "read_all": "likewise",
     "submit": "a scan",

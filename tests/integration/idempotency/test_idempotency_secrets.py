@@ -43,7 +43,8 @@ PUBLIC = frozenset({
     "to", "to_address", "token_address", "token_type", "tracking_number", "transaction_hash", "type", "upload_headers",
     "url", "username", "wallet_address", "zip", "zip_code",
     "bank_reference", "company_name", "contact_name", "number", "tax_id_last4",
-    "carrier", "decision_note", "provider", "reference", "ship_state", "ship_zip", "tins", "what",
+    "address", "carrier", "decision_note", "digest", "outcome", "payment_digest", "provider", "ref", "reference",
+    "refund_to", "sender", "ship_state", "ship_zip", "tins", "verdict", "week_on", "what",
 })  # fmt: skip
 NOT_THERE_AT_ONCE = {"create_export", "start_import"}  # the link comes with the file, which a job makes
 Secrets = Mapping[str, set[str]]

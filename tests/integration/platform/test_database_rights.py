@@ -114,7 +114,7 @@ POWERFUL = {
     "where a refund goes": ("UPDATE usdt_requests SET refund_to = ''", set[str]()),
     "a return to a buyer": (
         f"INSERT INTO usdt_returns (id, payment_id) VALUES ({ANY_ID}, {ANY_ID})",
-        {"deposit_watch", "order_advance", "payment_watch"},
+        {"deposit_watch", "order_advance", "order_fulfil", "payment_watch"},
     ),
     "an age that was proved": (
         f"INSERT INTO age_checks (id, member_id, recorded_at) VALUES ({ANY_ID}, {ANY_ID}, now())",
@@ -151,7 +151,7 @@ POWERFUL = {
     ),
     "a chip out of nothing": (
         f"INSERT INTO chip_moves (affiliate_id, kind) VALUES ({ANY_ID}, 'grant')",
-        {"affiliate_week", "affiliate_vault"},
+        {"affiliate_week", "affiliate_vault", "admin_affiliates"},
     ),
     "a vaulted chip": (f"INSERT INTO vault_lots (id) VALUES ({ANY_ID})", {"affiliate", "affiliate_week"}),
     "a chip that leaves the vault": (
@@ -176,8 +176,8 @@ SECRET = {
     ),
     "second factors": (
         "SELECT sealed_secret FROM second_factors",
-        {"auth", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale", "wallet", "profile",
-         "member_export", "member_erase"},
+        {"auth", "admin_affiliates", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale", "wallet",
+         "profile", "member_export", "member_erase"},
     ),
     "signed payments": (
         "SELECT raw FROM payout_attempts",
@@ -194,8 +194,8 @@ SECRET = {
     "mailed codes": ("SELECT code_mac FROM email_codes", {"auth", "profile", "member_erase"}),
     "wrapped keys": (
         "SELECT wrapped FROM data_keys",
-        {"auth", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale", "wallet", "wholesale", "profile",
-         "orders", "order_advance", "order_fulfil", "payment_watch", "tax_report", "migrate"},
+        {"auth", "admin_affiliates", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale", "wallet",
+         "wholesale", "profile", "orders", "order_advance", "order_fulfil", "payment_watch", "tax_report", "migrate"},
     ),
     "tax ids": ("SELECT tax_id FROM wholesale_accounts", {"admin_wholesale"}),
 }  # fmt: skip

@@ -21,6 +21,8 @@ import functions.notifications.store as notifications
 import functions.scans.records as scan_records
 import functions.scans.store as scans
 from functions.affiliate import chip_store
+from functions.affiliate_week import payout_store
+from functions.affiliate_week.week_store import Week
 from functions.orders import buyer_records
 from shared import db
 from shared.codes import changes
@@ -29,11 +31,14 @@ from shared.db import Tx
 from shared.messages import notifications as telling
 from shared.messages.notifications import Note
 from shared.payouts import reads, slots
+from shared.values.money import ZERO
+from shared.values.states import WeekState
 from tests import factories, statements
 from tests.factories import NOW
 from tests.fakes import order_rows
 from tests.fakes.locks import held, is_locked, until_waiting
 from tests.fakes.plain_rows import SIGNER, comp, payout, put, slot, unchecked, without_indexes
+from tests.fakes.week_rows import wallet
 from tests.platform import Platform
 
 Take = Callable[[Tx], object]
@@ -181,12 +186,24 @@ def _lots(sql: Connection) -> Prepared:
     return "vault_lots", _by("id", ids), lambda tx: chip_store.lock_lots(tx, somebody, NOW)
 
 
+def _proposed(sql: Connection) -> Prepared:
+    addresses = [wallet() for _ in range(3)]
+    people = {factories.member(wallet=address).id: address for address in addresses}
+    ids = _ids()
+    for each, (person, address) in zip(ids, sorted(people.items()), strict=True):
+        put(sql, "affiliate_payouts", id=each, affiliate_id=person, week_on=NOW.date(), amount=1,
+            address=address, made_at=NOW, state_at=NOW)  # fmt: skip
+    week = Week(NOW.date(), WeekState.APPROVED, 1, 0, ZERO, 1, ZERO, 0, 0, 1, NOW, NOW, None)
+    return "affiliate_payouts", _by("id", ids), lambda tx: payout_store.request_portion(tx, week, NOW)
+
+
 ORDERED: dict[str, Callable[[Connection], Prepared]] = {
     "functions.admin_codes.store.invalidate": _codes("generated", admin_codes.invalidate),
     "functions.admin_codes.store.reuse": _codes("invalidated", admin_codes.reuse),
     "functions.admin_comps.store.lock_rules": _rules,
     "functions.admin_scans.store.lock": _flagged,
     "functions.affiliate.chip_store.lock_lots": _lots,
+    "functions.affiliate_week.payout_store.request_portion": _proposed,
     "functions.codes_change.store.invalidate": _chunk("generated", codes_change.invalidate),
     "functions.codes_change.store.reuse": _chunk("invalidated", codes_change.reuse),
     "functions.notifications.store.mark_read": _notifications,

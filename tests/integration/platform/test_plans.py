@@ -19,6 +19,8 @@ PLANNED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 # Statements that may read more, and why.
 ACCEPTED: Mapping[str, str] = {
     "functions.affiliate_week.proposal_store._count_anew": "a week that people reject is taken back whole",
+    "functions.admin_affiliates.store.preview": "people ask for it, now and then; it counts the whole week",
+    "functions.affiliate_week.recount_store._shares": "make week-recount counts a week again; no schedule does",
     "functions.affiliate_week.proposal_store._insert_payouts": "a week pays everything that is owed, once",
     "functions.affiliate_week.share_store._insert_shares": "a week divides its pool among all who have chips, once",
     "functions.affiliate_week.share_store._carry_on": "a week without a pool carries all its chips on, once",
@@ -123,6 +125,7 @@ BY_NAME: Mapping[tuple[str, str], str] = {
     ("since", "timestamp with time zone"): "now() - interval '1 hour'",
     ("since", "text"): f"'{planner_statistics.SAMPLE - 1}'",  # a transaction of today
     ("after", "text"): "repeat('ab', 32)",  # a mark
+    ("payment_digest", "text"): "repeat('ab', 32)",
     ("horizon", "text"): f"'{planner_statistics.SAMPLE - 1}'",
     ("block_number", "bigint"): f"{planner_statistics.SAMPLE - 1}",
 }

@@ -35,12 +35,14 @@ import functions.wallet.store as wallet
 import functions.wholesale.order_store as wholesale_orders
 import functions.wholesale.store as wholesale
 from emulators.contract import ROOT
+from functions.admin_affiliates import earning_store
 from functions.admin_comps import review_store
 from functions.admin_treasury import card_records
 from functions.affiliate import chip_store
 from functions.email_send import store as email_send
 from functions.orders import buyer_records
 from shared import db, withdrawals
+from shared.affiliates import earnings
 from shared.comps import awards, guarantee_claims, totals
 from shared.credentials import totp
 from shared.db import Tx
@@ -54,6 +56,7 @@ from tests.fakes.card_lists import payment_finding
 from tests.fakes.locks import is_locked
 from tests.fakes.plain_rows import OTHER_SIGNER, SIGNER, at, comp, payout, put, slot, unchecked, withdrawal
 from tests.fakes.shop_client import MINT
+from tests.fakes.week_rows import manual_earning
 from tests.fakes.wholesale_rows import wholesale_account, wholesale_member
 from tests.integration.platform.locks_elsewhere import TRIED_ELSEWHERE
 from tests.mutation.place import product
@@ -332,6 +335,9 @@ def _lots(sql: Connection) -> Prepared:
 
 
 LOCKS: dict[str, Callable[[Connection], Prepared]] = {
+    "functions/admin_affiliates/earning_store.py::lock_award": _rows(
+        "affiliate_earnings", manual_earning, earning_store.lock_award
+    ),
     "functions/admin_codes/store.py::lock_batch": _rows("code_batches", _batch, admin_codes.lock_batch),
     "functions/admin_wholesale/store.py::lock": _rows(
         "wholesale_accounts", lambda _: wholesale_account(), _then_asked(admin_wholesale.lock)
@@ -384,6 +390,7 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
         "sales_volume", "true", "false", lambda tx: unlock_refresh.lock(tx, NOW)
     ),
     "functions/wallet/store.py::open_challenge": _challenge,
+    "shared/affiliates/earnings.py::lock": _rows("affiliate_earnings", manual_earning, earnings.lock),
     "shared/comps/totals.py::lock_of_comp": _totals_of,
     "shared/comps/totals.py::lock_of_payouts": _totals_of_winners,
     "shared/comps/totals.py::lock": _rows("member_totals", _totals, totals.lock, "member_id"),

@@ -41,7 +41,7 @@ NOT_SHOWN = {
     "schema other": "CREATE SCHEMA other",
     "policy other": "CREATE POLICY other ON members",
     "statistics other": "CREATE STATISTICS other ON status, role FROM members",
-    "trigger affiliate_earning_changed, which is off": "ALTER TABLE affiliate_earnings DISABLE TRIGGER USER",
+    "trigger vault_lot_changed, which is off": "ALTER TABLE vault_lots DISABLE TRIGGER vault_lot_changed",
 }
 
 

@@ -54,7 +54,7 @@ def test_a_booked_transfer_confirms_the_order(trade: WholesaleBuyer, orders: Ord
     assert trade.shown(order_id)["payment"]["status"] == "captured"
     assert balances() == {"takings:bank": "210.00", "turnover:shop": "-210.00"}
     assert sql.execute_simple("SELECT evidence, reference FROM payment_operations").rows == [
-        ["person", "bank:FT26327-99812"]
+        ["bank", "bank:FT26327-99812"]
     ]
     assert sql.execute_simple("SELECT turnover, tins, profit FROM sale_accruals").rows == [
         [210_000_000, 100, 10_000_000]
