@@ -108,7 +108,7 @@ def refund_exists(tx: Tx, refund_id: UUID) -> bool:
 
 def book(tx: Tx, operation_id: UUID, reference: str, *, admin_id: UUID, reason: str, now: datetime) -> None:
     """Book a transfer, by which the operation has succeeded. Raises ConstraintViolated: transfer_awaited when somebody
-    was first, payment_operations_reference when the reference was booked.
+    was first, payment_operations_reference or bank_transfers_reference_key when the reference was booked.
     """
     tx.run(
         """

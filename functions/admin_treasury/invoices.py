@@ -113,7 +113,7 @@ def _booked(tx: Tx, admin: Admin, found: Awaited | None, body: BankTransfer, now
     except ConstraintViolated as refused:
         if refused.constraint == "transfer_awaited":
             raise rules.TransferNotAwaited from None
-        if refused.constraint == "payment_operations_reference":
+        if refused.constraint in ("payment_operations_reference", "bank_transfers_reference_key"):
             raise rules.BankReferenceUsed from None
         raise
     tasks.advance_soon(tx, found.order_id, now)

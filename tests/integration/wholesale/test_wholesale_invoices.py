@@ -155,7 +155,7 @@ def test_a_paid_order_that_is_cancelled_is_paid_back_at_the_bank(
     trade: WholesaleBuyer, orders: OrderDriver, sql: Connection
 ) -> None:
     order_id = invoiced(trade, orders)
-    trade.book(order_id)
+    trade.book(order_id, bank_reference="FT-PAID")
     orders.deliver()
     want_cancelled(order_id)
     orders.begin(order_id)
@@ -166,6 +166,8 @@ def test_a_paid_order_that_is_cancelled_is_paid_back_at_the_bank(
     assert (waiting["kind"], waiting["operation_id"]) == ("refund", str(refund_of(sql)))
 
     assert refusal(trade.book(order_id)) == WAITS
+    used = refusal(trade.book_refund(refund_of(sql), bank_reference="FT-PAID"))
+    assert used == (409, "bank-reference-used")
     assert trade.book_refund(refund_of(sql)).status == 200
     assert refusal(trade.book_refund(refund_of(sql))) == WAITS
     assert refusal(trade.book_refund(uuid4())) == (404, "not-found")
