@@ -11,7 +11,7 @@ from shared import events
 from shared.db import Tx
 from shared.events import ReconcilePayments
 from shared.payouts import interests
-from shared.values.fields import Body, Listing, Page, Reason, Reply
+from shared.values.fields import Body, Day, Listing, Page, Reason, Reply
 from shared.values.problems import NotFound
 from shared.web import audit, paging
 from shared.web.audit import Action
@@ -40,7 +40,7 @@ class PaymentFindingResolution(Body):
 class PaymentComparison(Body):
     """The day, in UTC, whose list of the card provider is read again. It must be over."""
 
-    day: date
+    day: Day
 
 
 class PaymentComparisonStarted(Reply):

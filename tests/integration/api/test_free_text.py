@@ -43,20 +43,20 @@ class Field:
 
     def put(self, body: dict[str, Any], value: str) -> dict[str, Any]:
         changed = copy.deepcopy(body)
-        place = changed
+        place: Any = changed
         for name in self.path[:-1]:
-            place = place[name]
+            place = place[int(name)] if isinstance(place, list) else place[name]
         place[self.path[-1]] = value
         return changed
 
 
 def strings(schema: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[Field]:
     for name, described in schema["properties"].items():
-        found = openapi.resolved(described)
+        found, inner = openapi.resolved(described), (*path, name)
         if found["type"] == "array":
-            found = openapi.resolved(found["items"])
+            found, inner = openapi.resolved(found["items"]), (*path, name, "0")
         if found["type"] == "object":
-            yield from strings(found, (*path, name))
+            yield from strings(found, inner)
         elif found["type"] == "string":
             yield Field((*path, name), found)
 
