@@ -69,7 +69,7 @@ def _made(values: Mapping[str, object]) -> Settings:
         payouts=_payouts(values),
         shop=_shop(values),
         wholesale=_wholesale(values),
-        affiliates=_affiliates(values["affiliate_week"]),
+        affiliates=_affiliates(values["affiliate_week"], values["affiliate_sunset"]),
     )
 
 
@@ -121,12 +121,15 @@ def _wholesale(values: Mapping[str, object]) -> WholesaleSettings:
     )
 
 
-def _affiliates(week: object) -> AffiliateSettings:
+def _affiliates(week: object, sunset: object) -> AffiliateSettings:
     assert isinstance(week, dict)
+    assert isinstance(sunset, dict)
     return AffiliateSettings(
         chips_max=int(week["chips_max"]),
         payout_min=Usdt.of(str(week["payout_min"])),
         automatic=week["approval"] == "automatic",
+        sunset_volume=int(sunset["volume"]),
+        sunset_days=int(sunset["days"]),
         award_alone_max=Usdt.of(str(week["award_alone_max"])),
     )
 

@@ -203,10 +203,11 @@ def preview(tx: Tx, week_on: date, first: int, chips_max: int) -> Preview:
     return tx.one(
         Preview,
         """
-        SELECT CAST(count(*) AS integer) AS affiliates,
-               CAST(coalesce(sum(least(scan_chips + brought - put_away, :chips_max)), 0) AS bigint) AS chips,
-               CAST(coalesce(sum(greatest(scan_chips + brought - put_away - :chips_max, 0)), 0) AS bigint) AS overflow
-        FROM week_chips(:week_on, :first, 9223372036854775807)
+        SELECT CAST(count(*) AS integer) AS affiliates, CAST(coalesce(sum(chips - over), 0) AS bigint) AS chips,
+               CAST(coalesce(sum(over), 0) AS bigint) AS overflow
+        FROM (SELECT chips, greatest(chips - week_cap(:week_on, CAST(:chips_max AS integer)), 0) AS over
+              FROM (SELECT scan_chips + brought - put_away AS chips
+                    FROM week_chips(:week_on, :first, 9223372036854775807)) every) counted
         """,
         week_on=week_on,
         first=first,

@@ -27,6 +27,12 @@ class AffiliateWeekClosing(Problem):
     status, title, passing = 409, "The week is being closed. Try again in a few minutes.", True
 
 
+class VaultClosed(Problem):
+    """The affiliate program has closed. What each affiliate had earned by then, vaulted or not, decides their share."""
+
+    status, title = 409, "The affiliate program has closed: chips are moved no more."
+
+
 @dataclass(frozen=True)
 class Lot:
     """Vaulted chips of one moment, of which so many are left."""

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID, uuid4
 
-from functions.affiliate.chip_rules import AffiliateWeekClosing, Lot
+from functions.affiliate.chip_rules import AffiliateWeekClosing, Lot, VaultClosed
+from shared.affiliates import program
 from shared.db import ConstraintViolated, Tx
+from shared.values.programs import ProgramState
 
 LOTS_SHOWN_MAX = 100
 
@@ -56,7 +58,9 @@ class ShownLot:
 
 
 def lock(tx: Tx, member_id: UUID, now: datetime) -> date:
-    """Lock the member's vault for a move; returns the move's week. Raises AffiliateWeekClosing."""
+    """Lock the member's vault for a move; returns the move's week. Raises AffiliateWeekClosing, VaultClosed."""
+    if program.find(tx).state is not ProgramState.OPEN:
+        raise VaultClosed
     try:
         return tx.scalar(
             date, "SELECT lock_vault(CAST(:member_id AS uuid), :now) AS week_on", member_id=member_id, now=now
@@ -86,7 +90,8 @@ def standing(tx: Tx, member_id: UUID, now: datetime) -> Standing:
     return tx.one(
         Standing,
         """
-        SELECT coalesce(newest, last_sunday) + 7 AS week_on, coalesce(newest >= last_sunday, true) AS moves_open,
+        SELECT coalesce(newest, last_sunday) + 7 AS week_on,
+               coalesce(newest >= last_sunday, true) AND affiliate_program_is_open() AS moves_open,
                (SELECT doubted FROM uncounted_chips(CAST(:member_id AS uuid), 'infinity'))
                + CAST((SELECT count(*) FROM postponed_chips
                        WHERE affiliate_id = :member_id AND judged_at IS NULL) AS integer) AS waiting,

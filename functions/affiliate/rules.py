@@ -1,8 +1,13 @@
-"""The problems of choosing a referral code."""
+"""The problems of choosing a referral code, and what is computed for affiliates."""
 
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+from shared.values.money import ZERO, Usdt
 from shared.values.problems import Problem
 
 CODES_MAX = 10  # a code is never given back
+POOL_PERCENT = 5  # of the gross profit; functions/sale_accrue gives it to the pool
 
 
 class ReferralCodeTaken(Problem):
@@ -15,3 +20,31 @@ class TooManyReferralCodes(Problem):
     """The member has as many codes as allowed; codes are never given back."""
 
     status, title = 409, "You have as many referral codes as there may be."
+
+
+def next_sunday(now: datetime) -> date:
+    """The first Sunday (UTC) after today: the present week ends with its first instant."""
+    today = now.astimezone(UTC).date()
+    return today + timedelta(days=7 - today.isoweekday() % 7)
+
+
+def conversion(sign_ups: int, clicks: int) -> Decimal | None:
+    """Sign-ups per click, to four decimals; None without clicks."""
+    return (Decimal(sign_ups) / clicks).quantize(Decimal("0.0001")) if clicks else None
+
+
+def estimated_share(pool: Usdt, chips: int, all_chips: int) -> Usdt | None:
+    """The share of the chips if the week ended now; None while there are no chips, or the pool is overdrawn."""
+    if all_chips <= 0 or pool < ZERO:
+        return None
+    return Usdt(pool.micro * chips // max(all_chips, chips))
+
+
+def share_formula(pool: Usdt, chips: int, all_chips: int) -> str:
+    """How a share was worked out, in numbers."""
+    return f"{pool} × {chips} ÷ {all_chips}"
+
+
+def match_formula(value: Usdt, percent: int) -> str:
+    """How a match was worked out, in numbers."""
+    return f"{value} × {percent} %"

@@ -13,11 +13,13 @@ from flask import Request, Response
 
 from functions.affiliate_vault import bonus_store, store
 from shared import db, log
+from shared.affiliates import program
 from shared.db import ConstraintViolated, Tx
 from shared.job import Job
 from shared.messages import notifications
 from shared.sweep import Sweep
 from shared.values.encoding import moment
+from shared.values.programs import ProgramState
 
 PORTIONS_MAX = 5_000  # of one part of a run; each takes a portion of 1,000
 
@@ -31,8 +33,10 @@ def affiliate_vault(request: Request) -> Response:
 @job.schedule("hourly")
 def keep(now: datetime) -> None:
     """Let chips expire, warn of those that will soon, and give the bonuses that are due. A part that fails does not
-    stop the others.
+    stop the others. When the affiliate program has closed, vaulted chips are nothing any more, and stay as they are.
     """
+    if db.atomically(program.find).state is not ProgramState.OPEN:
+        return
     with Sweep() as parts:
         parts.part(partial(_repeat, partial(db.atomically, store.expire, now)), "vaulted chips that expire")
         parts.part(partial(_warn, now), "vaulted chips that expire soon")

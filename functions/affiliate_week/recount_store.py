@@ -26,6 +26,7 @@ class _Share:
     scanned: int
     brought: int
     put_away: int
+    locked: int | None
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,10 @@ def _shares(tx: Tx, week: Week) -> list[_Share]:
                (SELECT CAST(coalesce(sum(m.chips), 0) AS integer) FROM chip_moves m
                 WHERE m.affiliate_id = s.affiliate_id AND m.week_on = s.week_on AND m.kind <> 'vault') AS brought,
                (SELECT CAST(coalesce(sum(m.chips), 0) AS integer) FROM chip_moves m
-                WHERE m.affiliate_id = s.affiliate_id AND m.week_on = s.week_on AND m.kind = 'vault') AS put_away
-        FROM affiliate_week_shares s LEFT JOIN mark_secrets k ON k.member_id = s.affiliate_id
+                WHERE m.affiliate_id = s.affiliate_id AND m.week_on = s.week_on AND m.kind = 'vault') AS put_away,
+               CASE WHEN week_is_locked(s.week_on) THEN l.weight END AS locked
+        FROM affiliate_week_shares s LEFT JOIN locked_shares l USING (affiliate_id)
+             LEFT JOIN mark_secrets k ON k.member_id = s.affiliate_id
         WHERE s.week_on = :week_on ORDER BY s.mark
         """,
         week_on=week.week_on,
@@ -92,8 +95,9 @@ def _shares(tx: Tx, week: Week) -> list[_Share]:
 
 def _chips(week: Week, rows: Sequence[_Share]) -> Iterator[str]:
     for row in rows:
-        total = row.scanned + row.brought - row.put_away
-        if (row.chips, row.overflow) != (min(total, week.chips_max), max(total - week.chips_max, 0)):
+        total = row.scanned + row.brought - row.put_away if row.locked is None else row.locked
+        counted = min(total, week.chips_max) if row.locked is None else total
+        if (row.chips, row.overflow) != (counted, total - counted):
             yield f"{row.affiliate_id} has {row.chips} chips and {row.overflow} to be vaulted, the facts say {total}"
         if row.secret is not None and marks.mark(row.secret, f"week:{week.week_on}") != row.mark:
             yield f"{row.affiliate_id} has the mark {row.mark.hex()} of somebody else"

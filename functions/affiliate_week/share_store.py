@@ -110,7 +110,8 @@ def _postpone(tx: Tx, week: Week) -> None:
 
 def _insert_shares(tx: Tx, week: Week) -> None:
     """Divide the pool by chips: each gets the whole micro-USDT of its part, and what is left goes to the largest
-    remainders, one micro-USDT each, equal ones in the order of their marks (`Usdt.allocate` does the same).
+    remainders, one micro-USDT each, equal ones in the order of their marks (`Usdt.allocate` does the same). Weeks after
+    the program's end are divided by locked shares, which SQL's `week_chips` gives for chips, without a cap.
     """
     tx.run(
         """
@@ -125,7 +126,7 @@ def _insert_shares(tx: Tx, week: Week) -> None:
         """
         WITH capped AS (
             SELECT counted.*, member_mark(secret, 'week:' || CAST(CAST(:week_on AS date) AS text)) AS mark,
-                   least(scan_chips + brought - put_away, CAST(:chips_max AS integer)) AS chips
+                   least(scan_chips + brought - put_away, week_cap(:week_on, CAST(:chips_max AS integer))) AS chips
             FROM week_chips(:week_on, :first, :last) counted JOIN mark_secrets ON member_id = affiliate_id
         ), parts AS (
             SELECT capped.*, CAST(:pool AS numeric) * chips AS product, nullif(sum(chips) OVER (), 0) AS total
@@ -153,13 +154,14 @@ def _insert_shares(tx: Tx, week: Week) -> None:
 
 
 def _carry_on(tx: Tx, week: Week, now: datetime) -> None:
-    """Bring the chips of a week without a pool to the present one, whole and without a cap."""
+    """Bring the chips of a week without a pool to the present one, whole and without a cap; locked shares stay."""
     tx.run(
         """
         INSERT INTO chip_moves (affiliate_id, week_on, kind, chips, source, moved_at)
         SELECT affiliate_id, chip_week(:now), 'carried', scan_chips + brought - put_away,
                CAST(CAST(:week_on AS date) AS text) || ':' || CAST(affiliate_id AS text), :now
-        FROM week_chips(:week_on, :first, :last) WHERE scan_chips + brought > put_away
+        FROM earned_week_chips(:week_on, :first, :last)
+        WHERE scan_chips + brought > put_away AND NOT week_is_locked(:week_on)
         """,
         week_on=week.week_on,
         first=week.first_number,

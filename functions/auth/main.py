@@ -47,6 +47,7 @@ from functions.auth.passwords import PasswordHash
 from functions.auth.proofs import Addressee
 from functions.auth.reauthentication import PasswordsCompared
 from functions.auth.tokens import Grant
+from shared.affiliates import links
 from shared.api import Api
 from shared.auth import Anyone, Member, MemberSuspended, published_keys
 from shared.comps import guarantees
@@ -125,15 +126,19 @@ def get_client_address(caller: Anyone, client: Client) -> ClientAddress:
 
 
 @api.get("/r/{code}", status=302, any_query=True)
-def follow_referral(tx: Tx, caller: Anyone, code: str) -> Redirect:
-    """Redirect a referral link to the sign-up page, where a cookie remembers the referrer for thirty days."""
+def follow_referral(tx: Tx, caller: Anyone, code: str, client: Client, now: datetime) -> Redirect:
+    """Redirect a referral link to the sign-up page, where a cookie remembers the referrer for thirty days; the click
+    is counted.
+    """
     config = read(WebConfig)
     try:
         code = typed.referral_code(code)
     except ValueError:
         raise NotFound from None
-    if not store.referrer(tx, code):
+    affiliate_id = links.referrer(tx, code)
+    if affiliate_id is None:
         return Redirect(config.sign_up_url)
+    links.count_click(tx, affiliate_id, code, client, now)
     cookie = f"{REFERRAL_COOKIE}={quote(code)}; Max-Age={REFERRAL_SECONDS}; Domain={config.cookie_domain}; Path=/"
     return Redirect(
         f"{config.sign_up_url}?ref={quote(code)}", {"Set-Cookie": f"{cookie}; Secure; HttpOnly; SameSite=Lax"}
@@ -385,7 +390,7 @@ def _referrer(tx: Tx, body: Signup, client: Client) -> UUID | None:
     if code is None:
         with suppress(ValueError):
             code = typed.referral_code(client.cookies.get(REFERRAL_COOKIE, ""))
-    found = store.referrer(tx, code) if code else None
+    found = links.referrer(tx, code) if code else None
     if body.referral_code and found is None:
         raise rules.ReferralCodeUnknown
     return found

@@ -116,22 +116,6 @@ def email_is_proved(tx: Tx, email: str) -> bool:
     return found is not None
 
 
-def referrer(tx: Tx, code: str) -> UUID | None:
-    """The active member with this username, former username or referral code. Members with an unproved address do not
-    count.
-    """
-    return tx.scalar_or_none(
-        UUID,
-        """
-        SELECT id FROM members
-        WHERE status = 'active' AND email_verified_at IS NOT NULL AND (lower(username) = lower(:code)
-              OR id = (SELECT member_id FROM former_usernames WHERE name = lower(:code))
-              OR id = (SELECT member_id FROM referral_codes WHERE code = lower(:code)))
-        """,
-        code=code,
-    )
-
-
 def taken_usernames(tx: Tx, usernames: Sequence[str]) -> set[str]:
     """The subset of the given lower-case usernames that members have or had."""
     rows = tx.column(

@@ -216,6 +216,20 @@ PRIZES: Mapping[str, Source] = {
         STAFF,
         is_english_only=True,
     ),
+    "sunset_step": Source(
+        alike("The volume has come nearer to the end of the affiliate program"),
+        (alike("The volume is $volume tins a month, which is $percent % of what closes the affiliate program."),),
+        after=(alike("What happens then is in docs/affiliates.md, under Sunset."),),
+        why=STAFF,
+        is_english_only=True,
+    ),
+    "program_closed": Source(
+        alike("The affiliate program has closed"),
+        (alike("The volume was reached on enough days in a row: the affiliate program closed at $closed_at."),),
+        after=(alike("What this changes is in docs/affiliates.md, under Sunset."),),
+        why=STAFF,
+        is_english_only=True,
+    ),
     "shop_notice": Source(
         alike("$subject"),
         (alike("$what"),),

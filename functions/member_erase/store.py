@@ -36,6 +36,9 @@ KEPT: Mapping[str, str] = {
     "affiliate_earnings": "bookkeeping",
     "affiliate_chips": "bookkeeping",
     "chip_balances": "bookkeeping",
+    "referrals": "who referred whom, as what was earned by it says too; without a name",
+    "referral_changes": "on its way to a row of referrals",
+    "locked_shares": "bookkeeping: by what weeks are shared",
     "chip_claims": "bookkeeping",
     "chip_moves": "bookkeeping",
     "chip_vaults": "bookkeeping",
@@ -121,6 +124,10 @@ STEPS: Mapping[str, LiteralString] = {
     "former_usernames": """
         DELETE FROM former_usernames WHERE name IN (
             SELECT name FROM former_usernames WHERE member_id = :member_id LIMIT :limit)
+        """,
+    "referral_clicks": """
+        DELETE FROM referral_clicks WHERE ctid IN (
+            SELECT ctid FROM referral_clicks WHERE member_id = :member_id LIMIT :limit)
         """,
     "wallet_balances": "DELETE FROM wallet_balances WHERE member_id = :member_id AND :limit > 0",
     "wallet_challenges": "DELETE FROM wallet_challenges WHERE member_id = :member_id AND :limit > 0",

@@ -161,6 +161,21 @@ SECTIONS: Mapping[str, LiteralString] = {
         SELECT source_id AS key, CAST(to_jsonb(downline_entries) - 'affiliate_id' - 'buyer_id' AS text) AS document
         FROM downline_entries WHERE affiliate_id = :member_id AND source_id > :after ORDER BY key LIMIT :limit
         """,
+    # Referred members stay unnamed.
+    "referrals": """
+        SELECT CAST(referred_id AS text) AS key,
+               CAST(to_jsonb(referrals) - 'affiliate_id' - 'referred_id' AS text) AS document
+        FROM referrals WHERE affiliate_id = :member_id AND CAST(referred_id AS text) > :after ORDER BY key LIMIT :limit
+        """,
+    "referral_clicks": """
+        SELECT day || ' ' || code AS key, CAST(to_jsonb(referral_clicks) - 'member_id' AS text) AS document
+        FROM referral_clicks WHERE member_id = :member_id AND day || ' ' || code > :after ORDER BY key LIMIT :limit
+        """,
+    "locked_share": """
+        SELECT CAST(affiliate_id AS text) AS key, CAST(to_jsonb(locked_shares) - 'affiliate_id' AS text) AS document
+        FROM locked_shares WHERE affiliate_id = :member_id AND CAST(affiliate_id AS text) > :after
+        ORDER BY key LIMIT :limit
+        """,
     "cart": """
         SELECT CAST(cart_items.id AS text) AS key, CAST(to_jsonb(cart_items) - 'id' AS text) AS document
         FROM cart_items JOIN carts ON carts.id = cart_id

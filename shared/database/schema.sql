@@ -152,6 +152,27 @@ CREATE TRIGGER affiliate_payout_changed BEFORE UPDATE ON affiliate_payouts FOR E
 CREATE TRIGGER affiliate_proposals_unmade AFTER DELETE ON affiliate_payouts REFERENCING OLD TABLE AS changed FOR EACH
     STATEMENT EXECUTE FUNCTION affiliate_proposals_unmade();
 
+CREATE TABLE affiliate_program (
+    only_row    boolean      NOT NULL DEFAULT true,
+    state       text         NOT NULL DEFAULT 'open',
+    step        integer      NOT NULL DEFAULT 0,
+    full_on     date,
+    full_days   integer      NOT NULL DEFAULT 0,
+    checked_at  timestamptz,
+    sunset_at   timestamptz,
+    weights     bigint,
+    CONSTRAINT affiliate_program_pkey PRIMARY KEY (only_row),
+    CONSTRAINT affiliate_program_full CHECK ((full_on IS NULL) = (full_days = 0)),
+    CONSTRAINT affiliate_program_full_days_check CHECK (full_days >= 0),
+    CONSTRAINT affiliate_program_only_row_check CHECK (only_row),
+    CONSTRAINT affiliate_program_state_check CHECK (state IN ('open', 'sunset')),
+    CONSTRAINT affiliate_program_step_check CHECK (step >= 0),
+    CONSTRAINT affiliate_program_sunset CHECK ((state = 'sunset') = (sunset_at IS NOT NULL) AND (state = 'sunset') =
+        (weights IS NOT NULL))
+);
+CREATE TRIGGER affiliate_program_changed BEFORE UPDATE ON affiliate_program FOR EACH ROW EXECUTE FUNCTION
+    affiliate_program_changed();
+
 CREATE TABLE affiliate_week_decisions (
     id              bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
     week_on         date         NOT NULL,
@@ -1419,6 +1440,18 @@ CREATE TABLE listener_revocations (
     CONSTRAINT listener_revocations_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
 
+CREATE TABLE locked_shares (
+    affiliate_id  uuid     NOT NULL,
+    weight        integer  NOT NULL,
+    CONSTRAINT locked_shares_pkey PRIMARY KEY (affiliate_id),
+    CONSTRAINT locked_shares_weight_check CHECK (weight > 0),
+    CONSTRAINT locked_shares_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON locked_shares FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON locked_shares FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+CREATE TRIGGER locked_shares_born AFTER INSERT ON locked_shares FOR EACH STATEMENT EXECUTE FUNCTION
+    locked_shares_born();
+
 CREATE TABLE mails (
     id                   uuid         NOT NULL,
     dedupe_key           text         NOT NULL,
@@ -1593,8 +1626,15 @@ CREATE UNIQUE INDEX members_wallet ON members (lower(wallet_address::text)) WHER
 CREATE INDEX members_wallet_rests ON members (wallet_rests_until) WHERE wallet_rests_until IS NOT NULL;
 CREATE TRIGGER member_deleted BEFORE UPDATE OF status ON members FOR EACH ROW WHEN (old.status = 'deleted') EXECUTE
     FUNCTION member_changed();
+CREATE TRIGGER referral_ended AFTER UPDATE OF referred_by_id ON members FOR EACH ROW WHEN (old.referred_by_id IS NOT
+    NULL AND new.referred_by_id IS NULL) EXECUTE FUNCTION referral_ended();
 CREATE TRIGGER referral_is_fixed BEFORE UPDATE OF referred_by_id ON members FOR EACH ROW EXECUTE FUNCTION
     referral_is_fixed();
+CREATE TRIGGER referral_joined AFTER UPDATE OF email_verified_at ON members FOR EACH ROW WHEN (new.referred_by_id IS
+    NOT NULL AND new.email_verified_at IS NOT NULL AND old.email_verified_at IS NULL) EXECUTE FUNCTION
+    referral_joined();
+CREATE TRIGGER referral_joined_at_once AFTER INSERT ON members FOR EACH ROW WHEN (new.referred_by_id IS NOT NULL AND
+    new.email_verified_at IS NOT NULL) EXECUTE FUNCTION referral_joined();
 CREATE TRIGGER username_given_up AFTER INSERT OR UPDATE OF username ON members FOR EACH ROW EXECUTE FUNCTION
     username_given_up();
 CREATE TRIGGER wallet_remembered AFTER INSERT OR UPDATE OF wallet_address ON members FOR EACH ROW WHEN
@@ -2427,6 +2467,25 @@ CREATE TABLE reconciliations (
 CREATE INDEX reconciliations_newest ON reconciliations (requested_at, id);
 CREATE INDEX reconciliations_requester ON reconciliations (requested_by) WHERE requested_by IS NOT NULL;
 
+CREATE TABLE referral_changes (
+    id         bigint  NOT NULL GENERATED ALWAYS AS IDENTITY,
+    member_id  uuid    NOT NULL,
+    CONSTRAINT referral_changes_pkey PRIMARY KEY (id),
+    CONSTRAINT referral_changes_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX referral_changes_member ON referral_changes (member_id);
+
+CREATE TABLE referral_clicks (
+    member_id  uuid     NOT NULL,
+    day        date     NOT NULL,
+    code       text     NOT NULL,
+    clicks     integer  NOT NULL,
+    CONSTRAINT referral_clicks_pkey PRIMARY KEY (member_id, day, code),
+    CONSTRAINT referral_clicks_clicks_check CHECK (clicks > 0),
+    CONSTRAINT referral_clicks_code_check CHECK (code = lower(code) AND length(code) >= 3 AND length(code) <= 30),
+    CONSTRAINT referral_clicks_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+
 CREATE TABLE referral_codes (
     code        text         NOT NULL,
     member_id   uuid         NOT NULL,
@@ -2437,6 +2496,35 @@ CREATE TABLE referral_codes (
     CONSTRAINT referral_codes_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
 CREATE INDEX referral_codes_member ON referral_codes (member_id, created_at);
+
+CREATE TABLE referral_progress (
+    only_row     boolean      NOT NULL DEFAULT true,
+    last_number  bigint       NOT NULL,
+    as_of        timestamptz  NOT NULL,
+    week_on      date,
+    scan_chips   bigint       NOT NULL DEFAULT 0,
+    moved_chips  bigint       NOT NULL DEFAULT 0,
+    pool         micro_usdt   NOT NULL DEFAULT 0,
+    CONSTRAINT referral_progress_pkey PRIMARY KEY (only_row),
+    CONSTRAINT referral_progress_only_row_check CHECK (only_row),
+    CONSTRAINT referral_progress_scan_chips_check CHECK (scan_chips >= 0)
+);
+
+CREATE TABLE referrals (
+    referred_id   uuid         NOT NULL,
+    affiliate_id  uuid         NOT NULL,
+    joined_at     timestamptz  NOT NULL,
+    tier          tier         NOT NULL DEFAULT 'standard',
+    last_scan_at  timestamptz,
+    is_active     boolean      NOT NULL DEFAULT false,
+    CONSTRAINT referrals_pkey PRIMARY KEY (referred_id),
+    CONSTRAINT referrals_active CHECK (NOT is_active OR last_scan_at IS NOT NULL),
+    CONSTRAINT referrals_other CHECK (referred_id <> affiliate_id),
+    CONSTRAINT referrals_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id),
+    CONSTRAINT referrals_referred_id_fkey FOREIGN KEY (referred_id) REFERENCES members(id)
+);
+CREATE INDEX referrals_lapsing ON referrals (last_scan_at) WHERE is_active;
+CREATE INDEX referrals_page ON referrals (affiliate_id, is_active, tier, joined_at, referred_id);
 
 CREATE TABLE refresh_tokens (
     token_hash  bytea        NOT NULL,
@@ -2847,6 +2935,18 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON stock_moves FOR EACH STAT
 CREATE TRIGGER stock_moved AFTER INSERT ON stock_moves REFERENCING NEW TABLE AS moved FOR EACH STATEMENT EXECUTE
     FUNCTION stock_moved();
 
+CREATE TABLE sunset_notices (
+    step     integer      NOT NULL,
+    volume   bigint       NOT NULL,
+    told_at  timestamptz  NOT NULL,
+    CONSTRAINT sunset_notices_pkey PRIMARY KEY (step),
+    CONSTRAINT sunset_notices_step_check CHECK (step >= 1 AND step <= 20),
+    CONSTRAINT sunset_notices_volume_check CHECK (volume > 0)
+);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON sunset_notices FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON sunset_notices FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
 CREATE TABLE tax_quotes (
     id          uuid         NOT NULL,
     member_id   uuid         NOT NULL,
@@ -2923,6 +3023,8 @@ CREATE UNIQUE INDEX tier_history_ended ON tier_history (member_id, quarter) WHER
 CREATE INDEX tier_history_member ON tier_history (member_id, quarter);
 CREATE INDEX tier_history_newest ON tier_history (member_id, achieved_at DESC, entry_id DESC);
 CREATE INDEX tier_history_setter ON tier_history (set_by) WHERE set_by IS NOT NULL;
+CREATE TRIGGER referral_tier_changed AFTER INSERT ON tier_history FOR EACH ROW WHEN (new.kind <> 'earned' OR
+    new.is_permanent) EXECUTE FUNCTION referral_tier_changed();
 CREATE TRIGGER tier_override_is_disinterested BEFORE INSERT ON tier_history FOR EACH ROW WHEN (new.kind = 'override')
     EXECUTE FUNCTION tier_override_is_disinterested();
 
@@ -3628,6 +3730,32 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION affiliate_program_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF OLD.state = 'sunset' AND (NEW.state, NEW.sunset_at, NEW.weights)
+       IS DISTINCT FROM (OLD.state, OLD.sunset_at, OLD.weights) THEN
+        PERFORM refuse('program_closed', 'the program of affiliates stays closed');
+    END IF;
+    IF NEW.state = 'sunset' AND OLD.state = 'open' AND (
+        NEW.full_days < (SELECT (value ->> 'days')::integer FROM settings WHERE name = 'affiliate_sunset')
+        OR NOT EXISTS (SELECT FROM sunset_notices WHERE step = 20)
+        OR NEW.weights IS DISTINCT FROM (SELECT coalesce(sum(weight), 0) FROM locked_shares)) THEN
+        PERFORM refuse('program_sunset', 'the volume that closes the program of affiliates was not reached long enough');
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION affiliate_program_is_open()
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT state = 'open' FROM affiliate_program
+$function$;
+
 CREATE OR REPLACE FUNCTION affiliate_proposals_unmade()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4294,6 +4422,23 @@ BEGIN
     RETURN dropped;
 END $function$;
 
+CREATE OR REPLACE FUNCTION earned_week_chips(week date, first_number bigint, last_number bigint)
+ RETURNS TABLE(affiliate_id uuid, scan_chips integer, brought integer, put_away integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT affiliate_id, coalesce(scanned.chips, 0), coalesce(moved.brought, 0), coalesce(moved.put_away, 0)
+    FROM (SELECT c.affiliate_id, count(*)::integer AS chips FROM affiliate_chips c
+          WHERE c.scan_number BETWEEN first_number AND last_number
+          AND NOT EXISTS (SELECT FROM flagged_scans f WHERE f.scan_number = c.scan_number AND f.status <> 'cleared')
+          AND NOT EXISTS (SELECT FROM postponed_chips p WHERE p.scan_number = c.scan_number)
+          GROUP BY c.affiliate_id) scanned
+    FULL JOIN (SELECT m.affiliate_id, coalesce(sum(m.chips) FILTER (WHERE m.kind <> 'vault'), 0)::integer AS brought,
+                      coalesce(sum(m.chips) FILTER (WHERE m.kind = 'vault'), 0)::integer AS put_away
+               FROM chip_moves m WHERE m.week_on = week GROUP BY m.affiliate_id) moved USING (affiliate_id)
+    JOIN members ON members.id = affiliate_id AND members.status <> 'deleted'
+$function$;
+
 CREATE OR REPLACE FUNCTION earning_by_hand()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4510,6 +4655,14 @@ AS $function$
         || sha256(hmac_block(secret, 3906369333256140342) || decode(repeat('36', 32), 'hex') || message))
 $function$;
 
+CREATE OR REPLACE FUNCTION is_affiliate(signed_up_at timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT coalesce(signed_up_at < (SELECT sunset_at FROM affiliate_program), true)
+$function$;
+
 CREATE OR REPLACE FUNCTION is_same_person(one uuid, other uuid)
  RETURNS boolean
  LANGUAGE sql
@@ -4642,6 +4795,26 @@ BEGIN
     RETURN above;
 END $function$;
 
+CREATE OR REPLACE FUNCTION lifetime_chips(at timestamp with time zone)
+ RETURNS TABLE(affiliate_id uuid, chips integer)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT affiliate_id, sum(chips)::integer
+    FROM (SELECT affiliate_id, earned AS chips FROM chip_counts
+          UNION ALL
+          SELECT affiliate_id, sum(chips) FROM chip_moves WHERE kind IN ('bonus', 'grant') GROUP BY affiliate_id
+          UNION ALL
+          SELECT c.affiliate_id, -count(*) FROM affiliate_chips c JOIN flagged_scans f ON f.scan_number = c.scan_number
+          WHERE f.status = 'confirmed' GROUP BY c.affiliate_id
+          UNION ALL
+          SELECT affiliate_id, -sum(chips) FROM vault_moves WHERE kind = 'expire' GROUP BY affiliate_id
+          UNION ALL  -- they are expired, and the job has not noted it yet
+          SELECT affiliate_id, -sum(left_chips) FROM vault_lots WHERE expires_at <= at AND left_chips > 0
+          GROUP BY affiliate_id) counted
+    GROUP BY affiliate_id HAVING sum(chips) > 0
+$function$;
+
 CREATE OR REPLACE FUNCTION lock_vault(affiliate uuid, at timestamp with time zone)
  RETURNS date
  LANGUAGE plpgsql
@@ -4654,6 +4827,17 @@ BEGIN
     INSERT INTO chip_vaults (affiliate_id, opened_at) VALUES (affiliate, at) ON CONFLICT DO NOTHING;
     PERFORM FROM chip_vaults WHERE affiliate_id = affiliate FOR NO KEY UPDATE;
     RETURN week;
+END $function$;
+
+CREATE OR REPLACE FUNCTION locked_shares_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NOT affiliate_program_is_open() THEN
+        PERFORM refuse('program_closed', 'shares are locked once, when the program of affiliates closes');
+    END IF;
+    RETURN NULL;
 END $function$;
 
 CREATE OR REPLACE FUNCTION lowest_vaulted(affiliate uuid, since timestamp with time zone, until timestamp with time zone)
@@ -5764,6 +5948,17 @@ AS $function$
     SELECT EXISTS (SELECT FROM member_wallets WHERE member_id = person AND address = lower(wallet))
 $function$;
 
+CREATE OR REPLACE FUNCTION referral_ended()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    DELETE FROM referrals WHERE referred_id = NEW.id;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION referral_is_fixed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -5773,6 +5968,29 @@ BEGIN
         PERFORM refuse('referral_is_fixed', 'who referred a member is decided at sign-up');
     END IF;
     RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION referral_joined()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    INSERT INTO referrals (referred_id, affiliate_id, joined_at, tier)
+    VALUES (NEW.id, NEW.referred_by_id, NEW.email_verified_at, NEW.permanent_tier) ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION referral_tier_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    INSERT INTO referral_changes (member_id) SELECT id FROM members WHERE id = NEW.member_id AND referred_by_id IS NOT NULL;
+    RETURN NULL;
 END $function$;
 
 CREATE OR REPLACE FUNCTION refund_asked()
@@ -6852,21 +7070,23 @@ AS $function$
       AND d.verdict = 'approve'
 $function$;
 
+CREATE OR REPLACE FUNCTION week_cap(week date, chips_max integer)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT CASE WHEN NOT week_is_locked(week) THEN chips_max END
+$function$;
+
 CREATE OR REPLACE FUNCTION week_chips(week date, first_number bigint, last_number bigint)
  RETURNS TABLE(affiliate_id uuid, scan_chips integer, brought integer, put_away integer)
  LANGUAGE sql
  STABLE
 AS $function$
-    SELECT affiliate_id, coalesce(scanned.chips, 0), coalesce(moved.brought, 0), coalesce(moved.put_away, 0)
-    FROM (SELECT c.affiliate_id, count(*)::integer AS chips FROM affiliate_chips c
-          WHERE c.scan_number BETWEEN first_number AND last_number
-          AND NOT EXISTS (SELECT FROM flagged_scans f WHERE f.scan_number = c.scan_number AND f.status <> 'cleared')
-          AND NOT EXISTS (SELECT FROM postponed_chips p WHERE p.scan_number = c.scan_number)
-          GROUP BY c.affiliate_id) scanned
-    FULL JOIN (SELECT m.affiliate_id, coalesce(sum(m.chips) FILTER (WHERE m.kind <> 'vault'), 0)::integer AS brought,
-                      coalesce(sum(m.chips) FILTER (WHERE m.kind = 'vault'), 0)::integer AS put_away
-               FROM chip_moves m WHERE m.week_on = week GROUP BY m.affiliate_id) moved USING (affiliate_id)
-    JOIN members ON members.id = affiliate_id AND members.status <> 'deleted'
+    SELECT l.affiliate_id, l.weight, 0, 0 FROM locked_shares l JOIN members m ON m.id = l.affiliate_id
+    WHERE m.status <> 'deleted' AND week_is_locked(week)
+    UNION ALL
+    SELECT * FROM earned_week_chips(week, first_number, last_number) WHERE NOT week_is_locked(week)
 $function$;
 
 CREATE OR REPLACE FUNCTION week_is_held(week affiliate_weeks)
@@ -6877,6 +7097,14 @@ AS $function$
     SELECT coalesce((SELECT d.verdict = 'hold' FROM affiliate_week_decisions d
                      WHERE d.week_on = week.week_on AND d.ready_at = week.ready_at AND d.verdict IN ('hold', 'release')
                      ORDER BY d.id DESC LIMIT 1), false)
+$function$;
+
+CREATE OR REPLACE FUNCTION week_is_locked(week date)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT coalesce(CAST(week - 7 AS timestamp) AT TIME ZONE 'UTC' > (SELECT sunset_at FROM affiliate_program), false)
 $function$;
 
 CREATE OR REPLACE FUNCTION week_is_rejected(week affiliate_weeks)
@@ -7123,15 +7351,16 @@ AS $function$
 $function$;
 
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_affiliate_desk, blakjaks_app,
-    blakjaks_approvals, blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_codes,
-    blakjaks_counting, blakjaks_delivery, blakjaks_deposits, blakjaks_disputes, blakjaks_enrolment, blakjaks_erasure,
-    blakjaks_explanations, blakjaks_exports, blakjaks_figures, blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox,
-    blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening, blakjaks_months,
-    blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referrals,
-    blakjaks_relay, blakjaks_rollups, blakjaks_sales, blakjaks_scans, blakjaks_second_factors, blakjaks_settings,
-    blakjaks_settlements, blakjaks_standing, blakjaks_taxes, blakjaks_telling, blakjaks_vault_upkeep, blakjaks_vaults,
-    blakjaks_wallets, blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale,
-    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_approvals, blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_clicks,
+    blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_deposits, blakjaks_disputes, blakjaks_downlines,
+    blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures,
+    blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys,
+    blakjaks_listening, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
+    blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_sales,
+    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing,
+    blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallets,
+    blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions,
+    blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -7161,22 +7390,23 @@ GRANT INSERT ON TABLE affiliate_earnings, chip_moves, ledger_journals, ledger_po
 GRANT UPDATE (agreed_by, cancelled_at, status) ON TABLE affiliate_earnings TO blakjaks_affiliate_desk;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, affiliate_payout_lines,
-    affiliate_payouts, affiliate_week_shares, affiliate_weeks, age_checks, attempt_counters, avatars, backup_codes,
-    broadcasts, card_balance, card_bookings, card_days, cart_items, carts, chain_scans, chain_transfers, chip_balances,
-    chip_claims, chip_counts, chip_vaults, code_batch_chunks, code_batch_walks, code_batches, code_import_chunks,
-    code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys, devices, disputes, email_changes,
-    email_codes, erasures, feed_items, flagged_scans, foreign_explanations, former_usernames, fulfilments,
-    guarantee_claims, guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults,
-    known_devices, late_counts, leases, listener_revocations, mails, manual_transfers, mark_secrets, member_quarters,
-    member_totals, members, nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions,
-    order_tins_sold, orders, outbox, parcels, payment_findings, payment_operations, payments, payout_slots, payouts,
-    permanent_tiers, postponed_chips, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_codes, refresh_tokens, refund_requests, sales_volume,
-    scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys,
-    stock_alerts, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
-    treasury_snapshot_days, treasury_snapshots, trips, usdt_arrivals, usdt_deposits, usdt_requests, usdt_returns,
-    vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries,
-    wholesale_accounts, withdrawals TO blakjaks_app;
+    affiliate_payouts, affiliate_program, affiliate_week_shares, affiliate_weeks, age_checks, attempt_counters,
+    avatars, backup_codes, broadcasts, card_balance, card_bookings, card_days, cart_items, carts, chain_scans,
+    chain_transfers, chip_balances, chip_claims, chip_counts, chip_vaults, code_batch_chunks, code_batch_walks,
+    code_batches, code_import_chunks, code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys,
+    devices, disputes, email_changes, email_codes, erasures, feed_items, flagged_scans, foreign_explanations,
+    former_usernames, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, idempotency_keys,
+    inbox_counts, inboxes, job_faults, known_devices, late_counts, leases, listener_revocations, mails,
+    manual_transfers, mark_secrets, member_quarters, member_totals, members, nonce_searches, nonce_uses,
+    notification_preferences, notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels,
+    payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers, postponed_chips, products,
+    pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations,
+    referral_changes, referral_clicks, referral_codes, referral_progress, referrals, refresh_tokens, refund_requests,
+    sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers,
+    signing_keys, stock_alerts, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics,
+    treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_arrivals, usdt_deposits, usdt_requests,
+    usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_transactions,
+    webhook_deliveries, wholesale_accounts, withdrawals TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -7184,18 +7414,18 @@ GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
 GRANT INSERT, SELECT ON TABLE affiliate_week_decisions, audit_logs, bank_transfers, card_deposits, chip_moves,
     code_change_codes, code_changes, comp_rule_changes, dispute_movements, downline_entries, foreign_transfers,
     fulfilment_lines, honey_trials, invoices, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
-    manual_awards, milestones, order_events, order_items, parcel_lines, payout_approvals, payout_attempts,
-    payout_events, payout_policy_runs, refund_lines, refunds, resale_certificates, retired_names, sale_accruals,
-    stock_moves, treasuries, vault_moves, vault_warnings, wallet_links, wholesale_chips, wholesale_comps,
-    wholesale_milestones, withdrawal_events TO blakjaks_app;
+    locked_shares, manual_awards, milestones, order_events, order_items, parcel_lines, payout_approvals,
+    payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds, resale_certificates, retired_names,
+    sale_accruals, stock_moves, sunset_notices, treasuries, vault_moves, vault_warnings, wallet_links, wholesale_chips,
+    wholesale_comps, wholesale_milestones, withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
 GRANT SELECT, USAGE ON SEQUENCE affiliate_week_decisions_id_seq, audit_logs_id_seq, chip_moves_id_seq,
     count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq, invoices_serial_seq, job_faults_id_seq,
     late_counts_id_seq, ledger_journals_id_seq, members_number_seq, order_events_id_seq, orders_number_seq,
-    outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq, stock_moves_id_seq,
-    tier_history_id_seq, vault_moves_id_seq, wallet_links_id_seq, wholesale_accounts_serial_seq,
+    outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq, referral_changes_id_seq,
+    stock_moves_id_seq, tier_history_id_seq, vault_moves_id_seq, wallet_links_id_seq, wholesale_accounts_serial_seq,
     withdrawal_events_id_seq TO blakjaks_app;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_app;
 
@@ -7238,6 +7468,9 @@ GRANT SELECT ON TABLE data_keys TO blakjaks_checkout;
 GRANT UPDATE (cancel_reason, cancel_wanted_at, expires_at) ON TABLE orders TO blakjaks_checkout;
 GRANT UPDATE (changed_at, ordered_at, status) ON TABLE carts TO blakjaks_checkout;
 
+GRANT INSERT ON TABLE referral_clicks TO blakjaks_clicks;
+GRANT UPDATE (clicks) ON TABLE referral_clicks TO blakjaks_clicks;
+
 GRANT INSERT, UPDATE ON TABLE code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes,
     code_import_chunks, code_imports, codes TO blakjaks_codes;
 
@@ -7259,6 +7492,11 @@ GRANT UPDATE (seen) ON TABLE usdt_requests TO blakjaks_deposits;
 GRANT INSERT ON TABLE dispute_movements, disputes TO blakjaks_disputes;
 GRANT UPDATE (amount, decided_at, evidence_by, looked_at, reason, state) ON TABLE disputes TO blakjaks_disputes;
 
+GRANT DELETE ON TABLE referral_changes TO blakjaks_downlines;
+GRANT UPDATE (as_of, last_number, moved_chips, pool, scan_chips, week_on) ON TABLE referral_progress TO
+    blakjaks_downlines;
+GRANT UPDATE (is_active, last_scan_at, tier) ON TABLE referrals TO blakjaks_downlines;
+
 GRANT INSERT ON TABLE signers, treasuries TO blakjaks_enrolment;
 GRANT INSERT, SELECT ON TABLE data_keys TO blakjaks_enrolment;
 
@@ -7266,8 +7504,8 @@ GRANT DELETE ON TABLE attempt_counters, avatars, carts, data_exports, devices, i
     mark_secrets, notification_preferences, notifications, pushes, referral_codes, sessions, tax_quotes,
     wallet_balances, wallet_challenges, webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
-GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, refresh_tokens, second_factors
-    TO blakjaks_erasure;
+GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, referral_clicks, refresh_tokens,
+    second_factors TO blakjaks_erasure;
 GRANT EXECUTE ON FUNCTION forget_sign_up(uuid,timestamp with time zone) TO blakjaks_erasure;
 GRANT INSERT ON TABLE ledger_journals, ledger_postings TO blakjaks_erasure;
 GRANT INSERT, UPDATE ON TABLE erasures, retired_names TO blakjaks_erasure;
@@ -7412,28 +7650,29 @@ GRANT SELECT (amount, epoch, fee_per_gas_wei_max, gas_limit, hash, kind, nonce, 
     priority_fee_per_gas_wei_max, recipient_address, signed_at, signer) ON TABLE payout_attempts TO blakjaks_read;
 GRANT SELECT (created_at, enabled_at, member_id) ON TABLE second_factors TO blakjaks_read;
 GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, affiliate_payout_lines, affiliate_payouts,
-    affiliate_week_decisions, affiliate_week_shares, affiliate_weeks, age_checks, audit_logs, avatars, award_inputs,
-    bank_transfers, broadcasts, card_balance, card_bookings, card_days, card_deposits, cart_items, carts, chain_scans,
-    chain_transfers, chip_balances, chip_claims, chip_counts, chip_moves, chip_vaults, code_batch_chunks,
-    code_batch_walks, code_batches, code_change_codes, code_changes, code_import_chunks, code_imports, code_retries,
-    codes, comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices, dispute_movements, disputes,
-    downline_entries, erasures, feed_items, flagged_scans, foreign_explanations, foreign_transfers, former_usernames,
-    fulfilment_lines, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials,
-    inbox_counts, inboxes, invoices, job_faults, late_counts, leases, ledger_accounts, ledger_balances,
-    ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, mails, manual_awards,
-    manual_transfers, member_quarters, member_totals, member_wallets, milestones, nonce_searches, nonce_uses,
-    notification_preferences, notifications, operation_resolutions, order_events, order_items, order_tins_sold,
-    order_transitions, outbox, parcel_lines, parcels, payment_findings, payment_operations, payout_approvals,
-    payout_events, payout_policy_runs, payout_slots, payout_transitions, payouts, permanent_tiers, postponed_chips,
-    products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations,
-    referral_codes, refund_lines, refund_requests, refunds, resale_certificates, retired_names, sale_accruals,
-    sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings,
-    signers, signing_keys, slot_transitions, stock, stock_alerts, stock_moves, tax_quotes, tax_reports, tier_history,
-    tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
-    treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_arrivals, usdt_deposits, usdt_requests,
-    usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges,
-    wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones,
-    withdrawal_events, withdrawal_transitions TO blakjaks_read;
+    affiliate_program, affiliate_week_decisions, affiliate_week_shares, affiliate_weeks, age_checks, audit_logs,
+    avatars, award_inputs, bank_transfers, broadcasts, card_balance, card_bookings, card_days, card_deposits,
+    cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_claims, chip_counts, chip_moves, chip_vaults,
+    code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes, code_import_chunks,
+    code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices,
+    dispute_movements, disputes, downline_entries, erasures, feed_items, flagged_scans, foreign_explanations,
+    foreign_transfers, former_usernames, fulfilment_lines, fulfilments, guarantee_claims, guarantee_reviews,
+    guarantees, hold_windows, honey_trials, inbox_counts, inboxes, invoices, job_faults, late_counts, leases,
+    ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
+    listener_revocations, locked_shares, mails, manual_awards, manual_transfers, member_quarters, member_totals,
+    member_wallets, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
+    operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox, parcel_lines,
+    parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
+    payout_transitions, payouts, permanent_tiers, postponed_chips, products, pushes, reconciliation_findings,
+    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes, referral_clicks,
+    referral_codes, referral_progress, referrals, refund_lines, refund_requests, refunds, resale_certificates,
+    retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
+    schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock, stock_alerts, stock_moves,
+    sunset_notices, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasuries,
+    treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips,
+    usdt_arrivals, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings,
+    wallet_balances, wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips,
+    wholesale_comps, wholesale_milestones, withdrawal_events, withdrawal_transitions TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 
@@ -7470,6 +7709,10 @@ GRANT INSERT, UPDATE ON TABLE member_quarters, permanent_tiers, tier_history TO 
 GRANT UPDATE (end_reason, ended_at) ON TABLE sessions TO blakjaks_standing;
 GRANT UPDATE (located_at) ON TABLE member_totals TO blakjaks_standing;
 GRANT UPDATE (permanent_tier, status, updated_at) ON TABLE members TO blakjaks_standing;
+
+GRANT INSERT ON TABLE locked_shares, sunset_notices TO blakjaks_sunset;
+GRANT UPDATE (checked_at, full_days, full_on, state, step, sunset_at, weights) ON TABLE affiliate_program TO
+    blakjaks_sunset;
 
 GRANT SELECT (address) ON TABLE orders TO blakjaks_taxes;
 GRANT SELECT ON TABLE data_keys TO blakjaks_taxes;

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from shared.messages.notices_affiliates import AFFILIATES
+from shared.messages.notices_affiliates import AFFILIATES, PROGRAM
 from shared.messages.notices_orders import ORDERS
 from shared.messages.notices_parcels import PARCELS
 from shared.messages.notices_wholesale import WHOLESALE
@@ -402,5 +402,6 @@ NOTICES: Mapping[str, Notice] = {
     **{code: _notice("order", titles, bodies) for code, (titles, bodies) in ORDERS.items()},
     **{code: _notice("order", titles, bodies) for code, (titles, bodies) in PARCELS.items()},
     **{code: _notice("comp", titles, bodies) for code, (titles, bodies) in AFFILIATES.items()},
+    **{code: _notice("system", titles, bodies) for code, (titles, bodies) in PROGRAM.items()},
     **{code: _notice("system", titles, bodies) for code, (titles, bodies) in WHOLESALE.items()},
 }

@@ -62,3 +62,30 @@ AFFILIATES: Mapping[str, tuple[Texts, Texts]] = {
         ),
     ),
 }
+# For admins who watch the program's end.
+PROGRAM: Mapping[str, tuple[Texts, Texts]] = {
+    "sunset_step": (
+        (
+            "$percent % of the volume that closes the affiliate program",
+            "$percent % del volumen que cierra el programa de afiliados",
+            "$percent % do volume que encerra o programa de afiliados",
+        ),
+        (
+            "$tins tins are sold a month.",
+            "Se venden $tins latas al mes.",
+            "São vendidas $tins latas por mês.",
+        ),
+    ),
+    "program_closed": (
+        (
+            "The affiliate program has closed",
+            "El programa de afiliados se cerró",
+            "O programa de afiliados foi encerrado",
+        ),
+        (
+            "Shares were locked at $at. Whoever signs up later is no affiliate.",
+            "Las partes se fijaron el $at. Quien se registre después no es afiliado.",
+            "As partes foram fixadas em $at. Quem se cadastrar depois não é afiliado.",
+        ),
+    ),
+}

@@ -76,12 +76,15 @@ class WholesaleSettings:
 @dataclass(frozen=True)
 class AffiliateSettings:
     """How many chips of an affiliate count in a week, the least that is paid, whether a week below the day limit is
-    approved by itself, and the most that one admin gives by hand alone.
+    approved by itself, and the most that one admin gives by hand alone. The program closes when `sunset_volume` tins a
+    month are reached on `sunset_days` in a row.
     """
 
     chips_max: int
     payout_min: Usdt
     automatic: bool
+    sunset_volume: int
+    sunset_days: int
     award_alone_max: Usdt
 
 

@@ -12,6 +12,7 @@ FIELDS = {
     "CodeList.codes": "any tin code",
     "CodeQuery.code": "any tin code",
     "CustomCode.code": "custom code",
+    "ReferralClick.code": "any referral code",
     "EmailConfirmation.code": "six digits",
     "EmailVerification.code": "six digits",
     "EmailVerification.email": "e-mail address",

@@ -27,6 +27,7 @@ TYPED: dict[str, tuple[list[str], str]] = {
     "six digits or backup code": (["ABCDE\u201327777 ", "\uff41bcde 27777"], "abcde27777"),
     "username": (["\uff21da_l \u200b"], "Ada_l"),
     "referral code": (["https://blakjaks.com/r/ada-l\n", " ada\u2011l"], "ada-l"),
+    "any referral code": (["/r/ada\u2011l "], "/r/ada\u2011l "),  # read where it is counted, or not
     "custom code": (["Ada\u2011L "], "ada-l"),
     "address of Polygon": ([f"{ADDRESS}\n", f"\u200b0X{ADDRESS[2:]}"], ADDRESS),
     "transaction's hash": ([f" {HASH.upper()}\n"], HASH),

@@ -7,14 +7,19 @@ from typing import Any, cast
 from uuid import UUID, uuid4
 
 from shared import db
+from shared.affiliates import payouts
+from shared.comps import awards
+from shared.db import Tx
 from shared.members import tier_history
 from shared.members.tier_history import TierChange
 from shared.messages import notifications
 from shared.messages.notifications import Note
+from shared.values.money import Usdt
 from shared.values.tiers import Tier
 from tests import factories
 from tests.factories import Somebody
 from tests.fakes import usdt_rows
+from tests.fakes.comp_records import award_for
 from tests.fakes.wallet_driver import RECIPIENT
 from tests.fakes.wholesale_rows import wholesale_account
 
@@ -45,6 +50,33 @@ def tier_change(owner: Somebody, at: datetime, number: int) -> str:
     db.atomically(lambda tx: tier_history.record(tx, change))
     query = "SELECT CAST(entry_id AS text) AS id FROM tier_history WHERE scan_count = :scans"
     return db.atomically(lambda tx: tx.one(_Id, query, scans=change.scan_count)).id
+
+
+def referral(owner: Somebody, at: datetime, number: int) -> str:
+    """A referred member; every second one is active, and a VIP."""
+    made = factories.member(referred_by=owner).id
+    statement = """
+        UPDATE referrals SET joined_at = :at, tier = CAST(:tier AS tier), is_active = :active, last_scan_at = :at
+        WHERE referred_id = :id
+        """
+    run(statement, id=made, at=at, tier="vip" if number % 2 else "standard", active=number % 2 == 0)
+    return str(made)
+
+
+def affiliate_payout(owner: Somebody, at: datetime, number: int) -> str:  # noqa: ARG001 - as all of them
+    """What a match has brought, paid because a wallet was linked."""
+    winner = factories.member(referred_by=owner)
+
+    def work(tx: Tx) -> str:
+        comp_id = awards.award(tx, award_for(winner, Usdt.of(100), source=str(uuid4())), at)
+        assert payouts.pay_owed(tx, owner.id, RECIPIENT, at)
+        query = """
+            SELECT CAST(payout_id AS text) AS id FROM affiliate_payout_lines line
+            JOIN affiliate_earnings earning ON earning.id = line.earning_id WHERE comp_id = :comp_id
+            """
+        return tx.one(_Id, query, comp_id=comp_id).id
+
+    return db.atomically(work)
 
 
 COMP_TYPES = ("manual", "trip", "casino")

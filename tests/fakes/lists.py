@@ -67,6 +67,8 @@ LISTS: Mapping[str, ListCase] = {
     "list_wholesale_orders": ListCase(shop_list_rows.wholesale_order, beside=shop_list_rows.order),
     "list_wholesale_chips": ListCase(shop_list_rows.wholesale_chips),
     "list_awaited_transfers": ListCase(shop_list_rows.awaited_transfer, "operation_id", role=TREASURY),
+    "list_referrals": ListCase(list_rows.referral, filters={name: same(name) for name in ("tier", "state")}),
+    "list_affiliate_payouts": ListCase(list_rows.affiliate_payout),
     "list_affiliate_weeks": ListCase(list_rows.affiliate_week, "week_on", role=TREASURY, ties=False, mine=False),
     "list_transactions": ListCase(
         list_rows.movement,

@@ -83,6 +83,11 @@ MANY = {
         SELECT id, $1, gen_random_uuid(), 1 FROM affiliate_payouts WHERE affiliate_id = $1""",
     "downline": """
         downline_entries SELECT gen_random_uuid(), $1, gen_random_uuid(), 1, now() FROM generate_series(1, 5) AS n""",
+    "referrals": """
+        referrals (referred_id, affiliate_id, joined_at) SELECT gen_random_uuid(), $1, now()
+        FROM generate_series(1, 5) AS n""",
+    "referral_clicks": """
+        referral_clicks SELECT $1, current_date - n, 'ada_l', n FROM generate_series(1, 5) AS n""",
     "cart": """
         cart_items SELECT gen_random_uuid(), id, 'TIN-' || n, 1, 499, now() FROM carts, generate_series(1, 5) AS n
         WHERE member_id = $1""",
@@ -158,6 +163,7 @@ ONE = {
     "guarantee": "guarantees VALUES ($1, now(), 0, NULL) ON CONFLICT DO NOTHING",
     "wallet_balance": "wallet_balances VALUES ($1, '0x' || repeat('5', 40), 1, 1, now())",
     "chip_balance": "chip_balances VALUES ($1, 1)",
+    "locked_share": "locked_shares VALUES ($1, 1)",
     "wholesale_account": """
         wholesale_accounts (id, member_id, company_name, contact_name, email, business_address, tax_id, tax_id_last4,
                             created_at, applied_at)

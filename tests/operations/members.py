@@ -16,6 +16,11 @@ def set_referral_code(scene: Scene) -> Request:
     return as_json(scene.member(), "/v1/affiliate/referral-link", {"code": "ada-and-co"}, {"code": "ada-alone"})
 
 
+def count_referral_click(scene: Scene) -> Request:
+    name = factories.member().email.partition("@")[0]
+    return as_json(scene.client(), "/v1/affiliate/clicks", {"code": name}, {"code": "ada-alone"})
+
+
 def suspend_member(scene: Scene) -> Request:
     path = f"/v1/admin/members/{factories.member().id}/suspend"
     return as_json(scene.member(Role.OPERATIONS), path, {"reason": "stolen codes"}, {"reason": "many accounts"})

@@ -53,6 +53,7 @@ NOT_EXPORTED = {
     "codes": "a hash", "wallet_challenges": "questions that were answered", "refresh_tokens": "hashes",
     "email_codes": "hashes", "backup_codes": "hashes", "pushes": "which device was told of which notification",
     "inboxes": "a count of notifications", "late_counts": "counts on their way to where they belong",
+    "referral_changes": "tiers on their way to where they are shown",
     "honey_trials": "how fraud is found", "code_retries": "how fraud is found",
     "flagged_scans": "how fraud is found", "guarantee_reviews": "how fraud is found",
     "guarantee_claims": "hashes", "listener_revocations": "a moment", "erasures": "a moment",
@@ -61,7 +62,7 @@ SECTIONS = {
     "account": "members", "totals": "member_totals", "quarters": "member_quarters", "tiers": "tier_history",
     "guarantee": "guarantees", "wallets": "wallet_links", "chips": "affiliate_chips", "chip_balance": "chip_balances",
     "downline": "downline_entries", "second_factor": "second_factors", "wallet_balance": "wallet_balances",
-    "pictures": "avatars", "exports": "data_exports", "cart": "carts",
+    "locked_share": "locked_shares", "pictures": "avatars", "exports": "data_exports", "cart": "carts",
     "wholesale_account": "wholesale_accounts", "week_shares": "affiliate_week_shares",
 }  # fmt: skip
 

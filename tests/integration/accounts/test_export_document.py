@@ -89,6 +89,9 @@ FIELDS: Mapping[str, str] = {
         "id:uuid state:text amount:int address:address made_at:time week_on state_at:time payout_id",
     "affiliate_payout_lines": "amount:int payout_id:uuid earning_id:uuid share_week released_at",
     "downline": "tins:int source_id:uuid counted_at:time",
+    "referrals": "tier:text is_active:bool joined_at:time last_scan_at",
+    "referral_clicks": "day:date code:text clicks:int",
+    "locked_share": "weight:int",
     "cart": "sku:text cart_id:uuid added_at:time quantity:int price_cents:int",
     "orders":
         "id:uuid tins:int state:text number:int cart_id:uuid ship_zip:text state_at:time subtotal:int "

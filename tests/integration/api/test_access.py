@@ -21,7 +21,7 @@ from shared.messages import notifications
 from shared.messages.notifications import Note
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes import order_rows, wallet_driver, wholesale_order_rows
+from tests.fakes import list_rows, order_rows, wallet_driver, wholesale_order_rows
 from tests.fakes.chain import FakeChain
 from tests.fakes.cheap_hashes import use_cheap_hashes
 from tests.fakes.wallet_driver import WalletDriver, new_wallet
@@ -87,6 +87,10 @@ def _paid_order(owner: WalletDriver) -> OwnedResource:
     return made
 
 
+def _affiliate_payout(owner: WalletDriver) -> OwnedResource:
+    return OwnedResource(UUID(list_rows.affiliate_payout(owner.member, datetime.now(UTC), 0)))
+
+
 def _wholesale_order(owner: WalletDriver) -> OwnedResource:
     order_rows.counted(1000)
     return OwnedResource(wholesale_order_rows.awaited(owner.member))
@@ -107,6 +111,7 @@ OWNED: Mapping[str, Callable[[WalletDriver], OwnedResource]] = {
     "order": _order,
     "declined_order": _declined_order,
     "paid_order": _paid_order,
+    "affiliate_payout": _affiliate_payout,
     "wholesale_order": _wholesale_order,
     "declined_wholesale_order": _declined_wholesale_order,
 }

@@ -1,6 +1,10 @@
 """The statements that lock rows and are tried in a test of their noun: by place, the test file that does it."""
 
 TRIED_ELSEWHERE = {
+    "functions/affiliate_sunset/store.py::lock": "test_sunset.py",
+    "functions/referral_refresh/store.py::follow_tiers": "test_referral_list.py",
+    "functions/referral_refresh/store.py::lapse": "test_referral_list.py",
+    "functions/referral_refresh/store.py::lock_progress": "test_referral_list.py",
     "functions/admin_codes/store.py::invalidate": "test_codes_changes.py",
     "functions/admin_codes/store.py::reuse": "test_codes_changes.py",
     "functions/affiliate_vault/store.py::expire": "test_vault.py",

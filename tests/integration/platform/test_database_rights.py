@@ -120,6 +120,16 @@ POWERFUL = {
         f"INSERT INTO age_checks (id, member_id, recorded_at) VALUES ({ANY_ID}, {ANY_ID}, now())",
         {"order_advance", "order_fulfil", "payment_watch"},
     ),
+    "a share for ever": (
+        f"INSERT INTO locked_shares (affiliate_id, weight) VALUES ({ANY_ID}, 1)",
+        {"affiliate_sunset"},
+    ),
+    "the end of the affiliate program": ("UPDATE affiliate_program SET state = 'sunset'", {"affiliate_sunset"}),
+    "a click on a referral link": (
+        f"INSERT INTO referral_clicks (member_id, day, code, clicks) VALUES ({ANY_ID}, now(), 'ada', 1)",
+        {"affiliate", "auth"},
+    ),
+    "a referral": ("UPDATE referrals SET affiliate_id = referred_id", set[str]()),
     "a share of a sale": (
         f"INSERT INTO sale_accruals (order_id, sequence) VALUES ({ANY_ID}, 1)",
         {"sale_accrue"},
@@ -213,7 +223,7 @@ WRITTEN_BY_NOBODY = {
         "stock",
         "treasury_days",
     ),
-    *("treasury_minutes", "trip_places", "wholesale_chips", "wholesale_milestones"),
+    *("referral_changes", "treasury_minutes", "trip_places", "wholesale_chips", "wholesale_milestones"),
     "withdrawal_transitions",
 }
 FILLED_BY_FEATURES_TO_COME = set[str]()

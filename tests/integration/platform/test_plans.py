@@ -22,8 +22,8 @@ ACCEPTED: Mapping[str, str] = {
     "functions.admin_affiliates.store.preview": "people ask for it, now and then; it counts the whole week",
     "functions.affiliate_week.recount_store._shares": "make week-recount counts a week again; no schedule does",
     "functions.affiliate_week.proposal_store._insert_payouts": "a week pays everything that is owed, once",
-    "functions.affiliate_week.share_store._insert_shares": "a week divides its pool among all who have chips, once",
     "functions.affiliate_week.share_store._carry_on": "a week without a pool carries all its chips on, once",
+    "functions.affiliate_week.share_store._insert_shares": "a week divides its pool among all, once",
     "shared.ledger.seals.totals": "make ledger-check adds everything up; no schedule does",
     "functions.orders.usdt_records._free_tail": "9,999 probes of indexes at most, for an order that is paid in USDT",
 }
@@ -153,6 +153,8 @@ BY_TYPE: Mapping[str, str] = {
     "evm_hash": "'0x' || repeat('7', 64)",
     "inet": "'10.0.0.7'",
     "usd": "10000",
+    "boolean[]": "ARRAY[true, false]",
+    "tier[]": "enum_range(CAST(NULL AS tier))",
 }
 
 

@@ -1,0 +1,100 @@
+"""Payouts of affiliates as rows."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+from uuid import UUID
+
+from shared.db import Tx
+from shared.values.money import Usdt
+from shared.web.paging import Position
+
+LineKind = Literal["share", "match", "reversal", "manual"]
+PayoutShown = Literal["requested", "sent", "paid", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Payout:
+    """A payout that people have agreed to."""
+
+    id: UUID
+    week_on: date | None
+    amount: Usdt
+    state: PayoutShown
+    address: str
+    made_at: datetime
+    state_at: datetime
+    transaction_hash: str | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """A part of a payout, with what its amount was made of."""
+
+    kind: LineKind
+    amount: Usdt
+    earned_at: datetime
+    week_on: date | None
+    mark: str | None
+    pool: Usdt | None
+    chips: int | None
+    all_chips: int | None
+    earning_id: UUID | None
+    value: Usdt | None
+    percent: int | None
+    username: str | None
+    reverses_id: UUID | None
+
+
+def payouts(tx: Tx, affiliate_id: UUID, payout_id: UUID | None, after: Position | None, limit: int) -> list[Payout]:
+    """The affiliate's payouts after a position, or a single one, newest first."""
+    return tx.all(
+        Payout,
+        """
+        SELECT a.id, a.week_on, a.amount,
+               CASE WHEN a.state = 'requested' AND p.state = 'IN_FLIGHT' THEN 'sent' ELSE a.state END AS state,
+               a.address, a.made_at, a.state_at, p.transaction_hash
+        FROM affiliate_payouts a JOIN payouts p ON p.id = a.payout_id
+        WHERE a.affiliate_id = :affiliate_id AND (CAST(:payout_id AS uuid) IS NULL OR a.id = :payout_id)
+          AND (CAST(:at AS timestamptz) IS NULL OR (a.made_at, a.id) < (:at, CAST(:after_id AS uuid)))
+        ORDER BY a.made_at DESC, a.id DESC LIMIT :limit
+        """,
+        affiliate_id=affiliate_id,
+        payout_id=payout_id,
+        at=after.at if after else None,
+        after_id=after.id if after else None,
+        limit=limit,
+    )
+
+
+def lines(tx: Tx, payout_id: UUID, limit: int) -> list[Line]:
+    """Parts of a payout: shares first, then earnings, oldest first."""
+    return tx.all(
+        Line,
+        """
+        SELECT CASE WHEN l.share_week IS NOT NULL THEN 'share' WHEN e.kind = 'prize_match' THEN 'match' ELSE e.kind END
+                   AS kind,
+               l.amount, coalesce(e.earned_at, w.approved_at) AS earned_at, l.share_week AS week_on,
+               encode(s.mark, 'hex') AS mark, w.pool, s.chips, w.chips AS all_chips, l.earning_id, e.value,
+               CASE WHEN e.kind = 'prize_match' THEN e.percent END AS percent,
+               CASE WHEN m.status <> 'deleted' THEN m.username END AS username, e.reverses_id
+        FROM affiliate_payout_lines l
+        LEFT JOIN affiliate_week_shares s ON s.week_on = l.share_week AND s.affiliate_id = l.affiliate_id
+        LEFT JOIN affiliate_weeks w ON w.week_on = l.share_week
+        LEFT JOIN affiliate_earnings e ON e.id = l.earning_id
+        LEFT JOIN members m ON m.id = e.referred_id
+        WHERE l.payout_id = :payout_id
+        ORDER BY l.share_week, e.earned_at, e.id LIMIT :limit
+        """,
+        payout_id=payout_id,
+        limit=limit,
+    )
+
+
+def count_lines(tx: Tx, payout_id: UUID) -> int:
+    """How many parts the payout has."""
+    return tx.scalar(
+        int,
+        "SELECT count(*) AS count FROM affiliate_payout_lines WHERE payout_id = :payout_id",
+        payout_id=payout_id,
+    )
