@@ -64,7 +64,7 @@ def referral(owner: Somebody, at: datetime, number: int) -> str:
 
 
 def affiliate_payout(owner: Somebody, at: datetime, number: int) -> str:  # noqa: ARG001 - as all of them
-    """What a match has brought, paid because a wallet was linked."""
+    """A payout of what a match has brought, made because a wallet was linked."""
     winner = factories.member(referred_by=owner)
 
     def work(tx: Tx) -> str:

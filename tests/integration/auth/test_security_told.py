@@ -171,6 +171,7 @@ PROTECTS_NOTHING = {
     "register_device": "a phone that is told, until its session ends",
     "remove_device": "a phone that is not told any more",
     "set_referral_code": "a name for a link",
+    "count_referral_click": "a count",
     "vault_chips": "chips of the member's own",
     "withdraw_chips": "likewise",
     "read_one": "what was read",
