@@ -22,7 +22,7 @@ from tests.rows import rows_of_all_tables
 # Every operation for anyone, and what a stranger is told who sends another body under the key of its example request.
 TOLD = {
     "signup": 201, "verify_email": 422, "resend_verification": 202, "login": 403, "refresh": 401,
-    "request_password_reset": 202, "confirm_password_reset": 422,
+    "request_password_reset": 202, "confirm_password_reset": 422, "count_referral_click": 204,
 }  # fmt: skip
 FOR_ANYONE = [prepared for prepared in EXAMPLE_REQUESTS if prepared.__name__ in TOLD]
 
