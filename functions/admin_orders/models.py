@@ -70,7 +70,7 @@ class AddressRequest(Body):
 
 
 class RefundedTins(Body):
-    """So many tins of a product."""
+    """A product and the number of its tins that are refunded."""
 
     sku: Sku
     tins: Annotated[int, Field(ge=1, le=1000)]

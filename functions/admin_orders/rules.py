@@ -18,8 +18,8 @@ class RefundExceedsPayment(Problem):
 
 
 class TinsNotSent(Problem):
-    """So many tins have not left the warehouse, or were refunded before: what is not sent is refunded by cancelling
-    it. `sent` has the tins of each product that could be refunded.
+    """More tins are asked for than were sent and are not refunded yet. Tins that were not sent are refunded by
+    cancelling the order. `sent` gives the tins of each product that can be refunded.
     """
 
     status, title = 409, "These tins have not been sent."

@@ -42,7 +42,7 @@ class Lot:
 
 
 def taken(lots: Sequence[Lot], chips: int) -> Sequence[Lot]:
-    """So many chips, taken from these lots in their order; the lots have enough."""
+    """Take chips from the lots in their order; returns what is taken of each. The lots must have enough."""
     parts: list[Lot] = []
     for lot in lots:
         part = min(lot.left, chips)

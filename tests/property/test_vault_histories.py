@@ -102,7 +102,7 @@ class _History:
 def test_every_chip_is_in_one_place_after_every_step(seed: int, sql: Connection) -> None:
     vaults = Vaults(sql)
     vaults.begin(chips_max=10)
-    history = _History(vaults, Random(seed))  # noqa: S311
+    history = _History(vaults, Random(seed))  # noqa: S311 - repeatable on purpose
     for _ in range(STEPS):
         history.step()
         for person in history.people:
@@ -115,7 +115,7 @@ def test_every_chip_is_in_one_place_after_every_step(seed: int, sql: Connection)
 @pytest.mark.parametrize("seed", range(3))
 def test_the_bonus_is_what_a_day_by_day_look_at_the_vault_finds(seed: int, sql: Connection) -> None:
     """The lowest balance of a month, from moves at random times, beside a sum at every moment of a move."""
-    random, vaults = Random(seed), Vaults(sql)  # noqa: S311
+    random, vaults = Random(seed), Vaults(sql)  # noqa: S311 - likewise
     vaults.begin()
     somebody = factories.member()
     moment = datetime(2026, 11, 30, 8, 30, tzinfo=UTC)  # never while a week is being closed

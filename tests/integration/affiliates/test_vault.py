@@ -271,7 +271,7 @@ def test_a_lot_that_somebody_holds_expires_in_the_next_run(vaults: Vaults, platf
 
 
 def test_a_scan_waits_for_nobody_who_vaults(vaults: Vaults, platform: Platform) -> None:
-    """Whoever vaults locks a row of their own, and neither the sum of chips nor that of scans."""
+    """Vaulting locks the member's row in `chip_vaults`, and neither the sum of chips nor that of scans."""
     somebody = factories.member()
     vaults.begin()
     vaults.scan(somebody, 3, MONDAY)

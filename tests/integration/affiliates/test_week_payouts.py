@@ -260,7 +260,7 @@ def test_a_run_that_dies_in_a_portion_is_continued(weeks: Weeks, monkeypatch: py
     def dying(*given: object) -> None:
         nonlocal calls
         calls += 1
-        promise(*given)  # type: ignore[arg-type]
+        promise(*given)  # type: ignore[arg-type]  # passed on as they came
         if calls % 2 == 0:
             raise KeyboardInterrupt
 

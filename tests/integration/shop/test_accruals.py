@@ -102,7 +102,7 @@ def test_a_refund_that_the_provider_has_not_paid_counts(order: Paid) -> None:
 
 
 def test_an_amount_takes_back_its_part_of_the_goods_and_keeps_the_tins(order: Paid) -> None:
-    """Of a dollar, 72 cents are of the goods; the others are of shipping and taxes."""
+    """72 cents of each dollar pay for goods; the other 28 pay for shipping and taxes."""
     accrue(order.id)
     accrual_rows.give_back(order, Usdt.of("1.00"))
     accrue(order.id)

@@ -118,7 +118,7 @@ def test_it_is_refused(paid: Connection, what: str) -> None:
 
 
 def test_a_parcel_on_its_way_is_taken(paid: Connection) -> None:
-    """What the refusals above begin with."""
+    """The statements that REFUSED begins with are allowed by themselves."""
     assert refusal(paid, SHIPPED + MOVED.format("shipped")) == ""
     assert paid.execute_simple("SELECT on_hand, promised FROM stock WHERE sku = 'MINTICE-6'").rows == [[7, 0]]
     assert refusal(paid, "UPDATE parcels SET status = 'returned';" + MOVED.format("delivered")) == ""
