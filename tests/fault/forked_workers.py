@@ -74,6 +74,7 @@ def at_call(owner: object, name: str, number: int) -> Callable[[], None]:
 
 def points() -> Mapping[str, Callable[[], None]]:
     """The points at which a child can be told to die; their codes are those of docs/rules.md, "Crash points"."""
+    from functions.outbox_relay import store as relay
     from functions.scan_rollup import store as rollup
     from functions.tier_rollover import store as rollover
     from shared import events, withdrawals
@@ -97,7 +98,7 @@ def points() -> Mapping[str, Callable[[], None]]:
         "C11 PAID, before the comp": before(awards, "mark_paid"),
         "C11 the comp, before the commit": after(awards, "mark_paid"),
         "C12 committed, before the answer": before(events, "publish_soon"),
-        "C13 published, before it is marked": before(events, "mark_published"),
+        "C13 published, before it is marked": before(relay, "mark_published"),
         "mailed, before it is noted": after(mail, "send"),
         "withdrawal kept, before it is sent": before(Chain, "send"),
         "withdrawal sent, before anybody knows": after(Chain, "send"),

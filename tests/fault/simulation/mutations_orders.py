@@ -111,7 +111,7 @@ MUTANTS = (
             "                telling.shipped(tx, order, parcel_id, now)\n", ""),
     _mutant("tins that were given back stay sold", "functions/sales_count/main.py",
             "        sales.record(tx, change.day, SOURCES[order.kind], change.difference)\n",
-            "        sales.record(tx, change.day, SOURCE, max(change.difference, 0))\n", COUNTS),
+            "        sales.record(tx, change.day, SOURCES[order.kind], max(change.difference, 0))\n", COUNTS),
     _mutant("tins count for the referrer at once", "functions/sales_count/main.py",
             "    before = now - db.atomically(lambda tx: settings.load(tx).shop.tins_settle)\n",
             "    before = now\n", COUNTS),
