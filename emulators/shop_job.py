@@ -87,7 +87,7 @@ def buy_in_usdt(stack: Stack, buyer: Person) -> dict[str, Any]:
     stack.chain.send_usdt(buyer.key, asked["address"], micro)
 
     def confirmed() -> bool:
-        return bool(buyer.client.must("GET", f"/v1/orders/{placed['id']}")["status"] == "confirmed")
+        return bool(buyer.client.must("GET", f"/v1/orders/{placed['id']}")["confirmed_at"])
 
     wait_until(confirmed, "the confirmation of the order in USDT", USDT_SECONDS_MAX)
     return dict(buyer.client.must("GET", f"/v1/orders/{placed['id']}"))
