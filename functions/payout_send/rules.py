@@ -25,6 +25,7 @@ class Inputs:
     agreed_in_week: bool
     approved_own: bool
     needs_second_person: bool
+    disputed: bool
     approved_today: Usdt
     single_amount_max: Usdt
     day_amount_max: Usdt
@@ -43,6 +44,7 @@ class Inputs:
             "agreed_in_week": self.agreed_in_week,
             "approved_own": self.approved_own,
             "needs_second_person": self.needs_second_person,
+            "disputed": self.disputed,
             "let_go_today": str(self.approved_today),
             "single_amount_max": str(self.single_amount_max),
             "day_amount_max": str(self.day_amount_max),
@@ -63,11 +65,13 @@ def judge(inputs: Inputs) -> Verdict:
     """Decide about a payout; the first objection counts.
 
     Two approvals let it pass the limit for one payout, a strange recipient, and an affiliate who has approved the week
-    that pays them; one lets it pass the second person's check and the day's limit, as does the approval of a week. No
-    approval helps while a foreign transaction may have paid it, or while it is suspended, blocked or paused.
+    that pays them; one lets it pass the second person's check, an award to somebody whose payment is disputed, and the
+    day's limit, which the approval of a week lets it pass too. No approval helps while a foreign transaction may have
+    paid it, or while it is suspended, blocked or paused.
     """
     agreed = inputs.people_agreed >= TWO_PEOPLE
-    is_first_of_two = inputs.needs_second_person and inputs.people_agreed < SECOND_PERSON
+    needs_person = inputs.needs_second_person or inputs.disputed
+    waits_for_person = needs_person and inputs.people_agreed < SECOND_PERSON
     is_agreed = inputs.people_agreed > 0 or inputs.agreed_in_week
     is_over_day = inputs.amount > inputs.day_amount_max - inputs.approved_today and not is_agreed
     objections = (
@@ -78,7 +82,7 @@ def judge(inputs: Inputs) -> Verdict:
         (inputs.blocked, Verdict(HoldReason.BLOCKED)),
         (inputs.paused, Verdict(HoldReason.PAUSED)),
         (inputs.amount > inputs.single_amount_max and not agreed, Verdict(HoldReason.REVIEW, TWO_PEOPLE)),
-        (is_first_of_two, Verdict(HoldReason.REVIEW, SECOND_PERSON)),
+        (waits_for_person, Verdict(HoldReason.REVIEW, SECOND_PERSON)),
         (is_over_day, Verdict(HoldReason.LIMIT)),
     )
     return next((verdict for applies, verdict in objections if applies), Verdict(None))

@@ -81,6 +81,7 @@ def decide(shift: WorkerSession, chosen: Sequence[Payout]) -> None:
             store.may_be_paid_already(tx, ids),
             suspended=store.suspended(tx, ids),
             awarded=store.need_second_person(tx, ids),
+            disputed=store.disputed(tx, ids),
             in_week=store.agreed_in_week(tx, ids),
             own=store.approved_own_week(tx, ids),
         )
@@ -106,6 +107,7 @@ class _Seen:
     doubtful: frozenset[UUID]
     suspended: frozenset[UUID]
     awarded: frozenset[UUID]
+    disputed: frozenset[UUID]
     in_week: frozenset[UUID]
     own: frozenset[UUID]
 
@@ -125,6 +127,7 @@ def _judge(tx: Tx, shift: WorkerSession, payout: Payout, seen: _Seen, today: Usd
         agreed_in_week=payout.id in seen.in_week,
         approved_own=payout.id in seen.own,
         needs_second_person=payout.id in seen.awarded,
+        disputed=payout.id in seen.disputed,
         approved_today=today,
         single_amount_max=shift.limits.single,
         day_amount_max=shift.limits.day,

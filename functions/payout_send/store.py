@@ -123,6 +123,17 @@ def need_second_person(tx: Tx, payout_ids: Sequence[UUID]) -> frozenset[UUID]:
     )
 
 
+def disputed(tx: Tx, payout_ids: Sequence[UUID]) -> frozenset[UUID]:
+    """The payouts of awards to members one of whose payments is disputed, or was taken back by a bank."""
+    return frozenset(
+        tx.column(
+            UUID,
+            "SELECT id FROM payouts WHERE id = ANY(CAST(:ids AS uuid[])) AND pays_disputed(payouts)",
+            ids=list(payout_ids),
+        )
+    )
+
+
 def may_be_paid_already(tx: Tx, payout_ids: Sequence[UUID]) -> frozenset[UUID]:
     """The payouts whose terms match those of a foreign transaction that has not been explained."""
     return frozenset(

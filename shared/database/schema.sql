@@ -5886,6 +5886,15 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION pays_disputed(payout payouts)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT payout.source_kind IN ('comp', 'affiliate_payout', 'wholesale_comp')
+        AND EXISTS (SELECT FROM orders WHERE member_id = payout.member_id AND order_is_disputed(orders.id))
+$function$;
+
 CREATE OR REPLACE FUNCTION pays_suspended(payout payouts)
  RETURNS boolean
  LANGUAGE sql

@@ -1,7 +1,7 @@
 """Orders that are paid and then disputed, and what tests compare of them."""
 
 from dataclasses import dataclass
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from pg8000.dbapi import Connection
 
@@ -9,7 +9,8 @@ from shared import clock, db
 from shared.db import Tx
 from shared.orders import tasks
 from shared.values.money import Usdt
-from tests.fakes import order_views
+from tests.factories import Somebody
+from tests.fakes import order_rows, order_views
 from tests.fakes.order_driver import OrderDriver
 from tests.fakes.order_views import Placed
 
@@ -34,6 +35,21 @@ def bought(orders: OrderDriver) -> Placed:
     order_views.accept_age(placed.member_id)
     orders.begin(placed.id)
     return placed
+
+
+def opened(sql: Connection, buyer: Somebody) -> UUID:
+    """An open dispute, by rows alone, of a new order of the buyer's; returns the order's id."""
+    order_rows.counted(100)
+    order_id = order_rows.placed(buyer)
+    sql.execute_unnamed(
+        """
+        INSERT INTO disputes (id, payment_id, reference, state, reason, amount, evidence_by, opened_at, noticed_at,
+                              looked_at)
+        VALUES ($1, $2, 'dp_1', 'open', 'fraudulent', 5000000, '2026-12-08T12:00:00Z', now(), now(), now())
+        """,
+        (uuid4(), order_rows.paid(buyer, order_id)),
+    )
+    return order_id
 
 
 def capture_of(order_id: UUID) -> UUID:

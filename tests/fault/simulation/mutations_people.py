@@ -120,8 +120,13 @@ MUTANTS = (
     ),
     Mutant(
         "the policy asks for no second person of an award",
-        (Edit(POLICY, "is_first_of_two = inputs.needs_second_person and", "is_first_of_two = False and"),),
+        (Edit(POLICY, "needs_person = inputs.needs_second_person or", "needs_person ="),),
         tests="tests/integration/comps/test_award_limits.py",
+    ),
+    Mutant(
+        "who disputes a payment is paid what they win",
+        (Edit(POLICY, "inputs.needs_second_person or inputs.disputed", "inputs.needs_second_person"),),
+        tests="tests/integration/shop/test_disputed_awards.py",
     ),
     Mutant(
         "a comp is not told that it is paid",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from pg8000.dbapi import Connection
@@ -12,7 +12,7 @@ from shared.auth import Role
 from tests import factories
 from tests.client import FunctionClient, refusal
 from tests.factories import Somebody
-from tests.fakes import order_rows
+from tests.fakes import dispute_rows
 from tests.fakes.card_lists import payment_finding
 
 PATH = "/v1/admin/treasury"
@@ -31,23 +31,8 @@ def admin(client: Callable[..., FunctionClient], somebody: Somebody) -> Function
     return client(somebody.token)
 
 
-def dispute(sql: Connection, buyer: Somebody) -> UUID:
-    """An open dispute of an order of the buyer's; returns the order's id."""
-    order_rows.counted(100)
-    order_id = order_rows.placed(buyer)
-    sql.execute_unnamed(
-        """
-        INSERT INTO disputes (id, payment_id, reference, state, reason, amount, evidence_by, opened_at, noticed_at,
-                              looked_at)
-        VALUES ($1, $2, 'dp_1', 'open', 'fraudulent', 5000000, '2026-12-08T12:00:00Z', now(), now(), now())
-        """,
-        (uuid4(), order_rows.paid(buyer, order_id)),
-    )
-    return order_id
-
-
 def test_a_dispute_is_shown_with_its_order_and_date(admin: FunctionClient, sql: Connection) -> None:
-    order_id = dispute(sql, factories.member())
+    order_id = dispute_rows.opened(sql, factories.member())
     (shown,) = admin.get("/v1/admin/disputes?state=open").body["items"]
     assert (shown["order_id"], shown["reference"], shown["amount"]) == (str(order_id), "dp_1", 5.0)
     assert (shown["state"], shown["evidence_by"]) == ("open", "2026-12-08T12:00:00Z")
@@ -72,7 +57,7 @@ def test_a_finding_is_explained_once_and_audited(admin: FunctionClient, somebody
 def test_nobody_explains_a_finding_about_their_own_payment(
     admin: FunctionClient, somebody: Somebody, sql: Connection
 ) -> None:
-    dispute(sql, somebody)
+    dispute_rows.opened(sql, somebody)
     made = payment_finding()
     sql.execute_unnamed("UPDATE payment_findings SET kind = 'dispute_differs', ref = 'dp_1' WHERE id = $1", (made,))
     answer = admin.post(f"{PATH}/payment-findings/{made}/resolve", {"explanation": "A refund by hand"})
