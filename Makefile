@@ -17,7 +17,7 @@ $(error there is no setting $(unknown); there are $(SETTINGS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types build seal schema terraform-test plan deploy rollback capacity bench bench-scans bench-shop bench-codes bench-payouts bench-ledger payouts ledger-check week-recount dead-letters faults order-faults mutants bench-auth soak tick lock clean
+.PHONY: help setup run demo test lint format types build seal schema terraform-test plan deploy rollback capacity bench bench-scans bench-shop bench-affiliates bench-codes bench-payouts bench-ledger payouts ledger-check week-recount dead-letters faults order-faults mutants bench-auth soak tick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -91,6 +91,9 @@ bench-scans: setup ## Scans per second with up to 10 million rows in the tables,
 
 bench-shop: setup ## Orders per second beside pgbench, the way to their confirmation, webhooks and races (ARGS=--quick: less)
 	@$(BIN)/python -m emulators.bench.shop $(ARGS)
+
+bench-affiliates: setup ## Weeks of up to a million affiliates, scans beside one, and pages of referrals (ARGS=--quick: less)
+	@$(BIN)/python -m emulators.bench.affiliates $(ARGS)
 
 bench-payouts: setup ## Whole payouts per second with a backlog of 1,000 and 10,000, and the paced run (ARGS=--quick: less)
 	@$(BIN)/python -m emulators.bench.payouts $(ARGS)

@@ -28,25 +28,21 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from emulators import cloud, contract
+from emulators import contract
 from emulators.bench import processes, report
+from emulators.bench.parts import FOLDER, TASK_SIZE, Parts, opened
 from emulators.chain.node import ChainNode
-from emulators.kms import Kms
-from emulators.postgres import Postgres
-from emulators.stack import LOCAL, Options, Stack
+from emulators.stack import Options, Stack
 
-FOLDER = LOCAL / "bench"
 RESULT = FOLDER / "payouts.json"
 SIZES = (1_000, 10_000)
 QUICK = (200, 1_000)
 TREASURIES = ("affiliate", "member")
 BLOCK_SECONDS = 0.25
-BATCH = 100
 IN_FLIGHT_MAX = 600
 GAS_WEI = 10**24
 DEPTH = 10
@@ -74,11 +70,10 @@ def main() -> None:
     if chosen.work:
         _work(chosen.work, chosen.treasury)
         return
-    FOLDER.mkdir(parents=True, exist_ok=True)
     if chosen.paced:
         print(f"paced, payouts per minute: {_paced()}")
         return
-    with _parts() as parts:
+    with opened(BLOCK_SECONDS) as parts:
         machine = report.machine(parts.postgres.version)
         print(f"{machine['cores']} cores, load average {machine['load_average']}, Python {machine['python']}, "
               f"{machine['postgres']}", flush=True)  # fmt: skip
@@ -88,45 +83,6 @@ def main() -> None:
     RESULT.write_text(json.dumps({"machine": machine, "backlogs": backlogs, "paced": paced}, indent=1) + "\n")
     print(f"\n{_table(backlogs)}\npaced, payouts per minute: {paced}\nload average at the end {report.load_average()}")
     print(f"All figures: {RESULT.relative_to(contract.ROOT)}")
-
-
-@dataclass(frozen=True)
-class Parts:
-    """The parts that payouts need, without the rest of the stack."""
-
-    postgres: Postgres
-    chain: ChainNode
-
-    def rows(self, query: str) -> list[list[Any]]:
-        with cloud.superuser(self.postgres, cloud.DATABASE) as connection:
-            return list(connection.execute_simple(query).rows)
-
-
-@contextmanager
-def _parts() -> Iterator[Parts]:
-    from functions.migrate import main as migrate
-
-    postgres, kms = Postgres(durable=True, log=FOLDER / "postgres.log"), Kms()
-    chain = ChainNode(block_time_seconds=BLOCK_SECONDS, log=FOLDER / "chain.log")
-    logins = cloud.Logins()
-    with ExitStack() as stop:
-        for part in (postgres, kms, chain):
-            part.start()
-            stop.callback(part.stop)
-        cloud.make_database(postgres, logins)
-        os.environ |= {
-            **cloud.account_settings("http://127.0.0.1:1", "https://{service}"),
-            **cloud.database_settings(postgres, logins),
-            **cloud.make_keys(kms.host),
-            "KMS_EMULATOR_HOST": kms.host,
-            "RPC_URLS": f"{chain.url},{chain.url}/",  # two addresses of one node, so that every question is asked twice
-            "CHAIN_ID": "137",
-            "USDT_ADDRESS": chain.deploy_usdt(),
-            "PAYOUTS_PER_TASK": str(BATCH),
-            "THREADS": "8",
-        }
-        migrate.apply(datetime.now(UTC))
-        yield Parts(postgres, chain)
 
 
 def _measure(parts: Parts, size: int, treasury: str) -> dict[str, Any]:
@@ -276,8 +232,8 @@ def _floor(chain: ChainNode, size: int) -> float:
         signature = Account.unsafe_sign_hash(unsigned.signing_hash, account.key)
         raws.append(unsigned.signed(signature.r, signature.s, signature.v - 27).raw)
     node, started = Node(chain.url, KeptOpen()), time.perf_counter()
-    for first in range(0, size, BATCH):
-        node.ask([("eth_sendRawTransaction", ["0x" + raw.hex()]) for raw in raws[first : first + BATCH]])
+    for first in range(0, size, TASK_SIZE):
+        node.ask([("eth_sendRawTransaction", ["0x" + raw.hex()]) for raw in raws[first : first + TASK_SIZE]])
     while int(chain.rpc("eth_getTransactionCount", [account.address, "latest"]), 16) < size:
         time.sleep(LOOK_SECONDS / 5)
     last = chain.head()
