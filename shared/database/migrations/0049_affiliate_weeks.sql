@@ -428,6 +428,10 @@ BEGIN
        (SELECT FROM affiliate_payout_lines WHERE earning_id = OLD.id AND released_at IS NULL) THEN
         PERFORM refuse('earning_cancelled', format('a payout may pay earning %s: it can only be reversed', OLD.id));
     END IF;
+    IF NEW.status = 'cancelled' AND OLD.status <> 'cancelled' AND EXISTS
+       (SELECT FROM affiliate_earnings WHERE reverses_id = OLD.id) THEN
+        PERFORM refuse('earning_cancelled', format('earning %s was reversed', OLD.id));
+    END IF;
     RETURN NEW;
 END $$;
 
