@@ -143,7 +143,6 @@ CREATE TABLE affiliate_payouts (
     CONSTRAINT affiliate_payouts_week_on_fkey FOREIGN KEY (week_on) REFERENCES affiliate_weeks(week_on)
 );
 CREATE INDEX affiliate_payouts_affiliate ON affiliate_payouts (affiliate_id, made_at, id);
-CREATE INDEX affiliate_payouts_cancelled ON affiliate_payouts (id) WHERE state = 'cancelled';
 CREATE INDEX affiliate_payouts_of_week ON affiliate_payouts (week_on);
 CREATE INDEX affiliate_payouts_open ON affiliate_payouts (week_on) WHERE state IN ('proposed', 'requested');
 CREATE UNIQUE INDEX affiliate_payouts_week ON affiliate_payouts (week_on, affiliate_id) WHERE state <> 'cancelled';
