@@ -29,7 +29,6 @@ class Week:
     chips: int | None
     affiliates: int | None
     approvals: int | None
-    claimed_at: datetime | None
     ready_at: datetime | None
     done_affiliate: UUID | None
 
@@ -97,7 +96,7 @@ def lock(tx: Tx, week_on: date) -> Week | None:
         Week,
         """
         SELECT week_on, state, first_number, last_number, pool, chips_max, payout_min, chips, affiliates, approvals,
-               claimed_at, ready_at, done_affiliate
+               ready_at, done_affiliate
         FROM affiliate_weeks WHERE week_on = :week_on AND state <> 'completed' FOR NO KEY UPDATE SKIP LOCKED
         """,
         week_on=week_on,
