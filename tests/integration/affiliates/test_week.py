@@ -1,18 +1,20 @@
 """The pool of affiliates is divided each week by chips, to the micro-USDT, whenever and however often the job runs."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import cast
 
 import pytest
 from pg8000.dbapi import Connection
 
 from functions.affiliate_week import marks
-from shared import settings
+from shared import db, settings
 from shared.auth import Role
+from shared.db import Tx
 from shared.values.money import ZERO, Usdt
 from tests import factories
 from tests.factories import Somebody
+from tests.fakes.lock_waits import run_blocked
 from tests.fakes.week_rows import AFTER, CUT, SUNDAY, WEEK, Weeks, wallet
 
 HUNDRED = Usdt.of(100)
@@ -148,6 +150,21 @@ def test_chips_of_doubted_scans_wait_and_count_once_people_have_cleared_them(wee
     weeks.fill(HUNDRED, AFTER)
     weeks.run(AFTER + WEEK)
     assert weeks.shares(SUNDAY + WEEK) == {somebody.id: (1, 0, HUNDRED.micro)}
+
+
+def test_a_run_waits_for_moves_of_chips_only_if_a_week_has_ended(weeks: Weeks, sql: Connection) -> None:
+    weeks.run()
+
+    def moved(tx: Tx) -> None:
+        tx.scalar(date, "SELECT chip_week(:now) AS week_on", now=AFTER)
+
+    with ThreadPoolExecutor(1) as threads:
+        with db.transaction() as tx:
+            moved(tx)
+            threads.submit(weeks.run).result(10)
+        assert weeks.rows("SELECT max(week_on) FROM affiliate_weeks") == [(SUNDAY,)]
+    run_blocked(sql, moved, lambda: weeks.run(AFTER + WEEK), before_the_end=lambda _: None)
+    assert weeks.rows("SELECT max(week_on) FROM affiliate_weeks") == [(SUNDAY + WEEK,)]
 
 
 def test_no_chips_move_between_a_weeks_end_and_its_opening(weeks: Weeks) -> None:
