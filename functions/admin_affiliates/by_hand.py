@@ -10,7 +10,7 @@ from functions.admin_affiliates import earning_store, rules
 from functions.admin_affiliates.common import Treasurer, api
 from functions.admin_affiliates.earning_store import AffiliateEarning, Award
 from shared import settings
-from shared.affiliates import earnings
+from shared.affiliates import earnings, program
 from shared.credentials import totp
 from shared.credentials.totp import SECOND_FACTOR
 from shared.db import ConstraintViolated, Tx
@@ -74,14 +74,14 @@ class ChipsGranted(Reply):
 @api.post(
     "/v1/admin/affiliates/{affiliate_id}/award",
     status=201,
-    problems=(rules.AffiliateNotActive, interests.OwnInterest, *SECOND_FACTOR),
+    problems=(rules.AffiliateNotActive, rules.MemberNotAffiliate, interests.OwnInterest, *SECOND_FACTOR),
 )
 def award_affiliate(
     tx: Tx, admin: Treasurer, affiliate_id: UUID, body: AffiliateAward, client: Client, now: datetime
 ) -> AffiliateEarning:
     """Give an affiliate money, which is paid with the next week. Above a bound it waits for a second person."""
     totp.spend(tx, admin.id, body.totp, now)
-    _require_active(tx, affiliate_id)
+    _require_affiliate(tx, affiliate_id)
     interests.require_none_in_member(tx, admin.id, affiliate_id)
     alone = body.amount <= settings.load(tx).affiliates.award_alone_max
     identity = uuid4()
@@ -143,13 +143,20 @@ def reverse_affiliate_earning(
 @api.post(
     "/v1/admin/affiliates/{affiliate_id}/chips",
     status=201,
-    problems=(rules.AffiliateNotActive, rules.WeekClosing, interests.OwnInterest),
+    problems=(
+        rules.AffiliateNotActive,
+        rules.MemberNotAffiliate,
+        program.AffiliateWeekClosing,
+        program.ChipsLocked,
+        interests.OwnInterest,
+    ),
 )
 def grant_chips(
     tx: Tx, admin: Treasurer, affiliate_id: UUID, body: ChipGrant, client: Client, now: datetime
 ) -> ChipsGranted:
-    """Give an affiliate chips that count in the present week."""
-    _require_active(tx, affiliate_id)
+    """Give an affiliate chips that count in the present week; none any more once the program has closed."""
+    _require_affiliate(tx, affiliate_id)
+    program.require_open(tx)
     interests.require_none_in_member(tx, admin.id, affiliate_id)
     identity = uuid4()
     try:
@@ -157,19 +164,23 @@ def grant_chips(
     except ConstraintViolated as violated:
         if violated.constraint != "week_closing":
             raise
-        raise rules.WeekClosing from None
+        raise program.AffiliateWeekClosing from None
     changes = {"chips": body.chips, "affiliate_id": str(affiliate_id), "week_on": week_on, "reason": body.reason}
     audit.record(tx, admin, client, Action("affiliate.grant", "chip_move", identity, changes), now)
     return ChipsGranted(affiliate_id=affiliate_id, chips=body.chips, week_on=week_on)
 
 
-def _require_active(tx: Tx, member_id: UUID) -> None:
-    """Check that there is such a member, with an active account. Raises NotFound, AffiliateNotActive."""
+def _require_affiliate(tx: Tx, member_id: UUID) -> None:
+    """Check that the member is an affiliate with an active account. Raises NotFound, AffiliateNotActive,
+    MemberNotAffiliate.
+    """
     status = earning_store.member_status(tx, member_id)
     if status is None:
         raise NotFound
     if status is not MemberStatus.ACTIVE:
         raise rules.AffiliateNotActive
+    if not program.is_affiliate(tx, member_id):
+        raise rules.MemberNotAffiliate
 
 
 def _tell_awarded(tx: Tx, earning_id: UUID, affiliate_id: UUID, amount: Usdt, now: datetime) -> None:

@@ -33,6 +33,12 @@ class AffiliateNotActive(Problem):
     status, title = 409, "This member's account is suspended or closed."
 
 
+class MemberNotAffiliate(Problem):
+    """The member signed up after the affiliate program had closed."""
+
+    status, title = 409, "This member is no affiliate: the program had closed before they joined."
+
+
 class EarningReversed(Problem):
     """The earning was taken back before, or is what takes another one back."""
 
@@ -43,12 +49,6 @@ class EarningNotInReview(Problem):
     """The award needs nobody's agreement."""
 
     status, title = 409, "This award does not wait for a second person."
-
-
-class WeekClosing(Problem):
-    """Between Sunday 00:00 UTC and the opening of the week that ended then, chips belong to no week."""
-
-    status, title = 409, "The week is being closed. Try again in some minutes."
 
 
 class OwnAward(NotAllowed):

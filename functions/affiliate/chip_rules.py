@@ -21,18 +21,6 @@ class WeekCapReached(Problem):
     status, title = 409, "So many chips do not count this week."
 
 
-class AffiliateWeekClosing(Problem):
-    """The week that has ended is being closed; a few minutes after Sunday 00:00 UTC chips move again."""
-
-    status, title, passing = 409, "The week is being closed. Try again in a few minutes.", True
-
-
-class VaultClosed(Problem):
-    """The affiliate program has closed. What each affiliate had earned by then, vaulted or not, decides their share."""
-
-    status, title = 409, "The affiliate program has closed: chips are moved no more."
-
-
 @dataclass(frozen=True)
 class Lot:
     """Vaulted chips of one moment, of which so many are left."""

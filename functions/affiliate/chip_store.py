@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID, uuid4
 
-from functions.affiliate.chip_rules import AffiliateWeekClosing, Lot, VaultClosed
+from functions.affiliate.chip_rules import Lot
 from shared.affiliates import program
 from shared.db import ConstraintViolated, Tx
-from shared.values.programs import ProgramState
 
 LOTS_SHOWN_MAX = 100
 
@@ -58,16 +57,15 @@ class ShownLot:
 
 
 def lock(tx: Tx, member_id: UUID, now: datetime) -> date:
-    """Lock the member's vault for a move; returns the move's week. Raises AffiliateWeekClosing, VaultClosed."""
-    if program.find(tx).state is not ProgramState.OPEN:
-        raise VaultClosed
+    """Lock the member's vault for a move; returns the move's week. Raises AffiliateWeekClosing, ChipsLocked."""
+    program.require_open(tx)
     try:
         return tx.scalar(
             date, "SELECT lock_vault(CAST(:member_id AS uuid), :now) AS week_on", member_id=member_id, now=now
         )
     except ConstraintViolated as refused:
         if refused.constraint == "week_closing":
-            raise AffiliateWeekClosing from None
+            raise program.AffiliateWeekClosing from None
         raise
 
 

@@ -29,7 +29,7 @@ def shown(tx: Tx, member_id: UUID, now: datetime) -> Chips:
 
 
 def vault(tx: Tx, member_id: UUID, chips: int, now: datetime) -> None:
-    """Vault chips of the present week's scans. Raises AffiliateWeekClosing, VaultClosed, ChipsNotEnough."""
+    """Vault chips of the present week's scans. Raises AffiliateWeekClosing, ChipsLocked, ChipsNotEnough."""
     week_on = chip_store.lock(tx, member_id, now)
     available = chip_store.uncounted(tx, member_id, week_on).vaultable
     if chips > available:
@@ -38,7 +38,7 @@ def vault(tx: Tx, member_id: UUID, chips: int, now: datetime) -> None:
 
 
 def withdraw(tx: Tx, member_id: UUID, chips: int, now: datetime) -> None:
-    """Bring vaulted chips to the present week. Raises AffiliateWeekClosing, VaultClosed, ChipsNotEnough,
+    """Bring vaulted chips to the present week. Raises AffiliateWeekClosing, ChipsLocked, ChipsNotEnough,
     WeekCapReached.
     """
     week_on = chip_store.lock(tx, member_id, now)

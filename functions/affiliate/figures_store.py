@@ -181,10 +181,8 @@ def week(tx: Tx, affiliate_id: UUID) -> Week:
         """
         SELECT p.week_on, p.as_of, p.pool,
                CASE WHEN locked THEN coalesce((SELECT weight FROM locked_shares WHERE affiliate_id = :affiliate_id), 0)
-                    ELSE coalesce((SELECT earned FROM chip_counts WHERE affiliate_id = :affiliate_id), 0)
-                         - coalesce((SELECT claimed FROM chip_claims WHERE affiliate_id = :affiliate_id), 0)
-                         + (SELECT coalesce(sum(CASE kind WHEN 'vault' THEN -chips ELSE chips END), 0) FROM chip_moves
-                            WHERE affiliate_id = :affiliate_id AND week_on = p.week_on) END AS chips,
+                    ELSE (SELECT scan_chips + brought - put_away
+                          FROM uncounted_chips(CAST(:affiliate_id AS uuid), 'infinity')) END AS chips,
                CASE WHEN locked THEN coalesce(program.weights, 0) ELSE p.scan_chips + p.moved_chips END AS all_chips,
                locked AS is_locked
         FROM referral_progress p CROSS JOIN affiliate_program program

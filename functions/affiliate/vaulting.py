@@ -5,6 +5,7 @@ from datetime import datetime
 from functions.affiliate import chip_records, chip_rules, chips
 from functions.affiliate.common import api
 from functions.affiliate.models import ChipCount, ChipEntry, Chips
+from shared.affiliates.program import AffiliateWeekClosing, ChipsLocked
 from shared.auth import Member
 from shared.db import Tx
 from shared.values.fields import Listing, Page
@@ -30,7 +31,7 @@ def list_chip_history(tx: Tx, member: Member, page: Page) -> Listing[ChipEntry]:
 
 @api.post(
     "/v1/affiliate/chips/vault",
-    problems=(chip_rules.AffiliateWeekClosing, chip_rules.VaultClosed, chip_rules.ChipsNotEnough),
+    problems=(AffiliateWeekClosing, ChipsLocked, chip_rules.ChipsNotEnough),
 )
 def vault_chips(tx: Tx, member: Member, key: IdempotencyKey, body: ChipCount, now: datetime) -> Chips:
     """Put chips of this week's scans into the vault, where they are good for 365 days."""
@@ -41,8 +42,8 @@ def vault_chips(tx: Tx, member: Member, key: IdempotencyKey, body: ChipCount, no
 @api.post(
     "/v1/affiliate/chips/withdraw",
     problems=(
-        chip_rules.AffiliateWeekClosing,
-        chip_rules.VaultClosed,
+        AffiliateWeekClosing,
+        ChipsLocked,
         chip_rules.ChipsNotEnough,
         chip_rules.WeekCapReached,
     ),

@@ -80,7 +80,10 @@ def tell_portion(tx: Tx, week: Week, now: datetime) -> bool:
 
 
 def complete(tx: Tx, week: Week, now: datetime) -> bool:
-    """Complete the week once none of its payouts is open."""
+    """Complete the week once none of its payouts is open.
+
+    An account that was closed at the moment of the approval may still have a promised share: it is given up here.
+    """
     is_open = tx.scalar(
         bool,
         """
@@ -91,50 +94,57 @@ def complete(tx: Tx, week: Week, now: datetime) -> bool:
     )
     if is_open:
         return False
+    for member_id in _closed_with_shares(tx):
+        payouts.give_up_shares(tx, member_id, now)
     week_store.move(tx, week, WeekState.COMPLETED, now)
     return True
 
 
 def release_cancelled(tx: Tx, now: datetime) -> None:
     """End rows whose payout people have cancelled; their shares and earnings are owed again."""
-    tx.run(
+    cancelled = tx.column(
+        UUID,
         """
-        WITH cancelled AS (
-            UPDATE affiliate_payouts p SET state = 'cancelled', state_at = :now FROM payouts
-            WHERE p.state = 'requested' AND payouts.id = p.payout_id AND payouts.state = 'CANCELLED'
-            RETURNING p.id
-        )
-        SELECT id FROM cancelled
+        UPDATE affiliate_payouts p SET state = 'cancelled', state_at = :now FROM payouts
+        WHERE p.state = 'requested' AND payouts.id = p.payout_id AND payouts.state = 'CANCELLED'
+        RETURNING p.id
         """,
         now=now,
     )
-    _release_lines(tx, now)
+    payouts.release_lines(tx, cancelled, now)
+
+
+def _closed_with_shares(tx: Tx) -> list[UUID]:
+    """Members who have closed their account and have shares that were promised and that no payout may pay."""
+    return tx.column(
+        UUID,
+        """
+        SELECT DISTINCT s.affiliate_id AS id
+        FROM affiliate_week_shares s JOIN members m ON m.id = s.affiliate_id JOIN affiliate_weeks w USING (week_on)
+        WHERE m.status = 'deleted' AND s.share > 0 AND s.settled_at IS NULL AND w.approved_at IS NOT NULL
+          AND NOT EXISTS (SELECT FROM affiliate_payout_lines l WHERE l.share_week = s.week_on
+                          AND l.affiliate_id = s.affiliate_id AND l.released_at IS NULL)
+        ORDER BY id
+        """,
+    )
 
 
 def _leave_out(tx: Tx, week: Week, now: datetime) -> None:
-    tx.run(
+    left_out = tx.column(
+        UUID,
         """
         UPDATE affiliate_payouts p SET state = 'cancelled', state_at = :now
         FROM (SELECT id FROM affiliate_payouts WHERE week_on = :week_on AND state = 'proposed'
               ORDER BY affiliate_id LIMIT :limit) portion, members m
         WHERE p.id = portion.id AND m.id = p.affiliate_id
           AND NOT (affiliate_is_payable(m, :now) AND lower(m.wallet_address) = lower(p.address))
+        RETURNING p.id
         """,
         week_on=week.week_on,
         limit=PORTION,
         now=now,
     )
-    _release_lines(tx, now)
-
-
-def _release_lines(tx: Tx, now: datetime) -> None:
-    tx.run(
-        """
-        UPDATE affiliate_payout_lines l SET released_at = :now FROM affiliate_payouts p
-        WHERE p.id = l.payout_id AND p.state = 'cancelled' AND l.released_at IS NULL
-        """,
-        now=now,
-    )
+    payouts.release_lines(tx, left_out, now)
 
 
 def _within_pace(tx: Tx, due: list[Due], now: datetime) -> list[Due]:

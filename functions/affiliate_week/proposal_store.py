@@ -89,6 +89,7 @@ def settle(tx: Tx, week: Week, now: datetime) -> bool:
         return True
     if decided.held or week.approvals is None or decided.given < week.approvals:
         return False
+    _withdraw_of_closed(tx, week, now)
     given_up = _give_up(tx, week, now)
     lines = {WEEK: -week.pool, f"owed:{payouts.TREASURY}": week.pool - given_up, POOL: given_up}
     journals.post(tx, f"week:{week.week_on}", lines, now)
@@ -216,6 +217,23 @@ def _count_anew(tx: Tx, week: Week) -> None:
     )
     tx.run("DELETE FROM affiliate_payouts WHERE week_on = :week_on", week_on=week.week_on)
     tx.run("DELETE FROM affiliate_week_shares WHERE week_on = :week_on", week_on=week.week_on)
+
+
+def _withdraw_of_closed(tx: Tx, week: Week, now: datetime) -> None:
+    """Cancel what is proposed to members who have closed their account: a closing that runs beside the proposal does
+    not see it.
+    """
+    withdrawn = tx.column(
+        UUID,
+        """
+        UPDATE affiliate_payouts p SET state = 'cancelled', state_at = :now FROM members m
+        WHERE p.week_on = :week_on AND p.state = 'proposed' AND m.id = p.affiliate_id AND m.status = 'deleted'
+        RETURNING p.id
+        """,
+        week_on=week.week_on,
+        now=now,
+    )
+    payouts.release_lines(tx, withdrawn, now)
 
 
 def _give_up(tx: Tx, week: Week, now: datetime) -> Usdt:

@@ -23,7 +23,6 @@ def count(tx: Tx, week: Week, now: datetime) -> bool:
     """Take the week from OPENED to COUNTED; one that has nothing to divide is completed, and its chips are carried on
     to the next week.
     """
-    _claim(tx, week, now)
     _postpone(tx, week)
     tx.run("SELECT return_doubted_chips(:week_on, :now)", week_on=week.week_on, now=now)
     if not week.pool:
@@ -74,23 +73,6 @@ def judge_postponed(tx: Tx, now: datetime) -> None:
         limit=JUDGED_MAX,
         now=now,
     )
-
-
-def _claim(tx: Tx, week: Week, now: datetime) -> None:
-    """Note that the chips of the week's scans are no longer those of the present week; once per week."""
-    if week.claimed_at is not None:
-        return
-    tx.run(
-        """
-        INSERT INTO chip_claims AS claims (affiliate_id, claimed)
-        SELECT affiliate_id, count(*) FROM affiliate_chips WHERE scan_number BETWEEN :first AND :last
-        GROUP BY affiliate_id
-        ON CONFLICT (affiliate_id) DO UPDATE SET claimed = claims.claimed + excluded.claimed
-        """,
-        first=week.first_number,
-        last=week.last_number,
-    )
-    tx.run("UPDATE affiliate_weeks SET claimed_at = :now WHERE week_on = :week_on", week_on=week.week_on, now=now)
 
 
 def _postpone(tx: Tx, week: Week) -> None:

@@ -29,15 +29,14 @@ class Week:
     chips: int | None
     affiliates: int | None
     approvals: int | None
-    claimed_at: datetime | None
     ready_at: datetime | None
     done_affiliate: UUID | None
 
 
 @dataclass(frozen=True)
-class _Newest:
+class _Due:
     week_on: date
-    last_number: int
+    first_number: int
 
 
 def open_next(tx: Tx, now: datetime) -> bool:
@@ -46,13 +45,13 @@ def open_next(tx: Tx, now: datetime) -> bool:
     Its range of scans goes on from the week before. Its pool is what the pool of affiliates held when it ended, less
     what orders that were not shipped then had given it. So a week that is opened late is the same.
     """
-    tx.run("LOCK TABLE affiliate_weeks IN EXCLUSIVE MODE")  # waits for moves of chips that belong to this week
-    newest = tx.first(_Newest, "SELECT week_on, last_number FROM affiliate_weeks ORDER BY week_on DESC LIMIT 1")
-    ended = last_sunday(now - SETTLING_TIME)
-    week_on = newest.week_on + timedelta(days=7) if newest else ended
-    if week_on > ended:
+    if _due(tx, now) is None:
         return False
-    first = newest.last_number + 1 if newest else 1
+    tx.run("LOCK TABLE affiliate_weeks IN EXCLUSIVE MODE")  # waits for moves of chips that belong to this week
+    due = _due(tx, now)
+    if due is None:
+        return False  # another run has opened it meanwhile
+    week_on, first = due.week_on, due.first_number
     cut_at = datetime.combine(week_on, time(), UTC)
     pool = max(_divisible(tx, cut_at), ZERO)
     rules = settings.load(tx).affiliates
@@ -73,6 +72,19 @@ def open_next(tx: Tx, now: datetime) -> bool:
         journals.move(tx, f"week-opened:{week_on}", POOL, WEEK, pool, now=now)
     log.info("a week was opened", week_on=week_on, pool=pool)
     return True
+
+
+def _due(tx: Tx, now: datetime) -> _Due | None:
+    """The oldest week that has ended and is not opened, if there is one."""
+    ended = last_sunday(now - SETTLING_TIME)
+    follows = tx.first(
+        _Due,
+        """
+        SELECT week_on + 7 AS week_on, last_number + 1 AS first_number
+        FROM affiliate_weeks ORDER BY affiliate_weeks.week_on DESC LIMIT 1
+        """,
+    ) or _Due(ended, 1)
+    return follows if follows.week_on <= ended else None
 
 
 def last_sunday(now: datetime) -> date:
@@ -97,7 +109,7 @@ def lock(tx: Tx, week_on: date) -> Week | None:
         Week,
         """
         SELECT week_on, state, first_number, last_number, pool, chips_max, payout_min, chips, affiliates, approvals,
-               claimed_at, ready_at, done_affiliate
+               ready_at, done_affiliate
         FROM affiliate_weeks WHERE week_on = :week_on AND state <> 'completed' FOR NO KEY UPDATE SKIP LOCKED
         """,
         week_on=week_on,

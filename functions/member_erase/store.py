@@ -39,7 +39,6 @@ KEPT: Mapping[str, str] = {
     "referrals": "who referred whom, as what was earned by it says too; without a name",
     "referral_changes": "on its way to a row of referrals",
     "locked_shares": "bookkeeping: by what weeks are shared",
-    "chip_claims": "bookkeeping",
     "chip_moves": "bookkeeping",
     "chip_vaults": "bookkeeping",
     "postponed_chips": "bookkeeping",

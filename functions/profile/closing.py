@@ -8,8 +8,9 @@ from functions.profile import records, store
 from functions.profile.models import Obstacle
 from functions.profile.rules import AccountCannotBeDeleted
 from shared import events
+from shared.affiliates import earnings
 from shared.affiliates import payouts as affiliate_payouts
-from shared.comps import awards, guarantee_claims, matches, totals
+from shared.comps import awards, guarantee_claims, totals
 from shared.comps.guarantee_claims import Mark
 from shared.credentials import fingerprints
 from shared.credentials.fingerprints import FingerprintKind
@@ -34,12 +35,14 @@ def close(tx: Tx, member_id: UUID, *, forfeit: bool, now: datetime) -> None:
     the names, end sessions and listeners, and queue member_erase. Raises AccountCannotBeDeleted.
 
     The cart goes first, in the same order as where orders are placed, so that none is placed meanwhile; then the
-    guarantee and the totals are locked, in the same order as where comps are awarded.
+    guarantee and the totals are locked, in the same order as where comps are awarded. What a week has proposed is
+    withdrawn before the obstacles are looked for: a payout that is being asked for is one.
     """
     records.remove_cart(tx, member_id)
     guarantee_claims.observe(tx, member_id, _marks(tx, member_id), now)
     totals.lock(tx, member_id)
     store.lock(tx, member_id)
+    affiliate_payouts.withdraw_proposed(tx, member_id, now)
     in_the_way = [found for found in obstacles(tx, member_id) if not (forfeit and found.forfeitable)]
     if in_the_way:
         told = [found.model_dump(exclude={"amount"}) for found in in_the_way]
@@ -62,12 +65,13 @@ def _marks(tx: Tx, member_id: UUID) -> list[Mark]:
 
 
 def _forfeit(tx: Tx, member_id: UUID, now: datetime) -> None:
-    affiliate_payouts.withdraw_proposed(tx, member_id, now)
     affiliate_payouts.give_up_shares(tx, member_id, now)
     for comp_id in records.unpaid_comps(tx, member_id):
         awards.cancel(tx, comp_id, REASON, now)
-    for comp_id in records.unpaid_matches(tx, member_id):
-        matches.cancel(tx, comp_id, now)
+    for earning_id in records.unpaid_earnings(tx, member_id):
+        earning = earnings.lock(tx, earning_id)
+        if earning:
+            earnings.take_back(tx, earning, now)
 
 
 def _say_goodbye(tx: Tx, member_id: UUID, now: datetime) -> None:

@@ -92,13 +92,13 @@ def unpaid_comps(tx: Tx, member_id: UUID) -> list[UUID]:
     )
 
 
-def unpaid_matches(tx: Tx, member_id: UUID) -> list[UUID]:
-    """The comps whose matches the member was to get."""
+def unpaid_earnings(tx: Tx, member_id: UUID) -> list[UUID]:
+    """The matches and awards that the member was to get."""
     return tx.column(
         UUID,
         """
-        SELECT comp_id AS id FROM affiliate_earnings
-        WHERE affiliate_id = :member_id AND status IN ('pending', 'in_review') AND comp_id IS NOT NULL
+        SELECT id FROM affiliate_earnings
+        WHERE affiliate_id = :member_id AND status IN ('pending', 'in_review') AND kind <> 'reversal'
         ORDER BY earned_at LIMIT :limit
         """,
         member_id=member_id,

@@ -4,7 +4,9 @@ Scans are followed by their numbers, from where the last run stopped, under one 
 concurrent, late or killed, note each scan once. Nothing that a scan writes or locks is written here.
 """
 
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 
 from flask import Request, Response
 
@@ -16,8 +18,8 @@ from shared.ledger import journals
 from shared.sweep import Sweep
 from shared.values.money import ZERO
 
-SCANS_AT_ONCE = 2_000
-FOLLOWED_MAX = 100  # batches of scans in one run
+AT_ONCE = 2_000  # scans, tiers or referrals in one transaction
+BATCHES_MAX = 100  # of each of them in one run
 SHARED_POOL = "pool:affiliate"
 
 job = Job("referral_refresh")
@@ -32,31 +34,43 @@ def refresh(now: datetime) -> None:
     """Follow the scans, then the tiers that changed otherwise, then those who have not scanned for 30 days."""
     follow_scans(now)
     with Sweep() as parts:
-        parts.part(lambda: db.atomically(store.follow_tiers, now, SCANS_AT_ONCE), "tiers that have changed")
-        parts.part(lambda: db.atomically(store.lapse, now, SCANS_AT_ONCE), "referrals that have gone quiet")
+        parts.part(partial(_in_batches, store.follow_tiers, now), "tiers that have changed")
+        parts.part(partial(_in_batches, store.lapse, now), "referrals that have gone quiet")
 
 
 def follow_scans(now: datetime) -> None:
-    """Follow batch by batch until no scan is left; the next run goes on if there are more than FOLLOWED_MAX batches."""
-    for _ in range(FOLLOWED_MAX):
+    """Follow batch by batch until no scan is left; the next run goes on if there are more than BATCHES_MAX batches."""
+    for _ in range(BATCHES_MAX):
         if not db.atomically(_follow, now):
             return
 
 
+def _in_batches(work: Callable[[Tx, datetime, int], int], now: datetime) -> None:
+    """Repeat work that returns how many rows it has taken until a batch is not full."""
+    for _ in range(BATCHES_MAX):
+        if db.atomically(work, now, AT_ONCE) < AT_ONCE:
+            return
+
+
 def _follow(tx: Tx, now: datetime) -> bool:
-    """Follow the next batch; True if there may be more."""
+    """Follow the next batch; True if there may be more. With the last one, or the first one of a week, the pool and the
+    moved chips are summed up.
+    """
     progress = store.lock_progress(tx)
     if progress is None or progress.as_of > now:
         return False  # another run has it, or was faster
-    last = store.last_of_batch(tx, progress.last_number, SCANS_AT_ONCE)
+    last = store.last_of_batch(tx, progress.last_number, AT_ONCE)
     if last is None:
         last = progress.last_number
     else:
         store.note_scans(tx, progress.last_number, last, now)
     ended = store.newest_week(tx)
     is_same_week = progress.week_on == ended.next_on
-    after = progress.last_number if is_same_week else ended.last_number
+    after = max(progress.last_number, ended.last_number) if is_same_week else ended.last_number
     chips = store.chips(tx, after, last) + (progress.scan_chips if is_same_week else 0)
-    pool = max(journals.balance(tx, SHARED_POOL) - store.unshipped(tx, now), ZERO)
-    store.move(tx, last, ended.next_on, chips, pool, now=now)
-    return last - progress.last_number >= SCANS_AT_ONCE
+    store.move(tx, last, ended.next_on, chips)
+    has_more = last - progress.last_number >= AT_ONCE
+    if not has_more or not is_same_week:
+        pool = max(journals.balance(tx, SHARED_POOL) - store.unshipped(tx, now), ZERO)
+        store.sum_up(tx, pool, now)
+    return has_more

@@ -73,29 +73,32 @@ def note_scans(tx: Tx, after: int, last: int, now: datetime) -> None:
     )
 
 
-def follow_tiers(tx: Tx, now: datetime, limit: int) -> None:
-    """Note the tiers of those whose tier people, tins or the end of a quarter have changed."""
-    tx.run(
+def follow_tiers(tx: Tx, now: datetime, limit: int) -> int:
+    """Note tiers that people, tins or the end of a quarter have changed; returns how many changes there were."""
+    return tx.scalar(
+        int,
         """
         WITH changed AS (
             DELETE FROM referral_changes WHERE id IN (
                 SELECT id FROM referral_changes ORDER BY id LIMIT :limit FOR UPDATE SKIP LOCKED)
             RETURNING member_id
+        ), noted AS (
+            UPDATE referrals r SET tier = greatest(m.permanent_tier, coalesce(q.tier, 'standard'))
+            FROM (SELECT DISTINCT member_id FROM changed) changed
+            JOIN members m ON m.id = changed.member_id
+            LEFT JOIN member_quarters q ON q.member_id = m.id AND q.quarter = :quarter
+            WHERE r.referred_id = changed.member_id
         )
-        UPDATE referrals r SET tier = greatest(m.permanent_tier, coalesce(q.tier, 'standard'))
-        FROM (SELECT DISTINCT member_id FROM changed) changed
-        JOIN members m ON m.id = changed.member_id
-        LEFT JOIN member_quarters q ON q.member_id = m.id AND q.quarter = :quarter
-        WHERE r.referred_id = changed.member_id
+        SELECT count(*) AS changes FROM changed
         """,
         limit=limit,
         quarter=tiers.quarter_of(now),
     )
 
 
-def lapse(tx: Tx, now: datetime, limit: int) -> None:
-    """Note who has not scanned for 30 days."""
-    tx.run(
+def lapse(tx: Tx, now: datetime, limit: int) -> int:
+    """Note who has not scanned for 30 days; returns how many."""
+    return tx.run(
         """
         UPDATE referrals SET is_active = false WHERE referred_id IN (
             SELECT referred_id FROM referrals WHERE is_active AND last_scan_at <= :since
@@ -132,19 +135,26 @@ def unshipped(tx: Tx, now: datetime) -> Usdt:
     return tx.scalar(Usdt, "SELECT unshipped_affiliate_accruals(:now) AS amount", now=now)
 
 
-def move(tx: Tx, last: int, week_on: date | None, scan_chips: int, pool: Usdt, *, now: datetime) -> None:
-    """Note how far the scans were followed, and what the present week has so far."""
+def move(tx: Tx, last: int, week_on: date | None, scan_chips: int) -> None:
+    """Note how far the scans were followed, and the chips that they have given the present week."""
     tx.run(
-        """
-        UPDATE referral_progress
-        SET last_number = :last, as_of = :now, week_on = :week_on, scan_chips = :scan_chips, pool = :pool,
-            moved_chips = (SELECT coalesce(sum(CASE kind WHEN 'vault' THEN -chips ELSE chips END), 0) FROM chip_moves
-                           WHERE week_on = :week_on)
-        WHERE only_row
-        """,
+        "UPDATE referral_progress SET last_number = :last, week_on = :week_on, scan_chips = :scan_chips WHERE only_row",
         last=last,
         week_on=week_on,
         scan_chips=scan_chips,
+    )
+
+
+def sum_up(tx: Tx, pool: Usdt, now: datetime) -> None:
+    """Note the pool and the moved chips of the present week, and that everything is of now."""
+    tx.run(
+        """
+        UPDATE referral_progress p
+        SET as_of = :now, pool = :pool,
+            moved_chips = (SELECT coalesce(sum(CASE kind WHEN 'vault' THEN -chips ELSE chips END), 0) FROM chip_moves
+                           WHERE week_on = p.week_on)
+        WHERE only_row
+        """,
         pool=pool,
         now=now,
     )

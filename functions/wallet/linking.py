@@ -65,8 +65,8 @@ def challenge(tx: Tx, member: Member, body: WalletAddress, now: datetime) -> Wal
 
 
 def link(tx: Tx, member: Member, body: WalletLink, now: datetime) -> LinkedWallet:
-    """Link the wallet whose key signed the challenge, and pay what waited for it: comps, and what an affiliate earned.
-    A wallet that replaces another one rests for a day first.
+    """Link the wallet whose key signed the challenge, and pay what waited for it: comps, and, to a first wallet, what
+    an affiliate earned. A wallet that replaces another one rests for a day first.
     """
     asked = _answered(tx, member, body, now)
     before = store.owner(tx, member.id)
@@ -79,7 +79,7 @@ def link(tx: Tx, member: Member, body: WalletLink, now: datetime) -> LinkedWalle
     _tell(tx, member.id, before, asked, now)
     rests_until = _set_wallet(tx, member, asked.address, now)
     requested = 0 if rests_until else awards.pay_pending(tx, member.id, asked.address, now)
-    if not rests_until:
+    if before.wallet_address is None and not rests_until:
         affiliate_payouts.pay_owed(tx, member.id, asked.address, now)
     return LinkedWallet(wallet_address=asked.address, comps_requested=requested, comps_rest_until=rests_until)
 

@@ -16,7 +16,9 @@ ACCOUNTS = {"prize_match": "match:affiliate", "manual": "award:affiliate"}  # wh
 
 @dataclass(frozen=True)
 class LockedEarning:
-    """An earning that was not cancelled. `in_payout`: it was paid, or a payout may pay it."""
+    """An earning that was not cancelled. `in_payout`: it was paid, or a payout may pay it. `is_reversed`: another
+    earning takes it back.
+    """
 
     id: UUID
     affiliate_id: UUID
@@ -25,18 +27,24 @@ class LockedEarning:
     amount: Usdt
     status: EarningStatus
     in_payout: bool
+    is_reversed: bool
 
 
 def lock(tx: Tx, earning_id: UUID) -> LockedEarning | None:
-    """The earning, locked; None if there is none, or it is cancelled."""
+    """The earning, locked; None if there is none, or it is cancelled.
+
+    It is read by a statement of its own: one that waits for a lock still sees other tables as they were before.
+    """
+    tx.run("SELECT FROM affiliate_earnings WHERE id = :id FOR NO KEY UPDATE", id=earning_id)
     return tx.first(
         LockedEarning,
         """
         SELECT id, affiliate_id, referred_id, kind, amount, status,
                status = 'paid' OR EXISTS (SELECT FROM affiliate_payout_lines line
-                                          WHERE line.earning_id = affiliate_earnings.id AND line.released_at IS NULL)
-                   AS in_payout
-        FROM affiliate_earnings WHERE id = :id AND status <> 'cancelled' FOR NO KEY UPDATE
+                                          WHERE line.earning_id = earning.id AND line.released_at IS NULL)
+                   AS in_payout,
+               EXISTS (SELECT FROM affiliate_earnings WHERE reverses_id = earning.id) AS is_reversed
+        FROM affiliate_earnings earning WHERE id = :id AND status <> 'cancelled'
         """,
         id=earning_id,
     )
@@ -47,33 +55,34 @@ def take_back(tx: Tx, earning: LockedEarning, now: datetime) -> bool:
 
     A reversal lowers the affiliate's next payout.
     """
-    reversal = _reverse(tx, earning, now) if earning.in_payout else None
-    if earning.in_payout and reversal is None:
+    if earning.is_reversed:
         return False
-    if not earning.in_payout:
-        tx.run(
-            "UPDATE affiliate_earnings SET status = 'cancelled', cancelled_at = :now WHERE id = :id",
-            id=earning.id,
-            now=now,
-        )
+    taken = _reverse(tx, earning, now) if earning.in_payout else _cancel(tx, earning, now)
     code = "match_reversed" if earning.in_payout else "match_cancelled"
     ref = f"{code.replace('_', '-')}:{earning.id}"
     journals.move(tx, ref, OWED, ACCOUNTS[earning.kind], earning.amount, now=now)
     if earning.status is not EarningStatus.IN_REVIEW:
-        data = {"earning_id": str(reversal or earning.id)}
+        data = {"earning_id": str(taken)}
         note = notifications.note(earning.affiliate_id, code, data, ref, amount=earning.amount)
         notifications.notify(tx, note, now)
     return True
 
 
-def _reverse(tx: Tx, earning: LockedEarning, now: datetime) -> UUID | None:
-    """Insert the earning that takes this one back; its id, or None if there is one."""
+def _cancel(tx: Tx, earning: LockedEarning, now: datetime) -> UUID:
+    """Cancel the earning; returns its id."""
+    tx.run(
+        "UPDATE affiliate_earnings SET status = 'cancelled', cancelled_at = :now WHERE id = :id", id=earning.id, now=now
+    )
+    return earning.id
+
+
+def _reverse(tx: Tx, earning: LockedEarning, now: datetime) -> UUID:
+    """Insert the earning that takes this one back; returns its id."""
     identity = uuid4()
-    made = tx.run(
+    tx.run(
         """
         INSERT INTO affiliate_earnings (id, affiliate_id, referred_id, kind, reverses_id, amount, status, earned_at)
         VALUES (:id, :affiliate_id, :referred_id, 'reversal', :reverses_id, :amount, 'pending', :now)
-        ON CONFLICT (reverses_id) DO NOTHING
         """,
         id=identity,
         affiliate_id=earning.affiliate_id,
@@ -82,4 +91,4 @@ def _reverse(tx: Tx, earning: LockedEarning, now: datetime) -> UUID | None:
         amount=-earning.amount,
         now=now,
     )
-    return identity if made else None
+    return identity

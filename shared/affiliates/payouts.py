@@ -120,32 +120,39 @@ def pay_owed(tx: Tx, member_id: UUID, address: str, now: datetime) -> bool:
 
 def withdraw_proposed(tx: Tx, member_id: UUID, now: datetime) -> None:
     """Take back what a week has proposed to pay the member, because the account is being closed."""
-    tx.run(
+    withdrawn = tx.column(
+        UUID,
         """
         UPDATE affiliate_payouts SET state = 'cancelled', state_at = :now
-        WHERE affiliate_id = :member_id AND state = 'proposed'
+        WHERE affiliate_id = :member_id AND state = 'proposed' RETURNING id
         """,
         member_id=member_id,
         now=now,
     )
+    release_lines(tx, withdrawn, now)
+
+
+def release_lines(tx: Tx, ids: Sequence[UUID], now: datetime) -> None:
+    """Release the shares and earnings of payouts that were just cancelled: another payout may pay them."""
     tx.run(
-        """
-        UPDATE affiliate_payout_lines SET released_at = :now WHERE released_at IS NULL AND payout_id IN
-            (SELECT id FROM affiliate_payouts WHERE affiliate_id = :member_id AND state = 'cancelled')
-        """,
-        member_id=member_id,
+        "UPDATE affiliate_payout_lines SET released_at = :now WHERE payout_id = ANY(:ids) AND released_at IS NULL",
+        ids=ids,
         now=now,
     )
 
 
 def give_up_shares(tx: Tx, member_id: UUID, now: datetime) -> None:
-    """Give up the promised shares of a member who closes the account: they go back to the pool."""
+    """Give up the promised shares of a member who closes the account, unless a payout may pay them: they go back to
+    the pool.
+    """
     given = tx.all(
         _GivenUp,
         """
         UPDATE affiliate_week_shares s SET settled_at = :now, given_up = true FROM affiliate_weeks w
         WHERE s.affiliate_id = :member_id AND s.share > 0 AND s.settled_at IS NULL
           AND w.week_on = s.week_on AND w.approved_at IS NOT NULL
+          AND NOT EXISTS (SELECT FROM affiliate_payout_lines l WHERE l.share_week = s.week_on
+                          AND l.affiliate_id = s.affiliate_id AND l.released_at IS NULL)
         RETURNING s.week_on, s.share
         """,
         member_id=member_id,

@@ -103,7 +103,7 @@ FOR_EVER: Mapping[str, str] = {
     **dict.fromkeys(
         ("affiliate_chips", "affiliate_earnings", "affiliate_payout_lines", "affiliate_payouts",
          "affiliate_week_shares", "affiliate_weeks", "bank_transfers", "card_bookings", "card_days", "card_deposits",
-         "chain_transfers", "chip_balances", "chip_claims", "chip_moves", "chip_vaults", "comps", "dispute_movements",
+         "chain_transfers", "chip_balances", "chip_moves", "chip_vaults", "comps", "dispute_movements",
          "disputes", "foreign_explanations", "foreign_transfers", "fulfilment_lines", "fulfilments", "invoices",
          "ledger_accounts", "ledger_balances", "ledger_journals", "ledger_postings", "ledger_seal_balances",
          "ledger_seals", "locked_shares", "manual_transfers", "milestones", "order_events", "order_items",

@@ -143,7 +143,6 @@ CREATE TABLE affiliate_payouts (
     CONSTRAINT affiliate_payouts_week_on_fkey FOREIGN KEY (week_on) REFERENCES affiliate_weeks(week_on)
 );
 CREATE INDEX affiliate_payouts_affiliate ON affiliate_payouts (affiliate_id, made_at, id);
-CREATE INDEX affiliate_payouts_cancelled ON affiliate_payouts (id) WHERE state = 'cancelled';
 CREATE INDEX affiliate_payouts_of_week ON affiliate_payouts (week_on);
 CREATE INDEX affiliate_payouts_open ON affiliate_payouts (week_on) WHERE state IN ('proposed', 'requested');
 CREATE UNIQUE INDEX affiliate_payouts_week ON affiliate_payouts (week_on, affiliate_id) WHERE state <> 'cancelled';
@@ -253,7 +252,6 @@ CREATE TABLE affiliate_weeks (
     payment_digest  bytea,
     done_affiliate  uuid,
     opened_at       timestamptz  NOT NULL,
-    claimed_at      timestamptz,
     ready_at        timestamptz,
     approved_at     timestamptz,
     completed_at    timestamptz,
@@ -573,14 +571,6 @@ CREATE TABLE chip_balances (
     CONSTRAINT chip_balances_earned_check CHECK (earned >= 0),
     CONSTRAINT chip_balances_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id)
 ) WITH (fillfactor=70);
-
-CREATE TABLE chip_claims (
-    affiliate_id  uuid    NOT NULL,
-    claimed       bigint  NOT NULL,
-    CONSTRAINT chip_claims_pkey PRIMARY KEY (affiliate_id),
-    CONSTRAINT chip_claims_claimed_check CHECK (claimed >= 0),
-    CONSTRAINT chip_claims_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id)
-);
 
 CREATE TABLE chip_moves (
     id            bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -3640,6 +3630,10 @@ BEGIN
        (SELECT FROM affiliate_payout_lines WHERE earning_id = OLD.id AND released_at IS NULL) THEN
         PERFORM refuse('earning_cancelled', format('a payout may pay earning %s: it can only be reversed', OLD.id));
     END IF;
+    IF NEW.status = 'cancelled' AND OLD.status <> 'cancelled' AND EXISTS
+       (SELECT FROM affiliate_earnings WHERE reverses_id = OLD.id) THEN
+        PERFORM refuse('earning_cancelled', format('earning %s was reversed', OLD.id));
+    END IF;
     RETURN NEW;
 END $function$;
 
@@ -3819,8 +3813,7 @@ DECLARE
 BEGIN
     IF (NEW.week_on, NEW.first_number, NEW.last_number, NEW.pool, NEW.chips_max, NEW.payout_min, NEW.opened_at)
        IS DISTINCT FROM
-       (OLD.week_on, OLD.first_number, OLD.last_number, OLD.pool, OLD.chips_max, OLD.payout_min, OLD.opened_at)
-       OR (OLD.claimed_at IS NOT NULL AND NEW.claimed_at IS DISTINCT FROM OLD.claimed_at) THEN
+       (OLD.week_on, OLD.first_number, OLD.last_number, OLD.pool, OLD.chips_max, OLD.payout_min, OLD.opened_at) THEN
         PERFORM refuse('week_terms', format('the range and the pool of the week of %s are fixed', OLD.week_on));
     END IF;
     IF OLD.approved_at IS NOT NULL AND (NEW.approved_at, NEW.ready_at, NEW.digest, NEW.payment_digest, NEW.chips)
@@ -7401,21 +7394,21 @@ GRANT UPDATE (agreed_by, cancelled_at, status) ON TABLE affiliate_earnings TO bl
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, affiliate_payout_lines,
     affiliate_payouts, affiliate_program, affiliate_week_shares, affiliate_weeks, age_checks, attempt_counters,
     avatars, backup_codes, broadcasts, card_balance, card_bookings, card_days, cart_items, carts, chain_scans,
-    chain_transfers, chip_balances, chip_claims, chip_counts, chip_vaults, code_batch_chunks, code_batch_walks,
-    code_batches, code_import_chunks, code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys,
-    devices, disputes, email_changes, email_codes, erasures, feed_items, flagged_scans, foreign_explanations,
-    former_usernames, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, idempotency_keys,
-    inbox_counts, inboxes, job_faults, known_devices, late_counts, leases, listener_revocations, mails,
-    manual_transfers, mark_secrets, member_quarters, member_totals, members, nonce_searches, nonce_uses,
-    notification_preferences, notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels,
-    payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers, postponed_chips, products,
-    pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations,
-    referral_changes, referral_clicks, referral_codes, referral_progress, referrals, refresh_tokens, refund_requests,
-    sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers,
-    signing_keys, stock_alerts, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics,
-    treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_arrivals, usdt_deposits, usdt_requests,
-    usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_transactions,
-    webhook_deliveries, wholesale_accounts, withdrawals TO blakjaks_app;
+    chain_transfers, chip_balances, chip_counts, chip_vaults, code_batch_chunks, code_batch_walks, code_batches,
+    code_import_chunks, code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys, devices,
+    disputes, email_changes, email_codes, erasures, feed_items, flagged_scans, foreign_explanations, former_usernames,
+    fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts,
+    inboxes, job_faults, known_devices, late_counts, leases, listener_revocations, mails, manual_transfers,
+    mark_secrets, member_quarters, member_totals, members, nonce_searches, nonce_uses, notification_preferences,
+    notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels, payment_findings,
+    payment_operations, payments, payout_slots, payouts, permanent_tiers, postponed_chips, products, pushes,
+    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
+    referral_clicks, referral_codes, referral_progress, referrals, refresh_tokens, refund_requests, sales_volume,
+    scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys,
+    stock_alerts, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
+    treasury_snapshot_days, treasury_snapshots, trips, usdt_arrivals, usdt_deposits, usdt_requests, usdt_returns,
+    vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries,
+    wholesale_accounts, withdrawals TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -7661,7 +7654,7 @@ GRANT SELECT (created_at, enabled_at, member_id) ON TABLE second_factors TO blak
 GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, affiliate_payout_lines, affiliate_payouts,
     affiliate_program, affiliate_week_decisions, affiliate_week_shares, affiliate_weeks, age_checks, audit_logs,
     avatars, award_inputs, bank_transfers, broadcasts, card_balance, card_bookings, card_days, card_deposits,
-    cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_claims, chip_counts, chip_moves, chip_vaults,
+    cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, chip_moves, chip_vaults,
     code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes, code_import_chunks,
     code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices,
     dispute_movements, disputes, downline_entries, erasures, feed_items, flagged_scans, foreign_explanations,
@@ -7754,7 +7747,7 @@ GRANT DELETE, INSERT, UPDATE ON TABLE postponed_chips TO blakjaks_weeks;
 GRANT EXECUTE ON FUNCTION return_doubted_chips(date,timestamp with time zone) TO blakjaks_weeks;
 GRANT INSERT ON TABLE chip_moves, ledger_journals, ledger_postings, payouts, vault_lots TO blakjaks_weeks;
 GRANT INSERT, SELECT ON TABLE mark_secrets TO blakjaks_weeks;
-GRANT INSERT, UPDATE ON TABLE affiliate_weeks, chip_claims TO blakjaks_weeks;
+GRANT INSERT, UPDATE ON TABLE affiliate_weeks TO blakjaks_weeks;
 GRANT UPDATE (given_up, settled_at) ON TABLE affiliate_week_shares TO blakjaks_weeks;
 GRANT UPDATE (payout_id, state, state_at) ON TABLE affiliate_payouts TO blakjaks_weeks;
 GRANT UPDATE (released_at) ON TABLE affiliate_payout_lines TO blakjaks_weeks;

@@ -22,6 +22,7 @@ IN_ORDER = {
     "payout_confirm/observing.py:observe": "windows of one key: no nonce can be in the chain before an earlier one",
     "payout_recover/rebuild.py": "nonces of one key in order: each is explained before the next is looked at",
     "reconciliation/compare.py:treasury": "one treasury's batches",
+    "referral_refresh/main.py:_in_batches": "one statement takes as many rows as are left; nothing is done for each",
     "referral_refresh/main.py:follow_scans": "a fold over scans in order: none can be left out",
     "scan_rollup/main.py:catch_up": "a fold over scans in order: none can be left out",
     "tier_rollover/main.py:close": "batches; each member is on its own in its savepoint",

@@ -56,7 +56,6 @@ CREATE TABLE affiliate_weeks (
     payment_digest bytea CHECK (octet_length(payment_digest) = 32),   -- of that and of what is to be paid to whom
     done_affiliate uuid,              -- how far the present state's portions have come
     opened_at      timestamptz NOT NULL,
-    claimed_at     timestamptz,       -- since when the range's chips are no longer of the present week
     ready_at       timestamptz,
     approved_at    timestamptz,
     completed_at   timestamptz,
@@ -158,12 +157,6 @@ $$;
 CREATE INDEX ledger_journals_posted ON ledger_journals USING brin (posted_at);  -- they come nearly in this order
 
 -- ------------------------------------------------------------------------------------------------------------- chips
--- How many of an affiliate's earned chips belong to weeks that were counted; the others are those of the present week.
-CREATE TABLE chip_claims (
-    affiliate_id uuid PRIMARY KEY REFERENCES members (id),
-    claimed      bigint NOT NULL CHECK (claimed >= 0)
-);
-
 -- Chips of scans that people had not judged when their week was counted. Cleared ones count in a later week.
 CREATE TABLE postponed_chips (
     scan_number  bigint PRIMARY KEY REFERENCES affiliate_chips (scan_number),
@@ -428,6 +421,10 @@ BEGIN
        (SELECT FROM affiliate_payout_lines WHERE earning_id = OLD.id AND released_at IS NULL) THEN
         PERFORM refuse('earning_cancelled', format('a payout may pay earning %s: it can only be reversed', OLD.id));
     END IF;
+    IF NEW.status = 'cancelled' AND OLD.status <> 'cancelled' AND EXISTS
+       (SELECT FROM affiliate_earnings WHERE reverses_id = OLD.id) THEN
+        PERFORM refuse('earning_cancelled', format('earning %s was reversed', OLD.id));
+    END IF;
     RETURN NEW;
 END $$;
 
@@ -464,8 +461,7 @@ DECLARE
 BEGIN
     IF (NEW.week_on, NEW.first_number, NEW.last_number, NEW.pool, NEW.chips_max, NEW.payout_min, NEW.opened_at)
        IS DISTINCT FROM
-       (OLD.week_on, OLD.first_number, OLD.last_number, OLD.pool, OLD.chips_max, OLD.payout_min, OLD.opened_at)
-       OR (OLD.claimed_at IS NOT NULL AND NEW.claimed_at IS DISTINCT FROM OLD.claimed_at) THEN
+       (OLD.week_on, OLD.first_number, OLD.last_number, OLD.pool, OLD.chips_max, OLD.payout_min, OLD.opened_at) THEN
         PERFORM refuse('week_terms', format('the range and the pool of the week of %s are fixed', OLD.week_on));
     END IF;
     IF OLD.approved_at IS NOT NULL AND (NEW.approved_at, NEW.ready_at, NEW.digest, NEW.payment_digest, NEW.chips)
@@ -607,12 +603,12 @@ BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', 'blakjaks_' || name);
     END LOOP;
 END $$;
-GRANT SELECT ON affiliate_weeks, affiliate_week_shares, affiliate_week_decisions, chip_claims, postponed_chips, chip_moves, vault_lots,
+GRANT SELECT ON affiliate_weeks, affiliate_week_shares, affiliate_week_decisions, postponed_chips, chip_moves, vault_lots,
     affiliate_payouts, affiliate_payout_lines TO blakjaks_read;
 
 -- weeks: a week is counted, shared, proposed, promised and told.
 GRANT SELECT, INSERT ON mark_secrets TO blakjaks_weeks;
-GRANT INSERT, UPDATE ON affiliate_weeks, chip_claims, postponed_chips TO blakjaks_weeks;
+GRANT INSERT, UPDATE ON affiliate_weeks, postponed_chips TO blakjaks_weeks;
 GRANT INSERT, DELETE ON affiliate_week_shares, affiliate_payouts, affiliate_payout_lines TO blakjaks_weeks;
 GRANT DELETE ON postponed_chips TO blakjaks_weeks;
 GRANT UPDATE (settled_at, given_up) ON affiliate_week_shares TO blakjaks_weeks;

@@ -203,6 +203,17 @@ def test_doubted_scans_and_chips_beyond_the_cap_do_not_count_so_far(
     assert (week["chips"], week["all_chips"], week["estimated_share"]) == (2, 3, 0)
 
 
+def test_the_chips_so_far_are_those_that_the_week_would_count(client: Client, weeks: Weeks) -> None:
+    me = factories.member()
+    now = this_week(weeks)
+    doubted, *_ = weeks.scan(me, 4, now)
+    weeks.flag(doubted)
+    main.refresh(now)
+    week = stats(client, me)["week"]
+    assert (week["chips"], week["all_chips"]) == (3, 3)
+    assert client(me.token).get("/v1/affiliate/chips").body["active"] == 3
+
+
 def test_a_week_that_is_not_known_is_not_estimated(client: Client, weeks: Weeks) -> None:
     me = factories.member()
     now = this_week(weeks)

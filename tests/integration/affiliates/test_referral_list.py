@@ -18,7 +18,7 @@ from shared.values.tiers import Tier, quarter_of
 from tests import factories
 from tests.client import FunctionClient
 from tests.factories import Somebody
-from tests.fakes.week_rows import Weeks
+from tests.fakes.week_rows import CUT, Weeks
 
 Client = Callable[..., FunctionClient]
 
@@ -131,21 +131,48 @@ def test_a_scan_that_is_followed_late_makes_nobody_active(client: Client, sql: C
 def test_each_scan_is_followed_once_however_often_and_in_what_batches(
     sql: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(main, "SCANS_AT_ONCE", 2)
+    monkeypatch.setattr(main, "AT_ONCE", 2)
     affiliate, now = factories.member(), clock.now()
     friends = [factories.member(referred_by=affiliate) for _ in range(5)]
     for friend in friends:
         scanned(sql, friend, now)
-    monkeypatch.setattr(main, "FOLLOWED_MAX", 1)
+    monkeypatch.setattr(main, "BATCHES_MAX", 1)
     main.refresh(now)
     assert sql.execute_simple("SELECT last_number FROM referral_progress").rows == [[2]]
-    monkeypatch.setattr(main, "FOLLOWED_MAX", 100)
+    monkeypatch.setattr(main, "BATCHES_MAX", 100)
     for _ in range(2):
         main.refresh(now)
     assert sql.execute_simple("SELECT last_number FROM referral_progress").rows == [[5]]
     assert sql.execute_simple("SELECT count(*) FROM referrals WHERE is_active").rows == [[5]]
     main.refresh(now - DAY)
     assert sql.execute_simple("SELECT as_of FROM referral_progress").rows == [[now]]
+
+
+def test_scans_of_a_week_that_was_opened_meanwhile_are_not_chips_of_the_next(
+    sql: Connection, weeks: Weeks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(main, "AT_ONCE", 2)
+    affiliate, now = factories.member(), clock.now()
+    weeks.scan(affiliate, 5, CUT)
+    weeks.run(now)
+    weeks.scan(affiliate, 3, now)
+    weeks.fill(Usdt.of(7), now)
+    main.refresh(now)
+    shown = sql.execute_simple("SELECT last_number, scan_chips, pool, as_of FROM referral_progress").rows
+    assert shown == [[8, 3, 7_000_000, now]]
+
+
+def test_one_run_notes_more_tiers_and_lapses_than_a_batch_has(sql: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(main, "AT_ONCE", 2)
+    affiliate, now = factories.member(), clock.now()
+    for friend in [factories.member(referred_by=affiliate) for _ in range(5)]:
+        scanned(sql, friend, now)
+        change = TierChange(friend.id, "ended", Tier.STANDARD, now, quarter=quarter_of(now), scan_count=0)
+        db.atomically(tier_history.record, change)
+    main.refresh(now)
+    assert sql.execute_simple("SELECT count(*) FROM referral_changes").rows == [[0]]
+    main.refresh(now + 30 * DAY)
+    assert sql.execute_simple("SELECT count(*) FROM referrals WHERE is_active").rows == [[0]]
 
 
 def test_a_tier_that_people_or_the_end_of_a_quarter_change_is_followed(client: Client, sql: Connection) -> None:

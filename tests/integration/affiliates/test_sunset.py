@@ -18,10 +18,11 @@ from shared.comps import awards
 from shared.values.money import Usdt
 from shared.values.programs import Program, ProgramState
 from tests import factories
-from tests.client import FunctionClient
+from tests.client import Answer, FunctionClient
 from tests.factories import Somebody
 from tests.fakes.comp_records import award_for
 from tests.fakes.plain_rows import put, unchecked
+from tests.fakes.treasury_admins import treasury_admin
 from tests.fakes.vault_rows import Vaults
 from tests.fakes.week_rows import SUNDAY, WEEK, Weeks
 
@@ -211,8 +212,8 @@ def test_the_vault_closes_with_the_program(sql: Connection) -> None:
     vaults.scan(somebody, 3, MONDAY)
     assert vaults.vault(somebody, 1, MONDAY) == ""
     close(sql)
-    assert vaults.vault(somebody, 1, MONDAY) == "vault-closed"
-    assert vaults.withdraw(somebody, 1, MONDAY) == "vault-closed"
+    assert vaults.vault(somebody, 1, MONDAY) == "chips-locked"
+    assert vaults.withdraw(somebody, 1, MONDAY) == "chips-locked"
     assert not vaults.shown(somebody, MONDAY).moves_open
     vaults.keep(MONDAY + 366 * DAY)
     assert vaults.lots(somebody) == [("manual", 1, 1)]
@@ -284,6 +285,27 @@ def test_whoever_signs_up_later_is_no_affiliate(client: Client, sql: Connection)
     assert [(it["state"], it["is_affiliate"], it["chips_max"]) for it in shown] == [
         ("sunset", True, None), ("sunset", False, None),
     ]  # fmt: skip
+
+
+def test_nothing_is_given_to_whoever_is_no_affiliate_and_no_chips_are_given_any_more(
+    client: Client, sql: Connection
+) -> None:
+    early, admin = early_member(sql), treasury_admin(client)
+    close(sql)
+    late = late_member(sql)
+
+    def award(member: Somebody) -> Answer:
+        body = {"amount": 5, "reason": "For the launch", "totp": admin.code()}
+        return admin.client.post(f"/v1/admin/affiliates/{member.id}/award", body)
+
+    assert (award(late).status, award(late).problem) == (409, "member-not-affiliate")
+    assert award(early).status == 201
+    for member, problem in ((late, "member-not-affiliate"), (early, "chips-locked")):
+        path = f"/v1/admin/affiliates/{member.id}/chips"
+        given = admin.client.post(path, {"chips": 1, "reason": "Lost in an outage"})
+        assert (given.status, given.problem) == (409, problem)
+    assert sql.execute_simple("SELECT count(*) FROM chip_moves").rows == [[0]]
+    assert sql.execute_simple("SELECT affiliate_id FROM affiliate_earnings").rows == [[early.id]]
 
 
 def test_a_code_of_somebody_who_is_no_affiliate_leads_nowhere(sql: Connection) -> None:

@@ -1,18 +1,20 @@
 """The pool of affiliates is divided each week by chips, to the micro-USDT, whenever and however often the job runs."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import cast
 
 import pytest
 from pg8000.dbapi import Connection
 
 from functions.affiliate_week import marks
-from shared import settings
+from shared import db, settings
 from shared.auth import Role
+from shared.db import Tx
 from shared.values.money import ZERO, Usdt
 from tests import factories
 from tests.factories import Somebody
+from tests.fakes.lock_waits import run_blocked
 from tests.fakes.week_rows import AFTER, CUT, SUNDAY, WEEK, Weeks, wallet
 
 HUNDRED = Usdt.of(100)
@@ -150,6 +152,21 @@ def test_chips_of_doubted_scans_wait_and_count_once_people_have_cleared_them(wee
     assert weeks.shares(SUNDAY + WEEK) == {somebody.id: (1, 0, HUNDRED.micro)}
 
 
+def test_a_run_waits_for_moves_of_chips_only_if_a_week_has_ended(weeks: Weeks, sql: Connection) -> None:
+    weeks.run()
+
+    def moved(tx: Tx) -> None:
+        tx.scalar(date, "SELECT chip_week(:now) AS week_on", now=AFTER)
+
+    with ThreadPoolExecutor(1) as threads:
+        with db.transaction() as tx:
+            moved(tx)
+            threads.submit(weeks.run).result(10)
+        assert weeks.rows("SELECT max(week_on) FROM affiliate_weeks") == [(SUNDAY,)]
+    run_blocked(sql, moved, lambda: weeks.run(AFTER + WEEK), before_the_end=lambda _: None)
+    assert weeks.rows("SELECT max(week_on) FROM affiliate_weeks") == [(SUNDAY + WEEK,)]
+
+
 def test_no_chips_move_between_a_weeks_end_and_its_opening(weeks: Weeks) -> None:
     somebody = factories.member()
     doubted, _ = weeks.scan(somebody, 2)
@@ -222,11 +239,10 @@ def test_a_rejected_week_is_counted_anew_with_the_same_range_and_pool(weeks: Wee
     weeks.run(AFTER + MINUTE)
     after = weeks.week()
     assert after["state"] == "ready"
-    same = ("first_number", "last_number", "pool", "claimed_at")
+    same = ("first_number", "last_number", "pool")
     assert [after[name] for name in same] == [before[name] for name in same]
     assert (before["chips"], after["chips"]) == (1, 2)
     assert after["payment_digest"] != before["payment_digest"]
     weeks.agree(*treasurers())
     weeks.run(AFTER + 2 * MINUTE)
     assert weeks.payouts() == [(somebody.id, "requested", HUNDRED.micro)]
-    assert weeks.rows("SELECT claimed FROM chip_claims") == [(2,)]

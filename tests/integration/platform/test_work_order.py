@@ -170,14 +170,15 @@ def test_what_a_deletion_forfeits_is_told_oldest_first(sql: Connection, monkeypa
     made = {number: comp(sql, somebody, number) for number in SHUFFLED}
     comp(sql, somebody, 0, status="paid", paid_at=NOW)
     comp(sql, uuid4(), 0)
+    matched = {number: uuid4() for number in SHUFFLED}
     for number in SHUFFLED:
-        put(sql, "affiliate_earnings", id=uuid4(), affiliate_id=somebody, referred_id=uuid4(), kind="prize_match",
-            comp_id=made[number], value=100, amount=21, status="pending", earned_at=at(number))  # fmt: skip
+        put(sql, "affiliate_earnings", id=matched[number], affiliate_id=somebody, referred_id=uuid4(),
+            kind="prize_match", comp_id=made[number], value=100, amount=21, status="pending",
+            earned_at=at(number))  # fmt: skip
     put(sql, "affiliate_earnings", id=uuid4(), affiliate_id=uuid4(), referred_id=uuid4(), kind="prize_match",
         comp_id=uuid4(), value=100, amount=21, status="pending", earned_at=NOW)  # fmt: skip
-    expected = [made[1], made[2]]
-    assert done(lambda tx: profile_records.unpaid_comps(tx, somebody)) == expected
-    assert done(lambda tx: profile_records.unpaid_matches(tx, somebody)) == expected
+    assert done(lambda tx: profile_records.unpaid_comps(tx, somebody)) == [made[1], made[2]]
+    assert done(lambda tx: profile_records.unpaid_earnings(tx, somebody)) == [matched[1], matched[2]]
 
 
 def test_payouts_first_asked_for_first_taken(sql: Connection) -> None:

@@ -22,6 +22,7 @@ from tests import factories
 from tests.client import FunctionClient
 from tests.clock import moved_clock
 from tests.fakes.comp_records import award_guarantee
+from tests.fakes.week_rows import Weeks
 from tests.operations.wallet_links import Challenge, answer_challenge, ask_for_challenge
 from tests.platform import USDT
 from tests.rows import rows_of_all_tables
@@ -224,6 +225,18 @@ def test_comps_that_waited_are_paid_once_the_wallet_is_linked(
     again = ask_for_challenge(member, wallet)
     assert answer_challenge(member, again, again.signed(wallet)).body["comps_requested"] == 0
     assert sql.execute_simple("SELECT count(*) FROM payouts").rows == [[3]]
+
+
+def test_what_an_affiliate_is_owed_is_paid_when_a_wallet_is_linked_and_not_when_it_is_linked_again(
+    client: Client, sql: Connection, wallet: LocalAccount
+) -> None:
+    somebody, weeks = factories.member(), Weeks(sql)
+    member = client(somebody.token)
+    for _ in range(2):
+        weeks.earn(somebody, Usdt.of(100))
+        asked = ask_for_challenge(member, wallet)
+        assert answer_challenge(member, asked, asked.signed(wallet)).status == 200
+    assert weeks.payouts() == [(somebody.id, "requested", 21_000_000)]
 
 
 def test_a_comp_that_is_won_while_the_wallet_is_being_linked_is_paid_once(
