@@ -17,7 +17,7 @@ $(error there is no setting $(unknown); there are $(SETTINGS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types build seal schema terraform-test plan deploy rollback capacity bench bench-scans bench-shop bench-affiliates bench-codes bench-payouts bench-ledger payouts ledger-check week-recount dead-letters faults order-faults mutants bench-auth soak tick lock clean
+.PHONY: help setup run demo test lint format types build seal schema terraform-test plan deploy rollback capacity bench bench-scans bench-shop bench-affiliates bench-codes bench-payouts bench-ledger payouts ledger-check week-recount dead-letters faults order-faults week-faults mutants bench-auth soak tick lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -39,6 +39,9 @@ faults: setup ## Fault schedules of the payout machine (SCHEDULES=500 SEED=1 FAM
 
 order-faults: setup ## Fault schedules of the order machine (SCHEDULES=200 SEED=1): paid once, or nothing held
 	@$(BIN)/python -m tests.fault.orders $(if $(SCHEDULES),--schedules $(SCHEDULES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+week-faults: setup ## Fault schedules of the weeks of affiliates (SCHEDULES=500 SEED=1): each part is paid once
+	@WEEK_SCHEDULES=$(or $(SCHEDULES),200) WEEK_SEED=$(or $(SEED),1) $(BIN)/python -m pytest -q -n $(WORKERS) tests/fault/test_week_schedules.py
 
 mutants: setup ## Deliberate breaks of the payout machine's rules; SAMPLE=100 SEED=1: random ones of the whole product
 ifdef SAMPLE

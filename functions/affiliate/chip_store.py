@@ -91,7 +91,7 @@ def standing(tx: Tx, member_id: UUID, now: datetime) -> Standing:
         SELECT coalesce(newest, last_sunday) + 7 AS week_on,
                coalesce(newest >= last_sunday, true) AND affiliate_program_is_open() AS moves_open,
                (SELECT doubted FROM uncounted_chips(CAST(:member_id AS uuid), 'infinity'))
-               + CAST((SELECT count(*) FROM postponed_chips
+               + CAST((SELECT count(*) FROM withheld_chips
                        WHERE affiliate_id = :member_id AND judged_at IS NULL) AS integer) AS waiting,
                vaulted, next_expiry_at
         FROM (SELECT max(week_on) AS newest FROM affiliate_weeks) weeks,

@@ -75,9 +75,9 @@ def _shares(tx: Tx, week: Week) -> list[_Share]:
         """
         SELECT s.affiliate_id, s.mark, k.secret, s.chips, s.overflow, s.share,
                (SELECT CAST(count(*) AS integer) FROM affiliate_chips c
-                LEFT JOIN flagged_scans f USING (scan_number) LEFT JOIN postponed_chips p USING (scan_number)
+                LEFT JOIN withheld_chips w USING (scan_number)
                 WHERE c.affiliate_id = s.affiliate_id AND c.scan_number BETWEEN :first AND :last
-                  AND p.scan_number IS NULL AND coalesce(f.status, 'cleared') = 'cleared') AS scanned,
+                  AND w.scan_number IS NULL) AS scanned,
                (SELECT CAST(coalesce(sum(m.chips), 0) AS integer) FROM chip_moves m
                 WHERE m.affiliate_id = s.affiliate_id AND m.week_on = s.week_on AND m.kind <> 'vault') AS brought,
                (SELECT CAST(coalesce(sum(m.chips), 0) AS integer) FROM chip_moves m

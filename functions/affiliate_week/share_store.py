@@ -23,7 +23,7 @@ def count(tx: Tx, week: Week, now: datetime) -> bool:
     """Take the week from OPENED to COUNTED; one that has nothing to divide is completed, and its chips are carried on
     to the next week.
     """
-    _postpone(tx, week)
+    _withhold(tx, week, now)
     tx.run("SELECT return_doubted_chips(:week_on, :now)", week_on=week.week_on, now=now)
     if not week.pool:
         _carry_on(tx, week, now)
@@ -58,13 +58,13 @@ def judge_postponed(tx: Tx, now: datetime) -> None:
         """
         WITH judged AS (
             SELECT p.scan_number, p.affiliate_id, f.status = 'cleared' AS counts
-            FROM postponed_chips p JOIN flagged_scans f USING (scan_number)
+            FROM withheld_chips p JOIN flagged_scans f USING (scan_number)
             WHERE p.judged_at IS NULL AND f.status <> 'open'
               AND EXISTS (SELECT FROM affiliate_weeks w WHERE w.week_on = p.week_on
                           AND (w.approved_at IS NOT NULL OR w.state = 'completed'))
             ORDER BY p.scan_number LIMIT :limit FOR UPDATE OF p SKIP LOCKED
         ), noted AS (
-            UPDATE postponed_chips p SET judged_at = :now, counts = judged.counts FROM judged
+            UPDATE withheld_chips p SET judged_at = :now, counts = judged.counts FROM judged
             WHERE p.scan_number = judged.scan_number
         )
         INSERT INTO chip_moves (affiliate_id, week_on, kind, chips, source, moved_at)
@@ -75,15 +75,22 @@ def judge_postponed(tx: Tx, now: datetime) -> None:
     )
 
 
-def _postpone(tx: Tx, week: Week) -> None:
-    """Keep the chips of scans that people have not judged yet; a week that is counted anew keeps the ones of now."""
-    tx.run("DELETE FROM postponed_chips WHERE week_on = :week_on AND judged_at IS NULL", week_on=week.week_on)
+def _withhold(tx: Tx, week: Week, now: datetime) -> None:
+    """Leave out the chips of scans that people have not cleared; a week that is counted anew leaves out those of now.
+
+    A scan that is doubted after this statement counts: what follows asks these rows, and not the scans again.
+    """
+    tx.run("DELETE FROM withheld_chips WHERE week_on = :week_on AND judged_at IS NULL", week_on=week.week_on)
     tx.run(
         """
-        INSERT INTO postponed_chips (scan_number, affiliate_id, week_on)
-        SELECT scan_number, affiliate_id, :week_on FROM affiliate_chips JOIN flagged_scans f USING (scan_number)
-        WHERE scan_number BETWEEN :first AND :last AND f.status = 'open'
+        INSERT INTO withheld_chips (scan_number, affiliate_id, week_on, judged_at, counts)
+        SELECT scan_number, affiliate_id, :week_on, CASE WHEN f.status = 'confirmed' THEN CAST(:now AS timestamptz) END,
+               CASE WHEN f.status = 'confirmed' THEN false END
+        FROM affiliate_chips JOIN flagged_scans f USING (scan_number)
+        WHERE scan_number BETWEEN :first AND :last AND f.status <> 'cleared'
+        ON CONFLICT (scan_number) DO NOTHING
         """,
+        now=now,
         week_on=week.week_on,
         first=week.first_number,
         last=week.last_number,

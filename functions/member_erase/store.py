@@ -41,7 +41,7 @@ KEPT: Mapping[str, str] = {
     "locked_shares": "bookkeeping: by what weeks are shared",
     "chip_moves": "bookkeeping",
     "chip_vaults": "bookkeeping",
-    "postponed_chips": "bookkeeping",
+    "withheld_chips": "bookkeeping",
     "vault_lots": "bookkeeping",
     "vault_moves": "bookkeeping",
     "affiliate_week_shares": "bookkeeping: what a week has published, under a mark that leads to nobody any more",

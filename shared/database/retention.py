@@ -109,7 +109,7 @@ FOR_EVER: Mapping[str, str] = {
          "ledger_seals", "locked_shares", "manual_transfers", "milestones", "order_events", "order_items",
          "order_tins_sold", "orders", "parcel_lines", "parcels", "payment_findings", "payment_operations", "payments",
          "payout_approvals", "payout_attempts", "payout_events", "payout_policy_runs", "payout_slots", "payouts",
-         "postponed_chips", "reconciliation_findings", "reconciliation_treasuries", "reconciliations", "refund_lines",
+         "withheld_chips", "reconciliation_findings", "reconciliation_treasuries", "reconciliations", "refund_lines",
          "refunds", "sale_accruals", "sales_volume", "sunset_notices", "tax_reports", "tins_sold_daily",
          "treasury_days", "treasury_minutes", "treasury_snapshot_days", "trip_places", "trips", "usdt_deposits",
          "usdt_requests", "usdt_returns", "vault_lots", "vault_months", "vault_moves", "vault_warnings",

@@ -2323,22 +2323,6 @@ CREATE CONSTRAINT TRIGGER tier_override_has_author AFTER INSERT OR UPDATE OF ove
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.override_tier IS NOT NULL) EXECUTE FUNCTION
     tier_override_has_author();
 
-CREATE TABLE postponed_chips (
-    scan_number   bigint       NOT NULL,
-    affiliate_id  uuid         NOT NULL,
-    week_on       date         NOT NULL,
-    judged_at     timestamptz,
-    counts        boolean,
-    CONSTRAINT postponed_chips_pkey PRIMARY KEY (scan_number),
-    CONSTRAINT postponed_chips_judged CHECK ((judged_at IS NULL) = (counts IS NULL)),
-    CONSTRAINT postponed_chips_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id),
-    CONSTRAINT postponed_chips_scan_number_fkey FOREIGN KEY (scan_number) REFERENCES affiliate_chips(scan_number),
-    CONSTRAINT postponed_chips_week_on_fkey FOREIGN KEY (week_on) REFERENCES affiliate_weeks(week_on)
-);
-CREATE INDEX postponed_chips_affiliate ON postponed_chips (affiliate_id);
-CREATE INDEX postponed_chips_waiting ON postponed_chips (scan_number) WHERE judged_at IS NULL;
-CREATE INDEX postponed_chips_week ON postponed_chips (week_on);
-
 CREATE TABLE products (
     sku          text     NOT NULL,
     name         text     NOT NULL,
@@ -3563,6 +3547,22 @@ CREATE TRIGGER withdrawal_changed BEFORE UPDATE ON withdrawals FOR EACH ROW EXEC
 CREATE TRIGGER withdrawal_hash_fixed BEFORE UPDATE ON withdrawals FOR EACH ROW EXECUTE FUNCTION
     withdrawal_hash_fixed();
 
+CREATE TABLE withheld_chips (
+    scan_number   bigint       NOT NULL,
+    affiliate_id  uuid         NOT NULL,
+    week_on       date         NOT NULL,
+    judged_at     timestamptz,
+    counts        boolean,
+    CONSTRAINT withheld_chips_pkey PRIMARY KEY (scan_number),
+    CONSTRAINT withheld_chips_judged CHECK ((judged_at IS NULL) = (counts IS NULL)),
+    CONSTRAINT withheld_chips_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id),
+    CONSTRAINT withheld_chips_scan_number_fkey FOREIGN KEY (scan_number) REFERENCES affiliate_chips(scan_number),
+    CONSTRAINT withheld_chips_week_on_fkey FOREIGN KEY (week_on) REFERENCES affiliate_weeks(week_on)
+);
+CREATE INDEX withheld_chips_affiliate ON withheld_chips (affiliate_id);
+CREATE INDEX withheld_chips_waiting ON withheld_chips (scan_number) WHERE judged_at IS NULL;
+CREATE INDEX withheld_chips_week ON withheld_chips (week_on);
+
 CREATE VIEW chip_counts AS
  SELECT affiliate_id,
     sum(earned)::bigint AS earned
@@ -4423,8 +4423,9 @@ AS $function$
     SELECT affiliate_id, coalesce(scanned.chips, 0), coalesce(moved.brought, 0), coalesce(moved.put_away, 0)
     FROM (SELECT c.affiliate_id, count(*)::integer AS chips FROM affiliate_chips c
           WHERE c.scan_number BETWEEN first_number AND last_number
-          AND NOT EXISTS (SELECT FROM flagged_scans f WHERE f.scan_number = c.scan_number AND f.status <> 'cleared')
-          AND NOT EXISTS (SELECT FROM postponed_chips p WHERE p.scan_number = c.scan_number)
+          AND NOT EXISTS (SELECT FROM withheld_chips w WHERE w.scan_number = c.scan_number)
+          AND (EXISTS (SELECT FROM affiliate_weeks WHERE week_on = week) OR NOT EXISTS (
+               SELECT FROM flagged_scans f WHERE f.scan_number = c.scan_number AND f.status <> 'cleared'))
           GROUP BY c.affiliate_id) scanned
     FULL JOIN (SELECT m.affiliate_id, coalesce(sum(m.chips) FILTER (WHERE m.kind <> 'vault'), 0)::integer AS brought,
                       coalesce(sum(m.chips) FILTER (WHERE m.kind = 'vault'), 0)::integer AS put_away
@@ -7401,14 +7402,14 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earning
     inboxes, job_faults, known_devices, late_counts, leases, listener_revocations, mails, manual_transfers,
     mark_secrets, member_quarters, member_totals, members, nonce_searches, nonce_uses, notification_preferences,
     notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels, payment_findings,
-    payment_operations, payments, payout_slots, payouts, permanent_tiers, postponed_chips, products, pushes,
-    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
-    referral_clicks, referral_codes, referral_progress, referrals, refresh_tokens, refund_requests, sales_volume,
-    scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys,
-    stock_alerts, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
+    payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings,
+    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes, referral_clicks,
+    referral_codes, referral_progress, referrals, refresh_tokens, refund_requests, sales_volume, scan_counter,
+    scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys, stock_alerts,
+    tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
     treasury_snapshot_days, treasury_snapshots, trips, usdt_arrivals, usdt_deposits, usdt_requests, usdt_returns,
     vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries,
-    wholesale_accounts, withdrawals TO blakjaks_app;
+    wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -7665,16 +7666,16 @@ GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, affiliate_payout_line
     member_wallets, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
     operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox, parcel_lines,
     parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
-    payout_transitions, payouts, permanent_tiers, postponed_chips, products, pushes, reconciliation_findings,
-    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes, referral_clicks,
-    referral_codes, referral_progress, referrals, refund_lines, refund_requests, refunds, resale_certificates,
-    retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
-    schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock, stock_alerts, stock_moves,
-    sunset_notices, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasuries,
-    treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips,
-    usdt_arrivals, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings,
-    wallet_balances, wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips,
-    wholesale_comps, wholesale_milestones, withdrawal_events, withdrawal_transitions TO blakjaks_read;
+    payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
+    reconciliation_treasuries, reconciliations, referral_changes, referral_clicks, referral_codes, referral_progress,
+    referrals, refund_lines, refund_requests, refunds, resale_certificates, retired_names, sale_accruals, sales_volume,
+    scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings, signers,
+    signing_keys, slot_transitions, stock, stock_alerts, stock_moves, sunset_notices, tax_quotes, tax_reports,
+    tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
+    treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_arrivals, usdt_deposits, usdt_requests,
+    usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges,
+    wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones,
+    withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 
@@ -7743,7 +7744,7 @@ GRANT INSERT ON TABLE webhook_deliveries TO blakjaks_webhooks;
 GRANT INSERT ON TABLE affiliate_week_decisions TO blakjaks_week_decisions;
 
 GRANT DELETE, INSERT ON TABLE affiliate_payout_lines, affiliate_payouts, affiliate_week_shares TO blakjaks_weeks;
-GRANT DELETE, INSERT, UPDATE ON TABLE postponed_chips TO blakjaks_weeks;
+GRANT DELETE, INSERT, UPDATE ON TABLE withheld_chips TO blakjaks_weeks;
 GRANT EXECUTE ON FUNCTION return_doubted_chips(date,timestamp with time zone) TO blakjaks_weeks;
 GRANT INSERT ON TABLE chip_moves, ledger_journals, ledger_postings, payouts, vault_lots TO blakjaks_weeks;
 GRANT INSERT, SELECT ON TABLE mark_secrets TO blakjaks_weeks;

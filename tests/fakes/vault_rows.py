@@ -103,8 +103,9 @@ ACCOUNTS = """
     WITH mine AS (
         SELECT c.scan_number, f.status, p.judged_at, p.counts, p.scan_number IS NOT NULL AS is_postponed
         FROM affiliate_chips c LEFT JOIN flagged_scans f USING (scan_number)
-        LEFT JOIN postponed_chips p USING (scan_number)
+        LEFT JOIN withheld_chips p USING (scan_number)
         WHERE c.affiliate_id = $1
+    ), newest AS (SELECT coalesce(max(last_number), 0) AS last_number FROM affiliate_weeks
     ), moves AS (SELECT kind, chips FROM chip_moves WHERE affiliate_id = $1),
     uncounted AS (SELECT * FROM uncounted_chips($1, 'infinity'))
     SELECT (SELECT count(*) FROM mine)
@@ -115,7 +116,8 @@ ACCOUNTS = """
            (SELECT coalesce(sum(left_chips), 0) FROM vault_lots WHERE affiliate_id = $1),
            (SELECT coalesce(sum(chips), 0) FROM vault_moves WHERE affiliate_id = $1 AND kind = 'expire'),
            (SELECT count(*) FROM mine WHERE is_postponed AND judged_at IS NULL) + (SELECT doubted FROM uncounted),
-           (SELECT count(*) FROM mine WHERE counts IS false OR (NOT is_postponed AND status = 'confirmed')),
+           (SELECT count(*) FROM mine CROSS JOIN newest
+            WHERE counts IS false OR (status = 'confirmed' AND scan_number > last_number)),
            (SELECT scan_chips < 0 OR brought < 0 FROM uncounted)
            OR EXISTS (SELECT FROM vault_lots l WHERE affiliate_id = $1 AND (left_chips < 0 OR left_chips <>
                (SELECT sum(CASE WHEN kind IN ('vault', 'overflow') THEN m.chips ELSE -m.chips END)

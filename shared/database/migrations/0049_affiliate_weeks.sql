@@ -157,18 +157,19 @@ $$;
 CREATE INDEX ledger_journals_posted ON ledger_journals USING brin (posted_at);  -- they come nearly in this order
 
 -- ------------------------------------------------------------------------------------------------------------- chips
--- Chips of scans that people had not judged when their week was counted. Cleared ones count in a later week.
-CREATE TABLE postponed_chips (
+-- Chips of scans that people had not cleared when their week was counted, and that it leaves out. Those of fraud never
+-- count; the others wait until they are judged, and count in a later week once they are cleared.
+CREATE TABLE withheld_chips (
     scan_number  bigint PRIMARY KEY REFERENCES affiliate_chips (scan_number),
     affiliate_id uuid NOT NULL REFERENCES members (id),
     week_on      date NOT NULL REFERENCES affiliate_weeks (week_on),
     judged_at    timestamptz,
     counts       boolean,
-    CONSTRAINT postponed_chips_judged CHECK ((judged_at IS NULL) = (counts IS NULL))
+    CONSTRAINT withheld_chips_judged CHECK ((judged_at IS NULL) = (counts IS NULL))
 );
-CREATE INDEX postponed_chips_waiting ON postponed_chips (scan_number) WHERE judged_at IS NULL;
-CREATE INDEX postponed_chips_affiliate ON postponed_chips (affiliate_id);
-CREATE INDEX postponed_chips_week ON postponed_chips (week_on);
+CREATE INDEX withheld_chips_waiting ON withheld_chips (scan_number) WHERE judged_at IS NULL;
+CREATE INDEX withheld_chips_affiliate ON withheld_chips (affiliate_id);
+CREATE INDEX withheld_chips_week ON withheld_chips (week_on);
 
 -- Vaulted chips; each is good for 365 days. What an affiliate has beyond the most that count in a week is vaulted by itself.
 CREATE TABLE vault_lots (
@@ -202,14 +203,16 @@ CREATE INDEX chip_moves_week ON chip_moves (week_on, affiliate_id);
 CREATE INDEX chip_moves_affiliate ON chip_moves (affiliate_id, id);
 SELECT make_append_only('chip_moves');
 
--- A week's chips: of its scans that nobody doubts, and what was brought and put away, by affiliate with an account.
+-- A week's chips: of its scans, without those that are withheld (while the week is not opened: whose scan is doubted), and
+-- what was brought and put away, by affiliate with an account.
 CREATE FUNCTION week_chips(week date, first_number bigint, last_number bigint)
 RETURNS TABLE (affiliate_id uuid, scan_chips integer, brought integer, put_away integer) LANGUAGE sql STABLE AS $$
     SELECT affiliate_id, coalesce(scanned.chips, 0), coalesce(moved.brought, 0), coalesce(moved.put_away, 0)
     FROM (SELECT c.affiliate_id, count(*)::integer AS chips FROM affiliate_chips c
           WHERE c.scan_number BETWEEN first_number AND last_number
-          AND NOT EXISTS (SELECT FROM flagged_scans f WHERE f.scan_number = c.scan_number AND f.status <> 'cleared')
-          AND NOT EXISTS (SELECT FROM postponed_chips p WHERE p.scan_number = c.scan_number)
+          AND NOT EXISTS (SELECT FROM withheld_chips w WHERE w.scan_number = c.scan_number)
+          AND (EXISTS (SELECT FROM affiliate_weeks WHERE week_on = week) OR NOT EXISTS (
+               SELECT FROM flagged_scans f WHERE f.scan_number = c.scan_number AND f.status <> 'cleared'))
           GROUP BY c.affiliate_id) scanned
     FULL JOIN (SELECT m.affiliate_id, coalesce(sum(m.chips) FILTER (WHERE m.kind <> 'vault'), 0)::integer AS brought,
                       coalesce(sum(m.chips) FILTER (WHERE m.kind = 'vault'), 0)::integer AS put_away
@@ -603,14 +606,14 @@ BEGIN
         EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', 'blakjaks_' || name);
     END LOOP;
 END $$;
-GRANT SELECT ON affiliate_weeks, affiliate_week_shares, affiliate_week_decisions, postponed_chips, chip_moves, vault_lots,
+GRANT SELECT ON affiliate_weeks, affiliate_week_shares, affiliate_week_decisions, withheld_chips, chip_moves, vault_lots,
     affiliate_payouts, affiliate_payout_lines TO blakjaks_read;
 
 -- weeks: a week is counted, shared, proposed, promised and told.
 GRANT SELECT, INSERT ON mark_secrets TO blakjaks_weeks;
-GRANT INSERT, UPDATE ON affiliate_weeks, postponed_chips TO blakjaks_weeks;
+GRANT INSERT, UPDATE ON affiliate_weeks, withheld_chips TO blakjaks_weeks;
 GRANT INSERT, DELETE ON affiliate_week_shares, affiliate_payouts, affiliate_payout_lines TO blakjaks_weeks;
-GRANT DELETE ON postponed_chips TO blakjaks_weeks;
+GRANT DELETE ON withheld_chips TO blakjaks_weeks;
 GRANT UPDATE (settled_at, given_up) ON affiliate_week_shares TO blakjaks_weeks;
 GRANT UPDATE (state, state_at, payout_id) ON affiliate_payouts TO blakjaks_weeks;
 GRANT UPDATE (released_at) ON affiliate_payout_lines TO blakjaks_weeks;

@@ -47,7 +47,7 @@ NOT_EXPORTED = {
     "bank_transfers": "of admins", "operation_resolutions": "of admins", "payment_findings": "of admins",
     "refund_requests": "of admins",
     "affiliate_week_decisions": "of admins",
-    "chip_vaults": "when the first of `vault_lots` came", "postponed_chips": "how fraud is found",
+    "chip_vaults": "when the first of `vault_lots` came", "withheld_chips": "how fraud is found",
     "mark_secrets": "a secret", "member_wallets": "the wallets of `wallets`",
     "reconciliations": "of admins", "reconciliation_findings": "of admins",
     "codes": "a hash", "wallet_challenges": "questions that were answered", "refresh_tokens": "hashes",

@@ -7,7 +7,8 @@ from typing import cast
 import pytest
 from pg8000.dbapi import Connection
 
-from functions.affiliate_week import marks
+from functions.affiliate_week import marks, recount_store, share_store
+from functions.affiliate_week.week_store import Week
 from shared import db, settings
 from shared.auth import Role
 from shared.db import Tx
@@ -150,6 +151,36 @@ def test_chips_of_doubted_scans_wait_and_count_once_people_have_cleared_them(wee
     weeks.fill(HUNDRED, AFTER)
     weeks.run(AFTER + WEEK)
     assert weeks.shares(SUNDAY + WEEK) == {somebody.id: (1, 0, HUNDRED.micro)}
+
+
+def test_a_scan_that_is_doubted_while_its_week_is_counted_counts(weeks: Weeks, monkeypatch: pytest.MonkeyPatch) -> None:
+    somebody = factories.member()
+    first, second = weeks.scan(somebody, 2)
+    weeks.flag(first)
+    weeks.fill(HUNDRED)
+    counted = share_store._insert_shares
+
+    def doubted_meanwhile(tx: Tx, week: Week) -> None:
+        weeks.flag(second)
+        counted(tx, week)
+
+    monkeypatch.setattr(share_store, "_insert_shares", doubted_meanwhile)
+    weeks.run()
+    assert weeks.shares()[somebody.id][0] == 1
+    assert weeks.rows("SELECT scan_number FROM withheld_chips") == [(first,)]
+    assert db.atomically(recount_store.differences, SUNDAY) == []
+
+
+def test_a_scan_that_is_doubted_later_changes_no_recount(weeks: Weeks) -> None:
+    somebody = factories.member()
+    first, second = weeks.scan(somebody, 2)
+    weeks.fill(HUNDRED)
+    weeks.run()
+    for number in (first, second):
+        weeks.flag(number)
+    weeks.judge(first, "confirmed")
+    assert weeks.shares()[somebody.id][0] == 2
+    assert db.atomically(recount_store.differences, SUNDAY) == []
 
 
 def test_a_run_waits_for_moves_of_chips_only_if_a_week_has_ended(weeks: Weeks, sql: Connection) -> None:
