@@ -59,9 +59,24 @@ def begin(tx: Tx, days: Sequence[date], now: datetime) -> None:
     )
 
 
-def last_read(tx: Tx) -> date | None:
-    """The newest day whose list was read to its end."""
-    return tx.scalar_or_none(date, "SELECT day FROM card_days WHERE read_at IS NOT NULL ORDER BY day DESC LIMIT 1")
+def begin_until(tx: Tx, last: date, now: datetime) -> None:
+    """Note that every day up to `last` is to be read, from the oldest one that we know of."""
+    tx.run(
+        """
+        INSERT INTO card_days (day, begun_at)
+        SELECT CAST(day AS date), :now
+        FROM generate_series(coalesce((SELECT min(day) FROM card_days), CAST(:last AS date)), CAST(:last AS date),
+                             interval '1 day') AS days (day)
+        ON CONFLICT DO NOTHING
+        """,
+        last=last,
+        now=now,
+    )
+
+
+def unread(tx: Tx) -> list[date]:
+    """The days whose list was not read to its end, oldest first."""
+    return tx.column(date, "SELECT day FROM card_days WHERE read_at IS NULL ORDER BY day")
 
 
 def compared_until(tx: Tx) -> date | None:

@@ -473,7 +473,6 @@ CREATE TABLE card_days (
     begun_at  timestamptz  NOT NULL,
     CONSTRAINT card_days_pkey PRIMARY KEY (day)
 );
-CREATE INDEX card_days_read ON card_days (day) WHERE read_at IS NOT NULL;
 CREATE INDEX card_days_unread ON card_days (day) WHERE read_at IS NULL;
 
 CREATE TABLE card_deposits (
