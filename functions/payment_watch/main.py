@@ -85,8 +85,7 @@ def _begin(tx: Tx, operation_id: UUID, now: datetime) -> Step:
     order, operation = _locked(tx, operation_id)
     leaving = order.cancel_wanted_at is not None
     move = rules.move(operation.status, operation.kind, order_is_leaving=leaving)
-    if move is Move.SEND and operation.kind == "refund" and is_disputed(tx, order.id):
-        store.hold(tx, operation_id, now + rules.LOST_PAUSE)  # the buyer would get the money twice
+    if move is Move.SEND and _is_postponed(tx, operation, now):
         move = Move.NOTHING
     if move is Move.NEVER:
         operations.never_send(tx, operation_id, now)
@@ -97,6 +96,16 @@ def _begin(tx: Tx, operation_id: UUID, now: datetime) -> Step:
     if move is Move.SEND:
         store.mark_sent(tx, operation_id, now, now + ANSWER_EXPECTED_IN)
     return Step(move, operation, token, leaving)
+
+
+def _is_postponed(tx: Tx, operation: Operation, now: datetime) -> bool:
+    """True for a refund of a disputed payment, by which the buyer might get the money twice; it is looked after again
+    later.
+    """
+    if operation.kind != "refund" or not is_disputed(tx, operation.order_id):
+        return False
+    store.look_again(tx, operation.id, now + rules.LOST_PAUSE)
+    return True
 
 
 def _locked(tx: Tx, operation_id: UUID) -> tuple[Order, Operation]:
@@ -142,7 +151,7 @@ def _find(step: Step) -> None:
         return
     assert asked.sent_at, "what was sent has a time"
     follows = rules.unknown(asked.sent_at, now)
-    if follows is Unknown.REPEAT:
+    if follows is Unknown.REPEAT and not db.atomically(_is_postponed, asked, now):
         _apply(step, _send(step), "reply")
     elif follows is Unknown.PEOPLE:
         log.error(

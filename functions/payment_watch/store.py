@@ -66,16 +66,7 @@ def mark_sent(tx: Tx, operation_id: UUID, now: datetime, look_at: datetime) -> N
 def look_again(tx: Tx, operation_id: UUID, look_at: datetime) -> None:
     """Look after the operation again at that time, unless it has ended."""
     tx.run(
-        "UPDATE payment_operations SET look_at = :look_at WHERE id = :id AND status = 'sent'",
-        id=operation_id,
-        look_at=look_at,
-    )
-
-
-def hold(tx: Tx, operation_id: UUID, look_at: datetime) -> None:
-    """Leave a recorded operation unsent until that time."""
-    tx.run(
-        "UPDATE payment_operations SET look_at = :look_at WHERE id = :id AND status = 'recorded'",
+        "UPDATE payment_operations SET look_at = :look_at WHERE id = :id AND status IN ('recorded', 'sent')",
         id=operation_id,
         look_at=look_at,
     )

@@ -250,6 +250,24 @@ def test_a_refund_that_was_not_sent_waits_and_what_is_withdrawn_then_is_excess(
     assert (balances(), shop_vendors.card.total("refund")) == ({}, 1378)
 
 
+def test_a_refund_that_the_provider_never_got_is_not_repeated_while_the_payment_is_disputed(
+    orders: OrderDriver, order: Placed, shop_vendors: Vendors
+) -> None:
+    give_back(Paid(order.id, order.payment_id))
+    shop_vendors.card.fail_next(1, Fault.UNANSWERED)
+    orders.deliver()
+    made = shop_vendors.card.open_dispute(capture_of(order.id))
+    disputes.look(made.id)
+    orders.pass_time(10)
+    assert standing(order.id).operations[-1] == "refund sent"
+    assert shop_vendors.card.total("refund") == 0
+    shop_vendors.card.change_dispute(made.id, "won")
+    heard(orders, made.id)
+    orders.pass_time(61)
+    assert standing(order.id).operations[-1] == "refund succeeded"
+    assert (balances(), shop_vendors.card.total("refund")) == ({}, 1378)
+
+
 def refund(sql: Connection, order: Placed) -> None:
     sql.execute_unnamed(
         "INSERT INTO payment_operations (id, payment_id, kind, amount, recorded_at, look_at) "
