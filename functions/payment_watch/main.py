@@ -117,23 +117,35 @@ def _locked(tx: Tx, operation_id: UUID) -> tuple[Order, Operation]:
 
 
 def _send(step: Step) -> Answer | None:
-    """The provider's answer; None if nothing is known. A refusal of the request is a decline."""
+    """The provider's answer; None if nothing is known. A refusal of the request is a decline, but a refund that is
+    refused because the payment is disputed is recorded again.
+    """
     asked = step.operation
     try:
-        if asked.kind == "authorize":
-            assert step.token, "a payment has its token until it is authorized"
-            return card.authorize(asked.id, asked.amount, step.token)
-        assert asked.of, "the provider has named what is taken, let go of or given back"
-        if asked.kind == "capture":
-            return card.capture(asked.id, asked.of, asked.amount)
-        if asked.kind == "void":
-            return card.void(asked.id, asked.of)
-        return card.refund(asked.id, asked.of, asked.amount)
+        return _asked(step)
     except VendorRefused as refused:
-        return Declined(refused.reason)
+        if asked.kind != "refund" or refused.reason != card.CHARGE_DISPUTED:
+            return Declined(refused.reason)
+        log.warning("the payment is disputed: the refund waits", order_id=asked.order_id, operation_id=asked.id)
+        db.atomically(store.postpone, asked.id, refused.reason, clock.now() + rules.LOST_PAUSE)
+        return None
     except VendorSilent as silent:
         log.warning("the payment provider does not answer", operation_id=asked.id, kind=asked.kind, reason=str(silent))
         return None
+
+
+def _asked(step: Step) -> Answer:
+    """The provider's answer. Raises VendorRefused and VendorSilent."""
+    asked = step.operation
+    if asked.kind == "authorize":
+        assert step.token, "a payment has its token until it is authorized"
+        return card.authorize(asked.id, asked.amount, step.token)
+    assert asked.of, "the provider has named what is taken, let go of or given back"
+    if asked.kind == "capture":
+        return card.capture(asked.id, asked.of, asked.amount)
+    if asked.kind == "void":
+        return card.void(asked.id, asked.of)
+    return card.refund(asked.id, asked.of, asked.amount)
 
 
 def _find(step: Step) -> None:

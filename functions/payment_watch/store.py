@@ -56,7 +56,9 @@ def operation(tx: Tx, operation_id: UUID) -> Operation:
 def mark_sent(tx: Tx, operation_id: UUID, now: datetime, look_at: datetime) -> None:
     """Note that the provider is being asked: from now on only its word ends the operation."""
     tx.run(
-        "UPDATE payment_operations SET status = 'sent', sent_at = :now, look_at = :look_at WHERE id = :id",
+        """
+        UPDATE payment_operations SET status = 'sent', sent_at = :now, look_at = :look_at, reason = NULL WHERE id = :id
+        """,
         id=operation_id,
         now=now,
         look_at=look_at,
@@ -68,6 +70,19 @@ def look_again(tx: Tx, operation_id: UUID, look_at: datetime) -> None:
     tx.run(
         "UPDATE payment_operations SET look_at = :look_at WHERE id = :id AND status IN ('recorded', 'sent')",
         id=operation_id,
+        look_at=look_at,
+    )
+
+
+def postpone(tx: Tx, operation_id: UUID, reason: str, look_at: datetime) -> None:
+    """Record a refund again that the provider has not done because the payment is disputed; it is sent later."""
+    tx.run(
+        """
+        UPDATE payment_operations SET status = 'recorded', sent_at = NULL, reason = :reason, look_at = :look_at
+        WHERE id = :id AND status = 'sent'
+        """,
+        id=operation_id,
+        reason=reason,
         look_at=look_at,
     )
 

@@ -261,18 +261,21 @@ BEGIN
 END $$;
 
 -- As before, and: in USDT nothing is sent to a provider. What has come proves a capture, a paid payout a refund; a
--- payment whose capture is given up has failed.
+-- payment whose capture is given up has failed. A refund that the provider refuses, because the payment is disputed, was
+-- not done: it is recorded again, and sent once the dispute is over.
 CREATE OR REPLACE FUNCTION payment_operation_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     in_usdt boolean := EXISTS (SELECT FROM payments WHERE id = NEW.payment_id AND provider = 'usdt');
+    is_postponed boolean := (OLD.status, NEW.status) = ('sent', 'recorded') AND NEW.kind = 'refund'
+                            AND coalesce(NEW.reason = 'charge_disputed', false);
 BEGIN
     IF (NEW.id, NEW.payment_id, NEW.kind, NEW.amount, NEW.recorded_at)
        IS DISTINCT FROM (OLD.id, OLD.payment_id, OLD.kind, OLD.amount, OLD.recorded_at)
-       OR (OLD.sent_at IS NOT NULL AND NEW.sent_at IS DISTINCT FROM OLD.sent_at) THEN
+       OR (OLD.sent_at IS NOT NULL AND NEW.sent_at IS DISTINCT FROM OLD.sent_at AND NOT is_postponed) THEN
         PERFORM refuse('operation_terms', format('the terms of operation %s are fixed', OLD.id));
     END IF;
-    IF NEW.status = OLD.status THEN
+    IF NEW.status = OLD.status OR is_postponed THEN
         RETURN NEW;
     END IF;
     IF (OLD.status, NEW.status) NOT IN

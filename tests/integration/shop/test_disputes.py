@@ -268,6 +268,39 @@ def test_a_refund_that_the_provider_never_got_is_not_repeated_while_the_payment_
     assert (balances(), shop_vendors.card.total("refund")) == ({}, 1378)
 
 
+def test_a_refund_that_the_provider_refuses_for_a_dispute_that_we_do_not_know_is_sent_when_it_is_won(
+    orders: OrderDriver, order: Placed, shop_vendors: Vendors
+) -> None:
+    made = shop_vendors.card.open_dispute(capture_of(order.id))
+    give_back(Paid(order.id, order.payment_id))
+    orders.deliver()
+    assert standing(order.id).operations[-1] == "refund recorded"
+    assert balances()["owed:refunds"] == -TOTAL
+    heard(orders, made.id)
+    orders.advance_clock(timedelta(days=40).total_seconds())
+    orders.sweep()
+    assert standing(order.id).operations[-1] == "refund recorded"
+    shop_vendors.card.change_dispute(made.id, "won")
+    heard(orders, made.id)
+    orders.pass_time(61)
+    assert standing(order.id).operations[-1] == "refund succeeded"
+    assert (balances(), shop_vendors.card.total("refund")) == ({}, 1378)
+
+
+def test_an_operation_that_was_sent_is_recorded_again_only_as_a_refund_that_was_refused_for_a_dispute(
+    orders: OrderDriver, order: Placed, shop_vendors: Vendors, sql: Connection
+) -> None:
+    give_back(Paid(order.id, order.payment_id))
+    shop_vendors.card.fail_next(1, Fault.UNANSWERED)
+    orders.deliver()
+    back = "UPDATE payment_operations SET status = 'recorded', sent_at = NULL{} WHERE status = 'sent'"
+    for wrong in ("", ", reason = 'silent'"):
+        with pytest.raises(DatabaseError, match="operation_t"):
+            sql.execute_simple(back.format(wrong))
+    with pytest.raises(DatabaseError, match="operation_terms"):
+        sql.execute_simple("UPDATE payment_operations SET sent_at = NULL, reason = 'charge_disputed'")
+
+
 def refund(sql: Connection, order: Placed) -> None:
     sql.execute_unnamed(
         "INSERT INTO payment_operations (id, payment_id, kind, amount, recorded_at, look_at) "
