@@ -128,16 +128,12 @@ def tell_payment(tx: Tx, payment_id: UUID, *, reason: str | None, action_url: st
 
 
 def due(tx: Tx, now: datetime, look_at: datetime, limit: int) -> list[UUID]:
-    """Operations that should have been looked after by now, longest waiting first; they are due again at `look_at`.
-    Those of invoices are left out: people end them.
-    """
+    """Operations that should have been looked after by now, longest waiting first; they are due again at `look_at`."""
     return tx.column(
         UUID,
         """
         WITH due AS (
-            SELECT id FROM payment_operations asked
-            WHERE look_at <= :now
-              AND NOT EXISTS (SELECT FROM payments WHERE payments.id = asked.payment_id AND provider = 'invoice')
+            SELECT id FROM payment_operations WHERE look_at <= :now
             ORDER BY look_at, id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
         )
         UPDATE payment_operations SET look_at = :look_at FROM due WHERE payment_operations.id = due.id
