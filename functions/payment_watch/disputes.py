@@ -42,7 +42,9 @@ def look(reference: str) -> None:
 
 
 def look_at_all() -> None:
-    """Record what has changed within a month, and have the undecided ones looked at that are not among it."""
+    """Record what has changed within a month, and have the undecided ones looked at that are not among it. People are
+    told when the list goes on after PAGES_MAX pages.
+    """
     began = clock.now()
     with Sweep(passing=VendorSilent) as sweep:
         cursor = None
@@ -54,6 +56,8 @@ def look_at_all() -> None:
             cursor = page.cursor
             if cursor is None:
                 break
+        else:
+            log.error("more disputes have changed than are read at once", pages=PAGES_MAX)
         sweep.part(partial(db.atomically, _queue_unseen, began), "undecided disputes")
 
 
