@@ -15,6 +15,8 @@ Webhooks, signed as `Card-Signature: t=...,v1=...`, at each change: `{"id", "typ
 "data": {"key", "kind"}}`. Each day's captures less fees (2.9 % + 30 cents), refunds and disputes are deposited at six
 the next morning (UTC). `GET /operations` shows everything that was really done.
 
+A capture that is disputed, or whose money a bank has taken back, is not refunded (`charge_disputed`).
+
 Disputes: `GET /v1/disputes?since=&cursor=`, `GET /v1/disputes/<id>`; their webhooks are `dispute.<status>` with "key"
 (the capture's) and "dispute". A person's commands: `POST /disputes/<capture's key>/open` or `/inquiry` (`?amount=`
 cents), `POST /disputes/<id>/opened`, `/won` or `/lost`.
@@ -243,6 +245,8 @@ class CardStandIn(VendorStandIn):
         )
         if given + amount > taken.amount:
             raise VendorError(HTTPStatus.UNPROCESSABLE_ENTITY, "amount_too_large")
+        if self.books.is_disputed(taken.key):
+            raise VendorError(HTTPStatus.UNPROCESSABLE_ENTITY, "charge_disputed")
         return amount, "succeeded", taken.id
 
     def _spent(self, held: CardOperation) -> str | None:

@@ -116,6 +116,10 @@ class CardBooks:
             "next_cursor": None if is_last else str(after),
         }
 
+    def is_disputed(self, key: str) -> bool:
+        """True while a dispute of the capture is open, or has taken money."""
+        return any(each.key == key and (each.status == "open" or each.withdrawn) for each in self._disputes)
+
     def changed(self, since: datetime, cursor: int) -> dict[str, Any]:
         """A page of the disputes that have changed since then."""
         found = [each for each in self._disputes if each.changed_at >= since]

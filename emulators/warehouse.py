@@ -6,6 +6,9 @@ API, with `Authorization: Bearer <key>`; errors are `{"error": {"code", "message
 under it is a 409. An order to ZIP 00000 is refused, and so is one of a product that is not in the `stock` with which it
 was started (started without, it knows every product).
 
+An accepted order is cancelled at once. A packed one stays packed for `later_seconds`, or until `/stop/<our id>`, and
+may be shipped meanwhile.
+
 For operators: `POST /ship/<our id>` with nothing (all that is left) or `{"<sku>": <tins>}`, `/pack/<our id>`,
 `/refuse/<our id>`, `/deliver/<number>`, `/return/<number>`, `/counts` with `{"<sku>": <tins>}` (what arrived or was
 counted), `GET /orders`, `GET /counts`. `ship_after` seconds after an order it is packed and shipped by itself, and
@@ -59,6 +62,7 @@ class WarehouseOrder:
     items: dict[str, int]
     asked: Mapping[str, Any]
     shipments: list[Parcel] = field(default_factory=list)
+    is_stopping: bool = False
 
     def left(self) -> dict[str, int]:
         """The tins that have not left yet, by sku."""
@@ -152,13 +156,24 @@ class WarehouseStandIn(VendorStandIn):
             return self._orders[str(external_id)]
 
     def cancel(self, external_id: str) -> WarehouseOrder:
-        """Cancel what has not left yet; an order of which a part has left is shipped, and the rest never is."""
+        """Have what has not left yet cancelled: at once, or when the floor has taken a packed order apart again."""
         with self.lock:
             order = self.find(external_id)
-            if order.status in OPEN:
-                order.status = "shipped" if order.shipments else "cancelled"
-                self._tell(f"order.{order.status}", external_id)
+            if order.status == "packed":
+                if not order.is_stopping:
+                    order.is_stopping = True
+                    self.later(self.later_seconds, lambda: self._stop_if_known(external_id))
+            elif order.status in OPEN:
+                self._end(order)
             return order
+
+    def stop_packed(self, external_id: object) -> None:
+        """Take a packed order apart that was told to be cancelled. Raises VendorError."""
+        with self.lock:
+            order = self.find(external_id)
+            if order.status not in OPEN or not order.is_stopping:
+                raise VendorError(HTTPStatus.CONFLICT, "not_to_be_stopped")
+            self._end(order)
 
     def pack(self, external_id: object) -> None:
         """Pack an accepted order."""
@@ -219,6 +234,18 @@ class WarehouseStandIn(VendorStandIn):
                     if parcel.status == "shipped":
                         self.journey(parcel.tracking_number, "delivered")
 
+    def _stop_if_known(self, external_id: str) -> None:
+        """Take a packed order apart, unless it has left or was forgotten meanwhile."""
+        with self.lock:
+            order = self._orders.get(external_id)
+            if order is not None and order.status in OPEN:
+                self._end(order)
+
+    def _end(self, order: WarehouseOrder) -> None:
+        """Cancel an order; one of which a part has left is shipped, and the rest never is."""
+        order.status = "shipped" if order.shipments else "cancelled"
+        self._tell(f"order.{order.status}", order.external_id)
+
     def _move(self, external_id: object, before: tuple[str, ...], after: str) -> None:
         with self.lock:
             order = self.find(external_id)
@@ -276,6 +303,8 @@ class _WarehouseHandler(VendorHandler):
                 return asdict(place.ship(external_id, {str(sku): int(tins) for sku, tins in items.items()}))
             case ("POST", "pack", external_id):
                 place.pack(external_id)
+            case ("POST", "stop", external_id):
+                place.stop_packed(external_id)
             case ("POST", "refuse", external_id):
                 place.refuse(external_id)
             case ("POST", "deliver", number):

@@ -5,19 +5,18 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
-from shared.values.money import Usdt
+from shared.values.fields import Money, Reply
 from shared.web.paging import Position
 
 
-@dataclass(frozen=True)
-class DepositRow:
-    """A deposit with its transfer on the chain; `order_id` is None while nobody knows for which order it has come."""
+class Deposit(Reply):
+    """A transfer to the shop's treasury. `order_id` is null until somebody has said for which order it has come."""
 
     id: UUID
     transaction_hash: str
     log_index: int
     sender: str
-    amount: Usdt
+    amount: Money
     block_number: int
     found_at: datetime
     order_id: UUID | None
@@ -31,10 +30,10 @@ class Waiting:
     member_id: UUID
 
 
-def unmatched(tx: Tx, after: Position | None, limit: int) -> list[DepositRow]:
+def unmatched(tx: Tx, after: Position | None, limit: int) -> list[Deposit]:
     """Deposits after a position that belong to no order and are not on their way back, newest first."""
     return tx.all(
-        DepositRow,
+        Deposit,
         """
         SELECT d.id, d.transaction_hash, d.log_index, came.counterparty AS sender, came.amount, came.block_number,
                d.found_at, CAST(NULL AS uuid) AS order_id
@@ -49,10 +48,10 @@ def unmatched(tx: Tx, after: Position | None, limit: int) -> list[DepositRow]:
     )
 
 
-def deposit(tx: Tx, deposit_id: UUID) -> DepositRow | None:
+def deposit(tx: Tx, deposit_id: UUID) -> Deposit | None:
     """One deposit; None if there is none."""
     return tx.first(
-        DepositRow,
+        Deposit,
         """
         SELECT d.id, d.transaction_hash, d.log_index, came.counterparty AS sender, came.amount, came.block_number,
                d.found_at, payments.order_id

@@ -5,12 +5,13 @@ from uuid import UUID
 
 from functions.admin_treasury import deposit_records, payments, rules, transfers
 from functions.admin_treasury.common import Treasurer, api
+from functions.admin_treasury.deposit_records import Deposit
 from functions.admin_treasury.payments import TreasuryPayoutDetail
 from functions.admin_treasury.transfers import TRANSFER_PROBLEMS, OnChain, TreasuryTransfer, read_chain
 from shared.db import Tx
 from shared.orders import tasks
 from shared.payouts import interests
-from shared.values.fields import Body, EvmAddress, Listing, Money, Page, Reason, Reply, SixDigits
+from shared.values.fields import Body, EvmAddress, Listing, Page, Reason, SixDigits
 from shared.values.problems import NotFound
 from shared.web import audit, paging
 from shared.web.audit import Action
@@ -34,25 +35,12 @@ class DepositReturn(Body):
     totp: SixDigits
 
 
-class Deposit(Reply):
-    """A transfer to the shop's treasury. `order_id` is null until somebody has said for which order it has come."""
-
-    id: UUID
-    transaction_hash: str
-    log_index: int
-    sender: str
-    amount: Money
-    block_number: int
-    found_at: datetime
-    order_id: UUID | None
-
-
 @api.get("/v1/admin/deposits")
 def list_deposits(tx: Tx, admin: Treasurer, page: Page) -> Listing[Deposit]:
     """List the deposits that belong to no order and are not on their way back, newest first."""
     rows = deposit_records.unmatched(tx, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.found_at, row.id))
-    return Listing[Deposit](items=[Deposit(**vars(row)) for row in shown], next_cursor=cursor)
+    return Listing[Deposit](items=list(shown), next_cursor=cursor)
 
 
 @api.post(
@@ -113,4 +101,4 @@ def return_deposit(
 def _shown(tx: Tx, deposit_id: UUID) -> Deposit:
     found = deposit_records.deposit(tx, deposit_id)
     assert found, "deposits are never deleted"
-    return Deposit(**vars(found))
+    return found

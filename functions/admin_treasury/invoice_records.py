@@ -71,7 +71,7 @@ def payment_of(tx: Tx, order_id: UUID) -> Awaited | None:
 
 
 def refund(tx: Tx, refund_id: UUID) -> Awaited | None:
-    """The transfer that pays a refund of an invoice; None if it was booked, or there is no such refund."""
+    """The transfer that pays a refund of an invoice, booked or not; None if there is no such refund."""
     return tx.first(
         Awaited,
         """
@@ -79,7 +79,6 @@ def refund(tx: Tx, refund_id: UUID) -> Awaited | None:
         FROM payment_operations operation JOIN payments p ON p.id = operation.payment_id
         JOIN orders o ON o.id = p.order_id
         WHERE operation.id = :refund_id AND p.provider = 'invoice' AND operation.kind = 'refund'
-          AND operation.status = 'recorded'
         """,
         refund_id=refund_id,
     )
@@ -91,18 +90,6 @@ def exists(tx: Tx, order_id: UUID) -> bool:
         bool,
         "SELECT EXISTS (SELECT FROM orders WHERE id = :order_id AND kind = 'wholesale') AS known",
         order_id=order_id,
-    )
-
-
-def refund_exists(tx: Tx, refund_id: UUID) -> bool:
-    """True if there is such a refund of an invoice."""
-    return tx.scalar(
-        bool,
-        """
-        SELECT EXISTS (SELECT FROM payment_operations o JOIN payments p ON p.id = o.payment_id
-                       WHERE o.id = :refund_id AND o.kind = 'refund' AND p.provider = 'invoice') AS known
-        """,
-        refund_id=refund_id,
     )
 
 

@@ -87,9 +87,10 @@ def book_invoice_refunded(
 ) -> BookedTransfer:
     """Book the transfer by which a refund of an invoice was paid back."""
     totp.spend(tx, admin.id, body.totp, now)
-    if not invoice_records.refund_exists(tx, refund_id):
+    found = invoice_records.refund(tx, refund_id)
+    if found is None:
         raise NotFound
-    booked = _booked(tx, admin, invoice_records.refund(tx, refund_id), body, now)
+    booked = _booked(tx, admin, found, body, now)
     books.book_refunded(tx, refund_id, booked.amount, now, provider=PaymentProvider.INVOICE)
     _record(tx, admin, client, "invoice.refunded", booked, reason=body.reason)
     return booked

@@ -97,8 +97,8 @@ def arrivals(tx: Tx, up_to: int, limit: int) -> list[Arrival]:
     return tx.all(
         Arrival,
         """
-        SELECT transaction_hash, log_index, sender, amount, block_number FROM usdt_arrivals
-        WHERE block_number <= :up_to ORDER BY block_number, log_index LIMIT :limit
+        SELECT transaction_hash, log_index, counterparty AS sender, amount, block_number FROM chain_transfers
+        WHERE awaits_deposit AND block_number <= :up_to ORDER BY block_number, log_index LIMIT :limit
         """,
         up_to=up_to,
         limit=limit,

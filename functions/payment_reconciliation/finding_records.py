@@ -63,12 +63,18 @@ class Found:
 
 
 def insert(tx: Tx, finding: Found, now: datetime) -> bool:
-    """Insert a finding; False if it is open already."""
+    """Insert a finding; False if it is open already, or if a person has explained the same difference of the same
+    `kind` and `ref` before.
+    """
     return bool(
         tx.run(
             """
             INSERT INTO payment_findings (id, kind, ref, operation_id, expected, found, found_at)
-            VALUES (:id, :kind, :ref, :operation_id, :expected, :found, :now)
+            SELECT :id, :kind, :ref, CAST(:operation_id AS uuid), CAST(:expected AS bigint), CAST(:found AS bigint),
+                   CAST(:now AS timestamptz)
+            WHERE NOT EXISTS (SELECT FROM payment_findings known
+                              WHERE known.kind = :kind AND known.ref = :ref AND known.resolved_by IS NOT NULL
+                                AND known.found - known.expected = CAST(:found AS bigint) - CAST(:expected AS bigint))
             ON CONFLICT (kind, ref) WHERE resolved_at IS NULL DO NOTHING
             """,
             id=uuid4(),

@@ -4,7 +4,7 @@ A day's list is read page by page, from where the last reading stopped; each row
 in the ledger. The days before are read again, because rows may come late. What does not agree is a finding.
 """
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from flask import Request, Response
 
@@ -34,7 +34,13 @@ def payment_reconciliation(request: Request) -> Response:
 
 @job.schedule("daily")
 def daily(now: datetime) -> None:
-    """Queue a task for each day that is over and was not read, and for some days before it."""
+    """Queue a task for each day that is over and was not read, and for some days before it. Days that an earlier run
+    has queued and nobody has read are told.
+    """
+    left_behind = db.atomically(store.unread)
+    if left_behind:
+        oldest = left_behind[0].isoformat()
+        log.error("days of the card provider's list are not read", oldest=oldest, number=len(left_behind))
     db.atomically(_queue, now)
 
 
@@ -51,9 +57,9 @@ def reconcile(task: ReconcilePayments, now: datetime) -> None:
 
 
 def _queue(tx: Tx, now: datetime) -> None:
-    days = rules.days(store.last_read(tx), now.date())
-    store.begin(tx, days, now)
-    for day in days:
+    today = now.date()
+    store.begin_until(tx, today - timedelta(days=1), now)
+    for day in rules.days(store.unread(tx), today):
         events.enqueue(tx, now, ReconcilePayments(day=day))
 
 

@@ -1,5 +1,6 @@
 """The days to read, the findings that unmatched bookings are, and whether the balances agree. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -8,7 +9,7 @@ from shared.values.money import ZERO, Usdt
 from shared.values.states import OperationStatus
 
 READ_AGAIN_DAYS = 7  # rows of a day may come so late
-DAYS_MAX = 60  # in one run; the next one reads the rest
+DAYS_MAX = 60  # about so many in one run; the next one reads the rest
 
 
 class Kind(StrEnum):
@@ -54,11 +55,19 @@ class Sides:
         return self.books - self.owed - (self.unbooked - self.unmatched - self.disputed)
 
 
-def days(last_read: date | None, today: date) -> list[date]:
-    """The days to read: all that are over and were not read, and some days before again, oldest first."""
-    yesterday = today - timedelta(days=1)
-    begin = min(last_read or yesterday, yesterday) - timedelta(days=READ_AGAIN_DAYS)
-    return [begin + timedelta(days=number) for number in range((yesterday - begin).days + 1)][:DAYS_MAX]
+def days(unread: Sequence[date], today: date) -> list[date]:
+    """The days to read, oldest first: yesterday and the oldest that are over and were not read, each with some days
+    before it, whose rows may have come late. `unread` has the oldest first.
+    """
+    found = _with_days_before(today - timedelta(days=1))
+    for day in unread:
+        if len(found) < DAYS_MAX:
+            found |= _with_days_before(day)
+    return sorted(found)
+
+
+def _with_days_before(day: date) -> set[date]:
+    return {day - timedelta(days=number) for number in range(READ_AGAIN_DAYS + 1)}
 
 
 def kind_of(booking: Unmatched) -> Kind | None:

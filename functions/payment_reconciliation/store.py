@@ -59,9 +59,24 @@ def begin(tx: Tx, days: Sequence[date], now: datetime) -> None:
     )
 
 
-def last_read(tx: Tx) -> date | None:
-    """The newest day whose list was read to its end."""
-    return tx.scalar_or_none(date, "SELECT day FROM card_days WHERE read_at IS NOT NULL ORDER BY day DESC LIMIT 1")
+def begin_until(tx: Tx, last: date, now: datetime) -> None:
+    """Note that every day up to `last` is to be read, from the oldest one that we know of."""
+    tx.run(
+        """
+        INSERT INTO card_days (day, begun_at)
+        SELECT CAST(day AS date), :now
+        FROM generate_series(coalesce((SELECT min(day) FROM card_days), CAST(:last AS date)), CAST(:last AS date),
+                             interval '1 day') AS days (day)
+        ON CONFLICT DO NOTHING
+        """,
+        last=last,
+        now=now,
+    )
+
+
+def unread(tx: Tx) -> list[date]:
+    """The days whose list was not read to its end, oldest first."""
+    return tx.column(date, "SELECT day FROM card_days WHERE read_at IS NULL ORDER BY day")
 
 
 def compared_until(tx: Tx) -> date | None:
@@ -229,18 +244,21 @@ def missing(tx: Tx, before: datetime) -> list[Missing]:
 
 
 def differing_disputes(tx: Tx, before: datetime) -> list[Differing]:
-    """Disputes whose withdrawn amount is not the list's, though neither has changed since that time."""
+    """Disputes whose withdrawn amount is not the list's, though neither has changed since that time. Those are left out
+    of which an open finding says so, or the same difference was explained by a person.
+    """
     return tx.all(
         Differing,
         """
-        WITH differ AS (
-            SELECT id, reference, withdrawn, booked FROM disputes WHERE withdrawn <> booked ORDER BY id LIMIT :limit
-        )
-        SELECT d.reference, d.withdrawn, d.booked FROM differ d
-        WHERE NOT EXISTS (SELECT FROM dispute_movements m WHERE m.dispute_id = d.id AND m.moved_at >= :before)
+        SELECT d.reference, d.withdrawn, d.booked FROM disputes d
+        WHERE d.withdrawn <> d.booked
+          AND NOT EXISTS (SELECT FROM dispute_movements m WHERE m.dispute_id = d.id AND m.moved_at >= :before)
           AND NOT EXISTS (SELECT FROM card_bookings b WHERE b.dispute_id = d.id AND b.seen_at >= :before)
-          AND NOT EXISTS (SELECT FROM payment_findings f WHERE f.kind = 'dispute_differs' AND f.ref = d.reference)
-        ORDER BY d.id
+          AND NOT EXISTS (SELECT FROM payment_findings f
+                          WHERE f.kind = 'dispute_differs' AND f.ref = d.reference
+                            AND (f.resolved_at IS NULL
+                                 OR f.resolved_by IS NOT NULL AND f.found - f.expected = d.booked - d.withdrawn))
+        ORDER BY d.id LIMIT :limit
         """,
         before=before,
         limit=FINDINGS_MAX,

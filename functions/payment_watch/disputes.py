@@ -42,7 +42,9 @@ def look(reference: str) -> None:
 
 
 def look_at_all() -> None:
-    """Record what has changed within a month, and have the undecided ones looked at that are not among it."""
+    """Record what has changed within a month, and have the undecided ones looked at that are not among it. People are
+    told when the list goes on after PAGES_MAX pages.
+    """
     began = clock.now()
     with Sweep(passing=VendorSilent) as sweep:
         cursor = None
@@ -54,6 +56,8 @@ def look_at_all() -> None:
             cursor = page.cursor
             if cursor is None:
                 break
+        else:
+            log.error("more disputes have changed than are read at once", pages=PAGES_MAX)
         sweep.part(partial(db.atomically, _queue_unseen, began), "undecided disputes")
 
 
@@ -75,11 +79,14 @@ def record(tx: Tx, told: Dispute, asked_at: datetime, now: datetime) -> None:
     dispute = before or dispute_records.insert(tx, disputed.payment_id, told, asked_at, now)
     if before:
         dispute_records.update(tx, dispute.id, told, asked_at, now)
-    if told.withdrawn != dispute.withdrawn:
+    is_moved = told.withdrawn != dispute.withdrawn
+    if is_moved:
         _move(tx, order, dispute, told, now)
-    if before is None or before.state != told.state:
+    is_changed = before is None or before.state != told.state
+    if is_changed:
         _tell(order, told)
-        _stop_or_send(tx, order, now)
+    if is_changed or is_moved:
+        _stop(tx, order, now)
         machine.advance(tx, order.id, now)
 
 
@@ -104,18 +111,15 @@ def _move(tx: Tx, order: Order, dispute: Known, told: Dispute, now: datetime) ->
         log.error("a dispute of a cancelled order was won", order_id=order.id, dispute=told.reference)
 
 
-def _stop_or_send(tx: Tx, order: Order, now: datetime) -> None:
-    """Have the warehouse stop what has not left of a disputed order, and send it after all once it is disputed no more.
-    What was recorded and not sent to the warehouse waits there by itself.
+def _stop(tx: Tx, order: Order, now: datetime) -> None:
+    """Have the warehouse stop what has not left of a disputed order. What was not sent to the warehouse waits there by
+    itself, and `machine.advance` sends again what was stopped, once the order is disputed no more.
     """
     last = fulfilments.newest(tx, order.id)
-    if last is None:
+    if last is None or last.status is FulfilmentStatus.RECORDED or last.status in FULFILMENT_ENDS:
         return
     if is_disputed(tx, order.id):
-        if last.status is not FulfilmentStatus.RECORDED and last.status not in FULFILMENT_ENDS:
-            fulfilments.want_cancelled(tx, last.id, now)
-    elif last.status is FulfilmentStatus.CANCELLED and order.state is OrderState.CONFIRMED and not order.is_leaving:
-        fulfilments.record(tx, order.id, now)
+        fulfilments.want_cancelled(tx, last.id, now)
 
 
 def _tell(order: Order, told: Dispute) -> None:

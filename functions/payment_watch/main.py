@@ -85,8 +85,7 @@ def _begin(tx: Tx, operation_id: UUID, now: datetime) -> Step:
     order, operation = _locked(tx, operation_id)
     leaving = order.cancel_wanted_at is not None
     move = rules.move(operation.status, operation.kind, order_is_leaving=leaving)
-    if move is Move.SEND and operation.kind == "refund" and is_disputed(tx, order.id):
-        store.hold(tx, operation_id, now + rules.LOST_PAUSE)  # the buyer would get the money twice
+    if move is Move.SEND and _is_postponed(tx, operation, now):
         move = Move.NOTHING
     if move is Move.NEVER:
         operations.never_send(tx, operation_id, now)
@@ -99,6 +98,16 @@ def _begin(tx: Tx, operation_id: UUID, now: datetime) -> Step:
     return Step(move, operation, token, leaving)
 
 
+def _is_postponed(tx: Tx, operation: Operation, now: datetime) -> bool:
+    """True for a refund of a disputed payment, by which the buyer might get the money twice; it is looked after again
+    later.
+    """
+    if operation.kind != "refund" or not is_disputed(tx, operation.order_id):
+        return False
+    store.look_again(tx, operation.id, now + rules.LOST_PAUSE)
+    return True
+
+
 def _locked(tx: Tx, operation_id: UUID) -> tuple[Order, Operation]:
     order_id = store.order_of(tx, operation_id)
     order = rows.lock(tx, order_id) if order_id else None
@@ -108,23 +117,35 @@ def _locked(tx: Tx, operation_id: UUID) -> tuple[Order, Operation]:
 
 
 def _send(step: Step) -> Answer | None:
-    """The provider's answer; None if nothing is known. A refusal of the request is a decline."""
+    """The provider's answer; None if nothing is known. A refusal of the request is a decline, but a refund that is
+    refused because the payment is disputed is recorded again.
+    """
     asked = step.operation
     try:
-        if asked.kind == "authorize":
-            assert step.token, "a payment has its token until it is authorized"
-            return card.authorize(asked.id, asked.amount, step.token)
-        assert asked.of, "the provider has named what is taken, let go of or given back"
-        if asked.kind == "capture":
-            return card.capture(asked.id, asked.of, asked.amount)
-        if asked.kind == "void":
-            return card.void(asked.id, asked.of)
-        return card.refund(asked.id, asked.of, asked.amount)
+        return _asked(step)
     except VendorRefused as refused:
-        return Declined(refused.reason)
+        if asked.kind != "refund" or refused.reason != card.CHARGE_DISPUTED:
+            return Declined(refused.reason)
+        log.warning("the payment is disputed: the refund waits", order_id=asked.order_id, operation_id=asked.id)
+        db.atomically(store.postpone, asked.id, refused.reason, clock.now() + rules.LOST_PAUSE)
+        return None
     except VendorSilent as silent:
         log.warning("the payment provider does not answer", operation_id=asked.id, kind=asked.kind, reason=str(silent))
         return None
+
+
+def _asked(step: Step) -> Answer:
+    """The provider's answer. Raises VendorRefused and VendorSilent."""
+    asked = step.operation
+    if asked.kind == "authorize":
+        assert step.token, "a payment has its token until it is authorized"
+        return card.authorize(asked.id, asked.amount, step.token)
+    assert asked.of, "the provider has named what is taken, let go of or given back"
+    if asked.kind == "capture":
+        return card.capture(asked.id, asked.of, asked.amount)
+    if asked.kind == "void":
+        return card.void(asked.id, asked.of)
+    return card.refund(asked.id, asked.of, asked.amount)
 
 
 def _find(step: Step) -> None:
@@ -142,7 +163,7 @@ def _find(step: Step) -> None:
         return
     assert asked.sent_at, "what was sent has a time"
     follows = rules.unknown(asked.sent_at, now)
-    if follows is Unknown.REPEAT:
+    if follows is Unknown.REPEAT and not db.atomically(_is_postponed, asked, now):
         _apply(step, _send(step), "reply")
     elif follows is Unknown.PEOPLE:
         log.error(

@@ -56,7 +56,9 @@ def operation(tx: Tx, operation_id: UUID) -> Operation:
 def mark_sent(tx: Tx, operation_id: UUID, now: datetime, look_at: datetime) -> None:
     """Note that the provider is being asked: from now on only its word ends the operation."""
     tx.run(
-        "UPDATE payment_operations SET status = 'sent', sent_at = :now, look_at = :look_at WHERE id = :id",
+        """
+        UPDATE payment_operations SET status = 'sent', sent_at = :now, look_at = :look_at, reason = NULL WHERE id = :id
+        """,
         id=operation_id,
         now=now,
         look_at=look_at,
@@ -66,17 +68,21 @@ def mark_sent(tx: Tx, operation_id: UUID, now: datetime, look_at: datetime) -> N
 def look_again(tx: Tx, operation_id: UUID, look_at: datetime) -> None:
     """Look after the operation again at that time, unless it has ended."""
     tx.run(
-        "UPDATE payment_operations SET look_at = :look_at WHERE id = :id AND status = 'sent'",
+        "UPDATE payment_operations SET look_at = :look_at WHERE id = :id AND status IN ('recorded', 'sent')",
         id=operation_id,
         look_at=look_at,
     )
 
 
-def hold(tx: Tx, operation_id: UUID, look_at: datetime) -> None:
-    """Leave a recorded operation unsent until that time."""
+def postpone(tx: Tx, operation_id: UUID, reason: str, look_at: datetime) -> None:
+    """Record a refund again that the provider has not done because the payment is disputed; it is sent later."""
     tx.run(
-        "UPDATE payment_operations SET look_at = :look_at WHERE id = :id AND status = 'recorded'",
+        """
+        UPDATE payment_operations SET status = 'recorded', sent_at = NULL, reason = :reason, look_at = :look_at
+        WHERE id = :id AND status = 'sent'
+        """,
         id=operation_id,
+        reason=reason,
         look_at=look_at,
     )
 
@@ -122,16 +128,12 @@ def tell_payment(tx: Tx, payment_id: UUID, *, reason: str | None, action_url: st
 
 
 def due(tx: Tx, now: datetime, look_at: datetime, limit: int) -> list[UUID]:
-    """Operations that should have been looked after by now, longest waiting first; they are due again at `look_at`.
-    Those of invoices are left out: people end them.
-    """
+    """Operations that should have been looked after by now, longest waiting first; they are due again at `look_at`."""
     return tx.column(
         UUID,
         """
         WITH due AS (
-            SELECT id FROM payment_operations asked
-            WHERE look_at <= :now
-              AND NOT EXISTS (SELECT FROM payments WHERE payments.id = asked.payment_id AND provider = 'invoice')
+            SELECT id FROM payment_operations WHERE look_at <= :now
             ORDER BY look_at, id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
         )
         UPDATE payment_operations SET look_at = :look_at FROM due WHERE payment_operations.id = due.id

@@ -43,7 +43,7 @@ def report(task: ReportTax, now: datetime) -> None:
     try:
         reference = tax.report(task.transaction_id, transaction)
     except VendorSilent as silent:
-        log.warning("the tax service does not answer", transaction_id=task.transaction_id, reason=str(silent))
+        log.warning("the tax service does not answer a report", transaction_id=task.transaction_id, reason=str(silent))
         return
     except VendorRefused as refused:
         db.atomically(_refused, task.transaction_id, refused.reason, clock.now())

@@ -471,7 +471,6 @@ CREATE TABLE card_days (
     begun_at  timestamptz  NOT NULL,
     CONSTRAINT card_days_pkey PRIMARY KEY (day)
 );
-CREATE INDEX card_days_read ON card_days (day) WHERE read_at IS NOT NULL;
 CREATE INDEX card_days_unread ON card_days (day) WHERE read_at IS NULL;
 
 CREATE TABLE card_deposits (
@@ -546,6 +545,7 @@ CREATE TABLE chain_transfers (
     block_number      bigint       NOT NULL,
     seen_at           timestamptz  NOT NULL,
     payout_id         uuid,
+    awaits_deposit    boolean      NOT NULL DEFAULT false,
     CONSTRAINT chain_transfers_pkey PRIMARY KEY (transaction_hash, log_index, direction),
     CONSTRAINT chain_transfers_payout_id_key UNIQUE (payout_id),
     CONSTRAINT chain_transfers_amount_check CHECK (amount::bigint > 0),
@@ -557,12 +557,13 @@ CREATE TABLE chain_transfers (
     CONSTRAINT chain_transfers_signer_fkey FOREIGN KEY (signer) REFERENCES signers(address),
     CONSTRAINT chain_transfers_treasury_fkey FOREIGN KEY (treasury) REFERENCES treasuries(name)
 );
+CREATE INDEX chain_transfers_awaiting ON chain_transfers (block_number, log_index) WHERE awaits_deposit;
 CREATE INDEX chain_transfers_block ON chain_transfers (treasury, block_number);
 CREATE INDEX chain_transfers_signer ON chain_transfers (signer);
-CREATE INDEX chain_transfers_to_shop ON chain_transfers (block_number, transaction_hash, log_index) WHERE treasury =
-    'shop' AND direction = 'in';
 CREATE INDEX chain_transfers_unexplained ON chain_transfers (treasury, block_number) WHERE direction = 'out' AND
     payout_id IS NULL;
+CREATE TRIGGER chain_transfer_born BEFORE INSERT ON chain_transfers FOR EACH ROW WHEN (new.treasury = 'shop' AND
+    new.direction = 'in') EXECUTE FUNCTION chain_transfer_born();
 
 CREATE TABLE chip_balances (
     affiliate_id  uuid    NOT NULL,
@@ -3144,6 +3145,7 @@ CREATE INDEX usdt_deposits_payment ON usdt_deposits (payment_id);
 CREATE INDEX usdt_deposits_transfer ON usdt_deposits (transfer_id);
 CREATE INDEX usdt_deposits_unbooked ON usdt_deposits (found_at) WHERE payment_id IS NOT NULL AND booked_at IS NULL;
 CREATE INDEX usdt_deposits_unmatched ON usdt_deposits (found_at, id) WHERE payment_id IS NULL;
+CREATE TRIGGER usdt_deposit_born AFTER INSERT ON usdt_deposits FOR EACH ROW EXECUTE FUNCTION usdt_deposit_born();
 CREATE TRIGGER usdt_deposit_changed BEFORE UPDATE ON usdt_deposits FOR EACH ROW EXECUTE FUNCTION
     usdt_deposit_changed();
 
@@ -3594,20 +3596,6 @@ CREATE VIEW inbox_counts AS
            FROM late_counts
           WHERE kind = 'unread') counts
   GROUP BY member_id;
-
-CREATE VIEW usdt_arrivals AS
- SELECT transaction_hash,
-    log_index,
-    signer,
-    counterparty AS sender,
-    amount,
-    block_number
-   FROM chain_transfers came
-  WHERE treasury = 'shop' AND direction = 'in' AND NOT (EXISTS ( SELECT
-           FROM usdt_deposits known
-          WHERE transaction_hash::text = transaction_hash::text AND log_index = log_index)) AND NOT (EXISTS ( SELECT
-           FROM signers own
-          WHERE lower(address::text) = counterparty::text));
 
 CREATE OR REPLACE FUNCTION affiliate_earning_changed()
  RETURNS trigger
@@ -4270,6 +4258,17 @@ BEGIN
         PERFORM refuse('cart_ordered', format('cart %s is not open', cart));
     END IF;
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END $function$;
+
+CREATE OR REPLACE FUNCTION chain_transfer_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    NEW.awaits_deposit := NOT EXISTS (SELECT FROM signers own WHERE lower(own.address) = NEW.counterparty);
+    RETURN NEW;
 END $function$;
 
 CREATE OR REPLACE FUNCTION chip_move_born()
@@ -5067,7 +5066,7 @@ AS $function$
                            WHERE signer = asked.address AND block_time >= orders.expires_at)
             OR EXISTS (SELECT FROM usdt_deposits
                        WHERE usdt_deposits.payment_id = asked.payment_id AND booked_at IS NULL)
-            OR EXISTS (SELECT FROM usdt_arrivals WHERE block_number > asked.after_block)))
+            OR EXISTS (SELECT FROM chain_transfers WHERE awaits_deposit AND block_number > asked.after_block)))
 $function$;
 
 CREATE OR REPLACE FUNCTION order_born()
@@ -5491,13 +5490,15 @@ CREATE OR REPLACE FUNCTION payment_operation_changed()
 AS $function$
 DECLARE
     in_usdt boolean := EXISTS (SELECT FROM payments WHERE id = NEW.payment_id AND provider = 'usdt');
+    is_postponed boolean := (OLD.status, NEW.status) = ('sent', 'recorded') AND NEW.kind = 'refund'
+                            AND coalesce(NEW.reason = 'charge_disputed', false);
 BEGIN
     IF (NEW.id, NEW.payment_id, NEW.kind, NEW.amount, NEW.recorded_at)
        IS DISTINCT FROM (OLD.id, OLD.payment_id, OLD.kind, OLD.amount, OLD.recorded_at)
-       OR (OLD.sent_at IS NOT NULL AND NEW.sent_at IS DISTINCT FROM OLD.sent_at) THEN
+       OR (OLD.sent_at IS NOT NULL AND NEW.sent_at IS DISTINCT FROM OLD.sent_at AND NOT is_postponed) THEN
         PERFORM refuse('operation_terms', format('the terms of operation %s are fixed', OLD.id));
     END IF;
-    IF NEW.status = OLD.status THEN
+    IF NEW.status = OLD.status OR is_postponed THEN
         RETURN NEW;
     END IF;
     IF (OLD.status, NEW.status) NOT IN
@@ -6767,6 +6768,18 @@ AS $function$
                       WHERE order_id = unshipped.id AND state IN ('shipped', 'delivered') AND happened_at < at)
 $function$;
 
+CREATE OR REPLACE FUNCTION usdt_deposit_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    UPDATE chain_transfers SET awaits_deposit = false
+    WHERE (transaction_hash, log_index, direction) = (NEW.transaction_hash, NEW.log_index, 'in');
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION usdt_deposit_changed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -7407,9 +7420,9 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earning
     referral_codes, referral_progress, referrals, refresh_tokens, refund_requests, sales_volume, scan_counter,
     scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys, stock_alerts,
     tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
-    treasury_snapshot_days, treasury_snapshots, trips, usdt_arrivals, usdt_deposits, usdt_requests, usdt_returns,
-    vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries,
-    wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
+    treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots,
+    vault_months, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts,
+    withdrawals, withheld_chips TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -7672,10 +7685,10 @@ GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, affiliate_payout_line
     scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings, signers,
     signing_keys, slot_transitions, stock, stock_alerts, stock_moves, sunset_notices, tax_quotes, tax_reports,
     tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
-    treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_arrivals, usdt_deposits, usdt_requests,
-    usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges,
-    wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones,
-    withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
+    treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns,
+    vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_links,
+    wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
+    withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 

@@ -4,12 +4,14 @@ The parcels of an order are recorded first; its tins leave the stock at the end 
 for these goods from then on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
-from shared.orders import disputes, refunds, rows, telling
+from shared.orders import disputes, fulfilments, refunds, rows, telling
+from shared.orders.fulfilments import LastFulfilment
 from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order
 from shared.orders.states import PAID, CancelReason, OrderState
@@ -17,84 +19,104 @@ from shared.values.states import FULFILMENT_ENDS, FulfilmentStatus
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How far a paid order has come: tins in parcels, tins that are neither in a parcel nor released, the status of its
-    last fulfilment, whether a parcel may still arrive, and how many have arrived.
+class _Line:
+    """The tins of a product in an order: those in parcels, those that are neither in a parcel nor released, and how
+    many of the order were not refunded.
     """
 
+    sku: str
     sent: int
     left: int
-    fulfilment: FulfilmentStatus
+    unrefunded: int
+
+
+@dataclass(frozen=True)
+class _Journey:
+    """Whether a parcel of an order may still arrive, and how many have arrived."""
+
     is_under_way: bool
     arrived: int
 
 
-@dataclass(frozen=True)
-class _Unsent:
-    sku: str
-    tins: int
-
-
 def go_out(tx: Tx, order: Order, now: datetime) -> None:
     """Take a paid order as far as its parcels go. Once a tin has left, a wish to cancel is refused, which is told; what
-    the warehouse does not send of it is paid back; when it sends nothing at all, the order is to be cancelled. The rest
-    of a disputed order waits; once the bank has the money, it is not paid back again.
+    the warehouse does not send of it is paid back. The rest of a disputed order waits; once the bank has the money, it
+    is not paid back again.
     """
-    found = _progress(tx, order.id)
-    if not found.sent:
-        if found.fulfilment is FulfilmentStatus.SHIPPED:
-            rows.want_cancelled(tx, order.id, CancelReason.SHORT, now)
-        elif found.fulfilment is FulfilmentStatus.PACKED and order.state is OrderState.CONFIRMED:
-            _move(tx, order.id, OrderState.FULFILLED, now)
+    lines, last = _lines(tx, order.id), fulfilments.newest(tx, order.id)
+    assert last, "a paid order has a fulfilment"
+    left = sum(line.left for line in lines)
+    if not any(line.sent for line in lines):
+        _nothing_sent(tx, order, last, left, now)
         return
     if order.is_leaving:
         _refuse_cancel(tx, order.id, now)
         telling.not_cancelled(tx, order, now)
-    is_over = found.fulfilment in FULFILMENT_ENDS and not (found.left and disputes.is_open(tx, order.id))
-    if found.left and is_over and not disputes.is_disputed(tx, order.id):
-        _refund_rest(tx, order, now)
-    reached = _reached(found, is_over=is_over)
+    is_over = last.status in FULFILMENT_ENDS and not (left and disputes.is_open(tx, order.id))
+    if left and is_over and not disputes.is_disputed(tx, order.id):
+        _refund_rest(tx, order, lines, now)
+    journey = _journey(tx, order.id)
+    reached = OrderState.FULFILLED if left and not is_over else _arrived(journey)
     if PAID.index(reached) > PAID.index(order.state):
         _move(tx, order.id, reached, now)
-        if reached is OrderState.DELIVERED and found.arrived:
+        if reached is OrderState.DELIVERED and journey.arrived:
             telling.delivered(tx, order, now)
     _move_stock(tx, order.id, now, release=is_over)
 
 
-def _refund_rest(tx: Tx, order: Order, now: datetime) -> None:
+def _nothing_sent(tx: Tx, order: Order, last: LastFulfilment, left: int, now: datetime) -> None:
+    """An order that the warehouse sends nothing of is to be cancelled; one that it has packed is fulfilled. What we had
+    it stop because of a dispute is sent again, once the payment is disputed no more.
+    """
+    if last.status is FulfilmentStatus.SHIPPED:
+        rows.want_cancelled(tx, order.id, CancelReason.SHORT, now)
+    elif last.status is FulfilmentStatus.PACKED and order.state is OrderState.CONFIRMED:
+        _move(tx, order.id, OrderState.FULFILLED, now)
+    elif last.was_stopped_by_us and left and not order.is_leaving and not disputes.is_disputed(tx, order.id):
+        fulfilments.record(tx, order.id, now)
+
+
+def _refund_rest(tx: Tx, order: Order, lines: Sequence[_Line], now: datetime) -> None:
     """Pay back the tins that the warehouse does not send, unless people have done it."""
-    tins = {line.sku: line.tins for line in _unsent(tx, order.id)}
+    tins = {line.sku: unsent for line in lines if (unsent := min(line.left, line.unrefunded)) > 0}
     if tins:
         payment = rows.newest_payment(tx, order.id)
         refund_id = refunds.refund_tins(tx, order, payment, tins, RefundReason.SHORT, now=now)
         telling.short(tx, order, refund_id, now)
 
 
-def _reached(found: Progress, *, is_over: bool) -> OrderState:
-    """The state that an order of which something has left has reached."""
-    if found.left and not is_over:
-        return OrderState.FULFILLED
-    return OrderState.SHIPPED if found.is_under_way else OrderState.DELIVERED
+def _arrived(journey: _Journey) -> OrderState:
+    """The state of an order of which nothing more will leave."""
+    return OrderState.SHIPPED if journey.is_under_way else OrderState.DELIVERED
 
 
-def _progress(tx: Tx, order_id: UUID) -> Progress:
-    return tx.one(
-        Progress,
+def _lines(tx: Tx, order_id: UUID) -> list[_Line]:
+    """The order's lines, by SKU."""
+    return tx.all(
+        _Line,
         """
-        SELECT CAST(sum(parcelled.tins) AS integer) AS sent,
-               CAST(sum(item.promised - item.released - parcelled.tins) AS integer) AS left,
-               (SELECT status FROM fulfilments WHERE order_id = :order_id ORDER BY recorded_at DESC, id DESC LIMIT 1)
-                   AS fulfilment,
-               order_has_parcels_under_way(CAST(:order_id AS uuid)) AS is_under_way,
-               (SELECT CAST(count(*) AS integer) FROM parcels JOIN fulfilments f ON f.id = fulfilment_id
-                WHERE f.order_id = :order_id AND parcels.status = 'delivered') AS arrived
+        SELECT item.sku, CAST(parcelled.tins AS integer) AS sent,
+               CAST(item.promised - item.released - parcelled.tins AS integer) AS left,
+               item.quantity - item.refunded AS unrefunded
         FROM order_items item
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(line.tins), 0) AS tins
             FROM fulfilments f JOIN parcels ON parcels.fulfilment_id = f.id
             JOIN parcel_lines line ON line.parcel_id = parcels.id
             WHERE f.order_id = item.order_id AND line.sku = item.sku) parcelled
-        WHERE item.order_id = :order_id
+        WHERE item.order_id = :order_id ORDER BY item.sku
+        """,
+        order_id=order_id,
+    )
+
+
+def _journey(tx: Tx, order_id: UUID) -> _Journey:
+    return tx.one(
+        _Journey,
+        """
+        SELECT order_has_parcels_under_way(CAST(:order_id AS uuid)) AS is_under_way,
+               (SELECT CAST(count(*) AS integer) FROM parcels JOIN fulfilments f ON f.id = fulfilment_id
+                WHERE f.order_id = :order_id AND parcels.status = 'delivered') AS arrived
         """,
         order_id=order_id,
     )
@@ -106,27 +128,6 @@ def _move(tx: Tx, order_id: UUID, state: OrderState, now: datetime) -> None:
 
 def _refuse_cancel(tx: Tx, order_id: UUID, now: datetime) -> None:
     tx.run("UPDATE orders SET cancel_refused_at = :now WHERE id = :id", id=order_id, now=now)
-
-
-def _unsent(tx: Tx, order_id: UUID) -> list[_Unsent]:
-    """The tins of an order that are in no parcel and were not refunded, by SKU."""
-    return tx.all(
-        _Unsent,
-        """
-        SELECT item.sku, CAST(least(item.promised - item.released - parcelled.tins, item.quantity - item.refunded)
-                              AS integer) AS tins
-        FROM order_items item
-        CROSS JOIN LATERAL (
-            SELECT coalesce(sum(line.tins), 0) AS tins
-            FROM fulfilments f JOIN parcels ON parcels.fulfilment_id = f.id
-            JOIN parcel_lines line ON line.parcel_id = parcels.id
-            WHERE f.order_id = item.order_id AND line.sku = item.sku) parcelled
-        WHERE item.order_id = :order_id
-          AND least(item.promised - item.released - parcelled.tins, item.quantity - item.refunded) > 0
-        ORDER BY item.sku
-        """,
-        order_id=order_id,
-    )
 
 
 def _move_stock(tx: Tx, order_id: UUID, now: datetime, *, release: bool) -> None:

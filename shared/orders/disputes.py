@@ -23,6 +23,9 @@ def is_open(tx: Tx, order_id: UUID) -> bool:
 
 
 def refuse_disputed(tx: Tx, order_id: UUID) -> None:
-    """Raises PaymentDisputed if the order is disputed. The caller has locked the order."""
+    """Refuse what would give the buyer of a disputed order the money twice: a refund, or a cancellation.
+
+    Raises PaymentDisputed. The caller has locked the order, so that no dispute of it is recorded before the commit.
+    """
     if is_disputed(tx, order_id):
         raise PaymentDisputed

@@ -12,10 +12,17 @@ from shared.values.vendor_times import LOST_AFTER
 
 @dataclass(frozen=True)
 class LastFulfilment:
-    """The last fulfilment of an order, as far as the machine asks."""
+    """The last fulfilment of an order. `cancel_wanted_at` is when we noted that the warehouse is to cancel it."""
 
     id: UUID
     status: FulfilmentStatus
+    cancel_wanted_at: datetime | None
+
+    @property
+    def was_stopped_by_us(self) -> bool:
+        """True if the warehouse sends nothing of it because we wanted it cancelled."""
+        stopped = self.status in (FulfilmentStatus.CANCELLED, FulfilmentStatus.REFUSED)
+        return stopped and self.cancel_wanted_at is not None
 
 
 def record(tx: Tx, order_id: UUID, now: datetime) -> UUID:
@@ -48,7 +55,10 @@ def newest(tx: Tx, order_id: UUID) -> LastFulfilment | None:
     """The order's last fulfilment, if it has one. The order is locked by the caller."""
     return tx.first(
         LastFulfilment,
-        "SELECT id, status FROM fulfilments WHERE order_id = :order_id ORDER BY recorded_at DESC, id DESC LIMIT 1",
+        """
+        SELECT id, status, cancel_wanted_at FROM fulfilments WHERE order_id = :order_id
+        ORDER BY recorded_at DESC, id DESC LIMIT 1
+        """,
         order_id=order_id,
     )
 

@@ -48,7 +48,7 @@ def read_up_to(key: Key, block_number: int, asked: Nodes, questions_max: int = Q
 def _read(key: Key, block_number: int, asked: Nodes, questions_max: int) -> str | None:
     blocks = read(ScanConfig).reconciliation_blocks_per_question
     at = db.atomically(cursor, key)
-    if at.block_hash and asked.block_hash(at.scanned_to) != at.block_hash:
+    if at.block_hash and asked.block(at.scanned_to).hash != at.block_hash:
         log.error("a block that was final is another one now", treasury=key.treasury, block_number=at.scanned_to)
         return f"block {at.scanned_to} is not the one that was reconciled"
     done = at.scanned_to
@@ -64,20 +64,17 @@ def _read(key: Key, block_number: int, asked: Nodes, questions_max: int) -> str 
                 raise
             blocks //= 2
             continue
-        block, made_at = Block(last, asked.block_hash(last)), asked.block_time(last)
-        keep = partial(_keep, key=key, before=done, block=block, made_at=made_at, leaving=leaving, coming=coming)
+        keep = partial(_keep, key=key, before=done, block=asked.block(last), leaving=leaving, coming=coming)
         if not db.atomically(keep):
             return "another run reads the same blocks"
         done = last
     return f"blocks {done + 1} to {block_number} are still to be read"
 
 
-def _keep(
-    tx: Tx, *, key: Key, before: int, block: Block, made_at: datetime, leaving: list[Movement], coming: list[Movement]
-) -> bool:
+def _keep(tx: Tx, *, key: Key, before: int, block: Block, leaving: list[Movement], coming: list[Movement]) -> bool:
     """Store the logs and the new position, and post incoming money; False if another run was faster."""
     now = clock.now()
-    if not _advance(tx, key.address, before, block, made_at, now=now):
+    if not _advance(tx, key.address, before, block, now):
         return False
     _insert(tx, key, "out", leaving, now)
     _insert(tx, key, "in", coming, now)
@@ -109,7 +106,7 @@ def cursor(tx: Tx, key: Key) -> Cursor:
     return tx.one(Cursor, "SELECT scanned_to, block_hash FROM chain_scans WHERE signer = :signer", signer=key.address)
 
 
-def _advance(tx: Tx, signer: str, before: int, block: Block, made_at: datetime, now: datetime) -> bool:
+def _advance(tx: Tx, signer: str, before: int, block: Block, now: datetime) -> bool:
     """Move the position forward; False if another run has read these blocks meanwhile."""
     return bool(
         tx.run(
@@ -121,7 +118,7 @@ def _advance(tx: Tx, signer: str, before: int, block: Block, made_at: datetime, 
             before=before,
             number=block.number,
             hash=block.hash,
-            made_at=made_at,
+            made_at=block.made_at,
             now=now,
         )
     )

@@ -25,6 +25,7 @@ from shared.values.states import DisputeState
 
 URL_DEFAULT = "https://card.invalid"
 CURRENCY = "usd"
+CHARGE_DISPUTED = "charge_disputed"  # the reason why a refund is refused while the payment is disputed
 UNKNOWN = "operation_unknown"
 DISPUTE_UNKNOWN = "dispute_unknown"
 

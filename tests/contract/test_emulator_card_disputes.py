@@ -11,7 +11,7 @@ from emulators.card import CardStandIn
 from emulators.vendor import Fault
 from shared.ports import card, card_notices
 from shared.ports.card import Done, Settled
-from shared.ports.vendors import VendorSilent
+from shared.ports.vendors import VendorRefused, VendorSilent
 from shared.values.money import ZERO, Usdt
 
 TOTAL = Usdt.of("12.97")
@@ -55,6 +55,19 @@ def test_a_dispute_takes_the_money_and_a_fee_and_gives_the_money_back_when_it_is
         ("dispute", TOTAL, Usdt.of("15.00"), made.id),
         ("dispute_reversal", TOTAL, ZERO, made.id),
     ]
+
+
+def test_a_disputed_capture_is_refunded_only_after_the_dispute_was_won(processor: CardStandIn) -> None:
+    key, refund = captured(), uuid4()
+    capture = processor.find(str(key)).id
+    made = processor.open_dispute(key, withdraw=False)
+    for _ in range(2):
+        with pytest.raises(VendorRefused, match=card.CHARGE_DISPUTED):
+            card.refund(refund, capture, TOTAL)
+        processor.change_dispute(made.id, "lost")
+    assert card.find(refund) is None
+    processor.change_dispute(made.id, "won")
+    assert isinstance(card.refund(refund, capture, TOTAL), Done)
 
 
 def test_an_inquiry_takes_nothing_until_it_is_opened(processor: CardStandIn) -> None:

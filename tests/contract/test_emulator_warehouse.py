@@ -171,7 +171,7 @@ def test_an_order_of_nothing_is_not_taken(place: WarehouseStandIn, lines: dict[s
     ("before", "status"),
     [
         ([], "cancelled"),
-        ([lambda place, key: place.pack(key)], "cancelled"),
+        ([lambda place, key: place.pack(key)], "packed"),
         ([lambda place, key: place.ship(key, {"MINTICE-3": 1})], "shipped"),
         ([lambda place, key: place.ship(key)], "shipped"),
         ([lambda place, key: place.refuse(key)], "refused"),
@@ -189,6 +189,27 @@ def test_a_cancel_is_what_the_warehouse_says(
         assert warehouse.cancel(key).status == status == found(key).status
     assert warehouse.submit(key, ORDER).status == status  # a late repetition changes nothing
     assert place.stock()["MINTICE-3"] == 100 - sum(each.lines["MINTICE-3"] for each in found(key).shipments)
+
+
+def test_a_packed_order_is_cancelled_once_it_is_taken_apart(place: WarehouseStandIn) -> None:
+    key, place.later_seconds = uuid4(), 3600.0
+    warehouse.submit(key, ORDER)
+    place.pack(key)
+    assert not command(place, f"stop/{key}").ok  # nobody has asked for it
+    assert warehouse.cancel(key).status == "packed"
+    assert command(place, f"stop/{key}").ok
+    assert found(key).status == "cancelled"
+
+
+def test_a_packed_order_is_taken_apart_by_itself_unless_it_leaves_before(place: WarehouseStandIn) -> None:
+    first, second, place.later_seconds = uuid4(), uuid4(), 0.2
+    for key in (first, second):
+        warehouse.submit(key, ORDER)
+        place.pack(key)
+        assert warehouse.cancel(key).status == "packed"
+    place.ship(second)
+    wait_until(lambda: found(first).status == "cancelled", "the first order is cancelled")
+    assert found(second).status == "shipped"
 
 
 def test_a_parcel_may_come_back_without_being_delivered(place: WarehouseStandIn) -> None:

@@ -82,6 +82,12 @@ def test_an_alert_says_when_and_what_to_do(metric: dict[str, Any]) -> None:
     assert len(alert["do"]) >= 10
 
 
+def test_orders_that_wait_for_a_quote_are_not_told_by_reports_that_wait() -> None:
+    """What an alert says that people do is right for each place that writes its line."""
+    (silent,) = [metric for metric in METRICS if metric["name"] == "tax_silent"]
+    assert {line.path.stem for line in written_by(silent)} == {"tax_quotes"}
+
+
 def test_names_are_unique_and_every_message_is_a_whole_sentence_of_the_code() -> None:
     names = [metric["name"] for metric in METRICS]
     assert len(names) == len(set(names))

@@ -9,7 +9,6 @@ CREATE TABLE card_days (
     read_at  timestamptz,
     begun_at timestamptz NOT NULL
 );
-CREATE INDEX card_days_read ON card_days (day) WHERE read_at IS NOT NULL;
 CREATE INDEX card_days_unread ON card_days (day) WHERE read_at IS NULL;
 
 -- A line of the list. It is matched with the operation that it is, exactly, or with its dispute. Its fee is in the ledger.

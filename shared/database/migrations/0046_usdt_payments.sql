@@ -261,18 +261,21 @@ BEGIN
 END $$;
 
 -- As before, and: in USDT nothing is sent to a provider. What has come proves a capture, a paid payout a refund; a
--- payment whose capture is given up has failed.
+-- payment whose capture is given up has failed. A refund that the provider refuses, because the payment is disputed, was
+-- not done: it is recorded again, and sent once the dispute is over.
 CREATE OR REPLACE FUNCTION payment_operation_changed() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     in_usdt boolean := EXISTS (SELECT FROM payments WHERE id = NEW.payment_id AND provider = 'usdt');
+    is_postponed boolean := (OLD.status, NEW.status) = ('sent', 'recorded') AND NEW.kind = 'refund'
+                            AND coalesce(NEW.reason = 'charge_disputed', false);
 BEGIN
     IF (NEW.id, NEW.payment_id, NEW.kind, NEW.amount, NEW.recorded_at)
        IS DISTINCT FROM (OLD.id, OLD.payment_id, OLD.kind, OLD.amount, OLD.recorded_at)
-       OR (OLD.sent_at IS NOT NULL AND NEW.sent_at IS DISTINCT FROM OLD.sent_at) THEN
+       OR (OLD.sent_at IS NOT NULL AND NEW.sent_at IS DISTINCT FROM OLD.sent_at AND NOT is_postponed) THEN
         PERFORM refuse('operation_terms', format('the terms of operation %s are fixed', OLD.id));
     END IF;
-    IF NEW.status = OLD.status THEN
+    IF NEW.status = OLD.status OR is_postponed THEN
         RETURN NEW;
     END IF;
     IF (OLD.status, NEW.status) NOT IN
@@ -312,16 +315,28 @@ BEGIN
 END $$;
 
 -- -------------------------------------------------------------------------------------------------------------- orders
--- A transfer to the shop's keys that nobody has taken for a deposit yet. Keys that pay each other are no deposits.
-CREATE INDEX chain_transfers_to_shop ON chain_transfers (block_number, transaction_hash, log_index)
-    WHERE treasury = 'shop' AND direction = 'in';
-CREATE VIEW usdt_arrivals AS
-    SELECT came.transaction_hash, came.log_index, came.signer, came.counterparty AS sender, came.amount, came.block_number
-    FROM chain_transfers came
-    WHERE came.treasury = 'shop' AND came.direction = 'in'
-      AND NOT EXISTS (SELECT FROM usdt_deposits known
-                      WHERE (known.transaction_hash, known.log_index) = (came.transaction_hash, came.log_index))
-      AND NOT EXISTS (SELECT FROM signers own WHERE lower(own.address) = came.counterparty);
+-- Transfers to the shop's keys that nobody has taken for a deposit yet are marked, so that they are found without a look
+-- at all that came before. Keys that pay each other are no deposits.
+ALTER TABLE chain_transfers ADD COLUMN awaits_deposit boolean NOT NULL DEFAULT false;
+CREATE INDEX chain_transfers_awaiting ON chain_transfers (block_number, log_index) WHERE awaits_deposit;
+
+CREATE FUNCTION chain_transfer_born() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    NEW.awaits_deposit := NOT EXISTS (SELECT FROM signers own WHERE lower(own.address) = NEW.counterparty);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER chain_transfer_born BEFORE INSERT ON chain_transfers
+    FOR EACH ROW WHEN (NEW.treasury = 'shop' AND NEW.direction = 'in') EXECUTE FUNCTION chain_transfer_born();
+
+CREATE FUNCTION usdt_deposit_born() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    UPDATE chain_transfers SET awaits_deposit = false
+    WHERE (transaction_hash, log_index, direction) = (NEW.transaction_hash, NEW.log_index, 'in');
+    RETURN NULL;
+END $$;
+CREATE TRIGGER usdt_deposit_born AFTER INSERT ON usdt_deposits FOR EACH ROW EXECUTE FUNCTION usdt_deposit_born();
 
 -- Whether the order's end must wait for the chain: something may have come in time that is not read or booked yet, or
 -- enough has come.
@@ -335,7 +350,7 @@ CREATE FUNCTION order_awaits_deposits(waiting uuid) RETURNS boolean LANGUAGE sql
                            WHERE signer = asked.address AND block_time >= orders.expires_at)
             OR EXISTS (SELECT FROM usdt_deposits
                        WHERE usdt_deposits.payment_id = asked.payment_id AND booked_at IS NULL)
-            OR EXISTS (SELECT FROM usdt_arrivals WHERE block_number > asked.after_block)))
+            OR EXISTS (SELECT FROM chain_transfers WHERE awaits_deposit AND block_number > asked.after_block)))
 $$;
 
 -- An order expires only once the chain was read to its end; it is cancelled once all that came for it has gone back.
@@ -367,7 +382,7 @@ BEGIN
     END IF;
 END $$;
 GRANT USAGE ON SCHEMA public TO blakjaks_deposits;
-GRANT SELECT ON usdt_requests, usdt_deposits, usdt_returns, usdt_arrivals TO blakjaks_read;
+GRANT SELECT ON usdt_requests, usdt_deposits, usdt_returns TO blakjaks_read;
 
 -- checkout: an order is to be paid in USDT.
 GRANT INSERT ON usdt_requests TO blakjaks_checkout;

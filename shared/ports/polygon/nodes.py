@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import cache, partial
 from typing import Any, TypeVar
 
-from shared.ports.polygon.answers import hash_of, height, made_at, number, numbered, reading, require_chain
+from shared.ports.polygon.answers import hash_of, height, made_at, number, reading, require_chain
 from shared.ports.polygon.failures import ChainFailure, ChainUnreachable, NodeRefused, NodesDiffer, TooMuch
 from shared.ports.polygon.questions import GAS_PRICE, TRANSFER_TOPIC, balance_of, gas_of, logs, the_block, topic
 from shared.ports.polygon.receipts import asked_for, moved
@@ -23,10 +23,11 @@ Told = TypeVar("Told")
 
 @dataclass(frozen=True)
 class Block:
-    """A block that is final."""
+    """A block that every node has."""
 
     number: int
     hash: str
+    made_at: datetime
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Nodes:
         """The newest block that is final for every node. Raises TooFewNodes, ChainUnreachable."""
         require_enough(len(self._nodes), self._needed)
         lowest = min(height(node.result(the_block("finalized"))) for node in self._nodes)
-        return Block(lowest, self.block_hash(lowest))
+        return self.block(lowest)
 
     def final(self) -> Final:
         """The newest final block (values/finality.py) and the lowest head. Raises TooFewNodes, ChainUnreachable."""
@@ -103,13 +104,9 @@ class Nodes:
         lag = max((made_at(head) - made_at(last)).total_seconds() for head, last in told)
         return Final(final_block(latest, finalized, max(0, int(lag))), latest)
 
-    def block_time(self, block: int) -> datetime:
-        """The time of the block that every node has at a height. Raises ChainUnreachable."""
-        return self._agreed(the_block(block), lambda told: made_at(numbered(told, block)), f"the time of {block} is")
-
-    def block_hash(self, block: int) -> str:
-        """The hash of the block that every node has at a height. Raises ChainUnreachable."""
-        return self._agreed(the_block(block), partial(hash_of, wanted=block), f"block {block} is")
+    def block(self, number: int) -> Block:
+        """The block that every node has at a height. Raises ChainUnreachable."""
+        return self._agreed(the_block(number), partial(_block, wanted=number), f"block {number} is")
 
     def balance(self, token: str, address: str, block: int) -> int:
         """The balance of an address at a block in micro-USDT. Raises ChainUnreachable."""
@@ -173,6 +170,11 @@ def _view(place: int, node: Node, token: str, addresses: Sequence[str], block: B
     except ChainUnreachable as error:
         return View(place, latest, finalized, None, str(error))
     return View(place, latest, finalized, holdings, None)
+
+
+def _block(told: Any, wanted: int) -> Block:
+    """The block of that number. Raises ChainUnreachable, also for a block of another number."""
+    return Block(wanted, hash_of(told, wanted), made_at(told))
 
 
 def _movements(told: Any, question: Call) -> tuple[Movement, ...]:

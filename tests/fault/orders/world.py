@@ -141,6 +141,8 @@ class World:
                 place.ship(order.external_id, {sku: 1})
             elif chance < 0.7:
                 place.ship(order.external_id)
+            elif order.is_stopping and chance < 0.9:
+                place.stop_packed(order.external_id)
             elif order.shipments:
                 way = self.random.choice(("in_transit", "delivered", "returned"))
                 place.journey(self.random.choice(order.shipments).tracking_number, way)
@@ -265,7 +267,7 @@ def begun(database: Database, made: Vendors, seed: int) -> Iterator[World]:
     world = World(database, made, random.Random(seed))  # noqa: S311 - the same seed plays the same schedule
     database.empty()
     made.clear()
-    made.card.later_seconds = LATER_SECONDS
+    made.card.later_seconds = made.warehouse.later_seconds = LATER_SECONDS
     for part in (made.card, made.ages, made.warehouse):
         part.now = world.now
     made.warehouse.set_counts({sku: STOCK for (sku,) in database.rows("SELECT sku FROM stock")})

@@ -14,6 +14,7 @@ DISPATCH = "shared/orders/dispatch.py"
 FULFILMENTS = "shared/orders/fulfilments.py"
 SENDING = "tests/integration/shop/test_fulfilment.py"
 CANCELS = "tests/integration/shop/test_fulfilment_cancels.py"
+DISPUTED = "tests/integration/shop/test_disputed_goods.py"
 COUNTS = "tests/integration/shop/test_sales_count.py"
 SHARES = "shared/orders/refund_shares.py"
 REFUNDS = "shared/orders/refunds.py"
@@ -99,7 +100,11 @@ MUTANTS = (
     _mutant("a wish that came too late is not answered", DISPATCH,
             "        telling.not_cancelled(tx, order, now)\n", "", CANCELS),
     _mutant("what does not come is not paid back", DISPATCH,
-            "        _refund_rest(tx, order, now)\n", "        pass\n", SENDING),
+            "        _refund_rest(tx, order, lines, now)\n", "        pass\n", SENDING),
+    _mutant("what a dispute has stopped is never sent", DISPATCH,
+            "        fulfilments.record(tx, order.id, now)\n", "        pass\n", DISPUTED),
+    _mutant("what the warehouse gives up by itself is sent again", DISPATCH,
+            "last.was_stopped_by_us and left", "last.status is FulfilmentStatus.CANCELLED and left", DISPUTED),
     _mutant("what does not come stays promised", DISPATCH,
             "given_up=order_id if release else None", "given_up=None", SENDING),
     _mutant("a fulfilment that nobody has sent is asked about", FULFILMENTS,

@@ -21,6 +21,7 @@ pytest_plugins = ["tests.fakes.order_jobs_plugin"]
 
 SOON = 3  # minutes: the warehouse is asked to cancel, and has answered
 HOUR = 62
+NEVER = 1e6  # seconds
 
 
 @pytest.fixture
@@ -73,6 +74,48 @@ def test_what_lies_at_the_warehouse_is_stopped_and_sent_when_the_dispute_is_won(
     orders.pass_time(SOON)
     assert parcel_views.fulfilments(order.id) == ["cancelled", "accepted"]
     assert shop_vendors.card.total("refund") == 0
+
+
+def test_what_the_warehouse_stops_only_after_the_dispute_was_won_is_sent_again(
+    orders: OrderDriver, order: Placed, shop_vendors: Vendors
+) -> None:
+    (asked,) = shop_vendors.warehouse.orders()
+    shop_vendors.warehouse.later_seconds = NEVER
+    shop_vendors.warehouse.pack(asked.external_id)
+    made = opened(orders, shop_vendors, order)
+    orders.pass_time(SOON)
+    assert (parcel_views.fulfilments(order.id), standing(order.id).state) == (["packed"], "fulfilled")
+    decided(orders, shop_vendors, made, "won")
+    shop_vendors.warehouse.stop_packed(asked.external_id)
+    orders.pass_time(SOON)
+    assert parcel_views.fulfilments(order.id) == ["cancelled", "accepted"]
+    assert (standing(order.id).state, order_views.stock()) == ("fulfilled", (100, 2))
+
+
+def test_what_was_stopped_is_sent_when_the_money_comes_back_after_the_dispute_was_won(
+    orders: OrderDriver, order: Placed, shop_vendors: Vendors
+) -> None:
+    made = opened(orders, shop_vendors, order)
+    orders.pass_time(SOON)
+    made.status = "won"  # the provider gives the money back a day later
+    heard(orders, made.id)
+    orders.pass_time(SOON)
+    assert parcel_views.fulfilments(order.id) == ["cancelled"]
+    decided(orders, shop_vendors, made, "won")
+    orders.pass_time(SOON)
+    assert parcel_views.fulfilments(order.id) == ["cancelled", "accepted"]
+
+
+def test_what_the_warehouse_gave_up_by_itself_during_a_dispute_is_for_people(
+    orders: OrderDriver, order: Placed, shop_vendors: Vendors
+) -> None:
+    (asked,) = shop_vendors.warehouse.orders()
+    shop_vendors.warehouse.cancel(asked.external_id)
+    orders.pass_time(HOUR)
+    assert parcel_views.fulfilments(order.id) == ["cancelled"]
+    decided(orders, shop_vendors, opened(orders, shop_vendors, order), "won")
+    orders.pass_time(SOON)
+    assert parcel_views.fulfilments(order.id) == ["cancelled"]
 
 
 def test_the_rest_of_a_disputed_order_is_paid_back_only_when_the_dispute_is_won(

@@ -1,5 +1,6 @@
 """A dispute acts as a refund while the money is withdrawn, and stops what would give the buyer the money twice."""
 
+import io
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -25,8 +26,9 @@ from tests.fakes.crashes import Crash, crash
 from tests.fakes.dispute_rows import DisputeStanding, bought, capture_of, dispute, heard, journals_of_disputes
 from tests.fakes.order_driver import OrderDriver
 from tests.fakes.order_views import Placed, balances, standing
+from tests.logs import log_lines
 
-pytest_plugins = ["tests.fakes.order_jobs_plugin"]
+pytest_plugins = ["tests.fakes.order_jobs_plugin", "tests.fakes.log_plugin"]
 
 GOODS, SHIPPING, TAX = Usdt.of("9.98"), Usdt.of("2.99"), Usdt.of("0.81")
 TOTAL = Usdt.of("13.78")
@@ -122,6 +124,23 @@ def test_the_daily_look_finds_what_no_message_told(orders: OrderDriver, order: P
     assert orders.invoker.schedule("payment_watch", "disputes") == 204
     orders.deliver()
     assert [dispute(each.id) for each in (made, other)] == [WHOLE, WHOLE]
+
+
+def test_a_list_of_too_many_pages_is_told(
+    orders: OrderDriver,
+    order: Placed,
+    shop_vendors: Vendors,
+    log_output: io.StringIO,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shop_vendors.card.books.page_size = 1
+    first, second = (shop_vendors.card.open_dispute(capture_of(each.id)) for each in (order, bought(orders)))
+    for pages, told in ((2, 0), (1, 1)):
+        monkeypatch.setattr(disputes, "PAGES_MAX", pages)
+        assert orders.invoker.schedule("payment_watch", "disputes") == 204
+        messages = [line["message"] for line in log_lines(log_output)]
+        assert messages.count("more disputes have changed than are read at once") == told
+    assert [dispute(each.id) for each in (first, second)] == [WHOLE, WHOLE]
 
 
 def test_an_old_undecided_dispute_is_looked_at_by_its_name(
@@ -248,6 +267,57 @@ def test_a_refund_that_was_not_sent_waits_and_what_is_withdrawn_then_is_excess(
     orders.pass_time(61)
     assert standing(order.id).operations[-1] == "refund succeeded"
     assert (balances(), shop_vendors.card.total("refund")) == ({}, 1378)
+
+
+def test_a_refund_that_the_provider_never_got_is_not_repeated_while_the_payment_is_disputed(
+    orders: OrderDriver, order: Placed, shop_vendors: Vendors
+) -> None:
+    give_back(Paid(order.id, order.payment_id))
+    shop_vendors.card.fail_next(1, Fault.UNANSWERED)
+    orders.deliver()
+    made = shop_vendors.card.open_dispute(capture_of(order.id))
+    disputes.look(made.id)
+    orders.pass_time(10)
+    assert standing(order.id).operations[-1] == "refund sent"
+    assert shop_vendors.card.total("refund") == 0
+    shop_vendors.card.change_dispute(made.id, "won")
+    heard(orders, made.id)
+    orders.pass_time(61)
+    assert standing(order.id).operations[-1] == "refund succeeded"
+    assert (balances(), shop_vendors.card.total("refund")) == ({}, 1378)
+
+
+def test_a_refund_that_the_provider_refuses_for_a_dispute_that_we_do_not_know_is_sent_when_it_is_won(
+    orders: OrderDriver, order: Placed, shop_vendors: Vendors
+) -> None:
+    made = shop_vendors.card.open_dispute(capture_of(order.id))
+    give_back(Paid(order.id, order.payment_id))
+    orders.deliver()
+    assert standing(order.id).operations[-1] == "refund recorded"
+    assert balances()["owed:refunds"] == -TOTAL
+    heard(orders, made.id)
+    orders.advance_clock(timedelta(days=40).total_seconds())
+    orders.sweep()
+    assert standing(order.id).operations[-1] == "refund recorded"
+    shop_vendors.card.change_dispute(made.id, "won")
+    heard(orders, made.id)
+    orders.pass_time(61)
+    assert standing(order.id).operations[-1] == "refund succeeded"
+    assert (balances(), shop_vendors.card.total("refund")) == ({}, 1378)
+
+
+def test_an_operation_that_was_sent_is_recorded_again_only_as_a_refund_that_was_refused_for_a_dispute(
+    orders: OrderDriver, order: Placed, shop_vendors: Vendors, sql: Connection
+) -> None:
+    give_back(Paid(order.id, order.payment_id))
+    shop_vendors.card.fail_next(1, Fault.UNANSWERED)
+    orders.deliver()
+    back = "UPDATE payment_operations SET status = 'recorded', sent_at = NULL{} WHERE status = 'sent'"
+    for wrong in ("", ", reason = 'silent'"):
+        with pytest.raises(DatabaseError, match="operation_t"):
+            sql.execute_simple(back.format(wrong))
+    with pytest.raises(DatabaseError, match="operation_terms"):
+        sql.execute_simple("UPDATE payment_operations SET sent_at = NULL, reason = 'charge_disputed'")
 
 
 def refund(sql: Connection, order: Placed) -> None:

@@ -25,6 +25,7 @@ from tests.fakes.shop_client import COFFEE, MINT
 
 pytest_plugins = ["tests.fakes.order_jobs_plugin"]
 
+NEVER = 1e6  # seconds: a packed order is stopped by the test
 QUARTER = 16  # minutes
 
 
@@ -44,18 +45,37 @@ def test_the_warehouse_cancels_and_then_everything_is_paid_back(
     orders: OrderDriver, place: WarehouseStandIn, shop_vendors: Vendors, *, packed: bool
 ) -> None:
     order = confirmed(orders)
+    place.later_seconds = NEVER
     if packed:
         place.pack(at_warehouse(place).external_id)
         orders.pass_time(QUARTER)
         assert standing(order.id).state == "fulfilled"
 
     leave(order, orders)
+    if packed:
+        orders.pass_time(QUARTER)
+        assert (standing(order.id).state, shop_vendors.card.total("refund")) == ("fulfilled", 0)
+        place.stop_packed(at_warehouse(place).external_id)
+        orders.pass_time(2)
 
     assert at_warehouse(place).status == "cancelled"
     assert parcel_views.fulfilments(order.id) == ["cancelled"]
     assert is_paid_back(order, shop_vendors)
     assert (order_views.stock(MINT), order_views.stock(COFFEE)) == ((100, 0), (100, 0))
     assert told(order.id) == ["order_confirmed", "order_refunded"]
+
+
+def test_a_packed_order_that_leaves_though_it_was_told_to_be_cancelled_is_not_paid_back(
+    orders: OrderDriver, place: WarehouseStandIn, shop_vendors: Vendors
+) -> None:
+    order = confirmed(orders)
+    place.later_seconds = NEVER
+    place.pack(at_warehouse(place).external_id)
+    leave(order, orders)
+    place.ship(at_warehouse(place).external_id)
+    orders.pass_time(2)
+    assert (standing(order.id).state, shop_vendors.card.total("refund")) == ("shipped", 0)
+    assert "order_not_cancelled" in told(order.id)
 
 
 def test_nothing_is_paid_back_before_the_warehouse_has_answered(

@@ -9,7 +9,7 @@ import pytest
 from pg8000.dbapi import Connection
 from pg8000.exceptions import DatabaseError
 
-from emulators.card_books import Booking
+from emulators.card_books import Booking, CardDispute
 from emulators.vendor import Fault
 from emulators.vendors import Vendors
 from functions.payment_reconciliation import compare, main, store
@@ -20,6 +20,7 @@ from shared.orders import rows, tasks
 from shared.orders.states import CancelReason
 from shared.ports import card
 from shared.values.money import ZERO, Usdt
+from tests import factories
 from tests.client import FunctionClient
 from tests.fakes.card_lists import PaymentFinding, findings, go_to_noon, next_day, owed, read, settled
 from tests.fakes.crashes import Crash, crash
@@ -53,6 +54,29 @@ def reference_of(vendors: Vendors, key: UUID) -> str:
 
 def count(sql: Connection, what: str) -> int:
     return int(sql.execute_simple(f"SELECT count(*) FROM {what}").rows[0][0])
+
+
+def explain_findings() -> None:
+    """Have a person explain every open finding."""
+    someone = factories.member().id
+    db.atomically(
+        lambda tx: tx.run(
+            "UPDATE payment_findings SET resolved_at = :now, resolved_by = :by, resolution = 'Known' "
+            "WHERE resolved_at IS NULL",
+            now=clock.now(),
+            by=someone,
+        )
+    )
+
+
+def give_back_unbooked(orders: OrderDriver, vendors: Vendors, made: CardDispute) -> None:
+    """Have the provider give back what it took for a dispute, without a row in its list; two days pass."""
+    vendors.card.change_dispute(made.id, "won")
+    (given,) = [each for each in vendors.card.books._extra if each.kind == "dispute_reversal"]
+    vendors.card.books.mislaid.add(given.id)
+    heard(orders, made.id)
+    for _ in range(3):
+        next_day(orders)
 
 
 def test_a_sale_is_booked_and_deposited_and_nothing_is_owed_any_more(orders: OrderDriver) -> None:
@@ -230,6 +254,34 @@ def test_what_the_books_say_the_provider_owes_is_compared_to_the_cent(orders: Or
     assert findings() == []
 
 
+def test_a_changed_row_that_people_have_explained_is_named_again_only_when_it_changes_again(
+    orders: OrderDriver, order: Placed, shop_vendors: Vendors
+) -> None:
+    next_day(orders)
+    reference = reference_of(shop_vendors, capture_of(order.id))
+    shop_vendors.card.books.misstated[reference] = 1300
+    next_day(orders)
+    explain_findings()
+    next_day(orders)
+    assert findings() == []
+    shop_vendors.card.books.misstated[reference] = 1200
+    next_day(orders)
+    assert [(found.kind, found.found) for found in findings()] == [("booking_changed", Usdt.of("11.30"))]
+
+
+def test_a_difference_of_the_balances_that_people_have_explained_is_not_named_again(orders: OrderDriver) -> None:
+    next_day(orders)
+    for number in (1, 2):
+        lines = {"takings:card": -Usdt.of("0.01"), "bank:operating": Usdt.of("0.01")}
+        db.atomically(journals.post, f"by hand {number}", lines, clock.now())
+        next_day(orders)
+        assert [found.ref for found in findings()] == [str(-10_000 * number)]
+        explain_findings()
+        bought(orders)  # the balances are others now, their difference is the same
+        next_day(orders)
+        assert findings() == []
+
+
 # Disputes and refunds in the list
 
 
@@ -294,6 +346,42 @@ def test_a_dispute_of_another_amount_than_the_lists_is_found(
     shop_vendors.card.books.mislaid.clear()
     next_day(orders)
     assert findings() == []
+
+
+@pytest.fixture
+def differing(orders: OrderDriver, order: Placed, shop_vendors: Vendors) -> tuple[CardDispute, str]:
+    """A dispute that is found to differ from the list, with the name of its booking, which the list does not show."""
+    made = shop_vendors.card.open_dispute(capture_of(order.id))
+    heard(orders, made.id)
+    (taken,) = [each for each in shop_vendors.card.books._extra if each.kind == "dispute"]
+    shop_vendors.card.books.mislaid.add(taken.id)
+    for _ in range(2):
+        next_day(orders)
+    assert [found.ref for found in findings()] == [made.id]
+    return made, taken.id
+
+
+def test_a_dispute_that_agreed_meanwhile_and_differs_again_is_found_again(
+    orders: OrderDriver, differing: tuple[CardDispute, str], shop_vendors: Vendors
+) -> None:
+    made, _ = differing
+    shop_vendors.card.books.mislaid.clear()
+    next_day(orders)
+    assert findings() == []
+    give_back_unbooked(orders, shop_vendors, made)
+    assert findings() == [PaymentFinding("dispute_differs", made.id, ZERO, TOTAL, is_open=True)]
+
+
+def test_a_dispute_that_people_have_explained_is_found_again_only_with_another_difference(
+    orders: OrderDriver, differing: tuple[CardDispute, str], shop_vendors: Vendors
+) -> None:
+    made, booking = differing
+    explain_findings()
+    next_day(orders)
+    assert findings() == []
+    shop_vendors.card.books.mislaid.discard(booking)
+    give_back_unbooked(orders, shop_vendors, made)
+    assert findings() == [PaymentFinding("dispute_differs", made.id, ZERO, TOTAL, is_open=True)]
 
 
 # What the schema refuses
