@@ -169,11 +169,6 @@ def end(
     )
 
 
-def has_left(tx: Tx, order_id: UUID) -> bool:
-    """True if something of the order has left the warehouse."""
-    return tx.scalar(bool, "SELECT EXISTS (SELECT FROM order_items WHERE order_id = :id AND shipped > 0)", id=order_id)
-
-
 def sent_tins(tx: Tx, order_id: UUID) -> dict[str, int]:
     """The tins of the order that have left the warehouse and were not refunded since, by SKU."""
     found = tx.all(

@@ -4,20 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.orders import refusals
 from shared.orders.refusals import LimitReached
 from shared.values.goods import ProductNotOnSale
 from shared.values.money import Usdt
 from shared.values.problems import NotValid, Problem
-from shared.values.retry_after import HOUR, hour_of, until
 from shared.values.settings import OrderLimits
 from shared.values.states import PaymentState, PaymentStatus
 
 UNPAID_LIFE = timedelta(minutes=30)
 TINS_COUNTED = timedelta(days=30)
-ORDERS_PER_HOUR = 10
-DECLINES_PER_ORDER = 3
-DECLINES_PER_DAY = 10
 
 
 class CartEmpty(Problem):
@@ -85,25 +80,6 @@ def check_on_sale(off_sale: Sequence[str]) -> None:
     """Raises ProductNotOnSale when products of the cart are off sale."""
     if off_sale:
         raise ProductNotOnSale(skus=sorted(off_sale))
-
-
-def check_pace(placed: Sequence[datetime], now: datetime) -> None:
-    """Raises TooManyOrders; `placed` are the member's orders of the last hour, oldest first. Orders are counted, not
-    tries, so that whoever repeats a request is told which order it became.
-    """
-    if len(placed) >= ORDERS_PER_HOUR:
-        raise refusals.TooManyOrders(headers=until(placed[-ORDERS_PER_HOUR] + HOUR, now))
-
-
-def day_of(now: datetime) -> datetime:
-    """The start of the day (UTC), from which declined cards count."""
-    return hour_of(now) - timedelta(hours=now.hour)
-
-
-def check_declines(declines: int, now: datetime) -> None:
-    """Raises TooManyDeclines when so many declined cards fill the day."""
-    if declines >= DECLINES_PER_DAY:
-        raise refusals.TooManyDeclines(headers=until(day_of(now) + timedelta(days=1), now))
 
 
 def check_limits(bought: Bought, tins: int, limits: OrderLimits) -> None:

@@ -139,7 +139,8 @@ class InvoiceReference(Reply):
 
 class WholesaleOrderView(Reply):
     """An order with its sums, payment and history. Until it is confirmed, it ends at `expires_at`; one with
-    `cancel_wanted` is cancelled as soon as it holds no money. The delivery is null once it was removed.
+    `cancel_wanted` is cancelled as soon as it holds no money and has not left; `cancel_refused` says that it had. The
+    delivery is null once it was removed.
     """
 
     id: UUID
@@ -149,6 +150,7 @@ class WholesaleOrderView(Reply):
     expires_at: datetime
     confirmed_at: datetime | None
     cancel_wanted: bool
+    cancel_refused: bool
     items: list[WholesaleLine]
     tins: int
     subtotal: Money

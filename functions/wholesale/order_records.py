@@ -24,6 +24,7 @@ class OrderRow:
     expires_at: datetime
     confirmed_at: datetime | None
     cancel_wanted_at: datetime | None
+    cancel_refused_at: datetime | None
     tins: int
     subtotal: Usdt
     tax_amount: Usdt
@@ -79,8 +80,8 @@ def order(tx: Tx, member_id: UUID, order_id: UUID) -> OrderRow | None:
     return tx.first(
         OrderRow,
         """
-        SELECT id, number, state, placed_at, expires_at, confirmed_at, cancel_wanted_at, tins, subtotal, tax_amount,
-               total_amount, tax_breakdown, certificate_id, address
+        SELECT id, number, state, placed_at, expires_at, confirmed_at, cancel_wanted_at, cancel_refused_at, tins,
+               subtotal, tax_amount, total_amount, tax_breakdown, certificate_id, address
         FROM orders WHERE id = :id AND member_id = :member_id AND kind = 'wholesale'
         """,
         id=order_id,

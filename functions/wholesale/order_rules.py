@@ -13,8 +13,6 @@ from shared.values.states import PaymentState
 CARD_LIFE = timedelta(minutes=30)
 LINES_MAX = 32  # as many products as there are
 TINS_MAX = 1_000_000
-ACCOUNT_ORDERS_PER_HOUR = 10
-CARDS_PER_ORDER = 3
 
 PaymentWord = Literal["pending", "authorized", "captured", "failed", "refunded"]
 
