@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from functions.admin_orders import records, rules, store
+from functions.admin_orders import records, refunding, rules, store
 from functions.admin_orders.common import Operations, api
 from functions.admin_orders.models import (
     AddressRequest,
@@ -16,7 +16,7 @@ from functions.admin_orders.models import (
 )
 from functions.admin_orders.records import Wanted
 from shared.db import Tx
-from shared.orders import addresses, fulfilments, refunds, rows, standings
+from shared.orders import addresses, fulfilments, rows, standings
 from shared.orders.disputes import PaymentDisputed
 from shared.orders.refusals import OrderNotCancellable
 from shared.orders.states import PAID, CancelReason, number_read
@@ -123,4 +123,4 @@ def _detail(tx: Tx, order_id: UUID) -> AdminOrderDetail:
     row = records.order(tx, order_id)
     if row is None:
         raise NotFound
-    return records.detail(tx, row, refunds.charge(tx, order_id).left)
+    return records.detail(tx, row, refunding.left(tx, order_id))

@@ -288,8 +288,8 @@ class DiaryEntry(Reply):
 
 
 class AdminOrderDetail(AdminOrder):
-    """An order with everything around it. `left` is what could still be refunded. The address is shown by an operation
-    of its own.
+    """An order with everything around it. `left` is what could be refunded now: nothing while the payment is not
+    captured, or disputed. The address is shown by an operation of its own.
     """
 
     items: list[AdminOrderLine]

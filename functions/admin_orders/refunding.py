@@ -120,6 +120,14 @@ def reject_refund(
     return _found(tx, order_id, refund_id)
 
 
+def left(tx: Tx, order_id: UUID) -> Usdt:
+    """How much of the order could be refunded now: nothing of one that was not paid, or whose payment is disputed."""
+    is_captured = rows.newest_payment(tx, order_id).state is PaymentState.CAPTURED
+    if not is_captured or disputes.is_disputed(tx, order_id):
+        return ZERO
+    return refunds.charge(tx, order_id).left
+
+
 def _locked(tx: Tx, admin: Admin, order_id: UUID) -> Order:
     """The order, locked, which is not the admin's own. Raises NotFound, OwnInterest."""
     order = rows.lock(tx, order_id)
