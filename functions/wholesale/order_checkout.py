@@ -19,8 +19,8 @@ from shared.values.states import PaymentProvider
 
 
 def place(tx: Tx, member_id: UUID, body: WholesaleOrderRequest, inquiry: Inquiry, now: datetime) -> UUID:
-    """Place an order; returns its id. Raises the refusals of `order_drafts`, LimitReached, TooManyOrders, TotalChanged,
-    StockShort, NotValid.
+    """Place an order; returns its id. Raises the refusals of `order_drafts`, LimitReached, TooManyDeclines,
+    TooManyOrders, TotalChanged, StockShort, NotValid.
     """
     token = body.payment.token
     order_rules.check_payment(body.payment.provider, token)
@@ -28,6 +28,8 @@ def place(tx: Tx, member_id: UUID, body: WholesaleOrderRequest, inquiry: Inquiry
     account_id = draft.buyer.account_id
     order_store.lock_orders(tx, account_id)
     taxed = order_drafts.taxed(tx, draft, inquiry, now)
+    if token:
+        standings.check_declines(tx, member_id, now)
     limits.check_pace(order_store.placed_since(tx, account_id, now - HOUR), now)
     terms, total = settings.load(tx).wholesale, taxed.sums(draft)
     order_rules.check_unpaid(order_store.unpaid(tx, account_id), total.total, terms)
@@ -45,11 +47,14 @@ def place(tx: Tx, member_id: UUID, body: WholesaleOrderRequest, inquiry: Inquiry
 
 
 def pay_again(tx: Tx, member_id: UUID, order_id: UUID, token: str, now: datetime) -> None:
-    """Have another card pay, after the last one was declined. Raises NotFound, OrderNotPayable."""
+    """Have another card pay, after the last one was declined. Raises NotFound, OrderNotPayable,
+    TooManyDeclines.
+    """
     order = standings.lock(tx, OrderKind.WHOLESALE, member_id, order_id)
     order.check_payable(now)
     if order.provider is not PaymentProvider.CARD:
         raise refusals.OrderNotPayable
+    standings.check_declines(tx, member_id, now)
     standings.pay_by_card(tx, order_id, token, now)
     tasks.advance_soon(tx, order_id, now)
 

@@ -59,6 +59,7 @@ def estimate_wholesale_order(
         *CANNOT_BE_ORDERED,
         refusals.LimitReached,
         refusals.StockShort,
+        refusals.TooManyDeclines,
         refusals.TooManyOrders,
         refusals.TotalChanged,
     ),
@@ -104,7 +105,11 @@ def cancel_wholesale_order(
     return order_reads.order(tx, member.id, order_id)
 
 
-@api.post("/v1/wholesale/orders/{order_id}/pay", secret_reply=True, problems=(refusals.OrderNotPayable,))
+@api.post(
+    "/v1/wholesale/orders/{order_id}/pay",
+    secret_reply=True,
+    problems=(refusals.OrderNotPayable, refusals.TooManyDeclines),
+)
 def pay_wholesale_order(
     tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, body: CardPayment, now: datetime
 ) -> WholesaleOrderView:

@@ -7,7 +7,8 @@ import pytest
 from pg8000.dbapi import Connection
 
 from tests.client import Client, refusal
-from tests.fakes import order_views
+from tests.fakes import order_rows, order_views
+from tests.fakes.order_client import OrderClient
 from tests.fakes.order_driver import OrderDriver
 from tests.fakes.shop_client import COFFEE, MINT
 from tests.fakes.wholesale_buyer import CALIFORNIA, ORDERS, WholesaleBuyer, wholesale_buyer
@@ -59,6 +60,24 @@ def test_a_declined_card_may_be_followed_by_another(trade: WholesaleBuyer, order
     assert trade.pay(order_id).status == 200
     orders.deliver()
     assert trade.shown(order_id)["status"] == "confirmed"
+
+
+def test_declined_cards_count_together_with_those_of_the_members_own_orders(
+    trade: WholesaleBuyer, orders: OrderDriver
+) -> None:
+    """Ten a day; an invoice is no card."""
+    trade.certify()
+    order_id = trade.ordered(card="declined")
+    orders.deliver()
+    mine = [order_rows.placed(trade.somebody, {MINT: 1}) for _ in range(9)]
+    for own in mine:
+        order_rows.taken_further(trade.somebody, own)
+        order_rows.declined(own)
+    refused = (429, "too-many-declines")
+    assert refusal(trade.pay(order_id)) == refusal(trade.order(card="ok")) == refused
+    assert refusal(OrderClient(trade.somebody, trade.member).pay(mine[0])) == refused
+    assert order_views.stock() == (1000, 109), "nothing new was promised"
+    assert trade.order().status == 201
 
 
 def test_an_invoice_is_not_paid_by_card(trade: WholesaleBuyer, orders: OrderDriver) -> None:
