@@ -45,7 +45,7 @@ def _have_quote(claims: Claims, to: ShippingAddress, now: datetime, *, counted: 
         return Inquiry(was_asked=False)
     if not counted:
         quotas.spend(limit_estimates(claims), now)
-    return tax_quotes.ask(claims.member_id, found.draft.question, now)
+    return tax_quotes.ask(claims.member_id, found.draft.question, "/shipping_address", now)
 
 
 def _look(tx: Tx, member_id: UUID, to: ShippingAddress, now: datetime) -> _Open:

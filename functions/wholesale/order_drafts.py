@@ -111,7 +111,7 @@ def _have_quote(
         return Inquiry(was_asked=False)
     if not counted:
         quotas.spend(limit_estimates(claims), now)
-    return tax_quotes.ask(claims.member_id, question, now)
+    return tax_quotes.ask(claims.member_id, question, "/delivery_address", now)
 
 
 def _unanswered(

@@ -97,6 +97,16 @@ def test_without_a_certificate_the_goods_are_taxed_as_quoted(trade: WholesaleBuy
     assert order["delivery"]["address"]["city"] == "Oakland"
 
 
+def test_an_address_that_the_tax_service_does_not_know_is_named_as_the_body_has_it(trade: WholesaleBuyer) -> None:
+    nowhere = {**CALIFORNIA, "zip_code": "00000"}
+    for answer in (
+        trade.estimate(delivery_address=nowhere),
+        trade.order(delivery_address=nowhere, expected_total=210),
+    ):
+        assert refusal(answer) == (422, "not-valid")
+        assert [error["field"] for error in answer.body["errors"]] == ["/delivery_address"]
+
+
 def test_an_order_is_cancelled_and_its_tins_are_free_again(
     trade: WholesaleBuyer, orders: OrderDriver, sql: Connection
 ) -> None:
