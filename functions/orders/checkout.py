@@ -54,7 +54,7 @@ def pay_again(tx: Tx, member_id: UUID, order_id: UUID, payment: OrderPayment, no
     standings.lock(tx, OrderKind.RETAIL, member_id, order_id).check_payable(now)
     standings.check_declines(tx, member_id, now)
     if refund_to:
-        usdt_records.insert(tx, order_id, refund_to, now)
+        usdt_records.insert(tx, {order_id: refund_to}, now)
         store.prolong(tx, order_id, now + settings.load(tx).shop.usdt_life)
         tasks.watch_deposits(tx, now)
     else:
