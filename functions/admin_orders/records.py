@@ -409,8 +409,10 @@ def _requests_of(tx: Tx, order_id: UUID) -> list[RefundRequest]:
 
 
 def _diary(tx: Tx, order_id: UUID) -> list[DiaryEntry]:
-    """Everything that happened to the order, oldest first: its states, what operations ended as, and acts of admins."""
-    return tx.all(
+    """The last DIARY_MAX things that happened to the order, oldest first: its states, what operations ended as, and
+    acts of admins.
+    """
+    newest_first = tx.all(
         DiaryEntry,
         """
         SELECT at, kind, what, reason, username FROM (
@@ -425,8 +427,9 @@ def _diary(tx: Tx, order_id: UUID) -> list[DiaryEntry]:
                    m.username, log.id
             FROM audit_logs log LEFT JOIN members m ON m.id = log.actor_id
             WHERE log.resource_type = 'order' AND log.resource_id = CAST(CAST(:order_id AS uuid) AS text)
-        ) entries ORDER BY at, kind, turn LIMIT :limit
+        ) entries ORDER BY at DESC, kind DESC, turn DESC LIMIT :limit
         """,
         order_id=order_id,
         limit=DIARY_MAX,
     )
+    return newest_first[::-1]
