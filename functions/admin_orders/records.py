@@ -137,7 +137,10 @@ class _RefundLine:
 
 
 def orders(tx: Tx, wanted: Wanted, after: Position | None, limit: int) -> list[ListedOrder]:
-    """Orders that match every condition after a position, newest first."""
+    """Orders that match every condition after a position, newest first. The query is planned anew each time, to use the
+    index of the given conditions.
+    """
+    tx.run_later("SET LOCAL plan_cache_mode = force_custom_plan")
     if wanted.payment:
         return orders_paid(tx, wanted, wanted.payment, after, limit)
     return tx.all(

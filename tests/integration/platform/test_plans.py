@@ -72,7 +72,7 @@ FILTERS: Mapping[str, str] = {
 @pytest.mark.parametrize("name", FILTERS)
 def test_one_filter_of_the_orders_alone_finds_them_by_an_index(much: Connection, name: str) -> None:
     """Also when hardly any order has what is looked for."""
-    given = {other: "NULL" for other in ("payment", "state", "from", "to", "number", "email", "at", "id")}
+    given = dict.fromkeys(("payment", "state", "from", "to", "number", "email", "at", "id"), "NULL")
     asked = "orders_paid" if name == "payment" else "orders"
     (listed,) = (each for each in statements.of_product() if each.where == f"functions.admin_orders.records.{asked}")
     assert fault(much, listed, given | {name: FILTERS[name]}) == ""
