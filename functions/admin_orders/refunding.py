@@ -91,7 +91,7 @@ def approve_refund(
     totp.spend(tx, admin.id, body.totp, now)
     order = _locked(tx, admin, order_id)
     asked = _waiting(tx, order_id, refund_id)
-    if store.same_person(tx, admin.id, asked.requested_by):
+    if interests.is_same_person(tx, admin.id, asked.requested_by):
         raise rules.RefundOfOwnRequest
     if not store.may_decide(tx, asked.requested_by, order.member_id):
         raise rules.RefundWithoutRequester

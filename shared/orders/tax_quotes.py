@@ -45,9 +45,8 @@ class Question:
 
 @dataclass(frozen=True)
 class Inquiry:
-    """The outcome of asking the service: `refusal` is why it gives no quote for the address."""
+    """The outcome of having a quote: `refusal` is why the service gives none for the address."""
 
-    was_asked: bool
     refusal: Problem | None = None
 
 
@@ -122,11 +121,11 @@ def ask(member_id: UUID, question: Question, address_field: str, now: datetime) 
             log.error("the tax service refuses our question", reason=refused.reason)
             raise _unavailable(RETRY_SECONDS) from None
         message = "the tax service does not know this address"
-        return Inquiry(was_asked=True, refusal=NotValid(errors=[{"field": address_field, "message": message}]))
+        return Inquiry(refusal=NotValid(errors=[{"field": address_field, "message": message}]))
     if not answer.registered:
         log.warning("the state is served without a registration for its tax", state=question.address.state)
     db.atomically(lambda tx: keep(tx, quote_id, member_id, question, found=answer, now=now))
-    return Inquiry(was_asked=True)
+    return Inquiry()
 
 
 def _asked(quote_id: UUID, question: Question) -> TaxQuote:

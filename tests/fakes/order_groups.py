@@ -49,7 +49,7 @@ def _asked(wish: Wish) -> Asked:
         expected_total=Usdt.of(f"{wish.total:.2f}"),
         cart_id=wish.cart_id,
     )
-    inquiry = Inquiry(was_asked=False) if wish.has_asked else None
+    inquiry = Inquiry() if wish.has_asked else None
     return AskedPrepared(_member(wish.who), body, Client("203.0.113.7", "tests"), 0.0, inquiry)
 
 
