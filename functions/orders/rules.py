@@ -1,4 +1,4 @@
-"""Decides which orders are taken: refusals, limits, and how payments are told. Pure."""
+"""Decides which orders are taken: refusals and limits. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,10 +6,8 @@ from datetime import datetime, timedelta
 
 from shared.orders.refusals import LimitReached
 from shared.values.goods import ProductNotOnSale
-from shared.values.money import Usdt
 from shared.values.problems import NotValid, Problem
 from shared.values.settings import OrderLimits
-from shared.values.states import PaymentState, PaymentStatus
 
 UNPAID_LIFE = timedelta(minutes=30)
 TINS_COUNTED = timedelta(days=30)
@@ -90,16 +88,3 @@ def check_limits(bought: Bought, tins: int, limits: OrderLimits) -> None:
         raise LimitReached(limit="tins", maximum=limits.tins)
     if max(bought.tins_of_member, bought.tins_of_door) + tins > limits.tins_in_30_days:
         raise LimitReached(limit="tins_in_30_days", maximum=limits.tins_in_30_days)
-
-
-def payment_status(payments: Sequence[tuple[PaymentState, Usdt, Usdt]]) -> PaymentStatus:
-    """The word for an order's payments (state, amount, paid back), oldest first. One that the provider let go of, or
-    that was declined, is `failed`: nobody has paid.
-    """
-    for state, amount, refunded in payments:
-        if state == PaymentState.CAPTURED:
-            return "refunded" if refunded == amount else "captured"
-    states = {state for state, _, _ in payments}
-    if PaymentState.AUTHORIZED in states:
-        return "authorized"
-    return "pending" if PaymentState.PENDING in states else "failed"
