@@ -57,9 +57,9 @@ OLD: Sequence[str] = (
     FROM generate_series(CAST($1 AS bigint), CAST($2 AS bigint)) AS n
     """,
     """
-    INSERT INTO payments (id, order_id, provider, amount, state, created_at)
+    INSERT INTO payments (id, order_id, provider, amount, state, created_at, ordered_at)
     SELECT CAST(md5('payment' || n) AS uuid), CAST(md5('order' || n) AS uuid), 'card', 8680000, 'failed',
-           now() - interval '1 day'
+           now() - interval '1 day', now() - interval '1 day'
     FROM generate_series(CAST($1 AS bigint), CAST($2 AS bigint)) AS n
     """,
     """

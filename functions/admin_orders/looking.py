@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from functions.admin_orders import records, rules, store
+from functions.admin_orders import records, refunding, rules, store
 from functions.admin_orders.common import Operations, api
 from functions.admin_orders.models import (
     AddressRequest,
@@ -16,9 +16,10 @@ from functions.admin_orders.models import (
 )
 from functions.admin_orders.records import Wanted
 from shared.db import Tx
-from shared.orders import addresses, fulfilments, refunds, rows, tasks
+from shared.orders import addresses, fulfilments, rows, standings
+from shared.orders.disputes import PaymentDisputed
 from shared.orders.refusals import OrderNotCancellable
-from shared.orders.states import PAID, CancelReason, OrderState, number_read
+from shared.orders.states import PAID, CancelReason, number_read
 from shared.payouts import interests
 from shared.values.fields import Listing
 from shared.values.problems import NotFound
@@ -52,7 +53,7 @@ def get_admin_order(tx: Tx, admin: Operations, order_id: UUID) -> AdminOrderDeta
     return _detail(tx, order_id)
 
 
-@api.put("/v1/admin/orders/{order_id}", problems=(OrderNotCancellable, interests.OwnInterest))
+@api.put("/v1/admin/orders/{order_id}", problems=(OrderNotCancellable, PaymentDisputed, interests.OwnInterest))
 def change_order(
     tx: Tx, admin: Operations, order_id: UUID, body: OrderChange, client: Client, now: datetime
 ) -> AdminOrderDetail:
@@ -63,11 +64,7 @@ def change_order(
     if order is None:
         raise NotFound
     interests.require_none_in_member(tx, admin.id, order.member_id)
-    if order.state is OrderState.CANCELLED or store.has_left(tx, order_id):
-        raise OrderNotCancellable
-    if order.cancel_wanted_at is None:
-        rows.want_cancelled(tx, order_id, CancelReason.PEOPLE, now)
-        tasks.advance_soon(tx, order_id, now)
+    if standings.cancel(tx, order_id, CancelReason.PEOPLE, now):
         audit.record(tx, admin, client, Action("order.cancel", "order", order_id, {"reason": body.reason}), now)
     return _detail(tx, order_id)
 
@@ -83,7 +80,7 @@ def resend_order(
     interests.require_none_in_member(tx, admin.id, order.member_id)
     last = fulfilments.newest(tx, order_id)
     is_over = last is not None and last.status in (FulfilmentStatus.CANCELLED, FulfilmentStatus.REFUSED)
-    if not is_over or order.is_leaving or order.state not in PAID or store.has_left(tx, order_id):
+    if not is_over or order.is_leaving or order.state not in PAID or standings.has_left(tx, order_id):
         raise rules.OrderNotResendable
     fulfilment_id = fulfilments.record(tx, order_id, now)
     changes = {"fulfilment_id": str(fulfilment_id), "reason": body.reason}
@@ -126,4 +123,4 @@ def _detail(tx: Tx, order_id: UUID) -> AdminOrderDetail:
     row = records.order(tx, order_id)
     if row is None:
         raise NotFound
-    return records.detail(tx, row, refunds.charge(tx, order_id).left)
+    return records.detail(tx, row, refunding.left(tx, order_id))

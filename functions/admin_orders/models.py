@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 from functions.admin_orders import rules
 from shared.orders.refunds import RefundReason
 from shared.orders.states import CancelReason, OrderState
+from shared.orders.views import OrderLine
 from shared.values.contacts import EmailAddress
 from shared.values.fields import LINE, Body, Moment, Money, Page, Reason, Reply, Shape, SixDigits, Sku
 from shared.values.states import (
@@ -136,15 +137,9 @@ class AdminOrder(Reply):
     email: str
 
 
-class AdminOrderLine(Reply):
+class AdminOrderLine(OrderLine):
     """A product of an order: the tins that have left the warehouse, and those that refunds have named."""
 
-    sku: str
-    product_name: str
-    quantity: int
-    unit_price: Money
-    line_total: Money
-    tax: Money
     shipped: int
     refunded: int
 
@@ -288,8 +283,8 @@ class DiaryEntry(Reply):
 
 
 class AdminOrderDetail(AdminOrder):
-    """An order with everything around it. `left` is what could still be refunded. The address is shown by an operation
-    of its own.
+    """An order with everything around it. `left` is what could be refunded now: nothing while the payment is not
+    captured, or disputed. The address is shown by an operation of its own.
     """
 
     items: list[AdminOrderLine]

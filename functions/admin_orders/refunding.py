@@ -91,7 +91,7 @@ def approve_refund(
     totp.spend(tx, admin.id, body.totp, now)
     order = _locked(tx, admin, order_id)
     asked = _waiting(tx, order_id, refund_id)
-    if store.same_person(tx, admin.id, asked.requested_by):
+    if interests.is_same_person(tx, admin.id, asked.requested_by):
         raise rules.RefundOfOwnRequest
     if not store.may_decide(tx, asked.requested_by, order.member_id):
         raise rules.RefundWithoutRequester
@@ -118,6 +118,14 @@ def reject_refund(
     changes = {"refund_id": str(refund_id), "reason": body.reason}
     audit.record(tx, admin, client, Action("order.refund_reject", "order", order_id, changes), now)
     return _found(tx, order_id, refund_id)
+
+
+def left(tx: Tx, order_id: UUID) -> Usdt:
+    """How much of the order could be refunded now: nothing of one that was not paid, or whose payment is disputed."""
+    is_captured = rows.newest_payment(tx, order_id).state is PaymentState.CAPTURED
+    if not is_captured or disputes.is_disputed(tx, order_id):
+        return ZERO
+    return refunds.charge(tx, order_id).left
 
 
 def _locked(tx: Tx, admin: Admin, order_id: UUID) -> Order:

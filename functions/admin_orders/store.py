@@ -16,7 +16,6 @@ class Operation:
     """An operation that people say something about."""
 
     id: UUID
-    order_id: UUID
     kind: OperationKind
     status: OperationStatus
     amount: Usdt
@@ -96,17 +95,12 @@ def may_decide(tx: Tx, admin_id: UUID, member_id: UUID) -> bool:
     return tx.scalar(bool, "SELECT may_decide_for(:admin_id, :member_id)", admin_id=admin_id, member_id=member_id)
 
 
-def same_person(tx: Tx, one: UUID, other: UUID) -> bool:
-    """True if both accounts are one person's."""
-    return tx.scalar(bool, "SELECT is_same_person(:one, :other)", one=one, other=other)
-
-
 def operation(tx: Tx, order_id: UUID, operation_id: UUID) -> Operation | None:
     """An operation of a payment of the order; None if there is none. The caller has locked the order."""
     return tx.first(
         Operation,
         """
-        SELECT o.id, p.order_id, o.kind, o.status, o.amount
+        SELECT o.id, o.kind, o.status, o.amount
         FROM payment_operations o JOIN payments p ON p.id = o.payment_id
         WHERE o.id = :id AND p.order_id = :order_id
         """,
@@ -167,11 +161,6 @@ def end(
         reason=reason,
         now=now,
     )
-
-
-def has_left(tx: Tx, order_id: UUID) -> bool:
-    """True if something of the order has left the warehouse."""
-    return tx.scalar(bool, "SELECT EXISTS (SELECT FROM order_items WHERE order_id = :id AND shipped > 0)", id=order_id)
 
 
 def sent_tins(tx: Tx, order_id: UUID) -> dict[str, int]:

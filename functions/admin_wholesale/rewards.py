@@ -122,7 +122,9 @@ def _check_value(tx: Tx, account_id: UUID, body: WholesaleCompGrant) -> None:
 
 
 def _insert(tx: Tx, account: AdminWholesaleAccount, comp: NewComp, now: datetime) -> None:
-    """Record the comp. Raises AccountNotOpen, and MilestoneAwarded when somebody was first."""
+    """Record the comp. Raises AccountNotOpen, MilestoneAwarded when somebody was first, and CompAboveValue when the
+    limit was lowered since these settings were read.
+    """
     try:
         with tx.savepoint():
             reward_records.insert_comp(tx, comp, now)
@@ -131,6 +133,9 @@ def _insert(tx: Tx, account: AdminWholesaleAccount, comp: NewComp, now: datetime
             raise rules.AccountNotOpen(account_status=account.status) from None
         if refused.constraint == "wholesale_comps_milestone_id_key":
             raise rules.MilestoneAwarded(comp_id=None) from None
+        if refused.constraint == "wholesale_comp_value":
+            settings.forget()
+            raise rules.CompAboveValue(maximum=settings.load(tx).wholesale.comp_max.decimal) from None
         raise
 
 

@@ -51,7 +51,7 @@ def record(tx: Tx, orders: Sequence[Accepted], cost_per_tin: Usdt, now: datetime
     payments = {order.id: uuid4() for order in orders if order.payment.token}
     tokens = {payments[order.id]: order.payment.token for order in orders if order.payment.token}
     _insert_payments(tx, payments, card_tokens.seal_all(tx, tokens), now)
-    awaited = _await_usdt(tx, [order for order in orders if order.refund_to], now)
+    awaited = _await_usdt(tx, orders, now)
     for order in orders:
         tasks.advance_soon(tx, order.id, now)
     _promise(tx, list(to), now)
@@ -161,15 +161,14 @@ def _insert_payments(tx: Tx, payments: Mapping[UUID, UUID], tokens: Mapping[UUID
 
 def _await_usdt(tx: Tx, orders: Sequence[Accepted], now: datetime) -> dict[UUID, UsdtInstructions]:
     """Record payments in USDT; returns by order what their buyers are asked to send. Raises UsdtNotAvailable."""
-    found = {}
-    for order in orders:
-        assert order.refund_to, "they pay in USDT"
-        usdt_records.insert(tx, order.id, order.refund_to, now)
-        if asked := usdt_records.instructions(tx, order.id, order.expires_at):
-            found[order.id] = asked
-    if orders:
-        tasks.watch_deposits(tx, now)
-    return found
+    wallets = {order.id: order.refund_to for order in orders if order.refund_to}
+    if not wallets:
+        return {}
+    usdt_records.insert(tx, wallets, now)
+    tasks.watch_deposits(tx, now)
+    ends = {order.id: order.expires_at for order in orders}
+    asked = {order_id: usdt_records.instructions(tx, order_id, ends[order_id]) for order_id in wallets}
+    return {order_id: found for order_id, found in asked.items() if found}
 
 
 def _promise(tx: Tx, orders: Collection[UUID], now: datetime) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 from functions.orders import rules
 from functions.orders.rules import Wallet
 from shared.db import Tx
+from shared.orders import limits
 from shared.orders.carts import Cart
 from shared.values.retry_after import HOUR
 from shared.values.states import AgeCheckStatus
@@ -136,7 +137,7 @@ def read(tx: Tx, members: Collection[UUID], now: datetime) -> dict[UUID, Buyer]:
         members=list(members),
         since=now - rules.TINS_COUNTED,
         hour_ago=now - HOUR,
-        today=rules.day_of(now),
+        today=limits.day_of(now),
         now=now,
     )
     return {row.member_id: row for row in rows}

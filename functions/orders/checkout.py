@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from functions.orders import birth_records, buyer_records, candidates, drafts, rules, store, usdt_records
 from functions.orders.birth_records import Born
@@ -10,15 +10,13 @@ from functions.orders.candidates import OrderAsked
 from functions.orders.drafts import Draft
 from functions.orders.judge import Accepted, Group
 from functions.orders.models import OrderPayment, ShippingAddress
-from functions.orders.store import Standing
 from shared import settings
 from shared.db import ConstraintViolated, Tx
-from shared.orders import card_tokens, carts, disputes, refusals, rows, sums, tasks, tax_quotes
-from shared.orders.states import CancelReason, OrderState
+from shared.orders import carts, refusals, standings, sums, tasks, tax_quotes
+from shared.orders.states import CancelReason, OrderKind
 from shared.orders.tax_quotes import Inquiry, Quote
 from shared.values.money import Usdt
-from shared.values.problems import NotFound, Problem
-from shared.values.states import PaymentState
+from shared.values.problems import Problem
 from shared.web.signatures import NotPrepared
 
 
@@ -49,39 +47,26 @@ def place(tx: Tx, group: Sequence[OrderAsked], now: datetime) -> list[Born | Pro
 
 
 def pay_again(tx: Tx, member_id: UUID, order_id: UUID, payment: OrderPayment, now: datetime) -> None:
-    """Have the order paid in another way, after the last card was declined. Raises OrderNotPayable, TooManyDeclines,
-    WalletRequired, UsdtNotAvailable.
+    """Have the order paid in another way, after the last card was declined. Raises NotFound, OrderNotPayable,
+    TooManyDeclines, WalletRequired, UsdtNotAvailable.
     """
     refund_to = rules.refund_to(payment.provider, payment.token, usdt_records.wallet(tx, member_id, now))
-    order = _locked(tx, member_id, order_id)
-    waits = order.state == OrderState.PAYMENT_PROCESSING and order.last_payment == PaymentState.FAILED
-    over = order.expires_at <= now or order.cancel_wanted_at is not None
-    if not waits or over or order.declines >= rules.DECLINES_PER_ORDER:
-        raise refusals.OrderNotPayable
-    rules.check_declines(store.declines_since(tx, member_id, rules.day_of(now)), now)
+    standings.lock(tx, OrderKind.RETAIL, member_id, order_id).check_payable(now)
+    standings.check_declines(tx, member_id, now)
     if refund_to:
-        usdt_records.insert(tx, order_id, refund_to, now)
+        usdt_records.insert(tx, {order_id: refund_to}, now)
         store.prolong(tx, order_id, now + settings.load(tx).shop.usdt_life)
         tasks.watch_deposits(tx, now)
     else:
         assert payment.token, "a card has a token"
-        payment_id = uuid4()
-        store.insert_payment(tx, payment_id, order_id, card_tokens.seal(tx, payment_id, payment.token), now)
+        standings.pay_by_card(tx, order_id, payment.token, now)
     tasks.advance_soon(tx, order_id, now)
 
 
 def cancel(tx: Tx, member_id: UUID, order_id: UUID, now: datetime) -> None:
-    """Record the wish to cancel an order; the machine ends it once it holds no money. A second wish changes nothing.
-
-    Raises OrderNotCancellable, PaymentDisputed.
-    """
-    order = _locked(tx, member_id, order_id)
-    if order.state == OrderState.CANCELLED or order.has_left:
-        raise refusals.OrderNotCancellable
-    disputes.refuse_disputed(tx, order_id)
-    if order.cancel_wanted_at is None:
-        rows.want_cancelled(tx, order_id, CancelReason.MEMBER, now)
-        tasks.advance_soon(tx, order_id, now)
+    """Note that the member wants the order no more. Raises NotFound, OrderNotCancellable, PaymentDisputed."""
+    standings.lock(tx, OrderKind.RETAIL, member_id, order_id)
+    standings.cancel(tx, order_id, CancelReason.MEMBER, now)
 
 
 def _recorded(
@@ -103,14 +88,6 @@ def _recorded(
     except ConstraintViolated as refused:
         if refused.constraint != "stock_short":
             raise
-        left = {row.sku: row.left for row in store.left(tx, list(order.draft.names))}
+        left = standings.left(tx, list(order.draft.names))
         return {order.id: sums.stock_short(order.draft.wanted, left)}
     return {order.id: born}
-
-
-def _locked(tx: Tx, member_id: UUID, order_id: UUID) -> Standing:
-    """The member's own order, locked. Raises NotFound."""
-    found = store.lock_order(tx, member_id, order_id)
-    if found is None:
-        raise NotFound
-    return found

@@ -16,6 +16,7 @@ from functions.orders.buyer_records import Buyer
 from functions.orders.drafts import Draft
 from functions.orders.models import OrderPayment, OrderRequest
 from functions.orders.rules import Bought
+from shared.orders import limits
 from shared.orders import sums as order_sums
 from shared.orders.refusals import QuoteStale
 from shared.orders.sums import Sums
@@ -85,8 +86,8 @@ class Group:
         )
         draft = self._draft(candidate)
         quote, doorstep = _quoted(candidate, draft)
-        rules.check_pace(candidate.buyer.placed, self.now)
-        rules.check_declines(candidate.buyer.declines, self.now)
+        limits.check_pace(candidate.buyer.placed, self.now)
+        limits.check_declines(candidate.buyer.declines, self.now)
         of_door = self.tins_of_doors[doorstep] + self._tins_of_doors[doorstep]
         bought = Bought(candidate.buyer.unpaid, candidate.buyer.tins, of_door)
         rules.check_limits(bought, draft.tins, self.terms.limits)

@@ -24,7 +24,7 @@ from functions.orders.models import (
 from shared.api import Api
 from shared.auth import Member
 from shared.db import Tx
-from shared.orders import refusals
+from shared.orders import refusals, views
 from shared.orders.disputes import PaymentDisputed
 from shared.orders.tax_quotes import Inquiry
 from shared.values.fields import Listing, Page
@@ -74,7 +74,7 @@ def estimate_tax(tx: Tx, member: Member, body: TaxQuestion, inquiry: Inquiry, no
         shipping_tax=sums.shipping_tax,
         tax=sums.tax,
         total=sums.total,
-        breakdown=reads.shares(quote.breakdown),
+        breakdown=views.shares(quote.breakdown),
         expires_at=quote.expires_at,
     )
 

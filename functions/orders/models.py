@@ -1,14 +1,14 @@
 """Requests and replies of the function `orders`. Amounts are USD."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, InstanceOf, StringConstraints
+from pydantic import AfterValidator, StringConstraints
 
 from shared.orders.refunds import RefundReason
 from shared.orders.states import OrderState
+from shared.orders.views import OrderLine, OrderStep, TaxShare
 from shared.values import typed
 from shared.values.fields import LINE, Body, Money, Reply, Shape
 from shared.values.states import AgeCheckStatus, ParcelStatus, PaymentStatus
@@ -53,14 +53,6 @@ class OrderRequest(Body):
     cart_id: UUID | None = None
 
 
-class TaxShare(Reply):
-    """The part of the tax that a state, county, city or district takes; a rate of 0.0625 is 6.25 %."""
-
-    name: str
-    rate: InstanceOf[Decimal] = Field(json_schema_extra={"type": "number"})
-    amount: Money
-
-
 class TaxedLine(Reply):
     """A product of the cart with its tax."""
 
@@ -96,17 +88,6 @@ class Order(Reply):
     status: OrderState
     total: Money
     placed_at: datetime
-
-
-class OrderLine(Reply):
-    """A product of an order, at the price and with the tax of its moment."""
-
-    sku: str
-    product_name: str
-    quantity: int
-    unit_price: Money
-    line_total: Money
-    tax: Money
 
 
 class DeliveryView(Reply):
@@ -153,14 +134,6 @@ class AgeCheckView(Reply):
 
     status: AgeCheckStatus
     url: str | None
-
-
-class OrderStep(Reply):
-    """A state that the order has reached. A cancelled one has a reason: member, expired, age_denied, people, short."""
-
-    status: OrderState
-    reason: str | None
-    at: datetime
 
 
 class ParcelLine(Reply):

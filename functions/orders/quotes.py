@@ -42,10 +42,10 @@ def for_order(claims: Claims, body: OrderRequest, now: datetime) -> Inquiry:
 def _have_quote(claims: Claims, to: ShippingAddress, now: datetime, *, counted: bool) -> Inquiry:
     found = db.atomically(_look, claims.member_id, to, now)
     if found.draft is None or found.is_quoted:
-        return Inquiry(was_asked=False)
+        return Inquiry()
     if not counted:
         quotas.spend(limit_estimates(claims), now)
-    return tax_quotes.ask(claims.member_id, found.draft.question, now)
+    return tax_quotes.ask(claims.member_id, found.draft.question, "/shipping_address", now)
 
 
 def _look(tx: Tx, member_id: UUID, to: ShippingAddress, now: datetime) -> _Open:

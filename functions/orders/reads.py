@@ -1,8 +1,7 @@
 """Orders as their members see them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from uuid import UUID
 
 from functions.orders import records, rules, usdt_records
@@ -11,24 +10,20 @@ from functions.orders.models import (
     AgeCheckView,
     DeliveryView,
     Order,
-    OrderLine,
-    OrderStep,
     OrderView,
     ParcelLine,
     ParcelView,
     PaymentView,
     Receipt,
-    TaxShare,
-    UsdtInstructions,
 )
-from functions.orders.records import OrderRow, PaymentRow
+from functions.orders.records import OrderRow
 from shared.db import Tx
-from shared.orders import addresses
+from shared.orders import addresses, views
 from shared.orders.addresses import DeliveryAddress
 from shared.orders.states import OrderState, number_shown
-from shared.values.money import ZERO, Usdt
+from shared.orders.views import OrderLine, OrderStep
+from shared.values.money import ZERO
 from shared.values.problems import NotFound
-from shared.values.states import PaymentState
 
 
 def summary(row: records.Summary) -> Order:
@@ -56,15 +51,15 @@ def order(tx: Tx, member_id: UUID, order_id: UUID) -> OrderView:
         cancel_refused=row.cancel_refused_at is not None,
         partly_shipped=row.partly_shipped,
         parcels=_parcels(records.parcel_lines(tx, order_id)),
-        items=records.items(tx, order_id),
+        items=views.items(tx, order_id),
         subtotal=row.subtotal,
         shipping=row.shipping_cost,
         tax=row.tax_amount,
         total=row.total_amount,
         shipping_address=_delivery(tx, row),
-        payment=_payment(records.payments(tx, order_id), usdt_records.instructions(tx, order_id, row.expires_at)),
+        payment=_payment(tx, row),
         age_check=records.age_check(tx, member_id, row),
-        history=records.history(tx, order_id),
+        history=views.history(tx, order_id),
     )
 
 
@@ -123,25 +118,17 @@ def receipt(tx: Tx, member_id: UUID, order_id: UUID) -> Receipt:
         order_id=row.id,
         order_number=number_shown(row.number),
         confirmed_at=row.confirmed_at,
-        items=records.items(tx, order_id),
+        items=views.items(tx, order_id),
         subtotal=row.subtotal,
         shipping=row.shipping_cost,
         shipping_tax=row.shipping_tax,
         tax=row.tax_amount,
         total=row.total_amount,
-        breakdown=shares(row.tax_breakdown),
+        breakdown=views.shares(row.tax_breakdown),
         shipping_address=_delivery(tx, row),
-        provider=records.payments(tx, order_id)[-1].provider,
+        provider=_payment(tx, row).provider,
         refunds=records.refunds(tx, order_id),
     )
-
-
-def shares(breakdown: Sequence[Mapping[str, str | int]]) -> list[TaxShare]:
-    """The jurisdictions of a stored breakdown."""
-    return [
-        TaxShare(name=str(part["name"]), rate=Decimal(str(part["rate"])), amount=Usdt(int(part["amount"])))
-        for part in breakdown
-    ]
 
 
 def _row(tx: Tx, member_id: UUID, order_id: UUID) -> OrderRow:
@@ -187,14 +174,5 @@ def _parcels(lines: Sequence[records.Parcelled]) -> list[ParcelView]:
     return list(parcels.values())
 
 
-def _payment(payments: Sequence[PaymentRow], awaited: UsdtInstructions | None) -> PaymentView:
-    """The payments as one; the last one says why it failed, or where the bank waits."""
-    last = payments[-1]
-    return PaymentView(
-        provider=last.provider,
-        status=rules.payment_status([(each.state, each.amount, each.refunded) for each in payments]),
-        reason=last.reason,
-        action_url=last.action_url if last.state == PaymentState.PENDING else None,
-        refunded_amount=sum((each.refunded for each in payments), ZERO),
-        usdt=awaited,
-    )
+def _payment(tx: Tx, row: OrderRow) -> PaymentView:
+    return PaymentView(**vars(views.paid(tx, row.id)), usdt=usdt_records.instructions(tx, row.id, row.expires_at))

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from functions.orders.models import AgeCheckView, OrderLine, OrderStep, Provider, RefundedItem, RefundLine
+from functions.orders.models import AgeCheckView, RefundedItem, RefundLine
 from shared.db import Tx
 from shared.orders.refunds import RefundReason
 from shared.orders.states import OrderState
 from shared.values.money import Usdt
-from shared.values.states import ParcelStatus, PaymentState
+from shared.values.states import ParcelStatus
 from shared.web.paging import Position
 
 
@@ -35,18 +35,6 @@ class OrderRow:
     tax_breakdown: Sequence[Mapping[str, str | int]]
     address: bytes | None
     age_check_id: UUID | None
-
-
-@dataclass(frozen=True)
-class PaymentRow:
-    """A payment without its token."""
-
-    provider: Provider
-    state: PaymentState
-    amount: Usdt
-    refunded: Usdt
-    action_url: str | None
-    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -130,39 +118,6 @@ def order(tx: Tx, member_id: UUID, order_id: UUID) -> OrderRow | None:
         """,
         id=order_id,
         member_id=member_id,
-    )
-
-
-def items(tx: Tx, order_id: UUID) -> list[OrderLine]:
-    """The products of an order, by name."""
-    return tx.all(
-        OrderLine,
-        """
-        SELECT sku, product_name, quantity, unit_price, line_total, tax FROM order_items
-        WHERE order_id = :order_id ORDER BY product_name, sku
-        """,
-        order_id=order_id,
-    )
-
-
-def payments(tx: Tx, order_id: UUID) -> list[PaymentRow]:
-    """The payments of an order, oldest first."""
-    return tx.all(
-        PaymentRow,
-        """
-        SELECT provider, state, amount, refunded, action_url, reason FROM payments
-        WHERE order_id = :order_id ORDER BY created_at, id
-        """,
-        order_id=order_id,
-    )
-
-
-def history(tx: Tx, order_id: UUID) -> list[OrderStep]:
-    """The states that an order has reached, in their order."""
-    return tx.all(
-        OrderStep,
-        "SELECT state AS status, reason, happened_at AS at FROM order_events WHERE order_id = :order_id ORDER BY id",
-        order_id=order_id,
     )
 
 

@@ -1,23 +1,16 @@
-"""Decides which orders are taken: refusals, limits, and how payments are told. Pure."""
+"""Decides which orders are taken: refusals and limits. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from shared.orders import refusals
 from shared.orders.refusals import LimitReached
 from shared.values.goods import ProductNotOnSale
-from shared.values.money import Usdt
 from shared.values.problems import NotValid, Problem
-from shared.values.retry_after import HOUR, hour_of, until
 from shared.values.settings import OrderLimits
-from shared.values.states import PaymentState, PaymentStatus
 
 UNPAID_LIFE = timedelta(minutes=30)
 TINS_COUNTED = timedelta(days=30)
-ORDERS_PER_HOUR = 10
-DECLINES_PER_ORDER = 3
-DECLINES_PER_DAY = 10
 
 
 class CartEmpty(Problem):
@@ -87,25 +80,6 @@ def check_on_sale(off_sale: Sequence[str]) -> None:
         raise ProductNotOnSale(skus=sorted(off_sale))
 
 
-def check_pace(placed: Sequence[datetime], now: datetime) -> None:
-    """Raises TooManyOrders; `placed` are the member's orders of the last hour, oldest first. Orders are counted, not
-    tries, so that whoever repeats a request is told which order it became.
-    """
-    if len(placed) >= ORDERS_PER_HOUR:
-        raise refusals.TooManyOrders(headers=until(placed[-ORDERS_PER_HOUR] + HOUR, now))
-
-
-def day_of(now: datetime) -> datetime:
-    """The start of the day (UTC), from which declined cards count."""
-    return hour_of(now) - timedelta(hours=now.hour)
-
-
-def check_declines(declines: int, now: datetime) -> None:
-    """Raises TooManyDeclines when so many declined cards fill the day."""
-    if declines >= DECLINES_PER_DAY:
-        raise refusals.TooManyDeclines(headers=until(day_of(now) + timedelta(days=1), now))
-
-
 def check_limits(bought: Bought, tins: int, limits: OrderLimits) -> None:
     """Raises LimitReached when the order would go beyond a limit."""
     if bought.unpaid >= limits.unpaid:
@@ -114,16 +88,3 @@ def check_limits(bought: Bought, tins: int, limits: OrderLimits) -> None:
         raise LimitReached(limit="tins", maximum=limits.tins)
     if max(bought.tins_of_member, bought.tins_of_door) + tins > limits.tins_in_30_days:
         raise LimitReached(limit="tins_in_30_days", maximum=limits.tins_in_30_days)
-
-
-def payment_status(payments: Sequence[tuple[PaymentState, Usdt, Usdt]]) -> PaymentStatus:
-    """The word for an order's payments (state, amount, paid back), oldest first. One that the provider let go of, or
-    that was declined, is `failed`: nobody has paid.
-    """
-    for state, amount, refunded in payments:
-        if state == PaymentState.CAPTURED:
-            return "refunded" if refunded == amount else "captured"
-    states = {state for state, _, _ in payments}
-    if PaymentState.AUTHORIZED in states:
-        return "authorized"
-    return "pending" if PaymentState.PENDING in states else "failed"

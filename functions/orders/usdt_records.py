@@ -1,5 +1,6 @@
 """Requests of USDT as rows: how much a buyer is asked to send, and to where."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -20,6 +21,13 @@ class _Place:
     chain_id: int
     token_address: str
     head: int
+
+
+@dataclass(frozen=True)
+class _Payment:
+    id: UUID
+    order_id: UUID
+    amount: Usdt
 
 
 @dataclass(frozen=True)
@@ -46,25 +54,40 @@ def wallet(tx: Tx, member_id: UUID, now: datetime) -> Wallet:
     )
 
 
-def insert(tx: Tx, order_id: UUID, refund_to: str, now: datetime) -> None:
-    """Record a payment of the order's total in USDT, with an amount that nobody else is asked for. Until the commit,
-    all others who choose an amount wait. Raises UsdtNotAvailable.
+def insert(tx: Tx, wallets: Mapping[UUID, str], now: datetime) -> None:
+    """Record for each order a payment of its total in USDT, with an amount that nobody else is asked for; refunds go to
+    the order's wallet. Until the commit, all others who choose an amount wait. Raises UsdtNotAvailable.
     """
-    payment_id = uuid4()
-    total = tx.scalar(
-        Usdt,
+    payments = _insert_payments(tx, {order_id: uuid4() for order_id in wallets}, now)
+    tx.run("SELECT pg_advisory_xact_lock(:lock)", lock=ONE_AT_A_TIME)
+    place = _place(tx)
+    if place is None:
+        raise rules.UsdtNotAvailable
+    for payment in payments:
+        _request(tx, payment, place, wallets[payment.order_id], now)
+
+
+def _insert_payments(tx: Tx, payments: Mapping[UUID, UUID], now: datetime) -> list[_Payment]:
+    """Record a payment in USDT for each order, under the given id."""
+    return tx.all(
+        _Payment,
         """
         INSERT INTO payments (id, order_id, provider, amount, created_at)
-        SELECT :id, id, 'usdt', total_amount, :now FROM orders WHERE id = :order_id RETURNING amount
+        SELECT given.id, orders.id, 'usdt', total_amount, :now
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:orders AS uuid[])) AS given (id, order_id)
+        JOIN orders ON orders.id = given.order_id
+        RETURNING id, order_id, amount
         """,
-        id=payment_id,
-        order_id=order_id,
+        ids=list(payments.values()),
+        orders=list(payments),
         now=now,
     )
-    place = _place(tx)
-    tx.run("SELECT pg_advisory_xact_lock(:lock)", lock=ONE_AT_A_TIME)
-    tail = _free_tail(tx, total, now - TAIL_RESTS)
-    if place is None or tail is None:
+
+
+def _request(tx: Tx, payment: _Payment, place: _Place, refund_to: str, now: datetime) -> None:
+    """Ask for the payment's amount and a free tail. Raises UsdtNotAvailable."""
+    tail = _free_tail(tx, payment.amount, now - TAIL_RESTS)
+    if tail is None:
         raise rules.UsdtNotAvailable
     tx.run(
         """
@@ -72,12 +95,12 @@ def insert(tx: Tx, order_id: UUID, refund_to: str, now: datetime) -> None:
                                    opened_at)
         VALUES (:payment_id, :address, :chain_id, :token_address, :tail, :amount, :refund_to, :head, :now)
         """,
-        payment_id=payment_id,
+        payment_id=payment.id,
         address=place.address,
         chain_id=place.chain_id,
         token_address=place.token_address,
         tail=tail,
-        amount=total + Usdt(tail),
+        amount=payment.amount + Usdt(tail),
         refund_to=refund_to,
         head=place.head,
         now=now,

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from functions.wholesale.order_models import InvoiceReference, WholesaleLine
+from functions.wholesale.order_models import InvoiceReference
 from shared.orders.addresses import DeliveryAddress
+from shared.orders.views import OrderLine
 from shared.values.money import Usdt
 
 WIDTH = 72
@@ -16,7 +17,7 @@ class Billed:
 
     invoice: InvoiceReference
     order_number: str
-    lines: Sequence[WholesaleLine]
+    lines: Sequence[OrderLine]
     subtotal: Usdt
     tax: Usdt
     total: Usdt
@@ -54,7 +55,7 @@ def _recipient(to: DeliveryAddress | None) -> list[str]:
     return [to.recipient, *(line for line in (to.line1, to.line2) if line), f"{to.city}, {to.state} {to.zip}", ""]
 
 
-def _line(line: WholesaleLine) -> str:
+def _line(line: OrderLine) -> str:
     return _row(f"{line.quantity:>7} x {line.product_name} ({line.sku}) at {line.unit_price}", str(line.line_total))
 
 

@@ -7,21 +7,20 @@ from uuid import UUID, uuid4
 from functions.wholesale import order_drafts, order_rules, order_store, rules
 from functions.wholesale.order_drafts import Draft, Taxed
 from functions.wholesale.order_models import WholesaleOrderRequest
-from functions.wholesale.order_store import NewOrder, Standing
+from functions.wholesale.order_store import NewOrder
 from shared import settings
 from shared.db import ConstraintViolated, Tx
-from shared.orders import addresses, card_tokens, refusals, rows, sums, tasks
-from shared.orders.states import CancelReason, OrderState
+from shared.orders import addresses, limits, refusals, standings, sums, tasks
+from shared.orders.states import CancelReason, OrderKind
 from shared.orders.sums import Wanted
 from shared.orders.tax_quotes import Inquiry
-from shared.values.problems import NotFound
-from shared.values.retry_after import HOUR, until
-from shared.values.states import PaymentProvider, PaymentState
+from shared.values.retry_after import HOUR
+from shared.values.states import PaymentProvider
 
 
 def place(tx: Tx, member_id: UUID, body: WholesaleOrderRequest, inquiry: Inquiry, now: datetime) -> UUID:
-    """Place an order; returns its id. Raises the refusals of `order_drafts`, LimitReached, TooManyOrders, TotalChanged,
-    StockShort, NotValid.
+    """Place an order; returns its id. Raises the refusals of `order_drafts`, LimitReached, TooManyDeclines,
+    TooManyOrders, TotalChanged, StockShort, NotValid.
     """
     token = body.payment.token
     order_rules.check_payment(body.payment.provider, token)
@@ -29,7 +28,9 @@ def place(tx: Tx, member_id: UUID, body: WholesaleOrderRequest, inquiry: Inquiry
     account_id = draft.buyer.account_id
     order_store.lock_orders(tx, account_id)
     taxed = order_drafts.taxed(tx, draft, inquiry, now)
-    _check_pace(tx, account_id, now)
+    if token:
+        standings.check_declines(tx, member_id, now)
+    limits.check_pace(order_store.placed_since(tx, account_id, now - HOUR), now)
     terms, total = settings.load(tx).wholesale, taxed.sums(draft)
     order_rules.check_unpaid(order_store.unpaid(tx, account_id), total.total, terms)
     sums.check_total(body.expected_total, total)
@@ -37,7 +38,7 @@ def place(tx: Tx, member_id: UUID, body: WholesaleOrderRequest, inquiry: Inquiry
     order_id = uuid4()
     _insert(tx, order_id, draft, taxed, now, expires_at=expires_at)
     if token:
-        _pay_by_card(tx, order_id, token, now)
+        standings.pay_by_card(tx, order_id, token, now)
     else:
         _pay_by_invoice(tx, order_id, now, expires_at)
     tasks.advance_soon(tx, order_id, now)
@@ -46,35 +47,22 @@ def place(tx: Tx, member_id: UUID, body: WholesaleOrderRequest, inquiry: Inquiry
 
 
 def pay_again(tx: Tx, member_id: UUID, order_id: UUID, token: str, now: datetime) -> None:
-    """Have another card pay, after the last one was declined. Raises NotFound, OrderNotPayable."""
-    order = _locked(tx, member_id, order_id)
-    waits = order.state is OrderState.PAYMENT_PROCESSING and order.last_payment is PaymentState.FAILED
-    over = order.expires_at <= now or order.cancel_wanted_at is not None
-    by_card = order.provider is PaymentProvider.CARD
-    if not waits or over or not by_card or order.declines >= order_rules.CARDS_PER_ORDER:
+    """Have another card pay, after the last one was declined. Raises NotFound, OrderNotPayable,
+    TooManyDeclines.
+    """
+    order = standings.lock(tx, OrderKind.WHOLESALE, member_id, order_id)
+    order.check_payable(now)
+    if order.provider is not PaymentProvider.CARD:
         raise refusals.OrderNotPayable
-    _pay_by_card(tx, order_id, token, now)
+    standings.check_declines(tx, member_id, now)
+    standings.pay_by_card(tx, order_id, token, now)
     tasks.advance_soon(tx, order_id, now)
 
 
 def cancel(tx: Tx, member_id: UUID, order_id: UUID, now: datetime) -> None:
-    """Record the wish to cancel an order; the machine ends it once it holds no money. A second wish changes nothing.
-
-    Raises NotFound, OrderNotCancellable.
-    """
-    order = _locked(tx, member_id, order_id)
-    if order.state is OrderState.CANCELLED or order.has_left:
-        raise refusals.OrderNotCancellable
-    if order.cancel_wanted_at is None:
-        rows.want_cancelled(tx, order_id, CancelReason.MEMBER, now)
-        tasks.advance_soon(tx, order_id, now)
-
-
-def _check_pace(tx: Tx, account_id: UUID, now: datetime) -> None:
-    """Raises TooManyOrders. Orders are counted, not tries."""
-    placed = order_store.placed_since(tx, account_id, now - HOUR)
-    if len(placed) >= order_rules.ACCOUNT_ORDERS_PER_HOUR:
-        raise refusals.TooManyOrders(headers=until(placed[-order_rules.ACCOUNT_ORDERS_PER_HOUR] + HOUR, now))
+    """Note that the account wants the order no more. Raises NotFound, OrderNotCancellable, PaymentDisputed."""
+    standings.lock(tx, OrderKind.WHOLESALE, member_id, order_id)
+    standings.cancel(tx, order_id, CancelReason.MEMBER, now)
 
 
 def _insert(tx: Tx, order_id: UUID, draft: Draft, taxed: Taxed, now: datetime, *, expires_at: datetime) -> None:
@@ -104,15 +92,9 @@ def _insert(tx: Tx, order_id: UUID, draft: Draft, taxed: Taxed, now: datetime, *
     order_store.insert_items(tx, order_id, draft.wanted, draft.names, taxed.taxes)
 
 
-def _pay_by_card(tx: Tx, order_id: UUID, token: str, now: datetime) -> None:
-    payment_id = uuid4()
-    sealed = card_tokens.seal(tx, payment_id, token)
-    order_store.insert_payment(tx, payment_id, order_id, PaymentProvider.CARD, sealed=sealed, now=now)
-
-
 def _pay_by_invoice(tx: Tx, order_id: UUID, now: datetime, due_at: datetime) -> None:
     payment_id = uuid4()
-    order_store.insert_payment(tx, payment_id, order_id, PaymentProvider.INVOICE, sealed=None, now=now)
+    standings.insert_payment(tx, payment_id, order_id, PaymentProvider.INVOICE, sealed=None, now=now)
     order_store.insert_invoice(tx, payment_id, now, due_at)
 
 
@@ -124,16 +106,4 @@ def _promise(tx: Tx, order_id: UUID, wanted: Sequence[Wanted], now: datetime) ->
     except ConstraintViolated as refused:
         if refused.constraint != "stock_short":
             raise
-        left = {row.sku: row.left for row in order_store.left(tx, [line.sku for line in wanted])}
-        short = [line for line in wanted if line.quantity > left[line.sku]]
-        raise refusals.StockShort(
-            items=[{"sku": line.sku, "wanted": line.quantity, "left": left[line.sku]} for line in short]
-        ) from None
-
-
-def _locked(tx: Tx, member_id: UUID, order_id: UUID) -> Standing:
-    """The order of the member's account, locked. Raises NotFound."""
-    found = order_store.lock_order(tx, member_id, order_id)
-    if found is None:
-        raise NotFound
-    return found
+        raise sums.stock_short(wanted, standings.left(tx, [line.sku for line in wanted])) from None

@@ -108,10 +108,10 @@ def _have_quote(
 ) -> Inquiry:
     question = db.atomically(_unanswered, claims.member_id, items, to, now)
     if question is None:
-        return Inquiry(was_asked=False)
+        return Inquiry()
     if not counted:
         quotas.spend(limit_estimates(claims), now)
-    return tax_quotes.ask(claims.member_id, question, now)
+    return tax_quotes.ask(claims.member_id, question, "/delivery_address", now)
 
 
 def _unanswered(

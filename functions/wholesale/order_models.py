@@ -1,17 +1,17 @@
 """Requests and replies of wholesale orders. Amounts are USD."""
 
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field, InstanceOf
+from pydantic import Field
 
 from functions.wholesale.common import BusinessAddress, WholesaleAddress
-from functions.wholesale.order_rules import LINES_MAX, TINS_MAX, PaymentWord
+from functions.wholesale.order_rules import LINES_MAX, TINS_MAX
 from shared.orders.states import OrderState
+from shared.orders.views import OrderLine, OrderStep, TaxShare
 from shared.values.fields import Body, Money, Reply, Shape, Sku
-from shared.values.states import PaymentProvider
+from shared.values.states import PaymentProvider, PaymentStatus
 
 CardToken = Annotated[str, Shape(r"^[!-~]{1,200}$", "a token of the card's provider")]
 
@@ -57,31 +57,12 @@ class WholesaleOrderRequest(Body):
     expected_total: Money
 
 
-class TaxShare(Reply):
-    """The part of the tax that a state, county, city or district takes; a rate of 0.0625 is 6.25 %."""
-
-    name: str
-    rate: InstanceOf[Decimal] = Field(json_schema_extra={"type": "number"})
-    amount: Money
-
-
-class WholesaleLine(Reply):
-    """A product of an order, at the price and with the tax of its moment."""
-
-    sku: str
-    product_name: str
-    quantity: int
-    unit_price: Money
-    line_total: Money
-    tax: Money
-
-
 class WholesaleEstimate(Reply):
     """The sums of the goods at that address. `is_exempt`: a resale certificate frees them from the state's tax. An
     order before `expires_at` costs the same, unless a price changes; without a tax nothing expires.
     """
 
-    items: list[WholesaleLine]
+    items: list[OrderLine]
     tins: int
     subtotal: Money
     tax: Money
@@ -102,21 +83,13 @@ class WholesaleOrder(Reply):
     placed_at: datetime
 
 
-class OrderStep(Reply):
-    """A state that the order has reached; a cancelled one has a reason."""
-
-    status: OrderState
-    reason: str | None
-    at: datetime
-
-
 class WholesalePayment(Reply):
     """How the order is paid. `failed`: the last card was declined, or nothing was paid in time; `reason` says why.
     While the bank wants to see the member, `action_url` is its page.
     """
 
     provider: PaymentProvider
-    status: PaymentWord
+    status: PaymentStatus
     reason: str | None
     action_url: str | None
     refunded_amount: Money
@@ -139,7 +112,8 @@ class InvoiceReference(Reply):
 
 class WholesaleOrderView(Reply):
     """An order with its sums, payment and history. Until it is confirmed, it ends at `expires_at`; one with
-    `cancel_wanted` is cancelled as soon as it holds no money. The delivery is null once it was removed.
+    `cancel_wanted` is cancelled as soon as it holds no money and has not left; `cancel_refused` says that it had. The
+    delivery is null once it was removed.
     """
 
     id: UUID
@@ -149,7 +123,8 @@ class WholesaleOrderView(Reply):
     expires_at: datetime
     confirmed_at: datetime | None
     cancel_wanted: bool
-    items: list[WholesaleLine]
+    cancel_refused: bool
+    items: list[OrderLine]
     tins: int
     subtotal: Money
     tax: Money
@@ -170,5 +145,5 @@ class Invoice(Reply):
     issued_at: datetime
     due_at: datetime
     total: Money
-    status: PaymentWord
+    status: PaymentStatus
     document: str

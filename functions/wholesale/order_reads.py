@@ -1,7 +1,5 @@
 """Wholesale orders and their invoices, as their accounts see them."""
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from uuid import UUID
 
 from functions.wholesale import documents, order_records, order_rules
@@ -10,21 +8,18 @@ from functions.wholesale.documents import Billed
 from functions.wholesale.order_drafts import Draft, Taxed
 from functions.wholesale.order_models import (
     Invoice,
-    TaxShare,
     WholesaleDelivery,
     WholesaleEstimate,
-    WholesaleLine,
     WholesaleOrder,
     WholesaleOrderView,
     WholesalePayment,
 )
-from functions.wholesale.order_records import OrderRow, PaymentRow, Summary
+from functions.wholesale.order_records import OrderRow, Summary
 from shared.db import Tx
-from shared.orders import addresses
+from shared.orders import addresses, views
 from shared.orders.states import wholesale_number_shown
-from shared.values.money import ZERO, Usdt
+from shared.orders.views import OrderLine
 from shared.values.problems import NotFound
-from shared.values.states import PaymentState
 
 
 def estimate(draft: Draft, taxed: Taxed) -> WholesaleEstimate:
@@ -32,7 +27,7 @@ def estimate(draft: Draft, taxed: Taxed) -> WholesaleEstimate:
     total, quote = taxed.sums(draft), taxed.quote
     return WholesaleEstimate(
         items=[
-            WholesaleLine(
+            OrderLine(
                 sku=line.sku,
                 product_name=draft.names[line.sku],
                 quantity=line.quantity,
@@ -47,7 +42,7 @@ def estimate(draft: Draft, taxed: Taxed) -> WholesaleEstimate:
         tax=total.tax,
         total=total.total,
         is_exempt=draft.certificate_id is not None,
-        breakdown=_shares(quote.breakdown) if quote else [],
+        breakdown=views.shares(quote.breakdown) if quote else [],
         expires_at=quote.expires_at if quote else None,
     )
 
@@ -74,17 +69,18 @@ def order(tx: Tx, member_id: UUID, order_id: UUID) -> WholesaleOrderView:
         placed_at=row.placed_at,
         expires_at=row.expires_at,
         confirmed_at=row.confirmed_at,
-        cancel_wanted=row.cancel_wanted_at is not None,
-        items=order_records.items(tx, order_id),
+        cancel_wanted=row.cancel_wanted_at is not None and row.cancel_refused_at is None,
+        cancel_refused=row.cancel_refused_at is not None,
+        items=views.items(tx, order_id),
         tins=row.tins,
         subtotal=row.subtotal,
         tax=row.tax_amount,
         total=row.total_amount,
         is_exempt=row.certificate_id is not None,
         delivery=_delivery(tx, row),
-        payment=_payment(order_records.payments(tx, order_id)),
+        payment=WholesalePayment(**vars(views.paid(tx, order_id))),
         invoice=order_records.invoice(tx, order_id),
-        history=order_records.history(tx, order_id),
+        history=views.history(tx, order_id),
     )
 
 
@@ -99,7 +95,7 @@ def invoice(tx: Tx, member_id: UUID, order_id: UUID) -> Invoice:
     billed = Billed(
         invoice=found,
         order_number=number,
-        lines=order_records.items(tx, order_id),
+        lines=views.items(tx, order_id),
         subtotal=row.subtotal,
         tax=row.tax_amount,
         total=row.total_amount,
@@ -113,7 +109,7 @@ def invoice(tx: Tx, member_id: UUID, order_id: UUID) -> Invoice:
         issued_at=found.issued_at,
         due_at=found.due_at,
         total=row.total_amount,
-        status=_payment(order_records.payments(tx, order_id)).status,
+        status=views.paid(tx, order_id).status,
         document=documents.invoice(billed),
     )
 
@@ -123,13 +119,6 @@ def _row(tx: Tx, member_id: UUID, order_id: UUID) -> OrderRow:
     if found is None:
         raise NotFound
     return found
-
-
-def _shares(breakdown: Sequence[Mapping[str, str | int]]) -> list[TaxShare]:
-    return [
-        TaxShare(name=str(part["name"]), rate=Decimal(str(part["rate"])), amount=Usdt(int(part["amount"])))
-        for part in breakdown
-    ]
 
 
 def _delivery(tx: Tx, row: OrderRow) -> WholesaleDelivery | None:
@@ -145,16 +134,4 @@ def _delivery(tx: Tx, row: OrderRow) -> WholesaleDelivery | None:
             state=found.state,
             zip_code=found.zip,
         ),
-    )
-
-
-def _payment(payments: Sequence[PaymentRow]) -> WholesalePayment:
-    """The payments as one; the last one says why it failed, or where the bank waits."""
-    last = payments[-1]
-    return WholesalePayment(
-        provider=last.provider,
-        status=order_rules.payment_word([(each.state, each.amount, each.refunded) for each in payments]),
-        reason=last.reason,
-        action_url=last.action_url if last.state is PaymentState.PENDING else None,
-        refunded_amount=sum((each.refunded for each in payments), ZERO),
     )

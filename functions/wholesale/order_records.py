@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from functions.wholesale.order_models import InvoiceReference, OrderStep, WholesaleLine
+from functions.wholesale.order_models import InvoiceReference
 from shared.db import Tx
 from shared.orders.states import OrderState
 from shared.values.money import Usdt
-from shared.values.states import PaymentProvider, PaymentState
 from shared.web.paging import Position
 
 
@@ -24,6 +23,7 @@ class OrderRow:
     expires_at: datetime
     confirmed_at: datetime | None
     cancel_wanted_at: datetime | None
+    cancel_refused_at: datetime | None
     tins: int
     subtotal: Usdt
     tax_amount: Usdt
@@ -31,18 +31,6 @@ class OrderRow:
     tax_breakdown: Sequence[Mapping[str, str | int]]
     certificate_id: UUID | None
     address: bytes | None
-
-
-@dataclass(frozen=True)
-class PaymentRow:
-    """A payment without its token."""
-
-    provider: PaymentProvider
-    state: PaymentState
-    amount: Usdt
-    refunded: Usdt
-    action_url: str | None
-    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -79,36 +67,12 @@ def order(tx: Tx, member_id: UUID, order_id: UUID) -> OrderRow | None:
     return tx.first(
         OrderRow,
         """
-        SELECT id, number, state, placed_at, expires_at, confirmed_at, cancel_wanted_at, tins, subtotal, tax_amount,
-               total_amount, tax_breakdown, certificate_id, address
+        SELECT id, number, state, placed_at, expires_at, confirmed_at, cancel_wanted_at, cancel_refused_at, tins,
+               subtotal, tax_amount, total_amount, tax_breakdown, certificate_id, address
         FROM orders WHERE id = :id AND member_id = :member_id AND kind = 'wholesale'
         """,
         id=order_id,
         member_id=member_id,
-    )
-
-
-def items(tx: Tx, order_id: UUID) -> list[WholesaleLine]:
-    """The products of an order, by name."""
-    return tx.all(
-        WholesaleLine,
-        """
-        SELECT sku, product_name, quantity, unit_price, line_total, tax FROM order_items
-        WHERE order_id = :order_id ORDER BY product_name, sku
-        """,
-        order_id=order_id,
-    )
-
-
-def payments(tx: Tx, order_id: UUID) -> list[PaymentRow]:
-    """The payments of an order, oldest first."""
-    return tx.all(
-        PaymentRow,
-        """
-        SELECT provider, state, amount, refunded, action_url, reason FROM payments
-        WHERE order_id = :order_id ORDER BY created_at, id
-        """,
-        order_id=order_id,
     )
 
 
@@ -120,14 +84,5 @@ def invoice(tx: Tx, order_id: UUID) -> InvoiceReference | None:
         SELECT number, issued_at, due_at FROM invoices JOIN payments ON payments.id = payment_id
         WHERE order_id = :order_id
         """,
-        order_id=order_id,
-    )
-
-
-def history(tx: Tx, order_id: UUID) -> list[OrderStep]:
-    """The states that an order has reached, in their order."""
-    return tx.all(
-        OrderStep,
-        "SELECT state AS status, reason, happened_at AS at FROM order_events WHERE order_id = :order_id ORDER BY id",
         order_id=order_id,
     )

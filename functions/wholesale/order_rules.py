@@ -1,22 +1,16 @@
-"""The rules of wholesale orders: how many tins, how much unpaid, and how their payments are told. Pure."""
+"""The rules of wholesale orders: how many tins, and how much unpaid. Pure."""
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Literal
 
 from shared.orders.refusals import LimitReached
 from shared.values.money import Usdt
 from shared.values.problems import NotValid, Problem
 from shared.values.settings import WholesaleSettings
-from shared.values.states import PaymentState
 
 CARD_LIFE = timedelta(minutes=30)
 LINES_MAX = 32  # as many products as there are
 TINS_MAX = 1_000_000
-ACCOUNT_ORDERS_PER_HOUR = 10
-CARDS_PER_ORDER = 3
-
-PaymentWord = Literal["pending", "authorized", "captured", "failed", "refunded"]
 
 
 class OrderWithoutInvoice(Problem):
@@ -49,14 +43,3 @@ def check_unpaid(unpaid: Usdt, total: Usdt, terms: WholesaleSettings) -> None:
     """Raises LimitReached when the account's unpaid orders would cost too much together."""
     if unpaid + total > terms.unpaid_max:
         raise LimitReached(limit="unpaid_sum", maximum=terms.unpaid_max.decimal)
-
-
-def payment_word(payments: Sequence[tuple[PaymentState, Usdt, Usdt]]) -> PaymentWord:
-    """The word for an order's payments (state, amount, paid back), oldest first."""
-    for state, amount, refunded in payments:
-        if state is PaymentState.CAPTURED:
-            return "refunded" if refunded == amount else "captured"
-    states = {state for state, _, _ in payments}
-    if PaymentState.AUTHORIZED in states:
-        return "authorized"
-    return "pending" if PaymentState.PENDING in states else "failed"

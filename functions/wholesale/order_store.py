@@ -1,6 +1,7 @@
 """The rows of a wholesale order: who buys, what is on offer, the order with its payment, and its invoice.
 
-Locks are taken in this order: the account's orders, the order, and the stock last, because others wait for it.
+Locks are taken in this order: the account's orders, the order (`shared/orders/standings.py`), and the stock last,
+because others wait for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,12 +11,10 @@ from typing import Any
 from uuid import UUID
 
 from shared.db import Tx
-from shared.orders.states import OrderState
 from shared.orders.sums import Sums, Wanted
 from shared.orders.tax_quotes import Quote
 from shared.values import encoding
 from shared.values.money import Usdt
-from shared.values.states import PaymentProvider, PaymentState
 
 
 @dataclass(frozen=True)
@@ -39,14 +38,6 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Left:
-    """The tins that are left of a product."""
-
-    sku: str
-    left: int
-
-
-@dataclass(frozen=True)
 class NewOrder:
     """The terms of an order; the address is sealed. It has a tax quote or a certificate."""
 
@@ -63,20 +54,6 @@ class NewOrder:
     zip: str
     placed_at: datetime
     expires_at: datetime
-
-
-@dataclass(frozen=True)
-class Standing:
-    """An order as far as paying and cancelling ask: its state and that of its newest payment."""
-
-    id: UUID
-    state: OrderState
-    expires_at: datetime
-    cancel_wanted_at: datetime | None
-    provider: PaymentProvider
-    last_payment: PaymentState
-    declines: int
-    has_left: bool
 
 
 def buyer(tx: Tx, member_id: UUID) -> Buyer | None:
@@ -187,25 +164,6 @@ def insert_items(
     )
 
 
-def insert_payment(
-    tx: Tx, payment_id: UUID, order_id: UUID, provider: PaymentProvider, *, sealed: bytes | None, now: datetime
-) -> None:
-    """Record a payment of the order's total; `sealed` is a card's token. Raises ConstraintViolated (payments_live) when
-    another one may still pay.
-    """
-    tx.run(
-        """
-        INSERT INTO payments (id, order_id, provider, amount, token, created_at)
-        SELECT :id, id, :provider, total_amount, :token, :now FROM orders WHERE id = :order_id
-        """,
-        id=payment_id,
-        order_id=order_id,
-        provider=provider,
-        token=sealed,
-        now=now,
-    )
-
-
 def insert_invoice(tx: Tx, payment_id: UUID, now: datetime, due_at: datetime) -> None:
     """Give a payment its invoice."""
     tx.run(
@@ -225,40 +183,4 @@ def promise(tx: Tx, order_id: UUID, now: datetime) -> None:
         """,
         order_id=order_id,
         now=now,
-    )
-
-
-def left(tx: Tx, skus: Sequence[str]) -> list[Left]:
-    """The tins that can be sold of each product."""
-    return tx.all(
-        Left,
-        "SELECT sku, sellable AS left FROM stock WHERE sku = ANY(CAST(:skus AS text[])) ORDER BY sku",
-        skus=list(skus),
-    )
-
-
-def lock_order(tx: Tx, member_id: UUID, order_id: UUID) -> Standing | None:
-    """Lock an order of the member's account; None if it is none of theirs."""
-    found = tx.run(
-        "SELECT FROM orders WHERE id = :id AND member_id = :member_id AND kind = 'wholesale' FOR NO KEY UPDATE",
-        id=order_id,
-        member_id=member_id,
-    )
-    return _standing(tx, order_id) if found else None
-
-
-def _standing(tx: Tx, order_id: UUID) -> Standing:
-    return tx.one(
-        Standing,
-        """
-        SELECT orders.id, orders.state, expires_at, cancel_wanted_at, newest.provider, newest.state AS last_payment,
-               (SELECT CAST(count(*) AS integer) FROM payments WHERE order_id = orders.id AND state = 'failed')
-                   AS declines,
-               EXISTS (SELECT FROM order_items WHERE order_id = orders.id AND shipped > 0) AS has_left
-        FROM orders
-        CROSS JOIN LATERAL (SELECT provider, state FROM payments WHERE order_id = orders.id
-                            ORDER BY created_at DESC, id DESC LIMIT 1) newest
-        WHERE orders.id = :id
-        """,
-        id=order_id,
     )

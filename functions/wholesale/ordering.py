@@ -17,6 +17,7 @@ from functions.wholesale.order_models import (
 from shared.auth import Member
 from shared.db import Tx
 from shared.orders import refusals
+from shared.orders.disputes import PaymentDisputed
 from shared.orders.tax_quotes import Inquiry
 from shared.values.fields import Listing, Page
 from shared.values.goods import ProductNotOnSale, ProductUnknown
@@ -58,6 +59,7 @@ def estimate_wholesale_order(
         *CANNOT_BE_ORDERED,
         refusals.LimitReached,
         refusals.StockShort,
+        refusals.TooManyDeclines,
         refusals.TooManyOrders,
         refusals.TotalChanged,
     ),
@@ -90,7 +92,11 @@ def get_wholesale_invoice(tx: Tx, member: Member, order_id: UUID) -> Invoice:
     return order_reads.invoice(tx, member.id, order_id)
 
 
-@api.post("/v1/wholesale/orders/{order_id}/cancel", secret_reply=True, problems=(refusals.OrderNotCancellable,))
+@api.post(
+    "/v1/wholesale/orders/{order_id}/cancel",
+    secret_reply=True,
+    problems=(refusals.OrderNotCancellable, PaymentDisputed),
+)
 def cancel_wholesale_order(
     tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, now: datetime
 ) -> WholesaleOrderView:
@@ -99,7 +105,11 @@ def cancel_wholesale_order(
     return order_reads.order(tx, member.id, order_id)
 
 
-@api.post("/v1/wholesale/orders/{order_id}/pay", secret_reply=True, problems=(refusals.OrderNotPayable,))
+@api.post(
+    "/v1/wholesale/orders/{order_id}/pay",
+    secret_reply=True,
+    problems=(refusals.OrderNotPayable, refusals.TooManyDeclines),
+)
 def pay_wholesale_order(
     tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, body: CardPayment, now: datetime
 ) -> WholesaleOrderView:

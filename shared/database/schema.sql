@@ -1876,6 +1876,7 @@ CREATE INDEX orders_leaving ON orders (cancel_wanted_at) WHERE cancel_wanted_at 
 CREATE INDEX orders_member ON orders (member_id, placed_at, id);
 CREATE INDEX orders_moved ON orders (state_at) WHERE confirmed_at IS NOT NULL;
 CREATE INDEX orders_placed ON orders (placed_at, id);
+CREATE INDEX orders_under_way ON orders (state, placed_at, id) WHERE state NOT IN ('delivered', 'cancelled');
 CREATE INDEX orders_unsettled ON orders (placed_at, id) WHERE settled_at IS NULL AND (state IN ('shipped',
     'delivered'));
 CREATE INDEX orders_unshipped ON orders (confirmed_at) WHERE state IN ('confirmed', 'fulfilled');
@@ -2059,6 +2060,7 @@ CREATE TABLE payments (
     action_url   text,
     reason       text,
     created_at   timestamptz  NOT NULL,
+    ordered_at   timestamptz  NOT NULL,
     disputed     usd          NOT NULL DEFAULT 0,
     CONSTRAINT payments_pkey PRIMARY KEY (id),
     CONSTRAINT payments_amount_check CHECK (amount::bigint > 0),
@@ -2073,9 +2075,11 @@ CREATE TABLE payments (
     CONSTRAINT payments_usdt CHECK (provider = 'card' OR token IS NULL AND action_url IS NULL),
     CONSTRAINT payments_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id)
 );
+CREATE INDEX payments_listed ON payments (payment_word(state, amount, refunded), ordered_at, order_id);
 CREATE UNIQUE INDEX payments_live ON payments (order_id) WHERE state IN ('pending', 'authorized', 'captured');
 CREATE INDEX payments_order ON payments (order_id, created_at);
 CREATE INDEX payments_unfinished ON payments (created_at) WHERE state IN ('pending', 'authorized');
+CREATE TRIGGER payment_born BEFORE INSERT ON payments FOR EACH ROW EXECUTE FUNCTION payment_born();
 CREATE CONSTRAINT TRIGGER usdt_payment_asked AFTER INSERT ON payments DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN
     (new.provider = 'usdt') EXECUTE FUNCTION usdt_payment_asked();
 CREATE TRIGGER usdt_payment_changed BEFORE UPDATE OF state ON payments FOR EACH ROW WHEN (new.provider = 'usdt' AND
@@ -5257,8 +5261,7 @@ CREATE OR REPLACE FUNCTION order_paid(sold uuid)
  LANGUAGE sql
  STABLE
 AS $function$
-    SELECT CASE WHEN p.state = 'voided' THEN 'failed'
-                WHEN p.state = 'captured' AND p.refunded = p.amount THEN 'refunded' ELSE p.state END, p.refunded::bigint
+    SELECT payment_word(p.state, p.amount, p.refunded), p.refunded::bigint
     FROM payments p WHERE p.order_id = sold ORDER BY p.created_at DESC, p.id DESC LIMIT 1
 $function$;
 
@@ -5442,6 +5445,15 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION payment_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    SELECT placed_at INTO NEW.ordered_at FROM orders WHERE id = NEW.order_id;
+    RETURN NEW;
+END $function$;
+
 CREATE OR REPLACE FUNCTION payment_operation_booked()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -5536,6 +5548,15 @@ BEGIN
     END IF;
     RETURN NEW;
 END $function$;
+
+CREATE OR REPLACE FUNCTION payment_word(state text, amount usd, refunded usd)
+ RETURNS text
+ LANGUAGE sql
+ IMMUTABLE
+AS $function$
+    SELECT CASE WHEN state = 'voided' THEN 'failed'
+                WHEN state = 'captured' AND refunded = amount THEN 'refunded' ELSE state END
+$function$;
 
 CREATE OR REPLACE FUNCTION payout_born()
  RETURNS trigger
@@ -7649,8 +7670,8 @@ GRANT SELECT (account_id, accrual_due_at, age_check_id, cancel_reason, cancel_re
     certificate_id, confirmed_at, cost_per_tin, doorstep, expires_at, id, kind, member_id, number, placed_at,
     settled_at, ship_state, ship_zip, shipping_cost, shipping_tax, state, state_at, subtotal, tax_amount,
     tax_breakdown, tax_quote_id, tins, total_amount, volume_due_at) ON TABLE orders TO blakjaks_read;
-GRANT SELECT (action_url, amount, created_at, disputed, id, order_id, provider, reason, refund_open, refunded, state)
-    ON TABLE payments TO blakjaks_read;
+GRANT SELECT (action_url, amount, created_at, disputed, id, order_id, ordered_at, provider, reason, refund_open,
+    refunded, state) ON TABLE payments TO blakjaks_read;
 GRANT SELECT (activated_at, applied_at, business_address, company_name, contact_name, created_at, decided_at,
     decided_by, email, id, member_id, number, phone, reason, serial, status, tax_id_last4) ON TABLE wholesale_accounts
     TO blakjaks_read;

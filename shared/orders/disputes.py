@@ -22,6 +22,12 @@ def is_open(tx: Tx, order_id: UUID) -> bool:
     return tx.scalar(bool, "SELECT order_has_open_dispute(CAST(:order_id AS uuid))", order_id=order_id)
 
 
+def refuse_open(tx: Tx, order_id: UUID) -> None:
+    """Raises PaymentDisputed while a dispute of the order is not decided. The caller has locked the order."""
+    if is_open(tx, order_id):
+        raise PaymentDisputed
+
+
 def refuse_disputed(tx: Tx, order_id: UUID) -> None:
     """Refuse what would give the buyer of a disputed order the money twice: a refund, or a cancellation.
 

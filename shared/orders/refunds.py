@@ -43,16 +43,6 @@ def refund_tins(
     return record(tx, order, payment, refund_shares.of_tins(charge(tx, order.id), tins), reason, now=now)
 
 
-def refund_shipping(tx: Tx, order: Order, payment: Payment, reason: RefundReason, now: datetime) -> UUID:
-    """Refund what is left of the shipping, with its tax; returns the refund's id. Raises MoreThanLeft."""
-    return record(tx, order, payment, refund_shares.of_shipping(charge(tx, order.id)), reason, now=now)
-
-
-def refund_amount(tx: Tx, order: Order, payment: Payment, amount: Usdt, reason: RefundReason, now: datetime) -> UUID:
-    """Refund an amount in whole cents, which names no tins; returns the refund's id. Raises MoreThanLeft."""
-    return record(tx, order, payment, refund_shares.of_amount(charge(tx, order.id), amount), reason, now=now)
-
-
 def refund_rest(tx: Tx, order: Order, payment: Payment, reason: RefundReason, now: datetime) -> UUID | None:
     """Refund everything that is left of the order; returns the refund's id, or None if nothing is left."""
     share = refund_shares.of_rest(charge(tx, order.id))

@@ -45,9 +45,8 @@ class Question:
 
 @dataclass(frozen=True)
 class Inquiry:
-    """The outcome of asking the service: `refusal` is why it gives no quote for the address."""
+    """The outcome of having a quote: `refusal` is why the service gives none for the address."""
 
-    was_asked: bool
     refusal: Problem | None = None
 
 
@@ -110,8 +109,10 @@ def found(tx: Tx, member_id: UUID, basis: bytes, inquiry: Inquiry, now: datetime
     return quote
 
 
-def ask(member_id: UUID, question: Question, now: datetime) -> Inquiry:
-    """Have the service answer, and keep its quote. Raises TaxUnavailable."""
+def ask(member_id: UUID, question: Question, address_field: str, now: datetime) -> Inquiry:
+    """Have the service answer, and keep its quote. An address that it does not know is refused under `address_field`,
+    the JSON pointer of the field in which the caller's request names an address. Raises TaxUnavailable.
+    """
     quote_id = uuid4()
     try:
         answer = _asked(quote_id, question)
@@ -120,11 +121,11 @@ def ask(member_id: UUID, question: Question, now: datetime) -> Inquiry:
             log.error("the tax service refuses our question", reason=refused.reason)
             raise _unavailable(RETRY_SECONDS) from None
         message = "the tax service does not know this address"
-        return Inquiry(was_asked=True, refusal=NotValid(errors=[{"field": "/shipping_address", "message": message}]))
+        return Inquiry(refusal=NotValid(errors=[{"field": address_field, "message": message}]))
     if not answer.registered:
         log.warning("the state is served without a registration for its tax", state=question.address.state)
     db.atomically(lambda tx: keep(tx, quote_id, member_id, question, found=answer, now=now))
-    return Inquiry(was_asked=True)
+    return Inquiry()
 
 
 def _asked(quote_id: UUID, question: Question) -> TaxQuote:

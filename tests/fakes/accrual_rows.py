@@ -8,7 +8,7 @@ from uuid import UUID
 from functions.sale_accrue import main
 from shared import clock, db
 from shared.db import Tx
-from shared.orders import refunds, rows
+from shared.orders import refund_shares, refunds, rows
 from shared.orders.refunds import RefundReason
 from shared.values.money import Usdt
 from tests import factories
@@ -41,7 +41,8 @@ def give_back(order: Paid, amount: Usdt | None = None) -> None:
         if amount is None:
             refunds.refund_rest(tx, held, payment, RefundReason.CANCELLED, now)
         else:
-            refunds.refund_amount(tx, held, payment, amount, RefundReason.LOST, now=now)
+            share = refund_shares.of_amount(refunds.charge(tx, order.id), amount)
+            refunds.record(tx, held, payment, share, RefundReason.LOST, now=now)
 
     db.atomically(work)
 

@@ -111,8 +111,8 @@ MANY = {
         order_items (order_id, sku, product_name, quantity, unit_price, line_total, tax)
         SELECT id, 'MINTICE-6', 'BlakJaks Mint Ice', 1, 10000, 10000, 0 FROM orders WHERE member_id = $1""",
     "payments": """
-        payments (id, order_id, provider, amount, created_at)
-        SELECT gen_random_uuid(), id, 'card', 10000, now() FROM orders WHERE member_id = $1""",
+        payments (id, order_id, provider, amount, created_at, ordered_at)
+        SELECT gen_random_uuid(), id, 'card', 10000, now(), placed_at FROM orders WHERE member_id = $1""",
     "refunds": """
         refunds (id, order_id, tins, goods, shipping, tax, amount, reason, recorded_at)
         SELECT gen_random_uuid(), id, 1, 10000, 0, 0, 10000, 'cancelled', now() FROM orders WHERE member_id = $1""",

@@ -25,7 +25,7 @@ Asked = AskedPrepared[Member, OrderRequest, Inquiry]
 @dataclass(frozen=True)
 class Wish:
     """A member's request to order the open cart for a sum; `cart_id` and parts of the address may be given. With
-    `has_asked` the tax service was asked before, as far as that was needed.
+    `has_asked` the tax service was asked before, as far as that was needed; with `in_usdt` no card pays.
     """
 
     who: Somebody
@@ -33,6 +33,7 @@ class Wish:
     cart_id: UUID | None = None
     address: Mapping[str, str] | None = None
     has_asked: bool = True
+    in_usdt: bool = False
 
 
 def order_together(wishes: Sequence[Wish]) -> list[Born | Problem | NotPrepared]:
@@ -44,11 +45,11 @@ def order_together(wishes: Sequence[Wish]) -> list[Born | Problem | NotPrepared]
 def _asked(wish: Wish) -> Asked:
     body = OrderRequest(
         shipping_address=ShippingAddress(**{**ADDRESS, **(wish.address or {})}),
-        payment=OrderPayment(provider="card", token="ok"),
+        payment=OrderPayment(provider="usdt") if wish.in_usdt else OrderPayment(provider="card", token="ok"),
         expected_total=Usdt.of(f"{wish.total:.2f}"),
         cart_id=wish.cart_id,
     )
-    inquiry = Inquiry(was_asked=False) if wish.has_asked else None
+    inquiry = Inquiry() if wish.has_asked else None
     return AskedPrepared(_member(wish.who), body, Client("203.0.113.7", "tests"), 0.0, inquiry)
 
 

@@ -9,7 +9,7 @@ from functions.wholesale.order_store import NewOrder
 from shared import clock, db
 from shared.auth import Role
 from shared.db import Tx
-from shared.orders import addresses, card_tokens, machine, rows
+from shared.orders import addresses, card_tokens, machine, rows, standings
 from shared.orders.addresses import DeliveryAddress
 from shared.orders.states import CancelReason
 from shared.orders.sums import Sums, Wanted
@@ -93,7 +93,7 @@ def _place(tx: Tx, member_id: UUID, account: UUID, tins: int, card: str | None, 
     order_store.insert_items(tx, order_id, [Wanted(MINT, tins, PRICE)], {MINT: "BlakJaks Mint Ice"}, {MINT: ZERO})
     provider: PaymentProvider = PaymentProvider.CARD if card else PaymentProvider.INVOICE
     sealed = card_tokens.seal(tx, payment_id, card) if card else None
-    order_store.insert_payment(tx, payment_id, order_id, provider, sealed=sealed, now=now)
+    standings.insert_payment(tx, payment_id, order_id, provider, sealed=sealed, now=now)
     if not card:
         order_store.insert_invoice(tx, payment_id, now, due_at)
     order_store.promise(tx, order_id, now)

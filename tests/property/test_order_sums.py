@@ -14,7 +14,6 @@ from shared.orders.sums import Wanted
 from shared.values.goods import cents, dollars
 from shared.values.money import ZERO, Usdt
 from shared.values.settings import OrderLimits
-from shared.values.states import PaymentState
 
 prices = st.integers(1, 100_000).map(dollars)
 amounts = st.integers(0, 20_000).map(dollars)
@@ -83,23 +82,3 @@ def test_a_door_is_the_same_in_other_capitals_blanks_and_marks(street: str, unit
     assert plain.doorstep == other.doorstep
     assert plain.doorstep != replace(plain, zip="10002").doorstep
     assert plain.doorstep != replace(plain, line1=f"13 {street} Street").doorstep
-
-
-payments = st.lists(
-    st.sampled_from(PaymentState).map(lambda state: (state, dollars(100), ZERO)), min_size=1, max_size=4
-)
-
-
-@given(payments, st.booleans())
-def test_the_word_for_payments_is_of_the_money_that_is_held(
-    rows: list[tuple[PaymentState, Usdt, Usdt]], is_refunded: bool
-) -> None:
-    if is_refunded:
-        rows = [(state, amount, amount if state is PaymentState.CAPTURED else paid) for state, amount, paid in rows]
-    word = rules.payment_status(rows)
-    states = {state for state, _, _ in rows}
-    if PaymentState.CAPTURED in states:
-        assert word == ("refunded" if is_refunded else "captured")
-    else:
-        assert word not in ("captured", "refunded")
-        assert (word == "failed") == (not states & {PaymentState.PENDING, PaymentState.AUTHORIZED})

@@ -14,13 +14,33 @@ ON CONFLICT DO NOTHING;
 ALTER TABLE order_items ADD CONSTRAINT order_items_refunded_sent CHECK (refunded - refunded_unsent <= shipped);
 
 CREATE INDEX orders_placed ON orders (placed_at, id);
+CREATE INDEX orders_under_way ON orders (state, placed_at, id) WHERE state NOT IN ('delivered', 'cancelled');
 
--- How an order is paid, in a word, and how much was paid back: only its newest payment may have paid.
+-- A payment in a word.
+CREATE FUNCTION payment_word(state text, amount usd, refunded usd) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+    SELECT CASE WHEN state = 'voided' THEN 'failed'
+                WHEN state = 'captured' AND refunded = amount THEN 'refunded' ELSE state END
+$$;
+
+-- How an order is paid, and how much was paid back: only its newest payment may have paid.
 CREATE FUNCTION order_paid(sold uuid) RETURNS TABLE (status text, refunded bigint) LANGUAGE sql STABLE AS $$
-    SELECT CASE WHEN p.state = 'voided' THEN 'failed'
-                WHEN p.state = 'captured' AND p.refunded = p.amount THEN 'refunded' ELSE p.state END, p.refunded::bigint
+    SELECT payment_word(p.state, p.amount, p.refunded), p.refunded::bigint
     FROM payments p WHERE p.order_id = sold ORDER BY p.created_at DESC, p.id DESC LIMIT 1
 $$;
+
+-- Orders are listed by how they are paid, newest first: so a payment has the moment at which its order was placed.
+ALTER TABLE payments ADD COLUMN ordered_at timestamptz;
+UPDATE payments SET ordered_at = placed_at FROM orders WHERE orders.id = order_id;
+ALTER TABLE payments ALTER COLUMN ordered_at SET NOT NULL;
+CREATE INDEX payments_listed ON payments (payment_word(state, amount, refunded), ordered_at, order_id);
+GRANT SELECT (ordered_at) ON payments TO blakjaks_read;
+
+CREATE FUNCTION payment_born() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    SELECT placed_at INTO NEW.ordered_at FROM orders WHERE id = NEW.order_id;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER payment_born BEFORE INSERT ON payments FOR EACH ROW EXECUTE FUNCTION payment_born();
 
 -- They may decide now about what the member is charged or gets back.
 CREATE FUNCTION may_decide_for(person uuid, buyer uuid) RETURNS boolean LANGUAGE sql STABLE AS $$

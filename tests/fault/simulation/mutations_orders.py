@@ -138,7 +138,7 @@ MUTANTS = (
     _mutant("the sixth refund of a day does not wait", DECISIONS_SCHEMA,
             ">= (limits ->> 'day')::numeric;\n", "> (limits ->> 'day')::numeric;\n", REFUND_TESTS),
     _mutant("who asks for a refund approves it", REFUNDING,
-            "    if store.same_person(tx, admin.id, asked.requested_by):\n", "    if False:\n", REFUND_TESTS),
+            "    if interests.is_same_person(tx, admin.id, asked.requested_by):\n", "    if False:\n", REFUND_TESTS),
     _mutant("a refund is approved that would be another now", REFUNDING,
             "    if share.amount != asked.amount:\n", "    if False:\n", REFUND_TESTS),
     _mutant("tins are refunded that have not been sent", REFUNDING,

@@ -26,13 +26,11 @@ import functions.codes_change.store as codes_change
 import functions.codes_generate.store as codes_generate
 import functions.codes_import.store as codes_import
 import functions.comps.store as comps_store
-import functions.orders.store as checkout
 import functions.profile.store as profile
 import functions.reconciliation.store as reconciliation
 import functions.scans.store as scans
 import functions.unlock_refresh.store as unlock_refresh
 import functions.wallet.store as wallet
-import functions.wholesale.order_store as wholesale_orders
 import functions.wholesale.store as wholesale
 from emulators.contract import ROOT
 from functions.admin_affiliates import earning_store
@@ -48,10 +46,12 @@ from shared.credentials import totp
 from shared.db import Tx
 from shared.members import downline, suspensions
 from shared.orders import rows as orders
+from shared.orders import standings
+from shared.orders.states import OrderKind
 from shared.payouts import reads, slots
 from tests import factories
 from tests.factories import NOW
-from tests.fakes import order_rows, wholesale_order_rows
+from tests.fakes import order_rows
 from tests.fakes.card_lists import payment_finding
 from tests.fakes.locks import is_locked
 from tests.fakes.plain_rows import OTHER_SIGNER, SIGNER, at, comp, payout, put, slot, unchecked, withdrawal
@@ -317,14 +317,6 @@ def _order(take: Callable[[Tx, UUID, UUID], object]) -> Callable[[Connection], P
     return prepared
 
 
-def _wholesale_order(_: Connection) -> Prepared:
-    order_rows.counted(1000)
-    who = factories.member()
-    account = wholesale_account("approved", member=who)
-    one, other = (wholesale_order_rows.placed(who, account) for _ in range(2))
-    return _of("orders", one, other, lambda tx: wholesale_orders.lock_order(tx, who.id, one))
-
-
 def _lots(sql: Connection) -> Prepared:
     """The lots of one member; those of another stay free."""
     people, (one, other) = [factories.member().id for _ in range(2)], (uuid4(), uuid4())
@@ -345,7 +337,6 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/wholesale/store.py::lock": _rows(
         "wholesale_accounts", lambda _: wholesale_member(), _then_asked(wholesale.lock), "member_id"
     ),
-    "functions/wholesale/order_store.py::lock_order": _wholesale_order,
     "functions/admin_comps/store.py::lock_rules": lambda _: ("comp_rules", "true", "false", admin_comps.lock_rules),
     "functions/admin_comps/review_store.py::lock": _review,
     "functions/admin_comps/store.py::winner": _members(admin_comps.winner),
@@ -378,7 +369,6 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/comps/store.py::lock": _rows("comps", _comp, _then_asked(comps_store.lock)),
     "functions/email_send/store.py::mail": _rows("mails", _mail, email_send.mail),
     "functions/orders/buyer_records.py::lock_carts": _cart,
-    "functions/orders/store.py::lock_order": _order(checkout.lock_order),
     "functions/profile/store.py::lock": _members(profile.lock),
     "functions/profile/store.py::email_change": _rows(
         "email_changes", _email_change, lambda tx, one: profile.email_change(tx, one, NOW), "member_id"
@@ -400,6 +390,7 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
         "guarantees", _guarantee, lambda tx, one: guarantee_claims.observe(tx, one, [], NOW), "member_id"
     ),
     "shared/orders/rows.py::lock": _order(lambda tx, _, one: orders.lock(tx, one)),
+    "shared/orders/standings.py::lock": _order(lambda tx, who, one: standings.lock(tx, OrderKind.RETAIL, who, one)),
     "shared/payouts/reads.py::load": _rows("payouts", _payout, reads.load),
     "shared/payouts/reads.py::load_all": _rows("payouts", _payout, lambda tx, one: reads.load_all(tx, [one])),
     "shared/payouts/reads.py::of_sources": _rows("payouts", _payout, _of_source),

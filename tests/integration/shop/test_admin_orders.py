@@ -7,7 +7,7 @@ import pytest
 from pg8000.dbapi import Connection
 
 from emulators.vendors import Vendors
-from functions.admin_orders import rules
+from functions.admin_orders import records, rules
 from shared import clock, db
 from shared.auth import Role
 from shared.orders import tasks
@@ -108,6 +108,22 @@ def test_a_wish_to_cancel_is_noted_and_the_machine_does_it(
     assert admin.cancel(placed.id).problem == "order-not-cancellable"
     (event,) = [entry for entry in admin.order(placed.id)["diary"] if entry["what"] == "cancelled"]
     assert event["reason"] == "people"
+
+
+def test_a_long_diary_ends_with_what_happened_last(admin: OrderAdmin, orders: OrderDriver, sql: Connection) -> None:
+    placed = bought(orders)
+    sql.execute_unnamed(
+        """
+        INSERT INTO audit_logs (actor_id, action, resource_type, resource_id, changes, created_at)
+        SELECT $1, 'order.address', 'order', CAST($2 AS text), '{"reason": "Once more"}', now() - interval '1 hour'
+        FROM generate_series(1, CAST($3 AS integer))
+        """,
+        (admin.who.id, placed.id, records.DIARY_MAX),
+    )
+    diary = admin.order(placed.id)["diary"]
+    assert len(diary) == records.DIARY_MAX
+    assert [entry["what"] for entry in diary if entry["kind"] == "state"][-1] == "confirmed"
+    assert [entry["at"] for entry in diary] == sorted(entry["at"] for entry in diary)
 
 
 def test_an_order_that_the_warehouse_refused_is_given_to_it_again(

@@ -164,3 +164,30 @@ def test_people_refund_nothing_of_a_disputed_order(
     assert refusal(admin.refund(order.id, tins={MINT: 1})) == (409, "payment-disputed")
     decided(orders, shop_vendors, made, "won")
     assert admin.refund(order.id, tins={MINT: 1}).status == 201
+
+
+def test_people_cancel_a_disputed_order_once_the_dispute_is_decided(
+    client: Callable[..., FunctionClient], orders: OrderDriver, order: Placed, shop_vendors: Vendors
+) -> None:
+    """After a lost dispute they must, so that its tins are sold again."""
+    admin = order_admin(client)
+    made = opened(orders, shop_vendors, order)
+    assert refusal(admin.cancel(order.id)) == (409, "payment-disputed")
+    assert not admin.order(order.id)["cancel_wanted"]
+    decided(orders, shop_vendors, made, "lost")
+    assert admin.cancel(order.id).status == 200
+    orders.deliver()
+    assert (standing(order.id).state, order_views.stock()) == ("cancelled", (100, 0))
+
+
+def test_what_is_disputed_is_not_left_to_be_refunded(
+    client: Callable[..., FunctionClient], orders: OrderDriver, shop_vendors: Vendors
+) -> None:
+    admin, unpaid = order_admin(client), order_views.place()
+    assert admin.order(unpaid.id)["left"] == 0
+    order = bought(orders)
+    assert admin.order(order.id)["left"] == 13.78
+    made = opened(orders, shop_vendors, order)
+    assert admin.order(order.id)["left"] == 0
+    decided(orders, shop_vendors, made, "won")
+    assert admin.order(order.id)["left"] == 13.78

@@ -101,7 +101,8 @@ def test_a_refund_for_which_nobody_asked_is_refused(paid: Paid, reason: RefundRe
     def work(tx: Tx) -> None:
         order = rows.lock(tx, paid.id)
         assert order is not None
-        refunds.refund_shipping(tx, order, rows.newest_payment(tx, paid.id), reason, clock.now())
+        share = refund_shares.of_shipping(refunds.charge(tx, paid.id))
+        refunds.record(tx, order, rows.newest_payment(tx, paid.id), share, reason, now=clock.now())
 
     with pytest.raises(ConstraintViolated) as refused:
         db.atomically(work)

@@ -1,18 +1,26 @@
 """A buyer needs a wallet to pay in USDT, and no two are asked for one amount."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
+import pytest
 from pg8000.dbapi import Connection
 
+from functions.orders.birth_records import Born
 from shared import clock
-from tests.fakes.order_client import ADDRESS
+from shared.db import Tx
+from tests.client import Client
+from tests.fakes.order_client import ADDRESS, order_client
+from tests.fakes.order_groups import Wish, order_together
 from tests.fakes.shop_client import MINT
 from tests.fakes.usdt_driver import MICRO, UsdtDriver, micro, wanted
 
 pytest_plugins = ["tests.fakes.usdt_plugin"]
 
 TAILS = 9_999
+WALLETS = tuple("0x" + digit * 40 for digit in "345")
 
 
 def without_checks(sql: Connection, statement: str) -> None:
@@ -87,6 +95,41 @@ def test_an_amount_rests_for_180_days_and_the_one_that_was_freed_first_is_taken_
     order = usdt.order()
 
     assert wanted(order) == total + 600
+
+
+def noted(query: Callable[..., object], asked: list[str]) -> Callable[..., object]:
+    """The query, which notes the SQL that it runs."""
+
+    def run(tx: Tx, *said: Any, **values: object) -> object:
+        asked.append(str(said[-1]))
+        return query(tx, *said, **values)
+
+    return run
+
+
+def test_a_group_chooses_its_amounts_under_one_lock(
+    usdt: UsdtDriver, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All who choose an amount wait for it, so that it is taken once and late."""
+    wishes = []
+    for number in range(3):
+        buyer = order_client(client)
+        usdt.sql.execute_unnamed(
+            "UPDATE members SET wallet_address = $1 WHERE id = $2", (WALLETS[number], buyer.who.id)
+        )
+        buyer.add(MINT, 1)
+        door = {"line1": f"{number} Main Street"}
+        wishes.append(Wish(buyer.who, buyer.total(**door), address=door, in_usdt=True))
+    asked: list[str] = []
+    for name in ("run", "first"):
+        monkeypatch.setattr(Tx, name, noted(getattr(Tx, name), asked))
+
+    born = [each for each in order_together(wishes) if isinstance(each, Born)]
+
+    amounts = {each.usdt.amount for each in born if each.usdt}
+    assert (len(born), len(amounts)) == (3, 3)
+    assert [each.usdt.refund_to for each in born if each.usdt] == list(WALLETS)
+    assert [sum(word in sql for sql in asked) for word in ("pg_advisory_xact_lock(:lock)", "FROM treasuries")] == [1, 1]
 
 
 def test_after_a_declined_card_the_order_may_be_paid_in_usdt(usdt: UsdtDriver) -> None:

@@ -7,7 +7,8 @@ import pytest
 from pg8000.dbapi import Connection
 
 from tests.client import Client, refusal
-from tests.fakes import order_views
+from tests.fakes import order_rows, order_views
+from tests.fakes.order_client import OrderClient
 from tests.fakes.order_driver import OrderDriver
 from tests.fakes.shop_client import COFFEE, MINT
 from tests.fakes.wholesale_buyer import CALIFORNIA, ORDERS, WholesaleBuyer, wholesale_buyer
@@ -61,6 +62,24 @@ def test_a_declined_card_may_be_followed_by_another(trade: WholesaleBuyer, order
     assert trade.shown(order_id)["status"] == "confirmed"
 
 
+def test_declined_cards_count_together_with_those_of_the_members_own_orders(
+    trade: WholesaleBuyer, orders: OrderDriver
+) -> None:
+    """Ten a day; an invoice is no card."""
+    trade.certify()
+    order_id = trade.ordered(card="declined")
+    orders.deliver()
+    mine = [order_rows.placed(trade.somebody, {MINT: 1}) for _ in range(9)]
+    for own in mine:
+        order_rows.taken_further(trade.somebody, own)
+        order_rows.declined(own)
+    refused = (429, "too-many-declines")
+    assert refusal(trade.pay(order_id)) == refusal(trade.order(card="ok")) == refused
+    assert refusal(OrderClient(trade.somebody, trade.member).pay(mine[0])) == refused
+    assert order_views.stock() == (1000, 109), "nothing new was promised"
+    assert trade.order().status == 201
+
+
 def test_an_invoice_is_not_paid_by_card(trade: WholesaleBuyer, orders: OrderDriver) -> None:
     trade.certify()
     order_id = trade.ordered()
@@ -76,6 +95,16 @@ def test_without_a_certificate_the_goods_are_taxed_as_quoted(trade: WholesaleBuy
     order = trade.order(100, delivery_address=CALIFORNIA).body
     assert (order["tax"], order["total"]) == (quoted["tax"], quoted["total"])
     assert order["delivery"]["address"]["city"] == "Oakland"
+
+
+def test_an_address_that_the_tax_service_does_not_know_is_named_as_the_body_has_it(trade: WholesaleBuyer) -> None:
+    nowhere = {**CALIFORNIA, "zip_code": "00000"}
+    for answer in (
+        trade.estimate(delivery_address=nowhere),
+        trade.order(delivery_address=nowhere, expected_total=210),
+    ):
+        assert refusal(answer) == (422, "not-valid")
+        assert [error["field"] for error in answer.body["errors"]] == ["/delivery_address"]
 
 
 def test_an_order_is_cancelled_and_its_tins_are_free_again(

@@ -205,6 +205,15 @@ def test_a_comp_for_no_milestone_is_limited(operator: WholesaleBuyer) -> None:
     assert award(operator, operator.treasurer.code(), 10_000).status == 201
 
 
+def test_a_limit_that_was_lowered_a_moment_ago_is_told_as_it_is_now(operator: WholesaleBuyer, sql: Connection) -> None:
+    """The schema reads the setting itself, and a function may remember it for some seconds."""
+    assert award(operator, operator.treasurer.code(), 100).status == 201
+    sql.execute_simple("UPDATE settings SET value = '500' WHERE name = 'wholesale_comp_max'")
+    over = award(operator, operator.treasurer.code(), 600)
+    assert refusal(over) == (409, "comp-above-value")
+    assert over.body["maximum"] == 500
+
+
 @pytest.mark.parametrize("amount", [0, -5, 0.5, 1.005, "1000", None])
 def test_what_is_no_amount_of_a_comp_is_refused(operator: WholesaleBuyer, amount: object) -> None:
     body = {"amount": amount, "reason": "A good year", "totp": operator.treasurer.code()}
