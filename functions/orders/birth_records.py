@@ -5,12 +5,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from functions.orders import usdt_records
 from functions.orders.judge import Accepted
-from functions.orders.models import UsdtInstructions
 from shared.db import Tx
-from shared.orders import addresses, card_tokens, tasks
+from shared.orders import addresses, card_tokens, tasks, usdt_requests
 from shared.orders.addresses import DeliveryAddress
+from shared.orders.usdt_requests import UsdtInstructions
 from shared.values import encoding
 from shared.values.money import Usdt
 
@@ -164,10 +163,9 @@ def _await_usdt(tx: Tx, orders: Sequence[Accepted], now: datetime) -> dict[UUID,
     wallets = {order.id: order.refund_to for order in orders if order.refund_to}
     if not wallets:
         return {}
-    usdt_records.insert(tx, wallets, now)
-    tasks.watch_deposits(tx, now)
+    usdt_requests.insert(tx, wallets, now)
     ends = {order.id: order.expires_at for order in orders}
-    asked = {order_id: usdt_records.instructions(tx, order_id, ends[order_id]) for order_id in wallets}
+    asked = {order_id: usdt_requests.instructions(tx, order_id, ends[order_id]) for order_id in wallets}
     return {order_id: found for order_id, found in asked.items() if found}
 
 

@@ -10,10 +10,10 @@ from datetime import datetime
 from uuid import UUID
 
 from functions.orders import rules
-from functions.orders.rules import Wallet
 from shared.db import Tx
 from shared.orders import limits
 from shared.orders.carts import Cart
+from shared.orders.usdt_requests import Wallet
 from shared.values.retry_after import HOUR
 from shared.values.states import AgeCheckStatus
 

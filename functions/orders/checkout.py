@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from functions.orders import birth_records, buyer_records, candidates, drafts, rules, store, usdt_records
+from functions.orders import birth_records, buyer_records, candidates, drafts, rules
 from functions.orders.birth_records import Born
 from functions.orders.candidates import OrderAsked
 from functions.orders.drafts import Draft
 from functions.orders.judge import Accepted, Group
-from functions.orders.models import OrderPayment, ShippingAddress
+from functions.orders.models import ShippingAddress
 from shared import settings
 from shared.db import ConstraintViolated, Tx
-from shared.orders import carts, refusals, standings, sums, tasks, tax_quotes
+from shared.orders import carts, refusals, standings, sums, tasks, tax_quotes, usdt_requests
+from shared.orders.choices import OrderPayment
 from shared.orders.states import CancelReason, OrderKind
 from shared.orders.tax_quotes import Inquiry, Quote
 from shared.values.money import Usdt
@@ -50,13 +51,11 @@ def pay_again(tx: Tx, member_id: UUID, order_id: UUID, payment: OrderPayment, no
     """Have the order paid in another way, after the last card was declined. Raises NotFound, OrderNotPayable,
     TooManyDeclines, WalletRequired, UsdtNotAvailable.
     """
-    refund_to = rules.refund_to(payment.provider, payment.token, usdt_records.wallet(tx, member_id, now))
+    refund_to = usdt_requests.refund_to(payment.provider, payment.token, usdt_requests.wallet(tx, member_id, now))
     standings.lock(tx, OrderKind.RETAIL, member_id, order_id).check_payable(now)
     standings.check_declines(tx, member_id, now)
     if refund_to:
-        usdt_records.insert(tx, {order_id: refund_to}, now)
-        store.prolong(tx, order_id, now + settings.load(tx).shop.usdt_life)
-        tasks.watch_deposits(tx, now)
+        usdt_requests.pay_again(tx, order_id, refund_to, now)
     else:
         assert payment.token, "a card has a token"
         standings.pay_by_card(tx, order_id, payment.token, now)

@@ -14,10 +14,11 @@ from uuid import UUID, uuid4
 from functions.orders import rules
 from functions.orders.buyer_records import Buyer
 from functions.orders.drafts import Draft
-from functions.orders.models import OrderPayment, OrderRequest
+from functions.orders.models import OrderRequest
 from functions.orders.rules import Bought
-from shared.orders import limits
+from shared.orders import limits, usdt_requests
 from shared.orders import sums as order_sums
+from shared.orders.choices import OrderPayment
 from shared.orders.refusals import QuoteStale
 from shared.orders.sums import Sums
 from shared.orders.tax_quotes import Inquiry, Quote
@@ -81,7 +82,7 @@ class Group:
 
     def _accepted(self, candidate: Candidate) -> Accepted:
         """Raises the refusals of `rules`, and NotPrepared when the tax service has to be asked first."""
-        refund_to = rules.refund_to(
+        refund_to = usdt_requests.refund_to(
             candidate.body.payment.provider, candidate.body.payment.token, candidate.buyer.wallet
         )
         draft = self._draft(candidate)

@@ -13,7 +13,6 @@ from functions.orders import checkout, quotes, reads, records, rules
 from functions.orders.birth_records import Born
 from functions.orders.models import (
     Order,
-    OrderPayment,
     OrderRequest,
     OrderView,
     Receipt,
@@ -25,6 +24,7 @@ from shared.api import Api
 from shared.auth import Member
 from shared.db import Tx
 from shared.orders import refusals, views
+from shared.orders.choices import OrderPayment
 from shared.orders.disputes import PaymentDisputed
 from shared.orders.tax_quotes import Inquiry
 from shared.values.fields import Listing, Page
@@ -93,8 +93,8 @@ def estimate_tax(tx: Tx, member: Member, body: TaxQuestion, inquiry: Inquiry, no
         refusals.TooManyDeclines,
         refusals.TooManyOrders,
         refusals.TotalChanged,
-        rules.UsdtNotAvailable,
-        rules.WalletRequired,
+        refusals.UsdtNotAvailable,
+        refusals.WalletRequired,
     ),
 )
 def create_order(
@@ -129,7 +129,7 @@ def cancel_order(tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, no
 @api.post(
     "/v1/orders/{order_id}/pay",
     secret_reply=True,
-    problems=(refusals.OrderNotPayable, refusals.TooManyDeclines, rules.UsdtNotAvailable, rules.WalletRequired),
+    problems=(refusals.OrderNotPayable, refusals.TooManyDeclines, refusals.UsdtNotAvailable, refusals.WalletRequired),
 )
 def pay_order(
     tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, body: OrderPayment, now: datetime

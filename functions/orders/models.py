@@ -6,11 +6,13 @@ from uuid import UUID
 
 from pydantic import AfterValidator, StringConstraints
 
+from shared.orders.choices import OrderPayment
 from shared.orders.refunds import RefundReason
 from shared.orders.states import OrderState
+from shared.orders.usdt_requests import UsdtInstructions
 from shared.orders.views import OrderLine, OrderStep, TaxShare
 from shared.values import typed
-from shared.values.fields import LINE, Body, Money, Reply, Shape
+from shared.values.fields import LINE, Body, Money, Reply
 from shared.values.states import AgeCheckStatus, ParcelStatus, PaymentStatus
 
 AddressLine = Annotated[str, StringConstraints(min_length=1, max_length=100), LINE]
@@ -33,13 +35,6 @@ class TaxQuestion(Body):
 
 
 Provider = Literal["card", "usdt"]
-
-
-class OrderPayment(Body):
-    """How the member pays: by a card, with the token that its provider gave the app, or in USDT, without a token."""
-
-    provider: Provider
-    token: Annotated[str, Shape(r"^[!-~]{1,200}$", "a token of the card's provider")] | None = None
 
 
 class OrderRequest(Body):
@@ -99,21 +94,6 @@ class DeliveryView(Reply):
     city: str
     state: str
     zip: str
-
-
-class UsdtInstructions(Reply):
-    """The transfer that is awaited on Polygon until `expires_at`: exactly `amount` of the token, to `address`. `seen`
-    has come but is not final yet, `received` is. What is too much or too late goes back to the wallet `refund_to`.
-    """
-
-    address: str
-    amount: str
-    token_address: str
-    chain_id: int
-    refund_to: str
-    expires_at: datetime
-    seen: Money
-    received: Money
 
 
 class PaymentView(Reply):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from functions.orders import records, rules, usdt_records
+from functions.orders import records, rules
 from functions.orders.birth_records import Born
 from functions.orders.models import (
     AgeCheckView,
@@ -18,7 +18,7 @@ from functions.orders.models import (
 )
 from functions.orders.records import OrderRow
 from shared.db import Tx
-from shared.orders import addresses, views
+from shared.orders import addresses, usdt_requests, views
 from shared.orders.addresses import DeliveryAddress
 from shared.orders.states import OrderState, number_shown
 from shared.orders.views import OrderLine, OrderStep
@@ -175,4 +175,4 @@ def _parcels(lines: Sequence[records.Parcelled]) -> list[ParcelView]:
 
 
 def _payment(tx: Tx, row: OrderRow) -> PaymentView:
-    return PaymentView(**vars(views.paid(tx, row.id)), usdt=usdt_records.instructions(tx, row.id, row.expires_at))
+    return PaymentView(**vars(views.paid(tx, row.id)), usdt=usdt_requests.instructions(tx, row.id, row.expires_at))

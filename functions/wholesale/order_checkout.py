@@ -10,7 +10,8 @@ from functions.wholesale.order_models import WholesaleOrderRequest
 from functions.wholesale.order_store import NewOrder
 from shared import settings
 from shared.db import ConstraintViolated, Tx
-from shared.orders import addresses, limits, refusals, standings, sums, tasks
+from shared.orders import addresses, limits, refusals, standings, sums, tasks, usdt_requests
+from shared.orders.choices import OrderPayment
 from shared.orders.states import CancelReason, OrderKind
 from shared.orders.sums import Wanted
 from shared.orders.tax_quotes import Inquiry
@@ -20,10 +21,10 @@ from shared.values.states import PaymentProvider
 
 def place(tx: Tx, member_id: UUID, body: WholesaleOrderRequest, inquiry: Inquiry, now: datetime) -> UUID:
     """Place an order; returns its id. Raises the refusals of `order_drafts`, LimitReached, TooManyDeclines,
-    TooManyOrders, TotalChanged, StockShort, NotValid.
+    TooManyOrders, TotalChanged, StockShort, WalletRequired, UsdtNotAvailable, NotValid.
     """
     token = body.payment.token
-    order_rules.check_payment(body.payment.provider, token)
+    refund_to = usdt_requests.refund_to(body.payment.provider, token, usdt_requests.wallet(tx, member_id, now))
     draft = order_drafts.read(tx, member_id, body.items, body.delivery_address, now)
     account_id = draft.buyer.account_id
     order_store.lock_orders(tx, account_id)
@@ -31,14 +32,16 @@ def place(tx: Tx, member_id: UUID, body: WholesaleOrderRequest, inquiry: Inquiry
     if token:
         standings.check_declines(tx, member_id, now)
     limits.check_pace(order_store.placed_since(tx, account_id, now - HOUR), now)
-    terms, total = settings.load(tx).wholesale, taxed.sums(draft)
-    order_rules.check_unpaid(order_store.unpaid(tx, account_id), total.total, terms)
+    terms, total = settings.load(tx), taxed.sums(draft)
+    order_rules.check_unpaid(order_store.unpaid(tx, account_id), total.total, terms.wholesale)
     sums.check_total(body.expected_total, total)
-    expires_at = now + (order_rules.CARD_LIFE if token else terms.invoice_life)
-    order_id = uuid4()
+    life = terms.shop.usdt_life if refund_to else order_rules.CARD_LIFE if token else terms.wholesale.invoice_life
+    expires_at, order_id = now + life, uuid4()
     _insert(tx, order_id, draft, taxed, now, expires_at=expires_at)
     if token:
         standings.pay_by_card(tx, order_id, token, now)
+    elif refund_to:
+        usdt_requests.insert(tx, {order_id: refund_to}, now)
     else:
         _pay_by_invoice(tx, order_id, now, expires_at)
     tasks.advance_soon(tx, order_id, now)
@@ -46,16 +49,21 @@ def place(tx: Tx, member_id: UUID, body: WholesaleOrderRequest, inquiry: Inquiry
     return order_id
 
 
-def pay_again(tx: Tx, member_id: UUID, order_id: UUID, token: str, now: datetime) -> None:
-    """Have another card pay, after the last one was declined. Raises NotFound, OrderNotPayable,
-    TooManyDeclines.
+def pay_again(tx: Tx, member_id: UUID, order_id: UUID, payment: OrderPayment, now: datetime) -> None:
+    """Have the order paid in another way, after the last card was declined. Raises NotFound, OrderNotPayable,
+    TooManyDeclines, WalletRequired, UsdtNotAvailable.
     """
+    refund_to = usdt_requests.refund_to(payment.provider, payment.token, usdt_requests.wallet(tx, member_id, now))
     order = standings.lock(tx, OrderKind.WHOLESALE, member_id, order_id)
     order.check_payable(now)
     if order.provider is not PaymentProvider.CARD:
         raise refusals.OrderNotPayable
     standings.check_declines(tx, member_id, now)
-    standings.pay_by_card(tx, order_id, token, now)
+    if refund_to:
+        usdt_requests.pay_again(tx, order_id, refund_to, now)
+    else:
+        assert payment.token, "a card has a token"
+        standings.pay_by_card(tx, order_id, payment.token, now)
     tasks.advance_soon(tx, order_id, now)
 
 

@@ -8,12 +8,12 @@ from pydantic import Field
 
 from functions.wholesale.common import BusinessAddress, WholesaleAddress
 from functions.wholesale.order_rules import LINES_MAX, TINS_MAX
+from shared.orders.choices import CardToken
 from shared.orders.states import OrderState
+from shared.orders.usdt_requests import UsdtInstructions
 from shared.orders.views import OrderLine, OrderStep, TaxShare
-from shared.values.fields import Body, Money, Reply, Shape, Sku
+from shared.values.fields import Body, Money, Reply, Sku
 from shared.values.states import PaymentProvider, PaymentStatus
-
-CardToken = Annotated[str, Shape(r"^[!-~]{1,200}$", "a token of the card's provider")]
 
 
 class WholesaleItem(Body):
@@ -30,19 +30,12 @@ class WholesaleQuestion(Body):
     delivery_address: BusinessAddress | None = None
 
 
-class CardPayment(Body):
-    """A card, by the token that its provider gave the app."""
-
-    provider: Literal["card"]
-    token: CardToken
-
-
 class PaymentChoice(Body):
-    """A card, by the token that its provider gave the app, or an invoice, which is paid by a transfer to our bank
-    before it is due.
+    """How the account pays: by a card, with the token that its provider gave the app; in USDT; or by an invoice, which
+    is paid by a transfer to our bank before it is due.
     """
 
-    provider: Literal["card", "invoice"]
+    provider: Literal["card", "usdt", "invoice"]
     token: CardToken | None = None
 
 
@@ -85,7 +78,7 @@ class WholesaleOrder(Reply):
 
 class WholesalePayment(Reply):
     """How the order is paid. `failed`: the last card was declined, or nothing was paid in time; `reason` says why.
-    While the bank wants to see the member, `action_url` is its page.
+    While the bank wants to see the member, `action_url` is its page; while USDT is awaited, `usdt` says what to send.
     """
 
     provider: PaymentProvider
@@ -93,6 +86,7 @@ class WholesalePayment(Reply):
     reason: str | None
     action_url: str | None
     refunded_amount: Money
+    usdt: UsdtInstructions | None
 
 
 class WholesaleDelivery(Reply):

@@ -16,7 +16,7 @@ from functions.wholesale.order_models import (
 )
 from functions.wholesale.order_records import OrderRow, Summary
 from shared.db import Tx
-from shared.orders import addresses, views
+from shared.orders import addresses, usdt_requests, views
 from shared.orders.states import wholesale_number_shown
 from shared.orders.views import OrderLine
 from shared.values.problems import NotFound
@@ -78,7 +78,9 @@ def order(tx: Tx, member_id: UUID, order_id: UUID) -> WholesaleOrderView:
         total=row.total_amount,
         is_exempt=row.certificate_id is not None,
         delivery=_delivery(tx, row),
-        payment=WholesalePayment(**vars(views.paid(tx, order_id))),
+        payment=WholesalePayment(
+            **vars(views.paid(tx, order_id)), usdt=usdt_requests.instructions(tx, order_id, row.expires_at)
+        ),
         invoice=order_records.invoice(tx, order_id),
         history=views.history(tx, order_id),
     )

@@ -32,13 +32,6 @@ def check_items(items: Sequence[tuple[str, int]], terms: WholesaleSettings) -> N
         raise NotValid(errors=errors)
 
 
-def check_payment(provider: str, token: str | None) -> None:
-    """Raises NotValid when a card has no token, or an invoice has one."""
-    if (provider == "card") != (token is not None):
-        message = "is needed for a card" if provider == "card" else "is for a card only"
-        raise NotValid(errors=[{"field": "/payment/token", "message": message}])
-
-
 def check_unpaid(unpaid: Usdt, total: Usdt, terms: WholesaleSettings) -> None:
     """Raises LimitReached when the account's unpaid orders would cost too much together."""
     if unpaid + total > terms.unpaid_max:

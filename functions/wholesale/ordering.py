@@ -6,7 +6,6 @@ from uuid import UUID
 from functions.wholesale import order_checkout, order_drafts, order_reads, order_records, order_rules, rules
 from functions.wholesale.common import api
 from functions.wholesale.order_models import (
-    CardPayment,
     Invoice,
     WholesaleEstimate,
     WholesaleOrder,
@@ -17,6 +16,7 @@ from functions.wholesale.order_models import (
 from shared.auth import Member
 from shared.db import Tx
 from shared.orders import refusals
+from shared.orders.choices import OrderPayment
 from shared.orders.disputes import PaymentDisputed
 from shared.orders.tax_quotes import Inquiry
 from shared.values.fields import Listing, Page
@@ -62,6 +62,8 @@ def estimate_wholesale_order(
         refusals.TooManyDeclines,
         refusals.TooManyOrders,
         refusals.TotalChanged,
+        refusals.UsdtNotAvailable,
+        refusals.WalletRequired,
     ),
 )
 def create_wholesale_order(
@@ -108,11 +110,16 @@ def cancel_wholesale_order(
 @api.post(
     "/v1/wholesale/orders/{order_id}/pay",
     secret_reply=True,
-    problems=(refusals.OrderNotPayable, refusals.TooManyDeclines),
+    problems=(
+        refusals.OrderNotPayable,
+        refusals.TooManyDeclines,
+        refusals.UsdtNotAvailable,
+        refusals.WalletRequired,
+    ),
 )
 def pay_wholesale_order(
-    tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, body: CardPayment, now: datetime
+    tx: Tx, member: Member, key: IdempotencyKey, order_id: UUID, body: OrderPayment, now: datetime
 ) -> WholesaleOrderView:
-    """Pay with another card, after the last one was declined."""
-    order_checkout.pay_again(tx, member.id, order_id, body.token, now)
+    """Pay in another way, after the last card was declined."""
+    order_checkout.pay_again(tx, member.id, order_id, body, now)
     return order_reads.order(tx, member.id, order_id)

@@ -7790,7 +7790,7 @@ GRANT UPDATE (released_at) ON TABLE affiliate_payout_lines TO blakjaks_weeks;
 GRANT INSERT (applied_at, business_address, company_name, contact_name, email, id, member_id, phone, tax_id,
     tax_id_last4) ON TABLE wholesale_accounts TO blakjaks_wholesale;
 GRANT INSERT (kind, moved_at, order_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_wholesale;
-GRANT INSERT ON TABLE invoices, order_items, payments, tax_quotes TO blakjaks_wholesale;
+GRANT INSERT ON TABLE invoices, order_items, payments, tax_quotes, usdt_requests TO blakjaks_wholesale;
 GRANT INSERT, SELECT ON TABLE orders TO blakjaks_wholesale;
 GRANT SELECT ON TABLE data_keys TO blakjaks_wholesale;
 GRANT UPDATE (applied_at, business_address, company_name, contact_name, email, phone, tax_id, tax_id_last4) ON TABLE

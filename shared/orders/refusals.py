@@ -26,6 +26,20 @@ class QuoteStale(Problem):
         super().__init__(headers=AGAIN)
 
 
+class WalletRequired(Problem):
+    """A payment in USDT needs a linked wallet, to which refunds go. A wallet that has taken another one's place cannot
+    be used before `rests_until`, which is null when there is no wallet.
+    """
+
+    status, title = 409, "Link a wallet to pay in USDT: refunds go to it."
+
+
+class UsdtNotAvailable(Problem):
+    """No amount is free that nobody else was asked for lately, or the chain was never read. Nothing was done."""
+
+    status, title, passing = 409, "USDT cannot be taken at this moment; pay by card, or try again later.", True
+
+
 class LimitReached(Problem):
     """The order goes beyond a limit, which `limit` names (unpaid, tins, tins_in_30_days, unpaid_sum) and `maximum`
     tells.

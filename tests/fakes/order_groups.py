@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 from functions.orders import checkout
 from functions.orders.birth_records import Born
-from functions.orders.models import OrderPayment, OrderRequest, ShippingAddress
+from shared.orders.choices import OrderPayment, OrderRequest, ShippingAddress
 from shared import db
 from shared.auth import Member
 from shared.orders.tax_quotes import Inquiry

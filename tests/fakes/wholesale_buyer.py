@@ -70,8 +70,9 @@ class WholesaleBuyer:
     def cancel(self, order_id: UUID) -> Answer:
         return self.member.post(f"{ORDERS}/{order_id}/cancel", None, **{"Idempotency-Key": str(uuid4())})
 
-    def pay(self, order_id: UUID, card: str = "ok") -> Answer:
-        body = {"provider": "card", "token": card}
+    def pay(self, order_id: UUID, card: str | None = "ok") -> Answer:
+        """Pay in another way: by this card, or in USDT without one."""
+        body = {"provider": "card", "token": card} if card else {"provider": "usdt"}
         return self.member.post(f"{ORDERS}/{order_id}/pay", body, **{"Idempotency-Key": str(uuid4())})
 
     def certify(self, state: str = "NV", **said: object) -> Answer:

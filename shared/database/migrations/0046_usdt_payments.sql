@@ -384,8 +384,8 @@ END $$;
 GRANT USAGE ON SCHEMA public TO blakjaks_deposits;
 GRANT SELECT ON usdt_requests, usdt_deposits, usdt_returns TO blakjaks_read;
 
--- checkout: an order is to be paid in USDT.
-GRANT INSERT ON usdt_requests TO blakjaks_checkout;
+-- checkout, wholesale: an order is to be paid in USDT.
+GRANT INSERT ON usdt_requests TO blakjaks_checkout, blakjaks_wholesale;
 
 -- orders: what came is charged, booked as excess or sent back.
 GRANT INSERT ON usdt_returns TO blakjaks_orders;

@@ -26,7 +26,7 @@ ACCEPTED: Mapping[str, str] = {
     "functions.affiliate_week.share_store._carry_on": "a week without a pool carries all its chips on, once",
     "functions.affiliate_week.share_store._insert_shares": "a week divides its pool among all, once",
     "shared.ledger.seals.totals": "make ledger-check adds everything up; no schedule does",
-    "functions.orders.usdt_records._free_tail": "9,999 probes of indexes at most, for an order that is paid in USDT",
+    "shared.orders.usdt_requests._free_tail": "9,999 probes of indexes at most, for an order that is paid in USDT",
 }
 
 

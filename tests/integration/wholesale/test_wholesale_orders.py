@@ -37,6 +37,7 @@ def test_an_order_by_invoice_promises_its_tins_and_waits_for_a_transfer(
     assert [step["status"] for step in shown["history"]] == ["pending", "payment_processing"]
     assert shown["payment"] == {
         "provider": "invoice", "status": "pending", "reason": None, "action_url": None, "refunded_amount": 0,
+        "usdt": None,
     }  # fmt: skip
     assert order_views.standing(UUID(body["id"])).operations == ["capture recorded"]
 

@@ -1,18 +1,43 @@
-"""Requests of USDT as rows: how much a buyer is asked to send, and to where."""
+"""Requests of USDT: how much a buyer is asked to send and to where, and the wallet to which refunds go."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from functions.orders import rules
-from functions.orders.models import UsdtInstructions
-from functions.orders.rules import Wallet
+from shared import settings
 from shared.db import Tx
+from shared.orders import tasks
+from shared.orders.refusals import UsdtNotAvailable, WalletRequired
+from shared.values.fields import Money, Reply
 from shared.values.money import Usdt
+from shared.values.problems import NotValid
 
 TAIL_RESTS = timedelta(days=180)  # before the same amount is asked of somebody else
 ONE_AT_A_TIME = 7_500_125_002  # any constant: all who choose an amount must lock the same one
+
+
+class UsdtInstructions(Reply):
+    """The transfer that is awaited on Polygon until `expires_at`: exactly `amount` of the token, to `address`. `seen`
+    has come but is not final yet, `received` is. What is too much or too late goes back to the wallet `refund_to`.
+    """
+
+    address: str
+    amount: str
+    token_address: str
+    chain_id: int
+    refund_to: str
+    expires_at: datetime
+    seen: Money
+    received: Money
+
+
+@dataclass(frozen=True)
+class Wallet:
+    """A member's wallet; `rests_until` is given while one that has taken another one's place rests."""
+
+    address: str | None
+    rests_until: datetime | None
 
 
 @dataclass(frozen=True)
@@ -41,6 +66,21 @@ class _Row:
     received: Usdt
 
 
+def refund_to(provider: str, token: str | None, linked: Wallet) -> str | None:
+    """The wallet of who pays in USDT; None for a card or an invoice. Raises WalletRequired, and NotValid unless a card
+    has a token and nothing else has one.
+    """
+    if (token is None) == (provider == "card"):
+        message = "is needed for a card" if provider == "card" else "is for a card only"
+        raise NotValid(errors=[{"field": "/payment/token", "message": message}])
+    if provider != "usdt":
+        return None
+    if linked.address is None or linked.rests_until is not None:
+        rests = linked.rests_until.isoformat() if linked.address and linked.rests_until else None
+        raise WalletRequired(rests_until=rests)
+    return linked.address
+
+
 def wallet(tx: Tx, member_id: UUID, now: datetime) -> Wallet:
     """The member's wallet, to which what is too much or refunded goes back."""
     return tx.one(
@@ -56,15 +96,27 @@ def wallet(tx: Tx, member_id: UUID, now: datetime) -> Wallet:
 
 def insert(tx: Tx, wallets: Mapping[UUID, str], now: datetime) -> None:
     """Record for each order a payment of its total in USDT, with an amount that nobody else is asked for; refunds go to
-    the order's wallet. Until the commit, all others who choose an amount wait. Raises UsdtNotAvailable.
+    the order's wallet. A task looks for what comes. Until the commit, all others who choose an amount wait. Raises
+    UsdtNotAvailable.
     """
     payments = _insert_payments(tx, {order_id: uuid4() for order_id in wallets}, now)
     tx.run("SELECT pg_advisory_xact_lock(:lock)", lock=ONE_AT_A_TIME)
     place = _place(tx)
     if place is None:
-        raise rules.UsdtNotAvailable
+        raise UsdtNotAvailable
     for payment in payments:
         _request(tx, payment, place, wallets[payment.order_id], now)
+    tasks.watch_deposits(tx, now)
+
+
+def pay_again(tx: Tx, order_id: UUID, wallet_address: str, now: datetime) -> None:
+    """Have an order whose card was declined paid in USDT, for which it waits longer. Raises UsdtNotAvailable."""
+    insert(tx, {order_id: wallet_address}, now)
+    tx.run(
+        "UPDATE orders SET expires_at = greatest(expires_at, CAST(:until AS timestamptz)) WHERE id = :id",
+        id=order_id,
+        until=now + settings.load(tx).shop.usdt_life,
+    )
 
 
 def _insert_payments(tx: Tx, payments: Mapping[UUID, UUID], now: datetime) -> list[_Payment]:
@@ -88,7 +140,7 @@ def _request(tx: Tx, payment: _Payment, place: _Place, refund_to: str, now: date
     """Ask for the payment's amount and a free tail. Raises UsdtNotAvailable."""
     tail = _free_tail(tx, payment.amount, now - TAIL_RESTS)
     if tail is None:
-        raise rules.UsdtNotAvailable
+        raise UsdtNotAvailable
     tx.run(
         """
         INSERT INTO usdt_requests (payment_id, address, chain_id, token_address, tail, amount, refund_to, after_block,
