@@ -7,9 +7,10 @@ from uuid import UUID, uuid4
 
 from functions.orders import checkout
 from functions.orders.birth_records import Born
-from shared.orders.choices import OrderPayment, OrderRequest, ShippingAddress
+from functions.orders.models import OrderRequest, ShippingAddress
 from shared import db
 from shared.auth import Member
+from shared.orders.choices import OrderPayment
 from shared.orders.tax_quotes import Inquiry
 from shared.values.money import Usdt
 from shared.values.problems import Problem
