@@ -108,9 +108,10 @@ def _shop(values: Mapping[str, object]) -> ShopSettings:
 
 
 def _wholesale(values: Mapping[str, object]) -> WholesaleSettings:
-    terms, orders = values["wholesale_terms"], values["wholesale_orders"]
+    terms, orders, details = (values[name] for name in ("wholesale_terms", "wholesale_orders", "invoice_details"))
     assert isinstance(terms, dict)
     assert isinstance(orders, dict)
+    assert isinstance(details, dict)
     return WholesaleSettings(
         price=Usdt.of(str(terms["price"])),
         tins_min=int(terms["tins_min"]),
@@ -118,6 +119,8 @@ def _wholesale(values: Mapping[str, object]) -> WholesaleSettings:
         invoice_life=timedelta(days=int(orders["invoice_days"])),
         unpaid_max=Usdt.of(str(orders["unpaid_max"])),
         comp_max=Usdt.of(str(values["wholesale_comp_max"])),
+        invoice_sender=[str(line) for line in details["sender"]],
+        invoice_bank=[str(line) for line in details["bank"]],
     )
 
 

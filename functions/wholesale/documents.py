@@ -1,4 +1,4 @@
-"""An invoice as plain text, which every printer and every accountant's program takes."""
+"""An invoice as plain text, which every printer and every accountant's program takes; `printing` makes a PDF of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,9 @@ WIDTH = 72
 
 @dataclass(frozen=True)
 class Billed:
-    """The content of an invoice; `to` is None once the address was removed."""
+    """The content of an invoice; `to` is None once the address was removed. `bank` are the lines that say to which
+    account it is paid; without them the invoice says whom to ask.
+    """
 
     invoice: InvoiceReference
     order_number: str
@@ -23,6 +25,35 @@ class Billed:
     total: Usdt
     is_exempt: bool
     to: DeliveryAddress | None
+    sender: Sequence[str]
+    bank: Sequence[str]
+    asked: str
+
+    @property
+    def recipient(self) -> list[str]:
+        """The lines of the recipient's address."""
+        to = self.to
+        if to is None:
+            return []
+        return [to.recipient, *(line for line in (to.line1, to.line2) if line), f"{to.city}, {to.state} {to.zip}"]
+
+    @property
+    def payment(self) -> list[str]:
+        """The lines that say how the invoice is paid."""
+        return [
+            *(self.bank or [f"Ask {self.asked} for the account to which it is paid."]),
+            f"Name {self.invoice.number} in the transfer.",
+            "The goods are kept for you until the invoice is due.",
+        ]
+
+
+def sums(billed: Billed) -> list[tuple[str, Usdt]]:
+    """The labels and amounts under the goods; the last one is the total."""
+    return [
+        ("Goods", billed.subtotal),
+        ("Sales tax (bought for resale)" if billed.is_exempt else "Sales tax", billed.tax),
+        ("Total in USD", billed.total),
+    ]
 
 
 def invoice(billed: Billed) -> str:
@@ -30,37 +61,27 @@ def invoice(billed: Billed) -> str:
     found = billed.invoice
     return "\n".join(
         [
-            f"BlakJaks  -  Invoice {found.number}",
+            f"Invoice {found.number}",
             "=" * WIDTH,
+            *billed.sender,
+            "",
             f"Order {billed.order_number}",
             f"Issued {found.issued_at:%Y-%m-%d}   Due {found.due_at:%Y-%m-%d %H:%M} UTC",
             "",
-            *_recipient(billed.to),
+            *([*billed.recipient, ""] if billed.recipient else []),
             "-" * WIDTH,
             *(_line(line) for line in billed.lines),
             "-" * WIDTH,
-            _sum("Goods", billed.subtotal),
-            _sum("Sales tax (bought for resale)" if billed.is_exempt else "Sales tax", billed.tax),
-            _sum("Total in USD", billed.total),
+            *(_row(label, str(amount)) for label, amount in sums(billed)),
             "",
-            f"Name {found.number} in the transfer. The goods are kept for you until the invoice is due.",
+            *billed.payment,
             "",
         ]
     )
 
 
-def _recipient(to: DeliveryAddress | None) -> list[str]:
-    if to is None:
-        return []
-    return [to.recipient, *(line for line in (to.line1, to.line2) if line), f"{to.city}, {to.state} {to.zip}", ""]
-
-
 def _line(line: OrderLine) -> str:
     return _row(f"{line.quantity:>7} x {line.product_name} ({line.sku}) at {line.unit_price}", str(line.line_total))
-
-
-def _sum(label: str, amount: Usdt) -> str:
-    return _row(label, str(amount))
 
 
 def _row(left: str, right: str) -> str:

@@ -131,7 +131,7 @@ class WholesaleOrderView(Reply):
 
 
 class Invoice(Reply):
-    """The invoice of an order as a document: `document` is the whole as plain text, to be printed or saved."""
+    """The invoice of an order: `document` is the whole as plain text, `pdf` as a PDF (base64, RFC 4648)."""
 
     number: str
     order_id: UUID
@@ -141,3 +141,4 @@ class Invoice(Reply):
     total: Money
     status: PaymentStatus
     document: str
+    pdf: str

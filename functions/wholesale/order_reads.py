@@ -1,5 +1,6 @@
 """Wholesale orders and their invoices, as their accounts see them."""
 
+import base64
 from uuid import UUID
 
 from functions.wholesale import documents, order_records, order_rules
@@ -15,6 +16,7 @@ from functions.wholesale.order_models import (
     WholesalePayment,
 )
 from functions.wholesale.order_records import OrderRow, Summary
+from shared import settings
 from shared.db import Tx
 from shared.orders import addresses, usdt_requests, views
 from shared.orders.states import wholesale_number_shown
@@ -88,12 +90,15 @@ def order(tx: Tx, member_id: UUID, order_id: UUID) -> WholesaleOrderView:
 
 def invoice(tx: Tx, member_id: UUID, order_id: UUID) -> Invoice:
     """The invoice of an order of the member's account. Raises NotFound, OrderWithoutInvoice."""
+    from functions.wholesale import printing
+
     row = _row(tx, member_id, order_id)
     found = order_records.invoice(tx, order_id)
     if found is None:
         raise order_rules.OrderWithoutInvoice
     number = wholesale_number_shown(row.number, row.placed_at)
     to = addresses.unseal(tx, row.id, row.address) if row.address else None
+    configured = settings.load(tx)
     billed = Billed(
         invoice=found,
         order_number=number,
@@ -103,6 +108,9 @@ def invoice(tx: Tx, member_id: UUID, order_id: UUID) -> Invoice:
         total=row.total_amount,
         is_exempt=row.certificate_id is not None,
         to=to,
+        sender=configured.wholesale.invoice_sender,
+        bank=configured.wholesale.invoice_bank,
+        asked=configured.concierge_email,
     )
     return Invoice(
         number=found.number,
@@ -113,6 +121,7 @@ def invoice(tx: Tx, member_id: UUID, order_id: UUID) -> Invoice:
         total=row.total_amount,
         status=views.paid(tx, order_id).status,
         document=documents.invoice(billed),
+        pdf=base64.b64encode(printing.pdf(billed)).decode(),
     )
 
 

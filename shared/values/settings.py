@@ -61,8 +61,9 @@ class ShopSettings:
 @dataclass(frozen=True)
 class WholesaleSettings:
     """The price of a tin for accounts of the wholesale program, how many tins of a product they order at least, and in
-    which steps; for how long an invoice may be paid, and how much an account's unpaid orders may cost together; and of
-    how much a comp may be that is for no milestone.
+    which steps; for how long an invoice may be paid, and how much an account's unpaid orders may cost together; of how
+    much a comp may be that is for no milestone; and the lines of invoices that say who sends them and to which bank
+    account they are paid.
     """
 
     price: Usdt
@@ -71,6 +72,8 @@ class WholesaleSettings:
     invoice_life: timedelta
     unpaid_max: Usdt
     comp_max: Usdt
+    invoice_sender: Sequence[str]
+    invoice_bank: Sequence[str]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ INSERT INTO ledger_accounts (name, description) VALUES
 
 INSERT INTO settings (name, value, description) VALUES
     ('wholesale_orders', '{"invoice_days": 7, "unpaid_max": 50000}',
-     'For how many days an invoice may be paid, and how much (USD) an account''s unpaid orders may cost together.');
+     'For how many days an invoice may be paid, and how much (USD) an account''s unpaid orders may cost together.'),
+    ('invoice_details', '{"sender": ["BlakJaks"], "bank": []}',
+     'Lines that invoices show: who sends them, and the bank account to which they are paid. Without lines of the bank an invoice says whom to ask.');
 
 -- --------------------------------------------------------------------------------------------------- resale certificates
 -- A business with a certificate of a state buys for resale there, and is charged no sales tax. The newest row of an

@@ -1,16 +1,23 @@
 """An invoice waits for a transfer until it is due; a treasury admin books it, or the one that pays it back, once."""
 
+import base64
 from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
 from pg8000.dbapi import Connection
 
-from shared import clock, db
+from functions.wholesale import printing
+from functions.wholesale.documents import Billed
+from functions.wholesale.order_models import InvoiceReference
+from shared import clock, db, settings
 from shared.orders import rows
 from shared.orders.states import CancelReason
+from shared.orders.views import OrderLine
+from shared.values.money import ZERO, Usdt
 from tests import factories
 from tests.client import Client, refusal
+from tests.factories import NOW
 from tests.fakes import order_views
 from tests.fakes.order_driver import OrderDriver
 from tests.fakes.wholesale_buyer import ORDERS, WholesaleBuyer, wholesale_buyer
@@ -73,7 +80,46 @@ def test_the_invoice_is_a_document_to_print(trade: WholesaleBuyer, orders: Order
     for said in (found["number"], found["order_number"], "Lovelace Tobacco LLC", "100 x BlakJaks Mint Ice", "210.00",
                  "bought for resale"):  # fmt: skip
         assert said in found["document"]
+    assert base64.b64decode(found["pdf"]).startswith(b"%PDF-1.")
+    assert trade.member.get(f"{ORDERS}/{order_id}/invoice").body == found
     assert refusal(trade.member.get(f"{ORDERS}/{trade.ordered(card='ok')}/invoice")) == (409, "order-without-invoice")
+
+
+def test_an_invoice_says_to_which_account_it_is_paid(
+    trade: WholesaleBuyer, orders: OrderDriver, sql: Connection
+) -> None:
+    order_id = invoiced(trade, orders)
+    asked = trade.member.get(f"{ORDERS}/{order_id}/invoice").body["document"]
+    assert "Ask concierge@blakjaks.com for the account to which it is paid." in asked
+    sql.execute_simple(
+        """UPDATE settings SET value = '{"sender": ["BlakJaks", "1 Dock St"], "bank": ["First Bank", "Account 42"]}'
+        WHERE name = 'invoice_details'"""
+    )
+    settings.forget()
+    said = trade.member.get(f"{ORDERS}/{order_id}/invoice").body["document"]
+    assert all(line in said for line in ("1 Dock St", "First Bank", "Account 42"))
+    assert "Ask" not in said
+
+
+def test_a_long_invoice_with_strange_letters_is_printed() -> None:
+    line = OrderLine(sku="MINTICE-6", product_name="Mint <Ice> & \u0416\u6f22", quantity=100,
+                     unit_price=Usdt.of("2.1"), line_total=Usdt.of(210), tax=ZERO)  # fmt: skip
+    billed = Billed(
+        invoice=InvoiceReference(number="INV-2026-0007", issued_at=NOW, due_at=NOW),
+        order_number="WO-2026-0042",
+        lines=[line] * 200,
+        subtotal=Usdt.of(42_000),
+        tax=ZERO,
+        total=Usdt.of(42_000),
+        is_exempt=True,
+        to=None,
+        sender=["BlakJaks"],
+        bank=["First Bank"],
+        asked="concierge@blakjaks.com",
+    )
+    made = printing.pdf(billed)
+    assert made == printing.pdf(billed)
+    assert made.count(b"/Type /Page\n") > 3
 
 
 def test_what_is_not_paid_until_it_is_due_is_cancelled(trade: WholesaleBuyer, orders: OrderDriver) -> None:
