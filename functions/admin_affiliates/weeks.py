@@ -2,21 +2,22 @@
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
-from uuid import UUID
 
 from functions.admin_affiliates import rules, store
 from functions.admin_affiliates.common import Treasurer, api
 from functions.admin_affiliates.store import AffiliateWeek, LeftOut, WeekDecision, WeekRecipient
 from shared import events, settings
+from shared.affiliates import pool
 from shared.credentials import totp
 from shared.credentials.totp import SECOND_FACTOR
 from shared.db import ConstraintViolated, Tx
 from shared.events import AdvanceWeek
-from shared.ledger import journals
 from shared.values.fields import Body, Day, Listing, Money, Page, Reason, Reply, Shape, SixDigits
+from shared.values.ids import NIL
 from shared.values.money import ZERO
 from shared.values.problems import NotFound
 from shared.values.states import WeekState
+from shared.values.weeks import named, next_sunday
 from shared.web import audit, paging
 from shared.web.audit import Action
 from shared.web.http import Client
@@ -26,7 +27,6 @@ LARGEST = 20
 REFUSED = {"week_decision": rules.WeekChanged, "affiliate_week_decisions_once": rules.WeekApprovedBefore}
 PAYOUTS_PER_HOUR = 6_000  # what the queue of a treasury dispatches
 Digest = Annotated[str, Shape(r"^[0-9a-f]{64}$", "64 hexadecimal digits")]
-NO_ID = UUID(int=0)
 
 
 class WeekVerdict(Body):
@@ -57,7 +57,7 @@ class AffiliateWeekDetail(AffiliateWeek):
 
 
 class WeekPreview(Reply):
-    """The figures of the present week, if it ended now: the pool as it is, chips that count, chips to be vaulted."""
+    """The figures of the present week, if it ended now: what it would divide, chips that count, chips to be vaulted."""
 
     week_on: date
     first_number: int
@@ -73,9 +73,7 @@ def list_affiliate_weeks(tx: Tx, admin: Treasurer, page: Page) -> Listing[Affili
     """List weeks, newest first."""
     after = paging.after(page.cursor)
     rows = store.weeks(tx, after.at.date() if after else None, page.limit + 1)
-    shown, cursor = paging.page(
-        rows, page.limit, lambda row: Position(datetime.combine(row.week_on, time(), UTC), NO_ID)
-    )
+    shown, cursor = paging.page(rows, page.limit, lambda row: Position(datetime.combine(row.week_on, time(), UTC), NIL))
     return Listing[AffiliateWeek](items=list(shown), next_cursor=cursor)
 
 
@@ -83,23 +81,16 @@ def list_affiliate_weeks(tx: Tx, admin: Treasurer, page: Page) -> Listing[Affili
 def preview_affiliate_week(tx: Tx, admin: Treasurer, now: datetime) -> WeekPreview:
     """Count the present week as if it ended now. Nothing is changed."""
     newest = next(iter(store.weeks(tx, None, 1)), None)
-    today = now.astimezone(UTC).date()
-    week_on = today + timedelta(days=7 - today.isoweekday() % 7)
+    week_on = next_sunday(now)
     first = newest.last_number + 1 if newest else 1
     found = store.preview(tx, week_on, first, settings.load(tx).affiliates.chips_max)
-    return WeekPreview(
-        week_on=week_on, first_number=first, pool=journals.balance(tx, "pool:affiliate"), **vars(found), as_of=now
-    )
+    return WeekPreview(week_on=week_on, first_number=first, pool=pool.divisible(tx, now), **vars(found), as_of=now)
 
 
 @api.get("/v1/admin/affiliates/weeks/{week_on}")
 def get_affiliate_week(tx: Tx, admin: Treasurer, week_on: str) -> AffiliateWeekDetail:
     """Return the week that ended on a Sunday (YYYY-MM-DD), with everything that an approver should know."""
-    try:
-        day = date.fromisoformat(week_on)
-    except ValueError:
-        raise NotFound from None
-    return _detail(tx, day)
+    return _detail(tx, named(week_on))
 
 
 @api.post(

@@ -1,1 +1,1 @@
-"""Members read their referral link and choose a code for it, see their chips, vault and withdraw them."""
+"""Members read their links and codes, whom they have referred, their figures, chips, vault, payouts and weeks."""

@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 from functions.affiliate.chip_rules import Lot
 from shared.affiliates import program
 from shared.db import ConstraintViolated, Tx
+from shared.values.weeks import last_sunday
 
 LOTS_SHOWN_MAX = 100
 
@@ -95,12 +96,12 @@ def standing(tx: Tx, member_id: UUID, now: datetime) -> Standing:
                        WHERE affiliate_id = :member_id AND judged_at IS NULL) AS integer) AS waiting,
                vaulted, next_expiry_at
         FROM (SELECT max(week_on) AS newest FROM affiliate_weeks) weeks,
-             (SELECT CAST(date_trunc('week', CAST(:now AS timestamptz) + interval '1 day', 'UTC') AS date) - 1
-                     AS last_sunday) days,
+             (SELECT CAST(:last_sunday AS date) AS last_sunday) days,
              (SELECT CAST(coalesce(sum(left_chips), 0) AS bigint) AS vaulted, min(expires_at) AS next_expiry_at
               FROM vault_lots WHERE affiliate_id = :member_id AND left_chips > 0 AND expires_at > :now) lots
         """,
         member_id=member_id,
+        last_sunday=last_sunday(now),
         now=now,
     )
 

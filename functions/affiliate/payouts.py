@@ -8,20 +8,14 @@ from functions.affiliate.common import api
 from functions.affiliate.payouts_store import Line, LineKind, Payout, PayoutShown
 from shared.affiliates.program import AffiliateProgramClosed, require_affiliate
 from shared.auth import Member
-from shared.config import Config, read
 from shared.db import Tx
 from shared.values.fields import Listing, Money, Page, Reply
+from shared.values.polygon import transaction_page
 from shared.values.problems import NotFound
 from shared.web import paging
 from shared.web.paging import Position
 
 LINES_MAX = 1_000  # of a payout; more are summed up in `lines_left_out`
-
-
-class ExplorerConfig(Config):
-    """The site on which members look transactions up."""
-
-    explorer_url: str = "https://polygonscan.com"
 
 
 class AffiliatePayout(Reply):
@@ -94,7 +88,7 @@ def get_affiliate_payout(tx: Tx, member: Member, payout_id: UUID) -> AffiliatePa
 
 
 def _explorer_url(row: Payout) -> str | None:
-    return f"{read(ExplorerConfig).explorer_url}/tx/{row.transaction_hash}" if row.transaction_hash else None
+    return transaction_page(row.transaction_hash) if row.transaction_hash else None
 
 
 def _line(row: Line) -> AffiliatePayoutLine:

@@ -2,7 +2,6 @@
 
 from datetime import date, datetime
 
-from functions.affiliate import rules
 from functions.affiliate.common import api
 from shared import settings
 from shared.affiliates import program
@@ -10,7 +9,8 @@ from shared.auth import Member
 from shared.comps import award_inputs
 from shared.db import Tx
 from shared.values.fields import Money, Reply
-from shared.values.programs import STEPS, ProgramState
+from shared.values.programs import POOL_PERCENT, STEPS, ProgramState
+from shared.values.weeks import next_sunday
 
 
 class AffiliateProgram(Reply):
@@ -52,8 +52,8 @@ def get_affiliate_program(tx: Tx, member: Member, now: datetime) -> AffiliatePro
         steps=STEPS,
         sunset_at=found.sunset_at,
         match_percent=award_inputs.in_force(tx).match_percent,
-        pool_percent=rules.POOL_PERCENT,
+        pool_percent=POOL_PERCENT,
         chips_max=configured.chips_max if found.state is ProgramState.OPEN else None,
         payout_min=configured.payout_min,
-        next_week_on=rules.next_sunday(now),
+        next_week_on=next_sunday(now),
     )

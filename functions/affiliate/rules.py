@@ -1,13 +1,11 @@
 """The problems of choosing a referral code, and what is computed for affiliates."""
 
-from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 from shared.values.money import ZERO, Usdt
 from shared.values.problems import Problem
 
 CODES_MAX = 10  # a code is never given back
-POOL_PERCENT = 5  # of the gross profit; functions/sale_accrue gives it to the pool
 
 
 class ReferralCodeTaken(Problem):
@@ -20,12 +18,6 @@ class TooManyReferralCodes(Problem):
     """The member has as many codes as allowed; codes are never given back."""
 
     status, title = 409, "You have as many referral codes as there may be."
-
-
-def next_sunday(now: datetime) -> date:
-    """The first Sunday (UTC) after today: the present week ends with its first instant."""
-    today = now.astimezone(UTC).date()
-    return today + timedelta(days=7 - today.isoweekday() % 7)
 
 
 def conversion(sign_ups: int, clicks: int) -> Decimal | None:

@@ -14,6 +14,7 @@ from shared.db import Tx
 from shared.values import tiers
 from shared.values.fields import Money, Reply
 from shared.values.tiers import Tier, TierStep
+from shared.values.weeks import next_sunday
 
 
 class Downline(Reply):
@@ -81,7 +82,7 @@ def get_affiliate_stats(tx: Tx, member: Member, now: datetime) -> AffiliateStats
         earned_last_month=earned.last_month,
         earned_lifetime=earned.lifetime,
         owed=figures.owed(tx, member.id, configured.affiliates.payout_min, now),
-        next_payout_on=rules.next_sunday(now),
+        next_payout_on=next_sunday(now),
         downline=Downline(
             total=sum(count.members for count in counts), active=sum(count.active for count in counts), by_tier=counts
         ),
@@ -99,7 +100,7 @@ def _week(tx: Tx, member: Member, now: datetime) -> tuple[WeekSoFar, datetime]:
     found = figures.week(tx, member.id)
     cap = settings.load(tx).affiliates.chips_max
     chips = max(found.chips, 0) if found.is_locked else min(max(found.chips, 0), cap)
-    ends_on = rules.next_sunday(now)
+    ends_on = next_sunday(now)
     if found.week_on != ends_on or now - found.as_of > figures.TOLD_WITHIN:
         return WeekSoFar(ends_on=ends_on, chips=chips, all_chips=None, pool=None, estimated_share=None), found.as_of
     return WeekSoFar(

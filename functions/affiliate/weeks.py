@@ -1,6 +1,5 @@
 """HTTP: a week as its affiliates may see it, with how each share was worked out (docs/affiliates.md, "Referrals")."""
 
-from contextlib import suppress
 from datetime import date
 from typing import Literal
 
@@ -12,6 +11,7 @@ from shared.auth import Member
 from shared.db import Tx
 from shared.values.fields import Money, Reply
 from shared.values.problems import NotFound
+from shared.values.weeks import named
 
 FORMULA = (
     "pool × chips ÷ all chips, rounded down to 0.000001 USDT; of what is left, 0.000001 each goes to the largest"
@@ -58,7 +58,7 @@ class WeekStatement(Reply):
 def get_week_statement(tx: Tx, member: Member, week_on: str) -> WeekStatement:
     """Return a week by the Sunday on which it ended."""
     require_affiliate(tx, member.id)
-    found = weeks_store.find(tx, _day(week_on))
+    found = weeks_store.find(tx, named(week_on))
     if found is None:
         raise NotFound
     if not (found.is_approved or found.is_completed):
@@ -88,15 +88,6 @@ def get_week_statement(tx: Tx, member: Member, week_on: str) -> WeekStatement:
         formula=FORMULA,
         line=_shown(found, weeks_store.line(tx, member.id, found.week_on)),
     )
-
-
-def _day(text: str) -> date:
-    """The day that the path names, YYYY-MM-DD. Raises NotFound for anything else."""
-    with suppress(ValueError):
-        day = date.fromisoformat(text)
-        if day.isoformat() == text:
-            return day
-    raise NotFound
 
 
 def _shown(week: Week, line: Line | None) -> WeekShare | None:

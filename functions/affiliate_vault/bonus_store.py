@@ -6,6 +6,7 @@ from uuid import UUID
 
 from functions.affiliate_vault import rules
 from shared.db import Tx
+from shared.values.ids import NIL
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ def give_portion(tx: Tx, month: Month, now: datetime) -> UUID | None:
         )
         SELECT affiliate_id FROM portion ORDER BY affiliate_id DESC LIMIT 1
         """,
-        after=month.done_affiliate or UUID(int=0),
+        after=month.done_affiliate or NIL,
         month=month.month,
         limit=rules.PORTION,
         chips_for_one=rules.CHIPS_FOR_ONE,

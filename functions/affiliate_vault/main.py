@@ -19,6 +19,7 @@ from shared.job import Job
 from shared.messages import notifications
 from shared.sweep import Sweep
 from shared.values.encoding import moment
+from shared.values.ids import NIL
 from shared.values.programs import ProgramState
 
 PORTIONS_MAX = 5_000  # of one part of a run; each takes a portion of 1,000
@@ -53,7 +54,7 @@ def _warn(now: datetime) -> None:
     """Tell each member once a day, in one notification, of all lots that end 30 or 7 days later, or sooner if nobody
     has told them yet. A day's first run tells all that end on one day.
     """
-    after = UUID(int=0)
+    after = NIL
     for _ in range(PORTIONS_MAX):
         last = db.atomically(_warn_portion, after, now)
         if last is None:

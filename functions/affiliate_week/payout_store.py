@@ -11,11 +11,11 @@ from shared.affiliates import payouts
 from shared.affiliates.payouts import Due
 from shared.db import Tx
 from shared.messages import notifications
+from shared.values.ids import NIL
 from shared.values.money import ZERO, Usdt
 from shared.values.states import WeekState
 
 PORTION = 2_000
-NOBODY = UUID(int=0)
 PACE_PERCENT = 80  # of what the machine lets go in an hour before it stops
 
 
@@ -61,7 +61,7 @@ def tell_portion(tx: Tx, week: Week, now: datetime) -> bool:
         ORDER BY affiliate_id LIMIT :limit
         """,
         week_on=week.week_on,
-        after=week.done_affiliate or NOBODY,
+        after=week.done_affiliate or NIL,
         limit=PORTION,
     )
     if not told:

@@ -1,19 +1,20 @@
 """Proposes what a week pays, and promises it once people have agreed to exactly that."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from functions.affiliate_week.week_store import POOL, WEEK, Week
+from functions.affiliate_week.week_store import WEEK, Week
 from shared import log, settings
 from shared.affiliates import payouts
+from shared.affiliates.pool import POOL
 from shared.db import Tx
 from shared.ledger import journals
+from shared.values.ids import NIL
 from shared.values.money import Usdt
 
-NOBODY = str(UUID(int=0))
 DIGESTED = 20_000  # shares or payouts that are read at once
 ALONE_MAX = Usdt.of(50_000)  # what one person, or nobody, may approve
 
@@ -109,9 +110,9 @@ def header(week: Week) -> str:
 
 def share_lines(tx: Tx, week: Week) -> Iterator[str]:
     """The lines `mark,chips,share` of a week in the order of their marks, many in each piece."""
-    after = ""
-    while True:
-        piece = tx.scalar_or_none(
+
+    def piece(after: str) -> str | None:
+        return tx.scalar_or_none(
             str,
             """
             SELECT string_agg(encode(mark, 'hex') || ',' || chips || ',' || share || chr(10), '' ORDER BY mark) AS text
@@ -122,17 +123,15 @@ def share_lines(tx: Tx, week: Week) -> Iterator[str]:
             after=after,
             limit=DIGESTED,
         )
-        if piece is None:
-            return
-        yield piece
-        after = _first_of_last(piece)
+
+    return _pieces(piece, "")
 
 
 def _payout_lines(tx: Tx, week: Week) -> Iterator[str]:
     """The lines `affiliate,address,amount,parts` of what a week would pay, in the order of the affiliates."""
-    after = NOBODY
-    while True:
-        piece = tx.scalar_or_none(
+
+    def piece(after: str) -> str | None:
+        return tx.scalar_or_none(
             str,
             """
             SELECT string_agg(affiliate_id || ',' || address || ',' || amount || ',' || parts || chr(10), ''
@@ -149,15 +148,15 @@ def _payout_lines(tx: Tx, week: Week) -> Iterator[str]:
             after=after,
             limit=DIGESTED,
         )
-        if piece is None:
-            return
+
+    return _pieces(piece, str(NIL))
+
+
+def _pieces(piece_after: Callable[[str], str | None], after: str) -> Iterator[str]:
+    """The pieces of a text; each begins after the first field of the last line of the one before."""
+    while piece := piece_after(after):
         yield piece
-        after = _first_of_last(piece)
-
-
-def _first_of_last(piece: str) -> str:
-    """The first field of the last line."""
-    return piece[piece.rfind("\n", 0, -1) + 1 :].split(",", 1)[0]
+        after = piece[piece.rfind("\n", 0, -1) + 1 :].split(",", 1)[0]
 
 
 def digest(first: str, pieces: Iterator[str]) -> bytes:

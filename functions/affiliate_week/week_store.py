@@ -5,12 +5,13 @@ from datetime import UTC, date, datetime, time, timedelta
 from uuid import UUID
 
 from shared import log, settings
+from shared.affiliates import pool
 from shared.db import Tx
 from shared.ledger import journals
-from shared.values.money import ZERO, Usdt
+from shared.values.money import Usdt
 from shared.values.states import WeekState
+from shared.values.weeks import last_sunday
 
-POOL = "pool:affiliate"
 WEEK = "week:affiliate"
 SETTLING_TIME = timedelta(minutes=5)  # scans of before Sunday 00:00 are committed by then
 
@@ -53,7 +54,7 @@ def open_next(tx: Tx, now: datetime) -> bool:
         return False  # another run has opened it meanwhile
     week_on, first = due.week_on, due.first_number
     cut_at = datetime.combine(week_on, time(), UTC)
-    pool = max(_divisible(tx, cut_at), ZERO)
+    divisible = pool.divisible(tx, cut_at)
     rules = settings.load(tx).affiliates
     tx.run(
         """
@@ -63,14 +64,14 @@ def open_next(tx: Tx, now: datetime) -> bool:
         week_on=week_on,
         first=first,
         last=_last_number(tx, cut_at, first),
-        pool=pool,
+        pool=divisible,
         chips_max=rules.chips_max,
         payout_min=rules.payout_min,
         now=now,
     )
-    if pool:
-        journals.move(tx, f"week-opened:{week_on}", POOL, WEEK, pool, now=now)
-    log.info("a week was opened", week_on=week_on, pool=pool)
+    if divisible:
+        journals.move(tx, f"week-opened:{week_on}", pool.POOL, WEEK, divisible, now=now)
+    log.info("a week was opened", week_on=week_on, pool=divisible)
     return True
 
 
@@ -85,12 +86,6 @@ def _due(tx: Tx, now: datetime) -> _Due | None:
         """,
     ) or _Due(ended, 1)
     return follows if follows.week_on <= ended else None
-
-
-def last_sunday(now: datetime) -> date:
-    """The Sunday that began last, in UTC."""
-    today = now.astimezone(UTC).date()
-    return today - timedelta(days=today.isoweekday() % 7)
 
 
 def is_closing(now: datetime) -> bool:
@@ -129,7 +124,7 @@ def give_back(tx: Tx, week: Week, outcome: str, now: datetime) -> None:
         now=now,
     )
     if week.pool:
-        journals.move(tx, f"week-returned:{week.week_on}", WEEK, POOL, week.pool, now=now)
+        journals.move(tx, f"week-returned:{week.week_on}", WEEK, pool.POOL, week.pool, now=now)
 
 
 def move(tx: Tx, week: Week, state: WeekState, now: datetime) -> None:
@@ -151,21 +146,6 @@ def note_portion(tx: Tx, week: Week, last: UUID) -> None:
     tx.run(
         "UPDATE affiliate_weeks SET done_affiliate = :last WHERE week_on = :week_on", week_on=week.week_on, last=last
     )
-
-
-def _divisible(tx: Tx, cut_at: datetime) -> Usdt:
-    since = tx.scalar(
-        Usdt,
-        """
-        SELECT CAST(coalesce(sum(amount), 0) AS bigint) AS amount
-        FROM ledger_journals j JOIN ledger_postings p ON p.journal_id = j.id
-        WHERE j.posted_at >= :cut_at AND p.account = :pool AND j.ref NOT LIKE 'week-opened:%'
-        """,
-        cut_at=cut_at,
-        pool=POOL,
-    )
-    unshipped = tx.scalar(Usdt, "SELECT unshipped_affiliate_accruals(:cut_at) AS amount", cut_at=cut_at)
-    return journals.balance(tx, POOL) - since - unshipped
 
 
 def _last_number(tx: Tx, cut_at: datetime, first: int) -> int:

@@ -2,7 +2,6 @@
 
 from datetime import datetime, timedelta
 from typing import Literal
-from uuid import UUID
 
 from flask import Request, Response
 
@@ -14,12 +13,12 @@ from shared.db import Tx
 from shared.scans import velocity
 from shared.scans.counter import CountIsBeingCompared
 from shared.values.fields import Listing, Page, Reply
+from shared.values.ids import NIL
 from shared.web import paging
 from shared.web.paging import Position
 
 LIVE_CACHE_SECONDS = 1
 LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
-NOT_NEEDED = UUID(int=0)  # there is one rollup per period, so its start alone is the position
 
 api = Api("insights")
 
@@ -60,7 +59,8 @@ def get_live(tx: Tx, caller: Anyone, now: datetime) -> LiveNumbers:
 def list_scan_periods(tx: Tx, member: Member, page: PeriodFilter) -> Listing[ScanPeriod]:
     """List the scans per hour or day, newest first, without the periods that had none."""
     rows = store.rollups(tx, page.period, paging.after(page.cursor), page.limit + 1)
-    shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.starts_at, NOT_NEEDED))
+    # There is one rollup per period, so its start alone is the position.
+    shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.starts_at, NIL))
     return Listing[ScanPeriod](items=[_shown(row, LENGTHS[page.period]) for row in shown], next_cursor=cursor)
 
 

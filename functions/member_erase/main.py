@@ -27,6 +27,7 @@ from shared.members import avatars
 from shared.members.exports import ExportsConfig
 from shared.ports import files, firestore
 from shared.sweep import Sweep
+from shared.values.ids import NIL
 
 LAST_LOOK_AFTER = timedelta(minutes=15)  # longer than anything recorded before the deletion can be on its way
 SECONDS_MAX = 120.0
@@ -94,7 +95,7 @@ def _unproved(now: datetime) -> Iterator[SignUp]:
     stays.
     """
     until, before = time.monotonic() + TABLE_SECONDS_MAX, now - PERIODS["members"].kept
-    after, after_id, limit = old_store.FIRST, UUID(int=0), old_store.ROWS_AT_ONCE
+    after, after_id, limit = old_store.FIRST, NIL, old_store.ROWS_AT_ONCE
     while page := db.atomically(
         partial(old_store.sign_ups, before=before, after=after, after_id=after_id, limit=limit)
     ):

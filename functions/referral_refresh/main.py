@@ -12,15 +12,13 @@ from flask import Request, Response
 
 from functions.referral_refresh import store
 from shared import db
+from shared.affiliates import pool
 from shared.db import Tx
 from shared.job import Job
-from shared.ledger import journals
 from shared.sweep import Sweep
-from shared.values.money import ZERO
 
 AT_ONCE = 2_000  # scans, tiers or referrals in one transaction
 BATCHES_MAX = 100  # of each of them in one run
-SHARED_POOL = "pool:affiliate"
 
 job = Job("referral_refresh")
 
@@ -71,6 +69,5 @@ def _follow(tx: Tx, now: datetime) -> bool:
     store.move(tx, last, ended.next_on, chips)
     has_more = last - progress.last_number >= AT_ONCE
     if not has_more or not is_same_week:
-        pool = max(journals.balance(tx, SHARED_POOL) - store.unshipped(tx, now), ZERO)
-        store.sum_up(tx, pool, now)
+        store.sum_up(tx, pool.divisible(tx, now), now)
     return has_more

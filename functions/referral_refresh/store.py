@@ -130,11 +130,6 @@ def chips(tx: Tx, after: int, last: int) -> int:
     )
 
 
-def unshipped(tx: Tx, now: datetime) -> Usdt:
-    """The part of the pool that unshipped orders might still take back."""
-    return tx.scalar(Usdt, "SELECT unshipped_affiliate_accruals(:now) AS amount", now=now)
-
-
 def move(tx: Tx, last: int, week_on: date | None, scan_chips: int) -> None:
     """Note how far the scans were followed, and the chips that they have given the present week."""
     tx.run(

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shared.values.money import ZERO, Usdt
+from shared.values.programs import POOL_PERCENT
 
 MEMBER_PERCENT = 50
-AFFILIATE_PERCENT = 5
 WHOLESALE_PERCENT = 5
 
 
@@ -38,7 +38,7 @@ def profit(sold: Sold) -> Usdt:
 
 def shares(gross: Usdt) -> Shares:
     """The pools' shares of a gross profit; they are exact, because it is whole cents."""
-    return Shares(gross.percent(MEMBER_PERCENT), gross.percent(AFFILIATE_PERCENT), gross.percent(WHOLESALE_PERCENT))
+    return Shares(gross.percent(MEMBER_PERCENT), gross.percent(POOL_PERCENT), gross.percent(WHOLESALE_PERCENT))
 
 
 def difference(before: Shares, after: Shares) -> Mapping[str, Usdt]:

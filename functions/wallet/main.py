@@ -31,7 +31,6 @@ from functions.wallet.rules import (
 from shared import withdrawals
 from shared.api import Api
 from shared.auth import Claims, Member
-from shared.config import Config, read
 from shared.credentials import totp
 from shared.credentials.recent_sign_in import SignInAgain
 from shared.db import ConstraintViolated, Tx
@@ -42,6 +41,7 @@ from shared.values import gas
 from shared.values.fields import Listing, Page
 from shared.values.gas import Fees
 from shared.values.money import MICRO_MAX, Usdt
+from shared.values.polygon import address_page, transaction_page
 from shared.values.problems import NotFound, Problem
 from shared.web import paging
 from shared.web.idempotency import IdempotencyKey
@@ -70,12 +70,6 @@ def wallet(request: Request) -> Response:
     return api.handle(request)
 
 
-class WalletConfig(Config):
-    """The site on which members look transactions up."""
-
-    explorer_url: str = "https://polygonscan.com"
-
-
 api.post("/v1/wallet/challenge", status=201, problems=(WalletAddressNotValid,))(linking.challenge)
 api.post(
     "/v1/wallet/link",
@@ -99,7 +93,7 @@ def get_wallet(tx: Tx, member: Member, seen: Glance, now: datetime) -> WalletVie
         is_current=known is not None and known.as_of == now,
         pending_comps=store.pending_comps(tx, member.id),
         comps_rest_until=account.rests_until if account.rests_until and account.rests_until > now else None,
-        explorer_url=f"{read(WalletConfig).explorer_url}/address/{account.address}",
+        explorer_url=address_page(account.address),
     )
 
 
@@ -349,7 +343,7 @@ def _shown(found: withdrawals.Withdrawal) -> Withdrawal:
         status_at=found.state_at,
         transaction=_unsigned(found) if found.state is State.PREPARED else None,
         transaction_hash=found.shown_hash,
-        explorer_url=_explorer_url(found.shown_hash),
+        explorer_url=transaction_page(found.shown_hash) if found.shown_hash else None,
         block_number=found.block_number,
     )
 
@@ -378,10 +372,6 @@ def _movement(row: store.Movement) -> WalletTransaction:
         | {
             "direction": "in" if row.type in INCOMING else "out",
             "network": NETWORK,
-            "explorer_url": _explorer_url(row.transaction_hash),
+            "explorer_url": transaction_page(row.transaction_hash) if row.transaction_hash else None,
         }
     )
-
-
-def _explorer_url(transaction_hash: str | None) -> str | None:
-    return f"{read(WalletConfig).explorer_url}/tx/{transaction_hash}" if transaction_hash else None

@@ -6,6 +6,7 @@ from functions.withdrawal_confirm import store
 from shared.db import Tx
 from shared.messages import mails, notifications
 from shared.messages.mails import Letter
+from shared.values.polygon import address_page, transaction_page
 from shared.withdrawals import State, Withdrawal
 
 # The notice and the mail about the same event share the code.
@@ -38,5 +39,4 @@ def tell(tx: Tx, ended: Withdrawal, state: State, transaction_hash: str | None, 
 
 def _link(ended: Withdrawal, transaction_hash: str | None) -> str:
     """The page on Polygonscan: the transaction, or the wallet if none is known."""
-    page = f"tx/{transaction_hash}" if transaction_hash else f"address/{ended.from_address}"
-    return f"https://polygonscan.com/{page}"
+    return transaction_page(transaction_hash) if transaction_hash else address_page(ended.from_address)

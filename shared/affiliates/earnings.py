@@ -12,6 +12,10 @@ from shared.values.states import EarningStatus
 
 OWED = "owed:affiliate"
 ACCOUNTS = {"prize_match": "match:affiliate", "manual": "award:affiliate"}  # which each kind of earning is paid from
+NOTICES = {  # what tells that one of the kind was cancelled, and that it was reversed
+    "prize_match": ("match_cancelled", "match_reversed"),
+    "manual": ("award_cancelled", "award_reversed"),
+}
 
 
 @dataclass(frozen=True)
@@ -58,7 +62,7 @@ def take_back(tx: Tx, earning: LockedEarning, now: datetime) -> bool:
     if earning.is_reversed:
         return False
     taken = _reverse(tx, earning, now) if earning.in_payout else _cancel(tx, earning, now)
-    code = "match_reversed" if earning.in_payout else "match_cancelled"
+    code = NOTICES[earning.kind][earning.in_payout]
     ref = f"{code.replace('_', '-')}:{earning.id}"
     journals.move(tx, ref, OWED, ACCOUNTS[earning.kind], earning.amount, now=now)
     if earning.status is not EarningStatus.IN_REVIEW:

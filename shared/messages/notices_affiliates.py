@@ -49,6 +49,26 @@ AFFILIATES: Mapping[str, tuple[Texts, Texts]] = {
             "O prêmio a que ela correspondia foi cancelado. Seu próximo pagamento será menor nesse valor.",
         ),
     ),
+    "award_cancelled": (
+        (
+            "An award of $amount was cancelled",
+            "Se canceló lo que te habíamos dado: $amount",
+            "Foi cancelado o que você tinha recebido: $amount",
+        ),
+        ("It will not be paid.", "No se pagará.", "Não será pago."),
+    ),
+    "award_reversed": (
+        (
+            "An award of $amount is taken back",
+            "Se descuenta lo que recibiste: $amount",
+            "Será descontado o que você recebeu: $amount",
+        ),
+        (
+            "Your next payment is less by it.",
+            "Tu próximo pago será menor en ese monto.",
+            "Seu próximo pagamento será menor nesse valor.",
+        ),
+    ),
     "vault_expiring": (
         (
             "Vaulted chips that expire soon: $chips",

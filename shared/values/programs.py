@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
+POOL_PERCENT = 5  # of the gross profit of each sale goes to the pool of affiliates
 STEPS = 20  # a step is a twentieth of the volume that closes the program
 
 

@@ -9,12 +9,13 @@ from uuid import UUID, uuid4
 from pg8000.dbapi import Connection
 
 from functions.affiliate_week import main
-from functions.affiliate_week.week_store import SETTLING_TIME, last_sunday
+from functions.affiliate_week.week_store import SETTLING_TIME
 from shared import clock, db
 from shared.comps import awards
 from shared.db import Tx
 from shared.ledger import journals
 from shared.values.money import Usdt
+from shared.values.weeks import last_sunday
 from tests import factories
 from tests.factories import Somebody
 from tests.fakes.comp_records import award_for

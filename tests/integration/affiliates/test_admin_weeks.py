@@ -121,6 +121,11 @@ def test_a_week_that_there_is_not_is_not_found(week_on: str, admins: list[Treasu
     assert admins[0].client.get(f"{PATH}/weeks/{week_on}").status == 404
 
 
+def test_a_week_has_one_name(ready: str, admins: list[TreasuryAdmin]) -> None:
+    assert admins[0].client.get(f"{PATH}/weeks/{ready}").status == 200
+    assert admins[0].client.get(f"{PATH}/weeks/{ready.replace('-', '')}").status == 404
+
+
 def test_the_preview_counts_the_present_week_and_changes_nothing(
     ready: str, admins: list[TreasuryAdmin], weeks: Weeks
 ) -> None:

@@ -13,6 +13,7 @@ from shared import clock, db
 from shared.auth import Role
 from shared.members import downline
 from shared.values.money import Usdt
+from shared.values.weeks import next_sunday
 from tests import factories
 from tests.client import FunctionClient
 from tests.factories import Somebody
@@ -22,6 +23,7 @@ Client = Callable[..., FunctionClient]
 
 STATS = "/v1/affiliate/stats"
 DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -134,7 +136,7 @@ def test_a_match_whose_scan_is_reviewed_is_owed_and_not_earned(client: Client, s
     ],
 )
 def test_the_next_payout_day_is_the_sunday_after_today(now: str, expected: str) -> None:
-    assert rules.next_sunday(datetime.fromisoformat(now)).isoformat() == expected
+    assert next_sunday(datetime.fromisoformat(now)).isoformat() == expected
 
 
 def test_the_downline_is_counted_by_tier_and_activity(client: Client, sql: Connection) -> None:
@@ -180,13 +182,13 @@ def test_the_week_so_far_estimates_the_share(client: Client, weeks: Weeks) -> No
     now = this_week(weeks)
     weeks.scan(me, 3, now)
     weeks.scan(other, 1, now)
-    weeks.fill(Usdt.of(100), now)
+    weeks.fill(Usdt.of(100), now - SECOND)
     main.refresh(now)
     week = stats(client, me)["week"]
     # the week of the first five had no pool: they were carried on
     assert (week["chips"], week["all_chips"], week["pool"]) == (8, 9, 100)
     assert week["estimated_share"] == 88.888888
-    assert week["ends_on"] == rules.next_sunday(now).isoformat()
+    assert week["ends_on"] == next_sunday(now).isoformat()
     assert datetime.fromisoformat(stats(client, me)["as_of"]) == now
 
 
@@ -218,7 +220,7 @@ def test_a_week_that_is_not_known_is_not_estimated(client: Client, weeks: Weeks)
     me = factories.member()
     now = this_week(weeks)
     weeks.scan(me, 1, now)
-    weeks.fill(Usdt.of(100), now)
+    weeks.fill(Usdt.of(100), now - SECOND)
     main.refresh(now - timedelta(hours=1, seconds=1))
     assert stats(client, me)["week"]["estimated_share"] is None
     main.refresh(now)

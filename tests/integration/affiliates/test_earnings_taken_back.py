@@ -88,6 +88,24 @@ def test_the_schema_cancels_no_earning_that_was_reversed(weeks: Weeks) -> None:
         tx.run("UPDATE affiliate_earnings SET status = 'cancelled', cancelled_at = now() WHERE id = :id", id=earning)
 
 
+def test_an_award_that_was_taken_back_is_told_as_an_award(client: Client, weeks: Weeks) -> None:
+    somebody, admin = factories.member(wallet=wallet()), treasury_admin(client)
+    earned = []
+    for amount in (30, 40):
+        body = {"amount": amount, "reason": "For the launch", "totp": admin.code()}
+        made = admin.client.post(f"/v1/admin/affiliates/{somebody.id}/award", body)
+        earned.append(UUID(made.body["id"]))
+        if amount == 30:
+            proposed(weeks, somebody)
+    assert [take_back(earning) for earning in earned] == [True, True]
+    told = weeks.rows("SELECT code, params ->> 'amount', body FROM notifications WHERE code LIKE 'award_%' ORDER BY 2")
+    assert told == [
+        ("award_reversed", "30.00", "Your next payment is less by it."),
+        ("award_cancelled", "40.00", "It will not be paid."),
+    ]
+    assert weeks.rows("SELECT 1 FROM notifications WHERE code LIKE 'match_%'") == []
+
+
 def test_an_earning_that_is_put_into_a_payout_meanwhile_is_reversed(
     client: Client, weeks: Weeks, sql: Connection
 ) -> None:

@@ -24,6 +24,7 @@ Client = Callable[..., FunctionClient]
 
 LIST = "/v1/affiliate/referrals"
 DAY = timedelta(days=1)
+SECOND = timedelta(seconds=1)
 
 
 @pytest.fixture
@@ -156,7 +157,7 @@ def test_scans_of_a_week_that_was_opened_meanwhile_are_not_chips_of_the_next(
     weeks.scan(affiliate, 5, CUT)
     weeks.run(now)
     weeks.scan(affiliate, 3, now)
-    weeks.fill(Usdt.of(7), now)
+    weeks.fill(Usdt.of(7), now - SECOND)
     main.refresh(now)
     shown = sql.execute_simple("SELECT last_number, scan_chips, pool, as_of FROM referral_progress").rows
     assert shown == [[8, 3, 7_000_000, now]]
