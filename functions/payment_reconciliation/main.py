@@ -47,7 +47,7 @@ def daily(now: datetime) -> None:
 @job.task(ReconcilePayments)
 def reconcile(task: ReconcilePayments, now: datetime) -> None:
     """Read the list of a day to its end, then compare. Raises ComeAgain while the provider is silent."""
-    db.atomically(store.begin, [task.day], clock.now())
+    db.atomically(store.begin, task.day, clock.now())
     try:
         complete = _read(task.day)
     except VendorSilent as silent:

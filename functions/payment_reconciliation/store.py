@@ -47,16 +47,9 @@ class Differing:
     booked: Usdt
 
 
-def begin(tx: Tx, days: Sequence[date], now: datetime) -> None:
-    """Note that these days are to be read."""
-    tx.run(
-        """
-        INSERT INTO card_days (day, begun_at) SELECT day, :now FROM unnest(CAST(:days AS date[])) AS given (day)
-        ON CONFLICT DO NOTHING
-        """,
-        days=[day.isoformat() for day in days],
-        now=now,
-    )
+def begin(tx: Tx, day: date, now: datetime) -> None:
+    """Note that the day is to be read."""
+    tx.run("INSERT INTO card_days (day, begun_at) VALUES (:day, :now) ON CONFLICT DO NOTHING", day=day, now=now)
 
 
 def begin_until(tx: Tx, last: date, now: datetime) -> None:

@@ -1,7 +1,6 @@
 """Promises many payouts at once, with the rules of `machine.request`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -9,15 +8,8 @@ from shared import events
 from shared.db import Tx
 from shared.events import SendPayout
 from shared.payouts import terms
-from shared.payouts.states import Promise, TermsDiffer
-
-
-@dataclass(frozen=True)
-class _KnownPromise:
-    id: UUID
-    source_kind: str
-    source_id: str
-    body_hash: bytes
+from shared.payouts.reads import promised_before
+from shared.payouts.states import Promise
 
 
 def request_many(tx: Tx, promises: Sequence[Promise], now: datetime) -> list[UUID]:
@@ -28,24 +20,15 @@ def request_many(tx: Tx, promises: Sequence[Promise], now: datetime) -> list[UUI
     for promise in promises:
         terms.check_amount(promise.amount)
     terms.check_recipients(tx, [promise.recipient_address for promise in promises])
-    inserted = _insert(tx, promises, now)
-    known = _promised(tx, promises)
-    ids = []
-    for promise in promises:
-        row = known.get((promise.source_kind, promise.source_id))
-        if row is None or row.body_hash != promise.body_hash:
-            raise TermsDiffer(f"{promise.source_kind} {promise.source_id} was promised with other terms")
-        ids.append(row.id)
-    new = [
-        SendPayout(payout_id=identity, treasury=promise.treasury)
-        for identity, promise in zip(ids, promises, strict=True)
-        if identity in inserted
-    ]
+    identities = [uuid4() for _ in promises]
+    inserted = _insert(tx, identities, promises, now)
+    asked = list(zip(identities, promises, strict=True))
+    new = [SendPayout(payout_id=it, treasury=promise.treasury) for it, promise in asked if it in inserted]
     events.enqueue_many(tx, now, new)
-    return ids
+    return [it if it in inserted else promised_before(tx, promise) for it, promise in asked]
 
 
-def _insert(tx: Tx, promises: Sequence[Promise], now: datetime) -> frozenset[UUID]:
+def _insert(tx: Tx, identities: Sequence[UUID], promises: Sequence[Promise], now: datetime) -> frozenset[UUID]:
     return frozenset(
         tx.column(
             UUID,
@@ -62,7 +45,7 @@ def _insert(tx: Tx, promises: Sequence[Promise], now: datetime) -> frozenset[UUI
                              recipient_address, amount, requested_by)
             ON CONFLICT DO NOTHING RETURNING id
             """,
-            ids=[uuid4() for _ in promises],
+            ids=identities,
             treasuries=[promise.treasury for promise in promises],
             members=[promise.member_id for promise in promises],
             scopes=[promise.scope for promise in promises],
@@ -76,17 +59,3 @@ def _insert(tx: Tx, promises: Sequence[Promise], now: datetime) -> frozenset[UUI
             now=now,
         )
     )
-
-
-def _promised(tx: Tx, promises: Sequence[Promise]) -> dict[tuple[str, str], _KnownPromise]:
-    rows = tx.all(
-        _KnownPromise,
-        """
-        SELECT payouts.id, source_kind, source_id, body_hash
-        FROM unnest(CAST(:kinds AS text[]), CAST(:sources AS text[])) AS wanted (source_kind, source_id)
-        JOIN payouts USING (source_kind, source_id)
-        """,
-        kinds=[promise.source_kind for promise in promises],
-        sources=[promise.source_id for promise in promises],
-    )
-    return {(row.source_kind, row.source_id): row for row in rows}

@@ -5,7 +5,6 @@ describes the whole machine.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID, uuid4
@@ -16,7 +15,16 @@ from shared.events import ConfirmPayouts, SendPayout
 from shared.ledger import journals
 from shared.payouts import interests, slots, terms
 from shared.payouts.policy import SECOND_PERSON, TWO_PEOPLE
-from shared.payouts.reads import Approvals, approvals, is_in_doubt, load, load_all, of_sources, treasury_of
+from shared.payouts.reads import (
+    Approvals,
+    approvals,
+    is_in_doubt,
+    load,
+    load_all,
+    of_sources,
+    promised_before,
+    treasury_of,
+)
 from shared.payouts.slots import Signer, Slot, SlotState
 from shared.payouts.states import (
     CANCELLABLE,
@@ -81,12 +89,6 @@ __all__ = [
 PROMISED_SOURCES = frozenset({"comp", "affiliate_payout", "wholesale_comp"})
 
 
-@dataclass(frozen=True)
-class _Terms:
-    id: UUID
-    body_hash: bytes
-
-
 def request(tx: Tx, promise: Promise, now: datetime) -> UUID:
     """Promise a payout and have it sent. Asking again for the same source changes nothing and returns the same id.
 
@@ -117,7 +119,7 @@ def request(tx: Tx, promise: Promise, now: datetime) -> UUID:
         now=now,
     )
     if not inserted:
-        return _promised_before(tx, promise)
+        return promised_before(tx, promise)
     send_soon(tx, identity, promise.treasury, now)
     return identity
 
@@ -407,24 +409,6 @@ def _paid_lines(payout: Payout) -> dict[str, Usdt]:
     if payout.source_kind in PROMISED_SOURCES:
         lines |= {f"owed:{treasury}": -amount, f"settled:{treasury}": amount}
     return lines
-
-
-def _promised_before(tx: Tx, promise: Promise) -> UUID:
-    earlier = tx.all(
-        _Terms,
-        """
-        SELECT id, body_hash FROM payouts
-        WHERE (source_kind = :source_kind AND source_id = :source_id)
-           OR (scope = :scope AND idempotency_key = :idempotency_key)
-        """,
-        source_kind=promise.source_kind,
-        source_id=promise.source_id,
-        scope=promise.scope,
-        idempotency_key=promise.idempotency_key,
-    )
-    if [found.body_hash for found in earlier] != [promise.body_hash]:
-        raise TermsDiffer(f"{promise.source_kind} {promise.source_id} was promised with other terms")
-    return earlier[0].id
 
 
 def _is_reserved(tx: Tx, payout_id: UUID) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from shared.db import Tx
-from shared.payouts.states import Payout, PayoutState, Treasury
+from shared.payouts.states import Payout, PayoutState, Promise, TermsDiffer, Treasury
 
 
 def load(tx: Tx, payout_id: UUID) -> Payout | None:
@@ -94,3 +94,30 @@ def is_in_doubt(tx: Tx, payout_id: UUID) -> bool:
     return tx.scalar(
         bool, "SELECT payout_in_doubt(payouts) AS in_doubt FROM payouts WHERE id = :payout_id", payout_id=payout_id
     )
+
+
+@dataclass(frozen=True)
+class _Terms:
+    id: UUID
+    body_hash: bytes
+
+
+def promised_before(tx: Tx, promise: Promise) -> UUID:
+    """The payout that has the promise's source and its idempotency key. Raises TermsDiffer when either of them belongs
+    to other terms.
+    """
+    earlier = tx.all(
+        _Terms,
+        """
+        SELECT id, body_hash FROM payouts
+        WHERE (source_kind = :source_kind AND source_id = :source_id)
+           OR (scope = :scope AND idempotency_key = :idempotency_key)
+        """,
+        source_kind=promise.source_kind,
+        source_id=promise.source_id,
+        scope=promise.scope,
+        idempotency_key=promise.idempotency_key,
+    )
+    if [found.body_hash for found in earlier] != [promise.body_hash]:
+        raise TermsDiffer(f"{promise.source_kind} {promise.source_id} was promised with other terms")
+    return earlier[0].id
