@@ -9,9 +9,7 @@ from shared import clock, db
 from shared.db import Tx
 from shared.orders import tasks
 from shared.values.money import Usdt
-from tests.fakes import order_views
 from tests.fakes.order_driver import OrderDriver
-from tests.fakes.order_views import Placed
 
 
 @dataclass(frozen=True)
@@ -26,14 +24,6 @@ class DisputeStanding:
     excess: Usdt
     tins: int
     movements: int
-
-
-def bought(orders: OrderDriver) -> Placed:
-    """A confirmed order of two tins."""
-    placed = order_views.place()
-    order_views.accept_age(placed.member_id)
-    orders.begin(placed.id)
-    return placed
 
 
 def capture_of(order_id: UUID) -> UUID:
