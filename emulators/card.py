@@ -22,7 +22,6 @@ Disputes: `GET /v1/disputes?since=&cursor=`, `GET /v1/disputes/<id>`; their webh
 cents), `POST /disputes/<id>/opened`, `/won` or `/lost`.
 """
 
-import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -31,7 +30,7 @@ from http import HTTPStatus
 from typing import Any, ClassVar, TypeVar
 from urllib.parse import parse_qs
 
-from emulators.card_books import Booking, CardBooks, CardDispute, shown
+from emulators.card_books import Booking, CardBooks, CardDispute, new_id, shown
 from emulators.vendor import Answered, Fault, VendorError, VendorHandler, VendorStandIn
 from emulators.webhooks import Webhooks, timed_signature
 from shared import clock
@@ -149,7 +148,7 @@ class CardStandIn(VendorStandIn):
             known = self.operations(key)
             if not known:
                 at = self.now()
-                self._operations.append(CardOperation(_id("auth"), key, "authorize", "ended", 0, at, at))
+                self._operations.append(CardOperation(new_id("auth"), key, "authorize", "ended", 0, at, at))
             elif known[0].status == "requires_action":
                 self.decide(known[0].id, "ended")
             return self.operations(key)[0]
@@ -194,7 +193,7 @@ class CardStandIn(VendorStandIn):
             status = "declined: do_not_honor"
         status, _, reason = status.partition(": ")
         return CardOperation(
-            id=_id("auth" if kind == "authorize" else kind),
+            id=new_id("auth" if kind == "authorize" else kind),
             key=key,
             kind=kind,
             status=status,
@@ -273,7 +272,7 @@ class CardStandIn(VendorStandIn):
     def _tell_dispute(self, made: CardDispute) -> None:
         self.webhooks.tell(
             {
-                "id": _id("evt"),
+                "id": new_id("evt"),
                 "type": f"dispute.{made.status}",
                 "created": self.now().isoformat(),
                 "data": {"key": made.key, "dispute": made.id},
@@ -283,7 +282,7 @@ class CardStandIn(VendorStandIn):
     def _tell(self, made: CardOperation) -> None:
         self.webhooks.tell(
             {
-                "id": _id("evt"),
+                "id": new_id("evt"),
                 "type": f"{made.kind}.{made.status}",
                 "created": self.now().isoformat(),
                 "data": {"key": made.key, "kind": made.kind},
@@ -397,7 +396,3 @@ def _cents(asked: Mapping[str, Any]) -> int:
 
 def _fee(made: CardOperation) -> int:
     return (made.amount * 29 + 500) // 1000 + 30 if made.kind == "capture" else 0
-
-
-def _id(kind: str) -> str:
-    return f"{kind}_{secrets.token_hex(12)}"

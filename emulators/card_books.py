@@ -77,7 +77,7 @@ class CardBooks:
         """Open a dispute of a capture, or an inquiry, which may become one later."""
         at = self.now()
         status = "inquiry" if inquiry else "open"
-        made = CardDispute(_id("dp"), key, amount, 0, status, "fraudulent", at + EVIDENCE_LIFE, at, at)
+        made = CardDispute(new_id("dp"), key, amount, 0, status, "fraudulent", at + EVIDENCE_LIFE, at, at)
         self._disputes.append(made)
         if withdraw and not inquiry:
             self._withdraw(made)
@@ -159,7 +159,7 @@ class CardBooks:
             dispute.withdrawn = 0
 
     def _book(self, key: str | None, kind: str, amount: int, fee: int, dispute: str | None) -> Booking:
-        made = Booking(_id(kind), key, kind, amount, fee, self.now(), dispute)
+        made = Booking(new_id(kind), key, kind, amount, fee, self.now(), dispute)
         self._extra.append(made)
         return made
 
@@ -178,5 +178,6 @@ def shown(dispute: CardDispute) -> Mapping[str, Any]:
     }
 
 
-def _id(kind: str) -> str:
+def new_id(kind: str) -> str:
+    """A name of the provider's, which begins with its kind."""
     return f"{kind}_{secrets.token_hex(12)}"

@@ -73,19 +73,22 @@ def owed() -> Usdt:
     return db.atomically(lambda tx: store.sides(tx).owed)
 
 
-def payment_finding() -> UUID:
-    """An open finding about no operation of ours; returns its id."""
-    made = uuid4()
+def payment_finding(at: datetime | None = None, *, is_resolved: bool = False) -> UUID:
+    """A finding about no operation of ours; returns its id."""
+    made, found_at = uuid4(), at or clock.now()
+    resolved_at, resolution = (found_at, "by hand") if is_resolved else (None, None)
 
     def work(tx: Tx) -> None:
         tx.run(
             """
-            INSERT INTO payment_findings (id, kind, ref, expected, found, found_at)
-            VALUES (:id, 'unknown_booking', :ref, 0, 20000, :now)
+            INSERT INTO payment_findings (id, kind, ref, expected, found, found_at, resolved_at, resolution)
+            VALUES (:id, 'unknown_booking', :ref, 0, 20000, :found_at, :resolved_at, :resolution)
             """,
             id=made,
             ref=str(made),
-            now=clock.now(),
+            found_at=found_at,
+            resolved_at=resolved_at,
+            resolution=resolution,
         )
 
     db.atomically(work)

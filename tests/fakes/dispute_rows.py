@@ -10,9 +10,8 @@ from shared.db import Tx
 from shared.orders import tasks
 from shared.values.money import Usdt
 from tests.factories import Somebody
-from tests.fakes import order_rows, order_views
+from tests.fakes import order_rows
 from tests.fakes.order_driver import OrderDriver
-from tests.fakes.order_views import Placed
 
 
 @dataclass(frozen=True)
@@ -27,14 +26,6 @@ class DisputeStanding:
     excess: Usdt
     tins: int
     movements: int
-
-
-def bought(orders: OrderDriver) -> Placed:
-    """A confirmed order of two tins."""
-    placed = order_views.place()
-    order_views.accept_age(placed.member_id)
-    orders.begin(placed.id)
-    return placed
 
 
 def opened(sql: Connection, buyer: Somebody) -> UUID:

@@ -188,8 +188,8 @@ BEFORE = {
     "disputes": (
         MANY["orders"],
         """
-        payments (id, order_id, provider, amount, state, created_at)
-        SELECT gen_random_uuid(), id, 'card', 10000, 'voided', now() FROM orders WHERE member_id = $1""",
+        payments (id, order_id, provider, amount, state, created_at, ordered_at)
+        SELECT gen_random_uuid(), id, 'card', 10000, 'voided', now(), placed_at FROM orders WHERE member_id = $1""",
     ),
     "wholesale_chips": (ONE["wholesale_account"],),
     "wholesale_comps": (ONE["wholesale_account"],),

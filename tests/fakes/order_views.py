@@ -13,6 +13,7 @@ from shared.values.money import Usdt
 from tests import factories
 from tests.factories import Somebody
 from tests.fakes import order_rows
+from tests.fakes.order_driver import OrderDriver
 from tests.fakes.shop_client import MINT
 
 
@@ -67,6 +68,22 @@ def place(
         )
 
     return db.atomically(work)
+
+
+def of_age(member: Somebody | None = None, tins: Mapping[str, int] | None = None, *, card: str = "ok") -> Placed:
+    """An order as `place` makes it, of a member whose age was checked."""
+    placed = place(member, tins, card=card)
+    accept_age(placed.member_id)
+    return placed
+
+
+def bought(
+    orders: OrderDriver, member: Somebody | None = None, tins: Mapping[str, int] | None = None, *, card: str = "ok"
+) -> Placed:
+    """An order of a member whose age was checked, which has gone as far as its card lets it."""
+    placed = of_age(member, tins, card=card)
+    orders.begin(placed.id)
+    return placed
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,6 @@ def paid(orders: OrderDriver) -> Paid:
 
 
 def bought(orders: OrderDriver, tins: int = 2) -> Paid:
-    placed = order_views.place(tins={MINT: tins})
-    order_views.accept_age(placed.member_id)
-    orders.begin(placed.id)
+    placed = order_views.bought(orders, tins={MINT: tins})
     assert order_views.standing(placed.id).state == "confirmed"
     return Paid(placed.id, placed.payment_id)

@@ -24,10 +24,7 @@ class ParcelView:
 
 def confirmed(orders: OrderDriver) -> Placed:
     """An order of three tins of one product and two of another, paid, and taken by the warehouse."""
-    order = order_views.place(tins={MINT: 3, COFFEE: 2})
-    order_views.accept_age(order.member_id)
-    orders.begin(order.id)
-    return order
+    return order_views.bought(orders, tins={MINT: 3, COFFEE: 2})
 
 
 def sent(orders: OrderDriver, place: WarehouseStandIn, order_id: UUID) -> None:

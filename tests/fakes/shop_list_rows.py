@@ -9,7 +9,7 @@ from shared.db import Tx
 from shared.orders import operations, rows
 from tests import factories
 from tests.factories import Somebody
-from tests.fakes import order_rows, wholesale_order_rows
+from tests.fakes import card_lists, order_rows, wholesale_order_rows
 from tests.fakes.list_rows import insert, run
 from tests.fakes.shop_client import MINT
 
@@ -79,19 +79,7 @@ def awaited_transfer(owner: Somebody, at: datetime, number: int) -> str:
 
 def payment_finding(owner: Somebody, at: datetime, number: int) -> str:  # noqa: ARG001 - as all of them
     """A finding about a card payment; the second one is resolved."""
-    made, resolved = uuid4(), number % 3 == 1
-    insert(
-        "payment_findings",
-        id=made,
-        kind="unknown_booking",
-        ref=str(made),
-        expected=0,
-        found=10_000,
-        found_at=at,
-        resolved_at=at if resolved else None,
-        resolution="by hand" if resolved else None,
-    )
-    return str(made)
+    return str(card_lists.payment_finding(at, is_resolved=number % 3 == 1))
 
 
 def dispute(owner: Somebody, at: datetime, number: int) -> str:

@@ -11,7 +11,7 @@ from functions.affiliate_vault import main
 from shared import db, settings
 from shared.values.problems import Problem
 from tests.factories import Somebody
-from tests.fakes.week_rows import AFTER, CUT, SUNDAY, WEEK, Weeks
+from tests.fakes.week_rows import AFTER, CUT, Weeks
 
 LIFE = timedelta(days=365)
 MONDAY = CUT + timedelta(days=1)  # in the week after SUNDAY's
@@ -123,5 +123,3 @@ ACCOUNTS = """
                (SELECT sum(CASE WHEN kind IN ('vault', 'overflow') THEN m.chips ELSE -m.chips END)
                 FROM vault_moves m WHERE m.lot_id = l.id)))
 """
-
-__all__ = ["AFTER", "CUT", "LIFE", "MONDAY", "SUNDAY", "WEEK", "Vaults"]

@@ -11,7 +11,8 @@ from shared.auth import Role
 from shared.values.money import Usdt
 from tests import factories
 from tests.factories import Somebody
-from tests.fakes.vault_rows import AFTER, Vaults
+from tests.fakes.vault_rows import Vaults
+from tests.fakes.week_rows import AFTER
 
 STEPS = 100
 DAY = timedelta(days=1)

@@ -12,7 +12,8 @@ from shared.values.money import Usdt
 from shared.web.paging import Position
 from tests import factories
 from tests.factories import Somebody
-from tests.fakes.vault_rows import AFTER, CUT, MONDAY, SUNDAY, WEEK, Vaults
+from tests.fakes.vault_rows import MONDAY, Vaults
+from tests.fakes.week_rows import AFTER, CUT, SUNDAY, WEEK
 
 DAY = timedelta(days=1)
 Entry = tuple[str, int]

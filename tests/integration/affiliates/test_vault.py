@@ -15,7 +15,8 @@ from shared.values.money import Usdt
 from tests import factories
 from tests.client import FunctionClient
 from tests.fakes.locks import held
-from tests.fakes.vault_rows import AFTER, CUT, LIFE, MONDAY, SUNDAY, WEEK, Vaults
+from tests.fakes.vault_rows import LIFE, MONDAY, Vaults
+from tests.fakes.week_rows import AFTER, CUT, SUNDAY, WEEK
 from tests.platform import Platform
 from tests.rows import rows_of_all_tables
 

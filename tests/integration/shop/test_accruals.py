@@ -28,6 +28,7 @@ from tests.fakes.comp_records import award_for
 from tests.fakes.crashes import Crash, crash
 from tests.fakes.lock_waits import run_blocked
 from tests.fakes.order_driver import OrderDriver
+from tests.fakes.order_views import bought
 
 pytest_plugins = ["tests.fakes.order_jobs_plugin"]
 
@@ -65,16 +66,8 @@ def leave(order_id: UUID) -> None:
     db.atomically(lambda tx: rows.want_cancelled(tx, order_id, CancelReason.MEMBER, clock.now()))
 
 
-def bought(orders: OrderDriver) -> UUID:
-    """An order that went its way from the checkout to the capture."""
-    placed = order_views.place()
-    order_views.accept_age(placed.member_id)
-    orders.begin(placed.id)
-    return placed.id
-
-
 def test_a_paid_order_gives_half_and_twice_a_twentieth_of_its_profit(orders: OrderDriver) -> None:
-    order_id = bought(orders)
+    order_id = bought(orders).id
 
     assert pools() == SHARES
     assert totals(order_id) == [FIRST]
@@ -82,7 +75,7 @@ def test_a_paid_order_gives_half_and_twice_a_twentieth_of_its_profit(orders: Ord
 
 
 def test_a_refund_takes_all_back_from_when_it_is_recorded(orders: OrderDriver, sql: Connection) -> None:
-    order_id = bought(orders)
+    order_id = bought(orders).id
     leave(order_id)
     db.atomically(lambda tx: tasks.advance_soon(tx, order_id, clock.now()))
     orders.deliver()
@@ -153,7 +146,7 @@ def test_goods_that_cost_more_than_they_brought_give_and_take_nothing(stocked: N
 
 
 def test_a_task_that_comes_again_changes_nothing(orders: OrderDriver, sql: Connection) -> None:
-    order_id = bought(orders)
+    order_id = bought(orders).id
     for _ in range(3):
         assert orders.invoker.task("sale_accrue", "sale-accrue", {"order_id": str(order_id)}) == 204
     orders.pass_time(2)

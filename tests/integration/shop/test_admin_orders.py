@@ -16,7 +16,7 @@ from tests.client import FunctionClient
 from tests.fakes import order_views, parcel_views
 from tests.fakes.order_admins import PATH, OrderAdmin, order_admin
 from tests.fakes.order_driver import OrderDriver
-from tests.fakes.order_views import Placed
+from tests.fakes.order_views import bought
 from tests.fakes.shop_client import MINT
 
 pytest_plugins = ["tests.fakes.order_jobs_plugin"]
@@ -30,13 +30,6 @@ def admin(client: Client, orders: OrderDriver) -> OrderAdmin:
     return order_admin(client)
 
 
-def bought(orders: OrderDriver, card: str = "ok") -> Placed:
-    placed = order_views.place(card=card)
-    order_views.accept_age(placed.member_id)
-    orders.begin(placed.id)
-    return placed
-
-
 def found(admin: OrderAdmin, query: str) -> list[str]:
     answer = admin.client.get(f"{PATH}?{query}")
     assert answer.status == 200, answer.body
@@ -46,7 +39,7 @@ def found(admin: OrderAdmin, query: str) -> list[str]:
 def test_orders_are_found_by_state_payment_number_and_buyer(
     admin: OrderAdmin, orders: OrderDriver, sql: Connection
 ) -> None:
-    waiting, paid, declined = order_views.place(), bought(orders), bought(orders, "declined")
+    waiting, paid, declined = order_views.place(), bought(orders), bought(orders, card="declined")
     assert found(admin, "") == [str(each.id) for each in (declined, paid, waiting)]
     assert found(admin, "status=pending") == [str(waiting.id)]
     assert found(admin, "payment=captured") == [str(paid.id)]

@@ -11,10 +11,10 @@ from shared import clock
 from tests import factories
 from tests.client import FunctionClient, refusal
 from tests.fakes import order_rows, order_views, parcel_views
-from tests.fakes.dispute_rows import bought, capture_of, heard
+from tests.fakes.dispute_rows import capture_of, heard
 from tests.fakes.order_admins import order_admin
 from tests.fakes.order_driver import OrderDriver
-from tests.fakes.order_views import Placed, standing
+from tests.fakes.order_views import Placed, bought, standing
 from tests.fakes.shop_client import MINT
 
 pytest_plugins = ["tests.fakes.order_jobs_plugin"]

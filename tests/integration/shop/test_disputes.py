@@ -23,9 +23,9 @@ from shared.values.money import ZERO, Usdt
 from tests.fakes import order_views
 from tests.fakes.accrual_rows import Paid, give_back, is_due, pools, totals
 from tests.fakes.crashes import Crash, crash
-from tests.fakes.dispute_rows import DisputeStanding, bought, capture_of, dispute, heard, journals_of_disputes
+from tests.fakes.dispute_rows import DisputeStanding, capture_of, dispute, heard, journals_of_disputes
 from tests.fakes.order_driver import OrderDriver
-from tests.fakes.order_views import Placed, balances, standing
+from tests.fakes.order_views import Placed, balances, bought, standing
 from tests.logs import log_lines
 
 pytest_plugins = ["tests.fakes.order_jobs_plugin", "tests.fakes.log_plugin"]

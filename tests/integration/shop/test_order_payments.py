@@ -15,7 +15,7 @@ from shared.orders.states import CancelReason
 from shared.ports.card import Done
 from tests.fakes import order_views
 from tests.fakes.order_driver import OrderDriver
-from tests.fakes.order_views import Placed, standing
+from tests.fakes.order_views import Placed, of_age, standing
 
 pytest_plugins = ["tests.fakes.order_jobs_plugin"]
 
@@ -23,12 +23,6 @@ PAID = ["authorize succeeded", "capture succeeded"]
 CENTS = 1378
 ALL = (Fault.UNANSWERED, Fault.DONE_UNANSWERED, Fault.NONSENSE, Fault.DONE_NONSENSE, Fault.FOREIGN_NOT_FOUND,
        Fault.INTERNAL_ERROR, Fault.DONE_INTERNAL_ERROR, Fault.TOO_MANY_REQUESTS)  # fmt: skip
-
-
-def of_age(card: str = "ok") -> Placed:
-    order = order_views.place(card=card)
-    order_views.accept_age(order.member_id)
-    return order
 
 
 def leave(order: Placed) -> None:
@@ -47,7 +41,7 @@ def test_a_card_is_charged_once_and_the_order_is_confirmed(orders: OrderDriver, 
 
 
 def test_the_card_is_kept_sealed_until_it_is_spent_and_then_gone(orders: OrderDriver, sql: Connection) -> None:
-    order = of_age("ok:4242")
+    order = of_age(card="ok:4242")
     (sealed,) = sql.execute_simple("SELECT token FROM payments").rows[0]
     assert b"4242" not in bytes(sealed)
 
@@ -59,7 +53,7 @@ def test_the_card_is_kept_sealed_until_it_is_spent_and_then_gone(orders: OrderDr
 def test_a_declined_card_is_told_and_the_order_waits(
     orders: OrderDriver, shop_vendors: Vendors, sql: Connection
 ) -> None:
-    order = of_age("declined")
+    order = of_age(card="declined")
 
     orders.begin(order.id)
     orders.pass_time(2)
@@ -94,7 +88,7 @@ def test_calls_that_fail_are_looked_up_and_charge_once(
 
 @pytest.mark.parametrize("card", ["silent-done", "silent-undone", "late", "captures-late"])
 def test_a_provider_that_is_silent_or_late_is_waited_for(orders: OrderDriver, shop_vendors: Vendors, card: str) -> None:
-    order = of_age(card)
+    order = of_age(card=card)
 
     orders.begin(order.id)
     for _ in range(2):
@@ -110,7 +104,7 @@ def test_a_provider_that_is_silent_or_late_is_waited_for(orders: OrderDriver, sh
 def test_a_card_whose_bank_wants_to_see_the_buyer_waits_for_them(
     orders: OrderDriver, shop_vendors: Vendors, sql: Connection
 ) -> None:
-    order = of_age("action")
+    order = of_age(card="action")
     orders.begin(order.id)
     ((url,),) = sql.execute_simple("SELECT action_url FROM payments").rows
     assert url.startswith(shop_vendors.card.url)
@@ -128,7 +122,7 @@ def test_a_card_whose_bank_wants_to_see_the_buyer_waits_for_them(
 def test_a_buyer_who_never_comes_back_from_the_bank_leaves_no_stock_and_no_money(
     orders: OrderDriver, shop_vendors: Vendors
 ) -> None:
-    order = of_age("action")
+    order = of_age(card="action")
     orders.begin(order.id)
 
     orders.pass_time(33)
@@ -142,7 +136,7 @@ def test_a_buyer_who_never_comes_back_from_the_bank_leaves_no_stock_and_no_money
 def test_an_order_that_is_cancelled_while_its_money_is_held_lets_go_of_it(
     orders: OrderDriver, shop_vendors: Vendors
 ) -> None:
-    order = of_age("late")
+    order = of_age(card="late")
     orders.begin(order.id)
     leave(order)
     (made,) = shop_vendors.card.operations()
@@ -189,7 +183,7 @@ def test_an_operation_that_the_provider_has_forgotten_is_left_to_people(
     orders: OrderDriver, shop_vendors: Vendors, sql: Connection
 ) -> None:
     """After a day a repetition would be done a second time."""
-    order = of_age("silent-undone")
+    order = of_age(card="silent-undone")
     orders.begin(order.id)
     sql.execute_unnamed("UPDATE orders SET expires_at = expires_at + interval '3 days' WHERE id = $1", (order.id,))
     orders.advance_clock(24 * 3600)
@@ -229,7 +223,7 @@ def test_an_answer_that_two_workers_bring_is_recorded_once(orders: OrderDriver, 
 
 
 def test_an_answer_of_another_amount_is_not_believed(orders: OrderDriver, shop_vendors: Vendors) -> None:
-    order = of_age("silent-done")
+    order = of_age(card="silent-done")
     orders.begin(order.id)
     (made,) = shop_vendors.card.operations()
     made.amount -= 1

@@ -14,15 +14,9 @@ from shared.orders.addresses import DeliveryAddress
 from shared.orders.states import CancelReason
 from tests.fakes import order_views
 from tests.fakes.order_driver import OrderDriver
-from tests.fakes.order_views import Placed, standing
+from tests.fakes.order_views import Placed, of_age, standing
 
 pytest_plugins = ["tests.fakes.order_jobs_plugin"]
-
-
-def of_age(card: str = "ok") -> Placed:
-    order = order_views.place(card=card)
-    order_views.accept_age(order.member_id)
-    return order
 
 
 def leave(order: Placed) -> None:

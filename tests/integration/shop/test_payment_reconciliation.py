@@ -24,10 +24,10 @@ from tests import factories
 from tests.client import FunctionClient
 from tests.fakes.card_lists import PaymentFinding, findings, go_to_noon, next_day, owed, read, settled
 from tests.fakes.crashes import Crash, crash
-from tests.fakes.dispute_rows import bought, capture_of, dispute, heard
+from tests.fakes.dispute_rows import capture_of, dispute, heard
 from tests.fakes.order_admins import order_admin
 from tests.fakes.order_driver import OrderDriver
-from tests.fakes.order_views import Placed
+from tests.fakes.order_views import Placed, bought
 
 pytest_plugins = ["tests.fakes.order_jobs_plugin"]
 pytestmark = pytest.mark.usefixtures("order")

@@ -14,11 +14,10 @@ from shared.orders import rows
 from shared.orders.states import CancelReason
 from tests import factories
 from tests.client import FunctionClient
-from tests.factories import Somebody
 from tests.fakes import accrual_rows, order_views
 from tests.fakes.order_admins import OrderAdmin, order_admin, signed_in_again
 from tests.fakes.order_driver import OrderDriver
-from tests.fakes.order_views import Placed, standing
+from tests.fakes.order_views import Placed, bought, standing
 
 pytest_plugins = ["tests.fakes.order_jobs_plugin"]
 
@@ -30,13 +29,6 @@ PAID = ["authorize succeeded", "capture succeeded"]
 @pytest.fixture
 def two(client: Client) -> tuple[OrderAdmin, OrderAdmin]:
     return order_admin(client), order_admin(client)
-
-
-def begun(orders: OrderDriver, card: str = "ok", member: Somebody | None = None) -> Placed:
-    placed = order_views.place(member, card=card)
-    order_views.accept_age(placed.member_id)
-    orders.begin(placed.id)
-    return placed
 
 
 def leave(order: Placed) -> None:
@@ -51,7 +43,7 @@ def operation(sql: Connection, kind: str) -> UUID:
 @pytest.fixture
 def refused(orders: OrderDriver, shop_vendors: Vendors) -> Placed:
     """A cancelled order whose refund the provider has refused."""
-    order = begun(orders)
+    order = bought(orders)
     shop_vendors.card.decline_next("refund")
     leave(order)
     orders.pass_time(2)
@@ -98,7 +90,7 @@ def test_a_refused_refund_that_the_provider_has_paid_after_all_is_done(
 def test_money_that_the_provider_would_not_let_go_of_is_let_go_of_by_two_people(
     orders: OrderDriver, shop_vendors: Vendors, two: tuple[OrderAdmin, OrderAdmin], sql: Connection
 ) -> None:
-    order = begun(orders, "late")
+    order = bought(orders, card="late")
     leave(order)
     (made,) = shop_vendors.card.operations()
     shop_vendors.card.decide(made.id)
@@ -117,7 +109,7 @@ def test_money_that_the_provider_would_not_let_go_of_is_let_go_of_by_two_people(
 @pytest.fixture
 def forgotten(orders: OrderDriver, sql: Connection) -> Placed:
     """An order whose card was asked so long ago that the provider has forgotten the key."""
-    order = begun(orders, "silent-undone")
+    order = bought(orders, card="silent-undone")
     sql.execute_unnamed("UPDATE orders SET expires_at = expires_at + interval '3 days' WHERE id = $1", (order.id,))
     orders.advance_clock(24 * 3600)
     orders.pass_time(2)
@@ -165,7 +157,7 @@ def test_somebody_who_has_lost_the_role_does_not_count(
 def test_nobody_says_it_of_an_order_of_their_own(
     orders: OrderDriver, shop_vendors: Vendors, two: tuple[OrderAdmin, OrderAdmin], sql: Connection
 ) -> None:
-    order = begun(orders, member=two[0].who)
+    order = bought(orders, member=two[0].who)
     shop_vendors.card.decline_next("refund")
     leave(order)
     orders.pass_time(2)
@@ -180,7 +172,7 @@ def test_what_the_provider_has_decided_or_may_still_tell_is_no_question(
     assert admin.resolve(refused.id, operation(sql, "capture"), "done", "ca_1").problem == "operation-not-in-question"
     refund = operation(sql, "refund")
     assert admin.resolve(refused.id, refund, "not_done").problem == "operation-not-in-question"
-    young = begun(orders, "silent-undone")
+    young = bought(orders, card="silent-undone")
     ((sent,),) = sql.execute_simple("SELECT id FROM payment_operations WHERE status = 'sent'").rows
     assert admin.resolve(young.id, sent, "not_done").problem == "operation-not-in-question"
     assert admin.resolve(young.id, refund, "done", "re_77").status == 404
@@ -192,7 +184,7 @@ def test_a_reference_is_named_where_it_must_be_and_is_no_other_operations(
 ) -> None:
     assert two[0].resolve(refused.id, operation(sql, "refund"), "done").status == 422
     refund = operation(sql, "refund")
-    other = begun(orders)
+    other = bought(orders)
     leave(other)
     orders.pass_time(2)
     ((taken,),) = sql.execute_simple(

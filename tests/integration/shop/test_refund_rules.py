@@ -53,9 +53,7 @@ def test_a_line_more_than_the_refund_has_is_refused(paid: Paid, line: dict[str, 
 
 
 def test_a_line_that_is_added_later_is_refused(orders: OrderDriver) -> None:
-    placed = order_views.place(tins={MINT: 1, COFFEE: 1})
-    order_views.accept_age(placed.member_id)
-    orders.begin(placed.id)
+    placed = order_views.bought(orders, tins={MINT: 1, COFFEE: 1})
     accrual_rows.give_back_tins(Paid(placed.id, placed.payment_id), 1)
     made = db.atomically(lambda tx: tx.scalar(UUID, "SELECT id FROM refunds"))
     with pytest.raises(ConstraintViolated) as refused:
@@ -65,9 +63,7 @@ def test_a_line_that_is_added_later_is_refused(orders: OrderDriver) -> None:
 
 def test_more_of_a_line_than_it_cost_is_refused(orders: OrderDriver) -> None:
     """The order has cost more, but not this line."""
-    placed = order_views.place(tins={MINT: 1, COFFEE: 1})
-    order_views.accept_age(placed.member_id)
-    orders.begin(placed.id)
+    placed = order_views.bought(orders, tins={MINT: 1, COFFEE: 1})
 
     def work(tx: Tx) -> None:
         order = rows.lock(tx, placed.id)

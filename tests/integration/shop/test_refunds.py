@@ -318,9 +318,7 @@ def test_an_order_that_expires_while_it_is_refunded_is_paid_back_once(
 ) -> None:
     """The capture is answered after the order has expired: the machine pays it back, and people find nothing left."""
     shop_vendors.card.later_seconds = LATER_SECONDS
-    placed = order_views.place(card="captures-late")
-    order_views.accept_age(placed.member_id)
-    orders.begin(placed.id)
+    placed = order_views.bought(orders, card="captures-late")
     assert admin.refund(placed.id, amount=1).problem == "refund-exceeds-payment"
     orders.pass_time(31)
     for made in shop_vendors.card.operations():

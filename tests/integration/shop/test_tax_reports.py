@@ -19,9 +19,8 @@ from shared.orders import rows, tasks
 from shared.orders.states import CancelReason
 from shared.ports import tax
 from tests.fakes.crashes import Crash, crash
-from tests.fakes.dispute_rows import bought
 from tests.fakes.order_driver import OrderDriver
-from tests.fakes.order_views import Placed
+from tests.fakes.order_views import Placed, bought
 from tests.fakes.shop_client import MINT
 
 pytest_plugins = ["tests.fakes.order_jobs_plugin"]
