@@ -40,6 +40,7 @@ from emulators.bench.load import Load, Plan
 from emulators.bench.parts import FOLDER, Parts
 from emulators.bench.throughput import WrongAnswers
 from emulators.bench.world import SCANS_PER_MEMBER_MAX, World
+from shared.values.weeks import last_sunday
 
 RESULT = FOLDER / "affiliates.json"
 LOOK_SECONDS = 0.1
@@ -350,8 +351,6 @@ def _percentiles(milliseconds: Sequence[float]) -> dict[str, float]:
 
 
 def _last_sunday() -> date:
-    from functions.affiliate_week.week_store import last_sunday
-
     return last_sunday(datetime.now(UTC) - timedelta(minutes=10))
 
 

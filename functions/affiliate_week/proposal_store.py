@@ -37,6 +37,7 @@ def propose(tx: Tx, week: Week, now: datetime) -> bool:
 
     Paid are affiliates with a wallet that may be paid, whose shares and earnings sum to the least amount or more.
     """
+    payouts.lock_choice(tx)
     _insert_payouts(tx, week, now)
     found = tx.one(
         _Proposed,

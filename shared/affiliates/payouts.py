@@ -18,6 +18,7 @@ from shared.payouts.states import Promise
 from shared.values.money import Usdt
 
 TREASURY = "affiliate"
+CHOOSING = 7_500_125_003  # any constant: whoever chooses what a payout pays must lock the same one
 SOURCE = "affiliate_payout"  # payouts.source_kind; the source id is that of the row here
 
 
@@ -76,12 +77,19 @@ def promise(tx: Tx, due: Sequence[Due], now: datetime) -> None:
     )
 
 
+def lock_choice(tx: Tx) -> None:
+    """Let nobody else choose what payouts pay until the commit: two would choose the same shares and earnings."""
+    tx.run("SELECT pg_advisory_xact_lock(:lock)", lock=CHOOSING)
+
+
 def pay_owed(tx: Tx, member_id: UUID, address: str, now: datetime) -> bool:
     """Pay an affiliate whose wallet was linked what is owed and in no other payout, if it is the least amount that
     is paid or more.
 
-    Shares of a week that nobody has agreed to are not owed yet. The caller has locked the member's totals.
+    Shares of a week that nobody has agreed to are not owed yet. The caller has locked the member's totals, so that two
+    of these choose one after the other; a week that is being proposed is waited for.
     """
+    tx.run("SELECT pg_advisory_xact_lock_shared(:lock)", lock=CHOOSING)
     made = tx.first(
         Due,
         """

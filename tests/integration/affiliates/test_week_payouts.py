@@ -1,24 +1,27 @@
 """A week pays what people agreed to, once, to whom it may be paid; what is owed to the others stays owed."""
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 import pytest
 from eth_account import Account
 from pg8000.dbapi import Connection
 
-from functions.affiliate_week import payout_store
+from functions.affiliate_week import payout_store, proposal_store, share_store, week_store
+from functions.affiliate_week.week_store import Week
 from shared import clock, db, settings
 from shared.affiliates import payouts
 from shared.auth import Role
 from shared.comps import awards
-from shared.db import ConstraintViolated
+from shared.db import ConstraintViolated, Tx
 from shared.values.money import Usdt
 from tests import factories
 from tests.factories import Somebody
+from tests.fakes.lock_waits import run_blocked
 from tests.fakes.payout_driver import PayoutDriver
 from tests.fakes.payout_rows import PayoutRows
-from tests.fakes.week_rows import AFTER, SUNDAY, WEEK, Weeks, wallet
+from tests.fakes.week_rows import AFTER, CUT, SUNDAY, WEEK, Weeks, wallet
 
 pytest_plugins = ["tests.fakes.payout_plugin"]
 
@@ -48,6 +51,36 @@ def ready(weeks: Weeks, *people: Somebody) -> None:
         weeks.scan(person)
     weeks.fill(HUNDRED)
     weeks.run()
+
+
+def test_what_is_owed_is_proposed_by_one_week_though_two_are_counted_at_once(weeks: Weeks, sql: Connection) -> None:
+    somebody = factories.member(wallet=wallet())
+    weeks.run(AFTER - WEEK)
+    weeks.earn(somebody, Usdt.of(50))
+    for number in range(2):
+        weeks.scan(somebody, at=CUT + number * WEEK - HOUR)
+        weeks.fill(HUNDRED, CUT + number * WEEK - HOUR)
+    late = AFTER + WEEK
+    while db.atomically(week_store.open_next, late):
+        pass
+    both = [SUNDAY, SUNDAY + WEEK]
+
+    def step(tx: Tx, week_on: date, does: Callable[[Tx, Week, datetime], bool]) -> None:
+        week = week_store.lock(tx, week_on)
+        assert week
+        does(tx, week, late)
+
+    for week_on in both:
+        db.atomically(step, week_on, share_store.count)
+    run_blocked(
+        sql,
+        lambda tx: step(tx, both[0], proposal_store.propose),
+        lambda: db.atomically(step, both[1], proposal_store.propose),
+        before_the_end=lambda _: None,
+    )
+    assert weeks.rows("SELECT week_on, proposed FROM affiliate_weeks WHERE week_on >= $1 ORDER BY 1", SUNDAY) == [
+        (both[0], HUNDRED.micro + 10_500_000), (both[1], HUNDRED.micro),
+    ]  # fmt: skip
 
 
 def test_an_approved_week_is_paid_in_one_transfer_each_with_everything_that_is_owed(

@@ -8,8 +8,8 @@ import pytest
 from pg8000.dbapi import Connection
 
 from tests.fakes.card_lists import FUNCTION, findings, go_to_noon, next_day, read, settled
-from tests.fakes.dispute_rows import bought
 from tests.fakes.order_driver import OrderDriver
+from tests.fakes.order_views import bought
 from tests.logs import log_lines
 
 pytest_plugins = ["tests.fakes.order_jobs_plugin", "tests.fakes.log_plugin"]
