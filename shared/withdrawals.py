@@ -104,17 +104,19 @@ class Inclusion:
     succeeded: bool
 
 
-def prepare(tx: Tx, member_id: UUID, terms: Terms, now: datetime) -> UUID | None:
-    """Store a new withdrawal; None when the wallet has an open one, also if it was stored at the same moment."""
+def prepare(tx: Tx, member_id: UUID, terms: Terms, now: datetime, payment_id: UUID | None = None) -> UUID | None:
+    """Store a new withdrawal; None when the wallet has an open one, also if it was stored at the same moment. With
+    `payment_id` it pays an order.
+    """
     identity = uuid4()
     inserted = tx.run(
         """
         INSERT INTO withdrawals (id, member_id, from_address, to_address, amount, chain_id, token_address, nonce,
                                  gas_limit, fee_per_gas_wei_max, priority_fee_per_gas_wei_max,
-                                 prepared_block, prepared_at, expires_at, state_at)
+                                 prepared_block, prepared_at, expires_at, state_at, payment_id)
         VALUES (:id, :member_id, :from_address, :to_address, :amount, :chain_id, :token_address, :nonce,
                 :gas_limit, :fee_per_gas_wei_max, :priority_fee_per_gas_wei_max,
-                :prepared_block, :now, :until, :now)
+                :prepared_block, :now, :until, :now, :payment_id)
         ON CONFLICT (lower(from_address)) WHERE withdrawal_is_open(state) DO NOTHING
         """,
         id=identity,
@@ -122,6 +124,7 @@ def prepare(tx: Tx, member_id: UUID, terms: Terms, now: datetime) -> UUID | None
         **vars(terms),
         now=now,
         until=now + PREPARED_LIFE,
+        payment_id=payment_id,
     )
     return identity if inserted else None
 

@@ -7,18 +7,21 @@ from uuid import UUID
 
 from shared.values.money import Usdt
 
-Way = Literal["amount", "sender"]
+Way = Literal["hash", "amount", "sender"]
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that a transfer may be for. Wallets are in lower case; a closed one waits for nothing any more."""
+    """A request that a transfer may be for. Wallets are in lower case; a closed one waits for nothing any more.
+    `is_named`: we have prepared this very transaction for it.
+    """
 
     payment_id: UUID
     amount: Usdt
     wallet: str
     after_block: int
     is_open: bool
+    is_named: bool
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,16 @@ class Match:
 
 
 def match(came: Arrival, asked: Sequence[Asked]) -> Match | None:
-    """The request that the transfer is for: the one of its exact amount, open ones first and then the newest; else the
-    only open one of its sender. None if people must say. Requests that are younger than its block do not count.
+    """The request that the transfer is for: the one for which it was prepared; else the one of its exact amount, open
+    ones first and then the newest; else the only open one of its sender. None if people must say. Requests that are
+    younger than its block do not count.
 
     `asked` has the newest first.
     """
     before = [it for it in asked if it.after_block < came.block_number]
+    named = [it for it in asked if it.is_named]
+    if named:
+        return Match(named[0].payment_id, "hash")
     exact = sorted((it for it in before if it.amount == came.amount), key=lambda it: not it.is_open)
     if exact:
         return Match(exact[0].payment_id, "amount")

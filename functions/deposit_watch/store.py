@@ -71,7 +71,9 @@ def open_requests(tx: Tx) -> list[Asked]:
     return tx.all(
         Asked,
         """
-        SELECT payment_id, amount, lower(refund_to) AS wallet, after_block, true AS is_open FROM usdt_requests
+        SELECT payment_id, amount, lower(refund_to) AS wallet, after_block, true AS is_open,
+               false AS is_named
+        FROM usdt_requests
         WHERE closed_at IS NULL ORDER BY opened_at DESC, payment_id
         """,
     )
@@ -106,18 +108,25 @@ def arrivals(tx: Tx, up_to: int, limit: int) -> list[Arrival]:
 
 
 def asked_for(tx: Tx, came: Arrival, now: datetime) -> list[Asked]:
-    """The requests that the transfer may be for, newest first: those of its amount, and the open ones of its sender."""
+    """The requests that the transfer may be for, newest first: the one for which its transaction was prepared, those of
+    its amount, and the open ones of its sender.
+    """
     return tx.all(
         Asked,
         """
-        SELECT payment_id, amount, lower(refund_to) AS wallet, after_block, closed_at IS NULL AS is_open
-        FROM usdt_requests
+        SELECT payment_id, amount, lower(refund_to) AS wallet, after_block, closed_at IS NULL AS is_open,
+               coalesce(payment_id = named.id, false) AS is_named
+        FROM usdt_requests LEFT JOIN (
+            SELECT payment_id AS id FROM withdrawals
+            WHERE transaction_hash = :hash AND payment_id IS NOT NULL) named ON named.id = payment_id
         WHERE (amount = :amount AND coalesce(closed_at, 'infinity') > :since)
            OR (closed_at IS NULL AND lower(refund_to) = :sender)
+           OR payment_id = (SELECT payment_id FROM withdrawals WHERE transaction_hash = :hash)
         ORDER BY opened_at DESC, payment_id
         """,
         amount=came.amount,
         sender=came.sender,
+        hash=came.transaction_hash,
         since=now - FORMER,
     )
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from functions.wallet import rules, store
-from functions.wallet.models import SentWithdrawal, WithdrawalOrder
+from functions.wallet.models import OrderTransfer, SentWithdrawal, WithdrawalOrder
+from functions.wallet.store import Account
 from shared import db, log
 from shared.auth import Claims
 from shared.ports.polygon import wallets
@@ -41,11 +42,20 @@ def at_wallet(claims: Claims) -> Glance:
 
 def at_transfer(claims: Claims, body: WithdrawalOrder) -> Ahead:
     """Read the balances, fees and blocks that decide whether a transfer from the caller's wallet can succeed."""
-    account = db.atomically(store.account, claims.member_id)
+    return _ahead(db.atomically(store.account, claims.member_id), body.to_address)
+
+
+def at_order(claims: Claims, body: OrderTransfer) -> Ahead:
+    """Read the same for the transfer that an order of the caller's awaits."""
+    asked = db.atomically(store.awaited, claims.member_id, body.order_id)
+    return _ahead(db.atomically(store.account, claims.member_id), asked.address) if asked else Ahead(None, None)
+
+
+def _ahead(account: Account | None, recipient: str) -> Ahead:
     if account is None or account.wallet_address is None:
         return Ahead(None, None)
     try:
-        found = wallets.connect().outlook(account.token_address, account.wallet_address, body.to_address)
+        found = wallets.connect().outlook(account.token_address, account.wallet_address, recipient)
     except ChainUnreachable as silence:
         log.warning("the chain cannot be read", reason=str(silence))
         return Ahead(account.wallet_address, None)

@@ -87,6 +87,13 @@ class WithdrawalOrder(Body):
     code: SixDigits | None = None
 
 
+class OrderTransfer(Body):
+    """The order that is to be paid in USDT, with a `code` of the authenticator app from members who have one."""
+
+    order_id: UUID
+    code: SixDigits | None = None
+
+
 class UnsignedTransaction(Reply):
     """An EIP-1559 transaction for the wallet to sign unchanged. `serialised` has all of it as bytes, `signing_hash` is
     their Keccak-256; fees are in wei per gas, `value` in wei.

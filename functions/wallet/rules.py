@@ -163,6 +163,12 @@ class GasTooLow(Problem):
     status, title = 409, "Your wallet has too little POL for the network's fee."
 
 
+class UsdtNotAwaited(Problem):
+    """The order awaits no USDT: it is paid in another way, it has ended, or everything has come."""
+
+    status, title = 409, "This order awaits no USDT."
+
+
 class WithdrawalUnderWay(Problem):
     """Another withdrawal of the wallet is open; `withdrawal_id` names it: sign it, cancel it, or wait for its end."""
 

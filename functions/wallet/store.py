@@ -215,6 +215,41 @@ def pending_comps(tx: Tx, member_id: UUID) -> Usdt:
     )
 
 
+@dataclass(frozen=True)
+class Awaited:
+    """The USDT that an order awaits: to where, and how much of it has not come yet."""
+
+    payment_id: UUID
+    address: str
+    missing: Usdt
+
+
+def awaited(tx: Tx, member_id: UUID, order_id: UUID) -> Awaited | None:
+    """The USDT that an order of the member's awaits; None if it awaits none, or is none of theirs."""
+    return tx.first(
+        Awaited,
+        """
+        SELECT asked.payment_id, asked.address, CAST(asked.amount - asked.received AS bigint) AS missing
+        FROM orders JOIN payments ON payments.order_id = orders.id
+        JOIN usdt_requests asked ON asked.payment_id = payments.id
+        WHERE orders.id = :order_id AND orders.member_id = :member_id AND asked.closed_at IS NULL
+          AND asked.received < asked.amount
+        """,
+        order_id=order_id,
+        member_id=member_id,
+    )
+
+
+def owns_order(tx: Tx, member_id: UUID, order_id: UUID) -> bool:
+    """True if the member has placed the order."""
+    return tx.scalar(
+        bool,
+        "SELECT EXISTS (SELECT FROM orders WHERE id = :order_id AND member_id = :member_id) AS owns",
+        order_id=order_id,
+        member_id=member_id,
+    )
+
+
 def is_treasury(tx: Tx, address: str) -> bool:
     """Whether the address is a key that a treasury has or had."""
     return tx.scalar(

@@ -3138,7 +3138,7 @@ CREATE TABLE usdt_deposits (
         IS NOT NULL)),
     CONSTRAINT usdt_deposits_direction_check CHECK (direction = 'in'),
     CONSTRAINT usdt_deposits_matched CHECK ((payment_id IS NULL) = (matched_by IS NULL)),
-    CONSTRAINT usdt_deposits_matched_by_check CHECK (matched_by IN ('amount', 'sender', 'person')),
+    CONSTRAINT usdt_deposits_matched_by_check CHECK (matched_by IN ('hash', 'amount', 'sender', 'person')),
     CONSTRAINT usdt_deposits_outcome_check CHECK (outcome IN ('counted', 'returned')),
     CONSTRAINT usdt_deposits_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES usdt_requests(payment_id),
     CONSTRAINT usdt_deposits_transaction_hash_log_index_direction_fkey FOREIGN KEY (transaction_hash, log_index,
@@ -3516,6 +3516,7 @@ CREATE TABLE withdrawals (
     succeeded                     boolean,
     prepared_block                bigint,
     outcome_hash                  evm_hash,
+    payment_id                    uuid,
     CONSTRAINT withdrawals_pkey PRIMARY KEY (id),
     CONSTRAINT withdrawals_transaction_hash_key UNIQUE (transaction_hash),
     CONSTRAINT withdrawals_amount_check CHECK (amount::bigint > 0),
@@ -3538,12 +3539,14 @@ CREATE TABLE withdrawals (
         'replaced'))),
     CONSTRAINT withdrawals_prepared_block_check CHECK (prepared_block >= 0),
     CONSTRAINT withdrawals_priority_fee_per_gas_wei_max_check CHECK (priority_fee_per_gas_wei_max > 0),
-    CONSTRAINT withdrawals_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+    CONSTRAINT withdrawals_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
+    CONSTRAINT withdrawals_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES usdt_requests(payment_id)
 );
 CREATE INDEX withdrawals_followed ON withdrawals (checked_at) WHERE state IN ('signed', 'mined', 'lapsed');
 CREATE INDEX withdrawals_member ON withdrawals (member_id, prepared_at DESC, id DESC);
 CREATE UNIQUE INDEX withdrawals_one_open ON withdrawals (lower(from_address::text)) WHERE state IN ('prepared',
     'signed', 'mined');
+CREATE INDEX withdrawals_payment ON withdrawals (payment_id) WHERE payment_id IS NOT NULL;
 CREATE INDEX withdrawals_unsigned ON withdrawals (expires_at) WHERE state = 'prepared';
 CREATE TRIGGER never_deleted BEFORE DELETE ON withdrawals FOR EACH ROW EXECUTE FUNCTION payout_never_deleted();
 CREATE TRIGGER never_truncated BEFORE TRUNCATE ON withdrawals FOR EACH STATEMENT EXECUTE FUNCTION
@@ -3552,6 +3555,10 @@ CREATE TRIGGER withdrawal_born AFTER INSERT ON withdrawals FOR EACH ROW EXECUTE 
 CREATE TRIGGER withdrawal_changed BEFORE UPDATE ON withdrawals FOR EACH ROW EXECUTE FUNCTION withdrawal_changed();
 CREATE TRIGGER withdrawal_hash_fixed BEFORE UPDATE ON withdrawals FOR EACH ROW EXECUTE FUNCTION
     withdrawal_hash_fixed();
+CREATE TRIGGER withdrawal_payment_fixed BEFORE UPDATE ON withdrawals FOR EACH ROW WHEN (new.payment_id IS DISTINCT FROM
+    old.payment_id) EXECUTE FUNCTION withdrawal_pays_order();
+CREATE TRIGGER withdrawal_pays_order BEFORE INSERT ON withdrawals FOR EACH ROW WHEN (new.payment_id IS NOT NULL)
+    EXECUTE FUNCTION withdrawal_pays_order();
 
 CREATE TABLE withheld_chips (
     scan_number   bigint       NOT NULL,
@@ -7387,6 +7394,23 @@ AS $function$
     SELECT state IN ('prepared', 'signed', 'mined')
 $function$;
 
+CREATE OR REPLACE FUNCTION withdrawal_pays_order()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF TG_OP = 'UPDATE' OR NOT EXISTS (
+        SELECT FROM usdt_requests asked JOIN payments ON payments.id = asked.payment_id
+        JOIN orders ON orders.id = payments.order_id
+        WHERE asked.payment_id = NEW.payment_id AND lower(asked.address) = lower(NEW.to_address)
+          AND NEW.amount <= asked.amount AND orders.member_id = NEW.member_id) THEN
+        PERFORM refuse('withdrawal_payment', format('withdrawal %s is not what an order of its member awaits', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_affiliate_desk, blakjaks_app,
     blakjaks_approvals, blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_clicks,
     blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_deposits, blakjaks_disputes, blakjaks_downlines,
@@ -7522,6 +7546,7 @@ GRANT UPDATE ON TABLE mails TO blakjaks_delivery;
 GRANT INSERT ON TABLE chain_transfers, ledger_journals, ledger_postings, payouts, usdt_deposits, usdt_returns TO
     blakjaks_deposits;
 GRANT INSERT, UPDATE ON TABLE chain_scans TO blakjaks_deposits;
+GRANT SELECT (payment_id, transaction_hash) ON TABLE withdrawals TO blakjaks_deposits;
 GRANT UPDATE (booked_at, matched_by, outcome, payment_id) ON TABLE usdt_deposits TO blakjaks_deposits;
 GRANT UPDATE (paid_at) ON TABLE usdt_returns TO blakjaks_deposits;
 GRANT UPDATE (seen) ON TABLE usdt_requests TO blakjaks_deposits;

@@ -28,7 +28,7 @@ EXAMPLE_REQUESTS = [
     auth.confirm_password_reset, auth.set_up_second_factor, auth.enable_second_factor, auth.disable_second_factor,
     auth.renew_backup_codes, auth.prove_second_factor, auth.end_session,
     wallet.challenge, wallet.link, wallet.withdraw, wallet.broadcast_withdrawal, wallet.follow_sent_withdrawal,
-    wallet.cancel_withdrawal, wallet.create_oobit_token, wallet.put_oobit_card,
+    wallet.prepare_order_payment, wallet.cancel_withdrawal, wallet.create_oobit_token, wallet.put_oobit_card,
     webhooks.hear_card, webhooks.hear_agechecker, webhooks.hear_selery, webhooks.hear_kintsugi,
     shop.add_to_cart, shop.update_cart_item, shop.remove_cart_item, shop.change_product, shop.count_stock,
     admin_orders.change_order, admin_orders.show_order_address, admin_orders.refund_order, admin_orders.approve_refund,

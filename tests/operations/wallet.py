@@ -9,7 +9,7 @@ from eth_account.signers.local import LocalAccount
 
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes import wallet_driver
+from tests.fakes import order_rows, usdt_rows, wallet_driver
 from tests.fakes.wallet_driver import RECIPIENT, new_wallet
 from tests.fakes.wallets import chain_of_port
 from tests.operations.requests import Request, as_json
@@ -33,6 +33,13 @@ def withdraw(scene: Scene) -> Request:
     member = scene.client(factories.member(wallet=new_wallet().address).token)
     body = {"to_address": RECIPIENT, "amount": 25}
     return as_json(member, "/v1/wallet/withdraw", body, body | {"amount": 26})
+
+
+def prepare_order_payment(scene: Scene) -> Request:
+    order_rows.counted(10_000)
+    who = factories.member(wallet=new_wallet().address)
+    body = {"order_id": str(usdt_rows.waiting(who))}
+    return as_json(scene.client(who.token), "/v1/wallet/order-payments", body, {"order_id": str(uuid4())})
 
 
 def prepared_withdrawal(scene: Scene, wallet: LocalAccount) -> tuple[FunctionClient, dict[str, Any]]:

@@ -113,6 +113,27 @@ END $$;
 CREATE TRIGGER usdt_payment_changed BEFORE UPDATE OF state ON payments
     FOR EACH ROW WHEN (NEW.provider = 'usdt' AND NEW.state <> OLD.state) EXECUTE FUNCTION usdt_payment_changed();
 
+-- A transfer that we have prepared for a member's wallet may pay an order.
+ALTER TABLE withdrawals ADD COLUMN payment_id uuid REFERENCES usdt_requests (payment_id);
+CREATE INDEX withdrawals_payment ON withdrawals (payment_id) WHERE payment_id IS NOT NULL;
+
+CREATE FUNCTION withdrawal_pays_order() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' OR NOT EXISTS (
+        SELECT FROM usdt_requests asked JOIN payments ON payments.id = asked.payment_id
+        JOIN orders ON orders.id = payments.order_id
+        WHERE asked.payment_id = NEW.payment_id AND lower(asked.address) = lower(NEW.to_address)
+          AND NEW.amount <= asked.amount AND orders.member_id = NEW.member_id) THEN
+        PERFORM refuse('withdrawal_payment', format('withdrawal %s is not what an order of its member awaits', NEW.id));
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER withdrawal_pays_order BEFORE INSERT ON withdrawals
+    FOR EACH ROW WHEN (NEW.payment_id IS NOT NULL) EXECUTE FUNCTION withdrawal_pays_order();
+CREATE TRIGGER withdrawal_payment_fixed BEFORE UPDATE ON withdrawals
+    FOR EACH ROW WHEN (NEW.payment_id IS DISTINCT FROM OLD.payment_id) EXECUTE FUNCTION withdrawal_pays_order();
+
 -- ------------------------------------------------------------------------------------------------------------ deposits
 -- A transfer to the shop's keys, once: whose it is (nobody's, until people say so), and what became of it. One that was
 -- `counted` is part of its request's `received`; one that was `returned` came too late or twice.
@@ -122,7 +143,7 @@ CREATE TABLE usdt_deposits (
     log_index        integer NOT NULL,
     direction        text NOT NULL DEFAULT 'in' CHECK (direction = 'in'),
     payment_id       uuid REFERENCES usdt_requests (payment_id),
-    matched_by       text CHECK (matched_by IN ('amount', 'sender', 'person')),
+    matched_by       text CHECK (matched_by IN ('hash', 'amount', 'sender', 'person')),
     transfer_id      uuid REFERENCES manual_transfers (payout_id),  -- by which people send back what is nobody's
     found_at         timestamptz NOT NULL,
     booked_at        timestamptz,
@@ -397,6 +418,7 @@ GRANT INSERT ON chain_transfers, usdt_deposits, usdt_returns, payouts, ledger_jo
 GRANT INSERT, UPDATE ON chain_scans TO blakjaks_deposits;
 GRANT UPDATE (payment_id, matched_by, booked_at, outcome) ON usdt_deposits TO blakjaks_deposits;
 GRANT UPDATE (seen) ON usdt_requests TO blakjaks_deposits;
+GRANT SELECT (transaction_hash, payment_id) ON withdrawals TO blakjaks_deposits;
 GRANT UPDATE (paid_at) ON usdt_returns TO blakjaks_deposits;
 
 -- approvals: people say whose a deposit is, or send it back.

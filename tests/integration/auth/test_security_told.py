@@ -149,6 +149,7 @@ TOLD_ELSEWHERE = {
     "delete_account": "there is no account any more that could show it; a mail says goodbye (test_deletion.py)",
     "create_export": "a mail says that the file is ready (test_export.py)",
     "withdraw": "the wallet signs; mail and notification say what became of it (test_withdrawal_follow.py)",
+    "prepare_order_payment": "likewise",
     "suspend_member": "sign-in says it; the reason is not told to the member (docs/accounts.md)",
     "activate_member": "likewise",
 }
