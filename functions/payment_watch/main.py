@@ -143,13 +143,25 @@ def _find(step: Step) -> None:
     assert asked.sent_at, "what was sent has a time"
     follows = rules.unknown(asked.sent_at, now)
     if follows is Unknown.REPEAT:
-        _apply(step, _send(step), "reply")
+        if db.atomically(_may_repeat, asked.id, now):
+            _apply(step, _send(step), "reply")
     elif follows is Unknown.PEOPLE:
         log.error(
             "a payment operation is lost: people must decide",
             order_id=asked.order_id, operation_id=asked.id, kind=asked.kind,
         )  # fmt: skip
         db.atomically(store.look_again, asked.id, now + rules.LOST_PAUSE)
+
+
+def _may_repeat(tx: Tx, operation_id: UUID, now: datetime) -> bool:
+    """True if an operation that has not reached the provider may be sent again; a refund waits while the payment is
+    disputed, because the buyer would get the money twice.
+    """
+    order, operation = _locked(tx, operation_id)
+    if operation.kind != "refund" or not is_disputed(tx, order.id):
+        return True
+    store.look_again(tx, operation_id, now + rules.LOST_PAUSE)
+    return False
 
 
 def _apply(step: Step, answer: Answer | None, evidence: str) -> None:

@@ -19,6 +19,7 @@ from shared.orders import machine, rows, tasks
 from shared.orders.states import CancelReason
 from shared.ports import card
 from shared.values.money import ZERO, Usdt
+from shared.values.vendor_times import UNKNOWN_AFTER
 from tests.fakes import order_views
 from tests.fakes.accrual_rows import Paid, give_back, is_due, pools, totals
 from tests.fakes.crashes import Crash, crash
@@ -39,6 +40,7 @@ SOLD = {
     "sales_tax:shop": -TAX,
 }
 AT_ONCE = 8
+UNKNOWN_MINUTES = int(UNKNOWN_AFTER.total_seconds()) // 60
 
 
 @pytest.fixture
@@ -243,6 +245,24 @@ def test_a_refund_that_was_not_sent_waits_and_what_is_withdrawn_then_is_excess(
     assert (found.goods, found.excess, found.tins) == (ZERO, TOTAL, 0)
     assert standing(order.id).operations[-1] == "refund recorded"
     assert balances() == {"owed:refunds": -TOTAL}
+    shop_vendors.card.change_dispute(made.id, "won")
+    heard(orders, made.id)
+    orders.pass_time(61)
+    assert standing(order.id).operations[-1] == "refund succeeded"
+    assert (balances(), shop_vendors.card.total("refund")) == ({}, 1378)
+
+
+def test_a_refund_that_has_not_reached_the_provider_is_not_sent_again_while_a_bank_has_the_money(
+    orders: OrderDriver, order: Placed, shop_vendors: Vendors
+) -> None:
+    shop_vendors.card.fail_next(1, Fault.UNANSWERED)
+    give_back(Paid(order.id, order.payment_id))
+    orders.deliver()
+    made = shop_vendors.card.open_dispute(capture_of(order.id))
+    heard(orders, made.id)
+    orders.pass_time(UNKNOWN_MINUTES + 2)
+    assert standing(order.id).operations[-1] == "refund sent"
+    assert shop_vendors.card.total("refund") == 0
     shop_vendors.card.change_dispute(made.id, "won")
     heard(orders, made.id)
     orders.pass_time(61)
