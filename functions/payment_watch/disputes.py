@@ -79,7 +79,7 @@ def record(tx: Tx, told: Dispute, asked_at: datetime, now: datetime) -> None:
         _move(tx, order, dispute, told, now)
     if before is None or before.state != told.state:
         _tell(order, told)
-        _stop_or_send(tx, order, now)
+        _stop(tx, order, now)
         machine.advance(tx, order.id, now)
 
 
@@ -104,18 +104,15 @@ def _move(tx: Tx, order: Order, dispute: Known, told: Dispute, now: datetime) ->
         log.error("a dispute of a cancelled order was won", order_id=order.id, dispute=told.reference)
 
 
-def _stop_or_send(tx: Tx, order: Order, now: datetime) -> None:
-    """Have the warehouse stop what has not left of a disputed order, and send it after all once it is disputed no more.
-    What was recorded and not sent to the warehouse waits there by itself.
+def _stop(tx: Tx, order: Order, now: datetime) -> None:
+    """Have the warehouse stop what has not left of a disputed order. What was recorded and not sent to the warehouse
+    waits there by itself.
     """
     last = fulfilments.newest(tx, order.id)
-    if last is None:
+    if last is None or not is_disputed(tx, order.id):
         return
-    if is_disputed(tx, order.id):
-        if last.status is not FulfilmentStatus.RECORDED and last.status not in FULFILMENT_ENDS:
-            fulfilments.want_cancelled(tx, last.id, now)
-    elif last.status is FulfilmentStatus.CANCELLED and order.state is OrderState.CONFIRMED and not order.is_leaving:
-        fulfilments.record(tx, order.id, now)
+    if last.status is not FulfilmentStatus.RECORDED and last.status not in FULFILMENT_ENDS:
+        fulfilments.want_cancelled(tx, last.id, now)
 
 
 def _tell(order: Order, told: Dispute) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
-from shared.orders import disputes, refunds, rows, telling
+from shared.orders import disputes, fulfilments, refunds, rows, telling
 from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order
 from shared.orders.states import PAID, CancelReason, OrderState
@@ -19,12 +19,13 @@ from shared.values.states import FULFILMENT_ENDS, FulfilmentStatus
 @dataclass(frozen=True)
 class Progress:
     """How far a paid order has come: tins in parcels, tins that are neither in a parcel nor released, the status of its
-    last fulfilment, whether a parcel may still arrive, and how many have arrived.
+    last fulfilment and whether we have had it cancelled, whether a parcel may still arrive, and how many have arrived.
     """
 
     sent: int
     left: int
     fulfilment: FulfilmentStatus
+    is_stopped: bool
     is_under_way: bool
     arrived: int
 
@@ -38,7 +39,8 @@ class _Unsent:
 def go_out(tx: Tx, order: Order, now: datetime) -> None:
     """Take a paid order as far as its parcels go. Once a tin has left, a wish to cancel is refused, which is told; what
     the warehouse does not send of it is paid back; when it sends nothing at all, the order is to be cancelled. The rest
-    of a disputed order waits; once the bank has the money, it is not paid back again.
+    of a disputed order waits; once the bank has the money, it is not paid back again. What was stopped by a dispute is
+    sent after all once it is disputed no more.
     """
     found = _progress(tx, order.id)
     if not found.sent:
@@ -46,6 +48,8 @@ def go_out(tx: Tx, order: Order, now: datetime) -> None:
             rows.want_cancelled(tx, order.id, CancelReason.SHORT, now)
         elif found.fulfilment is FulfilmentStatus.PACKED and order.state is OrderState.CONFIRMED:
             _move(tx, order.id, OrderState.FULFILLED, now)
+        elif found.is_stopped and not order.is_leaving and not disputes.is_disputed(tx, order.id):
+            fulfilments.record(tx, order.id, now)
         return
     if order.is_leaving:
         _refuse_cancel(tx, order.id, now)
@@ -83,8 +87,7 @@ def _progress(tx: Tx, order_id: UUID) -> Progress:
         """
         SELECT CAST(sum(parcelled.tins) AS integer) AS sent,
                CAST(sum(item.promised - item.released - parcelled.tins) AS integer) AS left,
-               (SELECT status FROM fulfilments WHERE order_id = :order_id ORDER BY recorded_at DESC, id DESC LIMIT 1)
-                   AS fulfilment,
+               last.status AS fulfilment, last.status = 'cancelled' AND last.cancel_wanted_at IS NOT NULL AS is_stopped,
                order_has_parcels_under_way(CAST(:order_id AS uuid)) AS is_under_way,
                (SELECT CAST(count(*) AS integer) FROM parcels JOIN fulfilments f ON f.id = fulfilment_id
                 WHERE f.order_id = :order_id AND parcels.status = 'delivered') AS arrived
@@ -94,7 +97,9 @@ def _progress(tx: Tx, order_id: UUID) -> Progress:
             FROM fulfilments f JOIN parcels ON parcels.fulfilment_id = f.id
             JOIN parcel_lines line ON line.parcel_id = parcels.id
             WHERE f.order_id = item.order_id AND line.sku = item.sku) parcelled
-        WHERE item.order_id = :order_id
+        CROSS JOIN (SELECT status, cancel_wanted_at FROM fulfilments WHERE order_id = :order_id
+                    ORDER BY recorded_at DESC, id DESC LIMIT 1) last
+        WHERE item.order_id = :order_id GROUP BY last.status, last.cancel_wanted_at
         """,
         order_id=order_id,
     )

@@ -1,13 +1,16 @@
 """A dispute stops what has not left the warehouse, until it is won; and nothing is paid back twice."""
 
 from collections.abc import Callable
+from uuid import UUID
 
 import pytest
 
 from emulators.card_books import CardDispute
+from emulators.vendor import Fault
 from emulators.vendors import Vendors
 from functions.payment_watch import disputes
-from shared import clock
+from shared import clock, db
+from shared.orders import tasks
 from tests import factories
 from tests.client import FunctionClient, refusal
 from tests.fakes import order_rows, order_views, parcel_views
@@ -73,6 +76,33 @@ def test_what_lies_at_the_warehouse_is_stopped_and_sent_when_the_dispute_is_won(
     orders.pass_time(SOON)
     assert parcel_views.fulfilments(order.id) == ["cancelled", "accepted"]
     assert shop_vendors.card.total("refund") == 0
+
+
+def test_what_was_packed_is_stopped_and_sent_when_the_dispute_is_won(
+    orders: OrderDriver, order: Placed, shop_vendors: Vendors
+) -> None:
+    (asked,) = shop_vendors.warehouse.orders()
+    shop_vendors.warehouse.pack(asked.external_id)
+    db.atomically(tasks.fulfil_soon, UUID(asked.external_id), clock.now())
+    orders.deliver()
+    assert standing(order.id).state == "fulfilled"
+    made = opened(orders, shop_vendors, order)
+    orders.pass_time(SOON)
+    assert parcel_views.fulfilments(order.id) == ["cancelled"]
+    decided(orders, shop_vendors, made, "won")
+    orders.pass_time(SOON)
+    assert parcel_views.fulfilments(order.id) == ["cancelled", "accepted"]
+    assert (standing(order.id).state, shop_vendors.card.total("refund")) == ("fulfilled", 0)
+
+
+def test_what_the_warehouse_stops_after_the_dispute_is_won_is_sent_after_all(
+    orders: OrderDriver, order: Placed, shop_vendors: Vendors
+) -> None:
+    shop_vendors.warehouse.fail_next(1, Fault.UNANSWERED)  # it has not heard that it is to cancel
+    made = opened(orders, shop_vendors, order)
+    decided(orders, shop_vendors, made, "won")
+    orders.pass_time(HOUR)
+    assert parcel_views.fulfilments(order.id) == ["cancelled", "accepted"]
 
 
 def test_the_rest_of_a_disputed_order_is_paid_back_only_when_the_dispute_is_won(
