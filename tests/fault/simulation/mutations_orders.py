@@ -14,6 +14,8 @@ DISPATCH = "shared/orders/dispatch.py"
 FULFILMENTS = "shared/orders/fulfilments.py"
 SENDING = "tests/integration/shop/test_fulfilment.py"
 CANCELS = "tests/integration/shop/test_fulfilment_cancels.py"
+DISPUTES = "tests/integration/shop/test_disputes.py"
+DISPUTED_GOODS = "tests/integration/shop/test_disputed_goods.py"
 COUNTS = "tests/integration/shop/test_sales_count.py"
 SHARES = "shared/orders/refund_shares.py"
 REFUNDS = "shared/orders/refunds.py"
@@ -98,6 +100,12 @@ MUTANTS = (
             "{} if found.status in rules.SENT_NO_MORE else ", "", CANCELS),
     _mutant("a wish that came too late is not answered", DISPATCH,
             "        telling.not_cancelled(tx, order, now)\n", "", CANCELS),
+    _mutant("a refund is sent again while a bank has the money", WATCH,
+            '    if operation.kind != "refund" or not is_disputed(tx, order.id):\n        return True\n',
+            "    return True\n", DISPUTES),
+    _mutant("what a dispute has stopped is never sent", DISPATCH,
+            "        elif found.is_stopped and not order.is_leaving and not disputes.is_disputed(tx, order.id):\n",
+            "        elif False:\n", DISPUTED_GOODS),
     _mutant("what does not come is not paid back", DISPATCH,
             "        _refund_rest(tx, order, now)\n", "        pass\n", SENDING),
     _mutant("what does not come stays promised", DISPATCH,
