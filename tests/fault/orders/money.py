@@ -21,7 +21,9 @@ PAID = """
            coalesce(p.refunded, 0)::bigint,
            coalesce((SELECT sum(withdrawn) FROM disputes WHERE payment_id = p.id), 0)::bigint,
            coalesce((SELECT sum(excess) FROM disputes JOIN dispute_movements m ON m.dispute_id = disputes.id
-                     WHERE payment_id = p.id), 0)::bigint
+                     WHERE payment_id = p.id), 0)::bigint,
+           EXISTS (SELECT FROM disputes JOIN dispute_movements back ON back.dispute_id = disputes.id
+                   WHERE payment_id = p.id AND back.amount < 0 AND back.moved_at >= o.state_at)
     FROM orders o LEFT JOIN payments p ON p.order_id = o.id AND p.state = 'captured'
 """
 
@@ -29,7 +31,8 @@ PAID = """
 @dataclass(frozen=True)
 class Paid:
     """An order and the payment that was charged, in micro-USD; `provider` is None if none was. `refunded` was paid back
-    of what `refunds` promise; banks have withdrawn the rest, `excess` beyond what was left.
+    of what `refunds` promise; banks have withdrawn the rest, `excess` beyond what was left. With `came_back` a bank has
+    given money back since the order has its state: what becomes of that of a cancelled one is for people.
     """
 
     order: str
@@ -41,6 +44,7 @@ class Paid:
     refunded: int
     withdrawn: int
     excess: int
+    came_back: bool
 
 
 def broken(world: World, treasury: Treasury) -> Iterator[str]:
@@ -68,7 +72,7 @@ def _done_once(world: World) -> Iterator[str]:
 
 
 def _at_the_provider(world: World) -> Counter[str]:
-    """What the card's provider has taken of each order less what it has paid back, without disputes."""
+    """The money that the card's provider has taken of each order less what it has paid back, without disputes."""
     owners = _orders_of_operations(world)
     kept: Counter[str] = Counter()
     for each in world.vendors.card.operations():
@@ -78,7 +82,7 @@ def _at_the_provider(world: World) -> Counter[str]:
 
 
 def _at_the_bank(world: World) -> Counter[str]:
-    """What has come to our bank for each order, as far as it was booked, less what was sent back."""
+    """The money that has come to our bank for each order, as far as it was booked, less what was sent back."""
     kept: Counter[str] = Counter()
     for order, kind, amount in world.database.rows(
         "SELECT p.order_id, o.kind, o.amount FROM bank_transfers JOIN payment_operations o ON o.id = operation_id "
@@ -98,7 +102,7 @@ def _orders_of_operations(world: World) -> dict[str, str]:
 
 
 def _orders(paid: list[Paid], kept: Mapping[str, Counter[str]]) -> Iterator[str]:
-    """Who was paid has exactly the order's total less what was refunded, nobody else has anything. All refunds are paid
+    """The one who was paid has the order's total less what was refunded, nobody else has anything. All refunds are paid
     unless a bank has the money, and a cancelled order has given everything back.
     """
     for each in paid:
@@ -110,7 +114,8 @@ def _orders(paid: list[Paid], kept: Mapping[str, Counter[str]]) -> Iterator[str]
             yield f"order {each.order} promises {each.refunds} and has paid back {each.refunded}"
         if each.refunds + each.withdrawn - each.excess > each.total:
             yield f"order {each.order} cost {each.total}, gives back {each.refunds} and lost {each.withdrawn}"
-        if each.state == "cancelled" and each.provider and each.refunds + each.withdrawn - each.excess != each.total:
+        held = each.total - each.refunds - each.withdrawn + each.excess if each.provider else 0
+        if each.state == "cancelled" and held and not each.came_back:
             yield f"order {each.order} is cancelled, gives back {each.refunds} and lost {each.withdrawn}"
 
 

@@ -13,9 +13,9 @@ from tests.fault.simulation.database import Database
 PAUSES = (0, 1, 5, 30, 120)  # seconds
 STEPS = 110
 ROUNDS_MAX = 60
-ROUND_SECONDS = 240
+ROUND_SECONDS = 480
 CALM_ANSWER_SECONDS_MAX = 1.0  # a slow machine is no fault
-DECIDED_AFTER = 20  # rounds: until then nobody comes back from the bank
+DECIDED_AFTER = 10  # rounds: until then nobody comes back from the bank
 ACTIONS = (
     (World.order, 8),
     (World.deliver, 60),

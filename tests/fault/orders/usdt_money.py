@@ -37,7 +37,7 @@ def broken(world: World, treasury: Treasury) -> Iterator[str]:
 
 
 def kept(world: World, treasury: Treasury) -> Counter[str]:
-    """What has come for each order on the chain, less what went back and what was more than it cost and was kept."""
+    """The USDT that has come for each order on the chain, less what went back and the excess that was kept."""
     came = {(it.transaction_hash, it.log_index): it.amount_micro for it in treasury.nodes.deposits}
     found: Counter[str] = Counter()
     for transfer, index, _, order, _, _ in world.database.rows(DEPOSITS):
@@ -73,7 +73,7 @@ def _deposits(world: World, treasury: Treasury) -> Iterator[str]:
 
 
 def _requests(world: World) -> Iterator[str]:
-    """Of what was received everything is charged, kept as a small excess, or on its way back, and nothing more."""
+    """Everything that was received is charged, kept as a small excess, or goes back, and nothing more."""
     for payment, received, charged, excess, returned, counted, back in world.database.rows(
         "SELECT q.payment_id, received, charged, excess, returned, "
         "(SELECT coalesce(sum(amount), 0) FROM usdt_deposits d JOIN chain_transfers "
