@@ -100,6 +100,10 @@ class CardBooks:
             raise VendorError(HTTPStatus.NOT_FOUND, "dispute_unknown")
         return found
 
+    def all(self) -> list[CardDispute]:
+        """All disputes, first to last."""
+        return list(self._disputes)
+
     def by_hand(self, amount: int) -> Booking:
         """Book a refund that somebody made on the processor's own pages."""
         return self._book(None, "refund", amount, 0, None)

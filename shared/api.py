@@ -179,10 +179,17 @@ class Api:
 
         return register
 
+    def matching(self, path: str) -> list[tuple[Route, dict[str, str]]]:
+        """The routes of a path with the values of its parameters. One that names a segment precedes one that takes
+        any, whichever was registered first, as at the gateway.
+        """
+        found = [(route, values) for route in self.routes if (values := route.match(path)) is not None]
+        return sorted(found, key=lambda match: len(match[1]))
+
     def _answer(self, request: Request, since: float) -> tuple[str, Response]:
         edge.require(request)
         auth.require_gateway(request, self.function)
-        matches = [(route, values) for route in self.routes if (values := route.match(request.path)) is not None]
+        matches = self.matching(request.path)
         methods = [route.method for route, _ in matches]
         if not matches:
             raise NotFound

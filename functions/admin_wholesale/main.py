@@ -2,10 +2,10 @@
 
 from flask import Request, Response
 
-from functions.admin_wholesale import accounts, certificates, rewards
+from functions.admin_wholesale import accounts, certificates, orders, rewards
 from functions.admin_wholesale.common import api
 
-__all__ = ["accounts", "api", "certificates", "rewards"]
+__all__ = ["accounts", "api", "certificates", "orders", "rewards"]
 
 
 def admin_wholesale(request: Request) -> Response:

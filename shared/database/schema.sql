@@ -1875,6 +1875,7 @@ CREATE INDEX orders_leaving ON orders (cancel_wanted_at) WHERE cancel_wanted_at 
     NULL AND state <> 'cancelled';
 CREATE INDEX orders_member ON orders (member_id, placed_at, id);
 CREATE INDEX orders_moved ON orders (state_at) WHERE confirmed_at IS NOT NULL;
+CREATE INDEX orders_of_accounts ON orders (placed_at, id) WHERE account_id IS NOT NULL;
 CREATE INDEX orders_placed ON orders (placed_at, id);
 CREATE INDEX orders_under_way ON orders (state, placed_at, id) WHERE state NOT IN ('delivered', 'cancelled');
 CREATE INDEX orders_unsettled ON orders (placed_at, id) WHERE settled_at IS NULL AND (state IN ('shipped',

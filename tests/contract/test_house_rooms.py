@@ -14,13 +14,12 @@ SHARED = ROOT / "shared"
 ROOMS_MAX = 30
 PORT = "a vendor is imported in ports and nowhere else"
 OPERATOR = "an operator's command reads it too: terraform/operations"
-TO_COME = "shop and wholesale will call it; its rules are tested"
-NEXT = "the warehouse and its webhook use it next"
+COUNTED = "sales_count is the one job that counts the tins of orders of both kinds"
 NEEDED_BY_ONE = {
-    "comps/sales.py": TO_COME,
+    "comps/sales.py": COUNTED,
     "database/migrate.py": "packaging and tests read the migrations with it",
     "ledger/seals.py": OPERATOR,
-    "members/downline.py": TO_COME,
+    "members/downline.py": COUNTED,
     "payouts/answers.py": OPERATOR,
     "payouts/explanations.py": OPERATOR,
     "payouts/rotation.py": "it belongs to the payout machine, which payout_recover runs",

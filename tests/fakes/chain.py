@@ -41,6 +41,10 @@ Answer = TypeVar("Answer")
 _hashes = itertools.count(1)
 
 
+def _now() -> datetime:
+    return clock.now()  # also of a clock that a test has put there
+
+
 @dataclass(frozen=True)
 class SignedTransfer:
     """A signed transfer as the pool holds it."""
@@ -75,7 +79,7 @@ class Block:
 
     number: int
     hash: str = field(default_factory=lambda: f"0x{next(_hashes):064x}")
-    made_at: datetime = field(default_factory=clock.now)
+    made_at: datetime = field(default_factory=_now)
     included: list[Included] = field(default_factory=list)
 
 

@@ -166,6 +166,12 @@ LISTS: Mapping[str, ListCase] = {
         beside=partial(list_rows.wholesale, emptied=True),
         filters={name: same(name) for name in ("status", "member_id")},
     ),
+    "list_admin_wholesale_orders": ListCase(
+        shop_list_rows.admins_wholesale_order,
+        role=OPERATIONS,
+        beside=shop_list_rows.order,
+        filters={name: same(name) for name in ("account_id", "status", "payment")},
+    ),
     "list_admin_orders": ListCase(
         shop_list_rows.admins_order,
         role=OPERATIONS,

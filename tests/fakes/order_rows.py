@@ -15,7 +15,7 @@ from shared.auth import Role
 from shared.credentials import fingerprints
 from shared.db import Tx
 from shared.ledger import journals
-from shared.orders import addresses, card_tokens, fulfilments
+from shared.orders import addresses, card_tokens, fulfilments, usdt_requests
 from shared.orders.addresses import DeliveryAddress
 from shared.values.money import Usdt
 from tests import factories
@@ -24,6 +24,7 @@ from tests.fakes.shop_client import COFFEE, MINT
 
 HOME = DeliveryAddress("Test Member", "12 Main Street", "Apartment 4", "New York", "NY", "10001")
 UNPAID_LIFE = timedelta(minutes=30)
+USDT_LIFE = timedelta(hours=2)
 PRICE = Usdt.of("4.99")
 SHIPPING = Usdt.of("2.99")
 SHIPPING_TAX = Usdt.of("0.19")
@@ -74,13 +75,24 @@ def placed(
     tins: Mapping[str, int] | None = None,
     *,
     card: str = "ok",
+    usdt: str = "",
     address: DeliveryAddress = HOME,
     at: datetime | None = None,
     cost: Usdt = COST_PER_TIN,
 ) -> UUID:
-    """Place an order of the member's, at PRICE a tin, with SHIPPING and taxes; returns its id. There must be stock."""
+    """Place an order of the member's, at PRICE a tin, with SHIPPING and taxes; returns its id. There must be stock. It
+    is paid by card, or in USDT with the wallet `usdt` for what goes back.
+    """
     order_id, moment, wanted = uuid4(), at or datetime.now(UTC), dict(tins or {MINT: 3})
-    db.atomically(lambda tx: _place(tx, order_id, who.id, wanted, card=card, address=address, cost=cost, now=moment))
+
+    def place(tx: Tx) -> None:
+        _place(tx, order_id, who.id, wanted, address=address, cost=cost, now=moment)
+        if usdt:
+            usdt_requests.insert(tx, {order_id: usdt}, moment)
+        else:
+            _pay(tx, order_id, card, moment)
+
+    db.atomically(place)
     return order_id
 
 
@@ -149,7 +161,6 @@ def _place(
     member_id: UUID,
     tins: Mapping[str, int],
     *,
-    card: str,
     address: DeliveryAddress,
     cost: Usdt,
     now: datetime,
@@ -198,7 +209,6 @@ def _place(
             line=PRICE * quantity,
             tax=TAX_PER_TIN * quantity,
         )
-    _pay(tx, order_id, card, now)
     tx.run(
         """
         INSERT INTO stock_moves (sku, kind, quantity, moved_at, recorded_at, order_id)

@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 from shared import db
 from shared.auth import Role
 from shared.db import Tx
-from shared.orders import operations, rows
+from shared.orders import machine, operations, rows
+from shared.orders.states import CancelReason
 from tests import factories
 from tests.factories import Somebody
 from tests.fakes import card_lists, order_rows, wholesale_order_rows
@@ -56,6 +57,19 @@ def refund_request(owner: Somebody, at: datetime, number: int) -> str:
 def wholesale_order(owner: Somebody, at: datetime, number: int) -> str:
     order_rows.counted(10_000, MINT)
     return str(wholesale_order_rows.placed(owner, wholesale_order_rows.account_of(owner), 100 * (1 + number), at=at))
+
+
+def admins_wholesale_order(owner: Somebody, at: datetime, number: int) -> str:
+    """An order of the owner's account, or of another one, that waits or came to nothing."""
+    made = wholesale_order(owner if number % 3 else factories.member(), at, number)
+
+    def end(tx: Tx) -> None:
+        rows.want_cancelled(tx, UUID(made), CancelReason.PEOPLE, at)
+        machine.advance(tx, UUID(made), at)
+
+    if number % 2:
+        db.atomically(end)
+    return made
 
 
 def wholesale_chips(owner: Somebody, at: datetime, number: int) -> str:

@@ -28,10 +28,16 @@ EMPTIED = """
 
 
 def wholesale_account(
-    *statuses: str, member: Somebody | None = None, at: datetime = NOW, tax_id: str = TAX_ID, emptied: bool = False
+    *statuses: str,
+    member: Somebody | None = None,
+    admin: Somebody | None = None,
+    at: datetime = NOW,
+    tax_id: str = TAX_ID,
+    emptied: bool = False,
 ) -> UUID:
     """An account that was applied for at that moment; each status follows a minute after the one before."""
-    account, owner, admin = uuid4(), member or factories.member(), factories.member(role=Role.OPERATIONS)
+    account, owner = uuid4(), member or factories.member()
+    by = admin or factories.member(role=Role.OPERATIONS)
 
     def insert(tx: Tx) -> None:
         tx.run(
@@ -50,7 +56,7 @@ def wholesale_account(
             at=at,
         )
         for number, status in enumerate(statuses, 1):
-            _set(tx, account, status, admin, at + number * MINUTE)
+            _set(tx, account, status, by, at + number * MINUTE)
         if emptied:
             tx.run(EMPTIED, id=account)
 

@@ -39,3 +39,16 @@ def test_the_schedules_reach_what_they_are_for(stage: tuple[Database, Vendors]) 
     assert done["refund"] > 20
     assert done["approve"] > 0
     assert done["refund: refund-exceeds-payment"] > 0
+
+
+def test_the_schedules_reach_invoices_disputes_and_deposits(stage: tuple[Database, Vendors]) -> None:
+    """Each act of these is refused at times, and done at others."""
+    done = sum((play(seed, *stage).done for seed in range(111, 119)), Counter())
+    assert sum(count for what, count in done.items() if what.startswith("wholesale")) > 10
+    assert done["invoice booked"] > 0
+    assert done["invoice booked: transfer-not-awaited"] > 0
+    assert done["dispute won after open"] > 0
+    assert done["dispute lost after open"] > 0
+    assert done["refund: payment-disputed"] > 0
+    assert all(done[f"sent {kind}"] > 0 for kind in ("exact", "short", "over", "stranger", "exact late"))
+    assert done["reorganised"] > 5

@@ -208,6 +208,20 @@ def test_a_path_is_matched_segment_by_segment(route: Route) -> None:
         assert route.match(other) is None, other
 
 
+def test_a_path_that_is_named_precedes_one_that_takes_any() -> None:
+    api = Api("tests")
+
+    def find(caller: Anyone, thing_id: UUID) -> None: ...
+
+    def find_all(caller: Anyone) -> None: ...
+
+    api.get("/v1/things/{thing_id}")(find)
+    api.get("/v1/things/parts")(find_all)
+    handlers = [route.contract.handler for route, _ in api.matching("/v1/things/parts")]
+    assert handlers == [find_all, find]
+    assert api.matching("/v1/things/7") == [(api.routes[0], {"thing_id": "7"})]
+
+
 def test_a_cursor_goes_out_and_comes_back() -> None:
     position = paging.Position(datetime(2026, 11, 22, 12, 0, 0, 123456, tzinfo=UTC), UUID(int=7))
     rows, cursor = paging.page([position, position], 1, lambda row: row)

@@ -66,6 +66,7 @@ ALTER TABLE orders
     ADD CONSTRAINT orders_taxed CHECK (
         CASE WHEN certificate_id IS NULL THEN tax_quote_id IS NOT NULL ELSE tax_amount = 0 AND tax_quote_id IS NULL END);
 CREATE INDEX orders_account ON orders (account_id, placed_at, id) WHERE account_id IS NOT NULL;
+CREATE INDEX orders_of_accounts ON orders (placed_at, id) WHERE account_id IS NOT NULL;
 CREATE INDEX orders_certificate ON orders (certificate_id) WHERE certificate_id IS NOT NULL;
 
 -- ------------------------------------------------------------------------------------------------------------- invoices

@@ -18,8 +18,9 @@ from tests import factories
 from tests.factories import Somebody
 from tests.fakes.shop_client import COFFEE, MINT
 from tests.fault.orders.world import World
-from tests.fault.simulation.people import APPROVERS
+from tests.fault.simulation.people import APPROVERS, REQUESTER
 
+OWNERS = (*APPROVERS, REQUESTER)
 DESK = Client("203.0.113.7", "tests")
 LIMITS = '{"single": 5, "day": 2}'  # low, so that many refunds need a second person
 PAID = "SELECT order_id FROM payments WHERE state = 'captured' AND refunded < amount ORDER BY order_id"
@@ -27,11 +28,11 @@ WAITING = "SELECT order_id, id FROM refund_requests WHERE status = 'waiting' ORD
 
 
 def begin(world: World) -> None:
-    """Make two owners, each with an authenticator app."""
-    names = ", ".join(f"'{person}'" for person in APPROVERS)
+    """Make three owners, each with an authenticator app."""
+    names = ", ".join(f"'{person}'" for person in OWNERS)
     world.database.run(f"UPDATE members SET role = 'owner' WHERE id IN ({names})")
     world.database.run(f"UPDATE settings SET value = '{LIMITS}' WHERE name = 'refund_limits'")
-    world.secrets = {person: factories.second_factor(Somebody(person, "", "")) for person in APPROVERS}
+    world.secrets = {person: factories.second_factor(Somebody(person, "", "")) for person in OWNERS}
 
 
 def refund(world: World) -> None:
@@ -46,9 +47,11 @@ def refund(world: World) -> None:
     else:
         amount = Usdt.of("0.01") * world.random.choice((1, 99, 499, 2_000, 10_001))
         body = RefundOrder(kind="amount", amount=amount, reason="goodwill", note="It came late")
-    admin = _admin(world)
+    admin = admin_of(world)
     key = IdempotencyKey("refund", str(uuid4()), b"", sealed=False)
-    _try(world, "refund", lambda tx: refunding.refund_order(tx, admin, key, order, body, client=DESK, now=world.time))
+    attempt(
+        world, "refund", lambda tx: refunding.refund_order(tx, admin, key, order, body, client=DESK, now=world.time)
+    )
 
 
 def decide(world: World) -> None:
@@ -56,24 +59,34 @@ def decide(world: World) -> None:
     if not (waiting := world.database.rows(WAITING)):
         return
     order, refund_id = world.random.choice(waiting)
-    admin, now = _admin(world), world.time
+    admin, now = admin_of(world), world.time
     if world.random.random() < 0.2:
         no = RefundRejection(reason="It was sent again")
-        _try(world, "reject", lambda tx: refunding.reject_refund(tx, admin, order, refund_id, no, client=DESK, now=now))
+        attempt(
+            world, "reject", lambda tx: refunding.reject_refund(tx, admin, order, refund_id, no, client=DESK, now=now)
+        )
         return
-    yes = RefundApproval(totp=totp.code(world.secrets[admin.id], totp.step_of(now)), note="The picture shows it")
-    _try(world, "approve", lambda tx: refunding.approve_refund(tx, admin, order, refund_id, yes, client=DESK, now=now))
+    yes = RefundApproval(totp=code(world, admin), note="The picture shows it")
+    attempt(
+        world, "approve", lambda tx: refunding.approve_refund(tx, admin, order, refund_id, yes, client=DESK, now=now)
+    )
 
 
 def cancel(world: World) -> None:
     """An admin wants some order cancelled."""
-    order, admin = world.random.choice(world.orders), _admin(world)
+    order, admin = world.random.choice(world.orders), admin_of(world)
     body = OrderChange(status="cancelled", reason="The buyer has called")
-    _try(world, "cancel by people", lambda tx: looking.change_order(tx, admin, order, body, DESK, now=world.time))
+    attempt(world, "cancel by people", lambda tx: looking.change_order(tx, admin, order, body, DESK, now=world.time))
 
 
-def _admin(world: World) -> Admin:
-    person: UUID = world.random.choice(APPROVERS)
+def code(world: World, admin: Admin) -> str:
+    """The code that the admin's app shows now."""
+    return totp.code(world.secrets[admin.id], totp.step_of(world.time))
+
+
+def admin_of(world: World) -> Admin:
+    """One of the owners."""
+    person: UUID = world.random.choice(OWNERS)
     return Admin(
         id=person,
         number=1,
@@ -86,10 +99,10 @@ def _admin(world: World) -> Admin:
     )
 
 
-def _try(world: World, what: str, work: Callable[[Tx], object]) -> None:
+def attempt(world: World, what: str, work: Callable[[Tx], object], function: str = "admin_orders") -> None:
     """Do it as the function does, whose worker may die; what is refused changes nothing."""
     try:
-        with db.acting_for("admin_orders"), world.dying():
+        with db.acting_for(function), world.dying():
             db.atomically(work)
         world.done[what] += 1
     except Problem as refused:

@@ -5,15 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from emulators.vendors import Vendors
-from tests.fault.orders import invariants, people, world
+from shared.ports import vendors as ports
+from tests.fault.orders import disputes, invariants, people, treasury, usdt, wholesale, world
 from tests.fault.orders.world import World
 from tests.fault.simulation.database import Database
 
 PAUSES = (0, 1, 5, 30, 120)  # seconds
-STEPS = 60
+STEPS = 110
 ROUNDS_MAX = 60
-ROUND_SECONDS = 240
-DECIDED_AFTER = 20  # rounds: until then nobody comes back from the bank
+ROUND_SECONDS = 480
+CALM_ANSWER_SECONDS_MAX = 1.0  # a slow machine is no fault
+DECIDED_AFTER = 10  # rounds: until then nobody comes back from the bank
 ACTIONS = (
     (World.order, 8),
     (World.deliver, 60),
@@ -27,13 +29,25 @@ ACTIONS = (
     (people.refund, 4),
     (people.decide, 2),
     (people.cancel, 1),
+    (wholesale.order, 3),
+    (wholesale.transfer, 4),
+    (wholesale.book, 6),
+    (wholesale.pay_back, 2),
+    (disputes.open_one, 2),
+    (disputes.decide, 2),
+    (disputes.look_at_all, 1),
+    (usdt.order, 5),
+    (usdt.pay_again, 2),
+    (usdt.send, 8),
+    (usdt.move_chain, 10),
+    (usdt.decide, 3),
 )
 
 
 # Then what can be paid is paid. Later nobody orders any more, and the warehouse sends it.
 CALM_ROUNDS = 3
 CALM_SECONDS = 61
-LATE_STEPS = 60
+LATE_STEPS = 100
 LATE_ACTIONS = (
     (World.deliver, 60),
     (World.work, 40),
@@ -44,15 +58,30 @@ LATE_ACTIONS = (
     (people.refund, 12),
     (people.decide, 4),
     (people.cancel, 1),
+    (wholesale.transfer, 3),
+    (wholesale.book, 6),
+    (wholesale.pay_back, 4),
+    (disputes.open_one, 5),
+    (disputes.decide, 5),
+    (disputes.look_at_all, 2),
+    (usdt.send, 8),
+    (usdt.move_chain, 10),
+    (usdt.decide, 6),
 )
-# Orders end delivered or cancelled. One that the warehouse has refused waits for people, unless it is to be cancelled.
+# Orders end delivered or cancelled. One that the warehouse has refused waits for people, unless it is to be cancelled;
+# so do one whose money a bank has got back, and its refunds. An invoice that nobody pays waits until it is due, a
+# week later.
 OPEN = """
     SELECT 1 FROM orders o WHERE accrual_due_at IS NOT NULL OR (
-        state NOT IN ('delivered', 'cancelled') AND NOT (
+        state NOT IN ('delivered', 'cancelled') AND NOT order_is_disputed(o.id) AND NOT (
             state IN ('confirmed', 'fulfilled') AND cancel_wanted_at IS NULL AND EXISTS (
-                SELECT FROM fulfilments WHERE order_id = o.id AND status = 'refused')))
-    UNION ALL SELECT 1 FROM payment_operations WHERE status IN ('recorded', 'sent')
+                SELECT FROM fulfilments WHERE order_id = o.id AND status = 'refused')) {soon})
+    UNION ALL SELECT 1 FROM payment_operations w
+    JOIN payments p ON p.id = w.payment_id JOIN orders o ON o.id = p.order_id
+    WHERE w.status IN ('recorded', 'sent') AND NOT (w.kind = 'refund' AND order_is_disputed(o.id)) {soon}
+    UNION ALL SELECT 1 FROM disputes WHERE state IN ('inquiry', 'open')
 """
+SOON = "AND NOT (order_is_unpaid(o.state) AND o.expires_at > CAST('{now}' AS timestamptz) + interval '1 day')"
 
 
 @dataclass(frozen=True)
@@ -72,8 +101,9 @@ class Played:
 
 def play(seed: int, database: Database, vendors: Vendors) -> Played:
     """Play one schedule and look at what it has left behind."""
-    with world.begun(database, vendors, seed) as made:
+    with world.begun(database, vendors, seed) as made, treasury.opened(made) as shop:
         people.begin(made)
+        wholesale.begin(made)
         made.order()
         _act(made, STEPS, ACTIONS)
         for _ in range(CALM_ROUNDS):
@@ -84,7 +114,7 @@ def play(seed: int, database: Database, vendors: Vendors) -> Played:
         settle(made)
         states = Counter(dict(database.rows("SELECT state, count(*) FROM orders GROUP BY 1")))
         told = Counter(dict(database.rows("SELECT code, count(*) FROM notifications GROUP BY 1")))
-        broken = list(invariants.broken(made))
+        broken = list(invariants.broken(made, shop))
         return Played(seed, len(made.orders), made.done["killed"], states, told=told, done=made.done, broken=broken)
 
 
@@ -97,15 +127,24 @@ def _act(made: World, steps: int, weighted: Sequence[tuple[Callable[[World], Non
 
 def settle(made: World) -> None:
     """The faults end, and time passes with its schedules until no order is open."""
+    made.is_calm = True
+    shop = treasury.treasury_of(made)
+    ports.ANSWER_SECONDS_MAX = CALM_ANSWER_SECONDS_MAX
     made.vendors.card.mend()
     made.vendors.ages.mend()
     made.vendors.warehouse.mend()
     for number in range(ROUNDS_MAX):
         made.pass_time(ROUND_SECONDS)
+        shop.calm()
         made.sweep()
         made.drain()
-        if not made.database.rows(OPEN):
+        if not made.database.rows(OPEN.format(soon="")):
             return
+        if not made.database.rows(OPEN.format(soon=SOON.format(now=made.time))):
+            wholesale.expire(made)
         made.send_all()
+        wholesale.conclude(made)
+        disputes.end_all(made)
+        disputes.look_at_all(made)
         if number > DECIDED_AFTER:
             made.decide()

@@ -6,8 +6,9 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from types import ModuleType
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,9 +23,11 @@ from functions.sale_accrue import main as sale_accrue
 from shared import clock, db, settings
 from shared.credentials import vault
 from shared.db import ConstraintViolated, Tx
-from shared.events import AccrueSale, AdvanceOrder, AskPayment, FulfilOrder
+from shared.events import AccrueSale, AdvanceOrder, AskPayment, FulfilOrder, LookAtDispute, Task
+from shared.job import ComeAgain
 from shared.orders import rows, tasks
 from shared.orders.addresses import DeliveryAddress
+from shared.orders.disputes import is_disputed
 from shared.orders.states import CancelReason
 from shared.ports import ages, card, vendors, warehouse
 from tests.factories import Somebody
@@ -35,11 +38,11 @@ from tests.fault.simulation.database import Database
 from tests.fault.simulation.people import WINNERS
 
 BEGIN = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-STOCK = 1_000
+STOCK = 10_000
 CARDS = ("ok", "ok", "ok", "declined", "action", "silent-done", "silent-undone", "late", "captures-late")
 NAMES = ("Accepted", "Accepted", "Accepted", "Denied", "Photo", "Pending")
-CALLS = (
-    *((card, name) for name in ("authorize", "capture", "void", "refund", "find", "abandon")),
+CALLS: tuple[tuple[object, str], ...] = (
+    *((card, name) for name in ("authorize", "capture", "void", "refund", "find", "abandon", "dispute")),
     *((ages, name) for name in ("begin", "look")),
     *((warehouse, name) for name in ("submit", "find", "cancel")),
 )
@@ -47,14 +50,24 @@ FAULTS = tuple(fault for fault in Fault if fault not in (Fault.UNAUTHORIZED, Fau
 PAID_SHARE = 0.5  # of the orders are paid without ado, so that many come to the warehouse
 LATER_SECONDS = 1e6  # what is late is decided by the schedule, not by a timer
 ANSWER_SECONDS_MAX = 0.05
+AGAIN = timedelta(minutes=1)
+Handler = tuple[type[Task], Callable[[Any, datetime], None]]
+DISPUTE: Handler = (LookAtDispute, payment_watch.look_at_dispute)  # the second kind of task of its function
+TASKS: Mapping[str, Handler] = {
+    "order_advance": (AdvanceOrder, order_advance.advance),
+    "payment_watch": (AskPayment, payment_watch.ask),
+    "order_fulfil": (FulfilOrder, order_fulfil.fulfil),
+    "sale_accrue": (AccrueSale, sale_accrue.accrue),
+}
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """A task that waits in a queue."""
+    """A task that waits in a queue, until `due` at least."""
 
     function: str
     body: Mapping[str, Any]
+    due: datetime
 
 
 @dataclass
@@ -66,10 +79,18 @@ class World:
     random: random.Random
     time: datetime = BEGIN
     waiting: list[Delivery] = field(default_factory=list)
+    jobs: tuple[ModuleType, ...] = (order_advance, payment_watch, order_fulfil, sale_accrue)
+    tasks: dict[str, Handler] = field(default_factory=lambda: dict(TASKS))
+    calls: tuple[tuple[object, str], ...] = CALLS  # before or after which a worker may die
+    names: set[str] = field(default_factory=set)  # of tasks: a second one of a name is none
     orders: list[UUID] = field(default_factory=list)
     counts: list[tuple[datetime, Mapping[str, int]]] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
+    is_calm: bool = False  # nobody dies any more
     secrets: Mapping[UUID, bytes] = field(default_factory=dict)  # of the admins' authenticator apps
+    account: UUID | None = None  # of wholesale
+    treasury: object = None  # the shop's (treasury.py)
+    statement: list[Any] = field(default_factory=list)  # what has come to our bank
 
     def now(self) -> datetime:
         return self.time
@@ -105,9 +126,16 @@ class World:
         """The buyer of an order wants it no more."""
         if self.orders:
             order = self.random.choice(self.orders)
-            db.atomically(rows.want_cancelled, order, CancelReason.MEMBER, self.time)
+            self.done["cancel" if db.atomically(self._want_cancelled, order) else "cancel: disputed"] += 1
             db.atomically(tasks.advance_soon, order, self.time)
-            self.done["cancel"] += 1
+
+    def _want_cancelled(self, tx: Tx, order: UUID) -> bool:
+        """As the buyer's request does; False while the payment is disputed."""
+        rows.lock(tx, order)
+        if is_disputed(tx, order):
+            return False
+        rows.want_cancelled(tx, order, CancelReason.MEMBER, self.time)
+        return True
 
     def decide(self) -> None:
         """The bank or the age check decides something that it had left open."""
@@ -178,18 +206,21 @@ class World:
     def collect(self) -> None:
         """Take the tasks that were queued since from the outbox."""
         found = self.database.rows(
-            "UPDATE outbox SET published_at = created_at WHERE published_at IS NULL RETURNING id, kind, function, body"
+            "UPDATE outbox SET published_at = created_at WHERE published_at IS NULL "
+            "RETURNING id, kind, function, body, coalesce(deliver_at, created_at), task_name"
         )
-        for _, kind, function, body in sorted(found):
-            if kind == "task":
-                self.waiting.append(Delivery(function, body if isinstance(body, dict) else json.loads(body)))
+        for _, kind, function, body, due, name in sorted(found, key=lambda row: row[0]):
+            if kind == "task" and name not in self.names:
+                self.waiting.append(Delivery(function, body if isinstance(body, dict) else json.loads(body), due))
+                self.names |= {name} - {None}
 
     def deliver(self) -> None:
         """Deliver one task: perhaps out of order, twice, to a worker that dies, or not at all."""
-        self.collect()
-        if not self.waiting:
+        due = self.due()
+        if not due:
             return
-        delivery = self.waiting.pop(self.random.randrange(len(self.waiting)))
+        delivery = self.random.choice(due)
+        self.waiting.remove(delivery)
         chance = self.random.random()
         if chance < 0.05:
             self.done["task lost"] += 1
@@ -203,24 +234,26 @@ class World:
 
     def drain(self) -> None:
         """Deliver everything that waits, with nobody dying."""
+        while due := self.due():
+            self.waiting.remove(due[0])
+            self.handle(due[0])
+
+    def due(self) -> list[Delivery]:
+        """The tasks that may be delivered now, in the order in which they were queued."""
         self.collect()
-        while self.waiting:
-            self.handle(self.waiting.pop(0))
-            self.collect()
+        return [delivery for delivery in self.waiting if delivery.due <= self.time]
 
     def handle(self, delivery: Delivery) -> None:
+        """Have a function handle a task; one that is to come again does so a minute later."""
+        kind, work = DISPUTE if "reference" in delivery.body else self.tasks[delivery.function]
         with db.acting_for(delivery.function):
-            if delivery.function == "order_advance":
-                order_advance.advance(AdvanceOrder.model_validate(delivery.body, strict=False), self.time)
-            elif delivery.function == "payment_watch":
-                payment_watch.ask(AskPayment.model_validate(delivery.body, strict=False), self.time)
-            elif delivery.function == "order_fulfil":
-                order_fulfil.fulfil(FulfilOrder.model_validate(delivery.body, strict=False), self.time)
-            else:
-                sale_accrue.accrue(AccrueSale.model_validate(delivery.body, strict=False), self.time)
+            try:
+                work(kind.model_validate(delivery.body, strict=False), self.time)
+            except ComeAgain:
+                self.waiting.append(replace(delivery, due=self.time + AGAIN))
 
     def sweep(self) -> None:
-        for job in (order_advance, payment_watch, order_fulfil, sale_accrue):
+        for job in self.jobs:
             with db.acting_for(job.job.function):
                 job.sweep(self.time)
 
@@ -232,10 +265,12 @@ class World:
         """A worker that may die: between two of its transactions, or just before or after it calls a vendor."""
         chance, dead = self.random.random(), False
         with ExitStack() as stack:
-            if chance < 0.15:
+            if self.is_calm:
+                pass
+            elif chance < 0.15:
                 stack.enter_context(killed_after(self.random.randint(0, 2)))
             elif chance < 0.4:
-                owner, name = self.random.choice(CALLS)
+                owner, name = self.random.choice(self.calls)
                 stack.enter_context(crash(owner, name, at=1, after=self.random.random() < 0.5))
             try:
                 yield lambda: dead
@@ -254,7 +289,6 @@ def opened(database: Database) -> Iterator[Vendors]:
             for name, value in made.settings.items():
                 patched.setenv(name, value)
             patched.setenv("FINGERPRINT_KEY", "00" * 32)
-            patched.setattr(vendors, "ANSWER_SECONDS_MAX", ANSWER_SECONDS_MAX)
             yield made
     finally:
         made.stop()
@@ -275,6 +309,7 @@ def begun(database: Database, made: Vendors, seed: int) -> Iterator[World]:
     database.run(f"UPDATE stock SET on_hand = {STOCK}, promised = 0, counted_at = '{BEGIN}'")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(clock, "now", world.now)
+        patched.setattr(vendors, "ANSWER_SECONDS_MAX", ANSWER_SECONDS_MAX)
         db.atomically(_data_key)
         yield world
 
