@@ -24,7 +24,6 @@ from tests.fakes.shop_client import COFFEE, MINT
 
 HOME = DeliveryAddress("Test Member", "12 Main Street", "Apartment 4", "New York", "NY", "10001")
 UNPAID_LIFE = timedelta(minutes=30)
-USDT_LIFE = timedelta(hours=2)
 PRICE = Usdt.of("4.99")
 SHIPPING = Usdt.of("2.99")
 SHIPPING_TAX = Usdt.of("0.19")
