@@ -18,7 +18,9 @@ from functions.wholesale.documents import Billed, sums
 FONT, BOLD = "Vera", "VeraBd"
 PLAIN = ParagraphStyle("plain", fontName=FONT, fontSize=9, leading=13)
 HEADING = ParagraphStyle("heading", fontName=BOLD, fontSize=18, leading=24)
+MARGIN = 0.7 * units.inch
 TOP = ("VALIGN", (0, 0), (-1, -1), "TOP")
+FLUSH = ("LEFTPADDING", (0, 0), (0, -1), 0)
 SMALL = ("FONT", (0, 0), (-1, -1), FONT, 9)
 
 
@@ -33,12 +35,18 @@ def pdf(billed: Billed) -> bytes:
             f"Due {found.due_at:%Y-%m-%d %H:%M} UTC",
         ]
     )
-    head = Table([[_lines(billed.sender), dates]], colWidths=[3.5 * units.inch] * 2, style=[TOP])
+    head = Table([[_lines(billed.sender), dates]], colWidths=[3.5 * units.inch] * 2, hAlign="LEFT", style=[TOP, FLUSH])
     gap = Spacer(1, 0.25 * units.inch)
     parts = [head, _lines(billed.recipient), _goods(billed), _total(billed), _lines(billed.payment)]
     file = BytesIO()
     document = SimpleDocTemplate(
-        file, pagesize=pagesizes.LETTER, title=f"Invoice {found.number}", author="BlakJaks", invariant=True
+        file,
+        pagesize=pagesizes.LETTER,
+        leftMargin=MARGIN,
+        rightMargin=MARGIN,
+        title=f"Invoice {found.number}",
+        author="BlakJaks",
+        invariant=True,
     )
     heading = Paragraph(f"Invoice {escape(found.number)}", HEADING)
     document.build([heading, *(piece for part in parts for piece in (gap, part))])
@@ -54,8 +62,10 @@ def _goods(billed: Billed) -> Flowable:
         [["Tins", "Product", "Price", "Amount"], *rows],
         colWidths=[0.8 * units.inch, 3.9 * units.inch, 1 * units.inch, 1.3 * units.inch],
         repeatRows=1,
+        hAlign="LEFT",
         style=[
             SMALL,
+            FLUSH,
             ("FONT", (0, 0), (-1, 0), BOLD, 9),
             ("ALIGN", (2, 0), (-1, -1), "RIGHT"),
             ("LINEBELOW", (0, 0), (-1, -1), 0.4, colors.lightgrey),
@@ -68,7 +78,8 @@ def _total(billed: Billed) -> Flowable:
     return Table(
         [[label, str(amount)] for label, amount in sums(billed)],
         colWidths=[5.7 * units.inch, 1.3 * units.inch],
-        style=[SMALL, ("FONT", (0, -1), (-1, -1), BOLD, 9), ("ALIGN", (1, 0), (1, -1), "RIGHT")],
+        hAlign="LEFT",
+        style=[SMALL, FLUSH, ("FONT", (0, -1), (-1, -1), BOLD, 9), ("ALIGN", (1, 0), (1, -1), "RIGHT")],
     )
 
 
