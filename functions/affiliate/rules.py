@@ -1,7 +1,6 @@
 """The problems of choosing a referral code, and what is computed for affiliates."""
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 
 from shared.values.money import ZERO, Usdt
 from shared.values.problems import Problem
@@ -26,11 +25,6 @@ def next_sunday(now: datetime) -> date:
     """The first Sunday (UTC) after today: the present week ends with its first instant."""
     today = now.astimezone(UTC).date()
     return today + timedelta(days=7 - today.isoweekday() % 7)
-
-
-def conversion(sign_ups: int, clicks: int) -> Decimal | None:
-    """Sign-ups per click, to four decimals; None without clicks."""
-    return (Decimal(sign_ups) / clicks).quantize(Decimal("0.0001")) if clicks else None
 
 
 def estimated_share(pool: Usdt, chips: int, all_chips: int) -> Usdt | None:

@@ -10,6 +10,7 @@ from pg8000.dbapi import Connection
 
 from functions.referral_refresh import main
 from shared import clock, db, settings
+from shared.database.session import Session
 from shared.values.money import Usdt
 from tests import factories
 from tests.fakes.crashes import Crash, crash
@@ -90,7 +91,7 @@ class _History(WeekSchedule):
                 list(threads.map(refresh, [self.time] * 3))
         elif chance < 0.7:
             at, after = self.random.randint(1, STATEMENTS_MAX), self.random.random() < 0.5
-            with crash(weeks.Session, self.random.choice(("execute", "commit")), at=at, after=after):
+            with crash(Session, self.random.choice(("execute", "commit")), at=at, after=after):
                 try:
                     refresh(self.time)
                 except Crash:
