@@ -183,6 +183,7 @@ class Api:
         edge.require(request)
         auth.require_gateway(request, self.function)
         matches = [(route, values) for route in self.routes if (values := route.match(request.path)) is not None]
+        matches.sort(key=lambda found: len(found[1]))  # a path that is written out comes before one with a parameter
         methods = [route.method for route, _ in matches]
         if not matches:
             raise NotFound

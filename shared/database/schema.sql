@@ -86,6 +86,7 @@ CREATE TABLE affiliate_earnings (
 CREATE INDEX affiliate_earnings_affiliate ON affiliate_earnings (affiliate_id, earned_at, id);
 CREATE INDEX affiliate_earnings_agreed_by ON affiliate_earnings (agreed_by) WHERE agreed_by IS NOT NULL;
 CREATE INDEX affiliate_earnings_awarded_by ON affiliate_earnings (awarded_by) WHERE awarded_by IS NOT NULL;
+CREATE INDEX affiliate_earnings_manual ON affiliate_earnings (affiliate_id, earned_at, id) WHERE kind = 'manual';
 CREATE INDEX affiliate_earnings_pending ON affiliate_earnings (affiliate_id) WHERE status = 'pending';
 CREATE INDEX affiliate_earnings_referred ON affiliate_earnings (referred_id);
 CREATE TRIGGER affiliate_earning_changed BEFORE UPDATE ON affiliate_earnings FOR EACH ROW EXECUTE FUNCTION

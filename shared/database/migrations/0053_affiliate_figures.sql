@@ -86,6 +86,9 @@ FROM (SELECT affiliate_id, count(*) AS downline, 0 AS chips, 0 AS earned FROM re
       WHERE approved_at IS NOT NULL AND NOT given_up AND share > 0 GROUP BY affiliate_id) found
 GROUP BY affiliate_id;
 
+-- What admins gave an affiliate is found among any number of matches.
+CREATE INDEX affiliate_earnings_manual ON affiliate_earnings (affiliate_id, earned_at, id) WHERE kind = 'manual';
+
 GRANT SELECT ON affiliate_figures, affiliate_figure_changes, affiliate_figure_weeks TO blakjaks_read;
 
 -- downlines: what has changed is added to the figures.
