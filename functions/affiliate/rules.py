@@ -3,10 +3,19 @@
 from datetime import UTC, date, datetime, timedelta
 
 from shared.values.money import ZERO, Usdt
-from shared.values.problems import Problem
+from shared.values.problems import Problem, TooManyRequests
 
 CODES_MAX = 10  # a code is never given back
 POOL_PERCENT = 5  # of the gross profit; functions/sale_accrue gives it to the pool
+
+
+PARTS_PER_HOUR = 200  # of published lists, for a network; a week of a million affiliates has 50
+
+
+class TooManyParts(TooManyRequests):
+    """Raised when a network has read as many parts of published lists in this hour as it may."""
+
+    title = "Too many parts of lists were read from your network. Try again later."
 
 
 class ReferralCodeTaken(Problem):

@@ -58,7 +58,7 @@ class WeekStatement(Reply):
 def get_week_statement(tx: Tx, member: Member, week_on: str) -> WeekStatement:
     """Return a week by the Sunday on which it ended."""
     require_affiliate(tx, member.id)
-    found = weeks_store.find(tx, _day(week_on))
+    found = weeks_store.find(tx, day(week_on))
     if found is None:
         raise NotFound
     if not (found.is_approved or found.is_completed):
@@ -90,12 +90,12 @@ def get_week_statement(tx: Tx, member: Member, week_on: str) -> WeekStatement:
     )
 
 
-def _day(text: str) -> date:
-    """The day that the path names, YYYY-MM-DD. Raises NotFound for anything else."""
+def day(text: str) -> date:
+    """The day that a path names, YYYY-MM-DD. Raises NotFound for anything else."""
     with suppress(ValueError):
-        day = date.fromisoformat(text)
-        if day.isoformat() == text:
-            return day
+        found = date.fromisoformat(text)
+        if found.isoformat() == text:
+            return found
     raise NotFound
 
 
