@@ -9,10 +9,10 @@ from uuid import UUID
 from shared.db import Tx
 from shared.values.fields import Money, Reply
 from shared.values.tiers import Tier
-from shared.web.paging import FIGURE_MAX, Place
+from shared.web.paging import FIGURE_MAX, Rank
 
 Order = Literal["earnings", "downline", "chips"]
-FIRST = Place("", FIGURE_MAX, UUID(int=2**128 - 1))  # everybody comes after it
+FIRST = Rank("", FIGURE_MAX, UUID(int=2**128 - 1))  # everybody comes after it
 
 
 class Review(StrEnum):
@@ -73,8 +73,8 @@ class Account:
     as_of: datetime
 
 
-def page(tx: Tx, order: Order, after: Place | None, limit: int) -> list[AffiliateListed]:
-    """At most `limit` affiliates after a place in the order, the largest figure first. One of the three indexes is
+def page(tx: Tx, order: Order, after: Rank | None, limit: int) -> list[AffiliateListed]:
+    """At most `limit` affiliates after a rank, the largest figure first. One of the three indexes is
     read, so that a page costs the same however many affiliates there are.
     """
     begin = after or FIRST

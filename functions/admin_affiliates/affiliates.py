@@ -17,7 +17,7 @@ from shared.values.fields import Listing, Money, Page, Reply
 from shared.values.problems import NotFound
 from shared.values.tiers import Tier
 from shared.web import paging
-from shared.web.paging import Place
+from shared.web.paging import Rank
 
 SHOWN_MAX = 20  # payouts, and awards by hand
 
@@ -84,9 +84,9 @@ class AdminAffiliate(Reply):
 @api.get("/v1/admin/affiliates")
 def list_affiliates(tx: Tx, admin: Treasurer, page: AffiliatesPage) -> Listing[AffiliateListed]:
     """List all affiliates, the largest figure first."""
-    after = paging.after_place(page.cursor, page.sort)
+    after = paging.after_rank(page.cursor, page.sort)
     rows = affiliate_store.page(tx, page.sort, after, page.limit + 1)
-    shown, cursor = paging.page(rows, page.limit, lambda row: _place(page.sort, row))
+    shown, cursor = paging.page(rows, page.limit, lambda row: _rank(page.sort, row))
     return Listing[AffiliateListed](items=list(shown), next_cursor=cursor)
 
 
@@ -120,9 +120,9 @@ def get_affiliate(tx: Tx, admin: Treasurer, affiliate_id: UUID, now: datetime) -
     )
 
 
-def _place(order: Order, row: AffiliateListed) -> Place:
+def _rank(order: Order, row: AffiliateListed) -> Rank:
     figure = {"earnings": row.earned.micro, "downline": row.downline, "chips": row.chips}[order]
-    return Place(order, figure, row.id)
+    return Rank(order, figure, row.id)
 
 
 def _chips(tx: Tx, affiliate_id: UUID, by_scans: int, now: datetime) -> AffiliateChips:

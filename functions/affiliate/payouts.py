@@ -7,7 +7,7 @@ from functions.affiliate import payouts_store, rules
 from functions.affiliate.common import api
 from functions.affiliate.payouts_store import Line, LineKind
 from shared.affiliates import payouts_made
-from shared.affiliates.payouts_made import Payout, PayoutShown
+from shared.affiliates.payouts_made import MadePayout, PayoutShown
 from shared.affiliates.program import AffiliateProgramClosed, require_affiliate
 from shared.auth import Member
 from shared.config import Config, read
@@ -95,7 +95,7 @@ def get_affiliate_payout(tx: Tx, member: Member, payout_id: UUID) -> AffiliatePa
     )
 
 
-def _explorer_url(row: Payout) -> str | None:
+def _explorer_url(row: MadePayout) -> str | None:
     return f"{read(ExplorerConfig).explorer_url}/tx/{row.transaction_hash}" if row.transaction_hash else None
 
 

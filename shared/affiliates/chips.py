@@ -29,7 +29,7 @@ class Uncounted:
 
 
 @dataclass(frozen=True)
-class Standing:
+class ChipStanding:
     """The week and the vault of a member. `week_on` is the Sunday on which the uncounted chips are counted;
     `moves_open` is False between that day and the opening of its week.
     """
@@ -55,10 +55,10 @@ def uncounted(tx: Tx, member_id: UUID, week_on: date | None = None) -> Uncounted
     )
 
 
-def standing(tx: Tx, member_id: UUID, now: datetime) -> Standing:
+def standing(tx: Tx, member_id: UUID, now: datetime) -> ChipStanding:
     """The week of the member's chips, how many wait for a decision, and how many are vaulted and still good."""
     return tx.one(
-        Standing,
+        ChipStanding,
         """
         SELECT coalesce(newest, last_sunday) + 7 AS week_on,
                coalesce(newest >= last_sunday, true) AND affiliate_program_is_open() AS moves_open,

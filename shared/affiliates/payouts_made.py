@@ -13,7 +13,7 @@ PayoutShown = Literal["requested", "sent", "paid", "cancelled"]
 
 
 @dataclass(frozen=True)
-class Payout:
+class MadePayout:
     """A payout that people have agreed to."""
 
     id: UUID
@@ -26,10 +26,10 @@ class Payout:
     transaction_hash: str | None
 
 
-def made(tx: Tx, affiliate_id: UUID, payout_id: UUID | None, after: Position | None, limit: int) -> list[Payout]:
+def made(tx: Tx, affiliate_id: UUID, payout_id: UUID | None, after: Position | None, limit: int) -> list[MadePayout]:
     """The affiliate's payouts after a position, or a single one, newest first."""
     return tx.all(
-        Payout,
+        MadePayout,
         """
         SELECT a.id, a.week_on, a.amount,
                CASE WHEN a.state = 'requested' AND p.state = 'IN_FLIGHT' THEN 'sent' ELSE a.state END AS state,

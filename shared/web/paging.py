@@ -24,7 +24,7 @@ class Position(NamedTuple):
         return f"{self.at.astimezone(UTC).isoformat()}|{self.id}"
 
 
-class Place(NamedTuple):
+class Rank(NamedTuple):
     """The sort key of lists that show the largest figure first; `order` names the figure."""
 
     order: str
@@ -50,24 +50,24 @@ def after(cursor: str | None) -> Position | None:
     return position
 
 
-def after_place(cursor: str | None, order: str) -> Place | None:
-    """The place that a cursor of this order names, None for the first page. Raises NotValid for a cursor that we did
+def after_rank(cursor: str | None, order: str) -> Rank | None:
+    """The rank that a cursor of this order names, None for the first page. Raises NotValid for a cursor that we did
     not make, or made for another order.
     """
     if cursor is None:
         return None
     try:
         key, identity = _parts(cursor)
-        place = Place(order, int(key.removeprefix(f"{order}:")), UUID(identity))
+        rank = Rank(order, int(key.removeprefix(f"{order}:")), UUID(identity))
     except (ValueError, binascii.Error):
-        place = None
-    if place is None or abs(place.figure) > FIGURE_MAX or _cursor(place) != cursor:
+        rank = None
+    if rank is None or abs(rank.figure) > FIGURE_MAX or _cursor(rank) != cursor:
         raise _not_ours()
-    return place
+    return rank
 
 
 def page(
-    rows: Sequence[Item], limit: int, position: Callable[[Item], Position | Place]
+    rows: Sequence[Item], limit: int, position: Callable[[Item], Position | Rank]
 ) -> tuple[Sequence[Item], str | None]:
     """The rows to show, and the cursor if there are more. `rows` is the result of a query for `limit + 1` rows."""
     assert len(rows) <= limit + 1, "no more rows are read than are needed"
@@ -76,7 +76,7 @@ def page(
     return rows[:limit], _cursor(position(rows[limit - 1]))
 
 
-def _cursor(position: Position | Place) -> str:
+def _cursor(position: Position | Rank) -> str:
     return base64.urlsafe_b64encode(position.text().encode("ascii")).decode("ascii").rstrip("=")
 
 

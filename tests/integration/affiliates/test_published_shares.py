@@ -99,7 +99,7 @@ def test_a_week_without_a_pool_or_chips_has_no_list(client: Client, weeks: Weeks
 @pytest.mark.usefixtures("approved")
 @pytest.mark.parametrize(
     "day",
-    [str((AFTER + WEEK).date()), "2026-11-23", "2026-02-30", "20261122", "today", "2026-W47-7", "%00", "9999-12-31"],
+    [str(SUNDAY + WEEK), "2026-11-23", "2026-02-30", "20261122", "today", "2026-W47-7", "%00", "9999-12-31"],
 )
 def test_a_day_on_which_no_week_has_ended_is_not_found(client: Client, day: str) -> None:
     assert read(client(), f"/v1/affiliate/weeks/{day}/shares").status == 404
