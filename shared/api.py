@@ -204,7 +204,10 @@ class Api:
             with route.together.coming() if route.together else nullcontext():
                 call = _read(route, path, request, since)
             with log.bound(network=_network(call), member=call.claims.member_id if call.claims else None):
-                return name, _noted(call)
+                response = _noted(call)
+                if route.contract.is_file:
+                    response.make_conditional(request)  # 304 for a client that has it (RFC 9110, section 13.1.2)
+                return name, response
 
 
 def nothing_there(_: Exception) -> Response:

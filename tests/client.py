@@ -17,10 +17,12 @@ from shared.web import edge
 from shared.web.edge import EdgeConfig
 from tests import openapi
 
+OK = 200
+
 
 @dataclass(frozen=True)
 class Answer:
-    """A response; `body` is the parsed JSON, or None when there is none."""
+    """A response; `body` is the parsed JSON, the text of another kind of file, or None when there is none."""
 
     status: int
     headers: Mapping[str, str]
@@ -88,10 +90,12 @@ def edge_headers(address: str) -> dict[str, str]:
 
 def answer_of(response: TestResponse) -> Answer:
     """The status, headers and parsed body of a response."""
-    is_json = (response.content_type or "").partition(";")[0].endswith("json")
-    return Answer(
-        response.status_code, dict(response.headers), json.loads(response.data) if is_json else response.text or None
-    )
+    kind = (response.content_type or "").partition(";")[0]
+    if kind.endswith("json"):
+        body = json.loads(response.data)
+    else:
+        body = response.text or ("" if kind == "text/csv" and response.status_code == OK else None)
+    return Answer(response.status_code, dict(response.headers), body)
 
 
 @cache

@@ -6,13 +6,14 @@ from uuid import UUID
 from functions.affiliate import chip_rules, chip_store
 from functions.affiliate.models import Chips, VaultLot
 from shared import settings
+from shared.affiliates import chips as held_chips
 from shared.db import Tx
 
 
 def shown(tx: Tx, member_id: UUID, now: datetime) -> Chips:
     """The member's chips as they are now."""
-    found = chip_store.standing(tx, member_id, now)
-    uncounted = chip_store.uncounted(tx, member_id)
+    found = held_chips.standing(tx, member_id, now)
+    uncounted = held_chips.uncounted(tx, member_id)
     return Chips(
         week_on=found.week_on,
         active=uncounted.active,
@@ -31,7 +32,7 @@ def shown(tx: Tx, member_id: UUID, now: datetime) -> Chips:
 def vault(tx: Tx, member_id: UUID, chips: int, now: datetime) -> None:
     """Vault chips of the present week's scans. Raises AffiliateWeekClosing, ChipsLocked, ChipsNotEnough."""
     week_on = chip_store.lock(tx, member_id, now)
-    available = chip_store.uncounted(tx, member_id, week_on).vaultable
+    available = held_chips.uncounted(tx, member_id, week_on).vaultable
     if chips > available:
         raise chip_rules.ChipsNotEnough(available=available)
     chip_store.vault(tx, member_id, week_on, chips, now)
@@ -46,7 +47,7 @@ def withdraw(tx: Tx, member_id: UUID, chips: int, now: datetime) -> None:
     available = sum(lot.left for lot in held)
     if chips > available:
         raise chip_rules.ChipsNotEnough(available=available)
-    room = _room(tx, chip_store.uncounted(tx, member_id, week_on).active)
+    room = _room(tx, held_chips.uncounted(tx, member_id, week_on).active)
     if chips > room:
         raise chip_rules.WeekCapReached(room=room)
     chip_store.withdraw(tx, member_id, chip_rules.taken(held, chips), now)

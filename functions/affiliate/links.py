@@ -7,6 +7,7 @@ from pydantic import AfterValidator, StringConstraints
 
 from functions.affiliate import rules, store
 from functions.affiliate.common import api
+from shared.affiliates.links import custom_codes
 from shared.affiliates.program import AffiliateProgramClosed, require_affiliate
 from shared.auth import Member
 from shared.config import Config, read
@@ -54,7 +55,7 @@ def set_referral_code(tx: Tx, member: Member, body: CustomCode, now: datetime) -
     require_affiliate(tx, member.id)
     if is_reserved(body.code):
         raise NameReserved
-    held = store.codes(tx, member.id)
+    held = custom_codes(tx, member.id)
     if body.code not in held and len(held) >= rules.CODES_MAX:
         raise rules.TooManyReferralCodes
     if usernames.held(tx, [body.code], member.id) or not store.take(tx, member.id, body.code, now):
@@ -63,7 +64,7 @@ def set_referral_code(tx: Tx, member: Member, body: CustomCode, now: datetime) -
 
 
 def _shown(tx: Tx, member: Member) -> ReferralLink:
-    held = store.codes(tx, member.id)
+    held = custom_codes(tx, member.id)
     code = held[0] if held else member.username
     return ReferralLink(
         code=code, url=f"{read(ReferralConfig).referral_url}{code}", username=member.username, custom_codes=held

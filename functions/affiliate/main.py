@@ -2,10 +2,10 @@
 
 from flask import Request, Response
 
-from functions.affiliate import clicks, links, payouts, program, referrals, stats, vaulting, weeks
+from functions.affiliate import clicks, links, payouts, program, published, referrals, stats, vaulting, weeks
 from functions.affiliate.common import api
 
-__all__ = ["api", "clicks", "links", "payouts", "program", "referrals", "stats", "vaulting", "weeks"]
+__all__ = ["api", "clicks", "links", "payouts", "program", "published", "referrals", "stats", "vaulting", "weeks"]
 
 
 def affiliate(request: Request) -> Response:

@@ -5,7 +5,9 @@ from uuid import UUID
 
 from functions.affiliate import payouts_store, rules
 from functions.affiliate.common import api
-from functions.affiliate.payouts_store import Line, LineKind, Payout, PayoutShown
+from functions.affiliate.payouts_store import Line, LineKind
+from shared.affiliates import payouts_made
+from shared.affiliates.payouts_made import MadePayout, PayoutShown
 from shared.affiliates.program import AffiliateProgramClosed, require_affiliate
 from shared.auth import Member
 from shared.db import Tx
@@ -64,7 +66,7 @@ class AffiliatePayoutDetail(AffiliatePayout):
 def list_affiliate_payouts(tx: Tx, member: Member, page: Page) -> Listing[AffiliatePayout]:
     """List the member's payouts, newest first; a proposal that people have not approved is none."""
     require_affiliate(tx, member.id)
-    rows = payouts_store.payouts(tx, member.id, None, paging.after(page.cursor), page.limit + 1)
+    rows = payouts_made.made(tx, member.id, None, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.made_at, row.id))
     items = [AffiliatePayout(**vars(row), explorer_url=_explorer_url(row)) for row in shown]
     return Listing[AffiliatePayout](items=items, next_cursor=cursor)
@@ -74,7 +76,7 @@ def list_affiliate_payouts(tx: Tx, member: Member, page: Page) -> Listing[Affili
 def get_affiliate_payout(tx: Tx, member: Member, payout_id: UUID) -> AffiliatePayoutDetail:
     """Return one of the member's payouts, with its parts."""
     require_affiliate(tx, member.id)
-    found = payouts_store.payouts(tx, member.id, payout_id, None, 1)
+    found = payouts_made.made(tx, member.id, payout_id, None, 1)
     if not found:
         raise NotFound
     lines = payouts_store.lines(tx, payout_id, LINES_MAX)
@@ -87,7 +89,7 @@ def get_affiliate_payout(tx: Tx, member: Member, payout_id: UUID) -> AffiliatePa
     )
 
 
-def _explorer_url(row: Payout) -> str | None:
+def _explorer_url(row: MadePayout) -> str | None:
     return transaction_page(row.transaction_hash) if row.transaction_hash else None
 
 

@@ -1,11 +1,18 @@
 """The problems of choosing a referral code, and what is computed for affiliates."""
 
-from decimal import Decimal
-
 from shared.values.money import ZERO, Usdt
-from shared.values.problems import Problem
+from shared.values.problems import Problem, TooManyRequests
 
 CODES_MAX = 10  # a code is never given back
+
+
+PARTS_PER_HOUR = 200  # of published lists, for a network; a week of a million affiliates has 50
+
+
+class TooManyParts(TooManyRequests):
+    """Raised when a network has read as many parts of published lists in this hour as it may."""
+
+    title = "Too many parts of lists were read from your network. Try again later."
 
 
 class ReferralCodeTaken(Problem):
@@ -18,11 +25,6 @@ class TooManyReferralCodes(Problem):
     """The member has as many codes as allowed; codes are never given back."""
 
     status, title = 409, "You have as many referral codes as there may be."
-
-
-def conversion(sign_ups: int, clicks: int) -> Decimal | None:
-    """Sign-ups per click, to four decimals; None without clicks."""
-    return (Decimal(sign_ups) / clicks).quantize(Decimal("0.0001")) if clicks else None
 
 
 def estimated_share(pool: Usdt, chips: int, all_chips: int) -> Usdt | None:

@@ -1,13 +1,12 @@
 """HTTP: the affiliate's figures on one page (docs/affiliates.md, "Referrals")."""
 
 from datetime import date, datetime
-from decimal import Decimal
 
-from functions.affiliate import figures_store as figures
-from functions.affiliate import rules
+from functions.affiliate import present_week_store, rules
 from functions.affiliate.common import api
-from functions.affiliate.figures_store import Owed, TierCount
 from shared import settings
+from shared.affiliates import figures
+from shared.affiliates.figures import Downline, LinkFigures, Owed
 from shared.affiliates.program import AffiliateProgramClosed, require_affiliate
 from shared.auth import Member
 from shared.db import Tx
@@ -15,24 +14,6 @@ from shared.values import tiers
 from shared.values.fields import Money, Reply
 from shared.values.tiers import Tier, TierStep
 from shared.values.weeks import next_sunday
-
-
-class Downline(Reply):
-    """The referred members; active ones have scanned within 30 days."""
-
-    total: int
-    active: int
-    by_tier: list[TierCount]
-
-
-class LinkFigures(Reply):
-    """Clicks on the member's links in the last 30 days, and who signed up by them or their code in that time;
-    `conversion` is sign-ups per click, null without clicks.
-    """
-
-    clicks: int
-    sign_ups: int
-    conversion: Decimal | None
 
 
 class WeekSoFar(Reply):
@@ -73,8 +54,6 @@ def get_affiliate_stats(tx: Tx, member: Member, now: datetime) -> AffiliateStats
     require_affiliate(tx, member.id)
     configured = settings.load(tx)
     earned = figures.earned(tx, member.id, now)
-    counts = figures.downline(tx, member.id)
-    clicks, sign_ups = figures.clicks(tx, member.id, now), figures.sign_ups(tx, member.id, now)
     week, as_of = _week(tx, member, now)
     tins = max(figures.downline_tins(tx, member.id), 0)
     return AffiliateStats(
@@ -83,10 +62,8 @@ def get_affiliate_stats(tx: Tx, member: Member, now: datetime) -> AffiliateStats
         earned_lifetime=earned.lifetime,
         owed=figures.owed(tx, member.id, configured.affiliates.payout_min, now),
         next_payout_on=next_sunday(now),
-        downline=Downline(
-            total=sum(count.members for count in counts), active=sum(count.active for count in counts), by_tier=counts
-        ),
-        link_30_days=LinkFigures(clicks=clicks, sign_ups=sign_ups, conversion=rules.conversion(sign_ups, clicks)),
+        downline=figures.downline(tx, member.id),
+        link_30_days=figures.link_30_days(tx, member.id, now),
         week=week,
         permanent_tier=member.permanent_tier,
         downline_tins=tins,
@@ -97,11 +74,11 @@ def get_affiliate_stats(tx: Tx, member: Member, now: datetime) -> AffiliateStats
 
 def _week(tx: Tx, member: Member, now: datetime) -> tuple[WeekSoFar, datetime]:
     """The present week, and the moment of which its sums are true."""
-    found = figures.week(tx, member.id)
+    found = present_week_store.find(tx, member.id)
     cap = settings.load(tx).affiliates.chips_max
     chips = max(found.chips, 0) if found.is_locked else min(max(found.chips, 0), cap)
     ends_on = next_sunday(now)
-    if found.week_on != ends_on or now - found.as_of > figures.TOLD_WITHIN:
+    if found.week_on != ends_on or now - found.as_of > present_week_store.TOLD_WITHIN:
         return WeekSoFar(ends_on=ends_on, chips=chips, all_chips=None, pool=None, estimated_share=None), found.as_of
     return WeekSoFar(
         ends_on=ends_on,

@@ -6,15 +6,6 @@ from uuid import UUID
 from shared.db import Tx
 
 
-def codes(tx: Tx, member_id: UUID) -> list[str]:
-    """The member's codes, the latest chosen one first."""
-    return tx.column(
-        str,
-        "SELECT code FROM referral_codes WHERE member_id = :member_id ORDER BY created_at DESC, code",
-        member_id=member_id,
-    )
-
-
 def take(tx: Tx, member_id: UUID, code: str, now: datetime) -> bool:
     """Take a code, or make the member's earlier code the current one; False if it is another member's."""
     return bool(

@@ -8,14 +8,14 @@ from uuid import UUID
 
 from functions.affiliate_week.week_store import WEEK, Week
 from shared import log, settings
-from shared.affiliates import payouts
+from shared.affiliates import payouts, published
 from shared.affiliates.pool import POOL
 from shared.db import Tx
 from shared.ledger import journals
 from shared.values.ids import NIL
 from shared.values.money import Usdt
 
-DIGESTED = 20_000  # shares or payouts that are read at once
+DIGESTED = 20_000  # payouts that are read at once
 ALONE_MAX = Usdt.of(50_000)  # what one person, or nobody, may approve
 
 
@@ -47,7 +47,7 @@ def propose(tx: Tx, week: Week, now: datetime) -> bool:
         """,
         week_on=week.week_on,
     )
-    shares = digest(header(week), share_lines(tx, week))
+    shares = digest(published.header(week), published.share_lines(tx, week))
     rules = settings.load(tx)
     is_small = found.amount <= min(rules.payouts.limits[payouts.TREASURY].day, ALONE_MAX)
     approvals = (0 if rules.affiliates.automatic else 1) if is_small else 2
@@ -104,30 +104,6 @@ def settle(tx: Tx, week: Week, now: datetime) -> bool:
     return True
 
 
-def header(week: Week) -> str:
-    """The first line of what a week's digest is of."""
-    return f"{week.week_on},{week.first_number},{week.last_number},{week.pool.micro},{week.chips}\n"
-
-
-def share_lines(tx: Tx, week: Week) -> Iterator[str]:
-    """The lines `mark,chips,share` of a week in the order of their marks, many in each piece."""
-
-    def piece(after: str) -> str | None:
-        return tx.scalar_or_none(
-            str,
-            """
-            SELECT string_agg(encode(mark, 'hex') || ',' || chips || ',' || share || chr(10), '' ORDER BY mark) AS text
-            FROM (SELECT mark, chips, share FROM affiliate_week_shares
-                  WHERE week_on = :week_on AND mark > decode(:after, 'hex') ORDER BY mark LIMIT :limit) piece
-            """,
-            week_on=week.week_on,
-            after=after,
-            limit=DIGESTED,
-        )
-
-    return _pieces(piece, "")
-
-
 def _payout_lines(tx: Tx, week: Week) -> Iterator[str]:
     """The lines `affiliate,address,amount,parts` of what a week would pay, in the order of the affiliates."""
 
@@ -157,7 +133,7 @@ def _pieces(piece_after: Callable[[str], str | None], after: str) -> Iterator[st
     """The pieces of a text; each begins after the first field of the last line of the one before."""
     while piece := piece_after(after):
         yield piece
-        after = piece[piece.rfind("\n", 0, -1) + 1 :].split(",", 1)[0]
+        after = published.first_of_last(piece)
 
 
 def digest(first: str, pieces: Iterator[str]) -> bytes:

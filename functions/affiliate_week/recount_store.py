@@ -7,6 +7,7 @@ from uuid import UUID
 
 from functions.affiliate_week import marks, proposal_store
 from functions.affiliate_week.week_store import Week
+from shared.affiliates import published as lists
 from shared.db import Tx
 from shared.values.money import Usdt
 
@@ -65,8 +66,8 @@ def read(tx: Tx, week_on: date) -> Week:
 
 def published(tx: Tx, week: Week) -> Iterator[str]:
     """The text whose SHA-256 is the week's digest: a line of its figures, then `mark,chips,share` of each affiliate."""
-    yield proposal_store.header(week)
-    yield from proposal_store.share_lines(tx, week)
+    yield lists.header(week)
+    yield from lists.share_lines(tx, week)
 
 
 def _shares(tx: Tx, week: Week) -> list[_Share]:

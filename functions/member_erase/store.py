@@ -38,6 +38,8 @@ KEPT: Mapping[str, str] = {
     "chip_balances": "bookkeeping",
     "referrals": "who referred whom, as what was earned by it says too; without a name",
     "referral_changes": "on its way to a row of referrals",
+    "affiliate_figures": "bookkeeping: sums of what is kept, without a name",
+    "affiliate_figure_changes": "on its way to a row of affiliate_figures",
     "locked_shares": "bookkeeping: by what weeks are shared",
     "chip_moves": "bookkeeping",
     "chip_vaults": "bookkeeping",

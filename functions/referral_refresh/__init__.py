@@ -1,1 +1,1 @@
-"""Notes for affiliates who of their referrals scans, with which tier, and what the present week has so far."""
+"""Keeps what affiliates see of their referrals and the present week, and the figures of all affiliates."""

@@ -1,4 +1,5 @@
-"""Job: keep what affiliates are shown of their referrals and of the present week (docs/affiliates.md, "Referrals").
+"""Job: keep what affiliates are shown of their referrals and of the present week, and the figures of all affiliates
+that admins are shown (docs/affiliates.md, "Referrals", "All affiliates").
 
 Scans are followed by their numbers, from where the last run stopped, under one row's lock: any number of runs,
 concurrent, late or killed, note each scan once. Nothing that a scan writes or locks is written here.
@@ -10,14 +11,14 @@ from functools import partial
 
 from flask import Request, Response
 
-from functions.referral_refresh import store
+from functions.referral_refresh import figures_store, store
 from shared import db
 from shared.affiliates import pool
 from shared.db import Tx
 from shared.job import Job
 from shared.sweep import Sweep
 
-AT_ONCE = 2_000  # scans, tiers or referrals in one transaction
+AT_ONCE = 2_000  # scans, tiers, referrals, changes or shares in one transaction
 BATCHES_MAX = 100  # of each of them in one run
 
 job = Job("referral_refresh")
@@ -29,11 +30,15 @@ def referral_refresh(request: Request) -> Response:
 
 @job.schedule("refresh")
 def refresh(now: datetime) -> None:
-    """Follow the scans, then the tiers that changed otherwise, then those who have not scanned for 30 days."""
+    """Follow the scans, then the tiers that changed otherwise, those who have not scanned for 30 days, and what else
+    changes the figures of affiliates.
+    """
     follow_scans(now)
     with Sweep() as parts:
         parts.part(partial(_in_batches, store.follow_tiers, now), "tiers that have changed")
         parts.part(partial(_in_batches, store.lapse, now), "referrals that have gone quiet")
+        parts.part(partial(_in_batches, figures_store.add_changes, now), "referrals and earnings that are to be added")
+        parts.part(partial(_in_batches, figures_store.add_shares, now), "shares that are to be added")
 
 
 def follow_scans(now: datetime) -> None:
@@ -62,6 +67,7 @@ def _follow(tx: Tx, now: datetime) -> bool:
         last = progress.last_number
     else:
         store.note_scans(tx, progress.last_number, last, now)
+        figures_store.add_chips(tx, progress.last_number, last)
     ended = store.newest_week(tx)
     is_same_week = progress.week_on == ended.next_on
     after = max(progress.last_number, ended.last_number) if is_same_week else ended.last_number

@@ -61,3 +61,12 @@ def count_click(tx: Tx, affiliate_id: UUID, code: str, client: Client, now: date
         day=now.astimezone(UTC).date(),
         code=code,
     )
+
+
+def custom_codes(tx: Tx, member_id: UUID) -> list[str]:
+    """The member's own codes for links, the latest chosen one first."""
+    return tx.column(
+        str,
+        "SELECT code FROM referral_codes WHERE member_id = :member_id ORDER BY created_at DESC, code",
+        member_id=member_id,
+    )

@@ -101,7 +101,7 @@ _SMALL = "a row for each thing there is now, not for what happens"
 _TRIED = "fraud: whoever comes back years later is recognised"
 FOR_EVER: Mapping[str, str] = {
     **dict.fromkeys(
-        ("affiliate_chips", "affiliate_earnings", "affiliate_payout_lines", "affiliate_payouts",
+        ("affiliate_chips", "affiliate_earnings", "affiliate_figures", "affiliate_payout_lines", "affiliate_payouts",
          "affiliate_week_shares", "affiliate_weeks", "bank_transfers", "card_bookings", "card_days", "card_deposits",
          "chain_transfers", "chip_balances", "chip_moves", "chip_vaults", "comps", "dispute_movements",
          "disputes", "foreign_explanations", "foreign_transfers", "fulfilment_lines", "fulfilments", "invoices",
@@ -146,5 +146,6 @@ FOR_EVER: Mapping[str, str] = {
     "late_counts": "on its way to a count, which the next change of that count takes in",
     "listener_revocations": "one moment a member: tokens from before it stay refused",
     "referral_changes": "on its way to a row of referrals",
+    **dict.fromkeys(("affiliate_figure_changes", "affiliate_figure_weeks"), "on its way to a row of affiliate_figures"),
     "retired_names": "names of closed accounts are given to nobody else",
 }  # fmt: skip

@@ -86,14 +86,48 @@ CREATE TABLE affiliate_earnings (
 CREATE INDEX affiliate_earnings_affiliate ON affiliate_earnings (affiliate_id, earned_at, id);
 CREATE INDEX affiliate_earnings_agreed_by ON affiliate_earnings (agreed_by) WHERE agreed_by IS NOT NULL;
 CREATE INDEX affiliate_earnings_awarded_by ON affiliate_earnings (awarded_by) WHERE awarded_by IS NOT NULL;
+CREATE INDEX affiliate_earnings_manual ON affiliate_earnings (affiliate_id, earned_at, id) WHERE kind = 'manual';
 CREATE INDEX affiliate_earnings_pending ON affiliate_earnings (affiliate_id) WHERE status = 'pending';
 CREATE INDEX affiliate_earnings_referred ON affiliate_earnings (referred_id);
 CREATE TRIGGER affiliate_earning_changed BEFORE UPDATE ON affiliate_earnings FOR EACH ROW EXECUTE FUNCTION
     affiliate_earning_changed();
 CREATE TRIGGER earning_by_hand BEFORE INSERT OR UPDATE OF status, agreed_by ON affiliate_earnings FOR EACH ROW WHEN
     (new.kind = 'manual' AND (new.status IN ('in_review', 'pending'))) EXECUTE FUNCTION earning_by_hand();
+CREATE TRIGGER earning_counts AFTER INSERT ON affiliate_earnings FOR EACH ROW WHEN (new.status IN ('pending', 'paid'))
+    EXECUTE FUNCTION earning_counts();
+CREATE TRIGGER earning_counts_now AFTER UPDATE OF status ON affiliate_earnings FOR EACH ROW WHEN ((new.status IN
+    ('pending', 'paid')) <> (old.status IN ('pending', 'paid'))) EXECUTE FUNCTION earning_counts();
 CREATE TRIGGER earning_reverses BEFORE INSERT ON affiliate_earnings FOR EACH ROW WHEN (new.reverses_id IS NOT NULL)
     EXECUTE FUNCTION earning_reverses();
+
+CREATE TABLE affiliate_figure_changes (
+    id            bigint      NOT NULL GENERATED ALWAYS AS IDENTITY,
+    affiliate_id  uuid        NOT NULL,
+    downline      integer     NOT NULL DEFAULT 0,
+    earned        micro_usdt  NOT NULL DEFAULT 0,
+    CONSTRAINT affiliate_figure_changes_pkey PRIMARY KEY (id),
+    CONSTRAINT affiliate_figure_changes_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id)
+);
+CREATE INDEX affiliate_figure_changes_affiliate ON affiliate_figure_changes (affiliate_id);
+
+CREATE TABLE affiliate_figure_weeks (
+    week_on         date  NOT NULL,
+    done_affiliate  uuid  NOT NULL DEFAULT '00000000-0000-0000-0000-000000000000',
+    CONSTRAINT affiliate_figure_weeks_pkey PRIMARY KEY (week_on),
+    CONSTRAINT affiliate_figure_weeks_week_on_fkey FOREIGN KEY (week_on) REFERENCES affiliate_weeks(week_on)
+);
+
+CREATE TABLE affiliate_figures (
+    affiliate_id  uuid        NOT NULL,
+    downline      integer     NOT NULL DEFAULT 0,
+    chips         bigint      NOT NULL DEFAULT 0,
+    earned        micro_usdt  NOT NULL DEFAULT 0,
+    CONSTRAINT affiliate_figures_pkey PRIMARY KEY (affiliate_id),
+    CONSTRAINT affiliate_figures_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id)
+);
+CREATE INDEX affiliate_figures_chips ON affiliate_figures (chips, affiliate_id);
+CREATE INDEX affiliate_figures_downline ON affiliate_figures (downline, affiliate_id);
+CREATE INDEX affiliate_figures_earned ON affiliate_figures (earned, affiliate_id);
 
 CREATE TABLE affiliate_payout_lines (
     payout_id     uuid         NOT NULL,
@@ -233,6 +267,8 @@ CREATE TRIGGER affiliate_shares_made AFTER INSERT ON affiliate_week_shares REFER
     STATEMENT EXECUTE FUNCTION affiliate_shares_made();
 CREATE TRIGGER affiliate_shares_unmade AFTER DELETE ON affiliate_week_shares REFERENCING OLD TABLE AS changed FOR EACH
     STATEMENT EXECUTE FUNCTION affiliate_shares_made();
+CREATE TRIGGER share_given_up AFTER UPDATE OF given_up ON affiliate_week_shares FOR EACH ROW WHEN (new.given_up AND NOT
+    old.given_up AND new.share::bigint > 0) EXECUTE FUNCTION share_given_up();
 
 CREATE TABLE affiliate_weeks (
     week_on         date         NOT NULL,
@@ -281,6 +317,8 @@ CREATE TRIGGER affiliate_week_changed BEFORE UPDATE ON affiliate_weeks FOR EACH 
     affiliate_week_changed();
 CREATE TRIGGER affiliate_week_stays BEFORE DELETE ON affiliate_weeks FOR EACH ROW EXECUTE FUNCTION
     affiliate_week_stays();
+CREATE TRIGGER week_counts AFTER UPDATE OF approved_at ON affiliate_weeks FOR EACH ROW WHEN (new.approved_at IS NOT
+    NULL AND old.approved_at IS NULL) EXECUTE FUNCTION week_counts();
 
 CREATE TABLE age_checks (
     id           uuid         NOT NULL,
@@ -2505,6 +2543,7 @@ CREATE TABLE referrals (
 );
 CREATE INDEX referrals_lapsing ON referrals (last_scan_at) WHERE is_active;
 CREATE INDEX referrals_page ON referrals (affiliate_id, is_active, tier, joined_at, referred_id);
+CREATE TRIGGER referral_counts AFTER INSERT OR DELETE ON referrals FOR EACH ROW EXECUTE FUNCTION referral_counts();
 
 CREATE TABLE refresh_tokens (
     token_hash  bytea        NOT NULL,
@@ -4462,6 +4501,18 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION earning_counts()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    INSERT INTO affiliate_figure_changes (affiliate_id, earned)
+    VALUES (NEW.affiliate_id, CASE WHEN NEW.status IN ('pending', 'paid') THEN NEW.amount ELSE -NEW.amount END);
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION earning_reverses()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -5981,6 +6032,18 @@ AS $function$
     SELECT EXISTS (SELECT FROM member_wallets WHERE member_id = person AND address = lower(wallet))
 $function$;
 
+CREATE OR REPLACE FUNCTION referral_counts()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    INSERT INTO affiliate_figure_changes (affiliate_id, downline)
+    VALUES (coalesce(NEW.affiliate_id, OLD.affiliate_id), CASE TG_OP WHEN 'INSERT' THEN 1 ELSE -1 END);
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION referral_ended()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -6402,6 +6465,17 @@ AS $function$
     SELECT CASE device_kind WHEN 'admin' THEN created_at + interval '12 hours'
            ELSE least(last_used_at + interval '720 hours', created_at + interval '2160 hours') END
 $function$;
+
+CREATE OR REPLACE FUNCTION share_given_up()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    INSERT INTO affiliate_figure_changes (affiliate_id, earned) VALUES (NEW.affiliate_id, -NEW.share);
+    RETURN NULL;
+END $function$;
 
 CREATE OR REPLACE FUNCTION signer_born()
  RETURNS trigger
@@ -7134,6 +7208,17 @@ AS $function$
     SELECT * FROM earned_week_chips(week, first_number, last_number) WHERE NOT week_is_locked(week)
 $function$;
 
+CREATE OR REPLACE FUNCTION week_counts()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    INSERT INTO affiliate_figure_weeks (week_on) VALUES (NEW.week_on);
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION week_is_held(week affiliate_weeks)
  RETURNS boolean
  LANGUAGE sql
@@ -7451,24 +7536,24 @@ GRANT UPDATE (accrual_due_at) ON TABLE orders TO blakjaks_accruals;
 GRANT INSERT ON TABLE affiliate_earnings, chip_moves, ledger_journals, ledger_postings TO blakjaks_affiliate_desk;
 GRANT UPDATE (agreed_by, cancelled_at, status) ON TABLE affiliate_earnings TO blakjaks_affiliate_desk;
 
-GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, affiliate_payout_lines,
-    affiliate_payouts, affiliate_program, affiliate_week_shares, affiliate_weeks, age_checks, attempt_counters,
-    avatars, backup_codes, broadcasts, card_balance, card_bookings, card_days, cart_items, carts, chain_scans,
-    chain_transfers, chip_balances, chip_counts, chip_vaults, code_batch_chunks, code_batch_walks, code_batches,
-    code_import_chunks, code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys, devices,
-    disputes, email_changes, email_codes, erasures, feed_items, flagged_scans, foreign_explanations, former_usernames,
-    fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts,
-    inboxes, job_faults, known_devices, late_counts, leases, listener_revocations, mails, manual_transfers,
-    mark_secrets, member_quarters, member_totals, members, nonce_searches, nonce_uses, notification_preferences,
-    notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels, payment_findings,
-    payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings,
-    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes, referral_clicks,
-    referral_codes, referral_progress, referrals, refresh_tokens, refund_requests, sales_volume, scan_counter,
-    scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys, stock_alerts,
-    tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
-    treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots,
-    vault_months, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts,
-    withdrawals, withheld_chips TO blakjaks_app;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, affiliate_figure_changes,
+    affiliate_figure_weeks, affiliate_figures, affiliate_payout_lines, affiliate_payouts, affiliate_program,
+    affiliate_week_shares, affiliate_weeks, age_checks, attempt_counters, avatars, backup_codes, broadcasts,
+    card_balance, card_bookings, card_days, cart_items, carts, chain_scans, chain_transfers, chip_balances,
+    chip_counts, chip_vaults, code_batch_chunks, code_batch_walks, code_batches, code_import_chunks, code_imports,
+    code_retries, codes, comp_rules, comps, data_exports, data_keys, devices, disputes, email_changes, email_codes,
+    erasures, feed_items, flagged_scans, foreign_explanations, former_usernames, fulfilments, guarantee_claims,
+    guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults, known_devices,
+    late_counts, leases, listener_revocations, mails, manual_transfers, mark_secrets, member_quarters, member_totals,
+    members, nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions,
+    order_tins_sold, orders, outbox, parcels, payment_findings, payment_operations, payments, payout_slots, payouts,
+    permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries,
+    reconciliations, referral_changes, referral_clicks, referral_codes, referral_progress, referrals, refresh_tokens,
+    refund_requests, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions,
+    settings, signers, signing_keys, stock_alerts, tax_quotes, tax_reports, tier_history, tins_sold_daily,
+    transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits,
+    usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_transactions,
+    webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -7483,12 +7568,12 @@ GRANT INSERT, SELECT ON TABLE affiliate_week_decisions, audit_logs, bank_transfe
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
-GRANT SELECT, USAGE ON SEQUENCE affiliate_week_decisions_id_seq, audit_logs_id_seq, chip_moves_id_seq,
-    count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq, invoices_serial_seq, job_faults_id_seq,
-    late_counts_id_seq, ledger_journals_id_seq, members_number_seq, order_events_id_seq, orders_number_seq,
-    outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq, referral_changes_id_seq,
-    stock_moves_id_seq, tier_history_id_seq, vault_moves_id_seq, wallet_links_id_seq, wholesale_accounts_serial_seq,
-    withdrawal_events_id_seq TO blakjaks_app;
+GRANT SELECT, USAGE ON SEQUENCE affiliate_figure_changes_id_seq, affiliate_week_decisions_id_seq, audit_logs_id_seq,
+    chip_moves_id_seq, count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq, invoices_serial_seq,
+    job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq, order_events_id_seq,
+    orders_number_seq, outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq,
+    referral_changes_id_seq, stock_moves_id_seq, tier_history_id_seq, vault_moves_id_seq, wallet_links_id_seq,
+    wholesale_accounts_serial_seq, withdrawal_events_id_seq TO blakjaks_app;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_app;
 
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, manual_transfers, payout_approvals, payout_policy_runs,
@@ -7555,10 +7640,15 @@ GRANT UPDATE (seen) ON TABLE usdt_requests TO blakjaks_deposits;
 GRANT INSERT ON TABLE dispute_movements, disputes TO blakjaks_disputes;
 GRANT UPDATE (amount, decided_at, evidence_by, looked_at, reason, state) ON TABLE disputes TO blakjaks_disputes;
 
-GRANT DELETE ON TABLE referral_changes TO blakjaks_downlines;
+GRANT DELETE ON TABLE affiliate_figure_changes, affiliate_figure_weeks, referral_changes TO blakjaks_downlines;
+GRANT INSERT ON TABLE affiliate_figures TO blakjaks_downlines;
+GRANT UPDATE (affiliate_id) ON TABLE affiliate_figure_changes TO blakjaks_downlines;
 GRANT UPDATE (as_of, last_number, moved_chips, pool, scan_chips, week_on) ON TABLE referral_progress TO
     blakjaks_downlines;
+GRANT UPDATE (chips, downline, earned) ON TABLE affiliate_figures TO blakjaks_downlines;
+GRANT UPDATE (done_affiliate) ON TABLE affiliate_figure_weeks TO blakjaks_downlines;
 GRANT UPDATE (is_active, last_scan_at, tier) ON TABLE referrals TO blakjaks_downlines;
+GRANT UPDATE (member_id) ON TABLE referral_changes TO blakjaks_downlines;
 
 GRANT INSERT ON TABLE signers, treasuries TO blakjaks_enrolment;
 GRANT INSERT, SELECT ON TABLE data_keys TO blakjaks_enrolment;
@@ -7712,30 +7802,30 @@ GRANT SELECT (amount, block_hash, block_number, chain_id, checked_at, expires_at
 GRANT SELECT (amount, epoch, fee_per_gas_wei_max, gas_limit, hash, kind, nonce, origin, position,
     priority_fee_per_gas_wei_max, recipient_address, signed_at, signer) ON TABLE payout_attempts TO blakjaks_read;
 GRANT SELECT (created_at, enabled_at, member_id) ON TABLE second_factors TO blakjaks_read;
-GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, affiliate_payout_lines, affiliate_payouts,
-    affiliate_program, affiliate_week_decisions, affiliate_week_shares, affiliate_weeks, age_checks, audit_logs,
-    avatars, award_inputs, bank_transfers, broadcasts, card_balance, card_bookings, card_days, card_deposits,
-    cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, chip_moves, chip_vaults,
-    code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes, code_import_chunks,
-    code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices,
-    dispute_movements, disputes, downline_entries, erasures, feed_items, flagged_scans, foreign_explanations,
-    foreign_transfers, former_usernames, fulfilment_lines, fulfilments, guarantee_claims, guarantee_reviews,
-    guarantees, hold_windows, honey_trials, inbox_counts, inboxes, invoices, job_faults, late_counts, leases,
-    ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
-    listener_revocations, locked_shares, mails, manual_awards, manual_transfers, member_quarters, member_totals,
-    member_wallets, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
-    operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox, parcel_lines,
-    parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
-    payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_changes, referral_clicks, referral_codes, referral_progress,
-    referrals, refund_lines, refund_requests, refunds, resale_certificates, retired_names, sale_accruals, sales_volume,
-    scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings, signers,
-    signing_keys, slot_transitions, stock, stock_alerts, stock_moves, sunset_notices, tax_quotes, tax_reports,
-    tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
-    treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns,
-    vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_links,
-    wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
-    withdrawal_transitions, withheld_chips TO blakjaks_read;
+GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, affiliate_figure_changes, affiliate_figure_weeks,
+    affiliate_figures, affiliate_payout_lines, affiliate_payouts, affiliate_program, affiliate_week_decisions,
+    affiliate_week_shares, affiliate_weeks, age_checks, audit_logs, avatars, award_inputs, bank_transfers, broadcasts,
+    card_balance, card_bookings, card_days, card_deposits, cart_items, carts, chain_scans, chain_transfers,
+    chip_balances, chip_counts, chip_moves, chip_vaults, code_batch_chunks, code_batch_walks, code_batches,
+    code_change_codes, code_changes, code_import_chunks, code_imports, code_retries, codes, comp_rule_changes,
+    comp_rules, comps, count_comparisons, data_exports, devices, dispute_movements, disputes, downline_entries,
+    erasures, feed_items, flagged_scans, foreign_explanations, foreign_transfers, former_usernames, fulfilment_lines,
+    fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes,
+    invoices, job_faults, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings,
+    ledger_seal_balances, ledger_seals, listener_revocations, locked_shares, mails, manual_awards, manual_transfers,
+    member_quarters, member_totals, member_wallets, milestones, nonce_searches, nonce_uses, notification_preferences,
+    notifications, operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox,
+    parcel_lines, parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs,
+    payout_slots, payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings,
+    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes, referral_clicks,
+    referral_codes, referral_progress, referrals, refund_lines, refund_requests, refunds, resale_certificates,
+    retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
+    schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock, stock_alerts, stock_moves,
+    sunset_notices, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasuries,
+    treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips,
+    usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances,
+    wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps,
+    wholesale_milestones, withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 

@@ -31,6 +31,7 @@ ERRORS_MAX = 50
 IPV6_NETWORK_BITS = 64
 LOGGED_IPV4_BITS = 24
 LOGGED_IPV6_BITS = 48
+CSV = "text/csv; charset=utf-8"
 PLAIN = "identity"  # no content coding (RFC 9110, section 8.4.1)
 ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match"
 PREFLIGHT_SECONDS = 600
@@ -80,6 +81,14 @@ class Redirect:
 
     location: str
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """The result of a handler that answers with lines of text; `version` names them, as their ETag."""
+
+    text: str
+    version: str
 
 
 @dataclass(frozen=True)
@@ -136,7 +145,7 @@ def discard_body(request: Request) -> None:
     request.stream = BytesIO()
 
 
-def entity_tag(revision: int) -> str:
+def entity_tag(revision: int | str) -> str:
     """The ETag of a version."""
     return f'"{revision}"'
 

@@ -16,7 +16,7 @@ from shared.values.fields import Reply, Versioned
 from shared.values.problems import Problem
 from shared.web import idempotency
 from shared.web.group_commit import GroupCommitter
-from shared.web.http import Redirect, encode, entity_tag
+from shared.web.http import CSV, CsvFile, Redirect, encode, entity_tag
 from shared.web.idempotency import Answer, IdempotencyKey
 from shared.web.signatures import AnyCaller, Asked, AskedPrepared, Contract, NotPrepared
 
@@ -180,6 +180,9 @@ def _outcome(call: Call, result: object) -> Answer:
         return _refusal(result)
     version = {"ETag": entity_tag(result.revision)} if isinstance(result, Versioned) else {}
     headers = {**call.route.reply_headers, **version}
+    if isinstance(result, CsvFile):
+        headers |= {"Content-Type": CSV, "ETag": entity_tag(result.version)}
+        return Answer(call.route.status, result.text.encode(), headers)
     if isinstance(result, Redirect):
         return Answer(call.route.status, None, {**headers, "Location": result.location, **result.headers})
     return Answer(call.route.status, None if result is None else encode(result), headers)

@@ -20,7 +20,7 @@ from uuid import UUID
 from shared.auth import Admin, Anyone, Claims, Member, Role, Vendor
 from shared.db import Tx
 from shared.values.fields import Body, Query, Reply
-from shared.web.http import Client, IfMatch, RawRequest, Upload
+from shared.web.http import Client, CsvFile, IfMatch, RawRequest, Upload
 from shared.web.idempotency import IdempotencyKey
 
 Handler = Callable[..., Any]
@@ -84,6 +84,7 @@ class Contract:
     group_name: str | None
     raw_name: str | None
     reply: type[Reply] | None
+    is_file: bool  # it replies with lines of text
 
     @property
     def takes_token(self) -> bool:
@@ -173,6 +174,7 @@ class _Found:
         self.types: dict[str, Any] = {}
         self.path: dict[str, type] = {}
         self.reply: type[Reply] | None = None
+        self.is_file = False
 
     @property
     def is_group(self) -> bool:
@@ -201,6 +203,7 @@ class _Found:
             group_name=self.names.get("group"),
             raw_name=self.names.get("raw"),
             reply=self.reply,
+            is_file=self.is_file,
         )
 
 
@@ -208,6 +211,7 @@ def _parameters(handler: Handler, path_names: frozenset[str], prepared: object) 
     hints = get_type_hints(handler, include_extras=True)
     found = _Found()
     found.reply = _reply(hints.get("return"))
+    found.is_file = hints.get("return") is CsvFile
     for name in inspect.signature(handler).parameters:
         hint = hints[name]
         if name in path_names and hint in (UUID, str):

@@ -240,6 +240,13 @@ def period(period: str, owner: Somebody, at: datetime, number: int) -> str:  # n
     return f"{starts_at:%Y-%m-%dT%H:%M:%S}Z"
 
 
+def affiliate_figures(owner: Somebody, at: datetime, number: int) -> str:  # noqa: ARG001 - as all of them
+    """An affiliate; the later, the more they have of everything."""
+    made, figure = factories.member().id, int(at.timestamp()) % 1_000_000
+    insert("affiliate_figures", affiliate_id=made, downline=figure, chips=figure, earned=figure)
+    return str(made)
+
+
 def affiliate_week(owner: Somebody, at: datetime, number: int) -> str:  # noqa: ARG001 - as all of them
     """The next week of affiliates, which is open; no two end on the same day."""
     week_on = date(2026, 1, 4) + timedelta(days=7 * number)

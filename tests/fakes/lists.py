@@ -69,6 +69,9 @@ LISTS: Mapping[str, ListCase] = {
     "list_awaited_transfers": ListCase(shop_list_rows.awaited_transfer, "operation_id", role=TREASURY),
     "list_referrals": ListCase(list_rows.referral, filters={name: same(name) for name in ("tier", "state")}),
     "list_affiliate_payouts": ListCase(list_rows.affiliate_payout),
+    "list_affiliates": ListCase(list_rows.affiliate_figures, role=TREASURY),
+    "list_affiliates?sort=downline": ListCase(list_rows.affiliate_figures, role=TREASURY),
+    "list_affiliates?sort=chips": ListCase(list_rows.affiliate_figures, role=TREASURY),
     "list_affiliate_weeks": ListCase(list_rows.affiliate_week, "week_on", role=TREASURY, ties=False, mine=False),
     "list_transactions": ListCase(
         list_rows.movement,

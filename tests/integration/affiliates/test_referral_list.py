@@ -193,6 +193,22 @@ def test_a_tier_that_people_or_the_end_of_a_quarter_change_is_followed(client: C
     assert sql.execute_simple("SELECT count(*) FROM referral_changes").rows == [[0]]
 
 
+def test_the_job_may_do_all_of_it_with_its_own_rights(sql: Connection) -> None:
+    affiliate, now = factories.member(), clock.now()
+    friend, gone = (factories.member(referred_by=affiliate) for _ in range(2))
+    scanned(sql, friend, now)
+    scanned(sql, gone, now - 40 * DAY)
+    sql.execute_unnamed(
+        "UPDATE referrals SET is_active = true, last_scan_at = $2 WHERE referred_id = $1", (gone.id, now - 40 * DAY)
+    )
+    change = TierChange(friend.id, "ended", Tier.STANDARD, now, quarter=quarter_of(now), scan_count=0)
+    db.atomically(tier_history.record, change)
+    with db.acting_for("referral_refresh"):
+        main.refresh(now)
+    assert sql.execute_simple("SELECT count(*) FROM referral_changes").rows == [[0]]
+    assert sql.execute_simple("SELECT count(*) FROM referrals WHERE is_active").rows == [[1]]
+
+
 def test_runs_at_once_follow_each_scan_and_each_tier_once(sql: Connection, weeks: Weeks) -> None:
     now = clock.now()
     affiliate = factories.member()

@@ -15,6 +15,7 @@ import pytest
 from pg8000.dbapi import Connection
 
 from emulators import contract
+from functions.affiliate import rules as affiliate_rules
 from functions.auth import rules as auth_rules
 from functions.oobit import rules as oobit_rules
 from functions.profile import rules as profile_rules
@@ -203,6 +204,10 @@ LIMITS: dict[str, Limited] = {
     "estimate_wholesale_order": Limited(
         "account-not-approved", tax_quotes.ESTIMATES_PER_HOUR, "too-many-estimates",
         posting("/v1/wholesale/estimate", {"items": [{"sku": "MINTICE-6", "quantity": 100}]}, signed_in=True),
+    ),
+    "get_week_shares": Limited(
+        "not-found", affiliate_rules.PARTS_PER_HOUR, "too-many-parts",
+        lambda scene: lambda: scene.client().get("/v1/affiliate/weeks/2026-11-22/shares"),
     ),
     "submit": Limited("code-not-valid", GUESSES_PER_HOUR_MAX, "too-many-wrong-codes", scan),
 }  # fmt: skip

@@ -28,7 +28,7 @@ Client = Callable[..., FunctionClient]
 # In this order they are made: two have one time, and a page of two ends between them.
 MOMENTS = (NOW + timedelta(minutes=1), NOW + timedelta(minutes=2), NOW + timedelta(minutes=1))
 PAGING = {"limit", "cursor"}
-CHOOSES_THE_LIST = {"period"}  # a parameter of which every value is a list of its own, with its own rows
+CHOOSES_THE_LIST = {"period", "sort"}  # a parameter of which every value is a list of its own, with its own rows
 ONE_PAGE = {
     "list_foreign_nonces",
     "list_devices",

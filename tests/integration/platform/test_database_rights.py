@@ -130,6 +130,7 @@ POWERFUL = {
         {"affiliate", "auth"},
     ),
     "a referral": ("UPDATE referrals SET affiliate_id = referred_id", set[str]()),
+    "a figure of an affiliate": ("UPDATE affiliate_figures SET earned = 1", {"referral_refresh"}),
     "a share of a sale": (
         f"INSERT INTO sale_accruals (order_id, sequence) VALUES ({ANY_ID}, 1)",
         {"sale_accrue"},
@@ -223,7 +224,7 @@ WRITTEN_BY_NOBODY = {
         "stock",
         "treasury_days",
     ),
-    *("referral_changes", "treasury_minutes", "trip_places", "wholesale_chips", "wholesale_milestones"),
+    *("treasury_minutes", "trip_places", "wholesale_chips", "wholesale_milestones"),
     "withdrawal_transitions",
 }
 FILLED_BY_FEATURES_TO_COME = set[str]()

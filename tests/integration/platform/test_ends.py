@@ -19,6 +19,7 @@ import functions.wallet.store as wallet
 from functions.affiliate import chip_store
 from functions.auth import session_records
 from shared import auth, db
+from shared.affiliates import chips as held_chips
 from shared.auth import Claims
 from shared.db import Tx
 from shared.orders import tax_quotes
@@ -122,7 +123,7 @@ def _lot(sql: Connection, somebody: Somebody) -> None:
 
 def _vaulted(sql: Connection, somebody: Somebody) -> Found:
     _lot(sql, somebody)
-    return lambda tx, now: chip_store.standing(tx, somebody.id, now).vaulted
+    return lambda tx, now: held_chips.standing(tx, somebody.id, now).vaulted
 
 
 def _lots(sql: Connection, somebody: Somebody) -> Found:
@@ -148,7 +149,7 @@ def _warned_lots(sql: Connection, somebody: Somebody) -> Found:
 ENDING: dict[str, Callable[[Connection, Somebody], Found]] = {
     "functions.affiliate.chip_store.lock_lots": _lots_to_withdraw,
     "functions.affiliate.chip_store.lots": _lots,
-    "functions.affiliate.chip_store.standing": _vaulted,
+    "shared.affiliates.chips.standing": _vaulted,
     "functions.affiliate_vault.store.note_warned": _warned_lots,
     "functions.affiliate_vault.store.unwarned": _lots_to_warn_of,
     "functions.auth.session_records.live": _live,

@@ -24,6 +24,7 @@ from functions.affiliate import chip_store
 from functions.affiliate_week import payout_store
 from functions.affiliate_week.week_store import Week
 from functions.orders import buyer_records
+from functions.referral_refresh import figures_store
 from shared import db
 from shared.codes import changes
 from shared.comps import awards, totals
@@ -38,7 +39,7 @@ from tests.factories import NOW
 from tests.fakes import order_rows
 from tests.fakes.locks import held, is_locked, until_waiting
 from tests.fakes.plain_rows import SIGNER, comp, payout, put, slot, unchecked, without_indexes
-from tests.fakes.week_rows import wallet
+from tests.fakes.week_rows import SUNDAY, wallet
 from tests.platform import Platform
 
 Take = Callable[[Tx], object]
@@ -197,6 +198,31 @@ def _proposed(sql: Connection) -> Prepared:
     return "affiliate_payouts", _by("id", ids), lambda tx: payout_store.request_portion(tx, week, NOW)
 
 
+def _figures(sql: Connection) -> tuple[list[UUID], list[str]]:
+    """Three affiliates in the order of their ids, and their figures."""
+    people = _ids()
+    for person in people:
+        put(sql, "affiliate_figures", affiliate_id=person)
+    return people, _by("affiliate_id", people)
+
+
+def _figures_of_scans(sql: Connection) -> Prepared:
+    people, rows = _figures(sql)
+    for number, person in enumerate(reversed(people), 1):
+        put(sql, "affiliate_chips", id=uuid4(), affiliate_id=person, kind="referral_scan", chips=1, scan_number=number,
+            earned_at=NOW)  # fmt: skip
+    return "affiliate_figures", rows, lambda tx: figures_store.add_chips(tx, 0, len(people))
+
+
+def _figures_of_week(sql: Connection) -> Prepared:
+    people, rows = _figures(sql)
+    put(sql, "affiliate_figure_weeks", week_on=SUNDAY)
+    for person in reversed(people):
+        put(sql, "affiliate_week_shares", week_on=SUNDAY, affiliate_id=person, mark=person.bytes * 2, scan_chips=1,
+            brought=0, put_away=0, chips=1, overflow=0, share=1)  # fmt: skip
+    return "affiliate_figures", rows, lambda tx: figures_store.add_shares(tx, NOW, 10)
+
+
 ORDERED: dict[str, Callable[[Connection], Prepared]] = {
     "functions.admin_codes.store.invalidate": _codes("generated", admin_codes.invalidate),
     "functions.admin_codes.store.reuse": _codes("invalidated", admin_codes.reuse),
@@ -208,6 +234,8 @@ ORDERED: dict[str, Callable[[Connection], Prepared]] = {
     "functions.codes_change.store.reuse": _chunk("invalidated", codes_change.reuse),
     "functions.notifications.store.mark_read": _notifications,
     "functions.orders.buyer_records.lock_carts": _carts,
+    "functions.referral_refresh.figures_store.add_chips": _figures_of_scans,
+    "functions.referral_refresh.figures_store.add_shares": _figures_of_week,
     "functions.scans.records.count_wrong_codes": _wrong_codes,
     "functions.scans.store.lock codes": _codes("generated", lambda tx, macs: scans.lock(tx, macs[::-1], [])),
     "functions.scans.store.lock members": _totals(lambda tx, people: scans.lock(tx, [], people[::-1])),

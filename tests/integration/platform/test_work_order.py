@@ -14,7 +14,6 @@ import pytest
 from pg8000.dbapi import Connection
 
 import functions.admin_comps.store as admin_comps
-import functions.affiliate.store as affiliate
 import functions.auth.store as auth_store
 import functions.guarantee_grant.store as guarantees
 import functions.key_rotate.store as key_rotate
@@ -27,6 +26,7 @@ from functions.outbox_relay import store as relay_store
 from functions.payout_confirm import store as confirm_store
 from functions.payout_send import store as send_store
 from shared import auth, db, withdrawals
+from shared.affiliates import links
 from shared.comps import awards
 from shared.credentials import vault
 from shared.db import Tx
@@ -410,7 +410,7 @@ def test_a_members_link_is_the_one_chosen_last(sql: Connection) -> None:
     for number in SHUFFLED:
         put(sql, "referral_codes", code=f"a-{number}", member_id=somebody, created_at=at(number // 2))
     put(sql, "referral_codes", code="b-1", member_id=uuid4(), created_at=at(9))
-    assert done(lambda tx: affiliate.codes(tx, somebody)) == ["a-4", "a-2", "a-3", "a-1"]
+    assert done(lambda tx: links.custom_codes(tx, somebody)) == ["a-4", "a-2", "a-3", "a-1"]
 
 
 def test_the_devices_registered_last_are_told(sql: Connection) -> None:

@@ -1,7 +1,8 @@
-"""An affiliate's figures as rows: what was earned, what is owed and why, the downline, and the present week."""
+"""An affiliate's figures, as members and admins see them: what was earned, what is owed and why, downline and links."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Literal
 from uuid import UUID
 
@@ -11,7 +12,6 @@ from shared.values.money import Usdt
 from shared.values.tiers import Tier
 
 LOOKED_BACK = timedelta(days=30)
-TOLD_WITHIN = timedelta(hours=1)  # what is older says nothing of the present week
 
 
 class Owed(Reply):
@@ -34,6 +34,24 @@ class TierCount(Reply):
     active: int
 
 
+class Downline(Reply):
+    """The referred members; active ones have scanned within 30 days."""
+
+    total: int
+    active: int
+    by_tier: list[TierCount]
+
+
+class LinkFigures(Reply):
+    """Clicks on the member's links in the last 30 days, and who signed up by them or their code in that time;
+    `conversion` is sign-ups per click, null without clicks.
+    """
+
+    clicks: int
+    sign_ups: int
+    conversion: Decimal | None
+
+
 @dataclass(frozen=True)
 class Earned:
     """Sums that were earned in this UTC month, in the one before, and in all."""
@@ -41,18 +59,6 @@ class Earned:
     this_month: Usdt
     last_month: Usdt
     lifetime: Usdt
-
-
-@dataclass(frozen=True)
-class Week:
-    """The week so far: chips of the affiliate and of all, or locked shares; `week_on` is None before the first week."""
-
-    week_on: date | None
-    as_of: datetime
-    pool: Usdt
-    chips: int
-    all_chips: int
-    is_locked: bool
 
 
 def earned(tx: Tx, affiliate_id: UUID, now: datetime) -> Earned:
@@ -118,9 +124,9 @@ def owed(tx: Tx, affiliate_id: UUID, least: Usdt, now: datetime) -> list[Owed]:
     )
 
 
-def downline(tx: Tx, affiliate_id: UUID) -> list[TierCount]:
+def downline(tx: Tx, affiliate_id: UUID) -> Downline:
     """The referred members by tier, the lowest tier first; tiers that nobody has are there with zero."""
-    return tx.all(
+    counts = tx.all(
         TierCount,
         """
         SELECT level.tier, coalesce(r.members, 0) AS members, coalesce(r.active, 0) AS active
@@ -131,9 +137,29 @@ def downline(tx: Tx, affiliate_id: UUID) -> list[TierCount]:
         """,
         affiliate_id=affiliate_id,
     )
+    return Downline(
+        total=sum(count.members for count in counts), active=sum(count.active for count in counts), by_tier=counts
+    )
 
 
-def sign_ups(tx: Tx, affiliate_id: UUID, now: datetime) -> int:
+def link_30_days(tx: Tx, affiliate_id: UUID, now: datetime) -> LinkFigures:
+    """What the affiliate's links and codes have brought in the last 30 days."""
+    clicks, sign_ups = _clicks(tx, affiliate_id, now), _sign_ups(tx, affiliate_id, now)
+    conversion = (Decimal(sign_ups) / clicks).quantize(Decimal("0.0001")) if clicks else None
+    return LinkFigures(clicks=clicks, sign_ups=sign_ups, conversion=conversion)
+
+
+def downline_tins(tx: Tx, affiliate_id: UUID) -> int:
+    """The tins that the downline has bought; below zero if more were refunded than counted."""
+    return (
+        tx.scalar_or_none(
+            int, "SELECT downline_tins FROM permanent_tiers WHERE member_id = :member_id", member_id=affiliate_id
+        )
+        or 0
+    )
+
+
+def _sign_ups(tx: Tx, affiliate_id: UUID, now: datetime) -> int:
     """How many members have joined by the affiliate in the last 30 days."""
     return tx.scalar(
         int,
@@ -151,7 +177,7 @@ def sign_ups(tx: Tx, affiliate_id: UUID, now: datetime) -> int:
     )
 
 
-def clicks(tx: Tx, affiliate_id: UUID, now: datetime) -> int:
+def _clicks(tx: Tx, affiliate_id: UUID, now: datetime) -> int:
     """How often the affiliate's links were followed on the last 30 UTC days, today included."""
     return tx.scalar(
         int,
@@ -161,32 +187,4 @@ def clicks(tx: Tx, affiliate_id: UUID, now: datetime) -> int:
         """,
         affiliate_id=affiliate_id,
         before=(now.astimezone(UTC) - LOOKED_BACK).date(),
-    )
-
-
-def downline_tins(tx: Tx, affiliate_id: UUID) -> int:
-    """The tins that the downline has bought; below zero if more were refunded than counted."""
-    return (
-        tx.scalar_or_none(
-            int, "SELECT downline_tins FROM permanent_tiers WHERE member_id = :member_id", member_id=affiliate_id
-        )
-        or 0
-    )
-
-
-def week(tx: Tx, affiliate_id: UUID) -> Week:
-    """The present week so far."""
-    return tx.one(
-        Week,
-        """
-        SELECT p.week_on, p.as_of, p.pool,
-               CASE WHEN locked THEN coalesce((SELECT weight FROM locked_shares WHERE affiliate_id = :affiliate_id), 0)
-                    ELSE (SELECT scan_chips + brought - put_away
-                          FROM uncounted_chips(CAST(:affiliate_id AS uuid), 'infinity')) END AS chips,
-               CASE WHEN locked THEN coalesce(program.weights, 0) ELSE p.scan_chips + p.moved_chips END AS all_chips,
-               locked AS is_locked
-        FROM referral_progress p CROSS JOIN affiliate_program program
-        CROSS JOIN LATERAL (SELECT coalesce(week_is_locked(p.week_on), false) AS locked) locking
-        """,
-        affiliate_id=affiliate_id,
     )
