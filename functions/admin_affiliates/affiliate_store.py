@@ -16,7 +16,7 @@ FIRST = Rank("", FIGURE_MAX, UUID(int=2**128 - 1))  # everybody comes after it
 
 
 class Review(StrEnum):
-    """What of an affiliate people look at: an earning of theirs, whether they get a guarantee, or their own scans."""
+    """A review of an affiliate that is open: of an earning, of a guarantee that they claim, or of their own scans."""
 
     EARNINGS = "earnings"
     GUARANTEE = "guarantee"
@@ -139,7 +139,7 @@ def awards(tx: Tx, affiliate_id: UUID, limit: int) -> list[AwardByHand]:
 
 
 def reviews(tx: Tx, affiliate_id: UUID) -> list[Review]:
-    """What of the affiliate people look at now, in the order of the names."""
+    """The kinds of the affiliate's open reviews, in the order of their names."""
     return tx.column(
         Review,
         """

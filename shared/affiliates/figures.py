@@ -143,7 +143,7 @@ def downline(tx: Tx, affiliate_id: UUID) -> Downline:
 
 
 def link_30_days(tx: Tx, affiliate_id: UUID, now: datetime) -> LinkFigures:
-    """What the affiliate's links and codes have brought in the last 30 days."""
+    """Clicks and sign-ups of the last 30 days by the affiliate's links and codes."""
     clicks, sign_ups = _clicks(tx, affiliate_id, now), _sign_ups(tx, affiliate_id, now)
     conversion = (Decimal(sign_ups) / clicks).quantize(Decimal("0.0001")) if clicks else None
     return LinkFigures(clicks=clicks, sign_ups=sign_ups, conversion=conversion)

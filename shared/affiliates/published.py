@@ -1,4 +1,4 @@
-"""What is published of a week of affiliates: the text whose SHA-256 is the week's digest.
+"""The text that is published of a week of affiliates: the one whose SHA-256 is the week's digest.
 
 Its first line is `week,first number,last number,pool,chips`, and each other one `mark,chips,share`, in the order of the
 marks. Amounts are in micro-USDT.
@@ -55,7 +55,7 @@ def find(tx: Tx, week_on: date) -> PublishedWeek | None:
 
 
 def header(week: Divided) -> str:
-    """The first line."""
+    """The first line of the text."""
     return f"{week.week_on},{week.first_number},{week.last_number},{week.pool.micro},{week.chips}\n"
 
 

@@ -20,7 +20,7 @@ class Position(NamedTuple):
     id: UUID
 
     def text(self) -> str:
-        """What a cursor says of it."""
+        """The text that a cursor is made of."""
         return f"{self.at.astimezone(UTC).isoformat()}|{self.id}"
 
 
@@ -32,7 +32,7 @@ class Rank(NamedTuple):
     id: UUID
 
     def text(self) -> str:
-        """What a cursor says of it."""
+        """The text that a cursor is made of."""
         return f"{self.order}:{self.figure}|{self.id}"
 
 

@@ -231,6 +231,16 @@ def test_a_cursor_goes_out_and_comes_back() -> None:
     assert paging.page([position], 1, lambda row: row) == ([position], None)
 
 
+def test_a_cursor_of_a_rank_is_good_for_its_order() -> None:
+    for figure in (0, 7, -7, 2**63 - 1):
+        rank = paging.Rank("chips", figure, UUID(int=7))
+        _, cursor = paging.page([rank, rank], 1, lambda row: row)
+        assert paging.after_rank(cursor, "chips") == rank
+        with pytest.raises(NotValid):
+            paging.after_rank(cursor, "earnings")
+    assert paging.after_rank(None, "chips") is None
+
+
 def test_a_page_with_more_items_says_so() -> None:
     listing = Listing[str](items=["a"], next_cursor=None)
     assert listing.model_dump() == {"items": ["a"], "next_cursor": None}
