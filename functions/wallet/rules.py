@@ -164,7 +164,9 @@ class GasTooLow(Problem):
 
 
 class UsdtNotAwaited(Problem):
-    """The order awaits no USDT: it is paid in another way, it has ended, or everything has come."""
+    """No order of the member's with this id awaits USDT: it is paid in another way, it has ended, or everything has
+    come.
+    """
 
     status, title = 409, "This order awaits no USDT."
 

@@ -240,16 +240,6 @@ def awaited(tx: Tx, member_id: UUID, order_id: UUID) -> Awaited | None:
     )
 
 
-def owns_order(tx: Tx, member_id: UUID, order_id: UUID) -> bool:
-    """True if the member has placed the order."""
-    return tx.scalar(
-        bool,
-        "SELECT EXISTS (SELECT FROM orders WHERE id = :order_id AND member_id = :member_id) AS owns",
-        order_id=order_id,
-        member_id=member_id,
-    )
-
-
 def is_treasury(tx: Tx, address: str) -> bool:
     """Whether the address is a key that a treasury has or had."""
     return tx.scalar(

@@ -120,8 +120,6 @@ def prepare_order_payment(
     account = common.account(tx, member.id)
     asked = store.awaited(tx, member.id, body.order_id)
     if asked is None:
-        if not store.owns_order(tx, member.id, body.order_id):
-            raise NotFound
         raise rules.UsdtNotAwaited
     identity = _prepare(
         tx, member.id, account, Transfer(asked.address, asked.missing, asked.payment_id), ahead, now=now

@@ -77,7 +77,7 @@ def test_nothing_is_prepared_for_an_order_that_awaits_no_usdt(
     assert refusal(prepare(usdt, order)) == (409, "usdt-not-awaited")
     other = client(factories.member(wallet=new_wallet().address).token)
     asked = other.post(PATH, {"order_id": order["id"]}, **{"Idempotency-Key": "other"})
-    assert (asked.status, asked.problem) == (404, "not-found")
+    assert refusal(asked) == (409, "usdt-not-awaited")
     assert usdt.one("SELECT count(*) FROM withdrawals") == 0
 
 
