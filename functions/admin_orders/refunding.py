@@ -58,7 +58,7 @@ def refund_order(
     if faults := rules.refund_faults(body.kind, body.reason, tins=tins, amount=body.amount):
         raise NotValid(errors=faults)
     order = _locked(tx, admin, order_id)
-    payment = _captured(tx, order_id)
+    payment = _captured(tx, order)
     share = _share(tx, order_id, body.kind, tins, body.amount or ZERO)
     refund_id = uuid4()
     waits = store.insert_request(tx, refund_id, order_id, admin.id, body, amount=share.amount, now=now)
@@ -95,7 +95,7 @@ def approve_refund(
         raise rules.RefundOfOwnRequest
     if not store.may_decide(tx, asked.requested_by, order.member_id):
         raise rules.RefundWithoutRequester
-    payment = _captured(tx, order_id)
+    payment = _captured(tx, order)
     share = _share(tx, order_id, asked.kind, asked.tins, asked.amount)
     if share.amount != asked.amount:
         raise rules.RefundChanged(amount=share.amount)
@@ -137,12 +137,14 @@ def _locked(tx: Tx, admin: Admin, order_id: UUID) -> Order:
     return order
 
 
-def _captured(tx: Tx, order_id: UUID) -> Payment:
-    """The payment that has paid the order. Raises RefundExceedsPayment when none has, PaymentDisputed."""
-    payment = rows.newest_payment(tx, order_id)
-    if payment.state is not PaymentState.CAPTURED:
+def _captured(tx: Tx, order: Order) -> Payment:
+    """The payment that has paid the order. Raises RefundExceedsPayment when none has, or the order is not confirmed by
+    it yet, and PaymentDisputed.
+    """
+    payment = rows.newest_payment(tx, order.id)
+    if payment.state is not PaymentState.CAPTURED or order.confirmed_at is None:
         raise rules.RefundExceedsPayment(left=ZERO)
-    disputes.refuse_disputed(tx, order_id)
+    disputes.refuse_disputed(tx, order.id)
     return payment
 
 

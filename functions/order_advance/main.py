@@ -62,6 +62,7 @@ def sweep(now: datetime) -> None:
         parts.part(partial(_queue, store.forgotten, neglected), "orders without a task")
         parts.part(partial(_queue, store.unasked_payments, neglected), "payments without a task")
         parts.part(partial(_queue, store.unconfirmed, neglected), "paid invoices without a task")
+        parts.part(partial(_queue, store.received, neglected), "orders paid in USDT without a task")
         parts.part(partial(_queue, store.unseen_checks, unseen), "undecided checks of ages")
 
 

@@ -170,6 +170,24 @@ def unconfirmed(tx: Tx, before: datetime, limit: int) -> list[UUID]:
     )
 
 
+def received(tx: Tx, before: datetime, limit: int) -> list[UUID]:
+    """Orders for which enough USDT has come, which was asked for before that time, and that are not confirmed: their
+    task was lost.
+    """
+    return tx.column(
+        UUID,
+        """
+        SELECT o.id FROM usdt_requests asked
+        JOIN payments p ON p.id = asked.payment_id JOIN orders o ON o.id = p.order_id
+        WHERE asked.closed_at IS NULL AND asked.received >= p.amount AND asked.opened_at <= :before
+          AND o.state = 'payment_processing'
+        ORDER BY asked.opened_at, o.id LIMIT :limit
+        """,
+        before=before,
+        limit=limit,
+    )
+
+
 def unseen_checks(tx: Tx, before: datetime, limit: int) -> list[UUID]:
     """Orders that wait for a check that nobody has asked about since that time, longest waiting first. Checks that no
     order waits for any more are never read: they stay undecided for ever.

@@ -73,6 +73,8 @@ def record(tx: Tx, told: Dispute, asked_at: datetime, now: datetime) -> None:
     if disputed is None or order is None:
         log.error("a dispute is about no payment of ours", dispute=told.reference, amount=str(told.amount))
         return
+    if order.confirmed_at is None and not order.is_leaving:
+        order = machine.advance(tx, order.id, now)  # who was charged is confirmed first
     before = dispute_records.known(tx, told.reference)
     if before and before.looked_at > asked_at:
         return

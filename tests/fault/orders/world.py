@@ -304,6 +304,7 @@ def begun(database: Database, made: Vendors, seed: int) -> Iterator[World]:
     made.card.later_seconds = made.warehouse.later_seconds = LATER_SECONDS
     for part in (made.card, made.ages, made.warehouse):
         part.now = world.now
+    made.card.books.now = world.now
     made.warehouse.set_counts({sku: STOCK for (sku,) in database.rows("SELECT sku FROM stock")})
     settings.forget()
     database.run(f"UPDATE stock SET on_hand = {STOCK}, promised = 0, counted_at = '{BEGIN}'")

@@ -20,7 +20,8 @@ from shared.orders import machine, rows, tasks
 from shared.orders.states import CancelReason
 from shared.ports import card
 from shared.values.money import ZERO, Usdt
-from tests.fakes import order_views
+from tests import factories
+from tests.fakes import order_rows, order_views
 from tests.fakes.accrual_rows import Paid, give_back, is_due, pools, totals
 from tests.fakes.crashes import Crash, crash
 from tests.fakes.dispute_rows import DisputeStanding, capture_of, dispute, heard, journals_of_disputes
@@ -318,6 +319,20 @@ def test_an_operation_that_was_sent_is_recorded_again_only_as_a_refund_that_was_
             sql.execute_simple(back.format(wrong))
     with pytest.raises(DatabaseError, match="operation_terms"):
         sql.execute_simple("UPDATE payment_operations SET sent_at = NULL, reason = 'charge_disputed'")
+
+
+def test_an_order_that_is_charged_and_not_confirmed_yet_is_confirmed_before_its_dispute_is_kept(
+    orders: OrderDriver, shop_vendors: Vendors
+) -> None:
+    who = factories.member()
+    order_id = order_rows.placed(who, at=clock.now())
+    order_rows.taken_further(who, order_id)
+    order_rows.captured(order_id)
+    made = shop_vendors.card.books.open(str(capture_of(order_id)), 1378, inquiry=False, withdraw=True)
+    heard(orders, made.id)
+    found = dispute(made.id)
+    assert found is not None
+    assert (standing(order_id).state, found.state) == ("confirmed", "open")
 
 
 def refund(sql: Connection, order: Placed) -> None:

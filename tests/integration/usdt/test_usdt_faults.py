@@ -24,6 +24,7 @@ pytest_plugins = ["tests.fakes.usdt_plugin"]
 
 WATCHERS = 4
 TRANSACTIONS_MAX = 30
+NEGLECTED_SECONDS = 11 * 60
 
 
 def rule_of(refused: pytest.ExceptionInfo[ConstraintViolated]) -> str:
@@ -44,6 +45,20 @@ def test_killed_after_each_transaction_it_ends_the_same(usdt: UsdtDriver) -> Non
     assert usdt.pay_out() == [(WALLET, 2 * MICRO)]
     assert usdt.books()["treasury:shop"] == wanted(order)
     assert usdt.one("SELECT count(*) FROM usdt_deposits") == 1
+
+
+def test_an_order_that_was_paid_and_whose_task_was_lost_is_confirmed_by_the_sweep(usdt: UsdtDriver) -> None:
+    order = usdt.order()
+    usdt.send(wanted(order))
+    usdt.nodes.finish()
+    deposit_watch.sweep(clock.now())
+    usdt.sql.execute_simple("DELETE FROM outbox WHERE function = 'order_advance'")
+    assert usdt.seen(order)["status"] == "payment_processing"
+
+    usdt.advance_clock(NEGLECTED_SECONDS)
+    usdt.sweep("order_advance")
+
+    assert usdt.seen(order)["status"] == "confirmed"
 
 
 def test_watchers_that_meet_book_a_deposit_once(usdt: UsdtDriver) -> None:

@@ -19,6 +19,7 @@ from tests import factories
 from tests.client import Client, refusal
 from tests.factories import NOW
 from tests.fakes import order_views
+from tests.fakes.order_admins import order_admin
 from tests.fakes.order_driver import OrderDriver
 from tests.fakes.wholesale_buyer import ORDERS, WholesaleBuyer, wholesale_buyer
 
@@ -43,6 +44,20 @@ def invoiced(trade: WholesaleBuyer, orders: OrderDriver) -> UUID:
 def refund_of(sql: Connection) -> UUID:
     ((found,),) = sql.execute_simple("SELECT id FROM refunds").rows
     return UUID(str(found))
+
+
+def test_an_order_is_refunded_only_once_it_is_confirmed(
+    trade: WholesaleBuyer, orders: OrderDriver, client: Client
+) -> None:
+    order_id, admin = invoiced(trade, orders), order_admin(client)
+    assert trade.book(order_id).status == 200
+
+    refused = admin.refund(order_id, amount=1)
+    orders.deliver()
+
+    assert refusal(refused) == (409, "refund-exceeds-payment")
+    assert trade.shown(order_id)["status"] == "confirmed"
+    assert admin.refund(order_id, amount=1).status == 201
 
 
 def want_cancelled(order_id: UUID) -> None:
