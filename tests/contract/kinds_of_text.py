@@ -59,6 +59,6 @@ WORDS = frozenset(
 )  # fmt: skip
 PASSWORDS = frozenset({"password", "current_password"})  # read where they are hashed
 MADE_BY_PROGRAMS = frozenset(
-    {"card_id", "country", "cursor", "destination", "device_id", "digest", "id", "picture", "reference",
+    {"after", "card_id", "country", "cursor", "destination", "device_id", "digest", "id", "picture", "reference",
      "refresh_token", "screen", "signature", "signed_transaction", "source_kind", "ticket", "timestamp", "token"}
 )  # fmt: skip
