@@ -1,11 +1,11 @@
-"""HTTP for admins: the weeks of affiliates, and what is given or taken back by hand (docs/affiliates.md)."""
+"""HTTP for admins: weeks of affiliates, reviews of referrals, and what is given or taken back by hand."""
 
 from flask import Request, Response
 
-from functions.admin_affiliates import by_hand, weeks
+from functions.admin_affiliates import by_hand, reviews, weeks
 from functions.admin_affiliates.common import api
 
-__all__ = ["api", "by_hand", "weeks"]
+__all__ = ["api", "by_hand", "reviews", "weeks"]
 
 
 def admin_affiliates(request: Request) -> Response:

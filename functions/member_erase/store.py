@@ -38,6 +38,8 @@ KEPT: Mapping[str, str] = {
     "chip_balances": "bookkeeping",
     "referrals": "who referred whom, as what was earned by it says too; without a name",
     "referral_changes": "on its way to a row of referrals",
+    "referral_checks": "on its way to a look, within minutes",
+    "referral_reviews": "fraud: what people decided about a referral; it says what two accounts shared, not the thing",
     "locked_shares": "bookkeeping: by what weeks are shared",
     "chip_moves": "bookkeeping",
     "chip_vaults": "bookkeeping",

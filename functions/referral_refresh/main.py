@@ -10,7 +10,7 @@ from functools import partial
 
 from flask import Request, Response
 
-from functions.referral_refresh import store
+from functions.referral_refresh import reviews, store
 from shared import db
 from shared.db import Tx
 from shared.job import Job
@@ -36,6 +36,14 @@ def refresh(now: datetime) -> None:
     with Sweep() as parts:
         parts.part(partial(_in_batches, store.follow_tiers, now), "tiers that have changed")
         parts.part(partial(_in_batches, store.lapse, now), "referrals that have gone quiet")
+
+
+@job.schedule("review")
+def review(now: datetime) -> None:
+    """Find referrals that people should look at, and do what they have decided (docs/affiliates.md, "Rings")."""
+    with Sweep() as parts:
+        parts.part(partial(reviews.look, now), "referrals to be looked at")
+        parts.part(partial(reviews.settle_matches, now), "matches of referrals that were looked at")
 
 
 def follow_scans(now: datetime) -> None:

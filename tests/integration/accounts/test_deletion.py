@@ -54,6 +54,7 @@ NOT_EXPORTED = {
     "email_codes": "hashes", "backup_codes": "hashes", "pushes": "which device was told of which notification",
     "inboxes": "a count of notifications", "late_counts": "counts on their way to where they belong",
     "referral_changes": "tiers on their way to where they are shown",
+    "referral_checks": "how fraud is found", "referral_reviews": "how fraud is found",
     "honey_trials": "how fraud is found", "code_retries": "how fraud is found",
     "flagged_scans": "how fraud is found", "guarantee_reviews": "how fraud is found",
     "guarantee_claims": "hashes", "listener_revocations": "a moment", "erasures": "a moment",

@@ -223,7 +223,8 @@ WRITTEN_BY_NOBODY = {
         "stock",
         "treasury_days",
     ),
-    *("referral_changes", "treasury_minutes", "trip_places", "wholesale_chips", "wholesale_milestones"),
+    *("referral_changes", "referral_checks", "treasury_minutes", "trip_places", "wholesale_chips"),
+    "wholesale_milestones",
     "withdrawal_transitions",
 }
 FILLED_BY_FEATURES_TO_COME = set[str]()

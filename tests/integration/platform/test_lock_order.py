@@ -24,6 +24,7 @@ from functions.affiliate import chip_store
 from functions.affiliate_week import payout_store
 from functions.affiliate_week.week_store import Week
 from functions.orders import buyer_records
+from functions.referral_refresh import review_store
 from shared import db
 from shared.codes import changes
 from shared.comps import awards, totals
@@ -193,8 +194,14 @@ def _proposed(sql: Connection) -> Prepared:
     for each, (person, address) in zip(ids, sorted(people.items()), strict=True):
         put(sql, "affiliate_payouts", id=each, affiliate_id=person, week_on=NOW.date(), amount=1,
             address=address, made_at=NOW, state_at=NOW)  # fmt: skip
-    week = Week(NOW.date(), WeekState.APPROVED, 1, 0, ZERO, 1, ZERO, 0, 0, 1, NOW, NOW, None)
+    week = Week(NOW.date(), WeekState.APPROVED, 1, 0, ZERO, 1, ZERO, 0, 0, 1, NOW, None)
     return "affiliate_payouts", _by("id", ids), lambda tx: payout_store.request_portion(tx, week, NOW)
+
+
+def _referrals(sql: Connection) -> Prepared:
+    ids = sorted(factories.member(referred_by=factories.member()).id for _ in range(3))
+    del sql
+    return "referrals", _by("referred_id", ids), lambda tx: review_store.lock_referrals(tx, ids[::-1])
 
 
 ORDERED: dict[str, Callable[[Connection], Prepared]] = {
@@ -208,6 +215,7 @@ ORDERED: dict[str, Callable[[Connection], Prepared]] = {
     "functions.codes_change.store.reuse": _chunk("invalidated", codes_change.reuse),
     "functions.notifications.store.mark_read": _notifications,
     "functions.orders.buyer_records.lock_carts": _carts,
+    "functions.referral_refresh.review_store.lock_referrals": _referrals,
     "functions.scans.records.count_wrong_codes": _wrong_codes,
     "functions.scans.store.lock codes": _codes("generated", lambda tx, macs: scans.lock(tx, macs[::-1], [])),
     "functions.scans.store.lock members": _totals(lambda tx, people: scans.lock(tx, [], people[::-1])),
