@@ -88,7 +88,7 @@ def _judge(tx: Tx, pair: Pair, links: Collection[ReferralSignal], now: datetime)
 
 
 def _of_pair(pair: Pair) -> set[ReferralSignal]:
-    """What the two members of a referral have in common beside devices and wallets."""
+    """The signals of what the two members of a referral have in common beside devices and wallets."""
     same_mailbox = fingerprints.mailbox(pair.email) == fingerprints.mailbox(pair.affiliate_email)
     kinds = {
         SignalKind.ADDRESS: same_mailbox,

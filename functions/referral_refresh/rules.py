@@ -14,7 +14,7 @@ SIGNALS_MAX = 20  # of one review
 
 
 class SignalKind(StrEnum):
-    """What two accounts have in common, or how the referrals between two accounts that share a device or a wallet run.
+    """The kind of a signal: what two accounts share, or how referrals run between two with one device or wallet.
 
     `ring`: they lead from one to the other over further accounts. `sibling`: the same member has referred both.
     """
@@ -72,7 +72,7 @@ class Link:
 
 
 def signals(links: Collection[Link]) -> dict[UUID, set[ReferralSignal]]:
-    """What links say about referrals, by the referred member."""
+    """The signals that links give about referrals, by the referred member."""
     found: dict[UUID, set[ReferralSignal]] = {}
     siblings = {member_id for link in links if link.is_sibling for member_id in link.path}
     for link in links:
