@@ -1,11 +1,11 @@
-"""HTTP for admins: all affiliates, their weeks, and what is given or taken back by hand (docs/affiliates.md)."""
+"""HTTP for admins: affiliates, weeks, reviews, and what is given or taken back by hand (docs/affiliates.md)."""
 
 from flask import Request, Response
 
-from functions.admin_affiliates import affiliates, by_hand, weeks
+from functions.admin_affiliates import affiliates, by_hand, reviews, weeks
 from functions.admin_affiliates.common import api
 
-__all__ = ["affiliates", "api", "by_hand", "weeks"]
+__all__ = ["affiliates", "api", "by_hand", "reviews", "weeks"]
 
 
 def admin_affiliates(request: Request) -> Response:

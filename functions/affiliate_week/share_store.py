@@ -57,9 +57,10 @@ def judge_postponed(tx: Tx, now: datetime) -> None:
     tx.run(
         """
         WITH judged AS (
-            SELECT p.scan_number, p.affiliate_id, f.status = 'cleared' AS counts
-            FROM withheld_chips p JOIN flagged_scans f USING (scan_number)
-            WHERE p.judged_at IS NULL AND f.status <> 'open'
+            SELECT p.scan_number, p.affiliate_id, ('confirmed' IN (f.status, r.status)) IS NOT TRUE AS counts
+            FROM withheld_chips p LEFT JOIN flagged_scans f USING (scan_number)
+            LEFT JOIN referral_reviews r ON r.referred_id = p.referred_id AND r.status <> 'cleared'
+            WHERE p.judged_at IS NULL AND ('open' IN (f.status, r.status)) IS NOT TRUE
               AND EXISTS (SELECT FROM affiliate_weeks w WHERE w.week_on = p.week_on
                           AND (w.approved_at IS NOT NULL OR w.state = 'completed'))
             ORDER BY p.scan_number LIMIT :limit FOR UPDATE OF p SKIP LOCKED
@@ -76,18 +77,19 @@ def judge_postponed(tx: Tx, now: datetime) -> None:
 
 
 def _withhold(tx: Tx, week: Week, now: datetime) -> None:
-    """Leave out the chips of scans that people have not cleared; a week that is counted anew leaves out those of now.
+    """Leave out the chips of scans that people have not cleared, or whose member's referral they have not cleared; a
+    week that is counted anew leaves out those of now.
 
     A scan that is doubted after this statement counts: what follows asks these rows, and not the scans again.
     """
     tx.run("DELETE FROM withheld_chips WHERE week_on = :week_on AND judged_at IS NULL", week_on=week.week_on)
     tx.run(
         """
-        INSERT INTO withheld_chips (scan_number, affiliate_id, week_on, judged_at, counts)
-        SELECT scan_number, affiliate_id, :week_on, CASE WHEN f.status = 'confirmed' THEN CAST(:now AS timestamptz) END,
-               CASE WHEN f.status = 'confirmed' THEN false END
-        FROM affiliate_chips JOIN flagged_scans f USING (scan_number)
-        WHERE scan_number BETWEEN :first AND :last AND f.status <> 'cleared'
+        INSERT INTO withheld_chips (scan_number, affiliate_id, referred_id, week_on, judged_at, counts)
+        SELECT scan_number, affiliate_id, d.member_id, :week_on,
+               CASE WHEN d.status = 'confirmed' THEN CAST(:now AS timestamptz) END,
+               CASE WHEN d.status = 'confirmed' THEN false END
+        FROM doubted_scans(:first, :last) d JOIN affiliate_chips USING (scan_number)
         ON CONFLICT (scan_number) DO NOTHING
         """,
         now=now,

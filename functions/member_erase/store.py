@@ -40,6 +40,8 @@ KEPT: Mapping[str, str] = {
     "referral_changes": "on its way to a row of referrals",
     "affiliate_figures": "bookkeeping: sums of what is kept, without a name",
     "affiliate_figure_changes": "on its way to a row of affiliate_figures",
+    "referral_checks": "on its way to a look, within minutes",
+    "referral_reviews": "fraud: what people decided about a referral; it says what two accounts shared, not the thing",
     "locked_shares": "bookkeeping: by what weeks are shared",
     "chip_moves": "bookkeeping",
     "chip_vaults": "bookkeeping",

@@ -11,7 +11,7 @@ from functools import partial
 
 from flask import Request, Response
 
-from functions.referral_refresh import figures_store, store
+from functions.referral_refresh import figures_store, reviews, store
 from shared import db
 from shared.affiliates import pool
 from shared.db import Tx
@@ -39,6 +39,14 @@ def refresh(now: datetime) -> None:
         parts.part(partial(_in_batches, store.lapse, now), "referrals that have gone quiet")
         parts.part(partial(_in_batches, figures_store.add_changes, now), "referrals and earnings that are to be added")
         parts.part(partial(_in_batches, figures_store.add_shares, now), "shares that are to be added")
+
+
+@job.schedule("review")
+def review(now: datetime) -> None:
+    """Find referrals that people should look at, and do what they have decided (docs/affiliates.md, "Rings")."""
+    with Sweep() as parts:
+        parts.part(partial(reviews.look, now), "referrals to be looked at")
+        parts.part(partial(reviews.settle_matches, now), "matches of referrals that were looked at")
 
 
 def follow_scans(now: datetime) -> None:

@@ -121,9 +121,9 @@ def chips(tx: Tx, after: int, last: int) -> int:
     return tx.scalar(
         int,
         """
-        SELECT count(*) AS chips FROM affiliate_chips c
-        WHERE c.scan_number > :after AND c.scan_number <= :last
-          AND NOT EXISTS (SELECT FROM flagged_scans f WHERE f.scan_number = c.scan_number AND f.status <> 'cleared')
+        SELECT count(*) AS chips
+        FROM affiliate_chips c LEFT JOIN doubted_scans(:after + 1, :last) d USING (scan_number)
+        WHERE c.scan_number > :after AND c.scan_number <= :last AND d.scan_number IS NULL
         """,
         after=after,
         last=last,

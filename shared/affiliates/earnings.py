@@ -21,7 +21,7 @@ NOTICES = {  # what tells that one of the kind was cancelled, and that it was re
 @dataclass(frozen=True)
 class LockedEarning:
     """An earning that was not cancelled. `in_payout`: it was paid, or a payout may pay it. `is_reversed`: another
-    earning takes it back.
+    earning takes it back. `was_told`: the affiliate knows of it, even if it waits for a review now.
     """
 
     id: UUID
@@ -32,6 +32,7 @@ class LockedEarning:
     status: EarningStatus
     in_payout: bool
     is_reversed: bool
+    was_told: bool
 
 
 def lock(tx: Tx, earning_id: UUID) -> LockedEarning | None:
@@ -47,7 +48,9 @@ def lock(tx: Tx, earning_id: UUID) -> LockedEarning | None:
                status = 'paid' OR EXISTS (SELECT FROM affiliate_payout_lines line
                                           WHERE line.earning_id = earning.id AND line.released_at IS NULL)
                    AS in_payout,
-               EXISTS (SELECT FROM affiliate_earnings WHERE reverses_id = earning.id) AS is_reversed
+               EXISTS (SELECT FROM affiliate_earnings WHERE reverses_id = earning.id) AS is_reversed,
+               status <> 'in_review' OR EXISTS (SELECT FROM notifications n WHERE n.member_id = earning.affiliate_id
+                                                AND n.dedupe_key = 'match-earned:' || earning.id) AS was_told
         FROM affiliate_earnings earning WHERE id = :id AND status <> 'cancelled'
         """,
         id=earning_id,
@@ -65,7 +68,7 @@ def take_back(tx: Tx, earning: LockedEarning, now: datetime) -> bool:
     code = NOTICES[earning.kind][earning.in_payout]
     ref = f"{code.replace('_', '-')}:{earning.id}"
     journals.move(tx, ref, OWED, ACCOUNTS[earning.kind], earning.amount, now=now)
-    if earning.status is not EarningStatus.IN_REVIEW:
+    if earning.was_told:
         data = {"earning_id": str(taken)}
         note = notifications.note(earning.affiliate_id, code, data, ref, amount=earning.amount)
         notifications.notify(tx, note, now)

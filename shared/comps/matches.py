@@ -1,8 +1,9 @@
 """The match, 21 %: what an affiliate earns by a comp of a member they referred. Once per comp, for life, no cap.
 
-A match shares its comp's fate: it waits with the comp for review and is cancelled with it. It is rounded down to the
-micro-USDT, which is exact for every amount of at most four decimals. Suspended affiliates continue to earn (whether
-they are paid is decided at the payout); a deleted account earns nothing.
+A match shares its comp's fate: it waits with the comp for review and is cancelled with it. It also waits while people
+look at whether the referral is genuine; a referral that they have confirmed as fraud earns nothing. A match is rounded
+down to the micro-USDT, which is exact for every amount of at most four decimals. Suspended affiliates continue to earn
+(whether they are paid is decided at the payout); a deleted account earns nothing.
 """
 
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from shared.db import Tx
 from shared.ledger import journals
 from shared.messages import notifications
 from shared.values.money import Usdt
+from shared.values.states import EarningStatus
 
 
 @dataclass(frozen=True)
@@ -36,33 +38,37 @@ class _Earning:
     id: UUID
     affiliate_id: UUID
     amount: Usdt
+    status: EarningStatus
 
 
 def earn(tx: Tx, won: Won, now: datetime) -> UUID | None:
-    """Post the match of a comp; the affiliate is told unless the comp waits for review. Returns the earning's id.
+    """Post the match of a comp; the affiliate is told unless it waits for review. Returns the earning's id.
 
-    None when nobody referred the member (a deleted account is nobody), the match comes to nothing, or the comp was
-    matched before: the first value stays. No totals are locked here: a scan that holds the global count must not wait
-    for a transaction that waits for the count.
+    None when nobody referred the member (a deleted account is nobody), the referral was confirmed as fraud, the match
+    comes to nothing, or the comp was matched before: the first value stays. No totals are locked here: a scan that
+    holds the global count must not wait for a transaction that waits for the count.
     """
     percent = won.percent if won.percent is not None else award_inputs.in_force(tx).match_percent
     made = _insert(tx, won, percent, now)
     if made is None:
         return None
     journals.move(tx, f"match:{made.id}", earnings.ACCOUNTS["prize_match"], earnings.OWED, made.amount, now=now)
-    if not won.in_review:
+    if made.status is not EarningStatus.IN_REVIEW:
         _tell_earned(tx, made, now)
     return made.id
 
 
 def release(tx: Tx, comp_id: UUID, now: datetime) -> None:
-    """End the review of a comp's match together with that of the comp. Harmless twice."""
+    """End the review of a comp's match together with that of the comp; it goes on waiting for the review of the
+    referral, if there is one. Harmless twice.
+    """
     released = tx.first(
         _Earning,
         """
-        UPDATE affiliate_earnings SET status = 'pending'
-        WHERE comp_id = :comp_id AND status = 'in_review'
-        RETURNING id, affiliate_id, amount
+        UPDATE affiliate_earnings e SET status = 'pending'
+        WHERE e.comp_id = :comp_id AND e.status = 'in_review' AND NOT EXISTS (
+            SELECT FROM referral_reviews r WHERE r.referred_id = e.referred_id AND r.status <> 'cleared')
+        RETURNING e.id, e.affiliate_id, e.amount, e.status
         """,
         comp_id=comp_id,
     )
@@ -87,11 +93,13 @@ def _insert(tx: Tx, won: Won, percent: int, now: datetime) -> _Earning | None:
         """
         INSERT INTO affiliate_earnings (id, affiliate_id, referred_id, kind, comp_id, value, percent, amount, status,
                                         earned_at)
-        SELECT :id, affiliate.id, referred.id, 'prize_match', :comp_id, :value, :percent, :amount, :status, :now
+        SELECT :id, affiliate.id, referred.id, 'prize_match', :comp_id, :value, :percent, :amount,
+               CASE WHEN r.status = 'open' THEN 'in_review' ELSE :status END, :now
         FROM members referred JOIN members affiliate ON affiliate.id = referred.referred_by_id
-        WHERE referred.id = :member_id AND affiliate.status <> 'deleted'
+        LEFT JOIN referral_reviews r ON r.referred_id = referred.id AND r.status <> 'cleared'
+        WHERE referred.id = :member_id AND affiliate.status <> 'deleted' AND r.status IS DISTINCT FROM 'confirmed'
         ON CONFLICT (comp_id) DO NOTHING
-        RETURNING id, affiliate_id, amount
+        RETURNING id, affiliate_id, amount, status
         """,
         id=uuid4(),
         comp_id=won.comp_id,
@@ -99,7 +107,7 @@ def _insert(tx: Tx, won: Won, percent: int, now: datetime) -> _Earning | None:
         value=won.value,
         percent=percent,
         amount=amount,
-        status="in_review" if won.in_review else "pending",
+        status=EarningStatus.IN_REVIEW if won.in_review else EarningStatus.PENDING,
         now=now,
     )
 

@@ -76,7 +76,7 @@ PERIODS: Mapping[str, Period] = {
     ),
     "sessions": Period(
         "sessions", "ended_at, or last_used_at", timedelta(days=400),
-        "devices are compared as long as the new member guarantee runs, which is a year",
+        "devices are compared as long as the new member guarantee runs, which is a year, and for referrals",
     ),
     "tax_quotes": Period("tax_quotes", "expires_at", timedelta(days=1), "an order keeps what it took of its quote"),
     "treasury_snapshots": Period(
@@ -133,7 +133,8 @@ FOR_EVER: Mapping[str, str] = {
          "settings", "signers", "signing_keys", "slot_transitions", "stock", "stock_alerts", "treasuries",
          "treasury_alerts", "withdrawal_transitions"), _SMALL),
     **dict.fromkeys(
-        ("code_retries", "flagged_scans", "guarantee_claims", "guarantee_reviews", "honey_trials", "member_wallets"),
+        ("code_retries", "flagged_scans", "guarantee_claims", "guarantee_reviews", "honey_trials", "member_wallets",
+         "referral_reviews"),
         _TRIED),
     **dict.fromkeys(
         ("backup_codes", "devices", "former_usernames", "inboxes", "mark_secrets", "members",
@@ -147,5 +148,6 @@ FOR_EVER: Mapping[str, str] = {
     "listener_revocations": "one moment a member: tokens from before it stay refused",
     "referral_changes": "on its way to a row of referrals",
     **dict.fromkeys(("affiliate_figure_changes", "affiliate_figure_weeks"), "on its way to a row of affiliate_figures"),
+    "referral_checks": "on its way to a look, within minutes",
     "retired_names": "names of closed accounts are given to nobody else",
 }  # fmt: skip

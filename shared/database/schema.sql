@@ -87,6 +87,10 @@ CREATE INDEX affiliate_earnings_affiliate ON affiliate_earnings (affiliate_id, e
 CREATE INDEX affiliate_earnings_agreed_by ON affiliate_earnings (agreed_by) WHERE agreed_by IS NOT NULL;
 CREATE INDEX affiliate_earnings_awarded_by ON affiliate_earnings (awarded_by) WHERE awarded_by IS NOT NULL;
 CREATE INDEX affiliate_earnings_manual ON affiliate_earnings (affiliate_id, earned_at, id) WHERE kind = 'manual';
+CREATE INDEX affiliate_earnings_match_in_review ON affiliate_earnings (referred_id) WHERE kind = 'prize_match' AND
+    status = 'in_review';
+CREATE INDEX affiliate_earnings_owed_match ON affiliate_earnings (referred_id) WHERE kind = 'prize_match' AND status =
+    'pending';
 CREATE INDEX affiliate_earnings_pending ON affiliate_earnings (affiliate_id) WHERE status = 'pending';
 CREATE INDEX affiliate_earnings_referred ON affiliate_earnings (referred_id);
 CREATE TRIGGER affiliate_earning_changed BEFORE UPDATE ON affiliate_earnings FOR EACH ROW EXECUTE FUNCTION
@@ -1598,6 +1602,7 @@ CREATE INDEX member_wallets_address ON member_wallets (address, member_id);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON member_wallets FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON member_wallets FOR EACH STATEMENT EXECUTE FUNCTION
     append_only();
+CREATE TRIGGER wallet_to_check AFTER INSERT ON member_wallets FOR EACH ROW EXECUTE FUNCTION wallet_to_check();
 
 CREATE TABLE members (
     id                  uuid         NOT NULL DEFAULT gen_random_uuid(),
@@ -2493,6 +2498,14 @@ CREATE TABLE referral_changes (
 );
 CREATE INDEX referral_changes_member ON referral_changes (member_id);
 
+CREATE TABLE referral_checks (
+    id         bigint  NOT NULL GENERATED ALWAYS AS IDENTITY,
+    member_id  uuid    NOT NULL,
+    CONSTRAINT referral_checks_pkey PRIMARY KEY (id),
+    CONSTRAINT referral_checks_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX referral_checks_member ON referral_checks (member_id);
+
 CREATE TABLE referral_clicks (
     member_id  uuid     NOT NULL,
     day        date     NOT NULL,
@@ -2528,6 +2541,39 @@ CREATE TABLE referral_progress (
     CONSTRAINT referral_progress_scan_chips_check CHECK (scan_chips >= 0)
 );
 
+CREATE TABLE referral_reviews (
+    id            uuid         NOT NULL,
+    referred_id   uuid         NOT NULL,
+    affiliate_id  uuid         NOT NULL,
+    score         integer      NOT NULL,
+    signals       jsonb        NOT NULL,
+    status        text         NOT NULL DEFAULT 'open',
+    found_at      timestamptz  NOT NULL,
+    decided_at    timestamptz,
+    decided_by    uuid,
+    note          text,
+    CONSTRAINT referral_reviews_pkey PRIMARY KEY (id),
+    CONSTRAINT referral_reviews_decided CHECK ( CASE status     WHEN 'open' THEN num_nonnulls(decided_at, decided_by,
+        note) = 0     ELSE num_nulls(decided_at, decided_by, note) = 0 END),
+    CONSTRAINT referral_reviews_note_check CHECK (length(note) >= 1 AND length(note) <= 2000),
+    CONSTRAINT referral_reviews_pair CHECK (referred_id <> affiliate_id),
+    CONSTRAINT referral_reviews_score_check CHECK (score >= 1 AND score <= 100),
+    CONSTRAINT referral_reviews_signals_check CHECK (jsonb_array_length(signals) > 0),
+    CONSTRAINT referral_reviews_status_check CHECK (status IN ('open', 'cleared', 'confirmed')),
+    CONSTRAINT referral_reviews_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id),
+    CONSTRAINT referral_reviews_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES members(id),
+    CONSTRAINT referral_reviews_referred_id_fkey FOREIGN KEY (referred_id) REFERENCES members(id)
+);
+CREATE INDEX referral_reviews_affiliate ON referral_reviews (affiliate_id);
+CREATE INDEX referral_reviews_decided_by ON referral_reviews (decided_by) WHERE decided_by IS NOT NULL;
+CREATE INDEX referral_reviews_newest ON referral_reviews (found_at DESC, id DESC);
+CREATE INDEX referral_reviews_referred ON referral_reviews (referred_id);
+CREATE INDEX referral_reviews_status ON referral_reviews (status, found_at DESC, id DESC);
+CREATE UNIQUE INDEX referral_reviews_withholds ON referral_reviews (referred_id) WHERE status <> 'cleared';
+CREATE TRIGGER never_deleted BEFORE DELETE ON referral_reviews FOR EACH ROW EXECUTE FUNCTION payout_never_deleted();
+CREATE TRIGGER referral_review_changed BEFORE UPDATE ON referral_reviews FOR EACH ROW EXECUTE FUNCTION
+    referral_review_changed();
+
 CREATE TABLE referrals (
     referred_id   uuid         NOT NULL,
     affiliate_id  uuid         NOT NULL,
@@ -2544,6 +2590,7 @@ CREATE TABLE referrals (
 CREATE INDEX referrals_lapsing ON referrals (last_scan_at) WHERE is_active;
 CREATE INDEX referrals_page ON referrals (affiliate_id, is_active, tier, joined_at, referred_id);
 CREATE TRIGGER referral_counts AFTER INSERT OR DELETE ON referrals FOR EACH ROW EXECUTE FUNCTION referral_counts();
+CREATE TRIGGER referral_to_check AFTER INSERT ON referrals FOR EACH ROW EXECUTE FUNCTION referral_to_check();
 
 CREATE TABLE refresh_tokens (
     token_hash  bytea        NOT NULL,
@@ -2836,9 +2883,12 @@ CREATE TABLE sessions (
     CONSTRAINT sessions_device_name_check CHECK (length(device_name) >= 1 AND length(device_name) <= 100),
     CONSTRAINT sessions_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
+CREATE INDEX sessions_device ON sessions (device_id, member_id) WHERE device_id IS NOT NULL;
 CREATE UNIQUE INDEX sessions_live ON sessions (member_id, device_kind) WHERE ended_at IS NULL;
 CREATE INDEX sessions_member ON sessions (member_id);
 CREATE INDEX sessions_over ON sessions (COALESCE(ended_at, last_used_at));
+CREATE TRIGGER device_to_check AFTER INSERT ON sessions FOR EACH ROW WHEN (new.device_id IS NOT NULL) EXECUTE FUNCTION
+    device_to_check();
 CREATE TRIGGER session_ended AFTER UPDATE OF ended_at ON sessions FOR EACH ROW WHEN (old.ended_at IS NULL AND
     new.ended_at IS NOT NULL) EXECUTE FUNCTION session_ended();
 
@@ -3606,13 +3656,16 @@ CREATE TABLE withheld_chips (
     week_on       date         NOT NULL,
     judged_at     timestamptz,
     counts        boolean,
+    referred_id   uuid         NOT NULL,
     CONSTRAINT withheld_chips_pkey PRIMARY KEY (scan_number),
     CONSTRAINT withheld_chips_judged CHECK ((judged_at IS NULL) = (counts IS NULL)),
     CONSTRAINT withheld_chips_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id),
+    CONSTRAINT withheld_chips_referred_id_fkey FOREIGN KEY (referred_id) REFERENCES members(id),
     CONSTRAINT withheld_chips_scan_number_fkey FOREIGN KEY (scan_number) REFERENCES affiliate_chips(scan_number),
     CONSTRAINT withheld_chips_week_on_fkey FOREIGN KEY (week_on) REFERENCES affiliate_weeks(week_on)
 );
 CREATE INDEX withheld_chips_affiliate ON withheld_chips (affiliate_id);
+CREATE INDEX withheld_chips_referred ON withheld_chips (referred_id);
 CREATE INDEX withheld_chips_waiting ON withheld_chips (scan_number) WHERE judged_at IS NULL;
 CREATE INDEX withheld_chips_week ON withheld_chips (week_on);
 
@@ -3662,14 +3715,19 @@ BEGIN
         PERFORM refuse('earning_terms', format('the terms of earning %s are fixed', OLD.id));
     END IF;
     IF NEW.status <> OLD.status AND (OLD.status, NEW.status) NOT IN
-       (('in_review', 'pending'), ('in_review', 'cancelled'), ('pending', 'paid'), ('pending', 'cancelled')) THEN
+       (('in_review', 'pending'), ('in_review', 'cancelled'), ('pending', 'paid'), ('pending', 'cancelled'),
+        ('pending', 'in_review')) THEN
         PERFORM refuse('earning_transition', format('earning %s: %s to %s', OLD.id, OLD.status, NEW.status));
     END IF;
-    IF NEW.status = 'cancelled' AND OLD.status <> 'cancelled' AND EXISTS
+    IF (OLD.status, NEW.status) = ('pending', 'in_review') AND NOT EXISTS
+       (SELECT FROM referral_reviews WHERE referred_id = OLD.referred_id AND status = 'open') THEN
+        PERFORM refuse('earning_transition', format('nobody looks at the referral of earning %s', OLD.id));
+    END IF;
+    IF NEW.status IN ('cancelled', 'in_review') AND NEW.status <> OLD.status AND EXISTS
        (SELECT FROM affiliate_payout_lines WHERE earning_id = OLD.id AND released_at IS NULL) THEN
         PERFORM refuse('earning_cancelled', format('a payout may pay earning %s: it can only be reversed', OLD.id));
     END IF;
-    IF NEW.status = 'cancelled' AND OLD.status <> 'cancelled' AND EXISTS
+    IF NEW.status IN ('cancelled', 'in_review') AND NEW.status <> OLD.status AND EXISTS
        (SELECT FROM affiliate_earnings WHERE reverses_id = OLD.id) THEN
         PERFORM refuse('earning_cancelled', format('earning %s was reversed', OLD.id));
     END IF;
@@ -4322,6 +4380,17 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION check_referrals_of(member uuid)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+    INSERT INTO referral_checks (member_id)
+    SELECT member WHERE EXISTS (SELECT FROM referrals WHERE referred_id = member)
+                     OR EXISTS (SELECT FROM referrals WHERE affiliate_id = member)
+$function$;
+
 CREATE OR REPLACE FUNCTION chip_move_born()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4388,6 +4457,20 @@ AS $function$
            left(pg_walfile_name(pg_current_wal_insert_lsn()), 8)
 $function$;
 
+CREATE OR REPLACE FUNCTION device_to_check()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NOT EXISTS (SELECT FROM sessions
+                   WHERE device_id = NEW.device_id AND member_id = NEW.member_id AND id <> NEW.id) THEN
+        PERFORM check_referrals_of(NEW.member_id);
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION dispute_changed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -4442,6 +4525,20 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION doubted_scans(first_number bigint, last_number bigint)
+ RETURNS TABLE(scan_number bigint, member_id uuid, status text)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT scan_number, member_id, min(status)
+    FROM (SELECT f.scan_number, f.member_id, f.status FROM flagged_scans f
+          WHERE f.status <> 'cleared' AND f.scan_number BETWEEN first_number AND last_number
+          UNION ALL
+          SELECT s.number, s.member_id, r.status FROM referral_reviews r JOIN scans s ON s.member_id = r.referred_id
+          WHERE r.status <> 'cleared' AND s.number BETWEEN first_number AND last_number) doubts
+    GROUP BY scan_number, member_id
+$function$;
+
 CREATE OR REPLACE FUNCTION drop_treasury_snapshots(before timestamp with time zone)
  RETURNS integer
  LANGUAGE plpgsql
@@ -4471,11 +4568,11 @@ CREATE OR REPLACE FUNCTION earned_week_chips(week date, first_number bigint, las
  STABLE
 AS $function$
     SELECT affiliate_id, coalesce(scanned.chips, 0), coalesce(moved.brought, 0), coalesce(moved.put_away, 0)
-    FROM (SELECT c.affiliate_id, count(*)::integer AS chips FROM affiliate_chips c
+    FROM (SELECT c.affiliate_id, count(*)::integer AS chips
+          FROM affiliate_chips c LEFT JOIN doubted_scans(first_number, last_number) d USING (scan_number)
           WHERE c.scan_number BETWEEN first_number AND last_number
           AND NOT EXISTS (SELECT FROM withheld_chips w WHERE w.scan_number = c.scan_number)
-          AND (EXISTS (SELECT FROM affiliate_weeks WHERE week_on = week) OR NOT EXISTS (
-               SELECT FROM flagged_scans f WHERE f.scan_number = c.scan_number AND f.status <> 'cleared'))
+          AND (d.scan_number IS NULL OR EXISTS (SELECT FROM affiliate_weeks WHERE week_on = week))
           GROUP BY c.affiliate_id) scanned
     FULL JOIN (SELECT m.affiliate_id, coalesce(sum(m.chips) FILTER (WHERE m.kind <> 'vault'), 0)::integer AS brought,
                       coalesce(sum(m.chips) FILTER (WHERE m.kind = 'vault'), 0)::integer AS put_away
@@ -4863,6 +4960,16 @@ AS $function$
           UNION ALL
           SELECT c.affiliate_id, -count(*) FROM affiliate_chips c JOIN flagged_scans f ON f.scan_number = c.scan_number
           WHERE f.status = 'confirmed' GROUP BY c.affiliate_id
+          UNION ALL
+          SELECT c.affiliate_id, -count(*)
+          FROM referral_reviews r JOIN scans s ON s.member_id = r.referred_id
+          JOIN affiliate_chips c ON c.scan_number = s.number
+          LEFT JOIN flagged_scans f ON f.scan_number = s.number
+          LEFT JOIN withheld_chips w ON w.scan_number = s.number
+          WHERE r.status = 'confirmed' AND f.status IS DISTINCT FROM 'confirmed'
+            AND (s.number > (SELECT coalesce(max(last_number), 0) FROM affiliate_weeks)
+                 OR (w.scan_number IS NOT NULL AND w.counts IS NOT TRUE))
+          GROUP BY c.affiliate_id
           UNION ALL
           SELECT affiliate_id, -sum(chips) FROM vault_moves WHERE kind = 'expire' GROUP BY affiliate_id
           UNION ALL  -- they are expired, and the job has not noted it yet
@@ -6078,6 +6185,21 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION referral_review_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF OLD.status <> 'open' OR (NEW.id, NEW.referred_id, NEW.affiliate_id, NEW.found_at)
+       IS DISTINCT FROM (OLD.id, OLD.referred_id, OLD.affiliate_id, OLD.found_at) THEN
+        PERFORM refuse('referral_review_decided', format('referral review %s is decided once', OLD.id));
+    END IF;
+    IF profits_from_member(NEW.decided_by, NEW.referred_id) OR is_same_person(NEW.decided_by, NEW.affiliate_id) THEN
+        PERFORM refuse('own_interest', format('who decides about referral review %s would profit', OLD.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
 CREATE OR REPLACE FUNCTION referral_tier_changed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -6086,6 +6208,17 @@ CREATE OR REPLACE FUNCTION referral_tier_changed()
 AS $function$
 BEGIN
     INSERT INTO referral_changes (member_id) SELECT id FROM members WHERE id = NEW.member_id AND referred_by_id IS NOT NULL;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION referral_to_check()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    INSERT INTO referral_checks (member_id) VALUES (NEW.referred_id);
     RETURN NULL;
 END $function$;
 
@@ -6843,10 +6976,16 @@ AS $function$
     WITH newest AS (
         SELECT coalesce(max(week_on), '-infinity'::date) AS week_on, coalesce(max(last_number), 0) AS last_number
         FROM (SELECT week_on, last_number FROM affiliate_weeks ORDER BY week_on DESC LIMIT 1) week
+    ), reviewed AS (
+        SELECT s.number AS scan_number, r.status
+        FROM newest, referral_reviews r JOIN scans s ON s.member_id = r.referred_id
+        WHERE r.affiliate_id = affiliate AND r.status <> 'cleared' AND s.number > newest.last_number
     ), scanned AS (
-        SELECT count(*) FILTER (WHERE coalesce(f.status, 'cleared') = 'cleared')::integer AS chips,
-               count(*) FILTER (WHERE f.status = 'open')::integer AS doubted
+        SELECT count(*) FILTER (WHERE coalesce(f.status, 'cleared') = 'cleared' AND r.status IS NULL)::integer AS chips,
+               count(*) FILTER (WHERE 'open' IN (f.status, r.status)
+                                  AND ('confirmed' IN (f.status, r.status)) IS NOT TRUE)::integer AS doubted
         FROM newest, affiliate_chips c LEFT JOIN flagged_scans f USING (scan_number)
+        LEFT JOIN reviewed r USING (scan_number)
         WHERE c.affiliate_id = affiliate AND c.scan_number > newest.last_number AND c.earned_at < before
           AND c.earned_at >= newest.week_on::timestamptz - interval '1 hour'
     ), moved AS (
@@ -7178,6 +7317,17 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION wallet_to_check()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    PERFORM check_referrals_of(NEW.member_id);
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION week_approvals_given(week affiliate_weeks)
  RETURNS integer
  LANGUAGE sql
@@ -7503,16 +7653,16 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures,
     blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys,
     blakjaks_listening, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
-    blakjaks_profiles, blakjaks_read, blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_sales,
-    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing,
-    blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallets,
-    blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions,
-    blakjaks_work, PUBLIC;
+    blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals, blakjaks_relay, blakjaks_rollups,
+    blakjaks_sales, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements,
+    blakjaks_standing, blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_vault_upkeep, blakjaks_vaults,
+    blakjaks_wallets, blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale,
+    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
 
-REVOKE EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
+REVOKE EXECUTE ON FUNCTION check_referrals_of(uuid), drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone), keep_award_inputs(),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), lock_vault(uuid,timestamp with time zone),
     return_doubted_chips(date,timestamp with time zone), stranded_months(text), validate_references(text) FROM PUBLIC;
@@ -7535,6 +7685,7 @@ GRANT UPDATE (accrual_due_at) ON TABLE orders TO blakjaks_accruals;
 
 GRANT INSERT ON TABLE affiliate_earnings, chip_moves, ledger_journals, ledger_postings TO blakjaks_affiliate_desk;
 GRANT UPDATE (agreed_by, cancelled_at, status) ON TABLE affiliate_earnings TO blakjaks_affiliate_desk;
+GRANT UPDATE (decided_at, decided_by, note, status) ON TABLE referral_reviews TO blakjaks_affiliate_desk;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, affiliate_figure_changes,
     affiliate_figure_weeks, affiliate_figures, affiliate_payout_lines, affiliate_payouts, affiliate_program,
@@ -7548,12 +7699,13 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earning
     members, nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions,
     order_tins_sold, orders, outbox, parcels, payment_findings, payment_operations, payments, payout_slots, payouts,
     permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries,
-    reconciliations, referral_changes, referral_clicks, referral_codes, referral_progress, referrals, refresh_tokens,
-    refund_requests, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions,
-    settings, signers, signing_keys, stock_alerts, tax_quotes, tax_reports, tier_history, tins_sold_daily,
-    transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits,
-    usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_transactions,
-    webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
+    reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes, referral_progress,
+    referral_reviews, referrals, refresh_tokens, refund_requests, sales_volume, scan_counter, scan_rollup_position,
+    scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys, stock_alerts, tax_quotes,
+    tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days,
+    treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances,
+    wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO
+    blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -7572,8 +7724,8 @@ GRANT SELECT, USAGE ON SEQUENCE affiliate_figure_changes_id_seq, affiliate_week_
     chip_moves_id_seq, count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq, invoices_serial_seq,
     job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq, order_events_id_seq,
     orders_number_seq, outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq,
-    referral_changes_id_seq, stock_moves_id_seq, tier_history_id_seq, vault_moves_id_seq, wallet_links_id_seq,
-    wholesale_accounts_serial_seq, withdrawal_events_id_seq TO blakjaks_app;
+    referral_changes_id_seq, referral_checks_id_seq, stock_moves_id_seq, tier_history_id_seq, vault_moves_id_seq,
+    wallet_links_id_seq, wholesale_accounts_serial_seq, withdrawal_events_id_seq TO blakjaks_app;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_app;
 
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, manual_transfers, payout_approvals, payout_policy_runs,
@@ -7640,7 +7792,8 @@ GRANT UPDATE (seen) ON TABLE usdt_requests TO blakjaks_deposits;
 GRANT INSERT ON TABLE dispute_movements, disputes TO blakjaks_disputes;
 GRANT UPDATE (amount, decided_at, evidence_by, looked_at, reason, state) ON TABLE disputes TO blakjaks_disputes;
 
-GRANT DELETE ON TABLE affiliate_figure_changes, affiliate_figure_weeks, referral_changes TO blakjaks_downlines;
+GRANT DELETE ON TABLE affiliate_figure_changes, affiliate_figure_weeks TO blakjaks_downlines;
+GRANT DELETE, UPDATE ON TABLE referral_changes TO blakjaks_downlines;
 GRANT INSERT ON TABLE affiliate_figures TO blakjaks_downlines;
 GRANT UPDATE (affiliate_id) ON TABLE affiliate_figure_changes TO blakjaks_downlines;
 GRANT UPDATE (as_of, last_number, moved_chips, pool, scan_chips, week_on) ON TABLE referral_progress TO
@@ -7817,15 +7970,22 @@ GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, affiliate_figure_chan
     notifications, operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox,
     parcel_lines, parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs,
     payout_slots, payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings,
-    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes, referral_clicks,
-    referral_codes, referral_progress, referrals, refund_lines, refund_requests, refunds, resale_certificates,
-    retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
-    schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock, stock_alerts, stock_moves,
-    sunset_notices, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasuries,
-    treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips,
-    usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances,
-    wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps,
-    wholesale_milestones, withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
+    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes, referral_checks,
+    referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refund_lines, refund_requests,
+    refunds, resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position,
+    scan_rollups, scans, schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock,
+    stock_alerts, stock_moves, sunset_notices, tax_quotes, tax_reports, tier_history, tins_sold_daily,
+    transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days,
+    treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months,
+    vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_links, wallet_transactions,
+    webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
+    withdrawal_transitions, withheld_chips TO blakjaks_read;
+
+GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
+GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO
+    blakjaks_referral_reviews;
+GRANT UPDATE (cancelled_at, status) ON TABLE affiliate_earnings TO blakjaks_referral_reviews;
+GRANT UPDATE (score, signals) ON TABLE referral_reviews TO blakjaks_referral_reviews;
 
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 

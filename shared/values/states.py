@@ -87,6 +87,14 @@ class ReviewStatus(StrEnum):
     REFUSED = "refused"
 
 
+class ReferralReviewStatus(StrEnum):
+    """The values of `referral_reviews.status`."""
+
+    OPEN = "open"
+    CLEARED = "cleared"
+    CONFIRMED = "confirmed"
+
+
 class FlagStatus(StrEnum):
     """The values of `flagged_scans.status`."""
 

@@ -23,6 +23,7 @@ IN_ORDER = {
     "payout_recover/rebuild.py": "nonces of one key in order: each is explained before the next is looked at",
     "reconciliation/compare.py:treasury": "one treasury's batches",
     "referral_refresh/main.py:_in_batches": "one statement takes as many rows as are left; nothing is done for each",
+    "referral_refresh/reviews.py:look": "batches from a queue; one that fails stays in it",
     "referral_refresh/main.py:follow_scans": "a fold over scans in order: none can be left out",
     "scan_rollup/main.py:catch_up": "a fold over scans in order: none can be left out",
     "tier_rollover/main.py:close": "batches; each member is on its own in its savepoint",

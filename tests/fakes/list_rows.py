@@ -326,6 +326,26 @@ def rule_change(kind: str, owner: Somebody, at: datetime, number: int) -> str:
 REVIEW_STATES = ("waiting", "granted", "refused")
 
 
+def referral_review(owner: Somebody, at: datetime, number: int) -> str:
+    """A review of a referral of its own; an admin has decided the second and the third."""
+    made, status = uuid4(), ("open", "cleared", "confirmed")[number % 3]
+    decided = status != "open"
+    insert(
+        "referral_reviews",
+        id=made,
+        referred_id=factories.member().id,
+        affiliate_id=factories.member().id,
+        score=60,
+        signals=json.dumps([{"kind": "device", "member_id": str(made), "points": 60}]),
+        status=status,
+        found_at=at,
+        decided_at=at if decided else None,
+        decided_by=owner.id if decided else None,
+        note="a sister" if decided else None,
+    )
+    return str(made)
+
+
 def guarantee_review(owner: Somebody, at: datetime, number: int) -> str:
     """A review of a member of its own; an admin has decided the second and the third."""
     made, status = uuid4(), REVIEW_STATES[number % 3]

@@ -117,6 +117,7 @@ LISTS: Mapping[str, ListCase] = {
         },
     ),
     "list_guarantee_reviews": ListCase(list_rows.guarantee_review, role=OPERATIONS, filters={"status": same("status")}),
+    "list_referral_reviews": ListCase(list_rows.referral_review, role=TREASURY, filters={"status": same("status")}),
     "list_reconciliations": ListCase(list_rows.reconciliation, role=TREASURY),
     "list_findings": ListCase(
         list_rows.finding,

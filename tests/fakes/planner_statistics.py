@@ -68,6 +68,7 @@ FINISHED: Mapping[str, str] = {
     "outbox.kind": "event",
     "code_batches.status": "generated",
     "flagged_scans.status": "cleared",
+    "referral_reviews.status": "cleared",
     "reconciliations.status": "balanced",
     "scan_rollups.period": "minute",
     "notifications.type": "system",

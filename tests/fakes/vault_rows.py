@@ -101,9 +101,12 @@ def refused(who: Somebody, verb: str, chips_: int, now: datetime) -> str:
 # What a week has counted but nobody has agreed to yet is `counted` with its overflow, which is vaulted by the approval.
 ACCOUNTS = """
     WITH mine AS (
-        SELECT c.scan_number, f.status, p.judged_at, p.counts, p.scan_number IS NOT NULL AS is_postponed
+        SELECT c.scan_number, p.judged_at, p.counts, p.scan_number IS NOT NULL AS is_postponed,
+               coalesce(f.status = 'confirmed', false) OR coalesce(r.status = 'confirmed', false) AS is_fraud
         FROM affiliate_chips c LEFT JOIN flagged_scans f USING (scan_number)
         LEFT JOIN withheld_chips p USING (scan_number)
+        JOIN scans s ON s.number = c.scan_number
+        LEFT JOIN referral_reviews r ON r.referred_id = s.member_id AND r.status <> 'cleared'
         WHERE c.affiliate_id = $1
     ), newest AS (SELECT coalesce(max(last_number), 0) AS last_number FROM affiliate_weeks
     ), moves AS (SELECT kind, chips FROM chip_moves WHERE affiliate_id = $1),
@@ -117,7 +120,7 @@ ACCOUNTS = """
            (SELECT coalesce(sum(chips), 0) FROM vault_moves WHERE affiliate_id = $1 AND kind = 'expire'),
            (SELECT count(*) FROM mine WHERE is_postponed AND judged_at IS NULL) + (SELECT doubted FROM uncounted),
            (SELECT count(*) FROM mine CROSS JOIN newest
-            WHERE counts IS false OR (status = 'confirmed' AND scan_number > last_number)),
+            WHERE counts IS false OR (is_fraud AND scan_number > last_number)),
            (SELECT scan_chips < 0 OR brought < 0 FROM uncounted)
            OR EXISTS (SELECT FROM vault_lots l WHERE affiliate_id = $1 AND (left_chips < 0 OR left_chips <>
                (SELECT sum(CASE WHEN kind IN ('vault', 'overflow') THEN m.chips ELSE -m.chips END)

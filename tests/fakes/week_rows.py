@@ -59,8 +59,14 @@ class Weeks:
         """Give the pool of affiliates so much."""
         db.atomically(journals.move, str(uuid4()), "profit:shop", "pool:affiliate", amount, at)
 
-    def scan(self, affiliate: Somebody, times: int = 1, at: datetime = CUT - timedelta(hours=2)) -> list[int]:
-        """Have somebody scan so often whom the affiliate has referred; returns the numbers."""
+    def scan(
+        self,
+        affiliate: Somebody,
+        times: int = 1,
+        at: datetime = CUT - timedelta(hours=2),
+        by: Somebody | None = None,
+    ) -> list[int]:
+        """Have somebody scan so often whom the affiliate has referred (`by`, if given); returns the numbers."""
         numbers = self.rows(
             """
             INSERT INTO scans (id, number, member_id, code_mac, product_sku, scanned_at, method, tier, quarter,
@@ -69,7 +75,7 @@ class Weeks:
                    'standard', '2026-Q4', 1, 1
             FROM generate_series(1, $3::integer) n RETURNING number
             """,
-            affiliate.id,
+            (by or affiliate).id,
             at,
             times,
         )
@@ -163,11 +169,14 @@ class Weeks:
         """The payouts of the machine that pay affiliates."""
         return [row[0] for row in self.rows("SELECT id FROM payouts WHERE source_kind = 'affiliate_payout'")]
 
-    def earn(self, affiliate: Somebody, amount: Usdt) -> UUID:
-        """Give the affiliate the match of a comp that a member whom they referred has won."""
+    def earn(self, affiliate: Somebody, amount: Usdt, by: Somebody | None = None) -> UUID:
+        """Give the affiliate the match of a comp that a member whom they referred has won (`by`, if given); returns
+        the comp's id.
+        """
+        winner = by or factories.member(referred_by=affiliate)
 
         def work(tx: Tx) -> UUID:
-            given = award_for(factories.member(referred_by=affiliate), amount, source=str(uuid4()))
+            given = award_for(winner, amount, source=str(uuid4()))
             made = awards.award(tx, given, clock.now())
             assert made
             return made

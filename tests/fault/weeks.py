@@ -27,7 +27,8 @@ from tests import factories
 from tests.factories import Somebody
 from tests.fakes.crashes import Crash, crash
 from tests.fakes.payout_driver import PayoutDriver
-from tests.fakes.week_rows import CUT, Weeks, wallet
+from tests.fakes.ring_rows import Rings
+from tests.fakes.week_rows import CUT, wallet
 
 BEGIN = CUT - timedelta(days=2)
 PAUSES = (1, 60, 1_800, 6 * 3_600, 86_400)  # seconds
@@ -54,16 +55,18 @@ class WeekSchedule:
     comps: list[UUID] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.weeks = Weeks(self.sql)
+        self.weeks = Rings(self.sql)
         self.treasurers = [factories.member(role=Role.TREASURY) for _ in range(2)]
         self.affiliates = [factories.member() for _ in range(AFFILIATES)]
+        self.referred = [(person, factories.member(referred_by=person)) for person in self.affiliates]
 
     def now(self) -> datetime:
         return self.time
 
     def scan(self) -> None:
         """Somebody scans whom an affiliate has referred."""
-        self.weeks.scan(self._one(), self.random.randint(1, 4), self.time)
+        affiliate, referred = self._pair()
+        self.weeks.scan(affiliate, self.random.randint(1, 4), self.time, by=referred)
 
     def fill(self) -> None:
         """A sale gives the pool its share."""
@@ -71,7 +74,9 @@ class WeekSchedule:
 
     def earn(self) -> None:
         """A member wins whom an affiliate has referred."""
-        self.comps.append(self.weeks.earn(self._one(), Usdt(self.random.randint(1_000_000, 90_000_000))))
+        affiliate, referred = self._pair()
+        amount = Usdt(self.random.randint(1_000_000, 90_000_000))
+        self.comps.append(self.weeks.earn(affiliate, amount, by=referred))
 
     def cancel_comp(self) -> None:
         """A comp that was won is cancelled, and its match with it."""
@@ -135,6 +140,32 @@ class WeekSchedule:
         if numbers:
             self.weeks.flag(self.random.choice(numbers)[0])
 
+    def share_a_device(self) -> None:
+        """An affiliate and somebody whom they have referred sign in on one device."""
+        self.weeks.sign_in(*self._pair(), device=str(self.random.randint(1, 99)))
+
+    def look(self) -> None:
+        """The job looks at referrals, and does what people have decided: whole, until it dies, or twice at once."""
+        chance = self.random.random()
+        if chance < 0.2:
+            with ThreadPoolExecutor(2) as threads:
+                list(threads.map(self.weeks.look, [self.time, self.time]))
+        elif chance < 0.6:
+            with self._dying():
+                self.weeks.look(self.time)
+        else:
+            self.weeks.look(self.time)
+
+    def decide_referral(self) -> None:
+        """People decide about a referral that waits for them."""
+        found = self.weeks.rows("SELECT referred_id FROM referral_reviews WHERE status = 'open' ORDER BY found_at, id")
+        if found:
+            referred_id = self.random.choice(found)[0]
+            (referred,) = [person for _, person in self.referred if person.id == referred_id]
+            verdict = self.random.choice(("cleared", "cleared", "confirmed"))
+            self.weeks.decide(verdict, referred)
+            self.done[verdict] += 1
+
     def decide(self) -> None:
         """People decide about a week that waits for them."""
         found = self.weeks.rows("SELECT week_on FROM affiliate_weeks WHERE state = 'ready' ORDER BY week_on")
@@ -181,8 +212,11 @@ class WeekSchedule:
     def settle(self) -> None:
         """Nobody dies any more, people agree to every week, and time passes until all is paid."""
         self.weeks.rows("UPDATE members SET status = 'active' WHERE status = 'suspended' RETURNING id")
+        self.weeks.look(self.time)
+        self.weeks.decide("cleared")
         for _ in range(ROUNDS_MAX):
             self.pass_time(3_600)
+            self.weeks.look(self.time)
             self.weeks.run(self.time)
             for (week_on,) in self.weeks.rows("SELECT week_on FROM affiliate_weeks WHERE state = 'ready'"):
                 for verdict in ("release", "approve"):
@@ -200,6 +234,11 @@ class WeekSchedule:
 
     def _one(self) -> Somebody:
         return self.random.choice(self._active())
+
+    def _pair(self) -> tuple[Somebody, Somebody]:
+        """An affiliate who has not left, and whom they have referred."""
+        affiliate = self._one()
+        return next(pair for pair in self.referred if pair[0] == affiliate)
 
     def _active(self) -> list[Somebody]:
         """The affiliates who have not left."""
@@ -244,6 +283,9 @@ ACTIONS: Sequence[tuple[Callable[[WeekSchedule], None], int]] = (
     (WeekSchedule.suspend, 2),
     (WeekSchedule.leave, 1),
     (WeekSchedule.doubt, 4),
+    (WeekSchedule.share_a_device, 3),
+    (WeekSchedule.look, 6),
+    (WeekSchedule.decide_referral, 4),
     (WeekSchedule.decide, 10),
     (WeekSchedule.pay, 10),
     (WeekSchedule.run, 20),
@@ -308,6 +350,24 @@ RULES = {
         WHERE s.share > 0 AND NOT s.given_up AND m.status <> 'deleted' AND NOT EXISTS (
             SELECT FROM notifications n WHERE n.member_id = s.affiliate_id AND n.code = 'week_shared'
                 AND n.data ->> 'week_on' = CAST(s.week_on AS text))
+    """,
+    "a match waits although nobody looks at its referral or comp": """
+        SELECT e.id FROM affiliate_earnings e JOIN comps c ON c.id = e.comp_id
+        WHERE e.status = 'in_review' AND c.status <> 'in_review'
+    """,
+    "a match of a confirmed referral is owed and in no payout": """
+        SELECT e.id FROM affiliate_earnings e JOIN referral_reviews r ON r.referred_id = e.referred_id
+        WHERE r.status = 'confirmed' AND e.kind = 'prize_match' AND e.status IN ('pending', 'in_review')
+          AND NOT EXISTS (SELECT FROM affiliate_payout_lines l WHERE l.earning_id = e.id AND l.released_at IS NULL)
+          AND NOT EXISTS (SELECT FROM affiliate_earnings b WHERE b.reverses_id = e.id)
+    """,
+    "a chip of a confirmed referral counts that had waited": """
+        SELECT w.scan_number FROM withheld_chips w JOIN referral_reviews r USING (referred_id)
+        WHERE r.status = 'confirmed' AND w.judged_at >= r.decided_at AND w.counts
+    """,
+    "a referral has two reviews for one signal": """
+        SELECT referred_id FROM referral_reviews, jsonb_array_elements(signals) said
+        GROUP BY referred_id, said ->> 'kind', said ->> 'member_id' HAVING count(*) > 1
     """,
     "a journal does not balance": """
         SELECT journal_id FROM ledger_postings GROUP BY journal_id HAVING sum(amount) <> 0

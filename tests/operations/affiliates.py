@@ -9,6 +9,7 @@ from shared.auth import Role
 from shared.values.money import Usdt
 from tests import factories
 from tests.fakes.plain_rows import unchecked
+from tests.fakes.ring_rows import Rings
 from tests.fakes.treasury_admins import TreasuryAdmin, treasury_admin
 from tests.fakes.week_rows import Weeks, newest_ended
 from tests.operations.requests import Request, as_json
@@ -54,6 +55,13 @@ def reverse_affiliate_earning(scene: Scene) -> Request:
     earning = awarded(treasury_admin(scene.client), 250)
     body = {"reason": "A slip of the keyboard"}
     return as_json(scene.member(Role.TREASURY), f"{PATH}/earnings/{earning}/reverse", body, {"reason": "Twice"})
+
+
+def decide_referral_review(scene: Scene) -> Request:
+    review = Rings(scene.sql).review(factories.member(referred_by=factories.member()))
+    body = {"verdict": "cleared", "note": "Two brothers"}
+    path = f"{PATH}/reviews/{review}/decide"
+    return as_json(scene.member(Role.TREASURY), path, body, body | {"verdict": "confirmed"})
 
 
 def grant_chips(scene: Scene) -> Request:

@@ -41,7 +41,7 @@ EXAMPLE_REQUESTS = [
     wholesale.award_wholesale_comp,
     affiliates.approve_affiliate_week, affiliates.reject_affiliate_week, affiliates.hold_affiliate_week,
     affiliates.release_affiliate_week, affiliates.award_affiliate, affiliates.agree_to_affiliate_award,
-    affiliates.reverse_affiliate_earning, affiliates.grant_chips,
+    affiliates.reverse_affiliate_earning, affiliates.grant_chips, affiliates.decide_referral_review,
     scans.submit, scans.decide_flagged_scan, scans.decide_flagged_scans,
     codes.generate, codes.export, codes.import_feedback, codes.create_import, codes.start_import,
     codes.invalidate_codes, codes.reuse_codes, codes.invalidate_batch, codes.reuse_batch, codes.recall_batch,

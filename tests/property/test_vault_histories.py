@@ -11,6 +11,7 @@ from shared.auth import Role
 from shared.values.money import Usdt
 from tests import factories
 from tests.factories import Somebody
+from tests.fakes.ring_rows import Rings
 from tests.fakes.vault_rows import Vaults
 from tests.fakes.week_rows import AFTER
 
@@ -23,6 +24,9 @@ HAPPEN = (
     "doubt",
     "doubt_later",
     "judge",
+    "scan_of_referred",
+    "review",
+    "decide_review",
     "vault",
     "withdraw",
     "fill",
@@ -40,6 +44,8 @@ class _History:
     def __init__(self, vaults: Vaults, random: Random) -> None:
         self.vaults, self.random, self.now = vaults, random, AFTER
         self.people: Sequence[Somebody] = [factories.member() for _ in range(3)]
+        self.referred = [(person, factories.member(referred_by=person)) for person in self.people]
+        self.rings = Rings(vaults.sql)
         self.treasurer = factories.member(role=Role.TREASURY)
 
     def step(self) -> None:
@@ -71,6 +77,22 @@ class _History:
     def judge(self) -> None:
         for (number,) in self.vaults.rows("SELECT scan_number FROM flagged_scans WHERE status = 'open' LIMIT 1"):
             self.vaults.judge(number, self.random.choice(["cleared", "confirmed"]))
+
+    def scan_of_referred(self) -> None:
+        affiliate, referred = self.random.choice(self.referred)
+        self.vaults.scan(affiliate, self.random.randint(1, DOZEN), self.now, by=referred)
+
+    def review(self) -> None:
+        """Have people look at a referral that they have not confirmed as fraud; chips may be vaulted already."""
+        _, referred = self.random.choice(self.referred)
+        if not self.vaults.rows(
+            "SELECT FROM referral_reviews WHERE referred_id = $1 AND status <> 'cleared'", referred.id
+        ):
+            self.rings.review(referred)
+
+    def decide_review(self) -> None:
+        _, referred = self.random.choice(self.referred)
+        self.rings.decide(self.random.choice(["cleared", "cleared", "confirmed"]), referred)
 
     def vault(self) -> None:
         self.vaults.vault(self.random.choice(self.people), self.random.randint(1, DOZEN), self.now)

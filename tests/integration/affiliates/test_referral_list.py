@@ -170,7 +170,8 @@ def test_one_run_notes_more_tiers_and_lapses_than_a_batch_has(sql: Connection, m
         scanned(sql, friend, now)
         change = TierChange(friend.id, "ended", Tier.STANDARD, now, quarter=quarter_of(now), scan_count=0)
         db.atomically(tier_history.record, change)
-    main.refresh(now)
+    with db.acting_for("referral_refresh"):
+        main.refresh(now)
     assert sql.execute_simple("SELECT count(*) FROM referral_changes").rows == [[0]]
     main.refresh(now + 30 * DAY)
     assert sql.execute_simple("SELECT count(*) FROM referrals WHERE is_active").rows == [[0]]

@@ -23,6 +23,7 @@ from tests.factories import Somebody
 from tests.fakes import comp_records, order_rows, usdt_rows, wholesale_order_rows
 from tests.fakes.nodes import FakeNodes
 from tests.fakes.payout_rows import PayoutRows
+from tests.fakes.ring_rows import Rings
 from tests.fakes.wholesale_rows import wholesale_account
 from tests.operations import admin_orders
 from tests.operations.access import operations_for
@@ -151,6 +152,12 @@ def decide_guarantee_review(scene: Scene, about: Somebody) -> Act:
     )
     body = {"decision": "grant", "note": "two people with one phone"}
     return partial(scene.ask, "POST", f"/v1/admin/guarantees/reviews/{review}/decide", body)
+
+
+def decide_referral_review(scene: Scene, about: Somebody) -> Act:
+    review = Rings(scene.sql).review_between(factories.member().id, about.id)
+    body = {"verdict": "cleared", "note": "two people with one phone"}
+    return partial(scene.ask, "POST", f"/v1/admin/affiliates/reviews/{review}/decide", body)
 
 
 def override_tier(scene: Scene, about: Somebody) -> Act:
@@ -366,7 +373,7 @@ TO_A_MEMBER = (award_comp, approve_comp, retry_comp, decide_guarantee_review, ov
                mail_chip, approve_payout, approve_payouts, change_order, resend_order, refund_order,
                approve_refund, resolve_payment, record_resale_certificate, book_invoice_paid,
                book_invoice_refunded, award_wholesale_comp, assign_deposit,
-               award_affiliate, agree_to_affiliate_award, grant_chips)  # fmt: skip
+               award_affiliate, agree_to_affiliate_award, grant_chips, decide_referral_review)  # fmt: skip
 TO_A_WALLET = (send_from_treasury, return_deposit, approve_treasury_transfer, resolve_finding)
 OF_OTHERS = (activate_member,)  # of their own they cannot: who is suspended does nothing
 GIVES = {act.__name__: act for act in (*TO_A_MEMBER, *TO_A_WALLET, *OF_OTHERS)}

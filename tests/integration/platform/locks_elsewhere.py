@@ -4,6 +4,8 @@ TRIED_ELSEWHERE = {
     "functions/affiliate_sunset/store.py::lock": "test_sunset.py",
     "functions/referral_refresh/figures_store.py::add_changes": "test_affiliate_figures.py",
     "functions/referral_refresh/figures_store.py::add_shares": "test_affiliate_figures.py",
+    "functions/referral_refresh/match_store.py::hold": "test_referral_decisions.py",
+    "functions/referral_refresh/review_store.py::take_checks": "test_referral_reviews.py",
     "functions/referral_refresh/store.py::follow_tiers": "test_referral_list.py",
     "functions/referral_refresh/store.py::lapse": "test_referral_list.py",
     "functions/referral_refresh/store.py::lock_progress": "test_referral_list.py",

@@ -224,7 +224,8 @@ WRITTEN_BY_NOBODY = {
         "stock",
         "treasury_days",
     ),
-    *("treasury_minutes", "trip_places", "wholesale_chips", "wholesale_milestones"),
+    *("referral_checks", "treasury_minutes", "trip_places", "wholesale_chips"),
+    "wholesale_milestones",
     "withdrawal_transitions",
 }
 FILLED_BY_FEATURES_TO_COME = set[str]()

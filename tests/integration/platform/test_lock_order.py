@@ -24,7 +24,7 @@ from functions.affiliate import chip_store
 from functions.affiliate_week import payout_store
 from functions.affiliate_week.week_store import Week
 from functions.orders import buyer_records
-from functions.referral_refresh import figures_store
+from functions.referral_refresh import figures_store, review_store
 from shared import db
 from shared.codes import changes
 from shared.comps import awards, totals
@@ -223,6 +223,12 @@ def _figures_of_week(sql: Connection) -> Prepared:
     return "affiliate_figures", rows, lambda tx: figures_store.add_shares(tx, NOW, 10)
 
 
+def _referrals(sql: Connection) -> Prepared:
+    ids = sorted(factories.member(referred_by=factories.member()).id for _ in range(3))
+    del sql
+    return "referrals", _by("referred_id", ids), lambda tx: review_store.lock_referrals(tx, ids[::-1])
+
+
 ORDERED: dict[str, Callable[[Connection], Prepared]] = {
     "functions.admin_codes.store.invalidate": _codes("generated", admin_codes.invalidate),
     "functions.admin_codes.store.reuse": _codes("invalidated", admin_codes.reuse),
@@ -236,6 +242,7 @@ ORDERED: dict[str, Callable[[Connection], Prepared]] = {
     "functions.orders.buyer_records.lock_carts": _carts,
     "functions.referral_refresh.figures_store.add_chips": _figures_of_scans,
     "functions.referral_refresh.figures_store.add_shares": _figures_of_week,
+    "functions.referral_refresh.review_store.lock_referrals": _referrals,
     "functions.scans.records.count_wrong_codes": _wrong_codes,
     "functions.scans.store.lock codes": _codes("generated", lambda tx, macs: scans.lock(tx, macs[::-1], [])),
     "functions.scans.store.lock members": _totals(lambda tx, people: scans.lock(tx, [], people[::-1])),

@@ -34,11 +34,13 @@ import functions.wallet.store as wallet
 import functions.wholesale.store as wholesale
 from emulators.contract import ROOT
 from functions.admin_affiliates import earning_store
+from functions.admin_affiliates import review_store as referral_reviews
 from functions.admin_comps import review_store
 from functions.admin_treasury import card_records
 from functions.affiliate import chip_store
 from functions.email_send import store as email_send
 from functions.orders import buyer_records
+from functions.referral_refresh import review_store as found_reviews
 from shared import db, withdrawals
 from shared.affiliates import earnings
 from shared.comps import awards, guarantee_claims, totals
@@ -55,6 +57,7 @@ from tests.fakes import order_rows
 from tests.fakes.card_lists import payment_finding
 from tests.fakes.locks import is_locked
 from tests.fakes.plain_rows import OTHER_SIGNER, SIGNER, at, comp, payout, put, slot, unchecked, withdrawal
+from tests.fakes.ring_rows import Rings
 from tests.fakes.shop_client import MINT
 from tests.fakes.week_rows import manual_earning
 from tests.fakes.wholesale_rows import wholesale_account, wholesale_member
@@ -176,6 +179,17 @@ def _review(sql: Connection) -> Prepared:
     for review, somebody in zip((one, other), people, strict=True):
         put(sql, "guarantee_reviews", id=review, member_id=somebody, score=50, signals='["x"]', asked_at=NOW)
     return _of("guarantee_reviews", one, other, lambda tx: review_store.lock(tx, one))
+
+
+def _referral_review(sql: Connection) -> Prepared:
+    one, other = (Rings(sql).review_between(factories.member().id, factories.member().id) for _ in range(2))
+    return _of("referral_reviews", one, other, lambda tx: referral_reviews.lock(tx, one))
+
+
+def _referral(sql: Connection) -> Prepared:
+    del sql
+    one, other = (factories.member(referred_by=factories.member()).id for _ in range(2))
+    return _of("referrals", one, other, lambda tx: found_reviews.lock_referrals(tx, [one]), "referred_id")
 
 
 def _totals_of(sql: Connection) -> Prepared:
@@ -339,6 +353,8 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     ),
     "functions/admin_comps/store.py::lock_rules": lambda _: ("comp_rules", "true", "false", admin_comps.lock_rules),
     "functions/admin_comps/review_store.py::lock": _review,
+    "functions/admin_affiliates/review_store.py::lock": _referral_review,
+    "functions/referral_refresh/review_store.py::lock_referrals": _referral,
     "functions/admin_comps/store.py::winner": _members(admin_comps.winner),
     "functions/admin_scans/store.py::lock": _rows(
         "flagged_scans", _flagged, lambda tx, one: admin_scans.lock(tx, [one], uuid4()), "scan_id"
