@@ -16,10 +16,13 @@ FIRST = Rank("", FIGURE_MAX, UUID(int=2**128 - 1))  # everybody comes after it
 
 
 class Review(StrEnum):
-    """A review of an affiliate that is open: of an earning, of a guarantee that they claim, or of their own scans."""
+    """A review of an affiliate that is open: of an earning, of a guarantee that they claim, of a referral of theirs, or
+    of their own scans.
+    """
 
     EARNINGS = "earnings"
     GUARANTEE = "guarantee"
+    REFERRALS = "referrals"
     SCANS = "scans"
 
 
@@ -148,6 +151,8 @@ def reviews(tx: Tx, affiliate_id: UUID) -> list[Review]:
                                  WHERE affiliate_id = :affiliate_id AND status = 'in_review')),
             ('guarantee', EXISTS (SELECT FROM guarantee_reviews
                                   WHERE member_id = :affiliate_id AND status = 'waiting')),
+            ('referrals', EXISTS (SELECT FROM referral_reviews
+                                  WHERE affiliate_id = :affiliate_id AND status = 'open')),
             ('scans', EXISTS (SELECT FROM flagged_scans WHERE member_id = :affiliate_id AND status = 'open'))
         ) AS review (kind, is_open) WHERE is_open ORDER BY kind
         """,
