@@ -73,9 +73,9 @@ LATE_ACTIONS = (
 # week later.
 OPEN = """
     SELECT 1 FROM orders o WHERE accrual_due_at IS NOT NULL OR (
-        state NOT IN ('delivered', 'cancelled') AND NOT (state IN ('confirmed', 'fulfilled') AND (
-            order_is_disputed(o.id) OR (cancel_wanted_at IS NULL AND EXISTS (
-                SELECT FROM fulfilments WHERE order_id = o.id AND status = 'refused')))) {soon})
+        state NOT IN ('delivered', 'cancelled') AND NOT (state <> 'shipped' AND order_is_disputed(o.id)) AND NOT (
+            state IN ('confirmed', 'fulfilled') AND cancel_wanted_at IS NULL AND EXISTS (
+                SELECT FROM fulfilments WHERE order_id = o.id AND status = 'refused')) {soon})
     UNION ALL SELECT 1 FROM payment_operations w
     JOIN payments p ON p.id = w.payment_id JOIN orders o ON o.id = p.order_id
     WHERE w.status IN ('recorded', 'sent') AND NOT (w.kind = 'refund' AND order_is_disputed(o.id)) {soon}
