@@ -80,7 +80,7 @@ OPEN = """
     JOIN payments p ON p.id = w.payment_id JOIN orders o ON o.id = p.order_id
     WHERE w.status IN ('recorded', 'sent') AND NOT (w.kind = 'refund' AND order_is_disputed(o.id)) {soon}
     UNION ALL SELECT 1 FROM disputes WHERE state IN ('inquiry', 'open')
-    UNION ALL SELECT 1 FROM usdt_arrivals
+    UNION ALL SELECT 1 FROM chain_transfers WHERE awaits_deposit
     UNION ALL SELECT 1 FROM usdt_deposits WHERE payment_id IS NOT NULL AND booked_at IS NULL
     UNION ALL SELECT 1 FROM usdt_returns WHERE paid_at IS NULL
     UNION ALL SELECT 1 FROM payouts WHERE payout_is_unfinished(state) AND state <> 'HELD'
