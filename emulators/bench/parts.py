@@ -19,7 +19,7 @@ TASK_SIZE = 100  # payouts of one task
 
 @dataclass(frozen=True)
 class Parts:
-    """The running parts."""
+    """The parts while they run: the database and the chain."""
 
     postgres: Postgres
     chain: ChainNode

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
-from shared.comps import guarantee_claims
-from shared.comps.guarantee_claims import SCORE_MAX
-from shared.credentials.fingerprints import FingerprintKind
+from shared.values.same_person import SAME_DEVICE, SAME_MAILBOX, SAME_WALLET, SCORE_MAX
 
 REVIEW_AT = 60  # points of 100: from them on people look at the referral
 SIGNALS_MAX = 20  # of one review
@@ -31,10 +29,10 @@ class SignalKind(StrEnum):
 # Households and carriers share networks, and households a doorstep: both together do not reach REVIEW_AT. Nor does one
 # other account on the same device that the same member has referred; two do.
 POINTS: Mapping[SignalKind, int] = {
-    SignalKind.ADDRESS: guarantee_claims.POINTS[FingerprintKind.ADDRESS],
-    SignalKind.WALLET: guarantee_claims.POINTS[FingerprintKind.WALLET],
-    SignalKind.DEVICE: guarantee_claims.POINTS[FingerprintKind.DEVICE],
-    SignalKind.RING: guarantee_claims.POINTS[FingerprintKind.DEVICE],
+    SignalKind.ADDRESS: SAME_MAILBOX,
+    SignalKind.WALLET: SAME_WALLET,
+    SignalKind.DEVICE: SAME_DEVICE,
+    SignalKind.RING: SAME_DEVICE,
     SignalKind.SIBLING: 30,
     SignalKind.DOORSTEP: 30,
     SignalKind.NETWORK: 20,

@@ -10,8 +10,8 @@ POOL = "pool:affiliate"
 
 
 def divisible(tx: Tx, at: datetime) -> Usdt:
-    """What a week that ends at that moment divides: what the pool held then, less what orders that were not shipped
-    then had given it, since they might still be cancelled. Zero if the pool was overdrawn.
+    """The sum that a week which ends at that moment divides: what the pool held then, less what orders that were not
+    shipped then had given it, since they might still be cancelled. Zero if the pool was overdrawn.
     """
     since = tx.scalar(
         Usdt,

@@ -14,15 +14,15 @@ from uuid import UUID, uuid4
 from shared.credentials.fingerprints import FingerprintKind
 from shared.db import Tx
 from shared.messages import notifications
+from shared.values.same_person import SAME_DEVICE, SAME_MAILBOX, SAME_WALLET, SCORE_MAX
 from shared.values.states import ReviewStatus
 
-SCORE_MAX = 100
 # Points of 100: how sure a mark makes it that two accounts are of the same person.
 POINTS = {
-    FingerprintKind.ADDRESS: 100,
-    FingerprintKind.WALLET: 100,
-    FingerprintKind.DEVICE: 60,
-}  # of 100: how sure it is that it is the same person
+    FingerprintKind.ADDRESS: SAME_MAILBOX,
+    FingerprintKind.WALLET: SAME_WALLET,
+    FingerprintKind.DEVICE: SAME_DEVICE,
+}
 
 
 @dataclass(frozen=True)

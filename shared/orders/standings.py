@@ -15,7 +15,7 @@ from shared.values.states import PaymentProvider, PaymentState
 
 
 @dataclass(frozen=True)
-class Standing:
+class OrderStanding:
     """An order with its newest payment and the number of its payments that failed. `has_left` says whether something
     of it has left the warehouse.
     """
@@ -43,7 +43,7 @@ class _Left:
     left: int
 
 
-def lock(tx: Tx, kind: OrderKind, member_id: UUID, order_id: UUID) -> Standing:
+def lock(tx: Tx, kind: OrderKind, member_id: UUID, order_id: UUID) -> OrderStanding:
     """Lock an order of that kind which the member has placed. Raises NotFound."""
     found = tx.run(
         "SELECT FROM orders WHERE id = :id AND member_id = :member_id AND kind = :kind FOR NO KEY UPDATE",
@@ -140,9 +140,9 @@ def has_left(tx: Tx, order_id: UUID) -> bool:
     return tx.scalar(bool, "SELECT EXISTS (SELECT FROM order_items WHERE order_id = :id AND shipped > 0)", id=order_id)
 
 
-def _standing(tx: Tx, order_id: UUID) -> Standing:
+def _standing(tx: Tx, order_id: UUID) -> OrderStanding:
     return tx.one(
-        Standing,
+        OrderStanding,
         """
         SELECT orders.id, orders.state, expires_at, cancel_wanted_at, newest.provider, newest.state AS last_payment,
                (SELECT CAST(count(*) AS integer) FROM payments WHERE order_id = orders.id AND state = 'failed')

@@ -49,7 +49,7 @@ class _Place:
 
 
 @dataclass(frozen=True)
-class _Payment:
+class _UsdtPayment:
     id: UUID
     order_id: UUID
     amount: Usdt
@@ -119,10 +119,10 @@ def pay_again(tx: Tx, order_id: UUID, wallet_address: str, now: datetime) -> Non
     )
 
 
-def _insert_payments(tx: Tx, payments: Mapping[UUID, UUID], now: datetime) -> list[_Payment]:
+def _insert_payments(tx: Tx, payments: Mapping[UUID, UUID], now: datetime) -> list[_UsdtPayment]:
     """Record a payment in USDT for each order, under the given id."""
     return tx.all(
-        _Payment,
+        _UsdtPayment,
         """
         INSERT INTO payments (id, order_id, provider, amount, created_at)
         SELECT given.id, orders.id, 'usdt', total_amount, :now
@@ -136,7 +136,7 @@ def _insert_payments(tx: Tx, payments: Mapping[UUID, UUID], now: datetime) -> li
     )
 
 
-def _request(tx: Tx, payment: _Payment, place: _Place, refund_to: str, now: datetime) -> None:
+def _request(tx: Tx, payment: _UsdtPayment, place: _Place, refund_to: str, now: datetime) -> None:
     """Ask for the payment's amount and a free tail. Raises UsdtNotAvailable."""
     tail = _free_tail(tx, payment.amount, now - TAIL_RESTS)
     if tail is None:

@@ -210,7 +210,7 @@ class WeekSchedule:
         self.time += timedelta(seconds=seconds)
 
     def settle(self) -> None:
-        """Nobody dies any more, people agree to every week, and time passes until all is paid."""
+        """The deaths end, people agree to every week, and time passes until all is paid."""
         self.weeks.rows("UPDATE members SET status = 'active' WHERE status = 'suspended' RETURNING id")
         self.weeks.look(self.time)
         self.weeks.decide("cleared")
@@ -394,7 +394,7 @@ def _chain(schedule: WeekSchedule) -> Iterator[str]:
 
 
 def _books(schedule: WeekSchedule) -> Iterator[str]:
-    """What is owed is what rows say is owed, and no week keeps money."""
+    """The books owe what rows say is owed, and no week keeps money."""
     ((owed,),) = schedule.weeks.rows(
         """
         SELECT CAST(

@@ -1,4 +1,4 @@
-"""Who closes the account gives up what a week would pay, whenever the week is proposed, promised or completed."""
+"""An affiliate who closes the account gives up what a week would pay, whenever that happens."""
 
 from datetime import datetime
 from uuid import UUID, uuid4
