@@ -1,7 +1,6 @@
 """Every row lock of the product is taken, on the row that is meant and on no other.
 
-The statements that lock rows are read out of the product: a new one fails here until it is tried, or a test that tries
-what it is for is named.
+They are read out of the product: a new one fails here until it is tried, or a test of what it is for is named.
 """
 
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from pg8000.dbapi import Connection
 
+import functions.admin_affiliates.review_store as referral_reviews
 import functions.admin_codes.store as admin_codes
 import functions.admin_comps.store as admin_comps
 import functions.admin_scans.store as admin_scans
@@ -34,7 +34,6 @@ import functions.wallet.store as wallet
 import functions.wholesale.store as wholesale
 from emulators.contract import ROOT
 from functions.admin_affiliates import earning_store
-from functions.admin_affiliates import review_store as referral_reviews
 from functions.admin_comps import review_store
 from functions.admin_treasury import card_records
 from functions.affiliate import chip_store
@@ -392,9 +391,8 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/reconciliation/store.py::run": _rows("reconciliations", _run, reconciliation.run),
     "functions/reconciliation/store.py::lock_treasury": _marks,
     "functions/scans/store.py::lock": _codes,
-    "functions/unlock_refresh/store.py::lock": lambda _: (
-        "sales_volume", "true", "false", lambda tx: unlock_refresh.lock(tx, NOW)
-    ),
+    "functions/unlock_refresh/store.py::lock":
+        lambda _: ("sales_volume", "true", "false", lambda tx: unlock_refresh.lock(tx, NOW)),
     "functions/wallet/store.py::open_challenge": _challenge,
     "shared/affiliates/earnings.py::lock": _rows("affiliate_earnings", manual_earning, earnings.lock),
     "shared/comps/totals.py::lock_of_comp": _totals_of,
