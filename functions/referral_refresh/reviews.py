@@ -15,9 +15,9 @@ from functions.referral_refresh.rules import ReferralSignal, SignalKind
 from shared import db, log
 from shared.affiliates import earnings
 from shared.comps import matches
-from shared.credentials import fingerprints
 from shared.db import Tx
 from shared.sweep import Sweep
+from shared.values import mailboxes
 from shared.values.states import ReferralReviewStatus
 
 CHECKED_AT_ONCE = 50  # members in one transaction
@@ -89,7 +89,7 @@ def _judge(tx: Tx, pair: Pair, links: Collection[ReferralSignal], now: datetime)
 
 def _of_pair(pair: Pair) -> set[ReferralSignal]:
     """The signals of what the two members of a referral have in common beside devices and wallets."""
-    same_mailbox = fingerprints.mailbox(pair.email) == fingerprints.mailbox(pair.affiliate_email)
+    same_mailbox = mailboxes.plain(pair.email) == mailboxes.plain(pair.affiliate_email)
     kinds = {
         SignalKind.ADDRESS: same_mailbox,
         SignalKind.NETWORK: pair.same_network,

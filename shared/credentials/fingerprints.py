@@ -4,20 +4,10 @@ A fingerprint is an HMAC: without the key, addresses or wallets cannot be tested
 """
 
 import hmac
-import unicodedata
 from enum import StrEnum
 
 from shared.config import Config, read
-
-# Providers that ignore dots in a mailbox's name, and other domains that deliver to the same mailbox.
-DOTLESS = frozenset({"gmail.com", "proton.me"})
-SAME_DOMAIN = {
-    "googlemail.com": "gmail.com",
-    "protonmail.com": "proton.me",
-    "pm.me": "proton.me",
-    "me.com": "icloud.com",
-    "mac.com": "icloud.com",
-}
+from shared.values import mailboxes
 
 
 class FingerprintKind(StrEnum):
@@ -38,7 +28,7 @@ class FingerprintsConfig(Config):
 
 def of_mailbox(email: str) -> bytes:
     """The fingerprint of a mailbox: the same for all addresses that are delivered to it."""
-    return _of(FingerprintKind.ADDRESS, mailbox(email))
+    return _of(FingerprintKind.ADDRESS, mailboxes.plain(email))
 
 
 def of_wallet(address: str) -> bytes:
@@ -59,16 +49,6 @@ def of_name(name: str) -> bytes:
 def of_doorstep(doorstep: str) -> bytes:
     """The fingerprint of a door (`DeliveryAddress.doorstep`), by which an order's tins are limited."""
     return _of(FingerprintKind.DOORSTEP, doorstep)
-
-
-def mailbox(email: str) -> str:
-    """The plain address of a mailbox: without the part after a plus sign, and normalized as its provider does."""
-    name, _, given_domain = unicodedata.normalize("NFKC", email).lower().rpartition("@")
-    domain = SAME_DOMAIN.get(given_domain, given_domain)
-    plain = name.partition("+")[0] or name
-    if domain in DOTLESS:
-        plain = plain.replace(".", "") or plain
-    return f"{plain}@{domain}"
 
 
 def _of(kind: FingerprintKind, value: str) -> bytes:

@@ -3853,7 +3853,8 @@ CREATE OR REPLACE FUNCTION affiliate_proposals_unmade()
 AS $function$
 BEGIN
     IF EXISTS (SELECT FROM changed LEFT JOIN affiliate_weeks w USING (week_on)
-               WHERE w.state IS DISTINCT FROM 'opened' OR changed.state <> 'proposed') THEN
+               WHERE w.state IS DISTINCT FROM 'opened' OR changed.payout_id IS NOT NULL
+                  OR changed.state NOT IN ('proposed', 'cancelled')) THEN
         PERFORM refuse('affiliate_payout_stays', 'only proposals of a rejected week are removed');
     END IF;
     RETURN NULL;

@@ -49,6 +49,7 @@ FIELDS = {
     "WholesaleApplication.phone": "telephone number",
     "WholesaleApplication.tax_id": "employer identification number",
     "WithdrawalOrder.code": "six digits",
+    "OrderTransfer.code": "six digits",
     "WithdrawalOrder.to_address": "address of Polygon",
 }
 SECOND_FACTORS = "totp"  # a code of the app, under this name in every body of an admin

@@ -4,6 +4,7 @@ import pytest
 
 from shared.config import read
 from shared.credentials import fingerprints
+from shared.values import mailboxes
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +31,7 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_mailbox_is_written_as_its_provider_reads_it(written: str, plain: str) -> None:
-    assert fingerprints.mailbox(written) == plain
+    assert mailboxes.plain(written) == plain
     assert fingerprints.of_mailbox(written) == fingerprints.of_mailbox(plain)
 
 

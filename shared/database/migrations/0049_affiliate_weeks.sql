@@ -572,11 +572,12 @@ END $$;
 CREATE TRIGGER payout_of_week BEFORE UPDATE ON payouts FOR EACH ROW
     WHEN (NEW.source_kind = 'affiliate_payout') EXECUTE FUNCTION payout_of_week();
 
--- Proposals of a week go with its shares, when it was rejected.
+-- Proposals of a week go with its shares, when it was rejected; also those that were withdrawn before anybody agreed.
 CREATE FUNCTION affiliate_proposals_unmade() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF EXISTS (SELECT FROM changed LEFT JOIN affiliate_weeks w USING (week_on)
-               WHERE w.state IS DISTINCT FROM 'opened' OR changed.state <> 'proposed') THEN
+               WHERE w.state IS DISTINCT FROM 'opened' OR changed.payout_id IS NOT NULL
+                  OR changed.state NOT IN ('proposed', 'cancelled')) THEN
         PERFORM refuse('affiliate_payout_stays', 'only proposals of a rejected week are removed');
     END IF;
     RETURN NULL;

@@ -68,7 +68,7 @@ FIELDS: Mapping[str, str] = {
         "confirmed_at from_address withdrawal_id transaction_hash",
     "withdrawals":
         "id:uuid nonce:int state:text amount:int chain_id:int state_at:time gas_limit:int signed_at succeeded "
-        "block_hash expires_at:time to_address:address prepared_at:time block_number from_address:address "
+        "block_hash expires_at:time payment_id to_address:address prepared_at:time block_number from_address:address "
         "outcome_hash token_address:address prepared_block transaction_hash fee_per_gas_wei_max:int "
         "priority_fee_per_gas_wei_max:int",
     "wallet_balance": "as_of:time address:address balance:int block_number:int",

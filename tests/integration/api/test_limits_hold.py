@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from pg8000.dbapi import Connection
@@ -127,6 +128,12 @@ def withdraw(scene: Scene) -> Callable[[], Answer]:
     return lambda: client.post("/v1/wallet/withdraw", body, **{"Idempotency-Key": f"try-{next(numbers)}"})
 
 
+def prepare_order_payment(scene: Scene) -> Callable[[], Answer]:
+    client = scene.client(somebody(scene).token)
+    body, numbers = {"order_id": str(uuid4())}, iter(range(100))
+    return lambda: client.post("/v1/wallet/order-payments", body, **{"Idempotency-Key": f"pay-{next(numbers)}"})
+
+
 def scan(scene: Scene) -> Callable[[], Answer]:
     client = scene.client(somebody(scene).token)
     return lambda: client.post("/v1/scans/submit", {"code": "AAAA-AAAA-AAAA"})
@@ -188,6 +195,9 @@ LIMITS: dict[str, Limited] = {
     ),
     "upload_avatar": Limited(
         "picture-not-supported", profile_rules.PICTURES_TRIED_PER_HOUR, "too-many-pictures", upload
+    ),
+    "prepare_order_payment": Limited(
+        "wallet-not-linked", wallet_rules.WITHDRAWALS_PER_HOUR, "too-many-withdrawals", prepare_order_payment
     ),
     "withdraw": Limited("wallet-not-linked", wallet_rules.WITHDRAWALS_PER_HOUR, "too-many-withdrawals", withdraw),
     "estimate_tax": Limited(

@@ -109,7 +109,7 @@ POWERFUL = {
     "whose a deposit is": ("UPDATE usdt_deposits SET payment_id = id", {"deposit_watch", "admin_treasury"}),
     "what a buyer is asked to send": (
         f"INSERT INTO usdt_requests (payment_id, tail) VALUES ({ANY_ID}, 1)",
-        {"orders"},
+        {"orders", "wholesale"},
     ),
     "where a refund goes": ("UPDATE usdt_requests SET refund_to = ''", set[str]()),
     "a return to a buyer": (
@@ -224,7 +224,7 @@ WRITTEN_BY_NOBODY = {
         "stock",
         "treasury_days",
     ),
-    *("referral_checks", "treasury_minutes", "trip_places", "wholesale_chips"),
+    *("treasury_minutes", "trip_places", "wholesale_chips"),
     "wholesale_milestones",
     "withdrawal_transitions",
 }

@@ -25,6 +25,7 @@ ACCEPTED: Mapping[str, str] = {
     "functions.affiliate_week.proposal_store._insert_payouts": "a week pays everything that is owed, once",
     "functions.affiliate_week.share_store._carry_on": "a week without a pool carries all its chips on, once",
     "functions.affiliate_week.share_store._insert_shares": "a week divides its pool among all, once",
+    "functions.referral_refresh.match_store.cleared": "matches in review: few, and people look at each",
     "shared.ledger.seals.totals": "make ledger-check adds everything up; no schedule does",
     "shared.orders.usdt_requests._free_tail": "9,999 probes of indexes at most, for an order that is paid in USDT",
 }
@@ -74,7 +75,11 @@ def test_one_filter_of_the_orders_alone_finds_them_by_an_index(much: Connection,
     """Also when hardly any order has what is looked for."""
     given = dict.fromkeys(("payment", "state", "from", "to", "number", "email", "at", "id"), "NULL")
     asked = "orders_paid" if name == "payment" else "orders"
-    (listed,) = (each for each in statements.of_product() if each.where == f"functions.admin_orders.records.{asked}")
+    (listed,) = (
+        each
+        for each in statements.of_product()
+        if each.where == f"functions.admin_orders.records.{asked}" and "FROM" in each.text
+    )
     assert fault(much, listed, given | {name: FILTERS[name]}) == ""
 
 
