@@ -90,11 +90,14 @@ def _stock(world: World) -> Iterator[str]:
 
 
 def _parcels(world: World) -> Iterator[str]:
-    """Each order is at the warehouse once at most, and each of its tins has left, or was paid back, or neither."""
+    """Each order is at the warehouse once at most, and each of its tins has left, or was paid back, or neither.
+
+    What the warehouse has refused or cancelled may be asked for again: its parcels are counted in tins.
+    """
     known = {str(key): str(order) for key, order in world.database.rows("SELECT id, order_id FROM fulfilments")}
     sent = world.vendors.warehouse.orders()
     yield from (f"nobody has recorded {each.external_id}" for each in sent if each.external_id not in known)
-    times = Counter(known.get(each.external_id) for each in sent if each.status != "cancelled" or each.shipments)
+    times = Counter(known.get(each.external_id) for each in sent if each.status not in ("cancelled", "refused"))
     yield from (f"order {order} is at the warehouse {count} times" for order, count in times.items() if count > 1)
     left: Counter[tuple[str, str]] = Counter()
     for each in sent:

@@ -5,6 +5,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from multiprocessing import get_context
 
 from emulators.postgres import Postgres
@@ -20,12 +21,12 @@ _opened = ExitStack()
 _stages: list[tuple[Database, Vendors]] = []
 
 
-def played(seeds: Sequence[int], processes: int) -> Iterator[Played]:
-    """Play the schedule of each seed, in so many processes."""
+def played(seeds: Sequence[int], steps: int, processes: int) -> Iterator[Played]:
+    """Play the schedule of each seed, of so many steps, in so many processes."""
     with run.server() as (postgres, settings):
         context = get_context("spawn")
         with context.Pool(min(processes, len(seeds)), _open, (postgres.access, settings)) as pool:
-            yield from pool.imap_unordered(_play, seeds, CHUNK)
+            yield from pool.imap_unordered(partial(_play, steps), seeds, CHUNK)
 
 
 def _open(access: object, settings: Mapping[str, str]) -> None:
@@ -35,9 +36,9 @@ def _open(access: object, settings: Mapping[str, str]) -> None:
     _stages.append((database, _opened.enter_context(world.opened(database))))
 
 
-def _play(seed: int) -> Played:
+def _play(steps: int, seed: int) -> Played:
     """Play the schedule; an exception that nobody expects is a broken rule, too."""
     try:
-        return play(seed, *_stages[0])
+        return play(seed, *_stages[0], steps)
     except Exception:  # noqa: BLE001 - it is named with its schedule
         return Played(seed, 0, 0, Counter(), told=Counter(), done=Counter(), broken=[traceback.format_exc()])

@@ -11,7 +11,7 @@ from tests.fault.orders.world import World
 from tests.fault.simulation.database import Database
 
 PAUSES = (0, 1, 5, 30, 120)  # seconds
-STEPS = 110
+STEPS = 110  # while members order, and again while the warehouse sends
 ROUNDS_MAX = 60
 ROUND_SECONDS = 480
 CALM_ANSWER_SECONDS_MAX = 1.0  # a slow machine is no fault
@@ -47,7 +47,6 @@ ACTIONS = (
 # Then what can be paid is paid. Later nobody orders any more, and the warehouse sends it.
 CALM_ROUNDS = 3
 CALM_SECONDS = 61
-LATE_STEPS = 100
 LATE_ACTIONS = (
     (World.deliver, 60),
     (World.work, 40),
@@ -103,18 +102,20 @@ class Played:
     broken: list[str]
 
 
-def play(seed: int, database: Database, vendors: Vendors) -> Played:
-    """Play one schedule and look at what it has left behind."""
+def play(seed: int, database: Database, vendors: Vendors, steps: int = STEPS) -> Played:
+    """Play one schedule of so many steps while members order, and as many while the warehouse sends; then look at what
+    it has left behind.
+    """
     with world.begun(database, vendors, seed) as made, treasury.opened(made) as shop:
         people.begin(made)
         wholesale.begin(made)
         made.order()
-        _act(made, STEPS, ACTIONS)
+        _act(made, steps, ACTIONS)
         for _ in range(CALM_ROUNDS):
             made.pass_time(CALM_SECONDS)
             made.sweep()
             made.drain()
-        _act(made, LATE_STEPS, LATE_ACTIONS)
+        _act(made, steps, LATE_ACTIONS)
         settle(made)
         states = Counter(dict(database.rows("SELECT state, count(*) FROM orders GROUP BY 1")))
         told = Counter(dict(database.rows("SELECT code, count(*) FROM notifications GROUP BY 1")))
