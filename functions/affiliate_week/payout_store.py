@@ -166,7 +166,7 @@ def _leave_out(tx: Tx, left_out: Sequence[_Proposed], now: datetime) -> None:
 
 
 def _asked(tx: Tx, now: datetime) -> Usdt:
-    """What the treasury was asked for in the last hour."""
+    """The sum of all payouts that the treasury was asked for in the last hour."""
     return tx.scalar(
         Usdt,
         """

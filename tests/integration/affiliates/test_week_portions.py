@@ -69,7 +69,7 @@ def agreed(weeks: Weeks) -> None:
 
 
 def asked_for(weeks: Weeks) -> Sequence[Any]:
-    """Whose payouts the machine has, and their amounts."""
+    """The members whose payouts the machine has, and their amounts."""
     return weeks.rows("SELECT member_id, amount FROM payouts WHERE source_kind = 'affiliate_payout' ORDER BY 1, 2")
 
 
@@ -353,3 +353,36 @@ def test_the_lines_of_twenty_thousand_payouts_are_checked_in_one_statement(
     many_counted(weeks, 20_000)
     step(proposal_store.propose)
     assert weeks.rows("SELECT count(*), count(DISTINCT payout_id) FROM affiliate_payout_lines") == [(20_000, 20_000)]
+
+
+def test_a_failure_at_recipient_417_of_900_leaves_whole_portions(
+    weeks: Weeks, sql: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is tried again with each run, and everybody else of the portions before is paid meanwhile."""
+    monkeypatch.setattr(payout_store, "PORTION", 100)
+    many_counted(weeks, 900)
+    weeks.run()
+    agreed(weeks)
+    sql.execute_simple(
+        """
+        CREATE FUNCTION fails() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF NEW.member_id = (SELECT id FROM members WHERE wallet_address <> '' ORDER BY id OFFSET 416 LIMIT 1) THEN
+                RAISE 'no room';
+            END IF;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER fails BEFORE INSERT ON payouts FOR EACH ROW EXECUTE FUNCTION fails()
+        """
+    )
+    for _ in range(2):
+        with pytest.raises(ExceptionGroup) as failures:
+            weeks.run()
+        assert "no room" in str(failures.value.exceptions[0])
+        assert len(asked_for(weeks)) == 400
+    sql.execute_simple("DROP TRIGGER fails ON payouts")
+    weeks.run()
+    assert weeks.week()["state"] == "told"
+    assert [amount for _, amount in asked_for(weeks)] == 900 * [2_000_000]
+    assert len({who for who, _ in asked_for(weeks)}) == 900
+    assert weeks.balances() == {"owed:affiliate": 1_800_000_000}

@@ -235,7 +235,7 @@ ORDERED: dict[str, Callable[[Connection], Prepared]] = {
     "functions.admin_comps.store.lock_rules": _rules,
     "functions.admin_scans.store.lock": _flagged,
     "functions.affiliate.chip_store.lock_lots": _lots,
-    "functions.affiliate_week.payout_store.request_portion": _proposed,
+    "functions.affiliate_week.payout_store._proposed": _proposed,
     "functions.codes_change.store.invalidate": _chunk("generated", codes_change.invalidate),
     "functions.codes_change.store.reuse": _chunk("invalidated", codes_change.reuse),
     "functions.notifications.store.mark_read": _notifications,
