@@ -166,6 +166,21 @@ class Tx:
         """
         self._session.command_later("SET LOCAL plan_cache_mode = force_generic_plan")
 
+    def in_index_order(self) -> None:
+        """Have Postgres read rows in the order of an index, and not collect them first and sort them, until the commit.
+
+        This is for portions of rows that came so fast that Postgres does not know of them yet: where it expects two
+        rows it would collect all that are left, to take the first thousands of them.
+        """
+        self._session.command_later("SET LOCAL enable_bitmapscan = off")
+
+    def allow(self, seconds: int) -> None:
+        """Let each statement take so long, until the commit, instead of STATEMENT_TIMEOUT.
+
+        This is for steps of jobs that do something with everybody at once.
+        """
+        self._session.command_later(f"SET LOCAL statement_timeout = '{seconds}s'")
+
     def _values(self, kind: type[Value], sql: LiteralString, parameters: Mapping[str, object]) -> list[Value | None]:
         columns, rows, _ = self._session.execute(sql, parameters)
         assert len(columns) == 1, f"the query has {columns} where one column was expected"

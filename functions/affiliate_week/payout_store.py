@@ -1,11 +1,12 @@
 """Pays an approved week, two thousand affiliates at a time, tells everybody their share, and ends the week."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from functions.affiliate_week import week_store
-from functions.affiliate_week.week_store import Week
+from functions.affiliate_week.week_store import WHOLE_WEEK_SECONDS, Week
 from shared import log, settings
 from shared.affiliates import payouts
 from shared.affiliates.payouts import Due
@@ -20,6 +21,17 @@ PACE_PERCENT = 80  # of what the machine lets go in an hour before it stops
 
 
 @dataclass(frozen=True)
+class _Proposed:
+    """A payout that the week proposed. It is payable if its affiliate may be paid now, and to that address."""
+
+    id: UUID
+    affiliate_id: UUID
+    address: str
+    amount: Usdt
+    is_payable: bool
+
+
+@dataclass(frozen=True)
 class _Told:
     affiliate_id: UUID
     share: Usdt
@@ -30,29 +42,27 @@ def request_portion(tx: Tx, week: Week, now: datetime) -> bool:
 
     Whoever can no longer be paid as proposed (suspended, another wallet, none) is left out, and stays owed.
     """
-    _leave_out(tx, week, now)
-    due = tx.all(
-        Due,
-        """
-        SELECT id, affiliate_id, address, amount FROM affiliate_payouts
-        WHERE week_on = :week_on AND state = 'proposed' ORDER BY affiliate_id LIMIT :limit FOR NO KEY UPDATE
-        """,
-        week_on=week.week_on,
-        limit=PORTION,
-    )
-    if not due:
+    tx.in_index_order()
+    portion = _proposed(tx, week, now)
+    if not portion:
         week_store.move(tx, week, WeekState.REQUESTED, now)
         return True
-    affordable = _within_pace(tx, due, now)
-    if not affordable:
-        log.info("a week waits for the next hour", week_on=week.week_on)
-        return False
+    _leave_out(tx, [row for row in portion if not row.is_payable], now)
+    due = [Due(row.id, row.affiliate_id, row.address, row.amount) for row in portion if row.is_payable]
+    asked = week.paced if week.paced is not None and week.paced_at == now else _asked(tx, now)
+    affordable = _within_pace(tx, due, asked)
     payouts.promise(tx, affordable, now)
-    return True
+    is_whole = len(affordable) == len(due)
+    last = portion[-1].affiliate_id if is_whole else week.done_affiliate
+    week_store.note_asked(tx, week, last, now, sum((row.amount for row in affordable), asked))
+    if not is_whole:
+        log.info("a week waits for the next hour", week_on=week.week_on)
+    return is_whole
 
 
 def tell_portion(tx: Tx, week: Week, now: datetime) -> bool:
     """Tell the next affiliates their share, each once."""
+    tx.in_index_order()
     told = tx.all(
         _Told,
         """
@@ -94,6 +104,7 @@ def complete(tx: Tx, week: Week, now: datetime) -> bool:
     )
     if is_open:
         return False
+    tx.allow(WHOLE_WEEK_SECONDS)
     for member_id in _closed_with_shares(tx):
         payouts.give_up_shares(tx, member_id, now)
     week_store.move(tx, week, WeekState.COMPLETED, now)
@@ -129,28 +140,34 @@ def _closed_with_shares(tx: Tx) -> list[UUID]:
     )
 
 
-def _leave_out(tx: Tx, week: Week, now: datetime) -> None:
-    left_out = tx.column(
-        UUID,
+def _proposed(tx: Tx, week: Week, now: datetime) -> list[_Proposed]:
+    """The next payouts that the week proposed, locked."""
+    return tx.all(
+        _Proposed,
         """
-        UPDATE affiliate_payouts p SET state = 'cancelled', state_at = :now
-        FROM (SELECT id FROM affiliate_payouts WHERE week_on = :week_on AND state = 'proposed'
-              ORDER BY affiliate_id LIMIT :limit) portion, members m
-        WHERE p.id = portion.id AND m.id = p.affiliate_id
-          AND NOT (affiliate_is_payable(m, :now) AND lower(m.wallet_address) = lower(p.address))
-        RETURNING p.id
+        SELECT id, affiliate_id, address, amount,
+               (SELECT affiliate_is_payable(members, :now) AND lower(wallet_address) = lower(address)
+                FROM members WHERE members.id = affiliate_id) AS is_payable
+        FROM affiliate_payouts
+        WHERE week_on = :week_on AND state = 'proposed' AND affiliate_id > :after
+        ORDER BY affiliate_id LIMIT :limit FOR NO KEY UPDATE
         """,
         week_on=week.week_on,
+        after=week.done_affiliate or NIL,
         limit=PORTION,
         now=now,
     )
-    payouts.release_lines(tx, left_out, now)
 
 
-def _within_pace(tx: Tx, due: list[Due], now: datetime) -> list[Due]:
-    """As many of them, in this order, as may still be asked for in this hour."""
-    hour = settings.load(tx).payouts.limits[payouts.TREASURY].hour
-    asked = tx.scalar(
+def _leave_out(tx: Tx, left_out: Sequence[_Proposed], now: datetime) -> None:
+    ids = [row.id for row in left_out]
+    tx.run("UPDATE affiliate_payouts SET state = 'cancelled', state_at = :now WHERE id = ANY(:ids)", ids=ids, now=now)
+    payouts.release_lines(tx, ids, now)
+
+
+def _asked(tx: Tx, now: datetime) -> Usdt:
+    """The sum of all payouts that the treasury was asked for in the last hour."""
+    return tx.scalar(
         Usdt,
         """
         SELECT CAST(coalesce(sum(amount), 0) AS bigint) AS amount FROM payouts
@@ -159,6 +176,11 @@ def _within_pace(tx: Tx, due: list[Due], now: datetime) -> list[Due]:
         treasury=payouts.TREASURY,
         since=now - timedelta(hours=1),
     )
+
+
+def _within_pace(tx: Tx, due: list[Due], asked: Usdt) -> list[Due]:
+    """As many of them, in this order, as may still be asked for in this hour."""
+    hour = settings.load(tx).payouts.limits[payouts.TREASURY].hour
     room = hour.percent(PACE_PERCENT) - asked
     taken: list[Due] = []
     for row in due:

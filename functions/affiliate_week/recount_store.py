@@ -54,7 +54,7 @@ def read(tx: Tx, week_on: date) -> Week:
         Week,
         """
         SELECT week_on, state, first_number, last_number, pool, chips_max, payout_min, chips, affiliates, approvals,
-               ready_at, done_affiliate
+               ready_at, done_affiliate, paced_at, paced
         FROM affiliate_weeks WHERE week_on = :week_on AND outcome = 'shared' AND digest IS NOT NULL
         """,
         week_on=week_on,

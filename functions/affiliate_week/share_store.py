@@ -23,6 +23,7 @@ def count(tx: Tx, week: Week, now: datetime) -> bool:
     """Take the week from OPENED to COUNTED; one that has nothing to divide is completed, and its chips are carried on
     to the next week.
     """
+    tx.allow(week_store.WHOLE_WEEK_SECONDS)
     _withhold(tx, week, now)
     tx.run("SELECT return_doubted_chips(:week_on, :now)", week_on=week.week_on, now=now)
     if not week.pool:

@@ -14,11 +14,16 @@ from shared.values.weeks import last_sunday
 
 WEEK = "week:affiliate"
 SETTLING_TIME = timedelta(minutes=5)  # scans of before Sunday 00:00 are committed by then
+WHOLE_WEEK_SECONDS = 300  # that a statement may take which reads or writes a row for each affiliate of a week
 
 
 @dataclass(frozen=True)
 class Week:
-    """A week that is not completed. Its pool is what it divides; `done_affiliate` how far the state's portions are."""
+    """A week that is not completed. Its pool is what it divides; `done_affiliate` how far the state's portions are.
+
+    `paced` is what the treasury had asked for when the run of `paced_at` had asked for its last portion, in the hour
+    before that run and in it.
+    """
 
     week_on: date
     state: WeekState
@@ -32,6 +37,8 @@ class Week:
     approvals: int | None
     ready_at: datetime | None
     done_affiliate: UUID | None
+    paced_at: datetime | None
+    paced: Usdt | None
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ def lock(tx: Tx, week_on: date) -> Week | None:
         Week,
         """
         SELECT week_on, state, first_number, last_number, pool, chips_max, payout_min, chips, affiliates, approvals,
-               ready_at, done_affiliate
+               ready_at, done_affiliate, paced_at, paced
         FROM affiliate_weeks WHERE week_on = :week_on AND state <> 'completed' FOR NO KEY UPDATE SKIP LOCKED
         """,
         week_on=week_on,
@@ -145,6 +152,19 @@ def note_portion(tx: Tx, week: Week, last: UUID) -> None:
     """Note the last affiliate of a portion."""
     tx.run(
         "UPDATE affiliate_weeks SET done_affiliate = :last WHERE week_on = :week_on", week_on=week.week_on, last=last
+    )
+
+
+def note_asked(tx: Tx, week: Week, last: UUID | None, now: datetime, asked: Usdt) -> None:
+    """Note the last affiliate of the portions that were asked for whole, and what the treasury was asked for in the
+    hour before this run and in it.
+    """
+    tx.run(
+        "UPDATE affiliate_weeks SET done_affiliate = :last, paced_at = :now, paced = :asked WHERE week_on = :week_on",
+        week_on=week.week_on,
+        last=last,
+        now=now,
+        asked=asked,
     )
 
 

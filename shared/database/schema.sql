@@ -181,8 +181,9 @@ CREATE TABLE affiliate_payouts (
     CONSTRAINT affiliate_payouts_week_on_fkey FOREIGN KEY (week_on) REFERENCES affiliate_weeks(week_on)
 );
 CREATE INDEX affiliate_payouts_affiliate ON affiliate_payouts (affiliate_id, made_at, id);
-CREATE INDEX affiliate_payouts_of_week ON affiliate_payouts (week_on);
-CREATE INDEX affiliate_payouts_open ON affiliate_payouts (week_on) WHERE state IN ('proposed', 'requested');
+CREATE INDEX affiliate_payouts_of_week ON affiliate_payouts (week_on, affiliate_id);
+CREATE INDEX affiliate_payouts_open ON affiliate_payouts (week_on, affiliate_id) WHERE state IN ('proposed',
+    'requested');
 CREATE UNIQUE INDEX affiliate_payouts_week ON affiliate_payouts (week_on, affiliate_id) WHERE state <> 'cancelled';
 CREATE TRIGGER affiliate_payout_changed BEFORE UPDATE ON affiliate_payouts FOR EACH ROW EXECUTE FUNCTION
     affiliate_payout_changed();
@@ -291,6 +292,8 @@ CREATE TABLE affiliate_weeks (
     digest          bytea,
     payment_digest  bytea,
     done_affiliate  uuid,
+    paced_at        timestamptz,
+    paced           micro_usdt,
     opened_at       timestamptz  NOT NULL,
     ready_at        timestamptz,
     approved_at     timestamptz,
@@ -3764,19 +3767,22 @@ CREATE OR REPLACE FUNCTION affiliate_lines_fit()
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 BEGIN
-    PERFORM FROM affiliate_earnings WHERE id IN (SELECT earning_id FROM added) ORDER BY id FOR SHARE;
-    IF EXISTS (SELECT FROM added a LEFT JOIN affiliate_earnings e ON e.id = a.earning_id
-               WHERE a.earning_id IS NOT NULL
-               AND (e.affiliate_id, e.amount::bigint, e.status) IS DISTINCT FROM (a.affiliate_id, a.amount::bigint, 'pending'))
-       OR EXISTS (SELECT FROM added a LEFT JOIN affiliate_week_shares s
-                  ON s.week_on = a.share_week AND s.affiliate_id = a.affiliate_id
-                  WHERE a.share_week IS NOT NULL AND (s.share IS DISTINCT FROM a.amount OR s.settled_at IS NOT NULL)) THEN
+    PERFORM FROM affiliate_earnings
+    WHERE id = ANY(ARRAY(SELECT earning_id FROM added WHERE earning_id IS NOT NULL)) ORDER BY id FOR SHARE;
+    IF EXISTS (SELECT FROM added WHERE earning_id IS NOT NULL AND amount IS DISTINCT FROM
+               (SELECT e.amount FROM affiliate_earnings e
+                WHERE e.id = added.earning_id AND e.affiliate_id = added.affiliate_id AND e.status = 'pending'))
+       OR EXISTS (SELECT FROM added WHERE share_week IS NOT NULL AND amount IS DISTINCT FROM
+                  (SELECT s.share FROM affiliate_week_shares s
+                   WHERE s.week_on = added.share_week AND s.affiliate_id = added.affiliate_id
+                     AND s.settled_at IS NULL)) THEN
         PERFORM refuse('affiliate_line_owed', 'a line pays what is not owed');
     END IF;
-    IF EXISTS (SELECT FROM (SELECT payout_id, sum(amount) AS amount FROM added GROUP BY payout_id) a
-               JOIN affiliate_payouts p ON p.id = a.payout_id
-               WHERE p.amount <> a.amount OR p.state <> 'proposed'
-                  OR EXISTS (SELECT FROM added WHERE payout_id = p.id AND affiliate_id <> p.affiliate_id)) THEN
+    IF EXISTS (SELECT FROM (SELECT payout_id, affiliate_id, sum(amount) AS amount FROM added
+                            GROUP BY payout_id, affiliate_id) whole
+               WHERE amount IS DISTINCT FROM
+               (SELECT p.amount FROM affiliate_payouts p
+                WHERE p.id = whole.payout_id AND p.affiliate_id = whole.affiliate_id AND p.state = 'proposed')) THEN
         PERFORM refuse('affiliate_lines_sum', 'the lines of a payout are not its amount');
     END IF;
     RETURN NULL;
@@ -4418,7 +4424,7 @@ DECLARE
     last_sunday date := today - extract(dow FROM today)::integer;
     newest date;
 BEGIN
-    SELECT week_on INTO newest FROM affiliate_weeks ORDER BY week_on DESC LIMIT 1 FOR SHARE;
+    SELECT week_on INTO newest FROM affiliate_weeks ORDER BY week_on DESC LIMIT 1 FOR KEY SHARE;
     IF newest < last_sunday THEN
         PERFORM refuse('week_closing', format('the week of %s is not opened yet', last_sunday));
     END IF;
@@ -5984,7 +5990,9 @@ CREATE OR REPLACE FUNCTION payout_of_affiliate_born()
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 BEGIN
-    IF NOT EXISTS (SELECT FROM affiliate_payouts WHERE id::text = NEW.source_id AND state = 'proposed') THEN
+    IF NEW.source_id !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN
+        PERFORM refuse('affiliate_payout_known', format('%s is no id of an affiliate payout', NEW.source_id));
+    ELSIF NOT EXISTS (SELECT FROM affiliate_payouts WHERE id = NEW.source_id::uuid AND state = 'proposed') THEN
         PERFORM refuse('affiliate_payout_known', format('there is no affiliate payout %s', NEW.source_id));
     END IF;
     RETURN NULL;

@@ -35,7 +35,7 @@ PAUSES = (1, 60, 1_800, 6 * 3_600, 86_400)  # seconds
 STEPS = 70
 ROUNDS_MAX = 60
 AFFILIATES = 6
-STATEMENTS_MAX = 30  # of one run, before it dies
+STATEMENTS_MAX = 60  # of one run, before it dies
 OPEN = """
     SELECT 1 FROM affiliate_weeks WHERE state <> 'completed'
     UNION ALL SELECT 1 FROM affiliate_payouts WHERE state IN ('proposed', 'requested')

@@ -55,6 +55,8 @@ CREATE TABLE affiliate_weeks (
     digest         bytea CHECK (octet_length(digest) = 32),           -- of the published list of shares
     payment_digest bytea CHECK (octet_length(payment_digest) = 32),   -- of that and of what is to be paid to whom
     done_affiliate uuid,              -- how far the present state's portions have come
+    paced_at       timestamptz,       -- the run that asked for payouts last, and what the treasury had asked for in the
+    paced          micro_usdt,        -- hour before it and in it
     opened_at      timestamptz NOT NULL,
     ready_at       timestamptz,
     approved_at    timestamptz,
@@ -221,14 +223,15 @@ RETURNS TABLE (affiliate_id uuid, scan_chips integer, brought integer, put_away 
 $$;
 
 -- The week to which a move of now belongs. Between Sunday 00:00 and the opening of the week that ended then there is
--- none: its range is not fixed yet. Whoever opens a week waits for the moves that have asked.
+-- none: its range is not fixed yet. Whoever opens a week waits for the moves that have asked. A step of the newest week
+-- does not hold up the moves of the next one, nor they it: neither changes the key of the row.
 CREATE FUNCTION chip_week(at timestamptz) RETURNS date LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     today date := (at AT TIME ZONE 'UTC')::date;
     last_sunday date := today - extract(dow FROM today)::integer;
     newest date;
 BEGIN
-    SELECT week_on INTO newest FROM affiliate_weeks ORDER BY week_on DESC LIMIT 1 FOR SHARE;
+    SELECT week_on INTO newest FROM affiliate_weeks ORDER BY week_on DESC LIMIT 1 FOR KEY SHARE;
     IF newest < last_sunday THEN
         PERFORM refuse('week_closing', format('the week of %s is not opened yet', last_sunday));
     END IF;
@@ -311,7 +314,7 @@ CREATE TABLE affiliate_payouts (
 );
 CREATE UNIQUE INDEX affiliate_payouts_week ON affiliate_payouts (week_on, affiliate_id) WHERE state <> 'cancelled';
 CREATE INDEX affiliate_payouts_affiliate ON affiliate_payouts (affiliate_id, made_at, id);
-CREATE INDEX affiliate_payouts_open ON affiliate_payouts (week_on) WHERE state IN ('proposed', 'requested');
+CREATE INDEX affiliate_payouts_open ON affiliate_payouts (week_on, affiliate_id) WHERE state IN ('proposed', 'requested');
 
 -- A payout's parts: shares of weeks, and earnings. A part is in one payout that may still pay it.
 CREATE TABLE affiliate_payout_lines (
@@ -332,23 +335,27 @@ CREATE UNIQUE INDEX affiliate_payout_lines_earning ON affiliate_payout_lines (ea
 CREATE INDEX affiliate_payout_lines_share_all ON affiliate_payout_lines (share_week, affiliate_id);
 CREATE INDEX affiliate_payout_lines_earning_all ON affiliate_payout_lines (earning_id);
 
--- All lines of a payout come in one statement, each of a part that is owed, and sum to its amount.
+-- All lines of a payout come in one statement, each of a part that is owed, and sum to its amount. Each is looked up by
+-- the key of what it pays: a statement may bring thousands of lines beside any number of others.
 CREATE FUNCTION affiliate_lines_fit() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    PERFORM FROM affiliate_earnings WHERE id IN (SELECT earning_id FROM added) ORDER BY id FOR SHARE;
-    IF EXISTS (SELECT FROM added a LEFT JOIN affiliate_earnings e ON e.id = a.earning_id
-               WHERE a.earning_id IS NOT NULL
-               AND (e.affiliate_id, e.amount::bigint, e.status) IS DISTINCT FROM (a.affiliate_id, a.amount::bigint, 'pending'))
-       OR EXISTS (SELECT FROM added a LEFT JOIN affiliate_week_shares s
-                  ON s.week_on = a.share_week AND s.affiliate_id = a.affiliate_id
-                  WHERE a.share_week IS NOT NULL AND (s.share IS DISTINCT FROM a.amount OR s.settled_at IS NOT NULL)) THEN
+    PERFORM FROM affiliate_earnings
+    WHERE id = ANY(ARRAY(SELECT earning_id FROM added WHERE earning_id IS NOT NULL)) ORDER BY id FOR SHARE;
+    IF EXISTS (SELECT FROM added WHERE earning_id IS NOT NULL AND amount IS DISTINCT FROM
+               (SELECT e.amount FROM affiliate_earnings e
+                WHERE e.id = added.earning_id AND e.affiliate_id = added.affiliate_id AND e.status = 'pending'))
+       OR EXISTS (SELECT FROM added WHERE share_week IS NOT NULL AND amount IS DISTINCT FROM
+                  (SELECT s.share FROM affiliate_week_shares s
+                   WHERE s.week_on = added.share_week AND s.affiliate_id = added.affiliate_id
+                     AND s.settled_at IS NULL)) THEN
         PERFORM refuse('affiliate_line_owed', 'a line pays what is not owed');
     END IF;
-    IF EXISTS (SELECT FROM (SELECT payout_id, sum(amount) AS amount FROM added GROUP BY payout_id) a
-               JOIN affiliate_payouts p ON p.id = a.payout_id
-               WHERE p.amount <> a.amount OR p.state <> 'proposed'
-                  OR EXISTS (SELECT FROM added WHERE payout_id = p.id AND affiliate_id <> p.affiliate_id)) THEN
+    IF EXISTS (SELECT FROM (SELECT payout_id, affiliate_id, sum(amount) AS amount FROM added
+                            GROUP BY payout_id, affiliate_id) whole
+               WHERE amount IS DISTINCT FROM
+               (SELECT p.amount FROM affiliate_payouts p
+                WHERE p.id = whole.payout_id AND p.affiliate_id = whole.affiliate_id AND p.state = 'proposed')) THEN
         PERFORM refuse('affiliate_lines_sum', 'the lines of a payout are not its amount');
     END IF;
     RETURN NULL;
@@ -435,7 +442,9 @@ END $$;
 CREATE FUNCTION payout_of_affiliate_born() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM affiliate_payouts WHERE id::text = NEW.source_id AND state = 'proposed') THEN
+    IF NEW.source_id !~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' THEN
+        PERFORM refuse('affiliate_payout_known', format('%s is no id of an affiliate payout', NEW.source_id));
+    ELSIF NOT EXISTS (SELECT FROM affiliate_payouts WHERE id = NEW.source_id::uuid AND state = 'proposed') THEN
         PERFORM refuse('affiliate_payout_known', format('there is no affiliate payout %s', NEW.source_id));
     END IF;
     RETURN NULL;

@@ -42,7 +42,7 @@ CREATE TABLE vault_months (
 CREATE INDEX vault_lots_owner ON vault_lots (affiliate_id, id);
 
 -- What a week proposes is summed and taken back by its week.
-CREATE INDEX affiliate_payouts_of_week ON affiliate_payouts (week_on);
+CREATE INDEX affiliate_payouts_of_week ON affiliate_payouts (week_on, affiliate_id);
 
 -- The history of a member's chips is read in the order of time.
 CREATE INDEX chip_moves_time ON chip_moves (affiliate_id, moved_at, id);

@@ -287,6 +287,23 @@ def test_whoever_signs_up_later_is_no_affiliate(client: Client, sql: Connection)
     ]  # fmt: skip
 
 
+def test_sign_ups_beside_the_close_are_affiliates_by_their_moment(client: Client, sql: Connection) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        signing_up = [threads.submit(factories.member) for _ in range(32)]
+        close(sql, clock.now())
+        people = [done.result() for done in signing_up]
+    people += [early_member(sql), late_member(sql)]
+    rows = sql.execute_simple("SELECT id, created_at < (SELECT sunset_at FROM affiliate_program) FROM members").rows
+    joined_before = dict(rows)
+    for person in people:
+        shown = client(person.token).get("/v1/affiliate/program").body
+        assert shown["is_affiliate"] is joined_before[person.id]
+        assert db.atomically(links.referrer, person.email.partition("@")[0]) == (
+            person.id if joined_before[person.id] else None
+        )
+    assert {joined_before[person.id] for person in people} == {True, False}
+
+
 def test_nothing_is_given_to_whoever_is_no_affiliate_and_no_chips_are_given_any_more(
     client: Client, sql: Connection
 ) -> None:

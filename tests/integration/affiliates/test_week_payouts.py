@@ -78,6 +78,8 @@ def test_what_is_owed_is_proposed_by_one_week_though_two_are_counted_at_once(wee
         lambda: db.atomically(step, both[1], proposal_store.propose),
         before_the_end=lambda _: None,
     )
+    for week_on in both:
+        db.atomically(step, week_on, proposal_store.propose)
     assert weeks.rows("SELECT week_on, proposed FROM affiliate_weeks WHERE week_on >= $1 ORDER BY 1", SUNDAY) == [
         (both[0], HUNDRED.micro + 10_500_000), (both[1], HUNDRED.micro),
     ]  # fmt: skip

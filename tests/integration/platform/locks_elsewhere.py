@@ -12,7 +12,7 @@ TRIED_ELSEWHERE = {
     "functions/admin_codes/store.py::invalidate": "test_codes_changes.py",
     "functions/admin_codes/store.py::reuse": "test_codes_changes.py",
     "functions/affiliate_vault/store.py::expire": "test_vault.py",
-    "functions/affiliate_week/payout_store.py::request_portion": "test_week.py",
+    "functions/affiliate_week/payout_store.py::_proposed": "test_week_portions.py",
     "functions/affiliate_week/share_store.py::judge_postponed": "test_week.py",
     "functions/affiliate_week/week_store.py::lock": "test_week.py",
     "functions/codes_change/store.py::invalidate": "test_codes_changes.py",

@@ -194,7 +194,7 @@ def _proposed(sql: Connection) -> Prepared:
     for each, (person, address) in zip(ids, sorted(people.items()), strict=True):
         put(sql, "affiliate_payouts", id=each, affiliate_id=person, week_on=NOW.date(), amount=1,
             address=address, made_at=NOW, state_at=NOW)  # fmt: skip
-    week = Week(NOW.date(), WeekState.APPROVED, 1, 0, ZERO, 1, ZERO, 0, 0, 1, NOW, None)
+    week = Week(NOW.date(), WeekState.APPROVED, 1, 0, ZERO, 1, ZERO, 0, 0, 1, NOW, None, None, None)
     return "affiliate_payouts", _by("id", ids), lambda tx: payout_store.request_portion(tx, week, NOW)
 
 
@@ -235,7 +235,7 @@ ORDERED: dict[str, Callable[[Connection], Prepared]] = {
     "functions.admin_comps.store.lock_rules": _rules,
     "functions.admin_scans.store.lock": _flagged,
     "functions.affiliate.chip_store.lock_lots": _lots,
-    "functions.affiliate_week.payout_store.request_portion": _proposed,
+    "functions.affiliate_week.payout_store._proposed": _proposed,
     "functions.codes_change.store.invalidate": _chunk("generated", codes_change.invalidate),
     "functions.codes_change.store.reuse": _chunk("invalidated", codes_change.reuse),
     "functions.notifications.store.mark_read": _notifications,

@@ -22,7 +22,6 @@ ACCEPTED: Mapping[str, str] = {
     "functions.admin_affiliates.store.preview": "people ask for it, now and then; it counts the whole week",
     "functions.affiliate_week.recount_store._shares": "make week-recount counts a week again; no schedule does",
     "functions.affiliate_sunset.store.lock_shares": "the program closes once, with the chips of everybody's life",
-    "functions.affiliate_week.proposal_store._insert_payouts": "a week pays everything that is owed, once",
     "functions.affiliate_week.share_store._carry_on": "a week without a pool carries all its chips on, once",
     "functions.affiliate_week.share_store._insert_shares": "a week divides its pool among all, once",
     "functions.referral_refresh.match_store.cleared": "matches in review: few, and people look at each",
