@@ -12,6 +12,7 @@ FULFIL = "functions/order_fulfil/main.py"
 FULFIL_RULES = "functions/order_fulfil/rules.py"
 DISPATCH = "shared/orders/dispatch.py"
 FULFILMENTS = "shared/orders/fulfilments.py"
+PARCELS = "shared/orders/parcels.py"
 SENDING = "tests/integration/shop/test_fulfilment.py"
 CANCELS = "tests/integration/shop/test_fulfilment_cancels.py"
 DISPUTED = "tests/integration/shop/test_disputed_goods.py"
@@ -91,7 +92,7 @@ MUTANTS = (
             "    return now - sent_at >= UNKNOWN_AFTER\n", "    return False\n"),
     _mutant("an old answer takes a step back", FULFIL_RULES,
             "    if before in FULFILMENT_ENDS:\n        return False\n", "", CANCELS),
-    _mutant("a parcel goes back", FULFIL_RULES,
+    _mutant("a parcel goes back", PARCELS,
             "    return _JOURNEY.index(told) > _JOURNEY.index(before)\n", "    return told is not before\n", SENDING),
     _mutant("tins beyond the order are taken for its own", FULFIL_RULES,
             "min(tins, open_tins.get(sku, 0))", "tins", SENDING),
@@ -110,7 +111,7 @@ MUTANTS = (
     _mutant("a fulfilment that nobody has sent is asked about", FULFILMENTS,
             "    if found.status is FulfilmentStatus.RECORDED:\n", "    if False:\n", CANCELS),
     _mutant("parcels are lost while the warehouse is silent", "functions/order_fulfil/store.py",
-            "          AND (SELECT answered_at FROM fulfilments WHERE id = fulfilment_id) >= :heard_since\n",
+            "          AND (SELECT by_hand OR answered_at >= :heard_since FROM fulfilments WHERE id = fulfilment_id)\n",
             "          AND CAST(:heard_since AS timestamptz) IS NOT NULL\n", SENDING),
     _mutant("a parcel is told to nobody", FULFIL,
             "                telling.shipped(tx, order, parcel_id, now)\n", ""),
