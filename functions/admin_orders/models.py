@@ -13,6 +13,7 @@ from shared.orders.views import OrderLine
 from shared.values import typed
 from shared.values.contacts import EmailAddress
 from shared.values.fields import LINE, Body, Moment, Money, Page, Reason, Reply, Shape, SixDigits, Sku
+from shared.values.goods import TINS_MAX
 from shared.values.states import (
     AgeCheckStatus,
     FulfilmentStatus,
@@ -25,7 +26,6 @@ from shared.values.states import (
 )
 
 SKUS_MAX = 32
-TINS_MAX = 1_000_000  # of a product in a parcel, as in a line of a wholesale order
 
 Carrier = Literal["DHL", "FedEx", "OnTrac", "UPS", "USPS"]
 ParcelEnd = Literal["lost", "delivered", "returned"]
@@ -109,7 +109,7 @@ class ShipOrder(Body):
 
 
 class ParcelOutcome(Body):
-    """What became of a parcel that was sent by hand, and how it is known, which is kept."""
+    """The outcome of a parcel that was sent by hand, and how it is known, which is kept."""
 
     outcome: ParcelEnd
     reason: Reason

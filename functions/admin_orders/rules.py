@@ -32,7 +32,7 @@ class OrderNotResendable(Problem):
 
 
 class OrderNotShippable(Problem):
-    """Nobody sends the order by hand: it is not paid, all of it has left or was paid back, or it is to be cancelled."""
+    """The order is not sent by hand: it is not paid, all of it has left or was paid back, or it is to be cancelled."""
 
     status, title = 409, "This order cannot be sent by hand."
 

@@ -1,4 +1,4 @@
-"""What comes after people have sent an order by hand: the rest, refunds, disputes, and late words of the warehouse."""
+"""People have sent an order by hand; then come its rest, refunds, disputes, and late words of the warehouse."""
 
 import io
 from collections.abc import Callable
