@@ -5458,6 +5458,16 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION order_takes_parcels(sent uuid, reached order_state, at timestamp with time zone)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+    UPDATE orders SET state = reached, state_at = at
+    WHERE id = sent AND reached IN ('fulfilled', 'shipped', 'delivered')
+$function$;
+
 CREATE OR REPLACE FUNCTION order_undisputed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -7713,7 +7723,8 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE O
 REVOKE EXECUTE ON FUNCTION check_referrals_of(uuid), drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone), keep_award_inputs(),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), lock_vault(uuid,timestamp with time zone),
-    return_doubted_chips(date,timestamp with time zone), stranded_months(text), validate_references(text) FROM PUBLIC;
+    order_takes_parcels(uuid,order_state,timestamp with time zone), return_doubted_chips(date,timestamp with time
+    zone), stranded_months(text), validate_references(text) FROM PUBLIC;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE backup_codes, email_changes, known_devices, second_factors TO
     blakjaks_accounts;
@@ -7936,6 +7947,7 @@ GRANT UPDATE (issued_at) ON TABLE listener_revocations TO blakjaks_listening;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), stranded_months(text), validate_references(text) TO blakjaks_months;
 
+GRANT EXECUTE ON FUNCTION order_takes_parcels(uuid,order_state,timestamp with time zone) TO blakjaks_order_decisions;
 GRANT INSERT (answered_at, by_hand, evidence, id, look_at, order_id, recorded_at, sent_at, status) ON TABLE fulfilments
     TO blakjaks_order_decisions;
 GRANT INSERT (kind, moved_at, order_id, parcel_id, quantity, recorded_at, sku) ON TABLE stock_moves TO
@@ -7946,11 +7958,12 @@ GRANT SELECT ON TABLE data_keys, orders TO blakjaks_order_decisions;
 GRANT UPDATE (answered_at, evidence, look_at, reason, reference, status) ON TABLE payment_operations TO
     blakjaks_order_decisions;
 GRANT UPDATE (answered_at, look_at, status) ON TABLE fulfilments TO blakjaks_order_decisions;
-GRANT UPDATE (cancel_reason, cancel_wanted_at, state, state_at) ON TABLE orders TO blakjaks_order_decisions;
+GRANT UPDATE (cancel_reason, cancel_wanted_at) ON TABLE orders TO blakjaks_order_decisions;
 GRANT UPDATE (decided_at, decided_by, decision_note, status) ON TABLE refund_requests TO blakjaks_order_decisions;
 GRANT UPDATE (delivered_at, news_at, status) ON TABLE parcels TO blakjaks_order_decisions;
 GRANT UPDATE (outcome, reference, said_at, why) ON TABLE operation_resolutions TO blakjaks_order_decisions;
 
+GRANT EXECUTE ON FUNCTION order_takes_parcels(uuid,order_state,timestamp with time zone) TO blakjaks_orders;
 GRANT INSERT (id, look_at, order_id, recorded_at) ON TABLE fulfilments TO blakjaks_orders;
 GRANT INSERT (kind, moved_at, order_id, parcel_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_orders;
 GRANT INSERT ON TABLE age_checks, fulfilment_lines, ledger_journals, ledger_postings, payment_operations, refund_lines,

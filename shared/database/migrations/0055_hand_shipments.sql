@@ -122,4 +122,13 @@ GRANT INSERT ON parcels, parcel_lines TO blakjaks_order_decisions;
 GRANT UPDATE (status, news_at, delivered_at) ON parcels TO blakjaks_order_decisions;
 GRANT INSERT (sku, kind, quantity, order_id, parcel_id, moved_at, recorded_at) ON stock_moves
     TO blakjaks_order_decisions;
-GRANT UPDATE (state, state_at) ON orders TO blakjaks_order_decisions;
+
+-- Only jobs write the state of an order. People take one as far as its parcels go, and never make it paid or cancelled.
+CREATE FUNCTION order_takes_parcels(sent uuid, reached order_state, at timestamptz) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    UPDATE orders SET state = reached, state_at = at
+    WHERE id = sent AND reached IN ('fulfilled', 'shipped', 'delivered')
+$$;
+REVOKE EXECUTE ON FUNCTION order_takes_parcels(uuid, order_state, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION order_takes_parcels(uuid, order_state, timestamptz)
+    TO blakjaks_order_decisions, blakjaks_orders;

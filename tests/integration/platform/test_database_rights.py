@@ -75,6 +75,14 @@ POWERFUL = {
         "UPDATE orders SET state = 'confirmed'",
         {"order_advance", "order_fulfil", "payment_watch"},
     ),
+    "a parcel that has left": (
+        f"INSERT INTO parcels (id, fulfilment_id, carrier) VALUES ({ANY_ID}, {ANY_ID}, 'UPS')",
+        {"admin_orders", "order_fulfil"},
+    ),
+    "a parcel that people have sent": (
+        f"INSERT INTO fulfilments (id, order_id, by_hand) VALUES ({ANY_ID}, {ANY_ID}, true)",
+        {"admin_orders"},
+    ),
     "an order's terms": ("UPDATE orders SET total_amount = 0", set[str]()),
     "a payment that is captured": ("UPDATE payments SET state = 'captured'", set[str]()),
     "a refund that nobody waits for": (
