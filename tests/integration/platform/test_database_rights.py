@@ -159,7 +159,7 @@ POWERFUL = {
     "a sale whose shares are settled": ("UPDATE orders SET accrual_due_at = NULL", {"sale_accrue"}),
     "a promise of stock": (
         f"INSERT INTO stock_moves (sku, kind, quantity, order_id) VALUES ('', 'promise', 1, {ANY_ID})",
-        {"orders", "wholesale", "order_advance", "order_fulfil", "payment_watch"},
+        {"admin_orders", "orders", "wholesale", "order_advance", "order_fulfil", "payment_watch"},
     ),
     "somebody's cart": ("UPDATE cart_items SET quantity = 1", {"shop", "order_advance", "payment_watch"}),
     "a wholesale account that may order": ("UPDATE wholesale_accounts SET status = 'approved'", {"admin_wholesale"}),

@@ -178,7 +178,7 @@ def test_the_warehouse_is_never_asked_about_what_people_send(
 
 # ----------------------------------------------------------------------------------------------- disputes, lost parcels
 def test_the_rest_of_a_disputed_order_waits_and_is_sent_once_the_dispute_is_won(
-    admin: OrderAdmin, orders: OrderDriver, order: Placed, shop_vendors: Vendors
+    admin: OrderAdmin, orders: OrderDriver, order: Placed, shop_vendors: Vendors, sql: Connection
 ) -> None:
     admin.ship(order.id, tins={MINT: 2})
     made = shop_vendors.card.open_dispute(capture_of(order.id))
@@ -186,6 +186,7 @@ def test_the_rest_of_a_disputed_order_waits_and_is_sent_once_the_dispute_is_won(
     orders.pass_time(3)
     assert refusal(admin.ship(order.id)) == (409, "payment-disputed")
     assert parcel_views.fulfilments(order.id) == ["refused", "packed"]
+    assert sql.execute_simple("SELECT cancel_wanted_at FROM fulfilments WHERE by_hand").rows == [[None]]
     shop_vendors.card.change_dispute(made.id, "won")
     heard(orders, made.id)
     assert admin.ship(order.id).body["status"] == "shipped"
