@@ -4,7 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from functions.admin_orders import records, refunding, rules, store
-from functions.admin_orders.common import Operations, api
+from functions.admin_orders.common import Operations, api, locked
 from functions.admin_orders.models import (
     AddressRequest,
     AdminOrder,
@@ -16,14 +16,13 @@ from functions.admin_orders.models import (
 )
 from functions.admin_orders.records import Wanted
 from shared.db import Tx
-from shared.orders import addresses, fulfilments, rows, standings
+from shared.orders import addresses, fulfilments, standings
 from shared.orders.disputes import PaymentDisputed
 from shared.orders.refusals import OrderNotCancellable
 from shared.orders.states import PAID, CancelReason, number_read
 from shared.payouts import interests
 from shared.values.fields import Listing
 from shared.values.problems import NotFound
-from shared.values.states import FulfilmentStatus
 from shared.web import audit, paging, quotas
 from shared.web.audit import Action
 from shared.web.http import Client
@@ -50,7 +49,7 @@ def list_admin_orders(tx: Tx, admin: Operations, page: OrderFilter) -> Listing[A
 @api.get("/v1/admin/orders/{order_id}")
 def get_admin_order(tx: Tx, admin: Operations, order_id: UUID) -> AdminOrderDetail:
     """Return an order with its payments, refunds and diary."""
-    return _detail(tx, order_id)
+    return detail(tx, order_id)
 
 
 @api.put("/v1/admin/orders/{order_id}", problems=(OrderNotCancellable, PaymentDisputed, interests.OwnInterest))
@@ -60,13 +59,10 @@ def change_order(
     """Have an order cancelled, of which nothing has left: it ends as soon as it holds no money and the warehouse sends
     nothing of it. A second wish changes nothing.
     """
-    order = rows.lock(tx, order_id)
-    if order is None:
-        raise NotFound
-    interests.require_none_in_member(tx, admin.id, order.member_id)
+    locked(tx, admin, order_id)
     if standings.cancel(tx, order_id, CancelReason.PEOPLE, now):
         audit.record(tx, admin, client, Action("order.cancel", "order", order_id, {"reason": body.reason}), now)
-    return _detail(tx, order_id)
+    return detail(tx, order_id)
 
 
 @api.post("/v1/admin/orders/{order_id}/resend", problems=(rules.OrderNotResendable, interests.OwnInterest))
@@ -74,18 +70,15 @@ def resend_order(
     tx: Tx, admin: Operations, order_id: UUID, body: OrderResend, client: Client, now: datetime
 ) -> AdminOrderDetail:
     """Give an order to the warehouse again, which has refused or cancelled it by its own word."""
-    order = rows.lock(tx, order_id)
-    if order is None:
-        raise NotFound
-    interests.require_none_in_member(tx, admin.id, order.member_id)
+    order = locked(tx, admin, order_id)
     last = fulfilments.newest(tx, order_id)
-    is_over = last is not None and last.status in (FulfilmentStatus.CANCELLED, FulfilmentStatus.REFUSED)
-    if not is_over or order.is_leaving or order.state not in PAID or standings.has_left(tx, order_id):
+    is_off = last is not None and last.is_off
+    if not is_off or order.is_leaving or order.state not in PAID or standings.has_left(tx, order_id):
         raise rules.OrderNotResendable
     fulfilment_id = fulfilments.record(tx, order_id, now)
     changes = {"fulfilment_id": str(fulfilment_id), "reason": body.reason}
     audit.record(tx, admin, client, Action("order.resend", "order", order_id, changes), now)
-    return _detail(tx, order_id)
+    return detail(tx, order_id)
 
 
 @api.post(
@@ -118,7 +111,7 @@ def show_order_address(
     )
 
 
-def _detail(tx: Tx, order_id: UUID) -> AdminOrderDetail:
+def detail(tx: Tx, order_id: UUID) -> AdminOrderDetail:
     """The order with everything around it. Raises NotFound."""
     row = records.order(tx, order_id)
     if row is None:

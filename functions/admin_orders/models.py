@@ -1,7 +1,7 @@
 """Orders, their payments and refunds as admins see them. Amounts are USD."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -10,8 +10,10 @@ from functions.admin_orders import rules
 from shared.orders.refunds import RefundReason
 from shared.orders.states import CancelReason, OrderState
 from shared.orders.views import OrderLine
+from shared.values import typed
 from shared.values.contacts import EmailAddress
 from shared.values.fields import LINE, Body, Moment, Money, Page, Reason, Reply, Shape, SixDigits, Sku
+from shared.values.goods import TINS_MAX
 from shared.values.states import (
     AgeCheckStatus,
     FulfilmentStatus,
@@ -25,6 +27,8 @@ from shared.values.states import (
 
 SKUS_MAX = 32
 
+Carrier = Literal["DHL", "FedEx", "OnTrac", "UPS", "USPS"]
+ParcelEnd = Literal["lost", "delivered", "returned"]
 RefundKind = Literal["tins", "shipping", "amount"]
 Outcome = Literal["done", "not_done", "paid_elsewhere"]
 OrderNumber = Annotated[str, Shape(r"^((SO|WO-[0-9]{4})-)?[0-9]{1,18}$", "a number such as SO-000042 or WO-2026-0042")]
@@ -77,10 +81,38 @@ class RefundedTins(Body):
     tins: Annotated[int, Field(ge=1, le=1000)]
 
 
-def _different(lines: list[RefundedTins]) -> list[RefundedTins]:
+class ShippedTins(Body):
+    """A product and the number of its tins in a parcel."""
+
+    sku: Sku
+    tins: Annotated[int, Field(ge=1, le=TINS_MAX)]
+
+
+TinsOf = TypeVar("TinsOf", RefundedTins, ShippedTins)
+
+
+def _different(lines: list[TinsOf]) -> list[TinsOf]:
     if len({line.sku for line in lines}) != len(lines):
         raise ValueError("must name each product once")
     return lines
+
+
+class ShipOrder(Body):
+    """A parcel that people have handed to a carrier themselves: `tins` are what is in it, all that is left of the order
+    unless any are named. The reason is kept, and not told to the member.
+    """
+
+    carrier: Carrier
+    tracking_number: Annotated[str, StringConstraints(max_length=typed.PASTED_MAX), AfterValidator(typed.parcel_number)]
+    tins: Annotated[list[ShippedTins], Field(max_length=SKUS_MAX), AfterValidator(_different)] = Field([])
+    reason: Reason
+
+
+class ParcelOutcome(Body):
+    """The outcome of a parcel that was sent by hand, and how it is known, which is kept."""
+
+    outcome: ParcelEnd
+    reason: Reason
 
 
 class RefundOrder(Body):
@@ -248,22 +280,26 @@ class AdminParcelLine(Reply):
 
 
 class AdminParcel(Reply):
-    """A parcel that has left the warehouse."""
+    """A parcel that has left. `sent_by` and `reason` are of one that an admin has sent by hand."""
 
+    id: UUID
     carrier: str
     tracking_number: str
     status: ParcelStatus
     shipped_at: datetime
     delivered_at: datetime | None
+    sent_by: UUID | None
+    reason: str | None
     lines: list[AdminParcelLine]
 
 
 class AdminFulfilment(Reply):
     """An order as the warehouse was asked to send it, under this id; `reference` is the warehouse's name for it, and
-    `reason` that of a refusal.
+    `reason` that of a refusal. The warehouse knows nothing of one `by_hand`, which people send.
     """
 
     id: UUID
+    by_hand: bool
     status: FulfilmentStatus
     recorded_at: datetime
     sent_at: datetime | None

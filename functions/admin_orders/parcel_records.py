@@ -12,6 +12,7 @@ from shared.values.states import FulfilmentStatus, ParcelStatus
 @dataclass(frozen=True)
 class _Fulfilment:
     id: UUID
+    by_hand: bool
     status: FulfilmentStatus
     recorded_at: datetime
     sent_at: datetime | None
@@ -28,6 +29,8 @@ class _Parcel:
     status: ParcelStatus
     shipped_at: datetime
     delivered_at: datetime | None
+    sent_by: UUID | None
+    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def of_order(tx: Tx, order_id: UUID) -> list[AdminFulfilment]:
     found = tx.all(
         _Fulfilment,
         """
-        SELECT id, status, recorded_at, sent_at, reference, reason FROM fulfilments
+        SELECT id, by_hand, status, recorded_at, sent_at, reference, reason FROM fulfilments
         WHERE order_id = :order_id ORDER BY recorded_at, id
         """,
         order_id=order_id,
@@ -65,7 +68,8 @@ def _parcels(tx: Tx, order_id: UUID) -> dict[UUID, list[AdminParcel]]:
     found = tx.all(
         _Parcel,
         """
-        SELECT p.id, p.fulfilment_id, p.carrier, p.tracking_number, p.status, p.shipped_at, p.delivered_at
+        SELECT p.id, p.fulfilment_id, p.carrier, p.tracking_number, p.status, p.shipped_at, p.delivered_at,
+               p.sent_by, p.reason
         FROM fulfilments f JOIN parcels p ON p.fulfilment_id = f.id
         WHERE f.order_id = :order_id ORDER BY p.shipped_at, p.id
         """,
@@ -74,11 +78,14 @@ def _parcels(tx: Tx, order_id: UUID) -> dict[UUID, list[AdminParcel]]:
     shown: dict[UUID, list[AdminParcel]] = {}
     for each in found:
         parcel = AdminParcel(
+            id=each.id,
             carrier=each.carrier,
             tracking_number=each.tracking_number,
             status=each.status,
             shipped_at=each.shipped_at,
             delivered_at=each.delivered_at,
+            sent_by=each.sent_by,
+            reason=each.reason,
             lines=[AdminParcelLine(sku=line.sku, tins=line.tins) for line in lines if line.parcel_id == each.id],
         )
         shown.setdefault(each.fulfilment_id, []).append(parcel)

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID, uuid4
 
 from functions.admin_orders import records, rules, store
-from functions.admin_orders.common import Operations, api
+from functions.admin_orders.common import Operations, api, locked
 from functions.admin_orders.models import (
     RefundApproval,
     RefundFilter,
@@ -16,7 +16,6 @@ from functions.admin_orders.models import (
     RefundRejection,
     RefundRequest,
 )
-from shared.auth import Admin
 from shared.credentials import totp
 from shared.credentials.totp import SECOND_FACTOR
 from shared.db import Tx
@@ -57,7 +56,7 @@ def refund_order(
     tins = {line.sku: line.tins for line in body.tins}
     if faults := rules.refund_faults(body.kind, body.reason, tins=tins, amount=body.amount):
         raise NotValid(errors=faults)
-    order = _locked(tx, admin, order_id)
+    order = locked(tx, admin, order_id)
     payment = _captured(tx, order)
     share = _share(tx, order_id, body.kind, tins, body.amount or ZERO)
     refund_id = uuid4()
@@ -89,7 +88,7 @@ def approve_refund(
 ) -> RefundRequest:
     """Approve, as the second person, a refund that another admin has asked for; it is recorded now."""
     totp.spend(tx, admin.id, body.totp, now)
-    order = _locked(tx, admin, order_id)
+    order = locked(tx, admin, order_id)
     asked = _waiting(tx, order_id, refund_id)
     if interests.is_same_person(tx, admin.id, asked.requested_by):
         raise rules.RefundOfOwnRequest
@@ -126,15 +125,6 @@ def left(tx: Tx, order_id: UUID) -> Usdt:
     if not is_captured or disputes.is_disputed(tx, order_id):
         return ZERO
     return refunds.charge(tx, order_id).left
-
-
-def _locked(tx: Tx, admin: Admin, order_id: UUID) -> Order:
-    """The order, locked, which is not the admin's own. Raises NotFound, OwnInterest."""
-    order = rows.lock(tx, order_id)
-    if order is None:
-        raise NotFound
-    interests.require_none_in_member(tx, admin.id, order.member_id)
-    return order
 
 
 def _captured(tx: Tx, order: Order) -> Payment:

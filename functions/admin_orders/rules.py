@@ -1,6 +1,6 @@
 """Decides which refunds may be asked for and approved, and which words of people about a payment count. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from shared.values.goods import cents
 from shared.values.money import ZERO, Usdt
@@ -29,6 +29,38 @@ class OrderNotResendable(Problem):
     """The warehouse may still send the order, or has sent something of it; or it is not paid, or to be cancelled."""
 
     status, title = 409, "This order cannot be sent again."
+
+
+class OrderNotShippable(Problem):
+    """The order is not sent by hand: it is not paid, all of it has left or was paid back, or it is to be cancelled."""
+
+    status, title = 409, "This order cannot be sent by hand."
+
+
+class FulfilmentNotRefused(Problem):
+    """The warehouse has neither refused nor cancelled the order by its own word, so that it may still send it;
+    `fulfilment_status` is how far it is.
+    """
+
+    status, title = 409, "The warehouse may still send this order."
+
+
+class RefundUndecided(Problem):
+    """A refund of the order waits for a second person: whoever sends the tins must know whether they are paid back."""
+
+    status, title = 409, "A refund of this order waits for a decision. Decide it first."
+
+
+class ParcelNotByHand(Problem):
+    """The warehouse has sent the parcel, and tells what becomes of it."""
+
+    status, title = 409, "What becomes of this parcel is the warehouse's word."
+
+
+class ParcelOutcomeKnown(Problem):
+    """The parcel has come so far already, or further; `parcel_status` tells. An outcome is not taken back."""
+
+    status, title = 409, "What became of this parcel is known."
 
 
 class RefundChanged(Problem):
@@ -105,6 +137,19 @@ def refund_faults(kind: str, reason: str, *, tins: Mapping[str, int], amount: Us
     if kind == "tins" and reason == "goodwill":
         faults.append({"field": "/reason", "message": "is none for tins: refund an amount"})
     return faults
+
+
+def tins_sent(wanted: Sequence[tuple[str, int]], left: Mapping[str, int]) -> tuple[dict[str, int], Faults]:
+    """The tins that leave, by SKU, which are all that are left if none are named; and the faults of what is named: a
+    product that the order does not have, and more tins than are left.
+    """
+    faults = []
+    for number, (sku, tins) in enumerate(wanted):
+        if sku not in left:
+            faults.append({"field": f"/tins/{number}/sku", "message": "is not in this order"})
+        elif tins > left[sku]:
+            faults.append({"field": f"/tins/{number}/tins", "message": f"must not be more than {left[sku]}"})
+    return dict(wanted) or {sku: tins for sku, tins in left.items() if tins > 0}, faults
 
 
 def resolution_faults(outcome: str, reference: str | None) -> Faults:

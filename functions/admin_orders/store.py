@@ -8,7 +8,7 @@ from uuid import UUID
 from functions.admin_orders.models import RefundOrder, RefundRequest
 from shared.db import Tx
 from shared.values.money import Usdt
-from shared.values.states import OperationKind, OperationStatus, RefundRequestStatus
+from shared.values.states import OperationKind, OperationStatus, ParcelStatus, RefundRequestStatus
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,14 @@ class RefundableTins:
 
     sku: str
     tins: int
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """How far a parcel is, and whether a person has sent it."""
+
+    status: ParcelStatus
+    by_hand: bool
 
 
 def insert_request(
@@ -171,6 +179,29 @@ def sent_tins(tx: Tx, order_id: UUID) -> dict[str, int]:
         order_id=order_id,
     )
     return {line.sku: line.tins for line in found}
+
+
+def refund_waits(tx: Tx, order_id: UUID) -> bool:
+    """True if a refund of the order waits for a second person. The caller has locked the order."""
+    return tx.scalar(
+        bool,
+        "SELECT EXISTS (SELECT FROM refund_requests WHERE order_id = :order_id AND status = 'waiting')",
+        order_id=order_id,
+    )
+
+
+def parcel(tx: Tx, order_id: UUID, parcel_id: UUID) -> Parcel | None:
+    """A parcel of the order; None if there is none. The caller has locked the order."""
+    return tx.first(
+        Parcel,
+        """
+        SELECT parcels.status, parcels.sent_by IS NOT NULL AS by_hand
+        FROM parcels JOIN fulfilments f ON f.id = fulfilment_id
+        WHERE parcels.id = :id AND f.order_id = :order_id
+        """,
+        id=parcel_id,
+        order_id=order_id,
+    )
 
 
 def sealed_address(tx: Tx, order_id: UUID) -> bytes | None:

@@ -71,6 +71,7 @@ KEPT: Mapping[str, str] = {
     "bank_transfers": "likewise",
     "wholesale_comps": "likewise; it says what an account was paid",
     "resale_certificates": "likewise; it proves to a state why nothing was taxed",
+    "parcels": "bookkeeping: what has left; by the admins who have sent it by hand",
     "orders": "bookkeeping: what was sold and taxed; without the address",
     "age_checks": "who sells must be able to show that the buyer was old enough; the provider keeps the person",
     "reconciliations": "likewise",

@@ -4,6 +4,7 @@ A fulfilment is committed as sent before the first byte goes out, under its id, 
 missing answer decides nothing: it is looked up under the id. All else follows from what the warehouse says now.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -18,15 +19,16 @@ from shared import clock, db, log
 from shared.db import Tx
 from shared.events import FulfilOrder
 from shared.job import Hopeless, Job
-from shared.orders import addresses, fulfilments, machine, rows, tasks, telling
+from shared.orders import addresses, fulfilments, machine, parcels, rows, tasks, telling
 from shared.orders.disputes import is_disputed
+from shared.orders.parcels import Departure
 from shared.orders.rows import Order
 from shared.ports import warehouse
 from shared.ports.vendors import Address, VendorRefused, VendorSilent
 from shared.ports.warehouse import Parcelled, Shipment
 from shared.sweep import Sweep
 from shared.values.states import FulfilmentStatus, ParcelStatus
-from shared.values.vendor_times import ANSWER_EXPECTED_IN
+from shared.values.vendor_times import ANSWER_EXPECTED_IN, REST_AWAITED
 
 SWEPT_MAX = 500
 
@@ -82,7 +84,7 @@ def _ask_again(tx: Tx, now: datetime) -> None:
 
 
 def _give_up_rest(tx: Tx, now: datetime) -> None:
-    for fulfilment_id in store.incomplete(tx, now - rules.REST_AWAITED, SWEPT_MAX):
+    for fulfilment_id in store.incomplete(tx, now - REST_AWAITED, SWEPT_MAX):
         log.warning("the rest of an order does not come", fulfilment_id=fulfilment_id)
         fulfilments.want_cancelled(tx, fulfilment_id, now)
 
@@ -94,9 +96,12 @@ def _mark_lost(parcel: Silent, now: datetime) -> None:
 
 def _begin(tx: Tx, fulfilment_id: UUID, now: datetime) -> Step | None:
     """Decide the next move under the order's lock; what is to be submitted is marked as sent. None if there is none:
-    nobody has sent this, and the order is to be cancelled, or its payment is disputed.
+    nobody has sent this, and the order is to be cancelled, or its payment is disputed; or people send it by hand.
     """
     order, found = _locked(tx, fulfilment_id)
+    if found.by_hand:
+        _look_at_hand_shipment(tx, found, now)
+        return None
     if found.status is FulfilmentStatus.RECORDED and order.is_leaving:
         machine.advance(tx, order.id, now)
         return None
@@ -111,6 +116,14 @@ def _begin(tx: Tx, fulfilment_id: UUID, now: datetime) -> Step | None:
     if move is Move.SUBMIT:
         store.mark_sent(tx, fulfilment_id, now, now + ANSWER_EXPECTED_IN)
     return step
+
+
+def _look_at_hand_shipment(tx: Tx, found: Fulfilment, now: datetime) -> None:
+    """Give up what people have not sent by hand within seven days. The warehouse is not asked: it does not know it."""
+    if found.status is FulfilmentStatus.PACKED and rules.is_given_up(found.recorded_at, now):
+        log.warning("the rest of an order does not come", fulfilment_id=found.id)
+        fulfilments.end_by_hand(tx, found.id, FulfilmentStatus.CANCELLED, now)
+        machine.advance(tx, found.order_id, now)
 
 
 def _locked(tx: Tx, fulfilment_id: UUID) -> tuple[Order, Fulfilment]:
@@ -184,8 +197,8 @@ def _record(tx: Tx, fulfilment_id: UUID, answer: Answer, now: datetime) -> None:
         status = answer.told.status
         store.tell(tx, fulfilment_id, answer.told, answer.evidence, now)
         _wake_people(found, answer.told)
-    parcels = _record_parcels(tx, order, found, answer.shipments, now)
-    pause = rules.next_look(status, is_cancel_wanted=found.cancel_wanted_at is not None, parcels=parcels)
+    reached = _record_parcels(tx, order, found, answer.shipments, now)
+    pause = rules.next_look(status, is_cancel_wanted=found.cancel_wanted_at is not None, parcels=reached)
     store.note_answer(tx, fulfilment_id, now, None if pause is None else now + pause)
     machine.advance(tx, order.id, now)
 
@@ -202,7 +215,7 @@ def _record_parcels(
     tx: Tx, order: Order, found: Fulfilment, shipments: list[Shipment], now: datetime
 ) -> list[ParcelStatus]:
     """Add the parcels that are new, move those that are known, and return how far all of them are."""
-    known, waiting = store.parcels(tx, found.id), store.open_tins(tx, order.id)
+    known, waiting = store.parcels(tx, found.id), parcels.open_tins(tx, order.id)
     reached = {parcel.id: parcel.status for parcel in known.values()}
     for sent in shipments:
         parcel, status = known.get((sent.carrier, sent.tracking_number)), ParcelStatus(sent.status)
@@ -212,10 +225,22 @@ def _record_parcels(
             if lines != sent.lines:
                 log.error("the warehouse has sent what no order waits for", fulfilment_id=found.id, sent=sent.lines)
             parcel_id = uuid4()
-            if lines and store.add_parcel(tx, parcel_id, found.id, sent, lines=lines, now=now):
+            if lines and parcels.add(tx, parcel_id, found.id, _departure(sent, lines), now):
                 telling.shipped(tx, order, parcel_id, now)
                 reached[parcel_id] = status
-        elif rules.is_further(parcel.status, status):
-            store.move_parcel(tx, parcel.id, status, sent.delivered_at, now)
+        elif parcels.is_further(parcel.status, status):
+            parcels.move(tx, parcel.id, status, sent.delivered_at, now)
             reached[parcel.id] = status
     return list(reached.values())
+
+
+def _departure(sent: Shipment, lines: Mapping[str, int]) -> Departure:
+    """A parcel of the warehouse with those of its tins that an order waits for."""
+    return Departure(
+        carrier=sent.carrier,
+        tracking_number=sent.tracking_number,
+        status=ParcelStatus(sent.status),
+        shipped_at=sent.shipped_at,
+        delivered_at=sent.delivered_at,
+        lines=lines,
+    )

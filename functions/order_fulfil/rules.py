@@ -6,19 +6,17 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from shared.values.states import FULFILMENT_ENDS, FulfilmentStatus, ParcelStatus
-from shared.values.vendor_times import UNKNOWN_AFTER
+from shared.values.vendor_times import REST_AWAITED, UNKNOWN_AFTER
 
 CANCEL_PAUSE = timedelta(minutes=1)
 PACKING_PAUSE = timedelta(minutes=15)  # the warehouse tells each change; this is for what it has not told
 JOURNEY_PAUSE = timedelta(hours=6)
-REST_AWAITED = timedelta(days=7)  # from the first parcel on
 NEWS_AWAITED = timedelta(days=14)
 DISPUTED_PAUSE = timedelta(hours=1)
 HEARD_LATELY = timedelta(days=1)
 
 SENT_NO_MORE = frozenset({FulfilmentStatus.CANCELLED, FulfilmentStatus.REFUSED})
 _FORWARD = (FulfilmentStatus.RECORDED, FulfilmentStatus.SENT, FulfilmentStatus.ACCEPTED, FulfilmentStatus.PACKED)
-_JOURNEY = tuple(ParcelStatus)
 
 
 class Move(StrEnum):
@@ -52,11 +50,6 @@ def is_news(before: FulfilmentStatus, told: FulfilmentStatus) -> bool:
     return told in FULFILMENT_ENDS or _FORWARD.index(told) > _FORWARD.index(before)
 
 
-def is_further(before: ParcelStatus, told: ParcelStatus) -> bool:
-    """True if a parcel's status follows the other one. One that we took for lost may still arrive, or come back."""
-    return _JOURNEY.index(told) > _JOURNEY.index(before)
-
-
 def next_look(status: FulfilmentStatus, *, is_cancel_wanted: bool, parcels: Iterable[ParcelStatus]) -> timedelta | None:
     """After how long to ask again; None once nothing of it is under way."""
     if status not in FULFILMENT_ENDS:
@@ -68,6 +61,11 @@ def next_look(status: FulfilmentStatus, *, is_cancel_wanted: bool, parcels: Iter
 def is_unheard_of(sent_at: datetime, now: datetime) -> bool:
     """True if a fulfilment that the warehouse does not know is to be submitted again, under the same id."""
     return now - sent_at >= UNKNOWN_AFTER
+
+
+def is_given_up(begun_at: datetime, now: datetime) -> bool:
+    """True if nobody waits any more for the rest of what people have begun to send by hand."""
+    return now - begun_at >= REST_AWAITED
 
 
 def fitting(lines: Mapping[str, int], open_tins: Mapping[str, int]) -> dict[str, int]:

@@ -1,23 +1,23 @@
 """Fulfilments and parcels as rows. The order is locked before them by whoever changes them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from functions.order_fulfil.rules import Told
 from shared.db import Tx
-from shared.ports.warehouse import Shipment
 from shared.values.states import FulfilmentStatus, ParcelStatus
 
 
 @dataclass(frozen=True)
 class Fulfilment:
-    """A fulfilment; the address is its order's, sealed."""
+    """A fulfilment; the address is its order's, sealed. The warehouse knows nothing of one by hand."""
 
     id: UUID
     order_id: UUID
+    by_hand: bool
     status: FulfilmentStatus
+    recorded_at: datetime
     sent_at: datetime | None
     cancel_wanted_at: datetime | None
     address: bytes | None
@@ -60,7 +60,7 @@ def fulfilment(tx: Tx, fulfilment_id: UUID) -> Fulfilment:
     return tx.one(
         Fulfilment,
         """
-        SELECT f.id, f.order_id, f.status, f.sent_at, f.cancel_wanted_at, o.address
+        SELECT f.id, f.order_id, f.by_hand, f.status, f.recorded_at, f.sent_at, f.cancel_wanted_at, o.address
         FROM fulfilments f JOIN orders o ON o.id = f.order_id WHERE f.id = :id
         """,
         id=fulfilment_id,
@@ -119,16 +119,6 @@ def note_answer(tx: Tx, fulfilment_id: UUID, now: datetime, look_at: datetime | 
     )
 
 
-def open_tins(tx: Tx, order_id: UUID) -> dict[str, int]:
-    """The tins that the order waits for, by SKU. The stock of all its parcels has been moved."""
-    rows = tx.all(
-        Line,
-        "SELECT sku, promised - released - shipped AS tins FROM order_items WHERE order_id = :order_id",
-        order_id=order_id,
-    )
-    return {row.sku: row.tins for row in rows}
-
-
 def parcels(tx: Tx, fulfilment_id: UUID) -> dict[tuple[str, str], Parcel]:
     """The fulfilment's parcels, by carrier and tracking number."""
     rows = tx.all(
@@ -137,58 +127,6 @@ def parcels(tx: Tx, fulfilment_id: UUID) -> dict[tuple[str, str], Parcel]:
         id=fulfilment_id,
     )
     return {(row.carrier, row.tracking_number): row for row in rows}
-
-
-def add_parcel(
-    tx: Tx, parcel_id: UUID, fulfilment_id: UUID, sent: Shipment, *, lines: Mapping[str, int], now: datetime
-) -> bool:
-    """Record a parcel with its tins; False if another fulfilment has one of this number. The warehouse's clock may be
-    ahead of ours: nothing has left later than now.
-    """
-    added = tx.run(
-        """
-        INSERT INTO parcels (id, fulfilment_id, carrier, tracking_number, status, shipped_at, recorded_at, news_at,
-                             delivered_at)
-        VALUES (:id, :fulfilment_id, :carrier, :tracking_number, :status, :shipped_at, :now, :now,
-                CASE WHEN :status IN ('delivered', 'returned') THEN CAST(:delivered_at AS timestamptz) END)
-        ON CONFLICT (carrier, tracking_number) DO NOTHING
-        """,
-        id=parcel_id,
-        fulfilment_id=fulfilment_id,
-        carrier=sent.carrier,
-        tracking_number=sent.tracking_number,
-        status=sent.status,
-        shipped_at=min(sent.shipped_at, now),
-        now=now,
-        delivered_at=sent.delivered_at,
-    )
-    if not added:
-        return False
-    tx.run(
-        """
-        INSERT INTO parcel_lines (parcel_id, sku, tins)
-        SELECT :id, sku, tins FROM unnest(CAST(:skus AS text[]), CAST(:tins AS integer[])) AS given (sku, tins)
-        """,
-        id=parcel_id,
-        skus=list(lines),
-        tins=list(lines.values()),
-    )
-    return True
-
-
-def move_parcel(tx: Tx, parcel_id: UUID, status: str, delivered_at: datetime | None, now: datetime) -> None:
-    """Record how far a parcel is."""
-    tx.run(
-        """
-        UPDATE parcels SET status = :status, news_at = :now, delivered_at = coalesce(delivered_at,
-            CASE WHEN :status IN ('delivered', 'returned') THEN CAST(:delivered_at AS timestamptz) END)
-        WHERE id = :id
-        """,
-        id=parcel_id,
-        status=status,
-        delivered_at=delivered_at,
-        now=now,
-    )
 
 
 def mark_lost(tx: Tx, parcel_id: UUID, now: datetime) -> bool:
@@ -230,6 +168,7 @@ def incomplete(tx: Tx, before: datetime, limit: int) -> list[UUID]:
         """
         SELECT f.id FROM fulfilments f
         WHERE f.status IN ('accepted', 'packed') AND f.cancel_wanted_at IS NULL AND f.recorded_at <= :before
+          AND NOT f.by_hand
           AND EXISTS (SELECT FROM parcels WHERE fulfilment_id = f.id AND shipped_at <= :before)
         ORDER BY f.recorded_at, f.id LIMIT :limit
         """,
@@ -239,13 +178,15 @@ def incomplete(tx: Tx, before: datetime, limit: int) -> list[UUID]:
 
 
 def silent(tx: Tx, before: datetime, heard_since: datetime, limit: int) -> list[Silent]:
-    """Parcels without news since that time, of which the warehouse has told something lately, longest silent first."""
+    """Parcels without news since that time, longest silent first: of those that the warehouse has sent, it has told
+    something lately.
+    """
     return tx.all(
         Silent,
         """
         SELECT id, (SELECT order_id FROM fulfilments WHERE id = fulfilment_id) AS order_id, tracking_number FROM parcels
         WHERE status IN ('shipped', 'in_transit') AND news_at <= :before
-          AND (SELECT answered_at FROM fulfilments WHERE id = fulfilment_id) >= :heard_since
+          AND (SELECT by_hand OR answered_at >= :heard_since FROM fulfilments WHERE id = fulfilment_id)
         ORDER BY news_at, id LIMIT :limit
         """,
         before=before,

@@ -115,10 +115,11 @@ def _move(tx: Tx, order: Order, dispute: Known, told: Dispute, now: datetime) ->
 
 def _stop(tx: Tx, order: Order, now: datetime) -> None:
     """Have the warehouse stop what has not left of a disputed order. What was not sent to the warehouse waits there by
-    itself, and `machine.advance` sends again what was stopped, once the order is disputed no more.
+    itself, and `machine.advance` sends again what was stopped, once the order is disputed no more. Nobody sends
+    anything of it by hand meanwhile.
     """
     last = fulfilments.newest(tx, order.id)
-    if last is None or last.status is FulfilmentStatus.RECORDED or last.status in FULFILMENT_ENDS:
+    if last is None or last.by_hand or last.status is FulfilmentStatus.RECORDED or last.status in FULFILMENT_ENDS:
         return
     if is_disputed(tx, order.id):
         fulfilments.want_cancelled(tx, last.id, now)

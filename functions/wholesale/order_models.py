@@ -7,12 +7,13 @@ from uuid import UUID
 from pydantic import Field
 
 from functions.wholesale.common import BusinessAddress, WholesaleAddress
-from functions.wholesale.order_rules import LINES_MAX, TINS_MAX
+from functions.wholesale.order_rules import LINES_MAX
 from shared.orders.choices import CardToken
 from shared.orders.states import OrderState
 from shared.orders.usdt_requests import UsdtInstructions
 from shared.orders.views import OrderLine, OrderStep, TaxShare
 from shared.values.fields import Body, Money, Reply, Sku
+from shared.values.goods import TINS_MAX
 from shared.values.states import PaymentProvider, PaymentStatus
 
 

@@ -10,7 +10,6 @@ from shared.values.settings import WholesaleSettings
 
 CARD_LIFE = timedelta(minutes=30)
 LINES_MAX = 32  # as many products as there are
-TINS_MAX = 1_000_000
 
 
 class OrderWithoutInvoice(Problem):

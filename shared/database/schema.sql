@@ -1205,9 +1205,12 @@ CREATE TABLE fulfilments (
     evidence          text,
     reference         text,
     reason            text,
+    by_hand           boolean      NOT NULL DEFAULT false,
     CONSTRAINT fulfilments_pkey PRIMARY KEY (id),
     CONSTRAINT fulfilments_answered CHECK ((status IN ('recorded', 'sent')) = (answered_at IS NULL AND evidence IS
         NULL)),
+    CONSTRAINT fulfilments_by_hand CHECK ( CASE     WHEN by_hand THEN (status IN ('packed', 'shipped', 'cancelled'))
+        AND evidence = 'person' AND reference IS NULL     ELSE evidence IS DISTINCT FROM 'person' END),
     CONSTRAINT fulfilments_evidence_check CHECK (evidence IN ('reply', 'lookup', 'person', 'never_sent')),
     CONSTRAINT fulfilments_looked_after CHECK (look_at IS NOT NULL OR (status IN ('shipped', 'cancelled', 'refused'))),
     CONSTRAINT fulfilments_never_sent CHECK ((status = 'cancelled' AND sent_at IS NULL) = (NOT evidence IS DISTINCT
@@ -1998,18 +2001,25 @@ CREATE TABLE parcels (
     recorded_at      timestamptz  NOT NULL,
     news_at          timestamptz  NOT NULL,
     delivered_at     timestamptz,
+    sent_by          uuid,
+    reason           text,
     CONSTRAINT parcels_pkey PRIMARY KEY (id),
     CONSTRAINT parcels_carrier_tracking_number_key UNIQUE (carrier, tracking_number),
+    CONSTRAINT parcels_by_hand CHECK (num_nulls(sent_by, reason) IN (0, 2)),
     CONSTRAINT parcels_carrier_check CHECK (length(carrier) >= 1 AND length(carrier) <= 200),
     CONSTRAINT parcels_delivered CHECK (delivered_at IS NULL OR (status IN ('delivered', 'returned'))),
     CONSTRAINT parcels_not_of_the_future CHECK (shipped_at <= recorded_at),
+    CONSTRAINT parcels_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 2000),
     CONSTRAINT parcels_status_check CHECK (status IN ('shipped', 'in_transit', 'lost', 'delivered', 'returned')),
     CONSTRAINT parcels_tracking_number_check CHECK (length(tracking_number) >= 1 AND length(tracking_number) <= 200),
-    CONSTRAINT parcels_fulfilment_id_fkey FOREIGN KEY (fulfilment_id) REFERENCES fulfilments(id)
+    CONSTRAINT parcels_fulfilment_id_fkey FOREIGN KEY (fulfilment_id) REFERENCES fulfilments(id),
+    CONSTRAINT parcels_sent_by_fkey FOREIGN KEY (sent_by) REFERENCES members(id)
 );
 CREATE INDEX parcels_fulfilment ON parcels (fulfilment_id, recorded_at);
+CREATE INDEX parcels_sent_by ON parcels (sent_by) WHERE sent_by IS NOT NULL;
 CREATE INDEX parcels_under_way ON parcels (news_at) WHERE status IN ('shipped', 'in_transit');
 CREATE TRIGGER order_volume_due AFTER INSERT ON parcels FOR EACH ROW EXECUTE FUNCTION order_volume_due();
+CREATE TRIGGER parcel_born BEFORE INSERT ON parcels FOR EACH ROW EXECUTE FUNCTION parcel_born();
 CREATE TRIGGER parcel_changed BEFORE UPDATE ON parcels FOR EACH ROW EXECUTE FUNCTION parcel_changed();
 
 CREATE TABLE payment_findings (
@@ -4719,8 +4729,8 @@ CREATE OR REPLACE FUNCTION fulfilment_born()
  SET search_path TO 'public', 'pg_temp'
 AS $function$
 BEGIN
-    IF NEW.status <> 'recorded' THEN
-        PERFORM refuse('fulfilment_born', format('fulfilment %s is born recorded', NEW.id));
+    IF NEW.status <> (CASE WHEN NEW.by_hand THEN 'packed' ELSE 'recorded' END) THEN
+        PERFORM refuse('fulfilment_born', format('fulfilment %s does not begin as %s', NEW.id, NEW.status));
     END IF;
     IF NOT EXISTS (SELECT FROM payments WHERE order_id = NEW.order_id AND state = 'captured')
        OR EXISTS (SELECT FROM orders WHERE id = NEW.order_id
@@ -4735,7 +4745,8 @@ CREATE OR REPLACE FUNCTION fulfilment_changed()
  LANGUAGE plpgsql
 AS $function$
 BEGIN
-    IF (NEW.id, NEW.order_id, NEW.recorded_at) IS DISTINCT FROM (OLD.id, OLD.order_id, OLD.recorded_at)
+    IF (NEW.id, NEW.order_id, NEW.by_hand, NEW.recorded_at)
+       IS DISTINCT FROM (OLD.id, OLD.order_id, OLD.by_hand, OLD.recorded_at)
        OR (OLD.sent_at IS NOT NULL AND NEW.sent_at IS DISTINCT FROM OLD.sent_at)
        OR (OLD.cancel_wanted_at IS NOT NULL AND NEW.cancel_wanted_at IS DISTINCT FROM OLD.cancel_wanted_at) THEN
         PERFORM refuse('fulfilment_terms', format('the terms of fulfilment %s are fixed', OLD.id));
@@ -4743,8 +4754,7 @@ BEGIN
     IF NEW.status <> OLD.status AND NOT (
         (OLD.status, NEW.status) IN (('recorded', 'sent'), ('recorded', 'cancelled'), ('accepted', 'packed'))
         OR (OLD.status = 'sent' AND NEW.status IN ('accepted', 'packed'))
-        OR (OLD.status IN ('sent', 'accepted', 'packed') AND NEW.status IN ('shipped', 'cancelled', 'refused'))
-        OR (OLD.status = 'recorded' AND NEW.status = 'shipped' AND NEW.evidence = 'person')) THEN
+        OR (OLD.status IN ('sent', 'accepted', 'packed') AND NEW.status IN ('shipped', 'cancelled', 'refused'))) THEN
         PERFORM refuse('fulfilment_transition', format('fulfilment %s: %s to %s', OLD.id, OLD.status, NEW.status));
     END IF;
     RETURN NEW;
@@ -4763,11 +4773,18 @@ CREATE OR REPLACE FUNCTION fulfilment_whole()
  LANGUAGE plpgsql
 AS $function$
 BEGIN
-    IF EXISTS (SELECT FROM (SELECT sku, tins FROM fulfilment_lines WHERE fulfilment_id = NEW.id) asked
-               FULL JOIN (SELECT sku, promised - released - shipped AS tins FROM order_items
-                          WHERE order_id = NEW.order_id AND promised > released + shipped) open USING (sku)
-               WHERE asked.tins IS DISTINCT FROM open.tins) THEN
+    IF EXISTS (
+        SELECT FROM (SELECT sku, tins FROM fulfilment_lines WHERE fulfilment_id = NEW.id) asked
+        FULL JOIN (SELECT item.sku, item.promised - item.released - item.shipped + (
+                              SELECT coalesce(sum(line.tins), 0) FROM parcels
+                              JOIN parcel_lines line ON line.parcel_id = parcels.id
+                              WHERE parcels.fulfilment_id = NEW.id AND line.sku = item.sku) AS tins
+                   FROM order_items item WHERE item.order_id = NEW.order_id) open USING (sku)
+        WHERE asked.tins IS DISTINCT FROM nullif(open.tins, 0)) THEN
         PERFORM refuse('fulfilment_whole', format('fulfilment %s is not what its order waits for', NEW.id));
+    END IF;
+    IF NEW.by_hand AND NOT EXISTS (SELECT FROM parcels WHERE fulfilment_id = NEW.id) THEN
+        PERFORM refuse('fulfilment_whole', format('nobody has sent anything of fulfilment %s', NEW.id));
     END IF;
     RETURN NULL;
 END $function$;
@@ -5447,6 +5464,16 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION order_takes_parcels(sent uuid, reached order_state, at timestamp with time zone)
+ RETURNS void
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+    UPDATE orders SET state = reached, state_at = at
+    WHERE id = sent AND reached IN ('fulfilled', 'shipped', 'delivered')
+$function$;
+
 CREATE OR REPLACE FUNCTION order_undisputed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -5586,6 +5613,34 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION parcel_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    sent fulfilments;
+BEGIN
+    SELECT * INTO sent FROM fulfilments WHERE id = NEW.fulfilment_id;
+    IF sent.by_hand <> (NEW.sent_by IS NOT NULL) THEN
+        PERFORM refuse('parcel_by_hand', format('parcel %s is not sent as its fulfilment is', NEW.id));
+    END IF;
+    IF NEW.sent_by IS NULL THEN
+        RETURN NEW;
+    END IF;
+    IF sent.status <> 'packed' OR order_is_disputed(sent.order_id)
+       OR NOT EXISTS (SELECT FROM orders WHERE id = sent.order_id AND state IN ('confirmed', 'fulfilled')
+                      AND (cancel_wanted_at IS NULL OR cancel_refused_at IS NOT NULL))
+       OR EXISTS (SELECT FROM refund_requests WHERE order_id = sent.order_id AND status = 'waiting') THEN
+        PERFORM refuse('parcel_awaited', format('nobody may send parcel %s now', NEW.id));
+    END IF;
+    IF NOT EXISTS (SELECT FROM orders WHERE id = sent.order_id AND may_decide_for(NEW.sent_by, member_id)) THEN
+        PERFORM refuse('own_interest', format('the admin would profit from parcel %s', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
 CREATE OR REPLACE FUNCTION parcel_changed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -5593,8 +5648,10 @@ AS $function$
 DECLARE
     way text[] := ARRAY['shipped', 'in_transit', 'lost', 'delivered', 'returned'];
 BEGIN
-    IF (NEW.id, NEW.fulfilment_id, NEW.carrier, NEW.tracking_number, NEW.shipped_at, NEW.recorded_at) IS DISTINCT FROM
-       (OLD.id, OLD.fulfilment_id, OLD.carrier, OLD.tracking_number, OLD.shipped_at, OLD.recorded_at)
+    IF (NEW.id, NEW.fulfilment_id, NEW.carrier, NEW.tracking_number, NEW.shipped_at, NEW.recorded_at, NEW.sent_by,
+        NEW.reason) IS DISTINCT FROM
+       (OLD.id, OLD.fulfilment_id, OLD.carrier, OLD.tracking_number, OLD.shipped_at, OLD.recorded_at, OLD.sent_by,
+        OLD.reason)
        OR (OLD.delivered_at IS NOT NULL AND NEW.delivered_at IS DISTINCT FROM OLD.delivered_at) THEN
         PERFORM refuse('parcel_fixed', format('parcel %s stays what it is', OLD.id));
     END IF;
@@ -7674,7 +7731,8 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE O
 REVOKE EXECUTE ON FUNCTION check_referrals_of(uuid), drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone), keep_award_inputs(),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), lock_vault(uuid,timestamp with time zone),
-    return_doubted_chips(date,timestamp with time zone), stranded_months(text), validate_references(text) FROM PUBLIC;
+    order_takes_parcels(uuid,order_state,timestamp with time zone), return_doubted_chips(date,timestamp with time
+    zone), stranded_months(text), validate_references(text) FROM PUBLIC;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE backup_codes, email_changes, known_devices, second_factors TO
     blakjaks_accounts;
@@ -7897,16 +7955,23 @@ GRANT UPDATE (issued_at) ON TABLE listener_revocations TO blakjaks_listening;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), stranded_months(text), validate_references(text) TO blakjaks_months;
 
-GRANT INSERT (id, look_at, order_id, recorded_at) ON TABLE fulfilments TO blakjaks_order_decisions;
-GRANT INSERT ON TABLE fulfilment_lines, ledger_journals, ledger_postings, operation_resolutions, payment_operations,
-    refund_lines, refund_requests, refunds TO blakjaks_order_decisions;
+GRANT EXECUTE ON FUNCTION order_takes_parcels(uuid,order_state,timestamp with time zone) TO blakjaks_order_decisions;
+GRANT INSERT (answered_at, by_hand, evidence, id, look_at, order_id, recorded_at, sent_at, status) ON TABLE fulfilments
+    TO blakjaks_order_decisions;
+GRANT INSERT (kind, moved_at, order_id, parcel_id, quantity, recorded_at, sku) ON TABLE stock_moves TO
+    blakjaks_order_decisions;
+GRANT INSERT ON TABLE fulfilment_lines, ledger_journals, ledger_postings, operation_resolutions, parcel_lines, parcels,
+    payment_operations, refund_lines, refund_requests, refunds TO blakjaks_order_decisions;
 GRANT SELECT ON TABLE data_keys, orders TO blakjaks_order_decisions;
 GRANT UPDATE (answered_at, evidence, look_at, reason, reference, status) ON TABLE payment_operations TO
     blakjaks_order_decisions;
+GRANT UPDATE (answered_at, look_at, status) ON TABLE fulfilments TO blakjaks_order_decisions;
 GRANT UPDATE (cancel_reason, cancel_wanted_at) ON TABLE orders TO blakjaks_order_decisions;
 GRANT UPDATE (decided_at, decided_by, decision_note, status) ON TABLE refund_requests TO blakjaks_order_decisions;
+GRANT UPDATE (delivered_at, news_at, status) ON TABLE parcels TO blakjaks_order_decisions;
 GRANT UPDATE (outcome, reference, said_at, why) ON TABLE operation_resolutions TO blakjaks_order_decisions;
 
+GRANT EXECUTE ON FUNCTION order_takes_parcels(uuid,order_state,timestamp with time zone) TO blakjaks_orders;
 GRANT INSERT (id, look_at, order_id, recorded_at) ON TABLE fulfilments TO blakjaks_orders;
 GRANT INSERT (kind, moved_at, order_id, parcel_id, quantity, recorded_at, sku) ON TABLE stock_moves TO blakjaks_orders;
 GRANT INSERT ON TABLE age_checks, fulfilment_lines, ledger_journals, ledger_postings, payment_operations, refund_lines,

@@ -123,7 +123,12 @@ def _journey(tx: Tx, order_id: UUID) -> _Journey:
 
 
 def _move(tx: Tx, order_id: UUID, state: OrderState, now: datetime) -> None:
-    tx.run("UPDATE orders SET state = :state, state_at = :now WHERE id = :id", id=order_id, state=state, now=now)
+    tx.run(
+        "SELECT order_takes_parcels(CAST(:id AS uuid), CAST(:state AS order_state), :now)",
+        id=order_id,
+        state=state,
+        now=now,
+    )
 
 
 def _refuse_cancel(tx: Tx, order_id: UUID, now: datetime) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from shared.db import Tx
 from shared.orders import tasks
 from shared.values.states import FULFILMENT_ENDS, FulfilmentStatus
-from shared.values.vendor_times import LOST_AFTER
+from shared.values.vendor_times import LOST_AFTER, REST_AWAITED
 
 
 @dataclass(frozen=True)
@@ -15,14 +15,24 @@ class LastFulfilment:
     """The last fulfilment of an order. `cancel_wanted_at` is when we noted that the warehouse is to cancel it."""
 
     id: UUID
+    by_hand: bool
     status: FulfilmentStatus
     cancel_wanted_at: datetime | None
 
     @property
+    def is_off(self) -> bool:
+        """True if the warehouse sends nothing of it, by its own word."""
+        return not self.by_hand and self.status in (FulfilmentStatus.CANCELLED, FulfilmentStatus.REFUSED)
+
+    @property
     def was_stopped_by_us(self) -> bool:
         """True if the warehouse sends nothing of it because we wanted it cancelled."""
-        stopped = self.status in (FulfilmentStatus.CANCELLED, FulfilmentStatus.REFUSED)
-        return stopped and self.cancel_wanted_at is not None
+        return self.is_off and self.cancel_wanted_at is not None
+
+    @property
+    def is_for_people(self) -> bool:
+        """True if people may send what is left: the warehouse does not, or they have begun to."""
+        return self.is_off or (self.by_hand and self.status is FulfilmentStatus.PACKED)
 
 
 def record(tx: Tx, order_id: UUID, now: datetime) -> UUID:
@@ -38,17 +48,40 @@ def record(tx: Tx, order_id: UUID, now: datetime) -> UUID:
         now=now,
         look_at=now + LOST_AFTER,
     )
+    _insert_lines(tx, identity, order_id)
+    tasks.fulfil_soon(tx, identity, now)
+    return identity
+
+
+def record_by_hand(tx: Tx, order_id: UUID, now: datetime) -> UUID:
+    """Record that people send by hand what the order waits for, beginning now; returns the id. The warehouse is not
+    told. What they have not sent after REST_AWAITED is given up.
+
+    Raises ConstraintViolated (fulfilments_live) while another fulfilment of the order may be sent.
+    """
+    identity = uuid4()
     tx.run(
         """
-        INSERT INTO fulfilment_lines (fulfilment_id, sku, tins)
-        SELECT :id, sku, promised - released - shipped FROM order_items
-        WHERE order_id = :order_id AND promised > released + shipped
+        INSERT INTO fulfilments (id, order_id, by_hand, status, evidence, recorded_at, sent_at, answered_at, look_at)
+        VALUES (:id, :order_id, true, 'packed', 'person', :now, :now, :now, :look_at)
         """,
         id=identity,
         order_id=order_id,
+        now=now,
+        look_at=now + REST_AWAITED,
     )
-    tasks.fulfil_soon(tx, identity, now)
+    _insert_lines(tx, identity, order_id)
     return identity
+
+
+def end_by_hand(tx: Tx, fulfilment_id: UUID, status: FulfilmentStatus, now: datetime) -> None:
+    """Note that people send no more by hand: everything has left (SHIPPED), or the rest is given up (CANCELLED)."""
+    tx.run(
+        "UPDATE fulfilments SET status = :status, answered_at = :now, look_at = NULL WHERE id = :id",
+        id=fulfilment_id,
+        status=status,
+        now=now,
+    )
 
 
 def newest(tx: Tx, order_id: UUID) -> LastFulfilment | None:
@@ -56,7 +89,7 @@ def newest(tx: Tx, order_id: UUID) -> LastFulfilment | None:
     return tx.first(
         LastFulfilment,
         """
-        SELECT id, status, cancel_wanted_at FROM fulfilments WHERE order_id = :order_id
+        SELECT id, by_hand, status, cancel_wanted_at FROM fulfilments WHERE order_id = :order_id
         ORDER BY recorded_at DESC, id DESC LIMIT 1
         """,
         order_id=order_id,
@@ -68,7 +101,7 @@ def withdraw(tx: Tx, order_id: UUID, now: datetime) -> bool:
     it ends by its word alone.
     """
     found = newest(tx, order_id)
-    if found is None or found.status in FULFILMENT_ENDS:
+    if found is None or found.by_hand or found.status in FULFILMENT_ENDS:
         return True
     if found.status is FulfilmentStatus.RECORDED:
         _never_send(tx, found.id, now)
@@ -86,6 +119,19 @@ def want_cancelled(tx: Tx, fulfilment_id: UUID, now: datetime) -> None:
     )
     if noted:
         tasks.fulfil_soon(tx, fulfilment_id, now)
+
+
+def _insert_lines(tx: Tx, fulfilment_id: UUID, order_id: UUID) -> None:
+    """Record that the fulfilment is of everything that the order waits for."""
+    tx.run(
+        """
+        INSERT INTO fulfilment_lines (fulfilment_id, sku, tins)
+        SELECT :id, sku, promised - released - shipped FROM order_items
+        WHERE order_id = :order_id AND promised > released + shipped
+        """,
+        id=fulfilment_id,
+        order_id=order_id,
+    )
 
 
 def _never_send(tx: Tx, fulfilment_id: UUID, now: datetime) -> None:

@@ -7,6 +7,7 @@ from shared.values.problems import Problem
 
 MICRO_PER_CENT = MICRO_PER_USDT // 100
 PRICE_CENTS_MAX = 100_000
+TINS_MAX = 1_000_000  # of a product in a line of an order, or in a parcel
 PICTURE = r"^(/[a-z0-9][a-z0-9._-]{0,60}){1,3}$"  # a path below the public web site, as the schema has it
 
 Availability = Literal["in_stock", "low", "out"]

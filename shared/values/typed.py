@@ -25,6 +25,7 @@ USERNAME = re.compile(r"[A-Za-z0-9_]{3,30}")
 REFERRAL_CODE = re.compile(r"[A-Za-z0-9_-]{3,30}")  # a username or a custom code
 CUSTOM_CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 CUSTOM_CODE_LENGTHS = range(3, 31)
+PARCEL_NUMBER = re.compile(r"[A-Z0-9]{6,40}")
 BACKUP_CODE = re.compile(r"[a-z2-7]{10}")
 EVM_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 TRANSACTION_HASH = re.compile(r"0x[0-9a-f]{64}")
@@ -61,6 +62,14 @@ def cell(text: str) -> str:
     if bare.startswith('="') and bare.endswith('"') and len(bare) > len('="'):
         return bare[2:-1].replace('""', '"')
     return bare.removeprefix("'")
+
+
+def parcel_number(text: str) -> str:
+    """A carrier's number of a parcel, in capital letters without blanks and dashes. Raises ValueError."""
+    number = compact(text).replace("-", "").upper()
+    if not PARCEL_NUMBER.fullmatch(number):
+        raise ValueError("must be the carrier's number: 6 to 40 letters and digits")
+    return number
 
 
 def six_digits(text: str) -> str:

@@ -9,6 +9,8 @@ FIELDS = {
     "CartAddition.sku": "stock-keeping unit",
     "CertificateGrant.state": "state",
     "ChipParcel.tracking_number": "tracking number",
+    "ShipOrder.tracking_number": "carrier's number",
+    "ShippedTins.sku": "stock-keeping unit",
     "CodeList.codes": "any tin code",
     "CodeQuery.code": "any tin code",
     "CustomCode.code": "custom code",

@@ -42,6 +42,7 @@ TYPED: dict[str, tuple[list[str], str]] = {
     "stock-keeping unit": ([" MINTICE\u20116\n"], "MINTICE-6"),
     "number of wei": ([" 1,000\u00a0000\n", "\uff11000000"], "1000000"),
     "bank's reference": ([" ft 26327\u201199812\n"], "FT26327-99812"),
+    "carrier's number": ([" 1z 999\u00a0AA1\u20110001\n"], "1Z999AA10001"),
     "tracking number": ([" 1Z 999\u00a0AA1\n"], "1Z 999 AA1"),
 }  # fmt: skip
 NO_TEXTS = (

@@ -54,6 +54,18 @@ class OrderAdmin:
     def reject(self, order_id: UUID, refund_id: object) -> Answer:
         return self.client.post(f"{PATH}/{order_id}/refunds/{refund_id}/reject", {"reason": "It was sent again"})
 
+    def ship(self, order_id: UUID, *, key: str | None = None, **terms: object) -> Answer:
+        """Send by hand what is left of an order, or the `tins` by SKU, under a new number unless one is named."""
+        if isinstance(tins := terms.get("tins"), dict):
+            terms |= {"tins": [{"sku": sku, "tins": count} for sku, count in tins.items()]}
+        body = {"carrier": "UPS", "tracking_number": f"1Z{uuid4().hex.upper()}", "reason": "The warehouse has none"}
+        headers = {"Idempotency-Key": key or str(uuid4())}
+        return self.client.post(f"{PATH}/{order_id}/ship", body | terms, **headers)
+
+    def tell_parcel(self, order_id: UUID, parcel_id: object, outcome: str) -> Answer:
+        body = {"outcome": outcome, "reason": "The carrier says so"}
+        return self.client.post(f"{PATH}/{order_id}/parcels/{parcel_id}/outcome", body)
+
     def resolve(self, order_id: UUID, operation_id: object, outcome: str, reference: str | None = None) -> Answer:
         body = {"outcome": outcome, "reference": reference, "evidence": "Their pages say so", "totp": self.code()}
         return self.client.post(f"{PATH}/{order_id}/payments/{operation_id}/resolve", body)

@@ -39,6 +39,20 @@ def sent(orders: OrderDriver, place: WarehouseStandIn, order_id: UUID) -> None:
     orders.deliver()
 
 
+def refused(orders: OrderDriver, place: WarehouseStandIn, order_id: UUID) -> UUID:
+    """Have the warehouse refuse the order after all, and tell of it; returns the fulfilment's id."""
+
+    def work(tx: Tx) -> UUID:
+        fulfilment = tx.scalar(UUID, "SELECT id FROM fulfilments WHERE order_id = :id", id=order_id)
+        tasks.fulfil_soon(tx, fulfilment, clock.now())
+        return fulfilment
+
+    found = db.atomically(work)
+    place.refuse(found)
+    orders.deliver()
+    return found
+
+
 def leave(order: Placed, orders: OrderDriver) -> None:
     """The buyer wants the order no more."""
     db.atomically(rows.want_cancelled, order.id, CancelReason.MEMBER, clock.now())

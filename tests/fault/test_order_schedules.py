@@ -48,6 +48,9 @@ def test_the_schedules_reach_what_they_are_for(played: list[Played]) -> None:
     done = acts(played)
     assert done["refund"] > 20
     assert done["approve"] > 0
+    assert done["ship"] > 5
+    assert done["outcome"] > 0
+    assert done["ship: fulfilment-not-refused"] > 0
     assert done["refund: refund-exceeds-payment"] > 0
 
 

@@ -72,6 +72,29 @@ def resend_order(scene: Scene) -> Request:
     return as_json(scene.member(Role.OPERATIONS), path, {"reason": "It is there again"}, {"reason": "They have asked"})
 
 
+def _parcel() -> dict[str, object]:
+    return {"carrier": "UPS", "tracking_number": f"1Z{uuid4().hex.upper()}", "reason": "The warehouse has none"}
+
+
+def parcel_by_hand(scene: Scene, order_id: UUID) -> str:
+    """The id of a parcel with everything of the order, which another admin has sent by hand."""
+    sender = scene.client(factories.member(role=Role.OPERATIONS).token)
+    answer = sender.post(f"{PATH}/{order_id}/ship", _parcel(), **{"Idempotency-Key": str(uuid4())})
+    return str(answer.body["fulfilments"][-1]["parcels"][0]["id"])
+
+
+def ship_order(scene: Scene) -> Request:
+    path = f"{PATH}/{refused_order(scene.sql)}/ship"
+    return as_json(scene.member(Role.OPERATIONS), path, _parcel(), _parcel())
+
+
+def record_parcel_outcome(scene: Scene) -> Request:
+    order_id = refused_order(scene.sql)
+    path = f"{PATH}/{order_id}/parcels/{parcel_by_hand(scene, order_id)}/outcome"
+    body = {"outcome": "delivered", "reason": "The carrier says so"}
+    return as_json(scene.member(Role.OPERATIONS), path, body, body | {"outcome": "lost"})
+
+
 def _code() -> tuple[Somebody, str]:
     """An admin with a code of their app."""
     who = factories.member(role=Role.OPERATIONS)

@@ -9,7 +9,8 @@ from tests.fault.orders.world import World
 
 DISPUTED = "EXISTS (SELECT FROM disputes d JOIN payments p ON p.id = d.payment_id WHERE p.order_id = o.id)"
 FOR_PEOPLE = (
-    "cancel_wanted_at IS NULL AND EXISTS (SELECT FROM fulfilments f WHERE f.order_id = o.id AND f.status = 'refused')"
+    "cancel_wanted_at IS NULL AND EXISTS (SELECT FROM fulfilments f WHERE f.order_id = o.id AND f.status = 'refused') "
+    "AND NOT EXISTS (SELECT FROM fulfilments f WHERE f.order_id = o.id AND f.by_hand)"
 )
 
 
@@ -92,17 +93,23 @@ def _stock(world: World) -> Iterator[str]:
 def _parcels(world: World) -> Iterator[str]:
     """Each order is at the warehouse once at most, and each of its tins has left, or was paid back, or neither.
 
-    What the warehouse has refused or cancelled may be asked for again: its parcels are counted in tins.
+    What the warehouse has refused or cancelled before a parcel left may be asked for again. What people have sent the
+    warehouse has not, and does not know.
     """
     known = {str(key): str(order) for key, order in world.database.rows("SELECT id, order_id FROM fulfilments")}
     sent = world.vendors.warehouse.orders()
     yield from (f"nobody has recorded {each.external_id}" for each in sent if each.external_id not in known)
-    times = Counter(known.get(each.external_id) for each in sent if each.status not in ("cancelled", "refused"))
+    ended = ("cancelled", "refused")
+    times = Counter(known.get(each.external_id) for each in sent if each.status not in ended or each.shipments)
     yield from (f"order {order} is at the warehouse {count} times" for order, count in times.items() if count > 1)
     left: Counter[tuple[str, str]] = Counter()
     for each in sent:
         for parcel in each.shipments:
             left.update({(known.get(each.external_id, ""), sku): tins for sku, tins in parcel.items.items()})
+    both = {str(order) for order, _ in world.by_hand} & {order for order, _ in left}
+    yield from (f"order {order} was sent by the warehouse and by hand" for order in both)
+    for order, tins_by_sku in world.by_hand:
+        left.update({(str(order), sku): tins for sku, tins in tins_by_sku.items()})
     for order, state, sku, quantity, shipped, unsent, disputed in world.database.rows(
         f"SELECT order_id, state, sku, quantity, i.shipped, refunded_unsent, {DISPUTED} "
         f"FROM order_items i JOIN orders o ON o.id = order_id"

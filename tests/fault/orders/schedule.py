@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from emulators.vendors import Vendors
 from shared.ports import vendors as ports
-from tests.fault.orders import disputes, invariants, people, treasury, usdt, wholesale, world
+from tests.fault.orders import disputes, hand_shipments, invariants, people, treasury, usdt, wholesale, world
 from tests.fault.orders.world import World
 from tests.fault.simulation.database import Database
 
@@ -29,6 +29,9 @@ ACTIONS = (
     (people.refund, 4),
     (people.decide, 6),
     (people.cancel, 1),
+    (hand_shipments.refuse, 2),
+    (hand_shipments.ship, 6),
+    (hand_shipments.tell, 1),
     (wholesale.order, 3),
     (wholesale.transfer, 4),
     (wholesale.book, 6),
@@ -57,6 +60,9 @@ LATE_ACTIONS = (
     (people.refund, 12),
     (people.decide, 12),
     (people.cancel, 1),
+    (hand_shipments.refuse, 5),
+    (hand_shipments.ship, 15),
+    (hand_shipments.tell, 6),
     (wholesale.transfer, 3),
     (wholesale.book, 6),
     (wholesale.pay_back, 4),
@@ -67,14 +73,15 @@ LATE_ACTIONS = (
     (usdt.move_chain, 10),
     (usdt.decide, 6),
 )
-# Orders end delivered or cancelled. One that the warehouse has refused waits for people, unless it is to be cancelled;
-# so do one whose money a bank has got back, and its refunds. An invoice that nobody pays waits until it is due, a
-# week later.
+# Orders end delivered or cancelled. One that the warehouse has refused waits for people, unless it is to be cancelled,
+# or they have begun to send it; so do one whose money a bank has got back, and its refunds. An invoice that nobody
+# pays waits until it is due, a week later.
 OPEN = """
     SELECT 1 FROM orders o WHERE accrual_due_at IS NOT NULL OR (
         state NOT IN ('delivered', 'cancelled') AND NOT (state <> 'shipped' AND order_is_disputed(o.id)) AND NOT (
             state IN ('confirmed', 'fulfilled') AND cancel_wanted_at IS NULL AND EXISTS (
-                SELECT FROM fulfilments WHERE order_id = o.id AND status = 'refused')) {soon})
+                SELECT FROM fulfilments WHERE order_id = o.id AND status = 'refused')
+            AND NOT EXISTS (SELECT FROM fulfilments WHERE order_id = o.id AND by_hand)) {soon})
     UNION ALL SELECT 1 FROM payment_operations w
     JOIN payments p ON p.id = w.payment_id JOIN orders o ON o.id = p.order_id
     WHERE w.status IN ('recorded', 'sent') AND NOT (w.kind = 'refund' AND order_is_disputed(o.id)) {soon}
@@ -148,6 +155,7 @@ def settle(made: World) -> None:
         if not made.database.rows(OPEN.format(soon=SOON.format(now=made.time))):
             wholesale.expire(made)
         made.send_all()
+        hand_shipments.conclude(made)
         wholesale.conclude(made)
         disputes.end_all(made)
         disputes.look_at_all(made)

@@ -84,6 +84,7 @@ class World:
     calls: tuple[tuple[object, str], ...] = CALLS  # before or after which a worker may die
     names: set[str] = field(default_factory=set)  # of tasks: a second one of a name is none
     orders: list[UUID] = field(default_factory=list)
+    by_hand: list[tuple[UUID, Mapping[str, int]]] = field(default_factory=list)  # what people have sent, order by order
     counts: list[tuple[datetime, Mapping[str, int]]] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     is_calm: bool = False  # nobody dies any more
@@ -174,7 +175,7 @@ class World:
             elif order.shipments:
                 way = self.random.choice(("in_transit", "delivered", "returned"))
                 place.journey(self.random.choice(order.shipments).tracking_number, way)
-        self._tell(order.external_id)
+        self.tell(order.external_id)
 
     def count(self) -> None:
         """Somebody counts what lies in the warehouse; the count arrives now, later, or after the next one."""
@@ -196,9 +197,9 @@ class World:
             for parcel in order.shipments:
                 if parcel.status in ("shipped", "in_transit"):
                     place.journey(parcel.tracking_number, "delivered")
-            self._tell(order.external_id)
+            self.tell(order.external_id)
 
-    def _tell(self, external_id: str) -> None:
+    def tell(self, external_id: str) -> None:
         """The warehouse's message about an order arrives, or gets lost; its tasks come in any order."""
         if self.random.random() < 0.7:
             db.atomically(tasks.fulfil_soon, UUID(external_id), self.time)

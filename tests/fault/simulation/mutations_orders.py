@@ -12,7 +12,12 @@ FULFIL = "functions/order_fulfil/main.py"
 FULFIL_RULES = "functions/order_fulfil/rules.py"
 DISPATCH = "shared/orders/dispatch.py"
 FULFILMENTS = "shared/orders/fulfilments.py"
+PARCELS = "shared/orders/parcels.py"
 SENDING = "tests/integration/shop/test_fulfilment.py"
+BY_HAND = "tests/integration/shop/test_hand_shipments.py"
+BY_HAND_LATER = "tests/integration/shop/test_hand_shipments_later.py"
+SHIPPING = "functions/admin_orders/shipping.py"
+HAND_SCHEMA = "shared/database/migrations/0055_hand_shipments.sql"
 CANCELS = "tests/integration/shop/test_fulfilment_cancels.py"
 DISPUTED = "tests/integration/shop/test_disputed_goods.py"
 COUNTS = "tests/integration/shop/test_sales_count.py"
@@ -91,7 +96,7 @@ MUTANTS = (
             "    return now - sent_at >= UNKNOWN_AFTER\n", "    return False\n"),
     _mutant("an old answer takes a step back", FULFIL_RULES,
             "    if before in FULFILMENT_ENDS:\n        return False\n", "", CANCELS),
-    _mutant("a parcel goes back", FULFIL_RULES,
+    _mutant("a parcel goes back", PARCELS,
             "    return _JOURNEY.index(told) > _JOURNEY.index(before)\n", "    return told is not before\n", SENDING),
     _mutant("tins beyond the order are taken for its own", FULFIL_RULES,
             "min(tins, open_tins.get(sku, 0))", "tins", SENDING),
@@ -110,8 +115,36 @@ MUTANTS = (
     _mutant("a fulfilment that nobody has sent is asked about", FULFILMENTS,
             "    if found.status is FulfilmentStatus.RECORDED:\n", "    if False:\n", CANCELS),
     _mutant("parcels are lost while the warehouse is silent", "functions/order_fulfil/store.py",
-            "          AND (SELECT answered_at FROM fulfilments WHERE id = fulfilment_id) >= :heard_since\n",
+            "          AND (SELECT by_hand OR answered_at >= :heard_since FROM fulfilments WHERE id = fulfilment_id)\n",
             "          AND CAST(:heard_since AS timestamptz) IS NOT NULL\n", SENDING),
+    _mutant("what the warehouse may still send is sent by hand", FULFILMENTS,
+            "        return self.is_off or (self.by_hand and self.status is FulfilmentStatus.PACKED)\n",
+            "        return True\n", BY_HAND),
+    _mutant("the warehouse is asked for what people send", FULFIL,
+            "        _look_at_hand_shipment(tx, found, now)\n        return None\n",
+            "        _look_at_hand_shipment(tx, found, now)\n", BY_HAND_LATER),
+    _mutant("the rest of what people send is never given up", FULFIL_RULES,
+            "    return now - begun_at >= REST_AWAITED\n", "    return False\n", BY_HAND_LATER),
+    _mutant("a disputed order is sent by hand", SHIPPING,
+            "    disputes.refuse_disputed(tx, order.id)\n", "", BY_HAND),
+    _mutant("an order is sent by hand while its refund waits", SHIPPING,
+            "    if store.refund_waits(tx, order.id):\n        raise rules.RefundUndecided\n", "", BY_HAND),
+    _mutant("what was paid back whole is sent by hand", SHIPPING,
+            "    if refunds.charge(tx, order.id).left == ZERO:\n        raise rules.OrderNotShippable\n", "", BY_HAND),
+    _mutant("more tins than are left leave by hand", "functions/admin_orders/rules.py",
+            "        elif tins > left[sku]:\n", "        elif False:\n", BY_HAND),
+    _mutant("a parcel by hand is told to nobody", SHIPPING,
+            "    telling.shipped(tx, order, parcel_id, now)\n", "", BY_HAND),
+    _mutant("what people have sent goes on as if it was not", SHIPPING,
+            "    telling.shipped(tx, order, parcel_id, now)\n    dispatch.go_out(tx, order, now)\n",
+            "    telling.shipped(tx, order, parcel_id, now)\n", BY_HAND),
+    _mutant("people say what became of the warehouse's parcels", SHIPPING,
+            "    if not parcel.by_hand:\n        raise rules.ParcelNotByHand\n", "", BY_HAND),
+    _mutant("a dispute gives up what people have begun to send", "functions/payment_watch/disputes.py",
+            "last is None or last.by_hand or last.status", "last is None or last.status", BY_HAND_LATER),
+    _mutant("what was given to the warehouse again is for people", HAND_SCHEMA,
+            "    IF sent.status <> 'packed' OR order_is_disputed(sent.order_id)\n",
+            "    IF order_is_disputed(sent.order_id)\n", "tests/integration/shop/test_fulfilment_schema.py"),
     _mutant("a parcel is told to nobody", FULFIL,
             "                telling.shipped(tx, order, parcel_id, now)\n", ""),
     _mutant("tins that were given back stay sold", "functions/sales_count/main.py",

@@ -200,6 +200,19 @@ def resend_order(scene: Scene, about: Somebody) -> Act:
     return partial(scene.ask, "POST", f"/v1/admin/orders/{order}/resend", {"reason": "It is there again"})
 
 
+def ship_order(scene: Scene, about: Somebody) -> Act:
+    order = admin_orders.refused_order(scene.sql, about)
+    body = {"carrier": "UPS", "tracking_number": "1Z999AA10123456784", "reason": "The warehouse has none"}
+    return partial(scene.ask, "POST", f"/v1/admin/orders/{order}/ship", body)
+
+
+def record_parcel_outcome(scene: Scene, about: Somebody) -> Act:
+    order = admin_orders.refused_order(scene.sql, about)
+    parcel = admin_orders.parcel_by_hand(Operations(scene.client, scene.sql), order)
+    body = {"outcome": "delivered", "reason": "The carrier says so"}
+    return partial(scene.ask, "POST", f"/v1/admin/orders/{order}/parcels/{parcel}/outcome", body)
+
+
 def refund_order(scene: Scene, about: Somebody) -> Act:
     body = {"kind": "amount", "amount": 1, "reason": "goodwill", "note": "It came late"}
     return partial(scene.ask, "POST", f"/v1/admin/orders/{admin_orders.paid_order(about)}/refunds", body)
@@ -370,9 +383,9 @@ def stranger(scene: Scene) -> Somebody:
 
 TO_A_MEMBER = (award_comp, approve_comp, retry_comp, decide_guarantee_review, override_tier, decide_flagged_scan,
                decide_flagged_scans, decide_wholesale_application, activate_wholesale_account, contact_winner,
-               mail_chip, approve_payout, approve_payouts, change_order, resend_order, refund_order,
-               approve_refund, resolve_payment, record_resale_certificate, book_invoice_paid,
-               book_invoice_refunded, award_wholesale_comp, assign_deposit,
+               mail_chip, approve_payout, approve_payouts, change_order, resend_order, ship_order,
+               record_parcel_outcome, refund_order, approve_refund, resolve_payment, record_resale_certificate,
+               book_invoice_paid, book_invoice_refunded, award_wholesale_comp, assign_deposit,
                award_affiliate, agree_to_affiliate_award, grant_chips, decide_referral_review)  # fmt: skip
 TO_A_WALLET = (send_from_treasury, return_deposit, approve_treasury_transfer, resolve_finding)
 OF_OTHERS = (activate_member,)  # of their own they cannot: who is suspended does nothing

@@ -75,6 +75,14 @@ POWERFUL = {
         "UPDATE orders SET state = 'confirmed'",
         {"order_advance", "order_fulfil", "payment_watch"},
     ),
+    "a parcel that has left": (
+        f"INSERT INTO parcels (id, fulfilment_id, carrier) VALUES ({ANY_ID}, {ANY_ID}, 'UPS')",
+        {"admin_orders", "order_fulfil"},
+    ),
+    "a parcel that people have sent": (
+        f"INSERT INTO fulfilments (id, order_id, by_hand) VALUES ({ANY_ID}, {ANY_ID}, true)",
+        {"admin_orders"},
+    ),
     "an order's terms": ("UPDATE orders SET total_amount = 0", set[str]()),
     "a payment that is captured": ("UPDATE payments SET state = 'captured'", set[str]()),
     "a refund that nobody waits for": (
@@ -151,7 +159,7 @@ POWERFUL = {
     "a sale whose shares are settled": ("UPDATE orders SET accrual_due_at = NULL", {"sale_accrue"}),
     "a promise of stock": (
         f"INSERT INTO stock_moves (sku, kind, quantity, order_id) VALUES ('', 'promise', 1, {ANY_ID})",
-        {"orders", "wholesale", "order_advance", "order_fulfil", "payment_watch"},
+        {"admin_orders", "orders", "wholesale", "order_advance", "order_fulfil", "payment_watch"},
     ),
     "somebody's cart": ("UPDATE cart_items SET quantity = 1", {"shop", "order_advance", "payment_watch"}),
     "a wholesale account that may order": ("UPDATE wholesale_accounts SET status = 'approved'", {"admin_wholesale"}),

@@ -19,6 +19,23 @@ LEFT = """
 """
 SENT = "UPDATE fulfilments SET status = 'sent', sent_at = now();"
 SHIPPED = SENT + "UPDATE fulfilments SET status = 'shipped', answered_at = now(), evidence = 'reply';" + PARCEL + LEFT
+REFUSED_BY_WAREHOUSE = SENT + (
+    "UPDATE fulfilments SET status = 'refused', answered_at = now(), evidence = 'reply', look_at = NULL;"
+)
+BY_HAND = (
+    REFUSED_BY_WAREHOUSE
+    + """
+    INSERT INTO fulfilments (id, order_id, by_hand, status, evidence, recorded_at, sent_at, answered_at, look_at)
+    SELECT '00000000-0000-4000-8000-000000000002', id, true, 'packed', 'person', now(), now(), now(), now() FROM orders;
+    INSERT INTO fulfilment_lines SELECT '00000000-0000-4000-8000-000000000002', 'MINTICE-6', 3;
+"""
+)
+SENT_BY_HAND = """
+    INSERT INTO parcels (id, fulfilment_id, carrier, tracking_number, shipped_at, recorded_at, news_at, sent_by, reason)
+    SELECT '00000000-0000-4000-8000-000000000001', '00000000-0000-4000-8000-000000000002', 'UPS', '1Z1234', now(),
+           now(), now(), id, 'They have none' FROM members WHERE role = 'operations' LIMIT 1;
+    INSERT INTO parcel_lines SELECT id, 'MINTICE-6', 3 FROM parcels;
+"""
 MOVED = "UPDATE orders SET state = '{}', state_at = now();"
 REFUSED = {
     "another fulfilment beside one that may be sent": (
@@ -89,6 +106,47 @@ REFUSED = {
         "UPDATE orders SET cancel_wanted_at = now(), cancel_reason = 'member', cancel_refused_at = now()",
         "order_cancel_refused",
     ),
+    "a fulfilment by hand while the warehouse may send it": (
+        BY_HAND.removeprefix(REFUSED_BY_WAREHOUSE),
+        "fulfilments_live",
+    ),
+    "a fulfilment by hand of which nothing has left": (BY_HAND, "fulfilment_whole"),
+    "a fulfilment that people take from the warehouse": (
+        (
+            "UPDATE fulfilments SET by_hand = true, status = 'cancelled', sent_at = now(), answered_at = now(), "
+            "evidence = 'person'"
+        ),
+        "fulfilment_terms",
+    ),
+    "a fulfilment of the warehouse that a person has ended": (
+        SENT + "UPDATE fulfilments SET status = 'shipped', answered_at = now(), evidence = 'person'",
+        "fulfilments_by_hand",
+    ),
+    "a fulfilment by hand that the warehouse refuses": (
+        BY_HAND + "UPDATE fulfilments SET status = 'refused', look_at = NULL WHERE by_hand",
+        "fulfilments_by_hand",
+    ),
+    "a parcel of the warehouse in a fulfilment by hand": (
+        BY_HAND + PARCEL.replace("FROM fulfilments;", "FROM fulfilments WHERE by_hand;"),
+        "parcel_by_hand",
+    ),
+    "a parcel by hand in a fulfilment of the warehouse": (
+        SENT + SENT_BY_HAND.replace("'00000000-0000-4000-8000-000000000002'", "(SELECT id FROM fulfilments)"),
+        "parcel_by_hand",
+    ),
+    "a parcel by hand of an order that is to be cancelled": (
+        BY_HAND + "UPDATE orders SET cancel_wanted_at = now(), cancel_reason = 'member';" + SENT_BY_HAND,
+        "parcel_awaited",
+    ),
+    "a parcel by hand of an order that has left": (
+        BY_HAND + "UPDATE fulfilments SET status = 'shipped', look_at = NULL WHERE by_hand;" + SENT_BY_HAND,
+        "parcel_awaited",
+    ),
+    "a parcel that its buyer has sent": (
+        BY_HAND + SENT_BY_HAND.replace("role = 'operations'", "id = (SELECT member_id FROM orders)"),
+        "own_interest",
+    ),
+    "another sender of a parcel": (BY_HAND + SENT_BY_HAND + "UPDATE parcels SET reason = 'No'", "parcel_fixed"),
 }
 
 
@@ -125,8 +183,9 @@ def test_a_parcel_on_its_way_is_taken(paid: Connection) -> None:
 
 
 def test_whoever_ships_by_hand_needs_no_word_of_the_warehouse(paid: Connection) -> None:
-    by_hand = "UPDATE fulfilments SET status = 'shipped', sent_at = now(), answered_at = now(), evidence = 'person';"
-    assert refusal(paid, by_hand + PARCEL + LEFT + MOVED.format("shipped")) == ""
+    """The statements that REFUSED begins with are allowed by themselves."""
+    ended = "UPDATE fulfilments SET status = 'shipped', look_at = NULL WHERE by_hand;"
+    assert refusal(paid, BY_HAND + SENT_BY_HAND + LEFT + ended + MOVED.format("shipped")) == ""
 
 
 def test_no_order_is_confirmed_without_a_fulfilment(sql: Connection) -> None:
