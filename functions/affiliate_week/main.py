@@ -19,7 +19,7 @@ from shared.job import Job
 from shared.sweep import Sweep
 from shared.values.states import WeekState
 
-STEPS_MAX = 5_000  # of one week in one run; each takes a portion of 2,000 affiliates at most
+STEPS_MAX = 5_000  # of one week in one run; each takes a portion of 5,000 affiliates at most
 
 job = Job("affiliate_week")
 

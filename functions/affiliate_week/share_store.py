@@ -118,7 +118,8 @@ def _insert_shares(tx: Tx, week: Week) -> None:
         """
         WITH capped AS (
             SELECT counted.*, member_mark(secret, 'week:' || CAST(CAST(:week_on AS date) AS text)) AS mark,
-                   least(scan_chips + brought - put_away, week_cap(:week_on, CAST(:chips_max AS integer))) AS chips
+                   least(scan_chips + brought - put_away, (SELECT week_cap(:week_on, CAST(:chips_max AS integer))))
+                       AS chips
             FROM week_chips(:week_on, :first, :last) counted JOIN mark_secrets ON member_id = affiliate_id
         ), parts AS (
             SELECT capped.*, CAST(:pool AS numeric) * chips AS product, nullif(sum(chips) OVER (), 0) AS total
