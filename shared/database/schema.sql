@@ -2059,7 +2059,7 @@ CREATE TABLE payment_operations (
     CONSTRAINT payment_operations_never_sent CHECK (evidence IS DISTINCT FROM 'never_sent' OR sent_at IS NULL AND
         status = 'failed'),
     CONSTRAINT payment_operations_sent CHECK ((status NOT IN ('sent', 'succeeded')) OR sent_at IS NOT NULL OR
-        COALESCE(evidence IN ('chain', 'payout'), false)),
+        COALESCE(evidence IN ('chain', 'payout', 'person'), false)),
     CONSTRAINT payment_operations_status_check CHECK (status IN ('recorded', 'sent', 'succeeded', 'failed')),
     CONSTRAINT payment_operations_unsent CHECK (status <> 'recorded' OR sent_at IS NULL),
     CONSTRAINT payment_operations_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id)
@@ -5196,6 +5196,9 @@ CREATE OR REPLACE FUNCTION operation_waits_for_people(asked payment_operations, 
  STABLE
 AS $function$
     SELECT CASE asked.status
+        WHEN 'recorded' THEN asked.kind = 'refund' AND outcome = 'paid_elsewhere' AND EXISTS (
+            SELECT FROM payments WHERE id = asked.payment_id
+            AND order_is_overdrawn(order_id) AND NOT order_has_open_dispute(order_id))
         WHEN 'sent' THEN asked.sent_at <= at - interval '23 hours' AND outcome IN ('done', 'not_done')
         WHEN 'failed' THEN asked.sent_at IS NOT NULL
             AND (outcome = 'done' AND asked.kind IN ('void', 'refund')
@@ -5396,6 +5399,16 @@ CREATE OR REPLACE FUNCTION order_is_disputed(sold uuid)
 AS $function$
     SELECT EXISTS (SELECT FROM payments JOIN disputes ON disputes.payment_id = payments.id
                    WHERE payments.order_id = sold AND (disputes.state = 'open' OR disputes.withdrawn > 0))
+$function$;
+
+CREATE OR REPLACE FUNCTION order_is_overdrawn(sold uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT coalesce(sum(m.excess), 0) > 0
+    FROM payments JOIN disputes d ON d.payment_id = payments.id JOIN dispute_movements m ON m.dispute_id = d.id
+    WHERE payments.order_id = sold
 $function$;
 
 CREATE OR REPLACE FUNCTION order_is_under_way(state order_state)
@@ -5684,6 +5697,7 @@ BEGIN
        (('recorded', 'sent'), ('recorded', 'failed'), ('sent', 'succeeded'), ('sent', 'failed'))
        AND NOT (OLD.status = 'failed' AND NEW.status = 'succeeded' AND OLD.sent_at IS NOT NULL
                 AND NEW.kind IN ('void', 'refund') AND NEW.evidence = 'person')
+       AND NOT ((OLD.status, NEW.status) = ('recorded', 'succeeded') AND NEW.kind = 'refund' AND NEW.evidence = 'person')
        AND NOT (in_usdt AND (OLD.status, NEW.status) = ('recorded', 'succeeded')) OR in_usdt AND NEW.status = 'sent' THEN
         PERFORM refuse('operation_transition', format('operation %s: %s to %s', OLD.id, OLD.status, NEW.status));
     END IF;
@@ -6373,8 +6387,10 @@ CREATE OR REPLACE FUNCTION refund_undisputed()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
+DECLARE
+    sold uuid := (SELECT order_id FROM payments WHERE id = NEW.payment_id);
 BEGIN
-    IF order_is_disputed((SELECT order_id FROM payments WHERE id = NEW.payment_id)) THEN
+    IF order_has_open_dispute(sold) OR TG_OP = 'UPDATE' AND order_is_overdrawn(sold) THEN
         PERFORM refuse('payment_disputed', format('payment %s is disputed: no refund', NEW.payment_id));
     END IF;
     RETURN NEW;

@@ -21,7 +21,7 @@ ALTER TABLE payment_operations
         CHECK (evidence IN ('reply', 'lookup', 'person', 'never_sent', 'bank', 'chain', 'payout')),
     DROP CONSTRAINT payment_operations_sent,
     ADD CONSTRAINT payment_operations_sent CHECK (status NOT IN ('sent', 'succeeded') OR sent_at IS NOT NULL
-                                                  OR coalesce(evidence IN ('chain', 'payout'), false)),
+                                                  OR coalesce(evidence IN ('chain', 'payout', 'person'), false)),
     DROP CONSTRAINT payment_operations_looked_after,
     ADD CONSTRAINT payment_operations_looked_after CHECK (look_at IS NULL OR status IN ('recorded', 'sent'));
 
@@ -303,6 +303,7 @@ BEGIN
        (('recorded', 'sent'), ('recorded', 'failed'), ('sent', 'succeeded'), ('sent', 'failed'))
        AND NOT (OLD.status = 'failed' AND NEW.status = 'succeeded' AND OLD.sent_at IS NOT NULL
                 AND NEW.kind IN ('void', 'refund') AND NEW.evidence = 'person')
+       AND NOT ((OLD.status, NEW.status) = ('recorded', 'succeeded') AND NEW.kind = 'refund' AND NEW.evidence = 'person')
        AND NOT (in_usdt AND (OLD.status, NEW.status) = ('recorded', 'succeeded')) OR in_usdt AND NEW.status = 'sent' THEN
         PERFORM refuse('operation_transition', format('operation %s: %s to %s', OLD.id, OLD.status, NEW.status));
     END IF;
