@@ -3248,7 +3248,7 @@ CREATE TABLE usdt_requests (
     address        evm_address  NOT NULL,
     chain_id       bigint       NOT NULL,
     token_address  evm_address  NOT NULL,
-    tail           integer      NOT NULL,
+    tail           integer,
     amount         micro_usdt   NOT NULL,
     refund_to      evm_address  NOT NULL,
     after_block    bigint       NOT NULL,
@@ -3266,7 +3266,7 @@ CREATE TABLE usdt_requests (
     CONSTRAINT usdt_requests_excess_check CHECK (excess::bigint >= 0),
     CONSTRAINT usdt_requests_returned_check CHECK (returned::bigint >= 0),
     CONSTRAINT usdt_requests_seen_check CHECK (seen::bigint >= 0),
-    CONSTRAINT usdt_requests_tail CHECK ((amount::bigint % 10000::bigint) = tail),
+    CONSTRAINT usdt_requests_tail CHECK ((amount::bigint % 10000::bigint) = COALESCE(tail, 0)),
     CONSTRAINT usdt_requests_tail_check CHECK (tail >= 1 AND tail <= 9999),
     CONSTRAINT usdt_requests_address_fkey FOREIGN KEY (address) REFERENCES signers(address),
     CONSTRAINT usdt_requests_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id)
@@ -7116,10 +7116,10 @@ AS $function$
 BEGIN
     IF NEW.closed_at IS NOT NULL OR NEW.received + NEW.seen <> 0 OR NOT EXISTS
        (SELECT FROM payments WHERE id = NEW.payment_id AND provider = 'usdt' AND state = 'pending'
-                               AND amount + NEW.tail = NEW.amount) THEN
+                               AND amount + coalesce(NEW.tail, 0) = NEW.amount) THEN
         PERFORM refuse('usdt_request_terms', format('request %s is not of its payment', NEW.payment_id));
     END IF;
-    IF EXISTS (SELECT FROM usdt_requests WHERE amount = NEW.amount
+    IF NEW.tail IS NOT NULL AND EXISTS (SELECT FROM usdt_requests WHERE amount = NEW.amount
                                            AND coalesce(closed_at, 'infinity') > NEW.opened_at - interval '180 days') THEN
         PERFORM refuse('usdt_tail', format('somebody was asked for %s lately', NEW.amount));
     END IF;

@@ -27,14 +27,14 @@ ALTER TABLE payment_operations
 
 -- ------------------------------------------------------------------------------------------------------------ requests
 -- What a buyer is asked to send: to the address, exactly the amount, whose last four digits (`tail`) tell open requests
--- apart. `refund_to` is the member's wallet at that time. Only transfers in blocks after `after_block` count.
+-- apart. When all tails are taken a request has none: it is paid by a transfer that we prepare, known by its hash. `refund_to` is the member's wallet at that time. Only transfers in blocks after `after_block` count.
 -- What has come is charged to the order, booked as excess, or sent back.
 CREATE TABLE usdt_requests (
     payment_id    uuid PRIMARY KEY REFERENCES payments (id),
     address       evm_address NOT NULL REFERENCES signers (address),
     chain_id      bigint NOT NULL,
     token_address evm_address NOT NULL,
-    tail          integer NOT NULL CHECK (tail BETWEEN 1 AND 9999),
+    tail          integer CHECK (tail BETWEEN 1 AND 9999),
     amount        micro_usdt NOT NULL CHECK (amount > 0),
     refund_to     evm_address NOT NULL,
     after_block   bigint NOT NULL,
@@ -45,7 +45,7 @@ CREATE TABLE usdt_requests (
     charged       micro_usdt NOT NULL DEFAULT 0 CHECK (charged >= 0),
     excess        micro_usdt NOT NULL DEFAULT 0 CHECK (excess >= 0),
     returned      micro_usdt NOT NULL DEFAULT 0 CHECK (returned >= 0),
-    CONSTRAINT usdt_requests_tail CHECK (amount % 10000 = tail),
+    CONSTRAINT usdt_requests_tail CHECK (amount % 10000 = coalesce(tail, 0)),
     CONSTRAINT usdt_requests_adds_up CHECK (charged + excess + returned <= received)
 );
 CREATE UNIQUE INDEX usdt_requests_tail_open ON usdt_requests (tail) WHERE closed_at IS NULL;
@@ -59,10 +59,10 @@ CREATE FUNCTION usdt_request_born() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.closed_at IS NOT NULL OR NEW.received + NEW.seen <> 0 OR NOT EXISTS
        (SELECT FROM payments WHERE id = NEW.payment_id AND provider = 'usdt' AND state = 'pending'
-                               AND amount + NEW.tail = NEW.amount) THEN
+                               AND amount + coalesce(NEW.tail, 0) = NEW.amount) THEN
         PERFORM refuse('usdt_request_terms', format('request %s is not of its payment', NEW.payment_id));
     END IF;
-    IF EXISTS (SELECT FROM usdt_requests WHERE amount = NEW.amount
+    IF NEW.tail IS NOT NULL AND EXISTS (SELECT FROM usdt_requests WHERE amount = NEW.amount
                                            AND coalesce(closed_at, 'infinity') > NEW.opened_at - interval '180 days') THEN
         PERFORM refuse('usdt_tail', format('somebody was asked for %s lately', NEW.amount));
     END IF;
