@@ -2,10 +2,10 @@
 
 from flask import Request, Response
 
-from functions.admin_orders import looking, refunding, resolving
+from functions.admin_orders import exporting, looking, refunding, resolving
 from functions.admin_orders.common import api
 
-__all__ = ["api", "looking", "refunding", "resolving"]
+__all__ = ["api", "exporting", "looking", "refunding", "resolving"]
 
 
 def admin_orders(request: Request) -> Response:

@@ -2005,6 +2005,7 @@ CREATE TABLE parcels (
     CONSTRAINT parcels_fulfilment_id_fkey FOREIGN KEY (fulfilment_id) REFERENCES fulfilments(id)
 );
 CREATE INDEX parcels_fulfilment ON parcels (fulfilment_id, recorded_at);
+CREATE INDEX parcels_shipped ON parcels (shipped_at, id);
 CREATE INDEX parcels_under_way ON parcels (news_at) WHERE status IN ('shipped', 'in_transit');
 CREATE TRIGGER order_volume_due AFTER INSERT ON parcels FOR EACH ROW EXECUTE FUNCTION order_volume_due();
 CREATE TRIGGER parcel_changed BEFORE UPDATE ON parcels FOR EACH ROW EXECUTE FUNCTION parcel_changed();
