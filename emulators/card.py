@@ -15,7 +15,7 @@ Webhooks, signed as `Card-Signature: t=...,v1=...`, at each change: `{"id", "typ
 "data": {"key", "kind"}}`. Each day's captures less fees (2.9 % + 30 cents), refunds and disputes are deposited at six
 the next morning (UTC). `GET /operations` shows everything that was really done.
 
-A capture that is disputed, or whose money a bank has taken back, is not refunded (`charge_disputed`).
+A capture that is disputed is not refunded, nor what a bank has taken back of it (`charge_disputed`).
 
 Disputes: `GET /v1/disputes?since=&cursor=`, `GET /v1/disputes/<id>`; their webhooks are `dispute.<status>` with "key"
 (the capture's) and "dispute". A person's commands: `POST /disputes/<capture's key>/open` or `/inquiry` (`?amount=`
@@ -244,7 +244,7 @@ class CardStandIn(VendorStandIn):
         )
         if given + amount > taken.amount:
             raise VendorError(HTTPStatus.UNPROCESSABLE_ENTITY, "amount_too_large")
-        if self.books.is_disputed(taken.key):
+        if self.books.is_disputed(taken.key) or given + amount + self.books.withdrawn(taken.key) > taken.amount:
             raise VendorError(HTTPStatus.UNPROCESSABLE_ENTITY, "charge_disputed")
         return amount, "succeeded", taken.id
 

@@ -121,8 +121,12 @@ class CardBooks:
         }
 
     def is_disputed(self, key: str) -> bool:
-        """True while a dispute of the capture is open, or has taken money."""
-        return any(each.key == key and (each.status == "open" or each.withdrawn) for each in self._disputes)
+        """True while a dispute of the capture is open."""
+        return any(each.key == key and each.status == "open" for each in self._disputes)
+
+    def withdrawn(self, key: str) -> int:
+        """The cents that banks have taken of the capture."""
+        return sum(each.withdrawn for each in self._disputes if each.key == key)
 
     def changed(self, since: datetime, cursor: int) -> dict[str, Any]:
         """A page of the disputes that have changed since then."""

@@ -2,10 +2,10 @@
 
 from flask import Request, Response
 
-from functions.admin_orders import looking, refunding, resolving, shipping
+from functions.admin_orders import exporting, looking, refunding, resolving, shipping
 from functions.admin_orders.common import api
 
-__all__ = ["api", "looking", "refunding", "resolving", "shipping"]
+__all__ = ["api", "exporting", "looking", "refunding", "resolving", "shipping"]
 
 
 def admin_orders(request: Request) -> Response:

@@ -120,9 +120,9 @@ def reject_refund(
 
 
 def left(tx: Tx, order_id: UUID) -> Usdt:
-    """How much of the order could be refunded now: nothing of one that was not paid, or whose payment is disputed."""
+    """How much of the order could be refunded now: nothing of one that was not paid, or of which a dispute is open."""
     is_captured = rows.newest_payment(tx, order_id).state is PaymentState.CAPTURED
-    if not is_captured or disputes.is_disputed(tx, order_id):
+    if not is_captured or disputes.is_open(tx, order_id):
         return ZERO
     return refunds.charge(tx, order_id).left
 
@@ -134,7 +134,7 @@ def _captured(tx: Tx, order: Order) -> Payment:
     payment = rows.newest_payment(tx, order.id)
     if payment.state is not PaymentState.CAPTURED or order.confirmed_at is None:
         raise rules.RefundExceedsPayment(left=ZERO)
-    disputes.refuse_disputed(tx, order.id)
+    disputes.refuse_open(tx, order.id)
     return payment
 
 

@@ -52,7 +52,7 @@ def resolve_payment(
     status = OperationStatus.FAILED if body.outcome == "not_done" else OperationStatus.SUCCEEDED
     is_resolved = store.is_resolved(tx, operation_id, status, body.reference)
     if is_resolved:
-        _end(tx, found, status, body, now)
+        _end(tx, order_id, found, status, body, now=now)
         tasks.advance_soon(tx, order_id, now)
     agreed = TWO_PEOPLE if is_resolved else 1
     changes = body.model_dump(mode="json", exclude={"totp"}) | {
@@ -77,7 +77,9 @@ def _say(tx: Tx, found: Operation, admin_id: UUID, body: PaymentResolution, now:
         raise rules.ResolvedBefore
 
 
-def _end(tx: Tx, found: Operation, status: OperationStatus, body: PaymentResolution, now: datetime) -> None:
+def _end(
+    tx: Tx, order_id: UUID, found: Operation, status: OperationStatus, body: PaymentResolution, *, now: datetime
+) -> None:
     """End the operation, and book a refund that was paid. Raises ReferenceOfAnother."""
     try:
         with tx.savepoint():
@@ -88,6 +90,6 @@ def _end(tx: Tx, found: Operation, status: OperationStatus, body: PaymentResolut
         raise rules.ReferenceOfAnother from None
     if found.kind == "refund" and status is OperationStatus.SUCCEEDED:
         if body.outcome == "paid_elsewhere":
-            books.book_paid_elsewhere(tx, found.id, found.amount, now)
+            books.book_paid_elsewhere(tx, order_id, found.id, found.amount, now)
         else:
             books.book_refunded(tx, found.id, found.amount, now)

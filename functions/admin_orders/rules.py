@@ -7,6 +7,7 @@ from shared.values.money import ZERO, Usdt
 from shared.values.problems import NotAllowed, Problem, TooManyRequests
 
 ADDRESSES_PER_HOUR = 60
+EXPORTS_PER_HOUR = 60
 
 Faults = list[dict[str, str]]
 
@@ -117,6 +118,12 @@ class TooManyAddressesShown(TooManyRequests):
     """The admin has looked at many addresses within the hour."""
 
     title = "You have looked at very many addresses; wait a little."
+
+
+class TooManyExports(TooManyRequests):
+    """The admin has exported many parts of what was sent within the hour."""
+
+    title = "You have exported very many addresses; wait a little."
 
 
 def price(amount: Usdt) -> Usdt:

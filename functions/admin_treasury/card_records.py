@@ -4,15 +4,19 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
+from shared.orders.states import OrderState
 from shared.values.fields import Money, Reply
 from shared.web.paging import Position
 
 
 class DisputeView(Reply):
-    """A dispute of a card payment. `withdrawn` is what the provider has taken from us for it now."""
+    """A dispute of a card payment. `withdrawn` is what the provider has taken from us for it now. An order whose
+    dispute is lost and that is still `confirmed` or `fulfilled` waits for people, who cancel it.
+    """
 
     id: UUID
     order_id: UUID
+    order_state: OrderState
     reference: str
     state: str
     reason: str
@@ -44,9 +48,9 @@ def disputes(tx: Tx, state: str | None, after: Position | None, limit: int) -> l
     return tx.all(
         DisputeView,
         """
-        SELECT d.id, p.order_id, d.reference, d.state, d.reason, d.amount, d.withdrawn, d.evidence_by, d.opened_at,
-               d.noticed_at, d.decided_at
-        FROM disputes d JOIN payments p ON p.id = d.payment_id
+        SELECT d.id, p.order_id, o.state AS order_state, d.reference, d.state, d.reason, d.amount, d.withdrawn,
+               d.evidence_by, d.opened_at, d.noticed_at, d.decided_at
+        FROM disputes d JOIN payments p ON p.id = d.payment_id JOIN orders o ON o.id = p.order_id
         WHERE (CAST(:state AS text) IS NULL OR d.state = :state)
           AND (CAST(:at AS timestamptz) IS NULL OR (d.opened_at, d.id) < (:at, CAST(:id AS uuid)))
         ORDER BY d.opened_at DESC, d.id DESC LIMIT :limit

@@ -19,10 +19,10 @@ from shared.db import Tx
 from shared.events import FillCodeBatch
 from shared.job import Hopeless, Job
 from shared.ports import files
+from shared.values import csv_fields
 from shared.values.states import BatchStatus
 
 CHUNK_CODES = 50_000
-FORMULA_STARTS = "=+-@\t\r\uff1d\uff0b\uff0d\uff20"  # https://owasp.org/www-community/attacks/CSV_Injection
 HEADER = b"code,batch_id,batch_name,generated_at\r\n"
 
 job = Job("codes_generate")
@@ -85,8 +85,6 @@ def _lines(batch: store.Batch, chunk: int, made: Sequence[str]) -> Iterator[byte
     """
     if chunk == 0:
         yield HEADER
-    name = f"'{batch.name}" if batch.name[0] in FORMULA_STARTS else batch.name
-    quoted = '"' + name.replace('"', '""') + '"'
-    tail = f",{batch.id},{quoted},{batch.created_at.isoformat()}\r\n"
+    tail = f",{batch.id},{csv_fields.quoted(batch.name)},{batch.created_at.isoformat()}\r\n"
     for start in range(0, len(made), 1000):
         yield "".join(codes.displayed(code) + tail for code in made[start : start + 1000]).encode()

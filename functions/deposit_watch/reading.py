@@ -1,7 +1,8 @@
 """Reads the chain for what buyers have sent to the shop's keys, the present one and former ones."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from functions.deposit_watch import rules, store
@@ -37,7 +38,8 @@ def _note(keys: Sequence[Key], final: Final, asked: Nodes) -> None:
     """Note the head, and show the buyers what has come for them and is not final."""
     requests = db.atomically(store.open_requests)
     coming = [came for key in keys for came in _unsettled(key, final, asked)] if requests else []
-    seen = _sums(coming, requests)
+    prepared = db.atomically(store.prepared, [came.transaction_hash for came in coming]) if coming else {}
+    seen = _sums(coming, requests, prepared)
 
     def note(tx: db.Tx) -> None:
         for key in keys:
@@ -59,9 +61,10 @@ def _unsettled(key: Key, final: Final, asked: Nodes) -> list[Arrival]:
     ]
 
 
-def _sums(coming: Sequence[Arrival], requests: Sequence[Asked]) -> dict[UUID, Usdt]:
+def _sums(coming: Sequence[Arrival], requests: Sequence[Asked], prepared: Mapping[str, UUID]) -> dict[UUID, Usdt]:
     sums: defaultdict[UUID, Usdt] = defaultdict(lambda: Usdt(0))
     for came in coming:
-        if found := rules.match(came, requests):
+        asked = [replace(it, is_named=it.payment_id == prepared.get(came.transaction_hash)) for it in requests]
+        if found := rules.match(came, asked):
             sums[found.payment_id] += came.amount
     return dict(sums)

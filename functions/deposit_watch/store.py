@@ -1,6 +1,6 @@
 """Requests, deposits and what goes back, as rows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -12,6 +12,14 @@ from shared.values.money import Usdt
 from shared.values.states import PaymentState
 
 FORMER = timedelta(days=180)  # so long nobody else is asked for the amount of a closed request
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A transaction that we have prepared for a payment."""
+
+    transaction_hash: str
+    payment_id: UUID
 
 
 @dataclass(frozen=True)
@@ -72,11 +80,24 @@ def open_requests(tx: Tx) -> list[Asked]:
         Asked,
         """
         SELECT payment_id, amount, lower(refund_to) AS wallet, after_block, true AS is_open,
-               false AS is_named
+               tail IS NOT NULL AS has_tail, false AS is_named
         FROM usdt_requests
         WHERE closed_at IS NULL ORDER BY opened_at DESC, payment_id
         """,
     )
+
+
+def prepared(tx: Tx, hashes: Sequence[str]) -> dict[str, UUID]:
+    """The payments for which we have prepared these transactions, by hash."""
+    found = tx.all(
+        Prepared,
+        """
+        SELECT transaction_hash, payment_id FROM withdrawals
+        WHERE transaction_hash = ANY(CAST(:hashes AS text[])) AND payment_id IS NOT NULL
+        """,
+        hashes=list(hashes),
+    )
+    return {row.transaction_hash: row.payment_id for row in found}
 
 
 def set_seen(tx: Tx, seen: Mapping[UUID, Usdt]) -> None:
@@ -115,7 +136,7 @@ def asked_for(tx: Tx, came: Arrival, now: datetime) -> list[Asked]:
         Asked,
         """
         SELECT payment_id, amount, lower(refund_to) AS wallet, after_block, closed_at IS NULL AS is_open,
-               coalesce(payment_id = named.id, false) AS is_named
+               tail IS NOT NULL AS has_tail, coalesce(payment_id = named.id, false) AS is_named
         FROM usdt_requests LEFT JOIN (
             SELECT payment_id AS id FROM withdrawals
             WHERE transaction_hash = :hash AND payment_id IS NOT NULL) named ON named.id = payment_id

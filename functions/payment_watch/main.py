@@ -18,7 +18,7 @@ from shared.db import Tx
 from shared.events import AskPayment, LookAtDispute
 from shared.job import Hopeless, Job
 from shared.orders import books, card_tokens, machine, operations, rows, tasks, telling
-from shared.orders.disputes import is_disputed
+from shared.orders.disputes import is_lost, is_open, is_overdrawn
 from shared.orders.rows import Order
 from shared.ports import card
 from shared.ports.card import ActionNeeded, Answer, Declined, Done, Ended, Working
@@ -100,10 +100,17 @@ def _begin(tx: Tx, operation_id: UUID, now: datetime) -> Step:
 
 def _is_postponed(tx: Tx, operation: Operation, now: datetime) -> bool:
     """True for a refund of a disputed payment, by which the buyer might get the money twice; it is looked after again
-    later.
+    later. When the bank has got what the refund had promised, people are told.
     """
-    if operation.kind != "refund" or not is_disputed(tx, operation.order_id):
+    if operation.kind != "refund":
         return False
+    if not is_open(tx, operation.order_id):
+        if not is_overdrawn(tx, operation.order_id):
+            return False
+        log.error(
+            "a bank has taken what a refund had promised: people must decide",
+            order_id=operation.order_id, operation_id=operation.id,
+        )  # fmt: skip
     store.look_again(tx, operation.id, now + rules.LOST_PAUSE)
     return True
 
@@ -118,13 +125,14 @@ def _locked(tx: Tx, operation_id: UUID) -> tuple[Order, Operation]:
 
 def _send(step: Step) -> Answer | None:
     """The provider's answer; None if nothing is known. A refusal of the request is a decline, but a refund that is
-    refused because the payment is disputed is recorded again.
+    refused because the payment is disputed is recorded again, unless its dispute is lost already.
     """
     asked = step.operation
     try:
         return _asked(step)
     except VendorRefused as refused:
-        if asked.kind != "refund" or refused.reason != card.CHARGE_DISPUTED:
+        is_final = asked.kind != "refund" or db.atomically(is_lost, asked.order_id)
+        if is_final or refused.reason != card.CHARGE_DISPUTED:
             return Declined(refused.reason)
         log.warning("the payment is disputed: the refund waits", order_id=asked.order_id, operation_id=asked.id)
         db.atomically(store.postpone, asked.id, refused.reason, clock.now() + rules.LOST_PAUSE)

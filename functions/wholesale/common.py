@@ -20,7 +20,7 @@ class BusinessAddress(Body):
     address_line1: Text
     address_line2: Text | None = None
     city: Annotated[str, StringConstraints(min_length=1, max_length=100), LINE]
-    state: Annotated[str, Typed, AfterValidator(rules.state)]
+    state: Annotated[str, Typed, AfterValidator(typed.us_state)]
     zip_code: Annotated[str, Typed, AfterValidator(rules.zip_code)]
 
 

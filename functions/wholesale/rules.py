@@ -11,14 +11,6 @@ from shared.values.wholesale import may_apply_at
 
 APPLICATIONS_PER_HOUR = 5
 COUNTRY = "US"  # the only one that is sold to
-STATES = frozenset(
-    {
-        "AK", "AL", "AR", "AS", "AZ", "CA", "CO", "CT", "DC", "DE", "FL", "GA", "GU", "HI",
-        "IA", "ID", "IL", "IN", "KS", "KY", "LA", "MA", "MD", "ME", "MI", "MN", "MO", "MP",
-        "MS", "MT", "NC", "ND", "NE", "NH", "NJ", "NM", "NV", "NY", "OH", "OK", "OR", "PA",
-        "PR", "RI", "SC", "SD", "TN", "TX", "UT", "VA", "VI", "VT", "WA", "WI", "WV", "WY",
-    }
-)  # fmt: skip
 EIN = re.compile(r"(?!00)[0-9]{2}-?[0-9]{7}")  # which of the other beginnings are given out changes
 ZIP_CODE = re.compile(r"[0-9]{5}(-[0-9]{4})?")
 MAY_ORDER = frozenset({WholesaleStatus.APPROVED, WholesaleStatus.ACTIVE})
@@ -81,14 +73,6 @@ def ein(text: str) -> str:
     if not EIN.fullmatch(found):
         raise ValueError("must be an employer identification number: nine digits, as 12-3456789")
     return found.replace("-", "")
-
-
-def state(text: str) -> str:
-    """A state or territory of the United States by its two capital letters. Raises ValueError."""
-    found = typed.compact(text).upper()
-    if found not in STATES:
-        raise ValueError("must be a state or territory of the United States by its two letters")
-    return found
 
 
 def zip_code(text: str) -> str:

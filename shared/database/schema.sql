@@ -2017,6 +2017,7 @@ CREATE TABLE parcels (
 );
 CREATE INDEX parcels_fulfilment ON parcels (fulfilment_id, recorded_at);
 CREATE INDEX parcels_sent_by ON parcels (sent_by) WHERE sent_by IS NOT NULL;
+CREATE INDEX parcels_shipped ON parcels (shipped_at, id);
 CREATE INDEX parcels_under_way ON parcels (news_at) WHERE status IN ('shipped', 'in_transit');
 CREATE TRIGGER order_volume_due AFTER INSERT ON parcels FOR EACH ROW EXECUTE FUNCTION order_volume_due();
 CREATE TRIGGER parcel_born BEFORE INSERT ON parcels FOR EACH ROW EXECUTE FUNCTION parcel_born();
@@ -2072,7 +2073,7 @@ CREATE TABLE payment_operations (
     CONSTRAINT payment_operations_never_sent CHECK (evidence IS DISTINCT FROM 'never_sent' OR sent_at IS NULL AND
         status = 'failed'),
     CONSTRAINT payment_operations_sent CHECK ((status NOT IN ('sent', 'succeeded')) OR sent_at IS NOT NULL OR
-        COALESCE(evidence IN ('chain', 'payout'), false)),
+        COALESCE(evidence IN ('chain', 'payout', 'person'), false)),
     CONSTRAINT payment_operations_status_check CHECK (status IN ('recorded', 'sent', 'succeeded', 'failed')),
     CONSTRAINT payment_operations_unsent CHECK (status <> 'recorded' OR sent_at IS NULL),
     CONSTRAINT payment_operations_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id)
@@ -3261,7 +3262,7 @@ CREATE TABLE usdt_requests (
     address        evm_address  NOT NULL,
     chain_id       bigint       NOT NULL,
     token_address  evm_address  NOT NULL,
-    tail           integer      NOT NULL,
+    tail           integer,
     amount         micro_usdt   NOT NULL,
     refund_to      evm_address  NOT NULL,
     after_block    bigint       NOT NULL,
@@ -3279,7 +3280,7 @@ CREATE TABLE usdt_requests (
     CONSTRAINT usdt_requests_excess_check CHECK (excess::bigint >= 0),
     CONSTRAINT usdt_requests_returned_check CHECK (returned::bigint >= 0),
     CONSTRAINT usdt_requests_seen_check CHECK (seen::bigint >= 0),
-    CONSTRAINT usdt_requests_tail CHECK ((amount::bigint % 10000::bigint) = tail),
+    CONSTRAINT usdt_requests_tail CHECK ((amount::bigint % 10000::bigint) = COALESCE(tail, 0)),
     CONSTRAINT usdt_requests_tail_check CHECK (tail >= 1 AND tail <= 9999),
     CONSTRAINT usdt_requests_address_fkey FOREIGN KEY (address) REFERENCES signers(address),
     CONSTRAINT usdt_requests_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id)
@@ -5219,6 +5220,9 @@ CREATE OR REPLACE FUNCTION operation_waits_for_people(asked payment_operations, 
  STABLE
 AS $function$
     SELECT CASE asked.status
+        WHEN 'recorded' THEN asked.kind = 'refund' AND outcome = 'paid_elsewhere' AND EXISTS (
+            SELECT FROM payments WHERE id = asked.payment_id
+            AND order_is_overdrawn(order_id) AND NOT order_has_open_dispute(order_id))
         WHEN 'sent' THEN asked.sent_at <= at - interval '23 hours' AND outcome IN ('done', 'not_done')
         WHEN 'failed' THEN asked.sent_at IS NOT NULL
             AND (outcome = 'done' AND asked.kind IN ('void', 'refund')
@@ -5419,6 +5423,16 @@ CREATE OR REPLACE FUNCTION order_is_disputed(sold uuid)
 AS $function$
     SELECT EXISTS (SELECT FROM payments JOIN disputes ON disputes.payment_id = payments.id
                    WHERE payments.order_id = sold AND (disputes.state = 'open' OR disputes.withdrawn > 0))
+$function$;
+
+CREATE OR REPLACE FUNCTION order_is_overdrawn(sold uuid)
+ RETURNS boolean
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT coalesce(sum(m.excess), 0) > 0
+    FROM payments JOIN disputes d ON d.payment_id = payments.id JOIN dispute_movements m ON m.dispute_id = d.id
+    WHERE payments.order_id = sold
 $function$;
 
 CREATE OR REPLACE FUNCTION order_is_under_way(state order_state)
@@ -5747,6 +5761,7 @@ BEGIN
        (('recorded', 'sent'), ('recorded', 'failed'), ('sent', 'succeeded'), ('sent', 'failed'))
        AND NOT (OLD.status = 'failed' AND NEW.status = 'succeeded' AND OLD.sent_at IS NOT NULL
                 AND NEW.kind IN ('void', 'refund') AND NEW.evidence = 'person')
+       AND NOT ((OLD.status, NEW.status) = ('recorded', 'succeeded') AND NEW.kind = 'refund' AND NEW.evidence = 'person')
        AND NOT (in_usdt AND (OLD.status, NEW.status) = ('recorded', 'succeeded')) OR in_usdt AND NEW.status = 'sent' THEN
         PERFORM refuse('operation_transition', format('operation %s: %s to %s', OLD.id, OLD.status, NEW.status));
     END IF;
@@ -6438,8 +6453,10 @@ CREATE OR REPLACE FUNCTION refund_undisputed()
  RETURNS trigger
  LANGUAGE plpgsql
 AS $function$
+DECLARE
+    sold uuid := (SELECT order_id FROM payments WHERE id = NEW.payment_id);
 BEGIN
-    IF order_is_disputed((SELECT order_id FROM payments WHERE id = NEW.payment_id)) THEN
+    IF order_has_open_dispute(sold) OR TG_OP = 'UPDATE' AND order_is_overdrawn(sold) THEN
         PERFORM refuse('payment_disputed', format('payment %s is disputed: no refund', NEW.payment_id));
     END IF;
     RETURN NEW;
@@ -7165,10 +7182,10 @@ AS $function$
 BEGIN
     IF NEW.closed_at IS NOT NULL OR NEW.received + NEW.seen <> 0 OR NOT EXISTS
        (SELECT FROM payments WHERE id = NEW.payment_id AND provider = 'usdt' AND state = 'pending'
-                               AND amount + NEW.tail = NEW.amount) THEN
+                               AND amount + coalesce(NEW.tail, 0) = NEW.amount) THEN
         PERFORM refuse('usdt_request_terms', format('request %s is not of its payment', NEW.payment_id));
     END IF;
-    IF EXISTS (SELECT FROM usdt_requests WHERE amount = NEW.amount
+    IF NEW.tail IS NOT NULL AND EXISTS (SELECT FROM usdt_requests WHERE amount = NEW.amount
                                            AND coalesce(closed_at, 'infinity') > NEW.opened_at - interval '180 days') THEN
         PERFORM refuse('usdt_tail', format('somebody was asked for %s lately', NEW.amount));
     END IF;

@@ -11,7 +11,7 @@ from shared.db import Tx
 from shared.ledger import journals
 from shared.orders import tasks
 from shared.orders.rows import Order, Payment
-from shared.values.money import Usdt
+from shared.values.money import ZERO, Usdt
 from shared.values.states import PaymentProvider
 
 # The accounts on which captured money stands until it is paid back.
@@ -44,9 +44,30 @@ def book_refunded(
     journals.move(tx, f"refunded:{refund_id}", TAKINGS[provider], "owed:refunds", amount, now=now)
 
 
-def book_paid_elsewhere(tx: Tx, refund_id: UUID, amount: Usdt, now: datetime) -> None:
-    """Post the journal of a refund that the provider has refused and that people have paid out of our bank account."""
-    journals.move(tx, f"refunded:{refund_id}", "bank:operating", "owed:refunds", amount, now=now)
+def book_paid_elsewhere(tx: Tx, order_id: UUID, refund_id: UUID, amount: Usdt, now: datetime) -> None:
+    """Post the journal of a refund that the provider does not pay: as far as disputes have taken more than was left of
+    the order, the buyer's bank has it, and people have paid the rest out of our bank account.
+    """
+    taken = min(amount, max(_overdrawn(tx, order_id), ZERO))
+    lines = {"owed:refunds": amount, "excess:disputes": -taken, "bank:operating": taken - amount}
+    journals.post(tx, f"refunded:{refund_id}", {account: line for account, line in lines.items() if line}, now)
+
+
+def _overdrawn(tx: Tx, order_id: UUID) -> Usdt:
+    """The amount that disputes have taken beyond what was left of the order, less refunds booked against it."""
+    return tx.scalar(
+        Usdt,
+        """
+        SELECT CAST(coalesce(sum(line.amount), 0) AS bigint) AS amount
+        FROM (SELECT 'dispute:' || m.dispute_id || ':' || m.sequence AS ref
+              FROM payments JOIN disputes d ON d.payment_id = payments.id
+              JOIN dispute_movements m ON m.dispute_id = d.id WHERE payments.order_id = :order_id
+              UNION ALL SELECT 'refunded:' || id FROM refunds WHERE order_id = :order_id) booked
+        JOIN ledger_journals USING (ref) JOIN ledger_postings line ON line.journal_id = ledger_journals.id
+        WHERE line.account = 'excess:disputes'
+        """,
+        order_id=order_id,
+    )
 
 
 def book_returned(tx: Tx, kind: Literal["refund", "return"], identity: UUID, amount: Usdt, now: datetime) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 from shared.db import Tx
 from shared.orders import disputes, fulfilments, refunds, rows, telling
 from shared.orders.fulfilments import LastFulfilment
+from shared.orders.refund_shares import MoreThanLeft
 from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order
 from shared.orders.states import PAID, CancelReason, OrderState
@@ -40,8 +41,8 @@ class _Journey:
 
 def go_out(tx: Tx, order: Order, now: datetime) -> None:
     """Take a paid order as far as its parcels go. Once a tin has left, a wish to cancel is refused, which is told; what
-    the warehouse does not send of it is paid back. The rest of a disputed order waits; once the bank has the money, it
-    is not paid back again.
+    the warehouse does not send of it is paid back. The rest of a disputed order waits; what the bank has got is not
+    paid back again.
     """
     lines, last = _lines(tx, order.id), fulfilments.newest(tx, order.id)
     assert last, "a paid order has a fulfilment"
@@ -53,7 +54,7 @@ def go_out(tx: Tx, order: Order, now: datetime) -> None:
         _refuse_cancel(tx, order.id, now)
         telling.not_cancelled(tx, order, now)
     is_over = last.status in FULFILMENT_ENDS and not (left and disputes.is_open(tx, order.id))
-    if left and is_over and not disputes.is_disputed(tx, order.id):
+    if left and is_over:
         _refund_rest(tx, order, lines, now)
     journey = _journey(tx, order.id)
     reached = OrderState.FULFILLED if left and not is_over else _arrived(journey)
@@ -77,12 +78,16 @@ def _nothing_sent(tx: Tx, order: Order, last: LastFulfilment, left: int, now: da
 
 
 def _refund_rest(tx: Tx, order: Order, lines: Sequence[_Line], now: datetime) -> None:
-    """Pay back the tins that the warehouse does not send, unless people have done it."""
+    """Pay back the tins that the warehouse does not send, unless people have done it, or a bank has the money."""
     tins = {line.sku: unsent for line in lines if (unsent := min(line.left, line.unrefunded)) > 0}
-    if tins:
-        payment = rows.newest_payment(tx, order.id)
+    if not tins:
+        return
+    payment = rows.newest_payment(tx, order.id)
+    try:
         refund_id = refunds.refund_tins(tx, order, payment, tins, RefundReason.SHORT, now=now)
-        telling.short(tx, order, refund_id, now)
+    except MoreThanLeft:
+        return
+    telling.short(tx, order, refund_id, now)
 
 
 def _arrived(journey: _Journey) -> OrderState:

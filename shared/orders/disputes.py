@@ -1,4 +1,6 @@
-"""Disputes: while a buyer's bank wants its money back, nothing is refunded, cancelled or sent (docs/shop.md)."""
+"""Disputes: while a buyer's bank wants its money back, nothing is refunded, cancelled or sent; once it has got it, the
+rest may be refunded (docs/shop.md).
+"""
 
 from uuid import UUID
 
@@ -22,6 +24,16 @@ def is_open(tx: Tx, order_id: UUID) -> bool:
     return tx.scalar(bool, "SELECT order_has_open_dispute(CAST(:order_id AS uuid))", order_id=order_id)
 
 
+def is_lost(tx: Tx, order_id: UUID) -> bool:
+    """True if every dispute of the order is decided and a bank has money of it."""
+    return is_disputed(tx, order_id) and not is_open(tx, order_id)
+
+
+def is_overdrawn(tx: Tx, order_id: UUID) -> bool:
+    """True while disputes have taken more than was left of the order: the bank has what refunds had promised."""
+    return tx.scalar(bool, "SELECT order_is_overdrawn(CAST(:order_id AS uuid))", order_id=order_id)
+
+
 def refuse_open(tx: Tx, order_id: UUID) -> None:
     """Raises PaymentDisputed while a dispute of the order is not decided. The caller has locked the order."""
     if is_open(tx, order_id):
@@ -29,7 +41,7 @@ def refuse_open(tx: Tx, order_id: UUID) -> None:
 
 
 def refuse_disputed(tx: Tx, order_id: UUID) -> None:
-    """Refuse what would give the buyer of a disputed order the money twice: a refund, or a cancellation.
+    """Refuse a buyer who wants an order cancelled whose money the bank has, or may get.
 
     Raises PaymentDisputed. The caller has locked the order, so that no dispute of it is recorded before the commit.
     """

@@ -125,9 +125,7 @@ def _holds_nothing(tx: Tx, order: Order, payment: Payment, now: datetime) -> boo
         return False
     if payment.dispute_open:
         return False  # the buyer's bank may get the money back
-    if payment.disputed:
-        return payment.refunded + payment.disputed == payment.amount  # else people decide about the rest
-    if payment.state is PaymentState.CAPTURED and payment.refunded < payment.amount:
+    if payment.state is PaymentState.CAPTURED and payment.refunded + payment.disputed < payment.amount:
         books.book_sale(tx, order, payment, now)
         refunds.refund_rest(tx, order, payment, RefundReason.CANCELLED, now)
         return False

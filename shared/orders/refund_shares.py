@@ -6,7 +6,7 @@ tins, and lowers what each tin of a line has cost. So refunds in any order add u
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shared.values.goods import MICRO_PER_CENT, cents, dollars
 from shared.values.money import ZERO, Usdt
@@ -138,6 +138,19 @@ def of_rest(charge: Charge) -> RefundShare | None:
     return share if share.amount else None
 
 
+def without_disputed(charge: Charge, *, goods: Usdt, shipping: Usdt, tax: Usdt) -> Charge:
+    """The charge as far as disputes have left it. What they have taken lowers the lines in proportion to what is left
+    of them, as an amount does: it names no tins.
+    """
+    of_goods = _in_proportion(goods, [line.goods_left for line in charge.lines])
+    taxes = _in_proportion(tax, [*(line.tax_left for line in charge.lines), charge.shipping_tax])
+    lines = [
+        replace(line, lowered_goods=line.lowered_goods + gone, lowered_tax=line.lowered_tax + tax_gone)
+        for line, gone, tax_gone in zip(charge.lines, of_goods, taxes[:-1], strict=True)
+    ]
+    return Charge(lines, charge.shipping - shipping, charge.shipping_tax - taxes[-1])
+
+
 def _tins(line: ChargedLine, count: int) -> RefundedLine:
     gone = line.tins_back + count
     goods = _cumulative(line.goods - line.lowered_goods, gone, line.quantity) - line.tins_goods
@@ -152,6 +165,8 @@ def _cumulative(whole: Usdt, gone: int, quantity: int) -> Usdt:
 
 def _in_proportion(amount: Usdt, parts: Sequence[Usdt]) -> list[Usdt]:
     """The amount in shares of whole cents, none of which is more than its part."""
+    if not amount:
+        return [ZERO for _ in parts]
     return [dollars(share.micro) for share in Usdt(cents(amount)).allocate([cents(part) for part in parts])]
 
 

@@ -36,6 +36,13 @@ class _Shipping:
     shipping_tax: Usdt
 
 
+@dataclass(frozen=True)
+class _DisputedShares:
+    goods: Usdt
+    shipping: Usdt
+    tax: Usdt
+
+
 def refund_tins(
     tx: Tx, order: Order, payment: Payment, tins: Mapping[str, int], reason: RefundReason, now: datetime
 ) -> UUID:
@@ -50,7 +57,17 @@ def refund_rest(tx: Tx, order: Order, payment: Payment, reason: RefundReason, no
 
 
 def charge(tx: Tx, order_id: UUID) -> Charge:
-    """The order's charges, with what was given back of them."""
+    """The order's charges, with what was given back of them, and without what disputes have taken."""
+    disputed = tx.one(
+        _DisputedShares, "SELECT goods, shipping, tax FROM order_disputed(CAST(:order_id AS uuid))", order_id=order_id
+    )
+    charged = _charged(tx, order_id)
+    if not disputed.goods + disputed.shipping + disputed.tax:
+        return charged
+    return refund_shares.without_disputed(charged, goods=disputed.goods, shipping=disputed.shipping, tax=disputed.tax)
+
+
+def _charged(tx: Tx, order_id: UUID) -> Charge:
     shipping = tx.one(
         _Shipping,
         """

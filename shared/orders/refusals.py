@@ -35,7 +35,7 @@ class WalletRequired(Problem):
 
 
 class UsdtNotAvailable(Problem):
-    """No amount is free that nobody else was asked for lately, or the chain was never read. Nothing was done."""
+    """The chain was not read yet, so that no block is known after which a transfer counts. Nothing was done."""
 
     status, title, passing = 409, "USDT cannot be taken at this moment; pay by card, or try again later.", True
 

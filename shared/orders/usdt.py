@@ -24,7 +24,7 @@ ReturnReason = Literal["excess", "unused", "late", "duplicate"]
 
 @dataclass(frozen=True)
 class Request:
-    """A request for USDT: `amount` is the order's total with the tail that tells requests apart."""
+    """A request for USDT: `amount` is the order's total with the tail that tells requests apart, if it has one."""
 
     amount: Usdt
     received: Usdt

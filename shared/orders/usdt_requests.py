@@ -14,12 +14,14 @@ from shared.values.money import Usdt
 from shared.values.problems import NotValid
 
 TAIL_RESTS = timedelta(days=180)  # before the same amount is asked of somebody else
+TAILS = 9_999  # micro-USDT at most that are added to a total
 ONE_AT_A_TIME = 7_500_125_002  # any constant: all who choose an amount must lock the same one
 
 
 class UsdtInstructions(Reply):
     """The transfer that is awaited on Polygon until `expires_at`: exactly `amount` of the token, to `address`. `seen`
-    has come but is not final yet, `received` is. What is too much or too late goes back to the wallet `refund_to`.
+    has come but is not final yet, `received` is. What is too much or too late goes back to the wallet `refund_to`. With
+    `prepared_only` only a transfer that `POST /v1/wallet/order-payments` has prepared pays the order.
     """
 
     address: str
@@ -28,6 +30,7 @@ class UsdtInstructions(Reply):
     chain_id: int
     refund_to: str
     expires_at: datetime
+    prepared_only: bool
     seen: Money
     received: Money
 
@@ -62,6 +65,7 @@ class _Row:
     token_address: str
     chain_id: int
     refund_to: str
+    prepared_only: bool
     seen: Usdt
     received: Usdt
 
@@ -95,9 +99,9 @@ def wallet(tx: Tx, member_id: UUID, now: datetime) -> Wallet:
 
 
 def insert(tx: Tx, wallets: Mapping[UUID, str], now: datetime) -> None:
-    """Record for each order a payment of its total in USDT, with an amount that nobody else is asked for; refunds go to
-    the order's wallet. A task looks for what comes. Until the commit, all others who choose an amount wait. Raises
-    UsdtNotAvailable.
+    """Record for each order a payment of its total in USDT, with an amount that nobody else is asked for as long as
+    there are any; refunds go to the order's wallet. A task looks for what comes. Until the commit, all others who
+    choose an amount wait. Raises UsdtNotAvailable.
     """
     payments = _insert_payments(tx, {order_id: uuid4() for order_id in wallets}, now)
     tx.run("SELECT pg_advisory_xact_lock(:lock)", lock=ONE_AT_A_TIME)
@@ -137,10 +141,8 @@ def _insert_payments(tx: Tx, payments: Mapping[UUID, UUID], now: datetime) -> li
 
 
 def _request(tx: Tx, payment: _UsdtPayment, place: _Place, refund_to: str, now: datetime) -> None:
-    """Ask for the payment's amount and a free tail. Raises UsdtNotAvailable."""
-    tail = _free_tail(tx, payment.amount, now - TAIL_RESTS)
-    if tail is None:
-        raise UsdtNotAvailable
+    """Ask for the payment's amount and a free tail. Without one only a transfer that we prepare can pay."""
+    tail = _free_tail(tx, payment.amount, TAILS, now - TAIL_RESTS)
     tx.run(
         """
         INSERT INTO usdt_requests (payment_id, address, chain_id, token_address, tail, amount, refund_to, after_block,
@@ -152,7 +154,7 @@ def _request(tx: Tx, payment: _UsdtPayment, place: _Place, refund_to: str, now: 
         chain_id=place.chain_id,
         token_address=place.token_address,
         tail=tail,
-        amount=payment.amount + Usdt(tail),
+        amount=payment.amount + Usdt(tail or 0),
         refund_to=refund_to,
         head=place.head,
         now=now,
@@ -164,7 +166,7 @@ def instructions(tx: Tx, order_id: UUID, expires_at: datetime) -> UsdtInstructio
     row = tx.first(
         _Row,
         """
-        SELECT address, asked.amount, token_address, chain_id, refund_to, seen, received
+        SELECT address, asked.amount, token_address, chain_id, refund_to, tail IS NULL AS prepared_only, seen, received
         FROM payments JOIN usdt_requests asked ON asked.payment_id = payments.id
         WHERE payments.order_id = :order_id AND asked.closed_at IS NULL
         """,
@@ -179,6 +181,7 @@ def instructions(tx: Tx, order_id: UUID, expires_at: datetime) -> UsdtInstructio
         chain_id=row.chain_id,
         refund_to=row.refund_to,
         expires_at=expires_at,
+        prepared_only=row.prepared_only,
         seen=row.seen,
         received=row.received,
     )
@@ -197,14 +200,14 @@ def _place(tx: Tx) -> _Place | None:
     )
 
 
-def _free_tail(tx: Tx, total: Usdt, since: datetime) -> int | None:
+def _free_tail(tx: Tx, total: Usdt, tails: int, since: datetime) -> int | None:
     """A tail that no open request has, and whose sum with the total nobody was asked for since: first those that never
     were in use, then those that were freed first. None if there is none.
     """
     return tx.scalar_or_none(
         int,
         """
-        SELECT tails.tail FROM generate_series(1, 9999) AS tails (tail)
+        SELECT tails.tail FROM generate_series(1, CAST(:tails AS integer)) AS tails (tail)
         WHERE NOT EXISTS (SELECT FROM usdt_requests taken WHERE taken.tail = tails.tail AND taken.closed_at IS NULL)
           AND NOT EXISTS (SELECT FROM usdt_requests former
                           WHERE former.amount = CAST(:total AS bigint) + tails.tail AND former.closed_at > :since)
@@ -213,5 +216,6 @@ def _free_tail(tx: Tx, total: Usdt, since: datetime) -> int | None:
         LIMIT 1
         """,
         total=total,
+        tails=tails,
         since=since,
     )

@@ -124,6 +124,7 @@ LINE, LINES = _in_own_words(free_text.line), _in_own_words(free_text.lines)
 Text = Annotated[str, StringConstraints(min_length=1, max_length=255), LINE]
 Reason = Annotated[str, StringConstraints(min_length=3, max_length=500), LINES]
 Day = Annotated[date, _written(r"\d{4}-\d\d-\d\d", date.fromisoformat, "a day, YYYY-MM-DD")]
+Month = Annotated[date, _written(r"20\d\d-\d\d", lambda text: date.fromisoformat(f"{text}-01"), "a month, YYYY-MM")]
 Moment = Annotated[AwareDatetime, _written(RFC_3339, _utc, "a time, YYYY-MM-DDTHH:MM:SS with Z or an offset")]
 SixDigits = Annotated[str, StringConstraints(max_length=typed.TYPED_MAX), AfterValidator(typed.six_digits)]
 Username = Annotated[str, StringConstraints(max_length=typed.TYPED_MAX), AfterValidator(typed.username)]

@@ -19,6 +19,14 @@ DASHES = frozenset(
 # They choose how the character before them looks.
 SELECTORS = frozenset(chr(number) for number in range(0xFE00, 0xFE10))
 WEI_DIGITS_MAX = 30
+STATES = frozenset(
+    {
+        "AK", "AL", "AR", "AS", "AZ", "CA", "CO", "CT", "DC", "DE", "FL", "GA", "GU", "HI",
+        "IA", "ID", "IL", "IN", "KS", "KY", "LA", "MA", "MD", "ME", "MI", "MN", "MO", "MP",
+        "MS", "MT", "NC", "ND", "NE", "NH", "NJ", "NM", "NV", "NY", "OH", "OK", "OR", "PA",
+        "PR", "RI", "SC", "SD", "TN", "TX", "UT", "VA", "VI", "VT", "WA", "WI", "WV", "WY",
+    }
+)  # fmt: skip
 STATE_CODE = re.compile(r"[A-Z]{2}")
 ZIP = re.compile(r"[0-9]{5}(-[0-9]{4})?")
 USERNAME = re.compile(r"[A-Za-z0-9_]{3,30}")
@@ -123,6 +131,14 @@ def state_code(text: str) -> str:
     if not STATE_CODE.fullmatch(code):
         raise ValueError("must be a state by its two letters")
     return code
+
+
+def us_state(text: str) -> str:
+    """A state or territory of the United States by its two capital letters. Raises ValueError."""
+    found = compact(text).upper()
+    if found not in STATES:
+        raise ValueError("must be a state or territory of the United States by its two letters")
+    return found
 
 
 def zip_code(text: str) -> str:

@@ -36,6 +36,7 @@ IO_MODULES = frozenset({"db", "ports", "events", "api", "job", "log", "auth", "h
 HEAVY = ("web3", "eth_account", "google", "grpc", "requests", "httpx", "argon2", "PIL")
 JOBS = [name for name, function in contract.functions().items() if not function.gateway]
 
+PARAMETER = re.compile(r"\{[^}]*\}")  # of a path
 FILE_LINES_MAX = 450
 FUNCTION_LINES_MAX = 70
 STATEMENTS_MIN = 600
@@ -245,3 +246,17 @@ def test_the_benchmark_can_call_every_job() -> None:
     for function in contract.functions().values():
         callable_ = function.gateway or function.schedules or function.on_deploy or function.name in calls.DELIVERIES
         assert callable_, f"emulators/bench/calls.py has no delivery for {function.name}"
+
+
+def test_the_benchmark_can_call_every_function_behind_the_gateway() -> None:
+    """By an operation of its own; `{caller}` in a path is the id of who calls."""
+    served = {(each.function, each.method, each.template) for each in contract.operations()}
+    for function in contract.functions().values():
+        if function.gateway:
+            method, path, _ = calls.request_of(function)
+            own = {template for name, verb, template in served if (name, verb) == (function.name, method)}
+            assert any(re.fullmatch(PARAMETER.sub("[^/]+", each), path) for each in own), f"{method} {path}"
+
+
+def test_the_benchmark_calls_nothing_that_is_not_there() -> None:
+    assert {*calls.CHEAPEST, *calls.ONCE, *calls.DELIVERIES} <= contract.functions().keys()

@@ -112,6 +112,11 @@ def show_order_address(scene: Scene) -> Request:
     return as_json(scene.member(Role.OPERATIONS), f"{PATH}/{paid_order()}/address", body, {"reason": "The buyer asks"})
 
 
+def export_sent(scene: Scene) -> Request:
+    body = {"month": "2026-11", "state": "NY", "reason": "The report is due"}
+    return as_json(scene.member(Role.OPERATIONS), "/v1/admin/order-exports", body, body | {"state": "CA"})
+
+
 def refund_order(scene: Scene) -> Request:
     body = {"kind": "amount", "amount": 1, "reason": "goodwill", "note": "It came late"}
     return as_json(scene.member(Role.OPERATIONS), f"{PATH}/{paid_order()}/refunds", body, body | {"amount": 2})

@@ -32,7 +32,7 @@ EXAMPLE_REQUESTS = [
     webhooks.hear_card, webhooks.hear_agechecker, webhooks.hear_selery, webhooks.hear_kintsugi,
     shop.add_to_cart, shop.update_cart_item, shop.remove_cart_item, shop.change_product, shop.count_stock,
     admin_orders.change_order, admin_orders.show_order_address, admin_orders.refund_order, admin_orders.approve_refund,
-    admin_orders.reject_refund, admin_orders.resolve_payment, admin_orders.resend_order,
+    admin_orders.export_sent, admin_orders.reject_refund, admin_orders.resolve_payment, admin_orders.resend_order,
     admin_orders.ship_order, admin_orders.record_parcel_outcome,
     orders.estimate_tax, orders.create_order, orders.cancel_order, orders.pay_order,
     wholesale.apply_for_wholesale, wholesale.decide_wholesale_application, wholesale.suspend_wholesale_account,

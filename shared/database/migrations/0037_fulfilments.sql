@@ -87,6 +87,7 @@ CREATE TABLE parcels (
     CONSTRAINT parcels_not_of_the_future CHECK (shipped_at <= recorded_at),
     CONSTRAINT parcels_delivered CHECK (delivered_at IS NULL OR status IN ('delivered', 'returned'))
 );
+CREATE INDEX parcels_shipped ON parcels (shipped_at, id);
 CREATE INDEX parcels_fulfilment ON parcels (fulfilment_id, recorded_at);
 CREATE INDEX parcels_under_way ON parcels (news_at) WHERE status IN ('shipped', 'in_transit');
 

@@ -118,7 +118,7 @@ RETURNS TABLE (goods bigint, shipping bigint, tax bigint, tins integer) LANGUAGE
           FROM refunds r WHERE r.order_id = sold) refunded, order_disputed(sold) d
 $$;
 
--- A dispute of the order is open, or has taken money that has not come back: it is neither refunded nor sent.
+-- A dispute of the order is open, or has taken money that has not come back: it is not sent.
 CREATE FUNCTION order_is_disputed(sold uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM payments JOIN disputes ON disputes.payment_id = payments.id
                    WHERE payments.order_id = sold AND (disputes.state = 'open' OR disputes.withdrawn > 0))
@@ -130,10 +130,20 @@ CREATE FUNCTION order_has_open_dispute(sold uuid) RETURNS boolean LANGUAGE sql S
                    WHERE payments.order_id = sold AND disputes.state = 'open')
 $$;
 
--- The buyer would get the money twice: nothing is refunded while it is disputed, and what was recorded before is not sent.
+-- Disputes of the order have taken more than was left of it: what refunds had promised is with the bank.
+CREATE FUNCTION order_is_overdrawn(sold uuid) RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT coalesce(sum(m.excess), 0) > 0
+    FROM payments JOIN disputes d ON d.payment_id = payments.id JOIN dispute_movements m ON m.dispute_id = d.id
+    WHERE payments.order_id = sold
+$$;
+
+-- The buyer would get the money twice: no refund is recorded or sent while a dispute is open, and none is sent while the
+-- bank has what refunds had promised. What a lost dispute has left of the payment may be refunded.
 CREATE FUNCTION refund_undisputed() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    sold uuid := (SELECT order_id FROM payments WHERE id = NEW.payment_id);
 BEGIN
-    IF order_is_disputed((SELECT order_id FROM payments WHERE id = NEW.payment_id)) THEN
+    IF order_has_open_dispute(sold) OR TG_OP = 'UPDATE' AND order_is_overdrawn(sold) THEN
         PERFORM refuse('payment_disputed', format('payment %s is disputed: no refund', NEW.payment_id));
     END IF;
     RETURN NEW;
@@ -143,6 +153,20 @@ CREATE TRIGGER refund_undisputed BEFORE INSERT ON payment_operations
 CREATE TRIGGER refund_sent_undisputed BEFORE UPDATE OF status ON payment_operations
     FOR EACH ROW WHEN (NEW.kind = 'refund' AND OLD.status = 'recorded' AND NEW.status = 'sent')
     EXECUTE FUNCTION refund_undisputed();
+
+-- As before, and: two people may say that the bank has paid a refund that was never sent, once the dispute is decided.
+CREATE OR REPLACE FUNCTION operation_waits_for_people(asked payment_operations, outcome text, at timestamptz)
+RETURNS boolean LANGUAGE sql STABLE AS $$
+    SELECT CASE asked.status
+        WHEN 'recorded' THEN asked.kind = 'refund' AND outcome = 'paid_elsewhere' AND EXISTS (
+            SELECT FROM payments WHERE id = asked.payment_id
+            AND order_is_overdrawn(order_id) AND NOT order_has_open_dispute(order_id))
+        WHEN 'sent' THEN asked.sent_at <= at - interval '23 hours' AND outcome IN ('done', 'not_done')
+        WHEN 'failed' THEN asked.sent_at IS NOT NULL
+            AND (outcome = 'done' AND asked.kind IN ('void', 'refund')
+                 OR outcome = 'paid_elsewhere' AND asked.kind = 'refund')
+        ELSE false END
+$$;
 
 CREATE FUNCTION order_undisputed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

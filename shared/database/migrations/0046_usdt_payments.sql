@@ -21,20 +21,21 @@ ALTER TABLE payment_operations
         CHECK (evidence IN ('reply', 'lookup', 'person', 'never_sent', 'bank', 'chain', 'payout')),
     DROP CONSTRAINT payment_operations_sent,
     ADD CONSTRAINT payment_operations_sent CHECK (status NOT IN ('sent', 'succeeded') OR sent_at IS NOT NULL
-                                                  OR coalesce(evidence IN ('chain', 'payout'), false)),
+                                                  OR coalesce(evidence IN ('chain', 'payout', 'person'), false)),
     DROP CONSTRAINT payment_operations_looked_after,
     ADD CONSTRAINT payment_operations_looked_after CHECK (look_at IS NULL OR status IN ('recorded', 'sent'));
 
 -- ------------------------------------------------------------------------------------------------------------ requests
 -- What a buyer is asked to send: to the address, exactly the amount, whose last four digits (`tail`) tell open requests
--- apart. `refund_to` is the member's wallet at that time. Only transfers in blocks after `after_block` count.
--- What has come is charged to the order, booked as excess, or sent back.
+-- apart. When all tails are taken a request has none: it is paid by a transfer that we prepare, known by its hash.
+-- `refund_to` is the member's wallet at that time. Only transfers in blocks after `after_block` count. What has come is
+-- charged to the order, booked as excess, or sent back.
 CREATE TABLE usdt_requests (
     payment_id    uuid PRIMARY KEY REFERENCES payments (id),
     address       evm_address NOT NULL REFERENCES signers (address),
     chain_id      bigint NOT NULL,
     token_address evm_address NOT NULL,
-    tail          integer NOT NULL CHECK (tail BETWEEN 1 AND 9999),
+    tail          integer CHECK (tail BETWEEN 1 AND 9999),
     amount        micro_usdt NOT NULL CHECK (amount > 0),
     refund_to     evm_address NOT NULL,
     after_block   bigint NOT NULL,
@@ -45,7 +46,7 @@ CREATE TABLE usdt_requests (
     charged       micro_usdt NOT NULL DEFAULT 0 CHECK (charged >= 0),
     excess        micro_usdt NOT NULL DEFAULT 0 CHECK (excess >= 0),
     returned      micro_usdt NOT NULL DEFAULT 0 CHECK (returned >= 0),
-    CONSTRAINT usdt_requests_tail CHECK (amount % 10000 = tail),
+    CONSTRAINT usdt_requests_tail CHECK (amount % 10000 = coalesce(tail, 0)),
     CONSTRAINT usdt_requests_adds_up CHECK (charged + excess + returned <= received)
 );
 CREATE UNIQUE INDEX usdt_requests_tail_open ON usdt_requests (tail) WHERE closed_at IS NULL;
@@ -59,10 +60,10 @@ CREATE FUNCTION usdt_request_born() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NEW.closed_at IS NOT NULL OR NEW.received + NEW.seen <> 0 OR NOT EXISTS
        (SELECT FROM payments WHERE id = NEW.payment_id AND provider = 'usdt' AND state = 'pending'
-                               AND amount + NEW.tail = NEW.amount) THEN
+                               AND amount + coalesce(NEW.tail, 0) = NEW.amount) THEN
         PERFORM refuse('usdt_request_terms', format('request %s is not of its payment', NEW.payment_id));
     END IF;
-    IF EXISTS (SELECT FROM usdt_requests WHERE amount = NEW.amount
+    IF NEW.tail IS NOT NULL AND EXISTS (SELECT FROM usdt_requests WHERE amount = NEW.amount
                                            AND coalesce(closed_at, 'infinity') > NEW.opened_at - interval '180 days') THEN
         PERFORM refuse('usdt_tail', format('somebody was asked for %s lately', NEW.amount));
     END IF;
@@ -303,6 +304,7 @@ BEGIN
        (('recorded', 'sent'), ('recorded', 'failed'), ('sent', 'succeeded'), ('sent', 'failed'))
        AND NOT (OLD.status = 'failed' AND NEW.status = 'succeeded' AND OLD.sent_at IS NOT NULL
                 AND NEW.kind IN ('void', 'refund') AND NEW.evidence = 'person')
+       AND NOT ((OLD.status, NEW.status) = ('recorded', 'succeeded') AND NEW.kind = 'refund' AND NEW.evidence = 'person')
        AND NOT (in_usdt AND (OLD.status, NEW.status) = ('recorded', 'succeeded')) OR in_usdt AND NEW.status = 'sent' THEN
         PERFORM refuse('operation_transition', format('operation %s: %s to %s', OLD.id, OLD.status, NEW.status));
     END IF;

@@ -9,6 +9,8 @@ from tests.contract.house import tree
 SCREEN_LINES = 60
 CHAPTER = re.compile(r"^## +(.+)$", re.MULTILINE)
 CONTENTS = re.compile(r"^Contents:\s.+?\n\n", re.MULTILINE | re.DOTALL)
+# A link to a file of tests and the names that follow it: [test_a.py](../tests/test_a.py): `test_b`, `test_c`
+NAMED_TESTS = re.compile(r"\]\((\S+/test_\w+\.py)\): ((?:`test_\w+`(?:, )?)+)")
 CHAPTERS_MIN = 3  # fewer need no list
 LONG = sorted(
     path
@@ -34,3 +36,14 @@ def test_the_drawing_of_the_readme_names_functions_that_exist() -> None:
     functions = {name for text in lists for name in text.removesuffix(" …").split(" · ")}
     assert len(functions) > len(lists)
     assert functions <= {path.name for path in (tree.ROOT / "functions").iterdir()}
+
+
+def test_the_tests_that_a_table_of_a_page_names_are_in_the_files_beside_them() -> None:
+    wrong, seen = [], 0
+    for path, text in tree.pages().items():
+        for file, names in NAMED_TESTS.findall(text):
+            made = (tree.ROOT / path).parent.joinpath(file).resolve().read_text()
+            seen += 1
+            wrong += [f"{path}: {name}" for name in re.findall(r"`(test_\w+)`", names) if f"def {name}(" not in made]
+    assert wrong == []
+    assert seen > 20

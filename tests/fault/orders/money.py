@@ -128,16 +128,42 @@ def _disputes(world: World) -> Iterator[str]:
     ):
         if withdrawn != taken.get(key, 0) * CENT:
             yield f"of capture {key} {taken.get(key, 0)} cents are withdrawn, not {withdrawn}"
-    refunds = {each.key: each.made_at for each in world.vendors.card.operations() if each.kind == "refund"}
-    for refund, since, until in world.database.rows(
-        "SELECT o.id, taken.moved_at, (SELECT min(back.moved_at) FROM dispute_movements back WHERE "
-        "back.dispute_id = d.id AND back.amount < 0 AND back.sequence > taken.sequence) "
-        "FROM payment_operations o JOIN disputes d USING (payment_id) "
-        "JOIN dispute_movements taken ON taken.dispute_id = d.id AND taken.amount > 0 WHERE o.kind = 'refund'"
+    made: dict[str, datetime] = {
+        each.key: each.made_at
+        for each in world.vendors.card.operations()
+        if (each.kind, each.status) == ("refund", "succeeded")
+    }
+    for refund, opened, decided in world.database.rows(
+        "SELECT o.id, (SELECT min(moved_at) FROM dispute_movements WHERE dispute_id = d.id), d.decided_at "
+        "FROM payment_operations o JOIN disputes d USING (payment_id) WHERE o.kind = 'refund'"
     ):
-        made: datetime | None = refunds.get(str(refund))
-        if made and since < made and (until is None or made < until):
-            yield f"refund {refund} was paid while a bank had the money"
+        at = made.get(str(refund))
+        if at and opened and opened < at and (decided is None or at < decided):
+            yield f"refund {refund} was paid while a dispute was open"
+    yield from _paid_at_most(world, made)
+
+
+def _paid_at_most(world: World, made: Mapping[str, datetime]) -> Iterator[str]:
+    """When a refund was paid, refunds and banks had no more of its payment than was captured."""
+    refunds = [
+        (str(refund), payment, amount, captured)
+        for refund, payment, amount, captured in world.database.rows(
+            "SELECT o.id, p.id, o.amount, p.amount FROM payment_operations o JOIN payments p ON p.id = o.payment_id "
+            "WHERE o.kind = 'refund'"
+        )
+    ]
+    movements = world.database.rows(
+        "SELECT payment_id, moved_at, m.amount FROM disputes d JOIN dispute_movements m ON m.dispute_id = d.id"
+    )
+    for refund, payment, _, captured in refunds:
+        if at := made.get(refund):
+            paid = sum(each for key, of, each, _ in refunds if of == payment and key in made and made[key] <= at)
+            # What a bank gives back at that moment is there, what it takes then is not gone yet.
+            taken = sum(
+                each for of, moved, each in movements if of == payment and (moved < at or (moved == at and each < 0))
+            )
+            if paid + taken > captured:
+                yield f"refund {refund} was paid while a bank had the money"
 
 
 def _statement(world: World) -> Iterator[str]:

@@ -74,17 +74,18 @@ LATE_ACTIONS = (
     (usdt.decide, 6),
 )
 # Orders end delivered or cancelled. One that the warehouse has refused waits for people, unless it is to be cancelled,
-# or they have begun to send it; so do one whose money a bank has got back, and its refunds. An invoice that nobody
-# pays waits until it is due, a week later.
+# or they have begun to send it; so do one whose money a bank has got back, and refunds whose money it has. An invoice
+# that nobody pays waits until it is due, a week later.
 OPEN = """
     SELECT 1 FROM orders o WHERE accrual_due_at IS NOT NULL OR (
-        state NOT IN ('delivered', 'cancelled') AND NOT (state <> 'shipped' AND order_is_disputed(o.id)) AND NOT (
+        state NOT IN ('delivered', 'cancelled') AND NOT (state <> 'shipped' AND order_is_disputed(o.id) AND (
+            cancel_wanted_at IS NULL OR order_is_overdrawn(o.id))) AND NOT (
             state IN ('confirmed', 'fulfilled') AND cancel_wanted_at IS NULL AND EXISTS (
                 SELECT FROM fulfilments WHERE order_id = o.id AND status = 'refused')
             AND NOT EXISTS (SELECT FROM fulfilments WHERE order_id = o.id AND by_hand)) {soon})
     UNION ALL SELECT 1 FROM payment_operations w
     JOIN payments p ON p.id = w.payment_id JOIN orders o ON o.id = p.order_id
-    WHERE w.status IN ('recorded', 'sent') AND NOT (w.kind = 'refund' AND order_is_disputed(o.id)) {soon}
+    WHERE w.status IN ('recorded', 'sent') AND NOT (w.kind = 'refund' AND order_is_overdrawn(o.id)) {soon}
     UNION ALL SELECT 1 FROM disputes WHERE state IN ('inquiry', 'open')
     UNION ALL SELECT 1 FROM chain_transfers WHERE awaits_deposit
     UNION ALL SELECT 1 FROM usdt_deposits WHERE payment_id IS NOT NULL AND booked_at IS NULL

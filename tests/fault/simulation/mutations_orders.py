@@ -25,6 +25,7 @@ SHARES = "shared/orders/refund_shares.py"
 REFUNDS = "shared/orders/refunds.py"
 REFUNDING = "functions/admin_orders/refunding.py"
 DECISIONS_SCHEMA = "shared/database/migrations/0039_order_decisions.sql"
+DISPUTES_SCHEMA = "shared/database/migrations/0042_disputes.sql"
 SHARE_TESTS = "tests/property/test_refund_shares.py"
 REFUND_TESTS = "tests/integration/shop/test_refunds.py"
 RESOLUTION_TESTS = "tests/integration/shop/test_payment_resolutions.py"
@@ -183,10 +184,10 @@ MUTANTS = (
             " AND NOT is_same_person(one.person_id, other.person_id)\n", "\n", RESOLUTION_TESTS),
     _mutant("two people may say different things", DECISIONS_SCHEMA,
             " AND other.reference IS NOT DISTINCT FROM named\n", "\n", RESOLUTION_TESTS),
-    _mutant("people decide while the provider may still tell", DECISIONS_SCHEMA,
+    _mutant("people decide while the provider may still tell", DISPUTES_SCHEMA,
             "asked.sent_at <= at - interval '23 hours' AND ", "", RESOLUTION_TESTS),
     _mutant("a refund that was paid elsewhere stays owed", "functions/admin_orders/resolving.py",
-            "            books.book_paid_elsewhere(tx, found.id, found.amount, now)\n", "            pass\n",
+            "            books.book_paid_elsewhere(tx, order_id, found.id, found.amount, now)\n", "            pass\n",
         RESOLUTION_TESTS,
     ),
 )  # fmt: skip

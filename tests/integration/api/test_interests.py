@@ -68,6 +68,7 @@ NOBODY_IN_PARTICULAR = {
     "search_code": "a look",
     "show_wholesale_tax_id": "likewise; who has looked, and why, is audited",
     "show_order_address": "likewise",
+    "export_sent": "likewise",
     "resume_treasury": "everybody is paid what was promised",
     "set_treasury_alerts": "when admins are woken",
     "start_reconciliation": "books and chain are compared",

@@ -224,7 +224,7 @@ LIMITS: dict[str, Limited] = {
 # What was done counts, and not what was tried: test_checkout.py and test_order_pages.py try those of orders.
 ONLY_SUCCESSES_COUNT = {
     "too-many-scans", "too-many-renames", "too-many-orders", "too-many-declines", "too-many-tax-ids-shown",
-    "too-many-addresses-shown",
+    "too-many-addresses-shown", "too-many-exports",
 }  # fmt: skip
 
 

@@ -26,7 +26,6 @@ ACCEPTED: Mapping[str, str] = {
     "functions.affiliate_week.share_store._insert_shares": "a week divides its pool among all, once",
     "functions.referral_refresh.match_store.cleared": "matches in review: few, and people look at each",
     "shared.ledger.seals.totals": "make ledger-check adds everything up; no schedule does",
-    "shared.orders.usdt_requests._free_tail": "9,999 probes of indexes at most, for an order that is paid in USDT",
 }
 
 

@@ -60,6 +60,14 @@ def test_shipping_is_free_from_fifty_dollars_of_goods(
     assert sums(shop.add(MINT, tins).body) == expected
 
 
+@pytest.mark.parametrize(("price", "expected"), [(49.99, (49.99, 2.99, 0.01, 52.98)), (50.00, (50.00, 0, None, 50.00))])
+def test_a_cent_below_fifty_dollars_is_not_free(
+    shop: ShopClient, price: float, expected: tuple[float | None, ...]
+) -> None:
+    shop.change(price=price)
+    assert sums(shop.add(MINT, 1).body) == expected
+
+
 def test_shipping_and_the_sum_from_which_it_is_free_are_settings(shop: ShopClient, sql: Connection) -> None:
     sql.execute_simple(
         """UPDATE settings SET value = '{"cost": 3.5, "free_from": 4.99}' WHERE name = 'shop_shipping'"""

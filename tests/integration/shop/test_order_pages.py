@@ -9,6 +9,7 @@ from pg8000.dbapi import Connection
 from tests import factories
 from tests.client import refusal
 from tests.fakes import order_rows
+from tests.fakes.accrual_rows import Paid, give_back_tins
 from tests.fakes.order_client import OrderClient
 from tests.fakes.shop_client import MINT
 
@@ -183,6 +184,21 @@ def test_a_refund_is_on_the_receipt_from_its_record_on(buyer: OrderClient, is_do
     assert (refund["paid_at"] is not None, order["payment"]["status"], order["payment"]["refunded_amount"]) == (
         (True, "refunded", order["total"]) if is_done else (False, "captured", 0)
     )
+
+
+def test_a_refund_that_leaves_less_than_fifty_dollars_of_goods_adds_no_shipping(buyer: OrderClient) -> None:
+    buyer.add(MINT, 11)
+    order_id = UUID(buyer.create().body["id"])
+    payment_id = order_rows.paid(buyer.who, order_id)
+    before = buyer.order(order_id)
+
+    give_back_tins(Paid(order_id, payment_id), 2)
+
+    after = buyer.order(order_id)
+    (refund,) = buyer.member.get(f"/v1/orders/{order_id}/receipt").body["refunds"]
+    assert (before["subtotal"], before["shipping"], refund["goods"], refund["shipping"]) == (54.89, 0, 9.98, 0)
+    assert [after[name] for name in ("shipping", "total")] == [before[name] for name in ("shipping", "total")]
+    assert refund["amount"] == round(refund["goods"] + refund["tax"], 2)
 
 
 def test_a_paid_order_may_be_wanted_cancelled_but_takes_no_card(buyer: OrderClient) -> None:

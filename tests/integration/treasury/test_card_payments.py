@@ -36,6 +36,7 @@ def test_a_dispute_is_shown_with_its_order_and_date(admin: FunctionClient, sql: 
     (shown,) = admin.get("/v1/admin/disputes?state=open").body["items"]
     assert (shown["order_id"], shown["reference"], shown["amount"]) == (str(order_id), "dp_1", 5.0)
     assert (shown["state"], shown["evidence_by"]) == ("open", "2026-12-08T12:00:00Z")
+    assert shown["order_state"] == "confirmed"
     assert admin.get("/v1/admin/disputes?state=won").body["items"] == []
 
 

@@ -99,8 +99,8 @@ def test_what_was_prepared_for_a_request_is_for_it_whatever_the_amount() -> None
     came = Arrival("0xaa", 0, "0x01", Usdt(7), block_number=10)
     exact, named = UUID(int=1), UUID(int=2)
     asked = [
-        Asked(exact, Usdt(7), "0x02", after_block=1, is_open=True, is_named=False),
-        Asked(named, Usdt(9), "0x01", after_block=1, is_open=False, is_named=True),
+        Asked(exact, Usdt(7), "0x02", after_block=1, is_open=True, has_tail=True, is_named=False),
+        Asked(named, Usdt(9), "0x01", after_block=1, is_open=False, has_tail=True, is_named=True),
     ]
     assert match(came, asked) == Match(named, "hash")
     assert match(came, asked[:1]) == Match(exact, "amount")

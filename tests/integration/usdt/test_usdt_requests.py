@@ -15,7 +15,7 @@ from tests.client import Client
 from tests.fakes.order_client import ADDRESS, order_client
 from tests.fakes.order_groups import Wish, order_together
 from tests.fakes.shop_client import MINT
-from tests.fakes.usdt_driver import MICRO, UsdtDriver, micro, wanted
+from tests.fakes.usdt_driver import UsdtDriver, micro, wanted
 
 pytest_plugins = ["tests.fakes.usdt_plugin"]
 
@@ -65,20 +65,21 @@ def test_a_card_needs_a_token_and_usdt_has_none(usdt: UsdtDriver) -> None:
         assert (answer.status, answer.body["errors"][0]["field"]) == (422, "/payment/token")
 
 
-def test_without_a_free_amount_the_order_is_refused_and_the_same_request_may_come_again(usdt: UsdtDriver) -> None:
+def test_before_the_chain_was_read_the_order_is_refused_and_the_same_request_may_come_again(usdt: UsdtDriver) -> None:
     usdt.buyer.add(MINT, 3)
     body = {
         "shipping_address": dict(ADDRESS), "payment": {"provider": "usdt"}, "expected_total": usdt.buyer.total(),
     }  # fmt: skip
     key = str(uuid4())
-    used(usdt.sql, 5 * MICRO, 1, open_=True)
+    head = usdt.one("SELECT max(head) FROM chain_scans")
+    without_checks(usdt.sql, "UPDATE chain_scans SET head = NULL")
 
     refused = usdt.buyer.send(body, key)
-    without_checks(usdt.sql, "DELETE FROM usdt_requests WHERE tail = 77")
+    without_checks(usdt.sql, f"UPDATE chain_scans SET head = {head}")
     taken = usdt.buyer.send(body, key)
 
     assert (refused.status, refused.problem) == (409, "usdt-not-available")
-    assert micro(taken.body["payment"]["usdt"]["amount"]) % 10_000 == 77
+    assert (taken.status, taken.body["payment"]["usdt"]["prepared_only"]) == (201, False)
 
 
 def test_an_amount_rests_for_180_days_and_the_one_that_was_freed_first_is_taken_first(usdt: UsdtDriver) -> None:
