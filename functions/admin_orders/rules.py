@@ -1,4 +1,4 @@
-"""Decides which refunds may be asked for and approved, and which words of people about a payment count. Pure."""
+"""Decides which refunds may be asked for, what may be sent by hand, and which words of people count. Pure."""
 
 from collections.abc import Mapping, Sequence
 

@@ -21,7 +21,7 @@ class LastFulfilment:
 
     @property
     def is_off(self) -> bool:
-        """True if the warehouse sends nothing of it, by its own word."""
+        """True if the warehouse sends nothing of it: by its own word, or because it was never asked."""
         return not self.by_hand and self.status in (FulfilmentStatus.CANCELLED, FulfilmentStatus.REFUSED)
 
     @property

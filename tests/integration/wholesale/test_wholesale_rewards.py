@@ -15,8 +15,9 @@ from shared.orders import tasks
 from shared.orders.refunds import RefundReason
 from tests import factories
 from tests.client import Answer, Client, refusal
-from tests.fakes import order_rows
+from tests.fakes import order_rows, parcel_views
 from tests.fakes.asked_refunds import refund_tins
+from tests.fakes.order_admins import order_admin
 from tests.fakes.order_driver import OrderDriver
 from tests.fakes.payout_driver import PayoutDriver
 from tests.fakes.shop_client import MINT
@@ -112,6 +113,19 @@ def test_the_first_order_that_is_sent_makes_the_account_active_and_gives_a_chip_
     assert chips(sql) == [[300]]
     orders.pass_time(5)
     assert chips(sql) == [[300]], "once per order"
+
+
+def test_an_order_that_people_send_by_hand_brings_its_chips_with_the_last_parcel(
+    rich: WholesaleBuyer, client: Client, orders: OrderDriver, shop_vendors: Vendors, sql: Connection
+) -> None:
+    order_id, admin = paid(rich, orders, 300), order_admin(client)
+    parcel_views.refused(orders, shop_vendors.warehouse, order_id)
+
+    assert admin.ship(order_id, tins={MINT: 100}).body["status"] == "fulfilled"
+    assert chips(sql) == []
+    assert admin.ship(order_id).body["status"] == "shipped"
+
+    assert (chips(sql), status(sql, rich)) == ([[300]], ("active", True))
 
 
 def test_a_cancelled_order_brings_nothing(rich: WholesaleBuyer, orders: OrderDriver, sql: Connection) -> None:
