@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from functions.payment_watch import dispute_shares
+from functions.payment_watch.dispute_shares import Taken
 from shared.orders import refund_shares
 from shared.orders.refund_shares import Charge, ChargedLine, MoreThanLeft, RefundedLine, RefundShare
 from shared.values.goods import cents, dollars
@@ -147,3 +149,24 @@ def test_shipping_is_refunded_once() -> None:
     with pytest.raises(MoreThanLeft):
         refund_shares.of_shipping(gone)
     assert refund_shares.of_rest(gone) is None
+
+
+@given(lines, st.integers(0, 299), st.integers(0, 30), steps, st.integers(1, 1000))
+def test_the_rest_of_what_a_dispute_has_left_is_refunded_to_the_cent(
+    of: list[tuple[int, int, int]], shipping: int, shipping_tax: int, taken: list[tuple[str, int, int]], part: int
+) -> None:
+    charge = charged(of, shipping, shipping_tax)
+    for step in taken:
+        try:
+            charge = after(charge, share_of(charge, step))
+        except MoreThanLeft:
+            continue
+    goods = sum((line.goods_left for line in charge.lines), ZERO)
+    left = Taken(goods, charge.shipping, charge.left - goods - charge.shipping, ZERO, 1)
+    gone = dispute_shares.taken(left, dollars(cents(charge.left) * part // 1000))
+    after_all = refund_shares.without_disputed(charge, goods=gone.goods, shipping=gone.shipping, tax=gone.tax)
+    assert after_all.left == charge.left - gone.amount
+    assert all(line.goods_left >= ZERO and line.tax_left >= ZERO for line in after_all.lines)
+    assert min(after_all.shipping, after_all.shipping_tax) >= ZERO
+    rest = refund_shares.of_rest(after_all)
+    assert (rest.amount if rest else ZERO) == after_all.left
