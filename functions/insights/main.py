@@ -111,7 +111,7 @@ def list_feed(tx: Tx, member: Member, page: FeedFilter) -> Listing[FeedLine]:
     if after is not None and after.id.int > paging.FIGURE_MAX:
         raise paging.not_ours()
     rows = store.lines(tx, page.kind, after, page.limit + 1)
-    shown, cursor = paging.page(rows, page.limit, lambda line: Position(line.happened_at, UUID(int=line.id)))
+    shown, cursor = paging.page(rows, page.limit, lambda line: Position(line.happened_at, UUID(int=int(line.id))))
     return Listing[FeedLine](items=list(shown), next_cursor=cursor)
 
 

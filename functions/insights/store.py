@@ -38,7 +38,7 @@ class FeedLine(Reply):
     languages.
     """
 
-    id: int
+    id: str
     kind: str
     text: str
     code: str | None
@@ -73,8 +73,8 @@ def newest_lines(tx: Tx, limit: int) -> list[FeedLine]:
     return tx.all(
         FeedLine,
         """
-        SELECT id, kind, text, code, params, amount, happened_at FROM feed_items
-        ORDER BY happened_at DESC, id DESC LIMIT :limit
+        SELECT CAST(id AS text) AS id, kind, text, code, params, amount, happened_at FROM feed_items
+        ORDER BY happened_at DESC, feed_items.id DESC LIMIT :limit
         """,
         limit=limit,
     )
@@ -85,10 +85,10 @@ def lines(tx: Tx, kind: str | None, after: Position | None, limit: int) -> list[
     return tx.all(
         FeedLine,
         """
-        SELECT id, kind, text, code, params, amount, happened_at FROM feed_items
+        SELECT CAST(id AS text) AS id, kind, text, code, params, amount, happened_at FROM feed_items
         WHERE (CAST(:kind AS text) IS NULL OR kind = :kind)
-          AND (CAST(:at AS timestamptz) IS NULL OR (happened_at, id) < (:at, CAST(:id AS bigint)))
-        ORDER BY happened_at DESC, id DESC LIMIT :limit
+          AND (CAST(:at AS timestamptz) IS NULL OR (happened_at, feed_items.id) < (:at, CAST(:id AS bigint)))
+        ORDER BY happened_at DESC, feed_items.id DESC LIMIT :limit
         """,
         kind=kind,
         at=after.at if after else None,

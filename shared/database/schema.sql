@@ -104,7 +104,7 @@ CREATE TABLE affiliate_earnings (
 CREATE INDEX affiliate_earnings_affiliate ON affiliate_earnings (affiliate_id, earned_at, id);
 CREATE INDEX affiliate_earnings_agreed_by ON affiliate_earnings (agreed_by) WHERE agreed_by IS NOT NULL;
 CREATE INDEX affiliate_earnings_awarded_by ON affiliate_earnings (awarded_by) WHERE awarded_by IS NOT NULL;
-CREATE INDEX affiliate_earnings_earned ON affiliate_earnings USING brin (earned_at);
+CREATE INDEX affiliate_earnings_earned ON affiliate_earnings (earned_at);
 CREATE INDEX affiliate_earnings_manual ON affiliate_earnings (affiliate_id, earned_at, id) WHERE kind = 'manual';
 CREATE INDEX affiliate_earnings_match_in_review ON affiliate_earnings (referred_id) WHERE kind = 'prize_match' AND
     status = 'in_review';
@@ -651,7 +651,7 @@ CREATE TABLE chip_moves (
     CONSTRAINT chip_moves_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id)
 );
 CREATE INDEX chip_moves_affiliate ON chip_moves (affiliate_id, id);
-CREATE INDEX chip_moves_moved ON chip_moves USING brin (moved_at);
+CREATE INDEX chip_moves_moved ON chip_moves (moved_at);
 CREATE INDEX chip_moves_time ON chip_moves (affiliate_id, moved_at, id);
 CREATE INDEX chip_moves_week ON chip_moves (week_on, affiliate_id);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON chip_moves FOR EACH ROW EXECUTE FUNCTION append_only();
@@ -3412,7 +3412,7 @@ CREATE TABLE vault_moves (
 );
 CREATE INDEX vault_moves_affiliate ON vault_moves (affiliate_id, happened_at, id);
 CREATE UNIQUE INDEX vault_moves_expired ON vault_moves (lot_id) WHERE kind = 'expire';
-CREATE INDEX vault_moves_happened ON vault_moves USING brin (happened_at);
+CREATE INDEX vault_moves_happened ON vault_moves (happened_at);
 CREATE INDEX vault_moves_lot ON vault_moves (lot_id);
 CREATE UNIQUE INDEX vault_moves_made ON vault_moves (lot_id) WHERE kind IN ('vault', 'overflow');
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON vault_moves FOR EACH ROW EXECUTE FUNCTION append_only();
@@ -3574,7 +3574,7 @@ CREATE TABLE wholesale_chips (
     CONSTRAINT wholesale_chips_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refunds(id)
 );
 CREATE INDEX wholesale_chips_account ON wholesale_chips (account_id, earned_at, id);
-CREATE INDEX wholesale_chips_earned ON wholesale_chips USING brin (earned_at);
+CREATE INDEX wholesale_chips_earned ON wholesale_chips (earned_at);
 CREATE UNIQUE INDEX wholesale_chips_once ON wholesale_chips (order_id) WHERE refund_id IS NULL;
 CREATE INDEX wholesale_chips_order ON wholesale_chips (order_id);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON wholesale_chips FOR EACH ROW EXECUTE FUNCTION append_only();

@@ -14,7 +14,8 @@ from shared.values.money import Usdt
 from shared.values.prizes import CompType
 from shared.values.tiers import Tier
 from tests.factories import Somebody
-from tests.fakes.plain_rows import RECIPIENT, SIGNER, put, unchecked
+from tests.fakes.plain_rows import SIGNER, put, unchecked
+from tests.fakes.wallet_driver import RECIPIENT
 
 TREASURIES = ("member", "affiliate", "wholesale")
 SOURCES = ("comp", "affiliate_payout", "wholesale_comp", "manual", "rotation")

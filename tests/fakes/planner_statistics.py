@@ -39,7 +39,15 @@ SMALL_TABLES = frozenset(
         ),
         *("manual_transfers", "reconciliations", "reconciliation_treasuries", "reconciliation_findings"),
         *("ledger_seals", "ledger_seal_balances", "treasury_days", "treasury_snapshot_days", "tins_sold_daily"),
-        *("stock_moves", "wholesale_accounts", "card_days", "card_deposits", "disputes", "payment_findings"),
+        *(
+            "stock_moves",
+            "wholesale_accounts",
+            "wholesale_comps",
+            "card_days",
+            "card_deposits",
+            "disputes",
+            "payment_findings",
+        ),
         *("affiliate_weeks", "affiliate_week_decisions", "affiliate_figure_weeks", "vault_months", "active_days"),
     }
 )

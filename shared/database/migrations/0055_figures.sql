@@ -78,10 +78,10 @@ CREATE INDEX payouts_cancelled ON payouts (state_at) WHERE state = 'CANCELLED';
 CREATE INDEX orders_confirmed ON orders (confirmed_at) WHERE confirmed_at IS NOT NULL;
 CREATE INDEX guarantees_verified ON guarantees (verified_on);
 CREATE INDEX affiliate_earnings_paid ON affiliate_earnings (paid_at) WHERE status = 'paid';
-CREATE INDEX affiliate_earnings_earned ON affiliate_earnings USING brin (earned_at);
-CREATE INDEX chip_moves_moved ON chip_moves USING brin (moved_at);
-CREATE INDEX vault_moves_happened ON vault_moves USING brin (happened_at);
-CREATE INDEX wholesale_chips_earned ON wholesale_chips USING brin (earned_at);
+CREATE INDEX affiliate_earnings_earned ON affiliate_earnings (earned_at);
+CREATE INDEX chip_moves_moved ON chip_moves (moved_at);
+CREATE INDEX vault_moves_happened ON vault_moves (happened_at);
+CREATE INDEX wholesale_chips_earned ON wholesale_chips (earned_at);
 CREATE INDEX feed_items_happened ON feed_items (happened_at, id);
 CREATE INDEX feed_items_kind ON feed_items (kind, happened_at, id);
 

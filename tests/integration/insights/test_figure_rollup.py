@@ -1,5 +1,6 @@
 """The job that works figures out: by its schedules, its documents, its hourly numbers, and after a standstill."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -144,6 +145,35 @@ def test_scans_are_followed_while_scans_are_locked(sql: Connection) -> None:
     finally:
         sql.execute_simple("ROLLBACK")
     assert sum(days(sql, "scans_by_tier").values()) == 3
+
+
+@pytest.mark.usefixtures("_noon")
+def test_a_run_leaves_to_another_one_what_that_has_begun(sql: Connection) -> None:
+    insert_scans(sql, [(NOON - timedelta(seconds=5), 5)])
+    won(sql, NOON)
+    sql.execute_simple("BEGIN; SELECT FROM figure_progress FOR NO KEY UPDATE")
+    try:
+        main.follow_scans()
+        main.count_recent(NOON)
+        assert sql.execute_simple("SELECT count(*) FROM metric_days").rows == [[0]]
+    finally:
+        sql.execute_simple("ROLLBACK")
+    main.follow_scans()
+    main.count_recent(NOON)
+    assert (len(days(sql, "scans_by_tier")), len(days(sql, "comps_awarded"))) == (1, 1)
+
+
+@pytest.mark.usefixtures("_noon")
+def test_the_night_waits_for_the_run_of_the_day(sql: Connection) -> None:
+    sql.execute_simple("BEGIN; SELECT FROM figure_progress FOR NO KEY UPDATE")
+    with ThreadPoolExecutor(1) as threads:
+        night = threads.submit(main.count_anew, NOON)
+        try:
+            with pytest.raises(TimeoutError):
+                night.result(timeout=0.5)
+        finally:
+            sql.execute_simple("ROLLBACK")
+        assert night.result(timeout=20) is None
 
 
 @pytest.mark.usefixtures("_noon")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pg8000.dbapi import Connection
 
-from functions.figure_rollup import counts_store, main, quick_store, steady_store, totals_store
+from functions.figure_rollup import counts_store, main, quick_store, steady_store, store, totals_store
 from functions.insights import memory
 from shared import db
 from shared.figures.names import Name
@@ -85,7 +85,7 @@ def test_an_older_figure_never_replaces_a_newer_one(sql: Connection) -> None:
     worked_out()
     before = sql.execute_simple("SELECT name, as_of FROM figures WHERE name = 'pools'").rows
 
-    db.atomically(lambda tx: main.store.keep(tx, quick_store.figures(tx, datetime.now(UTC) - timedelta(hours=1))))
+    db.atomically(lambda tx: store.keep(tx, quick_store.figures(tx, datetime.now(UTC) - timedelta(hours=1))))
 
     assert sql.execute_simple("SELECT name, as_of FROM figures WHERE name = 'pools'").rows == before
 
