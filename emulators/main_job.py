@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any
 from urllib.request import urlopen
 
-from emulators import people, shop_job
+from emulators import people, scheduler, shop_job
+from emulators.client import Client
 from emulators.listener import Listener
 from emulators.people import Person
 from emulators.process import wait_until
@@ -95,7 +96,26 @@ def play(stack: Stack, tell: Tell = print) -> Played:
     with _step(tell, f"another one orders {shop_job.USDT_TINS} tins and pays in USDT from the wallet, on the chain"):
         played.bought_in_usdt = shop_job.buy_in_usdt(stack, next(it for it in played.members if it is not winner))
     tell(f"  order {played.bought_in_usdt['order_number']} of ${played.bought_in_usdt['total']:.2f} is confirmed")
+    with _step(tell, "the figures are worked out, and members and everybody read them"):
+        said = _figures(stack, winner)
+    tell(f"  {said}")
     return played
+
+
+def _figures(stack: Stack, member: Person) -> str:
+    """A line of the figures, after the job that works them out has run."""
+    for schedule in ("days", "count"):
+        scheduler.call(stack.function_url("figure_rollup"), schedule, stack.token("figure_rollup"))
+    counted = {part["type"]: part for part in member.client.must("GET", "/v1/insights/treasury")["payout_ledger"]}
+    won, guaranteed = counted["crypto_100"], counted["new_member_guarantee"]
+    _check(won["count"] == 1, f"the payout ledger says {won}")
+    public = Client(member.client.url).must("GET", "/v1/insights/public")
+    _check(public["global_scan_count"] == SCANS, f"the public page says {public['global_scan_count']}")
+    near = next(one for one in public["milestone_progress"] if one["prize"] == "crypto_100")
+    paid = (
+        f"{won['count']} prize of ${won['amount']:.0f}, {guaranteed['count']} guarantees of ${guaranteed['amount']:.0f}"
+    )
+    return f"{public['global_scan_count']} scans, {near['remaining']} until the next $100; paid: {paid} together"
 
 
 def manufacture(admin: Person, quantity: int) -> list[str]:

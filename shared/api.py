@@ -139,12 +139,14 @@ class Api:
         reply_headers: Mapping[str, str] | None = None,
         key_required: bool = False,
         any_query: bool = False,
+        tagged: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Register a handler; `limit`, `before` and `after` are explained at the top of this module.
 
         `problems` are the handler's own refusals. A `secret_reply` is kept encrypted under its Idempotency-Key. A
         handler that takes a key requires one; that of a group says so by `key_required`.
-        `any_query` takes unknown query parameters, as a vendor's operation does. Raises UnclearSignature.
+        `any_query` takes unknown query parameters, as a vendor's operation does. A `tagged` reply has a weak ETag made
+        of its body, so that a client that has it already is answered 304. Raises UnclearSignature.
         """
         names = frozenset(re.findall(r"{(\w+)}", template))
 
@@ -172,6 +174,7 @@ class Api:
                     reply_headers=reply_headers or {},
                     key_required=key_required or contract.key_name is not None,
                     any_query=any_query or contract.is_vendors,
+                    tagged=tagged,
                     together=_gatherer() if contract.group_name else None,
                 )
             )
@@ -205,7 +208,9 @@ class Api:
                 call = _read(route, path, request, since)
             with log.bound(network=_network(call), member=call.claims.member_id if call.claims else None):
                 response = _noted(call)
-                if route.contract.is_file:
+                if route.tagged and response.status_code == route.status:
+                    response.add_etag(weak=True)
+                if route.contract.is_file or route.tagged:
                     response.make_conditional(request)  # 304 for a client that has it (RFC 9110, section 13.1.2)
                 return name, response
 

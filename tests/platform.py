@@ -24,7 +24,7 @@ from emulators.pubsub import PubSub
 from emulators.storage import Storage
 from emulators.vendors import Vendors
 from emulators.vision import VisionStandIn
-from functions.insights import store as insights
+from functions.insights import memory as insights
 from functions.migrate import main as migrate
 from shared import auth, config, db, events, settings
 from shared.comps import award_inputs

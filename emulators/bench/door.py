@@ -73,5 +73,6 @@ def log(stack: Stack, served: Target) -> Path:
 def _environment(stack: Stack, served: Target) -> Mapping[str, str]:
     """The variables that Cloud Run sets, and the stack's addresses; without the test clock, as in production."""
     given = {name: value for name, value in stack.environment.items() if name != CLOCK_FILE}
-    brief = {"ROLLUP_RUN_SECONDS": "0"}  # a schedule that continues for a minute would not measure a start
+    # A schedule that continues for a minute would not measure a start.
+    brief = {"ROLLUP_RUN_SECONDS": "0", "FIGURE_RUN_SECONDS": "0"}
     return {**given, **brief, **served.settings, "K_SERVICE": service_name(served.name), "THREADS": str(served.threads)}

@@ -7,6 +7,7 @@ from uuid import UUID
 from functions.affiliate_vault import rules
 from shared.db import Tx
 from shared.values.ids import NIL
+from shared.values.programs import CHIPS_FOR_ONE
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def give_portion(tx: Tx, month: Month, now: datetime) -> UUID | None:
         after=month.done_affiliate or NIL,
         month=month.month,
         limit=rules.PORTION,
-        chips_for_one=rules.CHIPS_FOR_ONE,
+        chips_for_one=CHIPS_FOR_ONE,
         now=now,
     )
 

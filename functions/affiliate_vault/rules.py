@@ -4,7 +4,6 @@ from datetime import UTC, datetime, time, timedelta
 
 PORTION = 1_000  # lots or affiliates in a transaction
 DAYS_BEFORE = (30, 7)
-CHIPS_FOR_ONE = 5  # vaulted all the month, for a chip of bonus
 SETTLED_AFTER = timedelta(minutes=5)  # moves of before the end of a month are committed by then
 
 

@@ -12,7 +12,7 @@ from functions.comps.rules import State
 from shared import settings
 from shared.api import Api
 from shared.auth import Member
-from shared.comps import award_inputs, awards
+from shared.comps import award_inputs, awards, trip_places
 from shared.db import Tx
 from shared.messages import mails, notifications, texts
 from shared.messages.mails import Letter
@@ -91,7 +91,7 @@ class Trip(Reply):
 def list_prizes(tx: Tx, member: Member, now: datetime) -> Listing[Prize]:
     """List all prizes of the global count on one page, locked or not."""
     given, inputs = counter.shown(tx), award_inputs.in_force(tx)
-    state = State(given, inputs.tins_per_month, store.trips_this_month(tx, now))
+    state = State(given, inputs.tins_per_month, trip_places.this_month(tx, now))
     prizes = sorted(inputs.prizes, key=lambda rule: (rule.interval, list(CompType).index(rule.type)))
     items = [_prize(rule, rules.progress(rule, state)) for rule in prizes]
     return Listing[Prize](items=items, next_cursor=None)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.messages import texts
-from shared.values.prizes import TINS_PER_TRIP, CompType, Destination, Rule, volume_needed
+from shared.values.prizes import TINS_PER_TRIP, CompType, Destination, Rule, is_unlocked, volume_needed
 from shared.values.problems import Problem
 from shared.values.states import CompStatus
 
@@ -56,7 +56,7 @@ def progress(terms: Rule, state: State) -> Progress:
     """How far a prize is from being unlocked, as the app shows it (docs/product.md, "Locked prizes")."""
     is_trip = terms.type is CompType.TRIP
     needed = volume_needed(terms.type, terms.unlock_volume, state.trips_this_month)
-    unlocked = terms.unlocked_by_admin or state.tins_per_month >= needed
+    unlocked = is_unlocked(terms, state.tins_per_month, state.trips_this_month)
     trips_left = None
     if is_trip:
         trips_left = max(0, state.tins_per_month // TINS_PER_TRIP - state.trips_this_month)

@@ -36,18 +36,6 @@ class Winner:
     phone: str | None
 
 
-def trips_this_month(tx: Tx, now: datetime) -> int:
-    """The number of trips that count against this calendar month."""
-    return tx.scalar(
-        int,
-        """
-        SELECT count(*) AS count FROM trip_places
-        WHERE month = date_trunc('month', CAST(:now AS timestamptz) AT TIME ZONE 'UTC') AND freed_number IS NULL
-        """,
-        now=now,
-    )
-
-
 def trips(tx: Tx, member_id: UUID, comp_id: UUID | None) -> list[Trip]:
     """The member's trips, or a single one, newest first."""
     return tx.all(

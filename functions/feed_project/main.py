@@ -11,7 +11,7 @@ from uuid import uuid4
 from flask import Request, Response
 
 from functions.feed_project import comparing, documents, rules, store
-from shared import clock, db, log
+from shared import clock, db, leases, log
 from shared.config import Config, read
 from shared.events import FeedItemMade, InboxChanged, ListenerRevoked, NotificationChanged
 from shared.job import Job
@@ -88,11 +88,11 @@ def tick_counter(now: datetime) -> None:
     shown: Shown | None = None
     while time.monotonic() < ends_at:
         moment = clock.now()
-        take = partial(store.take_lease, name=LEASE, holder=holder, now=moment, until=moment + LEASE_LIFE)
+        take = partial(leases.take, name=LEASE, holder=holder, now=moment, until=moment + LEASE_LIFE)
         if db.atomically(take):
             shown = _publish(shown, moment)
         time.sleep(max(0.0, min(config.counter_seconds, ends_at - time.monotonic())))
-    db.atomically(lambda tx: store.release_lease(tx, LEASE, holder, clock.now()))
+    db.atomically(lambda tx: leases.release(tx, LEASE, holder, clock.now()))
 
 
 def _publish(shown: Shown | None, moment: datetime) -> Shown | None:

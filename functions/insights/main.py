@@ -1,12 +1,22 @@
-"""HTTP: how many scans there are and how fast they come (docs/product.md, "Figures for everybody")."""
+"""HTTP: the figures that members and everybody are shown (docs/insights.md)."""
 
 from datetime import datetime, timedelta
 from typing import Literal
+from uuid import UUID
 
 from flask import Request, Response
 
-from functions.insights import store
-from functions.insights.store import LiveNumbers
+from functions.insights import store, tabs
+from functions.insights.memory import remembered
+from functions.insights.store import FeedLine, LiveNumbers
+from functions.insights.tabs import (
+    CompsFigures,
+    OverviewFigures,
+    PartnersFigures,
+    PublicFigures,
+    SystemsFigures,
+    TreasuryFigures,
+)
 from shared.api import Api
 from shared.auth import Anyone, Member
 from shared.db import Tx
@@ -18,7 +28,10 @@ from shared.web import paging
 from shared.web.paging import Position
 
 LIVE_CACHE_SECONDS = 1
+PUBLIC_CACHE_SECONDS = 30
 LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
+
+OWN_COPY = {"Cache-Control": "private, no-cache"}  # kept by the app, and asked for again with its ETag
 
 api = Api("insights")
 
@@ -31,6 +44,12 @@ class PeriodFilter(Page):
     """A page of hours or of days."""
 
     period: Literal["hour", "day"] = "hour"
+
+
+class FeedFilter(Page):
+    """A page of the feed, of one kind of lines or of all."""
+
+    kind: Literal["comp_awarded", "comp_paid"] | None = None
 
 
 class ScanPeriod(Reply):
@@ -52,7 +71,58 @@ class ScanPeriod(Reply):
 )
 def get_live(tx: Tx, caller: Anyone, now: datetime) -> LiveNumbers:
     """Return the live figures to anybody; they are at most a second old."""
-    return store.live(tx, now)
+    return remembered("live", lambda: store.live(tx, now))
+
+
+@api.get("/v1/insights/overview", tagged=True, reply_headers=OWN_COPY)
+def get_overview(tx: Tx, member: Member, now: datetime) -> OverviewFigures:
+    """Return the figures at a glance, and what has just happened."""
+    return remembered("overview", lambda: tabs.overview(tx, now))
+
+
+@api.get("/v1/insights/treasury", tagged=True, reply_headers=OWN_COPY)
+def get_treasury(tx: Tx, member: Member, now: datetime) -> TreasuryFigures:
+    """Return the figures of the money."""
+    return remembered("treasury", lambda: tabs.treasury(tx, now))
+
+
+@api.get("/v1/insights/systems", tagged=True, reply_headers=OWN_COPY)
+def get_systems(tx: Tx, member: Member, now: datetime) -> SystemsFigures:
+    """Return the figures of how the platform does."""
+    return remembered("systems", lambda: tabs.systems(tx, now))
+
+
+@api.get("/v1/insights/comps", tagged=True, reply_headers=OWN_COPY)
+def get_comps_figures(tx: Tx, member: Member, now: datetime) -> CompsFigures:
+    """Return the figures of the prizes."""
+    return remembered("comps", lambda: tabs.comps(tx, now))
+
+
+@api.get("/v1/insights/partners", tagged=True, reply_headers=OWN_COPY)
+def get_partners(tx: Tx, member: Member, now: datetime) -> PartnersFigures:
+    """Return the figures of affiliates and wholesale."""
+    return remembered("partners", lambda: tabs.partners(tx, now))
+
+
+@api.get("/v1/insights/feed")
+def list_feed(tx: Tx, member: Member, page: FeedFilter) -> Listing[FeedLine]:
+    """List what has happened, newest first, without names."""
+    after = paging.after(page.cursor)
+    if after is not None and after.id.int > paging.FIGURE_MAX:
+        raise paging.not_ours()
+    rows = store.lines(tx, page.kind, after, page.limit + 1)
+    shown, cursor = paging.page(rows, page.limit, lambda line: Position(line.happened_at, UUID(int=int(line.id))))
+    return Listing[FeedLine](items=list(shown), next_cursor=cursor)
+
+
+@api.get(
+    "/v1/insights/public",
+    tagged=True,
+    reply_headers={"Cache-Control": f"public, max-age={PUBLIC_CACHE_SECONDS}"},
+)
+def get_public_insights(tx: Tx, caller: Anyone, now: datetime) -> PublicFigures:
+    """Return the figures that everybody may see."""
+    return remembered("public", lambda: tabs.public(tx, now))
 
 
 @api.get("/v1/insights/scans")

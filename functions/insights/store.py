@@ -1,18 +1,15 @@
-"""Figures of counters and rollups; the live ones are cached for a moment."""
+"""Figures of counters and rollups, and lines of the feed, as rows."""
 
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from shared.db import Tx
 from shared.scans import counter, velocity
 from shared.scans.velocity import ScanVelocity
-from shared.values.fields import Reply
+from shared.values.fields import Money, Reply
 from shared.web.paging import Position
-
-FRESH_SECONDS = 1.0
 
 
 class LiveNumbers(Reply):
@@ -36,23 +33,23 @@ class Rollup:
     rolled_up_to: datetime
 
 
-def live(tx: Tx, now: datetime) -> LiveNumbers:
-    """The live figures, at most FRESH_SECONDS old, so that frequent requests do not load the database.
-
-    Raises CountIsBeingCompared.
+class FeedLine(Reply):
+    """Something that has happened, without names. `text` is English; `code` and `params` say the same for apps in other
+    languages.
     """
-    with _cache.lock:
-        if _cache.live is None or time.monotonic() - _cache.read_at >= FRESH_SECONDS:
-            total = counter.shown(tx)
-            _cache.live = LiveNumbers(total=total, as_of=now, velocity=velocity.find(tx))
-            _cache.read_at = time.monotonic()
-        return _cache.live
+
+    id: str
+    kind: str
+    text: str
+    code: str | None
+    params: dict[str, Any]
+    amount: Money | None
+    happened_at: datetime
 
 
-def forget() -> None:
-    """Empty the cache, so that the next call reads the figures again."""
-    with _cache.lock:
-        _cache.live = None
+def live(tx: Tx, now: datetime) -> LiveNumbers:
+    """The count and the velocity. Raises CountIsBeingCompared."""
+    return LiveNumbers(total=counter.shown(tx), as_of=now, velocity=velocity.find(tx))
 
 
 def rollups(tx: Tx, period: str, after: Position | None, limit: int) -> list[Rollup]:
@@ -71,11 +68,30 @@ def rollups(tx: Tx, period: str, after: Position | None, limit: int) -> list[Rol
     )
 
 
-class _Cache:
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.live: LiveNumbers | None = None
-        self.read_at = 0.0
+def newest_lines(tx: Tx, limit: int) -> list[FeedLine]:
+    """The newest lines of the feed, newest first."""
+    return tx.all(
+        FeedLine,
+        """
+        SELECT CAST(id AS text) AS id, kind, text, code, params, amount, happened_at FROM feed_items
+        ORDER BY happened_at DESC, feed_items.id DESC LIMIT :limit
+        """,
+        limit=limit,
+    )
 
 
-_cache = _Cache()
+def lines(tx: Tx, kind: str | None, after: Position | None, limit: int) -> list[FeedLine]:
+    """Lines of the feed of a kind, or of any, after a position, newest first. The id of a position holds the number."""
+    return tx.all(
+        FeedLine,
+        """
+        SELECT CAST(id AS text) AS id, kind, text, code, params, amount, happened_at FROM feed_items
+        WHERE (CAST(:kind AS text) IS NULL OR kind = :kind)
+          AND (CAST(:at AS timestamptz) IS NULL OR (happened_at, feed_items.id) < (:at, CAST(:id AS bigint)))
+        ORDER BY happened_at DESC, feed_items.id DESC LIMIT :limit
+        """,
+        kind=kind,
+        at=after.at if after else None,
+        id=after.id.int if after else None,
+        limit=limit,
+    )

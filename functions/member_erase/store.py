@@ -39,6 +39,7 @@ KEPT: Mapping[str, str] = {
     "referrals": "who referred whom, as what was earned by it says too; without a name",
     "referral_changes": "on its way to a row of referrals",
     "affiliate_figures": "bookkeeping: sums of what is kept, without a name",
+    "activity": "a day without a name, for a count",
     "affiliate_figure_changes": "on its way to a row of affiliate_figures",
     "referral_checks": "on its way to a look, within minutes",
     "referral_reviews": "fraud: what people decided about a referral; it says what two accounts shared, not the thing",

@@ -6,8 +6,8 @@ from datetime import timedelta
 from enum import StrEnum
 
 from shared.values.money import ZERO, Usdt
+from shared.values.tolerance import BADGE_TOLERANCE
 
-BADGE_TOLERANCE = Usdt.of(10)  # of the published badge; the status itself is exact
 LOOK_AGAIN_AFTER = timedelta(minutes=2)
 GIVE_UP_AFTER = timedelta(hours=2)
 OPEN_SLOTS = frozenset({"ALLOCATED", "LIVE", "MINED", "FOREIGN"})

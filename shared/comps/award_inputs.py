@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.db import Tx
+from shared.scans.counter import Count
 from shared.values.money import Usdt
 from shared.values.prizes import CompType, Rule
 from shared.values.tiers import Thresholds, Tier
@@ -30,6 +31,15 @@ class Inputs:
 
 @dataclass(frozen=True)
 class _WrittenInputs:
+    revision: int
+    from_number: int
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Counted:
+    value: int
+    compared: bool
     revision: int
     from_number: int
     body: Mapping[str, Any]
@@ -57,14 +67,20 @@ def from_number(tx: Tx, number: int, revision: int, lineage: str) -> Sequence[In
 
 def in_force(tx: Tx) -> Inputs:
     """The revision that rules the next number as things stand. For display only: awarding needs the counter's lock."""
+    return counted(tx)[1]
+
+
+def counted(tx: Tx) -> tuple[Count, Inputs]:
+    """The count as it stands, and the revision that rules the next number. For display only."""
     row = tx.one(
-        _WrittenInputs,
+        _Counted,
         """
-        SELECT a.revision, a.from_number, a.body FROM scan_counter c, award_inputs a
+        SELECT c.value, c.lineage = database_lineage() AS compared, a.revision, a.from_number, a.body
+        FROM scan_counter c, award_inputs a
         WHERE a.from_number <= c.value + 1 ORDER BY a.revision DESC LIMIT 1
         """,
     )
-    return _made(row)
+    return Count(row.value, row.compared), _made(_WrittenInputs(row.revision, row.from_number, row.body))
 
 
 def forget() -> None:

@@ -79,6 +79,10 @@ PERIODS: Mapping[str, Period] = {
         "devices are compared as long as the new member guarantee runs, which is a year, and for referrals",
     ),
     "tax_quotes": Period("tax_quotes", "expires_at", timedelta(days=1), "an order keeps what it took of its quote"),
+    "transparency_metrics": Period(
+        "transparency_metrics", "at", timedelta(days=731), "numbers per hour are compared with the year before",
+        "figure_rollup: days",
+    ),
     "treasury_snapshots": Period(
         "treasury_snapshots", "at", timedelta(days=90), "a day's extremes and end are kept for ever",
         "treasury_snapshot: hourly",
@@ -123,11 +127,11 @@ FOR_EVER: Mapping[str, str] = {
         _ADMINS),
     **dict.fromkeys(
         ("award_inputs", "codes", "count_comparisons", "downline_entries", "feed_items", "guarantees",
-         "member_quarters", "member_totals", "permanent_tiers", "referrals", "scans", "tier_history",
-         "transparency_metrics"),
+         "member_quarters", "member_totals", "metric_days", "permanent_tiers", "referrals", "scans", "tier_history"),
         _STANDING),
     **dict.fromkeys(
-        ("affiliate_program", "card_balance", "chain_scans", "comp_rules", "data_keys", "hold_windows", "leases",
+        ("active_days", "activity", "affiliate_program", "card_balance", "chain_scans", "comp_rules", "data_keys",
+         "figure_progress", "figures", "hold_windows", "leases",
          "nonce_searches", "nonce_uses", "order_transitions", "payout_transitions", "products",
          "reconciliation_marks", "referral_progress", "scan_counter", "scan_rollup_position", "schema_migrations",
          "settings", "signers", "signing_keys", "slot_transitions", "stock", "stock_alerts", "treasuries",

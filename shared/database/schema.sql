@@ -22,6 +22,24 @@ CREATE DOMAIN evm_hash AS text CHECK (VALUE ~ '^0x[0-9a-f]{64}$');
 CREATE DOMAIN micro_usdt AS bigint;
 CREATE DOMAIN usd AS bigint CHECK ((VALUE % 10000::bigint) = 0);
 
+CREATE TABLE active_days (
+    last_day  date    NOT NULL,
+    members   bigint  NOT NULL,
+    CONSTRAINT active_days_pkey PRIMARY KEY (last_day),
+    CONSTRAINT active_days_members_check CHECK (members >= 0)
+);
+
+CREATE TABLE activity (
+    member_id  uuid  NOT NULL,
+    last_day   date  NOT NULL,
+    CONSTRAINT activity_pkey PRIMARY KEY (member_id),
+    CONSTRAINT activity_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE TRIGGER activity_counts AFTER INSERT ON activity REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE
+    FUNCTION activity_counts();
+CREATE TRIGGER activity_moves AFTER UPDATE ON activity REFERENCING OLD TABLE AS removed NEW TABLE AS added FOR EACH
+    STATEMENT EXECUTE FUNCTION activity_counts();
+
 CREATE TABLE affiliate_chips (
     id            uuid         NOT NULL,
     affiliate_id  uuid         NOT NULL,
@@ -86,11 +104,13 @@ CREATE TABLE affiliate_earnings (
 CREATE INDEX affiliate_earnings_affiliate ON affiliate_earnings (affiliate_id, earned_at, id);
 CREATE INDEX affiliate_earnings_agreed_by ON affiliate_earnings (agreed_by) WHERE agreed_by IS NOT NULL;
 CREATE INDEX affiliate_earnings_awarded_by ON affiliate_earnings (awarded_by) WHERE awarded_by IS NOT NULL;
+CREATE INDEX affiliate_earnings_earned ON affiliate_earnings (earned_at);
 CREATE INDEX affiliate_earnings_manual ON affiliate_earnings (affiliate_id, earned_at, id) WHERE kind = 'manual';
 CREATE INDEX affiliate_earnings_match_in_review ON affiliate_earnings (referred_id) WHERE kind = 'prize_match' AND
     status = 'in_review';
 CREATE INDEX affiliate_earnings_owed_match ON affiliate_earnings (referred_id) WHERE kind = 'prize_match' AND status =
     'pending';
+CREATE INDEX affiliate_earnings_paid ON affiliate_earnings (paid_at) WHERE status = 'paid';
 CREATE INDEX affiliate_earnings_pending ON affiliate_earnings (affiliate_id) WHERE status = 'pending';
 CREATE INDEX affiliate_earnings_referred ON affiliate_earnings (referred_id);
 CREATE TRIGGER affiliate_earning_changed BEFORE UPDATE ON affiliate_earnings FOR EACH ROW EXECUTE FUNCTION
@@ -634,6 +654,7 @@ CREATE TABLE chip_moves (
     CONSTRAINT chip_moves_affiliate_id_fkey FOREIGN KEY (affiliate_id) REFERENCES members(id)
 );
 CREATE INDEX chip_moves_affiliate ON chip_moves (affiliate_id, id);
+CREATE INDEX chip_moves_moved ON chip_moves (moved_at);
 CREATE INDEX chip_moves_time ON chip_moves (affiliate_id, moved_at, id);
 CREATE INDEX chip_moves_week ON chip_moves (week_on, affiliate_id);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON chip_moves FOR EACH ROW EXECUTE FUNCTION append_only();
@@ -898,7 +919,9 @@ CREATE TABLE comps (
     CONSTRAINT comps_scanned_at_scan_id_fkey FOREIGN KEY (scanned_at, scan_id) REFERENCES scans(scanned_at, id)
 );
 CREATE INDEX comps_awarded ON comps (awarded_at DESC, id);
+CREATE INDEX comps_cancelled ON comps (cancelled_at) WHERE status = 'cancelled';
 CREATE INDEX comps_member ON comps (member_id, awarded_at DESC, id);
+CREATE INDEX comps_paid ON comps (paid_at) WHERE status = 'paid';
 CREATE INDEX comps_pending ON comps (member_id) WHERE status = 'pending';
 CREATE INDEX comps_scan ON comps (scan_number) WHERE scan_number IS NOT NULL;
 CREATE INDEX comps_status ON comps (status, awarded_at, id);
@@ -1099,6 +1122,31 @@ CREATE TABLE feed_items (
     CONSTRAINT feed_items_pkey PRIMARY KEY (id),
     CONSTRAINT feed_items_dedupe_key_key UNIQUE (dedupe_key)
 );
+CREATE INDEX feed_items_happened ON feed_items (happened_at, id);
+CREATE INDEX feed_items_kind ON feed_items (kind, happened_at, id);
+
+CREATE TABLE figure_progress (
+    work         text         NOT NULL,
+    last_number  bigint       NOT NULL DEFAULT 0,
+    as_of        timestamptz  NOT NULL,
+    CONSTRAINT figure_progress_pkey PRIMARY KEY (work),
+    CONSTRAINT figure_progress_last_number_check CHECK (last_number >= 0),
+    CONSTRAINT figure_progress_work_check CHECK (work IN ('scans', 'days'))
+);
+
+CREATE TABLE figures (
+    name           text         NOT NULL,
+    value          jsonb,
+    reason         text,
+    as_of          timestamptz  NOT NULL,
+    fresh_seconds  integer      NOT NULL,
+    CONSTRAINT figures_pkey PRIMARY KEY (name),
+    CONSTRAINT figures_fresh_seconds_check CHECK (fresh_seconds > 0),
+    CONSTRAINT figures_known_or_why_not CHECK ((value IS NULL) = (reason IS NOT NULL)),
+    CONSTRAINT figures_name_check CHECK (name ~ '^[a-z][a-z0-9_]{0,59}$'),
+    CONSTRAINT figures_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 200)
+);
+CREATE TRIGGER figure_is_newer BEFORE UPDATE ON figures FOR EACH ROW EXECUTE FUNCTION figure_is_newer();
 
 CREATE TABLE flagged_scans (
     scan_id      uuid         NOT NULL,
@@ -1283,6 +1331,7 @@ CREATE TABLE guarantees (
     CONSTRAINT guarantees_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
 CREATE INDEX guarantees_due ON guarantees (next_on, member_id) WHERE next_on IS NOT NULL;
+CREATE INDEX guarantees_verified ON guarantees (verified_on);
 
 CREATE TABLE hold_windows (
     treasury      text         NOT NULL,
@@ -1682,6 +1731,18 @@ CREATE TRIGGER wallet_remembered AFTER INSERT OR UPDATE OF wallet_address ON mem
 CREATE TRIGGER wallet_rests BEFORE UPDATE OF wallet_address ON members FOR EACH ROW WHEN
     (lower(old.wallet_address::text) <> lower(new.wallet_address::text)) EXECUTE FUNCTION wallet_rests();
 
+CREATE TABLE metric_days (
+    day     date           NOT NULL,
+    metric  text           NOT NULL,
+    key     text           NOT NULL,
+    value   numeric(24,6)  NOT NULL,
+    as_of   timestamptz    NOT NULL,
+    CONSTRAINT metric_days_pkey PRIMARY KEY (day, metric, key),
+    CONSTRAINT metric_days_key_check CHECK (length(key) <= 60),
+    CONSTRAINT metric_days_metric_check CHECK (metric ~ '^[a-z][a-z0-9_]{0,59}$')
+);
+CREATE INDEX metric_days_metric ON metric_days (metric, key, day);
+
 CREATE TABLE milestones (
     scan_number     bigint       NOT NULL,
     type            comp_type    NOT NULL,
@@ -1919,6 +1980,7 @@ CREATE INDEX orders_accrual_due ON orders (accrual_due_at, id) WHERE accrual_due
 CREATE INDEX orders_addressed ON orders (state_at) WHERE address IS NOT NULL AND (state IN ('delivered', 'cancelled'));
 CREATE INDEX orders_age_check ON orders (age_check_id) WHERE age_check_id IS NOT NULL;
 CREATE INDEX orders_certificate ON orders (certificate_id) WHERE certificate_id IS NOT NULL;
+CREATE INDEX orders_confirmed ON orders (confirmed_at) WHERE confirmed_at IS NOT NULL;
 CREATE INDEX orders_doorstep ON orders (doorstep, placed_at);
 CREATE INDEX orders_leaving ON orders (cancel_wanted_at) WHERE cancel_wanted_at IS NOT NULL AND cancel_refused_at IS
     NULL AND state <> 'cancelled';
@@ -2329,6 +2391,7 @@ CREATE TABLE payouts (
     CONSTRAINT payouts_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES members(id),
     CONSTRAINT payouts_treasury_fkey FOREIGN KEY (treasury) REFERENCES treasuries(name)
 );
+CREATE INDEX payouts_cancelled ON payouts (state_at) WHERE state = 'CANCELLED';
 CREATE INDEX payouts_held ON payouts (treasury, state, requested_at) WHERE state IN ('HELD', 'QUARANTINED');
 CREATE INDEX payouts_listed ON payouts (requested_at, id);
 CREATE INDEX payouts_manual ON payouts (requested_at, id) WHERE source_kind = 'manual';
@@ -3363,6 +3426,7 @@ CREATE TABLE vault_moves (
 );
 CREATE INDEX vault_moves_affiliate ON vault_moves (affiliate_id, happened_at, id);
 CREATE UNIQUE INDEX vault_moves_expired ON vault_moves (lot_id) WHERE kind = 'expire';
+CREATE INDEX vault_moves_happened ON vault_moves (happened_at);
 CREATE INDEX vault_moves_lot ON vault_moves (lot_id);
 CREATE UNIQUE INDEX vault_moves_made ON vault_moves (lot_id) WHERE kind IN ('vault', 'overflow');
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON vault_moves FOR EACH ROW EXECUTE FUNCTION append_only();
@@ -3524,6 +3588,7 @@ CREATE TABLE wholesale_chips (
     CONSTRAINT wholesale_chips_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refunds(id)
 );
 CREATE INDEX wholesale_chips_account ON wholesale_chips (account_id, earned_at, id);
+CREATE INDEX wholesale_chips_earned ON wholesale_chips (earned_at);
 CREATE UNIQUE INDEX wholesale_chips_once ON wholesale_chips (order_id) WHERE refund_id IS NULL;
 CREATE INDEX wholesale_chips_order ON wholesale_chips (order_id);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON wholesale_chips FOR EACH ROW EXECUTE FUNCTION append_only();
@@ -3714,6 +3779,24 @@ CREATE VIEW inbox_counts AS
            FROM late_counts
           WHERE kind = 'unread') counts
   GROUP BY member_id;
+
+CREATE OR REPLACE FUNCTION activity_counts()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    INSERT INTO active_days AS kept (last_day, members)
+    SELECT last_day, count(*) FROM added GROUP BY last_day ORDER BY last_day
+    ON CONFLICT (last_day) DO UPDATE SET members = kept.members + EXCLUDED.members;
+    IF TG_OP = 'UPDATE' THEN
+        UPDATE active_days kept SET members = kept.members - gone.members
+        FROM (SELECT last_day, count(*) AS members FROM removed GROUP BY last_day) gone
+        WHERE kept.last_day = gone.last_day;
+    END IF;
+    RETURN NULL;
+END $function$;
 
 CREATE OR REPLACE FUNCTION affiliate_earning_changed()
  RETURNS trigger
@@ -4557,6 +4640,29 @@ AS $function$
     GROUP BY scan_number, member_id
 $function$;
 
+CREATE OR REPLACE FUNCTION drop_transparency_metrics(before timestamp with time zone)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+DECLARE
+    month   text;
+    dropped integer := 0;
+BEGIN
+    FOR month IN
+        SELECT inhrelid::regclass::text FROM pg_inherits
+        WHERE inhparent = 'transparency_metrics'::regclass AND inhrelid::regclass::text ~ '_\d{4}_\d\d$'
+    LOOP
+        IF to_date(right(month, 7), 'YYYY_MM') + interval '1 month' <= before THEN
+            EXECUTE format('DROP TABLE %I', month);
+            dropped := dropped + 1;
+        END IF;
+    END LOOP;
+    RETURN dropped;
+END $function$;
+
 CREATE OR REPLACE FUNCTION drop_treasury_snapshots(before timestamp with time zone)
  RETURNS integer
  LANGUAGE plpgsql
@@ -4682,6 +4788,17 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM payouts WHERE id = NEW.payout_id AND NEW.person_id IN (member_id, requested_by)) THEN
         PERFORM refuse('approvals', format('payout %s is the approver''s own', NEW.payout_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION figure_is_newer()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.as_of < OLD.as_of THEN
+        PERFORM refuse('figure_is_newer', format('%s would become older', OLD.name));
     END IF;
     RETURN NEW;
 END $function$;
@@ -7733,9 +7850,9 @@ END $function$;
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_affiliate_desk, blakjaks_app,
     blakjaks_approvals, blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_clicks,
     blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_deposits, blakjaks_disputes, blakjaks_downlines,
-    blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figures,
-    blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys,
-    blakjaks_listening, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
+    blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figure_rollups,
+    blakjaks_figures, blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices,
+    blakjaks_keys, blakjaks_listening, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
     blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals, blakjaks_relay, blakjaks_rollups,
     blakjaks_sales, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements,
     blakjaks_standing, blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_vault_upkeep, blakjaks_vaults,
@@ -7771,25 +7888,25 @@ GRANT INSERT ON TABLE affiliate_earnings, chip_moves, ledger_journals, ledger_po
 GRANT UPDATE (agreed_by, cancelled_at, status) ON TABLE affiliate_earnings TO blakjaks_affiliate_desk;
 GRANT UPDATE (decided_at, decided_by, note, status) ON TABLE referral_reviews TO blakjaks_affiliate_desk;
 
-GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE affiliate_chips, affiliate_earnings, affiliate_figure_changes,
-    affiliate_figure_weeks, affiliate_figures, affiliate_payout_lines, affiliate_payouts, affiliate_program,
-    affiliate_week_shares, affiliate_weeks, age_checks, attempt_counters, avatars, backup_codes, broadcasts,
-    card_balance, card_bookings, card_days, cart_items, carts, chain_scans, chain_transfers, chip_balances,
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_chips, affiliate_earnings,
+    affiliate_figure_changes, affiliate_figure_weeks, affiliate_figures, affiliate_payout_lines, affiliate_payouts,
+    affiliate_program, affiliate_week_shares, affiliate_weeks, age_checks, attempt_counters, avatars, backup_codes,
+    broadcasts, card_balance, card_bookings, card_days, cart_items, carts, chain_scans, chain_transfers, chip_balances,
     chip_counts, chip_vaults, code_batch_chunks, code_batch_walks, code_batches, code_import_chunks, code_imports,
     code_retries, codes, comp_rules, comps, data_exports, data_keys, devices, disputes, email_changes, email_codes,
-    erasures, feed_items, flagged_scans, foreign_explanations, former_usernames, fulfilments, guarantee_claims,
-    guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults, known_devices,
-    late_counts, leases, listener_revocations, mails, manual_transfers, mark_secrets, member_quarters, member_totals,
-    members, nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions,
-    order_tins_sold, orders, outbox, parcels, payment_findings, payment_operations, payments, payout_slots, payouts,
-    permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries,
-    reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes, referral_progress,
-    referral_reviews, referrals, refresh_tokens, refund_requests, sales_volume, scan_counter, scan_rollup_position,
-    scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys, stock_alerts, tax_quotes,
-    tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days,
-    treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances,
-    wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO
-    blakjaks_app;
+    erasures, feed_items, figure_progress, figures, flagged_scans, foreign_explanations, former_usernames, fulfilments,
+    guarantee_claims, guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults,
+    known_devices, late_counts, leases, listener_revocations, mails, manual_transfers, mark_secrets, member_quarters,
+    member_totals, members, metric_days, nonce_searches, nonce_uses, notification_preferences, notifications,
+    operation_resolutions, order_tins_sold, orders, outbox, parcels, payment_findings, payment_operations, payments,
+    payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
+    reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
+    referral_progress, referral_reviews, referrals, refresh_tokens, refund_requests, sales_volume, scan_counter,
+    scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys, stock_alerts,
+    tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
+    treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots,
+    vault_months, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts,
+    withdrawals, withheld_chips TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -7939,14 +8056,21 @@ GRANT UPDATE (resolution, resolved_at, resolved_by) ON TABLE payment_findings TO
 GRANT SELECT ON TABLE email_changes, known_devices, members, second_factors, withdrawals TO blakjaks_exports;
 GRANT UPDATE (expires_at, ready_at, status) ON TABLE data_exports TO blakjaks_exports;
 
+GRANT DELETE, INSERT, UPDATE ON TABLE metric_days TO blakjaks_figure_rollups;
+GRANT INSERT ON TABLE activity, transparency_metrics TO blakjaks_figure_rollups;
+GRANT INSERT, UPDATE ON TABLE figures TO blakjaks_figure_rollups;
+GRANT UPDATE (as_of, last_number) ON TABLE figure_progress TO blakjaks_figure_rollups;
+GRANT UPDATE (last_day) ON TABLE activity TO blakjaks_figure_rollups;
+
 GRANT SELECT (active_from, created_at, kid, kms_version, public_jwk, retired_at) ON TABLE signing_keys TO
     blakjaks_figures;
 GRANT SELECT (created_at, device_kind, ended_at, ends_at, id, last_used_at, member_id, totp_at) ON TABLE sessions TO
     blakjaks_figures;
 GRANT SELECT (id, number, permanent_tier, role, status, username) ON TABLE members TO blakjaks_figures;
-GRANT SELECT ON TABLE comp_rules, feed_items, member_quarters, milestones, reconciliation_treasuries, reconciliations,
-    sales_volume, scan_counter, scan_rollup_position, scan_rollups, settings, transparency_metrics, treasuries,
-    treasury_snapshot_days, treasury_snapshots TO blakjaks_figures;
+GRANT SELECT ON TABLE award_inputs, comp_rules, feed_items, figures, member_quarters, milestones,
+    reconciliation_treasuries, reconciliations, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
+    settings, transparency_metrics, treasuries, treasury_snapshot_days, treasury_snapshots, trip_places TO
+    blakjaks_figures;
 
 GRANT INSERT ON TABLE parcel_lines, parcels TO blakjaks_fulfilment;
 GRANT UPDATE (answered_at, evidence, look_at, reason, reference, sent_at, status) ON TABLE fulfilments TO
@@ -8046,31 +8170,31 @@ GRANT SELECT (amount, block_hash, block_number, chain_id, checked_at, expires_at
 GRANT SELECT (amount, epoch, fee_per_gas_wei_max, gas_limit, hash, kind, nonce, origin, position,
     priority_fee_per_gas_wei_max, recipient_address, signed_at, signer) ON TABLE payout_attempts TO blakjaks_read;
 GRANT SELECT (created_at, enabled_at, member_id) ON TABLE second_factors TO blakjaks_read;
-GRANT SELECT ON TABLE affiliate_chips, affiliate_earnings, affiliate_figure_changes, affiliate_figure_weeks,
-    affiliate_figures, affiliate_payout_lines, affiliate_payouts, affiliate_program, affiliate_week_decisions,
-    affiliate_week_shares, affiliate_weeks, age_checks, audit_logs, avatars, award_inputs, bank_transfers, broadcasts,
-    card_balance, card_bookings, card_days, card_deposits, cart_items, carts, chain_scans, chain_transfers,
-    chip_balances, chip_counts, chip_moves, chip_vaults, code_batch_chunks, code_batch_walks, code_batches,
-    code_change_codes, code_changes, code_import_chunks, code_imports, code_retries, codes, comp_rule_changes,
-    comp_rules, comps, count_comparisons, data_exports, devices, dispute_movements, disputes, downline_entries,
-    erasures, feed_items, flagged_scans, foreign_explanations, foreign_transfers, former_usernames, fulfilment_lines,
-    fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes,
-    invoices, job_faults, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings,
-    ledger_seal_balances, ledger_seals, listener_revocations, locked_shares, mails, manual_awards, manual_transfers,
-    member_quarters, member_totals, member_wallets, milestones, nonce_searches, nonce_uses, notification_preferences,
-    notifications, operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox,
-    parcel_lines, parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs,
-    payout_slots, payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings,
-    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes, referral_checks,
-    referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refund_lines, refund_requests,
-    refunds, resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position,
-    scan_rollups, scans, schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock,
-    stock_alerts, stock_moves, sunset_notices, tax_quotes, tax_reports, tier_history, tins_sold_daily,
-    transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days,
-    treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months,
-    vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_links, wallet_transactions,
-    webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
-    withdrawal_transitions, withheld_chips TO blakjaks_read;
+GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings, affiliate_figure_changes,
+    affiliate_figure_weeks, affiliate_figures, affiliate_payout_lines, affiliate_payouts, affiliate_program,
+    affiliate_week_decisions, affiliate_week_shares, affiliate_weeks, age_checks, audit_logs, avatars, award_inputs,
+    bank_transfers, broadcasts, card_balance, card_bookings, card_days, card_deposits, cart_items, carts, chain_scans,
+    chain_transfers, chip_balances, chip_counts, chip_moves, chip_vaults, code_batch_chunks, code_batch_walks,
+    code_batches, code_change_codes, code_changes, code_import_chunks, code_imports, code_retries, codes,
+    comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices, dispute_movements, disputes,
+    downline_entries, erasures, feed_items, figure_progress, figures, flagged_scans, foreign_explanations,
+    foreign_transfers, former_usernames, fulfilment_lines, fulfilments, guarantee_claims, guarantee_reviews,
+    guarantees, hold_windows, honey_trials, inbox_counts, inboxes, invoices, job_faults, late_counts, leases,
+    ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
+    listener_revocations, locked_shares, mails, manual_awards, manual_transfers, member_quarters, member_totals,
+    member_wallets, metric_days, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
+    operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox, parcel_lines,
+    parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
+    payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
+    reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
+    referral_progress, referral_reviews, referrals, refund_lines, refund_requests, refunds, resale_certificates,
+    retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
+    schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock, stock_alerts, stock_moves,
+    sunset_notices, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasuries,
+    treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips,
+    usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances,
+    wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps,
+    wholesale_milestones, withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO

@@ -47,3 +47,9 @@ class Destination:
 def volume_needed(prize: CompType, unlock_volume: int, trips_this_month: int) -> int:
     """Tins per month that unlock a prize; for a trip, those that allow one more in this calendar month."""
     return TINS_PER_TRIP * (trips_this_month + 1) if prize is CompType.TRIP else unlock_volume
+
+
+def is_unlocked(rule: Rule, tins_per_month: int, trips_this_month: int) -> bool:
+    """True if the prize can be won: people have unlocked it, or enough tins are sold."""
+    needed = volume_needed(rule.type, rule.unlock_volume, trips_this_month)
+    return rule.unlocked_by_admin or tins_per_month >= needed

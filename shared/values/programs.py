@@ -6,6 +6,8 @@ from enum import StrEnum
 
 POOL_PERCENT = 5  # of the gross profit of each sale goes to the pool of affiliates
 STEPS = 20  # a step is a twentieth of the volume that closes the program
+CHIPS_FOR_ONE = 5  # vaulted all the month, for a chip of bonus
+VAULT_DAYS = 365  # for which a vaulted chip is good; the schema has it too
 
 
 class ProgramState(StrEnum):

@@ -38,6 +38,7 @@ class Route:
     body_bytes_max: int
     reply_headers: Mapping[str, str]
     key_required: bool
+    tagged: bool  # its reply has an ETag
     any_query: bool  # links to which others append parameters (fbclid, utm_source) are followed all the same
     together: "GroupCommitter[Call, Answer] | None"
 

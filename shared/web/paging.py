@@ -46,7 +46,7 @@ def after(cursor: str | None) -> Position | None:
     except (ValueError, binascii.Error):
         position = None
     if position is None or position.at.utcoffset() != timedelta(0):
-        raise _not_ours()
+        raise not_ours()
     return position
 
 
@@ -62,7 +62,7 @@ def after_rank(cursor: str | None, order: str) -> Rank | None:
     except (ValueError, binascii.Error):
         rank = None
     if rank is None or abs(rank.figure) > FIGURE_MAX or _cursor(rank) != cursor:
-        raise _not_ours()
+        raise not_ours()
     return rank
 
 
@@ -86,5 +86,6 @@ def _parts(cursor: str) -> tuple[str, str]:
     return key, identity
 
 
-def _not_ours() -> NotValid:
+def not_ours() -> NotValid:
+    """The refusal of a cursor that we did not make."""
     return NotValid(errors=[{"field": "/cursor", "message": "is not a cursor of this list"}])

@@ -49,6 +49,8 @@ DOCUMENTS: Mapping[str, dict[str, object]] = {
     f"inboxes/{TAKEN_BACK}": {"unread_count": 1},
     "feed/1": {"text": "Someone won $100!"},
     "counters/scans": {"total": 500},
+    "counters/pools": {"pools": []},
+    "counters/figures": {"members": 7},
     "channels/lounge": {"access": {tier.value: "full" for tier in Tier}},
     "channels/lounge/messages/m1": {"text": "Hi"},
     "channels/news": {"access": {tier.value: "view" for tier in Tier}},
@@ -239,6 +241,12 @@ def test_the_counter_is_for_everybody_and_is_not_listed(ada: Listener, nobody: L
     for listener in (ada, nobody):
         assert listener.may_get("counters/scans")
         assert not listener.may_list("counters")
+
+
+def test_other_figures_are_for_whoever_is_signed_in(ada: Listener, nobody: Listener) -> None:
+    for path in ("counters/pools", "counters/figures"):
+        assert ada.may_get(path)
+        assert not nobody.may_get(path)
 
 
 @pytest.mark.parametrize("tier", list(Tier))

@@ -433,3 +433,10 @@ def device(owner: Somebody, at: datetime, number: int) -> str:  # noqa: ARG001 -
     made = uuid4()
     insert("devices", id=made, member_id=owner.id, platform="ios", token=uuid4().hex, registered_at=at)
     return str(made)
+
+
+def feed_line(owner: Somebody, at: datetime, number: int) -> str:  # noqa: ARG001 - as all of them
+    key = str(uuid4())
+    kind = ("comp_awarded", "comp_paid")[number % 2]
+    insert("feed_items", kind=kind, text="Someone won $100!", amount=100_000_000, dedupe_key=key, happened_at=at)
+    return str(db.atomically(lambda tx: tx.scalar(int, "SELECT id FROM feed_items WHERE dedupe_key = :key", key=key)))

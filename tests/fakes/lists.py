@@ -83,6 +83,7 @@ LISTS: Mapping[str, ListCase] = {
     ),
     "list_recent": ListCase(list_rows.scan),
     "list_notifications": ListCase(list_rows.notification, filters={"type": same("type")}),
+    "list_feed": ListCase(list_rows.feed_line, mine=False, filters={"kind": same("kind")}),
     "list_scan_periods": ListCase(
         partial(list_rows.period, "hour"), "starts_at", beside=partial(list_rows.period, "day"), ties=False, mine=False
     ),

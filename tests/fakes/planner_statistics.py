@@ -22,7 +22,7 @@ BOUNDED = frozenset(
         *("payout_transitions", "slot_transitions", "withdrawal_transitions", "schema_migrations", "hold_windows"),
         *("reconciliation_marks", "chain_scans", "stock", "stock_alerts", "order_transitions"),
         "card_balance",
-        *("affiliate_program", "referral_progress", "sunset_notices"),
+        *("affiliate_program", "referral_progress", "sunset_notices", "figures", "figure_progress"),
     }
 )
 # Tables that grow by what people do at a screen: thousands of rows, not millions.
@@ -39,8 +39,16 @@ SMALL_TABLES = frozenset(
         ),
         *("manual_transfers", "reconciliations", "reconciliation_treasuries", "reconciliation_findings"),
         *("ledger_seals", "ledger_seal_balances", "treasury_days", "treasury_snapshot_days", "tins_sold_daily"),
-        *("stock_moves", "wholesale_accounts", "card_days", "card_deposits", "disputes", "payment_findings"),
-        *("affiliate_weeks", "affiliate_week_decisions", "affiliate_figure_weeks", "vault_months"),
+        *(
+            "stock_moves",
+            "wholesale_accounts",
+            "wholesale_comps",
+            "card_days",
+            "card_deposits",
+            "disputes",
+            "payment_findings",
+        ),
+        *("affiliate_weeks", "affiliate_week_decisions", "affiliate_figure_weeks", "vault_months", "active_days"),
     }
 )
 SMALL_TABLE_ROWS = 10_000

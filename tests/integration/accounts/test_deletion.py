@@ -55,6 +55,7 @@ NOT_EXPORTED = {
     "inboxes": "a count of notifications", "late_counts": "counts on their way to where they belong",
     "referral_changes": "tiers on their way to where they are shown",
     "affiliate_figures": "sums of other rows", "affiliate_figure_changes": "sums on their way to where they are shown",
+    "activity": "the newest day of `scans` and `orders`, for a count",
     "referral_checks": "how fraud is found", "referral_reviews": "how fraud is found",
     "honey_trials": "how fraud is found", "code_retries": "how fraud is found",
     "flagged_scans": "how fraud is found", "guarantee_reviews": "how fraud is found",

@@ -1,6 +1,9 @@
 """The statements that lock rows and are tried in a test of their noun: by place, the test file that does it."""
 
 TRIED_ELSEWHERE = {
+    "functions/figure_rollup/days_store.py::lock": "test_figure_rollup.py",
+    "functions/figure_rollup/days_store.py::wait": "test_figure_rollup.py",
+    "functions/figure_rollup/scans_store.py::lock": "test_figure_rollup.py",
     "functions/affiliate_sunset/store.py::lock": "test_sunset.py",
     "functions/referral_refresh/figures_store.py::add_changes": "test_affiliate_figures.py",
     "functions/referral_refresh/figures_store.py::add_shares": "test_affiliate_figures.py",

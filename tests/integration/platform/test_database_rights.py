@@ -138,6 +138,7 @@ POWERFUL = {
         {"affiliate", "auth"},
     ),
     "a referral": ("UPDATE referrals SET affiliate_id = referred_id", set[str]()),
+    "a figure that everybody is shown": ("UPDATE figures SET value = '1'", {"figure_rollup"}),
     "a figure of an affiliate": ("UPDATE affiliate_figures SET earned = 1", {"referral_refresh"}),
     "a share of a sale": (
         f"INSERT INTO sale_accruals (order_id, sequence) VALUES ({ANY_ID}, 1)",
@@ -221,6 +222,7 @@ SECRET = {
 
 # Nobody's login writes these: triggers do, or migrations.
 WRITTEN_BY_NOBODY = {
+    "active_days",
     *("award_inputs", "chip_vaults", "count_comparisons", "ledger_accounts", "ledger_balances", "member_wallets"),
     *(
         "order_events",

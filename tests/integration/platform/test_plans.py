@@ -24,6 +24,7 @@ ACCEPTED: Mapping[str, str] = {
     "functions.affiliate_sunset.store.lock_shares": "the program closes once, with the chips of everybody's life",
     "functions.affiliate_week.share_store._carry_on": "a week without a pool carries all its chips on, once",
     "functions.affiliate_week.share_store._insert_shares": "a week divides its pool among all, once",
+    "functions.figure_rollup.counts_store.tier_counts": "each ten minutes, every member once",
     "functions.referral_refresh.match_store.cleared": "matches in review: few, and people look at each",
     "shared.ledger.seals.totals": "make ledger-check adds everything up; no schedule does",
 }
@@ -156,6 +157,7 @@ BY_NAME: Mapping[tuple[str, str], str] = {
     ("since", "timestamp with time zone"): "now() - interval '1 hour'",
     ("since", "text"): f"'{planner_statistics.SAMPLE - 1}'",  # a transaction of today
     ("after", "text"): "repeat('ab', 32)",  # a mark
+    ("figures", "text[]"): "ARRAY['7', '8.5']",
     ("payment_digest", "text"): "repeat('ab', 32)",
     ("horizon", "text"): f"'{planner_statistics.SAMPLE - 1}'",
     ("block_number", "bigint"): f"{planner_statistics.SAMPLE - 1}",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pg8000.dbapi import Connection
 
-from functions.insights import store
+from functions.insights import memory
 from functions.scan_rollup import main as rollup
 from shared.scans import histogram
 from tests import factories
@@ -49,7 +49,7 @@ def test_before_the_first_scan_there_are_numbers_too(client: Client) -> None:
 
 
 def test_within_a_second_everybody_gets_the_same_answer(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(store, "FRESH_SECONDS", 60.0)
+    monkeypatch.setattr(memory, "FRESH_SECONDS", 60.0)
     first = client().get("/v1/insights/live")
     factories.set_scan_counter(7)
 
@@ -57,7 +57,7 @@ def test_within_a_second_everybody_gets_the_same_answer(client: Client, monkeypa
 
     assert again.body == first.body
     assert again.headers["Cache-Control"] == "public, max-age=1"
-    monkeypatch.setattr(store, "FRESH_SECONDS", 0.0)
+    monkeypatch.setattr(memory, "FRESH_SECONDS", 0.0)
     later = client().get("/v1/insights/live")
     assert later.body["total"] == 7
     assert later.body["as_of"] > first.body["as_of"]
@@ -69,7 +69,7 @@ def test_no_figure_is_counted_from_the_scans_themselves(client: Client, sql: Con
     member = client(factories.member().token)
     live, hours = client().get("/v1/insights/live").body, member.get("/v1/insights/scans").body
     sql.execute_simple("DELETE FROM scans")
-    store.forget()
+    memory.forget()
 
     assert client().get("/v1/insights/live").body["velocity"] == live["velocity"]
     assert member.get("/v1/insights/scans").body == hours

@@ -1,0 +1,80 @@
+"""Figures that need a look at every member or affiliate. They are counted each ten minutes, one statement for each."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from functions.figure_rollup import rules
+from functions.figure_rollup.store import Figure
+from shared import settings
+from shared.db import Tx
+from shared.figures.names import Name
+from shared.figures.values import PermanentTierFloor, TierShare
+from shared.values import tiers
+from shared.values.tiers import Tier
+
+SHARED_WEEKS = timedelta(weeks=4)
+MATCHED_WITHIN = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class _TierCount:
+    tier: Tier
+    permanent_tier: Tier
+    members: int
+
+
+def figures(tx: Tx, now: datetime) -> list[Figure]:
+    """Return the figures of this module as of now."""
+    counts = tier_counts(tx, tiers.quarter_of(now))
+    having = [sum(count.members for count in counts if count.tier is tier) for tier in Tier]
+    percents = rules.shares(having)
+    distribution = [
+        TierShare(tier=tier, members=members, percent=percent)
+        for tier, members, percent in zip(Tier, having, percents, strict=True)
+    ]
+    needed = settings.load(tx).permanent_tier_thresholds
+    floors = [
+        PermanentTierFloor(
+            tier=tier,
+            tins=needed[tier],
+            holders=sum(count.members for count in counts if count.permanent_tier is tier),
+        )
+        for tier in Tier
+        if tier is not Tier.STANDARD
+    ]
+    return [
+        Figure(Name.MEMBERS, sum(having), now),
+        Figure(Name.TIER_DISTRIBUTION, distribution, now),
+        Figure(Name.PERMANENT_TIERS, floors, now),
+        Figure(Name.AFFILIATES_ACTIVE, active_affiliates(tx, now), now),
+    ]
+
+
+def tier_counts(tx: Tx, quarter: str) -> list[_TierCount]:
+    """Members whose address is proved, by their tier in the quarter, the better of both, and their permanent one."""
+    return tx.all(
+        _TierCount,
+        """
+        SELECT greatest(coalesce(q.tier, 'standard'), m.permanent_tier) AS tier, m.permanent_tier, count(*) AS members
+        FROM members m LEFT JOIN member_quarters q ON q.member_id = m.id AND q.quarter = :quarter
+        WHERE m.email_verified_at IS NOT NULL AND m.status <> 'deleted'
+        GROUP BY 1, 2
+        """,
+        quarter=quarter,
+    )
+
+
+def active_affiliates(tx: Tx, now: datetime) -> int:
+    """Affiliates of whom a week of the last four has counted chips, or who have earned a match in 30 days."""
+    return tx.scalar(
+        int,
+        """
+        SELECT count(*) AS affiliates
+        FROM (SELECT affiliate_id FROM affiliate_week_shares WHERE week_on > :week AND chips > 0
+              UNION
+              SELECT affiliate_id FROM affiliate_earnings
+              WHERE earned_at > :since AND kind = 'prize_match' AND status IN ('pending', 'paid')) active
+        """,
+        week=(now.astimezone(UTC) - SHARED_WEEKS).date(),
+        since=now - MATCHED_WITHIN,
+    )

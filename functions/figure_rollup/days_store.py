@@ -1,0 +1,157 @@
+"""Counts and sums of a UTC day, each counted anew from facts that never change once they have happened.
+
+Something that is undone later (a cancelled comp) counts on the day on which that happened, under a name of its own. So
+a day that is counted twice, late, or beside another run comes to the same rows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import LiteralString
+
+from shared.db import Tx
+
+# Each gives rows of (metric, key, value) for the day that begins at `since` and ends before `until`.
+FACTS: Mapping[str, LiteralString] = {
+    "sign_ups": """
+        SELECT 'sign_ups' AS metric, '' AS key, CAST(count(*) AS numeric) AS value
+        FROM guarantees
+        WHERE verified_on >= CAST(CAST(:since AS timestamptz) AS date)
+          AND verified_on < CAST(CAST(:until AS timestamptz) AS date)
+        """,
+    "comps_awarded": """
+        SELECT made.metric, c.type AS key, made.value
+        FROM (SELECT CAST(type AS text) AS type, count(*) AS comps, sum(amount) AS amount FROM comps
+              WHERE awarded_at >= :since AND awarded_at < :until GROUP BY type) c
+        CROSS JOIN LATERAL (VALUES ('comps_awarded', CAST(comps AS numeric)),
+                                   ('comps_awarded_amount', amount / 1000000.0)) made (metric, value)
+        """,
+    "comps_cancelled": """
+        SELECT made.metric, c.type AS key, made.value
+        FROM (SELECT CAST(type AS text) AS type, count(*) AS comps, sum(amount) AS amount FROM comps
+              WHERE status = 'cancelled' AND cancelled_at >= :since AND cancelled_at < :until GROUP BY type) c
+        CROSS JOIN LATERAL (VALUES ('comps_cancelled', CAST(comps AS numeric)),
+                                   ('comps_cancelled_amount', amount / 1000000.0)) made (metric, value)
+        """,
+    "comps_paid": """
+        SELECT made.metric, c.type AS key, made.value
+        FROM (SELECT CAST(type AS text) AS type, count(*) AS comps, sum(amount) AS amount FROM comps
+              WHERE status = 'paid' AND paid_at >= :since AND paid_at < :until GROUP BY type) c
+        CROSS JOIN LATERAL (VALUES ('comps_paid', CAST(comps AS numeric)),
+                                   ('comps_paid_amount', amount / 1000000.0)) made (metric, value)
+        """,
+    "payouts_paid": """
+        SELECT made.metric, p.source_kind AS key, made.value
+        FROM (SELECT source_kind, count(*) AS payouts, sum(amount) AS amount,
+                     sum(extract(epoch FROM paid_at - began.at)) AS seconds, count(began.at) AS timed
+              FROM payouts CROSS JOIN LATERAL (
+                  SELECT min(allocated_at) AS at FROM payout_slots WHERE payout_id = payouts.id) began
+              WHERE treasury IN ('member', 'affiliate', 'wholesale', 'shop') AND state = 'PAID'
+                AND paid_at >= :since AND paid_at < :until
+              GROUP BY source_kind) p
+        CROSS JOIN LATERAL (VALUES ('payouts_paid', CAST(payouts AS numeric)),
+                                   ('payouts_paid_amount', amount / 1000000.0),
+                                   ('payouts_paid_seconds', CAST(coalesce(seconds, 0) AS numeric)),
+                                   ('payouts_paid_timed', CAST(timed AS numeric))) made (metric, value)
+        """,
+    "payouts_cancelled": """
+        SELECT 'payouts_cancelled' AS metric, source_kind AS key, CAST(count(*) AS numeric) AS value FROM payouts
+        WHERE state = 'CANCELLED' AND state_at >= :since AND state_at < :until GROUP BY source_kind
+        """,
+    "matches_paid": """
+        SELECT made.metric, '' AS key, made.value
+        FROM (SELECT count(*) FILTER (WHERE e.kind = 'prize_match') AS matches, sum(e.amount) AS amount
+              FROM affiliate_earnings e LEFT JOIN affiliate_earnings taken ON taken.id = e.reverses_id
+              WHERE e.status = 'paid' AND e.paid_at >= :since AND e.paid_at < :until
+                AND coalesce(taken.kind, e.kind) = 'prize_match'
+              HAVING count(*) > 0) e
+        CROSS JOIN LATERAL (VALUES ('matches_paid', CAST(matches AS numeric)),
+                                   ('matches_paid_amount', amount / 1000000.0)) made (metric, value)
+        """,
+    "chips_given": """
+        SELECT 'chips_given' AS metric, kind AS key, CAST(sum(chips) AS numeric) AS value FROM chip_moves
+        WHERE kind IN ('bonus', 'grant') AND moved_at >= :since AND moved_at < :until GROUP BY kind
+        """,
+    "vault": """
+        SELECT 'vault' AS metric, kind AS key, CAST(sum(chips) AS numeric) AS value FROM vault_moves
+        WHERE happened_at >= :since AND happened_at < :until GROUP BY kind
+        """,
+    "wholesale_chips": """
+        SELECT 'wholesale_chips' AS metric, '' AS key, CAST(sum(chips) AS numeric) AS value FROM wholesale_chips
+        WHERE earned_at >= :since AND earned_at < :until HAVING count(*) > 0
+        """,
+    # What sales gave a pool, less what refunds took back; and what the pool has promised, less what it got back.
+    "pools": """
+        SELECT CASE WHEN j.ref LIKE 'accrual:%' THEN 'pool_accrued' ELSE 'pool_spent' END AS metric,
+               split_part(p.account, ':', 2) AS key,
+               sum(CASE WHEN j.ref LIKE 'accrual:%' THEN p.amount ELSE -p.amount END) / 1000000.0 AS value
+        FROM ledger_journals j JOIN ledger_postings p ON p.journal_id = j.id
+        WHERE j.posted_at >= :since AND j.posted_at < :until
+          AND p.account IN ('pool:member', 'pool:affiliate', 'pool:wholesale')
+        GROUP BY 1, 2
+        """,
+}
+METRICS = (
+    *("sign_ups", "payouts_paid_seconds", "payouts_paid_timed", "payouts_cancelled", "chips_given", "vault"),
+    *(f"{subject}{suffix}" for subject in ("comps_awarded", "comps_cancelled", "comps_paid", "payouts_paid",
+                                           "matches_paid") for suffix in ("", "_amount")),
+    *("wholesale_chips", "pool_accrued", "pool_spent"),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _Fact:
+    metric: str
+    key: str
+    value: Decimal
+
+
+def lock(tx: Tx) -> datetime | None:
+    """Lock the counting of days; returns until when it has come, None while another run has it."""
+    return tx.scalar_or_none(
+        datetime, "SELECT as_of FROM figure_progress WHERE work = 'days' FOR NO KEY UPDATE SKIP LOCKED"
+    )
+
+
+def wait(tx: Tx) -> None:
+    """Lock the counting of days; another run that has it is waited for."""
+    tx.run("SELECT FROM figure_progress WHERE work = 'days' FOR NO KEY UPDATE")
+
+
+def first_day(tx: Tx) -> date | None:
+    """The UTC day on which the first member joined; None without members. Nothing has happened before it."""
+    return tx.scalar_or_none(
+        date, "SELECT CAST(created_at AT TIME ZONE 'UTC' AS date) AS day FROM members ORDER BY number LIMIT 1"
+    )
+
+
+def count_anew(tx: Tx, day: date, now: datetime) -> None:
+    """Replace the day's rows by what the facts say. The caller has locked the counting of days."""
+    since = datetime.combine(day, time.min, UTC)
+    until = since + timedelta(days=1)
+    rows = [row for name in FACTS for row in tx.all(_Fact, FACTS[name], since=since, until=until)]
+    tx.run(
+        "DELETE FROM metric_days WHERE day = :day AND metric = ANY(CAST(:metrics AS text[]))",
+        day=day,
+        metrics=list(METRICS),
+    )
+    tx.run(
+        """
+        INSERT INTO metric_days (day, metric, key, value, as_of)
+        SELECT :day, row.metric, row.key, row.value, :now
+        FROM unnest(CAST(:metrics AS text[]), CAST(:keys AS text[]), CAST(CAST(:figures AS text[]) AS numeric[]))
+             AS row (metric, key, value)
+        WHERE row.value <> 0
+        """,
+        day=day,
+        now=now,
+        metrics=[row.metric for row in rows],
+        keys=[row.key for row in rows],
+        figures=[f"{row.value:f}" for row in rows],
+    )
+
+
+def note(tx: Tx, now: datetime) -> None:
+    """Note that today and yesterday are counted up to now."""
+    tx.run("UPDATE figure_progress SET as_of = greatest(as_of, :now) WHERE work = 'days'", now=now)

@@ -1,0 +1,1 @@
+"""Figures that everybody is shown."""
