@@ -159,7 +159,7 @@ def possible_statuses(route: Route) -> set[int]:
     """The answers that a route can give, by its signature and the problems that it declares."""
     contract_ = route.contract
     statuses = {route.status, *ALWAYS, *(problem.status for problem in route.problems)}
-    is_cached = contract_.is_file and route.method == "GET" or route.tagged
+    is_cached = (contract_.is_file and route.method == "GET") or route.tagged
     statuses |= {304} if is_cached else set()  # a client that has it
     if contract_.is_vendors:
         return statuses | {400, 413}  # a body that breaks off, or is too long: nothing else of it is read
