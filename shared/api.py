@@ -54,6 +54,7 @@ from shared.web.http import (
     problem_response,
     read_body,
     require_content_type,
+    with_etag,
 )
 from shared.web.idempotency import Answer, IdempotencyKey
 from shared.web.in_transaction import Call, Route
@@ -208,10 +209,10 @@ class Api:
                 call = _read(route, path, request, since)
             with log.bound(network=_network(call), member=call.claims.member_id if call.claims else None):
                 response = _noted(call)
-                if route.tagged and response.status_code == route.status:
-                    response.add_etag(weak=True)
-                if route.contract.is_file or route.tagged:
+                if route.contract.is_file:
                     response.make_conditional(request)  # 304 for a client that has it (RFC 9110, section 13.1.2)
+                elif route.tagged and response.status_code == route.status:
+                    return name, with_etag(request, response)
                 return name, response
 
 

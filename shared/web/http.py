@@ -35,6 +35,7 @@ CSV = "text/csv; charset=utf-8"
 PLAIN = "identity"  # no content coding (RFC 9110, section 8.4.1)
 ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match"
 PREFLIGHT_SECONDS = 600
+NOT_MODIFIED = 304
 PIECE_BYTES = 64 * 1024
 SAFE_HEADERS = {
     "Cache-Control": "no-store",  # a response is for the caller alone unless it says otherwise
@@ -148,6 +149,18 @@ def discard_body(request: Request) -> None:
 def entity_tag(revision: int | str) -> str:
     """The ETag of a version."""
     return f'"{revision}"'
+
+
+def with_etag(request: Request, response: Response) -> Response:
+    """The response with a weak ETag made of its body; 304 without a body for a client that names it in
+    `If-None-Match` (RFC 9110, section 13.1.2). Other conditions are about versions, and this has none.
+    """
+    response.add_etag(weak=True)
+    if request.if_none_match.contains_weak(response.get_etag()[0] or ""):
+        response.status_code = NOT_MODIFIED
+        response.set_data(b"")
+        response.headers.remove("Content-Type")
+    return response
 
 
 def if_match(request: Request) -> IfMatch:

@@ -23,12 +23,15 @@ import functions.scans.store as scans
 from functions.affiliate import chip_store
 from functions.affiliate_week import payout_store
 from functions.affiliate_week.week_store import Week
+from functions.figure_rollup import store as kept_figures
+from functions.figure_rollup.store import Figure
 from functions.orders import buyer_records
 from functions.referral_refresh import figures_store, review_store
 from shared import db
 from shared.codes import changes
 from shared.comps import awards, totals
 from shared.db import Tx
+from shared.figures.names import Name
 from shared.messages import notifications as telling
 from shared.messages.notifications import Note
 from shared.payouts import reads, slots
@@ -229,6 +232,14 @@ def _referrals(sql: Connection) -> Prepared:
     return "referrals", _by("referred_id", ids), lambda tx: review_store.lock_referrals(tx, ids[::-1])
 
 
+def _kept_figures(sql: Connection) -> Prepared:
+    names = sorted((Name.MEMBERS, Name.POOLS, Name.VAULT))
+    for name in names:
+        put(sql, "figures", name=name.value, value="1", as_of=NOW - timedelta(hours=1), fresh_seconds=60)
+    made = [Figure(name, 1, NOW) for name in reversed(names)]
+    return "figures", _by("name", [name.value for name in names]), lambda tx: kept_figures.keep(tx, made)
+
+
 ORDERED: dict[str, Callable[[Connection], Prepared]] = {
     "functions.admin_codes.store.invalidate": _codes("generated", admin_codes.invalidate),
     "functions.admin_codes.store.reuse": _codes("invalidated", admin_codes.reuse),
@@ -238,6 +249,7 @@ ORDERED: dict[str, Callable[[Connection], Prepared]] = {
     "functions.affiliate_week.payout_store._proposed": _proposed,
     "functions.codes_change.store.invalidate": _chunk("generated", codes_change.invalidate),
     "functions.codes_change.store.reuse": _chunk("invalidated", codes_change.reuse),
+    "functions.figure_rollup.store.keep": _kept_figures,
     "functions.notifications.store.mark_read": _notifications,
     "functions.orders.buyer_records.lock_carts": _carts,
     "functions.referral_refresh.figures_store.add_chips": _figures_of_scans,
