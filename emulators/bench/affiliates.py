@@ -6,7 +6,8 @@ This is a benchmark, not a test. Server, Postgres (fsync on) and load maker shar
   it opens the week, counts, proposes, promises and asks for the payouts. The setting lets the week be approved by
   itself, and no limit holds it. The time begins when the process is told to begin, and ends when the week is seen as
   requested; states are looked at ten times a second. The floor is the server copying the same rows from table to table:
-  shares, proposals, lines, payouts and tasks, with the same indexes and without triggers.
+  shares, proposals, lines, payouts and tasks, with the same indexes and without triggers. Then the week is counted
+  again from the facts, with `Usdt.allocate`, and must be the same.
 - scans: clients scan at the own door of `functions/scans`, in turns alone, beside such a week, and beside a session
   that writes as busily into a table that no scan touches: the last tells what sharing the cores costs from what
   waiting for the week costs.
@@ -14,8 +15,8 @@ This is a benchmark, not a test. Server, Postgres (fsync on) and load maker shar
   middle, and a filtered one.
 
 `--quick` takes fewer of everything. Written to .local/bench/affiliates.json: machine; weeks, per size the seconds at
-which each state was first seen, floor_seconds, ratio, memory_mib (the process's peak); growth (how many times longer
-ten times as many take, at most); scans and referrals with their percentiles; aims.
+which each state was first seen, floor_seconds, ratio, memory_mib (the process's peak), recount_seconds; growth (how
+many times longer ten times as many take, at most); scans and referrals with their percentiles; aims.
 """
 
 import argparse
@@ -144,6 +145,8 @@ def _week(opened: Parts, size: int, week_on: date, tell: Callable[[str], None]) 
     _check(opened, size)
     tell("the floor")
     floor = _floor(opened)
+    tell("counting the week again")
+    again = _recount(opened, week_on)
     return {
         "affiliates": size,
         "seconds": round(seconds, 2),
@@ -151,7 +154,22 @@ def _week(opened: Parts, size: int, week_on: date, tell: Callable[[str], None]) 
         "floor_seconds": round(floor, 2),
         "ratio": round(seconds / floor, 1),
         "memory_mib": round(memory / report.MIB, 1),
+        "recount_seconds": round(again, 2),
     }
+
+
+def _recount(opened: Parts, week_on: date) -> float:
+    """The seconds in which `make week-recount` counts the week again, and finds the same."""
+    from functions.affiliate_week import recount_store
+    from shared import db
+
+    opened.rows("VACUUM ANALYZE")  # as autovacuum will have done
+    began = time.perf_counter()
+    differences = db.atomically(recount_store.differences, week_on)
+    seconds = time.perf_counter() - began
+    if differences:
+        raise Wrong(f"counted again the week is another one: {differences[:3]}")
+    return seconds
 
 
 def _clear(opened: Parts, size: int, week_on: date) -> None:

@@ -204,17 +204,17 @@ def test_a_scan_of_the_next_week_is_not_vaulted_in_this_one(vaults: Vaults) -> N
     assert vaults.vault(somebody, 2, CUT + WEEK - TICK) == "chips-not-enough 1"
 
 
-def test_sixty_four_at_once_vault_a_chip_once(vaults: Vaults) -> None:
+def test_a_thousand_at_once_vault_a_chip_once(vaults: Vaults) -> None:
     somebody = factories.member()
     vaults.begin()
     vaults.scan(somebody, 10, MONDAY)
     with ThreadPoolExecutor(16) as threads:
-        answers = list(threads.map(lambda _: vaults.vault(somebody, 2), range(64)))
+        answers = list(threads.map(lambda _: vaults.vault(somebody, 2), range(500)))
     assert answers.count("") == 5
     assert set(answers) == {"", "chips-not-enough 0"}
     assert vaults.shown(somebody).vaulted == 10
     with ThreadPoolExecutor(16) as threads:
-        answers = list(threads.map(lambda _: vaults.withdraw(somebody, 5), range(64)))
+        answers = list(threads.map(lambda _: vaults.withdraw(somebody, 5), range(500)))
     assert sorted(answers, reverse=True)[-2:] == ["", ""]
     assert answers.count("") == 2
     assert vaults.shown(somebody).active == 10

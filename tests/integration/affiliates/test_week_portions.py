@@ -112,7 +112,9 @@ def test_the_size_of_portions_changes_nothing_that_people_agree_to(
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("name", ["execute", "commit"])
 def test_a_week_that_dies_at_any_statement_ends_as_one_that_lives(weeks: Weeks, name: str, after: bool) -> None:
-    """Killed before or after each statement and commit, between portions and inside them: one payout for each."""
+    """Killed before or after each statement and commit, between portions and inside them: the same digests, and one
+    payout for each.
+    """
     people = in_order(5)
     weeks.earn(people[0], Usdt.of(50))
     counted(weeks, *people)
@@ -120,6 +122,7 @@ def test_a_week_that_dies_at_any_statement_ends_as_one_that_lives(weeks: Weeks, 
     deaths = dying(weeks, name, after)
     assert weeks.week()["state"] == "ready"
     assert deaths > 3
+    assert digests(weeks) == counted_anew(weeks)
     agreed(weeks)
     deaths = dying(weeks, name, after)
     assert weeks.week()["state"] == "told"
@@ -130,6 +133,18 @@ def test_a_week_that_dies_at_any_statement_ends_as_one_that_lives(weeks: Weeks, 
     assert len(asked_for(weeks)) == len(people)
     assert weeks.rows("SELECT sum(amount) FROM affiliate_payout_lines") == [(sum(owed.values()),)]
     assert len(weeks.rows("SELECT 1 FROM notifications WHERE code = 'week_shared'")) == len(people)
+
+
+def digests(weeks: Weeks) -> list[Any]:
+    return weeks.rows("SELECT digest, payment_digest FROM affiliate_weeks")
+
+
+def counted_anew(weeks: Weeks) -> list[Any]:
+    """The digests of the same week after people have rejected it and a run that lives has counted it."""
+    weeks.agree(factories.member(role=Role.TREASURY), verdict="reject")
+    weeks.run(AFTER + MINUTE)
+    assert weeks.week()["state"] == "ready"
+    return digests(weeks)
 
 
 def dying(weeks: Weeks, name: str, after: bool) -> int:
