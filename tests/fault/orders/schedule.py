@@ -149,6 +149,7 @@ def settle(made: World) -> None:
     for number in range(ROUNDS_MAX):
         made.pass_time(ROUND_SECONDS)
         shop.calm()
+        disputes.look_at_all(made)
         made.sweep()
         made.drain()
         if not made.database.rows(OPEN.format(soon="")):
@@ -159,6 +160,5 @@ def settle(made: World) -> None:
         hand_shipments.conclude(made)
         wholesale.conclude(made)
         disputes.end_all(made)
-        disputes.look_at_all(made)
         if number > DECIDED_AFTER:
             made.decide()
