@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -109,7 +109,8 @@ def _figures(stack: Stack, member: Person) -> str:
     counted = {part["type"]: part for part in member.client.must("GET", "/v1/insights/treasury")["payout_ledger"]}
     won, guaranteed = counted["crypto_100"], counted["new_member_guarantee"]
     _check(won["count"] == 1, f"the payout ledger says {won}")
-    public = Client(member.client.url).must("GET", "/v1/insights/public")
+    with closing(Client(member.client.url)) as nobody:
+        public = nobody.must("GET", "/v1/insights/public")
     _check(public["global_scan_count"] == SCANS, f"the public page says {public['global_scan_count']}")
     near = next(one for one in public["milestone_progress"] if one["prize"] == "crypto_100")
     paid = (

@@ -59,7 +59,9 @@ class _History(WeekSchedule):
 
     def review(self) -> None:
         """An award waits for a second person, or one that does is agreed to or cancelled."""
-        waiting = self.weeks.rows("SELECT id FROM affiliate_earnings WHERE status = 'in_review' ORDER BY id")
+        waiting = self.weeks.rows(
+            "SELECT id FROM affiliate_earnings WHERE status = 'in_review' AND kind = 'manual' ORDER BY id"
+        )
         if waiting and self.random.random() < 0.7:
             self.weeks.rows(
                 """

@@ -1,4 +1,4 @@
-"""What admins do by which they give something to somebody, each prepared for one person or wallet."""
+"""Acts by which admins give something to somebody. Each is prepared for one person or wallet."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -84,7 +84,7 @@ def wrong_strings(schema: Schema) -> Iterator[str]:
     if schema.get("minLength"):
         yield "a" * (schema["minLength"] - 1)
     if "enum" in schema:
-        yield from ("", CANARY, schema["enum"][0].upper(), f"{schema['enum'][0]} ")
+        yield from ("", CANARY, schema["enum"][0].swapcase(), f"{schema['enum'][0]} ")
     if "pattern" in schema:
         breaking = ("", " ", "a" * 1000, "\n", "\u0663" * 6, f"{CANARY}\n", "../..", "' OR 1=1 --", "<script>")
         yield from (text for text in breaking if not re.fullmatch(schema["pattern"], text))
