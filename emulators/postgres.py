@@ -38,8 +38,8 @@ PLACES = (
     "/usr/local/opt/postgresql*/bin",
     "/Applications/Postgres.app/Contents/Versions/*/bin",
 )
-SETTINGS = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200", "shared_buffers=256MB",
-            "timezone=UTC", "log_timezone=UTC")  # fmt: skip
+SETTINGS = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200", "timezone=UTC",
+            "log_timezone=UTC")  # fmt: skip
 FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 
 Source = Literal["any", "machine", "embedded"]
@@ -58,10 +58,13 @@ class Access:
 
 @dataclass
 class Postgres:
-    """One server. `durable=False` is for tests: a crash of the machine may lose or damage everything."""
+    """One server. `durable=False` is for tests: a crash of the machine may lose or damage everything. `buffers_mib` of
+    memory hold what was read and written of the tables.
+    """
 
     source: Source = "any"
     durable: bool = True
+    buffers_mib: int = 256
     log: Path = LOCAL / "log" / "postgres.log"
     version: str = ""
     _access: Access | None = field(default=None, repr=False)
@@ -108,7 +111,8 @@ class Postgres:
             raise RuntimeError("a home comes first")
         password = secrets.token_urlsafe(PASSWORD_BYTES)
         _initdb(binaries, home, password)
-        settings = [*SETTINGS, f"port={port}", *(() if self.durable else FORGETFUL)]
+        settings = [*SETTINGS, f"port={port}", f"shared_buffers={self.buffers_mib}MB"]
+        settings += () if self.durable else FORGETFUL
         command = [str(binaries / "postgres"), "-D", str(home.data), *(f"--{setting}" for setting in settings)]
         self._child = Child.start("postgres", command, self.log, _environment(), home.user)
         self._child.wait_until_ready(lambda: _is_ready(home.data), READY_SECONDS_MAX)

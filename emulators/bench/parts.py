@@ -15,6 +15,7 @@ from emulators.stack import LOCAL
 
 FOLDER = LOCAL / "bench"
 TASK_SIZE = 100  # payouts of one task
+BUFFERS_MIB = 2_048  # a small part of what the servers of terraform/database.tf have
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def opened(block_seconds: float) -> Iterator[Parts]:
     from functions.migrate import main as migrate
 
     FOLDER.mkdir(parents=True, exist_ok=True)
-    postgres, kms = Postgres(durable=True, log=FOLDER / "postgres.log"), Kms()
+    postgres, kms = Postgres(buffers_mib=BUFFERS_MIB, log=FOLDER / "postgres.log"), Kms()
     chain = ChainNode(block_time_seconds=block_seconds, log=FOLDER / "chain.log")
     logins = cloud.Logins()
     with ExitStack() as stop:
