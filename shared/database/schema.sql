@@ -4640,10 +4640,9 @@ AS $function$
     GROUP BY scan_number, member_id
 $function$;
 
-CREATE OR REPLACE FUNCTION drop_transparency_metrics(before timestamp with time zone)
+CREATE OR REPLACE FUNCTION drop_months(parent regclass, before timestamp with time zone)
  RETURNS integer
  LANGUAGE plpgsql
- SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
  SET "TimeZone" TO 'UTC'
 AS $function$
@@ -4653,7 +4652,7 @@ DECLARE
 BEGIN
     FOR month IN
         SELECT inhrelid::regclass::text FROM pg_inherits
-        WHERE inhparent = 'transparency_metrics'::regclass AND inhrelid::regclass::text ~ '_\d{4}_\d\d$'
+        WHERE inhparent = parent AND inhrelid::regclass::text ~ '_\d{4}_\d\d$'
     LOOP
         IF to_date(right(month, 7), 'YYYY_MM') + interval '1 month' <= before THEN
             EXECUTE format('DROP TABLE %I', month);
@@ -4663,28 +4662,25 @@ BEGIN
     RETURN dropped;
 END $function$;
 
-CREATE OR REPLACE FUNCTION drop_treasury_snapshots(before timestamp with time zone)
+CREATE OR REPLACE FUNCTION drop_transparency_metrics(before timestamp with time zone)
  RETURNS integer
- LANGUAGE plpgsql
+ LANGUAGE sql
  SECURITY DEFINER
  SET search_path TO 'public', 'pg_temp'
  SET "TimeZone" TO 'UTC'
 AS $function$
-DECLARE
-    month   text;
-    dropped integer := 0;
-BEGIN
-    FOR month IN
-        SELECT inhrelid::regclass::text FROM pg_inherits
-        WHERE inhparent = 'treasury_snapshots'::regclass AND inhrelid::regclass::text ~ '_\d{4}_\d\d$'
-    LOOP
-        IF to_date(right(month, 7), 'YYYY_MM') + interval '1 month' <= before THEN
-            EXECUTE format('DROP TABLE %I', month);
-            dropped := dropped + 1;
-        END IF;
-    END LOOP;
-    RETURN dropped;
-END $function$;
+    SELECT drop_months('transparency_metrics', before)
+$function$;
+
+CREATE OR REPLACE FUNCTION drop_treasury_snapshots(before timestamp with time zone)
+ RETURNS integer
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+    SELECT drop_months('treasury_snapshots', before)
+$function$;
 
 CREATE OR REPLACE FUNCTION earned_week_chips(week date, first_number bigint, last_number bigint)
  RETURNS TABLE(affiliate_id uuid, scan_chips integer, brought integer, put_away integer)
@@ -7862,7 +7858,8 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
 
-REVOKE EXECUTE ON FUNCTION check_referrals_of(uuid), drop_treasury_snapshots(timestamp with time zone),
+REVOKE EXECUTE ON FUNCTION check_referrals_of(uuid), drop_months(regclass,timestamp with time zone),
+    drop_transparency_metrics(timestamp with time zone), drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone), keep_award_inputs(),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), lock_vault(uuid,timestamp with time zone),
     order_takes_parcels(uuid,order_state,timestamp with time zone), return_doubted_chips(date,timestamp with time
@@ -8057,6 +8054,7 @@ GRANT SELECT ON TABLE email_changes, known_devices, members, second_factors, wit
 GRANT UPDATE (expires_at, ready_at, status) ON TABLE data_exports TO blakjaks_exports;
 
 GRANT DELETE, INSERT, UPDATE ON TABLE metric_days TO blakjaks_figure_rollups;
+GRANT EXECUTE ON FUNCTION drop_transparency_metrics(timestamp with time zone) TO blakjaks_figure_rollups;
 GRANT INSERT ON TABLE activity, transparency_metrics TO blakjaks_figure_rollups;
 GRANT INSERT, UPDATE ON TABLE figures TO blakjaks_figure_rollups;
 GRANT UPDATE (as_of, last_number) ON TABLE figure_progress TO blakjaks_figure_rollups;

@@ -85,16 +85,16 @@ CREATE INDEX wholesale_chips_earned ON wholesale_chips (earned_at);
 CREATE INDEX feed_items_happened ON feed_items (happened_at, id);
 CREATE INDEX feed_items_kind ON feed_items (kind, happened_at, id);
 
--- Drops the months of transparency_metrics that ended before a time; how many. Only the schema's owner may drop.
-CREATE FUNCTION drop_transparency_metrics(before timestamptz) RETURNS integer
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC' AS $$
+-- Drops the months of a table that ended before a time; how many.
+CREATE FUNCTION drop_months(parent regclass, before timestamptz) RETURNS integer
+LANGUAGE plpgsql SET search_path = public, pg_temp SET timezone = 'UTC' AS $$
 DECLARE
     month   text;
     dropped integer := 0;
 BEGIN
     FOR month IN
         SELECT inhrelid::regclass::text FROM pg_inherits
-        WHERE inhparent = 'transparency_metrics'::regclass AND inhrelid::regclass::text ~ '_\d{4}_\d\d$'
+        WHERE inhparent = parent AND inhrelid::regclass::text ~ '_\d{4}_\d\d$'
     LOOP
         IF to_date(right(month, 7), 'YYYY_MM') + interval '1 month' <= before THEN
             EXECUTE format('DROP TABLE %I', month);
@@ -103,6 +103,17 @@ BEGIN
     END LOOP;
     RETURN dropped;
 END $$;
+
+-- Only the schema's owner may drop a month: these two act with the owner's rights, each on its own table.
+CREATE OR REPLACE FUNCTION drop_treasury_snapshots(before timestamptz) RETURNS integer
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC' AS $$
+    SELECT drop_months('treasury_snapshots', before)
+$$;
+CREATE FUNCTION drop_transparency_metrics(before timestamptz) RETURNS integer
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp SET timezone = 'UTC' AS $$
+    SELECT drop_months('transparency_metrics', before)
+$$;
+REVOKE EXECUTE ON FUNCTION drop_months, drop_transparency_metrics FROM PUBLIC;
 
 -- -------------------------------------------------------------------------------------------------------------- rights
 DO $$
@@ -123,3 +134,4 @@ GRANT INSERT, UPDATE, DELETE ON metric_days TO blakjaks_figure_rollups;
 GRANT INSERT, UPDATE (last_day) ON activity TO blakjaks_figure_rollups;
 GRANT UPDATE (last_number, as_of) ON figure_progress TO blakjaks_figure_rollups;
 GRANT INSERT ON transparency_metrics TO blakjaks_figure_rollups;
+GRANT EXECUTE ON FUNCTION drop_transparency_metrics TO blakjaks_figure_rollups;

@@ -134,7 +134,7 @@ def test_a_run_that_comes_late_takes_nothing_back(sql: Connection) -> None:
 
 @pytest.mark.usefixtures("_noon")
 def test_scans_are_followed_while_scans_are_locked(sql: Connection) -> None:
-    """Nothing waits for what a scan holds until its commit."""
+    """The job waits for no row that a scan locks until it commits."""
     insert_scans(sql, [(NOON - timedelta(seconds=5), 5)] * 3)
     sql.execute_simple(
         "BEGIN; SELECT FROM scan_counter FOR UPDATE; SELECT FROM members FOR NO KEY UPDATE; "

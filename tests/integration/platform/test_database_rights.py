@@ -294,6 +294,20 @@ def test_the_public_figures_are_read_only(sql: Connection) -> None:
     assert written == []
 
 
+def test_nobody_acts_with_the_owners_rights_but_whom_the_migrations_name(sql: Connection) -> None:
+    """A function of the schema that may write with the owner's rights is not everybody's to call. `chip_week` locks the
+    newest week and writes nothing.
+    """
+    for_everybody = sql.execute_simple(
+        """
+        SELECT proname FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+        AND prosecdef AND provolatile = 'v' AND prorettype <> 'trigger'::regtype
+        AND (proacl IS NULL OR EXISTS (SELECT FROM aclexplode(proacl) WHERE grantee = 0)) ORDER BY proname
+        """
+    ).rows
+    assert for_everybody == [["chip_week"]]
+
+
 def test_each_table_is_written_by_some_login_or_says_why_not(sql: Connection) -> None:
     rows = sql.execute_simple("""
         SELECT DISTINCT c.relname FROM pg_class c

@@ -142,7 +142,7 @@ def test_what_a_flagged_scan_wins_waits_for_review(client: Client, sql: Connecti
 def test_the_same_statements_are_run_whatever_is_wrong_with_a_code(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever measures how long the answer takes learns nothing from it."""
+    """A client that measures the time of an answer learns nothing about the code."""
     (used,), (invalid,) = factories.manufactured_codes(1), factories.manufactured_codes(1, status="invalidated")
     scan(client, factories.member(), used)
     member = factories.member()

@@ -67,7 +67,7 @@ def test_an_order_whose_payment_is_disputed_is_not_cancelled(
 def test_twenty_one_thousand_tins_that_are_bought_and_cancelled_bring_no_permanent_tier(
     trade: WholesaleBuyer, orders: OrderDriver, sql: Connection
 ) -> None:
-    """Whoever has referred the account gets the tier for tins that have left, thirty days later."""
+    """Only tins that have left bring the referrer a permanent tier, thirty days later."""
     order_rows.counted(30_000, at=clock.now() + timedelta(seconds=2))
     referrer = factories.member()
     trade.certify()
