@@ -136,17 +136,21 @@ def forgotten(tx: Tx, before: datetime, limit: int) -> list[UUID]:
 
 
 def unasked_payments(tx: Tx, before: datetime, limit: int) -> list[UUID]:
-    """Orders whose payment by card is not under way though it should be: their task was lost."""
+    """Orders whose payment by card is not under way though it should be: their task was lost.
+
+    The order and the operations are looked up payment by payment, by their keys. As joins they would be read whole for
+    each payment when the planner's statistics are of a night in which nothing was under way.
+    """
     return tx.column(
         UUID,
         """
-        SELECT o.id FROM payments p JOIN orders o ON o.id = p.order_id
+        SELECT p.order_id FROM payments p
         WHERE p.provider = 'card' AND p.state IN ('pending', 'authorized') AND p.created_at <= :before
-          AND o.state = 'payment_processing'
-          AND NOT order_waits_for_people(o.id)
+          AND (SELECT o.state FROM orders o WHERE o.id = p.order_id) = 'payment_processing'
+          AND NOT order_waits_for_people(p.order_id)
           AND NOT EXISTS (SELECT FROM payment_operations asked
                           WHERE asked.payment_id = p.id AND asked.status IN ('recorded', 'sent')
-                            AND asked.kind <> 'refund')
+                            AND asked.kind <> 'refund' OFFSET 0)
         ORDER BY p.created_at, p.id LIMIT :limit
         """,
         before=before,
@@ -155,13 +159,16 @@ def unasked_payments(tx: Tx, before: datetime, limit: int) -> list[UUID]:
 
 
 def unconfirmed(tx: Tx, before: datetime, limit: int) -> list[UUID]:
-    """Orders whose invoice was booked as paid before that time and that are not confirmed: their task was lost."""
+    """Orders whose invoice was booked as paid before that time and that are not confirmed: their task was lost. Each
+    order's payment is looked up by its key, as in `unasked_payments`.
+    """
     return tx.column(
         UUID,
         """
         SELECT o.id FROM orders o
-        JOIN payments p ON p.order_id = o.id AND p.state = 'captured'
-        JOIN payment_operations paid ON paid.payment_id = p.id AND paid.kind = 'capture' AND paid.status = 'succeeded'
+        JOIN LATERAL (SELECT p.id FROM payments p WHERE p.order_id = o.id AND p.state = 'captured' LIMIT 1) p ON true
+        JOIN LATERAL (SELECT max(c.answered_at) FILTER (WHERE c.kind = 'capture' AND c.status = 'succeeded')
+                             AS answered_at FROM payment_operations c WHERE c.payment_id = p.id) paid ON true
         WHERE o.state = 'payment_processing' AND paid.answered_at <= :before
         ORDER BY paid.answered_at, o.id LIMIT :limit
         """,

@@ -8,12 +8,33 @@ import pytest
 from pg8000.dbapi import Connection
 from pg8000.native import to_statement
 
+from emulators.bench import shop_world
 from tests import statements
 from tests.fakes import planner_statistics
 from tests.statements import Statement
 
 MUCH = 100_000  # rows; a scan that may meet more reads a table that grows
 COST_MAX = 25_000.0  # what Postgres reckons for reading a quarter of ten million rows; small bounded reads cost less
+SWEPT = tuple(
+    f"functions.{job}."
+    for job in ("order_advance", "payment_watch", "order_fulfil", "sale_accrue", "deposit_watch", "tax_report")
+)
+OLD_ORDERS = 20_000
+UNDER_WAY = 400
+ROWS_READ_MAX = 20  # of all tables and indexes together, per order under way
+RUSH = f"""
+    UPDATE orders SET state = 'payment_processing', cancel_wanted_at = NULL, cancel_reason = NULL
+    WHERE id IN (SELECT CAST(md5('order' || n) AS uuid) FROM generate_series(1, {UNDER_WAY}) AS n)
+    """
+PAYING = """
+    UPDATE payments SET state = CASE WHEN order_id::text < '8' THEN 'captured' ELSE 'authorized' END
+    FROM orders WHERE orders.id = order_id AND orders.state = 'payment_processing'
+    """
+CAPTURED = """
+    UPDATE payment_operations SET kind = 'capture', status = 'succeeded', sent_at = now(), evidence = 'reply',
+                                  reference = payment_id::text
+    FROM payments WHERE payments.id = payment_id AND payments.state = 'captured'
+    """
 PLANNED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 
 # Statements that may read more, and why.
@@ -25,6 +46,8 @@ ACCEPTED: Mapping[str, str] = {
     "functions.affiliate_week.share_store._carry_on": "a week without a pool carries all its chips on, once",
     "functions.affiliate_week.share_store._insert_shares": "a week divides its pool among all, once",
     "functions.figure_rollup.counts_store.tier_counts": "each ten minutes, every member once",
+    "functions.order_advance.store.unasked_payments": "each payment under way is looked up by its keys",
+    "functions.order_advance.store.unconfirmed": "each order under way is looked up by its keys",
     "functions.referral_refresh.match_store.cleared": "matches in review: few, and people look at each",
     "shared.ledger.seals.totals": "make ledger-check adds everything up; no schedule does",
 }
@@ -59,6 +82,16 @@ def test_a_list_of_states_that_hides_an_index_is_noticed(much: Connection) -> No
     assert fault(much, waiting) == ""
     much.execute_simple("ALTER FUNCTION payout_is_payable SET search_path = public")
     assert fault(much, waiting)
+
+
+def test_the_work_of_a_sweep_grows_with_the_orders_under_way_and_not_with_their_square(rush: Connection) -> None:
+    """A rush after a quiet night, whose statistics know of no order that is under way."""
+    swept = [each for each in statements.of_product() if each.where.startswith(SWEPT) and "LIMIT :limit" in each.text]
+    assert len(swept) >= 15
+
+    read = {each.where: rows_read(plan(rush, each, {}, "ANALYZE, ")) for each in swept}
+
+    assert {where: rows for where, rows in read.items() if rows > ROWS_READ_MAX * UNDER_WAY} == {}
 
 
 FILTERS: Mapping[str, str] = {
@@ -130,6 +163,18 @@ def much(sql: Connection) -> Connection:
     return sql
 
 
+@pytest.fixture
+def rush(sql: Connection) -> Connection:
+    """Many cancelled orders, analysed, and then some that are under way."""
+    sql.execute_simple("SET session_replication_role = replica")
+    for statement in shop_world.OLD:
+        sql.execute_unnamed(statement, (1, OLD_ORDERS))
+    sql.execute_simple("ANALYZE")
+    for statement in (RUSH, PAYING, CAPTURED):
+        sql.execute_simple(statement)
+    return sql
+
+
 class Values(Mapping[str, object]):
     """Says which parameters a statement has, in the order of their numbers."""
 
@@ -191,7 +236,7 @@ BY_TYPE: Mapping[str, str] = {
 }
 
 
-def plan(sql: Connection, statement: Statement, said: Mapping[str, str]) -> Mapping[str, Any]:
+def plan(sql: Connection, statement: Statement, said: Mapping[str, str], options: str = "") -> Mapping[str, Any]:
     """The plan, with values as they are asked for in production."""
     text, values_of = to_statement(statement.text)
     values = Values()
@@ -201,8 +246,15 @@ def plan(sql: Connection, statement: Statement, said: Mapping[str, str]) -> Mapp
     ((types,),) = sql.execute_simple("SELECT parameter_types::text[] FROM pg_prepared_statements").rows
     given = [said.get(name) or _value(name, kind) for name, kind in zip(values.names, types, strict=True)]
     execute = f"EXECUTE asked({', '.join(given)})" if given else "EXECUTE asked"
-    ((made,),) = sql.execute_simple(f"EXPLAIN (FORMAT JSON) {execute}").rows
+    ((made,),) = sql.execute_simple(f"EXPLAIN ({options}FORMAT JSON) {execute}").rows
     return (json.loads(made) if isinstance(made, str) else made)[0]["Plan"]  # type: ignore[no-any-return] # untyped JSON
+
+
+def rows_read(node: Mapping[str, Any]) -> float:
+    """The rows that a plan has read of tables and indexes, with those that it has dropped."""
+    dropped = sum(rows for name, rows in node.items() if name.startswith("Rows Removed"))
+    own = (node["Actual Rows"] + dropped) * node["Actual Loops"] if node["Node Type"].endswith("Scan") else 0
+    return float(own) + sum(rows_read(child) for child in node.get("Plans", ()))
 
 
 def _value(name: str, kind: str) -> str:
