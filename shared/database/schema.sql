@@ -8054,7 +8054,6 @@ GRANT SELECT ON TABLE email_changes, known_devices, members, second_factors, wit
 GRANT UPDATE (expires_at, ready_at, status) ON TABLE data_exports TO blakjaks_exports;
 
 GRANT DELETE, INSERT, UPDATE ON TABLE metric_days TO blakjaks_figure_rollups;
-GRANT EXECUTE ON FUNCTION drop_transparency_metrics(timestamp with time zone) TO blakjaks_figure_rollups;
 GRANT INSERT ON TABLE activity, transparency_metrics TO blakjaks_figure_rollups;
 GRANT INSERT, UPDATE ON TABLE figures TO blakjaks_figure_rollups;
 GRANT UPDATE (as_of, last_number) ON TABLE figure_progress TO blakjaks_figure_rollups;
@@ -8091,8 +8090,9 @@ GRANT INSERT, UPDATE ON TABLE signing_keys TO blakjaks_keys;
 GRANT INSERT (issued_at, member_id) ON TABLE listener_revocations TO blakjaks_listening;
 GRANT UPDATE (issued_at) ON TABLE listener_revocations TO blakjaks_listening;
 
-GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
-    ensure_month_partitions(text,date,integer), stranded_months(text), validate_references(text) TO blakjaks_months;
+GRANT EXECUTE ON FUNCTION drop_transparency_metrics(timestamp with time zone), drop_treasury_snapshots(timestamp with
+    time zone), ensure_month_partitions(text,date,integer), stranded_months(text), validate_references(text) TO
+    blakjaks_months;
 
 GRANT EXECUTE ON FUNCTION order_takes_parcels(uuid,order_state,timestamp with time zone) TO blakjaks_order_decisions;
 GRANT INSERT (answered_at, by_hand, evidence, id, look_at, order_id, recorded_at, sent_at, status) ON TABLE fulfilments
