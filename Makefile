@@ -8,7 +8,7 @@ export PYTHONDONTWRITEBYTECODE :=  # dozens of processes import the same: they c
 
 # A setting that nobody reads is a slip: `make run ISOLATE=1` would run as if nothing had been said.
 SETTINGS := PYTHON ARGS WORKERS ISOLATED EMULATOR EMULATOR_FIRESTORE EMULATOR_PUBSUB EMULATOR_POSTGRES STACK_FOLDER \
-  GATEWAY_PORT JOB AT MINUTES SCHEDULES SEED FAMILY SAMPLE ENV FROM FUNCTIONS TF_STUB LOG_LEVEL
+  GATEWAY_PORT JOB AT TO MINUTES SCHEDULES SEED FAMILY SAMPLE ENV FROM FUNCTIONS TF_STUB LOG_LEVEL
 space := $(subst ,, )
 given := $(foreach each,$(subst \$(space),_,$(MAKEOVERRIDES)),$(firstword $(subst =, ,$(each))))
 unknown := $(filter-out $(SETTINGS),$(given))
@@ -17,7 +17,7 @@ $(error there is no setting $(unknown); there are $(SETTINGS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types build seal schema terraform-test plan deploy rollback capacity bench bench-scans bench-shop bench-affiliates bench-codes bench-payouts bench-ledger bench-insights payouts ledger-check week-recount dead-letters faults order-faults week-faults mutants bench-auth soak tick lock clean
+.PHONY: help setup run demo test lint format types build seal schema terraform-test plan deploy rollback capacity bench bench-scans bench-shop bench-affiliates bench-codes bench-payouts bench-ledger bench-insights payouts ledger-check week-recount dead-letters faults order-faults week-faults mutants bench-auth soak tick advance lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -127,6 +127,9 @@ bench-auth: setup ## What sign-ins cost other requests, and reads with a million
 
 tick: setup ## Fire a job of the running stack: make tick JOB=payout_confirm [AT=2026-11-29T00:00Z]
 	@$(BIN)/python -m emulators.tick $(JOB) $(if $(AT),--at '$(AT)')
+
+advance: setup ## Play all that is due on the running stack until a time: make advance TO=2027-03-31T00:00:00Z
+	@$(BIN)/python -m emulators.advance '$(TO)'
 
 lock: setup ## Pin every package anew from pyproject.toml and functions/*/requirements.txt
 	@$(PYTHON) emulators/bootstrap.py --lock

@@ -7,6 +7,8 @@ header on as `X-Forwarded-Authorization` and the token's payload as `X-Apigatewa
 validates nothing else. Its own refusals are `{"code", "message"}` in ESPv2's words, without `Allow` and without
 anything for browsers; the load balancer (terraform/edge.tf), which adds the same headers to every answer that passes
 it, makes them readable for our web pages.
+
+One path is here alone, and is passed on as it comes: it moves the stack's clock (emulators/clock_server.py).
 """
 
 import base64
@@ -23,6 +25,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 import jwt
 from jwt.algorithms import RSAAlgorithm
 
+from emulators import clock_server
 from emulators.contract import Operation, TokenRules
 from shared import clock
 from shared.config import service_name
@@ -70,17 +73,23 @@ class Gateway:
         keys: "KeySet",
         token_for: Callable[[str], str],
         edge_key: str,
+        test_clock: Backend | None = None,
     ) -> None:
-        """`token_for(function)` returns the OIDC token for calling a function; `edge_key` is the edge's key."""
+        """`token_for(function)` returns the OIDC token for calling a function; `edge_key` is the edge's key;
+        `test_clock` moves the stack's clock.
+        """
         self._operations = list(operations)
         self._rules = rules
         self._backends = backends
         self._keys = keys
         self._token_for = token_for
         self._edge_key = edge_key
+        self._test_clock = test_clock
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         start_response = _with_edge_headers(environ, start_response)
+        if self._test_clock and environ["PATH_INFO"] == clock_server.PATH:
+            return self._test_clock(environ, start_response)
         try:
             operation = self._route(environ)
             self._prepare(environ, operation)

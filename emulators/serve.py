@@ -77,7 +77,15 @@ def main() -> None:
     backends = _remote(remote) if remote else _local()
     public = {name: backends[name] for name, function in contract.functions().items() if function.gateway}
     keys = KeySet(lambda: _fetch(f"http://127.0.0.1:{gateway_port}/.well-known/jwks.json")["keys"])
-    gateway = Gateway(contract.operations(), contract.token_rules(), public, keys, _gateway_tokens(), _edge_key())
+    gateway = Gateway(
+        contract.operations(),
+        contract.token_rules(),
+        public,
+        keys,
+        _gateway_tokens(),
+        edge_key=_edge_key(),
+        test_clock=Remote(os.environ["TEST_CLOCK_URL"]),
+    )
     app = Switch(gateway_port, gateway, Router(backends))
     Server(app, sockets, int(os.environ["THREADS"])).run()
 

@@ -19,8 +19,10 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
 
-from emulators import cloud, contract, firestore, running, scheduler, settings, tax
+from emulators import cloud, contract, firestore, running, scheduler, settings, settled, tax
+from emulators.advancing import Advance
 from emulators.chain.node import CHAIN_ID, ChainNode
+from emulators.clock_server import ClockServer, Rules
 from emulators.firestore import Firestore, OfficialFirestore
 from emulators.identity import Identity
 from emulators.kms import Kms
@@ -50,6 +52,7 @@ TREASURY_MICRO = 1_000_000_000_000  # a million USDT each
 TREASURY_GAS_WEI = 10**21
 TINS = 10_000  # of each product, in the warehouse
 SHIP_AFTER_SECONDS = 10.0
+FINAL_BLOCKS = 12  # a transaction is final in ten, two more than its own have to follow
 INHERITED = ("PATH", "HOME", "LANG", "TMPDIR", "SSL_CERT_FILE")
 FUNCTION_START_SECONDS_MAX = 60.0
 FUNCTION_STOP_SECONDS = 1.0  # functions may die anywhere, so a job that runs for a minute is not waited for
@@ -127,6 +130,7 @@ class Stack:
         self.vendors = Vendors(self.now, ship_after=SHIP_AFTER_SECONDS)
         self.postgres = Postgres(source=self.options.postgres, durable=self.options.durable, log=self.log("postgres"))
         self.chain = ChainNode(block_time_seconds=self.options.block_seconds, log=self.log("chain"))
+        self._database = settled.Database(lambda: self.environment)
         self._listening: list[socket.socket] = []  # the gateway's and the router's, until the functions have them
         self.gateway_port = self.router_port = 0
         self.firestore_host = ""
@@ -149,9 +153,10 @@ class Stack:
         """The test clock's time, which all functions share."""
         return datetime.now(UTC) + clock.offset(self.clock_file)
 
-    def set_clock(self, moment: datetime) -> None:
-        """Move the time of all parts."""
-        running.private(self.clock_file, str((moment - datetime.now(UTC)).total_seconds()))
+    def set_clock(self, moment: datetime, *, advancing: bool = False) -> None:
+        """Move the time of all parts. `advancing` says that somebody waits for what is due then (shared/clock.py)."""
+        mark = f" {clock.ADVANCING}" if advancing else ""
+        running.private(self.clock_file, f"{(moment - datetime.now(UTC)).total_seconds()}{mark}")
         self.tasks.wake()
 
     def start(self) -> None:
@@ -168,6 +173,7 @@ class Stack:
         self.break_off()
         while self._parts:
             self._parts.pop().stop()
+        self._database.close()
         self._threads.shutdown()
         self._hang_up()
         if self._sockets:
@@ -205,12 +211,32 @@ class Stack:
         watch.start()
         self._parts.append(watch)
         self.environment = self._prepare()
-        self._start_functions()
+        schedules = Scheduler(self._schedules(), self._scheduler_token, self.now)
+        test_clock = self._test_clock(schedules)
+        self._start_functions(test_clock.url)
         self._migrate()
         self._connect()
-        schedules = Scheduler(self._schedules(), self._scheduler_token, self.now)
-        schedules.start()
-        self._parts.append(schedules)
+        for part in (schedules, test_clock):
+            part.start()
+            self._parts.append(part)
+
+    def _test_clock(self, schedules: Scheduler) -> ClockServer:
+        pubsub = self.pubsub
+
+        def settle(seconds_max: float) -> None:
+            assert isinstance(pubsub, PubSub), "the rules refuse the other one"
+            settled.wait(self._database.outbox, pubsub, self.tasks, seconds_max)
+
+        advance = Advance(
+            scheduler=schedules,
+            now=self.now,
+            move=lambda moment: self.set_clock(moment, advancing=True),
+            rest=lambda: self.set_clock(self.now()),
+            settle=settle,
+            next_task=self.tasks.next_due,
+            mine=lambda: self.chain.mine(FINAL_BLOCKS),
+        )
+        return ClockServer(advance, Rules(self._database.project, can_wait=isinstance(pubsub, PubSub)))
 
     def _listen(self) -> None:
         """Listen on both ports before either is announced, so that no other process can take them meanwhile."""
@@ -344,7 +370,7 @@ class Stack:
                 self.chain.mint(address, TREASURY_MICRO)
             self.chain.fund_gas(address, TREASURY_GAS_WEI)
 
-    def _start_functions(self) -> None:
+    def _start_functions(self, test_clock: str) -> None:
         """Start the functions: all in one process behind the gateway, or each under its own functions-framework."""
         environment = {**self.environment, "IDENTITY_URL": self.identity.url, "IDENTITY_SECRET": self.secret}
         addresses = self._start_each(environment) if self.options.isolated else {}
@@ -354,6 +380,7 @@ class Stack:
             "ROUTER_SOCKET": str(handed_on[1]),
             "FUNCTION_ADDRESSES": json.dumps(addresses),
             "THREADS": str(SERVE_THREADS),
+            "TEST_CLOCK_URL": test_clock,
         }
         child = Child.start(
             "functions",

@@ -6,6 +6,8 @@ same time. A route names its helpers. `limit` says what is counted of a request 
 chain), and checks the signature of a vendor's message. `after` does what is allowed only after the commit (signing a
 token). A request that was answered before runs neither `limit` nor `before`. In a group `before` runs only for the
 requests for which the handler returns NotPrepared; they join a later group.
+
+A route with `dry_run` takes the header `Dry-Run: true`: the answer is what it would be, and nothing of it is done.
 """
 
 import json
@@ -44,6 +46,7 @@ from shared.web.http import (
     RawRequest,
     Upload,
     allowed,
+    asks_dry_run,
     discard_body,
     dress,
     encode,
@@ -141,13 +144,15 @@ class Api:
         key_required: bool = False,
         any_query: bool = False,
         tagged: bool = False,
+        dry_run: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Register a handler; `limit`, `before` and `after` are explained at the top of this module.
 
         `problems` are the handler's own refusals. A `secret_reply` is kept encrypted under its Idempotency-Key. A
         handler that takes a key requires one; that of a group says so by `key_required`.
         `any_query` takes unknown query parameters, as a vendor's operation does. A `tagged` reply has a weak ETag made
-        of its body, so that a client that has it already is answered 304. Raises UnclearSignature.
+        of its body, so that a client that has it already is answered 304. A `dry_run` can be asked for where the
+        transaction is all that happens. Raises UnclearSignature.
         """
         names = frozenset(re.findall(r"{(\w+)}", template))
 
@@ -157,6 +162,8 @@ class Api:
             limiter = helper_of(limit, frozenset()) if limit else None
             helper = helper_of(before, frozenset()) if before else None
             check_helpers(contract, limiter, helper)
+            if dry_run and (limit or before or after or contract.group_name or not contract.takes_token):
+                raise UnclearSignature(f"{handler.__qualname__} is more than a member's transaction: it has no dry run")
             if after and not contract.reply:
                 raise UnclearSignature(f"{handler.__qualname__} gives nothing to what comes after it")
             self.routes.append(
@@ -176,6 +183,7 @@ class Api:
                     key_required=key_required or contract.key_name is not None,
                     any_query=any_query or contract.is_vendors,
                     tagged=tagged,
+                    dry_run=dry_run,
                     together=_gatherer() if contract.group_name else None,
                 )
             )
@@ -259,6 +267,8 @@ def _said(
     route: Route, path: Mapping[str, str], request: Request, claims: Claims | None, now: datetime, since: float
 ) -> Call:
     contract = route.contract
+    changes = route.method in MUTATING and not contract.is_vendors
+    is_dry = changes and asks_dry_run(request, possible=route.dry_run)
     raw = b""
     values: dict[str, object] = {
         "now": now,
@@ -279,7 +289,7 @@ def _said(
     key = _key(route, request, claims, _asked(values.get("upload"), raw))
     if contract.match_name:
         values["match"] = if_match(request)
-    return Call(route, claims, raw, values, key, now=now, since=since)
+    return Call(route, claims, raw, values, key, now=now, since=since, is_dry=is_dry)
 
 
 def _asked(upload: object, raw: bytes) -> bytes:

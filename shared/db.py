@@ -181,6 +181,11 @@ class Tx:
         """
         self._session.command_later(f"SET LOCAL statement_timeout = '{seconds}s'")
 
+    def check_deferred(self) -> None:
+        """Check now what the schema checks at the commit. Raises ConstraintViolated."""
+        self._session.command_later("SET CONSTRAINTS ALL IMMEDIATE")
+        self._session.settle()
+
     def _values(self, kind: type[Value], sql: LiteralString, parameters: Mapping[str, object]) -> list[Value | None]:
         columns, rows, _ = self._session.execute(sql, parameters)
         assert len(columns) == 1, f"the query has {columns} where one column was expected"

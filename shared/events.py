@@ -324,6 +324,11 @@ def enqueue_many(tx: Tx, now: datetime, tasks: Sequence[Task]) -> None:
     _waker.remember()
 
 
+def forget() -> None:
+    """Forget that this thread has recorded anything, because all of it was undone: the relay need not be woken."""
+    _waker.forget()
+
+
 def publish_soon() -> None:
     """Wake the relay if this thread has recorded anything; returns at once."""
     _waker.wake()
@@ -350,6 +355,9 @@ class _Waker:
 
     def remember(self) -> None:
         self._recorded.yes = True
+
+    def forget(self) -> None:
+        self._recorded.yes = False
 
     def wake(self) -> None:
         if not getattr(self._recorded, "yes", False):

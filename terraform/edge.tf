@@ -227,8 +227,8 @@ resource "google_compute_url_map" "edge" {
       allow_origins     = local.origins
       allow_credentials = true
       allow_methods     = ["GET", "HEAD", "POST", "PUT", "DELETE"]
-      allow_headers     = ["Authorization", "Content-Type", "Idempotency-Key", "If-Match"]
-      expose_headers    = ["ETag", "Location", "Retry-After"]
+      allow_headers     = ["Authorization", "Content-Type", "Dry-Run", "Idempotency-Key", "If-Match"]
+      expose_headers    = ["Dry-Run", "ETag", "Location", "Retry-After"]
       max_age           = 600
     }
   }

@@ -66,3 +66,14 @@ class CloudTasks:
         Tasks scheduled for later and paused queues are not waited for.
         """
         self._dispatcher.drain(seconds_max)
+
+    def settle(self, seconds_max: float) -> None:
+        """Wait until no task is under way or due; raises TimeoutError otherwise.
+
+        Tasks that wait to be tried again are not waited for, nor are those scheduled for later and paused queues.
+        """
+        self._dispatcher.settle(seconds_max)
+
+    def next_due(self) -> datetime | None:
+        """The earliest time for which a task is scheduled that has not been tried and is not due; None without one."""
+        return self._dispatcher.next_due()

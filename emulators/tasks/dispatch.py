@@ -102,10 +102,31 @@ class Dispatcher:
             if not self._settled.wait_for(lambda: not self._under_way and not self._unsettled(), seconds_max):
                 raise TimeoutError(f"not done within {seconds_max} s: {self._unsettled()}, under way {self._under_way}")
 
+    def settle(self, seconds_max: float) -> None:
+        """Wait until nothing is under way or due; raises TimeoutError otherwise. A task whose attempt has failed is due
+        again after its pause, which is not waited for.
+        """
+        with self.lock:
+            if not self._settled.wait_for(lambda: not self._under_way and not self._due(), seconds_max):
+                raise TimeoutError(f"tasks are not done within {seconds_max} s: {self._due()}")
+
+    def next_due(self) -> datetime | None:
+        """The earliest time for which a task is scheduled that was not tried yet and is not due; None without one."""
+        with self.lock:
+            now = self.now()
+            waiting = (task.due for task in self._waiting() if task.due > now and not task.config.dispatch_count)
+            return min(waiting, default=None)
+
+    def _due(self) -> list[str]:
+        now = self.now()
+        return [task.name for task in self._waiting() if task.running or task.due <= now]
+
+    def _waiting(self) -> list[Task]:
+        return [task for queue in self.queues.values() if queue.is_running for task in queue.tasks.values()]
+
     def _unsettled(self) -> list[str]:
         now = self.now()
-        running = (queue for queue in self.queues.values() if queue.is_running)
-        tasks = (task for queue in running for task in queue.tasks.values())
+        tasks = self._waiting()
         return [task.name for task in tasks if task.running or task.config.dispatch_count or task.due <= now]
 
     def _dispatch_due(self) -> float | None:

@@ -95,6 +95,7 @@ def get_affiliate_week(tx: Tx, admin: Treasurer, week_on: str) -> AffiliateWeekD
 
 @api.post(
     "/v1/admin/affiliates/payouts/approve",
+    dry_run=True,
     problems=(rules.WeekApprovedBefore, rules.WeekChanged, rules.WeekNotReady, *SECOND_FACTOR),
 )
 def approve_affiliate_week(
@@ -110,6 +111,7 @@ def approve_affiliate_week(
 
 @api.post(
     "/v1/admin/affiliates/payouts/reject",
+    dry_run=True,
     problems=(rules.WeekChanged, rules.WeekNotReady),
 )
 def reject_affiliate_week(
@@ -121,6 +123,7 @@ def reject_affiliate_week(
 
 @api.post(
     "/v1/admin/affiliates/payouts/hold",
+    dry_run=True,
     problems=(rules.WeekChanged, rules.WeekNotReady),
 )
 def hold_affiliate_week(
@@ -132,6 +135,7 @@ def hold_affiliate_week(
 
 @api.post(
     "/v1/admin/affiliates/payouts/release",
+    dry_run=True,
     problems=(rules.WeekChanged, rules.WeekNotHeld, rules.WeekNotReady),
 )
 def release_affiliate_week(

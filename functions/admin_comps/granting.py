@@ -71,6 +71,7 @@ class CompRetry(Reply):
 @api.post(
     "/v1/admin/comps/award",
     status=201,
+    dry_run=True,
     problems=(rules.MemberUnknown, rules.MemberNotActive, interests.OwnInterest, *SECOND_FACTOR),
 )
 def award_comp(

@@ -75,7 +75,11 @@ def list_guarantee_reviews(tx: Tx, admin: Operations, page: GuaranteeReviewFilte
     return Listing[GuaranteeReview](items=[_shown(row) for row in shown], next_cursor=cursor)
 
 
-@api.post("/v1/admin/guarantees/reviews/{review_id}/decide", problems=(GuaranteeReviewDecided, interests.OwnInterest))
+@api.post(
+    "/v1/admin/guarantees/reviews/{review_id}/decide",
+    dry_run=True,
+    problems=(GuaranteeReviewDecided, interests.OwnInterest),
+)
 def decide_guarantee_review(
     tx: Tx, admin: Operations, review_id: UUID, body: GuaranteeReviewDecision, client: Client, now: datetime
 ) -> GuaranteeReview:

@@ -31,6 +31,7 @@ def list_chip_history(tx: Tx, member: Member, page: Page) -> Listing[ChipEntry]:
 
 @api.post(
     "/v1/affiliate/chips/vault",
+    dry_run=True,
     problems=(AffiliateWeekClosing, ChipsLocked, chip_rules.ChipsNotEnough),
 )
 def vault_chips(tx: Tx, member: Member, key: IdempotencyKey, body: ChipCount, now: datetime) -> Chips:
@@ -41,6 +42,7 @@ def vault_chips(tx: Tx, member: Member, key: IdempotencyKey, body: ChipCount, no
 
 @api.post(
     "/v1/affiliate/chips/withdraw",
+    dry_run=True,
     problems=(
         AffiliateWeekClosing,
         ChipsLocked,

@@ -28,7 +28,6 @@ from functions.figure_rollup import (
 from functions.figure_rollup.store import Figure
 from shared import clock, db, leases
 from shared.config import Config, read
-from shared.database.retention import PERIODS
 from shared.db import Tx
 from shared.figures import kept
 from shared.figures.names import Name
@@ -80,7 +79,7 @@ def work_out(now: datetime) -> None:
                 if is_steady:
                     steady_at = time.monotonic() + config.figure_seconds
                 _turn(parts, shown, is_steady=is_steady)
-            if time.monotonic() + config.figure_pool_seconds >= ends_at:
+            if clock.is_advancing() or time.monotonic() + config.figure_pool_seconds >= ends_at:
                 break
             time.sleep(config.figure_pool_seconds)
     db.atomically(leases.release, LEASE, holder, clock.now())
@@ -92,7 +91,7 @@ def count_days(now: datetime) -> None:
     count_recent(now)
     with Sweep() as parts:
         parts.part(partial(work, totals_store.figures), "sums of days")
-        parts.part(lambda: db.atomically(_tidy, clock.now()), "hourly numbers")
+        parts.part(lambda: db.atomically(store.keep_for_years, clock.now()), "hourly numbers")
 
 
 @job.schedule("count")
@@ -186,8 +185,3 @@ def _count_alone(day: date, now: datetime) -> None:
 def _count_day(tx: Tx, day: date, now: datetime) -> None:
     days_store.wait(tx)
     days_store.count_anew(tx, day, now)
-
-
-def _tidy(tx: Tx, now: datetime) -> None:
-    store.keep_for_years(tx, now)
-    store.forget(tx, now - PERIODS["transparency_metrics"].kept)

@@ -65,11 +65,6 @@ def keep_for_years(tx: Tx, now: datetime) -> None:
     )
 
 
-def forget(tx: Tx, before: datetime) -> int:
-    """Drop the months of hourly numbers that ended before; returns how many."""
-    return tx.scalar(int, "SELECT drop_transparency_metrics(:before) AS count", before=before)
-
-
 def _plain(value: object) -> object:
     if isinstance(value, list):
         return [_plain(item) for item in value]

@@ -51,6 +51,7 @@ class MigrateConfig(Config):
     treasury_key_version_shop: str
     chain_id: int
     usdt_address: str
+    google_cloud_project: str
 
 
 @job.schedule("apply")
@@ -77,8 +78,9 @@ def ask_nodes(now: datetime) -> None:
 
 
 def register(config: MigrateConfig, now: datetime) -> None:
-    """Register the keys that KMS holds, and insert what is missing: the first data key, treasuries, their first keys. A
-    treasury's key version that is new begins a rotation to that key. Raises TreasuriesDiffer, and then changes nothing.
+    """Name the project that the database serves, register the keys that KMS holds, and insert what is missing: the
+    first data key, treasuries, their first keys. A treasury's key version that is new begins a rotation to that key.
+    Raises TreasuriesDiffer, and then changes nothing.
     """
     signing = config.access_token_key_version
     is_known = db.atomically(signing_keys.is_known, signing)
@@ -93,6 +95,7 @@ def register(config: MigrateConfig, now: datetime) -> None:
     addresses = {name: kms.ethereum_address(version) for name, version in versions.items()}
 
     def insert(tx: Tx) -> None:
+        store.name_project(tx, config.google_cloud_project)
         if jwk:
             signing_keys.register(tx, signing, jwk, now)
         store.insert_first_data_key(tx, data_key, now)

@@ -1,4 +1,4 @@
-"""The keys of KMS as rows."""
+"""The keys of KMS, and the project that the database serves, as rows."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,6 +18,17 @@ def insert_first_data_key(tx: Tx, key: DataKey, now: datetime) -> None:
         kms_key=key.kms_key,
         wrapped=key.wrapped,
         now=now,
+    )
+
+
+def name_project(tx: Tx, project: str) -> None:
+    """Record the Google Cloud project that this database serves from now on."""
+    tx.run(
+        """
+        INSERT INTO installation (project) VALUES (:project)
+        ON CONFLICT (is_only) DO UPDATE SET project = EXCLUDED.project
+        """,
+        project=project,
     )
 
 

@@ -1,4 +1,5 @@
-"""Job: each day, create the next six months of every table that is partitioned by month.
+"""Job: each day, create the next six months of every table that is partitioned by month, and drop those of which every
+row has been kept as long as shared/database/retention.py says.
 
 A row without a partition for its month goes to the table's default partition. Such rows are moved into a month of their
 own and an error is logged, because it means that this job has failed unnoticed for half a year.
@@ -11,6 +12,7 @@ from flask import Request, Response
 
 from functions.partition_maintain import store
 from shared import db, log
+from shared.database.retention import PERIODS
 from shared.job import Job
 from shared.sweep import Sweep
 
@@ -26,10 +28,11 @@ def partition_maintain(request: Request) -> Response:
 
 @job.schedule("make-months")
 def make_months(now: datetime) -> None:
-    """Create the months table by table, so that one table's failure leaves the others alone."""
+    """Create and drop months table by table, so that one table's failure leaves the others alone."""
     today = now.astimezone(UTC).date()
     with Sweep() as sweep:
         sweep.each(db.atomically(store.partitioned), lambda table: _make(table, today), str)
+        sweep.each(store.DROPS, lambda table: _drop(table, now), lambda table: f"old months of {table}")
 
 
 def _make(table: str, today: date) -> None:
@@ -43,3 +46,9 @@ def _make(table: str, today: date) -> None:
     if made:
         log.info("months were made", table=table, number=made)
     db.atomically(partial(store.validate_references, table=table))
+
+
+def _drop(table: str, now: datetime) -> None:
+    dropped = db.atomically(partial(store.drop_months, table=table, before=now - PERIODS[table].kept))
+    if dropped:
+        log.info("old months were dropped", table=table, number=dropped)

@@ -1,8 +1,16 @@
 """Tables that are partitioned by month, and their months."""
 
-from datetime import date
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import LiteralString
 
 from shared.db import Tx
+
+# Only the schema's owner may drop a month; each of these functions acts with the owner's rights, on its own table.
+DROPS: Mapping[str, LiteralString] = {
+    "transparency_metrics": "SELECT drop_transparency_metrics(:before) AS count",
+    "treasury_snapshots": "SELECT drop_treasury_snapshots(:before) AS count",
+}
 
 
 def partitioned(tx: Tx) -> list[str]:
@@ -35,3 +43,8 @@ def stranded_months(tx: Tx, table: str) -> list[date]:
 def validate_references(tx: Tx, table: str) -> int:
     """Validate the foreign keys that were put back unchecked after rows were moved; returns how many."""
     return tx.scalar(int, "SELECT validate_references(:table) AS count", table=table)
+
+
+def drop_months(tx: Tx, table: str, before: datetime) -> int:
+    """Drop the months of the table that ended before; returns how many."""
+    return tx.scalar(int, DROPS[table], before=before)

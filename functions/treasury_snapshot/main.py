@@ -14,7 +14,6 @@ from functions.treasury_snapshot import rules, store
 from functions.treasury_snapshot.rules import Held
 from functions.treasury_snapshot.store import Crossing, Snapshot
 from shared import db, log
-from shared.database.retention import PERIODS
 from shared.db import Tx
 from shared.job import ComeAgain, Job
 from shared.payouts import treasuries
@@ -36,7 +35,6 @@ def take(now: datetime) -> None:
     known = db.atomically(treasuries.keys)
     block, held = _read(known)
     with Sweep() as kept:
-        kept.part(lambda: db.atomically(_tidy, now), "partitions")
         kept.each(held, lambda name: db.atomically(_keep, name, block, held[name], now), str)
 
 
@@ -74,8 +72,3 @@ def _wake(tx: Tx, crossing: Crossing, value: int, now: datetime) -> None:
         dedupe_key=f"treasury-low:{crossing.treasury}:{crossing.kind}:{now.isoformat()}",
     )
     treasuries.tell_admins(tx, notice, now)
-
-
-def _tidy(tx: Tx, now: datetime) -> None:
-    if dropped := store.forget(tx, now - PERIODS["treasury_snapshots"].kept):
-        log.info("old treasury snapshots were dropped", months=dropped)

@@ -87,8 +87,3 @@ def recover(tx: Tx, treasury: str, kind: str, value: int) -> bool:
             value=str(value),
         )
     )
-
-
-def forget(tx: Tx, before: datetime) -> int:
-    """Drop the months that ended before; returns how many."""
-    return tx.scalar(int, "SELECT drop_treasury_snapshots(:before) AS count", before=before)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 HOURLY = "member_erase: forget-old"
+MONTHS = "partition_maintain: make-months"  # whole months go, once their last day is so old
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,11 @@ PERIODS: Mapping[str, Period] = {
     "tax_quotes": Period("tax_quotes", "expires_at", timedelta(days=1), "an order keeps what it took of its quote"),
     "transparency_metrics": Period(
         "transparency_metrics", "at", timedelta(days=731), "numbers per hour are compared with the year before",
-        "figure_rollup: days",
+        MONTHS,
     ),
     "treasury_snapshots": Period(
         "treasury_snapshots", "at", timedelta(days=90), "a day's extremes and end are kept for ever",
-        "treasury_snapshot: hourly",
+        MONTHS,
     ),
     "wallet_challenges": Period("wallet_challenges", "expires_at", timedelta(days=30), "the link itself is kept"),
     "webhook_deliveries": Period(
@@ -131,7 +132,7 @@ FOR_EVER: Mapping[str, str] = {
         _STANDING),
     **dict.fromkeys(
         ("active_days", "activity", "affiliate_program", "card_balance", "chain_scans", "comp_rules", "data_keys",
-         "figure_progress", "figures", "hold_windows", "leases",
+         "figure_progress", "figures", "hold_windows", "installation", "leases",
          "nonce_searches", "nonce_uses", "order_transitions", "payout_transitions", "products",
          "reconciliation_marks", "referral_progress", "scan_counter", "scan_rollup_position", "schema_migrations",
          "settings", "signers", "signing_keys", "slot_transitions", "stock", "stock_alerts", "treasuries",

@@ -1382,6 +1382,14 @@ CREATE TABLE inboxes (
     CONSTRAINT inboxes_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
 
+CREATE TABLE installation (
+    is_only  boolean  NOT NULL DEFAULT true,
+    project  text     NOT NULL,
+    CONSTRAINT installation_pkey PRIMARY KEY (is_only),
+    CONSTRAINT installation_is_only_check CHECK (is_only),
+    CONSTRAINT installation_project_check CHECK (project <> '')
+);
+
 CREATE TABLE invoices (
     payment_id  uuid         NOT NULL,
     serial      bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -7892,18 +7900,18 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     chip_counts, chip_vaults, code_batch_chunks, code_batch_walks, code_batches, code_import_chunks, code_imports,
     code_retries, codes, comp_rules, comps, data_exports, data_keys, devices, disputes, email_changes, email_codes,
     erasures, feed_items, figure_progress, figures, flagged_scans, foreign_explanations, former_usernames, fulfilments,
-    guarantee_claims, guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults,
-    known_devices, late_counts, leases, listener_revocations, mails, manual_transfers, mark_secrets, member_quarters,
-    member_totals, members, metric_days, nonce_searches, nonce_uses, notification_preferences, notifications,
-    operation_resolutions, order_tins_sold, orders, outbox, parcels, payment_findings, payment_operations, payments,
-    payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
-    referral_progress, referral_reviews, referrals, refresh_tokens, refund_requests, sales_volume, scan_counter,
-    scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys, stock_alerts,
-    tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
-    treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots,
-    vault_months, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts,
-    withdrawals, withheld_chips TO blakjaks_app;
+    guarantee_claims, guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes,
+    installation, job_faults, known_devices, late_counts, leases, listener_revocations, mails, manual_transfers,
+    mark_secrets, member_quarters, member_totals, members, metric_days, nonce_searches, nonce_uses,
+    notification_preferences, notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels,
+    payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes,
+    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
+    referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens,
+    refund_requests, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions,
+    settings, signers, signing_keys, stock_alerts, tax_quotes, tax_reports, tier_history, tins_sold_daily,
+    transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits,
+    usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_transactions,
+    webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -8001,8 +8009,9 @@ GRANT UPDATE (done_affiliate) ON TABLE affiliate_figure_weeks TO blakjaks_downli
 GRANT UPDATE (is_active, last_scan_at, tier) ON TABLE referrals TO blakjaks_downlines;
 GRANT UPDATE (member_id) ON TABLE referral_changes TO blakjaks_downlines;
 
-GRANT INSERT ON TABLE signers, treasuries TO blakjaks_enrolment;
+GRANT INSERT ON TABLE installation, signers, treasuries TO blakjaks_enrolment;
 GRANT INSERT, SELECT ON TABLE data_keys TO blakjaks_enrolment;
+GRANT UPDATE (project) ON TABLE installation TO blakjaks_enrolment;
 
 GRANT DELETE ON TABLE attempt_counters, avatars, carts, data_exports, devices, inboxes, job_faults, late_counts, mails,
     mark_secrets, notification_preferences, notifications, pushes, referral_codes, sessions, tax_quotes,
@@ -8054,7 +8063,6 @@ GRANT SELECT ON TABLE email_changes, known_devices, members, second_factors, wit
 GRANT UPDATE (expires_at, ready_at, status) ON TABLE data_exports TO blakjaks_exports;
 
 GRANT DELETE, INSERT, UPDATE ON TABLE metric_days TO blakjaks_figure_rollups;
-GRANT EXECUTE ON FUNCTION drop_transparency_metrics(timestamp with time zone) TO blakjaks_figure_rollups;
 GRANT INSERT ON TABLE activity, transparency_metrics TO blakjaks_figure_rollups;
 GRANT INSERT, UPDATE ON TABLE figures TO blakjaks_figure_rollups;
 GRANT UPDATE (as_of, last_number) ON TABLE figure_progress TO blakjaks_figure_rollups;
@@ -8091,8 +8099,9 @@ GRANT INSERT, UPDATE ON TABLE signing_keys TO blakjaks_keys;
 GRANT INSERT (issued_at, member_id) ON TABLE listener_revocations TO blakjaks_listening;
 GRANT UPDATE (issued_at) ON TABLE listener_revocations TO blakjaks_listening;
 
-GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
-    ensure_month_partitions(text,date,integer), stranded_months(text), validate_references(text) TO blakjaks_months;
+GRANT EXECUTE ON FUNCTION drop_transparency_metrics(timestamp with time zone), drop_treasury_snapshots(timestamp with
+    time zone), ensure_month_partitions(text,date,integer), stranded_months(text), validate_references(text) TO
+    blakjaks_months;
 
 GRANT EXECUTE ON FUNCTION order_takes_parcels(uuid,order_state,timestamp with time zone) TO blakjaks_order_decisions;
 GRANT INSERT (answered_at, by_hand, evidence, id, look_at, order_id, recorded_at, sent_at, status) ON TABLE fulfilments
@@ -8177,8 +8186,8 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices, dispute_movements, disputes,
     downline_entries, erasures, feed_items, figure_progress, figures, flagged_scans, foreign_explanations,
     foreign_transfers, former_usernames, fulfilment_lines, fulfilments, guarantee_claims, guarantee_reviews,
-    guarantees, hold_windows, honey_trials, inbox_counts, inboxes, invoices, job_faults, late_counts, leases,
-    ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
+    guarantees, hold_windows, honey_trials, inbox_counts, inboxes, installation, invoices, job_faults, late_counts,
+    leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
     listener_revocations, locked_shares, mails, manual_awards, manual_transfers, member_quarters, member_totals,
     member_wallets, metric_days, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
     operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox, parcel_lines,

@@ -33,7 +33,7 @@ LOGGED_IPV4_BITS = 24
 LOGGED_IPV6_BITS = 48
 CSV = "text/csv; charset=utf-8"
 PLAIN = "identity"  # no content coding (RFC 9110, section 8.4.1)
-ALLOWED_HEADERS = "Authorization, Content-Type, Idempotency-Key, If-Match"
+ALLOWED_HEADERS = "Authorization, Content-Type, Dry-Run, Idempotency-Key, If-Match"
 PREFLIGHT_SECONDS = 600
 NOT_MODIFIED = 304
 PIECE_BYTES = 64 * 1024
@@ -171,6 +171,20 @@ def if_match(request: Request) -> IfMatch:
     return IfMatch(frozenset(tag.strip() for tag in header.split(",")))
 
 
+def asks_dry_run(request: Request, *, possible: bool) -> bool:
+    """True if the client only wants to know the answer (`Dry-Run: true`).
+
+    Raises NotValid for another value, and where it is not possible: nobody's trial becomes the real thing.
+    """
+    header = request.headers.get("Dry-Run")
+    if header is None:
+        return False
+    if header != "true" or not possible:
+        message = "must be true" if possible else "is not possible here"
+        raise NotValid(errors=[{"field": "Dry-Run", "message": message}])
+    return True
+
+
 def require_content_type(request: Request, *wanted: str) -> None:
     """Check that the body has one of the `wanted` types (parameters such as charset are ignored) and no content coding.
 
@@ -243,7 +257,7 @@ def cors(origin: str) -> Mapping[str, str]:
     return {
         "Access-Control-Allow-Origin": origin,
         "Access-Control-Allow-Credentials": "true",  # the cookie of a referral link comes with the sign-up
-        "Access-Control-Expose-Headers": "ETag, Location, Retry-After",
+        "Access-Control-Expose-Headers": "Dry-Run, ETag, Location, Retry-After",
         "Vary": "Origin",
     }
 

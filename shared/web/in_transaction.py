@@ -5,11 +5,11 @@ returns a reply, a Problem or NotPrepared for each, in order.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from shared import auth, clock
+from shared import auth, clock, events
 from shared.auth import Anyone, Claims, Member, Vendor
 from shared.db import Tx
 from shared.values.fields import Reply, Versioned
@@ -39,6 +39,7 @@ class Route:
     reply_headers: Mapping[str, str]
     key_required: bool
     tagged: bool  # its reply has an ETag
+    dry_run: bool  # it can be tried without being done
     any_query: bool  # links to which others append parameters (fbclid, utm_source) are followed all the same
     together: "GroupCommitter[Call, Answer] | None"
 
@@ -68,7 +69,9 @@ class Route:
 
 @dataclass(frozen=True)
 class Call:
-    """A request that has been read. `since` is when it arrived, by time.perf_counter."""
+    """A request that has been read. `since` is when it arrived, by time.perf_counter. `is_dry` says that the client
+    only wants to know the answer.
+    """
 
     route: Route
     claims: Claims | None
@@ -77,11 +80,21 @@ class Call:
     key: IdempotencyKey | None
     now: datetime
     since: float
+    is_dry: bool = False
+
+
+class _Undo(Exception):
+    """Raised to undo what a dry run has done."""
+
+
+DRY = {"Dry-Run": "true"}
 
 
 def answer(tx: Tx, call: Call) -> Answer:
     """Handle one request. Raises what undoes all of it: a Problem of which nothing is kept, or a fault."""
     caller = _caller(tx, call)
+    if call.is_dry:
+        return _tried(tx, call, caller)
     if call.key is None:
         return _outcome(call, _handle(tx, call, caller))
     if (earlier := idempotency.claim(tx, call.key, call.now)) is not None:
@@ -95,6 +108,37 @@ def answer(tx: Tx, call: Call) -> Answer:
         given = _refusal(problem)
     idempotency.keep(tx, call.key, given)
     return given
+
+
+def _tried(tx: Tx, call: Call, caller: AnyCaller) -> Answer:
+    """The answer that the request would get, with the header `Dry-Run`; what it did is undone.
+
+    Deferred constraints are checked as at a commit. A refusal that counts something (a wrong code of an authenticator
+    app) keeps its count: otherwise codes could be guessed by dry runs. An earlier answer under the same
+    Idempotency-Key is not looked for, and none is kept.
+    """
+    given: Answer | None = None
+    try:
+        with tx.savepoint():
+            result = _handle(tx, call, caller)
+            given = _outcome(call, result)
+            _undo_unless_counted(tx, result)
+    except _Undo:
+        pass
+    except Problem as problem:
+        if problem.passing:
+            raise
+        given = _refusal(problem)
+    events.forget()
+    assert given
+    return replace(given, headers={**given.headers, **DRY})
+
+
+def _undo_unless_counted(tx: Tx, result: object) -> None:
+    """Raises _Undo, unless the result is a refusal whose count is kept."""
+    if not isinstance(result, Problem):
+        tx.check_deferred()
+        raise _Undo
 
 
 def answers(tx: Tx, calls: Sequence[Call]) -> list[Answer | BaseException]:

@@ -15,16 +15,24 @@ from pathlib import Path
 
 import pytest
 
-from emulators import clean, contract, postgres, running, soak, tick
+from emulators import advance, clean, contract, postgres, running, soak, tick
 from emulators.process import free_port, listening
 from emulators.running import Lock
 from emulators.stack import Options, Stack
 from shared import config
 from terraform.operations import dead_letters, ledger_check, payouts
 
-ASKING = ("tick payout_confirm", "payouts stuck", "payouts next", "ledger_check", "dead_letters list")
+ASKING = (
+    "tick payout_confirm",
+    "advance 2027-03-31T00:00:00Z",
+    "payouts stuck",
+    "payouts next",
+    "ledger_check",
+    "dead_letters list",
+)
 COMMANDS: dict[str, Callable[[], None]] = {
     "tick": tick.main,
+    "advance": advance.main,
     "payouts": payouts.main,
     "ledger_check": ledger_check.main,
     "dead_letters": dead_letters.main,
@@ -56,7 +64,13 @@ def taken(folder: Path) -> Iterator[Path]:
     """The folder of a stack that is up, as far as commands can see."""
     lock = Lock.take(folder)
     lock.tell("http://127.0.0.1:12345")
-    known = {"router": "http://127.0.0.1:9/", "identity": "http://127.0.0.1:9", "secret": "x", "settings": {}}
+    known = {
+        "gateway": "http://127.0.0.1:9",
+        "router": "http://127.0.0.1:9/",
+        "identity": "http://127.0.0.1:9",
+        "secret": "x",
+        "settings": {},
+    }
     running.remember(folder, {**known, "clock": str(folder / running.CLOCK)})
     yield folder
     lock.release()
@@ -134,8 +148,14 @@ def test_pubsub_of_the_environment_cannot_be_asked(ran: Run, tmp_path: Path) -> 
 
 
 @pytest.mark.usefixtures("taken")
-def test_a_tick_of_a_stack_that_does_not_answer(ran: Run) -> None:
-    assert refused(ran("tick payout_confirm")).startswith("the stack here does not answer: ")
+@pytest.mark.parametrize("words", ["tick payout_confirm", "advance 2027-03-31T00:00:00Z"])
+def test_a_stack_that_does_not_answer(words: str, ran: Run) -> None:
+    assert refused(ran(words)).startswith("the stack here does not answer: ")
+
+
+@pytest.mark.usefixtures("taken")
+def test_an_advance_without_a_time(ran: Run) -> None:
+    assert refused(ran("advance")) == "say until when: make advance TO=2027-03-31T00:00:00Z"
 
 
 @pytest.mark.parametrize("words", ["tick", "tick scans", "tick nonsense"])
@@ -281,7 +301,14 @@ def test_what_other_commands_read_is_the_owners_alone(taken: Path) -> None:
     assert json.loads((taken / running.STATE).read_text())["secret"] == "x"
 
 
-def test_what_is_asked_of_make_is_asked_of_the_module() -> None:
+@pytest.mark.parametrize(
+    ("asked", "runs"),
+    [
+        (("tick", "JOB=scans", "AT=2026-11-29 00:00"), "-m emulators.tick scans --at '2026-11-29 00:00'"),
+        (("advance", "TO=2027-03-31T00:00:00Z"), "-m emulators.advance '2027-03-31T00:00:00Z'"),
+    ],
+)
+def test_what_is_asked_of_make_is_asked_of_the_module(asked: tuple[str, ...], runs: str) -> None:
     """A target's recipe passes its settings on; make itself turns the exit code into 2."""
     of_the_outer_make = {
         "MAKEFLAGS",
@@ -289,9 +316,9 @@ def test_what_is_asked_of_make_is_asked_of_the_module() -> None:
         "MFLAGS",
     }  # an inner make says where it enters
     told = subprocess.run(
-        [shutil.which("make") or "make", "-n", "tick", "JOB=scans", "AT=2026-11-29 00:00"],
+        [shutil.which("make") or "make", "-n", *asked],
         cwd=contract.ROOT, capture_output=True, text=True, check=True,
         env={name: value for name, value in os.environ.items() if name not in of_the_outer_make},
     )  # fmt: skip
 
-    assert told.stdout.splitlines()[-1].endswith("-m emulators.tick scans --at '2026-11-29 00:00'")
+    assert told.stdout.splitlines()[-1].endswith(runs)

@@ -68,13 +68,22 @@ def test_the_problems_named_are_those_the_handler_declares(route: Route) -> None
 def test_mutating_routes_take_an_idempotency_key_and_some_insist_on_it(route: Route) -> None:
     parameters = {parameter.get("$ref", "").rsplit("/", 1)[-1] for parameter in said_of(route).get("parameters", [])}
     wanted = "RequiredIdempotencyKey" if route.key_required else "IdempotencyKey"
-    assert parameters - {"", "IfMatch"} == ({wanted} if route.method in MUTATING and not is_vendors(route) else set())
+    takes_key = route.method in MUTATING and not is_vendors(route)
+    assert parameters - {"", "IfMatch", "DryRun"} == ({wanted} if takes_key else set())
 
 
 @every_route
 def test_a_route_that_changes_a_version_asks_for_it(route: Route) -> None:
     parameters = {parameter.get("$ref", "").rsplit("/", 1)[-1] for parameter in said_of(route).get("parameters", [])}
     assert ("IfMatch" in parameters) == (route.contract.match_name is not None)
+
+
+@every_route
+def test_a_route_that_can_be_tried_says_so(route: Route) -> None:
+    said = said_of(route)
+    parameters = {parameter.get("$ref", "").rsplit("/", 1)[-1] for parameter in said.get("parameters", [])}
+    headers = openapi.resolved(said["responses"][str(route.status)]).get("headers", {})
+    assert ("DryRun" in parameters, "Dry-Run" in headers) == (route.dry_run, route.dry_run)
 
 
 @every_route

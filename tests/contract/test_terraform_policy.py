@@ -6,6 +6,7 @@ import pytest
 
 from emulators import contract
 from emulators.gateway import EDGE_HEADERS
+from shared import clock
 from shared.web import http
 from terraform import hcl, policy
 
@@ -42,6 +43,20 @@ def test_a_bad_configuration_is_caught_and_nothing_else_is_said(path: Path) -> N
 def test_every_rule_has_a_bad_sample() -> None:
     shown = {path.read_text(encoding="utf-8").partition(":")[0].removeprefix("# ") for path in BAD}
     assert shown == {rule.__name__ for rule in policy.RULES}
+
+
+def test_nothing_that_is_deployed_can_move_the_clock() -> None:
+    """The operation is the local gateway's alone, and no function is given a file that moves its time."""
+    assert not [path for path in contract.document()["paths"] if "clock" in path]
+    assert not [name for name in contract.functions() if "clock" in name]
+    texts = [
+        path for pattern in ("*.tf", "*.tfvars", "*.yaml") for path in (contract.ROOT / "terraform").rglob(pattern)
+    ]
+    texts += (contract.ROOT / "functions").glob("*/function.yaml")
+    assert len(texts) > 60
+    assert not [path for path in texts if clock.CLOCK_FILE in path.read_text(encoding="utf-8")]
+    code = [path for folder in ("functions", "shared") for path in (contract.ROOT / folder).rglob("*.py")]
+    assert not [path for path in code if "import emulators" in (text := path.read_text()) or "from emulators" in text]
 
 
 def test_functions_get_no_broad_role_on_the_project() -> None:

@@ -24,8 +24,8 @@ class Request:
     version: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
-    def send(self, operation: contract.Operation, key: str) -> TestResponse:
-        headers = {"Content-Type": self.content_type, "Idempotency-Key": key, **self.headers}
+    def send(self, operation: contract.Operation, key: str, **more: str) -> TestResponse:
+        headers = {"Content-Type": self.content_type, "Idempotency-Key": key, **self.headers, **more}
         if self.version:
             headers["If-Match"] = self.version
         return self.client.raw(operation.function, operation.method, self.path, self.body, headers)

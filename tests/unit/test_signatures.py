@@ -243,6 +243,21 @@ def test_a_route_that_leaves_something_open_is_not_registered() -> None:
     assert api.routes == []
 
 
+def test_what_is_more_than_a_members_transaction_has_no_dry_run() -> None:
+    def quick(tx: Tx, member: Member) -> None: ...
+    def counted() -> None: ...
+    def by_anyone(tx: Tx, caller: Anyone) -> None: ...
+
+    api = Api("tests")
+    api.post("/v1/x", dry_run=True)(quick)
+    for helper in ("limit", "before", "after"):
+        with pytest.raises(UnclearSignature, match="no dry run"):
+            api.post("/v1/y", dry_run=True, **{helper: counted})(quick)
+    with pytest.raises(UnclearSignature, match="no dry run"):
+        api.post("/v1/y", dry_run=True)(by_anyone)
+    assert [route.template for route in api.routes] == ["/v1/x"]
+
+
 def test_a_query_is_no_body() -> None:
     class Filter(Query):
         name: str

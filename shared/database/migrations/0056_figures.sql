@@ -134,4 +134,6 @@ GRANT INSERT, UPDATE, DELETE ON metric_days TO blakjaks_figure_rollups;
 GRANT INSERT, UPDATE (last_day) ON activity TO blakjaks_figure_rollups;
 GRANT UPDATE (last_number, as_of) ON figure_progress TO blakjaks_figure_rollups;
 GRANT INSERT ON transparency_metrics TO blakjaks_figure_rollups;
-GRANT EXECUTE ON FUNCTION drop_transparency_metrics TO blakjaks_figure_rollups;
+
+-- months: partitions are made and dropped.
+GRANT EXECUTE ON FUNCTION drop_transparency_metrics TO blakjaks_months;

@@ -9,7 +9,7 @@ import pytest
 from google.cloud.firestore import Client
 from pg8000.dbapi import Connection
 
-from functions.figure_rollup import days_store, documents, main, rules, store
+from functions.figure_rollup import days_store, documents, main, rules
 from shared import clock, config, db
 from shared.figures.names import Name
 from tests import factories
@@ -177,18 +177,13 @@ def test_the_night_waits_for_the_run_of_the_day(sql: Connection) -> None:
 
 
 @pytest.mark.usefixtures("_noon")
-def test_numbers_are_kept_once_an_hour_and_dropped_after_two_years(sql: Connection) -> None:
+def test_numbers_are_kept_once_an_hour(sql: Connection) -> None:
     with db.acting_for("figure_rollup"):
         main.count(NOON)
         for _ in range(2):
             main.count_days(NOON)
     kept = sql.execute_simple("SELECT metric, value FROM transparency_metrics ORDER BY metric").rows
     assert [metric for metric, _ in kept] == ["affiliates_active", "members"]
-
-    sql.execute_simple("CREATE TABLE transparency_metrics_2024_10 PARTITION OF transparency_metrics "
-                       "FOR VALUES FROM ('2024-10-01Z') TO ('2024-11-01Z')")  # fmt: skip
-    with db.acting_for("figure_rollup"):
-        assert db.atomically(store.forget, NOON - timedelta(days=731)) == 1
 
 
 def test_each_metric_of_the_days_is_one_that_is_replaced(sql: Connection) -> None:

@@ -1,12 +1,14 @@
 """Months of partitioned tables are made ahead, also after rows have come that no month took."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from pg8000.dbapi import Connection, DatabaseError
 
 from functions.partition_maintain import main as partition_maintain
-from shared import log
+from functions.partition_maintain import store
+from shared import db, log
+from shared.database.retention import FOR_EVER, MONTHS, PERIODS
 from tests import factories
 from tests.fakes.payout_rows import Login
 
@@ -81,6 +83,8 @@ def test_scans_that_comps_refer_to_are_moved_and_referred_to_as_before(sql: Conn
 
 
 def test_a_month_that_was_made_late_is_as_the_others(sql: Connection) -> None:
+    for table in TABLES:
+        db.atomically(store.ensure_months, table, date(2028, 12, 1), 1)
     sql.execute_simple("INSERT INTO transparency_metrics (at, metric, value) VALUES ('2029-01-14Z', 'x', 1)")
     partition_maintain.make_months(LATE)
     like = """
@@ -90,8 +94,32 @@ def test_a_month_that_was_made_late_is_as_the_others(sql: Connection) -> None:
         """
 
     for table in TABLES:
-        late, early = (sql.execute_simple(like.format(f"{table}_{month}")).rows for month in ("2029_01", "2026_01"))
+        late, early = (sql.execute_simple(like.format(f"{table}_{month}")).rows for month in ("2029_01", "2028_12"))
         assert late == early
+
+
+def test_months_are_dropped_when_their_last_row_is_as_old_as_its_period(sql: Connection) -> None:
+    """Those of scans stay: the public count rests on them."""
+    for table in TABLES:
+        db.atomically(store.ensure_months, table, date(2026, 1, 1), 36)
+
+    for _ in range(2):
+        with db.acting_for("partition_maintain"):
+            partition_maintain.make_months(LATE)
+
+        assert months(sql, "treasury_snapshots")[0] == "2028_10"  # 90 days before are 17 October
+        assert months(sql, "transparency_metrics")[0] == "2027_01"  # 731 days before are 15 January
+        assert months(sql, "scans")[0] == "2026_01"
+
+
+def test_of_each_partitioned_table_it_is_decided_what_becomes_of_its_months(sql: Connection) -> None:
+    """A new table fails here until its months have a period and are dropped, or stay for a reason."""
+    del sql
+    for table in db.atomically(store.partitioned):
+        if table in store.DROPS:
+            assert PERIODS[table].job == MONTHS, table
+        else:
+            assert table in FOR_EVER, table
 
 
 def test_the_trouble_of_one_table_does_not_cost_the_others_their_months(sql: Connection) -> None:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pg8000.dbapi import Connection
 
+from functions.partition_maintain import main as partition_maintain
 from functions.treasury_snapshot import main as snapshot
 from shared.auth import Role
 from shared.job import ComeAgain
@@ -104,6 +105,7 @@ def test_old_months_are_dropped_and_their_days_stay(sql: Connection) -> None:
     old = NOW - timedelta(days=150)
     snapshot.take(old)
     snapshot.take(NOW)
+    partition_maintain.make_months(NOW)
 
     assert sql.execute_simple("SELECT DISTINCT at FROM treasury_snapshots").rows == [[NOW.replace(minute=0)]]
     assert sql.execute_simple("SELECT to_regclass('treasury_snapshots_2026_07')").rows == [[None]]
