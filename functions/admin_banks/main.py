@@ -113,14 +113,22 @@ def limit_tries(claims: Claims) -> Limit:
     return Limit([Quota(f"banks:{claims.member_id}", rules.TRIES_PER_HOUR_MAX)], rules.TooManyBankTries)
 
 
-def list_new(body: BankConnection) -> Listed:
+def list_accounts(body: BankSignIn) -> Listed:
     """Check what Teller Connect has handed over, and list its accounts, before the transaction."""
-    return _listed(body)
-
-
-def list_again(body: BankSignIn) -> Listed:
-    """Check what Teller Connect has handed over, and list its accounts, before the transaction."""
-    return _listed(body)
+    handed = Connected(body.access_token, body.user_id, body.enrollment_id, body.signatures)
+    try:
+        teller.check_connected(str(body.nonce), handed)
+        accounts = teller.accounts(body.access_token)
+    except (SignatureNotValid, EnrollmentDisconnected, TokenRefused) as fault:
+        log.warning("what Teller Connect has handed over is not valid", reason=str(fault))
+        return Listed([], rules.BankProofNotValid())
+    except VendorSilent as silent:
+        log.warning("Teller does not list accounts", reason=str(silent))
+        return Listed([], _unavailable(silent.retry_after_seconds))
+    except VendorFailure as fault:
+        log.error("Teller cannot be asked", reason=str(fault))
+        return Listed([], _unavailable(MISCONFIGURED_RETRY_SECONDS))
+    return Listed(accounts, None if rules.is_of(accounts, body.enrollment_id) else rules.BankProofNotValid())
 
 
 @api.get("/v1/admin/banks")
@@ -143,7 +151,7 @@ def create_bank_nonce(tx: Tx, admin: Owner, now: datetime) -> BankNonce:
     "/v1/admin/banks/connect",
     status=201,
     limit=limit_tries,
-    before=list_new,
+    before=list_accounts,
     problems=(
         rules.BankAccountsNotNamed,
         rules.BankAccountAlreadyConnected,
@@ -173,7 +181,7 @@ def connect_bank(tx: Tx, admin: Owner, body: BankConnection, listed: Listed, cli
 @api.post(
     "/v1/admin/banks/{bank_id}/reconnect",
     limit=limit_tries,
-    before=list_again,
+    before=list_accounts,
     problems=(rules.BankEnrollmentDiffers, rules.BankDisconnected, *CONNECT_PROBLEMS),
 )
 def reconnect_bank(
@@ -211,23 +219,6 @@ def disconnect_bank(tx: Tx, admin: Owner, bank_id: UUID, client: Client, now: da
         enrollments.sync_soon(tx, bank_id, now)
         audit.record(tx, admin, client, Action("bank.disconnect", "bank", bank_id, {"was": found.state}), now)
     return _bank(tx, bank_id)
-
-
-def _listed(body: BankSignIn) -> Listed:
-    handed = Connected(body.access_token, body.user_id, body.enrollment_id, body.signatures)
-    try:
-        teller.check_connected(str(body.nonce), handed)
-        accounts = teller.accounts(body.access_token)
-    except (SignatureNotValid, EnrollmentDisconnected, TokenRefused) as fault:
-        log.warning("what Teller Connect has handed over is not valid", reason=str(fault))
-        return Listed([], rules.BankProofNotValid())
-    except VendorSilent as silent:
-        log.warning("Teller does not list accounts", reason=str(silent))
-        return Listed([], _unavailable(silent.retry_after_seconds))
-    except VendorFailure as fault:
-        log.error("Teller cannot be asked", reason=str(fault))
-        return Listed([], _unavailable(MISCONFIGURED_RETRY_SECONDS))
-    return Listed(accounts, None if rules.is_of(accounts, body.enrollment_id) else rules.BankProofNotValid())
 
 
 def _unavailable(seconds: int) -> Problem:

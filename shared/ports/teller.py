@@ -104,13 +104,7 @@ def accounts(token: str) -> list[Account]:
 
     Raises EnrollmentDisconnected, TokenRefused, VendorSilent, VendorRefused, VendorMisconfigured.
     """
-    listed = _value("GET", "/accounts", token)
-    if not isinstance(listed, list) or len(listed) > ACCOUNTS_MAX:
-        raise VendorSilent("the answer is no list of accounts")
-    try:
-        return [_account(each) for each in listed]
-    except (KeyError, TypeError, ValueError) as error:
-        raise vendors.misunderstood(error) from None
+    return _accounts(_sent("GET", "/accounts", token))
 
 
 def balance(token: str, account_id: str) -> Balance:
@@ -118,7 +112,7 @@ def balance(token: str, account_id: str) -> Balance:
 
     Raises AccountClosed, EnrollmentDisconnected, TokenRefused, VendorSilent, VendorRefused, VendorMisconfigured.
     """
-    told = _value("GET", f"/accounts/{account_id}/balances", token)
+    told = _value(_sent("GET", f"/accounts/{account_id}/balances", token))
     if not isinstance(told, dict) or told.get("account_id") != account_id:
         raise VendorSilent("the answer is about another account")
     try:
@@ -133,13 +127,11 @@ def end(token: str) -> None:
     Raises VendorSilent, TokenRefused, VendorRefused, VendorMisconfigured.
     """
     listed = _sent("GET", "/accounts", token)
-    if listed.status in GONE and _code(listed):
+    if _is_gone(listed):
         return
-    for account in accounts(token):
+    for account in _accounts(listed):
         answer = _sent("DELETE", f"/accounts/{account.id}", token)
-        if answer.status in GONE and _code(answer):
-            continue
-        if not _is_ok(answer):
+        if not (_is_ok(answer) or _is_gone(answer)):
             raise _failure(answer)
 
 
@@ -173,9 +165,18 @@ def certificate_ends_at() -> datetime:
     return _certificate().not_valid_after_utc
 
 
-def _value(method: str, path: str, token: str) -> object:
+def _accounts(answer: RawAnswer) -> list[Account]:
+    listed = _value(answer)
+    if not isinstance(listed, list) or len(listed) > ACCOUNTS_MAX:
+        raise VendorSilent("the answer is no list of accounts")
+    try:
+        return [_account(each) for each in listed]
+    except (KeyError, TypeError, ValueError) as error:
+        raise vendors.misunderstood(error) from None
+
+
+def _value(answer: RawAnswer) -> object:
     """The JSON of an answer that is no error. Raises what `_failure` makes of an error."""
-    answer = _sent(method, path, token)
     if not _is_ok(answer):
         raise _failure(answer)
     try:
@@ -198,6 +199,11 @@ def _sent(method: str, path: str, token: str) -> RawAnswer:
 
 def _is_ok(answer: RawAnswer) -> bool:
     return HTTPStatus.OK <= answer.status < HTTPStatus.MULTIPLE_CHOICES
+
+
+def _is_gone(answer: RawAnswer) -> bool:
+    """True if Teller says that there is nothing left to end: the token, the enrollment or the account is gone."""
+    return answer.status in GONE and bool(_code(answer))
 
 
 def _failure(answer: RawAnswer) -> VendorFailure:

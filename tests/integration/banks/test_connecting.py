@@ -38,7 +38,7 @@ def owner(client: Client, sql: Connection, bank: BankStandIn) -> BankOwner:
     return bank_owner(client, bank)
 
 
-def tasks(sql: Connection) -> list[tuple[str, str]]:
+def tasks(sql: Connection) -> list[tuple[str, int]]:
     """The tasks of banks that are queued: enrollment and attempt."""
     found = sql.execute_simple("SELECT body FROM outbox WHERE destination = 'bank-sync' ORDER BY id").rows
     return [(body["enrollment_id"], body["attempt"]) for (body,) in found]
@@ -268,6 +268,16 @@ def test_a_disconnected_bank_is_gone_for_good_and_may_be_connected_anew(
     refused(owner.disconnect(uuid4()), "not-found", 404)
     refused(owner.send(owner.connection(enrollment)), "bank-account-already-connected")  # its bank does not know yet
     assert owner.send(owner.connection(bank.enroll())).status == 201
+
+
+def test_of_many_disconnections_at_once_one_does_it(owner: BankOwner, sql: Connection) -> None:
+    bank_id = owner.connect()
+    with ThreadPoolExecutor(6) as threads:
+        answers = list(threads.map(lambda _: owner.disconnect(bank_id), range(6)))
+    assert {answer.status for answer in answers} == {200}
+    done = sql.execute_simple("SELECT FROM audit_logs WHERE action = 'bank.disconnect'").rows
+    assert len(done) == 1
+    assert len(tasks(sql)) == 2
 
 
 @pytest.mark.parametrize("role", [Role.TREASURY, Role.OPERATIONS, Role.SUPPORT])

@@ -371,6 +371,16 @@ def test_of_two_tries_at_once_the_newer_one_decides(
     assert sorted(balances(sql)) == BALANCES
 
 
+def test_of_many_tries_at_once_each_change_is_told_once(
+    bank_id: UUID, enrollment: BankEnrollment, bank: BankStandIn, jobs: FunctionInvoker, sql: Connection
+) -> None:
+    bank.disconnect(enrollment)
+    with ThreadPoolExecutor(6) as threads:
+        assert list(threads.map(lambda _: sync(jobs, bank_id), range(6))) == [204] * 6
+    assert state(sql)[0] == "needs_reauth"
+    assert mails(sql) == [REAUTH]
+
+
 def test_a_worker_that_dies_is_made_good_by_the_next_delivery(
     bank_id: UUID, jobs: FunctionInvoker, sql: Connection
 ) -> None:
