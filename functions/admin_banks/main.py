@@ -20,8 +20,10 @@ from shared.credentials import totp, vault
 from shared.credentials.totp import SECOND_FACTOR
 from shared.db import Tx
 from shared.ports import teller
-from shared.ports.teller import Account, Connected, EnrollmentDisconnected, TokenRefused
+from shared.ports.teller import Connected, EnrollmentDisconnected, TokenRefused
 from shared.ports.vendors import SignatureNotValid, VendorFailure, VendorSilent
+from shared.values import retry_after
+from shared.values.banks import ListedAccount
 from shared.values.fields import Body, Listing, Reply, Shape, SixDigits
 from shared.values.problems import NotFound, Problem
 from shared.values.states import BankState
@@ -35,7 +37,6 @@ Owner = Annotated[Admin, Role.OWNER]
 TellerId = Annotated[str, Shape(r"^[A-Za-z0-9_]{1,100}$", "an id that Teller has given")]
 Signature = Annotated[str, Shape(r"^[A-Za-z0-9+/]{86}==$", "a signature in base64")]
 
-MISCONFIGURED_RETRY_SECONDS = 300
 CONNECT_PROBLEMS: tuple[type[Problem], ...] = (
     rules.BankServiceUnavailable,
     rules.BankProofNotValid,
@@ -104,7 +105,7 @@ class BankConnection(BankSignIn):
 class Listed:
     """The accounts that the token opens, or the problem to answer with."""
 
-    accounts: Sequence[Account]
+    accounts: Sequence[ListedAccount]
     problem: Problem | None = None
 
 
@@ -127,7 +128,7 @@ def list_accounts(body: BankSignIn) -> Listed:
         return Listed([], _unavailable(silent.retry_after_seconds))
     except VendorFailure as fault:
         log.error("Teller cannot be asked", reason=str(fault))
-        return Listed([], _unavailable(MISCONFIGURED_RETRY_SECONDS))
+        return Listed([], _unavailable(retry_after.MISCONFIGURED_SECONDS))
     return Listed(accounts, None if rules.is_of(accounts, body.enrollment_id) else rules.BankProofNotValid())
 
 
@@ -170,7 +171,7 @@ def connect_bank(tx: Tx, admin: Owner, body: BankConnection, listed: Listed, cli
         raise rules.BankAccountAlreadyConnected(bank_id=store.bank_of_enrollment(tx, body.enrollment_id))
     for name, account in sorted(chosen.items()):
         _place(tx, bank_id, name, account)
-    enrollments.tell(tx, bank_id, institution, BankState.ACTIVE, now, now)
+    enrollments.tell(tx, bank_id, institution, BankState.ACTIVE, now, now=now)
     enrollments.sync_soon(tx, bank_id, now)
     named = {name: account.last_four for name, account in chosen.items()}
     changes = {"institution": institution, "accounts": named}
@@ -201,7 +202,7 @@ def reconnect_bank(
     sealed = vault.seal(tx, body.access_token.encode(), enrollments.row_of(bank_id))
     store.reconnect(tx, bank_id, sealed, state_at, now)
     if not was_active:
-        enrollments.tell(tx, bank_id, found.institution, BankState.ACTIVE, state_at, now)
+        enrollments.tell(tx, bank_id, found.institution, BankState.ACTIVE, state_at, now=now)
     enrollments.sync_soon(tx, bank_id, now)
     audit.record(tx, admin, client, Action("bank.reconnect", "bank", bank_id, {"was": found.state}), now)
     return _bank(tx, bank_id)
@@ -215,7 +216,7 @@ def disconnect_bank(tx: Tx, admin: Owner, bank_id: UUID, client: Client, now: da
         raise NotFound
     if found.state != BankState.DISCONNECTED:
         store.disconnect(tx, bank_id, now)
-        enrollments.tell(tx, bank_id, found.institution, BankState.DISCONNECTED, now, now)
+        enrollments.tell(tx, bank_id, found.institution, BankState.DISCONNECTED, now, now=now)
         enrollments.sync_soon(tx, bank_id, now)
         audit.record(tx, admin, client, Action("bank.disconnect", "bank", bank_id, {"was": found.state}), now)
     return _bank(tx, bank_id)
@@ -234,7 +235,7 @@ def _prove(tx: Tx, admin: Admin, body: BankSignIn, listed: Listed, now: datetime
         raise rules.BankNonceSpent
 
 
-def _place(tx: Tx, bank_id: UUID, name: AccountName, account: Account) -> None:
+def _place(tx: Tx, bank_id: UUID, name: AccountName, account: ListedAccount) -> None:
     """Add an account. Raises BankAccountAlreadyConnected, BankNameTaken."""
     if store.insert_account(tx, uuid4(), bank_id, name, account):
         return

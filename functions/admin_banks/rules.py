@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Literal
 
-from shared.ports.teller import Account
+from shared.values.banks import ListedAccount
 from shared.values.problems import Problem, TooManyRequests
 
 AccountName = Literal["operating", "reserve", "comp_pool"]
@@ -68,7 +68,9 @@ class BankDisconnected(Problem):
     status, title = 409, "This bank is disconnected."
 
 
-def chosen(listed: Sequence[Account], names: Mapping[str, AccountName], given: int) -> dict[AccountName, Account]:
+def chosen(
+    listed: Sequence[ListedAccount], names: Mapping[str, AccountName], given: int
+) -> dict[AccountName, ListedAccount]:
     """The accounts by the names that they get; `names` are the wishes by account id, of which `given` were sent.
 
     Raises BankAccountsNotNamed.
@@ -80,7 +82,7 @@ def chosen(listed: Sequence[Account], names: Mapping[str, AccountName], given: i
     return found
 
 
-def shown(account: Account) -> dict[str, str]:
+def shown(account: ListedAccount) -> dict[str, str]:
     """An account as an owner recognises it."""
     return {
         "account_id": account.id,
@@ -91,6 +93,6 @@ def shown(account: Account) -> dict[str, str]:
     }
 
 
-def is_of(listed: Sequence[Account], enrollment_id: str) -> bool:
+def is_of(listed: Sequence[ListedAccount], enrollment_id: str) -> bool:
     """True if all these accounts are of the enrollment."""
     return all(account.enrollment_id == enrollment_id for account in listed)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from shared.db import Tx
-from shared.ports.teller import Account
+from shared.values.banks import ListedAccount
 from shared.values.fields import Reply
 from shared.values.states import BankState
 
@@ -97,7 +97,7 @@ def insert_bank(
     )
 
 
-def insert_account(tx: Tx, connection_id: UUID, bank_id: UUID, name: str, account: Account) -> bool:
+def insert_account(tx: Tx, connection_id: UUID, bank_id: UUID, name: str, account: ListedAccount) -> bool:
     """Add an account of a bank; False if it, one that looks the same, or its name is taken by a live one."""
     return bool(
         tx.run(
@@ -127,7 +127,7 @@ def bank_of_enrollment(tx: Tx, enrollment_id: str) -> UUID | None:
     )
 
 
-def bank_of_account(tx: Tx, account: Account) -> UUID | None:
+def bank_of_account(tx: Tx, account: ListedAccount) -> UUID | None:
     """The bank of which this account is a live one, by its id or by all that is known of it."""
     return tx.scalar_or_none(
         UUID,

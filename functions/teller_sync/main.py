@@ -24,7 +24,7 @@ from shared.job import Hopeless, Job
 from shared.payouts import treasuries
 from shared.payouts.treasuries import TreasuryNotice
 from shared.ports import teller
-from shared.ports.teller import AccountClosed, Balance, EnrollmentDisconnected, TokenRefused
+from shared.ports.teller import AccountClosed, EnrollmentDisconnected, TellerBalance, TokenRefused
 from shared.ports.vendors import VendorFailure, VendorMisconfigured, VendorRefused, VendorSilent
 from shared.sweep import Sweep
 from shared.values.states import BankState
@@ -52,7 +52,7 @@ class Begun:
 class Heard:
     """What the bank has said about each account, and of the whole enrollment."""
 
-    balances: list[tuple[Connection, Balance, datetime]] = field(default_factory=list)
+    balances: list[tuple[Connection, TellerBalance, datetime]] = field(default_factory=list)
     closed: list[Connection] = field(default_factory=list)
     tries: list[Try] = field(default_factory=list)
 
@@ -177,7 +177,7 @@ def _finish(tx: Tx, found: Enrollment, tried: Try, now: datetime) -> None:
     state_at = found.state_at if standing.state == before else now
     is_told = rules.is_told(before, standing.state, found.told_at, now, enrollments.TOLD_EVERY)
     if is_told:
-        enrollments.tell(tx, found.id, found.institution, standing.state, state_at, now)
+        enrollments.tell(tx, found.id, found.institution, standing.state, state_at, now=now)
     if standing.state is BankState.NEEDS_REAUTH:
         log.error("a bank wants its owner again", enrollment_id=found.id, reason=tried.why)
     result = Result(

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
-from shared.ports.teller import Balance
+from shared.ports.teller import TellerBalance
 from shared.values.states import BankState
 
 
@@ -77,7 +77,7 @@ def open_connections(tx: Tx, enrollment_id: UUID) -> list[Connection]:
     )
 
 
-def keep_balance(tx: Tx, connection_id: UUID, told: Balance, at: datetime) -> None:
+def keep_balance(tx: Tx, connection_id: UUID, told: TellerBalance, at: datetime) -> None:
     """Keep a balance, once for each moment, unless the account was closed since."""
     tx.run(
         """

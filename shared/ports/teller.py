@@ -36,6 +36,7 @@ from shared.ports.vendors import (
     VendorSilent,
 )
 from shared.values import encoding, free_text
+from shared.values.banks import ListedAccount
 
 if TYPE_CHECKING:
     import ssl
@@ -50,7 +51,7 @@ IDENTIFIER = re.compile(r"[A-Za-z0-9_]{1,100}", re.ASCII)  # it becomes a part o
 LAST_FOUR = re.compile(r"[0-9]{4}", re.ASCII)
 CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 CENTS = Decimal("0.01")
-NAME_LENGTH_MAX = 100
+INSTITUTION_LENGTH_MAX = 100
 ACCOUNTS_MAX = 100
 SIGNATURES_MAX = 5
 DISCONNECTED = "enrollment.disconnected"
@@ -70,19 +71,7 @@ class AccountClosed(VendorFailure):
 
 
 @dataclass(frozen=True)
-class Account:
-    """An account at a bank, as Teller lists it. `institution` is the bank's name, `currency` has three letters."""
-
-    id: str
-    enrollment_id: str
-    institution: str
-    last_four: str
-    currency: str
-    kind: str
-
-
-@dataclass(frozen=True)
-class Balance:
+class TellerBalance:
     """What an account's books say and what of it is at hand, in its currency with two places; None is not told."""
 
     ledger: Decimal | None
@@ -99,7 +88,7 @@ class Connected:
     signatures: Sequence[str]
 
 
-def accounts(token: str) -> list[Account]:
+def accounts(token: str) -> list[ListedAccount]:
     """The accounts that the token opens.
 
     Raises EnrollmentDisconnected, TokenRefused, VendorSilent, VendorRefused, VendorMisconfigured.
@@ -107,7 +96,7 @@ def accounts(token: str) -> list[Account]:
     return _accounts(_sent("GET", "/accounts", token))
 
 
-def balance(token: str, account_id: str) -> Balance:
+def balance(token: str, account_id: str) -> TellerBalance:
     """The balance of an account.
 
     Raises AccountClosed, EnrollmentDisconnected, TokenRefused, VendorSilent, VendorRefused, VendorMisconfigured.
@@ -116,7 +105,7 @@ def balance(token: str, account_id: str) -> Balance:
     if not isinstance(told, dict) or told.get("account_id") != account_id:
         raise VendorSilent("the answer is about another account")
     try:
-        return Balance(_amount(told.get("ledger")), _amount(told.get("available")))
+        return TellerBalance(_amount(told.get("ledger")), _amount(told.get("available")))
     except ValueError as error:
         raise vendors.misunderstood(error) from None
 
@@ -165,7 +154,7 @@ def certificate_ends_at() -> datetime:
     return _certificate().not_valid_after_utc
 
 
-def _accounts(answer: RawAnswer) -> list[Account]:
+def _accounts(answer: RawAnswer) -> list[ListedAccount]:
     listed = _value(answer)
     if not isinstance(listed, list) or len(listed) > ACCOUNTS_MAX:
         raise VendorSilent("the answer is no list of accounts")
@@ -232,12 +221,12 @@ def _code(answer: RawAnswer) -> str:
     return vendors.slug(error.get("code")) if isinstance(error, dict) else ""
 
 
-def _account(said: Mapping[str, Any]) -> Account:
+def _account(said: Mapping[str, Any]) -> ListedAccount:
     """An account of the list. Raises KeyError, TypeError, ValueError."""
-    institution = free_text.shortened(free_text.shown(str(said["institution"]["name"])).strip(), NAME_LENGTH_MAX)
+    institution = free_text.shortened(free_text.shown(str(said["institution"]["name"])).strip(), INSTITUTION_LENGTH_MAX)
     if not institution:
         raise ValueError("a bank without a name")
-    return Account(
+    return ListedAccount(
         id=_matching(said["id"], IDENTIFIER),
         enrollment_id=_matching(said["enrollment_id"], IDENTIFIER),
         institution=institution,

@@ -19,7 +19,7 @@ from emulators.bank_certificates import Authority, Pair
 from emulators.vendor import Fault
 from emulators.vendors import Vendors
 from shared.ports import sessions, teller, vendors
-from shared.ports.teller import AccountClosed, Balance, Connected, EnrollmentDisconnected, TokenRefused
+from shared.ports.teller import AccountClosed, Connected, EnrollmentDisconnected, TellerBalance, TokenRefused
 from shared.ports.vendors import SignatureNotValid, VendorMisconfigured, VendorRefused, VendorSilent
 
 pytest_plugins = ["tests.contract.vendor_plugin"]
@@ -79,7 +79,7 @@ def test_an_amount_is_read_exactly(enrollment: BankEnrollment, token: str, told:
     account = first(enrollment)
     account.ledger = account.available = told
     found = teller.balance(token, account.id)
-    assert found == Balance(read, read)
+    assert found == TellerBalance(read, read)
     assert read is None or str(found.ledger) == str(read)
 
 

@@ -15,7 +15,7 @@ from emulators.bank import BankAccount, BankEnrollment, BankStandIn
 from emulators.vendor import Fault
 from shared.auth import Role
 from shared.ports import sessions, teller
-from shared.ports.teller import Balance
+from shared.ports.teller import TellerBalance
 from tests import factories
 from tests.client import FunctionClient
 from tests.fakes.bank_client import BankOwner, balances, bank_owner, mails, sync
@@ -324,7 +324,7 @@ def while_asked(act: Callable[[], object]) -> Iterator[list[int]]:
     """Act once while the bank's first answer is on its way; yields a list that has an item once that has happened."""
     ask, acted = teller.balance, list[int]()
 
-    def asked(token: str, account_id: str) -> Balance:
+    def asked(token: str, account_id: str) -> TellerBalance:
         try:
             return ask(token, account_id)
         finally:
