@@ -53,7 +53,7 @@ def admin_banks(request: Request) -> Response:
 
 
 class BankNonce(Reply):
-    """What Teller Connect has to sign, before `expires_at`."""
+    """A number that Teller Connect has to sign before `expires_at`."""
 
     nonce: UUID
     expires_at: datetime
@@ -85,7 +85,7 @@ class NamedAccount(Body):
 
 
 class BankSignIn(Body):
-    """What Teller Connect has handed over for a nonce of ours, and a code of the owner's app."""
+    """The result of Teller Connect for a nonce of ours, and a code of the owner's app."""
 
     nonce: UUID
     access_token: Annotated[str, Shape(r"^[A-Za-z0-9_]{1,200}$", "the token that Teller Connect has handed over")]

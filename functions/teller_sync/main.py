@@ -50,7 +50,7 @@ class Begun:
 
 @dataclass
 class Heard:
-    """What the bank has said about each account, and of the whole enrollment."""
+    """The words of the bank about each account, and of the whole enrollment."""
 
     balances: list[tuple[Connection, TellerBalance, datetime]] = field(default_factory=list)
     closed: list[Connection] = field(default_factory=list)

@@ -42,7 +42,7 @@ class Standing:
 
 
 def next_standing(present: Standing, tried: Try) -> Standing:
-    """What a try makes of an enrollment that is not disconnected. Silence and faults of ours change nothing."""
+    """The standing of an enrollment, which is not disconnected, after a try. Silence and faults of ours change nothing."""
     if tried.said is Said.TOLD:
         return Standing(BankState.ACTIVE, 0)
     if tried.said is Said.LOST:
@@ -69,5 +69,5 @@ def is_told(before: BankState, after: BankState, told_at: datetime, now: datetim
 
 
 def worst(tries: Sequence[Try]) -> Try:
-    """What the tries of an enrollment's accounts say together: the first that was no success decides."""
+    """The tries of an enrollment's accounts as one: the first that was no success decides."""
     return next((tried for tried in tries if tried.said is not Said.TOLD), Try(Said.TOLD))

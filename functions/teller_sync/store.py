@@ -34,7 +34,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Result:
-    """What a try has made of an enrollment."""
+    """The outcome of a try, as an enrollment keeps it."""
 
     state: BankState
     state_at: datetime

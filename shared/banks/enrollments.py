@@ -1,4 +1,4 @@
-"""What an owner has connected at a bank: its states, its sealed token, and who is told when a state changes."""
+"""Enrollments, which owners have connected at banks: their states, the sealed token, and who is told when a state changes."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ TOLD_EVERY = timedelta(days=7)
 
 @dataclass(frozen=True)
 class Wording:
-    """What admins read about a state: what happens to a bank, and what they should do."""
+    """The mail about a state: what has become of a bank, and what its reader should do."""
 
     subject: str
     what: str

@@ -72,7 +72,7 @@ class AccountClosed(VendorFailure):
 
 @dataclass(frozen=True)
 class TellerBalance:
-    """What an account's books say and what of it is at hand, in its currency with two places; None is not told."""
+    """An account's books and what of it is at hand, in its currency with two places; None is not told."""
 
     ledger: Decimal | None
     available: Decimal | None
@@ -80,7 +80,7 @@ class TellerBalance:
 
 @dataclass(frozen=True)
 class Connected:
-    """What Teller Connect has handed over after an owner has signed in at their bank."""
+    """The result of Teller Connect after an owner has signed in at their bank."""
 
     access_token: str = field(repr=False)
     user_id: str

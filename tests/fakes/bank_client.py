@@ -52,11 +52,11 @@ class BankOwner:
         return UUID(answer.body["id"])
 
     def reconnect(self, bank_id: UUID, enrollment: BankEnrollment, **other: Any) -> Answer:
-        """Sign in again."""
+        """Reconnect a bank by signing in again."""
         return self.admin.client.post(f"{PATH}/{bank_id}/reconnect", self.signed_in(enrollment, **other))
 
     def disconnect(self, bank_id: UUID) -> Answer:
-        """End the connection."""
+        """End the connection of a bank."""
         return self.admin.client.delete(f"{PATH}/{bank_id}")
 
     def banks(self) -> list[dict[str, Any]]:

@@ -54,7 +54,7 @@ def _connection(owner: TreasuryAdmin, name: str) -> dict[str, Any]:
 
 
 def _signed_in(owner: TreasuryAdmin, enrollment_id: str | None = None) -> dict[str, Any]:
-    """What the stand-in's Teller Connect hands over, with a code of the owner's app."""
+    """Return what the stand-in's Teller Connect hands over, with a code of the owner's app."""
     nonce = owner.client.post(f"{PATH}/nonces").body["nonce"]
     asked = json.dumps({"nonce": nonce, "enrollment_id": enrollment_id}).encode()
     trusted = ssl.create_default_context(cadata=os.environ["TELLER_AUTHORITY"])
