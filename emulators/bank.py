@@ -52,7 +52,7 @@ class BankAccount:
 
 @dataclass
 class BankEnrollment:
-    """The accounts that somebody has connected. `disconnected` is the end of the error code that each call gets, if it is set."""
+    """The accounts that somebody has connected. `disconnected` is the end of each call's error code, if it is set."""
 
     id: str
     institution: str

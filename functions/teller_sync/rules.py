@@ -42,7 +42,7 @@ class Standing:
 
 
 def next_standing(present: Standing, tried: Try) -> Standing:
-    """The standing of an enrollment, which is not disconnected, after a try. Silence and faults of ours change nothing."""
+    """The standing after a try of an enrollment that is not disconnected. Silence and our own faults change nothing."""
     if tried.said is Said.TOLD:
         return Standing(BankState.ACTIVE, 0)
     if tried.said is Said.LOST:

@@ -1,4 +1,4 @@
-"""Enrollments, which owners have connected at banks: their states, the sealed token, and who is told when a state changes."""
+"""Enrollments, which owners have connected at banks: states, the sealed token, and who is told of changes."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
