@@ -3,6 +3,7 @@
 import json
 import logging
 import socket
+import ssl
 import sys
 import threading
 import traceback
@@ -27,15 +28,16 @@ class HttpServer(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 128
 
-    def __init__(self, handler: type[BaseHTTPRequestHandler]) -> None:
+    def __init__(self, handler: type[BaseHTTPRequestHandler], tls: ssl.SSLContext | None = None) -> None:
         super().__init__(("127.0.0.1", 0), handler)
+        self._tls = tls
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._thread = threading.Thread(target=self.serve_forever, args=(POLL_SECONDS,), daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.server_port}"
 
     def start(self) -> None:
         self._thread.start()
@@ -47,6 +49,13 @@ class HttpServer(ThreadingHTTPServer):
             for connection in self._open:
                 _hang_up(connection)
         self._thread.join(STOP_SECONDS_MAX)
+
+    def get_request(self) -> tuple[Any, Any]:
+        """Take a connection. Its TLS handshake follows with the first read, in the connection's own thread."""
+        connection, address = super().get_request()
+        if self._tls:
+            connection = self._tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return connection, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._lock:

@@ -7,6 +7,7 @@ import collections
 import enum
 import functools
 import json
+import ssl
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -55,7 +56,7 @@ PAGES = {
     Fault.FOREIGN_NOT_FOUND: HTTPStatus.NOT_FOUND,
 }
 
-Answered = tuple[int, Mapping[str, Any]]
+Answered = tuple[int, Mapping[str, Any] | list[Any]]
 
 
 class VendorError(Exception):
@@ -89,9 +90,13 @@ class VendorStandIn(ABC):
         return self._server.url
 
     def start(self) -> None:
-        self._server = HttpServer(type("BoundHandler", (self.handler,), {"stand_in": self}))
+        self._server = HttpServer(type("BoundHandler", (self.handler,), {"stand_in": self}), self.tls())
         self._server.start()
         self.webhooks.start()
+
+    def tls(self) -> ssl.SSLContext | None:
+        """How its connections are secured; None for plain HTTP."""
+        return None
 
     def stop(self) -> None:
         self._stopping.set()

@@ -1,9 +1,10 @@
-"""The shop's four vendors together: started, stopped, and pointed at the platform's webhooks as one part."""
+"""The shop's four vendors and the banks' one: started, stopped, and pointed at the platform's webhooks together."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from emulators.ages import AgeStandIn
+from emulators.bank import BankStandIn
 from emulators.card import CardStandIn
 from emulators.tax import TaxStandIn
 from emulators.warehouse import WarehouseStandIn
@@ -23,7 +24,8 @@ class Vendors:
         self.ages = AgeStandIn(now)
         self.tax = TaxStandIn(now)
         self.warehouse = WarehouseStandIn(now, stock, ship_after)
-        self._all = (self.card, self.ages, self.tax, self.warehouse)
+        self.bank = BankStandIn(now)
+        self._all = (self.card, self.ages, self.tax, self.warehouse, self.bank)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -49,3 +51,4 @@ class Vendors:
         self.ages.webhooks.url = f"{base}/v1/webhooks/agechecker"
         self.tax.webhooks.url = f"{base}/v1/webhooks/kintsugi"
         self.warehouse.webhooks.url = f"{base}/v1/webhooks/selery"
+        self.bank.webhooks.url = f"{base}/v1/webhooks/teller"

@@ -187,6 +187,15 @@ class SyncInventory(Task):
     function: ClassVar[str] = "inventory_sync"
 
 
+class SyncBank(Task):
+    """Read the balances of an enrollment at a bank, or tell the bank of its end. `attempt` counts from one."""
+
+    queue: ClassVar[str] = "bank-sync"
+    function: ClassVar[str] = "teller_sync"
+    enrollment_id: UUID
+    attempt: int
+
+
 class AdvanceWeek(Task):
     """Take the weeks of affiliates as far as they can go."""
 

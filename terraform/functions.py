@@ -50,7 +50,8 @@ SCOPES = frozenset(
 DATABASE_ROLES = frozenset(
     {
         "owner",  # it changes the schema; the others are blakjaks_… in shared/database/migrations/*_database_roles.sql
-        *("accounts", "accruals", "affiliate_desk", "approvals", "awards", "books", "carts", "checkout", "clicks"),
+        *("accounts", "accruals", "affiliate_desk", "approvals", "awards", "bank_sync", "banks", "books"),
+        *("carts", "checkout", "clicks"),
         *("codes", "counting", "delivery", "deposits", "disputes", "downlines", "enrolment", "erasure"),
         *("explanations", "exports", "figure_rollups", "figures", "fulfilment", "goods", "inbox", "inventory"),
         *("invoices", "keys", "listening", "months", "order_decisions", "orders", "payouts", "profiles", "read"),

@@ -8,7 +8,8 @@ from shared.figures.kept import Kept
 from shared.figures.names import Name
 from shared.ports.firestore import Document
 
-POOLS_PATH, FIGURES_PATH = "counters/pools", "counters/figures"
+POOLS_PATH, FIGURES_PATH, BANK_PATH = "counters/pools", "counters/figures", "counters/bank"
+IN_BANK = (Name.BANK_BALANCES,)
 IN_POOLS = (Name.POOLS, Name.PAYOUT_PIPELINE)
 IN_FIGURES = (
     *(Name.SCANS_TODAY, Name.SCANS_THIS_MONTH, Name.TINS_THIS_MONTH, Name.TINS_PER_MONTH, Name.ACTIVE_MEMBERS),

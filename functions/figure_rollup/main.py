@@ -138,6 +138,7 @@ def _turn(parts: Sweep, shown: Shown, *, is_steady: bool) -> None:
         parts.part(follow_scans, "scans")
         parts.part(partial(work, steady_store.figures), "figures of half minutes")
         parts.part(partial(_publish, shown, documents.FIGURES_PATH, documents.IN_FIGURES), "the other document")
+        parts.part(partial(_publish, shown, documents.BANK_PATH, documents.IN_BANK), "the document of the banks")
 
 
 def _publish(shown: Shown, path: str, names: tuple[Name, ...]) -> None:

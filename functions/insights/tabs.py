@@ -16,6 +16,7 @@ from shared.figures import kept, names
 from shared.figures.names import Name
 from shared.figures.values import (
     AmountCount,
+    BankBalance,
     CompBudgetHealth,
     CompCount,
     LedgerShare,
@@ -40,19 +41,6 @@ from shared.values.tiers import Tier
 
 FEED_LINES, PUBLIC_FEED_LINES = 20, 10
 PARTNERS = ("affiliate", "wholesale")
-
-
-class BankBalance(Reply):
-    """A bank account: what its books say and what of it is at hand."""
-
-    name: str
-    institution: str
-    last_four: str
-    ledger: Money
-    available: Money | None
-    currency: str
-    state: str
-    synced_at: datetime
 
 
 class TripProgress(Reply):

@@ -26,6 +26,11 @@ PURGES: Mapping[str, LiteralString] = {
             SELECT id FROM avatars WHERE removed_at < :before
             ORDER BY removed_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
+    "bank_nonces": """
+        DELETE FROM bank_nonces WHERE id IN (
+            SELECT id FROM bank_nonces WHERE expires_at < :before
+            ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
     # What is in them goes with them.
     "carts": """
         DELETE FROM carts WHERE id IN (

@@ -28,6 +28,7 @@ KEPT: Mapping[str, str] = {
     "guarantee_reviews": "fraud: what people decided about a second guarantee",
     "payouts": "bookkeeping: the chain shows them anyway",
     "payout_approvals": "bookkeeping of admins",
+    "bank_nonces": "of admins, for a day",
     "foreign_explanations": "bookkeeping of admins",
     "withdrawals": "bookkeeping: the chain shows them anyway, and one that is signed is still followed",
     "wallet_transactions": "bookkeeping: the chain shows them anyway",

@@ -15,11 +15,10 @@ from shared.auth import Claims, Member
 from shared.db import Tx
 from shared.ports import oobit as oobit_port
 from shared.ports.oobit import OobitMisconfigured, OobitUnavailable, WidgetToken
+from shared.values import retry_after
 from shared.values.fields import Body, Reply, Shape
 from shared.values.problems import Problem
 from shared.web.quotas import Limit, Quota
-
-MISCONFIGURED_RETRY_SECONDS = 300
 
 api = Api("oobit")
 
@@ -61,7 +60,7 @@ def ask_oobit() -> Asked:
         return Asked(oobit_port.create_token())
     except OobitMisconfigured as fault:
         log.error("Oobit refuses our key", reason=str(fault))
-        return Asked(None, _unavailable(MISCONFIGURED_RETRY_SECONDS))
+        return Asked(None, _unavailable(retry_after.MISCONFIGURED_SECONDS))
     except OobitUnavailable as fault:
         log.warning("Oobit does not answer", reason=str(fault))
         return Asked(None, _unavailable(fault.retry_after_seconds))

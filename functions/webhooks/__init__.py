@@ -1,1 +1,1 @@
-"""Hears from the shop's vendors that something has happened."""
+"""Hears from vendors that something has happened."""

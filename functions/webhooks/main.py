@@ -1,4 +1,4 @@
-"""HTTP: hear from the shop's vendors that something has happened (docs/shop.md, "Webhooks").
+"""HTTP: hear from vendors that something has happened (docs/shop.md, "Webhooks").
 
 A message is a wake-up and never the truth: its signature is checked, it is kept once, it is answered, and a task asks
 the vendor what has happened. Twice, late, in another order or lost, it comes to the same end.
@@ -12,14 +12,16 @@ from typing import TypeVar
 from flask import Request, Response
 
 from functions.webhooks import rules, store
-from functions.webhooks.rules import MESSAGE_BYTES_MAX, Message, SignatureNotValid
+from functions.webhooks.rules import BANK_MESSAGE_BYTES_MAX, MESSAGE_BYTES_MAX, Message, SignatureNotValid
 from shared.api import Api
 from shared.auth import Vendor
+from shared.banks import enrollments
 from shared.db import Tx
 from shared.orders import tasks
-from shared.ports import age_notices, card_notices, tax_notices, vendors, warehouse_notices
+from shared.ports import age_notices, card_notices, tax_notices, teller_notices, vendors, warehouse_notices
 from shared.ports.card_notices import CardNotice
 from shared.ports.tax_notices import TaxNotice
+from shared.ports.teller_notices import BankNotice
 from shared.ports.warehouse_notices import WarehouseNotice
 from shared.values.fields import Reply
 from shared.web.http import RawRequest
@@ -66,6 +68,11 @@ def verify_selery(message: RawRequest) -> WarehouseNotice:
 def verify_kintsugi(message: RawRequest) -> TaxNotice:
     """Check the tax service's signature, at most five minutes old. Raises SignatureNotValid."""
     return _verified(tax_notices.notice, message)
+
+
+def verify_teller(message: RawRequest) -> BankNotice:
+    """Check Teller's signature, at most three minutes old. Raises SignatureNotValid."""
+    return _verified(teller_notices.notice, message)
 
 
 @api.post(
@@ -126,6 +133,21 @@ def hear_kintsugi(tx: Tx, vendor: Vendor, notice: TaxNotice, now: datetime) -> H
     wake_up = _kept(tx, Message("kintsugi", notice.event_id, str(notice.transaction_id or notice.kind)), now)
     if wake_up and notice.transaction_id and store.is_tax_report(tx, notice.transaction_id):
         tasks.report_tax_soon(tx, notice.transaction_id, now, name=wake_up)
+    return Heard(received=True)
+
+
+@api.post(
+    "/v1/webhooks/teller",
+    before=verify_teller,
+    body_bytes_max=BANK_MESSAGE_BYTES_MAX,
+    problems=(SignatureNotValid,),
+)
+def hear_teller(tx: Tx, vendor: Vendor, notice: BankNotice, now: datetime) -> Heard:
+    """Keep a message of Teller, and have the bank tried that it names."""
+    wake_up = _kept(tx, Message("teller", notice.event_id, notice.enrollment_id or notice.kind), now)
+    if wake_up and notice.enrollment_id:
+        for bank_id in store.banks_of(tx, notice.enrollment_id):
+            enrollments.sync_soon(tx, bank_id, now, name=f"{wake_up}-{bank_id}")
     return Heard(received=True)
 
 

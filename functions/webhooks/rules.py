@@ -7,9 +7,10 @@ from typing import Literal
 
 from shared.values.problems import Problem
 
-Source = Literal["card", "agechecker", "kintsugi", "selery"]
+Source = Literal["card", "agechecker", "kintsugi", "selery", "teller"]
 
 MESSAGE_BYTES_MAX = 256 * 1024
+BANK_MESSAGE_BYTES_MAX = 64 * 1024
 COPIES_ARE_ONE_FOR = timedelta(minutes=1)
 
 

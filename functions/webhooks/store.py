@@ -66,3 +66,12 @@ def waiting_for(tx: Tx, reference: str) -> list[UUID]:
         """,
         reference=reference,
     )
+
+
+def banks_of(tx: Tx, enrollment_id: str) -> list[UUID]:
+    """The bank that Teller knows by this id, if we hold a token of it."""
+    return tx.column(
+        UUID,
+        "SELECT id FROM teller_enrollments WHERE teller_enrollment_id = :enrollment_id AND is_live",
+        enrollment_id=enrollment_id,
+    )

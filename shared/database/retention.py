@@ -30,6 +30,7 @@ PERIODS: Mapping[str, Period] = {
     "avatars": Period(
         "avatars", "removed_at", timedelta(days=30), "the picture is out of the storage", only="those not shown"
     ),
+    "bank_nonces": Period("bank_nonces", "expires_at", timedelta(days=1), "a nonce is good for an hour"),
     "carts": Period(
         "carts", "changed_at", timedelta(days=365), "nobody has touched it for a year; what is in it goes with it",
         only="those that no order has closed",
@@ -107,19 +108,19 @@ _TRIED = "fraud: whoever comes back years later is recognised"
 FOR_EVER: Mapping[str, str] = {
     **dict.fromkeys(
         ("affiliate_chips", "affiliate_earnings", "affiliate_figures", "affiliate_payout_lines", "affiliate_payouts",
-         "affiliate_week_shares", "affiliate_weeks", "bank_transfers", "card_bookings", "card_days", "card_deposits",
-         "chain_transfers", "chip_balances", "chip_moves", "chip_vaults", "comps", "dispute_movements",
+         "affiliate_week_shares", "affiliate_weeks", "bank_balances", "bank_transfers", "card_bookings", "card_days",
+         "card_deposits", "chain_transfers", "chip_balances", "chip_moves", "chip_vaults", "comps", "dispute_movements",
          "disputes", "foreign_explanations", "foreign_transfers", "fulfilment_lines", "fulfilments", "invoices",
          "ledger_accounts", "ledger_balances", "ledger_journals", "ledger_postings", "ledger_seal_balances",
          "ledger_seals", "locked_shares", "manual_transfers", "milestones", "order_events", "order_items",
          "order_tins_sold", "orders", "parcel_lines", "parcels", "payment_findings", "payment_operations", "payments",
          "payout_approvals", "payout_attempts", "payout_events", "payout_policy_runs", "payout_slots", "payouts",
          "withheld_chips", "reconciliation_findings", "reconciliation_treasuries", "reconciliations", "refund_lines",
-         "refunds", "sale_accruals", "sales_volume", "sunset_notices", "tax_reports", "tins_sold_daily",
-         "treasury_days", "treasury_minutes", "treasury_snapshot_days", "trip_places", "trips", "usdt_deposits",
-         "usdt_requests", "usdt_returns", "vault_lots", "vault_months", "vault_moves", "vault_warnings",
-         "wallet_links", "wallet_transactions", "wholesale_chips", "wholesale_comps", "wholesale_milestones",
-         "withdrawal_events", "withdrawals"), _BOOKS),
+         "refunds", "sale_accruals", "sales_volume", "sunset_notices", "tax_reports", "teller_connections",
+         "teller_enrollments", "tins_sold_daily", "treasury_days", "treasury_minutes", "treasury_snapshot_days",
+         "trip_places", "trips", "usdt_deposits", "usdt_requests", "usdt_returns", "vault_lots", "vault_months",
+         "vault_moves", "vault_warnings", "wallet_links", "wallet_transactions", "wholesale_chips", "wholesale_comps",
+         "wholesale_milestones", "withdrawal_events", "withdrawals"), _BOOKS),
     **dict.fromkeys(
         ("affiliate_week_decisions", "audit_logs", "broadcasts",
          "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",

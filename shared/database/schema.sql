@@ -446,6 +446,26 @@ CREATE TABLE backup_codes (
     CONSTRAINT backup_codes_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
 
+CREATE TABLE bank_balances (
+    connection_id  uuid           NOT NULL,
+    at             timestamptz    NOT NULL,
+    ledger         numeric(18,2),
+    available      numeric(18,2),
+    CONSTRAINT bank_balances_pkey PRIMARY KEY (connection_id, at),
+    CONSTRAINT bank_balances_connection_id_fkey FOREIGN KEY (connection_id) REFERENCES teller_connections(id)
+);
+
+CREATE TABLE bank_nonces (
+    id          uuid         NOT NULL,
+    admin_id    uuid         NOT NULL,
+    expires_at  timestamptz  NOT NULL,
+    spent_at    timestamptz,
+    CONSTRAINT bank_nonces_pkey PRIMARY KEY (id),
+    CONSTRAINT bank_nonces_admin_id_fkey FOREIGN KEY (admin_id) REFERENCES members(id)
+);
+CREATE INDEX bank_nonces_admin ON bank_nonces (admin_id);
+CREATE INDEX bank_nonces_old ON bank_nonces (expires_at);
+
 CREATE TABLE bank_transfers (
     operation_id  uuid         NOT NULL,
     reference     text         NOT NULL,
@@ -3151,6 +3171,53 @@ CREATE TRIGGER never_truncated BEFORE TRUNCATE ON tax_reports FOR EACH STATEMENT
     payout_never_deleted();
 CREATE TRIGGER tax_report_changed BEFORE UPDATE ON tax_reports FOR EACH ROW EXECUTE FUNCTION tax_report_changed();
 
+CREATE TABLE teller_connections (
+    id                 uuid         NOT NULL,
+    enrollment_id      uuid         NOT NULL,
+    teller_account_id  text         NOT NULL,
+    name               text         NOT NULL,
+    institution        text         NOT NULL,
+    last_four          text         NOT NULL,
+    currency           text         NOT NULL,
+    closed_at          timestamptz,
+    CONSTRAINT teller_connections_pkey PRIMARY KEY (id),
+    CONSTRAINT teller_connections_currency_check CHECK (currency ~ '^[A-Z]{3}$'),
+    CONSTRAINT teller_connections_last_four_check CHECK (last_four ~ '^[0-9]{4}$'),
+    CONSTRAINT teller_connections_name_check CHECK (name IN ('operating', 'reserve', 'comp_pool')),
+    CONSTRAINT teller_connections_teller_account_id_check CHECK (teller_account_id ~ '^[A-Za-z0-9_]{1,100}$'),
+    CONSTRAINT teller_connections_enrollment_id_fkey FOREIGN KEY (enrollment_id) REFERENCES teller_enrollments(id)
+);
+CREATE UNIQUE INDEX teller_connections_account ON teller_connections (teller_account_id) WHERE closed_at IS NULL;
+CREATE INDEX teller_connections_enrollment ON teller_connections (enrollment_id);
+CREATE UNIQUE INDEX teller_connections_name ON teller_connections (name) WHERE closed_at IS NULL;
+CREATE UNIQUE INDEX teller_connections_same ON teller_connections (institution, last_four, currency) WHERE closed_at IS
+    NULL;
+
+CREATE TABLE teller_enrollments (
+    id                    uuid         NOT NULL,
+    teller_enrollment_id  text         NOT NULL,
+    institution           text         NOT NULL,
+    sealed_token          bytea,
+    is_live               boolean      NOT NULL GENERATED ALWAYS AS (sealed_token IS NOT NULL) STORED,
+    state                 text         NOT NULL,
+    state_at              timestamptz  NOT NULL,
+    connected_at          timestamptz  NOT NULL,
+    reconnected_at        timestamptz,
+    refusals              integer      NOT NULL DEFAULT 0,
+    last_error            text,
+    last_tried_at         timestamptz,
+    last_synced_at        timestamptz,
+    told_at               timestamptz  NOT NULL,
+    CONSTRAINT teller_enrollments_pkey PRIMARY KEY (id),
+    CONSTRAINT teller_enrollments_institution_check CHECK (length(institution) >= 1 AND length(institution) <= 100),
+    CONSTRAINT teller_enrollments_last_error_check CHECK (length(last_error) >= 1 AND length(last_error) <= 200),
+    CONSTRAINT teller_enrollments_refusals_check CHECK (refusals >= 0),
+    CONSTRAINT teller_enrollments_state_check CHECK (state IN ('active', 'needs_reauth', 'disconnected')),
+    CONSTRAINT teller_enrollments_teller_enrollment_id_check CHECK (teller_enrollment_id ~ '^[A-Za-z0-9_]{1,100}$'),
+    CONSTRAINT teller_enrollments_token CHECK (state = 'disconnected' OR is_live)
+);
+CREATE UNIQUE INDEX teller_enrollments_live ON teller_enrollments (teller_enrollment_id) WHERE is_live;
+
 CREATE TABLE tier_history (
     id             bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
     member_id      uuid         NOT NULL,
@@ -3528,7 +3595,7 @@ CREATE TABLE webhook_deliveries (
     received_at  timestamptz  NOT NULL,
     CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (source, event_id),
     CONSTRAINT webhook_deliveries_event_id_check CHECK (length(event_id) >= 1 AND length(event_id) <= 200),
-    CONSTRAINT webhook_deliveries_source_check CHECK (source IN ('card', 'agechecker', 'selery', 'kintsugi')),
+    CONSTRAINT webhook_deliveries_source_check CHECK (source IN ('card', 'agechecker', 'selery', 'kintsugi', 'teller')),
     CONSTRAINT webhook_deliveries_subject_check CHECK (length(subject) >= 1 AND length(subject) <= 200)
 );
 CREATE INDEX webhook_deliveries_old ON webhook_deliveries (received_at);
@@ -7852,16 +7919,16 @@ BEGIN
 END $function$;
 
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_affiliate_desk, blakjaks_app,
-    blakjaks_approvals, blakjaks_awards, blakjaks_books, blakjaks_carts, blakjaks_checkout, blakjaks_clicks,
-    blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_deposits, blakjaks_disputes, blakjaks_downlines,
-    blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figure_rollups,
-    blakjaks_figures, blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices,
-    blakjaks_keys, blakjaks_listening, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
-    blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals, blakjaks_relay, blakjaks_rollups,
-    blakjaks_sales, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements,
-    blakjaks_standing, blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_vault_upkeep, blakjaks_vaults,
-    blakjaks_wallets, blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale,
-    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_approvals, blakjaks_awards, blakjaks_bank_sync, blakjaks_banks, blakjaks_books, blakjaks_carts,
+    blakjaks_checkout, blakjaks_clicks, blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_deposits,
+    blakjaks_disputes, blakjaks_downlines, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations,
+    blakjaks_exports, blakjaks_figure_rollups, blakjaks_figures, blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox,
+    blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening, blakjaks_months,
+    blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read,
+    blakjaks_referral_reviews, blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_sales, blakjaks_scans,
+    blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing, blakjaks_sunset,
+    blakjaks_taxes, blakjaks_telling, blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallets, blakjaks_webhooks,
+    blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -7896,22 +7963,23 @@ GRANT UPDATE (decided_at, decided_by, note, status) ON TABLE referral_reviews TO
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_chips, affiliate_earnings,
     affiliate_figure_changes, affiliate_figure_weeks, affiliate_figures, affiliate_payout_lines, affiliate_payouts,
     affiliate_program, affiliate_week_shares, affiliate_weeks, age_checks, attempt_counters, avatars, backup_codes,
-    broadcasts, card_balance, card_bookings, card_days, cart_items, carts, chain_scans, chain_transfers, chip_balances,
-    chip_counts, chip_vaults, code_batch_chunks, code_batch_walks, code_batches, code_import_chunks, code_imports,
-    code_retries, codes, comp_rules, comps, data_exports, data_keys, devices, disputes, email_changes, email_codes,
-    erasures, feed_items, figure_progress, figures, flagged_scans, foreign_explanations, former_usernames, fulfilments,
-    guarantee_claims, guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes,
-    installation, job_faults, known_devices, late_counts, leases, listener_revocations, mails, manual_transfers,
-    mark_secrets, member_quarters, member_totals, members, metric_days, nonce_searches, nonce_uses,
-    notification_preferences, notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels,
-    payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes,
-    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
-    referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens,
-    refund_requests, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions,
-    settings, signers, signing_keys, stock_alerts, tax_quotes, tax_reports, tier_history, tins_sold_daily,
-    transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits,
-    usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_transactions,
-    webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
+    bank_balances, bank_nonces, broadcasts, card_balance, card_bookings, card_days, cart_items, carts, chain_scans,
+    chain_transfers, chip_balances, chip_counts, chip_vaults, code_batch_chunks, code_batch_walks, code_batches,
+    code_import_chunks, code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys, devices,
+    disputes, email_changes, email_codes, erasures, feed_items, figure_progress, figures, flagged_scans,
+    foreign_explanations, former_usernames, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows,
+    idempotency_keys, inbox_counts, inboxes, installation, job_faults, known_devices, late_counts, leases,
+    listener_revocations, mails, manual_transfers, mark_secrets, member_quarters, member_totals, members, metric_days,
+    nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions, order_tins_sold,
+    orders, outbox, parcels, payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers,
+    products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations,
+    referral_changes, referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals,
+    refresh_tokens, refund_requests, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
+    second_factors, sessions, settings, signers, signing_keys, stock_alerts, tax_quotes, tax_reports,
+    teller_connections, teller_enrollments, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
+    treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots,
+    vault_months, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts,
+    withdrawals, withheld_chips TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -7952,6 +8020,19 @@ GRANT UPDATE (hold_reason, state, state_at) ON TABLE payouts TO blakjaks_awards;
 GRANT UPDATE (payout_id, state, state_at) ON TABLE affiliate_payouts TO blakjaks_awards;
 GRANT UPDATE (updated_at) ON TABLE members TO blakjaks_awards;
 GRANT UPDATE ON TABLE member_totals TO blakjaks_awards;
+
+GRANT INSERT ON TABLE bank_balances TO blakjaks_bank_sync;
+GRANT SELECT ON TABLE data_keys, teller_enrollments TO blakjaks_bank_sync;
+GRANT UPDATE (closed_at) ON TABLE teller_connections TO blakjaks_bank_sync;
+GRANT UPDATE (last_error, last_synced_at, last_tried_at, refusals, sealed_token, state, state_at, told_at) ON TABLE
+    teller_enrollments TO blakjaks_bank_sync;
+
+GRANT INSERT ON TABLE bank_nonces, teller_connections, teller_enrollments TO blakjaks_banks;
+GRANT SELECT ON TABLE data_keys TO blakjaks_banks;
+GRANT UPDATE (closed_at) ON TABLE teller_connections TO blakjaks_banks;
+GRANT UPDATE (institution, last_error, last_tried_at, reconnected_at, refusals, sealed_token, state, state_at, told_at)
+    ON TABLE teller_enrollments TO blakjaks_banks;
+GRANT UPDATE (spent_at) ON TABLE bank_nonces TO blakjaks_banks;
 
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, treasury_snapshots TO
     blakjaks_books;
@@ -8013,9 +8094,9 @@ GRANT INSERT ON TABLE installation, signers, treasuries TO blakjaks_enrolment;
 GRANT INSERT, SELECT ON TABLE data_keys TO blakjaks_enrolment;
 GRANT UPDATE (project) ON TABLE installation TO blakjaks_enrolment;
 
-GRANT DELETE ON TABLE attempt_counters, avatars, carts, data_exports, devices, inboxes, job_faults, late_counts, mails,
-    mark_secrets, notification_preferences, notifications, pushes, referral_codes, sessions, tax_quotes,
-    wallet_balances, wallet_challenges, webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
+GRANT DELETE ON TABLE attempt_counters, avatars, bank_nonces, carts, data_exports, devices, inboxes, job_faults,
+    late_counts, mails, mark_secrets, notification_preferences, notifications, pushes, referral_codes, sessions,
+    tax_quotes, wallet_balances, wallet_challenges, webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
 GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, referral_clicks, refresh_tokens,
     second_factors TO blakjaks_erasure;
@@ -8052,6 +8133,7 @@ GRANT UPDATE (latitude, located_at, longitude) ON TABLE member_totals TO blakjak
 GRANT UPDATE (next_on) ON TABLE guarantees TO blakjaks_erasure;
 GRANT UPDATE (received_at) ON TABLE webhook_deliveries TO blakjaks_erasure;
 GRANT UPDATE (released_at) ON TABLE affiliate_payout_lines TO blakjaks_erasure;
+GRANT UPDATE (spent_at) ON TABLE bank_nonces TO blakjaks_erasure;
 GRANT UPDATE (state, state_at) ON TABLE affiliate_payouts TO blakjaks_erasure;
 GRANT UPDATE (uploaded_at) ON TABLE avatars TO blakjaks_erasure;
 
@@ -8176,32 +8258,35 @@ GRANT SELECT (amount, block_hash, block_number, chain_id, checked_at, expires_at
     blakjaks_read;
 GRANT SELECT (amount, epoch, fee_per_gas_wei_max, gas_limit, hash, kind, nonce, origin, position,
     priority_fee_per_gas_wei_max, recipient_address, signed_at, signer) ON TABLE payout_attempts TO blakjaks_read;
+GRANT SELECT (connected_at, id, institution, is_live, last_error, last_synced_at, last_tried_at, reconnected_at,
+    refusals, state, state_at, teller_enrollment_id, told_at) ON TABLE teller_enrollments TO blakjaks_read;
 GRANT SELECT (created_at, enabled_at, member_id) ON TABLE second_factors TO blakjaks_read;
 GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings, affiliate_figure_changes,
     affiliate_figure_weeks, affiliate_figures, affiliate_payout_lines, affiliate_payouts, affiliate_program,
     affiliate_week_decisions, affiliate_week_shares, affiliate_weeks, age_checks, audit_logs, avatars, award_inputs,
-    bank_transfers, broadcasts, card_balance, card_bookings, card_days, card_deposits, cart_items, carts, chain_scans,
-    chain_transfers, chip_balances, chip_counts, chip_moves, chip_vaults, code_batch_chunks, code_batch_walks,
-    code_batches, code_change_codes, code_changes, code_import_chunks, code_imports, code_retries, codes,
-    comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices, dispute_movements, disputes,
-    downline_entries, erasures, feed_items, figure_progress, figures, flagged_scans, foreign_explanations,
-    foreign_transfers, former_usernames, fulfilment_lines, fulfilments, guarantee_claims, guarantee_reviews,
-    guarantees, hold_windows, honey_trials, inbox_counts, inboxes, installation, invoices, job_faults, late_counts,
-    leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
-    listener_revocations, locked_shares, mails, manual_awards, manual_transfers, member_quarters, member_totals,
-    member_wallets, metric_days, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
-    operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox, parcel_lines,
-    parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
-    payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
-    referral_progress, referral_reviews, referrals, refund_lines, refund_requests, refunds, resale_certificates,
-    retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
-    schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock, stock_alerts, stock_moves,
-    sunset_notices, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasuries,
-    treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips,
-    usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances,
-    wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps,
-    wholesale_milestones, withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
+    bank_balances, bank_nonces, bank_transfers, broadcasts, card_balance, card_bookings, card_days, card_deposits,
+    cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, chip_moves, chip_vaults,
+    code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes, code_import_chunks,
+    code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices,
+    dispute_movements, disputes, downline_entries, erasures, feed_items, figure_progress, figures, flagged_scans,
+    foreign_explanations, foreign_transfers, former_usernames, fulfilment_lines, fulfilments, guarantee_claims,
+    guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, installation, invoices,
+    job_faults, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings,
+    ledger_seal_balances, ledger_seals, listener_revocations, locked_shares, mails, manual_awards, manual_transfers,
+    member_quarters, member_totals, member_wallets, metric_days, milestones, nonce_searches, nonce_uses,
+    notification_preferences, notifications, operation_resolutions, order_events, order_items, order_tins_sold,
+    order_transitions, outbox, parcel_lines, parcels, payment_findings, payment_operations, payout_approvals,
+    payout_events, payout_policy_runs, payout_slots, payout_transitions, payouts, permanent_tiers, products, pushes,
+    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
+    referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refund_lines,
+    refund_requests, refunds, resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter,
+    scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings, signers, signing_keys,
+    slot_transitions, stock, stock_alerts, stock_moves, sunset_notices, tax_quotes, tax_reports, teller_connections,
+    tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
+    treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns,
+    vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_links,
+    wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
+    withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO

@@ -62,6 +62,21 @@ class OnChainBalance(Reply):
     block_number: int
 
 
+class BankBalance(Reply):
+    """An account at a bank, in its own currency: what its books say and what of it is at hand; null is what the bank
+    does not tell. While `state` is `needs_reauth` it gets no newer than `synced_at`.
+    """
+
+    name: str
+    institution: str
+    last_four: str
+    ledger: Decimal | None
+    available: Decimal | None
+    currency: str
+    state: Literal["active", "needs_reauth"]
+    synced_at: datetime
+
+
 class ReconciliationStatus(Reply):
     """The newest comparison of books and chain; `difference` is chain less books over all treasuries, null until it is
     known. The badge tolerates `tolerance`.

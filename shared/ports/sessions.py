@@ -35,7 +35,7 @@ _kept: dict[tuple[int, str], _Kept] = {}  # by process: a forked child must not 
 @contextmanager
 def plain(url: str) -> Iterator["requests.Session"]:
     """The session for the host of a vendor who knows us by what each request says: no proxy, no cookies, no login."""
-    with kept(urlsplit(url).netloc, _plain) as session:
+    with kept(urlsplit(url).netloc, bare) as session:
         yield session
 
 
@@ -83,7 +83,8 @@ def _session(name: str, make: Callable[[], "requests.Session"]) -> "requests.Ses
         return found.session
 
 
-def _plain() -> "requests.Session":
+def bare() -> "requests.Session":
+    """A new session without proxy, cookies and login."""
     import requests
 
     session = requests.Session()

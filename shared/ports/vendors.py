@@ -8,12 +8,14 @@ import base64
 import binascii
 import hmac
 import re
+import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -22,6 +24,11 @@ from shared.ports.loopback import is_loopback
 from shared.ports.outage import Outage
 from shared.values import encoding, goods, retry_after
 from shared.values.money import ZERO, NotAnAmount, Usdt
+
+if TYPE_CHECKING:
+    import requests
+
+SessionFor = Callable[[str], AbstractContextManager["requests.Session"]]
 
 CONNECT_SECONDS_MAX = 3.0
 ANSWER_SECONDS_MAX = 10.0  # between two pieces of an answer
@@ -50,6 +57,10 @@ class VendorSilent(VendorFailure, Outage):
     def __init__(self, why: str, retry_after_seconds: int = retry_after.ASKED_SECONDS_DEFAULT) -> None:
         super().__init__(why)
         self.retry_after_seconds = retry_after_seconds
+
+
+class TlsFailed(VendorSilent):
+    """Raised when no secure connection was made: one of the two certificates is not accepted. Nothing was asked."""
 
 
 class VendorRefused(VendorFailure):
@@ -96,10 +107,34 @@ class VendorReply:
         return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
 
+@dataclass(frozen=True)
+class RawAnswer:
+    """An answer of whatever form: a status below 500, and the content that came with it."""
+
+    status: int
+    content: bytes = field(repr=False)
+
+
 def ask(method: str, url: str, headers: Mapping[str, str], body: object = None) -> VendorReply:
     """Send a request and return the vendor's answer. Raises VendorSilent, VendorMisconfigured.
 
     A refusal (4xx) is returned, because each vendor says it in its own words.
+    """
+    answer = send(method, url, headers, body)
+    if answer.status in KEYS_WRONG:
+        raise VendorMisconfigured(str(answer.status))
+    return VendorReply(answer.status, json_object(answer.content, str(answer.status)))
+
+
+def send(
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: object = None,
+    session_for: SessionFor = sessions.plain,
+) -> RawAnswer:
+    """Send a request and return the answer as it came. Raises VendorSilent for no answer, 5xx and 429, and its
+    subclass TlsFailed when no secure connection was made.
     """
     import requests
     from urllib3.exceptions import HTTPError
@@ -109,7 +144,7 @@ def ask(method: str, url: str, headers: Mapping[str, str], body: object = None) 
         sent["content-type"] = "application/json"
     try:
         with (
-            sessions.plain(url) as session,
+            session_for(url) as session,
             session.request(
                 method,
                 url,
@@ -121,13 +156,13 @@ def ask(method: str, url: str, headers: Mapping[str, str], body: object = None) 
             ) as answer,
         ):
             content = _content(answer.raw)  # read to its end, so that the connection can be used again
+    except (requests.exceptions.SSLError, ssl.SSLError):
+        raise TlsFailed("no secure connection was made") from None
     except (requests.RequestException, HTTPError, OSError) as error:
         raise VendorSilent(type(error).__name__) from None  # its text may quote the address, which may hold a reference
-    if answer.status_code in KEYS_WRONG:
-        raise VendorMisconfigured(str(answer.status_code))
     if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status_code in TRY_AGAIN:
         raise VendorSilent(str(answer.status_code), retry_after.asked(answer.headers.get("Retry-After", "")))
-    return VendorReply(answer.status_code, json_object(content, str(answer.status_code)))
+    return RawAnswer(answer.status_code, content)
 
 
 def json_object(content: bytes, what: str) -> dict[str, Any]:
@@ -208,14 +243,22 @@ def paid_cents(said: object) -> Usdt:
     return amount
 
 
-def check_timed_signature(headers: Mapping[str, str], name: str, raw: bytes, secrets: str) -> None:
+def check_timed_signature(
+    headers: Mapping[str, str],
+    name: str,
+    raw: bytes,
+    secrets: str,
+    *,
+    age_seconds_max: int = NOTICE_AGE_SECONDS_MAX,
+    ahead_seconds_max: int = NOTICE_AGE_SECONDS_MAX,
+) -> None:
     """Check a header `t=<unix>,v1=<hex>[,v1=...]`: HMAC-SHA256 over `<unix>.<body>`, at most five minutes old.
 
-    `secrets` is one secret or, while it is rotated, two with a comma between. The vendor's clock is the real one.
-    Raises SignatureNotValid, VendorMisconfigured.
+    `secrets` is one secret or, while it is rotated, two with a comma between. The vendor's clock is the real one; it
+    may be ahead of ours by `ahead_seconds_max`. Raises SignatureNotValid, VendorMisconfigured.
     """
     sent_at, signatures = _timed(_header(headers, name))
-    if abs(time.time() - int(sent_at)) > NOTICE_AGE_SECONDS_MAX:
+    if not -ahead_seconds_max <= time.time() - int(sent_at) <= age_seconds_max:
         raise SignatureNotValid("too old, or from the future")
     for secret in _secrets(secrets):
         expected = hmac.digest(secret, sent_at.encode() + b"." + raw, "sha256").hex()

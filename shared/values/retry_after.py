@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 HOUR = timedelta(hours=1)
 ASKED_SECONDS_DEFAULT = 30
 ASKED_SECONDS_MAX = 3600
+MISCONFIGURED_SECONDS = 300  # until a person has corrected a key or a certificate of ours
 
 
 def until_next_hour(now: datetime) -> dict[str, str]:

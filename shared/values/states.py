@@ -217,3 +217,11 @@ class EarningStatus(StrEnum):
     PENDING = "pending"
     PAID = "paid"
     CANCELLED = "cancelled"
+
+
+class BankState(StrEnum):
+    """The values of `teller_enrollments.state`."""
+
+    ACTIVE = "active"
+    NEEDS_REAUTH = "needs_reauth"
+    DISCONNECTED = "disconnected"

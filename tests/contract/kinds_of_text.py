@@ -62,6 +62,7 @@ WORDS = frozenset(
 )  # fmt: skip
 PASSWORDS = frozenset({"password", "current_password"})  # read where they are hashed
 MADE_BY_PROGRAMS = frozenset(
-    {"after", "card_id", "country", "cursor", "destination", "device_id", "digest", "id", "picture", "reference",
-     "refresh_token", "screen", "signature", "signed_transaction", "source_kind", "ticket", "timestamp", "token"}
+    {"access_token", "account_id", "after", "card_id", "country", "cursor", "destination", "device_id", "digest",
+     "enrollment_id", "id", "picture", "reference", "refresh_token", "screen", "signature", "signatures",
+     "signed_transaction", "source_kind", "ticket", "timestamp", "token", "user_id"}
 )  # fmt: skip

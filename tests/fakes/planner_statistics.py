@@ -21,7 +21,7 @@ BOUNDED = frozenset(
         *("ledger_accounts", "ledger_balances", "scan_counter", "scan_rollup_position", "sales_volume", "comp_rules"),
         *("payout_transitions", "slot_transitions", "withdrawal_transitions", "schema_migrations", "hold_windows"),
         *("reconciliation_marks", "chain_scans", "stock", "stock_alerts", "order_transitions"),
-        "card_balance",
+        *("card_balance", "teller_enrollments", "teller_connections"),
         *("affiliate_program", "referral_progress", "sunset_notices", "figures", "figure_progress"),
     }
 )

@@ -13,9 +13,9 @@ from tests.client import Answer, FunctionClient
 
 JSON = {"Content-Type": "application/json"}
 CARD, AGECHECKER, SELERY = "/v1/webhooks/payments/card", "/v1/webhooks/agechecker", "/v1/webhooks/selery"
-KINTSUGI = "/v1/webhooks/kintsugi"
+KINTSUGI, TELLER = "/v1/webhooks/kintsugi", "/v1/webhooks/teller"
 CARD_SIGNATURE, AGECHECKER_SIGNATURE, SELERY_SIGNATURE = "Card-Signature", "X-AgeChecker-Signature", "Selery-Signature"
-KINTSUGI_SIGNATURE = "Kintsugi-Signature"
+KINTSUGI_SIGNATURE, TELLER_SIGNATURE = "Kintsugi-Signature", "Teller-Signature"
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,14 @@ def of_kintsugi(transaction_id: UUID, *, event_id: str | None = None) -> VendorM
     told = {"id": event_id or f"evt_{uuid4().hex}", "type": "transaction.created", "data": data}
     secret = os.environ["KINTSUGI_WEBHOOK_SECRET"]
     return _timed(KINTSUGI, KINTSUGI_SIGNATURE, json.dumps(told).encode(), secret, seconds_ago=0)
+
+
+def of_teller(enrollment_id: str, *, event_id: str | None = None) -> VendorMessage:
+    """Teller tells that a bank wants its owner again."""
+    payload = {"enrollment_id": enrollment_id, "reason": "disconnected"}
+    told = {"id": event_id or f"wh_{uuid4().hex}", "type": "enrollment.disconnected", "payload": payload}
+    secret, _, _ = os.environ["TELLER_WEBHOOK_SECRET"].partition(",")
+    return _timed(TELLER, TELLER_SIGNATURE, json.dumps(told).encode(), secret, seconds_ago=0)
 
 
 def signed_card(body: bytes, *, seconds_ago: int = 0, secret: str | None = None) -> VendorMessage:

@@ -41,7 +41,7 @@ CANARY_BYTES = b"canary".hex()
 # Whose rows of these are no more than a number without the account, or are not about a person; see KEPT for the rest.
 NOT_EXPORTED = {
     "payout_approvals": "of admins", "code_batches": "of admins", "code_changes": "of admins",
-    "foreign_explanations": "of admins",
+    "bank_nonces": "of admins", "foreign_explanations": "of admins",
     "code_imports": "of admins", "comp_rule_changes": "of admins", "broadcasts": "of admins",
     "manual_transfers": "of admins", "manual_awards": "of admins", "stock_moves": "of admins",
     "bank_transfers": "of admins", "operation_resolutions": "of admins", "payment_findings": "of admins",

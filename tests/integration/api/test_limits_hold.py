@@ -16,6 +16,7 @@ import pytest
 from pg8000.dbapi import Connection
 
 from emulators import contract
+from functions.admin_banks import rules as bank_rules
 from functions.affiliate import rules as affiliate_rules
 from functions.auth import rules as auth_rules
 from functions.oobit import rules as oobit_rules
@@ -24,6 +25,7 @@ from functions.wallet import rules as wallet_rules
 from functions.wholesale import rules as wholesale_rules
 from shared import auth
 from shared.api import Api
+from shared.auth import Role
 from shared.credentials import totp
 from shared.orders import tax_quotes
 from shared.values.problems import TooManyRequests
@@ -34,6 +36,7 @@ from tests.clock import moved_clock
 from tests.fakes import pictures
 from tests.fakes.cheap_hashes import use_cheap_hashes
 from tests.fakes.order_client import ADDRESS
+from tests.fakes.treasury_admins import treasury_admin
 from tests.fakes.wholesale_client import application
 from tests.operations.scene import PASSWORD, Scene
 
@@ -146,7 +149,33 @@ def apply_for_wholesale(scene: Scene) -> Callable[[], Answer]:
     return lambda: client.post("/v1/wholesale/apply", body)
 
 
+def try_banks(path: str, *left_out: str) -> Prepare:
+    """An owner sends again and again what Teller Connect has not signed."""
+
+    def prepare(scene: Scene) -> Callable[[], Answer]:
+        client = treasury_admin(scene.client, Role.OWNER).client
+        body = {"nonce": str(uuid4()), "access_token": "t", "user_id": "u", "enrollment_id": "e", "accounts": [],
+                "signatures": ["A" * 86 + "=="], "totp": "000000"}  # fmt: skip
+        asked = {name: value for name, value in body.items() if name not in left_out}
+        return lambda: client.post(path, asked)
+
+    return prepare
+
+
+def ask_for_nonces(scene: Scene) -> Callable[[], Answer]:
+    client = treasury_admin(scene.client, Role.OWNER).client
+    return lambda: client.post("/v1/admin/banks/nonces")
+
+
 LIMITS: dict[str, Limited] = {
+    "create_bank_nonce": Limited("", bank_rules.TRIES_PER_HOUR_MAX, "too-many-bank-tries", ask_for_nonces),
+    "connect_bank": Limited(
+        "second-factor-wrong", totp.FAILURES_MAX, "second-factor-locked", try_banks("/v1/admin/banks/connect")
+    ),
+    "reconnect_bank": Limited(
+        "second-factor-wrong", totp.FAILURES_MAX, "second-factor-locked",
+        try_banks(f"/v1/admin/banks/{uuid4()}/reconnect", "accounts"),
+    ),
     "signup": Limited("email-already-registered", auth_rules.SIGN_UPS_MAX, "too-many-sign-ups", sign_up),
     "verify_email": Limited(
         "verification-code-not-valid", auth_rules.NETWORK_GUESSES_MAX, "too-many-guesses",

@@ -157,6 +157,12 @@ POWERFUL = {
     "a booking that is matched": ("UPDATE card_bookings SET operation_id = NULL", {"payment_reconciliation"}),
     "what the card's provider owes": ("UPDATE card_balance SET owed = 0", set[str]()),
     "a tax that is reported": ("UPDATE tax_reports SET status = 'done'", {"tax_report"}),
+    "a bank that is connected": (
+        f"INSERT INTO teller_enrollments (id, sealed_token) VALUES ({ANY_ID}, '')",
+        {"admin_banks"},
+    ),
+    "a token of a bank": ("UPDATE teller_enrollments SET sealed_token = ''", {"admin_banks", "teller_sync"}),
+    "a balance at a bank": (f"INSERT INTO bank_balances (connection_id) VALUES ({ANY_ID})", {"teller_sync"}),
     "a sale whose shares are settled": ("UPDATE orders SET accrual_due_at = NULL", {"sale_accrue"}),
     "a promise of stock": (
         f"INSERT INTO stock_moves (sku, kind, quantity, order_id) VALUES ('', 'promise', 1, {ANY_ID})",
@@ -196,8 +202,8 @@ SECRET = {
     ),
     "second factors": (
         "SELECT sealed_secret FROM second_factors",
-        {"auth", "admin_affiliates", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale", "wallet",
-         "profile", "member_export", "member_erase"},
+        {"auth", "admin_affiliates", "admin_banks", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale",
+         "wallet", "profile", "member_export", "member_erase"},
     ),
     "signed payments": (
         "SELECT raw FROM payout_attempts",
@@ -214,9 +220,11 @@ SECRET = {
     "mailed codes": ("SELECT code_mac FROM email_codes", {"auth", "profile", "member_erase"}),
     "wrapped keys": (
         "SELECT wrapped FROM data_keys",
-        {"auth", "admin_affiliates", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale", "wallet",
-         "wholesale", "profile", "orders", "order_advance", "order_fulfil", "payment_watch", "tax_report", "migrate"},
+        {"auth", "admin_affiliates", "admin_banks", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale",
+         "wallet", "wholesale", "profile", "orders", "order_advance", "order_fulfil", "payment_watch", "tax_report",
+         "teller_sync", "migrate"},
     ),
+    "tokens of banks": ("SELECT sealed_token FROM teller_enrollments", {"teller_sync"}),
     "tax ids": ("SELECT tax_id FROM wholesale_accounts", {"admin_wholesale"}),
 }  # fmt: skip
 

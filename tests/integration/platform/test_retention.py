@@ -38,6 +38,7 @@ def row(name: str, at: datetime) -> dict[str, object]:
         "attempt_counters": {"subject": str(identity), "hour": at, "attempts": 1},
         "avatars": {"id": identity, "member_id": MEMBER, "status": "replaced", "object_name": str(identity),
                     "content_type": "image/png", "uploaded_at": at, "finished_at": at, "removed_at": at},
+        "bank_nonces": {"id": identity, "admin_id": MEMBER, "expires_at": at},
         "carts": {"id": identity, "member_id": identity, "created_at": at, "changed_at": at},
         "data_exports": {"id": identity, "member_id": MEMBER, "status": "expired", "object_name": "x", "asked_at": at,
                          "ready_at": at, "expires_at": at},

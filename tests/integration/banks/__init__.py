@@ -1,0 +1,1 @@
+"""Accounts at banks: connected by owners, read by a job, told by webhooks, shown to members."""
