@@ -392,7 +392,9 @@ CREATE TABLE audit_logs (
 );
 CREATE INDEX audit_logs_action ON audit_logs (action, created_at);
 CREATE INDEX audit_logs_actor ON audit_logs (actor_id, created_at);
-CREATE INDEX audit_logs_resource ON audit_logs (resource_type, resource_id, id);
+CREATE INDEX audit_logs_of ON audit_logs (resource_type, resource_id, created_at, id);
+CREATE UNIQUE INDEX audit_logs_viewed ON audit_logs (actor_id, resource_id, date_trunc('hour', (created_at AT TIME ZONE
+    'UTC'))) WHERE action = 'member.viewed';
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON audit_logs FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON audit_logs FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
@@ -1564,7 +1566,7 @@ CREATE TABLE mails (
     CONSTRAINT mails_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
 CREATE INDEX mails_finished ON mails (finished_at) WHERE finished_at IS NOT NULL;
-CREATE INDEX mails_member ON mails (member_id) WHERE member_id IS NOT NULL;
+CREATE INDEX mails_of_member ON mails (member_id, queued_at, id) WHERE member_id IS NOT NULL;
 CREATE INDEX mails_waiting ON mails (COALESCE(asked_again_at, queued_at)) WHERE status = 'queued';
 
 CREATE TABLE manual_awards (
@@ -1706,15 +1708,21 @@ CREATE TABLE members (
 CREATE INDEX members_admins ON members (role) WHERE role IS NOT NULL;
 CREATE INDEX members_by_email ON members (lower(email));
 CREATE UNIQUE INDEX members_email ON members (lower(email)) WHERE email_verified_at IS NOT NULL;
+CREATE INDEX members_email_begins ON members (lower(email) text_pattern_ops);
+CREATE INDEX members_newest ON members (created_at, id);
 CREATE INDEX members_referred_by ON members (referred_by_id) WHERE referred_by_id IS NOT NULL;
 CREATE UNIQUE INDEX members_sign_up ON members (lower(email), COALESCE(sign_up_ticket, '\x')) WHERE email_verified_at
     IS NULL;
 CREATE INDEX members_unproved ON members (created_at, id) WHERE email_verified_at IS NULL AND status = 'active';
 CREATE UNIQUE INDEX members_username ON members (lower(username));
+CREATE INDEX members_username_begins ON members (lower(username) text_pattern_ops);
 CREATE UNIQUE INDEX members_wallet ON members (lower(wallet_address::text)) WHERE wallet_address IS NOT NULL;
 CREATE INDEX members_wallet_rests ON members (wallet_rests_until) WHERE wallet_rests_until IS NOT NULL;
 CREATE TRIGGER member_deleted BEFORE UPDATE OF status ON members FOR EACH ROW WHEN (old.status = 'deleted') EXECUTE
     FUNCTION member_changed();
+CREATE TRIGGER owner_remains BEFORE UPDATE OF role, status ON members FOR EACH ROW WHEN (old.role = 'owner' AND
+    old.status = 'active' AND (new.role IS DISTINCT FROM 'owner' OR new.status <> 'active')) EXECUTE FUNCTION
+    owner_remains();
 CREATE TRIGGER referral_ended AFTER UPDATE OF referred_by_id ON members FOR EACH ROW WHEN (old.referred_by_id IS NOT
     NULL AND new.referred_by_id IS NULL) EXECUTE FUNCTION referral_ended();
 CREATE TRIGGER referral_is_fixed BEFORE UPDATE OF referred_by_id ON members FOR EACH ROW EXECUTE FUNCTION
@@ -5740,6 +5748,20 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION owner_remains()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('owners', 0));
+    IF NOT EXISTS (SELECT FROM members WHERE role = 'owner' AND status = 'active' AND id <> OLD.id) THEN
+        PERFORM refuse('last_owner', format('member %s is the last owner', OLD.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
 CREATE OR REPLACE FUNCTION parcel_born()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -7848,11 +7870,11 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_deposits, blakjaks_disputes, blakjaks_downlines,
     blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figure_rollups,
     blakjaks_figures, blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices,
-    blakjaks_keys, blakjaks_listening, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
-    blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals, blakjaks_relay, blakjaks_rollups,
-    blakjaks_sales, blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements,
-    blakjaks_standing, blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_vault_upkeep, blakjaks_vaults,
-    blakjaks_wallets, blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale,
+    blakjaks_keys, blakjaks_listening, blakjaks_member_desk, blakjaks_months, blakjaks_order_decisions,
+    blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals,
+    blakjaks_relay, blakjaks_rollups, blakjaks_sales, blakjaks_scans, blakjaks_second_factors, blakjaks_settings,
+    blakjaks_settlements, blakjaks_standing, blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_vault_upkeep,
+    blakjaks_vaults, blakjaks_wallets, blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale,
     blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
@@ -8090,6 +8112,9 @@ GRANT INSERT, UPDATE ON TABLE signing_keys TO blakjaks_keys;
 
 GRANT INSERT (issued_at, member_id) ON TABLE listener_revocations TO blakjaks_listening;
 GRANT UPDATE (issued_at) ON TABLE listener_revocations TO blakjaks_listening;
+
+GRANT UPDATE (address_line1, address_line2, city, country, full_name, language, profile_revision, role, state,
+    updated_at, username, zip_code) ON TABLE members TO blakjaks_member_desk;
 
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), stranded_months(text), validate_references(text) TO blakjaks_months;

@@ -219,6 +219,24 @@ def flagged(owner: Somebody, at: datetime, number: int) -> str:
 NOTIFICATION_TYPES = ("system", "social", "comp")
 
 
+def user(owner: Somebody, at: datetime, number: int) -> str:  # noqa: ARG001 - as all of them
+    """A member who signed up then, with a wallet."""
+    made = factories.member(wallet=f"0x{uuid4().hex}{uuid4().hex[:8]}")
+    run(
+        "UPDATE members SET created_at = :at, username = :username WHERE id = :id",
+        id=made.id,
+        at=at,
+        username=f"listed_{uuid4().hex[:12]}",
+    )
+    return str(made.id)
+
+
+def timeline_entry(owner: Somebody, at: datetime, number: int) -> str:
+    """A comp, a message or a tier."""
+    make = (comp, notification, tier_change)[number % 3]
+    return make(owner, at, number)
+
+
 def notification(owner: Somebody, at: datetime, number: int, *, kind: str = "") -> str:
     note = Note(owner.id, kind or NOTIFICATION_TYPES[number % 3], "Hello", "there", {}, str(uuid4()))
     return str(db.atomically(lambda tx: notifications.notify(tx, note, at)))

@@ -32,8 +32,8 @@ class ListCase:
     """How to fill a list: `make` makes a row and returns the value that identifies it in the item's field `key`.
 
     `beside` makes rows that the list leaves out although they belong to the reader. `path` is given if the contract's
-    path has parameters. `ties` is False if no two rows can have the same time, `mine` is False if the rows belong to
-    nobody. Every filter of the contract has its entry.
+    path has parameters; `{owner}` in it is the reader's id. `ties` is False if no two rows can have the same time,
+    `mine` is False if the rows belong to nobody. Every filter of the contract has its entry.
     """
 
     make: Make
@@ -198,5 +198,22 @@ LISTS: Mapping[str, ListCase] = {
         role=OPERATIONS,
         beside=lambda *given: list_rows.comp(*given, kind="casino"),
         filters={"state": same("state")},
+    ),
+    "list_users?q=listed_": ListCase(
+        list_rows.user,
+        role=OPERATIONS,
+        mine=False,
+        filters={
+            "email": same("email"),
+            "username": same("username"),
+            "wallet": same("wallet_address"),
+            "member_id": same("member_id"),
+        },
+    ),
+    "list_user_timeline": ListCase(
+        list_rows.timeline_entry,
+        role=OPERATIONS,
+        path="/v1/admin/users/{owner}/timeline",
+        filters={"kind": same("kind")},
     ),
 }

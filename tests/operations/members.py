@@ -7,6 +7,7 @@ from shared import clock
 from shared.auth import Role
 from tests import factories
 from tests.fakes import pictures
+from tests.fakes.treasury_admins import treasury_admin
 from tests.fakes.vault_rows import Vaults
 from tests.operations.requests import Request, as_json
 from tests.operations.scene import Scene
@@ -31,6 +32,21 @@ def activate_member(scene: Scene) -> Request:
     assert suspended.client.post(suspended.path, json.loads(suspended.body)).status == 200
     path = suspended.path.replace("suspend", "activate")
     return as_json(suspended.client, path, {"reason": "all is well"}, {"reason": "a mistake"})
+
+
+def change_user(scene: Scene) -> Request:
+    path = f"/v1/admin/users/{factories.member().id}"
+    body = {"username": f"ada_{uuid4().hex[:8]}", "full_name": "Ada", "reason": "a typing error"}
+    admin = scene.member(Role.OPERATIONS)
+    first, other = (json.dumps(sent).encode() for sent in (body, body | {"full_name": "Eve"}))
+    return Request(admin, path, first, version='"1"', other=Request(admin, path, other, version='"1"'))
+
+
+def change_role(scene: Scene) -> Request:
+    owner = treasury_admin(scene.client, Role.OWNER)
+    path = f"/v1/admin/users/{factories.member().id}/role"
+    body = {"role": "support", "reason": "joins the team", "totp": owner.code()}
+    return as_json(owner.client, path, body, body | {"role": "treasury"})
 
 
 def override_tier(scene: Scene, scope: str = "quarter") -> Request:

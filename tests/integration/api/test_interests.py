@@ -51,6 +51,8 @@ NOBODY_IN_PARTICULAR = {
     "reuse_batch": "likewise",
     "change_comp_rule": "prizes of everybody; every change is public and audited",
     "broadcast": "a message to everybody",
+    "change_user": "names and addresses of an account; no money, no tier, no wallet",
+    "change_role": "owners alone give roles, and nobody their own",
     "change_product": "prices of everybody; every change is audited",
     "count_stock": "what lies in the warehouse",
     "search_code": "a look",

@@ -34,7 +34,7 @@ POWERFUL = {
         {"migrate"},
     ),
     "the token that is paid": ("UPDATE treasuries SET token_address = ''", set[str]()),
-    "an admin's role": ("UPDATE members SET role = 'owner'", set[str]()),
+    "an admin's role": ("UPDATE members SET role = 'owner'", {"admin_members"}),
     "an account with a role": ("INSERT INTO members (email, role) VALUES ('', 'owner')", set[str]()),
     "a tier for good": (
         "UPDATE members SET permanent_tier = 'whale'",

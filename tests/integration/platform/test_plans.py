@@ -82,6 +82,18 @@ def test_one_filter_of_the_orders_alone_finds_them_by_an_index(much: Connection,
     assert fault(much, listed, given | {name: FILTERS[name]}) == ""
 
 
+@pytest.mark.parametrize("name", ["email", "username", "wallet", "number", "begins", "at"])
+def test_one_filter_of_the_members_alone_finds_them_by_an_index(much: Connection, name: str) -> None:
+    given = dict.fromkeys(("email", "username", "wallet", "number", "begins", "at", "id"), "NULL")
+    asked = {"at": {"at": "now()", "id": "md5('7')::uuid"}, "number": {"number": "42"}, "begins": {"begins": "'x7%'"}}
+    (listed,) = (
+        each
+        for each in statements.of_product()
+        if each.where == "functions.admin_members.user_store.members" and "FROM" in each.text
+    )
+    assert fault(much, listed, given | asked.get(name, {name: "'x7'"})) == ""
+
+
 def fault(sql: Connection, statement: Statement, given: Mapping[str, str] | None = None) -> str:
     """The fault of the statement's plan; "" when it has none. Parameters that are not given have usual values."""
     if statement.text.split()[0] not in PLANNED:
@@ -152,6 +164,7 @@ class Values(Mapping[str, object]):
 
 BY_NAME: Mapping[tuple[str, str], str] = {
     ("limit", "bigint"): "100",
+    ("begins", "text"): "'x7%'",
     ("treasury", "text"): "'member'",
     ("before", "timestamp with time zone"): "now() - interval '5 minutes'",
     ("since", "timestamp with time zone"): "now() - interval '1 hour'",
