@@ -390,9 +390,11 @@ CREATE TABLE audit_logs (
     created_at     timestamptz  NOT NULL,
     CONSTRAINT audit_logs_pkey PRIMARY KEY (id)
 );
-CREATE INDEX audit_logs_action ON audit_logs (action, created_at);
-CREATE INDEX audit_logs_actor ON audit_logs (actor_id, created_at);
+CREATE INDEX audit_logs_newest ON audit_logs (created_at, id);
 CREATE INDEX audit_logs_of ON audit_logs (resource_type, resource_id, created_at, id);
+CREATE INDEX audit_logs_of_action ON audit_logs (action, created_at, id);
+CREATE INDEX audit_logs_of_actor ON audit_logs (actor_id, created_at, id);
+CREATE INDEX audit_logs_of_thing ON audit_logs (resource_id, created_at, id);
 CREATE UNIQUE INDEX audit_logs_viewed ON audit_logs (actor_id, resource_id, date_trunc('hour', (created_at AT TIME ZONE
     'UTC'))) WHERE action = 'member.viewed';
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON audit_logs FOR EACH ROW EXECUTE FUNCTION append_only();

@@ -231,6 +231,16 @@ def user(owner: Somebody, at: datetime, number: int) -> str:  # noqa: ARG001 - a
     return str(made.id)
 
 
+def audit_line(owner: Somebody, at: datetime, number: int) -> str:
+    """What an admin did then: the second and the third of them is somebody else."""
+    actor = owner if number % 3 == 0 else factories.member()
+    action, kind = (("member.suspend", "member"), ("order.cancel", "order"))[number % 2]
+    thing = str(uuid4())
+    insert("audit_logs", actor_id=actor.id, action=action, resource_type=kind, resource_id=thing, created_at=at)
+    found = "SELECT id FROM audit_logs WHERE resource_id = :thing"
+    return str(db.atomically(lambda tx: tx.scalar(int, found, thing=thing)))
+
+
 def timeline_entry(owner: Somebody, at: datetime, number: int) -> str:
     """A comp, a message or a tier."""
     make = (comp, notification, tier_change)[number % 3]

@@ -216,4 +216,19 @@ LISTS: Mapping[str, ListCase] = {
         path="/v1/admin/users/{owner}/timeline",
         filters={"kind": same("kind")},
     ),
+    "list_audit_log": ListCase(
+        list_rows.audit_line,
+        role=TREASURY,
+        mine=False,
+        filters={
+            "actor": same("actor_id"),
+            **{name: same(name) for name in ("action", "resource_type", "resource_id")},
+            "recorded_from": ListFilter(
+                lambda item: item["recorded_at"], lambda item, value: item["recorded_at"] >= value
+            ),
+            "recorded_to": ListFilter(
+                lambda item: item["recorded_at"], lambda item, value: item["recorded_at"] < value
+            ),
+        },
+    ),
 }

@@ -94,6 +94,29 @@ def test_one_filter_of_the_members_alone_finds_them_by_an_index(much: Connection
     assert fault(much, listed, given | asked.get(name, {name: "'x7'"})) == ""
 
 
+AUDIT_FILTERS: Mapping[str, Mapping[str, str]] = {
+    "actor": {"actor": "md5('7')::uuid"},
+    "action": {"action": "'x7'"},
+    "resource_type": {"resource_type": "'x7'", "resource_id": "'x7'"},
+    "resource_id": {"resource_id": "'x7'"},
+    "recorded_from": {"recorded_from": "now() - interval '1 day'"},
+    "recorded_to": {"recorded_to": "now()"},
+    "at": {"at": "now()", "id": "7"},
+}
+
+
+@pytest.mark.parametrize("name", AUDIT_FILTERS)
+def test_one_filter_of_the_audit_log_alone_finds_lines_by_an_index(much: Connection, name: str) -> None:
+    names = ("actor", "action", "resource_type", "resource_id", "recorded_from", "recorded_to", "at", "id")
+    given = dict.fromkeys(names, "NULL")
+    (listed,) = (
+        each
+        for each in statements.of_product()
+        if each.where == "functions.admin_desk.audit_store.lines" and "FROM" in each.text
+    )
+    assert fault(much, listed, given | AUDIT_FILTERS[name]) == ""
+
+
 def fault(sql: Connection, statement: Statement, given: Mapping[str, str] | None = None) -> str:
     """The fault of the statement's plan; "" when it has none. Parameters that are not given have usual values."""
     if statement.text.split()[0] not in PLANNED:
