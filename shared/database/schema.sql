@@ -105,6 +105,8 @@ CREATE INDEX affiliate_earnings_affiliate ON affiliate_earnings (affiliate_id, e
 CREATE INDEX affiliate_earnings_agreed_by ON affiliate_earnings (agreed_by) WHERE agreed_by IS NOT NULL;
 CREATE INDEX affiliate_earnings_awarded_by ON affiliate_earnings (awarded_by) WHERE awarded_by IS NOT NULL;
 CREATE INDEX affiliate_earnings_earned ON affiliate_earnings (earned_at);
+CREATE INDEX affiliate_earnings_in_review ON affiliate_earnings (earned_at) WHERE status = 'in_review' AND kind =
+    'manual';
 CREATE INDEX affiliate_earnings_manual ON affiliate_earnings (affiliate_id, earned_at, id) WHERE kind = 'manual';
 CREATE INDEX affiliate_earnings_match_in_review ON affiliate_earnings (referred_id) WHERE kind = 'prize_match' AND
     status = 'in_review';
@@ -1412,6 +1414,18 @@ CREATE TABLE job_faults (
     CONSTRAINT job_faults_job_delivery_id_key UNIQUE (job, delivery_id)
 );
 CREATE INDEX job_faults_happened ON job_faults (happened_at);
+
+CREATE TABLE job_runs (
+    job           text         NOT NULL,
+    schedule      text         NOT NULL,
+    ended_at      timestamptz,
+    milliseconds  integer,
+    failed_at     timestamptz,
+    CONSTRAINT job_runs_pkey PRIMARY KEY (job, schedule),
+    CONSTRAINT job_runs_ended CHECK ((ended_at IS NULL) = (milliseconds IS NULL)),
+    CONSTRAINT job_runs_milliseconds_check CHECK (milliseconds >= 0),
+    CONSTRAINT job_runs_seen CHECK (ended_at IS NOT NULL OR failed_at IS NOT NULL)
+);
 
 CREATE TABLE known_devices (
     token_hash    bytea        NOT NULL,
@@ -3296,6 +3310,7 @@ CREATE TABLE trips (
     CONSTRAINT trips_value_check CHECK (value::bigint > 0),
     CONSTRAINT trips_comp_id_fkey FOREIGN KEY (comp_id) REFERENCES comps(id)
 );
+CREATE INDEX trips_open ON trips (chosen_at) WHERE state <> 'chip_mailed';
 CREATE TRIGGER trip_changed BEFORE UPDATE ON trips FOR EACH ROW EXECUTE FUNCTION trip_changed();
 
 CREATE TABLE usdt_deposits (
@@ -7917,17 +7932,17 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     code_retries, codes, comp_rules, comps, data_exports, data_keys, devices, disputes, email_changes, email_codes,
     erasures, feed_items, figure_progress, figures, flagged_scans, foreign_explanations, former_usernames, fulfilments,
     guarantee_claims, guarantee_reviews, guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, job_faults,
-    known_devices, late_counts, leases, listener_revocations, mails, manual_transfers, mark_secrets, member_quarters,
-    member_totals, members, metric_days, nonce_searches, nonce_uses, notification_preferences, notifications,
-    operation_resolutions, order_tins_sold, orders, outbox, parcels, payment_findings, payment_operations, payments,
-    payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
-    referral_progress, referral_reviews, referrals, refresh_tokens, refund_requests, sales_volume, scan_counter,
-    scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers, signing_keys, stock_alerts,
-    tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
-    treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots,
-    vault_months, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts,
-    withdrawals, withheld_chips TO blakjaks_app;
+    job_runs, known_devices, late_counts, leases, listener_revocations, mails, manual_transfers, mark_secrets,
+    member_quarters, member_totals, members, metric_days, nonce_searches, nonce_uses, notification_preferences,
+    notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels, payment_findings,
+    payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings,
+    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes, referral_checks,
+    referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens, refund_requests,
+    sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers,
+    signing_keys, stock_alerts, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics,
+    treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns,
+    vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries,
+    wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -8204,7 +8219,7 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices, dispute_movements, disputes,
     downline_entries, erasures, feed_items, figure_progress, figures, flagged_scans, foreign_explanations,
     foreign_transfers, former_usernames, fulfilment_lines, fulfilments, guarantee_claims, guarantee_reviews,
-    guarantees, hold_windows, honey_trials, inbox_counts, inboxes, invoices, job_faults, late_counts, leases,
+    guarantees, hold_windows, honey_trials, inbox_counts, inboxes, invoices, job_faults, job_runs, late_counts, leases,
     ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
     listener_revocations, locked_shares, mails, manual_awards, manual_transfers, member_quarters, member_totals,
     member_wallets, metric_days, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
@@ -8321,3 +8336,4 @@ GRANT UPDATE (decided_at, decided_by, reason, status) ON TABLE wholesale_account
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE idempotency_keys TO blakjaks_work;
 GRANT INSERT ON TABLE audit_logs, job_faults, outbox TO blakjaks_work;
 GRANT INSERT, SELECT, UPDATE ON TABLE attempt_counters, leases TO blakjaks_work;
+GRANT INSERT, UPDATE ON TABLE job_runs TO blakjaks_work;

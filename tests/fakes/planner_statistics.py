@@ -22,7 +22,7 @@ BOUNDED = frozenset(
         *("payout_transitions", "slot_transitions", "withdrawal_transitions", "schema_migrations", "hold_windows"),
         *("reconciliation_marks", "chain_scans", "stock", "stock_alerts", "order_transitions"),
         "card_balance",
-        *("affiliate_program", "referral_progress", "sunset_notices", "figures", "figure_progress"),
+        *("affiliate_program", "referral_progress", "sunset_notices", "figures", "figure_progress", "job_runs"),
     }
 )
 # Tables that grow by what people do at a screen: thousands of rows, not millions.
