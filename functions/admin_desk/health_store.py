@@ -1,4 +1,4 @@
-"""What the health of the platform is judged by: the oldest thing of each kind that should go on by itself."""
+"""Rows by which health is judged: the oldest thing of each kind that should go on by itself, and runs of schedules."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""What waits for people: a statement for each queue, each by an index of what is open.
+"""Queues that wait for people: a statement for each, which reads an index of what is open.
 
 Each gives how many things wait, at most `most`, and since when the oldest of them waits.
 """
@@ -83,5 +83,5 @@ QUEUES: Mapping[str, LiteralString] = {
 
 
 def waiting(tx: Tx, queue: str) -> Waiting:
-    """What waits in this queue."""
+    """Count the things that wait in this queue."""
     return tx.one(Waiting, QUEUES[queue], most=COUNTED_MAX)

@@ -21,7 +21,6 @@ from shared.values.fields import (
     Page,
     Reason,
     Reply,
-    Shape,
     SixDigits,
     Text,
     Username,
@@ -32,7 +31,7 @@ from shared.values.tiers import Tier
 BEGINNING_MIN = 3
 
 Status = Literal["active", "suspended", "deleted"]
-MemberId = Annotated[str, Shape(r"^(BJ-)?[0-9]{1,18}(-(ST|VIP|HR|WH))?$", "a member id such as BJ-0042-VIP")]
+MemberId = Annotated[str, StringConstraints(max_length=typed.TYPED_MAX), AfterValidator(typed.member_id)]
 Beginning = Annotated[
     str, StringConstraints(min_length=BEGINNING_MIN, max_length=typed.TYPED_MAX), AfterValidator(typed.written)
 ]
@@ -93,7 +92,7 @@ class UserTiers(Reply):
 
 
 class UserTotals(Reply):
-    """What a member has scanned and won in all, and what of it is paid, in USDT."""
+    """A member's scans and comps of a life, and what of these comps is paid, in USDT."""
 
     scans: int
     lifetime_comps: Money
@@ -118,7 +117,7 @@ class UserAffiliate(Reply):
 
 
 class UserFlags(Reply):
-    """What of the member's people look at, and how many payouts to them are held."""
+    """Reviews of the member that are open, and how many payouts to them are held."""
 
     open_reviews: list[OpenReview]
     payouts_held: int
@@ -210,7 +209,7 @@ class AdminUserRole(Reply):
 
 
 class TimelineKind(StrEnum):
-    """What an entry of a member's timeline is about."""
+    """The subject of an entry of a member's timeline."""
 
     SCAN = "scan"
     COMP = "comp"

@@ -63,7 +63,7 @@ class RoleOfOneself(NotAllowed):
 
 
 class LastOwner(Problem):
-    """Nobody would be left who may do everything."""
+    """The last owner would lose the role or be suspended: somebody must be left who may do everything."""
 
     status, title = 409, "This is the last owner who may act."
 

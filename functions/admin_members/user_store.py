@@ -138,7 +138,7 @@ def payouts_held(tx: Tx, member_id: UUID) -> int:
     """How many payouts to the member are held, or in quarantine."""
     return tx.scalar(
         int,
-        "SELECT count(*) FROM payouts WHERE member_id = :member_id AND state IN ('HELD', 'QUARANTINED')",
+        "SELECT count(*) FROM payouts WHERE member_id = :member_id AND payout_is_stopped(state)",
         member_id=member_id,
     )
 

@@ -123,7 +123,7 @@ FOR_EVER: Mapping[str, str] = {
         ("affiliate_week_decisions", "audit_logs", "broadcasts",
          "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
          "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards",
-         "operation_resolutions", "refund_requests", "stock_moves"),
+         "operation_resolutions", "refund_requests", "setting_changes", "setting_wishes", "stock_moves"),
         _ADMINS),
     **dict.fromkeys(
         ("award_inputs", "codes", "count_comparisons", "downline_entries", "feed_items", "guarantees",

@@ -2993,11 +2993,51 @@ CREATE TRIGGER device_to_check AFTER INSERT ON sessions FOR EACH ROW WHEN (new.d
 CREATE TRIGGER session_ended AFTER UPDATE OF ended_at ON sessions FOR EACH ROW WHEN (old.ended_at IS NULL AND
     new.ended_at IS NOT NULL) EXECUTE FUNCTION session_ended();
 
+CREATE TABLE setting_changes (
+    id           uuid         NOT NULL,
+    name         text         NOT NULL,
+    revision     integer      NOT NULL,
+    before       jsonb        NOT NULL,
+    after        jsonb        NOT NULL,
+    changed_by   uuid         NOT NULL,
+    approved_by  uuid,
+    reason       text         NOT NULL,
+    changed_at   timestamptz  NOT NULL,
+    CONSTRAINT setting_changes_pkey PRIMARY KEY (id),
+    CONSTRAINT setting_changes_name_revision_key UNIQUE (name, revision),
+    CONSTRAINT setting_changes_check CHECK (approved_by <> changed_by),
+    CONSTRAINT setting_changes_approved_by_fkey FOREIGN KEY (approved_by) REFERENCES members(id),
+    CONSTRAINT setting_changes_changed_by_fkey FOREIGN KEY (changed_by) REFERENCES members(id),
+    CONSTRAINT setting_changes_name_fkey FOREIGN KEY (name) REFERENCES settings(name)
+);
+CREATE INDEX setting_changes_author ON setting_changes (changed_by);
+CREATE INDEX setting_changes_newest ON setting_changes (name, changed_at, id);
+CREATE INDEX setting_changes_second ON setting_changes (approved_by) WHERE approved_by IS NOT NULL;
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON setting_changes FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON setting_changes FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE setting_wishes (
+    name       text         NOT NULL,
+    revision   integer      NOT NULL,
+    wished_by  uuid         NOT NULL,
+    value      jsonb        NOT NULL,
+    reason     text         NOT NULL,
+    wished_at  timestamptz  NOT NULL,
+    CONSTRAINT setting_wishes_pkey PRIMARY KEY (name, revision, wished_by),
+    CONSTRAINT setting_wishes_name_fkey FOREIGN KEY (name) REFERENCES settings(name),
+    CONSTRAINT setting_wishes_wished_by_fkey FOREIGN KEY (wished_by) REFERENCES members(id)
+);
+CREATE INDEX setting_wishes_by ON setting_wishes (wished_by);
+
 CREATE TABLE settings (
-    name         text   NOT NULL,
-    value        jsonb  NOT NULL,
-    description  text   NOT NULL,
-    CONSTRAINT settings_pkey PRIMARY KEY (name)
+    name         text         NOT NULL,
+    value        jsonb        NOT NULL,
+    description  text         NOT NULL,
+    revision     integer      NOT NULL DEFAULT 1,
+    changed_at   timestamptz,
+    CONSTRAINT settings_pkey PRIMARY KEY (name),
+    CONSTRAINT settings_revision_check CHECK (revision > 0)
 );
 CREATE CONSTRAINT TRIGGER award_terms_changed AFTER UPDATE ON settings DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN
     (new.name IN ('match_percent', 'tier_thresholds')) EXECUTE FUNCTION award_terms_changed();
@@ -7888,11 +7928,11 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figure_rollups,
     blakjaks_figures, blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices,
     blakjaks_keys, blakjaks_listening, blakjaks_member_desk, blakjaks_months, blakjaks_order_decisions,
-    blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals,
-    blakjaks_relay, blakjaks_rollups, blakjaks_sales, blakjaks_scans, blakjaks_second_factors, blakjaks_settings,
-    blakjaks_settlements, blakjaks_standing, blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_vault_upkeep,
-    blakjaks_vaults, blakjaks_wallets, blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale,
-    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_orders, blakjaks_payouts, blakjaks_platform_settings, blakjaks_profiles, blakjaks_read,
+    blakjaks_referral_reviews, blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_sales, blakjaks_scans,
+    blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing, blakjaks_sunset,
+    blakjaks_taxes, blakjaks_telling, blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallets, blakjaks_webhooks,
+    blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -7938,11 +7978,11 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings,
     reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes, referral_checks,
     referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens, refund_requests,
-    sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, settings, signers,
-    signing_keys, stock_alerts, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics,
-    treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns,
-    vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries,
-    wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
+    sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, setting_wishes,
+    settings, signers, signing_keys, stock_alerts, tax_quotes, tax_reports, tier_history, tins_sold_daily,
+    transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits,
+    usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_transactions,
+    webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -7952,8 +7992,8 @@ GRANT INSERT, SELECT ON TABLE affiliate_week_decisions, audit_logs, bank_transfe
     fulfilment_lines, honey_trials, invoices, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
     locked_shares, manual_awards, milestones, order_events, order_items, parcel_lines, payout_approvals,
     payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds, resale_certificates, retired_names,
-    sale_accruals, stock_moves, sunset_notices, treasuries, vault_moves, vault_warnings, wallet_links, wholesale_chips,
-    wholesale_comps, wholesale_milestones, withdrawal_events TO blakjaks_app;
+    sale_accruals, setting_changes, stock_moves, sunset_notices, treasuries, vault_moves, vault_warnings, wallet_links,
+    wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
@@ -8184,6 +8224,10 @@ GRANT UPDATE (pause_reason, paused_at) ON TABLE treasuries TO blakjaks_payouts;
 GRANT UPDATE (settled_at) ON TABLE affiliate_week_shares TO blakjaks_payouts;
 GRANT UPDATE (state, state_at) ON TABLE affiliate_payouts TO blakjaks_payouts;
 
+GRANT INSERT ON TABLE setting_changes TO blakjaks_platform_settings;
+GRANT INSERT, UPDATE ON TABLE setting_wishes TO blakjaks_platform_settings;
+GRANT UPDATE (changed_at, revision, value) ON TABLE settings TO blakjaks_platform_settings;
+
 GRANT DELETE, INSERT, UPDATE ON TABLE devices TO blakjaks_profiles;
 GRANT INSERT ON TABLE former_usernames TO blakjaks_profiles;
 GRANT INSERT, UPDATE ON TABLE avatars, data_exports, notification_preferences, referral_codes TO blakjaks_profiles;
@@ -8229,12 +8273,13 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
     referral_progress, referral_reviews, referrals, refund_lines, refund_requests, refunds, resale_certificates,
     retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
-    schema_migrations, sessions, settings, signers, signing_keys, slot_transitions, stock, stock_alerts, stock_moves,
-    sunset_notices, tax_quotes, tax_reports, tier_history, tins_sold_daily, transparency_metrics, treasuries,
-    treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips,
-    usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances,
-    wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps,
-    wholesale_milestones, withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
+    schema_migrations, sessions, setting_changes, setting_wishes, settings, signers, signing_keys, slot_transitions,
+    stock, stock_alerts, stock_moves, sunset_notices, tax_quotes, tax_reports, tier_history, tins_sold_daily,
+    transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days,
+    treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months,
+    vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_links, wallet_transactions,
+    webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
+    withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO

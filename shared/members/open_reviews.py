@@ -1,4 +1,4 @@
-"""What of a member's people look at: the kinds of their open reviews."""
+"""Open reviews of a member, by their kinds: what people have to decide before it goes on."""
 
 from enum import StrEnum
 from uuid import UUID

@@ -47,6 +47,7 @@ FIELDS = {
     "UserChange.username": "username",
     "UserChange.zip_code": "postal code",
     "UserFilter.email": "e-mail address",
+    "UserFilter.member_id": "member id",
     "UserFilter.username": "username",
     "UserFilter.wallet": "address of Polygon",
     "WalletAddress.address": "address of Polygon",
@@ -63,10 +64,12 @@ SECOND_FACTORS = "totp"  # a code of the app, under this name in every body of a
 # Of people, for people: kept as they are written.
 WORDS = frozenset(
     {"address_line1", "address_line2", "bio", "body", "city", "company_name", "contact_name", "evidence", "explanation",
-     "full_name", "line1", "line2", "manufacturer_name", "name", "note", "notes", "number", "reason", "state", "title"}
+     "full_name", "line1", "line2", "manufacturer_name", "name", "note", "notes", "number", "q", "reason",
+     "state", "title"}
 )  # fmt: skip
 PASSWORDS = frozenset({"password", "current_password"})  # read where they are hashed
 MADE_BY_PROGRAMS = frozenset(
-    {"after", "card_id", "country", "cursor", "destination", "device_id", "digest", "id", "picture", "reference",
-     "refresh_token", "screen", "signature", "signed_transaction", "source_kind", "ticket", "timestamp", "token"}
+    {"action", "after", "card_id", "country", "cursor", "destination", "device_id", "digest", "id", "picture",
+     "reference", "refresh_token", "resource_id", "resource_type", "screen", "signature", "signed_transaction",
+     "source_kind", "ticket", "timestamp", "token"}
 )  # fmt: skip

@@ -232,7 +232,7 @@ def user(owner: Somebody, at: datetime, number: int) -> str:  # noqa: ARG001 - a
 
 
 def audit_line(owner: Somebody, at: datetime, number: int) -> str:
-    """What an admin did then: the second and the third of them is somebody else."""
+    """A line about what an admin did then: the second and the third of them is somebody else."""
     actor = owner if number % 3 == 0 else factories.member()
     action, kind = (("member.suspend", "member"), ("order.cancel", "order"))[number % 2]
     thing = str(uuid4())
@@ -348,6 +348,13 @@ def rule_change(kind: str, owner: Somebody, at: datetime, number: int) -> str:
         reason="for Christmas",
         changed_at=at,
     )
+    return str(made)
+
+
+def setting_change(name: str, owner: Somebody, at: datetime, number: int) -> str:
+    made = uuid4()
+    insert("setting_changes", id=made, name=name, revision=2 + number, before=json.dumps(number),
+           after=json.dumps(number + 1), changed_by=owner.id, reason="for Christmas", changed_at=at)  # fmt: skip
     return str(made)
 
 

@@ -231,4 +231,10 @@ LISTS: Mapping[str, ListCase] = {
             ),
         },
     ),
+    "list_setting_changes": ListCase(
+        partial(list_rows.setting_change, "stock_low"),
+        role=Role.OWNER,
+        beside=partial(list_rows.setting_change, "rules_notice"),
+        path="/v1/admin/settings/stock_low/history",
+    ),
 }

@@ -35,6 +35,8 @@ SMALL_TABLES = frozenset(
             "code_changes",
             "code_imports",
             "comp_rule_changes",
+            "setting_changes",
+            "setting_wishes",
             "broadcasts",
         ),
         *("manual_transfers", "reconciliations", "reconciliation_treasuries", "reconciliation_findings"),

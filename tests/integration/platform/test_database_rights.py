@@ -45,7 +45,7 @@ POWERFUL = {
         f"INSERT INTO second_factors (member_id, sealed_secret, created_at) VALUES ({ANY_ID}, '', now())",
         {"auth", "profile"},
     ),
-    "a setting": ("UPDATE settings SET value = '0'", set[str]()),
+    "a setting": ("UPDATE settings SET value = '0'", {"admin_settings"}),
     "a rule of comps": ("UPDATE comp_rules SET amount = 1", {"admin_comps"}),
     "a balance": ("UPDATE ledger_balances SET balance = 0", set[str]()),
     "a changed posting": ("UPDATE ledger_postings SET amount = 0", set[str]()),

@@ -6,6 +6,7 @@ from datetime import datetime
 import pytest
 from flask import Request
 from pg8000.dbapi import Connection
+from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder
 
 from shared.job import ComeAgain, Job
@@ -23,7 +24,7 @@ def run(platform: Platform, database: str) -> Callable[[Callable[[datetime], Non
     def handle(work: Callable[[datetime], None]) -> int:
         job = Job(FUNCTION)
         job.schedule(SCHEDULE)(work)
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = Headers({"Authorization": f"Bearer {token}"})
         built = EnvironBuilder(method="POST", json={"schedule": SCHEDULE}, headers=headers)
         return job.handle(Request(built.get_environ())).status_code
 
