@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from functions.admin_settings import effects, registry, store
 from functions.admin_settings.common import Owner, api
@@ -25,10 +25,16 @@ from shared.web.paging import Position
 AGREED_WITHIN = timedelta(days=1)
 
 
+def _given(value: Any) -> Any:
+    if value is None:
+        raise ValueError("must be a value of the setting's type")
+    return value
+
+
 class SettingChange(Body):
     """The value that the setting shall have, and why. `totp` is a code of the owner's authenticator app."""
 
-    value: Any
+    value: Annotated[Any, AfterValidator(_given)]
     reason: Reason
     totp: SixDigits
 
