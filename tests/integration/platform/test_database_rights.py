@@ -196,7 +196,8 @@ SECRET = {
     ),
     "second factors": (
         "SELECT sealed_secret FROM second_factors",
-        {"auth", "admin_affiliates", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale", "wallet",
+        {"auth", "admin_affiliates", "admin_treasury", "admin_comps", "admin_members", "admin_orders", "admin_settings",
+         "admin_wholesale", "wallet",
          "profile", "member_export", "member_erase"},
     ),
     "signed payments": (
@@ -214,7 +215,8 @@ SECRET = {
     "mailed codes": ("SELECT code_mac FROM email_codes", {"auth", "profile", "member_erase"}),
     "wrapped keys": (
         "SELECT wrapped FROM data_keys",
-        {"auth", "admin_affiliates", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale", "wallet",
+        {"auth", "admin_affiliates", "admin_treasury", "admin_comps", "admin_members", "admin_orders", "admin_settings",
+         "admin_wholesale", "wallet",
          "wholesale", "profile", "orders", "order_advance", "order_fulfil", "payment_watch", "tax_report", "migrate"},
     ),
     "tax ids": ("SELECT tax_id FROM wholesale_accounts", {"admin_wholesale"}),
@@ -229,7 +231,6 @@ WRITTEN_BY_NOBODY = {
         "order_transitions",
         "payout_transitions",
         "schema_migrations",
-        "settings",
         "slot_transitions",
         "stock",
         "treasury_days",
