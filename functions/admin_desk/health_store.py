@@ -48,8 +48,7 @@ def oldest(tx: Tx, now: datetime) -> Oldest:
                (SELECT min(requested_at) FROM payouts
                 WHERE payout_is_unfinished(state) AND NOT payout_is_stopped(state)) AS payouts,
                (SELECT min(queued_at) FROM mails WHERE status = 'queued') AS mails,
-               (SELECT min(o.recorded_at) FROM payment_operations o JOIN payments p ON p.id = o.payment_id
-                WHERE o.look_at IS NOT NULL AND p.provider = 'card') AS payments,
+               (SELECT min(look_at) FROM payment_operations WHERE look_at <= :now) AS payments,
                (SELECT min(recorded_at) FROM age_checks WHERE status = 'pending') AS age_checks,
                (SELECT min(recorded_at) FROM tax_reports WHERE status <> 'done') AS tax_reports,
                (SELECT count(*) FROM job_faults WHERE happened_at > :yesterday) AS job_faults

@@ -32,28 +32,34 @@ QUEUES: Mapping[str, LiteralString] = {
         """,
     "flagged_scans": """
         SELECT count(*) AS count, min(at) AS oldest_at
-        FROM (SELECT flagged_at AS at FROM flagged_scans WHERE status = 'open' LIMIT :most) open
+        FROM (SELECT flagged_at AS at FROM flagged_scans WHERE status = 'open'
+              ORDER BY flagged_at LIMIT :most) open
         """,
     "guarantee_reviews": """
         SELECT count(*) AS count, min(at) AS oldest_at
-        FROM (SELECT asked_at AS at FROM guarantee_reviews WHERE status = 'waiting' LIMIT :most) open
+        FROM (SELECT asked_at AS at FROM guarantee_reviews WHERE status = 'waiting'
+              ORDER BY asked_at LIMIT :most) open
         """,
     "referral_reviews": """
         SELECT count(*) AS count, min(at) AS oldest_at
-        FROM (SELECT found_at AS at FROM referral_reviews WHERE status = 'open' LIMIT :most) open
+        FROM (SELECT found_at AS at FROM referral_reviews WHERE status = 'open'
+              ORDER BY found_at LIMIT :most) open
         """,
     "comps": """
         SELECT count(*) AS count, min(at) AS oldest_at
-        FROM (SELECT awarded_at AS at FROM comps WHERE status = 'in_review' LIMIT :most) open
+        FROM (SELECT awarded_at AS at FROM comps WHERE status = 'in_review'
+              ORDER BY awarded_at LIMIT :most) open
         """,
     "affiliate_awards": """
         SELECT count(*) AS count, min(at) AS oldest_at
         FROM (SELECT earned_at AS at FROM affiliate_earnings
-              WHERE status = 'in_review' AND kind = 'manual' LIMIT :most) open
+              WHERE status = 'in_review' AND kind = 'manual'
+              ORDER BY earned_at LIMIT :most) open
         """,
     "trips": """
         SELECT count(*) AS count, min(at) AS oldest_at
-        FROM (SELECT chosen_at AS at FROM trips WHERE state <> 'chip_mailed' LIMIT :most) open
+        FROM (SELECT chosen_at AS at FROM trips WHERE state <> 'chip_mailed'
+              ORDER BY chosen_at LIMIT :most) open
         """,
     "weeks": """
         SELECT count(*) AS count, min(at) AS oldest_at
@@ -69,11 +75,13 @@ QUEUES: Mapping[str, LiteralString] = {
         """,
     "refunds": """
         SELECT count(*) AS count, min(at) AS oldest_at
-        FROM (SELECT requested_at AS at FROM refund_requests WHERE status = 'waiting' LIMIT :most) open
+        FROM (SELECT requested_at AS at FROM refund_requests WHERE status = 'waiting'
+              ORDER BY requested_at LIMIT :most) open
         """,
     "deposits": """
         SELECT count(*) AS count, min(at) AS oldest_at
-        FROM (SELECT found_at AS at FROM usdt_deposits WHERE payment_id IS NULL LIMIT :most) open
+        FROM (SELECT found_at AS at FROM usdt_deposits WHERE payment_id IS NULL
+              ORDER BY found_at LIMIT :most) open
         """,
     "wholesale_applications": """
         SELECT count(*) AS count, min(at) AS oldest_at

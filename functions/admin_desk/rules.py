@@ -55,7 +55,7 @@ BOUNDS = {
     "payments": Bound(
         timedelta(hours=2),
         timedelta(hours=24),
-        "docs/shop.md: what the card provider has not answered. Does payment_watch/sweep run?",
+        "docs/shop.md: payments that nobody has looked at in time. Does payment_watch/sweep run?",
     ),
     "age_checks": Bound(
         timedelta(hours=2),

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from functions.admin_settings import effects, registry, store
+from functions.admin_settings import effect_store, registry, store
 from functions.admin_settings.common import Owner, api
-from functions.admin_settings.effects import SettingEffect
+from functions.admin_settings.effect_store import SettingEffect
 from functions.admin_settings.registry import REGISTRY
 from functions.admin_settings.store import Kept, Wish
 from shared import settings
@@ -110,7 +110,7 @@ def change_setting(
     """
     totp.spend(tx, admin.id, body.totp, now)
     before = _locked(tx, name, version)
-    return _put(tx, admin, before, body.value, body.reason, query, client=client, now=now)
+    return _put(tx, admin, before, body.value, reason=body.reason, query=query, client=client, now=now)
 
 
 @api.get("/v1/admin/settings/{name}/history")
@@ -131,7 +131,7 @@ def revert_setting(
     totp.spend(tx, admin.id, body.totp, now)
     before = _locked(tx, name, version)
     value = _value_of(tx, name, body.revision)
-    return _put(tx, admin, before, value, body.reason, query, client=client, now=now)
+    return _put(tx, admin, before, value, reason=body.reason, query=query, client=client, now=now)
 
 
 def _locked(tx: Tx, name: str, version: IfMatch) -> Kept:
@@ -152,11 +152,11 @@ def _value_of(tx: Tx, name: str, revision: int) -> Any:
 
 
 def _put(
-    tx: Tx, admin: Owner, before: Kept, value: Any, reason: str, query: DryRun, *, client: Client, now: datetime
+    tx: Tx, admin: Owner, before: Kept, value: Any, *, reason: str, query: DryRun, client: Client, now: datetime
 ) -> AdminSetting:
     """Change the setting, wish for the change, or say what it would do. Raises NotValid."""
     registry.check(before.name, value)
-    counted = effects.of_change(tx, before.name, value, now)
+    counted = effect_store.of_change(tx, before.name, value, now)
     if not query.dry_run and value != before.value:
         _change(tx, admin, before, value, reason, client=client, now=now)
     after = store.lock(tx, before.name)
@@ -169,7 +169,7 @@ def _change(tx: Tx, admin: Owner, before: Kept, value: Any, reason: str, *, clie
     if REGISTRY[before.name].needs_two:
         first = store.first_wisher(tx, before, value, admin.id, now - AGREED_WITHIN)
         if first is None:
-            store.wish(tx, before, value, admin.id, reason, now)
+            store.wish(tx, before, value, owner=admin.id, reason=reason, now=now)
             changes = {"revision": before.revision, "value": value, "reason": reason}
             audit.record(tx, admin, client, Action("setting.wish", "setting", before.name, changes), now)
             return

@@ -110,7 +110,7 @@ def record(
     )
 
 
-def wish(tx: Tx, before: Kept, value: Any, owner: UUID, reason: str, now: datetime) -> None:
+def wish(tx: Tx, before: Kept, value: Any, *, owner: UUID, reason: str, now: datetime) -> None:
     """Store what this owner wishes the revision in force to become; it replaces what they wished before."""
     tx.run(
         """

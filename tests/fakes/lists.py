@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.auth import Role
 from tests.factories import Somebody
-from tests.fakes import list_rows, shop_list_rows
+from tests.fakes import desk_list_rows, list_rows, shop_list_rows
 
 Item = Mapping[str, Any]
 Make = Callable[[Somebody, datetime, int], str]
@@ -200,7 +200,7 @@ LISTS: Mapping[str, ListCase] = {
         filters={"state": same("state")},
     ),
     "list_users?q=listed_": ListCase(
-        list_rows.user,
+        desk_list_rows.user,
         role=OPERATIONS,
         mine=False,
         filters={
@@ -211,13 +211,13 @@ LISTS: Mapping[str, ListCase] = {
         },
     ),
     "list_user_timeline": ListCase(
-        list_rows.timeline_entry,
+        desk_list_rows.timeline_entry,
         role=OPERATIONS,
         path="/v1/admin/users/{owner}/timeline",
         filters={"kind": same("kind")},
     ),
     "list_audit_log": ListCase(
-        list_rows.audit_line,
+        desk_list_rows.audit_line,
         role=TREASURY,
         mine=False,
         filters={
@@ -232,9 +232,9 @@ LISTS: Mapping[str, ListCase] = {
         },
     ),
     "list_setting_changes": ListCase(
-        partial(list_rows.setting_change, "stock_low"),
+        partial(desk_list_rows.setting_change, "stock_low"),
         role=Role.OWNER,
-        beside=partial(list_rows.setting_change, "rules_notice"),
+        beside=partial(desk_list_rows.setting_change, "rules_notice"),
         path="/v1/admin/settings/stock_low/history",
     ),
 }

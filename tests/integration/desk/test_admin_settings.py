@@ -1,6 +1,7 @@
 """Owners change settings: by version and reason, within bounds, with what would change, history and a way back."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,6 +136,14 @@ def test_the_version_that_was_read_is_asked_for(desk: SettingsDesk) -> None:
     assert desk.put("stock_low", 90).status == 200
     assert desk.put("stock_low", 80).problem == "precondition-failed"
     assert desk.value("stock_low") == 90
+
+
+def test_of_two_changes_at_once_one_is_refused(desk: SettingsDesk, second: SettingsDesk) -> None:
+    with ThreadPoolExecutor() as pool:
+        changes = [pool.submit(who.put, "stock_low", value) for who, value in ((desk, 90), (second, 80))]
+        answers = [change.result() for change in changes]
+    assert sorted(answer.status for answer in answers) == [200, 412]
+    assert len(desk.history("stock_low")) == 1
 
 
 def test_there_is_no_setting_of_another_name(desk: SettingsDesk) -> None:

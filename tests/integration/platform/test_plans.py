@@ -19,7 +19,7 @@ PLANNED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 # Statements that may read more, and why.
 ACCEPTED: Mapping[str, str] = {
     "functions.affiliate_week.proposal_store._count_anew": "a week that people reject is taken back whole",
-    "functions.admin_settings.effects._tiers": "an owner asks for it, now and then; it counts the quarter's members",
+    "functions.admin_settings.effect_store._tiers": "an owner asks, now and then; it counts the quarter's members",
     "functions.admin_affiliates.store.preview": "people ask for it, now and then; it counts the whole week",
     "functions.affiliate_week.recount_store._shares": "make week-recount counts a week again; no schedule does",
     "functions.affiliate_sunset.store.lock_shares": "the program closes once, with the chips of everybody's life",

@@ -15,7 +15,6 @@ import functions.admin_affiliates.review_store as referral_reviews
 import functions.admin_codes.store as admin_codes
 import functions.admin_comps.store as admin_comps
 import functions.admin_scans.store as admin_scans
-import functions.admin_settings.store as admin_settings
 import functions.admin_shop.store as admin_shop
 import functions.admin_treasury.store as admin_treasury
 import functions.admin_trips.store as admin_trips
@@ -358,9 +357,6 @@ LOCKS: dict[str, Callable[[Connection], Prepared]] = {
     "functions/admin_comps/store.py::winner": _members(admin_comps.winner),
     "functions/admin_scans/store.py::lock": _rows(
         "flagged_scans", _flagged, lambda tx, one: admin_scans.lock(tx, [one], uuid4()), "scan_id"
-    ),
-    "functions/admin_settings/store.py::lock": lambda _: (
-        "settings", "name = 'stock_low'", "name = 'rules_notice'", lambda tx: admin_settings.lock(tx, "stock_low")
     ),
     "functions/admin_shop/store.py::lock": _product,
     "functions/admin_treasury/store.py::pool_state": _treasuries(lambda tx: admin_treasury.pool_state(tx, "member")),
