@@ -127,7 +127,7 @@ class Job:
     def _call(self, delivery: Delivery) -> None:
         now = clock.now()
         if delivery.kind in self.schedules:
-            self.schedules[delivery.kind](now)
+            self._run(delivery.kind, now)
             return
         model, handler = self._receiver(delivery.kind)
         try:
@@ -135,6 +135,46 @@ class Job:
         except ValidationError as error:
             raise Hopeless(f"not a {model.__name__}: {error.error_count()} faults") from None
         handler(message, now)
+
+    def _run(self, schedule: str, now: datetime) -> None:
+        """Call a schedule, and note that it has ended, or failed; one that only has to come again is neither."""
+        started = time.perf_counter()
+        try:
+            self.schedules[schedule](now)
+        except ComeAgain:
+            raise
+        except Exception:
+            self._note(schedule, None)
+            raise
+        self._note(schedule, round((time.perf_counter() - started) * 1000))
+
+    def _note(self, schedule: str, milliseconds: int | None) -> None:
+        """Store when a run has ended and how long it took, or with None that it has failed. A run whose end cannot be
+        stored has ended all the same.
+        """
+        now = clock.now()
+
+        def upsert(tx: Tx) -> None:
+            tx.run(
+                """
+                INSERT INTO job_runs AS known (job, schedule, ended_at, milliseconds, failed_at)
+                VALUES (:job, :schedule, :ended_at, :milliseconds, :failed_at)
+                ON CONFLICT (job, schedule) DO UPDATE
+                SET ended_at = greatest(EXCLUDED.ended_at, known.ended_at),
+                    milliseconds = coalesce(EXCLUDED.milliseconds, known.milliseconds),
+                    failed_at = greatest(EXCLUDED.failed_at, known.failed_at)
+                """,
+                job=self.function,
+                schedule=schedule,
+                ended_at=None if milliseconds is None else now,
+                milliseconds=milliseconds,
+                failed_at=now if milliseconds is None else None,
+            )
+
+        try:
+            db.atomically(upsert)
+        except Exception as error:  # noqa: BLE001 - nothing that goes wrong here may have the run done again
+            log.warning("the end of a run was not stored", reason=type(error).__name__)
 
     def _receiver(self, kind: str) -> tuple[type[Event] | type[Task], Callable[[Any, datetime], None]]:
         if kind in self.events:

@@ -54,11 +54,11 @@ DATABASE_ROLES = frozenset(
         *("carts", "checkout", "clicks"),
         *("codes", "counting", "delivery", "deposits", "disputes", "downlines", "enrolment", "erasure"),
         *("explanations", "exports", "figure_rollups", "figures", "fulfilment", "goods", "inbox", "inventory"),
-        *("invoices", "keys", "listening", "months", "order_decisions", "orders", "payouts", "profiles", "read"),
-        *("referral_reviews", "referrals", "relay", "rollups", "sales", "scans", "second_factors", "settings"),
-        *("settlements", "standing", "sunset", "taxes", "telling", "vault_upkeep", "vaults", "wallets", "webhooks"),
-        *("week_decisions", "weeks"),
-        *("wholesale", "wholesale_decisions", "work"),
+        *("invoices", "keys", "listening", "member_desk", "months", "order_decisions", "orders", "payouts"),
+        *("platform_settings", "profiles", "read", "referral_reviews", "referrals", "relay", "rollups", "sales"),
+        *("scans", "second_factors", "settings", "settlements", "standing", "sunset", "taxes", "telling"),
+        *("vault_upkeep", "vaults", "wallets", "webhooks", "week_decisions", "weeks", "wholesale"),
+        *("wholesale_decisions", "work"),
     }
 )
 SET_BY_THE_PLATFORM = frozenset({"THREADS", "PORT", "FUNCTION_TARGET", "FUNCTION_SOURCE", "K_SERVICE", "K_REVISION"})

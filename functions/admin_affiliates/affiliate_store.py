@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Literal
 from uuid import UUID
 
@@ -13,17 +12,6 @@ from shared.web.paging import FIGURE_MAX, Rank
 
 Order = Literal["earnings", "downline", "chips"]
 FIRST = Rank("", FIGURE_MAX, UUID(int=2**128 - 1))  # everybody comes after it
-
-
-class Review(StrEnum):
-    """A review of an affiliate that is open: of an earning, of a guarantee that they claim, of a referral of theirs, or
-    of their own scans.
-    """
-
-    EARNINGS = "earnings"
-    GUARANTEE = "guarantee"
-    REFERRALS = "referrals"
-    SCANS = "scans"
 
 
 class AffiliateListed(Reply):
@@ -138,23 +126,4 @@ def awards(tx: Tx, affiliate_id: UUID, limit: int) -> list[AwardByHand]:
         """,
         affiliate_id=affiliate_id,
         limit=limit,
-    )
-
-
-def reviews(tx: Tx, affiliate_id: UUID) -> list[Review]:
-    """The kinds of the affiliate's open reviews, in the order of their names."""
-    return tx.column(
-        Review,
-        """
-        SELECT kind FROM (VALUES
-            ('earnings', EXISTS (SELECT FROM affiliate_earnings
-                                 WHERE affiliate_id = :affiliate_id AND status = 'in_review')),
-            ('guarantee', EXISTS (SELECT FROM guarantee_reviews
-                                  WHERE member_id = :affiliate_id AND status = 'waiting')),
-            ('referrals', EXISTS (SELECT FROM referral_reviews
-                                  WHERE affiliate_id = :affiliate_id AND status = 'open')),
-            ('scans', EXISTS (SELECT FROM flagged_scans WHERE member_id = :affiliate_id AND status = 'open'))
-        ) AS review (kind, is_open) WHERE is_open ORDER BY kind
-        """,
-        affiliate_id=affiliate_id,
     )

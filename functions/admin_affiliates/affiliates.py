@@ -5,7 +5,7 @@ from typing import Literal
 from uuid import UUID
 
 from functions.admin_affiliates import affiliate_store
-from functions.admin_affiliates.affiliate_store import AffiliateListed, AwardByHand, Order, Review
+from functions.admin_affiliates.affiliate_store import AffiliateListed, AwardByHand, Order
 from functions.admin_affiliates.common import Treasurer, api
 from shared import settings
 from shared.affiliates import chips, figures, payouts_made
@@ -13,6 +13,8 @@ from shared.affiliates.figures import Downline, LinkFigures, Owed
 from shared.affiliates.links import custom_codes
 from shared.affiliates.payouts_made import PayoutShown
 from shared.db import Tx
+from shared.members import open_reviews
+from shared.members.open_reviews import OpenReview
 from shared.values.fields import Listing, Money, Page, Reply
 from shared.values.problems import NotFound
 from shared.values.tiers import Tier
@@ -77,7 +79,7 @@ class AdminAffiliate(Reply):
     chips: AffiliateChips
     payouts: list[AffiliatePaid]
     awards: list[AwardByHand]
-    open_reviews: list[Review]
+    open_reviews: list[OpenReview]
     as_of: datetime
 
 
@@ -115,7 +117,7 @@ def get_affiliate(tx: Tx, admin: Treasurer, affiliate_id: UUID, now: datetime) -
         chips=_chips(tx, affiliate_id, account.scan_chips, now),
         payouts=_payouts(tx, affiliate_id),
         awards=affiliate_store.awards(tx, affiliate_id, SHOWN_MAX),
-        open_reviews=affiliate_store.reviews(tx, affiliate_id),
+        open_reviews=open_reviews.of_member(tx, affiliate_id),
         as_of=account.as_of,
     )
 

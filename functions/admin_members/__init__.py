@@ -1,1 +1,1 @@
-"""Admins see and set a member's tiers, suspend a member and activate one."""
+"""Admins look for members, read and mend accounts, set tiers and roles, suspend and activate."""

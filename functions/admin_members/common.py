@@ -6,5 +6,6 @@ from shared.api import Api
 from shared.auth import Admin, Role
 
 Operations = Annotated[Admin, Role.OPERATIONS]
+Owner = Annotated[Admin, Role.OWNER]
 
 api = Api("admin_members")

@@ -7,7 +7,7 @@ from uuid import UUID
 from functions.admin_members import rules
 from functions.admin_members.common import Operations, api
 from shared.auth import Admin, Role
-from shared.db import Tx
+from shared.db import ConstraintViolated, Tx
 from shared.members import standing, suspensions
 from shared.members.suspensions import Account
 from shared.payouts import interests
@@ -43,7 +43,7 @@ class AdminMemberStatus(Reply):
 
 @api.post(
     "/v1/admin/members/{member_id}/suspend",
-    problems=(rules.MemberIsAdmin, rules.MemberNotActive),
+    problems=(rules.LastOwner, rules.MemberIsAdmin, rules.MemberNotActive),
 )
 def suspend_member(
     tx: Tx, admin: Operations, member_id: UUID, body: MemberSuspension, client: Client, now: datetime
@@ -52,7 +52,12 @@ def suspend_member(
     account = _locked(tx, admin, member_id)
     if account.status != MemberStatus.ACTIVE:
         raise rules.MemberNotActive(member_status=account.status)
-    suspensions.suspend(tx, member_id, now)
+    try:
+        suspensions.suspend(tx, member_id, now)
+    except ConstraintViolated as refused:
+        if refused.constraint == "last_owner":
+            raise rules.LastOwner from None
+        raise
     audit.record(tx, admin, client, Action("member.suspend", "member", member_id, {"reason": body.reason}), now)
     return _shown(tx, member_id, now)
 

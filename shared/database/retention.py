@@ -125,7 +125,7 @@ FOR_EVER: Mapping[str, str] = {
         ("affiliate_week_decisions", "audit_logs", "broadcasts",
          "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
          "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards",
-         "operation_resolutions", "refund_requests", "stock_moves"),
+         "operation_resolutions", "refund_requests", "setting_changes", "setting_wishes", "stock_moves"),
         _ADMINS),
     **dict.fromkeys(
         ("award_inputs", "codes", "count_comparisons", "downline_entries", "feed_items", "guarantees",
@@ -133,7 +133,7 @@ FOR_EVER: Mapping[str, str] = {
         _STANDING),
     **dict.fromkeys(
         ("active_days", "activity", "affiliate_program", "card_balance", "chain_scans", "comp_rules", "data_keys",
-         "figure_progress", "figures", "hold_windows", "installation", "leases",
+         "figure_progress", "figures", "hold_windows", "installation", "job_runs", "leases",
          "nonce_searches", "nonce_uses", "order_transitions", "payout_transitions", "products",
          "reconciliation_marks", "referral_progress", "scan_counter", "scan_rollup_position", "schema_migrations",
          "settings", "signers", "signing_keys", "slot_transitions", "stock", "stock_alerts", "treasuries",

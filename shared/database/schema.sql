@@ -105,6 +105,8 @@ CREATE INDEX affiliate_earnings_affiliate ON affiliate_earnings (affiliate_id, e
 CREATE INDEX affiliate_earnings_agreed_by ON affiliate_earnings (agreed_by) WHERE agreed_by IS NOT NULL;
 CREATE INDEX affiliate_earnings_awarded_by ON affiliate_earnings (awarded_by) WHERE awarded_by IS NOT NULL;
 CREATE INDEX affiliate_earnings_earned ON affiliate_earnings (earned_at);
+CREATE INDEX affiliate_earnings_in_review ON affiliate_earnings (earned_at) WHERE status = 'in_review' AND kind =
+    'manual';
 CREATE INDEX affiliate_earnings_manual ON affiliate_earnings (affiliate_id, earned_at, id) WHERE kind = 'manual';
 CREATE INDEX affiliate_earnings_match_in_review ON affiliate_earnings (referred_id) WHERE kind = 'prize_match' AND
     status = 'in_review';
@@ -390,9 +392,13 @@ CREATE TABLE audit_logs (
     created_at     timestamptz  NOT NULL,
     CONSTRAINT audit_logs_pkey PRIMARY KEY (id)
 );
-CREATE INDEX audit_logs_action ON audit_logs (action, created_at);
-CREATE INDEX audit_logs_actor ON audit_logs (actor_id, created_at);
-CREATE INDEX audit_logs_resource ON audit_logs (resource_type, resource_id, id);
+CREATE INDEX audit_logs_newest ON audit_logs (created_at, id);
+CREATE INDEX audit_logs_of ON audit_logs (resource_type, resource_id, created_at, id);
+CREATE INDEX audit_logs_of_action ON audit_logs (action, created_at, id);
+CREATE INDEX audit_logs_of_actor ON audit_logs (actor_id, created_at, id);
+CREATE INDEX audit_logs_of_thing ON audit_logs (resource_id, created_at, id);
+CREATE UNIQUE INDEX audit_logs_viewed ON audit_logs (actor_id, resource_id, date_trunc('hour', (created_at AT TIME ZONE
+    'UTC'))) WHERE action = 'member.viewed';
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON audit_logs FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON audit_logs FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
@@ -1437,6 +1443,18 @@ CREATE TABLE job_faults (
 );
 CREATE INDEX job_faults_happened ON job_faults (happened_at);
 
+CREATE TABLE job_runs (
+    job           text         NOT NULL,
+    schedule      text         NOT NULL,
+    ended_at      timestamptz,
+    milliseconds  integer,
+    failed_at     timestamptz,
+    CONSTRAINT job_runs_pkey PRIMARY KEY (job, schedule),
+    CONSTRAINT job_runs_ended CHECK ((ended_at IS NULL) = (milliseconds IS NULL)),
+    CONSTRAINT job_runs_milliseconds_check CHECK (milliseconds >= 0),
+    CONSTRAINT job_runs_seen CHECK (ended_at IS NOT NULL OR failed_at IS NOT NULL)
+);
+
 CREATE TABLE known_devices (
     token_hash    bytea        NOT NULL,
     member_id     uuid         NOT NULL,
@@ -1592,7 +1610,7 @@ CREATE TABLE mails (
     CONSTRAINT mails_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
 CREATE INDEX mails_finished ON mails (finished_at) WHERE finished_at IS NOT NULL;
-CREATE INDEX mails_member ON mails (member_id) WHERE member_id IS NOT NULL;
+CREATE INDEX mails_of_member ON mails (member_id, queued_at, id) WHERE member_id IS NOT NULL;
 CREATE INDEX mails_waiting ON mails (COALESCE(asked_again_at, queued_at)) WHERE status = 'queued';
 
 CREATE TABLE manual_awards (
@@ -1734,15 +1752,21 @@ CREATE TABLE members (
 CREATE INDEX members_admins ON members (role) WHERE role IS NOT NULL;
 CREATE INDEX members_by_email ON members (lower(email));
 CREATE UNIQUE INDEX members_email ON members (lower(email)) WHERE email_verified_at IS NOT NULL;
+CREATE INDEX members_email_begins ON members (lower(email) text_pattern_ops);
+CREATE INDEX members_newest ON members (created_at, id);
 CREATE INDEX members_referred_by ON members (referred_by_id) WHERE referred_by_id IS NOT NULL;
 CREATE UNIQUE INDEX members_sign_up ON members (lower(email), COALESCE(sign_up_ticket, '\x')) WHERE email_verified_at
     IS NULL;
 CREATE INDEX members_unproved ON members (created_at, id) WHERE email_verified_at IS NULL AND status = 'active';
 CREATE UNIQUE INDEX members_username ON members (lower(username));
+CREATE INDEX members_username_begins ON members (lower(username) text_pattern_ops);
 CREATE UNIQUE INDEX members_wallet ON members (lower(wallet_address::text)) WHERE wallet_address IS NOT NULL;
 CREATE INDEX members_wallet_rests ON members (wallet_rests_until) WHERE wallet_rests_until IS NOT NULL;
 CREATE TRIGGER member_deleted BEFORE UPDATE OF status ON members FOR EACH ROW WHEN (old.status = 'deleted') EXECUTE
     FUNCTION member_changed();
+CREATE TRIGGER owner_remains BEFORE UPDATE OF role, status ON members FOR EACH ROW WHEN (old.role = 'owner' AND
+    old.status = 'active' AND (new.role IS DISTINCT FROM 'owner' OR new.status <> 'active')) EXECUTE FUNCTION
+    owner_remains();
 CREATE TRIGGER referral_ended AFTER UPDATE OF referred_by_id ON members FOR EACH ROW WHEN (old.referred_by_id IS NOT
     NULL AND new.referred_by_id IS NULL) EXECUTE FUNCTION referral_ended();
 CREATE TRIGGER referral_is_fixed BEFORE UPDATE OF referred_by_id ON members FOR EACH ROW EXECUTE FUNCTION
@@ -2997,11 +3021,51 @@ CREATE TRIGGER device_to_check AFTER INSERT ON sessions FOR EACH ROW WHEN (new.d
 CREATE TRIGGER session_ended AFTER UPDATE OF ended_at ON sessions FOR EACH ROW WHEN (old.ended_at IS NULL AND
     new.ended_at IS NOT NULL) EXECUTE FUNCTION session_ended();
 
+CREATE TABLE setting_changes (
+    id           uuid         NOT NULL,
+    name         text         NOT NULL,
+    revision     integer      NOT NULL,
+    before       jsonb        NOT NULL,
+    after        jsonb        NOT NULL,
+    changed_by   uuid         NOT NULL,
+    approved_by  uuid,
+    reason       text         NOT NULL,
+    changed_at   timestamptz  NOT NULL,
+    CONSTRAINT setting_changes_pkey PRIMARY KEY (id),
+    CONSTRAINT setting_changes_name_revision_key UNIQUE (name, revision),
+    CONSTRAINT setting_changes_check CHECK (approved_by <> changed_by),
+    CONSTRAINT setting_changes_approved_by_fkey FOREIGN KEY (approved_by) REFERENCES members(id),
+    CONSTRAINT setting_changes_changed_by_fkey FOREIGN KEY (changed_by) REFERENCES members(id),
+    CONSTRAINT setting_changes_name_fkey FOREIGN KEY (name) REFERENCES settings(name)
+);
+CREATE INDEX setting_changes_author ON setting_changes (changed_by);
+CREATE INDEX setting_changes_newest ON setting_changes (name, changed_at, id);
+CREATE INDEX setting_changes_second ON setting_changes (approved_by) WHERE approved_by IS NOT NULL;
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON setting_changes FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON setting_changes FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE setting_wishes (
+    name       text         NOT NULL,
+    revision   integer      NOT NULL,
+    wished_by  uuid         NOT NULL,
+    value      jsonb        NOT NULL,
+    reason     text         NOT NULL,
+    wished_at  timestamptz  NOT NULL,
+    CONSTRAINT setting_wishes_pkey PRIMARY KEY (name, revision, wished_by),
+    CONSTRAINT setting_wishes_name_fkey FOREIGN KEY (name) REFERENCES settings(name),
+    CONSTRAINT setting_wishes_wished_by_fkey FOREIGN KEY (wished_by) REFERENCES members(id)
+);
+CREATE INDEX setting_wishes_by ON setting_wishes (wished_by);
+
 CREATE TABLE settings (
-    name         text   NOT NULL,
-    value        jsonb  NOT NULL,
-    description  text   NOT NULL,
-    CONSTRAINT settings_pkey PRIMARY KEY (name)
+    name         text         NOT NULL,
+    value        jsonb        NOT NULL,
+    description  text         NOT NULL,
+    revision     integer      NOT NULL DEFAULT 1,
+    changed_at   timestamptz,
+    CONSTRAINT settings_pkey PRIMARY KEY (name),
+    CONSTRAINT settings_revision_check CHECK (revision > 0)
 );
 CREATE CONSTRAINT TRIGGER award_terms_changed AFTER UPDATE ON settings DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN
     (new.name IN ('match_percent', 'tier_thresholds')) EXECUTE FUNCTION award_terms_changed();
@@ -3361,6 +3425,7 @@ CREATE TABLE trips (
     CONSTRAINT trips_value_check CHECK (value::bigint > 0),
     CONSTRAINT trips_comp_id_fkey FOREIGN KEY (comp_id) REFERENCES comps(id)
 );
+CREATE INDEX trips_open ON trips (chosen_at) WHERE state <> 'chip_mailed';
 CREATE TRIGGER trip_changed BEFORE UPDATE ON trips FOR EACH ROW EXECUTE FUNCTION trip_changed();
 
 CREATE TABLE usdt_deposits (
@@ -5815,6 +5880,20 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION owner_remains()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('owners', 0));
+    IF NOT EXISTS (SELECT FROM members WHERE role = 'owner' AND status = 'active' AND id <> OLD.id) THEN
+        PERFORM refuse('last_owner', format('member %s is the last owner', OLD.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
 CREATE OR REPLACE FUNCTION parcel_born()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -7923,12 +8002,13 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_checkout, blakjaks_clicks, blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_deposits,
     blakjaks_disputes, blakjaks_downlines, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations,
     blakjaks_exports, blakjaks_figure_rollups, blakjaks_figures, blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox,
-    blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening, blakjaks_months,
-    blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts, blakjaks_profiles, blakjaks_read,
-    blakjaks_referral_reviews, blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_sales, blakjaks_scans,
-    blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing, blakjaks_sunset,
-    blakjaks_taxes, blakjaks_telling, blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallets, blakjaks_webhooks,
-    blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening, blakjaks_member_desk, blakjaks_months,
+    blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts, blakjaks_platform_settings, blakjaks_profiles,
+    blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_sales,
+    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing,
+    blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallets,
+    blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions,
+    blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -7968,14 +8048,14 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     code_import_chunks, code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys, devices,
     disputes, email_changes, email_codes, erasures, feed_items, figure_progress, figures, flagged_scans,
     foreign_explanations, former_usernames, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows,
-    idempotency_keys, inbox_counts, inboxes, installation, job_faults, known_devices, late_counts, leases,
+    idempotency_keys, inbox_counts, inboxes, installation, job_faults, job_runs, known_devices, late_counts, leases,
     listener_revocations, mails, manual_transfers, mark_secrets, member_quarters, member_totals, members, metric_days,
     nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions, order_tins_sold,
     orders, outbox, parcels, payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers,
     products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations,
     referral_changes, referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals,
     refresh_tokens, refund_requests, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
-    second_factors, sessions, settings, signers, signing_keys, stock_alerts, tax_quotes, tax_reports,
+    second_factors, sessions, setting_wishes, settings, signers, signing_keys, stock_alerts, tax_quotes, tax_reports,
     teller_connections, teller_enrollments, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
     treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots,
     vault_months, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts,
@@ -7989,8 +8069,8 @@ GRANT INSERT, SELECT ON TABLE affiliate_week_decisions, audit_logs, bank_transfe
     fulfilment_lines, honey_trials, invoices, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
     locked_shares, manual_awards, milestones, order_events, order_items, parcel_lines, payout_approvals,
     payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds, resale_certificates, retired_names,
-    sale_accruals, stock_moves, sunset_notices, treasuries, vault_moves, vault_warnings, wallet_links, wholesale_chips,
-    wholesale_comps, wholesale_milestones, withdrawal_events TO blakjaks_app;
+    sale_accruals, setting_changes, stock_moves, sunset_notices, treasuries, vault_moves, vault_warnings, wallet_links,
+    wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
@@ -8181,6 +8261,9 @@ GRANT INSERT, UPDATE ON TABLE signing_keys TO blakjaks_keys;
 GRANT INSERT (issued_at, member_id) ON TABLE listener_revocations TO blakjaks_listening;
 GRANT UPDATE (issued_at) ON TABLE listener_revocations TO blakjaks_listening;
 
+GRANT UPDATE (address_line1, address_line2, city, country, full_name, language, profile_revision, role, state,
+    updated_at, username, zip_code) ON TABLE members TO blakjaks_member_desk;
+
 GRANT EXECUTE ON FUNCTION drop_transparency_metrics(timestamp with time zone), drop_treasury_snapshots(timestamp with
     time zone), ensure_month_partitions(text,date,integer), stranded_months(text), validate_references(text) TO
     blakjaks_months;
@@ -8233,6 +8316,10 @@ GRANT UPDATE (pause_reason, paused_at) ON TABLE treasuries TO blakjaks_payouts;
 GRANT UPDATE (settled_at) ON TABLE affiliate_week_shares TO blakjaks_payouts;
 GRANT UPDATE (state, state_at) ON TABLE affiliate_payouts TO blakjaks_payouts;
 
+GRANT INSERT ON TABLE setting_changes TO blakjaks_platform_settings;
+GRANT INSERT, UPDATE ON TABLE setting_wishes TO blakjaks_platform_settings;
+GRANT UPDATE (changed_at, revision, value) ON TABLE settings TO blakjaks_platform_settings;
+
 GRANT DELETE, INSERT, UPDATE ON TABLE devices TO blakjaks_profiles;
 GRANT INSERT ON TABLE former_usernames TO blakjaks_profiles;
 GRANT INSERT, UPDATE ON TABLE avatars, data_exports, notification_preferences, referral_codes TO blakjaks_profiles;
@@ -8271,7 +8358,7 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     dispute_movements, disputes, downline_entries, erasures, feed_items, figure_progress, figures, flagged_scans,
     foreign_explanations, foreign_transfers, former_usernames, fulfilment_lines, fulfilments, guarantee_claims,
     guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, installation, invoices,
-    job_faults, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings,
+    job_faults, job_runs, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings,
     ledger_seal_balances, ledger_seals, listener_revocations, locked_shares, mails, manual_awards, manual_transfers,
     member_quarters, member_totals, member_wallets, metric_days, milestones, nonce_searches, nonce_uses,
     notification_preferences, notifications, operation_resolutions, order_events, order_items, order_tins_sold,
@@ -8280,13 +8367,13 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
     referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refund_lines,
     refund_requests, refunds, resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter,
-    scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, settings, signers, signing_keys,
-    slot_transitions, stock, stock_alerts, stock_moves, sunset_notices, tax_quotes, tax_reports, teller_connections,
-    tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
-    treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns,
-    vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_links,
-    wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
-    withdrawal_transitions, withheld_chips TO blakjaks_read;
+    scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, setting_changes, setting_wishes, settings,
+    signers, signing_keys, slot_transitions, stock, stock_alerts, stock_moves, sunset_notices, tax_quotes, tax_reports,
+    teller_connections, tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts,
+    treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits,
+    usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances,
+    wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps,
+    wholesale_milestones, withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO
@@ -8388,3 +8475,4 @@ GRANT UPDATE (decided_at, decided_by, reason, status) ON TABLE wholesale_account
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE idempotency_keys TO blakjaks_work;
 GRANT INSERT ON TABLE audit_logs, job_faults, outbox TO blakjaks_work;
 GRANT INSERT, SELECT, UPDATE ON TABLE attempt_counters, leases TO blakjaks_work;
+GRANT INSERT, UPDATE ON TABLE job_runs TO blakjaks_work;

@@ -35,6 +35,7 @@ CUSTOM_CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 CUSTOM_CODE_LENGTHS = range(3, 31)
 PARCEL_NUMBER = re.compile(r"[A-Z0-9]{6,40}")
 BACKUP_CODE = re.compile(r"[a-z2-7]{10}")
+MEMBER_ID = re.compile(r"(BJ-)?[0-9]{1,18}(-(ST|VIP|HR|WH))?")
 EVM_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
 TRANSACTION_HASH = re.compile(r"0x[0-9a-f]{64}")
 
@@ -105,6 +106,14 @@ def username(text: str) -> str:
     if not USERNAME.fullmatch(name):
         raise ValueError("must be 3 to 30 letters from A to Z, digits and underscores")
     return name
+
+
+def member_id(text: str) -> str:
+    """A member id such as BJ-0042-VIP in capital letters, also without its suffix or prefix. Raises ValueError."""
+    found = compact(text).upper()
+    if not MEMBER_ID.fullmatch(found):
+        raise ValueError("must be a member id such as BJ-0042-VIP")
+    return found
 
 
 def referral_code(text: str) -> str:

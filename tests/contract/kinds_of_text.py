@@ -44,6 +44,12 @@ FIELDS = {
     "Signup.zip_code": "postal code",
     "TreasuryTransfer.to_address": "address of Polygon",
     "DepositReturn.to_address": "address of Polygon",
+    "UserChange.username": "username",
+    "UserChange.zip_code": "postal code",
+    "UserFilter.email": "e-mail address",
+    "UserFilter.member_id": "member id",
+    "UserFilter.username": "username",
+    "UserFilter.wallet": "address of Polygon",
     "WalletAddress.address": "address of Polygon",
     "WalletLink.code": "six digits",
     "WholesaleItem.sku": "stock-keeping unit",
@@ -58,11 +64,13 @@ SECOND_FACTORS = "totp"  # a code of the app, under this name in every body of a
 # Of people, for people: kept as they are written.
 WORDS = frozenset(
     {"address_line1", "address_line2", "bio", "body", "city", "company_name", "contact_name", "evidence", "explanation",
-     "full_name", "line1", "line2", "manufacturer_name", "name", "note", "notes", "number", "reason", "state", "title"}
+     "full_name", "line1", "line2", "manufacturer_name", "name", "note", "notes", "number", "q", "reason",
+     "state", "title"}
 )  # fmt: skip
 PASSWORDS = frozenset({"password", "current_password"})  # read where they are hashed
 MADE_BY_PROGRAMS = frozenset(
-    {"access_token", "account_id", "after", "card_id", "country", "cursor", "destination", "device_id", "digest",
-     "enrollment_id", "id", "picture", "reference", "refresh_token", "screen", "signature", "signatures",
-     "signed_transaction", "source_kind", "ticket", "timestamp", "token", "user_id"}
+    {"access_token", "account_id", "action", "after", "card_id", "country", "cursor", "destination", "device_id",
+     "digest", "enrollment_id", "id", "picture", "reference", "refresh_token", "resource_id", "resource_type",
+     "screen", "signature", "signatures", "signed_transaction", "source_kind", "ticket", "timestamp", "token",
+     "user_id"}
 )  # fmt: skip

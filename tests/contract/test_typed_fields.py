@@ -25,6 +25,7 @@ TYPED: dict[str, tuple[list[str], str]] = {
     "any tin code": (["k7qm 3xpa 9wtd\n"], "k7qm 3xpa 9wtd\n"),  # read where each is told why it is refused
     "six digits": ([" 012 345\n", "\uff10\uff112345", "\u0660\u06612345"], "012345"),
     "six digits or backup code": (["ABCDE\u201327777 ", "\uff41bcde 27777"], "abcde27777"),
+    "member id": (["bj\u20130042\u2011vip \n", "\uff22J-0042-VIP"], "BJ-0042-VIP"),
     "username": (["\uff21da_l \u200b"], "Ada_l"),
     "referral code": (["https://blakjaks.com/r/ada-l\n", " ada\u2011l"], "ada-l"),
     "any referral code": (["/r/ada\u2011l "], "/r/ada\u2011l "),  # read where it is counted, or not

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.auth import Role
 from tests.factories import Somebody
-from tests.fakes import list_rows, shop_list_rows
+from tests.fakes import desk_list_rows, list_rows, shop_list_rows
 
 Item = Mapping[str, Any]
 Make = Callable[[Somebody, datetime, int], str]
@@ -32,8 +32,8 @@ class ListCase:
     """How to fill a list: `make` makes a row and returns the value that identifies it in the item's field `key`.
 
     `beside` makes rows that the list leaves out although they belong to the reader. `path` is given if the contract's
-    path has parameters. `ties` is False if no two rows can have the same time, `mine` is False if the rows belong to
-    nobody. Every filter of the contract has its entry.
+    path has parameters; `{owner}` in it is the reader's id. `ties` is False if no two rows can have the same time,
+    `mine` is False if the rows belong to nobody. Every filter of the contract has its entry.
     """
 
     make: Make
@@ -198,5 +198,43 @@ LISTS: Mapping[str, ListCase] = {
         role=OPERATIONS,
         beside=lambda *given: list_rows.comp(*given, kind="casino"),
         filters={"state": same("state")},
+    ),
+    "list_users?q=listed_": ListCase(
+        desk_list_rows.user,
+        role=OPERATIONS,
+        mine=False,
+        filters={
+            "email": same("email"),
+            "username": same("username"),
+            "wallet": same("wallet_address"),
+            "member_id": same("member_id"),
+        },
+    ),
+    "list_user_timeline": ListCase(
+        desk_list_rows.timeline_entry,
+        role=OPERATIONS,
+        path="/v1/admin/users/{owner}/timeline",
+        filters={"kind": same("kind")},
+    ),
+    "list_audit_log": ListCase(
+        desk_list_rows.audit_line,
+        role=TREASURY,
+        mine=False,
+        filters={
+            "actor": same("actor_id"),
+            **{name: same(name) for name in ("action", "resource_type", "resource_id")},
+            "recorded_from": ListFilter(
+                lambda item: item["recorded_at"], lambda item, value: item["recorded_at"] >= value
+            ),
+            "recorded_to": ListFilter(
+                lambda item: item["recorded_at"], lambda item, value: item["recorded_at"] < value
+            ),
+        },
+    ),
+    "list_setting_changes": ListCase(
+        partial(desk_list_rows.setting_change, "stock_low"),
+        role=Role.OWNER,
+        beside=partial(desk_list_rows.setting_change, "rules_notice"),
+        path="/v1/admin/settings/stock_low/history",
     ),
 }

@@ -22,7 +22,7 @@ BOUNDED = frozenset(
         *("payout_transitions", "slot_transitions", "withdrawal_transitions", "schema_migrations", "hold_windows"),
         *("reconciliation_marks", "chain_scans", "stock", "stock_alerts", "order_transitions"),
         *("card_balance", "teller_enrollments", "teller_connections"),
-        *("affiliate_program", "referral_progress", "sunset_notices", "figures", "figure_progress"),
+        *("affiliate_program", "referral_progress", "sunset_notices", "figures", "figure_progress", "job_runs"),
     }
 )
 # Tables that grow by what people do at a screen: thousands of rows, not millions.
@@ -35,6 +35,8 @@ SMALL_TABLES = frozenset(
             "code_changes",
             "code_imports",
             "comp_rule_changes",
+            "setting_changes",
+            "setting_wishes",
             "broadcasts",
         ),
         *("manual_transfers", "reconciliations", "reconciliation_treasuries", "reconciliation_findings"),

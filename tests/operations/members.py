@@ -7,7 +7,9 @@ from shared import clock
 from shared.auth import Role
 from tests import factories
 from tests.fakes import pictures
+from tests.fakes.treasury_admins import treasury_admin
 from tests.fakes.vault_rows import Vaults
+from tests.operations.examples import operation_named
 from tests.operations.requests import Request, as_json
 from tests.operations.scene import Scene
 
@@ -31,6 +33,37 @@ def activate_member(scene: Scene) -> Request:
     assert suspended.client.post(suspended.path, json.loads(suspended.body)).status == 200
     path = suspended.path.replace("suspend", "activate")
     return as_json(suspended.client, path, {"reason": "all is well"}, {"reason": "a mistake"})
+
+
+def change_user(scene: Scene) -> Request:
+    path = f"/v1/admin/users/{factories.member().id}"
+    body = {"username": f"ada_{uuid4().hex[:8]}", "full_name": "Ada", "reason": "a typing error"}
+    admin = scene.member(Role.OPERATIONS)
+    first, other = (json.dumps(sent).encode() for sent in (body, body | {"full_name": "Eve"}))
+    return Request(admin, path, first, version='"1"', other=Request(admin, path, other, version='"1"'))
+
+
+def change_role(scene: Scene) -> Request:
+    owner = treasury_admin(scene.client, Role.OWNER)
+    path = f"/v1/admin/users/{factories.member().id}/role"
+    body = {"role": "support", "reason": "joins the team", "totp": owner.code()}
+    return as_json(owner.client, path, body, body | {"role": "treasury"})
+
+
+def change_setting(scene: Scene) -> Request:
+    owner, path = treasury_admin(scene.client, Role.OWNER), "/v1/admin/settings/stock_low"
+    body = {"value": 90, "reason": "it was too high", "totp": owner.code()}
+    first, other = (json.dumps(sent).encode() for sent in (body, body | {"value": 80}))
+    return Request(owner.client, path, first, version='"1"', other=Request(owner.client, path, other, version='"1"'))
+
+
+def revert_setting(scene: Scene) -> Request:
+    changed = change_setting(scene)
+    assert changed.send(operation_named("change_setting"), "changed").status_code == 200
+    owner, path = treasury_admin(scene.client, Role.OWNER), f"{changed.path}/revert"
+    body = {"revision": 1, "reason": "a mistake", "totp": owner.code()}
+    first, other = (json.dumps(sent).encode() for sent in (body, body | {"revision": 2}))
+    return Request(owner.client, path, first, version='"2"', other=Request(owner.client, path, other, version='"2"'))
 
 
 def override_tier(scene: Scene, scope: str = "quarter") -> Request:

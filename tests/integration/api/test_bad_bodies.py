@@ -58,7 +58,7 @@ def faults(schema: Schema, valid: dict[str, Any], at: str = "") -> Iterator[Faul
             yield Fault(f"{field} missing", field, {key: value for key, value in valid.items() if key != name})
         for value in wrong_values(property_):
             yield Fault(f"{field} = {str(value)[:40]!r} ({type(value).__name__})", field, {**valid, name: value})
-        if property_["type"] == "object":
+        if property_.get("type") == "object":
             for inner in faults(property_, valid[name], field):
                 yield Fault(inner.name, inner.field, {**valid, name: inner.body})
     for unknown in ("unknown", "", "__proto__", "a/b~c"):
@@ -69,6 +69,8 @@ def faults(schema: Schema, valid: dict[str, Any], at: str = "") -> Iterator[Faul
 def wrong_values(schema: Schema) -> Iterator[object]:
     if not schema.get("nullable"):
         yield None
+    if "type" not in schema:  # anything but null, as far as the contract goes
+        return
     yield from OTHER_TYPES[schema["type"]]
     if schema["type"] == "string":
         yield from wrong_strings(schema)
@@ -155,7 +157,8 @@ def test_the_faults_cover_every_property_that_a_client_may_send() -> None:
         assert valid
         made = [fault.name for fault in faults(schema, valid)]
         assert len(made) == len(set(made))
-        for name in schema["properties"]:
-            assert sum(fault.startswith(f"/{name} = ") for fault in made) >= 4, name
+        for name, described in schema["properties"].items():
+            least = 4 if "type" in openapi.resolved(described) else 1  # what may be anything is never of another type
+            assert sum(fault.startswith(f"/{name} = ") for fault in made) >= least, name
         for name in schema["required"]:
             assert f"/{name} missing" in made

@@ -51,13 +51,14 @@ class Field:
 
 
 def strings(schema: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[Field]:
+    """The texts of a body; a field without a type may be anything, and is judged elsewhere."""
     for name, described in schema["properties"].items():
         found, inner = openapi.resolved(described), (*path, name)
-        if found["type"] == "array":
+        if found.get("type") == "array":
             found, inner = openapi.resolved(found["items"]), (*path, name, "0")
-        if found["type"] == "object":
+        if found.get("type") == "object":
             yield from strings(found, inner)
-        elif found["type"] == "string":
+        elif found.get("type") == "string":
             yield Field((*path, name), found)
 
 

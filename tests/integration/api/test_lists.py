@@ -42,6 +42,7 @@ ONE_PAGE = {
     "list_admin_products",
     "list_stock",
     "list_banks",  # tests/integration/banks/test_connecting.py
+    "list_settings",  # tests/integration/desk/test_admin_settings.py
     "list_resale_certificates",  # tests/integration/wholesale/test_wholesale_certificates.py
     "list_wholesale_products",  # tests/integration/wholesale/test_wholesale_prices.py
 }
@@ -75,11 +76,12 @@ def operation_of(name: str) -> Operation:
     return lists()[name.partition("?")[0]]
 
 
-def url(name: str, **query: str) -> str:
-    """A list, with the filter that its name has."""
+def url(name: str, owner: Somebody, **query: str) -> str:
+    """A list, with the filter that its name has; its path may name the reader."""
     fixed = name.partition("?")[2]
     asked = [f"{key}={value}" for key, value in query.items()]
-    return f"{LISTS[name].path or operation_of(name).template}?{'&'.join(filter(None, [fixed, *asked]))}"
+    path = LISTS[name].path.format(owner=owner.id) or operation_of(name).template
+    return f"{path}?{'&'.join(filter(None, [fixed, *asked]))}"
 
 
 def reader(listed: ListCase) -> Somebody:
@@ -99,11 +101,11 @@ def rows(listed: ListCase, owner: Somebody) -> list[str]:
     return [shown for _, shown in sorted(made, reverse=True)]
 
 
-def pages(client: FunctionClient, name: str, limit: int) -> Iterator[list[Item]]:
+def pages(client: FunctionClient, name: str, owner: Somebody, limit: int) -> Iterator[list[Item]]:
     """One after the other, until there is no next one."""
     cursor: Mapping[str, str] = {}
     for _ in range(PAGES_MAX):
-        answer = client.get(url(name, limit=str(limit), **cursor))
+        answer = client.get(url(name, owner, limit=str(limit), **cursor))
         assert answer.status == 200, answer.body
         yield answer.body["items"]
         if answer.body["next_cursor"] is None:
@@ -131,7 +133,7 @@ def test_it_is_newest_first_each_row_once_and_nobody_elses(name: str, client: Cl
     owner = reader(LISTS[name])
     expected = rows(LISTS[name], owner)
 
-    found = [[item[LISTS[name].key] for item in page] for page in pages(client(owner.token), name, 2)]
+    found = [[item[LISTS[name].key] for item in page] for page in pages(client(owner.token), name, owner, 2)]
 
     assert found == [expected[:2], expected[2:]]
 
@@ -141,7 +143,7 @@ def test_pages_of_one_row_are_in_the_same_order(name: str, client: Client) -> No
     owner = reader(LISTS[name])
     expected = rows(LISTS[name], owner)
 
-    found = [[item[LISTS[name].key] for item in page] for page in pages(client(owner.token), name, 1)]
+    found = [[item[LISTS[name].key] for item in page] for page in pages(client(owner.token), name, owner, 1)]
 
     assert found == [[row] for row in expected]
 
@@ -151,7 +153,7 @@ def test_a_page_that_has_room_for_all_is_the_last(name: str, client: Client) -> 
     owner = reader(LISTS[name])
     expected = rows(LISTS[name], owner)
 
-    found = [[item[LISTS[name].key] for item in page] for page in pages(client(owner.token), name, 3)]
+    found = [[item[LISTS[name].key] for item in page] for page in pages(client(owner.token), name, owner, 3)]
 
     assert found == [expected]
 
@@ -164,13 +166,13 @@ def test_a_filter_finds_what_it_says_and_nothing_else(name: str, chosen: str, cl
     somebody_else = factories.member()
     if listed.role:
         listed.make(somebody_else, MOMENTS[0], len(MOMENTS))
-    everything = client(owner.token).get(url(name)).body["items"]
+    everything = client(owner.token).get(url(name, owner)).body["items"]
     told = listed.filters[chosen]
     values = {value for item in everything if (value := told.value(item)) is not None}
     assert len(values) >= 2, "rows that differ in what is filtered"
 
     for value in sorted(values):
-        found = client(owner.token).get(url(name, **{chosen: value})).body["items"]
+        found = client(owner.token).get(url(name, owner, **{chosen: value})).body["items"]
         assert found == [item for item in everything if told.finds(item, value)], value
 
 

@@ -197,6 +197,8 @@ PROTECTS_NOTHING = {
     "create_oobit_token": "a card of the member's own",
     "put_oobit_card": "likewise",
     "override_tier": "a tier, which is told as such",
+    "change_user": "names, address and language; neither the way in nor the wallet",
+    "change_role": "what somebody may do as an admin; their sessions as one end",
     "remove_quarter_override": "likewise",
     "remove_permanent_override": "likewise",
 }

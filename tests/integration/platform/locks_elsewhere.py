@@ -15,6 +15,7 @@ TRIED_ELSEWHERE = {
     "functions/admin_codes/store.py::invalidate": "test_codes_changes.py",
     "functions/admin_codes/store.py::reuse": "test_codes_changes.py",
     "functions/admin_banks/store.py::lock": "test_connecting.py",
+    "functions/admin_settings/store.py::lock": "test_admin_settings.py",
     "functions/affiliate_vault/store.py::expire": "test_vault.py",
     "functions/affiliate_week/payout_store.py::_proposed": "test_week_portions.py",
     "functions/affiliate_week/share_store.py::judge_postponed": "test_week.py",

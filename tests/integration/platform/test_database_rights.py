@@ -34,7 +34,7 @@ POWERFUL = {
         {"migrate"},
     ),
     "the token that is paid": ("UPDATE treasuries SET token_address = ''", set[str]()),
-    "an admin's role": ("UPDATE members SET role = 'owner'", set[str]()),
+    "an admin's role": ("UPDATE members SET role = 'owner'", {"admin_members"}),
     "an account with a role": ("INSERT INTO members (email, role) VALUES ('', 'owner')", set[str]()),
     "a tier for good": (
         "UPDATE members SET permanent_tier = 'whale'",
@@ -45,7 +45,7 @@ POWERFUL = {
         f"INSERT INTO second_factors (member_id, sealed_secret, created_at) VALUES ({ANY_ID}, '', now())",
         {"auth", "profile"},
     ),
-    "a setting": ("UPDATE settings SET value = '0'", set[str]()),
+    "a setting": ("UPDATE settings SET value = '0'", {"admin_settings"}),
     "a rule of comps": ("UPDATE comp_rules SET amount = 1", {"admin_comps"}),
     "a balance": ("UPDATE ledger_balances SET balance = 0", set[str]()),
     "a changed posting": ("UPDATE ledger_postings SET amount = 0", set[str]()),
@@ -203,7 +203,7 @@ SECRET = {
     "second factors": (
         "SELECT sealed_secret FROM second_factors",
         {"auth", "admin_affiliates", "admin_banks", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale",
-         "wallet", "profile", "member_export", "member_erase"},
+         "wallet", "profile", "member_export", "member_erase", "admin_members", "admin_settings"},
     ),
     "signed payments": (
         "SELECT raw FROM payout_attempts",
@@ -222,7 +222,7 @@ SECRET = {
         "SELECT wrapped FROM data_keys",
         {"auth", "admin_affiliates", "admin_banks", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale",
          "wallet", "wholesale", "profile", "orders", "order_advance", "order_fulfil", "payment_watch", "tax_report",
-         "teller_sync", "migrate"},
+         "teller_sync", "migrate", "admin_members", "admin_settings"},
     ),
     "tokens of banks": ("SELECT sealed_token FROM teller_enrollments", {"teller_sync"}),
     "tax ids": ("SELECT tax_id FROM wholesale_accounts", {"admin_wholesale"}),
@@ -237,7 +237,6 @@ WRITTEN_BY_NOBODY = {
         "order_transitions",
         "payout_transitions",
         "schema_migrations",
-        "settings",
         "slot_transitions",
         "stock",
         "treasury_days",

@@ -40,6 +40,7 @@ PLANNED = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH")
 # Statements that may read more, and why.
 ACCEPTED: Mapping[str, str] = {
     "functions.affiliate_week.proposal_store._count_anew": "a week that people reject is taken back whole",
+    "functions.admin_settings.effect_store._tiers": "an owner asks, now and then; it counts the quarter's members",
     "functions.admin_affiliates.store.preview": "people ask for it, now and then; it counts the whole week",
     "functions.affiliate_week.recount_store._shares": "make week-recount counts a week again; no schedule does",
     "functions.affiliate_sunset.store.lock_shares": "the program closes once, with the chips of everybody's life",
@@ -113,6 +114,41 @@ def test_one_filter_of_the_orders_alone_finds_them_by_an_index(much: Connection,
         if each.where == f"functions.admin_orders.records.{asked}" and "FROM" in each.text
     )
     assert fault(much, listed, given | {name: FILTERS[name]}) == ""
+
+
+@pytest.mark.parametrize("name", ["email", "username", "wallet", "number", "begins", "at"])
+def test_one_filter_of_the_members_alone_finds_them_by_an_index(much: Connection, name: str) -> None:
+    given = dict.fromkeys(("email", "username", "wallet", "number", "begins", "at", "id"), "NULL")
+    asked = {"at": {"at": "now()", "id": "md5('7')::uuid"}, "number": {"number": "42"}, "begins": {"begins": "'x7%'"}}
+    (listed,) = (
+        each
+        for each in statements.of_product()
+        if each.where == "functions.admin_members.user_store.members" and "FROM" in each.text
+    )
+    assert fault(much, listed, given | asked.get(name, {name: "'x7'"})) == ""
+
+
+AUDIT_FILTERS: Mapping[str, Mapping[str, str]] = {
+    "actor": {"actor": "md5('7')::uuid"},
+    "action": {"action": "'x7'"},
+    "resource_type": {"resource_type": "'x7'", "resource_id": "'x7'"},
+    "resource_id": {"resource_id": "'x7'"},
+    "recorded_from": {"recorded_from": "now() - interval '1 day'"},
+    "recorded_to": {"recorded_to": "now()"},
+    "at": {"at": "now()", "id": "7"},
+}
+
+
+@pytest.mark.parametrize("name", AUDIT_FILTERS)
+def test_one_filter_of_the_audit_log_alone_finds_lines_by_an_index(much: Connection, name: str) -> None:
+    names = ("actor", "action", "resource_type", "resource_id", "recorded_from", "recorded_to", "at", "id")
+    given = dict.fromkeys(names, "NULL")
+    (listed,) = (
+        each
+        for each in statements.of_product()
+        if each.where == "functions.admin_desk.audit_store.lines" and "FROM" in each.text
+    )
+    assert fault(much, listed, {**given, **AUDIT_FILTERS[name]}) == ""
 
 
 def fault(sql: Connection, statement: Statement, given: Mapping[str, str] | None = None) -> str:
@@ -197,6 +233,7 @@ class Values(Mapping[str, object]):
 
 BY_NAME: Mapping[tuple[str, str], str] = {
     ("limit", "bigint"): "100",
+    ("begins", "text"): "'x7%'",
     ("treasury", "text"): "'member'",
     ("before", "timestamp with time zone"): "now() - interval '5 minutes'",
     ("since", "timestamp with time zone"): "now() - interval '1 hour'",

@@ -1,0 +1,1 @@
+"""Owners read and change the settings of the platform, with what would change, history and revert."""
