@@ -50,12 +50,14 @@ SCOPES = frozenset(
 DATABASE_ROLES = frozenset(
     {
         "owner",  # it changes the schema; the others are blakjaks_… in shared/database/migrations/*_database_roles.sql
-        *("accounts", "accruals", "affiliate_desk", "approvals", "awards", "books", "carts", "checkout", "clicks"),
+        *("accounts", "accruals", "affiliate_desk", "approvals", "awards", "books", "campaign_sending", "campaigns"),
+        *("carts", "checkout", "clicks"),
         *("codes", "counting", "delivery", "deposits", "disputes", "downlines", "enrolment", "erasure"),
         *("explanations", "exports", "figure_rollups", "figures", "fulfilment", "goods", "inbox", "inventory"),
         *("invoices", "keys", "listening", "months", "order_decisions", "orders", "payouts", "profiles", "read"),
         *("referral_reviews", "referrals", "relay", "rollups", "sales", "scans", "second_factors", "settings"),
-        *("settlements", "standing", "sunset", "taxes", "telling", "vault_upkeep", "vaults", "wallets", "webhooks"),
+        *("settlements", "standing", "sunset", "taxes", "telling", "unsubscribes", "vault_upkeep", "vaults"),
+        *("wallets", "webhooks"),
         *("week_decisions", "weeks"),
         *("wholesale", "wholesale_decisions", "work"),
     }

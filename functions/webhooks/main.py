@@ -1,7 +1,8 @@
-"""HTTP: hear from the shop's vendors that something has happened (docs/shop.md, "Webhooks").
+"""HTTP: hear from our vendors that something has happened (docs/shop.md, "Webhooks").
 
 A message is a wake-up and never the truth: its signature is checked, it is kept once, it is answered, and a task asks
-the vendor what has happened. Twice, late, in another order or lost, it comes to the same end.
+the vendor what has happened. Twice, late, in another order or lost, it comes to the same end. The mail provider's
+messages are believed: a wrong one only stops mails, which people can undo.
 """
 
 from collections.abc import Callable
@@ -16,9 +17,11 @@ from functions.webhooks.rules import MESSAGE_BYTES_MAX, Message, SignatureNotVal
 from shared.api import Api
 from shared.auth import Vendor
 from shared.db import Tx
+from shared.messages import suppressions
 from shared.orders import tasks
-from shared.ports import age_notices, card_notices, tax_notices, vendors, warehouse_notices
+from shared.ports import age_notices, card_notices, mail_notices, tax_notices, vendors, warehouse_notices
 from shared.ports.card_notices import CardNotice
+from shared.ports.mail_notices import MailNotice
 from shared.ports.tax_notices import TaxNotice
 from shared.ports.warehouse_notices import WarehouseNotice
 from shared.values.fields import Reply
@@ -61,6 +64,11 @@ def verify_agechecker(message: RawRequest) -> AgeNotice:
 def verify_selery(message: RawRequest) -> WarehouseNotice:
     """Check the warehouse's signature, at most five minutes old. Raises SignatureNotValid."""
     return _verified(warehouse_notices.notice, message)
+
+
+def verify_brevo(message: RawRequest) -> MailNotice:
+    """Check the token of the mail provider, which signs nothing. Raises SignatureNotValid."""
+    return _verified(mail_notices.notice, message)
 
 
 def verify_kintsugi(message: RawRequest) -> TaxNotice:
@@ -126,6 +134,23 @@ def hear_kintsugi(tx: Tx, vendor: Vendor, notice: TaxNotice, now: datetime) -> H
     wake_up = _kept(tx, Message("kintsugi", notice.event_id, str(notice.transaction_id or notice.kind)), now)
     if wake_up and notice.transaction_id and store.is_tax_report(tx, notice.transaction_id):
         tasks.report_tax_soon(tx, notice.transaction_id, now, name=wake_up)
+    return Heard(received=True)
+
+
+@api.post(
+    "/v1/webhooks/brevo",
+    before=verify_brevo,
+    body_bytes_max=MESSAGE_BYTES_MAX,
+    problems=(SignatureNotValid,),
+)
+def hear_brevo(tx: Tx, vendor: Vendor, notice: MailNotice, now: datetime) -> Heard:
+    """Keep a message of the mail provider, and send nothing more to an address that has bounced, and no campaigns to
+    one whose owner has complained or unsubscribed there.
+    """
+    is_first = store.keep(tx, Message("brevo", notice.event_id, notice.kind), now)
+    if is_first and notice.email and (outcome := rules.SUPPRESSED_BY.get(notice.kind)):
+        scope, reason = outcome
+        suppressions.suppress(tx, notice.email, scope, reason, now)
     return Heard(received=True)
 
 

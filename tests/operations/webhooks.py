@@ -2,7 +2,7 @@
 
 from uuid import uuid4
 
-from tests.fakes.vendor_messages import VendorMessage, of_agechecker, of_card, of_kintsugi, of_selery
+from tests.fakes.vendor_messages import VendorMessage, of_agechecker, of_brevo, of_card, of_kintsugi, of_selery
 from tests.operations.requests import Request
 from tests.operations.scene import Scene
 
@@ -21,6 +21,10 @@ def hear_selery(scene: Scene) -> Request:
 
 def hear_kintsugi(scene: Scene) -> Request:
     return _signed(scene, of_kintsugi(uuid4()))
+
+
+def hear_brevo(scene: Scene) -> Request:
+    return _signed(scene, of_brevo("ada@example.com", "delivered"))
 
 
 def _signed(scene: Scene, message: VendorMessage) -> Request:

@@ -26,6 +26,8 @@ ACCEPTED: Mapping[str, str] = {
     "functions.affiliate_week.share_store._insert_shares": "a week divides its pool among all, once",
     "functions.figure_rollup.counts_store.tier_counts": "each ten minutes, every member once",
     "functions.referral_refresh.match_store.cleared": "matches in review: few, and people look at each",
+    "shared.messages.segments.count": "people ask for it before a campaign; it reads every member once",
+    "shared.messages.segments.count_up_to": "people start a campaign; it ends at the thousand and first recipient",
     "shared.ledger.seals.totals": "make ledger-check adds everything up; no schedule does",
 }
 
