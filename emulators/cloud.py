@@ -138,6 +138,7 @@ def account_settings(identity_url: str, audience: str) -> dict[str, str]:
         "MAILED_CODE_KEY": secrets.token_hex(32),
         "FINGERPRINT_KEY": secrets.token_hex(32),
         "EDGE_KEYS": secrets.token_hex(32),
+        "UNSUBSCRIBE_KEYS": f"1:{secrets.token_hex(32)}",
     }
 
 

@@ -12,8 +12,12 @@ Limits: a name of at most 70 characters (the reference's page, "Maximum allowed 
 refused as invalid_parameter), at most 99 recipients of one version of a mail, headers without line ends, and a body of
 the size that Brevo takes without attachments.
 
+What becomes of a mail is told by webhooks (https://developers.brevo.com/docs/transactional-webhooks) when a test calls
+`report`: with the token of the webhook as `Authorization: Bearer`, unsigned, several times, late, in another order or
+never (emulators/webhooks.py). As Brevo's, an event has no id of its own: `id` is the webhook's.
+
 Differs from Brevo: one API key, no senders to verify, no templates (`templateId` and `params` are stored, not
-rendered), no attachments, batches or schedules, no limits of rate or credit, and no mail ever bounces.
+rendered), no attachments, batches or schedules, no limits of rate or credit, and no mail bounces by itself.
 """
 
 import collections
@@ -34,6 +38,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from emulators.http_server import Handler, HttpServer
+from emulators.webhooks import Webhooks
 
 MAILS_MAX = 1000  # the oldest is forgotten
 BODY_BYTES_MAX = 4 * 1024 * 1024
@@ -41,6 +46,8 @@ NAME_LENGTH_MAX = 70
 RECIPIENTS_MAX = 99
 HEADER_BREAK = re.compile(r"[\r\n\x00]")
 IDEMPOTENCY_SECONDS = 30 * 60
+WEBHOOK_TOKEN = "local-brevo-token"  # noqa: S105 - it opens nothing outside this machine
+WEBHOOK_ID = 26224  # every event of the webhook has it
 TIMEOUT_SECONDS = 120.0  # longer than any client of ours waits
 ADDRESS = re.compile(r"[^@\s<>,]+@[^@\s<>,]+\.[^@\s<>,]+")
 PAGE = Path(__file__).with_name("mail_page.html")
@@ -99,6 +106,12 @@ class MailStandIn:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
     _stopping: threading.Event = field(default_factory=threading.Event, repr=False)
     _server: HttpServer | None = field(default=None, repr=False)
+    webhooks: Webhooks = field(default_factory=lambda: Webhooks("mail", "POST", _with_token), repr=False)
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings with which the ports find it and know its webhooks."""
+        return {"BREVO_URL": self.url, "BREVO_API_KEY": self.api_key, "BREVO_WEBHOOK_TOKENS": WEBHOOK_TOKEN}
 
     @property
     def url(self) -> str:
@@ -111,9 +124,11 @@ class MailStandIn:
         self._stopping.clear()
         self._server = HttpServer(type("BoundMailHandler", (_MailHandler,), {"stand_in": self}))
         self._server.start()
+        self.webhooks.start()
 
     def stop(self) -> None:
         self._stopping.set()
+        self.webhooks.stop()
         if self._server is not None:
             self._server.stop()
             self._server = None
@@ -133,6 +148,25 @@ class MailStandIn:
             self._mails.clear()
             self._seen_at.clear()
             self._faults.clear()
+        self.webhooks.clear()
+
+    def report(self, mail: TakenMail, event: str) -> None:
+        """Tell what has become of a mail: `delivered`, `hard_bounce`, `spam`, `unsubscribed` or another event."""
+        now = time.time()
+        self.webhooks.tell(
+            {
+                "event": event,
+                "email": mail.to[0]["email"],
+                "id": WEBHOOK_ID,
+                "date": datetime.fromtimestamp(now, UTC).strftime("%Y-%m-%d %H:%M:%S"),
+                "ts": int(now),
+                "message-id": mail.message_id,
+                "ts_event": int(now),
+                "subject": mail.subject,
+                "ts_epoch": int(now * 1000),
+                "tags": [],
+            }
+        )
 
     def fail_next(self, count: int, fault: Fault) -> None:
         """Ask for a fault of the next `count` mails, after those that earlier calls are for."""
@@ -229,6 +263,11 @@ class _MailHandler(Handler):
         self.answer(HTTPStatus.OK, page.encode(), "text/html; charset=utf-8", headers)
 
 
+def _with_token(_: bytes) -> Mapping[str, str]:
+    """The header that shows the webhook's token. It says nothing of the body."""
+    return {"authorization": f"Bearer {WEBHOOK_TOKEN}"}
+
+
 def _read(wanted: Mapping[str, Any]) -> TakenMail:
     for name in ("sender", "to"):
         if not wanted.get(name):
@@ -236,6 +275,8 @@ def _read(wanted: Mapping[str, Any]) -> TakenMail:
     if len(wanted["to"]) > RECIPIENTS_MAX:
         raise BrevoError(HTTPStatus.BAD_REQUEST, "invalid_parameter", f"to has more than {RECIPIENTS_MAX} recipients")
     _check_header("subject", wanted.get("subject"))
+    for name, value in wanted.get("headers", {}).items():
+        _check_header(f"header {name}", f"{name}{value}")
     template = wanted.get("templateId")
     if template is None and not wanted.get("subject"):
         raise BrevoError(HTTPStatus.BAD_REQUEST, "missing_parameter", "subject is missing")

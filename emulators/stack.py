@@ -301,6 +301,7 @@ class Stack:
             part.start()
             self._parts.append(part)
         self.vendors.tell(self.url)
+        self.mail.webhooks.url = f"{self.url}/v1/webhooks/brevo"
         self.kinds |= dict.fromkeys(("KMS", "Cloud Tasks", "Cloud Storage", "Scheduler", "IAM"), "embedded")
         self.kinds["Mail"] = f"Brevo stand-in, mails at {self.mail.url}"
         self.kinds["Vision"] = "stand-in: a picture is refused when its middle is magenta or yellow"
@@ -332,8 +333,8 @@ class Stack:
             "RPC_NODES_MIN": "1",
             "CHAIN_ID": str(CHAIN_ID),
             "USDT_ADDRESS": self.chain.usdt,
-            "BREVO_URL": self.mail.url,
-            "BREVO_API_KEY": self.mail.api_key,
+            **self.mail.settings,
+            "API_URL": self.url,
             **self.push.settings,
             "VISION_URL": self.vision.url,
             "OOBIT_URL": self.oobit.url,

@@ -271,6 +271,15 @@ class SendBroadcast(Task):
     done_number: int
 
 
+class SendCampaign(Task):
+    """Queue a campaign's mails for the next members, those with a number above `done_number`."""
+
+    queue: ClassVar[str] = "campaign-send"
+    function: ClassVar[str] = "campaign_send"
+    campaign_id: UUID
+    done_number: int
+
+
 class ImportCodes(Task):
     """Check a large file of manufactured codes, or import its next chunk."""
 

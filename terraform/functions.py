@@ -50,13 +50,33 @@ SCOPES = frozenset(
 DATABASE_ROLES = frozenset(
     {
         "owner",  # it changes the schema; the others are blakjaks_… in shared/database/migrations/*_database_roles.sql
-        *("accounts", "accruals", "affiliate_desk", "approvals", "awards", "bank_sync", "banks", "books"),
-        *("carts", "checkout", "clicks"),
+        *(
+            "accounts",
+            "accruals",
+            "affiliate_desk",
+            "approvals",
+            "awards",
+            "bank_sync",
+            "banks",
+            "books",
+            "campaign_sending",
+        ),
+        *("campaigns", "carts", "checkout", "clicks"),
         *("codes", "counting", "delivery", "deposits", "disputes", "downlines", "enrolment", "erasure"),
         *("explanations", "exports", "figure_rollups", "figures", "fulfilment", "goods", "inbox", "inventory"),
         *("invoices", "keys", "listening", "member_desk", "months", "order_decisions", "orders", "payouts"),
         *("platform_settings", "profiles", "read", "referral_reviews", "referrals", "relay", "rollups", "sales"),
-        *("scans", "second_factors", "settings", "settlements", "standing", "sunset", "taxes", "telling"),
+        *(
+            "scans",
+            "second_factors",
+            "settings",
+            "settlements",
+            "standing",
+            "sunset",
+            "taxes",
+            "telling",
+            "unsubscribes",
+        ),
         *("vault_upkeep", "vaults", "wallets", "webhooks", "week_decisions", "weeks", "wholesale"),
         *("wholesale_decisions", "work"),
     }

@@ -27,6 +27,7 @@ locals {
       AVATARS_URL              = "https://${local.hosts.media}"
       COOKIE_DOMAIN            = var.domain
       SITE_DOMAIN              = var.domain
+      API_URL                  = "https://${local.hosts.api}"
       ALLOWED_ORIGINS          = join(",", local.origins)
       AGECHECKER_CALLBACK_URL  = "https://${local.hosts.api}/v1/webhooks/agechecker"
       CHAIN_ID                 = tostring(var.chain.id)

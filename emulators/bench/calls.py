@@ -37,6 +37,7 @@ ONCE = frozenset({"wholesale"})  # a second one is refused: it is repeated under
 # A delivery for each job: a real message about something that does not exist, or its schedule if that is brief.
 DELIVERIES: Mapping[str, tuple[str, object]] = {
     "avatar_publish": ("avatar-publish", {"avatar_id": NOBODY}),
+    "campaign_send": ("campaign-send", {"campaign_id": NOBODY, "done_number": 0}),
     "broadcast_send": ("broadcast-send", {"broadcast_id": NOBODY, "done_number": 0}),
     "member_erase": ("member-erase", {"member_id": NOBODY, "is_last_look": False}),
     "member_export": ("member-export", {"export_id": NOBODY}),

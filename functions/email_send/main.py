@@ -5,17 +5,19 @@ The provider forgets that key after a while: a mail whose outcome is still unkno
 may have been sent.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from flask import Request, Response
 
 from functions.email_send import store, templates
+from functions.email_send.templates import Rendered
 from shared import clock, db, events, log
 from shared.db import Tx
 from shared.events import MailQueued
 from shared.job import ComeAgain, Hopeless, Job
-from shared.messages import wording
+from shared.messages import unsubscribing, wording, written_mails
 from shared.ports import mail
 from shared.values.states import MailStatus
 
@@ -38,7 +40,7 @@ def send(event: MailQueued, now: datetime) -> None:
     if waiting is None:
         return
     try:
-        rendered = templates.render(waiting.template, waiting.parameters, wording.language(waiting.language))
+        rendered = _rendered(waiting)
     except templates.TemplateUnknown as error:
         _finish(waiting.id, "refused", None)
         raise Hopeless(str(error)) from None
@@ -51,6 +53,7 @@ def send(event: MailQueued, now: datetime) -> None:
                 html=rendered.html,
                 text=rendered.text,
                 idempotency_key=str(waiting.id),
+                headers=_headers(waiting),
             )
         )
     except mail.MailRefused:
@@ -91,8 +94,34 @@ def _claim(tx: Tx, mail_id: UUID, now: datetime) -> store.Mail | None:
         log.error("nobody knows whether a mail was sent", mail_id=mail_id, template=found.template)
         store.finish(tx, mail_id, "unclear", None, now)
         return None
+    if not found.is_of_this_database:
+        log.warning("a written mail may have been sent before the database was restored", mail_id=mail_id)
+        store.finish(tx, mail_id, "unclear", None, now)
+        return None
+    if store.is_suppressed(tx, found):
+        store.finish(tx, mail_id, "suppressed", None, now)
+        return None
     store.claim(tx, mail_id, now, now + CLAIM_LIFE)
     return found
+
+
+def _rendered(mail: store.Mail) -> Rendered:
+    """The mail's texts: of a template in the code, or of a version that an admin has written. Raises
+    TemplateUnknown.
+    """
+    if mail.version_id is None or mail.member_id is None:
+        return templates.render(mail.template, mail.parameters, wording.language(mail.language))
+    written = db.atomically(store.written, mail.version_id)
+    made = written_mails.fill(written, mail.parameters, unsubscribing.link(mail.member_id))
+    return Rendered(made.subject, made.html, made.text)
+
+
+def _headers(mail: store.Mail) -> Mapping[str, str]:
+    """The headers by which mail programs end campaigns for the recipient (RFC 8058, section 3.1)."""
+    if mail.version_id is None or mail.member_id is None:
+        return {}
+    link = unsubscribing.link(mail.member_id)
+    return {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 
 def _finish(mail_id: UUID, status: str, message_id: str | None) -> None:

@@ -2,24 +2,33 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from shared.db import Tx
+from shared.messages import suppressions
+from shared.messages.written_mails import WrittenMail
 
 
 @dataclass(frozen=True)
 class Mail:
-    """A queued mail; `claimed_until` is set while a worker is sending it."""
+    """A queued mail; `claimed_until` is set while a worker is sending it. `version_id` is the version of a mail that an
+    admin has written; its campaign is None for a test. `is_of_this_database`: no restore has come after it was queued.
+    """
 
     id: UUID
+    member_id: UUID | None
     to_email: str
     to_name: str
     template: str
-    parameters: dict[str, str]
+    parameters: dict[str, Any]
     language: str
     status: str
     claimed_until: datetime | None
     tried_at: datetime | None
+    version_id: UUID | None
+    campaign_id: UUID | None
+    is_of_this_database: bool
 
 
 def mail(tx: Tx, mail_id: UUID) -> Mail | None:
@@ -27,10 +36,42 @@ def mail(tx: Tx, mail_id: UUID) -> Mail | None:
     return tx.first(
         Mail,
         """
-        SELECT id, to_email, to_name, template, parameters, language, status, claimed_until, tried_at
+        SELECT id, member_id, to_email, to_name, template, parameters, language, status, claimed_until, tried_at,
+               version_id, campaign_id, coalesce(lineage = database_lineage(), true) AS is_of_this_database
         FROM mails WHERE id = :id FOR UPDATE
         """,
         id=mail_id,
+    )
+
+
+def written(tx: Tx, version_id: UUID) -> WrittenMail:
+    """The version of a mail that an admin has written."""
+    return tx.one(
+        WrittenMail,
+        """
+        SELECT v.subject, v.html, v.text, t.language
+        FROM mail_template_versions v JOIN mail_templates t ON t.id = v.template_id WHERE v.id = :version_id
+        """,
+        version_id=version_id,
+    )
+
+
+def is_suppressed(tx: Tx, mail: Mail) -> bool:
+    """True if the mail may not be sent any more: nothing is sent to its address; or it is of a campaign that was
+    cancelled, or that its recipient does not want.
+    """
+    if suppressions.suppressed(tx, [mail.to_email], is_campaign=mail.campaign_id is not None):
+        return True
+    return mail.campaign_id is not None and not tx.scalar(
+        bool,
+        """
+        SELECT EXISTS (SELECT FROM campaigns WHERE id = :campaign_id AND state <> 'cancelled')
+           AND EXISTS (SELECT FROM members WHERE id = :member_id AND status = 'active')
+           AND NOT EXISTS (SELECT FROM notification_preferences
+                           WHERE member_id = :member_id AND type = 'marketing' AND NOT email) AS wanted
+        """,
+        campaign_id=mail.campaign_id,
+        member_id=mail.member_id,
     )
 
 
@@ -58,7 +99,7 @@ def release(tx: Tx, mail_id: UUID, now: datetime, *, was_not_taken: bool) -> Non
 
 
 def finish(tx: Tx, mail_id: UUID, status: str, provider_message_id: str | None, now: datetime) -> None:
-    """Mark the mail as sent, refused or unclear, and delete its parameters."""
+    """Mark the mail as sent, refused, unclear or suppressed, and delete its parameters."""
     tx.run(
         """
         UPDATE mails SET status = :status, finished_at = :now, provider_message_id = :provider_message_id,

@@ -277,7 +277,8 @@ SECTIONS: Mapping[str, LiteralString] = {
     # Parameters have the codes that were mailed.
     "mails": """
         SELECT CAST(id AS text) AS key,
-               CAST(to_jsonb(mails) - 'member_id' - 'dedupe_key' - 'parameters' - 'claimed_until' AS text) AS document
+               CAST(to_jsonb(mails) - 'member_id' - 'dedupe_key' - 'parameters' - 'claimed_until' - 'version_id'
+                    - 'lineage' AS text) AS document
         FROM mails WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
         """,
     "pictures": """

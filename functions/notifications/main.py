@@ -1,4 +1,4 @@
-"""HTTP: list, read, count (docs/product.md, "Notifications and mails")."""
+"""HTTP: list, read, count; and the link in a mail that ends campaigns (docs/product.md, "Notifications and mails")."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -6,20 +6,23 @@ from uuid import UUID
 
 from flask import Request, Response
 
-from functions.notifications import store
+from functions.notifications import pages, store
 from shared import events
 from shared.api import Api
-from shared.auth import Member
+from shared.auth import Anyone, Member
 from shared.db import Tx
 from shared.events import InboxChanged, NotificationChanged
-from shared.messages import texts
+from shared.messages import texts, unsubscribing, wording
 from shared.messages.notifications import count_unread, language_of
 from shared.messages.texts import Words
 from shared.messages.wording import Language
 from shared.values.fields import Listing, Page, Reply
-from shared.values.problems import NotFound
-from shared.web import paging
+from shared.values.problems import NotFound, NotValid
+from shared.web import forms, paging
+from shared.web.http import HtmlPage, Upload
 from shared.web.paging import Position
+
+FORM_BYTES_MAX = 4 * 1024
 
 api = Api("notifications")
 
@@ -95,6 +98,40 @@ def read_all(tx: Tx, member: Member, now: datetime) -> UnreadCount:
         store.note_all_read(tx, member.id, now)
         events.emit(tx, now, InboxChanged(member_id=member.id))
     return UnreadCount(unread_count=store.unread(tx, member.id))
+
+
+@api.get("/v1/mails/unsubscribe/{token}")
+def show_unsubscribe(tx: Tx, caller: Anyone, token: str) -> HtmlPage:
+    """Show whoever has followed the link in a mail a page with one button. Nothing is changed: programs that look at
+    mails follow their links.
+    """
+    _, into = _recipient(tx, token)
+    return HtmlPage(pages.question(into))
+
+
+@api.post(
+    "/v1/mails/unsubscribe/{token}",
+    upload_types=("application/x-www-form-urlencoded", "multipart/form-data"),
+    body_bytes_max=FORM_BYTES_MAX,
+)
+def unsubscribe(tx: Tx, caller: Anyone, token: str, upload: Upload) -> HtmlPage:
+    """End campaigns for the member whose link this is (RFC 8058): the page's button and mail programs send the form
+    `List-Unsubscribe=One-Click`. Harmless twice.
+    """
+    if forms.fields_of(upload) != pages.ONE_CLICK:
+        raise NotValid(errors=[{"field": "/List-Unsubscribe", "message": "must be One-Click, and the only field"}])
+    member_id, into = _recipient(tx, token)
+    store.unsubscribe(tx, member_id)
+    return HtmlPage(pages.confirmation(into))
+
+
+def _recipient(tx: Tx, token: str) -> tuple[UUID, Language]:
+    """The member whose link this is, and their language. Raises NotFound."""
+    member_id = unsubscribing.member_of(token)
+    found = store.language(tx, member_id) if member_id else None
+    if member_id is None or found is None:
+        raise NotFound
+    return member_id, wording.language(found)
 
 
 def _shown(row: store.Notification, into: Language) -> Notification:

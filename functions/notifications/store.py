@@ -103,3 +103,20 @@ def mark_read(tx: Tx, member_id: UUID, notification_id: UUID | None, now: dateti
 def note_all_read(tx: Tx, member_id: UUID, now: datetime) -> None:
     """Record that all earlier notifications are read; listeners see it in one document."""
     tx.run("UPDATE inboxes SET all_read_at = :now WHERE member_id = :member_id", member_id=member_id, now=now)
+
+
+def language(tx: Tx, member_id: UUID) -> str | None:
+    """The language of the member; None if there is none with this id."""
+    return tx.scalar_or_none(str, "SELECT language FROM members WHERE id = :member_id", member_id=member_id)
+
+
+def unsubscribe(tx: Tx, member_id: UUID) -> None:
+    """Send the member no more campaigns."""
+    tx.run_later(
+        """
+        INSERT INTO notification_preferences (member_id, type, push, email)
+        VALUES (:member_id, 'marketing', true, false)
+        ON CONFLICT (member_id, type) DO UPDATE SET email = false
+        """,
+        member_id=member_id,
+    )

@@ -56,7 +56,7 @@ from shared.web import forms
 from shared.web.http import IfMatch, Upload
 from shared.web.quotas import Limit, Quota
 
-TYPES = ("system", "social", "comp", "order")
+TYPES = ("system", "social", "comp", "order", "marketing")
 EVERYTHING = Channels(push=True, email=True)
 FORM_BYTES_MAX = images.FILE_BYTES_MAX + forms.ENVELOPE_BYTES_MAX
 PICTURE_PROBLEMS = (
@@ -209,8 +209,9 @@ def get_preferences(tx: Tx, member: Member) -> NotificationPreferences:
 def change_preferences(tx: Tx, member: Member, body: PreferencesChange) -> NotificationPreferences:
     """Change how the member is notified, from the next notification on."""
     for kind in TYPES:
-        wanted: Channels = getattr(body, kind)
-        store.prefer(tx, member.id, kind, push=wanted.push, email=wanted.email)
+        wanted: Channels | None = getattr(body, kind)
+        if wanted is not None:
+            store.prefer(tx, member.id, kind, push=wanted.push, email=wanted.email)
     return _preferences(tx, member)
 
 

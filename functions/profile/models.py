@@ -80,21 +80,25 @@ class Channels(Body):
 
 
 class PreferencesChange(Body):
-    """The preferences of every type of notification."""
+    """The preferences of every type of notification; that of `marketing` stays as it is when it is left out."""
 
     system: Channels
     social: Channels
     comp: Channels
     order: Channels
+    marketing: Channels | None = None
 
 
 class NotificationPreferences(Reply):
-    """The preferences by type of notification; all are on until a member switches them off."""
+    """The preferences by type of notification; all are on until a member switches them off. `marketing` is about
+    campaigns, which are mails only.
+    """
 
     system: Channels
     social: Channels
     comp: Channels
     order: Channels
+    marketing: Channels
 
 
 class DeviceRegistration(Body):

@@ -1,7 +1,8 @@
-"""HTTP: hear from vendors that something has happened (docs/shop.md, "Webhooks").
+"""HTTP: hear from our vendors that something has happened (docs/shop.md, "Webhooks").
 
 A message is a wake-up and never the truth: its signature is checked, it is kept once, it is answered, and a task asks
-the vendor what has happened. Twice, late, in another order or lost, it comes to the same end.
+the vendor what has happened. Twice, late, in another order or lost, it comes to the same end. The mail provider's
+messages are believed: a wrong one only stops mails, which people can undo.
 """
 
 from collections.abc import Callable
@@ -17,9 +18,19 @@ from shared.api import Api
 from shared.auth import Vendor
 from shared.banks import enrollments
 from shared.db import Tx
+from shared.messages import suppressions
 from shared.orders import tasks
-from shared.ports import age_notices, card_notices, tax_notices, teller_notices, vendors, warehouse_notices
+from shared.ports import (
+    age_notices,
+    card_notices,
+    mail_notices,
+    tax_notices,
+    teller_notices,
+    vendors,
+    warehouse_notices,
+)
 from shared.ports.card_notices import CardNotice
+from shared.ports.mail_notices import MailNotice
 from shared.ports.tax_notices import TaxNotice
 from shared.ports.teller_notices import BankNotice
 from shared.ports.warehouse_notices import WarehouseNotice
@@ -63,6 +74,11 @@ def verify_agechecker(message: RawRequest) -> AgeNotice:
 def verify_selery(message: RawRequest) -> WarehouseNotice:
     """Check the warehouse's signature, at most five minutes old. Raises SignatureNotValid."""
     return _verified(warehouse_notices.notice, message)
+
+
+def verify_brevo(message: RawRequest) -> MailNotice:
+    """Check the token of the mail provider, which signs nothing. Raises SignatureNotValid."""
+    return _verified(mail_notices.notice, message)
 
 
 def verify_kintsugi(message: RawRequest) -> TaxNotice:
@@ -148,6 +164,23 @@ def hear_teller(tx: Tx, vendor: Vendor, notice: BankNotice, now: datetime) -> He
     if wake_up and notice.enrollment_id:
         for bank_id in store.banks_of(tx, notice.enrollment_id):
             enrollments.sync_soon(tx, bank_id, now, name=f"{wake_up}-{bank_id}")
+    return Heard(received=True)
+
+
+@api.post(
+    "/v1/webhooks/brevo",
+    before=verify_brevo,
+    body_bytes_max=MESSAGE_BYTES_MAX,
+    problems=(SignatureNotValid,),
+)
+def hear_brevo(tx: Tx, vendor: Vendor, notice: MailNotice, now: datetime) -> Heard:
+    """Keep a message of the mail provider, and send nothing more to an address that has bounced, and no campaigns to
+    one whose owner has complained or unsubscribed there.
+    """
+    is_first = store.keep(tx, Message("brevo", notice.event_id, notice.kind), now)
+    if is_first and notice.email and (outcome := rules.SUPPRESSED_BY.get(notice.kind)):
+        scope, reason = outcome
+        suppressions.suppress(tx, notice.email, scope, reason, now)
     return Heard(received=True)
 
 

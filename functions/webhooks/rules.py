@@ -1,14 +1,23 @@
 """Decides which deliveries of a vendor's message wake somebody, and under which name. Pure."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from shared.values.mail_addresses import SuppressionReason, SuppressionScope
 from shared.values.problems import Problem
 
-Source = Literal["card", "agechecker", "kintsugi", "selery", "teller"]
+Source = Literal["card", "agechecker", "kintsugi", "selery", "teller", "brevo"]
 
+# What becomes of an address after an event of the mail provider (developers.brevo.com/docs/transactional-webhooks).
+SUPPRESSED_BY: Mapping[str, tuple[SuppressionScope, SuppressionReason]] = {
+    "hard_bounce": ("all", "bounce"),
+    "invalid_email": ("all", "bounce"),
+    "spam": ("marketing", "complaint"),
+    "unsubscribed": ("marketing", "unsubscribed"),
+}
 MESSAGE_BYTES_MAX = 256 * 1024
 BANK_MESSAGE_BYTES_MAX = 64 * 1024
 COPIES_ARE_ONE_FOR = timedelta(minutes=1)

@@ -122,7 +122,8 @@ FOR_EVER: Mapping[str, str] = {
          "vault_moves", "vault_warnings", "wallet_links", "wallet_transactions", "wholesale_chips", "wholesale_comps",
          "wholesale_milestones", "withdrawal_events", "withdrawals"), _BOOKS),
     **dict.fromkeys(
-        ("affiliate_week_decisions", "audit_logs", "broadcasts",
+        ("affiliate_week_decisions", "audit_logs", "broadcasts", "campaigns", "mail_templates",
+         "mail_template_versions",
          "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
          "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards",
          "operation_resolutions", "refund_requests", "setting_changes", "setting_wishes", "stock_moves"),
@@ -147,6 +148,7 @@ FOR_EVER: Mapping[str, str] = {
          "notification_preferences", "notifications", "referral_clicks", "referral_codes", "wallet_balances"),
         "the member's own, until the account is closed"),
     "resale_certificates": "they prove to the states why nothing was taxed, seven years at least",
+    "mail_suppressions": "an address stays refused, as a fingerprint, whoever has it later",
     "age_checks": "whoever sells must be able to show that the buyer was old enough",
     "cart_items": "as long as their cart",
     "erasures": "that it was done",

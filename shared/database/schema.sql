@@ -511,6 +511,53 @@ CREATE TABLE broadcasts (
 CREATE INDEX broadcasts_creator ON broadcasts (created_by);
 CREATE INDEX broadcasts_newest ON broadcasts (created_at DESC, id DESC);
 
+CREATE TABLE campaigns (
+    id                    uuid         NOT NULL,
+    name                  text         NOT NULL,
+    version_id            uuid         NOT NULL,
+    segment               jsonb        NOT NULL,
+    state                 text         NOT NULL DEFAULT 'draft',
+    state_at              timestamptz  NOT NULL,
+    pause_reason          text,
+    created_by            uuid         NOT NULL,
+    created_at            timestamptz  NOT NULL,
+    approved_by           uuid,
+    approved_at           timestamptz,
+    starts_at             timestamptz,
+    asked_at              timestamptz,
+    last_number           bigint,
+    done_number           bigint       NOT NULL DEFAULT 0,
+    queued                bigint       NOT NULL DEFAULT 0,
+    skipped_unsubscribed  bigint       NOT NULL DEFAULT 0,
+    skipped_suppressed    bigint       NOT NULL DEFAULT 0,
+    lineage               text,
+    CONSTRAINT campaigns_pkey PRIMARY KEY (id),
+    CONSTRAINT campaigns_approval CHECK (queued <= 1000 OR approved_by IS NOT NULL),
+    CONSTRAINT campaigns_approved CHECK ((approved_by IS NULL) = (approved_at IS NULL)),
+    CONSTRAINT campaigns_done CHECK (state <> 'done' OR done_number = last_number),
+    CONSTRAINT campaigns_done_number CHECK (done_number >= 0 AND done_number <= COALESCE(last_number, 0::bigint)),
+    CONSTRAINT campaigns_last_number_check CHECK (last_number > 0),
+    CONSTRAINT campaigns_name_check CHECK (length(name) >= 1 AND length(name) <= 100),
+    CONSTRAINT campaigns_pause_reason_check CHECK (pause_reason IN ('people', 'restored', 'late', 'approval')),
+    CONSTRAINT campaigns_paused CHECK ((state = 'paused') = (pause_reason IS NOT NULL)),
+    CONSTRAINT campaigns_queued_check CHECK (queued >= 0),
+    CONSTRAINT campaigns_second_person CHECK (approved_by <> created_by),
+    CONSTRAINT campaigns_skipped_suppressed_check CHECK (skipped_suppressed >= 0),
+    CONSTRAINT campaigns_skipped_unsubscribed_check CHECK (skipped_unsubscribed >= 0),
+    CONSTRAINT campaigns_started CHECK ((state IN ('draft', 'approved', 'cancelled')) OR num_nulls(starts_at, asked_at,
+        last_number, lineage) = 0),
+    CONSTRAINT campaigns_state_check CHECK (state IN ('draft', 'approved', 'sending', 'paused', 'done', 'cancelled')),
+    CONSTRAINT campaigns_approved_by_fkey FOREIGN KEY (approved_by) REFERENCES members(id),
+    CONSTRAINT campaigns_created_by_fkey FOREIGN KEY (created_by) REFERENCES members(id),
+    CONSTRAINT campaigns_version_id_fkey FOREIGN KEY (version_id) REFERENCES mail_template_versions(id)
+);
+CREATE INDEX campaigns_approver ON campaigns (approved_by) WHERE approved_by IS NOT NULL;
+CREATE INDEX campaigns_author ON campaigns (created_by);
+CREATE INDEX campaigns_created ON campaigns (created_at DESC, id DESC);
+CREATE INDEX campaigns_sending ON campaigns (asked_at) WHERE state = 'sending';
+CREATE INDEX campaigns_version ON campaigns (version_id);
+CREATE TRIGGER campaign_changed BEFORE UPDATE ON campaigns FOR EACH ROW EXECUTE FUNCTION campaign_changed();
+
 CREATE TABLE card_balance (
     is_one  boolean  NOT NULL DEFAULT true,
     owed    usd      NOT NULL DEFAULT 0,
@@ -1586,6 +1633,55 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON locked_shares FOR EACH ST
 CREATE TRIGGER locked_shares_born AFTER INSERT ON locked_shares FOR EACH STATEMENT EXECUTE FUNCTION
     locked_shares_born();
 
+CREATE TABLE mail_suppressions (
+    address_hash   bytea        NOT NULL,
+    scope          text         NOT NULL,
+    reason         text         NOT NULL,
+    suppressed_at  timestamptz  NOT NULL,
+    CONSTRAINT mail_suppressions_pkey PRIMARY KEY (address_hash, scope),
+    CONSTRAINT mail_suppressions_address_hash_check CHECK (octet_length(address_hash) = 32),
+    CONSTRAINT mail_suppressions_reason_check CHECK (reason IN ('bounce', 'complaint', 'unsubscribed')),
+    CONSTRAINT mail_suppressions_scope_check CHECK (scope IN ('marketing', 'all'))
+);
+
+CREATE TABLE mail_template_versions (
+    id           uuid         NOT NULL,
+    template_id  uuid         NOT NULL,
+    version      integer      NOT NULL,
+    subject      text         NOT NULL,
+    preheader    text         NOT NULL,
+    blocks       jsonb        NOT NULL,
+    html         text         NOT NULL,
+    text         text         NOT NULL,
+    created_by   uuid         NOT NULL,
+    created_at   timestamptz  NOT NULL,
+    CONSTRAINT mail_template_versions_pkey PRIMARY KEY (id),
+    CONSTRAINT mail_template_versions_template_id_version_key UNIQUE (template_id, version),
+    CONSTRAINT mail_template_versions_version_check CHECK (version > 0),
+    CONSTRAINT mail_template_versions_created_by_fkey FOREIGN KEY (created_by) REFERENCES members(id),
+    CONSTRAINT mail_template_versions_template_id_fkey FOREIGN KEY (template_id) REFERENCES mail_templates(id)
+);
+CREATE INDEX mail_template_versions_author ON mail_template_versions (created_by);
+CREATE INDEX mail_template_versions_created ON mail_template_versions (template_id, created_at DESC, id DESC);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON mail_template_versions FOR EACH ROW EXECUTE FUNCTION
+    append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON mail_template_versions FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE mail_templates (
+    id          uuid         NOT NULL,
+    name        text         NOT NULL,
+    language    text         NOT NULL,
+    created_by  uuid         NOT NULL,
+    created_at  timestamptz  NOT NULL,
+    CONSTRAINT mail_templates_pkey PRIMARY KEY (id),
+    CONSTRAINT mail_templates_language_check CHECK (language IN ('en', 'es', 'pt')),
+    CONSTRAINT mail_templates_name_check CHECK (length(name) >= 1 AND length(name) <= 100),
+    CONSTRAINT mail_templates_created_by_fkey FOREIGN KEY (created_by) REFERENCES members(id)
+);
+CREATE INDEX mail_templates_author ON mail_templates (created_by);
+CREATE INDEX mail_templates_created ON mail_templates (created_at DESC, id DESC);
+
 CREATE TABLE mails (
     id                   uuid         NOT NULL,
     dedupe_key           text         NOT NULL,
@@ -1602,15 +1698,23 @@ CREATE TABLE mails (
     tried_at             timestamptz,
     asked_again_at       timestamptz,
     language             text         NOT NULL DEFAULT 'en',
+    version_id           uuid,
+    campaign_id          uuid,
+    lineage              text,
     CONSTRAINT mails_pkey PRIMARY KEY (id),
     CONSTRAINT mails_dedupe_key_key UNIQUE (dedupe_key),
+    CONSTRAINT mails_campaign CHECK (campaign_id IS NULL OR num_nulls(version_id, lineage, member_id) = 0),
     CONSTRAINT mails_check CHECK ((status = 'queued') = (finished_at IS NULL)),
     CONSTRAINT mails_language_check CHECK (language IN ('en', 'es', 'pt')),
-    CONSTRAINT mails_status_check CHECK (status IN ('queued', 'sent', 'refused', 'unclear')),
-    CONSTRAINT mails_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+    CONSTRAINT mails_status_check CHECK (status IN ('queued', 'sent', 'refused', 'unclear', 'suppressed')),
+    CONSTRAINT mails_campaign_id_fkey FOREIGN KEY (campaign_id) REFERENCES campaigns(id),
+    CONSTRAINT mails_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
+    CONSTRAINT mails_version_id_fkey FOREIGN KEY (version_id) REFERENCES mail_template_versions(id)
 );
+CREATE INDEX mails_campaign ON mails (campaign_id, status) WHERE campaign_id IS NOT NULL;
 CREATE INDEX mails_finished ON mails (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX mails_of_member ON mails (member_id, queued_at, id) WHERE member_id IS NOT NULL;
+CREATE INDEX mails_version ON mails (version_id) WHERE version_id IS NOT NULL;
 CREATE INDEX mails_waiting ON mails (COALESCE(asked_again_at, queued_at)) WHERE status = 'queued';
 
 CREATE TABLE manual_awards (
@@ -1854,7 +1958,7 @@ CREATE TABLE notification_preferences (
     push       boolean  NOT NULL,
     email      boolean  NOT NULL,
     CONSTRAINT notification_preferences_pkey PRIMARY KEY (member_id, type),
-    CONSTRAINT notification_preferences_type_check CHECK (type IN ('system', 'social', 'comp', 'order')),
+    CONSTRAINT notification_preferences_type_check CHECK (type IN ('system', 'social', 'comp', 'order', 'marketing')),
     CONSTRAINT notification_preferences_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
 
@@ -3660,7 +3764,7 @@ CREATE TABLE webhook_deliveries (
     received_at  timestamptz  NOT NULL,
     CONSTRAINT webhook_deliveries_pkey PRIMARY KEY (source, event_id),
     CONSTRAINT webhook_deliveries_event_id_check CHECK (length(event_id) >= 1 AND length(event_id) <= 200),
-    CONSTRAINT webhook_deliveries_source_check CHECK (source IN ('card', 'agechecker', 'selery', 'kintsugi', 'teller')),
+    CONSTRAINT webhook_deliveries_source_check CHECK (source IN ('card', 'agechecker', 'selery', 'kintsugi', 'brevo')),
     CONSTRAINT webhook_deliveries_subject_check CHECK (length(subject) >= 1 AND length(subject) <= 200)
 );
 CREATE INDEX webhook_deliveries_old ON webhook_deliveries (received_at);
@@ -4520,6 +4624,29 @@ BEGIN
     UPDATE payment_operations SET status = 'succeeded', evidence = 'bank', reference = 'bank:' || NEW.reference,
                                   answered_at = NEW.booked_at, look_at = NULL
     WHERE id = NEW.operation_id;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION campaign_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.name, NEW.version_id, NEW.segment, NEW.created_by, NEW.created_at)
+       IS DISTINCT FROM (OLD.id, OLD.name, OLD.version_id, OLD.segment, OLD.created_by, OLD.created_at)
+       OR (OLD.approved_by IS NOT NULL AND NEW.approved_by IS DISTINCT FROM OLD.approved_by)
+       OR (OLD.last_number IS NOT NULL AND NEW.last_number IS DISTINCT FROM OLD.last_number) THEN
+        PERFORM refuse('campaign_fixed', format('campaign %s keeps its content', OLD.id));
+    END IF;
+    IF NEW.done_number < OLD.done_number OR NEW.queued < OLD.queued THEN
+        PERFORM refuse('campaign_forward', format('campaign %s only goes on', OLD.id));
+    END IF;
+    IF NEW.state <> OLD.state AND (OLD.state, NEW.state) NOT IN (
+           ('draft', 'approved'), ('draft', 'sending'), ('draft', 'cancelled'), ('approved', 'sending'),
+           ('approved', 'cancelled'), ('sending', 'paused'), ('sending', 'done'), ('sending', 'cancelled'),
+           ('paused', 'sending'), ('paused', 'cancelled')) THEN
+        PERFORM refuse('campaign_state', format('campaign %s is %s', OLD.id, OLD.state));
+    END IF;
     RETURN NEW;
 END $function$;
 
@@ -6929,6 +7056,37 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION segment_members(segment jsonb, this_quarter text, after_number bigint, until_number bigint)
+ RETURNS TABLE(id uuid, number bigint, email text, full_name text, username text, tier tier, scans integer, wants_mail boolean)
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT m.id, m.number, m.email, m.full_name, m.username, greatest(coalesce(q.tier, 'standard'), m.permanent_tier),
+           coalesce(q.scans, 0), coalesce(p.email, true)
+    FROM members m
+    LEFT JOIN member_quarters q ON q.member_id = m.id AND q.quarter = this_quarter
+    LEFT JOIN activity a ON a.member_id = m.id
+    LEFT JOIN affiliate_figures f ON f.affiliate_id = m.id
+    LEFT JOIN notification_preferences p ON p.member_id = m.id AND p.type = 'marketing'
+    WHERE m.number > after_number AND m.number <= until_number
+      AND m.status = 'active' AND m.email_verified_at IS NOT NULL
+      AND (segment -> 'numbers' IS NULL OR segment -> 'numbers' @> to_jsonb(m.number))
+      AND (segment -> 'tiers' IS NULL
+           OR segment -> 'tiers' ? greatest(coalesce(q.tier, 'standard'), m.permanent_tier)::text)
+      AND (segment -> 'permanent_tiers' IS NULL OR segment -> 'permanent_tiers' ? m.permanent_tier::text)
+      AND (segment -> 'states' IS NULL OR segment -> 'states' ? m.state)
+      AND (segment -> 'languages' IS NULL OR segment -> 'languages' ? m.language)
+      AND (segment -> 'joined_from' IS NULL OR m.created_at >= (segment ->> 'joined_from')::timestamptz)
+      AND (segment -> 'joined_before' IS NULL OR m.created_at < (segment ->> 'joined_before')::timestamptz)
+      AND (segment -> 'active_from' IS NULL OR a.last_day >= (segment ->> 'active_from')::date)
+      AND (segment -> 'not_active_since' IS NULL OR a.last_day IS NULL
+           OR a.last_day < (segment ->> 'not_active_since')::date)
+      AND (segment -> 'scans_min' IS NULL OR coalesce(q.scans, 0) >= (segment ->> 'scans_min')::integer)
+      AND (segment -> 'scans_max' IS NULL OR coalesce(q.scans, 0) <= (segment ->> 'scans_max')::integer)
+      AND (segment -> 'has_wallet' IS NULL OR (m.wallet_address IS NOT NULL) = (segment ->> 'has_wallet')::boolean)
+      AND (segment -> 'downline_min' IS NULL OR coalesce(f.downline, 0) >= (segment ->> 'downline_min')::integer)
+$function$;
+
 CREATE OR REPLACE FUNCTION session_ended()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -7998,17 +8156,17 @@ BEGIN
 END $function$;
 
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_affiliate_desk, blakjaks_app,
-    blakjaks_approvals, blakjaks_awards, blakjaks_bank_sync, blakjaks_banks, blakjaks_books, blakjaks_carts,
-    blakjaks_checkout, blakjaks_clicks, blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_deposits,
-    blakjaks_disputes, blakjaks_downlines, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations,
-    blakjaks_exports, blakjaks_figure_rollups, blakjaks_figures, blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox,
-    blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening, blakjaks_member_desk, blakjaks_months,
-    blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts, blakjaks_platform_settings, blakjaks_profiles,
-    blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals, blakjaks_relay, blakjaks_rollups, blakjaks_sales,
-    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing,
-    blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallets,
-    blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions,
-    blakjaks_work, PUBLIC;
+    blakjaks_approvals, blakjaks_awards, blakjaks_bank_sync, blakjaks_banks, blakjaks_books, blakjaks_campaign_sending,
+    blakjaks_campaigns, blakjaks_carts, blakjaks_checkout, blakjaks_clicks, blakjaks_codes, blakjaks_counting,
+    blakjaks_delivery, blakjaks_deposits, blakjaks_disputes, blakjaks_downlines, blakjaks_enrolment, blakjaks_erasure,
+    blakjaks_explanations, blakjaks_exports, blakjaks_figure_rollups, blakjaks_figures, blakjaks_fulfilment,
+    blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening,
+    blakjaks_member_desk, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
+    blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals,
+    blakjaks_relay, blakjaks_rollups, blakjaks_sales, blakjaks_scans, blakjaks_second_factors, blakjaks_settings,
+    blakjaks_settlements, blakjaks_standing, blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes,
+    blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallets, blakjaks_webhooks, blakjaks_week_decisions,
+    blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -8043,23 +8201,23 @@ GRANT UPDATE (decided_at, decided_by, note, status) ON TABLE referral_reviews TO
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_chips, affiliate_earnings,
     affiliate_figure_changes, affiliate_figure_weeks, affiliate_figures, affiliate_payout_lines, affiliate_payouts,
     affiliate_program, affiliate_week_shares, affiliate_weeks, age_checks, attempt_counters, avatars, backup_codes,
-    bank_balances, bank_nonces, broadcasts, card_balance, card_bookings, card_days, cart_items, carts, chain_scans,
-    chain_transfers, chip_balances, chip_counts, chip_vaults, code_batch_chunks, code_batch_walks, code_batches,
-    code_import_chunks, code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys, devices,
-    disputes, email_changes, email_codes, erasures, feed_items, figure_progress, figures, flagged_scans,
+    bank_balances, bank_nonces, broadcasts, campaigns, card_balance, card_bookings, card_days, cart_items, carts,
+    chain_scans, chain_transfers, chip_balances, chip_counts, chip_vaults, code_batch_chunks, code_batch_walks,
+    code_batches, code_import_chunks, code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys,
+    devices, disputes, email_changes, email_codes, erasures, feed_items, figure_progress, figures, flagged_scans,
     foreign_explanations, former_usernames, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows,
     idempotency_keys, inbox_counts, inboxes, installation, job_faults, job_runs, known_devices, late_counts, leases,
-    listener_revocations, mails, manual_transfers, mark_secrets, member_quarters, member_totals, members, metric_days,
-    nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions, order_tins_sold,
-    orders, outbox, parcels, payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers,
-    products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations,
-    referral_changes, referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals,
-    refresh_tokens, refund_requests, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
-    second_factors, sessions, setting_wishes, settings, signers, signing_keys, stock_alerts, tax_quotes, tax_reports,
-    teller_connections, teller_enrollments, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
-    treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots,
-    vault_months, wallet_balances, wallet_challenges, wallet_transactions, webhook_deliveries, wholesale_accounts,
-    withdrawals, withheld_chips TO blakjaks_app;
+    listener_revocations, mail_suppressions, mail_templates, mails, manual_transfers, mark_secrets, member_quarters,
+    member_totals, members, metric_days, nonce_searches, nonce_uses, notification_preferences, notifications,
+    operation_resolutions, order_tins_sold, orders, outbox, parcels, payment_findings, payment_operations, payments,
+    payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
+    reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
+    referral_progress, referral_reviews, referrals, refresh_tokens, refund_requests, sales_volume, scan_counter,
+    scan_rollup_position, scan_rollups, scans, second_factors, sessions, setting_wishes, settings, signers,
+    signing_keys, stock_alerts, tax_quotes, tax_reports, teller_connections, teller_enrollments, tier_history,
+    tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips,
+    usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges,
+    wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -8067,10 +8225,11 @@ GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
 GRANT INSERT, SELECT ON TABLE affiliate_week_decisions, audit_logs, bank_transfers, card_deposits, chip_moves,
     code_change_codes, code_changes, comp_rule_changes, dispute_movements, downline_entries, foreign_transfers,
     fulfilment_lines, honey_trials, invoices, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
-    locked_shares, manual_awards, milestones, order_events, order_items, parcel_lines, payout_approvals,
-    payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds, resale_certificates, retired_names,
-    sale_accruals, setting_changes, stock_moves, sunset_notices, treasuries, vault_moves, vault_warnings, wallet_links,
-    wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events TO blakjaks_app;
+    locked_shares, mail_template_versions, manual_awards, milestones, order_events, order_items, parcel_lines,
+    payout_approvals, payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds, resale_certificates,
+    retired_names, sale_accruals, setting_changes, stock_moves, sunset_notices, treasuries, vault_moves,
+    vault_warnings, wallet_links, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events TO
+    blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
@@ -8121,6 +8280,15 @@ GRANT INSERT, UPDATE ON TABLE chain_scans, chain_transfers, reconciliation_findi
 GRANT SELECT ON TABLE payout_attempts TO blakjaks_books;
 GRANT UPDATE (crossed_at) ON TABLE treasury_alerts TO blakjaks_books;
 GRANT UPDATE (pause_reason, paused_at) ON TABLE treasuries TO blakjaks_books;
+
+GRANT UPDATE (asked_at, done_number, pause_reason, queued, skipped_suppressed, skipped_unsubscribed, state, state_at)
+    ON TABLE campaigns TO blakjaks_campaign_sending;
+
+GRANT DELETE ON TABLE mail_suppressions TO blakjaks_campaigns;
+GRANT INSERT ON TABLE campaigns, mail_template_versions, mail_templates TO blakjaks_campaigns;
+GRANT UPDATE (approved_at, approved_by, asked_at, done_number, last_number, lineage, pause_reason, starts_at, state,
+    state_at) ON TABLE campaigns TO blakjaks_campaigns;
+GRANT UPDATE (name) ON TABLE mail_templates TO blakjaks_campaigns;
 
 GRANT DELETE, INSERT ON TABLE cart_items TO blakjaks_carts;
 GRANT INSERT (changed_at, created_at, id, member_id) ON TABLE carts TO blakjaks_carts;
@@ -8351,29 +8519,30 @@ GRANT SELECT (created_at, enabled_at, member_id) ON TABLE second_factors TO blak
 GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings, affiliate_figure_changes,
     affiliate_figure_weeks, affiliate_figures, affiliate_payout_lines, affiliate_payouts, affiliate_program,
     affiliate_week_decisions, affiliate_week_shares, affiliate_weeks, age_checks, audit_logs, avatars, award_inputs,
-    bank_balances, bank_nonces, bank_transfers, broadcasts, card_balance, card_bookings, card_days, card_deposits,
-    cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, chip_moves, chip_vaults,
-    code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes, code_import_chunks,
-    code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps, count_comparisons, data_exports, devices,
-    dispute_movements, disputes, downline_entries, erasures, feed_items, figure_progress, figures, flagged_scans,
-    foreign_explanations, foreign_transfers, former_usernames, fulfilment_lines, fulfilments, guarantee_claims,
-    guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, installation, invoices,
-    job_faults, job_runs, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings,
-    ledger_seal_balances, ledger_seals, listener_revocations, locked_shares, mails, manual_awards, manual_transfers,
-    member_quarters, member_totals, member_wallets, metric_days, milestones, nonce_searches, nonce_uses,
-    notification_preferences, notifications, operation_resolutions, order_events, order_items, order_tins_sold,
-    order_transitions, outbox, parcel_lines, parcels, payment_findings, payment_operations, payout_approvals,
-    payout_events, payout_policy_runs, payout_slots, payout_transitions, payouts, permanent_tiers, products, pushes,
-    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
-    referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refund_lines,
-    refund_requests, refunds, resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter,
-    scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, setting_changes, setting_wishes, settings,
-    signers, signing_keys, slot_transitions, stock, stock_alerts, stock_moves, sunset_notices, tax_quotes, tax_reports,
-    teller_connections, tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts,
-    treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits,
-    usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances,
-    wallet_challenges, wallet_links, wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps,
-    wholesale_milestones, withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
+    bank_balances, bank_nonces, bank_transfers, broadcasts, campaigns, card_balance, card_bookings, card_days,
+    card_deposits, cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, chip_moves,
+    chip_vaults, code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes,
+    code_import_chunks, code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps, count_comparisons,
+    data_exports, devices, dispute_movements, disputes, downline_entries, erasures, feed_items, figure_progress,
+    figures, flagged_scans, foreign_explanations, foreign_transfers, former_usernames, fulfilment_lines, fulfilments,
+    guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, installation,
+    invoices, job_faults, job_runs, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals,
+    ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, locked_shares, mail_suppressions,
+    mail_template_versions, mail_templates, mails, manual_awards, manual_transfers, member_quarters, member_totals,
+    member_wallets, metric_days, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
+    operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox, parcel_lines,
+    parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
+    payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
+    reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
+    referral_progress, referral_reviews, referrals, refund_lines, refund_requests, refunds, resale_certificates,
+    retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
+    schema_migrations, sessions, setting_changes, setting_wishes, settings, signers, signing_keys, slot_transitions,
+    stock, stock_alerts, stock_moves, sunset_notices, tax_quotes, tax_reports, teller_connections, tier_history,
+    tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
+    treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns,
+    vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_links,
+    wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
+    withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO
@@ -8429,6 +8598,8 @@ GRANT DELETE, INSERT, UPDATE ON TABLE late_counts TO blakjaks_telling;
 GRANT INSERT ON TABLE feed_items, mails, notifications TO blakjaks_telling;
 GRANT INSERT, UPDATE ON TABLE inboxes, listener_revocations TO blakjaks_telling;
 
+GRANT INSERT, UPDATE ON TABLE notification_preferences TO blakjaks_unsubscribes;
+
 GRANT INSERT ON TABLE chip_moves, vault_moves, vault_warnings TO blakjaks_vault_upkeep;
 GRANT INSERT, UPDATE ON TABLE vault_months TO blakjaks_vault_upkeep;
 GRANT UPDATE (left_chips) ON TABLE vault_lots TO blakjaks_vault_upkeep;
@@ -8443,7 +8614,7 @@ GRANT INSERT, UPDATE ON TABLE wallet_balances, wallet_challenges, wallet_transac
 GRANT UPDATE (oobit_card_id, oobit_card_status, updated_at, wallet_address, wallet_rests_until) ON TABLE members TO
     blakjaks_wallets;
 
-GRANT INSERT ON TABLE webhook_deliveries TO blakjaks_webhooks;
+GRANT INSERT ON TABLE mail_suppressions, webhook_deliveries TO blakjaks_webhooks;
 
 GRANT INSERT ON TABLE affiliate_week_decisions TO blakjaks_week_decisions;
 

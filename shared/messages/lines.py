@@ -52,4 +52,21 @@ LINES: Mapping[str, Line] = {
     "casino_airfare": Line(
         "Airfare reimbursement up to $amount", "Reembolso de vuelos hasta $amount", "Reembolso de voos até $amount"
     ),
+    # The end of a campaign's mail, and the page behind its link.
+    "campaign_why": Line(
+        "You get this mail because you have a BlakJaks account.",
+        "Recibes este correo porque tienes una cuenta de BlakJaks.",
+        "Você recebe este e-mail porque tem uma conta na BlakJaks.",
+    ),
+    "campaign_unsubscribe": Line("Unsubscribe", "Cancelar la suscripción", "Cancelar a inscrição"),
+    "unsubscribe_question": Line(
+        "Do you want no more news by e-mail? Receipts and mails about your account still come.",
+        "¿No quieres más novedades por correo? Los recibos y los correos sobre tu cuenta seguirán llegando.",
+        "Não quer mais novidades por e-mail? Os recibos e os e-mails sobre a sua conta continuarão chegando.",
+    ),
+    "unsubscribed": Line(
+        "You get no more news from us by e-mail. You can change that in your settings.",
+        "Ya no recibirás novedades nuestras por correo. Puedes cambiarlo en tu configuración.",
+        "Você não receberá mais novidades nossas por e-mail. Você pode mudar isso nas suas configurações.",
+    ),
 }

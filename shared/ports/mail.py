@@ -6,6 +6,7 @@ https://developers.brevo.com/reference/sendtransacemail
 
 import os
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -43,7 +44,7 @@ class Mail:
     """A mail. `idempotency_key` names the occasion (an outbox id, say): one occasion, one mail.
 
     Name and subject become headers: invisible characters are left out of them, and of a name that is too long for Brevo
-    only the first words are sent.
+    only the first words are sent. `headers` are further ones, which our own code has made.
     """
 
     to_email: str
@@ -52,6 +53,7 @@ class Mail:
     html: str = field(repr=False)
     text: str = field(repr=False)
     idempotency_key: str
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def send(mail: Mail) -> str:
@@ -87,7 +89,7 @@ def _body(mail: Mail) -> dict[str, object]:
         "subject": free_text.shown(mail.subject),
         "htmlContent": mail.html,
         "textContent": mail.text,
-        "headers": {"idempotencyKey": str(uuid.uuid5(KEY_SPACE, mail.idempotency_key))},
+        "headers": {**mail.headers, "idempotencyKey": str(uuid.uuid5(KEY_SPACE, mail.idempotency_key))},
     }
 
 

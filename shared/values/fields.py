@@ -59,6 +59,9 @@ def _digits(value: object) -> object:
     return value
 
 
+DIGITS = BeforeValidator(_digits)  # for numbers of a query
+
+
 def _written(form: str, parse: Callable[[str], date], name: str) -> BeforeValidator:
     """A validator that accepts text of one form only; pydantic takes "7200" for a day and for a moment in 1970."""
 
@@ -88,7 +91,7 @@ def moment_or_none(text: str | None) -> datetime | None:
 class Page(Query):
     """A part of a list: `limit` items after `cursor`, which is the `next_cursor` of the previous page."""
 
-    limit: Annotated[int, BeforeValidator(_digits), Field(ge=1, le=100)] = 20
+    limit: Annotated[int, DIGITS, Field(ge=1, le=100)] = 20
     cursor: Annotated[str, StringConstraints(max_length=200)] | None = None
 
 

@@ -60,6 +60,18 @@ class MailStatus(StrEnum):
     SENT = "sent"
     REFUSED = "refused"
     UNCLEAR = "unclear"
+    SUPPRESSED = "suppressed"
+
+
+class CampaignState(StrEnum):
+    """The values of `campaigns.state`."""
+
+    DRAFT = "draft"
+    APPROVED = "approved"
+    SENDING = "sending"
+    PAUSED = "paused"
+    DONE = "done"
+    CANCELLED = "cancelled"
 
 
 class ExportStatus(StrEnum):

@@ -1,4 +1,4 @@
-"""Reads files that are uploaded as a form (RFC 7578)."""
+"""Reads forms: files that are uploaded as one (RFC 7578), and fields."""
 
 from io import BytesIO
 
@@ -18,6 +18,22 @@ def _in_memory(
     """A buffer in memory for a file of the form: the body is complete and bounded, so no temporary file is needed."""
     del total_content_length, content_type, filename, content_length
     return BytesIO()
+
+
+def fields_of(upload: Upload) -> dict[str, str]:
+    """The fields of a form without files, each given once. Raises BodyNotReadable."""
+    parser = FormDataParser(_in_memory, max_form_parts=PARTS_MAX, silent=False)
+    kind = "multipart/form-data" if upload.boundary else "application/x-www-form-urlencoded"
+    try:
+        _, fields, files = parser.parse(
+            BytesIO(upload.data), kind, len(upload.data), {"boundary": upload.boundary} if upload.boundary else {}
+        )
+    except (ValueError, RequestEntityTooLarge):
+        raise BodyNotReadable("The body is not the form that its content type promises.") from None
+    given = list(fields.items(multi=True))
+    if len(files) or len(given) > len(fields):
+        raise BodyNotReadable("The form has a file, or a field twice.")
+    return dict(given)
 
 
 def file_of(upload: Upload, field: str, bytes_max: int) -> bytes:

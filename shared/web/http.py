@@ -32,6 +32,10 @@ IPV6_NETWORK_BITS = 64
 LOGGED_IPV4_BITS = 24
 LOGGED_IPV6_BITS = 48
 CSV = "text/csv; charset=utf-8"
+HTML = "text/html; charset=utf-8"
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
 PLAIN = "identity"  # no content coding (RFC 9110, section 8.4.1)
 ALLOWED_HEADERS = "Authorization, Content-Type, Dry-Run, Idempotency-Key, If-Match"
 PREFLIGHT_SECONDS = 600
@@ -90,6 +94,13 @@ class CsvFile:
 
     text: str
     version: str
+
+
+@dataclass(frozen=True)
+class HtmlPage:
+    """The result of a handler that shows people a page. It may send forms to us, and loads nothing from anywhere."""
+
+    html: str
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from shared.values.fields import Reply, Versioned
 from shared.values.problems import Problem
 from shared.web import idempotency
 from shared.web.group_commit import GroupCommitter
-from shared.web.http import CSV, CsvFile, Redirect, encode, entity_tag
+from shared.web.http import CSV, HTML, PAGE_POLICY, CsvFile, HtmlPage, Redirect, encode, entity_tag
 from shared.web.idempotency import Answer, IdempotencyKey
 from shared.web.signatures import AnyCaller, Asked, AskedPrepared, Contract, NotPrepared
 
@@ -228,6 +228,9 @@ def _outcome(call: Call, result: object) -> Answer:
     if isinstance(result, CsvFile):
         headers |= {"Content-Type": CSV, "ETag": entity_tag(result.version)}
         return Answer(call.route.status, result.text.encode(), headers)
+    if isinstance(result, HtmlPage):
+        headers |= {"Content-Type": HTML, "Content-Security-Policy": PAGE_POLICY}
+        return Answer(call.route.status, result.html.encode(), headers)
     if isinstance(result, Redirect):
         return Answer(call.route.status, None, {**headers, "Location": result.location, **result.headers})
     return Answer(call.route.status, None if result is None else encode(result), headers)

@@ -20,7 +20,7 @@ from uuid import UUID
 from shared.auth import Admin, Anyone, Claims, Member, Role, Vendor
 from shared.db import Tx
 from shared.values.fields import Body, Query, Reply
-from shared.web.http import Client, CsvFile, IfMatch, RawRequest, Upload
+from shared.web.http import Client, CsvFile, HtmlPage, IfMatch, RawRequest, Upload
 from shared.web.idempotency import IdempotencyKey
 
 Handler = Callable[..., Any]
@@ -85,6 +85,7 @@ class Contract:
     raw_name: str | None
     reply: type[Reply] | None
     is_file: bool  # it replies with lines of text
+    is_page: bool  # it replies with a page for people
 
     @property
     def takes_token(self) -> bool:
@@ -175,6 +176,7 @@ class _Found:
         self.path: dict[str, type] = {}
         self.reply: type[Reply] | None = None
         self.is_file = False
+        self.is_page = False
 
     @property
     def is_group(self) -> bool:
@@ -204,6 +206,7 @@ class _Found:
             raw_name=self.names.get("raw"),
             reply=self.reply,
             is_file=self.is_file,
+            is_page=self.is_page,
         )
 
 
@@ -212,6 +215,7 @@ def _parameters(handler: Handler, path_names: frozenset[str], prepared: object) 
     found = _Found()
     found.reply = _reply(hints.get("return"))
     found.is_file = hints.get("return") is CsvFile
+    found.is_page = hints.get("return") is HtmlPage
     for name in inspect.signature(handler).parameters:
         hint = hints[name]
         if name in path_names and hint in (UUID, str):

@@ -31,6 +31,7 @@ FIELDS = {
     "ProfileChange.username": "username",
     "ProfileChange.zip_code": "postal code",
     "RefundedTins.sku": "stock-keeping unit",
+    "SuppressionLift.email": "e-mail address",
     "ScanSubmission.code": "tin code",
     "SecondFactorEnd.code": "six digits or backup code",
     "SecondFactorProof.code": "six digits",
@@ -64,13 +65,13 @@ SECOND_FACTORS = "totp"  # a code of the app, under this name in every body of a
 # Of people, for people: kept as they are written.
 WORDS = frozenset(
     {"address_line1", "address_line2", "bio", "body", "city", "company_name", "contact_name", "evidence", "explanation",
-     "full_name", "line1", "line2", "manufacturer_name", "name", "note", "notes", "number", "q", "reason",
-     "state", "title"}
+     "full_name", "line1", "line2", "manufacturer_name", "name", "note", "notes", "number", "preheader", "q",
+     "reason", "state", "subject", "text", "title"}
 )  # fmt: skip
 PASSWORDS = frozenset({"password", "current_password"})  # read where they are hashed
 MADE_BY_PROGRAMS = frozenset(
     {"access_token", "account_id", "action", "after", "card_id", "country", "cursor", "destination", "device_id",
-     "digest", "enrollment_id", "id", "picture", "reference", "refresh_token", "resource_id", "resource_type",
-     "screen", "signature", "signatures", "signed_transaction", "source_kind", "ticket", "timestamp", "token",
-     "user_id"}
+     "digest", "enrollment_id", "id", "image", "link", "picture", "reference", "refresh_token", "resource_id",
+     "resource_type", "screen", "signature", "signatures", "signed_transaction", "source_kind", "states", "ticket",
+     "timestamp", "token", "user_id"}
 )  # fmt: skip

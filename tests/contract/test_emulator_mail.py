@@ -185,6 +185,16 @@ def test_the_port_sends_what_it_was_given(brevo: MailStandIn) -> None:
     assert mail.sender == {"name": "BlakJaks", "email": "support@blakjaks.com"}
 
 
+def test_further_headers_are_sent_beside_the_key_and_refused_with_a_line_break(brevo: MailStandIn) -> None:
+    link = {"List-Unsubscribe": "<https://api.blakjaks.com/x>"}
+    port.send(replace(WELCOME, headers=link))
+    assert set(brevo.mails()[0].headers) == {"List-Unsubscribe", "idempotencyKey"}
+    with pytest.raises(port.MailRefused):
+        port.send(
+            replace(WELCOME, idempotency_key="other", headers={"List-Unsubscribe": "<x>\r\nBcc: eve@example.com"})
+        )
+
+
 def test_the_sender_can_be_chosen(brevo: MailStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAIL_FROM", "hello@blakjaks.com")
     port.send(WELCOME)

@@ -27,6 +27,7 @@ NEEDED_BY_ONE = {
     "ports/card_notices.py": PORT,
     "ports/identity.py": PORT,
     "ports/mail.py": PORT,
+    "ports/mail_notices.py": PORT,
     "ports/oobit.py": PORT,
     "ports/polygon/eip1559.py": PORT,
     "ports/polygon/node_probe.py": PORT,
@@ -38,7 +39,6 @@ NEEDED_BY_ONE = {
     "ports/vision.py": PORT,
     "ports/warehouse_notices.py": PORT,
     "members/suspensions.py": "it is the one place that knows all that a suspension stops",
-    "web/forms.py": "it reads a request, as the other modules of the room do",
 }
 
 

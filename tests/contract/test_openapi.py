@@ -13,7 +13,7 @@ from shared.auth import MemberSuspended
 from shared.values import problems
 from shared.values.fields import Body, Reply
 from shared.values.problems import Problem
-from shared.web.http import CSV
+from shared.web.http import CSV, HTML
 from shared.web.in_transaction import Route
 from tests import openapi
 from tests.contract.routes import all_problems, apis, routes
@@ -110,7 +110,8 @@ def test_a_reply_has_the_same_fields_in_both(route: Route) -> None:
     reply = final_reply(route)
     success = openapi.resolved(said_of(route)["responses"][str(route.status)])
     if reply is None:
-        assert list(success.get("content", {})) == ([CSV.partition(";")[0]] if route.contract.is_file else [])
+        kinds = [CSV] if route.contract.is_file else [HTML] if route.contract.is_page else []
+        assert list(success.get("content", {})) == [kind.partition(";")[0] for kind in kinds]
         return
     compare(reply, openapi.resolved(success["content"]["application/json"]["schema"]))
 

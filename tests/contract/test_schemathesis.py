@@ -30,11 +30,12 @@ from emulators.contract import Operation
 from emulators.gateway import Gateway, KeySet
 from shared import auth, db
 from shared.auth import Role
-from shared.messages import notifications
+from shared.messages import notifications, unsubscribing
 from shared.messages.notifications import Note
 from tests import factories, openapi
 from tests.client import FunctionClient, app
 from tests.factories import Somebody
+from tests.fakes import campaign_desk as desk
 from tests.fakes import comp_records, order_rows, wallet_driver
 from tests.fakes.chain import FakeChain
 from tests.fakes.cheap_hashes import use_cheap_hashes
@@ -174,6 +175,16 @@ class Visit:
             "remove_device": lambda number: {"device_id": self.device(number)},
             "get_export": lambda _: {"export_id": self.export()},
             "get_broadcast": lambda number: {"broadcast_id": self.broadcast(number)},
+            "add_mail_version": lambda _: {"template_id": desk.template(self.as_admin())},
+            "list_mail_versions": lambda _: {"template_id": desk.template(self.as_admin())},
+            "get_mail_version": lambda _: {"version_id": desk.version(self.as_admin())},
+            "preview_mail": lambda _: {"version_id": desk.version(self.as_admin())},
+            "send_test_mail": lambda _: {"version_id": desk.version(self.as_admin())},
+            "create_campaign": lambda _: {"version_id": desk.version(self.as_admin())},
+            "start_campaign": lambda _: {"campaign_id": desk.campaign(self.as_admin())},
+            "pause_campaign": lambda _: {"campaign_id": desk.started(self.as_admin())},
+            "cancel_campaign": lambda _: {"campaign_id": desk.campaign(self.as_admin())},
+            "unsubscribe": lambda _: {"token": unsubscribing.link(self.member.id).rpartition("/")[2]},
             "withdraw": lambda _: {"to_address": RECIPIENT},
             "get_withdrawal": lambda number: {"withdrawal_id": self.withdrawal(number)["id"]},
             "cancel_withdrawal": lambda number: {"withdrawal_id": self.withdrawal(number)["id"]},
@@ -247,6 +258,9 @@ class Visit:
 
     def export(self) -> str:
         return str(self.scene.client(self.admin.token).post("/v1/users/me/exports").body["id"])
+
+    def as_admin(self) -> FunctionClient:
+        return self.scene.client(self.admin.token)
 
     def broadcast(self, number: int) -> str:
         client, body = self.scene.client(self.admin.token), {"title": "News", "body": "Good ones."}

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.auth import Role
 from tests.factories import Somebody
-from tests.fakes import desk_list_rows, list_rows, shop_list_rows
+from tests.fakes import desk_list_rows, list_rows, mail_list_rows, shop_list_rows
 
 Item = Mapping[str, Any]
 Make = Callable[[Somebody, datetime, int], str]
@@ -96,6 +96,14 @@ LISTS: Mapping[str, ListCase] = {
     "list_batches": ListCase(list_rows.batch, role=OPERATIONS, filters={"status": same("status")}),
     "list_honey_trials": ListCase(list_rows.honey_trial, "device_id", role=OPERATIONS),
     "list_broadcasts": ListCase(list_rows.broadcast, role=OPERATIONS),
+    "list_mail_templates": ListCase(mail_list_rows.mail_template, role=OPERATIONS),
+    "list_mail_versions": ListCase(
+        mail_list_rows.mail_version,
+        role=OPERATIONS,
+        beside=mail_list_rows.mail_version_beside,
+        path=f"/v1/admin/mails/templates/{mail_list_rows.MAIL_TEMPLATE}/versions",
+    ),
+    "list_campaigns": ListCase(mail_list_rows.campaign, role=OPERATIONS),
     "list_comp_rule_changes": ListCase(
         partial(list_rows.rule_change, "crypto_100"),
         role=OPERATIONS,

@@ -13,7 +13,7 @@ from tests.client import Answer, FunctionClient
 
 JSON = {"Content-Type": "application/json"}
 CARD, AGECHECKER, SELERY = "/v1/webhooks/payments/card", "/v1/webhooks/agechecker", "/v1/webhooks/selery"
-KINTSUGI, TELLER = "/v1/webhooks/kintsugi", "/v1/webhooks/teller"
+KINTSUGI, TELLER, BREVO = "/v1/webhooks/kintsugi", "/v1/webhooks/teller", "/v1/webhooks/brevo"
 CARD_SIGNATURE, AGECHECKER_SIGNATURE, SELERY_SIGNATURE = "Card-Signature", "X-AgeChecker-Signature", "Selery-Signature"
 KINTSUGI_SIGNATURE, TELLER_SIGNATURE = "Kintsugi-Signature", "Teller-Signature"
 
@@ -80,6 +80,19 @@ def of_teller(enrollment_id: str, *, event_id: str | None = None) -> VendorMessa
     told = {"id": event_id or f"wh_{uuid4().hex}", "type": "enrollment.disconnected", "payload": payload}
     secret, _, _ = os.environ["TELLER_WEBHOOK_SECRET"].partition(",")
     return _timed(TELLER, TELLER_SIGNATURE, json.dumps(told).encode(), secret, seconds_ago=0)
+
+
+def of_brevo(email: str, event: str, *, seconds_ago: int = 0) -> VendorMessage:
+    """The mail provider tells what has become of a mail to this address; it shows a token and signs nothing."""
+    moment = int(time.time()) - seconds_ago
+    told = {"event": event, "email": email, "id": 26224, "ts_event": moment, "message-id": "<1@smtp-relay.mailin.fr>"}
+    return shown_by_brevo(json.dumps(told).encode())
+
+
+def shown_by_brevo(body: bytes, *, token: str | None = None) -> VendorMessage:
+    """Any body with the mail provider's token, as the gateway hands it on."""
+    shown = token or os.environ["BREVO_WEBHOOK_TOKENS"]
+    return VendorMessage("POST", BREVO, body, {**JSON, "X-Forwarded-Authorization": f"Bearer {shown}"})
 
 
 def signed_card(body: bytes, *, seconds_ago: int = 0, secret: str | None = None) -> VendorMessage:

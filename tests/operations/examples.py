@@ -33,7 +33,7 @@ def example_of(operation: Operation) -> dict[str, Any] | None:
 def media_of(operation: Operation) -> dict[str, str]:
     """Return the Content-Type header of the operation's body; that of JSON if it takes no body."""
     spec = contract.document()["paths"][operation.template][operation.method.lower()]
-    (media,) = spec.get("requestBody", {}).get("content", {JSON: None})
+    media = next(iter(spec.get("requestBody", {}).get("content", {JSON: None})))
     return {"Content-Type": f"{media}; boundary=b" if media.startswith("multipart/") else media}
 
 

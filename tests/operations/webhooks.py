@@ -2,7 +2,15 @@
 
 from uuid import uuid4
 
-from tests.fakes.vendor_messages import VendorMessage, of_agechecker, of_card, of_kintsugi, of_selery, of_teller
+from tests.fakes.vendor_messages import (
+    VendorMessage,
+    of_agechecker,
+    of_brevo,
+    of_card,
+    of_kintsugi,
+    of_selery,
+    of_teller,
+)
 from tests.operations.requests import Request
 from tests.operations.scene import Scene
 
@@ -25,6 +33,10 @@ def hear_kintsugi(scene: Scene) -> Request:
 
 def hear_teller(scene: Scene) -> Request:
     return _signed(scene, of_teller("enr_1"))
+
+
+def hear_brevo(scene: Scene) -> Request:
+    return _signed(scene, of_brevo("ada@example.com", "delivered"))
 
 
 def _signed(scene: Scene, message: VendorMessage) -> Request:

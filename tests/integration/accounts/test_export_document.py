@@ -128,7 +128,7 @@ FIELDS: Mapping[str, str] = {
     "devices": "id:uuid platform:text session_id registered_at:time",
     "mails":
         "id:uuid status:text to_name:text language:text template:text to_email:text tried_at queued_at:time "
-        "finished_at asked_again_at provider_message_id",
+        "campaign_id finished_at asked_again_at provider_message_id",
     "pictures": "id:uuid status:text removed_at finished_at:time object_name:uuid uploaded_at:time content_type:text",
     "email_changes": "id:uuid asked_at:time attempts:int new_email:text expires_at:time",
     "exports": "id:uuid status:text asked_at:time ready_at:time expires_at:time",

@@ -162,8 +162,16 @@ def test_an_address_is_changed_five_times_an_hour(profile_client: ProfileClient)
 
 def test_preferences_are_wanted_until_somebody_says_otherwise(profile_client: ProfileClient) -> None:
     path = "/v1/users/me/notification-preferences"
-    everything = {kind: {"push": True, "email": True} for kind in ("system", "social", "comp", "order")}
+    everything = {kind: {"push": True, "email": True} for kind in ("system", "social", "comp", "order", "marketing")}
     assert profile_client.member.get(path).body == everything
     wanted = everything | {"comp": {"push": False, "email": True}, "order": {"push": True, "email": False}}
     assert profile_client.member.put(path, wanted).body == wanted
     assert profile_client.member.get(path).body == wanted
+
+
+def test_an_app_that_knows_nothing_of_campaigns_does_not_switch_them_on_again(profile_client: ProfileClient) -> None:
+    path = "/v1/users/me/notification-preferences"
+    known = {kind: {"push": True, "email": True} for kind in ("system", "social", "comp", "order")}
+    unsubscribed = known | {"marketing": {"push": True, "email": False}}
+    assert profile_client.member.put(path, unsubscribed).body == unsubscribed
+    assert profile_client.member.put(path, known).body == unsubscribed

@@ -41,6 +41,16 @@ class Field:
     def pointer(self) -> str:
         return "".join(f"/{name}" for name in self.path)
 
+    def has_place(self, body: Any) -> bool:
+        """True if the body has the object in which the string stands. Lists of things of several kinds have not all of
+        them; the noun's own tests try the others.
+        """
+        for name in self.path[:-1]:
+            if isinstance(body, dict) and name not in body:
+                return False
+            body = body[int(name)] if isinstance(body, list) else body[name]
+        return True
+
     def put(self, body: dict[str, Any], value: str) -> dict[str, Any]:
         changed = copy.deepcopy(body)
         place: Any = changed
@@ -65,7 +75,8 @@ def strings(schema: dict[str, Any], path: tuple[str, ...] = ()) -> Iterator[Fiel
 def free(operation: Operation) -> list[Field]:
     schema = schema_of(operation)
     assert schema
-    return [found for found in strings(schema) if found.schema.get("format") in KINDS]
+    example = example_of(operation)
+    return [found for found in strings(schema) if found.schema.get("format") in KINDS and found.has_place(example)]
 
 
 def with_free_text() -> list[Operation]:

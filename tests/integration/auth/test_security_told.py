@@ -175,6 +175,7 @@ PROTECTS_NOTHING = {
     "count_referral_click": "a count",
     "vault_chips": "chips of the member's own",
     "withdraw_chips": "likewise",
+    "unsubscribe": "mails about the account still come",
     "read_one": "what was read",
     "read_all": "likewise",
     "submit": "a scan",

@@ -1,0 +1,1 @@
+"""Admins write mails, and send them to segments of the members."""

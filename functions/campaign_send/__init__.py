@@ -1,0 +1,1 @@
+"""Queues the mails of campaigns, a window of members at a time."""

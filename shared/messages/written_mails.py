@@ -1,0 +1,83 @@
+"""Mails that admins have written: their variables, and how these are filled in for one recipient.
+
+A variable is written `{name}`. Filling in is a replacement of known names and nothing else: there is no language of
+templates, and what is put in is never looked at again. Preview, test mail and campaign all use `fill`. Pure.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
+
+from shared.messages import wording
+from shared.messages.wording import Language
+
+UNSUBSCRIBE = "unsubscribe_link"  # only our own footer has it
+
+
+@dataclass(frozen=True)
+class Variable:
+    """A variable: a value for previews, and what stands for an empty value. `is_typed`: members have typed the value,
+    so that no subject may show it.
+    """
+
+    sample: str | int
+    fallback: Mapping[Language, str]
+    is_typed: bool = False
+
+
+NOBODY: Mapping[Language, str] = {"en": "BlakJaks member", "es": "miembro de BlakJaks", "pt": "membro da BlakJaks"}
+NOTHING_SAID: Mapping[Language, str] = {"en": "", "es": "", "pt": ""}
+# The kind of a value follows from the name, as in all our texts (shared/messages/wording.py).
+VARIABLES: Mapping[str, Variable] = {
+    "name": Variable("Ada Lovelace", NOBODY, is_typed=True),
+    "username": Variable("ada_l", NOBODY, is_typed=True),
+    "tier": Variable("vip", NOTHING_SAID),
+    "scans": Variable(12, NOTHING_SAID),
+}
+PLACE = re.compile(r"\{(" + "|".join((*VARIABLES, UNSUBSCRIBE)) + r")\}")
+
+
+@dataclass(frozen=True)
+class WrittenMail:
+    """A version of a template in its language, with its variables not filled in."""
+
+    subject: str
+    html: str
+    text: str
+    language: Language
+
+
+@dataclass(frozen=True)
+class FilledMail:
+    """A mail for one recipient."""
+
+    subject: str
+    html: str
+    text: str
+
+
+def fill(mail: WrittenMail, values: Mapping[str, str | int], unsubscribe_link: str) -> FilledMail:
+    """The mail with a recipient's values, escaped in HTML. Values are in the form that `wording` stores; one that is
+    missing is replaced by the variable's fallback.
+    """
+    shown = {name: _shown(name, values.get(name, ""), mail.language) for name in VARIABLES}
+    shown[UNSUBSCRIBE] = unsubscribe_link
+    return FilledMail(
+        subject=_filled(mail.subject, shown),
+        html=_filled(mail.html, {name: escape(value) for name, value in shown.items()}),
+        text=_filled(mail.text, shown),
+    )
+
+
+def samples() -> dict[str, str | int]:
+    """A value for each variable, for a preview without a recipient."""
+    return {name: variable.sample for name, variable in VARIABLES.items()}
+
+
+def _shown(name: str, value: str | int, language: Language) -> str:
+    return wording.written(name, value, language).strip() or VARIABLES[name].fallback[language]
+
+
+def _filled(text: str, shown: Mapping[str, str]) -> str:
+    return PLACE.sub(lambda found: shown[found[1]], text)

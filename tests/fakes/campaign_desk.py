@@ -1,0 +1,53 @@
+"""Admins at work on mails and campaigns, through the API, and what their mails come to."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.client import FunctionClient
+
+BASE = "/v1/admin/mails"
+CONTENT: Mapping[str, Any] = {
+    "subject": "News for {tier}",
+    "preheader": "What is new this winter",
+    "blocks": [
+        {"type": "heading", "text": "Hello {name}"},
+        {"type": "text", "spans": [{"text": "You have scanned {scans} tins.", "bold": True}]},
+        {"type": "button", "text": "Have a look", "link": "https://blakjaks.com/news?a=1&b=2"},
+    ],
+}
+
+
+def template(admin: FunctionClient, language: str = "en") -> str:
+    """A new template; its id."""
+    made = admin.post(f"{BASE}/templates", {"name": "Winter news", "language": language})
+    assert made.status == 201, made.body
+    return str(made.body["id"])
+
+
+def version(admin: FunctionClient, content: Mapping[str, Any] = CONTENT, language: str = "en") -> str:
+    """A version of a new template; its id."""
+    made = admin.post(f"{BASE}/templates/{template(admin, language)}/versions", content)
+    assert made.status == 201, made.body
+    return str(made.body["id"])
+
+
+def campaign(admin: FunctionClient, segment: Mapping[str, Any] | None = None) -> str:
+    """A draft of a campaign; its id."""
+    body = {"name": "Winter news", "version_id": version(admin), "segment": segment or {}}
+    made = admin.post(f"{BASE}/campaigns", body)
+    assert made.status == 201, made.body
+    return str(made.body["id"])
+
+
+def act(admin: FunctionClient, campaign_id: str, verb: str, body: object = None) -> Any:
+    """Do something with a campaign, successfully; what it is then."""
+    answer = admin.post(f"{BASE}/campaigns/{campaign_id}/{verb}", body if body is not None else {})
+    assert answer.status == 200, answer.body
+    return answer.body
+
+
+def started(admin: FunctionClient, segment: Mapping[str, Any] | None = None) -> str:
+    """A campaign that has started; its id."""
+    made = campaign(admin, segment)
+    act(admin, made, "start")
+    return made
