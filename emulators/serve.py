@@ -77,7 +77,10 @@ def main() -> None:
     backends = _remote(remote) if remote else _local()
     public = {name: backends[name] for name, function in contract.functions().items() if function.gateway}
     keys = KeySet(lambda: _fetch(f"http://127.0.0.1:{gateway_port}/.well-known/jwks.json")["keys"])
-    gateway = Gateway(contract.operations(), contract.token_rules(), public, keys, _gateway_tokens(), _edge_key())
+    (site,) = (name for name, function in contract.functions().items() if function.site)
+    gateway = Gateway(
+        contract.operations(), contract.token_rules(), public, keys, _gateway_tokens(), _edge_key(), backends[site]
+    )
     app = Switch(gateway_port, gateway, Router(backends))
     Server(app, sockets, int(os.environ["THREADS"])).run()
 

@@ -146,11 +146,11 @@ def _work(tx: Tx, figures: Callable[[Tx, datetime], list[Figure]], now: datetime
 def _turn(parts: Sweep, shown: Shown, *, is_steady: bool) -> None:
     parts.part(partial(work, quick_store.figures), "figures of seconds")
     parts.part(partial(_publish, shown, documents.POOLS_PATH, documents.IN_POOLS), "the document of the pools")
-    parts.part(partial(publish_to_all, shown), "the document of the public pages")
     if is_steady:
         parts.part(follow_scans, "scans")
         parts.part(partial(work, steady_store.figures), "figures of half minutes")
         parts.part(partial(_publish, shown, documents.FIGURES_PATH, documents.IN_FIGURES), "the other document")
+    parts.part(partial(publish_to_all, shown), "the document of the public pages")
 
 
 def _publish(shown: Shown, path: str, names: tuple[Name, ...]) -> None:

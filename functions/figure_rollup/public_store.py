@@ -1,4 +1,4 @@
-"""What everybody is shown on the web site, read at one moment: figures, milestones, and what has just happened."""
+"""Rows that the web site shows to everybody, read at one moment: figures, milestones, the newest lines of the feed."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

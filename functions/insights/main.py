@@ -6,8 +6,8 @@ from uuid import UUID
 
 from flask import Request, Response
 
-from functions.insights import awards, store, tabs
-from functions.insights.awards import PublicAward, PublicAwards
+from functions.insights import award_store, store, tabs
+from functions.insights.award_store import PublicAward, PublicAwards
 from functions.insights.memory import remembered
 from functions.insights.store import FeedLine, LiveNumbers
 from functions.insights.tabs import (
@@ -133,8 +133,8 @@ def get_public_insights(tx: Tx, caller: Anyone, now: datetime) -> PublicFigures:
 )
 def list_awards(tx: Tx, caller: Anyone, page: Page) -> Listing[PublicAward]:
     """List what was decided about each number that could win a prize, the highest number first, to anybody."""
-    rows = awards.newest(tx, awards.position(page.cursor), page.limit + 1)
-    shown, cursor = paging.page(rows, page.limit, awards.place)
+    rows = award_store.newest(tx, award_store.position(page.cursor), page.limit + 1)
+    shown, cursor = paging.page(rows, page.limit, award_store.place)
     return Listing[PublicAward](items=list(shown), next_cursor=cursor)
 
 
@@ -144,8 +144,8 @@ def list_awards(tx: Tx, caller: Anyone, page: Page) -> Listing[PublicAward]:
 )
 def get_award(tx: Tx, caller: Anyone, number: str) -> PublicAwards:
     """Return what was decided about one number of the global count to anybody. Raises NotFound for no number."""
-    wanted = awards.number_of(number)
-    return PublicAwards(number=wanted, items=awards.of_number(tx, wanted))
+    wanted = award_store.number_of(number)
+    return PublicAwards(number=wanted, items=award_store.of_number(tx, wanted))
 
 
 @api.get("/v1/insights/scans")

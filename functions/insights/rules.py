@@ -1,4 +1,4 @@
-"""Which prizes there are, and which of them each tier can win. Pure."""
+"""The prizes, and those of them that each tier can win. Pure."""
 
 from collections.abc import Sequence
 

@@ -42,7 +42,7 @@ class _Decided:
 
 
 class PublicAward(Reply):
-    """What was decided about one prize for one scan number, without the member. `reason` is English; `code` and
+    """The decision about one prize for one scan number, without the member. `reason` is English; `code` and
     `params` say the same for apps in other languages. `tins_per_month` is the volume by which the prize was locked or
     not. `amount`, `state` and all that follows are those of the comp that was won, null without one.
     """
