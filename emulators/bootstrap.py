@@ -90,7 +90,7 @@ def contract_tools() -> Path:
     home.mkdir(parents=True, exist_ok=True)
     with (home / ".lock").open("w") as lock:  # tests in several processes may need it at the same time
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _once(home, manifest, lambda: _install_locked(home, manifest, _npm()), "linter and TypeScript")
+        _once(home, manifest, lambda: _install_locked(home, manifest, _npm()), "linter, TypeScript and axe")
     return home
 
 

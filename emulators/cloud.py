@@ -63,6 +63,8 @@ def make_database(postgres: Postgres, logins: Logins, name: str = DATABASE) -> N
         for concern in sorted(DATABASE_ROLES - {"owner"}):
             connection.execute_simple(f"CREATE ROLE {database_role(concern)} NOLOGIN")
         for function in contract.functions().values():
+            if not function.database:
+                continue
             concerns = ", ".join(database_role(concern) for concern in function.database if concern != "owner")
             role = identifier(FUNCTION_ROLE.format(function=function.name))
             connection.execute_simple(f"CREATE ROLE {role} NOLOGIN IN ROLE {concerns}; GRANT {role} TO {app}")

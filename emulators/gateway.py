@@ -2,7 +2,8 @@
 
 It also plays the load balancer before the gateway: it names the client's address, with the edge's key
 (shared/web/edge.py), and appends the client's address and its own to `X-Forwarded-For`; what a caller says
-about either is replaced. As API Gateway does, it replaces `Authorization` by its own OIDC token, passes the caller's
+about either is replaced. As the load balancer does on the host of the web site, it sends what is not below /v1/ to the
+pages, without a token. As API Gateway does, it replaces `Authorization` by its own OIDC token, passes the caller's
 header on as `X-Forwarded-Authorization` and the token's payload as `X-Apigateway-Api-Userinfo`, lets OPTIONS pass, and
 validates nothing else. Its own refusals are `{"code", "message"}` in ESPv2's words, without `Allow` and without
 anything for browsers; the load balancer (terraform/edge.tf), which adds the same headers to every answer that passes
@@ -38,6 +39,7 @@ KEYS_RETRY_SECONDS = 1.0
 BACKEND_SECONDS_MAX = 300.0
 CLOCK_SKEW_SECONDS = 60.0  # Envoy's, for expired tokens
 PIECE_BYTES = 64 * 1024
+API = "/v1/"
 BALANCER_ADDRESS = "192.0.2.1"  # the load balancer's own entry, of a documentation network (RFC 5737)
 HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "content-length"})
 
@@ -73,10 +75,11 @@ class Gateway:
         keys: "KeySet",
         token_for: Callable[[str], str],
         edge_key: str,
+        site: Backend | None = None,
         test_clock: Backend | None = None,
     ) -> None:
-        """`token_for(function)` returns the OIDC token for calling a function; `edge_key` is the edge's key;
-        `test_clock` moves the stack's clock.
+        """`token_for(function)` returns the OIDC token for calling a function; `edge_key` is the edge's key; `site`
+        has the pages of the web site; `test_clock` moves the stack's clock.
         """
         self._operations = list(operations)
         self._rules = rules
@@ -85,8 +88,12 @@ class Gateway:
         self._token_for = token_for
         self._edge_key = edge_key
         self._test_clock = test_clock
+        self._site = site
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if self._site and self._is_page(environ["PATH_INFO"]):
+            self._pass_the_edge(environ)
+            return self._site(environ, start_response)
         start_response = _with_edge_headers(environ, start_response)
         if self._test_clock and environ["PATH_INFO"] == clock_server.PATH:
             return self._test_clock(environ, start_response)
@@ -96,6 +103,9 @@ class Gateway:
         except Refused as refused:
             return refuse(refused, environ, start_response)
         return self._backends[operation.function](environ, start_response)
+
+    def _is_page(self, path: str) -> bool:
+        return not path.startswith(API) and not any(operation.matches(path) for operation in self._operations)
 
     def _route(self, environ: WSGIEnvironment) -> Operation:
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]

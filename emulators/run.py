@@ -122,6 +122,7 @@ def _introduce(stack: Stack, played: Played) -> None:
     if stack.gateway_port != stack.options.gateway_port:
         say(f"Port {stack.options.gateway_port} is taken by another program, hence another one.")
     say(f"BlakJaks is up at {stack.url} (Ctrl-C stops it)\n")
+    say(f"Web site: {stack.url}/ (live figures), {stack.url}/awards, {stack.url}/gallery (its parts in each state)\n")
     say("Accounts:")
     for person in [played.admin, *played.members[:3]]:
         say(f"  {person.email:28} {person.password:24} {_role(person, played)}")

@@ -77,6 +77,7 @@ def main() -> None:
     backends = _remote(remote) if remote else _local()
     public = {name: backends[name] for name, function in contract.functions().items() if function.gateway}
     keys = KeySet(lambda: _fetch(f"http://127.0.0.1:{gateway_port}/.well-known/jwks.json")["keys"])
+    (site,) = (name for name, function in contract.functions().items() if function.site)
     gateway = Gateway(
         contract.operations(),
         contract.token_rules(),
@@ -84,6 +85,7 @@ def main() -> None:
         keys,
         _gateway_tokens(),
         edge_key=_edge_key(),
+        site=backends[site],
         test_clock=Remote(os.environ["TEST_CLOCK_URL"]),
     )
     app = Switch(gateway_port, gateway, Router(backends))

@@ -341,6 +341,7 @@ class Stack:
             "OOBIT_API_KEY": self.oobit.api_key,
             **self.vendors.settings,
             "CONFIRM_POLL_SECONDS": "1",
+            "PAGES_GALLERY": "true",
             **self.options.settings,
         }
 

@@ -1,5 +1,5 @@
 # The load balancer: api. goes to the gateways, admin-api. to the admin functions past Cloud Armor's list of networks,
-# media. to the buckets that are for everybody.
+# media. to the buckets that are for everybody, the domain itself to the web pages, and below /v1/ to the gateways too.
 
 # Functions believe what the edge says of a client because it shows a key that only the two know (shared/web/edge.py). The
 # secret has the keys comma separated, the one to be shown first. Whoever may read the load balancer's configuration
@@ -19,6 +19,15 @@ locals {
 locals {
   safe_headers = [
     "Referrer-Policy:no-referrer",
+    "Strict-Transport-Security:max-age=63072000; includeSubDomains",
+    "X-Content-Type-Options:nosniff",
+  ]
+}
+
+# The same for web pages (functions/pages/site.py adds more where it answers): a page's own requests name their page.
+locals {
+  site_headers = [
+    "Referrer-Policy:same-origin",
     "Strict-Transport-Security:max-age=63072000; includeSubDomains",
     "X-Content-Type-Options:nosniff",
   ]
@@ -204,6 +213,54 @@ resource "google_compute_backend_service" "admin" {
   }
 }
 
+locals {
+  site_functions = { for name, function in local.functions : name => function if function.site }
+  site_placed    = { for key, placed in local.placed : key => placed if local.functions[placed.name].site }
+}
+
+resource "google_compute_region_network_endpoint_group" "site" {
+  for_each              = local.site_placed
+  name                  = "${local.functions[each.value.name].service}-${each.value.region}"
+  region                = each.value.region
+  network_endpoint_type = "SERVERLESS"
+  cloud_run {
+    service = module.function[each.key].name
+  }
+}
+
+# Pages say themselves how long they may be kept. Nothing on them depends on a query, so that no query asks past the CDN.
+resource "google_compute_backend_service" "site" {
+  for_each                = local.site_functions
+  name                    = each.value.service
+  load_balancing_scheme   = "EXTERNAL_MANAGED"
+  protocol                = "HTTPS"
+  security_policy         = google_compute_security_policy.everybody.id
+  custom_request_headers  = local.edge_headers
+  custom_response_headers = local.site_headers
+  compression_mode        = "AUTOMATIC"
+  enable_cdn              = true
+  cdn_policy {
+    cache_mode        = "USE_ORIGIN_HEADERS"
+    negative_caching  = false
+    serve_while_stale = 60
+    cache_key_policy {
+      include_host         = true
+      include_protocol     = true
+      include_query_string = false
+    }
+  }
+  dynamic "backend" {
+    for_each = { for key, placed in local.site_placed : key => placed if placed.name == each.key }
+    content {
+      group = google_compute_region_network_endpoint_group.site[backend.key].id
+    }
+  }
+  log_config {
+    enable      = true
+    sample_rate = 0.1
+  }
+}
+
 resource "google_compute_backend_bucket" "media" {
   for_each                = google_storage_bucket_iam_member.public
   name                    = "media-${each.key}"
@@ -257,6 +314,19 @@ resource "google_compute_url_map" "edge" {
           path_template_match = route_rules.value.template
         }
       }
+    }
+  }
+
+  host_rule {
+    hosts        = [local.hosts.site]
+    path_matcher = "site"
+  }
+  path_matcher {
+    name            = "site"
+    default_service = google_compute_backend_service.site["pages"].id
+    path_rule {
+      paths   = ["/v1/*"] # one origin for pages and API: no CORS, and a cookie of this host alone
+      service = google_compute_backend_service.gateway.id
     }
   }
 

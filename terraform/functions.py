@@ -30,6 +30,7 @@ ROLES = frozenset(
         "cloudtasks.enqueuer",
         "cloudtranslate.user",
         "datastore.user",
+        "datastore.viewer",
         "firebasecloudmessaging.admin",
         "iam.serviceAccountTokenCreator",
         "iam.serviceAccountUser",
@@ -168,6 +169,7 @@ class Function(_Part):
     name: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,40}$")]  # the folder's name
     description: Annotated[str, Field(min_length=1)]
     gateway: bool
+    site: bool = False  # the load balancer calls it, on the host of the web site
     topics: list[Name] = []
     queues: list[Queue] = []
     schedules: list[Schedule] = []
@@ -185,8 +187,10 @@ class Function(_Part):
 
     @model_validator(mode="after")
     def _somebody_calls_it(self) -> Self:
-        if not (self.gateway or self.topics or self.queues or self.schedules or self.on_deploy):
-            raise ValueError("nobody calls it: no gateway, topic, queue, schedule or deployment")
+        if not (self.is_http or self.topics or self.queues or self.schedules or self.on_deploy):
+            raise ValueError("nobody calls it: no gateway, site, topic, queue, schedule or deployment")
+        if self.gateway and self.site:
+            raise ValueError("site: it is behind the gateway, which is another host")
         return self
 
     @model_validator(mode="after")
@@ -203,6 +207,11 @@ class Function(_Part):
         return self
 
     @property
+    def is_http(self) -> bool:
+        """True if clients' requests reach it; anything else is a job."""
+        return self.gateway or self.site
+
+    @property
     def service(self) -> str:
         """The function's name on Cloud Run."""
         return service_name(self.name)
@@ -214,7 +223,9 @@ class Function(_Part):
 
     @property
     def connections_max(self) -> int:
-        """The Postgres connections of one instance, which has a pool per process."""
+        """The Postgres connections of one instance, which has a pool per process; none without a login."""
+        if not self.database:
+            return 0
         pool = int(self.environment.get("DATABASE_CONNECTIONS", self.concurrency))
         return pool * int(self.environment.get("WORKERS", "1"))
 

@@ -1,5 +1,5 @@
-# Every folder with a function.yaml, in every region. HTTP functions are called by the gateway, admin functions through
-# the load balancer, jobs by topics, queues and schedules, which exist only for the active region.
+# Every folder with a function.yaml, in every region. HTTP functions are called by the gateway, those of admins and of the
+# web site through the load balancer, jobs by topics, queues and schedules, which exist only for the active region.
 
 locals {
   objects = { for name, built in jsondecode(file("${var.build_folder}/functions.json")).functions : name => built.object }
@@ -45,12 +45,12 @@ locals {
   )
 
   ingress = { for name, function in local.functions : name => (
-    function.admin ? "ALLOW_INTERNAL_AND_GCLB"
+    function.admin || function.site ? "ALLOW_INTERNAL_AND_GCLB"
     : function.gateway || length(function.on_deploy) > 0 ? "ALLOW_ALL" # API Gateway and deployments come from outside; IAM lets nobody else in
     : "ALLOW_INTERNAL_ONLY"                                            # Pub/Sub, Cloud Tasks and Scheduler of this project are inside
   ) }
   callers = { for name, function in local.functions : name => (
-    function.admin ? "everybody" # who passes Cloud Armor; the load balancer has no identity to show
+    function.admin || function.site ? "everybody" # who passes Cloud Armor; the load balancer has no identity to show
     : function.gateway ? "gateway" : "invoker"
   ) }
 }
@@ -81,9 +81,9 @@ module "function" {
   settings = merge(local.settings, {
     OIDC_AUDIENCE = local.url_templates[each.value.region]
     DATABASE_USER = trimsuffix(google_service_account.function[each.value.name].email, ".gserviceaccount.com")
-    FRONT         = local.functions[each.value.name].admin ? "load_balancer" : "gateway"
+    FRONT         = local.functions[each.value.name].admin || local.functions[each.value.name].site ? "load_balancer" : "gateway"
     # Read when an instance starts: another version of the secret makes new revisions, so that all instances know it.
-    EDGE_KEYS_VERSION = local.functions[each.value.name].gateway ? data.google_secret_manager_secret_version.edge_keys.version : ""
+    EDGE_KEYS_VERSION = local.functions[each.value.name].gateway || local.functions[each.value.name].site ? data.google_secret_manager_secret_version.edge_keys.version : ""
   })
 
   # A revision that may not read its secrets or log in to its database does not start. A deployment applies migrate

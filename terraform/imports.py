@@ -17,7 +17,14 @@ OURS = ("functions", "shared")
 CONSTRAINTS = "-c ../constraints.txt"
 RUNTIME = "functions-framework"  # it runs every function, and no function imports it
 # Data files of a module; a test finds missing entries.
-READ_BY: Mapping[str, str] = {"shared/database/migrate.py": "shared/database/migrations/*.sql"}
+READ_BY: Mapping[str, tuple[str, ...]] = {
+    "shared/database/migrate.py": ("shared/database/migrations/*.sql",),
+    "functions/pages/assets.py": (
+        "functions/pages/a/*",
+        "functions/pages/messages/*.json",
+        "functions/pages/templates/*.html",
+    ),
+}
 NOT_DEPLOYED = frozenset({"function.yaml", "requirements.txt"})
 GOOGLE = {  # a namespace that many distributions share
     "google.api_core": "google-api-core",
@@ -60,7 +67,7 @@ def closure(function: str, root: Path = ROOT) -> Closure:
             continue
         seen.add(where)
         if where in READ_BY:
-            files.update(root.glob(READ_BY[where]))
+            files.update(path for pattern in READ_BY[where] for path in root.glob(pattern))
         for name in imported(root / where):
             if name.partition(".")[0] in OURS:
                 todo.extend(_files_of(name, modules, where))

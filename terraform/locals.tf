@@ -17,6 +17,7 @@ locals {
     api   = "api.${var.domain}"
     admin = "admin-api.${var.domain}"
     media = "media.${var.domain}"
+    site  = var.domain
   }
 
   origins = ["https://${var.domain}", "https://admin.${var.domain}"] # of our own web pages

@@ -116,7 +116,7 @@ resource "google_monitoring_alert_policy" "line" {
 
 locals {
   run      = "resource.type=\"cloud_run_revision\""
-  http     = { for name, function in local.functions : name => function if function.gateway }
+  http     = { for name, function in local.functions : name => function if function.gateway || function.site }
   requests = "${local.run} AND metric.type=\"run.googleapis.com/request_count\""
   latency  = "${local.run} AND metric.type=\"run.googleapis.com/request_latencies\""
 

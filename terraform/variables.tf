@@ -10,7 +10,7 @@ variable "project" {
 }
 
 variable "domain" {
-  description = "api., admin-api. and media. are put before it."
+  description = "Of the web site; api., admin-api. and media. are put before it."
   type        = string
 }
 

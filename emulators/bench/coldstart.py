@@ -55,12 +55,12 @@ class Starts:
 
 def candidate(world: World, function: Function) -> Candidate:
     """The candidate for a function, with its cheapest real request."""
-    kind, target = ("http" if function.gateway else "job"), door.target(function)
+    kind, target = ("http" if function.is_http else "job"), door.target(function)
     try:
         call = calls.cheapest(world.stack, function, world.admin.token)
     except NoCall as missing:
         return Candidate(target, kind, None, failure=str(missing))
-    return Candidate(target, kind, call, f"{call.method} {call.target}" if function.gateway else "a delivery")
+    return Candidate(target, kind, call, f"{call.method} {call.target}" if function.is_http else "a delivery")
 
 
 def connector() -> Candidate:

@@ -1,9 +1,9 @@
 """`make bench-insights`: the pages of figures with 10 thousand scans in the tables, beside hello world.
 
-4 and 32 clients ask functions/insights at its own port for each page, in turns with a hello-world function in the same
-run. Before that `figure_rollup` follows all scans and works out all figures; how long that takes is told, too. Server,
-Postgres (fsync on) and load maker share the cores. `--full` goes on with 10 million scans, `--quick` takes one short
-round.
+4 and 32 clients ask functions/insights at its own port for each page, and functions/pages for the web site's first page
+and its figures, in turns with a hello-world function in the same run. Before that `figure_rollup` follows all scans and
+works out all figures; how long that takes is told, too. Server, Postgres (fsync on) and load maker share the cores.
+`--full` goes on with 10 million scans, `--quick` takes one short round.
 
 Written to .local/bench/insights.json: machine; sizes, each with rows, follow_per_second (scans that figure_rollup
 adds), work_ms per kind of figures, and targets with per_second, p50_ms, p95_ms, p99_ms; growth (each page's p95 with
@@ -45,7 +45,9 @@ PAGES: Mapping[str, str] = {
     "partners": "/v1/insights/partners",
     "feed": "/v1/insights/feed",
     "public": "/v1/insights/public",
+    "awards": "/v1/insights/awards",
 }
+SITE = ("/live.json", "/en")
 FOLLOWED = "SELECT last_number FROM figure_progress WHERE work = 'scans'"
 AIMS = {"page_p95_ms": 20, "growth_max": 1.2}
 
@@ -68,7 +70,7 @@ def main() -> None:
     with world.started() as stack, ExitStack() as stop:
         machine = report.machine(stack.postgres.version)
         made = World(stack, MEMBERS)
-        served = [door.target(contract.functions()["insights"]), door.HELLO]
+        served = [*(door.target(contract.functions()[name]) for name in ("insights", "pages")), door.HELLO]
         doors = [stop.enter_context(door.opened(stack, target)) for target in served]
         for opened in doors:
             opened.wait()
@@ -85,7 +87,7 @@ def main() -> None:
     print(f"\nAll figures: {RESULT.relative_to(contract.ROOT)}")
 
 
-def _targets(made: World, insights: Door, hello: Door) -> dict[str, tuple[int, list[str]]]:
+def _targets(made: World, insights: Door, pages: Door, hello: Door) -> dict[str, tuple[int, list[str]]]:
     """The port and the requests of each page; members take turns."""
     headers = calls.gateway_headers(made.stack, "insights")
 
@@ -95,8 +97,10 @@ def _targets(made: World, insights: Door, hello: Door) -> dict[str, tuple[int, l
             for member in made.members
         ]
 
-    pages = {name: (insights.port, asked(path)) for name, path in PAGES.items()}
-    return pages | {HELLO: (hello.port, asked("/"))}
+    tabs = {name: (insights.port, asked(path)) for name, path in PAGES.items()}
+    by_anybody = calls.edge_headers(made.stack)
+    site = {path: (pages.port, [Call("GET", path, by_anybody).text]) for path in SITE}
+    return tabs | site | {HELLO: (hello.port, asked("/"))}
 
 
 def _fill(made: World, filled: int, size: int) -> None:

@@ -19,6 +19,8 @@ from functions.figure_rollup import (
     counts_store,
     days_store,
     documents,
+    public_document,
+    public_store,
     quick_store,
     scans_store,
     steady_store,
@@ -127,6 +129,15 @@ def work(figures: Callable[[Tx, datetime], list[Figure]]) -> None:
     db.atomically(_work, figures, clock.now())
 
 
+def publish_to_all(shown: Shown) -> None:
+    """Write the document of the public pages if something in it has changed since this run has written it."""
+    moment = clock.now()
+    fields = public_document.fields(db.atomically(public_store.find, moment))
+    if shown.values.get(public_document.PATH) != fields:
+        firestore.put_newer([public_document.document(fields, moment)])
+        shown.values[public_document.PATH] = fields
+
+
 def _work(tx: Tx, figures: Callable[[Tx, datetime], list[Figure]], now: datetime) -> None:
     store.keep(tx, figures(tx, now))
 
@@ -139,6 +150,7 @@ def _turn(parts: Sweep, shown: Shown, *, is_steady: bool) -> None:
         parts.part(partial(work, steady_store.figures), "figures of half minutes")
         parts.part(partial(_publish, shown, documents.FIGURES_PATH, documents.IN_FIGURES), "the other document")
         parts.part(partial(_publish, shown, documents.BANK_PATH, documents.IN_BANK), "the document of the banks")
+    parts.part(partial(publish_to_all, shown), "the document of the public pages")
 
 
 def _publish(shown: Shown, path: str, names: tuple[Name, ...]) -> None:

@@ -137,7 +137,9 @@ def _paid_today(tx: Tx, now: datetime) -> Figure:
 
 
 def _on_chain(tx: Tx, now: datetime) -> Figure:
-    """The newest hourly balances. They are as old as the oldest of them."""
+    """The newest hourly balances. They are as old as the oldest of them, and each is as of the start of its hour: that
+    there is none is said of the same moment, so that the first balance is newer than that.
+    """
     rows = tx.all(
         _Held,
         """
@@ -153,7 +155,8 @@ def _on_chain(tx: Tx, now: datetime) -> Figure:
         now=now,
     )
     if not rows:
-        return Figure(Name.ON_CHAIN_BALANCES, None, now, names.NOT_COUNTED)
+        hour = now.replace(minute=0, second=0, microsecond=0)
+        return Figure(Name.ON_CHAIN_BALANCES, None, hour, names.NOT_COUNTED)
     shown = [
         OnChainBalance(
             treasury=row.treasury,

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from flask import Request, Response
 
-from functions.insights import store, tabs
+from functions.insights import award_store, store, tabs
+from functions.insights.award_store import PublicAward, PublicAwards
 from functions.insights.memory import remembered
 from functions.insights.store import FeedLine, LiveNumbers
 from functions.insights.tabs import (
@@ -29,6 +30,7 @@ from shared.web.paging import Position
 
 LIVE_CACHE_SECONDS = 1
 PUBLIC_CACHE_SECONDS = 30
+AWARDS_CACHE_SECONDS = 5
 LENGTHS = {"hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 OWN_COPY = {"Cache-Control": "private, no-cache"}  # kept by the app, and asked for again with its ETag
@@ -123,6 +125,27 @@ def list_feed(tx: Tx, member: Member, page: FeedFilter) -> Listing[FeedLine]:
 def get_public_insights(tx: Tx, caller: Anyone, now: datetime) -> PublicFigures:
     """Return the figures that everybody may see."""
     return remembered("public", lambda: tabs.public(tx, now))
+
+
+@api.get(
+    "/v1/insights/awards",
+    reply_headers={"Cache-Control": f"public, max-age={AWARDS_CACHE_SECONDS}"},
+)
+def list_awards(tx: Tx, caller: Anyone, page: Page) -> Listing[PublicAward]:
+    """List what was decided about each number that could win a prize, the highest number first, to anybody."""
+    rows = award_store.newest(tx, award_store.position(page.cursor), page.limit + 1)
+    shown, cursor = paging.page(rows, page.limit, award_store.place)
+    return Listing[PublicAward](items=list(shown), next_cursor=cursor)
+
+
+@api.get(
+    "/v1/insights/awards/{number}",
+    reply_headers={"Cache-Control": f"public, max-age={AWARDS_CACHE_SECONDS}"},
+)
+def get_award(tx: Tx, caller: Anyone, number: str) -> PublicAwards:
+    """Return what was decided about one number of the global count to anybody. Raises NotFound for no number."""
+    wanted = award_store.number_of(number)
+    return PublicAwards(number=wanted, items=award_store.of_number(tx, wanted))
 
 
 @api.get("/v1/insights/scans")

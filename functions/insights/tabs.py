@@ -7,12 +7,13 @@ from decimal import Decimal
 
 from functions.insights import rules, store
 from functions.insights.board import Board, Making
-from functions.insights.rules import MilestoneProgress, PrizeFigures, TierEligibility
+from functions.insights.rules import PrizeFigures, TierEligibility
 from functions.insights.store import FeedLine
 from shared.comps import award_inputs, trip_places
 from shared.comps.award_inputs import Inputs
 from shared.db import Tx
 from shared.figures import kept, names
+from shared.figures.milestones import MilestoneProgress, by_interval, milestone
 from shared.figures.names import Name
 from shared.figures.values import (
     AmountCount,
@@ -223,7 +224,7 @@ def comps(tx: Tx, now: datetime) -> CompsFigures:
         "milestone_progress": milestones,
         "trips": making.live("trips", _trips(making, live, milestones)),
         "guarantee": _paid(making, "guarantee", lambda count: count.type == CompType.NEW_MEMBER_GUARANTEE),
-        "tier_eligibility": making.live("tier_eligibility", rules.eligibility(rules.by_interval(live.inputs.prizes))),
+        "tier_eligibility": making.live("tier_eligibility", rules.eligibility(by_interval(live.inputs.prizes))),
         "vault": making.show(Name.VAULT, VaultEconomy),
     }
     return CompsFigures(**fields, **making.known())
@@ -286,8 +287,8 @@ def _milestones(making: Making, live: Live) -> list[MilestoneProgress] | None:
         None
         if scans is None
         else [
-            rules.milestone(rule, scans, live.inputs.tins_per_month, live.trips_this_month)
-            for rule in rules.by_interval(live.inputs.prizes)
+            milestone(rule, scans, live.inputs.tins_per_month, live.trips_this_month)
+            for rule in by_interval(live.inputs.prizes)
         ]
     )
     return making.live("milestone_progress", found, names.COMPARING)
@@ -308,7 +309,7 @@ def _prizes(making: Making, live: Live) -> list[PrizeFigures] | None:
             awarded=by_type[rule.type].awarded,
             paid_amount=by_type[rule.type].paid_amount,
         )
-        for rule in rules.by_interval(live.inputs.prizes)
+        for rule in by_interval(live.inputs.prizes)
     ]
 
 

@@ -8400,6 +8400,7 @@ GRANT UPDATE (last_day) ON TABLE activity TO blakjaks_figure_rollups;
 
 GRANT SELECT (active_from, created_at, kid, kms_version, public_jwk, retired_at) ON TABLE signing_keys TO
     blakjaks_figures;
+GRANT SELECT (amount, id, paid_at, status, transaction_hash) ON TABLE comps TO blakjaks_figures;
 GRANT SELECT (created_at, device_kind, ended_at, ends_at, id, last_used_at, member_id, totp_at) ON TABLE sessions TO
     blakjaks_figures;
 GRANT SELECT (id, number, permanent_tier, role, status, username) ON TABLE members TO blakjaks_figures;

@@ -50,19 +50,19 @@ run "prod" {
     condition = alltrue([for key, placed in local.placed : module.function[key].shape.ingress == (
       yamldecode(file("../functions/${placed.name}/function.yaml")).gateway
       ? (startswith(placed.name, "admin_") ? "ALLOW_INTERNAL_AND_GCLB" : "ALLOW_ALL")
-      : (can(yamldecode(file("../functions/${placed.name}/function.yaml")).on_deploy) ? "ALLOW_ALL" : "ALLOW_INTERNAL_ONLY")
+      : placed.name == "pages" ? "ALLOW_INTERNAL_AND_GCLB" : (can(yamldecode(file("../functions/${placed.name}/function.yaml")).on_deploy) ? "ALLOW_ALL" : "ALLOW_INTERNAL_ONLY")
     )])
-    error_message = "Jobs are called from inside, admin functions through the load balancer, the others by the gateway."
+    error_message = "Jobs are called from inside, admin functions and pages through the load balancer, the others by the gateway."
   }
   assert {
     condition = alltrue([for name, function in local.functions : local.callers[name] == (
-      startswith(name, "admin_") ? "everybody" : yamldecode(file("../functions/${name}/function.yaml")).gateway ? "gateway" : "invoker"
+      startswith(name, "admin_") || name == "pages" ? "everybody" : yamldecode(file("../functions/${name}/function.yaml")).gateway ? "gateway" : "invoker"
     )])
     error_message = "The gateway calls HTTP functions, the invoker jobs; only behind the load balancer may anybody call."
   }
   assert {
-    condition     = alltrue([for key, placed in local.placed : (module.function[key].shape.front == "load_balancer") == startswith(placed.name, "admin_")])
-    error_message = "Only admin functions believe that the load balancer is in front of them."
+    condition     = alltrue([for key, placed in local.placed : (module.function[key].shape.front == "load_balancer") == (startswith(placed.name, "admin_") || placed.name == "pages")])
+    error_message = "Only admin functions and pages believe that the load balancer is in front of them."
   }
 
   # What it may do and what it is given

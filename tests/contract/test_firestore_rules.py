@@ -60,6 +60,7 @@ DOCUMENTS: Mapping[str, dict[str, object]] = {
     "channels/unsaid": {"access": {}},
     "channels/unsaid/messages/m1": {"text": "Hi"},
     "secrets/s1": {"of": "nobody"},
+    "pages/live": {"of": "nobody"},
     f"members/{ADA}": {"of": "nobody"},
     f"members/{ADA}/drafts/d1": {"of": "nobody"},
 }
@@ -315,6 +316,7 @@ def test_a_token_that_is_not_made_of_ours_is_not_believed(engine: Engine) -> Non
 def test_what_no_rule_names_is_nobodys(ada: Listener, nobody: Listener) -> None:
     paths = (
         "secrets/s1",
+        "pages/live",
         f"members/{ADA}",
         f"members/{ADA}/drafts/d1",
         f"revocations/{TAKEN_BACK}",

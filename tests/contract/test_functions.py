@@ -34,7 +34,7 @@ PURE_SHARED = frozenset(
 PURE_MODULES = ("rules.py",)
 IO_MODULES = frozenset({"db", "ports", "events", "api", "job", "log", "auth", "http", "settings"})
 HEAVY = ("web3", "eth_account", "google", "grpc", "requests", "httpx", "argon2", "PIL")
-JOBS = [name for name, function in contract.functions().items() if not function.gateway]
+JOBS = [name for name, function in contract.functions().items() if not function.is_http]
 
 PARAMETER = re.compile(r"\{[^}]*\}")  # of a path
 FILE_LINES_MAX = 450
@@ -244,7 +244,7 @@ def _sources() -> list[Path]:
 
 def test_the_benchmark_can_call_every_job() -> None:
     for function in contract.functions().values():
-        callable_ = function.gateway or function.schedules or function.on_deploy or function.name in calls.DELIVERIES
+        callable_ = function.is_http or function.schedules or function.on_deploy or function.name in calls.DELIVERIES
         assert callable_, f"emulators/bench/calls.py has no delivery for {function.name}"
 
 

@@ -129,6 +129,18 @@ def test_every_module_that_reads_a_file_beside_it_is_known() -> None:
     assert readers == set(imports.READ_BY)
 
 
+@pytest.mark.parametrize("name", sorted(functions()))
+def test_every_file_of_its_folder_is_staged(built: Path, name: str) -> None:
+    folder = ROOT / "functions" / name
+    left_out = {"function.yaml", "requirements.txt"}
+    there = {
+        path.relative_to(ROOT).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix != ".pyc" and path.relative_to(folder).as_posix() not in left_out
+    }
+    assert there == {path for path in names_in(built, name) if path.startswith(f"functions/{name}/")}
+
+
 def test_requirements_are_complete_pinned_and_hashed(built: Path) -> None:
     text = (built / "staged" / "scans" / "requirements.txt").read_text()
     pinned = PINNED.findall(text)

@@ -61,7 +61,7 @@ def test_it_reads_every_function_as_we_do(catalog: dict[str, Any]) -> None:
         read = catalog["functions"][name]
         assert read["service"] == service_name(name)
         assert read["admin"] == (name.startswith("admin_") and function.gateway)
-        for field in ("description", "gateway", "memory", "cpu", "concurrency", "timeout_seconds"):
+        for field in ("description", "gateway", "site", "memory", "cpu", "concurrency", "timeout_seconds"):
             assert read[field] == getattr(function, field)
         for field in ("topics", "on_deploy", "roles"):
             assert read[field] == list(getattr(function, field))

@@ -6,6 +6,7 @@ import pytest
 
 from emulators import contract
 from emulators.gateway import EDGE_HEADERS
+from functions.pages.site import PAGE_HEADERS
 from shared import clock
 from shared.web import http
 from terraform import hcl, policy
@@ -89,7 +90,12 @@ def test_every_answer_that_passes_the_edge_has_the_headers_of_functions_own_answ
     assert dict(line.split(":", 1) for line in ours.values["safe_headers"]) == EDGE_HEADERS
     doors = ours.of("google_compute_backend_service", "google_compute_backend_bucket")
     assert len(doors) >= 3
-    assert {door.body["custom_response_headers"] for door in doors} == {"${local.safe_headers}"}
+    of_pages = [door for door in doors if door.address.endswith(".site")]
+    assert [door.body["custom_response_headers"] for door in of_pages] == ["${local.site_headers}"]
+    assert {door.body["custom_response_headers"] for door in doors if door not in of_pages} == {"${local.safe_headers}"}
+    of_site = dict(line.split(":", 1) for line in ours.values["site_headers"])
+    assert of_site.items() <= PAGE_HEADERS.items()
+    assert of_site.keys() == EDGE_HEADERS.keys()
     (edge,) = ours.of("google_compute_url_map")
     (cors,) = edge.inner("default_route_action")["cors_policy"]
     allowed = http.cors("https://blakjaks.com")

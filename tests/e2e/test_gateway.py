@@ -29,10 +29,22 @@ def test_access_tokens_are_signed_by_the_published_key(stack: Stack, visitors: V
 @in_each_mode
 def test_what_is_not_in_the_contract_is_not_there(visitors: Visitors) -> None:
     client = visitors.client()
-    for path in ("/", "/v1", "/v1/scans/submit/", "/v1/Scans/submit", "//v1/scans/submit", "/v2/users/me"):
+    for path in ("/v1/scans/submit/", "/v1/Scans/submit"):
         answer = client.get(path)
         assert (answer.status, answer.body["code"]) == (404, 404), path
+    for path in ("/v1", "//v1/scans/submit", "/v2/users/me"):  # of the web site, which has no such page
+        answer = client.get(path)
+        assert (answer.status, "There is no such page." in answer.body) == (404, True), path
     assert client.send("DELETE", "/v1/scans/submit").status == 405
+
+
+@in_each_mode
+def test_the_web_site_is_at_the_same_address(visitors: Visitors) -> None:
+    client = visitors.client()
+    assert client.get("/").status == 302
+    page, gallery = client.get("/en"), client.get("/en/gallery")
+    assert (page.status, gallery.status) == (200, 200)
+    assert "Scans so far" in page.body
 
 
 @in_each_mode

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.auth import Role
 from tests.factories import Somebody
-from tests.fakes import desk_list_rows, list_rows, mail_list_rows, shop_list_rows
+from tests.fakes import desk_list_rows, list_rows, mail_list_rows, public_rows, shop_list_rows
 
 Item = Mapping[str, Any]
 Make = Callable[[Somebody, datetime, int], str]
@@ -84,6 +84,7 @@ LISTS: Mapping[str, ListCase] = {
     "list_recent": ListCase(list_rows.scan),
     "list_notifications": ListCase(list_rows.notification, filters={"type": same("type")}),
     "list_feed": ListCase(list_rows.feed_line, mine=False, filters={"kind": same("kind")}),
+    "list_awards": ListCase(public_rows.decision, ties=False, mine=False),
     "list_scan_periods": ListCase(
         partial(list_rows.period, "hour"), "starts_at", beside=partial(list_rows.period, "day"), ties=False, mine=False
     ),

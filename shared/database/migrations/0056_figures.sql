@@ -127,6 +127,7 @@ GRANT SELECT ON figures, metric_days, activity, active_days, figure_progress TO 
 
 -- figures: what everybody may see.
 GRANT SELECT ON figures, award_inputs, trip_places TO blakjaks_figures;
+GRANT SELECT (id, amount, status, paid_at, transaction_hash) ON comps TO blakjaks_figures;
 
 -- figure_rollups: figures are worked out of what has happened.
 GRANT INSERT, UPDATE ON figures TO blakjaks_figure_rollups;

@@ -7,7 +7,7 @@ variable "folder" {
 
 locals {
   keys = [
-    "description", "gateway", "topics", "queues", "schedules", "on_deploy", "memory", "cpu", "concurrency",
+    "description", "gateway", "site", "topics", "queues", "schedules", "on_deploy", "memory", "cpu", "concurrency",
     "timeout_seconds", "instances", "roles", "scopes", "database", "secrets", "environment",
   ]
   scoped_families = ["cloudkms", "iam", "storage"] # never granted on the whole project
@@ -18,6 +18,7 @@ locals {
     description     = given.description
     gateway         = given.gateway
     admin           = given.gateway && startswith(name, "admin_")
+    site            = try(given.site, false)
     topics          = try(given.topics, [])
     queues          = { for queue in try(given.queues, []) : queue.name => queue }
     schedules       = { for schedule in try(given.schedules, []) : schedule.name => schedule.cron }

@@ -19,7 +19,7 @@ Client = Callable[..., FunctionClient]
 
 OURS, FOREIGN = "https://blakjaks.com", "https://evil.example"
 FOR_EVERYBODY = {"jwks": "public, max-age=300", "get_live": "public, max-age=1",
-                 "get_public_insights": "public, max-age=30"}  # fmt: skip
+                 "get_public_insights": "public, max-age=30", "list_awards": "public, max-age=5"}  # fmt: skip
 QUERIES = {"suggest_usernames": "?full_name=Ada"}
 CHANGING = {"suggest_usernames": {"Content-Length"}, "get_live": {"Content-Length"}}  # by chance, and by the clock
 FORWARDED = {"follow_referral"}  # a link that others append parameters to (fbclid, utm_source)

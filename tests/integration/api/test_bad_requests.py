@@ -32,7 +32,8 @@ WRONG_QUERIES = ("limit=5&limit=6", "cursor=a&limit=5&cursor=a", "unknown=1", "L
                  "=", "limit", "; DROP TABLE", "&".join(f"a{number}=1" for number in range(2_000)))  # fmt: skip
 WRONG_IDS = ("1", "me", "%00", "%FF", "7c6b5a49-3827-4615-9403", "7c6b5a49-3827-4615-9403-f2e1d0c9b8a7%00",
              "%0A", "..", "%2e%2e", "'", "a" * 5_000, "-", "null")  # fmt: skip
-NAMES = ("full_name", "code")  # texts that may say anything: test_username_suggestions.py, test_referrals.py
+# They may say anything, or are any number: test_username_suggestions.py, test_referrals.py, test_public_awards.py.
+NAMES = ("full_name", "code", "number")
 WRONG_KEYS = ("", " ", "two words", "é", "x" * 256, "\x7f", "tab\there", "\x80\xff")
 HARMLESS_HEADERS: dict[str, str] = {
     "Idempotency-Key": "~!@#$%^&*()_+" * 19,

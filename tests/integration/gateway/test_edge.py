@@ -11,7 +11,7 @@ from tests.client import FunctionClient, answer_of
 
 Client = Callable[..., FunctionClient]
 
-HTTP = sorted(name for name, function in contract.functions().items() if function.gateway)
+HTTP = sorted(name for name, function in contract.functions().items() if function.is_http)
 
 
 def test_members_behind_one_balancer_have_their_own_addresses(client: Client, sql: Connection) -> None:
@@ -41,4 +41,4 @@ def test_every_http_function_refuses_what_came_past_the_edge(client: Client) -> 
 
 def test_every_http_function_is_given_the_edges_keys_and_no_job_is() -> None:
     for name, function in contract.functions().items():
-        assert (function.secrets.get("EDGE_KEYS") == "edge-keys") is function.gateway, name
+        assert (function.secrets.get("EDGE_KEYS") == "edge-keys") is function.is_http, name

@@ -222,6 +222,23 @@ def test_the_load_balancers_headers_are_on_every_answer_once(real: WsgiClient) -
             assert len(answer.headers.getlist(name)) == 1, f"{path} {name}"
 
 
+def test_what_is_not_of_the_api_goes_to_the_web_site_without_a_token(platform: Platform, spy: Spy) -> None:
+    keys = KeySet(auth.published_keys)
+    door = WsgiClient(
+        Gateway(
+            contract.operations(), contract.token_rules(), {}, keys, platform.gateway_token, platform.edge_key, spy
+        )
+    )  # fmt: skip
+    for path in ("/", "/en/awards", "/live.json", "/v2/users/me"):
+        answer = ask(door, "GET", path, **{"X-Edge-Key": "guessed"})
+        assert (answer.status_code, answer.headers.get("Referrer-Policy")) == (200, None), path
+    assert [seen["PATH_INFO"] for seen in spy.seen] == ["/", "/en/awards", "/live.json", "/v2/users/me"]
+    assert {seen["HTTP_X_EDGE_KEY"] for seen in spy.seen} == {platform.edge_key}
+    assert not any("HTTP_AUTHORIZATION" in seen for seen in spy.seen)
+    assert ask(door, "GET", "/v1/nothing").status_code == 404
+    assert len(spy.seen) == 4
+
+
 def test_more_than_32_mb_do_not_pass(spied: WsgiClient, spy: Spy) -> None:
     limit = 32 * 1024 * 1024
     for length, status in ((limit + 1, 413), (10**30, 413), (limit, 200)):

@@ -9,10 +9,11 @@ import pytest
 from google.cloud.firestore import Client
 from pg8000.dbapi import Connection
 
-from functions.figure_rollup import days_store, documents, main, rules
+from functions.figure_rollup import days_store, documents, main, public_document, rules
 from shared import clock, config, db
 from shared.figures.names import Name
 from tests import factories
+from tests.fakes import public_rows
 from tests.fakes.invoker import FunctionInvoker
 from tests.fakes.plain_rows import put, unchecked
 from tests.fakes.scan_rows import insert_scans
@@ -73,6 +74,36 @@ def test_listeners_see_the_figures_that_are_kept(invoker: FunctionInvoker, liste
     assert figures["active_members"] == 0
     assert figures["reconciliation_status"] is None
     assert figures["reasons"]["reconciliation_status"]
+
+
+def test_the_first_balance_replaces_that_there_is_none(
+    invoker: FunctionInvoker, listeners: Client, sql: Connection
+) -> None:
+    """A balance is as of its hour's beginning, and what was said in that hour before it must not be newer."""
+    del listeners
+    assert invoker.schedule("figure_rollup", "figures") == 204
+    public_rows.balances(sql)
+    assert invoker.schedule("figure_rollup", "figures") == 204
+    kept = sql.execute_simple("SELECT value IS NULL FROM figures WHERE name = 'on_chain_balances'").rows
+    assert kept == [[False]]
+
+
+def test_the_document_of_the_web_site_is_written_anew_when_something_in_it_changes(
+    invoker: FunctionInvoker, listeners: Client, sql: Connection
+) -> None:
+    assert invoker.schedule("figure_rollup", "figures") == 204
+    first = listeners.document(public_document.PATH).get().to_dict() or {}
+    public_rows.feed_line(sql, "someone_was_paid", amount="100.00")
+    public_rows.balances(sql)
+
+    assert invoker.schedule("figure_rollup", "figures") == 204
+
+    second = listeners.document(public_document.PATH).get().to_dict() or {}
+    assert (first["feed"], first["treasuries"], first["reconciliation"]) == ([], None, None)
+    assert [line["code"] for line in second["feed"]] == ["someone_was_paid"]
+    assert [each["balance"] for each in second["treasuries"]] == ["1234567.50", "1234567.500001", "1234567.500002"]
+    assert second["moments"]["treasuries"]["old_from"] > second["moments"]["treasuries"]["as_of"]
+    assert second["made_at"] > first["made_at"]
 
 
 def test_a_document_is_written_when_a_value_has_changed(
