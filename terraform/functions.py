@@ -43,7 +43,7 @@ ROLES = frozenset(
 SCOPES = frozenset(
     {
         *("access-tokens", "envelope", "treasury-keys"),  # key rings
-        *("avatars", "codes", "documents", "hls", "templates", "uploads"),  # buckets
+        *("avatars", "codes", "documents", "hls", "reports", "templates", "uploads"),  # buckets
         *("files", "firebase", "invoker"),  # service accounts
     }
 )
@@ -54,7 +54,8 @@ DATABASE_ROLES = frozenset(
         *("codes", "counting", "delivery", "deposits", "disputes", "downlines", "enrolment", "erasure"),
         *("explanations", "exports", "figure_rollups", "figures", "fulfilment", "goods", "inbox", "inventory"),
         *("invoices", "keys", "listening", "months", "order_decisions", "orders", "payouts", "profiles", "read"),
-        *("referral_reviews", "referrals", "relay", "rollups", "sales", "scans", "second_factors", "settings"),
+        *("referral_reviews", "referrals", "relay", "report_requests", "reports", "rollups", "sales", "scans"),
+        *("second_factors", "settings"),
         *("settlements", "standing", "sunset", "taxes", "telling", "vault_upkeep", "vaults", "wallets", "webhooks"),
         *("week_decisions", "weeks"),
         *("wholesale", "wholesale_decisions", "work"),

@@ -62,6 +62,7 @@ WORDS = frozenset(
 )  # fmt: skip
 PASSWORDS = frozenset({"password", "current_password"})  # read where they are hashed
 MADE_BY_PROGRAMS = frozenset(
-    {"after", "card_id", "country", "cursor", "destination", "device_id", "digest", "id", "picture", "reference",
-     "refresh_token", "screen", "signature", "signed_transaction", "source_kind", "ticket", "timestamp", "token"}
+    {"action", "after", "card_id", "country", "cursor", "destination", "device_id", "digest", "id", "metrics",
+     "picture", "reference", "refresh_token", "resource_id", "resource_type", "screen", "signature",
+     "signed_transaction", "source_kind", "ticket", "timestamp", "token"}
 )  # fmt: skip
