@@ -17,7 +17,7 @@ $(error there is no setting $(unknown); there are $(SETTINGS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types build seal schema terraform-test plan deploy rollback capacity bench bench-scans bench-shop bench-affiliates bench-codes bench-payouts bench-ledger bench-insights payouts ledger-check week-recount dead-letters faults order-faults week-faults mutants bench-auth soak tick advance lock clean
+.PHONY: help setup run demo test lint format types build seal schema terraform-test plan deploy rollback capacity bench bench-scans bench-shop bench-affiliates bench-codes bench-payouts bench-ledger bench-insights bench-reports payouts ledger-check week-recount dead-letters faults order-faults week-faults mutants bench-auth soak tick advance lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -103,6 +103,9 @@ bench-payouts: setup ## Whole payouts per second with a backlog of 1,000 and 10,
 
 bench-insights: setup ## Pages of figures with 10 thousand scans (ARGS=--full: 10 million too) beside hello world (--quick: one round)
 	@$(BIN)/python -m emulators.bench.insights $(ARGS)
+
+bench-reports: setup ## A report of a million members as CSV, beside a bare COPY of the same rows (ARGS="10000": sizes)
+	@$(BIN)/python -m emulators.bench.reports $(ARGS)
 
 bench-codes: setup ## Batches of codes made, exported and imported, beside bare COPY and UPDATE (ARGS="5000000": sizes)
 	@$(BIN)/python -m emulators.bench.codes $(ARGS)

@@ -27,6 +27,7 @@ INVOKER_ACCOUNT = f"invoker@{PROJECT}.iam.gserviceaccount.com"
 FIREBASE_ACCOUNT = f"firebase@{PROJECT}.iam.gserviceaccount.com"
 FILES_ACCOUNT = f"files@{PROJECT}.iam.gserviceaccount.com"
 CODES_BUCKET = "blakjaks-codes"
+REPORTS_BUCKET = "blakjaks-reports"
 AVATARS_BUCKET = "blakjaks-user-avatars"
 DOCUMENTS_BUCKET = "blakjaks-user-documents"
 DATABASE = "blakjaks"
@@ -136,6 +137,7 @@ def account_settings(identity_url: str, audience: str) -> dict[str, str]:
         "CODES_BUCKET": CODES_BUCKET,
         "AVATARS_BUCKET": AVATARS_BUCKET,
         "DOCUMENTS_BUCKET": DOCUMENTS_BUCKET,
+        "REPORTS_BUCKET": REPORTS_BUCKET,
         "CODE_MAC_KEY": secrets.token_hex(32),
         "MAILED_CODE_KEY": secrets.token_hex(32),
         "FINGERPRINT_KEY": secrets.token_hex(32),
@@ -148,6 +150,7 @@ def make_buckets(storage: Storage) -> dict[str, str]:
     """Create the buckets, one of them public; returns the settings for reading them."""
     storage.create_bucket(CODES_BUCKET)
     storage.create_bucket(DOCUMENTS_BUCKET)
+    storage.create_bucket(REPORTS_BUCKET)
     storage.create_bucket(AVATARS_BUCKET, public=True)
     return {"STORAGE_EMULATOR_HOST": storage.host, "AVATARS_URL": f"{storage.host}/{AVATARS_BUCKET}"}
 

@@ -253,6 +253,14 @@ class ExportMember(Task):
     export_id: UUID
 
 
+class ExportReport(Task):
+    """Write a report that an admin has asked for into a file."""
+
+    queue: ClassVar[str] = "report-export"
+    function: ClassVar[str] = "report_export"
+    export_id: UUID
+
+
 class EraseMember(Task):
     """Erase what is left of a deleted account; the last look comes when nothing of it can be under way any more."""
 

@@ -62,9 +62,9 @@ resource "google_secret_manager_secret_iam_member" "function" {
 
 # An address signed by `files` opens what `files` may read or write.
 resource "google_storage_bucket_iam_member" "files" {
-  for_each = toset(["codes", "documents", "uploads", "avatars"])
+  for_each = toset(["codes", "documents", "reports", "uploads", "avatars"])
   bucket   = google_storage_bucket.files[each.key].name
-  role     = each.key == "codes" ? "roles/storage.objectViewer" : "roles/storage.objectUser"
+  role     = contains(["codes", "reports"], each.key) ? "roles/storage.objectViewer" : "roles/storage.objectUser"
   member   = google_service_account.named["files"].member
 }
 

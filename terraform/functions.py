@@ -44,40 +44,20 @@ ROLES = frozenset(
 SCOPES = frozenset(
     {
         *("access-tokens", "envelope", "treasury-keys"),  # key rings
-        *("avatars", "codes", "documents", "hls", "templates", "uploads"),  # buckets
+        *("avatars", "codes", "documents", "hls", "reports", "templates", "uploads"),  # buckets
         *("files", "firebase", "invoker"),  # service accounts
     }
 )
 DATABASE_ROLES = frozenset(
     {
         "owner",  # it changes the schema; the others are blakjaks_… in shared/database/migrations/*_database_roles.sql
-        *(
-            "accounts",
-            "accruals",
-            "affiliate_desk",
-            "approvals",
-            "awards",
-            "bank_sync",
-            "banks",
-            "books",
-            "campaign_sending",
-        ),
-        *("campaigns", "carts", "checkout", "clicks"),
-        *("codes", "counting", "delivery", "deposits", "disputes", "downlines", "enrolment", "erasure"),
-        *("explanations", "exports", "figure_rollups", "figures", "fulfilment", "goods", "inbox", "inventory"),
-        *("invoices", "keys", "listening", "member_desk", "months", "order_decisions", "orders", "payouts"),
-        *("platform_settings", "profiles", "read", "referral_reviews", "referrals", "relay", "rollups", "sales"),
-        *(
-            "scans",
-            "second_factors",
-            "settings",
-            "settlements",
-            "standing",
-            "sunset",
-            "taxes",
-            "telling",
-            "unsubscribes",
-        ),
+        *("accounts", "accruals", "affiliate_desk", "approvals", "awards", "bank_sync", "banks", "books"),
+        *("campaign_sending", "campaigns", "carts", "checkout", "clicks", "codes", "counting", "delivery"),
+        *("deposits", "disputes", "downlines", "enrolment", "erasure", "explanations", "exports", "figure_rollups"),
+        *("figures", "fulfilment", "goods", "inbox", "inventory", "invoices", "keys", "listening", "member_desk"),
+        *("months", "order_decisions", "orders", "payouts", "platform_settings", "profiles", "read"),
+        *("referral_reviews", "referrals", "relay", "report_requests", "reports", "rollups", "sales", "scans"),
+        *("second_factors", "settings", "settlements", "standing", "sunset", "taxes", "telling", "unsubscribes"),
         *("vault_upkeep", "vaults", "wallets", "webhooks", "week_decisions", "weeks", "wholesale"),
         *("wholesale_decisions", "work"),
     }

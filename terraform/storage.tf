@@ -7,6 +7,7 @@ locals {
     documents = { public = false, versioning = true, rules = [{ action = "NEARLINE", days = 90 }, { action = "DeleteOld", days = 365 }] }
     templates = { public = false, versioning = true, rules = [{ action = "DeleteOld", days = 365 }] }
     codes     = { public = false, versioning = false, rules = [{ action = "Delete", days = 30 }] } # whole batches of spendable codes
+    reports   = { public = false, versioning = false, rules = [{ action = "Delete", days = 8 }] } # kept for a week
     uploads   = { public = false, versioning = false, rules = [{ action = "Delete", days = 7 }] }
   }
 }
@@ -22,7 +23,7 @@ resource "google_storage_bucket" "files" {
     enabled = each.value.versioning
   }
   soft_delete_policy {
-    retention_duration_seconds = each.key == "codes" ? 0 : 7 * 86400 # a deleted export must be gone
+    retention_duration_seconds = contains(["codes", "reports"], each.key) ? 0 : 7 * 86400 # a deleted export must be gone
   }
   logging {
     log_bucket = google_storage_bucket.access_logs.name

@@ -35,6 +35,7 @@ CRONTABS: Mapping[str, str] = {
     "reconciliation/daily": "0 5 * * *",
     "referral_refresh/refresh": "* * * * *",
     "referral_refresh/review": "*/5 * * * *",
+    "report_export/forget": "27 * * * *",
     "sale_accrue/sweep": "* * * * *",
     "sales_count/sweep": "* * * * *",
     "sales_count/settle": "20 5 * * *",

@@ -59,15 +59,16 @@ def _line(tx: Tx, row: SentLine) -> str:
     """A product of a parcel as a line of CSV; texts of people are no formulas of a spreadsheet."""
     to = addresses.unseal(tx, row.order_id, row.address) if row.address else None
     people = (to.recipient, to.line1, to.line2, to.city) if to else ("", "", "", "")
-    fields = [
-        str(row.parcel_id),
-        row.shipped_at.astimezone(UTC).date().isoformat(),
-        number_of(row.kind, row.number, row.placed_at),
-        *(csv_fields.quoted(text) for text in people),
-        row.ship_state,
-        csv_fields.quoted(row.ship_zip),
-        row.sku,
-        str(row.tins),
-        csv_fields.quoted(row.carrier),
-    ]
-    return ",".join(fields) + "\r\n"
+    return csv_fields.line(
+        (
+            row.parcel_id,
+            row.shipped_at.astimezone(UTC).date(),
+            number_of(row.kind, row.number, row.placed_at),
+            *people,
+            row.ship_state,
+            row.ship_zip,
+            row.sku,
+            row.tins,
+            row.carrier,
+        )
+    )

@@ -81,6 +81,47 @@ FACTS: Mapping[str, LiteralString] = {
         SELECT 'wholesale_chips' AS metric, '' AS key, CAST(sum(chips) AS numeric) AS value FROM wholesale_chips
         WHERE earned_at >= :since AND earned_at < :until HAVING count(*) > 0
         """,
+    # By the kind of the order; without the sales tax, which is not ours.
+    "orders": """
+        SELECT made.metric, o.kind AS key, made.value
+        FROM (SELECT kind, count(*) AS orders, sum(tins) AS tins, sum(subtotal + shipping_cost) AS amount FROM orders
+              WHERE confirmed_at >= :since AND confirmed_at < :until GROUP BY kind) o
+        CROSS JOIN LATERAL (VALUES ('orders', CAST(orders AS numeric)), ('units', CAST(tins AS numeric)),
+                                   ('revenue', amount / 1000000.0)) made (metric, value)
+        """,
+    "refunds": """
+        SELECT made.metric, r.reason AS key, made.value
+        FROM (SELECT reason, count(*) AS refunds, sum(tins) AS tins, sum(goods + shipping) AS amount FROM refunds
+              WHERE recorded_at >= :since AND recorded_at < :until GROUP BY reason) r
+        CROSS JOIN LATERAL (VALUES ('refunds', CAST(refunds AS numeric)), ('units_refunded', CAST(tins AS numeric)),
+                                   ('refunds_amount', amount / 1000000.0)) made (metric, value)
+        """,
+    # Earnings as they come, whatever becomes of them later; the shares of a week when people have approved it.
+    "affiliate_earnings": """
+        SELECT 'affiliate_earnings_amount' AS metric, e.kind AS key, sum(e.amount) / 1000000.0 AS value
+        FROM (SELECT kind, amount FROM affiliate_earnings WHERE earned_at >= :since AND earned_at < :until
+              UNION ALL
+              SELECT 'week_share', s.share FROM affiliate_weeks w JOIN affiliate_week_shares s ON s.week_on = w.week_on
+              WHERE w.approved_at >= :since AND w.approved_at < :until AND w.outcome = 'shared') e
+        GROUP BY e.kind
+        """,
+    "affiliate_earnings_cancelled": """
+        SELECT 'affiliate_earnings_cancelled_amount' AS metric, kind AS key, sum(amount) / 1000000.0 AS value
+        FROM affiliate_earnings WHERE status = 'cancelled' AND cancelled_at >= :since AND cancelled_at < :until
+        GROUP BY kind
+        """,
+    # By how much each journal changed what a treasury holds, whether it is promised to a payout or not.
+    "treasury_flows": """
+        SELECT CASE WHEN moved > 0 THEN 'treasury_inflow' ELSE 'treasury_outflow' END AS metric, treasury AS key,
+               abs(sum(moved)) / 1000000.0 AS value
+        FROM (SELECT split_part(p.account, ':', 2) AS treasury, sum(p.amount) AS moved
+              FROM ledger_journals j JOIN ledger_postings p ON p.journal_id = j.id
+              WHERE j.posted_at >= :since AND j.posted_at < :until
+                AND p.account IN ('treasury:member', 'treasury:affiliate', 'treasury:wholesale', 'treasury:shop',
+                                  'in_flight:member', 'in_flight:affiliate', 'in_flight:wholesale', 'in_flight:shop')
+              GROUP BY j.id, 1) flows
+        WHERE moved <> 0 GROUP BY 1, 2
+        """,
     # What sales gave a pool, less what refunds took back; and what the pool has promised, less what it got back.
     "pools": """
         SELECT CASE WHEN j.ref LIKE 'accrual:%' THEN 'pool_accrued' ELSE 'pool_spent' END AS metric,
@@ -96,7 +137,9 @@ METRICS = (
     *("sign_ups", "payouts_paid_seconds", "payouts_paid_timed", "payouts_cancelled", "chips_given", "vault"),
     *(f"{subject}{suffix}" for subject in ("comps_awarded", "comps_cancelled", "comps_paid", "payouts_paid",
                                            "matches_paid") for suffix in ("", "_amount")),
-    *("wholesale_chips", "pool_accrued", "pool_spent"),
+    *("wholesale_chips", "pool_accrued", "pool_spent", "orders", "units", "revenue", "refunds", "units_refunded"),
+    *("refunds_amount", "affiliate_earnings_amount", "affiliate_earnings_cancelled_amount", "treasury_inflow"),
+    "treasury_outflow",
 )  # fmt: skip
 
 

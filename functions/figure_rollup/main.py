@@ -19,6 +19,7 @@ from functions.figure_rollup import (
     counts_store,
     days_store,
     documents,
+    periods_store,
     public_document,
     public_store,
     quick_store,
@@ -36,12 +37,14 @@ from shared.figures.names import Name
 from shared.job import Job
 from shared.ports import firestore
 from shared.sweep import Sweep
+from shared.values.periods import Interval, start_after, start_of
 
 LEASE = "figures"
 LEASE_LIFE = timedelta(seconds=30)
 SCANS_AT_ONCE = 5_000
 BATCHES_MAX = 40  # in one turn; the next turn continues
 DAYS_ANEW = 35
+LONG_PERIODS = (Interval.WEEK, Interval.MONTH)
 
 job = Job("figure_rollup")
 
@@ -110,6 +113,20 @@ def count_anew(now: datetime) -> None:
         for back in reversed(range(DAYS_ANEW)):
             day = today - timedelta(days=back)
             parts.part(partial(_count_alone, day, now), day)
+
+
+@job.schedule("periods")
+def count_periods(now: datetime) -> None:
+    """Count the weeks and months of yesterday and today anew, and those in which no run has counted."""
+    today = now.astimezone(UTC).date()
+    seen = min(db.atomically(_first_not_counted, today), today)
+    with Sweep() as parts:
+        for interval in LONG_PERIODS:
+            start = start_of(interval, seen - timedelta(days=1))
+            while start <= today:
+                parts.part(partial(_count_period, interval, start, now), start)
+                start = start_after(interval, start)
+    db.atomically(periods_store.note, now)
 
 
 def count_recent(now: datetime) -> None:
@@ -187,7 +204,7 @@ def _count_recent(tx: Tx, now: datetime) -> None:
     today = now.astimezone(UTC).date()
     seen = max(as_of.astimezone(UTC).date(), days_store.first_day(tx) or today)
     for back in reversed(range((today - seen).days + 2)):
-        days_store.count_anew(tx, today - timedelta(days=back), now)
+        _count_all_of(tx, today - timedelta(days=back), now)
     days_store.note(tx, now)
 
 
@@ -197,4 +214,24 @@ def _count_alone(day: date, now: datetime) -> None:
 
 def _count_day(tx: Tx, day: date, now: datetime) -> None:
     days_store.wait(tx)
+    _count_all_of(tx, day, now)
+
+
+def _count_all_of(tx: Tx, day: date, now: datetime) -> None:
     days_store.count_anew(tx, day, now)
+    periods_store.count_anew(tx, Interval.DAY, day, now)
+
+
+def _count_period(interval: Interval, start: date, now: datetime) -> None:
+    db.atomically(_count_long_period, interval, start, now)
+
+
+def _first_not_counted(tx: Tx, today: date) -> date:
+    """The day up to which weeks and months are counted; nothing has happened before the first member joined."""
+    as_of = periods_store.counted_up_to(tx)
+    return max(as_of.astimezone(UTC).date(), days_store.first_day(tx) or today)
+
+
+def _count_long_period(tx: Tx, interval: Interval, start: date, now: datetime) -> None:
+    periods_store.wait(tx)
+    periods_store.count_anew(tx, interval, start, now)

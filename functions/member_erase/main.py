@@ -26,10 +26,12 @@ from shared.job import ComeAgain, Hopeless, Job
 from shared.members import avatars
 from shared.members.exports import ExportsConfig
 from shared.ports import files, firestore
+from shared.reports import storage
 from shared.sweep import Sweep
 from shared.values.ids import NIL
 
 LAST_LOOK_AFTER = timedelta(minutes=15)  # longer than anything recorded before the deletion can be on its way
+CLOSED_WITHIN = timedelta(minutes=1)  # from the wish to close an account until that is committed
 SECONDS_MAX = 120.0
 TABLE_SECONDS_MAX = 15.0  # per table and hourly run; all tables together stay within its timeout
 
@@ -55,6 +57,7 @@ def erase(task: EraseMember, now: datetime) -> None:
             if time.monotonic() - began > SECONDS_MAX:
                 raise ComeAgain("there is more to remove")
     _erase_copies(task.member_id)
+    _drop_reports(task.member_id)
     db.atomically(lambda tx: _finish(tx, task, clock.now()))
 
 
@@ -113,6 +116,15 @@ def _erase_files(member_id: UUID) -> None:
             files.delete(read(avatars.AvatarsConfig).avatars_bucket, name)
     for object_name in db.atomically(store.exports_left, member_id):
         files.delete(read(ExportsConfig).documents_bucket, object_name)
+
+
+def _drop_reports(member_id: UUID) -> None:
+    """Delete reports of admins that may name the member. It comes after the account's rows: a report that is made anew
+    from here on finds none of them. A file that is still being written is deleted by its own run, or by report_export.
+    """
+    db.atomically(store.drop_reports, member_id, CLOSED_WITHIN)
+    for file in db.atomically(store.dropped_files):
+        files.delete(read(storage.ReportsConfig).reports_bucket, storage.object_name(file.export_id, file.run_id))
 
 
 def _erase_copies(member_id: UUID) -> None:

@@ -100,6 +100,14 @@ PURGES: Mapping[str, LiteralString] = {
             SELECT member_id FROM second_factors WHERE enabled_at IS NULL AND created_at < :before
             ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
+    # Its files go before it.
+    "report_exports": """
+        DELETE FROM report_exports WHERE id IN (
+            SELECT id FROM report_exports
+            WHERE state IN ('failed', 'expired') AND expires_at < :before
+              AND NOT EXISTS (SELECT FROM report_files WHERE export_id = report_exports.id)
+            ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
     # The refresh tokens of a session go before it.
     "sessions": """
         DELETE FROM sessions WHERE id IN (

@@ -5,7 +5,7 @@ KEPT lists what stays and why. A contract test compares both lists with the sche
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import LiteralString
 from uuid import UUID
 
@@ -78,6 +78,7 @@ KEPT: Mapping[str, str] = {
     "bank_transfers": "likewise",
     "wholesale_comps": "likewise; it says what an account was paid",
     "resale_certificates": "likewise; it proves to a state why nothing was taxed",
+    "report_exports": "what an admin has asked for; it goes a month after its file",
     "parcels": "bookkeeping: what has left; by the admins who have sent it by hand",
     "orders": "bookkeeping: what was sold and taxed; without the address",
     "age_checks": "who sells must be able to show that the buyer was old enough; the provider keeps the person",
@@ -187,6 +188,14 @@ AT_LAST = frozenset({"avatars", "data_exports"})
 
 
 @dataclass(frozen=True)
+class ReportFile:
+    """A file that a run of a report has begun."""
+
+    run_id: UUID
+    export_id: UUID
+
+
+@dataclass(frozen=True)
 class Erasure:
     """The erasure of an account, and when it was finished."""
 
@@ -215,6 +224,36 @@ def avatars_left(tx: Tx, member_id: UUID) -> list[str]:
 def exports_left(tx: Tx, member_id: UUID) -> list[str]:
     """The member's exported files."""
     return tx.column(str, "SELECT object_name FROM data_exports WHERE member_id = :member_id", member_id=member_id)
+
+
+def drop_reports(tx: Tx, member_id: UUID, closed_within: timedelta) -> None:
+    """Show no report any more that names members and may have been read before the account was closed; those under way
+    are made anew. Such are all that were begun before `closed_within` had passed since the member asked, because the
+    account was closed within that time.
+    """
+    tx.run(
+        """
+        UPDATE report_exports r
+        SET state = CASE r.state WHEN 'ready' THEN 'expired' ELSE r.state END, run_id = NULL, held_until = NULL
+        FROM erasures e
+        WHERE e.member_id = :member_id AND r.kind IN ('users', 'orders', 'affiliates')
+          AND r.state IN ('making', 'ready') AND r.run_id IS NOT NULL
+          AND r.read_from < e.asked_at + :seconds * interval '1 second'
+        """,
+        member_id=member_id,
+        seconds=round(closed_within.total_seconds()),
+    )
+
+
+def dropped_files(tx: Tx) -> list[ReportFile]:
+    """The files of reports that are not shown, whose run does not hold the report any more."""
+    return tx.all(
+        ReportFile,
+        """
+        SELECT f.run_id, f.export_id FROM report_files f JOIN report_exports e ON e.id = f.export_id
+        WHERE e.run_id IS DISTINCT FROM f.run_id ORDER BY f.begun_at
+        """,
+    )
 
 
 def erase(tx: Tx, table: str, member_id: UUID, limit: int) -> int:

@@ -69,6 +69,10 @@ PERIODS: Mapping[str, Period] = {
     "refresh_tokens": Period(
         "refresh_tokens", "expires_at", timedelta(days=1), "an expired token is refused whether it is known or not"
     ),
+    "report_exports": Period(
+        "report_exports", "expires_at", timedelta(days=30), "the file is gone; the audit log keeps who asked, and why",
+        only="those whose file has expired, and those that failed",
+    ),
     "scan_rollups": Period(
         "scan_rollups", "starts_at", timedelta(days=8), "figures per minute are shown for a week",
         "scan_rollup: roll-up", only="minutes",
@@ -151,6 +155,7 @@ FOR_EVER: Mapping[str, str] = {
     "mail_suppressions": "an address stays refused, as a fingerprint, whoever has it later",
     "age_checks": "whoever sells must be able to show that the buyer was old enough",
     "cart_items": "as long as their cart",
+    "report_files": "as long as the file",
     "erasures": "that it was done",
     "late_counts": "on its way to a count, which the next change of that count takes in",
     "listener_revocations": "one moment a member: tokens from before it stay refused",

@@ -104,6 +104,7 @@ CREATE TABLE affiliate_earnings (
 CREATE INDEX affiliate_earnings_affiliate ON affiliate_earnings (affiliate_id, earned_at, id);
 CREATE INDEX affiliate_earnings_agreed_by ON affiliate_earnings (agreed_by) WHERE agreed_by IS NOT NULL;
 CREATE INDEX affiliate_earnings_awarded_by ON affiliate_earnings (awarded_by) WHERE awarded_by IS NOT NULL;
+CREATE INDEX affiliate_earnings_cancelled ON affiliate_earnings (cancelled_at) WHERE status = 'cancelled';
 CREATE INDEX affiliate_earnings_earned ON affiliate_earnings (earned_at);
 CREATE INDEX affiliate_earnings_in_review ON affiliate_earnings (earned_at) WHERE status = 'in_review' AND kind =
     'manual';
@@ -1204,7 +1205,7 @@ CREATE TABLE figure_progress (
     as_of        timestamptz  NOT NULL,
     CONSTRAINT figure_progress_pkey PRIMARY KEY (work),
     CONSTRAINT figure_progress_last_number_check CHECK (last_number >= 0),
-    CONSTRAINT figure_progress_work_check CHECK (work IN ('scans', 'days'))
+    CONSTRAINT figure_progress_work_check CHECK (work IN ('scans', 'days', 'periods'))
 );
 
 CREATE TABLE figures (
@@ -2924,6 +2925,7 @@ CREATE TABLE refunds (
     CONSTRAINT refunds_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id)
 );
 CREATE INDEX refunds_order ON refunds (order_id);
+CREATE INDEX refunds_recorded ON refunds (recorded_at);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON refunds FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON refunds FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 CREATE TRIGGER order_volume_due AFTER INSERT ON refunds FOR EACH ROW EXECUTE FUNCTION order_volume_due();
@@ -2935,6 +2937,53 @@ CREATE TRIGGER sale_accrual_due AFTER INSERT ON refunds FOR EACH ROW EXECUTE FUN
 CREATE TRIGGER tax_report_due AFTER INSERT ON refunds FOR EACH ROW EXECUTE FUNCTION tax_report_due();
 CREATE TRIGGER wholesale_chips_refunded AFTER INSERT ON refunds FOR EACH ROW WHEN (new.tins > 0) EXECUTE FUNCTION
     wholesale_chips_refunded();
+
+CREATE TABLE report_exports (
+    id          uuid         NOT NULL,
+    kind        text         NOT NULL,
+    filters     jsonb        NOT NULL,
+    reason      text         NOT NULL,
+    asked_by    uuid         NOT NULL,
+    asked_at    timestamptz  NOT NULL,
+    state       text         NOT NULL DEFAULT 'making',
+    run_id      uuid,
+    held_until  timestamptz,
+    read_from   timestamptz,
+    read_until  timestamptz,
+    rows        bigint,
+    bytes       bigint,
+    sha256      bytea,
+    expires_at  timestamptz,
+    fault       text,
+    CONSTRAINT report_exports_pkey PRIMARY KEY (id),
+    CONSTRAINT report_exports_bytes_check CHECK (bytes > 0),
+    CONSTRAINT report_exports_ends CHECK ((state = 'making') = (expires_at IS NULL)),
+    CONSTRAINT report_exports_failed CHECK ((state = 'failed') = (fault IS NOT NULL)),
+    CONSTRAINT report_exports_fault_check CHECK (length(fault) >= 1 AND length(fault) <= 300),
+    CONSTRAINT report_exports_kind_check CHECK (kind IN ('analytics', 'audit_log', 'users', 'orders', 'affiliates')),
+    CONSTRAINT report_exports_reason_check CHECK (length(reason) >= 1 AND length(reason) <= 2000),
+    CONSTRAINT report_exports_rows_check CHECK (rows >= 0),
+    CONSTRAINT report_exports_sha256_check CHECK (octet_length(sha256) = 32),
+    CONSTRAINT report_exports_shown CHECK (state <> 'ready' OR run_id IS NOT NULL),
+    CONSTRAINT report_exports_state_check CHECK (state IN ('making', 'ready', 'failed', 'expired')),
+    CONSTRAINT report_exports_whole CHECK ((state NOT IN ('ready', 'expired')) OR num_nulls(read_from, read_until,
+        rows, bytes, sha256) = 0),
+    CONSTRAINT report_exports_asked_by_fkey FOREIGN KEY (asked_by) REFERENCES members(id)
+);
+CREATE INDEX report_exports_asked_by ON report_exports (asked_by);
+CREATE INDEX report_exports_making ON report_exports (asked_at) WHERE state = 'making';
+CREATE INDEX report_exports_over ON report_exports (expires_at) WHERE state IN ('failed', 'expired');
+CREATE INDEX report_exports_ready ON report_exports (expires_at) WHERE state = 'ready';
+
+CREATE TABLE report_files (
+    run_id     uuid         NOT NULL,
+    export_id  uuid         NOT NULL,
+    begun_at   timestamptz  NOT NULL,
+    CONSTRAINT report_files_pkey PRIMARY KEY (run_id),
+    CONSTRAINT report_files_export_id_fkey FOREIGN KEY (export_id) REFERENCES report_exports(id)
+);
+CREATE INDEX report_files_begun ON report_files (begun_at);
+CREATE INDEX report_files_export ON report_files (export_id);
 
 CREATE TABLE resale_certificates (
     id           uuid         NOT NULL,
@@ -8163,10 +8212,11 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening,
     blakjaks_member_desk, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
     blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals,
-    blakjaks_relay, blakjaks_rollups, blakjaks_sales, blakjaks_scans, blakjaks_second_factors, blakjaks_settings,
-    blakjaks_settlements, blakjaks_standing, blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes,
-    blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallets, blakjaks_webhooks, blakjaks_week_decisions,
-    blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales, blakjaks_scans,
+    blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing, blakjaks_sunset,
+    blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallets,
+    blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions,
+    blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -8212,11 +8262,11 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     operation_resolutions, order_tins_sold, orders, outbox, parcels, payment_findings, payment_operations, payments,
     payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
     reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
-    referral_progress, referral_reviews, referrals, refresh_tokens, refund_requests, sales_volume, scan_counter,
-    scan_rollup_position, scan_rollups, scans, second_factors, sessions, setting_wishes, settings, signers,
-    signing_keys, stock_alerts, tax_quotes, tax_reports, teller_connections, teller_enrollments, tier_history,
-    tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips,
-    usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges,
+    referral_progress, referral_reviews, referrals, refresh_tokens, refund_requests, report_exports, report_files,
+    sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, setting_wishes,
+    settings, signers, signing_keys, stock_alerts, tax_quotes, tax_reports, teller_connections, teller_enrollments,
+    tier_history, tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots,
+    trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges,
     wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
@@ -8343,8 +8393,9 @@ GRANT INSERT, SELECT ON TABLE data_keys TO blakjaks_enrolment;
 GRANT UPDATE (project) ON TABLE installation TO blakjaks_enrolment;
 
 GRANT DELETE ON TABLE attempt_counters, avatars, bank_nonces, carts, data_exports, devices, inboxes, job_faults,
-    late_counts, mails, mark_secrets, notification_preferences, notifications, pushes, referral_codes, sessions,
-    tax_quotes, wallet_balances, wallet_challenges, webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
+    late_counts, mails, mark_secrets, notification_preferences, notifications, pushes, referral_codes, report_exports,
+    sessions, tax_quotes, wallet_balances, wallet_challenges, webhook_deliveries, wholesale_accounts TO
+    blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
 GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, referral_clicks, refresh_tokens,
     second_factors TO blakjaks_erasure;
@@ -8376,6 +8427,7 @@ GRANT UPDATE (finished_at) ON TABLE mails TO blakjaks_erasure;
 GRANT UPDATE (finished_at) ON TABLE pushes TO blakjaks_erasure;
 GRANT UPDATE (given_up, settled_at) ON TABLE affiliate_week_shares TO blakjaks_erasure;
 GRANT UPDATE (happened_at) ON TABLE job_faults TO blakjaks_erasure;
+GRANT UPDATE (held_until, run_id, state) ON TABLE report_exports TO blakjaks_erasure;
 GRANT UPDATE (issued_at) ON TABLE refresh_tokens TO blakjaks_erasure;
 GRANT UPDATE (latitude, located_at, longitude) ON TABLE member_totals TO blakjaks_erasure;
 GRANT UPDATE (next_on) ON TABLE guarantees TO blakjaks_erasure;
@@ -8535,11 +8587,11 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
     payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
     reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
-    referral_progress, referral_reviews, referrals, refund_lines, refund_requests, refunds, resale_certificates,
-    retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
-    schema_migrations, sessions, setting_changes, setting_wishes, settings, signers, signing_keys, slot_transitions,
-    stock, stock_alerts, stock_moves, sunset_notices, tax_quotes, tax_reports, teller_connections, tier_history,
-    tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
+    referral_progress, referral_reviews, referrals, refund_lines, refund_requests, refunds, report_exports,
+    report_files, resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position,
+    scan_rollups, scans, schema_migrations, sessions, setting_changes, setting_wishes, settings, signers, signing_keys,
+    slot_transitions, stock, stock_alerts, stock_moves, sunset_notices, tax_quotes, tax_reports, teller_connections,
+    tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
     treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns,
     vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_links,
     wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
@@ -8554,6 +8606,12 @@ GRANT UPDATE (score, signals) ON TABLE referral_reviews TO blakjaks_referral_rev
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 
 GRANT DELETE, UPDATE ON TABLE outbox TO blakjaks_relay;
+
+GRANT INSERT ON TABLE report_exports TO blakjaks_report_requests;
+
+GRANT DELETE, INSERT ON TABLE report_files TO blakjaks_reports;
+GRANT UPDATE (bytes, expires_at, fault, held_until, read_from, read_until, rows, run_id, sha256, state) ON TABLE
+    report_exports TO blakjaks_reports;
 
 GRANT DELETE, INSERT, UPDATE ON TABLE scan_rollups TO blakjaks_rollups;
 GRANT INSERT ON TABLE transparency_metrics TO blakjaks_rollups;

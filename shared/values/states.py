@@ -82,6 +82,15 @@ class ExportStatus(StrEnum):
     EXPIRED = "expired"
 
 
+class ReportState(StrEnum):
+    """The values of `report_exports.state`."""
+
+    MAKING = "making"
+    READY = "ready"
+    FAILED = "failed"
+    EXPIRED = "expired"
+
+
 class AvatarStatus(StrEnum):
     """The values of `avatars.status`."""
 

@@ -6,6 +6,8 @@ from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from emulators import contract
 from shared.api import MUTATING
@@ -91,7 +93,7 @@ def test_path_and_query_parameters_are_the_same(route: Route) -> None:
     parameters = [openapi.resolved(parameter) for parameter in said_of(route).get("parameters", [])]
     names = {place: {p["name"] for p in parameters if p["in"] == place} for place in ("path", "query")}
     assert names["path"] == set(route.contract.path)
-    assert names["query"] == set(route.contract.query.model_fields if route.contract.query else ())
+    assert names["query"] == set(sent_fields(route.contract.query) if route.contract.query else ())
 
 
 @every_route
@@ -200,13 +202,19 @@ def final_reply(route: Route) -> type[Reply] | None:
     return reply
 
 
+def sent_fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model by the names that clients use: `from` is no name in Python."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
+
+
 def compare(model: type[Body | Reply], schema: dict[str, Any]) -> None:
     """Names, what is required, what may be null, enums and lengths."""
     assert schema["additionalProperties"] is False
-    assert set(schema["properties"]) == set(model.model_fields)
-    required = {name for name, field in model.model_fields.items() if field.is_required()}
+    fields = sent_fields(model)
+    assert set(schema["properties"]) == set(fields)
+    required = {name for name, field in fields.items() if field.is_required()}
     assert set(schema.get("required", [])) == required, model
-    for name, field in model.model_fields.items():
+    for name, field in fields.items():
         property_ = openapi.resolved(schema["properties"][name])
         hint = field.annotation
         nullable = get_origin(hint) in (Union, UnionType) and type(None) in get_args(hint)

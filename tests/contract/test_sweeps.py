@@ -27,6 +27,7 @@ IN_ORDER = {
     "referral_refresh/main.py:_in_batches": "one statement takes as many rows as are left; nothing is done for each",
     "referral_refresh/reviews.py:look": "batches from a queue; one that fails stays in it",
     "referral_refresh/main.py:follow_scans": "a fold over scans in order: none can be left out",
+    "report_export/main.py:pieces": "the pages of one file in order",
     "scan_rollup/main.py:catch_up": "a fold over scans in order: none can be left out",
     "tier_rollover/main.py:close": "batches; each member is on its own in its savepoint",
 }

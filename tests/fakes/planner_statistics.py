@@ -53,6 +53,7 @@ SMALL_TABLES = frozenset(
             "disputes",
             "payment_findings",
         ),
+        *("report_exports", "report_files"),
         *("affiliate_weeks", "affiliate_week_decisions", "affiliate_figure_weeks", "vault_months", "active_days"),
     }
 )

@@ -11,6 +11,7 @@ from tests.operations import (
     members,
     messages,
     orders,
+    reports,
     scans,
     shop,
     treasury,
@@ -62,6 +63,8 @@ EXAMPLE_REQUESTS = [
     treasury.start_reconciliation, treasury.compare_payments, treasury.resolve_payment_finding,
     treasury.resolve_finding, treasury.approve_payouts, treasury.explain_foreign_nonce,
     treasury.assign_deposit, treasury.return_deposit,
+    reports.export_analytics, reports.export_audit_log, reports.export_users, reports.export_orders,
+    reports.export_affiliates,
 ]  # fmt: skip
 # The access token of the request is no longer valid after these, so that they cannot be repeated.
 NOT_REPEATABLE = {"logout", "end_all_sessions", "change_password", "delete_account"}

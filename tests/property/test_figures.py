@@ -24,6 +24,12 @@ START = datetime(2026, 10, 20, 6, 0, tzinfo=UTC)
 STEPS = 80
 PAUSES = (1, 60, 3_000, 20_000, 90_000, 200_000)  # seconds
 STATEMENTS_MAX = 30  # of a run, before it dies
+# The first day of the period that a fact counts in, by the metric; weeks begin on Sunday.
+STARTS = {
+    "active_members": "CAST(at AS date)",
+    "active_members_week": "CAST(at AS date) - CAST(extract(dow FROM at) AS integer)",
+    "active_members_month": "CAST(date_trunc('month', at) AS date)",
+}
 ACTS: Sequence[tuple[Callable[[Facts], None], int]] = (
     (Facts.scan, 10), (Facts.order, 6), (Facts.sign_up, 6), (Facts.comp, 10), (Facts.payout, 10), (Facts.earning, 6),
     (Facts.chips, 6), (Facts.wholesale, 5), (Facts.book, 12), (Facts.tier, 8), (Facts.snapshot, 2),
@@ -34,7 +40,7 @@ SLOW: Mapping[str, str] = {
     "members": "SELECT count(*) FROM members WHERE email_verified_at IS NOT NULL AND status <> 'deleted'",
     "active_members": """
         SELECT count(DISTINCT member_id)
-        FROM (SELECT member_id, scanned_at AS at FROM scans
+        FROM (SELECT member_id, scanned_at AT TIME ZONE 'UTC' AS at FROM scans
               UNION ALL SELECT member_id, confirmed_at FROM orders WHERE confirmed_at IS NOT NULL) did
         WHERE CAST(at AT TIME ZONE 'UTC' AS date) > $2 - 30
         """,
@@ -191,6 +197,7 @@ def run_all(now: datetime) -> None:
     with db.acting_for("figure_rollup"):
         main.follow_scans()
         main.count_recent(now)
+        main.count_periods(now)
         for figures in (quick_store.figures, steady_store.figures, totals_store.figures, counts_store.figures):
             main.work(figures)
 
@@ -215,6 +222,7 @@ def test_each_figure_is_what_a_slow_count_of_the_facts_says(history: _History, s
 
     assert {name: shown(kept, name) for name in slow} == slow
     check_sums(sql, kept)
+    check_people(sql)
 
 
 @pytest.mark.parametrize("history", range(2), indirect=True)
@@ -244,6 +252,19 @@ def check_sums(sql: Connection, kept: Mapping[str, Any]) -> None:
     months = kept["comp_budget_health"]["months"]
     assert months[-1]["accrued"] == kept["comp_budget_health"]["accrued"]
     assert kept["pools"][0]["accrued"] == sum(month["accrued"] for month in months)
+
+
+def check_people(sql: Connection) -> None:
+    """Each day, week and month has each of its active members once."""
+    for metric, start in STARTS.items():
+        slow = f"""
+            SELECT {start} AS day, count(DISTINCT member_id)
+            FROM (SELECT member_id, scanned_at AT TIME ZONE 'UTC' AS at FROM scans
+                  UNION ALL SELECT member_id, confirmed_at AT TIME ZONE 'UTC' FROM orders) facts
+            GROUP BY 1 ORDER BY 1
+            """
+        kept = "SELECT day, CAST(value AS bigint) FROM metric_days WHERE metric = $1 ORDER BY day"
+        assert sql.execute_unnamed(kept, (metric,)).rows == sql.execute_simple(slow).rows, metric
 
 
 def figures(sql: Connection) -> dict[str, Any]:

@@ -63,13 +63,14 @@ CREATE TRIGGER activity_moves AFTER UPDATE ON activity REFERENCING OLD TABLE AS 
     FOR EACH STATEMENT EXECUTE FUNCTION activity_counts();
 
 -- How far each kind of work has come; its row is the lock of that work. `scans`: up to which number they are added.
--- `days`: when today and yesterday were last counted anew.
+-- `days`: when today and yesterday were last counted anew. `periods`: when the present week and month were.
 CREATE TABLE figure_progress (
-    work        text PRIMARY KEY CHECK (work IN ('scans', 'days')),
+    work        text PRIMARY KEY CHECK (work IN ('scans', 'days', 'periods')),
     last_number bigint NOT NULL DEFAULT 0 CHECK (last_number >= 0),
     as_of       timestamptz NOT NULL
 );
-INSERT INTO figure_progress (work, as_of) VALUES ('scans', '2000-01-01Z'), ('days', '2000-01-01Z');
+INSERT INTO figure_progress (work, as_of) VALUES ('scans', '2000-01-01Z'), ('days', '2000-01-01Z'),
+    ('periods', '2000-01-01Z');
 
 -- Facts are found by the day on which they happened.
 CREATE INDEX comps_paid ON comps (paid_at) WHERE status = 'paid';
@@ -79,6 +80,8 @@ CREATE INDEX orders_confirmed ON orders (confirmed_at) WHERE confirmed_at IS NOT
 CREATE INDEX guarantees_verified ON guarantees (verified_on);
 CREATE INDEX affiliate_earnings_paid ON affiliate_earnings (paid_at) WHERE status = 'paid';
 CREATE INDEX affiliate_earnings_earned ON affiliate_earnings (earned_at);
+CREATE INDEX affiliate_earnings_cancelled ON affiliate_earnings (cancelled_at) WHERE status = 'cancelled';
+CREATE INDEX refunds_recorded ON refunds (recorded_at);
 CREATE INDEX chip_moves_moved ON chip_moves (moved_at);
 CREATE INDEX vault_moves_happened ON vault_moves (happened_at);
 CREATE INDEX wholesale_chips_earned ON wholesale_chips (earned_at);

@@ -3,6 +3,7 @@
 TRIED_ELSEWHERE = {
     "functions/figure_rollup/days_store.py::lock": "test_figure_rollup.py",
     "functions/figure_rollup/days_store.py::wait": "test_figure_rollup.py",
+    "functions/figure_rollup/periods_store.py::wait": "test_metric_days.py",
     "functions/figure_rollup/scans_store.py::lock": "test_figure_rollup.py",
     "functions/affiliate_sunset/store.py::lock": "test_sunset.py",
     "functions/referral_refresh/figures_store.py::add_changes": "test_affiliate_figures.py",
@@ -42,6 +43,7 @@ TRIED_ELSEWHERE = {
     "functions/member_erase/old_store.py::PURGES[orders]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[pushes]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[refresh_tokens]": "test_retention.py",
+    "functions/member_erase/old_store.py::PURGES[report_exports]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[second_factors]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[sessions]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[tax_quotes]": "test_retention.py",

@@ -1,0 +1,1 @@
+"""Shows metrics to admins, and takes their wishes for reports as files."""

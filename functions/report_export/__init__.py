@@ -1,0 +1,1 @@
+"""Writes reports that admins ask for into CSV files."""
