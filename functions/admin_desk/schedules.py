@@ -14,6 +14,7 @@ CRONTABS: Mapping[str, str] = {
     "figure_rollup/figures": "* * * * *",
     "figure_rollup/days": "*/5 * * * *",
     "figure_rollup/count": "3-59/10 * * * *",
+    "figure_rollup/periods": "8 * * * *",
     "figure_rollup/days-anew": "12 2 * * *",
     "guarantee_grant/guarantee": "10 0 * * *",
     "inventory_sync/hourly": "7 * * * *",

@@ -1,4 +1,4 @@
-"""Whoever changes a campaign, or adds a version to a template, holds its row and no other one."""
+"""A change of a campaign, and a new version of a template, hold their row and no other one."""
 
 from collections.abc import Callable
 from uuid import UUID
