@@ -7,7 +7,7 @@ locals {
     documents = { public = false, versioning = true, rules = [{ action = "NEARLINE", days = 90 }, { action = "DeleteOld", days = 365 }] }
     templates = { public = false, versioning = true, rules = [{ action = "DeleteOld", days = 365 }] }
     codes     = { public = false, versioning = false, rules = [{ action = "Delete", days = 30 }] } # whole batches of spendable codes
-    reports   = { public = false, versioning = false, rules = [{ action = "Delete", days = 8 }] } # kept for a week
+    reports   = { public = false, versioning = false, rules = [{ action = "Delete", days = 8 }] }  # kept for a week
     uploads   = { public = false, versioning = false, rules = [{ action = "Delete", days = 7 }] }
   }
 }
