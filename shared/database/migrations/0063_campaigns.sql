@@ -121,7 +121,7 @@ ALTER TABLE notification_preferences
 ALTER TABLE webhook_deliveries
     DROP CONSTRAINT webhook_deliveries_source_check,
     ADD CONSTRAINT webhook_deliveries_source_check
-        CHECK (source IN ('card', 'agechecker', 'selery', 'kintsugi', 'brevo'));
+        CHECK (source IN ('card', 'agechecker', 'selery', 'kintsugi', 'teller', 'brevo'));
 
 -- Active members with a proved address in a window of numbers who belong to a segment. A field that the segment does not
 -- have excludes nobody. `tier` is the better one of the quarter's and the permanent one.
