@@ -26,6 +26,8 @@ PATHS: Mapping[str, str] = {
     "payment_findings": "/v1/admin/treasury/payment-findings",
     "refunds": "/v1/admin/refunds?status=waiting",
     "deposits": "/v1/admin/deposits",
+    "campaigns": "/v1/admin/mails/campaigns",
+    "banks": "/v1/admin/banks",
     "wholesale_applications": "/v1/admin/wholesale/applications?status=pending",
 }
 FIGURES = (

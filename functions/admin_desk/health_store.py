@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 
 from shared.db import Tx
 
+SYNCED_WITHIN = timedelta(hours=7)  # teller_sync asks each bank every six hours
+
 
 @dataclass(frozen=True)
 class Oldest:
@@ -16,6 +18,7 @@ class Oldest:
     payments: datetime | None
     age_checks: datetime | None
     tax_reports: datetime | None
+    banks: datetime | None
     job_faults: int
 
 
@@ -51,10 +54,13 @@ def oldest(tx: Tx, now: datetime) -> Oldest:
                (SELECT min(look_at) FROM payment_operations WHERE look_at <= :now) AS payments,
                (SELECT min(recorded_at) FROM age_checks WHERE status = 'pending') AS age_checks,
                (SELECT min(recorded_at) FROM tax_reports WHERE status <> 'done') AS tax_reports,
+               (SELECT min(coalesce(last_synced_at, connected_at)) FROM teller_enrollments
+                WHERE state = 'active' AND coalesce(last_synced_at, connected_at) <= :synced) AS banks,
                (SELECT count(*) FROM job_faults WHERE happened_at > :yesterday) AS job_faults
         """,
         now=now,
         yesterday=now - timedelta(days=1),
+        synced=now - SYNCED_WITHIN,
     )
 
 

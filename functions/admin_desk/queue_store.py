@@ -83,6 +83,14 @@ QUEUES: Mapping[str, LiteralString] = {
         FROM (SELECT found_at AS at FROM usdt_deposits WHERE payment_id IS NULL
               ORDER BY found_at LIMIT :most) open
         """,
+    "campaigns": """
+        SELECT count(*) AS count, min(at) AS oldest_at
+        FROM (SELECT state_at AS at FROM campaigns WHERE state = 'paused' LIMIT :most) open
+        """,
+    "banks": """
+        SELECT count(*) AS count, min(at) AS oldest_at
+        FROM (SELECT state_at AS at FROM teller_enrollments WHERE state = 'needs_reauth' LIMIT :most) open
+        """,
     "wholesale_applications": """
         SELECT count(*) AS count, min(at) AS oldest_at
         FROM (SELECT applied_at AS at FROM wholesale_accounts WHERE status = 'pending' LIMIT :most) open

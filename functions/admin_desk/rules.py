@@ -67,6 +67,11 @@ BOUNDS = {
         timedelta(hours=72),
         "docs/shop.md: what Kintsugi has not taken. Does tax_report/sweep run?",
     ),
+    "banks": Bound(
+        timedelta(hours=7),
+        timedelta(hours=48),
+        "docs/treasury.md, Accounts at banks: last_error of the bank says why. Old balances stay, with their age.",
+    ),
 }
 
 

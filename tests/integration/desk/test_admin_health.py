@@ -1,6 +1,7 @@
 """Admins read how well each part of the platform is, and what they do about what is not well."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from shared.auth import Role
 from shared.figures.names import Name
 from tests import factories
 from tests.client import FunctionClient
+from tests.fakes.bank_rows import bank
 from tests.fakes.plain_rows import put, unchecked
 
 Client = Callable[..., FunctionClient]
@@ -83,6 +85,16 @@ def test_what_waits_too_long_is_told_with_a_remedy(
     assert (shown["status"], found["status"]) == (status, status)
     assert found["remedy"]
     assert "seconds" in found["detail"]
+
+
+@pytest.mark.parametrize(("hours", "status"), [(6, "ok"), (8, "degraded"), (49, "down")])
+def test_a_bank_whose_balances_are_not_read_any_more_is_told(
+    health: Callable[[], dict[str, Any]], sql: Connection, hours: int, status: str
+) -> None:
+    bank(sql, datetime.now(UTC) - timedelta(hours=hours))
+    bank(sql, datetime.now(UTC) - timedelta(days=30), "disconnected")
+    found = part(health(), "banks")
+    assert (found["status"], bool(found["remedy"])) == (status, status != "ok")
 
 
 def test_a_paused_treasury_is_told_with_its_reason(health: Callable[[], dict[str, Any]], sql: Connection) -> None:

@@ -16,7 +16,8 @@ from shared.figures.names import Name
 from tests import factories
 from tests.client import FunctionClient
 from tests.factories import NOW
-from tests.fakes import card_lists, list_rows, shop_list_rows, usdt_rows
+from tests.fakes import card_lists, list_rows, mail_list_rows, shop_list_rows, usdt_rows
+from tests.fakes.bank_rows import bank
 from tests.fakes.plain_rows import put, unchecked
 from tests.fakes.week_rows import manual_earning
 
@@ -63,7 +64,7 @@ def weeks(sql: Connection) -> None:
 
 
 def drop_checks(sql: Connection, table: str) -> None:
-    """A week in the middle of its life needs a history that matters to nobody here."""
+    """A week or a campaign in the middle of its life needs a history that matters to nobody here."""
     names = "SELECT conname FROM pg_constraint WHERE contype = 'c' AND conrelid = $1::text::regclass"
     for (name,) in sql.execute_unnamed(names, (table,)).rows:
         sql.execute_simple(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
@@ -95,6 +96,22 @@ def foreign_nonces(sql: Connection) -> None:
                 state_at=at)  # fmt: skip
 
 
+def campaigns(sql: Connection) -> None:
+    drop_checks(sql, "campaigns")
+    for number, (at, state) in enumerate(((NOW, "paused"), (EARLIER, "paused"), (EARLIER, "draft"))):
+        made = mail_list_rows.campaign(factories.member(role=Role.OPERATIONS), at, number)
+        with unchecked(sql):
+            sql.execute_unnamed(
+                "UPDATE campaigns SET state = $1, pause_reason = CASE $1 WHEN 'paused' THEN 'late' END WHERE id = $2",
+                (state, made),
+            )
+
+
+def banks(sql: Connection) -> None:
+    for at, state in ((NOW, "needs_reauth"), (EARLIER, "needs_reauth"), (EARLIER, "active")):
+        bank(sql, at, state)
+
+
 def wholesale_applications(sql: Connection) -> None:
     with unchecked(sql):
         for at in (NOW, EARLIER):
@@ -116,6 +133,8 @@ FILLED: Mapping[str, Callable[[Connection], None]] = {
     "payment_findings": payment_findings,
     "refunds": by_number(shop_list_rows.refund_request, 0, 1),
     "deposits": deposits,
+    "campaigns": campaigns,
+    "banks": banks,
     "wholesale_applications": wholesale_applications,
 }
 
