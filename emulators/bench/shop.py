@@ -90,21 +90,26 @@ def _measured(effort: Effort, tell: Callable[[str], None]) -> dict[str, Any]:
         tell("warming up")
         bench.order(shop.checkouts(WARM_ORDERS), CLIENTS)
         shop.clear()
+        found: dict[str, Any] = {}
+
+        def keep(name: str, figures: Any) -> None:
+            """Print the figures of a part at once: a later part that fails takes nothing away."""
+            found[name] = figures
+            print(f"{name}: {json.dumps(figures)}", flush=True)
+
         orders = [bench.orders(size, effort, tell) for size in effort.old_orders]
-        races = bench.races(effort.races, tell)
+        keep("orders", orders)
+        rates = [entry["own_door"]["per_second"] for entry in orders]
+        keep("flat", round(min(rates) / max(rates), 3))
+        keep("races", bench.races(effort.races, tell))
         bench.quiet.child.kill()
         shop.check_ages()
         stack.vendors.card.clear()
         forgotten = _captured(shop)  # a sweep may have had some paid, which the provider knows no more
-        confirmed = bench.confirmed(effort, tell)
-        webhooks = bench.webhooks(effort, tell)
-        checks = _checks(made, shop, forgotten)
+        keep("confirmed", bench.confirmed(effort, tell))
+        keep("webhooks", bench.webhooks(effort, tell))
+        keep("checks", _checks(made, shop, forgotten))
         machine["load_average_end"] = report.load_average()
-    rates = [entry["own_door"]["per_second"] for entry in orders]
-    found = {"orders": orders, "flat": round(min(rates) / max(rates), 3), "races": races, "confirmed": confirmed,
-             "webhooks": webhooks, "checks": checks}  # fmt: skip
-    for name, figures in found.items():
-        print(f"{name}: {json.dumps(figures)}")
     return {"machine": machine, "options": asdict(effort), **found, "aims": AIMS}
 
 
