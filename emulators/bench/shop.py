@@ -7,8 +7,9 @@ part says what it measures:
   million old orders in the tables, in turns with pgbench, which writes the same rows one order after the other
   (shop_floor.py). Carts hold two products and have a quote. What the orders cause is not done meanwhile.
 - races: 64 members order the last tin at once, and one cart is ordered 64 times at once.
-- confirmed: orders come at 50 a second, and the jobs take them to their confirmation with the test provider. Ages are
-  checked already. The time is from `placed_at` to `confirmed_at`.
+- confirmed: orders come at 5, 10, 20 and 50 a second, and the jobs take them to their confirmation with the test
+  provider. Ages are checked already. The time is from `placed_at` to `confirmed_at`. What follows a confirmation (the
+  warehouse, mails, notices, pools, taxes) is done meanwhile, by the same cores.
 - webhooks: 1,000 authorizations get no answer; the provider's webhooks about them are delivered in their order, and
   those about another 1,000 ten times each and shuffled. Both must come to the same end.
 
@@ -55,18 +56,18 @@ class Effort:
     seconds: int
     rounds: int
     races: int
-    rate: int
+    rates: Sequence[int]
     rate_seconds: int
     webhooks: int
 
     @property
     def members(self) -> int:
         """The members who are needed; each has one cart at a time."""
-        return max(self.seconds * RATE_MAX, self.rate * self.rate_seconds + 2 * self.webhooks, WARM_ORDERS) + 2
+        return max(self.seconds * RATE_MAX, sum(self.rates) * self.rate_seconds + 2 * self.webhooks, WARM_ORDERS) + 2
 
 
-FULL = Effort((1_000, 1_000_000), seconds=4, rounds=3, races=5, rate=50, rate_seconds=30, webhooks=1_000)
-QUICK = Effort((1_000, 20_000), seconds=2, rounds=1, races=1, rate=10, rate_seconds=5, webhooks=50)
+FULL = Effort((1_000, 1_000_000), seconds=4, rounds=3, races=5, rates=(5, 10, 20, 50), rate_seconds=20, webhooks=1_000)
+QUICK = Effort((1_000, 20_000), seconds=2, rounds=1, races=1, rates=(10,), rate_seconds=5, webhooks=50)
 
 
 def main() -> None:
@@ -168,11 +169,14 @@ class _Bench:
             self._shop.clear()
         return {"last_tin": _percentiles(last), "same_cart": _percentiles(same), "orders_each": 1, "at_once": AT_ONCE}
 
-    def confirmed(self, effort: Effort, tell: Callable[[str], None]) -> dict[str, Any]:
-        """From creation to confirmation at a steady rate."""
-        tell(f"{effort.rate} orders a second for {effort.rate_seconds} s, to their confirmation")
-        found = shop_flow.confirmed(self._shop, self._heard.port, self._headers, effort.rate, effort.rate_seconds)
-        return asdict(found)
+    def confirmed(self, effort: Effort, tell: Callable[[str], None]) -> list[dict[str, Any]]:
+        """From creation to confirmation at steady rates, one after the other, each when the last orders are done."""
+        runs = []
+        for rate in effort.rates:
+            tell(f"{rate} orders a second for {effort.rate_seconds} s, to their confirmation")
+            found = shop_flow.confirmed(self._shop, self._heard.port, self._headers, rate, effort.rate_seconds)
+            runs.append({"rate": rate, **asdict(found)})
+        return runs
 
     def webhooks(self, effort: Effort, tell: Callable[[str], None]) -> dict[str, Any]:
         """The provider's webhooks in their order, and shuffled with doubles."""

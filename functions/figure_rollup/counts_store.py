@@ -7,6 +7,7 @@ from functions.figure_rollup import rules
 from functions.figure_rollup.store import Figure
 from shared import settings
 from shared.db import Tx
+from shared.figures import names
 from shared.figures.names import Name
 from shared.figures.values import PermanentTierFloor, TierShare
 from shared.values import tiers
@@ -14,6 +15,16 @@ from shared.values.tiers import Tier
 
 SHARED_WEEKS = timedelta(weeks=4)
 MATCHED_WITHIN = timedelta(days=30)
+WATCHED = timedelta(days=30)
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """Whole minutes since the first look of the last 30 days, those in which all was up, and the mean of the probes."""
+
+    minutes: int
+    up: int
+    probe_ms: int | None
 
 
 @dataclass(frozen=True)
@@ -47,6 +58,7 @@ def figures(tx: Tx, now: datetime) -> list[Figure]:
         Figure(Name.TIER_DISTRIBUTION, distribution, now),
         Figure(Name.PERMANENT_TIERS, floors, now),
         Figure(Name.AFFILIATES_ACTIVE, active_affiliates(tx, now), now),
+        *_watched(tx, now),
     ]
 
 
@@ -78,3 +90,27 @@ def active_affiliates(tx: Tx, now: datetime) -> int:
         week=(now.astimezone(UTC) - SHARED_WEEKS).date(),
         since=now - MATCHED_WITHIN,
     )
+
+
+def _watched(tx: Tx, now: datetime) -> list[Figure]:
+    """How much of the last 30 days the platform was up, and how long its own probe took. A minute without a look counts
+    as down; what was before the first look does not count. The present minute has not ended and is left out.
+    """
+    end = now.replace(second=0, microsecond=0)
+    found = tx.one(
+        _Watched,
+        """
+        SELECT CAST(coalesce(extract(epoch FROM CAST(:end AS timestamptz) - (
+                       SELECT greatest(minute, CAST(:since AS timestamptz)) FROM watch_minutes
+                       ORDER BY minute LIMIT 1)) / 60, 0) AS bigint) AS minutes,
+               count(*) FILTER (WHERE is_up) AS up, CAST(round(avg(probe_ms)) AS bigint) AS probe_ms
+        FROM watch_minutes WHERE minute >= :since AND minute < :end
+        """,
+        since=end - WATCHED,
+        end=end,
+    )
+    reason = None if found.minutes > 0 else names.NOT_COUNTED
+    return [
+        Figure(Name.UPTIME_PERCENT_30D, rules.percent_at_least(found.up, found.minutes), now, reason),
+        Figure(Name.PROBE_MS_AVERAGE, found.probe_ms, now, None if found.probe_ms is not None else names.NOT_COUNTED),
+    ]

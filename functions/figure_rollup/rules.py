@@ -3,7 +3,7 @@
 from calendar import monthrange
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from typing import Literal
 
 from shared.values.money import Usdt
@@ -33,6 +33,11 @@ def percent(part: int, whole: int) -> Decimal | None:
     if whole <= 0:
         return None
     return (Decimal(part * 100) / whole).quantize(TENTH, ROUND_HALF_EVEN)
+
+
+def percent_at_least(part: int, whole: int) -> Decimal | None:
+    """The percentage, rounded down, so that only all of it is 100; None of nothing."""
+    return (Decimal(part * 100) / whole).quantize(TENTH, ROUND_DOWN) if whole > 0 else None
 
 
 def growth(recent: int, before: int) -> Decimal | None:

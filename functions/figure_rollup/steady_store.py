@@ -27,8 +27,6 @@ from shared.values.tolerance import BADGE_TOLERANCE
 ACTIVE_DAYS = 30
 BEING_KEPT = timedelta(minutes=2)  # longer than from the bank's answer to the commit that keeps it
 UNKNOWN = {
-    Name.UPTIME_PERCENT_30D: names.NO_PROBE,
-    Name.PROBE_MS_AVERAGE: names.NO_PROBE,
     Name.TRIP_RESERVE: names.NO_RESERVE,
 }
 

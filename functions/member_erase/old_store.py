@@ -126,6 +126,11 @@ PURGES: Mapping[str, LiteralString] = {
             SELECT id FROM wallet_challenges WHERE expires_at < :before
             ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
+    "watch_minutes": """
+        DELETE FROM watch_minutes WHERE minute IN (
+            SELECT minute FROM watch_minutes WHERE minute < :before
+            ORDER BY minute LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
     "webhook_deliveries": """
         DELETE FROM webhook_deliveries WHERE (source, event_id) IN (
             SELECT source, event_id FROM webhook_deliveries WHERE received_at < :before

@@ -4,6 +4,7 @@ terraform/metrics.yaml makes metrics and alerts from these lines: their messages
 that cannot be read is not logged; a missing figure raises an alert, too.
 """
 
+import time
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,8 +38,10 @@ class Seen:
 
 @job.schedule("watch")
 def watch(now: datetime) -> None:
-    """Log the tables first, because the chain may answer late or not at all."""
+    """Log the tables first, because the chain may answer late or not at all. Then keep how the minute was."""
+    started = time.perf_counter()
     seen = db.atomically(_look, now)
+    probe_ms = round((time.perf_counter() - started) * 1000)
     log.info(
         "the platform was watched",
         outbox_rows=seen.waiting.rows,
@@ -48,16 +51,17 @@ def watch(now: datetime) -> None:
         paused_treasuries=sum(treasury.paused for treasury in seen.treasuries),
         access_key_days_left=rules.days_left(seen.access_key, now),
     )
-    _watch_chain(chain.connect(), seen.treasuries)
+    has_answered = _watch_chain(chain.connect(), seen.treasuries)
+    db.atomically(lambda tx: store.keep_minute(tx, now, is_up=has_answered, probe_ms=probe_ms))
 
 
 def _look(tx: Tx, now: datetime) -> Seen:
     return Seen(store.waiting(tx, now), store.open_payouts(tx), store.treasuries(tx), store.newest_access_key(tx))
 
 
-def _watch_chain(nodes: Chain, treasuries: list[store.Pays]) -> None:
-    """Log the chain and each treasury. Once the chain does not answer, it is not asked again in this run; any other
-    failure concerns one treasury only.
+def _watch_chain(nodes: Chain, treasuries: list[store.Pays]) -> bool:
+    """Log the chain and each treasury; False if the chain does not answer. Once it does not, it is not asked again in
+    this run; any other failure concerns one treasury only.
     """
     try:
         times = nodes.block_times()
@@ -71,6 +75,8 @@ def _watch_chain(nodes: Chain, treasuries: list[store.Pays]) -> None:
             sweep.each(treasuries, lambda treasury: _watch_treasury(nodes, treasury), lambda treasury: treasury.name)
     except ChainUnreachable as error:
         log.warning("the chain cannot be watched", reason=str(error))
+        return False
+    return True
 
 
 def _watch_treasury(nodes: Chain, treasury: store.Pays) -> None:

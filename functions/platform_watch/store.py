@@ -1,4 +1,4 @@
-"""Figures read from the tables, without locking or writing anything."""
+"""Figures read from the tables, without locking anything, and the row that says how a minute was."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -74,4 +74,17 @@ def newest_access_key(tx: Tx) -> datetime | None:
     """When the newest signing key of access tokens was registered."""
     return tx.scalar_or_none(
         datetime, "SELECT max(created_at) AS created_at FROM signing_keys WHERE retired_at IS NULL"
+    )
+
+
+def keep_minute(tx: Tx, now: datetime, *, is_up: bool, probe_ms: int) -> None:
+    """Keep how the platform is in this minute; the first look of a minute counts."""
+    tx.run(
+        """
+        INSERT INTO watch_minutes (minute, is_up, probe_ms)
+        VALUES (date_trunc('minute', CAST(:now AS timestamptz), 'UTC'), :is_up, :probe_ms) ON CONFLICT DO NOTHING
+        """,
+        now=now,
+        is_up=is_up,
+        probe_ms=probe_ms,
     )

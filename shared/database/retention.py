@@ -94,6 +94,7 @@ PERIODS: Mapping[str, Period] = {
         MONTHS,
     ),
     "wallet_challenges": Period("wallet_challenges", "expires_at", timedelta(days=30), "the link itself is kept"),
+    "watch_minutes": Period("watch_minutes", "minute", timedelta(days=35), "figures are of 30 days"),
     "webhook_deliveries": Period(
         "webhook_deliveries", "received_at", timedelta(days=90), "no vendor repeats a message for so long"
     ),

@@ -3806,6 +3806,15 @@ CREATE TABLE wallet_transactions (
 CREATE UNIQUE INDEX wallet_transactions_comp ON wallet_transactions (comp_id) WHERE comp_id IS NOT NULL;
 CREATE INDEX wallet_transactions_member ON wallet_transactions (member_id, created_at DESC, id DESC);
 
+CREATE TABLE watch_minutes (
+    minute    timestamptz  NOT NULL,
+    is_up     boolean      NOT NULL,
+    probe_ms  integer      NOT NULL,
+    CONSTRAINT watch_minutes_pkey PRIMARY KEY (minute),
+    CONSTRAINT watch_minutes_minute_check CHECK (minute = date_trunc('minute', minute, 'UTC')),
+    CONSTRAINT watch_minutes_probe_ms_check CHECK (probe_ms >= 0)
+);
+
 CREATE TABLE webhook_deliveries (
     source       text         NOT NULL,
     event_id     text         NOT NULL,
@@ -8216,8 +8225,8 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales, blakjaks_scans,
     blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing, blakjaks_sunset,
     blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallets,
-    blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions,
-    blakjaks_work, PUBLIC;
+    blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale,
+    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -8268,7 +8277,8 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     settings, signers, signing_keys, stock_alerts, tax_quotes, tax_reports, teller_connections, teller_enrollments,
     tier_history, tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots,
     trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges,
-    wallet_transactions, webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
+    wallet_transactions, watch_minutes, webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO
+    blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -8395,7 +8405,7 @@ GRANT UPDATE (project) ON TABLE installation TO blakjaks_enrolment;
 
 GRANT DELETE ON TABLE attempt_counters, avatars, bank_nonces, carts, data_exports, devices, inboxes, job_faults,
     late_counts, mails, mark_secrets, notification_preferences, notifications, pushes, referral_codes, report_exports,
-    sessions, tax_quotes, wallet_balances, wallet_challenges, webhook_deliveries, wholesale_accounts TO
+    sessions, tax_quotes, wallet_balances, wallet_challenges, watch_minutes, webhook_deliveries, wholesale_accounts TO
     blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
 GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, referral_clicks, refresh_tokens,
@@ -8431,6 +8441,7 @@ GRANT UPDATE (happened_at) ON TABLE job_faults TO blakjaks_erasure;
 GRANT UPDATE (held_until, run_id, state) ON TABLE report_exports TO blakjaks_erasure;
 GRANT UPDATE (issued_at) ON TABLE refresh_tokens TO blakjaks_erasure;
 GRANT UPDATE (latitude, located_at, longitude) ON TABLE member_totals TO blakjaks_erasure;
+GRANT UPDATE (minute) ON TABLE watch_minutes TO blakjaks_erasure;
 GRANT UPDATE (next_on) ON TABLE guarantees TO blakjaks_erasure;
 GRANT UPDATE (received_at) ON TABLE webhook_deliveries TO blakjaks_erasure;
 GRANT UPDATE (released_at) ON TABLE affiliate_payout_lines TO blakjaks_erasure;
@@ -8595,8 +8606,8 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
     treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns,
     vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_links,
-    wallet_transactions, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
-    withdrawal_transitions, withheld_chips TO blakjaks_read;
+    wallet_transactions, watch_minutes, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones,
+    withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO
@@ -8673,6 +8684,8 @@ GRANT INSERT, SELECT, UPDATE ON TABLE withdrawals TO blakjaks_wallets;
 GRANT INSERT, UPDATE ON TABLE wallet_balances, wallet_challenges, wallet_transactions TO blakjaks_wallets;
 GRANT UPDATE (oobit_card_id, oobit_card_status, updated_at, wallet_address, wallet_rests_until) ON TABLE members TO
     blakjaks_wallets;
+
+GRANT INSERT ON TABLE watch_minutes TO blakjaks_watching;
 
 GRANT INSERT ON TABLE mail_suppressions, webhook_deliveries TO blakjaks_webhooks;
 

@@ -55,19 +55,21 @@ FRESH_SECONDS: Mapping[Name, int] = {
     Name.RECONCILIATION_STATUS: 25 * HOUR,
     Name.WEEKLY_POOL: 5 * MINUTE,
     Name.BANK_BALANCES: 7 * HOUR,
-    **dict.fromkeys((Name.UPTIME_PERCENT_30D, Name.PROBE_MS_AVERAGE, Name.TRIP_RESERVE), 2 * MINUTE),
+    Name.TRIP_RESERVE: 2 * MINUTE,
     **dict.fromkeys(
         (Name.GROWTH_PERCENT, Name.COMPS, Name.PAYOUT_LEDGER, Name.COMP_BUDGET_HEALTH, Name.PAYOUT_SUCCESS, Name.VAULT,
          Name.CHIPS_ISSUED, Name.MATCH_PAID, Name.WHOLESALE),
         15 * MINUTE),
     Name.SPARKLINES: 2 * HOUR,
-    **dict.fromkeys((Name.MEMBERS, Name.TIER_DISTRIBUTION, Name.PERMANENT_TIERS, Name.AFFILIATES_ACTIVE), 30 * MINUTE),
+    **dict.fromkeys(
+        (Name.MEMBERS, Name.TIER_DISTRIBUTION, Name.PERMANENT_TIERS, Name.AFFILIATES_ACTIVE, Name.UPTIME_PERCENT_30D,
+         Name.PROBE_MS_AVERAGE),
+        30 * MINUTE),
 }  # fmt: skip
 
 NOT_COUNTED = "It has not been counted yet."
 NO_BASE = "There is nothing yet that it could be reckoned from."
 NO_BANK = "No bank account is connected."
-NO_PROBE = "The platform does not measure this yet."
 NO_RESERVE = "There is no account that holds money for trips."
 NO_PARTNER_EVENTS = "The feed has no events of partners yet."
 COMPARING = "The count of scans is being compared with what was published."

@@ -9,7 +9,7 @@ import pytest
 from google.cloud.firestore import Client
 from pg8000.dbapi import Connection
 
-from functions.figure_rollup import days_store, documents, main, public_document, rules
+from functions.figure_rollup import counts_store, days_store, documents, main, public_document, rules
 from shared import clock, config, db
 from shared.figures.names import Name
 from tests import factories
@@ -247,3 +247,35 @@ def test_a_month_is_projected_by_its_pace() -> None:
 )
 def test_the_budget_is_judged(spent: int, accrued: int, status: str | None) -> None:
     assert rules.budget_status(rules.percent(spent, accrued)) == status
+
+
+@pytest.mark.parametrize(
+    ("first", "missing", "down", "percent", "probe_ms"),
+    [
+        ("10 minutes", 0, 0, "100.0", 7),
+        ("10 minutes", 1, 1, "80.0", 7),  # a minute without a look is down as well
+        ("32 days", 0, 1, "99.9", 7),  # rounded down: all but one minute of 30 days are not 100 %
+        ("0 minutes", 0, 0, None, None),  # the present minute has not ended
+    ],
+)
+@pytest.mark.usefixtures("_noon")
+def test_uptime_is_of_the_minutes_since_the_first_look(
+    sql: Connection, first: str, missing: int, down: int, percent: str | None, probe_ms: int | None
+) -> None:
+    sql.execute_unnamed(
+        "INSERT INTO watch_minutes SELECT minute, true, 7 "
+        "FROM generate_series(CAST($1 AS timestamptz) - CAST($2::text AS interval), $1, interval '1 minute') AS minute",
+        (NOON, first),
+    )
+    before = NOON - timedelta(minutes=2)
+    for number in range(missing):
+        sql.execute_unnamed("DELETE FROM watch_minutes WHERE minute = $1", (before - timedelta(minutes=number),))
+    sql.execute_unnamed(
+        "UPDATE watch_minutes SET is_up = false WHERE minute > $1 AND minute < $2",
+        (NOON - timedelta(minutes=1 + down), NOON),
+    )
+    found = {figure.name: figure for figure in db.atomically(counts_store.figures, NOON)}
+
+    uptime, probe = found[Name.UPTIME_PERCENT_30D], found[Name.PROBE_MS_AVERAGE]
+    assert (str(uptime.value) if uptime.value is not None else None, probe.value) == (percent, probe_ms)
+    assert [bool(each.reason) for each in (uptime, probe)] == [percent is None, probe_ms is None]

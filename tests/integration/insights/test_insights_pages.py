@@ -21,7 +21,7 @@ Client = Callable[..., FunctionClient]
 
 PAGES = ("overview", "treasury", "systems", "comps", "partners")
 BESIDE = {"as_of", "stale", "reasons"}
-NEVER_YET = {"bank_balances", "uptime_percent_30d", "probe_ms_average"}
+NEVER_YET = {"bank_balances", "uptime_percent_30d", "probe_ms_average"}  # nothing is connected or watched here
 
 
 def worked_out() -> None:

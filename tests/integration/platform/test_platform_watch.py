@@ -174,3 +174,14 @@ def test_the_scheduler_calls_it(watch: Watch, platform: Platform) -> None:
     response = app("platform_watch").test_client().post("/", json={"schedule": "watch"}, headers=headers)
     assert answer_of(response).status == 204
     assert PLATFORM in watch.written.getvalue()
+
+
+def test_each_minute_is_kept_once_with_whether_all_has_answered(watch: Watch, sql: Connection) -> None:
+    watch.lines(NOW)
+    watch.lines(NOW)  # the schedule may call twice
+    watch.nodes.unreachable.add("block_times")
+    watch.lines(NOW + timedelta(minutes=1))
+
+    kept = sql.execute_simple("SELECT minute, is_up, probe_ms >= 0 FROM watch_minutes ORDER BY minute").rows
+    minute = NOW.replace(second=0, microsecond=0)
+    assert kept == [[minute, True, True], [minute + timedelta(minutes=1), False, True]]

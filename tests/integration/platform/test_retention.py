@@ -71,10 +71,17 @@ def row(name: str, at: datetime) -> dict[str, object]:
                        "breakdown": {}, "quoted_at": at - SECOND, "expires_at": at},
         "wallet_challenges": {"id": identity, "member_id": MEMBER, "address": "0x" + "5" * 40, "message": "x",
                               "created_at": at, "expires_at": at},
+        "watch_minutes": {"minute": _minute(at, identity), "is_up": True, "probe_ms": 1},
         "webhook_deliveries": {"source": "card", "event_id": str(identity), "subject": "x", "received_at": at},
         "wholesale_accounts": {"id": identity, "member_id": identity, "status": "rejected", "created_at": at,
                                "applied_at": at, "decided_by": MEMBER, "decided_at": at, "reason": "x"},
     }[name]  # fmt: skip
+
+
+def _minute(at: datetime, identity: UUID) -> datetime:
+    """The minute of that moment. The time is the whole key: what is too old already is older still by some minutes."""
+    is_over = at < NOW - PERIODS["watch_minutes"].kept
+    return at.replace(second=0, microsecond=0) - timedelta(minutes=identity.int % 100_000 if is_over else 0)
 
 
 # Rows as old as those above, which stay all the same.
