@@ -18,6 +18,7 @@ class Oldest:
     payments: datetime | None
     age_checks: datetime | None
     tax_reports: datetime | None
+    fulfilments: datetime | None
     banks: datetime | None
     job_faults: int
 
@@ -54,6 +55,7 @@ def oldest(tx: Tx, now: datetime) -> Oldest:
                (SELECT min(look_at) FROM payment_operations WHERE look_at <= :now) AS payments,
                (SELECT min(recorded_at) FROM age_checks WHERE status = 'pending') AS age_checks,
                (SELECT min(recorded_at) FROM tax_reports WHERE status <> 'done') AS tax_reports,
+               (SELECT min(look_at) FROM fulfilments WHERE look_at <= :now) AS fulfilments,
                (SELECT min(coalesce(last_synced_at, connected_at)) FROM teller_enrollments
                 WHERE state = 'active' AND coalesce(last_synced_at, connected_at) <= :synced) AS banks,
                (SELECT count(*) FROM job_faults WHERE happened_at > :yesterday) AS job_faults

@@ -18,6 +18,15 @@ class Health(StrEnum):
     DOWN = "down"
 
 
+class IntegrationStatus(StrEnum):
+    """How well a service of others answers; `unused` if it was never seen."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    DOWN = "down"
+    UNUSED = "unused"
+
+
 class Punctuality(StrEnum):
     """Whether a schedule has ended since it was due last. `failed`: its last run did not end well."""
 
@@ -67,6 +76,11 @@ BOUNDS = {
         timedelta(hours=72),
         "docs/shop.md: what Kintsugi has not taken. Does tax_report/sweep run?",
     ),
+    "fulfilments": Bound(
+        timedelta(hours=2),
+        timedelta(hours=24),
+        "docs/shop.md: what the warehouse was asked and has not said. Does order_fulfil/sweep run?",
+    ),
     "banks": Bound(
         timedelta(hours=7),
         timedelta(hours=48),
@@ -81,6 +95,12 @@ def of_age(bound: Bound, since: datetime | None, now: datetime) -> Health:
     if age >= bound.down:
         return Health.DOWN
     return Health.DEGRADED if age >= bound.degraded else Health.OK
+
+
+def of_service(bound: Bound, since: datetime | None, now: datetime, *, was_seen: bool) -> IntegrationStatus:
+    """How well a service answers for which the oldest thing waits since then."""
+    status = IntegrationStatus(of_age(bound, since, now))
+    return IntegrationStatus.UNUSED if status is IntegrationStatus.OK and not was_seen else status
 
 
 def worst(parts: Iterable[Health]) -> Health:

@@ -369,6 +369,7 @@ CREATE TABLE age_checks (
     CONSTRAINT age_checks_valid CHECK ((status = 'accepted') = (valid_until IS NOT NULL)),
     CONSTRAINT age_checks_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
+CREATE INDEX age_checks_decided ON age_checks (decided_at) WHERE decided_at IS NOT NULL;
 CREATE INDEX age_checks_member ON age_checks (member_id, recorded_at);
 CREATE UNIQUE INDEX age_checks_one_pending ON age_checks (member_id) WHERE status = 'pending';
 CREATE TRIGGER age_check_changed BEFORE UPDATE ON age_checks FOR EACH ROW EXECUTE FUNCTION age_check_changed();
@@ -1343,6 +1344,7 @@ CREATE TABLE fulfilments (
     CONSTRAINT fulfilments_unsent CHECK (status <> 'recorded' OR sent_at IS NULL),
     CONSTRAINT fulfilments_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id)
 );
+CREATE INDEX fulfilments_answered ON fulfilments (answered_at) WHERE evidence IN ('reply', 'lookup');
 CREATE INDEX fulfilments_due ON fulfilments (look_at) WHERE look_at IS NOT NULL;
 CREATE UNIQUE INDEX fulfilments_live ON fulfilments (order_id) WHERE status NOT IN ('cancelled', 'refused');
 CREATE INDEX fulfilments_order ON fulfilments (order_id, recorded_at);
@@ -1712,6 +1714,7 @@ CREATE TABLE mails (
     CONSTRAINT mails_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
     CONSTRAINT mails_version_id_fkey FOREIGN KEY (version_id) REFERENCES mail_template_versions(id)
 );
+CREATE INDEX mails_answered ON mails (finished_at) WHERE status IN ('sent', 'refused');
 CREATE INDEX mails_campaign ON mails (campaign_id, status) WHERE campaign_id IS NOT NULL;
 CREATE INDEX mails_finished ON mails (finished_at) WHERE finished_at IS NOT NULL;
 CREATE INDEX mails_of_member ON mails (member_id, queued_at, id) WHERE member_id IS NOT NULL;
@@ -2297,6 +2300,7 @@ CREATE TABLE payment_operations (
     CONSTRAINT payment_operations_unsent CHECK (status <> 'recorded' OR sent_at IS NULL),
     CONSTRAINT payment_operations_payment_id_fkey FOREIGN KEY (payment_id) REFERENCES payments(id)
 );
+CREATE INDEX payment_operations_answered ON payment_operations (answered_at) WHERE evidence IN ('reply', 'lookup');
 CREATE INDEX payment_operations_due ON payment_operations (look_at) WHERE look_at IS NOT NULL;
 CREATE UNIQUE INDEX payment_operations_once ON payment_operations (payment_id, kind) WHERE status = 'succeeded' AND
     kind <> 'refund';
@@ -3379,6 +3383,7 @@ CREATE TABLE tax_reports (
     CONSTRAINT tax_reports_order_id_fkey FOREIGN KEY (order_id) REFERENCES orders(id),
     CONSTRAINT tax_reports_refund_id_fkey FOREIGN KEY (refund_id) REFERENCES refunds(id)
 );
+CREATE INDEX tax_reports_done ON tax_reports (done_at) WHERE done_at IS NOT NULL;
 CREATE INDEX tax_reports_due ON tax_reports (look_at) WHERE look_at IS NOT NULL;
 CREATE INDEX tax_reports_open ON tax_reports (recorded_at) WHERE status <> 'done';
 CREATE INDEX tax_reports_order ON tax_reports (order_id);
@@ -3827,6 +3832,7 @@ CREATE TABLE webhook_deliveries (
     CONSTRAINT webhook_deliveries_subject_check CHECK (length(subject) >= 1 AND length(subject) <= 200)
 );
 CREATE INDEX webhook_deliveries_old ON webhook_deliveries (received_at);
+CREATE INDEX webhook_deliveries_source ON webhook_deliveries (source, received_at);
 
 CREATE TABLE wholesale_accounts (
     id                uuid         NOT NULL,

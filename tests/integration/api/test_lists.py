@@ -41,6 +41,7 @@ ONE_PAGE = {
     "list_products",
     "list_admin_products",
     "list_stock",
+    "list_integrations",  # tests/integration/desk/test_integrations.py
     "list_banks",  # tests/integration/banks/test_connecting.py
     "list_settings",  # tests/integration/desk/test_admin_settings.py
     "list_resale_certificates",  # tests/integration/wholesale/test_wholesale_certificates.py

@@ -1,0 +1,49 @@
+"""Rows by which the services of others are judged: their last answers, and what they have told us by themselves."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import LiteralString
+
+from shared.db import Tx
+
+
+@dataclass(frozen=True)
+class Seen:
+    """When a service has answered a request of ours last, and when it has told us something by itself last."""
+
+    answered_at: datetime | None
+    told_at: datetime | None
+
+
+SEEN: Mapping[str, LiteralString] = {
+    "card": """
+        SELECT (SELECT max(answered_at) FROM payment_operations WHERE evidence IN ('reply', 'lookup')) AS answered_at,
+               (SELECT max(received_at) FROM webhook_deliveries WHERE source = 'card') AS told_at
+        """,
+    "agechecker": """
+        SELECT (SELECT max(decided_at) FROM age_checks WHERE decided_at IS NOT NULL) AS answered_at,
+               (SELECT max(received_at) FROM webhook_deliveries WHERE source = 'agechecker') AS told_at
+        """,
+    "kintsugi": """
+        SELECT (SELECT max(done_at) FROM tax_reports WHERE done_at IS NOT NULL) AS answered_at,
+               (SELECT max(received_at) FROM webhook_deliveries WHERE source = 'kintsugi') AS told_at
+        """,
+    "selery": """
+        SELECT (SELECT max(answered_at) FROM fulfilments WHERE evidence IN ('reply', 'lookup')) AS answered_at,
+               (SELECT max(received_at) FROM webhook_deliveries WHERE source = 'selery') AS told_at
+        """,
+    "brevo": """
+        SELECT (SELECT max(finished_at) FROM mails WHERE status IN ('sent', 'refused')) AS answered_at,
+               (SELECT max(received_at) FROM webhook_deliveries WHERE source = 'brevo') AS told_at
+        """,
+    "teller": """
+        SELECT (SELECT max(last_synced_at) FROM teller_enrollments) AS answered_at,
+               (SELECT max(received_at) FROM webhook_deliveries WHERE source = 'teller') AS told_at
+        """,
+}
+
+
+def seen(tx: Tx, name: str) -> Seen:
+    """When this service was seen last."""
+    return tx.one(Seen, SEEN[name])
