@@ -86,7 +86,7 @@ def main() -> None:
         _gateway_tokens(),
         edge_key=_edge_key(),
         site=backends[site],
-        test_clock=Remote(os.environ["TEST_CLOCK_URL"]),
+        test_clock=Remote(clock) if (clock := os.environ.get("TEST_CLOCK_URL")) else None,
     )
     app = Switch(gateway_port, gateway, Router(backends))
     Server(app, sockets, int(os.environ["THREADS"])).run()

@@ -125,7 +125,7 @@ def export_analytics(tx: Tx, admin: Operations, body: AnalyticsExport, client: C
     return _asked(tx, admin, ReportKind.ANALYTICS, body, body.reason, client=client, now=now)
 
 
-@api.get("/v1/admin/analytics/exports/{export_id}", after=link)
+@api.get("/v1/admin/exports/analytics/{export_id}", after=link)
 def get_analytics_export(tx: Tx, admin: Operations, export_id: UUID, now: datetime) -> StoredReport:
     """Return how far a report of metrics is, with a link once it is whole."""
     return _found(tx, admin, ReportKind.ANALYTICS, export_id, now)
@@ -138,7 +138,7 @@ def export_audit_log(tx: Tx, admin: Treasurer, body: AuditLogExport, client: Cli
     return _asked(tx, admin, ReportKind.AUDIT_LOG, body, body.reason, client=client, now=now)
 
 
-@api.get("/v1/admin/audit-log/exports/{export_id}", after=link)
+@api.get("/v1/admin/exports/audit-log/{export_id}", after=link)
 def get_audit_log_export(tx: Tx, admin: Treasurer, export_id: UUID, now: datetime) -> StoredReport:
     """Return how far a report of lines of the audit log is, with a link once it is whole."""
     return _found(tx, admin, ReportKind.AUDIT_LOG, export_id, now)
@@ -150,7 +150,7 @@ def export_users(tx: Tx, admin: Operations, body: UsersExport, client: Client, n
     return _asked(tx, admin, ReportKind.USERS, body, body.reason, client=client, now=now)
 
 
-@api.get("/v1/admin/users/exports/{export_id}", after=link)
+@api.get("/v1/admin/exports/users/{export_id}", after=link)
 def get_users_export(tx: Tx, admin: Operations, export_id: UUID, now: datetime) -> StoredReport:
     """Return how far a report of members is, with a link once it is whole."""
     return _found(tx, admin, ReportKind.USERS, export_id, now)
@@ -163,7 +163,7 @@ def export_orders(tx: Tx, admin: Operations, body: OrdersExport, client: Client,
     return _asked(tx, admin, ReportKind.ORDERS, body, body.reason, client=client, now=now)
 
 
-@api.get("/v1/admin/orders/exports/{export_id}", after=link)
+@api.get("/v1/admin/exports/orders/{export_id}", after=link)
 def get_orders_export(tx: Tx, admin: Operations, export_id: UUID, now: datetime) -> StoredReport:
     """Return how far a report of orders is, with a link once it is whole."""
     return _found(tx, admin, ReportKind.ORDERS, export_id, now)
@@ -175,7 +175,7 @@ def export_affiliates(tx: Tx, admin: Treasurer, body: AffiliatesExport, client: 
     return _asked(tx, admin, ReportKind.AFFILIATES, body, body.reason, client=client, now=now)
 
 
-@api.get("/v1/admin/affiliates/exports/{export_id}", after=link)
+@api.get("/v1/admin/exports/affiliates/{export_id}", after=link)
 def get_affiliates_export(tx: Tx, admin: Treasurer, export_id: UUID, now: datetime) -> StoredReport:
     """Return how far a report of affiliates is, with a link once it is whole."""
     return _found(tx, admin, ReportKind.AFFILIATES, export_id, now)

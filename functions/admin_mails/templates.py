@@ -96,8 +96,9 @@ def add_mail_version(
 @api.get("/v1/admin/mails/templates/{template_id}/versions")
 def list_mail_versions(tx: Tx, admin: Operations, template_id: UUID, page: Page) -> Listing[MailVersion]:
     """List the versions of a template, newest first."""
+    after = paging.after(page.cursor)
     _template(tx, template_id)
-    rows = store.versions(tx, template_id, paging.after(page.cursor), page.limit + 1)
+    rows = store.versions(tx, template_id, after, page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.created_at, row.id))
     return Listing[MailVersion](items=list(shown), next_cursor=cursor)
 

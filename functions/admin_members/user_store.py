@@ -97,10 +97,10 @@ def members(tx: Tx, wanted: Wanted, quarter: str, after: Position | None, limit:
           AND (CAST(:username AS text) IS NULL OR lower(m.username) = lower(:username))
           AND (CAST(:wallet AS text) IS NULL OR lower(m.wallet_address::text) = lower(:wallet))
           AND (CAST(:number AS bigint) IS NULL OR m.number = :number)
-          AND (CAST(:begins AS text) IS NULL OR m.id IN (
+          AND (CAST(:begins AS text) IS NULL OR m.id = ANY (ARRAY(
                 (SELECT id FROM members WHERE lower(username) LIKE :begins ORDER BY lower(username) LIMIT :most)
                 UNION ALL
-                (SELECT id FROM members WHERE lower(email) LIKE :begins ORDER BY lower(email) LIMIT :most)))
+                (SELECT id FROM members WHERE lower(email) LIKE :begins ORDER BY lower(email) LIMIT :most))))
           AND (CAST(:at AS timestamptz) IS NULL OR (m.created_at, m.id) < (:at, CAST(:id AS uuid)))
         ORDER BY m.created_at DESC, m.id DESC LIMIT :limit
         """,

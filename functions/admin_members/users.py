@@ -66,11 +66,12 @@ def list_user_timeline(
     """List what has happened to a member, newest first: scans, comps, payouts, withdrawals, orders, chips, tiers,
     messages, mails, and what admins did. The audit log keeps that the admin has read it, once an hour.
     """
+    after = paging.after(page.cursor)
     if user_store.account(tx, user_id) is None:
         raise NotFound
     user_store.record_view(tx, admin, user_id, client, now)
     kinds = [page.kind] if page.kind else list(TimelineKind)
-    rows = timeline_store.entries(tx, user_id, kinds, paging.after(page.cursor), page.limit + 1)
+    rows = timeline_store.entries(tx, user_id, kinds, after, page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda entry: Position(entry.happened_at, entry.id))
     return Listing[TimelineEntry](items=list(shown), next_cursor=cursor)
 

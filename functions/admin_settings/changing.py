@@ -108,6 +108,7 @@ def change_setting(
     """Change the version of a setting that was read, or say what the change would do. A setting that bounds what is
     paid changes when a second owner sends the same value within a day.
     """
+    _require_known(name)
     totp.spend(tx, admin.id, body.totp, now)
     before = _locked(tx, name, version)
     return _put(tx, admin, before, body.value, reason=body.reason, query=query, client=client, now=now)
@@ -116,9 +117,9 @@ def change_setting(
 @api.get("/v1/admin/settings/{name}/history")
 def list_setting_changes(tx: Tx, admin: Owner, name: str, page: Page) -> Listing[SettingChanged]:
     """List every change of a setting, newest first."""
-    if name not in REGISTRY:
-        raise NotFound
-    rows = store.changes(tx, name, paging.after(page.cursor), page.limit + 1)
+    after = paging.after(page.cursor)
+    _require_known(name)
+    rows = store.changes(tx, name, after, page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda change: Position(change.changed_at, change.id))
     return Listing[SettingChanged](items=[SettingChanged(**vars(change)) for change in shown], next_cursor=cursor)
 
@@ -128,15 +129,22 @@ def revert_setting(
     tx: Tx, admin: Owner, name: str, body: SettingRevert, query: DryRun, version: IfMatch, client: Client, now: datetime
 ) -> AdminSetting:
     """Give a setting the value of an earlier revision again, as a new revision, under the same rules as any change."""
+    _require_known(name)
     totp.spend(tx, admin.id, body.totp, now)
     before = _locked(tx, name, version)
     value = _value_of(tx, name, body.revision)
     return _put(tx, admin, before, value, reason=body.reason, query=query, client=client, now=now)
 
 
+def _require_known(name: str) -> None:
+    """Raises NotFound for a name that no setting has. A code of the owner's app is not spent on it."""
+    if name not in REGISTRY:
+        raise NotFound
+
+
 def _locked(tx: Tx, name: str, version: IfMatch) -> Kept:
     """The setting, locked. Raises NotFound, PreconditionFailed."""
-    kept = store.lock(tx, name) if name in REGISTRY else None
+    kept = store.lock(tx, name)
     if kept is None:
         raise NotFound
     version.check(kept.revision)

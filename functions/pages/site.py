@@ -12,10 +12,9 @@ from shared import log
 from shared.messages.wording import DEFAULT, LANGUAGES, Language, language
 from shared.values.problems import NotThroughTheGateway, Problem
 from shared.web import attacks, edge
-from shared.web.http import problem_response, with_etag
+from shared.web.http import HTML, problem_response, with_etag
 
 METHODS = ("GET", "HEAD")
-HTML = "text/html; charset=utf-8"
 JSON = "application/json"
 NEVER_KEPT = "no-store"
 

@@ -290,8 +290,8 @@ def _context(url: str) -> "ssl.SSLContext":
     import ssl
 
     context = ssl.create_default_context()
-    if is_loopback(url) and "TELLER_AUTHORITY" in os.environ:
-        context.load_verify_locations(cadata=os.environ["TELLER_AUTHORITY"])
+    if is_loopback(url) and (authority := os.environ.get("TELLER_AUTHORITY")):
+        context.load_verify_locations(cadata=authority)
     # OpenSSL reads certificate and key from a file. On Cloud Run it lies in memory; nobody else may read it (0600), and
     # it is deleted as soon as it was read.
     number, name = tempfile.mkstemp(prefix="teller-")

@@ -18,7 +18,6 @@ REASONS = {  # what the linter says against us and why it stays
     ("operation-2xx-response", "#/paths/~1r~1{code}/get/responses"): "a link that leads elsewhere is a redirect",
     ("no-ambiguous-paths", "#/paths/~1v1~1admin~1comps~1{comp_id}~1approve"): "no comp has the id `retry`",
     ("no-ambiguous-paths", "#/paths/~1v1~1admin~1comps~1{comp_id}~1cancel"): "no comp has the id `retry`",
-    ("no-ambiguous-paths", "#/paths/~1v1~1admin~1banks~1{bank_id}"): "no bank has the id `nonces` or `connect`",
     ("no-ambiguous-paths", "#/paths/~1v1~1admin~1affiliates~1weeks~1{week_on}"): "no week ends on a day `preview`",
 }
 

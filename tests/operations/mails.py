@@ -72,8 +72,10 @@ def lift_mail_suppression(scene: Scene) -> Request:
 
 
 def unsubscribe(scene: Scene) -> Request:
-    path = unsubscribing.link(factories.member().id).partition("/v1/")[2]
-    return Request(scene.client(), f"/v1/{path}", b"List-Unsubscribe=One-Click", FORM)
+    links = [unsubscribing.link(factories.member().id) for _ in range(2)]
+    first, other = (f"/v1/{link.partition('/v1/')[2]}" for link in links)
+    client, form = scene.client(), b"List-Unsubscribe=One-Click"
+    return Request(client, first, form, FORM, other=Request(client, other, form, FORM))
 
 
 def _acted(scene: Scene, verb: str, *before: str, by: FunctionClient | None = None) -> Request:

@@ -50,15 +50,15 @@ def change_role(scene: Scene) -> Request:
     return as_json(owner.client, path, body, body | {"role": "treasury"})
 
 
-def change_setting(scene: Scene) -> Request:
-    owner, path = treasury_admin(scene.client, Role.OWNER), "/v1/admin/settings/stock_low"
+def change_setting(scene: Scene, name: str = "stock_low") -> Request:
+    owner, path = treasury_admin(scene.client, Role.OWNER), f"/v1/admin/settings/{name}"
     body = {"value": 90, "reason": "it was too high", "totp": owner.code()}
     first, other = (json.dumps(sent).encode() for sent in (body, body | {"value": 80}))
     return Request(owner.client, path, first, version='"1"', other=Request(owner.client, path, other, version='"1"'))
 
 
 def revert_setting(scene: Scene) -> Request:
-    changed = change_setting(scene)
+    changed = change_setting(scene, "payout_stuck_seconds")  # the other one may have been changed before
     assert changed.send(operation_named("change_setting"), "changed").status_code == 200
     owner, path = treasury_admin(scene.client, Role.OWNER), f"{changed.path}/revert"
     body = {"revision": 1, "reason": "a mistake", "totp": owner.code()}

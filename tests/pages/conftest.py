@@ -23,8 +23,6 @@ from tests.client import app
 from tests.fakes import public_rows
 from tests.platform import Platform
 
-pytest_plugins = ["tests.contract.firestore_plugin"]
-
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
          "--disable-component-update", "--disable-sync"]  # fmt: skip

@@ -8,6 +8,8 @@ from playwright.sync_api import Page
 from shared.messages.wording import LANGUAGES
 from tests.pages.conftest import Open
 
+pytest_plugins = ["tests.contract.firestore_plugin"]
+
 WIDTHS = (320, 1280)
 SCHEMES = ("light", "dark")
 READY = {"": "[data-status][data-state=live]", "/awards": ".award", "/awards/7500": ".award", "/gallery": "h1",

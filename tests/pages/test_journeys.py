@@ -12,6 +12,8 @@ from shared import clock
 from shared.messages.wording import LANGUAGES
 from tests.pages.conftest import Open
 
+pytest_plugins = ["tests.contract.firestore_plugin"]
+
 TEXTS = """[...document.querySelectorAll("main [data-v]")]
   .filter((each) => each.dataset.v !== "count_spoken" && each.dataset.v !== "status")
   .map((each) => `${each.dataset.v}: ${each.textContent}`)"""

@@ -23,7 +23,7 @@ from tests.rows import rows_of_all_tables
 pytest_plugins = ["tests.fakes.wallet_plugin", "tests.fakes.treasury_plugin"]
 
 # What a request leaves behind whatever it does: its answer, its proofs, its guesses, and what is sent to others.
-BESIDE = ("idempotency_keys", "second_factors", "attempt_counters", "outbox", "audit_logs")
+BESIDE = ("idempotency_keys", "second_factors", "attempt_counters", "bank_nonces", "outbox", "audit_logs")
 OF_ADMINS = {operation.operation_id for operation, _ in operations_for(*admin_roles())}
 TRIED = [example for example in EXAMPLE_REQUESTS if example.__name__ in OF_ADMINS]
 

@@ -4,8 +4,9 @@ Which answers hold one is read out of openapi.yaml: each text of an answer that 
 bears a name of PUBLIC, or is a secret and is looked for in the whole database.
 """
 
+import json
 from base64 import b32decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
@@ -20,15 +21,18 @@ from tests import factories, openapi
 from tests.client import Client, answer_of
 from tests.fakes.chain import FakeChain
 from tests.fakes.nodes import FakeNodes
+from tests.operations.banks import connect_bank, reconnect_bank
 from tests.operations.examples import operation_named
 from tests.operations.messages import create_token
 from tests.operations.mutating import EXAMPLE_REQUESTS, NOT_REPEATABLE
-from tests.operations.requests import KEY, as_json
+from tests.operations.requests import KEY, Request, as_json
 from tests.operations.scene import PASSWORD, Scene
 
 pytest_plugins = ["tests.fakes.wallet_plugin", "tests.fakes.treasury_plugin"]
 
-# Texts that whoever reads the database may read: facts of the account, names, reasons, what the chain shows to all.
+# Texts that whoever reads the database may read: facts of the account, names, reasons, what the chain shows to all,
+# what admins write in mails and to whom, what a setting means, and what we are told of a bank. Teller's id of an
+# enrollment opens nothing: only the token does, which no answer holds.
 PUBLIC = frozenset({
     "access_list", "action", "action_url", "address_line1", "address_line2", "affiliate_username", "amount",
     "approver_username", "badge", "bio", "body", "cancel_reason", "cancelled_by_username", "card_id", "changes",
@@ -45,6 +49,8 @@ PUBLIC = frozenset({
     "bank_reference", "company_name", "contact_name", "number", "tax_id_last4",
     "address", "carrier", "decision_note", "digest", "outcome", "payment_digest", "provider", "ref", "reference",
     "refund_to", "sender", "ship_state", "ship_zip", "tins", "verdict", "week_on", "what",
+    "currency", "description", "enrollment_id", "institution", "last_error", "last_four", "preheader",
+    "referred_by_username", "segment", "subject", "to_email", "unit",
 })  # fmt: skip
 NOT_THERE_AT_ONCE = {"create_export", "start_import"}  # the link comes with the file, which a job makes
 Secrets = Mapping[str, set[str]]
@@ -181,6 +187,15 @@ def test_the_link_to_exported_codes_is_not_in_the_database(scene: Scene) -> None
 def test_the_realtime_token_is_not_in_the_database(scene: Scene) -> None:
     token = answer_of(create_token(scene).send(operation_named("create_token"), KEY)).body["firebase_token"]
     assert_unreadable(scene.sql, token, token.split(".")[2])
+
+
+@pytest.mark.parametrize("prepared", [connect_bank, reconnect_bank], ids=lambda prepared: prepared.__name__)
+def test_the_token_of_a_bank_is_not_in_the_database(prepared: Callable[[Scene], Request], scene: Scene) -> None:
+    request = prepared(scene)
+    answer = answer_of(request.send(operation_named(prepared.__name__), KEY))
+    assert answer.status < 300, answer.body
+    assert answer.body["enrollment_id"] in everything(scene.sql)
+    assert_unreadable(scene.sql, json.loads(request.body)["access_token"])
 
 
 def test_codes_are_not_in_the_database(scene: Scene) -> None:

@@ -14,15 +14,17 @@ from tests.client import Client, answer_of
 from tests.operations.access import operations_for
 from tests.operations.auth import request_password_reset
 from tests.operations.examples import operation_named
+from tests.operations.mails import unsubscribe
 from tests.operations.mutating import EXAMPLE_REQUESTS
 from tests.operations.requests import KEY, Request, as_json, replayed_parts
 from tests.operations.scene import PASSWORD, Scene
 from tests.rows import rows_of_all_tables
 
-# Every operation for anyone, and what a stranger is told who sends another body under the key of its example request.
+# Every operation for anyone, and what a stranger is told who sends its `other` under the key of the example request.
 TOLD = {
     "signup": 201, "verify_email": 422, "resend_verification": 202, "login": 403, "refresh": 401,
     "request_password_reset": 202, "confirm_password_reset": 422, "count_referral_click": 204,
+    "unsubscribe": 200,
 }  # fmt: skip
 FOR_ANYONE = [prepared for prepared in EXAMPLE_REQUESTS if prepared.__name__ in TOLD]
 
@@ -85,6 +87,16 @@ def test_two_strangers_sign_up_under_one_key_and_each_gets_their_own_account(sce
     assert [answer.body["email"] for answer in answers] == ["ada@example.com", "eve@example.com"]
     assert [answer.body for answer in again] == [answer.body for answer in answers]
     assert scene.sql.execute_simple("SELECT count(*) FROM members").rows == [[2]]
+
+
+def test_two_strangers_follow_their_links_under_one_key_and_campaigns_end_for_both(scene: Scene) -> None:
+    """Their requests have the same body, and their answers are the same page: only the path tells them apart."""
+    operation, request = operation_named("unsubscribe"), unsubscribe(scene)
+    assert request.other
+    for sent in (request, elsewhere(scene, request.other)):
+        assert sent.send(operation, KEY).status_code == 200
+    ended = "SELECT count(*) FROM notification_preferences WHERE type = 'marketing' AND NOT email"
+    assert scene.sql.execute_simple(ended).rows == [[2]]
 
 
 def test_what_is_kept_of_an_answer_says_nothing_of_a_person(scene: Scene) -> None:

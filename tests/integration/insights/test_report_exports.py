@@ -373,8 +373,8 @@ def test_who_asks_and_why_is_audited(reports: Reports) -> None:
 def test_a_report_is_shown_to_whoever_has_asked_for_it(reports: Reports) -> None:
     export_id = reports.ask("users").body["id"]
     other = reports.client(factories.member(role=Role.OPERATIONS).token)
-    assert refusal(other.get(f"/v1/admin/users/exports/{export_id}")) == (404, "not-found")
-    assert refusal(reports.admin("orders").get(f"/v1/admin/orders/exports/{export_id}")) == (404, "not-found")
+    assert refusal(other.get(f"/v1/admin/exports/users/{export_id}")) == (404, "not-found")
+    assert refusal(reports.admin("orders").get(f"/v1/admin/exports/orders/{export_id}")) == (404, "not-found")
 
 
 def test_so_many_reports_an_hour(reports: Reports, monkeypatch: pytest.MonkeyPatch) -> None:

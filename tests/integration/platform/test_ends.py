@@ -11,6 +11,7 @@ from uuid import UUID, uuid4
 import pytest
 from pg8000.dbapi import Connection
 
+import functions.admin_banks.store as bank_store
 import functions.affiliate_vault.store as vault_store
 import functions.auth.store as auth_store
 import functions.notify.store as notify
@@ -146,7 +147,15 @@ def _warned_lots(sql: Connection, somebody: Somebody) -> Found:
     return lambda tx, now: vault_store.note_warned(tx, [somebody.id], now)
 
 
+def _bank_nonce(sql: Connection, somebody: Somebody) -> Found:
+    nonce = uuid4()
+    with unchecked(sql):
+        put(sql, "bank_nonces", id=nonce, admin_id=somebody.id, expires_at=END)
+    return lambda tx, now: bank_store.spend_nonce(tx, nonce, somebody.id, now)
+
+
 ENDING: dict[str, Callable[[Connection, Somebody], Found]] = {
+    "functions.admin_banks.store.spend_nonce": _bank_nonce,
     "functions.affiliate.chip_store.lock_lots": _lots_to_withdraw,
     "functions.affiliate.chip_store.lots": _lots,
     "shared.affiliates.chips.standing": _vaulted,
