@@ -13,7 +13,7 @@ from shared.values.fields import Listing, Reply
 
 @dataclass(frozen=True)
 class Service:
-    """What a service does for us, and the kind of thing that waits when it does not (a name in BOUNDS)."""
+    """The use of a service to us, and the kind of thing that waits when it does not answer (a name in BOUNDS)."""
 
     purpose: str
     waits: str

@@ -76,7 +76,7 @@ class Reports:
         return self.invoker.task("report_export", "report-export", {"export_id": export_id})
 
     def state(self, name: str, export_id: str) -> dict[str, Any]:
-        return dict(self.admin(name).get(f"/v1/admin/{name}/exports/{export_id}").body)
+        return dict(self.admin(name).get(f"/v1/admin/exports/{name}/{export_id}").body)
 
     def made(self, name: str, **body: object) -> tuple[dict[str, Any], list[dict[str, str]]]:
         """A report's state, and its rows."""
