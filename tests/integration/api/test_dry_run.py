@@ -184,7 +184,7 @@ def test_anything_but_true_is_refused(value: str, scene: Scene) -> None:
 
 
 def test_where_a_dry_run_is_not_possible_nothing_is_done(client: Client, sql: Connection) -> None:
-    """Whoever only wanted to know must not have done it."""
+    """A route without a dry run refuses the header, and changes nothing."""
     possible = {route.contract.handler.__name__ for _, route in routes() if route.dry_run}
     vendors = {operation.operation_id for operation, rule in operations_for() if rule.by == "vendor"}
     member, tried = client(factories.member(role=Role.OWNER).token), 0

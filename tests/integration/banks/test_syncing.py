@@ -395,7 +395,7 @@ def test_a_worker_that_dies_is_made_good_by_the_next_delivery(
 def test_a_token_in_another_row_is_not_used(
     bank_id: UUID, jobs: FunctionInvoker, sql: Connection, bank: BankStandIn
 ) -> None:
-    """Whoever moves a sealed token to another row has the job fail, and the bank is not asked."""
+    """The job fails for a sealed token that was moved to another row, and the bank is not asked."""
     other = uuid4()
     sql.execute_unnamed(
         "INSERT INTO teller_enrollments (id, teller_enrollment_id, institution, sealed_token, state, state_at,"

@@ -99,7 +99,7 @@ def test_a_month_that_was_made_late_is_as_the_others(sql: Connection) -> None:
 
 
 def test_months_are_dropped_when_their_last_row_is_as_old_as_its_period(sql: Connection) -> None:
-    """Those of scans stay: the public count rests on them."""
+    """Months of scans are kept: the public count rests on them."""
     for table in TABLES:
         db.atomically(store.ensure_months, table, date(2026, 1, 1), 36)
 
