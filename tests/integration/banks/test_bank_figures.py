@@ -14,32 +14,10 @@ from functions.insights import memory
 from shared import db
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes.bank_client import BankOwner, bank_owner, sync
+from tests.fakes.bank_client import BankOwner, sync
 from tests.fakes.invoker import FunctionInvoker
-from tests.platform import Platform
 
 Client = Callable[..., FunctionClient]
-
-
-@pytest.fixture
-def bank(platform: Platform) -> BankStandIn:
-    return platform.vendors.bank
-
-
-@pytest.fixture
-def jobs(platform: Platform) -> FunctionInvoker:
-    return FunctionInvoker(platform.invoker_token)
-
-
-@pytest.fixture
-def owner(client: Client, sql: Connection, bank: BankStandIn) -> BankOwner:
-    assert sql
-    return bank_owner(client, bank)
-
-
-@pytest.fixture
-def enrollment(bank: BankStandIn) -> BankEnrollment:
-    return bank.enroll()
 
 
 @pytest.fixture

@@ -12,31 +12,14 @@ from pg8000.dbapi import Connection
 
 from emulators.bank import OLD_WEBHOOK_SECRET, WEBHOOK_SECRET, BankEnrollment, BankStandIn
 from tests.client import Answer, FunctionClient
-from tests.fakes.bank_client import BankOwner, bank_owner, mails, sync
+from tests.fakes.bank_client import BankOwner, mails, sync
 from tests.fakes.invoker import FunctionInvoker
-from tests.platform import Platform
 from tests.rows import rows_of_all_tables
 
 Client = Callable[..., FunctionClient]
 
 PATH = "/v1/webhooks/teller"
 NOT_VALID = (401, "signature-not-valid")
-
-
-@pytest.fixture
-def bank(platform: Platform) -> BankStandIn:
-    return platform.vendors.bank
-
-
-@pytest.fixture
-def owner(client: Client, sql: Connection, bank: BankStandIn) -> BankOwner:
-    assert sql
-    return bank_owner(client, bank)
-
-
-@pytest.fixture
-def enrollment(bank: BankStandIn) -> BankEnrollment:
-    return bank.enroll()
 
 
 @pytest.fixture
@@ -84,11 +67,6 @@ def test_a_disconnection_has_the_bank_tried(
     assert tasks(sql) == [str(bank_id)]
     assert sync(jobs, bank_id) == 204
     assert mails(sql) == ["Security Credit Union wants its owner to sign in again"]
-
-
-@pytest.fixture
-def jobs(platform: Platform) -> FunctionInvoker:
-    return FunctionInvoker(platform.invoker_token)
 
 
 def test_a_replayed_message_is_kept_once_and_wakes_once(

@@ -19,23 +19,11 @@ from shared.ports import sessions, vendors
 from tests import factories
 from tests.client import Answer, FunctionClient
 from tests.fakes.bank_client import PATH, BankOwner, bank_owner, mails
-from tests.platform import Platform
 from tests.rows import rows_of_all_tables
 
 Client = Callable[..., FunctionClient]
 
 PROOFS = ("idempotency_keys", "second_factors", "attempt_counters", "bank_nonces")  # what a refused request may leave
-
-
-@pytest.fixture
-def bank(platform: Platform) -> BankStandIn:
-    return platform.vendors.bank
-
-
-@pytest.fixture
-def owner(client: Client, sql: Connection, bank: BankStandIn) -> BankOwner:
-    assert sql
-    return bank_owner(client, bank)
 
 
 def tasks(sql: Connection) -> list[tuple[str, int]]:

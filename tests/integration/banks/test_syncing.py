@@ -18,10 +18,9 @@ from shared.ports import sessions, teller
 from shared.ports.teller import TellerBalance
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes.bank_client import BankOwner, balances, bank_owner, mails, sync
+from tests.fakes.bank_client import BankOwner, balances, mails, sync
 from tests.fakes.crashes import Crash, crash
 from tests.fakes.invoker import FunctionInvoker
-from tests.platform import Platform
 from tests.rows import rows_of_all_tables
 
 pytest_plugins = ["tests.fakes.clock_plugin", "tests.fakes.log_plugin"]
@@ -33,27 +32,6 @@ BALANCES = [("comp_pool", "28575.02", "28500.00"), ("operating", "28575.02", "28
             ("reserve", "28575.02", "28500.00")]  # fmt: skip
 REAUTH = "Security Credit Union wants its owner to sign in again"
 CONNECTED = "Security Credit Union is connected"
-
-
-@pytest.fixture
-def bank(platform: Platform) -> BankStandIn:
-    return platform.vendors.bank
-
-
-@pytest.fixture
-def jobs(platform: Platform) -> FunctionInvoker:
-    return FunctionInvoker(platform.invoker_token)
-
-
-@pytest.fixture
-def owner(client: Client, sql: Connection, bank: BankStandIn) -> BankOwner:
-    assert sql
-    return bank_owner(client, bank)
-
-
-@pytest.fixture
-def enrollment(bank: BankStandIn) -> BankEnrollment:
-    return bank.enroll()
 
 
 @pytest.fixture
