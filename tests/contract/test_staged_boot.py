@@ -138,7 +138,7 @@ def _boot(identity: Identity, environment: Path, function: Function, folder: Pat
             return _crawled(port, headers, log)
         request = Request(f"http://127.0.0.1:{port}/", headers=headers)
         with pytest.raises(HTTPError) as refused:
-            urlopen(request, timeout=START_SECONDS_MAX)  # noqa: S310
+            urlopen(request, timeout=START_SECONDS_MAX)  # noqa: S310 - its own address
         with refused.value as answer:
             return Answer(answer.code, json.loads(answer.read()), log.read_text())
     finally:
