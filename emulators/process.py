@@ -1,6 +1,7 @@
 """Child processes that never outlive the stack, free ports, and waiting for health instead of sleeping."""
 
 import ctypes
+import errno
 import http.client
 import os
 import pwd
@@ -11,6 +12,7 @@ import subprocess
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,9 @@ from typing import Self
 STOP_SECONDS_MAX = 10.0
 PORTS = (15_000, 30_000)
 PORT_TRIES_MAX = 100
+CLAIM_ADDRESS = "127.0.0.2"
+CLAIMS_MAX = 64
+_claims: deque[socket.socket] = deque()  # of the newest ports: an older one's server listens by now
 BACKLOG = 128  # connections that wait until a server has started
 TAIL_CHARACTERS = 2000
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -32,9 +37,12 @@ def free_port(wish: int = 0) -> int:
     """A loopback port that nothing listens on; `wish` if it is free.
 
     It is not from the range that the kernel assigns by itself: an outgoing connection may take such a port meanwhile.
+    No other process is given it before its server listens: the same port of CLAIM_ADDRESS stays bound for a while.
     """
     for _ in range(PORT_TRIES_MAX):
         port = wish or random.randrange(*PORTS)  # noqa: S311 - nothing depends on nobody guessing it
+        if not wish and not _claim(port):
+            continue
         wish = 0
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -44,6 +52,20 @@ def free_port(wish: int = 0) -> int:
                 continue
         return port
     raise OSError("no loopback port is free")
+
+
+def _claim(port: int) -> bool:
+    """False when a server that is starting was given the port; the claim ends with this process at the latest."""
+    claim = socket.socket()
+    try:
+        claim.bind((CLAIM_ADDRESS, port))
+    except OSError as refused:
+        claim.close()
+        return refused.errno == errno.EADDRNOTAVAIL  # a system whose loopback has one address, as macOS
+    _claims.append(claim)
+    if len(_claims) > CLAIMS_MAX:
+        _claims.popleft().close()
+    return True
 
 
 def listening(port: int = 0) -> socket.socket:
