@@ -9,7 +9,7 @@ Differs from the real service:
   Retry-After of an answer is ignored. At most 64 requests of a queue are under way whatever it allows.
 - The burst size is 10 to 100 by the rate, as queues made with gcloud show it. Redirects count as failures.
 - An endpoint that refused the connection is reported as 503 on the next attempt; the real value is not on record.
-- Due times and retries follow the clock given; rates and deadlines are real time.
+- Due times and retries follow the clock given, deadlines real time, and rates whichever of them went further.
 - In a queue's settings a 0 means "not set", so zero doublings cannot be chosen.
 """
 

@@ -147,7 +147,7 @@ class Dispatcher:
                 return (task.due - now) / timedelta(seconds=1)
             if queue.running >= min(limits.max_concurrent_dispatches, DISPATCHES_AT_ONCE_MAX):
                 return None
-            if pause := queue.bucket.take(limits.max_dispatches_per_second, limits.max_burst_size):
+            if pause := queue.bucket.take(limits.max_dispatches_per_second, limits.max_burst_size, now):
                 return pause
             self.start_attempt(queue, task)
         return None

@@ -49,16 +49,18 @@ class Task:
 
 @dataclass
 class Bucket:
-    """Tokens for dispatches: refilled at the queue's rate, in real time whatever the clock says."""
+    """Tokens for dispatches: refilled at the queue's rate, by real time, or by the clock where that went further."""
 
     tokens: float = math.inf
     counted_at: float = field(default_factory=time.monotonic)
+    clock_at: datetime | None = None
 
-    def take(self, rate: float, size: float) -> float:
+    def take(self, rate: float, size: float, clock: datetime) -> float:
         """Take a token; returns 0, or the seconds until there is one."""
         now = time.monotonic()
-        self.tokens = min(size, self.tokens + (now - self.counted_at) * rate)
-        self.counted_at = now
+        moved = (clock - self.clock_at).total_seconds() if self.clock_at else 0.0
+        self.tokens = min(size, self.tokens + max(now - self.counted_at, moved) * rate)
+        self.counted_at, self.clock_at = now, clock
         if self.tokens < 1:
             return (1 - self.tokens) / rate
         self.tokens -= 1

@@ -264,6 +264,20 @@ def test_a_queue_keeps_its_rate_after_a_burst(world: World, endpoint: Endpoint) 
     assert times[-1] - times[0] == pytest.approx((30 - 20) / 20, abs=0.2)
 
 
+def test_a_clock_that_is_put_ahead_gives_a_queue_the_dispatches_of_that_time(still: World, endpoint: Endpoint) -> None:
+    """Else a quarter that is played in minutes waits in real time for each slow queue."""
+    queue = still.queue(rate_limits={"max_dispatches_per_second": 0.001})
+    for _ in range(10):  # the whole burst
+        still.create(queue, endpoint.url)
+    endpoint.wait_for(10)
+    still.create(queue, endpoint.url)
+    still.create(queue, endpoint.url)
+    still.move(seconds=1_500)
+    endpoint.wait_for(11)
+    time.sleep(0.1)  # the one after it would have come by now
+    assert len(endpoint.received) == 11
+
+
 def test_a_queue_keeps_to_its_concurrency(world: World, endpoint: Endpoint) -> None:
     released = threading.Event()
     endpoint.answer = lambda _: 200 if released.wait(WAIT_SECONDS_MAX) else 500
