@@ -1,13 +1,15 @@
 """`make bench-insights`: the pages of figures with 10 thousand scans in the tables, beside hello world.
 
-4 and 32 clients ask functions/insights at its own port for each page, and functions/pages for the web site's first page
-and its figures, in turns with a hello-world function in the same run. Before that `figure_rollup` follows all scans and
-works out all figures; how long that takes is told, too. Server, Postgres (fsync on) and load maker share the cores.
-`--full` goes on with 10 million scans, `--quick` takes one short round.
+functions/insights is asked at its own port for each page, and functions/pages for the web site's first page and its
+figures, in turns with a hello-world function in the same run: by 4 and by 32 clients as fast as the answers come, which
+shows the most that the cores can answer; and by 32 clients that together ask 100 times a second, which shows how long a
+page takes. Before that `figure_rollup` follows all scans and works out all figures; how long that takes is told, too.
+Server, Postgres (fsync on) and load maker share the cores. `--full` goes on with 10 million scans, `--quick` takes one
+short round.
 
 Written to .local/bench/insights.json: machine; sizes, each with rows, follow_per_second (scans that figure_rollup
 adds), work_ms per kind of figures, and targets with per_second, p50_ms, p95_ms, p99_ms; growth (each page's p95 with
-the most rows over that with the fewest); aims.
+the most rows over that with the fewest); lag (emulators/bench/insights_lag.py; not with `--quick`); aims.
 """
 
 import argparse
@@ -22,7 +24,7 @@ from itertools import product
 from typing import Any
 
 from emulators import contract
-from emulators.bench import calls, door, load, report, world
+from emulators.bench import calls, door, insights_lag, load, report, world
 from emulators.bench.calls import Call
 from emulators.bench.door import Door
 from emulators.bench.load import Load, Plan
@@ -33,7 +35,9 @@ from emulators.bench.world import FOLDER, World
 RESULT = FOLDER / "insights.json"
 SIZES = (10_000, 10_000_000)
 CLIENTS = (4, 32)  # fewer than the threads of an instance, and twice as many
+PACE = 100.0  # requests a second, of all clients together
 MEMBERS = 200
+WAYS = (*((str(clients), clients, None) for clients in CLIENTS), ("paced", CLIENTS[-1], PACE))
 WARM_SECONDS = 1.0
 PERCENTILES = (50, 95, 99)
 HELLO = "hello world"
@@ -66,7 +70,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="10 million scans, too")
     parser.add_argument("--quick", action="store_true", help="one short round")
     chosen = parser.parse_args()
-    effort = Effort(2, 1) if chosen.quick else Effort(5, 3)
+    effort = Effort(2, 1) if chosen.quick else Effort(3, 3)
     with world.started() as stack, ExitStack() as stop:
         machine = report.machine(stack.postgres.version)
         made = World(stack, MEMBERS)
@@ -81,8 +85,10 @@ def main() -> None:
             filled = size
             found.append({"rows": size, **_work(made, size), "targets": _measure(targets, effort)})
             print(_table(found[-1]), flush=True)
+        lag = None if chosen.quick else insights_lag.measure(made, filled)
+        print(f"behind {lag}", flush=True)
         machine["load_average_end"] = report.load_average()
-    result = {"machine": machine, "sizes": found, "growth": _growth(found), "aims": AIMS}
+    result = {"machine": machine, "sizes": found, "growth": _growth(found), "lag": lag, "aims": AIMS}
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(f"\nAll figures: {RESULT.relative_to(contract.ROOT)}")
 
@@ -156,11 +162,11 @@ def _measure(targets: Mapping[str, tuple[int, Sequence[str]]], effort: Effort) -
     for port, requests in targets.values():
         load.run(Plan(port, CLIENTS[-1], WARM_SECONDS, requests, again=True))
     for _ in range(effort.rounds):
-        for clients, (name, (port, requests)) in product(CLIENTS, targets.items()):
-            done = load.run(Plan(port, clients, effort.seconds, requests, again=True))
+        for (kind, clients, pace), (name, (port, requests)) in product(WAYS, targets.items()):
+            done = load.run(Plan(port, clients, effort.seconds, requests, again=True, per_second=pace))
             if set(done.statuses) != {"200"}:
                 raise WrongAnswers(f"{name} was answered {done.statuses}")
-            runs[f"{name}, {clients}"].append(done)
+            runs[f"{name}, {kind}"].append(done)
     return {name: _figures(done) for name, done in runs.items()}
 
 
@@ -186,7 +192,7 @@ def _table(found: Mapping[str, Any]) -> str:
         f"{'':16} {'per s':>8} {'p50 ms':>8} {'p95 ms':>8} {'p99 ms':>8}",
     ]
     for name, of in found["targets"].items():
-        lines.append(f"{name:16} {of['per_second']:8.0f} {of['p50_ms']:8.1f} {of['p95_ms']:8.1f} {of['p99_ms']:8.1f}")
+        lines.append(f"{name:17} {of['per_second']:8.0f} {of['p50_ms']:8.1f} {of['p95_ms']:8.1f} {of['p99_ms']:8.1f}")
     return "\n".join(lines)
 
 

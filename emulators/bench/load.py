@@ -1,6 +1,8 @@
 """The load maker, a process of its own: `python -m emulators.bench.load` with a `Plan` as JSON on its input.
 
 Each client keeps one connection and sends its next request when it has the whole answer to the last (a closed loop).
+A plan with `per_second` asks at that pace instead: a request is due at its time, by whichever client is free, and its
+milliseconds count from that time on, so that a slow answer makes those behind it late as well.
 Requests are prepared beforehand and written as they are; of an answer only status and length are read. It prints a
 `Load` as JSON.
 """
@@ -12,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle
@@ -30,13 +32,16 @@ NO_CONTENT = 204
 
 @dataclass(frozen=True)
 class Plan:
-    """The requests for a server at a loopback port. `again` starts over when the requests are used up."""
+    """The requests for a server at a loopback port. `again` starts over when the requests are used up; `per_second` is
+    the pace of all clients together, None as fast as the answers come.
+    """
 
     port: int
     clients: int
     seconds: float
     requests: Sequence[str]
     again: bool = False
+    per_second: float | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +80,8 @@ class _Client:
         self.socket = self._connect()
         self.sent_at = 0.0
 
-    def send(self, request: bytes) -> None:
-        self.sent_at = time.perf_counter()
+    def send(self, request: bytes, due_at: float | None = None) -> None:
+        self.sent_at = due_at or time.perf_counter()
         self.socket.sendall(request)
 
     def receive(self) -> tuple[int, bool] | None:
@@ -118,32 +123,58 @@ class _Loop:
         self._statuses: Counter[str] = Counter()
         self._milliseconds: list[float] = []
         self._reconnects = 0
+        self._free: deque[_Client] = deque()  # those of a paced plan that wait for the next request's time
+        self._due_at = 0.0
 
     def run(self) -> Load:
         clients = [_Client(self._plan.port) for _ in range(self._plan.clients)]
         cpu_before, began = time.process_time(), time.perf_counter()
         ends_at = began + self._plan.seconds
+        self._due_at = began
         for client in clients:
             self._selector.register(client.socket, selectors.EVENT_READ, client)
             self._next(client, ends_at)
         while self._selector.get_map():
-            ready = self._selector.select(ANSWER_SECONDS_MAX)
-            if not ready:
+            waits = max(0.0, self._due_at - time.perf_counter()) if self._free else ANSWER_SECONDS_MAX
+            ready = self._selector.select(waits)
+            if not ready and not self._free:
                 raise TimeoutError(f"no answer within {ANSWER_SECONDS_MAX} s")
             for key, _ in ready:
                 self._answered(key.data, ends_at)
+            self._send_due(ends_at)
         seconds = time.perf_counter() - began
         cpu = time.process_time() - cpu_before
         return Load(seconds, dict(self._statuses), self._milliseconds, self._reconnects, cpu)
 
     def _next(self, client: _Client, ends_at: float) -> None:
-        """Send the client's next request, unless time or requests are used up."""
+        """Send the client's next request, or let it wait for that one's time, unless time or requests are used up."""
+        if self._plan.per_second:
+            self._free.append(client)
+            return
         request = next(self._requests, None) if time.perf_counter() < ends_at else None
         if request is None:
-            self._selector.unregister(client.socket)
-            client.socket.close()
-            return
-        client.send(request)
+            self._let_go(client)
+        else:
+            client.send(request)
+
+    def _send_due(self, ends_at: float) -> None:
+        """Send what is due in a paced plan; at its end let go of the clients that wait."""
+        pace = self._plan.per_second
+        while self._free and pace:
+            now = time.perf_counter()
+            if now < min(self._due_at, ends_at):
+                return
+            client = self._free.popleft()
+            request = next(self._requests, None) if now < ends_at else None
+            if request is None:
+                self._let_go(client)
+                continue
+            client.send(request, self._due_at)
+            self._due_at += 1 / pace
+
+    def _let_go(self, client: _Client) -> None:
+        self._selector.unregister(client.socket)
+        client.socket.close()
 
     def _answered(self, client: _Client, ends_at: float) -> None:
         answer = client.receive()
