@@ -21,7 +21,7 @@ lowest rate over the highest); races; confirmed; webhooks (ordered, shuffled, sa
 import argparse
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from statistics import median
@@ -107,8 +107,8 @@ def _measured(effort: Effort, tell: Callable[[str], None]) -> dict[str, Any]:
         shop.check_ages()
         stack.vendors.card.clear()
         forgotten = _captured(shop)  # a sweep may have had some paid, which the provider knows no more
-        keep("confirmed", bench.confirmed(effort, tell))
         keep("webhooks", bench.webhooks(effort, tell))
+        found["confirmed"] = list(bench.confirmed(effort, tell))
         keep("checks", _checks(made, shop, forgotten))
         machine["load_average_end"] = report.load_average()
     return {"machine": machine, "options": asdict(effort), **found, "aims": AIMS}
@@ -169,14 +169,13 @@ class _Bench:
             self._shop.clear()
         return {"last_tin": _percentiles(last), "same_cart": _percentiles(same), "orders_each": 1, "at_once": AT_ONCE}
 
-    def confirmed(self, effort: Effort, tell: Callable[[str], None]) -> list[dict[str, Any]]:
+    def confirmed(self, effort: Effort, tell: Callable[[str], None]) -> Iterator[dict[str, Any]]:
         """From creation to confirmation at steady rates, one after the other, each when the last orders are done."""
-        runs = []
         for rate in effort.rates:
             tell(f"{rate} orders a second for {effort.rate_seconds} s, to their confirmation")
             found = shop_flow.confirmed(self._shop, self._heard.port, self._headers, rate, effort.rate_seconds)
-            runs.append({"rate": rate, **asdict(found)})
-        return runs
+            print(f"confirmed: {json.dumps(asdict(found))}", flush=True)
+            yield {"rate": rate, **asdict(found)}
 
     def webhooks(self, effort: Effort, tell: Callable[[str], None]) -> dict[str, Any]:
         """The provider's webhooks in their order, and shuffled with doubles."""
