@@ -21,6 +21,7 @@ from emulators.http_server import Handler, HttpServer
 
 PATH = "/v1/widget/auth/create-token"
 TOKEN_LIFE = timedelta(minutes=60)
+ADDRESS = "0x" + "0b17" * 10  # gets what cards spend
 TIMEOUT_SECONDS = 120.0  # longer than any client of ours waits
 
 

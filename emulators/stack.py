@@ -19,7 +19,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
 
-from emulators import cloud, contract, firestore, running, scheduler, settings, settled, tax
+from emulators import cloud, contract, firestore, oobit, running, scheduler, settings, settled, tax
 from emulators.advancing import Advance
 from emulators.chain.node import CHAIN_ID, ChainNode
 from emulators.clock_server import ClockServer, Rules
@@ -27,7 +27,6 @@ from emulators.firestore import Firestore, OfficialFirestore
 from emulators.identity import Identity
 from emulators.kms import Kms
 from emulators.mail import MailStandIn
-from emulators.oobit import OobitStandIn
 from emulators.postgres import Postgres
 from emulators.process import Child, accepts_connections, answers, free_port, listening
 from emulators.pubsub import PubSub
@@ -126,7 +125,7 @@ class Stack:
         self.mail = MailStandIn()
         self.push = PushStandIn()
         self.vision = VisionStandIn()
-        self.oobit = OobitStandIn()
+        self.oobit = oobit.OobitStandIn()
         self.vendors = Vendors(self.now, ship_after=SHIP_AFTER_SECONDS)
         self.postgres = Postgres(source=self.options.postgres, durable=self.options.durable, log=self.log("postgres"))
         self.chain = ChainNode(block_time_seconds=self.options.block_seconds, log=self.log("chain"))
@@ -339,6 +338,7 @@ class Stack:
             "VISION_URL": self.vision.url,
             "OOBIT_URL": self.oobit.url,
             "OOBIT_API_KEY": self.oobit.api_key,
+            "OOBIT_ADDRESSES": oobit.ADDRESS,
             **self.vendors.settings,
             "CONFIRM_POLL_SECONDS": "1",
             "PAGES_GALLERY": "true",

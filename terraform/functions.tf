@@ -34,6 +34,7 @@ locals {
       USDT_ADDRESS             = var.chain.usdt_address
       RPC_URLS                 = join(",", local.rpc_urls)
       RPC_NODES_MIN            = tostring(var.chain.nodes_min)
+      OOBIT_ADDRESSES          = join(",", var.oobit_addresses)
       FCM_PROJECT_ID           = var.project
       APNS_TEAM_ID             = var.apns.team_id
       APNS_KEY_ID              = var.apns.key_id

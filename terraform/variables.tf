@@ -129,6 +129,16 @@ variable "treasury_minimum" {
   default     = {}
 }
 
+variable "oobit_addresses" {
+  description = "The addresses on the chain that get what members' cards spend, as Oobit names them."
+  type        = list(string)
+  default     = []
+  validation {
+    condition     = alltrue([for each in var.oobit_addresses : can(regex("^0x[0-9a-fA-F]{40}$", each))])
+    error_message = "oobit_addresses must be addresses: 0x and 40 hexadecimal digits."
+  }
+}
+
 variable "apns" {
   description = "Apple's ids of the key that signs pushes; the key itself is the secret apns-key."
   type        = object({ team_id = optional(string, ""), key_id = optional(string, "") })

@@ -46,6 +46,7 @@ CRONTABS: Mapping[str, str] = {
     "tier_rollover/close": "10 * * * *",
     "treasury_snapshot/hourly": "*/10 * * * *",
     "unlock_refresh/unlock": "*/15 * * * *",
+    "wallet_watch/sweep": "* * * * *",
     "withdrawal_confirm/sweep": "* * * * *",
     "withdrawal_confirm/rested-wallets": "*/5 * * * *",
 }

@@ -143,7 +143,7 @@ FOR_EVER: Mapping[str, str] = {
          "nonce_searches", "nonce_uses", "order_transitions", "payout_transitions", "products",
          "reconciliation_marks", "referral_progress", "scan_counter", "scan_rollup_position", "schema_migrations",
          "settings", "signers", "signing_keys", "slot_transitions", "stock", "stock_alerts", "treasuries",
-         "treasury_alerts", "withdrawal_transitions"), _SMALL),
+         "treasury_alerts", "wallet_scans", "withdrawal_transitions"), _SMALL),
     **dict.fromkeys(
         ("code_retries", "flagged_scans", "guarantee_claims", "guarantee_reviews", "honey_trials", "member_wallets",
          "referral_reviews"),

@@ -3783,6 +3783,16 @@ CREATE INDEX wallet_links_member ON wallet_links (member_id, linked_at);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON wallet_links FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON wallet_links FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 
+CREATE TABLE wallet_scans (
+    token_address  evm_address  NOT NULL,
+    scanned_to     bigint       NOT NULL,
+    block_hash     evm_hash     NOT NULL,
+    scanned_at     timestamptz  NOT NULL,
+    CONSTRAINT wallet_scans_pkey PRIMARY KEY (token_address),
+    CONSTRAINT wallet_scans_scanned_to_check CHECK (scanned_to >= 0),
+    CONSTRAINT wallet_scans_token_address_check CHECK (token_address::text = lower(token_address::text))
+);
+
 CREATE TABLE wallet_transactions (
     id                uuid         NOT NULL,
     member_id         uuid         NOT NULL,
@@ -3797,10 +3807,14 @@ CREATE TABLE wallet_transactions (
     comp_id           uuid,
     withdrawal_id     uuid,
     block_number      bigint,
+    log_index         integer,
     CONSTRAINT wallet_transactions_pkey PRIMARY KEY (id),
     CONSTRAINT wallet_transactions_withdrawal_id_key UNIQUE (withdrawal_id),
     CONSTRAINT wallet_transactions_amount_check CHECK (amount::bigint > 0),
     CONSTRAINT wallet_transactions_check CHECK ((type = 'withdrawal') = (withdrawal_id IS NOT NULL)),
+    CONSTRAINT wallet_transactions_found CHECK ((log_index IS NOT NULL) = (type IN ('external_deposit', 'oobit_spend'))
+        AND (log_index IS NULL OR transaction_hash IS NOT NULL AND block_number IS NOT NULL AND status = 'confirmed')),
+    CONSTRAINT wallet_transactions_log_index_check CHECK (log_index >= 0),
     CONSTRAINT wallet_transactions_status_check CHECK (status IN ('pending', 'confirmed', 'failed')),
     CONSTRAINT wallet_transactions_type_check CHECK (type IN ('comp_deposit', 'affiliate_deposit', 'withdrawal',
         'oobit_spend', 'external_deposit')),
@@ -3809,6 +3823,8 @@ CREATE TABLE wallet_transactions (
     CONSTRAINT wallet_transactions_withdrawal_id_fkey FOREIGN KEY (withdrawal_id) REFERENCES withdrawals(id)
 );
 CREATE UNIQUE INDEX wallet_transactions_comp ON wallet_transactions (comp_id) WHERE comp_id IS NOT NULL;
+CREATE UNIQUE INDEX wallet_transactions_log ON wallet_transactions (transaction_hash, log_index, type) WHERE log_index
+    IS NOT NULL;
 CREATE INDEX wallet_transactions_member ON wallet_transactions (member_id, created_at DESC, id DESC);
 
 CREATE TABLE watch_minutes (
@@ -8230,9 +8246,9 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals,
     blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales, blakjaks_scans,
     blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing, blakjaks_sunset,
-    blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallets,
-    blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale,
-    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults,
+    blakjaks_wallet_watching, blakjaks_wallets, blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions,
+    blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -8283,8 +8299,8 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     settings, signers, signing_keys, stock_alerts, tax_quotes, tax_reports, teller_connections, teller_enrollments,
     tier_history, tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots,
     trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges,
-    wallet_transactions, watch_minutes, webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO
-    blakjaks_app;
+    wallet_scans, wallet_transactions, watch_minutes, webhook_deliveries, wholesale_accounts, withdrawals,
+    withheld_chips TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -8612,8 +8628,8 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
     treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns,
     vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_links,
-    wallet_transactions, watch_minutes, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones,
-    withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
+    wallet_scans, wallet_transactions, watch_minutes, webhook_deliveries, wholesale_chips, wholesale_comps,
+    wholesale_milestones, withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO
@@ -8684,6 +8700,11 @@ GRANT UPDATE (left_chips) ON TABLE vault_lots TO blakjaks_vault_upkeep;
 GRANT EXECUTE ON FUNCTION lock_vault(uuid,timestamp with time zone) TO blakjaks_vaults;
 GRANT INSERT ON TABLE vault_lots, vault_moves TO blakjaks_vaults;
 GRANT UPDATE (left_chips) ON TABLE vault_lots TO blakjaks_vaults;
+
+GRANT INSERT ON TABLE wallet_transactions TO blakjaks_wallet_watching;
+GRANT INSERT, UPDATE ON TABLE wallet_scans TO blakjaks_wallet_watching;
+GRANT SELECT (amount, member_id, outcome_hash, state, to_address, transaction_hash) ON TABLE withdrawals TO
+    blakjaks_wallet_watching;
 
 GRANT INSERT ON TABLE wallet_links, withdrawal_events TO blakjaks_wallets;
 GRANT INSERT, SELECT, UPDATE ON TABLE withdrawals TO blakjaks_wallets;

@@ -254,6 +254,19 @@ NOTICES: Mapping[str, Notice] = {
             "Não o enviamos mais. Você pode preparar outro, que toma o lugar dele.",
         ),
     ),
+    "external_deposit": _notice(
+        "comp",
+        (
+            "$amount USDT came into your wallet",
+            "Llegaron $amount USDT a tu billetera",
+            "Chegaram $amount USDT à sua carteira",
+        ),
+        (
+            "It was not sent by BlakJaks.",
+            "No los envió BlakJaks.",
+            "Não foram enviados pela BlakJaks.",
+        ),
+    ),
     "wallet_linked": _notice(
         "system",
         (

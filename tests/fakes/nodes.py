@@ -78,7 +78,7 @@ class FakeNode(Node):
         if last - first + 1 > self.world.blocks_per_answer_max:
             raise NodeRefused("too many blocks at once")
         _, sender, recipient = wanted["topics"]
-        whose = f">0x{sender[-40:]}" if sender else f"0x{recipient[-40:]}"
+        whose = f">0x{sender[-40:]}" if sender else f"0x{recipient[-40:]}" if recipient else "anybody"
         self.told.append((whose, range(first, last + 1)))
         return [
             _log(it, OTHER_TOKEN if self.strays else wanted["address"])
