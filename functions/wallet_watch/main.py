@@ -67,7 +67,7 @@ def _read(asked: Nodes) -> None:
     newest = asked.block(final.number)
     at = db.atomically(store.begin, token, newest, clock.now())
     if at.scanned_to <= newest.number and asked.block(at.scanned_to).hash != at.block_hash:
-        log.error("a block that was final is another one now", block_number=at.scanned_to)
+        log.error("the last block that was read for wallets is another one now", block_number=at.scanned_to)
         return
     done = _read_up_to(asked, token, at, newest)
     if newest.number - done > BEHIND_BLOCKS_MAX:

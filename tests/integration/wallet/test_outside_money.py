@@ -200,7 +200,7 @@ def test_a_block_that_was_final_and_is_another_one_stops_it(
     two_nodes.pay_in(WALLET, MICRO)
     watch(two_nodes)
     assert history(client, owner_of_wallet) == []
-    assert "a block that was final is another one now" in logged.getvalue()
+    assert "the last block that was read for wallets is another one now" in logged.getvalue()
 
 
 def test_killed_after_each_transaction_it_ends_the_same(
