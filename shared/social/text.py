@@ -24,8 +24,9 @@ EDGES = re.compile(" ?\n ?")
 EMPTY_LINES = re.compile("\n{3,}")  # two in a row show one empty line
 ASCII_UNSEEN = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 APOSTROPHES = frozenset("'`\u00b4\u02b9\u02bb\u02bc\u02bd\u2018\u2019\u201b\u2032\uff07")
-# A run of letters and digits with signs that stand for letters: at most two between them, dollars at the ends too.
-CHUNK = re.compile(r"\$?[^\W_]+(?:[@$!|+€£]{1,2}[^\W_]+)*\${0,2}")
+# A run of letters and digits with apostrophes and signs that stand for letters: at most two between them, dollars at
+# the ends too.
+CHUNK = re.compile(r"\$?[^\W_]+(?:[@$!|+€£']{1,2}[^\W_]+)*\${0,2}")
 LEETSPEAK = str.maketrans("013457@$!|+€£", "oieastasiitel")
 
 
@@ -156,7 +157,7 @@ def _kind(letter: str) -> _Kind:
 def _folded(letter: str) -> str:
     """The characters that stand for this one before words are read: none, if it is not seen by itself."""
     if letter in APOSTROPHES:
-        return ""
+        return "'"
     if letter == "\n" or free_text.LINE_END.fullmatch(letter):
         return " "
     if _kind(letter) in (_Kind.UNSEEN, _Kind.MARK, _Kind.SELECTOR, _Kind.JOINER):
@@ -174,7 +175,10 @@ def _decomposed(text: str) -> list[str]:
 
 
 def _word(chunk: str) -> str:
-    """The letters of a chunk, with signs and digits as letters; empty for a number."""
-    if not any(map(str.isalpha, chunk)):
+    """The letters of a chunk, with signs and digits as letters; empty for a number. They're is they, because who're
+    would be a word of the list.
+    """
+    bare = chunk.removesuffix("'re")
+    if not any(map(str.isalpha, bare)):
         return ""
-    return "".join(filter(str.isalpha, chunk.translate(LEETSPEAK)))
+    return "".join(filter(str.isalpha, bare.translate(LEETSPEAK)))

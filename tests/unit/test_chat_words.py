@@ -22,6 +22,7 @@ INNOCENT = {
     "English": [
         "Scunthorpe",
         "push it to the limit",
+        "who're they, who\u2019re you, and they're here",
         "this hits hard, it's hit or miss",
         "mishit and snigger",
         "Nigeria plays Niger",
