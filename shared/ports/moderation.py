@@ -8,7 +8,6 @@ Nothing is changed there: after a failure the same texts may be asked about agai
 caller's rule; the vendor's own `flagged` is not read.
 """
 
-import json
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from typing import Any
 
 from shared.ports import vendors
 from shared.ports.vendors import KEYS_WRONG, VendorMisconfigured, VendorRefused, VendorSilent
+from shared.values import encoding
 
 URL_DEFAULT = "https://api.openai.com"
 MODEL = "omni-moderation-latest"
@@ -78,8 +78,8 @@ def _object(content: bytes, status: int) -> dict[str, Any]:
     double holds.
     """
     try:
-        value = json.loads(content)
-    except (ValueError, RecursionError):
+        value = encoding.parse_estimates(content)
+    except encoding.NotJson:
         raise VendorSilent(f"{status}, and no JSON") from None
     if not isinstance(value, dict):
         raise VendorSilent(f"{status}, and no JSON object")

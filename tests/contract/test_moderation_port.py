@@ -52,7 +52,7 @@ def test_a_full_batch_of_the_longest_texts_is_one_call(shop_vendors: Vendors) ->
 
 
 def test_a_category_that_is_new_is_told_and_a_strange_one_is_not(shop_vendors: Vendors) -> None:
-    shop_vendors.moderation.spoil_next(scored("fraud/impersonation", 0.5), scored("\x00 DROP", 0.5))
+    shop_vendors.moderation.spoil_next(scored("fraud/impersonation", 0.5), scored("DROP TABLE", 0.5))
     assert moderation.scores(["a"])[0]["fraud/impersonation"] == 0.5
     assert moderation.scores(["a"])[0].keys() == moderation.CATEGORIES
 
