@@ -17,7 +17,7 @@ $(error there is no setting $(unknown); there are $(SETTINGS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types build seal schema terraform-test plan deploy rollback capacity bench bench-scans bench-shop bench-affiliates bench-codes bench-payouts bench-ledger bench-insights bench-reports payouts ledger-check week-recount dead-letters faults order-faults week-faults mutants bench-auth soak tick advance lock clean
+.PHONY: help setup run demo test lint format types build seal schema look-alikes terraform-test plan deploy rollback capacity bench bench-scans bench-shop bench-affiliates bench-codes bench-payouts bench-ledger bench-insights bench-reports payouts ledger-check week-recount dead-letters faults order-faults week-faults mutants bench-auth soak tick advance lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -70,6 +70,9 @@ seal: setup ## The migrations have been applied: nobody may edit them any more
 
 schema: setup ## Write shared/database/schema.sql, the schema that all migrations together make
 	@$(BIN)/python -m emulators.schema
+
+look-alikes: setup ## Write shared/social/look_alikes.txt from the pinned package with Unicode's confusables
+	@$(BIN)/python -m emulators.look_alikes
 
 plan: setup ## What a deployment would change: make plan ENV=dev
 	@$(BIN)/python -m terraform.deploy plan $(ENV)

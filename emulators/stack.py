@@ -308,6 +308,7 @@ class Stack:
             f"card, age check, tax and warehouse stand-ins; parcels at {self.vendors.warehouse.url}/orders"
         )
         self.kinds["Bank"] = f"Teller stand-in with mutual TLS, Teller Connect at {self.vendors.bank.url}/connect"
+        self.kinds["Chat"] = "moderation and translation stand-ins: a text with hate=0.97 in it is judged so"
         self.kinds["Push"] = f"APNs and FCM stand-ins, pushes at {self.push.fcm_url}/pushes"
 
     def _prepare(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The shop's four vendors and the banks' one: started, stopped, and pointed at the platform's webhooks together."""
+"""The shop's four vendors, the banks' one and the chat's two: started, stopped, pointed at our webhooks together."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -6,7 +6,9 @@ from datetime import datetime
 from emulators.ages import AgeStandIn
 from emulators.bank import BankStandIn
 from emulators.card import CardStandIn
+from emulators.moderation import ModerationStandIn
 from emulators.tax import TaxStandIn
+from emulators.translation import TranslationStandIn
 from emulators.warehouse import WarehouseStandIn
 from shared import clock
 
@@ -25,7 +27,10 @@ class Vendors:
         self.tax = TaxStandIn(now)
         self.warehouse = WarehouseStandIn(now, stock, ship_after)
         self.bank = BankStandIn(now)
-        self._all = (self.card, self.ages, self.tax, self.warehouse, self.bank)
+        self.moderation = ModerationStandIn()
+        self.translation = TranslationStandIn()
+        shop = (self.card, self.ages, self.tax, self.warehouse)
+        self._all = (*shop, self.bank, self.moderation, self.translation)
 
     @property
     def settings(self) -> dict[str, str]:

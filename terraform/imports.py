@@ -19,6 +19,8 @@ RUNTIME = "functions-framework"  # it runs every function, and no function impor
 # Data files of a module; a test finds missing entries.
 READ_BY: Mapping[str, tuple[str, ...]] = {
     "shared/database/migrate.py": ("shared/database/migrations/*.sql",),
+    "shared/social/look_alikes.py": ("shared/social/look_alikes.txt",),
+    "shared/social/words.py": ("shared/social/words.txt",),
     "functions/pages/assets.py": (
         "functions/pages/a/*",
         "functions/pages/messages/*.json",

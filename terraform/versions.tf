@@ -28,7 +28,8 @@ resource "google_project_service" "used" {
     "apigateway", "artifactregistry", "cloudbuild", "cloudfunctions", "cloudkms", "cloudresourcemanager",
     "cloudscheduler", "cloudtasks", "compute", "dns", "fcm", "firebase", "firebaserules", "firestore", "iam",
     "iamcredentials", "identitytoolkit", "livestream", "logging", "monitoring", "pubsub", "run", "secretmanager",
-    "servicecontrol", "servicemanagement", "servicenetworking", "sqladmin", "storage", "vision",
+    "servicecontrol", "servicemanagement", "servicenetworking", "sqladmin", "storage", "translate",
+    "vision",
   ])
   service            = "${each.key}.googleapis.com"
   disable_on_destroy = false

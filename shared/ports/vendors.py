@@ -10,7 +10,7 @@ import hmac
 import re
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -132,13 +132,17 @@ def send(
     headers: Mapping[str, str],
     body: object = None,
     session_for: SessionFor = sessions.plain,
+    seconds_max: float | None = None,
 ) -> RawAnswer:
     """Send a request and return the answer as it came. Raises VendorSilent for no answer, 5xx and 429, and its
-    subclass TlsFailed when no secure connection was made.
+    subclass TlsFailed when no secure connection was made. With `seconds_max` it waits less long than for others.
     """
     import requests
     from urllib3.exceptions import HTTPError
 
+    connect_seconds, answer_seconds, whole_seconds = (
+        min(each, seconds_max or each) for each in (CONNECT_SECONDS_MAX, ANSWER_SECONDS_MAX, WHOLE_ANSWER_SECONDS_MAX)
+    )
     sent = {"accept": "application/json", **headers}
     if body is not None:
         sent["content-type"] = "application/json"
@@ -150,12 +154,12 @@ def send(
                 url,
                 headers=sent,
                 data=None if body is None else encoding.dump(body),
-                timeout=(CONNECT_SECONDS_MAX, ANSWER_SECONDS_MAX),
+                timeout=(connect_seconds, answer_seconds),
                 allow_redirects=False,
                 stream=True,
             ) as answer,
         ):
-            content = _content(answer.raw)  # read to its end, so that the connection can be used again
+            content = _content(answer.raw, whole_seconds)  # read to its end, so that the connection can be used again
     except (requests.exceptions.SSLError, ssl.SSLError):
         raise TlsFailed("no secure connection was made") from None
     except (requests.RequestException, HTTPError, OSError) as error:
@@ -179,6 +183,13 @@ def json_object(content: bytes, what: str) -> dict[str, Any]:
 def misunderstood(error: Exception) -> VendorSilent:
     """The exception to raise for an answer that lacks a field or has one of another kind."""
     return VendorSilent(f"the answer is not understood: {type(error).__name__}")
+
+
+def one_for_each(said: object, asked: Sized) -> list[Any]:
+    """A list with a result for each thing that was asked about. Raises ValueError for any other number of them."""
+    if not isinstance(said, list) or len(said) != len(asked):
+        raise ValueError("not a result for each")
+    return said
 
 
 def slug(said: object) -> str:
@@ -312,12 +323,12 @@ def event_id(told: Mapping[str, Any], raw: bytes) -> str:
         return f"sha256:{hashlib.sha256(raw).hexdigest()}"
 
 
-def _content(stream: Any) -> bytes:
+def _content(stream: Any, seconds_max: float) -> bytes:
     """The answer's content, within bounds of size and time. Raises VendorSilent.
 
     `read1` returns what has arrived: `iter_content` would wait for a full piece, however slowly it drips.
     """
-    deadline = time.monotonic() + WHOLE_ANSWER_SECONDS_MAX
+    deadline = time.monotonic() + seconds_max
     content = bytearray()
     while piece := stream.read1(ANSWER_PIECE_BYTES, decode_content=True):
         content += piece

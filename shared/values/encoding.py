@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -28,11 +28,20 @@ def parse(raw: bytes) -> object:
 
     Raises NotJson.
     """
+    return _parsed(raw, _integer, _number)
+
+
+def parse_estimates(raw: bytes) -> object:
+    """Parse JSON whose numbers are estimates: they may have more digits than a double holds. Raises NotJson."""
+    return _parsed(raw, int, float)
+
+
+def _parsed(raw: bytes, integer: Callable[[str], int], number: Callable[[str], float]) -> object:
     try:
         text = raw.decode("utf-8")
         _check_depth(text)
         value: object = json.loads(
-            text, object_pairs_hook=_object, parse_int=_integer, parse_float=_number, parse_constant=_refuse_constant
+            text, object_pairs_hook=_object, parse_int=integer, parse_float=number, parse_constant=_refuse_constant
         )
     except NotJson:
         raise

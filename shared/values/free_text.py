@@ -53,6 +53,18 @@ def shortened(text: str, length_max: int) -> str:
     return text[: length_max + 1].rpartition(" ")[0]
 
 
+def may_join(joiner: str, before: str, after: str) -> bool:
+    """True if a script or a picture needs the joiner between these two characters, each of which may be empty."""
+    if not before or not after or after == " ":
+        return False
+    if unicodedata.combining(before) == VIRAMA:
+        return True
+    if joiner == ZERO_WIDTH_NON_JOINER:
+        return unicodedata.bidirectional(before) in ("AL", "NSM") and unicodedata.bidirectional(after) == "AL"
+    is_picture = unicodedata.category(before) in ("So", "Sk") or bool(VARIATION.match(before))
+    return is_picture and unicodedata.category(after) == "So"
+
+
 def _read(text: str) -> str:
     """The text with plain blanks, in form NFC. Raises ValueError for line breaks and unseen characters."""
     read = unicodedata.normalize("NFC", "".join(_blank(letter) for letter in text)).strip()
@@ -79,18 +91,7 @@ def _is_unseen(text: str, place: int) -> bool:
         return not letter.isprintable()
     before, after = text[place - 1 : place] if place else "", text[place + 1 : place + 2]
     if letter in (ZERO_WIDTH_JOINER, ZERO_WIDTH_NON_JOINER):
-        return not _may_join(letter, before, after)
+        return not may_join(letter, before, after)
     if VARIATION.match(letter):
         return not before or before == " " or bool(VARIATION.match(before))
     return unicodedata.category(letter) in UNSEEN_CATEGORIES or bool(UNSEEN.match(letter))
-
-
-def _may_join(joiner: str, before: str, after: str) -> bool:
-    if not before or not after or after == " ":
-        return False
-    if unicodedata.combining(before) == VIRAMA:
-        return True
-    if joiner == ZERO_WIDTH_NON_JOINER:
-        return unicodedata.bidirectional(before) in ("AL", "NSM") and unicodedata.bidirectional(after) == "AL"
-    is_picture = unicodedata.category(before) in ("So", "Sk") or bool(VARIATION.match(before))
-    return is_picture and unicodedata.category(after) == "So"

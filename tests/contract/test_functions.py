@@ -29,6 +29,10 @@ PURE_SHARED = frozenset(
         "payouts.policy",
         "payouts.states",
         "scans.histogram",
+        "social.emojis",
+        "social.media",
+        "social.mentions",
+        "social.text",
     }
 )
 PURE_MODULES = ("rules.py",)

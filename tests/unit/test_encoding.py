@@ -143,3 +143,15 @@ def test_values_are_written_exactly(value: object, written: bytes) -> None:
 def test_what_has_no_json_form_is_not_guessed() -> None:
     with pytest.raises(TypeError):
         encoding.dump(object())
+
+
+def test_estimates_may_have_any_digits_and_are_no_deeper_than_others() -> None:
+    assert encoding.parse_estimates(b'{"a": 0.00001172601241748713612345, "b": 123456789012345678901}') == {
+        "a": 0.00001172601241748713612345,
+        "b": 123456789012345678901,
+    }
+    for refused in (b"[NaN]", b"[Infinity]", b'{"a": 1, "a": 2}', b'"\\u0000"', b"\xff", b"[", b"9" * 5000):
+        with pytest.raises(encoding.NotJson):
+            encoding.parse_estimates(refused)
+    with pytest.raises(encoding.NotJson, match="nested too deeply"):  # Python's own parser may end the process
+        encoding.parse_estimates(b"[" * 100_000)
