@@ -1466,6 +1466,17 @@ CREATE TABLE installation (
     CONSTRAINT installation_project_check CHECK (project <> '')
 );
 
+CREATE TABLE integration_states (
+    service        text         NOT NULL,
+    is_configured  boolean,
+    answered_at    timestamptz,
+    failed_at      timestamptz,
+    error          text,
+    CONSTRAINT integration_states_pkey PRIMARY KEY (service),
+    CONSTRAINT integration_states_error CHECK ((error IS NULL) = (failed_at IS NULL)),
+    CONSTRAINT integration_states_error_check CHECK (length(error) >= 1 AND length(error) <= 200)
+);
+
 CREATE TABLE invoices (
     payment_id  uuid         NOT NULL,
     serial      bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -8272,19 +8283,19 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     code_batches, code_import_chunks, code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys,
     devices, disputes, email_changes, email_codes, erasures, feed_items, figure_progress, figures, flagged_scans,
     foreign_explanations, former_usernames, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows,
-    idempotency_keys, inbox_counts, inboxes, installation, job_faults, job_runs, known_devices, late_counts, leases,
-    listener_revocations, mail_suppressions, mail_templates, mails, manual_transfers, mark_secrets, member_quarters,
-    member_totals, members, metric_days, nonce_searches, nonce_uses, notification_preferences, notifications,
-    operation_resolutions, order_tins_sold, orders, outbox, parcels, payment_findings, payment_operations, payments,
-    payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
-    referral_progress, referral_reviews, referrals, refresh_tokens, refund_requests, report_exports, report_files,
-    sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, setting_wishes,
-    settings, signers, signing_keys, stock_alerts, tax_quotes, tax_reports, teller_connections, teller_enrollments,
-    tier_history, tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots,
-    trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges,
-    wallet_transactions, watch_minutes, webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO
-    blakjaks_app;
+    idempotency_keys, inbox_counts, inboxes, installation, integration_states, job_faults, job_runs, known_devices,
+    late_counts, leases, listener_revocations, mail_suppressions, mail_templates, mails, manual_transfers,
+    mark_secrets, member_quarters, member_totals, members, metric_days, nonce_searches, nonce_uses,
+    notification_preferences, notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels,
+    payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes,
+    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
+    referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens,
+    refund_requests, report_exports, report_files, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
+    scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, stock_alerts, tax_quotes,
+    tax_reports, teller_connections, teller_enrollments, tier_history, tins_sold_daily, transparency_metrics,
+    treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns,
+    vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_transactions, watch_minutes,
+    webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -8597,23 +8608,24 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     data_exports, devices, dispute_movements, disputes, downline_entries, erasures, feed_items, figure_progress,
     figures, flagged_scans, foreign_explanations, foreign_transfers, former_usernames, fulfilment_lines, fulfilments,
     guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, installation,
-    invoices, job_faults, job_runs, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals,
-    ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, locked_shares, mail_suppressions,
-    mail_template_versions, mail_templates, mails, manual_awards, manual_transfers, member_quarters, member_totals,
-    member_wallets, metric_days, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
-    operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox, parcel_lines,
-    parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
-    payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
-    referral_progress, referral_reviews, referrals, refund_lines, refund_requests, refunds, report_exports,
-    report_files, resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position,
-    scan_rollups, scans, schema_migrations, sessions, setting_changes, setting_wishes, settings, signers, signing_keys,
-    slot_transitions, stock, stock_alerts, stock_moves, sunset_notices, tax_quotes, tax_reports, teller_connections,
-    tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
-    treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns,
-    vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_links,
-    wallet_transactions, watch_minutes, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones,
-    withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
+    integration_states, invoices, job_faults, job_runs, late_counts, leases, ledger_accounts, ledger_balances,
+    ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, locked_shares,
+    mail_suppressions, mail_template_versions, mail_templates, mails, manual_awards, manual_transfers, member_quarters,
+    member_totals, member_wallets, metric_days, milestones, nonce_searches, nonce_uses, notification_preferences,
+    notifications, operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox,
+    parcel_lines, parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs,
+    payout_slots, payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings,
+    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes, referral_checks,
+    referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refund_lines, refund_requests,
+    refunds, report_exports, report_files, resale_certificates, retired_names, sale_accruals, sales_volume,
+    scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions, setting_changes,
+    setting_wishes, settings, signers, signing_keys, slot_transitions, stock, stock_alerts, stock_moves,
+    sunset_notices, tax_quotes, tax_reports, teller_connections, tier_history, tins_sold_daily, transparency_metrics,
+    treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots,
+    trip_places, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves,
+    vault_warnings, wallet_balances, wallet_challenges, wallet_links, wallet_transactions, watch_minutes,
+    webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
+    withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO
@@ -8725,4 +8737,4 @@ GRANT UPDATE (decided_at, decided_by, reason, status) ON TABLE wholesale_account
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE idempotency_keys TO blakjaks_work;
 GRANT INSERT ON TABLE audit_logs, job_faults, outbox TO blakjaks_work;
 GRANT INSERT, SELECT, UPDATE ON TABLE attempt_counters, leases TO blakjaks_work;
-GRANT INSERT, UPDATE ON TABLE job_runs TO blakjaks_work;
+GRANT INSERT, UPDATE ON TABLE integration_states, job_runs TO blakjaks_work;
