@@ -13,7 +13,7 @@ from string import Template
 from functions.admin_mails.blocks import AnyBlock, Block, MailContent, Span
 from shared.messages import texts
 from shared.messages.wording import Language
-from shared.messages.written_mails import UNSUBSCRIBE
+from shared.messages.written_mails import POSTAL_ADDRESS, UNSUBSCRIBE
 
 FONT = "-apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
 MARKS = ".,;:!?)"  # no blank precedes them
@@ -26,7 +26,8 @@ PAGE = Template(
     "&#9824; BlakJaks</mj-text></mj-column></mj-section>"
     "$blocks"
     '<mj-section background-color="#ffffff"><mj-column><mj-text font-size="13px" line-height="19px" color="#6b6b76">'
-    f'$why <a href="{{{UNSUBSCRIBE}}}">$unsubscribe</a></mj-text></mj-column></mj-section></mj-body></mjml>'
+    f'$why <a href="{{{UNSUBSCRIBE}}}">$unsubscribe</a><br />{{{POSTAL_ADDRESS}}}</mj-text></mj-column></mj-section>'
+    "</mj-body></mjml>"
 )
 SECTION = Template('<mj-section background-color="#ffffff" padding="0">$columns</mj-section>')
 COLUMN = Template("<mj-column>$blocks</mj-column>")
@@ -41,8 +42,8 @@ class Layout:
 
 
 def layout(content: MailContent, language: Language) -> Layout:
-    """The version's HTML and text. Both end with why the mail was sent, and the link that ends such mails. No font is
-    fetched from anybody.
+    """The version's HTML and text. Both end with why the mail was sent, the link that ends such mails, and the sender's
+    postal address. No font is fetched from anybody.
     """
     from mjml import mjml2html
 
@@ -56,7 +57,7 @@ def layout(content: MailContent, language: Language) -> Layout:
         unsubscribe=escape(unsubscribe),
     )
     parts = [part for block in content.blocks for part in _text(block)]
-    foot = f"--\n{why}\n{unsubscribe}: {{{UNSUBSCRIBE}}}"
+    foot = f"--\n{why}\n{unsubscribe}: {{{UNSUBSCRIBE}}}\n\n{{{POSTAL_ADDRESS}}}"
     return Layout(mjml2html(page, fonts={}), "\n\n".join([*parts, foot]))
 
 

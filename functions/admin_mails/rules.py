@@ -25,6 +25,12 @@ class CampaignNeedsApproval(Problem):
     status, title = 409, "A second person must approve this campaign first."
 
 
+class PostalAddressMissing(Problem):
+    """Each mail of a campaign must show where its sender can be written to (15 U.S.C. 7704(a)(5))."""
+
+    status, title = 409, "Mails of campaigns must show a postal address: owners set postal_address first."
+
+
 class CampaignRestored(Problem):
     """The campaign is of a database that was restored: people must say after which member's number it goes on."""
 

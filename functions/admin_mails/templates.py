@@ -11,11 +11,13 @@ from functions.admin_mails.blocks import MailContent, NewMailTemplate
 from functions.admin_mails.common import Operations, api
 from functions.admin_mails.layout import layout
 from functions.admin_mails.template_store import MailTemplate, MailVersion, MailVersionDetail
+from shared import settings
 from shared.db import Tx
 from shared.messages import campaign_mails, segments, unsubscribing, written_mails
 from shared.messages.campaign_mails import WrittenVersion
 from shared.messages.segments import NUMBER_MAX, SegmentMember
 from shared.messages.wording import language
+from shared.messages.written_mails import Footer
 from shared.values.fields import DIGITS, Listing, Page, Query, Reply
 from shared.values.ids import NIL
 from shared.values.problems import NotFound, NotValid
@@ -119,7 +121,9 @@ def preview_mail(tx: Tx, admin: Operations, version_id: UUID, query: PreviewQuer
     values = written_mails.samples()
     if query.member_number is not None:
         values = campaign_mails.parameters(_member(tx, query.member_number, now))
-    made = written_mails.fill(written.mail, values, unsubscribing.link(NIL))  # whoever clicks on it unsubscribes nobody
+    # Whoever clicks on this link unsubscribes nobody.
+    footer = Footer(unsubscribing.link(NIL), settings.load(tx).postal_address)
+    made = written_mails.fill(written.mail, values, footer)
     return MailPreview(subject=made.subject, html=made.html, text=made.text)
 
 

@@ -13,11 +13,12 @@ from flask import Request, Response
 
 from functions.email_send import store, templates
 from functions.email_send.templates import Rendered
-from shared import clock, db, events, log
+from shared import clock, db, events, log, settings
 from shared.db import Tx
 from shared.events import MailQueued
 from shared.job import ComeAgain, Hopeless, Job
 from shared.messages import unsubscribing, wording, written_mails
+from shared.messages.written_mails import Footer, WrittenMail
 from shared.ports import mail
 from shared.values.states import MailStatus
 
@@ -111,9 +112,14 @@ def _rendered(mail: store.Mail) -> Rendered:
     """
     if mail.version_id is None or mail.member_id is None:
         return templates.render(mail.template, mail.parameters, wording.language(mail.language))
-    written = db.atomically(store.written, mail.version_id)
-    made = written_mails.fill(written, mail.parameters, unsubscribing.link(mail.member_id))
+    written, address = db.atomically(_written, mail.version_id)
+    made = written_mails.fill(written, mail.parameters, Footer(unsubscribing.link(mail.member_id), address))
     return Rendered(made.subject, made.html, made.text)
+
+
+def _written(tx: Tx, version_id: UUID) -> tuple[WrittenMail, str]:
+    """The version, and the postal address that mails of campaigns show now."""
+    return store.written(tx, version_id), settings.load(tx).postal_address
 
 
 def _headers(mail: store.Mail) -> Mapping[str, str]:

@@ -12,7 +12,8 @@ from html import escape
 from shared.messages import wording
 from shared.messages.wording import Language
 
-UNSUBSCRIBE = "unsubscribe_link"  # only our own footer has it
+# Only our own footer has these: the link that ends such mails, and the address of the sender.
+UNSUBSCRIBE, POSTAL_ADDRESS = "unsubscribe_link", "postal_address"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ VARIABLES: Mapping[str, Variable] = {
     "tier": Variable("vip", NOTHING_SAID),
     "scans": Variable(12, NOTHING_SAID),
 }
-PLACE = re.compile(r"\{(" + "|".join((*VARIABLES, UNSUBSCRIBE)) + r")\}")
+PLACE = re.compile(r"\{(" + "|".join((*VARIABLES, UNSUBSCRIBE, POSTAL_ADDRESS)) + r")\}")
 
 
 @dataclass(frozen=True)
@@ -57,16 +58,26 @@ class FilledMail:
     text: str
 
 
-def fill(mail: WrittenMail, values: Mapping[str, str | int], unsubscribe_link: str) -> FilledMail:
+@dataclass(frozen=True)
+class Footer:
+    """The end that our code gives each mail: the link that ends such mails for the recipient, and the sender's
+    postal address in lines, empty until there is one.
+    """
+
+    unsubscribe_link: str
+    postal_address: str
+
+
+def fill(mail: WrittenMail, values: Mapping[str, str | int], footer: Footer) -> FilledMail:
     """The mail with a recipient's values, escaped in HTML. Values are in the form that `wording` stores; one that is
     missing is replaced by the variable's fallback.
     """
     shown = {name: _shown(name, values.get(name, ""), mail.language) for name in VARIABLES}
-    shown[UNSUBSCRIBE] = unsubscribe_link
+    shown |= {UNSUBSCRIBE: footer.unsubscribe_link, POSTAL_ADDRESS: footer.postal_address}
+    escaped = {name: escape(value) for name, value in shown.items()}
+    escaped[POSTAL_ADDRESS] = escaped[POSTAL_ADDRESS].replace("\n", "<br />")
     return FilledMail(
-        subject=_filled(mail.subject, shown),
-        html=_filled(mail.html, {name: escape(value) for name, value in shown.items()}),
-        text=_filled(mail.text, shown),
+        subject=_filled(mail.subject, shown), html=_filled(mail.html, escaped), text=_filled(mail.text, shown)
     )
 
 

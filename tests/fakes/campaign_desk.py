@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
+from shared import db, settings
+from shared.db import Tx
 from tests.client import FunctionClient
 
 BASE = "/v1/admin/mails"
+ADDRESS = "BlakJaks LLC\n1 Main Street <Suite 5>\nAustin, TX 78701"
 CONTENT: Mapping[str, Any] = {
     "subject": "News for {tier}",
     "preheader": "What is new this winter",
@@ -31,8 +34,22 @@ def version(admin: FunctionClient, content: Mapping[str, Any] = CONTENT, languag
     return str(made.body["id"])
 
 
+def set_postal_address(address: str = ADDRESS) -> None:
+    """Have owners set the address that mails of campaigns show."""
+
+    def update(tx: Tx) -> None:
+        tx.run(
+            "UPDATE settings SET value = to_jsonb(CAST(:address AS text)) WHERE name = 'postal_address'",
+            address=address,
+        )
+
+    db.atomically(update)
+    settings.forget()
+
+
 def campaign(admin: FunctionClient, segment: Mapping[str, Any] | None = None) -> str:
     """A draft of a campaign; its id."""
+    set_postal_address()
     body = {"name": "Winter news", "version_id": version(admin), "segment": segment or {}}
     made = admin.post(f"{BASE}/campaigns", body)
     assert made.status == 201, made.body
