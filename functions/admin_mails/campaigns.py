@@ -86,10 +86,12 @@ def count_segment(tx: Tx, admin: Operations, body: Segment, now: datetime) -> Se
     return SegmentCount(members=found.members, unsubscribed=found.unsubscribed, needs_approval=needs_approval)
 
 
-@api.post("/v1/admin/mails/campaigns", status=201, problems=(rules.MailVersionUnknown,))
+@api.post("/v1/admin/mails/campaigns", status=201, problems=(rules.MailNotMarketing, rules.MailVersionUnknown))
 def create_campaign(tx: Tx, admin: Operations, body: NewCampaign, client: Client, now: datetime) -> Campaign:
     """Make a draft of a campaign."""
     identity, segment = uuid4(), body.segment.document()
+    if store.replaces_a_mail(tx, body.version_id):
+        raise rules.MailNotMarketing
     try:
         store.insert(tx, identity, body.name, body.version_id, segment, admin_id=admin.id, now=now)
     except ConstraintViolated as violated:

@@ -127,8 +127,8 @@ FOR_EVER: Mapping[str, str] = {
          "vault_moves", "vault_warnings", "wallet_links", "wallet_transactions", "wholesale_chips", "wholesale_comps",
          "wholesale_milestones", "withdrawal_events", "withdrawals"), _BOOKS),
     **dict.fromkeys(
-        ("affiliate_week_decisions", "audit_logs", "broadcasts", "campaigns", "mail_templates",
-         "mail_template_versions",
+        ("affiliate_week_decisions", "audit_logs", "broadcasts", "campaigns", "mail_publications",
+         "mail_templates", "mail_template_versions",
          "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
          "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards",
          "operation_resolutions", "refund_requests", "setting_changes", "setting_wishes", "stock_moves"),

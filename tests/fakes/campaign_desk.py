@@ -34,6 +34,40 @@ def version(admin: FunctionClient, content: Mapping[str, Any] = CONTENT, languag
     return str(made.body["id"])
 
 
+CODE_CONTENT: Mapping[str, Any] = {
+    "subject": "Welcome to BlakJaks",
+    "preheader": "Your code is inside",
+    "blocks": [
+        {"type": "heading", "text": "Good to see you, {name}"},
+        {"type": "box", "spans": [{"text": "{code}", "bold": True}]},
+    ],
+}
+
+
+def key_template(admin: FunctionClient, key: str = "verify_email", language: str = "en") -> str:
+    """A new template for the mail of this key; its id."""
+    body = {"name": f"Our {key}", "language": language, "kind": "transactional", "key": key}
+    made = admin.post(f"{BASE}/templates", body)
+    assert made.status == 201, made.body
+    return str(made.body["id"])
+
+
+def replacement(
+    admin: FunctionClient, key: str = "verify_email", language: str = "en", content: Mapping[str, Any] = CODE_CONTENT
+) -> str:
+    """A version of a new template for the mail of this key, not published yet; its id."""
+    made = admin.post(f"{BASE}/templates/{key_template(admin, key, language)}/versions", content)
+    assert made.status == 201, made.body
+    return str(made.body["id"])
+
+
+def publish(admin: FunctionClient, version_id: str) -> Any:
+    """Have the version replace its mail."""
+    answer = admin.post(f"{BASE}/versions/{version_id}/publish")
+    assert answer.status == 200, answer.body
+    return answer.body
+
+
 def set_postal_address(address: str = ADDRESS) -> None:
     """Have owners set the address that mails of campaigns show."""
 

@@ -41,6 +41,7 @@ SMALL_TABLES = frozenset(
             "setting_wishes",
             "broadcasts",
             "campaigns",
+            "mail_publications",
             "mail_templates",
             "mail_template_versions",
         ),
