@@ -21,6 +21,7 @@ from werkzeug.datastructures import Headers
 from shared import auth, clock, db, events, log
 from shared.db import Tx
 from shared.events import Event, Task
+from shared.figures import integrations
 from shared.values import encoding
 from shared.values.problems import InternalError, MethodNotAllowed, Overloaded, Problem
 from shared.web.http import discard_body, problem_response, read_body
@@ -106,6 +107,7 @@ class Job:
                 outcome, response = "failed", problem_response(InternalError())
             finally:
                 events.publish_soon()
+                integrations.store(self.function)
             discard_body(request)
             log.info("job", outcome=outcome, milliseconds=round((time.perf_counter() - started) * 1000, 1))
         return response

@@ -66,6 +66,7 @@ def _made(values: Mapping[str, object]) -> Settings:
         guesses_per_hour_max=int(str(values["guesses_per_hour_max"])),
         trip_destinations=_destinations(values["trip_destinations"]),
         concierge_email=str(values["concierge_email"]),
+        postal_address=str(values["postal_address"]),
         payouts=_payouts(values),
         shop=_shop(values),
         wholesale=_wholesale(values),

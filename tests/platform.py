@@ -29,7 +29,7 @@ from functions.migrate import main as migrate
 from shared import auth, config, db, events, settings
 from shared.comps import award_inputs
 from shared.config import service_name
-from shared.ports import firestore, pubsub, tasks
+from shared.ports import firestore, outcomes, pubsub, tasks
 from shared.ports.polygon import chain, nodes
 from tests.client import FunctionClient
 from tests.databases import Databases
@@ -162,6 +162,7 @@ def _forget() -> None:
     settings.forget()
     insights.forget()
     award_inputs.forget()
+    outcomes.take()
     auth.forget_keys()
 
 

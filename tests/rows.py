@@ -6,8 +6,8 @@ from pg8000.dbapi import Connection
 
 # A refused request is counted, and its answer is kept under its Idempotency-Key: nothing else may change.
 WRITTEN_BY_REFUSALS = ("idempotency_keys", "attempt_counters")
-# Every run of a schedule writes when it has ended, whatever it found to do.
-WRITTEN_BY_SCHEDULES = frozenset({"job_runs"})
+# Every run of a schedule writes when it has ended, and what it knows of services, whatever it found to do.
+WRITTEN_BY_SCHEDULES = frozenset({"integration_states", "job_runs"})
 
 
 @cache

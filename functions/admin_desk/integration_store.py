@@ -16,6 +16,7 @@ class Seen:
     told_at: datetime | None
 
 
+# Pushes are not here: their rows tell devices apart, but not the services that they went through.
 SEEN: Mapping[str, LiteralString] = {
     "card": """
         SELECT (SELECT max(answered_at) FROM payment_operations WHERE evidence IN ('reply', 'lookup')) AS answered_at,
@@ -44,6 +45,25 @@ SEEN: Mapping[str, LiteralString] = {
 }
 
 
+@dataclass(frozen=True)
+class State:
+    """The state of a service, as the jobs that ask it have told it (shared/figures/integrations.py). `is_configured` is
+    None until the job that has the keys has told.
+    """
+
+    service: str
+    is_configured: bool | None
+    answered_at: datetime | None
+    failed_at: datetime | None
+    error: str | None
+
+
 def seen(tx: Tx, name: str) -> Seen:
-    """When this service was seen last."""
-    return tx.one(Seen, SEEN[name])
+    """When this service was seen last, by what is stored of its work; never, if nothing of it is stored."""
+    return tx.one(Seen, SEEN[name]) if name in SEEN else Seen(None, None)
+
+
+def states(tx: Tx) -> dict[str, State]:
+    """The state of each service that some job has told of, by its name."""
+    found = tx.all(State, "SELECT service, is_configured, answered_at, failed_at, error FROM integration_states")
+    return {state.service: state for state in found}

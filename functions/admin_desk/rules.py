@@ -103,6 +103,13 @@ def of_service(bound: Bound, since: datetime | None, now: datetime, *, was_seen:
     return IntegrationStatus.UNUSED if status is IntegrationStatus.OK and not was_seen else status
 
 
+def of_last_request(answered_at: datetime | None, failed_at: datetime | None) -> IntegrationStatus:
+    """How well a service answers for which nothing waits, by the last request to it."""
+    if failed_at is not None and (answered_at is None or failed_at > answered_at):
+        return IntegrationStatus.DEGRADED
+    return IntegrationStatus.OK if answered_at is not None else IntegrationStatus.UNUSED
+
+
 def worst(parts: Iterable[Health]) -> Health:
     """The worst of them; ok for none."""
     order = list(Health)

@@ -12,37 +12,29 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from shared.messages.wording import Language
-from shared.messages.written_mails import VARIABLES
 from shared.values.fields import LINE, LINES, Body, Shape
 
 BLOCKS_MAX = 60
 COLUMN_BLOCKS_MAX = 10
 SPANS_MAX = 50
-KNOWN = re.compile(r"\{(" + "|".join(VARIABLES) + r")\}")
+VARIABLE = r"\{[a-z_]{1,40}\}"
 HTTPS = r"^https://[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?(/[A-Za-z0-9._~:/?#@!$&()*+,;=%-]{0,1500})?$"
 
 LeafType = Literal["heading", "text", "button", "image", "box", "divider", "spacer"]
+MailKind = Literal["marketing", "transactional"]
 BlockType = Literal["heading", "text", "button", "image", "box", "divider", "spacer", "columns"]
 
 
-def _with_known_variables(text: str) -> str:
-    """The text. Raises ValueError for a variable that is not known, and for a brace that belongs to none."""
-    if set(KNOWN.sub("", text)) & set("{}"):
-        raise ValueError(f"must have no other variables than {', '.join(f'{{{name}}}' for name in VARIABLES)}")
-    return text
-
-
-def _shown_to_anybody(text: str) -> str:
-    """The text. Raises ValueError for a variable whose value a member has typed: subjects show on locked screens."""
-    if typed := [name for name in KNOWN.findall(text) if VARIABLES[name].is_typed]:
-        raise ValueError(f"must not have {{{typed[0]}}}, which members type themselves")
+def _without_other_braces(text: str) -> str:
+    """The text. Raises ValueError for a brace that belongs to no variable; `variables.py` checks their names."""
+    if set(re.sub(VARIABLE, "", text)) & set("{}"):
+        raise ValueError("must have no braces but those of variables, as in {name}")
     return text
 
 
 Link = Annotated[str, Shape(HTTPS, "an https address")]
-Line = Annotated[str, StringConstraints(min_length=1, max_length=200), LINE, AfterValidator(_with_known_variables)]
-Lines = Annotated[str, StringConstraints(min_length=1, max_length=4_000), LINES, AfterValidator(_with_known_variables)]
-Outside = Annotated[Line, AfterValidator(_shown_to_anybody)]  # what is shown before the mail is opened
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200), LINE, AfterValidator(_without_other_braces)]
+Lines = Annotated[str, StringConstraints(min_length=1, max_length=4_000), LINES, AfterValidator(_without_other_braces)]
 
 
 class Span(Body):
@@ -121,16 +113,20 @@ class Block(AnyBlock):
 class MailContent(Body):
     """A version of a mail. `preheader` is what inboxes show beside the subject. Neither may have what members type."""
 
-    subject: Outside
-    preheader: Outside
+    subject: Line
+    preheader: Line
     blocks: Annotated[list[Block], Field(min_length=1, max_length=BLOCKS_MAX)]
 
 
 class NewMailTemplate(Body):
-    """A template's name among admins, and the language in which it is written."""
+    """A template's name among admins, the language in which it is written, and what it is for: campaigns (`marketing`),
+    or replacing the mail of the code with this `key` (`transactional`).
+    """
 
     name: Annotated[str, StringConstraints(min_length=1, max_length=100), LINE]
     language: Language
+    kind: MailKind = "marketing"
+    key: Annotated[str, Shape(r"^[a-z_]{1,60}$", "the key of a mail")] | None = None
 
 
 def _listed(its: _Fields) -> str:

@@ -71,6 +71,18 @@ def insert(
     )
 
 
+def replaces_a_mail(tx: Tx, version_id: UUID) -> bool:
+    """True if the version is made to replace a mail of the code."""
+    return tx.scalar(
+        bool,
+        """
+        SELECT EXISTS (SELECT FROM mail_template_versions v JOIN mail_templates t ON t.id = v.template_id
+                       WHERE v.id = :version_id AND t.kind = 'transactional') AS replaces
+        """,
+        version_id=version_id,
+    )
+
+
 def find(tx: Tx, campaign_id: UUID) -> Campaign | None:
     """The campaign with this id, if there is one."""
     return tx.first(

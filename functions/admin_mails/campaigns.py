@@ -11,7 +11,7 @@ from functions.admin_mails import campaign_store as store
 from functions.admin_mails import rules
 from functions.admin_mails.campaign_store import Campaign, Held
 from functions.admin_mails.common import Operations, api
-from shared import events
+from shared import events, settings
 from shared.db import ConstraintViolated, Tx
 from shared.events import SendCampaign
 from shared.messages import segments, suppressions
@@ -86,10 +86,12 @@ def count_segment(tx: Tx, admin: Operations, body: Segment, now: datetime) -> Se
     return SegmentCount(members=found.members, unsubscribed=found.unsubscribed, needs_approval=needs_approval)
 
 
-@api.post("/v1/admin/mails/campaigns", status=201, problems=(rules.MailVersionUnknown,))
+@api.post("/v1/admin/mails/campaigns", status=201, problems=(rules.MailNotMarketing, rules.MailVersionUnknown))
 def create_campaign(tx: Tx, admin: Operations, body: NewCampaign, client: Client, now: datetime) -> Campaign:
     """Make a draft of a campaign."""
     identity, segment = uuid4(), body.segment.document()
+    if store.replaces_a_mail(tx, body.version_id):
+        raise rules.MailNotMarketing
     try:
         store.insert(tx, identity, body.name, body.version_id, segment, admin_id=admin.id, now=now)
     except ConstraintViolated as violated:
@@ -117,7 +119,7 @@ def get_campaign(tx: Tx, admin: Operations, campaign_id: UUID) -> Campaign:
 
 @api.post(
     "/v1/admin/mails/campaigns/{campaign_id}/approve",
-    problems=(rules.CampaignStateWrong, rules.OwnCampaign),
+    problems=(rules.CampaignStateWrong, rules.OwnCampaign, rules.PostalAddressMissing),
 )
 def approve_campaign(tx: Tx, admin: Operations, campaign_id: UUID, client: Client, now: datetime) -> Campaign:
     """Approve somebody else's campaign: a draft, or one that waits for an approval."""
@@ -126,13 +128,14 @@ def approve_campaign(tx: Tx, admin: Operations, campaign_id: UUID, client: Clien
         raise rules.OwnCampaign
     if held.is_approved or not (held.state is DRAFT or held.pause_reason == "approval"):
         raise _wrong(held)
+    _require_address(tx)
     store.approve(tx, campaign_id, admin.id, now)
     return _changed(tx, admin, held, "approve", {}, client=client, now=now)
 
 
 @api.post(
     "/v1/admin/mails/campaigns/{campaign_id}/start",
-    problems=(rules.CampaignNeedsApproval, rules.CampaignStateWrong),
+    problems=(rules.CampaignNeedsApproval, rules.CampaignStateWrong, rules.PostalAddressMissing),
 )
 def start_campaign(
     tx: Tx, admin: Operations, campaign_id: UUID, body: CampaignStart, client: Client, now: datetime
@@ -145,6 +148,7 @@ def start_campaign(
     most = RECIPIENTS_ALONE_MAX + 1
     if not held.is_approved and segments.count_up_to(tx, held.segment, most, now) == most:
         raise rules.CampaignNeedsApproval
+    _require_address(tx)
     store.start(tx, campaign_id, starts_at, now)
     first = SendCampaign(campaign_id=campaign_id, done_number=0)
     later = body.starts_at if body.starts_at and body.starts_at > now else None
@@ -212,6 +216,12 @@ def _held(tx: Tx, campaign_id: UUID, states: Collection[CampaignState] = tuple(C
     if held.state not in states:
         raise _wrong(held)
     return held
+
+
+def _require_address(tx: Tx) -> None:
+    """Raises PostalAddressMissing until owners have set the address; they cannot take it back."""
+    if not settings.load(tx).postal_address:
+        raise rules.PostalAddressMissing
 
 
 def _wrong(held: Held) -> rules.CampaignStateWrong:

@@ -11,9 +11,9 @@ from html import escape
 from string import Template
 
 from functions.admin_mails.blocks import AnyBlock, Block, MailContent, Span
-from shared.messages import texts
+from shared.messages import built_in_mails, texts
 from shared.messages.wording import Language
-from shared.messages.written_mails import UNSUBSCRIBE
+from shared.messages.written_mails import POSTAL_ADDRESS, UNSUBSCRIBE
 
 FONT = "-apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
 MARKS = ".,;:!?)"  # no blank precedes them
@@ -26,38 +26,54 @@ PAGE = Template(
     "&#9824; BlakJaks</mj-text></mj-column></mj-section>"
     "$blocks"
     '<mj-section background-color="#ffffff"><mj-column><mj-text font-size="13px" line-height="19px" color="#6b6b76">'
-    f'$why <a href="{{{UNSUBSCRIBE}}}">$unsubscribe</a></mj-text></mj-column></mj-section></mj-body></mjml>'
+    "$foot</mj-text></mj-column></mj-section></mj-body></mjml>"
 )
+# A locked phone shows the beginning of a mail: after a preheader with this it does not come to a code.
+UNSEEN = "&#847;&#8204;&#160;" * 120
 SECTION = Template('<mj-section background-color="#ffffff" padding="0">$columns</mj-section>')
 COLUMN = Template("<mj-column>$blocks</mj-column>")
 
 
 @dataclass(frozen=True)
 class Layout:
-    """The bodies of a version."""
+    """The bodies of a version, or of a part of it."""
 
     html: str
     text: str
 
 
-def layout(content: MailContent, language: Language) -> Layout:
-    """The version's HTML and text. Both end with why the mail was sent, and the link that ends such mails. No font is
-    fetched from anybody.
+def layout(content: MailContent, language: Language, key: str | None = None) -> Layout:
+    """The version's HTML and text. Both end with why the mail was sent; those of campaigns also with the link that ends
+    such mails, and the sender's postal address. `key` is that of the mail of the code that the version replaces. No
+    font is fetched from anybody.
     """
     from mjml import mjml2html
 
-    why, unsubscribe = (texts.line(code, {}, language) for code in ("campaign_why", "campaign_unsubscribe"))
+    foot = _foot_of_campaigns(language) if key is None else _foot_of_replacements(key, language)
+    mail = built_in_mails.replaceable(key) if key else None
     page = PAGE.substitute(
         language=language,
         subject=escape(content.subject),
-        preheader=escape(content.preheader),
+        preheader=escape(content.preheader) + (UNSEEN if mail and mail.is_secret else ""),
         blocks="".join(_section(block) for block in content.blocks),
-        why=escape(why),
-        unsubscribe=escape(unsubscribe),
+        foot=foot.html,
     )
     parts = [part for block in content.blocks for part in _text(block)]
-    foot = f"--\n{why}\n{unsubscribe}: {{{UNSUBSCRIBE}}}"
-    return Layout(mjml2html(page, fonts={}), "\n\n".join([*parts, foot]))
+    return Layout(mjml2html(page, fonts={}), "\n\n".join([*parts, f"--\n{foot.text}"]))
+
+
+def _foot_of_campaigns(language: Language) -> Layout:
+    why, unsubscribe = (texts.line(code, {}, language) for code in ("campaign_why", "campaign_unsubscribe"))
+    link = f'<a href="{{{UNSUBSCRIBE}}}">{escape(unsubscribe)}</a>'
+    return Layout(
+        html=f"{escape(why)} {link}<br />{{{POSTAL_ADDRESS}}}",
+        text=f"{why}\n{unsubscribe}: {{{UNSUBSCRIBE}}}\n\n{{{POSTAL_ADDRESS}}}",
+    )
+
+
+def _foot_of_replacements(key: str, language: Language) -> Layout:
+    why = built_in_mails.reason_for(key, language)
+    return Layout(html=escape(why), text=why)
 
 
 def _section(block: Block) -> str:

@@ -6,16 +6,19 @@ from uuid import UUID, uuid4
 
 from pydantic import Field
 
+from functions.admin_mails import rules, variables
 from functions.admin_mails import template_store as store
 from functions.admin_mails.blocks import MailContent, NewMailTemplate
 from functions.admin_mails.common import Operations, api
 from functions.admin_mails.layout import layout
 from functions.admin_mails.template_store import MailTemplate, MailVersion, MailVersionDetail
+from shared import settings
 from shared.db import Tx
-from shared.messages import campaign_mails, segments, unsubscribing, written_mails
+from shared.messages import built_in_mails, campaign_mails, segments, unsubscribing, written_mails
 from shared.messages.campaign_mails import WrittenVersion
 from shared.messages.segments import NUMBER_MAX, SegmentMember
 from shared.messages.wording import language
+from shared.messages.written_mails import Footer
 from shared.values.fields import DIGITS, Listing, Page, Query, Reply
 from shared.values.ids import NIL
 from shared.values.problems import NotFound, NotValid
@@ -45,14 +48,17 @@ class TestMailQueued(Reply):
     to_email: str
 
 
-@api.post("/v1/admin/mails/templates", status=201)
+@api.post("/v1/admin/mails/templates", status=201, problems=(rules.MailTemplateExists,))
 def create_mail_template(
     tx: Tx, admin: Operations, body: NewMailTemplate, client: Client, now: datetime
 ) -> MailTemplate:
     """Make a template; its first version is added to it."""
+    _require_its_mail(body)
     identity = uuid4()
-    store.insert_template(tx, identity, body.name, body.language, admin_id=admin.id, now=now)
-    changes = {"name": body.name, "language": body.language}
+    if not store.insert_template(tx, identity, body, admin_id=admin.id, now=now):
+        known = store.template_of_key(tx, body.key, body.language)
+        raise rules.MailTemplateExists(template_id=str(known))
+    changes = {"name": body.name, "language": body.language, "kind": body.kind, "key": body.key}
     audit.record(tx, admin, client, Action("mail_template.create", "mail_template", identity, changes), now)
     return _template(tx, identity)
 
@@ -78,16 +84,18 @@ def add_mail_version(
     """Add a version to a template. Earlier ones stay as they are."""
     store.lock_template(tx, template_id)
     found = _template(tx, template_id)
+    used = variables.check(body, variables.allowed(found.key))
     made = MailVersion(
         id=uuid4(),
         template_id=template_id,
         version=found.version + 1,
         subject=body.subject,
         preheader=body.preheader,
+        variables=used,
         created_by=admin.id,
         created_at=now,
     )
-    store.insert_version(tx, made, body, layout(body, language(found.language)))
+    store.insert_version(tx, made, body, layout(body, language(found.language), found.key))
     changes = {"template_id": str(template_id), "version": made.version, "subject": body.subject}
     audit.record(tx, admin, client, Action("mail_template.add_version", "mail_version", made.id, changes), now)
     return made
@@ -116,23 +124,47 @@ def get_mail_version(tx: Tx, admin: Operations, version_id: UUID) -> MailVersion
 def preview_mail(tx: Tx, admin: Operations, version_id: UUID, query: PreviewQuery, now: datetime) -> MailPreview:
     """Return a version as a member would get it, or with samples. Nothing is sent."""
     written = _written(tx, version_id)
-    values = written_mails.samples()
-    if query.member_number is not None:
-        values = campaign_mails.parameters(_member(tx, query.member_number, now))
-    made = written_mails.fill(written.mail, values, unsubscribing.link(NIL))  # whoever clicks on it unsubscribes nobody
+    recipient = None if query.member_number is None else _member(tx, query.member_number, now)
+    # Whoever clicks on this link unsubscribes nobody.
+    footer = Footer(unsubscribing.link(NIL), settings.load(tx).postal_address)
+    made = written_mails.fill(written.mail, _values(written, recipient), footer)
     return MailPreview(subject=made.subject, html=made.html, text=made.text)
 
 
 @api.post("/v1/admin/mails/versions/{version_id}/test", status=202)
 def send_test_mail(tx: Tx, admin: Operations, version_id: UUID, client: Client, now: datetime) -> TestMailQueued:
-    """Send a version to the admin's own address, with the admin's own values. No campaign counts it."""
+    """Send a version to the admin's own address, with the admin's own values where there are any. No campaign counts
+    it.
+    """
     written = _written(tx, version_id)
     recipient = _member(tx, admin.number, now)
     occasion = uuid4()
-    campaign_mails.queue(tx, WrittenVersion(written.id, written.language), [recipient], occasion, now)
+    version = WrittenVersion(written.id, written.language)
+    campaign_mails.queue(tx, version, [recipient], occasion, now, values=_values(written, recipient))
     changes = {"version_id": str(version_id)}
     audit.record(tx, admin, client, Action("mail_template.test", "mail_version", version_id, changes), now)
     return TestMailQueued(to_email=recipient.email)
+
+
+def _require_its_mail(body: NewMailTemplate) -> None:
+    """Raises NotValid unless a template that replaces a mail says which, in a language in which that mail is sent."""
+    mail = built_in_mails.replaceable(body.key) if body.key else None
+    if body.kind == "marketing" and body.key is not None:
+        raise NotValid(errors=[{"field": "/key", "message": "must not be given: mails of campaigns replace no other"}])
+    if body.kind == "transactional" and mail is None:
+        message = "must be the key of a mail of the code (GET /v1/admin/mails/built-in)"
+        raise NotValid(errors=[{"field": "/key", "message": message}])
+    if mail and body.language not in mail.languages:
+        message = f"must be one in which this mail is sent: {', '.join(mail.languages)}"
+        raise NotValid(errors=[{"field": "/language", "message": message}])
+
+
+def _values(written: store.Written, recipient: SegmentMember | None) -> dict[str, str | int]:
+    """The values that a preview or a test mail shows: the recipient's own, and samples of what only an event gives."""
+    if written.key is None:
+        return campaign_mails.parameters(recipient) if recipient else written_mails.samples()
+    values: dict[str, str | int] = {**built_in_mails.samples(written.key)}
+    return values | {"name": recipient.full_name} if recipient and "name" in values else values
 
 
 def _template(tx: Tx, template_id: UUID) -> MailTemplate:

@@ -163,10 +163,10 @@ def _put(
     tx: Tx, admin: Owner, before: Kept, value: Any, *, reason: str, query: DryRun, client: Client, now: datetime
 ) -> AdminSetting:
     """Change the setting, wish for the change, or say what it would do. Raises NotValid."""
-    registry.check(before.name, value)
-    counted = effect_store.of_change(tx, before.name, value, now)
-    if not query.dry_run and value != before.value:
-        _change(tx, admin, before, value, reason, client=client, now=now)
+    wanted = registry.read(before.name, value)
+    counted = effect_store.of_change(tx, before.name, wanted, now)
+    if not query.dry_run and wanted != before.value:
+        _change(tx, admin, before, wanted, reason, client=client, now=now)
     after = store.lock(tx, before.name)
     assert after, "the row is locked"
     return _shown(after, store.wishes(tx), counted, is_dry_run=query.dry_run)

@@ -13,11 +13,12 @@ from flask import Request, Response
 
 from functions.email_send import store, templates
 from functions.email_send.templates import Rendered
-from shared import clock, db, events, log
+from shared import clock, db, events, log, settings
 from shared.db import Tx
 from shared.events import MailQueued
 from shared.job import ComeAgain, Hopeless, Job
-from shared.messages import unsubscribing, wording, written_mails
+from shared.messages import built_in_mails, unsubscribing, wording, written_mails
+from shared.messages.written_mails import Footer, WrittenMail
 from shared.ports import mail
 from shared.values.states import MailStatus
 
@@ -25,6 +26,7 @@ CLAIM_LIFE = timedelta(seconds=60)
 KEY_LIFE = timedelta(minutes=14)  # the port's docstring says fifteen or thirty
 ASKED_AGAIN_AFTER = timedelta(hours=1)
 ASKED_AGAIN_MAX = 500  # per run
+NO_FOOTER = Footer("", "")
 
 job = Job("email_send")
 
@@ -53,7 +55,7 @@ def send(event: MailQueued, now: datetime) -> None:
                 html=rendered.html,
                 text=rendered.text,
                 idempotency_key=str(waiting.id),
-                headers=_headers(waiting),
+                headers=rendered.headers,
             )
         )
     except mail.MailRefused:
@@ -106,21 +108,40 @@ def _claim(tx: Tx, mail_id: UUID, now: datetime) -> store.Mail | None:
 
 
 def _rendered(mail: store.Mail) -> Rendered:
-    """The mail's texts: of a template in the code, or of a version that an admin has written. Raises
-    TemplateUnknown.
+    """The mail's texts and headers: of a version that an admin has written for a campaign or as a test, or of the code.
+    Raises TemplateUnknown.
     """
     if mail.version_id is None or mail.member_id is None:
-        return templates.render(mail.template, mail.parameters, wording.language(mail.language))
-    written = db.atomically(store.written, mail.version_id)
-    made = written_mails.fill(written, mail.parameters, unsubscribing.link(mail.member_id))
-    return Rendered(made.subject, made.html, made.text)
-
-
-def _headers(mail: store.Mail) -> Mapping[str, str]:
-    """The headers by which mail programs end campaigns for the recipient (RFC 8058, section 3.1)."""
-    if mail.version_id is None or mail.member_id is None:
-        return {}
+        return _of_the_code(mail)
+    written, address = db.atomically(_written, mail.version_id)
     link = unsubscribing.link(mail.member_id)
+    made = written_mails.fill(written, mail.parameters, Footer(link, address))
+    return Rendered(made.subject, made.html, made.text, {} if written.key else _headers(link))
+
+
+def _of_the_code(mail: store.Mail) -> Rendered:
+    """A mail of the code, in the words of the version that replaces it, if one does. A version that does not fit this
+    release, or not what was queued, is left aside: a code must arrive. Raises TemplateUnknown.
+    """
+    known, language = built_in_mails.replaceable(mail.template), wording.language(mail.language)
+    if known:
+        into = language if language in known.languages else wording.DEFAULT
+        found = db.atomically(store.replacement, mail.template, into)
+        if found and built_in_mails.fits(mail.template, found.variables) and mail.parameters.keys() >= known.variables:
+            made = written_mails.fill(found.mail, mail.parameters, NO_FOOTER)
+            return Rendered(made.subject, made.html, made.text)
+        if found:
+            log.warning("a published version does not fit its mail", template=mail.template, version_id=found.id)
+    return templates.render(mail.template, mail.parameters, language)
+
+
+def _written(tx: Tx, version_id: UUID) -> tuple[WrittenMail, str]:
+    """The version, and the postal address that mails of campaigns show now."""
+    return store.written(tx, version_id), settings.load(tx).postal_address
+
+
+def _headers(link: str) -> Mapping[str, str]:
+    """The headers by which mail programs end campaigns for the recipient (RFC 8058, section 3.1)."""
     return {"List-Unsubscribe": f"<{link}>", "List-Unsubscribe-Post": "List-Unsubscribe=One-Click"}
 
 

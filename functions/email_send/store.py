@@ -7,6 +7,7 @@ from uuid import UUID
 
 from shared.db import Tx
 from shared.messages import suppressions
+from shared.messages.wording import Language
 from shared.messages.written_mails import WrittenMail
 
 
@@ -31,6 +32,24 @@ class Mail:
     is_of_this_database: bool
 
 
+@dataclass(frozen=True)
+class Replacement:
+    """A version that replaces a mail of the code, with the variables that it shows."""
+
+    id: UUID
+    subject: str
+    html: str
+    text: str
+    variables: list[str]
+    language: Language
+    key: str
+
+    @property
+    def mail(self) -> WrittenMail:
+        """The version, to be filled in."""
+        return WrittenMail(self.subject, self.html, self.text, self.language, self.key)
+
+
 def mail(tx: Tx, mail_id: UUID) -> Mail | None:
     """The mail, locked; None if there is none."""
     return tx.first(
@@ -49,10 +68,26 @@ def written(tx: Tx, version_id: UUID) -> WrittenMail:
     return tx.one(
         WrittenMail,
         """
-        SELECT v.subject, v.html, v.text, t.language
+        SELECT v.subject, v.html, v.text, t.language, t.key
         FROM mail_template_versions v JOIN mail_templates t ON t.id = v.template_id WHERE v.id = :version_id
         """,
         version_id=version_id,
+    )
+
+
+def replacement(tx: Tx, key: str, language: str) -> Replacement | None:
+    """The version that replaces the mail of this key in this language now, if one does."""
+    return tx.first(
+        Replacement,
+        """
+        SELECT v.id, v.subject, v.html, v.text, v.variables, t.language, t.key
+        FROM mail_templates t
+        JOIN mail_publications p ON p.template_id = t.id AND p.withdrawn_at IS NULL
+        JOIN mail_template_versions v ON v.id = p.version_id
+        WHERE t.key = :key AND t.language = :language
+        """,
+        key=key,
+        language=language,
     )
 
 

@@ -5,18 +5,14 @@ production.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from string import Template
 
-from functions.email_send.sources import Source
-from functions.email_send.sources_account import ACCOUNT
-from functions.email_send.sources_prizes import PRIZES
-from functions.email_send.sources_wholesale import WHOLESALE
 from shared.messages import texts
+from shared.messages.built_in_mails import SOURCES
+from shared.messages.mail_sources import Source
 from shared.messages.wording import DEFAULT, LANGUAGES, Language
-
-SOURCES: Mapping[str, Source] = {**ACCOUNT, **PRIZES, **WHOLESALE}
 
 
 class TemplateUnknown(Exception):
@@ -25,11 +21,12 @@ class TemplateUnknown(Exception):
 
 @dataclass(frozen=True)
 class Rendered:
-    """A mail's subject and bodies, ready to be sent."""
+    """A mail's subject, bodies and further headers, ready to be sent."""
 
     subject: str
     html: str
     text: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -71,6 +71,7 @@ KEPT: Mapping[str, str] = {
     "code_imports": "likewise",
     "broadcasts": "likewise",
     "campaigns": "likewise",
+    "mail_publications": "likewise",
     "mail_templates": "likewise",
     "mail_template_versions": "likewise",
     "manual_transfers": "likewise",

@@ -127,8 +127,8 @@ FOR_EVER: Mapping[str, str] = {
          "vault_moves", "vault_warnings", "wallet_links", "wallet_transactions", "wholesale_chips", "wholesale_comps",
          "wholesale_milestones", "withdrawal_events", "withdrawals"), _BOOKS),
     **dict.fromkeys(
-        ("affiliate_week_decisions", "audit_logs", "broadcasts", "campaigns", "mail_templates",
-         "mail_template_versions",
+        ("affiliate_week_decisions", "audit_logs", "broadcasts", "campaigns", "mail_publications",
+         "mail_templates", "mail_template_versions",
          "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
          "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards",
          "operation_resolutions", "refund_requests", "setting_changes", "setting_wishes", "stock_moves"),
@@ -139,7 +139,7 @@ FOR_EVER: Mapping[str, str] = {
         _STANDING),
     **dict.fromkeys(
         ("active_days", "activity", "affiliate_program", "card_balance", "chain_scans", "comp_rules", "data_keys",
-         "figure_progress", "figures", "hold_windows", "installation", "job_runs", "leases",
+         "figure_progress", "figures", "hold_windows", "installation", "integration_states", "job_runs", "leases",
          "nonce_searches", "nonce_uses", "order_transitions", "payout_transitions", "products",
          "reconciliation_marks", "referral_progress", "scan_counter", "scan_rollup_position", "schema_migrations",
          "settings", "signers", "signing_keys", "slot_transitions", "stock", "stock_alerts", "treasuries",

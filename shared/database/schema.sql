@@ -1466,6 +1466,17 @@ CREATE TABLE installation (
     CONSTRAINT installation_project_check CHECK (project <> '')
 );
 
+CREATE TABLE integration_states (
+    service        text         NOT NULL,
+    is_configured  boolean,
+    answered_at    timestamptz,
+    failed_at      timestamptz,
+    error          text,
+    CONSTRAINT integration_states_pkey PRIMARY KEY (service),
+    CONSTRAINT integration_states_error CHECK ((error IS NULL) = (failed_at IS NULL)),
+    CONSTRAINT integration_states_error_check CHECK (length(error) >= 1 AND length(error) <= 200)
+);
+
 CREATE TABLE invoices (
     payment_id  uuid         NOT NULL,
     serial      bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -1636,6 +1647,26 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON locked_shares FOR EACH ST
 CREATE TRIGGER locked_shares_born AFTER INSERT ON locked_shares FOR EACH STATEMENT EXECUTE FUNCTION
     locked_shares_born();
 
+CREATE TABLE mail_publications (
+    id            uuid         NOT NULL,
+    template_id   uuid         NOT NULL,
+    version_id    uuid         NOT NULL,
+    published_by  uuid         NOT NULL,
+    published_at  timestamptz  NOT NULL,
+    withdrawn_by  uuid,
+    withdrawn_at  timestamptz,
+    CONSTRAINT mail_publications_pkey PRIMARY KEY (id),
+    CONSTRAINT mail_publications_withdrawn CHECK ((withdrawn_by IS NULL) = (withdrawn_at IS NULL)),
+    CONSTRAINT mail_publications_published_by_fkey FOREIGN KEY (published_by) REFERENCES members(id),
+    CONSTRAINT mail_publications_template_id_version_id_fkey FOREIGN KEY (template_id, version_id) REFERENCES
+        mail_template_versions(template_id, id),
+    CONSTRAINT mail_publications_withdrawn_by_fkey FOREIGN KEY (withdrawn_by) REFERENCES members(id)
+);
+CREATE UNIQUE INDEX mail_publications_in_force ON mail_publications (template_id) WHERE withdrawn_at IS NULL;
+CREATE INDEX mail_publications_publisher ON mail_publications (published_by);
+CREATE INDEX mail_publications_version ON mail_publications (template_id, version_id);
+CREATE INDEX mail_publications_withdrawer ON mail_publications (withdrawn_by) WHERE withdrawn_by IS NOT NULL;
+
 CREATE TABLE mail_suppressions (
     address_hash   bytea        NOT NULL,
     scope          text         NOT NULL,
@@ -1658,7 +1689,9 @@ CREATE TABLE mail_template_versions (
     text         text         NOT NULL,
     created_by   uuid         NOT NULL,
     created_at   timestamptz  NOT NULL,
+    variables    text[]       NOT NULL DEFAULT '{}',
     CONSTRAINT mail_template_versions_pkey PRIMARY KEY (id),
+    CONSTRAINT mail_template_versions_of UNIQUE (template_id, id),
     CONSTRAINT mail_template_versions_template_id_version_key UNIQUE (template_id, version),
     CONSTRAINT mail_template_versions_version_check CHECK (version > 0),
     CONSTRAINT mail_template_versions_created_by_fkey FOREIGN KEY (created_by) REFERENCES members(id),
@@ -1677,7 +1710,13 @@ CREATE TABLE mail_templates (
     language    text         NOT NULL,
     created_by  uuid         NOT NULL,
     created_at  timestamptz  NOT NULL,
+    kind        text         NOT NULL DEFAULT 'marketing',
+    key         text,
     CONSTRAINT mail_templates_pkey PRIMARY KEY (id),
+    CONSTRAINT mail_templates_key UNIQUE (key, language),
+    CONSTRAINT mail_templates_key_check CHECK (length(key) >= 1 AND length(key) <= 60),
+    CONSTRAINT mail_templates_kind CHECK ((kind = 'transactional') = (key IS NOT NULL)),
+    CONSTRAINT mail_templates_kind_check CHECK (kind IN ('marketing', 'transactional')),
     CONSTRAINT mail_templates_language_check CHECK (language IN ('en', 'es', 'pt')),
     CONSTRAINT mail_templates_name_check CHECK (length(name) >= 1 AND length(name) <= 100),
     CONSTRAINT mail_templates_created_by_fkey FOREIGN KEY (created_by) REFERENCES members(id)
@@ -8288,19 +8327,19 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     code_batches, code_import_chunks, code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys,
     devices, disputes, email_changes, email_codes, erasures, feed_items, figure_progress, figures, flagged_scans,
     foreign_explanations, former_usernames, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows,
-    idempotency_keys, inbox_counts, inboxes, installation, job_faults, job_runs, known_devices, late_counts, leases,
-    listener_revocations, mail_suppressions, mail_templates, mails, manual_transfers, mark_secrets, member_quarters,
-    member_totals, members, metric_days, nonce_searches, nonce_uses, notification_preferences, notifications,
-    operation_resolutions, order_tins_sold, orders, outbox, parcels, payment_findings, payment_operations, payments,
-    payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
-    referral_progress, referral_reviews, referrals, refresh_tokens, refund_requests, report_exports, report_files,
-    sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, setting_wishes,
-    settings, signers, signing_keys, stock_alerts, tax_quotes, tax_reports, teller_connections, teller_enrollments,
-    tier_history, tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots,
-    trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges,
-    wallet_scans, wallet_transactions, watch_minutes, webhook_deliveries, wholesale_accounts, withdrawals,
-    withheld_chips TO blakjaks_app;
+    idempotency_keys, inbox_counts, inboxes, installation, integration_states, job_faults, job_runs, known_devices,
+    late_counts, leases, listener_revocations, mail_publications, mail_suppressions, mail_templates, mails,
+    manual_transfers, mark_secrets, member_quarters, member_totals, members, metric_days, nonce_searches, nonce_uses,
+    notification_preferences, notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels,
+    payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes,
+    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
+    referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens,
+    refund_requests, report_exports, report_files, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
+    scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, stock_alerts, tax_quotes,
+    tax_reports, teller_connections, teller_enrollments, tier_history, tins_sold_daily, transparency_metrics,
+    treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns,
+    vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_scans, wallet_transactions, watch_minutes,
+    webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -8368,10 +8407,11 @@ GRANT UPDATE (asked_at, done_number, pause_reason, queued, skipped_suppressed, s
     ON TABLE campaigns TO blakjaks_campaign_sending;
 
 GRANT DELETE ON TABLE mail_suppressions TO blakjaks_campaigns;
-GRANT INSERT ON TABLE campaigns, mail_template_versions, mail_templates TO blakjaks_campaigns;
+GRANT INSERT ON TABLE campaigns, mail_publications, mail_template_versions, mail_templates TO blakjaks_campaigns;
 GRANT UPDATE (approved_at, approved_by, asked_at, done_number, last_number, lineage, pause_reason, starts_at, state,
     state_at) ON TABLE campaigns TO blakjaks_campaigns;
 GRANT UPDATE (name) ON TABLE mail_templates TO blakjaks_campaigns;
+GRANT UPDATE (withdrawn_at, withdrawn_by) ON TABLE mail_publications TO blakjaks_campaigns;
 
 GRANT DELETE, INSERT ON TABLE cart_items TO blakjaks_carts;
 GRANT INSERT (changed_at, created_at, id, member_id) ON TABLE carts TO blakjaks_carts;
@@ -8613,23 +8653,24 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     data_exports, devices, dispute_movements, disputes, downline_entries, erasures, feed_items, figure_progress,
     figures, flagged_scans, foreign_explanations, foreign_transfers, former_usernames, fulfilment_lines, fulfilments,
     guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, installation,
-    invoices, job_faults, job_runs, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals,
-    ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, locked_shares, mail_suppressions,
-    mail_template_versions, mail_templates, mails, manual_awards, manual_transfers, member_quarters, member_totals,
-    member_wallets, metric_days, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
-    operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox, parcel_lines,
-    parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
-    payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
-    referral_progress, referral_reviews, referrals, refund_lines, refund_requests, refunds, report_exports,
-    report_files, resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position,
-    scan_rollups, scans, schema_migrations, sessions, setting_changes, setting_wishes, settings, signers, signing_keys,
-    slot_transitions, stock, stock_alerts, stock_moves, sunset_notices, tax_quotes, tax_reports, teller_connections,
-    tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
-    treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns,
-    vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_links,
-    wallet_scans, wallet_transactions, watch_minutes, webhook_deliveries, wholesale_chips, wholesale_comps,
-    wholesale_milestones, withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
+    integration_states, invoices, job_faults, job_runs, late_counts, leases, ledger_accounts, ledger_balances,
+    ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, locked_shares,
+    mail_publications, mail_suppressions, mail_template_versions, mail_templates, mails, manual_awards,
+    manual_transfers, member_quarters, member_totals, member_wallets, metric_days, milestones, nonce_searches,
+    nonce_uses, notification_preferences, notifications, operation_resolutions, order_events, order_items,
+    order_tins_sold, order_transitions, outbox, parcel_lines, parcels, payment_findings, payment_operations,
+    payout_approvals, payout_events, payout_policy_runs, payout_slots, payout_transitions, payouts, permanent_tiers,
+    products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations,
+    referral_changes, referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals,
+    refund_lines, refund_requests, refunds, report_exports, report_files, resale_certificates, retired_names,
+    sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions,
+    setting_changes, setting_wishes, settings, signers, signing_keys, slot_transitions, stock, stock_alerts,
+    stock_moves, sunset_notices, tax_quotes, tax_reports, teller_connections, tier_history, tins_sold_daily,
+    transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days,
+    treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months,
+    vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_links, wallet_scans, wallet_transactions,
+    watch_minutes, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
+    withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO
@@ -8746,4 +8787,4 @@ GRANT UPDATE (decided_at, decided_by, reason, status) ON TABLE wholesale_account
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE idempotency_keys TO blakjaks_work;
 GRANT INSERT ON TABLE audit_logs, job_faults, outbox TO blakjaks_work;
 GRANT INSERT, SELECT, UPDATE ON TABLE attempt_counters, leases TO blakjaks_work;
-GRANT INSERT, UPDATE ON TABLE job_runs TO blakjaks_work;
+GRANT INSERT, UPDATE ON TABLE integration_states, job_runs TO blakjaks_work;

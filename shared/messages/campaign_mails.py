@@ -1,7 +1,7 @@
 """Queues mails of a version, for members: those of a campaign, or a test mail for its author. email_send sends them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid5
@@ -33,9 +33,18 @@ def parameters(member: SegmentMember) -> dict[str, str | int]:
     }
 
 
-def queue(tx: Tx, version: WrittenVersion, members: Sequence[SegmentMember], occasion: UUID, now: datetime) -> int:
+def queue(
+    tx: Tx,
+    version: WrittenVersion,
+    members: Sequence[SegmentMember],
+    occasion: UUID,
+    now: datetime,
+    *,
+    values: Mapping[str, str | int] | None = None,
+) -> int:
     """Queue a mail for each member; returns how many are new. A member gets one mail of an occasion: the campaign's id,
-    or the test's. Its id follows from both, so that the provider too takes it for one mail.
+    or the test's. Its id follows from both, so that the provider too takes it for one mail. `values` are shown instead
+    of each member's own.
     """
     made = tx.column(
         UUID,
@@ -55,7 +64,7 @@ def queue(tx: Tx, version: WrittenVersion, members: Sequence[SegmentMember], occ
         member_ids=[member.id for member in members],
         emails=[member.email for member in members],
         names=[member.full_name for member in members],
-        parameters=[json.dumps(parameters(member)) for member in members],
+        parameters=[json.dumps(dict(values or parameters(member))) for member in members],
         template=TEMPLATE,
         language=version.language,
         version_id=version.id,

@@ -1,6 +1,6 @@
 """The texts that the product shows members outside of mails: code → parameters → text per language.
 
-The texts are in `notices` and `lines`, mails in functions/email_send. Clients get the code and the parameters
+The texts are in `notices` and `lines`, mails in `mail_sources_…`. Clients get the code and the parameters
 beside the text, so that they can write it themselves.
 """
 

@@ -17,8 +17,8 @@ from typing import Any, Literal
 from urllib.parse import quote
 from uuid import UUID
 
-from shared.ports import age_notices, vendors
-from shared.ports.vendors import VendorMisconfigured, VendorRefused, VendorReply, VendorSilent
+from shared.ports import age_notices, outcomes, vendors
+from shared.ports.vendors import VendorFailure, VendorMisconfigured, VendorRefused, VendorReply, VendorSilent
 
 URL_DEFAULT = "https://api.agechecker.net"
 BUYER_AGE_MIN = 21
@@ -141,7 +141,8 @@ def _shown_secret() -> str:
 
 def _ask(method: str, path: str, body: object = None) -> VendorReply:
     url = os.environ.get("AGECHECKER_URL", URL_DEFAULT) + path
-    return vendors.ask(method, url, {"X-AgeChecker-Secret": _shown_secret()}, body)
+    with outcomes.asking("agechecker", VendorFailure):
+        return vendors.ask(method, url, {"X-AgeChecker-Secret": _shown_secret()}, body)
 
 
 def _accepted(reply: VendorReply) -> Mapping[str, Any]:

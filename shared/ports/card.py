@@ -17,8 +17,8 @@ from http import HTTPStatus
 from typing import Any, Literal
 from uuid import UUID
 
-from shared.ports import vendors
-from shared.ports.vendors import VendorRefused, VendorReply, VendorSilent
+from shared.ports import outcomes, vendors
+from shared.ports.vendors import VendorFailure, VendorRefused, VendorReply, VendorSilent
 from shared.values import encoding
 from shared.values.money import Usdt
 from shared.values.states import DisputeState
@@ -231,7 +231,8 @@ def _do(key: UUID, kind: Kind, asked: Mapping[str, object]) -> Answer:
 
 def _ask(method: str, path: str, body: object = None) -> VendorReply:
     headers = {"authorization": f"Bearer {os.environ['CARD_API_KEY']}"}
-    return vendors.ask(method, os.environ.get("CARD_URL", URL_DEFAULT) + path, headers, body)
+    with outcomes.asking("card", VendorFailure):
+        return vendors.ask(method, os.environ.get("CARD_URL", URL_DEFAULT) + path, headers, body)
 
 
 def _accepted(reply: VendorReply) -> Mapping[str, Any]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from shared.ports import outcomes
 from shared.values import free_text
 
 URL_DEFAULT = "https://api.brevo.com"
@@ -28,7 +29,11 @@ class MailFailure(Exception):
 
 
 class MailRefused(MailFailure):
-    """Raised when the mail will be refused each time: a bad address, a bad API key, no credit."""
+    """Raised when the mail will be refused each time: a bad address, say, or no credit."""
+
+
+class MailKeyRefused(MailRefused):
+    """Raised when Brevo does not accept our API key: every mail is refused until a person corrects it."""
 
 
 class MailDelayed(MailFailure):
@@ -62,6 +67,11 @@ def send(mail: Mail) -> str:
     Brevo remembers a key for 30 minutes (its change log says 15): a later repetition is sent twice, so an unclear
     outcome must be retried within a quarter of an hour. Raises MailRefused, MailDelayed, MailNotTaken.
     """
+    with outcomes.asking("brevo", MailFailure, (MailRefused,)):
+        return _send(mail)
+
+
+def _send(mail: Mail) -> str:
     import requests
     from urllib3.exceptions import NewConnectionError
 
@@ -110,7 +120,8 @@ def _outcome(status: int, content: bytes) -> str:
         raise MailNotTaken(f"{status} {code}")
     if not HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
         raise MailDelayed(f"{status} {code}")
-    raise MailRefused(f"{status} {code}")
+    refused = MailKeyRefused if status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN) else MailRefused
+    raise refused(f"{status} {code}")
 
 
 def _object(content: bytes) -> dict[str, object]:

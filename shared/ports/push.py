@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 from uuid import UUID
 
-from shared.ports import google_sessions, sessions
+from shared.ports import google_sessions, outcomes, sessions
 
 if TYPE_CHECKING:
     import httpx
@@ -94,10 +94,11 @@ def send(platform: Platform, push: Push) -> None:
 
     Raises Unregistered, PushRefused, PushMisconfigured, PushDelayed.
     """
-    if platform == "ios":
-        _apns().send(push)
-    else:
-        _send_by_fcm(push)
+    with outcomes.asking("apns" if platform == "ios" else "fcm", PushFailure, (Unregistered, PushRefused)):
+        if platform == "ios":
+            _apns().send(push)
+        else:
+            _send_by_fcm(push)
 
 
 def close() -> None:

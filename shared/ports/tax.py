@@ -16,8 +16,8 @@ from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
-from shared.ports import vendors
-from shared.ports.vendors import Address, VendorRefused, VendorReply, VendorSilent
+from shared.ports import outcomes, vendors
+from shared.ports.vendors import Address, VendorFailure, VendorRefused, VendorReply, VendorSilent
 from shared.values import encoding, free_text, goods
 from shared.values.money import ZERO, Usdt
 
@@ -149,7 +149,8 @@ def _ask(method: str, path: str, body: object = None) -> VendorReply:
         "x-api-key": os.environ["KINTSUGI_API_KEY"],
         "x-organization-id": os.environ["KINTSUGI_ORGANIZATION"],
     }
-    return vendors.ask(method, os.environ.get("KINTSUGI_URL", URL_DEFAULT) + path, headers, body)
+    with outcomes.asking("kintsugi", VendorFailure):
+        return vendors.ask(method, os.environ.get("KINTSUGI_URL", URL_DEFAULT) + path, headers, body)
 
 
 def _accepted(reply: VendorReply) -> Mapping[str, Any]:

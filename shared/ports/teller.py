@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from shared.ports import sessions, vendors
+from shared.ports import outcomes, sessions, vendors
 from shared.ports.loopback import is_loopback
 from shared.ports.vendors import (
     RawAnswer,
@@ -175,6 +175,11 @@ def _value(answer: RawAnswer) -> object:
 
 
 def _sent(method: str, path: str, token: str) -> RawAnswer:
+    with outcomes.asking("teller", VendorFailure):
+        return _answered(method, path, token)
+
+
+def _answered(method: str, path: str, token: str) -> RawAnswer:
     if _certificate().not_valid_after_utc.timestamp() <= time.time():
         raise VendorMisconfigured("our certificate has ended")
     url = os.environ.get("TELLER_URL", URL_DEFAULT) + path

@@ -15,8 +15,8 @@ from typing import Any, Literal, get_args
 from urllib.parse import urlencode
 from uuid import UUID
 
-from shared.ports import vendors
-from shared.ports.vendors import Address, VendorRefused, VendorReply, VendorSilent
+from shared.ports import outcomes, vendors
+from shared.ports.vendors import Address, VendorFailure, VendorRefused, VendorReply, VendorSilent
 
 URL_DEFAULT = "https://api.selery.com"
 UNKNOWN = "order_unknown"
@@ -128,7 +128,8 @@ def counts() -> Counts:
 
 def _ask(method: str, path: str, body: object = None) -> VendorReply:
     headers = {"authorization": f"Bearer {os.environ['SELERY_API_KEY']}"}
-    return vendors.ask(method, os.environ.get("SELERY_URL", URL_DEFAULT) + path, headers, body)
+    with outcomes.asking("selery", VendorFailure):
+        return vendors.ask(method, os.environ.get("SELERY_URL", URL_DEFAULT) + path, headers, body)
 
 
 def _accepted(reply: VendorReply) -> Mapping[str, Any]:

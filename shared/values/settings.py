@@ -101,6 +101,7 @@ class Settings:
     guesses_per_hour_max: int
     trip_destinations: Sequence[Destination]
     concierge_email: str
+    postal_address: str  # empty until owners have set it
     payouts: PayoutSettings
     shop: ShopSettings
     wholesale: WholesaleSettings

@@ -10,8 +10,10 @@ import pytest
 
 from emulators import contract
 from functions.email_send import templates
-from functions.email_send.templates import SOURCES, TemplateUnknown, render
+from functions.email_send.templates import TemplateUnknown, render
 from shared.members.security_notices import SecurityChange
+from shared.messages import built_in_mails
+from shared.messages.built_in_mails import SAMPLES, SHOWN_OUTSIDE, SOURCES
 from shared.messages.mails import OPTIONAL
 from shared.messages.notices import NOTICES
 from shared.messages.wording import LANGUAGES, Language
@@ -113,7 +115,7 @@ def test_no_subject_has_a_code_or_what_a_member_has_typed() -> None:
     for name, source in SOURCES.items():
         for subject in source.subject:
             shown = set(Template(subject).get_identifiers())
-            assert shown <= {"amount", "order_number", "destination", "subject"}, name
+            assert shown <= SHOWN_OUTSIDE, name
 
 
 @pytest.mark.parametrize("name", sorted(name for name, source in SOURCES.items() if "code" in source.parameters()))
@@ -166,3 +168,29 @@ class _Tags(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_a_replacement_shows_all_that_the_mail_tells_but_the_name(name: str) -> None:
+    mail = built_in_mails.replaceable(name)
+    assert mail
+    assert mail.variables == SOURCES[name].parameters()
+    assert mail.variables - mail.required <= {"name"}
+    assert mail.outside.isdisjoint({"name", "code"})
+    assert built_in_mails.fits(name, mail.required)
+    assert not built_in_mails.fits(name, mail.variables | {"unknown"})
+    for variable in mail.required:
+        assert not built_in_mails.fits(name, mail.variables - {variable})
+
+
+def test_every_variable_has_a_sample_that_the_mail_of_the_code_can_show() -> None:
+    assert set(SAMPLES) == set().union(*(source.parameters() for source in SOURCES.values()))
+    for name in SOURCES:
+        made = render(name, built_in_mails.samples(name), "en")
+        assert made.text
+
+
+def test_why_a_mail_comes_is_said_without_variables() -> None:
+    """The last line of a replacement is that of the mail of the code, as it stands."""
+    for name, source in SOURCES.items():
+        assert all(not Template(text).get_identifiers() for text in source.why), name

@@ -179,6 +179,8 @@ class Visit:
             "list_mail_versions": lambda _: {"template_id": desk.template(self.as_admin())},
             "get_mail_version": lambda _: {"version_id": desk.version(self.as_admin())},
             "preview_mail": lambda _: {"version_id": desk.version(self.as_admin())},
+            "publish_mail_version": lambda _: {"version_id": desk.version(self.as_admin())},
+            "withdraw_mail_version": lambda _: {"version_id": desk.version(self.as_admin())},
             "send_test_mail": lambda _: {"version_id": desk.version(self.as_admin())},
             "create_campaign": lambda _: {"version_id": desk.version(self.as_admin())},
             "start_campaign": lambda _: {"campaign_id": desk.campaign(self.as_admin())},

@@ -23,6 +23,7 @@ BOUNDED = frozenset(
         *("reconciliation_marks", "chain_scans", "stock", "stock_alerts", "order_transitions"),
         *("card_balance", "teller_enrollments", "teller_connections"),
         *("affiliate_program", "referral_progress", "sunset_notices", "figures", "figure_progress", "job_runs"),
+        "integration_states",
         "watch_minutes",
     }
 )
@@ -40,6 +41,7 @@ SMALL_TABLES = frozenset(
             "setting_wishes",
             "broadcasts",
             "campaigns",
+            "mail_publications",
             "mail_templates",
             "mail_template_versions",
         ),

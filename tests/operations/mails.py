@@ -30,6 +30,22 @@ def send_test_mail(scene: Scene) -> Request:
     return Request(admin, f"{BASE}/versions/{first}/test", other=other)
 
 
+def publish_mail_version(scene: Scene) -> Request:
+    author, publisher = scene.member(Role.OPERATIONS), scene.member(Role.OPERATIONS)
+    first, second = desk.replacement(author), desk.replacement(author, "reset_password")
+    other = Request(publisher, f"{BASE}/versions/{second}/publish")
+    return Request(publisher, f"{BASE}/versions/{first}/publish", other=other)
+
+
+def withdraw_mail_version(scene: Scene) -> Request:
+    author, publisher = scene.member(Role.OPERATIONS), scene.member(Role.OPERATIONS)
+    first, second = desk.replacement(author), desk.replacement(author, "reset_password")
+    for version in (first, second):
+        desk.publish(publisher, version)
+    other = Request(publisher, f"{BASE}/versions/{second}/withdraw")
+    return Request(publisher, f"{BASE}/versions/{first}/withdraw", other=other)
+
+
 def count_segment(scene: Scene) -> Request:
     return as_json(scene.member(Role.OPERATIONS), f"{BASE}/segments/count", {"tiers": ["vip"]}, {})
 

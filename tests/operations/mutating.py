@@ -50,6 +50,7 @@ EXAMPLE_REQUESTS = [
     affiliates.release_affiliate_week, affiliates.award_affiliate, affiliates.agree_to_affiliate_award,
     affiliates.reverse_affiliate_earning, affiliates.grant_chips, affiliates.decide_referral_review,
     mails.create_mail_template, mails.add_mail_version, mails.send_test_mail, mails.count_segment,
+    mails.publish_mail_version, mails.withdraw_mail_version,
     mails.create_campaign, mails.approve_campaign, mails.start_campaign, mails.pause_campaign, mails.resume_campaign,
     mails.cancel_campaign, mails.lift_mail_suppression, mails.unsubscribe,
     scans.submit, scans.decide_flagged_scan, scans.decide_flagged_scans,

@@ -60,6 +60,8 @@ NOBODY_IN_PARTICULAR = {
     "create_mail_template": "words for a mail",
     "add_mail_version": "likewise",
     "send_test_mail": "a mail to the admin's own address",
+    "publish_mail_version": "other words for a mail of the code, which nobody publishes who has written them",
+    "withdraw_mail_version": "the mail is that of the code again",
     "count_segment": "a look",
     "create_campaign": "a draft of a message to many",
     "approve_campaign": "a message to many; its author cannot approve it",

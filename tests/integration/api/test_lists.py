@@ -42,6 +42,7 @@ ONE_PAGE = {
     "list_admin_products",
     "list_stock",
     "list_integrations",  # tests/integration/desk/test_integrations.py
+    "list_built_in_mails",  # tests/integration/messages/test_replaced_mails.py
     "list_banks",  # tests/integration/banks/test_connecting.py
     "list_settings",  # tests/integration/desk/test_admin_settings.py
     "list_resale_certificates",  # tests/integration/wholesale/test_wholesale_certificates.py

@@ -65,6 +65,7 @@ def test_a_preview_has_the_values_of_its_member_or_samples(campaign_desk: Campai
 
 def test_a_preview_a_test_mail_and_a_campaign_are_the_same_mail(campaign_desk: CampaignDesk) -> None:
     admin, version = campaign_desk.admin, desk.version(campaign_desk.admin)
+    desk.set_postal_address()
     assert admin.post(f"{BASE}/versions/{version}/test").status == 202
     made = admin.post(f"{BASE}/campaigns", {"name": "News", "version_id": version, "segment": {}}).body["id"]
     desk.act(admin, made, "start")

@@ -24,6 +24,7 @@ TRIED_ELSEWHERE = {
     "functions/codes_change/store.py::invalidate": "test_codes_changes.py",
     "functions/codes_change/store.py::reuse": "test_codes_changes.py",
     "functions/admin_mails/campaign_store.py::lock": "test_campaign_locks.py",
+    "functions/admin_mails/publication_store.py::lock": "test_campaign_locks.py",
     "functions/admin_mails/template_store.py::lock_template": "test_campaign_locks.py",
     "functions/campaign_send/store.py::ask_again": "test_campaigns.py",
     "functions/campaign_send/store.py::lock": "test_campaign_locks.py",

@@ -1,6 +1,6 @@
 """The parts of a mail, and phrases that several mails share. Every text is there in English, Spanish and Portuguese.
 
-A new mail is one entry of a `sources_…` module. `$name` stands for a parameter, whose name also says
+A new mail is one entry of a `mail_sources_…` module. `$name` stands for a parameter, whose name also says
 how it is written (shared/messages/wording.py): amounts, numbers and times follow the language. No subject holds a code
 or a text that a member has typed: subjects are headers, and are shown on locked screens.
 """

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from functions.email_send.sources import HELLO, Source, Text, alike, title
+from shared.messages.mail_sources import HELLO, Source, Text, alike, title
 
 ASK: Text = (
     "If you have questions, write to support@blakjaks.com.",

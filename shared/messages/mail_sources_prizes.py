@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from functions.email_send.sources import HELLO, OPTIONAL, TAKE_CARE, Source, Text, alike, body, title
+from shared.messages.mail_sources import HELLO, OPTIONAL, TAKE_CARE, Source, Text, alike, body, title
 
 POLYGON: Text = (
     "Look it up on Polygon: https://polygonscan.com/tx/$transaction_hash",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from functions.email_send.sources import CODE, CODE_SUBJECT, HELLO, NOT_YOU, TAKE_CARE, Source, alike, title
+from shared.messages.mail_sources import CODE, CODE_SUBJECT, HELLO, NOT_YOU, TAKE_CARE, Source, alike, title
 
 ACCOUNT: Mapping[str, Source] = {
     "verify_email": Source(
