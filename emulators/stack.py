@@ -309,6 +309,7 @@ class Stack:
             f"card, age check, tax and warehouse stand-ins; parcels at {self.vendors.warehouse.url}/orders"
         )
         self.kinds["Bank"] = f"Teller stand-in with mutual TLS, Teller Connect at {self.vendors.bank.url}/connect"
+        self.kinds["Wallets"] = "a stand-in for MetaMask Embedded Wallets makes them"
         self.kinds["Push"] = f"APNs and FCM stand-ins, pushes at {self.push.fcm_url}/pushes"
 
     def _prepare(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The shop's four vendors and the banks' one: started, stopped, and pointed at the platform's webhooks together."""
+"""The vendors of shop, banks and wallets: started, stopped, and pointed at the platform together."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -7,6 +7,7 @@ from emulators.ages import AgeStandIn
 from emulators.bank import BankStandIn
 from emulators.card import CardStandIn
 from emulators.tax import TaxStandIn
+from emulators.wallet_provider import WalletProviderStandIn
 from emulators.warehouse import WarehouseStandIn
 from shared import clock
 
@@ -25,7 +26,8 @@ class Vendors:
         self.tax = TaxStandIn(now)
         self.warehouse = WarehouseStandIn(now, stock, ship_after)
         self.bank = BankStandIn(now)
-        self._all = (self.card, self.ages, self.tax, self.warehouse, self.bank)
+        self.wallets = WalletProviderStandIn(now)
+        self._all = (self.card, self.ages, self.tax, self.warehouse, self.bank, self.wallets)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -46,7 +48,8 @@ class Vendors:
             part.clear()
 
     def tell(self, base: str) -> None:
-        """Send webhooks to the platform with this base URL."""
+        """Send webhooks to the platform with this base URL, and trust its keys."""
+        self.wallets.trust(base)
         self.card.webhooks.url = f"{base}/v1/webhooks/payments/card"
         self.ages.webhooks.url = f"{base}/v1/webhooks/agechecker"
         self.tax.webhooks.url = f"{base}/v1/webhooks/kintsugi"

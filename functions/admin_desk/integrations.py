@@ -13,10 +13,12 @@ from shared.values.fields import Listing, Reply
 
 @dataclass(frozen=True)
 class Service:
-    """The use of a service to us, and the kind of thing that waits when it does not answer (a name in BOUNDS)."""
+    """The use of a service to us, and the kind of thing that waits when it does not answer (a name in BOUNDS); None if
+    nothing of ours does.
+    """
 
     purpose: str
-    waits: str
+    waits: str | None
 
 
 SERVICES: Mapping[str, Service] = {
@@ -26,6 +28,7 @@ SERVICES: Mapping[str, Service] = {
     "selery": Service("sends orders from the warehouse", "fulfilments"),
     "brevo": Service("sends mails", "mails"),
     "teller": Service("reads the balances of bank accounts", "banks"),
+    "embedded_wallets": Service("makes members' wallets and proves them", None),
 }
 
 
@@ -48,13 +51,14 @@ class Integration(Reply):
 def list_integrations(tx: Tx, admin: Operations, now: datetime) -> Listing[Integration]:
     """List the services of others on one page, with when each was seen last and what waits for it."""
     oldest = health_store.oldest(tx, now)
-    shown = [_shown(tx, name, service, getattr(oldest, service.waits), now) for name, service in SERVICES.items()]
+    waiting = {name: getattr(oldest, service.waits) for name, service in SERVICES.items() if service.waits}
+    shown = [_shown(tx, name, service, waiting.get(name), now) for name, service in SERVICES.items()]
     return Listing[Integration](items=shown, next_cursor=None)
 
 
 def _shown(tx: Tx, name: str, service: Service, since: datetime | None, now: datetime) -> Integration:
     seen = integration_store.seen(tx, name)
-    bound = BOUNDS[service.waits]
+    bound = BOUNDS[service.waits] if service.waits else None
     was_seen = seen.answered_at is not None or seen.told_at is not None
     status = rules.of_service(bound, since, now, was_seen=was_seen)
     return Integration(
@@ -64,5 +68,5 @@ def _shown(tx: Tx, name: str, service: Service, since: datetime | None, now: dat
         answered_at=seen.answered_at,
         told_at=seen.told_at,
         waiting_since=since,
-        remedy=bound.remedy if status in (IntegrationStatus.DEGRADED, IntegrationStatus.DOWN) else None,
+        remedy=bound.remedy if bound and status in (IntegrationStatus.DEGRADED, IntegrationStatus.DOWN) else None,
     )

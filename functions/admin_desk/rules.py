@@ -97,9 +97,9 @@ def of_age(bound: Bound, since: datetime | None, now: datetime) -> Health:
     return Health.DEGRADED if age >= bound.degraded else Health.OK
 
 
-def of_service(bound: Bound, since: datetime | None, now: datetime, *, was_seen: bool) -> IntegrationStatus:
-    """How well a service answers for which the oldest thing waits since then."""
-    status = IntegrationStatus(of_age(bound, since, now))
+def of_service(bound: Bound | None, since: datetime | None, now: datetime, *, was_seen: bool) -> IntegrationStatus:
+    """How well a service answers for which the oldest thing waits since then; None if nothing waits for it."""
+    status = IntegrationStatus(of_age(bound, since, now)) if bound else IntegrationStatus.OK
     return IntegrationStatus.UNUSED if status is IntegrationStatus.OK and not was_seen else status
 
 

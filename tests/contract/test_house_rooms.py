@@ -37,6 +37,7 @@ NEEDED_BY_ONE = {
     "ports/tax_notices.py": PORT,
     "ports/teller_notices.py": PORT,
     "ports/vision.py": PORT,
+    "ports/wallet_provider.py": PORT,
     "ports/warehouse_notices.py": PORT,
     "members/suspensions.py": "it is the one place that knows all that a suspension stops",
 }
