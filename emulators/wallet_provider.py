@@ -54,7 +54,7 @@ JsonObject = dict[str, Any]
 
 
 class Lie(enum.Enum):
-    """What can be wrong with an ID token."""
+    """The ways in which an ID token can be wrong."""
 
     UNSIGNED = "alg none, without a signature"
     SIGNED_WITH_PUBLIC_KEY = "HS256, with the published key as its secret"
@@ -89,7 +89,7 @@ class Lie(enum.Enum):
 
 
 class KeysFault(enum.Enum):
-    """What can be wrong with the key set, besides the faults of every call."""
+    """The ways in which the key set can be wrong, besides the faults of every call."""
 
     HUGE = "more than a megabyte"
     SLOW = "piece by piece, for many seconds"

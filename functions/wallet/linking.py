@@ -43,7 +43,7 @@ class LinkingConfig(Config):
 
 @dataclass(frozen=True)
 class Proof:
-    """What proves that a wallet is the member's: a signed challenge, or a token of the wallet provider."""
+    """The proof that a wallet is the member's: a signed challenge, or a token of the wallet provider."""
 
     address: str
     challenge_id: UUID | None = None

@@ -100,7 +100,7 @@ def test_a_time_is_a_number_of_the_calendar(stand_in: WalletProviderStandIn, nam
 
 
 def test_the_other_signature_of_the_same_content_has_the_same_mark(stand_in: WalletProviderStandIn) -> None:
-    """Of an ECDSA signature (r, s), (r, n - s) is as valid: a token that was used would come as another one."""
+    """An ECDSA signature (r, s) is as valid as (r, n - s): a token that was used would come as another one."""
     token = stand_in.id_token(str(MEMBER))
     signed, _, signature = token.rpartition(".")
     r, s = decode_dss_signature(raw_to_der_signature(base64url_decode(signature), CURVE))

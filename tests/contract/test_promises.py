@@ -30,7 +30,7 @@ TIMES = re.compile(
 
 @dataclass(frozen=True)
 class Kept:
-    """What a text promises: `by` is the function that does it, and `shown` a test in which it is done."""
+    """The promise of a text: `by` is the function that does it, and `shown` a test in which it is done."""
 
     by: str
     shown: str
