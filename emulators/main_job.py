@@ -64,9 +64,9 @@ def play(stack: Stack, tell: Tell = print) -> Played:
             joined = list(threads.map(lambda name: people.join(stack, name), ["Olive Admin", *names]))
         played = Played(admin=joined[0], members=joined[1:])
         people.make_admin(stack, played.admin, "operations")
-    with _step(tell, "every member links a wallet with its own signature (EIP-191)"):
+    with _step(tell, "the wallet provider makes a wallet for every member, which its ID token links"):
         for member in played.members:
-            people.link_wallet(member)
+            people.open_wallet(stack, member)
     with _step(tell, f"the admin orders {SCANS + SPARE} codes, exports them, and uploads them as manufactured"):
         played.spare_codes = manufacture(played.admin, SCANS + SPARE)
         codes = [played.spare_codes.pop() for _ in range(SCANS)]

@@ -105,6 +105,14 @@ def link_wallet(person: Person, wallet: LocalAccount | None = None) -> None:
     person.key = wallet
 
 
+def open_wallet(stack: Stack, person: Person) -> None:
+    """Have the wallet provider make the person's wallet, as an app does after sign-up, and link it by its ID token."""
+    token = person.client.must("POST", "/v1/wallet/token")["token"]
+    body = {"id_token": stack.vendors.wallets.connect(token)}
+    person.wallet = person.client.must("POST", "/v1/wallet/link", body)["wallet_address"]
+    person.key = stack.vendors.wallets.wallet_of(person.id)
+
+
 def make_admin(stack: Stack, person: Person, role: str) -> None:
     """Give somebody a role, as the platform's owner does by hand for the first admin; set up their second factor."""
     with cloud.superuser(stack.postgres, cloud.DATABASE) as connection:

@@ -309,6 +309,7 @@ class Stack:
         )
         self.kinds["Bank"] = f"Teller stand-in with mutual TLS, Teller Connect at {self.vendors.bank.url}/connect"
         self.kinds["Chat"] = "moderation and translation stand-ins: a text with hate=0.97 in it is judged so"
+        self.kinds["Wallets"] = "a stand-in for MetaMask Embedded Wallets makes them"
         self.kinds["Push"] = f"APNs and FCM stand-ins, pushes at {self.push.fcm_url}/pushes"
 
     def _prepare(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The shop's four vendors, the banks' one and the chat's two: started, stopped, pointed at our webhooks together."""
+"""The vendors of shop, banks, chat and wallets: started, stopped, and pointed at the platform together."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -9,6 +9,7 @@ from emulators.card import CardStandIn
 from emulators.moderation import ModerationStandIn
 from emulators.tax import TaxStandIn
 from emulators.translation import TranslationStandIn
+from emulators.wallet_provider import WalletProviderStandIn
 from emulators.warehouse import WarehouseStandIn
 from shared import clock
 
@@ -29,8 +30,9 @@ class Vendors:
         self.bank = BankStandIn(now)
         self.moderation = ModerationStandIn()
         self.translation = TranslationStandIn()
+        self.wallets = WalletProviderStandIn(now)
         shop = (self.card, self.ages, self.tax, self.warehouse)
-        self._all = (*shop, self.bank, self.moderation, self.translation)
+        self._all = (*shop, self.bank, self.moderation, self.translation, self.wallets)
 
     @property
     def settings(self) -> dict[str, str]:
@@ -51,7 +53,8 @@ class Vendors:
             part.clear()
 
     def tell(self, base: str) -> None:
-        """Send webhooks to the platform with this base URL."""
+        """Send webhooks to the platform with this base URL, and trust its keys."""
+        self.wallets.trust(base)
         self.card.webhooks.url = f"{base}/v1/webhooks/payments/card"
         self.ages.webhooks.url = f"{base}/v1/webhooks/agechecker"
         self.tax.webhooks.url = f"{base}/v1/webhooks/kintsugi"

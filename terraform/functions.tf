@@ -40,6 +40,8 @@ locals {
       APNS_KEY_ID              = var.apns.key_id
 
       RECONCILIATION_FIRST_BLOCK = tostring(var.chain.first_block)
+      WALLET_PROVIDER_CLIENT_ID  = var.wallet_provider.client_id
+      WALLET_PROVIDER_CONNECTION = var.wallet_provider.connection
     },
     { for name in local.treasuries : "TREASURY_KEY_VERSION_${upper(name)}" => "${google_kms_crypto_key.signing["${name}-treasury-key"].id}/cryptoKeyVersions/1" },
     { for name, bucket in google_storage_bucket.files : "${upper(name)}_BUCKET" => bucket.name },

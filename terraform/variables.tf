@@ -139,6 +139,12 @@ variable "oobit_addresses" {
   }
 }
 
+variable "wallet_provider" {
+  description = "Our project at MetaMask Embedded Wallets (its client id) and its custom connection; apps show both to everybody."
+  type        = object({ client_id = optional(string, ""), connection = optional(string, "") })
+  default     = {}
+}
+
 variable "apns" {
   description = "Apple's ids of the key that signs pushes; the key itself is the secret apns-key."
   type        = object({ team_id = optional(string, ""), key_id = optional(string, "") })

@@ -29,7 +29,7 @@ from functions.migrate import main as migrate
 from shared import auth, config, db, events, settings
 from shared.comps import award_inputs
 from shared.config import service_name
-from shared.ports import firestore, outcomes, pubsub, tasks
+from shared.ports import firestore, outcomes, pubsub, tasks, wallet_provider
 from shared.ports.polygon import chain, nodes
 from tests.client import FunctionClient
 from tests.databases import Databases
@@ -164,6 +164,7 @@ def _forget() -> None:
     award_inputs.forget()
     outcomes.take()
     auth.forget_keys()
+    wallet_provider.forget_keys()
 
 
 @pytest.fixture

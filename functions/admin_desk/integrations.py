@@ -12,16 +12,18 @@ from shared.db import Tx
 from shared.values.fields import Listing, Reply
 
 PUSH_REMEDY = "last_error says why: 403 means our key or project. Nothing is lost: the app shows notifications anyway."
+WALLET_REMEDY = "docs/wallets.md: members can still link a wallet by signing the challenge."
 
 
 @dataclass(frozen=True)
 class Service:
     """The use of a service to us, and the kind of thing that waits when it does not answer (a name in BOUNDS). Nothing
-    waits for pushes: a notification that was not pushed is in the app.
+    waits for pushes, since a notification that was not pushed is in the app, nor for wallets: `remedy` is theirs.
     """
 
     purpose: str
     waits: str | None
+    remedy: str | None = None
 
 
 SERVICES: Mapping[str, Service] = {
@@ -31,8 +33,9 @@ SERVICES: Mapping[str, Service] = {
     "selery": Service("sends orders from the warehouse", "fulfilments"),
     "brevo": Service("sends mails", "mails"),
     "teller": Service("reads the balances of bank accounts", "banks"),
-    "fcm": Service("pushes notifications to Android", None),
-    "apns": Service("pushes notifications to iOS", None),
+    "fcm": Service("pushes notifications to Android", None, PUSH_REMEDY),
+    "apns": Service("pushes notifications to iOS", None, PUSH_REMEDY),
+    "embedded_wallets": Service("makes members' wallets and proves them", None, WALLET_REMEDY),
 }
 
 
@@ -93,7 +96,7 @@ def _shown(name: str, service: Service, seen: _Seen, since: datetime | None, now
         was_seen = seen.answered_at is not None or seen.told_at is not None
         status, remedy = rules.of_service(bound, since, now, was_seen=was_seen), bound.remedy
     else:
-        status, remedy = rules.of_last_request(seen.answered_at, seen.failed_at), PUSH_REMEDY
+        status, remedy = rules.of_last_request(seen.answered_at, seen.failed_at), service.remedy
     return Integration(
         name=name,
         purpose=service.purpose,

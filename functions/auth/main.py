@@ -1,9 +1,7 @@
 """HTTP: sign-up, e-mail verification, sign-in, refresh, sign-out, JWKS (docs/product.md, "Accounts")."""
 
-from contextlib import suppress
 from datetime import datetime
 from secrets import randbelow
-from urllib.parse import quote
 from uuid import UUID
 
 from flask import Request, Response
@@ -15,6 +13,7 @@ from functions.auth import (
     proofs,
     reauthentication,
     records,
+    referral_links,
     rules,
     session_records,
     sessions,
@@ -24,6 +23,7 @@ from functions.auth import (
     tellings,
     tokens,
     two_factor,
+    wallet_tokens,
 )
 from functions.auth.lockout import PasswordChecked
 from functions.auth.models import (
@@ -47,27 +47,24 @@ from functions.auth.passwords import PasswordHash
 from functions.auth.proofs import Addressee
 from functions.auth.reauthentication import PasswordsCompared
 from functions.auth.tokens import Grant
-from shared.affiliates import links
 from shared.api import Api
 from shared.auth import Anyone, Member, MemberSuspended, published_keys
 from shared.comps import guarantees
-from shared.config import Config, read
 from shared.credentials import mailed_codes, totp
+from shared.credentials.recent_sign_in import SignInAgain
 from shared.db import ConstraintViolated, Tx
 from shared.members import listeners, usernames
 from shared.members.accounts import NameReserved, is_reserved
 from shared.members.security_notices import SecurityChange
-from shared.values import tiers, typed
-from shared.values.problems import NotFound, Problem, TokenNotValid
+from shared.values import tiers
+from shared.values.problems import Problem, TokenNotValid
 from shared.values.states import MemberStatus
 from shared.values.tiers import Tier
 from shared.web import attacks, quotas, sealing
-from shared.web.http import Client, Redirect
+from shared.web.http import Client
 
 USERNAME_ATTEMPTS_MAX = 5
 JWKS_CACHE_SECONDS = 300
-REFERRAL_COOKIE = "blakjaks_referral"
-REFERRAL_SECONDS = 30 * 24 * 3600
 SECOND_FACTOR_REFUSALS = (totp.SecondFactorWrong, totp.SecondFactorUsed, totp.SecondFactorLocked)
 
 api = Api("auth")
@@ -75,13 +72,6 @@ api = Api("auth")
 
 def auth(request: Request) -> Response:
     return api.handle(request)
-
-
-class WebConfig(Config):
-    """The address of the sign-up page, and the domain that pages and API share."""
-
-    sign_up_url: str = "https://blakjaks.com/join"
-    cookie_domain: str = "blakjaks.com"
 
 
 @api.post(
@@ -102,7 +92,7 @@ class WebConfig(Config):
 def signup(tx: Tx, caller: Anyone, body: Signup, password: PasswordHash, client: Client, now: datetime) -> SignedUp:
     """Create the account and mail the verification code. Replaces an earlier unproved sign-up with the same ticket."""
     ticket = mailed_codes.ticket_mark(body.ticket)
-    created, username = _insert(tx, body, password, _referrer(tx, body, client), ticket, now=now)
+    created, username = _insert(tx, body, password, referral_links.referrer(tx, body, client), ticket, now=now)
     quotas.spend_within(tx, limits.of_sign_up_mails(body.email, client), now)
     proofs.send(tx, "verify", Addressee(created.id, body.email, body.full_name), ticket, now)
     return SignedUp(
@@ -125,24 +115,7 @@ def get_client_address(caller: Anyone, client: Client) -> ClientAddress:
     return ClientAddress(address=client.ip_address)
 
 
-@api.get("/r/{code}", status=302, any_query=True)
-def follow_referral(tx: Tx, caller: Anyone, code: str, client: Client, now: datetime) -> Redirect:
-    """Redirect a referral link to the sign-up page, where a cookie remembers the referrer for thirty days; the click
-    is counted.
-    """
-    config = read(WebConfig)
-    try:
-        code = typed.referral_code(code)
-    except ValueError:
-        raise NotFound from None
-    affiliate_id = links.referrer(tx, code)
-    if affiliate_id is None:
-        return Redirect(config.sign_up_url)
-    links.count_click(tx, affiliate_id, code, client, now)
-    cookie = f"{REFERRAL_COOKIE}={quote(code)}; Max-Age={REFERRAL_SECONDS}; Domain={config.cookie_domain}; Path=/"
-    return Redirect(
-        f"{config.sign_up_url}?ref={quote(code)}", {"Set-Cookie": f"{cookie}; Secure; HttpOnly; SameSite=Lax"}
-    )
+api.get("/r/{code}", status=302, any_query=True)(referral_links.follow_referral)
 
 
 @api.post(
@@ -336,6 +309,13 @@ api.post(
     secret_reply=True,
     problems=(totp.SecondFactorNotSetUp, *SECOND_FACTOR_REFUSALS),
 )(two_factor.renew_backup_codes)
+api.post(
+    "/v1/wallet/token",
+    status=201,
+    limit=wallet_tokens.limit,
+    after=wallet_tokens.issue,
+    problems=(SignInAgain, rules.TooManyWalletTokens),
+)(wallet_tokens.create_wallet_token)
 
 
 def _insert(
@@ -379,21 +359,6 @@ def _inserted(tx: Tx, new: store.NewMember, now: datetime) -> store.Created | No
 def _suggestion(base: str, attempt: int) -> str:
     """The base itself at the first attempt, later the base with five random digits."""
     return base if attempt == 0 else f"{base}{randbelow(10**5):05d}"
-
-
-def _referrer(tx: Tx, body: Signup, client: Client) -> UUID | None:
-    """The member who referred this sign-up; None if nobody did. A typed code must exist; a code from the cookie may be
-    out of date and is then ignored. New members cannot refer themselves, because they do not exist yet. Raises
-    ReferralCodeUnknown.
-    """
-    code = body.referral_code
-    if code is None:
-        with suppress(ValueError):
-            code = typed.referral_code(client.cookies.get(REFERRAL_COOKIE, ""))
-    found = links.referrer(tx, code) if code else None
-    if body.referral_code and found is None:
-        raise rules.ReferralCodeUnknown
-    return found
 
 
 def _addressee(account: store.Credentials | None) -> Addressee | None:

@@ -27,6 +27,7 @@ FAILED_SIGN_INS_MAX = 10  # per account and network in a clock hour, and of a kn
 ACCOUNT_FAILURES_MAX = 50  # per account over all networks
 NETWORK_FAILURES_MAX = 2_000  # per network over all accounts; a carrier has thousands of members behind one address
 REAUTHENTICATIONS_MAX = 10  # wrong passwords of a signed-in member in a clock hour
+WALLET_TOKENS_PER_HOUR = 30
 DEVICE_KNOWN_FOR = timedelta(days=90)  # since the last sign-in
 SUGGESTIONS = 3
 ACCESS_TOKEN_LIFE = timedelta(minutes=15)
@@ -70,6 +71,12 @@ class TooManyGuesses(TooManyRequests):
     """Too many mailed codes were handed in from this network."""
 
     title = "Too many codes were handed in from this network. Try again later."
+
+
+class TooManyWalletTokens(TooManyRequests):
+    """The member has asked for too many tokens for the wallet provider; one is enough for a session of its SDK."""
+
+    title = "You have opened your wallet very often; wait a little."
 
 
 class TooManySignUps(TooManyRequests):

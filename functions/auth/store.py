@@ -356,6 +356,20 @@ def unused_until(tx: Tx, token_hash: bytes) -> datetime | None:
     )
 
 
+def insert_wallet_token(tx: Tx, token_id: UUID, member_id: UUID, session_id: UUID, now: datetime) -> None:
+    """Record that the session's owner could have opened the member's wallet with this token."""
+    tx.run_later(
+        """
+        INSERT INTO wallet_tokens (id, member_id, session_id, issued_at)
+        VALUES (:id, :member_id, :session_id, :now)
+        """,
+        id=token_id,
+        member_id=member_id,
+        session_id=session_id,
+        now=now,
+    )
+
+
 def signing_key(tx: Tx, now: datetime) -> SigningKey:
     """The newest signing key that verifiers have had time to fetch."""
     return tx.one(

@@ -79,17 +79,21 @@ def issue(grant: Grant) -> Tokens:
         "iat": issued_at,
         "exp": issued_at + int(ACCESS_TOKEN_LIFE.total_seconds()),
     }
-    signing_input = f"{_part(header)}.{_part(claims)}"
     until = grant.refresh_expires_at or grant.issued_at + REFRESH_TOKEN_LIFE
-    digest = hashlib.sha256(signing_input.encode()).digest()
-    signature = kms.sign_digest(grant.kms_version, digest)
     return Tokens(
-        access_token=f"{signing_input}.{_base64url(signature)}",
+        access_token=signed(header, claims, grant.kms_version),
         token_type="Bearer",  # noqa: S106 - RFC 6750
         expires_in=int(ACCESS_TOKEN_LIFE.total_seconds()),
         refresh_token=grant.refresh_token,
         refresh_expires_in=int((until - grant.issued_at).total_seconds()),
     )
+
+
+def signed(header: Mapping[str, object], claims: Mapping[str, object], kms_version: str) -> str:
+    """A compact JWT (RFC 7519) that KMS signs with RS256. Raises KmsFailure."""
+    signing_input = f"{_part(header)}.{_part(claims)}"
+    signature = kms.sign_digest(kms_version, hashlib.sha256(signing_input.encode()).digest())
+    return f"{signing_input}.{_base64url(signature)}"
 
 
 def _part(value: Mapping[str, object]) -> str:

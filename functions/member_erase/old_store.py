@@ -108,12 +108,13 @@ PURGES: Mapping[str, LiteralString] = {
               AND NOT EXISTS (SELECT FROM report_files WHERE export_id = report_exports.id)
             ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
-    # The refresh tokens of a session go before it.
+    # The tokens of a session go before it.
     "sessions": """
         DELETE FROM sessions WHERE id IN (
             SELECT id FROM sessions
             WHERE coalesce(ended_at, last_used_at) < :before
               AND NOT EXISTS (SELECT FROM refresh_tokens WHERE session_id = sessions.id)
+              AND NOT EXISTS (SELECT FROM wallet_tokens WHERE session_id = sessions.id)
             ORDER BY coalesce(ended_at, last_used_at) LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
     "tax_quotes": """
@@ -125,6 +126,16 @@ PURGES: Mapping[str, LiteralString] = {
         DELETE FROM wallet_challenges WHERE id IN (
             SELECT id FROM wallet_challenges WHERE expires_at < :before
             ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
+    "wallet_id_tokens": """
+        DELETE FROM wallet_id_tokens WHERE mark IN (
+            SELECT mark FROM wallet_id_tokens WHERE used_at < :before
+            ORDER BY used_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
+    "wallet_tokens": """
+        DELETE FROM wallet_tokens WHERE id IN (
+            SELECT id FROM wallet_tokens WHERE issued_at < :before
+            ORDER BY issued_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
     "watch_minutes": """
         DELETE FROM watch_minutes WHERE minute IN (

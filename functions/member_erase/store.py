@@ -117,6 +117,14 @@ STEPS: Mapping[str, LiteralString] = {
             SELECT token_hash FROM refresh_tokens JOIN sessions ON sessions.id = session_id
             WHERE member_id = :member_id LIMIT :limit)
         """,
+    "wallet_tokens": """
+        DELETE FROM wallet_tokens WHERE id IN (
+            SELECT id FROM wallet_tokens WHERE member_id = :member_id LIMIT :limit)
+        """,
+    "wallet_id_tokens": """
+        DELETE FROM wallet_id_tokens WHERE mark IN (
+            SELECT mark FROM wallet_id_tokens WHERE member_id = :member_id LIMIT :limit)
+        """,
     "sessions": """
         DELETE FROM sessions WHERE id IN (
             SELECT id FROM sessions WHERE member_id = :member_id LIMIT :limit)

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from functions.wallet import common, linking, look, rules, store
+from functions.wallet import common, linking, look, proving, rules, store
 from functions.wallet.common import SECOND_FACTOR, api
 from functions.wallet.look import Glance
 from functions.wallet.models import (
@@ -38,7 +38,20 @@ INCOMING = frozenset(TYPES["deposits"])
 api.post("/v1/wallet/challenge", status=201, problems=(WalletAddressNotValid,))(linking.challenge)
 api.post(
     "/v1/wallet/link",
-    problems=(WalletChallengeNotValid, WalletSignatureNotValid, WalletLinkedElsewhere, SignInAgain, *SECOND_FACTOR),
+    before=proving.by_id_token,
+    problems=(
+        WalletAddressNotValid,
+        WalletChallengeNotValid,
+        rules.WalletKeyMissing,
+        WalletLinkedElsewhere,
+        rules.WalletProviderUnavailable,
+        WalletSignatureNotValid,
+        rules.WalletTokenNotValid,
+        rules.WalletTokenTooOld,
+        rules.WalletTokenUsed,
+        SignInAgain,
+        *SECOND_FACTOR,
+    ),
 )(linking.link)
 
 

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, InstanceOf, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, InstanceOf, StringConstraints, WithJsonSchema, model_validator
 
 from shared.values import typed
 from shared.values.fields import Body, EvmAddress, Money, Page, Reply, Shape, SixDigits
@@ -21,6 +21,14 @@ def _number(value: object) -> object:
     return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
 
 
+Signature = Annotated[str, Shape(r"^0x[0-9a-fA-F]{130}$", "a signature: 0x and 130 hexadecimal digits")]
+IdToken = Annotated[
+    str,
+    Shape(
+        r"^[A-Za-z0-9_-]{1,1000}\.[A-Za-z0-9_-]{1,6000}\.[A-Za-z0-9_-]{0,1000}$",
+        "a JSON Web Token: three parts in base64url with dots between them",
+    ),
+]
 Number = Annotated[InstanceOf[Decimal], BeforeValidator(_number), WithJsonSchema({"type": "number"})]
 
 
@@ -39,13 +47,22 @@ class WalletChallenge(Reply):
 
 
 class WalletLink(Body):
-    """The signed challenge. Replacing a linked wallet needs a `code` of the authenticator app from members who have
-    one.
+    """The proof that the wallet is the member's: `challenge_id` and `signature`, or the `id_token` of the wallet
+    provider. Replacing a linked wallet needs a `code` of the authenticator app from members who have one.
     """
 
-    challenge_id: UUID
-    signature: Annotated[str, Shape(r"^0x[0-9a-fA-F]{130}$", "a signature: 0x and 130 hexadecimal digits")]
+    challenge_id: UUID | None = None
+    signature: Signature | None = None
+    id_token: IdToken | None = None
     code: SixDigits | None = None
+
+    @model_validator(mode="after")
+    def _one_proof(self) -> Self:
+        is_signed = self.challenge_id is not None and self.signature is not None
+        is_half = (self.challenge_id is None) != (self.signature is None)
+        if is_half or is_signed == (self.id_token is not None):
+            raise ValueError("must have challenge_id and signature, or id_token instead")
+        return self
 
 
 class LinkedWallet(Reply):

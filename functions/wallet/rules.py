@@ -33,6 +33,38 @@ class WalletSignatureNotValid(Problem):
     status, title = 422, "The signature is not by this wallet's key."
 
 
+class WalletTokenNotValid(Problem):
+    """The ID token is not the wallet provider's, or not for BlakJaks and this member."""
+
+    status, title = 422, "This is not a token of your wallet; connect the wallet again."
+
+
+class WalletTokenTooOld(Problem):
+    """The ID token was issued more than ten minutes ago, or has expired."""
+
+    status, title = 422, "This token of your wallet is too old; connect the wallet again."
+
+
+class WalletKeyMissing(Problem):
+    """The ID token names no key on secp256k1 that the provider has made, or several: sign a challenge instead."""
+
+    status, title = 422, "This token proves no wallet on Polygon; sign a challenge with the wallet instead."
+
+
+class WalletTokenUsed(Problem):
+    """A wallet was linked by this ID token before; each links once."""
+
+    status, title = 409, "This token of your wallet was used before; connect the wallet again."
+
+
+class WalletProviderUnavailable(Problem):
+    """The wallet provider's keys cannot be fetched. Nothing was done; wait `Retry-After` seconds and send the request
+    again, or sign a challenge.
+    """
+
+    status, title, passing = 409, "The wallet provider cannot be reached at this moment.", True
+
+
 class WalletLinkedElsewhere(Problem):
     """The wallet is linked to another member; a wallet belongs to one member only."""
 

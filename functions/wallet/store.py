@@ -59,6 +59,22 @@ def use_challenge(tx: Tx, challenge_id: UUID, now: datetime) -> None:
     tx.run_later("UPDATE wallet_challenges SET used_at = :now WHERE id = :id", id=challenge_id, now=now)
 
 
+def use_id_token(tx: Tx, mark: bytes, member_id: UUID, address: str, now: datetime) -> bool:
+    """Mark the provider's token as used; False if it was used before. Of two that come at once, one waits here."""
+    return bool(
+        tx.run(
+            """
+            INSERT INTO wallet_id_tokens (mark, member_id, address, used_at)
+            VALUES (:mark, :member_id, :address, :now) ON CONFLICT (mark) DO NOTHING
+            """,
+            mark=mark,
+            member_id=member_id,
+            address=address,
+            now=now,
+        )
+    )
+
+
 def is_platform_address(tx: Tx, address: str) -> bool:
     """Whether the address is a token's contract or a treasury's key."""
     return tx.scalar(
@@ -116,8 +132,11 @@ def device_ids(tx: Tx, member_id: UUID) -> list[str]:
     )
 
 
-def set_wallet(tx: Tx, member_id: UUID, address: str, now: datetime) -> Linked | None:
-    """Make it the member's wallet; None if it is another member's. The schema says how long it rests."""
+def set_wallet(tx: Tx, member_id: UUID, address: str, method: str, now: datetime) -> Linked | None:
+    """Make it the member's wallet; None if it is another member's. The schema says how long it rests.
+
+    `method` is how it was proved: `eip191` by a signed challenge, `id_token` by a token of the wallet provider.
+    """
     taken = tx.scalar(
         bool,
         """
@@ -143,10 +162,11 @@ def set_wallet(tx: Tx, member_id: UUID, address: str, now: datetime) -> Linked |
     tx.run(
         """
         INSERT INTO wallet_links (member_id, address, method, linked_at)
-        VALUES (:member_id, :address, 'eip191', :now)
+        VALUES (:member_id, :address, :method, :now)
         """,
         member_id=member_id,
         address=address,
+        method=method,
         now=now,
     )
     return linked

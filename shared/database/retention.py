@@ -94,6 +94,12 @@ PERIODS: Mapping[str, Period] = {
         MONTHS,
     ),
     "wallet_challenges": Period("wallet_challenges", "expires_at", timedelta(days=30), "the link itself is kept"),
+    "wallet_id_tokens": Period(
+        "wallet_id_tokens", "used_at", timedelta(days=30), "a token is good for ten minutes; the link itself is kept"
+    ),
+    "wallet_tokens": Period(
+        "wallet_tokens", "issued_at", timedelta(days=90), "questions about who could open a wallet, and when"
+    ),
     "watch_minutes": Period("watch_minutes", "minute", timedelta(days=35), "figures are of 30 days"),
     "webhook_deliveries": Period(
         "webhook_deliveries", "received_at", timedelta(days=90), "no vendor repeats a message for so long"

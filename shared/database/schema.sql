@@ -3808,6 +3808,18 @@ CREATE TABLE wallet_challenges (
 CREATE INDEX wallet_challenges_expires ON wallet_challenges (expires_at);
 CREATE INDEX wallet_challenges_member ON wallet_challenges (member_id);
 
+CREATE TABLE wallet_id_tokens (
+    mark       bytea        NOT NULL,
+    member_id  uuid         NOT NULL,
+    address    evm_address  NOT NULL,
+    used_at    timestamptz  NOT NULL,
+    CONSTRAINT wallet_id_tokens_pkey PRIMARY KEY (mark),
+    CONSTRAINT wallet_id_tokens_mark_check CHECK (octet_length(mark) = 32),
+    CONSTRAINT wallet_id_tokens_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX wallet_id_tokens_member ON wallet_id_tokens (member_id);
+CREATE INDEX wallet_id_tokens_used ON wallet_id_tokens (used_at);
+
 CREATE TABLE wallet_links (
     id         bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
     member_id  uuid         NOT NULL,
@@ -3815,7 +3827,7 @@ CREATE TABLE wallet_links (
     method     text         NOT NULL,
     linked_at  timestamptz  NOT NULL,
     CONSTRAINT wallet_links_pkey PRIMARY KEY (id),
-    CONSTRAINT wallet_links_method_check CHECK (method = 'eip191'),
+    CONSTRAINT wallet_links_method_check CHECK (method IN ('eip191', 'id_token')),
     CONSTRAINT wallet_links_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
 CREATE INDEX wallet_links_member ON wallet_links (member_id, linked_at);
@@ -3831,6 +3843,19 @@ CREATE TABLE wallet_scans (
     CONSTRAINT wallet_scans_scanned_to_check CHECK (scanned_to >= 0),
     CONSTRAINT wallet_scans_token_address_check CHECK (token_address::text = lower(token_address::text))
 );
+
+CREATE TABLE wallet_tokens (
+    id          uuid         NOT NULL,
+    member_id   uuid         NOT NULL,
+    session_id  uuid         NOT NULL,
+    issued_at   timestamptz  NOT NULL,
+    CONSTRAINT wallet_tokens_pkey PRIMARY KEY (id),
+    CONSTRAINT wallet_tokens_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
+    CONSTRAINT wallet_tokens_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
+);
+CREATE INDEX wallet_tokens_issued ON wallet_tokens (issued_at);
+CREATE INDEX wallet_tokens_member ON wallet_tokens (member_id);
+CREATE INDEX wallet_tokens_session ON wallet_tokens (session_id);
 
 CREATE TABLE wallet_transactions (
     id                uuid         NOT NULL,
@@ -8305,7 +8330,7 @@ GRANT EXECUTE ON FUNCTION forget_sign_up(uuid,timestamp with time zone) TO blakj
 GRANT INSERT (address_line1, address_line2, city, country, created_at, date_of_birth, email, full_name, language,
     last_login_at, password_hash, phone, referred_by_id, sign_up_ticket, state, updated_at, username, zip_code) ON
     TABLE members TO blakjaks_accounts;
-GRANT INSERT ON TABLE guarantees, member_totals TO blakjaks_accounts;
+GRANT INSERT ON TABLE guarantees, member_totals, wallet_tokens TO blakjaks_accounts;
 GRANT INSERT, SELECT, UPDATE ON TABLE email_codes, refresh_tokens TO blakjaks_accounts;
 GRANT INSERT, UPDATE ON TABLE sessions TO blakjaks_accounts;
 GRANT SELECT ON TABLE data_keys, members TO blakjaks_accounts;
@@ -8338,8 +8363,9 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, stock_alerts, tax_quotes,
     tax_reports, teller_connections, teller_enrollments, tier_history, tins_sold_daily, transparency_metrics,
     treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns,
-    vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_scans, wallet_transactions, watch_minutes,
-    webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
+    vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_id_tokens, wallet_scans, wallet_tokens,
+    wallet_transactions, watch_minutes, webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO
+    blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -8467,8 +8493,8 @@ GRANT UPDATE (project) ON TABLE installation TO blakjaks_enrolment;
 
 GRANT DELETE ON TABLE attempt_counters, avatars, bank_nonces, carts, data_exports, devices, inboxes, job_faults,
     late_counts, mails, mark_secrets, notification_preferences, notifications, pushes, referral_codes, report_exports,
-    sessions, tax_quotes, wallet_balances, wallet_challenges, watch_minutes, webhook_deliveries, wholesale_accounts TO
-    blakjaks_erasure;
+    sessions, tax_quotes, wallet_balances, wallet_challenges, wallet_id_tokens, wallet_tokens, watch_minutes,
+    webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
 GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, referral_clicks, refresh_tokens,
     second_factors TO blakjaks_erasure;
@@ -8502,6 +8528,7 @@ GRANT UPDATE (given_up, settled_at) ON TABLE affiliate_week_shares TO blakjaks_e
 GRANT UPDATE (happened_at) ON TABLE job_faults TO blakjaks_erasure;
 GRANT UPDATE (held_until, run_id, state) ON TABLE report_exports TO blakjaks_erasure;
 GRANT UPDATE (issued_at) ON TABLE refresh_tokens TO blakjaks_erasure;
+GRANT UPDATE (issued_at) ON TABLE wallet_tokens TO blakjaks_erasure;
 GRANT UPDATE (latitude, located_at, longitude) ON TABLE member_totals TO blakjaks_erasure;
 GRANT UPDATE (minute) ON TABLE watch_minutes TO blakjaks_erasure;
 GRANT UPDATE (next_on) ON TABLE guarantees TO blakjaks_erasure;
@@ -8510,6 +8537,7 @@ GRANT UPDATE (released_at) ON TABLE affiliate_payout_lines TO blakjaks_erasure;
 GRANT UPDATE (spent_at) ON TABLE bank_nonces TO blakjaks_erasure;
 GRANT UPDATE (state, state_at) ON TABLE affiliate_payouts TO blakjaks_erasure;
 GRANT UPDATE (uploaded_at) ON TABLE avatars TO blakjaks_erasure;
+GRANT UPDATE (used_at) ON TABLE wallet_id_tokens TO blakjaks_erasure;
 
 GRANT INSERT ON TABLE payout_attempts, payout_events TO blakjaks_explanations;
 GRANT INSERT, UPDATE ON TABLE foreign_explanations, payout_slots TO blakjaks_explanations;
@@ -8668,9 +8696,9 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     stock_moves, sunset_notices, tax_quotes, tax_reports, teller_connections, tier_history, tins_sold_daily,
     transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days,
     treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months,
-    vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_links, wallet_scans, wallet_transactions,
-    watch_minutes, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
-    withdrawal_transitions, withheld_chips TO blakjaks_read;
+    vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_id_tokens, wallet_links, wallet_scans,
+    wallet_tokens, wallet_transactions, watch_minutes, webhook_deliveries, wholesale_chips, wholesale_comps,
+    wholesale_milestones, withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO
@@ -8747,7 +8775,7 @@ GRANT INSERT, UPDATE ON TABLE wallet_scans TO blakjaks_wallet_watching;
 GRANT SELECT (amount, member_id, outcome_hash, state, to_address, transaction_hash) ON TABLE withdrawals TO
     blakjaks_wallet_watching;
 
-GRANT INSERT ON TABLE wallet_links, withdrawal_events TO blakjaks_wallets;
+GRANT INSERT ON TABLE wallet_id_tokens, wallet_links, withdrawal_events TO blakjaks_wallets;
 GRANT INSERT, SELECT, UPDATE ON TABLE withdrawals TO blakjaks_wallets;
 GRANT INSERT, UPDATE ON TABLE wallet_balances, wallet_challenges, wallet_transactions TO blakjaks_wallets;
 GRANT UPDATE (oobit_card_id, oobit_card_status, updated_at, wallet_address, wallet_rests_until) ON TABLE members TO

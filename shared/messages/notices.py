@@ -26,7 +26,11 @@ class Notice:
     pt: tuple[str, str]
 
 
-TO_WALLET = ("It is on its way to your wallet.", "Va en camino a tu billetera.", "Está a caminho da sua carteira.")
+TO_WALLET = (
+    "It is paid to your wallet as soon as one is linked.",
+    "Se paga en tu billetera en cuanto haya una vinculada.",
+    "É pago na sua carteira assim que houver uma vinculada.",
+)
 IN_APP = ("It waits for you in the app.", "Te espera en la aplicación.", "Está esperando por você no aplicativo.")
 IN_REVIEW = ("It waits for review.", "Está pendiente de revisión.", "Está aguardando revisão.")
 FINAL = ("The payment is final.", "El pago es definitivo.", "O pagamento é definitivo.")

@@ -9,7 +9,9 @@ from shared import log
 SECOND_FACTOR_FAILED = frozenset({"second-factor-wrong", "second-factor-used"})
 ROLE_REFUSED = frozenset({"not-allowed", "second-factor-required", "approval-of-own-request"})
 MAILED_CODE_WRONG = frozenset({"verification-code-not-valid", "password-reset-not-valid"})
-PROOF_WRONG = frozenset({"wallet-signature-not-valid", "wallet-challenge-not-valid"})
+PROOF_WRONG = frozenset(
+    {"wallet-signature-not-valid", "wallet-challenge-not-valid", "wallet-token-not-valid", "wallet-token-used"}
+)
 
 
 def note(problem: str) -> None:

@@ -40,6 +40,7 @@ NEEDED_BY_ONE = {
     "ports/teller_notices.py": PORT,
     "ports/translation.py": PORT,
     "ports/vision.py": PORT,
+    "ports/wallet_provider.py": PORT,
     "ports/warehouse_notices.py": PORT,
     "social/emojis.py": CHAT,
     "social/look_alikes.py": CHAT,

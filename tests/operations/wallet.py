@@ -16,6 +16,10 @@ from tests.operations.requests import Request, as_json
 from tests.operations.scene import Scene
 
 
+def create_wallet_token(scene: Scene) -> Request:
+    return Request(scene.member(), "/v1/wallet/token")
+
+
 def challenge(scene: Scene) -> Request:
     wallets = [{"address": Account.create().address} for _ in range(2)]
     return as_json(scene.member(), "/v1/wallet/challenge", *wallets)

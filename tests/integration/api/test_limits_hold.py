@@ -237,6 +237,10 @@ LIMITS: dict[str, Limited] = {
         "card-service-unavailable", oobit_rules.TOKENS_PER_HOUR_MAX, "too-many-card-tokens",
         posting("/v1/oobit/create-token", {}, signed_in=True),
     ),
+    "create_wallet_token": Limited(
+        "", auth_rules.WALLET_TOKENS_PER_HOUR, "too-many-wallet-tokens",
+        posting("/v1/wallet/token", {}, signed_in=True),
+    ),
     "apply_for_wholesale": Limited(
         "wholesale-applied-before", wholesale_rules.APPLICATIONS_PER_HOUR, "too-many-applications", apply_for_wholesale
     ),

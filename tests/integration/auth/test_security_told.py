@@ -165,6 +165,7 @@ PROTECTS_NOTHING = {
     "set_up_second_factor": "counts for nothing until a code has proved it",
     "prove_second_factor": "a session that there is, proved once more",
     "create_token": "shows what the session shows, for an hour",
+    "create_wallet_token": "takes a sign-in of the last ten minutes, which is told on a new device",
     "challenge": "a message to be signed; nothing changes without it",
     "upload_avatar": "a picture",
     "remove_avatar": "likewise",

@@ -85,7 +85,7 @@ def test_a_verified_address_brings_the_first_comp_at_once(client: Client, sql: C
         [today, 1, months.after(today, 1)]
     ]
     assert sql.execute_simple("SELECT title, body FROM notifications").rows == [
-        ["You won $5!", "It is on its way to your wallet."]
+        ["You won $5!", "It is paid to your wallet as soon as one is linked."]
     ]
     assert sql.execute_simple("SELECT lifetime_comps FROM member_totals").rows == [[AMOUNT.micro]]
     assert db.atomically(lambda tx: journals.balance(tx, "owed:member")) == AMOUNT

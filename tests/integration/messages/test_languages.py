@@ -27,9 +27,9 @@ Client = Callable[..., FunctionClient]
 
 TITLES = {"en": "You won $1,000.50!", "es": "¡Ganaste $1,000.50!", "pt": "Você ganhou US$\u00a01.000,50!"}
 BODIES = {
-    "en": "It is on its way to your wallet.",
-    "es": "Va en camino a tu billetera.",
-    "pt": "Está a caminho da sua carteira.",
+    "en": "It is paid to your wallet as soon as one is linked.",
+    "es": "Se paga en tu billetera en cuanto haya una vinculada.",
+    "pt": "É pago na sua carteira assim que houver uma vinculada.",
 }
 WALLET, HASH = "0x" + "ab" * 20, "0x" + "cd" * 32
 PARAMS = {"amount": "1000.50"}

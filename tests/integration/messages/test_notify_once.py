@@ -27,7 +27,14 @@ from tests import factories
 
 pytest_plugins = ["tests.contract.push_plugin"]
 
-WON = Note(UUID(int=0), "comp", "You won $100!", "It is on its way to your wallet.", {"comp_id": "7"}, "comp:7")
+WON = Note(
+    UUID(int=0),
+    "comp",
+    "You won $100!",
+    "It is paid to your wallet as soon as one is linked.",
+    {"comp_id": "7"},
+    "comp:7",
+)
 
 
 @pytest.fixture
@@ -108,7 +115,10 @@ def test_a_device_is_told_in_the_members_language(vendors: PushStandIn, member: 
     event = noted(member, won)
     assert delivered(event)
     for each in vendors.pushes():
-        assert (each.title, each.body) == ("Você ganhou US$\u00a0100!", "Está a caminho da sua carteira.")
+        assert (each.title, each.body) == (
+            "Você ganhou US$\u00a0100!",
+            "É pago na sua carteira assim que houver uma vinculada.",
+        )
         assert (each.data["code"], each.data["params"]) == ("comp_won", '{"amount": "100.00"}')
     assert len(vendors.pushes()) == 2
 

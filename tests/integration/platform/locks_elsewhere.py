@@ -49,6 +49,8 @@ TRIED_ELSEWHERE = {
     "functions/member_erase/old_store.py::PURGES[sessions]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[tax_quotes]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[wallet_challenges]": "test_retention.py",
+    "functions/member_erase/old_store.py::PURGES[wallet_id_tokens]": "test_retention.py",
+    "functions/member_erase/old_store.py::PURGES[wallet_tokens]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[watch_minutes]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[webhook_deliveries]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[wholesale_accounts]": "test_retention.py",

@@ -1,0 +1,220 @@
+"""No notice and no mail names an amount or a time that nothing keeps: each is in one of the tables below.
+
+KEPT has the texts that say what is to come: the job that does it, and a test that shows it done. TOLD has those that
+say what has happened. A text that is new, or that names an amount or a time from now on, fails here until it is in one.
+"""
+
+import ast
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from string import Template
+
+import pytest
+
+from emulators import contract
+from functions.email_send.templates import SOURCES
+from shared.messages import wording
+from shared.messages.lines import LINES
+from shared.messages.notices import NOTICES
+from shared.messages.wording import Kind
+from shared.messages.written_mails import VARIABLES
+from terraform import imports
+
+TESTS = contract.ROOT / "tests"
+PROMISING = frozenset({Kind.MONEY, Kind.MOMENT, Kind.PRIZE, Kind.COMPS, Kind.PACKAGE, Kind.QUARTER})
+TIMES = re.compile(
+    r"\b(hours?|days?|weeks?|weekly|months?|minutes?|quarter|soon|next|pays?|paid|wallet|dates?)\b", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The promise of a text: `by` is the function that does it, and `shown` a test in which it is done."""
+
+    by: str
+    shown: str
+
+
+PAID = Kept("payout_send", "e2e/test_main_job.py::test_the_winner_is_paid_once_on_the_chain")
+PAID_LATER = Kept(
+    "payout_send", "integration/comps/test_comp_review.py::test_a_released_comp_is_paid_and_everybody_is_told"
+)
+CHOSEN = Kept(
+    "comps",
+    "integration/comps/test_trips.py::test_a_choice_tells_concierge_and_member_and_brings_the_match_of_its_value",
+)
+WEEKLY = Kept(
+    "affiliate_week",
+    "integration/affiliates/test_week_payouts.py"
+    "::test_an_approved_week_is_paid_in_one_transfer_each_with_everything_that_is_owed",
+)
+TAKEN_BACK = Kept(
+    "affiliate_week", "integration/affiliates/test_week_payouts.py::test_a_debt_waits_for_earnings_that_cover_it"
+)
+QUARTER_ENDS = Kept(
+    "tier_rollover", "integration/tiers/test_tier_rollover.py::test_a_tier_that_ends_is_told_and_written_down"
+)
+TIER_COMES_BACK = Kept("scans", "e2e/test_main_job.py::test_tiers_rise_at_7_15_and_30_scans")
+FILE_ENDS = Kept("member_export", "integration/accounts/test_export.py::test_after_a_week_the_file_is_gone")
+APPLIES_AGAIN = Kept(
+    "wholesale",
+    "integration/wholesale/test_wholesale_applications.py"
+    "::test_who_was_rejected_applies_again_after_thirty_days_and_not_before",
+)
+RESTS = Kept(
+    "withdrawal_confirm", "integration/wallet/test_wallet_changed.py::test_comps_rest_a_day_before_they_go_to_it"
+)
+CODE_ENDS = Kept("auth", "integration/platform/test_ends.py::test_it_is_there_until_its_end_and_not_at_its_end")
+REFUNDED = Kept(
+    "payment_watch",
+    "integration/shop/test_order_payments.py::test_a_confirmed_order_that_is_cancelled_is_paid_back_once",
+)
+USDT_BACK = Kept(
+    "payout_send", "integration/usdt/test_usdt_cases.py::test_what_comes_too_late_goes_back_and_the_buyer_is_told"
+)
+
+KEPT: Mapping[str, Kept] = {
+    "comp_won": PAID,
+    "comp_won_in_review": PAID_LATER,
+    "comp_approved": PAID_LATER,
+    "prize_won": CHOSEN,
+    "prize_won_in_review": CHOSEN,
+    "prize_approved": CHOSEN,
+    "match_earned": WEEKLY,
+    "week_shared": WEEKLY,
+    "affiliate_awarded": WEEKLY,
+    "match_reversed": TAKEN_BACK,
+    "award_reversed": TAKEN_BACK,
+    "tier_earned": QUARTER_ENDS,
+    "tier_set": QUARTER_ENDS,
+    "tier_ended": TIER_COMES_BACK,
+    "tier_ended_another_left": TIER_COMES_BACK,
+    "wallet_linked": Kept(
+        "payout_send",
+        "integration/wallet/test_wallet_linking.py::test_comps_that_waited_are_paid_once_the_wallet_is_linked",
+    ),
+    "wallet_replaced": RESTS,
+    "export_ready": FILE_ENDS,
+    "order_usdt_returned": USDT_BACK,
+    "order_short": Kept(
+        "payment_watch",
+        "integration/shop/test_fulfilment.py::test_what_the_warehouse_never_sends_is_paid_back_and_released",
+    ),
+    "vault_expiring": Kept(
+        "affiliate_vault", "integration/affiliates/test_vault_upkeep.py::test_the_note_says_how_many_and_until_when"
+    ),
+    "wholesale_rejected": APPLIES_AGAIN,
+    "wholesale_comp_awarded": Kept(
+        "payout_send",
+        "integration/wholesale/test_wholesale_rewards.py"
+        "::test_a_comp_for_a_milestone_is_paid_once_a_second_person_has_approved_it",
+    ),
+    "prize_unlocks_at": Kept(
+        "unlock_refresh", "integration/comps/test_prizes.py::test_a_locked_prize_tells_how_far_it_is"
+    ),
+    "mail verify_email": CODE_ENDS,
+    "mail reset_password": CODE_ENDS,
+    "mail verify_new_email": CODE_ENDS,
+    "mail wallet_linked": PAID,
+    "mail wallet_replaced": RESTS,
+    "mail export_ready": FILE_ENDS,
+    "mail comp_awarded": PAID,
+    "mail order_refund": REFUNDED,
+    "mail casino_won": PAID,
+    "mail wholesale_rejected": APPLIES_AGAIN,
+}
+# What has happened already, and the function that tells it then.
+TOLD: Mapping[str, str] = {
+    "comp_cancelled": "admin_comps",
+    "prize_cancelled": "admin_comps",
+    "comp_paid": "payout_confirm",
+    "external_deposit": "wallet_watch",
+    "match_cancelled": "admin_comps",
+    "withdrawal_confirmed": "withdrawal_confirm",
+    "withdrawal_reverted": "withdrawal_confirm",
+    "withdrawal_replaced": "withdrawal_confirm",
+    "withdrawal_lapsed": "withdrawal_confirm",
+    "new_device": "auth",
+    "order_confirmed": "order_advance",
+    "order_expired": "order_advance",
+    "order_refunded": "order_advance",
+    "affiliate_paid": "payout_confirm",
+    "award_cancelled": "admin_affiliates",
+    "sunset_step": "affiliate_sunset",
+    "program_closed": "affiliate_sunset",
+    "someone_won": "scans",
+    "someone_won_prize": "scans",
+    "someone_was_paid": "payout_confirm",
+    "prize_locked": "scans",
+    "prize_progress": "comps",
+    "casino_free_play": "scans",
+    "mail comp_paid": "payout_confirm",
+    "mail affiliate_paid": "payout_confirm",
+    "mail withdrawal_confirmed": "withdrawal_confirm",
+    "mail withdrawal_reverted": "withdrawal_confirm",
+    "mail withdrawal_replaced": "withdrawal_confirm",
+    "mail withdrawal_lapsed": "withdrawal_confirm",
+    "mail order_receipt": "order_advance",
+    "mail new_device": "auth",
+    "mail sunset_step": "affiliate_sunset",
+    "mail program_closed": "affiliate_sunset",
+}
+# What people do, because no job can: the concierge books it, or the member pays with another card.
+BY_PEOPLE = frozenset({"casino_dining", "casino_airfare", "mail trip_chosen", "order_declined"})
+
+
+def written() -> Mapping[str, Sequence[str]]:
+    """Every text in English, by its code; mails begin with `mail`."""
+    notices = {code: notice.en for code, notice in NOTICES.items()}
+    lines = {code: (line.en,) for code, line in LINES.items()}
+    mails = {
+        f"mail {name}": [part[0] for part in (source.subject, *source.before, source.shown, *source.after)]
+        for name, source in SOURCES.items()
+    }
+    return {**notices, **lines, **mails}
+
+
+def names_an_amount_or_a_time(texts: Sequence[str]) -> bool:
+    whole = "\n".join(texts)
+    kinds = {wording.kind(name) for name in Template(whole).get_identifiers()}
+    return bool(kinds & PROMISING or TIMES.search(re.sub(r"\$\w+", "", whole)))
+
+
+def test_every_text_that_names_an_amount_or_a_time_is_in_one_table() -> None:
+    named = {code for code, texts in written().items() if names_an_amount_or_a_time(texts)}
+    tables = [set(KEPT), set(TOLD), set(BY_PEOPLE)]
+    assert set.union(*tables) == named, "say which job keeps it, and where that is shown"
+    assert sum(map(len, tables)) == len(named)
+
+
+@pytest.mark.parametrize("code", KEPT)
+def test_what_is_promised_is_done_by_a_function_and_shown_by_a_test(code: str) -> None:
+    kept = KEPT[code]
+    assert kept.by in contract.functions()
+    path, _, name = kept.shown.partition("::")
+    defined = {
+        node.name for node in ast.walk(ast.parse((TESTS / path).read_text())) if isinstance(node, ast.FunctionDef)
+    }
+    assert name in defined, kept.shown
+
+
+@pytest.mark.parametrize("code", TOLD)
+def test_what_has_happened_is_told_by_the_function_that_knows_it(code: str) -> None:
+    said = {
+        node.value
+        for path in imports.closure(TOLD[code]).files
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant)
+    }
+    assert code.removeprefix("mail ") in said
+
+
+def test_what_admins_write_has_no_place_for_an_amount_or_a_time() -> None:
+    assert {wording.kind(name) for name in VARIABLES}.isdisjoint(PROMISING)
+
+
+def test_a_promise_without_a_job_is_noticed() -> None:
+    assert names_an_amount_or_a_time(["You get $amount."])
+    assert names_an_amount_or_a_time(["It comes within two days."])
+    assert not names_an_amount_or_a_time(["Your picture was refused"])
