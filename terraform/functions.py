@@ -57,7 +57,17 @@ DATABASE_ROLES = frozenset(
         *("figures", "fulfilment", "goods", "inbox", "inventory", "invoices", "keys", "listening", "member_desk"),
         *("months", "order_decisions", "orders", "payouts", "platform_settings", "profiles", "read"),
         *("referral_reviews", "referrals", "relay", "report_requests", "reports", "rollups", "sales", "scans"),
-        *("second_factors", "settings", "settlements", "standing", "sunset", "taxes", "telling", "unsubscribes"),
+        *(
+            "second_factors",
+            "settings",
+            "settlements",
+            "social",
+            "standing",
+            "sunset",
+            "taxes",
+            "telling",
+            "unsubscribes",
+        ),
         *("vault_upkeep", "vaults", "wallets", "watching", "webhooks", "week_decisions", "weeks", "wholesale"),
         *("wholesale_decisions", "work"),
     }
