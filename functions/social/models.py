@@ -11,7 +11,7 @@ from shared.values.fields import DIGITS, Body, Money, Query, Reply, Shape, Versi
 from shared.values.tiers import Tier
 
 TYPED_TEXT_MAX = 20_000  # code points before invisible ones are taken out
-NUMBER_MAX = 2**63 - 1  # of Postgres
+NUMBER_MAX = 2**53 - 1  # what every reader of JSON takes exactly (RFC 8259, section 6)
 
 Number = Annotated[int, Field(ge=1, le=NUMBER_MAX)]
 

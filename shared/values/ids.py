@@ -1,8 +1,7 @@
 """UUIDs: the one that no row has, and those that begin with a time."""
 
-import secrets
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 NIL = UUID(int=0)  # it is less than every other one: where a walk in the order of ids begins
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -13,8 +12,8 @@ MILLISECOND, MICROSECOND = timedelta(milliseconds=1), timedelta(microseconds=1)
 def timed(at: datetime) -> UUID:
     """A new UUID of version 7, which begins with the time in milliseconds."""
     milliseconds = (at - EPOCH) // MILLISECOND
-    random = secrets.randbits(74)
-    return UUID(int=milliseconds << 80 | TIMED << 76 | (random >> 62) << 64 | 0b10 << 62 | random & (1 << 62) - 1)
+    random = uuid4().int  # its first and last bits are random
+    return UUID(int=milliseconds << 80 | TIMED << 76 | (random >> 116) << 64 | 0b10 << 62 | random & (1 << 62) - 1)
 
 
 def time_of(identity: UUID) -> datetime | None:
