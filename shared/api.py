@@ -5,7 +5,8 @@ same time. A route names its helpers. `limit` says what is counted of a request 
 (shared/web/quotas.py). `before` does slow work that must not hold the transaction (hashing a password, reading the
 chain), and checks the signature of a vendor's message. `after` does what is allowed only after the commit (signing a
 token). A request that was answered before runs neither `limit` nor `before`. In a group `before` runs only for the
-requests for which the handler returns NotPrepared; they join a later group.
+requests for which the handler returns NotPrepared; they join a later group. `announce` tells others at once what a
+group has done: the request that led the group calls it after the commit, while the next group is at work.
 
 A route with `dry_run` takes the header `Dry-Run: true`: the answer is what it would be, and nothing of it is done.
 """
@@ -39,8 +40,8 @@ from shared.values.problems import (
     Overloaded,
     Problem,
 )
-from shared.web import attacks, edge, idempotency, in_transaction, quotas
-from shared.web.group_commit import GroupCommitter, LeaderLost
+from shared.web import attacks, edge, idempotency, in_transaction, quotas, together
+from shared.web.group_commit import LeaderLost
 from shared.web.http import (
     Client,
     RawRequest,
@@ -76,7 +77,6 @@ BODY_BYTES_MAX = 64 * 1024
 MUTATING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 BUSY_SECONDS = "1"
 OUTAGE_SECONDS = "5"
-GROUP_MAX = 256
 
 
 class Api:
@@ -136,6 +136,7 @@ class Api:
         limit: Handler | None = None,
         before: Handler | None = None,
         after: Callable[[Any], Reply] | None = None,
+        announce: Callable[[Sequence[Any]], None] | None = None,
         problems: tuple[type[Problem], ...] = (),
         secret_reply: bool = False,
         upload_types: tuple[str, ...] = ("application/octet-stream", "text/csv"),
@@ -146,7 +147,7 @@ class Api:
         tagged: bool = False,
         dry_run: bool = False,
     ) -> Callable[[Handler], Handler]:
-        """Register a handler; `limit`, `before` and `after` are explained at the top of this module.
+        """Register a handler; `limit`, `before`, `after` and `announce` are explained at the top of this module.
 
         `problems` are the handler's own refusals. A `secret_reply` is kept encrypted under its Idempotency-Key. A
         handler that takes a key requires one; that of a group says so by `key_required`.
@@ -166,6 +167,8 @@ class Api:
                 raise UnclearSignature(f"{handler.__qualname__} is more than a member's transaction: it has no dry run")
             if after and not contract.reply:
                 raise UnclearSignature(f"{handler.__qualname__} gives nothing to what comes after it")
+            if announce and not (contract.reply and contract.group_name):
+                raise UnclearSignature(f"{handler.__qualname__} takes no group: there is nothing to announce together")
             self.routes.append(
                 Route(
                     method=method,
@@ -175,6 +178,7 @@ class Api:
                     limit=limiter,
                     before=helper,
                     after=after,
+                    announce=announce,
                     problems=problems,
                     secret_reply=secret_reply,
                     upload_types=upload_types,
@@ -184,7 +188,7 @@ class Api:
                     any_query=any_query or contract.is_vendors,
                     tagged=tagged,
                     dry_run=dry_run,
-                    together=_gatherer() if contract.group_name else None,
+                    together=together.gatherer(contract, status, announce) if contract.group_name else None,
                 )
             )
             return handler
@@ -323,34 +327,6 @@ def _key(route: Route, request: Request, claims: Claims | None, raw: bytes) -> I
     if claims is None:
         return idempotency.of_anyone(route.name, idempotency.check(header), asked)
     return IdempotencyKey(str(claims.member_id), idempotency.check(header), asked, sealed=route.secret_reply)
-
-
-def _gatherer() -> GroupCommitter[Call, Answer]:
-    return GroupCommitter(_together, size_max=GROUP_MAX, shared=db.OUTAGES)
-
-
-def _together(calls: Sequence[Call]) -> list[Answer | BaseException]:
-    """Do all calls in one transaction; a second call with the same key follows in a transaction of its own."""
-    seen: set[tuple[str, bytes]] = set()
-    first: list[int] = []
-    later: list[int] = []
-    for position, call in enumerate(calls):
-        name = (call.key.scope, call.key.key_hash) if call.key else None
-        (later if name in seen else first).append(position)
-        if name:
-            seen.add(name)
-    done = dict(zip(first, db.atomically(in_transaction.answers, [calls[p] for p in first]), strict=True))
-    if later:
-        done |= dict(zip(later, _afterwards([calls[p] for p in later]), strict=True))
-    return [done[position] for position in range(len(calls))]
-
-
-def _afterwards(calls: Sequence[Call]) -> Sequence[Answer | BaseException]:
-    """Do the calls that were left over. A failure is returned for these calls only: others are committed already."""
-    try:
-        return _together(calls)
-    except Exception as error:  # noqa: BLE001 - raised to those whom it concerns
-        return [error] * len(calls)
 
 
 def _done(call: Call) -> Answer:

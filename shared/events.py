@@ -59,6 +59,14 @@ class NotificationMade(Event):
     notification_id: UUID
 
 
+class NotificationRetracted(Event):
+    """A member's notification was taken back: its Firestore copy goes, and the unread count must be updated."""
+
+    topic: ClassVar[str] = "notification-retracted"
+    notification_id: UUID
+    member_id: UUID
+
+
 class InboxChanged(Event):
     """A member's unread count changed without a single notification to name (all were read)."""
 

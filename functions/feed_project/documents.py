@@ -11,6 +11,7 @@ from shared.scans.velocity import ScanVelocity
 
 FEED_LIFE = timedelta(days=90)
 REVOCATION_LIFE = timedelta(hours=2)  # longer than `firestore.rules` accepts a token
+RETRACTED_LIFE = timedelta(days=1)
 COUNTER_PATH = "counters/scans"
 SECONDS_BITS = 32
 
@@ -31,6 +32,18 @@ def notification_document(row: Notification) -> Document:
             "created_at": row.created_at,
             "read": row.read_at is not None,
         },
+    )
+
+
+def retracted_document(member_id: UUID, notification_id: UUID, revision: int, now: datetime) -> Document:
+    """`members/{member}/notifications/{id}` of a notification that was taken back: nothing but that, for a day. It is
+    no deletion, because a copy that is under way would bring the notification back.
+    """
+    return Document(
+        path=f"members/{member_id}/notifications/{notification_id}",
+        sequence=revision,
+        fields={"retracted": True},
+        expires_at=now + RETRACTED_LIFE,
     )
 
 

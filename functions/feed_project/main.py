@@ -13,7 +13,7 @@ from flask import Request, Response
 from functions.feed_project import comparing, documents, rules, store
 from shared import clock, db, leases, log
 from shared.config import Config, read
-from shared.events import FeedItemMade, InboxChanged, ListenerRevoked, NotificationChanged
+from shared.events import FeedItemMade, InboxChanged, ListenerRevoked, NotificationChanged, NotificationRetracted
 from shared.job import Job
 from shared.ports import firestore
 from shared.scans import counter
@@ -57,6 +57,18 @@ def project_notification(event: NotificationChanged, now: datetime) -> None:
     if row:
         badge = documents.inbox_document(row.member_id, row.unread, row.all_read_at, row.revision)
         firestore.put_newer([documents.notification_document(row), badge])
+
+
+@job.on(NotificationRetracted)
+def remove_notification(event: NotificationRetracted, now: datetime) -> None:
+    """Empty the copy of a notification that was taken back, and copy the member's unread count. Nothing is done for a
+    member who has been erased since: their copies are gone.
+    """
+    row = db.atomically(store.inbox, event.member_id)
+    if row:
+        badge = documents.inbox_document(event.member_id, row.unread, row.all_read_at, row.revision)
+        gone = documents.retracted_document(event.member_id, event.notification_id, row.revision, now)
+        firestore.put_newer([gone, badge])
 
 
 @job.on(InboxChanged)

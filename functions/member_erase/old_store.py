@@ -117,6 +117,16 @@ PURGES: Mapping[str, LiteralString] = {
               AND NOT EXISTS (SELECT FROM wallet_tokens WHERE session_id = sessions.id)
             ORDER BY coalesce(ended_at, last_used_at) LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
+    "social_entries": """
+        DELETE FROM social_entries WHERE (channel_id, position) IN (
+            SELECT channel_id, position FROM social_entries WHERE happened_at < :before
+            ORDER BY happened_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
+    "social_sent": """
+        DELETE FROM social_sent WHERE (member_id, client_id) IN (
+            SELECT member_id, client_id FROM social_sent WHERE sent_at < :before
+            ORDER BY sent_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
     "tax_quotes": """
         DELETE FROM tax_quotes WHERE id IN (
             SELECT id FROM tax_quotes WHERE expires_at < :before

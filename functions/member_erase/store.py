@@ -85,6 +85,9 @@ KEPT: Mapping[str, str] = {
     "age_checks": "who sells must be able to show that the buyer was old enough; the provider keeps the person",
     "reconciliations": "likewise",
     "reconciliation_findings": "likewise",
+    "social_messages": "numbers without a text: the unread counts of all others rest on them",
+    "social_sanctions": "what was done to the member in the chat, and by which admin",
+    "social_standings": "whether the member was banned from the chat; times and marks of messages, without their texts",
     "listener_revocations": "older realtime tokens stay refused",
     "erasures": "that it was done",
 }
@@ -188,6 +191,24 @@ STEPS: Mapping[str, LiteralString] = {
         UPDATE wholesale_accounts SET company_name = NULL, contact_name = NULL, email = NULL, phone = NULL,
                business_address = NULL, tax_id = NULL, tax_id_last4 = NULL
         WHERE member_id = :member_id AND email IS NOT NULL AND :limit > 0
+        """,
+    # A message keeps its number, which the unread counts of all others rest on.
+    "social_messages": """
+        UPDATE social_messages SET text = '', language = NULL, media_type = 'none', media_id = NULL, mentions = '[]',
+               removed_at = coalesce(removed_at, posted_at), removed_by = 'erasure'
+        WHERE (posted_at, id) IN (
+            SELECT posted_at, id FROM social_messages
+            WHERE member_id = :member_id AND removed_by IS DISTINCT FROM 'erasure' LIMIT :limit)
+        """,
+    "social_reactions": """
+        DELETE FROM social_reactions WHERE (posted_at, message_id, emoji, member_id) IN (
+            SELECT posted_at, message_id, emoji, member_id FROM social_reactions
+            WHERE member_id = :member_id LIMIT :limit)
+        """,
+    "social_reads": "DELETE FROM social_reads WHERE member_id = :member_id AND :limit > 0",
+    "social_sent": """
+        DELETE FROM social_sent WHERE (member_id, client_id) IN (
+            SELECT member_id, client_id FROM social_sent WHERE member_id = :member_id LIMIT :limit)
         """,
     "avatars": "DELETE FROM avatars WHERE member_id = :member_id AND :limit > 0",
     "data_exports": "DELETE FROM data_exports WHERE member_id = :member_id AND :limit > 0",

@@ -281,6 +281,32 @@ SECTIONS: Mapping[str, LiteralString] = {
                     - 'lineage' AS text) AS document
         FROM mails WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
         """,
+    # Whom a message names is known to us by ids of others.
+    "social_messages": """
+        SELECT CAST(id AS text) AS key, CAST(to_jsonb(social_messages) - 'member_id' - 'mentions' AS text) AS document
+        FROM social_messages WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
+        """,
+    "social_reactions": """
+        SELECT message_id || ' ' || emoji AS key, CAST(to_jsonb(social_reactions) - 'member_id' AS text) AS document
+        FROM social_reactions WHERE member_id = :member_id AND message_id || ' ' || emoji > :after
+        ORDER BY key LIMIT :limit
+        """,
+    "social_reads": """
+        SELECT CAST(channel_id AS text) AS key, CAST(to_jsonb(social_reads) - 'member_id' AS text) AS document
+        FROM social_reads WHERE member_id = :member_id AND CAST(channel_id AS text) > :after ORDER BY key LIMIT :limit
+        """,
+    # The admin who gave it stays unnamed.
+    "social_sanctions": """
+        SELECT CAST(id AS text) AS key,
+               CAST(to_jsonb(social_sanctions) - 'member_id' - 'given_by' AS text) AS document
+        FROM social_sanctions WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
+        """,
+    "social_standings": """
+        SELECT CAST(member_id AS text) AS key,
+               CAST(to_jsonb(social_standings) - 'member_id' - 'recent' AS text) AS document
+        FROM social_standings WHERE member_id = :member_id AND CAST(member_id AS text) > :after
+        ORDER BY key LIMIT :limit
+        """,
     "pictures": """
         SELECT CAST(id AS text) AS key, CAST(to_jsonb(avatars) - 'member_id' - 'large' - 'small' AS text) AS document
         FROM avatars WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit

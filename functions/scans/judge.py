@@ -7,17 +7,16 @@ codes add up; so the grouping never shows in an answer.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from functions.scans import fraud, rules
 from functions.scans.fraud import Flag, FraudEvidence, Location
 from functions.scans.values import Code, MemberScans, Tally
 from shared.values import retry_after
+from shared.values.ids import EPOCH
 from shared.values.problems import Problem
 from shared.values.settings import Settings
-
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 HOURLY = "member_erase: forget-old"
-MONTHS = "partition_maintain: make-months"  # whole months go, once their last day is so old
+MONTHS = "partition_maintain: make-months"  # whole months or weeks go, once their last day is so old
+CHAT = timedelta(days=90)
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,17 @@ PERIODS: Mapping[str, Period] = {
         "sessions", "ended_at, or last_used_at", timedelta(days=400),
         "devices are compared as long as the new member guarantee runs, which is a year, and for referrals",
     ),
+    "social_entries": Period(
+        "social_entries", "happened_at", timedelta(hours=48), "who was away for longer reads the messages anew"
+    ),
+    "social_messages": Period(
+        "social_messages", "posted_at", CHAT, "a chat is no archive; the day that they are over they are hidden", MONTHS
+    ),
+    "social_reaction_counts": Period(
+        "social_reaction_counts", "posted_at", CHAT, "they go with their messages", MONTHS
+    ),
+    "social_reactions": Period("social_reactions", "posted_at", CHAT, "they go with their messages", MONTHS),
+    "social_sent": Period("social_sent", "sent_at", timedelta(days=7), "no client sends its message again after that"),
     "tax_quotes": Period("tax_quotes", "expires_at", timedelta(days=1), "an order keeps what it took of its quote"),
     "transparency_metrics": Period(
         "transparency_metrics", "at", timedelta(days=731), "numbers per hour are compared with the year before",
@@ -148,16 +160,19 @@ FOR_EVER: Mapping[str, str] = {
          "figure_progress", "figures", "hold_windows", "installation", "integration_states", "job_runs", "leases",
          "nonce_searches", "nonce_uses", "order_transitions", "payout_transitions", "products",
          "reconciliation_marks", "referral_progress", "scan_counter", "scan_rollup_position", "schema_migrations",
-         "settings", "signers", "signing_keys", "slot_transitions", "stock", "stock_alerts", "treasuries",
-         "treasury_alerts", "wallet_scans", "withdrawal_transitions"), _SMALL),
+         "settings", "signers", "signing_keys", "slot_transitions", "social_channels", "social_heads", "stock",
+         "stock_alerts", "treasuries", "treasury_alerts", "wallet_scans", "withdrawal_transitions"), _SMALL),
     **dict.fromkeys(
         ("code_retries", "flagged_scans", "guarantee_claims", "guarantee_reviews", "honey_trials", "member_wallets",
          "referral_reviews"),
         _TRIED),
     **dict.fromkeys(
         ("backup_codes", "devices", "former_usernames", "inboxes", "mark_secrets", "members",
-         "notification_preferences", "notifications", "referral_clicks", "referral_codes", "wallet_balances"),
+         "notification_preferences", "notifications", "referral_clicks", "referral_codes", "social_reads",
+         "wallet_balances"),
         "the member's own, until the account is closed"),
+    "social_sanctions": "what the rules and people with a role did to members of the chat",
+    "social_standings": "who is banned stays banned; a row for each member who has written",
     "resale_certificates": "they prove to the states why nothing was taxed, seven years at least",
     "mail_suppressions": "an address stays refused, as a fingerprint, whoever has it later",
     "age_checks": "whoever sells must be able to show that the buyer was old enough",

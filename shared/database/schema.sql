@@ -14,6 +14,7 @@ CREATE TYPE order_state AS ENUM ('pending', 'age_verification', 'payment_process
 CREATE TYPE payout_state AS ENUM ('REQUESTED', 'HELD', 'APPROVED', 'RESERVED', 'IN_FLIGHT', 'PAID', 'QUARANTINED',
     'CANCELLED');
 CREATE TYPE slot_state AS ENUM ('ALLOCATED', 'LIVE', 'MINED', 'FINAL_PAY', 'FINAL_REVERTED', 'FINAL_NOOP', 'FOREIGN');
+CREATE TYPE social_access AS ENUM ('hidden', 'view', 'full');
 CREATE TYPE tier AS ENUM ('standard', 'vip', 'high_roller', 'whale');
 CREATE TYPE withdrawal_state AS ENUM ('prepared', 'signed', 'mined', 'lapsed', 'confirmed', 'reverted', 'replaced',
     'cancelled', 'expired');
@@ -2023,6 +2024,7 @@ CREATE TABLE notifications (
     CONSTRAINT notifications_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
 CREATE INDEX notifications_member ON notifications (member_id, created_at DESC, id DESC);
+CREATE INDEX notifications_social_key ON notifications (dedupe_key) WHERE type = 'social';
 CREATE INDEX notifications_type ON notifications (member_id, type, created_at DESC, id DESC);
 CREATE INDEX notifications_unread ON notifications (member_id, created_at) WHERE read_at IS NULL;
 
@@ -3312,6 +3314,178 @@ CREATE TABLE slot_transitions (
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON slot_transitions FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON slot_transitions FOR EACH STATEMENT EXECUTE FUNCTION
     append_only();
+
+CREATE TABLE social_channels (
+    id                  uuid           NOT NULL,
+    slug                text           NOT NULL,
+    name                text           NOT NULL,
+    description         text           NOT NULL,
+    category            text           NOT NULL,
+    icon                text           NOT NULL,
+    kind                text           NOT NULL,
+    access_standard     social_access  NOT NULL,
+    access_vip          social_access  NOT NULL,
+    access_high_roller  social_access  NOT NULL,
+    access_whale        social_access  NOT NULL,
+    display_order       integer        NOT NULL,
+    slow_seconds        integer        NOT NULL DEFAULT 0,
+    revision            integer        NOT NULL DEFAULT 1,
+    archived_at         timestamptz,
+    CONSTRAINT social_channels_pkey PRIMARY KEY (id),
+    CONSTRAINT social_channels_slug_key UNIQUE (slug),
+    CONSTRAINT social_channels_access_rises CHECK (access_standard <= access_vip AND access_vip <= access_high_roller
+        AND access_high_roller <= access_whale),
+    CONSTRAINT social_channels_category_check CHECK (length(category) >= 1 AND length(category) <= 100),
+    CONSTRAINT social_channels_description_check CHECK (length(description) <= 500),
+    CONSTRAINT social_channels_icon_check CHECK (length(icon) >= 1 AND length(icon) <= 50),
+    CONSTRAINT social_channels_kind_check CHECK (kind IN ('chat', 'announcements', 'governance', 'event')),
+    CONSTRAINT social_channels_name_check CHECK (length(name) >= 1 AND length(name) <= 100),
+    CONSTRAINT social_channels_revision_check CHECK (revision > 0),
+    CONSTRAINT social_channels_slow_seconds_check CHECK (slow_seconds >= 0 AND slow_seconds <= 120),
+    CONSTRAINT social_channels_slug_check CHECK (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND length(slug) <= 50)
+);
+
+CREATE TABLE social_entries (
+    channel_id   uuid         NOT NULL,
+    position     bigint       NOT NULL,
+    kind         text         NOT NULL,
+    number       bigint       NOT NULL,
+    message_id   uuid         NOT NULL,
+    happened_at  timestamptz  NOT NULL,
+    CONSTRAINT social_entries_pkey PRIMARY KEY (channel_id, "position"),
+    CONSTRAINT social_entries_kind_check CHECK (kind IN ('message', 'edited', 'removed', 'reactions')),
+    CONSTRAINT social_entries_position_check CHECK ("position" > 0),
+    CONSTRAINT social_entries_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id)
+);
+CREATE INDEX social_entries_happened ON social_entries (happened_at);
+
+CREATE TABLE social_heads (
+    channel_id    uuid    NOT NULL,
+    number        bigint  NOT NULL DEFAULT 0,
+    position      bigint  NOT NULL DEFAULT 0,
+    first_number  bigint  NOT NULL DEFAULT 1,
+    CONSTRAINT social_heads_pkey PRIMARY KEY (channel_id),
+    CONSTRAINT social_heads_first CHECK (first_number <= (number + 1)),
+    CONSTRAINT social_heads_first_number_check CHECK (first_number >= 1),
+    CONSTRAINT social_heads_number_check CHECK (number >= 0),
+    CONSTRAINT social_heads_position CHECK ("position" >= number),
+    CONSTRAINT social_heads_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id)
+) WITH (fillfactor=50);
+
+CREATE TABLE social_messages (
+    posted_at   timestamptz  NOT NULL,
+    id          uuid         NOT NULL,
+    channel_id  uuid         NOT NULL,
+    number      bigint       NOT NULL,
+    member_id   uuid,
+    tier        tier,
+    text        text         NOT NULL,
+    language    text,
+    media_type  text         NOT NULL DEFAULT 'none',
+    media_id    text,
+    reply_to    bigint,
+    mentions    jsonb        NOT NULL DEFAULT '[]',
+    revision    integer      NOT NULL DEFAULT 1,
+    edited_at   timestamptz,
+    removed_at  timestamptz,
+    removed_by  text,
+    CONSTRAINT social_messages_pkey PRIMARY KEY (posted_at, id),
+    CONSTRAINT social_messages_channel_id_number_posted_at_key UNIQUE (channel_id, number, posted_at),
+    CONSTRAINT social_messages_check CHECK (reply_to < number),
+    CONSTRAINT social_messages_check1 CHECK ((media_type = 'none') = (media_id IS NULL)),
+    CONSTRAINT social_messages_check2 CHECK ((removed_at IS NULL) = (removed_by IS NULL)),
+    CONSTRAINT social_messages_check3 CHECK ((member_id IS NULL) = (tier IS NULL)),
+    CONSTRAINT social_messages_language_check CHECK (language ~ '^[a-z]{2,3}$'),
+    CONSTRAINT social_messages_media_id_check CHECK (length(media_id) >= 1 AND length(media_id) <= 64),
+    CONSTRAINT social_messages_media_type_check CHECK (media_type IN ('none', 'gif', 'emote')),
+    CONSTRAINT social_messages_number_check CHECK (number > 0),
+    CONSTRAINT social_messages_removed_by_check CHECK (removed_by IN ('author', 'moderator', 'check', 'erasure')),
+    CONSTRAINT social_messages_revision_check CHECK (revision > 0),
+    CONSTRAINT social_messages_text_check CHECK (char_length(text) <= 2000),
+    CONSTRAINT social_messages_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id),
+    CONSTRAINT social_messages_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+) PARTITION BY RANGE (posted_at);
+CREATE INDEX social_messages_member ON ONLY social_messages (member_id);
+CREATE INDEX social_messages_removed ON ONLY social_messages (channel_id, number) WHERE removed_at IS NOT NULL;
+
+CREATE TABLE social_reaction_counts (
+    posted_at   timestamptz  NOT NULL,
+    message_id  uuid         NOT NULL,
+    emoji       text         NOT NULL,
+    count       integer      NOT NULL,
+    CONSTRAINT social_reaction_counts_pkey PRIMARY KEY (posted_at, message_id, emoji),
+    CONSTRAINT social_reaction_counts_count_check CHECK (count >= 0)
+) PARTITION BY RANGE (posted_at);
+
+CREATE TABLE social_reactions (
+    posted_at   timestamptz  NOT NULL,
+    message_id  uuid         NOT NULL,
+    emoji       text         NOT NULL,
+    member_id   uuid         NOT NULL,
+    CONSTRAINT social_reactions_pkey PRIMARY KEY (posted_at, message_id, emoji, member_id),
+    CONSTRAINT social_reactions_emoji_check CHECK (char_length(emoji) >= 1 AND char_length(emoji) <= 20),
+    CONSTRAINT social_reactions_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+) PARTITION BY RANGE (posted_at);
+CREATE INDEX social_reactions_member ON ONLY social_reactions (member_id);
+CREATE TRIGGER social_reaction_gone AFTER DELETE ON social_reactions FOR EACH ROW EXECUTE FUNCTION
+    social_reaction_gone();
+
+CREATE TABLE social_reads (
+    member_id   uuid    NOT NULL,
+    channel_id  uuid    NOT NULL,
+    number      bigint  NOT NULL,
+    CONSTRAINT social_reads_pkey PRIMARY KEY (member_id, channel_id),
+    CONSTRAINT social_reads_number_check CHECK (number >= 0),
+    CONSTRAINT social_reads_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id),
+    CONSTRAINT social_reads_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX social_reads_channel ON social_reads (channel_id);
+
+CREATE TABLE social_sanctions (
+    id         uuid         NOT NULL,
+    member_id  uuid         NOT NULL,
+    kind       text         NOT NULL,
+    until      timestamptz,
+    reason     text         NOT NULL,
+    given_by   uuid,
+    given_at   timestamptz  NOT NULL,
+    CONSTRAINT social_sanctions_pkey PRIMARY KEY (id),
+    CONSTRAINT social_sanctions_kind_check CHECK (kind IN ('mute', 'timeout', 'ban', 'lift')),
+    CONSTRAINT social_sanctions_given_by_fkey FOREIGN KEY (given_by) REFERENCES members(id),
+    CONSTRAINT social_sanctions_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX social_sanctions_giver ON social_sanctions (given_by) WHERE given_by IS NOT NULL;
+CREATE INDEX social_sanctions_member ON social_sanctions (member_id, given_at);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON social_sanctions FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON social_sanctions FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+
+CREATE TABLE social_sent (
+    member_id     uuid         NOT NULL,
+    client_id     uuid         NOT NULL,
+    request_hash  bytea        NOT NULL,
+    message_id    uuid         NOT NULL,
+    sent_at       timestamptz  NOT NULL,
+    CONSTRAINT social_sent_pkey PRIMARY KEY (member_id, client_id),
+    CONSTRAINT social_sent_request_hash_check CHECK (octet_length(request_hash) = 32),
+    CONSTRAINT social_sent_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX social_sent_at ON social_sent (sent_at);
+
+CREATE TABLE social_standings (
+    member_id      uuid         NOT NULL,
+    last_at        timestamptz,
+    strikes        integer      NOT NULL DEFAULT 0,
+    struck_at      timestamptz,
+    recent         jsonb        NOT NULL DEFAULT '[]',
+    muted_until    timestamptz,
+    timeout_until  timestamptz,
+    banned_at      timestamptz,
+    CONSTRAINT social_standings_pkey PRIMARY KEY (member_id),
+    CONSTRAINT social_standings_recent_check CHECK (jsonb_array_length(recent) <= 20),
+    CONSTRAINT social_standings_strikes_check CHECK (strikes >= 0),
+    CONSTRAINT social_standings_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
 
 CREATE TABLE stock (
     sku         text         NOT NULL,
@@ -5074,6 +5248,36 @@ BEGIN
     RETURN dropped;
 END $function$;
 
+CREATE OR REPLACE FUNCTION drop_social_messages(before timestamp with time zone)
+ RETURNS integer
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+    SELECT drop_weeks('social_messages', before)
+$function$;
+
+CREATE OR REPLACE FUNCTION drop_social_reaction_counts(before timestamp with time zone)
+ RETURNS integer
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+    SELECT drop_weeks('social_reaction_counts', before)
+$function$;
+
+CREATE OR REPLACE FUNCTION drop_social_reactions(before timestamp with time zone)
+ RETURNS integer
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+    SELECT drop_weeks('social_reactions', before)
+$function$;
+
 CREATE OR REPLACE FUNCTION drop_transparency_metrics(before timestamp with time zone)
  RETURNS integer
  LANGUAGE sql
@@ -5093,6 +5297,28 @@ CREATE OR REPLACE FUNCTION drop_treasury_snapshots(before timestamp with time zo
 AS $function$
     SELECT drop_months('treasury_snapshots', before)
 $function$;
+
+CREATE OR REPLACE FUNCTION drop_weeks(parent regclass, before timestamp with time zone)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+DECLARE
+    week    text;
+    dropped integer := 0;
+BEGIN
+    FOR week IN
+        SELECT inhrelid::regclass::text FROM pg_inherits
+        WHERE inhparent = parent AND inhrelid::regclass::text ~ '_\d{4}_w\d\d$'
+    LOOP
+        IF to_date(right(week, 8), 'IYYY_"w"IW') + interval '1 week' <= before THEN
+            EXECUTE format('DROP TABLE %I', week);
+            dropped := dropped + 1;
+        END IF;
+    END LOOP;
+    RETURN dropped;
+END $function$;
 
 CREATE OR REPLACE FUNCTION earned_week_chips(week date, first_number bigint, last_number bigint)
  RETURNS TABLE(affiliate_id uuid, scan_chips integer, brought integer, put_away integer)
@@ -5174,6 +5400,32 @@ BEGIN
         IF to_regclass(name) IS NULL THEN
             PERFORM make_month_partition(target, name, month + make_interval(months => step),
                                          month + make_interval(months => step + 1));
+            made := made + 1;
+        END IF;
+    END LOOP;
+    RETURN made;
+END $function$;
+
+CREATE OR REPLACE FUNCTION ensure_week_partitions(target text, first_day date, weeks integer)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+DECLARE
+    week date := date_trunc('week', first_day);
+    made integer := 0;
+    name text;
+BEGIN
+    IF to_regclass(target || '_other') IS NULL THEN
+        EXECUTE format('CREATE TABLE %I PARTITION OF %I DEFAULT', target || '_other', target);
+    END IF;
+    FOR step IN 0 .. weeks - 1 LOOP
+        name := target || to_char(week + make_interval(weeks => step), '_IYYY_"w"IW');
+        IF to_regclass(name) IS NULL THEN
+            PERFORM make_month_partition(target, name, week + make_interval(weeks => step),
+                                         week + make_interval(weeks => step + 1));
             made := made + 1;
         END IF;
     END LOOP;
@@ -5336,6 +5588,27 @@ BEGIN
         PERFORM refuse('guarantee_review_decided', format('guarantee review %s is decided once', OLD.id));
     END IF;
     RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION hide_social_messages(before timestamp with time zone)
+ RETURNS integer
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    old   record;
+    moved integer := 0;
+BEGIN
+    FOR old IN
+        SELECT channel_id, max(number) AS last_number FROM social_messages WHERE posted_at < before
+        GROUP BY channel_id ORDER BY channel_id
+    LOOP
+        UPDATE social_heads SET first_number = old.last_number + 1
+        WHERE channel_id = old.channel_id AND first_number <= old.last_number;
+        moved := moved + CASE WHEN FOUND THEN 1 ELSE 0 END;
+    END LOOP;
+    RETURN moved;
 END $function$;
 
 CREATE OR REPLACE FUNCTION hmac_block(secret bytea, pad bigint)
@@ -7462,6 +7735,18 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION social_reaction_gone()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    UPDATE social_reaction_counts SET count = count - 1
+    WHERE posted_at = OLD.posted_at AND message_id = OLD.message_id AND emoji = OLD.emoji;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION stock_moved()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -7518,6 +7803,20 @@ CREATE OR REPLACE FUNCTION stranded_months(target text)
 AS $function$
 BEGIN
     RETURN QUERY EXECUTE format('SELECT DISTINCT date_trunc(''month'', %I)::date AS month FROM %I ORDER BY month',
+        (SELECT attname FROM pg_partitioned_table JOIN pg_attribute
+             ON attrelid = partrelid AND attnum = partattrs[0] WHERE partrelid = target::regclass),
+        target || '_other');
+END $function$;
+
+CREATE OR REPLACE FUNCTION stranded_weeks(target text)
+ RETURNS SETOF date
+ LANGUAGE plpgsql
+ STABLE SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+BEGIN
+    RETURN QUERY EXECUTE format('SELECT DISTINCT date_trunc(''week'', %I)::date AS week FROM %I ORDER BY week',
         (SELECT attname FROM pg_partitioned_table JOIN pg_attribute
              ON attrelid = partrelid AND attnum = partattrs[0] WHERE partrelid = target::regclass),
         target || '_other');
@@ -8309,8 +8608,8 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_member_desk, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
     blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals,
     blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales, blakjaks_scans,
-    blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_standing, blakjaks_sunset,
-    blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults,
+    blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_social, blakjaks_standing,
+    blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults,
     blakjaks_wallet_watching, blakjaks_wallets, blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions,
     blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
@@ -8318,11 +8617,14 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO bl
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
 
 REVOKE EXECUTE ON FUNCTION check_referrals_of(uuid), drop_months(regclass,timestamp with time zone),
-    drop_transparency_metrics(timestamp with time zone), drop_treasury_snapshots(timestamp with time zone),
-    ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone), keep_award_inputs(),
+    drop_social_messages(timestamp with time zone), drop_social_reaction_counts(timestamp with time zone),
+    drop_social_reactions(timestamp with time zone), drop_transparency_metrics(timestamp with time zone),
+    drop_treasury_snapshots(timestamp with time zone), drop_weeks(regclass,timestamp with time zone),
+    ensure_month_partitions(text,date,integer), ensure_week_partitions(text,date,integer),
+    forget_sign_up(uuid,timestamp with time zone), hide_social_messages(timestamp with time zone), keep_award_inputs(),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), lock_vault(uuid,timestamp with time zone),
     order_takes_parcels(uuid,order_state,timestamp with time zone), return_doubted_chips(date,timestamp with time
-    zone), stranded_months(text), validate_references(text) FROM PUBLIC;
+    zone), stranded_months(text), stranded_weeks(text), validate_references(text) FROM PUBLIC;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE backup_codes, email_changes, known_devices, second_factors TO
     blakjaks_accounts;
@@ -8360,12 +8662,13 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
     referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens,
     refund_requests, report_exports, report_files, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
-    scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, stock_alerts, tax_quotes,
-    tax_reports, teller_connections, teller_enrollments, tier_history, tins_sold_daily, transparency_metrics,
-    treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns,
-    vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_id_tokens, wallet_scans, wallet_tokens,
-    wallet_transactions, watch_minutes, webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO
-    blakjaks_app;
+    scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_channels, social_entries,
+    social_heads, social_messages, social_reaction_counts, social_reactions, social_reads, social_sent,
+    social_standings, stock_alerts, tax_quotes, tax_reports, teller_connections, teller_enrollments, tier_history,
+    tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips,
+    usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges,
+    wallet_id_tokens, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes, webhook_deliveries,
+    wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -8375,9 +8678,9 @@ GRANT INSERT, SELECT ON TABLE affiliate_week_decisions, audit_logs, bank_transfe
     fulfilment_lines, honey_trials, invoices, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
     locked_shares, mail_template_versions, manual_awards, milestones, order_events, order_items, parcel_lines,
     payout_approvals, payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds, resale_certificates,
-    retired_names, sale_accruals, setting_changes, stock_moves, sunset_notices, treasuries, vault_moves,
-    vault_warnings, wallet_links, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events TO
-    blakjaks_app;
+    retired_names, sale_accruals, setting_changes, social_sanctions, stock_moves, sunset_notices, treasuries,
+    vault_moves, vault_warnings, wallet_links, wholesale_chips, wholesale_comps, wholesale_milestones,
+    withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
@@ -8497,13 +8800,13 @@ GRANT DELETE ON TABLE attempt_counters, avatars, bank_nonces, carts, data_export
     webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
 GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, referral_clicks, refresh_tokens,
-    second_factors TO blakjaks_erasure;
+    second_factors, social_entries, social_reactions, social_reads, social_sent TO blakjaks_erasure;
 GRANT EXECUTE ON FUNCTION forget_sign_up(uuid,timestamp with time zone) TO blakjaks_erasure;
 GRANT INSERT ON TABLE ledger_journals, ledger_postings TO blakjaks_erasure;
 GRANT INSERT, UPDATE ON TABLE erasures, retired_names TO blakjaks_erasure;
 GRANT SELECT (address) ON TABLE orders TO blakjaks_erasure;
 GRANT SELECT (member_id) ON TABLE mark_secrets TO blakjaks_erasure;
-GRANT SELECT ON TABLE members, withdrawals TO blakjaks_erasure;
+GRANT SELECT ON TABLE members, social_messages, withdrawals TO blakjaks_erasure;
 GRANT UPDATE (address) ON TABLE orders TO blakjaks_erasure;
 GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date_of_birth, email, email_verified_at,
     full_name, language, last_login_at, oobit_card_id, oobit_card_status, password_hash, phone, profile_revision,
@@ -8526,14 +8829,19 @@ GRANT UPDATE (finished_at) ON TABLE mails TO blakjaks_erasure;
 GRANT UPDATE (finished_at) ON TABLE pushes TO blakjaks_erasure;
 GRANT UPDATE (given_up, settled_at) ON TABLE affiliate_week_shares TO blakjaks_erasure;
 GRANT UPDATE (happened_at) ON TABLE job_faults TO blakjaks_erasure;
+GRANT UPDATE (happened_at) ON TABLE social_entries TO blakjaks_erasure;
 GRANT UPDATE (held_until, run_id, state) ON TABLE report_exports TO blakjaks_erasure;
 GRANT UPDATE (issued_at) ON TABLE refresh_tokens TO blakjaks_erasure;
 GRANT UPDATE (issued_at) ON TABLE wallet_tokens TO blakjaks_erasure;
+GRANT UPDATE (language, media_id, media_type, mentions, removed_at, removed_by, text) ON TABLE social_messages TO
+    blakjaks_erasure;
 GRANT UPDATE (latitude, located_at, longitude) ON TABLE member_totals TO blakjaks_erasure;
 GRANT UPDATE (minute) ON TABLE watch_minutes TO blakjaks_erasure;
 GRANT UPDATE (next_on) ON TABLE guarantees TO blakjaks_erasure;
+GRANT UPDATE (number) ON TABLE social_reads TO blakjaks_erasure;
 GRANT UPDATE (received_at) ON TABLE webhook_deliveries TO blakjaks_erasure;
 GRANT UPDATE (released_at) ON TABLE affiliate_payout_lines TO blakjaks_erasure;
+GRANT UPDATE (sent_at) ON TABLE social_sent TO blakjaks_erasure;
 GRANT UPDATE (spent_at) ON TABLE bank_nonces TO blakjaks_erasure;
 GRANT UPDATE (state, state_at) ON TABLE affiliate_payouts TO blakjaks_erasure;
 GRANT UPDATE (uploaded_at) ON TABLE avatars TO blakjaks_erasure;
@@ -8587,9 +8895,11 @@ GRANT UPDATE (issued_at) ON TABLE listener_revocations TO blakjaks_listening;
 GRANT UPDATE (address_line1, address_line2, city, country, full_name, language, profile_revision, role, state,
     updated_at, username, zip_code) ON TABLE members TO blakjaks_member_desk;
 
-GRANT EXECUTE ON FUNCTION drop_transparency_metrics(timestamp with time zone), drop_treasury_snapshots(timestamp with
-    time zone), ensure_month_partitions(text,date,integer), stranded_months(text), validate_references(text) TO
-    blakjaks_months;
+GRANT EXECUTE ON FUNCTION drop_social_messages(timestamp with time zone), drop_social_reaction_counts(timestamp with
+    time zone), drop_social_reactions(timestamp with time zone), drop_transparency_metrics(timestamp with time zone),
+    drop_treasury_snapshots(timestamp with time zone), ensure_month_partitions(text,date,integer),
+    ensure_week_partitions(text,date,integer), hide_social_messages(timestamp with time zone), stranded_months(text),
+    stranded_weeks(text), validate_references(text) TO blakjaks_months;
 
 GRANT EXECUTE ON FUNCTION order_takes_parcels(uuid,order_state,timestamp with time zone) TO blakjaks_order_decisions;
 GRANT INSERT (answered_at, by_hand, evidence, id, look_at, order_id, recorded_at, sent_at, status) ON TABLE fulfilments
@@ -8692,13 +9002,15 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     referral_changes, referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals,
     refund_lines, refund_requests, refunds, report_exports, report_files, resale_certificates, retired_names,
     sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions,
-    setting_changes, setting_wishes, settings, signers, signing_keys, slot_transitions, stock, stock_alerts,
-    stock_moves, sunset_notices, tax_quotes, tax_reports, teller_connections, tier_history, tins_sold_daily,
-    transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days,
-    treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months,
-    vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_id_tokens, wallet_links, wallet_scans,
-    wallet_tokens, wallet_transactions, watch_minutes, webhook_deliveries, wholesale_chips, wholesale_comps,
-    wholesale_milestones, withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
+    setting_changes, setting_wishes, settings, signers, signing_keys, slot_transitions, social_channels,
+    social_entries, social_heads, social_messages, social_reaction_counts, social_reactions, social_reads,
+    social_sanctions, social_sent, social_standings, stock, stock_alerts, stock_moves, sunset_notices, tax_quotes,
+    tax_reports, teller_connections, tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts,
+    treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits,
+    usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances,
+    wallet_challenges, wallet_id_tokens, wallet_links, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes,
+    webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
+    withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO
@@ -8742,6 +9054,17 @@ GRANT UPDATE (cursor, read_at) ON TABLE card_days TO blakjaks_settlements;
 GRANT UPDATE (dispute_id, operation_id) ON TABLE card_bookings TO blakjaks_settlements;
 GRANT UPDATE (is_one) ON TABLE card_balance TO blakjaks_settlements;
 GRANT UPDATE (resolution, resolved_at) ON TABLE payment_findings TO blakjaks_settlements;
+
+GRANT DELETE ON TABLE notifications, pushes TO blakjaks_social;
+GRANT DELETE, INSERT ON TABLE social_reactions TO blakjaks_social;
+GRANT INSERT ON TABLE social_entries, social_messages, social_reaction_counts, social_reads, social_sanctions,
+    social_sent, social_standings TO blakjaks_social;
+GRANT UPDATE (count) ON TABLE social_reaction_counts TO blakjaks_social;
+GRANT UPDATE (edited_at, language, mentions, removed_at, removed_by, revision, text) ON TABLE social_messages TO
+    blakjaks_social;
+GRANT UPDATE (last_at, muted_until, recent, strikes, struck_at) ON TABLE social_standings TO blakjaks_social;
+GRANT UPDATE (number) ON TABLE social_reads TO blakjaks_social;
+GRANT UPDATE (number, position) ON TABLE social_heads TO blakjaks_social;
 
 GRANT INSERT, UPDATE ON TABLE member_quarters, permanent_tiers, tier_history TO blakjaks_standing;
 GRANT UPDATE (end_reason, ended_at) ON TABLE sessions TO blakjaks_standing;

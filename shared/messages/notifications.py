@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from shared import events
 from shared.db import Tx
-from shared.events import NotificationChanged, NotificationMade
+from shared.events import NotificationChanged, NotificationMade, NotificationRetracted
 from shared.messages import texts, wording
 from shared.messages.notices import NOTICES
 from shared.messages.texts import TextUnknown
@@ -36,6 +36,13 @@ class Note:
 class _Made:
     id: UUID
     member_id: UUID
+
+
+@dataclass(frozen=True)
+class _Gone:
+    id: UUID
+    member_id: UUID
+    unread: bool
 
 
 def note(member_id: UUID, code: str, data: Mapping[str, object], dedupe_key: str, **values: object) -> Note:
@@ -130,6 +137,31 @@ def notify_many(tx: Tx, notes: Sequence[Note], now: datetime) -> int:
     for row in made:
         events.emit(tx, now, NotificationChanged(notification_id=row.id), NotificationMade(notification_id=row.id))
     return len(made)
+
+
+def retract(tx: Tx, dedupe_key: str, now: datetime) -> int:
+    """Take a social notification back from everybody who has it: what it tells of is there no more. Returns how many.
+
+    Each is deleted, with what is known of its pushes, and counts as unread no more. Listeners are told.
+    """
+    gone = tx.all(
+        _Gone,
+        """
+        SELECT id, member_id, read_at IS NULL AS unread FROM notifications
+        WHERE dedupe_key = :key AND type = 'social' ORDER BY id FOR UPDATE
+        """,
+        key=dedupe_key,
+    )
+    if not gone:
+        return 0
+    ids = [row.id for row in gone]
+    tx.run_later("DELETE FROM pushes WHERE notification_id = ANY(CAST(:ids AS uuid[]))", ids=ids)
+    tx.run_later("DELETE FROM notifications WHERE id = ANY(CAST(:ids AS uuid[]))", ids=ids)
+    for row in sorted(gone, key=lambda found: found.member_id):
+        if row.unread:
+            count_unread(tx, row.member_id, -1)
+        events.emit(tx, now, NotificationRetracted(notification_id=row.id, member_id=row.member_id))
+    return len(gone)
 
 
 def count_unread(tx: Tx, member_id: UUID, change: int) -> None:

@@ -1,11 +1,11 @@
 """Pure: the members that a message mentions, as "@username" with the letters of a username (shared/values/typed.py)."""
 
 import re
+from itertools import islice
 from typing import NamedTuple
 
 from shared.values import typed
 
-MENTIONS_MAX = 5
 # Not in addresses of mail, of pages and of accounts elsewhere: no letter, digit or sign of an address is beside it.
 MENTION = re.compile(rf"(?<![\w@./:+-])@({typed.USERNAME.pattern})(?![\w@])")
 
@@ -20,11 +20,7 @@ class Mention(NamedTuple):
     end: int
 
 
-def mentions(text: str) -> list[Mention]:
-    """The first mentions of a text, at most MENTIONS_MAX of them; nothing says that there are such members."""
-    found: list[Mention] = []
-    for each in MENTION.finditer(text):
-        found.append(Mention(each[1], each.start(), each.end()))
-        if len(found) == MENTIONS_MAX:
-            break
-    return found
+def mentions(text: str, number_max: int) -> list[Mention]:
+    """The first mentions of a text; nothing says that there are such members."""
+    first = islice(MENTION.finditer(text), number_max)
+    return [Mention(each[1], each.start(), each.end()) for each in first]

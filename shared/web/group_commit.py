@@ -15,6 +15,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
 Work = Callable[[Sequence[Item]], Sequence[Outcome | BaseException]]
+Told = Callable[[Sequence[Outcome]], None]
 
 GATHER_SECONDS = 0.005  # how long a leader waits at most for announced callers
 LOOK_SECONDS = 1.0  # how often waiting callers check whether their leader is alive
@@ -43,10 +44,21 @@ class GroupCommitter(Generic[Item, Outcome]):
 
     If `work` raises instead, each item is processed alone, so that no item can harm its neighbours. Exceptions of the
     `shared` types concern all items and are not tried again.
+
+    `told` is called by each leader with the outcomes of its group, once they are done. The next leader works meanwhile,
+    and the group's other callers have their outcomes already. What it raises is raised to nobody but the leader.
     """
 
-    def __init__(self, work: Work[Item, Outcome], *, size_max: int, shared: tuple[type[BaseException], ...]) -> None:
+    def __init__(
+        self,
+        work: Work[Item, Outcome],
+        *,
+        size_max: int,
+        shared: tuple[type[BaseException], ...],
+        told: Told[Outcome] | None = None,
+    ) -> None:
         self._work = work
+        self._told = told
         self._size_max = size_max
         self._shared = shared
         self._lock = threading.Lock()
@@ -109,6 +121,8 @@ class GroupCommitter(Generic[Item, Outcome]):
                 entry.settle(outcome)
         finally:
             self._step_down(threading.current_thread())
+        if self._told and (done := [e.outcome for e in group if not isinstance(e.outcome, BaseException | None)]):
+            self._told(done)
 
     def _outcomes(self, group: Sequence[_Entry[Item, Outcome]]) -> Sequence[Outcome | BaseException]:
         items = [entry.item for entry in group]

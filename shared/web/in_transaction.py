@@ -32,6 +32,7 @@ class Route:
     limit: Contract | None
     before: Contract | None
     after: Callable[[Any], Reply] | None
+    announce: Callable[[Sequence[Any]], None] | None
     problems: tuple[type[Problem], ...]
     secret_reply: bool
     upload_types: tuple[str, ...]
@@ -183,9 +184,10 @@ def _handle_all(tx: Tx, calls: Mapping[int, Call], callers: Mapping[int, Member]
 
 def _asked(caller: Member, call: Call) -> Asked[Member, Any]:
     body, client = call.values["body"], call.values["client"]
+    path = {name: call.values[name] for name in call.route.contract.path}
     if call.route.before is None:
-        return Asked(caller, body, client, call.since)
-    return AskedPrepared(caller, body, client, call.since, call.values.get("prepared"))
+        return Asked(caller, body, client, call.since, path)
+    return AskedPrepared(caller, body, client, call.since, path, prepared=call.values.get("prepared"))
 
 
 def admit(tx: Tx, call: Call) -> Answer | None:

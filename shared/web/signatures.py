@@ -3,7 +3,8 @@
 `def submit(tx: Tx, member: Member, key: IdempotencyKey, body: Submission, now: datetime) -> Receipt` says all of that;
 importing a handler that names no caller fails. A handler that takes many requests at once looks like `def submit(tx:
 Tx, group: Sequence[Asked[Member, Submission]]) -> list[Receipt | Problem]`. With slow work before it, it takes
-`Sequence[AskedPrepared[Member, Submission, Hash]]` and returns NotPrepared for the requests that need that work.
+`Sequence[AskedPrepared[Member, Submission, Hash]]` and returns NotPrepared for the requests that need that work. The
+values of its path, which must be ids, come with each request.
 
 A vendor's message is `def hear(tx: Tx, vendor: Vendor, notice: Notice, now: datetime) -> Heard`, and what is before it
 `def verified(message: RawRequest) -> Notice`: the handler gets what was verified, and nothing else of the message.
@@ -11,7 +12,7 @@ A vendor's message is `def hear(tx: Tx, vendor: Vendor, notice: Notice, now: dat
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import UnionType
 from typing import Annotated, Any, Generic, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -39,12 +40,13 @@ class UnclearSignature(TypeError):
 
 @dataclass(frozen=True)
 class Asked(Generic[Caller, Sent]):
-    """One request of a group. `since` is when it arrived, by time.perf_counter."""
+    """One request of a group. `since` is when it arrived, by time.perf_counter; `path` has the ids in its path."""
 
     caller: Caller
     body: Sent
     client: Client
     since: float
+    path: Mapping[str, UUID] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -230,6 +232,8 @@ def _parameters(handler: Handler, path_names: frozenset[str], prepared: object) 
             if ready != ([] if prepared is None else [prepared]):
                 raise UnclearSignature(f"{handler.__qualname__} takes what its helper returns with each request")
         found.types[kind] = hint
+    if found.is_group:
+        found.path = dict.fromkeys(path_names, UUID)
     if missing := path_names - found.path.keys():
         raise UnclearSignature(f"{handler.__qualname__} takes no {', '.join(sorted(missing))} from its path")
     return found

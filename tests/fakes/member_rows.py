@@ -91,6 +91,17 @@ MANY = {
     "cart": """
         cart_items SELECT gen_random_uuid(), id, 'TIN-' || n, 1, 499, now() FROM carts, generate_series(1, 5) AS n
         WHERE member_id = $1""",
+    "social_messages": """
+        social_messages (posted_at, id, channel_id, number, member_id, tier, text)
+        SELECT now(), gen_random_uuid(), gen_random_uuid(), 1 + (random() * 1000000000)::bigint, $1, 'vip', 'x'
+        FROM generate_series(1, 5) AS n""",
+    "social_reactions": """
+        social_reactions SELECT now(), gen_random_uuid(), '!', $1 FROM generate_series(1, 5) AS n""",
+    "social_reads": """
+        social_reads SELECT $1, gen_random_uuid(), n FROM generate_series(1, 5) AS n""",
+    "social_sanctions": """
+        social_sanctions (id, member_id, kind, reason, given_at)
+        SELECT gen_random_uuid(), $1, 'lift', 'x', now() FROM generate_series(1, 5) AS n""",
     "notifications": """
         notifications (id, member_id, type, title, body, dedupe_key, created_at)
         SELECT gen_random_uuid(), $1, 'system', 'x', 'x', n, now() FROM generate_series(1, 5) AS n""",
@@ -160,6 +171,7 @@ ONE = {
     "totals": "",
     "permanent_tiers": "permanent_tiers VALUES ($1, 1, 'vip', NULL)",
     "second_factor": "second_factors (member_id, sealed_secret, created_at) VALUES ($1, '', now())",
+    "social_standings": "social_standings (member_id) VALUES ($1)",
     "guarantee": "guarantees VALUES ($1, now(), 0, NULL) ON CONFLICT DO NOTHING",
     "wallet_balance": "wallet_balances VALUES ($1, '0x' || repeat('5', 40), 1, 1, now())",
     "chip_balance": "chip_balances VALUES ($1, 1)",

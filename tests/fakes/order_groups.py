@@ -51,7 +51,7 @@ def _asked(wish: Wish) -> Asked:
         cart_id=wish.cart_id,
     )
     inquiry = Inquiry() if wish.has_asked else None
-    return AskedPrepared(_member(wish.who), body, Client("203.0.113.7", "tests"), 0.0, inquiry)
+    return AskedPrepared(_member(wish.who), body, Client("203.0.113.7", "tests"), 0.0, prepared=inquiry)
 
 
 def _member(who: Somebody) -> Member:

@@ -7,15 +7,11 @@ that a client saw is in the table, no code is used twice, and no award is lost o
 import ctypes
 import gc
 import http.client
-import json
 import os
 import signal
-import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,20 +21,18 @@ import pytest
 from pg8000.dbapi import Connection
 
 from emulators import cloud
-from emulators.contract import FUNCTIONS
-from emulators.process import Child, accepts_connections, free_port
 from shared.values.tiers import Tier
 from shared.web.group_commit import GroupCommitter
 from tests import factories
-from tests.client import FunctionClient, app, edge_headers
+from tests.client import FunctionClient, app
 from tests.factories import Somebody
+from tests.fakes.function_server import PATIENCE_SECONDS, FunctionServer, opened
 from tests.platform import Platform
 
 CLIENTS = 16
 SCANS = 480  # some seconds of work
 START = 7_400  # the scans cross 7,500, where $1,000 waits
 KILLS = 3
-PATIENCE_SECONDS = 60.0
 PAUSE_SECONDS = 0.02
 KILL_SECONDS_MAX = 1.0
 KILL_EVERY = SCANS // (KILLS + 1)
@@ -116,61 +110,15 @@ def check(sql: Connection, load: Load) -> None:
     assert sql.execute_simple(owed).rows == [[1_000_000_000]]
 
 
-class ScansServer:
-    """functions-framework in production mode; dies as a machine does, and is started again at the same port."""
-
-    def __init__(self, log: Path, token: str) -> None:
-        self.port = free_port()
-        self._log, self._token = log, token
-        self._clients = threading.local()
-        self._start()
-
-    def _start(self) -> None:
-        command = [sys.executable, "-m", "functions_framework", "--target", "scans", "--source",
-                   str(FUNCTIONS / "scans" / "main.py"), "--host", "127.0.0.1", "--port", str(self.port)]  # fmt: skip
-        self._child = Child.start("scans", command, self._log, {**os.environ, "THREADS": str(CLIENTS)})
-        self._child.wait_until_ready(lambda: accepts_connections(self.port))
-
-    def kill(self) -> None:
-        self._child.kill()
-        self._start()
-
-    def stop(self) -> None:
-        self._child.kill()
-
-    def scan(self, member: Somebody, code: str, key: str) -> tuple[int, Any]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
-        try:
-            connection.request("POST", "/v1/scans/submit", json.dumps({"code": code}), self._headers(member, key))
-            answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
-        finally:
-            connection.close()
-
-    def _headers(self, member: Somebody, key: str) -> Mapping[str, str]:
-        return {
-            "Content-Type": "application/json",
-            "Authorization": f"Bearer {self._token}",
-            "X-Forwarded-Authorization": f"Bearer {member.token}",
-            "Idempotency-Key": key,
-            **edge_headers("203.0.113.7"),
-        }
-
-
-@contextmanager
-def opened(platform: Platform, folder: Path) -> Iterator[ScansServer]:
-    server = ScansServer(folder / "scans.log", platform.gateway_token("scans"))
-    try:
-        yield server
-    finally:
-        server.stop()
+def scan_at(server: FunctionServer) -> Scan:
+    return lambda member, code, key: server.post("/v1/scans/submit", member, {"code": code}, key)
 
 
 def test_the_function_dies_under_load(
     platform: Platform, sql: Connection, load: Callable[[Scan], Load], tmp_path: Path
 ) -> None:
-    with opened(platform, tmp_path) as server:
-        under_way = load(server.scan)
+    with opened("scans", platform, tmp_path, CLIENTS) as server:
+        under_way = load(scan_at(server))
         under_way.run(server.kill)
     assert under_way.again >= KILLS
     check(sql, under_way)
@@ -191,8 +139,8 @@ def test_postgres_crashes_under_load(
             ).rows
         os.kill(backends[0][0], signal.SIGKILL)
 
-    with opened(platform, tmp_path) as server:
-        under_way = load(server.scan)
+    with opened("scans", platform, tmp_path, CLIENTS) as server:
+        under_way = load(scan_at(server))
         under_way.run(crash)
     assert under_way.again >= KILLS
     with cloud.superuser(platform.postgres, database) as connection:

@@ -14,6 +14,7 @@ from tests.operations import (
     reports,
     scans,
     shop,
+    social,
     treasury,
     wallet,
     webhooks,
@@ -65,6 +66,8 @@ EXAMPLE_REQUESTS = [
     treasury.start_reconciliation, treasury.compare_payments, treasury.resolve_payment_finding,
     treasury.resolve_finding, treasury.approve_payouts, treasury.explain_foreign_nonce,
     treasury.assign_deposit, treasury.return_deposit,
+    social.post_message, social.edit_message, social.remove_message, social.add_reaction, social.remove_reaction,
+    social.mark_read,
     reports.export_analytics, reports.export_audit_log, reports.export_users, reports.export_orders,
     reports.export_affiliates,
 ]  # fmt: skip

@@ -54,7 +54,7 @@ def test_a_skeleton_is_letters_and_says_the_same_of_the_cleaned_text(sent: str) 
 @given(TEXTS)
 def test_emojis_and_mentions_are_found_in_anything(sent: str) -> None:
     assert not (is_single_emoji(sent) and is_single_emoji(sent + sent))
-    found = mentions(sent)
+    found = mentions(sent, 5)
     assert len(found) <= MENTIONS_MAX
     for name, start, end in found:
         assert sent[start:end] == f"@{name}"

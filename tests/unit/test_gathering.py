@@ -278,3 +278,36 @@ def test_a_leader_that_lives_and_never_ends_is_given_up(monkeypatch: pytest.Monk
         worker.go_on.set()
         with pytest.raises(LeaderLost):
             stuck.result(WAIT_SECONDS_MAX)
+
+
+def test_others_are_told_of_a_group_by_its_leader_while_the_next_one_works() -> None:
+    worker, told, together = Worker(), list[list[int]](), threading.Barrier(2, timeout=WAIT_SECONDS_MAX)
+
+    def tell(done: Sequence[int]) -> None:
+        told.append(list(done))
+        if len(told) == 1:
+            together.wait()  # the next group is at work now
+
+    def double(item: int) -> int:
+        if item == 1:
+            together.wait()
+        return item * 2
+
+    worker = Worker(double)
+    made = GroupCommitter(worker.work, size_max=100, shared=(Outage,), told=tell)
+
+    assert outcomes(made, worker, [1, 2]) == [0, 2, 4]
+    assert sorted(told) == [[0], [2, 4]]
+
+
+def test_of_what_failed_nobody_is_told() -> None:
+    told: list[list[int]] = []
+    worker = Worker(lambda item: Bad() if item == 2 else item * 2)
+    made = GroupCommitter(worker.work, size_max=100, shared=(Outage,), told=lambda done: told.append(list(done)))
+
+    outcomes(made, worker, [1, 2])
+
+    assert told == [[0], [2]]
+    with pytest.raises(Bad):
+        made.do(2)
+    assert told == [[0], [2]]

@@ -62,6 +62,7 @@ NOT_EXPORTED = {
     "referral_checks": "how fraud is found", "referral_reviews": "how fraud is found",
     "honey_trials": "how fraud is found", "code_retries": "how fraud is found",
     "flagged_scans": "how fraud is found", "guarantee_reviews": "how fraud is found",
+    "social_sent": "which ids a client gave to `social_messages`",
     "guarantee_claims": "hashes", "listener_revocations": "a moment", "erasures": "a moment",
 }  # fmt: skip
 SECTIONS = {

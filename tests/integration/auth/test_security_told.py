@@ -184,6 +184,10 @@ PROTECTS_NOTHING = {
     "broadcast_withdrawal": "the wallet has signed it",
     "follow_sent_withdrawal": "likewise",
     "cancel_withdrawal": "nothing leaves",
+    **dict.fromkeys(
+        ("post_message", "edit_message", "remove_message", "add_reaction", "remove_reaction", "mark_read"),
+        "the chat; all that see the channel see it",
+    ),
     "add_to_cart": "tins in a cart; nothing is bought",
     "update_cart_item": "likewise",
     "remove_cart_item": "likewise",

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from shared import api as shared_api
 from shared import clock
 from shared.api import Api
 from shared.auth import Claims, Member
 from shared.db import Tx
 from shared.values.fields import Body, Reply
 from shared.values.problems import Problem, TooManyRequests
+from shared.web import together
 from shared.web.http import Client
 from shared.web.idempotency import Answer, IdempotencyKey
 from shared.web.in_transaction import Call
@@ -61,7 +61,7 @@ def call(member: Claims, word: str, key: str | None) -> Call:
 
 def test_the_second_of_one_key_gets_the_answer_of_the_first(member: Claims) -> None:
     one, other = call(member, "hello", "key"), call(member, "alone", None)
-    first, second, third = shared_api._together([one, replace(one), other])
+    first, second, third = together._together([one, replace(one), other])
     assert isinstance(first, Answer)
     assert isinstance(second, Answer)
     assert isinstance(third, Answer)
@@ -72,7 +72,7 @@ def test_the_second_of_one_key_gets_the_answer_of_the_first(member: Claims) -> N
 def test_what_fails_for_the_second_leaves_the_others_their_answers(member: Claims) -> None:
     """The first of the key was told to come again, so the second is done anew, and fails."""
     one, other = call(member, "later", "key"), call(member, "alone", None)
-    first, second, third = shared_api._together([one, replace(one), other])
+    first, second, third = together._together([one, replace(one), other])
     assert isinstance(first, Answer)
     assert isinstance(third, Answer)
     assert (first.status, third.status) == (429, 200)

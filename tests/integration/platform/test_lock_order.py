@@ -20,6 +20,8 @@ import functions.codes_change.store as codes_change
 import functions.notifications.store as notifications
 import functions.scans.records as scan_records
 import functions.scans.store as scans
+import functions.social.records as chat_records
+import functions.social.store as chat
 from functions.affiliate import chip_store
 from functions.affiliate_week import payout_store
 from functions.affiliate_week.week_store import Week
@@ -50,6 +52,8 @@ Prepared = tuple[str, list[str], Take]  # the table, a condition for each row in
 
 LOCKS_ROWS = re.compile(r"FOR (NO KEY )?(UPDATE|SHARE)|ON CONFLICT")
 TRIED_ELSEWHERE = {
+    "functions.social.records.read_own": "test_acts.py",
+    "functions.social.store.look": "test_reading.py",
     "functions.affiliate_vault.store.note_warned": "test_vault_upkeep.py",
     "shared.web.idempotency.claim_all": "test_group_twins.py",
 }
@@ -157,6 +161,33 @@ def _inboxes(sql: Connection) -> Prepared:
     return "inboxes", _by("member_id", people), lambda tx: telling.notify_many(tx, notes, NOW)
 
 
+def _social_notes(sql: Connection) -> Prepared:
+    ids = _ids()
+    for each in reversed(ids):
+        put(sql, "notifications", id=each, member_id=uuid4(), type="social", title="x", body="x", data={},
+            dedupe_key="message:1", created_at=NOW)  # fmt: skip
+    return "notifications", _by("id", ids), lambda tx: telling.retract(tx, "message:1", NOW)
+
+
+def _standings(sql: Connection) -> Prepared:
+    assert sql
+    people = sorted(factories.member().id for _ in range(3))
+    db.atomically(chat.lock_standings, people[::-1])
+
+    def take(tx: Tx) -> None:
+        chat.lock_standings(tx, people[::-1])
+        chat.standings(tx, people)
+
+    return "social_standings", _by("member_id", people), take
+
+
+def _heads(sql: Connection) -> Prepared:
+    found = sql.execute_simple("SELECT channel_id FROM social_heads ORDER BY channel_id LIMIT 3").rows
+    channels = [UUID(str(channel)) for (channel,) in found]
+    counts = dict.fromkeys(reversed(channels), (1, 1))
+    return "social_heads", _by("channel_id", channels), lambda tx: chat_records.take(tx, counts)
+
+
 def _pending(sql: Connection) -> Prepared:
     somebody = factories.member().id
     won = [comp(sql, somebody, number) for number in (1, 2, 3)]
@@ -258,10 +289,13 @@ ORDERED: dict[str, Callable[[Connection], Prepared]] = {
     "functions.scans.records.count_wrong_codes": _wrong_codes,
     "functions.scans.store.lock codes": _codes("generated", lambda tx, macs: scans.lock(tx, macs[::-1], [])),
     "functions.scans.store.lock members": _totals(lambda tx, people: scans.lock(tx, [], people[::-1])),
+    "functions.social.records.take": _heads,
+    "functions.social.store.lock_standings": _standings,
     "shared.codes.changes._mark": _codes("generated", lambda tx, macs: changes._mark(tx, macs, NOW)),
     "shared.comps.awards.pay_pending": _pending,
     "shared.comps.totals.lock_of_payouts": _totals_of_payouts,
     "shared.messages.notifications.notify_many": _inboxes,
+    "shared.messages.notifications.retract": _social_notes,
     "shared.payouts.reads.load_all": _payouts,
     "shared.payouts.reads.of_sources": _payouts_of_sources,
     "shared.payouts.slots.reload_locked": _slots,

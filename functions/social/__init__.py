@@ -1,0 +1,1 @@
+"""Members talk in channels: they read, post, edit, remove and react."""

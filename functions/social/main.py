@@ -1,0 +1,116 @@
+"""HTTP: the chat (docs/social.md).
+
+Messages that arrive together are posted together, in one transaction; each gets the answer that it would have got
+alone.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from flask import Request, Response
+
+from functions.social import acts, emojis, posting, reading, rules, store
+from functions.social.models import (
+    ChangesQuery,
+    ChatChanges,
+    ChatChannelList,
+    ChatMember,
+    ChatMessage,
+    ChatPage,
+    ChatReactions,
+    ChatRead,
+    ChatStanding,
+    MessageDraft,
+    MessageEdit,
+    MessageQuery,
+    ReadMark,
+)
+from shared.api import Api
+from shared.auth import Member
+from shared.db import Tx
+from shared.values.problems import NotFound, Problem
+from shared.web.http import IfMatch
+from shared.web.signatures import Asked
+
+api = Api("social")
+
+GATE = (rules.BannedFromChat, rules.ChannelIsReadOnly, rules.TimedOut, rules.Muted)
+JUDGED = (*GATE, rules.MessageNotAllowed, rules.PostingTooFast)
+
+
+def social(request: Request) -> Response:
+    return api.handle(request)
+
+
+@api.get("/v1/social/channels", problems=(rules.BannedFromChat,))
+def list_channels(tx: Tx, member: Member) -> ChatChannelList:
+    """The channels that the member sees, with what they may do there and what they have not read."""
+    return ChatChannelList(channels=reading.channels(tx, member))
+
+
+@api.get("/v1/social/channels/{channel_id}/messages", problems=(rules.BannedFromChat,))
+def list_messages(tx: Tx, member: Member, channel_id: UUID, query: MessageQuery) -> ChatPage:
+    """Messages of a channel, newest first."""
+    return reading.page(tx, member, channel_id, query)
+
+
+@api.get("/v1/social/channels/{channel_id}/changes", problems=(rules.BannedFromChat,))
+def list_changes(tx: Tx, member: Member, channel_id: UUID, query: ChangesQuery) -> ChatChanges:
+    """List the changes in a channel since a position."""
+    return reading.changes(tx, member, channel_id, query)
+
+
+@api.post("/v1/social/channels/{channel_id}/messages", status=201, problems=(*JUDGED, rules.ClientIdReused))
+def post_message(tx: Tx, group: Sequence[Asked[Member, MessageDraft]], now: datetime) -> list[ChatMessage | Problem]:
+    """Post messages. One that comes again under its client id is answered with the message that was posted."""
+    return posting.post(tx, group, now)
+
+
+@api.put("/v1/social/messages/{message_id}", problems=(*JUDGED, rules.NotYourMessage, rules.TooLateToEdit))
+def edit_message(
+    tx: Tx, member: Member, message_id: UUID, match: IfMatch, body: MessageEdit, now: datetime
+) -> ChatMessage | Problem:
+    """Give an own message another text, within fifteen minutes."""
+    return acts.edit(tx, member, message_id, match, text=body.text, now=now)
+
+
+@api.delete("/v1/social/messages/{message_id}", status=204, problems=(rules.BannedFromChat, rules.NotYourMessage))
+def remove_message(tx: Tx, member: Member, message_id: UUID, now: datetime) -> None:
+    """Remove an own message. Harmless twice."""
+    acts.remove(tx, member, message_id, now)
+
+
+@api.put("/v1/social/messages/{message_id}/reactions/{emoji}", problems=(*GATE, rules.TooManyReactions))
+def add_reaction(tx: Tx, member: Member, message_id: UUID, emoji: str, now: datetime) -> ChatReactions:
+    """Give a message an emoji. Harmless twice."""
+    return ChatReactions(reactions=acts.react(tx, member, message_id, emojis.one(emoji), now))
+
+
+@api.delete("/v1/social/messages/{message_id}/reactions/{emoji}", problems=GATE)
+def remove_reaction(tx: Tx, member: Member, message_id: UUID, emoji: str, now: datetime) -> ChatReactions:
+    """Take an emoji back. Harmless twice."""
+    return ChatReactions(reactions=acts.unreact(tx, member, message_id, emojis.one(emoji), now))
+
+
+@api.put("/v1/social/channels/{channel_id}/read", problems=(rules.BannedFromChat,))
+def mark_read(tx: Tx, member: Member, channel_id: UUID, body: ReadMark) -> ChatRead:
+    """Mark a channel as read up to a number. The mark never falls, and never passes the newest message."""
+    return reading.mark_read(tx, member, channel_id, body.number)
+
+
+@api.get("/v1/social/standing")
+def get_standing(tx: Tx, member: Member, now: datetime) -> ChatStanding:
+    """Tell what the member may do in the chat now."""
+    return reading.standing(tx, member, now)
+
+
+@api.get("/v1/social/members/{member_id}", problems=(rules.BannedFromChat,))
+def get_chat_member(tx: Tx, member: Member, member_id: UUID, now: datetime) -> ChatMember:
+    """A member as the chat shows them."""
+    if store.is_banned(tx, member.id):
+        raise rules.BannedFromChat
+    found = store.card(tx, member_id, now)
+    if found is None:
+        raise NotFound
+    return found

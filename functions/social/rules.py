@@ -1,0 +1,87 @@
+"""Refusals of the chat, and its limits (docs/social.md)."""
+
+from datetime import datetime, timedelta
+
+from shared.values import retry_after
+from shared.values.problems import Problem, TooManyRequests
+
+TEXT_MAX = 2_000  # code points
+EDITABLE = timedelta(minutes=15)
+REACTION_KINDS_MAX = 20  # different emoji under one message
+MENTIONS_MAX = 5  # members who are named in one message
+ENTRIES_KEPT = timedelta(hours=48)  # shared/database/retention.py deletes older ones
+
+
+class BannedFromChat(Problem):
+    """The member may neither read nor write in the chat any more."""
+
+    status, title = 403, "You are banned from the chat."
+
+
+class ChannelIsReadOnly(Problem):
+    """Members of this tier may read the channel, and not write in it."""
+
+    status, title = 403, "You may only read this channel."
+
+
+class TimedOut(Problem):
+    """People have stopped the member from writing until a time, which is told as `until`."""
+
+    status, title, passing = 403, "You may not write for a while.", True
+
+
+class Muted(Problem):
+    """The member has repeated one text, and may not write until a time, which is told as `until`."""
+
+    status, title, passing = 403, "You have repeated yourself; you may not write for a while.", True
+
+
+class PostingTooFast(TooManyRequests):
+    """The member's cooldown is not over; `retry_at` says when it is."""
+
+    title = "You write very fast; wait a little."
+
+
+class MessageNotAllowed(Problem):
+    """The text has something that nobody may write here; what it is, is not told."""
+
+    status, title = 422, "This message cannot be posted."
+
+
+class ClientIdReused(Problem):
+    """The client gave this id to another message before."""
+
+    status, title = 409, "This client id was used for another message."
+
+
+class NotYourMessage(Problem):
+    """Only its author may change a message."""
+
+    status, title = 403, "This message is not yours."
+
+
+class TooLateToEdit(Problem):
+    """A message can be edited for fifteen minutes."""
+
+    status, title = 409, "This message cannot be edited any more."
+
+
+class TooManyReactions(Problem):
+    """The message has twenty different reactions; more of these can be given, but no other."""
+
+    status, title = 409, "This message has too many different reactions."
+
+
+def muted(until: datetime, now: datetime) -> Muted:
+    """The refusal of a member who is muted."""
+    return Muted(headers=retry_after.until(until, now), until=until.isoformat())
+
+
+def timed_out(until: datetime, now: datetime) -> TimedOut:
+    """The refusal of a member who was timed out."""
+    return TimedOut(headers=retry_after.until(until, now), until=until.isoformat())
+
+
+def too_fast(retry_at: datetime, now: datetime) -> PostingTooFast:
+    """The refusal of a member who writes before their cooldown is over."""
+    return PostingTooFast(headers=retry_after.until(retry_at, now), retry_at=retry_at.isoformat())
