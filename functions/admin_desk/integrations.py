@@ -91,12 +91,13 @@ def _seen(tx: Tx, name: str, state: State | None) -> _Seen:
 
 
 def _shown(name: str, service: Service, seen: _Seen, since: datetime | None, now: datetime) -> Integration:
+    remedy = service.remedy
     if service.waits:
         bound = BOUNDS[service.waits]
         was_seen = seen.answered_at is not None or seen.told_at is not None
         status, remedy = rules.of_service(bound, since, now, was_seen=was_seen), bound.remedy
     else:
-        status, remedy = rules.of_last_request(seen.answered_at, seen.failed_at), service.remedy
+        status = rules.of_last_request(seen.answered_at, seen.failed_at)
     return Integration(
         name=name,
         purpose=service.purpose,

@@ -35,7 +35,7 @@ class Draft:
 
 
 def read(text: str, media: MediaChoice | None) -> Draft | NotValid:
-    """The draft; the refusal of what is no picture, of a text that is too long, and of an empty one without a picture."""
+    """The draft; the refusal of what is no picture, and of a text that is too long, or empty without a picture."""
     if media is not None:
         try:
             media_ids.address(media_ids.Media(media.type), media.id)

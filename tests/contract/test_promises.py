@@ -13,8 +13,8 @@ from string import Template
 import pytest
 
 from emulators import contract
-from functions.email_send.templates import SOURCES
 from shared.messages import wording
+from shared.messages.built_in_mails import SOURCES
 from shared.messages.lines import LINES
 from shared.messages.notices import NOTICES
 from shared.messages.wording import Kind
