@@ -1,5 +1,6 @@
 """Child processes that never outlive the stack, free ports, and waiting for health instead of sleeping."""
 
+import atexit
 import ctypes
 import errno
 import http.client
@@ -52,6 +53,12 @@ def free_port(wish: int = 0) -> int:
                 continue
         return port
     raise OSError("no loopback port is free")
+
+
+@atexit.register
+def _let_go() -> None:
+    while _claims:
+        _claims.popleft().close()
 
 
 def _claim(port: int) -> bool:

@@ -3,9 +3,9 @@
 from datetime import datetime
 from uuid import UUID
 
-from functions.social import drafts, messages, records, rules, store
+from functions.social import drafts, message_store, records, rules, store
 from functions.social.judge import MUTE, Access, Attempt, Judge, Standing, refused_at_the_gate
-from functions.social.messages import Message
+from functions.social.message_store import Message
 from functions.social.models import ChatMessage, ChatReaction
 from functions.social.store import Channel
 from shared.auth import Member
@@ -56,12 +56,12 @@ def remove(tx: Tx, member: Member, message_id: UUID, now: datetime) -> None:
 def react(tx: Tx, member: Member, message_id: UUID, emoji: str, now: datetime) -> list[ChatReaction]:
     """Give a message an emoji. Harmless twice."""
     message = _to_react(tx, member, message_id, now)
-    given = messages.reactions(tx, member.id, [message]).get(message.id, [])
+    given = message_store.reactions(tx, member.id, [message]).get(message.id, [])
     if len(given) >= rules.REACTION_KINDS_MAX and emoji not in {each.emoji for each in given}:
         raise rules.TooManyReactions
     if records.react(tx, message, member.id, emoji):
         records.note_one(tx, "reactions", message, now)
-    return messages.reactions(tx, member.id, [message]).get(message.id, [])
+    return message_store.reactions(tx, member.id, [message]).get(message.id, [])
 
 
 def unreact(tx: Tx, member: Member, message_id: UUID, emoji: str, now: datetime) -> list[ChatReaction]:
@@ -69,7 +69,7 @@ def unreact(tx: Tx, member: Member, message_id: UUID, emoji: str, now: datetime)
     message = _to_react(tx, member, message_id, now)
     if records.unreact(tx, message, member.id, emoji):
         records.note_one(tx, "reactions", message, now)
-    return messages.reactions(tx, member.id, [message]).get(message.id, [])
+    return message_store.reactions(tx, member.id, [message]).get(message.id, [])
 
 
 def notification_key(message_id: UUID) -> str:
@@ -92,7 +92,7 @@ def _reach(tx: Tx, member: Member, message_id: UUID, *, removed_too: bool = Fals
     standing = store.standings(tx, [member.id])[member.id]
     if standing.banned_at:
         raise rules.BannedFromChat
-    message = messages.locked(tx, message_id)
+    message = message_store.locked(tx, message_id)
     channel = store.channels_of(tx, [message.channel_id]).get(message.channel_id) if message else None
     if message is None or channel is None or channel.access(member.tier) is Access.HIDDEN:
         raise NotFound
@@ -102,5 +102,5 @@ def _reach(tx: Tx, member: Member, message_id: UUID, *, removed_too: bool = Fals
 
 
 def _read_back(tx: Tx, member: Member, message: Message) -> ChatMessage:
-    (shown,) = messages.seen(tx, member.id, list(messages.with_ids(tx, [message.id]).values()))
+    (shown,) = message_store.seen(tx, member.id, list(message_store.with_ids(tx, [message.id]).values()))
     return shown

@@ -1,4 +1,4 @@
-"""Reads what a member wants to write: the text as it is stored, its mark, and whom it names. Pure."""
+"""Reads what a member wants to write: the text as it is stored, its mark, and whom it names."""
 
 import hashlib
 from collections.abc import Collection, Mapping

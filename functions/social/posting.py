@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from functions.social import drafts, messages, records, rules, store
+from functions.social import drafts, message_store, records, rules, store
 from functions.social.drafts import Draft
 from functions.social.judge import MUTE, Attempt, Judge, refused_at_the_gate
 from functions.social.media import NONE
-from functions.social.messages import Message
+from functions.social.message_store import Message
 from functions.social.models import ChatMessage, MessageDraft
 from functions.social.records import SentBefore
 from functions.social.store import Channel
@@ -131,8 +131,8 @@ def post(tx: Tx, group: Sequence[Post], now: datetime) -> list[ChatMessage | Pro
 
 def _answers(tx: Tx, decided: Sequence[UUID | Problem]) -> list[ChatMessage | Problem]:
     """The messages as their authors see them. They are read back, because some were sent long before."""
-    found = messages.with_ids(tx, {each for each in decided if isinstance(each, UUID)})
-    shown = {message.id: message for message in messages.seen(tx, None, list(found.values()))}
+    found = message_store.with_ids(tx, {each for each in decided if isinstance(each, UUID)})
+    shown = {message.id: message for message in message_store.seen(tx, None, list(found.values()))}
     return [each if isinstance(each, Problem) else shown.get(each) or _gone() for each in decided]
 
 

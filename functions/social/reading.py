@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from functions.social import messages, rules, store
+from functions.social import message_store, rules, store
 from functions.social.judge import Access, may_write_at, strikes_left
-from functions.social.messages import Entry
+from functions.social.message_store import Entry
 from functions.social.models import (
     ChangesQuery,
     ChatChange,
@@ -58,9 +58,9 @@ def page(tx: Tx, member: Member, channel_id: UUID, query: MessageQuery) -> ChatP
         before = query.before
     elif query.around:
         before = min(query.around + query.limit // 2 + 1, before)
-    rows = messages.page(tx, channel.id, channel.first_number, before, query.limit + 1)
+    rows = message_store.page(tx, channel.id, channel.first_number, before, query.limit + 1)
     return ChatPage(
-        messages=messages.seen(tx, member.id, rows[: query.limit]),
+        messages=message_store.seen(tx, member.id, rows[: query.limit]),
         position=channel.position,
         has_earlier=len(rows) > query.limit,
     )
@@ -71,7 +71,7 @@ def changes(tx: Tx, member: Member, channel_id: UUID, query: ChangesQuery) -> Ch
     deleted: then the messages must be read anew.
     """
     channel = _visible(tx, member, channel_id)
-    found = messages.entries(tx, channel.id, query.since, query.limit + 1)
+    found = message_store.entries(tx, channel.id, query.since, query.limit + 1)
     if (found[0].position if found else channel.position + 1) != query.since + 1:
         return ChatChanges(reset=True, position=channel.position, has_more=False, changes=[])
     told = found[: query.limit]
@@ -119,9 +119,9 @@ def _merged(tx: Tx, reader: UUID, channel: Channel, told: Sequence[Entry]) -> li
     """The changes with their messages as they are now; of changes of reactions to one message only the last."""
     last = {entry.message_id: entry.position for entry in told if entry.kind == "reactions"}
     kept = [entry for entry in told if entry.kind != "reactions" or last[entry.message_id] == entry.position]
-    found = messages.with_ids(tx, {entry.message_id for entry in kept})
+    found = message_store.with_ids(tx, {entry.message_id for entry in kept})
     rows = [row for row in found.values() if row.number >= channel.first_number]
-    shown = {message.id: message for message in messages.seen(tx, reader, rows)}
+    shown = {message.id: message for message in message_store.seen(tx, reader, rows)}
     return [
         ChatChange(position=entry.position, kind=entry.kind, message=shown[entry.message_id])
         for entry in kept

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from functions.social.judge import Standing
-from functions.social.messages import Message
+from functions.social.message_store import Message
 from shared.db import Tx
 from shared.values.ids import EPOCH, MICROSECOND
 

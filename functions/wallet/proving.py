@@ -28,7 +28,7 @@ def by_id_token(claims: Claims, body: WalletLink, now: datetime) -> IdTokenRead:
     if body.id_token is None:
         return IdTokenRead(None)
     try:
-        return IdTokenRead(wallet_provider.read(body.id_token, claims.member_id, now))
+        proved = wallet_provider.read(body.id_token, claims.member_id, now)
     except IdTokenNotValid:
         raise rules.WalletTokenNotValid from None
     except IdTokenTooOld:
@@ -41,6 +41,9 @@ def by_id_token(claims: Claims, body: WalletLink, now: datetime) -> IdTokenRead:
     except VendorSilent as silence:
         log.warning("the wallet provider does not answer", reason=str(silence))
         raise _unavailable(silence.retry_after_seconds) from None
+    if old := wallet_provider.old_keys():
+        log.warning("the wallet provider's keys are old", reason=old.reason, seconds=old.seconds)
+    return IdTokenRead(proved)
 
 
 def _unavailable(seconds: int) -> rules.WalletProviderUnavailable:

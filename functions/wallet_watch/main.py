@@ -10,8 +10,9 @@ from datetime import datetime
 
 from flask import Request, Response
 
-from functions.wallet_watch import rules, store
-from functions.wallet_watch.rules import Shown
+from functions.wallet_watch import shown as seen
+from functions.wallet_watch import store
+from functions.wallet_watch.shown import Shown
 from functions.wallet_watch.store import Cursor
 from shared import clock, db, log
 from shared.config import Config, read
@@ -114,8 +115,8 @@ def _take(asked: Nodes, token: str, before: int, block: Block, moved: Sequence[M
 
 
 def _shown(tx: Tx, moved: Sequence[Movement], cards: frozenset[str]) -> list[Shown]:
-    wallets = store.wallets(tx, rules.ends(moved, cards)) if moved else set[str]()
-    return rules.shown(moved, wallets, store.treasury_addresses(tx), cards) if wallets else []
+    wallets = store.wallets(tx, seen.ends(moved, cards)) if moved else set[str]()
+    return seen.shown(moved, wallets, store.treasury_addresses(tx), cards) if wallets else []
 
 
 def _note(came: store.Kept) -> notifications.Note:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from functions.wallet_watch.rules import Kind, Shown
+from functions.wallet_watch.shown import Kind, Shown
 from shared.db import Tx
 from shared.ports.polygon.nodes import Block
 from shared.values.money import Usdt
@@ -65,7 +65,7 @@ def advance(tx: Tx, token: str, before: int, block: Block, now: datetime) -> boo
 
 
 def wallets(tx: Tx, addresses: Collection[str]) -> set[str]:
-    """Those of the addresses that are linked wallets, in lower case."""
+    """Find those of the addresses that are linked wallets, in lower case."""
     return set(
         tx.column(
             str,

@@ -24,7 +24,6 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from shared import log
 from shared.ports import vendors
 from shared.ports.polygon import ethereum
 from shared.ports.vendors import VendorMisconfigured, VendorSilent
@@ -69,6 +68,14 @@ class ProvedWallet:
     mark: bytes
 
 
+@dataclass(frozen=True)
+class OldKeys:
+    """Why the last fetch of keys has failed, and how old the known keys are."""
+
+    reason: str
+    seconds: int
+
+
 def read(token: str, member_id: UUID, now: datetime) -> ProvedWallet:
     """The wallet that the provider has made for the member.
 
@@ -82,6 +89,11 @@ def read(token: str, member_id: UUID, now: datetime) -> ProvedWallet:
     if connection not in {claims.get(name) for name in CONNECTION_NAMES if isinstance(claims.get(name), str)}:
         raise IdTokenNotValid("of another connection")
     return ProvedWallet(_address(claims.get("wallets")), hashlib.sha256(token.rpartition(".")[0].encode()).digest())
+
+
+def old_keys() -> OldKeys | None:
+    """What is wrong while known keys are used because the last fetch of keys has failed; None while all is well."""
+    return _keys().old()
 
 
 def forget_keys() -> None:
@@ -114,6 +126,12 @@ class _ProviderKeys:
             raise IdTokenNotValid("of an unknown key")
         return found
 
+    def old(self) -> OldKeys | None:
+        """What is wrong while the last fetch has failed."""
+        if not self._keys or self._failed_at <= self._fetched_at:
+            return None
+        return OldKeys(str(self._failure), round(self._age()))
+
     def _refresh(self, key_id: str) -> None:
         """Fetch the keys if that is due. A failure is only raised if the known keys do not help."""
         is_usable = self._is_usable(key_id)
@@ -121,10 +139,9 @@ class _ProviderKeys:
             return
         try:
             self._fetch()
-        except VendorSilent as failure:
+        except VendorSilent:
             if not is_usable:
                 raise
-            log.warning("the wallet provider's keys are old", reason=str(failure), seconds=round(self._age()))
 
     def _fetch(self) -> None:
         if time.monotonic() - self._failed_at <= FAILURE_SECONDS:

@@ -19,7 +19,7 @@ HEART = "%E2%9D%A4%EF%B8%8F"
 
 def text(number: int) -> str:
     """A text that is like no other one: texts are compared by their letters alone."""
-    return "text " + "".join("abcdefghij"[int(digit)] for digit in str(number))
+    return "text " + "".join("bdhmnpqrwx"[int(digit)] for digit in str(number))
 
 
 @dataclass(frozen=True)

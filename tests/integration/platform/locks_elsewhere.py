@@ -31,7 +31,7 @@ TRIED_ELSEWHERE = {
     "functions/email_send/store.py::ask_again": "test_mail_once.py",
     "functions/member_erase/old_store.py::PURGES[social_entries]": "test_retention.py",
     "functions/member_erase/old_store.py::PURGES[social_sent]": "test_retention.py",
-    "functions/social/messages.py::locked": "test_acts.py",
+    "functions/social/message_store.py::locked": "test_acts.py",
     "functions/social/records.py::take": "test_acts.py",
     "functions/social/store.py::lock_standings": "test_posting.py",
     "shared/messages/notifications.py::retract": "test_notifications_retracted.py",

@@ -1,4 +1,4 @@
-"""What a wallet gets from elsewhere and what its card spends is in the history once, and nothing else is."""
+"""The history has what a wallet gets from elsewhere and what its card spends, once, and nothing else."""
 
 import io
 from collections.abc import Callable

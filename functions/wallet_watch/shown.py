@@ -1,4 +1,4 @@
-"""Decides which transfers a member's history shows. Pure."""
+"""Decides which transfers a member's history shows, from the transfers and addresses alone."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ def ends(moved: Sequence[Movement], cards: Collection[str]) -> set[str]:
 def shown(
     moved: Sequence[Movement], wallets: Collection[str], ours: Collection[str], cards: Collection[str]
 ) -> list[Shown]:
-    """What the owners of `wallets` see of some transfers.
+    """Return what the owners of `wallets` see of some transfers.
 
     What a treasury of ours has sent (`ours`, all keys that they have or had) is shown by whoever has sent it, and what
     is paid to one belongs to an order. `cards` are the addresses of the card's provider.
