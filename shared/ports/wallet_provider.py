@@ -92,7 +92,7 @@ def read(token: str, member_id: UUID, now: datetime) -> ProvedWallet:
 
 
 def old_keys() -> OldKeys | None:
-    """What is wrong while known keys are used because the last fetch of keys has failed; None while all is well."""
+    """Tell why known keys are used although they are old: the last fetch has failed. None while all is well."""
     return _keys().old()
 
 
@@ -127,7 +127,7 @@ class _ProviderKeys:
         return found
 
     def old(self) -> OldKeys | None:
-        """What is wrong while the last fetch has failed."""
+        """Do what `old_keys` says."""
         if not self._keys or self._failed_at <= self._fetched_at:
             return None
         return OldKeys(str(self._failure), round(self._age()))
