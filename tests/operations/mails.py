@@ -39,7 +39,7 @@ def publish_mail_version(scene: Scene) -> Request:
 
 def withdraw_mail_version(scene: Scene) -> Request:
     author, publisher = scene.member(Role.OPERATIONS), scene.member(Role.OPERATIONS)
-    first, second = desk.replacement(author), desk.replacement(author, "reset_password")
+    first, second = (desk.replacement(author, key, "es") for key in ("verify_email", "reset_password"))
     for version in (first, second):
         desk.publish(publisher, version)
     other = Request(publisher, f"{BASE}/versions/{second}/withdraw")

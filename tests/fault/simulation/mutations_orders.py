@@ -28,6 +28,7 @@ DECISIONS_SCHEMA = "shared/database/migrations/0039_order_decisions.sql"
 DISPUTES_SCHEMA = "shared/database/migrations/0042_disputes.sql"
 SHARE_TESTS = "tests/property/test_refund_shares.py"
 REFUND_TESTS = "tests/integration/shop/test_refunds.py"
+REFUND_RULE_TESTS = "tests/integration/shop/test_refund_rules.py"
 RESOLUTION_TESTS = "tests/integration/shop/test_payment_resolutions.py"
 
 
@@ -179,7 +180,7 @@ MUTANTS = (
             "    if any(line.tins > sent[line.sku] for line in share.lines):\n", "    if False:\n", REFUND_TESTS),
     _mutant("nobody needs to ask for a refund", DECISIONS_SCHEMA,
             "    IF NOT EXISTS (SELECT FROM refund_requests WHERE id = NEW.id AND status = 'recorded') THEN\n",
-            "    IF false THEN\n", REFUND_TESTS),
+            "    IF false THEN\n", REFUND_RULE_TESTS),
     _mutant("one person says what became of a payment", DECISIONS_SCHEMA,
             " AND NOT is_same_person(one.person_id, other.person_id)\n", "\n", RESOLUTION_TESTS),
     _mutant("two people may say different things", DECISIONS_SCHEMA,

@@ -75,7 +75,7 @@ def wrong_values(schema: Schema) -> Iterator[object]:
     if schema["type"] == "string":
         yield from wrong_strings(schema)
     if "maximum" in schema:
-        yield from (schema["maximum"] + 1, HUGE)
+        yield from {schema["maximum"] + 1, HUGE} - {schema["maximum"]}
     if "minimum" in schema:
         yield from (schema["minimum"] - 1, -HUGE)
 

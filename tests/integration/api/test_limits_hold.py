@@ -255,10 +255,10 @@ LIMITS: dict[str, Limited] = {
     "submit": Limited("code-not-valid", GUESSES_PER_HOUR_MAX, "too-many-wrong-codes", scan),
 }  # fmt: skip
 # What was done counts, and not what was tried: test_checkout.py and test_order_pages.py try those of orders,
-# test_report_exports.py that of reports.
+# test_report_exports.py that of reports, social/test_posting.py that of messages.
 ONLY_SUCCESSES_COUNT = {
     "too-many-scans", "too-many-renames", "too-many-orders", "too-many-declines", "too-many-tax-ids-shown",
-    "too-many-addresses-shown", "too-many-exports", "too-many-reports",
+    "too-many-addresses-shown", "too-many-exports", "too-many-reports", "posting-too-fast",
 }  # fmt: skip
 
 

@@ -31,7 +31,8 @@ from tests.operations.scene import PASSWORD, Scene
 pytest_plugins = ["tests.fakes.wallet_plugin", "tests.fakes.treasury_plugin"]
 
 # Texts that whoever reads the database may read: facts of the account, names, reasons, what the chain shows to all,
-# what admins write in mails and to whom, what a setting means, and what we are told of a bank. Teller's id of an
+# what admins write in mails and to whom, what a setting means, what members say in the chat, and what we are told of a
+# bank. Teller's id of an
 # enrollment opens nothing: only the token does, which no answer holds.
 PUBLIC = frozenset({
     "access_list", "action", "action_url", "address_line1", "address_line2", "affiliate_username", "amount",
@@ -50,7 +51,8 @@ PUBLIC = frozenset({
     "address", "carrier", "decision_note", "digest", "outcome", "payment_digest", "provider", "ref", "reference",
     "refund_to", "sender", "ship_state", "ship_zip", "tins", "verdict", "week_on", "what",
     "currency", "description", "enrollment_id", "institution", "last_error", "last_four", "preheader",
-    "referred_by_username", "segment", "subject", "to_email", "unit",
+    "referred_by_username", "segment", "subject", "to_email", "unit", "variables",
+    "avatar_url", "emoji", "id", "text",
 })  # fmt: skip
 NOT_THERE_AT_ONCE = {"create_export", "start_import"}  # the link comes with the file, which a job makes
 Secrets = Mapping[str, set[str]]
@@ -144,6 +146,7 @@ def test_the_secrets_are_those_that_we_know_of() -> None:
         "renew_backup_codes": {"backup_codes"},
         "create_token": {"firebase_token"},
         "create_oobit_token": {"token"},
+        "create_wallet_token": {"token"},
         "create_export": {"download_url"},
         "export": {"download_url"},
         "create_import": {"upload_url"},
