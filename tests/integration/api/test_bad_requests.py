@@ -34,14 +34,19 @@ WRONG_QUERIES = ("limit=5&limit=6", "cursor=a&limit=5&cursor=a", "unknown=1", "L
 WRONG_IDS = ("1", "me", "%00", "%FF", "7c6b5a49-3827-4615-9403", "7c6b5a49-3827-4615-9403-f2e1d0c9b8a7%00",
              "%0A", "..", "%2e%2e", "'", "a" * 5_000, "-", "null")  # fmt: skip
 # They may say anything, or are any number: test_username_suggestions.py, test_referrals.py, test_public_awards.py.
-NAMES = ("full_name", "code", "number")
+NAMES = ("full_name", "code", "number", "emoji")
+HEART = "%E2%9D%A4%EF%B8%8F"
 # What is wrong elsewhere and may be asked here, with the answer: ids of things of all kinds (a setting has a name),
-# a username, how a name begins (text that is not UTF-8 stays as it was escaped), and a member's number above 100.
+# a username, how a name begins (text that is not UTF-8 stays as it was escaped), a member's number above 100, places in
+# a channel.
 RIGHT: dict[tuple[str, str], tuple[int, tuple[str, ...]]] = {
     ("list_audit_log", "resource_id"): (200, ("c4n4ry", "..%2F..")),
     ("list_users", "username"): (200, ("c4n4ry",)),
     ("list_users", "q"): (200, ("c4n4ry", "%FF", "%C3%28", "..%2F..", "'%20OR%201=1--")),
     ("preview_mail", "member_number"): (404, ("101",)),
+    ("list_messages", "before"): (404, ("101",)),
+    ("list_messages", "around"): (404, ("101",)),
+    ("list_changes", "since"): (404, ("0", "101")),
 }
 WRONG_KEYS = ("", " ", "two words", "é", "x" * 256, "\x7f", "tab\there", "\x80\xff")
 HARMLESS_HEADERS: dict[str, str] = {
@@ -163,9 +168,9 @@ def test_only_a_cursor_of_ours_is_taken(client: Client) -> None:
 
 
 def test_an_id_in_a_path_that_is_none_names_nothing(client: Client, sql: Connection) -> None:
-    """What is asked is counted where a network may ask only so often."""
+    """What is asked is counted where a network may ask so often only; who acts in the chat has a row to be locked."""
     somebody = client(factories.member(role=Role.OWNER).token)
-    counted = ("idempotency_keys", "attempt_counters")
+    counted = ("idempotency_keys", "attempt_counters", "social_standings")
     before = rows_of_all_tables(sql, without=counted)
     asked = 0
     for operation in contract.operations():
@@ -178,7 +183,9 @@ def test_an_id_in_a_path_that_is_none_names_nothing(client: Client, sql: Connect
             if "transaction-not-seen" in said(operation).get("x-problems", []):
                 expected.add((409, "chain-unavailable"))  # the nodes are asked before anything is looked for here
             for value in (*WRONG_IDS, str(uuid4()), str(UUID(int=0))):
-                path = operation.template.replace("{" + parameter["name"] + "}", value)
+                path = operation.template.replace("{" + parameter["name"] + "}", value).replace("{emoji}", HEART)
+                needed = [it["name"] for it in parameters(operation, "query") if it.get("required")]
+                path += "?" + "&".join(f"{name}=1" for name in needed) if needed else ""
                 body, headers = content_of(operation)
                 headers |= {"Idempotency-Key": f"{asked}"}
                 answer = answer_of(somebody.raw(operation.function, operation.method, path, body, headers))
@@ -186,6 +193,12 @@ def test_an_id_in_a_path_that_is_none_names_nothing(client: Client, sql: Connect
                 asked += 1
     assert asked >= 2 * len(WRONG_IDS)
     assert rows_of_all_tables(sql, without=counted) == before
+
+
+def is_no_emoji(operation: Operation, path: str) -> bool:
+    """True for a path of the operation whose end should be an emoji and is none."""
+    pattern = re.sub(r"\{\w+\}", "[^/]+", operation.template)
+    return operation.template.endswith("/{emoji}") and re.fullmatch(pattern, path) is not None and "\x00" not in path
 
 
 def test_paths_that_only_resemble_an_operation_are_not_found(client: Client, sql: Connection) -> None:
@@ -204,6 +217,8 @@ def test_paths_that_only_resemble_an_operation_are_not_found(client: Client, sql
             methods = methods_of(operation.function, unquote(other))
             path_of_another = methods and operation.method not in methods  # /comps/award.json names a comp, to be read
             expected = (405, "method-not-allowed") if path_of_another else (404, "not-found")
+            if is_no_emoji(operation, unquote(other)):
+                expected = (422, "not-valid")
             assert (answer.status, answer.problem) == expected, f"{operation.operation_id}: {other}"
     assert rows_of_all_tables(sql) == before
 
