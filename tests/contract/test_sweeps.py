@@ -17,7 +17,6 @@ IN_ORDER = {
     "ledger_seal/main.py:check": "two ranges of seals: one that is broken ends the look",
     "member_erase/main.py:erase": "one member's rows: the files before the rows that name them",
     "outbox_relay/main.py:_publish_batches": "batches; what cannot be published is reported and waits",
-    "partition_maintain/main.py:_make": "months of one table; each table is on its own",
     "payment_reconciliation/compare.py:everything": "batches of one list",
     "payment_reconciliation/main.py:_read": "the pages of one day in order",
     "payment_watch/disputes.py:look_at_all": "pages in order; each dispute is a part of the sweep",
