@@ -22,7 +22,7 @@ TOKEN_TYPE = "JWT"  # noqa: S105 - no access token of ours, whose type is anothe
 class WalletTokenConfig(Config):
     """The audience that the provider's custom connection asks for; no operation of ours takes it."""
 
-    wallet_token_audience: str = "blakjaks-wallet"  # noqa: S105
+    wallet_token_audience: str = "blakjaks-wallet"  # noqa: S105 - a name, no secret
 
 
 class WalletGrant(Reply):

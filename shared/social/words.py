@@ -73,7 +73,9 @@ def _entry(word: str) -> ListedWord:
 
 
 def _repeated(letter: str, count: int, *, any_number: bool) -> str:
-    """So many letters or more; of a whole word exactly so many, or as many as are meant to be too many."""
+    """The pattern for a letter that stands `count` times in a row. `any_number` allows it more often; without it a
+    single letter may only be repeated as often as people do on purpose (DRAWN_OUT).
+    """
     if any_number or count > 1:
         return f"{letter}{{{count},}}+"
     return f"(?:{letter}(?!{letter})|{letter}{{{DRAWN_OUT},}}+)"

@@ -157,7 +157,7 @@ def test_where_nobody_listens_nothing_is_known(shop_vendors: Vendors, monkeypatc
 
 def test_without_credentials_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_scope: str) -> requests.Session:
-        raise DefaultCredentialsError("no credentials")  # type: ignore[no-untyped-call]
+        raise DefaultCredentialsError("no credentials")  # type: ignore[no-untyped-call] # google-auth is untyped
 
     monkeypatch.setenv("TRANSLATION_URL", "https://translation.example")
     monkeypatch.setattr(google_sessions, "_logged_in", refuse)

@@ -21,7 +21,7 @@ def connected(stack: Stack, token: str) -> str:
         json.dumps({"token": token}).encode(),
         {"Content-Type": "application/json"},
     )
-    with urlopen(request, timeout=CONNECT_SECONDS_MAX) as answer:  # noqa: S310
+    with urlopen(request, timeout=CONNECT_SECONDS_MAX) as answer:  # noqa: S310 - likewise
         return str(json.loads(answer.read())["id_token"])
 
 

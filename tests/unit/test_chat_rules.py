@@ -20,7 +20,7 @@ def told(standing: Standing, now: datetime, tier: Tier = Tier.STANDARD, **change
     """The slug of the refusal, or nothing; and the standing after it."""
     given: dict[str, object] = {"gate": Gate(Access.FULL), "mark": "a", **changes}
     made = Judge({WHO: standing}, now)
-    refusal = made.judge(Attempt(WHO, tier, **given))  # type: ignore[arg-type]
+    refusal = made.judge(Attempt(WHO, tier, **given))  # type: ignore[arg-type] # fields of several types
     return refusal.slug() if refusal else "", made.standing(WHO)
 
 

@@ -168,7 +168,7 @@ def test_only_a_cursor_of_ours_is_taken(client: Client) -> None:
 
 
 def test_an_id_in_a_path_that_is_none_names_nothing(client: Client, sql: Connection) -> None:
-    """What is asked is counted where a network may ask so often only; who acts in the chat has a row to be locked."""
+    """Three tables are left out: keys, counters of limits, and standings, which the chat makes to lock them."""
     somebody = client(factories.member(role=Role.OWNER).token)
     counted = ("idempotency_keys", "attempt_counters", "social_standings")
     before = rows_of_all_tables(sql, without=counted)

@@ -187,5 +187,5 @@ def test_an_unknown_or_archived_channel_is_not_there(chat: Chat) -> None:
     chat.sql.execute_simple("UPDATE social_channels SET archived_at = now() WHERE slug = 'crypto'")
 
     for channel in (chat.channel("crypto"), UUID(int=0), general.int):
-        answers = [author.page(channel), author.post(channel, "x")]  # type: ignore[arg-type]
+        answers = [author.page(channel), author.post(channel, "x")]  # type: ignore[arg-type] # an id that is none
         assert {refusal(answer) for answer in answers} == {(404, "not-found")}
