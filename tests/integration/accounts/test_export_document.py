@@ -64,7 +64,7 @@ FIELDS: Mapping[str, str] = {
         "id:uuid holds:int state:text amount:int paid_at state_at:time treasury:text source_id:uuid "
         "source_kind:text requested_at:time approvals_needed:int transaction_hash recipient_address:address",
     "wallet_transactions":
-        "id:uuid type:text amount:int status:text comp_id created_at:time to_address block_number "
+        "id:uuid type:text amount:int status:text comp_id log_index created_at:time to_address block_number "
         "confirmed_at from_address withdrawal_id transaction_hash",
     "withdrawals":
         "id:uuid nonce:int state:text amount:int chain_id:int state_at:time gas_limit:int signed_at succeeded "
@@ -129,6 +129,13 @@ FIELDS: Mapping[str, str] = {
     "mails":
         "id:uuid status:text to_name:text language:text template:text to_email:text tried_at queued_at:time "
         "campaign_id finished_at asked_again_at provider_message_id",
+    "social_messages":
+        "id:uuid text:text tier:text number:int language media_id reply_to revision:int edited_at posted_at:time "
+        "channel_id:uuid media_type:text removed_at removed_by",
+    "social_reactions": "emoji:text posted_at:time message_id:uuid",
+    "social_reads": "number:int channel_id:uuid",
+    "social_sanctions": "id:uuid kind:text until reason:text given_at:time",
+    "social_standings": "last_at strikes:int banned_at struck_at muted_until timeout_until",
     "pictures": "id:uuid status:text removed_at finished_at:time object_name:uuid uploaded_at:time content_type:text",
     "email_changes": "id:uuid asked_at:time attempts:int new_email:text expires_at:time",
     "exports": "id:uuid status:text asked_at:time ready_at:time expires_at:time",
