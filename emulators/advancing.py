@@ -1,8 +1,9 @@
 """Takes the stack's clock from one due moment to the next, and makes the calls that are due there.
 
 The moments are those of schedules that are due once a day at most, and of scheduled tasks. At each of them the other
-schedules that were due since the moment before are called once, together; then the rare ones, one after another, oldest
-first. All that follows from the calls is done before the clock goes on: the outbox, messages, and tasks that are due.
+schedules that were due meanwhile are called once, together, if that was not done in the hour before; then the rare
+ones, one after another, oldest first. All that follows from the calls is done before the clock goes on: the outbox,
+messages, and tasks that are due.
 """
 
 import threading
@@ -10,13 +11,14 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from emulators.scheduler import Due, Scheduler
+from emulators.scheduler import Due, Entry, Scheduler
 
-CALLS_AT_ONCE = 4
+CALLS_AT_ONCE = 8
 SETTLE_SECONDS_MAX = 30.0
 LOOK_SECONDS = 0.5  # how soon the end of the stack is noticed
+OFTEN = timedelta(hours=1)  # at least so much of the clock's time lies between two calls of what is due often
 TASK_STEPS_MAX = 20  # steps for tasks alone, one after another: a task that always makes another one ends there
 DONE = 204
 
@@ -66,6 +68,8 @@ class Advance:
     next_task: Callable[[], datetime | None]
     mine: Callable[[], None]
     _stopping: threading.Event = field(default_factory=threading.Event)
+    _often_at: datetime | None = None  # of the last calls of what is due often
+    _seconds: dict[Entry, float] = field(default_factory=dict)  # that an entry's last call took
 
     def stop(self) -> None:
         """End an advance after the call that is under way."""
@@ -85,7 +89,7 @@ class Advance:
                 while not made.is_there and (made.steps == 0 or time.monotonic() < ends_at):
                     moment, is_tasks = self._next(to, tasks=task_steps < TASK_STEPS_MAX)
                     task_steps = task_steps + 1 if is_tasks else 0
-                    self._step(moment, made, threads)
+                    self._step(moment, made, threads, often=is_tasks or moment >= to)
                     if is_tasks:
                         self.mine()
                         self._settled()
@@ -101,13 +105,19 @@ class Advance:
         task = self.next_task() if tasks else None
         return (task, True) if task and task < moment else (moment, False)
 
-    def _step(self, moment: datetime, made: Progress, threads: ThreadPoolExecutor) -> None:
+    def _step(self, moment: datetime, made: Progress, threads: ThreadPoolExecutor, *, often: bool) -> None:
+        """Go to a moment; `often` calls what is due often, whenever that was called last."""
         if self._stopping.is_set():
             raise Stopped
         self.move(max(moment, self.now()))
-        due = self.scheduler.take_due(self.now())
-        often = [each for each in due if not each.entry.is_rare]
-        self._note(made, often, list(threads.map(self._call, often)))
+        often = often or self._often_at is None or self.now() - self._often_at >= OFTEN
+        if often:
+            self._often_at = self.now()
+        due = self.scheduler.take_due(self.now(), rare_only=not often)
+        together = [each for each in due if not each.entry.is_rare]
+        # The longest call begins first, so that no long one is waited for when all others are done.
+        together.sort(key=lambda each: self._seconds.get(each.entry, 0.0), reverse=True)
+        self._note(made, together, list(threads.map(self._call, together)))
         self._settled()
         for each in due:
             if each.entry.is_rare:
@@ -130,7 +140,11 @@ class Advance:
     def _call(self, due: Due) -> int:
         if self._stopping.is_set():
             raise Stopped
-        return self.scheduler.fire(due.entry)
+        began = time.monotonic()
+        try:
+            return self.scheduler.fire(due.entry)
+        finally:
+            self._seconds[due.entry] = time.monotonic() - began
 
     @staticmethod
     def _note(made: Progress, called: Sequence[Due], statuses: Sequence[int]) -> None:

@@ -40,7 +40,7 @@ PLACES = (
 )
 SETTINGS = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=200", "timezone=UTC",
             "log_timezone=UTC")  # fmt: skip
-FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
+FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 Source = Literal["any", "machine", "embedded"]
 
@@ -58,12 +58,14 @@ class Access:
 
 @dataclass
 class Postgres:
-    """One server. `durable=False` is for tests: a crash of the machine may lose or damage everything. `buffers_mib` of
+    """One server. With `durable=False` a commit waits for no disk, and a crash of the machine may lose or damage
+    everything. `vacuums=False` is for tests, which count on plans and catalogues that nothing changes. `buffers_mib` of
     memory hold what was read and written of the tables.
     """
 
     source: Source = "any"
     durable: bool = True
+    vacuums: bool = True
     buffers_mib: int = 256
     log: Path = LOCAL / "log" / "postgres.log"
     version: str = ""
@@ -113,6 +115,7 @@ class Postgres:
         _initdb(binaries, home, password)
         settings = [*SETTINGS, f"port={port}", f"shared_buffers={self.buffers_mib}MB"]
         settings += () if self.durable else FORGETFUL
+        settings += () if self.vacuums else ("autovacuum=off",)
         command = [str(binaries / "postgres"), "-D", str(home.data), *(f"--{setting}" for setting in settings)]
         self._child = Child.start("postgres", command, self.log, _environment(), home.user)
         self._child.wait_until_ready(lambda: _is_ready(home.data), READY_SECONDS_MAX)

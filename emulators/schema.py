@@ -281,7 +281,7 @@ def migrated(postgres: Postgres) -> str:
 def main() -> None:
     """Make a database for it, apply all migrations, write the file."""
     argparse.ArgumentParser(description=__doc__, prog="make schema").parse_args()
-    postgres = Postgres(durable=False)
+    postgres = Postgres(durable=False, vacuums=False)
     postgres.start()
     try:
         FILE.write_text(migrated(postgres), encoding="utf-8")

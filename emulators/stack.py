@@ -98,6 +98,7 @@ class Options:
             firestore=settings.emulator("FIRESTORE"),
             pubsub=settings.emulator("PUBSUB"),
             postgres=settings.database(),
+            durable=False,  # a stack that ends removes its cluster, so that no later one reads what a disk would keep
         )
 
 

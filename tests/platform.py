@@ -79,7 +79,7 @@ class Platform:
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
     """All parts except a test's database."""
     log: Path = tmp_path_factory.mktemp("log") / "postgres.log"
-    made = Platform(Postgres(durable=False, log=log))
+    made = Platform(Postgres(durable=False, vacuums=False, log=log))
     logins = cloud.Logins()
     with ExitStack() as stop:
         vendors = (made.mail, made.vision, made.oobit, made.vendors)
@@ -110,6 +110,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             migrate.apply(datetime.now(UTC))
         made.databases = Databases(made.postgres, TEMPLATE)
         yield made
+        made.databases.close()
 
 
 @pytest.fixture

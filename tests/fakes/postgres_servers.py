@@ -18,7 +18,7 @@ def running_server(source: Source) -> Iterator[Postgres]:
         postgres.find_binaries(source)
     except (FileNotFoundError, SystemExit) as absent:
         pytest.skip(f"no {source} Postgres here: {absent}")  # the other kind is tested everywhere
-    started = Postgres(source=source, durable=False)
+    started = Postgres(source=source, durable=False, vacuums=False)
     started.start()
     yield started
     started.stop()

@@ -56,7 +56,7 @@ def stage(name: str) -> Iterator[Database]:
 
 @contextmanager
 def server() -> Iterator[tuple[Postgres, dict[str, str]]]:
-    postgres = Postgres(durable=False)
+    postgres = Postgres(durable=False, vacuums=False)
     postgres.start()
     try:
         yield postgres, database.make_template(postgres, datetime.now(UTC))
