@@ -2,14 +2,17 @@
 
 A copy of the template is a thousand files, and takes most of a second on a busy machine; emptying takes milliseconds. A
 database that its rows alone cannot restore (another schema, other privileges, much data) is dropped and copied anew.
+The connection that empties a database stays open: a new one would read all the catalogues first, after each test.
 """
 
 import io
 import itertools
 import os
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 
 from pg8000.dbapi import Connection
+from pg8000.exceptions import DatabaseError, InterfaceError
 from pg8000.native import literal
 
 from emulators import cloud
@@ -31,9 +34,9 @@ SCHEMA = " UNION ALL ".join(
     f"SELECT '{catalogue}', count(*), sum(xmin::text::bigint) FROM {catalogue}" for catalogue in CATALOGUES
 )
 SETTINGS = "SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE datname = "
-WRITTEN = """  -- tables that have, or had, a row
-    SELECT quote_ident(relname) FROM pg_class
-    WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND pg_relation_size(oid) > 0 ORDER BY relname
+WRITTEN = """  -- tables that have, or had, a row, with the bytes of their rows
+    SELECT quote_ident(relname), bytes FROM pg_class CROSS JOIN LATERAL pg_relation_size(oid) AS bytes
+    WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace AND bytes > 0 ORDER BY relname
 """
 SEQUENCES = (
     "SELECT quote_ident(sequencename), coalesce(last_value, start_value), last_value IS NOT NULL FROM pg_sequences"
@@ -51,12 +54,21 @@ class Databases:
     postgres: Postgres
     template: str
     _free: list[str] = field(default_factory=list)
+    _open: dict[str, ExitStack] = field(default_factory=dict)
+    _connections: dict[str, Connection] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         with cloud.superuser(self.postgres, self.template) as sql:
             self._schema = sql.execute_simple(SCHEMA).rows
-            self._size = _size(sql)
-            self._rows = {name: _copied(sql, name) for name in _written(sql)}
+            written = _written(sql)
+            self._size = sum(written.values())
+            self._rows = {name: _copied(sql, name) for name in written}
+            # A table's rows as text, in their order on the disk: equal marks are equal rows.
+            self._marks = " UNION ALL ".join(
+                f"SELECT {literal(name)}, md5(string_agg(CAST(t.* AS text), E'\\n')) FROM {name} t"
+                for name in self._rows
+            )
+            self._marked = sql.execute_simple(self._marks).rows
             sequences = sql.execute_simple(SEQUENCES).rows
         starts = ",".join(f"setval({literal(name)}, {value}, {called})" for name, value, called in sequences)
         self._start = f"SELECT {starts}"
@@ -71,44 +83,55 @@ class Databases:
 
     def give_back(self, name: str) -> None:
         """Take a database back; clients that are still connected are disconnected."""
-        with cloud.superuser(self.postgres, name) as sql:
-            sql.execute_simple(OTHERS)
-            clean = self._only_rows_have_changed(sql, name)
-            if clean:
-                self._put_back(sql)
-        if clean:
+        try:
+            is_clean = self._emptied(name, self._connection(name))
+        except (DatabaseError, InterfaceError, OSError):  # the test may have ended the connection
+            self._forget(name)
+            is_clean = self._emptied(name, self._connection(name))
+        if is_clean:
             self._free.append(name)
         else:
+            self._forget(name)
             self.postgres.drop_database(name)
 
     def close(self) -> None:
         """Drop the databases that are not in use."""
         while self._free:
-            self.postgres.drop_database(self._free.pop())
+            self._forget(name := self._free.pop())
+            self.postgres.drop_database(name)
 
-    def _only_rows_have_changed(self, sql: Connection, name: str) -> bool:
-        settings = sql.execute_simple(SETTINGS + literal(name)).rows[0][0]
-        return (
-            not settings
-            and sql.execute_simple(SCHEMA).rows == self._schema
-            and _size(sql) < self._size + GROWN_BYTES_MAX
-        )
+    def _connection(self, name: str) -> Connection:
+        if name not in self._connections:
+            opened = self._open[name] = ExitStack()
+            self._connections[name] = opened.enter_context(cloud.superuser(self.postgres, name))
+        return self._connections[name]
 
-    def _put_back(self, sql: Connection) -> None:
-        deletes = (f"DELETE FROM {name}" for name in _written(sql) if name not in self._rows)
+    def _forget(self, name: str) -> None:
+        if self._connections.pop(name, None):
+            with suppress(DatabaseError, InterfaceError, OSError):
+                self._open.pop(name).close()
+
+    def _emptied(self, name: str, sql: Connection) -> bool:
+        """Put the template's rows back, if only rows have changed; False if something else has."""
+        sql.execute_simple(OTHERS)
+        written = _written(sql)
+        if sum(written.values()) >= self._size + GROWN_BYTES_MAX or self._schema_has_changed(sql, name):
+            return False
+        deletes = (f"DELETE FROM {table}" for table in written if table not in self._rows)
         sql.execute_simple(";".join(("SET session_replication_role = replica", *deletes, self._start)))
-        for table, rows in self._rows.items():
-            if _copied(sql, table) != rows:
+        for (table, was), (_, mark) in zip(self._marked, sql.execute_simple(self._marks).rows, strict=True):
+            if mark != was:
                 sql.execute_simple(f"DELETE FROM {table}")
-                sql.cursor().execute(f"COPY {table} FROM STDIN", stream=io.BytesIO(rows))
+                sql.cursor().execute(f"COPY {table} FROM STDIN", stream=io.BytesIO(self._rows[table]))
+        return True
+
+    def _schema_has_changed(self, sql: Connection, name: str) -> bool:
+        settings = sql.execute_simple(SETTINGS + literal(name)).rows[0][0]
+        return bool(settings) or sql.execute_simple(SCHEMA).rows != self._schema
 
 
-def _size(sql: Connection) -> int:
-    return int(sql.execute_simple("SELECT pg_database_size(current_database())").rows[0][0])
-
-
-def _written(sql: Connection) -> list[str]:
-    return [str(name) for (name,) in sql.execute_simple(WRITTEN).rows]
+def _written(sql: Connection) -> dict[str, int]:
+    return {str(name): int(size) for name, size in sql.execute_simple(WRITTEN).rows}
 
 
 def _copied(sql: Connection, table: str) -> bytes:
