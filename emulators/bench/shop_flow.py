@@ -123,6 +123,7 @@ def delivered(
     answers = sorted(made.milliseconds)
     p50, p95, p99 = (answers[len(answers) * percentile // 100] for percentile in (50, 95, 99))
     end = _end(shop, ids, _kept(shop) - kept_before)
+    card.webhooks.lost = False
     return Delivered(len(deliveries), round(len(deliveries) / made.seconds, 1), p50, p95, p99, end)
 
 

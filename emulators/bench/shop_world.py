@@ -110,7 +110,7 @@ class Shop:
 
     def __init__(self, made: World) -> None:
         self._world = made
-        self._turns = cycle(enumerate(made.members[1:]))
+        self._turns = cycle(range(1, len(made.members)))
         self._old = 0
         settings.forget()
         with made.sql() as connection:
@@ -137,7 +137,7 @@ class Shop:
 
     def checkouts(self, count: int, sku: str | None = None) -> list[Checkout]:
         """Carts of two products (or of one tin of a product), with quotes; their members may order them now."""
-        buyers = list(islice(self._turns, count))
+        buyers = [(number, self._world.members[number]) for number in islice(self._turns, count)]
         rows = [(uuid4(), buyer.id, sku) for _, buyer in buyers] if sku else list(self._two_products(buyers))
         opened: dict[UUID, UUID] = {member_id: cart_id for cart_id, member_id, _ in rows}
         now = datetime.now(UTC)

@@ -59,6 +59,16 @@ class World:
         """All members, the admin among them."""
         return self._members
 
+    def sign_in_again(self) -> None:
+        """Give all members new tokens, for a run that lasts longer than a token lives."""
+        with self.sql() as connection:
+            # As a replica: no trigger, so that no job has ended sessions to tell listeners of.
+            connection.execute_simple("SET session_replication_role = replica")
+            connection.execute_simple("UPDATE sessions SET ended_at = now(), end_reason = 'replaced'")
+            connection.execute_simple("RESET session_replication_role")
+            self._members = _sign_in(connection, self._members)
+        self._turns = cycle(self._members[1:])
+
     @contextmanager
     def sql(self) -> Iterator[Connection]:
         """A connection to the database as the superuser."""
