@@ -1,4 +1,4 @@
-"""HTTP for owners: the settings of the platform, webhooks and API keys. Each module has the operations of one subject."""
+"""HTTP for owners: settings of the platform, webhooks and API keys. Each module has the operations of one subject."""
 
 from flask import Request, Response
 

@@ -13,7 +13,7 @@ from shared.values.hooks import OF_ORDERS, HookKind
 
 @dataclass(frozen=True)
 class Content:
-    """The `data` of a message, and the wholesale account that may hear of it beside the owners; None for owners alone."""
+    """The `data` of a message, and the wholesale account that may hear of it beside the owners, if there is one."""
 
     data: Mapping[str, object]
     account_id: UUID | None
