@@ -6,9 +6,10 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
+from functions.admin_settings import key_store
 from functions.admin_settings.common import Owner, api
-from shared.credentials import api_keys, totp
-from shared.credentials.api_keys import ApiKey, ApiKeySecret, TooManyApiKeys
+from functions.admin_settings.key_store import ApiKey, ApiKeySecret, TooManyApiKeys
+from shared.credentials import totp
 from shared.credentials.totp import SECOND_FACTOR
 from shared.db import Tx
 from shared.values.api_keys import READABLE
@@ -41,7 +42,7 @@ class ApiKeyRequest(Body):
 @api.get("/v1/admin/api-keys")
 def list_api_keys(tx: Tx, admin: Owner, page: Page) -> Listing[ApiKey]:
     """List the keys that were ever made, newest first; none of them is shown."""
-    rows = api_keys.listed(tx, paging.after(page.cursor), page.limit + 1)
+    rows = key_store.listed(tx, paging.after(page.cursor), page.limit + 1)
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.made_at, row.id))
     return Listing[ApiKey](items=list(shown), next_cursor=cursor)
 
@@ -57,7 +58,7 @@ def create_api_key(
 ) -> ApiKeySecret:
     """Make a key that is good for 90 days. It is shown this once."""
     totp.spend(tx, admin.id, body.totp, now)
-    made = api_keys.make(tx, admin.id, body.name, body.operations, now)
+    made = key_store.make(tx, admin.id, body.name, body.operations, now)
     changes = {"name": body.name, "operations": body.operations, "expires_at": made.api_key.expires_at.isoformat()}
     audit.record(tx, admin, client, Action("api_key.create", "api_key", made.api_key.id, changes), now)
     return made
@@ -66,6 +67,6 @@ def create_api_key(
 @api.delete("/v1/admin/api-keys/{key_id}")
 def revoke_api_key(tx: Tx, admin: Owner, key_id: UUID, client: Client, now: datetime) -> ApiKey:
     """Revoke a key, for good and at once. Harmless twice."""
-    if api_keys.revoke(tx, key_id, admin.id, now):
+    if key_store.revoke(tx, key_id, admin.id, now):
         audit.record(tx, admin, client, Action("api_key.revoke", "api_key", key_id, {}), now)
-    return api_keys.one(tx, key_id)
+    return key_store.one(tx, key_id)

@@ -40,7 +40,15 @@ PUBLIC_IPV6 = ipaddress.ip_network("2000::/3")
 # Public by their form, but they lead to an IPv4 address that is written in them, or to nobody's machine in particular.
 NOT_PUBLIC = tuple(
     ipaddress.ip_network(network)
-    for network in ("192.88.99.0/24", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16")
+    for network in (
+        "192.0.0.0/24",
+        "192.88.99.0/24",
+        "2001::/23",
+        "2001:db8::/32",
+        "2002::/16",
+        "3fff::/20",
+        "5f00::/16",
+    )
 )
 
 

@@ -25,6 +25,16 @@ class HookDriver:
         """Let something happen."""
         db.atomically(lambda tx: hook_events.tell(tx, kind, subject, clock.now()))
 
+    def snapshot(self) -> str:
+        """Record a balance of the present hour; returns the subject of its event."""
+        at = clock.now().replace(minute=0, second=0, microsecond=0)
+        self.sql.execute_unnamed(
+            "INSERT INTO treasury_snapshots (at, treasury, onchain_balance, block_number, metadata)"
+            " VALUES ($1, 'member', 12500000, 7, '{}') ON CONFLICT DO NOTHING",
+            (at,),
+        )
+        return f"member@{at.isoformat()}"
+
     def spread(self) -> list[int]:
         """Deliver each event that was recorded, also those of earlier calls; returns the answers' statuses."""
         found = self.sql.execute_simple("SELECT body FROM outbox WHERE destination = 'hook-event' ORDER BY id").rows

@@ -13,41 +13,45 @@ pytest_plugins = ["tests.fakes.hook_receiver"]
 URL = "https://receiver.test/hooks?tenant=7"
 HEADERS = {"webhook-id": "msg_1"}
 PUBLIC = "93.184.216.34"
+NOT_PUBLIC = (
+    # this machine, private networks, link-local with the metadata server, carriers, tests, multicast, broadcast
+    *("127.0.0.1", "127.9.9.9", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254"),  # noqa: S104 - refused
+    *("100.64.0.1", "192.0.0.8", "192.0.2.1", "198.18.0.1", "203.0.113.9", "224.0.0.1", "240.0.0.1"),
+    *("255.255.255.255", "192.88.99.1"),
+    # the same in IPv6, and addresses that have an IPv4 address in them
+    *("::", "::1", "fc00::1", "fd20:ce::254", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1", "100::1"),
+    *("::ffff:10.0.0.1", "::ffff:93.184.216.34", "::10.0.0.1", "64:ff9b::a00:1", "64:ff9b:1::1"),
+    *("2001::1", "2001:db8::1", "2002:a00:1::1", "3fff::1"),
+)
+NOT_A_URL = (
+    *("http://example.com/", "https://127.0.0.1/", "https://[::1]/", "https://2130706433/", "https://0x7f.1/"),
+    *("https://localhost/", "https://example.com:8443/", "https://example.com:443/", "https://me@example.com/"),
+    *("https://example.com/#x", "https://example.com\\@10.0.0.1/", "https://example.com/\r\nx: y"),
+    *("https://exa mple.com/", "https://EXAMPLE.com/", "https://example.com?x", "https://b\u00fccher.example/"),
+    *("https:///x", "https://.com/", "https://example.com/" + "x" * 500, "file:///etc/passwd", ""),
+)
 
 
-@pytest.mark.parametrize(
-    "address",
-    ["127.0.0.1", "127.9.9.9", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",  # noqa: S104 - a test
-     "192.0.0.8", "192.0.2.1", "198.18.0.1", "203.0.113.9", "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.88.99.1",
-     "::", "::1", "::ffff:10.0.0.1", "::ffff:93.184.216.34", "64:ff9b::a00:1", "64:ff9b:1::1", "fc00::1",
-     "fd20:ce::254", "fe80::1", "fe80::1%eth0", "fec0::1", "ff02::1", "2001:db8::1", "2001::1", "2002:a00:1::1", "100::1", "3fff::1"],
-)  # fmt: skip
-def test_an_address_that_is_not_public_is_refused_wherever_it_comes_among_others(address: str) -> None:
-    for places in ([Place(address)], [Place(PUBLIC), Place(address)]):
-        with pytest.raises(AddressRefused, match="not_public"):
-            receivers.check("https://example.com/x", lambda _, places=places: places)
-        answered = receivers.deliver("https://example.com/x", {}, b"{}", lambda _, places=places: places)
-        assert answered == Answered(None, "not_public")
+def test_an_address_that_is_not_public_is_refused_wherever_it_comes_among_others() -> None:
+    for address in NOT_PUBLIC:
+        for places in ([Place(address)], [Place(PUBLIC), Place(address)]):
+            with pytest.raises(AddressRefused, match="not_public"):
+                receivers.check("https://example.com/x", lambda _, places=places: places)
+            answered = receivers.deliver("https://example.com/x", {}, b"{}", lambda _, places=places: places)
+            assert answered == Answered(None, "not_public"), address
 
 
 def test_public_addresses_are_taken() -> None:
     receivers.check("https://example.com/x", lambda _: [Place(PUBLIC), Place("2606:2800:220:1::1")])
 
 
-@pytest.mark.parametrize(
-    "url",
-    ["http://example.com/", "https://127.0.0.1/", "https://[::1]/", "https://2130706433/", "https://0x7f.1/",
-     "https://localhost/", "https://example.com:8443/", "https://example.com:443/", "https://me@example.com/",
-     "https://example.com/#x", "https://example.com\\@10.0.0.1/", "https://example.com/\r\nx: y", "https://exa m.com/",
-     "https://EXAMPLE.com/", "https://example.com?x", "https://bücher.example/", "https:///x", "https://.com/",
-     "https://example.com/" + "x" * 500, "file:///etc/passwd", "gopher://example.com/", ""],
-)  # fmt: skip
-def test_an_address_of_another_form_is_refused_before_anybody_is_asked(url: str) -> None:
+def test_an_address_of_another_form_is_refused_before_anybody_is_asked() -> None:
     def nobody(name: str) -> Sequence[Place]:
         raise AssertionError(name)
 
-    with pytest.raises(AddressRefused, match="form"):
-        receivers.check(url, nobody)
+    for url in NOT_A_URL:
+        with pytest.raises(AddressRefused, match="form"):
+            receivers.check(url, nobody)
 
 
 def test_a_name_without_an_address_is_refused() -> None:

@@ -96,19 +96,21 @@ BEGIN
 END $$;
 
 -- Whoever records an event asks first whether somebody wants it.
-GRANT SELECT ON hook_endpoints, hook_deliveries, hook_tries, api_keys TO blakjaks_read;
+GRANT SELECT ON hook_deliveries, hook_tries, api_keys TO blakjaks_read;
+GRANT SELECT (id, account_id, kinds, state, state_at, created_at, failing_since) ON hook_endpoints TO blakjaks_read;
 GRANT SELECT (id, endpoint_id, created_at, ends_at) ON hook_secrets TO blakjaks_read;
 -- A key is used with every function of admins.
 GRANT UPDATE (last_used_at) ON api_keys TO blakjaks_work;
 
 -- hooks: people say where they want to be told of what, renew secrets, and have something sent again.
-GRANT SELECT ON data_keys TO blakjaks_hooks;
+-- A URL may hold a receiver's own secret.
+GRANT SELECT ON data_keys, hook_endpoints TO blakjaks_hooks;
 GRANT INSERT, UPDATE, DELETE ON hook_endpoints TO blakjaks_hooks;
 GRANT INSERT, UPDATE (ends_at), DELETE ON hook_secrets TO blakjaks_hooks;
 GRANT UPDATE (state, tries_before, next_at, done_at) ON hook_deliveries TO blakjaks_hooks;
 
 -- hook_sending: events are delivered.
-GRANT SELECT ON hook_secrets, data_keys TO blakjaks_hook_sending;
+GRANT SELECT ON hook_endpoints, hook_secrets, data_keys TO blakjaks_hook_sending;
 GRANT INSERT, UPDATE ON hook_deliveries, hook_tries TO blakjaks_hook_sending;
 GRANT UPDATE (state, state_at, failing_since) ON hook_endpoints TO blakjaks_hook_sending;
 

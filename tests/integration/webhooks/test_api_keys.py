@@ -9,12 +9,12 @@ import pytest
 from pg8000.dbapi import Connection
 
 from emulators import contract
-from shared import clock
+from shared import clock, config
 from shared.api import MUTATING
 from shared.values import api_keys
 from shared.values.api_keys import READABLE
 from tests import factories, openapi
-from tests.client import Answer, FunctionClient
+from tests.client import Answer, FunctionClient, app, edge_headers
 from tests.fakes.treasury_admins import TreasuryAdmin
 from tests.operations.access import operations_for, send_example
 from tests.rows import rows_of_all_tables
@@ -142,6 +142,15 @@ def test_a_key_ends_with_the_rights_of_its_maker(
     script = client(made(owner, "get_health").body["secret"])
     sql.execute_unnamed(f"UPDATE members SET {end} WHERE id = $1", (owner.somebody.id,))
     assert script.get(READ["get_health"]).problem == "not-allowed"
+
+
+def test_the_load_balancer_leaves_a_key_where_it_is(owner: TreasuryAdmin, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The paths of admins pass no API Gateway: nobody before the function looks at the key."""
+    secret = made(owner, "get_health").body["secret"]
+    monkeypatch.setenv("FRONT", "load_balancer")
+    config.read.cache_clear()
+    headers = {**edge_headers("203.0.113.7"), "Authorization": f"Bearer {secret}"}
+    assert app("admin_desk").test_client().get(READ["get_health"], headers=headers).status_code == 200
 
 
 @pytest.mark.parametrize("token", ["bjk_", "bjk_guess", "bjk_" + "A" * 43])

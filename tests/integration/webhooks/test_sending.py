@@ -27,22 +27,11 @@ pytest_plugins = ["tests.fakes.hook_receiver", "tests.fakes.clock_plugin", "test
 Advance = Callable[[float], None]
 
 
-def snapshot(sql: Connection) -> str:
-    """A balance of a treasury, as the subject of its event."""
-    at = clock.now().replace(minute=0, second=0, microsecond=0)
-    sql.execute_unnamed(
-        "INSERT INTO treasury_snapshots (at, treasury, onchain_balance, block_number, metadata)"
-        " VALUES ($1, 'member', 12500000, 7, '{}') ON CONFLICT DO NOTHING",
-        (at,),
-    )
-    return f"member@{at.isoformat()}"
-
-
 @pytest.fixture
-def pending(driver: HookDriver, sql: Connection) -> UUID:
+def pending(driver: HookDriver) -> UUID:
     """An endpoint of the owners with an event that was not spread yet."""
     made = hook_rows.endpoint(None)
-    driver.tell(HookKind.TREASURY_SNAPSHOT, snapshot(sql))
+    driver.tell(HookKind.TREASURY_SNAPSHOT, driver.snapshot())
     return made
 
 
@@ -75,7 +64,7 @@ def test_an_event_and_a_task_that_come_twice_are_one_message(driver: HookDriver,
 @pytest.mark.usefixtures("driver")
 def test_nothing_is_recorded_that_nobody_has_chosen(driver: HookDriver, sql: Connection) -> None:
     hook_rows.endpoint(None, kinds=[HookKind.ORDER_SHIPPED])
-    driver.tell(HookKind.TREASURY_SNAPSHOT, snapshot(sql))
+    driver.tell(HookKind.TREASURY_SNAPSHOT, driver.snapshot())
     assert sql.execute_simple("SELECT FROM outbox WHERE destination = 'hook-event'").rows == []
 
 

@@ -1,4 +1,4 @@
-"""API keys as rows: made, listed and revoked (docs/webhooks.md). shared/web/keys.py admits those who show one."""
+"""API keys as rows: made, listed and revoked. shared/web/keys.py admits those who show one."""
 
 import base64
 import os
