@@ -46,10 +46,10 @@ def make(tx: Tx, owner_id: UUID, name: str, operations: Sequence[str], now: date
     """Make a key. Raises TooManyApiKeys."""
     tx.run("SELECT pg_advisory_xact_lock(:lock)", lock=ONE_AT_A_TIME)
     good = tx.scalar(int, "SELECT count(*) FROM api_keys WHERE revoked_at IS NULL AND expires_at > :now", now=now)
-    if good >= api_keys.KEYS_MAX:
+    if good >= api_keys.API_KEYS_MAX:
         raise TooManyApiKeys
     identity = uuid4()
-    secret = api_keys.KEY_PREFIX + base64.urlsafe_b64encode(os.urandom(api_keys.KEY_BYTES)).decode().rstrip("=")
+    secret = api_keys.KEY_PREFIX + base64.urlsafe_b64encode(os.urandom(api_keys.RANDOM_BYTES)).decode().rstrip("=")
     tx.run(
         """
         INSERT INTO api_keys (id, hash, name, operations, made_by, made_at, expires_at)

@@ -286,7 +286,7 @@ def _one_at_a_time(tx: Tx, account_id: UUID | None) -> None:
 
 
 def _with_new_secret(tx: Tx, account_id: UUID | None, endpoint_id: UUID, now: datetime) -> WebhookEndpointSecret:
-    identity, secret = uuid4(), os.urandom(hooks.SECRET_BYTES)
+    identity, secret = uuid4(), os.urandom(hooks.HOOK_SECRET_BYTES)
     tx.run(
         "INSERT INTO hook_secrets (id, endpoint_id, sealed, created_at) VALUES (:id, :endpoint_id, :sealed, :now)",
         id=identity,

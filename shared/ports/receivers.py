@@ -26,7 +26,7 @@ URL_LENGTH_MAX = 500
 URL = re.compile(r"https://(?P<name>[a-z0-9-]+(\.[a-z0-9-]+)*\.[a-z][a-z0-9-]*)(?P<path>/[\x21\x24-\x5b\x5d-\x7e]*)?")
 NAME_LENGTH_MAX = 253
 RESOLVE_SECONDS_MAX = 3.0
-CONNECT_SECONDS_MAX = 3.0
+OPEN_SECONDS_MAX = 3.0
 WHOLE_SECONDS_MAX = 10.0  # from the connection's beginning to the end of the answer's head
 HEAD_BYTES_MAX = 16 * 1024
 PIECE_BYTES = 4 * 1024
@@ -57,7 +57,7 @@ class AddressRefused(Exception):
 
 
 @dataclass(frozen=True)
-class Place:
+class HostAddress:
     """An address to connect to."""
 
     address: str
@@ -87,7 +87,7 @@ class _Fault(Exception):
     """Raised when there is no status; the message says why."""
 
 
-Resolve = Callable[[str], Sequence[Place]]
+Resolve = Callable[[str], Sequence[HostAddress]]
 
 
 def is_public(text: str) -> bool:
@@ -115,13 +115,15 @@ def deliver(url: str, headers: Mapping[str, str], body: bytes, resolve: Resolve 
         return Answered(None, str(failure))
 
 
-def places_of(name: str) -> Sequence[Place]:
+def places_of(name: str) -> Sequence[HostAddress]:
     """The addresses of a name. Raises AddressRefused when it has none, or when nobody tells them in time."""
-    found: list[Place] = []
+    found: list[HostAddress] = []
 
     def look() -> None:
         try:
-            found.extend(Place(str(each[4][0])) for each in socket.getaddrinfo(name, PORT, type=socket.SOCK_STREAM))
+            found.extend(
+                HostAddress(str(each[4][0])) for each in socket.getaddrinfo(name, PORT, type=socket.SOCK_STREAM)
+            )
         except (OSError, UnicodeError):
             found.clear()
 
@@ -142,7 +144,7 @@ def _target(url: str) -> _Target:
     return _Target(matched["name"], matched["path"] or "/")
 
 
-def _places(target: _Target, resolve: Resolve) -> list[Place]:
+def _places(target: _Target, resolve: Resolve) -> list[HostAddress]:
     """The places to connect to, IPv4 first. Raises AddressRefused if one of them is not public."""
     if target.name.endswith(STAND_IN) and target.name in (stand_ins := _stand_ins()):
         return [stand_ins[target.name]]
@@ -154,14 +156,14 @@ def _places(target: _Target, resolve: Resolve) -> list[Place]:
     return sorted(found, key=lambda place: ":" in place.address)[:ADDRESSES_TRIED_MAX]
 
 
-def _stand_ins() -> dict[str, Place]:
+def _stand_ins() -> dict[str, HostAddress]:
     """The stand-ins on this machine, by name. Addresses of other machines are left out."""
     found = {}
     for each in os.environ.get("HOOK_STAND_INS", "").split(","):
         name, _, place = each.strip().partition("=")
         address, _, port = place.rpartition(":")
         if name.endswith(STAND_IN) and address == "127.0.0.1" and port.isdigit():
-            found[name] = Place(address, int(port))
+            found[name] = HostAddress(address, int(port))
     return found
 
 
@@ -180,7 +182,7 @@ def _request(target: _Target, headers: Mapping[str, str], body: bytes) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode("ascii") + body
 
 
-def _sent(target: _Target, places: Sequence[Place], request: bytes) -> int:
+def _sent(target: _Target, places: Sequence[HostAddress], request: bytes) -> int:
     """The status of the answer. Raises _Fault."""
     deadline = time.monotonic() + WHOLE_SECONDS_MAX
     try:
@@ -200,12 +202,12 @@ def _sent(target: _Target, places: Sequence[Place], request: bytes) -> int:
         raise _Fault("connection") from None
 
 
-def _connected(places: Sequence[Place]) -> socket.socket:
+def _connected(places: Sequence[HostAddress]) -> socket.socket:
     """A connection to the first of the places that takes one. Raises OSError."""
     failure: OSError | None = None
     for place in places:
         try:
-            return socket.create_connection((place.address, place.port), CONNECT_SECONDS_MAX)
+            return socket.create_connection((place.address, place.port), OPEN_SECONDS_MAX)
         except OSError as error:
             failure = error
     assert failure, "there is at least one place"

@@ -4,9 +4,9 @@ import hashlib
 from datetime import timedelta
 
 KEY_PREFIX = "bjk_"
-KEY_BYTES = 32
+RANDOM_BYTES = 32
 KEY_LIFE = timedelta(days=90)
-KEYS_MAX = 20  # that are good at the same time
+API_KEYS_MAX = 20  # that are good at the same time
 
 # Operations of admins that change nothing and show figures of the platform: nothing about a member, no address, no
 # payment of one person. Nothing else can be read with a key, whatever its owner may do.

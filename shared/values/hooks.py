@@ -11,7 +11,7 @@ from enum import StrEnum
 from uuid import UUID
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - it marks a secret, and is none
-SECRET_BYTES = 32
+HOOK_SECRET_BYTES = 32
 SECRET_OVERLAP = timedelta(days=1)  # for so long messages are signed with the secret before the newest one too
 ENDPOINTS_MAX = 5  # of the owners together, and of each wholesale account
 

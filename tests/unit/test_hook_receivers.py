@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from shared.ports import receivers
-from shared.ports.receivers import AddressRefused, Answered, Place
+from shared.ports.receivers import AddressRefused, Answered, HostAddress
 from tests.fakes.hook_receiver import HookReceiver
 
 pytest_plugins = ["tests.fakes.hook_receiver"]
@@ -34,7 +34,7 @@ NOT_A_URL = (
 
 def test_an_address_that_is_not_public_is_refused_wherever_it_comes_among_others() -> None:
     for address in NOT_PUBLIC:
-        for places in ([Place(address)], [Place(PUBLIC), Place(address)]):
+        for places in ([HostAddress(address)], [HostAddress(PUBLIC), HostAddress(address)]):
             with pytest.raises(AddressRefused, match="not_public"):
                 receivers.check("https://example.com/x", lambda _, places=places: places)
             answered = receivers.deliver("https://example.com/x", {}, b"{}", lambda _, places=places: places)
@@ -42,11 +42,11 @@ def test_an_address_that_is_not_public_is_refused_wherever_it_comes_among_others
 
 
 def test_public_addresses_are_taken() -> None:
-    receivers.check("https://example.com/x", lambda _: [Place(PUBLIC), Place("2606:2800:220:1::1")])
+    receivers.check("https://example.com/x", lambda _: [HostAddress(PUBLIC), HostAddress("2606:2800:220:1::1")])
 
 
 def test_an_address_of_another_form_is_refused_before_anybody_is_asked() -> None:
-    def nobody(name: str) -> Sequence[Place]:
+    def nobody(name: str) -> Sequence[HostAddress]:
         raise AssertionError(name)
 
     for url in NOT_A_URL:
@@ -64,10 +64,10 @@ def test_a_name_is_resolved_once_and_the_connection_goes_where_it_was_looked_at(
 ) -> None:
     """A name that changes between the look and the connection would lead to 127.0.0.1:1 with the second answer."""
     monkeypatch.setattr(receivers, "is_public", lambda address: address == "127.0.0.1")  # as if this machine were
-    answers = [[Place("127.0.0.1", receiver.port)], [Place("127.0.0.1", 1)]]
+    answers = [[HostAddress("127.0.0.1", receiver.port)], [HostAddress("127.0.0.1", 1)]]
     asked: list[str] = []
 
-    def rebinding(name: str) -> Sequence[Place]:
+    def rebinding(name: str) -> Sequence[HostAddress]:
         asked.append(name)
         return answers[len(asked) - 1]
 
@@ -78,8 +78,8 @@ def test_a_name_is_resolved_once_and_the_connection_goes_where_it_was_looked_at(
 
 
 def test_a_name_that_turns_private_after_its_registration_is_sent_nothing() -> None:
-    receivers.check("https://example.com/", lambda _: [Place(PUBLIC)])
-    answered = receivers.deliver("https://example.com/", HEADERS, b"{}", lambda _: [Place("10.0.0.1")])
+    receivers.check("https://example.com/", lambda _: [HostAddress(PUBLIC)])
+    answered = receivers.deliver("https://example.com/", HEADERS, b"{}", lambda _: [HostAddress("10.0.0.1")])
     assert answered == Answered(None, "not_public")
 
 

@@ -26,7 +26,7 @@ def test_a_secret_is_shown_as_the_specification_writes_it() -> None:
 
 def test_with_two_secrets_a_message_has_a_signature_of_each() -> None:
     now = datetime.fromtimestamp(SENT_AT, UTC)
-    older = b"o" * hooks.SECRET_BYTES
+    older = b"o" * hooks.HOOK_SECRET_BYTES
 
     headers = hooks.headers([SECRET, older], MESSAGE, now, BODY)
 

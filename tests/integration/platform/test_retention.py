@@ -46,7 +46,7 @@ def row(name: str, at: datetime) -> dict[str, object]:
                           "expires_at": at},
         "email_codes": {"id": identity, "member_id": identity, "purpose": "reset", "code_mac": b"x", "created_at": at,
                         "expires_at": at},
-        "hook_deliveries": {"id": identity, "endpoint_id": identity, "kind": "order.confirmed", "subject": str(identity),
+        "hook_deliveries": {"id": identity, "endpoint_id": identity, "kind": "x", "subject": str(identity),
                             "body": "{}", "state": "delivered", "created_at": at, "done_at": at},
         "hook_secrets": {"id": identity, "endpoint_id": identity, "sealed": b"x", "created_at": at, "ends_at": at},
         "idempotency_keys": {"scope": str(MEMBER), "key_hash": identity.bytes, "request_hash": b"x", "created_at": at},

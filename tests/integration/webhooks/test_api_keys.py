@@ -11,6 +11,7 @@ from pg8000.dbapi import Connection
 from emulators import contract
 from shared import clock, config
 from shared.api import MUTATING
+from shared.auth import Role
 from shared.values import api_keys
 from shared.values.api_keys import READABLE
 from tests import factories, openapi
@@ -138,7 +139,7 @@ def test_a_revoked_key_opens_nothing_and_can_be_revoked_twice(
 def test_a_key_ends_with_the_rights_of_its_maker(
     end: str, owner: TreasuryAdmin, client: Client, sql: Connection
 ) -> None:
-    factories.member(role=factories.Role.OWNER)  # an owner who may act is always left
+    factories.member(role=Role.OWNER)  # an owner who may act is always left
     script = client(made(owner, "get_health").body["secret"])
     sql.execute_unnamed(f"UPDATE members SET {end} WHERE id = $1", (owner.somebody.id,))
     assert script.get(READ["get_health"]).problem == "not-allowed"
@@ -161,7 +162,7 @@ def test_a_guess_is_no_key(token: str, client: Client, sql: Connection) -> None:
 
 def test_twenty_keys_are_enough(owner: TreasuryAdmin, sql: Connection) -> None:
     now = clock.now()
-    for _ in range(api_keys.KEYS_MAX):
+    for _ in range(api_keys.API_KEYS_MAX):
         sql.execute_unnamed(
             "INSERT INTO api_keys (id, hash, name, operations, made_by, made_at, expires_at)"
             " VALUES (gen_random_uuid(), decode(md5(random()::text) || md5(random()::text), 'hex'), 'x',"

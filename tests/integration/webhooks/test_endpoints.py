@@ -58,7 +58,7 @@ def test_an_owner_adds_an_endpoint_whose_secret_is_shown_once_and_kept_sealed(
 
     assert answer.status == 201, answer
     secret = answer.body["secret"]
-    assert len(base64.b64decode(secret.removeprefix("whsec_"))) == hooks.SECRET_BYTES
+    assert len(base64.b64decode(secret.removeprefix("whsec_"))) == hooks.HOOK_SECRET_BYTES
     listed = owner.client.get(ADMIN)
     assert listed.body["items"] == [answer.body["endpoint"]]
     assert secret not in str(listed.body)
@@ -79,7 +79,7 @@ def test_without_a_code_of_the_app_nothing_is_added(owner: TreasuryAdmin, sql: C
 def test_an_address_that_nothing_may_be_sent_to_is_refused_at_once(
     url: str, reason: str, owner: TreasuryAdmin, buyer: FunctionClient, sql: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receivers, "places_of", lambda _: [receivers.Place("10.20.0.3")])
+    monkeypatch.setattr(receivers, "places_of", lambda _: [receivers.HostAddress("10.20.0.3")])
     answers = [
         posted(owner.client, ADMIN, {**WANTED, "url": url, "totp": owner.code()}),
         posted(buyer, ACCOUNT, {**WANTED, "url": url}),

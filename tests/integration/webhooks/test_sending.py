@@ -116,7 +116,7 @@ def test_what_a_receiver_does_wrong_is_tried_again_later(
     receiver.is_silent = fault == "silent"
     if fault == "not_public":
         monkeypatch.setenv("HOOK_STAND_INS", "")
-        monkeypatch.setattr(receivers, "places_of", lambda _: [receivers.Place("169.254.169.254")])
+        monkeypatch.setattr(receivers, "places_of", lambda _: [receivers.HostAddress("169.254.169.254")])
 
     driver.play()
 
