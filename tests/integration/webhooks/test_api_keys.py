@@ -27,7 +27,7 @@ Advance = Callable[[float], None]
 
 KEYS = "/v1/admin/api-keys"
 READ = {
-    "get_analytics": "/v1/admin/analytics?metrics=scans&from=2026-11-01&to=2026-11-02",
+    "get_analytics": "/v1/admin/analytics?metrics=orders&from=2026-11-01&to=2026-11-02",
     "get_dashboard": "/v1/admin/dashboard",
     "get_health": "/v1/admin/health",
     "list_admin_products": "/v1/admin/products",
