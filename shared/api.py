@@ -242,7 +242,8 @@ def _read(route: Route, path: Mapping[str, str], request: Request, since: float)
     anything is read; for the others, before the request's faults are reported (and again in the transaction).
     """
     now = clock.now()
-    claims = (keys.claims(request, now) or auth.claims(request, now)) if route.contract.takes_token else None
+    shown = keys.claims(request, route.contract.role, now) if route.contract.takes_token else None
+    claims = shown or (auth.claims(request, now) if route.contract.takes_token else None)
     if claims is None:
         return _said(route, path, request, None, now, since=since)
     if route.knows_first:

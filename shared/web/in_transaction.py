@@ -200,7 +200,7 @@ def admit(tx: Tx, call: Call) -> Answer | None:
 def caller_of(tx: Tx, contract: Contract, claims: Claims, now: datetime) -> Member:
     """The member who is calling. Raises the Problem of a member who may not call this."""
     if isinstance(claims, KeyClaims):
-        return keys.admin(tx, claims, contract.handler.__name__, contract.role, now)
+        return keys.admin(tx, claims, contract.handler.__name__, now)
     found = auth.member(tx, claims, now)
     return auth.admin(found, contract.role, now) if contract.role else found
 

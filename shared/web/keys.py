@@ -45,20 +45,24 @@ class _Owner:
     permanent_tier: Tier
 
 
-def claims(request: Request, now: datetime) -> KeyClaims | None:
-    """The claims of the API key that the request shows; None if it shows none. Raises TokenNotValid."""
+def claims(request: Request, role: Role | None, now: datetime) -> KeyClaims | None:
+    """The claims of the API key that the request shows; None if it shows none. Raises TokenNotValid, and NotAllowed
+    where no role is needed: whatever is for members, no key opens.
+    """
     scheme, _, token = auth.callers_header(request).partition(" ")
     if scheme.lower() != "bearer" or not token.strip().startswith(api_keys.KEY_PREFIX):
         return None
+    if role is None:
+        raise NotAllowed
     shown = api_keys.hash_of(token.strip())
     found = db.atomically(_good, shown, now)
     return KeyClaims(found.made_by, found.id, shown)
 
 
-def admin(tx: Tx, shown: KeyClaims, operation: str, role: Role | None, now: datetime) -> Admin:
+def admin(tx: Tx, shown: KeyClaims, operation: str, now: datetime) -> Admin:
     """The owner for whom a key reads this operation. Raises TokenNotValid, NotAllowed."""
     found = _good(tx, shown.hash, now)
-    if role is None or operation not in api_keys.READABLE.intersection(found.operations):
+    if operation not in api_keys.READABLE.intersection(found.operations):
         raise NotAllowed
     owner = tx.first(
         _Owner,
