@@ -1,1 +1,1 @@
-"""Delivers webhooks."""
+"""Delivers webhooks to their receivers."""

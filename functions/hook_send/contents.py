@@ -1,4 +1,4 @@
-"""What a webhook says of an event: ids, numbers and states, read from the rows; nothing about a person."""
+"""The content of webhooks: ids, numbers and states, read from the rows; nothing about a person."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -24,5 +24,5 @@ READABLE = frozenset(
 
 
 def hash_of(key: str) -> bytes:
-    """What is kept of a key. It has 256 random bits: nobody guesses it, so that one SHA-256 is enough."""
+    """The hash that is kept of a key. It has 256 random bits: nobody guesses it, so that one SHA-256 is enough."""
     return hashlib.sha256(key.encode()).digest()
