@@ -99,7 +99,9 @@ def test_a_suspended_account_hears_nothing(driver: HookDriver, receiver: HookRec
     order_rows.counted(1000)
     order = wholesale_order_rows.awaited(who := factories.member())
     hook_rows.endpoint(wholesale_order_rows.account_of(who), kinds=[HookKind.ORDER_CANCELLED])
-    sql.execute_simple("UPDATE wholesale_accounts SET status = 'suspended', decided_at = decided_at + interval '1 hour'")
+    sql.execute_simple(
+        "UPDATE wholesale_accounts SET status = 'suspended', decided_at = decided_at + interval '1 hour'"
+    )
     wholesale_order_rows.cancelled(order)
     driver.play()
     assert receiver.taken == []
