@@ -1,5 +1,6 @@
 """An authority on this machine with certificates for the local Teller and for its clients."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -27,10 +28,10 @@ class Authority:
         self._key, self._name = _new_key(), _name("local bank authority")
         self.certificate = self._signed(self._name, self._key, DAYS, is_authority=True)
 
-    def server(self) -> Pair:
-        """The certificate of a server on this machine."""
+    def server(self, *names: str) -> Pair:
+        """The certificate of a server on this machine, which may have names as well."""
         key = _new_key()
-        return Pair(self._signed(_name("127.0.0.1"), key, DAYS, is_server=True), _pem(key))
+        return Pair(self._signed(_name("127.0.0.1"), key, DAYS, is_server=True, names=names), _pem(key))
 
     def client(self, days: int = DAYS) -> Pair:
         """The certificate of a client, which ends after so many days; a negative number of them has passed."""
@@ -45,6 +46,7 @@ class Authority:
         *,
         is_authority: bool = False,
         is_server: bool = False,
+        names: Sequence[str] = (),
     ) -> str:
         from cryptography import x509
         from cryptography.hazmat.primitives.hashes import SHA256
@@ -58,7 +60,7 @@ class Authority:
             extensions.append((x509.ExtendedKeyUsage([usage]), False))
         if is_server:
             own = x509.IPAddress(IPv4Address("127.0.0.1"))
-            extensions.append((x509.SubjectAlternativeName([own]), False))
+            extensions.append((x509.SubjectAlternativeName([own, *map(x509.DNSName, names)]), False))
         made = (
             x509.CertificateBuilder()
             .subject_name(subject)

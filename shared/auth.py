@@ -132,11 +132,15 @@ def require_invoker(request: Request, function: str) -> None:
     _require_service(request, function, read(AuthConfig).invoker_service_account)
 
 
+def callers_header(request: Request) -> str:
+    """The caller's own `Authorization`; empty without one. The load balancer leaves it where it is."""
+    moved = read(AuthConfig).front == "gateway"
+    return request.headers.get("X-Forwarded-Authorization" if moved else "Authorization", "")
+
+
 def claims(request: Request, now: datetime) -> Claims:
     """The claims of the member's access token. Raises TokenMissing or TokenNotValid."""
-    config = read(AuthConfig)
-    moved = config.front == "gateway"  # the load balancer leaves the caller's token where it is
-    header = request.headers.get("X-Forwarded-Authorization" if moved else "Authorization", "")
+    config, header = read(AuthConfig), callers_header(request)
     if not header:
         raise TokenMissing(headers={"WWW-Authenticate": "Bearer"})
     try:

@@ -95,6 +95,24 @@ class MailQueued(Event):
     mail_id: UUID
 
 
+class HookEvent(Event):
+    """Something happened that receivers of webhooks have chosen (shared/values/hooks.py); `subject` says to what."""
+
+    topic: ClassVar[str] = "hook-event"
+    kind: str
+    subject: str
+    happened_at: datetime
+
+
+class SendHook(Task):
+    """Make one try of a webhook's delivery; `number` counts them from one."""
+
+    queue: ClassVar[str] = "hook-send"
+    function: ClassVar[str] = "hook_send"
+    delivery_id: UUID
+    number: int
+
+
 class SendPayout(Task):
     """Take one payout from its present state to the chain."""
 

@@ -100,6 +100,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
             "OOBIT_URL": made.oobit.url,
             "OOBIT_API_KEY": made.oobit.api_key,
             **made.vendors.settings,
+            "HOOK_STAND_INS": "receiver.test=127.0.0.1:9",  # nobody is there, unless a test begins to listen
             "RPC_URLS": NO_NODE,
             "RPC_NODES_MIN": "1",
             "CHAIN_ID": "137",

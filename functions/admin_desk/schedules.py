@@ -17,6 +17,7 @@ CRONTABS: Mapping[str, str] = {
     "figure_rollup/periods": "8 * * * *",
     "figure_rollup/days-anew": "12 2 * * *",
     "guarantee_grant/guarantee": "10 0 * * *",
+    "hook_send/sweep": "*/5 * * * *",
     "inventory_sync/hourly": "7 * * * *",
     "inventory_sync/watch": "*/5 * * * *",
     "key_rotate/rotate": "20 * * * *",

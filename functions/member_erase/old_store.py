@@ -52,6 +52,16 @@ PURGES: Mapping[str, LiteralString] = {
             SELECT id FROM email_codes WHERE expires_at < :before
             ORDER BY expires_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
+    "hook_deliveries": """
+        DELETE FROM hook_deliveries WHERE id IN (
+            SELECT id FROM hook_deliveries WHERE done_at < :before
+            ORDER BY done_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
+    "hook_secrets": """
+        DELETE FROM hook_secrets WHERE id IN (
+            SELECT id FROM hook_secrets WHERE ends_at < :before
+            ORDER BY ends_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
     "idempotency_keys": """
         DELETE FROM idempotency_keys WHERE (scope, key_hash) IN (
             SELECT scope, key_hash FROM idempotency_keys WHERE created_at < :before

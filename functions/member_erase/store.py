@@ -75,6 +75,7 @@ KEPT: Mapping[str, str] = {
     "mail_templates": "likewise",
     "mail_template_versions": "likewise",
     "manual_transfers": "likewise",
+    "api_keys": "what an owner has made and revoked; of a key its hash",
     "stock_moves": "likewise",
     "bank_transfers": "likewise",
     "wholesale_comps": "likewise; it says what an account was paid",
@@ -111,6 +112,11 @@ STEPS: Mapping[str, LiteralString] = {
     "mails": """
         DELETE FROM mails WHERE id IN (
             SELECT id FROM mails WHERE member_id = :member_id AND status <> 'queued' LIMIT :limit)
+        """,
+    "hook_endpoints": """
+        DELETE FROM hook_endpoints WHERE id IN (
+            SELECT e.id FROM hook_endpoints e JOIN wholesale_accounts a ON a.id = e.account_id
+            WHERE a.member_id = :member_id LIMIT :limit)
         """,
     "email_codes": "DELETE FROM email_codes WHERE member_id = :member_id AND :limit > 0",
     "email_changes": "DELETE FROM email_changes WHERE member_id = :member_id AND :limit > 0",

@@ -10,6 +10,7 @@ from shared import clock, db, log
 from shared.affiliates import payouts as affiliate_payouts
 from shared.comps import awards, totals
 from shared.db import Tx
+from shared.messages import hook_events
 from shared.orders import tasks
 from shared.payouts import evidence as payout_evidence
 from shared.payouts import machine, recovery, search
@@ -18,6 +19,7 @@ from shared.payouts.machine import Payout, PayoutState, Treasury
 from shared.payouts.slots import Attempt, Mined, Slot, SlotState
 from shared.ports.polygon.chain import Chain, Moved, Observation, Receipt
 from shared.ports.polygon.failures import ChainUnreachable, StateGone
+from shared.values.hooks import HookKind
 
 WINDOW = 100  # nonces compared together
 WINDOWS_MAX = 100
@@ -157,6 +159,8 @@ def _record(tx: Tx, view: SignerView, slot: Slot, payout: Payout | None) -> None
         mark_paid(tx, UUID(payout.source_id), slot.signer, payout.recipient_address, attempt.hash, now=now)
     if state is PayoutState.PAID and payout.source_kind == "refund":
         tasks.watch_deposits(tx, now)  # which books it and takes the order further
+    if state is PayoutState.PAID:
+        hook_events.tell(tx, HookKind.PAYOUT_CONFIRMED, payout.id, now)
     log.info("payout is final", payout_id=payout.id, state=state.value, hash=attempt.hash)
     if state is PayoutState.HELD:
         log.error("a payment has reverted", payout_id=payout.id, hash=attempt.hash)

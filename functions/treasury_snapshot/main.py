@@ -16,11 +16,13 @@ from functions.treasury_snapshot.store import Crossing, Snapshot
 from shared import db, log
 from shared.db import Tx
 from shared.job import ComeAgain, Job
+from shared.messages import hook_events
 from shared.payouts import treasuries
 from shared.payouts.treasuries import Key, TreasuryNotice
 from shared.ports.polygon import nodes
 from shared.ports.polygon.nodes import Block
 from shared.sweep import Sweep
+from shared.values.hooks import HookKind
 
 job = Job("treasury_snapshot")
 
@@ -54,7 +56,9 @@ def _read(known: list[Key]) -> tuple[Block, dict[str, Held]]:
 
 def _keep(tx: Tx, treasury: str, block: Block, has: Held, now: datetime) -> None:
     metadata: dict[str, object] = {"block_hash": block.hash, "gas_wei": str(has.gas_wei)}
-    store.insert(tx, Snapshot(rules.hour_of(now), treasury, has.usdt, block.number, metadata))
+    hour = rules.hour_of(now)
+    if store.insert(tx, Snapshot(hour, treasury, has.usdt, block.number, metadata)):
+        hook_events.tell(tx, HookKind.TREASURY_SNAPSHOT, f"{treasury}@{hour.isoformat()}", now)
     for kind, value in (("usdt", has.usdt.micro), ("gas", has.gas_wei)):
         if crossing := store.cross(tx, treasury, kind, value, now):
             _wake(tx, crossing, value, now)

@@ -1,11 +1,11 @@
-"""HTTP: a member's wholesale account, its prices and its orders (docs/product.md, "Shop")."""
+"""HTTP: a member's wholesale account, its prices, orders and webhooks (docs/product.md, "Shop")."""
 
 from flask import Request, Response
 
-from functions.wholesale import accounts, ordering
+from functions.wholesale import accounts, ordering, webhooks
 from functions.wholesale.common import api
 
-__all__ = ["accounts", "api", "ordering", "wholesale"]
+__all__ = ["accounts", "api", "ordering", "webhooks", "wholesale"]
 
 
 def wholesale(request: Request) -> Response:

@@ -10,6 +10,7 @@ from shared.values.states import WholesaleStatus
 from shared.values.wholesale import may_apply_at
 
 APPLICATIONS_PER_HOUR = 5
+WEBHOOKS_PER_HOUR = 20  # each tells whether a name has an address
 COUNTRY = "US"  # the only one that is sold to
 EIN = re.compile(r"(?!00)[0-9]{2}-?[0-9]{7}")  # which of the other beginnings are given out changes
 ZIP_CODE = re.compile(r"[0-9]{5}(-[0-9]{4})?")
@@ -50,6 +51,12 @@ class TooManyApplications(TooManyRequests):
     """The member has tried to apply several times within the hour."""
 
     title = "You have tried to apply several times; wait a little."
+
+
+class TooManyWebhookTries(TooManyRequests):
+    """The member has named addresses of webhooks very often within the hour."""
+
+    title = "You have named many addresses; wait a little."
 
 
 def check_again(status: str, decided_at: datetime | None, now: datetime) -> None:

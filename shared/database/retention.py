@@ -41,6 +41,13 @@ PERIODS: Mapping[str, Period] = {
     ),
     "email_changes": Period("email_changes", "expires_at", timedelta(days=1), "its code is good for fifteen minutes"),
     "email_codes": Period("email_codes", "expires_at", timedelta(days=1), "a code is good for fifteen minutes"),
+    "hook_deliveries": Period(
+        "hook_deliveries", "done_at", timedelta(days=90), "questions about a message; until then it can be sent again",
+        only="those that were delivered or given up",
+    ),
+    "hook_secrets": Period(
+        "hook_secrets", "ends_at", timedelta(days=1), "nothing is signed with it any more", only="those that have ended"
+    ),
     "idempotency_keys": Period(
         "idempotency_keys", "created_at", timedelta(days=90), "a phone that was off for a season repeats its requests"
     ),
@@ -145,7 +152,7 @@ FOR_EVER: Mapping[str, str] = {
          "vault_moves", "vault_warnings", "wallet_links", "wallet_transactions", "wholesale_chips", "wholesale_comps",
          "wholesale_milestones", "withdrawal_events", "withdrawals"), _BOOKS),
     **dict.fromkeys(
-        ("affiliate_week_decisions", "audit_logs", "broadcasts", "campaigns", "mail_publications",
+        ("affiliate_week_decisions", "api_keys", "audit_logs", "broadcasts", "campaigns", "mail_publications",
          "mail_templates", "mail_template_versions",
          "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
          "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards",
@@ -157,7 +164,8 @@ FOR_EVER: Mapping[str, str] = {
         _STANDING),
     **dict.fromkeys(
         ("active_days", "activity", "affiliate_program", "card_balance", "chain_scans", "comp_rules", "data_keys",
-         "figure_progress", "figures", "hold_windows", "installation", "integration_states", "job_runs", "leases",
+         "figure_progress", "figures", "hold_windows", "hook_endpoints", "installation", "integration_states",
+         "job_runs", "leases",
          "nonce_searches", "nonce_uses", "order_transitions", "payout_transitions", "products",
          "reconciliation_marks", "referral_progress", "scan_counter", "scan_rollup_position", "schema_migrations",
          "settings", "signers", "signing_keys", "slot_transitions", "social_channels", "social_heads", "stock",
@@ -177,6 +185,7 @@ FOR_EVER: Mapping[str, str] = {
     "mail_suppressions": "an address stays refused, as a fingerprint, whoever has it later",
     "age_checks": "whoever sells must be able to show that the buyer was old enough",
     "cart_items": "as long as their cart",
+    "hook_tries": "as long as their delivery",
     "report_files": "as long as the file",
     "erasures": "that it was done",
     "late_counts": "on its way to a count, which the next change of that count takes in",

@@ -375,6 +375,31 @@ CREATE INDEX age_checks_member ON age_checks (member_id, recorded_at);
 CREATE UNIQUE INDEX age_checks_one_pending ON age_checks (member_id) WHERE status = 'pending';
 CREATE TRIGGER age_check_changed BEFORE UPDATE ON age_checks FOR EACH ROW EXECUTE FUNCTION age_check_changed();
 
+CREATE TABLE api_keys (
+    id            uuid         NOT NULL,
+    hash          bytea        NOT NULL,
+    name          text         NOT NULL,
+    operations    text[]       NOT NULL,
+    made_by       uuid         NOT NULL,
+    made_at       timestamptz  NOT NULL,
+    expires_at    timestamptz  NOT NULL,
+    revoked_by    uuid,
+    revoked_at    timestamptz,
+    last_used_at  timestamptz,
+    CONSTRAINT api_keys_pkey PRIMARY KEY (id),
+    CONSTRAINT api_keys_hash_key UNIQUE (hash),
+    CONSTRAINT api_keys_hash_check CHECK (octet_length(hash) = 32),
+    CONSTRAINT api_keys_life CHECK (expires_at > made_at AND expires_at <= (made_at + '90 days')),
+    CONSTRAINT api_keys_name_check CHECK (length(name) >= 1 AND length(name) <= 100),
+    CONSTRAINT api_keys_operations_check CHECK (cardinality(operations) >= 1 AND cardinality(operations) <= 50),
+    CONSTRAINT api_keys_revoked CHECK ((revoked_by IS NULL) = (revoked_at IS NULL)),
+    CONSTRAINT api_keys_made_by_fkey FOREIGN KEY (made_by) REFERENCES members(id),
+    CONSTRAINT api_keys_revoked_by_fkey FOREIGN KEY (revoked_by) REFERENCES members(id)
+);
+CREATE INDEX api_keys_listed ON api_keys (made_at DESC, id DESC);
+CREATE INDEX api_keys_made_by ON api_keys (made_by);
+CREATE INDEX api_keys_revoked_by ON api_keys (revoked_by);
+
 CREATE TABLE attempt_counters (
     subject   text         NOT NULL,
     hour      timestamptz  NOT NULL,
@@ -1435,6 +1460,80 @@ CREATE INDEX honey_trials_member ON honey_trials (member_id, happened_at);
 CREATE INDEX honey_trials_newest ON honey_trials (happened_at DESC, id DESC);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON honey_trials FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON honey_trials FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+
+CREATE TABLE hook_deliveries (
+    id            uuid         NOT NULL,
+    endpoint_id   uuid         NOT NULL,
+    kind          text         NOT NULL,
+    subject       text         NOT NULL,
+    body          text         NOT NULL,
+    created_at    timestamptz  NOT NULL,
+    state         text         NOT NULL DEFAULT 'pending',
+    tries         integer      NOT NULL DEFAULT 0,
+    tries_before  integer      NOT NULL DEFAULT 0,
+    next_at       timestamptz,
+    done_at       timestamptz,
+    CONSTRAINT hook_deliveries_pkey PRIMARY KEY (id),
+    CONSTRAINT hook_deliveries_once UNIQUE (endpoint_id, kind, subject),
+    CONSTRAINT hook_deliveries_body_check CHECK (length(body) >= 2 AND length(body) <= 20000),
+    CONSTRAINT hook_deliveries_check CHECK (tries_before >= 0 AND tries_before <= tries),
+    CONSTRAINT hook_deliveries_done CHECK ((state = 'pending') = (done_at IS NULL)),
+    CONSTRAINT hook_deliveries_next CHECK ((state = 'pending') = (next_at IS NOT NULL)),
+    CONSTRAINT hook_deliveries_state_check CHECK (state IN ('pending', 'delivered', 'failed')),
+    CONSTRAINT hook_deliveries_subject_check CHECK (length(subject) >= 1 AND length(subject) <= 100),
+    CONSTRAINT hook_deliveries_tries_check CHECK (tries >= 0),
+    CONSTRAINT hook_deliveries_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES hook_endpoints(id) ON DELETE
+        CASCADE
+);
+CREATE INDEX hook_deliveries_due ON hook_deliveries (next_at) WHERE state = 'pending';
+CREATE INDEX hook_deliveries_listed ON hook_deliveries (endpoint_id, created_at DESC, id DESC);
+CREATE INDEX hook_deliveries_old ON hook_deliveries (done_at) WHERE done_at IS NOT NULL;
+
+CREATE TABLE hook_endpoints (
+    id             uuid         NOT NULL,
+    account_id     uuid,
+    url            text         NOT NULL,
+    kinds          text[]       NOT NULL,
+    state          text         NOT NULL,
+    state_at       timestamptz  NOT NULL,
+    created_at     timestamptz  NOT NULL,
+    failing_since  timestamptz,
+    CONSTRAINT hook_endpoints_pkey PRIMARY KEY (id),
+    CONSTRAINT hook_endpoints_kinds_check CHECK (cardinality(kinds) >= 1 AND cardinality(kinds) <= 20),
+    CONSTRAINT hook_endpoints_state_check CHECK (state IN ('enabled', 'disabled', 'failing', 'gone')),
+    CONSTRAINT hook_endpoints_url_check CHECK (url ~ '^https://[a-z0-9.-]+(/|$)' AND length(url) <= 500),
+    CONSTRAINT hook_endpoints_account_id_fkey FOREIGN KEY (account_id) REFERENCES wholesale_accounts(id)
+);
+CREATE INDEX hook_endpoints_account ON hook_endpoints (account_id, created_at);
+
+CREATE TABLE hook_secrets (
+    id           uuid         NOT NULL,
+    endpoint_id  uuid         NOT NULL,
+    sealed       bytea        NOT NULL,
+    created_at   timestamptz  NOT NULL,
+    ends_at      timestamptz,
+    CONSTRAINT hook_secrets_pkey PRIMARY KEY (id),
+    CONSTRAINT hook_secrets_endpoint_id_fkey FOREIGN KEY (endpoint_id) REFERENCES hook_endpoints(id) ON DELETE CASCADE
+);
+CREATE INDEX hook_secrets_ended ON hook_secrets (ends_at) WHERE ends_at IS NOT NULL;
+CREATE INDEX hook_secrets_endpoint ON hook_secrets (endpoint_id);
+CREATE UNIQUE INDEX hook_secrets_present ON hook_secrets (endpoint_id) WHERE ends_at IS NULL;
+
+CREATE TABLE hook_tries (
+    delivery_id  uuid         NOT NULL,
+    number       integer      NOT NULL,
+    started_at   timestamptz  NOT NULL,
+    ended_at     timestamptz,
+    status       integer,
+    fault        text,
+    CONSTRAINT hook_tries_pkey PRIMARY KEY (delivery_id, number),
+    CONSTRAINT hook_tries_fault_check CHECK (length(fault) >= 1 AND length(fault) <= 40),
+    CONSTRAINT hook_tries_number_check CHECK (number > 0),
+    CONSTRAINT hook_tries_outcome CHECK (num_nonnulls(status, fault) = CASE     WHEN ended_at IS NULL THEN 0     ELSE 1
+        END),
+    CONSTRAINT hook_tries_status_check CHECK (status >= 100 AND status <= 999),
+    CONSTRAINT hook_tries_delivery_id_fkey FOREIGN KEY (delivery_id) REFERENCES hook_deliveries(id) ON DELETE CASCADE
+);
 
 CREATE TABLE idempotency_keys (
     scope         text         NOT NULL,
@@ -8599,19 +8698,20 @@ BEGIN
     RETURN NEW;
 END $function$;
 
-GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_affiliate_desk, blakjaks_app,
-    blakjaks_approvals, blakjaks_awards, blakjaks_bank_sync, blakjaks_banks, blakjaks_books, blakjaks_campaign_sending,
-    blakjaks_campaigns, blakjaks_carts, blakjaks_checkout, blakjaks_clicks, blakjaks_codes, blakjaks_counting,
-    blakjaks_delivery, blakjaks_deposits, blakjaks_disputes, blakjaks_downlines, blakjaks_enrolment, blakjaks_erasure,
-    blakjaks_explanations, blakjaks_exports, blakjaks_figure_rollups, blakjaks_figures, blakjaks_fulfilment,
-    blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening,
-    blakjaks_member_desk, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
-    blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals,
-    blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales, blakjaks_scans,
-    blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_social, blakjaks_standing,
-    blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults,
-    blakjaks_wallet_watching, blakjaks_wallets, blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions,
-    blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_affiliate_desk, blakjaks_api_keys,
+    blakjaks_app, blakjaks_approvals, blakjaks_awards, blakjaks_bank_sync, blakjaks_banks, blakjaks_books,
+    blakjaks_campaign_sending, blakjaks_campaigns, blakjaks_carts, blakjaks_checkout, blakjaks_clicks, blakjaks_codes,
+    blakjaks_counting, blakjaks_delivery, blakjaks_deposits, blakjaks_disputes, blakjaks_downlines, blakjaks_enrolment,
+    blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figure_rollups, blakjaks_figures,
+    blakjaks_fulfilment, blakjaks_goods, blakjaks_hook_sending, blakjaks_hooks, blakjaks_inbox, blakjaks_inventory,
+    blakjaks_invoices, blakjaks_keys, blakjaks_listening, blakjaks_member_desk, blakjaks_months,
+    blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts, blakjaks_platform_settings, blakjaks_profiles,
+    blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals, blakjaks_relay, blakjaks_report_requests,
+    blakjaks_reports, blakjaks_rollups, blakjaks_sales, blakjaks_scans, blakjaks_second_factors, blakjaks_settings,
+    blakjaks_settlements, blakjaks_social, blakjaks_standing, blakjaks_sunset, blakjaks_taxes, blakjaks_telling,
+    blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallet_watching, blakjaks_wallets,
+    blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale,
+    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -8646,23 +8746,27 @@ GRANT INSERT ON TABLE affiliate_earnings, chip_moves, ledger_journals, ledger_po
 GRANT UPDATE (agreed_by, cancelled_at, status) ON TABLE affiliate_earnings TO blakjaks_affiliate_desk;
 GRANT UPDATE (decided_at, decided_by, note, status) ON TABLE referral_reviews TO blakjaks_affiliate_desk;
 
+GRANT INSERT ON TABLE api_keys TO blakjaks_api_keys;
+GRANT UPDATE (revoked_at, revoked_by) ON TABLE api_keys TO blakjaks_api_keys;
+
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_chips, affiliate_earnings,
     affiliate_figure_changes, affiliate_figure_weeks, affiliate_figures, affiliate_payout_lines, affiliate_payouts,
-    affiliate_program, affiliate_week_shares, affiliate_weeks, age_checks, attempt_counters, avatars, backup_codes,
-    bank_balances, bank_nonces, broadcasts, campaigns, card_balance, card_bookings, card_days, cart_items, carts,
-    chain_scans, chain_transfers, chip_balances, chip_counts, chip_vaults, code_batch_chunks, code_batch_walks,
-    code_batches, code_import_chunks, code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys,
-    devices, disputes, email_changes, email_codes, erasures, feed_items, figure_progress, figures, flagged_scans,
-    foreign_explanations, former_usernames, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows,
-    idempotency_keys, inbox_counts, inboxes, installation, integration_states, job_faults, job_runs, known_devices,
-    late_counts, leases, listener_revocations, mail_publications, mail_suppressions, mail_templates, mails,
-    manual_transfers, mark_secrets, member_quarters, member_totals, members, metric_days, nonce_searches, nonce_uses,
-    notification_preferences, notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels,
-    payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes,
-    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
-    referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens,
-    refund_requests, report_exports, report_files, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
-    scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_channels, social_entries,
+    affiliate_program, affiliate_week_shares, affiliate_weeks, age_checks, api_keys, attempt_counters, avatars,
+    backup_codes, bank_balances, bank_nonces, broadcasts, campaigns, card_balance, card_bookings, card_days,
+    cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, chip_vaults, code_batch_chunks,
+    code_batch_walks, code_batches, code_import_chunks, code_imports, code_retries, codes, comp_rules, comps,
+    data_exports, data_keys, devices, disputes, email_changes, email_codes, erasures, feed_items, figure_progress,
+    figures, flagged_scans, foreign_explanations, former_usernames, fulfilments, guarantee_claims, guarantee_reviews,
+    guarantees, hold_windows, hook_deliveries, hook_endpoints, hook_secrets, hook_tries, idempotency_keys,
+    inbox_counts, inboxes, installation, integration_states, job_faults, job_runs, known_devices, late_counts, leases,
+    listener_revocations, mail_publications, mail_suppressions, mail_templates, mails, manual_transfers, mark_secrets,
+    member_quarters, member_totals, members, metric_days, nonce_searches, nonce_uses, notification_preferences,
+    notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels, payment_findings,
+    payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings,
+    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes, referral_checks,
+    referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens, refund_requests,
+    report_exports, report_files, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
+    second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_channels, social_entries,
     social_heads, social_messages, social_reaction_counts, social_reactions, social_reads, social_sent,
     social_standings, stock_alerts, tax_quotes, tax_reports, teller_connections, teller_enrollments, tier_history,
     tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips,
@@ -8794,10 +8898,10 @@ GRANT INSERT ON TABLE installation, signers, treasuries TO blakjaks_enrolment;
 GRANT INSERT, SELECT ON TABLE data_keys TO blakjaks_enrolment;
 GRANT UPDATE (project) ON TABLE installation TO blakjaks_enrolment;
 
-GRANT DELETE ON TABLE attempt_counters, avatars, bank_nonces, carts, data_exports, devices, inboxes, job_faults,
-    late_counts, mails, mark_secrets, notification_preferences, notifications, pushes, referral_codes, report_exports,
-    sessions, tax_quotes, wallet_balances, wallet_challenges, wallet_id_tokens, wallet_tokens, watch_minutes,
-    webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
+GRANT DELETE ON TABLE attempt_counters, avatars, bank_nonces, carts, data_exports, devices, hook_deliveries,
+    hook_endpoints, hook_secrets, inboxes, job_faults, late_counts, mails, mark_secrets, notification_preferences,
+    notifications, pushes, referral_codes, report_exports, sessions, tax_quotes, wallet_balances, wallet_challenges,
+    wallet_id_tokens, wallet_tokens, watch_minutes, webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
 GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, referral_clicks, refresh_tokens,
     second_factors, social_entries, social_reactions, social_reads, social_sent TO blakjaks_erasure;
@@ -8823,7 +8927,9 @@ GRANT UPDATE (created_at) ON TABLE known_devices TO blakjaks_erasure;
 GRANT UPDATE (created_at) ON TABLE second_factors TO blakjaks_erasure;
 GRANT UPDATE (created_at) ON TABLE wallet_challenges TO blakjaks_erasure;
 GRANT UPDATE (device_id, device_time, ip_address, latitude, longitude) ON TABLE scans TO blakjaks_erasure;
+GRANT UPDATE (done_at) ON TABLE hook_deliveries TO blakjaks_erasure;
 GRANT UPDATE (end_reason, ended_at) ON TABLE sessions TO blakjaks_erasure;
+GRANT UPDATE (ends_at) ON TABLE hook_secrets TO blakjaks_erasure;
 GRANT UPDATE (expires_at) ON TABLE tax_quotes TO blakjaks_erasure;
 GRANT UPDATE (finished_at) ON TABLE mails TO blakjaks_erasure;
 GRANT UPDATE (finished_at) ON TABLE pushes TO blakjaks_erasure;
@@ -8843,6 +8949,7 @@ GRANT UPDATE (received_at) ON TABLE webhook_deliveries TO blakjaks_erasure;
 GRANT UPDATE (released_at) ON TABLE affiliate_payout_lines TO blakjaks_erasure;
 GRANT UPDATE (sent_at) ON TABLE social_sent TO blakjaks_erasure;
 GRANT UPDATE (spent_at) ON TABLE bank_nonces TO blakjaks_erasure;
+GRANT UPDATE (state) ON TABLE hook_endpoints TO blakjaks_erasure;
 GRANT UPDATE (state, state_at) ON TABLE affiliate_payouts TO blakjaks_erasure;
 GRANT UPDATE (uploaded_at) ON TABLE avatars TO blakjaks_erasure;
 GRANT UPDATE (used_at) ON TABLE wallet_id_tokens TO blakjaks_erasure;
@@ -8878,6 +8985,16 @@ GRANT UPDATE (delivered_at, news_at, status) ON TABLE parcels TO blakjaks_fulfil
 
 GRANT INSERT (counted_by, kind, moved_at, quantity, reason, recorded_at, sku) ON TABLE stock_moves TO blakjaks_goods;
 GRANT UPDATE (on_sale, picture, price_cents, revision) ON TABLE products TO blakjaks_goods;
+
+GRANT INSERT, UPDATE ON TABLE hook_deliveries, hook_tries TO blakjaks_hook_sending;
+GRANT SELECT ON TABLE data_keys, hook_endpoints, hook_secrets TO blakjaks_hook_sending;
+GRANT UPDATE (failing_since, state, state_at) ON TABLE hook_endpoints TO blakjaks_hook_sending;
+
+GRANT DELETE, INSERT ON TABLE hook_secrets TO blakjaks_hooks;
+GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE hook_endpoints TO blakjaks_hooks;
+GRANT SELECT ON TABLE data_keys TO blakjaks_hooks;
+GRANT UPDATE (done_at, next_at, state, tries_before) ON TABLE hook_deliveries TO blakjaks_hooks;
+GRANT UPDATE (ends_at) ON TABLE hook_secrets TO blakjaks_hooks;
 
 GRANT UPDATE (read_at) ON TABLE notifications TO blakjaks_inbox;
 GRANT UPDATE ON TABLE inboxes TO blakjaks_inbox;
@@ -8963,6 +9080,8 @@ GRANT SELECT (account_id, accrual_due_at, age_check_id, cancel_reason, cancel_re
     certificate_id, confirmed_at, cost_per_tin, doorstep, expires_at, id, kind, member_id, number, placed_at,
     settled_at, ship_state, ship_zip, shipping_cost, shipping_tax, state, state_at, subtotal, tax_amount,
     tax_breakdown, tax_quote_id, tins, total_amount, volume_due_at) ON TABLE orders TO blakjaks_read;
+GRANT SELECT (account_id, created_at, failing_since, id, kinds, state, state_at) ON TABLE hook_endpoints TO
+    blakjaks_read;
 GRANT SELECT (action_url, amount, created_at, disputed, id, order_id, ordered_at, provider, reason, refund_open,
     refunded, state) ON TABLE payments TO blakjaks_read;
 GRANT SELECT (activated_at, applied_at, business_address, company_name, contact_name, created_at, decided_at,
@@ -8981,36 +9100,37 @@ GRANT SELECT (amount, epoch, fee_per_gas_wei_max, gas_limit, hash, kind, nonce, 
 GRANT SELECT (connected_at, id, institution, is_live, last_error, last_synced_at, last_tried_at, reconnected_at,
     refusals, state, state_at, teller_enrollment_id, told_at) ON TABLE teller_enrollments TO blakjaks_read;
 GRANT SELECT (created_at, enabled_at, member_id) ON TABLE second_factors TO blakjaks_read;
+GRANT SELECT (created_at, endpoint_id, ends_at, id) ON TABLE hook_secrets TO blakjaks_read;
 GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings, affiliate_figure_changes,
     affiliate_figure_weeks, affiliate_figures, affiliate_payout_lines, affiliate_payouts, affiliate_program,
-    affiliate_week_decisions, affiliate_week_shares, affiliate_weeks, age_checks, audit_logs, avatars, award_inputs,
-    bank_balances, bank_nonces, bank_transfers, broadcasts, campaigns, card_balance, card_bookings, card_days,
-    card_deposits, cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, chip_moves,
+    affiliate_week_decisions, affiliate_week_shares, affiliate_weeks, age_checks, api_keys, audit_logs, avatars,
+    award_inputs, bank_balances, bank_nonces, bank_transfers, broadcasts, campaigns, card_balance, card_bookings,
+    card_days, card_deposits, cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, chip_moves,
     chip_vaults, code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes,
     code_import_chunks, code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps, count_comparisons,
     data_exports, devices, dispute_movements, disputes, downline_entries, erasures, feed_items, figure_progress,
     figures, flagged_scans, foreign_explanations, foreign_transfers, former_usernames, fulfilment_lines, fulfilments,
-    guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, installation,
-    integration_states, invoices, job_faults, job_runs, late_counts, leases, ledger_accounts, ledger_balances,
-    ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, locked_shares,
-    mail_publications, mail_suppressions, mail_template_versions, mail_templates, mails, manual_awards,
-    manual_transfers, member_quarters, member_totals, member_wallets, metric_days, milestones, nonce_searches,
-    nonce_uses, notification_preferences, notifications, operation_resolutions, order_events, order_items,
-    order_tins_sold, order_transitions, outbox, parcel_lines, parcels, payment_findings, payment_operations,
-    payout_approvals, payout_events, payout_policy_runs, payout_slots, payout_transitions, payouts, permanent_tiers,
-    products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations,
-    referral_changes, referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals,
-    refund_lines, refund_requests, refunds, report_exports, report_files, resale_certificates, retired_names,
-    sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions,
-    setting_changes, setting_wishes, settings, signers, signing_keys, slot_transitions, social_channels,
-    social_entries, social_heads, social_messages, social_reaction_counts, social_reactions, social_reads,
-    social_sanctions, social_sent, social_standings, stock, stock_alerts, stock_moves, sunset_notices, tax_quotes,
-    tax_reports, teller_connections, tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts,
-    treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits,
-    usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances,
-    wallet_challenges, wallet_id_tokens, wallet_links, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes,
-    webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
-    withdrawal_transitions, withheld_chips TO blakjaks_read;
+    guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, hook_deliveries, hook_tries,
+    inbox_counts, inboxes, installation, integration_states, invoices, job_faults, job_runs, late_counts, leases,
+    ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
+    listener_revocations, locked_shares, mail_publications, mail_suppressions, mail_template_versions, mail_templates,
+    mails, manual_awards, manual_transfers, member_quarters, member_totals, member_wallets, metric_days, milestones,
+    nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions, order_events,
+    order_items, order_tins_sold, order_transitions, outbox, parcel_lines, parcels, payment_findings,
+    payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots, payout_transitions, payouts,
+    permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries,
+    reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes, referral_progress,
+    referral_reviews, referrals, refund_lines, refund_requests, refunds, report_exports, report_files,
+    resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
+    scans, schema_migrations, sessions, setting_changes, setting_wishes, settings, signers, signing_keys,
+    slot_transitions, social_channels, social_entries, social_heads, social_messages, social_reaction_counts,
+    social_reactions, social_reads, social_sanctions, social_sent, social_standings, stock, stock_alerts, stock_moves,
+    sunset_notices, tax_quotes, tax_reports, teller_connections, tier_history, tins_sold_daily, transparency_metrics,
+    treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots,
+    trip_places, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves,
+    vault_warnings, wallet_balances, wallet_challenges, wallet_id_tokens, wallet_links, wallet_scans, wallet_tokens,
+    wallet_transactions, watch_minutes, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones,
+    withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO
@@ -9139,3 +9259,4 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE idempotency_keys TO blakjaks_work;
 GRANT INSERT ON TABLE audit_logs, job_faults, outbox TO blakjaks_work;
 GRANT INSERT, SELECT, UPDATE ON TABLE attempt_counters, leases TO blakjaks_work;
 GRANT INSERT, UPDATE ON TABLE integration_states, job_runs TO blakjaks_work;
+GRANT UPDATE (last_used_at) ON TABLE api_keys TO blakjaks_work;

@@ -65,4 +65,16 @@ WHOLESALE: Mapping[str, tuple[Texts, Texts]] = {
             "Ele é pago na sua carteira quando uma segunda pessoa o aprovar.",
         ),
     ),
+    "wholesale_webhook_disabled": (
+        (
+            "Your webhooks are switched off",
+            "Tus webhooks están desactivados",
+            "Seus webhooks foram desativados",
+        ),
+        (
+            "$host takes no messages about your orders any more. Once it does again, switch them on in your account.",
+            "$host ya no recibe mensajes sobre tus pedidos. Cuando vuelva a recibirlos, actívalos en tu cuenta.",
+            "$host não recebe mais mensagens sobre seus pedidos. Quando voltar a receber, ative-os na sua conta.",
+        ),
+    ),
 }

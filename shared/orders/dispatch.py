@@ -10,13 +10,21 @@ from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
+from shared.messages import hook_events
 from shared.orders import disputes, fulfilments, refunds, rows, telling
 from shared.orders.fulfilments import LastFulfilment
 from shared.orders.refund_shares import MoreThanLeft
 from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order
 from shared.orders.states import PAID, CancelReason, OrderState
+from shared.values.hooks import HookKind
 from shared.values.states import FULFILMENT_ENDS, FulfilmentStatus
+
+HOOKS = {
+    OrderState.FULFILLED: HookKind.ORDER_FULFILLED,
+    OrderState.SHIPPED: HookKind.ORDER_SHIPPED,
+    OrderState.DELIVERED: HookKind.ORDER_DELIVERED,
+}
 
 
 @dataclass(frozen=True)
@@ -134,6 +142,7 @@ def _move(tx: Tx, order_id: UUID, state: OrderState, now: datetime) -> None:
         state=state,
         now=now,
     )
+    hook_events.tell(tx, HOOKS[state], order_id, now)
 
 
 def _refuse_cancel(tx: Tx, order_id: UUID, now: datetime) -> None:

@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 from shared.db import Tx
+from shared.messages import hook_events
 from shared.orders import books, dispatch, fulfilments, operations, refunds, rows, telling, usdt
 from shared.orders.refunds import RefundReason
 from shared.orders.rows import Order, Payment
 from shared.orders.states import PAID, UNPAID, CancelReason, OrderKind, OrderState
+from shared.values.hooks import HookKind
 from shared.values.states import AgeCheckStatus, OperationStatus, PaymentProvider, PaymentState
 
 AGE_CHECK_LIFE = timedelta(minutes=60)
@@ -89,6 +91,7 @@ def _pay(tx: Tx, order: Order, now: datetime) -> None:
         fulfilments.record(tx, order.id, now)
         rows.confirm(tx, order.id, now)
         telling.confirmed(tx, order, now)
+        hook_events.tell(tx, HookKind.ORDER_CONFIRMED, order.id, now)
     elif payment.provider is PaymentProvider.INVOICE:
         _await_transfer(tx, payment, now)
     elif payment.open_operation is None and payment.state is PaymentState.PENDING:
@@ -114,6 +117,7 @@ def _leave(tx: Tx, order: Order, now: datetime) -> None:
     telling.cancelled(tx, order, now, refunded=payment.state is PaymentState.CAPTURED)
     rows.release_stock(tx, order.id, now)
     rows.cancel(tx, order.id, now)
+    hook_events.tell(tx, HookKind.ORDER_CANCELLED, order.id, now)
 
 
 def _holds_nothing(tx: Tx, order: Order, payment: Payment, now: datetime) -> bool:

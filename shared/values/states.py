@@ -74,6 +74,23 @@ class CampaignState(StrEnum):
     CANCELLED = "cancelled"
 
 
+class HookState(StrEnum):
+    """The values of `hook_endpoints.state`."""
+
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+    FAILING = "failing"
+    GONE = "gone"
+
+
+class HookDeliveryState(StrEnum):
+    """The values of `hook_deliveries.state`."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
 class ExportStatus(StrEnum):
     """The values of `data_exports.status`."""
 

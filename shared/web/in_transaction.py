@@ -14,10 +14,11 @@ from shared.auth import Anyone, Claims, Member, Vendor
 from shared.db import Tx
 from shared.values.fields import Reply, Versioned
 from shared.values.problems import Problem
-from shared.web import idempotency
+from shared.web import idempotency, keys
 from shared.web.group_commit import GroupCommitter
 from shared.web.http import CSV, HTML, PAGE_POLICY, CsvFile, HtmlPage, Redirect, encode, entity_tag
 from shared.web.idempotency import Answer, IdempotencyKey
+from shared.web.keys import KeyClaims
 from shared.web.signatures import AnyCaller, Asked, AskedPrepared, Contract, NotPrepared
 
 
@@ -198,6 +199,8 @@ def admit(tx: Tx, call: Call) -> Answer | None:
 
 def caller_of(tx: Tx, contract: Contract, claims: Claims, now: datetime) -> Member:
     """The member who is calling. Raises the Problem of a member who may not call this."""
+    if isinstance(claims, KeyClaims):
+        return keys.admin(tx, claims, contract.handler.__name__, now)
     found = auth.member(tx, claims, now)
     return auth.admin(found, contract.role, now) if contract.role else found
 

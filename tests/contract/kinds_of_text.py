@@ -71,8 +71,9 @@ WORDS = frozenset(
 PASSWORDS = frozenset({"password", "current_password"})  # read where they are hashed
 MADE_BY_PROGRAMS = frozenset(
     {"access_token", "account_id", "action", "after", "card_id", "country", "cursor", "destination", "device_id",
-     "digest", "enrollment_id", "id", "id_token", "image", "key", "language", "link", "metrics", "picture", "reference",
+     "digest", "events", "enrollment_id", "id", "id_token", "image", "key", "language", "link", "metrics", "operations",
+     "picture", "reference",
      "refresh_token",
      "resource_id", "resource_type", "screen", "signature", "signatures", "signed_transaction", "source_kind", "states",
-     "ticket", "timestamp", "token", "user_id"}
+     "ticket", "timestamp", "token", "url", "user_id"}
 )  # fmt: skip

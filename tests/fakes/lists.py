@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.auth import Role
 from tests.factories import Somebody
-from tests.fakes import desk_list_rows, list_rows, mail_list_rows, public_rows, shop_list_rows
+from tests.fakes import desk_list_rows, hook_rows, list_rows, mail_list_rows, public_rows, shop_list_rows
 
 Item = Mapping[str, Any]
 Make = Callable[[Somebody, datetime, int], str]
@@ -66,6 +66,13 @@ LISTS: Mapping[str, ListCase] = {
     "list_orders": ListCase(shop_list_rows.order, beside=shop_list_rows.wholesale_order),
     "list_wholesale_orders": ListCase(shop_list_rows.wholesale_order, beside=shop_list_rows.order),
     "list_wholesale_chips": ListCase(shop_list_rows.wholesale_chips),
+    "list_account_webhook_deliveries": ListCase(
+        hook_rows.account_delivery, path="/v1/wholesale/webhooks/{owner}/deliveries"
+    ),
+    "list_webhook_deliveries": ListCase(
+        hook_rows.owners_delivery, role=Role.OWNER, path="/v1/admin/webhooks/{owner}/deliveries"
+    ),
+    "list_api_keys": ListCase(hook_rows.api_key, role=Role.OWNER),
     "list_awaited_transfers": ListCase(shop_list_rows.awaited_transfer, "operation_id", role=TREASURY),
     "list_referrals": ListCase(list_rows.referral, filters={name: same(name) for name in ("tier", "state")}),
     "list_affiliate_payouts": ListCase(list_rows.affiliate_payout),

@@ -24,6 +24,7 @@ BOUNDED = frozenset(
         *("card_balance", "teller_enrollments", "teller_connections"),
         *("affiliate_program", "referral_progress", "sunset_notices", "figures", "figure_progress", "job_runs"),
         *("integration_states", "watch_minutes", "social_channels", "social_heads"),
+        *("hook_endpoints", "hook_secrets", "api_keys"),
     }
 )
 # Tables that grow by what people do at a screen: thousands of rows, not millions.
@@ -65,6 +66,7 @@ FINISHED: Mapping[str, str] = {
     "payouts.state": "PAID",
     "payout_slots.state": "FINAL_PAY",
     "carts.status": "ordered",
+    "hook_deliveries.state": "delivered",
     "orders.state": "confirmed",
     "payments.state": "captured",
     "payment_operations.status": "succeeded",

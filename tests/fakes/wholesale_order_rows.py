@@ -56,6 +56,16 @@ def awaited(who: Somebody) -> UUID:
     return order_id
 
 
+def cancelled(order_id: UUID) -> None:
+    """Have an order cancelled for which no money was sent."""
+
+    def cancel(tx: Tx) -> None:
+        rows.want_cancelled(tx, order_id, CancelReason.MEMBER, clock.now())
+        machine.advance(tx, order_id, clock.now())
+
+    db.atomically(cancel)
+
+
 def refunding(who: Somebody) -> UUID:
     """The id of a refund that waits for a transfer: its order was paid by invoice, and people have cancelled it."""
     order_id, admin, now = awaited(who), factories.member(role=Role.TREASURY), clock.now()

@@ -43,7 +43,7 @@ NOT_EXPORTED = {
     "payout_approvals": "of admins", "code_batches": "of admins", "code_changes": "of admins",
     "bank_nonces": "of admins", "foreign_explanations": "of admins",
     "code_imports": "of admins", "comp_rule_changes": "of admins", "broadcasts": "of admins",
-    "campaigns": "of admins", "mail_publications": "of admins", "mail_templates": "of admins",
+    "api_keys": "of admins", "campaigns": "of admins", "mail_publications": "of admins", "mail_templates": "of admins",
     "mail_template_versions": "of admins",
     "manual_transfers": "of admins", "manual_awards": "of admins", "stock_moves": "of admins",
     "bank_transfers": "of admins", "operation_resolutions": "of admins", "payment_findings": "of admins",

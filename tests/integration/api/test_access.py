@@ -21,7 +21,7 @@ from shared.messages import notifications
 from shared.messages.notifications import Note
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes import list_rows, order_rows, wallet_driver, wholesale_order_rows
+from tests.fakes import hook_rows, list_rows, order_rows, wallet_driver, wholesale_order_rows
 from tests.fakes.chain import FakeChain
 from tests.fakes.cheap_hashes import use_cheap_hashes
 from tests.fakes.wallet_driver import WalletDriver, new_wallet
@@ -101,6 +101,12 @@ def _declined_wholesale_order(owner: WalletDriver) -> OwnedResource:
     return OwnedResource(wholesale_order_rows.declined(owner.member))
 
 
+def _webhook(owner: WalletDriver) -> OwnedResource:
+    """An endpoint, and a message to it that has the same id."""
+    made = hook_rows.endpoint(wholesale_order_rows.account_of(owner.member))
+    return OwnedResource(hook_rows.delivery(made, datetime.now(UTC), made))
+
+
 OWNED: Mapping[str, Callable[[WalletDriver], OwnedResource]] = {
     "notification": _notification,
     "trip": _trip,
@@ -114,6 +120,7 @@ OWNED: Mapping[str, Callable[[WalletDriver], OwnedResource]] = {
     "affiliate_payout": _affiliate_payout,
     "wholesale_order": _wholesale_order,
     "declined_wholesale_order": _declined_wholesale_order,
+    "webhook": _webhook,
 }
 
 

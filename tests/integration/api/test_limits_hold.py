@@ -244,6 +244,10 @@ LIMITS: dict[str, Limited] = {
     "apply_for_wholesale": Limited(
         "wholesale-applied-before", wholesale_rules.APPLICATIONS_PER_HOUR, "too-many-applications", apply_for_wholesale
     ),
+    "create_account_webhook": Limited(
+        "webhook-address-refused", wholesale_rules.WEBHOOKS_PER_HOUR, "too-many-webhook-tries",
+        posting("/v1/wholesale/webhooks", {"url": "https://127.0.0.1/", "events": ["order.shipped"]}, signed_in=True),
+    ),
     "estimate_wholesale_order": Limited(
         "account-not-approved", tax_quotes.ESTIMATES_PER_HOUR, "too-many-estimates",
         posting("/v1/wholesale/estimate", {"items": [{"sku": "MINTICE-6", "quantity": 100}]}, signed_in=True),

@@ -43,6 +43,8 @@ ONE_PAGE = {
     "list_stock",
     "list_integrations",  # tests/integration/desk/test_integrations.py
     "list_built_in_mails",  # tests/integration/messages/test_replaced_mails.py
+    "list_webhooks",  # tests/integration/webhooks/test_endpoints.py
+    "list_account_webhooks",  # likewise
     "list_banks",  # tests/integration/banks/test_connecting.py
     "list_settings",  # tests/integration/desk/test_admin_settings.py
     "list_resale_certificates",  # tests/integration/wholesale/test_wholesale_certificates.py

@@ -197,6 +197,16 @@ PROTECTS_NOTHING = {
     "pay_order": "another card for an order that there is",
     "apply_for_wholesale": "a business asks for prices; people decide, and tell the member",
     "estimate_wholesale_order": "a question",
+    **dict.fromkeys(
+        (
+            "create_account_webhook",
+            "change_account_webhook",
+            "delete_account_webhook",
+            "renew_account_webhook_secret",
+            "resend_account_webhook",
+        ),
+        "states of the account's orders go to a program; a new address or secret takes a fresh sign-in, which is told",
+    ),
     "create_wholesale_order": "nothing is charged yet; a receipt says what was",
     "cancel_wholesale_order": "nothing is bought",
     "pay_wholesale_order": "another card for an order that there is",

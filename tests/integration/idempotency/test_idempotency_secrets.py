@@ -53,6 +53,7 @@ PUBLIC = frozenset({
     "currency", "description", "enrollment_id", "institution", "last_error", "last_four", "preheader",
     "referred_by_username", "segment", "subject", "to_email", "unit", "variables",
     "avatar_url", "emoji", "id", "text",
+    "message_id", "operations",
 })  # fmt: skip
 NOT_THERE_AT_ONCE = {"create_export", "start_import"}  # the link comes with the file, which a job makes
 Secrets = Mapping[str, set[str]]
@@ -147,6 +148,11 @@ def test_the_secrets_are_those_that_we_know_of() -> None:
         "create_token": {"firebase_token"},
         "create_oobit_token": {"token"},
         "create_wallet_token": {"token"},
+        "create_webhook": {"secret"},
+        "renew_webhook_secret": {"secret"},
+        "create_account_webhook": {"secret"},
+        "renew_account_webhook_secret": {"secret"},
+        "create_api_key": {"secret"},
         "create_export": {"download_url"},
         "export": {"download_url"},
         "create_import": {"upload_url"},

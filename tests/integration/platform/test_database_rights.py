@@ -162,6 +162,10 @@ POWERFUL = {
         {"admin_banks"},
     ),
     "a token of a bank": ("UPDATE teller_enrollments SET sealed_token = ''", {"admin_banks", "teller_sync"}),
+    "an API key": (
+        f"INSERT INTO api_keys (id, made_by) VALUES ({ANY_ID}, {ANY_ID})",
+        {"admin_settings"},
+    ),
     "a balance at a bank": (f"INSERT INTO bank_balances (connection_id) VALUES ({ANY_ID})", {"teller_sync"}),
     "a sale whose shares are settled": ("UPDATE orders SET accrual_due_at = NULL", {"sale_accrue"}),
     "a promise of stock": (
@@ -222,9 +226,11 @@ SECRET = {
         "SELECT wrapped FROM data_keys",
         {"auth", "admin_affiliates", "admin_banks", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale",
          "wallet", "wholesale", "profile", "orders", "order_advance", "order_fulfil", "payment_watch", "tax_report",
-         "teller_sync", "migrate", "admin_members", "admin_settings"},
+         "teller_sync", "migrate", "admin_members", "admin_settings", "hook_send"},
     ),
     "tokens of banks": ("SELECT sealed_token FROM teller_enrollments", {"teller_sync"}),
+    "secrets of webhooks": ("SELECT sealed FROM hook_secrets", {"hook_send"}),
+    "addresses of webhooks": ("SELECT url FROM hook_endpoints", {"admin_settings", "hook_send", "wholesale"}),
     "tax ids": ("SELECT tax_id FROM wholesale_accounts", {"admin_wholesale"}),
 }  # fmt: skip
 

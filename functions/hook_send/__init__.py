@@ -1,0 +1,1 @@
+"""Delivers webhooks to their receivers."""

@@ -1,0 +1,1 @@
+"""Webhooks that we send, and the API keys of scripts."""
