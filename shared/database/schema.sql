@@ -1924,6 +1924,9 @@ CREATE TRIGGER referral_joined AFTER UPDATE OF email_verified_at ON members FOR 
     referral_joined();
 CREATE TRIGGER referral_joined_at_once AFTER INSERT ON members FOR EACH ROW WHEN (new.referred_by_id IS NOT NULL AND
     new.email_verified_at IS NOT NULL) EXECUTE FUNCTION referral_joined();
+CREATE TRIGGER support_member_changed AFTER UPDATE OF email, username, status ON members FOR EACH ROW WHEN (old.email
+    <> new.email OR old.username <> new.username OR old.status <> new.status) EXECUTE FUNCTION
+    support_member_changed();
 CREATE TRIGGER username_given_up AFTER INSERT OR UPDATE OF username ON members FOR EACH ROW EXECUTE FUNCTION
     username_given_up();
 CREATE TRIGGER wallet_remembered AFTER INSERT OR UPDATE OF wallet_address ON members FOR EACH ROW WHEN
@@ -3555,6 +3558,62 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON sunset_notices FOR EACH RO
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON sunset_notices FOR EACH STATEMENT EXECUTE FUNCTION
     append_only();
 
+CREATE TABLE support_appeals (
+    sanction_id      uuid         NOT NULL,
+    member_id        uuid         NOT NULL,
+    message          text         NOT NULL,
+    made_at          timestamptz  NOT NULL,
+    sent_at          timestamptz,
+    opened_at        timestamptz,
+    conversation_id  text,
+    CONSTRAINT support_appeals_pkey PRIMARY KEY (sanction_id),
+    CONSTRAINT support_appeals_conversation_id_check CHECK (length(conversation_id) >= 1 AND length(conversation_id) <=
+        200),
+    CONSTRAINT support_appeals_message_check CHECK (char_length(message) >= 1 AND char_length(message) <= 2000),
+    CONSTRAINT support_appeals_opened CHECK ((opened_at IS NULL) = (conversation_id IS NULL)),
+    CONSTRAINT support_appeals_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
+    CONSTRAINT support_appeals_sanction_id_fkey FOREIGN KEY (sanction_id) REFERENCES social_sanctions(id)
+);
+CREATE INDEX support_appeals_member ON support_appeals (member_id, made_at);
+
+CREATE TABLE support_contacts (
+    member_id    uuid         NOT NULL,
+    contact_id   text,
+    begun_at     timestamptz  NOT NULL,
+    revision     bigint       NOT NULL DEFAULT 1,
+    told         bigint       NOT NULL DEFAULT 0,
+    told_at      timestamptz,
+    look_at      timestamptz,
+    waits_since  timestamptz,
+    held_until   timestamptz,
+    failures     integer      NOT NULL DEFAULT 0,
+    refusal      text,
+    CONSTRAINT support_contacts_pkey PRIMARY KEY (member_id),
+    CONSTRAINT support_contacts_contact_id_check CHECK (length(contact_id) >= 1 AND length(contact_id) <= 200),
+    CONSTRAINT support_contacts_failures_check CHECK (failures >= 0),
+    CONSTRAINT support_contacts_refusal_check CHECK (length(refusal) >= 1 AND length(refusal) <= 200),
+    CONSTRAINT support_contacts_told CHECK (told <= revision),
+    CONSTRAINT support_contacts_waits CHECK ((look_at IS NULL) = (waits_since IS NULL)),
+    CONSTRAINT support_contacts_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX support_contacts_answered ON support_contacts (told_at) WHERE told_at IS NOT NULL;
+CREATE INDEX support_contacts_due ON support_contacts (look_at) WHERE look_at IS NOT NULL;
+CREATE INDEX support_contacts_waiting ON support_contacts (waits_since) WHERE waits_since IS NOT NULL;
+
+CREATE TABLE support_events (
+    id           uuid         NOT NULL DEFAULT gen_random_uuid(),
+    member_id    uuid         NOT NULL,
+    name         text         NOT NULL,
+    metadata     jsonb        NOT NULL DEFAULT '{}',
+    happened_at  timestamptz  NOT NULL,
+    told_at      timestamptz,
+    CONSTRAINT support_events_pkey PRIMARY KEY (id),
+    CONSTRAINT support_events_name_check CHECK (name IN ('tier_changed', 'suspended', 'reinstated')),
+    CONSTRAINT support_events_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX support_events_happened ON support_events (happened_at);
+CREATE INDEX support_events_member ON support_events (member_id, happened_at);
+
 CREATE TABLE tax_quotes (
     id          uuid         NOT NULL,
     member_id   uuid         NOT NULL,
@@ -3681,6 +3740,7 @@ CREATE INDEX tier_history_newest ON tier_history (member_id, achieved_at DESC, e
 CREATE INDEX tier_history_setter ON tier_history (set_by) WHERE set_by IS NOT NULL;
 CREATE TRIGGER referral_tier_changed AFTER INSERT ON tier_history FOR EACH ROW WHEN (new.kind <> 'earned' OR
     new.is_permanent) EXECUTE FUNCTION referral_tier_changed();
+CREATE TRIGGER support_tier_changed AFTER INSERT ON tier_history FOR EACH ROW EXECUTE FUNCTION support_tier_changed();
 CREATE TRIGGER tier_override_is_disinterested BEFORE INSERT ON tier_history FOR EACH ROW WHEN (new.kind = 'override')
     EXECUTE FUNCTION tier_override_is_disinterested();
 
@@ -7822,6 +7882,55 @@ BEGIN
         target || '_other');
 END $function$;
 
+CREATE OR REPLACE FUNCTION support_is_behind(who uuid, at timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    UPDATE support_contacts SET revision = revision + 1, look_at = at, waits_since = coalesce(waits_since, at)
+    WHERE member_id = who;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO outbox (kind, destination, function, body, created_at)
+    VALUES ('task', 'support-sync', 'support_sync', jsonb_build_object('member_id', who), at);
+    RETURN true;
+END $function$;
+
+CREATE OR REPLACE FUNCTION support_member_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NOT support_is_behind(NEW.id, NEW.updated_at) THEN
+        RETURN NULL;
+    END IF;
+    IF NEW.status <> OLD.status AND NEW.status <> 'deleted' THEN
+        INSERT INTO support_events (member_id, name, happened_at)
+        VALUES (NEW.id, CASE NEW.status WHEN 'suspended' THEN 'suspended' ELSE 'reinstated' END, NEW.updated_at);
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION support_tier_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF support_is_behind(NEW.member_id, NEW.achieved_at) THEN
+        INSERT INTO support_events (member_id, name, metadata, happened_at)
+        VALUES (NEW.member_id, 'tier_changed', jsonb_build_object('tier', NEW.tier, 'change', NEW.kind),
+                NEW.achieved_at);
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION tax_report_changed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -8609,9 +8718,10 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals,
     blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales, blakjaks_scans,
     blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_social, blakjaks_standing,
-    blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults,
-    blakjaks_wallet_watching, blakjaks_wallets, blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions,
-    blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_sunset, blakjaks_support, blakjaks_support_sync, blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes,
+    blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallet_watching, blakjaks_wallets, blakjaks_watching,
+    blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions,
+    blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -8624,7 +8734,8 @@ REVOKE EXECUTE ON FUNCTION check_referrals_of(uuid), drop_months(regclass,timest
     forget_sign_up(uuid,timestamp with time zone), hide_social_messages(timestamp with time zone), keep_award_inputs(),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), lock_vault(uuid,timestamp with time zone),
     order_takes_parcels(uuid,order_state,timestamp with time zone), return_doubted_chips(date,timestamp with time
-    zone), stranded_months(text), stranded_weeks(text), validate_references(text) FROM PUBLIC;
+    zone), stranded_months(text), stranded_weeks(text), support_is_behind(uuid,timestamp with time zone),
+    validate_references(text) FROM PUBLIC;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE backup_codes, email_changes, known_devices, second_factors TO
     blakjaks_accounts;
@@ -8664,11 +8775,12 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     refund_requests, report_exports, report_files, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
     scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_channels, social_entries,
     social_heads, social_messages, social_reaction_counts, social_reactions, social_reads, social_sent,
-    social_standings, stock_alerts, tax_quotes, tax_reports, teller_connections, teller_enrollments, tier_history,
-    tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips,
-    usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges,
-    wallet_id_tokens, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes, webhook_deliveries,
-    wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
+    social_standings, stock_alerts, support_appeals, support_contacts, support_events, tax_quotes, tax_reports,
+    teller_connections, teller_enrollments, tier_history, tins_sold_daily, transparency_metrics, treasury_alerts,
+    treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots,
+    vault_months, wallet_balances, wallet_challenges, wallet_id_tokens, wallet_scans, wallet_tokens,
+    wallet_transactions, watch_minutes, webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO
+    blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -8800,7 +8912,8 @@ GRANT DELETE ON TABLE attempt_counters, avatars, bank_nonces, carts, data_export
     webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
 GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, referral_clicks, refresh_tokens,
-    second_factors, social_entries, social_reactions, social_reads, social_sent TO blakjaks_erasure;
+    second_factors, social_entries, social_reactions, social_reads, social_sent, support_appeals, support_events TO
+    blakjaks_erasure;
 GRANT EXECUTE ON FUNCTION forget_sign_up(uuid,timestamp with time zone) TO blakjaks_erasure;
 GRANT INSERT ON TABLE ledger_journals, ledger_postings TO blakjaks_erasure;
 GRANT INSERT, UPDATE ON TABLE erasures, retired_names TO blakjaks_erasure;
@@ -8830,6 +8943,7 @@ GRANT UPDATE (finished_at) ON TABLE pushes TO blakjaks_erasure;
 GRANT UPDATE (given_up, settled_at) ON TABLE affiliate_week_shares TO blakjaks_erasure;
 GRANT UPDATE (happened_at) ON TABLE job_faults TO blakjaks_erasure;
 GRANT UPDATE (happened_at) ON TABLE social_entries TO blakjaks_erasure;
+GRANT UPDATE (happened_at) ON TABLE support_events TO blakjaks_erasure;
 GRANT UPDATE (held_until, run_id, state) ON TABLE report_exports TO blakjaks_erasure;
 GRANT UPDATE (issued_at) ON TABLE refresh_tokens TO blakjaks_erasure;
 GRANT UPDATE (issued_at) ON TABLE wallet_tokens TO blakjaks_erasure;
@@ -9004,13 +9118,13 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions,
     setting_changes, setting_wishes, settings, signers, signing_keys, slot_transitions, social_channels,
     social_entries, social_heads, social_messages, social_reaction_counts, social_reactions, social_reads,
-    social_sanctions, social_sent, social_standings, stock, stock_alerts, stock_moves, sunset_notices, tax_quotes,
-    tax_reports, teller_connections, tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts,
-    treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits,
-    usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances,
-    wallet_challenges, wallet_id_tokens, wallet_links, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes,
-    webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
-    withdrawal_transitions, withheld_chips TO blakjaks_read;
+    social_sanctions, social_sent, social_standings, stock, stock_alerts, stock_moves, sunset_notices, support_appeals,
+    support_contacts, support_events, tax_quotes, tax_reports, teller_connections, tier_history, tins_sold_daily,
+    transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days,
+    treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months,
+    vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_id_tokens, wallet_links, wallet_scans,
+    wallet_tokens, wallet_transactions, watch_minutes, webhook_deliveries, wholesale_chips, wholesale_comps,
+    wholesale_milestones, withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO
@@ -9074,6 +9188,15 @@ GRANT UPDATE (permanent_tier, status, updated_at) ON TABLE members TO blakjaks_s
 GRANT INSERT ON TABLE locked_shares, sunset_notices TO blakjaks_sunset;
 GRANT UPDATE (checked_at, full_days, full_on, state, step, sunset_at, weights) ON TABLE affiliate_program TO
     blakjaks_sunset;
+
+GRANT INSERT ON TABLE support_appeals, support_contacts TO blakjaks_support;
+GRANT UPDATE (look_at, revision, waits_since) ON TABLE support_contacts TO blakjaks_support;
+
+GRANT DELETE ON TABLE support_appeals, support_contacts, support_events TO blakjaks_support_sync;
+GRANT UPDATE (contact_id, failures, held_until, look_at, refusal, told, told_at, waits_since) ON TABLE support_contacts
+    TO blakjaks_support_sync;
+GRANT UPDATE (conversation_id, opened_at, sent_at) ON TABLE support_appeals TO blakjaks_support_sync;
+GRANT UPDATE (told_at) ON TABLE support_events TO blakjaks_support_sync;
 
 GRANT SELECT (address) ON TABLE orders TO blakjaks_taxes;
 GRANT SELECT ON TABLE data_keys TO blakjaks_taxes;

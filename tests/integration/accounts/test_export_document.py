@@ -129,6 +129,8 @@ FIELDS: Mapping[str, str] = {
     "mails":
         "id:uuid status:text to_name:text language:text template:text to_email:text tried_at queued_at:time "
         "campaign_id finished_at asked_again_at provider_message_id",
+    "support_appeals": "made_at:time message:text sent_at opened_at sanction_id:uuid conversation_id",
+    "support_events": "id:uuid name:text told_at metadata:dict happened_at:time",
     "pictures": "id:uuid status:text removed_at finished_at:time object_name:uuid uploaded_at:time content_type:text",
     "email_changes": "id:uuid asked_at:time attempts:int new_email:text expires_at:time",
     "exports": "id:uuid status:text asked_at:time ready_at:time expires_at:time",

@@ -147,6 +147,7 @@ def test_the_secrets_are_those_that_we_know_of() -> None:
         "create_token": {"firebase_token"},
         "create_oobit_token": {"token"},
         "create_wallet_token": {"token"},
+        "create_support_token": {"token"},
         "create_export": {"download_url"},
         "export": {"download_url"},
         "create_import": {"upload_url"},
