@@ -1,4 +1,4 @@
-"""The vendors of shop, banks, chat and wallets: started, stopped, and pointed at the platform together."""
+"""The vendors of shop, banks, chat, wallets and support: started, stopped, and pointed at the platform together."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -7,6 +7,7 @@ from emulators.ages import AgeStandIn
 from emulators.bank import BankStandIn
 from emulators.card import CardStandIn
 from emulators.moderation import ModerationStandIn
+from emulators.support import SupportStandIn
 from emulators.tax import TaxStandIn
 from emulators.translation import TranslationStandIn
 from emulators.wallet_provider import WalletProviderStandIn
@@ -31,8 +32,9 @@ class Vendors:
         self.moderation = ModerationStandIn()
         self.translation = TranslationStandIn()
         self.wallets = WalletProviderStandIn(now)
+        self.support = SupportStandIn(now)
         shop = (self.card, self.ages, self.tax, self.warehouse)
-        self._all = (*shop, self.bank, self.moderation, self.translation, self.wallets)
+        self._all = (*shop, self.bank, self.moderation, self.translation, self.wallets, self.support)
 
     @property
     def settings(self) -> dict[str, str]:

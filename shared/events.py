@@ -222,6 +222,14 @@ class SyncBank(Task):
     attempt: int
 
 
+class SyncSupport(Task):
+    """Tell Intercom of a member, open their appeals there, or have it forget a closed account."""
+
+    queue: ClassVar[str] = "support-sync"
+    function: ClassVar[str] = "support_sync"
+    member_id: UUID
+
+
 class AdvanceWeek(Task):
     """Take the weeks of affiliates as far as they can go."""
 

@@ -20,6 +20,7 @@ class Oldest:
     tax_reports: datetime | None
     fulfilments: datetime | None
     banks: datetime | None
+    support: datetime | None
     job_faults: int
 
 
@@ -58,6 +59,9 @@ def oldest(tx: Tx, now: datetime) -> Oldest:
                (SELECT min(look_at) FROM fulfilments WHERE look_at <= :now) AS fulfilments,
                (SELECT min(coalesce(last_synced_at, connected_at)) FROM teller_enrollments
                 WHERE state = 'active' AND coalesce(last_synced_at, connected_at) <= :synced) AS banks,
+               (SELECT min(waits_since) FROM support_contacts
+                WHERE waits_since <= :now
+                  AND EXISTS (SELECT FROM integration_states WHERE service = 'intercom' AND is_configured)) AS support,
                (SELECT count(*) FROM job_faults WHERE happened_at > :yesterday) AS job_faults
         """,
         now=now,

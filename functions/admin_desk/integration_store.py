@@ -42,6 +42,10 @@ SEEN: Mapping[str, LiteralString] = {
         SELECT (SELECT max(last_synced_at) FROM teller_enrollments) AS answered_at,
                (SELECT max(received_at) FROM webhook_deliveries WHERE source = 'teller') AS told_at
         """,
+    "intercom": """
+        SELECT (SELECT max(told_at) FROM support_contacts WHERE told_at IS NOT NULL) AS answered_at,
+               CAST(NULL AS timestamptz) AS told_at
+        """,
     # It sends no webhooks; a link proves that its keys could be read.
     "embedded_wallets": """
         SELECT (SELECT max(used_at) FROM wallet_id_tokens) AS answered_at, CAST(NULL AS timestamptz) AS told_at

@@ -33,6 +33,7 @@ SERVICES: Mapping[str, Service] = {
     "selery": Service("sends orders from the warehouse", "fulfilments"),
     "brevo": Service("sends mails", "mails"),
     "teller": Service("reads the balances of bank accounts", "banks"),
+    "intercom": Service("answers members who ask for support", "support"),
     "fcm": Service("pushes notifications to Android", None, PUSH_REMEDY),
     "apns": Service("pushes notifications to iOS", None, PUSH_REMEDY),
     "embedded_wallets": Service("makes members' wallets and proves them", None, WALLET_REMEDY),

@@ -86,6 +86,11 @@ BOUNDS = {
         timedelta(hours=48),
         "docs/treasury.md, Accounts at banks: last_error of the bank says why. Old balances stay, with their age.",
     ),
+    "support": Bound(
+        timedelta(hours=1),
+        timedelta(hours=24),
+        "docs/support.md: what Intercom was not told yet. Does support_sync/sweep run, and is the token still good?",
+    ),
 }
 
 

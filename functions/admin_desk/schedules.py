@@ -42,6 +42,7 @@ CRONTABS: Mapping[str, str] = {
     "sales_count/sweep": "* * * * *",
     "sales_count/settle": "20 5 * * *",
     "scan_rollup/roll-up": "* * * * *",
+    "support_sync/sweep": "*/5 * * * *",
     "tax_report/sweep": "*/5 * * * *",
     "teller_sync/balances": "20 */6 * * *",
     "tier_rollover/close": "10 * * * *",

@@ -137,6 +137,11 @@ PURGES: Mapping[str, LiteralString] = {
             SELECT member_id, client_id FROM social_sent WHERE sent_at < :before
             ORDER BY sent_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
+    "support_events": """
+        DELETE FROM support_events WHERE id IN (
+            SELECT id FROM support_events WHERE happened_at < :before
+            ORDER BY happened_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
     "tax_quotes": """
         DELETE FROM tax_quotes WHERE id IN (
             SELECT id FROM tax_quotes WHERE expires_at < :before

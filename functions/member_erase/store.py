@@ -89,6 +89,7 @@ KEPT: Mapping[str, str] = {
     "social_messages": "numbers without a text: the unread counts of all others rest on them",
     "social_sanctions": "what was done to the member in the chat, and by which admin",
     "social_standings": "whether the member was banned from the chat; times and marks of messages, without their texts",
+    "support_contacts": "until Intercom has forgotten the member, which support_sync sees to",
     "listener_revocations": "older realtime tokens stay refused",
     "erasures": "that it was done",
 }
@@ -215,6 +216,14 @@ STEPS: Mapping[str, LiteralString] = {
     "social_sent": """
         DELETE FROM social_sent WHERE (member_id, client_id) IN (
             SELECT member_id, client_id FROM social_sent WHERE member_id = :member_id LIMIT :limit)
+        """,
+    "support_events": """
+        DELETE FROM support_events WHERE id IN (
+            SELECT id FROM support_events WHERE member_id = :member_id LIMIT :limit)
+        """,
+    "support_appeals": """
+        DELETE FROM support_appeals WHERE sanction_id IN (
+            SELECT sanction_id FROM support_appeals WHERE member_id = :member_id LIMIT :limit)
         """,
     "avatars": "DELETE FROM avatars WHERE member_id = :member_id AND :limit > 0",
     "data_exports": "DELETE FROM data_exports WHERE member_id = :member_id AND :limit > 0",

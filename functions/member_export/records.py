@@ -307,6 +307,15 @@ SECTIONS: Mapping[str, LiteralString] = {
         FROM social_standings WHERE member_id = :member_id AND CAST(member_id AS text) > :after
         ORDER BY key LIMIT :limit
         """,
+    "support_appeals": """
+        SELECT CAST(sanction_id AS text) AS key, CAST(to_jsonb(support_appeals) - 'member_id' AS text) AS document
+        FROM support_appeals WHERE member_id = :member_id AND CAST(sanction_id AS text) > :after
+        ORDER BY key LIMIT :limit
+        """,
+    "support_events": """
+        SELECT CAST(id AS text) AS key, CAST(to_jsonb(support_events) - 'member_id' AS text) AS document
+        FROM support_events WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
+        """,
     "pictures": """
         SELECT CAST(id AS text) AS key, CAST(to_jsonb(avatars) - 'member_id' - 'large' - 'small' AS text) AS document
         FROM avatars WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit

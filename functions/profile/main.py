@@ -1,5 +1,5 @@
 """HTTP: the own profile, picture, preferences, devices and data (docs/product.md, "Profile and pictures",
-"Erasure and export").
+"Erasure and export"), and support.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 from flask import Request, Response
 
-from functions.profile import closing, images, rules, store
+from functions.profile import closing, images, rules, store, support
 from functions.profile.images import Renditions
 from functions.profile.models import (
     AccountDeleted,
@@ -299,6 +299,28 @@ def delete_account(tx: Tx, member: Member, body: AccountDeletion, now: datetime)
         raise rules.NotThisAccount
     closing.close(tx, member.id, forfeit=body.forfeit, now=now)
     return AccountDeleted(deleted_at=now)
+
+
+api.post(
+    "/v1/support/token",
+    status=201,
+    limit=support.limit_tokens,
+    after=support.sign,
+    problems=(rules.SupportUnavailable, rules.TooManySupportTokens),
+)(support.create_support_token)
+api.get("/v1/support/sanctions")(support.list_sanctions)
+api.post(
+    "/v1/support/appeals",
+    status=201,
+    limit=support.limit_appeals,
+    problems=(
+        NotFound,
+        rules.SupportUnavailable,
+        rules.SanctionAppealed,
+        rules.SanctionNotAppealable,
+        rules.TooManyAppeals,
+    ),
+)(support.appeal_sanction)
 
 
 def _preferences(tx: Tx, member: Member) -> NotificationPreferences:

@@ -168,3 +168,43 @@ class AccountDeleted(Reply):
     """The account is closed; its remaining data is erased in the background."""
 
     deleted_at: datetime
+
+
+class SupportGrant(Reply):
+    """A token for the messenger of support that is still to be signed."""
+
+    member_id: UUID
+    email: str
+    issued_at: datetime
+
+
+class SupportToken(Reply):
+    """The token by which Intercom's messenger knows the member, good until `expires_at`."""
+
+    token: str
+    expires_at: datetime
+
+
+class Sanction(Reply):
+    """A sanction of the member in the chat; `id` is the case. `appealed_at` is null until it was appealed."""
+
+    id: UUID
+    kind: Literal["mute", "timeout", "ban"]
+    until: datetime | None
+    reason: str
+    given_at: datetime
+    appealed_at: datetime | None
+
+
+class AppealDraft(Body):
+    """An appeal of a sanction, in the member's own words."""
+
+    sanction_id: UUID
+    message: Annotated[str, StringConstraints(min_length=1, max_length=2000), LINES]
+
+
+class Appeal(Reply):
+    """An appeal that was taken; its conversation in the messenger begins with the case's id."""
+
+    sanction_id: UUID
+    appealed_at: datetime

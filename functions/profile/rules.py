@@ -1,4 +1,6 @@
-"""Limits and problems of changes to a profile, of pictures, devices and exports, and of the deletion of an account."""
+"""Limits and problems of changes to a profile, of pictures, devices and exports, of support, and of the deletion of an
+account.
+"""
 
 import re
 from datetime import timedelta
@@ -13,6 +15,9 @@ PICTURES_TRIED_PER_HOUR = 30  # in a clock hour, including the refused ones
 EXPORT_LIFE = timedelta(days=7)
 EXPORT_PAUSE = timedelta(days=1)
 LINK_LIFE = timedelta(minutes=15)
+SUPPORT_TOKENS_PER_HOUR = 60
+APPEALS_PER_HOUR = 5
+LIFT = "lift"  # the kind of a case that takes a sanction back
 IOS_TOKEN = re.compile(r"([0-9a-fA-F]{2}){32,100}")
 
 
@@ -67,3 +72,33 @@ class AccountCannotBeDeleted(Problem):
 def is_device_token(platform: str, token: str) -> bool:
     """Whether the text may be a device token: those of iOS are hexadecimal; for Android no form is promised."""
     return platform != "ios" or IOS_TOKEN.fullmatch(token) is not None
+
+
+class SupportUnavailable(Problem):
+    """The messenger of support is not set up. Nothing was done; the request may come again after `Retry-After`."""
+
+    status, title, passing = 409, "Support cannot be reached here at this moment; write a mail.", True
+
+
+class TooManySupportTokens(TooManyRequests):
+    """The member has opened the messenger sixty times in a clock hour."""
+
+    title = "You have opened support very often; wait a little."
+
+
+class TooManyAppeals(TooManyRequests):
+    """The member has tried five appeals in a clock hour."""
+
+    title = "You have appealed very often; wait a little."
+
+
+class SanctionAppealed(Problem):
+    """A sanction can be appealed once; its conversation in the messenger goes on."""
+
+    status, title = 409, "You have appealed this before; go on in its conversation."
+
+
+class SanctionNotAppealable(Problem):
+    """The case took a sanction back; there is nothing to appeal."""
+
+    status, title = 409, "This case took a sanction back; there is nothing to appeal."

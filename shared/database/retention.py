@@ -103,6 +103,9 @@ PERIODS: Mapping[str, Period] = {
     ),
     "social_reactions": Period("social_reactions", "posted_at", CHAT, "they go with their messages", MONTHS),
     "social_sent": Period("social_sent", "sent_at", timedelta(days=7), "no client sends its message again after that"),
+    "support_events": Period(
+        "support_events", "happened_at", timedelta(days=30), "Intercom has them, or nobody asks for them any more"
+    ),
     "tax_quotes": Period("tax_quotes", "expires_at", timedelta(days=1), "an order keeps what it took of its quote"),
     "transparency_metrics": Period(
         "transparency_metrics", "at", timedelta(days=731), "numbers per hour are compared with the year before",
@@ -181,6 +184,8 @@ FOR_EVER: Mapping[str, str] = {
         "the member's own, until the account is closed"),
     "social_sanctions": "what the rules and people with a role did to members of the chat",
     "social_standings": "who is banned stays banned; a row for each member who has written",
+    "support_appeals": "each sanction can be appealed once; until the account is closed",
+    "support_contacts": "a row for each member whom Intercom knows, until it has forgotten them",
     "resale_certificates": "they prove to the states why nothing was taxed, seven years at least",
     "mail_suppressions": "an address stays refused, as a fingerprint, whoever has it later",
     "age_checks": "whoever sells must be able to show that the buyer was old enough",

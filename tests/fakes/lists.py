@@ -8,7 +8,7 @@ from typing import Any
 
 from shared.auth import Role
 from tests.factories import Somebody
-from tests.fakes import desk_list_rows, hook_rows, list_rows, mail_list_rows, public_rows, shop_list_rows
+from tests.fakes import desk_list_rows, hook_rows, list_rows, mail_list_rows, public_rows, shop_list_rows, support_rows
 
 Item = Mapping[str, Any]
 Make = Callable[[Somebody, datetime, int], str]
@@ -51,6 +51,7 @@ DIRECTIONS = {"in": "deposits", "out": "withdrawals"}
 
 LISTS: Mapping[str, ListCase] = {
     "list_tier_history": ListCase(list_rows.tier_change),
+    "list_sanctions": ListCase(support_rows.sanction, beside=support_rows.lift),
     "list_comps": ListCase(
         list_rows.comp,
         filters={

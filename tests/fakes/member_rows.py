@@ -102,6 +102,12 @@ MANY = {
     "social_sanctions": """
         social_sanctions (id, member_id, kind, reason, given_at)
         SELECT gen_random_uuid(), $1, 'lift', 'x', now() FROM generate_series(1, 5) AS n""",
+    "support_appeals": """
+        support_appeals (sanction_id, member_id, message, made_at)
+        SELECT gen_random_uuid(), $1, 'x', now() FROM generate_series(1, 5) AS n""",
+    "support_events": """
+        support_events (member_id, name, happened_at)
+        SELECT $1, 'suspended', now() FROM generate_series(1, 5) AS n""",
     "notifications": """
         notifications (id, member_id, type, title, body, dedupe_key, created_at)
         SELECT gen_random_uuid(), $1, 'system', 'x', 'x', n, now() FROM generate_series(1, 5) AS n""",

@@ -16,6 +16,7 @@ from tests.operations import (
     scans,
     shop,
     social,
+    support,
     treasury,
     wallet,
     webhooks,
@@ -71,7 +72,7 @@ EXAMPLE_REQUESTS = [
     treasury.resolve_finding, treasury.approve_payouts, treasury.explain_foreign_nonce,
     treasury.assign_deposit, treasury.return_deposit,
     social.post_message, social.edit_message, social.remove_message, social.add_reaction, social.remove_reaction,
-    social.mark_read,
+    social.mark_read, support.create_support_token, support.appeal_sanction,
     reports.export_analytics, reports.export_audit_log, reports.export_users, reports.export_orders,
     reports.export_affiliates,
 ]  # fmt: skip

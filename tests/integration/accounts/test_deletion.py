@@ -63,6 +63,7 @@ NOT_EXPORTED = {
     "honey_trials": "how fraud is found", "code_retries": "how fraud is found",
     "flagged_scans": "how fraud is found", "guarantee_reviews": "how fraud is found",
     "social_sent": "which ids a client gave to `social_messages`",
+    "support_contacts": "whether Intercom has what `account` says",
     "guarantee_claims": "hashes", "listener_revocations": "a moment", "erasures": "a moment",
 }  # fmt: skip
 SECTIONS = {

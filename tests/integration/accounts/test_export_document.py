@@ -136,6 +136,8 @@ FIELDS: Mapping[str, str] = {
     "social_reads": "number:int channel_id:uuid",
     "social_sanctions": "id:uuid kind:text until reason:text given_at:time",
     "social_standings": "last_at strikes:int banned_at struck_at muted_until timeout_until",
+    "support_appeals": "made_at:time message:text sent_at opened_at sanction_id:uuid conversation_id",
+    "support_events": "id:uuid name:text told_at metadata:dict happened_at:time",
     "pictures": "id:uuid status:text removed_at finished_at:time object_name:uuid uploaded_at:time content_type:text",
     "email_changes": "id:uuid asked_at:time attempts:int new_email:text expires_at:time",
     "exports": "id:uuid status:text asked_at:time ready_at:time expires_at:time",

@@ -28,6 +28,7 @@ from shared.api import Api
 from shared.auth import Role
 from shared.credentials import totp
 from shared.orders import tax_quotes
+from shared.values.ids import NIL
 from shared.values.problems import TooManyRequests
 from shared.web.in_transaction import Route
 from tests import factories
@@ -240,6 +241,14 @@ LIMITS: dict[str, Limited] = {
     "create_wallet_token": Limited(
         "", auth_rules.WALLET_TOKENS_PER_HOUR, "too-many-wallet-tokens",
         posting("/v1/wallet/token", {}, signed_in=True),
+    ),
+    "create_support_token": Limited(
+        "", profile_rules.SUPPORT_TOKENS_PER_HOUR, "too-many-support-tokens",
+        posting("/v1/support/token", {}, signed_in=True),
+    ),
+    "appeal_sanction": Limited(
+        "not-found", profile_rules.APPEALS_PER_HOUR, "too-many-appeals",
+        posting("/v1/support/appeals", {"sanction_id": str(NIL), "message": "Why?"}, signed_in=True),
     ),
     "apply_for_wholesale": Limited(
         "wholesale-applied-before", wholesale_rules.APPLICATIONS_PER_HOUR, "too-many-applications", apply_for_wholesale

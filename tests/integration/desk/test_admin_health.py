@@ -58,6 +58,7 @@ def test_all_is_well_without_remedies(health: Callable[[], dict[str, Any]]) -> N
         ("tax_reports", "73 hours", "down"),
         ("age_checks", "3 hours", "degraded"),
         ("payouts", "2 hours", "degraded"),
+        ("support", "25 hours", "down"),
     ],
 )
 def test_what_waits_too_long_is_told_with_a_remedy(
@@ -74,10 +75,13 @@ def test_what_waits_too_long_is_told_with_a_remedy(
         "payouts": ("payouts", {"id": someone, "treasury": "member", "scope": "x", "idempotency_key": "x",
                                 "body_hash": b"x", "source_kind": "test", "source_id": "x", "amount": 1,
                                 "recipient_address": f"0x{'ab' * 20}", "requested_at": since, "state_at": since}),
+        "support": ("support_contacts", {"member_id": someone, "begun_at": since, "look_at": since,
+                                         "waits_since": since}),
     }  # fmt: skip
     table, values = waiting[name]
     with unchecked(sql):
         put(sql, table, **values)
+    sql.execute_simple("INSERT INTO integration_states VALUES ('intercom', true)")
 
     shown = health()
 

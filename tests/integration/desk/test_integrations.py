@@ -33,7 +33,8 @@ from tests.platform import Platform
 pytest_plugins = ["tests.contract.push_plugin"]
 
 Client = Callable[..., FunctionClient]
-SENDS_NOTHING = {"embedded_wallets"}  # no webhooks, and no job asks it
+ASKED_BY_NOBODY = {"embedded_wallets"}
+SENDS_NOTHING = {*ASKED_BY_NOBODY, "intercom"}  # no webhooks that we hear
 Make = Callable[[Connection, datetime], None]
 Read = Callable[[str], dict[str, Any]]
 
@@ -87,6 +88,9 @@ def answered(sql: Connection, name: str, at: datetime) -> None:
     elif name == "embedded_wallets":
         with unchecked(sql):
             put(sql, "wallet_id_tokens", mark=other.bytes * 2, member_id=other, address=SIGNER, used_at=at)
+    elif name == "intercom":
+        with unchecked(sql):
+            put(sql, "support_contacts", member_id=other, begun_at=at, told_at=at)
     elif name == "kintsugi":
         with unchecked(sql):
             put(sql, "tax_reports", id=other, order_id=other, status="done", recorded_at=at, sent_at=at, done_at=at,
@@ -101,7 +105,7 @@ def test_every_service_has_its_statement_and_its_bound() -> None:
 
 
 def test_the_job_that_tells_of_a_service_has_what_is_needed_to_ask_it() -> None:
-    assert set(SERVICES) == set(ASKED) | SENDS_NOTHING
+    assert set(SERVICES) == set(ASKED) | ASKED_BY_NOBODY
     for name, asked in ASKED.items():
         given = set(functions()[asked.job].secrets) | OF_ALL_FUNCTIONS
         assert set(asked.needs) <= given, name

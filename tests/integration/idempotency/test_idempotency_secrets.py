@@ -153,6 +153,7 @@ def test_the_secrets_are_those_that_we_know_of() -> None:
         "create_account_webhook": {"secret"},
         "renew_account_webhook_secret": {"secret"},
         "create_api_key": {"secret"},
+        "create_support_token": {"token"},
         "create_export": {"download_url"},
         "export": {"download_url"},
         "create_import": {"upload_url"},

@@ -167,6 +167,8 @@ POWERFUL = {
         {"admin_settings"},
     ),
     "a balance at a bank": (f"INSERT INTO bank_balances (connection_id) VALUES ({ANY_ID})", {"teller_sync"}),
+    "an appeal": (f"INSERT INTO support_appeals (sanction_id, member_id) VALUES ({ANY_ID}, {ANY_ID})", {"profile"}),
+    "what Intercom was told": ("UPDATE support_contacts SET told = 1", {"support_sync"}),
     "a sale whose shares are settled": ("UPDATE orders SET accrual_due_at = NULL", {"sale_accrue"}),
     "a promise of stock": (
         f"INSERT INTO stock_moves (sku, kind, quantity, order_id) VALUES ('', 'promise', 1, {ANY_ID})",

@@ -74,6 +74,7 @@ def row(name: str, at: datetime) -> dict[str, object]:
                            "message_id": identity, "happened_at": at},
         "social_sent": {"member_id": MEMBER, "client_id": identity, "request_hash": b"x" * 32, "message_id": identity,
                         "sent_at": at},
+        "support_events": {"id": identity, "member_id": MEMBER, "name": "suspended", "happened_at": at},
         "tax_quotes": {"id": identity, "member_id": MEMBER, "basis": b"x" * 32, "tax": 0, "shipping": 0, "lines": {},
                        "breakdown": {}, "quoted_at": at - SECOND, "expires_at": at},
         "wallet_challenges": {"id": identity, "member_id": MEMBER, "address": "0x" + "5" * 40, "message": "x",
