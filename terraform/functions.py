@@ -58,7 +58,7 @@ DATABASE_ROLES = frozenset(
         *("months", "order_decisions", "orders", "payouts", "platform_settings", "profiles", "read"),
         *("referral_reviews", "referrals", "relay", "report_requests", "reports", "rollups", "sales", "scans"),
         *("second_factors", "settings", "settlements", "social", "standing", "sunset", "taxes", "telling"),
-        *("unsubscribes", "vault_upkeep", "vaults", "wallet_watching", "wallets", "watching", "webhooks"),
+        *("top_ups", "unsubscribes", "vault_upkeep", "vaults", "wallet_watching", "wallets", "watching", "webhooks"),
         *("week_decisions", "weeks", "wholesale", "wholesale_decisions", "work"),
     }
 )

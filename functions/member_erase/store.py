@@ -75,6 +75,8 @@ KEPT: Mapping[str, str] = {
     "mail_templates": "likewise",
     "mail_template_versions": "likewise",
     "manual_transfers": "likewise",
+    "top_ups": "likewise",
+    "top_up_approvals": "likewise",
     "stock_moves": "likewise",
     "bank_transfers": "likewise",
     "wholesale_comps": "likewise; it says what an account was paid",

@@ -3693,6 +3693,98 @@ CREATE TABLE tins_sold_daily (
     CONSTRAINT tins_sold_daily_tins_check CHECK (tins >= 0)
 );
 
+CREATE TABLE top_up_approvals (
+    id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    top_up_id    uuid         NOT NULL,
+    approver_id  uuid         NOT NULL,
+    note         text         NOT NULL,
+    approved_at  timestamptz  NOT NULL,
+    CONSTRAINT top_up_approvals_pkey PRIMARY KEY (id),
+    CONSTRAINT top_up_approvals_top_up_id_approver_id_key UNIQUE (top_up_id, approver_id),
+    CONSTRAINT top_up_approvals_approver_id_fkey FOREIGN KEY (approver_id) REFERENCES members(id),
+    CONSTRAINT top_up_approvals_top_up_id_fkey FOREIGN KEY (top_up_id) REFERENCES top_ups(id)
+);
+CREATE INDEX top_up_approvals_approver ON top_up_approvals (approver_id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON top_up_approvals FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON top_up_approvals FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE TRIGGER top_up_approval_born BEFORE INSERT ON top_up_approvals FOR EACH ROW EXECUTE FUNCTION
+    top_up_approval_born();
+
+CREATE TABLE top_ups (
+    id               uuid           NOT NULL,
+    treasury         text           NOT NULL,
+    to_address       evm_address    NOT NULL,
+    source_chain_id  bigint         NOT NULL,
+    source_contract  evm_address    NOT NULL,
+    source_token     evm_address    NOT NULL,
+    source_address   evm_address    NOT NULL,
+    source_eid       bigint         NOT NULL,
+    home_eid         bigint         NOT NULL,
+    home_contract    evm_address    NOT NULL,
+    amount           micro_usdt     NOT NULL,
+    quoted           micro_usdt     NOT NULL,
+    minimum          micro_usdt     NOT NULL,
+    fee_wei          numeric(78,0)  NOT NULL,
+    reason           text           NOT NULL,
+    requested_by     uuid           NOT NULL,
+    requested_at     timestamptz    NOT NULL,
+    state            text           NOT NULL,
+    state_at         timestamptz    NOT NULL,
+    transactions     jsonb          NOT NULL DEFAULT '[]',
+    source_hash      evm_hash,
+    sent_at          timestamptz,
+    fault            text,
+    guid             evm_hash,
+    spent            micro_usdt,
+    bridged          micro_usdt,
+    source_final_at  timestamptz,
+    read_to          bigint         NOT NULL,
+    arrival_hash     evm_hash,
+    arrival_index    integer,
+    direction        text           NOT NULL DEFAULT 'in',
+    received         micro_usdt,
+    arrived_at       timestamptz,
+    late_at          timestamptz,
+    twice_at         timestamptz,
+    CONSTRAINT top_ups_pkey PRIMARY KEY (id),
+    CONSTRAINT top_ups_guid_key UNIQUE (guid),
+    CONSTRAINT top_ups_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT top_ups_arrived CHECK ((arrived_at IS NULL) = (arrival_hash IS NULL) AND (arrived_at IS NULL) =
+        (arrival_index IS NULL) AND (arrived_at IS NULL) = (received IS NULL) AND (arrived_at IS NULL) = (state <>
+        'arrived')),
+    CONSTRAINT top_ups_bridged CHECK ((guid IS NULL) = (source_final_at IS NULL) AND (guid IS NULL) = (spent IS NULL)
+        AND (guid IS NULL) = (bridged IS NULL) AND (guid IS NULL) = (state NOT IN ('bridging', 'arrived'))),
+    CONSTRAINT top_ups_direction_check CHECK (direction = 'in'),
+    CONSTRAINT top_ups_fee_wei_check CHECK (fee_wei >= 0::numeric),
+    CONSTRAINT top_ups_followed CHECK ((state IN ('sent', 'bridging', 'arrived', 'reverted', 'refused')) <=
+        (source_hash IS NOT NULL)),
+    CONSTRAINT top_ups_home_eid_check CHECK (home_eid > 0),
+    CONSTRAINT top_ups_minimum_check CHECK (minimum::bigint > 0),
+    CONSTRAINT top_ups_quoted_check CHECK (quoted::bigint > 0),
+    CONSTRAINT top_ups_read_to_check CHECK (read_to >= '-1'),
+    CONSTRAINT top_ups_sent CHECK ((source_hash IS NULL) = (sent_at IS NULL)),
+    CONSTRAINT top_ups_source_chain_id_check CHECK (source_chain_id > 0),
+    CONSTRAINT top_ups_source_eid_check CHECK (source_eid > 0),
+    CONSTRAINT top_ups_state_check CHECK (state IN ('requested', 'prepared', 'sent', 'bridging', 'arrived', 'reverted',
+        'refused', 'cancelled')),
+    CONSTRAINT top_ups_treasury_check CHECK (treasury <> 'shop'),
+    CONSTRAINT top_ups_arrival_hash_arrival_index_direction_fkey FOREIGN KEY (arrival_hash, arrival_index, direction)
+        REFERENCES chain_transfers(transaction_hash, log_index, direction),
+    CONSTRAINT top_ups_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES members(id),
+    CONSTRAINT top_ups_treasury_fkey FOREIGN KEY (treasury) REFERENCES treasuries(name)
+);
+CREATE UNIQUE INDEX top_ups_arrival ON top_ups (arrival_hash, arrival_index, direction);
+CREATE INDEX top_ups_final ON top_ups (source_final_at) WHERE source_final_at IS NOT NULL;
+CREATE INDEX top_ups_lately ON top_ups (arrived_at, id) WHERE state = 'arrived';
+CREATE INDEX top_ups_newest ON top_ups (requested_at, id);
+CREATE INDEX top_ups_on_the_way ON top_ups (sent_at, id) WHERE state IN ('sent', 'bridging');
+CREATE INDEX top_ups_pool ON top_ups (treasury, requested_at, id);
+CREATE INDEX top_ups_requester ON top_ups (requested_by);
+CREATE UNIQUE INDEX top_ups_source_hash ON top_ups (source_hash) WHERE state IN ('sent', 'bridging', 'arrived');
+CREATE TRIGGER top_up_born BEFORE INSERT ON top_ups FOR EACH ROW EXECUTE FUNCTION top_up_born();
+CREATE TRIGGER top_up_changed BEFORE UPDATE ON top_ups FOR EACH ROW EXECUTE FUNCTION top_up_changed();
+
 CREATE TABLE transparency_metrics (
     at        timestamptz    NOT NULL,
     metric    text           NOT NULL,
@@ -7886,6 +7978,87 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION top_up_approval_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    top_up top_ups%ROWTYPE;
+BEGIN
+    SELECT * INTO top_up FROM top_ups WHERE id = NEW.top_up_id;
+    IF top_up.state <> 'requested' THEN
+        PERFORM refuse('top_up_approvals', format('top-up %s waits for nobody', NEW.top_up_id));
+    END IF;
+    IF is_same_person(NEW.approver_id, top_up.requested_by)
+       OR profits_from_wallet(NEW.approver_id, top_up.source_address) THEN
+        PERFORM refuse('own_interest', format('top-up %s is the approver''s own', NEW.top_up_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION top_up_approvals_that_count(top_up top_ups)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT CAST(count(*) AS integer)
+    FROM top_up_approvals made JOIN members approver ON approver.id = made.approver_id
+    WHERE made.top_up_id = top_up.id AND approver.status = 'active' AND approver.role IN ('treasury', 'owner')
+      AND NOT is_same_person(approver.id, top_up.requested_by)
+      AND NOT profits_from_wallet(approver.id, top_up.source_address)
+$function$;
+
+CREATE OR REPLACE FUNCTION top_up_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.state <> 'requested' THEN
+        PERFORM refuse('top_up_state', format('top-up %s begins as a request', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION top_up_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.treasury, NEW.to_address, NEW.source_chain_id, NEW.source_contract, NEW.source_token,
+        NEW.source_address, NEW.source_eid, NEW.home_eid, NEW.home_contract, NEW.amount, NEW.quoted, NEW.minimum,
+        NEW.reason, NEW.requested_by, NEW.requested_at)
+       IS DISTINCT FROM
+       (OLD.id, OLD.treasury, OLD.to_address, OLD.source_chain_id, OLD.source_contract, OLD.source_token,
+        OLD.source_address, OLD.source_eid, OLD.home_eid, OLD.home_contract, OLD.amount, OLD.quoted, OLD.minimum,
+        OLD.reason, OLD.requested_by, OLD.requested_at)
+       OR (OLD.guid IS NOT NULL AND (NEW.guid, NEW.spent, NEW.bridged, NEW.source_hash, NEW.source_final_at)
+           IS DISTINCT FROM (OLD.guid, OLD.spent, OLD.bridged, OLD.source_hash, OLD.source_final_at))
+       OR (OLD.arrived_at IS NOT NULL AND (NEW.arrival_hash, NEW.arrival_index, NEW.received, NEW.arrived_at)
+           IS DISTINCT FROM (OLD.arrival_hash, OLD.arrival_index, OLD.received, OLD.arrived_at))
+       OR NEW.read_to < OLD.read_to THEN
+        PERFORM refuse('top_up_terms', format('top-up %s stays what it is', OLD.id));
+    END IF;
+    IF NEW.state <> OLD.state AND NOT (OLD.state || '>' || NEW.state) = ANY (ARRAY[
+        'requested>prepared', 'requested>cancelled', 'prepared>sent', 'prepared>cancelled', 'sent>bridging',
+        'sent>reverted', 'sent>refused', 'reverted>sent', 'refused>sent', 'reverted>cancelled', 'refused>cancelled',
+        'bridging>arrived']) THEN
+        PERFORM refuse('top_up_state', format('top-up %s does not go from %s to %s', OLD.id, OLD.state, NEW.state));
+    END IF;
+    IF NEW.transactions IS DISTINCT FROM OLD.transactions AND top_up_approvals_that_count(NEW) < 2 THEN
+        PERFORM refuse('top_up_approvals', format('top-up %s waits for two people first', OLD.id));
+    END IF;
+    IF NEW.state = 'prepared' AND OLD.state = 'requested' AND NEW.transactions = '[]' THEN
+        PERFORM refuse('top_up_approvals', format('top-up %s is prepared without transactions', OLD.id));
+    END IF;
+    IF NEW.state = 'arrived' AND OLD.state = 'bridging' AND NOT (
+           ledger_has(format('in:%s:%s', NEW.arrival_hash, NEW.arrival_index), 'treasury:' || NEW.treasury, NEW.received)
+           AND (NEW.spent = NEW.received
+                OR ledger_has('top-up:' || NEW.id, 'bridge_fees:' || NEW.treasury, NEW.spent - NEW.received))) THEN
+        PERFORM refuse('top_up_booked', format('top-up %s is not in the ledger', OLD.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
 CREATE OR REPLACE FUNCTION trip_changed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -8609,9 +8782,9 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals,
     blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales, blakjaks_scans,
     blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_social, blakjaks_standing,
-    blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults,
-    blakjaks_wallet_watching, blakjaks_wallets, blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions,
-    blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_top_ups, blakjaks_unsubscribes, blakjaks_vault_upkeep,
+    blakjaks_vaults, blakjaks_wallet_watching, blakjaks_wallets, blakjaks_watching, blakjaks_webhooks,
+    blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -8665,7 +8838,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_channels, social_entries,
     social_heads, social_messages, social_reaction_counts, social_reactions, social_reads, social_sent,
     social_standings, stock_alerts, tax_quotes, tax_reports, teller_connections, teller_enrollments, tier_history,
-    tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips,
+    tins_sold_daily, top_ups, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips,
     usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges,
     wallet_id_tokens, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes, webhook_deliveries,
     wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
@@ -8678,8 +8851,8 @@ GRANT INSERT, SELECT ON TABLE affiliate_week_decisions, audit_logs, bank_transfe
     fulfilment_lines, honey_trials, invoices, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
     locked_shares, mail_template_versions, manual_awards, milestones, order_events, order_items, parcel_lines,
     payout_approvals, payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds, resale_certificates,
-    retired_names, sale_accruals, setting_changes, social_sanctions, stock_moves, sunset_notices, treasuries,
-    vault_moves, vault_warnings, wallet_links, wholesale_chips, wholesale_comps, wholesale_milestones,
+    retired_names, sale_accruals, setting_changes, social_sanctions, stock_moves, sunset_notices, top_up_approvals,
+    treasuries, vault_moves, vault_warnings, wallet_links, wholesale_chips, wholesale_comps, wholesale_milestones,
     withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
@@ -8688,15 +8861,17 @@ GRANT SELECT, USAGE ON SEQUENCE affiliate_figure_changes_id_seq, affiliate_week_
     chip_moves_id_seq, count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq, invoices_serial_seq,
     job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq, order_events_id_seq,
     orders_number_seq, outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq,
-    referral_changes_id_seq, referral_checks_id_seq, stock_moves_id_seq, tier_history_id_seq, vault_moves_id_seq,
-    wallet_links_id_seq, wholesale_accounts_serial_seq, withdrawal_events_id_seq TO blakjaks_app;
+    referral_changes_id_seq, referral_checks_id_seq, stock_moves_id_seq, tier_history_id_seq, top_up_approvals_id_seq,
+    vault_moves_id_seq, wallet_links_id_seq, wholesale_accounts_serial_seq, withdrawal_events_id_seq TO blakjaks_app;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_app;
 
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, manual_transfers, payout_approvals, payout_policy_runs,
-    payouts, reconciliations TO blakjaks_approvals;
+    payouts, reconciliations, top_up_approvals, top_ups TO blakjaks_approvals;
 GRANT UPDATE (approvals_needed, hold_reason, state, state_at) ON TABLE payouts TO blakjaks_approvals;
 GRANT UPDATE (cancel_reason, cancelled_at, cancelled_by) ON TABLE manual_transfers TO blakjaks_approvals;
 GRANT UPDATE (crossed_at, threshold) ON TABLE treasury_alerts TO blakjaks_approvals;
+GRANT UPDATE (fault, fee_wei, late_at, sent_at, source_hash, state, state_at, transactions) ON TABLE top_ups TO
+    blakjaks_approvals;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_approvals;
 GRANT UPDATE (matched_by, payment_id, transfer_id) ON TABLE usdt_deposits TO blakjaks_approvals;
 GRANT UPDATE (resolution, resolved_at, resolved_by) ON TABLE reconciliation_findings TO blakjaks_approvals;
@@ -9005,12 +9180,12 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     setting_changes, setting_wishes, settings, signers, signing_keys, slot_transitions, social_channels,
     social_entries, social_heads, social_messages, social_reaction_counts, social_reactions, social_reads,
     social_sanctions, social_sent, social_standings, stock, stock_alerts, stock_moves, sunset_notices, tax_quotes,
-    tax_reports, teller_connections, tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts,
-    treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits,
-    usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances,
-    wallet_challenges, wallet_id_tokens, wallet_links, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes,
-    webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
-    withdrawal_transitions, withheld_chips TO blakjaks_read;
+    tax_reports, teller_connections, tier_history, tins_sold_daily, top_up_approvals, top_ups, transparency_metrics,
+    treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots,
+    trip_places, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves,
+    vault_warnings, wallet_balances, wallet_challenges, wallet_id_tokens, wallet_links, wallet_scans, wallet_tokens,
+    wallet_transactions, watch_minutes, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones,
+    withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO
@@ -9082,6 +9257,11 @@ GRANT UPDATE (done_at, look_at, reference, refusal, sent_at, status) ON TABLE ta
 GRANT DELETE, INSERT, UPDATE ON TABLE late_counts TO blakjaks_telling;
 GRANT INSERT ON TABLE feed_items, mails, notifications TO blakjaks_telling;
 GRANT INSERT, UPDATE ON TABLE inboxes, listener_revocations TO blakjaks_telling;
+
+GRANT INSERT ON TABLE chain_transfers, ledger_journals, ledger_postings TO blakjaks_top_ups;
+GRANT INSERT, UPDATE ON TABLE chain_scans TO blakjaks_top_ups;
+GRANT UPDATE (arrival_hash, arrival_index, arrived_at, bridged, fault, guid, late_at, read_to, received,
+    source_final_at, spent, state, state_at, twice_at) ON TABLE top_ups TO blakjaks_top_ups;
 
 GRANT INSERT, UPDATE ON TABLE notification_preferences TO blakjaks_unsubscribes;
 

@@ -31,6 +31,7 @@ ASKED: Mapping[str, AskedBy] = {
     "selery": AskedBy("inventory_sync", ("SELERY_API_KEY", "SELERY_WAREHOUSE")),
     "brevo": AskedBy("email_send", ("BREVO_API_KEY",)),
     "teller": AskedBy("teller_sync", ("TELLER_CERTIFICATE", "TELLER_PRIVATE_KEY")),
+    "stargate": AskedBy("top_up_watch", ("STARGATE_RPC_URLS",)),
     "fcm": AskedBy("notify", ("FCM_PROJECT_ID",)),
     "apns": AskedBy("notify", ("APNS_KEY", "APNS_KEY_ID", "APNS_TEAM_ID")),
 }
