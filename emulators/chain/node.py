@@ -79,6 +79,7 @@ class ChainNode:
     block_time_seconds: float | None = 2.0
     log: Path = LOCAL / "log" / "chain.log"
     port: int = 0
+    chain_id: int = CHAIN_ID
     usdt: str = ""
     _child: Child | None = field(default=None, repr=False)
     _history: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
@@ -94,13 +95,13 @@ class ChainNode:
         self._history = tempfile.TemporaryDirectory(prefix="chain-")
         command = [
             *(str(anvil()), "--quiet", "--host", "127.0.0.1", "--port", str(self.port), "--no-cors"),
-            *("--chain-id", str(CHAIN_ID), "--slots-in-an-epoch", "1", "--accounts", str(DEVELOPMENT_ACCOUNTS)),
+            *("--chain-id", str(self.chain_id), "--slots-in-an-epoch", "1", "--accounts", str(DEVELOPMENT_ACCOUNTS)),
             *("--hardfork", HARDFORK, "--no-mining"),
             *("--cache-path", self._history.name, "--prune-history", str(STATES_KEPT)),
         ]
         self._child = Child.start("chain", command, self.log)
         try:
-            self._child.wait_until_ready(lambda: int(self.rpc("eth_chainId"), 16) == CHAIN_ID, READY_SECONDS_MAX)
+            self._child.wait_until_ready(lambda: int(self.rpc("eth_chainId"), 16) == self.chain_id, READY_SECONDS_MAX)
         except BaseException:
             self.stop()
             raise
@@ -135,9 +136,16 @@ class ChainNode:
 
         The address is the same after every fresh start, because it follows from that account and its nonce 0.
         """
-        receipt = self._send({"data": _artifact()["bytecode"]})
-        self.usdt = _checksummed(receipt["contractAddress"])
+        self.usdt = self.deploy(_artifact()["bytecode"])
         return self.usdt
+
+    def deploy(self, bytecode: str) -> str:
+        """Deploy a contract from the first development account, which owns it; returns its address."""
+        return _checksummed(self._send({"data": bytecode})["contractAddress"])
+
+    def owner_sends(self, contract: str, data: str) -> None:
+        """Have a contract's owner call it."""
+        self._send({"to": contract, "data": data})
 
     def mint(self, to: str, micro: int) -> None:
         self._owner_calls("mint(address,uint256)", _word(to), _word(micro))
@@ -170,7 +178,7 @@ class ChainNode:
             "nonce": int(self.rpc("eth_getTransactionCount", [wallet.address, "pending"]), 16),
             "gas": TRANSFER_GAS,
             "gasPrice": 2 * int(self.rpc("eth_gasPrice"), 16),
-            "chainId": CHAIN_ID,
+            "chainId": self.chain_id,
         }
         signed = wallet.sign_transaction(transaction)
         return str(self.rpc("eth_sendRawTransaction", [signed.raw_transaction.to_0x_hex()]))
@@ -237,7 +245,7 @@ class ChainNode:
         return seconds
 
     def _owner_calls(self, signature: str, *words: str) -> None:
-        self._send({"to": self.usdt, "data": _call_data(signature, *words)})
+        self.owner_sends(self.usdt, _call_data(signature, *words))
 
     def _send(self, transaction: dict[str, str]) -> dict[str, Any]:
         """Send from the owner and mine one block at once, in every mining mode; it takes other pending transactions

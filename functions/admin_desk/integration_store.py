@@ -46,7 +46,12 @@ SEEN: Mapping[str, LiteralString] = {
         SELECT (SELECT max(told_at) FROM support_contacts WHERE told_at IS NOT NULL) AS answered_at,
                CAST(NULL AS timestamptz) AS told_at
         """,
-    # It sends no webhooks; a link proves that its keys could be read.
+    # It sends no webhooks; a final transaction proves that the source chain could be read.
+    "stargate": """
+        SELECT (SELECT max(source_final_at) FROM top_ups WHERE source_final_at IS NOT NULL) AS answered_at,
+               CAST(NULL AS timestamptz) AS told_at
+        """,
+    # It sends no webhooks either; a link proves that its keys could be read.
     "embedded_wallets": """
         SELECT (SELECT max(used_at) FROM wallet_id_tokens) AS answered_at, CAST(NULL AS timestamptz) AS told_at
         """,

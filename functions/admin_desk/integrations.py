@@ -14,11 +14,16 @@ from shared.values.fields import Listing, Reply
 PUSH_REMEDY = "last_error says why: 403 means our key or project. Nothing is lost: the app shows notifications anyway."
 WALLET_REMEDY = "docs/wallets.md: members can still link a wallet by signing the challenge."
 
+TOP_UP_REMEDY = (
+    "docs/treasury.md, Top-ups: do the nodes of STARGATE_RPC_URLS answer? Nothing is lost; it is looked at again."
+)
+
 
 @dataclass(frozen=True)
 class Service:
     """The use of a service to us, and the kind of thing that waits when it does not answer (a name in BOUNDS). Nothing
-    waits for pushes, since a notification that was not pushed is in the app, nor for wallets: `remedy` is theirs.
+    waits for pushes, since a notification that was not pushed is in the app, nor for wallets and top-ups: `remedy` is
+    theirs.
     """
 
     purpose: str
@@ -36,6 +41,7 @@ SERVICES: Mapping[str, Service] = {
     "intercom": Service("answers members who ask for support", "support"),
     "fcm": Service("pushes notifications to Android", None, PUSH_REMEDY),
     "apns": Service("pushes notifications to iOS", None, PUSH_REMEDY),
+    "stargate": Service("brings USDT from another chain to the treasuries", None, TOP_UP_REMEDY),
     "embedded_wallets": Service("makes members' wallets and proves them", None, WALLET_REMEDY),
 }
 

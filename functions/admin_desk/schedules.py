@@ -46,6 +46,7 @@ CRONTABS: Mapping[str, str] = {
     "tax_report/sweep": "*/5 * * * *",
     "teller_sync/balances": "20 */6 * * *",
     "tier_rollover/close": "10 * * * *",
+    "top_up_watch/sweep": "* * * * *",
     "treasury_snapshot/hourly": "*/10 * * * *",
     "unlock_refresh/unlock": "*/15 * * * *",
     "wallet_watch/sweep": "* * * * *",

@@ -217,6 +217,7 @@ REGISTRY: Mapping[str, Setting] = {
     "payout_stalled_usdt_max": Setting(_whole(0, USDT_MAX), "USDT", needs_two=True),
     "payout_in_flight_max": Setting(_whole(1, 1024), "nonces"),
     "payout_reverts_max": Setting(_whole(1, 100), "payments"),
+    "top_up_days": Setting(_whole(0, 365), "days"),
     "manual_award_limits": Setting(LimitsOfOne, "USDT", needs_two=True),
     "refund_limits": Setting(RefundLimits, "USD", needs_two=True),
     "match_percent": Setting(_whole(0, 100), "percent of a comp", needs_two=True),

@@ -10,6 +10,7 @@ from functions.admin_treasury import (
     invoices,
     payments,
     pools,
+    top_ups,
     transfers,
 )
 from functions.admin_treasury.common import api
@@ -23,6 +24,7 @@ __all__ = [
     "invoices",
     "payments",
     "pools",
+    "top_ups",
     "transfers",
 ]
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
-from functions.admin_treasury import records, rules, store
+from functions.admin_treasury import records, rules, store, top_up_records
 from functions.admin_treasury.common import Treasurer, api
 from functions.admin_treasury.store import PoolLimits, PoolState
 from shared import db
@@ -28,6 +28,7 @@ from shared.web import audit
 from shared.web.audit import Action
 from shared.web.http import Client
 
+SHOP = "shop"  # buyers alone pay into it
 Wei = Annotated[str, StringConstraints(max_length=typed.TYPED_MAX), AfterValidator(typed.wei)]
 
 
@@ -93,12 +94,20 @@ class PoolCount(Reply):
 
 
 class PoolForecast(Reply):
-    """How many payouts of the average amount the USDT covers, and how many the gas covers at the present price."""
+    """How many payouts of the average amount the USDT covers, and how many the gas covers at the present price.
+
+    `days_left` is how many days the USDT lasts by the average outflow of the last 28 days; `top_up_due` is whether
+    these are fewer than the setting `top_up_days`. Both are null while the chain is not known or nothing flows out;
+    nobody tops up the shop's treasury.
+    """
 
     average_payout: Money | None
     gas_price_wei: str | None
     by_usdt: int | None
     by_gas: int | None
+    daily_outflow: Money
+    days_left: int | None
+    top_up_due: bool | None
 
 
 class PoolAlert(Reply):
@@ -226,6 +235,8 @@ def _pool(tx: Tx, name: str, own: list[Key], chain: Chain, now: datetime) -> Tre
     gas_wei = int(on_chain.gas_wei or 0)
     forecast = treasuries.forecast(free, average, gas_wei, chain.gas_price_wei)
     known = on_chain.balance is not None
+    due = top_up_records.due(tx, name, now)
+    days_left = rules.days_left(free, due.daily_outflow) if known else None
     return TreasuryPool(
         pool=name,
         address=active.address,
@@ -247,6 +258,9 @@ def _pool(tx: Tx, name: str, own: list[Key], chain: Chain, now: datetime) -> Tre
             gas_price_wei=str(chain.gas_price_wei) if chain.gas_price_wei else None,
             by_usdt=forecast.by_usdt if known else None,
             by_gas=forecast.by_gas if known else None,
+            daily_outflow=due.daily_outflow,
+            days_left=days_left,
+            top_up_due=None if days_left is None or name == SHOP else days_left < due.days_min,
         ),
         alert=_alert(tx, name, forecast.payouts if known else None),
     )

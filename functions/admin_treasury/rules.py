@@ -7,6 +7,7 @@ from shared.values.money import Usdt
 from shared.values.problems import NotAllowed, Problem
 
 CHAIN_SECONDS_MAX = 3.0  # how long a request waits for the nodes
+BRIDGE_SECONDS_MAX = 8.0  # for the nodes of both chains of a top-up together
 RETRY_AFTER_SECONDS = "5"
 PENDING = ("REQUESTED", "APPROVED", "RESERVED")
 ON_HOLD = ("HELD", "QUARANTINED")
@@ -77,6 +78,42 @@ class ChainNotReadable(Problem):
 
     def __init__(self) -> None:
         super().__init__(headers={"Retry-After": RETRY_AFTER_SECONDS})
+
+
+class TopUpsNotConfigured(Problem):
+    """No chain is configured from which treasuries are topped up (docs/treasury.md, "Top-ups")."""
+
+    status, title = 409, "No source chain is configured: STARGATE_RPC_URLS."
+
+
+class TopUpNotQuoted(Problem):
+    """Stargate would not take this amount now; `least` and `most` say what it would take, if it says so."""
+
+    status, title = 409, "Stargate takes no such amount at this moment."
+
+
+class TopUpBelowMinimum(Problem):
+    """Less would arrive now than was agreed, as `quoted` and `minimum` say: ask for a new one, or wait."""
+
+    status, title = 409, "Less would arrive now than was agreed."
+
+
+class TopUpNotWaiting(Problem):
+    """The top-up is in another state, which `state` tells."""
+
+    status, title = 409, "This top-up does not wait for that."
+
+
+class TopUpNotApproved(Problem):
+    """Not enough people who count now have approved it: `given` of `needed`."""
+
+    status, title = 409, "Two others have to approve this first."
+
+
+class TransactionUsed(Problem):
+    """Another top-up is followed by this transaction: one transaction is one top-up."""
+
+    status, title = 409, "This transaction is another top-up's."
 
 
 class ApprovalOfOwnRequest(NotAllowed):
@@ -195,6 +232,11 @@ def alert_level(*, below: bool, payouts: int | None, critical: int) -> str:
     if payouts is not None and payouts < critical:
         return "critical"
     return "low" if below else "ok"
+
+
+def days_left(free: Usdt, daily_outflow: Usdt) -> int | None:
+    """How many whole days the USDT lasts when so much flows out each day; None if nothing does."""
+    return max(free.micro, 0) // daily_outflow.micro if daily_outflow else None
 
 
 def adjustment(kind: str, expected: Usdt, found: Usdt) -> Usdt:

@@ -76,6 +76,8 @@ KEPT: Mapping[str, str] = {
     "mail_template_versions": "likewise",
     "manual_transfers": "likewise",
     "api_keys": "what an owner has made and revoked; of a key its hash",
+    "top_ups": "likewise",
+    "top_up_approvals": "likewise",
     "stock_moves": "likewise",
     "bank_transfers": "likewise",
     "wholesale_comps": "likewise; it says what an account was paid",

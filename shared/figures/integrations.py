@@ -32,6 +32,7 @@ ASKED: Mapping[str, AskedBy] = {
     "brevo": AskedBy("email_send", ("BREVO_API_KEY",)),
     "teller": AskedBy("teller_sync", ("TELLER_CERTIFICATE", "TELLER_PRIVATE_KEY")),
     "intercom": AskedBy("support_sync", ("INTERCOM_ACCESS_TOKEN",)),
+    "stargate": AskedBy("top_up_watch", ("STARGATE_RPC_URLS",)),
     "fcm": AskedBy("notify", ("FCM_PROJECT_ID",)),
     "apns": AskedBy("notify", ("APNS_KEY", "APNS_KEY_ID", "APNS_TEAM_ID")),
 }

@@ -263,3 +263,16 @@ class BankState(StrEnum):
     ACTIVE = "active"
     NEEDS_REAUTH = "needs_reauth"
     DISCONNECTED = "disconnected"
+
+
+class TopUpState(StrEnum):
+    """The values of `top_ups.state`. `sent` waits for its block to be final, `bridging` for what it sent to arrive."""
+
+    REQUESTED = "requested"
+    PREPARED = "prepared"
+    SENT = "sent"
+    BRIDGING = "bridging"
+    ARRIVED = "arrived"
+    REVERTED = "reverted"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"

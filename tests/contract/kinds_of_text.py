@@ -43,6 +43,8 @@ FIELDS = {
     "ShippingAddress.state": "state",
     "ShippingAddress.zip": "ZIP code",
     "Signup.zip_code": "postal code",
+    "TopUpOrder.source_address": "address of Polygon",
+    "TopUpSent.transaction_hash": "transaction's hash",
     "TreasuryTransfer.to_address": "address of Polygon",
     "DepositReturn.to_address": "address of Polygon",
     "UserChange.username": "username",

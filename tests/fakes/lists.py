@@ -8,7 +8,16 @@ from typing import Any
 
 from shared.auth import Role
 from tests.factories import Somebody
-from tests.fakes import desk_list_rows, hook_rows, list_rows, mail_list_rows, public_rows, shop_list_rows, support_rows
+from tests.fakes import (
+    desk_list_rows,
+    hook_rows,
+    list_rows,
+    mail_list_rows,
+    public_rows,
+    shop_list_rows,
+    support_rows,
+    top_up_rows,
+)
 
 Item = Mapping[str, Any]
 Make = Callable[[Somebody, datetime, int], str]
@@ -169,6 +178,9 @@ LISTS: Mapping[str, ListCase] = {
         role=TREASURY,
         beside=partial(list_rows.payout, "test"),
         filters={name: same(name) for name in ("pool", "status")},
+    ),
+    "list_top_ups": ListCase(
+        top_up_rows.top_up, role=TREASURY, filters={name: same(name) for name in ("pool", "state")}
     ),
     "list_deposits": ListCase(list_rows.deposit, role=TREASURY),
     "list_flagged_scans": ListCase(

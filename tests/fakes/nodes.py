@@ -9,6 +9,7 @@ from shared.ports.polygon.failures import ChainUnreachable, NodeRefused
 from shared.ports.polygon.nodes import Movement, Nodes
 from shared.ports.polygon.questions import TRANSFER_TOPIC
 from shared.ports.polygon.rpc import Call, Node, RpcError
+from shared.values.stargate import ITS_TOKEN
 from tests.fakes.chain import FakeChain, Included, SignedTransfer
 
 GAS_PRICE_WEI = 60 * 10**9
@@ -60,6 +61,8 @@ class FakeNode(Node):
         return {"number": hex(number), "hash": block.hash, "timestamp": hex(int(block.made_at.timestamp()))}
 
     def _eth_call(self, call: dict[str, str], block: str) -> str:
+        if call["data"] == ITS_TOKEN:
+            return f"0x{self.world.chain.token[2:].lower():0>64}"
         self._require_accounts(int(block, 16))
         address = "0x" + call["data"][-40:]
         return hex(self.world.balance(address, int(block, 16)) + self.richer)
@@ -77,6 +80,14 @@ class FakeNode(Node):
         first, last = int(wanted["fromBlock"], 16), int(wanted["toBlock"], 16)
         if last - first + 1 > self.world.blocks_per_answer_max:
             raise NodeRefused("too many blocks at once")
+        if wanted["topics"][0] != TRANSFER_TOPIC:
+            return [
+                it
+                for it in self.world.events
+                if it["topics"][: len(wanted["topics"])] == wanted["topics"]
+                and it["address"] == wanted["address"]
+                and first <= int(it["blockNumber"], 16) <= last
+            ]
         _, sender, recipient = wanted["topics"]
         whose = f">0x{sender[-40:]}" if sender else f"0x{recipient[-40:]}" if recipient else "anybody"
         self.told.append((whose, range(first, last + 1)))
@@ -96,6 +107,7 @@ class FakeNodes:
 
     chain: FakeChain
     deposits: list[Movement] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)  # logs of other contracts
     questions: list[str] = field(default_factory=list)
     blocks_per_answer_max: int = 10_000
     one: FakeNode = field(init=False)

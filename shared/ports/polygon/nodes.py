@@ -13,12 +13,25 @@ from typing import Any, TypeVar
 
 from shared.ports.polygon.answers import hash_of, height, made_at, number, reading, require_chain
 from shared.ports.polygon.failures import ChainFailure, ChainUnreachable, NodeRefused, NodesDiffer, TooMuch
-from shared.ports.polygon.questions import GAS_PRICE, TRANSFER_TOPIC, balance_of, gas_of, logs, the_block, topic
+from shared.ports.polygon.included import ContractLog, Included, event, included
+from shared.ports.polygon.questions import (
+    GAS_PRICE,
+    TRANSFER_TOPIC,
+    balance_of,
+    gas_of,
+    logs,
+    of_token,
+    receipt_of,
+    the_block,
+    topic,
+    transaction_of,
+)
 from shared.ports.polygon.receipts import asked_for, moved
-from shared.ports.polygon.rpc import Call, Node, configured, require_enough
+from shared.ports.polygon.rpc import Call, Node, configured, require_enough, unrefused
 from shared.values.finality import final_block
 
 Told = TypeVar("Told")
+WORD_DIGITS = 64  # of 32 bytes in hexadecimal
 
 
 @dataclass(frozen=True)
@@ -128,6 +141,34 @@ class Nodes:
         read = partial(_movements, question=question)
         return list(self._agreed(question, read, f"the logs of blocks {first} to {last} are", TooMuch))
 
+    def call(self, contract: str, data: str) -> list[int]:
+        """The words of the answer of a contract's function, at the newest block. Raises ChainUnreachable, NodeRefused
+        when it would revert.
+        """
+        return list(self._agreed(of_token(contract, data), _words, f"the answer of {contract} is"))
+
+    def each(self, contract: str, data: str) -> list[list[int]]:
+        """The same of each node, for answers that change from block to block. Raises ChainUnreachable, NodeRefused."""
+        return [list(_words(node.result(of_token(contract, data)))) for node in self._nodes]
+
+    def events(self, contract: str, topics: Sequence[str], first: int, last: int) -> list[ContractLog]:
+        """A contract's logs with these first topics, in order. Raises ChainUnreachable, TooMuch."""
+        question = logs(contract, topics, first, last)
+        read = partial(_events, question=question)
+        return list(self._agreed(question, read, f"the logs of blocks {first} to {last} are", TooMuch))
+
+    def included(self, transaction_hash: str) -> Included | None:
+        """A transaction with its receipt; None while a node has none. Raises ChainUnreachable."""
+        calls = [transaction_of(transaction_hash), receipt_of(transaction_hash)]
+        answers = [unrefused(node.ask(calls)) for node in self._nodes]
+        if any(None in answer for answer in answers):
+            return None
+        with reading():
+            told = {included(*answer, wanted=transaction_hash) for answer in answers}
+        if len(told) > 1:
+            raise NodesDiffer("the nodes tell different stories of one transaction")
+        return told.pop()
+
     def look(self, token: str, addresses: Sequence[str]) -> BalancesAtBlock:
         """Ask each node about some addresses at the newest block that is final for all. Never raises."""
         try:
@@ -175,6 +216,22 @@ def _view(place: int, node: Node, token: str, addresses: Sequence[str], block: B
 def _block(told: Any, wanted: int) -> Block:
     """The block of that number. Raises ChainUnreachable, also for a block of another number."""
     return Block(wanted, hash_of(told, wanted), made_at(told))
+
+
+def _words(told: Any) -> tuple[int, ...]:
+    """The 32-byte words of an answer. Raises ChainUnreachable."""
+    with reading():
+        digits = told.removeprefix("0x")
+        if len(digits) % WORD_DIGITS:
+            raise ValueError("no whole words")
+        return tuple(int(digits[at : at + WORD_DIGITS], 16) for at in range(0, len(digits), WORD_DIGITS))
+
+
+def _events(told: Any, question: Call) -> tuple[ContractLog, ...]:
+    """The logs that were asked for, in order. Raises ChainUnreachable if one was not."""
+    with reading():
+        found = [event(log) for log in asked_for(told, question)]
+    return tuple(sorted(found, key=lambda it: (it.block_number, it.log_index)))
 
 
 def _movements(told: Any, question: Call) -> tuple[Movement, ...]:

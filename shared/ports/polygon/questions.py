@@ -87,6 +87,11 @@ def receipt_of(transaction_hash: str) -> Call:
     return ("eth_getTransactionReceipt", [transaction_hash])
 
 
+def transaction_of(transaction_hash: str) -> Call:
+    """A transaction, whether it is in a block or not."""
+    return ("eth_getTransactionByHash", [transaction_hash])
+
+
 def logs(address: str, topics: Sequence[str | None], first: int, last: int) -> Call:
     """The logs of a contract in some blocks, both ends included; None stands for any topic."""
     wanted = {"address": address.lower(), "topics": list(topics), "fromBlock": hex(first), "toBlock": hex(last)}

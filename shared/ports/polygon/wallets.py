@@ -21,6 +21,7 @@ from shared.ports.polygon.questions import (
     is_blocked,
     nonces_of,
     the_block,
+    transaction_of,
 )
 from shared.ports.polygon.rpc import Call, Node, configured, unrefused, within
 
@@ -118,7 +119,7 @@ class Wallets:
 
     def sent(self, transaction_hash: str) -> SentTransaction | None:
         """The transaction of this hash; None while a node does not know it. Raises ChainUnreachable."""
-        calls: list[Call] = [CHAIN_ID, ("eth_getTransactionByHash", [transaction_hash])]
+        calls: list[Call] = [CHAIN_ID, transaction_of(transaction_hash)]
         with within(ANSWER_SECONDS_MAX):
             answers = [unrefused(node.ask(calls)) for node in self._nodes]
         if any(found is None for _, found in answers):

@@ -45,6 +45,7 @@ NOT_EXPORTED = {
     "code_imports": "of admins", "comp_rule_changes": "of admins", "broadcasts": "of admins",
     "api_keys": "of admins", "campaigns": "of admins", "mail_publications": "of admins", "mail_templates": "of admins",
     "mail_template_versions": "of admins",
+    "top_ups": "of admins", "top_up_approvals": "of admins",
     "manual_transfers": "of admins", "manual_awards": "of admins", "stock_moves": "of admins",
     "bank_transfers": "of admins", "operation_resolutions": "of admins", "payment_findings": "of admins",
     "refund_requests": "of admins", "setting_changes": "of admins", "setting_wishes": "of admins",

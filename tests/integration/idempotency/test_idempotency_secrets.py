@@ -54,6 +54,7 @@ PUBLIC = frozenset({
     "referred_by_username", "segment", "subject", "to_email", "unit", "variables",
     "avatar_url", "emoji", "id", "text",
     "message_id", "operations",
+    "arrival_hash", "fee_wei", "guid", "purpose", "source_address", "source_contract", "source_token", "value_wei",
 })  # fmt: skip
 NOT_THERE_AT_ONCE = {"create_export", "start_import"}  # the link comes with the file, which a job makes
 Secrets = Mapping[str, set[str]]

@@ -16,6 +16,8 @@ TRIED_ELSEWHERE = {
     "functions/admin_codes/store.py::invalidate": "test_codes_changes.py",
     "functions/admin_codes/store.py::reuse": "test_codes_changes.py",
     "functions/admin_banks/store.py::lock": "test_connecting.py",
+    "functions/admin_treasury/top_up_records.py::lock": "test_top_ups.py",
+    "functions/top_up_watch/store.py::lock": "test_top_up_watch.py",
     "functions/admin_settings/store.py::lock": "test_admin_settings.py",
     "functions/affiliate_vault/store.py::expire": "test_vault.py",
     "functions/affiliate_week/payout_store.py::_proposed": "test_week_portions.py",

@@ -64,6 +64,7 @@ def test_a_pool_is_shown_with_its_block_its_books_its_limits_and_how_long_it_las
     gas = int(chain["gas_wei"]) // (GAS_PRICE_WEI * 120_000)
     assert shown["forecast"] == {
         "average_payout": 5, "gas_price_wei": str(GAS_PRICE_WEI), "by_usdt": 97, "by_gas": gas,
+        "daily_outflow": 0, "days_left": None, "top_up_due": None,
     }  # fmt: skip
     assert shown["alert"]["level"] == "ok"  # the hour has not looked yet
 
@@ -191,3 +192,36 @@ def test_payments_of_every_treasury_come_from_its_own_key(
     assert dict(sql.execute_simple(
         "SELECT account, sum(balance) FROM ledger_balances WHERE account LIKE 'paid:%' GROUP BY 1").rows
     ) == {f"paid:{name}": AMOUNT for name in signers}  # fmt: skip
+
+
+def flowed_out(sql: Connection, days_ago: int, usdt: int, key: str = "member") -> None:
+    day = (clock.now() - timedelta(days=days_ago)).date()
+    sql.execute_unnamed(
+        "INSERT INTO metric_days (day, metric, key, value, as_of) VALUES ($1, 'treasury_outflow', $2, $3, now())",
+        (day, key, usdt),
+    )
+
+
+def test_a_top_up_is_due_when_the_usdt_lasts_fewer_days_than_the_setting_says(
+    admin: TreasuryAdmin, sql: Connection
+) -> None:
+    fresh = pool(admin)["forecast"]
+    assert (fresh["daily_outflow"], fresh["days_left"], fresh["top_up_due"]) == (0, None, None)
+    for days_ago, usdt in ((0, 10**6), (1, 620), (28, 500), (29, 10**6)):  # today is not over, and 29 days are too long
+        flowed_out(sql, days_ago, usdt)
+    flowed_out(sql, 1, 10**6, "shop")
+
+    due = pool(admin)["forecast"]
+
+    assert (due["daily_outflow"], due["days_left"], due["top_up_due"]) == (40, 12, True)
+    assert pool(admin, "shop")["forecast"]["top_up_due"] is None
+    sql.execute_simple("UPDATE settings SET value = '12' WHERE name = 'top_up_days'")
+    assert pool(admin)["forecast"]["top_up_due"] is False
+
+
+def test_how_long_it_lasts_is_not_known_while_the_nodes_differ(
+    admin: TreasuryAdmin, two_nodes: FakeNodes, sql: Connection
+) -> None:
+    flowed_out(sql, 1, 28)
+    two_nodes.other.richer = 1
+    assert [pool(admin)["forecast"][it] for it in ("daily_outflow", "days_left", "top_up_due")] == [1, None, None]

@@ -1,0 +1,1 @@
+"""Follows top-ups of the treasuries on both chains."""
