@@ -1028,6 +1028,31 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON count_comparisons FOR EACH
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON count_comparisons FOR EACH STATEMENT EXECUTE FUNCTION
     append_only();
 
+CREATE TABLE critical_events (
+    id               uuid         NOT NULL,
+    kind             text         NOT NULL,
+    subject          text         NOT NULL,
+    detail           text         NOT NULL,
+    runbook          text         NOT NULL,
+    begun_at         timestamptz  NOT NULL,
+    ended_at         timestamptz,
+    acknowledged_at  timestamptz,
+    acknowledged_by  uuid,
+    CONSTRAINT critical_events_pkey PRIMARY KEY (id),
+    CONSTRAINT critical_events_acknowledged CHECK ((acknowledged_at IS NULL) = (acknowledged_by IS NULL)),
+    CONSTRAINT critical_events_detail_check CHECK (length(detail) >= 1 AND length(detail) <= 500),
+    CONSTRAINT critical_events_end CHECK (ended_at >= begun_at),
+    CONSTRAINT critical_events_kind_check CHECK (kind IN ('treasury_paused', 'discrepancy', 'quarantine', 'stolen_key',
+        'certificate', 'dead_letters', 'node_silent', 'node_behind', 'peers_lost', 'finality_stalled',
+        'finality_disputed')),
+    CONSTRAINT critical_events_runbook_check CHECK (runbook ~ '^docs/[a-z-]+[.]md#[a-z-]+$'),
+    CONSTRAINT critical_events_subject_check CHECK (length(subject) >= 1 AND length(subject) <= 100),
+    CONSTRAINT critical_events_acknowledged_by_fkey FOREIGN KEY (acknowledged_by) REFERENCES members(id)
+);
+CREATE INDEX critical_events_acknowledged_by ON critical_events (acknowledged_by) WHERE acknowledged_by IS NOT NULL;
+CREATE INDEX critical_events_newest ON critical_events (begun_at, id);
+CREATE UNIQUE INDEX critical_events_open ON critical_events (kind, subject) WHERE ended_at IS NULL;
+
 CREATE TABLE data_exports (
     id           uuid         NOT NULL,
     member_id    uuid         NOT NULL,
@@ -8599,19 +8624,19 @@ BEGIN
     RETURN NEW;
 END $function$;
 
-GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_affiliate_desk, blakjaks_app,
-    blakjaks_approvals, blakjaks_awards, blakjaks_bank_sync, blakjaks_banks, blakjaks_books, blakjaks_campaign_sending,
-    blakjaks_campaigns, blakjaks_carts, blakjaks_checkout, blakjaks_clicks, blakjaks_codes, blakjaks_counting,
-    blakjaks_delivery, blakjaks_deposits, blakjaks_disputes, blakjaks_downlines, blakjaks_enrolment, blakjaks_erasure,
-    blakjaks_explanations, blakjaks_exports, blakjaks_figure_rollups, blakjaks_figures, blakjaks_fulfilment,
-    blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening,
-    blakjaks_member_desk, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
-    blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals,
-    blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales, blakjaks_scans,
-    blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_social, blakjaks_standing,
-    blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults,
-    blakjaks_wallet_watching, blakjaks_wallets, blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions,
-    blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_acknowledging, blakjaks_affiliate_desk,
+    blakjaks_app, blakjaks_approvals, blakjaks_awards, blakjaks_bank_sync, blakjaks_banks, blakjaks_books,
+    blakjaks_campaign_sending, blakjaks_campaigns, blakjaks_carts, blakjaks_checkout, blakjaks_clicks, blakjaks_codes,
+    blakjaks_counting, blakjaks_delivery, blakjaks_deposits, blakjaks_disputes, blakjaks_downlines, blakjaks_enrolment,
+    blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figure_rollups, blakjaks_figures,
+    blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys,
+    blakjaks_listening, blakjaks_member_desk, blakjaks_months, blakjaks_order_decisions, blakjaks_orders,
+    blakjaks_payouts, blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews,
+    blakjaks_referrals, blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales,
+    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_social,
+    blakjaks_standing, blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes, blakjaks_vault_upkeep,
+    blakjaks_vaults, blakjaks_wallet_watching, blakjaks_wallets, blakjaks_watching, blakjaks_webhooks,
+    blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -8642,6 +8667,8 @@ GRANT UPDATE (email, email_verified_at, last_login_at, password_hash, sign_up_ti
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, sale_accruals TO blakjaks_accruals;
 GRANT UPDATE (accrual_due_at) ON TABLE orders TO blakjaks_accruals;
 
+GRANT UPDATE (acknowledged_at, acknowledged_by) ON TABLE critical_events TO blakjaks_acknowledging;
+
 GRANT INSERT ON TABLE affiliate_earnings, chip_moves, ledger_journals, ledger_postings TO blakjaks_affiliate_desk;
 GRANT UPDATE (agreed_by, cancelled_at, status) ON TABLE affiliate_earnings TO blakjaks_affiliate_desk;
 GRANT UPDATE (decided_at, decided_by, note, status) ON TABLE referral_reviews TO blakjaks_affiliate_desk;
@@ -8651,19 +8678,19 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     affiliate_program, affiliate_week_shares, affiliate_weeks, age_checks, attempt_counters, avatars, backup_codes,
     bank_balances, bank_nonces, broadcasts, campaigns, card_balance, card_bookings, card_days, cart_items, carts,
     chain_scans, chain_transfers, chip_balances, chip_counts, chip_vaults, code_batch_chunks, code_batch_walks,
-    code_batches, code_import_chunks, code_imports, code_retries, codes, comp_rules, comps, data_exports, data_keys,
-    devices, disputes, email_changes, email_codes, erasures, feed_items, figure_progress, figures, flagged_scans,
-    foreign_explanations, former_usernames, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows,
-    idempotency_keys, inbox_counts, inboxes, installation, integration_states, job_faults, job_runs, known_devices,
-    late_counts, leases, listener_revocations, mail_publications, mail_suppressions, mail_templates, mails,
-    manual_transfers, mark_secrets, member_quarters, member_totals, members, metric_days, nonce_searches, nonce_uses,
-    notification_preferences, notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels,
-    payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes,
-    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
-    referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens,
-    refund_requests, report_exports, report_files, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
-    scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_channels, social_entries,
-    social_heads, social_messages, social_reaction_counts, social_reactions, social_reads, social_sent,
+    code_batches, code_import_chunks, code_imports, code_retries, codes, comp_rules, comps, critical_events,
+    data_exports, data_keys, devices, disputes, email_changes, email_codes, erasures, feed_items, figure_progress,
+    figures, flagged_scans, foreign_explanations, former_usernames, fulfilments, guarantee_claims, guarantee_reviews,
+    guarantees, hold_windows, idempotency_keys, inbox_counts, inboxes, installation, integration_states, job_faults,
+    job_runs, known_devices, late_counts, leases, listener_revocations, mail_publications, mail_suppressions,
+    mail_templates, mails, manual_transfers, mark_secrets, member_quarters, member_totals, members, metric_days,
+    nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions, order_tins_sold,
+    orders, outbox, parcels, payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers,
+    products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations,
+    referral_changes, referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals,
+    refresh_tokens, refund_requests, report_exports, report_files, sales_volume, scan_counter, scan_rollup_position,
+    scan_rollups, scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_channels,
+    social_entries, social_heads, social_messages, social_reaction_counts, social_reactions, social_reads, social_sent,
     social_standings, stock_alerts, tax_quotes, tax_reports, teller_connections, teller_enrollments, tier_history,
     tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips,
     usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges,
@@ -8711,9 +8738,10 @@ GRANT UPDATE (payout_id, state, state_at) ON TABLE affiliate_payouts TO blakjaks
 GRANT UPDATE (updated_at) ON TABLE members TO blakjaks_awards;
 GRANT UPDATE ON TABLE member_totals TO blakjaks_awards;
 
-GRANT INSERT ON TABLE bank_balances TO blakjaks_bank_sync;
+GRANT INSERT ON TABLE bank_balances, critical_events TO blakjaks_bank_sync;
 GRANT SELECT ON TABLE data_keys, teller_enrollments TO blakjaks_bank_sync;
 GRANT UPDATE (closed_at) ON TABLE teller_connections TO blakjaks_bank_sync;
+GRANT UPDATE (ended_at) ON TABLE critical_events TO blakjaks_bank_sync;
 GRANT UPDATE (last_error, last_synced_at, last_tried_at, refusals, sealed_token, state, state_at, told_at) ON TABLE
     teller_enrollments TO blakjaks_bank_sync;
 
@@ -8988,29 +9016,29 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     card_deposits, cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, chip_moves,
     chip_vaults, code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes,
     code_import_chunks, code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps, count_comparisons,
-    data_exports, devices, dispute_movements, disputes, downline_entries, erasures, feed_items, figure_progress,
-    figures, flagged_scans, foreign_explanations, foreign_transfers, former_usernames, fulfilment_lines, fulfilments,
-    guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, inbox_counts, inboxes, installation,
-    integration_states, invoices, job_faults, job_runs, late_counts, leases, ledger_accounts, ledger_balances,
-    ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals, listener_revocations, locked_shares,
-    mail_publications, mail_suppressions, mail_template_versions, mail_templates, mails, manual_awards,
-    manual_transfers, member_quarters, member_totals, member_wallets, metric_days, milestones, nonce_searches,
-    nonce_uses, notification_preferences, notifications, operation_resolutions, order_events, order_items,
-    order_tins_sold, order_transitions, outbox, parcel_lines, parcels, payment_findings, payment_operations,
-    payout_approvals, payout_events, payout_policy_runs, payout_slots, payout_transitions, payouts, permanent_tiers,
-    products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations,
-    referral_changes, referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals,
-    refund_lines, refund_requests, refunds, report_exports, report_files, resale_certificates, retired_names,
-    sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions,
-    setting_changes, setting_wishes, settings, signers, signing_keys, slot_transitions, social_channels,
-    social_entries, social_heads, social_messages, social_reaction_counts, social_reactions, social_reads,
-    social_sanctions, social_sent, social_standings, stock, stock_alerts, stock_moves, sunset_notices, tax_quotes,
-    tax_reports, teller_connections, tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts,
-    treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits,
-    usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances,
-    wallet_challenges, wallet_id_tokens, wallet_links, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes,
-    webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
-    withdrawal_transitions, withheld_chips TO blakjaks_read;
+    critical_events, data_exports, devices, dispute_movements, disputes, downline_entries, erasures, feed_items,
+    figure_progress, figures, flagged_scans, foreign_explanations, foreign_transfers, former_usernames,
+    fulfilment_lines, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials,
+    inbox_counts, inboxes, installation, integration_states, invoices, job_faults, job_runs, late_counts, leases,
+    ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
+    listener_revocations, locked_shares, mail_publications, mail_suppressions, mail_template_versions, mail_templates,
+    mails, manual_awards, manual_transfers, member_quarters, member_totals, member_wallets, metric_days, milestones,
+    nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions, order_events,
+    order_items, order_tins_sold, order_transitions, outbox, parcel_lines, parcels, payment_findings,
+    payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots, payout_transitions, payouts,
+    permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries,
+    reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes, referral_progress,
+    referral_reviews, referrals, refund_lines, refund_requests, refunds, report_exports, report_files,
+    resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
+    scans, schema_migrations, sessions, setting_changes, setting_wishes, settings, signers, signing_keys,
+    slot_transitions, social_channels, social_entries, social_heads, social_messages, social_reaction_counts,
+    social_reactions, social_reads, social_sanctions, social_sent, social_standings, stock, stock_alerts, stock_moves,
+    sunset_notices, tax_quotes, tax_reports, teller_connections, tier_history, tins_sold_daily, transparency_metrics,
+    treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots,
+    trip_places, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves,
+    vault_warnings, wallet_balances, wallet_challenges, wallet_id_tokens, wallet_links, wallet_scans, wallet_tokens,
+    wallet_transactions, watch_minutes, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones,
+    withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO
@@ -9104,7 +9132,8 @@ GRANT INSERT, UPDATE ON TABLE wallet_balances, wallet_challenges, wallet_transac
 GRANT UPDATE (oobit_card_id, oobit_card_status, updated_at, wallet_address, wallet_rests_until) ON TABLE members TO
     blakjaks_wallets;
 
-GRANT INSERT ON TABLE watch_minutes TO blakjaks_watching;
+GRANT INSERT ON TABLE critical_events, watch_minutes TO blakjaks_watching;
+GRANT UPDATE (ended_at) ON TABLE critical_events TO blakjaks_watching;
 
 GRANT INSERT ON TABLE mail_suppressions, webhook_deliveries TO blakjaks_webhooks;
 
