@@ -15,6 +15,8 @@ from shared.web.audit import Action
 from shared.web.http import Client
 from shared.web.paging import Position
 
+IS_OPEN = {"open": True, "ended": False}  # by the filter `state`
+
 
 class CriticalEventFilter(Page):
     """A page of the critical events that last (`open`) or are over (`ended`); without `state` all of them."""
@@ -23,7 +25,7 @@ class CriticalEventFilter(Page):
 
 
 class Acknowledgement(Body):
-    """What an admin does about a critical event, which the audit log keeps."""
+    """A note of what an admin does about a critical event, which the audit log keeps."""
 
     note: Reason
 
@@ -47,8 +49,9 @@ class CriticalEvent(Reply):
 @api.get("/v1/admin/critical-events")
 def list_critical_events(tx: Tx, admin: Operations, page: CriticalEventFilter) -> Listing[CriticalEvent]:
     """List what people must hear of at once, newest first."""
-    is_open = None if page.state is None else page.state == "open"
-    rows = event_store.events(tx, is_open, paging.after(page.cursor), page.limit + 1)
+    rows = event_store.events(
+        tx, IS_OPEN[page.state] if page.state else None, paging.after(page.cursor), page.limit + 1
+    )
     shown, cursor = paging.page(rows, page.limit, lambda row: Position(row.begun_at, row.id))
     return Listing[CriticalEvent](items=[_shown(row) for row in shown], next_cursor=cursor)
 
