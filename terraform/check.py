@@ -61,7 +61,7 @@ def _check(folder: Path) -> int:
     _say("validate")
     _run(["validate", "-no-color"], work, environment)
     _say("a plan without its variables")
-    _is_refused_without(("project", "domain", "admin_networks", "alert_email"), work, environment)
+    _is_refused_without(("project", "domain", "admin_networks", "alert_channels"), work, environment)
     _say("test: plans, function by function")
     _run(["test", "-no-color", "-var-file=environments/prod.tfvars"], work, environment)
     for name in ENVIRONMENTS:

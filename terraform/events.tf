@@ -70,6 +70,13 @@ resource "google_pubsub_subscription_iam_member" "event" {
   member       = local.pubsub_agent
 }
 
+# platform_watch looks at what waits there and gives it back, so that the admins' desk can list it.
+resource "google_pubsub_subscription_iam_member" "dead_letters" {
+  subscription = google_pubsub_subscription.dead_letters.name
+  role         = "roles/pubsub.subscriber"
+  member       = google_service_account.function["platform_watch"].member
+}
+
 resource "google_cloud_tasks_queue" "queue" {
   for_each = module.catalog.queues
   name     = each.key

@@ -8,6 +8,7 @@ locals {
     message  = metric.message
     field    = try(metric.field, null)
     labels   = try(metric.labels, [])
+    where    = try(metric.where, {})
     alert = !can(metric.alert) ? null : {
       threshold = tonumber(try(local.minimums[metric.alert.below], metric.alert.below, metric.alert.above))
       below     = can(metric.alert.below)
@@ -15,7 +16,8 @@ locals {
       hold      = try(metric.alert.hold, 0)
       silence   = try(metric.alert.silence, null)
       urgent    = metric.alert.urgent
-      do        = metric.alert.do
+      lasting   = try(metric.alert.lasting, false)
+      do        = "${metric.alert.do}\n\nRunbook: ${metric.alert.runbook}"
     }
   } }
   alerts = { for name, metric in local.metrics : name => metric if metric.alert != null }
@@ -27,11 +29,11 @@ resource "google_logging_metric" "line" {
   for_each    = local.metrics
   name        = each.key
   description = "\"${each.value.message}\"${each.value.field == null ? "" : ", ${each.value.field}"}"
-  filter = join(" AND ", compact([
+  filter = join(" AND ", compact(concat([
     "resource.type=\"cloud_run_revision\"",
     each.value.services == null ? "" : "resource.labels.service_name=\"${each.value.services}\"",
     "jsonPayload.message=\"${each.value.message}\"",
-  ]))
+  ], [for field, value in each.value.where : "jsonPayload.${field}=\"${value}\""])))
   value_extractor  = each.value.field == null ? null : "EXTRACT(jsonPayload.${each.value.field})"
   label_extractors = { for label in each.value.labels : label => "EXTRACT(jsonPayload.${label})" }
 
@@ -59,11 +61,26 @@ resource "google_logging_metric" "line" {
   depends_on = [google_project_service.used]
 }
 
-resource "google_monitoring_notification_channel" "people" {
-  display_name = "Whoever is on call"
+# What is urgent goes to all of them, the rest to the addresses.
+resource "google_monitoring_notification_channel" "email" {
+  for_each     = var.alert_channels.emails
+  display_name = "Mail to ${each.key}"
   type         = "email"
-  labels       = { email_address = var.alert_email }
+  labels       = { email_address = each.key }
   depends_on   = [google_project_service.used]
+}
+
+resource "google_monitoring_notification_channel" "sms" {
+  for_each     = var.alert_channels.sms
+  display_name = "SMS to ${each.key}"
+  type         = "sms"
+  labels       = { number = each.key }
+  depends_on   = [google_project_service.used]
+}
+
+locals {
+  emails     = [for channel in google_monitoring_notification_channel.email : channel.id]
+  everywhere = concat(local.emails, [for channel in google_monitoring_notification_channel.sms : channel.id])
 }
 
 resource "google_monitoring_alert_policy" "line" {
@@ -71,13 +88,14 @@ resource "google_monitoring_alert_policy" "line" {
   display_name          = replace(each.key, "_", " ")
   combiner              = "OR"
   severity              = each.value.alert.urgent ? "CRITICAL" : "WARNING"
-  notification_channels = [google_monitoring_notification_channel.people.id]
+  notification_channels = each.value.alert.urgent ? local.everywhere : local.emails
   documentation {
     content   = each.value.alert.do
     mime_type = "text/markdown"
   }
   alert_strategy {
-    auto_close = "86400s"
+    auto_close           = "86400s"
+    notification_prompts = each.value.alert.lasting ? ["OPENED"] : null
   }
 
   conditions {
@@ -87,6 +105,8 @@ resource "google_monitoring_alert_policy" "line" {
       comparison      = each.value.alert.below ? "COMPARISON_LT" : "COMPARISON_GT"
       threshold_value = each.value.alert.threshold + (each.value.field == null || each.value.alert.below ? 0 : 1)
       duration        = "${each.value.alert.hold}s"
+      # When no more lines come, what they told of is over.
+      evaluation_missing_data = each.value.alert.lasting ? "EVALUATION_MISSING_DATA_INACTIVE" : null
       aggregations {
         alignment_period     = "${each.value.field == null ? each.value.alert.seconds : 60}s"
         per_series_aligner   = each.value.field == null ? "ALIGN_DELTA" : each.value.alert.below ? "ALIGN_PERCENTILE_05" : "ALIGN_PERCENTILE_99"
@@ -122,45 +142,53 @@ locals {
 
   google_alerts = {
     dead_letters = {
-      filter = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=\"${google_pubsub_subscription.dead_letters.name}\" AND metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\""
-      above  = 0, hold = 0, aligner = "ALIGN_MAX", reducer = "REDUCE_SUM", by = [], urgent = true
-      do     = "make dead-letters ARGS=list names the receivers. Mend them, then ARGS=again delivers once more (docs/cloud.md, Dead letters)."
+      filter  = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id=\"${google_pubsub_subscription.dead_letters.name}\" AND metric.type=\"pubsub.googleapis.com/subscription/num_undelivered_messages\""
+      above   = 0, hold = 0, aligner = "ALIGN_MAX", reducer = "REDUCE_SUM", by = [], urgent = true
+      do      = "make dead-letters ARGS=list names the receivers. Mend them, then ARGS=again delivers once more (docs/cloud.md, Dead letters)."
+      runbook = "docs/alerts.md#dead-letters"
     }
     subscription_age = {
-      filter = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id!=\"${google_pubsub_subscription.dead_letters.name}\" AND metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\""
-      above  = 600, hold = 300, aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", by = ["resource.label.subscription_id"], urgent = true
-      do     = "The receiver named in the subscription does not keep up or fails."
+      filter  = "resource.type=\"pubsub_subscription\" AND resource.labels.subscription_id!=\"${google_pubsub_subscription.dead_letters.name}\" AND metric.type=\"pubsub.googleapis.com/subscription/oldest_unacked_message_age\""
+      above   = 600, hold = 300, aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", by = ["resource.label.subscription_id"], urgent = true
+      do      = "The receiver named in the subscription does not keep up or fails."
+      runbook = "docs/alerts.md#what-google-measures"
     }
     p95 = {
-      filter = local.latency
-      above  = 500, hold = 600, aligner = "ALIGN_PERCENTILE_95", reducer = "REDUCE_MAX", by = ["resource.label.service_name"], urgent = false
-      do     = "Which operation? The dashboard has request_milliseconds by operation."
-      only   = join(" OR ", [for function in values(local.http) : "resource.labels.service_name=\"${function.service}\""])
+      filter  = local.latency
+      above   = 500, hold = 600, aligner = "ALIGN_PERCENTILE_95", reducer = "REDUCE_MAX", by = ["resource.label.service_name"], urgent = false
+      do      = "Which operation? The dashboard has request_milliseconds by operation."
+      runbook = "docs/alerts.md#what-google-measures"
+      only    = join(" OR ", [for function in values(local.http) : "resource.labels.service_name=\"${function.service}\""])
     }
     database_cpu = {
-      filter = "resource.type=\"cloudsql_database\" AND metric.type=\"cloudsql.googleapis.com/database/cpu/utilization\""
-      above  = 0.8, hold = 900, aligner = "ALIGN_MEAN", reducer = "REDUCE_MAX", by = ["resource.label.database_id"], urgent = false
-      do     = "Query Insights shows the statement."
+      filter  = "resource.type=\"cloudsql_database\" AND metric.type=\"cloudsql.googleapis.com/database/cpu/utilization\""
+      above   = 0.8, hold = 900, aligner = "ALIGN_MEAN", reducer = "REDUCE_MAX", by = ["resource.label.database_id"], urgent = false
+      do      = "Query Insights shows the statement."
+      runbook = "docs/alerts.md#what-google-measures"
     }
     database_connections = {
-      filter = "resource.type=\"cloudsql_database\" AND metric.type=\"cloudsql.googleapis.com/database/postgresql/num_backends\""
-      above  = var.database.connections_max * 0.8, hold = 300, aligner = "ALIGN_MAX", reducer = "REDUCE_SUM", by = ["resource.label.database_id"], urgent = true
-      do     = "Sum of instances.max x connections of every function must stay below the limit: docs/cloud.md, Database."
+      filter  = "resource.type=\"cloudsql_database\" AND metric.type=\"cloudsql.googleapis.com/database/postgresql/num_backends\""
+      above   = var.database.connections_max * 0.8, hold = 300, aligner = "ALIGN_MAX", reducer = "REDUCE_SUM", by = ["resource.label.database_id"], urgent = true
+      do      = "Sum of instances.max x connections of every function must stay below the limit: docs/cloud.md, Database."
+      runbook = "docs/cloud.md#database"
     }
     replica_lag = {
-      filter = "resource.type=\"cloudsql_database\" AND metric.type=\"cloudsql.googleapis.com/database/replication/replica_lag\""
-      above  = 60, hold = 600, aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", by = ["resource.label.database_id"], urgent = false
-      do     = "Until it has caught up, losing the first region would lose that many seconds."
+      filter  = "resource.type=\"cloudsql_database\" AND metric.type=\"cloudsql.googleapis.com/database/replication/replica_lag\""
+      above   = 60, hold = 600, aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", by = ["resource.label.database_id"], urgent = false
+      do      = "Until it has caught up, losing the first region would lose that many seconds."
+      runbook = "docs/disaster.md#a-region-is-lost"
     }
     queue_depth = {
-      filter = "resource.type=\"cloud_tasks_queue\" AND metric.type=\"cloudtasks.googleapis.com/queue/depth\""
-      above  = 1000, hold = 900, aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", by = ["resource.label.queue_id"], urgent = false
-      do     = "More comes than the queue's pace lets out. Is it paused?"
+      filter  = "resource.type=\"cloud_tasks_queue\" AND metric.type=\"cloudtasks.googleapis.com/queue/depth\""
+      above   = 1000, hold = 900, aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", by = ["resource.label.queue_id"], urgent = false
+      do      = "More comes than the queue's pace lets out. Is it paused?"
+      runbook = "docs/alerts.md#what-google-measures"
     }
     node_disk = {
-      filter = "resource.type=\"gce_instance\" AND metric.type=\"agent.googleapis.com/disk/percent_used\" AND metric.labels.state=\"used\""
-      above  = 85, hold = 900, aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", by = ["resource.label.instance_id"], urgent = false
-      do     = "docs/cloud.md, Nodes: make the disk larger; it grows while it is in use."
+      filter  = "resource.type=\"gce_instance\" AND metric.type=\"agent.googleapis.com/disk/percent_used\" AND metric.labels.state=\"used\""
+      above   = 85, hold = 900, aligner = "ALIGN_MAX", reducer = "REDUCE_MAX", by = ["resource.label.instance_id"], urgent = false
+      do      = "docs/cloud.md, Nodes: make the disk larger; it grows while it is in use."
+      runbook = "docs/cloud.md#nodes"
     }
   }
 }
@@ -170,9 +198,9 @@ resource "google_monitoring_alert_policy" "google" {
   display_name          = replace(each.key, "_", " ")
   combiner              = "OR"
   severity              = each.value.urgent ? "CRITICAL" : "WARNING"
-  notification_channels = [google_monitoring_notification_channel.people.id]
+  notification_channels = each.value.urgent ? local.everywhere : local.emails
   documentation {
-    content   = each.value.do
+    content   = "${each.value.do}\n\nRunbook: ${each.value.runbook}"
     mime_type = "text/markdown"
   }
   alert_strategy {
@@ -199,9 +227,9 @@ resource "google_monitoring_alert_policy" "error_rate" {
   display_name          = "error rate"
   combiner              = "OR"
   severity              = "CRITICAL"
-  notification_channels = [google_monitoring_notification_channel.people.id]
+  notification_channels = local.everywhere
   documentation {
-    content   = "More than 1 % of a function's requests end in 5xx: the log lines \"unexpected error\" have the trace. Roll back with gcloud run services update-traffic."
+    content   = "More than 1 % of a function's requests end in 5xx: the log lines \"unexpected error\" have the trace. Roll back with gcloud run services update-traffic.\n\nRunbook: docs/alerts.md#what-google-measures"
     mime_type = "text/markdown"
   }
   conditions {
@@ -248,15 +276,15 @@ resource "google_monitoring_uptime_check_config" "api" {
 
 resource "google_monitoring_alert_policy" "outside" {
   for_each = {
-    api_down           = { metric = "check_passed", aligner = "ALIGN_NEXT_OLDER", reducer = "REDUCE_COUNT_FALSE", comparison = "COMPARISON_GT", than = 1, hold = 120, urgent = true, do = "From outside the API does not answer. Is it the load balancer, a gateway, or the function auth?" }
-    certificate_expiry = { metric = "time_until_ssl_cert_expires", aligner = "ALIGN_NEXT_OLDER", reducer = "REDUCE_MEAN", comparison = "COMPARISON_LT", than = 14, hold = 600, urgent = false, do = "Google renews certificates by itself while the DNS records point to the load balancer: do they?" }
+    api_down           = { metric = "check_passed", aligner = "ALIGN_NEXT_OLDER", reducer = "REDUCE_COUNT_FALSE", comparison = "COMPARISON_GT", than = 1, hold = 120, urgent = true, do = "From outside the API does not answer. Is it the load balancer, a gateway, or the function auth?", runbook = "docs/alerts.md#what-google-measures" }
+    certificate_expiry = { metric = "time_until_ssl_cert_expires", aligner = "ALIGN_NEXT_OLDER", reducer = "REDUCE_MEAN", comparison = "COMPARISON_LT", than = 14, hold = 600, urgent = false, do = "Google renews certificates by itself while the DNS records point to the load balancer: do they?", runbook = "docs/alerts.md#what-google-measures" }
   }
   display_name          = replace(each.key, "_", " ")
   combiner              = "OR"
   severity              = each.value.urgent ? "CRITICAL" : "WARNING"
-  notification_channels = [google_monitoring_notification_channel.people.id]
+  notification_channels = each.value.urgent ? local.everywhere : local.emails
   documentation {
-    content   = each.value.do
+    content   = "${each.value.do}\n\nRunbook: ${each.value.runbook}"
     mime_type = "text/markdown"
   }
   conditions {
@@ -322,9 +350,9 @@ resource "google_monitoring_alert_policy" "budget" {
   display_name          = "${each.key} budget burns"
   combiner              = "AND" # fast, and not only for a moment
   severity              = "CRITICAL"
-  notification_channels = [google_monitoring_notification_channel.people.id]
+  notification_channels = local.everywhere
   documentation {
-    content   = "At this rate the budget of four weeks is gone in two days."
+    content   = "At this rate the budget of four weeks is gone in two days.\n\nRunbook: docs/alerts.md#what-google-measures"
     mime_type = "text/markdown"
   }
   dynamic "conditions" {

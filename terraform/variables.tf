@@ -23,9 +23,17 @@ variable "admin_networks" {
   }
 }
 
-variable "alert_email" {
-  description = "Who is woken."
-  type        = string
+variable "alert_channels" {
+  description = "Who hears of alerts: e-mail addresses of all, numbers for SMS (+ and the country's code) of what is urgent."
+  type        = object({ emails = set(string), sms = optional(set(string), []) })
+  validation {
+    condition     = length(var.alert_channels.emails) > 0 && alltrue([for each in var.alert_channels.emails : can(regex("^[^@[:space:]]+@[a-z0-9-]+([.][a-z0-9-]+)+$", each))])
+    error_message = "alert_channels.emails must name at least one e-mail address, and nothing else."
+  }
+  validation {
+    condition     = alltrue([for each in var.alert_channels.sms : can(regex("^[+][1-9][0-9]{7,14}$", each))])
+    error_message = "alert_channels.sms must be telephone numbers as +12025550100: a plus, the country's code, digits alone."
+  }
 }
 
 variable "regions" {

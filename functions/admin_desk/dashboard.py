@@ -13,6 +13,7 @@ from shared.values.fields import Reply
 
 # Where the things of each queue are listed, for people who decide about them.
 PATHS: Mapping[str, str] = {
+    "critical_events": "/v1/admin/critical-events?state=open",
     "payouts": "/v1/admin/treasury/payouts",
     "foreign_nonces": "/v1/admin/treasury/foreign-nonces",
     "flagged_scans": "/v1/admin/scans/flagged?status=open",

@@ -22,6 +22,10 @@ class Waiting:
 
 
 QUEUES: Mapping[str, LiteralString] = {
+    "critical_events": """
+        SELECT count(*) AS count, min(at) AS oldest_at
+        FROM (SELECT begun_at AS at FROM critical_events WHERE ended_at IS NULL LIMIT :most) open
+        """,
     "payouts": """
         SELECT count(*) AS count, min(at) AS oldest_at
         FROM (SELECT requested_at AS at FROM payouts WHERE payout_is_stopped(state) LIMIT :most) open

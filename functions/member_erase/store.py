@@ -60,6 +60,7 @@ KEPT: Mapping[str, str] = {
     "code_retries": "fraud: who tried a code that was spent",
     "flagged_scans": "fraud: what people decided about a scan",
     "comp_rule_changes": "what an admin did, seven years",
+    "critical_events": "what an admin did, seven years",
     "setting_changes": "what an admin did, seven years",
     "setting_wishes": "what an admin did, seven years",
     "manual_awards": "likewise",

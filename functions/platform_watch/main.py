@@ -1,4 +1,6 @@
-"""Job: each minute, log a line about the tables, one about the chain and one per treasury (docs/cloud.md).
+"""Job: each minute, log a line about the tables, one about the chain, one per node and treasury (docs/cloud.md).
+
+It stores and tells the critical events, too (docs/alerts.md).
 
 terraform/metrics.yaml makes metrics and alerts from these lines: their messages and fields are a contract. A figure
 that cannot be read is not logged; a missing figure raises an alert, too.
@@ -10,7 +12,7 @@ from datetime import datetime
 
 from flask import Request, Response
 
-from functions.platform_watch import rules, store
+from functions.platform_watch import critical_events, rules, store
 from shared import clock, db, log
 from shared.db import Tx
 from shared.job import Job
@@ -38,7 +40,9 @@ class Seen:
 
 @job.schedule("watch")
 def watch(now: datetime) -> None:
-    """Log the tables first, because the chain may answer late or not at all. Then keep how the minute was."""
+    """Log the tables first, because the chain may answer late or not at all, then what is critical, as long as that
+    takes. Then keep how the minute was.
+    """
     started = time.perf_counter()
     seen = db.atomically(_look, now)
     probe_ms = round((time.perf_counter() - started) * 1000)
@@ -51,6 +55,13 @@ def watch(now: datetime) -> None:
         paused_treasuries=sum(treasury.paused for treasury in seen.treasuries),
         access_key_days_left=rules.days_left(seen.access_key, now),
     )
+    with Sweep() as sweep:
+        sweep.part(lambda: critical_events.watch(now), "critical events")
+        sweep.part(lambda: _watch_nodes(seen, now, probe_ms), "the chain")
+
+
+def _watch_nodes(seen: Seen, now: datetime, probe_ms: int) -> None:
+    """Log what the nodes tell alike of the chain and the treasuries, and keep whether they have answered."""
     has_answered = _watch_chain(chain.connect(), seen.treasuries)
     db.atomically(lambda tx: store.keep_minute(tx, now, is_up=has_answered, probe_ms=probe_ms))
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.db import Tx
+from shared.values.incidents import Cause
 
 
 @dataclass(frozen=True)
@@ -87,4 +88,29 @@ def keep_minute(tx: Tx, now: datetime, *, is_up: bool, probe_ms: int) -> None:
         now=now,
         is_up=is_up,
         probe_ms=probe_ms,
+    )
+
+
+def causes(tx: Tx) -> list[Cause]:
+    """The critical causes in the tables: paused treasuries, treasuries with open findings, payouts in quarantine, and
+    keys of which somebody else has used a nonce that is not explained.
+    """
+    return tx.all(
+        Cause,
+        """
+        SELECT 'treasury_paused' AS kind, name AS subject, 'It is paused: ' || pause_reason AS detail,
+               paused_at AS since
+        FROM treasuries WHERE paused_at IS NOT NULL
+        UNION ALL
+        SELECT 'discrepancy', treasury, count(*) || ' findings are open, of kind ' || min(kind) || '.', min(found_at)
+        FROM reconciliation_findings WHERE resolved_at IS NULL GROUP BY treasury
+        UNION ALL
+        SELECT 'quarantine', CAST(id AS text), 'A payout of the ' || treasury || ' treasury is in quarantine.', state_at
+        FROM payouts WHERE state = 'QUARANTINED'
+        UNION ALL
+        SELECT 'stolen_key', CAST(signer AS text), 'Somebody else has used nonce ' || min(nonce) || ' of the key.',
+               min(state_at)
+        FROM payout_slots WHERE state = 'FOREIGN' GROUP BY signer
+        ORDER BY kind, subject
+        """,
     )

@@ -20,6 +20,7 @@ from shared.banks import enrollments
 from shared.credentials import vault
 from shared.db import Tx
 from shared.events import SyncBank
+from shared.figures import critical
 from shared.job import Hopeless, Job
 from shared.payouts import treasuries
 from shared.payouts.treasuries import TreasuryNotice
@@ -27,6 +28,7 @@ from shared.ports import teller
 from shared.ports.teller import AccountClosed, EnrollmentDisconnected, TellerBalance, TokenRefused
 from shared.ports.vendors import VendorFailure, VendorMisconfigured, VendorRefused, VendorSilent
 from shared.sweep import Sweep
+from shared.values.incidents import Cause, CriticalKind
 from shared.values.states import BankState
 
 ERROR_LENGTH_MAX = 200
@@ -61,7 +63,7 @@ class Heard:
 def sync_all(now: datetime) -> None:
     """Queue a task for every enrollment, and tell people when our certificate comes near its end."""
     with Sweep() as parts:
-        if parts.part(lambda: db.atomically(_queue, now), "banks") and db.atomically(store.with_token):
+        if parts.part(lambda: db.atomically(_queue, now), "banks"):
             parts.part(lambda: _look_at_certificate(now), "our certificate")
 
 
@@ -83,6 +85,10 @@ def _queue(tx: Tx, now: datetime) -> None:
 
 
 def _look_at_certificate(now: datetime) -> None:
+    """Tell people when our certificate is near its end. Without a bank nobody needs it."""
+    if not db.atomically(store.with_token):
+        db.atomically(critical.settle, [CriticalKind.CERTIFICATE], [], now)
+        return
     try:
         ends_at = teller.certificate_ends_at()
     except VendorMisconfigured as fault:
@@ -90,7 +96,11 @@ def _look_at_certificate(now: datetime) -> None:
         return
     days = (ends_at - datetime.now(UTC)).days  # certificates end by the real clock
     log.info("the certificate for Teller is good", days=days)
-    if days < rules.CERTIFICATE_DAYS_MIN:
+    is_near = days < rules.CERTIFICATE_DAYS_MIN
+    detail = f"Our certificate for Teller ends on {ends_at:%Y-%m-%d}."
+    causes = [Cause(CriticalKind.CERTIFICATE, "teller", detail, now)] if is_near else []
+    db.atomically(critical.settle, [CriticalKind.CERTIFICATE], causes, now)
+    if is_near:
         db.atomically(_tell_of_certificate, ends_at, now)
 
 

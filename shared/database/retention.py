@@ -159,7 +159,7 @@ FOR_EVER: Mapping[str, str] = {
         ("affiliate_week_decisions", "api_keys", "audit_logs", "broadcasts", "campaigns", "mail_publications",
          "mail_templates", "mail_template_versions",
          "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
-         "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "manual_awards",
+         "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "critical_events", "manual_awards",
          "operation_resolutions", "refund_requests", "setting_changes", "setting_wishes", "stock_moves"),
         _ADMINS),
     **dict.fromkeys(

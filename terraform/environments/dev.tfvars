@@ -1,6 +1,6 @@
 project        = "blakjaks-dev"
 domain         = "dev.blakjaks.com"
-alert_email    = "dev-alerts@blakjaks.com"
+alert_channels = { emails = ["dev-alerts@blakjaks.com"] }
 admin_networks = ["192.0.2.0/24"] # the office
 regions        = ["us-central1"]
 keep_warm      = false

@@ -22,10 +22,9 @@ from google.pubsub_v1 import ReceivedMessage, SubscriberClient
 
 from emulators import running, terminal
 from shared.ports import pubsub
+from shared.ports.dead_letters import RECEIVER, SUBSCRIPTION
 
 PROJECT = "GOOGLE_CLOUD_PROJECT"  # the setting that says whose dead letters are meant
-SUBSCRIPTION = "dead-letters"
-RECEIVER = "CloudPubSubDeadLetterSourceSubscription"  # cloud.google.com/pubsub/docs/handling-failures
 AT_ONCE = 100
 ROUNDS_MAX = 1_000
 PULL_SECONDS_MAX = 10.0

@@ -186,6 +186,56 @@ run "prod" {
   }
 }
 
+# Who hears of what
+
+run "alerts" {
+  command = plan
+  variables {
+    alert_channels = { emails = ["on-call@blakjaks.com", "second@blakjaks.com"], sms = ["+12025550100", "+12025550101"] }
+  }
+  assert {
+    condition = (
+      toset([for channel in google_monitoring_notification_channel.email : channel.labels.email_address]) == var.alert_channels.emails
+      && toset([for channel in google_monitoring_notification_channel.sms : channel.labels.number]) == var.alert_channels.sms
+      && alltrue([for channel in google_monitoring_notification_channel.email : channel.type == "email"])
+      && alltrue([for channel in google_monitoring_notification_channel.sms : channel.type == "sms"])
+    )
+    error_message = "A channel for each address and each number."
+  }
+  assert {
+    condition = alltrue([for metric in yamldecode(file("metrics.yaml")) : (
+      google_monitoring_alert_policy.line[metric.name].severity == (metric.alert.urgent ? "CRITICAL" : "WARNING")
+      && strcontains(google_monitoring_alert_policy.line[metric.name].documentation[0].content, metric.alert.do)
+      && strcontains(google_monitoring_alert_policy.line[metric.name].documentation[0].content, metric.alert.runbook)
+    ) if can(metric.alert)])
+    error_message = "Each alert says what to do first, and which section says the rest."
+  }
+  assert {
+    condition = alltrue([for content in concat(
+      [for policy in google_monitoring_alert_policy.google : policy.documentation[0].content],
+      [for policy in google_monitoring_alert_policy.outside : policy.documentation[0].content],
+      [for policy in google_monitoring_alert_policy.budget : policy.documentation[0].content],
+      [google_monitoring_alert_policy.error_rate.documentation[0].content],
+    ) : can(regex("\n\nRunbook: docs/[a-z-]+[.]md#[a-z-]+$", content))])
+    error_message = "So does each alert about what Google measures."
+  }
+  assert {
+    condition = alltrue([for metric in yamldecode(file("metrics.yaml")) : (
+      google_monitoring_alert_policy.line[metric.name].alert_strategy[0].notification_prompts == tolist(["OPENED"])
+      && google_monitoring_alert_policy.line[metric.name].conditions[0].condition_threshold[0].evaluation_missing_data == "EVALUATION_MISSING_DATA_INACTIVE"
+      && google_monitoring_alert_policy.line[metric.name].conditions[0].condition_threshold[0].aggregations[0].group_by_fields == tolist(["metric.label.subject"])
+      && google_monitoring_alert_policy.line[metric.name].severity == "CRITICAL"
+    ) if startswith(metric.name, "critical_") && can(metric.alert)])
+    error_message = "A critical event is one incident, told when it opens, and over when its lines stop."
+  }
+  assert {
+    condition = alltrue([for metric in yamldecode(file("metrics.yaml")) : alltrue([
+      for field, value in try(metric.where, {}) : strcontains(google_logging_metric.line[metric.name].filter, " AND jsonPayload.${field}=\"${value}\"")
+    ])])
+    error_message = "A metric of some lines of a message names which."
+  }
+}
+
 run "dev_with_a_canary" {
   command = plan
   variables {
@@ -238,6 +288,23 @@ run "what_makes_no_sense_is_refused" {
     admin_networks = ["0.0.0.0/0"]
     active_region  = "mars-north1"
     chain          = { id = 137, usdt_address = "0xc2132D05D31c914a87C6611C10748AEb04B58e8F", network = "mainnet", zones = [] }
+    alert_channels = { emails = ["on-call"], sms = ["555-0100"] }
   }
-  expect_failures = [var.admin_networks, var.active_region, var.chain]
+  expect_failures = [var.admin_networks, var.active_region, var.chain, var.alert_channels]
+}
+
+run "nobody_would_hear_of_anything" {
+  command = plan
+  variables {
+    alert_channels = { emails = [] }
+  }
+  expect_failures = [var.alert_channels]
+}
+
+run "a_number_without_its_country" {
+  command = plan
+  variables {
+    alert_channels = { emails = ["on-call@blakjaks.com"], sms = ["2025550100"] }
+  }
+  expect_failures = [var.alert_channels]
 }

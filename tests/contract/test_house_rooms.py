@@ -31,6 +31,8 @@ NEEDED_BY_ONE = {
     "ports/mail_notices.py": PORT,
     "ports/moderation.py": PORT,
     "ports/oobit.py": PORT,
+    "ports/dead_letters.py": PORT,
+    "ports/polygon/condition.py": PORT,
     "ports/polygon/eip1559.py": PORT,
     "ports/polygon/node_probe.py": PORT,
     "ports/polygon/wallets.py": PORT,

@@ -10,10 +10,11 @@ import pytest
 import yaml
 
 from emulators import contract
+from shared.values.incidents import RUNBOOKS, CriticalKind
 from terraform import hcl
 
 METRICS: list[dict[str, Any]] = yaml.safe_load((Path(hcl.HERE) / "metrics.yaml").read_text())
-ALERT_KEYS = {"above", "below", "seconds", "hold", "silence", "urgent", "do"}
+ALERT_KEYS = {"above", "below", "seconds", "hold", "silence", "urgent", "lasting", "runbook", "do"}
 STANDS_FOR = {"usdt", "gas"}  # minimums of an environment
 BOUND = {
     "function",
@@ -64,14 +65,14 @@ def written_by(metric: dict[str, Any]) -> list[Line]:
 def test_the_code_writes_the_line_with_the_fields(metric: dict[str, Any]) -> None:
     found = written_by(metric)
     assert found, f"nothing in {metric['function']} writes “{metric['message']}”"
-    wanted = {*metric.get("labels", []), *([metric["field"]] if "field" in metric else [])}
+    wanted = {*metric.get("labels", []), *([metric["field"]] if "field" in metric else []), *metric.get("where", {})}
     for line in found:
         assert wanted <= line.fields | BOUND
 
 
 @each_metric
 def test_an_alert_says_when_and_what_to_do(metric: dict[str, Any]) -> None:
-    assert set(metric) <= {"name", "function", "message", "field", "labels", "alert"}
+    assert set(metric) <= {"name", "function", "message", "where", "field", "labels", "alert"}
     alert = metric.get("alert")
     if alert is None:
         return
@@ -121,14 +122,33 @@ def test_what_wakes_a_person_is_there() -> None:
     """The list of the issue: each by a line of ours, or by what Google measures (monitoring.tf)."""
     ours = {metric["name"] for metric in METRICS if "alert" in metric}
     assert ours >= {
-        "oldest_payout_seconds", "payouts_neglected", "treasury_paused", "paused_treasuries",
-        "reconciliation_discrepancies", "outbox_age_seconds", "head_age_seconds", "finalized_age_seconds",
-        "treasury_usdt", "treasury_gas_milli", "access_key_days_left",
+        "oldest_payout_seconds", "payouts_neglected", "outbox_age_seconds", "treasury_usdt", "treasury_gas_milli",
+        "access_key_days_left",
     }  # fmt: skip
+    assert critical_alerts().keys() == {kind.value for kind in CriticalKind} - {CriticalKind.DEAD_LETTERS}
     googles = set(hcl.ours().values["google_alerts"])
     assert googles >= {"dead_letters", "p95", "subscription_age"}
     policies = {block.name for block in hcl.ours().of("google_monitoring_alert_policy")}
     assert policies >= {"line", "google", "error_rate", "outside", "budget"}
+
+
+def critical_alerts() -> dict[str, dict[str, Any]]:
+    """The alerts of the kinds of critical events."""
+    return {metric["where"]["cause"]: metric for metric in METRICS if "where" in metric and "alert" in metric}
+
+
+def test_each_kind_of_critical_event_is_one_incident_for_each_subject() -> None:
+    """Its alert lasts as long as the lines come, and no alert is made of other lines about the same cause."""
+    for kind, metric in critical_alerts().items():
+        alert = metric["alert"]
+        assert (metric["name"], metric["labels"]) == (f"critical_{kind}", ["subject"])
+        assert alert["urgent"] is alert["lasting"] is True
+        assert alert["hold"] >= 60, "Monitoring judges missing lines only of conditions that are held"
+        assert alert["runbook"] == RUNBOOKS[CriticalKind(kind)]
+    twice = {"the treasury is paused", "a payout is in quarantine", "a nonce was used by somebody else",
+             "reconciliation found a discrepancy", "the chain was watched", "finality stands still"}  # fmt: skip
+    assert twice <= {metric["message"] for metric in METRICS}
+    assert not [metric["name"] for metric in METRICS if metric["message"] in twice and "alert" in metric]
 
 
 def test_a_job_that_fails_each_minute_wakes_somebody_and_one_that_fails_once_a_day_is_told() -> None:

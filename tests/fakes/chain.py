@@ -17,6 +17,7 @@ from shared import clock
 from shared.ports.polygon.chain import (
     DEEP_BLOCKS,
     STATES_KEPT,
+    BlockTimes,
     Chain,
     Found,
     Heads,
@@ -217,6 +218,10 @@ class FakeChain(Chain):
 
     def heads(self) -> Heads:
         return self._answer("heads", lambda: Heads(len(self.blocks) - 1, self._finalized(), self.lag_seconds))
+
+    def block_times(self) -> BlockTimes:
+        newest, final = self.blocks[-1], self.blocks[self._finalized()]
+        return self._answer("block_times", lambda: BlockTimes(newest.made_at, final.made_at))
 
     def observe(self, hashes: Sequence[str]) -> Observation:
         def seen() -> Observation:

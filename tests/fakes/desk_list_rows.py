@@ -34,6 +34,15 @@ def audit_line(owner: Somebody, at: datetime, number: int) -> str:
     return str(db.atomically(lambda tx: tx.scalar(int, found, thing=thing)))
 
 
+def critical_event(owner: Somebody, at: datetime, number: int) -> str:  # noqa: ARG001 - as all of them
+    """A node that was behind then; the second and the fourth of them still are."""
+    made = uuid4()
+    ended_at = None if number % 2 else at
+    list_rows.insert("critical_events", id=made, kind="node_behind", subject=str(made), detail="It hangs.",
+           runbook="docs/alerts.md#node-behind", begun_at=at, ended_at=ended_at)  # fmt: skip
+    return str(made)
+
+
 def timeline_entry(owner: Somebody, at: datetime, number: int) -> str:
     """A comp, a message or a tier."""
     make = (list_rows.comp, list_rows.notification, list_rows.tier_change)[number % 3]

@@ -260,6 +260,17 @@ LISTS: Mapping[str, ListCase] = {
             ),
         },
     ),
+    "list_critical_events": ListCase(
+        desk_list_rows.critical_event,
+        role=OPERATIONS,
+        mine=False,
+        filters={
+            "state": ListFilter(
+                lambda item: "ended" if item["ended_at"] else "open",
+                lambda item, value: (item["ended_at"] is None) == (value == "open"),
+            )
+        },
+    ),
     "list_setting_changes": ListCase(
         partial(desk_list_rows.setting_change, "stock_low"),
         role=Role.OWNER,

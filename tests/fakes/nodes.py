@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from shared.ports.polygon.failures import ChainUnreachable, NodeRefused
@@ -20,7 +21,11 @@ _hashes = itertools.count(1)
 
 
 class FakeNode(Node):
-    """One full node. `silent` answers nothing, `behind` lags by so many blocks, `richer` adds to every balance."""
+    """One full node. `silent` answers nothing, `behind` lags by so many blocks, `richer` adds to every balance.
+
+    `refuses` are methods that its provider does not serve, `hangs` is how old its blocks are, `stalls` how long ago its
+    finalized one was made, `boasts` how far above its head it says that one is; `forked` gives its blocks other hashes.
+    """
 
     def __init__(self, world: "FakeNodes") -> None:
         super().__init__("http://127.0.0.1:9")
@@ -28,6 +33,12 @@ class FakeNode(Node):
         self.silent = False
         self.behind = 0
         self.richer = 0
+        self.refuses: set[str] = set()
+        self.peers = 25
+        self.is_syncing = False
+        self.hangs = self.stalls = timedelta(0)
+        self.boasts = 0
+        self.forked = False
         self.strays = False  # its logs are of another token than was asked for
         self.hides: set[str] = set()  # hashes of transactions whose logs it leaves out
         self.told: list[tuple[str, range]] = []  # whose logs of which blocks it has told, senders as ">0x…"
@@ -39,6 +50,8 @@ class FakeNode(Node):
         return [self._answer(method, parameters) for method, parameters in calls]
 
     def _answer(self, method: str, parameters: list[Any]) -> Any:
+        if method in self.refuses:
+            return RpcError(f"the method {method} does not exist/is not available")
         try:
             return getattr(self, f"_{method}")(*parameters)
         except NodeRefused as refusal:
@@ -58,7 +71,20 @@ class FakeNode(Node):
         }
         number = tags[tag] if tag in tags else int(tag, 16)
         block = self.world.chain.blocks[number]
-        return {"number": hex(number), "hash": block.hash, "timestamp": hex(int(block.made_at.timestamp()))}
+        is_final = tag == "finalized"
+        told = number + self.boasts * is_final
+        made_at = block.made_at - self.hangs - self.stalls * is_final
+        hash_ = f"0x{'f' * 64}" if self.forked else block.hash
+        return {"number": hex(told), "hash": hash_, "timestamp": hex(int(made_at.timestamp()))}
+
+    def _eth_blockNumber(self) -> str:  # noqa: N802 - as the JSON-RPC method is called
+        return hex(self.world.chain.heads().latest - self.behind)
+
+    def _eth_syncing(self) -> dict[str, str] | bool:
+        return {"currentBlock": "0x1", "highestBlock": "0xffff"} if self.is_syncing else False
+
+    def _net_peerCount(self) -> str:  # noqa: N802 - as the JSON-RPC method is called
+        return hex(self.peers)
 
     def _eth_call(self, call: dict[str, str], block: str) -> str:
         if call["data"] == ITS_TOKEN:
@@ -112,11 +138,13 @@ class FakeNodes:
     blocks_per_answer_max: int = 10_000
     one: FakeNode = field(init=False)
     other: FakeNode = field(init=False)
+    all: list[FakeNode] = field(init=False)
     port: Nodes = field(init=False)
 
     def __post_init__(self) -> None:
         self.one, self.other = FakeNode(self), FakeNode(self)
-        self.port = Nodes([self.one, self.other])
+        self.all = [self.one, self.other]
+        self.port = Nodes(self.all)
         for address, micro in list(self.chain.minted.items()):
             self._deposit(address, micro, block_number=1)
 

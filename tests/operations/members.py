@@ -7,6 +7,7 @@ from shared import clock
 from shared.auth import Role
 from tests import factories
 from tests.fakes import pictures
+from tests.fakes.desk_list_rows import critical_event
 from tests.fakes.treasury_admins import treasury_admin
 from tests.fakes.vault_rows import Vaults
 from tests.operations.examples import operation_named
@@ -48,6 +49,11 @@ def change_role(scene: Scene) -> Request:
     path = f"/v1/admin/users/{factories.member().id}/role"
     body = {"role": "support", "reason": "joins the team", "totp": owner.code()}
     return as_json(owner.client, path, body, body | {"role": "treasury"})
+
+
+def acknowledge_critical_event(scene: Scene) -> Request:
+    path = f"/v1/admin/critical-events/{critical_event(factories.member(), clock.now(), 0)}/acknowledge"
+    return as_json(scene.member(Role.OPERATIONS), path, {"note": "I look at it"}, {"note": "It is not ours"})
 
 
 def change_setting(scene: Scene, name: str = "stock_low") -> Request:

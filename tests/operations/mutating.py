@@ -29,7 +29,7 @@ EXAMPLE_REQUESTS = [
     members.override_tier, members.remove_quarter_override, members.remove_permanent_override,
     members.set_referral_code, members.count_referral_click, members.vault_chips, members.withdraw_chips,
     members.suspend_member, members.activate_member, members.change_user, members.change_role,
-    members.change_setting, members.revert_setting,
+    members.change_setting, members.revert_setting, members.acknowledge_critical_event,
     messages.change_preferences, messages.register_device, messages.remove_device, messages.broadcast,
     messages.read_one, messages.read_all, messages.create_token,
     auth.signup, auth.verify_email, auth.login, auth.refresh, auth.resend_verification, auth.request_password_reset,

@@ -49,6 +49,7 @@ NOT_EXPORTED = {
     "manual_transfers": "of admins", "manual_awards": "of admins", "stock_moves": "of admins",
     "bank_transfers": "of admins", "operation_resolutions": "of admins", "payment_findings": "of admins",
     "refund_requests": "of admins", "setting_changes": "of admins", "setting_wishes": "of admins",
+    "critical_events": "of admins",
     "affiliate_week_decisions": "of admins", "report_exports": "of admins",
     "chip_vaults": "when the first of `vault_lots` came", "withheld_chips": "how fraud is found",
     "mark_secrets": "a secret", "member_wallets": "the wallets of `wallets`",

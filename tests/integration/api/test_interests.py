@@ -54,6 +54,7 @@ NOBODY_IN_PARTICULAR = {
     "change_comp_rule": "prizes of everybody; every change is public and audited",
     "broadcast": "a message to everybody",
     "change_user": "names and addresses of an account; no money, no tier, no wallet",
+    "acknowledge_critical_event": "words about something that has gone wrong",
     "change_setting": "bounds and terms of everybody; what bounds payments needs a second owner",
     "revert_setting": "likewise",
     "change_role": "owners alone give roles, and nobody their own",

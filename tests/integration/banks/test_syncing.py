@@ -5,17 +5,23 @@ import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+import yaml
 from pg8000.dbapi import Connection
 
 from emulators.bank import BankAccount, BankEnrollment, BankStandIn
 from emulators.vendor import Fault
+from functions.platform_watch import critical_events
+from shared import clock
 from shared.auth import Role
-from shared.ports import sessions, teller
+from shared.ports import dead_letters, sessions, teller
+from shared.ports.polygon import condition
 from shared.ports.teller import TellerBalance
+from terraform import hcl
 from tests import factories
 from tests.client import FunctionClient
 from tests.fakes.bank_client import BankOwner, balances, mails, sync
@@ -28,6 +34,7 @@ pytest_plugins = ["tests.fakes.clock_plugin", "tests.fakes.log_plugin"]
 Client = Callable[..., FunctionClient]
 
 DAY = 24 * 3600.0
+METRICS = yaml.safe_load((Path(hcl.HERE) / "metrics.yaml").read_text())
 BALANCES = [("comp_pool", "28575.02", "28500.00"), ("operating", "28575.02", "28500.00"),
             ("reserve", "28575.02", "28500.00")]  # fmt: skip
 REAUTH = "Security Credit Union wants its owner to sign in again"
@@ -234,6 +241,30 @@ def test_a_certificate_near_its_end_is_told_of_once_a_week(
     assert jobs.schedule("teller_sync", "balances") == 204
     assert len(mails(sql)) == 2
     assert [line["days"] for line in lines(log_output, "the certificate for Teller is good")] == [30, 28, 28, 28]
+
+
+def test_a_certificate_near_its_end_is_one_critical_event_until_it_is_renewed(
+    bank_id: UUID, bank: BankStandIn, jobs: FunctionInvoker, sql: Connection, monkeypatch: pytest.MonkeyPatch,
+    log_output: io.StringIO,
+) -> None:  # fmt: skip
+    assert bank_id
+    monkeypatch.setattr(condition, "connect", list)
+    monkeypatch.setattr(dead_letters, "WAIT_SECONDS_MAX", 0.2)
+    found = "SELECT kind, subject, ended_at IS NOT NULL FROM critical_events"
+    monkeypatch.setenv("TELLER_CERTIFICATE", bank.authority.client(days=29).certificate)
+    for _ in range(2):
+        assert jobs.schedule("teller_sync", "balances") == 204
+    assert sql.execute_simple(found).rows == [["certificate", "teller", False]]
+    critical_events.watch(clock.now())
+    (line,) = lines(log_output, "a critical event lasts")
+    (metric,) = [it for it in METRICS if it.get("where") == {"cause": line["cause"]}]
+    assert (metric["name"], metric["message"], line["subject"]) == ("critical_certificate", line["message"], "teller")
+    monkeypatch.setenv("TELLER_CERTIFICATE", "nonsense")  # whose end nobody knows
+    assert jobs.schedule("teller_sync", "balances") == 204
+    assert sql.execute_simple(found).rows == [["certificate", "teller", False]]
+    monkeypatch.setenv("TELLER_CERTIFICATE", bank.authority.client(days=90).certificate)
+    assert jobs.schedule("teller_sync", "balances") == 204
+    assert sql.execute_simple(found).rows == [["certificate", "teller", True]]
 
 
 def test_without_a_bank_no_certificate_is_needed(

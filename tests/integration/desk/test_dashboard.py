@@ -16,7 +16,7 @@ from shared.figures.names import Name
 from tests import factories
 from tests.client import FunctionClient
 from tests.factories import NOW
-from tests.fakes import card_lists, list_rows, mail_list_rows, shop_list_rows, usdt_rows
+from tests.fakes import card_lists, desk_list_rows, list_rows, mail_list_rows, shop_list_rows, usdt_rows
 from tests.fakes.bank_rows import bank
 from tests.fakes.plain_rows import put, unchecked
 from tests.fakes.week_rows import manual_earning
@@ -130,6 +130,7 @@ FILLED: Mapping[str, Callable[[Connection], None]] = {
     "trips": trips,
     "weeks": weeks,
     "findings": by_number(list_rows.finding, 0, 1),
+    "critical_events": by_number(desk_list_rows.critical_event, 1, 0),
     "payment_findings": payment_findings,
     "refunds": by_number(shop_list_rows.refund_request, 0, 1),
     "deposits": deposits,

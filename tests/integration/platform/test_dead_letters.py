@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from shared.ports import pubsub
+from shared.ports.dead_letters import RECEIVER
 from terraform.operations import dead_letters
 from tests.fakes import message_broker
 from tests.fakes.message_broker import MessageBroker
@@ -23,7 +24,7 @@ def broker(platform: Platform, database: str, monkeypatch: pytest.MonkeyPatch) -
 
 def die(receiver: str, topic: str, body: str, outbox_id: str = "7") -> None:
     """As Pub/Sub moves a message when its attempts are used up: its attributes stay, where it comes from is added."""
-    attributes = {"topic": topic, "outbox_id": outbox_id, dead_letters.RECEIVER: receiver}
+    attributes = {"topic": topic, "outbox_id": outbox_id, RECEIVER: receiver}
     pubsub.publish("dead-letters", [pubsub.Message(body.encode(), attributes)])
 
 

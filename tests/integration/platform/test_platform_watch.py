@@ -15,6 +15,7 @@ from pg8000.dbapi import Connection
 from functions.platform_watch import main
 from shared import clock, db, events, log
 from shared.events import MailQueued
+from shared.ports import dead_letters
 from shared.ports.polygon import chain
 from shared.ports.polygon.chain import BlockTimes
 from shared.ports.polygon.failures import ChainUnreachable
@@ -74,6 +75,7 @@ def watch(database: str, sql: Connection, monkeypatch: pytest.MonkeyPatch) -> It
     ((token,),) = sql.execute_simple("SELECT DISTINCT token_address FROM treasuries").rows
     nodes = TimedChain(token)
     monkeypatch.setattr(chain, "connect", lambda: nodes)
+    monkeypatch.setattr(dead_letters, "WAIT_SECONDS_MAX", 0.2)
     written = io.StringIO()
     handler = logging.StreamHandler(written)
     handler.setFormatter(log.logger().handlers[0].formatter)
