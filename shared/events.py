@@ -88,6 +88,13 @@ class FeedItemMade(Event):
     feed_item_id: int
 
 
+class ChannelChanged(Event):
+    """Something has happened in a channel of the chat: listeners get a page, and new texts are checked."""
+
+    topic: ClassVar[str] = "channel-changed"
+    channel_id: UUID
+
+
 class MailQueued(Event):
     """A mail is waiting to be sent."""
 

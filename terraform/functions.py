@@ -57,7 +57,7 @@ DATABASE_ROLES = frozenset(
         *("figures", "fulfilment", "goods", "inbox", "inventory", "invoices", "keys", "listening", "member_desk"),
         *("months", "order_decisions", "orders", "payouts", "platform_settings", "profiles", "read"),
         *("referral_reviews", "referrals", "relay", "report_requests", "reports", "rollups", "sales", "scans"),
-        *("second_factors", "settings", "settlements", "social", "standing", "sunset", "taxes", "telling"),
+        *("second_factors", "settings", "settlements", "social", "standing", "sunset", "tails", "taxes", "telling"),
         *("unsubscribes", "vault_upkeep", "vaults", "wallet_watching", "wallets", "watching", "webhooks"),
         *("week_decisions", "weeks", "wholesale", "wholesale_decisions", "work"),
     }

@@ -122,6 +122,11 @@ PURGES: Mapping[str, LiteralString] = {
             SELECT channel_id, position FROM social_entries WHERE happened_at < :before
             ORDER BY happened_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
+    "social_pages": """
+        DELETE FROM social_pages WHERE (channel_id, first) IN (
+            SELECT channel_id, first FROM social_pages WHERE made_at < :before
+            ORDER BY made_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
     "social_sent": """
         DELETE FROM social_sent WHERE (member_id, client_id) IN (
             SELECT member_id, client_id FROM social_sent WHERE sent_at < :before

@@ -11,6 +11,7 @@ from functions.social.store import Channel
 from shared.auth import Member
 from shared.db import Tx
 from shared.messages import notifications
+from shared.social import heads
 from shared.values.problems import NotFound, NotValid, Problem
 from shared.web.http import IfMatch
 
@@ -37,7 +38,7 @@ def edit(tx: Tx, member: Member, message_id: UUID, match: IfMatch, text: str, no
         return refusal
     known = records.named(tx, {name.name for name in draft.names})
     records.edit(tx, message, draft.text, drafts.mentions(draft.names, known), now)
-    records.note_one(tx, "edited", message, now)
+    heads.note_one(tx, "edited", message, now)
     return _read_back(tx, member, message)
 
 
@@ -50,7 +51,7 @@ def remove(tx: Tx, member: Member, message_id: UUID, now: datetime) -> None:
         return
     records.remove(tx, message, now)
     notifications.retract(tx, notification_key(message.id), now)
-    records.note_one(tx, "removed", message, now)
+    heads.note_one(tx, "removed", message, now)
 
 
 def react(tx: Tx, member: Member, message_id: UUID, emoji: str, now: datetime) -> list[ChatReaction]:
@@ -60,7 +61,7 @@ def react(tx: Tx, member: Member, message_id: UUID, emoji: str, now: datetime) -
     if len(given) >= rules.REACTION_KINDS_MAX and emoji not in {each.emoji for each in given}:
         raise rules.TooManyReactions
     if records.react(tx, message, member.id, emoji):
-        records.note_one(tx, "reactions", message, now)
+        heads.note_one(tx, "reactions", message, now)
     return message_store.reactions(tx, member.id, [message]).get(message.id, [])
 
 
@@ -68,7 +69,7 @@ def unreact(tx: Tx, member: Member, message_id: UUID, emoji: str, now: datetime)
     """Take an emoji back. Harmless twice."""
     message = _to_react(tx, member, message_id, now)
     if records.unreact(tx, message, member.id, emoji):
-        records.note_one(tx, "reactions", message, now)
+        heads.note_one(tx, "reactions", message, now)
     return message_store.reactions(tx, member.id, [message]).get(message.id, [])
 
 

@@ -1635,6 +1635,10 @@ CREATE TABLE listener_revocations (
     CONSTRAINT listener_revocations_pkey PRIMARY KEY (member_id),
     CONSTRAINT listener_revocations_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
+CREATE TRIGGER social_listener_departed AFTER UPDATE ON listener_revocations FOR EACH ROW WHEN (new.before IS DISTINCT
+    FROM old.before) EXECUTE FUNCTION social_listener_departed();
+CREATE TRIGGER social_listener_departed_first AFTER INSERT ON listener_revocations FOR EACH ROW WHEN (new.before IS NOT
+    NULL) EXECUTE FUNCTION social_listener_departed();
 
 CREATE TABLE locked_shares (
     affiliate_id  uuid     NOT NULL,
@@ -3331,6 +3335,7 @@ CREATE TABLE social_channels (
     slow_seconds        integer        NOT NULL DEFAULT 0,
     revision            integer        NOT NULL DEFAULT 1,
     archived_at         timestamptz,
+    pace_ms             integer        NOT NULL DEFAULT 250,
     CONSTRAINT social_channels_pkey PRIMARY KEY (id),
     CONSTRAINT social_channels_slug_key UNIQUE (slug),
     CONSTRAINT social_channels_access_rises CHECK (access_standard <= access_vip AND access_vip <= access_high_roller
@@ -3340,9 +3345,16 @@ CREATE TABLE social_channels (
     CONSTRAINT social_channels_icon_check CHECK (length(icon) >= 1 AND length(icon) <= 50),
     CONSTRAINT social_channels_kind_check CHECK (kind IN ('chat', 'announcements', 'governance', 'event')),
     CONSTRAINT social_channels_name_check CHECK (length(name) >= 1 AND length(name) <= 100),
+    CONSTRAINT social_channels_pace_ms_check CHECK (pace_ms >= 100 AND pace_ms <= 5000),
     CONSTRAINT social_channels_revision_check CHECK (revision > 0),
     CONSTRAINT social_channels_slow_seconds_check CHECK (slow_seconds >= 0 AND slow_seconds <= 120),
     CONSTRAINT social_channels_slug_check CHECK (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND length(slug) <= 50)
+);
+
+CREATE TABLE social_departures (
+    id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    happened_at  timestamptz  NOT NULL,
+    CONSTRAINT social_departures_pkey PRIMARY KEY (id)
 );
 
 CREATE TABLE social_entries (
@@ -3358,6 +3370,7 @@ CREATE TABLE social_entries (
     CONSTRAINT social_entries_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id)
 );
 CREATE INDEX social_entries_happened ON social_entries (happened_at);
+CREATE INDEX social_entries_of_message ON social_entries (message_id, "position");
 
 CREATE TABLE social_heads (
     channel_id    uuid    NOT NULL,
@@ -3407,6 +3420,26 @@ CREATE TABLE social_messages (
 ) PARTITION BY RANGE (posted_at);
 CREATE INDEX social_messages_member ON ONLY social_messages (member_id);
 CREATE INDEX social_messages_removed ON ONLY social_messages (channel_id, number) WHERE removed_at IS NOT NULL;
+CREATE TRIGGER social_messages_erased AFTER UPDATE ON social_messages REFERENCING OLD TABLE AS before NEW TABLE AS
+    after FOR EACH STATEMENT EXECUTE FUNCTION social_messages_erased();
+
+CREATE TABLE social_pages (
+    channel_id  uuid         NOT NULL,
+    first       bigint       NOT NULL,
+    last        bigint       NOT NULL,
+    shift       text         NOT NULL,
+    made_at     timestamptz  NOT NULL,
+    wanted      bigint       NOT NULL,
+    written     bigint       NOT NULL DEFAULT 0,
+    CONSTRAINT social_pages_pkey PRIMARY KEY (channel_id, first),
+    CONSTRAINT social_pages_check CHECK (last >= first),
+    CONSTRAINT social_pages_check1 CHECK (wanted >= last),
+    CONSTRAINT social_pages_first_check CHECK (first > 0),
+    CONSTRAINT social_pages_shift_check CHECK (shift = 'open' OR shift ~ '^[0-9]+$'),
+    CONSTRAINT social_pages_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id)
+);
+CREATE INDEX social_pages_made ON social_pages (made_at);
+CREATE INDEX social_pages_unwritten ON social_pages (channel_id, first) WHERE written < wanted;
 
 CREATE TABLE social_reaction_counts (
     posted_at   timestamptz  NOT NULL,
@@ -3472,6 +3505,15 @@ CREATE TABLE social_sent (
 );
 CREATE INDEX social_sent_at ON social_sent (sent_at);
 
+CREATE TABLE social_shifts (
+    is_only  boolean      NOT NULL DEFAULT true,
+    shift    bigint       NOT NULL DEFAULT 1,
+    ends_at  timestamptz,
+    CONSTRAINT social_shifts_pkey PRIMARY KEY (is_only),
+    CONSTRAINT social_shifts_is_only_check CHECK (is_only),
+    CONSTRAINT social_shifts_shift_check CHECK (shift > 0)
+);
+
 CREATE TABLE social_standings (
     member_id      uuid         NOT NULL,
     last_at        timestamptz,
@@ -3485,6 +3527,17 @@ CREATE TABLE social_standings (
     CONSTRAINT social_standings_recent_check CHECK (jsonb_array_length(recent) <= 20),
     CONSTRAINT social_standings_strikes_check CHECK (strikes >= 0),
     CONSTRAINT social_standings_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+
+CREATE TABLE social_tails (
+    channel_id     uuid         NOT NULL,
+    position       bigint       NOT NULL DEFAULT 0,
+    due_at         timestamptz,
+    awaited_until  timestamptz,
+    shown          bigint       NOT NULL DEFAULT 0,
+    CONSTRAINT social_tails_pkey PRIMARY KEY (channel_id),
+    CONSTRAINT social_tails_position_check CHECK ("position" >= 0),
+    CONSTRAINT social_tails_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id)
 );
 
 CREATE TABLE stock (
@@ -7735,6 +7788,49 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION social_listener_departed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM members WHERE id = NEW.member_id AND permanent_tier <> 'standard')
+       OR EXISTS (SELECT FROM member_quarters WHERE member_id = NEW.member_id AND tier <> 'standard')
+       OR EXISTS (SELECT FROM tier_history WHERE member_id = NEW.member_id AND tier <> 'standard') THEN
+        INSERT INTO social_departures (happened_at) VALUES (NEW.before);
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION social_messages_erased()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    channel record;
+    newest  bigint;
+BEGIN
+    FOR channel IN
+        SELECT after.channel_id AS id, count(*) AS messages
+        FROM after JOIN before ON before.posted_at = after.posted_at AND before.id = after.id
+        WHERE after.removed_by = 'erasure' AND before.removed_at IS NULL
+        GROUP BY after.channel_id ORDER BY after.channel_id
+    LOOP
+        UPDATE social_heads SET position = position + channel.messages WHERE channel_id = channel.id
+        RETURNING position INTO newest;
+        INSERT INTO social_entries (channel_id, position, kind, number, message_id, happened_at)
+        SELECT channel.id, newest - channel.messages + row_number() OVER (ORDER BY after.number), 'removed',
+               after.number, after.id,
+               coalesce((SELECT asked_at FROM erasures WHERE erasures.member_id = after.member_id), after.removed_at)
+        FROM after JOIN before ON before.posted_at = after.posted_at AND before.id = after.id
+        WHERE after.removed_by = 'erasure' AND before.removed_at IS NULL AND after.channel_id = channel.id;
+    END LOOP;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION social_reaction_gone()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -7885,6 +7981,15 @@ BEGIN
     END IF;
     RETURN NEW;
 END $function$;
+
+CREATE OR REPLACE FUNCTION time_of_id(identity uuid)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT timestamptz 'epoch'
+         + ('x' || translate(left(identity::text, 13), '-', ''))::bit(48)::bigint * interval '1 millisecond'
+$function$;
 
 CREATE OR REPLACE FUNCTION trip_changed()
  RETURNS trigger
@@ -8609,9 +8714,9 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals,
     blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales, blakjaks_scans,
     blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_social, blakjaks_standing,
-    blakjaks_sunset, blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults,
-    blakjaks_wallet_watching, blakjaks_wallets, blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions,
-    blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_sunset, blakjaks_tails, blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes, blakjaks_vault_upkeep,
+    blakjaks_vaults, blakjaks_wallet_watching, blakjaks_wallets, blakjaks_watching, blakjaks_webhooks,
+    blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -8662,13 +8767,14 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
     referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens,
     refund_requests, report_exports, report_files, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
-    scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_channels, social_entries,
-    social_heads, social_messages, social_reaction_counts, social_reactions, social_reads, social_sent,
-    social_standings, stock_alerts, tax_quotes, tax_reports, teller_connections, teller_enrollments, tier_history,
-    tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips,
-    usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges,
-    wallet_id_tokens, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes, webhook_deliveries,
-    wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
+    scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_channels,
+    social_departures, social_entries, social_heads, social_messages, social_pages, social_reaction_counts,
+    social_reactions, social_reads, social_sent, social_shifts, social_standings, social_tails, stock_alerts,
+    tax_quotes, tax_reports, teller_connections, teller_enrollments, tier_history, tins_sold_daily,
+    transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits,
+    usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_id_tokens,
+    wallet_scans, wallet_tokens, wallet_transactions, watch_minutes, webhook_deliveries, wholesale_accounts,
+    withdrawals, withheld_chips TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -8688,8 +8794,8 @@ GRANT SELECT, USAGE ON SEQUENCE affiliate_figure_changes_id_seq, affiliate_week_
     chip_moves_id_seq, count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq, invoices_serial_seq,
     job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq, order_events_id_seq,
     orders_number_seq, outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq,
-    referral_changes_id_seq, referral_checks_id_seq, stock_moves_id_seq, tier_history_id_seq, vault_moves_id_seq,
-    wallet_links_id_seq, wholesale_accounts_serial_seq, withdrawal_events_id_seq TO blakjaks_app;
+    referral_changes_id_seq, referral_checks_id_seq, social_departures_id_seq, stock_moves_id_seq, tier_history_id_seq,
+    vault_moves_id_seq, wallet_links_id_seq, wholesale_accounts_serial_seq, withdrawal_events_id_seq TO blakjaks_app;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_app;
 
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, manual_transfers, payout_approvals, payout_policy_runs,
@@ -8800,7 +8906,7 @@ GRANT DELETE ON TABLE attempt_counters, avatars, bank_nonces, carts, data_export
     webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
 GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, referral_clicks, refresh_tokens,
-    second_factors, social_entries, social_reactions, social_reads, social_sent TO blakjaks_erasure;
+    second_factors, social_entries, social_pages, social_reactions, social_reads, social_sent TO blakjaks_erasure;
 GRANT EXECUTE ON FUNCTION forget_sign_up(uuid,timestamp with time zone) TO blakjaks_erasure;
 GRANT INSERT ON TABLE ledger_journals, ledger_postings TO blakjaks_erasure;
 GRANT INSERT, UPDATE ON TABLE erasures, retired_names TO blakjaks_erasure;
@@ -8836,6 +8942,7 @@ GRANT UPDATE (issued_at) ON TABLE wallet_tokens TO blakjaks_erasure;
 GRANT UPDATE (language, media_id, media_type, mentions, removed_at, removed_by, text) ON TABLE social_messages TO
     blakjaks_erasure;
 GRANT UPDATE (latitude, located_at, longitude) ON TABLE member_totals TO blakjaks_erasure;
+GRANT UPDATE (made_at) ON TABLE social_pages TO blakjaks_erasure;
 GRANT UPDATE (minute) ON TABLE watch_minutes TO blakjaks_erasure;
 GRANT UPDATE (next_on) ON TABLE guarantees TO blakjaks_erasure;
 GRANT UPDATE (number) ON TABLE social_reads TO blakjaks_erasure;
@@ -9003,14 +9110,14 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     refund_lines, refund_requests, refunds, report_exports, report_files, resale_certificates, retired_names,
     sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions,
     setting_changes, setting_wishes, settings, signers, signing_keys, slot_transitions, social_channels,
-    social_entries, social_heads, social_messages, social_reaction_counts, social_reactions, social_reads,
-    social_sanctions, social_sent, social_standings, stock, stock_alerts, stock_moves, sunset_notices, tax_quotes,
-    tax_reports, teller_connections, tier_history, tins_sold_daily, transparency_metrics, treasuries, treasury_alerts,
-    treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits,
-    usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances,
-    wallet_challenges, wallet_id_tokens, wallet_links, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes,
-    webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
-    withdrawal_transitions, withheld_chips TO blakjaks_read;
+    social_departures, social_entries, social_heads, social_messages, social_pages, social_reaction_counts,
+    social_reactions, social_reads, social_sanctions, social_sent, social_shifts, social_standings, social_tails,
+    stock, stock_alerts, stock_moves, sunset_notices, tax_quotes, tax_reports, teller_connections, tier_history,
+    tins_sold_daily, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
+    treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns,
+    vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_id_tokens,
+    wallet_links, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes, webhook_deliveries, wholesale_chips,
+    wholesale_comps, wholesale_milestones, withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO
@@ -9074,6 +9181,12 @@ GRANT UPDATE (permanent_tier, status, updated_at) ON TABLE members TO blakjaks_s
 GRANT INSERT ON TABLE locked_shares, sunset_notices TO blakjaks_sunset;
 GRANT UPDATE (checked_at, full_days, full_on, state, step, sunset_at, weights) ON TABLE affiliate_program TO
     blakjaks_sunset;
+
+GRANT DELETE, SELECT ON TABLE social_departures TO blakjaks_tails;
+GRANT INSERT ON TABLE social_pages, social_tails TO blakjaks_tails;
+GRANT UPDATE (awaited_until, due_at, position, shown) ON TABLE social_tails TO blakjaks_tails;
+GRANT UPDATE (ends_at, shift) ON TABLE social_shifts TO blakjaks_tails;
+GRANT UPDATE (wanted, written) ON TABLE social_pages TO blakjaks_tails;
 
 GRANT SELECT (address) ON TABLE orders TO blakjaks_taxes;
 GRANT SELECT ON TABLE data_keys TO blakjaks_taxes;

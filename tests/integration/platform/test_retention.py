@@ -69,6 +69,7 @@ def row(name: str, at: datetime) -> dict[str, object]:
                      "last_used_at": at, "ended_at": at, "end_reason": "signed out"},
         "social_entries": {"channel_id": identity, "position": 1, "kind": "message", "number": 1,
                            "message_id": identity, "happened_at": at},
+        "social_pages": {"channel_id": identity, "first": 1, "last": 1, "shift": "open", "made_at": at, "wanted": 1},
         "social_sent": {"member_id": MEMBER, "client_id": identity, "request_hash": b"x" * 32, "message_id": identity,
                         "sent_at": at},
         "tax_quotes": {"id": identity, "member_id": MEMBER, "basis": b"x" * 32, "tax": 0, "shipping": 0, "lines": {},
