@@ -52,7 +52,7 @@ DATABASE_ROLES = frozenset(
     {
         "owner",  # it changes the schema; the others are blakjaks_… in shared/database/migrations/*_database_roles.sql
         *("accounts", "accruals", "affiliate_desk", "approvals", "awards", "bank_sync", "banks", "books"),
-        *("campaign_sending", "campaigns", "carts", "checkout", "clicks", "codes", "counting", "delivery"),
+        *("campaign_sending", "campaigns", "carts", "checkout", "checks", "clicks", "codes", "counting", "delivery"),
         *("deposits", "disputes", "downlines", "enrolment", "erasure", "explanations", "exports", "figure_rollups"),
         *("figures", "fulfilment", "goods", "inbox", "inventory", "invoices", "keys", "listening", "member_desk"),
         *("months", "order_decisions", "orders", "payouts", "platform_settings", "profiles", "read"),

@@ -14,6 +14,8 @@ from shared.values.fields import Listing, Reply
 PUSH_REMEDY = "last_error says why: 403 means our key or project. Nothing is lost: the app shows notifications anyway."
 WALLET_REMEDY = "docs/wallets.md: members can still link a wallet by signing the challenge."
 
+CHECK_REMEDY = "docs/social.md, Checks: messages stay readable and wait; they are caught up when it answers."
+
 
 @dataclass(frozen=True)
 class Service:
@@ -35,6 +37,7 @@ SERVICES: Mapping[str, Service] = {
     "teller": Service("reads the balances of bank accounts", "banks"),
     "fcm": Service("pushes notifications to Android", None, PUSH_REMEDY),
     "apns": Service("pushes notifications to iOS", None, PUSH_REMEDY),
+    "openai": Service("checks the texts of the chat", None, CHECK_REMEDY),
     "embedded_wallets": Service("makes members' wallets and proves them", None, WALLET_REMEDY),
 }
 

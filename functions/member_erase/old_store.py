@@ -117,6 +117,11 @@ PURGES: Mapping[str, LiteralString] = {
               AND NOT EXISTS (SELECT FROM wallet_tokens WHERE session_id = sessions.id)
             ORDER BY coalesce(ended_at, last_used_at) LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
+    "social_cases": """
+        DELETE FROM social_cases WHERE id IN (
+            SELECT id FROM social_cases WHERE opened_at < :before
+            ORDER BY opened_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
     "social_entries": """
         DELETE FROM social_entries WHERE (channel_id, position) IN (
             SELECT channel_id, position FROM social_entries WHERE happened_at < :before

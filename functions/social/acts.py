@@ -12,6 +12,7 @@ from shared.auth import Member
 from shared.db import Tx
 from shared.messages import notifications
 from shared.social import heads
+from shared.social import standings as locking
 from shared.values.problems import NotFound, NotValid, Problem
 from shared.web.http import IfMatch
 
@@ -50,7 +51,7 @@ def remove(tx: Tx, member: Member, message_id: UUID, now: datetime) -> None:
     if message.removed_at:
         return
     records.remove(tx, message, now)
-    notifications.retract(tx, notification_key(message.id), now)
+    notifications.retract(tx, heads.notification_key(message.id), now)
     heads.note_one(tx, "removed", message, now)
 
 
@@ -73,11 +74,6 @@ def unreact(tx: Tx, member: Member, message_id: UUID, emoji: str, now: datetime)
     return message_store.reactions(tx, member.id, [message]).get(message.id, [])
 
 
-def notification_key(message_id: UUID) -> str:
-    """The key of the notifications that tell members of a message."""
-    return f"message:{message_id}"
-
-
 def _to_react(tx: Tx, member: Member, message_id: UUID, now: datetime) -> Message:
     standing, message, channel = _reach(tx, member, message_id)
     if refusal := refused_at_the_gate(standing, channel.gate(member.tier), now):
@@ -89,7 +85,7 @@ def _reach(tx: Tx, member: Member, message_id: UUID, *, removed_too: bool = Fals
     """The member's standing and a message, both locked, and its channel. Raises BannedFromChat; NotFound for a message
     that the member does not see.
     """
-    store.lock_standings(tx, [member.id])
+    locking.lock(tx, [member.id])
     standing = store.standings(tx, [member.id])[member.id]
     if standing.banned_at:
         raise rules.BannedFromChat

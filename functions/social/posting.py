@@ -21,7 +21,7 @@ from functions.social.records import SentBefore
 from functions.social.store import Channel
 from shared.auth import Member
 from shared.db import Tx
-from shared.social import heads
+from shared.social import heads, standings
 from shared.values import ids
 from shared.values.problems import NotValid, Problem
 from shared.web.signatures import Asked
@@ -115,7 +115,7 @@ def post(tx: Tx, group: Sequence[Post], now: datetime) -> list[ChatMessage | Pro
     """Post the messages of a group; each is answered as if it had come alone."""
     read = [drafts.read(asked.body.text, asked.body.media) for asked in group]
     members = {asked.caller.id for asked in group}
-    store.lock_standings(tx, members)
+    standings.lock(tx, members)
     round_ = Round(
         tx,
         now,

@@ -85,6 +85,7 @@ PERIODS: Mapping[str, Period] = {
         "sessions", "ended_at, or last_used_at", timedelta(days=400),
         "devices are compared as long as the new member guarantee runs, which is a year, and for referrals",
     ),
+    "social_cases": Period("social_cases", "opened_at", timedelta(days=365), "appeals, and who does it again"),
     "social_entries": Period(
         "social_entries", "happened_at", timedelta(hours=48), "who was away for longer reads the messages anew"
     ),

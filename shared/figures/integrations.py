@@ -32,6 +32,7 @@ ASKED: Mapping[str, AskedBy] = {
     "brevo": AskedBy("email_send", ("BREVO_API_KEY",)),
     "teller": AskedBy("teller_sync", ("TELLER_CERTIFICATE", "TELLER_PRIVATE_KEY")),
     "fcm": AskedBy("notify", ("FCM_PROJECT_ID",)),
+    "openai": AskedBy("social_check", ("OPENAI_API_KEY",)),
     "apns": AskedBy("notify", ("APNS_KEY", "APNS_KEY_ID", "APNS_TEAM_ID")),
 }
 

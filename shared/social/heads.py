@@ -88,3 +88,8 @@ def note_one(tx: Tx, kind: str, message: Numbered, now: datetime) -> None:
     """Take the next position of the message's channel for what has happened to it."""
     taken = take(tx, {message.channel_id: (0, 1)})[message.channel_id]
     note(tx, kind, [(taken.position, message)], now)
+
+
+def notification_key(message_id: UUID) -> str:
+    """The key of the notifications that tell members of a message."""
+    return f"message:{message_id}"

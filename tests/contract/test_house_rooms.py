@@ -43,7 +43,6 @@ NEEDED_BY_ONE = {
     "ports/wallet_provider.py": PORT,
     "ports/warehouse_notices.py": PORT,
     "social/emojis.py": CHAT,
-    "social/heads.py": CHAT,
     "social/look_alikes.py": CHAT,
     "social/mentions.py": CHAT,
     "social/text.py": CHAT,

@@ -67,6 +67,8 @@ def row(name: str, at: datetime) -> dict[str, object]:
         "second_factors": {"member_id": identity, "sealed_secret": b"x", "created_at": at},
         "sessions": {"id": identity, "member_id": MEMBER, "device_kind": "mobile", "created_at": at,
                      "last_used_at": at, "ended_at": at, "end_reason": "signed out"},
+        "social_cases": {"id": identity, "message_id": identity, "revision": 1, "channel_id": identity, "number": 1,
+                         "member_id": MEMBER, "text": "x", "outcome": "flagged", "opened_at": at},
         "social_entries": {"channel_id": identity, "position": 1, "kind": "message", "number": 1,
                            "message_id": identity, "happened_at": at},
         "social_pages": {"channel_id": identity, "first": 1, "last": 1, "shift": "open", "made_at": at, "wanted": 1},
