@@ -3319,6 +3319,33 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON slot_transitions FOR EACH 
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON slot_transitions FOR EACH STATEMENT EXECUTE FUNCTION
     append_only();
 
+CREATE TABLE social_cases (
+    id          uuid              NOT NULL,
+    message_id  uuid              NOT NULL,
+    revision    integer           NOT NULL,
+    channel_id  uuid              NOT NULL,
+    number      bigint            NOT NULL,
+    member_id   uuid              NOT NULL,
+    text        text              NOT NULL,
+    outcome     text              NOT NULL,
+    scores      jsonb,
+    severity    double precision,
+    opened_at   timestamptz       NOT NULL,
+    CONSTRAINT social_cases_pkey PRIMARY KEY (id),
+    CONSTRAINT social_cases_message_id_revision_key UNIQUE (message_id, revision),
+    CONSTRAINT social_cases_check CHECK ((scores IS NULL) = (severity IS NULL)),
+    CONSTRAINT social_cases_number_check CHECK (number > 0),
+    CONSTRAINT social_cases_outcome_check CHECK (outcome IN ('removed', 'flagged')),
+    CONSTRAINT social_cases_revision_check CHECK (revision > 0),
+    CONSTRAINT social_cases_scores_check CHECK (jsonb_typeof(scores) = 'object'),
+    CONSTRAINT social_cases_severity_check CHECK (severity >= 0::double precision AND severity <= 1::double precision),
+    CONSTRAINT social_cases_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id),
+    CONSTRAINT social_cases_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX social_cases_channel ON social_cases (channel_id);
+CREATE INDEX social_cases_member ON social_cases (member_id);
+CREATE INDEX social_cases_opened ON social_cases (opened_at);
+
 CREATE TABLE social_channels (
     id                  uuid           NOT NULL,
     slug                text           NOT NULL,
@@ -3386,28 +3413,30 @@ CREATE TABLE social_heads (
 ) WITH (fillfactor=50);
 
 CREATE TABLE social_messages (
-    posted_at   timestamptz  NOT NULL,
-    id          uuid         NOT NULL,
-    channel_id  uuid         NOT NULL,
-    number      bigint       NOT NULL,
-    member_id   uuid,
-    tier        tier,
-    text        text         NOT NULL,
-    language    text,
-    media_type  text         NOT NULL DEFAULT 'none',
-    media_id    text,
-    reply_to    bigint,
-    mentions    jsonb        NOT NULL DEFAULT '[]',
-    revision    integer      NOT NULL DEFAULT 1,
-    edited_at   timestamptz,
-    removed_at  timestamptz,
-    removed_by  text,
+    posted_at         timestamptz  NOT NULL,
+    id                uuid         NOT NULL,
+    channel_id        uuid         NOT NULL,
+    number            bigint       NOT NULL,
+    member_id         uuid,
+    tier              tier,
+    text              text         NOT NULL,
+    language          text,
+    media_type        text         NOT NULL DEFAULT 'none',
+    media_id          text,
+    reply_to          bigint,
+    mentions          jsonb        NOT NULL DEFAULT '[]',
+    revision          integer      NOT NULL DEFAULT 1,
+    edited_at         timestamptz,
+    removed_at        timestamptz,
+    removed_by        text,
+    checked_revision  integer      NOT NULL DEFAULT 0,
     CONSTRAINT social_messages_pkey PRIMARY KEY (posted_at, id),
     CONSTRAINT social_messages_channel_id_number_posted_at_key UNIQUE (channel_id, number, posted_at),
     CONSTRAINT social_messages_check CHECK (reply_to < number),
     CONSTRAINT social_messages_check1 CHECK ((media_type = 'none') = (media_id IS NULL)),
     CONSTRAINT social_messages_check2 CHECK ((removed_at IS NULL) = (removed_by IS NULL)),
     CONSTRAINT social_messages_check3 CHECK ((member_id IS NULL) = (tier IS NULL)),
+    CONSTRAINT social_messages_checked_revision_check CHECK (checked_revision >= 0),
     CONSTRAINT social_messages_language_check CHECK (language ~ '^[a-z]{2,3}$'),
     CONSTRAINT social_messages_media_id_check CHECK (length(media_id) >= 1 AND length(media_id) <= 64),
     CONSTRAINT social_messages_media_type_check CHECK (media_type IN ('none', 'gif', 'emote')),
@@ -3420,6 +3449,8 @@ CREATE TABLE social_messages (
 ) PARTITION BY RANGE (posted_at);
 CREATE INDEX social_messages_member ON ONLY social_messages (member_id);
 CREATE INDEX social_messages_removed ON ONLY social_messages (channel_id, number) WHERE removed_at IS NOT NULL;
+CREATE INDEX social_messages_unchecked ON ONLY social_messages (posted_at, id) WHERE checked_revision < revision AND
+    removed_at IS NULL AND member_id IS NOT NULL AND text <> '';
 CREATE TRIGGER social_messages_erased AFTER UPDATE ON social_messages REFERENCING OLD TABLE AS before NEW TABLE AS
     after FOR EACH STATEMENT EXECUTE FUNCTION social_messages_erased();
 
@@ -8706,17 +8737,18 @@ END $function$;
 
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_affiliate_desk, blakjaks_app,
     blakjaks_approvals, blakjaks_awards, blakjaks_bank_sync, blakjaks_banks, blakjaks_books, blakjaks_campaign_sending,
-    blakjaks_campaigns, blakjaks_carts, blakjaks_checkout, blakjaks_clicks, blakjaks_codes, blakjaks_counting,
-    blakjaks_delivery, blakjaks_deposits, blakjaks_disputes, blakjaks_downlines, blakjaks_enrolment, blakjaks_erasure,
-    blakjaks_explanations, blakjaks_exports, blakjaks_figure_rollups, blakjaks_figures, blakjaks_fulfilment,
-    blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening,
-    blakjaks_member_desk, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
-    blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals,
-    blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales, blakjaks_scans,
-    blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_social, blakjaks_standing,
-    blakjaks_sunset, blakjaks_tails, blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes, blakjaks_vault_upkeep,
-    blakjaks_vaults, blakjaks_wallet_watching, blakjaks_wallets, blakjaks_watching, blakjaks_webhooks,
-    blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_campaigns, blakjaks_carts, blakjaks_checkout, blakjaks_checks, blakjaks_clicks, blakjaks_codes,
+    blakjaks_counting, blakjaks_delivery, blakjaks_deposits, blakjaks_disputes, blakjaks_downlines, blakjaks_enrolment,
+    blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figure_rollups, blakjaks_figures,
+    blakjaks_fulfilment, blakjaks_goods, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys,
+    blakjaks_listening, blakjaks_member_desk, blakjaks_months, blakjaks_order_decisions, blakjaks_orders,
+    blakjaks_payouts, blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews,
+    blakjaks_referrals, blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales,
+    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_social,
+    blakjaks_standing, blakjaks_sunset, blakjaks_tails, blakjaks_taxes, blakjaks_telling, blakjaks_unsubscribes,
+    blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallet_watching, blakjaks_wallets, blakjaks_watching,
+    blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions,
+    blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -8767,7 +8799,7 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
     referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens,
     refund_requests, report_exports, report_files, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
-    scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_channels,
+    scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_cases, social_channels,
     social_departures, social_entries, social_heads, social_messages, social_pages, social_reaction_counts,
     social_reactions, social_reads, social_sent, social_shifts, social_standings, social_tails, stock_alerts,
     tax_quotes, tax_reports, teller_connections, teller_enrollments, tier_history, tins_sold_daily,
@@ -8860,6 +8892,12 @@ GRANT SELECT ON TABLE data_keys TO blakjaks_checkout;
 GRANT UPDATE (cancel_reason, cancel_wanted_at, expires_at) ON TABLE orders TO blakjaks_checkout;
 GRANT UPDATE (changed_at, ordered_at, status) ON TABLE carts TO blakjaks_checkout;
 
+GRANT DELETE ON TABLE notifications, pushes TO blakjaks_checks;
+GRANT INSERT ON TABLE social_cases, social_entries, social_standings TO blakjaks_checks;
+GRANT UPDATE (checked_revision, removed_at, removed_by, revision) ON TABLE social_messages TO blakjaks_checks;
+GRANT UPDATE (number, position) ON TABLE social_heads TO blakjaks_checks;
+GRANT UPDATE (strikes, struck_at) ON TABLE social_standings TO blakjaks_checks;
+
 GRANT INSERT ON TABLE referral_clicks TO blakjaks_clicks;
 GRANT UPDATE (clicks) ON TABLE referral_clicks TO blakjaks_clicks;
 
@@ -8906,7 +8944,8 @@ GRANT DELETE ON TABLE attempt_counters, avatars, bank_nonces, carts, data_export
     webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
 GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, referral_clicks, refresh_tokens,
-    second_factors, social_entries, social_pages, social_reactions, social_reads, social_sent TO blakjaks_erasure;
+    second_factors, social_cases, social_entries, social_pages, social_reactions, social_reads, social_sent TO
+    blakjaks_erasure;
 GRANT EXECUTE ON FUNCTION forget_sign_up(uuid,timestamp with time zone) TO blakjaks_erasure;
 GRANT INSERT ON TABLE ledger_journals, ledger_postings TO blakjaks_erasure;
 GRANT INSERT, UPDATE ON TABLE erasures, retired_names TO blakjaks_erasure;
@@ -8946,6 +8985,7 @@ GRANT UPDATE (made_at) ON TABLE social_pages TO blakjaks_erasure;
 GRANT UPDATE (minute) ON TABLE watch_minutes TO blakjaks_erasure;
 GRANT UPDATE (next_on) ON TABLE guarantees TO blakjaks_erasure;
 GRANT UPDATE (number) ON TABLE social_reads TO blakjaks_erasure;
+GRANT UPDATE (opened_at, text) ON TABLE social_cases TO blakjaks_erasure;
 GRANT UPDATE (received_at) ON TABLE webhook_deliveries TO blakjaks_erasure;
 GRANT UPDATE (released_at) ON TABLE affiliate_payout_lines TO blakjaks_erasure;
 GRANT UPDATE (sent_at) ON TABLE social_sent TO blakjaks_erasure;
@@ -9109,7 +9149,7 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     referral_changes, referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals,
     refund_lines, refund_requests, refunds, report_exports, report_files, resale_certificates, retired_names,
     sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions,
-    setting_changes, setting_wishes, settings, signers, signing_keys, slot_transitions, social_channels,
+    setting_changes, setting_wishes, settings, signers, signing_keys, slot_transitions, social_cases, social_channels,
     social_departures, social_entries, social_heads, social_messages, social_pages, social_reaction_counts,
     social_reactions, social_reads, social_sanctions, social_sent, social_shifts, social_standings, social_tails,
     stock, stock_alerts, stock_moves, sunset_notices, tax_quotes, tax_reports, teller_connections, tier_history,
