@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 from functions.social_check import rules, store
@@ -34,7 +35,7 @@ def check() -> None:
             return
         if not _check_all(holder):
             return
-        db.atomically(lambda tx, holder=holder: leases.release(tx, LEASE, holder, clock.now()))
+        db.atomically(leases.release, LEASE, holder, clock.now())
         if not db.atomically(store.waiting, clock.now() - rules.CAUGHT_UP, None, 1):
             return
 
@@ -65,7 +66,7 @@ def _check_all(holder: UUID) -> bool:
                 db.atomically(_take, holder, REST_MISCONFIGURED)
                 return False
             for message, said in zip(batch, scores, strict=True):
-                parts.part(lambda m=message, s=said: db.atomically(record, m, s, clock.now()), message.id)
+                parts.part(partial(db.atomically, record, message, said, clock.now()), message.id)
     return True
 
 
