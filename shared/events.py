@@ -5,7 +5,6 @@ arrive at least once, in any order: receivers read the row, not the message. A f
 relay with one small message; the relay's schedule finds what a lost wake-up left behind.
 """
 
-import threading
 from collections.abc import Sequence
 from datetime import date, datetime
 from typing import ClassVar
@@ -13,10 +12,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from shared import log
 from shared.db import Tx
-
-WAKE_PAUSE_SECONDS = 0.02  # commits within this time share a wake-up
+from shared.waker import Waker
 
 
 class Event(BaseModel):
@@ -86,6 +83,13 @@ class FeedItemMade(Event):
 
     topic: ClassVar[str] = "feed-item-made"
     feed_item_id: int
+
+
+class ChannelChanged(Event):
+    """Something has happened in a channel of the chat: listeners get a page, and new texts are checked."""
+
+    topic: ClassVar[str] = "channel-changed"
+    channel_id: UUID
 
 
 class MailQueued(Event):
@@ -402,53 +406,4 @@ def wait_until_woken(seconds_max: float) -> bool:
     return _waker.rest(seconds_max)
 
 
-class _Waker:
-    """One thread per process that sends wake-ups, so that no request waits for Pub/Sub or its import of 240 ms."""
-
-    def __init__(self) -> None:
-        self._recorded = threading.local()
-        self._wanted = threading.Event()
-        self._resting = threading.Event()
-        self._resting.set()
-        self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
-
-    def remember(self) -> None:
-        self._recorded.yes = True
-
-    def forget(self) -> None:
-        self._recorded.yes = False
-
-    def wake(self) -> None:
-        if not getattr(self._recorded, "yes", False):
-            return
-        self._recorded.yes = False
-        with self._lock:
-            self._resting.clear()
-            self._wanted.set()
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, name="outbox-waker", daemon=True)
-                self._thread.start()
-
-    def rest(self, seconds_max: float) -> bool:
-        return self._resting.wait(seconds_max)
-
-    def _run(self) -> None:
-        from shared.ports import pubsub
-
-        pause = threading.Event()
-        while True:
-            self._wanted.wait()
-            pause.wait(WAKE_PAUSE_SECONDS)
-            self._wanted.clear()
-            try:
-                topic = OutboxFilled.topic
-                pubsub.publish(topic, [pubsub.Message(b"{}", {"topic": topic})])
-            except Exception:  # noqa: BLE001 - the relay's schedule is the safety net; a wake-up is only haste
-                log.warning("the outbox relay could not be woken")
-            with self._lock:
-                if not self._wanted.is_set():
-                    self._resting.set()
-
-
-_waker = _Waker()
+_waker = Waker(OutboxFilled.topic)

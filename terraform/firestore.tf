@@ -71,6 +71,22 @@ resource "google_firestore_field" "feed_expires_at" {
   ttl_config {}
 }
 
+# Pages of the chat go after a day. Their texts are asked for by nobody, and indexing them would cost more than they do.
+resource "google_firestore_field" "page_expires_at" {
+  database   = google_firestore_database.main.name
+  collection = "pages"
+  field      = "expires_at"
+  index_config {}
+  ttl_config {}
+}
+
+resource "google_firestore_field" "page_body" {
+  database   = google_firestore_database.main.name
+  collection = "pages"
+  field      = "body"
+  index_config {}
+}
+
 resource "google_firestore_field" "notification_created_at" {
   database   = google_firestore_database.main.name
   collection = "notifications"

@@ -17,6 +17,7 @@ WALLET_REMEDY = "docs/wallets.md: members can still link a wallet by signing the
 TOP_UP_REMEDY = (
     "docs/treasury.md, Top-ups: do the nodes of STARGATE_RPC_URLS answer? Nothing is lost; it is looked at again."
 )
+CHECK_REMEDY = "docs/social.md, Checks: messages stay readable and wait; they are caught up when it answers."
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ SERVICES: Mapping[str, Service] = {
     "fcm": Service("pushes notifications to Android", None, PUSH_REMEDY),
     "apns": Service("pushes notifications to iOS", None, PUSH_REMEDY),
     "stargate": Service("brings USDT from another chain to the treasuries", None, TOP_UP_REMEDY),
+    "openai": Service("checks the texts of the chat", None, CHECK_REMEDY),
     "embedded_wallets": Service("makes members' wallets and proves them", None, WALLET_REMEDY),
 }
 

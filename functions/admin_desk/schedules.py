@@ -42,6 +42,8 @@ CRONTABS: Mapping[str, str] = {
     "sales_count/sweep": "* * * * *",
     "sales_count/settle": "20 5 * * *",
     "scan_rollup/roll-up": "* * * * *",
+    "social_check/sweep": "* * * * *",
+    "social_publish/sweep": "* * * * *",
     "support_sync/sweep": "*/5 * * * *",
     "tax_report/sweep": "*/5 * * * *",
     "teller_sync/balances": "20 */6 * * *",

@@ -127,10 +127,20 @@ PURGES: Mapping[str, LiteralString] = {
               AND NOT EXISTS (SELECT FROM wallet_tokens WHERE session_id = sessions.id)
             ORDER BY coalesce(ended_at, last_used_at) LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
+    "social_cases": """
+        DELETE FROM social_cases WHERE id IN (
+            SELECT id FROM social_cases WHERE opened_at < :before
+            ORDER BY opened_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
     "social_entries": """
         DELETE FROM social_entries WHERE (channel_id, position) IN (
             SELECT channel_id, position FROM social_entries WHERE happened_at < :before
             ORDER BY happened_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
+    "social_pages": """
+        DELETE FROM social_pages WHERE (channel_id, first) IN (
+            SELECT channel_id, first FROM social_pages WHERE made_at < :before
+            ORDER BY made_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
     "social_sent": """
         DELETE FROM social_sent WHERE (member_id, client_id) IN (

@@ -89,6 +89,7 @@ KEPT: Mapping[str, str] = {
     "age_checks": "who sells must be able to show that the buyer was old enough; the provider keeps the person",
     "reconciliations": "likewise",
     "reconciliation_findings": "likewise",
+    "social_cases": "what a check has found, for a year; without the text",
     "social_messages": "numbers without a text: the unread counts of all others rest on them",
     "social_sanctions": "what was done to the member in the chat, and by which admin",
     "social_standings": "whether the member was banned from the chat; times and marks of messages, without their texts",
@@ -214,6 +215,10 @@ STEPS: Mapping[str, LiteralString] = {
         DELETE FROM social_reactions WHERE (posted_at, message_id, emoji, member_id) IN (
             SELECT posted_at, message_id, emoji, member_id FROM social_reactions
             WHERE member_id = :member_id LIMIT :limit)
+        """,
+    "social_cases": """
+        UPDATE social_cases SET text = '' WHERE id IN (
+            SELECT id FROM social_cases WHERE member_id = :member_id AND text <> '' LIMIT :limit)
         """,
     "social_reads": "DELETE FROM social_reads WHERE member_id = :member_id AND :limit > 0",
     "social_sent": """

@@ -281,6 +281,10 @@ SECTIONS: Mapping[str, LiteralString] = {
                     - 'lineage' AS text) AS document
         FROM mails WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
         """,
+    "social_cases": """
+        SELECT CAST(id AS text) AS key, CAST(to_jsonb(social_cases) - 'member_id' AS text) AS document
+        FROM social_cases WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
+        """,
     # Whom a message names is known to us by ids of others.
     "social_messages": """
         SELECT CAST(id AS text) AS key, CAST(to_jsonb(social_messages) - 'member_id' - 'mentions' AS text) AS document

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from flask import Request, Response
 
+from functions.realtime import store
 from shared import auth
 from shared.api import Api
 from shared.auth import Claims, Member
@@ -41,6 +42,7 @@ class Listener(Reply):
     issued_at: datetime
     tier_ends_at: datetime | None = None  # both are missing in answers kept from an earlier release; those have expired
     tier_after: Tier = Tier.STANDARD
+    may_chat: bool = False
 
 
 class RealtimeToken(Reply):
@@ -64,6 +66,7 @@ def sign(listener: Listener) -> RealtimeToken:
         "tier": listener.tier.value,
         "tier_ends": int((listener.tier_ends_at or listener.issued_at).timestamp()),
         "tier_after": listener.tier_after.value,
+        "may_chat": listener.may_chat,
     }
     claims = {
         "iss": account,
@@ -88,5 +91,6 @@ def create_token(tx: Tx, member: Member, now: datetime) -> Listener:
         tier=current.tier,
         tier_ends_at=tiers.quarter_ends_at(tiers.quarter_of(now)),
         tier_after=current.permanent_tier,
+        may_chat=not store.is_banned(tx, member.id),
         issued_at=issued_at,
     )

@@ -11,6 +11,8 @@ from functions.social.store import Channel
 from shared.auth import Member
 from shared.db import Tx
 from shared.messages import notifications
+from shared.social import heads
+from shared.social import standings as locking
 from shared.values.problems import NotFound, NotValid, Problem
 from shared.web.http import IfMatch
 
@@ -37,7 +39,7 @@ def edit(tx: Tx, member: Member, message_id: UUID, match: IfMatch, text: str, no
         return refusal
     known = records.named(tx, {name.name for name in draft.names})
     records.edit(tx, message, draft.text, drafts.mentions(draft.names, known), now)
-    records.note_one(tx, "edited", message, now)
+    heads.note_one(tx, "edited", message, now)
     return _read_back(tx, member, message)
 
 
@@ -49,8 +51,8 @@ def remove(tx: Tx, member: Member, message_id: UUID, now: datetime) -> None:
     if message.removed_at:
         return
     records.remove(tx, message, now)
-    notifications.retract(tx, notification_key(message.id), now)
-    records.note_one(tx, "removed", message, now)
+    notifications.retract(tx, heads.notification_key(message.id), now)
+    heads.note_one(tx, "removed", message, now)
 
 
 def react(tx: Tx, member: Member, message_id: UUID, emoji: str, now: datetime) -> list[ChatReaction]:
@@ -60,7 +62,7 @@ def react(tx: Tx, member: Member, message_id: UUID, emoji: str, now: datetime) -
     if len(given) >= rules.REACTION_KINDS_MAX and emoji not in {each.emoji for each in given}:
         raise rules.TooManyReactions
     if records.react(tx, message, member.id, emoji):
-        records.note_one(tx, "reactions", message, now)
+        heads.note_one(tx, "reactions", message, now)
     return message_store.reactions(tx, member.id, [message]).get(message.id, [])
 
 
@@ -68,13 +70,8 @@ def unreact(tx: Tx, member: Member, message_id: UUID, emoji: str, now: datetime)
     """Take an emoji back. Harmless twice."""
     message = _to_react(tx, member, message_id, now)
     if records.unreact(tx, message, member.id, emoji):
-        records.note_one(tx, "reactions", message, now)
+        heads.note_one(tx, "reactions", message, now)
     return message_store.reactions(tx, member.id, [message]).get(message.id, [])
-
-
-def notification_key(message_id: UUID) -> str:
-    """The key of the notifications that tell members of a message."""
-    return f"message:{message_id}"
 
 
 def _to_react(tx: Tx, member: Member, message_id: UUID, now: datetime) -> Message:
@@ -88,7 +85,7 @@ def _reach(tx: Tx, member: Member, message_id: UUID, *, removed_too: bool = Fals
     """The member's standing and a message, both locked, and its channel. Raises BannedFromChat; NotFound for a message
     that the member does not see.
     """
-    store.lock_standings(tx, [member.id])
+    locking.lock(tx, [member.id])
     standing = store.standings(tx, [member.id])[member.id]
     if standing.banned_at:
         raise rules.BannedFromChat

@@ -12,6 +12,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from functions.social import rules
+from shared.social import strikes
 from shared.values.ids import EPOCH
 from shared.values.problems import NotFound, Problem
 from shared.values.tiers import Tier
@@ -19,8 +20,6 @@ from shared.values.tiers import Tier
 COOLDOWN_SECONDS: Mapping[Tier, float] = {Tier.STANDARD: 1.0, Tier.VIP: 0.5, Tier.HIGH_ROLLER: 0.0, Tier.WHALE: 0.0}
 COOLDOWN_MAX = timedelta(seconds=60)
 STRUCK_SECONDS = 0.5  # the cooldown that is doubled for members of a tier that has none
-STRIKES_MAX = 16  # far above the longest cooldown
-STRIKE_FADES = timedelta(seconds=30)
 EARLY_ALLOWED = timedelta(milliseconds=250)  # clocks and networks: so early is refused, and is no strike
 RUSH = timedelta(seconds=10)  # without a cooldown, so many messages within this time are a strike
 RECENT_MAX = 20  # messages that are remembered, and that a rush has
@@ -116,8 +115,8 @@ class Judge:
         if free_at <= self.now:
             return None
         if free_at - self.now > EARLY_ALLOWED and not _is_struck(standing):
-            strikes = min(strikes_left(standing, self.now) + 1, STRIKES_MAX)
-            standing = replace(standing, strikes=strikes, struck_at=self.now)
+            count = strikes.one_more(standing.strikes, standing.struck_at, self.now)
+            standing = replace(standing, strikes=count, struck_at=self.now)
             self.changed[attempt.member_id] = standing
             free_at = may_write_at(standing, attempt.tier, attempt.gate.slow_seconds, self.now)
         return free_at
@@ -153,19 +152,17 @@ def may_write_at(standing: Standing, tier: Tier, slow_seconds: int, now: datetim
     return max(free_at, rush[0] + RUSH) if len(rush) >= RECENT_MAX else free_at
 
 
-def cooldown(tier: Tier, slow_seconds: int, strikes: int) -> timedelta:
+def cooldown(tier: Tier, slow_seconds: int, struck: int) -> timedelta:
     """How long a member waits between two messages."""
     base = max(COOLDOWN_SECONDS[tier], float(slow_seconds))
-    if not base and strikes:
+    if not base and struck:
         base = STRUCK_SECONDS
-    return max(timedelta(seconds=base), min(timedelta(seconds=base * 2**strikes), COOLDOWN_MAX))
+    return max(timedelta(seconds=base), min(timedelta(seconds=base * 2**struck), COOLDOWN_MAX))
 
 
 def strikes_left(standing: Standing, now: datetime) -> int:
     """The strikes that have not faded yet."""
-    if standing.struck_at is None:
-        return 0
-    return max(0, standing.strikes - (now - standing.struck_at) // STRIKE_FADES)
+    return strikes.left(standing.strikes, standing.struck_at, now)
 
 
 def _is_struck(standing: Standing) -> bool:

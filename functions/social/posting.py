@@ -21,6 +21,7 @@ from functions.social.records import SentBefore
 from functions.social.store import Channel
 from shared.auth import Member
 from shared.db import Tx
+from shared.social import heads, standings
 from shared.values import ids
 from shared.values.problems import NotValid, Problem
 from shared.web.signatures import Asked
@@ -64,7 +65,7 @@ class Round:
         if not self.made:
             return
         counts = Counter(post.path["channel_id"] for post, _, _ in self.made)
-        taken = records.take(self.tx, {channel: (count, count) for channel, count in counts.items()})
+        taken = heads.take(self.tx, {channel: (count, count) for channel, count in counts.items()})
         left = dict(counts)
         entries: list[tuple[int, Message]] = []
         for post, draft, identity in self.made:
@@ -74,7 +75,7 @@ class Round:
             entries.append((taken[channel_id].position - left[channel_id], message))
         inserted = [message for _, message in entries]
         records.insert(self.tx, inserted)
-        records.note(self.tx, "message", entries, self.now)
+        heads.note(self.tx, "message", entries, self.now)
         records.remember(
             self.tx, [self.known[post.caller.id, post.body.client_id] for post, _, _ in self.made], self.now
         )
@@ -114,7 +115,7 @@ def post(tx: Tx, group: Sequence[Post], now: datetime) -> list[ChatMessage | Pro
     """Post the messages of a group; each is answered as if it had come alone."""
     read = [drafts.read(asked.body.text, asked.body.media) for asked in group]
     members = {asked.caller.id for asked in group}
-    store.lock_standings(tx, members)
+    standings.lock(tx, members)
     round_ = Round(
         tx,
         now,

@@ -144,29 +144,6 @@ def read_up_to(tx: Tx, member_id: UUID, channel_id: UUID, number: int) -> int:
     )
 
 
-def lock_standings(tx: Tx, members: Collection[UUID]) -> None:
-    """Lock the members' standings until the commit, made where there was none; sorted, so that two groups cannot
-    deadlock. Every act of a member in the chat begins so.
-    """
-    tx.run_later(
-        """
-        INSERT INTO social_standings (member_id)
-        SELECT member_id FROM unnest(CAST(:members AS uuid[])) AS given (member_id)
-        WHERE NOT EXISTS (SELECT FROM social_standings s WHERE s.member_id = given.member_id)
-        ORDER BY member_id
-        ON CONFLICT DO NOTHING
-        """,
-        members=list(members),
-    )
-    tx.run_later(
-        """
-        SELECT 1 FROM social_standings WHERE member_id = ANY(CAST(:members AS uuid[]))
-        ORDER BY member_id FOR NO KEY UPDATE
-        """,
-        members=list(members),
-    )
-
-
 def standings(tx: Tx, members: Collection[UUID]) -> dict[UUID, Standing]:
     """The members' standings; that of a member who has never written is empty."""
     rows = tx.all(

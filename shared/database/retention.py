@@ -92,12 +92,14 @@ PERIODS: Mapping[str, Period] = {
         "sessions", "ended_at, or last_used_at", timedelta(days=400),
         "devices are compared as long as the new member guarantee runs, which is a year, and for referrals",
     ),
+    "social_cases": Period("social_cases", "opened_at", timedelta(days=365), "appeals, and who does it again"),
     "social_entries": Period(
         "social_entries", "happened_at", timedelta(hours=48), "who was away for longer reads the messages anew"
     ),
     "social_messages": Period(
         "social_messages", "posted_at", CHAT, "a chat is no archive; the day that they are over they are hidden", MONTHS
     ),
+    "social_pages": Period("social_pages", "made_at", timedelta(days=2), "listeners' copies expire after a day"),
     "social_reaction_counts": Period(
         "social_reaction_counts", "posted_at", CHAT, "they go with their messages", MONTHS
     ),
@@ -172,8 +174,9 @@ FOR_EVER: Mapping[str, str] = {
          "job_runs", "leases",
          "nonce_searches", "nonce_uses", "order_transitions", "payout_transitions", "products",
          "reconciliation_marks", "referral_progress", "scan_counter", "scan_rollup_position", "schema_migrations",
-         "settings", "signers", "signing_keys", "slot_transitions", "social_channels", "social_heads", "stock",
-         "stock_alerts", "treasuries", "treasury_alerts", "wallet_scans", "withdrawal_transitions"), _SMALL),
+         "settings", "signers", "signing_keys", "slot_transitions", "social_channels", "social_heads", "social_shifts",
+         "social_tails", "stock", "stock_alerts", "treasuries", "treasury_alerts", "wallet_scans",
+         "withdrawal_transitions"), _SMALL),
     **dict.fromkeys(
         ("code_retries", "flagged_scans", "guarantee_claims", "guarantee_reviews", "honey_trials", "member_wallets",
          "referral_reviews"),
@@ -197,6 +200,7 @@ FOR_EVER: Mapping[str, str] = {
     "late_counts": "on its way to a count, which the next change of that count takes in",
     "listener_revocations": "one moment a member: tokens from before it stay refused",
     "referral_changes": "on its way to a row of referrals",
+    "social_departures": "on its way to a shift of the chat's channels, within a minute",
     **dict.fromkeys(("affiliate_figure_changes", "affiliate_figure_weeks"), "on its way to a row of affiliate_figures"),
     "referral_checks": "on its way to a look, within minutes",
     "retired_names": "names of closed accounts are given to nobody else",

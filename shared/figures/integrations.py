@@ -34,6 +34,7 @@ ASKED: Mapping[str, AskedBy] = {
     "intercom": AskedBy("support_sync", ("INTERCOM_ACCESS_TOKEN",)),
     "stargate": AskedBy("top_up_watch", ("STARGATE_RPC_URLS",)),
     "fcm": AskedBy("notify", ("FCM_PROJECT_ID",)),
+    "openai": AskedBy("social_check", ("OPENAI_API_KEY",)),
     "apns": AskedBy("notify", ("APNS_KEY", "APNS_KEY_ID", "APNS_TEAM_ID")),
 }
 

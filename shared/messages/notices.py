@@ -389,6 +389,15 @@ NOTICES: Mapping[str, Notice] = {
             "Ela mostra algo que nem todos deveriam ver. A foto que você tinha antes continua.",
         ),
     ),
+    "message_removed": _notice(
+        "system",
+        ("A message of yours was removed", "Se eliminó un mensaje tuyo", "Uma mensagem sua foi removida"),
+        (
+            "It broke the rules of the chat. If you think that this is a mistake, tell our support.",
+            "Incumplía las normas del chat. Si crees que es un error, díselo a nuestro equipo de soporte.",
+            "Ela violava as regras do chat. Se acha que foi um engano, fale com o nosso suporte.",
+        ),
+    ),
     "export_ready": _notice(
         "system",
         ("Your data is ready", "Tus datos están listos", "Seus dados estão prontos"),

@@ -13,8 +13,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shared.ports import vendors
-from shared.ports.vendors import KEYS_WRONG, VendorMisconfigured, VendorRefused, VendorSilent
+from shared.ports import outcomes, vendors
+from shared.ports.vendors import KEYS_WRONG, VendorFailure, VendorMisconfigured, VendorRefused, VendorSilent
 from shared.values import encoding
 
 URL_DEFAULT = "https://api.openai.com"
@@ -52,6 +52,11 @@ def scores(texts: Sequence[str]) -> list[Scores]:
     assert len(texts) <= TEXTS_MAX, "the caller asks in batches"
     if not texts:
         return []
+    with outcomes.asking("openai", VendorFailure, (VendorRefused,)):
+        return _asked(texts)
+
+
+def _asked(texts: Sequence[str]) -> list[Scores]:
     answer = vendors.send(
         "POST",
         f"{os.environ.get('OPENAI_URL', URL_DEFAULT)}/v1/moderations",

@@ -42,6 +42,7 @@ TAKEN_BACK = "3f9c2b1a-7d5e-4f60-8a1b-0c9d8e7f6a5b"
 
 OWN_NOTIFICATION = f"members/{ADA}/notifications/n1"
 OWN_INBOX = f"inboxes/{ADA}"
+WHALES = {"standard": "hidden", "vip": "hidden", "high_roller": "view", "whale": "full"}
 DOCUMENTS: Mapping[str, dict[str, object]] = {
     OWN_NOTIFICATION: {"title": "Hello"},
     OWN_INBOX: {"unread_count": 1},
@@ -51,14 +52,15 @@ DOCUMENTS: Mapping[str, dict[str, object]] = {
     "counters/scans": {"total": 500},
     "counters/pools": {"pools": []},
     "counters/figures": {"members": 7},
-    "channels/lounge": {"access": {tier.value: "full" for tier in Tier}},
-    "channels/lounge/messages/m1": {"text": "Hi"},
-    "channels/news": {"access": {tier.value: "view" for tier in Tier}},
-    "channels/news/messages/m1": {"text": "Hi"},
-    "channels/whales": {"access": {"standard": "hidden", "vip": "hidden", "high_roller": "view", "whale": "full"}},
-    "channels/whales/messages/m1": {"text": "Hi"},
-    "channels/unsaid": {"access": {}},
-    "channels/unsaid/messages/m1": {"text": "Hi"},
+    "channels/lounge": {"access": {tier.value: "full" for tier in Tier}, "shift": "open"},
+    "channels/lounge/shifts/open/pages/1": {"body": "[]"},
+    "channels/news": {"access": {tier.value: "view" for tier in Tier}, "shift": "3"},
+    "channels/news/shifts/3/pages/1": {"body": "[]"},
+    "channels/whales": {"access": WHALES, "shift": "3"},
+    "channels/whales/shifts/2/pages/1": {"body": "[]"},
+    "channels/whales/shifts/3/pages/1": {"body": "[]"},
+    "channels/unsaid": {"access": {}, "shift": "3"},
+    "channels/unsaid/shifts/3/pages/1": {"body": "[]"},
     "secrets/s1": {"of": "nobody"},
     "pages/live": {"of": "nobody"},
     f"members/{ADA}": {"of": "nobody"},
@@ -163,6 +165,7 @@ def token(
     age: timedelta = timedelta(minutes=1),
     quarter_left: timedelta = timedelta(days=1),
     after: Tier = Tier.STANDARD,
+    may_chat: bool = True,
     forged: Mapping[str, object] | None = None,
 ) -> str:
     """The ID token that Firebase makes now of our custom token, which was issued `age` ago."""
@@ -184,6 +187,7 @@ def token(
                 issued_at=now - age,
                 tier_ends_at=now + quarter_left,
                 tier_after=after,
+                may_chat=may_chat,
             )
         )
         config.read.cache_clear()
@@ -256,19 +260,45 @@ def test_a_channel_is_read_by_the_tiers_that_it_names(engine: Engine, tier: Tier
     for channel, allowed in {
         "lounge": True, "news": True, "whales": tier.at_least(Tier.HIGH_ROLLER), "unsaid": False, "missing": False,
     }.items():  # fmt: skip
-        assert listener.may_list(f"channels/{channel}/messages") == allowed, channel
-        if channel != "missing":
+        pages = f"channels/{channel}/shifts/3/pages"
+        assert listener.may_list(pages) == (allowed and channel != "lounge"), channel
+        if channel not in ("missing", "lounge"):
             assert listener.may_get(f"channels/{channel}") == allowed, channel
-            assert listener.may_get(f"channels/{channel}/messages/m1") == allowed, channel
+            assert listener.may_get(f"{pages}/1") == allowed, channel
     assert not listener.may_list("channels")
     assert listener.may_list_channels(tier.value, "full", "view")
     assert not listener.may_list_channels(tier.value, "full", "view", "hidden")
 
 
+def test_pages_of_a_shift_that_is_over_are_for_nobody(engine: Engine) -> None:
+    whale = Listener(engine.host, token(engine, EVE, Tier.WHALE))
+    assert whale.may_list("channels/whales/shifts/3/pages")
+    assert not whale.may_list("channels/whales/shifts/2/pages")
+    assert not whale.may_get("channels/whales/shifts/2/pages/1")
+
+
+def test_pages_of_a_channel_for_everybody_are_read_without_a_look_at_a_document(ada: Listener, engine: Engine) -> None:
+    """By the token alone: a revocation, which is a document, ends nobody's listening there before the hour is over."""
+    assert ada.may_list("channels/lounge/shifts/open/pages")
+    assert ada.may_get("channels/lounge/shifts/open/pages/1")
+    before = Listener(engine.host, token(engine, TAKEN_BACK, age=timedelta(minutes=5)))
+    assert before.may_list("channels/lounge/shifts/open/pages")
+    old = Listener(engine.host, token(engine, ADA, age=timedelta(minutes=61)))
+    assert not old.may_list("channels/lounge/shifts/open/pages")
+
+
+def test_who_was_banned_reads_no_channel_and_no_page(engine: Engine) -> None:
+    banned = Listener(engine.host, token(engine, EVE, Tier.WHALE, may_chat=False))
+    assert banned.may_get("feed/1")
+    for path in ("channels/lounge", "channels/whales", "channels/lounge/shifts/open/pages/1"):
+        assert not banned.may_get(path), path
+    assert not banned.may_list("channels/whales/shifts/3/pages")
+
+
 def test_channels_are_for_nobody_who_is_not_signed_in(nobody: Listener) -> None:
-    for channel in ("lounge", "news", "whales"):
+    for channel, shift in (("lounge", "open"), ("news", "3"), ("whales", "3")):
         assert not nobody.may_get(f"channels/{channel}")
-        assert not nobody.may_list(f"channels/{channel}/messages")
+        assert not nobody.may_list(f"channels/{channel}/shifts/{shift}/pages")
 
 
 def test_a_tier_that_is_none_reads_no_channel(engine: Engine) -> None:

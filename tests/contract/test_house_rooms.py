@@ -46,7 +46,6 @@ NEEDED_BY_ONE = {
     "ports/warehouse_notices.py": PORT,
     "social/emojis.py": CHAT,
     "social/look_alikes.py": CHAT,
-    "social/media.py": CHAT,
     "social/mentions.py": CHAT,
     "social/text.py": CHAT,
     "social/tokens.py": CHAT,

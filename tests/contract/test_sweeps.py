@@ -28,6 +28,9 @@ IN_ORDER = {
     "referral_refresh/main.py:follow_scans": "a fold over scans in order: none can be left out",
     "report_export/main.py:pieces": "the pages of one file in order",
     "scan_rollup/main.py:catch_up": "a fold over scans in order: none can be left out",
+    "social_check/checking.py:check": "turns of one worker; each message is a part of the sweep",
+    "social_check/checking.py:_check_all": "batches, oldest first; each message is a part of the sweep",
+    "social_publish/publishing.py:publish": "the pages of one channel, oldest first",
     "tier_rollover/main.py:close": "batches; each member is on its own in its savepoint",
 }
 

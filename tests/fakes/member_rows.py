@@ -91,6 +91,10 @@ MANY = {
     "cart": """
         cart_items SELECT gen_random_uuid(), id, 'TIN-' || n, 1, 499, now() FROM carts, generate_series(1, 5) AS n
         WHERE member_id = $1""",
+    "social_cases": """
+        social_cases (id, message_id, revision, channel_id, number, member_id, text, outcome, opened_at)
+        SELECT gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), n, $1, 'x', 'flagged', now()
+        FROM generate_series(1, 5) AS n""",
     "social_messages": """
         social_messages (posted_at, id, channel_id, number, member_id, tier, text)
         SELECT now(), gen_random_uuid(), gen_random_uuid(), 1 + (random() * 1000000000)::bigint, $1, 'vip', 'x'

@@ -23,8 +23,8 @@ BOUNDED = frozenset(
         *("reconciliation_marks", "chain_scans", "stock", "stock_alerts", "order_transitions"),
         *("card_balance", "teller_enrollments", "teller_connections"),
         *("affiliate_program", "referral_progress", "sunset_notices", "figures", "figure_progress", "job_runs"),
-        *("integration_states", "watch_minutes", "social_channels", "social_heads"),
-        *("hook_endpoints", "hook_secrets", "api_keys"),
+        *("integration_states", "watch_minutes", "social_channels", "social_departures", "social_heads"),
+        *("social_shifts", "social_tails", "hook_endpoints", "hook_secrets", "api_keys"),
     }
 )
 # Tables that grow by what people do at a screen: thousands of rows, not millions.

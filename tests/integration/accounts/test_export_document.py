@@ -40,6 +40,9 @@ FIELDS: Mapping[str, str] = {
         "id:int kind:text tier:text quarter:text entry_id:uuid expires_at scan_count:int achieved_at:time "
         "is_permanent:bool downline_tins",
     "permanent_tiers": "earned_tier:text downline_tins:int override_tier",
+    "social_cases":
+        "id:uuid text:text number:int scores outcome:text revision:int severity opened_at:time channel_id:uuid"
+        " message_id:uuid",
     "sessions":
         "id:uuid ends_at:time totp_at ended_at:time device_id created_at:time end_reason:text ip_address "
         "user_agent:text device_kind:text device_name last_used_at:time",

@@ -240,6 +240,7 @@ SECRET = {
 WRITTEN_BY_NOBODY = {
     "active_days",
     *("award_inputs", "chip_vaults", "count_comparisons", "ledger_accounts", "ledger_balances", "member_wallets"),
+    "social_departures",
     *(
         "order_events",
         "order_transitions",

@@ -20,7 +20,6 @@ import functions.codes_change.store as codes_change
 import functions.notifications.store as notifications
 import functions.scans.records as scan_records
 import functions.scans.store as scans
-import functions.social.records as chat_records
 import functions.social.store as chat
 from functions.affiliate import chip_store
 from functions.affiliate_week import payout_store
@@ -37,6 +36,8 @@ from shared.figures.names import Name
 from shared.messages import notifications as telling
 from shared.messages.notifications import Note
 from shared.payouts import reads, slots
+from shared.social import heads
+from shared.social import standings as chat_standings
 from shared.values.money import ZERO
 from shared.values.states import WeekState
 from tests import factories, statements
@@ -172,10 +173,10 @@ def _social_notes(sql: Connection) -> Prepared:
 def _standings(sql: Connection) -> Prepared:
     assert sql
     people = sorted(factories.member().id for _ in range(3))
-    db.atomically(chat.lock_standings, people[::-1])
+    db.atomically(chat_standings.lock, people[::-1])
 
     def take(tx: Tx) -> None:
-        chat.lock_standings(tx, people[::-1])
+        chat_standings.lock(tx, people[::-1])
         chat.standings(tx, people)
 
     return "social_standings", _by("member_id", people), take
@@ -185,7 +186,7 @@ def _heads(sql: Connection) -> Prepared:
     found = sql.execute_simple("SELECT channel_id FROM social_heads ORDER BY channel_id LIMIT 3").rows
     channels = [UUID(str(channel)) for (channel,) in found]
     counts = dict.fromkeys(reversed(channels), (1, 1))
-    return "social_heads", _by("channel_id", channels), lambda tx: chat_records.take(tx, counts)
+    return "social_heads", _by("channel_id", channels), lambda tx: heads.take(tx, counts)
 
 
 def _pending(sql: Connection) -> Prepared:
@@ -289,13 +290,13 @@ ORDERED: dict[str, Callable[[Connection], Prepared]] = {
     "functions.scans.records.count_wrong_codes": _wrong_codes,
     "functions.scans.store.lock codes": _codes("generated", lambda tx, macs: scans.lock(tx, macs[::-1], [])),
     "functions.scans.store.lock members": _totals(lambda tx, people: scans.lock(tx, [], people[::-1])),
-    "functions.social.records.take": _heads,
-    "functions.social.store.lock_standings": _standings,
     "shared.codes.changes._mark": _codes("generated", lambda tx, macs: changes._mark(tx, macs, NOW)),
     "shared.comps.awards.pay_pending": _pending,
     "shared.comps.totals.lock_of_payouts": _totals_of_payouts,
     "shared.messages.notifications.notify_many": _inboxes,
     "shared.messages.notifications.retract": _social_notes,
+    "shared.social.heads.take": _heads,
+    "shared.social.standings.lock": _standings,
     "shared.payouts.reads.load_all": _payouts,
     "shared.payouts.reads.of_sources": _payouts_of_sources,
     "shared.payouts.slots.reload_locked": _slots,

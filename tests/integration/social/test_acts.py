@@ -4,10 +4,10 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from functions.social import acts
 from shared import db
 from shared.messages import notifications
 from shared.messages.notifications import Note
+from shared.social import heads
 from shared.values.tiers import Tier
 from tests.client import refusal
 from tests.clock import moved_clock
@@ -69,7 +69,7 @@ def test_a_removed_message_keeps_its_number_and_nothing_else(chat: Chat) -> None
 def test_what_members_were_told_of_a_message_is_taken_back_with_it(chat: Chat) -> None:
     author, named, general = chat.member(), chat.member(), chat.channel()
     message = author.posted(general, "hello")
-    key = acts.notification_key(message["id"])
+    key = heads.notification_key(message["id"])
     note = Note(named.somebody.id, "social", "You were named", "hello", {}, key)
     db.atomically(notifications.notify, note, datetime.now(UTC))
 

@@ -1,0 +1,1 @@
+"""Has the chat's texts checked by a service of others, and removes what nobody should read."""

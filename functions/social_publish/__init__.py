@@ -1,0 +1,1 @@
+"""Publishes what happens in the chat's channels to their listeners."""

@@ -1,0 +1,29 @@
+"""The standings of members in the chat: every act of a member there, and against one, begins by locking theirs."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from shared.db import Tx
+
+
+def lock(tx: Tx, members: Collection[UUID]) -> None:
+    """Lock the members' standings until the commit, made where there was none; sorted, so that two callers cannot
+    deadlock.
+    """
+    tx.run_later(
+        """
+        INSERT INTO social_standings (member_id)
+        SELECT member_id FROM unnest(CAST(:members AS uuid[])) AS given (member_id)
+        WHERE NOT EXISTS (SELECT FROM social_standings s WHERE s.member_id = given.member_id)
+        ORDER BY member_id
+        ON CONFLICT DO NOTHING
+        """,
+        members=list(members),
+    )
+    tx.run_later(
+        """
+        SELECT 1 FROM social_standings WHERE member_id = ANY(CAST(:members AS uuid[]))
+        ORDER BY member_id FOR NO KEY UPDATE
+        """,
+        members=list(members),
+    )
