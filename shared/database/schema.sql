@@ -1053,6 +1053,31 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON count_comparisons FOR EACH
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON count_comparisons FOR EACH STATEMENT EXECUTE FUNCTION
     append_only();
 
+CREATE TABLE critical_events (
+    id               uuid         NOT NULL,
+    kind             text         NOT NULL,
+    subject          text         NOT NULL,
+    detail           text         NOT NULL,
+    runbook          text         NOT NULL,
+    begun_at         timestamptz  NOT NULL,
+    ended_at         timestamptz,
+    acknowledged_at  timestamptz,
+    acknowledged_by  uuid,
+    CONSTRAINT critical_events_pkey PRIMARY KEY (id),
+    CONSTRAINT critical_events_acknowledged CHECK ((acknowledged_at IS NULL) = (acknowledged_by IS NULL)),
+    CONSTRAINT critical_events_detail_check CHECK (length(detail) >= 1 AND length(detail) <= 500),
+    CONSTRAINT critical_events_end CHECK (ended_at >= begun_at),
+    CONSTRAINT critical_events_kind_check CHECK (kind IN ('treasury_paused', 'discrepancy', 'quarantine', 'stolen_key',
+        'certificate', 'dead_letters', 'node_silent', 'node_behind', 'peers_lost', 'finality_stalled',
+        'finality_disputed')),
+    CONSTRAINT critical_events_runbook_check CHECK (runbook ~ '^docs/[a-z-]+[.]md#[a-z-]+$'),
+    CONSTRAINT critical_events_subject_check CHECK (length(subject) >= 1 AND length(subject) <= 100),
+    CONSTRAINT critical_events_acknowledged_by_fkey FOREIGN KEY (acknowledged_by) REFERENCES members(id)
+);
+CREATE INDEX critical_events_acknowledged_by ON critical_events (acknowledged_by) WHERE acknowledged_by IS NOT NULL;
+CREATE INDEX critical_events_newest ON critical_events (begun_at, id);
+CREATE UNIQUE INDEX critical_events_open ON critical_events (kind, subject) WHERE ended_at IS NULL;
+
 CREATE TABLE data_exports (
     id           uuid         NOT NULL,
     member_id    uuid         NOT NULL,
@@ -1734,6 +1759,10 @@ CREATE TABLE listener_revocations (
     CONSTRAINT listener_revocations_pkey PRIMARY KEY (member_id),
     CONSTRAINT listener_revocations_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
+CREATE TRIGGER social_listener_departed AFTER UPDATE ON listener_revocations FOR EACH ROW WHEN (new.before IS DISTINCT
+    FROM old.before) EXECUTE FUNCTION social_listener_departed();
+CREATE TRIGGER social_listener_departed_first AFTER INSERT ON listener_revocations FOR EACH ROW WHEN (new.before IS NOT
+    NULL) EXECUTE FUNCTION social_listener_departed();
 
 CREATE TABLE locked_shares (
     affiliate_id  uuid     NOT NULL,
@@ -2023,6 +2052,9 @@ CREATE TRIGGER referral_joined AFTER UPDATE OF email_verified_at ON members FOR 
     referral_joined();
 CREATE TRIGGER referral_joined_at_once AFTER INSERT ON members FOR EACH ROW WHEN (new.referred_by_id IS NOT NULL AND
     new.email_verified_at IS NOT NULL) EXECUTE FUNCTION referral_joined();
+CREATE TRIGGER support_member_changed AFTER UPDATE OF email, username, status ON members FOR EACH ROW WHEN (old.email
+    <> new.email OR old.username <> new.username OR old.status <> new.status) EXECUTE FUNCTION
+    support_member_changed();
 CREATE TRIGGER username_given_up AFTER INSERT OR UPDATE OF username ON members FOR EACH ROW EXECUTE FUNCTION
     username_given_up();
 CREATE TRIGGER wallet_remembered AFTER INSERT OR UPDATE OF wallet_address ON members FOR EACH ROW WHEN
@@ -3414,6 +3446,33 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON slot_transitions FOR EACH 
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON slot_transitions FOR EACH STATEMENT EXECUTE FUNCTION
     append_only();
 
+CREATE TABLE social_cases (
+    id          uuid              NOT NULL,
+    message_id  uuid              NOT NULL,
+    revision    integer           NOT NULL,
+    channel_id  uuid              NOT NULL,
+    number      bigint            NOT NULL,
+    member_id   uuid              NOT NULL,
+    text        text              NOT NULL,
+    outcome     text              NOT NULL,
+    scores      jsonb,
+    severity    double precision,
+    opened_at   timestamptz       NOT NULL,
+    CONSTRAINT social_cases_pkey PRIMARY KEY (id),
+    CONSTRAINT social_cases_message_id_revision_key UNIQUE (message_id, revision),
+    CONSTRAINT social_cases_check CHECK ((scores IS NULL) = (severity IS NULL)),
+    CONSTRAINT social_cases_number_check CHECK (number > 0),
+    CONSTRAINT social_cases_outcome_check CHECK (outcome IN ('removed', 'flagged')),
+    CONSTRAINT social_cases_revision_check CHECK (revision > 0),
+    CONSTRAINT social_cases_scores_check CHECK (jsonb_typeof(scores) = 'object'),
+    CONSTRAINT social_cases_severity_check CHECK (severity >= 0::double precision AND severity <= 1::double precision),
+    CONSTRAINT social_cases_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id),
+    CONSTRAINT social_cases_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX social_cases_channel ON social_cases (channel_id);
+CREATE INDEX social_cases_member ON social_cases (member_id);
+CREATE INDEX social_cases_opened ON social_cases (opened_at);
+
 CREATE TABLE social_channels (
     id                  uuid           NOT NULL,
     slug                text           NOT NULL,
@@ -3430,6 +3489,7 @@ CREATE TABLE social_channels (
     slow_seconds        integer        NOT NULL DEFAULT 0,
     revision            integer        NOT NULL DEFAULT 1,
     archived_at         timestamptz,
+    pace_ms             integer        NOT NULL DEFAULT 250,
     CONSTRAINT social_channels_pkey PRIMARY KEY (id),
     CONSTRAINT social_channels_slug_key UNIQUE (slug),
     CONSTRAINT social_channels_access_rises CHECK (access_standard <= access_vip AND access_vip <= access_high_roller
@@ -3439,9 +3499,16 @@ CREATE TABLE social_channels (
     CONSTRAINT social_channels_icon_check CHECK (length(icon) >= 1 AND length(icon) <= 50),
     CONSTRAINT social_channels_kind_check CHECK (kind IN ('chat', 'announcements', 'governance', 'event')),
     CONSTRAINT social_channels_name_check CHECK (length(name) >= 1 AND length(name) <= 100),
+    CONSTRAINT social_channels_pace_ms_check CHECK (pace_ms >= 100 AND pace_ms <= 5000),
     CONSTRAINT social_channels_revision_check CHECK (revision > 0),
     CONSTRAINT social_channels_slow_seconds_check CHECK (slow_seconds >= 0 AND slow_seconds <= 120),
     CONSTRAINT social_channels_slug_check CHECK (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND length(slug) <= 50)
+);
+
+CREATE TABLE social_departures (
+    id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    happened_at  timestamptz  NOT NULL,
+    CONSTRAINT social_departures_pkey PRIMARY KEY (id)
 );
 
 CREATE TABLE social_entries (
@@ -3457,6 +3524,7 @@ CREATE TABLE social_entries (
     CONSTRAINT social_entries_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id)
 );
 CREATE INDEX social_entries_happened ON social_entries (happened_at);
+CREATE INDEX social_entries_of_message ON social_entries (message_id, "position");
 
 CREATE TABLE social_heads (
     channel_id    uuid    NOT NULL,
@@ -3472,28 +3540,30 @@ CREATE TABLE social_heads (
 ) WITH (fillfactor=50);
 
 CREATE TABLE social_messages (
-    posted_at   timestamptz  NOT NULL,
-    id          uuid         NOT NULL,
-    channel_id  uuid         NOT NULL,
-    number      bigint       NOT NULL,
-    member_id   uuid,
-    tier        tier,
-    text        text         NOT NULL,
-    language    text,
-    media_type  text         NOT NULL DEFAULT 'none',
-    media_id    text,
-    reply_to    bigint,
-    mentions    jsonb        NOT NULL DEFAULT '[]',
-    revision    integer      NOT NULL DEFAULT 1,
-    edited_at   timestamptz,
-    removed_at  timestamptz,
-    removed_by  text,
+    posted_at         timestamptz  NOT NULL,
+    id                uuid         NOT NULL,
+    channel_id        uuid         NOT NULL,
+    number            bigint       NOT NULL,
+    member_id         uuid,
+    tier              tier,
+    text              text         NOT NULL,
+    language          text,
+    media_type        text         NOT NULL DEFAULT 'none',
+    media_id          text,
+    reply_to          bigint,
+    mentions          jsonb        NOT NULL DEFAULT '[]',
+    revision          integer      NOT NULL DEFAULT 1,
+    edited_at         timestamptz,
+    removed_at        timestamptz,
+    removed_by        text,
+    checked_revision  integer      NOT NULL DEFAULT 0,
     CONSTRAINT social_messages_pkey PRIMARY KEY (posted_at, id),
     CONSTRAINT social_messages_channel_id_number_posted_at_key UNIQUE (channel_id, number, posted_at),
     CONSTRAINT social_messages_check CHECK (reply_to < number),
     CONSTRAINT social_messages_check1 CHECK ((media_type = 'none') = (media_id IS NULL)),
     CONSTRAINT social_messages_check2 CHECK ((removed_at IS NULL) = (removed_by IS NULL)),
     CONSTRAINT social_messages_check3 CHECK ((member_id IS NULL) = (tier IS NULL)),
+    CONSTRAINT social_messages_checked_revision_check CHECK (checked_revision >= 0),
     CONSTRAINT social_messages_language_check CHECK (language ~ '^[a-z]{2,3}$'),
     CONSTRAINT social_messages_media_id_check CHECK (length(media_id) >= 1 AND length(media_id) <= 64),
     CONSTRAINT social_messages_media_type_check CHECK (media_type IN ('none', 'gif', 'emote')),
@@ -3506,6 +3576,28 @@ CREATE TABLE social_messages (
 ) PARTITION BY RANGE (posted_at);
 CREATE INDEX social_messages_member ON ONLY social_messages (member_id);
 CREATE INDEX social_messages_removed ON ONLY social_messages (channel_id, number) WHERE removed_at IS NOT NULL;
+CREATE INDEX social_messages_unchecked ON ONLY social_messages (posted_at, id) WHERE checked_revision < revision AND
+    removed_at IS NULL AND member_id IS NOT NULL AND text <> '';
+CREATE TRIGGER social_messages_erased AFTER UPDATE ON social_messages REFERENCING OLD TABLE AS before NEW TABLE AS
+    after FOR EACH STATEMENT EXECUTE FUNCTION social_messages_erased();
+
+CREATE TABLE social_pages (
+    channel_id  uuid         NOT NULL,
+    first       bigint       NOT NULL,
+    last        bigint       NOT NULL,
+    shift       text         NOT NULL,
+    made_at     timestamptz  NOT NULL,
+    wanted      bigint       NOT NULL,
+    written     bigint       NOT NULL DEFAULT 0,
+    CONSTRAINT social_pages_pkey PRIMARY KEY (channel_id, first),
+    CONSTRAINT social_pages_check CHECK (last >= first),
+    CONSTRAINT social_pages_check1 CHECK (wanted >= last),
+    CONSTRAINT social_pages_first_check CHECK (first > 0),
+    CONSTRAINT social_pages_shift_check CHECK (shift = 'open' OR shift ~ '^[0-9]+$'),
+    CONSTRAINT social_pages_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id)
+);
+CREATE INDEX social_pages_made ON social_pages (made_at);
+CREATE INDEX social_pages_unwritten ON social_pages (channel_id, first) WHERE written < wanted;
 
 CREATE TABLE social_reaction_counts (
     posted_at   timestamptz  NOT NULL,
@@ -3571,6 +3663,15 @@ CREATE TABLE social_sent (
 );
 CREATE INDEX social_sent_at ON social_sent (sent_at);
 
+CREATE TABLE social_shifts (
+    is_only  boolean      NOT NULL DEFAULT true,
+    shift    bigint       NOT NULL DEFAULT 1,
+    ends_at  timestamptz,
+    CONSTRAINT social_shifts_pkey PRIMARY KEY (is_only),
+    CONSTRAINT social_shifts_is_only_check CHECK (is_only),
+    CONSTRAINT social_shifts_shift_check CHECK (shift > 0)
+);
+
 CREATE TABLE social_standings (
     member_id      uuid         NOT NULL,
     last_at        timestamptz,
@@ -3584,6 +3685,17 @@ CREATE TABLE social_standings (
     CONSTRAINT social_standings_recent_check CHECK (jsonb_array_length(recent) <= 20),
     CONSTRAINT social_standings_strikes_check CHECK (strikes >= 0),
     CONSTRAINT social_standings_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+
+CREATE TABLE social_tails (
+    channel_id     uuid         NOT NULL,
+    position       bigint       NOT NULL DEFAULT 0,
+    due_at         timestamptz,
+    awaited_until  timestamptz,
+    shown          bigint       NOT NULL DEFAULT 0,
+    CONSTRAINT social_tails_pkey PRIMARY KEY (channel_id),
+    CONSTRAINT social_tails_position_check CHECK ("position" >= 0),
+    CONSTRAINT social_tails_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id)
 );
 
 CREATE TABLE stock (
@@ -3653,6 +3765,62 @@ CREATE TABLE sunset_notices (
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON sunset_notices FOR EACH ROW EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON sunset_notices FOR EACH STATEMENT EXECUTE FUNCTION
     append_only();
+
+CREATE TABLE support_appeals (
+    sanction_id      uuid         NOT NULL,
+    member_id        uuid         NOT NULL,
+    message          text         NOT NULL,
+    made_at          timestamptz  NOT NULL,
+    sent_at          timestamptz,
+    opened_at        timestamptz,
+    conversation_id  text,
+    CONSTRAINT support_appeals_pkey PRIMARY KEY (sanction_id),
+    CONSTRAINT support_appeals_conversation_id_check CHECK (length(conversation_id) >= 1 AND length(conversation_id) <=
+        200),
+    CONSTRAINT support_appeals_message_check CHECK (char_length(message) >= 1 AND char_length(message) <= 2000),
+    CONSTRAINT support_appeals_opened CHECK ((opened_at IS NULL) = (conversation_id IS NULL)),
+    CONSTRAINT support_appeals_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
+    CONSTRAINT support_appeals_sanction_id_fkey FOREIGN KEY (sanction_id) REFERENCES social_sanctions(id)
+);
+CREATE INDEX support_appeals_member ON support_appeals (member_id, made_at);
+
+CREATE TABLE support_contacts (
+    member_id    uuid         NOT NULL,
+    contact_id   text,
+    begun_at     timestamptz  NOT NULL,
+    revision     bigint       NOT NULL DEFAULT 1,
+    told         bigint       NOT NULL DEFAULT 0,
+    told_at      timestamptz,
+    look_at      timestamptz,
+    waits_since  timestamptz,
+    held_until   timestamptz,
+    failures     integer      NOT NULL DEFAULT 0,
+    refusal      text,
+    CONSTRAINT support_contacts_pkey PRIMARY KEY (member_id),
+    CONSTRAINT support_contacts_contact_id_check CHECK (length(contact_id) >= 1 AND length(contact_id) <= 200),
+    CONSTRAINT support_contacts_failures_check CHECK (failures >= 0),
+    CONSTRAINT support_contacts_refusal_check CHECK (length(refusal) >= 1 AND length(refusal) <= 200),
+    CONSTRAINT support_contacts_told CHECK (told <= revision),
+    CONSTRAINT support_contacts_waits CHECK ((look_at IS NULL) = (waits_since IS NULL)),
+    CONSTRAINT support_contacts_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX support_contacts_answered ON support_contacts (told_at) WHERE told_at IS NOT NULL;
+CREATE INDEX support_contacts_due ON support_contacts (look_at) WHERE look_at IS NOT NULL;
+CREATE INDEX support_contacts_waiting ON support_contacts (waits_since) WHERE waits_since IS NOT NULL;
+
+CREATE TABLE support_events (
+    id           uuid         NOT NULL DEFAULT gen_random_uuid(),
+    member_id    uuid         NOT NULL,
+    name         text         NOT NULL,
+    metadata     jsonb        NOT NULL DEFAULT '{}',
+    happened_at  timestamptz  NOT NULL,
+    told_at      timestamptz,
+    CONSTRAINT support_events_pkey PRIMARY KEY (id),
+    CONSTRAINT support_events_name_check CHECK (name IN ('tier_changed', 'suspended', 'reinstated')),
+    CONSTRAINT support_events_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX support_events_happened ON support_events (happened_at);
+CREATE INDEX support_events_member ON support_events (member_id, happened_at);
 
 CREATE TABLE tax_quotes (
     id          uuid         NOT NULL,
@@ -3780,6 +3948,7 @@ CREATE INDEX tier_history_newest ON tier_history (member_id, achieved_at DESC, e
 CREATE INDEX tier_history_setter ON tier_history (set_by) WHERE set_by IS NOT NULL;
 CREATE TRIGGER referral_tier_changed AFTER INSERT ON tier_history FOR EACH ROW WHEN (new.kind <> 'earned' OR
     new.is_permanent) EXECUTE FUNCTION referral_tier_changed();
+CREATE TRIGGER support_tier_changed AFTER INSERT ON tier_history FOR EACH ROW EXECUTE FUNCTION support_tier_changed();
 CREATE TRIGGER tier_override_is_disinterested BEFORE INSERT ON tier_history FOR EACH ROW WHEN (new.kind = 'override')
     EXECUTE FUNCTION tier_override_is_disinterested();
 
@@ -3791,6 +3960,98 @@ CREATE TABLE tins_sold_daily (
     CONSTRAINT tins_sold_daily_source_check CHECK (source ~ '^[a-z_]+$'),
     CONSTRAINT tins_sold_daily_tins_check CHECK (tins >= 0)
 );
+
+CREATE TABLE top_up_approvals (
+    id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
+    top_up_id    uuid         NOT NULL,
+    approver_id  uuid         NOT NULL,
+    note         text         NOT NULL,
+    approved_at  timestamptz  NOT NULL,
+    CONSTRAINT top_up_approvals_pkey PRIMARY KEY (id),
+    CONSTRAINT top_up_approvals_top_up_id_approver_id_key UNIQUE (top_up_id, approver_id),
+    CONSTRAINT top_up_approvals_approver_id_fkey FOREIGN KEY (approver_id) REFERENCES members(id),
+    CONSTRAINT top_up_approvals_top_up_id_fkey FOREIGN KEY (top_up_id) REFERENCES top_ups(id)
+);
+CREATE INDEX top_up_approvals_approver ON top_up_approvals (approver_id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON top_up_approvals FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON top_up_approvals FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE TRIGGER top_up_approval_born BEFORE INSERT ON top_up_approvals FOR EACH ROW EXECUTE FUNCTION
+    top_up_approval_born();
+
+CREATE TABLE top_ups (
+    id               uuid           NOT NULL,
+    treasury         text           NOT NULL,
+    to_address       evm_address    NOT NULL,
+    source_chain_id  bigint         NOT NULL,
+    source_contract  evm_address    NOT NULL,
+    source_token     evm_address    NOT NULL,
+    source_address   evm_address    NOT NULL,
+    source_eid       bigint         NOT NULL,
+    home_eid         bigint         NOT NULL,
+    home_contract    evm_address    NOT NULL,
+    amount           micro_usdt     NOT NULL,
+    quoted           micro_usdt     NOT NULL,
+    minimum          micro_usdt     NOT NULL,
+    fee_wei          numeric(78,0)  NOT NULL,
+    reason           text           NOT NULL,
+    requested_by     uuid           NOT NULL,
+    requested_at     timestamptz    NOT NULL,
+    state            text           NOT NULL,
+    state_at         timestamptz    NOT NULL,
+    transactions     jsonb          NOT NULL DEFAULT '[]',
+    source_hash      evm_hash,
+    sent_at          timestamptz,
+    fault            text,
+    guid             evm_hash,
+    spent            micro_usdt,
+    bridged          micro_usdt,
+    source_final_at  timestamptz,
+    read_to          bigint         NOT NULL,
+    arrival_hash     evm_hash,
+    arrival_index    integer,
+    direction        text           NOT NULL DEFAULT 'in',
+    received         micro_usdt,
+    arrived_at       timestamptz,
+    late_at          timestamptz,
+    twice_at         timestamptz,
+    CONSTRAINT top_ups_pkey PRIMARY KEY (id),
+    CONSTRAINT top_ups_guid_key UNIQUE (guid),
+    CONSTRAINT top_ups_amount_check CHECK (amount::bigint > 0),
+    CONSTRAINT top_ups_arrived CHECK ((arrived_at IS NULL) = (arrival_hash IS NULL) AND (arrived_at IS NULL) =
+        (arrival_index IS NULL) AND (arrived_at IS NULL) = (received IS NULL) AND (arrived_at IS NULL) = (state <>
+        'arrived')),
+    CONSTRAINT top_ups_bridged CHECK ((guid IS NULL) = (source_final_at IS NULL) AND (guid IS NULL) = (spent IS NULL)
+        AND (guid IS NULL) = (bridged IS NULL) AND (guid IS NULL) = (state NOT IN ('bridging', 'arrived'))),
+    CONSTRAINT top_ups_direction_check CHECK (direction = 'in'),
+    CONSTRAINT top_ups_fee_wei_check CHECK (fee_wei >= 0::numeric),
+    CONSTRAINT top_ups_followed CHECK ((state IN ('sent', 'bridging', 'arrived', 'reverted', 'refused')) <=
+        (source_hash IS NOT NULL)),
+    CONSTRAINT top_ups_home_eid_check CHECK (home_eid > 0),
+    CONSTRAINT top_ups_minimum_check CHECK (minimum::bigint > 0),
+    CONSTRAINT top_ups_quoted_check CHECK (quoted::bigint > 0),
+    CONSTRAINT top_ups_read_to_check CHECK (read_to >= '-1'),
+    CONSTRAINT top_ups_sent CHECK ((source_hash IS NULL) = (sent_at IS NULL)),
+    CONSTRAINT top_ups_source_chain_id_check CHECK (source_chain_id > 0),
+    CONSTRAINT top_ups_source_eid_check CHECK (source_eid > 0),
+    CONSTRAINT top_ups_state_check CHECK (state IN ('requested', 'prepared', 'sent', 'bridging', 'arrived', 'reverted',
+        'refused', 'cancelled')),
+    CONSTRAINT top_ups_treasury_check CHECK (treasury <> 'shop'),
+    CONSTRAINT top_ups_arrival_hash_arrival_index_direction_fkey FOREIGN KEY (arrival_hash, arrival_index, direction)
+        REFERENCES chain_transfers(transaction_hash, log_index, direction),
+    CONSTRAINT top_ups_requested_by_fkey FOREIGN KEY (requested_by) REFERENCES members(id),
+    CONSTRAINT top_ups_treasury_fkey FOREIGN KEY (treasury) REFERENCES treasuries(name)
+);
+CREATE UNIQUE INDEX top_ups_arrival ON top_ups (arrival_hash, arrival_index, direction);
+CREATE INDEX top_ups_final ON top_ups (source_final_at) WHERE source_final_at IS NOT NULL;
+CREATE INDEX top_ups_lately ON top_ups (arrived_at, id) WHERE state = 'arrived';
+CREATE INDEX top_ups_newest ON top_ups (requested_at, id);
+CREATE INDEX top_ups_on_the_way ON top_ups (sent_at, id) WHERE state IN ('sent', 'bridging');
+CREATE INDEX top_ups_pool ON top_ups (treasury, requested_at, id);
+CREATE INDEX top_ups_requester ON top_ups (requested_by);
+CREATE UNIQUE INDEX top_ups_source_hash ON top_ups (source_hash) WHERE state IN ('sent', 'bridging', 'arrived');
+CREATE TRIGGER top_up_born BEFORE INSERT ON top_ups FOR EACH ROW EXECUTE FUNCTION top_up_born();
+CREATE TRIGGER top_up_changed BEFORE UPDATE ON top_ups FOR EACH ROW EXECUTE FUNCTION top_up_changed();
 
 CREATE TABLE transparency_metrics (
     at        timestamptz    NOT NULL,
@@ -7834,6 +8095,49 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION social_listener_departed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM members WHERE id = NEW.member_id AND permanent_tier <> 'standard')
+       OR EXISTS (SELECT FROM member_quarters WHERE member_id = NEW.member_id AND tier <> 'standard')
+       OR EXISTS (SELECT FROM tier_history WHERE member_id = NEW.member_id AND tier <> 'standard') THEN
+        INSERT INTO social_departures (happened_at) VALUES (NEW.before);
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION social_messages_erased()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+DECLARE
+    channel record;
+    newest  bigint;
+BEGIN
+    FOR channel IN
+        SELECT after.channel_id AS id, count(*) AS messages
+        FROM after JOIN before ON before.posted_at = after.posted_at AND before.id = after.id
+        WHERE after.removed_by = 'erasure' AND before.removed_at IS NULL
+        GROUP BY after.channel_id ORDER BY after.channel_id
+    LOOP
+        UPDATE social_heads SET position = position + channel.messages WHERE channel_id = channel.id
+        RETURNING position INTO newest;
+        INSERT INTO social_entries (channel_id, position, kind, number, message_id, happened_at)
+        SELECT channel.id, newest - channel.messages + row_number() OVER (ORDER BY after.number), 'removed',
+               after.number, after.id,
+               coalesce((SELECT asked_at FROM erasures WHERE erasures.member_id = after.member_id), after.removed_at)
+        FROM after JOIN before ON before.posted_at = after.posted_at AND before.id = after.id
+        WHERE after.removed_by = 'erasure' AND before.removed_at IS NULL AND after.channel_id = channel.id;
+    END LOOP;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION social_reaction_gone()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -7921,6 +8225,55 @@ BEGIN
         target || '_other');
 END $function$;
 
+CREATE OR REPLACE FUNCTION support_is_behind(who uuid, at timestamp with time zone)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    UPDATE support_contacts SET revision = revision + 1, look_at = at, waits_since = coalesce(waits_since, at)
+    WHERE member_id = who;
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    INSERT INTO outbox (kind, destination, function, body, created_at)
+    VALUES ('task', 'support-sync', 'support_sync', jsonb_build_object('member_id', who), at);
+    RETURN true;
+END $function$;
+
+CREATE OR REPLACE FUNCTION support_member_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NOT support_is_behind(NEW.id, NEW.updated_at) THEN
+        RETURN NULL;
+    END IF;
+    IF NEW.status <> OLD.status AND NEW.status <> 'deleted' THEN
+        INSERT INTO support_events (member_id, name, happened_at)
+        VALUES (NEW.id, CASE NEW.status WHEN 'suspended' THEN 'suspended' ELSE 'reinstated' END, NEW.updated_at);
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION support_tier_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF support_is_behind(NEW.member_id, NEW.achieved_at) THEN
+        INSERT INTO support_events (member_id, name, metadata, happened_at)
+        VALUES (NEW.member_id, 'tier_changed', jsonb_build_object('tier', NEW.tier, 'change', NEW.kind),
+                NEW.achieved_at);
+    END IF;
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION tax_report_changed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -7981,6 +8334,96 @@ AS $function$
 BEGIN
     IF profits_from_member(NEW.set_by, NEW.member_id) THEN
         PERFORM refuse('own_interest', format('who sets the tier of member %s would profit', NEW.member_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION time_of_id(identity uuid)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ IMMUTABLE PARALLEL SAFE
+AS $function$
+    SELECT timestamptz 'epoch'
+         + ('x' || translate(left(identity::text, 13), '-', ''))::bit(48)::bigint * interval '1 millisecond'
+$function$;
+
+CREATE OR REPLACE FUNCTION top_up_approval_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    top_up top_ups%ROWTYPE;
+BEGIN
+    SELECT * INTO top_up FROM top_ups WHERE id = NEW.top_up_id;
+    IF top_up.state <> 'requested' THEN
+        PERFORM refuse('top_up_approvals', format('top-up %s waits for nobody', NEW.top_up_id));
+    END IF;
+    IF is_same_person(NEW.approver_id, top_up.requested_by)
+       OR profits_from_wallet(NEW.approver_id, top_up.source_address) THEN
+        PERFORM refuse('own_interest', format('top-up %s is the approver''s own', NEW.top_up_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION top_up_approvals_that_count(top_up top_ups)
+ RETURNS integer
+ LANGUAGE sql
+ STABLE
+AS $function$
+    SELECT CAST(count(*) AS integer)
+    FROM top_up_approvals made JOIN members approver ON approver.id = made.approver_id
+    WHERE made.top_up_id = top_up.id AND approver.status = 'active' AND approver.role IN ('treasury', 'owner')
+      AND NOT is_same_person(approver.id, top_up.requested_by)
+      AND NOT profits_from_wallet(approver.id, top_up.source_address)
+$function$;
+
+CREATE OR REPLACE FUNCTION top_up_born()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF NEW.state <> 'requested' THEN
+        PERFORM refuse('top_up_state', format('top-up %s begins as a request', NEW.id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION top_up_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF (NEW.id, NEW.treasury, NEW.to_address, NEW.source_chain_id, NEW.source_contract, NEW.source_token,
+        NEW.source_address, NEW.source_eid, NEW.home_eid, NEW.home_contract, NEW.amount, NEW.quoted, NEW.minimum,
+        NEW.reason, NEW.requested_by, NEW.requested_at)
+       IS DISTINCT FROM
+       (OLD.id, OLD.treasury, OLD.to_address, OLD.source_chain_id, OLD.source_contract, OLD.source_token,
+        OLD.source_address, OLD.source_eid, OLD.home_eid, OLD.home_contract, OLD.amount, OLD.quoted, OLD.minimum,
+        OLD.reason, OLD.requested_by, OLD.requested_at)
+       OR (OLD.guid IS NOT NULL AND (NEW.guid, NEW.spent, NEW.bridged, NEW.source_hash, NEW.source_final_at)
+           IS DISTINCT FROM (OLD.guid, OLD.spent, OLD.bridged, OLD.source_hash, OLD.source_final_at))
+       OR (OLD.arrived_at IS NOT NULL AND (NEW.arrival_hash, NEW.arrival_index, NEW.received, NEW.arrived_at)
+           IS DISTINCT FROM (OLD.arrival_hash, OLD.arrival_index, OLD.received, OLD.arrived_at))
+       OR NEW.read_to < OLD.read_to THEN
+        PERFORM refuse('top_up_terms', format('top-up %s stays what it is', OLD.id));
+    END IF;
+    IF NEW.state <> OLD.state AND NOT (OLD.state || '>' || NEW.state) = ANY (ARRAY[
+        'requested>prepared', 'requested>cancelled', 'prepared>sent', 'prepared>cancelled', 'sent>bridging',
+        'sent>reverted', 'sent>refused', 'reverted>sent', 'refused>sent', 'reverted>cancelled', 'refused>cancelled',
+        'bridging>arrived']) THEN
+        PERFORM refuse('top_up_state', format('top-up %s does not go from %s to %s', OLD.id, OLD.state, NEW.state));
+    END IF;
+    IF NEW.transactions IS DISTINCT FROM OLD.transactions AND top_up_approvals_that_count(NEW) < 2 THEN
+        PERFORM refuse('top_up_approvals', format('top-up %s waits for two people first', OLD.id));
+    END IF;
+    IF NEW.state = 'prepared' AND OLD.state = 'requested' AND NEW.transactions = '[]' THEN
+        PERFORM refuse('top_up_approvals', format('top-up %s is prepared without transactions', OLD.id));
+    END IF;
+    IF NEW.state = 'arrived' AND OLD.state = 'bridging' AND NOT (
+           ledger_has(format('in:%s:%s', NEW.arrival_hash, NEW.arrival_index), 'treasury:' || NEW.treasury, NEW.received)
+           AND (NEW.spent = NEW.received
+                OR ledger_has('top-up:' || NEW.id, 'bridge_fees:' || NEW.treasury, NEW.spent - NEW.received))) THEN
+        PERFORM refuse('top_up_booked', format('top-up %s is not in the ledger', OLD.id));
     END IF;
     RETURN NEW;
 END $function$;
@@ -8698,20 +9141,21 @@ BEGIN
     RETURN NEW;
 END $function$;
 
-GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_affiliate_desk, blakjaks_api_keys,
-    blakjaks_app, blakjaks_approvals, blakjaks_awards, blakjaks_bank_sync, blakjaks_banks, blakjaks_books,
-    blakjaks_campaign_sending, blakjaks_campaigns, blakjaks_carts, blakjaks_checkout, blakjaks_clicks, blakjaks_codes,
-    blakjaks_counting, blakjaks_delivery, blakjaks_deposits, blakjaks_disputes, blakjaks_downlines, blakjaks_enrolment,
-    blakjaks_erasure, blakjaks_explanations, blakjaks_exports, blakjaks_figure_rollups, blakjaks_figures,
-    blakjaks_fulfilment, blakjaks_goods, blakjaks_hook_sending, blakjaks_hooks, blakjaks_inbox, blakjaks_inventory,
-    blakjaks_invoices, blakjaks_keys, blakjaks_listening, blakjaks_member_desk, blakjaks_months,
-    blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts, blakjaks_platform_settings, blakjaks_profiles,
-    blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals, blakjaks_relay, blakjaks_report_requests,
-    blakjaks_reports, blakjaks_rollups, blakjaks_sales, blakjaks_scans, blakjaks_second_factors, blakjaks_settings,
-    blakjaks_settlements, blakjaks_social, blakjaks_standing, blakjaks_sunset, blakjaks_taxes, blakjaks_telling,
-    blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallet_watching, blakjaks_wallets,
-    blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale,
-    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_acknowledging, blakjaks_affiliate_desk,
+    blakjaks_api_keys, blakjaks_app, blakjaks_approvals, blakjaks_awards, blakjaks_bank_sync, blakjaks_banks,
+    blakjaks_books, blakjaks_campaign_sending, blakjaks_campaigns, blakjaks_carts, blakjaks_checkout, blakjaks_checks,
+    blakjaks_clicks, blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_deposits, blakjaks_disputes,
+    blakjaks_downlines, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports,
+    blakjaks_figure_rollups, blakjaks_figures, blakjaks_fulfilment, blakjaks_goods, blakjaks_hook_sending,
+    blakjaks_hooks, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening,
+    blakjaks_member_desk, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
+    blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals,
+    blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales, blakjaks_scans,
+    blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_social, blakjaks_standing,
+    blakjaks_sunset, blakjaks_support, blakjaks_support_sync, blakjaks_tails, blakjaks_taxes, blakjaks_telling,
+    blakjaks_top_ups, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallet_watching,
+    blakjaks_wallets, blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks,
+    blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -8724,7 +9168,8 @@ REVOKE EXECUTE ON FUNCTION check_referrals_of(uuid), drop_months(regclass,timest
     forget_sign_up(uuid,timestamp with time zone), hide_social_messages(timestamp with time zone), keep_award_inputs(),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), lock_vault(uuid,timestamp with time zone),
     order_takes_parcels(uuid,order_state,timestamp with time zone), return_doubted_chips(date,timestamp with time
-    zone), stranded_months(text), stranded_weeks(text), validate_references(text) FROM PUBLIC;
+    zone), stranded_months(text), stranded_weeks(text), support_is_behind(uuid,timestamp with time zone),
+    validate_references(text) FROM PUBLIC;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE backup_codes, email_changes, known_devices, second_factors TO
     blakjaks_accounts;
@@ -8742,6 +9187,8 @@ GRANT UPDATE (email, email_verified_at, last_login_at, password_hash, sign_up_ti
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, sale_accruals TO blakjaks_accruals;
 GRANT UPDATE (accrual_due_at) ON TABLE orders TO blakjaks_accruals;
 
+GRANT UPDATE (acknowledged_at, acknowledged_by) ON TABLE critical_events TO blakjaks_acknowledging;
+
 GRANT INSERT ON TABLE affiliate_earnings, chip_moves, ledger_journals, ledger_postings TO blakjaks_affiliate_desk;
 GRANT UPDATE (agreed_by, cancelled_at, status) ON TABLE affiliate_earnings TO blakjaks_affiliate_desk;
 GRANT UPDATE (decided_at, decided_by, note, status) ON TABLE referral_reviews TO blakjaks_affiliate_desk;
@@ -8755,24 +9202,25 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     backup_codes, bank_balances, bank_nonces, broadcasts, campaigns, card_balance, card_bookings, card_days,
     cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, chip_vaults, code_batch_chunks,
     code_batch_walks, code_batches, code_import_chunks, code_imports, code_retries, codes, comp_rules, comps,
-    data_exports, data_keys, devices, disputes, email_changes, email_codes, erasures, feed_items, figure_progress,
-    figures, flagged_scans, foreign_explanations, former_usernames, fulfilments, guarantee_claims, guarantee_reviews,
-    guarantees, hold_windows, hook_deliveries, hook_endpoints, hook_secrets, hook_tries, idempotency_keys,
-    inbox_counts, inboxes, installation, integration_states, job_faults, job_runs, known_devices, late_counts, leases,
-    listener_revocations, mail_publications, mail_suppressions, mail_templates, mails, manual_transfers, mark_secrets,
-    member_quarters, member_totals, members, metric_days, nonce_searches, nonce_uses, notification_preferences,
-    notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels, payment_findings,
-    payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings,
-    reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes, referral_checks,
-    referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens, refund_requests,
-    report_exports, report_files, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans,
-    second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_channels, social_entries,
-    social_heads, social_messages, social_reaction_counts, social_reactions, social_reads, social_sent,
-    social_standings, stock_alerts, tax_quotes, tax_reports, teller_connections, teller_enrollments, tier_history,
-    tins_sold_daily, transparency_metrics, treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips,
-    usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances, wallet_challenges,
-    wallet_id_tokens, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes, webhook_deliveries,
-    wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
+    critical_events, data_exports, data_keys, devices, disputes, email_changes, email_codes, erasures, feed_items,
+    figure_progress, figures, flagged_scans, foreign_explanations, former_usernames, fulfilments, guarantee_claims,
+    guarantee_reviews, guarantees, hold_windows, hook_deliveries, hook_endpoints, hook_secrets, hook_tries,
+    idempotency_keys, inbox_counts, inboxes, installation, integration_states, job_faults, job_runs, known_devices,
+    late_counts, leases, listener_revocations, mail_publications, mail_suppressions, mail_templates, mails,
+    manual_transfers, mark_secrets, member_quarters, member_totals, members, metric_days, nonce_searches, nonce_uses,
+    notification_preferences, notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels,
+    payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes,
+    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
+    referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens,
+    refund_requests, report_exports, report_files, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
+    scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_cases, social_channels,
+    social_departures, social_entries, social_heads, social_messages, social_pages, social_reaction_counts,
+    social_reactions, social_reads, social_sent, social_shifts, social_standings, social_tails, stock_alerts,
+    support_appeals, support_contacts, support_events, tax_quotes, tax_reports, teller_connections, teller_enrollments,
+    tier_history, tins_sold_daily, top_ups, transparency_metrics, treasury_alerts, treasury_snapshot_days,
+    treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances,
+    wallet_challenges, wallet_id_tokens, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes,
+    webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -8782,8 +9230,8 @@ GRANT INSERT, SELECT ON TABLE affiliate_week_decisions, audit_logs, bank_transfe
     fulfilment_lines, honey_trials, invoices, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
     locked_shares, mail_template_versions, manual_awards, milestones, order_events, order_items, parcel_lines,
     payout_approvals, payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds, resale_certificates,
-    retired_names, sale_accruals, setting_changes, social_sanctions, stock_moves, sunset_notices, treasuries,
-    vault_moves, vault_warnings, wallet_links, wholesale_chips, wholesale_comps, wholesale_milestones,
+    retired_names, sale_accruals, setting_changes, social_sanctions, stock_moves, sunset_notices, top_up_approvals,
+    treasuries, vault_moves, vault_warnings, wallet_links, wholesale_chips, wholesale_comps, wholesale_milestones,
     withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
@@ -8792,15 +9240,18 @@ GRANT SELECT, USAGE ON SEQUENCE affiliate_figure_changes_id_seq, affiliate_week_
     chip_moves_id_seq, count_comparisons_id_seq, feed_items_id_seq, honey_trials_id_seq, invoices_serial_seq,
     job_faults_id_seq, late_counts_id_seq, ledger_journals_id_seq, members_number_seq, order_events_id_seq,
     orders_number_seq, outbox_id_seq, payout_approvals_id_seq, payout_events_id_seq, payout_policy_runs_id_seq,
-    referral_changes_id_seq, referral_checks_id_seq, stock_moves_id_seq, tier_history_id_seq, vault_moves_id_seq,
-    wallet_links_id_seq, wholesale_accounts_serial_seq, withdrawal_events_id_seq TO blakjaks_app;
+    referral_changes_id_seq, referral_checks_id_seq, social_departures_id_seq, stock_moves_id_seq, tier_history_id_seq,
+    top_up_approvals_id_seq, vault_moves_id_seq, wallet_links_id_seq, wholesale_accounts_serial_seq,
+    withdrawal_events_id_seq TO blakjaks_app;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_app;
 
 GRANT INSERT ON TABLE ledger_journals, ledger_postings, manual_transfers, payout_approvals, payout_policy_runs,
-    payouts, reconciliations TO blakjaks_approvals;
+    payouts, reconciliations, top_up_approvals, top_ups TO blakjaks_approvals;
 GRANT UPDATE (approvals_needed, hold_reason, state, state_at) ON TABLE payouts TO blakjaks_approvals;
 GRANT UPDATE (cancel_reason, cancelled_at, cancelled_by) ON TABLE manual_transfers TO blakjaks_approvals;
 GRANT UPDATE (crossed_at, threshold) ON TABLE treasury_alerts TO blakjaks_approvals;
+GRANT UPDATE (fault, fee_wei, late_at, sent_at, source_hash, state, state_at, transactions) ON TABLE top_ups TO
+    blakjaks_approvals;
 GRANT UPDATE (finish_live, pause_reason, paused_at) ON TABLE treasuries TO blakjaks_approvals;
 GRANT UPDATE (matched_by, payment_id, transfer_id) ON TABLE usdt_deposits TO blakjaks_approvals;
 GRANT UPDATE (resolution, resolved_at, resolved_by) ON TABLE reconciliation_findings TO blakjaks_approvals;
@@ -8815,9 +9266,10 @@ GRANT UPDATE (payout_id, state, state_at) ON TABLE affiliate_payouts TO blakjaks
 GRANT UPDATE (updated_at) ON TABLE members TO blakjaks_awards;
 GRANT UPDATE ON TABLE member_totals TO blakjaks_awards;
 
-GRANT INSERT ON TABLE bank_balances TO blakjaks_bank_sync;
+GRANT INSERT ON TABLE bank_balances, critical_events TO blakjaks_bank_sync;
 GRANT SELECT ON TABLE data_keys, teller_enrollments TO blakjaks_bank_sync;
 GRANT UPDATE (closed_at) ON TABLE teller_connections TO blakjaks_bank_sync;
+GRANT UPDATE (ended_at) ON TABLE critical_events TO blakjaks_bank_sync;
 GRANT UPDATE (last_error, last_synced_at, last_tried_at, refusals, sealed_token, state, state_at, told_at) ON TABLE
     teller_enrollments TO blakjaks_bank_sync;
 
@@ -8857,6 +9309,12 @@ GRANT INSERT, SELECT ON TABLE orders, payments TO blakjaks_checkout;
 GRANT SELECT ON TABLE data_keys TO blakjaks_checkout;
 GRANT UPDATE (cancel_reason, cancel_wanted_at, expires_at) ON TABLE orders TO blakjaks_checkout;
 GRANT UPDATE (changed_at, ordered_at, status) ON TABLE carts TO blakjaks_checkout;
+
+GRANT DELETE ON TABLE notifications, pushes TO blakjaks_checks;
+GRANT INSERT ON TABLE social_cases, social_entries, social_standings TO blakjaks_checks;
+GRANT UPDATE (checked_revision, removed_at, removed_by, revision) ON TABLE social_messages TO blakjaks_checks;
+GRANT UPDATE (number, position) ON TABLE social_heads TO blakjaks_checks;
+GRANT UPDATE (strikes, struck_at) ON TABLE social_standings TO blakjaks_checks;
 
 GRANT INSERT ON TABLE referral_clicks TO blakjaks_clicks;
 GRANT UPDATE (clicks) ON TABLE referral_clicks TO blakjaks_clicks;
@@ -8904,7 +9362,8 @@ GRANT DELETE ON TABLE attempt_counters, avatars, bank_nonces, carts, data_export
     wallet_id_tokens, wallet_tokens, watch_minutes, webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
 GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, referral_clicks, refresh_tokens,
-    second_factors, social_entries, social_reactions, social_reads, social_sent TO blakjaks_erasure;
+    second_factors, social_cases, social_entries, social_pages, social_reactions, social_reads, social_sent,
+    support_appeals, support_events TO blakjaks_erasure;
 GRANT EXECUTE ON FUNCTION forget_sign_up(uuid,timestamp with time zone) TO blakjaks_erasure;
 GRANT INSERT ON TABLE ledger_journals, ledger_postings TO blakjaks_erasure;
 GRANT INSERT, UPDATE ON TABLE erasures, retired_names TO blakjaks_erasure;
@@ -8936,15 +9395,18 @@ GRANT UPDATE (finished_at) ON TABLE pushes TO blakjaks_erasure;
 GRANT UPDATE (given_up, settled_at) ON TABLE affiliate_week_shares TO blakjaks_erasure;
 GRANT UPDATE (happened_at) ON TABLE job_faults TO blakjaks_erasure;
 GRANT UPDATE (happened_at) ON TABLE social_entries TO blakjaks_erasure;
+GRANT UPDATE (happened_at) ON TABLE support_events TO blakjaks_erasure;
 GRANT UPDATE (held_until, run_id, state) ON TABLE report_exports TO blakjaks_erasure;
 GRANT UPDATE (issued_at) ON TABLE refresh_tokens TO blakjaks_erasure;
 GRANT UPDATE (issued_at) ON TABLE wallet_tokens TO blakjaks_erasure;
 GRANT UPDATE (language, media_id, media_type, mentions, removed_at, removed_by, text) ON TABLE social_messages TO
     blakjaks_erasure;
 GRANT UPDATE (latitude, located_at, longitude) ON TABLE member_totals TO blakjaks_erasure;
+GRANT UPDATE (made_at) ON TABLE social_pages TO blakjaks_erasure;
 GRANT UPDATE (minute) ON TABLE watch_minutes TO blakjaks_erasure;
 GRANT UPDATE (next_on) ON TABLE guarantees TO blakjaks_erasure;
 GRANT UPDATE (number) ON TABLE social_reads TO blakjaks_erasure;
+GRANT UPDATE (opened_at, text) ON TABLE social_cases TO blakjaks_erasure;
 GRANT UPDATE (received_at) ON TABLE webhook_deliveries TO blakjaks_erasure;
 GRANT UPDATE (released_at) ON TABLE affiliate_payout_lines TO blakjaks_erasure;
 GRANT UPDATE (sent_at) ON TABLE social_sent TO blakjaks_erasure;
@@ -9108,29 +9570,30 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     card_days, card_deposits, cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, chip_moves,
     chip_vaults, code_batch_chunks, code_batch_walks, code_batches, code_change_codes, code_changes,
     code_import_chunks, code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps, count_comparisons,
-    data_exports, devices, dispute_movements, disputes, downline_entries, erasures, feed_items, figure_progress,
-    figures, flagged_scans, foreign_explanations, foreign_transfers, former_usernames, fulfilment_lines, fulfilments,
-    guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, hook_deliveries, hook_tries,
-    inbox_counts, inboxes, installation, integration_states, invoices, job_faults, job_runs, late_counts, leases,
-    ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
-    listener_revocations, locked_shares, mail_publications, mail_suppressions, mail_template_versions, mail_templates,
-    mails, manual_awards, manual_transfers, member_quarters, member_totals, member_wallets, metric_days, milestones,
-    nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions, order_events,
-    order_items, order_tins_sold, order_transitions, outbox, parcel_lines, parcels, payment_findings,
-    payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots, payout_transitions, payouts,
-    permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries,
-    reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes, referral_progress,
-    referral_reviews, referrals, refund_lines, refund_requests, refunds, report_exports, report_files,
-    resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
-    scans, schema_migrations, sessions, setting_changes, setting_wishes, settings, signers, signing_keys,
-    slot_transitions, social_channels, social_entries, social_heads, social_messages, social_reaction_counts,
-    social_reactions, social_reads, social_sanctions, social_sent, social_standings, stock, stock_alerts, stock_moves,
-    sunset_notices, tax_quotes, tax_reports, teller_connections, tier_history, tins_sold_daily, transparency_metrics,
-    treasuries, treasury_alerts, treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots,
-    trip_places, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves,
-    vault_warnings, wallet_balances, wallet_challenges, wallet_id_tokens, wallet_links, wallet_scans, wallet_tokens,
-    wallet_transactions, watch_minutes, webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones,
-    withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
+    critical_events, data_exports, devices, dispute_movements, disputes, downline_entries, erasures, feed_items,
+    figure_progress, figures, flagged_scans, foreign_explanations, foreign_transfers, former_usernames,
+    fulfilment_lines, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials,
+    hook_deliveries, hook_tries, inbox_counts, inboxes, installation, integration_states, invoices, job_faults,
+    job_runs, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings,
+    ledger_seal_balances, ledger_seals, listener_revocations, locked_shares, mail_publications, mail_suppressions,
+    mail_template_versions, mail_templates, mails, manual_awards, manual_transfers, member_quarters, member_totals,
+    member_wallets, metric_days, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
+    operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox, parcel_lines,
+    parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
+    payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
+    reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
+    referral_progress, referral_reviews, referrals, refund_lines, refund_requests, refunds, report_exports,
+    report_files, resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position,
+    scan_rollups, scans, schema_migrations, sessions, setting_changes, setting_wishes, settings, signers, signing_keys,
+    slot_transitions, social_cases, social_channels, social_departures, social_entries, social_heads, social_messages,
+    social_pages, social_reaction_counts, social_reactions, social_reads, social_sanctions, social_sent, social_shifts,
+    social_standings, social_tails, stock, stock_alerts, stock_moves, sunset_notices, support_appeals,
+    support_contacts, support_events, tax_quotes, tax_reports, teller_connections, tier_history, tins_sold_daily,
+    top_up_approvals, top_ups, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
+    treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns,
+    vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_id_tokens,
+    wallet_links, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes, webhook_deliveries, wholesale_chips,
+    wholesale_comps, wholesale_milestones, withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO
@@ -9195,6 +9658,21 @@ GRANT INSERT ON TABLE locked_shares, sunset_notices TO blakjaks_sunset;
 GRANT UPDATE (checked_at, full_days, full_on, state, step, sunset_at, weights) ON TABLE affiliate_program TO
     blakjaks_sunset;
 
+GRANT INSERT ON TABLE support_appeals, support_contacts TO blakjaks_support;
+GRANT UPDATE (look_at, revision, waits_since) ON TABLE support_contacts TO blakjaks_support;
+
+GRANT DELETE ON TABLE support_appeals, support_contacts, support_events TO blakjaks_support_sync;
+GRANT UPDATE (contact_id, failures, held_until, look_at, refusal, told, told_at, waits_since) ON TABLE support_contacts
+    TO blakjaks_support_sync;
+GRANT UPDATE (conversation_id, opened_at, sent_at) ON TABLE support_appeals TO blakjaks_support_sync;
+GRANT UPDATE (told_at) ON TABLE support_events TO blakjaks_support_sync;
+
+GRANT DELETE, SELECT ON TABLE social_departures TO blakjaks_tails;
+GRANT INSERT ON TABLE social_pages, social_tails TO blakjaks_tails;
+GRANT UPDATE (awaited_until, due_at, position, shown) ON TABLE social_tails TO blakjaks_tails;
+GRANT UPDATE (ends_at, shift) ON TABLE social_shifts TO blakjaks_tails;
+GRANT UPDATE (wanted, written) ON TABLE social_pages TO blakjaks_tails;
+
 GRANT SELECT (address) ON TABLE orders TO blakjaks_taxes;
 GRANT SELECT ON TABLE data_keys TO blakjaks_taxes;
 GRANT UPDATE (done_at, look_at, reference, refusal, sent_at, status) ON TABLE tax_reports TO blakjaks_taxes;
@@ -9202,6 +9680,11 @@ GRANT UPDATE (done_at, look_at, reference, refusal, sent_at, status) ON TABLE ta
 GRANT DELETE, INSERT, UPDATE ON TABLE late_counts TO blakjaks_telling;
 GRANT INSERT ON TABLE feed_items, mails, notifications TO blakjaks_telling;
 GRANT INSERT, UPDATE ON TABLE inboxes, listener_revocations TO blakjaks_telling;
+
+GRANT INSERT ON TABLE chain_transfers, ledger_journals, ledger_postings TO blakjaks_top_ups;
+GRANT INSERT, UPDATE ON TABLE chain_scans TO blakjaks_top_ups;
+GRANT UPDATE (arrival_hash, arrival_index, arrived_at, bridged, fault, guid, late_at, read_to, received,
+    source_final_at, spent, state, state_at, twice_at) ON TABLE top_ups TO blakjaks_top_ups;
 
 GRANT INSERT, UPDATE ON TABLE notification_preferences TO blakjaks_unsubscribes;
 
@@ -9224,7 +9707,8 @@ GRANT INSERT, UPDATE ON TABLE wallet_balances, wallet_challenges, wallet_transac
 GRANT UPDATE (oobit_card_id, oobit_card_status, updated_at, wallet_address, wallet_rests_until) ON TABLE members TO
     blakjaks_wallets;
 
-GRANT INSERT ON TABLE watch_minutes TO blakjaks_watching;
+GRANT INSERT ON TABLE critical_events, watch_minutes TO blakjaks_watching;
+GRANT UPDATE (ended_at) ON TABLE critical_events TO blakjaks_watching;
 
 GRANT INSERT ON TABLE mail_suppressions, webhook_deliveries TO blakjaks_webhooks;
 
