@@ -89,8 +89,8 @@ class Scheduler:
 
     def take_due(self, now: datetime, *, rare_only: bool = False) -> list[Due]:
         """Take what is due, or only what of it is rare, oldest first: nobody else gets it. Call it inside `held`."""
-        due = [Due(at, entry) for entry, at in self._due.items() if at <= now and (entry.is_rare or not rare_only)]
-        taken = sorted(due, key=lambda due: due.at)
+        found = [Due(at, entry) for entry, at in self._due.items() if at <= now and (entry.is_rare or not rare_only)]
+        taken = sorted(found, key=lambda due: due.at)
         for due in taken:
             self._due[due.entry] = next(CronSim(due.entry.cron, now))
         return taken

@@ -209,7 +209,7 @@ class SupportStandIn(VendorStandIn):
         """The answer, or a wrong one if that was asked for."""
         if not self._lies or self._lies[0] is not possible:
             return answer
-        wrong = {
+        wrong: dict[Lie, dict[str, Any]] = {
             Lie.OTHER_CONTACT: {"id": secrets.token_hex(12), "external_id": secrets.token_hex(16)},
             Lie.NO_ID: {"conversation_id": None},
             Lie.NOT_DELETED: {"deleted": False},

@@ -131,8 +131,10 @@ def _tell(begun: Begun, contact: Contact) -> None:
     if not db.atomically(store.keep_contact, member_id, begun.until, contact_id):
         return
     looks = [_open(begun, contact_id, appeal) for appeal in begun.appeals if _has_time(began)]
-    told = [_tell_event(member_id, happened) for happened in begun.happened if _has_time(began)]
-    is_cut = store.AT_ONCE_MAX in (len(told), len(looks)) or not _has_time(began)
+    for happened in begun.happened:
+        if _has_time(began):
+            _tell_event(member_id, happened)
+    is_cut = store.AT_ONCE_MAX in (len(begun.happened), len(looks)) or not _has_time(began)
     again_at = min([look for look in looks if look] + ([clock.now()] if is_cut else []), default=None)
     db.atomically(_finish, begun, again_at, clock.now())
 

@@ -35,9 +35,10 @@ NOT_A_URL = (
 def test_an_address_that_is_not_public_is_refused_wherever_it_comes_among_others() -> None:
     for address in NOT_PUBLIC:
         for places in ([HostAddress(address)], [HostAddress(PUBLIC), HostAddress(address)]):
+            resolve = {"example.com": places}.__getitem__
             with pytest.raises(AddressRefused, match="not_public"):
-                receivers.check("https://example.com/x", lambda _, places=places: places)
-            answered = receivers.deliver("https://example.com/x", {}, b"{}", lambda _, places=places: places)
+                receivers.check("https://example.com/x", resolve)
+            answered = receivers.deliver("https://example.com/x", {}, b"{}", resolve)
             assert answered == Answered(None, "not_public"), address
 
 
