@@ -79,7 +79,7 @@ class TopUpFilter(Page):
     state: State | None = None
 
 
-class UnsignedTransaction(Reply):
+class TopUpTransaction(Reply):
     """A transaction for a person's wallet to sign; they are sent in the order of the list, each after the one before
     is mined.
     """
@@ -132,7 +132,7 @@ class TopUpDetail(TopUp):
     """A top-up with its approvals, oldest first, and the transactions that were handed out last."""
 
     approvals: list[TopUpApprovalMade]
-    transactions: list[UnsignedTransaction]
+    transactions: list[TopUpTransaction]
 
 
 @api.post(
@@ -275,7 +275,7 @@ def _locked(tx: Tx, top_up_id: UUID, states: tuple[TopUpState, ...]) -> TopUpRow
     return found
 
 
-def _unsigned(found: TopUpRow, anew: Anew) -> list[UnsignedTransaction]:
+def _unsigned(found: TopUpRow, anew: Anew) -> list[TopUpTransaction]:
     """The transactions to sign. Ethereum's USDT takes no new allowance beside an old one: that is set to nothing
     first.
     """
@@ -288,7 +288,7 @@ def _unsigned(found: TopUpRow, anew: Anew) -> list[UnsignedTransaction]:
     send = calls.send(found.terms, anew.fee_wei, found.source_address)
     steps.append(("send", contract, anew.fee_wei, send))
     return [
-        UnsignedTransaction(
+        TopUpTransaction(
             purpose=purpose,
             chain_id=found.source_chain_id,
             from_address=found.source_address,
@@ -312,7 +312,7 @@ def _detail(tx: Tx, top_up_id: UUID) -> TopUpDetail:
     return TopUpDetail(
         **_shown(row),
         approvals=top_up_records.approvals(tx, top_up_id, APPROVALS_SHOWN_MAX),
-        transactions=[UnsignedTransaction.model_validate(it) for it in row.transactions],
+        transactions=[TopUpTransaction.model_validate(it) for it in row.transactions],
     )
 
 
