@@ -314,10 +314,10 @@ api.post(
     status=201,
     limit=support.limit_appeals,
     problems=(
-        NotFound,
         rules.SupportUnavailable,
         rules.SanctionAppealed,
         rules.SanctionNotAppealable,
+        rules.SanctionUnknown,
         rules.TooManyAppeals,
     ),
 )(support.appeal_sanction)

@@ -92,6 +92,12 @@ class TooManyAppeals(TooManyRequests):
     title = "You have appealed very often; wait a little."
 
 
+class SanctionUnknown(Problem):
+    """The member has no sanction with this id."""
+
+    status, title = 404, "There is no such case of yours."
+
+
 class SanctionAppealed(Problem):
     """A sanction can be appealed once; its conversation in the messenger goes on."""
 

@@ -12,7 +12,6 @@ from shared.ports import support
 from shared.ports.vendors import VendorMisconfigured
 from shared.values import retry_after
 from shared.values.fields import Listing, Page
-from shared.values.problems import NotFound
 from shared.web import paging
 from shared.web.paging import Position
 from shared.web.quotas import Limit, Quota
@@ -59,13 +58,13 @@ def limit_appeals(claims: Claims) -> Limit:
 
 
 def appeal_sanction(tx: Tx, member: Member, body: AppealDraft, now: datetime) -> Appeal:
-    """Appeal a sanction of the member's own, once; support_sync opens the conversation about it. Raises NotFound,
-    SanctionNotAppealable, SanctionAppealed, SupportUnavailable.
+    """Appeal a sanction of the member's own, once; support_sync opens the conversation about it. Raises
+    SanctionUnknown, SanctionNotAppealable, SanctionAppealed, SupportUnavailable.
     """
     _check_configured()
     kind = support_records.kind(tx, member.id, body.sanction_id)
     if kind is None:
-        raise NotFound
+        raise rules.SanctionUnknown
     if kind == rules.LIFT:
         raise rules.SanctionNotAppealable
     if not support_records.insert_appeal(tx, member.id, body.sanction_id, body.message, now):

@@ -83,7 +83,7 @@ def test_what_is_not_the_members_or_takes_something_back_cannot_be_appealed(
     others, lifted = support_rows.case(factories.member()), support_rows.case(somebody, "lift")
     before = kept(sql)
     assert [appeal(mine, case).problem for case in (others, somebody.id, lifted)] == [
-        "not-found", "not-found", "sanction-not-appealable",
+        "sanction-unknown", "sanction-unknown", "sanction-not-appealable",
     ]  # fmt: skip
     assert mine.get("/v1/support/sanctions").body["items"] == []
     assert kept(sql) == before
