@@ -2,6 +2,7 @@
 
 import gc
 import socket
+import time
 import warnings
 from collections.abc import Generator, Iterator
 from typing import Any
@@ -12,6 +13,8 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.platform import client, database, platform, sql
 
 __all__ = ["client", "database", "platform", "sql"]  # fixtures for all tests
+
+COLLECTION_SECONDS_MAX = 0.005
 
 # An assertion in what tests share says what it compared, as one in a test does.
 pytest.register_assert_rewrite("tests.fakes", "tests.fault", "tests.operations")
@@ -27,14 +30,17 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_teardown(nextitem: pytest.Item | None, item: pytest.Item) -> Generator[None, None, None]:
     """Collect garbage after each test: a socket left to the collector must not be blamed on the next test.
 
-    After a file's last test, freeze what is left: modules that its tests imported, what their functions cache, and the
-    servers of the session. Without this each collection visits all of it, and takes longer with every file.
+    After a file's last test, and as soon as a collection takes long, freeze what is left: modules that tests imported,
+    what their functions cache, and the servers of the session. Without this each collection visits all of it, and takes
+    longer with every test.
     """
     yield
+    began = time.perf_counter()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "unclosed <socket", ResourceWarning)
         gc.collect()
-    if nextitem is None or nextitem.path != item.path:
+    took = time.perf_counter() - began
+    if nextitem is None or nextitem.path != item.path or took > COLLECTION_SECONDS_MAX:
         gc.freeze()
 
 
