@@ -5,6 +5,7 @@ import importlib
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -62,28 +63,25 @@ def test_the_door_is_a_plain_function_named_as_the_folder(function: str) -> None
 
 @each_function
 def test_it_imports_with_an_empty_environment(function: str) -> None:
-    code = f"import functions.{function}.main"
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env={"PYTHONPATH": str(contract.ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = imported(function)
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("function", FUNCTIONS)
+@each_function
 def test_nothing_slow_is_imported_before_it_is_used(function: str) -> None:
+    assert imported(function).stdout.strip() == "[]"
+
+
+@cache
+def imported(function: str) -> subprocess.CompletedProcess[str]:
+    """Import a function in a process with an empty environment, which prints the heavy modules that it has then."""
     code = (
         f"import functions.{function}.main, sys; "
         f"print([name for name, module in sys.modules.items() "
         f"if name.partition('.')[0] in {HEAVY!r} and getattr(module, '__file__', None)])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], env={"PYTHONPATH": str(contract.ROOT)}, capture_output=True, text=True, check=True
-    )
-    assert done.stdout.strip() == "[]"
+    environment = {"PYTHONPATH": str(contract.ROOT)}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
 
 
 @each_function
