@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 from emulators import contract
 from emulators.gateway import BALANCER_ADDRESS, EDGE_HEADERS, Gateway, KeySet
 from shared import auth
+from shared.values.api_keys import KEY_PREFIX
 from tests import factories
 from tests.client import FunctionClient, answer_of, app
 from tests.clock import moved_clock
@@ -187,6 +188,15 @@ def test_the_scheme_of_a_token_may_be_written_small(spied: WsgiClient, spy: Spy)
         assert ask(spied, "GET", "/v1/users/me", Authorization=f"{scheme} {somebody.token}").status_code == 200
     infos = [base64.urlsafe_b64decode(seen["HTTP_X_APIGATEWAY_API_USERINFO"] + "==") for seen in spy.seen]
     assert [json.loads(info)["sub"] for info in infos] == [str(somebody.id)] * 2
+
+
+def test_an_api_key_reaches_the_functions_of_admins_alone(spied: WsgiClient, spy: Spy) -> None:
+    """Their paths pass no API gateway in the cloud; the function judges the key."""
+    key = f"Bearer {KEY_PREFIX}x"
+    assert ask(spied, "GET", "/v1/admin/health", Authorization=key).status_code == 200
+    assert [seen["HTTP_X_FORWARDED_AUTHORIZATION"] for seen in spy.seen] == [key]
+    assert ask(spied, "GET", "/v1/users/me", Authorization=key).status_code == 401
+    assert len(spy.seen) == 1
 
 
 def test_a_token_whose_time_is_over_ends_at_the_gateway_after_its_minute_of_grace(
