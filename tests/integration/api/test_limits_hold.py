@@ -138,6 +138,12 @@ def prepare_order_payment(scene: Scene) -> Callable[[], Answer]:
     return lambda: client.post("/v1/wallet/order-payments", body, **{"Idempotency-Key": f"pay-{next(numbers)}"})
 
 
+def create_account_webhook(scene: Scene) -> Callable[[], Answer]:
+    client, numbers = scene.client(somebody(scene).token), iter(range(100))
+    body = {"url": "https://receiver.test/", "events": ["order.shipped"]}
+    return lambda: client.post("/v1/wholesale/webhooks", body, **{"Idempotency-Key": f"hook-{next(numbers)}"})
+
+
 def scan(scene: Scene) -> Callable[[], Answer]:
     client = scene.client(somebody(scene).token)
     return lambda: client.post("/v1/scans/submit", {"code": "AAAA-AAAA-AAAA"})
@@ -247,15 +253,14 @@ LIMITS: dict[str, Limited] = {
         posting("/v1/support/token", {}, signed_in=True),
     ),
     "appeal_sanction": Limited(
-        "not-found", profile_rules.APPEALS_PER_HOUR, "too-many-appeals",
+        "sanction-unknown", profile_rules.APPEALS_PER_HOUR, "too-many-appeals",
         posting("/v1/support/appeals", {"sanction_id": str(NIL), "message": "Why?"}, signed_in=True),
     ),
     "apply_for_wholesale": Limited(
         "wholesale-applied-before", wholesale_rules.APPLICATIONS_PER_HOUR, "too-many-applications", apply_for_wholesale
     ),
     "create_account_webhook": Limited(
-        "webhook-address-refused", wholesale_rules.WEBHOOKS_PER_HOUR, "too-many-webhook-tries",
-        posting("/v1/wholesale/webhooks", {"url": "https://127.0.0.1/", "events": ["order.shipped"]}, signed_in=True),
+        "account-not-approved", wholesale_rules.WEBHOOKS_PER_HOUR, "too-many-webhook-tries", create_account_webhook,
     ),
     "estimate_wholesale_order": Limited(
         "account-not-approved", tax_quotes.ESTIMATES_PER_HOUR, "too-many-estimates",

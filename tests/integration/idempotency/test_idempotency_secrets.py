@@ -42,7 +42,7 @@ PUBLIC = frozenset({
     "from_address", "full_name", "gas_wei_threshold", "hold_reason", "inputs", "ip_address", "key", "kind", "language",
     "level", "manufacturer_name", "member_id", "message", "method", "name", "network", "note", "notes", "order_number",
     "params", "pause_reason", "payout_state", "pending_email", "phone", "picture", "platform", "pool", "product_name",
-    "product_sku", "referred_username",
+    "product_sku", "referred_username", "runbook",
     "quarter", "quarter_label", "reason", "recipient", "recipient_address", "requested_by_username", "resolution",
     "serialised", "signer", "signing_hash", "sku", "small_url", "source_id", "source_kind", "state", "status", "title",
     "to", "to_address", "token_address", "token_type", "tracking_number", "transaction_hash", "type", "upload_headers",
