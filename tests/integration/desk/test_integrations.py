@@ -93,7 +93,8 @@ def answered(sql: Connection, name: str, at: datetime) -> None:
         with unchecked(sql):
             put(sql, "support_contacts", member_id=other, begun_at=at, told_at=at)
     elif name == "stargate":
-        put(sql, "top_ups", id=other, treasury="member", to_address=SIGNER, source_chain_id=1,
+        with unchecked(sql):
+            put(sql, "top_ups", id=other, treasury="member", to_address=SIGNER, source_chain_id=1,
                 source_contract=SIGNER, source_token=SIGNER, source_address=SIGNER, source_eid=1, home_eid=2,
                 home_contract=SIGNER, amount=2, quoted=1, minimum=1, fee_wei=1, reason="x", requested_by=other,
                 requested_at=at, state="bridging", state_at=at, source_hash=f"0x{other.hex * 2}", sent_at=at,
