@@ -212,7 +212,7 @@ def prepare(tx: Tx, top_up_id: UUID, transactions: Sequence[dict[str, object]], 
     tx.run(
         """
         UPDATE top_ups SET state = 'prepared', state_at = :now, fee_wei = CAST(:fee_wei AS numeric),
-                           transactions = CAST(CAST(:transactions AS text) AS jsonb)
+                           transactions = CAST(:transactions AS jsonb)
         WHERE id = :id
         """,
         id=top_up_id,

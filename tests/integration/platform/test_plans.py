@@ -50,6 +50,8 @@ ACCEPTED: Mapping[str, str] = {
     "functions.order_advance.store.unasked_payments": "each payment under way is looked up by its keys",
     "functions.order_advance.store.unconfirmed": "each order under way is looked up by its keys",
     "functions.referral_refresh.match_store.cleared": "matches in review: few, and people look at each",
+    "functions.support_sync.store.count_not_forgotten": "each member who waits for Intercom is looked up by their key",
+    "functions.support_sync.store.count_waiting": "members who wait for Intercom: few, as long as it answers",
     "shared.messages.segments.count": "people ask for it before a campaign; it reads every member once",
     "shared.messages.segments.count_up_to": "people start a campaign; it ends at the thousand and first recipient",
     "shared.ledger.seals.totals": "make ledger-check adds everything up; no schedule does",
