@@ -47,7 +47,7 @@ def visitors(stack: Stack) -> Iterator[Visitors]:
         client.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def played(stack: Stack) -> Iterator[Played]:
     """The main job once played; it relies on the first numbers of the global count."""
     result = main_job.play(stack, lambda _: None)
@@ -55,10 +55,12 @@ def played(stack: Stack) -> Iterator[Played]:
     result.hang_up()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A running stack in the mode that the tests name (MODES), with a folder and ports of its own; it is stopped at the
-    end.
+    """A running stack in the mode that the tests name (MODES), with a folder and ports of its own.
+
+    It is stopped after the last test here that needs it: a hundred processes that call each other each minute would
+    slow all other tests down.
     """
     given = MODES[request.param]
     folder: Path = tmp_path_factory.mktemp("stack") / "run"
