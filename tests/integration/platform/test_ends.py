@@ -14,16 +14,22 @@ from pg8000.dbapi import Connection
 import functions.admin_banks.store as bank_store
 import functions.affiliate_vault.store as vault_store
 import functions.auth.store as auth_store
+import functions.hook_send.store as hook_store
 import functions.notify.store as notify
 import functions.profile.store as profile
 import functions.wallet.store as wallet
+from functions.admin_settings import key_store
 from functions.affiliate import chip_store
 from functions.auth import session_records
 from shared import auth, db
 from shared.affiliates import chips as held_chips
 from shared.auth import Claims
 from shared.db import Tx
+from shared.messages import hooks
 from shared.orders import tax_quotes
+from shared.values.api_keys import API_KEYS_MAX
+from shared.values.problems import TokenNotValid
+from shared.web import keys
 from tests import factories, statements
 from tests.factories import NOW, Somebody
 from tests.fakes.plain_rows import SIGNER, at, put, unchecked
@@ -154,6 +160,54 @@ def _bank_nonce(sql: Connection, somebody: Somebody) -> Found:
     return lambda tx, now: bank_store.spend_nonce(tx, nonce, somebody.id, now)
 
 
+def _api_keys(sql: Connection, somebody: Somebody, number: int) -> None:
+    for each in range(number):
+        put(sql, "api_keys", id=uuid4(), hash=bytes([each]) * 32, name="x", operations=["get_health"],
+            made_by=somebody.id, made_at=END - timedelta(days=90), expires_at=END)  # fmt: skip
+
+
+def _good_key(sql: Connection, somebody: Somebody) -> Found:
+    _api_keys(sql, somebody, 1)
+
+    def found(tx: Tx, now: datetime) -> object:
+        try:
+            return keys._good(tx, bytes(32), now)
+        except TokenNotValid:
+            return None
+
+    return found
+
+
+def _too_many_keys(sql: Connection, somebody: Somebody) -> Found:
+    _api_keys(sql, somebody, API_KEYS_MAX)
+
+    def found(tx: Tx, now: datetime) -> object:
+        try:
+            return not key_store.make(tx, somebody.id, "x", ["get_health"], now)
+        except key_store.TooManyApiKeys:
+            return True
+
+    return found
+
+
+def _hook_secret(sql: Connection) -> UUID:
+    endpoint = uuid4()
+    put(sql, "hook_endpoints", id=endpoint, url="https://receiver.test/", kinds=["order.shipped"], state="enabled",
+        state_at=NOW, created_at=NOW)  # fmt: skip
+    put(sql, "hook_secrets", id=uuid4(), endpoint_id=endpoint, sealed=b"x", created_at=NOW, ends_at=END)
+    return endpoint
+
+
+def _signing_secret(sql: Connection, _: Somebody) -> Found:
+    endpoint = _hook_secret(sql)
+    return lambda tx, now: hook_store.secrets(tx, endpoint, now)
+
+
+def _older_secret(sql: Connection, _: Somebody) -> Found:
+    _hook_secret(sql)
+    return lambda tx, now: hooks.endpoints(tx, None, now)[0].older_secret_until
+
+
 ENDING: dict[str, Callable[[Connection, Somebody], Found]] = {
     "functions.admin_banks.store.spend_nonce": _bank_nonce,
     "functions.affiliate.chip_store.lock_lots": _lots_to_withdraw,
@@ -161,6 +215,8 @@ ENDING: dict[str, Callable[[Connection, Somebody], Found]] = {
     "shared.affiliates.chips.standing": _vaulted,
     "functions.affiliate_vault.store.note_warned": _warned_lots,
     "functions.affiliate_vault.store.unwarned": _lots_to_warn_of,
+    "functions.admin_settings.key_store.make": _too_many_keys,
+    "functions.hook_send.store.secrets": _signing_secret,
     "functions.auth.session_records.live": _live,
     "functions.auth.store.open_code": _email_code,
     "functions.notify.store.claim": _claimed_device,
@@ -170,6 +226,8 @@ ENDING: dict[str, Callable[[Connection, Somebody], Found]] = {
     "functions.profile.store.profile": _pending_email,
     "functions.wallet.store.open_challenge": _challenge,
     "shared.auth.members": _caller,
+    "shared.messages.hooks._rows": _older_secret,
+    "shared.web.keys._good": _good_key,
 }
 
 
