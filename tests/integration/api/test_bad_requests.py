@@ -180,6 +180,8 @@ def test_an_id_in_a_path_that_is_none_names_nothing(client: Client, sql: Connect
             expected = {(404, "not-found")}
             if "second-factor-not-set-up" in said(operation).get("x-problems", []):
                 expected.add((403, "second-factor-not-set-up"))  # before that, nobody learns what there is
+            if "account-not-approved" in said(operation).get("x-problems", []):
+                expected.add((409, "account-not-approved"))  # likewise
             if "transaction-not-seen" in said(operation).get("x-problems", []):
                 expected.add((409, "chain-unavailable"))  # the nodes are asked before anything is looked for here
             for value in (*WRONG_IDS, str(uuid4()), str(UUID(int=0))):
