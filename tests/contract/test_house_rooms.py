@@ -11,7 +11,7 @@ from terraform import imports
 from terraform.functions import ROOT, functions
 
 SHARED = ROOT / "shared"
-ROOMS_MAX = 30
+ROOMS_MAX = 31
 PORT = "a vendor is imported in ports and nowhere else"
 OPERATOR = "an operator's command reads it too: terraform/operations"
 CHAT = "the functions of the chat are its users: it is the rules that they share, and they are built beside it"
