@@ -27,7 +27,7 @@ HookUrl = Annotated[str, Shape(r"^https://[!-~]{1,492}$", "an https address")]
 
 
 class WebhookAddressRefused(Problem):
-    """Nothing is sent to this address; `reason` says why: `form`, `unknown_name` or `not_public`."""
+    """An address to which nothing is sent; `reason` says why: `form`, `unknown_name` or `not_public`."""
 
     status, title = 409, "Webhooks are sent to public https addresses only."
 

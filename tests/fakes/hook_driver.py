@@ -22,7 +22,7 @@ class HookDriver:
     position: int = 0
 
     def tell(self, kind: HookKind, subject: object) -> None:
-        """Let something happen."""
+        """Record an event as the product does."""
         db.atomically(lambda tx: hook_events.tell(tx, kind, subject, clock.now()))
 
     def snapshot(self) -> str:
