@@ -31,6 +31,7 @@ IN_ORDER = {
     "social_check/checking.py:check": "turns of one worker; each message is a part of the sweep",
     "social_check/checking.py:_check_all": "batches, oldest first; each message is a part of the sweep",
     "social_publish/publishing.py:publish": "the pages of one channel, oldest first",
+    "top_up_watch/main.py:_look_for_arrival": "the blocks of one top-up in order; each top-up is a part of the sweep",
     "tier_rollover/main.py:close": "batches; each member is on its own in its savepoint",
 }
 
