@@ -134,7 +134,7 @@ FIELDS: Mapping[str, str] = {
         "campaign_id finished_at asked_again_at provider_message_id",
     "social_messages":
         "id:uuid text:text tier:text number:int language media_id reply_to revision:int edited_at posted_at:time "
-        "channel_id:uuid media_type:text removed_at removed_by",
+        "channel_id:uuid media_type:text removed_at removed_by checked_revision:int",
     "social_reactions": "emoji:text posted_at:time message_id:uuid",
     "social_reads": "number:int channel_id:uuid",
     "social_sanctions": "id:uuid kind:text until reason:text given_at:time",
