@@ -20,7 +20,7 @@ from shared.job import Job
 from shared.ledger import journals
 from shared.payouts import transfer_logs, treasuries
 from shared.payouts.transfer_logs import ScanConfig
-from shared.payouts.treasuries import TreasuryNotice
+from shared.payouts.treasuries import Key, TreasuryNotice
 from shared.ports import stargate
 from shared.ports.polygon import nodes
 from shared.ports.polygon.failures import ChainFailure, TooMuch
@@ -91,19 +91,21 @@ def _leave(tx: Tx, asked: TopUp, judged: Judgement, promised: dict[str, Usdt], n
 def _look_here(followed: list[TopUp], parts: Sweep) -> None:
     """Look for arrivals, one top-up after the other. Without an answer of our nodes it is done later."""
     try:
-        home = nodes.connect()
-        home.require(db.atomically(treasuries.keys)[0].chain_id)
+        home, keys = nodes.connect(), db.atomically(treasuries.keys)
+        home.require(keys[0].chain_id)
         final = home.final().number
     except ChainFailure as failure:
         log.warning("the chain cannot be read for top-ups", reason=f"{type(failure).__name__}: {failure}")
         return
+    key_of = {key.address.lower(): key for key in keys}
     if final != NO_BLOCK:
-        parts.each(followed, lambda it: _look_for_arrival(it, home, final), lambda it: it.id)
+        parts.each(
+            followed, lambda it: _look_for_arrival(it, key_of[it.to_address.lower()], home, final), lambda it: it.id
+        )
 
 
-def _look_for_arrival(asked: TopUp, home: Nodes, final: int) -> None:
+def _look_for_arrival(asked: TopUp, key: Key, home: Nodes, final: int) -> None:
     """Find its arrivals in blocks that were not read for them; the transfers to its treasury are stored first."""
-    key = next(it for it in db.atomically(treasuries.keys) if it.address.lower() == asked.to_address.lower())
     if transfer_logs.read_up_to(key, final, home, QUESTIONS_EACH_MAX) is not None:
         return  # its log line says why; transfers of these blocks may be unknown yet
     blocks, done = read(ScanConfig).reconciliation_blocks_per_question, asked.read_to
