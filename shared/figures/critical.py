@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 from shared.db import Tx
 from shared.values.incidents import RUNBOOKS, Cause, CriticalKind
 
-SUBJECT_MAX = 100
 DETAIL_MAX = 500
 
 
@@ -60,6 +59,7 @@ def open_events(tx: Tx) -> list[OpenEvent]:
 
 def _begin(tx: Tx, cause: Cause, now: datetime) -> None:
     """Store an event, unless another run has stored it meanwhile. It does not begin later than now."""
+    kind, subject = cause.key
     tx.run(
         """
         INSERT INTO critical_events (id, kind, subject, detail, runbook, begun_at)
@@ -67,8 +67,8 @@ def _begin(tx: Tx, cause: Cause, now: datetime) -> None:
         ON CONFLICT (kind, subject) WHERE ended_at IS NULL DO NOTHING
         """,
         id=uuid4(),
-        kind=cause.kind.value,
-        subject=cause.subject[:SUBJECT_MAX],
+        kind=kind,
+        subject=subject,
         detail=cause.detail[:DETAIL_MAX],
         runbook=RUNBOOKS[cause.kind],
         begun_at=min(cause.since, now),

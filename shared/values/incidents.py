@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+SUBJECT_MAX = 100  # characters that are stored
+
 
 class CriticalKind(StrEnum):
     """The kinds of what people must hear of at once."""
@@ -37,8 +39,8 @@ class Cause:
 
     @property
     def key(self) -> tuple[str, str]:
-        """The kind and the subject, which tell the cause from others."""
-        return self.kind.value, self.subject
+        """The kind and the subject, cut as it is stored, which tell the cause from others."""
+        return self.kind.value, self.subject[:SUBJECT_MAX]
 
 
 @dataclass(frozen=True)

@@ -258,6 +258,13 @@ def test_two_runs_at_once_store_one_event(world: World) -> None:
     assert len(world.listed(CriticalKind.PEERS_LOST)) == 1
 
 
+def test_a_subject_that_is_cut_is_one_event_however_often_it_is_found(world: World) -> None:
+    cause = Cause(CriticalKind.PEERS_LOST, "node " + "9" * 200, "It has 0 peers.", clock.now())
+    for _ in range(2):
+        db.atomically(critical.settle, [CriticalKind.PEERS_LOST], [cause], clock.now())
+    assert len(world.listed(CriticalKind.PEERS_LOST)) == 1
+
+
 def test_when_pubsub_does_not_answer_the_rest_is_seen(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PUBSUB_EMULATOR_HOST", "127.0.0.1:9")
     world.nodes.one.peers = 0

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
+from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
@@ -204,8 +205,8 @@ def test_a_try_that_died_after_sending_is_made_again_under_its_id(
     ((task, _),) = driver.tasks()
     deliver = receivers.deliver
 
-    def dying(*given: object, **named: object) -> None:
-        deliver(*given, **named)  # type: ignore[arg-type]
+    def dying(*given: Any, **named: Any) -> None:
+        deliver(*given, **named)
         raise RuntimeError
 
     with monkeypatch.context() as patched:
