@@ -129,6 +129,17 @@ def test_an_order_of_which_people_have_sent_a_part_is_not_cancelled(
     assert admin.ship(order.id).body["status"] == "shipped"
 
 
+def test_a_parcel_that_arrives_while_a_wish_to_cancel_waits_refuses_the_wish(admin: OrderAdmin, order: Placed) -> None:
+    admin.ship(order.id, tins={MINT: 2})
+    parcel = admin.order(order.id)["fulfilments"][-1]["parcels"][0]["id"]
+    db.atomically(rows.want_cancelled, order.id, CancelReason.MEMBER, clock.now())
+
+    assert admin.tell_parcel(order.id, parcel, "delivered").status == 200
+
+    assert standing(order.id).state == "fulfilled"
+    assert told(order.id) == ["order_confirmed", "order_shipped", "order_not_cancelled"]
+
+
 def test_only_tins_that_people_have_sent_are_refunded(
     admin: OrderAdmin, orders: OrderDriver, order: Placed, shop_vendors: Vendors
 ) -> None:
