@@ -112,7 +112,7 @@ def _remember(stack: Stack, played: Played) -> None:
     running.remember(
         stack.options.folder,
         {"gateway": stack.url, "router": stack.function_url(""), "identity": stack.identity.url, "mail": stack.mail.url,
-         "secret": stack.secret, "clock": str(stack.clock_file), "settings": known,
+         "secret": stack.secret, "clock": str(stack.clock.file), "settings": known,
          "admin": {"email": admin.email, "password": admin.password, "totp_secret": admin.totp_secret}},
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -36,12 +36,12 @@ from emulators.push import PushStandIn
 from emulators.running import Lock, refuse
 from emulators.scheduler import Entry, Scheduler
 from emulators.settings import Choice, Source
+from emulators.stack_clock import StackClock
 from emulators.storage import Storage
 from emulators.tasks import CloudTasks
 from emulators.vendors import Vendors
 from emulators.vision import VisionStandIn
 from emulators.watch import Watch
-from shared import clock
 from shared.config import service_name
 
 ROOT = contract.ROOT
@@ -116,6 +116,8 @@ class Stack:
         # It lives on, because children die with the thread that started them.
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="stack")
         self.secret = secrets.token_urlsafe(32)
+        self.clock = StackClock(self.options.folder / running.CLOCK)
+        self.now = self.clock.now
         self.kinds: dict[str, str] = {}
         self.environment: dict[str, str] = {}
         self.identity = Identity(self.secret, self.now)
@@ -140,23 +142,13 @@ class Stack:
         """The gateway's base URL."""
         return f"http://127.0.0.1:{self.gateway_port}"
 
-    @property
-    def clock_file(self) -> Path:
-        """The file with the offset of the test clock, in seconds."""
-        return self.options.folder / running.CLOCK
-
     def log(self, name: str) -> Path:
         """The path of a part's log."""
         return self.options.folder / running.LOGS / f"{name}.log"
 
-    def now(self) -> datetime:
-        """The test clock's time, which all functions share."""
-        return datetime.now(UTC) + clock.offset(self.clock_file)
-
     def set_clock(self, moment: datetime, *, advancing: bool = False) -> None:
         """Move the time of all parts. `advancing` says that somebody waits for what is due then (shared/clock.py)."""
-        mark = f" {clock.ADVANCING}" if advancing else ""
-        running.private(self.clock_file, f"{(moment - datetime.now(UTC)).total_seconds()}{mark}")
+        self.clock.set(moment, advancing=advancing)
         self.tasks.wake()
 
     def start(self) -> None:
@@ -207,7 +199,7 @@ class Stack:
         self._start_embedded()
         for future in self._slow:
             future.result()
-        watch = Watch(self.log("any").parent, self.clock_file, self.tasks.wake, self._ended)
+        watch = Watch(self.log("any").parent, self.clock.file, self.tasks.wake, self._ended)
         watch.start()
         self._parts.append(watch)
         self.environment = self._prepare()
@@ -322,7 +314,7 @@ class Stack:
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
             "GRPC_VERBOSITY": "NONE",
-            "CLOCK_FILE": str(self.clock_file),
+            "CLOCK_FILE": str(self.clock.file),
             **cloud.account_settings(self.identity.url, self.function_url("{service}")),
             **cloud.database_settings(self.postgres, logins),
             **cloud.make_keys(self.kms.host),
