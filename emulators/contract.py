@@ -57,7 +57,7 @@ class TokenRules:
 @cache
 def document() -> dict[str, Any]:
     """The whole contract, parsed."""
-    loaded: dict[str, Any] = yaml.safe_load(OPENAPI.read_text(encoding="utf-8"))
+    loaded: dict[str, Any] = yaml.load(OPENAPI.read_text(encoding="utf-8"), yaml.CSafeLoader)
     return loaded
 
 
