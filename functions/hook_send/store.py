@@ -44,7 +44,7 @@ class Delivery:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Its endpoint."""
+        """The endpoint that it goes to."""
         return Endpoint(self.endpoint_id, self.endpoint_state, self.account_status)
 
 
