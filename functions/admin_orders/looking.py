@@ -36,6 +36,7 @@ def list_admin_orders(tx: Tx, admin: Operations, page: OrderFilter) -> Listing[A
     wanted = Wanted(
         state=page.status,
         payment=page.payment,
+        kind=page.kind,
         placed_from=page.placed_from,
         placed_to=page.placed_to,
         number=None if page.number is None else number_read(page.number),

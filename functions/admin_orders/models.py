@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from functions.admin_orders import rules
 from shared.orders.refunds import RefundReason
-from shared.orders.states import CancelReason, OrderState
+from shared.orders.states import CancelReason, OrderKind, OrderState
 from shared.orders.views import OrderLine
 from shared.values import typed
 from shared.values.contacts import EmailAddress
@@ -41,6 +41,7 @@ class OrderFilter(Page):
 
     status: OrderState | None = None
     payment: PaymentStatus | None = None
+    kind: OrderKind | None = None
     placed_from: Moment | None = None
     placed_to: Moment | None = None
     number: OrderNumber | None = None

@@ -37,6 +37,7 @@ class Wanted:
 
     state: OrderState | None
     payment: PaymentStatus | None
+    kind: OrderKind | None
     placed_from: datetime | None
     placed_to: datetime | None
     number: int | None
@@ -138,7 +139,7 @@ class _RefundLine:
 
 def orders(tx: Tx, wanted: Wanted, after: Position | None, limit: int) -> list[ListedOrder]:
     """Orders that match every condition after a position, newest first. The query is planned anew each time, to use the
-    index of the given conditions.
+    index of the given conditions. An order is wholesale if it has an account, of which there is an index.
     """
     tx.run_later("SET LOCAL plan_cache_mode = force_custom_plan")
     if wanted.payment:
@@ -151,6 +152,7 @@ def orders(tx: Tx, wanted: Wanted, after: Position | None, limit: int) -> list[L
                o.placed_at, o.member_id, m.username, m.email
         FROM orders o JOIN members m ON m.id = o.member_id CROSS JOIN LATERAL order_paid(o.id) paid
         WHERE (CAST(:state AS order_state) IS NULL OR o.state = CAST(:state AS order_state))
+          AND (CAST(:kind AS text) IS NULL OR (o.account_id IS NOT NULL) = (CAST(:kind AS text) = 'wholesale'))
           AND (CAST(:from AS timestamptz) IS NULL OR o.placed_at >= :from)
           AND (CAST(:to AS timestamptz) IS NULL OR o.placed_at < :to)
           AND (CAST(:number AS bigint) IS NULL OR o.number = :number)
@@ -180,6 +182,7 @@ def orders_paid(
           AND NOT EXISTS (SELECT FROM payments later
                           WHERE later.order_id = p.order_id AND (later.created_at, later.id) > (p.created_at, p.id))
           AND (CAST(:state AS order_state) IS NULL OR o.state = CAST(:state AS order_state))
+          AND (CAST(:kind AS text) IS NULL OR (o.account_id IS NOT NULL) = (CAST(:kind AS text) = 'wholesale'))
           AND (CAST(:from AS timestamptz) IS NULL OR o.placed_at >= :from)
           AND (CAST(:to AS timestamptz) IS NULL OR o.placed_at < :to)
           AND (CAST(:number AS bigint) IS NULL OR o.number = :number)
@@ -196,6 +199,7 @@ def orders_paid(
 def _conditions(wanted: Wanted, after: Position | None, limit: int) -> dict[str, object]:
     return {
         "state": wanted.state,
+        "kind": wanted.kind,
         "from": wanted.placed_from,
         "to": wanted.placed_to,
         "number": wanted.number,

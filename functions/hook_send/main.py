@@ -79,7 +79,7 @@ def _spread(tx: Tx, event: HookEvent, now: datetime) -> None:
         raise Hopeless("there is nothing that this event is about")
     body = encoding.dump({"type": kind.value, "timestamp": event.happened_at, "data": content.data}).decode()
     for endpoint in store.choosing(tx, kind, content.account_id):
-        if not (endpoint.account_status is None or endpoint.account_status in store.HEARING):
+        if not endpoint.is_told:
             continue
         identity = uuid4()
         if store.insert(tx, identity, endpoint.id, kind, event.subject, body=body, now=now):
@@ -92,7 +92,7 @@ def _begin(tx: Tx, task: SendHook, now: datetime) -> Step | None:
     if found is None or found.state is not HookDeliveryState.PENDING or found.tries + 1 != task.number:
         return None
     made = found.tries - found.tries_before
-    if not found.is_wanted or made >= hooks.TRIES_MAX:
+    if not found.endpoint.is_told or made >= hooks.TRIES_MAX:
         store.end(tx, found.id, HookDeliveryState.FAILED, now)
         _judge(tx, found, now)
         return None

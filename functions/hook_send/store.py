@@ -13,10 +13,19 @@ HEARING = frozenset({WholesaleStatus.APPROVED, WholesaleStatus.ACTIVE})  # accou
 
 @dataclass(frozen=True)
 class Endpoint:
-    """An endpoint that has chosen an event; `account_status` is None for one of the owners."""
+    """An endpoint as it is now; `account_status` is None for one of the owners."""
 
     id: UUID
+    state: HookState
     account_status: WholesaleStatus | None
+
+    @property
+    def is_told(self) -> bool:
+        """True if something may be sent to it: it is enabled, and the owners', or of an account that may hear of its
+        orders.
+        """
+        hears = self.account_status is None or self.account_status in HEARING
+        return hears and self.state is HookState.ENABLED
 
 
 @dataclass(frozen=True)
@@ -34,10 +43,9 @@ class Delivery:
     account_status: WholesaleStatus | None
 
     @property
-    def is_wanted(self) -> bool:
-        """True if its endpoint is still told of anything."""
-        hears = self.account_status is None or self.account_status in HEARING
-        return hears and self.endpoint_state is HookState.ENABLED
+    def endpoint(self) -> Endpoint:
+        """The endpoint that it goes to."""
+        return Endpoint(self.endpoint_id, self.endpoint_state, self.account_status)
 
 
 @dataclass(frozen=True)
@@ -67,13 +75,13 @@ class Owner:
 
 
 def choosing(tx: Tx, kind: HookKind, account_id: UUID | None) -> list[Endpoint]:
-    """The enabled endpoints that have chosen events of this kind: the owners', and those of the account."""
+    """The endpoints that have chosen events of this kind: the owners', and those of the account."""
     return tx.all(
         Endpoint,
         """
-        SELECT e.id, a.status AS account_status
+        SELECT e.id, e.state, a.status AS account_status
         FROM hook_endpoints e LEFT JOIN wholesale_accounts a ON a.id = e.account_id
-        WHERE e.state = 'enabled' AND CAST(:kind AS text) = ANY (e.kinds)
+        WHERE CAST(:kind AS text) = ANY (e.kinds)
           AND (e.account_id IS NULL OR e.account_id = CAST(:account_id AS uuid))
         ORDER BY e.id
         """,

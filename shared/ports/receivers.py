@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ WHOLE_SECONDS_MAX = 10.0  # from the connection's beginning to the end of the an
 HEAD_BYTES_MAX = 16 * 1024
 PIECE_BYTES = 4 * 1024
 ADDRESSES_TRIED_MAX = 2
+CONTEXTS_MAX = 4
 STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2})( [^\r\n]*)?\r\n")
 END_OF_HEAD = b"\r\n\r\n"
 USER_AGENT = "BlakJaks-Webhooks/1"
@@ -188,7 +190,7 @@ def _sent(target: _Target, places: Sequence[HostAddress], request: bytes) -> int
     try:
         with _connected(places) as plain:
             plain.settimeout(_left(deadline))
-            with _context(target.name).wrap_socket(plain, server_hostname=target.name) as secure:
+            with _trusting(_authority_of(target.name)).wrap_socket(plain, server_hostname=target.name) as secure:
                 secure.settimeout(_left(deadline))
                 secure.sendall(request)
                 return _status(secure, deadline)
@@ -214,9 +216,18 @@ def _connected(places: Sequence[HostAddress]) -> socket.socket:
     raise failure
 
 
-def _context(name: str) -> ssl.SSLContext:
+def _authority_of(name: str) -> str | None:
+    """The certificate (PEM) by which a stand-in on this machine is known; None for everybody else."""
+    return os.environ.get("HOOK_STAND_IN_AUTHORITY") or None if name.endswith(STAND_IN) else None
+
+
+@lru_cache(maxsize=CONTEXTS_MAX)
+def _trusting(authority: str | None) -> ssl.SSLContext:
+    """Trust the authorities of this machine, and this one. They are read once, because there are more than a hundred of
+    them; an SSLContext serves any number of threads.
+    """
     context = ssl.create_default_context()
-    if name.endswith(STAND_IN) and (authority := os.environ.get("HOOK_STAND_IN_AUTHORITY")):
+    if authority is not None:
         context.load_verify_locations(cadata=authority)
     return context
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from eth_account import Account
 
 from emulators.chain.node import ChainNode
 from shared.ports.polygon.failures import TooMuch, WrongChain
@@ -13,6 +14,7 @@ from tests.fakes.pages import web_page
 
 OWNER_NOTHING = "0x3333333333333333333333333333333333333333"
 TREASURY = "0x4444444444444444444444444444444444444444"
+WALLET = "0x5555555555555555555555555555555555555555"
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +66,24 @@ def test_transfers_are_read_by_direction_and_range(chain: ChainNode, nodes: Node
     assert nodes.movements(chain.usdt, sender=TREASURY, first=0, last=head) == []
     last = every[-1].block_number
     assert len(nodes.movements(chain.usdt, recipient=TREASURY, first=last, last=last)) == 1
+
+
+def test_a_token_that_looks_alike_and_a_transfer_of_zero_are_no_money(chain: ChainNode, nodes: Nodes) -> None:
+    ours, stranger = chain.usdt, Account.create()
+    alike = chain.deploy_usdt()  # the same code, name and symbol at another address
+    chain.mint(WALLET, 500_000_000)
+    chain.usdt = ours
+    chain.fund_gas(stranger.address, 10**18)
+    chain.send_usdt(stranger, WALLET, 0)
+    chain.mine()
+    chain.mint(WALLET, 3_000_000)
+    head = chain.head()
+
+    assert [it.amount_micro for it in chain.transfers() if it.recipient == WALLET] == [0, 3_000_000]
+    for recipient in (WALLET, None):
+        found = nodes.movements(ours, recipient=recipient, first=0, last=head)
+        assert [it.amount_micro for it in found if it.recipient == WALLET] == [3_000_000]
+    assert [it.amount_micro for it in nodes.movements(alike, first=0, last=head)] == [500_000_000]
 
 
 def test_a_node_that_is_away_is_part_of_the_answer(chain: ChainNode) -> None:

@@ -1,7 +1,8 @@
-"""No notice and no mail names an amount or a time that nothing keeps: each is in one of the tables below.
+"""No notice, mail or figure names an amount or a time that nothing keeps: each is in one of the tables below.
 
 KEPT has the texts that say what is to come: the job that does it, and a test that shows it done. TOLD has those that
-say what has happened. A text that is new, or that names an amount or a time from now on, fails here until it is in one.
+say what has happened. FIGURES has the fields of answers to members and visitors that say what is to come. A text or
+field that is new, or that names an amount or a time from now on, fails here until it is in one.
 """
 
 import ast
@@ -9,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from string import Template
+from typing import Any
 
 import pytest
 
@@ -20,11 +22,15 @@ from shared.messages.notices import NOTICES
 from shared.messages.wording import Kind
 from shared.messages.written_mails import VARIABLES
 from terraform import imports
+from tests import openapi
 
 TESTS = contract.ROOT / "tests"
 PROMISING = frozenset({Kind.MONEY, Kind.MOMENT, Kind.PRIZE, Kind.COMPS, Kind.PACKAGE, Kind.QUARTER})
 TIMES = re.compile(
     r"\b(hours?|days?|weeks?|weekly|months?|minutes?|quarter|soon|next|pays?|paid|wallet|dates?)\b", re.IGNORECASE
+)
+COMING = re.compile(
+    r"(^|_)(next|until|expires|expiry|due|estimated|ends|pending|owed|rests|waiting|remaining|left)(_|$)"
 )
 
 
@@ -162,6 +168,62 @@ TOLD: Mapping[str, str] = {
 }
 # What people do, because no job can: the concierge books it, or the member pays with another card.
 BY_PEOPLE = frozenset({"casino_dining", "casino_airfare", "mail trip_chosen", "order_declined"})
+ENDS = CODE_ENDS  # of each query that asks whether something is over
+COUNTED = Kept("scans", "integration/comps/test_prizes.py::test_the_next_number_is_the_one_after_the_count")
+TIER_COMES = Kept("scans", "integration/tiers/test_tier_shown.py::test_scans_fill_the_bar_and_raise_the_tier")
+MAY_WRITE = Kept("social", "integration/social/test_posting.py::test_who_may_not_write_is_told_so")
+# Fields of answers to members and visitors. What admins see at the desk is for people who know where it comes from.
+FIGURES: Mapping[str, Kept] = {
+    "next_payout_on": WEEKLY,
+    "next_week_on": WEEKLY,
+    "ends_on": WEEKLY,
+    "estimated_share": WEEKLY,
+    "owed": WEEKLY,
+    "pending_comps": KEPT["wallet_linked"],
+    "comps_rest_until": RESTS,
+    "next_expiry_at": Kept(
+        "affiliate_vault",
+        "integration/affiliates/test_vault.py::test_a_chip_is_good_until_its_end_whether_the_job_has_run_or_not",
+    ),
+    "waiting": Kept(
+        "affiliate_week",
+        "integration/affiliates/test_week.py::test_chips_of_doubted_scans_wait_and_count_once_people_have_cleared_them",
+    ),
+    "next_number": COUNTED,
+    "trips_left": Kept(
+        "scans", "integration/comps/test_trips.py::test_a_scan_wins_no_trip_beyond_what_the_months_sales_allow"
+    ),
+    "next_tier": TIER_COMES,
+    "next_tier_threshold": TIER_COMES,
+    "remaining": TIER_COMES,
+    "quarter_ends_at": QUARTER_ENDS,
+    "due_at": Kept(
+        "order_advance",
+        "integration/wholesale/test_wholesale_invoices.py::test_what_is_not_paid_until_it_is_due_is_cancelled",
+    ),
+    "next_at": Kept(
+        "hook_send",
+        "integration/webhooks/test_sending.py::test_five_days_of_failures_end_the_tries_and_the_endpoint_and_are_told",
+    ),
+    "older_secret_until": Kept(
+        "hook_send", "integration/webhooks/test_endpoints.py::test_for_a_day_messages_are_signed_with_both_secrets"
+    ),
+    "muted_until": MAY_WRITE,
+    "timeout_until": MAY_WRITE,
+    "until": MAY_WRITE,
+    "ends_at": Kept(
+        "auth",
+        "integration/auth/test_sessions_end.py::test_a_members_session_ends_after_ninety_days_however_much_it_is_used",
+    ),
+    "expires_at": ENDS,
+    "expires_in": ENDS,
+    "refresh_expires_in": ENDS,
+    "proved_until": Kept(
+        "auth", "integration/auth/test_sessions_end.py::test_an_admin_acts_for_eight_hours_on_a_proof"
+    ),
+}
+# They say what is there already, and promise nothing.
+PRESENT = frozenset({"next_cursor", "backup_codes_left", "left", "lines_left_out", "pending_email"})
 
 
 def written() -> Mapping[str, Sequence[str]]:
@@ -181,6 +243,28 @@ def names_an_amount_or_a_time(texts: Sequence[str]) -> bool:
     return bool(kinds & PROMISING or TIMES.search(re.sub(r"\$\w+", "", whole)))
 
 
+def shown_to_members() -> set[str]:
+    """The names of all fields, however deep, of answers to members and visitors."""
+    names: set[str] = set()
+    for operation in contract.operations():
+        if operation.template.startswith("/v1/admin/"):
+            continue
+        answers = contract.document()["paths"][operation.template][operation.method.lower()]["responses"]
+        for status, answer in answers.items():
+            for content in openapi.resolved(answer).get("content", {}).values():
+                names |= fields_of(content["schema"]) if status.startswith("2") else set()
+    return names
+
+
+def fields_of(schema: dict[str, Any]) -> set[str]:
+    found = openapi.resolved(schema)
+    names = set(found.get("properties", {}))
+    inner = [*found.get("properties", {}).values(), found.get("items"), found.get("additionalProperties")]
+    for way in ("allOf", "anyOf", "oneOf"):
+        inner += found.get(way, [])
+    return names.union(*(fields_of(each) for each in inner if isinstance(each, dict)))
+
+
 def test_every_text_that_names_an_amount_or_a_time_is_in_one_table() -> None:
     named = {code for code, texts in written().items() if names_an_amount_or_a_time(texts)}
     tables = [set(KEPT), set(TOLD), set(BY_PEOPLE)]
@@ -188,9 +272,15 @@ def test_every_text_that_names_an_amount_or_a_time_is_in_one_table() -> None:
     assert sum(map(len, tables)) == len(named)
 
 
-@pytest.mark.parametrize("code", KEPT)
+def test_every_figure_that_says_what_is_to_come_is_in_one_table() -> None:
+    coming = {name for name in shown_to_members() if COMING.search(name)}
+    assert set(FIGURES) | PRESENT == coming, "say which job keeps it, and where that is shown"
+    assert not set(FIGURES) & PRESENT
+
+
+@pytest.mark.parametrize("code", [*KEPT, *FIGURES])
 def test_what_is_promised_is_done_by_a_function_and_shown_by_a_test(code: str) -> None:
-    kept = KEPT[code]
+    kept = KEPT.get(code) or FIGURES[code]
     assert kept.by in contract.functions()
     path, _, name = kept.shown.partition("::")
     defined = {

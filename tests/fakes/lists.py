@@ -36,6 +36,11 @@ def same(name: str) -> ListFilter:
     return ListFilter(lambda item: item[name], lambda item, value: item[name] == value)
 
 
+def kind_of(order: Item) -> str:
+    """The kind of an order, which its number tells."""
+    return "wholesale" if order["order_number"].startswith("WO-") else "retail"
+
+
 @dataclass(frozen=True)
 class ListCase:
     """How to fill a list: `make` makes a row and returns the value that identifies it in the item's field `key`.
@@ -212,6 +217,7 @@ LISTS: Mapping[str, ListCase] = {
         filters={
             "status": same("status"),
             "payment": same("payment"),
+            "kind": ListFilter(kind_of, lambda item, value: kind_of(item) == value),
             "placed_from": ListFilter(lambda item: item["placed_at"], lambda item, value: item["placed_at"] >= value),
             "placed_to": ListFilter(lambda item: item["placed_at"], lambda item, value: item["placed_at"] < value),
             "number": ListFilter(lambda item: item["order_number"], lambda item, value: item["order_number"] == value),

@@ -66,12 +66,12 @@ def of_selery(
     return signed_selery(json.dumps(told).encode(), seconds_ago=seconds_ago)
 
 
-def of_kintsugi(transaction_id: UUID, *, event_id: str | None = None) -> VendorMessage:
+def of_kintsugi(transaction_id: UUID, *, event_id: str | None = None, seconds_ago: int = 0) -> VendorMessage:
     """The tax service tells that it has a sale or refund of ours."""
     data = {"id": "txn_1", "external_id": str(transaction_id)}
     told = {"id": event_id or f"evt_{uuid4().hex}", "type": "transaction.created", "data": data}
     secret = os.environ["KINTSUGI_WEBHOOK_SECRET"]
-    return _timed(KINTSUGI, KINTSUGI_SIGNATURE, json.dumps(told).encode(), secret, seconds_ago=0)
+    return _timed(KINTSUGI, KINTSUGI_SIGNATURE, json.dumps(told).encode(), secret, seconds_ago=seconds_ago)
 
 
 def of_teller(enrollment_id: str, *, event_id: str | None = None) -> VendorMessage:

@@ -1,5 +1,6 @@
 """Webhooks reach public https addresses only, whatever a name says from one look to the next, and wait for nobody."""
 
+import ssl
 from collections.abc import Sequence
 
 import pytest
@@ -98,6 +99,20 @@ def test_a_message_is_posted_with_its_headers(receiver: HookReceiver) -> None:
     assert taken.body == b'{"a":1}'
     assert taken.headers["webhook-id"] == "msg_1"
     assert taken.headers["content-type"] == "application/json"
+
+
+def test_authorities_are_read_once_for_all_messages(receiver: HookReceiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[ssl.SSLContext] = []
+    make = ssl.create_default_context
+
+    def counted() -> ssl.SSLContext:
+        read.append(make())
+        return read[-1]
+
+    monkeypatch.setattr(ssl, "create_default_context", counted)
+    for _ in range(3):
+        assert receivers.deliver(URL, HEADERS, b"{}") == Answered(204, None)
+    assert (len(receiver.taken), len(read)) == (3, 1)
 
 
 @pytest.mark.parametrize(("status", "is_taken"), [(200, True), (299, True), (301, False), (307, False), (410, False),

@@ -189,10 +189,10 @@ def spoiled() -> Iterator[tuple[str, VendorMessage]]:
     yield "the card's, signed by AgeChecker's secret", signed_card(card.body, secret=ours[1])
     yield "AgeChecker's, signed by the card's secret", signed_agechecker(age.body, secret=ours[0])
     yield "the warehouse's, signed by the card's secret", signed_selery(selery.body, secret=ours[0])
-    yield "the warehouse's, six minutes old", of_selery(uuid4(), seconds_ago=360)
-    yield "yesterday's", of_card(uuid4(), seconds_ago=86_400)
-    yield "six minutes old", of_card(uuid4(), seconds_ago=360)
-    yield "of tomorrow", of_card(uuid4(), seconds_ago=-86_400)
+    for name, seconds in (("yesterday's", 86_400), ("six minutes old", 360), ("of tomorrow", -86_400)):
+        yield f"the card's, {name}", of_card(uuid4(), seconds_ago=seconds)
+        yield f"the warehouse's, {name}", of_selery(uuid4(), seconds_ago=seconds)
+        yield f"the tax service's, {name}", of_kintsugi(uuid4(), seconds_ago=seconds)
     for text in ("", "t=,v1=", "t=1,v1=ab", "v1=ab", "t=1" * 500, "t=9999999999999,v1=a", "é", "\x7f", "null", "=,=,="):
         given = text.encode().decode("latin-1")
         yield f"the card's with {text[:20]!r}", card.with_headers(**{CARD_SIGNATURE: given})

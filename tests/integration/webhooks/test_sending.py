@@ -69,6 +69,18 @@ def test_nothing_is_recorded_that_nobody_has_chosen(driver: HookDriver, sql: Con
     assert sql.execute_simple("SELECT FROM outbox WHERE destination = 'hook-event'").rows == []
 
 
+def test_an_order_that_only_other_accounts_would_hear_of_is_not_recorded(driver: HookDriver, sql: Connection) -> None:
+    order_rows.counted(1000)
+    who, stranger = factories.member(), factories.member()
+    hook_rows.endpoint(wholesale_account("approved", member=stranger), kinds=hook_rows.KINDS)
+    wholesale_order_rows.cancelled(wholesale_order_rows.awaited(who))
+    driver.tell(HookKind.TREASURY_SNAPSHOT, driver.snapshot())
+    assert sql.execute_simple("SELECT FROM outbox WHERE destination = 'hook-event'").rows == []
+    hook_rows.endpoint(wholesale_order_rows.account_of(who), kinds=hook_rows.KINDS)
+    wholesale_order_rows.cancelled(wholesale_order_rows.awaited(who))
+    assert len(sql.execute_simple("SELECT FROM outbox WHERE destination = 'hook-event'").rows) == 1
+
+
 def test_an_event_about_nothing_that_there_is_ends(driver: HookDriver, sql: Connection) -> None:
     hook_rows.endpoint(None)
     driver.tell(HookKind.ORDER_CONFIRMED, uuid4())
