@@ -121,6 +121,26 @@ def test_the_overview_says_what_is_there(member: FunctionClient, sql: Connection
     assert body["payouts_last_24h"] == {"count": 0, "amount": 0.0}
 
 
+def test_the_feed_of_partners_has_their_lines_and_the_members_feed_has_all(
+    member: FunctionClient, sql: Connection
+) -> None:
+    assert member.get("/v1/insights/partners").body["feed"] == []
+    began = datetime.now(UTC)
+    kinds = ["match_earned", "comp_paid", "week_shared", "wholesale_comp_awarded", "match_earned"]
+    for back, kind in enumerate(kinds):
+        put(sql, "feed_items", kind=kind, text=kind, amount=1_000_000, dedupe_key=str(back),
+            happened_at=began - timedelta(minutes=back), params={})  # fmt: skip
+    memory.forget()
+
+    partners, overview = (member.get(f"/v1/insights/{page}").body for page in ("partners", "overview"))
+
+    assert [line["kind"] for line in partners["feed"]] == [kind for kind in kinds if kind != "comp_paid"]
+    assert [line["kind"] for line in overview["live_feed"]] == kinds
+    assert "feed" not in partners["reasons"]
+    matches = member.get("/v1/insights/feed?kind=match_earned").body["items"]
+    assert [line["id"] for line in matches] == [partners["feed"][0]["id"], partners["feed"][-1]["id"]]
+
+
 def test_tiers_are_those_of_the_quarter_or_for_good(client: Client) -> None:
     now = datetime.now(UTC)
     quarter = f"{now.year}-Q{(now.month + 2) // 3}"
