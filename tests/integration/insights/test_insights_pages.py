@@ -81,6 +81,22 @@ def test_a_figure_that_is_older_than_it_should_be_is_named(member: FunctionClien
     assert body["active_members"] == 0
 
 
+def test_every_figure_that_is_older_than_its_promise_is_named_on_each_page(
+    client: Client, member: FunctionClient, sql: Connection
+) -> None:
+    worked_out()
+    sql.execute_simple(
+        "ALTER TABLE figures DISABLE TRIGGER figure_is_newer;"
+        "UPDATE figures SET as_of = now() - (fresh_seconds + 1) * interval '1 second'"
+    )
+    recent = datetime.now(UTC) - timedelta(seconds=5)
+    for page, asker in [*((page, member) for page in PAGES), ("public", client())]:
+        body = asker.get(f"/v1/insights/{page}").body
+        old = {field for field, at in body["as_of"].items() if datetime.fromisoformat(at) < recent}
+        assert old, page
+        assert set(body["stale"]) == old, page
+
+
 def test_an_older_figure_never_replaces_a_newer_one(sql: Connection) -> None:
     worked_out()
     before = sql.execute_simple("SELECT name, as_of FROM figures WHERE name = 'pools'").rows
