@@ -1,16 +1,20 @@
 """Operations on the rules of comps and their history, and on the list of comps."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import Field
 
-from functions.admin_comps import details, rules, store
+from functions.admin_comps import details, rule_effects, rules, store
 from functions.admin_comps.common import Operations, amount_from, api
 from functions.admin_comps.details import AdminComp, AdminCompDetail
+from functions.admin_comps.rule_effects import ChangedCompRule
 from functions.admin_comps.rules import INTERVAL_MAX, INTERVAL_MIN, Terms
 from functions.admin_comps.store import CompRule
+from shared.auth import Admin
 from shared.credentials import totp
 from shared.credentials.totp import SECOND_FACTOR
 from shared.db import Tx
@@ -26,6 +30,14 @@ from shared.web.http import Client
 from shared.web.paging import Position
 
 
+@dataclass(frozen=True)
+class By:
+    """The admin who changes a rule, and from where."""
+
+    admin: Admin
+    client: Client
+
+
 class CompRuleEdit(Body):
     """The rule as it shall be. `revision` is the revision that was read: of two edits of the same one, the second is
     refused. `totp` is a code of the admin's own authenticator app.
@@ -39,6 +51,15 @@ class CompRuleEdit(Body):
     awards_per_member: Annotated[int, Field(ge=1, le=rules.AWARDS_PER_MEMBER_MAX)] | None = None
     enabled: bool
     unlocked_by_admin: bool
+    reason: Reason
+    totp: SixDigits
+
+
+class CompRuleRevert(Body):
+    """The revision whose terms the rule shall have again (`to_revision`), and the one that was read (`revision`)."""
+
+    revision: Annotated[int, Field(ge=1, le=2**31)]
+    to_revision: Annotated[int, Field(ge=1, le=2**31 - 2)]
     reason: Reason
     totp: SixDigits
 
@@ -84,27 +105,33 @@ def list_comp_rules(tx: Tx, admin: Operations) -> Listing[CompRule]:
     return Listing[CompRule](items=store.rules(tx), next_cursor=None)
 
 
-@api.put("/v1/admin/comp-rules/{comp_type}", problems=(rules.RuleChanged, *SECOND_FACTOR))
+@api.put("/v1/admin/comp-rules/{comp_type}", problems=(rules.RuleChanged, *SECOND_FACTOR), dry_run=True)
 def change_comp_rule(
     tx: Tx, admin: Operations, comp_type: str, body: CompRuleEdit, client: Client, now: datetime
-) -> CompRule:
-    """Change a rule from the next scan number on, or `rules_notice` numbers later where it gets worse for members."""
+) -> ChangedCompRule:
+    """Change a rule from the next scan number on, or `rules_notice` numbers later where it gets worse for members. A
+    dry run says from which number on, and whether the prize opens or closes.
+    """
     kind = _prize(comp_type)
     totp.spend(tx, admin.id, body.totp, now)
     held = store.lock_rules(tx)
-    before = held.get(kind)
-    if before is None:
-        raise NotFound
-    if before.revision != body.revision:
-        raise rules.RuleChanged(revision=before.revision)
     terms = Terms(**{name: getattr(body, name) for name in Terms.__dataclass_fields__})
-    if faults := rules.faults(before.type, terms, {rule.type: rule.terms for rule in held.values()}):
-        raise NotValid(errors=faults)
-    after = store.change_rule(tx, before.type, terms, now)
-    store.insert_change(tx, before, after, admin.id, body.reason, now=now)
-    changes = {"before": before.terms.recorded(), "after": terms.recorded(), "reason": body.reason}
-    audit.record(tx, admin, client, Action("comp_rule.change", "comp_rule", after.type, changes), now)
-    return store.ruling(tx, after.type)
+    return _changed(tx, held, kind, body, terms=terms, by=By(admin, client), now=now)
+
+
+@api.post("/v1/admin/comp-rules/{comp_type}/revert", problems=(rules.RuleChanged, *SECOND_FACTOR), dry_run=True)
+def revert_comp_rule(
+    tx: Tx, admin: Operations, comp_type: str, body: CompRuleRevert, client: Client, now: datetime
+) -> ChangedCompRule:
+    """Give a rule the terms of an earlier revision, as a new one. Raises NotFound if there was no such revision."""
+    kind = _prize(comp_type)
+    totp.spend(tx, admin.id, body.totp, now)
+    held = store.lock_rules(tx)
+    found = store.terms_of(tx, kind, body.to_revision)
+    if found is None:
+        raise NotFound
+    terms = Terms(**vars(_terms(found)))
+    return _changed(tx, held, kind, body, terms=terms, by=By(admin, client), now=now)
 
 
 @api.get("/v1/admin/comp-rules/{comp_type}/history")
@@ -129,6 +156,32 @@ def search_comps(tx: Tx, admin: Operations, page: CompFilter, now: datetime) -> 
 def get_comp(tx: Tx, admin: Operations, comp_id: UUID, now: datetime) -> AdminCompDetail:
     """Return one comp with all details."""
     return details.detail(tx, comp_id, now)
+
+
+def _changed(
+    tx: Tx,
+    held: Mapping[CompType, CompRule],
+    kind: CompType,
+    body: CompRuleEdit | CompRuleRevert,
+    *,
+    terms: Terms,
+    by: By,
+    now: datetime,
+) -> ChangedCompRule:
+    """Make the terms the rule's next revision, recorded and audited. The caller has locked the rules."""
+    before = held.get(kind)
+    if before is None:
+        raise NotFound
+    if before.revision != body.revision:
+        raise rules.RuleChanged(revision=before.revision)
+    if faults := rules.faults(before.type, terms, {rule.type: rule.terms for rule in held.values()}):
+        raise NotValid(errors=faults)
+    after = store.change_rule(tx, before.type, terms, now)
+    store.insert_change(tx, before, after, by.admin.id, body.reason, now=now)
+    changes = {"before": before.terms.recorded(), "after": terms.recorded(), "reason": body.reason}
+    audit.record(tx, by.admin, by.client, Action("comp_rule.change", "comp_rule", after.type, changes), now)
+    effect = rule_effects.of_change(tx, kind, before.terms, terms, now)
+    return ChangedCompRule(**vars(store.ruling(tx, after.type)), effect=effect)
 
 
 def _prize(name: str) -> CompType:

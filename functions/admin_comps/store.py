@@ -190,6 +190,22 @@ def insert_change(tx: Tx, before: CompRule, after: CompRule, admin_id: UUID, rea
     )
 
 
+def terms_of(tx: Tx, kind: CompType, revision: int) -> dict[str, Any] | None:
+    """The terms that a revision of the rule had, as they were recorded; None if there was no such revision, or if it is
+    the only one.
+    """
+    return tx.scalar_or_none(
+        dict,
+        """
+        SELECT CASE c.revision WHEN :revision THEN after_terms ELSE before_terms END AS terms
+        FROM comp_rule_changes c WHERE c.type = :type AND c.revision IN (:revision, :revision + 1)
+        ORDER BY c.revision LIMIT 1
+        """,
+        type=kind,
+        revision=revision,
+    )
+
+
 def changes(tx: Tx, kind: CompType, after: Position | None, limit: int) -> list[Change]:
     """Changes of a rule after a position, newest first."""
     return tx.all(

@@ -35,15 +35,21 @@ FIGURES = (
     Name.MEMBERS,
     Name.ACTIVE_MEMBERS,
     Name.SCANS_TODAY,
+    Name.SCANS_THIS_WEEK,
     Name.SCANS_THIS_MONTH,
+    Name.REVENUE,
+    Name.ORDERS_UNDER_WAY,
+    Name.AFFILIATES_ACTIVE,
     Name.TINS_THIS_MONTH,
     Name.PAYOUTS_LAST_24H,
     Name.PAYOUT_PIPELINE,
     Name.COMP_BUDGET_HEALTH,
     Name.TIER_DISTRIBUTION,
 )
+# The operation that does it, or the list of those things one of which is chosen for it.
 QUICK_ACTIONS: Mapping[str, str] = {
     "order_codes": "/v1/admin/qr/generate",
+    "approve_wholesale_account": "/v1/admin/wholesale/applications?status=pending",
     "award_comp": "/v1/admin/comps/award",
     "broadcast": "/v1/admin/notifications/broadcast",
 }
@@ -73,7 +79,7 @@ class DashboardQueue(Reply):
 
 
 class QuickAction(Reply):
-    """Something that admins often do, and the path of its operation."""
+    """Something that admins often do, and the path of its operation, or of the list of what it is done to."""
 
     name: str
     path: str

@@ -219,6 +219,7 @@ class TimelineKind(StrEnum):
     CHIPS = "chips"
     TIER = "tier"
     MESSAGE = "message"
+    CHAT = "chat"
     MAIL = "mail"
     AUDIT = "audit"
 
@@ -231,9 +232,10 @@ class TimelineFilter(Page):
 
 class TimelineEntry(Reply):
     """Something that happened to a member. `what` names it: the product of a scan, the type of a comp or message, the
-    source of a payout, the kind of an order or of a move of chips, the tier, the template of a mail, the action of an
-    admin. `reference` is what finds it elsewhere: a scan's number, a transaction's hash, an order's number, the source
-    of chips, the quarter of a tier, the title of a message, the admin's username. Amounts are USDT, of orders dollars.
+    source of a payout, the kind of an order or of a move of chips, the tier, the template of a mail, the channel in
+    which something was said (`state` is who has removed it), the action of an admin. `reference` is what finds it
+    elsewhere: a scan's number, a transaction's hash, an order's number, the source of chips, the quarter of a tier, the
+    title of a message, the number in the channel, the admin's username. Amounts are USDT, of orders dollars.
     """
 
     kind: TimelineKind

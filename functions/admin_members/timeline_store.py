@@ -68,6 +68,16 @@ TIMELINE: Mapping[str, LiteralString] = {
         FROM notifications WHERE member_id = :member_id AND (created_at, id) < (:at, CAST(:id AS uuid))
         ORDER BY created_at DESC, id DESC LIMIT :limit
         """,
+    # Of the chat without its text. The member's own messages are found first: they are few, and have no order by time.
+    "chat": """
+        WITH own AS MATERIALIZED (
+            SELECT id, posted_at, channel_id, number, removed_by FROM social_messages WHERE member_id = :member_id)
+        SELECT 'chat' AS kind, own.id, own.posted_at AS happened_at, c.slug AS what, own.removed_by AS state,
+               CAST(NULL AS bigint) AS amount, CAST(NULL AS bigint) AS quantity, CAST(own.number AS text) AS reference
+        FROM own JOIN social_channels c ON c.id = own.channel_id
+        WHERE (own.posted_at, own.id) < (:at, CAST(:id AS uuid))
+        ORDER BY own.posted_at DESC, own.id DESC LIMIT :limit
+        """,
     "mail": """
         SELECT 'mail' AS kind, id, queued_at AS happened_at, template AS what, status AS state,
                CAST(NULL AS bigint) AS amount, CAST(NULL AS bigint) AS quantity, CAST(NULL AS text) AS reference

@@ -15,7 +15,7 @@ from shared.credentials import totp
 from shared.credentials.totp import SECOND_FACTOR
 from shared.db import ConstraintViolated, Tx
 from shared.ledger import journals
-from shared.messages import notifications
+from shared.messages import feed, notifications, texts
 from shared.payouts import interests, machine
 from shared.payouts.machine import Promise
 from shared.values.fields import Body, Money, Reason, Reply, SixDigits
@@ -157,4 +157,5 @@ def _promise(tx: Tx, member_id: UUID, comp: NewComp, address: str, now: datetime
     data = {"wholesale_comp_id": str(comp.id)}
     ref = f"wholesale-comp:{comp.id}"
     notifications.notify(tx, notifications.note(member_id, "wholesale_comp_awarded", data, ref, amount=amount), now)
+    feed.publish(tx, "wholesale_comp_awarded", texts.say("wholesale_awarded", amount=amount), amount, ref, now=now)
     journals.move(tx, ref, f"pool:{TREASURY}", f"owed:{TREASURY}", amount, now=now)

@@ -13,6 +13,7 @@ from shared.affiliates import payouts, published
 from shared.affiliates.pool import POOL
 from shared.db import Tx
 from shared.ledger import journals
+from shared.messages import feed, texts
 from shared.values.ids import NIL
 from shared.values.money import ZERO, Usdt
 
@@ -117,7 +118,14 @@ def settle(tx: Tx, week: Week, now: datetime) -> bool:
         week_on=week.week_on,
         now=now,
     )
+    _publish(tx, week, week.pool - given_up, now)
     return True
+
+
+def _publish(tx: Tx, week: Week, shared: Usdt, now: datetime) -> None:
+    if shared:
+        said = texts.say("affiliates_shared", amount=shared)
+        feed.publish(tx, "week_shared", said, shared, f"week-shared:{week.week_on}", now=now)
 
 
 def _proposed(tx: Tx, week: Week) -> Iterator[_Proposed]:

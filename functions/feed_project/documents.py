@@ -5,6 +5,7 @@ from uuid import UUID
 
 from functions.feed_project.store import FeedItem, Notification
 from shared.messages import texts, wording
+from shared.messages.feed import PARTNER_KINDS
 from shared.messages.texts import Words
 from shared.ports.firestore import Document
 from shared.scans.velocity import ScanVelocity
@@ -62,13 +63,14 @@ def revocation_document(member_id: UUID, before: datetime) -> Document:
 
 def feed_document(item: FeedItem) -> Document:
     """`feed/{id}`: `text` is English, `code` and `params` say the same; `amount` is USDT as text with exact
-    decimals.
+    decimals; `partner` is true of what affiliates and the wholesale program have earned.
     """
     return Document(
         path=f"feed/{item.id}",
         sequence=item.id,
         fields={
             "kind": item.kind,
+            "partner": item.kind in PARTNER_KINDS,
             "text": item.text,
             "code": item.code,
             "params": item.params,

@@ -9,7 +9,7 @@ from shared import settings
 from shared.db import Tx
 from shared.figures import names
 from shared.figures.names import Name
-from shared.figures.values import PermanentTierFloor, TierShare
+from shared.figures.values import OrdersUnderWay, PermanentTierFloor, TierShare
 from shared.values import tiers
 from shared.values.tiers import Tier
 
@@ -58,6 +58,7 @@ def figures(tx: Tx, now: datetime) -> list[Figure]:
         Figure(Name.TIER_DISTRIBUTION, distribution, now),
         Figure(Name.PERMANENT_TIERS, floors, now),
         Figure(Name.AFFILIATES_ACTIVE, active_affiliates(tx, now), now),
+        Figure(Name.ORDERS_UNDER_WAY, orders_under_way(tx), now),
         *_watched(tx, now),
     ]
 
@@ -89,6 +90,20 @@ def active_affiliates(tx: Tx, now: datetime) -> int:
         """,
         week=(now.astimezone(UTC) - SHARED_WEEKS).date(),
         since=now - MATCHED_WITHIN,
+    )
+
+
+def orders_under_way(tx: Tx) -> OrdersUnderWay:
+    """Orders that are neither delivered nor cancelled, by how far they have come."""
+    return tx.one(
+        OrdersUnderWay,
+        """
+        SELECT count(*) FILTER (WHERE order_is_unpaid(state)) AS unpaid,
+               count(*) FILTER (WHERE state = 'confirmed') AS pending,
+               count(*) FILTER (WHERE state = 'fulfilled') AS fulfilled,
+               count(*) FILTER (WHERE state = 'shipped') AS shipped
+        FROM orders WHERE order_is_under_way(state)
+        """,
     )
 
 

@@ -10,7 +10,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import LiteralString
 
+from shared.database.retention import PERIODS
 from shared.db import Tx
+from shared.figures.metrics import name_of_distinct
+from shared.values.periods import Interval, start_after, start_of
 
 # Each gives rows of (metric, key, value) for the day that begins at `since` and ends before `until`.
 FACTS: Mapping[str, LiteralString] = {
@@ -132,6 +135,12 @@ FACTS: Mapping[str, LiteralString] = {
           AND p.account IN ('pool:member', 'pool:affiliate', 'pool:wholesale')
         GROUP BY 1, 2
         """,
+    # What was said in each channel, whether it was taken back later or not.
+    "messages": """
+        SELECT 'messages' AS metric, c.slug AS key, CAST(count(*) AS numeric) AS value
+        FROM social_messages m JOIN social_channels c ON c.id = m.channel_id
+        WHERE m.posted_at >= :since AND m.posted_at < :until GROUP BY c.slug
+        """,
 }
 METRICS = (
     *("sign_ups", "payouts_paid_seconds", "payouts_paid_timed", "payouts_cancelled", "chips_given", "vault"),
@@ -139,8 +148,11 @@ METRICS = (
                                            "matches_paid") for suffix in ("", "_amount")),
     *("wholesale_chips", "pool_accrued", "pool_spent", "orders", "units", "revenue", "refunds", "units_refunded"),
     *("refunds_amount", "affiliate_earnings_amount", "affiliate_earnings_cancelled_amount", "treasury_inflow"),
-    "treasury_outflow",
+    *("treasury_outflow", "messages"),
 )  # fmt: skip
+
+# How long the facts of a statement are there; what was counted of them is kept.
+KEPT_FOR: Mapping[str, timedelta] = {"messages": PERIODS["social_messages"].kept}
 
 
 @dataclass(frozen=True)
@@ -170,14 +182,17 @@ def first_day(tx: Tx) -> date | None:
 
 
 def count_anew(tx: Tx, day: date, now: datetime) -> None:
-    """Replace the day's rows by what the facts say. The caller has locked the counting of days."""
+    """Replace the day's rows by what the facts say, but for those of facts that are gone. The caller has locked the
+    counting of days.
+    """
     since = datetime.combine(day, time.min, UTC)
     until = since + timedelta(days=1)
-    rows = [row for name in FACTS for row in tx.all(_Fact, FACTS[name], since=since, until=until)]
+    gone = {name for name, kept in KEPT_FOR.items() if since + kept <= now}
+    rows = [row for name in FACTS if name not in gone for row in tx.all(_Fact, FACTS[name], since=since, until=until)]
     tx.run(
         "DELETE FROM metric_days WHERE day = :day AND metric = ANY(CAST(:metrics AS text[]))",
         day=day,
-        metrics=list(METRICS),
+        metrics=[metric for metric in METRICS if metric not in gone],
     )
     tx.run(
         """
@@ -192,6 +207,26 @@ def count_anew(tx: Tx, day: date, now: datetime) -> None:
         metrics=[row.metric for row in rows],
         keys=[row.key for row in rows],
         figures=[f"{row.value:f}" for row in rows],
+    )
+    for interval in Interval:
+        _count_channels(tx, interval, start_of(interval, day), now)
+
+
+def _count_channels(tx: Tx, interval: Interval, start: date, now: datetime) -> None:
+    """Count the channels in which something was said in a period, which the days' messages tell."""
+    metric = name_of_distinct("active_channels", interval)
+    tx.run("DELETE FROM metric_days WHERE day = :start AND metric = :metric", start=start, metric=metric)
+    tx.run(
+        """
+        INSERT INTO metric_days (day, metric, key, value, as_of)
+        SELECT :start, CAST(:metric AS text), '', count(DISTINCT key), :now FROM metric_days
+        WHERE metric = 'messages' AND day >= :start AND day < :until
+        HAVING count(*) > 0
+        """,
+        start=start,
+        until=start_after(interval, start),
+        metric=metric,
+        now=now,
     )
 
 

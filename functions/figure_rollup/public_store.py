@@ -11,6 +11,7 @@ from shared.figures import kept
 from shared.figures.kept import Kept
 from shared.figures.milestones import MilestoneProgress, by_interval, milestone
 from shared.figures.names import Name
+from shared.messages.feed import PARTNER_KINDS
 from shared.values.money import Usdt
 from shared.values.prizes import Rule
 
@@ -52,11 +53,13 @@ def find(tx: Tx, now: datetime) -> Shown:
 
 
 def _newest_lines(tx: Tx) -> list[FeedLine]:
+    """The newest lines about prizes: the page shows wins."""
     return tx.all(
         FeedLine,
         """
         SELECT id, kind, text, code, params, amount, happened_at FROM feed_items
-        ORDER BY happened_at DESC, id DESC LIMIT :limit
+        WHERE kind <> ALL(CAST(:partners AS text[])) ORDER BY happened_at DESC, id DESC LIMIT :limit
         """,
+        partners=list(PARTNER_KINDS),
         limit=LINES,
     )

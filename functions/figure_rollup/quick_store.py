@@ -10,6 +10,7 @@ from shared.figures.names import Name
 from shared.figures.values import PayoutPipeline, PoolBooks, ScanPace
 from shared.scans import velocity
 from shared.values.money import ZERO, Usdt
+from shared.values.periods import Interval, start_of
 
 POOLS = ("member", "affiliate", "wholesale")
 OF_POOL = ("pool", "week", "match", "award", "owed", "settled")  # the kinds of accounts that accruals end up in
@@ -18,6 +19,7 @@ OF_POOL = ("pool", "week", "match", "award", "owed", "settled")  # the kinds of 
 @dataclass(frozen=True)
 class _Scans:
     today: int
+    week: int
     month: int
     as_of: datetime
 
@@ -47,16 +49,21 @@ def _scans(tx: Tx, now: datetime) -> list[Figure]:
         """
         SELECT coalesce((SELECT scans FROM scan_rollups WHERE period = 'day' AND starts_at = :today), 0) AS today,
                CAST(coalesce((SELECT sum(scans) FROM scan_rollups
+                              WHERE period = 'day' AND starts_at >= :week AND starts_at <= :today), 0)
+                    AS bigint) AS week,
+               CAST(coalesce((SELECT sum(scans) FROM scan_rollups
                               WHERE period = 'day' AND starts_at >= :month AND starts_at <= :today), 0)
                     AS bigint) AS month,
                as_of
         FROM scan_rollup_position
         """,
         today=today,
+        week=datetime.combine(start_of(Interval.WEEK, today.date()), today.timetz()),
         month=today.replace(day=1),
     )
     return [
         Figure(Name.SCANS_TODAY, found.today, found.as_of),
+        Figure(Name.SCANS_THIS_WEEK, found.week, found.as_of),
         Figure(Name.SCANS_THIS_MONTH, found.month, found.as_of),
     ]
 

@@ -19,6 +19,7 @@ from shared.figures.values import (
     CompCount,
     LedgerShare,
     PayoutSuccess,
+    Revenue,
     Sparkline,
     SparklineDay,
     VaultEconomy,
@@ -26,6 +27,7 @@ from shared.figures.values import (
     WholesaleFigures,
 )
 from shared.values.money import ZERO, Usdt
+from shared.values.periods import Interval, start_of
 from shared.values.prizes import CompType
 from shared.values.programs import CHIPS_FOR_ONE, VAULT_DAYS
 
@@ -101,6 +103,7 @@ def figures(tx: Tx, now: datetime) -> list[Figure]:
         Figure(Name.CHIPS_ISSUED, int(chips), min(moments.days, moments.scans)),
         Figure(Name.MATCH_PAID, _counted("matches_paid", "", ever), moments.days),
         Figure(Name.WHOLESALE, _wholesale(tx, ever), moments.days),
+        Figure(Name.REVENUE, _revenue(tx, today), moments.days),
         _sparklines(tx, today, now),
     ]
 
@@ -240,6 +243,14 @@ def _wholesale(tx: Tx, ever: Sums) -> WholesaleFigures:
         comps_awarded=found.comps,
         comps_amount=found.amount,
     )
+
+
+def _revenue(tx: Tx, today: date) -> Revenue:
+    day, week, month = (
+        _usdt(sum(_sums(tx, ["revenue"], start_of(interval, today), today).values(), Decimal(0)))
+        for interval in Interval
+    )
+    return Revenue(today=day, this_week=week, this_month=month)
 
 
 def _sparklines(tx: Tx, today: date, now: datetime) -> Figure:

@@ -64,11 +64,6 @@ class Making:
             self.reasons[label] = reason
         return value
 
-    def missing(self, label: str, reason: str) -> None:
-        """Note that a field has no value."""
-        self.as_of.setdefault(label, self.now)
-        self.reasons[label] = reason
-
     def known(self) -> dict[str, Any]:
         """The fields of `Board`."""
         return {"as_of": self.as_of, "stale": sorted(self.stale), "reasons": self.reasons}

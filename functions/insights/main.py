@@ -21,6 +21,7 @@ from functions.insights.tabs import (
 from shared.api import Api
 from shared.auth import Anyone, Member
 from shared.db import Tx
+from shared.messages.feed import Kind
 from shared.scans import velocity
 from shared.scans.counter import CountIsBeingCompared
 from shared.values.fields import Listing, Page, Reply
@@ -51,7 +52,7 @@ class PeriodFilter(Page):
 class FeedFilter(Page):
     """A page of the feed, of one kind of lines or of all."""
 
-    kind: Literal["comp_awarded", "comp_paid"] | None = None
+    kind: Kind | None = None
 
 
 class ScanPeriod(Reply):

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.db import Tx
+from shared.messages.feed import PARTNER_KINDS
 from shared.scans import counter, velocity
 from shared.scans.velocity import ScanVelocity
 from shared.values.fields import Money, Reply
@@ -76,6 +77,22 @@ def newest_lines(tx: Tx, limit: int) -> list[FeedLine]:
         SELECT CAST(id AS text) AS id, kind, text, code, params, amount, happened_at FROM feed_items
         ORDER BY happened_at DESC, feed_items.id DESC LIMIT :limit
         """,
+        limit=limit,
+    )
+
+
+def newest_of_partners(tx: Tx, limit: int) -> list[FeedLine]:
+    """The newest lines about affiliates and the wholesale program, newest first."""
+    return tx.all(
+        FeedLine,
+        """
+        SELECT CAST(line.id AS text) AS id, line.kind, line.text, line.code, line.params, line.amount, line.happened_at
+        FROM unnest(CAST(:kinds AS text[])) AS wanted (kind)
+        CROSS JOIN LATERAL (SELECT id, kind, text, code, params, amount, happened_at FROM feed_items
+                            WHERE kind = wanted.kind ORDER BY happened_at DESC, id DESC LIMIT :limit) line
+        ORDER BY line.happened_at DESC, line.id DESC LIMIT :limit
+        """,
+        kinds=list(PARTNER_KINDS),
         limit=limit,
     )
 

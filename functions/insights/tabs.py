@@ -129,7 +129,7 @@ class PartnersFigures(Board):
     wholesale: WholesaleFigures | None
     treasuries: list[OnChainBalance] | None
     pools: list[PoolBooks] | None
-    feed: list[FeedLine] | None
+    feed: list[FeedLine]
 
 
 class PublicFigures(Board):
@@ -239,7 +239,6 @@ def partners(tx: Tx, now: datetime) -> PartnersFigures:
     making = Making(kept.find(tx, named), now)
     on_chain = making.show(Name.ON_CHAIN_BALANCES, list[OnChainBalance], "treasuries")
     pools = making.show(Name.POOLS, list[PoolBooks])
-    making.missing("feed", names.NO_PARTNER_EVENTS)
     fields = {
         "affiliates_active": making.show(Name.AFFILIATES_ACTIVE, int),
         "chips_issued": making.show(Name.CHIPS_ISSUED, int),
@@ -250,7 +249,7 @@ def partners(tx: Tx, now: datetime) -> PartnersFigures:
         "wholesale": making.show(Name.WHOLESALE, WholesaleFigures),
         "treasuries": None if on_chain is None else [one for one in on_chain if one.treasury in PARTNERS],
         "pools": None if pools is None else [one for one in pools if one.treasury in PARTNERS],
-        "feed": None,
+        "feed": making.live("feed", store.newest_of_partners(tx, FEED_LINES)),
     }
     return PartnersFigures(**fields, **making.known())
 

@@ -14,7 +14,7 @@ from shared.affiliates import earnings
 from shared.comps import award_inputs
 from shared.db import Tx
 from shared.ledger import journals
-from shared.messages import notifications
+from shared.messages import feed, notifications, texts
 from shared.values.money import Usdt
 from shared.values.states import EarningStatus
 
@@ -117,3 +117,4 @@ def _tell_earned(tx: Tx, earned: _Earning, now: datetime) -> None:
     key = f"match-earned:{earned.id}"
     note = notifications.note(earned.affiliate_id, "match_earned", data, key, amount=earned.amount)
     notifications.notify(tx, note, now)
+    feed.publish(tx, "match_earned", texts.say("affiliate_matched", amount=earned.amount), earned.amount, key, now=now)

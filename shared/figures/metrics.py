@@ -66,6 +66,9 @@ class Metric(StrEnum):
     PAYOUTS_PAID = "payouts_paid"
     PAYOUTS_PAID_AMOUNT = "payouts_paid_amount"
 
+    MESSAGES = "messages"
+    ACTIVE_CHANNELS = "active_channels"
+
     TREASURY_BALANCE = "treasury_balance"
     TREASURY_INFLOW = "treasury_inflow"
     TREASURY_OUTFLOW = "treasury_outflow"
@@ -87,6 +90,7 @@ _COUNTED: Mapping[Metric, str | None] = {
     Metric.COMPS_CANCELLED: "type",
     Metric.COMPS_PAID: "type",
     Metric.PAYOUTS_PAID: "source",
+    Metric.MESSAGES: "channel",
 }
 _AMOUNTS: Mapping[Metric, str | None] = {
     Metric.REVENUE: "kind of order",
@@ -110,6 +114,7 @@ DEFINITIONS: Mapping[Metric, Definition] = {
     Metric.CHIPS_OF_SCANS: _sum("chips_of_scans", "count", None, "scans"),
     Metric.ACTIVE_MEMBERS: Definition(Made.DISTINCT, "count", ("active_members",), None, "periods"),
     Metric.ACTIVE_AFFILIATES: Definition(Made.DISTINCT, "count", ("active_affiliates",), None, "periods"),
+    Metric.ACTIVE_CHANNELS: Definition(Made.DISTINCT, "count", ("active_channels",)),
     Metric.AVERAGE_ORDER_VALUE: Definition(Made.RATIO, "usdt", ("revenue", "orders"), "kind of order"),
     Metric.TREASURY_BALANCE: Definition(Made.CLOSING, "usdt", (), "treasury", "snapshots"),
 }

@@ -11,6 +11,7 @@ class Name(StrEnum):
     """The names of `figures`."""
 
     SCANS_TODAY = "scans_today"
+    SCANS_THIS_WEEK = "scans_this_week"
     SCANS_THIS_MONTH = "scans_this_month"
     SCAN_VELOCITY = "scan_velocity"
     POOLS = "pools"
@@ -39,15 +40,17 @@ class Name(StrEnum):
     MATCH_PAID = "match_paid"
     WHOLESALE = "wholesale"
     SPARKLINES = "sparklines"
+    REVENUE = "revenue"
 
     MEMBERS = "members"
     TIER_DISTRIBUTION = "tier_distribution"
     PERMANENT_TIERS = "permanent_tiers"
     AFFILIATES_ACTIVE = "affiliates_active"
+    ORDERS_UNDER_WAY = "orders_under_way"
 
 
 FRESH_SECONDS: Mapping[Name, int] = {
-    **dict.fromkeys((Name.SCANS_TODAY, Name.SCANS_THIS_MONTH, Name.SCAN_VELOCITY), 10),
+    **dict.fromkeys((Name.SCANS_TODAY, Name.SCANS_THIS_WEEK, Name.SCANS_THIS_MONTH, Name.SCAN_VELOCITY), 10),
     **dict.fromkeys((Name.POOLS, Name.PAYOUT_PIPELINE), 10),
     **dict.fromkeys((Name.TINS_THIS_MONTH, Name.TINS_PER_MONTH, Name.SUNSET), 20 * MINUTE),
     **dict.fromkeys((Name.ACTIVE_MEMBERS, Name.PAYOUTS_LAST_24H), MINUTE),
@@ -58,12 +61,12 @@ FRESH_SECONDS: Mapping[Name, int] = {
     Name.TRIP_RESERVE: 2 * MINUTE,
     **dict.fromkeys(
         (Name.GROWTH_PERCENT, Name.COMPS, Name.PAYOUT_LEDGER, Name.COMP_BUDGET_HEALTH, Name.PAYOUT_SUCCESS, Name.VAULT,
-         Name.CHIPS_ISSUED, Name.MATCH_PAID, Name.WHOLESALE),
+         Name.CHIPS_ISSUED, Name.MATCH_PAID, Name.WHOLESALE, Name.REVENUE),
         15 * MINUTE),
     Name.SPARKLINES: 2 * HOUR,
     **dict.fromkeys(
         (Name.MEMBERS, Name.TIER_DISTRIBUTION, Name.PERMANENT_TIERS, Name.AFFILIATES_ACTIVE, Name.UPTIME_PERCENT_30D,
-         Name.PROBE_MS_AVERAGE),
+         Name.PROBE_MS_AVERAGE, Name.ORDERS_UNDER_WAY),
         30 * MINUTE),
 }  # fmt: skip
 
@@ -71,5 +74,4 @@ NOT_COUNTED = "It has not been counted yet."
 NO_BASE = "There is nothing yet that it could be reckoned from."
 NO_BANK = "No bank account is connected."
 NO_RESERVE = "There is no account that holds money for trips."
-NO_PARTNER_EVENTS = "The feed has no events of partners yet."
 COMPARING = "The count of scans is being compared with what was published."

@@ -187,6 +187,27 @@ class WholesaleFigures(Reply):
     comps_amount: Money
 
 
+class Revenue(Reply):
+    """The sums of the orders that were paid this UTC day, week (from Sunday) and month: goods and shipping, without the
+    sales tax; what was refunded of them is not taken off.
+    """
+
+    today: Money
+    this_week: Money
+    this_month: Money
+
+
+class OrdersUnderWay(Reply):
+    """How many orders wait for the age check or the payment (`unpaid`), are paid and not with the warehouse yet
+    (`pending`), are with the warehouse (`fulfilled`), and are with a carrier (`shipped`).
+    """
+
+    unpaid: int
+    pending: int
+    fulfilled: int
+    shipped: int
+
+
 class SparklineDay(Reply):
     """A treasury's hourly balances of a UTC day: the last, the lowest and the highest one."""
 

@@ -1,6 +1,7 @@
 """The public activity feed: one line per event, without names, that everybody may see."""
 
 from datetime import datetime
+from typing import Literal, get_args
 
 from shared import events
 from shared.db import Tx
@@ -8,8 +9,13 @@ from shared.events import FeedItemMade
 from shared.messages.texts import Said
 from shared.values.money import Usdt
 
+OfPartners = Literal["match_earned", "week_shared", "wholesale_comp_awarded"]
+Kind = Literal["comp_awarded", "comp_paid", OfPartners]
 
-def publish(tx: Tx, kind: str, said: Said, amount: Usdt | None, dedupe_key: str, now: datetime) -> None:
+PARTNER_KINDS: tuple[Kind, ...] = get_args(OfPartners)  # what affiliates and the wholesale program have earned
+
+
+def publish(tx: Tx, kind: Kind, said: Said, amount: Usdt | None, dedupe_key: str, now: datetime) -> None:
     """Add a line in English; does nothing if there is a line with this key."""
     item_id = tx.scalar_or_none(
         int,

@@ -23,6 +23,21 @@ LINES: Mapping[str, Line] = {
     "someone_was_paid": Line(
         "$amount USDT paid on Polygon", "$amount USDT pagados en Polygon", "$amount USDT pagos na Polygon"
     ),
+    "affiliate_matched": Line(
+        "An affiliate earned a match of $amount!",
+        "¡Un afiliado ganó una parte de $amount!",
+        "Um afiliado ganhou uma parte de $amount!",
+    ),
+    "affiliates_shared": Line(
+        "Affiliates share $amount for their week",
+        "Los afiliados se reparten $amount por su semana",
+        "Os afiliados dividem $amount pela semana",
+    ),
+    "wholesale_awarded": Line(
+        "A wholesale partner was awarded $amount!",
+        "¡Un socio mayorista recibió un premio de $amount!",
+        "Um parceiro de atacado recebeu um prêmio de $amount!",
+    ),
     # The outcome of a prize, and the reason.
     "won": Line("won", "ganado", "ganho"),
     "higher_prize_won": Line("a higher prize was won", "se ganó un premio mayor", "um prêmio maior foi ganho"),

@@ -52,6 +52,7 @@ DOCUMENTS: Mapping[str, dict[str, object]] = {
     "counters/scans": {"total": 500},
     "counters/pools": {"pools": []},
     "counters/figures": {"members": 7},
+    "counters/bank": {"bank_balances": []},
     "channels/lounge": {"access": {tier.value: "full" for tier in Tier}, "shift": "open"},
     "channels/lounge/shifts/open/pages/1": {"body": "[]"},
     "channels/news": {"access": {tier.value: "view" for tier in Tier}, "shift": "3"},
@@ -249,7 +250,7 @@ def test_the_counter_is_for_everybody_and_is_not_listed(ada: Listener, nobody: L
 
 
 def test_other_figures_are_for_whoever_is_signed_in(ada: Listener, nobody: Listener) -> None:
-    for path in ("counters/pools", "counters/figures"):
+    for path in ("counters/pools", "counters/figures", "counters/bank"):
         assert ada.may_get(path)
         assert not nobody.may_get(path)
 

@@ -50,6 +50,7 @@ def test_it_comes_up_does_the_main_job_and_ends_with_ctrl_c(tmp_path: Path) -> N
     assert process.returncode == 0, said
     assert re.search(r"holds 105 USDT: \$5 for a new member, \$100 for the scan, paid by 0x[0-9a-f]{64}", said)
     assert re.search(r"olive\.admin@example\.com +\S+ +admin", said)
+    assert re.search(r"Web site: http://\S+/ \(live figures\)", said)
     assert ticked == ["it is 2026-12-24 05:00:00 UTC now, for all functions", "payout_confirm sweep: done"]
     assert dead == ["there are no dead letters"]
     assert f"already (process {process.pid}, since 20" in second[0]

@@ -56,14 +56,31 @@ class Facts:
                     )  # fmt: skip
 
     def order(self) -> None:
+        """An order is paid, one that is not paid yet is placed, or one that was paid goes on its way."""
+        if self.chance.random() < 0.3:
+            further = self.chance.choice(("fulfilled", "shipped", "delivered"))
+            with unchecked(self.sql):
+                self.sql.execute_unnamed(
+                    "UPDATE orders SET state = CAST($1 AS order_state) WHERE id = (SELECT id FROM orders "
+                    "WHERE confirmed_at IS NOT NULL ORDER BY id LIMIT 1 OFFSET $2)",
+                    (further, self.chance.randrange(8)),
+                )
+            return
+        unpaid = self.chance.choice(("pending", "age_verification", "payment_processing"))
+        changes = {"state": unpaid, "confirmed_at": None} if self.chance.random() < 0.2 else {}
+        self._order(**changes)
+
+    def _order(self, **changes: object) -> None:
         with unchecked(self.sql):
-            put(
-                self.sql, "orders", id=uuid4(), number=self._next(), member_id=self.one(), cart_id=uuid4(),
-                doorstep=b"d" * 32, state="confirmed", state_at=self.time, placed_at=self.time, expires_at=self.time,
-                tins=1, subtotal=4_990_000, shipping_cost=0, shipping_tax=0, tax_amount=0, total_amount=4_990_000,
-                cost_per_tin=1_000_000, tax_quote_id=uuid4(), tax_breakdown={}, ship_state="NV", ship_zip="89501",
-                confirmed_at=self.time - timedelta(seconds=self.chance.randrange(1_800)),
-            )  # fmt: skip
+            row: dict[str, object] = {
+                "id": uuid4(), "number": self._next(), "member_id": self.one(), "cart_id": uuid4(),
+                "doorstep": b"d" * 32, "state": "confirmed", "state_at": self.time, "placed_at": self.time,
+                "expires_at": self.time, "tins": 1, "subtotal": 4_990_000, "shipping_cost": 2_990_000,
+                "shipping_tax": 0, "tax_amount": 410_000, "total_amount": 8_390_000, "cost_per_tin": 1_000_000,
+                "tax_quote_id": uuid4(), "tax_breakdown": {}, "ship_state": "NV", "ship_zip": "89501",
+                "confirmed_at": self.time - timedelta(seconds=self.chance.randrange(1_800)),
+            }  # fmt: skip
+            put(self.sql, "orders", **(row | changes))
 
     def sign_up(self) -> None:
         with unchecked(self.sql):

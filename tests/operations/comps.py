@@ -22,6 +22,15 @@ def change_comp_rule(scene: Scene) -> Request:
     return as_json(admin.client, path, body, body | {"amount": 80})
 
 
+def revert_comp_rule(scene: Scene) -> Request:
+    changed = change_comp_rule(scene)
+    edit = json.loads(changed.body)
+    assert changed.client.put(changed.path, edit).status == 200
+    admin = treasury_admin(scene.client, Role.OPERATIONS)
+    body = {"revision": 2, "to_revision": 1, "reason": "Christmas is over", "totp": admin.code()}
+    return as_json(admin.client, f"{changed.path}/revert", body, body | {"reason": "It is over"})
+
+
 def award_comp(scene: Scene) -> Request:
     body = {"member_id": str(factories.member().id), "amount": 50, "reason": "An apology"}
     return as_json(scene.member(Role.OPERATIONS), "/v1/admin/comps/award", body, body | {"amount": 60})

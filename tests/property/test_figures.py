@@ -48,6 +48,40 @@ SLOW: Mapping[str, str] = {
     "scans_this_month": """
         SELECT count(*) FROM scans WHERE date_trunc('month', scanned_at, 'UTC') = date_trunc('month', $1, 'UTC')
         """,
+    "scans_this_week": """
+        SELECT count(*) FROM scans WHERE CAST(scanned_at AT TIME ZONE 'UTC' AS date)
+            >= $2 - CAST(extract(dow FROM $2) AS integer)
+        """,
+    "revenue": """
+        SELECT jsonb_build_object(
+            'today', coalesce(sum(paid) FILTER (WHERE day = $2), 0),
+            'this_week', coalesce(sum(paid) FILTER (WHERE day >= $2 - CAST(extract(dow FROM $2) AS integer)), 0),
+            'this_month', coalesce(sum(paid) FILTER (WHERE day >= date_trunc('month', CAST($2 AS timestamp))), 0))
+        FROM (SELECT CAST(confirmed_at AT TIME ZONE 'UTC' AS date) AS day,
+                     (total_amount - tax_amount - shipping_tax) / 1000000.0 AS paid
+              FROM orders WHERE confirmed_at IS NOT NULL) sales
+        """,
+    "orders_under_way": """
+        SELECT jsonb_object_agg(shown, coalesce(n, 0))
+        FROM (VALUES ('unpaid', 'pending age_verification payment_processing'), ('pending', 'confirmed'),
+                     ('fulfilled', 'fulfilled'), ('shipped', 'shipped')) AS names (shown, states)
+        LEFT JOIN LATERAL (SELECT count(*) AS n FROM orders
+                           WHERE CAST(state AS text) = ANY (string_to_array(states, ' '))) counted ON true
+        """,
+    "sparklines": """
+        SELECT jsonb_agg(jsonb_build_object('treasury', name, 'days', days) ORDER BY place)
+        FROM (SELECT name, place,
+                     (SELECT coalesce(jsonb_agg(jsonb_build_object(
+                          'day', day, 'closing', closing / 1000000.0, 'lowest', lowest / 1000000.0,
+                          'highest', highest / 1000000.0) ORDER BY day), '[]')
+                      FROM (SELECT CAST(at AT TIME ZONE 'UTC' AS date) AS day, min(onchain_balance) AS lowest,
+                                   max(onchain_balance) AS highest,
+                                   (array_agg(onchain_balance ORDER BY at DESC))[1] AS closing
+                            FROM treasury_snapshots WHERE treasury = name GROUP BY 1) daily
+                      WHERE day > $2 - 90) AS days
+              FROM unnest(ARRAY['member', 'affiliate', 'wholesale']) WITH ORDINALITY AS names (name, place)) lines
+        WHERE EXISTS (SELECT FROM treasury_snapshots)
+        """,
     "chips_issued": """
         SELECT (SELECT count(*) FROM affiliate_chips)
                + (SELECT coalesce(sum(chips), 0) FROM chip_moves WHERE kind = 'bonus' OR kind = 'grant')
@@ -260,7 +294,8 @@ def check_people(sql: Connection) -> None:
         slow = f"""
             SELECT {start} AS day, count(DISTINCT member_id)
             FROM (SELECT member_id, scanned_at AT TIME ZONE 'UTC' AS at FROM scans
-                  UNION ALL SELECT member_id, confirmed_at AT TIME ZONE 'UTC' FROM orders) facts
+                  UNION ALL SELECT member_id, confirmed_at AT TIME ZONE 'UTC' FROM orders
+                  WHERE confirmed_at IS NOT NULL) facts
             GROUP BY 1 ORDER BY 1
             """
         kept = "SELECT day, CAST(value AS bigint) FROM metric_days WHERE metric = $1 ORDER BY day"

@@ -1,5 +1,6 @@
 """Admins search the members and read their files; who has read which file stands in the audit log."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -7,12 +8,15 @@ from uuid import UUID
 import pytest
 from pg8000.dbapi import Connection
 
+from functions.admin_members.models import TimelineKind
 from shared.auth import Role
 from shared.values.tiers import Tier
 from tests import factories
 from tests.client import FunctionClient
 from tests.factories import Somebody
 from tests.fakes.member_desk import USERS, MemberDesk, member_desk
+from tests.fakes.member_rows import insert_rows
+from tests.fakes.plain_rows import unchecked
 
 Client = Callable[..., FunctionClient]
 
@@ -125,6 +129,40 @@ def test_there_is_no_file_of_nobody_and_nobody_is_said_to_have_read_it(desk: Mem
     assert desk.file(UUID(int=7)).problem == "not-found"
     assert desk.client.get(f"{USERS}/{UUID(int=7)}/timeline").problem == "not-found"
     assert desk.audited() == []
+
+
+SECTIONS = {"scan": "scans", "comp": "comps", "payout": "payouts", "withdrawal": "withdrawals", "order": "orders",
+            "chips": "chip_moves", "tier": "tiers", "message": "notifications", "mail": "mails"}  # fmt: skip
+
+
+def test_the_timeline_has_all_that_happened_to_the_member_newest_first(desk: MemberDesk) -> None:
+    ada, eve = factories.member(), factories.member()
+    assert desk.mend(ada, full_name="Ada King").status == 200
+    with unchecked(desk.sql):
+        for section in SECTIONS.values():
+            insert_rows(desk.sql, section, ada)
+        desk.sql.execute_unnamed(
+            "INSERT INTO social_messages (posted_at, id, channel_id, number, member_id, tier, text) "
+            "SELECT now(), gen_random_uuid(), id, 7, $1, 'vip', 'secret' FROM social_channels WHERE slug = $2",
+            (ada.id, "general"),
+        )
+    path = f"{USERS}/{ada.id}/timeline?limit=7"
+    pages = [desk.client.get(path).body]
+    while cursor := pages[-1]["next_cursor"]:
+        pages.append(desk.client.get(f"{path}&cursor={cursor}").body)
+    entries = [entry for page in pages for entry in page["items"]]
+
+    keys = [(entry["happened_at"], entry["id"]) for entry in entries]
+    assert keys == sorted(set(keys), reverse=True)
+    counts = Counter(entry["kind"] for entry in entries)
+    assert counts == dict.fromkeys(SECTIONS, 5) | {"chat": 1, "audit": 1}
+    assert set(counts) == set(TimelineKind)
+    for kind in counts:
+        alone = desk.client.get(f"{USERS}/{ada.id}/timeline?kind={kind}").body["items"]
+        assert alone == [entry for entry in entries if entry["kind"] == kind]
+    (said,) = [entry for entry in entries if entry["kind"] == "chat"]
+    assert (said["what"], said["reference"], "secret" in str(entries)) == ("general", "7", False)
+    assert desk.client.get(f"{USERS}/{eve.id}/timeline").body["items"] == []
 
 
 def an_hour_earlier(desk: MemberDesk) -> None:

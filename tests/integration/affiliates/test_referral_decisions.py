@@ -178,6 +178,8 @@ def test_matches_wait_for_the_review_and_are_released_when_it_is_cleared(rings: 
     rings.look()
     assert rings.matches(affiliate) == ["pending", "pending"]
     assert told(rings, affiliate) == ["match_earned", "match_earned"]
+    said = rings.rows("SELECT text FROM feed_items WHERE kind = 'match_earned' ORDER BY id")
+    assert said == [("An affiliate earned a match of $21!",), ("An affiliate earned a match of $42!",)]
     assert rings.balances()["owed:affiliate"] == 63_000_000
 
 

@@ -118,6 +118,8 @@ def test_everybody_is_told_their_share_once(weeks: Weeks) -> None:
         weeks.run()
     told = weeks.rows("SELECT member_id, params ->> 'amount' FROM notifications WHERE code = 'week_shared'")
     assert sorted(told) == sorted([(paid.id, "50.00"), (owed.id, "50.00")])
+    said = weeks.rows("SELECT text, amount FROM feed_items WHERE kind = 'week_shared'")
+    assert said == [("Affiliates share $100 for their week", 100_000_000)]
 
 
 def test_whoever_has_no_wallet_is_owed_and_paid_when_one_is_linked(weeks: Weeks) -> None:

@@ -50,6 +50,8 @@ TRIED: dict[str, list[Prepared]] = {
     "withdraw_chips": [members.withdraw_chips],
     "decide_guarantee_review": [comps.decide_guarantee_review, refuse_guarantee],
     "award_comp": [comps.award_comp],
+    "change_comp_rule": [comps.change_comp_rule],
+    "revert_comp_rule": [comps.revert_comp_rule],
 }
 CASES = [(name, prepared) for name, each in TRIED.items() for prepared in each]
 

@@ -52,6 +52,7 @@ NOBODY_IN_PARTICULAR = {
     "reuse_codes": "codes of tins that were never sold go on other tins",
     "reuse_batch": "likewise",
     "change_comp_rule": "prizes of everybody; every change is public and audited",
+    "revert_comp_rule": "likewise",
     "broadcast": "a message to everybody",
     "change_user": "names and addresses of an account; no money, no tier, no wallet",
     "acknowledge_critical_event": "words about something that has gone wrong",

@@ -1,5 +1,6 @@
 """Admins change what can be won: for later scans only, one at a time, and nothing of it is forgotten."""
 
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import UUID
@@ -120,6 +121,56 @@ def test_a_change_is_for_later_scans_only(client: Client, admin: TreasuryAdmin, 
     earlier = admin.client.get(f"/v1/admin/comps/{first['comp_earned']['comp_id']}").body
     assert (earlier["amount"], earlier["why"]["interval"]) == (100, 500)
     comp_records.assert_consistent()
+
+
+def test_a_dry_run_says_which_prize_opens_or_closes_and_how_often_it_is_won(
+    admin: TreasuryAdmin, comp_records: CompRecords
+) -> None:
+    today = "date_trunc('day', now(), 'UTC')"
+    for back, scans in ((0, 30_000), (29, 15_000), (30, 1_000_000)):
+        comp_records.rows(
+            "INSERT INTO scan_rollups (period, starts_at, scans, peak_scans, peak_at, processing_ms, histogram) VALUES "
+            f"('day', {today} - interval '{back} days', {scans}, 1, {today}, 0, '{{}}') RETURNING 1"
+        )
+
+    def tried(kind: str, **other: object) -> Edit:
+        body = json.dumps(edit_of(kind, totp=admin.code(), **other)).encode()
+        headers = {"Content-Type": "application/json", "Dry-Run": "true"}
+        answer = admin.client.send("PUT", f"/v1/admin/comp-rules/{kind}", body, headers)
+        assert answer.status == 200, answer.body
+        return {"holds_from": answer.body["holds_from"], **answer.body["effect"]}
+
+    opened = tried("crypto_1k", unlocked_by_admin=True)
+    closed = tried("crypto_100", unlock_volume=5)
+    rarer = tried("crypto_100", interval=1_000)
+    guarantee = tried("new_member_guarantee", amount=6)
+
+    assert opened == {"holds_from": None, "was_open": False, "is_open": True, "comps_per_month_before": 0,
+                      "comps_per_month": 6}  # fmt: skip
+    assert closed == {"holds_from": 501, "was_open": True, "is_open": False, "comps_per_month_before": 90,
+                      "comps_per_month": 0}  # fmt: skip
+    assert rarer == {"holds_from": 501, "was_open": True, "is_open": True, "comps_per_month_before": 90,
+                     "comps_per_month": 45}  # fmt: skip
+    assert (guarantee["comps_per_month_before"], guarantee["comps_per_month"]) == (None, None)
+    assert comp_records.rows("SELECT max(revision) FROM comp_rules") == [[1]]
+
+
+def test_earlier_terms_come_back_as_a_new_revision(admin: TreasuryAdmin, comp_records: CompRecords) -> None:
+    def revert(to_revision: int, revision: int) -> Answer:
+        body = {"revision": revision, "to_revision": to_revision, "reason": "Over", "totp": admin.code()}
+        return admin.client.post("/v1/admin/comp-rules/crypto_100/revert", body)
+
+    assert revert(1, 1).problem == "not-found", "it is the only one"
+    change(admin, "crypto_100", amount=90)
+    change(admin, "crypto_100", revision=2, amount=80.5, interval=600)
+
+    assert revert(2, 2).body["revision"] == 3
+    assert (revert(1, 3).body["amount"], revert(2, 4).body["amount"], revert(3, 5).body["amount"]) == (100, 90, 80.5)
+    assert revert(7, 6).problem == "not-found"
+    rules = admin.client.get("/v1/admin/comp-rules").body["items"]
+    (rule,) = [found for found in rules if found["type"] == "crypto_100"]
+    assert (rule["revision"], rule["amount"], rule["interval"]) == (6, 80.5, 600)
+    assert comp_records.rows("SELECT count(*) FROM audit_logs WHERE action = 'comp_rule.change'") == [[5]]
 
 
 def test_a_prize_that_is_switched_off_is_not_won(client: Client, admin: TreasuryAdmin) -> None:

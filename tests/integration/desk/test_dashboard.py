@@ -169,7 +169,19 @@ def test_every_queue_is_tried_and_has_a_statement_and_a_path() -> None:
 def test_paths_are_those_of_the_contract() -> None:
     known = {(operation.method, operation.template) for operation in contract.operations()}
     assert {("GET", path.partition("?")[0]) for path in PATHS.values()} <= known
-    assert {("POST", path) for path in QUICK_ACTIONS.values()} <= known
+    for path in QUICK_ACTIONS.values():
+        assert ("GET" if "?" in path else "POST", path.partition("?")[0]) in known, path
+
+
+def test_it_has_what_the_plan_lists_by_name(client: Client) -> None:
+    """Feature 14: users, active ones, scans, revenue, orders, affiliates, payouts, and what admins do most often."""
+    body = shown(client)
+    listed = {"members", "active_members", "scans_today", "scans_this_week", "revenue", "orders_under_way",
+              "affiliates_active", "payout_pipeline"}  # fmt: skip
+    assert listed <= {figure["name"] for figure in body["figures"]}
+    actions = {action["name"]: action["path"] for action in body["quick_actions"]}
+    assert actions["order_codes"] == "/v1/admin/qr/generate"
+    assert actions["approve_wholesale_account"] == "/v1/admin/wholesale/applications?status=pending"
 
 
 def test_figures_come_with_their_age_and_with_why_they_have_no_value(client: Client, sql: Connection) -> None:

@@ -9,7 +9,15 @@ import pytest
 from google.cloud.firestore import Client
 from pg8000.dbapi import Connection
 
-from functions.figure_rollup import counts_store, days_store, documents, main, public_document, rules
+from functions.figure_rollup import (
+    counts_store,
+    days_store,
+    documents,
+    main,
+    public_document,
+    rules,
+    steady_store,
+)
 from shared import clock, config, db
 from shared.figures.names import Name
 from tests import factories
@@ -225,6 +233,42 @@ def test_each_metric_of_the_days_is_one_that_is_replaced(sql: Connection) -> Non
     named = {word.strip("'(),") for word in text.split() if word.strip("(),").startswith("'")}
     metrics = {word for word in named if word.startswith(tuple(days_store.METRICS))}
     assert metrics == set(days_store.METRICS)
+
+
+@pytest.mark.usefixtures("_noon")
+def test_what_other_jobs_have_counted_is_shown_as_they_have_it(sql: Connection) -> None:
+    earlier, digest = NOON - timedelta(days=1), "ab" * 32
+    with unchecked(sql):
+        for at, parts in ((earlier, (1, 1)), (NOON - timedelta(hours=7), (5_000_000, -2_000_000))):
+            run = uuid4()
+            put(sql, "reconciliations", id=run, requested_by=uuid4(), requested_at=at, badge="balanced")
+            for treasury, part in zip(("member", "affiliate"), parts, strict=True):
+                put(sql, "reconciliation_treasuries", reconciliation_id=run, treasury=treasury, chain_balance=1,
+                    difference=part)  # fmt: skip
+        for week_on, state, approved_at in ((8, "completed", earlier), (15, "approved", NOON), (22, "ready", None)):
+            put(sql, "affiliate_weeks", week_on=date(2026, 11, week_on), state=state, outcome="shared", first_number=1,
+                last_number=9, pool=week_on * 1_000_000, chips_max=9, payout_min=1, chips=9, affiliates=week_on,
+                recipients=1, proposed=1, approvals=1, digest=bytes.fromhex(digest), payment_digest=b"x" * 32,
+                opened_at=earlier, ready_at=earlier, approved_at=approved_at,
+                completed_at=NOON if state == "completed" else None)  # fmt: skip
+        for day, source, tins in ((date(2026, 10, 31), "retail", 5), (date(2026, 11, 1), "retail", 3),
+                                  (date(2026, 11, 1), "wholesale", 4), (NOON.date(), "retail", 2)):  # fmt: skip
+            put(sql, "tins_sold_daily", day=day, source=source, tins=tins)
+        sql.execute_unnamed("UPDATE referral_progress SET pool = 7000000, as_of = $1", (NOON,))
+        sql.execute_unnamed("UPDATE sales_volume SET tins_per_month = 1000000, as_of = $1", (earlier,))
+
+    main.work(steady_store.figures)
+
+    rows = sql.execute_simple("SELECT name, value, as_of FROM figures").rows
+    kept = {name: (value, as_of) for name, value, as_of in rows}
+    status, compared_at = kept["reconciliation_status"]
+    assert (status["badge"], status["difference"], status["tolerance"]) == ("balanced", 3, 10)
+    assert compared_at == NOON - timedelta(hours=7)
+    assert kept["weekly_pool"] == (
+        {"accruing": 7, "last": {"week_on": "2026-11-15", "amount": 15, "affiliates": 15, "digest": digest}}, NOON,
+    )  # fmt: skip
+    assert (kept["tins_this_month"], kept["tins_per_month"]) == ((9, NOON), (1_000_000, earlier))
+    assert (kept["sunset"][0]["state"], kept["sunset"][0]["percent"], kept["sunset"][1]) == ("open", 10, earlier)
 
 
 def test_shares_add_up_to_a_hundred() -> None:

@@ -81,6 +81,22 @@ def test_a_figure_that_is_older_than_it_should_be_is_named(member: FunctionClien
     assert body["active_members"] == 0
 
 
+def test_every_figure_that_is_older_than_its_promise_is_named_on_each_page(
+    client: Client, member: FunctionClient, sql: Connection
+) -> None:
+    worked_out()
+    sql.execute_simple(
+        "ALTER TABLE figures DISABLE TRIGGER figure_is_newer;"
+        "UPDATE figures SET as_of = now() - (fresh_seconds + 1) * interval '1 second'"
+    )
+    recent = datetime.now(UTC) - timedelta(seconds=5)
+    for page, asker in [*((page, member) for page in PAGES), ("public", client())]:
+        body = asker.get(f"/v1/insights/{page}").body
+        old = {field for field, at in body["as_of"].items() if datetime.fromisoformat(at) < recent}
+        assert old, page
+        assert set(body["stale"]) == old, page
+
+
 def test_an_older_figure_never_replaces_a_newer_one(sql: Connection) -> None:
     worked_out()
     before = sql.execute_simple("SELECT name, as_of FROM figures WHERE name = 'pools'").rows
@@ -119,6 +135,26 @@ def test_the_overview_says_what_is_there(member: FunctionClient, sql: Connection
     assert (progress["crypto_1k"]["next_number"], progress["crypto_1k"]["remaining"]) == (7_500, 8)
     assert [(line["kind"], line["amount"]) for line in body["live_feed"]] == [("comp_paid", 100.0)]
     assert body["payouts_last_24h"] == {"count": 0, "amount": 0.0}
+
+
+def test_the_feed_of_partners_has_their_lines_and_the_members_feed_has_all(
+    member: FunctionClient, sql: Connection
+) -> None:
+    assert member.get("/v1/insights/partners").body["feed"] == []
+    began = datetime.now(UTC)
+    kinds = ["match_earned", "comp_paid", "week_shared", "wholesale_comp_awarded", "match_earned"]
+    for back, kind in enumerate(kinds):
+        put(sql, "feed_items", kind=kind, text=kind, amount=1_000_000, dedupe_key=str(back),
+            happened_at=began - timedelta(minutes=back), params={})  # fmt: skip
+    memory.forget()
+
+    partners, overview = (member.get(f"/v1/insights/{page}").body for page in ("partners", "overview"))
+
+    assert [line["kind"] for line in partners["feed"]] == [kind for kind in kinds if kind != "comp_paid"]
+    assert [line["kind"] for line in overview["live_feed"]] == kinds
+    assert "feed" not in partners["reasons"]
+    matches = member.get("/v1/insights/feed?kind=match_earned").body["items"]
+    assert [line["id"] for line in matches] == [partners["feed"][0]["id"], partners["feed"][-1]["id"]]
 
 
 def test_tiers_are_those_of_the_quarter_or_for_good(client: Client) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from pg8000.dbapi import Connection
 
-from functions.figure_rollup import main
+from functions.figure_rollup import days_store, main
 from shared import db
 from shared.ledger import journals
 from shared.values.money import Usdt
@@ -100,6 +100,48 @@ def test_somebody_who_is_active_twice_is_one_in_each_period(sql: Connection) -> 
     assert counted(sql, "active_members_week")["2025-12-28", ""] == "2"  # Sunday to Saturday
     months = counted(sql, "active_members_month")
     assert (months["2025-12-01", ""], months["2026-01-01", ""]) == ("1", "2")
+
+
+def said(sql: Connection, at: datetime, channel: str, count: int = 1) -> None:
+    with unchecked(sql):
+        sql.execute_unnamed(
+            """
+            INSERT INTO social_messages (posted_at, id, channel_id, number, member_id, tier, text)
+            SELECT CAST($1 AS timestamptz), gen_random_uuid(), md5($2)::uuid, n, gen_random_uuid(), 'vip', 'x'
+            FROM generate_series(1, CAST($3 AS integer)) AS n
+            """,
+            (at, channel, count),
+        )
+
+
+def test_messages_count_on_their_day_and_a_channel_once_in_each_period(sql: Connection) -> None:
+    with unchecked(sql):
+        for slug in ("lounge-of-test", "news-of-test"):
+            sql.execute_unnamed(
+                "INSERT INTO social_channels (id, slug, name, description, category, icon, kind, access_standard, "
+                "access_vip, access_high_roller, access_whale, display_order) "
+                "VALUES (md5($1)::uuid, $1, 'x', '', 'x', 'x', 'chat', 'full', 'full', 'full', 'full', 99)",
+                (slug,),
+            )
+    said(sql, LAST_OF_YEAR, "lounge-of-test", 3)
+    said(sql, NEW_YEAR, "lounge-of-test", 2)
+    said(sql, NEW_YEAR + timedelta(seconds=1), "news-of-test")
+    with unchecked(sql):
+        sql.execute_simple("UPDATE social_messages SET removed_at = now(), removed_by = 'author', text = ''")
+
+    main.count_recent(NEW_YEAR + timedelta(hours=1))
+
+    messages = {("2025-12-31", "lounge-of-test"): "3", ("2026-01-01", "lounge-of-test"): "2",
+                ("2026-01-01", "news-of-test"): "1"}  # fmt: skip
+    assert counted(sql, "messages") == messages
+    assert counted(sql, "active_channels") == {("2025-12-31", ""): "1", ("2026-01-01", ""): "2"}
+    assert counted(sql, "active_channels_week") == {("2025-12-28", ""): "2"}
+    assert counted(sql, "active_channels_month") == {("2025-12-01", ""): "1", ("2026-01-01", ""): "2"}
+
+    with unchecked(sql):
+        sql.execute_simple("DELETE FROM social_messages")
+    db.atomically(days_store.count_anew, LAST_OF_YEAR.date(), NEW_YEAR + timedelta(days=90))
+    assert counted(sql, "messages") == messages, "the messages are gone after 90 days, their count is not"
 
 
 def test_weeks_and_months_of_a_standstill_are_counted_and_again_later_ones_only(sql: Connection) -> None:

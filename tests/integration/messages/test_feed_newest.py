@@ -94,6 +94,17 @@ def test_a_line_of_the_feed_is_one_document_however_often(listeners: Client, inv
     (line,) = listeners.collection("feed").stream()
     assert (line.get("text"), line.get("amount")) == ("$5.000001 USDT paid on Polygon", "5.000001")
     assert (line.get("code"), line.get("params")) == ("someone_was_paid", {"amount": "5.000001"})
+    assert line.get("partner") is False
+
+
+def test_a_line_about_a_partner_says_so(listeners: Client, invoker: FunctionInvoker) -> None:
+    amount, now = Usdt.of(21), datetime.now(UTC)
+    said = texts.say("affiliate_matched", amount=amount)
+    db.atomically(partial(feed.publish, kind="match_earned", said=said, amount=amount, dedupe_key="key", now=now))
+
+    assert invoker.event("feed_project", "feed-item-made", {"feed_item_id": 1}) == 204
+    (line,) = listeners.collection("feed").stream()
+    assert (line.get("text"), line.get("partner")) == ("An affiliate earned a match of $21!", True)
 
 
 def test_what_has_been_erased_meanwhile_is_no_fault(listeners: Client, invoker: FunctionInvoker) -> None:

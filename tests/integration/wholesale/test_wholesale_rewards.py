@@ -192,6 +192,9 @@ def test_a_comp_for_a_milestone_is_paid_once_a_second_person_has_approved_it(
     assert sql.execute_simple("SELECT code FROM notifications WHERE code LIKE 'wholesale%'").rows == [
         ["wholesale_comp_awarded"]
     ]
+    assert sql.execute_simple("SELECT kind, text FROM feed_items").rows == [
+        ["wholesale_comp_awarded", "A wholesale partner was awarded $1,000!"]
+    ]
 
     ((payout_text, to),) = sql.execute_simple("SELECT id, recipient_address FROM payouts").rows
     payout = UUID(str(payout_text))
