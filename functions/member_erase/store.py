@@ -89,7 +89,7 @@ KEPT: Mapping[str, str] = {
     "age_checks": "who sells must be able to show that the buyer was old enough; the provider keeps the person",
     "reconciliations": "likewise",
     "reconciliation_findings": "likewise",
-    "social_cases": "what a check has found, for a year; without the text",
+    "social_cases": "what a check has found or others have reported, for a year; without the texts",
     "social_messages": "numbers without a text: the unread counts of all others rest on them",
     "social_sanctions": "what was done to the member in the chat, and by which admin",
     "social_standings": "whether the member was banned from the chat; times and marks of messages, without their texts",
@@ -217,8 +217,19 @@ STEPS: Mapping[str, LiteralString] = {
             WHERE member_id = :member_id LIMIT :limit)
         """,
     "social_cases": """
-        UPDATE social_cases SET text = '' WHERE id IN (
+        UPDATE social_cases SET text = '', copies = '[]' WHERE id IN (
             SELECT id FROM social_cases WHERE member_id = :member_id AND text <> '' LIMIT :limit)
+        """,
+    # Those of messages that are still kept have gone with them.
+    "social_pins": "DELETE FROM social_pins WHERE member_id = :member_id AND :limit > 0",
+    "social_blocks": """
+        DELETE FROM social_blocks WHERE (member_id, blocked_id) IN (
+            SELECT member_id, blocked_id FROM social_blocks
+            WHERE member_id = :member_id OR blocked_id = :member_id LIMIT :limit)
+        """,
+    "social_reports": """
+        DELETE FROM social_reports WHERE (case_id, reporter_id) IN (
+            SELECT case_id, reporter_id FROM social_reports WHERE reporter_id = :member_id LIMIT :limit)
         """,
     "social_reads": "DELETE FROM social_reads WHERE member_id = :member_id AND :limit > 0",
     "social_sent": """

@@ -282,7 +282,7 @@ SECTIONS: Mapping[str, LiteralString] = {
         FROM mails WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
         """,
     "social_cases": """
-        SELECT CAST(id AS text) AS key, CAST(to_jsonb(social_cases) - 'member_id' AS text) AS document
+        SELECT CAST(id AS text) AS key, CAST(to_jsonb(social_cases) - 'member_id' - 'decided_by' AS text) AS document
         FROM social_cases WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
         """,
     # Whom a message names is known to us by ids of others.
@@ -298,6 +298,22 @@ SECTIONS: Mapping[str, LiteralString] = {
     "social_reads": """
         SELECT CAST(channel_id AS text) AS key, CAST(to_jsonb(social_reads) - 'member_id' AS text) AS document
         FROM social_reads WHERE member_id = :member_id AND CAST(channel_id AS text) > :after ORDER BY key LIMIT :limit
+        """,
+    "social_blocks": """
+        SELECT CAST(blocked_id AS text) AS key, CAST(to_jsonb(social_blocks) - 'member_id' AS text) AS document
+        FROM social_blocks WHERE member_id = :member_id AND CAST(blocked_id AS text) > :after
+        ORDER BY key LIMIT :limit
+        """,
+    "social_pins": """
+        SELECT CAST(message_id AS text) AS key,
+               CAST(to_jsonb(social_pins) - 'member_id' - 'pinned_by' AS text) AS document
+        FROM social_pins WHERE member_id = :member_id AND CAST(message_id AS text) > :after
+        ORDER BY key LIMIT :limit
+        """,
+    "social_reports": """
+        SELECT CAST(case_id AS text) AS key, CAST(to_jsonb(social_reports) - 'reporter_id' AS text) AS document
+        FROM social_reports WHERE reporter_id = :member_id AND CAST(case_id AS text) > :after
+        ORDER BY key LIMIT :limit
         """,
     # The admin who gave it stays unnamed.
     "social_sanctions": """

@@ -189,7 +189,7 @@ class Sanction(Reply):
     """A sanction of the member in the chat; `id` is the case. `appealed_at` is null until it was appealed."""
 
     id: UUID
-    kind: Literal["mute", "timeout", "ban"]
+    kind: Literal["mute", "timeout", "ban", "removal"]
     until: datetime | None
     reason: str
     given_at: datetime

@@ -19,7 +19,7 @@ from shared.web.http import IfMatch
 
 def edit(tx: Tx, member: Member, message_id: UUID, match: IfMatch, text: str, now: datetime) -> ChatMessage | Problem:
     """Give an own message another text, as if it were posted anew. A returned refusal keeps its strike."""
-    standing, message, channel = _reach(tx, member, message_id)
+    standing, message, channel = reach(tx, member, message_id)
     if message.member_id != member.id:
         raise rules.NotYourMessage
     if refusal := refused_at_the_gate(standing, channel.gate(member.tier), now):
@@ -45,7 +45,7 @@ def edit(tx: Tx, member: Member, message_id: UUID, match: IfMatch, text: str, no
 
 def remove(tx: Tx, member: Member, message_id: UUID, now: datetime) -> None:
     """Remove an own message, and take back what members were told of it. Harmless twice."""
-    _, message, _ = _reach(tx, member, message_id, removed_too=True)
+    _, message, _ = reach(tx, member, message_id, removed_too=True)
     if message.member_id != member.id:
         raise rules.NotYourMessage
     if message.removed_at:
@@ -75,13 +75,13 @@ def unreact(tx: Tx, member: Member, message_id: UUID, emoji: str, now: datetime)
 
 
 def _to_react(tx: Tx, member: Member, message_id: UUID, now: datetime) -> Message:
-    standing, message, channel = _reach(tx, member, message_id)
+    standing, message, channel = reach(tx, member, message_id)
     if refusal := refused_at_the_gate(standing, channel.gate(member.tier), now):
         raise refusal
     return message
 
 
-def _reach(tx: Tx, member: Member, message_id: UUID, *, removed_too: bool = False) -> tuple[Standing, Message, Channel]:
+def reach(tx: Tx, member: Member, message_id: UUID, *, removed_too: bool = False) -> tuple[Standing, Message, Channel]:
     """The member's standing and a message, both locked, and its channel. Raises BannedFromChat; NotFound for a message
     that the member does not see.
     """

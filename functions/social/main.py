@@ -10,25 +10,30 @@ from uuid import UUID
 
 from flask import Request, Response
 
-from functions.social import acts, emojis, posting, reading, rules, store
+from functions.social import acts, blocks, emojis, pins, posting, reading, reporting, rules, store
 from functions.social.models import (
     ChangesQuery,
+    ChatBlock,
     ChatChanges,
     ChatChannelList,
     ChatMember,
     ChatMessage,
     ChatPage,
+    ChatPins,
     ChatReactions,
     ChatRead,
+    ChatReport,
     ChatStanding,
     MessageDraft,
     MessageEdit,
     MessageQuery,
     ReadMark,
+    ReportDraft,
 )
 from shared.api import Api
 from shared.auth import Member
 from shared.db import Tx
+from shared.values.fields import Listing, Page
 from shared.values.problems import NotFound, Problem
 from shared.web.http import IfMatch
 from shared.web.signatures import Asked
@@ -59,6 +64,12 @@ def list_messages(tx: Tx, member: Member, channel_id: UUID, query: MessageQuery)
 def list_changes(tx: Tx, member: Member, channel_id: UUID, query: ChangesQuery) -> ChatChanges:
     """List the changes in a channel since a position."""
     return reading.changes(tx, member, channel_id, query)
+
+
+@api.get("/v1/social/channels/{channel_id}/pins", problems=(rules.BannedFromChat,))
+def list_pins(tx: Tx, member: Member, channel_id: UUID, now: datetime) -> ChatPins:
+    """List the pins of a channel, newest first."""
+    return pins.pins(tx, member, channel_id, now)
 
 
 @api.post("/v1/social/channels/{channel_id}/messages", status=201, problems=(*JUDGED, rules.ClientIdReused))
@@ -114,3 +125,41 @@ def get_chat_member(tx: Tx, member: Member, member_id: UUID, now: datetime) -> C
     if found is None:
         raise NotFound
     return found
+
+
+@api.post(
+    "/v1/social/messages/{message_id}/report",
+    limit=reporting.limit,
+    problems=(rules.BannedFromChat, rules.NothingToReport, rules.TooManyChatReports),
+)
+def report_message(tx: Tx, member: Member, message_id: UUID, body: ReportDraft, now: datetime) -> ChatReport:
+    """Report a message to people. Whoever has reported it gets the same case."""
+    return reporting.report_message(tx, member, message_id, body, now)
+
+
+@api.post(
+    "/v1/social/members/{member_id}/report",
+    limit=reporting.limit,
+    problems=(rules.BannedFromChat, rules.NothingToReport, rules.TooManyChatReports),
+)
+def report_member(tx: Tx, member: Member, member_id: UUID, body: ReportDraft, now: datetime) -> ChatReport:
+    """Report a member to people. Whoever has reported them gets the same case while it is open."""
+    return reporting.report_member(tx, member, member_id, body, now)
+
+
+@api.get("/v1/social/blocks")
+def list_blocks(tx: Tx, member: Member, page: Page) -> Listing[ChatBlock]:
+    """List the members whom the member has blocked, newest first."""
+    return blocks.blocks(tx, member, page)
+
+
+@api.put("/v1/social/blocks/{member_id}", status=204, problems=(rules.CannotBlockYourself, rules.TooManyBlocks))
+def block_member(tx: Tx, member: Member, member_id: UUID, now: datetime) -> None:
+    """Block a member: they cannot notify the caller any more. Harmless twice."""
+    blocks.block(tx, member, member_id, now)
+
+
+@api.delete("/v1/social/blocks/{member_id}", status=204)
+def unblock_member(tx: Tx, member: Member, member_id: UUID) -> None:
+    """Take a block back. Harmless twice."""
+    blocks.unblock(tx, member, member_id)

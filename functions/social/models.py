@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from functions.social.judge import Access
-from shared.values.fields import DIGITS, Body, Money, Query, Reply, Shape, Versioned
+from shared.values.fields import DIGITS, LINES, Body, Money, Query, Reply, Shape, Versioned
 from shared.values.tiers import Tier
 
 TYPED_TEXT_MAX = 20_000  # code points before invisible ones are taken out
@@ -45,6 +45,13 @@ class ReadMark(Body):
     """The number of the newest message that the member has read."""
 
     number: Annotated[int, Field(ge=0, le=NUMBER_MAX)]
+
+
+class ReportDraft(Body):
+    """The reason why people should look at something, and what the reporter says about it."""
+
+    reason: Literal["spam", "harassment", "hate", "sexual", "violence", "scam", "privacy", "other"]
+    note: Annotated[str, StringConstraints(min_length=1, max_length=500), LINES] | None = None
 
 
 class MessageQuery(Query):
@@ -199,3 +206,40 @@ class ChatMember(Reply):
     joined_at: datetime
     total_scans: int
     lifetime_comps: Money
+
+
+class ChatReport(Reply):
+    """The case that a report belongs to, and whether people have decided about it."""
+
+    case_id: UUID
+    state: Literal["open", "decided"]
+
+
+class ChatPin(Reply):
+    """A message as it was when it was pinned, and until when it is; null is until somebody takes it down."""
+
+    message_id: UUID
+    number: int
+    author: ChatAuthor | None
+    text: str
+    language: str | None
+    media: ChatMedia | None
+    posted_at: datetime
+    pinned_at: datetime
+    expires_at: datetime | None
+
+
+class ChatPins(Reply):
+    """The pins of a channel, newest first. `pins_revision` is that of the channel's document which shows them."""
+
+    pins: list[ChatPin]
+    pins_revision: int
+
+
+class ChatBlock(Reply):
+    """A member whom the reader has blocked; the name of a closed account is null."""
+
+    member_id: UUID
+    username: str | None
+    avatar_url: str | None
+    blocked_at: datetime

@@ -52,7 +52,7 @@ def page(tx: Tx, member: Member, channel_id: UUID, query: MessageQuery) -> ChatP
     """A page of the channel's messages, newest first."""
     if query.before and query.around:
         raise NotValid(errors=[{"field": "/around", "message": "cannot be given together with before"}])
-    channel = _visible(tx, member, channel_id)
+    channel = visible(tx, member, channel_id)
     before = channel.number + 1
     if query.before:
         before = query.before
@@ -70,7 +70,7 @@ def changes(tx: Tx, member: Member, channel_id: UUID, query: ChangesQuery) -> Ch
     """The changes in the channel after a position. Positions have no gap, so that an entry that is missing was
     deleted: then the messages must be read anew.
     """
-    channel = _visible(tx, member, channel_id)
+    channel = visible(tx, member, channel_id)
     found = message_store.entries(tx, channel.id, query.since, query.limit + 1)
     if (found[0].position if found else channel.position + 1) != query.since + 1:
         return ChatChanges(reset=True, position=channel.position, has_more=False, changes=[])
@@ -83,7 +83,7 @@ def changes(tx: Tx, member: Member, channel_id: UUID, query: ChangesQuery) -> Ch
 
 def mark_read(tx: Tx, member: Member, channel_id: UUID, number: int) -> ChatRead:
     """Mark the channel as read up to a number, and count what is unread after it."""
-    channel = _visible(tx, member, channel_id)
+    channel = visible(tx, member, channel_id)
     read = store.read_up_to(tx, member.id, channel.id, number)
     return ChatRead(number=read, unread=store.unread(tx, member.id)[channel.id])
 
@@ -101,7 +101,7 @@ def standing(tx: Tx, member: Member, now: datetime) -> ChatStanding:
     )
 
 
-def _visible(tx: Tx, member: Member, channel_id: UUID) -> Channel:
+def visible(tx: Tx, member: Member, channel_id: UUID) -> Channel:
     """The channel. Raises BannedFromChat; NotFound if the member does not see it."""
     _check_not_banned(tx, member.id)
     channel = store.channels_of(tx, [channel_id]).get(channel_id)

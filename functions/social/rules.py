@@ -1,5 +1,6 @@
 """Refusals of the chat, and its limits (docs/social.md)."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from shared.values import retry_after
@@ -10,6 +11,20 @@ EDITABLE = timedelta(minutes=15)
 REACTION_KINDS_MAX = 20  # different emoji under one message
 MENTIONS_MAX = 5  # members who are named in one message
 ENTRIES_KEPT = timedelta(hours=48)  # shared/database/retention.py deletes older ones
+
+REPORTS_PER_HOUR = 10
+BLOCKS_MAX = 1_000  # of a member
+# How urgent the first report of a reason makes a case, in thousandths; each further report of it adds some.
+SEVERITY: Mapping[str, int] = {
+    "violence": 900,
+    "hate": 800,
+    "sexual": 800,
+    "scam": 700,
+    "privacy": 700,
+    "harassment": 600,
+    "other": 400,
+    "spam": 300,
+}
 
 
 class BannedFromChat(Problem):
@@ -31,9 +46,9 @@ class TimedOut(Problem):
 
 
 class Muted(Problem):
-    """The member has repeated one text, and may not write until a time, which is told as `until`."""
+    """The member has repeated one text, or people have muted them, until a time, which is told as `until`."""
 
-    status, title, passing = 403, "You have repeated yourself; you may not write for a while.", True
+    status, title, passing = 403, "You are muted; you may not write for a while.", True
 
 
 class PostingTooFast(TooManyRequests):
@@ -70,6 +85,30 @@ class TooManyReactions(Problem):
     """The message has twenty different reactions; more of these can be given, but no other."""
 
     status, title = 409, "This message has too many different reactions."
+
+
+class NothingToReport(Problem):
+    """A message of the member's own, or of the platform, or the member themselves."""
+
+    status, title = 422, "This is not for you to report."
+
+
+class CannotBlockYourself(Problem):
+    """The member has tried to block themselves."""
+
+    status, title = 422, "You cannot block yourself."
+
+
+class TooManyBlocks(Problem):
+    """The member has blocked a thousand others."""
+
+    status, title = 409, "You have blocked too many members."
+
+
+class TooManyChatReports(TooManyRequests):
+    """The member has reported ten times in a clock hour."""
+
+    title = "You have reported very often; wait a little."
 
 
 def muted(until: datetime, now: datetime) -> Muted:

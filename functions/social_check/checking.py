@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID, uuid4
 
-from functions.social_check import rules, store
+from functions.social_check import rules, store, telling
 from functions.social_check.rules import Outcome
 from functions.social_check.store import Waiting
 from shared import clock, db, leases, log
@@ -14,7 +14,8 @@ from shared.messages import notifications
 from shared.ports import moderation
 from shared.ports.moderation import Scores
 from shared.ports.vendors import VendorMisconfigured, VendorRefused, VendorSilent
-from shared.social import heads, standings
+from shared.social import heads, sanctions, standings
+from shared.social.sanctions import Sanction, SanctionKind
 from shared.sweep import Sweep
 
 LEASE = "social-check"
@@ -88,23 +89,30 @@ def record(tx: Tx, message: Waiting, scores: Scores | None, now: datetime) -> No
     """Record what the scores lead to, if the message still waits with the text that was asked about."""
     verdict = rules.verdict(scores)
     if verdict is None:
-        store.mark_checked(tx, message)
+        if store.mark_checked(tx, message):
+            telling.tell(tx, message, now)
         return
     if verdict.outcome is Outcome.REMOVED:
         standings.lock(tx, [message.member_id])
     if not store.mark_checked(tx, message):
         return
-    case_id = store.open_case(tx, message, verdict, scores, now)
+    case_id = store.record_case(tx, message, verdict, scores, now)
     log.info("a message of the chat was judged", message_id=message.id, outcome=verdict.outcome, case_id=case_id)
     if verdict.outcome is Outcome.REMOVED:
         _remove(tx, message, case_id, now)
+    else:
+        telling.tell(tx, message, now)
 
 
 def _remove(tx: Tx, message: Waiting, case_id: UUID, now: datetime) -> None:
     store.strike(tx, message.member_id, now)
     store.remove(tx, message, now)
     notifications.retract(tx, heads.notification_key(message.id), now)
-    data = {"message_id": str(message.id), "case_id": str(case_id)}
-    note = notifications.note(message.member_id, "message_removed", data, f"message-removed:{message.id}")
-    notifications.notify(tx, note, now)
+    sanctions.give(
+        tx,
+        Sanction(
+            case_id, message.member_id, SanctionKind.REMOVAL, rules.REASON, case_id=case_id, message_id=message.id
+        ),
+        now,
+    )
     heads.note_one(tx, "removed", message, now)

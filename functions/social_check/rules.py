@@ -8,6 +8,9 @@ from enum import StrEnum
 CAUGHT_UP = timedelta(hours=24)  # what has waited for longer is not asked about any more: it was read long ago
 LATE = timedelta(minutes=1)  # people are told of what has waited for so long
 
+REASON = "automatic check"  # of what a check has removed
+UNJUDGED = 500  # thousandths: how urgent a text is that the service refuses to judge
+
 
 class Outcome(StrEnum):
     """A removed message is read by nobody any more; a flagged one stays, and people look at it."""
@@ -41,6 +44,11 @@ class Verdict:
 
     outcome: Outcome
     severity: float | None
+
+    @property
+    def urgency(self) -> int:
+        """How soon people should look at it, in thousandths."""
+        return UNJUDGED if self.severity is None else round(self.severity * 1000)
 
 
 def verdict(scores: Mapping[str, float] | None) -> Verdict | None:

@@ -3,9 +3,10 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID, uuid4
 
-from functions.social_check.rules import Verdict
+from functions.social_check.rules import REASON, Outcome, Verdict
 from shared.db import Tx
 from shared.ports.moderation import Scores
 from shared.social import strikes
@@ -23,6 +24,8 @@ class Waiting:
     member_id: UUID
     text: str
     revision: int
+    reply_to: int | None
+    mentions: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ def waiting(tx: Tx, since: datetime, after: Waiting | None, limit: int) -> list[
     return tx.all(
         Waiting,
         """
-        SELECT posted_at, id, channel_id, number, member_id, text, revision FROM social_messages
+        SELECT posted_at, id, channel_id, number, member_id, text, revision, reply_to, mentions FROM social_messages
         WHERE checked_revision < revision AND removed_at IS NULL AND member_id IS NOT NULL AND text <> ''
           AND posted_at >= :since AND (posted_at, id) > (CAST(:after_at AS timestamptz), CAST(:after_id AS uuid))
         ORDER BY posted_at, id LIMIT :limit
@@ -78,15 +81,47 @@ def mark_checked(tx: Tx, message: Waiting) -> bool:
     )
 
 
-def open_case(tx: Tx, message: Waiting, verdict: Verdict, scores: Scores | None, now: datetime) -> UUID:
-    """Record what a check has found, and return the case's id."""
+def record_case(tx: Tx, message: Waiting, verdict: Verdict, scores: Scores | None, now: datetime) -> UUID:
+    """Record what a check has found, in the open case of the message or in a new one, and return its id. The message is
+    locked. What was removed needs nobody's decision.
+    """
+    found = tx.scalar_or_none(
+        UUID, "SELECT id FROM social_cases WHERE message_id = :id AND decided_at IS NULL", id=message.id
+    )
+    identity = found or _open_case(tx, message, verdict, now)
+    is_removed = verdict.outcome is Outcome.REMOVED
+    tx.run(
+        """
+        UPDATE social_cases
+        SET outcome = :outcome, scores = CAST(:scores AS jsonb), severity = :severity, version = version + 1,
+            urgency = greatest(urgency, :urgency), decision = :decision, decision_reason = :reason,
+            decided_at = CAST(:decided_at AS timestamptz),
+            copies = CASE WHEN revision = :revision THEN copies
+                          ELSE copies || jsonb_build_array(jsonb_build_object('revision', CAST(:revision AS integer),
+                                                                              'text', CAST(:text AS text))) END
+        WHERE id = :id
+        """,
+        id=identity,
+        outcome=verdict.outcome.value,
+        scores=None if scores is None else json.dumps(dict(scores)),
+        severity=verdict.severity,
+        urgency=verdict.urgency,
+        decision="remove" if is_removed else None,
+        reason=REASON if is_removed else None,
+        decided_at=now if is_removed else None,
+        revision=message.revision,
+        text=message.text,
+    )
+    return identity
+
+
+def _open_case(tx: Tx, message: Waiting, verdict: Verdict, now: datetime) -> UUID:
     identity = uuid4()
     tx.run(
         """
-        INSERT INTO social_cases (id, message_id, revision, channel_id, number, member_id, text, outcome, scores,
-                                  severity, opened_at)
-        VALUES (:id, :message_id, :revision, :channel_id, :number, :member_id, :text, :outcome,
-                CAST(:scores AS jsonb), :severity, :now)
+        INSERT INTO social_cases (id, message_id, revision, channel_id, number, member_id, text, outcome, urgency,
+                                  version, opened_at)
+        VALUES (:id, :message_id, :revision, :channel_id, :number, :member_id, :text, :outcome, 0, 1, :now)
         """,
         id=identity,
         message_id=message.id,
@@ -96,8 +131,6 @@ def open_case(tx: Tx, message: Waiting, verdict: Verdict, scores: Scores | None,
         member_id=message.member_id,
         text=message.text,
         outcome=verdict.outcome.value,
-        scores=None if scores is None else json.dumps(dict(scores)),
-        severity=verdict.severity,
         now=now,
     )
     return identity

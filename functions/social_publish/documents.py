@@ -22,14 +22,21 @@ def channel(tail: Tail) -> Document:
     """`channels/{channel}`: what it is called, who may read it, and under which shift its newest pages are."""
     return Document(
         path=f"channels/{tail.id}",
-        sequence=rules.channel_sequence(tail.revision, tail.shift),
+        sequence=rules.channel_sequence(tail.revision, tail.pins_revision, tail.shift),
         fields={
             "name": tail.name,
             "access": dict(
-                rules.access(tail.access_standard, tail.access_vip, tail.access_high_roller, tail.access_whale)
+                rules.access(
+                    tail.access_standard,
+                    tail.access_vip,
+                    tail.access_high_roller,
+                    tail.access_whale,
+                    is_archived=tail.is_archived,
+                )
             ),
             "shift": tail.shift,
             "slow_seconds": tail.slow_seconds,
+            "pins_revision": tail.pins_revision,
         },
     )
 

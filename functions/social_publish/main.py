@@ -17,6 +17,8 @@ from shared.job import Job
 from shared.ports.firestore import FirestoreUnavailable
 from shared.sweep import Sweep
 
+PINS_AT_ONCE = 200
+
 job = Job("social_publish")
 
 
@@ -38,12 +40,16 @@ def publish(event: ChannelChanged, now: datetime) -> None:
 
 @job.schedule("sweep")
 def sweep(now: datetime) -> None:
-    """Publish what others have left, in every channel, and show listeners the present shift."""
+    """Take down the pins that are over, publish what others have left, and show listeners the present shift."""
     db.atomically(store.add_tails)
     db.atomically(publishing.current_shift, now)
 
     def publish_one(channel_id: UUID) -> None:
         publishing.publish(channel_id, now)
 
+    def unpin(message_id: UUID) -> None:
+        db.atomically(publishing.unpin, message_id, now)
+
     with Sweep(passing=FirestoreUnavailable) as parts:
+        parts.each(db.atomically(store.expired_pins, now, PINS_AT_ONCE), unpin, str)
         parts.each(db.atomically(store.channels), publish_one, str)

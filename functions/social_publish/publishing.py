@@ -13,6 +13,7 @@ from functions.social_publish.store import Tail
 from shared import db
 from shared.db import Tx
 from shared.ports import firestore
+from shared.social import heads
 from shared.values import tiers
 
 PAGES_AT_ONCE = 20
@@ -44,6 +45,13 @@ def publish(channel_id: UUID, now: datetime) -> None:
         pages = documents.pages(channel_id, rows)
         firestore.put_newer(pages)
         db.atomically(_mark_written, channel_id, {row.first: row.as_of for row in rows})
+
+
+def unpin(tx: Tx, message_id: UUID, now: datetime) -> None:
+    """Take a pin down that is over, and note it in the channel."""
+    pin = store.unpin(tx, message_id, now)
+    if pin:
+        heads.note_one(tx, "unpinned", pin, now)
 
 
 def current_shift(tx: Tx, now: datetime) -> int:

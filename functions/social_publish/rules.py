@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 OPEN = "open"  # the shift of channels that every tier sees: it never changes
+HIDDEN = "hidden"
 PAGE_ENTRIES_MAX = 60  # a page of more shows the newest ones, and names the positions that it skips
 PAGE_LIFE = timedelta(days=1)
 SHIFT_BITS = 32
@@ -20,9 +21,9 @@ def skipped(first: int, last: int, shown: Sequence[int]) -> list[list[int]]:
     return gaps
 
 
-def channel_sequence(revision: int, shift: str) -> int:
-    """The sequence of a channel's document: it rises with each change of the channel, and with each shift."""
-    return revision << SHIFT_BITS | (0 if shift == OPEN else int(shift))
+def channel_sequence(revision: int, pins_revision: int, shift: str) -> int:
+    """The sequence of a channel's document: it rises with each change of the channel or its pins, and each shift."""
+    return (revision + pins_revision) << SHIFT_BITS | (0 if shift == OPEN else int(shift))
 
 
 def pause(due_at: datetime | None, awaited_until: datetime | None, now: datetime) -> float | None:
@@ -34,6 +35,7 @@ def pause(due_at: datetime | None, awaited_until: datetime | None, now: datetime
     return (due_at - now).total_seconds()
 
 
-def access(standard: str, vip: str, high_roller: str, whale: str) -> Mapping[str, str]:
-    """The rights of the tiers, as `firestore.rules` read them."""
-    return {"standard": standard, "vip": vip, "high_roller": high_roller, "whale": whale}
+def access(standard: str, vip: str, high_roller: str, whale: str, *, is_archived: bool) -> Mapping[str, str]:
+    """The rights of the tiers, as `firestore.rules` read them. An archived channel is hidden from all."""
+    rights = {"standard": standard, "vip": vip, "high_roller": high_roller, "whale": whale}
+    return dict.fromkeys(rights, HIDDEN) if is_archived else rights

@@ -26,6 +26,8 @@ class Tail:
     slow_seconds: int
     pace_ms: int
     revision: int
+    pins_revision: int
+    is_archived: bool
     position: int
     head: int
     due_at: datetime | None
@@ -33,6 +35,15 @@ class Tail:
     shown: int
     is_restricted: bool
     shift: str
+
+
+@dataclass(frozen=True)
+class Unpinned:
+    """The message of a pin that is over."""
+
+    id: UUID
+    channel_id: UUID
+    number: int
 
 
 @dataclass(frozen=True)
@@ -79,8 +90,8 @@ class PageRow:
 
 
 def channels(tx: Tx) -> list[UUID]:
-    """All channels that are not archived."""
-    return tx.column(UUID, "SELECT id FROM social_channels WHERE archived_at IS NULL ORDER BY id")
+    """All channels; what was archived is shown to be so."""
+    return tx.column(UUID, "SELECT id FROM social_channels ORDER BY id")
 
 
 def add_tails(tx: Tx) -> None:
@@ -100,20 +111,44 @@ def lock(tx: Tx, channel_id: UUID) -> None:
 
 
 def tail(tx: Tx, channel_id: UUID) -> Tail | None:
-    """The channel's tail; None for an unknown or archived channel."""
+    """The channel's tail; None for an unknown channel."""
     return tx.first(
         Tail,
         """
         SELECT c.id, c.name, CAST(c.access_standard AS text) AS access_standard,
                CAST(c.access_vip AS text) AS access_vip, CAST(c.access_high_roller AS text) AS access_high_roller,
-               CAST(c.access_whale AS text) AS access_whale, c.slow_seconds, c.pace_ms, c.revision, t.position,
+               CAST(c.access_whale AS text) AS access_whale, c.slow_seconds, c.pace_ms, c.revision, c.pins_revision,
+               c.archived_at IS NOT NULL AS is_archived, t.position,
                h.position AS head, t.due_at, t.awaited_until, t.shown, c.access_standard = 'hidden' AS is_restricted,
                CASE WHEN c.access_standard = 'hidden' THEN CAST(s.shift AS text) ELSE 'open' END AS shift
         FROM social_channels c JOIN social_heads h ON h.channel_id = c.id JOIN social_tails t ON t.channel_id = c.id
         CROSS JOIN social_shifts s
-        WHERE c.id = :channel_id AND c.archived_at IS NULL
+        WHERE c.id = :channel_id
         """,
         channel_id=channel_id,
+    )
+
+
+def expired_pins(tx: Tx, now: datetime, limit: int) -> list[UUID]:
+    """The messages of pins that are over, the longest first."""
+    return tx.column(
+        UUID,
+        "SELECT message_id FROM social_pins WHERE expires_at <= :now ORDER BY expires_at, message_id LIMIT :limit",
+        now=now,
+        limit=limit,
+    )
+
+
+def unpin(tx: Tx, message_id: UUID, now: datetime) -> Unpinned | None:
+    """Take a pin down that is over; None if it is not, or not any more."""
+    return tx.first(
+        Unpinned,
+        """
+        DELETE FROM social_pins WHERE message_id = :message_id AND expires_at <= :now
+        RETURNING message_id AS id, channel_id, number
+        """,
+        message_id=message_id,
+        now=now,
     )
 
 

@@ -3446,32 +3446,68 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON slot_transitions FOR EACH 
 CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON slot_transitions FOR EACH STATEMENT EXECUTE FUNCTION
     append_only();
 
+CREATE TABLE social_blocks (
+    member_id   uuid         NOT NULL,
+    blocked_id  uuid         NOT NULL,
+    blocked_at  timestamptz  NOT NULL,
+    CONSTRAINT social_blocks_pkey PRIMARY KEY (member_id, blocked_id),
+    CONSTRAINT social_blocks_check CHECK (member_id <> blocked_id),
+    CONSTRAINT social_blocks_blocked_id_fkey FOREIGN KEY (blocked_id) REFERENCES members(id),
+    CONSTRAINT social_blocks_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX social_blocks_blocked ON social_blocks (blocked_id);
+CREATE INDEX social_blocks_listed ON social_blocks (member_id, blocked_at, blocked_id);
+
 CREATE TABLE social_cases (
-    id          uuid              NOT NULL,
-    message_id  uuid              NOT NULL,
-    revision    integer           NOT NULL,
-    channel_id  uuid              NOT NULL,
-    number      bigint            NOT NULL,
-    member_id   uuid              NOT NULL,
-    text        text              NOT NULL,
-    outcome     text              NOT NULL,
-    scores      jsonb,
-    severity    double precision,
-    opened_at   timestamptz       NOT NULL,
+    id               uuid              NOT NULL,
+    message_id       uuid,
+    revision         integer,
+    channel_id       uuid,
+    number           bigint,
+    member_id        uuid              NOT NULL,
+    text             text              NOT NULL,
+    outcome          text,
+    scores           jsonb,
+    severity         double precision,
+    opened_at        timestamptz       NOT NULL,
+    copies           jsonb             NOT NULL DEFAULT '[]',
+    reports          integer           NOT NULL DEFAULT 0,
+    urgency          integer           NOT NULL DEFAULT 500,
+    version          integer           NOT NULL DEFAULT 1,
+    decision         text,
+    decision_reason  text,
+    decided_at       timestamptz,
+    decided_by       uuid,
     CONSTRAINT social_cases_pkey PRIMARY KEY (id),
-    CONSTRAINT social_cases_message_id_revision_key UNIQUE (message_id, revision),
+    CONSTRAINT social_cases_cause CHECK (outcome IS NOT NULL OR reports > 0),
     CONSTRAINT social_cases_check CHECK ((scores IS NULL) = (severity IS NULL)),
+    CONSTRAINT social_cases_copies_check CHECK (jsonb_typeof(copies) = 'array'),
+    CONSTRAINT social_cases_decided CHECK ((decision IS NULL) = (decided_at IS NULL) AND (decision IS NULL) =
+        (decision_reason IS NULL) AND (decided_by IS NULL OR decision IS NOT NULL)),
+    CONSTRAINT social_cases_decision_check CHECK (decision IN ('keep', 'remove', 'mute', 'timeout', 'ban', 'lift')),
     CONSTRAINT social_cases_number_check CHECK (number > 0),
+    CONSTRAINT social_cases_of_message CHECK ((message_id IS NULL) = (revision IS NULL) AND (message_id IS NULL) =
+        (channel_id IS NULL) AND (message_id IS NULL) = (number IS NULL)),
     CONSTRAINT social_cases_outcome_check CHECK (outcome IN ('removed', 'flagged')),
+    CONSTRAINT social_cases_reports_check CHECK (reports >= 0),
     CONSTRAINT social_cases_revision_check CHECK (revision > 0),
     CONSTRAINT social_cases_scores_check CHECK (jsonb_typeof(scores) = 'object'),
     CONSTRAINT social_cases_severity_check CHECK (severity >= 0::double precision AND severity <= 1::double precision),
+    CONSTRAINT social_cases_urgency_check CHECK (urgency >= 0 AND urgency <= 1000),
+    CONSTRAINT social_cases_version_check CHECK (version > 0),
     CONSTRAINT social_cases_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id),
+    CONSTRAINT social_cases_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES members(id),
     CONSTRAINT social_cases_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
 CREATE INDEX social_cases_channel ON social_cases (channel_id);
+CREATE INDEX social_cases_decider ON social_cases (decided_by) WHERE decided_by IS NOT NULL;
 CREATE INDEX social_cases_member ON social_cases (member_id);
+CREATE INDEX social_cases_message ON social_cases (message_id, opened_at) WHERE message_id IS NOT NULL;
+CREATE UNIQUE INDEX social_cases_open_member ON social_cases (member_id) WHERE message_id IS NULL AND decided_at IS
+    NULL;
+CREATE UNIQUE INDEX social_cases_open_message ON social_cases (message_id) WHERE decided_at IS NULL;
 CREATE INDEX social_cases_opened ON social_cases (opened_at);
+CREATE INDEX social_cases_queue ON social_cases (urgency, id);
 
 CREATE TABLE social_channels (
     id                  uuid           NOT NULL,
@@ -3490,6 +3526,8 @@ CREATE TABLE social_channels (
     revision            integer        NOT NULL DEFAULT 1,
     archived_at         timestamptz,
     pace_ms             integer        NOT NULL DEFAULT 250,
+    pins_revision       integer        NOT NULL DEFAULT 0,
+    changed_at          timestamptz,
     CONSTRAINT social_channels_pkey PRIMARY KEY (id),
     CONSTRAINT social_channels_slug_key UNIQUE (slug),
     CONSTRAINT social_channels_access_rises CHECK (access_standard <= access_vip AND access_vip <= access_high_roller
@@ -3500,10 +3538,15 @@ CREATE TABLE social_channels (
     CONSTRAINT social_channels_kind_check CHECK (kind IN ('chat', 'announcements', 'governance', 'event')),
     CONSTRAINT social_channels_name_check CHECK (length(name) >= 1 AND length(name) <= 100),
     CONSTRAINT social_channels_pace_ms_check CHECK (pace_ms >= 100 AND pace_ms <= 5000),
+    CONSTRAINT social_channels_pins_revision_check CHECK (pins_revision >= 0),
     CONSTRAINT social_channels_revision_check CHECK (revision > 0),
     CONSTRAINT social_channels_slow_seconds_check CHECK (slow_seconds >= 0 AND slow_seconds <= 120),
     CONSTRAINT social_channels_slug_check CHECK (slug ~ '^[a-z0-9]+(-[a-z0-9]+)*$' AND length(slug) <= 50)
 );
+CREATE TRIGGER social_channel_hidden AFTER UPDATE ON social_channels FOR EACH ROW WHEN (new.access_standard = 'hidden'
+    AND old.access_standard <> 'hidden' OR new.access_vip = 'hidden' AND old.access_vip <> 'hidden' OR
+    new.access_high_roller = 'hidden' AND old.access_high_roller <> 'hidden' OR new.access_whale = 'hidden' AND
+    old.access_whale <> 'hidden') EXECUTE FUNCTION social_channel_hidden();
 
 CREATE TABLE social_departures (
     id           bigint       NOT NULL GENERATED ALWAYS AS IDENTITY,
@@ -3519,7 +3562,8 @@ CREATE TABLE social_entries (
     message_id   uuid         NOT NULL,
     happened_at  timestamptz  NOT NULL,
     CONSTRAINT social_entries_pkey PRIMARY KEY (channel_id, "position"),
-    CONSTRAINT social_entries_kind_check CHECK (kind IN ('message', 'edited', 'removed', 'reactions')),
+    CONSTRAINT social_entries_kind_check CHECK (kind IN ('message', 'edited', 'removed', 'reactions', 'pinned',
+        'unpinned')),
     CONSTRAINT social_entries_position_check CHECK ("position" > 0),
     CONSTRAINT social_entries_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id)
 );
@@ -3578,6 +3622,8 @@ CREATE INDEX social_messages_member ON ONLY social_messages (member_id);
 CREATE INDEX social_messages_removed ON ONLY social_messages (channel_id, number) WHERE removed_at IS NOT NULL;
 CREATE INDEX social_messages_unchecked ON ONLY social_messages (posted_at, id) WHERE checked_revision < revision AND
     removed_at IS NULL AND member_id IS NOT NULL AND text <> '';
+CREATE TRIGGER social_message_unpinned AFTER UPDATE OF removed_at ON social_messages FOR EACH ROW WHEN (new.removed_at
+    IS NOT NULL) EXECUTE FUNCTION social_message_unpinned();
 CREATE TRIGGER social_messages_erased AFTER UPDATE ON social_messages REFERENCING OLD TABLE AS before NEW TABLE AS
     after FOR EACH STATEMENT EXECUTE FUNCTION social_messages_erased();
 
@@ -3598,6 +3644,34 @@ CREATE TABLE social_pages (
 );
 CREATE INDEX social_pages_made ON social_pages (made_at);
 CREATE INDEX social_pages_unwritten ON social_pages (channel_id, first) WHERE written < wanted;
+
+CREATE TABLE social_pins (
+    message_id  uuid         NOT NULL,
+    channel_id  uuid         NOT NULL,
+    number      bigint       NOT NULL,
+    member_id   uuid,
+    tier        tier,
+    text        text         NOT NULL,
+    language    text,
+    media_type  text         NOT NULL,
+    media_id    text,
+    posted_at   timestamptz  NOT NULL,
+    pinned_by   uuid         NOT NULL,
+    pinned_at   timestamptz  NOT NULL,
+    expires_at  timestamptz,
+    CONSTRAINT social_pins_pkey PRIMARY KEY (message_id),
+    CONSTRAINT social_pins_check CHECK (expires_at > pinned_at),
+    CONSTRAINT social_pins_number_check CHECK (number > 0),
+    CONSTRAINT social_pins_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id),
+    CONSTRAINT social_pins_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
+    CONSTRAINT social_pins_pinned_by_fkey FOREIGN KEY (pinned_by) REFERENCES members(id)
+);
+CREATE INDEX social_pins_channel ON social_pins (channel_id, pinned_at);
+CREATE INDEX social_pins_expiring ON social_pins (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX social_pins_member ON social_pins (member_id) WHERE member_id IS NOT NULL;
+CREATE INDEX social_pins_pinner ON social_pins (pinned_by);
+CREATE TRIGGER social_pins_changed AFTER INSERT OR DELETE OR UPDATE ON social_pins FOR EACH ROW EXECUTE FUNCTION
+    social_pins_changed();
 
 CREATE TABLE social_reaction_counts (
     posted_at   timestamptz  NOT NULL,
@@ -3632,19 +3706,38 @@ CREATE TABLE social_reads (
 );
 CREATE INDEX social_reads_channel ON social_reads (channel_id);
 
+CREATE TABLE social_reports (
+    case_id      uuid         NOT NULL,
+    reporter_id  uuid         NOT NULL,
+    reason       text         NOT NULL,
+    note         text,
+    reported_at  timestamptz  NOT NULL,
+    CONSTRAINT social_reports_pkey PRIMARY KEY (case_id, reporter_id),
+    CONSTRAINT social_reports_note_check CHECK (char_length(note) >= 1 AND char_length(note) <= 500),
+    CONSTRAINT social_reports_reason_check CHECK (reason IN ('spam', 'harassment', 'hate', 'sexual', 'violence',
+        'scam', 'privacy', 'other')),
+    CONSTRAINT social_reports_case_id_fkey FOREIGN KEY (case_id) REFERENCES social_cases(id) ON DELETE CASCADE,
+    CONSTRAINT social_reports_reporter_id_fkey FOREIGN KEY (reporter_id) REFERENCES members(id)
+);
+CREATE INDEX social_reports_reporter ON social_reports (reporter_id);
+
 CREATE TABLE social_sanctions (
-    id         uuid         NOT NULL,
-    member_id  uuid         NOT NULL,
-    kind       text         NOT NULL,
-    until      timestamptz,
-    reason     text         NOT NULL,
-    given_by   uuid,
-    given_at   timestamptz  NOT NULL,
+    id          uuid         NOT NULL,
+    member_id   uuid         NOT NULL,
+    kind        text         NOT NULL,
+    until       timestamptz,
+    reason      text         NOT NULL,
+    given_by    uuid,
+    given_at    timestamptz  NOT NULL,
+    case_id     uuid,
+    message_id  uuid,
     CONSTRAINT social_sanctions_pkey PRIMARY KEY (id),
-    CONSTRAINT social_sanctions_kind_check CHECK (kind IN ('mute', 'timeout', 'ban', 'lift')),
+    CONSTRAINT social_sanctions_kind_check CHECK (kind IN ('mute', 'timeout', 'ban', 'lift', 'removal')),
+    CONSTRAINT social_sanctions_message CHECK (kind <> 'removal' OR message_id IS NOT NULL),
     CONSTRAINT social_sanctions_given_by_fkey FOREIGN KEY (given_by) REFERENCES members(id),
     CONSTRAINT social_sanctions_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
 );
+CREATE INDEX social_sanctions_case ON social_sanctions (case_id) WHERE case_id IS NOT NULL;
 CREATE INDEX social_sanctions_giver ON social_sanctions (given_by) WHERE given_by IS NOT NULL;
 CREATE INDEX social_sanctions_member ON social_sanctions (member_id, given_at);
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON social_sanctions FOR EACH ROW EXECUTE FUNCTION append_only();
@@ -8095,6 +8188,17 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION social_channel_hidden()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    INSERT INTO social_departures (happened_at) VALUES (NEW.changed_at);
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION social_listener_departed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -8107,6 +8211,17 @@ BEGIN
        OR EXISTS (SELECT FROM tier_history WHERE member_id = NEW.member_id AND tier <> 'standard') THEN
         INSERT INTO social_departures (happened_at) VALUES (NEW.before);
     END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION social_message_unpinned()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    DELETE FROM social_pins WHERE message_id = NEW.id;
     RETURN NULL;
 END $function$;
 
@@ -8135,6 +8250,18 @@ BEGIN
         FROM after JOIN before ON before.posted_at = after.posted_at AND before.id = after.id
         WHERE after.removed_by = 'erasure' AND before.removed_at IS NULL AND after.channel_id = channel.id;
     END LOOP;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION social_pins_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    UPDATE social_channels SET pins_revision = pins_revision + 1
+    WHERE id = CASE TG_OP WHEN 'DELETE' THEN OLD.channel_id ELSE NEW.channel_id END;
     RETURN NULL;
 END $function$;
 
@@ -9148,14 +9275,14 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_downlines, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports,
     blakjaks_figure_rollups, blakjaks_figures, blakjaks_fulfilment, blakjaks_goods, blakjaks_hook_sending,
     blakjaks_hooks, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening,
-    blakjaks_member_desk, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
-    blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals,
-    blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales, blakjaks_scans,
-    blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_social, blakjaks_standing,
-    blakjaks_sunset, blakjaks_support, blakjaks_support_sync, blakjaks_tails, blakjaks_taxes, blakjaks_telling,
-    blakjaks_top_ups, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallet_watching,
-    blakjaks_wallets, blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks,
-    blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_member_desk, blakjaks_moderation, blakjaks_months, blakjaks_order_decisions, blakjaks_orders,
+    blakjaks_payouts, blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews,
+    blakjaks_referrals, blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales,
+    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_social,
+    blakjaks_standing, blakjaks_sunset, blakjaks_support, blakjaks_support_sync, blakjaks_tails, blakjaks_taxes,
+    blakjaks_telling, blakjaks_top_ups, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults,
+    blakjaks_wallet_watching, blakjaks_wallets, blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions,
+    blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -9213,14 +9340,15 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
     referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens,
     refund_requests, report_exports, report_files, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
-    scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_cases, social_channels,
-    social_departures, social_entries, social_heads, social_messages, social_pages, social_reaction_counts,
-    social_reactions, social_reads, social_sent, social_shifts, social_standings, social_tails, stock_alerts,
-    support_appeals, support_contacts, support_events, tax_quotes, tax_reports, teller_connections, teller_enrollments,
-    tier_history, tins_sold_daily, top_ups, transparency_metrics, treasury_alerts, treasury_snapshot_days,
-    treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances,
-    wallet_challenges, wallet_id_tokens, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes,
-    webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
+    scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_blocks, social_cases,
+    social_channels, social_departures, social_entries, social_heads, social_messages, social_pages, social_pins,
+    social_reaction_counts, social_reactions, social_reads, social_reports, social_sent, social_shifts,
+    social_standings, social_tails, stock_alerts, support_appeals, support_contacts, support_events, tax_quotes,
+    tax_reports, teller_connections, teller_enrollments, tier_history, tins_sold_daily, top_ups, transparency_metrics,
+    treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns,
+    vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_id_tokens, wallet_scans, wallet_tokens,
+    wallet_transactions, watch_minutes, webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO
+    blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -9311,8 +9439,10 @@ GRANT UPDATE (cancel_reason, cancel_wanted_at, expires_at) ON TABLE orders TO bl
 GRANT UPDATE (changed_at, ordered_at, status) ON TABLE carts TO blakjaks_checkout;
 
 GRANT DELETE ON TABLE notifications, pushes TO blakjaks_checks;
-GRANT INSERT ON TABLE social_cases, social_entries, social_standings TO blakjaks_checks;
+GRANT INSERT ON TABLE social_cases, social_entries, social_sanctions, social_standings TO blakjaks_checks;
 GRANT UPDATE (checked_revision, removed_at, removed_by, revision) ON TABLE social_messages TO blakjaks_checks;
+GRANT UPDATE (copies, decided_at, decision, decision_reason, outcome, scores, severity, urgency, version) ON TABLE
+    social_cases TO blakjaks_checks;
 GRANT UPDATE (number, position) ON TABLE social_heads TO blakjaks_checks;
 GRANT UPDATE (strikes, struck_at) ON TABLE social_standings TO blakjaks_checks;
 
@@ -9362,8 +9492,8 @@ GRANT DELETE ON TABLE attempt_counters, avatars, bank_nonces, carts, data_export
     wallet_id_tokens, wallet_tokens, watch_minutes, webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
 GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, referral_clicks, refresh_tokens,
-    second_factors, social_cases, social_entries, social_pages, social_reactions, social_reads, social_sent,
-    support_appeals, support_events TO blakjaks_erasure;
+    second_factors, social_blocks, social_cases, social_entries, social_pages, social_pins, social_reactions,
+    social_reads, social_reports, social_sent, support_appeals, support_events TO blakjaks_erasure;
 GRANT EXECUTE ON FUNCTION forget_sign_up(uuid,timestamp with time zone) TO blakjaks_erasure;
 GRANT INSERT ON TABLE ledger_journals, ledger_postings TO blakjaks_erasure;
 GRANT INSERT, UPDATE ON TABLE erasures, retired_names TO blakjaks_erasure;
@@ -9381,6 +9511,7 @@ GRANT UPDATE (business_address, company_name, contact_name, email, phone, tax_id
     wholesale_accounts TO blakjaks_erasure;
 GRANT UPDATE (changed_at) ON TABLE carts TO blakjaks_erasure;
 GRANT UPDATE (closed_at) ON TABLE member_quarters TO blakjaks_erasure;
+GRANT UPDATE (copies, opened_at, text) ON TABLE social_cases TO blakjaks_erasure;
 GRANT UPDATE (created_at) ON TABLE email_codes TO blakjaks_erasure;
 GRANT UPDATE (created_at) ON TABLE known_devices TO blakjaks_erasure;
 GRANT UPDATE (created_at) ON TABLE second_factors TO blakjaks_erasure;
@@ -9406,7 +9537,6 @@ GRANT UPDATE (made_at) ON TABLE social_pages TO blakjaks_erasure;
 GRANT UPDATE (minute) ON TABLE watch_minutes TO blakjaks_erasure;
 GRANT UPDATE (next_on) ON TABLE guarantees TO blakjaks_erasure;
 GRANT UPDATE (number) ON TABLE social_reads TO blakjaks_erasure;
-GRANT UPDATE (opened_at, text) ON TABLE social_cases TO blakjaks_erasure;
 GRANT UPDATE (received_at) ON TABLE webhook_deliveries TO blakjaks_erasure;
 GRANT UPDATE (released_at) ON TABLE affiliate_payout_lines TO blakjaks_erasure;
 GRANT UPDATE (sent_at) ON TABLE social_sent TO blakjaks_erasure;
@@ -9473,6 +9603,19 @@ GRANT UPDATE (issued_at) ON TABLE listener_revocations TO blakjaks_listening;
 
 GRANT UPDATE (address_line1, address_line2, city, country, full_name, language, profile_revision, role, state,
     updated_at, username, zip_code) ON TABLE members TO blakjaks_member_desk;
+
+GRANT DELETE ON TABLE notifications, pushes TO blakjaks_moderation;
+GRANT DELETE, INSERT ON TABLE social_pins TO blakjaks_moderation;
+GRANT INSERT ON TABLE social_channels, social_entries, social_heads, social_sanctions, social_standings, social_tails
+    TO blakjaks_moderation;
+GRANT UPDATE (access_high_roller, access_standard, access_vip, access_whale, archived_at, category, changed_at,
+    description, display_order, icon, kind, name, pace_ms, revision, slow_seconds) ON TABLE social_channels TO
+    blakjaks_moderation;
+GRANT UPDATE (banned_at, muted_until, timeout_until) ON TABLE social_standings TO blakjaks_moderation;
+GRANT UPDATE (decided_at, decided_by, decision, decision_reason, version) ON TABLE social_cases TO blakjaks_moderation;
+GRANT UPDATE (expires_at) ON TABLE social_pins TO blakjaks_moderation;
+GRANT UPDATE (number, position) ON TABLE social_heads TO blakjaks_moderation;
+GRANT UPDATE (removed_at, removed_by, revision) ON TABLE social_messages TO blakjaks_moderation;
 
 GRANT EXECUTE ON FUNCTION drop_social_messages(timestamp with time zone), drop_social_reaction_counts(timestamp with
     time zone), drop_social_reactions(timestamp with time zone), drop_transparency_metrics(timestamp with time zone),
@@ -9585,15 +9728,16 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     referral_progress, referral_reviews, referrals, refund_lines, refund_requests, refunds, report_exports,
     report_files, resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position,
     scan_rollups, scans, schema_migrations, sessions, setting_changes, setting_wishes, settings, signers, signing_keys,
-    slot_transitions, social_cases, social_channels, social_departures, social_entries, social_heads, social_messages,
-    social_pages, social_reaction_counts, social_reactions, social_reads, social_sanctions, social_sent, social_shifts,
-    social_standings, social_tails, stock, stock_alerts, stock_moves, sunset_notices, support_appeals,
-    support_contacts, support_events, tax_quotes, tax_reports, teller_connections, tier_history, tins_sold_daily,
-    top_up_approvals, top_ups, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
-    treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns,
-    vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_id_tokens,
-    wallet_links, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes, webhook_deliveries, wholesale_chips,
-    wholesale_comps, wholesale_milestones, withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
+    slot_transitions, social_blocks, social_cases, social_channels, social_departures, social_entries, social_heads,
+    social_messages, social_pages, social_pins, social_reaction_counts, social_reactions, social_reads, social_reports,
+    social_sanctions, social_sent, social_shifts, social_standings, social_tails, stock, stock_alerts, stock_moves,
+    sunset_notices, support_appeals, support_contacts, support_events, tax_quotes, tax_reports, teller_connections,
+    tier_history, tins_sold_daily, top_up_approvals, top_ups, transparency_metrics, treasuries, treasury_alerts,
+    treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits,
+    usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances,
+    wallet_challenges, wallet_id_tokens, wallet_links, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes,
+    webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
+    withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO
@@ -9639,9 +9783,10 @@ GRANT UPDATE (is_one) ON TABLE card_balance TO blakjaks_settlements;
 GRANT UPDATE (resolution, resolved_at) ON TABLE payment_findings TO blakjaks_settlements;
 
 GRANT DELETE ON TABLE notifications, pushes TO blakjaks_social;
-GRANT DELETE, INSERT ON TABLE social_reactions TO blakjaks_social;
-GRANT INSERT ON TABLE social_entries, social_messages, social_reaction_counts, social_reads, social_sanctions,
-    social_sent, social_standings TO blakjaks_social;
+GRANT DELETE, INSERT ON TABLE social_blocks, social_reactions TO blakjaks_social;
+GRANT INSERT ON TABLE social_cases, social_entries, social_messages, social_reaction_counts, social_reads,
+    social_reports, social_sanctions, social_sent, social_standings TO blakjaks_social;
+GRANT UPDATE (copies, reports, urgency) ON TABLE social_cases TO blakjaks_social;
 GRANT UPDATE (count) ON TABLE social_reaction_counts TO blakjaks_social;
 GRANT UPDATE (edited_at, language, mentions, removed_at, removed_by, revision, text) ON TABLE social_messages TO
     blakjaks_social;
@@ -9667,10 +9812,12 @@ GRANT UPDATE (contact_id, failures, held_until, look_at, refusal, told, told_at,
 GRANT UPDATE (conversation_id, opened_at, sent_at) ON TABLE support_appeals TO blakjaks_support_sync;
 GRANT UPDATE (told_at) ON TABLE support_events TO blakjaks_support_sync;
 
+GRANT DELETE ON TABLE social_pins TO blakjaks_tails;
 GRANT DELETE, SELECT ON TABLE social_departures TO blakjaks_tails;
-GRANT INSERT ON TABLE social_pages, social_tails TO blakjaks_tails;
+GRANT INSERT ON TABLE social_entries, social_pages, social_tails TO blakjaks_tails;
 GRANT UPDATE (awaited_until, due_at, position, shown) ON TABLE social_tails TO blakjaks_tails;
 GRANT UPDATE (ends_at, shift) ON TABLE social_shifts TO blakjaks_tails;
+GRANT UPDATE (number, position) ON TABLE social_heads TO blakjaks_tails;
 GRANT UPDATE (wanted, written) ON TABLE social_pages TO blakjaks_tails;
 
 GRANT SELECT (address) ON TABLE orders TO blakjaks_taxes;

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from shared.messages.notices_affiliates import AFFILIATES, PROGRAM
+from shared.messages.notices_chat import CHAT, TALK
 from shared.messages.notices_orders import ORDERS
 from shared.messages.notices_parcels import PARCELS
 from shared.messages.notices_wholesale import WHOLESALE
@@ -389,15 +390,6 @@ NOTICES: Mapping[str, Notice] = {
             "Ela mostra algo que nem todos deveriam ver. A foto que você tinha antes continua.",
         ),
     ),
-    "message_removed": _notice(
-        "system",
-        ("A message of yours was removed", "Se eliminó un mensaje tuyo", "Uma mensagem sua foi removida"),
-        (
-            "It broke the rules of the chat. If you think that this is a mistake, tell our support.",
-            "Incumplía las normas del chat. Si crees que es un error, díselo a nuestro equipo de soporte.",
-            "Ela violava as regras do chat. Se acha que foi um engano, fale com o nosso suporte.",
-        ),
-    ),
     "export_ready": _notice(
         "system",
         ("Your data is ready", "Tus datos están listos", "Seus dados estão prontos"),
@@ -429,5 +421,7 @@ NOTICES: Mapping[str, Notice] = {
     **{code: _notice("order", titles, bodies) for code, (titles, bodies) in PARCELS.items()},
     **{code: _notice("comp", titles, bodies) for code, (titles, bodies) in AFFILIATES.items()},
     **{code: _notice("system", titles, bodies) for code, (titles, bodies) in PROGRAM.items()},
+    **{code: _notice("social", titles, bodies) for code, (titles, bodies) in TALK.items()},
+    **{code: _notice("system", titles, bodies) for code, (titles, bodies) in CHAT.items()},
     **{code: _notice("system", titles, bodies) for code, (titles, bodies) in WHOLESALE.items()},
 }

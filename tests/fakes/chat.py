@@ -29,6 +29,10 @@ class Chatter:
     somebody: Somebody
     client: FunctionClient
 
+    @property
+    def name(self) -> str:
+        return str(self.client.get("/v1/users/me").body["username"])
+
     def post(self, channel: UUID, said: str, client_id: UUID | None = None, **more: object) -> Answer:
         body = {"client_id": str(client_id or uuid4()), "text": said, **more}
         return self.client.post(f"{CHANNELS}/{channel}/messages", body)

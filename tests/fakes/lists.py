@@ -9,6 +9,7 @@ from typing import Any
 from shared.auth import Role
 from tests.factories import Somebody
 from tests.fakes import (
+    chat_rows,
     desk_list_rows,
     hook_rows,
     list_rows,
@@ -226,6 +227,10 @@ LISTS: Mapping[str, ListCase] = {
     ),
     "list_refund_requests": ListCase(
         shop_list_rows.refund_request, role=OPERATIONS, filters={"status": same("status")}
+    ),
+    "list_blocks": ListCase(chat_rows.block, "member_id"),
+    "list_chat_cases": ListCase(
+        chat_rows.case, role=Role.SUPPORT, ties=False, mine=False, filters={"state": same("state")}
     ),
     "list_admin_trips": ListCase(
         list_rows.trip_won,

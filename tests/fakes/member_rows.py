@@ -103,6 +103,15 @@ MANY = {
         social_reactions SELECT now(), gen_random_uuid(), '!', $1 FROM generate_series(1, 5) AS n""",
     "social_reads": """
         social_reads SELECT $1, gen_random_uuid(), n FROM generate_series(1, 5) AS n""",
+    "social_blocks": """
+        social_blocks SELECT $1, gen_random_uuid(), now() FROM generate_series(1, 5) AS n""",
+    "social_pins": """
+        social_pins (message_id, channel_id, number, member_id, tier, text, media_type, posted_at, pinned_by, pinned_at)
+        SELECT gen_random_uuid(), gen_random_uuid(), n, $1, 'vip', 'x', 'none', now(), gen_random_uuid(), now()
+        FROM generate_series(1, 5) AS n""",
+    "social_reports": """
+        social_reports (case_id, reporter_id, reason, reported_at)
+        SELECT gen_random_uuid(), $1, 'spam', now() FROM generate_series(1, 5) AS n""",
     "social_sanctions": """
         social_sanctions (id, member_id, kind, reason, given_at)
         SELECT gen_random_uuid(), $1, 'lift', 'x', now() FROM generate_series(1, 5) AS n""",

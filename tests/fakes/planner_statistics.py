@@ -57,7 +57,7 @@ SMALL_TABLES = frozenset(
             "disputes",
             "payment_findings",
         ),
-        *("critical_events", "report_exports", "report_files"),
+        *("critical_events", "report_exports", "report_files", "social_pins"),
         *("affiliate_weeks", "affiliate_week_decisions", "affiliate_figure_weeks", "vault_months", "active_days"),
     }
 )

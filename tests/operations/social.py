@@ -59,3 +59,25 @@ def mark_read(scene: Scene) -> Request:
     author, _ = author_with_messages(scene)
     path = f"/v1/social/channels/{channel_of(scene)}/read"
     return as_json(author, path, {"number": 1}, {"number": 2})
+
+
+def report_message(scene: Scene) -> Request:
+    _, (first, _) = author_with_messages(scene)
+    return as_json(scene.member(), f"{first}/report", {"reason": "spam"}, {"reason": "hate", "note": "look"})
+
+
+def report_member(scene: Scene) -> Request:
+    path = f"/v1/social/members/{factories.member().id}/report"
+    return as_json(scene.member(), path, {"reason": "spam"}, {"reason": "hate"})
+
+
+def block_member(scene: Scene) -> Request:
+    member = scene.member()
+    first, second = (f"/v1/social/blocks/{factories.member().id}" for _ in range(2))
+    return Request(member, first, other=Request(member, second))
+
+
+def unblock_member(scene: Scene) -> Request:
+    blocked = block_member(scene)
+    blocked.client.put(blocked.path)
+    return blocked

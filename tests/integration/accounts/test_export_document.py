@@ -41,8 +41,8 @@ FIELDS: Mapping[str, str] = {
         "is_permanent:bool downline_tins",
     "permanent_tiers": "earned_tier:text downline_tins:int override_tier",
     "social_cases":
-        "id:uuid text:text number:int scores outcome:text revision:int severity opened_at:time channel_id:uuid"
-        " message_id:uuid",
+        "id:uuid text:text copies:list number:int scores outcome:text reports:int urgency:int version:int decision "
+        "revision:int severity opened_at:time channel_id:uuid decided_at message_id:uuid decision_reason",
     "sessions":
         "id:uuid ends_at:time totp_at ended_at:time device_id created_at:time end_reason:text ip_address "
         "user_agent:text device_kind:text device_name last_used_at:time",
@@ -137,7 +137,12 @@ FIELDS: Mapping[str, str] = {
         "channel_id:uuid media_type:text removed_at removed_by checked_revision:int",
     "social_reactions": "emoji:text posted_at:time message_id:uuid",
     "social_reads": "number:int channel_id:uuid",
-    "social_sanctions": "id:uuid kind:text until reason:text given_at:time",
+    "social_blocks": "blocked_at:time blocked_id:uuid",
+    "social_pins":
+        "text:text tier:text number:int language media_id pinned_at:time posted_at:time channel_id:uuid expires_at "
+        "media_type:text message_id:uuid",
+    "social_reports": "note reason:text case_id:uuid reported_at:time",
+    "social_sanctions": "id:uuid kind:text until reason:text case_id given_at:time message_id",
     "social_standings": "last_at strikes:int banned_at struck_at muted_until timeout_until",
     "support_appeals": "made_at:time message:text sent_at opened_at sanction_id:uuid conversation_id",
     "support_events": "id:uuid name:text told_at metadata:dict happened_at:time",

@@ -42,6 +42,9 @@ TAKES = {
     "cancel_treasury_transfer": "a transfer is taken back",
     "reject_refund": "a refund is not given",
     "reverse_affiliate_earning": "what was earned is taken back",
+    "delete_chat_message": "a message is removed",
+    "time_out_chat_member": "a member may not write for a while",
+    "ban_chat_member": "a member may neither write nor read",
 }
 NOBODY_IN_PARTICULAR = {
     "generate": "codes of tins: whoever buys the tin has them",
@@ -85,6 +88,10 @@ NOBODY_IN_PARTICULAR = {
     "delete_webhook": "likewise",
     "renew_webhook_secret": "likewise",
     "resend_webhook": "likewise",
+    "pin_chat_message": "words at the top of a channel",
+    "unpin_chat_message": "likewise",
+    "create_chat_channel": "a place to talk, with rights of whole tiers",
+    "change_chat_channel": "likewise",
     "create_api_key": "a look at figures of the platform",
     "revoke_api_key": "likewise",
     "export_analytics": "a look, which is audited",
@@ -108,6 +115,8 @@ NOBODY_IN_PARTICULAR = {
 }
 TRIED_ELSEWHERE = {
     "explain_foreign_nonce": "tests/integration/payouts/test_explain_rights.py",
+    "decide_chat_case": "tests/integration/social/test_cases.py: nobody decides about themselves",
+    "lift_chat_sanctions": "tests/integration/social/test_cases.py: nobody lifts what is their own",
     "approve_affiliate_week": "tests/integration/affiliates/test_week_payouts.py: the approver's own payout waits",
 }
 

@@ -21,6 +21,7 @@ from functions.affiliate import rules as affiliate_rules
 from functions.auth import rules as auth_rules
 from functions.oobit import rules as oobit_rules
 from functions.profile import rules as profile_rules
+from functions.social import rules as chat_rules
 from functions.wallet import rules as wallet_rules
 from functions.wholesale import rules as wholesale_rules
 from shared import auth
@@ -255,6 +256,14 @@ LIMITS: dict[str, Limited] = {
     "appeal_sanction": Limited(
         "sanction-unknown", profile_rules.APPEALS_PER_HOUR, "too-many-appeals",
         posting("/v1/support/appeals", {"sanction_id": str(NIL), "message": "Why?"}, signed_in=True),
+    ),
+    "report_message": Limited(
+        "not-found", chat_rules.REPORTS_PER_HOUR, "too-many-chat-reports",
+        posting(f"/v1/social/messages/{NIL}/report", {"reason": "spam"}, signed_in=True),
+    ),
+    "report_member": Limited(
+        "not-found", chat_rules.REPORTS_PER_HOUR, "too-many-chat-reports",
+        posting(f"/v1/social/members/{NIL}/report", {"reason": "spam"}, signed_in=True),
     ),
     "apply_for_wholesale": Limited(
         "wholesale-applied-before", wholesale_rules.APPLICATIONS_PER_HOUR, "too-many-applications", apply_for_wholesale

@@ -52,7 +52,8 @@ PUBLIC = frozenset({
     "refund_to", "sender", "ship_state", "ship_zip", "tins", "verdict", "week_on", "what",
     "currency", "description", "enrollment_id", "institution", "last_error", "last_four", "preheader",
     "referred_by_username", "segment", "subject", "to_email", "unit", "variables",
-    "avatar_url", "emoji", "id", "text",
+    "avatar_url", "by_username", "category", "emoji", "given_by_username", "icon", "id", "media_id", "media_type",
+    "removed_by", "slug", "text",
     "message_id", "operations",
     "arrival_hash", "fee_wei", "guid", "purpose", "source_address", "source_contract", "source_token", "value_wei",
 })  # fmt: skip

@@ -17,6 +17,7 @@ import functions.auth.store as auth_store
 import functions.hook_send.store as hook_store
 import functions.notify.store as notify
 import functions.profile.store as profile
+import functions.social.pin_store as chat_pins
 import functions.wallet.store as wallet
 from functions.admin_settings import key_store
 from functions.affiliate import chip_store
@@ -208,6 +209,13 @@ def _older_secret(sql: Connection, _: Somebody) -> Found:
     return lambda tx, now: hooks.endpoints(tx, None, now)[0].older_secret_until
 
 
+def _pinned(sql: Connection, somebody: Somebody) -> Found:
+    ((channel,),) = sql.execute_simple("SELECT id FROM social_channels LIMIT 1").rows
+    put(sql, "social_pins", message_id=uuid4(), channel_id=channel, number=1, text="x", media_type="none",
+        posted_at=NOW, pinned_by=somebody.id, pinned_at=NOW, expires_at=END)  # fmt: skip
+    return lambda tx, now: chat_pins.pins(tx, channel, now)
+
+
 ENDING: dict[str, Callable[[Connection, Somebody], Found]] = {
     "functions.admin_banks.store.spend_nonce": _bank_nonce,
     "functions.affiliate.chip_store.lock_lots": _lots_to_withdraw,
@@ -224,6 +232,7 @@ ENDING: dict[str, Callable[[Connection, Somebody], Found]] = {
     "shared.orders.tax_quotes.find_many": _quote,
     "functions.profile.store.email_change": _waiting_change,
     "functions.profile.store.profile": _pending_email,
+    "functions.social.pin_store.pins": _pinned,
     "functions.wallet.store.open_challenge": _challenge,
     "shared.auth.members": _caller,
     "shared.messages.hooks._rows": _older_secret,

@@ -274,6 +274,7 @@ BY_TYPE: Mapping[str, str] = {
     "usd": "10000",
     "boolean[]": "ARRAY[true, false]",
     "tier[]": "enum_range(CAST(NULL AS tier))",
+    "social_access": "'full'",
 }
 
 

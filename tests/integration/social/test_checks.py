@@ -201,3 +201,68 @@ def test_people_are_told_of_messages_that_wait_for_longer_than_a_minute(
     chat.sql.execute_simple("UPDATE social_messages SET posted_at = posted_at - interval '2 minutes'")
     assert invoker.schedule("social_check", "sweep") == DONE
     assert [line["number"] for line in log_lines(log_output) if line["message"] == waiting] == [1]
+
+
+def test_a_reported_message_that_is_flagged_or_removed_stays_one_case(chat: Chat, invoker: FunctionInvoker) -> None:
+    ada, eve, general = chat.member(), chat.member(), chat.channel()
+    for said in (BORDERLINE, BAD):
+        message = ada.posted(general, said)["id"]
+        assert eve.client.post(f"/v1/social/messages/{message}/report", {"reason": "spam"}).status == 200
+    assert check(invoker, general) == DONE
+    found = chat.sql.execute_simple("SELECT outcome, reports, urgency, decision FROM social_cases ORDER BY number").rows
+    assert [list(row) for row in found] == [["flagged", 1, 600, None], ["removed", 1, 950, "remove"]]
+
+
+def test_an_edit_that_is_flagged_again_adds_its_text_to_the_case(chat: Chat, invoker: FunctionInvoker) -> None:
+    ada, general = chat.member(), chat.channel()
+    message = ada.posted(general, BORDERLINE)["id"]
+    assert check(invoker, general) == DONE
+    ada.edit(message, f"and {BORDERLINE}")
+    assert check(invoker, general) == DONE
+    found = chat.sql.execute_simple("SELECT text, copies FROM social_cases").rows
+    assert [list(row) for row in found] == [[BORDERLINE, [{"revision": 2, "text": f"and {BORDERLINE}"}]]]
+
+
+def test_the_author_of_a_removed_message_may_appeal(chat: Chat, invoker: FunctionInvoker) -> None:
+    ada, general = chat.member(), chat.channel()
+    ada.posted(general, BAD)
+    assert check(invoker, general) == DONE
+    (notice,) = ada.client.get("/v1/notifications").body["items"]
+    (sanction,) = ada.client.get("/v1/support/sanctions").body["items"]
+    assert (sanction["id"], sanction["kind"], sanction["reason"]) == (
+        notice["data"]["case_id"],
+        "removal",
+        "automatic check",
+    )
+
+
+def test_who_is_named_or_answered_is_told_once_after_the_check(chat: Chat, invoker: FunctionInvoker) -> None:
+    ada, eve, bob, general = chat.member(), chat.member(), chat.member(), chat.channel()
+    first = ada.posted(general, f"{text(1)} @{bob.name}")
+    reply = eve.posted(general, f"{text(2)} @{ada.name} @{eve.name}", reply_to=1)
+    assert notices(ada) == []
+    assert [check(invoker, general) for _ in range(2)] == [DONE] * 2
+    assert (notices(ada), notices(eve), notices(bob)) == (["chat_replied"], [], ["chat_mentioned"])
+    assert eve.edit(reply["id"], f"{text(3)} @{bob.name} @{ada.name}").status == 200
+    assert check(invoker, general) == DONE
+    assert (notices(ada), notices(bob)) == (["chat_replied"], ["chat_mentioned"] * 2)
+    ada.remove(first["id"])
+    eve.remove(reply["id"])
+    assert (notices(ada), notices(bob)) == ([], [])
+
+
+def test_nobody_is_told_by_whom_they_have_blocked_or_of_what_they_may_not_see(
+    chat: Chat, invoker: FunctionInvoker
+) -> None:
+    author, general, room = chat.member(), chat.channel(), chat.channel("whale-room")
+    blocker, lower, banned, other = chat.member(), chat.member(Tier.HIGH_ROLLER), chat.member(), chat.member()
+    blocker.client.put(f"/v1/social/blocks/{author.somebody.id}")
+    chat.stand(banned, "banned_at", "now()")
+    names = " ".join(f"@{who.name}" for who in (blocker, lower, banned, other))
+    blocker.posted(general, text(1))
+    author.posted(general, text(2), reply_to=1)
+    author.posted(room, f"{text(3)} {names}")
+    author.posted(room, f"{BAD} {names}")
+    assert check(invoker, general) == DONE
+    told = {who.name: notices(who) for who in (blocker, lower, banned, other)}
+    assert [len(found) for found in told.values()] == [0, 0, 0, 1]

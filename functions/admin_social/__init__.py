@@ -1,0 +1,1 @@
+"""Admins look after the chat: cases, sanctions, pins and channels."""
