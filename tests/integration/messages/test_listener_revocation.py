@@ -209,7 +209,7 @@ def test_a_custom_token_can_be_exchanged_for_five_minutes(
     phone: Phone, platform: Platform, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token, now = phone.realtime_token(), datetime.now(UTC)
-    monkeypatch.setattr(platform.identity.firebase, "now", lambda: now + timedelta(seconds=299))
+    monkeypatch.setattr(platform.identity.firebase, "now", lambda: now + timedelta(seconds=298))
     phone.app(token)
     monkeypatch.setattr(platform.identity.firebase, "now", lambda: now + timedelta(seconds=302))
     with pytest.raises(InvalidCustomToken):
