@@ -1406,6 +1406,138 @@ CREATE TRIGGER fulfilment_changed BEFORE UPDATE ON fulfilments FOR EACH ROW EXEC
 CREATE CONSTRAINT TRIGGER fulfilment_whole AFTER INSERT ON fulfilments DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     EXECUTE FUNCTION fulfilment_whole();
 
+CREATE TABLE governance_ballots (
+    vote_id    uuid         NOT NULL,
+    member_id  uuid         NOT NULL,
+    option     integer      NOT NULL,
+    receipt    bytea        NOT NULL,
+    cast_at    timestamptz  NOT NULL,
+    CONSTRAINT governance_ballots_pkey PRIMARY KEY (vote_id, member_id),
+    CONSTRAINT governance_ballots_receipt UNIQUE (vote_id, receipt),
+    CONSTRAINT governance_ballots_receipt_check CHECK (octet_length(receipt) IN (16, 32)),
+    CONSTRAINT governance_ballots_elector FOREIGN KEY (vote_id, member_id) REFERENCES governance_electors(vote_id,
+        member_id),
+    CONSTRAINT governance_ballots_option FOREIGN KEY (vote_id, option) REFERENCES governance_options(vote_id, option)
+);
+CREATE INDEX governance_ballots_member ON governance_ballots (member_id);
+CREATE INDEX governance_ballots_option_key ON governance_ballots (vote_id, option);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON governance_ballots FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON governance_ballots FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE TRIGGER governance_ballot_cast BEFORE INSERT ON governance_ballots FOR EACH ROW EXECUTE FUNCTION
+    governance_ballot_cast();
+
+CREATE TABLE governance_electors (
+    vote_id    uuid  NOT NULL,
+    member_id  uuid  NOT NULL,
+    CONSTRAINT governance_electors_pkey PRIMARY KEY (vote_id, member_id),
+    CONSTRAINT governance_electors_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
+    CONSTRAINT governance_electors_vote_id_fkey FOREIGN KEY (vote_id) REFERENCES governance_votes(id)
+);
+CREATE INDEX governance_electors_member ON governance_electors (member_id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON governance_electors FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON governance_electors FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE TRIGGER governance_electors_made AFTER INSERT ON governance_electors REFERENCING NEW TABLE AS made FOR EACH
+    STATEMENT EXECUTE FUNCTION governance_electors_made();
+
+CREATE TABLE governance_options (
+    vote_id  uuid     NOT NULL,
+    option   integer  NOT NULL,
+    label    text     NOT NULL,
+    ballots  integer  NOT NULL DEFAULT 0,
+    CONSTRAINT governance_options_pkey PRIMARY KEY (vote_id, option),
+    CONSTRAINT governance_options_label UNIQUE (vote_id, label),
+    CONSTRAINT governance_options_ballots_check CHECK (ballots >= 0),
+    CONSTRAINT governance_options_label_check CHECK (char_length(label) >= 1 AND char_length(label) <= 100),
+    CONSTRAINT governance_options_option_check CHECK (option >= 1 AND option <= 20),
+    CONSTRAINT governance_options_vote_id_fkey FOREIGN KEY (vote_id) REFERENCES governance_votes(id)
+) WITH (fillfactor=50);
+CREATE TRIGGER governance_option_changed BEFORE INSERT OR DELETE OR UPDATE ON governance_options FOR EACH ROW EXECUTE
+    FUNCTION governance_option_changed();
+
+CREATE TABLE governance_proposals (
+    id          uuid         NOT NULL,
+    member_id   uuid         NOT NULL,
+    slot        integer      NOT NULL,
+    type        text         NOT NULL,
+    title       text         NOT NULL,
+    body        text         NOT NULL,
+    status      text         NOT NULL DEFAULT 'open',
+    created_at  timestamptz  NOT NULL,
+    decided_at  timestamptz,
+    decided_by  uuid,
+    note        text,
+    vote_id     uuid,
+    CONSTRAINT governance_proposals_pkey PRIMARY KEY (id),
+    CONSTRAINT governance_proposals_vote_id_key UNIQUE (vote_id),
+    CONSTRAINT governance_proposals_body_check CHECK (char_length(body) <= 5000),
+    CONSTRAINT governance_proposals_decided CHECK ((status IN ('accepted', 'declined')) = (decided_by IS NOT NULL)),
+    CONSTRAINT governance_proposals_ended CHECK ((status = 'open') = (decided_at IS NULL)),
+    CONSTRAINT governance_proposals_note_check CHECK (char_length(note) <= 500),
+    CONSTRAINT governance_proposals_slot_check CHECK (slot >= 1 AND slot <= 3),
+    CONSTRAINT governance_proposals_status_check CHECK (status IN ('open', 'accepted', 'declined', 'withdrawn')),
+    CONSTRAINT governance_proposals_title_check CHECK (char_length(title) <= 200),
+    CONSTRAINT governance_proposals_type_check CHECK (type IN ('flavor', 'loyalty', 'corporate')),
+    CONSTRAINT governance_proposals_vote CHECK ((status = 'accepted') = (vote_id IS NOT NULL)),
+    CONSTRAINT governance_proposals_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES members(id),
+    CONSTRAINT governance_proposals_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
+    CONSTRAINT governance_proposals_vote_id_fkey FOREIGN KEY (vote_id) REFERENCES governance_votes(id)
+);
+CREATE INDEX governance_proposals_created ON governance_proposals (created_at DESC, id DESC);
+CREATE INDEX governance_proposals_decider ON governance_proposals (decided_by) WHERE decided_by IS NOT NULL;
+CREATE INDEX governance_proposals_member ON governance_proposals (member_id, created_at DESC, id DESC);
+CREATE UNIQUE INDEX governance_proposals_slot ON governance_proposals (member_id, slot) WHERE status = 'open';
+
+CREATE TABLE governance_votes (
+    id               uuid         NOT NULL,
+    type             text         NOT NULL,
+    tier_min         tier         NOT NULL,
+    title            text         NOT NULL,
+    description      text         NOT NULL,
+    seconds          integer      NOT NULL,
+    quorum_percent   integer      NOT NULL,
+    status           text         NOT NULL DEFAULT 'draft',
+    revision         integer      NOT NULL DEFAULT 1,
+    created_by       uuid         NOT NULL,
+    created_at       timestamptz  NOT NULL,
+    opened_at        timestamptz,
+    closes_at        timestamptz,
+    electors         integer,
+    digest           bytea,
+    closed_early_at  timestamptz,
+    closed_at        timestamptz,
+    outcome          jsonb,
+    CONSTRAINT governance_votes_pkey PRIMARY KEY (id),
+    CONSTRAINT governance_votes_closed CHECK (num_nonnulls(closed_at, outcome) = CASE     WHEN status = 'closed' THEN 2
+        ELSE 0 END),
+    CONSTRAINT governance_votes_description_check CHECK (char_length(description) <= 5000),
+    CONSTRAINT governance_votes_digest_check CHECK (octet_length(digest) = 32),
+    CONSTRAINT governance_votes_early CHECK (closed_early_at IS NULL OR (status IN ('closing', 'closed'))),
+    CONSTRAINT governance_votes_electors_check CHECK (electors >= 0),
+    CONSTRAINT governance_votes_length CHECK (closes_at = (opened_at + make_interval(secs => seconds::double
+        precision))),
+    CONSTRAINT governance_votes_opened CHECK (num_nonnulls(opened_at, closes_at, electors, digest) = CASE     WHEN
+        status IN ('active', 'closing', 'closed') THEN 4     ELSE 0 END),
+    CONSTRAINT governance_votes_outcome_check CHECK (jsonb_typeof(outcome) = 'object'),
+    CONSTRAINT governance_votes_quorum_percent_check CHECK (quorum_percent >= 0 AND quorum_percent <= 100),
+    CONSTRAINT governance_votes_revision_check CHECK (revision > 0),
+    CONSTRAINT governance_votes_seconds_check CHECK (seconds >= 3600 AND seconds <= 2592000),
+    CONSTRAINT governance_votes_status_check CHECK (status IN ('draft', 'opening', 'active', 'closing', 'closed',
+        'discarded')),
+    CONSTRAINT governance_votes_tier CHECK (tier_min = CASE type     WHEN 'flavor' THEN 'vip'     WHEN 'loyalty' THEN
+        'high_roller'     ELSE 'whale' END),
+    CONSTRAINT governance_votes_title_check CHECK (char_length(title) >= 1 AND char_length(title) <= 200),
+    CONSTRAINT governance_votes_type_check CHECK (type IN ('flavor', 'loyalty', 'corporate')),
+    CONSTRAINT governance_votes_created_by_fkey FOREIGN KEY (created_by) REFERENCES members(id)
+);
+CREATE INDEX governance_votes_author ON governance_votes (created_by);
+CREATE INDEX governance_votes_created ON governance_votes (created_at DESC, id DESC);
+CREATE INDEX governance_votes_going ON governance_votes (status) WHERE status IN ('opening', 'active', 'closing');
+CREATE INDEX governance_votes_opened ON governance_votes (opened_at DESC, id DESC) WHERE opened_at IS NOT NULL;
+CREATE TRIGGER governance_vote_changed BEFORE DELETE OR UPDATE ON governance_votes FOR EACH ROW EXECUTE FUNCTION
+    governance_vote_changed();
+
 CREATE TABLE guarantee_claims (
     kind         text         NOT NULL,
     fingerprint  bytea        NOT NULL,
@@ -5927,6 +6059,77 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION governance_ballot_cast()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    PERFORM FROM governance_votes
+    WHERE id = NEW.vote_id AND status = 'active' AND NEW.cast_at < closes_at FOR SHARE;
+    IF NOT FOUND THEN
+        PERFORM refuse('vote_not_open', format('vote %s takes no ballots', NEW.vote_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION governance_electors_made()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM (SELECT DISTINCT vote_id FROM made) AS given JOIN governance_votes v ON v.id = given.vote_id
+               WHERE v.status <> 'opening') THEN
+        PERFORM refuse('vote_fixed', 'the electors are those of the opening');
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION governance_option_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    vote uuid := CASE WHEN TG_OP = 'DELETE' THEN OLD.vote_id ELSE NEW.vote_id END;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF (NEW.vote_id, NEW.option, NEW.label) = (OLD.vote_id, OLD.option, OLD.label)
+           AND NEW.ballots >= OLD.ballots THEN
+            RETURN NEW;
+        END IF;
+    ELSIF EXISTS (SELECT FROM governance_votes WHERE id = vote AND status = 'draft') THEN
+        RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
+    END IF;
+    PERFORM refuse('vote_fixed', format('the options of vote %s are fixed', vote));
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION governance_vote_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP = 'DELETE' OR OLD.status IN ('closed', 'discarded')
+       OR (NEW.id, NEW.created_by, NEW.created_at) IS DISTINCT FROM (OLD.id, OLD.created_by, OLD.created_at)
+       OR (OLD.status <> 'draft'
+           AND (NEW.type, NEW.tier_min, NEW.title, NEW.description, NEW.seconds, NEW.quorum_percent)
+               IS DISTINCT FROM
+               (OLD.type, OLD.tier_min, OLD.title, OLD.description, OLD.seconds, OLD.quorum_percent))
+       OR (OLD.opened_at IS NOT NULL
+           AND (NEW.opened_at, NEW.closes_at, NEW.electors, NEW.digest)
+               IS DISTINCT FROM (OLD.opened_at, OLD.closes_at, OLD.electors, OLD.digest))
+       OR (OLD.closed_early_at IS NOT NULL AND NEW.closed_early_at IS DISTINCT FROM OLD.closed_early_at) THEN
+        PERFORM refuse('vote_fixed', format('vote %s keeps what it is', OLD.id));
+    END IF;
+    IF NEW.status <> OLD.status AND (OLD.status, NEW.status) NOT IN (
+           ('draft', 'opening'), ('draft', 'discarded'), ('opening', 'active'), ('active', 'closing'),
+           ('active', 'closed'), ('closing', 'closed')) THEN
+        PERFORM refuse('vote_status', format('vote %s is %s', OLD.id, OLD.status));
+    END IF;
+    RETURN NEW;
+END $function$;
+
 CREATE OR REPLACE FUNCTION guarantee_is_withheld()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -9142,20 +9345,21 @@ BEGIN
 END $function$;
 
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_acknowledging, blakjaks_affiliate_desk,
-    blakjaks_api_keys, blakjaks_app, blakjaks_approvals, blakjaks_awards, blakjaks_bank_sync, blakjaks_banks,
-    blakjaks_books, blakjaks_campaign_sending, blakjaks_campaigns, blakjaks_carts, blakjaks_checkout, blakjaks_checks,
-    blakjaks_clicks, blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_deposits, blakjaks_disputes,
-    blakjaks_downlines, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports,
-    blakjaks_figure_rollups, blakjaks_figures, blakjaks_fulfilment, blakjaks_goods, blakjaks_hook_sending,
-    blakjaks_hooks, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening,
-    blakjaks_member_desk, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
-    blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals,
-    blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales, blakjaks_scans,
-    blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_social, blakjaks_standing,
-    blakjaks_sunset, blakjaks_support, blakjaks_support_sync, blakjaks_tails, blakjaks_taxes, blakjaks_telling,
-    blakjaks_top_ups, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallet_watching,
-    blakjaks_wallets, blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks,
-    blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_api_keys, blakjaks_app, blakjaks_approvals, blakjaks_awards, blakjaks_ballots, blakjaks_bank_sync,
+    blakjaks_banks, blakjaks_books, blakjaks_campaign_sending, blakjaks_campaigns, blakjaks_carts, blakjaks_checkout,
+    blakjaks_checks, blakjaks_clicks, blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_deposits,
+    blakjaks_disputes, blakjaks_downlines, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations,
+    blakjaks_exports, blakjaks_figure_rollups, blakjaks_figures, blakjaks_fulfilment, blakjaks_goods,
+    blakjaks_hook_sending, blakjaks_hooks, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys,
+    blakjaks_listening, blakjaks_member_desk, blakjaks_months, blakjaks_order_decisions, blakjaks_orders,
+    blakjaks_payouts, blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews,
+    blakjaks_referrals, blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales,
+    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_social,
+    blakjaks_standing, blakjaks_sunset, blakjaks_support, blakjaks_support_sync, blakjaks_tails, blakjaks_taxes,
+    blakjaks_telling, blakjaks_top_ups, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults,
+    blakjaks_vote_closing, blakjaks_votes, blakjaks_wallet_watching, blakjaks_wallets, blakjaks_watching,
+    blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions,
+    blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -9203,36 +9407,37 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, chip_vaults, code_batch_chunks,
     code_batch_walks, code_batches, code_import_chunks, code_imports, code_retries, codes, comp_rules, comps,
     critical_events, data_exports, data_keys, devices, disputes, email_changes, email_codes, erasures, feed_items,
-    figure_progress, figures, flagged_scans, foreign_explanations, former_usernames, fulfilments, guarantee_claims,
-    guarantee_reviews, guarantees, hold_windows, hook_deliveries, hook_endpoints, hook_secrets, hook_tries,
-    idempotency_keys, inbox_counts, inboxes, installation, integration_states, job_faults, job_runs, known_devices,
-    late_counts, leases, listener_revocations, mail_publications, mail_suppressions, mail_templates, mails,
-    manual_transfers, mark_secrets, member_quarters, member_totals, members, metric_days, nonce_searches, nonce_uses,
-    notification_preferences, notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels,
-    payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes,
-    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
-    referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens,
-    refund_requests, report_exports, report_files, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
-    scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_cases, social_channels,
-    social_departures, social_entries, social_heads, social_messages, social_pages, social_reaction_counts,
-    social_reactions, social_reads, social_sent, social_shifts, social_standings, social_tails, stock_alerts,
-    support_appeals, support_contacts, support_events, tax_quotes, tax_reports, teller_connections, teller_enrollments,
-    tier_history, tins_sold_daily, top_ups, transparency_metrics, treasury_alerts, treasury_snapshot_days,
-    treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances,
-    wallet_challenges, wallet_id_tokens, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes,
-    webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
+    figure_progress, figures, flagged_scans, foreign_explanations, former_usernames, fulfilments, governance_options,
+    governance_proposals, governance_votes, guarantee_claims, guarantee_reviews, guarantees, hold_windows,
+    hook_deliveries, hook_endpoints, hook_secrets, hook_tries, idempotency_keys, inbox_counts, inboxes, installation,
+    integration_states, job_faults, job_runs, known_devices, late_counts, leases, listener_revocations,
+    mail_publications, mail_suppressions, mail_templates, mails, manual_transfers, mark_secrets, member_quarters,
+    member_totals, members, metric_days, nonce_searches, nonce_uses, notification_preferences, notifications,
+    operation_resolutions, order_tins_sold, orders, outbox, parcels, payment_findings, payment_operations, payments,
+    payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
+    reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
+    referral_progress, referral_reviews, referrals, refresh_tokens, refund_requests, report_exports, report_files,
+    sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, setting_wishes,
+    settings, signers, signing_keys, social_cases, social_channels, social_departures, social_entries, social_heads,
+    social_messages, social_pages, social_reaction_counts, social_reactions, social_reads, social_sent, social_shifts,
+    social_standings, social_tails, stock_alerts, support_appeals, support_contacts, support_events, tax_quotes,
+    tax_reports, teller_connections, teller_enrollments, tier_history, tins_sold_daily, top_ups, transparency_metrics,
+    treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns,
+    vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_id_tokens, wallet_scans, wallet_tokens,
+    wallet_transactions, watch_minutes, webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO
+    blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
     blakjaks_app;
 GRANT INSERT, SELECT ON TABLE affiliate_week_decisions, audit_logs, bank_transfers, card_deposits, chip_moves,
     code_change_codes, code_changes, comp_rule_changes, dispute_movements, downline_entries, foreign_transfers,
-    fulfilment_lines, honey_trials, invoices, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
-    locked_shares, mail_template_versions, manual_awards, milestones, order_events, order_items, parcel_lines,
-    payout_approvals, payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds, resale_certificates,
-    retired_names, sale_accruals, setting_changes, social_sanctions, stock_moves, sunset_notices, top_up_approvals,
-    treasuries, vault_moves, vault_warnings, wallet_links, wholesale_chips, wholesale_comps, wholesale_milestones,
-    withdrawal_events TO blakjaks_app;
+    fulfilment_lines, governance_ballots, governance_electors, honey_trials, invoices, ledger_journals,
+    ledger_postings, ledger_seal_balances, ledger_seals, locked_shares, mail_template_versions, manual_awards,
+    milestones, order_events, order_items, parcel_lines, payout_approvals, payout_attempts, payout_events,
+    payout_policy_runs, refund_lines, refunds, resale_certificates, retired_names, sale_accruals, setting_changes,
+    social_sanctions, stock_moves, sunset_notices, top_up_approvals, treasuries, vault_moves, vault_warnings,
+    wallet_links, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
@@ -9265,6 +9470,11 @@ GRANT UPDATE (hold_reason, state, state_at) ON TABLE payouts TO blakjaks_awards;
 GRANT UPDATE (payout_id, state, state_at) ON TABLE affiliate_payouts TO blakjaks_awards;
 GRANT UPDATE (updated_at) ON TABLE members TO blakjaks_awards;
 GRANT UPDATE ON TABLE member_totals TO blakjaks_awards;
+
+GRANT INSERT ON TABLE governance_ballots, governance_proposals TO blakjaks_ballots;
+GRANT UPDATE (ballots) ON TABLE governance_options TO blakjaks_ballots;
+GRANT UPDATE (decided_at, status) ON TABLE governance_proposals TO blakjaks_ballots;
+GRANT UPDATE (title) ON TABLE governance_votes TO blakjaks_ballots;
 
 GRANT INSERT ON TABLE bank_balances, critical_events TO blakjaks_bank_sync;
 GRANT SELECT ON TABLE data_keys, teller_enrollments TO blakjaks_bank_sync;
@@ -9369,7 +9579,7 @@ GRANT INSERT ON TABLE ledger_journals, ledger_postings TO blakjaks_erasure;
 GRANT INSERT, UPDATE ON TABLE erasures, retired_names TO blakjaks_erasure;
 GRANT SELECT (address) ON TABLE orders TO blakjaks_erasure;
 GRANT SELECT (member_id) ON TABLE mark_secrets TO blakjaks_erasure;
-GRANT SELECT ON TABLE members, social_messages, withdrawals TO blakjaks_erasure;
+GRANT SELECT ON TABLE governance_proposals, members, social_messages, withdrawals TO blakjaks_erasure;
 GRANT UPDATE (address) ON TABLE orders TO blakjaks_erasure;
 GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date_of_birth, email, email_verified_at,
     full_name, language, last_login_at, oobit_card_id, oobit_card_status, password_hash, phone, profile_revision,
@@ -9377,6 +9587,7 @@ GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date
     blakjaks_erasure;
 GRANT UPDATE (asked_at) ON TABLE data_exports TO blakjaks_erasure;
 GRANT UPDATE (asked_at) ON TABLE email_changes TO blakjaks_erasure;
+GRANT UPDATE (body, decided_at, status, title) ON TABLE governance_proposals TO blakjaks_erasure;
 GRANT UPDATE (business_address, company_name, contact_name, email, phone, tax_id, tax_id_last4) ON TABLE
     wholesale_accounts TO blakjaks_erasure;
 GRANT UPDATE (changed_at) ON TABLE carts TO blakjaks_erasure;
@@ -9572,19 +9783,20 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     code_import_chunks, code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps, count_comparisons,
     critical_events, data_exports, devices, dispute_movements, disputes, downline_entries, erasures, feed_items,
     figure_progress, figures, flagged_scans, foreign_explanations, foreign_transfers, former_usernames,
-    fulfilment_lines, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials,
-    hook_deliveries, hook_tries, inbox_counts, inboxes, installation, integration_states, invoices, job_faults,
-    job_runs, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings,
-    ledger_seal_balances, ledger_seals, listener_revocations, locked_shares, mail_publications, mail_suppressions,
-    mail_template_versions, mail_templates, mails, manual_awards, manual_transfers, member_quarters, member_totals,
-    member_wallets, metric_days, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
-    operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox, parcel_lines,
-    parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
-    payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
-    referral_progress, referral_reviews, referrals, refund_lines, refund_requests, refunds, report_exports,
-    report_files, resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position,
-    scan_rollups, scans, schema_migrations, sessions, setting_changes, setting_wishes, settings, signers, signing_keys,
+    fulfilment_lines, fulfilments, governance_ballots, governance_electors, governance_options, governance_proposals,
+    governance_votes, guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, hook_deliveries,
+    hook_tries, inbox_counts, inboxes, installation, integration_states, invoices, job_faults, job_runs, late_counts,
+    leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
+    listener_revocations, locked_shares, mail_publications, mail_suppressions, mail_template_versions, mail_templates,
+    mails, manual_awards, manual_transfers, member_quarters, member_totals, member_wallets, metric_days, milestones,
+    nonce_searches, nonce_uses, notification_preferences, notifications, operation_resolutions, order_events,
+    order_items, order_tins_sold, order_transitions, outbox, parcel_lines, parcels, payment_findings,
+    payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots, payout_transitions, payouts,
+    permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries,
+    reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes, referral_progress,
+    referral_reviews, referrals, refund_lines, refund_requests, refunds, report_exports, report_files,
+    resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
+    scans, schema_migrations, sessions, setting_changes, setting_wishes, settings, signers, signing_keys,
     slot_transitions, social_cases, social_channels, social_departures, social_entries, social_heads, social_messages,
     social_pages, social_reaction_counts, social_reactions, social_reads, social_sanctions, social_sent, social_shifts,
     social_standings, social_tails, stock, stock_alerts, stock_moves, sunset_notices, support_appeals,
@@ -9695,6 +9907,17 @@ GRANT UPDATE (left_chips) ON TABLE vault_lots TO blakjaks_vault_upkeep;
 GRANT EXECUTE ON FUNCTION lock_vault(uuid,timestamp with time zone) TO blakjaks_vaults;
 GRANT INSERT ON TABLE vault_lots, vault_moves TO blakjaks_vaults;
 GRANT UPDATE (left_chips) ON TABLE vault_lots TO blakjaks_vaults;
+
+GRANT INSERT ON TABLE governance_electors, social_entries, social_messages TO blakjaks_vote_closing;
+GRANT UPDATE (closed_at, closes_at, digest, electors, opened_at, outcome, revision, status) ON TABLE governance_votes
+    TO blakjaks_vote_closing;
+GRANT UPDATE (number, position) ON TABLE social_heads TO blakjaks_vote_closing;
+
+GRANT DELETE, INSERT ON TABLE governance_options TO blakjaks_votes;
+GRANT INSERT ON TABLE governance_votes TO blakjaks_votes;
+GRANT UPDATE (closed_early_at, description, quorum_percent, revision, seconds, status, tier_min, title, type) ON TABLE
+    governance_votes TO blakjaks_votes;
+GRANT UPDATE (decided_at, decided_by, note, status, vote_id) ON TABLE governance_proposals TO blakjaks_votes;
 
 GRANT INSERT ON TABLE wallet_transactions TO blakjaks_wallet_watching;
 GRANT INSERT, UPDATE ON TABLE wallet_scans TO blakjaks_wallet_watching;
