@@ -17,7 +17,7 @@ $(error there is no setting $(unknown); there are $(SETTINGS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types build seal schema look-alikes terraform-test plan deploy rollback capacity bench bench-scans bench-shop bench-affiliates bench-codes bench-payouts bench-ledger bench-insights bench-reports payouts ledger-check week-recount dead-letters faults order-faults week-faults mutants bench-auth soak tick advance lock clean
+.PHONY: help setup run demo test lint format types build seal schema look-alikes terraform-test plan deploy rollback capacity bench bench-scans bench-shop bench-affiliates bench-codes bench-payouts bench-ledger bench-insights bench-reports bench-votes payouts ledger-check week-recount recount dead-letters faults order-faults week-faults mutants bench-auth soak tick advance lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -110,6 +110,9 @@ bench-insights: setup ## Pages of figures with 10 thousand scans (ARGS=--full: 1
 bench-reports: setup ## A report of a million members as CSV, beside a bare COPY of the same rows (ARGS="10000": sizes)
 	@$(BIN)/python -m emulators.bench.reports $(ARGS)
 
+bench-votes: setup ## Ballots per second beside hello world, opening for 500,000 electors, closing 100,000 ballots (ARGS=--quick)
+	@$(BIN)/python -m emulators.bench.votes $(ARGS)
+
 bench-codes: setup ## Batches of codes made, exported and imported, beside bare COPY and UPDATE (ARGS="5000000": sizes)
 	@$(BIN)/python -m emulators.bench.codes $(ARGS)
 
@@ -121,6 +124,9 @@ ledger-check: setup ## Recompute every balance, sum every journal, verify every 
 
 week-recount: setup ## Count a week of affiliates again from the facts: make week-recount ARGS=2026-11-22 (--list prints its shares)
 	@$(BIN)/python -m terraform.operations.week_recount $(ARGS)
+
+recount: setup ## Count the ballots of a vote again from their rows: make recount VOTE=ID
+	@$(BIN)/python -m terraform.operations.vote_recount $(VOTE)
 
 dead-letters: setup ## What no receiver could handle: make dead-letters ARGS=list, or ARGS=again to deliver it once more
 	@$(BIN)/python -m terraform.operations.dead_letters $(ARGS)

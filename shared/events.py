@@ -92,6 +92,13 @@ class ChannelChanged(Event):
     channel_id: UUID
 
 
+class VoteChanged(Event):
+    """A vote of the members was opened or closed: listeners get its document."""
+
+    topic: ClassVar[str] = "vote-changed"
+    vote_id: UUID
+
+
 class MailQueued(Event):
     """A mail is waiting to be sent."""
 
@@ -239,6 +246,14 @@ class AdvanceWeek(Task):
 
     queue: ClassVar[str] = "affiliate-week"
     function: ClassVar[str] = "affiliate_week"
+
+
+class TendVote(Task):
+    """Open a vote that an admin has released, or close one whose time is over."""
+
+    queue: ClassVar[str] = "governance-close"
+    function: ClassVar[str] = "governance_close"
+    vote_id: UUID
 
 
 class Reconcile(Task):

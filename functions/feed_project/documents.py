@@ -4,17 +4,21 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from functions.feed_project.store import FeedItem, Notification
+from functions.feed_project.vote_store import Vote
 from shared.messages import texts, wording
 from shared.messages.feed import PARTNER_KINDS
 from shared.messages.texts import Words
 from shared.ports.firestore import Document
 from shared.scans.velocity import ScanVelocity
+from shared.values.states import VoteStatus
 
 FEED_LIFE = timedelta(days=90)
 REVOCATION_LIFE = timedelta(hours=2)  # longer than `firestore.rules` accepts a token
 RETRACTED_LIFE = timedelta(days=1)
 COUNTER_PATH = "counters/scans"
 SECONDS_BITS = 32
+BALLOT_BITS = 32
+VOTE_STAGES = (VoteStatus.ACTIVE, VoteStatus.CLOSING, VoteStatus.CLOSED)  # a vote only goes on
 
 
 def notification_document(row: Notification) -> Document:
@@ -79,6 +83,25 @@ def feed_document(item: FeedItem) -> Document:
         },
         expires_at=item.happened_at + FEED_LIFE,
     )
+
+
+def vote_document(vote: Vote) -> Document:
+    """`votes/{id}`: the ballots of each option so far, and after the close the outcome.
+
+    A later stage is the newer version, within a stage the one with more ballots.
+    """
+    ballots = sum(total["ballots"] for total in vote.totals)
+    sequence = VOTE_STAGES.index(vote.status) << BALLOT_BITS | ballots
+    fields = {
+        "status": vote.status.value,
+        "totals": vote.totals,
+        "ballots": ballots,
+        "electors": vote.electors,
+        "closes_at": vote.closes_at,
+        "closed_at": vote.closed_at,
+        "outcome": vote.outcome,
+    }
+    return Document(f"votes/{vote.id}", sequence, fields)
 
 
 def counter_document(total: int, per_second: float, velocity: ScanVelocity, as_of: datetime) -> Document:

@@ -10,10 +10,17 @@ from uuid import uuid4
 
 from flask import Request, Response
 
-from functions.feed_project import comparing, documents, rules, store
+from functions.feed_project import comparing, documents, rules, store, voting
 from shared import clock, db, leases, log
 from shared.config import Config, read
-from shared.events import FeedItemMade, InboxChanged, ListenerRevoked, NotificationChanged, NotificationRetracted
+from shared.events import (
+    FeedItemMade,
+    InboxChanged,
+    ListenerRevoked,
+    NotificationChanged,
+    NotificationRetracted,
+    VoteChanged,
+)
 from shared.job import Job
 from shared.ports import firestore
 from shared.scans import counter
@@ -90,6 +97,18 @@ def project_revocation(event: ListenerRevoked, now: datetime) -> None:
 def project_feed_item(event: FeedItemMade, now: datetime) -> None:
     """Copy a line of the public feed."""
     firestore.put_newer([documents.feed_document(db.atomically(store.feed_item, event.feed_item_id))])
+
+
+@job.on(VoteChanged)
+def project_vote(event: VoteChanged, now: datetime) -> None:
+    """Copy a vote that was opened or closed."""
+    voting.project(event.vote_id)
+
+
+@job.schedule("votes")
+def tick_votes(now: datetime) -> None:
+    """Publish the totals of open votes each second, for a minute, as their only writer; ends at once without any."""
+    voting.follow(read(CounterConfig).counter_run_seconds)
 
 
 @job.schedule("counter")

@@ -21,6 +21,10 @@ KEPT: Mapping[str, str] = {
     "permanent_tiers": "likewise",
     "scans": "the public count has no gaps; without place, device and address",
     "codes": "a code is spent",
+    "governance_ballots": "what was decided can be counted again; who cast which ballot, nobody is shown",
+    "governance_electors": "likewise",
+    "governance_proposals": "what a vote came from, without its words",
+    "governance_votes": "likewise; by the admins who wrote them",
     "comps": "bookkeeping: what was won and paid",
     "milestones": "bookkeeping",
     "guarantees": "bookkeeping: given once and never again",
@@ -230,6 +234,13 @@ STEPS: Mapping[str, LiteralString] = {
     "social_reports": """
         DELETE FROM social_reports WHERE (case_id, reporter_id) IN (
             SELECT case_id, reporter_id FROM social_reports WHERE reporter_id = :member_id LIMIT :limit)
+        """,
+    "governance_proposals": """
+        UPDATE governance_proposals SET title = '', body = '',
+               status = CASE status WHEN 'open' THEN 'withdrawn' ELSE status END,
+               decided_at = coalesce(decided_at, created_at)
+        WHERE id IN (
+            SELECT id FROM governance_proposals WHERE member_id = :member_id AND body <> '' LIMIT :limit)
         """,
     "social_reads": "DELETE FROM social_reads WHERE member_id = :member_id AND :limit > 0",
     "social_sent": """

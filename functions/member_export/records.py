@@ -281,6 +281,24 @@ SECTIONS: Mapping[str, LiteralString] = {
                     - 'lineage' AS text) AS document
         FROM mails WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
         """,
+    "governance_ballots": """
+        SELECT CAST(vote_id AS text) AS key,
+               CAST(to_jsonb(governance_ballots) - 'member_id' - 'receipt'
+                    || jsonb_build_object('receipt', encode(receipt, 'hex')) AS text) AS document
+        FROM governance_ballots WHERE member_id = :member_id AND CAST(vote_id AS text) > :after
+        ORDER BY key LIMIT :limit
+        """,
+    "governance_electors": """
+        SELECT CAST(vote_id AS text) AS key, CAST(to_jsonb(governance_electors) - 'member_id' AS text) AS document
+        FROM governance_electors WHERE member_id = :member_id AND CAST(vote_id AS text) > :after
+        ORDER BY key LIMIT :limit
+        """,
+    # The admin who has decided stays unnamed.
+    "governance_proposals": """
+        SELECT CAST(id AS text) AS key,
+               CAST(to_jsonb(governance_proposals) - 'member_id' - 'decided_by' - 'slot' AS text) AS document
+        FROM governance_proposals WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
+        """,
     "social_cases": """
         SELECT CAST(id AS text) AS key, CAST(to_jsonb(social_cases) - 'member_id' - 'decided_by' AS text) AS document
         FROM social_cases WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit

@@ -186,6 +186,9 @@ FOR_EVER: Mapping[str, str] = {
          "notification_preferences", "notifications", "referral_clicks", "referral_codes", "social_blocks",
          "social_reads", "wallet_balances"),
         "the member's own, until the account is closed"),
+    **dict.fromkeys(
+        ("governance_ballots", "governance_electors", "governance_options", "governance_proposals", "governance_votes"),
+        "votes: what members have decided can be counted again for ever"),
     "social_sanctions": "what the rules and people with a role did to members of the chat",
     "social_standings": "who is banned stays banned; a row for each member who has written",
     "support_appeals": "each sanction can be appealed once; until the account is closed",

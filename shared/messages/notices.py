@@ -390,6 +390,24 @@ NOTICES: Mapping[str, Notice] = {
             "Ela mostra algo que nem todos deveriam ver. A foto que você tinha antes continua.",
         ),
     ),
+    "proposal_accepted": _notice(
+        "social",
+        ("Your proposal was accepted", "Tu propuesta fue aceptada", "Sua proposta foi aceita"),
+        (
+            "It is being prepared as a vote. You find it under your proposals.",
+            "Se está preparando como votación. La encuentras entre tus propuestas.",
+            "Ela está sendo preparada como votação. Você a encontra nas suas propostas.",
+        ),
+    ),
+    "proposal_declined": _notice(
+        "social",
+        ("Your proposal was declined", "Tu propuesta fue rechazada", "Sua proposta foi recusada"),
+        (
+            "You find the reason under your proposals.",
+            "Encuentras el motivo entre tus propuestas.",
+            "Você encontra o motivo nas suas propostas.",
+        ),
+    ),
     "export_ready": _notice(
         "system",
         ("Your data is ready", "Tus datos están listos", "Seus dados estão prontos"),

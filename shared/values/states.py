@@ -276,3 +276,23 @@ class TopUpState(StrEnum):
     REVERTED = "reverted"
     REFUSED = "refused"
     CANCELLED = "cancelled"
+
+
+class VoteStatus(StrEnum):
+    """`governance_votes.status`: of a vote of the members."""
+
+    DRAFT = "draft"
+    OPENING = "opening"
+    ACTIVE = "active"
+    CLOSING = "closing"
+    CLOSED = "closed"
+    DISCARDED = "discarded"
+
+
+class ProposalStatus(StrEnum):
+    """`governance_proposals.status`: of what a whale proposes."""
+
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    DECLINED = "declined"
+    WITHDRAWN = "withdrawn"

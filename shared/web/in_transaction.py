@@ -187,8 +187,8 @@ def _asked(caller: Member, call: Call) -> Asked[Member, Any]:
     body, client = call.values["body"], call.values["client"]
     path = {name: call.values[name] for name in call.route.contract.path}
     if call.route.before is None:
-        return Asked(caller, body, client, call.since, path)
-    return AskedPrepared(caller, body, client, call.since, path, prepared=call.values.get("prepared"))
+        return Asked(caller, body, client, call.since, path, at=call.now)
+    return AskedPrepared(caller, body, client, call.since, path, at=call.now, prepared=call.values.get("prepared"))
 
 
 def admit(tx: Tx, call: Call) -> Answer | None:

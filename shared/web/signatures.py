@@ -40,13 +40,16 @@ class UnclearSignature(TypeError):
 
 @dataclass(frozen=True)
 class Asked(Generic[Caller, Sent]):
-    """One request of a group. `since` is when it arrived, by time.perf_counter; `path` has the ids in its path."""
+    """One request of a group. `since` is when it arrived, by time.perf_counter, and `at` by the clock, which is None
+    for one that was made without a request; `path` has the ids in its path.
+    """
 
     caller: Caller
     body: Sent
     client: Client
     since: float
     path: Mapping[str, UUID] = field(default_factory=dict)
+    at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ SECOND_FACTORS = "totp"  # a code of the app, under this name in every body of a
 WORDS = frozenset(
     {"address_line1", "address_line2", "bio", "body", "category", "city", "company_name", "contact_name", "description",
      "evidence", "explanation", "full_name", "line1", "line2", "manufacturer_name", "message", "name", "note",
-     "notes", "number", "preheader", "q", "reason", "state", "subject", "text", "title"}
+     "notes", "number", "options", "preheader", "q", "reason", "state", "subject", "text", "title"}
 )  # fmt: skip
 PASSWORDS = frozenset({"password", "current_password"})  # read where they are hashed
 MADE_BY_PROGRAMS = frozenset(

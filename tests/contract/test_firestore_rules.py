@@ -49,6 +49,7 @@ DOCUMENTS: Mapping[str, dict[str, object]] = {
     f"members/{TAKEN_BACK}/notifications/n1": {"title": "Hello"},
     f"inboxes/{TAKEN_BACK}": {"unread_count": 1},
     "feed/1": {"text": "Someone won $100!"},
+    "votes/flavor": {"status": "active", "ballots": 3},
     "counters/scans": {"total": 500},
     "counters/pools": {"pools": []},
     "counters/figures": {"members": 7},
@@ -241,6 +242,12 @@ def test_the_feed_is_for_whoever_is_signed_in(ada: Listener, nobody: Listener) -
     assert ada.may_list("feed")
     assert not nobody.may_get("feed/1")
     assert not nobody.may_list("feed")
+
+
+def test_a_vote_is_for_whoever_is_signed_in_and_votes_are_not_listed(ada: Listener, nobody: Listener) -> None:
+    assert ada.may_get("votes/flavor")
+    assert not ada.may_list("votes")
+    assert not nobody.may_get("votes/flavor")
 
 
 def test_the_counter_is_for_everybody_and_is_not_listed(ada: Listener, nobody: Listener) -> None:

@@ -34,6 +34,7 @@ PURE_SHARED = frozenset(
         "social.media",
         "social.mentions",
         "social.text",
+        "social.votes",
     }
 )
 PURE_MODULES = ("rules.py",)

@@ -44,12 +44,8 @@ NEEDED_BY_ONE = {
     "ports/vision.py": PORT,
     "ports/wallet_provider.py": PORT,
     "ports/warehouse_notices.py": PORT,
-    "social/emojis.py": CHAT,
-    "social/look_alikes.py": CHAT,
     "social/mentions.py": CHAT,
-    "social/text.py": CHAT,
     "social/tokens.py": CHAT,
-    "social/words.py": CHAT,
     "members/suspensions.py": "it is the one place that knows all that a suspension stops",
 }
 

@@ -11,6 +11,7 @@ IN_ORDER = {
     "affiliate_week/main.py:_advance": "the steps of one week in order",
     "affiliate_vault/main.py:_warn": "portions of members by their ids; the next run tells the rest",
     "feed_project/main.py:tick_counter": "one counter, time after time",
+    "feed_project/voting.py:follow": "likewise, the votes that are open",
     "figure_rollup/main.py:follow_scans": "a fold over scans in order: none can be left out",
     "figure_rollup/main.py:work_out": "turns of one loop; each part of a turn is a part of the sweep",
     "guarantee_grant/main.py:grant": "pages; each member's failure is caught by itself",

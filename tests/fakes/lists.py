@@ -18,6 +18,7 @@ from tests.fakes import (
     shop_list_rows,
     support_rows,
     top_up_rows,
+    vote_rows,
 )
 
 Item = Mapping[str, Any]
@@ -127,6 +128,10 @@ LISTS: Mapping[str, ListCase] = {
         beside=mail_list_rows.mail_version_beside,
         path=f"/v1/admin/mails/templates/{mail_list_rows.MAIL_TEMPLATE}/versions",
     ),
+    "list_votes": ListCase(vote_rows.opened, beside=vote_rows.draft, mine=False, filters={"status": same("status")}),
+    "list_proposals": ListCase(vote_rows.proposal),
+    "list_admin_votes": ListCase(vote_rows.draft, role=OPERATIONS, filters={"status": same("status")}),
+    "list_admin_proposals": ListCase(vote_rows.proposal, role=OPERATIONS, filters={"status": same("status")}),
     "list_campaigns": ListCase(mail_list_rows.campaign, role=OPERATIONS),
     "list_comp_rule_changes": ListCase(
         partial(list_rows.rule_change, "crypto_100"),

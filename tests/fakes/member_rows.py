@@ -91,6 +91,14 @@ MANY = {
     "cart": """
         cart_items SELECT gen_random_uuid(), id, 'TIN-' || n, 1, 499, now() FROM carts, generate_series(1, 5) AS n
         WHERE member_id = $1""",
+    "governance_ballots": """
+        governance_ballots (vote_id, member_id, option, receipt, cast_at)
+        SELECT gen_random_uuid(), $1, 1, uuid_send(gen_random_uuid()), now() FROM generate_series(1, 5) AS n""",
+    "governance_electors": """
+        governance_electors SELECT gen_random_uuid(), $1 FROM generate_series(1, 5) AS n""",
+    "governance_proposals": """
+        governance_proposals (id, member_id, slot, type, title, body, created_at)
+        SELECT gen_random_uuid(), $1, n, 'flavor', 'x', 'x', now() FROM generate_series(1, 3) AS n""",
     "social_cases": """
         social_cases (id, message_id, revision, channel_id, number, member_id, text, outcome, opened_at)
         SELECT gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), n, $1, 'x', 'flagged', now()

@@ -46,6 +46,7 @@ SMALL_TABLES = frozenset(
             "mail_template_versions",
         ),
         *("top_ups", "top_up_approvals"),
+        *("governance_votes", "governance_options", "governance_proposals"),
         *("manual_transfers", "reconciliations", "reconciliation_treasuries", "reconciliation_findings"),
         *("ledger_seals", "ledger_seal_balances", "treasury_days", "treasury_snapshot_days", "tins_sold_daily"),
         *(

@@ -19,6 +19,7 @@ from typing import Any
 
 STATUS_CLASS = 100  # exit codes end at 255, so 204 is reported as 2
 NO_ANSWER = 9
+STATEMENTS_MAX = 60  # of a delivery that dies before one of them
 
 
 def before(owner: object, name: str, signal_number: int = signal.SIGKILL) -> Callable[[], None]:
@@ -79,6 +80,7 @@ def points() -> Mapping[str, Callable[[], None]]:
     from functions.tier_rollover import store as rollover
     from shared import events, withdrawals
     from shared.comps import awards
+    from shared.database.session import Session
     from shared.payouts import machine, slots
     from shared.ports import kms, mail
     from shared.ports.polygon.chain import Chain
@@ -112,6 +114,7 @@ def points() -> Mapping[str, Callable[[], None]]:
         "telling that tiers ended, between two batches": at_call(rollover, "lock_open", 2),
         "asleep before it stores": before(slots, "store_attempt", signal.SIGSTOP),
         "asleep before it sends": before(Chain, "send", signal.SIGSTOP),
+        **{f"before statement {n}": at_call(Session, "settle", n) for n in range(1, STATEMENTS_MAX + 1)},
         "never": lambda: None,
     }
 

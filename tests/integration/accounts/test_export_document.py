@@ -40,6 +40,10 @@ FIELDS: Mapping[str, str] = {
         "id:int kind:text tier:text quarter:text entry_id:uuid expires_at scan_count:int achieved_at:time "
         "is_permanent:bool downline_tins",
     "permanent_tiers": "earned_tier:text downline_tins:int override_tier",
+    "governance_ballots": "option:int cast_at:time receipt:text vote_id:uuid",
+    "governance_electors": "vote_id:uuid",
+    "governance_proposals":
+        "id:uuid body:text note type:text title:text status:text vote_id decided_at created_at:time",
     "social_cases":
         "id:uuid text:text copies:list number:int scores outcome:text reports:int urgency:int version:int decision "
         "revision:int severity opened_at:time channel_id:uuid decided_at message_id:uuid decision_reason",

@@ -19,11 +19,13 @@ from shared import db
 from shared.auth import Role
 from shared.messages import notifications
 from shared.messages.notifications import Note
+from shared.values.tiers import Tier, quarter_of
 from tests import factories
 from tests.client import FunctionClient
 from tests.fakes import hook_rows, list_rows, order_rows, wallet_driver, wholesale_order_rows
 from tests.fakes.chain import FakeChain
 from tests.fakes.cheap_hashes import use_cheap_hashes
+from tests.fakes.votes import propose
 from tests.fakes.wallet_driver import WalletDriver, new_wallet
 from tests.fakes.wallets import FakeWallets
 from tests.fakes.wholesale_rows import wholesale_account
@@ -102,6 +104,11 @@ def _declined_wholesale_order(owner: WalletDriver) -> OwnedResource:
     return OwnedResource(wholesale_order_rows.declined(owner.member))
 
 
+def _proposal_of(owner: WalletDriver) -> OwnedResource:
+    factories.quarter(owner.member, Tier.WHALE, 40, quarter_of(datetime.now(UTC)))
+    return OwnedResource(UUID(propose(owner.client)["id"]))
+
+
 def _webhook(owner: WalletDriver) -> OwnedResource:
     """An endpoint, and a message to it that has the same id."""
     made = hook_rows.endpoint(wholesale_order_rows.account_of(owner.member))
@@ -122,6 +129,7 @@ OWNED: Mapping[str, Callable[[WalletDriver], OwnedResource]] = {
     "wholesale_order": _wholesale_order,
     "declined_wholesale_order": _declined_wholesale_order,
     "webhook": _webhook,
+    "proposal": _proposal_of,
 }
 
 

@@ -35,6 +35,7 @@ ONE_PAGE = {
     "list_sessions",
     "list_prizes",
     "list_destinations",
+    "list_receipts",  # sorted by receipt: tests/integration/social/test_vote_closing.py
     "list_trips",
     "list_comp_rules",
     "list_treasury_pools",

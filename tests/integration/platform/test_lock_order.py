@@ -17,6 +17,7 @@ import functions.admin_codes.store as admin_codes
 import functions.admin_comps.store as admin_comps
 import functions.admin_scans.store as admin_scans
 import functions.codes_change.store as codes_change
+import functions.governance.store as governance
 import functions.notifications.store as notifications
 import functions.scans.records as scan_records
 import functions.scans.store as scans
@@ -53,6 +54,7 @@ Prepared = tuple[str, list[str], Take]  # the table, a condition for each row in
 
 LOCKS_ROWS = re.compile(r"FOR (NO KEY )?(UPDATE|SHARE)|ON CONFLICT")
 TRIED_ELSEWHERE = {
+    "functions.governance.store.cast": "test_votes.py",
     "functions.social.records.read_own": "test_acts.py",
     "functions.social.store.look": "test_reading.py",
     "functions.affiliate_vault.store.note_warned": "test_vault_upkeep.py",
@@ -182,6 +184,26 @@ def _standings(sql: Connection) -> Prepared:
     return "social_standings", _by("member_id", people), take
 
 
+def _put_vote(sql: Connection, vote: UUID) -> None:
+    put(sql, "governance_votes", id=vote, type="flavor", tier_min="vip", title="x", description="x", seconds=3600,
+        quorum_percent=0, created_by=uuid4(), created_at=NOW)  # fmt: skip
+
+
+def _votes(sql: Connection) -> Prepared:
+    ids = _ids()
+    for each in ids:
+        _put_vote(sql, each)
+    return "governance_votes", _by("id", ids), lambda tx: governance.lock(tx, ids[::-1])
+
+
+def _vote_options(sql: Connection) -> Prepared:
+    vote, options = uuid4(), [1, 2, 3]
+    for option in options:
+        put(sql, "governance_options", vote_id=vote, option=option, label=f"x{option}")
+    counts = [(vote, option, 1) for option in options[::-1]]
+    return "governance_options", _by("option", options), lambda tx: governance.add(tx, counts)
+
+
 def _heads(sql: Connection) -> Prepared:
     found = sql.execute_simple("SELECT channel_id FROM social_heads ORDER BY channel_id LIMIT 3").rows
     channels = [UUID(str(channel)) for (channel,) in found]
@@ -295,6 +317,8 @@ ORDERED: dict[str, Callable[[Connection], Prepared]] = {
     "shared.comps.totals.lock_of_payouts": _totals_of_payouts,
     "shared.messages.notifications.notify_many": _inboxes,
     "shared.messages.notifications.retract": _social_notes,
+    "functions.governance.store.lock": _votes,
+    "functions.governance.store.add": _vote_options,
     "shared.social.heads.take": _heads,
     "shared.social.standings.lock": _standings,
     "shared.payouts.reads.load_all": _payouts,

@@ -47,6 +47,7 @@ ACCEPTED: Mapping[str, str] = {
     "functions.affiliate_week.share_store._carry_on": "a week without a pool carries all its chips on, once",
     "functions.affiliate_week.share_store._insert_shares": "a week divides its pool among all, once",
     "functions.figure_rollup.counts_store.tier_counts": "each ten minutes, every member once",
+    "functions.governance_close.store.make_electors": "a vote is opened once, with a look at every member",
     "functions.order_advance.store.unasked_payments": "each payment under way is looked up by its keys",
     "functions.order_advance.store.unconfirmed": "each order under way is looked up by its keys",
     "functions.referral_refresh.match_store.cleared": "matches in review: few, and people look at each",

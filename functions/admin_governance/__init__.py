@@ -1,0 +1,1 @@
+"""Admins write votes, have them opened, close them early, and decide what whales propose."""

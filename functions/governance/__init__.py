@@ -1,0 +1,1 @@
+"""Members vote, and whales propose what is voted on."""

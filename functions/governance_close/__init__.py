@@ -1,0 +1,1 @@
+"""Opens votes with their electors, and closes them with their outcome."""

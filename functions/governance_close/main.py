@@ -1,0 +1,39 @@
+"""Task: open a vote with its electors, or close it with its outcome (docs/votes.md). Schedule: find what no task did.
+
+An open vote has a task for its end; a vote of more than 29 days, and one whose task was lost, waits for the sweep.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from flask import Request, Response
+
+from functions.governance_close import store, tending
+from shared import db
+from shared.events import TendVote
+from shared.job import ComeAgain, Job
+from shared.sweep import Sweep
+
+job = Job("governance_close")
+
+
+def governance_close(request: Request) -> Response:
+    return job.handle(request)
+
+
+@job.task(TendVote)
+def tend(task: TendVote, now: datetime) -> None:
+    """Open the vote, or close it. Harmless twice. Raises ComeAgain when its end has not come."""
+    if not db.atomically(tending.tend, task.vote_id, now):
+        raise ComeAgain("the vote is open")
+
+
+@job.schedule("sweep")
+def sweep(now: datetime) -> None:
+    """Open and close all votes whose time has come."""
+
+    def tend_one(vote_id: UUID) -> None:
+        db.atomically(tending.tend, vote_id, now)
+
+    with Sweep() as parts:
+        parts.each(db.atomically(store.waiting, now), tend_one, str)

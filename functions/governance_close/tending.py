@@ -1,0 +1,82 @@
+"""Opens and closes votes: each in one transaction, so that whoever dies on the way has done nothing.
+
+The vote's row is locked first; nobody casts a ballot and no admin decides meanwhile. The heads of the chat's channels
+come last.
+"""
+
+from datetime import datetime
+from uuid import UUID
+
+from functions.governance_close import announcing, rules, store, texts
+from functions.governance_close.store import Vote
+from shared import events, log
+from shared.db import Tx
+from shared.events import TendVote, VoteChanged
+from shared.values.states import VoteStatus
+from shared.values.tiers import quarter_of
+
+GOVERNANCE, ANNOUNCEMENTS = "governance", "announcements"
+
+
+def tend(tx: Tx, vote_id: UUID, now: datetime) -> bool:
+    """Do what the time has come for, if anything; False if the vote is open and its end has not come.
+
+    Harmless twice, and late.
+    """
+    vote = store.lock(tx, vote_id)
+    if vote is None:
+        return True
+    if vote.status is VoteStatus.OPENING:
+        _open(tx, vote, now)
+    elif rules.may_close(vote.status, vote.closes_at, now):
+        _close(tx, vote, now)
+    else:
+        return vote.status is not VoteStatus.ACTIVE
+    return True
+
+
+def content_of(vote: Vote) -> bytes:
+    """What is put to the vote, as the digest has it."""
+    return rules.content(
+        vote.id,
+        vote.type,
+        vote.title,
+        vote.description,
+        vote.labels,
+        seconds=vote.seconds,
+        quorum_percent=vote.quorum_percent,
+    )
+
+
+def _open(tx: Tx, vote: Vote, now: datetime) -> None:
+    roll = store.make_electors(tx, vote, quarter_of(now), content_of(vote))
+    store.activate(tx, vote, roll, now)
+    opened = store.find(tx, vote.id)
+    assert opened
+    assert opened.closes_at, "it has just been opened"
+    ends_at = opened.closes_at + rules.GRACE
+    if ends_at - now <= rules.TASK_AHEAD_MAX:
+        events.enqueue(tx, now, TendVote(vote_id=vote.id), name=f"vote-close-{vote.id}", deliver_at=ends_at)
+    events.emit(tx, now, VoteChanged(vote_id=vote.id))
+    announcing.announce(tx, [GOVERNANCE], texts.opened(vote.title, opened.closes_at), now)
+    log.info("a vote was opened", vote_id=vote.id, electors=roll.electors)
+
+
+def _close(tx: Tx, vote: Vote, now: datetime) -> None:
+    """Count the rows, and publish what they say. Where the sums say something else, nothing is published, and people
+    are told each time that somebody looks.
+    """
+    totals = store.totals(tx, vote.id)
+    if any(total.rows != total.ballots for total in totals):
+        differing = [total.option for total in totals if total.rows != total.ballots]
+        log.error("the ballots of a vote are not what was added up", vote_id=vote.id, options=differing)
+        store.end_ballots(tx, vote.id)
+        return
+    assert vote.electors is not None, "it was opened"
+    outcome = rules.outcome({total.option: total.rows for total in totals}, vote.electors, vote.quorum_percent)
+    store.close(tx, vote.id, outcome, now)
+    events.emit(tx, now, VoteChanged(vote_id=vote.id))
+    labels = dict(enumerate(vote.labels, start=1))
+    said = texts.closed(vote.title, outcome, labels, early=vote.closed_early_at is not None)
+    announcing.announce(tx, [ANNOUNCEMENTS, GOVERNANCE], said, now)
+    log.info("a vote was closed", vote_id=vote.id, ballots=outcome.ballots, winner=outcome.winner)

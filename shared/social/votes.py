@@ -1,0 +1,57 @@
+"""What members, admins and the closing of votes have in common: kinds of votes, the tier of each, fields of bodies."""
+
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import StringConstraints
+
+from shared.values.fields import LINE, LINES, Reply
+from shared.values.problems import Problem
+from shared.values.tiers import Tier
+
+VoteType = Literal["flavor", "loyalty", "corporate"]
+TIER_MIN: Mapping[VoteType, Tier] = {"flavor": Tier.VIP, "loyalty": Tier.HIGH_ROLLER, "corporate": Tier.WHALE}
+
+VoteTitle = Annotated[str, StringConstraints(min_length=1, max_length=200), LINE]
+VoteText = Annotated[str, StringConstraints(min_length=1, max_length=5_000), LINES]
+
+
+class VoteNotOpen(Problem):
+    """The vote is not open yet, or takes no ballots any more."""
+
+    status, title = 409, "This vote is not open."
+
+
+class ProposalDecided(Problem):
+    """The proposal was accepted, declined or withdrawn; `status_now` tells which."""
+
+    status, title = 409, "This proposal is not open any more."
+
+
+class VoteOption(Reply):
+    """One of the answers of a vote, and how many ballots it has so far."""
+
+    option: int
+    label: str
+    ballots: int
+
+
+class OptionTotal(Reply):
+    """The ballots of an option, as they were counted."""
+
+    option: int
+    ballots: int
+
+
+class VoteOutcome(Reply):
+    """What was counted when the vote was closed. `turnout` goes from 0 to 1. There is a winner when enough electors
+    have voted and one option has the most ballots; `tie` lists the options that share the most.
+    """
+
+    totals: list[OptionTotal]
+    ballots: int
+    electors: int
+    turnout: float
+    quorum_met: bool
+    winner: int | None
+    tie: list[int]
