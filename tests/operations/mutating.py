@@ -74,7 +74,8 @@ EXAMPLE_REQUESTS = [
     treasury.assign_deposit, treasury.return_deposit,
     top_ups.ask_top_up, top_ups.approve_top_up, top_ups.prepare_top_up, top_ups.follow_top_up, top_ups.cancel_top_up,
     social.post_message, social.edit_message, social.remove_message, social.add_reaction, social.remove_reaction,
-    social.mark_read, support.create_support_token, support.appeal_sanction,
+    social.mark_read, social.translate_message, social.upload_chat_image,
+    support.create_support_token, support.appeal_sanction,
     reports.export_analytics, reports.export_audit_log, reports.export_users, reports.export_orders,
     reports.export_affiliates,
 ]  # fmt: skip

@@ -21,7 +21,7 @@ from shared.messages import notifications
 from shared.messages.notifications import Note
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes import hook_rows, list_rows, order_rows, wallet_driver, wholesale_order_rows
+from tests.fakes import hook_rows, list_rows, order_rows, pictures, wallet_driver, wholesale_order_rows
 from tests.fakes.chain import FakeChain
 from tests.fakes.cheap_hashes import use_cheap_hashes
 from tests.fakes.wallet_driver import WalletDriver, new_wallet
@@ -102,6 +102,11 @@ def _declined_wholesale_order(owner: WalletDriver) -> OwnedResource:
     return OwnedResource(wholesale_order_rows.declined(owner.member))
 
 
+def _chat_image(owner: WalletDriver) -> OwnedResource:
+    body, headers = pictures.form(pictures.picture(size=(8, 8)))
+    return OwnedResource(UUID(owner.client.send("POST", "/v1/social/images", body, headers).body["id"]))
+
+
 def _webhook(owner: WalletDriver) -> OwnedResource:
     """An endpoint, and a message to it that has the same id."""
     made = hook_rows.endpoint(wholesale_order_rows.account_of(owner.member))
@@ -122,6 +127,7 @@ OWNED: Mapping[str, Callable[[WalletDriver], OwnedResource]] = {
     "wholesale_order": _wholesale_order,
     "declined_wholesale_order": _declined_wholesale_order,
     "webhook": _webhook,
+    "chat_image": _chat_image,
 }
 
 

@@ -190,6 +190,8 @@ PROTECTS_NOTHING = {
         ("post_message", "edit_message", "remove_message", "add_reaction", "remove_reaction", "mark_read"),
         "the chat; all that see the channel see it",
     ),
+    "translate_message": "a question",
+    "upload_chat_image": "nobody sees it until a message shows it",
     "add_to_cart": "tins in a cart; nothing is bought",
     "update_cart_item": "likewise",
     "remove_cart_item": "likewise",
