@@ -3539,6 +3539,33 @@ CREATE TABLE social_heads (
     CONSTRAINT social_heads_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id)
 ) WITH (fillfactor=50);
 
+CREATE TABLE social_images (
+    id            uuid         NOT NULL,
+    member_id     uuid         NOT NULL,
+    status        text         NOT NULL DEFAULT 'waiting',
+    content_type  text         NOT NULL,
+    content       bytea,
+    uploaded_at   timestamptz  NOT NULL,
+    finished_at   timestamptz,
+    message_id    uuid,
+    removed_at    timestamptz,
+    CONSTRAINT social_images_pkey PRIMARY KEY (id),
+    CONSTRAINT social_images_message_id_key UNIQUE (message_id),
+    CONSTRAINT social_images_check CHECK ((status = 'waiting') = (finished_at IS NULL)),
+    CONSTRAINT social_images_check1 CHECK ((status = 'waiting') = (content IS NOT NULL)),
+    CONSTRAINT social_images_check2 CHECK (message_id IS NULL OR (status IN ('live', 'removed'))),
+    CONSTRAINT social_images_check3 CHECK (removed_at IS NULL OR (status IN ('refused', 'removed'))),
+    CONSTRAINT social_images_content_check CHECK (octet_length(content) <= 8388608),
+    CONSTRAINT social_images_content_type_check CHECK (content_type IN ('image/jpeg', 'image/png')),
+    CONSTRAINT social_images_status_check CHECK (status IN ('waiting', 'live', 'refused', 'removed')),
+    CONSTRAINT social_images_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX social_images_leaving ON social_images (id) WHERE status = 'removed' AND removed_at IS NULL;
+CREATE INDEX social_images_live ON social_images (uploaded_at) WHERE status = 'live';
+CREATE INDEX social_images_member ON social_images (member_id, uploaded_at DESC);
+CREATE INDEX social_images_removed ON social_images (removed_at) WHERE removed_at IS NOT NULL;
+CREATE INDEX social_images_unused ON social_images (uploaded_at) WHERE status = 'live' AND message_id IS NULL;
+
 CREATE TABLE social_messages (
     posted_at         timestamptz  NOT NULL,
     id                uuid         NOT NULL,
@@ -3566,7 +3593,7 @@ CREATE TABLE social_messages (
     CONSTRAINT social_messages_checked_revision_check CHECK (checked_revision >= 0),
     CONSTRAINT social_messages_language_check CHECK (language ~ '^[a-z]{2,3}$'),
     CONSTRAINT social_messages_media_id_check CHECK (length(media_id) >= 1 AND length(media_id) <= 64),
-    CONSTRAINT social_messages_media_type_check CHECK (media_type IN ('none', 'gif', 'emote')),
+    CONSTRAINT social_messages_media_type_check CHECK (media_type IN ('none', 'gif', 'emote', 'image')),
     CONSTRAINT social_messages_number_check CHECK (number > 0),
     CONSTRAINT social_messages_removed_by_check CHECK (removed_by IN ('author', 'moderator', 'check', 'erasure')),
     CONSTRAINT social_messages_revision_check CHECK (revision > 0),
@@ -3578,8 +3605,13 @@ CREATE INDEX social_messages_member ON ONLY social_messages (member_id);
 CREATE INDEX social_messages_removed ON ONLY social_messages (channel_id, number) WHERE removed_at IS NOT NULL;
 CREATE INDEX social_messages_unchecked ON ONLY social_messages (posted_at, id) WHERE checked_revision < revision AND
     removed_at IS NULL AND member_id IS NOT NULL AND text <> '';
+CREATE TRIGGER social_images_gone AFTER UPDATE OF removed_at ON social_messages FOR EACH ROW WHEN (old.media_type =
+    'image' AND old.removed_at IS NULL AND new.removed_at IS NOT NULL) EXECUTE FUNCTION social_images_gone();
 CREATE TRIGGER social_messages_erased AFTER UPDATE ON social_messages REFERENCING OLD TABLE AS before NEW TABLE AS
     after FOR EACH STATEMENT EXECUTE FUNCTION social_messages_erased();
+CREATE TRIGGER social_translations_gone AFTER UPDATE OF text, revision, removed_at ON social_messages FOR EACH ROW WHEN
+    (new.revision <> old.revision OR new.text <> old.text OR new.removed_at IS NOT NULL) EXECUTE FUNCTION
+    social_translations_gone();
 
 CREATE TABLE social_pages (
     channel_id  uuid         NOT NULL,
@@ -3697,6 +3729,19 @@ CREATE TABLE social_tails (
     CONSTRAINT social_tails_position_check CHECK ("position" >= 0),
     CONSTRAINT social_tails_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id)
 );
+
+CREATE TABLE social_translations (
+    message_id     uuid         NOT NULL,
+    revision       integer      NOT NULL,
+    language       text         NOT NULL,
+    text           text,
+    claimed_until  timestamptz  NOT NULL,
+    CONSTRAINT social_translations_pkey PRIMARY KEY (message_id, revision, language),
+    CONSTRAINT social_translations_language_check CHECK (language IN ('en', 'es', 'pt')),
+    CONSTRAINT social_translations_revision_check CHECK (revision > 0),
+    CONSTRAINT social_translations_text_check CHECK (char_length(text) <= 20000)
+);
+CREATE INDEX social_translations_claimed ON social_translations (claimed_until);
 
 CREATE TABLE stock (
     sku         text         NOT NULL,
@@ -8095,6 +8140,17 @@ BEGIN
     RETURN NEW;
 END $function$;
 
+CREATE OR REPLACE FUNCTION social_images_gone()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    UPDATE social_images SET status = 'removed' WHERE message_id = NEW.id AND status = 'live';
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION social_listener_departed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -8147,6 +8203,17 @@ AS $function$
 BEGIN
     UPDATE social_reaction_counts SET count = count - 1
     WHERE posted_at = OLD.posted_at AND message_id = OLD.message_id AND emoji = OLD.emoji;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION social_translations_gone()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    DELETE FROM social_translations WHERE message_id = NEW.id;
     RETURN NULL;
 END $function$;
 
@@ -9168,8 +9235,8 @@ REVOKE EXECUTE ON FUNCTION check_referrals_of(uuid), drop_months(regclass,timest
     forget_sign_up(uuid,timestamp with time zone), hide_social_messages(timestamp with time zone), keep_award_inputs(),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), lock_vault(uuid,timestamp with time zone),
     order_takes_parcels(uuid,order_state,timestamp with time zone), return_doubted_chips(date,timestamp with time
-    zone), stranded_months(text), stranded_weeks(text), support_is_behind(uuid,timestamp with time zone),
-    validate_references(text) FROM PUBLIC;
+    zone), social_images_gone(), social_translations_gone(), stranded_months(text), stranded_weeks(text),
+    support_is_behind(uuid,timestamp with time zone), validate_references(text) FROM PUBLIC;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE backup_codes, email_changes, known_devices, second_factors TO
     blakjaks_accounts;
@@ -9214,13 +9281,14 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens,
     refund_requests, report_exports, report_files, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
     scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_cases, social_channels,
-    social_departures, social_entries, social_heads, social_messages, social_pages, social_reaction_counts,
-    social_reactions, social_reads, social_sent, social_shifts, social_standings, social_tails, stock_alerts,
-    support_appeals, support_contacts, support_events, tax_quotes, tax_reports, teller_connections, teller_enrollments,
-    tier_history, tins_sold_daily, top_ups, transparency_metrics, treasury_alerts, treasury_snapshot_days,
-    treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots, vault_months, wallet_balances,
-    wallet_challenges, wallet_id_tokens, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes,
-    webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO blakjaks_app;
+    social_departures, social_entries, social_heads, social_images, social_messages, social_pages,
+    social_reaction_counts, social_reactions, social_reads, social_sent, social_shifts, social_standings, social_tails,
+    social_translations, stock_alerts, support_appeals, support_contacts, support_events, tax_quotes, tax_reports,
+    teller_connections, teller_enrollments, tier_history, tins_sold_daily, top_ups, transparency_metrics,
+    treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns,
+    vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_id_tokens, wallet_scans, wallet_tokens,
+    wallet_transactions, watch_minutes, webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO
+    blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     ensure_month_partitions(text,date,integer), forget_sign_up(uuid,timestamp with time zone),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), stranded_months(text), validate_references(text) TO
@@ -9362,8 +9430,8 @@ GRANT DELETE ON TABLE attempt_counters, avatars, bank_nonces, carts, data_export
     wallet_id_tokens, wallet_tokens, watch_minutes, webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
 GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, referral_clicks, refresh_tokens,
-    second_factors, social_cases, social_entries, social_pages, social_reactions, social_reads, social_sent,
-    support_appeals, support_events TO blakjaks_erasure;
+    second_factors, social_cases, social_entries, social_images, social_pages, social_reactions, social_reads,
+    social_sent, social_translations, support_appeals, support_events TO blakjaks_erasure;
 GRANT EXECUTE ON FUNCTION forget_sign_up(uuid,timestamp with time zone) TO blakjaks_erasure;
 GRANT INSERT ON TABLE ledger_journals, ledger_postings TO blakjaks_erasure;
 GRANT INSERT, UPDATE ON TABLE erasures, retired_names TO blakjaks_erasure;
@@ -9380,6 +9448,7 @@ GRANT UPDATE (asked_at) ON TABLE email_changes TO blakjaks_erasure;
 GRANT UPDATE (business_address, company_name, contact_name, email, phone, tax_id, tax_id_last4) ON TABLE
     wholesale_accounts TO blakjaks_erasure;
 GRANT UPDATE (changed_at) ON TABLE carts TO blakjaks_erasure;
+GRANT UPDATE (claimed_until) ON TABLE social_translations TO blakjaks_erasure;
 GRANT UPDATE (closed_at) ON TABLE member_quarters TO blakjaks_erasure;
 GRANT UPDATE (created_at) ON TABLE email_codes TO blakjaks_erasure;
 GRANT UPDATE (created_at) ON TABLE known_devices TO blakjaks_erasure;
@@ -9414,6 +9483,7 @@ GRANT UPDATE (spent_at) ON TABLE bank_nonces TO blakjaks_erasure;
 GRANT UPDATE (state) ON TABLE hook_endpoints TO blakjaks_erasure;
 GRANT UPDATE (state, state_at) ON TABLE affiliate_payouts TO blakjaks_erasure;
 GRANT UPDATE (uploaded_at) ON TABLE avatars TO blakjaks_erasure;
+GRANT UPDATE (uploaded_at) ON TABLE social_images TO blakjaks_erasure;
 GRANT UPDATE (used_at) ON TABLE wallet_id_tokens TO blakjaks_erasure;
 
 GRANT INSERT ON TABLE payout_attempts, payout_events TO blakjaks_explanations;
@@ -9534,7 +9604,8 @@ GRANT UPDATE (changed_at, revision, value) ON TABLE settings TO blakjaks_platfor
 
 GRANT DELETE, INSERT, UPDATE ON TABLE devices TO blakjaks_profiles;
 GRANT INSERT ON TABLE former_usernames TO blakjaks_profiles;
-GRANT INSERT, UPDATE ON TABLE avatars, data_exports, notification_preferences, referral_codes TO blakjaks_profiles;
+GRANT INSERT, UPDATE ON TABLE avatars, data_exports, notification_preferences, referral_codes, social_images TO
+    blakjaks_profiles;
 GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date_of_birth, full_name, language, phone,
     profile_revision, state, updated_at, username, zip_code) ON TABLE members TO blakjaks_profiles;
 
@@ -9585,15 +9656,16 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     referral_progress, referral_reviews, referrals, refund_lines, refund_requests, refunds, report_exports,
     report_files, resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position,
     scan_rollups, scans, schema_migrations, sessions, setting_changes, setting_wishes, settings, signers, signing_keys,
-    slot_transitions, social_cases, social_channels, social_departures, social_entries, social_heads, social_messages,
-    social_pages, social_reaction_counts, social_reactions, social_reads, social_sanctions, social_sent, social_shifts,
-    social_standings, social_tails, stock, stock_alerts, stock_moves, sunset_notices, support_appeals,
-    support_contacts, support_events, tax_quotes, tax_reports, teller_connections, tier_history, tins_sold_daily,
-    top_up_approvals, top_ups, transparency_metrics, treasuries, treasury_alerts, treasury_days, treasury_minutes,
-    treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits, usdt_requests, usdt_returns,
-    vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances, wallet_challenges, wallet_id_tokens,
-    wallet_links, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes, webhook_deliveries, wholesale_chips,
-    wholesale_comps, wholesale_milestones, withdrawal_events, withdrawal_transitions, withheld_chips TO blakjaks_read;
+    slot_transitions, social_cases, social_channels, social_departures, social_entries, social_heads, social_images,
+    social_messages, social_pages, social_reaction_counts, social_reactions, social_reads, social_sanctions,
+    social_sent, social_shifts, social_standings, social_tails, social_translations, stock, stock_alerts, stock_moves,
+    sunset_notices, support_appeals, support_contacts, support_events, tax_quotes, tax_reports, teller_connections,
+    tier_history, tins_sold_daily, top_up_approvals, top_ups, transparency_metrics, treasuries, treasury_alerts,
+    treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits,
+    usdt_requests, usdt_returns, vault_lots, vault_months, vault_moves, vault_warnings, wallet_balances,
+    wallet_challenges, wallet_id_tokens, wallet_links, wallet_scans, wallet_tokens, wallet_transactions, watch_minutes,
+    webhook_deliveries, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events,
+    withdrawal_transitions, withheld_chips TO blakjaks_read;
 
 GRANT DELETE, UPDATE ON TABLE referral_checks TO blakjaks_referral_reviews;
 GRANT INSERT ON TABLE affiliate_earnings, ledger_journals, ledger_postings, referral_reviews TO
@@ -9639,13 +9711,15 @@ GRANT UPDATE (is_one) ON TABLE card_balance TO blakjaks_settlements;
 GRANT UPDATE (resolution, resolved_at) ON TABLE payment_findings TO blakjaks_settlements;
 
 GRANT DELETE ON TABLE notifications, pushes TO blakjaks_social;
-GRANT DELETE, INSERT ON TABLE social_reactions TO blakjaks_social;
+GRANT DELETE, INSERT ON TABLE social_reactions, social_translations TO blakjaks_social;
 GRANT INSERT ON TABLE social_entries, social_messages, social_reaction_counts, social_reads, social_sanctions,
     social_sent, social_standings TO blakjaks_social;
+GRANT UPDATE (claimed_until, text) ON TABLE social_translations TO blakjaks_social;
 GRANT UPDATE (count) ON TABLE social_reaction_counts TO blakjaks_social;
 GRANT UPDATE (edited_at, language, mentions, removed_at, removed_by, revision, text) ON TABLE social_messages TO
     blakjaks_social;
 GRANT UPDATE (last_at, muted_until, recent, strikes, struck_at) ON TABLE social_standings TO blakjaks_social;
+GRANT UPDATE (message_id) ON TABLE social_images TO blakjaks_social;
 GRANT UPDATE (number) ON TABLE social_reads TO blakjaks_social;
 GRANT UPDATE (number, position) ON TABLE social_heads TO blakjaks_social;
 

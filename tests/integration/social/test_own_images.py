@@ -50,7 +50,7 @@ def shown(who: Chatter, image: str) -> dict[str, str]:
 
 
 def chosen(image: str) -> dict[str, object]:
-    return {"media": {"type": "image", "id": image}}
+    return {"type": "image", "id": image}
 
 
 def is_stored(image: str) -> bool:
@@ -68,7 +68,7 @@ def sweep(tasks: ProfileClient) -> None:
 def test_it_is_made_smaller_written_anew_and_shown_in_its_message(chat: Chat, tasks: ProfileClient) -> None:
     ada, eve, general = chat.member(), chat.member(), chat.channel()
     image = live(ada, tasks, pictures.picture(size=(3000, 1500), exif=pictures.exif(6, with_place=True)))
-    posted = ada.posted(general, "", **chosen(image))
+    posted = ada.posted(general, "", media=chosen(image))
     assert posted["media"] == {"type": "image", "id": image, "url": shown(ada, image)["url"]}
     assert eve.page(general).body["messages"][0]["media"] == posted["media"]
     assert eve.changes(general, 0)["changes"][0]["message"]["media"] == posted["media"]
@@ -85,12 +85,12 @@ def test_it_can_be_posted_once_by_its_owner_and_only_while_it_is_live(chat: Chat
     ada, eve, general = chat.member(), chat.member(), chat.channel()
     waiting = upload(ada, pictures.picture()).body["id"]
     for who, image in ((ada, waiting), (ada, str(uuid4())), (ada, "abcDEF123")):
-        answer = who.post(general, text(1), **chosen(image))
+        answer = who.post(general, text(1), media=chosen(image))
         assert (answer.problem, answer.body["errors"][0]["field"]) == ("not-valid", "/media/id")
     tasks.run_tasks()
-    assert eve.post(general, text(1), **chosen(waiting)).problem == "not-valid"
+    assert eve.post(general, text(1), media=chosen(waiting)).problem == "not-valid"
     with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda number: ada.post(general, text(number), **chosen(waiting)), range(8)))
+        answers = list(pool.map(lambda number: ada.post(general, text(number), media=chosen(waiting)), range(8)))
     assert sorted(answer.status for answer in answers) == [201] + [422] * 7
     assert chat.messages() == 1
     assert eve.client.get(f"{IMAGES}/{waiting}").problem == "not-found"
@@ -99,7 +99,7 @@ def test_it_can_be_posted_once_by_its_owner_and_only_while_it_is_live(chat: Chat
 def test_the_same_client_id_shows_it_again(chat: Chat, tasks: ProfileClient) -> None:
     ada, general, client_id = chat.member(), chat.channel(), uuid4()
     image = live(ada, tasks)
-    first, again = (ada.posted(general, "look", client_id, **chosen(image)) for _ in range(2))
+    first, again = (ada.posted(general, "look", client_id, media=chosen(image)) for _ in range(2))
     assert first["id"] == again["id"]
     assert again["media"]["id"] == image
 
@@ -108,7 +108,7 @@ def test_the_same_client_id_shows_it_again(chat: Chat, tasks: ProfileClient) -> 
 def test_it_goes_with_its_message(chat: Chat, tasks: ProfileClient, by: str) -> None:
     ada, general = chat.member(), chat.channel()
     image = live(ada, tasks)
-    message = ada.posted(general, "look", **chosen(image))["id"]
+    message = ada.posted(general, "look", media=chosen(image))["id"]
     sweep(tasks)
     assert is_stored(image)
     if by == "author":
@@ -120,14 +120,14 @@ def test_it_goes_with_its_message(chat: Chat, tasks: ProfileClient, by: str) -> 
     sweep(tasks)
     sweep(tasks)
     assert not is_stored(image)
-    assert ada.post(general, text(1), **chosen(image)).problem == "not-valid"
+    assert ada.post(general, text(1), media=chosen(image)).problem == "not-valid"
 
 
 def test_what_nobody_posts_goes_after_a_day_and_what_is_old_with_its_message(chat: Chat, tasks: ProfileClient) -> None:
     ada, general = chat.member(), chat.channel()
     unused, used, old = (live(ada, tasks, pictures.picture(size=(9, 9))) for _ in range(3))
     for image in (used, old):
-        ada.posted(general, text(1), **chosen(image))
+        ada.posted(general, text(1), media=chosen(image))
     age = "UPDATE social_images SET uploaded_at = uploaded_at - CAST($1 AS interval)"
     chat.sql.execute_unnamed(age, ("25 hours",))
     chat.sql.execute_unnamed(f"{age} WHERE id = $2", ("97 days", old))
@@ -143,7 +143,7 @@ def test_what_nobody_should_see_is_refused(chat: Chat, tasks: ProfileClient, pla
     assert [tasks.invoker.task(function, queue, body) for _ in range(3)] == [503, DONE, DONE]
     assert shown(ada, image) == {"id": image, "status": "refused", "url": None}
     assert not is_stored(image)
-    assert ada.post(general, text(1), **chosen(image)).problem == "not-valid"
+    assert ada.post(general, text(1), media=chosen(image)).problem == "not-valid"
     assert chat.sql.execute_simple("SELECT content FROM social_images").rows == [[None]]
 
 

@@ -59,7 +59,7 @@ def test_it_is_made_once_for_all_readers_with_its_names_and_links(chat: Chat, se
 def test_what_needs_none_costs_nothing(chat: Chat, service: TranslationStandIn) -> None:
     ada, general = chat.member(), chat.channel()
     for words, language in (("hola", "es"), ("\U0001f600 17!", None), ("@eve https://blakjaks.com", "en")):
-        message = ada.posted(general, words, **({"language": language} if language else {}))["id"]
+        message = ada.posted(general, words, language=language)["id"]
         assert said(ada, message) == words
     assert said(ada, ada.posted(general, "", media={"type": "gif", "id": "abcDEF123"})["id"]) == ""
     assert (service.asked, stored(chat)) == ([], [])
