@@ -57,7 +57,7 @@ AIMS = {"own_door_per_second": 300, "listener_p95_ms": 100}
 
 @dataclass(frozen=True)
 class Effort:
-    """How much is measured."""
+    """The numbers of clients, messages and read marks of a run."""
 
     clients: Sequence[int]
     seconds: int

@@ -1,4 +1,4 @@
-"""What the benchmark of the chat needs: channels of its own, messages that nobody refuses, and old read marks."""
+"""Makes the world of the chat's benchmark: its own channels, messages that nobody refuses, and old read marks."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

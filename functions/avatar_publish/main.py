@@ -90,7 +90,7 @@ def _remove_image(image_id: UUID) -> None:
 
 
 def _objections(picture: bytes) -> list[str]:
-    """Why nobody should see it; empty if everybody may. Raises ComeAgain."""
+    """The reasons why nobody should see it; empty if everybody may. Raises ComeAgain."""
     try:
         return list(vision.objections(picture))
     except vision.PictureRefused as error:

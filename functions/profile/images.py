@@ -140,7 +140,7 @@ def _whole(width: int, height: int) -> _Frame:
 
 
 def _cut(image: "Image", frame: Callable[[int, int], _Frame]) -> "Image":
-    """What the frame shows of the picture, upright."""
+    """Cut the picture to what the frame shows, upright."""
     from PIL import Image
 
     image.load()

@@ -1,4 +1,4 @@
-"""What messages show beside their text, by the ids that members choose (shared/social/images.py)."""
+"""Shows the pictures of messages by the ids that members choose (shared/social/images.py)."""
 
 from functions.social.models import ChatMedia
 from shared.social import images

@@ -181,7 +181,7 @@ class ChatChanges(Reply):
 
 
 class ChatTranslation(Reply):
-    """What a revision of a message says in another language."""
+    """A revision of a message in another language."""
 
     message_id: UUID
     revision: int

@@ -38,7 +38,7 @@ FUNCTION = "social"
 
 @dataclass(frozen=True)
 class Translated:
-    """What a revision of a message says in another language; `is_new` says that it is not stored."""
+    """A revision of a message in another language; `is_new` says that it is not stored."""
 
     revision: int
     text: str
@@ -46,7 +46,7 @@ class Translated:
 
 
 class Desk:
-    """Where requests wait for the vendor: a few of a process at a time, and none while the vendor rests."""
+    """Lets requests wait for the vendor: a few of a process at a time, and none while the vendor rests."""
 
     def __init__(self) -> None:
         self._places = threading.BoundedSemaphore(rules.TRANSLATIONS_AT_ONCE)

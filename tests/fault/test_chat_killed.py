@@ -187,7 +187,7 @@ def check_pages(sql: Connection, load: Load, tail: ChatListeners) -> None:
 
 
 def check_unread(sql: Connection, load: Load, reader: FunctionClient, read: int) -> None:
-    """What a reader is told is unread is what a plain count says, wherever they have read to."""
+    """A reader is told as many unread messages as a plain count finds, wherever they have read to."""
     told = {}
     for channel in load.channels:
         marked = reader.put(f"{CHANNELS}/{channel}/read", {"number": read}).body
