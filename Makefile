@@ -17,7 +17,7 @@ $(error there is no setting $(unknown); there are $(SETTINGS))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run demo test lint format types build seal schema look-alikes terraform-test plan deploy rollback capacity bench bench-scans bench-shop bench-affiliates bench-codes bench-payouts bench-ledger bench-insights bench-reports bench-votes payouts ledger-check week-recount recount dead-letters faults order-faults week-faults mutants bench-auth soak tick advance lock clean
+.PHONY: help setup run demo test lint format types build seal schema look-alikes terraform-test plan deploy rollback capacity bench bench-scans bench-shop bench-social bench-affiliates bench-codes bench-payouts bench-ledger bench-insights bench-reports bench-votes payouts ledger-check week-recount recount dead-letters faults order-faults week-faults mutants bench-auth soak tick advance lock clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -97,6 +97,9 @@ bench-scans: setup ## Scans per second with up to 10 million rows in the tables,
 
 bench-shop: setup ## Orders per second beside pgbench, the way to their confirmation, webhooks and races (ARGS=--quick: less)
 	@$(BIN)/python -m emulators.bench.shop $(ARGS)
+
+bench-social: setup ## Messages of the chat per second beside pgbench, to a listener, pages per message, unread (ARGS=--quick: less)
+	@$(BIN)/python -m emulators.bench.social $(ARGS)
 
 bench-affiliates: setup ## Weeks of up to a million affiliates, scans beside one, and pages of referrals (ARGS=--quick: less)
 	@$(BIN)/python -m emulators.bench.affiliates $(ARGS)

@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any
 from urllib.request import urlopen
 
-from emulators import people, scheduler, shop_job
+from emulators import chat_job, people, scheduler, shop_job
+from emulators.chat_job import Heard
 from emulators.client import Client
 from emulators.listener import Listener
 from emulators.people import Person
@@ -49,6 +50,7 @@ class Played:
     spare_codes: list[str] = field(default_factory=list)
     bought: Bought = field(default_factory=Bought)
     bought_in_usdt: dict[str, Any] = field(default_factory=dict)
+    heard: Heard | None = None
 
     def hang_up(self) -> None:
         """Close the connections of all people."""
@@ -100,6 +102,9 @@ def play(stack: Stack, tell: Tell = print) -> Played:
     with _step(tell, f"another one orders {shop_job.USDT_TINS} tins and pays in USDT from the wallet, on the chain"):
         played.bought_in_usdt = shop_job.buy_in_usdt(stack, next(it for it in played.members if it is not winner))
     tell(f"  order {played.bought_in_usdt['order_number']} of ${played.bought_in_usdt['total']:.2f} is confirmed")
+    with _step(tell, "a whale writes in the chat, and another one's app listens there with its own token"):
+        heard = played.heard = chat_job.talk(stack, played.members[1], played.members[2])
+    tell(f"  {heard.author} in {heard.channel}: {heard.text} (at the listener after {1000 * heard.seconds:.0f} ms)")
     with _step(tell, "the figures are worked out, and members and everybody read them"):
         said = _figures(stack, winner)
     tell(f"  {said}")

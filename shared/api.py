@@ -160,8 +160,8 @@ class Api:
         def register(handler: Handler) -> Handler:
             prepared = get_type_hints(before)["return"] if before else None
             contract = contract_of(handler, names, prepared)
-            limiter = helper_of(limit, frozenset()) if limit else None
-            helper = helper_of(before, frozenset()) if before else None
+            limiter = helper_of(limit, names) if limit else None
+            helper = helper_of(before, names) if before else None
             check_helpers(contract, limiter, helper)
             if dry_run and (limit or before or after or contract.group_name or not contract.takes_token):
                 raise UnclearSignature(f"{handler.__qualname__} is more than a member's transaction: it has no dry run")
@@ -360,7 +360,8 @@ def _prepared(call: Call) -> Call:
 
 
 def _helped(helper: Contract, call: Call) -> Any:
-    return helper.handler(**helper.arguments(**call.values, claims=call.claims))
+    path = {name: call.values[name] for name in helper.path}
+    return helper.handler(**helper.arguments(**call.values, claims=call.claims), **path)
 
 
 def _noted(call: Call) -> Response:

@@ -298,6 +298,14 @@ class RemoveAvatar(Task):
     avatar_id: UUID
 
 
+class PublishChatImage(Task):
+    """Check an image for the chat, and store it."""
+
+    queue: ClassVar[str] = "chat-image-publish"
+    function: ClassVar[str] = "avatar_publish"
+    image_id: UUID
+
+
 class ExportMember(Task):
     """Write everything about a member into a file."""
 

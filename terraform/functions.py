@@ -51,7 +51,17 @@ SCOPES = frozenset(
 DATABASE_ROLES = frozenset(
     {
         "owner",  # it changes the schema; the others are blakjaks_… in shared/database/migrations/*_database_roles.sql
-        *("accounts", "accruals", "acknowledging", "affiliate_desk", "api_keys", "approvals", "awards", "ballots", "bank_sync"),
+        *(
+            "accounts",
+            "accruals",
+            "acknowledging",
+            "affiliate_desk",
+            "api_keys",
+            "approvals",
+            "awards",
+            "ballots",
+            "bank_sync",
+        ),
         *("banks", "books", "campaign_sending", "campaigns", "carts", "checkout", "checks", "clicks", "codes"),
         *("counting", "delivery", "deposits", "disputes", "downlines", "enrolment", "erasure", "explanations"),
         *("exports", "figure_rollups", "figures", "fulfilment", "goods", "hook_sending", "hooks", "inbox"),
@@ -59,7 +69,17 @@ DATABASE_ROLES = frozenset(
         *("orders", "payouts", "platform_settings", "profiles", "read", "referral_reviews", "referrals", "relay"),
         *("report_requests", "reports", "rollups", "sales", "scans", "second_factors", "settings", "settlements"),
         *("social", "standing", "sunset", "support", "support_sync", "tails", "taxes", "telling", "top_ups"),
-        *("unsubscribes", "vault_upkeep", "vaults", "vote_closing", "votes", "wallet_watching", "wallets", "watching", "webhooks"),
+        *(
+            "unsubscribes",
+            "vault_upkeep",
+            "vaults",
+            "vote_closing",
+            "votes",
+            "wallet_watching",
+            "wallets",
+            "watching",
+            "webhooks",
+        ),
         *("week_decisions", "weeks", "wholesale", "wholesale_decisions", "work"),
     }
 )

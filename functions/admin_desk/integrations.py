@@ -18,6 +18,7 @@ TOP_UP_REMEDY = (
     "docs/treasury.md, Top-ups: do the nodes of STARGATE_RPC_URLS answer? Nothing is lost; it is looked at again."
 )
 CHECK_REMEDY = "docs/social.md, Checks: messages stay readable and wait; they are caught up when it answers."
+TRANSLATION_REMEDY = "docs/social.md, Translations: messages are read in their own language meanwhile."
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ SERVICES: Mapping[str, Service] = {
     "apns": Service("pushes notifications to iOS", None, PUSH_REMEDY),
     "stargate": Service("brings USDT from another chain to the treasuries", None, TOP_UP_REMEDY),
     "openai": Service("checks the texts of the chat", None, CHECK_REMEDY),
+    "translation": Service("translates messages of the chat", None, TRANSLATION_REMEDY),
     "embedded_wallets": Service("makes members' wallets and proves them", None, WALLET_REMEDY),
 }
 

@@ -1,4 +1,4 @@
-"""Tasks: check a picture, store both sizes, show it, and remove the earlier one from the storage.
+"""Job: check pictures and images for the chat, store them, show them, and remove what is no longer shown.
 
 The row keeps both renditions until they are stored, so that every step can be repeated. Of several pictures of one
 member the latest one wins, in whatever order their tasks arrive.
@@ -9,16 +9,20 @@ from uuid import UUID
 
 from flask import Request, Response
 
-from functions.avatar_publish import store
+from functions.avatar_publish import image_store, store
 from functions.avatar_publish.store import Waiting
 from shared import clock, db, events, log
 from shared.config import read
 from shared.db import Tx
-from shared.events import PublishAvatar, RemoveAvatar
+from shared.events import PublishAvatar, PublishChatImage, RemoveAvatar
 from shared.job import ComeAgain, Job
 from shared.members import avatars
 from shared.messages import notifications
 from shared.ports import files, vision
+from shared.social import images
+from shared.sweep import Sweep
+
+IMAGES_AT_ONCE = 200
 
 job = Job("avatar_publish")
 
@@ -33,13 +37,7 @@ def publish(task: PublishAvatar, now: datetime) -> None:
     found = db.atomically(store.waiting, task.avatar_id)
     if found is None:
         return
-    try:
-        objections = vision.objections(found.large)
-    except vision.PictureRefused as error:
-        objections = [str(error)]
-    except vision.VisionUnavailable as error:
-        raise ComeAgain("nobody can look at pictures now") from error
-    if objections:
+    if objections := _objections(found.large):
         log.info("a picture was refused", avatar_id=found.id, objections=",".join(objections))
         db.atomically(lambda tx: _refuse(tx, found, clock.now()))
         return
@@ -59,6 +57,46 @@ def remove(task: RemoveAvatar, now: datetime) -> None:
     for name in (object_name, avatars.small_name(object_name)):
         files.delete(bucket, name)
     db.atomically(lambda tx: store.mark_removed(tx, task.avatar_id, clock.now()))
+
+
+@job.task(PublishChatImage)
+def publish_image(task: PublishChatImage, now: datetime) -> None:
+    """Publish one image for the chat, unless it is objectionable. Harmless twice."""
+    found = db.atomically(image_store.waiting, task.image_id)
+    if found is None:
+        return
+    if objections := _objections(found.content):
+        log.info("an image was refused", image_id=found.id, objections=",".join(objections))
+        db.atomically(lambda tx: image_store.refuse(tx, found.id, clock.now()))
+        return
+    bucket, name = read(avatars.AvatarsConfig).avatars_bucket, images.object_name(found.id)
+    files.write(bucket, name, [found.content], found.content_type, cache_control=images.CACHE_CONTROL)
+    if not db.atomically(lambda tx: image_store.show(tx, found.id, clock.now())):
+        files.delete(bucket, name)  # its member has left meanwhile
+
+
+@job.schedule("images")
+def remove_images(now: datetime) -> None:
+    """Delete images from the storage whose messages were removed, that are too old, or that nobody has posted."""
+    db.atomically(image_store.retire_unused, now - images.UNUSED_LIFE, IMAGES_AT_ONCE)
+    db.atomically(image_store.retire_old, now - images.LIFE, IMAGES_AT_ONCE)
+    with Sweep() as parts:
+        parts.each(db.atomically(image_store.leaving, IMAGES_AT_ONCE), _remove_image, str)
+
+
+def _remove_image(image_id: UUID) -> None:
+    files.delete(read(avatars.AvatarsConfig).avatars_bucket, images.object_name(image_id))
+    db.atomically(image_store.mark_removed, image_id, clock.now())
+
+
+def _objections(picture: bytes) -> list[str]:
+    """The reasons why nobody should see it; empty if everybody may. Raises ComeAgain."""
+    try:
+        return list(vision.objections(picture))
+    except vision.PictureRefused as error:
+        return [str(error)]
+    except vision.VisionUnavailable as error:
+        raise ComeAgain("nobody can look at pictures now") from error
 
 
 def _store(found: Waiting) -> None:

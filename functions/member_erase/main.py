@@ -27,6 +27,7 @@ from shared.members import avatars
 from shared.members.exports import ExportsConfig
 from shared.ports import files, firestore
 from shared.reports import storage
+from shared.social import images
 from shared.sweep import Sweep
 from shared.values.ids import NIL
 
@@ -114,6 +115,8 @@ def _erase_files(member_id: UUID) -> None:
     for object_name in db.atomically(store.avatars_left, member_id):
         for name in (object_name, avatars.small_name(object_name)):
             files.delete(read(avatars.AvatarsConfig).avatars_bucket, name)
+    for image_id in db.atomically(store.images_left, member_id):
+        files.delete(read(avatars.AvatarsConfig).avatars_bucket, images.object_name(image_id))
     for object_name in db.atomically(store.exports_left, member_id):
         files.delete(read(ExportsConfig).documents_bucket, object_name)
 

@@ -142,10 +142,20 @@ PURGES: Mapping[str, LiteralString] = {
             SELECT channel_id, first FROM social_pages WHERE made_at < :before
             ORDER BY made_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
+    "social_images": """
+        DELETE FROM social_images WHERE id IN (
+            SELECT id FROM social_images WHERE removed_at < :before
+            ORDER BY removed_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
     "social_sent": """
         DELETE FROM social_sent WHERE (member_id, client_id) IN (
             SELECT member_id, client_id FROM social_sent WHERE sent_at < :before
             ORDER BY sent_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+        """,
+    "social_translations": """
+        DELETE FROM social_translations WHERE (message_id, revision, language) IN (
+            SELECT message_id, revision, language FROM social_translations WHERE claimed_until < :before
+            ORDER BY claimed_until LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
     "support_events": """
         DELETE FROM support_events WHERE id IN (

@@ -256,10 +256,11 @@ STEPS: Mapping[str, LiteralString] = {
             SELECT sanction_id FROM support_appeals WHERE member_id = :member_id LIMIT :limit)
         """,
     "avatars": "DELETE FROM avatars WHERE member_id = :member_id AND :limit > 0",
+    "social_images": "DELETE FROM social_images WHERE member_id = :member_id AND :limit > 0",
     "data_exports": "DELETE FROM data_exports WHERE member_id = :member_id AND :limit > 0",
 }
 # Their rows name files, which may still be written until the last task.
-AT_LAST = frozenset({"avatars", "data_exports"})
+AT_LAST = frozenset({"avatars", "social_images", "data_exports"})
 
 
 @dataclass(frozen=True)
@@ -294,6 +295,11 @@ def finish(tx: Tx, member_id: UUID, now: datetime) -> None:
 def avatars_left(tx: Tx, member_id: UUID) -> list[str]:
     """The member's pictures, whether they were stored or not."""
     return tx.column(str, "SELECT object_name FROM avatars WHERE member_id = :member_id", member_id=member_id)
+
+
+def images_left(tx: Tx, member_id: UUID) -> list[UUID]:
+    """The member's images for the chat, whether they were stored or not."""
+    return tx.column(UUID, "SELECT id FROM social_images WHERE member_id = :member_id", member_id=member_id)
 
 
 def exports_left(tx: Tx, member_id: UUID) -> list[str]:

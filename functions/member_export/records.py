@@ -358,6 +358,10 @@ SECTIONS: Mapping[str, LiteralString] = {
         SELECT CAST(id AS text) AS key, CAST(to_jsonb(avatars) - 'member_id' - 'large' - 'small' AS text) AS document
         FROM avatars WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
         """,
+    "social_images": """
+        SELECT CAST(id AS text) AS key, CAST(to_jsonb(social_images) - 'member_id' - 'content' AS text) AS document
+        FROM social_images WHERE member_id = :member_id AND CAST(id AS text) > :after ORDER BY key LIMIT :limit
+        """,
     "email_changes": """
         SELECT CAST(member_id AS text) AS key,
                CAST(to_jsonb(email_changes) - 'member_id' - 'code_mac' AS text) AS document

@@ -1,4 +1,5 @@
-"""Uploaded pictures: decoded within bounds, cut to squares, converted to sRGB, turned upright and encoded anew.
+"""Uploaded pictures: decoded within bounds, made smaller, converted to sRGB, turned upright and encoded anew. Profile
+pictures are cut to squares, images for the chat are kept whole.
 
 Only the pixels survive: locations, comments, colour profiles, further frames and anything else hidden in the file or
 appended to it are dropped. The colours are converted from the picture's own profile first: phones take pictures in
@@ -6,7 +7,7 @@ Display P3, whose numbers give paler colours when they are read as sRGB.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
@@ -24,6 +25,7 @@ PNG_PIXELS_MAX = 25_500_000  # cameras of 24 megapixels; with an alpha channel, 
 SIDE_MAX = 16_384
 SIDE_LARGE = 512
 SIDE_SMALL = 256
+SIDE_IMAGE = 1280  # of an image for the chat, at most
 JPEG_QUALITY = 85
 REDUCING_GAP = 3.0  # reduce quickly to three times the size first
 ORIENTATION = 0x0112  # EXIF 2.3, table 4
@@ -55,16 +57,43 @@ class Renditions:
     small: bytes
 
 
+@dataclass(frozen=True)
+class Rendition:
+    """An image as it will be shown."""
+
+    content_type: str
+    content: bytes
+
+
+class _Frame(NamedTuple):
+    """The part of a picture that is shown (left, top, right, bottom), and its size then."""
+
+    box: tuple[int, int, int, int]
+    size: tuple[int, int]
+
+
 def renditions(data: bytes) -> Renditions:
     """Return both sizes of an uploaded picture. Raises PictureNotSupported, PictureTooLarge, PictureNotReadable,
     Overloaded.
     """
+    found = _format(data)
+    with _turn():
+        square = _read(data, found, SIDE_LARGE, _square)
+        return Renditions(found.content_type, _encoded(square, found), _encoded(_smaller(square), found))
+
+
+def rendition(data: bytes) -> Rendition:
+    """Return an uploaded image for the chat. Raises what `renditions` raises."""
+    found = _format(data)
+    with _turn():
+        return Rendition(found.content_type, _encoded(_read(data, found, SIDE_IMAGE, _whole), found))
+
+
+def _format(data: bytes) -> _Format:
     found = next((each for each in FORMATS if data.startswith(each.magic)), None)
     if found is None:
         raise PictureNotSupported
-    with _turn():
-        square = _square(data, found)
-        return Renditions(found.content_type, _encoded(square, found), _encoded(_smaller(square), found))
+    return found
 
 
 @contextmanager
@@ -77,15 +106,15 @@ def _turn() -> Iterator[None]:
         room.release()
 
 
-def _square(data: bytes, found: _Format) -> "Image":
+def _read(data: bytes, found: _Format, side: int, frame: Callable[[int, int], _Frame]) -> "Image":
     from PIL import Image
 
     Image.MAX_IMAGE_PIXELS = None  # Pillow only warns, and above a size that is too large for us
     try:
         with Image.open(BytesIO(data), formats=[found.pillow]) as image:
             _check_size(image, found)
-            image.draft("RGB", (SIDE_LARGE, SIDE_LARGE))
-            return _cut(image)
+            image.draft("RGB", (side, side))
+            return _cut(image, frame)
     except PictureTooLarge:
         raise
     except Exception:  # noqa: BLE001 - its parsers raise whatever a malformed file leads them to
@@ -97,16 +126,27 @@ def _check_size(image: "Image", found: _Format) -> None:
         raise PictureTooLarge
 
 
-def _cut(image: "Image") -> "Image":
-    """The middle square of the picture, upright."""
+def _square(width: int, height: int) -> _Frame:
+    """The middle square of a picture."""
+    side = min(width, height)
+    left, top = (width - side) // 2, (height - side) // 2
+    return _Frame((left, top, left + side, top + side), (SIDE_LARGE, SIDE_LARGE))
+
+
+def _whole(width: int, height: int) -> _Frame:
+    """All of a picture, made smaller if a side is too long."""
+    by = min(1.0, SIDE_IMAGE / max(width, height))
+    return _Frame((0, 0, width, height), (max(1, round(width * by)), max(1, round(height * by))))
+
+
+def _cut(image: "Image", frame: Callable[[int, int], _Frame]) -> "Image":
+    """Cut the picture to what the frame shows, upright."""
     from PIL import Image
 
     image.load()
-    side = min(image.size)
-    left, top = (image.width - side) // 2, (image.height - side) // 2
-    box = (left, top, left + side, top + side)
+    shown = frame(*image.size)
     profile = image.info.get("icc_profile")
-    cut = _eight_bits(image).resize((SIDE_LARGE, SIDE_LARGE), Image.Resampling.LANCZOS, box, REDUCING_GAP)
+    cut = _eight_bits(image).resize(shown.size, Image.Resampling.LANCZOS, shown.box, REDUCING_GAP)
     cut = _in_srgb(cut, profile)
     turns = {
         2: Image.Transpose.FLIP_LEFT_RIGHT,

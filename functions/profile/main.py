@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 
 from flask import Request, Response
 
-from functions.profile import closing, images, rules, store, support
-from functions.profile.images import Renditions
+from functions.profile import chat_images, closing, images, rules, store, support
+from functions.profile.chat_images import ChatImage
+from functions.profile.images import Rendition, Renditions
 from functions.profile.models import (
     AccountDeleted,
     AccountDeletion,
@@ -59,12 +60,7 @@ from shared.web.quotas import Limit, Quota
 TYPES = ("system", "social", "comp", "order", "marketing")
 EVERYTHING = Channels(push=True, email=True)
 FORM_BYTES_MAX = images.FILE_BYTES_MAX + forms.ENVELOPE_BYTES_MAX
-PICTURE_PROBLEMS = (
-    rules.PictureNotSupported,
-    rules.PictureTooLarge,
-    rules.PictureNotReadable,
-    rules.TooManyPictures,
-)
+PICTURE_PROBLEMS = (rules.PictureNotSupported, rules.PictureTooLarge, rules.PictureNotReadable)
 
 api = Api("profile")
 
@@ -173,7 +169,7 @@ def decode(upload: Upload) -> Renditions:
     before=decode,
     upload_types=("multipart/form-data",),
     body_bytes_max=FORM_BYTES_MAX,
-    problems=PICTURE_PROBLEMS,
+    problems=(*PICTURE_PROBLEMS, rules.TooManyPictures),
 )
 def upload_avatar(tx: Tx, member: Member, upload: Upload, picture: Renditions, now: datetime) -> Picture:
     """Upload a new picture. It is shown once it is checked and stored; of several, the latest one wins."""
@@ -197,6 +193,26 @@ def remove_avatar(tx: Tx, member: Member, now: datetime) -> None:
     store.lock(tx, member.id)
     for avatar_id in store.retire_avatars(tx, member.id, now):
         events.enqueue(tx, now, RemoveAvatar(avatar_id=avatar_id), name=f"avatar-{avatar_id}-remove")
+
+
+@api.post(
+    "/v1/social/images",
+    status=202,
+    limit=chat_images.limit,
+    before=chat_images.decode,
+    upload_types=("multipart/form-data",),
+    body_bytes_max=FORM_BYTES_MAX,
+    problems=(*PICTURE_PROBLEMS, rules.TooManyImages),
+)
+def upload_chat_image(tx: Tx, member: Member, upload: Upload, image: Rendition, now: datetime) -> ChatImage:
+    """Upload an image for the chat. A message may show it, once it is checked and stored."""
+    return chat_images.take(tx, member.id, image, now)
+
+
+@api.get("/v1/social/images/{image_id}")
+def get_chat_image(tx: Tx, member: Member, image_id: UUID) -> ChatImage:
+    """Tell whether an own image can be posted."""
+    return chat_images.show(tx, member.id, image_id)
 
 
 @api.get("/v1/users/me/notification-preferences")

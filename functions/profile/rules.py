@@ -45,6 +45,12 @@ class TooManyPictures(TooManyRequests):
     title = "You have changed your picture very often; wait a little."
 
 
+class TooManyImages(TooManyRequests):
+    """The member has uploaded five images for the chat in sixty minutes, or tried thirty."""
+
+    title = "You have sent many images; wait a little."
+
+
 class TooManyRenames(TooManyRequests):
     """The member was renamed three times in thirty days; others should be able to follow a member from name to name."""
 

@@ -7,9 +7,10 @@ from uuid import UUID
 
 from functions.social import rules
 from functions.social.models import MediaChoice
-from shared.social import media as media_ids
+from shared.social import images
 from shared.social import mentions as named_members
 from shared.social import text as texts
+from shared.social.media import NotMedia
 from shared.values.problems import NotValid
 
 NAMES_MAX = 20  # names that are looked up for one message
@@ -38,8 +39,8 @@ def read(text: str, media: MediaChoice | None) -> Draft | NotValid:
     """The draft; the refusal of what is no picture, and of a text that is too long, or empty without a picture."""
     if media is not None:
         try:
-            media_ids.address(media_ids.Media(media.type), media.id)
-        except media_ids.NotMedia as wrong:
+            images.address(media.type, media.id)
+        except NotMedia as wrong:
             return _not_valid("/media/id", str(wrong))
     cleaned = texts.clean(text)
     if len(cleaned) > rules.TEXT_MAX:
@@ -69,6 +70,11 @@ def mentions(names: Collection[Named], known: Mapping[str, UUID]) -> list[dict[s
 def no_such_reply() -> NotValid:
     """The refusal of a reply to what is not there."""
     return _not_valid("/reply_to", "must be the number of a message of this channel that was not removed")
+
+
+def no_such_image() -> NotValid:
+    """The refusal of an image that is not the member's, not live, or shown before."""
+    return _not_valid("/media/id", "must be an image of yours that is live and was not posted yet")
 
 
 def _mark(cleaned: str, media: MediaChoice | None) -> str:

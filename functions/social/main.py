@@ -10,7 +10,7 @@ from uuid import UUID
 
 from flask import Request, Response
 
-from functions.social import acts, blocks, emojis, pins, posting, reading, reporting, rules, store
+from functions.social import acts, blocks, emojis, pins, posting, reading, reporting, rules, store, translating
 from functions.social.models import (
     ChangesQuery,
     ChatBlock,
@@ -24,15 +24,19 @@ from functions.social.models import (
     ChatRead,
     ChatReport,
     ChatStanding,
+    ChatTranslation,
     MessageDraft,
     MessageEdit,
     MessageQuery,
     ReadMark,
     ReportDraft,
+    TranslationWish,
 )
+from functions.social.translating import Translated
 from shared.api import Api
 from shared.auth import Member
 from shared.db import Tx
+from shared.ports.translation import Language
 from shared.values.fields import Listing, Page
 from shared.values.problems import NotFound, Problem
 from shared.web.http import IfMatch
@@ -102,6 +106,26 @@ def add_reaction(tx: Tx, member: Member, message_id: UUID, emoji: str, now: date
 def remove_reaction(tx: Tx, member: Member, message_id: UUID, emoji: str, now: datetime) -> ChatReactions:
     """Take an emoji back. Harmless twice."""
     return ChatReactions(reactions=acts.unreact(tx, member, message_id, emojis.one(emoji), now))
+
+
+@api.post(
+    "/v1/social/messages/{message_id}/translate",
+    limit=translating.limit,
+    before=translating.prepared,
+    problems=(
+        rules.BannedFromChat,
+        rules.NotTranslatable,
+        rules.TooManyTranslations,
+        rules.TranslationNotReady,
+        rules.TranslationUnavailable,
+    ),
+)
+def translate_message(
+    tx: Tx, member: Member, message_id: UUID, body: TranslationWish, said: Translated, now: datetime
+) -> ChatTranslation:
+    """Translate a message that the member may read."""
+    translating.keep(tx, member, message_id, Language(body.language), said, now=now)
+    return ChatTranslation(message_id=message_id, revision=said.revision, language=body.language, text=said.text)
 
 
 @api.put("/v1/social/channels/{channel_id}/read", problems=(rules.BannedFromChat,))

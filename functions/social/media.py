@@ -1,8 +1,7 @@
-"""Pictures of messages, shown by the ids that members choose (shared/social/media.py). Pure."""
+"""Shows the pictures of messages by the ids that members choose (shared/social/images.py)."""
 
 from functions.social.models import ChatMedia
-from shared.social import media
-from shared.social.media import Media
+from shared.social import images
 
 NONE = "none"
 
@@ -11,4 +10,4 @@ def shown(kind: str, identity: str | None) -> ChatMedia | None:
     """A message's picture; None if it has none."""
     if identity is None:
         return None
-    return ChatMedia(type=kind, id=identity, url=media.address(Media(kind), identity))
+    return ChatMedia(type=kind, id=identity, url=images.address(kind, identity))

@@ -17,10 +17,12 @@ Number = Annotated[int, Field(ge=1, le=NUMBER_MAX)]
 
 
 class MediaChoice(Body):
-    """A picture that a message shows, by its id at Giphy (gif) or 7TV (emote). Addresses are ours to make."""
+    """A picture that a message shows, by its id at Giphy (gif) or 7TV (emote), or an image that the member has uploaded
+    and not shown yet. Addresses are ours to make.
+    """
 
-    type: Literal["gif", "emote"]
-    id: Annotated[str, Shape(r"^[A-Za-z0-9]{6,40}$", "an id of 6 to 40 letters and digits")]
+    type: Literal["gif", "emote", "image"]
+    id: Annotated[str, Shape(r"^[A-Za-z0-9-]{6,40}$", "an id of 6 to 40 letters, digits and hyphens")]
 
 
 class MessageDraft(Body):
@@ -39,6 +41,12 @@ class MessageEdit(Body):
     """The new text of a message."""
 
     text: Annotated[str, StringConstraints(max_length=TYPED_TEXT_MAX)]
+
+
+class TranslationWish(Body):
+    """The language that a member wants to read a message in."""
+
+    language: Literal["en", "es", "pt"]
 
 
 class ReadMark(Body):
@@ -177,6 +185,15 @@ class ChatChanges(Reply):
     position: int
     has_more: bool
     changes: list[ChatChange]
+
+
+class ChatTranslation(Reply):
+    """A revision of a message in another language."""
+
+    message_id: UUID
+    revision: int
+    language: str
+    text: str
 
 
 class ChatRead(Reply):

@@ -1,7 +1,7 @@
 """Posts the messages of a group in one transaction: all are judged, then those that are accepted take their numbers.
 
-Locks are taken in this order, here and by every other act: idempotency keys, standings, messages and the counts of
-their reactions, heads (docs/social.md).
+Locks are taken in this order, here and by every other act: idempotency keys, standings, images, messages and the counts
+of their reactions, heads (docs/social.md).
 """
 
 import hashlib
@@ -21,7 +21,8 @@ from functions.social.records import SentBefore
 from functions.social.store import Channel
 from shared.auth import Member
 from shared.db import Tx
-from shared.social import heads, standings
+from shared.social import heads, images, standings
+from shared.social.media import NotMedia
 from shared.values import ids
 from shared.values.problems import NotValid, Problem
 from shared.web.signatures import Asked
@@ -40,7 +41,9 @@ class Round:
     targets: set[tuple[UUID, int]]
     names: Mapping[str, UUID]
     known: dict[tuple[UUID, UUID], SentBefore]
+    images: set[tuple[UUID, UUID]]
     made: list[tuple[Post, Draft, UUID]] = field(default_factory=list)
+    used: dict[UUID, UUID] = field(default_factory=dict)
 
     def decide(self, post: Post, draft: Draft | NotValid) -> UUID | Problem:
         """The id of the message, which may be one that was sent before; else its refusal."""
@@ -55,6 +58,9 @@ class Round:
             return draft
         if post.body.reply_to and (post.path["channel_id"], post.body.reply_to) not in self.targets:
             return drafts.no_such_reply()
+        image = _image(post)
+        if image and image not in self.images:
+            return drafts.no_such_image()
         attempt = Attempt(post.caller.id, post.caller.tier, gate, draft.mark, draft.is_allowed)
         return self.judge.judge(attempt) or self._accept(post, draft)
 
@@ -64,6 +70,7 @@ class Round:
         records.note_mutes(self.tx, self.judge.muted, self.now + MUTE, self.now)
         if not self.made:
             return
+        records.use_images(self.tx, self.used)
         counts = Counter(post.path["channel_id"] for post, _, _ in self.made)
         taken = heads.take(self.tx, {channel: (count, count) for channel, count in counts.items()})
         left = dict(counts)
@@ -86,6 +93,9 @@ class Round:
         key = post.caller.id, post.body.client_id
         self.known[key] = SentBefore(*key, _request_hash(post), identity)
         self.made.append((post, draft, identity))
+        if image := _image(post):
+            self.images.remove(image)
+            self.used[image[1]] = identity
         return identity
 
     def _message(self, post: Post, draft: Draft, identity: UUID, number: int) -> Message:
@@ -102,7 +112,7 @@ class Round:
             text=draft.text,
             language=post.body.language,
             media_type=chosen.type if chosen else NONE,
-            media_id=chosen.id if chosen else None,
+            media_id=str(image[1]) if (image := _image(post)) else chosen.id if chosen else None,
             reply_to=post.body.reply_to,
             mentions=drafts.mentions(draft.names, self.names),
             revision=1,
@@ -124,6 +134,7 @@ def post(tx: Tx, group: Sequence[Post], now: datetime) -> list[ChatMessage | Pro
         targets=records.replied_to(tx, {(a.path["channel_id"], a.body.reply_to) for a in group if a.body.reply_to}),
         names=records.named(tx, {n.name for draft in read if isinstance(draft, Draft) for n in draft.names}),
         known=records.sent_before(tx, {(asked.caller.id, asked.body.client_id) for asked in group}),
+        images=records.lock_images(tx, {image for asked in group if (image := _image(asked))}),
     )
     decided = [round_.decide(asked, draft) for asked, draft in zip(group, read, strict=True)]
     round_.record()
@@ -139,6 +150,17 @@ def _answers(tx: Tx, decided: Sequence[UUID | Problem]) -> list[ChatMessage | Pr
 
 def _gone() -> Problem:
     return rules.ClientIdReused("The message was posted, and is no longer kept.")
+
+
+def _image(post: Post) -> tuple[UUID, UUID] | None:
+    """The image that a message would show, by its member and id; None if it shows none."""
+    chosen = post.body.media
+    if chosen is None or chosen.type != images.IMAGE:
+        return None
+    try:
+        return post.caller.id, images.image_id(chosen.id)
+    except NotMedia:
+        return None  # its draft is refused
 
 
 def _request_hash(post: Post) -> bytes:

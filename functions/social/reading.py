@@ -6,7 +6,7 @@ from uuid import UUID
 
 from functions.social import message_store, rules, store
 from functions.social.judge import Access, may_write_at, strikes_left
-from functions.social.message_store import Entry
+from functions.social.message_store import Entry, Message
 from functions.social.models import (
     ChangesQuery,
     ChatChange,
@@ -99,6 +99,16 @@ def standing(tx: Tx, member: Member, now: datetime) -> ChatStanding:
         may_write_at=free_at if free_at > now else None,
         strikes=strikes_left(found, now),
     )
+
+
+def message(tx: Tx, member: Member, message_id: UUID) -> Message:
+    """A message that the member may read. Raises BannedFromChat; NotFound for any other message, a removed one too."""
+    _check_not_banned(tx, member.id)
+    found = message_store.with_ids(tx, [message_id]).get(message_id)
+    channel = visible(tx, member, found.channel_id) if found else None
+    if found is None or channel is None or found.number < channel.first_number or found.removed_at:
+        raise NotFound
+    return found
 
 
 def visible(tx: Tx, member: Member, channel_id: UUID) -> Channel:

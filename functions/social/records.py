@@ -1,7 +1,7 @@
 """The writes of the chat. Acts lock standings, then messages, then heads, and nothing after heads."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -29,6 +29,12 @@ class SentBefore:
 class _Target:
     channel_id: UUID
     number: int
+
+
+@dataclass(frozen=True)
+class _Image:
+    member_id: UUID
+    id: UUID
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,38 @@ def named(tx: Tx, names: Collection[str]) -> dict[str, UUID]:
         names=list(names),
     )
     return {row.name: row.id for row in rows}
+
+
+def lock_images(tx: Tx, wanted: Collection[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+    """Lock the images, by member and id, that are the member's and can be posted; returns these."""
+    if not wanted:
+        return set()
+    rows = tx.all(
+        _Image,
+        """
+        SELECT i.member_id, i.id FROM social_images i
+        JOIN unnest(CAST(:members AS uuid[]), CAST(:ids AS uuid[])) AS wanted (member_id, id)
+          ON wanted.member_id = i.member_id AND wanted.id = i.id
+        WHERE i.status = 'live' AND i.message_id IS NULL ORDER BY i.id FOR NO KEY UPDATE OF i
+        """,
+        members=[member_id for member_id, _ in wanted],
+        ids=[image_id for _, image_id in wanted],
+    )
+    return {(row.member_id, row.id) for row in rows}
+
+
+def use_images(tx: Tx, used: Mapping[UUID, UUID]) -> None:
+    """Give images, which are locked, to the messages that show them."""
+    if used:
+        tx.run_later(
+            """
+            UPDATE social_images i SET message_id = given.message_id
+            FROM unnest(CAST(:ids AS uuid[]), CAST(:messages AS uuid[])) AS given (id, message_id)
+            WHERE i.id = given.id
+            """,
+            ids=list(used),
+            messages=list(used.values()),
+        )
 
 
 def keep_standings(tx: Tx, changed: Iterable[Standing]) -> None:

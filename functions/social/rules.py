@@ -1,5 +1,6 @@
 """Refusals of the chat, and its limits (docs/social.md)."""
 
+import math
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -11,6 +12,14 @@ EDITABLE = timedelta(minutes=15)
 REACTION_KINDS_MAX = 20  # different emoji under one message
 MENTIONS_MAX = 5  # members who are named in one message
 ENTRIES_KEPT = timedelta(hours=48)  # shared/database/retention.py deletes older ones
+TRANSLATIONS_PER_MINUTE = 60  # of a member
+TRANSLATIONS_AT_ONCE = 8  # of a process: the others of its threads post
+TRANSLATION_MAX = 20_000  # code points
+TRANSLATION_SECONDS = 1  # after so long the same question finds what somebody else has asked for
+CODE_POINTS_PER_DAY = 5_000_000  # of all members together: $100 at $20 per million
+BUDGET_SECONDS = 3600
+CLAIM_LIFE = timedelta(seconds=15)  # longer than the vendor is waited for
+REST_SECONDS_MAX = 30  # for which the vendor is left alone after it has failed
 
 REPORTS_PER_HOUR = 10
 BLOCKS_MAX = 1_000  # of a member
@@ -109,6 +118,40 @@ class TooManyChatReports(TooManyRequests):
     """The member has reported ten times in a clock hour."""
 
     title = "You have reported very often; wait a little."
+
+
+class TranslationNotReady(Problem):
+    """Somebody else has asked for this translation, or the message was edited meanwhile."""
+
+    status, title, passing = 409, "This translation is being made; ask again in a second.", True
+
+
+class TranslationUnavailable(Problem):
+    """The service that translates does not answer, or has done enough for today. Nothing was done."""
+
+    status, title, passing = 503, "Nothing can be translated at this moment.", True
+
+
+class NotTranslatable(Problem):
+    """The service that translates knows no translation of this text."""
+
+    status, title = 422, "This message cannot be translated."
+
+
+class TooManyTranslations(TooManyRequests):
+    """The member has asked for sixty translations within a minute."""
+
+    title = "You have asked for many translations; wait a little."
+
+
+def not_ready() -> TranslationNotReady:
+    """The refusal of a translation that will be there soon."""
+    return TranslationNotReady(headers={"Retry-After": str(TRANSLATION_SECONDS)})
+
+
+def unavailable(seconds: float) -> TranslationUnavailable:
+    """The refusal while nothing is translated."""
+    return TranslationUnavailable(headers={"Retry-After": str(max(1, math.ceil(seconds)))})
 
 
 def muted(until: datetime, now: datetime) -> Muted:

@@ -12,8 +12,7 @@ from uuid import UUID
 from functions.social_publish import rules
 from functions.social_publish.store import PageRow, Tail
 from shared.ports.firestore import Document
-from shared.social import media
-from shared.social.media import Media
+from shared.social import images
 
 DEFLATED_FROM = 1024  # bytes of the body
 
@@ -112,7 +111,7 @@ def _message(row: PageRow) -> Mapping[str, Any]:
 def _media(row: PageRow) -> Mapping[str, str] | None:
     if row.media_id is None or row.media_type is None:
         return None
-    return {"type": row.media_type, "id": row.media_id, "url": media.address(Media(row.media_type), row.media_id)}
+    return {"type": row.media_type, "id": row.media_id, "url": images.address(row.media_type, row.media_id)}
 
 
 def _time(at: datetime | None) -> str | None:

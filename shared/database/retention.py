@@ -96,6 +96,9 @@ PERIODS: Mapping[str, Period] = {
     "social_entries": Period(
         "social_entries", "happened_at", timedelta(hours=48), "who was away for longer reads the messages anew"
     ),
+    "social_images": Period(
+        "social_images", "removed_at", timedelta(days=30), "the image is out of the storage", only="those not shown"
+    ),
     "social_messages": Period(
         "social_messages", "posted_at", CHAT, "a chat is no archive; the day that they are over they are hidden", MONTHS
     ),
@@ -105,6 +108,9 @@ PERIODS: Mapping[str, Period] = {
     ),
     "social_reactions": Period("social_reactions", "posted_at", CHAT, "they go with their messages", MONTHS),
     "social_sent": Period("social_sent", "sent_at", timedelta(days=7), "no client sends its message again after that"),
+    "social_translations": Period(
+        "social_translations", "claimed_until", timedelta(days=7), "who still reads so old a message has it made anew"
+    ),
     "support_events": Period(
         "support_events", "happened_at", timedelta(days=30), "Intercom has them, or nobody asks for them any more"
     ),

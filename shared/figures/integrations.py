@@ -1,7 +1,8 @@
 """The state of the services of others for `GET /v1/admin/integrations`: whether the job that asks a service has the
 keys for it, when the service has answered last, and its last error.
 
-Only that job knows whether it has the keys, because nobody else may read them. It tells at the end of each delivery.
+Only that job knows whether it has the keys, because nobody else may read them. It tells at the end of each delivery;
+an HTTP function when it has asked.
 """
 
 import os
@@ -35,6 +36,7 @@ ASKED: Mapping[str, AskedBy] = {
     "stargate": AskedBy("top_up_watch", ("STARGATE_RPC_URLS",)),
     "fcm": AskedBy("notify", ("FCM_PROJECT_ID",)),
     "openai": AskedBy("social_check", ("OPENAI_API_KEY",)),
+    "translation": AskedBy("social", ()),  # by its own account, without a key
     "apns": AskedBy("notify", ("APNS_KEY", "APNS_KEY_ID", "APNS_TEAM_ID")),
 }
 

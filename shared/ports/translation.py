@@ -15,8 +15,8 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
-from shared.ports import google_sessions, vendors
-from shared.ports.vendors import KEYS_WRONG, VendorMisconfigured, VendorRefused, VendorSilent
+from shared.ports import google_sessions, outcomes, vendors
+from shared.ports.vendors import KEYS_WRONG, VendorFailure, VendorMisconfigured, VendorRefused, VendorSilent
 
 if TYPE_CHECKING:
     import requests
@@ -67,6 +67,11 @@ def translate(texts: Sequence[str], source: Language | None, target: Language) -
     }
     if source is not None:
         asked["sourceLanguageCode"] = source.value
+    with outcomes.asking("translation", VendorFailure, (VendorRefused,)):
+        return _translated(asked, texts)
+
+
+def _translated(asked: Mapping[str, object], texts: Sequence[str]) -> list[str]:
     body = _accepted(_ask(asked))
     try:
         translations = vendors.one_for_each(body["translations"], texts)

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from shared.db import Tx
 from shared.scans import histogram
 from shared.scans.histogram import Histogram
+from shared.values.retry_after import MINUTE
 
-MINUTE = timedelta(minutes=1)
 HOUR_MINUTES = 60
 PERCENT = 95
 

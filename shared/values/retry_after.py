@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 ASKED_SECONDS_DEFAULT = 30
 ASKED_SECONDS_MAX = 3600

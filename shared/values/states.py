@@ -108,6 +108,15 @@ class ReportState(StrEnum):
     EXPIRED = "expired"
 
 
+class ImageStatus(StrEnum):
+    """The values of `social_images.status`."""
+
+    WAITING = "waiting"
+    LIVE = "live"
+    REFUSED = "refused"
+    REMOVED = "removed"
+
+
 class AvatarStatus(StrEnum):
     """The values of `avatars.status`."""
 

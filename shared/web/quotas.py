@@ -1,4 +1,4 @@
-"""Limits how often something may be tried in a clock hour, or on a day (UTC).
+"""Limits how often something may be tried in a clock minute or hour, or on a day (UTC).
 
 A try is counted in a transaction of its own, before anything is checked, so that a later refusal does not undo it. A
 route names in `limit=` what it counts (shared/api.py). Passwords are counted where they are compared (functions/auth),
@@ -13,14 +13,14 @@ from datetime import UTC, datetime, timedelta
 from shared import db
 from shared.db import Tx
 from shared.values.problems import TooManyRequests
-from shared.values.retry_after import HOUR, hour_of, until
+from shared.values.retry_after import HOUR, MINUTE, hour_of, until
 
 DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Quota:
-    """How many tries a subject has within an hour or a day; subjects of the two windows have different names.
+    """How many tries a subject has within a minute, an hour or a day; subjects of these have different names.
 
     Only a hash of the subject is stored, because it may contain addresses of strangers.
     """
@@ -67,12 +67,12 @@ def spend_within(tx: Tx, limit: Limit, now: datetime) -> None:
     _refuse(limit, count_in_turn(tx, limit.groups, now), now)
 
 
-def count(tx: Tx, quotas: Sequence[Quota], now: datetime) -> dict[str, int]:
-    """Count one more try of each subject; returns the tries in its window by subject.
+def count(tx: Tx, quotas: Sequence[Quota], now: datetime, by: int = 1) -> dict[str, int]:
+    """Count one more try of each subject, or `by` more; returns the tries in its window by subject.
 
     The rows are locked in the order of their hashes, so two that count the same subjects never wait for each other.
     """
-    return _changed(tx, quotas, 1, now)
+    return _changed(tx, quotas, by, now)
 
 
 def count_in_turn(tx: Tx, groups: Sequence[Sequence[Quota]], now: datetime) -> list[Quota]:
@@ -105,6 +105,8 @@ def _refuse(limit: Limit, over: Sequence[Quota], now: datetime) -> None:
 
 
 def _start(quota: Quota, now: datetime) -> datetime:
+    if quota.window == MINUTE:
+        return now.replace(second=0, microsecond=0)
     return hour_of(now) if quota.window == HOUR else hour_of(now.astimezone(UTC)).replace(hour=0)
 
 

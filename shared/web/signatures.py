@@ -133,6 +133,8 @@ def contract_of(handler: Handler, path_names: frozenset[str], prepared: object =
         raise UnclearSignature(f"{handler.__qualname__} names no caller: Anyone, Vendor, Member or Admin")
     if "raw" in found.names:
         raise UnclearSignature(f"{handler.__qualname__} gets what was verified, not the message as it came")
+    if missing := path_names - found.path.keys():
+        raise UnclearSignature(f"{handler.__qualname__} takes no {', '.join(sorted(missing))} from its path")
     contract = found.contract(handler)
     if contract.is_vendors and (contract.path or found.names.keys() - OF_A_VENDOR):
         raise UnclearSignature(f"{handler.__qualname__} hears a vendor: it takes nothing that was not verified")
@@ -142,8 +144,8 @@ def contract_of(handler: Handler, path_names: frozenset[str], prepared: object =
 def helper_of(handler: Handler, path_names: frozenset[str]) -> Contract:
     """The contract of a helper that runs before the transaction, without a transaction and a caller.
 
-    It may take the claims of the caller's token. A caller who may not call is refused before it runs; they may still
-    lose the right before the transaction, which checks again. Raises UnclearSignature.
+    It may take the claims of the caller's token, and values of the path. A caller who may not call is refused before it
+    runs; they may still lose the right before the transaction, which checks again. Raises UnclearSignature.
     """
     found = _parameters(handler, path_names, None)
     if {"caller", "tx", "key", "group"} & found.names.keys():
@@ -237,8 +239,6 @@ def _parameters(handler: Handler, path_names: frozenset[str], prepared: object) 
         found.types[kind] = hint
     if found.is_group:
         found.path = dict.fromkeys(path_names, UUID)
-    if missing := path_names - found.path.keys():
-        raise UnclearSignature(f"{handler.__qualname__} takes no {', '.join(sorted(missing))} from its path")
     return found
 
 

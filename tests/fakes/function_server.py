@@ -41,6 +41,10 @@ class FunctionServer:
         self._child.kill()
 
     def post(self, path: str, member: Somebody, body: object, key: str) -> tuple[int, Any]:
+        """Send a POST; returns the status and the body. Raises OSError or HTTPException when the function dies."""
+        return self.send("POST", path, member, body, key)
+
+    def send(self, method: str, path: str, member: Somebody, body: object, key: str) -> tuple[int, Any]:
         """Send a request; returns the status and the body. Raises OSError or HTTPException when the function dies."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         headers = {
@@ -51,7 +55,7 @@ class FunctionServer:
             **edge_headers("203.0.113.7"),
         }
         try:
-            connection.request("POST", path, json.dumps(body), headers)
+            connection.request(method, path, json.dumps(body), headers)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         finally:

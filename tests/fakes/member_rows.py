@@ -189,6 +189,9 @@ MANY = {
         avatars (id, member_id, status, object_name, content_type, uploaded_at, finished_at)
         SELECT gen_random_uuid(), $1, 'replaced', gen_random_uuid(), 'image/png', now(), now()
         FROM generate_series(1, 5) AS n""",
+    "social_images": """
+        social_images (id, member_id, status, content_type, uploaded_at, finished_at)
+        SELECT gen_random_uuid(), $1, 'refused', 'image/png', now(), now() FROM generate_series(1, 5) AS n""",
     "exports": """
         data_exports (id, member_id, status, object_name, asked_at, ready_at, expires_at)
         SELECT gen_random_uuid(), $1, 'expired', 'x', now(), now(), now() FROM generate_series(1, 5) AS n""",

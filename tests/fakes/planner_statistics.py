@@ -90,6 +90,7 @@ FINISHED: Mapping[str, str] = {
     "code_batches.status": "generated",
     "flagged_scans.status": "cleared",
     "referral_reviews.status": "cleared",
+    "social_images.status": "removed",
     "reconciliations.status": "balanced",
     "scan_rollups.period": "minute",
     "notifications.type": "system",

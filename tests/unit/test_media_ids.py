@@ -2,6 +2,7 @@
 
 import pytest
 
+from shared.social import images
 from shared.social.media import Media, NotMedia, address
 
 ULID = "01F7EHXA7R0008K6XWHDW7NYHJ"
@@ -77,6 +78,14 @@ def test_everything_else_is_refused_and_not_quoted(media: Media, given: str) -> 
     with pytest.raises(NotMedia) as refused:
         address(media, given)
     assert not given or given not in str(refused.value)
+
+
+def test_an_image_is_named_by_its_id_alone() -> None:
+    for given in (*ELSEWHERE, ULID, "3oEjI6SIIHBdRxXI40"):
+        with pytest.raises(NotMedia) as refused:
+            images.image_id(given)
+        assert not given or given not in str(refused.value)
+    assert images.object_name(images.image_id("6F0D3C1E-52a1-4c8e-9d8c-2f7a0c1b9e10")).endswith("0c1b9e10")
 
 
 @pytest.mark.parametrize("given", ["localhost", "2130706433", "0x7f000001"])

@@ -123,6 +123,15 @@ def test_what_runs_before_the_transaction_knows_neither_caller_nor_transaction()
             helper_of(helper, frozenset())
 
 
+def test_what_runs_before_the_transaction_may_know_what_the_path_names() -> None:
+    def looks(order_id: UUID, now: datetime) -> Hash:
+        raise NotImplementedError  # a stub: its signature alone is read
+
+    assert helper_of(looks, frozenset({"order_id", "line_id"})).path == {"order_id": UUID}
+    with pytest.raises(UnclearSignature, match="order_id"):
+        helper_of(looks, frozenset())
+
+
 def test_what_runs_before_the_transaction_may_know_who_claims_to_call() -> None:
     def looks(claims: Claims) -> Hash:
         raise NotImplementedError  # a stub: its signature alone is read

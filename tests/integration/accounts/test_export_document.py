@@ -47,6 +47,8 @@ FIELDS: Mapping[str, str] = {
     "social_cases":
         "id:uuid text:text copies:list number:int scores outcome:text reports:int urgency:int version:int decision "
         "revision:int severity opened_at:time channel_id:uuid decided_at message_id:uuid decision_reason",
+    "social_images":
+        "id:uuid status:text message_id removed_at finished_at:time uploaded_at:time content_type:text",
     "sessions":
         "id:uuid ends_at:time totp_at ended_at:time device_id created_at:time end_reason:text ip_address "
         "user_agent:text device_kind:text device_name last_used_at:time",

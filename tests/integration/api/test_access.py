@@ -22,7 +22,7 @@ from shared.messages.notifications import Note
 from shared.values.tiers import Tier, quarter_of
 from tests import factories
 from tests.client import FunctionClient
-from tests.fakes import hook_rows, list_rows, order_rows, wallet_driver, wholesale_order_rows
+from tests.fakes import hook_rows, list_rows, order_rows, pictures, wallet_driver, wholesale_order_rows
 from tests.fakes.chain import FakeChain
 from tests.fakes.cheap_hashes import use_cheap_hashes
 from tests.fakes.votes import propose
@@ -109,6 +109,11 @@ def _proposal_of(owner: WalletDriver) -> OwnedResource:
     return OwnedResource(UUID(propose(owner.client)["id"]))
 
 
+def _chat_image(owner: WalletDriver) -> OwnedResource:
+    body, headers = pictures.form(pictures.picture(size=(8, 8)))
+    return OwnedResource(UUID(owner.client.send("POST", "/v1/social/images", body, headers).body["id"]))
+
+
 def _webhook(owner: WalletDriver) -> OwnedResource:
     """An endpoint, and a message to it that has the same id."""
     made = hook_rows.endpoint(wholesale_order_rows.account_of(owner.member))
@@ -130,6 +135,7 @@ OWNED: Mapping[str, Callable[[WalletDriver], OwnedResource]] = {
     "declined_wholesale_order": _declined_wholesale_order,
     "webhook": _webhook,
     "proposal": _proposal_of,
+    "chat_image": _chat_image,
 }
 
 

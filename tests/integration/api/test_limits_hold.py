@@ -24,7 +24,7 @@ from functions.profile import rules as profile_rules
 from functions.social import rules as chat_rules
 from functions.wallet import rules as wallet_rules
 from functions.wholesale import rules as wholesale_rules
-from shared import auth
+from shared import auth, clock
 from shared.api import Api
 from shared.auth import Role
 from shared.credentials import totp
@@ -46,6 +46,7 @@ Client = Callable[..., FunctionClient]
 Prepare = Callable[[Scene], Callable[[], Answer]]
 
 WRONG = "Wrong-Guess-88!"
+HALF_MINUTE = 30
 NOT_429 = {"sign-in-refused", "password-wrong"}  # they do not tell a locked account from a wrong password
 GUESSES_PER_HOUR_MAX = 30  # the setting of that name
 FEW_SECONDS = 30  # more than these tests take
@@ -120,10 +121,15 @@ def change_address(scene: Scene) -> Callable[[], Answer]:
     return lambda: client.send("PUT", "/v1/users/me/profile", body, headers)
 
 
-def upload(scene: Scene) -> Callable[[], Answer]:
-    client = scene.client(somebody(scene).token)
-    body, headers = pictures.form(b"no picture")
-    return lambda: client.send("POST", "/v1/users/me/avatar", body, headers)
+def upload(path: str) -> Prepare:
+    """A file that is no picture."""
+
+    def prepare(scene: Scene) -> Callable[[], Answer]:
+        client = scene.client(somebody(scene).token)
+        body, headers = pictures.form(b"no picture")
+        return lambda: client.send("POST", path, body, headers)
+
+    return prepare
 
 
 def withdraw(scene: Scene) -> Callable[[], Answer]:
@@ -231,7 +237,11 @@ LIMITS: dict[str, Limited] = {
         "email-already-registered", profile_rules.EMAIL_CHANGES_PER_HOUR, "too-many-email-changes", change_address
     ),
     "upload_avatar": Limited(
-        "picture-not-supported", profile_rules.PICTURES_TRIED_PER_HOUR, "too-many-pictures", upload
+        "picture-not-supported", profile_rules.PICTURES_TRIED_PER_HOUR, "too-many-pictures",
+        upload("/v1/users/me/avatar"),
+    ),
+    "upload_chat_image": Limited(
+        "picture-not-supported", profile_rules.PICTURES_TRIED_PER_HOUR, "too-many-images", upload("/v1/social/images")
     ),
     "prepare_order_payment": Limited(
         "wallet-not-linked", wallet_rules.WITHDRAWALS_PER_HOUR, "too-many-withdrawals", prepare_order_payment
@@ -278,6 +288,10 @@ LIMITS: dict[str, Limited] = {
     "get_week_shares": Limited(
         "not-found", affiliate_rules.PARTS_PER_HOUR, "too-many-parts",
         lambda scene: lambda: scene.client().get("/v1/affiliate/weeks/2026-11-22/shares"),
+    ),
+    "translate_message": Limited(
+        "not-found", chat_rules.TRANSLATIONS_PER_MINUTE, "too-many-translations",
+        posting(f"/v1/social/messages/{NIL}/translate", {"language": "es"}, signed_in=True),
     ),
     "submit": Limited("code-not-valid", GUESSES_PER_HOUR_MAX, "too-many-wrong-codes", scan),
 }  # fmt: skip
@@ -333,16 +347,18 @@ def test_nothing_else_counts_attempts() -> None:
 def test_the_limit_holds_when_each_try_is_refused(operation: str, scene: Scene, tmp_path: Path) -> None:
     limit = LIMITS[operation]
     attempt = limit.attempt(scene)
-    assert attempt().problem == limit.refused
-    skipped = limit.tries_max - 2
-    scene.sql.execute_unnamed("UPDATE attempt_counters SET attempts = attempts + $1 WHERE attempts > 0", (skipped,))
-    scene.sql.execute_unnamed("UPDATE second_factors SET failures = failures + $1 WHERE failures > 0", (skipped,))
-    assert attempt().problem == limit.refused, "the last of the tries"
-    over = (limit.final(scene) if limit.final else attempt)()
+    begun = timedelta(seconds=HALF_MINUTE if clock.now().second >= HALF_MINUTE else 0)  # not at the end of a minute
+    with moved_clock(tmp_path, begun):
+        assert attempt().problem == limit.refused
+        skipped = limit.tries_max - 2
+        scene.sql.execute_unnamed("UPDATE attempt_counters SET attempts = attempts + $1 WHERE attempts > 0", (skipped,))
+        scene.sql.execute_unnamed("UPDATE second_factors SET failures = failures + $1 WHERE failures > 0", (skipped,))
+        assert attempt().problem == limit.refused, "the last of the tries"
+        over = (limit.final(scene) if limit.final else attempt)()
     assert over.problem == limit.told
     if over.status == TooManyRequests.status:
         wait = int(over.headers["Retry-After"])
         assert 0 < wait <= 3600
         for seconds in (max(0, wait - FEW_SECONDS), wait):
-            with moved_clock(tmp_path, timedelta(seconds=seconds)):
+            with moved_clock(tmp_path, begun + timedelta(seconds=seconds)):
                 assert (attempt().problem == limit.told) == (seconds < wait), f"{seconds} of {wait} seconds later"

@@ -193,6 +193,8 @@ PROTECTS_NOTHING = {
     "cast_ballot": "a ballot, which nobody can change",
     "create_proposal": "words to admins",
     "withdraw_proposal": "likewise",
+    "translate_message": "a question",
+    "upload_chat_image": "nobody sees it until a message shows it",
     "add_to_cart": "tins in a cart; nothing is bought",
     "update_cart_item": "likewise",
     "remove_cart_item": "likewise",

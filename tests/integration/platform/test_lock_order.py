@@ -57,6 +57,7 @@ TRIED_ELSEWHERE = {
     "functions.governance.store.cast": "test_votes.py",
     "functions.social.records.read_own": "test_acts.py",
     "functions.social.store.look": "test_reading.py",
+    "functions.social.records.lock_images": "test_own_images.py",
     "functions.affiliate_vault.store.note_warned": "test_vault_upkeep.py",
     "shared.web.idempotency.claim_all": "test_group_twins.py",
 }
