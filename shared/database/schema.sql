@@ -1764,6 +1764,125 @@ CREATE TRIGGER social_listener_departed AFTER UPDATE ON listener_revocations FOR
 CREATE TRIGGER social_listener_departed_first AFTER INSERT ON listener_revocations FOR EACH ROW WHEN (new.before IS NOT
     NULL) EXECUTE FUNCTION social_listener_departed();
 
+CREATE TABLE live_stream_inputs (
+    stream_id        uuid         NOT NULL,
+    start_id         uuid         NOT NULL,
+    begun_at         timestamptz  NOT NULL,
+    generation       integer      NOT NULL DEFAULT 1,
+    generation_gone  integer      NOT NULL DEFAULT 0,
+    address          text,
+    sealed_key       bytea,
+    key_hash         bytea,
+    operation        text,
+    observed         text,
+    observed_at      timestamptz,
+    failures         integer      NOT NULL DEFAULT 0,
+    last_error       text,
+    clip_until       timestamptz,
+    clips            integer      NOT NULL DEFAULT 0,
+    held_until       timestamptz,
+    look_at          timestamptz,
+    CONSTRAINT live_stream_inputs_pkey PRIMARY KEY (stream_id),
+    CONSTRAINT live_stream_inputs_key_hash_key UNIQUE (key_hash),
+    CONSTRAINT live_stream_inputs_start_id_key UNIQUE (start_id),
+    CONSTRAINT live_stream_inputs_check CHECK (generation_gone >= 0 AND generation_gone <= generation),
+    CONSTRAINT live_stream_inputs_check1 CHECK ((sealed_key IS NULL) = (key_hash IS NULL)),
+    CONSTRAINT live_stream_inputs_check2 CHECK ((sealed_key IS NULL) = (address IS NULL)),
+    CONSTRAINT live_stream_inputs_clips_check CHECK (clips >= 0),
+    CONSTRAINT live_stream_inputs_failures_check CHECK (failures >= 0),
+    CONSTRAINT live_stream_inputs_generation_check CHECK (generation > 0),
+    CONSTRAINT live_stream_inputs_key_hash_check CHECK (octet_length(key_hash) = 32),
+    CONSTRAINT live_stream_inputs_stream_id_fkey FOREIGN KEY (stream_id) REFERENCES live_streams(id)
+);
+CREATE INDEX live_stream_inputs_due ON live_stream_inputs (look_at) WHERE look_at IS NOT NULL;
+
+CREATE TABLE live_stream_presence (
+    stream_id  uuid         NOT NULL,
+    mark       bigint       NOT NULL,
+    seen_at    timestamptz  NOT NULL,
+    CONSTRAINT live_stream_presence_pkey PRIMARY KEY (stream_id, mark),
+    CONSTRAINT live_stream_presence_mark_check CHECK (mark >= 0)
+);
+
+CREATE TABLE live_stream_reminders (
+    stream_id    uuid         NOT NULL,
+    plan         integer      NOT NULL,
+    minutes      integer      NOT NULL,
+    last_number  bigint       NOT NULL,
+    done_number  bigint       NOT NULL DEFAULT 0,
+    told         integer      NOT NULL DEFAULT 0,
+    begun_at     timestamptz  NOT NULL,
+    finished_at  timestamptz,
+    CONSTRAINT live_stream_reminders_pkey PRIMARY KEY (stream_id, plan),
+    CONSTRAINT live_stream_reminders_check CHECK (done_number <= last_number),
+    CONSTRAINT live_stream_reminders_minutes_check CHECK (minutes > 0),
+    CONSTRAINT live_stream_reminders_stream_id_fkey FOREIGN KEY (stream_id) REFERENCES live_streams(id)
+);
+
+CREATE TABLE live_stream_strays (
+    channel  text         NOT NULL,
+    since    timestamptz  NOT NULL,
+    CONSTRAINT live_stream_strays_pkey PRIMARY KEY (channel)
+);
+
+CREATE TABLE live_streams (
+    id              uuid                         NOT NULL,
+    playback_id     text                         NOT NULL,
+    title           text                         NOT NULL,
+    description     text                         NOT NULL,
+    host_name       text                         NOT NULL,
+    tier_min        tier                         NOT NULL,
+    channel_id      uuid,
+    status          text                         NOT NULL DEFAULT 'scheduled',
+    starts          timestamp without time zone  NOT NULL,
+    time_zone       text                         NOT NULL,
+    scheduled_at    timestamptz                  NOT NULL,
+    plan            integer                      NOT NULL DEFAULT 1,
+    planned_at      timestamptz                  NOT NULL,
+    started_at      timestamptz,
+    interrupted_at  timestamptz,
+    ended_at        timestamptz,
+    overlay         text,
+    viewers         integer                      NOT NULL DEFAULT 0,
+    is_estimate     boolean                      NOT NULL DEFAULT false,
+    peak_viewers    integer                      NOT NULL DEFAULT 0,
+    sample_shift    integer                      NOT NULL DEFAULT 0,
+    vod_state       text                         NOT NULL DEFAULT 'none',
+    revision        integer                      NOT NULL DEFAULT 1,
+    created_by      uuid                         NOT NULL,
+    created_at      timestamptz                  NOT NULL,
+    CONSTRAINT live_streams_pkey PRIMARY KEY (id),
+    CONSTRAINT live_streams_playback_id_key UNIQUE (playback_id),
+    CONSTRAINT live_streams_description_check CHECK (length(description) <= 5000),
+    CONSTRAINT live_streams_ended CHECK ((ended_at IS NOT NULL) = (status IN ('ended', 'cancelled', 'failed'))),
+    CONSTRAINT live_streams_host_name_check CHECK (length(host_name) >= 1 AND length(host_name) <= 100),
+    CONSTRAINT live_streams_live CHECK (started_at IS NOT NULL OR status <> 'live'),
+    CONSTRAINT live_streams_overlay_check CHECK (length("overlay") >= 1 AND length("overlay") <= 280),
+    CONSTRAINT live_streams_peak_viewers_check CHECK (peak_viewers >= 0),
+    CONSTRAINT live_streams_plan_check CHECK (plan > 0),
+    CONSTRAINT live_streams_playback_id_check CHECK (playback_id ~ '^[a-z2-7]{26}$'),
+    CONSTRAINT live_streams_recorded CHECK (vod_state = 'none' OR started_at IS NOT NULL),
+    CONSTRAINT live_streams_revision_check CHECK (revision > 0),
+    CONSTRAINT live_streams_sample_shift_check CHECK (sample_shift >= 0 AND sample_shift <= 30),
+    CONSTRAINT live_streams_started CHECK (started_at IS NULL OR (status NOT IN ('scheduled', 'preparing', 'ready'))),
+    CONSTRAINT live_streams_status_check CHECK (status IN ('scheduled', 'preparing', 'ready', 'live', 'ending',
+        'ended', 'cancelled', 'failed')),
+    CONSTRAINT live_streams_time_zone_check CHECK (length(time_zone) >= 1 AND length(time_zone) <= 64),
+    CONSTRAINT live_streams_title_check CHECK (length(title) >= 1 AND length(title) <= 255),
+    CONSTRAINT live_streams_viewers_check CHECK (viewers >= 0),
+    CONSTRAINT live_streams_vod_state_check CHECK (vod_state IN ('none', 'making', 'ready', 'failed')),
+    CONSTRAINT live_streams_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id),
+    CONSTRAINT live_streams_created_by_fkey FOREIGN KEY (created_by) REFERENCES members(id)
+);
+CREATE INDEX live_streams_archive ON live_streams (ended_at, id) WHERE status = 'ended';
+CREATE INDEX live_streams_channel ON live_streams (channel_id) WHERE channel_id IS NOT NULL;
+CREATE INDEX live_streams_created ON live_streams (created_at, id);
+CREATE INDEX live_streams_creator ON live_streams (created_by);
+CREATE INDEX live_streams_on_air ON live_streams (started_at, id) WHERE status IN ('live', 'ending');
+CREATE INDEX live_streams_scheduled ON live_streams (scheduled_at, id);
+CREATE TRIGGER live_streams_step BEFORE UPDATE OF status ON live_streams FOR EACH ROW EXECUTE FUNCTION
+    live_streams_step();
+
 CREATE TABLE locked_shares (
     affiliate_id  uuid     NOT NULL,
     weight        integer  NOT NULL,
@@ -6161,6 +6280,23 @@ AS $function$
     GROUP BY affiliate_id HAVING sum(chips) > 0
 $function$;
 
+CREATE OR REPLACE FUNCTION live_streams_step()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NEW.status <> OLD.status AND NOT (OLD.status || ' ' || NEW.status) = ANY (ARRAY[
+        'scheduled preparing', 'scheduled cancelled',
+        'preparing ready', 'preparing live', 'preparing cancelled', 'preparing failed',
+        'ready preparing', 'ready live', 'ready cancelled', 'ready failed',
+        'live ending', 'ending ended']) THEN
+        RAISE EXCEPTION 'a stream does not go from % to %', OLD.status, NEW.status
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'live_streams_step', TABLE = 'live_streams';
+    END IF;
+    RETURN NEW;
+END $function$;
+
 CREATE OR REPLACE FUNCTION lock_vault(affiliate uuid, at timestamp with time zone)
  RETURNS date
  LANGUAGE plpgsql
@@ -9150,12 +9286,13 @@ GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_a
     blakjaks_hooks, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening,
     blakjaks_member_desk, blakjaks_months, blakjaks_order_decisions, blakjaks_orders, blakjaks_payouts,
     blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews, blakjaks_referrals,
-    blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales, blakjaks_scans,
-    blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_social, blakjaks_standing,
-    blakjaks_sunset, blakjaks_support, blakjaks_support_sync, blakjaks_tails, blakjaks_taxes, blakjaks_telling,
-    blakjaks_top_ups, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallet_watching,
-    blakjaks_wallets, blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks,
-    blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_relay, blakjaks_reminding, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales,
+    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_social,
+    blakjaks_standing, blakjaks_stream_control, blakjaks_stream_presence, blakjaks_streams, blakjaks_sunset,
+    blakjaks_support, blakjaks_support_sync, blakjaks_tails, blakjaks_taxes, blakjaks_telling, blakjaks_top_ups,
+    blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults, blakjaks_wallet_watching, blakjaks_wallets,
+    blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale,
+    blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -9206,8 +9343,9 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     figure_progress, figures, flagged_scans, foreign_explanations, former_usernames, fulfilments, guarantee_claims,
     guarantee_reviews, guarantees, hold_windows, hook_deliveries, hook_endpoints, hook_secrets, hook_tries,
     idempotency_keys, inbox_counts, inboxes, installation, integration_states, job_faults, job_runs, known_devices,
-    late_counts, leases, listener_revocations, mail_publications, mail_suppressions, mail_templates, mails,
-    manual_transfers, mark_secrets, member_quarters, member_totals, members, metric_days, nonce_searches, nonce_uses,
+    late_counts, leases, listener_revocations, live_stream_inputs, live_stream_presence, live_stream_reminders,
+    live_stream_strays, live_streams, mail_publications, mail_suppressions, mail_templates, mails, manual_transfers,
+    mark_secrets, member_quarters, member_totals, members, metric_days, nonce_searches, nonce_uses,
     notification_preferences, notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels,
     payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes,
     reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
@@ -9549,6 +9687,9 @@ GRANT SELECT (action_url, amount, created_at, disputed, id, order_id, ordered_at
 GRANT SELECT (activated_at, applied_at, business_address, company_name, contact_name, created_at, decided_at,
     decided_by, email, id, member_id, number, phone, reason, serial, status, tax_id_last4) ON TABLE wholesale_accounts
     TO blakjaks_read;
+GRANT SELECT (address, begun_at, clip_until, clips, failures, generation, generation_gone, held_until, key_hash,
+    last_error, look_at, observed, observed_at, operation, start_id, stream_id) ON TABLE live_stream_inputs TO
+    blakjaks_read;
 GRANT SELECT (address_line1, address_line2, avatar_url, bio, city, country, created_at, date_of_birth, email,
     email_verified_at, full_name, id, language, last_login_at, number, oobit_card_id, oobit_card_status,
     permanent_tier, phone, profile_revision, referred_by_id, role, state, status, updated_at, username, wallet_address,
@@ -9575,9 +9716,10 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     fulfilment_lines, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials,
     hook_deliveries, hook_tries, inbox_counts, inboxes, installation, integration_states, invoices, job_faults,
     job_runs, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings,
-    ledger_seal_balances, ledger_seals, listener_revocations, locked_shares, mail_publications, mail_suppressions,
-    mail_template_versions, mail_templates, mails, manual_awards, manual_transfers, member_quarters, member_totals,
-    member_wallets, metric_days, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
+    ledger_seal_balances, ledger_seals, listener_revocations, live_stream_presence, live_stream_reminders,
+    live_stream_strays, live_streams, locked_shares, mail_publications, mail_suppressions, mail_template_versions,
+    mail_templates, mails, manual_awards, manual_transfers, member_quarters, member_totals, member_wallets,
+    metric_days, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
     operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox, parcel_lines,
     parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
     payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
@@ -9604,6 +9746,12 @@ GRANT UPDATE (score, signals) ON TABLE referral_reviews TO blakjaks_referral_rev
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 
 GRANT DELETE, UPDATE ON TABLE outbox TO blakjaks_relay;
+
+GRANT DELETE ON TABLE notifications, pushes TO blakjaks_reminding;
+GRANT INSERT ON TABLE live_stream_reminders TO blakjaks_reminding;
+GRANT UPDATE (done_number, finished_at, told) ON TABLE live_stream_reminders TO blakjaks_reminding;
+GRANT UPDATE (planned_at) ON TABLE live_streams TO blakjaks_reminding;
+GRANT UPDATE (read_at) ON TABLE notifications TO blakjaks_reminding;
 
 GRANT INSERT ON TABLE report_exports TO blakjaks_report_requests;
 
@@ -9653,6 +9801,24 @@ GRANT INSERT, UPDATE ON TABLE member_quarters, permanent_tiers, tier_history TO 
 GRANT UPDATE (end_reason, ended_at) ON TABLE sessions TO blakjaks_standing;
 GRANT UPDATE (located_at) ON TABLE member_totals TO blakjaks_standing;
 GRANT UPDATE (permanent_tier, status, updated_at) ON TABLE members TO blakjaks_standing;
+
+GRANT DELETE ON TABLE live_stream_presence TO blakjaks_stream_control;
+GRANT DELETE, INSERT ON TABLE live_stream_strays TO blakjaks_stream_control;
+GRANT SELECT ON TABLE data_keys TO blakjaks_stream_control;
+GRANT UPDATE (address, clip_until, clips, failures, generation_gone, held_until, key_hash, last_error, look_at,
+    observed, observed_at, operation, sealed_key) ON TABLE live_stream_inputs TO blakjaks_stream_control;
+GRANT UPDATE (ended_at, interrupted_at, is_estimate, peak_viewers, revision, sample_shift, started_at, status, viewers,
+    vod_state) ON TABLE live_streams TO blakjaks_stream_control;
+
+GRANT INSERT ON TABLE live_stream_presence TO blakjaks_stream_presence;
+GRANT UPDATE (seen_at) ON TABLE live_stream_presence TO blakjaks_stream_presence;
+
+GRANT INSERT ON TABLE live_stream_inputs, live_streams TO blakjaks_streams;
+GRANT SELECT (sealed_key) ON TABLE live_stream_inputs TO blakjaks_streams;
+GRANT UPDATE (address, clip_until, failures, generation, key_hash, look_at, sealed_key) ON TABLE live_stream_inputs TO
+    blakjaks_streams;
+GRANT UPDATE (channel_id, description, ended_at, host_name, interrupted_at, overlay, plan, planned_at, revision,
+    scheduled_at, starts, status, tier_min, time_zone, title) ON TABLE live_streams TO blakjaks_streams;
 
 GRANT INSERT ON TABLE locked_shares, sunset_notices TO blakjaks_sunset;
 GRANT UPDATE (checked_at, full_days, full_on, state, step, sunset_at, weights) ON TABLE affiliate_program TO

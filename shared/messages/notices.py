@@ -11,6 +11,7 @@ from typing import Literal
 from shared.messages.notices_affiliates import AFFILIATES, PROGRAM
 from shared.messages.notices_orders import ORDERS
 from shared.messages.notices_parcels import PARCELS
+from shared.messages.notices_streams import STREAMS
 from shared.messages.notices_wholesale import WHOLESALE
 
 NoticeType = Literal["system", "social", "comp", "order"]
@@ -427,6 +428,7 @@ NOTICES: Mapping[str, Notice] = {
     ),
     **{code: _notice("order", titles, bodies) for code, (titles, bodies) in ORDERS.items()},
     **{code: _notice("order", titles, bodies) for code, (titles, bodies) in PARCELS.items()},
+    **{code: _notice("social", titles, bodies) for code, (titles, bodies) in STREAMS.items()},
     **{code: _notice("comp", titles, bodies) for code, (titles, bodies) in AFFILIATES.items()},
     **{code: _notice("system", titles, bodies) for code, (titles, bodies) in PROGRAM.items()},
     **{code: _notice("system", titles, bodies) for code, (titles, bodies) in WHOLESALE.items()},

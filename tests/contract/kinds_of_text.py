@@ -66,9 +66,9 @@ FIELDS = {
 SECOND_FACTORS = "totp"  # a code of the app, under this name in every body of an admin
 # Of people, for people: kept as they are written.
 WORDS = frozenset(
-    {"address_line1", "address_line2", "bio", "body", "city", "company_name", "contact_name", "evidence", "explanation",
-     "full_name", "line1", "line2", "manufacturer_name", "message", "name", "note", "notes", "number", "preheader", "q",
-     "reason", "state", "subject", "text", "title"}
+    {"address_line1", "address_line2", "bio", "body", "city", "company_name", "contact_name", "description",
+     "evidence", "explanation", "full_name", "host_name", "line1", "line2", "manufacturer_name", "message", "name",
+     "note", "notes", "number", "preheader", "q", "reason", "state", "subject", "text", "title"}
 )  # fmt: skip
 PASSWORDS = frozenset({"password", "current_password"})  # read where they are hashed
 MADE_BY_PROGRAMS = frozenset(
@@ -76,6 +76,6 @@ MADE_BY_PROGRAMS = frozenset(
      "digest", "events", "enrollment_id", "id", "id_token", "image", "key", "language", "link", "metrics", "operations",
      "picture", "reference",
      "refresh_token",
-     "resource_id", "resource_type", "screen", "signature", "signatures", "signed_transaction", "source_kind", "states",
-     "ticket", "timestamp", "token", "url", "user_id"}
+     "resource_id", "resource_type", "screen", "signature", "signatures", "signed_transaction", "source_kind", "starts",
+     "states", "ticket", "time_zone", "timestamp", "token", "url", "user_id"}
 )  # fmt: skip

@@ -15,6 +15,7 @@ from tests.fakes import (
     mail_list_rows,
     public_rows,
     shop_list_rows,
+    stream_rows,
     support_rows,
     top_up_rows,
 )
@@ -221,6 +222,8 @@ LISTS: Mapping[str, ListCase] = {
     "list_refund_requests": ListCase(
         shop_list_rows.refund_request, role=OPERATIONS, filters={"status": same("status")}
     ),
+    "list_archived_streams": ListCase(stream_rows.archived, beside=stream_rows.not_archived, mine=False),
+    "list_admin_streams": ListCase(stream_rows.of_admin, role=OPERATIONS, filters={"status": same("status")}),
     "list_admin_trips": ListCase(
         list_rows.trip_won,
         "comp_id",
