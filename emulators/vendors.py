@@ -1,4 +1,4 @@
-"""The vendors of shop, banks, chat, wallets and support: started, stopped, and pointed at the platform together."""
+"""The vendors of shop, banks, chat, streams, wallets and support: started, stopped, and pointed at the platform."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -6,6 +6,7 @@ from datetime import datetime
 from emulators.ages import AgeStandIn
 from emulators.bank import BankStandIn
 from emulators.card import CardStandIn
+from emulators.live_stream import LiveStreamStandIn
 from emulators.moderation import ModerationStandIn
 from emulators.support import SupportStandIn
 from emulators.tax import TaxStandIn
@@ -31,10 +32,12 @@ class Vendors:
         self.bank = BankStandIn(now)
         self.moderation = ModerationStandIn()
         self.translation = TranslationStandIn()
+        self.live_stream = LiveStreamStandIn()
         self.wallets = WalletProviderStandIn(now)
         self.support = SupportStandIn(now)
         shop = (self.card, self.ages, self.tax, self.warehouse)
-        self._all = (*shop, self.bank, self.moderation, self.translation, self.wallets, self.support)
+        chat = (self.moderation, self.translation, self.live_stream)
+        self._all = (*shop, *chat, self.bank, self.wallets, self.support)
 
     @property
     def settings(self) -> dict[str, str]:

@@ -241,6 +241,33 @@ class SyncSupport(Task):
     member_id: UUID
 
 
+class ControlStream(Task):
+    """Take a live stream to its next state at Google Live Stream, if something has happened that allows it."""
+
+    queue: ClassVar[str] = "stream-control"
+    function: ClassVar[str] = "stream_control"
+    stream_id: UUID
+
+
+class RemindOfEvent(Task):
+    """Remind the next members of a plan of a live event, those with a number above `done_number`."""
+
+    queue: ClassVar[str] = "event-remind"
+    function: ClassVar[str] = "event_remind"
+    stream_id: UUID
+    plan: int
+    done_number: int
+
+
+class TellEventChanged(Task):
+    """Tell those who were reminded of a plan that the event was moved or cancelled."""
+
+    queue: ClassVar[str] = "event-change"
+    function: ClassVar[str] = "event_remind"
+    stream_id: UUID
+    plan: int
+
+
 class AdvanceWeek(Task):
     """Take the weeks of affiliates as far as they can go."""
 

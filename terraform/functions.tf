@@ -11,6 +11,7 @@ locals {
     {
       GOOGLE_CLOUD_PROJECT     = var.project
       CLOUD_TASKS_LOCATION     = local.region
+      LIVE_STREAM_LOCATION     = local.region
       FUNCTION_URL             = local.url_templates[local.region]
       GATEWAY_SERVICE_ACCOUNT  = google_service_account.named["gateway"].email
       INVOKER_SERVICE_ACCOUNT  = google_service_account.named["invoker"].email

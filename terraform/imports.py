@@ -41,6 +41,7 @@ GOOGLE = {  # a namespace that many distributions share
     "google.pubsub": "google-cloud-pubsub",
 }
 EXTRAS = {"cloud-sql-python-connector": "[pg8000]", "httpx": "[http2]", "pyjwt": "[crypto]"}
+DATA_OF_STANDARD = {"zoneinfo": "tzdata"}  # modules of Python that read a package's data where the system has none
 NEEDED_BESIDE = {  # packages that others use if they are installed
     "eth-account": ("coincurve",),  # it makes the recovery of signatures ten times faster
     "functions-framework": ("gunicorn-h1c",),  # gunicorn reads requests in C with it: half the CPU of an empty function
@@ -101,10 +102,10 @@ def _imported(text: str, at_import_only: bool) -> tuple[str, ...]:
 
 
 def distribution_of(name: str, where: str = "a module") -> str | None:
-    """The distribution that a dotted name comes from; None for the standard library."""
+    """The distribution that a dotted name comes from; None for the standard library that needs none."""
     top = name.partition(".")[0]
     if top in sys.stdlib_module_names:
-        return None
+        return DATA_OF_STANDARD.get(top)
     if top == "google":
         found = next((found for prefix, found in GOOGLE.items() if name.startswith(prefix)), None)
     else:

@@ -76,6 +76,7 @@ KEPT: Mapping[str, str] = {
     "code_imports": "likewise",
     "broadcasts": "likewise",
     "campaigns": "likewise",
+    "live_streams": "likewise",
     "mail_publications": "likewise",
     "mail_templates": "likewise",
     "mail_template_versions": "likewise",

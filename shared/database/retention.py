@@ -167,7 +167,8 @@ FOR_EVER: Mapping[str, str] = {
         ("affiliate_week_decisions", "api_keys", "audit_logs", "broadcasts", "campaigns", "mail_publications",
          "mail_templates", "mail_template_versions",
          "code_batch_chunks", "code_batch_walks", "code_batches", "code_change_codes",
-         "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "critical_events", "manual_awards",
+         "code_changes", "code_import_chunks", "code_imports", "comp_rule_changes", "critical_events",
+         "live_stream_inputs", "live_stream_reminders", "live_streams", "manual_awards",
          "operation_resolutions", "refund_requests", "setting_changes", "setting_wishes", "stock_moves"),
         _ADMINS),
     **dict.fromkeys(
@@ -177,7 +178,7 @@ FOR_EVER: Mapping[str, str] = {
     **dict.fromkeys(
         ("active_days", "activity", "affiliate_program", "card_balance", "chain_scans", "comp_rules", "data_keys",
          "figure_progress", "figures", "hold_windows", "hook_endpoints", "installation", "integration_states",
-         "job_runs", "leases",
+         "job_runs", "leases", "live_stream_strays",
          "nonce_searches", "nonce_uses", "order_transitions", "payout_transitions", "products",
          "reconciliation_marks", "referral_progress", "scan_counter", "scan_rollup_position", "schema_migrations",
          "settings", "signers", "signing_keys", "slot_transitions", "social_channels", "social_heads", "social_shifts",
@@ -195,6 +196,7 @@ FOR_EVER: Mapping[str, str] = {
     **dict.fromkeys(
         ("governance_ballots", "governance_electors", "governance_options", "governance_proposals", "governance_votes"),
         "votes: what members have decided can be counted again for ever"),
+    "live_stream_presence": "while a stream is live; the watch of stream_control forgets it after ten minutes",
     "social_sanctions": "what the rules and people with a role did to members of the chat",
     "social_standings": "who is banned stays banned; a row for each member who has written",
     "support_appeals": "each sanction can be appealed once; until the account is closed",

@@ -12,6 +12,7 @@ from shared.messages.notices_affiliates import AFFILIATES, PROGRAM
 from shared.messages.notices_chat import CHAT, TALK
 from shared.messages.notices_orders import ORDERS
 from shared.messages.notices_parcels import PARCELS
+from shared.messages.notices_streams import STREAMS
 from shared.messages.notices_wholesale import WHOLESALE
 
 NoticeType = Literal["system", "social", "comp", "order"]
@@ -437,6 +438,7 @@ NOTICES: Mapping[str, Notice] = {
     ),
     **{code: _notice("order", titles, bodies) for code, (titles, bodies) in ORDERS.items()},
     **{code: _notice("order", titles, bodies) for code, (titles, bodies) in PARCELS.items()},
+    **{code: _notice("social", titles, bodies) for code, (titles, bodies) in STREAMS.items()},
     **{code: _notice("comp", titles, bodies) for code, (titles, bodies) in AFFILIATES.items()},
     **{code: _notice("system", titles, bodies) for code, (titles, bodies) in PROGRAM.items()},
     **{code: _notice("social", titles, bodies) for code, (titles, bodies) in TALK.items()},

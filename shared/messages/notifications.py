@@ -139,8 +139,9 @@ def notify_many(tx: Tx, notes: Sequence[Note], now: datetime) -> int:
     return len(made)
 
 
-def retract(tx: Tx, dedupe_key: str, now: datetime) -> int:
-    """Take a social notification back from everybody who has it: what it tells of is there no more. Returns how many.
+def retract(tx: Tx, dedupe_key: str, now: datetime, limit: int | None = None) -> int:
+    """Take a social notification back from everybody who has it, or from so many of them: what it tells of is there no
+    more. Returns how many.
 
     Each is deleted, with what is known of its pushes, and counts as unread no more. Listeners are told.
     """
@@ -148,9 +149,10 @@ def retract(tx: Tx, dedupe_key: str, now: datetime) -> int:
         _Gone,
         """
         SELECT id, member_id, read_at IS NULL AS unread FROM notifications
-        WHERE dedupe_key = :key AND type = 'social' ORDER BY id FOR UPDATE
+        WHERE dedupe_key = :key AND type = 'social' ORDER BY id LIMIT CAST(:limit AS bigint) FOR UPDATE
         """,
         key=dedupe_key,
+        limit=limit,
     )
     if not gone:
         return 0

@@ -53,6 +53,7 @@ KINDS: Mapping[str, Kind] = {
     "needed": Kind.NUMBER,
     "scans": Kind.NUMBER,
     "chips": Kind.NUMBER,
+    "minutes": Kind.NUMBER,
     "tier": Kind.TIER,
     "left": Kind.TIER,
     "quarter": Kind.QUARTER,

@@ -10,6 +10,7 @@ from shared.ports.loopback import is_loopback
 if TYPE_CHECKING:
     import requests
 
+CLOUD_PLATFORM = "https://www.googleapis.com/auth/cloud-platform"  # the scope of services that have none of their own
 REFRESH_SECONDS_MAX = 10.0  # for a new access token
 
 

@@ -9,7 +9,6 @@ from shared.ports import google_sessions
 from shared.ports.outage import Outage
 
 REAL_URL = "https://iamcredentials.googleapis.com"
-SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 SIGN_SECONDS_MAX = 10.0
 PASSING = frozenset({429, 500, 502, 503, 504})
 
@@ -34,7 +33,7 @@ def sign_jwt(service_account: str, claims: Mapping[str, object]) -> str:
     base = os.environ.get("IAM_CREDENTIALS_URL", REAL_URL)
     url = f"{base}/v1/projects/-/serviceAccounts/{quote(service_account, safe='@')}:signJwt"
     try:
-        with google_sessions.authorized(base, SCOPE) as session:
+        with google_sessions.authorized(base, google_sessions.CLOUD_PLATFORM) as session:
             answer = session.post(url, json={"payload": json.dumps(claims)}, timeout=SIGN_SECONDS_MAX)
     except (requests.RequestException, TransportError) as error:
         raise SigningUnavailable(f"{url}: {error}") from error

@@ -305,3 +305,25 @@ class ProposalStatus(StrEnum):
     ACCEPTED = "accepted"
     DECLINED = "declined"
     WITHDRAWN = "withdrawn"
+
+
+class StreamStatus(StrEnum):
+    """The values of `live_streams.status`."""
+
+    SCHEDULED = "scheduled"
+    PREPARING = "preparing"
+    READY = "ready"
+    LIVE = "live"
+    ENDING = "ending"
+    ENDED = "ended"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+class RecordingState(StrEnum):
+    """`live_streams.vod_state`: of the recording of a stream."""
+
+    NONE = "none"
+    MAKING = "making"
+    READY = "ready"
+    FAILED = "failed"

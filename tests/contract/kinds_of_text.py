@@ -66,15 +66,16 @@ FIELDS = {
 SECOND_FACTORS = "totp"  # a code of the app, under this name in every body of an admin
 # Of people, for people: kept as they are written.
 WORDS = frozenset(
-    {"address_line1", "address_line2", "bio", "body", "category", "city", "company_name", "contact_name", "description",
-     "evidence", "explanation", "full_name", "line1", "line2", "manufacturer_name", "message", "name", "note",
-     "notes", "number", "options", "preheader", "q", "reason", "state", "subject", "text", "title"}
+    {"address_line1", "address_line2", "bio", "body", "category", "city", "company_name", "contact_name",
+     "description", "evidence", "explanation", "full_name", "host_name", "line1", "line2", "manufacturer_name",
+     "message", "name", "note", "notes", "number", "options", "preheader", "q", "reason", "state", "subject", "text",
+     "title"}
 )  # fmt: skip
 PASSWORDS = frozenset({"password", "current_password"})  # read where they are hashed
 MADE_BY_PROGRAMS = frozenset(
     {"access_token", "account_id", "action", "after", "card_id", "country", "cursor", "destination", "device_id",
      "digest", "enrollment_id", "events", "icon", "id", "id_token", "image", "key", "language", "link", "metrics",
      "operations", "picture", "reference", "refresh_token", "resource_id", "resource_type", "screen", "signature",
-     "signatures", "signed_transaction", "slug", "source_kind", "states", "ticket", "timestamp", "token", "url",
-     "user_id"}
+     "signatures", "signed_transaction", "slug", "source_kind", "starts", "states", "ticket", "time_zone",
+     "timestamp", "token", "url", "user_id"}
 )  # fmt: skip

@@ -107,6 +107,14 @@ KEPT: Mapping[str, Kept] = {
         "payment_watch",
         "integration/shop/test_fulfilment.py::test_what_the_warehouse_never_sends_is_paid_back_and_released",
     ),
+    "stream_soon": Kept(
+        "event_remind",
+        "integration/social/test_event_reminders.py::test_everybody_whose_tier_may_watch_is_reminded_once_an_hour_before",
+    ),
+    "stream_moved": Kept(
+        "event_remind",
+        "integration/social/test_event_reminders.py::test_who_was_reminded_is_told_of_a_move_and_reminded_of_the_new_time",
+    ),
     "vault_expiring": Kept(
         "affiliate_vault", "integration/affiliates/test_vault_upkeep.py::test_the_note_says_how_many_and_until_when"
     ),

@@ -33,6 +33,7 @@ IN_ORDER = {
     "social_check/checking.py:_check_all": "batches, oldest first; each message is a part of the sweep",
     "social_publish/publishing.py:publish": "the pages of one channel, oldest first",
     "top_up_watch/main.py:_look_for_arrival": "the blocks of one top-up in order; each top-up is a part of the sweep",
+    "stream_control/main.py:control": "the steps of one stream in order",
     "tier_rollover/main.py:close": "batches; each member is on its own in its savepoint",
 }
 

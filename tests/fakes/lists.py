@@ -16,6 +16,7 @@ from tests.fakes import (
     mail_list_rows,
     public_rows,
     shop_list_rows,
+    stream_rows,
     support_rows,
     top_up_rows,
     vote_rows,
@@ -237,6 +238,8 @@ LISTS: Mapping[str, ListCase] = {
     "list_chat_cases": ListCase(
         chat_rows.case, role=Role.SUPPORT, ties=False, mine=False, filters={"state": same("state")}
     ),
+    "list_archived_streams": ListCase(stream_rows.archived, beside=stream_rows.not_archived, mine=False),
+    "list_admin_streams": ListCase(stream_rows.of_admin, role=OPERATIONS, filters={"status": same("status")}),
     "list_admin_trips": ListCase(
         list_rows.trip_won,
         "comp_id",

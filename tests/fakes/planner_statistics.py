@@ -24,7 +24,15 @@ BOUNDED = frozenset(
         *("card_balance", "teller_enrollments", "teller_connections"),
         *("affiliate_program", "referral_progress", "sunset_notices", "figures", "figure_progress", "job_runs"),
         *("integration_states", "watch_minutes", "social_channels", "social_departures", "social_heads"),
-        *("social_shifts", "social_tails", "hook_endpoints", "hook_secrets", "api_keys"),
+        *(
+            "social_shifts",
+            "social_tails",
+            "live_stream_strays",
+            "live_stream_presence",
+            "hook_endpoints",
+            "hook_secrets",
+            "api_keys",
+        ),
     }
 )
 # Tables that grow by what people do at a screen: thousands of rows, not millions.
@@ -41,6 +49,9 @@ SMALL_TABLES = frozenset(
             "setting_wishes",
             "broadcasts",
             "campaigns",
+            "live_streams",
+            "live_stream_inputs",
+            "live_stream_reminders",
             "mail_publications",
             "mail_templates",
             "mail_template_versions",
@@ -80,6 +91,7 @@ FINISHED: Mapping[str, str] = {
     "comps.type": "crypto_100",
     "mails.status": "sent",
     "campaigns.state": "done",
+    "live_streams.status": "ended",
     "pushes.status": "sent",
     "codes.status": "scanned",
     "withdrawals.state": "confirmed",
@@ -214,6 +226,7 @@ def _of_type(column: Column, owner: str) -> str:
         "evm_address": f"'0x' || lpad(to_hex({owner}), 40, '0')",
         "evm_hash": "'0x' || lpad(to_hex(i), 64, '0')",
         "timestamp with time zone": moment,
+        "timestamp without time zone": moment,
         "date": f"CAST({moment} AS date)",
         "bytea": "sha256(convert_to(i::text, 'UTF8'))",
         "boolean": "false",

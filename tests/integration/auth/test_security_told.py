@@ -166,6 +166,7 @@ PROTECTS_NOTHING = {
     "prove_second_factor": "a session that there is, proved once more",
     "create_token": "shows what the session shows, for an hour",
     "create_wallet_token": "takes a sign-in of the last ten minutes, which is told on a new device",
+    "note_presence": "says that somebody watches, and not who",
     "create_support_token": "shows the member's own conversations, for five minutes",
     "appeal_sanction": "words to people at support",
     "challenge": "a message to be signed; nothing changes without it",

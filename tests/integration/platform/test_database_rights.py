@@ -167,6 +167,11 @@ POWERFUL = {
         {"admin_settings"},
     ),
     "a balance at a bank": (f"INSERT INTO bank_balances (connection_id) VALUES ({ANY_ID})", {"teller_sync"}),
+    "a stream that is live": (
+        "UPDATE live_streams SET started_at = now()",
+        {"stream_control"},
+    ),
+    "an event": ("UPDATE live_streams SET tier_min = 'standard'", {"admin_streaming"}),
     "an appeal": (f"INSERT INTO support_appeals (sanction_id, member_id) VALUES ({ANY_ID}, {ANY_ID})", {"profile"}),
     "what Intercom was told": ("UPDATE support_contacts SET told = 1", {"support_sync"}),
     "a sale whose shares are settled": ("UPDATE orders SET accrual_due_at = NULL", {"sale_accrue"}),
@@ -209,7 +214,7 @@ SECRET = {
     "second factors": (
         "SELECT sealed_secret FROM second_factors",
         {"auth", "admin_affiliates", "admin_banks", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale",
-         "wallet", "profile", "member_export", "member_erase", "admin_members", "admin_settings"},
+         "wallet", "profile", "member_export", "member_erase", "admin_members", "admin_settings", "admin_streaming"},
     ),
     "signed payments": (
         "SELECT raw FROM payout_attempts",
@@ -228,8 +233,9 @@ SECRET = {
         "SELECT wrapped FROM data_keys",
         {"auth", "admin_affiliates", "admin_banks", "admin_treasury", "admin_comps", "admin_orders", "admin_wholesale",
          "wallet", "wholesale", "profile", "orders", "order_advance", "order_fulfil", "payment_watch", "tax_report",
-         "teller_sync", "migrate", "admin_members", "admin_settings", "hook_send"},
+         "teller_sync", "migrate", "admin_members", "admin_settings", "hook_send", "admin_streaming", "stream_control"},
     ),
+    "keys of streams": ("SELECT sealed_key FROM live_stream_inputs", {"admin_streaming"}),
     "tokens of banks": ("SELECT sealed_token FROM teller_enrollments", {"teller_sync"}),
     "secrets of webhooks": ("SELECT sealed FROM hook_secrets", {"hook_send"}),
     "addresses of webhooks": ("SELECT url FROM hook_endpoints", {"admin_settings", "hook_send", "wholesale"}),

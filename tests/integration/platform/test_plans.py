@@ -256,6 +256,7 @@ BY_TYPE: Mapping[str, str] = {
     "uuid": "md5('7')::uuid",
     "uuid[]": "ARRAY[md5('7')::uuid, md5('8')::uuid]",
     "timestamp with time zone": "now()",
+    "timestamp without time zone": "localtimestamp",
     "date": "current_date",
     "date[]": "ARRAY[current_date, current_date - 1]",
     "boolean": "false",

@@ -1,0 +1,1 @@
+"""Admins schedule live events, start and stop them, and see their keys."""

@@ -1,0 +1,287 @@
+"""Streams that Live Stream has something for, and channels that it runs for nobody, as rows."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from shared.db import Tx
+from shared.values.states import RecordingState, StreamStatus
+
+
+@dataclass(frozen=True)
+class Held:
+    """A stream that a worker looks at, as it is when it is read."""
+
+    stream_id: UUID
+    playback_id: str
+    status: StreamStatus
+    vod_state: RecordingState
+    scheduled_at: datetime
+    started_at: datetime | None
+    interrupted_at: datetime | None
+    ended_at: datetime | None
+    begun_at: datetime
+    generation: int
+    generation_gone: int
+    has_key: bool
+    operation: str | None
+    failures: int
+    clip_until: datetime | None
+    clips: int
+    held_until: datetime | None
+    waits: bool
+
+
+@dataclass(frozen=True)
+class Audience:
+    """How many of a live stream's sample are there."""
+
+    stream_id: UUID
+    sample_shift: int
+    seen: int
+
+
+def lock(tx: Tx, stream_id: UUID) -> Held | None:
+    """The stream, locked until the commit; None if it was never started."""
+    return tx.first(
+        Held,
+        """
+        SELECT s.id AS stream_id, s.playback_id, s.status, s.vod_state, s.scheduled_at, s.started_at, s.interrupted_at,
+               s.ended_at, i.begun_at, i.generation, i.generation_gone, i.key_hash IS NOT NULL AS has_key, i.operation,
+               i.failures, i.clip_until, i.clips, i.held_until, i.look_at IS NOT NULL AS waits
+        FROM live_streams s JOIN live_stream_inputs i ON i.stream_id = s.id
+        WHERE s.id = :id FOR NO KEY UPDATE OF s
+        """,
+        id=stream_id,
+    )
+
+
+def hold(tx: Tx, stream_id: UUID, until: datetime) -> None:
+    """Have no other worker look at the stream until then; what this one stores names the same moment."""
+    tx.run(
+        "UPDATE live_stream_inputs SET held_until = :until, look_at = :until WHERE stream_id = :id",
+        id=stream_id,
+        until=until,
+    )
+
+
+def record_operation(tx: Tx, stream_id: UUID, held_until: datetime, operation: str) -> bool:
+    """Record what the service has begun, before it is waited for; False if another worker has the stream by now."""
+    return bool(
+        tx.run(
+            """
+            UPDATE live_stream_inputs SET operation = :operation WHERE stream_id = :id AND held_until = :held_until
+            """,
+            id=stream_id,
+            held_until=held_until,
+            operation=operation,
+        )
+    )
+
+
+def operation_ended(tx: Tx, stream_id: UUID, held_until: datetime, error: str | None) -> None:
+    """Note that the recorded operation is over, and why it has failed."""
+    tx.run(
+        """
+        UPDATE live_stream_inputs SET operation = NULL, last_error = CAST(:error AS text),
+               failures = CASE WHEN CAST(:error AS text) IS NULL THEN 0 ELSE failures + 1 END
+        WHERE stream_id = :id AND held_until = :held_until
+        """,
+        id=stream_id,
+        held_until=held_until,
+        error=error,
+    )
+
+
+def observe(tx: Tx, stream_id: UUID, held_until: datetime, observed: str, now: datetime) -> None:
+    """Note what the channel was seen doing."""
+    tx.run(
+        """
+        UPDATE live_stream_inputs SET observed = :observed, observed_at = :now
+        WHERE stream_id = :id AND held_until = :held_until
+        """,
+        id=stream_id,
+        held_until=held_until,
+        observed=observed,
+        now=now,
+    )
+
+
+def keep_key(tx: Tx, stream_id: UUID, generation: int, *, address: str, sealed: bytes, key_hash: bytes) -> None:
+    """Keep where the encoder sends its picture, unless a newer key is wanted by now."""
+    tx.run(
+        """
+        UPDATE live_stream_inputs SET address = :address, sealed_key = :sealed, key_hash = :key_hash
+        WHERE stream_id = :id AND generation = :generation
+        """,
+        id=stream_id,
+        generation=generation,
+        address=address,
+        sealed=sealed,
+        key_hash=key_hash,
+    )
+
+
+def become(tx: Tx, held: Held, status: StreamStatus, now: datetime) -> bool:
+    """Take the stream to a state; False if it has left the one that it was seen in."""
+    return bool(
+        tx.run(
+            """
+            UPDATE live_streams
+            SET status = :status, revision = revision + 1,
+                started_at = CASE WHEN :status = 'live' THEN :now ELSE started_at END,
+                ended_at = CASE WHEN :status IN ('ended', 'failed') THEN :now ELSE ended_at END,
+                interrupted_at = CASE WHEN :status = 'live' THEN interrupted_at END,
+                vod_state = CASE WHEN :status = 'ended' THEN 'making' ELSE vod_state END
+            WHERE id = :id AND status = :before
+            """,
+            id=held.stream_id,
+            status=status,
+            before=held.status,
+            now=now,
+        )
+    )
+
+
+def interrupted(tx: Tx, stream_id: UUID, since: datetime | None) -> None:
+    """Note since when a live stream has no picture; None once it has one."""
+    tx.run(
+        """
+        UPDATE live_streams SET interrupted_at = CAST(:since AS timestamptz), revision = revision + 1
+        WHERE id = :id AND status = 'live'
+        """,
+        id=stream_id,
+        since=since,
+    )
+
+
+def recorded(tx: Tx, stream_id: UUID, state: RecordingState) -> None:
+    """Note what has become of the recording."""
+    tx.run(
+        "UPDATE live_streams SET vod_state = :state, revision = revision + 1 WHERE id = :id AND vod_state = 'making'",
+        id=stream_id,
+        state=state,
+    )
+
+
+def clip_until(tx: Tx, stream_id: UUID, until: datetime) -> None:
+    """Fix the end of the recording, unless it is fixed."""
+    tx.run(
+        "UPDATE live_stream_inputs SET clip_until = coalesce(clip_until, :until) WHERE stream_id = :id",
+        id=stream_id,
+        until=until,
+    )
+
+
+def count_clip(tx: Tx, stream_id: UUID) -> int:
+    """Count a clip before it is asked for; returns its number."""
+    return tx.scalar(
+        int, "UPDATE live_stream_inputs SET clips = clips + 1 WHERE stream_id = :id RETURNING clips", id=stream_id
+    )
+
+
+def generation_gone(tx: Tx, stream_id: UUID, generation: int) -> None:
+    """Note that the service has nothing of this generation any more."""
+    tx.run(
+        "UPDATE live_stream_inputs SET generation_gone = :generation WHERE stream_id = :id",
+        id=stream_id,
+        generation=generation,
+    )
+
+
+def release(tx: Tx, stream_id: UUID, held_until: datetime, look_at: datetime | None) -> None:
+    """Let others look at the stream, at that time, or never again."""
+    tx.run(
+        """
+        UPDATE live_stream_inputs SET held_until = NULL, look_at = CAST(:look_at AS timestamptz)
+        WHERE stream_id = :id AND held_until = :held_until
+        """,
+        id=stream_id,
+        held_until=held_until,
+        look_at=look_at,
+    )
+
+
+def due(tx: Tx, now: datetime, look_at: datetime, limit: int) -> list[UUID]:
+    """Streams that should have been looked at by now, longest waiting first; they are due again at `look_at`."""
+    return tx.column(
+        UUID,
+        """
+        WITH due AS (
+            SELECT stream_id FROM live_stream_inputs WHERE look_at <= :now
+            ORDER BY look_at, stream_id LIMIT :limit FOR NO KEY UPDATE SKIP LOCKED
+        )
+        UPDATE live_stream_inputs i SET look_at = :look_at FROM due WHERE i.stream_id = due.stream_id
+        RETURNING i.stream_id
+        """,
+        now=now,
+        look_at=look_at,
+        limit=limit,
+    )
+
+
+def wanted(tx: Tx) -> list[UUID]:
+    """The streams for which the service may have something."""
+    return tx.column(UUID, "SELECT stream_id FROM live_stream_inputs WHERE look_at IS NOT NULL")
+
+
+def strays(tx: Tx, channels: Collection[str], now: datetime, before: datetime) -> list[str]:
+    """Remember the channels that run for nobody, and forget all others; those that do so since before that time."""
+    tx.run("DELETE FROM live_stream_strays WHERE NOT channel = ANY(CAST(:channels AS text[]))", channels=list(channels))
+    tx.run(
+        """
+        INSERT INTO live_stream_strays (channel, since)
+        SELECT channel, :now FROM unnest(CAST(:channels AS text[])) AS channel ORDER BY channel ON CONFLICT DO NOTHING
+        """,
+        channels=list(channels),
+        now=now,
+    )
+    return tx.column(
+        str, "SELECT channel FROM live_stream_strays WHERE since <= :before ORDER BY channel", before=before
+    )
+
+
+def audiences(tx: Tx, since: datetime) -> list[Audience]:
+    """The live streams, with how many of those who are sampled were seen since then."""
+    return tx.all(
+        Audience,
+        """
+        SELECT s.id AS stream_id, s.sample_shift,
+               (SELECT count(*) FROM live_stream_presence p
+                WHERE p.stream_id = s.id AND p.seen_at > :since
+                  AND p.mark % (CAST(1 AS bigint) << s.sample_shift) = 0) AS seen
+        FROM live_streams s WHERE s.status = 'live' ORDER BY s.id
+        """,
+        since=since,
+    )
+
+
+def count_viewers(tx: Tx, stream_id: UUID, viewers: int, *, is_estimate: bool, sample_shift: int) -> None:
+    """Store how many watch, and which of them are counted from now on."""
+    tx.run(
+        """
+        UPDATE live_streams SET viewers = :viewers, is_estimate = :is_estimate, sample_shift = :sample_shift,
+               peak_viewers = greatest(peak_viewers, :viewers)
+        WHERE id = :id AND status = 'live'
+        """,
+        id=stream_id,
+        viewers=viewers,
+        is_estimate=is_estimate,
+        sample_shift=sample_shift,
+    )
+
+
+def clear_viewers(tx: Tx) -> None:
+    """Store that nobody watches a stream that is not live."""
+    tx.run(
+        """
+        UPDATE live_streams SET viewers = 0, is_estimate = false, sample_shift = 0
+        WHERE status <> 'live' AND (viewers > 0 OR sample_shift > 0)
+        """
+    )
+
+
+def forget_seen(tx: Tx, before: datetime) -> None:
+    """Forget who was seen last before then."""
+    tx.run("DELETE FROM live_stream_presence WHERE seen_at < :before", before=before)

@@ -1,0 +1,1 @@
+"""Members see which streams are live, planned and past, and watch them."""

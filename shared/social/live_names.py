@@ -1,0 +1,20 @@
+"""The names of a stream's input and channel at Live Stream, and of the row that its key is sealed for. Pure."""
+
+from uuid import UUID
+
+
+def channel_name(stream_id: UUID, generation: int) -> str:
+    """The name of both: a new key makes another generation."""
+    return f"s-{stream_id.hex}-{generation}"
+
+
+def generation_of(name: str) -> tuple[str, str]:
+    """The stream's id in hexadecimal, and the generation; empty texts for a name that is not ours."""
+    begin, _, rest = name.partition("-")
+    stream, _, generation = rest.partition("-")
+    return (stream, generation) if begin == "s" else ("", "")
+
+
+def row_of(stream_id: UUID) -> str:
+    """The name of the row that a stream's sealed key is bound to."""
+    return f"live_stream_inputs:{stream_id}"
