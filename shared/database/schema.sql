@@ -1406,6 +1406,138 @@ CREATE TRIGGER fulfilment_changed BEFORE UPDATE ON fulfilments FOR EACH ROW EXEC
 CREATE CONSTRAINT TRIGGER fulfilment_whole AFTER INSERT ON fulfilments DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     EXECUTE FUNCTION fulfilment_whole();
 
+CREATE TABLE governance_ballots (
+    vote_id    uuid         NOT NULL,
+    member_id  uuid         NOT NULL,
+    option     integer      NOT NULL,
+    receipt    bytea        NOT NULL,
+    cast_at    timestamptz  NOT NULL,
+    CONSTRAINT governance_ballots_pkey PRIMARY KEY (vote_id, member_id),
+    CONSTRAINT governance_ballots_receipt UNIQUE (vote_id, receipt),
+    CONSTRAINT governance_ballots_receipt_check CHECK (octet_length(receipt) IN (16, 32)),
+    CONSTRAINT governance_ballots_elector FOREIGN KEY (vote_id, member_id) REFERENCES governance_electors(vote_id,
+        member_id),
+    CONSTRAINT governance_ballots_option FOREIGN KEY (vote_id, option) REFERENCES governance_options(vote_id, option)
+);
+CREATE INDEX governance_ballots_member ON governance_ballots (member_id);
+CREATE INDEX governance_ballots_option_key ON governance_ballots (vote_id, option);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON governance_ballots FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON governance_ballots FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE TRIGGER governance_ballot_cast BEFORE INSERT ON governance_ballots FOR EACH ROW EXECUTE FUNCTION
+    governance_ballot_cast();
+
+CREATE TABLE governance_electors (
+    vote_id    uuid  NOT NULL,
+    member_id  uuid  NOT NULL,
+    CONSTRAINT governance_electors_pkey PRIMARY KEY (vote_id, member_id),
+    CONSTRAINT governance_electors_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
+    CONSTRAINT governance_electors_vote_id_fkey FOREIGN KEY (vote_id) REFERENCES governance_votes(id)
+);
+CREATE INDEX governance_electors_member ON governance_electors (member_id);
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON governance_electors FOR EACH ROW EXECUTE FUNCTION append_only();
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON governance_electors FOR EACH STATEMENT EXECUTE FUNCTION
+    append_only();
+CREATE TRIGGER governance_electors_made AFTER INSERT ON governance_electors REFERENCING NEW TABLE AS made FOR EACH
+    STATEMENT EXECUTE FUNCTION governance_electors_made();
+
+CREATE TABLE governance_options (
+    vote_id  uuid     NOT NULL,
+    option   integer  NOT NULL,
+    label    text     NOT NULL,
+    ballots  integer  NOT NULL DEFAULT 0,
+    CONSTRAINT governance_options_pkey PRIMARY KEY (vote_id, option),
+    CONSTRAINT governance_options_label UNIQUE (vote_id, label),
+    CONSTRAINT governance_options_ballots_check CHECK (ballots >= 0),
+    CONSTRAINT governance_options_label_check CHECK (char_length(label) >= 1 AND char_length(label) <= 100),
+    CONSTRAINT governance_options_option_check CHECK (option >= 1 AND option <= 20),
+    CONSTRAINT governance_options_vote_id_fkey FOREIGN KEY (vote_id) REFERENCES governance_votes(id)
+) WITH (fillfactor=50);
+CREATE TRIGGER governance_option_changed BEFORE INSERT OR DELETE OR UPDATE ON governance_options FOR EACH ROW EXECUTE
+    FUNCTION governance_option_changed();
+
+CREATE TABLE governance_proposals (
+    id          uuid         NOT NULL,
+    member_id   uuid         NOT NULL,
+    slot        integer      NOT NULL,
+    type        text         NOT NULL,
+    title       text         NOT NULL,
+    body        text         NOT NULL,
+    status      text         NOT NULL DEFAULT 'open',
+    created_at  timestamptz  NOT NULL,
+    decided_at  timestamptz,
+    decided_by  uuid,
+    note        text,
+    vote_id     uuid,
+    CONSTRAINT governance_proposals_pkey PRIMARY KEY (id),
+    CONSTRAINT governance_proposals_vote_id_key UNIQUE (vote_id),
+    CONSTRAINT governance_proposals_body_check CHECK (char_length(body) <= 5000),
+    CONSTRAINT governance_proposals_decided CHECK ((status IN ('accepted', 'declined')) = (decided_by IS NOT NULL)),
+    CONSTRAINT governance_proposals_ended CHECK ((status = 'open') = (decided_at IS NULL)),
+    CONSTRAINT governance_proposals_note_check CHECK (char_length(note) <= 500),
+    CONSTRAINT governance_proposals_slot_check CHECK (slot >= 1 AND slot <= 3),
+    CONSTRAINT governance_proposals_status_check CHECK (status IN ('open', 'accepted', 'declined', 'withdrawn')),
+    CONSTRAINT governance_proposals_title_check CHECK (char_length(title) <= 200),
+    CONSTRAINT governance_proposals_type_check CHECK (type IN ('flavor', 'loyalty', 'corporate')),
+    CONSTRAINT governance_proposals_vote CHECK ((status = 'accepted') = (vote_id IS NOT NULL)),
+    CONSTRAINT governance_proposals_decided_by_fkey FOREIGN KEY (decided_by) REFERENCES members(id),
+    CONSTRAINT governance_proposals_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id),
+    CONSTRAINT governance_proposals_vote_id_fkey FOREIGN KEY (vote_id) REFERENCES governance_votes(id)
+);
+CREATE INDEX governance_proposals_created ON governance_proposals (created_at DESC, id DESC);
+CREATE INDEX governance_proposals_decider ON governance_proposals (decided_by) WHERE decided_by IS NOT NULL;
+CREATE INDEX governance_proposals_member ON governance_proposals (member_id, created_at DESC, id DESC);
+CREATE UNIQUE INDEX governance_proposals_slot ON governance_proposals (member_id, slot) WHERE status = 'open';
+
+CREATE TABLE governance_votes (
+    id               uuid         NOT NULL,
+    type             text         NOT NULL,
+    tier_min         tier         NOT NULL,
+    title            text         NOT NULL,
+    description      text         NOT NULL,
+    seconds          integer      NOT NULL,
+    quorum_percent   integer      NOT NULL,
+    status           text         NOT NULL DEFAULT 'draft',
+    revision         integer      NOT NULL DEFAULT 1,
+    created_by       uuid         NOT NULL,
+    created_at       timestamptz  NOT NULL,
+    opened_at        timestamptz,
+    closes_at        timestamptz,
+    electors         integer,
+    digest           bytea,
+    closed_early_at  timestamptz,
+    closed_at        timestamptz,
+    outcome          jsonb,
+    CONSTRAINT governance_votes_pkey PRIMARY KEY (id),
+    CONSTRAINT governance_votes_closed CHECK (num_nonnulls(closed_at, outcome) = CASE     WHEN status = 'closed' THEN 2
+        ELSE 0 END),
+    CONSTRAINT governance_votes_description_check CHECK (char_length(description) <= 5000),
+    CONSTRAINT governance_votes_digest_check CHECK (octet_length(digest) = 32),
+    CONSTRAINT governance_votes_early CHECK (closed_early_at IS NULL OR (status IN ('closing', 'closed'))),
+    CONSTRAINT governance_votes_electors_check CHECK (electors >= 0),
+    CONSTRAINT governance_votes_length CHECK (closes_at = (opened_at + make_interval(secs => seconds::double
+        precision))),
+    CONSTRAINT governance_votes_opened CHECK (num_nonnulls(opened_at, closes_at, electors, digest) = CASE     WHEN
+        status IN ('active', 'closing', 'closed') THEN 4     ELSE 0 END),
+    CONSTRAINT governance_votes_outcome_check CHECK (jsonb_typeof(outcome) = 'object'),
+    CONSTRAINT governance_votes_quorum_percent_check CHECK (quorum_percent >= 0 AND quorum_percent <= 100),
+    CONSTRAINT governance_votes_revision_check CHECK (revision > 0),
+    CONSTRAINT governance_votes_seconds_check CHECK (seconds >= 3600 AND seconds <= 2592000),
+    CONSTRAINT governance_votes_status_check CHECK (status IN ('draft', 'opening', 'active', 'closing', 'closed',
+        'discarded')),
+    CONSTRAINT governance_votes_tier CHECK (tier_min = CASE type     WHEN 'flavor' THEN 'vip'     WHEN 'loyalty' THEN
+        'high_roller'     ELSE 'whale' END),
+    CONSTRAINT governance_votes_title_check CHECK (char_length(title) >= 1 AND char_length(title) <= 200),
+    CONSTRAINT governance_votes_type_check CHECK (type IN ('flavor', 'loyalty', 'corporate')),
+    CONSTRAINT governance_votes_created_by_fkey FOREIGN KEY (created_by) REFERENCES members(id)
+);
+CREATE INDEX governance_votes_author ON governance_votes (created_by);
+CREATE INDEX governance_votes_created ON governance_votes (created_at DESC, id DESC);
+CREATE INDEX governance_votes_going ON governance_votes (status) WHERE status IN ('opening', 'active', 'closing');
+CREATE INDEX governance_votes_opened ON governance_votes (opened_at DESC, id DESC) WHERE opened_at IS NOT NULL;
+CREATE TRIGGER governance_vote_changed BEFORE DELETE OR UPDATE ON governance_votes FOR EACH ROW EXECUTE FUNCTION
+    governance_vote_changed();
+
 CREATE TABLE guarantee_claims (
     kind         text         NOT NULL,
     fingerprint  bytea        NOT NULL,
@@ -1763,6 +1895,125 @@ CREATE TRIGGER social_listener_departed AFTER UPDATE ON listener_revocations FOR
     FROM old.before) EXECUTE FUNCTION social_listener_departed();
 CREATE TRIGGER social_listener_departed_first AFTER INSERT ON listener_revocations FOR EACH ROW WHEN (new.before IS NOT
     NULL) EXECUTE FUNCTION social_listener_departed();
+
+CREATE TABLE live_stream_inputs (
+    stream_id        uuid         NOT NULL,
+    start_id         uuid         NOT NULL,
+    begun_at         timestamptz  NOT NULL,
+    generation       integer      NOT NULL DEFAULT 1,
+    generation_gone  integer      NOT NULL DEFAULT 0,
+    address          text,
+    sealed_key       bytea,
+    key_hash         bytea,
+    operation        text,
+    observed         text,
+    observed_at      timestamptz,
+    failures         integer      NOT NULL DEFAULT 0,
+    last_error       text,
+    clip_until       timestamptz,
+    clips            integer      NOT NULL DEFAULT 0,
+    held_until       timestamptz,
+    look_at          timestamptz,
+    CONSTRAINT live_stream_inputs_pkey PRIMARY KEY (stream_id),
+    CONSTRAINT live_stream_inputs_key_hash_key UNIQUE (key_hash),
+    CONSTRAINT live_stream_inputs_start_id_key UNIQUE (start_id),
+    CONSTRAINT live_stream_inputs_check CHECK (generation_gone >= 0 AND generation_gone <= generation),
+    CONSTRAINT live_stream_inputs_check1 CHECK ((sealed_key IS NULL) = (key_hash IS NULL)),
+    CONSTRAINT live_stream_inputs_check2 CHECK ((sealed_key IS NULL) = (address IS NULL)),
+    CONSTRAINT live_stream_inputs_clips_check CHECK (clips >= 0),
+    CONSTRAINT live_stream_inputs_failures_check CHECK (failures >= 0),
+    CONSTRAINT live_stream_inputs_generation_check CHECK (generation > 0),
+    CONSTRAINT live_stream_inputs_key_hash_check CHECK (octet_length(key_hash) = 32),
+    CONSTRAINT live_stream_inputs_stream_id_fkey FOREIGN KEY (stream_id) REFERENCES live_streams(id)
+);
+CREATE INDEX live_stream_inputs_due ON live_stream_inputs (look_at) WHERE look_at IS NOT NULL;
+
+CREATE TABLE live_stream_presence (
+    stream_id  uuid         NOT NULL,
+    mark       bigint       NOT NULL,
+    seen_at    timestamptz  NOT NULL,
+    CONSTRAINT live_stream_presence_pkey PRIMARY KEY (stream_id, mark),
+    CONSTRAINT live_stream_presence_mark_check CHECK (mark >= 0)
+);
+
+CREATE TABLE live_stream_reminders (
+    stream_id    uuid         NOT NULL,
+    plan         integer      NOT NULL,
+    minutes      integer      NOT NULL,
+    last_number  bigint       NOT NULL,
+    done_number  bigint       NOT NULL DEFAULT 0,
+    told         integer      NOT NULL DEFAULT 0,
+    begun_at     timestamptz  NOT NULL,
+    finished_at  timestamptz,
+    CONSTRAINT live_stream_reminders_pkey PRIMARY KEY (stream_id, plan),
+    CONSTRAINT live_stream_reminders_check CHECK (done_number <= last_number),
+    CONSTRAINT live_stream_reminders_minutes_check CHECK (minutes > 0),
+    CONSTRAINT live_stream_reminders_stream_id_fkey FOREIGN KEY (stream_id) REFERENCES live_streams(id)
+);
+
+CREATE TABLE live_stream_strays (
+    channel  text         NOT NULL,
+    since    timestamptz  NOT NULL,
+    CONSTRAINT live_stream_strays_pkey PRIMARY KEY (channel)
+);
+
+CREATE TABLE live_streams (
+    id              uuid                         NOT NULL,
+    playback_id     text                         NOT NULL,
+    title           text                         NOT NULL,
+    description     text                         NOT NULL,
+    host_name       text                         NOT NULL,
+    tier_min        tier                         NOT NULL,
+    channel_id      uuid,
+    status          text                         NOT NULL DEFAULT 'scheduled',
+    starts          timestamp without time zone  NOT NULL,
+    time_zone       text                         NOT NULL,
+    scheduled_at    timestamptz                  NOT NULL,
+    plan            integer                      NOT NULL DEFAULT 1,
+    planned_at      timestamptz                  NOT NULL,
+    started_at      timestamptz,
+    interrupted_at  timestamptz,
+    ended_at        timestamptz,
+    overlay         text,
+    viewers         integer                      NOT NULL DEFAULT 0,
+    is_estimate     boolean                      NOT NULL DEFAULT false,
+    peak_viewers    integer                      NOT NULL DEFAULT 0,
+    sample_shift    integer                      NOT NULL DEFAULT 0,
+    vod_state       text                         NOT NULL DEFAULT 'none',
+    revision        integer                      NOT NULL DEFAULT 1,
+    created_by      uuid                         NOT NULL,
+    created_at      timestamptz                  NOT NULL,
+    CONSTRAINT live_streams_pkey PRIMARY KEY (id),
+    CONSTRAINT live_streams_playback_id_key UNIQUE (playback_id),
+    CONSTRAINT live_streams_description_check CHECK (length(description) <= 5000),
+    CONSTRAINT live_streams_ended CHECK ((ended_at IS NOT NULL) = (status IN ('ended', 'cancelled', 'failed'))),
+    CONSTRAINT live_streams_host_name_check CHECK (length(host_name) >= 1 AND length(host_name) <= 100),
+    CONSTRAINT live_streams_live CHECK (started_at IS NOT NULL OR status <> 'live'),
+    CONSTRAINT live_streams_overlay_check CHECK (length("overlay") >= 1 AND length("overlay") <= 280),
+    CONSTRAINT live_streams_peak_viewers_check CHECK (peak_viewers >= 0),
+    CONSTRAINT live_streams_plan_check CHECK (plan > 0),
+    CONSTRAINT live_streams_playback_id_check CHECK (playback_id ~ '^[a-z2-7]{26}$'),
+    CONSTRAINT live_streams_recorded CHECK (vod_state = 'none' OR started_at IS NOT NULL),
+    CONSTRAINT live_streams_revision_check CHECK (revision > 0),
+    CONSTRAINT live_streams_sample_shift_check CHECK (sample_shift >= 0 AND sample_shift <= 30),
+    CONSTRAINT live_streams_started CHECK (started_at IS NULL OR (status NOT IN ('scheduled', 'preparing', 'ready'))),
+    CONSTRAINT live_streams_status_check CHECK (status IN ('scheduled', 'preparing', 'ready', 'live', 'ending',
+        'ended', 'cancelled', 'failed')),
+    CONSTRAINT live_streams_time_zone_check CHECK (length(time_zone) >= 1 AND length(time_zone) <= 64),
+    CONSTRAINT live_streams_title_check CHECK (length(title) >= 1 AND length(title) <= 255),
+    CONSTRAINT live_streams_viewers_check CHECK (viewers >= 0),
+    CONSTRAINT live_streams_vod_state_check CHECK (vod_state IN ('none', 'making', 'ready', 'failed')),
+    CONSTRAINT live_streams_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id),
+    CONSTRAINT live_streams_created_by_fkey FOREIGN KEY (created_by) REFERENCES members(id)
+);
+CREATE INDEX live_streams_archive ON live_streams (ended_at, id) WHERE status = 'ended';
+CREATE INDEX live_streams_channel ON live_streams (channel_id) WHERE channel_id IS NOT NULL;
+CREATE INDEX live_streams_created ON live_streams (created_at, id);
+CREATE INDEX live_streams_creator ON live_streams (created_by);
+CREATE INDEX live_streams_on_air ON live_streams (started_at, id) WHERE status IN ('live', 'ending');
+CREATE INDEX live_streams_scheduled ON live_streams (scheduled_at, id);
+CREATE TRIGGER live_streams_step BEFORE UPDATE OF status ON live_streams FOR EACH ROW EXECUTE FUNCTION
+    live_streams_step();
 
 CREATE TABLE locked_shares (
     affiliate_id  uuid     NOT NULL,
@@ -3583,6 +3834,33 @@ CREATE TABLE social_heads (
     CONSTRAINT social_heads_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id)
 ) WITH (fillfactor=50);
 
+CREATE TABLE social_images (
+    id            uuid         NOT NULL,
+    member_id     uuid         NOT NULL,
+    status        text         NOT NULL DEFAULT 'waiting',
+    content_type  text         NOT NULL,
+    content       bytea,
+    uploaded_at   timestamptz  NOT NULL,
+    finished_at   timestamptz,
+    message_id    uuid,
+    removed_at    timestamptz,
+    CONSTRAINT social_images_pkey PRIMARY KEY (id),
+    CONSTRAINT social_images_message_id_key UNIQUE (message_id),
+    CONSTRAINT social_images_check CHECK ((status = 'waiting') = (finished_at IS NULL)),
+    CONSTRAINT social_images_check1 CHECK ((status = 'waiting') = (content IS NOT NULL)),
+    CONSTRAINT social_images_check2 CHECK (message_id IS NULL OR (status IN ('live', 'removed'))),
+    CONSTRAINT social_images_check3 CHECK (removed_at IS NULL OR (status IN ('refused', 'removed'))),
+    CONSTRAINT social_images_content_check CHECK (octet_length(content) <= 8388608),
+    CONSTRAINT social_images_content_type_check CHECK (content_type IN ('image/jpeg', 'image/png')),
+    CONSTRAINT social_images_status_check CHECK (status IN ('waiting', 'live', 'refused', 'removed')),
+    CONSTRAINT social_images_member_id_fkey FOREIGN KEY (member_id) REFERENCES members(id)
+);
+CREATE INDEX social_images_leaving ON social_images (id) WHERE status = 'removed' AND removed_at IS NULL;
+CREATE INDEX social_images_live ON social_images (uploaded_at) WHERE status = 'live';
+CREATE INDEX social_images_member ON social_images (member_id, uploaded_at DESC);
+CREATE INDEX social_images_removed ON social_images (removed_at) WHERE removed_at IS NOT NULL;
+CREATE INDEX social_images_unused ON social_images (uploaded_at) WHERE status = 'live' AND message_id IS NULL;
+
 CREATE TABLE social_messages (
     posted_at         timestamptz  NOT NULL,
     id                uuid         NOT NULL,
@@ -3610,7 +3888,7 @@ CREATE TABLE social_messages (
     CONSTRAINT social_messages_checked_revision_check CHECK (checked_revision >= 0),
     CONSTRAINT social_messages_language_check CHECK (language ~ '^[a-z]{2,3}$'),
     CONSTRAINT social_messages_media_id_check CHECK (length(media_id) >= 1 AND length(media_id) <= 64),
-    CONSTRAINT social_messages_media_type_check CHECK (media_type IN ('none', 'gif', 'emote')),
+    CONSTRAINT social_messages_media_type_check CHECK (media_type IN ('none', 'gif', 'emote', 'image')),
     CONSTRAINT social_messages_number_check CHECK (number > 0),
     CONSTRAINT social_messages_removed_by_check CHECK (removed_by IN ('author', 'moderator', 'check', 'erasure')),
     CONSTRAINT social_messages_revision_check CHECK (revision > 0),
@@ -3622,10 +3900,15 @@ CREATE INDEX social_messages_member ON ONLY social_messages (member_id);
 CREATE INDEX social_messages_removed ON ONLY social_messages (channel_id, number) WHERE removed_at IS NOT NULL;
 CREATE INDEX social_messages_unchecked ON ONLY social_messages (posted_at, id) WHERE checked_revision < revision AND
     removed_at IS NULL AND member_id IS NOT NULL AND text <> '';
+CREATE TRIGGER social_images_gone AFTER UPDATE OF removed_at ON social_messages FOR EACH ROW WHEN (old.media_type =
+    'image' AND old.removed_at IS NULL AND new.removed_at IS NOT NULL) EXECUTE FUNCTION social_images_gone();
 CREATE TRIGGER social_message_unpinned AFTER UPDATE OF removed_at ON social_messages FOR EACH ROW WHEN (new.removed_at
     IS NOT NULL) EXECUTE FUNCTION social_message_unpinned();
 CREATE TRIGGER social_messages_erased AFTER UPDATE ON social_messages REFERENCING OLD TABLE AS before NEW TABLE AS
     after FOR EACH STATEMENT EXECUTE FUNCTION social_messages_erased();
+CREATE TRIGGER social_translations_gone AFTER UPDATE OF text, revision, removed_at ON social_messages FOR EACH ROW WHEN
+    (new.revision <> old.revision OR new.text <> old.text OR new.removed_at IS NOT NULL) EXECUTE FUNCTION
+    social_translations_gone();
 
 CREATE TABLE social_pages (
     channel_id  uuid         NOT NULL,
@@ -3790,6 +4073,19 @@ CREATE TABLE social_tails (
     CONSTRAINT social_tails_position_check CHECK ("position" >= 0),
     CONSTRAINT social_tails_channel_id_fkey FOREIGN KEY (channel_id) REFERENCES social_channels(id)
 );
+
+CREATE TABLE social_translations (
+    message_id     uuid         NOT NULL,
+    revision       integer      NOT NULL,
+    language       text         NOT NULL,
+    text           text,
+    claimed_until  timestamptz  NOT NULL,
+    CONSTRAINT social_translations_pkey PRIMARY KEY (message_id, revision, language),
+    CONSTRAINT social_translations_language_check CHECK (language IN ('en', 'es', 'pt')),
+    CONSTRAINT social_translations_revision_check CHECK (revision > 0),
+    CONSTRAINT social_translations_text_check CHECK (char_length(text) <= 20000)
+);
+CREATE INDEX social_translations_claimed ON social_translations (claimed_until);
 
 CREATE TABLE stock (
     sku         text         NOT NULL,
@@ -6020,6 +6316,77 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION governance_ballot_cast()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    PERFORM FROM governance_votes
+    WHERE id = NEW.vote_id AND status = 'active' AND NEW.cast_at < closes_at FOR SHARE;
+    IF NOT FOUND THEN
+        PERFORM refuse('vote_not_open', format('vote %s takes no ballots', NEW.vote_id));
+    END IF;
+    RETURN NEW;
+END $function$;
+
+CREATE OR REPLACE FUNCTION governance_electors_made()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF EXISTS (SELECT FROM (SELECT DISTINCT vote_id FROM made) AS given JOIN governance_votes v ON v.id = given.vote_id
+               WHERE v.status <> 'opening') THEN
+        PERFORM refuse('vote_fixed', 'the electors are those of the opening');
+    END IF;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION governance_option_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+DECLARE
+    vote uuid := CASE WHEN TG_OP = 'DELETE' THEN OLD.vote_id ELSE NEW.vote_id END;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF (NEW.vote_id, NEW.option, NEW.label) = (OLD.vote_id, OLD.option, OLD.label)
+           AND NEW.ballots >= OLD.ballots THEN
+            RETURN NEW;
+        END IF;
+    ELSIF EXISTS (SELECT FROM governance_votes WHERE id = vote AND status = 'draft') THEN
+        RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
+    END IF;
+    PERFORM refuse('vote_fixed', format('the options of vote %s are fixed', vote));
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION governance_vote_changed()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+    IF TG_OP = 'DELETE' OR OLD.status IN ('closed', 'discarded')
+       OR (NEW.id, NEW.created_by, NEW.created_at) IS DISTINCT FROM (OLD.id, OLD.created_by, OLD.created_at)
+       OR (OLD.status <> 'draft'
+           AND (NEW.type, NEW.tier_min, NEW.title, NEW.description, NEW.seconds, NEW.quorum_percent)
+               IS DISTINCT FROM
+               (OLD.type, OLD.tier_min, OLD.title, OLD.description, OLD.seconds, OLD.quorum_percent))
+       OR (OLD.opened_at IS NOT NULL
+           AND (NEW.opened_at, NEW.closes_at, NEW.electors, NEW.digest)
+               IS DISTINCT FROM (OLD.opened_at, OLD.closes_at, OLD.electors, OLD.digest))
+       OR (OLD.closed_early_at IS NOT NULL AND NEW.closed_early_at IS DISTINCT FROM OLD.closed_early_at) THEN
+        PERFORM refuse('vote_fixed', format('vote %s keeps what it is', OLD.id));
+    END IF;
+    IF NEW.status <> OLD.status AND (OLD.status, NEW.status) NOT IN (
+           ('draft', 'opening'), ('draft', 'discarded'), ('opening', 'active'), ('active', 'closing'),
+           ('active', 'closed'), ('closing', 'closed')) THEN
+        PERFORM refuse('vote_status', format('vote %s is %s', OLD.id, OLD.status));
+    END IF;
+    RETURN NEW;
+END $function$;
+
 CREATE OR REPLACE FUNCTION guarantee_is_withheld()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -6253,6 +6620,23 @@ AS $function$
           GROUP BY affiliate_id) counted
     GROUP BY affiliate_id HAVING sum(chips) > 0
 $function$;
+
+CREATE OR REPLACE FUNCTION live_streams_step()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    IF NEW.status <> OLD.status AND NOT (OLD.status || ' ' || NEW.status) = ANY (ARRAY[
+        'scheduled preparing', 'scheduled cancelled',
+        'preparing ready', 'preparing live', 'preparing cancelled', 'preparing failed',
+        'ready preparing', 'ready live', 'ready cancelled', 'ready failed',
+        'live ending', 'ending ended']) THEN
+        RAISE EXCEPTION 'a stream does not go from % to %', OLD.status, NEW.status
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'live_streams_step', TABLE = 'live_streams';
+    END IF;
+    RETURN NEW;
+END $function$;
 
 CREATE OR REPLACE FUNCTION lock_vault(affiliate uuid, at timestamp with time zone)
  RETURNS date
@@ -8199,6 +8583,17 @@ BEGIN
     RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION social_images_gone()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    UPDATE social_images SET status = 'removed' WHERE message_id = NEW.id AND status = 'live';
+    RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION social_listener_departed()
  RETURNS trigger
  LANGUAGE plpgsql
@@ -8274,6 +8669,17 @@ AS $function$
 BEGIN
     UPDATE social_reaction_counts SET count = count - 1
     WHERE posted_at = OLD.posted_at AND message_id = OLD.message_id AND emoji = OLD.emoji;
+    RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION social_translations_gone()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'public', 'pg_temp'
+AS $function$
+BEGIN
+    DELETE FROM social_translations WHERE message_id = NEW.id;
     RETURN NULL;
 END $function$;
 
@@ -9269,20 +9675,22 @@ BEGIN
 END $function$;
 
 GRANT USAGE ON SCHEMA public TO blakjaks_accounts, blakjaks_accruals, blakjaks_acknowledging, blakjaks_affiliate_desk,
-    blakjaks_api_keys, blakjaks_app, blakjaks_approvals, blakjaks_awards, blakjaks_bank_sync, blakjaks_banks,
-    blakjaks_books, blakjaks_campaign_sending, blakjaks_campaigns, blakjaks_carts, blakjaks_checkout, blakjaks_checks,
-    blakjaks_clicks, blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_deposits, blakjaks_disputes,
-    blakjaks_downlines, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations, blakjaks_exports,
-    blakjaks_figure_rollups, blakjaks_figures, blakjaks_fulfilment, blakjaks_goods, blakjaks_hook_sending,
-    blakjaks_hooks, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys, blakjaks_listening,
-    blakjaks_member_desk, blakjaks_moderation, blakjaks_months, blakjaks_order_decisions, blakjaks_orders,
-    blakjaks_payouts, blakjaks_platform_settings, blakjaks_profiles, blakjaks_read, blakjaks_referral_reviews,
-    blakjaks_referrals, blakjaks_relay, blakjaks_report_requests, blakjaks_reports, blakjaks_rollups, blakjaks_sales,
-    blakjaks_scans, blakjaks_second_factors, blakjaks_settings, blakjaks_settlements, blakjaks_social,
-    blakjaks_standing, blakjaks_sunset, blakjaks_support, blakjaks_support_sync, blakjaks_tails, blakjaks_taxes,
+    blakjaks_api_keys, blakjaks_app, blakjaks_approvals, blakjaks_awards, blakjaks_ballots, blakjaks_bank_sync,
+    blakjaks_banks, blakjaks_books, blakjaks_campaign_sending, blakjaks_campaigns, blakjaks_carts, blakjaks_checkout,
+    blakjaks_checks, blakjaks_clicks, blakjaks_codes, blakjaks_counting, blakjaks_delivery, blakjaks_deposits,
+    blakjaks_disputes, blakjaks_downlines, blakjaks_enrolment, blakjaks_erasure, blakjaks_explanations,
+    blakjaks_exports, blakjaks_figure_rollups, blakjaks_figures, blakjaks_fulfilment, blakjaks_goods,
+    blakjaks_hook_sending, blakjaks_hooks, blakjaks_inbox, blakjaks_inventory, blakjaks_invoices, blakjaks_keys,
+    blakjaks_listening, blakjaks_member_desk, blakjaks_moderation, blakjaks_months, blakjaks_order_decisions,
+    blakjaks_orders, blakjaks_payouts, blakjaks_platform_settings, blakjaks_profiles, blakjaks_read,
+    blakjaks_referral_reviews, blakjaks_referrals, blakjaks_relay, blakjaks_reminding, blakjaks_report_requests,
+    blakjaks_reports, blakjaks_rollups, blakjaks_sales, blakjaks_scans, blakjaks_second_factors, blakjaks_settings,
+    blakjaks_settlements, blakjaks_social, blakjaks_standing, blakjaks_stream_control, blakjaks_stream_presence,
+    blakjaks_streams, blakjaks_sunset, blakjaks_support, blakjaks_support_sync, blakjaks_tails, blakjaks_taxes,
     blakjaks_telling, blakjaks_top_ups, blakjaks_unsubscribes, blakjaks_vault_upkeep, blakjaks_vaults,
-    blakjaks_wallet_watching, blakjaks_wallets, blakjaks_watching, blakjaks_webhooks, blakjaks_week_decisions,
-    blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions, blakjaks_work, PUBLIC;
+    blakjaks_vote_closing, blakjaks_votes, blakjaks_wallet_watching, blakjaks_wallets, blakjaks_watching,
+    blakjaks_webhooks, blakjaks_week_decisions, blakjaks_weeks, blakjaks_wholesale, blakjaks_wholesale_decisions,
+    blakjaks_work, PUBLIC;
 
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, USAGE ON SEQUENCES TO blakjaks_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT DELETE, INSERT, SELECT, UPDATE ON TABLES TO blakjaks_app;
@@ -9295,8 +9703,8 @@ REVOKE EXECUTE ON FUNCTION check_referrals_of(uuid), drop_months(regclass,timest
     forget_sign_up(uuid,timestamp with time zone), hide_social_messages(timestamp with time zone), keep_award_inputs(),
     let_count_go_on(bigint,bigint,text,timestamp with time zone), lock_vault(uuid,timestamp with time zone),
     order_takes_parcels(uuid,order_state,timestamp with time zone), return_doubted_chips(date,timestamp with time
-    zone), stranded_months(text), stranded_weeks(text), support_is_behind(uuid,timestamp with time zone),
-    validate_references(text) FROM PUBLIC;
+    zone), social_images_gone(), social_translations_gone(), stranded_months(text), stranded_weeks(text),
+    support_is_behind(uuid,timestamp with time zone), validate_references(text) FROM PUBLIC;
 
 GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE backup_codes, email_changes, known_devices, second_factors TO
     blakjaks_accounts;
@@ -9330,23 +9738,25 @@ GRANT DELETE, INSERT, SELECT, UPDATE ON TABLE active_days, activity, affiliate_c
     cart_items, carts, chain_scans, chain_transfers, chip_balances, chip_counts, chip_vaults, code_batch_chunks,
     code_batch_walks, code_batches, code_import_chunks, code_imports, code_retries, codes, comp_rules, comps,
     critical_events, data_exports, data_keys, devices, disputes, email_changes, email_codes, erasures, feed_items,
-    figure_progress, figures, flagged_scans, foreign_explanations, former_usernames, fulfilments, guarantee_claims,
-    guarantee_reviews, guarantees, hold_windows, hook_deliveries, hook_endpoints, hook_secrets, hook_tries,
-    idempotency_keys, inbox_counts, inboxes, installation, integration_states, job_faults, job_runs, known_devices,
-    late_counts, leases, listener_revocations, mail_publications, mail_suppressions, mail_templates, mails,
-    manual_transfers, mark_secrets, member_quarters, member_totals, members, metric_days, nonce_searches, nonce_uses,
-    notification_preferences, notifications, operation_resolutions, order_tins_sold, orders, outbox, parcels,
-    payment_findings, payment_operations, payments, payout_slots, payouts, permanent_tiers, products, pushes,
-    reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations, referral_changes,
-    referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals, refresh_tokens,
-    refund_requests, report_exports, report_files, sales_volume, scan_counter, scan_rollup_position, scan_rollups,
-    scans, second_factors, sessions, setting_wishes, settings, signers, signing_keys, social_blocks, social_cases,
-    social_channels, social_departures, social_entries, social_heads, social_messages, social_pages, social_pins,
-    social_reaction_counts, social_reactions, social_reads, social_reports, social_sent, social_shifts,
-    social_standings, social_tails, stock_alerts, support_appeals, support_contacts, support_events, tax_quotes,
-    tax_reports, teller_connections, teller_enrollments, tier_history, tins_sold_daily, top_ups, transparency_metrics,
-    treasury_alerts, treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns,
-    vault_lots, vault_months, wallet_balances, wallet_challenges, wallet_id_tokens, wallet_scans, wallet_tokens,
+    figure_progress, figures, flagged_scans, foreign_explanations, former_usernames, fulfilments, governance_options,
+    governance_proposals, governance_votes, guarantee_claims, guarantee_reviews, guarantees, hold_windows,
+    hook_deliveries, hook_endpoints, hook_secrets, hook_tries, idempotency_keys, inbox_counts, inboxes, installation,
+    integration_states, job_faults, job_runs, known_devices, late_counts, leases, listener_revocations,
+    live_stream_inputs, live_stream_presence, live_stream_reminders, live_stream_strays, live_streams,
+    mail_publications, mail_suppressions, mail_templates, mails, manual_transfers, mark_secrets, member_quarters,
+    member_totals, members, metric_days, nonce_searches, nonce_uses, notification_preferences, notifications,
+    operation_resolutions, order_tins_sold, orders, outbox, parcels, payment_findings, payment_operations, payments,
+    payout_slots, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
+    reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
+    referral_progress, referral_reviews, referrals, refresh_tokens, refund_requests, report_exports, report_files,
+    sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, second_factors, sessions, setting_wishes,
+    settings, signers, signing_keys, social_blocks, social_cases, social_channels, social_departures, social_entries,
+    social_heads, social_images, social_messages, social_pages, social_pins, social_reaction_counts, social_reactions,
+    social_reads, social_reports, social_sent, social_shifts, social_standings, social_tails, social_translations,
+    stock_alerts, support_appeals, support_contacts, support_events, tax_quotes, tax_reports, teller_connections,
+    teller_enrollments, tier_history, tins_sold_daily, top_ups, transparency_metrics, treasury_alerts,
+    treasury_snapshot_days, treasury_snapshots, trips, usdt_deposits, usdt_requests, usdt_returns, vault_lots,
+    vault_months, wallet_balances, wallet_challenges, wallet_id_tokens, wallet_scans, wallet_tokens,
     wallet_transactions, watch_minutes, webhook_deliveries, wholesale_accounts, withdrawals, withheld_chips TO
     blakjaks_app;
 GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
@@ -9355,12 +9765,12 @@ GRANT EXECUTE ON FUNCTION drop_treasury_snapshots(timestamp with time zone),
     blakjaks_app;
 GRANT INSERT, SELECT ON TABLE affiliate_week_decisions, audit_logs, bank_transfers, card_deposits, chip_moves,
     code_change_codes, code_changes, comp_rule_changes, dispute_movements, downline_entries, foreign_transfers,
-    fulfilment_lines, honey_trials, invoices, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
-    locked_shares, mail_template_versions, manual_awards, milestones, order_events, order_items, parcel_lines,
-    payout_approvals, payout_attempts, payout_events, payout_policy_runs, refund_lines, refunds, resale_certificates,
-    retired_names, sale_accruals, setting_changes, social_sanctions, stock_moves, sunset_notices, top_up_approvals,
-    treasuries, vault_moves, vault_warnings, wallet_links, wholesale_chips, wholesale_comps, wholesale_milestones,
-    withdrawal_events TO blakjaks_app;
+    fulfilment_lines, governance_ballots, governance_electors, honey_trials, invoices, ledger_journals,
+    ledger_postings, ledger_seal_balances, ledger_seals, locked_shares, mail_template_versions, manual_awards,
+    milestones, order_events, order_items, parcel_lines, payout_approvals, payout_attempts, payout_events,
+    payout_policy_runs, refund_lines, refunds, resale_certificates, retired_names, sale_accruals, setting_changes,
+    social_sanctions, stock_moves, sunset_notices, top_up_approvals, treasuries, vault_moves, vault_warnings,
+    wallet_links, wholesale_chips, wholesale_comps, wholesale_milestones, withdrawal_events TO blakjaks_app;
 GRANT SELECT ON TABLE award_inputs, count_comparisons, ledger_accounts, ledger_balances, member_wallets,
     order_transitions, payout_transitions, slot_transitions, stock, treasury_days, treasury_minutes, trip_places,
     withdrawal_transitions TO blakjaks_app;
@@ -9393,6 +9803,11 @@ GRANT UPDATE (hold_reason, state, state_at) ON TABLE payouts TO blakjaks_awards;
 GRANT UPDATE (payout_id, state, state_at) ON TABLE affiliate_payouts TO blakjaks_awards;
 GRANT UPDATE (updated_at) ON TABLE members TO blakjaks_awards;
 GRANT UPDATE ON TABLE member_totals TO blakjaks_awards;
+
+GRANT INSERT ON TABLE governance_ballots, governance_proposals TO blakjaks_ballots;
+GRANT UPDATE (ballots) ON TABLE governance_options TO blakjaks_ballots;
+GRANT UPDATE (decided_at, status) ON TABLE governance_proposals TO blakjaks_ballots;
+GRANT UPDATE (title) ON TABLE governance_votes TO blakjaks_ballots;
 
 GRANT INSERT ON TABLE bank_balances, critical_events TO blakjaks_bank_sync;
 GRANT SELECT ON TABLE data_keys, teller_enrollments TO blakjaks_bank_sync;
@@ -9492,14 +9907,15 @@ GRANT DELETE ON TABLE attempt_counters, avatars, bank_nonces, carts, data_export
     wallet_id_tokens, wallet_tokens, watch_minutes, webhook_deliveries, wholesale_accounts TO blakjaks_erasure;
 GRANT DELETE, INSERT, UPDATE ON TABLE former_usernames TO blakjaks_erasure;
 GRANT DELETE, SELECT ON TABLE backup_codes, email_changes, email_codes, known_devices, referral_clicks, refresh_tokens,
-    second_factors, social_blocks, social_cases, social_entries, social_pages, social_pins, social_reactions,
-    social_reads, social_reports, social_sent, support_appeals, support_events TO blakjaks_erasure;
+    second_factors, social_blocks, social_cases, social_entries, social_images, social_pages, social_pins,
+    social_reactions, social_reads, social_reports, social_sent, social_translations, support_appeals, support_events
+    TO blakjaks_erasure;
 GRANT EXECUTE ON FUNCTION forget_sign_up(uuid,timestamp with time zone) TO blakjaks_erasure;
 GRANT INSERT ON TABLE ledger_journals, ledger_postings TO blakjaks_erasure;
 GRANT INSERT, UPDATE ON TABLE erasures, retired_names TO blakjaks_erasure;
 GRANT SELECT (address) ON TABLE orders TO blakjaks_erasure;
 GRANT SELECT (member_id) ON TABLE mark_secrets TO blakjaks_erasure;
-GRANT SELECT ON TABLE members, social_messages, withdrawals TO blakjaks_erasure;
+GRANT SELECT ON TABLE governance_proposals, members, social_messages, withdrawals TO blakjaks_erasure;
 GRANT UPDATE (address) ON TABLE orders TO blakjaks_erasure;
 GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date_of_birth, email, email_verified_at,
     full_name, language, last_login_at, oobit_card_id, oobit_card_status, password_hash, phone, profile_revision,
@@ -9507,9 +9923,11 @@ GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date
     blakjaks_erasure;
 GRANT UPDATE (asked_at) ON TABLE data_exports TO blakjaks_erasure;
 GRANT UPDATE (asked_at) ON TABLE email_changes TO blakjaks_erasure;
+GRANT UPDATE (body, decided_at, status, title) ON TABLE governance_proposals TO blakjaks_erasure;
 GRANT UPDATE (business_address, company_name, contact_name, email, phone, tax_id, tax_id_last4) ON TABLE
     wholesale_accounts TO blakjaks_erasure;
 GRANT UPDATE (changed_at) ON TABLE carts TO blakjaks_erasure;
+GRANT UPDATE (claimed_until) ON TABLE social_translations TO blakjaks_erasure;
 GRANT UPDATE (closed_at) ON TABLE member_quarters TO blakjaks_erasure;
 GRANT UPDATE (copies, opened_at, text) ON TABLE social_cases TO blakjaks_erasure;
 GRANT UPDATE (created_at) ON TABLE email_codes TO blakjaks_erasure;
@@ -9544,6 +9962,7 @@ GRANT UPDATE (spent_at) ON TABLE bank_nonces TO blakjaks_erasure;
 GRANT UPDATE (state) ON TABLE hook_endpoints TO blakjaks_erasure;
 GRANT UPDATE (state, state_at) ON TABLE affiliate_payouts TO blakjaks_erasure;
 GRANT UPDATE (uploaded_at) ON TABLE avatars TO blakjaks_erasure;
+GRANT UPDATE (uploaded_at) ON TABLE social_images TO blakjaks_erasure;
 GRANT UPDATE (used_at) ON TABLE wallet_id_tokens TO blakjaks_erasure;
 
 GRANT INSERT ON TABLE payout_attempts, payout_events TO blakjaks_explanations;
@@ -9634,7 +10053,7 @@ GRANT SELECT ON TABLE data_keys, orders TO blakjaks_order_decisions;
 GRANT UPDATE (answered_at, evidence, look_at, reason, reference, status) ON TABLE payment_operations TO
     blakjaks_order_decisions;
 GRANT UPDATE (answered_at, look_at, status) ON TABLE fulfilments TO blakjaks_order_decisions;
-GRANT UPDATE (cancel_reason, cancel_wanted_at) ON TABLE orders TO blakjaks_order_decisions;
+GRANT UPDATE (cancel_reason, cancel_refused_at, cancel_wanted_at) ON TABLE orders TO blakjaks_order_decisions;
 GRANT UPDATE (decided_at, decided_by, decision_note, status) ON TABLE refund_requests TO blakjaks_order_decisions;
 GRANT UPDATE (delivered_at, news_at, status) ON TABLE parcels TO blakjaks_order_decisions;
 GRANT UPDATE (outcome, reference, said_at, why) ON TABLE operation_resolutions TO blakjaks_order_decisions;
@@ -9677,7 +10096,8 @@ GRANT UPDATE (changed_at, revision, value) ON TABLE settings TO blakjaks_platfor
 
 GRANT DELETE, INSERT, UPDATE ON TABLE devices TO blakjaks_profiles;
 GRANT INSERT ON TABLE former_usernames TO blakjaks_profiles;
-GRANT INSERT, UPDATE ON TABLE avatars, data_exports, notification_preferences, referral_codes TO blakjaks_profiles;
+GRANT INSERT, UPDATE ON TABLE avatars, data_exports, notification_preferences, referral_codes, social_images TO
+    blakjaks_profiles;
 GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date_of_birth, full_name, language, phone,
     profile_revision, state, updated_at, username, zip_code) ON TABLE members TO blakjaks_profiles;
 
@@ -9692,6 +10112,9 @@ GRANT SELECT (action_url, amount, created_at, disputed, id, order_id, ordered_at
 GRANT SELECT (activated_at, applied_at, business_address, company_name, contact_name, created_at, decided_at,
     decided_by, email, id, member_id, number, phone, reason, serial, status, tax_id_last4) ON TABLE wholesale_accounts
     TO blakjaks_read;
+GRANT SELECT (address, begun_at, clip_until, clips, failures, generation, generation_gone, held_until, key_hash,
+    last_error, look_at, observed, observed_at, operation, start_id, stream_id) ON TABLE live_stream_inputs TO
+    blakjaks_read;
 GRANT SELECT (address_line1, address_line2, avatar_url, bio, city, country, created_at, date_of_birth, email,
     email_verified_at, full_name, id, language, last_login_at, number, oobit_card_id, oobit_card_status,
     permanent_tier, phone, profile_revision, referred_by_id, role, state, status, updated_at, username, wallet_address,
@@ -9715,22 +10138,24 @@ GRANT SELECT ON TABLE active_days, activity, affiliate_chips, affiliate_earnings
     code_import_chunks, code_imports, code_retries, codes, comp_rule_changes, comp_rules, comps, count_comparisons,
     critical_events, data_exports, devices, dispute_movements, disputes, downline_entries, erasures, feed_items,
     figure_progress, figures, flagged_scans, foreign_explanations, foreign_transfers, former_usernames,
-    fulfilment_lines, fulfilments, guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials,
-    hook_deliveries, hook_tries, inbox_counts, inboxes, installation, integration_states, invoices, job_faults,
-    job_runs, late_counts, leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings,
-    ledger_seal_balances, ledger_seals, listener_revocations, locked_shares, mail_publications, mail_suppressions,
-    mail_template_versions, mail_templates, mails, manual_awards, manual_transfers, member_quarters, member_totals,
-    member_wallets, metric_days, milestones, nonce_searches, nonce_uses, notification_preferences, notifications,
-    operation_resolutions, order_events, order_items, order_tins_sold, order_transitions, outbox, parcel_lines,
-    parcels, payment_findings, payment_operations, payout_approvals, payout_events, payout_policy_runs, payout_slots,
-    payout_transitions, payouts, permanent_tiers, products, pushes, reconciliation_findings, reconciliation_marks,
-    reconciliation_treasuries, reconciliations, referral_changes, referral_checks, referral_clicks, referral_codes,
-    referral_progress, referral_reviews, referrals, refund_lines, refund_requests, refunds, report_exports,
-    report_files, resale_certificates, retired_names, sale_accruals, sales_volume, scan_counter, scan_rollup_position,
-    scan_rollups, scans, schema_migrations, sessions, setting_changes, setting_wishes, settings, signers, signing_keys,
-    slot_transitions, social_blocks, social_cases, social_channels, social_departures, social_entries, social_heads,
-    social_messages, social_pages, social_pins, social_reaction_counts, social_reactions, social_reads, social_reports,
-    social_sanctions, social_sent, social_shifts, social_standings, social_tails, stock, stock_alerts, stock_moves,
+    fulfilment_lines, fulfilments, governance_ballots, governance_electors, governance_options, governance_proposals,
+    governance_votes, guarantee_claims, guarantee_reviews, guarantees, hold_windows, honey_trials, hook_deliveries,
+    hook_tries, inbox_counts, inboxes, installation, integration_states, invoices, job_faults, job_runs, late_counts,
+    leases, ledger_accounts, ledger_balances, ledger_journals, ledger_postings, ledger_seal_balances, ledger_seals,
+    listener_revocations, live_stream_presence, live_stream_reminders, live_stream_strays, live_streams, locked_shares,
+    mail_publications, mail_suppressions, mail_template_versions, mail_templates, mails, manual_awards,
+    manual_transfers, member_quarters, member_totals, member_wallets, metric_days, milestones, nonce_searches,
+    nonce_uses, notification_preferences, notifications, operation_resolutions, order_events, order_items,
+    order_tins_sold, order_transitions, outbox, parcel_lines, parcels, payment_findings, payment_operations,
+    payout_approvals, payout_events, payout_policy_runs, payout_slots, payout_transitions, payouts, permanent_tiers,
+    products, pushes, reconciliation_findings, reconciliation_marks, reconciliation_treasuries, reconciliations,
+    referral_changes, referral_checks, referral_clicks, referral_codes, referral_progress, referral_reviews, referrals,
+    refund_lines, refund_requests, refunds, report_exports, report_files, resale_certificates, retired_names,
+    sale_accruals, sales_volume, scan_counter, scan_rollup_position, scan_rollups, scans, schema_migrations, sessions,
+    setting_changes, setting_wishes, settings, signers, signing_keys, slot_transitions, social_blocks, social_cases,
+    social_channels, social_departures, social_entries, social_heads, social_images, social_messages, social_pages,
+    social_pins, social_reaction_counts, social_reactions, social_reads, social_reports, social_sanctions, social_sent,
+    social_shifts, social_standings, social_tails, social_translations, stock, stock_alerts, stock_moves,
     sunset_notices, support_appeals, support_contacts, support_events, tax_quotes, tax_reports, teller_connections,
     tier_history, tins_sold_daily, top_up_approvals, top_ups, transparency_metrics, treasuries, treasury_alerts,
     treasury_days, treasury_minutes, treasury_snapshot_days, treasury_snapshots, trip_places, trips, usdt_deposits,
@@ -9748,6 +10173,12 @@ GRANT UPDATE (score, signals) ON TABLE referral_reviews TO blakjaks_referral_rev
 GRANT UPDATE (referred_by_id, updated_at) ON TABLE members TO blakjaks_referrals;
 
 GRANT DELETE, UPDATE ON TABLE outbox TO blakjaks_relay;
+
+GRANT DELETE ON TABLE notifications, pushes TO blakjaks_reminding;
+GRANT INSERT ON TABLE live_stream_reminders TO blakjaks_reminding;
+GRANT UPDATE (done_number, finished_at, told) ON TABLE live_stream_reminders TO blakjaks_reminding;
+GRANT UPDATE (planned_at) ON TABLE live_streams TO blakjaks_reminding;
+GRANT UPDATE (read_at) ON TABLE notifications TO blakjaks_reminding;
 
 GRANT INSERT ON TABLE report_exports TO blakjaks_report_requests;
 
@@ -9783,14 +10214,16 @@ GRANT UPDATE (is_one) ON TABLE card_balance TO blakjaks_settlements;
 GRANT UPDATE (resolution, resolved_at) ON TABLE payment_findings TO blakjaks_settlements;
 
 GRANT DELETE ON TABLE notifications, pushes TO blakjaks_social;
-GRANT DELETE, INSERT ON TABLE social_blocks, social_reactions TO blakjaks_social;
+GRANT DELETE, INSERT ON TABLE social_blocks, social_reactions, social_translations TO blakjaks_social;
 GRANT INSERT ON TABLE social_cases, social_entries, social_messages, social_reaction_counts, social_reads,
     social_reports, social_sanctions, social_sent, social_standings TO blakjaks_social;
+GRANT UPDATE (claimed_until, text) ON TABLE social_translations TO blakjaks_social;
 GRANT UPDATE (copies, reports, urgency) ON TABLE social_cases TO blakjaks_social;
 GRANT UPDATE (count) ON TABLE social_reaction_counts TO blakjaks_social;
 GRANT UPDATE (edited_at, language, mentions, removed_at, removed_by, revision, text) ON TABLE social_messages TO
     blakjaks_social;
 GRANT UPDATE (last_at, muted_until, recent, strikes, struck_at) ON TABLE social_standings TO blakjaks_social;
+GRANT UPDATE (message_id) ON TABLE social_images TO blakjaks_social;
 GRANT UPDATE (number) ON TABLE social_reads TO blakjaks_social;
 GRANT UPDATE (number, position) ON TABLE social_heads TO blakjaks_social;
 
@@ -9798,6 +10231,24 @@ GRANT INSERT, UPDATE ON TABLE member_quarters, permanent_tiers, tier_history TO 
 GRANT UPDATE (end_reason, ended_at) ON TABLE sessions TO blakjaks_standing;
 GRANT UPDATE (located_at) ON TABLE member_totals TO blakjaks_standing;
 GRANT UPDATE (permanent_tier, status, updated_at) ON TABLE members TO blakjaks_standing;
+
+GRANT DELETE ON TABLE live_stream_presence TO blakjaks_stream_control;
+GRANT DELETE, INSERT ON TABLE live_stream_strays TO blakjaks_stream_control;
+GRANT SELECT ON TABLE data_keys TO blakjaks_stream_control;
+GRANT UPDATE (address, clip_until, clips, failures, generation_gone, held_until, key_hash, last_error, look_at,
+    observed, observed_at, operation, sealed_key) ON TABLE live_stream_inputs TO blakjaks_stream_control;
+GRANT UPDATE (ended_at, interrupted_at, is_estimate, peak_viewers, revision, sample_shift, started_at, status, viewers,
+    vod_state) ON TABLE live_streams TO blakjaks_stream_control;
+
+GRANT INSERT ON TABLE live_stream_presence TO blakjaks_stream_presence;
+GRANT UPDATE (seen_at) ON TABLE live_stream_presence TO blakjaks_stream_presence;
+
+GRANT INSERT ON TABLE live_stream_inputs, live_streams TO blakjaks_streams;
+GRANT SELECT (sealed_key) ON TABLE live_stream_inputs TO blakjaks_streams;
+GRANT UPDATE (address, clip_until, failures, generation, key_hash, look_at, sealed_key) ON TABLE live_stream_inputs TO
+    blakjaks_streams;
+GRANT UPDATE (channel_id, description, ended_at, host_name, interrupted_at, overlay, plan, planned_at, revision,
+    scheduled_at, starts, status, tier_min, time_zone, title) ON TABLE live_streams TO blakjaks_streams;
 
 GRANT INSERT ON TABLE locked_shares, sunset_notices TO blakjaks_sunset;
 GRANT UPDATE (checked_at, full_days, full_on, state, step, sunset_at, weights) ON TABLE affiliate_program TO
@@ -9842,6 +10293,17 @@ GRANT UPDATE (left_chips) ON TABLE vault_lots TO blakjaks_vault_upkeep;
 GRANT EXECUTE ON FUNCTION lock_vault(uuid,timestamp with time zone) TO blakjaks_vaults;
 GRANT INSERT ON TABLE vault_lots, vault_moves TO blakjaks_vaults;
 GRANT UPDATE (left_chips) ON TABLE vault_lots TO blakjaks_vaults;
+
+GRANT INSERT ON TABLE governance_electors, social_entries, social_messages TO blakjaks_vote_closing;
+GRANT UPDATE (closed_at, closes_at, digest, electors, opened_at, outcome, revision, status) ON TABLE governance_votes
+    TO blakjaks_vote_closing;
+GRANT UPDATE (number, position) ON TABLE social_heads TO blakjaks_vote_closing;
+
+GRANT DELETE, INSERT ON TABLE governance_options TO blakjaks_votes;
+GRANT INSERT ON TABLE governance_votes TO blakjaks_votes;
+GRANT UPDATE (closed_early_at, description, quorum_percent, revision, seconds, status, tier_min, title, type) ON TABLE
+    governance_votes TO blakjaks_votes;
+GRANT UPDATE (decided_at, decided_by, note, status, vote_id) ON TABLE governance_proposals TO blakjaks_votes;
 
 GRANT INSERT ON TABLE wallet_transactions TO blakjaks_wallet_watching;
 GRANT INSERT, UPDATE ON TABLE wallet_scans TO blakjaks_wallet_watching;
