@@ -50,6 +50,7 @@ FIGURES = (
 QUICK_ACTIONS: Mapping[str, str] = {
     "order_codes": "/v1/admin/qr/generate",
     "approve_wholesale_account": "/v1/admin/wholesale/applications?status=pending",
+    "start_live_event": "/v1/admin/streaming/events?status=scheduled",
     "award_comp": "/v1/admin/comps/award",
     "broadcast": "/v1/admin/notifications/broadcast",
 }

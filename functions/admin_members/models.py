@@ -220,6 +220,7 @@ class TimelineKind(StrEnum):
     TIER = "tier"
     MESSAGE = "message"
     CHAT = "chat"
+    VOTE = "vote"
     MAIL = "mail"
     AUDIT = "audit"
 
@@ -233,9 +234,10 @@ class TimelineFilter(Page):
 class TimelineEntry(Reply):
     """Something that happened to a member. `what` names it: the product of a scan, the type of a comp or message, the
     source of a payout, the kind of an order or of a move of chips, the tier, the template of a mail, the channel in
-    which something was said (`state` is who has removed it), the action of an admin. `reference` is what finds it
-    elsewhere: a scan's number, a transaction's hash, an order's number, the source of chips, the quarter of a tier, the
-    title of a message, the number in the channel, the admin's username. Amounts are USDT, of orders dollars.
+    which something was said (`state` is who has removed it), the type of a vote in which they have cast a ballot (not
+    for what), the action of an admin. `reference` is what finds it elsewhere: a scan's number, a transaction's hash, an
+    order's number, the source of chips, the quarter of a tier, the title of a message or vote, the number in the
+    channel, the admin's username. Amounts are USDT, of orders dollars.
     """
 
     kind: TimelineKind

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from shared.values.tiers import Tier
 from tests import factories
 from tests.client import FunctionClient
 from tests.factories import Somebody
+from tests.fakes import vote_rows
 from tests.fakes.member_desk import USERS, MemberDesk, member_desk
 from tests.fakes.member_rows import insert_rows
 from tests.fakes.plain_rows import unchecked
@@ -138,7 +140,11 @@ SECTIONS = {"scan": "scans", "comp": "comps", "payout": "payouts", "withdrawal":
 def test_the_timeline_has_all_that_happened_to_the_member_newest_first(desk: MemberDesk) -> None:
     ada, eve = factories.member(), factories.member()
     assert desk.mend(ada, full_name="Ada King").status == 200
+    vote = vote_rows.opened(eve, datetime.now(UTC), 0)
     with unchecked(desk.sql):
+        desk.sql.execute_unnamed(
+            "INSERT INTO governance_ballots VALUES ($1, $2, 2, uuid_send(gen_random_uuid()), now())", (vote, ada.id)
+        )
         for section in SECTIONS.values():
             insert_rows(desk.sql, section, ada)
         desk.sql.execute_unnamed(
@@ -155,13 +161,15 @@ def test_the_timeline_has_all_that_happened_to_the_member_newest_first(desk: Mem
     keys = [(entry["happened_at"], entry["id"]) for entry in entries]
     assert keys == sorted(set(keys), reverse=True)
     counts = Counter(entry["kind"] for entry in entries)
-    assert counts == dict.fromkeys(SECTIONS, 5) | {"chat": 1, "audit": 1}
+    assert counts == dict.fromkeys(SECTIONS, 5) | {"chat": 1, "vote": 1, "audit": 1}
     assert set(counts) == set(TimelineKind)
     for kind in counts:
         alone = desk.client.get(f"{USERS}/{ada.id}/timeline?kind={kind}").body["items"]
         assert alone == [entry for entry in entries if entry["kind"] == kind]
     (said,) = [entry for entry in entries if entry["kind"] == "chat"]
     assert (said["what"], said["reference"], "secret" in str(entries)) == ("general", "7", False)
+    (voted,) = [entry for entry in entries if entry["kind"] == "vote"]
+    assert (voted["what"], voted["reference"], "Peach" in str(entries)) == ("flavor", "The next flavor", False)
     assert desk.client.get(f"{USERS}/{eve.id}/timeline").body["items"] == []
 
 

@@ -181,6 +181,7 @@ def test_it_has_what_the_plan_lists_by_name(client: Client) -> None:
     assert listed <= {figure["name"] for figure in body["figures"]}
     actions = {action["name"]: action["path"] for action in body["quick_actions"]}
     assert actions["order_codes"] == "/v1/admin/qr/generate"
+    assert actions["start_live_event"] == "/v1/admin/streaming/events?status=scheduled"
     assert actions["approve_wholesale_account"] == "/v1/admin/wholesale/applications?status=pending"
 
 
