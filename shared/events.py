@@ -85,20 +85,6 @@ class FeedItemMade(Event):
     feed_item_id: int
 
 
-class ChannelChanged(Event):
-    """Something has happened in a channel of the chat: listeners get a page, and new texts are checked."""
-
-    topic: ClassVar[str] = "channel-changed"
-    channel_id: UUID
-
-
-class VoteChanged(Event):
-    """A vote of the members was opened or closed: listeners get its document."""
-
-    topic: ClassVar[str] = "vote-changed"
-    vote_id: UUID
-
-
 class MailQueued(Event):
     """A mail is waiting to be sent."""
 
@@ -241,14 +227,6 @@ class SyncSupport(Task):
     member_id: UUID
 
 
-class ControlStream(Task):
-    """Take a live stream to its next state at Google Live Stream, if something has happened that allows it."""
-
-    queue: ClassVar[str] = "stream-control"
-    function: ClassVar[str] = "stream_control"
-    stream_id: UUID
-
-
 class RemindOfEvent(Task):
     """Remind the next members of a plan of a live event, those with a number above `done_number`."""
 
@@ -259,28 +237,11 @@ class RemindOfEvent(Task):
     done_number: int
 
 
-class TellEventChanged(Task):
-    """Tell those who were reminded of a plan that the event was moved or cancelled."""
-
-    queue: ClassVar[str] = "event-change"
-    function: ClassVar[str] = "event_remind"
-    stream_id: UUID
-    plan: int
-
-
 class AdvanceWeek(Task):
     """Take the weeks of affiliates as far as they can go."""
 
     queue: ClassVar[str] = "affiliate-week"
     function: ClassVar[str] = "affiliate_week"
-
-
-class TendVote(Task):
-    """Open a vote that an admin has released, or close one whose time is over."""
-
-    queue: ClassVar[str] = "governance-close"
-    function: ClassVar[str] = "governance_close"
-    vote_id: UUID
 
 
 class Reconcile(Task):
@@ -323,14 +284,6 @@ class RemoveAvatar(Task):
     queue: ClassVar[str] = "avatar-remove"
     function: ClassVar[str] = "avatar_publish"
     avatar_id: UUID
-
-
-class PublishChatImage(Task):
-    """Check an image for the chat, and store it."""
-
-    queue: ClassVar[str] = "chat-image-publish"
-    function: ClassVar[str] = "avatar_publish"
-    image_id: UUID
 
 
 class ExportMember(Task):

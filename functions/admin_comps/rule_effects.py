@@ -1,7 +1,8 @@
 """What a change of a prize's rule does: whether the prize can be won, and how often at the present pace."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
+from functions.admin_comps import store
 from functions.admin_comps.rules import Terms
 from functions.admin_comps.store import CompRule
 from shared.comps import award_inputs, trip_places
@@ -33,7 +34,7 @@ class ChangedCompRule(CompRule):
 def of_change(tx: Tx, kind: CompType, before: Terms, after: Terms, now: datetime) -> CompRuleEffect:
     """Compare the terms by today's sales and the scans of the last 30 days."""
     tins, trips = award_inputs.in_force(tx).tins_per_month, trip_places.this_month(tx, now)
-    scans = _scans_of_a_month(tx, now)
+    scans = store.scans_since(tx, now - PACE, now)
     was_open, is_open = (_is_open(kind, terms, tins, trips) for terms in (before, after))
     return CompRuleEffect(
         was_open=was_open,
@@ -52,16 +53,3 @@ def _comps(terms: Terms, scans: int, *, is_open: bool) -> int | None:
     if terms.interval is None:
         return None
     return scans // terms.interval if is_open else 0
-
-
-def _scans_of_a_month(tx: Tx, now: datetime) -> int:
-    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return tx.scalar(
-        int,
-        """
-        SELECT CAST(coalesce(sum(scans), 0) AS bigint) AS scans FROM scan_rollups
-        WHERE period = 'day' AND starts_at > :since AND starts_at <= :today
-        """,
-        since=today - PACE,
-        today=today,
-    )

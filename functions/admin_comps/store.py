@@ -362,3 +362,16 @@ def by_hand(tx: Tx, comp_id: UUID) -> ByHand | None:
         """,
         comp_id=comp_id,
     )
+
+
+def scans_since(tx: Tx, since: datetime, now: datetime) -> int:
+    """The scans of the UTC days that began after a moment, today's included."""
+    return tx.scalar(
+        int,
+        """
+        SELECT CAST(coalesce(sum(scans), 0) AS bigint) AS scans FROM scan_rollups
+        WHERE period = 'day' AND starts_at > :since AND starts_at <= :now
+        """,
+        since=since,
+        now=now,
+    )

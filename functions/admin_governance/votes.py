@@ -10,7 +10,7 @@ from functions.admin_governance.models import AdminVote, AdminVoteDetail, AdminV
 from functions.admin_governance.vote_store import Held, VoteRow
 from shared import events
 from shared.db import Tx
-from shared.events import TendVote, VoteChanged
+from shared.social.events import TendVote, VoteChanged
 from shared.social.votes import VoteNotOpen
 from shared.values.fields import Listing
 from shared.values.problems import NotFound

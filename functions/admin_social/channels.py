@@ -8,7 +8,7 @@ from functions.admin_social.common import Operations, api
 from functions.admin_social.models import AdminChatChannel, AdminChatChannels, ChatChannelDraft, ChatChannelEdit
 from shared import events
 from shared.db import Tx
-from shared.events import ChannelChanged
+from shared.social.events import ChannelChanged
 from shared.values.problems import NotFound
 from shared.web import audit
 from shared.web.audit import Action

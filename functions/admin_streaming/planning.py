@@ -18,8 +18,8 @@ from functions.admin_streaming.models import (
 )
 from shared import events
 from shared.db import ConstraintViolated, Tx
-from shared.events import ControlStream, TellEventChanged
 from shared.messages import event_reminders
+from shared.social.events import ControlStream, TellEventChanged
 from shared.values.fields import Listing
 from shared.values.problems import NotValid
 from shared.values.states import StreamStatus

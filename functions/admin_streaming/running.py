@@ -14,9 +14,9 @@ from shared import events
 from shared.credentials import totp, vault
 from shared.credentials.totp import SECOND_FACTOR
 from shared.db import Tx
-from shared.events import ControlStream
 from shared.ports import live_stream
 from shared.ports.vendors import VendorFailure
+from shared.social.events import ControlStream
 from shared.social.live_names import channel_name, row_of
 from shared.values.fields import LINE, Body, Reply, SixDigits
 from shared.values.ids import NIL

@@ -14,12 +14,13 @@ from functions.avatar_publish.store import Waiting
 from shared import clock, db, events, log
 from shared.config import read
 from shared.db import Tx
-from shared.events import PublishAvatar, PublishChatImage, RemoveAvatar
+from shared.events import PublishAvatar, RemoveAvatar
 from shared.job import ComeAgain, Job
 from shared.members import avatars
 from shared.messages import notifications
 from shared.ports import files, vision
 from shared.social import images
+from shared.social.events import PublishChatImage
 from shared.sweep import Sweep
 
 IMAGES_AT_ONCE = 200

@@ -15,10 +15,11 @@ from functions.event_remind.rules import Verdict
 from functions.event_remind.store import Event
 from shared import db, events, log
 from shared.db import Tx
-from shared.events import RemindOfEvent, TellEventChanged
+from shared.events import RemindOfEvent
 from shared.job import ComeAgain, Hopeless, Job
 from shared.messages import event_reminders, notifications
 from shared.messages.notifications import Note
+from shared.social.events import TellEventChanged
 from shared.values.live import ORDERED_WITHIN
 from shared.values.states import StreamStatus
 from shared.values.tiers import quarter_of

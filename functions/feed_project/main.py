@@ -13,19 +13,13 @@ from flask import Request, Response
 from functions.feed_project import comparing, documents, rules, store, voting
 from shared import clock, db, leases, log
 from shared.config import Config, read
-from shared.events import (
-    FeedItemMade,
-    InboxChanged,
-    ListenerRevoked,
-    NotificationChanged,
-    NotificationRetracted,
-    VoteChanged,
-)
+from shared.events import FeedItemMade, InboxChanged, ListenerRevoked, NotificationChanged, NotificationRetracted
 from shared.job import Job
 from shared.ports import firestore
 from shared.scans import counter
 from shared.scans import velocity as scan_velocity
 from shared.scans.velocity import ScanVelocity
+from shared.social.events import VoteChanged
 
 LEASE = "scan-counter"
 LEASE_LIFE = timedelta(seconds=5)

@@ -10,8 +10,8 @@ from flask import Request, Response
 
 from functions.governance_close import store, tending
 from shared import db
-from shared.events import TendVote
 from shared.job import ComeAgain, Job
+from shared.social.events import TendVote
 from shared.sweep import Sweep
 
 job = Job("governance_close")

@@ -11,7 +11,7 @@ from functions.governance_close import announcing, rules, store, texts
 from functions.governance_close.store import Vote
 from shared import events, log
 from shared.db import Tx
-from shared.events import TendVote, VoteChanged
+from shared.social.events import TendVote, VoteChanged
 from shared.values.states import VoteStatus
 from shared.values.tiers import quarter_of
 

@@ -8,8 +8,8 @@ from functions.profile.images import Rendition
 from shared import events
 from shared.auth import Claims
 from shared.db import Tx
-from shared.events import PublishChatImage
 from shared.social import images as places
+from shared.social.events import PublishChatImage
 from shared.values import retry_after
 from shared.values.fields import Reply
 from shared.values.problems import NotFound

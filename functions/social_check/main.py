@@ -10,8 +10,8 @@ from flask import Request, Response
 
 from functions.social_check import checking, rules, store
 from shared import clock, db, log
-from shared.events import ChannelChanged
 from shared.job import Job
+from shared.social.events import ChannelChanged
 
 job = Job("social_check")
 

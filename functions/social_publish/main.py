@@ -12,9 +12,9 @@ from flask import Request, Response
 
 from functions.social_publish import publishing, store
 from shared import clock, db
-from shared.events import ChannelChanged
 from shared.job import Job
 from shared.ports.firestore import FirestoreUnavailable
+from shared.social.events import ChannelChanged
 from shared.sweep import Sweep
 
 PINS_AT_ONCE = 200

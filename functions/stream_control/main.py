@@ -19,11 +19,11 @@ from functions.stream_control.store import Held
 from shared import clock, db, events, log
 from shared.credentials import vault
 from shared.db import Tx
-from shared.events import ControlStream
 from shared.job import Job
 from shared.ports import live_stream
 from shared.ports.live_stream import Endpoint
 from shared.ports.vendors import VendorFailure, VendorMisconfigured, VendorSilent
+from shared.social.events import ControlStream
 from shared.social.live_names import channel_name, generation_of, row_of
 from shared.sweep import Sweep
 from shared.values.states import RecordingState, StreamStatus

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from shared import events
 from shared.db import Tx
-from shared.events import ChannelChanged
+from shared.social.events import ChannelChanged
 
 
 class Numbered(Protocol):

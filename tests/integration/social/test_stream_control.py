@@ -12,8 +12,8 @@ from functions.streaming import rules as watching
 from shared import clock
 from shared.auth import Role
 from shared.credentials import totp
-from shared.events import ControlStream
 from shared.ports import live_stream
+from shared.social.events import ControlStream
 from shared.social.live_names import channel_name
 from shared.values.ids import NIL
 from shared.values.live import ChannelState
