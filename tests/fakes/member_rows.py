@@ -97,8 +97,10 @@ MANY = {
     "governance_electors": """
         governance_electors SELECT gen_random_uuid(), $1 FROM generate_series(1, 5) AS n""",
     "governance_proposals": """
-        governance_proposals (id, member_id, slot, type, title, body, created_at)
-        SELECT gen_random_uuid(), $1, n, 'flavor', 'x', 'x', now() FROM generate_series(1, 3) AS n""",
+        governance_proposals (id, member_id, slot, type, title, body, created_at, status, decided_at)
+        SELECT gen_random_uuid(), $1, (n - 1) % 3 + 1, 'flavor', 'x', 'x', now(),
+               CASE WHEN n > 3 THEN 'withdrawn' ELSE 'open' END, CASE WHEN n > 3 THEN now() END
+        FROM generate_series(1, 5) AS n""",
     "social_cases": """
         social_cases (id, message_id, revision, channel_id, number, member_id, text, outcome, opened_at)
         SELECT gen_random_uuid(), gen_random_uuid(), 1, gen_random_uuid(), n, $1, 'x', 'flagged', now()

@@ -23,12 +23,15 @@ def change_comp_rule(scene: Scene) -> Request:
 
 
 def revert_comp_rule(scene: Scene) -> Request:
-    changed = change_comp_rule(scene)
-    edit = json.loads(changed.body)
-    assert changed.client.put(changed.path, edit).status == 200
-    admin = treasury_admin(scene.client, Role.OPERATIONS)
-    body = {"revision": 2, "to_revision": 1, "reason": "Christmas is over", "totp": admin.code()}
-    return as_json(admin.client, f"{changed.path}/revert", body, body | {"reason": "It is over"})
+    first, second = (treasury_admin(scene.client, Role.OPERATIONS) for _ in range(2))
+    path = "/v1/admin/comp-rules/crypto_1k"
+    edit = {
+        "revision": 1, "interval": 7500, "tier": "high_roller", "amount": 900, "unlock_volume": 2500, "enabled": True,
+        "unlocked_by_admin": False, "reason": "For Christmas", "totp": first.code(),
+    }  # fmt: skip
+    assert first.client.put(path, edit).status == 200
+    body = {"revision": 2, "to_revision": 1, "reason": "Christmas is over", "totp": second.code()}
+    return as_json(second.client, f"{path}/revert", body, body | {"reason": "It is over"})
 
 
 def award_comp(scene: Scene) -> Request:

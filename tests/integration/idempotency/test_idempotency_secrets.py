@@ -32,8 +32,7 @@ pytest_plugins = ["tests.fakes.wallet_plugin", "tests.fakes.treasury_plugin"]
 
 # Texts that whoever reads the database may read: facts of the account, names, reasons, what the chain shows to all,
 # what admins write in mails and to whom, what a setting means, what members say in the chat, and what we are told of a
-# bank. Teller's id of an
-# enrollment opens nothing: only the token does, which no answer holds.
+# bank. Teller's id of an enrollment opens nothing: only the token does, which no answer holds.
 PUBLIC = frozenset({
     "access_list", "action", "action_url", "address_line1", "address_line2", "affiliate_username", "amount",
     "approver_username", "badge", "bio", "body", "cancel_reason", "cancelled_by_username", "card_id", "changes",
@@ -56,6 +55,7 @@ PUBLIC = frozenset({
     "avatar_url", "by_username", "category", "emoji", "given_by_username", "icon", "id", "media_id", "media_type",
     "removed_by", "slug", "text",
     "message_id", "operations",
+    "label", "receipt",  # of votes: all receipts are published at the close
     "arrival_hash", "fee_wei", "guid", "purpose", "source_address", "source_contract", "source_token", "value_wei",
 })  # fmt: skip
 NOT_THERE_AT_ONCE = {"create_export", "start_import"}  # the link comes with the file, which a job makes

@@ -99,7 +99,7 @@ def row(name: str, at: datetime) -> dict[str, object]:
 def _minute(at: datetime, identity: UUID) -> datetime:
     """The minute of that moment. The time is the whole key: what is too old already is older still by some minutes."""
     is_over = at < NOW - PERIODS["watch_minutes"].kept
-    return at.replace(second=0, microsecond=0) - timedelta(minutes=identity.int % 100_000 if is_over else 0)
+    return at.replace(second=0, microsecond=0) - timedelta(minutes=identity.int % 10_000_000 if is_over else 0)
 
 
 # Rows as old as those above, which stay all the same.
