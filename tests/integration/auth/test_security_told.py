@@ -191,6 +191,8 @@ PROTECTS_NOTHING = {
         ("post_message", "edit_message", "remove_message", "add_reaction", "remove_reaction", "mark_read"),
         "the chat; all that see the channel see it",
     ),
+    **dict.fromkeys(("report_message", "report_member"), "people look at it, and decide"),
+    **dict.fromkeys(("block_member", "unblock_member"), "whose words the member is told of"),
     "cast_ballot": "a ballot, which nobody can change",
     "create_proposal": "words to admins",
     "withdraw_proposal": "likewise",

@@ -39,7 +39,7 @@ Make = Callable[[Connection, datetime], None]
 Read = Callable[[str], dict[str, Any]]
 
 PUSHES = {"fcm", "apns"}
-ASKED_ALONE = {"openai"}  # it is judged by its last request, as pushes are (test_checks.py)
+ASKED_ALONE = {"openai", "translation"}  # judged by their last request, as pushes are (test_checks.py)
 OF_ALL_FUNCTIONS = {"FCM_PROJECT_ID", "APNS_KEY_ID", "APNS_TEAM_ID"}  # terraform/functions.tf gives them to each
 
 
@@ -199,7 +199,7 @@ def test_a_wrong_key_is_an_error_and_no_answer(
     assert "xkeysib" not in str(sql.execute_simple("SELECT * FROM integration_states").rows)
 
 
-@pytest.mark.parametrize("name", ASKED)
+@pytest.mark.parametrize("name", [name for name, asked in ASKED.items() if asked.needs])
 def test_a_service_whose_keys_are_missing_is_not_configured(
     read: Read, name: str, monkeypatch: pytest.MonkeyPatch, sql: Connection
 ) -> None:

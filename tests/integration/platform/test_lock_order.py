@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from pg8000.dbapi import Connection
+from pg8000.exceptions import DatabaseError
 
 import functions.admin_codes.store as admin_codes
 import functions.admin_comps.store as admin_comps
@@ -22,6 +23,7 @@ import functions.notifications.store as notifications
 import functions.scans.records as scan_records
 import functions.scans.store as scans
 import functions.social.store as chat
+import functions.stream_control.store as streams
 from functions.affiliate import chip_store
 from functions.affiliate_week import payout_store
 from functions.affiliate_week.week_store import Week
@@ -44,7 +46,7 @@ from shared.values.states import WeekState
 from tests import factories, statements
 from tests.factories import NOW
 from tests.fakes import order_rows
-from tests.fakes.locks import held, is_locked, until_waiting
+from tests.fakes.locks import LOCK_NOT_AVAILABLE, held, is_locked, until_waiting
 from tests.fakes.plain_rows import SIGNER, comp, payout, put, slot, unchecked, without_indexes
 from tests.fakes.week_rows import SUNDAY, wallet
 from tests.platform import Platform
@@ -59,6 +61,7 @@ TRIED_ELSEWHERE = {
     "functions.social.store.look": "test_reading.py",
     "functions.social.records.lock_images": "test_own_images.py",
     "functions.affiliate_vault.store.note_warned": "test_vault_upkeep.py",
+    "functions.stream_control.store.strays": "below",
     "shared.web.idempotency.claim_all": "test_group_twins.py",
 }
 
@@ -365,3 +368,16 @@ def undone(take: Take) -> None:
 
     with suppress(Exception):
         db.atomically(act)
+
+
+def test_strays_are_remembered_in_one_order(sql: Connection, platform: Platform) -> None:
+    insert = "INSERT INTO live_stream_strays (channel, since) VALUES ('{}', now())".format
+    with held(platform, insert("b")):
+        waiting = Thread(target=undone, args=[lambda tx: streams.strays(tx, ["c", "b", "a"], NOW, NOW)])
+        waiting.start()
+        until_waiting(sql, 1)
+        sql.execute_simple("SET lock_timeout = '100ms'")
+        with pytest.raises(DatabaseError, match=LOCK_NOT_AVAILABLE):
+            sql.execute_simple(insert("a"))
+        sql.execute_simple(insert("c"))
+    waiting.join(30)
