@@ -7,6 +7,7 @@ CRONTABS: Mapping[str, str] = {
     "affiliate_vault/hourly": "7 * * * *",
     "affiliate_week/sunday": "5 0 * * 0",
     "affiliate_week/go-on": "*/10 * * * *",
+    "avatar_publish/images": "* * * * *",
     "campaign_send/sweep": "*/10 * * * *",
     "deposit_watch/sweep": "* * * * *",
     "email_send/sweep": "*/10 * * * *",

@@ -1,4 +1,4 @@
-"""Refusals of admins who write votes, and what a draft must be (docs/votes.md). Pure."""
+"""Refusals of admins who write votes, and what a draft must be (docs/votes.md)."""
 
 from collections.abc import Sequence
 

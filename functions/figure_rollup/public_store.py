@@ -11,7 +11,7 @@ from shared.figures import kept
 from shared.figures.kept import Kept
 from shared.figures.milestones import MilestoneProgress, by_interval, milestone
 from shared.figures.names import Name
-from shared.messages.feed import PARTNER_KINDS
+from shared.messages.feed import PRIZE_KINDS
 from shared.values.money import Usdt
 from shared.values.prizes import Rule
 
@@ -57,9 +57,12 @@ def _newest_lines(tx: Tx) -> list[FeedLine]:
     return tx.all(
         FeedLine,
         """
-        SELECT id, kind, text, code, params, amount, happened_at FROM feed_items
-        WHERE kind <> ALL(CAST(:partners AS text[])) ORDER BY happened_at DESC, id DESC LIMIT :limit
+        SELECT line.id, line.kind, line.text, line.code, line.params, line.amount, line.happened_at
+        FROM unnest(CAST(:kinds AS text[])) AS wanted (kind)
+        CROSS JOIN LATERAL (SELECT id, kind, text, code, params, amount, happened_at FROM feed_items
+                            WHERE kind = wanted.kind ORDER BY happened_at DESC, id DESC LIMIT :limit) line
+        ORDER BY line.happened_at DESC, line.id DESC LIMIT :limit
         """,
-        partners=list(PARTNER_KINDS),
+        kinds=list(PRIZE_KINDS),
         limit=LINES,
     )

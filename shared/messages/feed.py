@@ -10,8 +10,10 @@ from shared.messages.texts import Said
 from shared.values.money import Usdt
 
 OfPartners = Literal["match_earned", "week_shared", "wholesale_comp_awarded"]
-Kind = Literal["comp_awarded", "comp_paid", OfPartners]
+OfPrizes = Literal["comp_awarded", "comp_paid"]
+Kind = Literal[OfPrizes, OfPartners]
 
+PRIZE_KINDS: tuple[Kind, ...] = get_args(OfPrizes)
 PARTNER_KINDS: tuple[Kind, ...] = get_args(OfPartners)  # what affiliates and the wholesale program have earned
 
 

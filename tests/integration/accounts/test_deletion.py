@@ -43,7 +43,7 @@ NOT_EXPORTED = {
     "payout_approvals": "of admins", "code_batches": "of admins", "code_changes": "of admins",
     "bank_nonces": "of admins", "foreign_explanations": "of admins",
     "code_imports": "of admins", "comp_rule_changes": "of admins", "broadcasts": "of admins",
-    "api_keys": "of admins", "campaigns": "of admins",
+    "api_keys": "of admins", "campaigns": "of admins", "governance_votes": "of admins",
     "live_streams": "of admins", "mail_publications": "of admins", "mail_templates": "of admins",
     "mail_template_versions": "of admins",
     "top_ups": "of admins", "top_up_approvals": "of admins",
