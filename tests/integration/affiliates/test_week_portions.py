@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pg8000.dbapi import Connection
 
+from emulators.process import wait_until
 from functions.affiliate_week import payout_store, proposal_store, recount_store, share_store, week_store
 from functions.profile import closing
 from shared import db, settings
@@ -154,9 +155,19 @@ def dying(weeks: Weeks, name: str, after: bool) -> int:
             try:
                 weeks.run()
             except Crash:
+                wait_until(lambda: not others_at_work(weeks), "the dead run's transaction is over")
                 continue
         return at - 1
     raise AssertionError("the job never ended")
+
+
+def others_at_work(weeks: Weeks) -> bool:
+    """Whether a session is still in a transaction: a run leaves a week alone that another one has locked."""
+    ((count,),) = weeks.rows(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL"
+    )
+    return bool(count)
 
 
 @pytest.mark.usefixtures("_small")
