@@ -257,6 +257,7 @@ def test_a_schedule_of_the_platform_is_rare_or_comes_several_times_a_day() -> No
         if Entry(it.name, it.cron, "", "").is_rare
     }
     assert rare == {
-        "affiliate_week sunday", "figure_rollup days-anew", "guarantee_grant guarantee", "ledger_seal daily",
+        "affiliate_week sunday", "event_remind daily", "figure_rollup days-anew", "guarantee_grant guarantee",
+        "ledger_seal daily",
         "partition_maintain make-months", "payment_reconciliation daily", "reconciliation daily", "sales_count settle",
     }  # fmt: skip

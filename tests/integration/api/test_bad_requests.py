@@ -101,9 +101,13 @@ def content_of(operation: Operation) -> tuple[bytes, dict[str, str]]:
 
 
 def required_query(operation: Operation) -> str:
-    """A query with an id for each parameter that the operation wants."""
-    wanted = [parameter["name"] for parameter in parameters(operation, "query") if parameter.get("required")]
-    return "?" + "&".join(f"{name}={uuid4()}" for name in wanted) if wanted else ""
+    """A query with a value for each parameter that the operation wants: the first that is listed, or an id."""
+    wanted = {
+        parameter["name"]: parameter["schema"].get("enum", [uuid4()])[0]
+        for parameter in parameters(operation, "query")
+        if parameter.get("required")
+    }
+    return "?" + "&".join(f"{name}={value}" for name, value in wanted.items()) if wanted else ""
 
 
 def methods_of(function: str, path: str) -> set[str]:
