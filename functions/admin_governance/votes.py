@@ -58,7 +58,7 @@ def change_vote(
     version.check(held.revision)
     before = found(tx, vote_id)
     vote_store.change(tx, vote_id, body)
-    changes = {"before": _recorded(before), "after": body.model_dump(mode="json")}
+    changes = {"before": _recorded(before), "after": without_words(body.model_dump(mode="json"), before.proposal_id)}
     return _changed(tx, admin, held, "change", changes, client=client, now=now)
 
 
@@ -115,6 +115,14 @@ def shown(row: VoteRow) -> AdminVote:
     return AdminVote.model_validate(vars(row))
 
 
+def without_words(said: Mapping[str, object], proposal_id: UUID | None) -> dict[str, object]:
+    """Return what the audit log keeps of a draft: not the words of a proposal, which go with its author's account."""
+    if proposal_id is None:
+        return dict(said)
+    kept = {name: value for name, value in said.items() if name not in {"title", "description"}}
+    return {"proposal_id": str(proposal_id), **kept}
+
+
 def _held(tx: Tx, vote_id: UUID) -> Held:
     """The vote, locked. Raises NotFound."""
     held = vote_store.lock(tx, vote_id)
@@ -142,7 +150,7 @@ def _changed(
 
 def _recorded(row: VoteRow) -> dict[str, object]:
     """What people set of a vote, for the audit log."""
-    return {
+    said: dict[str, object] = {
         "type": row.type,
         "title": row.title,
         "description": row.description,
@@ -150,3 +158,4 @@ def _recorded(row: VoteRow) -> dict[str, object]:
         "seconds": row.seconds,
         "quorum_percent": row.quorum_percent,
     }
+    return without_words(said, row.proposal_id)
