@@ -11,7 +11,7 @@ from functions.admin_governance.vote_store import Held, VoteRow
 from shared import events
 from shared.db import Tx
 from shared.social.events import TendVote, VoteChanged
-from shared.social.votes import VoteNotOpen
+from shared.social.votes import GRACE, VoteNotOpen
 from shared.values.fields import Listing
 from shared.values.problems import NotFound
 from shared.values.states import VoteStatus
@@ -90,12 +90,19 @@ def open_vote(tx: Tx, admin: Operations, vote_id: UUID, version: IfMatch, client
 
 @api.post("/v1/admin/governance/votes/{vote_id}/close", problems=(VoteNotOpen,))
 def close_vote(tx: Tx, admin: Operations, vote_id: UUID, body: VoteClosing, client: Client, now: datetime) -> AdminVote:
-    """Close a vote before its time: it takes no more ballots from now on. Harmless twice."""
+    """Close a vote before its time: it takes no more ballots from now on. Once its time is over, it closes as it would
+    without this. Harmless twice.
+    """
     held = _held(tx, vote_id)
     if held.status in (VoteStatus.CLOSING, VoteStatus.CLOSED):
         return shown(found(tx, vote_id))
     if held.status is not ACTIVE:
         raise VoteNotOpen
+    assert held.closes_at, "it was opened"
+    if now >= held.closes_at:
+        due = max(now, held.closes_at + GRACE)
+        events.enqueue(tx, now, TendVote(vote_id=vote_id), name=f"vote-close-late-{vote_id}", deliver_at=due)
+        return shown(found(tx, vote_id))
     vote_store.close_early(tx, vote_id, now)
     events.emit(tx, now, VoteChanged(vote_id=vote_id))
     events.enqueue(tx, now, TendVote(vote_id=vote_id), name=f"vote-close-early-{vote_id}")

@@ -1513,7 +1513,8 @@ CREATE TABLE governance_votes (
         ELSE 0 END),
     CONSTRAINT governance_votes_description_check CHECK (char_length(description) <= 5000),
     CONSTRAINT governance_votes_digest_check CHECK (octet_length(digest) = 32),
-    CONSTRAINT governance_votes_early CHECK (closed_early_at IS NULL OR (status IN ('closing', 'closed'))),
+    CONSTRAINT governance_votes_early CHECK (closed_early_at IS NULL OR (status IN ('closing', 'closed')) AND
+        closed_early_at < closes_at),
     CONSTRAINT governance_votes_electors_check CHECK (electors >= 0),
     CONSTRAINT governance_votes_length CHECK (closes_at = (opened_at + make_interval(secs => seconds::double
         precision))),

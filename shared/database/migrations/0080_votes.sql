@@ -36,7 +36,8 @@ CREATE TABLE governance_votes (
     CONSTRAINT governance_votes_length CHECK (closes_at = opened_at + make_interval(secs => seconds)),
     CONSTRAINT governance_votes_closed CHECK (
         num_nonnulls(closed_at, outcome) = CASE WHEN status = 'closed' THEN 2 ELSE 0 END),
-    CONSTRAINT governance_votes_early CHECK (closed_early_at IS NULL OR status IN ('closing', 'closed'))
+    CONSTRAINT governance_votes_early CHECK (
+        closed_early_at IS NULL OR (status IN ('closing', 'closed') AND closed_early_at < closes_at))
 );
 CREATE INDEX governance_votes_author ON governance_votes (created_by);
 CREATE INDEX governance_votes_created ON governance_votes (created_at DESC, id DESC);
