@@ -177,10 +177,10 @@ def _tended(made: World, vote: UUID, counted: str) -> Mapping[str, float]:
 
 def _tend(vote: UUID) -> None:
     from functions.governance_close import tending
-    from shared import clock, db
+    from shared import db
 
     with db.acting_for("governance_close"):
-        db.atomically(tending.tend, vote, clock.now())
+        db.atomically(tending.tend, vote)
 
 
 if __name__ == "__main__":

@@ -176,11 +176,12 @@ def _changed(
         raise rules.RuleChanged(revision=before.revision)
     if faults := rules.faults(before.type, terms, {rule.type: rule.terms for rule in held.values()}):
         raise NotValid(errors=faults)
+    in_force = rule_effects.in_force(tx, kind, before.terms)
     after = store.change_rule(tx, before.type, terms, now)
     store.insert_change(tx, before, after, by.admin.id, body.reason, now=now)
     changes = {"before": before.terms.recorded(), "after": terms.recorded(), "reason": body.reason}
     audit.record(tx, by.admin, by.client, Action("comp_rule.change", "comp_rule", after.type, changes), now)
-    effect = rule_effects.of_change(tx, kind, before.terms, terms, now)
+    effect = rule_effects.of_change(tx, kind, in_force, terms, now)
     return ChangedCompRule(**vars(store.ruling(tx, after.type)), effect=effect)
 
 

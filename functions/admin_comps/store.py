@@ -364,14 +364,14 @@ def by_hand(tx: Tx, comp_id: UUID) -> ByHand | None:
     )
 
 
-def scans_since(tx: Tx, since: datetime, now: datetime) -> int:
-    """The scans of the UTC days that began after a moment, today's included."""
+def scans_between(tx: Tx, since: datetime, until: datetime) -> int:
+    """The scans of the UTC days from one midnight to another, whose day is not among them."""
     return tx.scalar(
         int,
         """
         SELECT CAST(coalesce(sum(scans), 0) AS bigint) AS scans FROM scan_rollups
-        WHERE period = 'day' AND starts_at > :since AND starts_at <= :now
+        WHERE period = 'day' AND starts_at >= :since AND starts_at < :until
         """,
         since=since,
-        now=now,
+        until=until,
     )

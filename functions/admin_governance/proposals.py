@@ -13,7 +13,7 @@ from functions.admin_governance.models import (
     ProposalRefusal,
     VoteDraft,
 )
-from functions.admin_governance.votes import found, shown
+from functions.admin_governance.votes import found, shown, without_words
 from shared.db import Tx
 from shared.messages import notifications
 from shared.social.votes import ProposalDecided
@@ -55,7 +55,7 @@ def accept_proposal(
     proposal_store.decide(tx, proposal_id, accepted, admin.id, body.note, vote_id=identity, now=now)
     changes = {"vote_id": str(identity), "note": body.note}
     audit.record(tx, admin, client, Action("proposal.accept", "proposal", proposal_id, changes), now)
-    made = {"proposal_id": str(proposal_id), **draft.model_dump(mode="json")}
+    made = without_words(draft.model_dump(mode="json"), proposal_id)
     audit.record(tx, admin, client, Action("vote.create", "vote", identity, made), now)
     _tell(tx, proposal, "proposal_accepted", now)
     return shown(found(tx, identity))

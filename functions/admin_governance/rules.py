@@ -20,7 +20,7 @@ class VoteIsFixed(Problem):
 
 def check_labels(labels: Sequence[str]) -> None:
     """Raises NotValid when two options look alike."""
-    seen: dict[str, int] = {}
+    seen: dict[tuple[tuple[str, str], ...], int] = {}
     for position, label in enumerate(labels):
         looks = _looks(label)
         if looks in seen:
@@ -29,7 +29,12 @@ def check_labels(labels: Sequence[str]) -> None:
         seen[looks] = position
 
 
-def _looks(label: str) -> str:
-    """What a reader takes the label for. A skeleton leaves out digits and signs, which options may differ in."""
-    signs = "".join(sign for sign in label.casefold() if not sign.isalpha() and not sign.isspace())
-    return f"{text.skeleton(label)}\x00{signs}"
+def _looks(label: str) -> tuple[tuple[str, str], ...]:
+    """Return the label as a reader takes it, word by word. A skeleton leaves out digits and signs, which options may
+    differ in: they stand beside it.
+    """
+    return tuple((text.skeleton(word), _signs(word)) for word in label.split())
+
+
+def _signs(word: str) -> str:
+    return "".join(sign for sign in word.casefold() if not sign.isalpha())

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from functions.admin_governance.models import VoteDiaryEntry, VoteDraft
 from shared.db import Tx
+from shared.social import vote_locks
 from shared.social.votes import TIER_MIN, VoteType
 from shared.values.states import VoteStatus
 from shared.values.tiers import Tier
@@ -49,6 +50,7 @@ class Held:
     id: UUID
     status: VoteStatus
     revision: int
+    closes_at: datetime | None
 
 
 def insert(tx: Tx, vote_id: UUID, draft: VoteDraft, admin_id: UUID, now: datetime) -> None:
@@ -95,8 +97,11 @@ def change(tx: Tx, vote_id: UUID, draft: VoteDraft) -> None:
 
 def lock(tx: Tx, vote_id: UUID) -> Held | None:
     """The vote, locked until the commit."""
+    vote_locks.hold(tx, vote_id)
     return tx.first(
-        Held, "SELECT id, status, revision FROM governance_votes WHERE id = :id FOR NO KEY UPDATE", id=vote_id
+        Held,
+        "SELECT id, status, revision, closes_at FROM governance_votes WHERE id = :id FOR NO KEY UPDATE",
+        id=vote_id,
     )
 
 

@@ -11,7 +11,7 @@ from functions.admin_governance.vote_store import Held, VoteRow
 from shared import events
 from shared.db import Tx
 from shared.social.events import TendVote, VoteChanged
-from shared.social.votes import VoteNotOpen
+from shared.social.votes import GRACE, VoteNotOpen
 from shared.values.fields import Listing
 from shared.values.problems import NotFound
 from shared.values.states import VoteStatus
@@ -58,7 +58,7 @@ def change_vote(
     version.check(held.revision)
     before = found(tx, vote_id)
     vote_store.change(tx, vote_id, body)
-    changes = {"before": _recorded(before), "after": body.model_dump(mode="json")}
+    changes = {"before": _recorded(before), "after": without_words(body.model_dump(mode="json"), before.proposal_id)}
     return _changed(tx, admin, held, "change", changes, client=client, now=now)
 
 
@@ -90,12 +90,19 @@ def open_vote(tx: Tx, admin: Operations, vote_id: UUID, version: IfMatch, client
 
 @api.post("/v1/admin/governance/votes/{vote_id}/close", problems=(VoteNotOpen,))
 def close_vote(tx: Tx, admin: Operations, vote_id: UUID, body: VoteClosing, client: Client, now: datetime) -> AdminVote:
-    """Close a vote before its time: it takes no more ballots from now on. Harmless twice."""
+    """Close a vote before its time: it takes no more ballots from now on. Once its time is over, it closes as it would
+    without this. Harmless twice.
+    """
     held = _held(tx, vote_id)
     if held.status in (VoteStatus.CLOSING, VoteStatus.CLOSED):
         return shown(found(tx, vote_id))
     if held.status is not ACTIVE:
         raise VoteNotOpen
+    assert held.closes_at, "it was opened"
+    if now >= held.closes_at:
+        due = max(now, held.closes_at + GRACE)
+        events.enqueue(tx, now, TendVote(vote_id=vote_id), name=f"vote-close-late-{vote_id}", deliver_at=due)
+        return shown(found(tx, vote_id))
     vote_store.close_early(tx, vote_id, now)
     events.emit(tx, now, VoteChanged(vote_id=vote_id))
     events.enqueue(tx, now, TendVote(vote_id=vote_id), name=f"vote-close-early-{vote_id}")
@@ -113,6 +120,14 @@ def found(tx: Tx, vote_id: UUID) -> VoteRow:
 def shown(row: VoteRow) -> AdminVote:
     """The vote as admins see it."""
     return AdminVote.model_validate(vars(row))
+
+
+def without_words(said: Mapping[str, object], proposal_id: UUID | None) -> dict[str, object]:
+    """Return what the audit log keeps of a draft: not the words of a proposal, which go with its author's account."""
+    if proposal_id is None:
+        return dict(said)
+    kept = {name: value for name, value in said.items() if name not in {"title", "description"}}
+    return {"proposal_id": str(proposal_id), **kept}
 
 
 def _held(tx: Tx, vote_id: UUID) -> Held:
@@ -142,7 +157,7 @@ def _changed(
 
 def _recorded(row: VoteRow) -> dict[str, object]:
     """What people set of a vote, for the audit log."""
-    return {
+    said: dict[str, object] = {
         "type": row.type,
         "title": row.title,
         "description": row.description,
@@ -150,3 +165,4 @@ def _recorded(row: VoteRow) -> dict[str, object]:
         "seconds": row.seconds,
         "quorum_percent": row.quorum_percent,
     }
+    return without_words(said, row.proposal_id)

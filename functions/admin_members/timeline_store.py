@@ -78,13 +78,14 @@ TIMELINE: Mapping[str, LiteralString] = {
         WHERE (own.posted_at, own.id) < (:at, CAST(:id AS uuid))
         ORDER BY own.posted_at DESC, own.id DESC LIMIT :limit
         """,
-    # That a ballot was cast, and not for what.
+    # That a ballot was cast, and not for what. Its moment is that of the opening: with the moment of the ballot, a
+    # reader of the open totals would know for what.
     "vote": """
-        SELECT 'vote' AS kind, v.id, b.cast_at AS happened_at, v.type AS what, CAST(NULL AS text) AS state,
+        SELECT 'vote' AS kind, v.id, v.opened_at AS happened_at, v.type AS what, CAST(NULL AS text) AS state,
                CAST(NULL AS bigint) AS amount, CAST(NULL AS bigint) AS quantity, v.title AS reference
         FROM governance_ballots b JOIN governance_votes v ON v.id = b.vote_id
-        WHERE b.member_id = :member_id AND (b.cast_at, b.vote_id) < (:at, CAST(:id AS uuid))
-        ORDER BY b.cast_at DESC, b.vote_id DESC LIMIT :limit
+        WHERE b.member_id = :member_id AND (v.opened_at, v.id) < (:at, CAST(:id AS uuid))
+        ORDER BY v.opened_at DESC, v.id DESC LIMIT :limit
         """,
     "mail": """
         SELECT 'mail' AS kind, id, queued_at AS happened_at, template AS what, status AS state,

@@ -3,6 +3,7 @@
 Ballots that arrive together are cast together, in one transaction; each gets the answer that it would have got alone.
 """
 
+import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID, uuid4
@@ -24,7 +25,7 @@ from functions.governance.store import VoteRow
 from shared.api import Api
 from shared.auth import Member
 from shared.db import Tx
-from shared.social import text, words
+from shared.social import text, votes, words
 from shared.social.votes import ProposalDecided, VoteNotOpen
 from shared.values.fields import Listing, Page
 from shared.values.problems import NotFound, Problem
@@ -126,4 +127,12 @@ def _shown(row: VoteRow) -> MemberVote:
     if row.option is not None and row.receipt is not None and row.cast_at is not None:
         ballot = VoteBallot(vote_id=row.id, option=row.option, receipt=row.receipt, cast_at=row.cast_at)
     shown = {name: value for name, value in vars(row).items() if name not in {"option", "receipt", "cast_at"}}
-    return MemberVote.model_validate({**shown, "ballot": ballot})
+    return MemberVote.model_validate({**shown, "content_digest": _content_digest(row), "ballot": ballot})
+
+
+def _content_digest(row: VoteRow) -> str:
+    labels = [option["label"] for option in row.options]
+    content = votes.content(
+        row.id, row.type, row.title, row.description, labels, seconds=row.seconds, quorum_percent=row.quorum_percent
+    )
+    return hashlib.sha256(content).hexdigest()

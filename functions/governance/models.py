@@ -51,7 +51,8 @@ class VoteBallot(Reply):
 
 class MemberVote(Reply):
     """A vote, with the totals so far, and the member's own part in it. Electors are those of `tier_min` or higher at
-    `opened_at`; `quorum_percent` of them must vote for an outcome. `digest` is the SHA-256 of what was opened, in
+    `opened_at`; `quorum_percent` of them must vote for an outcome. `content_digest` is the SHA-256 of what is put to
+    the vote, as docs/votes.md says, and `digest` that of the same with the electors' ids, which only we know; both in
     hexadecimal. A vote is `closing` when it takes no more ballots and its outcome is not published yet.
     """
 
@@ -62,12 +63,14 @@ class MemberVote(Reply):
     description: str
     options: list[VoteOption]
     status: Literal["active", "closing", "closed"]
+    seconds: int
     quorum_percent: int
     opened_at: datetime
     closes_at: datetime
     closed_early_at: datetime | None
     closed_at: datetime | None
     electors: int
+    content_digest: str
     digest: str
     outcome: VoteOutcome | None
     is_elector: bool

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from functions.governance.models import PublishedBallot
 from shared.db import Tx
+from shared.social import vote_locks
 from shared.social.votes import VoteType
 from shared.values.states import VoteStatus
 from shared.values.tiers import Tier
@@ -25,6 +26,7 @@ class VoteRow:
     description: str
     options: list[dict[str, Any]]
     status: VoteStatus
+    seconds: int
     quorum_percent: int
     opened_at: datetime
     closes_at: datetime
@@ -73,8 +75,9 @@ def page(tx: Tx, member_id: UUID, status: str | None, after: Position | None, li
     return tx.all(
         VoteRow,
         """
-        SELECT v.id, v.type, v.tier_min, v.title, v.description, o.options, v.status, v.quorum_percent, v.opened_at,
-               v.closes_at, v.closed_early_at, v.closed_at, v.electors, encode(v.digest, 'hex') AS digest, v.outcome,
+        SELECT v.id, v.type, v.tier_min, v.title, v.description, o.options, v.status, v.seconds, v.quorum_percent,
+               v.opened_at, v.closes_at, v.closed_early_at, v.closed_at, v.electors, encode(v.digest, 'hex') AS digest,
+               v.outcome,
                EXISTS (SELECT FROM governance_electors e WHERE e.vote_id = v.id AND e.member_id = :member_id)
                AS is_elector, b.option, encode(b.receipt, 'hex') AS receipt, b.cast_at
         FROM governance_votes v
@@ -100,8 +103,9 @@ def find(tx: Tx, member_id: UUID, vote_id: UUID) -> VoteRow | None:
     return tx.first(
         VoteRow,
         """
-        SELECT v.id, v.type, v.tier_min, v.title, v.description, o.options, v.status, v.quorum_percent, v.opened_at,
-               v.closes_at, v.closed_early_at, v.closed_at, v.electors, encode(v.digest, 'hex') AS digest, v.outcome,
+        SELECT v.id, v.type, v.tier_min, v.title, v.description, o.options, v.status, v.seconds, v.quorum_percent,
+               v.opened_at, v.closes_at, v.closed_early_at, v.closed_at, v.electors, encode(v.digest, 'hex') AS digest,
+               v.outcome,
                EXISTS (SELECT FROM governance_electors e WHERE e.vote_id = v.id AND e.member_id = :member_id)
                AS is_elector, b.option, encode(b.receipt, 'hex') AS receipt, b.cast_at
         FROM governance_votes v
@@ -142,6 +146,7 @@ def published(tx: Tx, vote_id: UUID, after: str | None, limit: int) -> list[Publ
 
 def lock(tx: Tx, votes: Collection[UUID]) -> dict[UUID, BoothRow]:
     """Votes by their ids, locked against closing until the commit, in the order of their ids."""
+    vote_locks.share(tx, votes)
     tx.run_later(
         "SELECT 1 FROM governance_votes WHERE id = ANY(CAST(:votes AS uuid[])) ORDER BY id FOR SHARE",
         votes=sorted(votes),

@@ -23,17 +23,19 @@ def governance_close(request: Request) -> Response:
 
 @job.task(TendVote)
 def tend(task: TendVote, now: datetime) -> None:
-    """Open the vote, or close it. Harmless twice. Raises ComeAgain when its end has not come."""
-    if not db.atomically(tending.tend, task.vote_id, now):
-        raise ComeAgain("the vote is open")
+    """Open the vote, or close it. Raises ComeAgain when its end has not come, or another run is at it. Harmless twice,
+    and late.
+    """
+    if not db.atomically(tending.tend, task.vote_id):
+        raise ComeAgain("the vote is open, or another run is at it")
 
 
 @job.schedule("sweep")
 def sweep(now: datetime) -> None:
-    """Open and close all votes whose time has come."""
+    """Open and close all votes whose time has come, but those that another run is at."""
 
     def tend_one(vote_id: UUID) -> None:
-        db.atomically(tending.tend, vote_id, now)
+        db.atomically(tending.tend, vote_id)
 
     with Sweep() as parts:
         parts.each(db.atomically(store.waiting, now), tend_one, str)

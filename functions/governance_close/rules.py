@@ -1,14 +1,11 @@
-"""What comes of the ballots of a vote, when it is closed, and what is sealed at its opening (docs/votes.md). Pure."""
+"""The outcome of a vote's ballots, and when it is closed (docs/votes.md). Pure."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from uuid import UUID
 
-from shared.social.votes import OptionTotal, VoteOutcome
+from shared.social.votes import GRACE, OptionTotal, VoteOutcome
 from shared.values.states import VoteStatus
 
-GRACE = timedelta(seconds=5)  # ballots that arrived in time are in the database by then
 TASK_AHEAD_MAX = timedelta(days=29)  # a task can be ordered 30 days ahead
 TURNOUT_DIGITS = 4
 
@@ -38,19 +35,3 @@ def outcome(counted: Mapping[int, int], electors: int, quorum_percent: int) -> V
         winner=first[0] if quorum_met and len(first) == 1 else None,
         tie=first if len(first) > 1 else [],
     )
-
-
-def content(
-    vote_id: UUID, kind: str, title: str, description: str, options: Sequence[str], *, seconds: int, quorum_percent: int
-) -> bytes:
-    """What is put to the vote, as the bytes that the digest begins with: JSON with sorted names, without blanks."""
-    said = {
-        "id": str(vote_id),
-        "type": kind,
-        "title": title,
-        "description": description,
-        "options": list(options),
-        "seconds": seconds,
-        "quorum_percent": quorum_percent,
-    }
-    return json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()

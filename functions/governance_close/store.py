@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.db import Tx
+from shared.social import vote_locks
 from shared.social.votes import VoteOutcome
 from shared.values.states import VoteStatus
 from shared.values.tiers import Tier
@@ -52,7 +53,8 @@ class Total:
 
 
 def lock(tx: Tx, vote_id: UUID) -> Vote | None:
-    """The vote, locked until the commit against ballots, admins, and other runs."""
+    """The vote, locked until the commit against ballots and admins."""
+    vote_locks.hold(tx, vote_id)
     tx.run_later("SELECT 1 FROM governance_votes WHERE id = :id FOR UPDATE", id=vote_id)
     return find(tx, vote_id)
 

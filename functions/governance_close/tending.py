@@ -1,7 +1,7 @@
 """Opens and closes votes: each in one transaction, so that whoever dies on the way has done nothing.
 
-The vote's row is locked first; nobody casts a ballot and no admin decides meanwhile. The heads of the chat's channels
-come last.
+The vote is locked first; nobody casts a ballot and no admin decides meanwhile. The heads of the chat's channels come
+last. The time is asked for under the lock: what a run has waited for was done before.
 """
 
 from datetime import datetime
@@ -9,8 +9,9 @@ from uuid import UUID
 
 from functions.governance_close import announcing, rules, store, texts
 from functions.governance_close.store import Vote
-from shared import events, log
+from shared import clock, events, log
 from shared.db import Tx
+from shared.social import vote_locks, votes
 from shared.social.events import TendVote, VoteChanged
 from shared.values.states import VoteStatus
 from shared.values.tiers import quarter_of
@@ -18,14 +19,18 @@ from shared.values.tiers import quarter_of
 GOVERNANCE, ANNOUNCEMENTS = "governance", "announcements"
 
 
-def tend(tx: Tx, vote_id: UUID, now: datetime) -> bool:
-    """Do what the time has come for, if anything; False if the vote is open and its end has not come.
+def tend(tx: Tx, vote_id: UUID) -> bool:
+    """Do what the time has come for, if anything; False if the vote is open and its end has not come, or if another run
+    is at it: opening may take minutes, and nobody waits for that.
 
     Harmless twice, and late.
     """
+    if not vote_locks.take_turn(tx, vote_id):
+        return False
     vote = store.lock(tx, vote_id)
     if vote is None:
         return True
+    now = clock.now()
     if vote.status is VoteStatus.OPENING:
         _open(tx, vote, now)
     elif rules.may_close(vote.status, vote.closes_at, now):
@@ -37,7 +42,7 @@ def tend(tx: Tx, vote_id: UUID, now: datetime) -> bool:
 
 def content_of(vote: Vote) -> bytes:
     """What is put to the vote, as the digest has it."""
-    return rules.content(
+    return votes.content(
         vote.id,
         vote.type,
         vote.title,
@@ -54,12 +59,14 @@ def _open(tx: Tx, vote: Vote, now: datetime) -> None:
     opened = store.find(tx, vote.id)
     assert opened
     assert opened.closes_at, "it has just been opened"
-    ends_at = opened.closes_at + rules.GRACE
+    ends_at = opened.closes_at + votes.GRACE
     if ends_at - now <= rules.TASK_AHEAD_MAX:
         events.enqueue(tx, now, TendVote(vote_id=vote.id), name=f"vote-close-{vote.id}", deliver_at=ends_at)
     events.emit(tx, now, VoteChanged(vote_id=vote.id))
     announcing.announce(tx, [GOVERNANCE], texts.opened(vote.title, opened.closes_at), now)
     log.info("a vote was opened", vote_id=vote.id, electors=roll.electors)
+    if not roll.electors:
+        log.warning("a vote was opened that nobody may vote in", vote_id=vote.id)
 
 
 def _close(tx: Tx, vote: Vote, now: datetime) -> None:

@@ -26,6 +26,11 @@ TOO_FEW: Mapping[Language, str] = {
     "es": "La votación «{title}» se cerró. Votaron muy pocos miembros: no hay ganador.",
     "pt": "A votação “{title}” foi encerrada. Poucos membros votaram: não há vencedor.",
 }
+NOBODY: Mapping[Language, str] = {
+    "en": "The vote “{title}” is closed. Nobody has voted: there is no winner.",
+    "es": "La votación «{title}» se cerró. Nadie votó: no hay ganador.",
+    "pt": "A votação “{title}” foi encerrada. Ninguém votou: não há vencedor.",
+}
 EARLY: Mapping[Language, str] = {
     "en": "It was closed before its time.",
     "es": "Se cerró antes de tiempo.",
@@ -46,6 +51,8 @@ def closed(title: str, outcome: VoteOutcome, labels: Mapping[int, str], *, early
     if outcome.winner is not None:
         said = WON
         words |= {"label": labels[outcome.winner], "most": totals[outcome.winner]}
+    elif not outcome.ballots:
+        said = NOBODY
     elif outcome.tie and outcome.quorum_met:
         said = TIED
     else:

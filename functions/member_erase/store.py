@@ -23,7 +23,7 @@ KEPT: Mapping[str, str] = {
     "codes": "a code is spent",
     "governance_electors": "what was decided can be counted again, with their ballots; who cast which, nobody is shown",
     "governance_proposals": "what a vote came from, without its words",
-    "governance_votes": "likewise; by the admins who wrote them",
+    "governance_votes": "what was opened; drafts of proposals without their words; by the admins who wrote them",
     "comps": "bookkeeping: what was won and paid",
     "milestones": "bookkeeping",
     "guarantees": "bookkeeping: given once and never again",
@@ -241,6 +241,14 @@ STEPS: Mapping[str, LiteralString] = {
                decided_at = coalesce(decided_at, created_at)
         WHERE id IN (
             SELECT id FROM governance_proposals WHERE member_id = :member_id AND body <> '' LIMIT :limit)
+        """,
+    # A draft of a proposal that was never opened is discarded. What was opened keeps its text, which the digest seals.
+    "governance_votes": """
+        UPDATE governance_votes SET title = '', description = '', status = 'discarded', revision = revision + 1
+        WHERE id IN (
+            SELECT v.id FROM governance_proposals p JOIN governance_votes v ON v.id = p.vote_id
+            WHERE p.member_id = :member_id AND v.status IN ('draft', 'discarded') AND v.title <> '' LIMIT :limit)
+          AND status IN ('draft', 'discarded')
         """,
     "social_reads": "DELETE FROM social_reads WHERE member_id = :member_id AND :limit > 0",
     "social_sent": """

@@ -113,8 +113,8 @@ def award(tx: Tx, given: Award, now: datetime) -> UUID | None:
     """Award a comp: row, totals, ledger, match, notification, feed; also the payout when the member has a wallet.
 
     Returns the comp's id, or None when this source was awarded before. A comp that needs a review gets no feed entry
-    and no payout before it is released. A comp that needs a second person gets no feed entry, and the policy holds its
-    payout.
+    and no payout before it is released. A comp that needs a second person and its match get no feed entries, and the
+    policy holds its payout.
     """
     by_hand = given.by_hand
     admin_id = by_hand.admin_id if by_hand else None
@@ -131,7 +131,9 @@ def award(tx: Tx, given: Award, now: datetime) -> UUID | None:
     _tell(tx, comp, won_by, f"comp-awarded:{comp.id}", now)
     if not given.needs_review:
         _hand_over(tx, comp, now, is_news=not waits)
-    won = Won(comp.id, comp.member_id, comp.amount, given.match_percent, in_review=given.needs_review)
+    won = Won(
+        comp.id, comp.member_id, comp.amount, given.match_percent, in_review=given.needs_review, is_news=not waits
+    )
     matches.earn(tx, won, now)
     return comp.id
 

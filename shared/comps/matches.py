@@ -24,6 +24,7 @@ class Won:
     """A comp to be matched. `value` is the comp's amount, or the value of the trip that was chosen.
 
     `percent` is what the scan's number promised; None for a comp that no scan won, which gets today's percentage.
+    `is_news` is False for a comp that waits for a second person: the feed tells nothing of it, nor of its match.
     """
 
     comp_id: UUID
@@ -31,6 +32,7 @@ class Won:
     value: Usdt
     percent: int | None
     in_review: bool
+    is_news: bool = True
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class _Earning:
     affiliate_id: UUID
     amount: Usdt
     status: EarningStatus
+    is_news: bool
 
 
 def earn(tx: Tx, won: Won, now: datetime) -> UUID | None:
@@ -60,7 +63,7 @@ def earn(tx: Tx, won: Won, now: datetime) -> UUID | None:
 
 def release(tx: Tx, comp_id: UUID, now: datetime) -> None:
     """End the review of a comp's match together with that of the comp; it goes on waiting for the review of the
-    referral, if there is one. Harmless twice.
+    referral, if there is one. The feed tells nothing of a comp that needed a second person. Harmless twice.
     """
     released = tx.first(
         _Earning,
@@ -68,7 +71,8 @@ def release(tx: Tx, comp_id: UUID, now: datetime) -> None:
         UPDATE affiliate_earnings e SET status = 'pending'
         WHERE e.comp_id = :comp_id AND e.status = 'in_review' AND NOT EXISTS (
             SELECT FROM referral_reviews r WHERE r.referred_id = e.referred_id AND r.status <> 'cleared')
-        RETURNING e.id, e.affiliate_id, e.amount, e.status
+        RETURNING e.id, e.affiliate_id, e.amount, e.status, NOT EXISTS (
+            SELECT FROM manual_awards a WHERE a.comp_id = e.comp_id AND NOT a.alone) AS is_news
         """,
         comp_id=comp_id,
     )
@@ -99,7 +103,7 @@ def _insert(tx: Tx, won: Won, percent: int, now: datetime) -> _Earning | None:
         LEFT JOIN referral_reviews r ON r.referred_id = referred.id AND r.status <> 'cleared'
         WHERE referred.id = :member_id AND affiliate.status <> 'deleted' AND r.status IS DISTINCT FROM 'confirmed'
         ON CONFLICT (comp_id) DO NOTHING
-        RETURNING id, affiliate_id, amount, status
+        RETURNING id, affiliate_id, amount, status, CAST(:is_news AS boolean) AS is_news
         """,
         id=uuid4(),
         comp_id=won.comp_id,
@@ -108,6 +112,7 @@ def _insert(tx: Tx, won: Won, percent: int, now: datetime) -> _Earning | None:
         percent=percent,
         amount=amount,
         status=EarningStatus.IN_REVIEW if won.in_review else EarningStatus.PENDING,
+        is_news=won.is_news,
         now=now,
     )
 
@@ -117,4 +122,6 @@ def _tell_earned(tx: Tx, earned: _Earning, now: datetime) -> None:
     key = f"match-earned:{earned.id}"
     note = notifications.note(earned.affiliate_id, "match_earned", data, key, amount=earned.amount)
     notifications.notify(tx, note, now)
-    feed.publish(tx, "match_earned", texts.say("affiliate_matched", amount=earned.amount), earned.amount, key, now=now)
+    if earned.is_news:
+        said = texts.say("affiliate_matched", amount=earned.amount)
+        feed.publish(tx, "match_earned", said, earned.amount, key, now=now)

@@ -1513,7 +1513,8 @@ CREATE TABLE governance_votes (
         ELSE 0 END),
     CONSTRAINT governance_votes_description_check CHECK (char_length(description) <= 5000),
     CONSTRAINT governance_votes_digest_check CHECK (octet_length(digest) = 32),
-    CONSTRAINT governance_votes_early CHECK (closed_early_at IS NULL OR (status IN ('closing', 'closed'))),
+    CONSTRAINT governance_votes_early CHECK (closed_early_at IS NULL OR (status IN ('closing', 'closed')) AND
+        closed_early_at < closes_at),
     CONSTRAINT governance_votes_electors_check CHECK (electors >= 0),
     CONSTRAINT governance_votes_length CHECK (closes_at = (opened_at + make_interval(secs => seconds::double
         precision))),
@@ -1527,7 +1528,8 @@ CREATE TABLE governance_votes (
         'discarded')),
     CONSTRAINT governance_votes_tier CHECK (tier_min = CASE type     WHEN 'flavor' THEN 'vip'     WHEN 'loyalty' THEN
         'high_roller'     ELSE 'whale' END),
-    CONSTRAINT governance_votes_title_check CHECK (char_length(title) >= 1 AND char_length(title) <= 200),
+    CONSTRAINT governance_votes_title CHECK (title <> '' OR status = 'discarded'),
+    CONSTRAINT governance_votes_title_check CHECK (char_length(title) <= 200),
     CONSTRAINT governance_votes_type_check CHECK (type IN ('flavor', 'loyalty', 'corporate')),
     CONSTRAINT governance_votes_created_by_fkey FOREIGN KEY (created_by) REFERENCES members(id)
 );
@@ -6367,6 +6369,11 @@ CREATE OR REPLACE FUNCTION governance_vote_changed()
  LANGUAGE plpgsql
 AS $function$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD.status = 'discarded' AND NEW.title = '' AND NEW.description = ''
+       AND to_jsonb(NEW) - '{title,description,revision}'::text[] = to_jsonb(OLD) - '{title,description,revision}'::text[]
+       THEN
+        RETURN NEW;
+    END IF;
     IF TG_OP = 'DELETE' OR OLD.status IN ('closed', 'discarded')
        OR (NEW.id, NEW.created_by, NEW.created_at) IS DISTINCT FROM (OLD.id, OLD.created_by, OLD.created_at)
        OR (OLD.status <> 'draft'
@@ -9915,7 +9922,8 @@ GRANT INSERT ON TABLE ledger_journals, ledger_postings TO blakjaks_erasure;
 GRANT INSERT, UPDATE ON TABLE erasures, retired_names TO blakjaks_erasure;
 GRANT SELECT (address) ON TABLE orders TO blakjaks_erasure;
 GRANT SELECT (member_id) ON TABLE mark_secrets TO blakjaks_erasure;
-GRANT SELECT ON TABLE governance_proposals, members, social_messages, withdrawals TO blakjaks_erasure;
+GRANT SELECT ON TABLE governance_proposals, governance_votes, members, social_messages, withdrawals TO
+    blakjaks_erasure;
 GRANT UPDATE (address) ON TABLE orders TO blakjaks_erasure;
 GRANT UPDATE (address_line1, address_line2, avatar_url, bio, city, country, date_of_birth, email, email_verified_at,
     full_name, language, last_login_at, oobit_card_id, oobit_card_status, password_hash, phone, profile_revision,
@@ -9934,6 +9942,7 @@ GRANT UPDATE (created_at) ON TABLE email_codes TO blakjaks_erasure;
 GRANT UPDATE (created_at) ON TABLE known_devices TO blakjaks_erasure;
 GRANT UPDATE (created_at) ON TABLE second_factors TO blakjaks_erasure;
 GRANT UPDATE (created_at) ON TABLE wallet_challenges TO blakjaks_erasure;
+GRANT UPDATE (description, revision, status, title) ON TABLE governance_votes TO blakjaks_erasure;
 GRANT UPDATE (device_id, device_time, ip_address, latitude, longitude) ON TABLE scans TO blakjaks_erasure;
 GRANT UPDATE (done_at) ON TABLE hook_deliveries TO blakjaks_erasure;
 GRANT UPDATE (end_reason, ended_at) ON TABLE sessions TO blakjaks_erasure;

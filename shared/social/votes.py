@@ -1,7 +1,12 @@
-"""What members, admins and the closing of votes have in common: kinds of votes, the tier of each, fields of bodies."""
+"""Things that members, admins and the closing of votes share: kinds of votes, the tier of each, fields of bodies, and
+what is sealed at the opening.
+"""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import StringConstraints
 
@@ -11,6 +16,7 @@ from shared.values.tiers import Tier
 
 VoteType = Literal["flavor", "loyalty", "corporate"]
 TIER_MIN: Mapping[VoteType, Tier] = {"flavor": Tier.VIP, "loyalty": Tier.HIGH_ROLLER, "corporate": Tier.WHALE}
+GRACE = timedelta(seconds=5)  # after the end of a vote; ballots that arrived in time are in the database by then
 
 VoteTitle = Annotated[str, StringConstraints(min_length=1, max_length=200), LINE]
 VoteText = Annotated[str, StringConstraints(min_length=1, max_length=5_000), LINES]
@@ -55,3 +61,19 @@ class VoteOutcome(Reply):
     quorum_met: bool
     winner: int | None
     tie: list[int]
+
+
+def content(
+    vote_id: UUID, kind: str, title: str, description: str, options: Sequence[str], *, seconds: int, quorum_percent: int
+) -> bytes:
+    """Return what is put to the vote as the bytes that both digests begin with: JSON, sorted names, no blanks."""
+    said = {
+        "id": str(vote_id),
+        "type": kind,
+        "title": title,
+        "description": description,
+        "options": list(options),
+        "seconds": seconds,
+        "quorum_percent": quorum_percent,
+    }
+    return json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()

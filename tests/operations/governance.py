@@ -3,7 +3,7 @@
 from typing import Any
 
 from functions.governance_close import tending
-from shared import clock, db
+from shared import db
 from shared.auth import Role
 from shared.values.tiers import Tier
 from tests import factories
@@ -23,7 +23,7 @@ def vote(scene: Scene) -> str:
     made = write(admin)
     assert release(admin, made["id"]).status == 200
     with db.acting_for("governance_close"):
-        assert db.atomically(tending.tend, made["id"], clock.now())
+        assert db.atomically(tending.tend, made["id"])
     return str(made["id"])
 
 

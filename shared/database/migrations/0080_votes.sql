@@ -9,7 +9,7 @@ CREATE TABLE governance_votes (
     id              uuid PRIMARY KEY,
     type            text NOT NULL CHECK (type IN ('flavor', 'loyalty', 'corporate')),
     tier_min        tier NOT NULL,
-    title           text NOT NULL CHECK (char_length(title) BETWEEN 1 AND 200),
+    title           text NOT NULL CHECK (char_length(title) <= 200),
     description     text NOT NULL CHECK (char_length(description) <= 5000),
     seconds         integer NOT NULL CHECK (seconds BETWEEN 3600 AND 2592000),
     quorum_percent  integer NOT NULL CHECK (quorum_percent BETWEEN 0 AND 100),
@@ -26,6 +26,7 @@ CREATE TABLE governance_votes (
     closed_early_at timestamptz,
     closed_at       timestamptz,
     outcome         jsonb CHECK (jsonb_typeof(outcome) = 'object'),
+    CONSTRAINT governance_votes_title CHECK (title <> '' OR status = 'discarded'),
     CONSTRAINT governance_votes_tier CHECK (
         tier_min = CASE type WHEN 'flavor' THEN 'vip'::tier WHEN 'loyalty' THEN 'high_roller'::tier
                    ELSE 'whale'::tier END),
@@ -35,7 +36,8 @@ CREATE TABLE governance_votes (
     CONSTRAINT governance_votes_length CHECK (closes_at = opened_at + make_interval(secs => seconds)),
     CONSTRAINT governance_votes_closed CHECK (
         num_nonnulls(closed_at, outcome) = CASE WHEN status = 'closed' THEN 2 ELSE 0 END),
-    CONSTRAINT governance_votes_early CHECK (closed_early_at IS NULL OR status IN ('closing', 'closed'))
+    CONSTRAINT governance_votes_early CHECK (
+        closed_early_at IS NULL OR (status IN ('closing', 'closed') AND closed_early_at < closes_at))
 );
 CREATE INDEX governance_votes_author ON governance_votes (created_by);
 CREATE INDEX governance_votes_created ON governance_votes (created_at DESC, id DESC);
@@ -75,9 +77,15 @@ CREATE INDEX governance_ballots_option_key ON governance_ballots (vote_id, optio
 CREATE INDEX governance_ballots_member ON governance_ballots (member_id);
 SELECT make_append_only('governance_ballots');
 
--- What a draft says may change; once it is opened, only what becomes of it is added, and each thing once.
+-- What a draft says may change; once it is opened, only what becomes of it is added, and each thing once. One that is
+-- discarded may lose its words.
 CREATE FUNCTION governance_vote_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
+    IF TG_OP = 'UPDATE' AND OLD.status = 'discarded' AND NEW.title = '' AND NEW.description = ''
+       AND to_jsonb(NEW) - '{title,description,revision}'::text[] = to_jsonb(OLD) - '{title,description,revision}'::text[]
+       THEN
+        RETURN NEW;
+    END IF;
     IF TG_OP = 'DELETE' OR OLD.status IN ('closed', 'discarded')
        OR (NEW.id, NEW.created_by, NEW.created_at) IS DISTINCT FROM (OLD.id, OLD.created_by, OLD.created_at)
        OR (OLD.status <> 'draft'
@@ -206,5 +214,6 @@ GRANT INSERT ON governance_electors TO blakjaks_vote_closing;
 GRANT INSERT ON social_messages, social_entries TO blakjaks_vote_closing;
 GRANT UPDATE (number, position) ON social_heads TO blakjaks_vote_closing;
 
--- erasure: a proposal's words go with its member's account.
+-- erasure: a proposal's words go with its member's account, and a draft that was made of it.
 GRANT SELECT, UPDATE (title, body, status, decided_at) ON governance_proposals TO blakjaks_erasure;
+GRANT SELECT, UPDATE (title, description, status, revision) ON governance_votes TO blakjaks_erasure;

@@ -140,10 +140,12 @@ SECTIONS = {"scan": "scans", "comp": "comps", "payout": "payouts", "withdrawal":
 def test_the_timeline_has_all_that_happened_to_the_member_newest_first(desk: MemberDesk) -> None:
     ada, eve = factories.member(), factories.member()
     assert desk.mend(ada, full_name="Ada King").status == 200
-    vote = vote_rows.opened(eve, datetime.now(UTC), 0)
+    opened_at = datetime.now(UTC).replace(microsecond=1)
+    vote = vote_rows.opened(eve, opened_at, 0)
     with unchecked(desk.sql):
         desk.sql.execute_unnamed(
-            "INSERT INTO governance_ballots VALUES ($1, $2, 2, uuid_send(gen_random_uuid()), now())", (vote, ada.id)
+            "INSERT INTO governance_ballots VALUES ($1, $2, 2, uuid_send(gen_random_uuid()), now() + interval '7 s')",
+            (vote, ada.id),
         )
         for section in SECTIONS.values():
             insert_rows(desk.sql, section, ada)
@@ -170,6 +172,7 @@ def test_the_timeline_has_all_that_happened_to_the_member_newest_first(desk: Mem
     assert (said["what"], said["reference"], "secret" in str(entries)) == ("general", "7", False)
     (voted,) = [entry for entry in entries if entry["kind"] == "vote"]
     assert (voted["what"], voted["reference"], "Peach" in str(entries)) == ("flavor", "The next flavor", False)
+    assert datetime.fromisoformat(voted["happened_at"]) == opened_at  # who knows when they voted may know for what
     assert desk.client.get(f"{USERS}/{eve.id}/timeline").body["items"] == []
 
 

@@ -127,7 +127,7 @@ def test_a_dry_run_says_which_prize_opens_or_closes_and_how_often_it_is_won(
     admin: TreasuryAdmin, comp_records: CompRecords
 ) -> None:
     today = "date_trunc('day', now(), 'UTC')"
-    for back, scans in ((0, 30_000), (29, 15_000), (30, 1_000_000)):
+    for back, scans in ((0, 1_000_000), (1, 30_000), (30, 15_000), (31, 1_000_000)):
         comp_records.rows(
             "INSERT INTO scan_rollups (period, starts_at, scans, peak_scans, peak_at, processing_ms, histogram) VALUES "
             f"('day', {today} - interval '{back} days', {scans}, 1, {today}, 0, '{{}}') RETURNING 1"
@@ -153,6 +153,10 @@ def test_a_dry_run_says_which_prize_opens_or_closes_and_how_often_it_is_won(
                      "comps_per_month": 45}  # fmt: skip
     assert (guarantee["comps_per_month_before"], guarantee["comps_per_month"]) == (None, None)
     assert comp_records.rows("SELECT max(revision) FROM comp_rules") == [[1]]
+
+    assert change(admin, "crypto_100", interval=1_000).body["holds_from"] == 501
+    often = tried("crypto_100", revision=2, interval=500)
+    assert (often["comps_per_month_before"], often["comps_per_month"]) == (90, 90)  # the change has not come yet
 
 
 def test_earlier_terms_come_back_as_a_new_revision(admin: TreasuryAdmin, comp_records: CompRecords) -> None:

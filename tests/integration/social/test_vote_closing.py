@@ -2,9 +2,12 @@
 
 import hashlib
 import io
+import json
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta
+from threading import Event, Thread
 from uuid import UUID
 
 import pytest
@@ -12,13 +15,17 @@ from google.cloud.firestore import Client as Copies
 
 from emulators.firestore import Firestore
 from functions.feed_project import voting
+from functions.governance import store as casting
 from functions.governance_close import store, tending
-from shared import db
+from shared import clock, db
+from shared.db import Tx
 from shared.values.tiers import Tier
 from terraform.operations import vote_recount
 from tests.client import refusal
+from tests.fakes.locks import held, until_waiting
 from tests.fakes.votes import DESK, VOTES, Votes, release, write
 from tests.logs import log_lines
+from tests.platform import Platform
 
 pytest_plugins = ["tests.contract.firestore_plugin", "tests.fakes.votes_plugin", "tests.fakes.log_plugin"]
 
@@ -96,6 +103,69 @@ def test_an_admin_closes_early_at_once_and_twice_is_harmless(votes: Votes) -> No
     assert "It was closed before its time." in votes.said("announcements")[0]
 
 
+def test_an_admin_who_closes_after_the_end_has_not_closed_early(votes: Votes) -> None:
+    admin, vote = votes.admin(), votes.opened(seconds=3600)
+    with pytest.raises(Exception, match="governance_votes_early"):
+        votes.sql.execute_simple("UPDATE governance_votes SET status = 'closing', closed_early_at = closes_at")
+    ends_at = votes.end(vote)
+    answer = admin.post(f"{DESK}/{vote}/close", {"reason": "We know enough"})
+    assert (answer.status, answer.body["status"], answer.body["closed_early_at"]) == (200, "active", None)
+    late = "SELECT deliver_at FROM outbox WHERE task_name LIKE 'vote-close-late-%'"
+    assert votes.sql.execute_simple(late).rows == [[ends_at + timedelta(seconds=5)]]
+    votes.end(vote, timedelta(seconds=5))
+    assert votes.tend(vote) == DONE
+    assert "before its time" not in votes.said("announcements")[0]
+
+
+def test_an_early_close_gets_its_turn_while_ballots_keep_coming(votes: Votes) -> None:
+    admin, vote, over = votes.admin(), votes.opened(), Event()
+
+    def take_ballots(tx: Tx) -> None:
+        casting.lock(tx, {UUID(vote)})
+        tx.run("SELECT pg_sleep(0.05)")
+
+    def keep_casting(number: int) -> None:
+        time.sleep(number * 0.02)  # so that one always holds the vote
+        with db.acting_for("governance"):
+            while not over.is_set():
+                db.atomically(take_ballots)
+
+    with ThreadPoolExecutor(3) as pool:
+        casters = [pool.submit(keep_casting, number) for number in range(3)]
+        time.sleep(0.1)
+        began = time.monotonic()
+        try:
+            answer = admin.post(f"{DESK}/{vote}/close", {"reason": "We know enough"})
+        finally:
+            over.set()
+    assert [caster.result() for caster in casters] == [None] * 3
+    assert (answer.status, time.monotonic() - began < 2) == (200, True)
+
+
+def test_a_run_that_has_waited_opens_at_the_moment_of_its_turn_and_no_other_waits_for_it(
+    votes: Votes, platform: Platform
+) -> None:
+    admin = votes.admin()
+    vote = write(admin)["id"]
+    assert release(admin, vote).status == 200
+    with held(platform, f"SELECT 1 FROM governance_votes WHERE id = '{vote}' FOR UPDATE"):
+        first = Thread(target=votes.tend, args=[vote])
+        first.start()
+        until_waiting(votes.sql, 1)
+        assert (votes.sweep(), votes.tend(vote)) == (DONE, COME_AGAIN)
+        its_turn = clock.now()
+    first.join(30)
+    opened_at = admin.get(f"{DESK}/{vote}").body["opened_at"]
+    assert datetime.fromisoformat(opened_at) >= its_turn.replace(microsecond=0)
+
+
+def test_people_are_told_of_a_vote_that_nobody_may_vote_in(votes: Votes, log_output: io.StringIO) -> None:
+    vote = votes.opened()
+    assert [line["vote_id"] for line in log_lines(log_output) if "nobody may vote" in line["message"]] == [vote]
+    votes.closed(vote)
+    assert "Nobody has voted" in votes.said("announcements")[0]
+
+
 @pytest.mark.parametrize(
     ("options", "quorum", "said"), [((1, 2), 0, "there is no winner"), ((1, 1), 90, "Too few members have voted")]
 )
@@ -145,7 +215,12 @@ def test_electors_and_content_are_sealed_at_the_opening(votes: Votes) -> None:
     assert row
     sealed = hashlib.sha256(tending.content_of(row) + b"".join(person.bytes for person in people)).digest()
     assert row.digest == sealed
-    assert votes.voter().see(vote)["digest"] == sealed.hex()
+    shown = votes.voter().see(vote)
+    assert shown["digest"] == sealed.hex()
+    names = ("id", "type", "title", "description", "seconds", "quorum_percent")
+    said = {name: shown[name] for name in names} | {"options": [option["label"] for option in shown["options"]]}
+    content = json.dumps(said, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    assert shown["content_digest"] == hashlib.sha256(content).hexdigest()
 
 
 def test_sums_that_differ_are_not_published_and_people_are_told(votes: Votes, log_output: io.StringIO) -> None:
@@ -176,7 +251,7 @@ def test_tasks_and_sweeps_side_by_side_open_and_close_once(votes: Votes) -> None
     assert ada.cast(vote).status == 200
     votes.end(vote, timedelta(seconds=5))
     with ThreadPoolExecutor(6) as pool:
-        assert set(pool.map(lambda n: votes.tend(vote) if n % 2 else votes.sweep(), range(6))) == {DONE}
+        assert set(pool.map(lambda n: votes.tend(vote) if n % 2 else votes.sweep(), range(6))) <= {DONE, COME_AGAIN}
     assert (len(votes.said("governance")), len(votes.said("announcements"))) == (2, 1)
     assert ada.see(vote)["outcome"]["ballots"] == 1
 

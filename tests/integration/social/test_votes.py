@@ -10,6 +10,7 @@ import pytest
 
 from functions.governance import casting
 from functions.governance.models import BallotDraft, VoteBallot
+from functions.member_erase import store as erasing
 from shared import clock, db
 from shared.auth import Member
 from shared.values.tiers import Tier, quarter_of
@@ -33,6 +34,7 @@ from tests.fakes.votes import (
 
 pytest_plugins = ["tests.fakes.votes_plugin"]
 
+PROPOSAL_DRAFT = {**DRAFT, "description": PROPOSAL["body"], "options": ["Yes", "No"]}
 MILLISECOND = timedelta(milliseconds=1)
 TIERS = (Tier.STANDARD, Tier.VIP, Tier.HIGH_ROLLER, Tier.WHALE)
 
@@ -327,6 +329,32 @@ def test_a_proposal_becomes_a_draft_that_only_an_admin_opens(votes: Votes) -> No
     assert votes.tend(draft["id"]) == 204
     assert whale.client.get(PROPOSALS).body["items"][-1]["vote_id"] == draft["id"]
     assert [each["status"] for each in admin.get(f"{PROPOSAL_DESK}?status=declined").body["items"]] == ["declined"]
+
+
+def test_a_proposals_words_go_with_its_authors_account_unless_it_was_opened(votes: Votes) -> None:
+    whale, admin = votes.voter(), votes.admin()
+    made = [propose(whale.client, title=f"A mango tin {number}")["id"] for number in range(3)]
+    options = {"options": ["Yes", "No"]}
+    draft, thrown_away, opened = (admin.post(f"{PROPOSAL_DESK}/{each}/accept", options).body["id"] for each in made)
+    own = write(admin, title="Ours")["id"]
+    assert change(admin, draft, {**PROPOSAL_DRAFT, "title": "Mango"}, 1) == (200, "")
+    assert admin.post(f"{DESK}/{thrown_away}/discard").status == 200
+    assert release(admin, opened).status == 200
+    assert votes.tend(opened) == 204
+    with db.acting_for("member_erase"):
+        for table in ("governance_proposals", "governance_votes") * 2:
+            db.atomically(erasing.erase, table, whale.somebody.id, 500)
+    left = {each: admin.get(f"{DESK}/{each}").body for each in (draft, thrown_away, opened, own)}
+    assert [(each["title"], each["description"], each["status"]) for each in left.values()] == [
+        ("", "", "discarded"),
+        ("", "", "discarded"),
+        ("A mango tin 2", PROPOSAL["body"], "active"),
+        ("Ours", DRAFT["description"], "draft"),
+    ]
+    audited = "SELECT count(*) FROM audit_logs WHERE resource_id <> $1 AND CAST(changes AS text) ILIKE '%mango%'"
+    assert votes.sql.execute_unnamed(audited, (own,)).rows == [[0]]
+    with pytest.raises(Exception, match="vote_fixed"):
+        votes.sql.execute_unnamed("UPDATE governance_votes SET title = 'x' WHERE id = $1", (draft,))
 
 
 @pytest.mark.parametrize("act", ["accept", "decline"])
