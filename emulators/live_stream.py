@@ -4,10 +4,12 @@
 channels, `GET …/operations/<o>`; errors are Google's, {"error": {"code", "message", "status"}}. What exists is refused
 with ALREADY_EXISTS, what does not fit a state with FAILED_PRECONDITION. An operation is done when it has been asked
 about `steps` times, which a test sets. `POST /encoder/<channel>/on` and `/off` are the host's encoder: a running
-channel gets a picture or loses it. `break_next` has operations fail.
+channel gets a picture or loses it. `break_next` has operations fail, in a sentence. Files are names only: a channel
+writes its manifest, a clip copies it, and what a channel has written goes with the channel. `clips_of_stopped` says
+whether a stopped channel can be clipped, of which Google says nothing.
 https://cloud.google.com/livestream/docs/reference/rest
 
-Differs from Google: no picture, no files, one page of a list, no regions.
+Differs from Google: no picture, no segments, one page of a list, no regions.
 """
 
 import collections
@@ -32,6 +34,7 @@ STATUSES = {
     HTTPStatus.UNPROCESSABLE_ENTITY: "INVALID_ARGUMENT",
     HTTPStatus.TOO_MANY_REQUESTS: "RESOURCE_EXHAUSTED",
 }
+MANIFEST = "main.m3u8"
 RUNNING = (ChannelState.AWAITING_INPUT, ChannelState.STREAMING)
 
 
@@ -65,6 +68,8 @@ class LiveStreamStandIn(VendorStandIn):
         self.inputs: dict[str, str] = {}
         self.channels: dict[str, KnownChannel] = {}
         self.operations: dict[str, KnownOperation] = {}
+        self.files: set[str] = set()
+        self.clips_of_stopped = True
         self._broken: dict[str, collections.deque[str]] = {}
 
     @property
@@ -72,9 +77,9 @@ class LiveStreamStandIn(VendorStandIn):
         return {"LIVE_STREAM_URL": self.url, "HLS_BUCKET": "local-hls"}
 
     def forget(self) -> None:
-        for kept in (self.begun, self.inputs, self.channels, self.operations, self._broken):
+        for kept in (self.begun, self.inputs, self.channels, self.operations, self.files, self._broken):
             kept.clear()
-        self.steps = 0
+        self.steps, self.clips_of_stopped = 0, True
 
     def break_next(self, act: str, *errors: str) -> None:
         """Have the next operations of this kind (create, start, stop, clip, delete) fail, one with each error."""
@@ -87,6 +92,7 @@ class LiveStreamStandIn(VendorStandIn):
             channel = self._channel(channel_id)
             if channel.state in RUNNING:
                 channel.state = ChannelState.STREAMING if on else ChannelState.AWAITING_INPUT
+                self.files.add(f"{channel.asked['output']['uri']}{MANIFEST}")
 
     def do(self, method: str, path: str, query: Mapping[str, str], asked: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to a call. Raises VendorError."""
@@ -172,13 +178,16 @@ class LiveStreamStandIn(VendorStandIn):
         channel = self._channel(channel_id)
         if clip_id in channel.clips:
             raise VendorError(HTTPStatus.CONFLICT, "there is one")
+        if channel.state not in RUNNING and not self.clips_of_stopped:
+            raise VendorError(HTTPStatus.BAD_REQUEST, f"the channel is {channel.state}")
         channel.clips_asked[clip_id] = asked
         channel.clips[clip_id] = "CREATING"
-        return self._begin(
-            f"clip {channel_id}",
-            lambda: channel.clips.update({clip_id: "SUCCEEDED"}),
-            lambda: channel.clips.update({clip_id: "FAILED"}),
-        )
+
+        def end() -> None:
+            channel.clips[clip_id] = "SUCCEEDED"
+            self.files.add(f"{asked['outputUri']}{MANIFEST}")
+
+        return self._begin(f"clip {channel_id}", end, lambda: channel.clips.update({clip_id: "FAILED"}))
 
     def _delete_input(self, input_id: str) -> dict[str, Any]:
         if input_id not in self.inputs:
@@ -190,7 +199,12 @@ class LiveStreamStandIn(VendorStandIn):
     def _delete_channel(self, channel_id: str) -> dict[str, Any]:
         if self._channel(channel_id).state is not ChannelState.STOPPED:
             raise VendorError(HTTPStatus.BAD_REQUEST, "the channel runs")
-        return self._begin(f"delete {channel_id}", lambda: self.channels.pop(channel_id, None))
+
+        def end() -> None:
+            gone = self.channels.pop(channel_id)
+            self.files = {name for name in self.files if not name.startswith(gone.asked["output"]["uri"])}
+
+        return self._begin(f"delete {channel_id}", end)
 
     def _begin(self, what: str, end: Callable[[], object], undo: Callable[[], object] = lambda: None) -> dict[str, Any]:
         """Begin an operation; one that is broken ends by undoing what it has begun."""
@@ -212,7 +226,7 @@ class LiveStreamStandIn(VendorStandIn):
             if found.left:
                 return {"name": name, "done": False}
             found.ends()
-        told: dict[str, Any] = {"error": {"code": 13, "message": found.error}} if found.error else {"response": {}}
+        told: dict[str, Any] = {"error": {"code": 8, "message": found.error}} if found.error else {"response": {}}
         return {"name": name, "done": True, **told}
 
 

@@ -3,7 +3,7 @@
 locals {
   buckets = {
     avatars   = { public = true, versioning = false, rules = [{ action = "AbortIncompleteMultipartUpload", days = 1 }] }
-    hls       = { public = true, versioning = false, rules = [{ action = "Delete", days = 30 }] } # Live Stream writes here
+    hls       = { public = true, versioning = false, rules = [{ action = "Delete", days = 30, prefix = "live/" }] } # recordings stay
     documents = { public = false, versioning = true, rules = [{ action = "NEARLINE", days = 90 }, { action = "DeleteOld", days = 365 }] }
     templates = { public = false, versioning = true, rules = [{ action = "DeleteOld", days = 365 }] }
     codes     = { public = false, versioning = false, rules = [{ action = "Delete", days = 30 }] } # whole batches of spendable codes
@@ -37,6 +37,7 @@ resource "google_storage_bucket" "files" {
       }
       condition {
         age                        = lifecycle_rule.value.action == "DeleteOld" ? null : lifecycle_rule.value.days
+        matches_prefix             = can(lifecycle_rule.value.prefix) ? [lifecycle_rule.value.prefix] : null
         days_since_noncurrent_time = lifecycle_rule.value.action == "DeleteOld" ? lifecycle_rule.value.days : null
       }
     }

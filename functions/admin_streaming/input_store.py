@@ -43,7 +43,11 @@ def end(tx: Tx, stream_id: UUID, now: datetime) -> None:
         id=stream_id,
     )
     tx.run(
-        "UPDATE live_stream_inputs SET clip_until = coalesce(clip_until, :now), look_at = :now WHERE stream_id = :id",
+        """
+        UPDATE live_stream_inputs SET ending_at = coalesce(ending_at, :now), clip_until = coalesce(clip_until, :now),
+               look_at = :now
+        WHERE stream_id = :id
+        """,
         id=stream_id,
         now=now,
     )

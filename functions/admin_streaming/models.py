@@ -62,7 +62,9 @@ class StreamFilter(Page):
 
 
 class AdminStream(Versioned):
-    """A stream. Its files lie below `hls/{playback_id}/`. The ETag is the revision in quotes."""
+    """A stream. Its picture lies below `hls/live/{playback_id}/`, its recording below `hls/vod/{playback_id}/`. The
+    ETag is the revision in quotes.
+    """
 
     id: UUID
     playback_id: str

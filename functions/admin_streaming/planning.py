@@ -19,7 +19,8 @@ from functions.admin_streaming.models import (
 from shared import events
 from shared.db import ConstraintViolated, Tx
 from shared.messages import event_reminders
-from shared.social.events import ControlStream, TellEventChanged
+from shared.social import event_changes
+from shared.social.events import ControlStream
 from shared.values.fields import Listing
 from shared.values.problems import NotValid
 from shared.values.states import StreamStatus
@@ -80,7 +81,7 @@ def move_stream(
     time_zone = body.time_zone or before.time_zone
     when = rules.begins_at(body.starts, time_zone, now)
     store.move(tx, stream_id, when, time_zone, now)
-    _tell_reminded(tx, before, now)
+    event_changes.tell(tx, stream_id, now)
     event_reminders.order(tx, stream_id, before.plan + 1, when[1], now)
     changes = {
         "before": {"starts": before.starts, "time_zone": before.time_zone},
@@ -99,7 +100,7 @@ def cancel_stream(
         return before
     rules.check_not_begun(before.status)
     store.cancel(tx, stream_id, now)
-    _tell_reminded(tx, before, now)
+    event_changes.tell(tx, stream_id, now)
     input_store.look(tx, stream_id, now)
     events.enqueue(tx, now, ControlStream(stream_id=stream_id))
     return done(tx, admin, stream_id, "cancel", {"reason": body.reason}, client=client, now=now)
@@ -113,9 +114,3 @@ def _with_channel(write: Callable[[], None]) -> None:
         if violated.constraint != "live_streams_channel_id_fkey":
             raise
         raise NotValid(errors=[{"field": "/channel_id", "message": "must be a channel of the chat"}]) from None
-
-
-def _tell_reminded(tx: Tx, before: AdminStream, now: datetime) -> None:
-    """Have those told who were reminded of a plan that is no more."""
-    if store.is_reminded(tx, before.id, before.plan):
-        events.enqueue(tx, now, TellEventChanged(stream_id=before.id, plan=before.plan))

@@ -126,13 +126,3 @@ def cancel(tx: Tx, stream_id: UUID, now: datetime) -> None:
         id=stream_id,
         now=now,
     )
-
-
-def is_reminded(tx: Tx, stream_id: UUID, plan: int) -> bool:
-    """Whether members may have been reminded of this plan. The stream is locked."""
-    return tx.scalar(
-        bool,
-        "SELECT EXISTS (SELECT FROM live_stream_reminders WHERE stream_id = :id AND plan = :plan) AS begun",
-        id=stream_id,
-        plan=plan,
-    )

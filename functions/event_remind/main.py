@@ -1,5 +1,6 @@
 """Task: remind the next members of a live event, in the order of their numbers, a limited number per task. Task: tell
-those who were reminded that it was moved or cancelled. Schedule: order the reminders of events that were far away.
+those who were reminded that it was moved, cancelled or given up. Schedule: order the reminders of events that were
+far away.
 
 The notifications, the progress and the order for the next task are one transaction, under the lock of the event: killed
 anywhere, or delivered twice, everybody is reminded once of a plan, and nobody of a plan that is no more.
@@ -21,7 +22,6 @@ from shared.messages import event_reminders, notifications
 from shared.messages.notifications import Note
 from shared.social.events import TellEventChanged
 from shared.values.live import ORDERED_WITHIN
-from shared.values.states import StreamStatus
 from shared.values.tiers import quarter_of
 
 job = Job("event_remind")
@@ -39,7 +39,9 @@ def remind(task: RemindOfEvent, now: datetime) -> None:
 
 @job.task(TellEventChanged)
 def tell_changed(task: TellEventChanged, now: datetime) -> None:
-    """Tell the next of those who were reminded that the event was moved or cancelled. Harmless twice."""
+    """Tell the next of those who know of an older plan what has become of the event, and take back what they know.
+    Harmless twice, and late: what is told is what holds now.
+    """
     db.atomically(_tell_changed, task, now)
 
 
@@ -62,16 +64,16 @@ def _remind(tx: Tx, task: RemindOfEvent, now: datetime) -> None:
     if verdict is Verdict.NOT_ANY_MORE or (known.done_number if known else 0) != task.done_number:
         return
     if known is None:
-        store.begin(tx, event.id, task.plan, rules.minutes_left(planned, now), now)
+        store.begin(tx, event.id, task.plan, now)
         known = store.reminder(tx, event.id, task.plan)
         assert known, "it was begun"
     if known.finished_at:
         return
     found = store.members_after(tx, known.done_number, known.last_number, event.tier_min, quarter_of(now))
     key = event_reminders.key(event.id, event.plan)
-    data = {"stream_id": str(event.id)}
+    data, minutes = {"stream_id": str(event.id)}, rules.minutes_left(planned, now)
     notes = [
-        notifications.note(member.id, "stream_soon", data, key, stream=event.title, minutes=known.minutes)
+        notifications.note(member.id, "stream_soon", data, key, stream=event.title, minutes=minutes)
         for member in found
         if member.is_reminded
     ]
@@ -87,18 +89,24 @@ def _tell_changed(tx: Tx, task: TellEventChanged, now: datetime) -> None:
     event = store.lock(tx, task.stream_id)
     if event is None:
         raise Hopeless("there is no such event")
-    key = event_reminders.key(event.id, task.plan)
-    members = store.reminded(tx, key)
-    notifications.notify_many(tx, [_changed(member_id, event, f"{key}:changed") for member_id in members], now)
-    notifications.retract(tx, key, now, limit=store.REMINDED_AT_ONCE)
-    if len(members) == store.REMINDED_AT_ONCE:
-        events.enqueue(tx, now, task)
+    old = store.first_in_use(tx, event_reminders.old_keys(event.id, event.plan, event.status))
+    if old is None:
+        return
+    informed = store.informed(tx, old, event.tier_min, quarter_of(now))
+    notes = [note for member in informed if member.is_told and (note := _changed(member.id, event))]
+    notifications.notify_many(tx, notes, now)
+    notifications.retract(tx, old, now, limit=store.REMINDED_AT_ONCE)
+    events.enqueue(tx, now, task)
 
 
-def _changed(member_id: UUID, event: Event, key: str) -> Note:
+def _changed(member_id: UUID, event: Event) -> Note | None:
+    """The notice of what has become of the event; None once it has begun, when there is nothing to tell any more."""
     data = {"stream_id": str(event.id)}
-    if event.status is StreamStatus.CANCELLED:
+    key = event_reminders.changed_key(event.id, event.plan, event.status)
+    if event.status in event_reminders.CALLED_OFF:
         return notifications.note(member_id, "stream_cancelled", data, key, stream=event.title)
+    if event.status not in rules.TO_COME:
+        return None
     return notifications.note(member_id, "stream_moved", data, key, stream=event.title, at=event.scheduled_at)
 
 

@@ -31,7 +31,7 @@ class Event:
 
 def verdict(event: Event, plan: int, *, begun: bool, now: datetime) -> Verdict:
     """Judge a reminder of this plan. It is due an hour before the event, or at once if the event was planned later than
-    that; half an hour after that it is sent no more. A walk that has begun goes on until the event.
+    that; when it has not begun half an hour later, it is not sent. A walk that has begun goes on until the event.
     """
     if event.plan != plan or event.status not in TO_COME or now >= event.scheduled_at:
         return Verdict.NOT_ANY_MORE

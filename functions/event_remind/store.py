@@ -1,5 +1,6 @@
 """Events, their reminders, and the members who get these next, as rows."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -28,7 +29,6 @@ class Event:
 class Reminder:
     """How far the reminder of a plan is: the number of the last member who was looked at."""
 
-    minutes: int
     last_number: int
     done_number: int
     finished_at: datetime | None
@@ -41,6 +41,14 @@ class Member:
     id: UUID
     number: int
     is_reminded: bool
+
+
+@dataclass(frozen=True)
+class Informed:
+    """A member who was told something of an event; `is_told` says whether the event is for them now."""
+
+    id: UUID
+    is_told: bool
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ def reminder(tx: Tx, stream_id: UUID, plan: int) -> Reminder | None:
     return tx.first(
         Reminder,
         """
-        SELECT minutes, last_number, done_number, finished_at FROM live_stream_reminders
+        SELECT last_number, done_number, finished_at FROM live_stream_reminders
         WHERE stream_id = :id AND plan = :plan
         """,
         id=stream_id,
@@ -77,16 +85,15 @@ def reminder(tx: Tx, stream_id: UUID, plan: int) -> Reminder | None:
     )
 
 
-def begin(tx: Tx, stream_id: UUID, plan: int, minutes: int, now: datetime) -> None:
+def begin(tx: Tx, stream_id: UUID, plan: int, now: datetime) -> None:
     """Begin a reminder, for all members up to the newest one."""
     tx.run(
         """
-        INSERT INTO live_stream_reminders (stream_id, plan, minutes, last_number, begun_at)
-        SELECT :id, :plan, :minutes, coalesce(max(number), 0), :now FROM members
+        INSERT INTO live_stream_reminders (stream_id, plan, last_number, begun_at)
+        SELECT :id, :plan, coalesce(max(number), 0), :now FROM members
         """,
         id=stream_id,
         plan=plan,
-        minutes=minutes,
         now=now,
     )
 
@@ -125,14 +132,32 @@ def advance(tx: Tx, stream_id: UUID, plan: int, *, done_number: int, told: int, 
     )
 
 
-def reminded(tx: Tx, key: str) -> list[UUID]:
-    """Members who have the notification with this key, in the order in which `notifications.retract` takes them."""
-    return tx.column(
-        UUID,
+def first_in_use(tx: Tx, keys: Collection[str]) -> str | None:
+    """One of these keys under which somebody still has a notification; None when nobody has."""
+    return tx.scalar_or_none(
+        str,
         """
-        SELECT member_id FROM notifications WHERE dedupe_key = :key AND type = 'social' ORDER BY id LIMIT :limit
+        SELECT dedupe_key FROM notifications WHERE dedupe_key = ANY(CAST(:keys AS text[])) AND type = 'social' LIMIT 1
+        """,
+        keys=list(keys),
+    )
+
+
+def informed(tx: Tx, key: str, tier_min: Tier, quarter: str) -> list[Informed]:
+    """Members who have the notification with this key, in the order in which `notifications.retract` takes them."""
+    return tx.all(
+        Informed,
+        """
+        SELECT m.id, m.status = 'active'
+               AND greatest(coalesce(q.tier, 'standard'), m.permanent_tier) >= CAST(:tier_min AS tier) AS is_told
+        FROM (SELECT id, member_id FROM notifications WHERE dedupe_key = :key AND type = 'social'
+              ORDER BY id LIMIT :limit) n
+        JOIN members m ON m.id = n.member_id
+        LEFT JOIN member_quarters q ON q.member_id = m.id AND q.quarter = :quarter
         """,
         key=key,
+        tier_min=tier_min,
+        quarter=quarter,
         limit=REMINDED_AT_ONCE,
     )
 

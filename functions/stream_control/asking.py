@@ -1,5 +1,6 @@
 """Asks Live Stream about a stream, and for things, under the names that are made of the stream's id."""
 
+import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
@@ -7,12 +8,23 @@ from functions.stream_control.rules import Seen, Step
 from functions.stream_control.store import Held
 from shared.ports import live_stream
 from shared.ports.live_stream import Endpoint
-from shared.social.live_names import channel_name
+from shared.social.live_names import channel_name, live_folder, recording_folder
+from shared.values.live import ChannelState
 
 
 def generation(held: Held) -> int:
     """The generation that is looked at: an older one until it is gone, then the present one."""
     return min(held.generation_gone + 1, held.generation)
+
+
+def key_hash(endpoint: Endpoint) -> bytes:
+    """The hash under which the key of an input is known."""
+    return hashlib.sha256(endpoint.key.encode()).digest()
+
+
+def observed(channel: ChannelState | None) -> str:
+    """The state of a channel as it is noted, `none` when there is no channel."""
+    return channel.value if channel else "none"
 
 
 def look(held: Held) -> tuple[Seen, Endpoint | None]:
@@ -28,9 +40,11 @@ def look(held: Held) -> tuple[Seen, Endpoint | None]:
         started_at=held.started_at,
         interrupted_at=held.interrupted_at,
         ended_at=held.ended_at,
-        has_key=held.has_key,
+        ending_at=held.ending_at,
+        clip_at=held.clip_at,
+        observed_since=held.observed_since if held.observed == observed(channel) else None,
+        has_key=endpoint is not None and held.key_hash == key_hash(endpoint),
         failures=held.failures,
-        clips=held.clips,
         is_retired=generation(held) < held.generation,
         has_input=endpoint is not None,
         channel=channel,
@@ -42,7 +56,7 @@ def look(held: Held) -> tuple[Seen, Endpoint | None]:
 def clip(held: Held, number: int, until: datetime) -> str | None:
     """Ask for a clip of the whole event. Raises VendorFailure."""
     assert held.started_at, "it was live"
-    folder = f"{held.playback_id}/vod/"
+    folder = recording_folder(held.playback_id)
     return live_stream.create_clip(_name(held), _clip_name(number), held.started_at, until, folder)
 
 
@@ -56,7 +70,9 @@ def _clip_name(number: int) -> str:
 
 CALLS: Mapping[Step, Callable[[Held], str | None]] = {
     Step.CREATE_INPUT: lambda held: live_stream.create_input(_name(held)),
-    Step.CREATE_CHANNEL: lambda held: live_stream.create_channel(_name(held), _name(held), f"{held.playback_id}/"),
+    Step.CREATE_CHANNEL: lambda held: live_stream.create_channel(
+        _name(held), _name(held), live_folder(held.playback_id)
+    ),
     Step.START: lambda held: live_stream.start(_name(held)),
     Step.STOP: lambda held: live_stream.stop(_name(held)),
     Step.DELETE_CHANNEL: lambda held: live_stream.delete_channel(_name(held)),

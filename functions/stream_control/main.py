@@ -6,44 +6,36 @@ records the service's operation before it waits for it: killed anywhere, or deli
 what it finds. Nothing is asked within a transaction.
 """
 
-import hashlib
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from flask import Request, Response
 
-from functions.stream_control import asking, rules, store
+from functions.stream_control import asking, changing, rules, store
 from functions.stream_control.rules import Step
 from functions.stream_control.store import Held
 from shared import clock, db, events, log
-from shared.credentials import vault
 from shared.db import Tx
 from shared.job import Job
 from shared.ports import live_stream
-from shared.ports.live_stream import Endpoint
-from shared.ports.vendors import VendorFailure, VendorMisconfigured, VendorSilent
+from shared.ports.live_stream import Operation
+from shared.ports.vendors import VendorBusy, VendorFailure, VendorMisconfigured, VendorRefused, VendorSilent
 from shared.social.events import ControlStream
-from shared.social.live_names import channel_name, generation_of, row_of
+from shared.social.live_names import channel_name, generation_of
 from shared.sweep import Sweep
-from shared.values.states import RecordingState, StreamStatus
+from shared.values.live import ClipState
+from shared.values.states import StreamStatus
 
 HELD_FOR = timedelta(minutes=3)  # longer than a delivery takes (function.yaml: timeout_seconds)
 STEPS_MAX = 12  # of one delivery
 OPERATION_PAUSE = timedelta(seconds=5)  # between two looks at an operation
 LOOK_EVERY = timedelta(seconds=55)  # each run of the watch finds it due
+SOON_SECONDS = 10  # between two looks, while the picture may come at any moment
 TASK_LOST_AFTER = timedelta(minutes=4)
 PRESENCE_KEPT = timedelta(minutes=10)
 STREAMS_AT_ONCE_MAX = 100
-
-STATUS_AFTER = {
-    Step.BECOME_READY: StreamStatus.READY,
-    Step.BECOME_LIVE: StreamStatus.LIVE,
-    Step.BEGIN_END: StreamStatus.ENDING,
-    Step.BECOME_ENDED: StreamStatus.ENDED,
-    Step.GIVE_UP: StreamStatus.FAILED,
-}
-RECORDING_AFTER = {Step.RECORDED: RecordingState.READY, Step.RECORDING_LOST: RecordingState.FAILED}
+LAST = (Step.BECOME_READY, Step.BECOME_LIVE, Step.PICTURE_BACK)  # nothing more can be done at once
 
 job = Job("stream_control")
 
@@ -131,25 +123,48 @@ def _one_step(held: Held, held_until: datetime) -> Done:
         done = _wait(held, held_until) if held.operation else _step(held, held_until)
     except VendorMisconfigured as wrong:
         log.error("Live Stream does not take our account", reason=str(wrong))
+        _note_failure(held, held_until, f"permission_denied: {wrong}")
         done = Done(goes_on=False)
+    except VendorBusy as busy:
+        log.error("Live Stream refuses a step", reason="resource_exhausted")
+        _note_failure(held, held_until, "resource_exhausted")
+        pause = rules.pause(held.failures + 1)
+        done = Done(goes_on=False, again_after=max(pause, timedelta(seconds=busy.retry_after_seconds)))
     except VendorSilent as silent:
         log.warning("Live Stream does not answer", reason=str(silent))
+        _note_failure(held, held_until, f"unavailable: {silent}", counted=False)
         done = Done(goes_on=False, again_after=timedelta(seconds=silent.retry_after_seconds))
     except VendorFailure as refused:
         log.error("Live Stream refuses a step", reason=str(refused))
+        _note_failure(held, held_until, str(refused))
         done = Done(goes_on=False)
     if not done.goes_on:
         db.atomically(_finish, held.stream_id, held_until, done.again_after, clock.now())
     return done
 
 
+def _note_failure(held: Held, held_until: datetime, reason: str, *, counted: bool = True) -> None:
+    """Store why the service did nothing. It counts when the service has said no: a silence gives no event up."""
+    before = clock.now() - rules.OPERATION_MAX
+    db.atomically(store.failed, held.stream_id, held_until, reason, counted=counted, before=before)
+
+
 def _wait(held: Held, held_until: datetime) -> Done:
-    """Ask what has become of the recorded operation; one that the service has forgotten is over."""
+    """Ask what has become of the recorded operation. One that the service has forgotten is over; one that does not end
+    is forgotten by us, because each step looks first at what is there.
+    """
     assert held.operation, "there is one"
-    found = live_stream.get_operation(held.operation)
-    if found and not found.is_done:
-        return Done(goes_on=False, again_after=OPERATION_PAUSE)
+    assert held.operation_at, "the schema says so"
+    try:
+        found = live_stream.get_operation(held.operation)
+    except VendorRefused as refused:
+        found = Operation(is_done=True, error=str(refused))
     error = found.error if found else None
+    if found and not found.is_done:
+        if clock.now() - held.operation_at < rules.OPERATION_MAX:
+            return Done(goes_on=False, again_after=OPERATION_PAUSE)
+        log.error("an operation of Live Stream does not end", operation=held.operation)
+        error = "deadline_exceeded"
     db.atomically(store.operation_ended, held.stream_id, held_until, error)
     if error is None:
         return Done(goes_on=True)
@@ -161,66 +176,56 @@ def _step(held: Held, held_until: datetime) -> Done:
     """Look at what is there, and do the next thing."""
     seen, endpoint = asking.look(held)
     now = clock.now()
-    observed = seen.channel.value if seen.channel else "none"
-    db.atomically(store.observe, held.stream_id, held_until, observed, now)
+    observed = asking.observed(seen.channel)
+    is_prepared = held.status in (StreamStatus.PREPARING, StreamStatus.READY) and seen.channel in rules.RUNNING
+    db.atomically(store.observe, held.stream_id, held_until, observed, is_prepared=is_prepared, now=now)
+    if rules.is_stuck(seen, now):
+        log.error("a channel does not leave its state", channel=observed)
     step = rules.next_step(seen, now)
     if step is Step.WAIT:
         return Done(goes_on=False)
     log.info("a stream takes a step", step=step.value, status=held.status.value, channel=observed)
     if step is Step.CLIP:
-        db.atomically(store.clip_until, held.stream_id, now)
-        number = db.atomically(store.count_clip, held.stream_id)
-        return _began(held, held_until, asking.clip(held, number, held.clip_until or now))
+        return _clip(held, held_until, now)
     if step in asking.CALLS:
+        if step is Step.STOP and held.status is StreamStatus.ENDING and seen.clip is not ClipState.READY:
+            log.error("a channel is stopped before its recording is made")
         return _began(held, held_until, asking.CALLS[step](held))
     if step is Step.KEEP_KEY:
         assert endpoint, "the input is there"
-        db.atomically(_keep_key, held, endpoint)
+        db.atomically(changing.keep_key, held, endpoint)
         return Done(goes_on=True)
-    if step is Step.BEGIN_END and rules.runs_without_need(seen, now):
+    return _change(held, step, now, is_without_need=rules.runs_without_need(seen, now))
+
+
+def _change(held: Held, step: Step, now: datetime, *, is_without_need: bool) -> Done:
+    """Change the stream, and tell people what they should look at. What somebody else has changed is looked at anew."""
+    if not db.atomically(changing.change, held, step, now):
+        return Done(goes_on=True)
+    if step is Step.BEGIN_END and is_without_need:
         log.error("a channel ran without need and is stopped", channel=channel_name(held.stream_id, held.generation))
-    return Done(goes_on=db.atomically(_change, held, step, now))
+    if step is Step.GIVE_UP:
+        log.error("a stream could not be prepared, or nobody has sent a picture")
+    if step is Step.RECORDING_LOST:
+        log.error("a stream's recording is lost")
+    is_last = step in LAST or (step is Step.GENERATION_GONE and asking.generation(held) == held.generation)
+    return Done(goes_on=not is_last)
+
+
+def _clip(held: Held, held_until: datetime, now: datetime) -> Done:
+    """Ask for the next clip. It is counted once it is there: until then the same one is asked for again."""
+    db.atomically(store.ask_for_clip, held.stream_id, now)
+    number = held.clips + 1
+    operation = asking.clip(held, number, held.clip_until or now)
+    db.atomically(store.count_clip, held.stream_id, number)
+    return _began(held, held_until, operation)
 
 
 def _began(held: Held, held_until: datetime, operation: str | None) -> Done:
     """Record the operation that a call has begun; without one, what was asked for is there already."""
     if operation is None:
         return Done(goes_on=True)
-    return Done(goes_on=db.atomically(store.record_operation, held.stream_id, held_until, operation))
-
-
-def _keep_key(tx: Tx, held: Held, endpoint: Endpoint) -> None:
-    secret = endpoint.key.encode()
-    store.keep_key(
-        tx,
-        held.stream_id,
-        held.generation,
-        address=endpoint.address,
-        sealed=vault.seal(tx, secret, row_of(held.stream_id)),
-        key_hash=hashlib.sha256(secret).digest(),
-    )
-
-
-def _change(tx: Tx, held: Held, step: Step, now: datetime) -> bool:
-    """Change the stream as the step says; False when that was the last one for now."""
-    stream_id = held.stream_id
-    if step is Step.BEGIN_END:
-        store.clip_until(tx, stream_id, held.interrupted_at or now)
-    if step in STATUS_AFTER:
-        store.become(tx, held, STATUS_AFTER[step], now)
-    elif step in RECORDING_AFTER:
-        store.recorded(tx, stream_id, RECORDING_AFTER[step])
-    elif step is Step.GENERATION_GONE:
-        store.generation_gone(tx, stream_id, asking.generation(held))
-    else:
-        store.interrupted(tx, stream_id, now if step is Step.PICTURE_GONE else None)
-    if step is Step.GIVE_UP:
-        log.error("a stream could not be prepared, or nobody has sent a picture")
-    if step is Step.RECORDING_LOST:
-        log.error("a stream's recording is lost")
-    if step is Step.GENERATION_GONE:
-        return asking.generation(held) < held.generation
-    return step not in (Step.BECOME_READY, Step.BECOME_LIVE, Step.PICTURE_BACK)
+    return Done(goes_on=db.atomically(store.record_operation, held.stream_id, held_until, operation, clock.now()))
 
 
 def _finish(tx: Tx, stream_id: UUID, held_until: datetime, again_after: timedelta | None, now: datetime) -> None:
@@ -232,5 +237,10 @@ def _finish(tx: Tx, stream_id: UUID, held_until: datetime, again_after: timedelt
         store.release(tx, stream_id, held_until, None)
         return
     store.release(tx, stream_id, held_until, now + (again_after or LOOK_EVERY))
+    task = ControlStream(stream_id=stream_id)
     if again_after:
-        events.enqueue(tx, now, ControlStream(stream_id=stream_id), deliver_at=now + again_after)
+        events.enqueue(tx, now, task, deliver_at=now + again_after)
+    elif rules.is_about_to_begin(present.status, present.scheduled_at, now):
+        number = int(now.timestamp()) // SOON_SECONDS + 1
+        deliver_at = datetime.fromtimestamp(number * SOON_SECONDS, UTC)
+        events.enqueue(tx, now, task, name=f"control-{stream_id}-{number}", deliver_at=deliver_at)

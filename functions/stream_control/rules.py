@@ -10,9 +10,15 @@ from shared.values.states import RecordingState, StreamStatus
 PICTURE_AWAY_MAX = timedelta(minutes=10)  # after this the event is over
 UNUSED_MAX = timedelta(minutes=30)  # a channel costs money whether it gets a picture or not
 LIVE_MAX = timedelta(hours=8)  # also of waiting, for a stream that was started long before its time
-FAILURES_MAX = 8  # operations that fail one after another; then the preparation is given up
+SOON = timedelta(minutes=10)  # before and after the planned moment the picture is looked for more often
+FAILURES_MAX = 8  # calls or operations that fail one after another; then the preparation is given up
+OPERATION_MAX = timedelta(minutes=15)  # an operation is waited for no longer
+CHANGING_MAX = timedelta(minutes=15)  # a channel starts or stops no longer
 PAUSES = (5, 10, 30, 60)  # seconds, after the first failures; then a minute each
-CLIP_AGAIN = timedelta(minutes=30)  # between two tries to make a clip that failed
+CLIP_AGAIN_SOON = timedelta(minutes=1)  # between two tries to make a clip, while the channel still runs
+CLIP_AGAIN = timedelta(minutes=30)  # afterwards
+CLIP_FIRST_MAX = timedelta(minutes=30)  # a channel waits no longer for its clip before it is stopped
+CLIP_TRIED = timedelta(days=1)  # much less than RETENTION, so that people can still make the recording by hand
 WITHOUT_PICTURE = (ChannelState.AWAITING_INPUT, ChannelState.STREAMING_NO_INPUT, ChannelState.STREAMING_ERROR)
 RUNNING = (*WITHOUT_PICTURE, ChannelState.STREAMING)
 CHANGING = (ChannelState.STARTING, ChannelState.STOPPING, ChannelState.UNKNOWN)
@@ -47,7 +53,9 @@ class Step(StrEnum):
 
 @dataclass(frozen=True)
 class Seen:
-    """A stream as people want it, and what Live Stream has for it. `is_retired`: what is seen is of an older key."""
+    """A stream as people want it, and what Live Stream has for it: the channel, in its state since `observed_since`,
+    and the last clip, which was asked for at `clip_at`. `is_retired`: what is seen is of an older key.
+    """
 
     status: StreamStatus
     vod_state: RecordingState
@@ -56,9 +64,11 @@ class Seen:
     started_at: datetime | None
     interrupted_at: datetime | None
     ended_at: datetime | None
+    ending_at: datetime | None
+    clip_at: datetime | None
+    observed_since: datetime | None
     has_key: bool
     failures: int
-    clips: int
     is_retired: bool
     has_input: bool
     channel: ChannelState | None
@@ -68,13 +78,13 @@ class Seen:
 def next_step(seen: Seen, now: datetime) -> Step:
     """The next step. Each looks at what is there first, so that a step that was done twice, or by halves, is found."""
     if seen.is_retired or seen.status in (StreamStatus.CANCELLED, StreamStatus.FAILED):
-        return _away(seen)
+        return _away(seen, now)
     if seen.status in (StreamStatus.PREPARING, StreamStatus.READY):
         return _towards_picture(seen, now)
     if seen.status is StreamStatus.LIVE:
         return _while_live(seen, now)
     if seen.status is StreamStatus.ENDING:
-        return _towards_end(seen)
+        return _towards_end(seen, now)
     return _recording(seen, now) if seen.status is StreamStatus.ENDED else Step.WAIT
 
 
@@ -85,6 +95,17 @@ def runs_without_need(seen: Seen, now: datetime) -> bool:
     if seen.status not in (StreamStatus.PREPARING, StreamStatus.READY):
         return False
     return now - max(seen.scheduled_at, seen.begun_at) >= UNUSED_MAX or now - seen.begun_at >= LIVE_MAX
+
+
+def is_stuck(seen: Seen, now: datetime) -> bool:
+    """Whether the channel has been starting, stopping or in a state that we do not know for too long."""
+    since = seen.observed_since
+    return seen.channel in CHANGING and since is not None and now - since >= CHANGING_MAX
+
+
+def is_about_to_begin(status: StreamStatus, scheduled_at: datetime, now: datetime) -> bool:
+    """Whether the host's picture may come at any moment."""
+    return status is StreamStatus.READY and abs(now - scheduled_at) <= SOON
 
 
 def next_shift(seen: int, shift: int) -> int:
@@ -100,7 +121,8 @@ def pause(failures: int) -> timedelta:
 
 
 def _towards_picture(seen: Seen, now: datetime) -> Step:
-    if seen.failures >= FAILURES_MAX or (runs_without_need(seen, now) and seen.channel is not ChannelState.STREAMING):
+    is_hopeless = seen.failures >= FAILURES_MAX and seen.channel not in RUNNING
+    if is_hopeless or (runs_without_need(seen, now) and seen.channel is not ChannelState.STREAMING):
         return Step.GIVE_UP
     if not (seen.has_input and seen.has_key):
         return Step.KEEP_KEY if seen.has_input else Step.CREATE_INPUT
@@ -124,30 +146,40 @@ def _while_live(seen: Seen, now: datetime) -> Step:
     return Step.START if seen.channel is ChannelState.STOPPED else Step.WAIT
 
 
-def _towards_end(seen: Seen) -> Step:
-    """A clip is asked for before the channel stops: whether a stopped one can be clipped, Google does not say."""
+def _towards_end(seen: Seen, now: datetime) -> Step:
+    """The clip is made before the channel stops: whether a stopped one can be clipped, Google does not say."""
+    assert seen.ending_at, "it is set with the state"
     if seen.channel in RUNNING:
-        return Step.CLIP if not seen.clips else Step.STOP
-    return Step.WAIT if seen.channel in CHANGING else Step.BECOME_ENDED
+        is_clip_awaited = seen.clip is not ClipState.READY and now - seen.ending_at < CLIP_FIRST_MAX
+        return _clip(seen, now, CLIP_AGAIN_SOON) if is_clip_awaited else Step.STOP
+    is_changing = seen.channel in CHANGING and not is_stuck(seen, now)
+    return Step.WAIT if is_changing else Step.BECOME_ENDED
 
 
 def _recording(seen: Seen, now: datetime) -> Step:
-    if seen.vod_state is not RecordingState.MAKING:
-        return _away(seen)
+    """An event without a clip stays at the service as long as it keeps the files: they go with the channel."""
     assert seen.ended_at, "the schema says so"
+    since = now - seen.ended_at
+    if seen.vod_state is RecordingState.FAILED and seen.channel and since < RETENTION:
+        return Step.STOP if seen.channel in RUNNING else Step.WAIT
+    if seen.vod_state is not RecordingState.MAKING:
+        return _away(seen, now)
     if seen.clip is ClipState.READY:
         return Step.RECORDED
-    since = now - seen.ended_at
-    if seen.channel is None or since >= RETENTION:
+    if seen.channel is None or since >= CLIP_TRIED:
         return Step.RECORDING_LOST
-    is_early = since < CLIP_AGAIN * (seen.clips - 1)
+    return Step.STOP if seen.channel in RUNNING else _clip(seen, now, CLIP_AGAIN)
+
+
+def _clip(seen: Seen, now: datetime, every: timedelta) -> Step:
+    is_early = seen.clip_at is not None and now - seen.clip_at < every
     return Step.WAIT if seen.clip is ClipState.MAKING or is_early else Step.CLIP
 
 
-def _away(seen: Seen) -> Step:
+def _away(seen: Seen, now: datetime) -> Step:
     if seen.channel in RUNNING:
         return Step.STOP
-    if seen.channel in CHANGING:
+    if seen.channel in CHANGING and not is_stuck(seen, now):
         return Step.WAIT
     if seen.channel is not None:
         return Step.DELETE_CHANNEL

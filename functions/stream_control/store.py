@@ -24,10 +24,15 @@ class Held:
     begun_at: datetime
     generation: int
     generation_gone: int
-    has_key: bool
+    key_hash: bytes | None
     operation: str | None
+    operation_at: datetime | None
+    observed: str | None
+    observed_since: datetime | None
     failures: int
+    ending_at: datetime | None
     clip_until: datetime | None
+    clip_at: datetime | None
     clips: int
     held_until: datetime | None
     waits: bool
@@ -43,15 +48,18 @@ class Audience:
 
 
 def lock(tx: Tx, stream_id: UUID) -> Held | None:
-    """The stream, locked until the commit; None if it was never started."""
+    """The stream and its input, both locked until the commit: what another worker or an admin has stored meanwhile is
+    seen. None if the stream was never started.
+    """
     return tx.first(
         Held,
         """
         SELECT s.id AS stream_id, s.playback_id, s.status, s.vod_state, s.scheduled_at, s.started_at, s.interrupted_at,
-               s.ended_at, i.begun_at, i.generation, i.generation_gone, i.key_hash IS NOT NULL AS has_key, i.operation,
-               i.failures, i.clip_until, i.clips, i.held_until, i.look_at IS NOT NULL AS waits
+               s.ended_at, i.begun_at, i.generation, i.generation_gone, i.key_hash, i.operation, i.operation_at,
+               i.observed, i.observed_since, i.failures, i.ending_at, i.clip_until, i.clip_at, i.clips, i.held_until,
+               i.look_at IS NOT NULL AS waits
         FROM live_streams s JOIN live_stream_inputs i ON i.stream_id = s.id
-        WHERE s.id = :id FOR NO KEY UPDATE OF s
+        WHERE s.id = :id FOR NO KEY UPDATE
         """,
         id=stream_id,
     )
@@ -66,16 +74,18 @@ def hold(tx: Tx, stream_id: UUID, until: datetime) -> None:
     )
 
 
-def record_operation(tx: Tx, stream_id: UUID, held_until: datetime, operation: str) -> bool:
+def record_operation(tx: Tx, stream_id: UUID, held_until: datetime, operation: str, now: datetime) -> bool:
     """Record what the service has begun, before it is waited for; False if another worker has the stream by now."""
     return bool(
         tx.run(
             """
-            UPDATE live_stream_inputs SET operation = :operation WHERE stream_id = :id AND held_until = :held_until
+            UPDATE live_stream_inputs SET operation = :operation, operation_at = :now
+            WHERE stream_id = :id AND held_until = :held_until
             """,
             id=stream_id,
             held_until=held_until,
             operation=operation,
+            now=now,
         )
     )
 
@@ -84,7 +94,7 @@ def operation_ended(tx: Tx, stream_id: UUID, held_until: datetime, error: str | 
     """Note that the recorded operation is over, and why it has failed."""
     tx.run(
         """
-        UPDATE live_stream_inputs SET operation = NULL, last_error = CAST(:error AS text),
+        UPDATE live_stream_inputs SET operation = NULL, operation_at = NULL, last_error = CAST(:error AS text),
                failures = CASE WHEN CAST(:error AS text) IS NULL THEN 0 ELSE failures + 1 END
         WHERE stream_id = :id AND held_until = :held_until
         """,
@@ -94,16 +104,37 @@ def operation_ended(tx: Tx, stream_id: UUID, held_until: datetime, error: str | 
     )
 
 
-def observe(tx: Tx, stream_id: UUID, held_until: datetime, observed: str, now: datetime) -> None:
-    """Note what the channel was seen doing."""
+def failed(tx: Tx, stream_id: UUID, held_until: datetime, reason: str, *, counted: bool, before: datetime) -> None:
+    """Note why a call has failed, and count it, if it counts. An operation from before then is waited for no more."""
     tx.run(
         """
-        UPDATE live_stream_inputs SET observed = :observed, observed_at = :now
+        UPDATE live_stream_inputs SET last_error = :reason,
+               failures = CASE WHEN CAST(:counted AS boolean) THEN failures + 1 ELSE failures END,
+               operation = CASE WHEN operation_at > :before THEN operation END,
+               operation_at = CASE WHEN operation_at > :before THEN operation_at END
+        WHERE stream_id = :id AND held_until = :held_until
+        """,
+        id=stream_id,
+        held_until=held_until,
+        reason=reason,
+        counted=counted,
+        before=before,
+    )
+
+
+def observe(tx: Tx, stream_id: UUID, held_until: datetime, observed: str, *, is_prepared: bool, now: datetime) -> None:
+    """Note what the channel was seen doing. What is prepared has left its failures behind."""
+    tx.run(
+        """
+        UPDATE live_stream_inputs SET observed = :observed, observed_at = :now,
+               observed_since = CASE WHEN observed = :observed THEN observed_since ELSE :now END,
+               failures = CASE WHEN CAST(:is_prepared AS boolean) THEN 0 ELSE failures END
         WHERE stream_id = :id AND held_until = :held_until
         """,
         id=stream_id,
         held_until=held_until,
         observed=observed,
+        is_prepared=is_prepared,
         now=now,
     )
 
@@ -123,24 +154,21 @@ def keep_key(tx: Tx, stream_id: UUID, generation: int, *, address: str, sealed: 
     )
 
 
-def become(tx: Tx, held: Held, status: StreamStatus, now: datetime) -> bool:
-    """Take the stream to a state; False if it has left the one that it was seen in."""
-    return bool(
-        tx.run(
-            """
-            UPDATE live_streams
-            SET status = :status, revision = revision + 1,
-                started_at = CASE WHEN :status = 'live' THEN :now ELSE started_at END,
-                ended_at = CASE WHEN :status IN ('ended', 'failed') THEN :now ELSE ended_at END,
-                interrupted_at = CASE WHEN :status = 'live' THEN interrupted_at END,
-                vod_state = CASE WHEN :status = 'ended' THEN 'making' ELSE vod_state END
-            WHERE id = :id AND status = :before
-            """,
-            id=held.stream_id,
-            status=status,
-            before=held.status,
-            now=now,
-        )
+def become(tx: Tx, stream_id: UUID, status: StreamStatus, now: datetime) -> None:
+    """Take the stream to a state. It is locked, and in the one that it was seen in."""
+    tx.run(
+        """
+        UPDATE live_streams
+        SET status = :status, revision = revision + 1,
+            started_at = CASE WHEN :status = 'live' THEN :now ELSE started_at END,
+            ended_at = CASE WHEN :status IN ('ended', 'failed') THEN :now ELSE ended_at END,
+            interrupted_at = CASE WHEN :status = 'live' THEN interrupted_at END,
+            vod_state = CASE WHEN :status = 'ended' THEN 'making' ELSE vod_state END
+        WHERE id = :id
+        """,
+        id=stream_id,
+        status=status,
+        now=now,
     )
 
 
@@ -165,19 +193,30 @@ def recorded(tx: Tx, stream_id: UUID, state: RecordingState) -> None:
     )
 
 
-def clip_until(tx: Tx, stream_id: UUID, until: datetime) -> None:
-    """Fix the end of the recording, unless it is fixed."""
+def begin_end(tx: Tx, stream_id: UUID, until: datetime, now: datetime) -> None:
+    """Note that the event ends now, and fix the end of the recording."""
     tx.run(
-        "UPDATE live_stream_inputs SET clip_until = coalesce(clip_until, :until) WHERE stream_id = :id",
+        """
+        UPDATE live_stream_inputs SET ending_at = coalesce(ending_at, :now), clip_until = coalesce(clip_until, :until)
+        WHERE stream_id = :id
+        """,
         id=stream_id,
         until=until,
+        now=now,
     )
 
 
-def count_clip(tx: Tx, stream_id: UUID) -> int:
-    """Count a clip before it is asked for; returns its number."""
-    return tx.scalar(
-        int, "UPDATE live_stream_inputs SET clips = clips + 1 WHERE stream_id = :id RETURNING clips", id=stream_id
+def ask_for_clip(tx: Tx, stream_id: UUID, now: datetime) -> None:
+    """Note that a clip is asked for now."""
+    tx.run("UPDATE live_stream_inputs SET clip_at = :now WHERE stream_id = :id", id=stream_id, now=now)
+
+
+def count_clip(tx: Tx, stream_id: UUID, number: int) -> None:
+    """Note that the service has the clip of this number. Until then it is asked for under the same one again."""
+    tx.run(
+        "UPDATE live_stream_inputs SET clips = greatest(clips, :number) WHERE stream_id = :id",
+        id=stream_id,
+        number=number,
     )
 
 

@@ -1908,11 +1908,15 @@ CREATE TABLE live_stream_inputs (
     sealed_key       bytea,
     key_hash         bytea,
     operation        text,
+    operation_at     timestamptz,
     observed         text,
     observed_at      timestamptz,
+    observed_since   timestamptz,
     failures         integer      NOT NULL DEFAULT 0,
     last_error       text,
+    ending_at        timestamptz,
     clip_until       timestamptz,
+    clip_at          timestamptz,
     clips            integer      NOT NULL DEFAULT 0,
     held_until       timestamptz,
     look_at          timestamptz,
@@ -1920,8 +1924,9 @@ CREATE TABLE live_stream_inputs (
     CONSTRAINT live_stream_inputs_key_hash_key UNIQUE (key_hash),
     CONSTRAINT live_stream_inputs_start_id_key UNIQUE (start_id),
     CONSTRAINT live_stream_inputs_check CHECK (generation_gone >= 0 AND generation_gone <= generation),
-    CONSTRAINT live_stream_inputs_check1 CHECK ((sealed_key IS NULL) = (key_hash IS NULL)),
-    CONSTRAINT live_stream_inputs_check2 CHECK ((sealed_key IS NULL) = (address IS NULL)),
+    CONSTRAINT live_stream_inputs_check1 CHECK ((operation IS NULL) = (operation_at IS NULL)),
+    CONSTRAINT live_stream_inputs_check2 CHECK ((sealed_key IS NULL) = (key_hash IS NULL)),
+    CONSTRAINT live_stream_inputs_check3 CHECK ((sealed_key IS NULL) = (address IS NULL)),
     CONSTRAINT live_stream_inputs_clips_check CHECK (clips >= 0),
     CONSTRAINT live_stream_inputs_failures_check CHECK (failures >= 0),
     CONSTRAINT live_stream_inputs_generation_check CHECK (generation > 0),
@@ -1941,7 +1946,6 @@ CREATE TABLE live_stream_presence (
 CREATE TABLE live_stream_reminders (
     stream_id    uuid         NOT NULL,
     plan         integer      NOT NULL,
-    minutes      integer      NOT NULL,
     last_number  bigint       NOT NULL,
     done_number  bigint       NOT NULL DEFAULT 0,
     told         integer      NOT NULL DEFAULT 0,
@@ -1949,7 +1953,6 @@ CREATE TABLE live_stream_reminders (
     finished_at  timestamptz,
     CONSTRAINT live_stream_reminders_pkey PRIMARY KEY (stream_id, plan),
     CONSTRAINT live_stream_reminders_check CHECK (done_number <= last_number),
-    CONSTRAINT live_stream_reminders_minutes_check CHECK (minutes > 0),
     CONSTRAINT live_stream_reminders_stream_id_fkey FOREIGN KEY (stream_id) REFERENCES live_streams(id)
 );
 
@@ -10121,9 +10124,9 @@ GRANT SELECT (action_url, amount, created_at, disputed, id, order_id, ordered_at
 GRANT SELECT (activated_at, applied_at, business_address, company_name, contact_name, created_at, decided_at,
     decided_by, email, id, member_id, number, phone, reason, serial, status, tax_id_last4) ON TABLE wholesale_accounts
     TO blakjaks_read;
-GRANT SELECT (address, begun_at, clip_until, clips, failures, generation, generation_gone, held_until, key_hash,
-    last_error, look_at, observed, observed_at, operation, start_id, stream_id) ON TABLE live_stream_inputs TO
-    blakjaks_read;
+GRANT SELECT (address, begun_at, clip_at, clip_until, clips, ending_at, failures, generation, generation_gone,
+    held_until, key_hash, last_error, look_at, observed, observed_at, observed_since, operation, operation_at,
+    start_id, stream_id) ON TABLE live_stream_inputs TO blakjaks_read;
 GRANT SELECT (address_line1, address_line2, avatar_url, bio, city, country, created_at, date_of_birth, email,
     email_verified_at, full_name, id, language, last_login_at, number, oobit_card_id, oobit_card_status,
     permanent_tier, phone, profile_revision, referred_by_id, role, state, status, updated_at, username, wallet_address,
@@ -10244,8 +10247,9 @@ GRANT UPDATE (permanent_tier, status, updated_at) ON TABLE members TO blakjaks_s
 GRANT DELETE ON TABLE live_stream_presence TO blakjaks_stream_control;
 GRANT DELETE, INSERT ON TABLE live_stream_strays TO blakjaks_stream_control;
 GRANT SELECT ON TABLE data_keys TO blakjaks_stream_control;
-GRANT UPDATE (address, clip_until, clips, failures, generation_gone, held_until, key_hash, last_error, look_at,
-    observed, observed_at, operation, sealed_key) ON TABLE live_stream_inputs TO blakjaks_stream_control;
+GRANT UPDATE (address, clip_at, clip_until, clips, ending_at, failures, generation_gone, held_until, key_hash,
+    last_error, look_at, observed, observed_at, observed_since, operation, operation_at, sealed_key) ON TABLE
+    live_stream_inputs TO blakjaks_stream_control;
 GRANT UPDATE (ended_at, interrupted_at, is_estimate, peak_viewers, revision, sample_shift, started_at, status, viewers,
     vod_state) ON TABLE live_streams TO blakjaks_stream_control;
 
@@ -10254,8 +10258,8 @@ GRANT UPDATE (seen_at) ON TABLE live_stream_presence TO blakjaks_stream_presence
 
 GRANT INSERT ON TABLE live_stream_inputs, live_streams TO blakjaks_streams;
 GRANT SELECT (sealed_key) ON TABLE live_stream_inputs TO blakjaks_streams;
-GRANT UPDATE (address, clip_until, failures, generation, key_hash, look_at, sealed_key) ON TABLE live_stream_inputs TO
-    blakjaks_streams;
+GRANT UPDATE (address, clip_until, ending_at, failures, generation, key_hash, look_at, sealed_key) ON TABLE
+    live_stream_inputs TO blakjaks_streams;
 GRANT UPDATE (channel_id, description, ended_at, host_name, interrupted_at, overlay, plan, planned_at, revision,
     scheduled_at, starts, status, tier_min, time_zone, title) ON TABLE live_streams TO blakjaks_streams;
 

@@ -1,4 +1,4 @@
-"""Reminders of live events: their task, an hour before, and the key of their notifications."""
+"""Reminders of live events: their task, an hour before, and the keys of what members are told of an event."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,11 +7,25 @@ from shared import events
 from shared.db import Tx
 from shared.events import RemindOfEvent
 from shared.values.live import ORDERED_WITHIN, REMINDED_BEFORE
+from shared.values.states import StreamStatus
+
+CALLED_OFF = (StreamStatus.CANCELLED, StreamStatus.FAILED)
 
 
 def key(stream_id: UUID, plan: int) -> str:
     """The key of the notifications of a plan: each member has one."""
     return f"stream:{stream_id}:{plan}"
+
+
+def changed_key(stream_id: UUID, plan: int, status: StreamStatus) -> str:
+    """The key of the notice that the event was moved to this plan, or does not take place."""
+    return f"stream:{stream_id}:over" if status in CALLED_OFF else f"{key(stream_id, plan)}:changed"
+
+
+def old_keys(stream_id: UUID, plan: int, status: StreamStatus) -> list[str]:
+    """The keys of all that members were told of the event and that does not hold any more."""
+    plans = range(1, plan + 1 if status in CALLED_OFF else plan)
+    return [name for old in plans for name in (key(stream_id, old), f"{key(stream_id, old)}:changed")]
 
 
 def order(tx: Tx, stream_id: UUID, plan: int, scheduled_at: datetime, now: datetime) -> None:

@@ -35,6 +35,12 @@ MANIFEST_KEY = "hls"
 THERE_ALREADY, NOT_THERE = "already_exists", "not_found"
 RENDITIONS = (("high", 1920, 1080, 5_000_000), ("middle", 1280, 720, 2_500_000), ("low", 640, 360, 800_000))
 FRAME_RATE = 30
+MESSAGE_LENGTH_MAX = 200  # of a sentence of Google's, as we keep it
+CODES = (  # google.rpc.Code, by number
+    *("ok", "cancelled", "unknown", "invalid_argument", "deadline_exceeded", "not_found", "already_exists"),
+    *("permission_denied", "resource_exhausted", "failed_precondition", "aborted", "out_of_range", "unimplemented"),
+    *("internal", "unavailable", "data_loss", "unauthenticated"),
+)
 CLIP_STATES = {"SUCCEEDED": ClipState.READY, "FAILED": ClipState.FAILED}  # all others are on their way
 
 
@@ -48,10 +54,21 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Operation:
-    """A long-running operation; `error` is the service's code when it has failed."""
+    """A long-running operation; `error` is the service's code and sentence when it has failed."""
 
     is_done: bool
     error: str | None
+
+
+class LiveStreamRefused(VendorRefused):
+    """Raised when Google refuses a call; the message is its code and the beginning of its sentence."""
+
+    def __init__(self, code: str, message: object) -> None:
+        super().__init__(code)
+        self.told = _told(code, message)
+
+    def __str__(self) -> str:
+        return self.told
 
 
 def create_input(input_id: str) -> str | None:
@@ -126,9 +143,8 @@ def get_clip(channel_id: str, clip_id: str) -> ClipState | None:
 
 
 def delete_channel(channel_id: str) -> str | None:
-    """Have a stopped channel and its clips deleted; the files stay. Returns the operation, None if it is gone.
-
-    Raises VendorFailure.
+    """Have a stopped channel deleted, and with it all files that it has written. Files of clips in another folder
+    stay. Returns the operation, None if it is gone. Raises VendorFailure.
     """
     return _begun(lambda: _ask("DELETE", f"channels/{quote(channel_id)}?force=true"), NOT_THERE)
 
@@ -144,10 +160,7 @@ def get_operation(name: str) -> Operation | None:
     if body is None:
         return None
     error = body.get("error")
-    return Operation(
-        body.get("done") is True,
-        vendors.slug(error.get("message") or str(error.get("code"))) if isinstance(error, dict) else None,
-    )
+    return Operation(body.get("done") is True, _failure(error) if isinstance(error, dict) else None)
 
 
 def _begun(ask: Callable[[], vendors.RawAnswer], harmless: str) -> str | None:
@@ -195,7 +208,20 @@ def _accepted(answer: vendors.RawAnswer) -> Mapping[str, Any]:
     error = body.get("error")
     if not isinstance(error, dict) or not isinstance(error.get("status"), str):
         raise VendorSilent(str(answer.status))
-    raise VendorRefused(vendors.slug(error["status"]))
+    raise LiveStreamRefused(vendors.slug(error["status"]), error.get("message"))
+
+
+def _failure(error: Mapping[str, Any]) -> str:
+    """The code and sentence of an operation's google.rpc.Status."""
+    code = error.get("code")
+    name = CODES[code] if isinstance(code, int) and 0 <= code < len(CODES) else vendors.UNCLEAR
+    return _told(name, error.get("message"))
+
+
+def _told(code: str, message: object) -> str:
+    """A code with the beginning of a sentence, as it is stored and logged."""
+    sentence = "".join(each for each in message if each.isprintable()) if isinstance(message, str) else ""
+    return f"{code}: {sentence[:MESSAGE_LENGTH_MAX]}" if sentence else code
 
 
 def _operation_name(body: Mapping[str, Any]) -> str:

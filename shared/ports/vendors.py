@@ -59,6 +59,10 @@ class VendorSilent(VendorFailure, Outage):
         self.retry_after_seconds = retry_after_seconds
 
 
+class VendorBusy(VendorSilent):
+    """Raised for 429: the vendor does nothing because too much is asked, or because it has no more to give."""
+
+
 class TlsFailed(VendorSilent):
     """Raised when no secure connection was made: one of the two certificates is not accepted. Nothing was asked."""
 
@@ -134,8 +138,9 @@ def send(
     session_for: SessionFor = sessions.plain,
     seconds_max: float | None = None,
 ) -> RawAnswer:
-    """Send a request and return the answer as it came. Raises VendorSilent for no answer, 5xx and 429, and its
-    subclass TlsFailed when no secure connection was made. With `seconds_max` it waits less long than for others.
+    """Send a request and return the answer as it came. Raises VendorSilent for no answer, 5xx and 429, of its
+    subclasses VendorBusy for 429 and TlsFailed when no secure connection was made. With `seconds_max` it waits less
+    long than for others.
     """
     import requests
     from urllib3.exceptions import HTTPError
@@ -165,7 +170,8 @@ def send(
     except (requests.RequestException, HTTPError, OSError) as error:
         raise VendorSilent(type(error).__name__) from None  # its text may quote the address, which may hold a reference
     if answer.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR or answer.status_code in TRY_AGAIN:
-        raise VendorSilent(str(answer.status_code), retry_after.asked(answer.headers.get("Retry-After", "")))
+        silent = VendorBusy if answer.status_code == HTTPStatus.TOO_MANY_REQUESTS else VendorSilent
+        raise silent(str(answer.status_code), retry_after.asked(answer.headers.get("Retry-After", "")))
     return RawAnswer(answer.status_code, content)
 
 

@@ -29,12 +29,11 @@ class ControlStream(Task):
 
 
 class TellEventChanged(Task):
-    """Tell those who were reminded of a plan that the event was moved or cancelled."""
+    """Tell those who know of an older plan of an event that it was moved, cancelled or given up."""
 
     queue: ClassVar[str] = "event-change"
     function: ClassVar[str] = "event_remind"
     stream_id: UUID
-    plan: int
 
 
 class TendVote(Task):

@@ -1,4 +1,7 @@
-"""The names of a stream's input and channel at Live Stream, and of the row that its key is sealed for. Pure."""
+"""The names of a stream's input, channel and folders at Live Stream, and of the row that its key is sealed for.
+
+Pure.
+"""
 
 from uuid import UUID
 
@@ -6,6 +9,16 @@ from uuid import UUID
 def channel_name(stream_id: UUID, generation: int) -> str:
     """The name of both: a new key makes another generation."""
     return f"s-{stream_id.hex}-{generation}"
+
+
+def live_folder(playback_id: str) -> str:
+    """The channel's own folder of the bucket: the service deletes its files with the channel."""
+    return f"live/{playback_id}/"
+
+
+def recording_folder(playback_id: str) -> str:
+    """The folder of the recording, where nobody deletes files."""
+    return f"vod/{playback_id}/"
 
 
 def generation_of(name: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from enum import StrEnum
 
-RETENTION = timedelta(days=1)  # for so long the service keeps segments of which clips can be made
+RETENTION = timedelta(days=7)  # for so long the service keeps a channel's files, of which clips can be made
 REMINDED_BEFORE = timedelta(hours=1)
 ORDERED_WITHIN = timedelta(days=29)  # a task can be ordered 30 days ahead
 

@@ -10,14 +10,14 @@ from emulators.vendor import DONE, Fault
 from emulators.vendors import Vendors
 from shared.ports import live_stream
 from shared.ports.outage import Outage
-from shared.ports.vendors import VendorMisconfigured, VendorRefused, VendorSilent
+from shared.ports.vendors import VendorBusy, VendorMisconfigured, VendorRefused, VendorSilent
 from shared.values.live import ChannelState, ClipState
 
 pytest_plugins = ["tests.contract.vendor_plugin"]
 
 SILENT = [fault for fault in Fault if fault not in (Fault.UNAUTHORIZED, Fault.FORBIDDEN, Fault.REFUSED)]
 BEGAN = datetime(2026, 12, 5, 1, tzinfo=UTC)
-FOLDER = "gy4tmnrzha2tkojwge3dmnrrga/"
+FOLDER, RECORDING = "live/gy4tmnrzha2tkojwge3dmnrrga/", "vod/gy4tmnrzha2tkojwge3dmnrrga/"
 
 
 @pytest.fixture(autouse=True)
@@ -50,13 +50,14 @@ def test_a_stream_is_prepared_started_stopped_clipped_and_deleted(google: LiveSt
     google.encode("ch-1", on=True)
     assert live_stream.list_channels() == {"ch-1": ChannelState.STREAMING}
     clipped = (BEGAN, BEGAN + timedelta(hours=2))
-    assert live_stream.create_clip("ch-1", "clip-1", *clipped, f"{FOLDER}vod/")
+    assert live_stream.create_clip("ch-1", "clip-1", *clipped, RECORDING)
     assert live_stream.get_clip("ch-1", "clip-1") is ClipState.READY
     assert live_stream.get_clip("ch-1", "clip-2") is None
     live_stream.stop("ch-1")
     live_stream.delete_channel("ch-1")
     live_stream.delete_input("in-1")
     assert (google.inputs, google.channels) == ({}, {})
+    assert google.files == {f"gs://local-hls/{RECORDING}main.m3u8"}
     assert google.begun == [
         "create in-1", "create ch-1", "start ch-1", "clip ch-1", "stop ch-1", "delete ch-1", "delete in-1",
     ]  # fmt: skip
@@ -68,7 +69,7 @@ def test_the_channel_writes_hls_of_six_seconds_below_its_folder_and_keeps_it_for
     prepared()
     asked = google.channels["ch-1"].asked
     assert asked["output"] == {"uri": f"gs://local-hls/{FOLDER}"}
-    assert asked["retentionConfig"] == {"retentionWindowDuration": "86400s"}
+    assert asked["retentionConfig"] == {"retentionWindowDuration": "604800s"}
     assert {each["segmentSettings"]["segmentDuration"] for each in asked["muxStreams"]} == {"6s"}
     (manifest,) = asked["manifests"]
     assert (manifest["type"], manifest["fileName"], manifest["maxSegmentCount"]) == ("HLS", "main.m3u8", 5)
@@ -76,9 +77,9 @@ def test_the_channel_writes_hls_of_six_seconds_below_its_folder_and_keeps_it_for
     assert {name for each in asked["muxStreams"] for name in each["elementaryStreams"]} == keys
     assert set(manifest["muxStreams"]) == {each["key"] for each in asked["muxStreams"]}
 
-    live_stream.create_clip("ch-1", "clip-1", BEGAN, BEGAN + timedelta(hours=1), f"{FOLDER}vod/")
+    live_stream.create_clip("ch-1", "clip-1", BEGAN, BEGAN + timedelta(hours=1), RECORDING)
     assert google.channels["ch-1"].clips_asked["clip-1"] == {
-        "outputUri": f"gs://local-hls/{FOLDER}vod/",
+        "outputUri": f"gs://local-hls/{RECORDING}",
         "slices": [{"timeSlice": {"markinTime": "2026-12-05T01:00:00Z", "markoutTime": "2026-12-05T02:00:00Z"}}],
         "clipManifests": [{"manifestKey": "hls"}],
     }
@@ -99,7 +100,7 @@ def test_what_was_done_before_is_no_failure(google: LiveStreamStandIn) -> None:
 
 def test_what_does_not_fit_is_refused_with_googles_code(google: LiveStreamStandIn) -> None:
     prepared()
-    with pytest.raises(VendorRefused, match="failed_precondition"):
+    with pytest.raises(VendorRefused, match="failed_precondition: the channel is STOPPED"):
         live_stream.stop("ch-1")
     with pytest.raises(VendorRefused, match="failed_precondition"):
         live_stream.delete_input("in-1")
@@ -128,12 +129,16 @@ def test_an_operation_is_named_at_once_and_asked_about_until_it_is_done(google: 
     assert live_stream.get_operation("operations/unknown") is None
 
     google.steps = 0
-    google.break_next("create", "no capacity")
+    sentence = "Quota exceeded for quota metric 'Active channels' of service 'livestream.googleapis.com'."
+    google.break_next("create", f"{sentence}\n{'x' * 200}")
     broken = live_stream.create_channel("ch-1", "in-1", FOLDER)
     assert broken
     found = live_stream.get_operation(broken)
     assert found
-    assert (found.is_done, found.error) == (True, "no_capacity")
+    assert found.is_done
+    assert found.error
+    assert found.error.startswith(f"resource_exhausted: {sentence}x")
+    assert len(found.error) == len("resource_exhausted: ") + live_stream.MESSAGE_LENGTH_MAX
     assert live_stream.get_channel("ch-1") is None
 
 
@@ -154,6 +159,9 @@ def test_a_failure_is_no_answer_whatever_it_looks_like(google: LiveStreamStandIn
                 call()
             assert isinstance(raised.value, Outage)
     google.clear()
+    google.fail_next(1, Fault.TOO_MANY_REQUESTS)
+    with pytest.raises(VendorBusy):
+        live_stream.get_channel("ch-1")
     for wrong in (Fault.UNAUTHORIZED, Fault.FORBIDDEN):
         google.fail_next(1, wrong)
         with pytest.raises(VendorMisconfigured):

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -125,6 +125,5 @@ class Events:
         ((value,),) = self.sql.execute_simple(query).rows
         return value
 
-
-def later(days: float) -> datetime:
-    return clock.now() + timedelta(days=days)
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        return [tuple(row) for row in self.sql.execute_simple(query).rows]

@@ -1,8 +1,8 @@
 -- Live events (docs/streams.md): streams that admins schedule, and members watch.
 
 -- `starts` is the time on the wall clock of `time_zone`, which a move keeps or sets anew; `scheduled_at` is the moment
--- that they make. `plan` rises with each of them: a reminder of an older plan is not sent. The stream's files lie below
--- hls/{playback_id}/, a name that says nothing.
+-- that they make. `plan` rises with each of them: a reminder of an older plan is not sent. The picture lies below
+-- hls/live/{playback_id}/, the recording below hls/vod/{playback_id}/; the name says nothing.
 CREATE TABLE live_streams (
     id             uuid PRIMARY KEY,
     playback_id    text NOT NULL UNIQUE CHECK (playback_id ~ '^[a-z2-7]{26}$'),
@@ -61,7 +61,8 @@ CREATE TRIGGER live_streams_step BEFORE UPDATE OF status ON live_streams
 
 -- What Live Stream has for a stream that was started: an input and a channel, named by the stream's id and `generation`,
 -- which a new key raises. `generation_gone` is the newest one that is deleted. `operation` is the service's own, which is
--- recorded before anybody waits for it. One worker at a time looks at a stream (`held_until`), and again at `look_at`;
+-- recorded before anybody waits for it, for a limited time. The channel has done what was `observed` since
+-- `observed_since`. One worker at a time looks at a stream (`held_until`), and again at `look_at`;
 -- once nothing is left at the service there is no such time.
 CREATE TABLE live_stream_inputs (
     stream_id       uuid PRIMARY KEY REFERENCES live_streams (id),
@@ -73,14 +74,19 @@ CREATE TABLE live_stream_inputs (
     sealed_key      bytea,
     key_hash        bytea UNIQUE CHECK (octet_length(key_hash) = 32),
     operation       text,
+    operation_at    timestamptz,
     observed        text,
     observed_at     timestamptz,
+    observed_since  timestamptz,
     failures        integer NOT NULL DEFAULT 0 CHECK (failures >= 0),
     last_error      text,
+    ending_at       timestamptz,
     clip_until      timestamptz,
+    clip_at         timestamptz,
     clips           integer NOT NULL DEFAULT 0 CHECK (clips >= 0),
     held_until      timestamptz,
     look_at         timestamptz,
+    CHECK ((operation IS NULL) = (operation_at IS NULL)),
     CHECK ((sealed_key IS NULL) = (key_hash IS NULL)),
     CHECK ((sealed_key IS NULL) = (address IS NULL))
 );
@@ -92,11 +98,10 @@ CREATE TABLE live_stream_strays (
     since    timestamptz NOT NULL
 );
 
--- How far the reminder of a plan is among the members, by their numbers; it says that the event begins in so many minutes.
+-- How far the reminder of a plan is among the members, by their numbers.
 CREATE TABLE live_stream_reminders (
     stream_id   uuid NOT NULL REFERENCES live_streams (id),
     plan        integer NOT NULL,
-    minutes     integer NOT NULL CHECK (minutes > 0),
     last_number bigint NOT NULL,
     done_number bigint NOT NULL DEFAULT 0 CHECK (done_number <= last_number),
     told        integer NOT NULL DEFAULT 0,
@@ -127,15 +132,16 @@ BEGIN
     END LOOP;
 END $$;
 GRANT SELECT ON live_streams, live_stream_strays, live_stream_reminders, live_stream_presence TO blakjaks_read;
-GRANT SELECT (stream_id, start_id, begun_at, generation, generation_gone, address, key_hash, operation, observed,
-              observed_at, failures, last_error, clip_until, clips, held_until, look_at) ON live_stream_inputs
+GRANT SELECT (stream_id, start_id, begun_at, generation, generation_gone, address, key_hash, operation, operation_at,
+              observed, observed_at, observed_since, failures, last_error, ending_at, clip_until, clip_at, clips,
+              held_until, look_at) ON live_stream_inputs
     TO blakjaks_read;
 
 -- streams: admins schedule, change, move and cancel streams.
 GRANT INSERT, UPDATE (title, description, host_name, tier_min, channel_id, status, starts, time_zone, scheduled_at, plan,
                       planned_at, interrupted_at, ended_at, overlay, revision) ON live_streams
     TO blakjaks_streams;
-GRANT INSERT, UPDATE (generation, address, sealed_key, key_hash, clip_until, failures, look_at)
+GRANT INSERT, UPDATE (generation, address, sealed_key, key_hash, ending_at, clip_until, failures, look_at)
     ON live_stream_inputs TO blakjaks_streams;
 GRANT SELECT (sealed_key) ON live_stream_inputs TO blakjaks_streams;
 
@@ -143,8 +149,9 @@ GRANT SELECT (sealed_key) ON live_stream_inputs TO blakjaks_streams;
 GRANT UPDATE (status, started_at, interrupted_at, ended_at, vod_state, revision, viewers, is_estimate, peak_viewers,
               sample_shift) ON live_streams TO blakjaks_stream_control;
 GRANT DELETE ON live_stream_presence TO blakjaks_stream_control;
-GRANT UPDATE (generation_gone, address, sealed_key, key_hash, operation, observed, observed_at, failures, last_error,
-              clip_until, clips, held_until, look_at) ON live_stream_inputs TO blakjaks_stream_control;
+GRANT UPDATE (generation_gone, address, sealed_key, key_hash, operation, operation_at, observed, observed_at,
+              observed_since, failures, last_error, ending_at, clip_until, clip_at, clips, held_until, look_at)
+    ON live_stream_inputs TO blakjaks_stream_control;
 GRANT INSERT, DELETE ON live_stream_strays TO blakjaks_stream_control;
 GRANT SELECT ON data_keys TO blakjaks_stream_control;
 

@@ -7,6 +7,7 @@ import pytest
 
 from functions.event_remind import rules, store
 from functions.event_remind.rules import Event, Verdict
+from functions.stream_control.rules import FAILURES_MAX
 from shared import clock
 from shared.values.states import StreamStatus
 from shared.values.tiers import Tier
@@ -127,9 +128,65 @@ def test_who_was_reminded_is_told_of_a_move_and_reminded_of_the_new_time(events:
         assert told(events) == {("standard", "stream_moved"): everybody, ("standard", "stream_soon"): everybody}
         events.cancel(stream)
         events.jobs.run_tasks()
-    assert told(events) == {("standard", "stream_moved"): everybody, ("standard", "stream_cancelled"): everybody}
+    assert told(events) == {("standard", "stream_cancelled"): everybody}
     unread = events.one("SELECT sum(unread) FROM inbox_counts")
     assert unread == events.one("SELECT count(*) FROM notifications WHERE read_at IS NULL")
+
+
+def test_who_was_told_of_a_move_is_told_of_each_that_follows_and_of_the_end(
+    events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "REMINDED_AT_ONCE", 2)
+    for _ in range(3):
+        factories.member()
+    everybody = events.one("SELECT count(*) FROM members")
+    for ends_by in ("cancel", "failure"):
+        events.sql.execute_simple("DELETE FROM notifications")
+        stream, _ = planned(events, starts=in_minutes(40), time_zone="UTC")
+        deliver_due(events)
+        assert told(events) == {("standard", "stream_soon"): everybody}
+        for revision, starts in enumerate((in_minutes(200), in_minutes(300)), start=1):
+            moved = datetime.fromisoformat(events.move(stream, starts, revision).body["scheduled_at"])
+            events.jobs.run_tasks(times=2)
+            assert told(events) == {("standard", "stream_moved"): everybody}
+            at = f"SELECT count(*) FROM notifications WHERE params ->> 'at' LIKE '{moved:%Y-%m-%dT%H:%M}%'"
+            assert events.one(at) == everybody
+        if ends_by == "cancel":
+            events.cancel(stream)
+        else:
+            events.google.break_next("create", *["Quota exceeded."] * FAILURES_MAX)
+            events.act(stream, "start")
+        events.run(times=2)
+        assert told(events) == {("standard", "stream_cancelled"): everybody}
+
+
+def test_whose_tier_may_not_watch_any_more_is_told_nothing_and_reminded_of_nothing(events: Events) -> None:
+    factories.member(permanent_tier=Tier.VIP)
+    stream, _ = planned(events, starts=in_minutes(40), time_zone="UTC")
+    deliver_due(events)
+    assert set(told(events)) == {("standard", "stream_soon"), ("vip", "stream_soon")}
+    events.sql.execute_unnamed("UPDATE live_streams SET tier_min = 'vip' WHERE id = $1", (stream,))
+    events.move(stream, in_minutes(200))
+    events.jobs.run_tasks()
+    assert told(events) == {("vip", "stream_moved"): 1}
+
+
+def test_a_reminder_says_the_minutes_that_are_left_when_it_is_sent(
+    events: Events, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store, "REMINDED_AT_ONCE", 1)
+    for _ in range(2):
+        factories.member()
+    _, at = planned(events)
+    walk = "UPDATE outbox SET published_at = now() WHERE function = 'event_remind'"
+    for minutes in (60, 20):
+        with events.at(at - minutes * MINUTE):
+            events.sql.execute_simple("UPDATE outbox SET deliver_at = NULL WHERE function = 'event_remind'")
+            ((_, function, queue, body),) = [each for each in events.jobs.waiting() if each[1] == "event_remind"]
+            events.sql.execute_simple(walk)
+            assert events.jobs.invoker.task(function, queue, body) == 204
+    said = events.rows("SELECT params ->> 'minutes' FROM notifications WHERE code = 'stream_soon' ORDER BY 1 DESC")
+    assert said == [("60",), ("20",)]
 
 
 def test_nobody_is_told_of_a_change_before_the_reminder(events: Events) -> None:

@@ -1,15 +1,18 @@
 """A stream at Google Live Stream: prepared, ready, live, ended and clipped, whatever fails on the way."""
 
 import contextlib
+import hashlib
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 
 from emulators.vendor import Fault
-from functions.stream_control import main, rules, store
+from functions.admin_streaming import input_store
+from functions.stream_control import asking, changing, main, rules, store
+from functions.stream_control.rules import Step
 from functions.streaming import rules as watching
-from shared import clock
+from shared import clock, db
 from shared.auth import Role
 from shared.credentials import totp
 from shared.ports import live_stream
@@ -21,12 +24,13 @@ from tests import factories
 from tests.client import refusal
 from tests.fakes import stream_rows
 from tests.fakes.crashes import Crash, crash
-from tests.fakes.streams import STREAMING, Events, later
+from tests.fakes.streams import STREAMING, Events
 from tests.operations.streams import EVENTS
 
 pytest_plugins = ["tests.fakes.stream_plugin"]
 
 MINUTE = timedelta(minutes=1)
+EXHAUSTED = "The zone does not have enough resources available to fulfill the request. Try a different zone."
 
 
 def test_a_stream_goes_from_scheduled_to_its_recording(events: Events) -> None:
@@ -37,8 +41,8 @@ def test_a_stream_goes_from_scheduled_to_its_recording(events: Events) -> None:
     assert events.state(stream)["status"] == "ready"
     channel = events.channel(stream)
     assert channel.state is ChannelState.AWAITING_INPUT
-    folder = f"gs://local-hls/{events.state(stream)['playback_id']}/"
-    assert channel.asked["output"]["uri"] == folder
+    files = [f"gs://local-hls/{name}/{events.state(stream)['playback_id']}/" for name in ("live", "vod")]
+    assert channel.asked["output"]["uri"] == files[0]
 
     events.encode(stream, on=True)
     events.look(stream)
@@ -52,10 +56,11 @@ def test_a_stream_goes_from_scheduled_to_its_recording(events: Events) -> None:
     ended = events.state(stream)
     assert (ended["status"], ended["vod_state"]) == ("ended", "ready")
     (clip,) = channel.clips_asked.values()
-    assert clip["outputUri"] == f"{folder}vod/"
+    assert clip["outputUri"] == files[1]
     begin = clip["slices"][0]["timeSlice"]["markinTime"]
     assert datetime.fromisoformat(begin) == datetime.fromisoformat(live["started_at"])
     assert (events.google.inputs, events.google.channels) == ({}, {})
+    assert events.google.files == {f"{files[1]}main.m3u8"}
     (shown,) = events.member().get(f"{STREAMING}/archive").body["items"]
     assert (shown["id"], shown["has_recording"]) == (stream, True)
     assert events.act(stream, "stop").body["status"] == "ended"
@@ -89,21 +94,31 @@ def test_without_the_service_nothing_is_begun(events: Events) -> None:
 
 
 def test_whoever_dies_at_any_step_is_followed_and_nothing_is_made_twice(events: Events) -> None:
-    stream = str(events.made()["id"])
-    events.act(stream, "start")
     asked = ("create_input", "create_channel", "start")
-    for owner, name in (*((live_stream, name) for name in asked), (store, "record_operation"), (store, "keep_key")):
+    prepared = [*((live_stream, name) for name in asked), (store, "record_operation"), (store, "keep_key")]
+    ended = [*((live_stream, name) for name in ("create_clip", "stop", "delete_channel", "delete_input"))]
+    ended += [(store, name) for name in ("count_clip", "recorded", "generation_gone")]
+    for owner, name in prepared:
         for after in (False, True):
-            with crash(owner, name, at=1, after=after) as happened:
-                with contextlib.suppress(Crash):
-                    _control(stream)
-                if not happened():
-                    continue
-            events.sql.execute_simple("UPDATE live_stream_inputs SET held_until = NULL")
-    events.run()
-    events.look(stream)
-    assert events.state(stream)["status"] == "ready"
-    assert sorted(each.split()[0] for each in events.google.begun) == ["create", "create", "start"]
+            _begin_anew(events)
+            stream = str(events.made()["id"])
+            events.act(stream, "start")
+            _dies(events, stream, owner, name, after=after)
+            events.run()
+            assert events.state(stream)["status"] == "ready", (name, after)
+            assert [each.split()[0] for each in events.google.begun] == ["create", "create", "start"], (name, after)
+    for owner, name in ended:
+        for after in (False, True):
+            _begin_anew(events)
+            stream = events.live()
+            events.act(stream, "stop")
+            _dies(events, stream, owner, name, after=after)
+            with events.at(clock.now() + 2 * MINUTE):
+                events.look(stream)
+                events.run()
+            assert (events.state(stream)["status"], events.state(stream)["vod_state"]) == ("ended", "ready")
+            begun = [each.split()[0] for each in events.google.begun][3:]
+            assert begun == ["clip", "stop", "delete", "delete"], (name, after)
 
 
 def test_operations_are_recorded_and_waited_for_and_those_that_fail_are_tried_again(events: Events) -> None:
@@ -113,23 +128,62 @@ def test_operations_are_recorded_and_waited_for_and_those_that_fail_are_tried_ag
     events.jobs.run_tasks()
     assert events.one("SELECT operation FROM live_stream_inputs").startswith("projects/local")
     assert events.google.begun == [events.google.begun[0]]
-    events.google.break_next("create", "no_capacity")
+    events.google.break_next("create", EXHAUSTED)
     events.run()
     assert events.state(stream)["status"] == "ready"
     assert events.one("SELECT failures FROM live_stream_inputs") == 0
     assert [each.split()[0] for each in events.google.begun].count("create") == 3
 
 
+def test_an_operation_that_does_not_end_is_waited_for_a_quarter_of_an_hour(events: Events) -> None:
+    events.google.steps = 1_000
+    stream = str(events.made()["id"])
+    events.act(stream, "start")
+    began = clock.now()
+    events.jobs.run_tasks()
+    first = events.one("SELECT operation FROM live_stream_inputs")
+    with events.at(began + 14 * MINUTE):
+        events.look(stream)
+        assert events.one("SELECT operation FROM live_stream_inputs") == first
+    events.google.steps = 0
+    with events.at(began + 16 * MINUTE):
+        events.look(stream)
+        wanted = (None, 1, "deadline_exceeded")
+        assert events.rows("SELECT operation, failures, last_error FROM live_stream_inputs") == [wanted]
+        events.run()
+        assert events.state(stream)["status"] == "ready"
+
+
 def test_a_preparation_that_always_fails_is_given_up_and_cleared_away(events: Events) -> None:
     stream = str(events.made()["id"])
-    events.google.break_next("create", *["no_capacity"] * rules.FAILURES_MAX)
+    events.google.break_next("create", *[EXHAUSTED] * rules.FAILURES_MAX)
     events.act(stream, "start")
     events.run()
     assert events.state(stream)["status"] == "failed"
+    assert events.one("SELECT last_error FROM live_stream_inputs") == f"resource_exhausted: {EXHAUSTED}"
     events.look(stream)
     assert (events.google.inputs, events.google.channels) == ({}, {})
     assert events.one("SELECT look_at FROM live_stream_inputs") is None
     assert refusal(events.act(stream, "start")) == (409, "stream-not-scheduled")
+
+
+def test_calls_that_are_refused_count_as_failures_and_a_silence_does_not(events: Events) -> None:
+    for fault, code in ((Fault.TOO_MANY_REQUESTS, "resource_exhausted"), (Fault.REFUSED, "invalid_argument")):
+        stream = str(events.made()["id"])
+        events.act(stream, "start")
+        events.google.fail_next(1, Fault.INTERNAL_ERROR)
+        _control(stream)
+        for number in range(rules.FAILURES_MAX):
+            found = (
+                "SELECT failures, split_part(last_error, ':', 1) FROM live_stream_inputs ORDER BY begun_at DESC LIMIT 1"
+            )
+            assert events.rows(found) == [(number, code if number else "unavailable")]
+            events.google.fail_next(1, fault, after=2)  # the input and the channel are looked for before
+            _control(stream)
+        assert events.google.begun == []
+        _control(stream)
+        assert events.state(stream)["status"] == "failed"
+        assert events.google.begun == []
 
 
 def test_an_encoder_that_is_gone_for_ten_minutes_ends_the_event_and_one_that_comes_back_does_not(
@@ -200,29 +254,35 @@ def test_what_runs_without_need_is_stopped(events: Events) -> None:
             assert events.state(stream)["status"] == status
 
 
-def test_a_clip_is_tried_until_the_service_keeps_nothing_any_more_and_then_it_is_lost_loudly(events: Events) -> None:
-    first = events.live()
-    events.google.break_next("clip", "clip_failed")
-    events.act(first, "stop")
+def test_what_an_admin_has_changed_meanwhile_is_not_overwritten(events: Events) -> None:
+    """A worker has seen the picture; then the key is renewed, and the channel is one that will be deleted."""
+    stream = UUID(events.ready())
+    seen = db.atomically(store.lock, stream)
+    assert seen
+    db.atomically(input_store.rotate, stream, clock.now())
+    assert not db.atomically(changing.change, seen, Step.BECOME_LIVE, clock.now())
+    assert events.state(str(stream))["status"] == "preparing"
+    events.look(str(stream))
     events.run()
-    assert (events.state(first)["status"], events.state(first)["vod_state"]) == ("ended", "ready")  # the second try
+    assert events.state(str(stream))["status"] == "ready"
+    key = live_stream.get_input(channel_name(stream, 2))
+    assert key
+    assert events.one("SELECT key_hash FROM live_stream_inputs") == asking.key_hash(key)
+    events.google.inputs[channel_name(stream, 2)] = "0" * 32  # somebody has made it anew
+    events.look(str(stream))
+    assert events.one("SELECT key_hash FROM live_stream_inputs") == hashlib.sha256(b"0" * 32).digest()
 
-    stream = events.live()
-    channel = events.channel(stream)
-    events.google.break_next("clip", *["clip_failed"] * 2)
-    events.act(stream, "stop")
-    events.run()
-    assert (events.state(stream)["status"], events.state(stream)["vod_state"]) == ("ended", "making")
-    assert len(channel.clips) == 2
-    with events.at(later(0) + timedelta(hours=23)):
-        events.google.break_next("clip", "clip_failed")
+
+def test_around_the_planned_moment_the_picture_is_looked_for_every_ten_seconds(events: Events) -> None:
+    soon = (clock.now() + 20 * MINUTE).astimezone(UTC).strftime("%Y-%m-%dT%H:%M")
+    stream = events.ready(starts=soon, time_zone="UTC")
+    again = "SELECT deliver_at FROM outbox WHERE function = 'stream_control' AND deliver_at IS NOT NULL"
+    events.look(stream)
+    assert events.rows(again) == []
+    with events.at(datetime.fromisoformat(events.state(stream)["scheduled_at"]) - 9 * MINUTE):
         events.look(stream)
-        assert len(channel.clips) == 3
-    with events.at(later(0) + timedelta(hours=25)):
-        events.look(stream)
-        events.run()
-        assert events.state(stream)["vod_state"] == "failed"
-        assert events.google.channels == {}
+        ((at,),) = events.rows(again)
+        assert timedelta(0) < at - clock.now() <= timedelta(seconds=main.SOON_SECONDS)
 
 
 def test_a_key_is_shown_to_an_admin_with_a_code_and_is_another_one_when_it_was_renewed(events: Events) -> None:
@@ -266,6 +326,21 @@ def test_two_workers_do_not_look_at_one_stream_at_a_time(events: Events) -> None
     with events.at(until + MINUTE):
         events.look(stream)
         assert events.state(stream)["status"] == "ready"
+
+
+def _begin_anew(events: Events) -> None:
+    """Have nobody look at the streams that there are, of which the service knows nothing any more."""
+    events.google.clear()
+    events.sql.execute_simple("UPDATE live_stream_inputs SET look_at = NULL")
+
+
+def _dies(events: Events, stream: str, owner: object, name: str, *, after: bool) -> None:
+    """Have a worker die at a call, before it or after it, and let nobody else wait for it."""
+    with crash(owner, name, at=1, after=after) as happened:
+        with contextlib.suppress(Crash):
+            _control(stream)
+        assert happened(), (name, after)
+    events.sql.execute_simple("UPDATE live_stream_inputs SET held_until = NULL")
 
 
 def _control(stream: str) -> None:
