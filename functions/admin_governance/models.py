@@ -37,7 +37,7 @@ class VoteClosing(Body):
 
 
 class ProposalAcceptance(Body):
-    """What the draft needs that a proposal does not say, and a word to the whale who has proposed it."""
+    """The draft that a proposal becomes, as far as the proposal does not say it, and a word to the whale."""
 
     options: OptionLabels
     seconds: Seconds = rules.SECONDS_DEFAULT
@@ -64,7 +64,7 @@ class ProposalQuery(Page):
 
 
 class VoteDiaryEntry(Reply):
-    """What an admin has done to a vote; `reason` is what they said to it."""
+    """An act of an admin on a vote; `reason` is what they said to it."""
 
     at: datetime
     act: str
@@ -103,7 +103,7 @@ class AdminVoteDetail(AdminVote):
 
 
 class AdminProposal(Reply):
-    """What a whale has proposed, and what was decided. `vote_id` is the draft that it became."""
+    """A proposal of a whale, and what was decided. `vote_id` is the draft that it became."""
 
     id: UUID
     member_id: UUID

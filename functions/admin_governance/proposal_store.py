@@ -29,7 +29,7 @@ def page(tx: Tx, status: str | None, after: Position | None, limit: int) -> list
 
 
 def find(tx: Tx, proposal_id: UUID) -> AdminProposal | None:
-    """One proposal."""
+    """A proposal by its id; None if there is none."""
     return tx.first(
         AdminProposal,
         """

@@ -1,4 +1,4 @@
-"""What whales propose: an admin makes a draft of a vote of it, or declines."""
+"""Operations on proposals of whales: an admin makes a draft of a vote of one, or declines it."""
 
 from datetime import datetime
 from uuid import UUID, uuid4

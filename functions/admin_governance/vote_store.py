@@ -126,7 +126,7 @@ def close_early(tx: Tx, vote_id: UUID, now: datetime) -> None:
 
 
 def find(tx: Tx, vote_id: UUID) -> VoteRow | None:
-    """One vote."""
+    """A vote by its id; None if there is none."""
     return tx.first(
         VoteRow,
         """

@@ -156,7 +156,7 @@ def _changed(
 
 
 def _recorded(row: VoteRow) -> dict[str, object]:
-    """What people set of a vote, for the audit log."""
+    """The fields of a vote that people set, for the audit log."""
     said: dict[str, object] = {
         "type": row.type,
         "title": row.title,

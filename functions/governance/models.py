@@ -33,7 +33,7 @@ class ReceiptQuery(Query):
 
 
 class ProposalDraft(Body):
-    """What a whale proposes to vote on, and which kind of vote that would be."""
+    """A proposal of a whale: the question, and which kind of vote that would be."""
 
     type: VoteType
     title: VoteTitle

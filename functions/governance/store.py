@@ -164,7 +164,7 @@ def lock(tx: Tx, votes: Collection[UUID]) -> dict[UUID, BoothRow]:
 
 
 def electors(tx: Tx, wanted: Sequence[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
-    """Those of the pairs of vote and member that are electors."""
+    """The pairs of vote and member, as far as these are electors."""
     rows = tx.all(
         Elector,
         """

@@ -41,7 +41,7 @@ def tend(tx: Tx, vote_id: UUID) -> bool:
 
 
 def content_of(vote: Vote) -> bytes:
-    """What is put to the vote, as the digest has it."""
+    """The question and its options, as the digest has them."""
     return votes.content(
         vote.id,
         vote.type,

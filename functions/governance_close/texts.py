@@ -1,4 +1,4 @@
-"""What the chat's channels tell of a vote, in three languages, a line each. Pure."""
+"""Texts about votes for the chat's channels, in three languages, a line each. Pure."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -39,13 +39,13 @@ EARLY: Mapping[Language, str] = {
 
 
 def opened(title: str, closes_at: datetime) -> str:
-    """What is told when a vote is opened."""
+    """The text that tells of an opened vote."""
     until = closes_at.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
     return "\n".join(OPENED[language].format(until=until, title=title) for language in LANGUAGES)
 
 
 def closed(title: str, outcome: VoteOutcome, labels: Mapping[int, str], *, early: bool) -> str:
-    """What is told when a vote is closed; `labels` are those of its options."""
+    """The text that tells of a closed vote; `labels` are those of its options."""
     totals = {total.option: total.ballots for total in outcome.totals}
     words = {"title": title, "ballots": outcome.ballots}
     if outcome.winner is not None:

@@ -50,7 +50,7 @@ class OptionTotal(Reply):
 
 
 class VoteOutcome(Reply):
-    """What was counted when the vote was closed. `turnout` goes from 0 to 1. There is a winner when enough electors
+    """The count at the close of a vote. `turnout` goes from 0 to 1. There is a winner when enough electors
     have voted and one option has the most ballots; `tie` lists the options that share the most.
     """
 

@@ -15,7 +15,7 @@ from shared.db import Tx
 
 
 def faults(vote_id: UUID | str) -> list[str]:
-    """What does not hold of a vote, a sentence each. Raises LookupError if it was never opened."""
+    """Recount a vote; returns a sentence for each flaw. Raises LookupError if it was never opened."""
     vote, totals, roll = _read(vote_id)
     found = [
         f"option {total.option}: {total.ballots} was added up, and {total.rows} ballots are there"

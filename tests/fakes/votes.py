@@ -32,7 +32,7 @@ DONE = 204
 
 
 def write(admin: FunctionClient, **changes: object) -> dict[str, Any]:
-    """A new draft."""
+    """Write a draft as this admin."""
     made = admin.post(DESK, {**DRAFT, **changes})
     assert made.status == 201, made.body
     return dict(made.body)
@@ -44,7 +44,7 @@ def release(admin: FunctionClient, vote: str, revision: int = 1) -> Answer:
 
 
 def propose(whale: FunctionClient, **changes: object) -> dict[str, Any]:
-    """A new proposal."""
+    """Propose a vote as this whale."""
     made = whale.post(PROPOSALS, {**PROPOSAL, **changes})
     assert made.status == 201, made.body
     return dict(made.body)
@@ -122,7 +122,7 @@ class Votes:
         return {UUID(str(row[0])) for row in found}
 
     def said(self, slug: str) -> list[str]:
-        """What the platform has said in a channel of the chat, oldest first."""
+        """Messages of the platform in a channel of the chat, oldest first."""
         found = self.sql.execute_unnamed(
             "SELECT m.text FROM social_messages m JOIN social_channels c ON c.id = m.channel_id "
             "WHERE c.slug = $1 AND m.member_id IS NULL ORDER BY m.number",

@@ -1,4 +1,4 @@
-"""What comes of ballots: winners, ties and quorums; which ballots are taken; which options look alike."""
+"""Rules of ballots: winners, ties and quorums; which ballots are taken; which options look alike."""
 
 from datetime import UTC, datetime, timedelta
 

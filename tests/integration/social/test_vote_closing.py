@@ -1,4 +1,4 @@
-"""What becomes of a vote: its outcome, its announcement, the list of receipts, and what listeners see."""
+"""The end of a vote: its outcome, its announcement, the list of receipts, and what listeners see."""
 
 import hashlib
 import io
