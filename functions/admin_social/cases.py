@@ -16,7 +16,7 @@ from functions.admin_social.models import (
 )
 from shared.auth import Admin
 from shared.db import Tx
-from shared.social import heads, standings
+from shared.social import heads, images, standings
 from shared.social.sanctions import Sanction, SanctionKind
 from shared.values.encoding import moment
 from shared.values.fields import Listing
@@ -138,4 +138,5 @@ def _shown(message: Message) -> AdminChatMessage:
         edited_at=message.edited_at,
         removed_at=message.removed_at,
         removed_by=message.removed_by,
+        url=images.address(message.media_type, message.media_id) if message.media_id else None,
     )

@@ -36,12 +36,6 @@ SEVERITY: Mapping[str, int] = {
 }
 
 
-class BannedFromChat(Problem):
-    """The member may neither read nor write in the chat any more."""
-
-    status, title = 403, "You are banned from the chat."
-
-
 class ChannelIsReadOnly(Problem):
     """Members of this tier may read the channel, and not write in it."""
 
