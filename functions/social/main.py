@@ -114,6 +114,7 @@ def remove_reaction(tx: Tx, member: Member, message_id: UUID, emoji: str, now: d
     "/v1/social/messages/{message_id}/translate",
     limit=translating.limit,
     before=translating.prepared,
+    keeps_answer=False,
     problems=(
         BannedFromChat,
         rules.NotTranslatable,
