@@ -143,6 +143,7 @@ class Api:
         body_bytes_max: int = BODY_BYTES_MAX,
         reply_headers: Mapping[str, str] | None = None,
         key_required: bool = False,
+        keeps_answer: bool = True,
         any_query: bool = False,
         tagged: bool = False,
         dry_run: bool = False,
@@ -150,7 +151,8 @@ class Api:
         """Register a handler; `limit`, `before`, `after` and `announce` are explained at the top of this module.
 
         `problems` are the handler's own refusals. A `secret_reply` is kept encrypted under its Idempotency-Key. A
-        handler that takes a key requires one; that of a group says so by `key_required`.
+        handler that takes a key requires one; that of a group says so by `key_required`. A route
+        without `keeps_answer` does its work again under the same key, and asks again who may be told.
         `any_query` takes unknown query parameters, as a vendor's operation does. A `tagged` reply has a weak ETag made
         of its body, so that a client that has it already is answered 304. A `dry_run` can be asked for where the
         transaction is all that happens. Raises UnclearSignature.
@@ -185,6 +187,7 @@ class Api:
                     body_bytes_max=body_bytes_max,
                     reply_headers=reply_headers or {},
                     key_required=key_required or contract.key_name is not None,
+                    keeps_answer=keeps_answer,
                     any_query=any_query or contract.is_vendors,
                     tagged=tagged,
                     dry_run=dry_run,
@@ -322,12 +325,15 @@ def _key(route: Route, request: Request, claims: Claims | None, raw: bytes) -> I
         if route.key_required:
             raise NotValid(errors=[{"field": "Idempotency-Key", "message": "is required here"}])
         return None
+    idempotency.check(header)
+    if not route.keeps_answer:
+        return None
     version = request.headers.get("If-Match", "") if route.contract.match_name else ""
     operation = f"{request.method} {request.full_path}{version}"
     asked = operation.encode() + b"\x00" + raw
     if claims is None:
-        return idempotency.of_anyone(route.name, idempotency.check(header), asked)
-    return IdempotencyKey(str(claims.member_id), idempotency.check(header), asked, sealed=route.secret_reply)
+        return idempotency.of_anyone(route.name, header, asked)
+    return IdempotencyKey(str(claims.member_id), header, asked, sealed=route.secret_reply)
 
 
 def _done(call: Call) -> Answer:

@@ -22,8 +22,25 @@ class Locked:
     decision: str | None
 
 
-def cases(tx: Tx, state: str | None, after: Rank | None, limit: int) -> list[AdminChatCase]:
-    """At most `limit` cases after a rank, the most urgent first."""
+def open_cases(tx: Tx, after: Rank | None, limit: int) -> list[AdminChatCase]:
+    """At most `limit` open cases after a rank, the most urgent first."""
+    return tx.all(
+        AdminChatCase,
+        """
+        SELECT c.version AS revision, c.id, 'open' AS state, c.urgency, c.reports, c.outcome, c.member_id, m.username,
+               c.message_id, c.channel_id, c.number, c.text, c.opened_at, c.decision, c.decided_at
+        FROM social_cases c JOIN members m ON m.id = c.member_id
+        WHERE c.decided_at IS NULL AND (c.urgency, c.id) < (CAST(:urgency AS bigint), CAST(:id AS uuid))
+        ORDER BY c.urgency DESC, c.id DESC LIMIT :limit
+        """,
+        urgency=after.figure if after else FIGURE_MAX,
+        id=after.id if after else HIGHEST,
+        limit=limit,
+    )
+
+
+def cases(tx: Tx, after: Rank | None, limit: int, *, decided_only: bool) -> list[AdminChatCase]:
+    """At most `limit` cases after a rank, the most urgent first; without the open ones if so asked."""
     return tx.all(
         AdminChatCase,
         """
@@ -31,11 +48,11 @@ def cases(tx: Tx, state: str | None, after: Rank | None, limit: int) -> list[Adm
                c.urgency, c.reports, c.outcome, c.member_id, m.username, c.message_id, c.channel_id, c.number, c.text,
                c.opened_at, c.decision, c.decided_at
         FROM social_cases c JOIN members m ON m.id = c.member_id
-        WHERE (CAST(:state AS text) IS NULL OR (c.decided_at IS NULL) = (:state = 'open'))
+        WHERE (NOT CAST(:decided_only AS boolean) OR c.decided_at IS NOT NULL)
           AND (c.urgency, c.id) < (CAST(:urgency AS bigint), CAST(:id AS uuid))
         ORDER BY c.urgency DESC, c.id DESC LIMIT :limit
         """,
-        state=state,
+        decided_only=decided_only,
         urgency=after.figure if after else FIGURE_MAX,
         id=after.id if after else HIGHEST,
         limit=limit,
@@ -103,23 +120,28 @@ def detail(tx: Tx, case_id: UUID) -> tuple[AdminChatCase, list[ChatCopy]]:
 
 
 def diary(tx: Tx, case_id: UUID, limit: int) -> list[AdminChatEntry]:
-    """The lines of a case's diary, oldest first: reports, the decision, and what was done to its member for it."""
+    """The newest `limit` lines of a case's diary, oldest first: reports, the decision, and what was done to its member
+    for it.
+    """
     return tx.all(
         AdminChatEntry,
         """
-        SELECT line.happened_at, line.kind, m.username AS by_username, line.text, line.note
-        FROM (SELECT opened_at AS happened_at, 1 AS place, 'opened' AS kind, CAST(NULL AS uuid) AS by_id,
-                     outcome AS text, CAST(NULL AS text) AS note
-              FROM social_cases WHERE id = :id
-              UNION ALL
-              SELECT reported_at, 2, 'reported', reporter_id, reason, note FROM social_reports WHERE case_id = :id
-              UNION ALL
-              SELECT decided_at, 3, 'decided', decided_by, decision, decision_reason FROM social_cases
-              WHERE id = :id AND decided_at IS NOT NULL
-              UNION ALL
-              SELECT given_at, 4, kind, given_by, reason, NULL FROM social_sanctions WHERE case_id = :id) AS line
-        LEFT JOIN members m ON m.id = line.by_id
-        ORDER BY line.happened_at, line.place, m.username LIMIT :limit
+        SELECT line.happened_at, line.kind, line.by_username, line.text, line.note
+        FROM (SELECT each.*, m.username AS by_username
+              FROM (SELECT opened_at AS happened_at, 1 AS place, 'opened' AS kind, CAST(NULL AS uuid) AS by_id,
+                           outcome AS text, CAST(NULL AS text) AS note
+                    FROM social_cases WHERE id = :id
+                    UNION ALL
+                    SELECT reported_at, 2, 'reported', reporter_id, reason, note FROM social_reports
+                    WHERE case_id = :id
+                    UNION ALL
+                    SELECT decided_at, 3, 'decided', decided_by, decision, decision_reason FROM social_cases
+                    WHERE id = :id AND decided_at IS NOT NULL
+                    UNION ALL
+                    SELECT given_at, 4, kind, given_by, reason, NULL FROM social_sanctions WHERE case_id = :id) AS each
+              LEFT JOIN members m ON m.id = each.by_id
+              ORDER BY each.happened_at DESC, each.place DESC, m.username DESC LIMIT :limit) AS line
+        ORDER BY line.happened_at, line.place, line.by_username
         """,
         id=case_id,
         limit=limit,

@@ -16,7 +16,7 @@ from functions.admin_social.models import (
 )
 from shared.auth import Admin
 from shared.db import Tx
-from shared.social import heads, standings
+from shared.social import heads, images, standings
 from shared.social.sanctions import Sanction, SanctionKind
 from shared.values.encoding import moment
 from shared.values.fields import Listing
@@ -35,7 +35,11 @@ REMOVING = frozenset({"remove", "mute", "timeout", "ban"})  # what is done about
 @api.get("/v1/admin/social/cases")
 def list_chat_cases(tx: Tx, admin: Support, page: CaseFilter) -> Listing[AdminChatCase]:
     """List cases, the most urgent first."""
-    rows = case_store.cases(tx, page.state, paging.after_rank(page.cursor, ORDER), page.limit + 1)
+    after = paging.after_rank(page.cursor, ORDER)
+    if page.state == "open":
+        rows = case_store.open_cases(tx, after, page.limit + 1)
+    else:
+        rows = case_store.cases(tx, after, page.limit + 1, decided_only=page.state is not None)
     shown, cursor = paging.page(rows, page.limit, lambda row: Rank(ORDER, row.urgency, row.id))
     return Listing[AdminChatCase](items=list(shown), next_cursor=cursor)
 
@@ -134,6 +138,7 @@ def _shown(message: Message) -> AdminChatMessage:
         text=message.text,
         media_type=message.media_type,
         media_id=message.media_id,
+        url=images.address(message.media_type, message.media_id) if message.media_id else None,
         posted_at=message.posted_at,
         edited_at=message.edited_at,
         removed_at=message.removed_at,

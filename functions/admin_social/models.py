@@ -161,7 +161,9 @@ class AdminChatMember(Reply):
 
 
 class AdminChatMessage(Reply):
-    """A message as it is now, also if it was removed; its text stays for moderators until its week is dropped."""
+    """A message as it is now, also if it was removed; its text stays for moderators until its week is dropped. `url` is
+    the address of its picture; that of an image which is deleted leads to nothing.
+    """
 
     id: UUID
     channel_id: UUID
@@ -170,6 +172,7 @@ class AdminChatMessage(Reply):
     text: str
     media_type: str
     media_id: str | None
+    url: str | None
     posted_at: datetime
     edited_at: datetime | None
     removed_at: datetime | None

@@ -39,6 +39,15 @@ def show(tx: Tx, image_id: UUID, now: datetime) -> bool:
     )
 
 
+def is_live(tx: Tx, image_id: UUID) -> bool:
+    """Whether the image is live: another delivery of its task has shown it."""
+    return tx.scalar(
+        bool,
+        "SELECT EXISTS (SELECT FROM social_images WHERE id = :id AND status = 'live') AS found",
+        id=image_id,
+    )
+
+
 def refuse(tx: Tx, image_id: UUID, now: datetime) -> None:
     """Mark a waiting image as refused; it was never stored."""
     tx.run(
@@ -65,11 +74,12 @@ def retire_unused(tx: Tx, before: datetime, limit: int) -> None:
 
 
 def retire_old(tx: Tx, before: datetime, limit: int) -> None:
-    """Mark live images as removed that are so old, the oldest first."""
+    """Mark live images as removed that are so old, the oldest first. One whose message is pinned stays."""
     tx.run(
         """
         UPDATE social_images SET status = 'removed' WHERE id IN (
-            SELECT id FROM social_images WHERE status = 'live' AND uploaded_at < :before
+            SELECT id FROM social_images i WHERE status = 'live' AND uploaded_at < :before
+              AND NOT EXISTS (SELECT FROM social_pins p WHERE p.message_id = i.message_id)
             ORDER BY uploaded_at LIMIT :limit FOR UPDATE SKIP LOCKED)
         """,
         before=before,
@@ -78,10 +88,18 @@ def retire_old(tx: Tx, before: datetime, limit: int) -> None:
 
 
 def leaving(tx: Tx, limit: int) -> list[UUID]:
-    """Images that are removed, and still in the storage."""
+    """Images that are removed, and still in the storage. One whose author has removed its message stays while a case of
+    that message is open.
+    """
     return tx.column(
         UUID,
-        "SELECT id FROM social_images WHERE status = 'removed' AND removed_at IS NULL ORDER BY id LIMIT :limit",
+        """
+        SELECT id FROM social_images i WHERE status = 'removed' AND removed_at IS NULL
+          AND NOT EXISTS (SELECT FROM social_cases c
+                          JOIN social_messages m ON m.posted_at = time_of_id(c.message_id) AND m.id = c.message_id
+                          WHERE c.message_id = i.message_id AND c.decided_at IS NULL AND m.removed_by = 'author')
+        ORDER BY id LIMIT :limit
+        """,
         limit=limit,
     )
 

@@ -72,8 +72,9 @@ def publish_image(task: PublishChatImage, now: datetime) -> None:
         return
     bucket, name = read(avatars.AvatarsConfig).avatars_bucket, images.object_name(found.id)
     files.write(bucket, name, [found.content], found.content_type, cache_control=images.CACHE_CONTROL)
-    if not db.atomically(lambda tx: image_store.show(tx, found.id, clock.now())):
-        files.delete(bucket, name)  # its member has left meanwhile
+    is_shown = db.atomically(lambda tx: image_store.show(tx, found.id, clock.now()))
+    if not is_shown and not db.atomically(image_store.is_live, found.id):  # unless another delivery was faster
+        files.delete(bucket, name)  # its member has left meanwhile, or its message was removed
 
 
 @job.schedule("images")
@@ -108,8 +109,12 @@ def _store(found: Waiting) -> None:
 
 
 def _show(tx: Tx, found: Waiting, now: datetime) -> None:
-    """Show the picture instead of the earlier one. It is removed if a newer one was sent or the member is gone."""
+    """Show the picture instead of the earlier one, unless another delivery of its task has shown it. It is removed if a
+    newer one was sent or the member is gone.
+    """
     store.lock_member(tx, found.member_id)
+    if found.id in store.shown(tx, found.member_id):
+        return
     if not store.is_wanted(tx, found.id):
         _retire(tx, found.id, now)
         return

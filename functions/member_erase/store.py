@@ -222,7 +222,8 @@ STEPS: Mapping[str, LiteralString] = {
         """,
     "social_cases": """
         UPDATE social_cases SET text = '', copies = '[]' WHERE id IN (
-            SELECT id FROM social_cases WHERE member_id = :member_id AND text <> '' LIMIT :limit)
+            SELECT id FROM social_cases WHERE member_id = :member_id AND (text <> '' OR copies <> '[]')
+            LIMIT :limit)
         """,
     # Those of messages that are still kept have gone with them.
     "social_pins": "DELETE FROM social_pins WHERE member_id = :member_id AND :limit > 0",

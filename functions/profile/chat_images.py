@@ -9,7 +9,9 @@ from shared import events
 from shared.auth import Claims
 from shared.db import Tx
 from shared.social import images as places
+from shared.social import standings
 from shared.social.events import PublishChatImage
+from shared.social.refusals import BannedFromChat
 from shared.values import retry_after
 from shared.values.fields import Reply
 from shared.values.problems import NotFound
@@ -17,6 +19,8 @@ from shared.values.states import ImageStatus
 from shared.web import forms
 from shared.web.http import Upload
 from shared.web.quotas import Limit, Quota
+
+REFUSALS = (BannedFromChat, rules.TooManyImages)
 
 
 class ChatImage(Reply):
@@ -38,7 +42,9 @@ def decode(upload: Upload) -> Rendition:
 
 
 def take(tx: Tx, member_id: UUID, image: Rendition, now: datetime) -> ChatImage:
-    """Take an image, which waits to be checked. Raises TooManyImages."""
+    """Take an image, which waits to be checked. Raises BannedFromChat, TooManyImages."""
+    if standings.is_banned(tx, member_id):
+        raise BannedFromChat
     store.lock(tx, member_id)
     recent = chat_image_store.uploads_since(tx, member_id, now - retry_after.HOUR)
     if len(recent) >= rules.UPLOADS_PER_HOUR:

@@ -202,7 +202,7 @@ def remove_avatar(tx: Tx, member: Member, now: datetime) -> None:
     before=chat_images.decode,
     upload_types=("multipart/form-data",),
     body_bytes_max=FORM_BYTES_MAX,
-    problems=(*PICTURE_PROBLEMS, rules.TooManyImages),
+    problems=(*PICTURE_PROBLEMS, *chat_images.REFUSALS),
 )
 def upload_chat_image(tx: Tx, member: Member, upload: Upload, image: Rendition, now: datetime) -> ChatImage:
     """Upload an image for the chat. A message may show it, once it is checked and stored."""

@@ -13,6 +13,7 @@ from shared.db import Tx
 from shared.messages import notifications
 from shared.social import heads
 from shared.social import standings as locking
+from shared.social.refusals import BannedFromChat
 from shared.values.problems import NotFound, NotValid, Problem
 from shared.web.http import IfMatch
 
@@ -88,7 +89,7 @@ def reach(tx: Tx, member: Member, message_id: UUID, *, removed_too: bool = False
     locking.lock(tx, [member.id])
     standing = store.standings(tx, [member.id])[member.id]
     if standing.banned_at:
-        raise rules.BannedFromChat
+        raise BannedFromChat
     message = message_store.locked(tx, message_id)
     channel = store.channels_of(tx, [message.channel_id]).get(message.channel_id) if message else None
     if message is None or channel is None or channel.access(member.tier) is Access.HIDDEN:

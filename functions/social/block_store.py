@@ -8,16 +8,18 @@ from shared.db import Tx
 from shared.web.paging import Position
 
 
-def insert(tx: Tx, member_id: UUID, blocked_id: UUID, now: datetime) -> None:
-    """Store a block, unless it is there."""
-    tx.run(
-        """
-        INSERT INTO social_blocks (member_id, blocked_id, blocked_at) VALUES (:member_id, :blocked_id, :now)
-        ON CONFLICT DO NOTHING
-        """,
-        member_id=member_id,
-        blocked_id=blocked_id,
-        now=now,
+def insert(tx: Tx, member_id: UUID, blocked_id: UUID, now: datetime) -> bool:
+    """Store a block; False if it is there."""
+    return bool(
+        tx.run(
+            """
+            INSERT INTO social_blocks (member_id, blocked_id, blocked_at) VALUES (:member_id, :blocked_id, :now)
+            ON CONFLICT DO NOTHING
+            """,
+            member_id=member_id,
+            blocked_id=blocked_id,
+            now=now,
+        )
     )
 
 

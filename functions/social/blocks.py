@@ -21,9 +21,8 @@ def block(tx: Tx, member: Member, blocked_id: UUID, now: datetime) -> None:
     if not block_store.exists(tx, blocked_id):
         raise NotFound
     standings.lock(tx, [member.id])
-    if block_store.count(tx, member.id) >= rules.BLOCKS_MAX:
+    if block_store.insert(tx, member.id, blocked_id, now) and block_store.count(tx, member.id) > rules.BLOCKS_MAX:
         raise rules.TooManyBlocks
-    block_store.insert(tx, member.id, blocked_id, now)
 
 
 def unblock(tx: Tx, member: Member, blocked_id: UUID) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from functions.social import rules
 from shared.social import strikes
+from shared.social.refusals import BannedFromChat
 from shared.values.ids import EPOCH
 from shared.values.problems import NotFound, Problem
 from shared.values.tiers import Tier
@@ -129,7 +130,7 @@ class Judge:
 def refused_at_the_gate(standing: Standing, gate: Gate | None, now: datetime) -> Problem | None:
     """The refusal of a member who may not write in the channel at all now; None if they may."""
     if standing.banned_at:
-        return rules.BannedFromChat()
+        return BannedFromChat()
     if gate is None or gate.access is Access.HIDDEN:
         return NotFound()
     if gate.access is not Access.FULL:

@@ -37,6 +37,8 @@ from shared.api import Api
 from shared.auth import Member
 from shared.db import Tx
 from shared.ports.translation import Language
+from shared.social import standings
+from shared.social.refusals import BannedFromChat
 from shared.values.fields import Listing, Page
 from shared.values.problems import NotFound, Problem
 from shared.web.http import IfMatch
@@ -44,7 +46,7 @@ from shared.web.signatures import Asked
 
 api = Api("social")
 
-GATE = (rules.BannedFromChat, rules.ChannelIsReadOnly, rules.TimedOut, rules.Muted)
+GATE = (BannedFromChat, rules.ChannelIsReadOnly, rules.TimedOut, rules.Muted)
 JUDGED = (*GATE, rules.MessageNotAllowed, rules.PostingTooFast)
 
 
@@ -52,25 +54,25 @@ def social(request: Request) -> Response:
     return api.handle(request)
 
 
-@api.get("/v1/social/channels", problems=(rules.BannedFromChat,))
+@api.get("/v1/social/channels", problems=(BannedFromChat,))
 def list_channels(tx: Tx, member: Member) -> ChatChannelList:
     """The channels that the member sees, with what they may do there and what they have not read."""
     return ChatChannelList(channels=reading.channels(tx, member))
 
 
-@api.get("/v1/social/channels/{channel_id}/messages", problems=(rules.BannedFromChat,))
+@api.get("/v1/social/channels/{channel_id}/messages", problems=(BannedFromChat,))
 def list_messages(tx: Tx, member: Member, channel_id: UUID, query: MessageQuery) -> ChatPage:
     """Messages of a channel, newest first."""
     return reading.page(tx, member, channel_id, query)
 
 
-@api.get("/v1/social/channels/{channel_id}/changes", problems=(rules.BannedFromChat,))
+@api.get("/v1/social/channels/{channel_id}/changes", problems=(BannedFromChat,))
 def list_changes(tx: Tx, member: Member, channel_id: UUID, query: ChangesQuery) -> ChatChanges:
     """List the changes in a channel since a position."""
     return reading.changes(tx, member, channel_id, query)
 
 
-@api.get("/v1/social/channels/{channel_id}/pins", problems=(rules.BannedFromChat,))
+@api.get("/v1/social/channels/{channel_id}/pins", problems=(BannedFromChat,))
 def list_pins(tx: Tx, member: Member, channel_id: UUID, now: datetime) -> ChatPins:
     """List the pins of a channel, newest first."""
     return pins.pins(tx, member, channel_id, now)
@@ -90,7 +92,7 @@ def edit_message(
     return acts.edit(tx, member, message_id, match, text=body.text, now=now)
 
 
-@api.delete("/v1/social/messages/{message_id}", status=204, problems=(rules.BannedFromChat, rules.NotYourMessage))
+@api.delete("/v1/social/messages/{message_id}", status=204, problems=(BannedFromChat, rules.NotYourMessage))
 def remove_message(tx: Tx, member: Member, message_id: UUID, now: datetime) -> None:
     """Remove an own message. Harmless twice."""
     acts.remove(tx, member, message_id, now)
@@ -112,8 +114,9 @@ def remove_reaction(tx: Tx, member: Member, message_id: UUID, emoji: str, now: d
     "/v1/social/messages/{message_id}/translate",
     limit=translating.limit,
     before=translating.prepared,
+    keeps_answer=False,
     problems=(
-        rules.BannedFromChat,
+        BannedFromChat,
         rules.NotTranslatable,
         rules.TooManyTranslations,
         rules.TranslationNotReady,
@@ -128,7 +131,7 @@ def translate_message(
     return ChatTranslation(message_id=message_id, revision=said.revision, language=body.language, text=said.text)
 
 
-@api.put("/v1/social/channels/{channel_id}/read", problems=(rules.BannedFromChat,))
+@api.put("/v1/social/channels/{channel_id}/read", problems=(BannedFromChat,))
 def mark_read(tx: Tx, member: Member, channel_id: UUID, body: ReadMark) -> ChatRead:
     """Mark a channel as read up to a number. The mark never falls, and never passes the newest message."""
     return reading.mark_read(tx, member, channel_id, body.number)
@@ -140,11 +143,11 @@ def get_standing(tx: Tx, member: Member, now: datetime) -> ChatStanding:
     return reading.standing(tx, member, now)
 
 
-@api.get("/v1/social/members/{member_id}", problems=(rules.BannedFromChat,))
+@api.get("/v1/social/members/{member_id}", problems=(BannedFromChat,))
 def get_chat_member(tx: Tx, member: Member, member_id: UUID, now: datetime) -> ChatMember:
     """A member as the chat shows them."""
-    if store.is_banned(tx, member.id):
-        raise rules.BannedFromChat
+    if standings.is_banned(tx, member.id):
+        raise BannedFromChat
     found = store.card(tx, member_id, now)
     if found is None:
         raise NotFound
@@ -154,7 +157,7 @@ def get_chat_member(tx: Tx, member: Member, member_id: UUID, now: datetime) -> C
 @api.post(
     "/v1/social/messages/{message_id}/report",
     limit=reporting.limit,
-    problems=(rules.BannedFromChat, rules.NothingToReport, rules.TooManyChatReports),
+    problems=(BannedFromChat, rules.NothingToReport, rules.TooManyChatReports),
 )
 def report_message(tx: Tx, member: Member, message_id: UUID, body: ReportDraft, now: datetime) -> ChatReport:
     """Report a message to people. Whoever has reported it gets the same case."""
@@ -164,7 +167,7 @@ def report_message(tx: Tx, member: Member, message_id: UUID, body: ReportDraft, 
 @api.post(
     "/v1/social/members/{member_id}/report",
     limit=reporting.limit,
-    problems=(rules.BannedFromChat, rules.NothingToReport, rules.TooManyChatReports),
+    problems=(BannedFromChat, rules.NothingToReport, rules.TooManyChatReports),
 )
 def report_member(tx: Tx, member: Member, member_id: UUID, body: ReportDraft, now: datetime) -> ChatReport:
     """Report a member to people. Whoever has reported them gets the same case while it is open."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from functions.social import message_store, rules, store
+from functions.social import message_store, store
 from functions.social.judge import Access, may_write_at, strikes_left
 from functions.social.message_store import Entry, Message
 from functions.social.models import (
@@ -20,6 +20,8 @@ from functions.social.models import (
 from functions.social.store import Channel
 from shared.auth import Member
 from shared.db import Tx
+from shared.social import standings
+from shared.social.refusals import BannedFromChat
 from shared.values.problems import NotFound, NotValid
 
 
@@ -121,8 +123,8 @@ def visible(tx: Tx, member: Member, channel_id: UUID) -> Channel:
 
 
 def _check_not_banned(tx: Tx, member_id: UUID) -> None:
-    if store.is_banned(tx, member_id):
-        raise rules.BannedFromChat
+    if standings.is_banned(tx, member_id):
+        raise BannedFromChat
 
 
 def _merged(tx: Tx, reader: UUID, channel: Channel, told: Sequence[Entry]) -> list[ChatChange]:

@@ -96,12 +96,15 @@ def open_case(tx: Tx, evidence: Evidence, severity: int, now: datetime) -> Case:
 
 
 def add_to_case(tx: Tx, case: Case, evidence: Evidence, severity: int) -> None:
-    """Add one more report to a case, with the text if it is another one. What the case is about is locked."""
+    """Add one more report to a case. A text that the case did not have makes it another version: nobody decides about
+    what they have not read. What the case is about is locked.
+    """
     copy = [] if evidence.revision == case.revision else [{"revision": evidence.revision, "text": evidence.text}]
     tx.run(
         """
         UPDATE social_cases
         SET reports = reports + 1, urgency = least(greatest(urgency, :severity) + :further, 1000),
+            version = CASE WHEN copies @> CAST(:copy AS jsonb) THEN version ELSE version + 1 END,
             copies = CASE WHEN copies @> CAST(:copy AS jsonb) THEN copies ELSE copies || CAST(:copy AS jsonb) END
         WHERE id = :id
         """,

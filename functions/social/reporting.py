@@ -12,6 +12,7 @@ from functions.social.report_store import Case, Evidence
 from shared.auth import Claims, Member
 from shared.db import Tx
 from shared.social import standings
+from shared.social.refusals import BannedFromChat
 from shared.values.problems import NotFound
 from shared.web.quotas import Limit, Quota
 
@@ -46,8 +47,8 @@ def report_message(tx: Tx, member: Member, message_id: UUID, draft: ReportDraft,
 
 def report_member(tx: Tx, member: Member, member_id: UUID, draft: ReportDraft, now: datetime) -> ChatReport:
     """Report a member, whose standing is locked, so that nobody else opens a case of theirs."""
-    if store.is_banned(tx, member.id):
-        raise rules.BannedFromChat
+    if standings.is_banned(tx, member.id):
+        raise BannedFromChat
     if member_id == member.id:
         raise rules.NothingToReport
     card = store.card(tx, member_id, now)

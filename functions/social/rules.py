@@ -17,6 +17,7 @@ TRANSLATIONS_AT_ONCE = 8  # of a process: the others of its threads post
 TRANSLATION_MAX = 20_000  # code points
 TRANSLATION_SECONDS = 1  # after so long the same question finds what somebody else has asked for
 CODE_POINTS_PER_DAY = 5_000_000  # of all members together: $100 at $20 per million
+CODE_POINTS_OF_MEMBER_PER_DAY = 100_000  # so that no member uses up what all have together
 BUDGET_SECONDS = 3600
 CLAIM_LIFE = timedelta(seconds=15)  # longer than the vendor is waited for
 REST_SECONDS_MAX = 30  # for which the vendor is left alone after it has failed
@@ -34,12 +35,6 @@ SEVERITY: Mapping[str, int] = {
     "other": 400,
     "spam": 300,
 }
-
-
-class BannedFromChat(Problem):
-    """The member may neither read nor write in the chat any more."""
-
-    status, title = 403, "You are banned from the chat."
 
 
 class ChannelIsReadOnly(Problem):
@@ -139,7 +134,7 @@ class NotTranslatable(Problem):
 
 
 class TooManyTranslations(TooManyRequests):
-    """The member has asked for sixty translations within a minute."""
+    """The member has asked for sixty translations within a minute, or for 100,000 new code points on a day."""
 
     title = "You have asked for many translations; wait a little."
 

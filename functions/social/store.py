@@ -172,14 +172,6 @@ def _read(row: _Standing) -> Standing:
     )
 
 
-def is_banned(tx: Tx, member_id: UUID) -> bool:
-    """Whether the member is banned from the chat."""
-    found = tx.scalar_or_none(
-        datetime, "SELECT banned_at FROM social_standings WHERE member_id = :member_id", member_id=member_id
-    )
-    return found is not None
-
-
 def card(tx: Tx, member_id: UUID, now: datetime) -> ChatMember | None:
     """The member as the chat shows them; None if there is none with this id, or not any more."""
     return tx.first(

@@ -96,7 +96,7 @@ def limit(claims: Claims) -> Limit:
 
 def prepared(claims: Claims, message_id: UUID, body: TranslationWish, now: datetime) -> Translated:
     """The translation: the one that is there, else the vendor's. Raises BannedFromChat, NotFound, TranslationNotReady,
-    TranslationUnavailable, NotTranslatable.
+    TooManyTranslations, TranslationUnavailable, NotTranslatable.
     """
     language = Language(body.language)
     message = db.atomically(_readable, claims, message_id, now)
@@ -107,7 +107,7 @@ def prepared(claims: Claims, message_id: UUID, body: TranslationWish, now: datet
     if known is not None:
         return Translated(message.revision, known, is_new=False)
     with desk.place():
-        db.atomically(_claim, message, language, len(marked.text), now)
+        db.atomically(_claim, claims.member_id, message, language, len(marked.text), now)
         return Translated(message.revision, _asked(message, marked, language), is_new=True)
 
 
@@ -128,12 +128,15 @@ def _readable(tx: Tx, claims: Claims, message_id: UUID, now: datetime) -> Messag
     return reading.message(tx, auth.member(tx, claims, now), message_id)
 
 
-def _claim(tx: Tx, message: Message, language: Language, code_points: int, now: datetime) -> None:
-    """Claim the translation, and count it against the day's budget. Raises TranslationNotReady if somebody asks for it
-    already, TranslationUnavailable when the budget is used up.
+def _claim(tx: Tx, member_id: UUID, message: Message, language: Language, code_points: int, now: datetime) -> None:
+    """Claim the translation, and count it against the member's and then against everybody's budget of the day. Raises
+    TranslationNotReady if somebody asks for it already, TooManyTranslations and TranslationUnavailable when one is used
+    up.
     """
     if not translation_store.claim(tx, message.id, message.revision, language, now + rules.CLAIM_LIFE, now=now):
         raise rules.not_ready()
+    own = Quota(f"translated code points of {member_id}", rules.CODE_POINTS_OF_MEMBER_PER_DAY, quotas.DAY)
+    quotas.spend_within(tx, Limit([own], rules.TooManyTranslations), now, by=code_points)
     budget = Quota("translated code points", rules.CODE_POINTS_PER_DAY, quotas.DAY)
     if quotas.used_up([budget], quotas.count(tx, [budget], now, by=code_points)):
         log.warning("the day's budget for translations is used up")

@@ -212,7 +212,8 @@ def move_tail(tx: Tx, channel_id: UUID, position: int, due_at: datetime) -> None
 
 
 def unwritten(tx: Tx, channel_id: UUID, since: datetime, limit: int, entries: int) -> list[PageRow]:
-    """The newest entries, so many of each, of the first `limit` pages that are to be written, in order.
+    """The newest entries, so many of each, of the first `limit` pages that are to be written, in order. Those of
+    messages that the channel does not show any more are left out.
 
     One statement sees one state, so that what is shown is the state as of `as_of`.
     """
@@ -232,6 +233,7 @@ def unwritten(tx: Tx, channel_id: UUID, since: datetime, limit: int, entries: in
                 FROM social_reaction_counts c
                 WHERE c.posted_at = m.posted_at AND c.message_id = m.id AND c.count > 0) AS reactions
         FROM (SELECT page.channel_id, page.first, page.last, page.shift, page.made_at, h.position AS as_of,
+                     h.first_number,
                      page.shift <> CASE WHEN c.access_standard = 'hidden' THEN CAST(s.shift AS text) ELSE 'open' END
                      AS is_over
               FROM social_pages page JOIN social_heads h ON h.channel_id = page.channel_id
@@ -241,7 +243,7 @@ def unwritten(tx: Tx, channel_id: UUID, since: datetime, limit: int, entries: in
         LEFT JOIN (social_entries e
                    JOIN social_messages m ON m.posted_at = time_of_id(e.message_id) AND m.id = e.message_id)
                ON e.channel_id = p.channel_id AND e.position BETWEEN p.first AND p.last
-              AND e.position > p.last - CAST(:entries AS integer)
+              AND e.position > p.last - CAST(:entries AS integer) AND m.number >= p.first_number
         LEFT JOIN members a ON a.id = m.member_id
         ORDER BY p.first, e.position
         """,

@@ -3763,7 +3763,8 @@ CREATE UNIQUE INDEX social_cases_open_member ON social_cases (member_id) WHERE m
     NULL;
 CREATE UNIQUE INDEX social_cases_open_message ON social_cases (message_id) WHERE decided_at IS NULL;
 CREATE INDEX social_cases_opened ON social_cases (opened_at);
-CREATE INDEX social_cases_queue ON social_cases (urgency, id);
+CREATE INDEX social_cases_queue ON social_cases (urgency, id) WHERE decided_at IS NULL;
+CREATE INDEX social_cases_urgency ON social_cases (urgency, id);
 
 CREATE TABLE social_channels (
     id                  uuid           NOT NULL,
@@ -10230,7 +10231,7 @@ GRANT DELETE, INSERT ON TABLE social_blocks, social_reactions, social_translatio
 GRANT INSERT ON TABLE social_cases, social_entries, social_messages, social_reaction_counts, social_reads,
     social_reports, social_sanctions, social_sent, social_standings TO blakjaks_social;
 GRANT UPDATE (claimed_until, text) ON TABLE social_translations TO blakjaks_social;
-GRANT UPDATE (copies, reports, urgency) ON TABLE social_cases TO blakjaks_social;
+GRANT UPDATE (copies, reports, urgency, version) ON TABLE social_cases TO blakjaks_social;
 GRANT UPDATE (count) ON TABLE social_reaction_counts TO blakjaks_social;
 GRANT UPDATE (edited_at, language, mentions, removed_at, removed_by, revision, text) ON TABLE social_messages TO
     blakjaks_social;

@@ -1,6 +1,7 @@
 """The standings of members in the chat: every act of a member there, and against one, begins by locking theirs."""
 
 from collections.abc import Collection
+from datetime import datetime
 from uuid import UUID
 
 from shared.db import Tx
@@ -27,3 +28,11 @@ def lock(tx: Tx, members: Collection[UUID]) -> None:
         """,
         members=list(members),
     )
+
+
+def is_banned(tx: Tx, member_id: UUID) -> bool:
+    """Whether the member is banned from the chat."""
+    found = tx.scalar_or_none(
+        datetime, "SELECT banned_at FROM social_standings WHERE member_id = :member_id", member_id=member_id
+    )
+    return found is not None

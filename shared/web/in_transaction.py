@@ -40,6 +40,7 @@ class Route:
     body_bytes_max: int
     reply_headers: Mapping[str, str]
     key_required: bool
+    keeps_answer: bool  # under an Idempotency-Key
     tagged: bool  # its reply has an ETag
     dry_run: bool  # it can be tried without being done
     any_query: bool  # links to which others append parameters (fbclid, utm_source) are followed all the same

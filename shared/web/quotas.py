@@ -59,12 +59,13 @@ def spend(limit: Limit, now: datetime) -> None:
     _refuse(limit, db.atomically(count_in_turn, limit.groups, now), now)
 
 
-def spend_within(tx: Tx, limit: Limit, now: datetime) -> None:
-    """Count something that this transaction does (a mail, say): it counts only if the transaction commits.
+def spend_within(tx: Tx, limit: Limit, now: datetime, by: int = 1) -> None:
+    """Count something that this transaction does (a mail, say), or `by` such things: it counts only if the transaction
+    commits.
 
     Raises the refusal, with the time to wait, when the tries are used up.
     """
-    _refuse(limit, count_in_turn(tx, limit.groups, now), now)
+    _refuse(limit, count_in_turn(tx, limit.groups, now, by), now)
 
 
 def count(tx: Tx, quotas: Sequence[Quota], now: datetime, by: int = 1) -> dict[str, int]:
@@ -75,10 +76,12 @@ def count(tx: Tx, quotas: Sequence[Quota], now: datetime, by: int = 1) -> dict[s
     return _changed(tx, quotas, by, now)
 
 
-def count_in_turn(tx: Tx, groups: Sequence[Sequence[Quota]], now: datetime) -> list[Quota]:
-    """Count one more try, group by group; returns the used-up quotas of the first group that has any, else []."""
+def count_in_turn(tx: Tx, groups: Sequence[Sequence[Quota]], now: datetime, by: int = 1) -> list[Quota]:
+    """Count one more try or `by` more, group by group; returns the used-up quotas of the first group that has any, else
+    [].
+    """
     for group in groups:
-        if over := used_up(group, count(tx, group, now)):
+        if over := used_up(group, count(tx, group, now, by)):
             return over
     return []
 

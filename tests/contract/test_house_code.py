@@ -60,6 +60,7 @@ EXCEPTIONS: Mapping[str, Mapping[str, str]] = {
         "functions/admin_codes/rules.py state != 'scanned'": LITERAL,
         "functions/admin_codes/rules.py state == 'invalidated'": LITERAL,
         "functions/admin_codes/rules.py state in ('generated', 'manufactured')": LITERAL,
+        "functions/admin_social/cases.py page.state == 'open'": LITERAL,
         "functions/admin_treasury/card_payments.py page.state == 'open'": LITERAL,
         "functions/admin_treasury/comparisons.py page.state == 'open'": LITERAL,
     },

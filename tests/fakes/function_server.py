@@ -45,7 +45,7 @@ class FunctionServer:
         return self.send("POST", path, member, body, key)
 
     def send(self, method: str, path: str, member: Somebody, body: object, key: str) -> tuple[int, Any]:
-        """Send a request; returns the status and the body. Raises OSError or HTTPException when the function dies."""
+        """Send a request; returns status and body, if any. Raises OSError or HTTPException when the function dies."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         headers = {
             "Content-Type": "application/json",
@@ -57,7 +57,7 @@ class FunctionServer:
         try:
             connection.request(method, path, json.dumps(body), headers)
             answer = connection.getresponse()
-            return answer.status, json.loads(answer.read())
+            return answer.status, json.loads(answer.read() or b"null")
         finally:
             connection.close()
 

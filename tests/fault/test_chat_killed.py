@@ -41,7 +41,8 @@ POSTS = int(os.environ.get("CHAT_POSTS", "480"))
 CLIENTS = int(os.environ.get("CHAT_CLIENTS", "16"))
 PER_MEMBER = 15  # less than what is a rush
 KILLS = 3
-REACTED_EACH, REMOVED_EACH = 4, 10  # to each fourth message its author reacts; each tenth is removed
+REACTED_EACH, REMOVED_EACH = 4, 10  # to each fourth message its author reacts; each tenth is removed, some of both
+DONE = 204
 PAUSE_SECONDS = 0.02
 PAGE_PAUSE_SECONDS = 0.2
 
@@ -80,7 +81,7 @@ class Load:
             if number % REACTED_EACH == 0:
                 self._until_answered("PUT", f"{path}/reactions/{HEART}", number)
                 self.reacted.add(message)
-            if number % REMOVED_EACH == 1:
+            if number % REMOVED_EACH == 2:
                 self._until_answered("DELETE", path, number)
                 self.removed.add(message)
 
@@ -111,7 +112,7 @@ class Publisher:
 
     def run(self) -> None:
         while not self.is_over.wait(PAGE_PAUSE_SECONDS):
-            self.tail.sweep()
+            assert self.tail.sweep() == DONE
 
 
 @pytest.fixture
@@ -132,12 +133,13 @@ def test_the_function_dies_under_load(
 
     publisher = Publisher(ChatListeners(listeners, FunctionInvoker(platform.invoker_token)))
     with opened("social", platform, tmp_path, CLIENTS) as server, ThreadPoolExecutor(1) as thread:
-        thread.submit(publisher.run)
+        published = thread.submit(publisher.run)
         try:
             load = Load(server, channels, members)
             load.run()
         finally:
             publisher.is_over.set()
+        published.result()
 
     assert load.again >= 1
     check(sql, load)
@@ -175,12 +177,19 @@ def check_reactions(sql: Connection, load: Load) -> None:
 
 
 def check_pages(sql: Connection, load: Load, tail: ChatListeners) -> None:
-    """Each position of a channel is in exactly one page: shown, or named as skipped."""
-    assert tail.sweep() == 204
+    """Each position of a channel is in exactly one page: shown, or named as skipped. No page shows the text of a
+    message that was removed.
+    """
+    assert tail.sweep() == DONE
+    assert load.removed & load.reacted
     for channel in load.channels:
         shown, skipped = [], []
-        for page in tail.pages(channel):
+        pages = tail.pages(channel)
+        assert len(pages) >= 2
+        for page in pages:
             shown += [change["position"] for change in body(page)]
+            for message in (change["message"] for change in body(page)):
+                assert ("text" in message) == (UUID(message["id"]) not in load.removed)
             skipped += [position for gap in page["skipped"] for position in range(gap["from"], gap["to"] + 1)]
         head = sql.execute_unnamed("SELECT position FROM social_heads WHERE channel_id = $1", (channel,)).rows[0][0]
         assert sorted(shown + skipped) == list(range(1, head + 1))

@@ -56,15 +56,6 @@ def remove_reaction(scene: Scene) -> Request:
     return given
 
 
-def translate_message(scene: Scene) -> Request:
-    """Messages of signs alone, for which nobody is asked."""
-    author = scene.client(factories.member(permanent_tier=Tier.WHALE).token)
-    posted = [author.post(f"/v1/social/channels/{channel_of(scene)}/messages", draft(text)) for text in ("1", "2")]
-    first, second = (f"/v1/social/messages/{answer.body['id']}/translate" for answer in posted)
-    wish = b'{"language": "es"}'
-    return Request(author, first, wish, other=Request(author, second, wish))
-
-
 def upload_chat_image(scene: Scene) -> Request:
     member, path = scene.member(), "/v1/social/images"
     (first, headers), (other, _) = (pictures.form(pictures.picture(kind)) for kind in ("JPEG", "PNG"))

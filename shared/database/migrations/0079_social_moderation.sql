@@ -34,7 +34,8 @@ WHERE c.decided_at IS NULL AND EXISTS (SELECT FROM social_cases later
 CREATE UNIQUE INDEX social_cases_open_message ON social_cases (message_id) WHERE decided_at IS NULL;
 CREATE UNIQUE INDEX social_cases_open_member ON social_cases (member_id)
     WHERE message_id IS NULL AND decided_at IS NULL;
-CREATE INDEX social_cases_queue ON social_cases (urgency, id);
+CREATE INDEX social_cases_queue ON social_cases (urgency, id) WHERE decided_at IS NULL;
+CREATE INDEX social_cases_urgency ON social_cases (urgency, id);
 CREATE INDEX social_cases_message ON social_cases (message_id, opened_at) WHERE message_id IS NOT NULL;
 CREATE INDEX social_cases_decider ON social_cases (decided_by) WHERE decided_by IS NOT NULL;
 
@@ -53,7 +54,7 @@ CREATE INDEX social_reports_reporter ON social_reports (reporter_id);
 GRANT SELECT ON social_reports TO blakjaks_read;
 
 -- social: members report.
-GRANT INSERT, UPDATE (reports, urgency, copies) ON social_cases TO blakjaks_social;
+GRANT INSERT, UPDATE (reports, urgency, copies, version) ON social_cases TO blakjaks_social;
 GRANT INSERT ON social_reports TO blakjaks_social;
 
 -- checks: what is flagged again belongs to the open case.

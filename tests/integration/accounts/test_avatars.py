@@ -14,6 +14,7 @@ from shared.ports.files import FileMissing
 from tests.client import FunctionClient
 from tests.factories import Somebody
 from tests.fakes import pictures
+from tests.fakes.locks import held, until_waiting
 from tests.fakes.profile_client import ProfileClient, fetched
 from tests.platform import Platform
 from tests.rows import rows_of_all_tables
@@ -82,6 +83,21 @@ def test_every_task_may_come_twice(profile_client: ProfileClient) -> None:
         "live", "replaced",
     ]  # fmt: skip
     assert profile_client.one("SELECT count(*) FROM job_faults") == 0
+
+
+def test_one_whose_task_is_delivered_twice_at_once_stays(profile_client: ProfileClient, platform: Platform) -> None:
+    profile_client.upload(pictures.picture())
+    ((identity, function, queue, body),) = profile_client.waiting()
+    profile_client.sql.execute_unnamed("UPDATE outbox SET published_at = now() WHERE id = $1", (identity,))
+    with ThreadPoolExecutor(2) as threads:
+        with held(platform, "SELECT 1 FROM members FOR UPDATE"):
+            answers = [threads.submit(profile_client.invoker.task, function, queue, body) for _ in range(2)]
+            until_waiting(profile_client.sql, 2)  # both have stored it
+        assert [answer.result() for answer in answers] == [204, 204]
+    assert profile_client.run_tasks() == 0  # nothing is removed
+    shown = profile_client.profile()["picture"]
+    assert shown["status"] == "live"
+    assert is_stored(shown["url"])
 
 
 def test_the_last_one_sent_wins_in_whatever_order_they_are_looked_at(profile_client: ProfileClient) -> None:

@@ -2,6 +2,9 @@
 
 from uuid import UUID, uuid4
 
+import pytest
+
+from functions.social import rules
 from tests.client import refusal
 from tests.fakes.chat import Chat, Chatter
 
@@ -22,6 +25,15 @@ def test_a_block_is_listed_until_it_is_taken_back(chat: Chat) -> None:
     assert blocked(eve) == []
     for _ in range(2):
         assert ada.client.delete(f"{BLOCKS}/{bob.somebody.id}").status == 204
+    assert blocked(ada) == [eve.somebody.id]
+
+
+def test_a_thousand_and_no_more_and_one_that_is_there_stays(chat: Chat, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "BLOCKS_MAX", 1)
+    ada, eve, bob = chat.member(), chat.member(), chat.member()
+    for _ in range(2):
+        assert ada.client.put(f"{BLOCKS}/{eve.somebody.id}").status == 204
+    assert refusal(ada.client.put(f"{BLOCKS}/{bob.somebody.id}")) == (409, "too-many-blocks")
     assert blocked(ada) == [eve.somebody.id]
 
 

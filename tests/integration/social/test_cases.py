@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -50,6 +50,7 @@ def test_the_queue_has_the_most_urgent_first_and_what_is_decided_leaves_it(chat:
     assert admin.decide(first, "keep").status == 200
     assert [case["text"] for case in admin.queue()] == [text(2), text(0)]
     assert [case["id"] for case in admin.queue("?state=decided")] == [first]
+    assert [case["text"] for case in admin.queue("")] == [text(1), text(2), text(0)]
 
 
 def test_a_case_shows_the_texts_the_message_as_it_is_now_and_its_diary(chat: Chat, admin: ChatDesk) -> None:
@@ -115,6 +116,36 @@ def test_a_decision_is_made_once_about_the_version_that_was_read(chat: Chat, adm
     assert sorted(answers) == [200, 412, 412, 412]
     assert refusal(admin.decide(case, "ban", 2)) == (409, "case-decided")
     assert len(sanctions(author)) == 1
+
+
+def test_nobody_decides_about_a_text_that_was_reported_since(chat: Chat, admin: ChatDesk) -> None:
+    author, general = chat.member(), chat.channel()
+    message = author.posted(general, "buy this")
+    case = reported(chat, message)
+    reported(chat, message)
+    assert admin.case(case)["revision"] == 1  # the same text
+    author.edit(message["id"], "buy that")
+    for _ in range(2):
+        reported(chat, message)
+    assert refusal(admin.decide(case, "keep")) == (412, "precondition-failed")
+    found = admin.case(case)
+    assert (found["revision"], [copy["text"] for copy in found["copies"]]) == (2, ["buy that"])
+    assert admin.decide(case, "keep", 2).status == 200
+
+
+def test_the_diary_ends_with_what_happened_last(chat: Chat, admin: ChatDesk) -> None:
+    author, general = chat.member(), chat.channel()
+    message = author.posted(general, "", media={"type": "gif", "id": "abcDEF123"})
+    case = reported(chat, message)
+    chat.sql.execute_unnamed(
+        "INSERT INTO social_sanctions (id, member_id, kind, reason, given_at, case_id) "
+        "SELECT gen_random_uuid(), $1, 'mute', n::text, now() + n * interval '1 second', $2 "
+        "FROM generate_series(1, 200) AS n",
+        (author.somebody.id, UUID(case)),
+    )
+    found = admin.case(case)
+    assert [line["text"] for line in found["diary"]] == [str(number) for number in range(1, 201)]
+    assert found["message"]["url"] == message["media"]["url"]
 
 
 def test_a_decision_that_does_not_fit_its_case_changes_nothing(chat: Chat, admin: ChatDesk) -> None:

@@ -8,6 +8,7 @@ import jwt
 import pytest
 from google.cloud.firestore import Client as Copies
 
+from emulators.contract import ROOT
 from emulators.firestore import Firestore
 from functions.member_erase import store as erasing
 from functions.social_publish import documents, publishing, rules, store
@@ -16,6 +17,7 @@ from shared.members import listeners as rights
 from shared.ports import firestore
 from shared.values.tiers import Tier, quarter_ends_at, quarter_of
 from tests.fakes.chat import Chat, Chatter, text
+from tests.fakes.chat_desk import desk
 from tests.fakes.chat_listeners import ChatListeners, body, shown
 from tests.fakes.invoker import FunctionInvoker
 from tests.platform import Platform
@@ -96,6 +98,42 @@ def test_what_was_edited_or_removed_leaves_the_earlier_pages_too(chat: Chat, tai
     assert "secret" not in texts(tail, general)
     assert "slip" not in texts(tail, general)
     assert texts(tail, general).count("a better word") == 2
+
+
+def test_an_act_on_a_message_that_is_hidden_shows_nothing_of_it(chat: Chat, tail: ChatListeners) -> None:
+    """A pin outlives its message, which is hidden after 90 days: whoever takes it down tells nothing of that."""
+    admin, ada, general = desk(chat.make), chat.member(), chat.channel()
+    old = ada.posted(general, "an old word")["id"]
+    assert admin.post(f"messages/{old}/pin", {"until": None}).status == 200
+    publish_now(tail, chat, general)
+    ada.posted(general, text(1))
+    chat.sql.execute_simple("UPDATE social_heads SET first_number = 2 WHERE number = 2")
+    assert admin.delete(f"messages/{old}/pin").status == DONE
+    publish_now(tail, chat, general)
+    page = tail.pages(general)[-1]
+    assert [change["position"] for change in body(page)] == [3]
+    assert page["skipped"] == [{"from": 4, "to": 4}]
+    assert ada.changes(general, 3) == {"reset": False, "position": 4, "has_more": False, "changes": []}
+
+
+def test_after_a_restore_listeners_are_told_what_is_there(chat: Chat, tail: ChatListeners) -> None:
+    """What docs/social.md has people do then: the documents of before have higher numbers."""
+    ada, general = chat.member(), chat.channel()
+    ada.posted(general, "from before")
+    chat.sql.execute_simple("UPDATE social_channels SET pins_revision = 7, name = 'Before'")
+    publish_now(tail, chat, general)
+    assert tail.document(general)["pins_revision"] == 7
+    chat.sql.execute_simple("UPDATE social_channels SET pins_revision = 3, name = 'Restored'")
+    chat.sql.execute_simple("UPDATE social_tails SET shown = 0")
+    section = (ROOT / "docs" / "social.md").read_text().partition("**After a restore**")[2].partition("\n\n")[0]
+    assert section.count("UPDATE") == 4
+    for statement in section.split("`")[1].split(";"):
+        chat.sql.execute_simple(statement)
+    ada.posted(general, "from after")
+    publish_now(tail, chat, general)
+    document = tail.document(general)
+    assert (document["name"], document["pins_revision"]) == ("Restored", 1_000_003)
+    assert tail.known(general)[2]["text"] == "from after"
 
 
 def test_an_erased_members_texts_leave_the_pages(chat: Chat, tail: ChatListeners) -> None:

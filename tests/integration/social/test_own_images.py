@@ -1,5 +1,6 @@
 """Images of members' own: taken as profile pictures are, shown once in a message, and gone with it."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
@@ -11,9 +12,11 @@ from functions.profile.images import FILE_BYTES_MAX
 from shared import db
 from shared.ports import files
 from shared.social import images
-from tests.client import Answer
+from tests.client import Answer, FunctionClient, refusal
 from tests.fakes import pictures
-from tests.fakes.chat import Chat, Chatter, text
+from tests.fakes.chat import MESSAGES, Chat, Chatter, text
+from tests.fakes.chat_desk import ChatDesk, desk
+from tests.fakes.locks import held, until_waiting
 from tests.fakes.profile_client import ProfileClient, fetched
 from tests.platform import Platform
 from tests.rows import rows_of_all_tables
@@ -23,6 +26,11 @@ pytest_plugins = ["tests.fakes.chat_plugin"]
 IMAGES = "/v1/social/images"
 MAGENTA = (255, 0, 255)
 DONE = 204
+
+
+@pytest.fixture
+def admin(client: Callable[..., FunctionClient]) -> ChatDesk:
+    return desk(client)
 
 
 @pytest.fixture
@@ -123,16 +131,61 @@ def test_it_goes_with_its_message(chat: Chat, tasks: ProfileClient, by: str) -> 
     assert ada.post(general, text(1), media=chosen(image)).problem == "not-valid"
 
 
-def test_what_nobody_posts_goes_after_a_day_and_what_is_old_with_its_message(chat: Chat, tasks: ProfileClient) -> None:
+def test_what_nobody_posts_goes_after_a_day_and_what_is_old_with_its_message_or_pin(
+    chat: Chat, tasks: ProfileClient, admin: ChatDesk
+) -> None:
     ada, general = chat.member(), chat.channel()
-    unused, used, old = (live(ada, tasks, pictures.picture(size=(9, 9))) for _ in range(3))
-    for image in (used, old):
-        ada.posted(general, text(1), media=chosen(image))
+    unused, used, old, pinned = (live(ada, tasks, pictures.picture(size=(9, 9))) for _ in range(4))
+    _, _, message = (ada.posted(general, text(1), media=chosen(image))["id"] for image in (used, old, pinned))
+    assert admin.post(f"messages/{message}/pin", {"until": None}).status == 200
     age = "UPDATE social_images SET uploaded_at = uploaded_at - CAST($1 AS interval)"
     chat.sql.execute_unnamed(age, ("25 hours",))
-    chat.sql.execute_unnamed(f"{age} WHERE id = $2", ("97 days", old))
+    for image in (old, pinned):
+        chat.sql.execute_unnamed(f"{age} WHERE id = $2", ("97 days", image))
     sweep(tasks)
-    assert [is_stored(image) for image in (unused, used, old)] == [False, True, False]
+    assert [is_stored(image) for image in (unused, used, old, pinned)] == [False, True, False, True]
+    assert admin.delete(f"messages/{message}/pin").status == DONE
+    sweep(tasks)
+    assert not is_stored(pinned)
+
+
+def test_its_author_does_not_take_it_from_an_open_case(chat: Chat, tasks: ProfileClient, admin: ChatDesk) -> None:
+    ada, eve, general = chat.member(), chat.member(), chat.channel()
+    image = live(ada, tasks)
+    message = ada.posted(general, "look", media=chosen(image))["id"]
+    case = eve.client.post(f"{MESSAGES}/{message}/report", {"reason": "hate"}).body["case_id"]
+    assert ada.remove(message).status == DONE
+    sweep(tasks)
+    seen = admin.case(case)["message"]
+    assert (seen["removed_by"], pictures.opened(fetched(seen["url"])[0]).size) == ("author", (600, 400))
+    assert admin.decide(case, "keep").status == 200
+    sweep(tasks)
+    assert not is_stored(image)
+
+
+def test_what_an_admin_removes_goes_at_once_whatever_case_is_open(
+    chat: Chat, tasks: ProfileClient, admin: ChatDesk
+) -> None:
+    ada, eve, general = chat.member(), chat.member(), chat.channel()
+    image = live(ada, tasks)
+    message = ada.posted(general, "look", media=chosen(image))["id"]
+    assert eve.client.post(f"{MESSAGES}/{message}/report", {"reason": "hate"}).status == 200
+    assert admin.delete(f"messages/{message}?reason=hate").status == DONE
+    sweep(tasks)
+    assert not is_stored(image)
+
+
+def test_one_whose_task_is_delivered_twice_at_once_stays(chat: Chat, tasks: ProfileClient, platform: Platform) -> None:
+    ada = chat.member()
+    image = upload(ada, pictures.picture()).body["id"]
+    ((_, function, queue, body),) = tasks.waiting()
+    with ThreadPoolExecutor(2) as threads:
+        with held(platform, "SELECT 1 FROM social_images FOR UPDATE"):
+            answers = [threads.submit(tasks.invoker.task, function, queue, body) for _ in range(2)]
+            until_waiting(chat.sql, 2)  # both have stored it
+        assert [answer.result() for answer in answers] == [DONE, DONE]
+    assert shown(ada, image)["status"] == "live"
+    assert is_stored(image)
 
 
 def test_what_nobody_should_see_is_refused(chat: Chat, tasks: ProfileClient, platform: Platform) -> None:
@@ -166,7 +219,8 @@ def test_five_are_taken_in_any_sixty_minutes(chat: Chat) -> None:
 
 
 def test_a_bad_image_has_its_problem_and_changes_nothing(chat: Chat) -> None:
-    ada = chat.member()
+    ada, banned = chat.member(), chat.member()
+    chat.stand(banned, "banned_at", "now()")
     before = rows_of_all_tables(chat.sql, without=("attempt_counters",))
     for data, status, problem in (
         (b"", 422, "picture-not-supported"),
@@ -178,6 +232,7 @@ def test_a_bad_image_has_its_problem_and_changes_nothing(chat: Chat) -> None:
     ):
         answer = upload(ada, data)
         assert (answer.status, answer.problem) == (status, problem)
+    assert refusal(upload(banned, pictures.picture())) == (403, "banned-from-chat")
     for path in ("not-an-id", str(uuid4())):
         assert ada.client.get(f"{IMAGES}/{path}").problem == "not-found"
     assert rows_of_all_tables(chat.sql, without=("attempt_counters",)) == before

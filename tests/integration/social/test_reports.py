@@ -3,6 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID, uuid4
 
+from functions.member_erase import store as erasing
+from shared import db
 from shared.values.tiers import Tier
 from tests.client import Answer, refusal
 from tests.fakes.chat import MESSAGES, Chat, Chatter, text
@@ -38,6 +40,18 @@ def test_all_reports_of_a_message_are_one_case_with_the_texts_as_they_were_repor
     assert cases(chat) == [["buy this", 3, 740, [{"revision": 2, "text": "buy that"}], None]]
     said = chat.sql.execute_simple("SELECT reason, note FROM social_reports ORDER BY reported_at").rows
     assert [list(row) for row in said] == [["spam", None], ["scam", "look"], ["spam", None]]
+
+
+def test_all_texts_of_a_case_go_with_their_author(chat: Chat) -> None:
+    author, general = chat.member(), chat.channel()
+    message = author.posted(general, "", media={"type": "gif", "id": "abcDEF123"})["id"]
+    report(chat.member(), message)
+    author.edit(message, "a secret")
+    report(chat.member(), message)
+    with db.acting_for("member_erase"):
+        assert db.atomically(erasing.erase, "social_cases", author.somebody.id, 100) == 1
+        assert db.atomically(erasing.erase, "social_cases", author.somebody.id, 100) == 0
+    assert cases(chat) == [["", 2, 320, [], None]]
 
 
 def test_reporters_side_by_side_open_one_case(chat: Chat) -> None:

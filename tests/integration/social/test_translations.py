@@ -198,6 +198,39 @@ def test_the_days_budget_ends_it_and_a_refusal_costs_nothing(
     assert len(service.asked) == 2
 
 
+def test_a_member_does_not_use_up_everybodys_budget(
+    chat: Chat, service: TranslationStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules, "CODE_POINTS_OF_MEMBER_PER_DAY", 20)
+    monkeypatch.setattr(rules, "CODE_POINTS_PER_DAY", 40)
+    ada, eve, general = chat.member(), chat.member(), chat.channel()
+    one, two, three = (ada.posted(general, f"twenty letters, {word}")["id"] for word in ("one.", "two.", "six."))
+    assert said(ada, one)
+    refused = translate(ada, two)
+    assert (refused.status, refused.problem) == (429, "too-many-translations")
+    assert 0 < int(refused.headers["Retry-After"]) <= 24 * 3600
+    assert said(ada, one)  # what is there costs nothing
+    assert [said(eve, two), said(ada, two)] == ["[es] twenty letters, two."] * 2
+    assert translate(chat.member(), three).problem == "translation-unavailable"  # what ada was refused cost nobody
+    assert len(service.asked) == 2
+
+
+@pytest.mark.parametrize("act", ["remove", "ban"])
+def test_nothing_is_told_again_under_its_key(chat: Chat, service: TranslationStandIn, act: str) -> None:
+    ada, eve, general = chat.member(), chat.member(), chat.channel()
+    path = f"{MESSAGES}/{ada.posted(general, text(1))['id']}/translate"
+    wish, key = {"language": "es"}, {"Idempotency-Key": "once"}
+    assert [eve.client.post(path, wish, **key).body["text"] for _ in range(2)] == [f"[es] {text(1)}"] * 2
+    assert chat.sql.execute_simple("SELECT count(*) FROM idempotency_keys WHERE reply IS NOT NULL").rows == [[0]]
+    if act == "remove":
+        assert ada.remove(path.split("/")[4]).status == 204
+    else:
+        chat.stand(eve, "banned_at", "now()")
+    refused = eve.client.post(path, wish, **key)
+    assert refused.problem == {"remove": "not-found", "ban": "banned-from-chat"}[act]
+    assert len(service.asked) == 1
+
+
 def test_posting_goes_on_while_the_service_is_slow(chat: Chat, service: TranslationStandIn) -> None:
     """No more requests than there are places wait for the service; others are told to come again."""
     ada, general = chat.member(), chat.channel()
