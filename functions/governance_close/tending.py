@@ -7,7 +7,7 @@ last. The time is asked for under the lock: what a run has waited for was done b
 from datetime import datetime
 from uuid import UUID
 
-from functions.governance_close import announcing, rules, store, texts
+from functions.governance_close import announcement_store, rules, store, texts
 from functions.governance_close.store import Vote
 from shared import clock, events, log
 from shared.db import Tx
@@ -63,7 +63,7 @@ def _open(tx: Tx, vote: Vote, now: datetime) -> None:
     if ends_at - now <= rules.TASK_AHEAD_MAX:
         events.enqueue(tx, now, TendVote(vote_id=vote.id), name=f"vote-close-{vote.id}", deliver_at=ends_at)
     events.emit(tx, now, VoteChanged(vote_id=vote.id))
-    announcing.announce(tx, [GOVERNANCE], texts.opened(vote.title, opened.closes_at), now)
+    announcement_store.announce(tx, [GOVERNANCE], texts.opened(vote.title, opened.closes_at), now)
     log.info("a vote was opened", vote_id=vote.id, electors=roll.electors)
     if not roll.electors:
         log.warning("a vote was opened that nobody may vote in", vote_id=vote.id)
@@ -85,5 +85,5 @@ def _close(tx: Tx, vote: Vote, now: datetime) -> None:
     events.emit(tx, now, VoteChanged(vote_id=vote.id))
     labels = dict(enumerate(vote.labels, start=1))
     said = texts.closed(vote.title, outcome, labels, early=vote.closed_early_at is not None)
-    announcing.announce(tx, [ANNOUNCEMENTS, GOVERNANCE], said, now)
+    announcement_store.announce(tx, [ANNOUNCEMENTS, GOVERNANCE], said, now)
     log.info("a vote was closed", vote_id=vote.id, ballots=outcome.ballots, winner=outcome.winner)
