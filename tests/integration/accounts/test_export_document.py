@@ -43,7 +43,7 @@ FIELDS: Mapping[str, str] = {
     "governance_ballots": "option:int cast_at:time receipt:text vote_id:uuid",
     "governance_electors": "vote_id:uuid",
     "governance_proposals":
-        "id:uuid body:text note type:text title:text status:text vote_id created_at:time decided_at",
+        "id:uuid body:text note type:text title:text status:text vote_id created_at:time decided_at:time",
     "social_cases":
         "id:uuid text:text copies:list number:int scores outcome:text reports:int urgency:int version:int decision "
         "revision:int severity opened_at:time channel_id:uuid decided_at message_id:uuid decision_reason",
