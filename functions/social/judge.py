@@ -102,7 +102,9 @@ class Judge:
             self.muted.append(attempt.member_id)
             return rules.muted(until, self.now)
         recent = (*standing.recent, Sent(self.now, attempt.mark))[-RECENT_MAX:]
-        self.changed[attempt.member_id] = replace(standing, last_at=self.now, recent=recent)
+        self.changed[attempt.member_id] = replace(
+            standing, last_at=max(standing.last_at or EPOCH, self.now), recent=recent
+        )
         return None
 
     def standing(self, member_id: UUID) -> Standing:
@@ -144,9 +146,9 @@ def refused_at_the_gate(standing: Standing, gate: Gate | None, now: datetime) ->
 
 def may_write_at(standing: Standing, tier: Tier, slow_seconds: int, now: datetime) -> datetime:
     """When the member's cooldown is over; in the past if it is."""
-    free_at = EPOCH
-    if standing.last_at:
-        free_at = standing.last_at + cooldown(tier, slow_seconds, strikes_left(standing, now))
+    free_at, wait = EPOCH, cooldown(tier, slow_seconds, strikes_left(standing, now))
+    if standing.last_at and wait:  # without one, a message may be judged at an earlier moment than the last one was
+        free_at = standing.last_at + wait
     if COOLDOWN_SECONDS[tier] or slow_seconds:
         return free_at
     rush = [sent.at for sent in standing.recent if sent.at > now - RUSH]

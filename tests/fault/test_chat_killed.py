@@ -39,7 +39,7 @@ pytest_plugins = ["tests.contract.firestore_plugin"]
 
 POSTS = int(os.environ.get("CHAT_POSTS", "480"))
 CLIENTS = int(os.environ.get("CHAT_CLIENTS", "16"))
-PER_MEMBER = 10  # with reactions and removals less than what is a rush
+PER_MEMBER = 15  # less than what is a rush
 KILLS = 3
 REACTED_EACH, REMOVED_EACH = 4, 10  # to each fourth message its author reacts; each tenth is removed, some of both
 DONE = 204

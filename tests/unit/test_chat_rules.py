@@ -36,6 +36,13 @@ def test_a_tier_waits_its_cooldown(tier: Tier, wait: int) -> None:
         assert told(standing, milliseconds(wait - 1), tier)[0] == "posting-too-fast"
 
 
+def test_two_messages_at_once_may_be_judged_in_the_other_order() -> None:
+    """The moment is taken before the standing is locked: who waited for the lock judges at an earlier one."""
+    standing = Standing(WHO, last_at=milliseconds(40))
+    refused, after = told(standing, NOW, Tier.WHALE)
+    assert (refused, after.last_at) == ("", milliseconds(40))
+
+
 def test_slow_mode_is_for_all_tiers() -> None:
     standing, slow = Standing(WHO, last_at=NOW), Gate(Access.FULL, slow_seconds=10)
     assert told(standing, milliseconds(9_900), Tier.WHALE, gate=slow)[0] == "posting-too-fast"

@@ -117,7 +117,7 @@ def test_an_act_on_a_message_that_is_hidden_shows_nothing_of_it(chat: Chat, tail
 
 
 def test_after_a_restore_listeners_are_told_what_is_there(chat: Chat, tail: ChatListeners) -> None:
-    """What docs/social.md has people do then: the documents of before have higher numbers."""
+    """The statements of docs/social.md are run: Firestore still has documents with higher numbers."""
     ada, general = chat.member(), chat.channel()
     ada.posted(general, "from before")
     chat.sql.execute_simple("UPDATE social_channels SET pins_revision = 7, name = 'Before'")
